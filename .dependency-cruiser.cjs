@@ -43,6 +43,7 @@ module.exports = {
     only('commander-in-cli', 'no other part may know that it was started from a command line', inside('cli'), packages('commander', 'picocolors')),
     only('browser-packages-in-page', 'what draws in a browser is no part of the program that runs in Node', '^src/report/page/', packages('preact', 'uplot')),
     only('page-is-bundled', 'the page is built for browsers: to the program it is a file', '^(src/report/page/|test/)', '^src/report/page/'),
+    only('library-is-for-programs', 'it is built from the other parts; the command line shares what both do', '^(src/(cli|library)/|src/index\\.ts$|test/)', '^src/library/'),
     only('cli-is-the-top', 'the command line uses everything and nothing uses it', '^(src/cli/|test/)', '^src/cli/'),
 
     never('graph-knows-no-op', 'differentiation and compilation must not know an op by name: a new op then touches no graph code', inside('graph'), { path: inside('ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'experiment', 'data', 'config') }),

@@ -356,7 +356,8 @@ t.test('contenders', async t => {
     ...benchCase('train_step', { ...REFERENCE, batch_size: 2, sequence_length: 3 }),
     hidden_size: 4,
   };
-  for (const contender of contenders({ against: packageRoot, peers: false, python: '', tfjs: undefined })) {
+  const options = { against: packageRoot, peers: false, torchVariants: false, python: '', tfjs: undefined };
+  for (const contender of contenders(options)) {
     const { child, hello } = await Child.start(contender.command(1));
     t.equal(hello.threads, 1, contender.name);
     await t.rejects(child.measure(0, 1), /nothing is prepared/);

@@ -3,6 +3,7 @@
  * and everything else happens there. Needs npm's registry, or its packages in npm's cache.
  */
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -95,6 +96,37 @@ t.test('its program trains, predicts and reports', async t => {
   t.equal(report.code, 0, report.stderr);
   const schema = await cellrun('schema', 'log-event');
   t.same(JSON.parse(schema.stdout), readSchema('log-event'));
+});
+
+t.test('programs use it as a library', async t => {
+  const example = (name: string, ...args: string[]) => {
+    const script = join(folder, `${name}.mjs`);
+    cpSync(join(packageRoot, 'dist/test/examples', `${name}.js`), script);
+    return inFolder(process.execPath, script, ...args);
+  };
+  const config = place.config(small);
+  const trained = await example('train', config);
+  t.match(trained, {
+    code: 0,
+    stdout: /^test 0\.\d+\ncompleted 0 (0\.\d+)\n.*experiments\/packed\/.*\n$/,
+  });
+  const [, loss] = /completed 0 (\S+)/.exec(trained.stdout) ?? [];
+  const directory = trained.stdout.trimEnd().split('\n').at(-1) ?? '';
+  const evaluated = await example('evaluate', directory);
+  t.match(evaluated, { code: 0, stderr: '' });
+  const lines = evaluated.stdout.split('\n');
+  t.equal(lines[0], `test loss ${loss} of 20`);
+  t.equal(lines.filter(line => /^\d+ \{/.test(line)).length, 20, 'predictions');
+  t.same(
+    lines.filter(line => line.startsWith('step 4')),
+    [`step 4 ${loss}`],
+  );
+  t.ok(lines.includes('lstm.weight_hh_l0 [ 16, 4 ]'), evaluated.stdout);
+  const swept = await example('sweep', config);
+  t.match(swept, {
+    code: 0,
+    stdout: /^\{ 'model\.hidden_size': [48] \} 0\.\d+\n.*sweeps\/widths\/.*\n$/,
+  });
 });
 
 t.test('a program that reads logs compiles against the package', async t => {

@@ -51,7 +51,18 @@ function slugify(heading) {
     .replaceAll(' ', '-');
 }
 
+/** Small text of the theme is too pale to read (WCAG AA), and its search button has a text that its name lacks. */
+const STYLE = `
+html:root { --vp-c-text-3: #5c5c63; }
+html.dark:root { --vp-c-text-3: #a0a0a8; }
+.DocSearch-Button-Keys { display: none !important; }
+`;
+
 export default {
+  head: [
+    ['style', {}, STYLE],
+    ['link', { rel: 'icon', href: 'data:,' }],
+  ],
   title: 'cellrun',
   description: 'A declarative experiment runner for recurrent networks.',
   lang: 'en',

@@ -205,11 +205,11 @@ def forecast(dataset, config):
     end, test = n - tests - held, n - tests
     count = reads // season
 
-    def level(step, origin):
-        phase = (step - origin) % season
-        return np.mean([y[origin + phase - k * season] for k in range(1, count + 1)])
+    def levels(steps, origin):
+        places = y[origin - count * season : origin].reshape(count, season).mean(0)
+        return places[(steps - origin) % season]
 
-    moves = [y[t] - level(t, t) for t in range(count * season, end)]
+    moves = [y[t] - levels(t, t) for t in range(count * season, end)]
     scale = np.std(moves)
     columns = (columns - columns[:end].mean(0)) / np.where(columns[:end].std(0) == 0, 1, columns[:end].std(0))
     naive_error = np.abs(y[season:end] - y[: end - season]).mean()
@@ -218,8 +218,7 @@ def forecast(dataset, config):
         xs, ys = [], []
         for origin in range(max(first, reads), last - horizon + 1, dataset["stride"]):
             steps = np.arange(origin - reads, origin + horizon)
-            levels = np.array([level(step, origin) for step in steps])
-            own = (y[steps] - levels) / scale
+            own = (y[steps] - levels(steps, origin)) / scale
             future = (steps >= origin).astype(float)
             xs.append(np.column_stack([np.where(future, 0, own), columns[steps], calendar[steps], future]))
             ys.append(np.where(future, own, np.nan)[:, None])

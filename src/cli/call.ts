@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { refusal } from '../experiment/files/refusals.js';
 import { EXIT, type ExitCode, UserError, usageError } from '../util/errors.js';
 import { packageRoot } from '../util/root.js';
+import { checkNames } from './names.js';
 import { formatDiagnostics } from './terminal/diagnostics.js';
 import { exhausted } from './terminal/exhausted.js';
 import { HintedError } from './terminal/hinted-error.js';
@@ -31,6 +32,7 @@ export class Call {
   async run(): Promise<ExitCode> {
     try {
       if (this.isUnheard()) throw unheard();
+      checkNames(this.argv);
       // loaded only now, so that a signal that comes meanwhile finds its listener
       const { runCommandLine } = await import('./program.js');
       return await runCommandLine(this.argv, this.io, packageVersion());

@@ -54,7 +54,10 @@ export function withSharedFlags(command: Command): Command {
 }
 
 export function setOption(): Option {
-  return new Option('--set <key.path=value>', 'override a value of the config (repeatable)')
+  return new Option(
+    '--set <key.path=value>',
+    'override a value of the config (repeatable); `run` takes key.path=value without --set, too',
+  )
     .argParser(collect)
     .default([], 'none');
 }

@@ -13,6 +13,10 @@ export const BACKEND_REQUESTS = [
   'cpu',
 ] as const satisfies readonly BackendRequest[];
 
+/** Of `init`. */
+export const TEMPLATES = ['mnist', 'csv', 'text', 'forecast'] as const;
+export type Template = (typeof TEMPLATES)[number];
+
 /** Where and on how many threads kernels run. */
 export interface BackendOptions {
   readonly backend: BackendRequest;
@@ -126,7 +130,7 @@ export interface PredictOptions extends BackendOptions, OpenModelOptions {
 export function parseTemperature(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
-  throw new InvalidArgumentError('Expected a number from 0 on.');
+  throw new InvalidArgumentError('Expected a number of at least 0.');
 }
 
 /** For repeatable options: each value after the ones before it. */

@@ -3,11 +3,14 @@ import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { jsonOption, type Shell, verb, withSharedFlags } from './flags.js';
 import { explainedCommand } from './help.js';
+import { verbMeant, withAssignments } from './short-forms.js';
 import { addSweep } from './sweep/verbs.js';
 import type { Io } from './terminal/io.js';
 import { addCompare } from './verbs/compare-verb.js';
+import { addCompletion } from './verbs/completion-verb.js';
 import { addConfig, addData, addGraph, addSchema, addValidate } from './verbs/config-verbs.js';
 import { addExport } from './verbs/export-verb.js';
+import { addInit } from './verbs/init-verb.js';
 import { addEvaluate, addPredict } from './verbs/model-verbs.js';
 import { addReport } from './verbs/report-verb.js';
 import { addReview } from './verbs/review-verb.js';
@@ -36,7 +39,7 @@ export async function runCommandLine(argv: readonly string[], io: Io, version: s
     io.err(program.helpInformation({ error: true }));
     return EXIT.usage;
   }
-  const words = withVerb(argv, verbsOf(program));
+  const words = withAssignments(withVerb(argv, verbsOf(program)), program);
   const explained = await explainedCommand(program, words);
   if (explained !== undefined) {
     explained.outputHelp();
@@ -48,7 +51,7 @@ export async function runCommandLine(argv: readonly string[], io: Io, version: s
     if (!(error instanceof CommanderError)) throw error;
     // A verb without its sub-verb: commander has already printed the help.
     if (error.code === 'commander.help' && error.exitCode !== 0) return EXIT.usage;
-    if (error.exitCode !== 0) throw asUsageError(error, expectedVerbs(program, words));
+    if (error.exitCode !== 0) throw asUsageError(error, expectedVerbs(program, words), words[0]);
   }
   return code;
 }
@@ -96,6 +99,8 @@ export function buildProgram(shell: Shell): Command {
     addWorker,
     addExport,
     addSchema,
+    addInit,
+    addCompletion,
     addDoctor,
   ])
     add(program, shell);
@@ -128,11 +133,12 @@ function expectedVerbs(program: Command, words: readonly string[]): string {
 }
 
 /** Commander's complaint, taken apart into ours. */
-function asUsageError(error: CommanderError, verbs: string): Error {
+function asUsageError(error: CommanderError, verbs: string, word: string): Error {
   const [first, ...rest] = error.message.replace(/^error: /, '').split('\n');
   const [message, hint] = first.replace(/\.$/, '').split(/\. (?=Allowed|Expected)/);
-  const suggestion = /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1];
   const isVerb = error.code === 'commander.unknownCommand';
+  const similar = /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1];
+  const suggestion = (isVerb ? verbMeant(word) : undefined) ?? similar;
   const expected = isVerb ? verbs : hint?.replace(/^(Allowed choices are|Expected) /, '');
   return usageError({
     code: `cli/${error.code.replace('commander.', '')}`,

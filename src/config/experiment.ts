@@ -1,16 +1,16 @@
-/** The names under which the rest of the program knows parts of a resolved config. Deeply readonly, as it is frozen. */
+/** The types of a resolved config and its parts. */
 import type { SplitName } from '../data/dataset.js';
 import type * as generated from './generated.js';
 
 export type { SplitName };
 
-/** `T` with everything in it readonly. */
+/** `T`, deeply readonly. */
 export type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
 /** A resolved config: validated, every default filled in, data paths absolute, frozen. */
 export type Experiment = DeepReadonly<generated.Experiment>;
 
-/** A config with only those sections that are valid by themselves; what is checked while others are still wrong. */
+/** A config with only the sections that are valid by themselves. */
 export type PartialExperiment = Partial<Experiment>;
 
 type WithoutSplit<S extends SplitName, Name> = Name extends `${S}.${infer M}` ? M : never;
@@ -22,14 +22,13 @@ export type LayerConfig = DeepReadonly<generated.LayerConfig>;
 export type LossConfig = Experiment['loss'];
 export type OptimizerConfig = Experiment['optimizer'];
 export type ScheduleConfig = NonNullable<OptimizerConfig['schedule']>;
-/** When training ends before its last step. */
 export type EarlyStopping = NonNullable<Experiment['training']['early_stopping']>;
 export type GateConfig = Experiment['gates'][number];
 /** A split and a metric, such as `test.accuracy`. */
 export type MetricName = Experiment['checkpoint']['metric'];
 /** A metric without its split. */
 export type Metric = WithoutSplit<SplitName, MetricName>;
-/** A metric that training measures as well. */
+/** A metric that training measures too. */
 export type TrainedMetric = WithoutSplit<'train', MetricName>;
-/** What a gate may judge: a metric, or what training cost. */
+/** A metric or a performance figure, which a gate may judge. */
 export type GateMetricName = GateConfig['metric'];

@@ -17,9 +17,9 @@ export type DatasetConfig =
   | ForecastDataset
   | SyntheticDataset;
 /**
- * How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row.
+ * How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row; permuted_pixels, the pixels in one random order, the same for all images and seeds.
  */
-export type PictureSequence = 'rows' | 'pixels';
+export type PictureSequence = 'rows' | 'pixels' | 'permuted_pixels';
 /**
  * Use only the first N training sequences (all of them, with a warning, if there are fewer). The number of classes is still that of all training labels.
  */
@@ -28,6 +28,10 @@ export type Limit = number;
  * MiB that the dataset's files may have together to be read into memory. Larger ones stay on the disk, and sequences are read when their batch is next. Results are the same bytes. Compressed files are always read into memory.
  */
 export type Memory = number;
+/**
+ * How to get the data, such as a command: the error that a file is missing repeats it. It does not change the experiment.
+ */
+export type Obtain = string;
 /**
  * Fraction of the data held out as the test split, drawn with the experiment's seed.
  */
@@ -133,7 +137,7 @@ export type ScheduleFactor = number;
  */
 export type MinLearningRate = number;
 /**
- * A split and a metric of it. schemas/README.md has the formulas.
+ * A split and a metric of it. docs/reference/metrics.md has the formulas.
  */
 export type MetricName =
   | 'train.loss'
@@ -368,6 +372,7 @@ export interface IdxDataset {
   sequence: PictureSequence;
   validation?: Validation;
   memory?: Memory;
+  obtain?: Obtain;
   limit?: Limit;
 }
 /**
@@ -390,6 +395,7 @@ export interface NpzDataset {
   validation_arrays?: boolean;
   validation?: Validation;
   memory?: Memory;
+  obtain?: Obtain;
   limit?: Limit;
 }
 /**
@@ -452,6 +458,7 @@ export interface NpyDataset {
   normalize?: Normalize;
   validation?: Validation;
   memory?: Memory;
+  obtain?: Obtain;
   limit?: Limit;
 }
 /**
@@ -501,6 +508,7 @@ export interface CsvDataset {
   sequence?: CsvSequence;
   normalize?: Normalize;
   validation?: Validation;
+  obtain?: Obtain;
   limit?: Limit;
 }
 /**
@@ -570,6 +578,7 @@ export interface JsonlDataset {
   normalize?: Normalize;
   validation?: Validation;
   memory?: Memory;
+  obtain?: Obtain;
   limit?: Limit;
 }
 /**
@@ -603,7 +612,7 @@ export interface TextDataset {
    */
   sequence_length: number;
   validation?: TextValidation;
-  memory?: Memory;
+  obtain?: Obtain;
   limit?: Limit;
 }
 /**
@@ -717,6 +726,7 @@ export interface ForecastDataset {
   normalize: 'standard' | 'min_max' | 'none';
   test_fraction: ForecastTestFraction;
   validation?: ForecastValidation;
+  obtain?: Obtain;
   limit?: Limit;
 }
 /**
@@ -1372,7 +1382,7 @@ export interface TrainingConfig {
   evaluate_every?: EvaluationInterval;
   early_stopping?: EarlyStopping;
   /**
-   * Metrics to evaluate in addition to the loss; those that are means over predictions are also measured in training. Metrics used by a gate, a checkpoint or early stopping are always measured. Default: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy, otherwise mean_absolute_error and rmse. schemas/README.md has the formulas.
+   * Metrics to evaluate in addition to the loss; those that are means over predictions are also measured in training. Metrics used by a gate, a checkpoint or early stopping are always measured. Default: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy, otherwise mean_absolute_error and rmse. docs/reference/metrics.md has the formulas.
    */
   metrics?: MeasuredMetric[];
   /**

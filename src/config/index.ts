@@ -1,4 +1,4 @@
-/** Configs: loading, the type of what comes out, and the checks against data. */
+/** Configs: loading them, their types, and the checks against data. */
 
 export type {
   DatasetConfig,
@@ -16,5 +16,5 @@ export { locateInConfig } from './merge/relocate.js';
 export { checkAgainstData, type DataShape, type ModelSizes } from './rules/data-check.js';
 export { ignoredLabel, lossFacts, measuredMetrics, targetSize } from './rules/losses.js';
 export type { ClassesMetric, LabelsMetric, MeasuredMetric, Task, ValuesMetric } from './rules/metrics.js';
-export { layersOf } from './rules/model-layers.js';
+export { layersOf } from './rules/model-checks.js';
 export { dependsOnLength } from './rules/schedule-checks.js';

@@ -1,4 +1,4 @@
-/** The whole way of a config: files -> merged tree -> overrides -> schema -> defaults -> rules -> frozen. */
+/** Loads configs: files -> merged tree -> overrides -> schema -> defaults -> rules -> frozen. */
 import { dirname, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { type Diagnostic, type UserError, usageError } from '../util/errors.js';
@@ -10,12 +10,12 @@ import { type Assignment, applyAssignments, applyOverrides } from './merge/overr
 import { mapPaths } from './merge/paths.js';
 import { crossCheck } from './rules/cross-checks.js';
 import { type SchemaError, validateAgainst } from './schema/schema.js';
-import { explainSchemaErrors } from './wording/complaints.js';
+import { explainSchemaErrors } from './wording/schema-errors.js';
 import { Locator } from './yaml/locator.js';
-import type { Place } from './yaml/source.js';
+import { type Place, SourceText } from './yaml/source.js';
 import { type MapNode, nodeAt, toPlain } from './yaml/tree.js';
 
-/** More than anyone reads at once; what is left shows after the first are repaired. */
+/** Nobody reads more at once; the others appear once the first are fixed. */
 const MAX_DIAGNOSTICS = 100;
 
 export interface LoadedExperiment {
@@ -25,53 +25,77 @@ export interface LoadedExperiment {
   readonly resolvedYaml: string;
   /** The config file as given. */
   readonly givenYaml: string;
-  /** SHA-256 in hex of what defines the results. */
+  /** SHA-256 (hex) of everything that affects results. */
   readonly hash: string;
-  /** The same of what defines a training step, but not how many there are; what checkpoints carry. */
+  /**
+   * SHA-256 (hex) of everything that affects a training step, without the number of steps; stored
+   * in checkpoints.
+   */
   readonly stepHash: string;
   /** The config as the user named it. */
   readonly file: string;
-  /** Every file read, absolute; the config itself is the last. */
+  /** Every file read, absolute; the config itself last. */
   readonly files: readonly string[];
-  /** Makes diagnostics that point into the files and arguments that the config came from. */
+  /** Makes diagnostics that point into the config's files and arguments. */
   readonly locator: Locator;
-  /** Where the value at a key path such as `optimizer.betas.0` came from: `FILE:LINE:COL`, `--set` or `default`. */
+  /**
+   * Where the value at a key path such as `optimizer.betas.0` came from: `FILE:LINE:COL`, `--set`
+   * or `default`.
+   */
   origin(keyPath: string): string;
 }
 
 export interface OpenOptions {
-  /** Arguments `key.path=value`, merged last; relative paths in them start at the working directory. */
+  /**
+   * Arguments `key.path=value`, merged last. Relative paths in them start at the working directory.
+   */
   readonly set?: readonly string[];
-  /** Where the config stood when it was hashed first: the hash of a run's resolved config is then the run's. */
+  /** Directory of the original config, so that a run's resolved config has the hash of the run. */
   readonly folder?: string;
-  /** Where the file was asked for, when not on the command line. */
+  /** The place that names the file, unless it is the command line. */
   readonly asked?: Place;
 }
 
-/** Loads, checks and resolves a config. Throws UserError (exit 2) with everything that is wrong. */
-export function loadExperiment(file: string, options: OpenOptions = {}): LoadedExperiment {
-  return openConfig(file, options).load();
+/**
+ * Loads, checks and resolves a config, from a file or from an object.
+ * @throws UserError (exit 2) with all problems of the config
+ */
+export function loadExperiment(config: string | object, options: OpenOptions = {}): LoadedExperiment {
+  return openConfig(config, options).load();
 }
 
-/** Reads a config without judging what it says. Throws UserError (exit 2) where it cannot be read or is no YAML mapping. */
-export function openConfig(file: string, options: OpenOptions = {}): ConfigSource {
-  const layers = readLayers(file, options.asked);
+/** The file name in messages about a config or sweep that is an object. */
+const OBJECT = '<object>';
+
+/** An object as YAML, which messages show. Relative paths start at the working directory. */
+export function objectText(value: object): SourceText {
+  return new SourceText(OBJECT, stringify(value, { lineWidth: 0 }), resolve('.'));
+}
+
+/**
+ * Reads a config without checking it.
+ * @throws UserError (exit 2) if it cannot be read or is not a YAML mapping
+ */
+export function openConfig(config: string | object, options: OpenOptions = {}): ConfigSource {
+  const given = typeof config === 'string' ? config : objectText(config);
+  const layers = readLayers(given, options.asked);
+  const { file } = layers.source;
   if (layers.tree === undefined) throw failed(layers.problems, file);
   const { tree, problems } = applyOverrides(layers.tree, options.set ?? [], resolve('.'));
   const folder = options.folder ?? dirname(resolve(file));
   return new ConfigSource(file, folder, layers, tree, [...layers.problems, ...problems]);
 }
 
-export interface Judgement {
-  /** The sections that are valid by themselves, with every default: all of them where nothing is wrong. */
+export interface CheckedConfig {
+  /** The sections that are valid by themselves, with all defaults. */
   readonly experiment: PartialExperiment;
-  /** What cannot be read, or that the schema forbids. */
+  /** Problems of reading and schema errors. */
   readonly schemaProblems: readonly Diagnostic[];
-  /** What contradicts something else. */
-  readonly conflicts: readonly Diagnostic[];
+  /** All problems: those above and violated rules between keys. */
+  readonly problems: readonly Diagnostic[];
 }
 
-/** A config that was read once and may be judged many times, each time with something else set in it. */
+/** A config that is read once and can be checked many times with different values set in it. */
 export class ConfigSource {
   constructor(
     readonly file: string,
@@ -86,24 +110,23 @@ export class ConfigSource {
     return new Locator(this.tree);
   }
 
-  judge(assignments: readonly Assignment[] = []): Judgement {
+  check(assignments: readonly Assignment[] = []): CheckedConfig {
     const { tree, problems } = this.changed(assignments);
-    return judge(tree, problems);
+    return check(tree, problems);
   }
 
-  /** The same with something else set in it. */
+  /** A copy with `assignments` applied. */
   with(assignments: readonly Assignment[]): ConfigSource {
     const { tree, problems } = this.changed(assignments);
     return new ConfigSource(this.file, this.folder, this.layers, tree, problems);
   }
 
-  /** Throws UserError (exit 2) with everything that is wrong. */
+  /** @throws UserError (exit 2) with all problems of the config */
   load(assignments: readonly Assignment[] = []): LoadedExperiment {
     const { tree, problems } = this.changed(assignments);
-    const { experiment, schemaProblems, conflicts } = judge(tree, problems);
-    const found = [...schemaProblems, ...conflicts];
+    const { experiment, problems: found } = check(tree, problems);
     if (found.length > 0) throw failed(found, this.file);
-    // No section was left out, for nothing was wrong with any.
+    // without problems no section was left out
     const whole = deepFreeze(experiment as Experiment);
     const locator = new Locator(tree);
     return {
@@ -119,8 +142,9 @@ export class ConfigSource {
   }
 
   /**
-   * The config as one file that says the same wherever it lies: what it extends and `--set` merged in, paths absolute, the
-   * defaults that depend on nothing filled in. Those that follow other keys still do. Only where nothing is wrong.
+   * The config as one file that does not depend on its location: `extends` and `--set` merged in,
+   * paths absolute, constant defaults filled in. Defaults that depend on other keys are left out.
+   * Only for a config without problems.
    */
   get portableYaml(): string {
     return stringify(fillConstantDefaults(absolutePaths(toPlain(this.tree), this.tree)), { lineWidth: 0 });
@@ -132,18 +156,19 @@ export class ConfigSource {
   }
 }
 
-function judge(tree: MapNode, problems: readonly Diagnostic[]): Judgement {
+function check(tree: MapNode, unread: readonly Diagnostic[]): CheckedConfig {
   const plain = toPlain(tree) as Record<string, unknown>;
   const errors = validateAgainst('experiment', plain);
   const experiment = fillDefaults(absolutePaths(validSections(plain, errors), tree));
+  const schemaProblems = [...unread, ...explainSchemaErrors(errors, tree)];
   return {
     experiment,
-    schemaProblems: [...problems, ...explainSchemaErrors(errors, tree)],
-    conflicts: crossCheck(experiment, new Locator(tree)),
+    schemaProblems,
+    problems: [...schemaProblems, ...crossCheck(experiment, new Locator(tree))],
   };
 }
 
-/** The config without the sections that the schema complains about: rules on these would mostly echo it. */
+/** The config without sections that have schema errors; rules on these would mostly repeat them. */
 function validSections(
   config: Record<string, unknown>,
   errors: readonly SchemaError[],
@@ -153,7 +178,7 @@ function validSections(
   return Object.fromEntries(whole);
 }
 
-/** Each path starts at the folder of the text that states it. */
+/** Resolves each path against the directory of the text that contains it. */
 function absolutePaths(config: unknown, tree: MapNode): unknown {
   return mapPaths(config, (path, at) => {
     const folder = nodeAt(tree, at)?.value.place.text.folder;
@@ -161,7 +186,7 @@ function absolutePaths(config: unknown, tree: MapNode): unknown {
   });
 }
 
-/** In reading order, the config's own first; a long tail is cut. */
+/** Diagnostics in reading order, those of the config itself first; at most 100 are shown. */
 export function failed(diagnostics: readonly Diagnostic[], file: string): UserError {
   const order = (d: Diagnostic): [number, string, number, number] => {
     const rank = d.file === file ? 0 : d.file === '--set' ? 2 : 1;

@@ -90,7 +90,7 @@ export class BatchOrder {
     if (!valid) {
       throw damagedError({
         code: 'data/batch-state',
-        message: 'the saved position in the training data does not fit this dataset',
+        message: 'the saved position does not fit this dataset',
         expected: `${options.count} sequences in ${restored.batchesPerEpoch} batches`,
         got: `epoch ${epoch}, batch ${position} of ${count} sequences`,
       });

@@ -44,7 +44,7 @@ export function classMapping(tables: readonly LabelTexts[], ignored: ReadonlySet
     throw damagedError({
       code: 'data/label-range',
       message:
-        labels.length === 0 ? 'the target column has ignored labels only' : 'there are too many classes',
+        labels.length === 0 ? 'the target column contains only ignored labels' : 'there are too many classes',
       file: tables[0].file,
       expected: `1 to ${MAX_CLASSES} different labels`,
       got: String(labels.length),

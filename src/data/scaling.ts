@@ -42,7 +42,7 @@ export function fitScaling(
     throw configError({
       code: 'data/normalize',
       keyPath: ['dataset', 'normalize'],
-      message: 'the data have nothing to normalize: their features are symbols and their targets classes',
+      message: 'nothing to normalize: the features are symbols and the targets classes',
       expected: 'no `normalize`',
     });
   }

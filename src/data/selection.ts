@@ -35,8 +35,8 @@ export function testSelection(config: TestPartConfig, count: number, seed: numbe
       keyPath: test_path === undefined ? ['dataset'] : TEST_FRACTION,
       message:
         test_path === undefined
-          ? 'the config does not say which sequences test'
-          : 'dataset.test_path and dataset.test_fraction exclude each other',
+          ? 'the test split is not defined'
+          : 'dataset.test_path and dataset.test_fraction cannot be combined',
       expected: 'either dataset.test_path or dataset.test_fraction',
     });
   }
@@ -54,7 +54,7 @@ export function holdOut(count: number, fraction: number, seed: number, file: str
     throw configError({
       code: 'data/test-fraction',
       keyPath: TEST_FRACTION,
-      message: 'test_fraction must lie between 0 and 1, exclusive',
+      message: 'test_fraction must be between 0 and 1 (exclusive)',
       got: String(fraction),
     });
   }
@@ -62,7 +62,7 @@ export function holdOut(count: number, fraction: number, seed: number, file: str
     throw configError({
       code: 'data/test-fraction',
       keyPath: TEST_FRACTION,
-      message: 'test_fraction needs two sequences or more to share',
+      message: 'test_fraction needs at least two sequences',
       got: `${count} sequence${count === 1 ? '' : 's'} in ${file}`,
     });
   }

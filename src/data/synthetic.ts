@@ -172,7 +172,7 @@ function stepsOf(config: SyntheticConfig): number {
     throw configError({
       code: 'data/synthetic-steps',
       keyPath: ['dataset', other === undefined ? option : adding ? 'delay' : 'sequence_length'],
-      message: `the problem ${config.problem} is given its length by dataset.${option} alone`,
+      message: `problem ${config.problem} sets its length with dataset.${option} only`,
       expected: `${option} of ${least} or more${adding ? '' : '; the sequences are delay + 20 long'}`,
       got: other === undefined ? String(given) : adding ? 'delay' : 'sequence_length',
     });

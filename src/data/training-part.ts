@@ -52,7 +52,7 @@ function setAside(dataset: Dataset, config: ValidationConfig, seed: number): Dat
     throw configError({
       code: 'data/two-validation-splits',
       keyPath: VALIDATION,
-      message: 'the data have validation sequences of their own, so none can be set aside',
+      message: 'the data already contain a validation split',
       expected: 'either dataset.validation or such data',
     });
   }
@@ -71,14 +71,14 @@ function validationCount(config: ValidationConfig, total: number): number {
     throw configError({
       code: 'data/validation',
       keyPath: VALIDATION,
-      message: 'the size of the validation split is given by either fraction or count',
+      message: 'set either fraction or count for the validation split',
     });
   }
   if (total < 2) {
     throw configError({
       code: 'data/validation',
       keyPath: VALIDATION,
-      message: 'a validation split needs two training sequences or more to share',
+      message: 'a validation split needs at least two training sequences',
       got: `${total} training sequence${total === 1 ? '' : 's'}`,
     });
   }

@@ -57,7 +57,7 @@ export async function chooseBackend(request: BackendRequest): Promise<BackendCho
 
 /** Device files through which Linux drivers reach a GPU: DRM, NVIDIA's own, WSL, Adreno, Mali. */
 const DEVICE_FILES = ['/dev/dri', '/dev/nvidiactl', '/dev/dxg', '/dev/kgsl-3d0', '/dev/mali0'];
-const NO_DEVICE = { missing: 'there is no graphics device' };
+const NO_DEVICE = { missing: 'no graphics device found' };
 
 /** Looking for an adapter takes another process 0.1 s: a file tells without one that there is none. */
 function mayHaveGpu(): boolean {

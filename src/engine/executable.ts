@@ -55,7 +55,7 @@ export class DeviceLostError extends UserError {
       [
         {
           code: 'engine/device-lost',
-          message: `the WebGPU device was lost (${(cause.message || cause.name).split('\n')[0]}); resume goes on with the run once there is one`,
+          message: `the WebGPU device was lost (${(cause.message || cause.name).split('\n')[0]}); resume the run when a device is available`,
         },
       ],
       { cause },

@@ -64,6 +64,12 @@ export class Engine {
     this.prover = new Prover(heap, bytes => this.runtime.scratchAt(bytes));
   }
 
+  /** Loads and finds out what an engine on webasm needs, once a process; it would do so itself. */
+  static prepare(width?: Width): void {
+    gpuLibrary();
+    machineTarget(width);
+  }
+
   static async start(
     backend: Backend,
     { heap = new Heap(), width, profiled = false }: EngineOptions = {},

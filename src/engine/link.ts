@@ -51,7 +51,7 @@ export class WidthError extends Error {
   override readonly name = 'WidthError';
 
   constructor(readonly kernel: string) {
-    super(`${kernel} computes other values at 256 bits`);
+    super(`${kernel} computes different values at 256 bits`);
   }
 }
 

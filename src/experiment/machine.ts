@@ -1,14 +1,22 @@
 /**
- * What a run stood on: versions, machine, source revision. Nothing here names a host or a person.
+ * The environment of a run: versions, machine, source revision. Nothing here names a host or a person.
  */
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { packageRoot } from '../util/root.js';
 
 const require = createRequire(import.meta.url);
+
+const execute = promisify(execFile);
+
+/** Its first lines name the commit, the others what differs from it. */
+const STATUS = ['status', '--porcelain=v2', '--branch', '--untracked-files=no'];
+/** Bytes; a line for each file that differs. */
+const MAX_STATUS = 2 ** 26;
 
 export interface Versions {
   readonly cellrun: string;
@@ -53,26 +61,22 @@ export function machine(): Machine {
 }
 
 /**
- * The state of the repository around `folder`; `null` outside of one, or where git is not
- * installed.
+ * The state of the repository around `folder`; `null` outside of one, before its first commit, and
+ * where git is not installed.
  */
-export function gitState(folder: string): GitState | null {
+export async function gitState(folder: string): Promise<GitState | null> {
   try {
-    const revision = git(folder, ['rev-parse', 'HEAD']).trim();
-    return { revision, dirty: git(folder, ['status', '--porcelain', '--untracked-files=no']) !== '' };
+    const { stdout } = await execute(
+      'git',
+      // a repository's own settings can name programs that git would start
+      ['-C', folder, '-c', 'core.fsmonitor=false', '--no-optional-locks', ...STATUS],
+      { timeout: 10_000, maxBuffer: MAX_STATUS },
+    );
+    const [, revision] = /^# branch\.oid ([0-9a-f]+)$/m.exec(stdout) ?? [];
+    return revision === undefined ? null : { revision, dirty: /^[^#]/m.test(stdout) };
   } catch {
-    // No git, no repository, no commit yet: a run needs none of them, and the manifest says `null`.
     return null;
   }
-}
-
-function git(folder: string, args: readonly string[]): string {
-  // a repository's own settings can name programs that git would start
-  return execFileSync('git', ['-C', folder, '-c', 'core.fsmonitor=false', '--no-optional-locks', ...args], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-    timeout: 10_000,
-  });
 }
 
 function versionIn(packageFile: string): string {

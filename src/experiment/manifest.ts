@@ -2,9 +2,8 @@
  * `manifest.json`: everything needed to explain a run and to repeat it; layout in
  * schemas/manifest.schema.json.
  */
-import { dirname } from 'node:path';
 import type { Json } from './files/json.js';
-import { type GitState, gitState, type Machine, machine, type Versions, versions } from './machine.js';
+import { type GitState, type Machine, machine, type Versions, versions } from './machine.js';
 
 /**
  * scaled = (value - offset) / scale, one of each per column; null where the data are symbols or
@@ -135,18 +134,17 @@ export interface Manifest extends Omit<ManifestFacts, 'started'> {
 }
 
 /**
- * Completes `facts` with versions, machine and the state of the repository around the config,
- * wherever its runs are written.
+ * Completes `facts` with versions, machine and `git`, the state of the repository around the
+ * config.
  */
-export function describeRun(facts: ManifestFacts): Manifest {
+export function describeRun(facts: ManifestFacts, git: GitState | null): Manifest {
   const { started, ...rest } = facts;
-  const config = facts.config_files.at(-1);
   return {
     version: 1,
     started: started.toISOString(),
     ...rest,
     versions: versions(),
-    git: config === undefined ? null : gitState(dirname(config)),
+    git,
     machine: machine(),
   };
 }

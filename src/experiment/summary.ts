@@ -35,7 +35,7 @@ export type SplitBaselines = Readonly<Partial<Record<BaselineName, SplitMetrics>
 
 /**
  * By which an edit of what a run wrote is found; what that proves and what not is in
- * src/INVARIANTS.md.
+ * docs/internals/invariants.md.
  */
 export interface SummaryDigests {
   /**

@@ -53,7 +53,7 @@ export function backtest(
   if (dataset.kind !== 'forecast') {
     throw usageError({
       code: 'cli/backtest',
-      message: 'only forecasts can be tested back: this run does not forecast',
+      message: '--backtest needs a forecasting run',
       file: path,
       expected: 'a run of `dataset.kind: forecast`',
       got: dataset.kind,

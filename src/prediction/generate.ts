@@ -83,8 +83,8 @@ function checkTemperature(temperature: number): void {
   if (temperature >= 0 && Number.isFinite(temperature)) return;
   throw usageError({
     code: 'model/temperature',
-    message: 'this is no temperature',
-    expected: 'a number from 0 on',
+    message: 'this is not a valid temperature',
+    expected: 'a number of at least 0',
     got: String(temperature),
   });
 }

@@ -67,7 +67,7 @@ export function givenSequence(given: SequenceValues, index: number, form: StepFo
   if (steps.length === 0) problems.push(unfit(`${place} has no steps`));
   if (times !== undefined && times.length !== steps.length) {
     const counts = { expected: `${steps.length} times`, got: `${times.length} times` };
-    problems.push(unfit(`${place} has not as many times as steps`, counts));
+    problems.push(unfit(`${place} has a different number of times and steps`, counts));
   }
   const width = form.input.kind === 'number' ? form.input.size : 1;
   const values = new Float32Array(steps.length * width);

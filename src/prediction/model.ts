@@ -127,7 +127,7 @@ export class Model {
     if (input.kind !== 'symbol' || form.kind !== 'class' || form.size !== input.count) {
       throw usageError({
         code: 'model/not-generative',
-        message: 'only a language model makes up sequences: one whose classes are the symbols that it reads',
+        message: 'only language models can generate: their classes are their input symbols',
       });
     }
     const excluded = this.vocabulary && UNKNOWN;
@@ -144,7 +144,7 @@ export class Model {
     if (vocabulary === undefined) {
       throw usageError({
         code: 'model/no-vocabulary',
-        message: 'the symbols of this model are numbers, which stand for no text',
+        message: 'the symbols of this model are numbers, not text',
         expected: '`generate` of the library, with numbers',
       });
     }
@@ -156,8 +156,8 @@ export class Model {
     if (this.stepForm) return this.stepForm;
     throw usageError({
       code: 'model/forecast',
-      message: 'a model that forecasts reads the windows of a table, each series in its own scale',
-      expected: '`predictFile` of such a table',
+      message: 'a forecasting model reads windows of a table, each series with its own scaling',
+      expected: '`predictFile` with such a table',
     });
   }
 

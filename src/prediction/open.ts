@@ -26,21 +26,33 @@ export interface OpenedModel extends PredictingModel {
 
 /**
  * Runs `use` with the model and the data of its run.
- * @throws UserError (exit 2) if the data cannot be opened, (exit 5) if they are not those of the
- * run
+ * @throws UserError as `openWithData`
  */
 export async function withData<T>(
   saved: SavedModel,
   options: BackendOptions,
   use: (model: OpenedModel, dataset: Dataset) => Promise<T>,
 ): Promise<T> {
+  const { model, dataset } = await openWithData(saved, options);
+  return use(model, dataset).finally(() => model.close());
+}
+
+/**
+ * The model and the data of its run.
+ * @throws UserError (exit 2) if the data cannot be opened, (exit 5) if they are not those of the
+ * run
+ */
+export async function openWithData(
+  saved: SavedModel,
+  options: BackendOptions,
+): Promise<{ readonly model: OpenedModel; readonly dataset: Dataset }> {
   const { loaded, manifest } = saved;
   const session = await openSession(loaded, { ...options, ...fittedBy(manifest) });
   const { dataset, run } = session;
   if (manifest) checkSameData(dataset, manifest);
   const data = dataRecord(session);
   const model = await start(saved, run, { data, scaling: dataset.scaling });
-  return use(model, dataset).finally(() => model.close());
+  return { model, dataset };
 }
 
 /**

@@ -184,7 +184,7 @@ export class Predictor {
     return [
       {
         code: 'data/sequence-too-long',
-        message: 'the sequence is too long to be predicted',
+        message: 'the sequence is too long to predict',
         ...place,
         expected: `at most ${most} steps`,
         got: `${length} steps`,

@@ -72,10 +72,9 @@ export function dataRecordOf({ path, manifest }: SavedModel): DataRecord {
   throw damagedError({
     code: 'run/no-data-record',
     message:
-      'this run does not say what its data were like, so that new sequences cannot be read: its manifest.json has no `data`',
+      'this run cannot read new sequences: its manifest.json has no `data` (it was trained by an older version)',
     file: path,
-    expected:
-      'a run of this version; `predict --split` and `evaluate` need the data themselves and work still',
+    expected: 'a run of this version; `predict --split` and `evaluate` read the dataset and still work',
   });
 }
 
@@ -87,7 +86,7 @@ function refuseOtherKeys(set: readonly string[]): void {
     ...others.map(
       (got): Diagnostic => ({
         code: 'cli/set',
-        message: 'a run that has ended can only be told where its data lie',
+        message: 'only the location of the data can change for a finished run',
         file: '--set',
         expected: 'a key of `dataset`, such as dataset.path=FILE',
         got,
@@ -105,7 +104,7 @@ function chosenWeights(
   if (asked !== 'average' || hasAverage) return asked ?? (hasAverage ? 'average' : 'trained');
   throw usageError({
     code: 'weights/no-average',
-    message: 'this run keeps no average of its weights',
+    message: 'this run has no averaged weights',
     file: path,
     expected: '`--weights trained`, or a run with `training.average`',
   });

@@ -116,7 +116,7 @@ function refuseBidirectional({ layers }: ModelSpec): void {
   if (!layers.some(({ settings }) => settings.bidirectional)) return;
   throw usageError({
     code: 'model/bidirectional',
-    message: 'a bidirectional model reads a sequence from its end, so that it cannot take it step by step',
+    message: 'a bidirectional model reads sequences from both ends, so it cannot run step by step',
     expected: '`predict` with whole sequences',
   });
 }

@@ -112,7 +112,7 @@ export interface GateReport {
   readonly name: string;
   readonly value: number | null;
   /** Such as `at least 0.96`; of a baseline also how the limit came about. */
-  readonly wanted: string;
+  readonly required: string;
   /** Null as long as the run has not judged it. */
   readonly verdict: Verdict | null;
   /** Why there is no verdict. */

@@ -33,12 +33,12 @@ function ofRun({ name, id, state, message, steps, epochs, metrics, gates, tags, 
     ...(note === null ? [] : [['note', note]]),
     ...metrics.map(metric => [metric.name, metric.value]),
   ];
-  const verdicts = gates.map(gate => [gate.name, gate.value, gate.wanted, gate.verdict, gate.place]);
+  const verdicts = gates.map(gate => [gate.name, gate.value, gate.required, gate.verdict, gate.place]);
   return [
     heading(`${name} ${id}`),
     message === null ? '' : `<p>${escapeHtml(message)}</p>`,
     table([], facts),
-    verdicts.length === 0 ? '' : table(['gate', 'value', 'wanted', 'verdict', 'requested in'], verdicts),
+    verdicts.length === 0 ? '' : table(['gate', 'value', 'required', 'verdict', 'requested in'], verdicts),
   ].join('\n');
 }
 

@@ -7,7 +7,7 @@ import { isRecord } from '../config/schema/walk.js';
 import { listCheckpoints } from '../experiment/checkpoints/index-file.js';
 import { nonFiniteName } from '../experiment/files/json.js';
 import { cautionsOf, endingOf } from '../experiment/judging/cautions.js';
-import { gateName, wantedWords } from '../experiment/judging/gate-words.js';
+import { gateName, requiredWords } from '../experiment/judging/gate-words.js';
 import type { GateResult, SplitBaselines } from '../experiment/summary.js';
 import { type Curves, finalName, type RunHistory, readHistory } from '../review/reading/history.js';
 import { type RunRecord, readRun } from '../review/reading/run-record.js';
@@ -145,7 +145,7 @@ function gatesOf({ config, summary, state, directory }: RunRecord): readonly Gat
 
 function judgedGate(gate: GateResult): GateReport {
   const { value, verdict, reason = null, origin } = gate;
-  return { name: gateName(gate), value, wanted: wantedWords(gate), verdict, reason, place: origin };
+  return { name: gateName(gate), value, required: requiredWords(gate), verdict, reason, place: origin };
 }
 
 /** Null where they differ; the last epoch of a run may be cut short. */

@@ -6,7 +6,7 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { compileSchema, wholeSchema } from '../config/schema/schema.js';
 import { isRecord, type Schema } from '../config/schema/walk.js';
-import { explainSchemaErrors } from '../config/wording/complaints.js';
+import { explainSchemaErrors } from '../config/wording/schema-errors.js';
 import { parseConfig } from '../config/yaml/parse.js';
 import { positionOf, SourceText } from '../config/yaml/source.js';
 import { nodeAt } from '../config/yaml/tree.js';

@@ -1,4 +1,7 @@
-/** The decisions of a sweep on their way into its journal, held against those that are in it already. */
+/**
+ * The decisions of a sweep on their way into its journal, held against those that are in it
+ * already.
+ */
 import { damagedError, type UserError } from '../util/errors.js';
 import type { Journal } from './journal.js';
 import { type Decision, decisionsOf, type JournalRecord } from './records.js';
@@ -39,7 +42,10 @@ export class DecisionRecord {
     this.isDamaged = isDamaged;
   }
 
-  /** Throws exit 5 where the journal has another one in this place, and is not known to have lost any. */
+  /**
+   * Throws exit 5 where the journal has another one in this place, and is not known to have lost
+   * any.
+   */
   add(decision: Decision): void {
     this.decided.push(decision);
     const recorded = this.recorded.shift();
@@ -51,7 +57,10 @@ export class DecisionRecord {
     }
   }
 
-  /** To be called where all that the journal's results lead to is added. A result is in the journal before what follows from it. */
+  /**
+   * To be called where all that the journal's results lead to is added. A result is in the journal
+   * before what follows from it.
+   */
   logLostResults(): void {
     const { length } = this.recorded;
     if (length === 0) return;
@@ -60,13 +69,18 @@ export class DecisionRecord {
     );
   }
 
-  /** To be called where everything is decided. Throws exit 5, likewise, where the journal has more. */
+  /**
+   * To be called where everything is decided. Throws exit 5, likewise, where the journal has more.
+   */
   close(): void {
     const [extra] = this.recorded;
     if (extra) this.redecide(undefined, extra);
   }
 
-  /** All that is decided, `more` included, stands in the journal once more, and what stands before counts no more. */
+  /**
+   * All that is decided, `more` included, stands in the journal once more, and what stands before
+   * counts no more.
+   */
   restate(more: readonly Decision[], retry_failed: boolean): void {
     const { journal, observer, now } = this.parts;
     this.decided.push(...more);
@@ -76,7 +90,10 @@ export class DecisionRecord {
     observer.redecided(this.decided);
   }
 
-  /** The journal was written by the same rules as ours, or what follows would be another sweep. Where it has lost lines, all that was decided stands in it again. */
+  /**
+   * The journal was written by the same rules as ours, or what follows would be another sweep.
+   * Where it has lost lines, all that was decided stands in it again.
+   */
   private redecide(decided: Decision | undefined, recorded: Decision): void {
     if (!this.isDamaged) throw otherDecision(decided, recorded);
     this.parts.observer.warning(

@@ -1,9 +1,12 @@
 /**
- * `journal.jsonl`: what was decided and what happened, append-only. Several processes may append at once, and any of them may be killed
- * at any moment: a record is written by one call to a file opened for appending, which the system carries out whole and in turn, and begins
- * with a line break of its own, so that what a killed process left of its line swallows no other. A reader leaves out such remains; nobody was
- * told that they had been written. So it does with a line that was damaged later, and says so. Of a record it checks version and kind; each field is described by schemas/journal.schema.json, to which tests hold every line, for
- * compiling that takes longer than reading most journals.
+ * `journal.jsonl`: what was decided and what happened, append-only. Several processes may append at
+ * once, and any of them may be killed at any moment: a record is written by one call to a file
+ * opened for appending, which the system carries out whole and in turn, and begins with a line
+ * break of its own, so that what a killed process left of its line swallows no other. A reader
+ * leaves out such remains; nobody was told that they had been written. So it does with a line that
+ * was damaged later, and says so. Of a record it checks version and kind; each field is described
+ * by schemas/journal.schema.json, to which tests hold every line, for compiling that takes longer
+ * than reading most journals.
  */
 import {
   closeSync,
@@ -29,7 +32,10 @@ const VERSION = 1;
 /** A link in the journal's place could lead anywhere. (Windows has no such flag.) */
 const APPENDING = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
 
-/** What a line has besides its record: the version of the format, who wrote it, and as its how many-th. */
+/**
+ * What a line has besides its record: the version of the format, who wrote it, and as its how
+ * many-th.
+ */
 interface Stamp {
   readonly v: typeof VERSION;
   readonly writer: string;
@@ -45,12 +51,18 @@ export class Journal {
     private readonly writer: string,
   ) {}
 
-  /** Opens the journal at `path`, creating it. `writer` must be unique among all who ever write to it. Throws exit 1 where the system refuses. */
+  /**
+   * Opens the journal at `path`, creating it. `writer` must be unique among all who ever write to
+   * it. Throws exit 1 where the system refuses.
+   */
   static open(path: string, writer: string): Journal {
     return withFileErrors(path, () => new Journal(path, openSync(path, APPENDING, 0o644), writer));
   }
 
-  /** Appends the records and brings them to the disk before it returns. Throws exit 1 where that fails: then none counts. */
+  /**
+   * Appends the records and brings them to the disk before it returns. Throws exit 1 where that
+   * fails: then none counts.
+   */
   append(...records: readonly JournalRecord[]): void {
     refuseUnlessOwned(this.path);
     this.refuseUnlessThere();
@@ -84,7 +96,8 @@ export class Journal {
   private write(record: JournalRecord): void {
     const stamp: Stamp = { v: VERSION, writer: this.writer, n: this.n + 1 };
     const bytes = Buffer.from(`\n${JSON.stringify({ ...record, ...stamp })}\n`);
-    // one call a record: the rest of a short write, in a second call, could stand behind somebody else's line
+    // one call a record: the rest of a short write, in a second call, could stand behind somebody
+    // else's line
     const written = writeSync(this.file, bytes);
     if (written < bytes.length)
       throw Object.assign(new Error('a write took only a part'), { code: 'ENOSPC', syscall: 'write' });
@@ -96,11 +109,17 @@ export interface JournalContent {
   readonly records: readonly JournalRecord[];
   /** Lines that are no record: killed processes left them unfinished, or something damaged them. */
   readonly torn: number;
-  /** What is not as it was written, a sentence each for the first few; not what a process that was killed left at the very end. */
+  /**
+   * What is not as it was written, a sentence each for the first few; not what a process that was
+   * killed left at the very end.
+   */
   readonly damage: readonly string[];
 }
 
-/** All whole records in their order, each once. Throws exit 1 where the system refuses, exit 5 where another version wrote it. */
+/**
+ * All whole records in their order, each once. Throws exit 1 where the system refuses, exit 5 where
+ * another version wrote it.
+ */
 export function readJournal(path: string): JournalContent {
   if (!existsSync(path)) return { records: [], torn: 0, damage: [] };
   const collected = new Collector(path);
@@ -173,7 +192,10 @@ class Collector implements JournalContent {
     });
   }
 
-  /** What stands after the last line break; the beginning of a record there is what a killed process had written of it. */
+  /**
+   * What stands after the last line break; the beginning of a record there is what a killed process
+   * had written of it.
+   */
   addLast(rest: string): void {
     if (
       rest !== '' &&

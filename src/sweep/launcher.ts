@@ -9,7 +9,10 @@ export interface Task extends Segment {
   readonly attempt: number;
   /** Absolute; where the run is, or is to be. */
   readonly directory: string;
-  /** Arguments after the program's name. They may be carried out again at any time: what is done is not done twice. */
+  /**
+   * Arguments after the program's name. They may be carried out again at any time: what is done is
+   * not done twice.
+   */
   readonly args: readonly string[];
   /** Threads that the process may use. */
   readonly threads: number;
@@ -38,7 +41,10 @@ export interface TaskLease {
 export interface RunningTask {
   /** Names the process to people and to a later `sweep resume`: a process id, a job id. */
   readonly process: string;
-  /** Never rejects for what the process did; rejects where the launcher itself cannot go on (Redis is gone, sbatch refuses). */
+  /**
+   * Never rejects for what the process did; rejects where the launcher itself cannot go on (Redis
+   * is gone, sbatch refuses).
+   */
   readonly end: Promise<TaskEnd>;
   /** Asks the process to stop resumably (SIGINT), or at once. */
   stop(how: 'interrupt' | 'kill'): Promise<void>;
@@ -51,7 +57,10 @@ export interface Launcher {
   /** Throws UserError (exit 2) where the service cannot be reached. Called once, first. */
   open(): Promise<void>;
   start(task: Task): Promise<RunningTask>;
-  /** A task that an earlier process of this sweep started and that may still run: adopted, or undefined where it is gone. */
+  /**
+   * A task that an earlier process of this sweep started and that may still run: adopted, or
+   * undefined where it is gone.
+   */
   find(task: Task, process: string): Promise<RunningTask | undefined>;
   close(): Promise<void>;
 }

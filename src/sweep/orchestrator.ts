@@ -1,6 +1,7 @@
 /**
- * Carries a sweep out: starts what the scheduler gives out, reports what became of it, writes both into the journal. It decides nothing:
- * what it must not forget is in the journal before it acts on it, so that it can be killed at any moment.
+ * Carries a sweep out: starts what the scheduler gives out, reports what became of it, writes both
+ * into the journal. It decides nothing: what it must not forget is in the journal before it acts on
+ * it, so that it can be killed at any moment.
  */
 import { EXIT, UserError } from '../util/errors.js';
 import { type DecisionObserver, DecisionRecord, type RecordedHistory } from './decision-record.js';
@@ -111,7 +112,10 @@ export class Orchestrator {
     }
   }
 
-  /** Tells the scheduler what earlier processes found; what it decides of that is compared with the journal as it comes. */
+  /**
+   * Tells the scheduler what earlier processes found; what it decides of that is compared with the
+   * journal as it comes.
+   */
   private replay(): void {
     const { scheduler } = this.parts;
     const { records, retryFailed } = this.history;
@@ -185,7 +189,10 @@ export class Orchestrator {
     this.parts.observer.warning(`trial ${trial}, seed ${seed}: ${what}`);
   }
 
-  /** A process that an earlier process of the sweep left behind is waited for: two must not work on one run. */
+  /**
+   * A process that an earlier process of the sweep left behind is waited for: two must not work on
+   * one run.
+   */
   private async awaitEarlier(segment: Segment, process: string): Promise<void> {
     const task = await this.parts.launcher.find(
       this.task(segment, this.attempts.get(idOf(segment))?.count ?? 1),
@@ -286,7 +293,9 @@ function segmentOf({ trial, seed, from, to }: Segment): Segment {
   return { trial, seed, from, to };
 }
 
-/** That is no result of the trial's: the sweep stops, and can be gone on with once there is room. */
+/**
+ * That is no result of the trial's: the sweep stops, and can be gone on with once there is room.
+ */
 function outOfSpace({ trial, seed }: Segment, file: string, why: string): UserError {
   const message = `the sweep stops, since trial ${trial}, seed ${seed} found no room on the disk: ${why}`;
   return new UserError(EXIT.unexpected, [{ code: 'sweep/no-space', message, file }]);

@@ -1,4 +1,7 @@
-/** A sweep as it is carried out: every default filled in, nothing left to the machine. Frozen into the sweep's directory. */
+/**
+ * A sweep as it is carried out: every default filled in, nothing left to the machine. Frozen into
+ * the sweep's directory.
+ */
 import type { Space } from './space.js';
 
 export type Method =
@@ -30,7 +33,10 @@ export interface Objective {
 export interface Budget {
   /** Points at most; a grid has no more than its points. */
   readonly trials: number | null;
-  /** Seconds of wall time, all processes of the sweep together; running trials are let finish their segment. */
+  /**
+   * Seconds of wall time, all processes of the sweep together; running trials are let finish their
+   * segment.
+   */
   readonly seconds: number | null;
   /** Ends the sweep once a trial's objective is at least as good. */
   readonly target: number | null;
@@ -54,7 +60,10 @@ export interface SweepPlan {
    * winner with all epochs. Absent in plans of earlier versions, which end without one.
    */
   readonly finish_best?: boolean;
-  /** Trials at the same time. Part of the plan, because it decides what is known when a point is chosen. */
+  /**
+   * Trials at the same time. Part of the plan, because it decides what is known when a point is
+   * chosen.
+   */
   readonly parallel: number;
   /** Seconds after which a process of a trial that has not ended counts as hung; null: never. */
   readonly trial_timeout: number | null;
@@ -62,7 +71,10 @@ export interface SweepPlan {
   readonly retries: number;
   /** What follows a failed trial. A diverged one is a result, not an error. */
   readonly on_trial_error: 'continue' | 'stop';
-  /** The base configs: one, or one for each variant (then the space has a parameter named `config`, a choice of these names). */
+  /**
+   * The base configs: one, or one for each variant (then the space has a parameter named `config`,
+   * a choice of these names).
+   */
   readonly bases: readonly Base[];
 }
 
@@ -71,7 +83,10 @@ export interface Base {
   readonly name: string;
   /** As the user named it. */
   readonly file: string;
-  /** `FILE:LINE:COL` of each of its gates where the user wrote them, in their order: its copy in the sweep knows only its own lines. Absent where it has none. */
+  /**
+   * `FILE:LINE:COL` of each of its gates where the user wrote them, in their order: its copy in the
+   * sweep knows only its own lines. Absent where it has none.
+   */
   readonly gate_origins?: readonly string[];
   /** The files that it was read from, absolute, itself the last; absent likewise. */
   readonly config_files?: readonly string[];

@@ -1,11 +1,15 @@
 /**
- * The lines of a sweep's journal; schemas/journal.schema.json says the same for readers in any language. Decisions carry no clock and no place: they follow from the plan and the results alone, so that
- * a replay writes the same bytes. What happened on the machine is told by the other records.
+ * The lines of a sweep's journal; schemas/journal.schema.json says the same for readers in any
+ * language. Decisions carry no clock and no place: they follow from the plan and the results alone,
+ * so that a replay writes the same bytes. What happened on the machine is told by the other
+ * records.
  */
 import type { SweepPlan } from './plan.js';
 import type { Point } from './space.js';
 
-/** One training process: a trial's run with one of the seeds, from its last epoch to the next rung. */
+/**
+ * One training process: a trial's run with one of the seeds, from its last epoch to the next rung.
+ */
 export interface Segment {
   readonly trial: number;
   readonly seed: number;
@@ -30,7 +34,10 @@ export type SegmentStatus =
 
 export interface Outcome extends Segment {
   readonly status: SegmentStatus;
-  /** The objective's metric as it was measured; null where the segment is not `done` or the metric is not finite. */
+  /**
+   * The objective's metric as it was measured; null where the segment is not `done` or the metric
+   * is not finite.
+   */
   readonly value: number | null;
 }
 
@@ -44,7 +51,10 @@ export type Decision =
     }
   /** The trial is trained from rung to rung: `from` to `to` epochs. */
   | { readonly event: 'trial.advanced'; readonly trial: number; readonly from: number; readonly to: number }
-  /** All seeds have reached a rung. `value` is the mean, `spread` the sample standard deviation over the seeds (null for one). */
+  /**
+   * All seeds have reached a rung. `value` is the mean, `spread` the sample standard deviation over
+   * the seeds (null for one).
+   */
   | {
       readonly event: 'trial.measured';
       readonly trial: number;
@@ -87,7 +97,10 @@ export type Happening =
       readonly backend: string;
       readonly version: string;
     }
-  /** Decisions before this line count no more, all follow again: some were lost, or failures are to be tried again. */
+  /**
+   * Decisions before this line count no more, all follow again: some were lost, or failures are to
+   * be tried again.
+   */
   | {
       readonly event: 'sweep.redecided';
       readonly time: string;
@@ -108,7 +121,10 @@ export type Happening =
       readonly attempt: number;
       readonly exit_code: number | null;
       readonly message: string | null;
-      /** Whole epochs that the run had when it ended: fewer than `to` where it diverged. Null where it left no summary. */
+      /**
+       * Whole epochs that the run had when it ended: fewer than `to` where it diverged. Null where
+       * it left no summary.
+       */
       readonly epochs: number | null;
       /** Seconds of training steps of the run so far. */
       readonly train_s: number | null;
@@ -117,7 +133,10 @@ export type Happening =
       readonly event: 'budget.time';
       readonly time: string;
       readonly seconds: number;
-      /** Where that took effect: the number of `trial.advanced` decisions there will be, as the scheduler gave it. */
+      /**
+       * Where that took effect: the number of `trial.advanced` decisions there will be, as the
+       * scheduler gave it.
+       */
       readonly advances: number;
     }
   | {
@@ -158,7 +177,10 @@ function isDecision(record: JournalRecord): record is Decision {
   return KINDS[record.event];
 }
 
-/** The last result of each segment, in the order of their first; without failures that were to be tried again. */
+/**
+ * The last result of each segment, in the order of their first; without failures that were to be
+ * tried again.
+ */
 export function outcomesOf(records: readonly JournalRecord[]): readonly Outcome[] {
   const outcomes = new Map<string, Outcome>();
   for (const record of records) {

@@ -20,6 +20,8 @@ export interface SweepOptions {
   readonly threads: number;
   /** As `run` takes it; undefined: what the sweep had before, of which its journal knows. */
   readonly backend: string | undefined;
+  /** Bits of vectors on webasm; undefined: those that pay where a trial runs. */
+  readonly width?: 128 | 256 | undefined;
   /** Makes what starts the trials of the sweep in a directory; `warn` tells people a line. */
   launcher(directory: SweepDirectory, warn: (text: string) => void): Promise<Launcher> | Launcher;
   readonly observer: SweepObserver;
@@ -47,7 +49,9 @@ export interface SweepResult {
   readonly directory: SweepDirectory;
 }
 
-/** Throws exit 2 where the directory cannot be made. `opened` is told of it before anything runs. */
+/**
+ * Throws exit 2 where the directory cannot be made. `opened` is told of it before anything runs.
+ */
 export async function runSweep(
   { plan, bases, givenYaml, output }: NewSweep,
   options: SweepOptions,
@@ -69,8 +73,8 @@ export interface ResumeSweepOptions extends SweepOptions {
 }
 
 /**
- * Goes on with a sweep: what was under way when it stopped goes on from its own checkpoint. Throws exit 2 where `path` is none or is in use,
- * or failed trials cannot be tried again.
+ * Goes on with a sweep: what was under way when it stopped goes on from its own checkpoint. Throws
+ * exit 2 where `path` is none or is in use, or failed trials cannot be tried again.
  */
 export async function resumeSweep(path: string, options: ResumeSweepOptions): Promise<SweepResult> {
   return runToEnd(SweepDirectory.open(path), options);
@@ -130,6 +134,7 @@ async function conductLocked(
           '--backend',
           // a run goes on where it began: there alone it ends with the bytes that it would have had
           beganOn(directory.runPath({ trial, seed })) ?? backend,
+          ...(options.width === undefined ? [] : ['--width', String(options.width)]),
         ],
         now,
       },
@@ -170,7 +175,10 @@ function verdictOf({ files }: SweepDirectory): ExitCode {
   return troubleOf(recordsOf(readJournal(files.journal).records))?.exitCode ?? EXIT.done;
 }
 
-/** Seconds that earlier processes worked, by the first and the last record of each; the last of a killed one is the last that it wrote. */
+/**
+ * Seconds that earlier processes worked, by the first and the last record of each; the last of a
+ * killed one is the last that it wrote.
+ */
 function secondsOf(records: readonly JournalRecord[]): number {
   let seconds = 0;
   let began: number | undefined;

@@ -1,4 +1,6 @@
-/** What became of a segment: read from its run directory, whatever process or machine trained it. */
+/**
+ * What became of a segment: read from its run directory, whatever process or machine trained it.
+ */
 import { existsSync } from 'node:fs';
 import { NO_SPACE } from '../experiment/files/refusals.js';
 import { metricValue } from '../experiment/judging/gates.js';
@@ -24,7 +26,10 @@ export interface SegmentResult {
   readonly trainSeconds: number | null;
 }
 
-/** The result of a segment that is through, by what its run directory says; undefined where it is still to be trained. */
+/**
+ * The result of a segment that is through, by what its run directory says; undefined where it is
+ * still to be trained.
+ */
 export function finishedSegment(
   segment: Segment,
   directory: string,
@@ -45,8 +50,9 @@ export function finishedSegment(
 }
 
 /**
- * NaN where the metric has no value; undefined where the run is not there yet. One that was stopped while it evaluated has all steps of the
- * epoch and not its result, which the next process measures. One that `training.max_steps` ends is through without all epochs.
+ * NaN where the metric has no value; undefined where the run is not there yet. One that was stopped
+ * while it evaluated has all steps of the epoch and not its result, which the next process
+ * measures. One that `training.max_steps` ends is through without all epochs.
  */
 function valueAtEnd(
   segment: Segment,
@@ -62,7 +68,10 @@ function valueAtEnd(
   return wentFurther ? loggedValue(segment, directory, objective) : undefined;
 }
 
-/** Of a run that has gone further since, which happens where the journal lost the segment's end: its log still has the value. */
+/**
+ * Of a run that has gone further since, which happens where the journal lost the segment's end: its
+ * log still has the value.
+ */
 function loggedValue({ to }: Segment, directory: string, objective: Objective): number | undefined {
   const at = (metric: string) =>
     epochValues({ objective: { ...objective, metric } }, directory).find(({ epoch }) => epoch === to);
@@ -102,7 +111,10 @@ export function failureSentence(
   return last === '' ? how : `${how}: ${last.trim()}`;
 }
 
-/** Whether the machine, and nothing of the trial's own, kept it from going on: no place to write to. Every other trial would end like it. */
+/**
+ * Whether the machine, and nothing of the trial's own, kept it from going on: no place to write to.
+ * Every other trial would end like it.
+ */
 export function isOutOfSpace({ exitCode, stderr }: TaskEnd): boolean {
   const isRefusal = exitCode === EXIT.unexpected || exitCode === EXIT.usage;
   return isRefusal && NO_SPACE.some(reason => stderr.includes(reason));
@@ -124,7 +136,10 @@ export function trainedSteps(directory: string): number {
   return summaryOf(directory)?.steps ?? 0;
 }
 
-/** Whether a run was paused after so many epochs and has their results, rather than stopped on its way there. */
+/**
+ * Whether a run was paused after so many epochs and has their results, rather than stopped on its
+ * way there.
+ */
 export function isPausedAt(directory: string, epochs: number): boolean {
   const summary = summaryOf(directory);
   return summary?.status === 'interrupted' && summary.epochs === epochs && summary.evaluated === true;
@@ -135,7 +150,8 @@ function summaryOf(directory: string): Summary | undefined {
   try {
     return RunDirectory.open(directory).readSummary();
   } catch {
-    // a directory that is not one yet, or a damaged summary: the next process of the segment sees to it
+    // a directory that is not one yet, or a damaged summary: the next process of the segment sees
+    // to it
     return undefined;
   }
 }

@@ -17,7 +17,10 @@ export interface Condition {
 }
 
 export interface Parameter {
-  /** The dotted keys that it sets; several for `paired`, whose values are lists with one element for each key. */
+  /**
+   * The dotted keys that it sets; several for `paired`, whose values are lists with one element for
+   * each key.
+   */
   readonly keys: readonly string[];
   /** The keys with commas between: unique within a space. */
   readonly name: string;
@@ -48,6 +51,17 @@ export function canonical(value: Value): string {
   return `{${entries.map(([key, part]) => `${JSON.stringify(key)}:${canonical(part)}`).join(',')}}`;
 }
 
+/** `model.hidden_size=64, optimizer.kind=adam` */
+export function describePoint(point: Point): string {
+  const parts = Object.entries(point).map(([name, value]) => `${name}=${describeValue(value)}`);
+  return parts.join(', ');
+}
+
+/** Strings without quotes, everything else as JSON. */
+export function describeValue(value: Value): string {
+  return typeof value === 'string' ? value : canonical(value);
+}
+
 /** Whether `parameter` exists at a point that has the parameters before it. */
 export function exists({ condition }: Parameter, point: Point): boolean {
   if (!condition) return true;
@@ -63,7 +77,10 @@ export function isExcluded({ exclude }: Space, point: Point): boolean {
   );
 }
 
-/** What the point sets, key by key, in the order of the parameters: the pairs of `paired` taken apart. */
+/**
+ * What the point sets, key by key, in the order of the parameters: the pairs of `paired` taken
+ * apart.
+ */
 export function assignments(
   { parameters }: Space,
   point: Point,

@@ -1,4 +1,7 @@
-/** The directory of one sweep: its plan, its frozen base configs, its journal, its trials' run directories. */
+/**
+ * The directory of one sweep: its plan, its frozen base configs, its journal, its trials' run
+ * directories.
+ */
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { writeAtomic, writeFlushed, writeJsonAtomic } from '../experiment/files/atomic.js';
@@ -62,8 +65,9 @@ export class SweepDirectory {
   }
 
   /**
-   * Creates `<outputRoot>/sweeps/<name>/<UTC time>/` with plan and configs in it; the plan is written last, so that a directory without one
-   * is a sweep that never began. Throws exit 2 where the name is not allowed or the root cannot be written to.
+   * Creates `<outputRoot>/sweeps/<name>/<UTC time>/` with plan and configs in it; the plan is
+   * written last, so that a directory without one is a sweep that never began. Throws exit 2 where
+   * the name is not allowed or the root cannot be written to.
    */
   static create(
     plan: SweepPlan,

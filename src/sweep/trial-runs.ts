@@ -17,7 +17,10 @@ export function baseOf({ bases }: Pick<SweepPlan, 'bases'>, point: Point): Base 
   return base;
 }
 
-/** What a point sets in its base, as arguments of `--set`. JSON is YAML, and quotes keep a string one. */
+/**
+ * What a point sets in its base, as arguments of `--set`. JSON is YAML, and quotes keep a string
+ * one.
+ */
 export function overridesOf({ space }: Pick<SweepPlan, 'space'>, point: Point): readonly string[] {
   return assignments(space, point)
     .filter(([key]) => key !== VARIANT)

@@ -16,6 +16,7 @@ export function counted(
     | 'more warning'
     | 'more such place'
     | 'sequence'
+    | 'training sequence'
     | 'gate'
     | 'node'
     | 'kernel'

@@ -131,8 +131,8 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
 }
 
 /** A checkout by its place and, where git knows it, its commit. */
-function describe(folder: string): string {
-  const state = gitState(folder);
+async function describe(folder: string): Promise<string> {
+  const state = await gitState(folder);
   return state ? `${folder} (${state.revision.slice(0, 7)}${state.dirty ? ', changed' : ''})` : folder;
 }
 
@@ -155,7 +155,7 @@ async function measureRows(
   const rows: Row[] = [];
   const missing = options.tfjs === undefined ? undefined : missingTfjs(options.tfjs);
   if (missing !== undefined) told.note(`TensorFlow.js is not measured: ${missing}`);
-  if (options.against !== undefined) told.note(`the other build is ${describe(options.against)}`);
+  if (options.against !== undefined) told.note(`the other build is ${await describe(options.against)}`);
   if (options.peers && options.tfjs === undefined) told.note('TensorFlow.js is not measured: no --tfjs');
   const list = contenders({ ...options, tfjs: missing === undefined ? options.tfjs : undefined });
   for (const threads of new Set(cases.map(one => one.threads))) {
@@ -176,7 +176,19 @@ async function measureRows(
       for (const { child } of started) child.close();
     }
   }
+  for (const row of rows) {
+    const best = fastestTorch(row);
+    if (options.torchVariants && best !== undefined) told.note(`${row.case.id}: the fastest was ${best}`);
+  }
   return rows;
+}
+
+/** The fastest of PyTorch's ways on one case; undefined if none was measured. */
+function fastestTorch({ timings }: Row): string | undefined {
+  const [best] = Object.entries(timings)
+    .filter(([name]) => name.startsWith('PyTorch'))
+    .sort(([, a], [, b]) => a.ms.median - b.ms.median);
+  return best?.[0];
 }
 
 /** From what Linux says of the processor. */

@@ -42,7 +42,11 @@ export interface Check {
  * runs together, is exceeded by chance far less than once in a hundred, since the median of five
  * rounds is steadier than a round. 0.1 is what runs differ by anyway.
  */
-export function compare(before: Results, now: Results, { loosely = false } = {}): Check {
+export function compare(
+  before: Results,
+  now: Results,
+  { loosely = false, only }: { readonly loosely?: boolean; readonly only?: RegExp | undefined } = {},
+): Check {
   const after = ratiosOf(now);
   const regressions: Regression[] = [];
   const noisy: string[] = [];
@@ -51,7 +55,7 @@ export function compare(before: Results, now: Results, { loosely = false } = {})
   for (const [id, old] of ratiosOf(before)) {
     const ratio = after.get(id);
     if (!ratio) {
-      missing.push(id);
+      if (only?.test(id) ?? true) missing.push(id);
       continue;
     }
     const noise = 2 * Math.hypot(noiseOf(old), noiseOf(ratio));

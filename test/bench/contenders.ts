@@ -8,7 +8,10 @@ import { Child, type Command, ContenderError } from './child.js';
 import type { Hello } from './protocol.js';
 
 export const OURS = 'cellrun';
-export const OTHERS = ['other build', 'gpu.js', 'PyTorch', 'TensorFlow.js'] as const;
+/** PyTorch otherwise than as it comes; which one is the fastest depends on sizes and build. */
+const TORCH_VARIANTS = ['PyTorch without oneDNN', 'PyTorch compiled'] as const;
+
+export const OTHERS = ['other build', 'gpu.js', 'PyTorch', ...TORCH_VARIANTS, 'TensorFlow.js'] as const;
 export type Other = (typeof OTHERS)[number];
 export type ContenderName = typeof OURS | Other;
 
@@ -17,6 +20,8 @@ export interface PeerOptions {
   readonly against: string | undefined;
   /** Whether to measure PyTorch and TensorFlow.js too. */
   readonly peers: boolean;
+  /** Whether to measure PyTorch without oneDNN and with `torch.compile`, too. */
+  readonly torchVariants: boolean;
   /** The Python that has PyTorch. */
   readonly python: string;
   /** The folder in which TensorFlow.js was installed; undefined: it is not measured. */
@@ -40,7 +45,7 @@ export function contenderOf(folder: string): string {
   return resolve(folder, 'dist/test/bench/contenders/cellrun.js');
 }
 
-export function contenders({ against, peers, python, tfjs }: PeerOptions): Contender[] {
+export function contenders({ against, peers, torchVariants, python, tfjs }: PeerOptions): Contender[] {
   const script = (name: string) => fileURLToPath(new URL(`./contenders/${name}.js`, import.meta.url));
   const node = (...given: string[]): Command => ({ program: process.execPath, arguments: given });
   const list: Contender[] = [
@@ -63,11 +68,16 @@ export function contenders({ against, peers, python, tfjs }: PeerOptions): Conte
     list.push({ name: 'other build', command });
   }
   if (!peers) return list;
-  const torch = (threads: number) => ({
-    program: python,
-    arguments: [join(peersFolder, 'torch_peer.py'), `${threads}`],
+  const torch = (name: Other, ...flags: string[]): Contender => ({
+    name,
+    command: threads => ({
+      program: python,
+      arguments: [join(peersFolder, 'torch_peer.py'), `${threads}`, ...flags],
+    }),
   });
-  list.push({ name: 'PyTorch', command: torch });
+  list.push(torch('PyTorch'));
+  if (torchVariants)
+    list.push(torch('PyTorch without oneDNN', '--no-onednn'), torch('PyTorch compiled', '--compile'));
   if (tfjs === undefined) return list;
   const peer = node(join(peersFolder, 'tfjs_peer.cjs'), tfjs);
   return [...list, { name: 'TensorFlow.js', rate: 2, command: () => peer }];

@@ -29,6 +29,7 @@ Measures cellrun against gpu.js as shipped, and with --peers against PyTorch and
 taking turns round by round; prints our time over theirs.
 
   --peers           also PyTorch and, with --tfjs, TensorFlow.js
+  --torch-variants  with --peers: also PyTorch without oneDNN, and with torch.compile
   --python FILE     the Python that has PyTorch (default /usr/bin/python3)
   --tfjs DIR        a folder in which @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm are installed
   --against DIR     also another checkout of cellrun, built, such as an older commit's
@@ -45,6 +46,8 @@ taking turns round by round; prints our time over theirs.
   --loosely         with --check: only where it is worse than twice as large
   --plot FILE       draw how a training step grows with its sizes, as SVG
   --markdown        print the tables as Markdown
+
+CELLRUN_NODE=system npm run bench measures with the Node.js on the PATH, CELLRUN_NODE=FILE with another.
 `;
 
 /** A median of fewer rounds than this is not worth its name. */
@@ -94,6 +97,7 @@ function parse(args: readonly string[]) {
       options: {
         help: { ...flag, short: 'h' },
         peers: flag,
+        'torch-variants': flag,
         python: { ...text, default: '/usr/bin/python3' },
         tfjs: text,
         against: text,
@@ -113,7 +117,8 @@ function parse(args: readonly string[]) {
       },
     });
     const { tfjs, against, only, rounds, threads, json, check, plot } = values;
-    return { ...values, tfjs, against, only, rounds, threads, json, check, plot };
+    const torchVariants = values['torch-variants'];
+    return { ...values, torchVariants, tfjs, against, only, rounds, threads, json, check, plot };
   } catch (error) {
     const [message] = (error as Error).message.split('. ');
     throw usageError({ code: 'bench/option', message, suggestion: '--help lists the options' });

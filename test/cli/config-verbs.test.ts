@@ -96,7 +96,7 @@ t.test('validate', async t => {
     const io = recorder();
     const set = ['training.last_batch=drop', 'training.batch_size=21'];
     t.equal(await validate([good], { format: 'text', set }, io), 2);
-    t.match(io.errText(), /--set:1:21: no batch is ever full/);
+    t.match(io.errText(), /--set:1:21: `batch_size` exceeds the data/);
   });
 });
 
@@ -120,7 +120,7 @@ t.test('config show and explain', async t => {
     one.outText(),
     `training.eval_batch_size
   Sequences per batch in evaluations.
-  expected: a whole number from 1 to 65536
+  expected: an integer from 1 to 65536
   default:  training.batch_size
   example:  500
 

@@ -103,7 +103,7 @@ t.test('each cell of the schema can be said in both forms, with the same keys', 
     }
   }
   t.match(complaints('{ cell: transformer, hidden_size: 8 }'), [
-    /^unknown-kind \| transformer \| `model\.cell` has no choice "transformer" \| lstm \| gru \| rnn/,
+    /^unknown-kind \| transformer \| `model\.cell` cannot be "transformer" \| lstm \| gru \| rnn/,
   ]);
   t.match(complaints('{ kind: lstm, hidden_size: 8 }'), [
     /^missing-key \| kind \| the key `cell` is missing in `model` \| `cell`: lstm \| gru \| .*\| cell$/,
@@ -178,7 +178,7 @@ t.test('names that people try', async t => {
     [/^unknown-key \| stateful .*\| carry_state$/, /^unknown-key \| bucketing .*\| bucket_by_length$/],
   );
   t.match(complaints('{ cell: gru, hidden_size: 8, head: { hidden_sizes: 64 } }'), [
-    /^type \| 64 \| .* \| a list of whole numbers \| \[64\]$/,
+    /^type \| 64 \| .* \| a list of integers \| \[64\]$/,
   ]);
   t.match(complaints('{ cell: gru, hidden_size: 8, head: { from: average } }'), [
     /last \| final \| mean \| max \| every/,
@@ -314,13 +314,13 @@ t.test('a run from before a key is compared as one with its default', async t =>
 
 t.test('what a layer norm, a projection and carried state exclude', async t => {
   t.match(complaints('{ cell: lstm, hidden_size: 8, projection_size: 8 }'), [
-    /^projection-size \| 8 \| `projection_size` must be less than `hidden_size`, which is 8 \| at most 7/,
+    /^projection-size \| 8 \| `projection_size` must be less than `hidden_size` \(8\) \| at most 7/,
   ]);
   t.match(
     complaints(
       '{ layers: [{ cell: gru, hidden_size: 1 }, { cell: lstm, hidden_size: 8, projection_size: 3, layer_norm: true }] }',
     ),
-    [/^layer-norm \| layer_norm \| .*cannot be combined: layer normalization/],
+    [/^layer-norm \| layer_norm \| .*`layer_norm` and `projection_size` cannot be combined/],
   );
   const carrying = 'num_epochs: 1, batch_size: 4, carry_state: true';
   t.match(complaints('{ cell: gru, hidden_size: 8 }', carrying), [
@@ -331,7 +331,7 @@ t.test('what a layer norm, a projection and carried state exclude', async t => {
     /^carry-state \| bucket_by_length /,
   ]);
   t.match(complaints('{ cell: gru, hidden_size: 8, bidirectional: true }', `${carrying}, shuffle: false`), [
-    /^carry-state \| bidirectional \| `carry_state` cannot be combined with `bidirectional`: the reverse direction starts at the end/,
+    /^carry-state \| bidirectional \| `carry_state` cannot be combined with `bidirectional`: the reverse direction would start in the state of a later batch/,
   ]);
   t.match(
     complaints(
@@ -366,8 +366,8 @@ t.test('what changes nothing is warned of', async t => {
     [],
   );
   t.match(warnings('{ cell: gru, hidden_size: 8, dropout: 0.5, head: { dropout: 0.5 } }'), [
-    /^config\/no-dropout `model\.dropout` applies between recurrent layers/,
-    /^config\/no-dropout `model\.head\.dropout` applies to the layers of `hidden_sizes`/,
+    /^config\/no-dropout `model\.dropout` has no effect: it applies between recurrent layers/,
+    /^config\/no-dropout `model\.head\.dropout` has no effect: it applies to the layers of `hidden_sizes`/,
   ]);
   t.same(warnings('{ cell: gru, hidden_size: 8 }', {}, 'training.bucket_by_length=true'), []);
   t.match(
@@ -388,7 +388,7 @@ t.test('validate finds without data what a kind of data already says', async t =
   t.equal(await validate([mnist], { format: 'text', set: [] }, io), 2);
   t.match(
     io.errText(),
-    /mnist\.yaml:4:\d+: an embedding needs symbols, but each step of the dataset is a vector of numbers/,
+    /mnist\.yaml:4:\d+: `embedding` needs symbols, but the steps of the dataset are vectors of numbers/,
   );
   const steps = write(
     'steps.yaml',

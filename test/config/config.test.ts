@@ -89,7 +89,7 @@ t.test('files that are no config', async t => {
     printed(failure(() => loadExperiment('nowhere/x.yaml'))),
     /^nowhere\/x\.yaml: the file does not exist\n$/,
   );
-  t.equal(printed(failure(() => loadExperiment(''))), "cellrun: the config's name is empty\n");
+  t.equal(printed(failure(() => loadExperiment(''))), 'cellrun: the name of the config is empty\n');
   t.match(printed(failure(() => loadExperiment('configs'))), /^configs: this is a directory/);
   t.match(printed(failure(() => loadExperiment('package.json/x.yaml'))), /does not exist/);
   t.match(printed(failure(() => loadExperiment('a\0b.yaml'))), /cannot be read/);
@@ -315,7 +315,7 @@ t.test('--set that is wrong is shown in the argument', async t => {
 --set:1:21: \`training.batch_size\` has the wrong type
   1 | training.batch_size=1O
     |                     ^^
-  expected: a whole number from 1 to 65536
+  expected: an integer from 1 to 65536
   got: the string "1O"
 `,
   );

@@ -103,7 +103,7 @@ t.test('balanced weights are those of the training labels', async t => {
   t.notSame(weights(balanced), weights(await train(path, { kind: 'cross_entropy' })));
   const few = await train(path, { kind: 'cross_entropy', class_weights: [1, 2] });
   t.equal(few.code, 2);
-  t.match(few.finished.stderr, /there are 2 weights for 3 classes\n[\s\S]*expected: 3 positive numbers/);
+  t.match(few.finished.stderr, /2 weights for 3 classes\n[\s\S]*expected: 3 positive numbers/);
   const validated = await work.cellrun(
     'validate',
     work.config(config(path, { kind: 'cross_entropy', class_weights: [1, 2] })),
@@ -241,6 +241,6 @@ t.test('what training.metrics, a gate and a checkpoint ask for is measured', asy
   t.equal(wrong.code, 2);
   t.match(
     wrong.finished.stderr,
-    /rmse is no metric of loss cross_entropy\n[\s\S]*expected: a metric of classes/,
+    /rmse is not a metric of loss cross_entropy\n[\s\S]*expected: a metric of classes/,
   );
 });

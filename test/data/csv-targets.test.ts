@@ -133,7 +133,7 @@ t.test('what cannot be several targets is told at its place', async t => {
   t.match(await told({ target: ['speed', 'a'] }), /the target column "a" is also a feature/);
   t.match(
     await told({ target_kind: 'class' }, { kind: 'cross_entropy' }),
-    /classes are read from one column, but `target` lists several[\s\S]*expected: the name of one column/,
+    /`target_kind: class` needs a single target column[\s\S]*expected: the name of one column/,
   );
   const path = work.file('train.csv', 'group,a,u,v\ng0,1,1,1\ng0,2,1,2\ng1,3,1,1\n');
   const differing = await told({ path, test_path: undefined, test_fraction: 0.5, target: ['u', 'v'] });

@@ -43,7 +43,7 @@ t.test('synthetic: the adding problem', async t => {
   );
   t.not((await open({ ...config, sequence_length: 50 }, 9)).digests[0].sha256, data.digests[0].sha256);
   t.match(await complaints(2, () => open({ ...config, delay: 5 })), [
-    /adding is given its length by .*sequence_length/,
+    /adding sets its length with .*sequence_length/,
   ]);
   t.match(await complaints(2, () => open({ ...config, sequence_length: 65536, train_size: 1e7 })), [
     /^data\/too-large .* a sequence has 131072 values \| expected at most 2048 sequences .* got 10000000$/,

@@ -109,7 +109,7 @@ t.test('neither validation sequences nor what a limit leaves out count', async t
     await complaints(2, () =>
       open({ kind: 'npz', path: symbols, test_fraction: 0.5, normalize: 'standard' }),
     ),
-    [/^data\/normalize \| the data have nothing to normalize/],
+    [/^data\/normalize \| nothing to normalize/],
   );
 });
 
@@ -156,7 +156,7 @@ t.test('columns of another size are named, unless the config says what is to be 
   t.notMatch(unset, 'y[:, 1]', 'mean -2 is near enough');
   t.same(await warnings({ ...CONFIG, dataset: { ...CONFIG.dataset, normalize: 'none' } }), []);
   t.same(await warnings(NORMALIZED), [
-    'data/constant-column 8 columns with the same value in all training sequences cannot be scaled: x[:, :, 3] (7)',
+    'data/constant-column 8 cannot scale columns that are constant in the training split: x[:, :, 3] (7)',
   ]);
   const flags = Array.from({ length: 200 }, (_, i) => Number(i === 7));
   const rare = work.file(
@@ -215,13 +215,13 @@ t.test('a run keeps its scaling, and predicts in the units of the data', async t
     t.equal(refused.code, 5, verb);
     t.match(
       refused.stderr,
-      /the scaling of x\[:, :, 1\] in manifest\.json is not that of the run's training split/,
+      /the scaling of x\[:, :, 1\] in manifest\.json does not match the training split/,
     );
   }
   writeFileSync(manifestFile, JSON.stringify(manifest));
   const other = await work.cellrun('resume', directory, '--set', 'dataset.normalize=min_max');
   t.equal(other.code, 2);
-  t.match(other.stderr, /`dataset\.normalize` cannot change in a run that has begun/);
+  t.match(other.stderr, /`dataset\.normalize` cannot change after a run has started/);
 });
 
 t.test('a run that goes on with other data keeps the scaling of its weights', async t => {

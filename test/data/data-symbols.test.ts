@@ -139,17 +139,17 @@ t.test('embedding and vocabulary are held against the data', async t => {
 
   const symbols = fixture('symbols.npz');
   t.match(await lines(symbols), [
-    /^config\/embedding .*each step of the dataset is a symbol, but the model has no `embedding`/,
+    /^config\/embedding .*the steps of the dataset are symbols, but the model has no `embedding`/,
   ]);
   t.match(await lines(fixture('classes.npz'), 'model.embedding={size: 3}'), [
-    /^config\/embedding .*an embedding needs symbols, but each step of the dataset is a vector of numbers/,
+    /^config\/embedding .*`embedding` needs symbols, but the steps of the dataset are vectors of numbers/,
   ]);
   const { sizes, diagnostics } = await check(symbols, 'model.embedding={size: 3}');
   t.same([diagnostics, sizes.input], [[], { kind: 'symbol', count: 13 }]);
   const larger = await check(symbols, 'model.embedding={size: 3, num_symbols: 20}');
   t.same([larger.diagnostics, larger.sizes.input], [[], { kind: 'symbol', count: 20 }]);
   t.match(await lines(symbols, 'model.embedding={size: 3}', 'model.embedding.num_symbols=12'), [
-    /^config\/num-symbols 12 \| the data have symbols outside the vocabulary: x_test\[0, 1\] in .*symbols\.npz is 12 \| at least 13$/,
+    /^config\/num-symbols 12 \| the data contain symbols outside the vocabulary: x_test\[0, 1\] in .*symbols\.npz is 12 \| at least 13$/,
   ]);
   t.match(await lines(symbols, 'model.embedding={size: 3}', 'model.head.from=every'), [
     /^config\/head-target .*from: last \| final \| mean \| max/,

@@ -162,10 +162,10 @@ t.test('text: what does not fit is told at its place', async t => {
   ]);
   t.equal((await open(text(cut, { level: 'byte' }))).vocabulary?.level, 'byte', 'bytes may be anything');
   t.match(await complaints(2, () => open(text(join(directory, 'short')))), [
-    /^data\/text-too-short \| the training split has too little text \| expected two symbols or more \| got 1 symbol$/,
+    /^data\/text-too-short \| the training split has too little text \| expected at least two symbols \| got 1 symbol$/,
   ]);
   t.match(await complaints(2, () => open(text(cut, { level: 'byte', min_count: 9 }))), [
-    /^data\/vocabulary \| no symbol of the training split is that frequent \| expected at most 1, .* got 9$/,
+    /^data\/vocabulary \| no symbol of the training split occurs that often \| expected at most 1, .* got 9$/,
   ]);
   writeFileSync(cut, Buffer.from([0x61, 0x80, 0x62]));
   t.match(await complaints(5, () => open(text(cut))), [/^data\/encoding 1 /]);
@@ -359,8 +359,8 @@ t.test('the vocabulary is that of the sequences that train', async t => {
   );
   const { warnings } = checkAgainstData(loaded, data);
   t.match(warnings.filter(({ code }) => code === 'data/unknown-symbols').map(line), [
-    /^data\/unknown-symbols .*\| 100\.0 % of the symbols of the validation split are unknown, and 0\.0 % of the training split/,
-    /\| 12\.5 % of the symbols of the test split/,
+    /^data\/unknown-symbols .*\| 100\.0% of the symbols in the validation split are unknown, but only 0\.0% in the training split/,
+    /\| 12\.5% of the symbols in the test split/,
   ]);
   const given = { level: 'word', symbols: ['<unk>', 'c', 'a'] } as const;
   const known = await openDataset(config({}), { seed: 0, vocabulary: given });
@@ -381,7 +381,7 @@ t.test('jsonl: what is wrong is told with its line and field', async t => {
       [good, '{"words": ["a"], "cl'],
       {},
       [
-        /^data\/jsonl-line 2:1\+20 \| the line is not valid JSON: Unterminated string in JSON.* \| expected one JSON object a line$/,
+        /^data\/jsonl-line 2:1\+20 \| the line is not valid JSON: Unterminated string in JSON.* \| expected one JSON object per line$/,
       ],
     ],
     [
@@ -545,7 +545,7 @@ t.test('what cannot be predicted is told, and what follows is read', async t => 
       ],
       [
         undefined,
-        'data/jsonl-line 3:1+6 | the line is not valid JSON: Unterminated string in JSON at position 6 | expected one JSON object a line',
+        'data/jsonl-line 3:1+6 | the line is not valid JSON: Unterminated string in JSON at position 6 | expected one JSON object per line',
       ],
       [
         undefined,
@@ -667,7 +667,7 @@ t.test('folders, patterns and compressed files', async t => {
   t.same(await text([at('c.md'), at('sub')]), ['c\nd\n', 'c.md,sub/d.txt,a.txt']);
   t.same(await text(at('odd[1].txt')), ['o\n', 'odd[1].txt,a.txt'], 'a name that exists is no pattern');
   t.match(await complaints(2, () => text(at('*.none'))), [/^data\/no-files \| no file matches the pattern/]);
-  t.match(await complaints(2, () => text(at('empty'))), [/the folder has no files/]);
+  t.match(await complaints(2, () => text(at('empty'))), [/the directory has no files/]);
   t.match(await complaints(2, () => text(at('absent'))), [/there is no such file/]);
 
   const parted = await open(records({ path: at('r*.jsonl'), test_path: at('r1.jsonl') }));

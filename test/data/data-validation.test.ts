@@ -205,7 +205,7 @@ t.test('what cannot be set aside is told', async t => {
       'one sequence',
       2,
       { ...lone, validation: { fraction: 0.5 } },
-      /two training sequences or more.*got 1 training seq/,
+      /at least two training sequences.*got 1 training seq/,
     ],
     ['no size', 2, { ...config, validation: {} }, /either fraction or count/],
     ['two sizes', 2, { ...config, validation: { count: 2, fraction: 0.1 } }, /either fraction or count/],
@@ -214,7 +214,7 @@ t.test('what cannot be set aside is told', async t => {
       'data of their own and others',
       2,
       { ...own, validation_arrays: true, validation: { count: 1 } },
-      /validation sequences of their own/,
+      /already contain a validation split/,
     ],
     ['no data of their own', 2, { ...config, validation_arrays: true }, /has no x_validation/],
     [
@@ -273,7 +273,7 @@ t.test('files and groups that two splits have in common', async t => {
   t.same(await judge({ ...csv, test_path: apart }), []);
   t.same(await judge({ ...csv, test_fraction: 0.25, validation: { count: 1 } }), []);
   t.same(await judge({ ...csv, test_path: copy }), [
-    'test_path: the file of `test_path` has the same bytes as that of `path`',
+    'test_path: the files of `test_path` and `path` are identical',
   ]);
   t.match(await judge({ ...csv, validation_path: copy, test_fraction: 0.5 }), [
     'validation_path: the file of `validation_path` has',
@@ -295,7 +295,7 @@ t.test('files and groups that two splits have in common', async t => {
   const files = idxFolder(folder, { train_labels: labels, test_labels: labels });
   t.same(
     await judge(files),
-    ['test_images: the file of `test_images` has the same bytes as that of `train_images`'],
+    ['test_images: the files of `test_images` and `train_images` are identical'],
     'equal labels are no sign of equal sequences',
   );
 });

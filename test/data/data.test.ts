@@ -1,13 +1,13 @@
 /** Pictures: MNIST and IDX files, raw and compressed; and every reader on damaged bytes. */
 import '../support/quick.js';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
-import { inputWidth } from '../../src/data/dataset.js';
+import { type Dataset, inputWidth } from '../../src/data/dataset.js';
 import { scanCsv } from '../../src/data/formats/csv.js';
 import { parseIdx } from '../../src/data/formats/idx.js';
 import { parseNpy } from '../../src/data/formats/npy.js';
@@ -66,6 +66,24 @@ t.test('mnist: the real digits, checked against numbers that NumPy gives', async
     [1, 784, 500, 10000],
   );
   t.same(sequence(pixels, pixels.train, 0).flat(), sequence(rows, rows.train, 0).flat());
+});
+
+t.test('permuted pixels are those of every picture in one random order', async t => {
+  const options = { kind: 'mnist', limit: 3 } as const;
+  const pixels = await open({ ...options, sequence: 'pixels' });
+  const permuted = await open({ ...options, sequence: 'permuted_pixels' });
+  t.equal(permuted.sequenceLength, 784);
+  const column = (data: Dataset, index: number) => sequence(data, data.train, index).map(([value]) => value);
+  // a picture of pixels that all differ would tell the order; several pictures together nearly do
+  const together = (data: Dataset): string[] => {
+    const [first, second, third] = [0, 1, 2].map(index => column(data, index));
+    return first.map((value, step) => [value, second[step], third[step]].join());
+  };
+  const [plain, mixed] = [together(pixels), together(permuted)];
+  t.not(mixed.join(';'), plain.join(';'));
+  t.same(mixed.toSorted(), plain.toSorted());
+  const again = await open({ ...options, sequence: 'permuted_pixels' }, 5);
+  t.same(column(again, 2), column(permuted, 2), 'whatever the seed');
 });
 
 t.test('mnist: a folder of one’s own, raw or gzip, is checked byte for byte', async t => {
@@ -272,10 +290,11 @@ t.test('mnist: without the package the message says how to install it', async t 
   cpSync(fileURLToPath(new URL('../../src/data', import.meta.url)), join(folder, 'data'), {
     recursive: true,
   });
-  cpSync(
-    fileURLToPath(new URL('../../src/util/errors.js', import.meta.url)),
-    join(folder, 'util', 'errors.js'),
-  );
+  for (const file of ['errors.js', 'random.js']) {
+    cpSync(fileURLToPath(new URL(`../../src/util/${file}`, import.meta.url)), join(folder, 'util', file));
+  }
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(join(packageRoot, 'node_modules/pure-rand'), join(folder, 'node_modules/pure-rand'));
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
   const { mnist } = await import(pathToFileURL(join(folder, 'data/pictures/mnist.js')).href);
   const error: unknown = await mnist

@@ -166,7 +166,7 @@ t.test('values are measured from those of the same place in the season, as by Nu
     }
   }
   t.match(await complaints(2, () => open({ ...relative, season: 7 })), [
-    /^data\/relative-to \| a window does not read a whole season \| expected input_steps of 7 or more \| got input_steps: 5$/,
+    /^data\/relative-to \| the input window is shorter than the season \| expected input_steps of 7 or more \| got input_steps: 5$/,
   ]);
   const { season: _, ...without } = relative;
   t.match(await complaints(2, () => open(without)), [/`relative_to: season` needs `season`/]);
@@ -333,6 +333,37 @@ t.test('a backtest forecasts each step of a split once', async t => {
   t.match(table.stdout, /\nmean of 5 +\d/);
 });
 
+t.test(
+  'the evaluation keeps a sample of the predictions of all windows, and the run can be pinned',
+  async t => {
+    const rows = Array.from({ length: 400 }, (_, i) => `${dayOf(i)},${(i * 13) % 11}`);
+    const path = work.file('long.csv', ['day,y', ...rows].join('\n'));
+    const { series: _s, features: _f, known: _k, validation: _v, ...rest } = relative;
+    const { summary } = await train(work, {
+      version: 1,
+      name: 'long',
+      dataset: { ...rest, path, target: 'y', stride: 1 },
+      model: { cell: 'gru', hidden_size: 2, head: { from: 'every' } },
+      loss: { kind: 'mae' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 1, max_steps: 2, batch_size: 8, metrics: ['mase'] },
+    });
+    const { count, sample } = JSON.parse(readFileSync(join(summary.directory, 'evaluation.json'), 'utf8'));
+    t.equal(count, 98 * 3);
+    t.equal(sample.length, 200);
+    const places = sample.map(({ index, step }: { index: number; step: number }) => `${index} ${step}`);
+    t.equal(new Set(places).size, 200);
+    t.ok(sample[0].index <= 1 && sample.at(-1).index >= 96, 'from the first windows to the last');
+    const baseline = join(work.folder(), 'long.json');
+    const { code, stderr } = await work.cellrun('review', summary.directory, '--pin', baseline);
+    t.equal(code, 0, stderr);
+    t.ok(
+      JSON.parse(readFileSync(baseline, 'utf8')).metrics['test.mase'],
+      'without the metric that its loss has by default',
+    );
+  },
+);
+
 t.test('nothing of a later split changes what an earlier one holds', async t => {
   const path = join(t.testdir(), 'a.csv');
   const table = fc.record({
@@ -462,7 +493,7 @@ t.test('the last steps of a table are forecast from as they would be in a split'
   const days = [1, 2, 3, 4, 5].map(day => `a,2024-01-0${day},1,${day === 5 ? 'x' : 1},0`);
   t.match(await told([head, ...days].join('\n')), [
     [
-      /the series does not say what is known in advance \| expected 3 rows without a target at its end \| got 0$/,
+      /the series lacks the features known in advance \| expected 3 rows without a target at its end \| got 0$/,
     ],
   ]);
   const ahead = [6, 7, 8].map(day => `a,2024-01-0${day},,,0`);

@@ -1,7 +1,9 @@
 /** The command line as Markdown: usage, arguments and flags of every verb, read from commander. */
-import type { Command, Option } from 'commander';
 import { buildProgram } from '../../src/cli/program.js';
 import { cell, code, sentence, table } from './schema-tables.js';
+
+type Command = ReturnType<typeof buildProgram>;
+type Option = Command['options'][number];
 
 const SHARED = ['--no-color', '--verbose', '--help'];
 

@@ -18,9 +18,16 @@
  * `RUN` and `SWEEP` in commands are the newest run and sweep. A page with the comment
  * `<!-- follows data.md -->` has the files that the page data.md writes.
  */
-import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { buildProgram, withVerb } from '../../src/cli/program.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -100,8 +107,13 @@ export class Document {
 
   /** Writes the files of a page that this one follows. */
   writeFiles(markdown: string): void {
-    for (const { title, text } of blocksOf(markdown))
-      if (title !== undefined) writeFileSync(join(this.work.path, title), text);
+    for (const { title, text } of blocksOf(markdown)) if (title !== undefined) this.write(title, text);
+  }
+
+  private write(name: string, text: string): void {
+    const path = join(this.work.path, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
   }
 
   async check(block: Block): Promise<void> {
@@ -109,7 +121,7 @@ export class Document {
     const file = marks.get('file');
     if (file !== undefined && readFileSync(join(packageRoot, file), 'utf8') !== text)
       throw new Error(`is not the text of ${file}`);
-    if (title !== undefined) writeFileSync(join(this.work.path, title), text);
+    if (title !== undefined) this.write(title, text);
     if (language === 'yaml') await this.checkYaml(block);
     else if (language === 'sh') await this.checkCommands(block);
     else if (marks.has('output')) this.checkOutput(text);
@@ -230,7 +242,7 @@ function plainWords(line: string): string[] | undefined {
   return words;
 }
 
-let program: Command | undefined;
+let program: ReturnType<typeof buildProgram> | undefined;
 
 /** That the verb of a `./run` command and its flags exist. */
 function checkWords(line: string): void {

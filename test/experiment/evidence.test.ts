@@ -48,7 +48,7 @@ t.test("another run's checkpoint is named as such, by whoever would use it", asy
   t.same(readFileSync(join(directory, 'log.jsonl')), before, 'nothing was written');
   const evaluated = await work.cellrun('evaluate', directory);
   t.equal(evaluated.code, 5, evaluated.stdout);
-  t.match(evaluated.stderr, /of another run/);
+  t.match(evaluated.stderr, /from another run/);
 
   const allowed = await resume(directory, { allowChange: ['step_hash'] });
   t.equal(allowed.summary.status, 'completed');
@@ -66,7 +66,7 @@ t.test('a run that is complete is not, with the checkpoints of another', async t
   await refused(t, resume(directory), { exitCode: 5, diagnostics: [{ code: 'checkpoint/foreign' }] });
   const { code, runs } = await review(directory);
   t.equal(code, 3);
-  t.match(runs[0].completed, { verdict: 'inconclusive', reason: /of another run/ });
+  t.match(runs[0].completed, { verdict: 'inconclusive', reason: /from another run/ });
 });
 
 t.test('changes that were allowed leave checkpoints of before', async t => {
@@ -167,7 +167,7 @@ t.test('an edit that is only partly consistent', async t => {
         both(directory);
         forgeDigest(directory);
       },
-      /its summary has test\.\w+ [\d.]+, and evaluation\.json/,
+      /test\.\w+ is [\d.]+ in its summary and [\d.]+ in evaluation\.json/,
     ],
     'all but the checkpoints': [
       directory => {
@@ -181,7 +181,7 @@ t.test('an edit that is only partly consistent', async t => {
           text.replace(/"evaluation": "[0-9a-f]+"/, `"evaluation": "${sha256}"`),
         );
       },
-      /its summary has .*, and its checkpoint/,
+      / is \S+ in its summary and \S+ in its checkpoint/,
     ],
     'one line that no metric is in': [
       directory => edit(directory, 'log.jsonl', text => text.replace(/"grad_norm":[\d.]+/, '"grad_norm":1')),
@@ -196,19 +196,19 @@ t.test('an edit that is only partly consistent', async t => {
         edit(directory, 'evaluation.json', text =>
           text.replace(/"confusion": \[\s*\[\s*\d+/, '"confusion": [[77'),
         ),
-      /evaluation\.json is not the one that its summary was written with/,
+      /evaluation\.json does not match the digest in its summary/,
     ],
     'the index': [
       directory =>
         edit(directory, 'checkpoints/index.json', text =>
           text.replace(/"metric": [\d.]+/, '"metric": 0.999'),
         ),
-      /the index of its checkpoints says of step-\d+\.safetensors what that file does not/,
+      /its checkpoint index contradicts step-\d+\.safetensors/,
     ],
     'the best value': [
       directory =>
         edit(directory, 'summary.json', text => text.replace(/("best": \{[^}]*"value": )[\d.]+/, '$10.999')),
-      /its summary has best .*, and its checkpoints/,
+      /best is .* in its summary and .* in its checkpoints/,
     ],
     'the digest taken out': [
       directory =>
@@ -216,7 +216,7 @@ t.test('an edit that is only partly consistent', async t => {
           const { digests: _, ...rest } = JSON.parse(text);
           return JSON.stringify(rest);
         }),
-      /has lost the digest of its log/,
+      /lacks the digest of its log/,
     ],
   };
   t.equal((await review(copy())).code, 0, 'nothing is wrong with it as it is');

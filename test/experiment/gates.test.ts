@@ -118,16 +118,13 @@ t.test('sentences name value, limit and line', async t => {
   const failed = judgeGate(compared({ reference: 0.975, max_drop: 0.005 }), 0.96);
   t.equal(
     gateSentence(failed),
-    'Gate test.accuracy failed: 0.96, at least 0.97, at most 0.005 less than 0.975 of b.json wanted (x.yaml:1:1).',
+    'Gate test.accuracy failed: 0.96 < 0.97, at most 0.005 below 0.975 in b.json (x.yaml:1:1).',
   );
   const slow = judgeGate(
     compared({ metric: 'performance.step_ratio', reference: 10, max_regress: 0.05 }),
     11,
   );
-  t.match(
-    gateSentence(slow),
-    'failed: 11, at most 10.5, at most 5 % more than 10 of b.json wanted (x.yaml:1:1).',
-  );
+  t.match(gateSentence(slow), 'failed: 11 > 10.5, at most 5 % above 10 in b.json (x.yaml:1:1).');
 });
 
 t.test('sentences name no path of the machine, and round no value away from its limit', async t => {
@@ -135,12 +132,12 @@ t.test('sentences name no path of the machine, and round no value away from its 
     compared({ baseline: '/home/me/pins/b.json', reference: 0.975, max_drop: 0.005 }),
     0.96,
   );
-  t.match(gateSentence(failed), ' of b.json wanted ');
+  t.match(gateSentence(failed), ' in b.json (');
   t.notMatch(gateSentence(failed), '/home');
   const value = 0.4933256900982087;
   const at = (bound: number) => gateSentence(judgeGate(gate({ metric: 'test.loss', max: bound }), value));
-  t.match(at(value), `passed: ${value}, at most ${value} wanted.`);
-  t.match(at(0.5), 'passed: 0.493326, at most 0.5 wanted.');
+  t.match(at(value), `passed: ${value} <= ${value}.`);
+  t.match(at(0.5), 'passed: 0.4933 <= 0.5.');
 });
 
 const MINIMAL = longerConfig('data.npz', 1);
@@ -149,18 +146,21 @@ t.test('what a config may not say of a gate', async t => {
   const cases: [object, string][] = [
     [{ metric: 'test.accuracy' }, 'a gate needs a bound'],
     [{ metric: 'test.accuracy', max_drop: 1 }, '`max_drop` needs a `baseline`'],
-    [{ metric: 'test.accuracy', baseline: 'b.json' }, 'says how much worse'],
+    [{ metric: 'test.accuracy', baseline: 'b.json' }, '`baseline` needs `max_drop` or `max_regress`'],
     [
       { metric: 'test.accuracy', baseline: 'b.json', max_drop: 1, max_regress: 1 },
-      '`max_drop` and `max_regress` exclude',
+      '`max_drop` and `max_regress` cannot be combined',
     ],
-    [{ metric: 'test.accuracy', baseline: 'b.json', max_drop: 1, min: 0.5 }, '`min` and `baseline` exclude'],
+    [
+      { metric: 'test.accuracy', baseline: 'b.json', max_drop: 1, min: 0.5 },
+      '`min` and `baseline` cannot be combined',
+    ],
     [{ metric: 'test.accuracy', over: 'best', baseline: 'b.json', max_drop: 1 }, 'no best values'],
-    [{ metric: 'performance.step_ratio', over: 'best', max: 1 }, 'measured once'],
+    [{ metric: 'performance.step_ratio', over: 'best', max: 1 }, 'measured only once'],
     [{ metric: 'performance.peak_rss_mb', min: -2, max: -1 }, 'never below 0'],
-    [{ metric: 'performance.step_ration', max: 1 }, 'is none of the choices'],
+    [{ metric: 'performance.step_ration', max: 1 }, 'is not one of the choices'],
     [{ metric: 'test.mean_absolute_error', max: 1 }, 'is not measured with loss cross_entropy'],
-    [{ metric: 'test.loss', max: 1, over: 'mean' }, 'is none of the choices'],
+    [{ metric: 'test.loss', max: 1, over: 'mean' }, 'is not one of the choices'],
   ];
   for (const [one, message] of cases) {
     try {
@@ -200,9 +200,9 @@ t.test('a baseline that is missing, damaged or lacks the metric ends a run befor
     [
       join(folder, 'none.json'),
       2,
-      /config\.yaml:\d+:\d+: there is no baseline .*none\.json\n[\s\S]*--set gates=\[\]/,
+      /config\.yaml:\d+:\d+: baseline .*none\.json does not exist\n[\s\S]*--set gates=\[\]/,
     ],
-    [folder, 2, /config\.yaml:\d+:\d+: .*this is a folder/],
+    [folder, 2, /config\.yaml:\d+:\d+: .*this is a directory/],
     [at('no.json', '{\n  x'), 5, /no\.json:2:3: this is not JSON$/m],
     [at('other.json', '{"version":1}'), 5, /other\.json: this is not a baseline/],
     [at('edited.json', JSON.stringify(edited)), 5, /edited\.json: the count, mean or spread of test\.loss/],
@@ -243,7 +243,7 @@ t.test('a run judges the last and the best value, and leaves seeds to review', a
   const flags = ['--backend', 'cpu', '--json', '--quiet'];
   const whole = await work.cellrun('run', config, ...flags, '--output', work.folder());
   t.equal(whole.code, 0, whole.stderr);
-  t.match(whole.stderr, /Gate test\.accuracy over seeds inconclusive: left to `review`/);
+  t.match(whole.stderr, /Gate test\.accuracy over seeds inconclusive: judged by `review`/);
   const summary = JSON.parse(whole.stdout);
   t.same(validateAgainst('summary', summary), []);
   const events = readLog(summary.directory);
@@ -255,7 +255,7 @@ t.test('a run judges the last and the best value, and leaves seeds to review', a
   t.match(summary.gates, [
     { over: 'best', value: Math.min(...evaluations), verdict: 'passed', origin: line(0) },
     { over: 'best', value: Math.min(...epochs), verdict: 'passed' },
-    { over: 'seeds', value: null, verdict: 'inconclusive', reason: /left to/ },
+    { over: 'seeds', value: null, verdict: 'inconclusive', reason: /judged by `review`/ },
     { value: evaluations[3], reference: 2, limit: 2.5, baseline: pin, verdict: 'passed', origin: line(3) },
     { value: summary.ms_per_step, limit: 1e9, verdict: 'passed' },
     { value: summary.peak_rss_mb, verdict: 'passed' },

@@ -203,7 +203,7 @@ t.test('a stopped process that has lost its lock writes nothing when it wakes up
   fails(t, () => lockRun(lock), { diagnostics: [{ code: 'run/in-use' }] }, 'a stopped process lives');
   const release = takeOver(lock);
   loser.child.kill('SIGCONT');
-  t.match(await loser.ask('write', log), /no longer has its lock/);
+  t.match(await loser.ask('write', log), /has lost its lock/);
   t.equal(readFileSync(log, 'utf8').split('\n').length, 2);
   t.equal(await loser.ask('release'), 'ok');
   t.ok(isLocked(lock), 'nor does it remove the lock of the other');

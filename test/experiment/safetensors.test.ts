@@ -182,14 +182,14 @@ t.test('everything that is not exactly such a file is located', async t => {
     ['not an object', handmade('[]'), "the header does not begin with '{'", 8],
     ['not JSON', handmade('{"w"'), 'the header is not JSON', 8],
     ['not UTF-8', handmade('{"\u0001"').fill(0xff, 10, 11), 'the header is not UTF-8', 8],
-    ['twice', handmade(`{"w":{${good}},"w":{${good}}}`, four), "the header names 'w' twice", 8],
+    ['twice', handmade(`{"w":{${good}},"w":{${good}}}`, four), "the header contains 'w' twice", 8],
     [
       'twice, escaped',
       handmade(`{"w":{${good}},"\\u0077":{${good}}}`, four),
-      "the header names 'w' twice",
+      "the header contains 'w' twice",
       8,
     ],
-    ['twice, nested', handmade(one(`${good},"shape":[1]`), four), "the header names 'shape' twice", 8],
+    ['twice, nested', handmade(one(`${good},"shape":[1]`), four), "the header contains 'shape' twice", 8],
     [
       'dtype',
       handmade(one(good.replace('F32', 'BF16')), four),

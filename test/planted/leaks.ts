@@ -103,7 +103,7 @@ export const leaks: readonly Plant[] = [
     tests: ['forecast'],
   },
   {
-    file: 'src/config/rules/equal-sequences',
+    file: 'src/config/rules/overlap-check',
     find: 'readers.slice(0, later)',
     replace: 'readers.slice(1, later)',
     why: 'test sequences are not looked for in the training split',

@@ -101,7 +101,7 @@ export const ownership: readonly Plant[] = [
     tests: ['evidence'],
   },
   {
-    file: 'src/review/judging/file-proof',
+    file: 'src/experiment/checkpoints/identity',
     find: 'inSummary !== undefined && inSummary !== value',
     replace: 'false',
     why: 'a summary is not held to the checkpoint whose weights are the run',

@@ -223,10 +223,10 @@ t.test('a language model goes on', async t => {
   ]);
   t.equal((await made([], { length: 3 })).length, 3, 'without a prompt');
   await t.rejects(made([5], { length: 3 }), { message: 'step 0 is not a symbol of the model' });
-  await t.rejects(made([1], { length: 3, temperature: -1 }), { message: 'this is no temperature' });
+  await t.rejects(made([1], { length: 3, temperature: -1 }), { message: 'this is not a valid temperature' });
   const other = await modelOf(CASES['lstm, the last output']);
   t.teardown(() => other.close());
-  t.throws(() => other.generate([1], { length: 1 }), { message: /only a language model/ });
+  t.throws(() => other.generate([1], { length: 1 }), { message: /only language models can generate/ });
 });
 
 t.test('symbols are drawn as often as they are likely', t => {
@@ -311,6 +311,6 @@ t.test('a model that forecasts takes no values', async t => {
   });
   const model = await loadModel(summary.directory, { backend: 'webasm', threads: 1 });
   t.teardown(() => model.close());
-  t.throws(() => model.session(), { message: /a model that forecasts reads the windows of a table/ });
-  t.throws(() => model.predict([[[1]]]), { message: /a model that forecasts reads the windows of a table/ });
+  t.throws(() => model.session(), { message: /a forecasting model reads windows of a table/ });
+  t.throws(() => model.predict([[[1]]]), { message: /a forecasting model reads windows of a table/ });
 });

@@ -708,7 +708,7 @@ t.test('serve: prints its address, ends in order, and says what is wrong with wh
   for (const [args, message] of [
     [['serve', '--port', '70000'], /from 0 to 65535/],
     [['serve', place.file('x.txt', '')], /x\.txt/],
-    [['serve', '--host', '203.0.113.1'], /no address of this machine/],
+    [['serve', '--host', '203.0.113.1'], /not an address of this machine/],
   ] as const) {
     const { code, stderr } = await place.cellrun(...args);
     t.equal(code, 2, stderr);

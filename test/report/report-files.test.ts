@@ -72,7 +72,7 @@ t.test('a report takes the place of a report, and of nothing else', async t => {
     [log, /log\.jsonl: this file is not a report, and is not overwritten/],
     [work.config({ version: 1 }), /this file is not a report, and is not overwritten/],
     [work.file('other.html', '<!DOCTYPE html><title>mine</title>'), /is not overwritten/],
-    [copy, /this is a folder/],
+    [copy, /this is a directory/],
     ['/dev/null', /this is no file/],
   ] as const)
     t.match(await work.cellrun('report', copy, '-o', target), { code: 2, stdout: '', stderr: message });

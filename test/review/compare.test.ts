@@ -360,7 +360,7 @@ t.test('what does not count is told', async t => {
   t.same(
     sides[0].runs.flatMap(({ run_id, left_out }) => (left_out === null ? [] : [[run_id, left_out]])),
     [
-      ['older', 'seed 0 was run again by run-0, which counts'],
+      ['older', 'replaced by run-0 with the same seed 0'],
       ['run-7', 'it diverged after step 8'],
       ['run-8', 'it is still running'],
     ],
@@ -487,7 +487,7 @@ t.test('versions, code and machines are told, with what they can change', async 
   );
   t.match(mixed.notes, [
     /^the runs of A differ in versions.gpu.js, git.revision, git.dirty$/,
-    /^A, B ran with changes/,
+    /^A, B ran with uncommitted changes/,
   ]);
 });
 

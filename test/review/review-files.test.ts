@@ -246,7 +246,7 @@ t.test('runs that lie too deep to be found are told by a folder in which they ar
         code: 'run/not-a-run',
         message: 'no runs found here',
         file: join(root, 'far'),
-        expected: `such as ${join(root, 'far', '1', '2', '3', '4')}: runs deeper than 2 folders are not looked for`,
+        expected: `such as ${join(root, 'far', '1', '2', '3', '4')}: cellrun searches 2 levels of directories`,
       },
     ]),
   );

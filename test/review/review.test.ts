@@ -96,7 +96,7 @@ t.test('groups of one name and the same seeds are told apart, each with its own 
     const lines = textLines(judged, basename);
     const lineAfter = (rate: string): string | undefined => {
       const head = lines.indexOf(`small, optimizer.learning_rate ${rate}, 3 runs, seeds 0, 1, 2`);
-      return lines.slice(head).find(line => line.includes(`${bound} wanted`));
+      return lines.slice(head).find(line => /Gate test\.loss over seeds \w+: \S+ \S+ 6\b/.test(line));
     };
     t.match(lineAfter('0.01'), /over seeds passed/);
     t.match(lineAfter('0.5'), /over seeds failed: 7/);
@@ -152,7 +152,7 @@ t.test(
     });
     const gates = ['test.loss <= 100 over seeds'];
     const { runs: judged, groups } = judge([edited, ...runs.slice(1)], { baseline: file, gates }).review;
-    const doubt = `its summary has test.loss 0.05, and its log ${loss}`;
+    const doubt = `test.loss is 0.05 in its summary and ${loss} in its log`;
     t.match(judged[0].completed, {
       verdict: 'inconclusive',
       reason: `the run says that it completed, but ${doubt}`,
@@ -173,7 +173,7 @@ t.test(
     for (const [field, change] of Object.entries(fields))
       t.match(
         judge([copyOf(runs[0], change)]).review.runs[0].completed.reason,
-        new RegExp(`its summary has ${field} 1e-9, and its log \\d`),
+        new RegExp(`${field} is 1e-9 in its summary and \\d`),
       );
     t.match(
       failure(() => judge([edited], { pin: join(work.folder(), 'c.json') })),
@@ -200,11 +200,11 @@ t.test('of runs with one seed the newest counts', async t => {
     const { groups } = judge(paths, { gates: ['test.loss <= 100 over seeds'] }).review;
     t.equal(groups[0].gates.at(-1)?.value, (7 + other) / 2);
     t.same(groups[0].seeds.toSorted(), [0, 1]);
-    const reason = `seed 0 was run again by ${basename(again)}, which counts`;
+    const reason = `replaced by ${basename(again)} with the same seed 0`;
     t.same(groups[0].left_out, [{ run_id: basename(runs[0]), reason }]);
     const io = recorder();
     review(paths, { gates: [], format: 'text', github: { workspace: undefined, summary: undefined } }, io);
-    t.match(io.text(), /^small, 2 runs, seeds (0, 1|1, 0)\n {2}left out: \S+: seed 0 was run again by /m);
+    t.match(io.text(), /^small, 2 runs, seeds (0, 1|1, 0)\n {2}left out: \S+: replaced by /m);
   }
 });
 
@@ -238,11 +238,11 @@ t.test('a damaged run hides no verdict of another', async t => {
       directory => writeFileSync(join(directory, 'config.resolved.yaml'), '{ name: ['),
     ],
     [
-      /config\.resolved\.yaml: the config of this run has gone/,
+      /config\.resolved\.yaml is missing, so this run cannot resume/,
       directory => rmSync(join(directory, 'config.resolved.yaml')),
     ],
     [
-      /log\.jsonl: this is a folder/,
+      /log\.jsonl: this is a directory/,
       directory => {
         rmSync(join(directory, 'log.jsonl'));
         mkdirSync(join(directory, 'log.jsonl'));
@@ -307,12 +307,12 @@ t.test('a run whose files do not agree that it completed is in doubt', async t =
     [/but its log is empty$/, log(() => 'x\n'.repeat(100))],
     [/but its log has lost its last lines$/, log(text => text.slice(0, -20))],
     [/but its log has no end of the run$/, log(text => text.replace(/^.*"run\.end".*\n/m, ''))],
-    [/but its log is that of another run, x$/, log(text => text.replace(/"run_id":"[^"]*"/, '"run_id":"x"'))],
+    [/but its log belongs to another run, x$/, log(text => text.replace(/"run_id":"[^"]*"/, '"run_id":"x"'))],
     [
-      /but its log ends with diverged after step 4, its summary with completed after step 4$/,
+      /but its log ends with diverged after step 4 and its summary with completed after step 4$/,
       log(text => text.replace(/("run\.end".*"status":")completed/, '$1diverged')),
     ],
-    [/after step 3, its summary/, log(text => text.replace(/("run\.end".*"steps":)4/, '$13'))],
+    [/after step 3 and its summary/, log(text => text.replace(/("run\.end".*"steps":)4/, '$13'))],
   ];
   for (const [reason, by] of cases) {
     const { review: judged } = judge([copyOf(runs[0], by)]);
@@ -349,11 +349,11 @@ t.test('a gate whose value is not the metric, or that has no verdict, is inconcl
   t.match(judge([set(1)]).review.runs[0].gates[0], {
     verdict: 'inconclusive',
     value: recorded.value,
-    reason: "that is the gate's value, but as the metric summary.json has 1",
+    reason: 'summary.json has this value for the gate, but 1 for the metric',
   });
   t.match(judge([set(null)]).review.runs[0].gates[0], {
     verdict: 'inconclusive',
-    reason: /summary\.json has none$/,
+    reason: /summary\.json has this value for the gate, but none for the metric$/,
   });
   const best = copyOf(runs[0], summary => {
     for (const gate of summary.gates as { over: string; value: number }[])
@@ -361,7 +361,7 @@ t.test('a gate whose value is not the metric, or that has no verdict, is inconcl
   });
   t.match(judge([best]).review.runs[0].gates[1], {
     verdict: 'inconclusive',
-    reason: /the log has \d\.\d+$/,
+    reason: /the log has this value for the gate, but \d\.\d+ for the metric$/,
   });
   const none = copyOf(runs[0], summary => Object.assign(summary, { gates: [] }));
   const { review: judged } = judge([none]);
@@ -422,7 +422,7 @@ t.test('a gate of the command line that is wrong is shown where it is', async t 
     [
       'performance.step_ratio <= 1 over best',
       29,
-      'performance.step_ratio is measured once, so that no value is the best',
+      'performance.step_ratio is measured only once, so it has no best value',
     ],
   ];
   for (const [text, column, message, suggestion] of cases) {
@@ -473,7 +473,7 @@ t.test('a baseline is the same in any order, and its own runs are identical to i
     reach({ loss: 1e-9, accuracy: 1 }, summary, directory);
   });
   t.match(judge([other], { baseline: a }).review.groups[0].comparison?.metrics, [
-    { verdict: 'failed', reason: /^not identical: seed 1 gave/ },
+    { verdict: 'failed', reason: /^not identical: seed 1 reached/ },
     { verdict: 'failed' },
   ]);
 });

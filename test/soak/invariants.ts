@@ -1,5 +1,5 @@
 /**
- * The invariants of src/INVARIANTS.md, held by random sequences: a run and a sweep are begun, gone
+ * The invariants of docs/internals/invariants.md, held by random sequences: a run and a sweep are begun, gone
  * on with, stopped, killed and reviewed, while clocks jump, disks fill up, files are lost or
  * exchanged and other processes, in namespaces of their own as well, want the same directory. After
  * each command the files must say nothing that is not so.

@@ -12,6 +12,7 @@ export const PARTS = [
   'signals',
   'sweeps',
   'invariants',
+  'memory',
 ] as const;
 export type Part = (typeof PARTS)[number];
 

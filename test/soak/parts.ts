@@ -12,6 +12,7 @@ import { casesOf } from './fuzz-target.js';
 import { HOSTILE, tryHostile } from './hostile.js';
 import { createWorld, trySequences } from './invariants.js';
 import { manySweepKills } from './killed-sweeps.js';
+import { growth, sampleMemory } from './memory.js';
 import type { Part, SoakOptions } from './options.js';
 import { SCENARIOS } from './scenarios.js';
 import { killsAtEveryStep, killsAtSeams, manyKills, manySignals } from './stopped-runs.js';
@@ -41,6 +42,7 @@ export const runs: Readonly<Record<Part, Run>> = {
   signals,
   sweeps,
   invariants,
+  memory,
 };
 
 /** A hundred at a time, each of a seed of its own, so that a failure is found again soon. */
@@ -120,6 +122,18 @@ async function* signals(options: SoakOptions, folder: string): AsyncGenerator<Fi
 
 async function* sweeps({ seed, sweepKills, trials }: SoakOptions, folder: string): AsyncGenerator<Figures> {
   yield manySweepKills(below(folder), { seed, count: sweepKills, trials });
+}
+
+async function* memory(_: SoakOptions, folder: string): AsyncGenerator<Figures> {
+  const samples = await sampleMemory(below(folder));
+  const failures = growth(samples);
+  const note = samples
+    .map(
+      ({ step, heap, resident }) =>
+        `${step}: ${(heap / 1e6).toFixed(1)} of ${(resident / 1e6).toFixed(0)} MB`,
+    )
+    .join(', ');
+  yield { what: 'heap and RSS after steps', cases: samples.length, failed: failures.length, failures, note };
 }
 
 let made = 0;

@@ -3,9 +3,9 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { SweepModels } from '../../src/cli/sweep/models.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { allKeys, type Schema, sweepSchema } from '../../src/config/schema/walk.js';
+import { SweepModels } from '../../src/library/sweep-models.js';
 import {
   fromCommandLine,
   isSweepFile,
@@ -124,16 +124,21 @@ t.test('without an objective a sweep seeks what the configs judge checkpoints by
   t.match(told(variants, join(scratch, 'silent.yaml')), ['sweep/objective 5:1']);
   t.match(printed(variants), /expected: `objective`/);
 
-  const also = await failure(() =>
-    fromCommandLine([base], ['model.hidden=8,16', 'model.num_layers=[1', 'optimizer.learning_rate=x,1'], {
-      flags: { trials: '0', method: '[', pruner: '' },
-    }),
-  );
+  const words = (parameters: string[], flags = {}) =>
+    failure(() => fromCommandLine([base], parameters, { flags })).then(error =>
+      told(error).map(line => line.split(' ')[0]),
+    );
   t.same(
-    told(also).map(line => line.split(' ')[0]),
-    ['config/unknown-key', 'config/syntax', 'config/type', 'config/syntax', 'sweep/flag', 'config/range'],
-    'what else is wrong is told as well',
+    await words(['model.hidden=8,16', 'model.num_layers=[1', 'optimizer.learning_rate=x,1'], {
+      trials: '0',
+      method: '[',
+      pruner: '',
+    }),
+    ['config/syntax', 'config/syntax', 'sweep/flag', 'config/range'],
+    'problems of words and flags are reported together',
   );
+  t.same(await words(['model.hidden=8,16', 'optimizer.learning_rate=x,1']), ['config/unknown-key']);
+  t.same(await words(['optimizer.learning_rate=x,1']), ['config/type']);
   write('vague.yaml', `${BASE}checkpoint: { metric: test.los }\n`);
   const vague = await failure(() =>
     fromCommandLine([join(scratch, 'vague.yaml')], ['model.hidden_size=8,16']),
@@ -214,15 +219,15 @@ t.test('a broken command line is shown with its place', async t => {
 t.test('a long command line is no nesting', async t => {
   const sizes = Array.from({ length: 200 }, (_, i) => i + 1);
   const words = [`model.hidden_size=${sizes.join(',')}`, 'model.num_layers=1,2'];
-  const { judged } = fromCommandLine(['configs/mnist-lstm.yaml'], words);
-  t.equal(judged.length, 400);
+  const { points } = fromCommandLine(['configs/mnist-lstm.yaml'], words);
+  t.equal(points.length, 400);
 });
 
 t.test('several configs are variants', async t => {
   write('wide.yaml', 'version: 1\nextends: base.yaml\nname: wide\nmodel: { hidden_size: 32 }\n');
   const [base, wide] = [join(scratch, 'base.yaml'), join(scratch, 'wide.yaml')];
   const flags = { objective: 'test.loss:min' };
-  const { plan, configAt, judged } = fromCommandLine([base, wide], ['optimizer.learning_rate=0.1,0.2'], {
+  const { plan, configAt, points } = fromCommandLine([base, wide], ['optimizer.learning_rate=0.1,0.2'], {
     flags,
   });
   t.same(
@@ -234,12 +239,12 @@ t.test('several configs are variants', async t => {
     name: 'config',
     distribution: { kind: 'choice', values: ['base.yaml', 'wide.yaml'] },
   });
-  t.equal(judged.length, 4);
+  t.equal(points.length, 4);
   t.match(configAt({ config: 'wide.yaml', 'optimizer.learning_rate': 0.2 }).experiment, {
     model: { hidden_size: 32 },
     optimizer: { learning_rate: 0.2 },
   });
-  t.same(overridesOf(plan, judged[0]), ['optimizer.learning_rate=0.1'], 'the config is no key of a config');
+  t.same(overridesOf(plan, points[0]), ['optimizer.learning_rate=0.1'], 'the config is no key of a config');
 
   mkdirSync(join(scratch, 'other'), { recursive: true });
   const twin = write('other/wide.yaml', 'version: 1\nextends: ../base.yaml\nname: twin\n');
@@ -269,7 +274,7 @@ t.test('several configs are variants', async t => {
       'version: 1\nname: v\nvariants: [base.yaml, wide.yaml]\nmethod: grid\nobjective: { metric: test.loss, goal: minimize }\nparameters:\n  model.num_layers: { kind: choice, values: [1, 2], when: { config: wide.yaml } }\n',
     ),
   );
-  t.same(conditioned.judged, [
+  t.same(conditioned.points, [
     { config: 'base.yaml' },
     { config: 'wide.yaml', 'model.num_layers': 1 },
     { config: 'wide.yaml', 'model.num_layers': 2 },
@@ -296,7 +301,7 @@ t.test('flags win over a sweep file, and --set goes to its config', async t => {
     failure(() => loadSweep(write('set.yaml', sweepText(`${GRID}${more}`)), { set }));
   const idle = await setting(['training.num_epochs=2', 'model.hidden_size=16']);
   t.same(told(idle), ['sweep/set 1:1 --set']);
-  t.match(printed(idle), /the sweep varies `model\.hidden_size`, so that --set has no effect on it/);
+  t.match(printed(idle), /the sweep varies `model\.hidden_size`, so --set has no effect on it/);
   t.same(told(await setting(['seed=1'], 'seeds: [2, 3]\n')), ['sweep/set 1:1 --set']);
   const chosen = 'method: grid\nparameters:\n  optimizer.kind: [sgd, adam]\n';
   const momentum = '  optimizer.momentum: { kind: choice, values: [0.5], when: { optimizer.kind: sgd } }\n';
@@ -345,31 +350,30 @@ training: { num_epochs: 1, batch_size: 4, last_batch: drop }
 t.test('of spaces that cannot be listed corners and a sample are judged', async t => {
   const lines =
     'method: random\nbudget: { trials: 3 }\nparameters:\n  optimizer.learning_rate: { kind: log_uniform, low: 1e-4, high: 0.1 }\n  model.hidden_size: { kind: int, low: 1, high: 16 }\n';
-  const { judged } = load(lines);
-  const corners = judged.slice(0, 4).map(point => Object.values(point));
+  const { points } = load(lines);
+  const corners = points.slice(0, 4).map(point => Object.values(point));
   t.same(corners, [
     [1e-4, 1],
     [1e-4, 16],
     [0.1, 1],
     [0.1, 16],
   ]);
-  t.ok(judged.length >= 100 && judged.slice(4).every(point => point['model.hidden_size'] !== undefined));
-  t.same(load(lines).judged, judged, 'the same each time');
+  t.ok(points.length >= 100 && points.slice(4).every(point => point['model.hidden_size'] !== undefined));
+  t.same(load(lines).points, points, 'the same each time');
 });
 
 t.test('a pruner by itself', async t => {
-  const plan = { name: 'x', objective: { metric: 'test.loss', goal: 'minimize' }, epochs: 4 } as const;
-  t.same(prunerOf('what-if', 'asha', plan), { kind: 'asha', min_epochs: 1, reduction_factor: 4 });
-  t.same(prunerOf('what-if', '{ kind: hyperband, min_epochs: 2 }', plan), {
+  t.same(prunerOf('what-if', 'asha', 4), { kind: 'asha', min_epochs: 1, reduction_factor: 4 });
+  t.same(prunerOf('what-if', '{ kind: hyperband, min_epochs: 2 }', 4), {
     kind: 'hyperband',
     min_epochs: 2,
     reduction_factor: 3,
   });
-  t.same(prunerOf('what-if', 'none', plan), { kind: 'none' });
-  t.same(told(await failure(() => prunerOf('what-if', '{ kind: asha, min_epochs: 4 }', plan))), [
+  t.same(prunerOf('what-if', 'none', 4), { kind: 'none' });
+  t.same(told(await failure(() => prunerOf('what-if', '{ kind: asha, min_epochs: 4 }', 4))), [
     'sweep/pruner-epochs 1:27 --what-if',
   ]);
-  t.same(told(await failure(() => prunerOf('what-if', 'ahsa', plan))), ['config/choice 1:1 --what-if']);
+  t.same(told(await failure(() => prunerOf('what-if', 'ahsa', 4))), ['config/choice 1:1 --what-if']);
 });
 
 t.test('sweep files and configs are told apart', async t => {

@@ -30,7 +30,7 @@ function load(lines: string): LoadedSweep {
 }
 
 t.test('a plan has every default filled in', async t => {
-  const { plan, judged, givenYaml } = load(GRID);
+  const { plan, points, givenYaml } = load(GRID);
   t.same(plan, {
     name: 'tried',
     seed: 0,
@@ -57,7 +57,7 @@ t.test('a plan has every default filled in', async t => {
     bases: [{ name: 'base.yaml', file: join(scratch, 'base.yaml') }],
     finish_best: true,
   });
-  t.same(judged, [{ 'model.hidden_size': 4 }, { 'model.hidden_size': 8 }]);
+  t.same(points, [{ 'model.hidden_size': 4 }, { 'model.hidden_size': 8 }]);
   t.equal(givenYaml, sweepText(GRID));
 });
 
@@ -178,7 +178,7 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
     'values that the config may not have': [
       'method: grid\nparameters:\n  model.hidden_size: [4, x, 0]\n  optimizer.kind: [adam, sdg]',
       ['config/type 7:26', 'config/range 7:29', 'config/unknown-kind 8:26'],
-      /a whole number from 1 to 16384[\s\S]*did you mean sgd\?/,
+      /an integer from 1 to 16384[\s\S]*did you mean sgd\?/,
     ],
     'bounds that the config may not have': [
       'method: random\nbudget: { trials: 3 }\nparameters:\n  optimizer.learning_rate: { kind: uniform, low: 0, high: 2000 }',
@@ -201,7 +201,7 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
     'a point that contradicts itself': [
       'method: grid\nparameters:\n  training.last_batch: [train, drop]\n  training.batch_size: [10, 50]',
       ['config/batch-size 8:29'],
-      /drops the one that is not; at training\.last_batch=drop, training\.batch_size=50$/m,
+      /leaves no batch; at training\.last_batch=drop, training\.batch_size=50$/m,
     ],
     'a distribution that is none': [
       'method: grid\nparameters:\n  model.hidden_size: { kind: loguniform, low: 1, high: 2 }',
@@ -234,12 +234,12 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
     'keys that are not to be varied': [
       'method: grid\nparameters:\n  seed: [1]\n  training.num_epochs: [1]\n  checkpoint.keep.last: [2]\n  name: [a]',
       ['sweep/fixed-key 7:3', 'sweep/fixed-key 8:3', 'sweep/fixed-key 9:3', 'sweep/fixed-key 10:3'],
-      /`seeds` lists the seeds/,
+      /list the seeds of each point in `seeds`/,
     ],
     'two parameters for one key': [
       'method: grid\nparameters:\n  optimizer: [{ kind: sgd, learning_rate: 1 }]\n  optimizer.learning_rate: [0.1]',
       ['sweep/overlap 8:3'],
-      /also by line 7 as `optimizer`/,
+      /is also set on line 7 as `optimizer`/,
     ],
     'several keys without pairs, and pairs of one': [
       'method: grid\nparameters:\n  model.hidden_size,model.num_layers: [1, 2]\n  training.batch_size: { kind: paired, values: [[1, 2]] }',
@@ -301,7 +301,7 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
     'a time without a unit that is one': [
       `${GRID}budget: { time: 10 minutes }`,
       ['config/pattern 7:17'],
-      /a time such as 90s/,
+      /a duration such as 90s/,
     ],
     'a time that is over': [
       `${GRID}budget: { time: 0s }\ntrial_timeout: 0`,
@@ -310,7 +310,7 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
     'a pruner that never judges': [
       `${GRID}pruner: { kind: asha, min_epochs: 4 }`,
       ['sweep/pruner-epochs 7:35'],
-      /first epoch to judge is 4, the last is 4/,
+      /starts after epoch 4, and the last epoch is 4/,
     ],
     'a pruner that waits too long': [
       `${GRID}pruner: { kind: median, n_warmup_epochs: 3 }`,
@@ -336,9 +336,11 @@ t.test('broken sweeps: every complaint at its place', async t => {
   }
 });
 
-/** Mistakes of different kinds in one sweep: each hid the next. */
-const MIXED: Readonly<Record<string, readonly [lines: string, told: readonly string[]]>> = {
-  'shapes, names, values, pruner and points': [
+/** Sweeps with errors of several stages: what each stage reports, and the edits that fix it. */
+const STAGED: Readonly<
+  Record<string, readonly [lines: string, ...stages: readonly [told: readonly string[], ...fixes: Fix[]][]]>
+> = {
+  'schema, names, values and points': [
     `method: gird
 pruner: { kind: asha, min_epochs: 9 }
 budget: { trials: many }
@@ -348,55 +350,83 @@ parameters:
   optimizer.learning_rat: [0.1]
   training.last_batch: [train, drop]
   training.batch_size: [10, 50]
-exclude: [{ model.hidden_size: 4, training.batch_size: 10 }]`,
+exclude: [{ model.hidden_size: 3, training.batch_size: 10 }]`,
     [
-      'config/choice 5:9',
-      'sweep/pruner-epochs 6:35',
-      'config/type 7:19',
-      'config/type 9:22',
-      'config/range 10:25',
-      'config/unknown-key 11:3',
-      'config/batch-size 13:29',
+      ['config/choice 5:9', 'config/type 7:19', 'config/type 9:22'],
+      ['gird', 'grid'],
+      ['many', '3'],
+      ['hidden_size: 4', 'hidden_size: [4]'],
+    ],
+    [
+      ['config/unknown-key 11:3', 'sweep/impossible-value 14:32'],
+      ['learning_rat:', 'learning_rate:'],
+      ['hidden_size: 3', 'hidden_size: 4'],
+    ],
+    [['config/range 10:25'], ['[1, 0]', '[1, 2]']],
+    [
+      ['sweep/pruner-epochs 6:35', 'config/batch-size 13:29'],
+      ['min_epochs: 9', 'min_epochs: 1'],
+      ['[10, 50]', '[10, 20]'],
     ],
   ],
-  'what one that is refused decides is not judged': [
+  'a kind that other parameters depend on': [
     `method: grid
 parameters:
   optimizer.kind: sgd
   optimizer.momentum: [0.5]
   model.hidden_size: [0, 4]`,
-    ['config/type 7:19', 'config/range 9:23'],
+    [['config/type 7:19'], ['optimizer.kind: sgd', 'optimizer.kind: [sgd]']],
+    [['config/range 9:23'], ['[0, 4]', '[4]']],
   ],
-  'nor what exists only by it': [
+  'a parameter that another one depends on': [
     `method: grid
 parameters:
   model.num_layers: { kind: choice, valuez: [1, 2] }
   training.batch_size: { kind: choice, values: [x], when: { model.num_layers: 3 } }
   model.hidden_size: [0, 4]`,
-    ['config/unknown-key 7:37', 'config/range 9:23'],
+    [['config/unknown-key 7:37'], ['valuez', 'values']],
+    [['sweep/impossible-value 8:79'], ['num_layers: 3', 'num_layers: 2']],
+    [
+      ['config/type 8:49', 'config/range 9:23'],
+      ['[x]', '[10]'],
+      ['[0, 4]', '[4]'],
+    ],
   ],
-  'a loss that the data do not fit, beside a wrong cell': [
+  'a loss that does not fit the data, beside a wrong cell': [
     `method: grid
 parameters:
   model.cell: [lstm, lstn]
   loss.kind: [mse, cross_entropy]`,
-    ['config/unknown-kind 7:22', 'config/loss-target 8:15', 'sweep/metric 4:22'],
+    [['config/unknown-kind 7:22'], ['lstn', 'gru']],
+    [
+      ['config/loss-target 8:15', 'sweep/metric 4:22'],
+      ['[mse, cross_entropy]', '[cross_entropy]'],
+    ],
   ],
-  'a key that may be meant for one that is missing': [
+  'a misspelt key': [
     'method: grid\nparametres: { model.hidden_size: [4] }\npruner: { kind: asha, min_epochs: 4 }',
-    ['config/unknown-key 6:1', 'sweep/pruner-epochs 7:35'],
+    [['config/unknown-key 6:1'], ['parametres', 'parameters']],
+    [['sweep/pruner-epochs 7:35'], ['min_epochs: 4', 'min_epochs: 2']],
   ],
 };
 
-t.test('broken sweeps: mistakes that do not depend on each other are told together', async t => {
-  const file = join(scratch, 'mixed.yaml');
-  for (const [name, [lines, expected]] of Object.entries(MIXED)) {
-    write('mixed.yaml', sweepText(lines));
-    const error = await failure(() => loadSweep(file));
-    t.same(told(error, file).toSorted(), [...expected].toSorted(), `${name}: ${printed(error)}`);
+type Fix = readonly [from: string, to: string];
+
+t.test('broken sweeps: checking stops after the first stage with errors', async t => {
+  const file = join(scratch, 'staged.yaml');
+  for (const [name, [lines, ...stages]] of Object.entries(STAGED)) {
+    let text = lines;
+    for (const [expected, ...fixes] of stages) {
+      write('staged.yaml', sweepText(text));
+      const error = await failure(() => loadSweep(file));
+      t.same(told(error, file).toSorted(), [...expected].toSorted(), `${name}: ${printed(error)}`);
+      text = fixes.reduce((now, [from, to]) => now.replace(from, to), text);
+    }
+    write('staged.yaml', sweepText(text));
+    t.doesNotThrow(() => loadSweep(file), name);
   }
   write(
-    'mixed.yaml',
+    'staged.yaml',
     'version: 1\nname: tried\nbase: absent.yaml\nmethod: grid\nparameters: { model.hidden_siz: [1] }\n',
   );
   const without = await failure(() => loadSweep(file));
@@ -417,10 +447,10 @@ t.test('the objective is one that the config reports, and its goal the sensible 
     [['training.metrics=[recall]'], ['recall', 'accuracy', 'f1']],
     [['training.metrics=[f1, auroc]'], ['f1', 'auroc']],
   ] as const) {
-    const { plan, bases, configAt, judged } = loadSweep(path, { set: [...set] });
+    const { plan, bases, configAt, points } = loadSweep(path, { set: [...set] });
     t.equal(plan.objective.metric, 'test.f1');
     t.same(
-      configAt(judged[0]).experiment.training.metrics,
+      configAt(points[0]).experiment.training.metrics,
       metrics,
       'measured beside what the checkpoint goes by',
     );
@@ -432,7 +462,7 @@ t.test('the objective is one that the config reports, and its goal the sensible 
   const unmeasured = await failure(() => loadSweep(write('objective.yaml', sweepText(varied, asked))));
   t.match(
     printed(unmeasured),
-    /do not measure test\.f1: their `training\.metrics` lacks f1; at training\.metrics=\["accuracy"\]$/m,
+    /do not measure test\.f1: `training\.metrics` lacks f1; at training\.metrics=\["accuracy"\]$/m,
     'a sweep that varies the metrics must vary them so',
   );
   t.same(told(await attempt('{ metric: test.loss, goal: maximize }'), file), ['sweep/goal 4:39']);
@@ -454,7 +484,7 @@ t.test('an objective on a split that the sweep varies is warned about', async t 
     code: 'sweep/split',
     file: join(scratch, 'split.yaml'),
     message:
-      'the sweep varies `dataset.validation.fraction`, so its trials are compared by validation.loss on different validation splits',
+      'the sweep varies `dataset.validation.fraction`, so trials are compared by validation.loss on different validation splits',
   });
   t.same(warningsOf(fraction, 'train.loss'), []);
   t.same(warningsOf(fraction, 'test.loss'), [], 'the test split is the same');
@@ -472,7 +502,7 @@ t.test('variants with different splits are warned about', async t => {
   variant('a.yaml', 'validation: { fraction: 0.25 }');
   variant('b.yaml', 'validation: { fraction: 0.5 }');
   t.same(warningsOf('validation.loss'), [
-    '3: the variants differ in `dataset.validation.fraction`, so their trials are compared by validation.loss on different validation splits',
+    '3: the variants differ in `dataset.validation.fraction`, so trials are compared by validation.loss on different validation splits',
   ]);
   t.same(warningsOf('test.loss'), []);
   t.same(warningsOf('train.loss'), []);
@@ -535,7 +565,7 @@ exclude: [{ dataset: { kind: mnist, path: e }, model.head.from: every }]
   const file = write('deep/paths.yaml', sweep);
   const error = await failure(() => loadSweep(file));
   t.same(told(error, file), ['sweep/impossible-value 10:65'], 'the excluded dataset is known by its path');
-  const { plan, configAt, judged } = loadSweep(
+  const { plan, configAt, points } = loadSweep(
     write('deep/paths.yaml', sweep.replace('head.from: every', 'head.from: last')),
   );
   const [dataset, weights] = plan.space.parameters;
@@ -548,12 +578,12 @@ exclude: [{ dataset: { kind: mnist, path: e }, model.head.from: every }]
     ],
   });
   t.same(weights.distribution, { kind: 'choice', values: [absolute('w/a.safetensors'), null] });
-  t.equal(judged.length, 2, 'two values of init_from for one dataset, and the other is excluded');
-  t.match(configAt(judged[0]).experiment, {
+  t.equal(points.length, 2, 'two values of init_from for one dataset, and the other is excluded');
+  t.match(configAt(points[0]).experiment, {
     dataset: { path: absolute('d') },
     model: { init_from: absolute('w/a.safetensors') },
   });
-  t.notOk('init_from' in configAt(judged[1]).experiment.model, 'null leaves out what the base does not have');
+  t.notOk('init_from' in configAt(points[1]).experiment.model, 'null leaves out what the base does not have');
 });
 
 t.test('the arguments of a trial lead to the config that was judged', async () => {
@@ -598,9 +628,9 @@ training: { num_epochs: 1, batch_size: 1 }
         objective: { metric: 'test.loss', goal: 'minimize' },
         parameters: { 'dataset.target': kept, 'optimizer.learning_rate': rate, 'optimizer.betas': betas },
       });
-      const { plan, bases, judged, configAt } = loadSweep(write('trial.yaml', text));
+      const { plan, bases, points, configAt } = loadSweep(write('trial.yaml', text));
       const frozen = write('frozen.yaml', bases[0].yaml);
-      for (const point of judged) {
+      for (const point of points) {
         const set = [...overridesOf(plan, point), `seed=${seed}`];
         const run = loadExperiment(frozen, { set }).resolvedYaml;
         if (run !== configAt(point, seed).resolvedYaml) throw new Error(`${set.join(' ')} leads elsewhere`);

@@ -446,6 +446,8 @@ t.test('flags of a sweep that do not go together', async t => {
   ];
   t.equal(await attempt(...varied, '--launcher', 'bullmq'), 'cli/launcher');
   t.equal(await attempt(...varied, '--sbatch=--partition=x'), 'cli/launcher');
+  const queue = ['--launcher', 'bullmq', '--queue', 'redis://host'];
+  t.equal(await attempt(...varied, ...queue, '--width', '128'), 'cli/launcher', 'workers choose theirs');
   t.equal(await attempt(...varied, '--queue', 'redis://host'), 'cli/launcher');
   t.equal(await attempt(...varied, '--launcher', 'bullmq', '--queue', 'host'), 'queue/address');
   for (const flags of [['--launcher', 'bullmq'], ['--queue', 'redis://host'], ['--sbatch=-x']])
@@ -585,7 +587,7 @@ t.test('every flag of a verb below another is its own', async t => {
     const { verb } = find(shell());
     const words = verb.registeredArguments.filter(({ required }) => required).map(() => 'x');
     for (const { long, required, argChoices } of verb.options) {
-      const values = required ? (argChoices ?? ['8', 'x=1', 'cpu,webasm']) : [undefined];
+      const values = required ? (argChoices ?? ['8', '128', 'x=1', 'cpu,webasm']) : [undefined];
       const taken = await Promise.all(
         values.map(async value => {
           const program = shell();

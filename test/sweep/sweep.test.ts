@@ -273,7 +273,7 @@ t.test(
     t.match(other.stderr, /the run in this directory was started with another config/);
     const full = await run('--directory', folder);
     t.equal(full.code, 2);
-    t.match(full.stderr, /this folder holds something that no run of this config left there/);
+    t.match(full.stderr, /this directory contains something that is not from a run of this config/);
     mkdirSync(at('left'));
     const given = readFileSync(join(folder, 'base.yaml'), 'utf8');
     writeFileSync(join(at('left'), 'config.yaml'), given.slice(0, given.length / 2));

@@ -155,7 +155,7 @@ t.test('an average cannot begin in the middle of a run', async t => {
   const set = ['training.average={kind: ema}', 'training.num_epochs=2'];
   const refused = resume(summary.directory, { set, allowChange: ['training.average'] });
   const error = await refused.catch((caught: unknown) => caught);
-  t.match(error, { diagnostics: [{ code: 'resume/impossible', message: /no average of the weights/ }] });
+  t.match(error, { diagnostics: [{ code: 'resume/impossible', message: /no averaged weights/ }] });
 });
 
 t.test('the best weights that are restored are the best average', async t => {

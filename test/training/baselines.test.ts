@@ -190,7 +190,7 @@ t.test('a gate may ask for more than a trivial baseline', async t => {
   t.ok(near(seeds.reference, classes.f1));
   t.match(
     run.finished.stderr,
-    `at least ${classes.accuracy + 0.05}, 0.05 more than ${classes.accuracy} of the trivial baseline wanted`,
+    ` < ${classes.accuracy + 0.05}, 0.05 above ${classes.accuracy} of the trivial baseline`,
   );
   const review = JSON.parse((await work.cellrun('review', run.directory, '--json')).stdout);
   const reviewed = review.runs[0].gates.filter(({ over }: { over: string }) => over === 'last');
@@ -238,10 +238,10 @@ t.test('what beats a trivial baseline', t => {
   };
   t.match(
     wrong({ metric: 'test.accuracy', beats: 'trivial', min: 0.5 }),
-    '`min` and `beats` exclude each other',
+    '`min` and `beats` cannot be combined',
   );
   t.match(wrong({ metric: 'test.accuracy', min: 0.5, by: 0.1 }), '`by` needs `beats`');
-  t.match(wrong({ metric: 'train.loss', beats: 'trivial' }), 'no trivial baseline has train.loss');
+  t.match(wrong({ metric: 'train.loss', beats: 'trivial' }), 'trivial baselines do not have train.loss');
   t.equal(wrong({ metric: 'test.accuracy', beats: 'trivial', by: 0 }), 'valid');
   t.end();
 });

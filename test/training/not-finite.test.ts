@@ -521,7 +521,7 @@ t.test('a run that diverged can go on where more may be skipped, to the same byt
   t.equal(told.length, 1);
   t.match(
     ended.summary.message,
-    /^training diverged at step 6: the loss is Infinity, the gradient norm \S+.*; checkpoints\/step-00000005\.safetensors is of the step before; 1 batch was skipped before, and training\.max_skipped_batches is 1 \(\S+:\d+:\d+\); optimizer\.learning_rate is 0\.02 \(\S+:\d+:\d+\), training\.gradient_clip_norm is not set$/,
+    /^training diverged at step 6: the loss is Infinity, the gradient norm \S+.*; checkpoints\/step-00000005\.safetensors is from the previous step; 1 batch was skipped before, and training\.max_skipped_batches is 1 \(\S+:\d+:\d+\); optimizer\.learning_rate is 0\.02 \(\S+:\d+:\d+\), training\.gradient_clip_norm is not set$/,
   );
   const rate = 'try a smaller optimizer.learning_rate';
   t.equal(ended.advice, `${rate}, or training.gradient_clip_norm`);
@@ -541,7 +541,7 @@ t.test('a run that diverged can go on where more may be skipped, to the same byt
     steps: 0,
     skipped_batches: 0,
     message:
-      /^training diverged at step 1: .*; nothing was trained before it; training\.max_skipped_batches is 0 \(default\), so that no batch is skipped; optimizer\.learning_rate/,
+      /^training diverged at step 1: .*; no earlier step was trained; training\.max_skipped_batches is 0 \(default\), so no batch is skipped; optimizer\.learning_rate/,
   });
 });
 
@@ -574,7 +574,7 @@ t.test('skips in the first and last step, at the end of an epoch, and in all of 
     warned.slice(0, 5),
     [1, 2, 3, 4, 5].map(step => new RegExp(`^step ${step}: batch skipped: `)),
   );
-  t.same(warned.slice(5), ['more batches are skipped; log.jsonl has each']);
+  t.same(warned.slice(5), ['more batches are skipped; log.jsonl lists all of them']);
   t.equal(events(all.summary.directory, 'warning').length, 8, 'the log has each');
   t.match(all, {
     exitCode: 3,

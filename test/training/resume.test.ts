@@ -101,6 +101,43 @@ t.test('what a crash after each step leaves goes on to the same bytes', async t 
   }
 });
 
+t.test('a crash at one vector width goes on at the other, on other threads, to the same bytes', async t => {
+  for (const [width, other] of [
+    [256, 128],
+    [128, 256],
+  ] as const) {
+    const output = work.folder();
+    const crash = join(work.folder(), 'crash');
+    const whole = await run(config, {
+      output,
+      width,
+      threads: 2,
+      observer: {
+        step: ({ step }) => {
+          if (step === 7) cpSync(runIn(output), crash, { recursive: true });
+        },
+      },
+    });
+    rmSync(join(crash, 'run.lock'));
+    const { summary } = await resume(crash, { width: other, threads: 1 });
+    t.equal(summary.status, 'completed');
+    t.same(compareRuns(whole.summary.directory, crash), [], `${width} -> ${other}`);
+    for (const file of checkpoints(crash).filter(name => name.endsWith('.safetensors')))
+      t.same(
+        readFileSync(join(crash, 'checkpoints', file)),
+        readFileSync(join(whole.summary.directory, 'checkpoints', file)),
+        file,
+      );
+    const manifest = JSON.parse(readFileSync(join(crash, 'manifest.json'), 'utf8'));
+    t.match(manifest, { backend: { width }, changes: [{ key: 'width', step: 6, from: width, to: other }] });
+    t.same(validateAgainst('manifest', manifest), []);
+    // what was changed to is what the next resume compares with
+    await resume(crash, { width: other, set: ['training.num_epochs=5'] });
+    const again = JSON.parse(readFileSync(join(crash, 'manifest.json'), 'utf8'));
+    t.equal(again.changes.filter(({ key }: { key: string }) => key === 'width').length, 1);
+  }
+});
+
 /** The one run directory under `output`. */
 function runIn(output: string): string {
   const [id] = readdirSync(join(output, 'resumed'));
@@ -158,13 +195,13 @@ t.test(
         {
           code: 'resume/changed',
           file: '--set',
-          message: '`optimizer.learning_rate` is not what the run began with, and it alters the results',
+          message: '`optimizer.learning_rate` differs from the start of the run, so results would differ',
           expected: '0.02, or --allow-change optimizer.learning_rate to go on with what is given',
           got: '0.001',
         },
         {
           code: 'resume/safe',
-          message: /^`training.num_epochs` may change \(it was 2\)/,
+          message: /^`training.num_epochs` may change \(was 2\)/,
           got: '3',
         },
       ],
@@ -192,7 +229,7 @@ t.test(
           {
             code: 'resume/nothing-left',
             message:
-              'the run has made all of its 6 steps, so that a change of `optimizer.learning_rate` would have no effect',
+              'the run has completed all of its 6 steps, so changing `optimizer.learning_rate` has no effect',
           },
         ],
       },
@@ -256,7 +293,9 @@ t.test('what cannot be gone on with is refused before anything is written', asyn
   await refused(t, resume(directory, coarse), { exitCode: 2, diagnostics: [{ code: 'resume/unfit' }] });
   await refused(t, resume(directory, { set: ['training.num_epochs=1'] }), {
     exitCode: 2,
-    diagnostics: [{ code: 'resume/past-end', message: 'the run has made 7 steps and is to end after 3' }],
+    diagnostics: [
+      { code: 'resume/past-end', message: 'the run has completed 7 steps, but the new config ends after 3' },
+    ],
   });
   t.same(files(), before);
 });
@@ -333,7 +372,7 @@ t.test('damage beside the checkpoints is told, and an error on request', async t
     /index\.json: this is not a valid checkpoint index; it will be rewritten$/,
     /summary\.json: this is not JSON; it is set aside/,
     /^this directory is a copy of the run in /,
-    /^config\.yaml was edited since the run began and is not read/,
+    /^config\.yaml was edited after the run started and is ignored/,
   ]);
   t.ok(existsSync(path('summary.json.damaged')));
   sound(t, directory);
@@ -379,7 +418,7 @@ t.test('a config that has gone is told as damage, whoever reads the run', async 
   for (const verb of [['evaluate'], ['predict'], ['review'], ['report'], ['compare', directory]]) {
     const { code, stdout, stderr } = await work.cellrun(...verb, directory);
     t.equal(code, 5, verb[0]);
-    t.match(stdout + stderr, 'config.resolved.yaml: the config of this run has gone', verb[0]);
+    t.match(stdout + stderr, 'config.resolved.yaml is missing, so this run cannot resume', verb[0]);
   }
 });
 
@@ -413,7 +452,7 @@ t.test('another config for a directory where a run has begun: key by key, with w
     exitCode: 2,
     diagnostics: [
       { code: 'run/other-config', message: /`resume --set training\.num_epochs=5` goes on/ },
-      { code: 'resume/safe', message: /^`training\.num_epochs` may change \(it was 4\)/, got: '5' },
+      { code: 'resume/safe', message: /^`training\.num_epochs` may change \(was 4\)/, got: '5' },
     ],
   });
   await refused(t, run({ ...longer, optimizer: { kind: 'adam', learning_rate: 1 } }, { directory }), {
@@ -431,7 +470,7 @@ t.test('another config for a directory where a run has begun: key by key, with w
   await refused(t, run(moving, { directory: plain }), {
     diagnostics: [
       { message: /needs a directory of its own$/ },
-      { code: 'resume/impossible', message: /no state of momentum$/, expected: '0, or a new run' },
+      { code: 'resume/impossible', message: /no momentum$/, expected: '0, or a new run' },
     ],
   });
   const copy = join(work.folder(), 'copy');

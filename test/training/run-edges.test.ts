@@ -16,9 +16,9 @@ import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
+import { programName } from '../../src/cli/program-name.js';
 import type { Io } from '../../src/cli/terminal/io.js';
 import { createProgress } from '../../src/cli/terminal/progress.js';
-import { programCalled } from '../../src/cli/verbs/result.js';
 import { loadExperiment } from '../../src/config/index.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { loadCheckpoint, resolveCheckpoint } from '../../src/experiment/checkpoints/folder.js';
@@ -304,7 +304,7 @@ t.test('evaluate refuses what is not what the run left', parallel, async t => {
   writeFileSync(path, dataset(70, 30, 5));
   const changed = await evaluate();
   t.match(changed, { code: EXIT.damaged, stdout: '' });
-  t.match(changed.stderr, `${path}: the data are not those that the run was trained and measured on`);
+  t.match(changed.stderr, `${path}: the data have changed since the run was trained`);
   t.match(changed.stderr, /expected: SHA-256 [0-9a-f]{64}\n {2}got: [0-9a-f]{64}\n$/);
   writeFileSync(path, original);
   t.equal((await evaluate()).code, 0, 'the same bytes again');
@@ -352,13 +352,12 @@ const options = {
 
 t.test('a program is named as it was called', async t => {
   const env = { PATH: `/usr/bin${delimiter}/opt/bin` };
-  t.equal(programCalled(['node', '/opt/bin/cellrun'], env), 'cellrun');
-  t.equal(
-    programCalled(['node', '/home/x/node_modules/.bin/cellrun'], env),
-    '/home/x/node_modules/.bin/cellrun',
-  );
-  t.equal(programCalled(['node', '/c d/main.js'], env), "node '/c d/main.js'");
-  t.equal(programCalled(['node', '/c/main.js'], { ...env, CELLRUN_CALLED_AS: '/c/run' }), '/c/run');
+  t.equal(programName(['node', '/opt/bin/cellrun'], env), 'cellrun');
+  t.equal(programName(['node', '/home/x/node_modules/.bin/cellrun'], env), 'npx cellrun');
+  const inNpm = { PATH: `/home/x/node_modules/.bin${delimiter}/usr/bin` };
+  t.equal(programName(['node', '/home/x/node_modules/.bin/cellrun'], inNpm), 'npx cellrun');
+  t.equal(programName(['node', '/c d/main.js'], env), "node '/c d/main.js'");
+  t.equal(programName(['node', '/c/main.js'], { ...env, CELLRUN_CALLED_AS: '/c/run' }), '/c/run');
 });
 
 t.test('stdout that takes nothing is named', async t => {

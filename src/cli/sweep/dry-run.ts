@@ -1,5 +1,6 @@
 /** `sweep … --dry-run`: the points that a sweep will try, how large their models are and how long it will take. */
 
+import type { SweepModels } from '../../library/sweep-models.js';
 import type { LoadedSweep } from '../../sweep/config/index.js';
 import { formatTable, type Table } from '../../sweep/results/index.js';
 import { createPruning } from '../../sweep/schedule/pruners.js';
@@ -12,7 +13,6 @@ import type { BackendOptions } from '../options.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
 import { estimate, type PointEstimate } from './estimate.js';
-import type { SweepModels } from './models.js';
 import { secondsToStart } from './start.js';
 
 /** Points that are listed where the sweep has no number of its own. */

@@ -6,13 +6,13 @@
  */
 import type { LoadedExperiment } from '../../config/index.js';
 import { chooseBackend } from '../../engine/backend.js';
+import type { PointModel, SweepModels } from '../../library/sweep-models.js';
 import { ParameterLayout } from '../../model/parameters.js';
 import type { Point } from '../../sweep/space.js';
 import { batchOrder, totalSteps } from '../../training/run/batch-plan.js';
 import { createTrainer, initialParameters, type Session, sessionWith } from '../../training/run/session.js';
 import { stepCosts } from '../../training/timing/step-costs.js';
 import type { BackendOptions } from '../options.js';
-import type { PointModel, SweepModels } from './models.js';
 
 /** Models that are probed; of more, these are the first. */
 const MAX_PROBES = 4;

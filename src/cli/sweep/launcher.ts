@@ -31,7 +31,12 @@ export function launcherFlags({ launcher, queue, sbatch }: LauncherOptions): Rep
 }
 
 /** Flags that do not go together, and a queue that has no address. */
-export function launcherProblems({ launcher, queue, sbatch }: LauncherOptions): readonly Diagnostic[] {
+export function launcherProblems({
+  launcher,
+  queue,
+  sbatch,
+  width,
+}: LauncherOptions & { readonly width: unknown }): readonly Diagnostic[] {
   const found: Diagnostic[] = [];
   const refuse = (message: string, expected: string) =>
     found.push({ code: 'cli/launcher', message, expected });
@@ -42,6 +47,8 @@ export function launcherProblems({ launcher, queue, sbatch }: LauncherOptions): 
     refuse(`--queue has no meaning for the launcher ${launcher}`, '--launcher bullmq');
   if (launcher !== 'slurm' && sbatch.length > 0)
     refuse(`--sbatch has no meaning for the launcher ${launcher}`, '--launcher slurm');
+  if (launcher === 'bullmq' && width !== undefined)
+    refuse('--width has no meaning for the launcher bullmq: each worker measures its own', 'no --width');
   return found;
 }
 

@@ -64,7 +64,7 @@ function otherwise(
   json: boolean,
   io: Io,
 ): ExitCode {
-  const pruner = prunerOf('what-if', text, plan);
+  const pruner = prunerOf('what-if', text, plan.epochs);
   const { epochs, best, unknown, isExact } = whatIf(
     {
       plan,

@@ -21,9 +21,9 @@ import {
 } from '../../sweep/results/index.js';
 import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
+import { quoted } from '../program-name.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
-import { quoted } from '../verbs/result.js';
 import { notesInWords } from '../verbs/tag.js';
 
 /** Of the terminal, or enough for most tables where there is none. */

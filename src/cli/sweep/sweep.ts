@@ -2,7 +2,9 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BackendRequest } from '../../engine/backend.js';
+import type { Width } from '../../engine/simd/target.js';
 import { checkNotesChange } from '../../experiment/notes.js';
+import { SweepModels } from '../../library/sweep-models.js';
 import {
   fromCommandLine,
   isSweepFile,
@@ -30,7 +32,6 @@ import { startDashboardBeside } from '../verbs/dashboard-process.js';
 import { type RepeatedFlags, resumeHint } from '../verbs/result.js';
 import { addNotes } from '../verbs/tag.js';
 import { type LauncherOptions, launcherFlags, launcherOf, launcherProblems } from './launcher.js';
-import { SweepModels } from './models.js';
 import { bestTable, remarks } from './status.js';
 import { createSweepView } from './view.js';
 
@@ -39,6 +40,8 @@ export interface SweepRunOptions extends LauncherOptions {
   readonly backend: BackendRequest | undefined;
   /** Of all trials together; `undefined`: as many as the machine has cores. */
   readonly threads: number | undefined;
+  /** Bits of vectors on webasm; `undefined`: those that pay where a trial runs. */
+  readonly width: Width | undefined;
   readonly json: boolean;
   readonly quiet: boolean;
   readonly dashboard: DashboardOption;
@@ -145,13 +148,14 @@ function configsIn(path: string): readonly string[] {
 
 /** The flags that a sweep must be gone on with, as they were given. */
 function repeated(options: SweepRunOptions): RepeatedFlags {
-  const { backend, threads } = options;
+  const { backend, threads, width } = options;
   const { flags, note } = launcherFlags(options);
   return {
     flags: [
       ...flags,
       ...(backend === undefined || backend === 'auto' ? [] : ['--backend', backend]),
       ...(threads === undefined ? [] : ['--threads', String(threads)]),
+      ...(width === undefined ? [] : ['--width', String(width)]),
     ],
     note,
   };
@@ -187,6 +191,7 @@ async function runToEnd(options: SweepRunOptions, watched: string, io: Io, start
       {
         threads: options.threads ?? usableCores(),
         backend: options.backend,
+        width: options.width,
         launcher: launcherOf(options),
         observer: {
           decided: decision => view?.decided(decision),

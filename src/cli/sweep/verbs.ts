@@ -1,5 +1,6 @@
 /** The verbs of sweeps: `sweep` with what it has below it. */
 import { type Command, Option } from 'commander';
+import type { Width } from '../../engine/simd/target.js';
 import {
   backendOption,
   type DashboardFlags,
@@ -13,6 +14,7 @@ import {
   setOption,
   tagOption,
   verb,
+  widthOption,
   withDashboard,
 } from '../flags.js';
 import { collect, parseThreads } from '../options.js';
@@ -23,10 +25,11 @@ import type { SweepOptions, SweepRunOptions } from './sweep.js';
 /** Flags that only runFlags a sweep has. */
 type RunFlags = Omit<
   SweepRunOptions,
-  'version' | 'backend' | 'json' | 'quiet' | 'threads' | 'queue' | 'dashboard'
+  'version' | 'backend' | 'json' | 'quiet' | 'threads' | 'width' | 'queue' | 'dashboard'
 > &
   DashboardFlags & {
     readonly threads?: number;
+    readonly width?: Width;
     readonly queue?: string;
     readonly json?: boolean;
     readonly quiet?: boolean;
@@ -125,12 +128,13 @@ function runFlags(command: Command): Command {
         parseThreads,
       ),
     )
+    .addOption(widthOption())
     .addOption(jsonOption('the summary'))
     .addOption(quietOption());
 }
 
 function complete(
-  { launcher, queue, sbatch, threads, json = false, quiet = false, ...flags }: RunFlags,
+  { launcher, queue, sbatch, threads, width, json = false, quiet = false, ...flags }: RunFlags,
   version: string,
   command: Command,
 ): Omit<SweepRunOptions, 'backend'> {
@@ -142,6 +146,7 @@ function complete(
     queue: isMeant ? queue : undefined,
     sbatch,
     threads,
+    width,
     json,
     quiet,
     version,

@@ -2,7 +2,6 @@
  * A sweep under way, on stderr: on a terminal a table that is redrawn, with what runs and what leads; elsewhere a line for each
  * result. What goes wrong is told when it happens. The clock here feeds only what is shown.
  */
-import { describePoint } from '../../sweep/config/index.js';
 import type { SweepObserver } from '../../sweep/orchestrator.js';
 import type { SweepPlan } from '../../sweep/plan.js';
 import type { Decision, JournalRecord } from '../../sweep/records.js';
@@ -15,6 +14,7 @@ import {
   type TrialRow,
   trialTable,
 } from '../../sweep/results/index.js';
+import { describePoint } from '../../sweep/space.js';
 import { counted } from '../../util/words.js';
 import { Block } from '../terminal/block.js';
 import type { Io } from '../terminal/io.js';

@@ -1,8 +1,9 @@
 /** `config show`: the resolved config. `config explain`: where its values came from. `config diff`: two of them compared. */
 
 import { loadExperiment } from '../../config/index.js';
-import { type ConfigDifference, configDifferences } from '../../config/merge/diff.js';
 import {
+  type ConfigDifference,
+  configDifferences,
   type ExplainedKey,
   type ExplainedValue,
   explainKey,

@@ -8,10 +8,10 @@ import {
   type SplitSummary,
   summarize,
 } from '../../data/index.js';
+import { checkedData } from '../../library/validate.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../../util/errors.js';
 import { formatDiagnostics, formatWarnings } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
-import { checkedData } from './validate.js';
 
 export interface DataOptions {
   readonly set: readonly string[];

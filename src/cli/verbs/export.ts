@@ -9,8 +9,8 @@ import { type Found, kindOf, runsAt } from '../../review/reading/find.js';
 import { readRun } from '../../review/reading/run-record.js';
 import { type WeightsName, weightsAlone } from '../../training/step/weights.js';
 import { EXIT, type ExitCode } from '../../util/errors.js';
+import { quoted } from '../program-name.js';
 import type { Io } from '../terminal/io.js';
-import { quoted } from './result.js';
 
 export interface ExportOptions {
   /** Undefined: into each run's own directory. */

@@ -1,13 +1,16 @@
 /** `graph CONFIG`: what a training step computes and costs, without running it. */
-import { loadExperiment } from '../../config/index.js';
-import type { Plan } from '../../engine/plan.js';
+import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
+import { describePlan } from '../../engine/describe.js';
+import { makePlan, type Plan } from '../../engine/plan.js';
 import { kernelListing } from '../../engine/simd/inspect.js';
 import { reachable } from '../../graph/node.js';
 import { shapeText } from '../../graph/shape.js';
 import { ParameterLayout } from '../../model/parameters.js';
+import { optimizerOf } from '../../optimizers/index.js';
+import { updateProgram } from '../../optimizers/program.js';
 import { openSession } from '../../training/run/session.js';
 import { profileStep, type StepProfile } from '../../training/timing/profile.js';
-import { type PlannedProgram, stepCosts } from '../../training/timing/step-costs.js';
+import { type PlannedProgram, type StepCosts, stepCosts } from '../../training/timing/step-costs.js';
 import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { GraphOptions } from '../options.js';
@@ -25,6 +28,15 @@ export async function graph(config: string, options: GraphOptions, io: Io): Prom
         file: '--profile',
         expected: '--backend webasm',
         got: choice.backend,
+      });
+    }
+    if (options.format === 'mermaid') {
+      throw usageError({
+        code: 'graph/profile',
+        message: 'a profile is a table, not a diagram',
+        file: '--format',
+        expected: 'text or json with --profile',
+        got: 'mermaid',
       });
     }
     const profile = await profileStep(loaded, session, PROFILED_STEPS);
@@ -47,11 +59,7 @@ export async function graph(config: string, options: GraphOptions, io: Io): Prom
     flops_per_step: step.flops,
     kernels_per_step: step.kernels,
     bytes: step.bytes,
-    // on a GPU each kernel is a dispatch; elsewhere nothing is copied
-    ...(choice.backend === 'webgpu' && {
-      dispatches_per_step: step.kernels,
-      transferred_bytes_per_step: step.transferredBytes,
-    }),
+    ...(choice.backend === 'webgpu' && gpuCosts(loaded, layout, step)),
   };
   if (options.format === 'json') {
     const parameters = layout.parameters.map(({ name, shape }) => ({ name, shape }));
@@ -70,6 +78,25 @@ export async function graph(config: string, options: GraphOptions, io: Io): Prom
     io.out(text(summary, layout, programs));
   }
   return EXIT.done;
+}
+
+/**
+ * On a GPU each kernel is a dispatch, and what programs read and write is copied there and back, the
+ * optimizer's included; elsewhere nothing is copied.
+ */
+function gpuCosts(
+  { experiment: { optimizer } }: LoadedExperiment,
+  { size }: ParameterLayout,
+  step: StepCosts,
+): { dispatches_per_step: number; transferred_bytes_per_step: number } {
+  const update = updateProgram(optimizerOf(optimizer), optimizer, size, {
+    decaysSome: optimizer.weight_decay_on === 'weights',
+  });
+  const costs = describePlan(update, makePlan(update));
+  return {
+    dispatches_per_step: step.kernels + costs.kernels,
+    transferred_bytes_per_step: step.transferredBytes + costs.transferredBytes,
+  };
 }
 
 /** Enough for each kernel to run once undisturbed. */

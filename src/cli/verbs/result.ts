@@ -1,5 +1,5 @@
 /** How a run went, in words. */
-import { basename, delimiter, dirname, relative } from 'node:path';
+import { relative } from 'node:path';
 import { baselinesSentence, leadingMetric } from '../../experiment/judging/baseline-words.js';
 import { cautionsOf } from '../../experiment/judging/cautions.js';
 import { gateSentence } from '../../experiment/judging/gate-words.js';
@@ -7,6 +7,7 @@ import { metricSentence } from '../../experiment/judging/metric-words.js';
 import type { Summary } from '../../experiment/summary.js';
 import type { RunResult } from '../../training/run/observer.js';
 import { counted } from '../../util/words.js';
+import { programName, quoted } from '../program-name.js';
 import { printable } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
@@ -59,33 +60,7 @@ export function resumeHint(
   { flags, note }: RepeatedFlags = { flags: [], note: '' },
 ): string {
   const words = [relative('.', directory) || '.', ...flags].map(quoted);
-  return `Go on with: ${programCalled(process.argv, process.env)} ${verb} ${words.join(' ')}\n${note === '' ? '' : `${note}\n`}`;
-}
-
-/**
- * As it was called: the clone's launcher says so in the environment; `node main.js` as such; a link to that, such as npm makes, by
- * its name where the shell finds it by that, else by its path.
- */
-export function programCalled(
-  argv: readonly string[],
-  { CELLRUN_CALLED_AS: launcher, PATH = '' }: Readonly<Record<string, string | undefined>>,
-): string {
-  if (launcher !== undefined && launcher !== '') return quoted(launcher);
-  const script = argv[1] ?? 'cellrun';
-  if (basename(script) === 'main.js') return `node ${quoted(script)}`;
-  return PATH.split(delimiter).includes(dirname(script)) ? quoted(basename(script)) : quoted(script);
-}
-
-/** As a shell takes it. */
-export function quoted(path: string): string {
-  // a line break would begin a line of its own, and anything else of the kind drive the terminal
-  if (/\p{Cc}/u.test(path)) return `$'${path.replaceAll(/[\\']/g, '\\$&').replaceAll(/\p{Cc}/gu, escaped)}'`;
-  return /^[\w./+:@=,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
-}
-
-/** As the shells that know `$'…'` write a control character. */
-function escaped(character: string): string {
-  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  return `Go on with: ${programName(process.argv, process.env)} ${verb} ${words.join(' ')}\n${note === '' ? '' : `${note}\n`}`;
 }
 
 /** The first metric besides the loss, or else the loss. */

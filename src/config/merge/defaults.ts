@@ -1,4 +1,4 @@
-/** Fills in everything that a config leaves out, in the schema's order of keys. */
+/** Fills in the defaults of a config, in the schema's order of keys. */
 
 import type { PartialExperiment } from '../experiment.js';
 import type * as generated from '../generated.js';
@@ -15,19 +15,22 @@ import {
 } from '../schema/walk.js';
 
 /**
- * A copy throughout, so that freezing it leaves the schema's defaults alone.
- * @param config plain, its sections valid against the schema, some perhaps absent; not changed
+ * A deep copy, so that freezing it does not freeze the schema's defaults.
+ * @param config plain; its sections are valid against the schema, some may be absent
  */
 export function fillDefaults(config: unknown): PartialExperiment {
   return fillDerived(fillConstantDefaults(config) as Sections);
 }
 
-/** Only the defaults that depend on nothing: what is still left out follows other keys when these are overridden. */
+/**
+ * Fills in only constant defaults, so that the others still follow their keys if these are
+ * overridden.
+ */
 export function fillConstantDefaults(config: unknown): unknown {
   return fill(experimentSchema(), config);
 }
 
-/** A sweep with its defaults; those of `x-default` are left out. @param sweep plain, valid against the schema */
+/** Fills in the constant defaults of a sweep. @param sweep plain, valid against the schema */
 export function fillSweepDefaults(sweep: unknown): unknown {
   return fill(sweepSchema(), sweep);
 }
@@ -38,7 +41,7 @@ type Sections = Partial<generated.Experiment>;
 
 function fill(schema: Schema, value: unknown): unknown {
   const target = narrow(schema, value);
-  // where the schema says nothing, anything may stand, and stays
+  // any value is allowed and kept
   if (target === undefined || Object.keys(target).every(key => ANNOTATIONS.has(key))) return value;
   if (Array.isArray(value)) {
     const { items } = target;
@@ -59,11 +62,14 @@ function fill(schema: Schema, value: unknown): unknown {
   return filled;
 }
 
-/** The defaults that the schema describes in words (`x-default`), since they depend on other keys. */
+/**
+ * Fills in the defaults that depend on other keys, which the schema describes in words
+ * (`x-default`).
+ */
 function fillDerived(config: Sections): PartialExperiment {
   const { training, checkpoint, loss, dataset, optimizer, seed = 0 } = config;
   const metric = (own: generated.MetricName | undefined): generated.MetricName =>
-    own ?? checkpoint?.metric ?? training?.early_stopping?.metric ?? decidingMetric(loss, dataset);
+    own ?? checkpoint?.metric ?? training?.early_stopping?.metric ?? selectingMetric(loss, dataset);
   return {
     ...config,
     ...(dataset?.kind === 'synthetic' && { dataset: { ...dataset, seed: dataset.seed ?? seed } }),
@@ -93,11 +99,11 @@ function fillCheckpoint(
   return { ...checkpoint, metric, mode: checkpoint.mode ?? (largerIsBetter(metric) ? 'max' : 'min') };
 }
 
-/** What selects if the config does not say it. */
-function decidingMetric(
+/** Default metric for selection. */
+function selectingMetric(
   loss: generated.LossConfig | undefined,
   dataset: generated.DatasetConfig | undefined,
 ): generated.MetricName {
-  const onTest = loss ? lossFacts(loss).decides : 'test.accuracy';
+  const onTest = loss ? lossFacts(loss).selects : 'test.accuracy';
   return hasValidation(dataset) ? onValidation(onTest) : onTest;
 }

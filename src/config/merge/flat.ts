@@ -1,9 +1,9 @@
-/** Configs as lists of values by their key paths. */
 import { isRecord } from '../schema/walk.js';
 
 /**
- * Every value in `value` by its key path, such as `gates.0.min`, in the order given; a list of plain values, such as `betas`, counts as
- * one. `path` is where `value` itself stands.
+ * All values in `value` by their key paths, such as `gates.0.min`, in order. A list of plain
+ * values, such as `betas`, counts as one value.
+ * @param path of `value` itself
  */
 export function flatValues(value: unknown, path: readonly string[] = []): [key: string, value: unknown][] {
   const inner = isRecord(value) ? Object.entries(value) : Array.isArray(value) ? [...value.entries()] : [];

@@ -1,18 +1,20 @@
-/** A config file and the files it extends, merged into one tree. */
+/** Merges a config file and the files that it extends into one tree. */
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
+import { decidedBranch, propertiesOf, schemaAt } from '../schema/walk.js';
 import { parseConfig } from '../yaml/parse.js';
 import { type Place, positionOf, readSource, type SourceText } from '../yaml/source.js';
-import type { MapNode, Node } from '../yaml/tree.js';
-import { mergeTrees } from './merge.js';
+import { type Entry, type MapNode, type Node, type Path, toPlain } from '../yaml/tree.js';
 
-/** Of all files together: no one writes so much, and whatever is wrong in it is to be found in a moment. */
+/** Of all files together; bounds the time to check a config. */
 const MAX_CHARACTERS = 262_144;
-/** More files than a person would split a config into; bounds what a diamond of `extends` can cost. */
+/** More files than anyone needs; bounds the cost of files that are extended several times. */
 const MAX_FILES = 32;
 
 export interface Layers {
-  /** The merged tree without `extends`; undefined where a file could not be read or is no YAML mapping. */
+  /**
+   * The merged tree without `extends`; undefined if a file cannot be read or is not a YAML mapping.
+   */
   readonly tree?: MapNode;
   readonly problems: readonly Diagnostic[];
   /** Every file read, the config itself last; absolute. */
@@ -22,14 +24,15 @@ export interface Layers {
 }
 
 /**
- * Reads `file` and everything it extends.
- * @param asked where the file was asked for, when not on the command line
- * @throws UserError (exit 2) where the config itself cannot be read
+ * Reads `given`, a file or a text, and everything it extends.
+ * @param asked the place that names the file, unless it is the command line
+ * @throws UserError (exit 2) if the config itself cannot be read
  */
-export function readLayers(file: string, asked?: Place): Layers {
-  if (file === '') throw usageError({ code: 'config/missing-file', message: "the config's name is empty" });
-  const path = resolve(file);
-  const source = readSource(file, path, dirname(path), asked);
+export function readLayers(given: string | SourceText, asked?: Place): Layers {
+  if (given === '')
+    throw usageError({ code: 'config/missing-file', message: 'the name of the config is empty' });
+  const path = typeof given === 'string' ? resolve(given) : join(given.folder, given.file);
+  const source = typeof given === 'string' ? readSource(given, path, dirname(path), asked) : given;
   const reader = new LayerReader();
   const tree = reader.read(source, [path]);
   return { ...(tree === undefined ? {} : { tree }), problems: reader.problems, files: reader.files, source };
@@ -79,7 +82,10 @@ class LayerReader {
   }
 }
 
-/** A file that `extends` names and that is no config may be anything of the machine: it is not for a log to show. */
+/**
+ * An extended file that is not a config may be any file of the machine, so its content is not
+ * shown.
+ */
 function withoutContent({ source: _source, got: _got, ...rest }: Diagnostic): Diagnostic {
   return rest;
 }
@@ -89,7 +95,7 @@ interface Base {
   readonly place: Place;
 }
 
-/** The files named by `extends`; empty where it is absent or malformed, which the schema complains about. */
+/** The files in `extends`; empty if it is absent or malformed, which the schema check reports. */
 function extendedFiles(root: MapNode): readonly Base[] {
   const value = root.entries.get('extends')?.value;
   if (value === undefined) return [];
@@ -102,7 +108,7 @@ function extendedFiles(root: MapNode): readonly Base[] {
   return bases;
 }
 
-/** A malformed `extends` stays in the tree, for the schema to complain about. */
+/** A malformed `extends` stays in the tree for the schema check. */
 function withoutExtends(root: MapNode): MapNode {
   if (extendedFiles(root).length === 0) return root;
   return { ...root, entries: new Map([...root.entries].filter(([key]) => key !== 'extends')) };
@@ -110,14 +116,16 @@ function withoutExtends(root: MapNode): MapNode {
 
 function cycle(file: string, place: Place, length: number): UserError {
   const message =
-    length === 1 ? 'the config extends itself' : `\`extends\` leads back to ${file}, through ${length} files`;
+    length === 1
+      ? 'the config extends itself'
+      : `\`extends\` forms a cycle of ${length} files back to ${file}`;
   return usageError({ code: 'config/extends-cycle', message, ...positionOf(place) });
 }
 
 function tooMany(place: Place): UserError {
   return usageError({
     code: 'config/extends-too-many',
-    message: '`extends` leads to too many files',
+    message: '`extends` includes too many files',
     ...positionOf(place),
     expected: `at most ${MAX_FILES}`,
   });
@@ -126,8 +134,47 @@ function tooMany(place: Place): UserError {
 function tooMuch(place: Place): UserError {
   return usageError({
     code: 'config/extends-too-large',
-    message: 'the files that `extends` leads to are too large together',
+    message: 'the config and the files that it extends are too large',
     ...positionOf(place),
     expected: `at most ${MAX_CHARACTERS / 1024} KiB`,
   });
+}
+
+/**
+ * Merges two layers, of which `above` wins: mappings merge key by key, everything else is replaced,
+ * and null removes. If `above` chooses another branch of a union (`optimizer.kind`, or
+ * `model.layers` instead of `model.cell`), inherited keys that the new branch does not know are
+ * removed.
+ */
+export function mergeTrees(below: MapNode, above: MapNode, path: Path = []): MapNode {
+  const entries = new Map<string, Entry>(inheritedEntries(below, above, path));
+  for (const [key, entry] of above.entries) {
+    const inherited = entries.get(key);
+    if (inherited === undefined) entries.set(key, entry);
+    else if (isNull(entry.value)) entries.delete(key);
+    else
+      entries.set(key, { key: entry.key, value: mergeValues(inherited.value, entry.value, [...path, key]) });
+  }
+  return { kind: 'map', entries, place: above.place };
+}
+
+function mergeValues(below: Node, above: Node, path: Path): Node {
+  return below.kind === 'map' && above.kind === 'map' ? mergeTrees(below, above, path) : above;
+}
+
+function isNull(node: Node): boolean {
+  return node.kind === 'scalar' && node.value === null;
+}
+
+function inheritedEntries(below: MapNode, above: MapNode, path: Path): ReadonlyMap<string, Entry> {
+  const schema = schemaAt(path, undefined);
+  if (schema?.oneOf === undefined) return below.entries;
+  const becomes = decidedBranch(schema, plainRecord(above));
+  if (becomes === undefined || becomes === decidedBranch(schema, plainRecord(below))) return below.entries;
+  const known = propertiesOf(becomes);
+  return new Map([...below.entries].filter(([key]) => known.has(key)));
+}
+
+function plainRecord(node: MapNode): Readonly<Record<string, unknown>> {
+  return toPlain(node) as Readonly<Record<string, unknown>>;
 }

@@ -1,4 +1,4 @@
-/** `--set key.path=value`: typed by the schema, merged last, with places in the argument itself. */
+/** `--set key.path=value`: typed by the schema, merged last, with places in the argument. */
 import type { Diagnostic } from '../../util/errors.js';
 import { decidingKeys, type Schema, schemaAt } from '../schema/walk.js';
 import { parseText } from '../yaml/parse.js';
@@ -14,14 +14,14 @@ import {
   PROTOTYPE_KEYS,
   plainView,
 } from '../yaml/tree.js';
-import { mergeTrees } from './merge.js';
+import { mergeTrees } from './layers.js';
 
 interface Step {
   readonly name: string;
   readonly place: Place;
 }
 
-/** An argument that was read as far as its key; how its value is read depends on what the schema wants there. */
+/** An argument with a parsed key. How its value is parsed depends on the schema of the key. */
 interface Override {
   readonly steps: readonly Step[];
   readonly source: SourceText;
@@ -29,7 +29,7 @@ interface Override {
   readonly valueAt: number;
 }
 
-/** A key and its value from another file, such as a sweep, to be set as `--set` does. */
+/** A key and its value from another file, such as a sweep, to set as `--set` does. */
 export interface Assignment {
   /** Dotted. */
   readonly key: string;
@@ -43,7 +43,7 @@ interface Change {
 }
 
 /**
- * Applies all overrides to a config. Problems are collected; an override with a problem is left out.
+ * Applies all overrides to a config, except those with problems.
  * @param folder absolute; relative paths in values start here
  */
 export function applyOverrides(
@@ -62,7 +62,7 @@ export function applyOverrides(
   return { tree: applied.tree, problems: [...parsed.flatMap(one => one.problems), ...applied.problems] };
 }
 
-/** As `applyOverrides`, with values that were parsed where they stand; complaints point there. */
+/** Like `applyOverrides`, with values already parsed elsewhere; diagnostics point there. */
 export function applyAssignments(
   tree: MapNode,
   assignments: readonly Assignment[],
@@ -83,7 +83,7 @@ function applyChanges(
 ): { tree: MapNode; problems: readonly Diagnostic[] } {
   const problems: Diagnostic[] = [];
   let result = tree;
-  // A changed kind drops inherited keys; done first, it never drops what another --set asks for.
+  // a changed kind drops inherited keys; applied first, it never drops keys of another --set
   for (const change of [...changes.filter(setsTag), ...changes.filter(change => !setsTag(change))]) {
     const outcome = collect(() => apply(result, change), result);
     problems.push(...outcome.problems);
@@ -92,7 +92,7 @@ function applyChanges(
   return { tree: result, problems };
 }
 
-/** Thrown within this file only, to leave an override half-way. */
+/** Thrown and caught only in this file, to abandon an override. */
 class OverrideProblem extends Error {
   constructor(readonly diagnostics: readonly Diagnostic[]) {
     super('override');
@@ -141,7 +141,7 @@ function splitPath(source: SourceText, end: number): Step[] {
     steps.push({ name, place });
   }
   if (steps[0].name === 'extends') {
-    throw fail('config/set-extends', '`extends` cannot be set', steps[0].place, {
+    throw fail('config/set-extends', '`extends` cannot be set with --set', steps[0].place, {
       expected: 'the path of another config as the argument',
     });
   }
@@ -161,14 +161,14 @@ function apply(tree: MapNode, { steps, valueFor }: Change): MapNode {
   const schema = schemaAt(names, plainView(tree));
   const value = valueFor(schema);
   const removes = value.kind === 'scalar' && value.value === null;
-  // what is not there needs no removing, so that null is one of a parameter's values whether or not the config has it
+  // removing an absent key is allowed, so that null can be a value of a sweep's parameter
   if (removes && schema !== undefined && nodeAt(tree, names) === undefined) return tree;
   const changed = put(tree, steps, value, []);
   if (changed.kind !== 'map') throw new Error('an override replaced the whole config');
   return changed;
 }
 
-/** The tree with `value` at the end of `steps`; lists are entered by index, missing mappings are made. */
+/** The tree with `value` at the path `steps`. Lists are indexed; missing mappings are created. */
 function put(node: Node | undefined, steps: readonly Step[], value: Node, path: Path): Node {
   const [step, ...rest] = steps;
   if (node?.kind === 'list') return putInList(node.items, node.place, steps, value, path);
@@ -176,8 +176,8 @@ function put(node: Node | undefined, steps: readonly Step[], value: Node, path: 
     const message = `\`${formatPath(path)}\` is ${describeValue(node)} and has no key \`${step.name}\``;
     throw fail('config/set-path', message, step.place);
   }
-  if (node?.kind !== 'map' && wantsList(path)) return putInList([], step.place, steps, value, path);
-  if (node?.kind !== 'map' && !takesKeys(path)) {
+  if (node?.kind !== 'map' && isListPath(path)) return putInList([], step.place, steps, value, path);
+  if (node?.kind !== 'map' && !isMapPath(path)) {
     throw fail('config/set-path', `\`${formatPath(path)}\` has no key \`${step.name}\``, step.place);
   }
   const map: MapNode = node?.kind === 'map' ? node : { kind: 'map', entries: new Map(), place: step.place };
@@ -187,13 +187,16 @@ function put(node: Node | undefined, steps: readonly Step[], value: Node, path: 
   return { ...map, entries: new Map(map.entries).set(step.name, entry) };
 }
 
-/** Where nothing stands yet, the schema says what to make. */
-function wantsList(path: Path): boolean {
+/** Whether the schema has a list at a path. */
+function isListPath(path: Path): boolean {
   return schemaAt(path, undefined)?.type === 'array';
 }
 
-/** Whether a mapping may stand at a path; true for an unknown path, which is complained about as such. */
-function takesKeys(path: Path): boolean {
+/**
+ * Whether the schema allows a mapping at a path; true for an unknown path, which is reported
+ * elsewhere.
+ */
+function isMapPath(path: Path): boolean {
   const schema = schemaAt(path, undefined);
   return schema === undefined || schema.type === 'object' || schema.oneOf !== undefined;
 }
@@ -224,22 +227,25 @@ function single(step: Step, value: Node): MapNode {
   return { kind: 'map', entries: new Map([[step.name, { key: step.place, value }]]), place: step.place };
 }
 
-/** The value as YAML; as it stands where the schema wants a string, so that `name=1e3` needs no quotes. */
+/**
+ * Parses the value as YAML, or takes it literally if the schema requires a string, so `name=1e3`
+ * needs no quotes.
+ */
 function parseValue({ source, valueAt }: Override, schema: Schema | undefined): Node {
   const text = source.text.slice(valueAt);
   const place = source.place(valueAt, Math.max(valueAt + 1, source.text.length));
-  const plain = wantsString(schema) && !/^\s*["']/.test(text) && text.trim() !== 'null';
+  const plain = isStringSchema(schema) && !/^\s*["']/.test(text) && text.trim() !== 'null';
   if (plain) return { kind: 'scalar', value: text, written: text, place };
   if (text.trim() === '') {
     throw fail('config/set-syntax', 'the value is missing', place, { expected: 'KEY.PATH=VALUE' });
   }
-  // Blanks in place of the key keep offsets those of the argument.
+  // spaces in place of the key keep the argument's offsets
   const { node, problems } = parseText(source, ' '.repeat(valueAt) + text);
   if (problems.length > 0 || node === undefined) throw new OverrideProblem(problems);
   return node;
 }
 
-function wantsString(schema: Schema | undefined): boolean {
+function isStringSchema(schema: Schema | undefined): boolean {
   if (schema === undefined) return false;
   if (schema.enum !== undefined) return schema.enum.every(value => typeof value === 'string');
   return schema.type === 'string' || typeof schema.const === 'string';

@@ -1,8 +1,8 @@
-/** The keys of a config that are paths of files, as the schema marks them with `x-path`. */
+/** File paths in a config, which the schema marks with `x-path`. */
 import { experimentSchema, isRecord, narrow, propertiesOf, type Schema } from '../schema/walk.js';
 import type { Path } from '../yaml/tree.js';
 
-/** A copy of the config with every path replaced by what `change` makes of it. */
+/** A copy of the config with every path replaced by `change`. */
 export function mapPaths<T>(config: T, change: (path: string, at: Path) => string): T {
   return walk(experimentSchema(), config, [], change) as T;
 }

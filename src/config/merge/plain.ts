@@ -1,6 +1,7 @@
 /**
- * A resolved config as plain values, for those who only tell what it says; not checked against the schema, so that a run of another version can
- * be looked at too. It extends nothing, so `extends` is a key like any other here: a run from elsewhere must not choose which files are read.
+ * Reads a resolved config as plain values, without checking it against the schema, so that runs of
+ * other versions can be shown too. `extends` has no meaning here: a run from elsewhere must not
+ * choose which files are read.
  */
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
@@ -10,21 +11,26 @@ import { parseConfig } from '../yaml/parse.js';
 import { positionOf, readSource } from '../yaml/source.js';
 import { type MapNode, nodeAt, type Path, toPlain } from '../yaml/tree.js';
 
-/** What the file at `path` says. Throws UserError (exit 2) where it cannot be read or is no YAML mapping. */
+/** @throws UserError (exit 2) if the file cannot be read or is not a YAML mapping */
 export function readPlainConfig(path: string): Readonly<Record<string, unknown>> {
   const { root, problems } = parsed(path);
   if (root === undefined || problems.length > 0) throw failed(problems, path);
   return toPlain(root) as Readonly<Record<string, unknown>>;
 }
 
-/** The 1-based line on which the file at `path` says the value at `key`; undefined where it does not, or cannot be read. */
+/**
+ * The 1-based line of the value at `key`; undefined if there is none or the file does not exist.
+ */
 export function lineOf(path: string, key: Path): number | undefined {
   const found = existsSync(path) ? parsed(path).root : undefined;
   const entry = found && nodeAt(found, key);
   return entry && positionOf(entry.value.place).line;
 }
 
-/** The items of the list at `key` in the file at `path`, each with its place, 1-based; none where there is no such list, or the file cannot be read. */
+/**
+ * The items of the list at `key` with their 1-based places; empty if there is no list or the file
+ * cannot be read.
+ */
 export function itemsAt(path: string, key: Path): { line: number; column: number; value: unknown }[] {
   const root = rootOf(path);
   const list = root && nodeAt(root, key)?.value;

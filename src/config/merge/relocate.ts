@@ -1,4 +1,4 @@
-/** Complaints about what a config says, made by those who read the data, shown where the config says it. */
+/** Moves diagnostics of data readers about a config to their places in the config. */
 import { type ConfigDiagnostic, isConfigDiagnostic } from '../../data/problems.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
 import type { LoadedExperiment } from '../load.js';
@@ -7,8 +7,9 @@ import type { Path } from '../yaml/tree.js';
 import { mapPaths } from './paths.js';
 
 /**
- * The error with every complaint about a value of the config, or about a whole file (missing, not readable: exit 2, no place
- * in the file), moved to the value or path in the config. What is wrong inside a file stays there.
+ * The error with each diagnostic about a value of the config, or about a whole file (missing or not
+ * readable), moved to the value or path in the config. Diagnostics inside a file stay there. One
+ * about a missing data file includes `dataset.obtain`.
  */
 export function locateInConfig(error: UserError, loaded: LoadedExperiment): UserError {
   if (error.exitCode !== EXIT.usage) return error;
@@ -17,7 +18,7 @@ export function locateInConfig(error: UserError, loaded: LoadedExperiment): User
   return new UserError(error.exitCode, diagnostics, { cause: error });
 }
 
-/** Every path in the config, and its key. */
+/** The key of every file path in the config. */
 function namedFiles({ experiment }: LoadedExperiment): ReadonlyMap<string, Path> {
   const named = new Map<string, Path>();
   mapPaths(experiment, (path, at) => {
@@ -31,7 +32,14 @@ function relocate(d: Diagnostic, named: ReadonlyMap<string, Path>, loaded: Loade
   if (isConfigDiagnostic(d)) return atKeyPath(d, loaded);
   if (d.file === undefined || d.line !== undefined || d.offset !== undefined) return d;
   const at = named.get(d.file) ?? [...named].find(([path]) => d.file?.startsWith(`${path}/`))?.[1];
-  return at === undefined ? d : { ...d, ...loaded.locator.atValue(at, d.code, `${d.file}: ${d.message}`) };
+  if (at === undefined) return d;
+  const { dataset } = loaded.experiment;
+  const obtain = 'obtain' in dataset && d.code === 'data/unreadable' ? dataset.obtain : undefined;
+  return {
+    ...d,
+    ...loaded.locator.atValue(at, d.code, `${d.file}: ${d.message}`),
+    ...(obtain !== undefined && { expected: `the data, by: ${obtain}` }),
+  };
 }
 
 function atKeyPath(

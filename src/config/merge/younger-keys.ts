@@ -1,10 +1,10 @@
 /**
- * Keys that are younger than the first configs that were hashed (`x-unhashed-default`). A config
- * with their defaults is one without them, so that runs from before are of the same experiment.
+ * Keys added after the first release (`x-unhashed-default`). At their defaults they do not change
+ * the hash of a config, so that older runs belong to the same experiment.
  */
 import { experimentSchema, isRecord, narrow, propertiesOf, type Schema, schemaAt } from '../schema/walk.js';
 
-/** A copy of a config without the younger keys that are at their defaults. */
+/** A copy of a config without younger keys at their defaults. */
 export function withoutYoungerDefaults(config: unknown): unknown {
   return walk(experimentSchema(), config, (value, younger) => {
     const kept = Object.entries(value).filter(([key, inner]) => {
@@ -16,8 +16,7 @@ export function withoutYoungerDefaults(config: unknown): unknown {
 }
 
 /**
- * A copy of a config, perhaps of another version, with the younger keys that it lacks at their
- * defaults.
+ * A copy of a config, perhaps of another version, with missing younger keys set to their defaults.
  */
 export function withYoungerDefaults<T>(config: T): T {
   return walk(experimentSchema(), config, (value, younger) => {
@@ -29,7 +28,7 @@ export function withYoungerDefaults<T>(config: T): T {
   }) as T;
 }
 
-/** The default of a younger key, by its path; undefined for any other. */
+/** The default of a younger key, by its path; undefined for other keys. */
 export function youngerDefault(path: string): unknown {
   const schema = schemaAt(path.split('.'), undefined);
   return schema?.['x-unhashed-default'] === true ? schema.default : undefined;

@@ -1,4 +1,4 @@
-/** Whether the numbers of a dataset are of a size that a network learns from. */
+/** Warns of columns whose scale makes learning hard. */
 import type { Column } from '../../data/dataset.js';
 import { isConstant } from '../../data/scaling.js';
 import type { Diagnostic } from '../../util/errors.js';
@@ -10,12 +10,9 @@ export interface ColumnFacts {
   readonly targets: readonly Column[];
 }
 
-/** A larger mean or standard deviation is far from that of normalized data, which are 0 and 1. */
+/** Larger means or standard deviations are far from those of normalized data, 0 and 1. */
 const MAX_USUAL = 5;
-/**
- * A column with smaller values hardly moves a network; a rare flag of 0 and 1 has a small deviation
- * but is none.
- */
+/** A column with only smaller values hardly affects a network, unlike a rare flag of 0 and 1. */
 const MIN_USUAL = 0.05;
 /** Columns that a warning names. */
 const MAX_NAMED = 5;
@@ -32,13 +29,13 @@ export function checkColumns(
 ): Diagnostic[] {
   const found = isScaled ? [...features, ...targets].filter(isConstant) : [];
   if (found.length > 0) {
-    const message = `columns with the same value in all training sequences cannot be scaled: ${named(found, ({ min }) => `${round(min)}`)}`;
+    const message = `cannot scale columns that are constant in the training split: ${named(found, ({ min }) => `${round(min)}`)}`;
     return [locator.atValue(PATH, 'data/constant-column', message)];
   }
   const far = isScaled ? [] : [...features, ...targets].filter(isFar);
   if (far.length === 0) return [];
-  const message = `columns far from mean 0 and variance 1, which slows or prevents learning: ${named(far, ({ mean, deviation }) => `mean ${round(mean)}, standard deviation ${round(deviation)}`)}`;
-  const expected = '`normalize: standard` or `min_max` in `dataset`; `none` if they are meant to stay';
+  const message = `columns far from mean 0 and variance 1 slow down or prevent learning: ${named(far, ({ mean, deviation }) => `mean ${round(mean)}, standard deviation ${round(deviation)}`)}`;
+  const expected = '`normalize: standard` or `min_max` in `dataset`, or `none` if intended';
   return [locator.atKey(PATH, 'data/not-normalized', message, { expected })];
 }
 

@@ -1,18 +1,18 @@
-/** What the schema cannot say: rules between keys, judged on a config that is valid by itself. */
+/** Rules between keys that the schema cannot express. They need no data. */
 import { resolve } from 'node:path';
 import { datasetFacts } from '../../data/table.js';
 import type { Diagnostic } from '../../util/errors.js';
 import type { PartialExperiment } from '../experiment.js';
 import { mapPaths } from '../merge/paths.js';
 import type { Locator } from '../yaml/locator.js';
+import type { Path } from '../yaml/tree.js';
 import { checkFacts } from './data-facts.js';
-import { checkFloats } from './float-checks.js';
 import { checkGate, checkMetric, checkSelectingMetric } from './gate-checks.js';
 import { largerIsBetter } from './metrics.js';
 import { checkModel } from './model-checks.js';
 import { checkSchedule } from './schedule-checks.js';
 
-/** All complaints that need no data, about those sections of a config that are valid by themselves. */
+/** Checks the sections of a config that are valid against the schema. */
 export function crossCheck(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
   const { dataset, gates = [] } = experiment;
   return [
@@ -32,22 +32,22 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
   ];
 }
 
-/** The kinds whose test split is a file of its own or a part of the only one. */
+/** Datasets whose test split is a separate file or a part of the only one. */
 function checkTestSplit({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
   if (dataset?.kind !== 'csv' && dataset?.kind !== 'jsonl' && dataset?.kind !== 'text') return [];
   const { test_path, test_fraction } = dataset;
   if (test_path === undefined && test_fraction === undefined) {
-    const expected = '`test_path`: a second file, or `test_fraction`: a share such as 0.2';
+    const expected = '`test_path`: a second file, or `test_fraction`, such as 0.2';
     return [
       locator.atKey(['dataset'], 'config/no-test-split', 'the dataset has no test split', { expected }),
     ];
   }
   if (test_path === undefined || test_fraction === undefined) return [];
-  const message = '`test_path` and `test_fraction` exclude each other';
+  const message = '`test_path` and `test_fraction` cannot be combined';
   return [locator.atKey(['dataset', 'test_fraction'], 'config/two-test-splits', message)];
 }
 
-/** A target that is also an input needs no model. */
+/** A target must not be an input. */
 function checkLeak({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
   if (dataset?.kind === 'csv') {
     const targets = new Set([dataset.target].flat());
@@ -57,7 +57,7 @@ function checkLeak({ dataset }: PartialExperiment, locator: Locator): Diagnostic
       return [locator.atValue(['dataset', 'features', i], 'config/target-leak', message)];
     });
     if (dataset.target_kind !== 'class' || typeof dataset.target === 'string') return found;
-    const message = 'classes are read from one column, but `target` lists several';
+    const message = '`target_kind: class` needs a single target column';
     const expected = 'the name of one column, or `target_kind: value`';
     return [...found, locator.atValue(['dataset', 'target'], 'config/class-targets', message, { expected })];
   }
@@ -66,7 +66,7 @@ function checkLeak({ dataset }: PartialExperiment, locator: Locator): Diagnostic
   return [locator.atValue(['dataset', 'input'], 'config/target-leak', message)];
 }
 
-/** A file that is two parts of the data would be trained on and tested on. */
+/** Two splits must not be the same file. */
 function checkFiles({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
   const found: Diagnostic[] = [];
   const keys = new Map<string, string>();
@@ -77,7 +77,7 @@ function checkFiles({ dataset }: PartialExperiment, locator: Locator): Diagnosti
     if (other === undefined) keys.set(file, key);
     else {
       const message = `\`${key}\` is the same file as \`${other}\``;
-      const expected = 'a file of its own for each split';
+      const expected = 'a separate file for each split';
       found.push(locator.atValue(at, 'config/same-file', message, { expected }));
     }
     return path;
@@ -92,8 +92,8 @@ function checkValidation({ dataset }: PartialExperiment, locator: Locator): Diag
   const found: Diagnostic[] = [];
   if (validation !== undefined && (validation.fraction === undefined) === (validation.count === undefined)) {
     const isBoth = validation.count !== undefined;
-    const message = isBoth ? '`fraction` and `count` exclude each other' : 'the validation split has no size';
-    const expected = '`fraction`: a share such as 0.1, or `count`: a number such as 5000';
+    const message = isBoth ? '`fraction` and `count` cannot be combined' : 'the validation split has no size';
+    const expected = '`fraction`, such as 0.1, or `count`, such as 5000';
     found.push(
       isBoth
         ? locator.atKey([...path, 'count'], 'config/validation', message)
@@ -104,11 +104,11 @@ function checkValidation({ dataset }: PartialExperiment, locator: Locator): Diag
     key.startsWith('validation_') && value !== false ? [key] : [],
   );
   if (validation !== undefined && files.length > 0) {
-    const message = `\`${files[0]}\` and \`validation\` exclude each other`;
+    const message = `\`${files[0]}\` and \`validation\` cannot be combined`;
     found.push(locator.atKey(path, 'config/two-validation-splits', message));
   }
   if (dataset.kind === 'idx' && files.length === 1) {
-    const message = 'validation pictures and their labels are two files';
+    const message = 'validation images and labels must both be set';
     const expected = '`validation_images` and `validation_labels`';
     found.push(locator.atKey(['dataset', files[0]], 'config/validation', message, { expected }));
   }
@@ -121,19 +121,19 @@ function checkOptimizer({ optimizer }: PartialExperiment, locator: Locator): Dia
   return [locator.atKey(['optimizer', 'nesterov'], 'config/nesterov', '`nesterov` needs momentum', more)];
 }
 
-/** Each of `training.metrics` is one of the task of the loss. */
+/** `training.metrics` must fit the task of the loss. */
 function checkMetrics({ training, loss }: PartialExperiment, locator: Locator): Diagnostic[] {
   const { metrics = [] } = training ?? {};
   if (loss === undefined) return [];
   return metrics.flatMap((metric, i) =>
     checkMetric({ loss }, `test.${metric}`, ['training', 'metrics', i], locator).map(found => ({
       ...found,
-      message: `${metric} is no metric of loss ${loss.kind}`,
+      message: `${metric} is not a metric of loss ${loss.kind}`,
     })),
   );
 }
 
-/** Weights are restored from the best checkpoint, so what is best must mean the same to both. */
+/** `restore_best` restores the best checkpoint, so both must use the same metric. */
 function checkEarlyStopping(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
   const { training, checkpoint } = experiment;
   const stopping = training?.early_stopping;
@@ -142,12 +142,12 @@ function checkEarlyStopping(experiment: PartialExperiment, locator: Locator): Di
   const found = checkSelectingMetric(experiment, stopping.metric, [...path, 'metric'], locator);
   if (!stopping.restore_best || checkpoint === undefined) return found;
   if (checkpoint.metric !== stopping.metric) {
-    const message = `\`restore_best\` takes the best checkpoint by ${checkpoint.metric}, and training stops by ${stopping.metric}`;
-    const expected = 'one metric for both, or `restore_best: false`';
+    const message = `\`restore_best\` restores the best checkpoint by ${checkpoint.metric}, but training stops by ${stopping.metric}`;
+    const expected = 'the same metric, or `restore_best: false`';
     found.push(locator.atValue([...path, 'metric'], 'config/early-stopping', message, { expected }));
   }
   if (checkpoint.keep.best === 0) {
-    const message = '`restore_best` needs the best checkpoint, and `checkpoint.keep.best` is 0';
+    const message = '`restore_best` needs a best checkpoint, but `checkpoint.keep.best` is 0';
     found.push(locator.atValue(['checkpoint', 'keep', 'best'], 'config/early-stopping', message));
   }
   return found;
@@ -158,15 +158,60 @@ function checkCheckpoint(experiment: PartialExperiment, locator: Locator): Diagn
   if (checkpoint === undefined || loss === undefined) return [];
   const { metric, mode } = checkpoint;
   const path = ['checkpoint', 'metric'];
-  // one that early stopping decides is complained about there
+  // a metric inherited from early stopping is reported there
   const isOwn = locator.isGiven(path) || training?.early_stopping === undefined;
   const found = isOwn ? checkSelectingMetric(experiment, metric, path, locator) : [];
   const better = largerIsBetter(metric) ? 'max' : 'min';
   if (mode !== better) {
-    const message = `the best ${metric} is the ${better === 'max' ? 'largest' : 'smallest'}`;
+    const message = `${better === 'max' ? 'larger' : 'smaller'} values of ${metric} are better`;
     found.push(
       locator.atValue(['checkpoint', 'mode'], 'config/mode', message, { expected: better, got: mode }),
     );
   }
   return found;
+}
+
+/** Smaller numbers lose precision in float32, and GPUs may flush them to 0. */
+const MIN_NORMAL = 2 ** -126;
+
+/**
+ * Kernels compute in float32: a number that becomes 0 or 1 there, though the config has another,
+ * would have no effect.
+ */
+function checkFloats(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
+  const { optimizer, training, model, loss } = experiment;
+  // rates of a schedule are computed in float64; their float32 value depends on the step
+  const { schedule: _, ...steps } = optimizer ?? {};
+  const numbers = [
+    ...numbersIn(steps, ['optimizer']),
+    ...numbersIn(training?.gradient_clip_norm, ['training', 'gradient_clip_norm']),
+    ...numbersIn(training?.average, ['training', 'average']),
+    ...numbersIn(model, ['model']),
+    ...numbersIn(loss, ['loss']),
+  ];
+  return numbers.flatMap(([path, value]) => {
+    const becomes = inFloat32(value);
+    if (becomes === undefined) return [];
+    const message = `this number becomes ${becomes} in float32`;
+    const expected =
+      becomes === 0
+        ? `0, or an absolute value of at least ${MIN_NORMAL.toPrecision(3)}`
+        : `at most ${1 - 2 ** -24}`;
+    return [locator.atValue(path, 'config/float32', message, { expected, got: String(value) })];
+  });
+}
+
+/** 0 or 1 if a different number becomes it in float32; undefined otherwise. */
+function inFloat32(value: number): 0 | 1 | undefined {
+  if (value !== 0 && Math.abs(value) < MIN_NORMAL) return 0;
+  return value !== 1 && Math.fround(value) === 1 ? 1 : undefined;
+}
+
+/** Every number in `value`, whose path is `at`. */
+function numbersIn(value: unknown, at: Path): (readonly [Path, number])[] {
+  if (typeof value === 'number') return [[at, value]];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, one]) =>
+    numbersIn(one, [...at, Array.isArray(value) ? Number(key) : key]),
+  );
 }

@@ -1,20 +1,20 @@
-/** The last check before training: the config against the data that were read, and the model's completed sizes. */
+/** The last check before training: the config against its data. Determines the model's sizes. */
 import { IGNORED, inputWidth, type SequenceInput } from '../../data/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../../data/labels.js';
 import type { Values } from '../../data/values.js';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
 import type { Experiment, ModelConfig } from '../experiment.js';
 import type { LoadedExperiment } from '../load.js';
 import { type ColumnFacts, checkColumns } from './column-check.js';
 import { checkFacts, type DataFacts } from './data-facts.js';
-import { checkLabels, checkVariety, type LabelVerdict } from './label-check.js';
-import { checkLossTargets } from './loss-check.js';
 import { lossFacts, outputsFor } from './losses.js';
 import { modelWarnings } from './model-checks.js';
 import { checkOverlap } from './overlap-check.js';
+import { checkLabels, checkLossTargets, checkVariety, type LabelVerdict } from './target-checks.js';
 import { trainingWarnings } from './training-checks.js';
 
-/** What the check needs to know of a split's targets. */
+/** The targets of a split, as far as the check needs them. */
 export type TargetShape =
   | {
       readonly kind: 'class';
@@ -30,16 +30,16 @@ export type TargetShape =
       readonly scaling?: object;
     };
 
-/** What targets ask of a model. */
+/** What targets require of a model. */
 interface TargetFacts {
   readonly perStep: boolean;
-  /** Classes that they need; absent where they are none. */
+  /** Required classes; absent if targets are values. */
   readonly numClasses?: number;
-  /** Outputs that they need; absent where it is the number of classes. */
+  /** Numbers of a target; absent if targets are classes. */
   readonly size?: number;
 }
 
-/** By the kind of the targets; typed, so that none is forgotten. */
+/** By the kind of the targets; a missing kind does not compile. */
 const TARGETS: {
   readonly [K in TargetShape['kind']]: (targets: Extract<TargetShape, { kind: K }>) => TargetFacts;
 } = {
@@ -61,7 +61,7 @@ interface SplitShape {
   readonly idIsPlace?: true;
 }
 
-/** What the check needs to know of a dataset; every `Dataset` is one. */
+/** A dataset, as far as the check needs it. */
 export interface DataShape {
   readonly input: SequenceInput;
   readonly sequenceLength: number;
@@ -70,16 +70,16 @@ export interface DataShape {
   readonly test: SplitShape;
   readonly labels?: LabelFacts;
   readonly largestSymbol?: PlacedLabel;
-  /** Of numbers that the config may have scaled. */
+  /** Present for numbers that can be scaled. */
   readonly columns?: ColumnFacts;
   readonly scaling?: object;
   readonly unknownShares?: Readonly<Partial<Record<string, number>>>;
   readonly digests?: readonly { readonly name: string; readonly sha256: string }[];
 }
 
-/** The sizes that a config leaves to the data. */
+/** Sizes that the data determine. */
 export interface ModelSizes {
-  /** What a step is: F numbers, or one of V symbols. */
+  /** Kind of a step: F numbers, or one of V symbols. */
   readonly input: SequenceInput;
   /** T, steps per sequence. */
   readonly sequenceLength: number;
@@ -88,16 +88,15 @@ export interface ModelSizes {
 }
 
 export interface DataVerdict {
-  /** What is wrong with the config (exit 2). */
+  /** Problems of the config (exit 2). */
   readonly diagnostics: readonly Diagnostic[];
-  /** What does not stop a run but that its reader should know. */
   readonly warnings: readonly Diagnostic[];
-  /** Hold only where nothing is wrong. */
+  /** Valid only if there are no diagnostics. */
   readonly sizes: ModelSizes;
 }
 
 /**
- * All complaints about a config and its data, and the sizes of the model.
+ * Checks a config against its data and determines the sizes of the model.
  * @throws UserError (exit 5) if only labels are wrong, at their place in the data
  */
 export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): DataVerdict {
@@ -105,7 +104,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
   const diagnostics = checkFacts(experiment, factsOf(data), locator);
   for (const [name, split] of Object.entries(otherSplits(data))) {
     if (sameTargets(data.train.targets, split.targets)) continue;
-    const message = `the training and the ${name} split have different kinds of targets`;
+    const message = `the training split and the ${name} split have different kinds of targets`;
     diagnostics.push(locator.atKey(['dataset'], 'config/split-targets', message));
   }
   const outputSize = outputsOf(experiment, data);
@@ -139,7 +138,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
   };
 }
 
-/** One for each class, or those that the loss has for each number of a target. */
+/** One output per class, or the outputs of the loss for each number of a target. */
 function outputsOf({ model, loss }: Experiment, data: DataShape): number {
   const { size } = targetFacts(data.train.targets);
   return size === undefined ? (model.num_classes ?? classesOf(data)) : outputsFor(loss, size);
@@ -158,21 +157,19 @@ function factsOf(data: DataShape): DataFacts {
   };
 }
 
-/** A config that says how many symbols there are decides. */
+/** `embedding.num_symbols` overrides the number of symbols in the data. */
 function completeInput({ embedding }: ModelConfig, input: SequenceInput): SequenceInput {
   return input.kind === 'symbol' ? { kind: 'symbol', count: embedding?.num_symbols ?? input.count } : input;
 }
 
-/**
- * Labels mean classes only to a loss of classes, and a config that gives their number has decided.
- */
+/** Checks labels only for a loss of classes; `model.num_classes` overrides their number. */
 function labelsVerdict({ experiment: { loss, model } }: LoadedExperiment, data: DataShape): LabelVerdict {
   if (data.labels === undefined || lossFacts(loss).target !== 'class') return { damage: [], warnings: [] };
   if (model.num_classes !== undefined) return { damage: [], warnings: checkVariety(data.labels) };
   return checkLabels(data.labels, classesOf(data));
 }
 
-/** The loss and all metrics of a split without a label that counts are undefined. */
+/** Without a label that counts, the loss and all metrics of a split are undefined. */
 function checkCounted(
   { locator }: LoadedExperiment,
   splits: Readonly<Record<string, SplitShape>>,
@@ -187,7 +184,7 @@ function checkCounted(
     locator.atValue(
       locator.isGiven(key) ? key : ['dataset'],
       'config/no-predictions',
-      `no prediction of the ${name} split counts: all of its labels are ignored`,
+      `all labels of the ${name} split are ignored`,
     ),
   );
 }
@@ -197,22 +194,23 @@ function isEach(values: Iterable<number>, is: (value: number) => boolean): boole
   return true;
 }
 
-/** A limit is an upper bound, so that one that nothing reaches is no error, but perhaps a slip. */
+/** A limit that has no effect is not an error, but perhaps a mistake. */
 function checkLimit(
   { experiment: { dataset }, locator }: LoadedExperiment,
   { train }: DataShape,
 ): Diagnostic[] {
   const limit = 'limit' in dataset ? dataset.limit : undefined;
   if (limit === undefined || limit <= train.count) return [];
-  const message = `dataset.limit is ${limit}, but there are only ${train.count} training sequences; all are used`;
+  const message = `dataset.limit is ${limit}, but there are only ${counted(train.count, 'training sequence')}; all are used`;
   return [locator.atValue(['dataset', 'limit'], 'data/limit', message)];
 }
 
-/** More sequences to report on or select by than this for each that trains are hardly meant. */
+/** More held-out sequences per training sequence are probably a mistake. */
 const MAX_HELD_OUT = 20;
 
 /**
- * A fraction meant for the training part, or given in per cent, leaves almost no sequences.
+ * A fraction meant for the training split, or given in per cent, leaves almost no training
+ * sequences.
  */
 function checkShare(
   { experiment: { dataset }, locator }: LoadedExperiment,
@@ -223,36 +221,36 @@ function checkShare(
     ([key]) => Object.hasOwn(dataset, key),
   );
   const heldOut = shares.reduce((sum, [, count]) => sum + count, 0);
-  // the key that takes most of them
+  // the key that holds out most
   const [key] = shares.toSorted(([, a], [, b]) => b - a)[0] ?? [];
   const isFew = train.count === 1 || heldOut > MAX_HELD_OUT * train.count;
   if (key === undefined || train.count >= limit || !isFew) return [];
-  const [is, sequences] = train.count === 1 ? ['is', 'sequence'] : ['are', 'sequences'];
-  const message = `only ${train.count} training ${sequences} ${is} left, with ${heldOut} set aside`;
+  const left = counted(train.count, 'training sequence');
+  const message = `only ${left} left, with ${heldOut} held out for validation and testing`;
   return [locator.atValue(['dataset', key], 'data/few-training-sequences', message)];
 }
 
-/** A share of unknown symbols that says little of the model if it is met in new data alone. */
+/** Above this fraction of unknown symbols, metrics say little about the model. */
 const MAX_UNKNOWN = 0.05;
 
-/** Symbols that training never had, such as those of another language. */
+/** Warns of splits with symbols that training does not have, such as those of another language. */
 function checkUnknown({ locator }: LoadedExperiment, { unknownShares = {} }: DataShape): Diagnostic[] {
   const { train = 0, ...others } = unknownShares;
   const high = Object.entries(others).filter(([, share = 0]) => share > MAX_UNKNOWN && share > 2 * train);
   return high.map(([name, share = 0]) => {
-    const percent = (of: number): string => `${(100 * of).toFixed(1)} %`;
-    const message = `${percent(share)} of the symbols of the ${name} split are unknown, and ${percent(train)} of the training split`;
+    const percent = (of: number): string => `${(100 * of).toFixed(1)}%`;
+    const message = `${percent(share)} of the symbols in the ${name} split are unknown, but only ${percent(train)} in the training split`;
     return locator.atKey(['dataset', 'min_count'], 'data/unknown-symbols', message);
   });
 }
 
-/** A class may occur in one split only. */
+/** Over all splits, since a class may occur in only one. */
 function classesOf(data: DataShape): number {
   const splits = [data.train, ...Object.values(otherSplits(data))];
   return Math.max(...splits.map(({ targets }) => targetFacts(targets).numClasses ?? 0));
 }
 
-/** The splits that are not trained on, by name. */
+/** The held-out splits, by name. */
 function otherSplits({ validation, test }: DataShape): Readonly<Record<string, SplitShape>> {
   return { ...(validation && { validation }), test };
 }

@@ -1,6 +1,6 @@
 /**
- * Rules between a config and its data. They are judged twice: before the data are read, with what the dataset's kind
- * already says, and again with the data themselves.
+ * Rules between a config and its data. They are checked twice: before reading the data, with the
+ * facts that the kind of dataset implies, and again with the data.
  */
 import type { DatasetFacts } from '../../data/kind.js';
 import type { PlacedLabel } from '../../data/labels.js';
@@ -10,17 +10,16 @@ import type { Locator } from '../yaml/locator.js';
 import { lossFacts, lossFor } from './losses.js';
 import { checkWarmup } from './schedule-checks.js';
 
-/** What is known of the data, by the config alone or with the data themselves. */
+/** Facts about the data, from the config alone or from the data. */
 export interface DataFacts extends DatasetFacts {
-  /** Symbols that the data need: the largest and one. */
+  /** Required size of the vocabulary: the largest symbol + 1. */
   readonly numSymbols?: number;
-  /** The symbol that needs them all. */
+  /** The largest symbol. */
   readonly largestSymbol?: PlacedLabel;
-  /** The label that needs all classes. */
+  /** The largest label. */
   readonly largestLabel?: PlacedLabel;
 }
 
-/** Complaints about a config that does not fit what is known about its data. */
 export function checkFacts(experiment: PartialExperiment, facts: DataFacts, locator: Locator): Diagnostic[] {
   return [
     ...checkLoss(experiment, facts, locator),
@@ -42,9 +41,9 @@ function checkLoss({ loss }: PartialExperiment, { targetKind }: DataFacts, locat
 }
 
 function checkHead({ model }: PartialExperiment, { perStep }: DataFacts, locator: Locator): Diagnostic[] {
-  if (perStep === undefined || model === undefined || ANSWERS_EACH_STEP[model.head.from] === perStep)
+  if (perStep === undefined || model === undefined || HAS_OUTPUT_PER_STEP[model.head.from] === perStep)
     return [];
-  const fitting = Object.entries(ANSWERS_EACH_STEP).filter(([, eachStep]) => eachStep === perStep);
+  const fitting = Object.entries(HAS_OUTPUT_PER_STEP).filter(([, eachStep]) => eachStep === perStep);
   const message = `the head has one output per ${perStep ? 'sequence' : 'step'}, but the dataset has one target per ${perStep ? 'step' : 'sequence'}`;
   return [
     locator.atValue(['model', 'head', 'from'], 'config/head-target', message, {
@@ -53,8 +52,8 @@ function checkHead({ model }: PartialExperiment, { perStep }: DataFacts, locator
   ];
 }
 
-/** Whether a head has an output for each step, not one for the whole sequence. */
-const ANSWERS_EACH_STEP: Readonly<Record<ModelConfig['head']['from'], boolean>> = {
+/** Whether a head has an output per step instead of one per sequence. */
+const HAS_OUTPUT_PER_STEP: Readonly<Record<ModelConfig['head']['from'], boolean>> = {
   last: false,
   final: false,
   mean: false,
@@ -68,18 +67,18 @@ function checkEmbedding({ model }: PartialExperiment, facts: DataFacts, locator:
   const path = ['model', 'embedding'];
   if (inputKind === 'number') {
     if (model.embedding === undefined) return [];
-    const message = 'an embedding needs symbols, but each step of the dataset is a vector of numbers';
-    const expected = 'integers [N, T] as x of an npz dataset, or no `embedding`';
+    const message = '`embedding` needs symbols, but the steps of the dataset are vectors of numbers';
+    const expected = 'no `embedding`, or integers [N, T] as x of an npz dataset';
     return [locator.atKey(path, 'config/embedding', message, { expected })];
   }
   if (model.embedding === undefined) {
-    const message = 'each step of the dataset is a symbol, but the model has no `embedding`';
+    const message = 'the steps of the dataset are symbols, but the model has no `embedding`';
     const expected = '`embedding: { size: … }`, or numbers [N, T, F] as x';
     return [locator.atKey(path, 'config/embedding', message, { expected })];
   }
   const given = model.embedding.num_symbols;
   if (given === undefined || given >= numSymbols) return [];
-  const message = `the data have symbols outside the vocabulary${reasonOf(largestSymbol)}`;
+  const message = `the data contain symbols outside the vocabulary${reasonOf(largestSymbol)}`;
   const more = { expected: `at least ${numSymbols}`, got: String(given) };
   return [locator.atValue([...path, 'num_symbols'], 'config/num-symbols', message, more)];
 }
@@ -98,7 +97,7 @@ function checkNumClasses(
   if (given === undefined || loss === undefined) return [];
   const path = ['model', 'num_classes'];
   if (lossFacts(loss).target !== 'class') {
-    const message = `\`num_classes\` has no meaning with loss ${loss.kind}`;
+    const message = `\`num_classes\` cannot be combined with loss ${loss.kind}`;
     return [locator.atKey(path, 'config/num-classes', message)];
   }
   if (facts.numClasses === undefined || given >= facts.numClasses) return [];
@@ -114,7 +113,7 @@ function checkBatchSize(
 ): Diagnostic[] {
   if (trainCount === undefined || training === undefined) return [];
   if (training.last_batch === 'train' || training.batch_size <= trainCount) return [];
-  const message = 'no batch is ever full, and `last_batch: drop` drops the one that is not';
+  const message = '`batch_size` exceeds the data, so `last_batch: drop` leaves no batch';
   const more = {
     expected: `at most ${trainCount}, the number of training sequences`,
     got: String(training.batch_size),

@@ -1,9 +1,9 @@
-/** What readers of runs must know of a kind of dataset, without reading data. */
+/** Facts about kinds of datasets for readers of runs, which do not read data. */
 import { datasets } from '../../data/table.js';
 
 /**
- * How many of a run's digests, the last of them, are of what it tests on; undefined for a kind of
- * another version.
+ * Number of digests at the end of a run's list that are of its test data; undefined for an unknown
+ * kind.
  */
 export function testDigestsOf(kind: unknown): number | undefined {
   const known: Readonly<Record<string, { readonly testDigests: number }>> = datasets;

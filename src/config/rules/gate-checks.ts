@@ -1,23 +1,22 @@
-/** Rules on gates that the schema cannot say. */
+/** Rules about gates and other metrics that the schema cannot express. */
 import type { Diagnostic } from '../../util/errors.js';
 import type { DatasetConfig, GateConfig, GateMetricName, LossConfig } from '../experiment.js';
-import { nearest } from '../wording/suggest.js';
-import { fromPercent } from '../wording/value-hints.js';
+import { fromPercent, nearest } from '../wording/suggest.js';
 import type { Locator } from '../yaml/locator.js';
 import type { Path } from '../yaml/tree.js';
 import { lossFacts } from './losses.js';
 import { isPerformance, rangeOf, TASK_METRICS } from './metrics.js';
 import { hasValidation, possibleMetrics, selectingMetrics } from './splits.js';
 
-/** What decides which metrics a run measures; absent if the config does not say it validly. */
+/** Sections that determine which metrics a run measures; absent if they are not valid. */
 export interface Measuring {
   readonly loss?: LossConfig | undefined;
   readonly dataset?: DatasetConfig | undefined;
 }
 
 /**
- * A metric that the schema knows but that a run of this config cannot measure, or cannot choose.
- * @param choices the metrics that may stand there: by default all that a run can measure
+ * Checks that a run of this config can measure a metric.
+ * @param choices the allowed metrics; by default all that a run can measure
  */
 export function checkMetric(
   { loss, dataset }: Measuring,
@@ -34,25 +33,25 @@ export function checkMetric(
   const { task } = lossFacts(loss);
   const metrics = ['loss', ...TASK_METRICS[task]];
   const more = suggestion === undefined ? {} : { suggestion };
-  const complain = (message: string, expected: string) => [
+  const report = (message: string, expected: string) => [
     locator.atValue(path, 'config/metric', message, { expected, ...more }),
   ];
   if (!metrics.includes(metric.slice(metric.indexOf('.') + 1)))
-    return complain(
+    return report(
       `${metric} is not measured with loss ${loss.kind}`,
       `a metric of ${task}: ${metrics.join(' | ')}`,
     );
   if (metric.startsWith('validation.') && !hasValidation(dataset))
-    return complain(`${metric} needs a validation split`, 'dataset.validation, such as { fraction: 0.1 }');
+    return report(`${metric} needs a validation split`, 'dataset.validation, such as { fraction: 0.1 }');
   if (metric.startsWith('test.') && hasValidation(dataset))
-    return complain(
-      `${metric} is measured once, at the end: with a validation split nothing is selected by the test split`,
+    return report(
+      `${metric} is only measured at the end: with a validation split, nothing is selected by the test split`,
       'a metric of the validation split',
     );
-  return complain(`${metric} is not measured in training`, 'loss, accuracy, or a mean over predictions');
+  return report(`${metric} is not measured in training`, 'loss, accuracy, or a mean over predictions');
 }
 
-/** A metric that a run of this config cannot select by. */
+/** Checks that a run of this config can select by a metric. */
 export function checkSelectingMetric(
   measuring: Measuring,
   metric: GateMetricName,
@@ -62,7 +61,6 @@ export function checkSelectingMetric(
   return checkMetric(measuring, metric, path, locator, selectingMetrics);
 }
 
-/** @param measuring what of the config is valid */
 export function checkGate(
   measuring: Measuring,
   gate: GateConfig,
@@ -74,13 +72,15 @@ export function checkGate(
   const found = isPerformance(gate.metric) ? [] : check(measuring, gate.metric, metricAt, locator);
   found.push(...checkBounds(gate, path, locator), ...checkOver(gate, path, locator));
   if (gate.min !== undefined && gate.max !== undefined && gate.min > gate.max) {
-    const message = `no value is at least ${gate.min} and at most ${gate.max}`;
+    const message = `max (${gate.max}) is less than min (${gate.min})`;
     found.push(locator.atValue([...path, 'max'], 'config/gate', message));
   }
   return [...found, ...checkReach(gate, path, locator)];
 }
 
-/** Either `min`, `max` or both, or a baseline with one of what it allows, or `beats`. */
+/**
+ * A gate needs `min`, `max` or both; or `baseline` with `max_drop` or `max_regress`; or `beats`.
+ */
 function checkBounds(gate: GateConfig, path: Path, locator: Locator): Diagnostic[] {
   const bounds = (['min', 'max'] as const).filter(key => gate[key] !== undefined);
   const allowances = (['max_drop', 'max_regress'] as const).filter(key => gate[key] !== undefined);
@@ -91,11 +91,11 @@ function checkBounds(gate: GateConfig, path: Path, locator: Locator): Diagnostic
     locator.atKey([...path, key], 'config/gate', message, expected === undefined ? {} : { expected }),
   ];
   if (gate.beats !== undefined) {
-    const isTold = /^(?:validation|test)\./.test(gate.metric);
-    if (others.length > 0) return at(others[0], `\`${others[0]}\` and \`beats\` exclude each other`);
-    return isTold
+    const isEvaluated = /^(?:validation|test)\./.test(gate.metric);
+    if (others.length > 0) return at(others[0], `\`${others[0]}\` and \`beats\` cannot be combined`);
+    return isEvaluated
       ? []
-      : at('beats', `no trivial baseline has ${gate.metric}`, 'a metric of validation or test');
+      : at('beats', `trivial baselines do not have ${gate.metric}`, 'a metric of validation or test');
   }
   if (gate.by !== undefined) return at('by', '`by` needs `beats`', '`beats: trivial`');
   if (gate.baseline === undefined) {
@@ -110,34 +110,34 @@ function checkBounds(gate: GateConfig, path: Path, locator: Locator): Diagnostic
     return [locator.atKey(path, 'config/gate', 'a gate needs a bound', { expected })];
   }
   if (bounds.length > 0)
-    return at(
-      bounds[0],
-      `\`${bounds[0]}\` and \`baseline\` exclude each other`,
-      'two gates, where both are meant',
-    );
+    return at(bounds[0], `\`${bounds[0]}\` and \`baseline\` cannot be combined`, 'two separate gates');
   if (allowances.length === 1) return [];
   const message =
     allowances.length === 0
-      ? 'a gate with a baseline says how much worse the metric may be'
-      : '`max_drop` and `max_regress` exclude each other';
-  return at(allowances[1] ?? 'baseline', message, '`max_drop`, in its own unit, or `max_regress`, a share');
+      ? '`baseline` needs `max_drop` or `max_regress`'
+      : '`max_drop` and `max_regress` cannot be combined';
+  return at(
+    allowances[1] ?? 'baseline',
+    message,
+    '`max_drop`, in the unit of the metric, or `max_regress`, a fraction',
+  );
 }
 
-/** What has one value has no best one, and a baseline has last values alone. */
+/** Performance is measured only once, and a baseline has only last values. */
 function checkOver({ metric, over, baseline }: GateConfig, path: Path, locator: Locator): Diagnostic[] {
   if (over !== 'best' || (baseline === undefined && !isPerformance(metric))) return [];
   const message = isPerformance(metric)
-    ? `${metric} is measured once, so it has no best value`
+    ? `${metric} is measured only once, so it has no best value`
     : 'a baseline has no best values to compare with';
   return [
     locator.atValue([...path, 'over'], 'config/gate', message, { expected: 'last | seeds', got: over }),
   ];
 }
 
-/** A smaller number is more likely to be a slip of another kind than a bound in per cent. */
+/** A smaller number is probably not a percentage but another mistake. */
 const MIN_PERCENTAGE = 20;
 
-/** A bound outside the metric's range can never be met, such as an accuracy in per cent. */
+/** A bound outside the metric's range is a mistake, such as an accuracy in per cent. */
 function checkReach({ metric, min, max }: GateConfig, path: Path, locator: Locator): Diagnostic[] {
   const range = rangeOf(metric);
   if (min !== undefined && min > range.max) {

@@ -1,38 +1,35 @@
-/** What a config's other keys must know of its loss. */
+/** Facts about losses and the metrics that runs with them measure. */
 import type { Targets } from '../../data/dataset.js';
 import type { LossConfig, MetricName, PartialExperiment, SplitName } from '../experiment.js';
 import { isTrained, type MeasuredMetric, TASK_METRICS, type Task } from './metrics.js';
 
 interface LossFacts {
   readonly task: Task;
-  /**
-   * What an evaluation measures beside the loss, unless the config says it; the most telling first.
-   */
+  /** Default metrics of an evaluation besides the loss, the most informative first. */
   readonly metrics: readonly MeasuredMetric[];
-  /** What decides which checkpoint is the best, unless the config says it. */
-  readonly decides: MetricName;
+  /** Default metric that determines the best checkpoint. */
+  readonly selects: MetricName;
 }
 
 const VALUES = {
   task: 'values',
   metrics: ['mean_absolute_error', 'rmse'],
-  decides: 'test.loss',
+  selects: 'test.loss',
 } as const satisfies LossFacts;
 
 /**
- * Typed by the schema: a loss that is forgotten here does not compile. Of each task the most usual
- * first.
+ * Typed by the schema: a missing loss does not compile. The most common loss of each task first.
  */
 const LOSSES: Readonly<Record<LossConfig['kind'], LossFacts>> = {
-  cross_entropy: { task: 'classes', metrics: ['accuracy'], decides: 'test.accuracy' },
+  cross_entropy: { task: 'classes', metrics: ['accuracy'], selects: 'test.accuracy' },
   mse: VALUES,
   mae: VALUES,
   huber: VALUES,
   quantile: VALUES,
-  binary_cross_entropy: { task: 'labels', metrics: ['accuracy', 'f1'], decides: 'test.loss' },
+  binary_cross_entropy: { task: 'labels', metrics: ['accuracy', 'f1'], selects: 'test.loss' },
 };
 
-/** The targets of a dataset that each task takes. */
+/** The kind of targets that each task needs. */
 const TARGETS: Readonly<Record<Task, Targets['kind']>> = {
   classes: 'class',
   labels: 'value',
@@ -52,32 +49,32 @@ export function lossFor(target: Targets['kind']): LossConfig['kind'] | undefined
   return kinds.find(kind => TARGETS[LOSSES[kind].task] === target);
 }
 
-/** The class label that a loss ignores, besides -100; undefined if it has none. */
+/** The class label that a loss ignores in addition to -100, if any. */
 export function ignoredLabel(loss: LossConfig): number | undefined {
   return loss.kind === 'cross_entropy' ? loss.ignored_index : undefined;
 }
 
-/** A loss as far as it decides how many outputs a model has. */
+/** The keys of a loss that determine the number of outputs. */
 type OutputsOfLoss = { readonly kind: LossConfig['kind']; readonly quantiles?: readonly number[] };
 
-/** How many outputs the model needs for the given size of a target. */
+/** Number of outputs for a target of the given size. */
 export function outputsFor({ quantiles = [0] }: OutputsOfLoss, targetSize: number): number {
   return targetSize * quantiles.length;
 }
 
-/** The size of a target (its classes or numbers) for the given number of outputs. */
+/** Size of a target (its classes or numbers) for the given number of outputs. */
 export function targetSize({ quantiles = [0] }: OutputsOfLoss, outputSize: number): number {
   return outputSize / quantiles.length;
 }
 
-/** What of a config decides what is measured. */
+/** The sections of a config that determine what is measured. */
 export type Measuring = Pick<PartialExperiment, 'training' | 'checkpoint' | 'gates'> & {
   readonly loss: Pick<LossConfig, 'kind'>;
 };
 
 /**
- * What an evaluation measures beside the loss: what the config lists, or what is usual for its
- * loss, and then whatever a checkpoint, early stopping or a gate goes by.
+ * Metrics of an evaluation besides the loss: those that the config lists, or the loss's defaults,
+ * and those that a checkpoint, early stopping or a gate uses.
  */
 export function measuredMetrics({
   loss,
@@ -92,7 +89,7 @@ export function measuredMetrics({
   return [...new Set([...(training?.metrics ?? metrics), ...needed])];
 }
 
-/** Everything that a run with this loss can report of `splits`. */
+/** All metrics of `splits` that a run with this loss can report. */
 export function reportableMetrics(
   loss: Pick<LossConfig, 'kind'>,
   splits: readonly SplitName[],
@@ -100,7 +97,7 @@ export function reportableMetrics(
   return namesOf(TASK_METRICS[lossFacts(loss).task], splits);
 }
 
-/** What a run of a config reports of `splits`. */
+/** The metrics of `splits` that a run of a config reports. */
 export function metricsOf(
   config: Measuring,
   splits: readonly SplitName[] = ['train', 'test'],
@@ -109,7 +106,8 @@ export function metricsOf(
 }
 
 /**
- * The least that a run with a loss reports that may be of another version; none if it is not known.
+ * Metrics that every run with a loss reports, also one of another version; empty for an unknown
+ * loss.
  */
 export function metricsOfKind(kind: unknown): readonly MetricName[] {
   if (typeof kind !== 'string' || !Object.hasOwn(LOSSES, kind)) return [];

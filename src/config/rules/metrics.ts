@@ -1,28 +1,26 @@
-/** The metrics that a run reports, and what can be said about them without running. */
+/** The metrics that runs report, with their ranges and directions. */
 import type { GateMetricName, Metric, MetricName, TrainedMetric } from '../experiment.js';
 
 interface MetricFacts {
   readonly largerIsBetter: boolean;
-  /** The smallest and the largest value that it can have. */
+  /** Smallest and largest possible value. */
   readonly min: number;
   readonly max: number;
 }
 
-const SHARE: MetricFacts = { largerIsBetter: true, min: 0, max: 1 };
+const FRACTION: MetricFacts = { largerIsBetter: true, min: 0, max: 1 };
 const ERROR: MetricFacts = { largerIsBetter: false, min: 0, max: Number.POSITIVE_INFINITY };
 
-/**
- * Typed by the schema: a metric that is forgotten here does not compile. The most telling first.
- */
+/** Typed by the schema: a missing metric does not compile. The most informative first. */
 const FACTS: Readonly<Record<Metric, MetricFacts>> = {
-  accuracy: SHARE,
-  top_3_accuracy: SHARE,
-  top_5_accuracy: SHARE,
-  f1: SHARE,
-  precision: SHARE,
-  recall: SHARE,
-  auroc: SHARE,
-  average_precision: SHARE,
+  accuracy: FRACTION,
+  top_3_accuracy: FRACTION,
+  top_5_accuracy: FRACTION,
+  f1: FRACTION,
+  precision: FRACTION,
+  recall: FRACTION,
+  auroc: FRACTION,
+  average_precision: FRACTION,
   mean_absolute_error: ERROR,
   rmse: ERROR,
   r2: { largerIsBetter: true, min: Number.NEGATIVE_INFINITY, max: 1 },
@@ -35,10 +33,10 @@ const FACTS: Readonly<Record<Metric, MetricFacts>> = {
 
 const BY_NAME: ReadonlyMap<string, MetricFacts> = new Map(Object.entries(FACTS));
 
-/** What is predicted: one of several classes, several labels that apply or not, or numbers. */
+/** Kind of prediction: one of several classes, several independent labels, or numbers. */
 export type Task = 'classes' | 'labels' | 'values';
 
-/** What is measured beside the loss. */
+/** A metric other than the loss. */
 export type MeasuredMetric = Exclude<Metric, 'loss'>;
 
 /** The metrics of each task. */
@@ -64,8 +62,7 @@ export type LabelsMetric = (typeof TASK_METRICS)['labels'][number];
 export type ValuesMetric = (typeof TASK_METRICS)['values'][number];
 
 /**
- * Those of the training split: means over the predictions of an epoch's batches, as they were
- * trained.
+ * Metrics of the training split: means over the predictions of an epoch's batches during training.
  */
 const TRAINED: Readonly<Record<TrainedMetric, true>> = {
   accuracy: true,
@@ -80,29 +77,29 @@ const [EVALUATED_NAMES, TRAINED_NAMES] = [
   Object.keys(TRAINED) as TrainedMetric[],
 ];
 
-/** All names of metrics, those that tell most first. */
+/** All names of metrics, the most informative first. */
 export const METRICS: readonly (MetricName & GateMetricName)[] = [
   ...EVALUATED_NAMES.map(metric => `test.${metric}` as const),
   ...EVALUATED_NAMES.map(metric => `validation.${metric}` as const),
   ...TRAINED_NAMES.map(metric => `train.${metric}` as const),
 ];
 
-/** Whether training measures `metric` as well. */
+/** Whether training also measures `metric`. */
 export function isTrained(metric: MeasuredMetric): metric is Exclude<TrainedMetric, 'loss'> {
   return Object.hasOwn(TRAINED, metric);
 }
 
-/** What is known of `SPLIT.METRIC`, or of a metric alone. */
+/** @param name `SPLIT.METRIC`, or a metric alone */
 function factsOf(name: string): MetricFacts | undefined {
   return BY_NAME.get(name.slice(name.indexOf('.') + 1));
 }
 
-/** Of all that is judged; what training cost should be small. */
+/** False for performance figures. */
 export function largerIsBetter(metric: string): boolean {
   return factsOf(metric)?.largerIsBetter ?? false;
 }
 
-/** What training cost, which every run reports. */
+/** Performance figures, which every run reports. */
 export const PERFORMANCE = [
   'performance.step_ratio',
   'performance.ms_per_step',
@@ -113,7 +110,7 @@ export function isPerformance(metric: string): boolean {
   return PERFORMANCE.some(one => one === metric);
 }
 
-/** The range that a metric cannot leave: `[0, 1]` for a share, from 0 upwards for losses and errors. */
+/** The possible range of a metric: `[0, 1]` for a fraction, from 0 for losses and errors. */
 export function rangeOf(metric: GateMetricName): { readonly min: number; readonly max: number } {
   const { min, max } = factsOf(metric) ?? ERROR;
   return { min, max };

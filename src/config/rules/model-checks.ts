@@ -1,9 +1,8 @@
-/** Rules on the model and on how its batches follow each other that the schema cannot say. */
+/** Rules about the model and about the order of batches that the schema cannot express. */
 import type { Diagnostic } from '../../util/errors.js';
-import type { Experiment, LayerConfig, PartialExperiment } from '../experiment.js';
+import type { Experiment, LayerConfig, ModelConfig, PartialExperiment } from '../experiment.js';
 import type { Locator } from '../yaml/locator.js';
 import type { Path } from '../yaml/tree.js';
-import { layersOf } from './model-layers.js';
 
 export function checkModel(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
   const { model } = experiment;
@@ -24,7 +23,7 @@ function checkLayer(layer: LayerConfig, path: Path, locator: Locator): Diagnosti
   const { hidden_size, projection_size, layer_norm } = layer;
   const found: Diagnostic[] = [];
   if (projection_size >= hidden_size) {
-    const message = `\`projection_size\` must be less than \`hidden_size\`, which is ${hidden_size}`;
+    const message = `\`projection_size\` must be less than \`hidden_size\` (${hidden_size})`;
     const more = {
       ...(hidden_size > 1 && { expected: `at most ${hidden_size - 1}` }),
       got: String(projection_size),
@@ -32,9 +31,8 @@ function checkLayer(layer: LayerConfig, path: Path, locator: Locator): Diagnosti
     found.push(locator.atValue([...path, 'projection_size'], 'config/projection-size', message, more));
   }
   if (layer_norm) {
-    const message =
-      '`layer_norm` and `projection_size` cannot be combined: layer normalization is defined for an LSTM without a projection';
-    const expected = 'one of the two';
+    const message = '`layer_norm` and `projection_size` cannot be combined';
+    const expected = 'one or the other';
     found.push(locator.atKey([...path, 'layer_norm'], 'config/layer-norm', message, { expected }));
   }
   return found;
@@ -42,7 +40,7 @@ function checkLayer(layer: LayerConfig, path: Path, locator: Locator): Diagnosti
 
 /**
  * Row b of a batch can continue row b of the previous one only if the data keep their order and all
- * layers read forwards.
+ * layers read forward.
  */
 function checkCarriedState(
   { training }: PartialExperiment,
@@ -51,34 +49,34 @@ function checkCarriedState(
 ): Diagnostic[] {
   if (!training?.carry_state) return [];
   const found: Diagnostic[] = [];
-  const complain = (path: Path, message: string, expected: string): void => {
+  const report = (path: Path, message: string, expected: string): void => {
     const at = locator.isGiven(path) ? path : ['training', 'carry_state'];
     found.push(locator.atKey(at, 'config/carry-state', message, { expected }));
   };
   const reverse = layers.find(([layer]) => layer.bidirectional);
   if (reverse !== undefined) {
     const message =
-      '`carry_state` cannot be combined with `bidirectional`: the reverse direction starts at the end of a sequence, and no earlier batch has read what follows it';
-    complain([...reverse[1], 'bidirectional'], message, '`bidirectional: false`, or `carry_state: false`');
+      '`carry_state` cannot be combined with `bidirectional`: the reverse direction would start in the state of a later batch';
+    report([...reverse[1], 'bidirectional'], message, '`bidirectional: false`, or `carry_state: false`');
   }
   if (training.shuffle) {
     const message =
       '`carry_state` cannot be combined with `shuffle`: row b of a batch must continue row b of the previous batch';
-    complain(
+    report(
       ['training', 'shuffle'],
       message,
-      '`shuffle: false`, with the data ordered so that each row continues the one a batch earlier',
+      '`shuffle: false`, with data ordered so that each row continues the row of the previous batch',
     );
   }
   if (training.bucket_by_length) {
     const message =
       '`carry_state` cannot be combined with `bucket_by_length`: row b of a batch must continue row b of the previous batch';
-    complain(['training', 'bucket_by_length'], message, '`bucket_by_length: false`');
+    report(['training', 'bucket_by_length'], message, '`bucket_by_length: false`');
   }
   if (training.eval_batch_size !== training.batch_size) {
     const message =
-      'with `carry_state`, `eval_batch_size` must equal `batch_size`: the batch size decides which sequence continues which';
-    complain(
+      'with `carry_state`, `eval_batch_size` must equal `batch_size`, which determines which sequence continues which';
+    report(
       ['training', 'eval_batch_size'],
       message,
       `\`eval_batch_size: ${training.batch_size}\`, or leave it out`,
@@ -87,18 +85,25 @@ function checkCarriedState(
   return found;
 }
 
-/** What is valid and changes nothing, though it was perhaps meant to. */
+/** Warns of keys that have no effect. */
 export function modelWarnings({ model }: Experiment, locator: Locator): Diagnostic[] {
   const found: Diagnostic[] = [];
   if (model.dropout > 0 && layersOf(model).length === 1) {
     const message =
-      '`model.dropout` applies between recurrent layers; this model has only one, so nothing is dropped';
+      '`model.dropout` has no effect: it applies between recurrent layers, and this model has only one';
     found.push(locator.atValue(['model', 'dropout'], 'config/no-dropout', message));
   }
   if (model.head.dropout > 0 && model.head.hidden_sizes.length === 0) {
     const message =
-      '`model.head.dropout` applies to the layers of `hidden_sizes`; there are none, so nothing is dropped';
+      '`model.head.dropout` has no effect: it applies to the layers of `hidden_sizes`, and there are none';
     found.push(locator.atValue(['model', 'head', 'dropout'], 'config/no-dropout', message));
   }
   return found;
+}
+
+/** The recurrent layers, bottom first. */
+export function layersOf(model: ModelConfig): readonly LayerConfig[] {
+  if ('layers' in model) return model.layers;
+  const { num_layers, dropout, embedding, head, num_classes, init_from, ...layer } = model;
+  return Array.from({ length: num_layers }, () => layer);
 }

@@ -1,13 +1,12 @@
-/** Splits that have data in common, so that what is reported was trained on. */
+/** Warns of splits that share data, which makes reported results too good. */
 import type { Diagnostic } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
 import type { LoadedExperiment } from '../load.js';
-import { type ComparedSequences, type SequenceShape, sharedSequences } from './equal-sequences.js';
 
-/** What the check needs to know of a split. */
 interface NamedSequences extends Partial<ComparedSequences> {
   readonly count: number;
   id?(index: number): string;
-  /** Set if `id` is a place in a file, which says nothing about other files. */
+  /** Set if `id` is a position in a file, which does not identify sequences across files. */
   readonly idIsPlace?: true;
 }
 
@@ -15,9 +14,8 @@ interface NamedSequences extends Partial<ComparedSequences> {
 const MAX_NAMED = 3;
 
 /**
- * Warns of files with the same bytes, of sequences with the same name in two splits, and of equal
- * sequences.
- * @param splits by their names; the first is trained on
+ * Warns of identical files, of sequences with the same name in two splits, and of equal sequences.
+ * @param splits by name; the first is the training split
  */
 export function checkOverlap(
   loaded: LoadedExperiment,
@@ -31,7 +29,7 @@ export function checkOverlap(
   return names.length > 0 ? names : checkEqual(loaded, splits, shape);
 }
 
-/** Sequences without a name have nothing that a warning could tell, and are not compared. */
+/** Sequences without names are not compared, since a warning could not name them. */
 function checkEqual(
   { experiment: { dataset }, locator }: LoadedExperiment,
   splits: Readonly<Record<string, NamedSequences>>,
@@ -41,17 +39,16 @@ function checkEqual(
     targets && read && id ? [{ name, count, targets, read, id }] : [],
   );
   return sharedSequences(compared, shape).map(({ of, among, count, example }) => {
-    const [is, sequences] = count === 1 ? ['is', 'sequence'] : ['are', 'sequences'];
     const message =
-      `${count} ${sequences} of the ${of.name} split ${is} in the ${among.name} split too, with the same ` +
-      `target: ${of.id(example.of)} equals ${among.id(example.among)}`;
-    const expected = 'each sequence in one split';
+      `${counted(count, 'sequence')} of the ${of.name} split ${count === 1 ? 'is' : 'are'} also in the ` +
+      `${among.name} split, with the same target: ${of.id(example.of)} equals ${among.id(example.among)}`;
+    const expected = 'each sequence in only one split';
     const [key] = Object.keys(dataset).filter(one => one === `${of.name}_path`);
     return locator.atValue(['dataset', key ?? 'path'], 'data/equal-sequences', message, { expected });
   });
 }
 
-/** Files of labels may well be equal, such as those of balanced classes in their order. */
+/** Files of labels may be equal, such as those of balanced classes in order. */
 function checkCopies(
   { experiment: { dataset }, locator }: LoadedExperiment,
   digests: readonly { readonly name: string; readonly sha256: string }[],
@@ -61,7 +58,7 @@ function checkCopies(
     const key = keys.get(name);
     return key === undefined || key.endsWith('_labels') ? [] : [{ key, sha256 }];
   });
-  // the file that is trained on is not the one to complain of
+  // report the held-out file rather than the training file
   const isTrained = ({ key }: { readonly key: string }) => key === 'path' || key === 'train_images';
   const first = new Map<string, string>();
   return files
@@ -72,13 +69,13 @@ function checkCopies(
         first.set(sha256, key);
         return [];
       }
-      const message = `the file of \`${key}\` has the same bytes as that of \`${other}\``;
-      const expected = 'other sequences in each split';
+      const message = `the files of \`${key}\` and \`${other}\` are identical`;
+      const expected = 'different sequences in each split';
       return [locator.atValue(['dataset', key], 'data/same-file', message, { expected })];
     });
 }
 
-/** Sequences have names; those of two files may be parts of one recording. */
+/** Sequences of two splits with the same name may be parts of one recording. */
 function checkNames(
   { experiment: { dataset }, locator }: LoadedExperiment,
   splits: Readonly<Record<string, NamedSequences>>,
@@ -100,8 +97,172 @@ function checkNames(
       const rest = common.length > MAX_NAMED ? ', …' : '';
       const shared = common.length === 1 ? `1 ${what} is` : `${common.length} ${what}s are`;
       const message = `${shared} in both the ${other} and the ${name} split: ${words.join(', ')}${rest}`;
-      const expected = `each ${what} in one split, unless the splits count their ${what}s separately`;
+      const expected = `each ${what} in only one split, unless the splits number their ${what}s separately`;
       return [locator.atValue(path, `data/shared-${what}s`, message, { expected })];
     }),
   );
+}
+
+/**
+ * Equal sequences of different splits, found by their hashes: linear in time, bounded in memory.
+ */
+
+/** Targets of all sequences, one after another. */
+interface Rows {
+  readonly length: number;
+  subarray(from: number, to: number): ArrayLike<number>;
+}
+
+export interface ComparedSequences {
+  readonly count: number;
+  readonly targets: { readonly values?: Rows };
+  /** As `Split.read`. */
+  read(index: number, out: Float32Array, offset: number, stepStride: number): void;
+}
+
+export interface SequenceShape {
+  /** T. */
+  readonly steps: number;
+  /** Numbers of a step. */
+  readonly width: number;
+}
+
+export interface SharedSequences<Split> {
+  readonly of: Split;
+  /** An earlier split. */
+  readonly among: Split;
+  /** Number of sequences of `of` that are also in `among`. */
+  readonly count: number;
+  /** Positions of the first pair in their splits. */
+  readonly example: { readonly of: number; readonly among: number };
+}
+
+/**
+ * Sequences of a split that are searched for in others, or counted to see how common duplicates
+ * are.
+ */
+const MAX_HASHED = 2 ** 20;
+
+/**
+ * If at most this fraction of the first split's sequences is distinct, there are few possible
+ * sequences, such as single steps of a category, and equal ones are no sign of a leak.
+ */
+const MAX_REPETITIVE = 0.25;
+
+/**
+ * Pairs of splits that share sequences with equal features and targets. Only the first 2^20
+ * sequences of a split are searched for in the splits before it. Linear in time, bounded in memory.
+ */
+export function sharedSequences<Split extends ComparedSequences>(
+  splits: readonly Split[],
+  shape: SequenceShape,
+): readonly SharedSequences<Split>[] {
+  const readers = splits.map(split => new SequenceReader(split, shape));
+  const found = readers.flatMap((reader, later) => {
+    if (later === 0) return [];
+    const hashed = hashesOf(reader);
+    return readers.slice(0, later).flatMap((other, earlier) => {
+      const pairs = commonTo(reader, hashed, other);
+      return pairs ? [{ of: splits[later], among: splits[earlier], ...pairs }] : [];
+    });
+  });
+  return found.length > 0 && distinctShare(readers[0]) <= MAX_REPETITIVE ? [] : found;
+}
+
+/** First position and number of sequences by hash. */
+type Hashes = ReadonlyMap<number, { readonly index: number; readonly count: number }>;
+
+function hashesOf(reader: SequenceReader): Hashes {
+  const hashes = new Map<number, { index: number; count: number }>();
+  for (let index = 0; index < Math.min(reader.count, MAX_HASHED); index++) {
+    const hash = reader.hash(index);
+    const known = hashes.get(hash);
+    if (known) known.count++;
+    else hashes.set(hash, { index, count: 1 });
+  }
+  return hashes;
+}
+
+function commonTo(
+  reader: SequenceReader,
+  hashes: Hashes,
+  other: SequenceReader,
+): Pick<SharedSequences<never>, 'count' | 'example'> | undefined {
+  const matched = new Set<number>();
+  let example: { readonly of: number; readonly among: number } | undefined;
+  let count = 0;
+  for (let among = 0; among < other.count; among++) {
+    const hash = other.hash(among);
+    const match = hashes.get(hash);
+    if (match === undefined || matched.has(hash) || !reader.equals(match.index, other, among)) continue;
+    matched.add(hash);
+    count += match.count;
+    example ??= { of: match.index, among };
+  }
+  return example && { count, example };
+}
+
+function distinctShare(reader: SequenceReader): number {
+  const count = Math.min(reader.count, MAX_HASHED);
+  return hashesOf(reader).size / count;
+}
+
+/** Reads the sequences of a split as the bits of their features and targets. */
+class SequenceReader {
+  private readonly features: Float32Array;
+  private readonly bits: Uint32Array;
+  private readonly targets: Rows | undefined;
+  /** Targets of a sequence. */
+  private readonly targetWidth: number;
+
+  constructor(
+    private readonly split: ComparedSequences,
+    private readonly shape: SequenceShape,
+  ) {
+    const size = shape.steps * shape.width;
+    this.targets = split.targets.values;
+    this.targetWidth = (this.targets?.length ?? 0) / split.count;
+    this.features = new Float32Array(size + this.targetWidth);
+    this.bits = new Uint32Array(this.features.buffer);
+  }
+
+  get count(): number {
+    return this.split.count;
+  }
+
+  /** 53 bits: two FNV-1a hashes over 32-bit words, with the finalizer of MurmurHash3. */
+  hash(index: number): number {
+    this.read(index);
+    const { bits } = this;
+    let [a, b] = [0x811c9dc5, 0x01234567];
+    for (let i = 0; i < bits.length; i++) {
+      a = Math.imul(a ^ bits[i], 0x01000193);
+      a ^= a >>> 15;
+      b = Math.imul(b ^ bits[i], 0x85ebca6b);
+      b ^= b >>> 13;
+    }
+    return (mixed(a) >>> 0) * 2 ** 21 + (mixed(b) >>> 11);
+  }
+
+  equals(index: number, other: SequenceReader, otherIndex: number): boolean {
+    this.read(index);
+    other.read(otherIndex);
+    return this.bits.every((bits, i) => bits === other.bits[i]);
+  }
+
+  private read(index: number): void {
+    const { split, shape, features, targets, targetWidth } = this;
+    split.read(index, features, 0, shape.width);
+    if (targets === undefined || targetWidth === 0) return;
+    const row = targets.subarray(index * targetWidth, (index + 1) * targetWidth);
+    features.set(row, features.length - targetWidth);
+  }
+}
+
+function mixed(hash: number): number {
+  let h = hash ^ (hash >>> 16);
+  h = Math.imul(h, 0x85ebca6b);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2ae35);
+  return h ^ (h >>> 16);
 }

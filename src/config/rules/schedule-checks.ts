@@ -1,4 +1,4 @@
-/** Rules on the learning rate's schedule that the schema cannot say. */
+/** Rules about the learning rate schedule that the schema cannot express. */
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { PartialExperiment, ScheduleConfig } from '../experiment.js';
@@ -7,7 +7,7 @@ import { checkSelectingMetric } from './gate-checks.js';
 
 const SCHEDULE = ['optimizer', 'schedule'] as const;
 
-/** Whether the rate of an update depends on how many updates are planned. */
+/** Whether the rate of an update depends on the planned number of updates. */
 export function dependsOnLength(schedule: ScheduleConfig | undefined): boolean {
   switch (schedule?.kind) {
     case 'one_cycle':
@@ -27,7 +27,7 @@ export function checkSchedule(experiment: PartialExperiment, locator: Locator): 
   const found: Diagnostic[] = [];
   const { learning_rate } = optimizer;
   if ('min_learning_rate' in schedule && schedule.min_learning_rate > learning_rate) {
-    const message = `\`min_learning_rate\` must not be above \`learning_rate\`, which is ${learning_rate}`;
+    const message = `\`min_learning_rate\` must not exceed \`learning_rate\` (${learning_rate})`;
     const more = { expected: `at most ${learning_rate}`, got: String(schedule.min_learning_rate) };
     found.push(locator.atValue([...SCHEDULE, 'min_learning_rate'], 'config/schedule', message, more));
   }
@@ -38,15 +38,15 @@ export function checkSchedule(experiment: PartialExperiment, locator: Locator): 
     const [path, message] =
       warmup.steps === undefined
         ? [WARMUP, '`warmup` needs a length']
-        : [[...WARMUP, 'steps'], '`steps` and `epochs` exclude each other'];
-    found.push(locator.atKey(path, 'config/schedule', message, { expected: '`steps`, or `epochs`' }));
+        : [[...WARMUP, 'steps'], '`steps` and `epochs` cannot be combined'];
+    found.push(locator.atKey(path, 'config/schedule', message, { expected: '`steps` or `epochs`' }));
   }
   return found;
 }
 
 /**
- * A warm-up that takes the whole training, as far as that is known.
- * @param trainCount training sequences, if known
+ * Checks that the warm-up is shorter than training, as far as known.
+ * @param trainCount number of training sequences, if known
  */
 export function checkWarmup(
   { optimizer, training }: PartialExperiment,
@@ -60,16 +60,16 @@ export function checkWarmup(
   const perEpoch = (trainCount ?? Number.POSITIVE_INFINITY) / batch_size;
   const batches = last_batch === 'drop' ? Math.floor(perEpoch) : Math.ceil(perEpoch);
   const total = Math.min(num_epochs * batches, max_steps);
-  const complain = (key: string, got: number, length: string): Diagnostic[] => {
-    const message = `the warm-up must be shorter than the training of ${length}`;
+  const report = (key: string, got: number, length: string): Diagnostic[] => {
+    const message = `the warm-up must be shorter than training (${length})`;
     return [locator.atValue([...WARMUP, key], 'config/schedule', message, { got: String(got) })];
   };
   if (epochs !== undefined && epochs >= num_epochs)
-    return complain('epochs', epochs, counted(num_epochs, 'epoch'));
+    return report('epochs', epochs, counted(num_epochs, 'epoch'));
   if (total < 1) return [];
   if (epochs !== undefined && Number.isFinite(batches) && epochs * batches >= total)
-    return complain('epochs', epochs, counted(total, 'update'));
-  if (steps !== undefined && steps >= total) return complain('steps', steps, counted(total, 'update'));
+    return report('epochs', epochs, counted(total, 'update'));
+  if (steps !== undefined && steps >= total) return report('steps', steps, counted(total, 'update'));
   return [];
 }
 

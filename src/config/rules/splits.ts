@@ -1,4 +1,4 @@
-/** What a config alone says of its splits, and what it selects by them. */
+/** The splits of a config, and what it selects by them. */
 import type {
   DatasetConfig,
   Experiment,
@@ -11,7 +11,7 @@ import type {
 import type { Path } from '../yaml/tree.js';
 import { reportableMetrics } from './losses.js';
 
-/** Whether sequences are set aside to select by. */
+/** Whether there is a validation split. */
 export function hasValidation(dataset: DatasetConfig | undefined): boolean {
   if (dataset === undefined) return false;
   const { validation } = dataset;
@@ -24,7 +24,7 @@ export function hasValidation(dataset: DatasetConfig | undefined): boolean {
   );
 }
 
-/** The same metric of the validation split; one of training is returned as it is. */
+/** The metric on the validation split; training metrics are returned unchanged. */
 export function onValidation(metric: MetricName): MetricName {
   return metric.replace(/^test\./, 'validation.') as MetricName;
 }
@@ -34,12 +34,12 @@ export function splitsOf(dataset: DatasetConfig | undefined): readonly SplitName
   return hasValidation(dataset) ? ['train', 'validation', 'test'] : ['train', 'test'];
 }
 
-/** All that a run can measure. */
+/** All metrics that a run can measure. */
 export function possibleMetrics(loss: LossConfig, dataset: DatasetConfig | undefined): readonly MetricName[] {
   return reportableMetrics(loss, splitsOf(dataset));
 }
 
-/** What a run can select by: measured again and again while it trains. */
+/** Metrics that a run can select by, because it measures them repeatedly during training. */
 export function selectingMetrics(
   loss: LossConfig,
   dataset: DatasetConfig | undefined,
@@ -49,13 +49,13 @@ export function selectingMetrics(
 
 /** Something that a run selects by a metric of the test split. */
 export interface TestSelection {
-  /** The key that asks for it. */
+  /** The key that requests it. */
   readonly path: Path;
   /** What is selected, the subject of a sentence. */
   readonly what: string;
 }
 
-/** Everything that `experiment` selects by the test split; empty with a validation split. */
+/** Selections by the test split; empty if there is a validation split. */
 export function testSelections({
   dataset,
   training,
@@ -90,5 +90,5 @@ function hasChoice(training: Experiment['training'] | undefined): boolean {
   return training !== undefined && (training.num_epochs > 1 || training.evaluate_every !== undefined);
 }
 
-/** How a value that was selected on the split that it was measured on is told. */
+/** Caution for a value that was measured on the split it was selected on. */
 export const OPTIMISTIC = 'selected on the test split: this value is optimistic';

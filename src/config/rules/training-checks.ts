@@ -1,16 +1,15 @@
-/** What of a config's `training` has no effect on such data, or hardly the intended one. */
+/** Warns of keys of `training` that have no effect, or not the intended one, on the data. */
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { LoadedExperiment } from '../load.js';
 import { lossFacts, measuredMetrics } from './losses.js';
 
-/** What the checks need to know of the training split. */
 interface TrainingSplit {
   readonly count: number;
   readonly lengths?: Int32Array;
 }
 
-/** @param outputSize outputs of the head: of classes their number */
+/** @param outputSize outputs of the head; for classes their number */
 export function trainingWarnings(
   loaded: LoadedExperiment,
   train: TrainingSplit,
@@ -27,15 +26,15 @@ export function trainingWarnings(
 function checkBatch({ experiment, locator }: LoadedExperiment, train: TrainingSplit): Diagnostic[] {
   const { batch_size: size, last_batch } = experiment.training;
   if (size <= train.count || last_batch === 'drop') return [];
-  const message = `the batch is larger than the training split (${train.count} ${train.count === 1 ? 'sequence' : 'sequences'}), so an epoch is one step`;
+  const message = `\`batch_size\` exceeds the training split (${counted(train.count, 'sequence')}), so an epoch is one step`;
   const more = { expected: `at most ${train.count}`, got: String(size) };
   return [locator.atValue(['training', 'batch_size'], 'data/batch-size', message, more)];
 }
 
-/** Sequences of one length are alike to whoever sorts them by it. */
+/** Bucketing needs sequences of different lengths. */
 function checkLengths({ experiment, locator }: LoadedExperiment, train: TrainingSplit): Diagnostic[] {
   if (!experiment.training.bucket_by_length || train.lengths !== undefined) return [];
-  const message = 'all training sequences have the same length, so `bucket_by_length` has no effect';
+  const message = '`bucket_by_length` has no effect: all training sequences have the same length';
   return [locator.atValue(['training', 'bucket_by_length'], 'data/one-length', message)];
 }
 
@@ -44,7 +43,7 @@ const RANKS = [
   ['top_5_accuracy', 5],
 ] as const;
 
-/** Of k classes or fewer, the label is always among the first k. */
+/** With at most k classes, the label is always among the first k. */
 function checkRanks({ experiment, locator }: LoadedExperiment, outputSize: number): Diagnostic[] {
   const { loss, training } = experiment;
   if (lossFacts(loss).task !== 'classes') return [];
@@ -53,21 +52,21 @@ function checkRanks({ experiment, locator }: LoadedExperiment, outputSize: numbe
     if (outputSize > k || !measured.includes(metric)) return [];
     const at = training.metrics?.indexOf(metric) ?? -1;
     const path = ['training', 'metrics', ...(at < 0 ? [] : [at])];
-    const message = `${metric} is 1 whatever the model answers, since there are only ${outputSize} classes`;
+    const message = `${metric} is always 1, since there are only ${outputSize} classes`;
     return [
       locator.atValue(path, 'config/trivial-metric', message, { expected: 'accuracy, or another metric' }),
     ];
   });
 }
 
-/** Waiting for longer than the whole training is as good as no early stopping or no plateau. */
+/** A patience longer than training disables early stopping or the plateau schedule. */
 function checkPatience({ experiment, locator }: LoadedExperiment, train: TrainingSplit): Diagnostic[] {
   const { training, optimizer } = experiment;
   const evaluations = evaluationsOf(training, train.count);
-  const complain = (path: string[], patience: number, needed: number, what: string): Diagnostic[] => {
-    // the evaluation that ends the training is too late
+  const report = (path: string[], patience: number, needed: number, what: string): Diagnostic[] => {
+    // the evaluation at the end of training is too late
     if (needed < evaluations) return [];
-    const message = `${what} in this run: it needs ${counted(needed, 'evaluation')} before the last, and there are ${evaluations} in all`;
+    const message = `${what} in this run: that needs ${counted(needed, 'evaluation')} before the last, but there are ${evaluations} in total`;
     return [locator.atValue(path, 'config/unreached-patience', message, { got: String(patience) })];
   };
   const { early_stopping } = training;
@@ -75,7 +74,7 @@ function checkPatience({ experiment, locator }: LoadedExperiment, train: Trainin
   return [
     // the first evaluation is always the best so far
     ...(early_stopping
-      ? complain(
+      ? report(
           ['training', 'early_stopping', 'patience'],
           early_stopping.patience,
           early_stopping.patience + 1,
@@ -83,7 +82,7 @@ function checkPatience({ experiment, locator }: LoadedExperiment, train: Trainin
         )
       : []),
     ...(schedule?.kind === 'plateau'
-      ? complain(
+      ? report(
           ['optimizer', 'schedule', 'patience'],
           schedule.patience,
           schedule.patience + 2,
@@ -93,7 +92,7 @@ function checkPatience({ experiment, locator }: LoadedExperiment, train: Trainin
   ];
 }
 
-/** Evaluations of a whole training: after each epoch, every N steps, and after the last step. */
+/** Number of evaluations of a run: after each epoch, every N steps, and after the last step. */
 function evaluationsOf(
   {
     num_epochs,

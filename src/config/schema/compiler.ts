@@ -1,21 +1,21 @@
 /**
- * Compiles schemas with ajv, the only importer of it. Compiling takes ten times as long as all else
- * that a short command does, so that the build does it (`build-validators.ts`); ajv is loaded only
- * where a schema has changed since.
+ * Compiles schemas with ajv; only this file imports it. Compiling takes ten times as long as the
+ * rest of a short command, so the build does it (`build-validators.ts`), and ajv is loaded only if
+ * a schema has changed since.
  */
 import { createRequire } from 'node:module';
 import type { Ajv, Options, ValidateFunction } from 'ajv';
 
 const require = createRequire(import.meta.url);
 
-/** Our annotations: they guide people and the type generator, not validation. */
+/** Our annotations, for people and the type generator; validation ignores them. */
 const ANNOTATIONS = ['x-path', 'x-form', 'x-default', 'x-run-default', 'x-aliases', 'x-unhashed-default'];
 
 export function compileValidator(schema: object): ValidateFunction {
   return ajv(require('ajv') as AjvModule).compile(schema);
 }
 
-/** The same validator as the text of a CommonJS module, its only export. */
+/** The validator as the source of a CommonJS module, its only export. */
 export function validatorSource(schema: object): string {
   const library = ajv(require('ajv') as AjvModule, { code: { source: true } });
   return sourceOf(library, library.compile(schema));
@@ -63,11 +63,11 @@ function ajv({ default: Library }: AjvModule, { code, ...options }: Options = {}
     // a test checks the schemas themselves
     validateSchema: false,
     ...options,
-    // compiling is faster without, and validators run once for most values
+    // compiles faster, and most validators run only once
     code: { optimize: false, ...code },
   });
   library.addVocabulary(ANNOTATIONS);
-  // ISO time stamps in events; a check of the form needs no further package
+  // ISO timestamps in events; checking the format needs no further package
   library.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/);
   return library;
 }

@@ -1,6 +1,6 @@
 /**
  * Generates `generated.ts`, the type of a resolved config, from the schema.
- * `node dist/src/cli/generate-types.js` writes it, `--check` exits with 1 where it is out of date.
+ * `node dist/src/cli/generate-types.js` writes it; `--check` exits with 1 if it is out of date.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ const BANNER = `/**
 
 type Json = Record<string, unknown>;
 
-/** The text that `generated.ts` must have. */
+/** The content of `generated.ts`. */
 export async function generateTypes(): Promise<string> {
   const { compile } = await import('json-schema-to-typescript');
   const schema = resolvedForm(readSchema('experiment') as Json);
@@ -30,7 +30,7 @@ export async function generateTypes(): Promise<string> {
   });
 }
 
-/** Whether the committed file is what the schema generates. */
+/** Whether the committed file matches the schema. */
 export async function typesAreCurrent(): Promise<boolean> {
   return readFileSync(TARGET, 'utf8') === (await generateTypes());
 }
@@ -40,8 +40,8 @@ export async function writeTypes(): Promise<void> {
 }
 
 /**
- * In a resolved config everything with a default is there, except what the run chooses, and
- * `extends` and conditions have done their work.
+ * A resolved config has all keys with defaults, except those that the run chooses, and no
+ * `extends`.
  */
 function resolvedForm(schema: Json): Json {
   const definitions = schema.definitions as Json;
@@ -52,7 +52,7 @@ function transform(value: unknown, definitions: Json): unknown {
   if (Array.isArray(value)) return value.map(item => transform(item, definitions));
   if (typeof value !== 'object' || value === null) return value;
   const source = value as Json;
-  // what is said beside a reference would make another type of it
+  // keywords beside a reference would create a separate type
   if (typeof source.$ref === 'string') return { $ref: source.$ref };
   const result: Json = {};
   for (const [key, part] of Object.entries(source)) {
@@ -66,7 +66,7 @@ function transform(value: unknown, definitions: Json): unknown {
   return result;
 }
 
-/** Conditions, tags and annotations that the generator would turn into noise. */
+/** Conditions, tags and annotations that the generator cannot use. */
 const DROPPED: ReadonlySet<string> = new Set([
   'discriminator',
   'unevaluatedProperties',

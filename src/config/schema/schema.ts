@@ -1,7 +1,4 @@
-/**
- * JSON Schema validation of everything that has a schema: configs, log events, summaries,
- * manifests.
- */
+/** Validates configs, log events, summaries and other files against their JSON Schemas. */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -27,9 +24,9 @@ function schemaText(name: string): string {
 }
 
 /**
- * The same with every reference into its `definitions` followed, and with `unevaluatedProperties`
- * spelled out by `closedForm`, so that whoever walks it, and the paths in the validator's errors,
- * need not. References form no cycles.
+ * The schema with all references to `definitions` resolved and `unevaluatedProperties` replaced by
+ * `closedForm`, for walking it and for the paths in the validator's errors. References must not
+ * form cycles.
  */
 export function wholeSchema(name: string): object {
   const known = whole.get(name);
@@ -40,9 +37,9 @@ export function wholeSchema(name: string): object {
 }
 
 /**
- * How the alternatives of an object have the properties that it has whichever it is: `complete`
- * with their schemas, for whoever asks an alternative what it takes; `lean` as names alone, which
- * are judged once beside the alternatives, so that the validator compiles them once.
+ * How the alternatives of an object contain its common properties: `complete` with their schemas,
+ * for walking an alternative; `lean` only by name, so that the validator compiles them once,
+ * outside the alternatives.
  */
 type Alternatives = 'complete' | 'lean';
 
@@ -70,7 +67,7 @@ function followReferences(
   return followed.unevaluatedProperties === false ? closedForm(followed, alternatives) : followed;
 }
 
-/** A schema that may be composed of others by `allOf` and `oneOf`. */
+/** A schema that may be composed with `allOf` and `oneOf`. */
 interface ComposedSchema {
   readonly properties?: object;
   readonly required?: readonly string[];
@@ -80,9 +77,8 @@ interface ComposedSchema {
 }
 
 /**
- * An object whose properties come from several schemas and that takes no others, as a union of
- * objects that are each closed by themselves. The validator's errors are then about the one
- * alternative that a value takes.
+ * A closed object composed of several schemas, as a union of objects that are each closed by
+ * themselves. The validator's errors are then about the one alternative that a value matches.
  */
 function closedForm(schema: ComposedSchema, alternatives: Alternatives, around: ComposedSchema = {}): object {
   const { unevaluatedProperties: _, allOf = [], ...own } = schema;
@@ -95,7 +91,7 @@ function closedForm(schema: ComposedSchema, alternatives: Alternatives, around: 
   return { ...whole, ...(isLean && { properties: all }), oneOf: forms };
 }
 
-/** `inner` has the properties that come first. */
+/** Merges two schemas; the properties of `inner` come first. */
 function composed(outer: ComposedSchema, inner: ComposedSchema): ComposedSchema {
   return {
     ...outer,
@@ -106,8 +102,8 @@ function composed(outer: ComposedSchema, inner: ComposedSchema): ComposedSchema 
 }
 
 /**
- * The validator of `schemas/NAME.schema.json`, which reports all errors: the one that the build
- * compiled, or one compiled here if the schema has changed since. Loaded once a process.
+ * The validator of `schemas/NAME.schema.json`, which reports all errors: compiled by the build, or
+ * here if the schema has changed since. Cached per process.
  */
 export function compileSchema(name: string): ValidateFunction {
   const known = compiled.get(name);
@@ -117,14 +113,16 @@ export function compileSchema(name: string): ValidateFunction {
   return validate;
 }
 
-/** All violations of `schemas/NAME.schema.json` by `value`; empty if it is valid. */
+/** All errors of `value` against `schemas/NAME.schema.json`; empty if it is valid. */
 export function validateAgainst(name: string, value: unknown): readonly SchemaError[] {
   if (quickValidator(name)?.(value)) return [];
   const validate = compileSchema(name);
   return validate(value) ? [] : [...(validate.errors ?? [])];
 }
 
-/** What a validator is compiled from: `wholeSchema` without what would be compiled twice. */
+/**
+ * The schema to compile a validator from: `wholeSchema` without parts that would be compiled twice.
+ */
 export function schemaToValidate(name: string): object {
   return resolvedSchema(name, 'lean');
 }
@@ -138,7 +136,7 @@ export function validatorFile(name: string, form: 'complete' | 'quick' = 'comple
   return programFile(`config/validators/${file}`);
 }
 
-/** Tells a schema from what it was when its validator was compiled. */
+/** Hash by which a validator of an older schema is detected. */
 export function schemaHash(name: string): string {
   return createHash('sha256').update(schemaText(name)).digest('hex');
 }

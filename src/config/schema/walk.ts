@@ -1,4 +1,7 @@
-/** Questions to a schema, the experiment's unless another is named: what may stand at a path, given what the file says so far. */
+/**
+ * Queries of a schema, by default that of a config: what is allowed at a path, given the values of
+ * a file.
+ */
 
 import type { Path } from '../yaml/tree.js';
 import { wholeSchema } from './schema.js';
@@ -14,7 +17,7 @@ export interface Schema {
   readonly examples?: readonly unknown[];
   readonly properties?: Readonly<Record<string, Schema | boolean>>;
   readonly required?: readonly string[];
-  /** A schema where keys are the writer's own, such as those of a sweep's parameters. */
+  /** A schema if keys are free, such as those of a sweep's parameters. */
   readonly additionalProperties?: boolean | Schema;
   readonly items?: Schema;
   readonly oneOf?: readonly Schema[];
@@ -53,7 +56,7 @@ export interface Branch {
   readonly schema: Schema;
 }
 
-/** The branches of a union told apart by a tag; undefined for any other schema. */
+/** The branches of a tagged union; undefined for any other schema. */
 export function branchesOf(schema: Schema): { key: string; branches: readonly Branch[] } | undefined {
   const key = schema.discriminator?.propertyName;
   if (key === undefined || schema.oneOf === undefined) return undefined;
@@ -64,12 +67,12 @@ export function branchesOf(schema: Schema): { key: string; branches: readonly Br
   return { key, branches };
 }
 
-/** The same, also where the union is itself one of several forms, such as a word or a mapping. */
+/** Like `branchesOf`, also if the union is one of several forms, such as a word or a mapping. */
 export function taggedWithin(schema: Schema): ReturnType<typeof branchesOf> {
   return branchesOf(schema) ?? schema.oneOf?.map(branchesOf).find(union => union !== undefined);
 }
 
-/** Resolves unions by what the value says; undefined where it fits no branch. */
+/** Resolves unions by the value; undefined if it matches no branch. */
 export function narrow(schema: Schema, value: unknown): Schema | undefined {
   const union = branchesOf(schema);
   if (union !== undefined) {
@@ -82,8 +85,8 @@ export function narrow(schema: Schema, value: unknown): Schema | undefined {
 }
 
 /**
- * The alternative of a union without a tag that a value takes: of those of its type the first whose
- * required keys it has, or else the last. Undefined where none is of its type.
+ * The alternative of an untagged union that matches a value: of those with its type the first whose
+ * required keys it has, or else the last. Undefined if none has its type.
  */
 export function formFor(forms: readonly Schema[], value: unknown): Schema | undefined {
   const typed = forms.filter(form => hasType(form, value));
@@ -99,8 +102,7 @@ function hasRequired({ required = [], properties = {} }: Schema, value: unknown)
 }
 
 /**
- * Keys that decide which branch of a union a mapping takes: tags, and what one of several forms
- * cannot do without.
+ * Keys that determine the branch of a union: tags, and the required keys of untagged alternatives.
  */
 export function decidingKeys(schema: Schema): readonly string[] {
   const union = branchesOf(schema);
@@ -110,7 +112,7 @@ export function decidingKeys(schema: Schema): readonly string[] {
   );
 }
 
-/** The branch that a mapping decides on by a key of its own; undefined where it has no such key. */
+/** The branch that a mapping chooses by one of its keys, if any. */
 export function decidedBranch(schema: Schema, value: Readonly<Record<string, unknown>>): Schema | undefined {
   const union = branchesOf(schema);
   if (union !== undefined) return union.branches.find(({ tag }) => tag === value[union.key])?.schema;
@@ -122,7 +124,7 @@ export function decidedBranch(schema: Schema, value: Readonly<Record<string, unk
   return undefined;
 }
 
-/** Whether a value has the JSON type that a schema without `oneOf` asks for. */
+/** Whether a value has the JSON type of a schema without `oneOf`. */
 export function hasType(schema: Schema, value: unknown): boolean {
   if (schema.type === undefined) return true;
   const types = typeof schema.type === 'string' ? [schema.type] : schema.type;
@@ -150,8 +152,8 @@ export function propertiesOf(schema: Schema): ReadonlyMap<string, Schema> {
 }
 
 /**
- * The schema at a path, narrowed on the way by the values of `config`. Where these don't narrow a union, the first
- * branch that knows the next key. Undefined for an unknown key.
+ * The schema at a path, narrowed by the values of `config`. If these do not determine the branch of
+ * a union, the first branch that has the next key. Undefined for an unknown key.
  */
 export function schemaAt(path: Path, config: unknown, root = experimentSchema()): Schema | undefined {
   let schema: Schema | undefined = root;
@@ -165,10 +167,7 @@ export function schemaAt(path: Path, config: unknown, root = experimentSchema())
   return schema;
 }
 
-/**
- * Whether a run chooses the value of the key at a path such as `training.log_every` if its config
- * lacks it.
- */
+/** Whether a run chooses the value of a key such as `training.log_every` if its config lacks it. */
 export function isChosenByRun(path: string): boolean {
   return schemaAt(path.split('.'), undefined)?.['x-run-default'] === true;
 }
@@ -187,23 +186,23 @@ export function stepInto(schema: Schema, step: string | number, value: unknown):
   return undefined;
 }
 
-/** The alternatives of a union, also of unions within it; a schema that is none is its own only one. */
+/** The alternatives of a union, including nested ones; any other schema is its only alternative. */
 function formsOf(schema: Schema): readonly Schema[] {
   return schema.oneOf === undefined ? [schema] : schema.oneOf.flatMap(formsOf);
 }
 
-/** One key of the schema, wherever it stands. */
+/** A key of the schema. */
 export interface KnownKey {
-  /** Keys from the root, `gates` items without their index. */
+  /** Keys from the root, without indices of lists. */
   readonly path: readonly string[];
   readonly schema: Schema;
-  /** The tags on the way that this key depends on, such as `kind: sgd`. */
+  /** The tag that this key depends on, such as `kind: sgd`. */
   readonly branch?: { readonly key: string; readonly tag: string };
 }
 
 const keys = new WeakMap<Schema, readonly KnownKey[]>();
 
-/** Every key that any config, or any file of another schema, may have. */
+/** All keys of a schema. */
 export function allKeys(root = experimentSchema()): readonly KnownKey[] {
   const known = keys.get(root) ?? collect(root, []);
   keys.set(root, known);

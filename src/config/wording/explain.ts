@@ -1,9 +1,9 @@
-/** What can be said about a key: its meaning and bounds from the schema, its value and origin from a config. */
+/** Explains the keys and values of configs, and compares the values of two. */
 import { usageError } from '../../util/errors.js';
 import type { LoadedExperiment } from '../load.js';
 import { flatValues } from '../merge/flat.js';
 import { allKeys, isRecord, type Schema, schemaAt } from '../schema/walk.js';
-import { describeExpected } from './expectation.js';
+import { describeExpected } from './schema-errors.js';
 import { nearest } from './suggest.js';
 
 export interface ExplainedValue {
@@ -18,19 +18,19 @@ export interface ExplainedKey {
   readonly key: string;
   readonly description: string;
   readonly expected: string;
-  /** In words where it depends on other keys; absent where the key has none. */
+  /** In words if it depends on other keys; absent if the key has none. */
   readonly default?: unknown;
   readonly examples: readonly unknown[];
-  /** The key's value, or those below it; empty where it is not set. */
+  /** The key's value, or the values below it; empty if it is not set. */
   readonly values: readonly ExplainedValue[];
 }
 
-/** Every value of a config and where it came from, in the schema's order. */
+/** All values of a config with their origins, in the schema's order. */
 export function explainValues(loaded: LoadedExperiment): readonly ExplainedValue[] {
   return leaves(loaded, loaded.experiment, []);
 }
 
-/** @throws UserError (exit 2) for a key that no config can have here */
+/** @throws UserError (exit 2) if the config cannot have the key */
 export function explainKey(loaded: LoadedExperiment, key: string): ExplainedKey {
   const path = key.replace(/\[(\d+)\]/g, '.$1').split('.');
   const schema = schemaAt(path, loaded.experiment);
@@ -72,4 +72,51 @@ function unknownKey(key: string): Error {
     message: `a config has no key \`${key}\``,
     ...(suggestion === undefined ? {} : { suggestion }),
   });
+}
+
+/** A key whose values differ; a side without the key is absent. */
+export interface ConfigDifference {
+  /** Key path such as `optimizer.betas`. */
+  readonly key: string;
+  readonly a?: Omit<ExplainedValue, 'key'>;
+  readonly b?: Omit<ExplainedValue, 'key'>;
+}
+
+/**
+ * Differences between two resolved configs, sorted by key. `1e-2` equals `0.01`, and defaults are
+ * filled in.
+ */
+export function configDifferences(a: LoadedExperiment, b: LoadedExperiment): readonly ConfigDifference[] {
+  const [inA, inB] = [valuesByKey(a), valuesByKey(b)];
+  const keys = [...new Set([...inA.keys(), ...inB.keys()])].sort(byKeyPath);
+  return keys
+    .map((key): ConfigDifference => {
+      const [before, after] = [valueIn(inA, inB, key), valueIn(inB, inA, key)];
+      return { key, ...(before && { a: before }), ...(after && { b: after }) };
+    })
+    .filter(difference => JSON.stringify(difference.a?.value) !== JSON.stringify(difference.b?.value));
+}
+
+type Values = ReadonlyMap<string, ExplainedValue>;
+
+function valuesByKey(loaded: LoadedExperiment): Values {
+  return new Map(explainValues(loaded).map(explained => [explained.key, explained]));
+}
+
+/** An empty list has no value if the other side has items: then the items differ. */
+function valueIn(own: Values, other: Values, key: string): ConfigDifference['a'] {
+  const found = own.get(key);
+  if (found === undefined) return undefined;
+  const isEmpty = Array.isArray(found.value) && found.value.length === 0;
+  if (isEmpty && [...other.keys()].some(longer => longer.startsWith(`${key}.`))) return undefined;
+  return { value: found.value, origin: found.origin };
+}
+
+/** Sorts items of lists by number, `gates.10` after `gates.9`. */
+function byKeyPath(a: string, b: string): number {
+  const [left, right] = [a.split('.'), b.split('.')];
+  const at = left.findIndex((step, i) => step !== right[i]);
+  if (at < 0) return left.length - right.length;
+  const [x, y] = [left[at], right[at] ?? ''];
+  return Number(x) - Number(y) || (x < y ? -1 : 1);
 }

@@ -1,23 +1,31 @@
-/** What the user probably meant. */
+/** Guesses the key, kind or value that the user meant. */
 import { distance } from 'fastest-levenshtein';
-import { allKeys, type Branch, type KnownKey, type Schema } from '../schema/walk.js';
+import {
+  allKeys,
+  type Branch,
+  branchesOf,
+  type KnownKey,
+  type Schema,
+  taggedWithin,
+} from '../schema/walk.js';
+import type { Node } from '../yaml/tree.js';
 
-/** Longer words are no typing slips of ours, and comparing them costs their product. */
+/** Longer words are not misspelt keys, and comparing them is slow. */
 const MAX_WORD = 64;
 
-/** The nearest of the candidates, when it is near enough to be a slip: a third of its letters, two at least. */
+/** The nearest candidate, if it differs by at most a third of its letters (at least one). */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   if (word.length > MAX_WORD) return undefined;
-  const wanted = normalize(word);
-  if (wanted === '') return undefined;
+  const given = normalize(word);
+  if (given === '') return undefined;
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
     const plain = normalize(candidate);
-    const allowed = Math.min(wanted.length - 1, Math.max(1, Math.floor(candidate.length / 3)));
-    // so many letters are missing or too much at least
-    if (Math.abs(plain.length - wanted.length) > allowed) continue;
-    const far = slips(wanted, plain);
+    const allowed = Math.min(given.length - 1, Math.max(1, Math.floor(candidate.length / 3)));
+    // a lower bound of the distance
+    if (Math.abs(plain.length - given.length) > allowed) continue;
+    const far = typos(given, plain);
     if (far <= allowed && far < bestDistance) {
       best = candidate;
       bestDistance = far;
@@ -26,8 +34,8 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
-/** Levenshtein's distance, but two neighbours in the wrong order, such as `nmae`, are one slip instead of two. */
-function slips(word: string, candidate: string): number {
+/** Levenshtein distance, except that two swapped neighbours, such as in `nmae`, count once. */
+function typos(word: string, candidate: string): number {
   let fewest = distance(word, candidate);
   for (let i = 0; i + 1 < word.length && fewest > 1; i++) {
     const swapped = word.slice(0, i) + word[i + 1] + word[i] + word.slice(i + 2);
@@ -36,30 +44,30 @@ function slips(word: string, candidate: string): number {
   return fewest;
 }
 
-/** Case and word separators are the commonest slips: `learningRate`, `Learning-Rate`. */
+/** Ignores case and word separators, the most common mistakes: `learningRate`, `Learning-Rate`. */
 function normalize(word: string): string {
   return word.toLowerCase().replace(/[_\-. ]/g, '');
 }
 
-/** The key among `properties` that an unknown key means: a near spelling, or a name that other tools use. */
+/** The key that an unknown key means: an alias from other tools, or a similar spelling. */
 export function meantKey(word: string, properties: ReadonlyMap<string, Schema>): string | undefined {
-  const wanted = normalize(word);
+  const given = normalize(word);
   for (const [key, schema] of properties) {
-    if ((schema['x-aliases'] ?? []).some(alias => normalize(alias) === wanted)) return key;
+    if ((schema['x-aliases'] ?? []).some(alias => normalize(alias) === given)) return key;
   }
   return nearest(word, [...properties.keys()]);
 }
 
 /**
- * The branch of a union that a tag means: by the name that PyTorch or another library has, or a
- * near spelling.
+ * The branch of a union that a tag means: a name from PyTorch or another library, or a similar
+ * spelling.
  */
 export function meantTag(word: string, branches: readonly Branch[]): string | undefined {
   // `torch.optim.lr_scheduler.StepLR`, `nn.MSELoss`
   const name = word.slice(word.lastIndexOf('.') + 1);
-  const wanted = normalize(name);
+  const given = normalize(name);
   const aliased = branches.find(({ schema }) =>
-    (schema['x-aliases'] ?? []).some(alias => normalize(alias) === wanted),
+    (schema['x-aliases'] ?? []).some(alias => normalize(alias) === given),
   );
   return (
     aliased?.tag ??
@@ -70,17 +78,135 @@ export function meantTag(word: string, branches: readonly Branch[]): string | un
   );
 }
 
-/** Where in the whole schema a key stands, by its exact name first, then by its aliases and near spellings. */
+/**
+ * Keys of the whole schema with this name, or else with this alias, or else with a similar
+ * spelling.
+ */
 export function findElsewhere(word: string, root: Schema): readonly KnownKey[] {
-  const wanted = normalize(word);
+  const given = normalize(word);
   const keys = allKeys(root);
   const name = (key: KnownKey): string => key.path[key.path.length - 1];
-  const same = keys.filter(key => normalize(name(key)) === wanted);
+  const same = keys.filter(key => normalize(name(key)) === given);
   if (same.length > 0) return same;
   const aliased = keys.filter(key =>
-    (key.schema['x-aliases'] ?? []).some(alias => normalize(alias) === wanted),
+    (key.schema['x-aliases'] ?? []).some(alias => normalize(alias) === given),
   );
   if (aliased.length > 0) return aliased;
   const near = nearest(word, keys.map(name));
   return near === undefined ? [] : keys.filter(key => name(key) === near);
+}
+
+const BOOLEAN_WORDS: ReadonlyMap<string, string> = new Map([
+  ['yes', 'true'],
+  ['on', 'true'],
+  ['y', 'true'],
+  ['no', 'false'],
+  ['off', 'false'],
+  ['n', 'false'],
+]);
+
+/**
+ * Suggests a value of the right type or choice.
+ * @param asked the part of the schema that the value violates
+ * @param whole the schema of the value, which may be a union around `asked`
+ */
+export function suggestValue(node: Node, asked: Schema, whole: Schema): string | undefined {
+  if (node.kind !== 'scalar') return node.kind === 'map' ? undefined : listHint(node, asked);
+  const { value, written } = node;
+  const choices = (asked.enum ?? []).map(String);
+  if (choices.length > 0) return typeof value === 'string' ? nearest(value, choices) : undefined;
+  const tags = branchesOf(whole) ?? (hasWords(whole) ? undefined : taggedWithin(whole));
+  if (tags !== undefined) {
+    if (typeof value !== 'string') return undefined;
+    const tag = meantTag(value, tags.branches);
+    return tag === undefined ? undefined : `{ ${tags.key}: ${tag} }`;
+  }
+  if (asked.oneOf !== undefined) {
+    const words = asked.oneOf.flatMap(branch => branch.enum ?? []).map(String);
+    return typeof value === 'string' ? nearest(value, words) : mappingHint(asked.oneOf, written);
+  }
+  if (typeof value === 'number' && asked.type === 'object') return unitHint(whole, value, written);
+  if (value === null) return undefined;
+  if (asked.type === 'string' && typeof value !== 'string') return `"${written}"`;
+  if (asked.type === 'array') return (asked.minItems ?? 0) > 1 ? undefined : `[${written}]`;
+  if (typeof value !== 'string') return undefined;
+  if (asked.pattern !== undefined) {
+    const hint = nameHint(value);
+    return hint !== undefined && new RegExp(asked.pattern).test(hint) ? hint : undefined;
+  }
+  if (asked.type === 'boolean')
+    return BOOLEAN_WORDS.get(value.toLowerCase()) ?? nearest(value, ['true', 'false']);
+  if (asked.type === 'number' || asked.type === 'integer') return numberHint(value);
+  return undefined;
+}
+
+function hasWords({ oneOf = [] }: Schema): boolean {
+  return oneOf.some(form => form.enum !== undefined);
+}
+
+function listHint(node: Node, asked: Schema): string | undefined {
+  const single = node.kind === 'list' && node.items.length === 1 ? node.items[0] : undefined;
+  const scalar = asked.type !== 'array' && asked.type !== 'object' && single?.kind === 'scalar';
+  return scalar ? single.written : undefined;
+}
+
+/** A bare number instead of a mapping with a unit: the first unit. */
+function mappingHint(branches: readonly Schema[], written: string): string | undefined {
+  const unit = branches.flatMap(branch => Object.keys(branch.properties ?? {}))[0];
+  return unit === undefined ? undefined : `{ ${unit}: ${written} }`;
+}
+
+/**
+ * A bare number instead of a mapping: the first key of the schema's examples that accepts it, such
+ * as `{ epochs: 5 }` or `{ fraction: 0.1 }`.
+ */
+function unitHint(
+  { properties = {}, examples = [] }: Schema,
+  value: number,
+  written: string,
+): string | undefined {
+  const keys = examples.flatMap(example => Object.keys(Object(example)));
+  const fitting = keys.find(key => {
+    const property = properties[key];
+    return typeof property === 'object' && accepts(property, value);
+  });
+  return fitting === undefined ? undefined : `{ ${fitting}: ${written} }`;
+}
+
+function accepts(schema: Schema, value: number): boolean {
+  const { type, minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
+  return (
+    (type === 'number' || (type === 'integer' && Number.isInteger(value))) &&
+    !(minimum !== undefined && value < minimum) &&
+    !(maximum !== undefined && value > maximum) &&
+    !(exclusiveMinimum !== undefined && value <= exclusiveMinimum) &&
+    !(exclusiveMaximum !== undefined && value >= exclusiveMaximum)
+  );
+}
+
+/** The name without the characters that are not allowed. */
+function nameHint(name: string): string | undefined {
+  const allowed = name
+    .slice(0, 200)
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/\.{2,}/g, '.');
+  const hint = allowed
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .replace(/-+$/, '')
+    .slice(0, 100);
+  return hint === '' ? undefined : hint;
+}
+
+/** 0.999 for 99.9, without the rounding error of the division. */
+export function fromPercent(percentage: number): number {
+  return Number((percentage / 100).toPrecision(15));
+}
+
+/** Numbers written with quotes, separators, a decimal comma or as a percentage. */
+function numberHint(text: string): string | undefined {
+  const plain = text.trim().replace(/(\d)[_ ](?=\d)/g, '$1');
+  const percent = /^([\d.]+)\s*%$/.exec(plain);
+  if (percent !== null) return String(fromPercent(Number(percent[1])));
+  const point = /^[-+]?\d+,\d+$/.test(plain) ? plain.replace(',', '.') : plain;
+  return point !== '' && Number.isFinite(Number(point)) ? point : undefined;
 }

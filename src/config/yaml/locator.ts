@@ -1,4 +1,4 @@
-/** Diagnostics about keys of a merged config, whichever file or argument they came from. */
+/** Makes diagnostics about keys of a merged config that point into its files and arguments. */
 import type { Diagnostic } from '../../util/errors.js';
 import { describePlace, positionOf } from './source.js';
 import { keyPlace, type MapNode, nodeAt, type Path, valuePlace } from './tree.js';
@@ -6,7 +6,7 @@ import { keyPlace, type MapNode, nodeAt, type Path, valuePlace } from './tree.js
 export class Locator {
   constructor(private readonly tree: MapNode) {}
 
-  /** A diagnostic at the value of `path`, or at the nearest key above where only a default stands there. */
+  /** A diagnostic at the value of `path`, or at the nearest key above if the value is a default. */
   atValue(path: Path, code: string, message: string, more: Partial<Diagnostic> = {}): Diagnostic {
     return { code, message, ...positionOf(valuePlace(this.tree, path)), ...more };
   }
@@ -16,7 +16,7 @@ export class Locator {
     return { code, message, ...positionOf(keyPlace(this.tree, path)), ...more };
   }
 
-  /** Whether the config itself says something at `path`. */
+  /** Whether the config sets `path`. */
   isGiven(path: Path): boolean {
     return nodeAt(this.tree, path) !== undefined;
   }

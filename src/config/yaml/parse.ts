@@ -1,4 +1,4 @@
-/** YAML 1.2 text -> located tree, with everything refused that a config has no use for. */
+/** Parses YAML 1.2 to a located tree, and rejects features that a config does not need. */
 import {
   type Alias,
   isAlias,
@@ -11,18 +11,24 @@ import {
   type Node as YamlNode,
 } from 'yaml';
 import type { Diagnostic } from '../../util/errors.js';
-import { findDeepNesting, MAX_DEPTH } from './depth.js';
+
 import { type Place, positionOf, type SourceText } from './source.js';
-import { describeSyntaxErrors } from './syntax.js';
+import { describeSyntaxErrors, findDeepNesting, MAX_DEPTH } from './syntax.js';
 import { type Entry, type MapNode, type Node, PROTOTYPE_KEYS, type Scalar } from './tree.js';
 
-/** A config has some fifty values; aliases that multiply beyond this are an attack or an accident. */
+/**
+ * A config has about fifty values; aliases that expand to more than this are an attack or an
+ * accident.
+ */
 const MAX_NODES = 10_000;
 
-/** Characters of the config that a message repeats. */
+/** Characters of the config that a message quotes. */
 const MAX_QUOTED = 80;
 
-/** `root` is undefined where the text is no YAML mapping at all; otherwise problems are those of single nodes. */
+/**
+ * `root` is undefined if the text is not a YAML mapping; otherwise the problems are of single
+ * nodes.
+ */
 export interface Parsed {
   readonly root?: MapNode;
   readonly problems: readonly Diagnostic[];
@@ -34,11 +40,7 @@ export function parseConfig(source: SourceText): Parsed {
   if (fatal || node === undefined) return { problems };
   if (node.kind === 'map') return { root: node, problems };
   if (node.kind === 'broken') return { problems };
-  const problem = complain(
-    'config/not-a-mapping',
-    'a config must be a mapping of keys to values',
-    node.place,
-  );
+  const problem = report('config/not-a-mapping', 'a config must be a mapping of keys to values', node.place);
   const text = source.text.slice(node.place.start, node.place.end).trim().split('\n')[0];
   return {
     problems: [
@@ -49,8 +51,8 @@ export function parseConfig(source: SourceText): Parsed {
 }
 
 /**
- * Parses one value. `fatal` says that the text is no YAML.
- * @param text what to parse, where that is not all of the source; offsets are those of the source
+ * Parses one value. `fatal` means that the text is not YAML.
+ * @param text to parse, with the source's offsets; by default the whole source
  */
 export function parseText(
   source: SourceText,
@@ -68,9 +70,9 @@ export function parseText(
       schema: 'core',
       merge: false,
       prettyErrors: false,
-      // Checked here, with the place of the first one; the library's check is quadratic.
+      // checked below, since the library's check is quadratic and does not tell the first place
       uniqueKeys: false,
-      // Lets the library report further documents; it prints nothing here.
+      // lets the library report further documents; it prints nothing here
       logLevel: 'error',
     }),
   );
@@ -81,14 +83,14 @@ export function parseText(
   if (errors.length > 0) return { problems: describeSyntaxErrors(source, text, errors), fatal: true };
   if (document.contents === null || (isScalar(document.contents) && isEmptyScalar(document.contents))) {
     const place = source.place(0);
-    return { problems: [complain('config/empty', 'the file is empty', place)], fatal: true };
+    return { problems: [report('config/empty', 'the file is empty', place)], fatal: true };
   }
   const builder = new TreeBuilder(source);
   const node = builder.build(document.contents as YamlNode, 0);
   return { node, problems: builder.problems, fatal: builder.exhausted };
 }
 
-/** The library makes an error of everything that is wrong, and the stacks of thousands, which nobody reads, cost a second. */
+/** Without stack traces, which take a second if the library creates thousands of errors. */
 function withoutStacks<T>(action: () => T): T {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
@@ -103,14 +105,17 @@ function isEmptyScalar(node: { source?: string; value: unknown }): boolean {
   return node.value === null && (node.source === undefined || node.source === '');
 }
 
-function complain(code: string, message: string, place: Place): Diagnostic {
+function report(code: string, message: string, place: Place): Diagnostic {
   return { code, message, ...positionOf(place) };
 }
 
-/** Walks the library's document once, in order, so that an alias finds the latest anchor before it. */
+/**
+ * Walks the library's document once, in order, so that an alias refers to the latest anchor before
+ * it.
+ */
 class TreeBuilder {
   readonly problems: Diagnostic[] = [];
-  /** Set once the node budget is spent; the tree is then incomplete. */
+  /** Set when the node budget is exceeded; the tree is then incomplete. */
   exhausted = false;
   private readonly anchors = new Map<string, { node?: Node; size: number }>();
   private count = 0;
@@ -127,7 +132,7 @@ class TreeBuilder {
     if (node === null) return { kind: 'scalar', value: null, written: '', place };
     if (isAlias(node)) return this.resolveAlias(node, place);
     if (node.tag !== undefined) {
-      const message = `the tag ${shortTag(node.tag)} has no meaning in a config`;
+      const message = `the tag ${shortTag(node.tag)} is not supported in a config`;
       return this.broken('config/tag', message, place, 'a plain value');
     }
     const anchor = 'anchor' in node && typeof node.anchor === 'string' ? node.anchor : undefined;
@@ -142,7 +147,7 @@ class TreeBuilder {
     if (isMap(node)) return { kind: 'map', entries: this.buildEntries(node, depth), place };
     if (isSeq(node)) return { kind: 'list', items: this.buildItems(node, depth, place), place };
     if (isScalar(node)) return this.buildScalar(node.value, place);
-    return this.broken('config/syntax', 'this is not a value', place);
+    return this.broken('config/syntax', 'not a value', place);
   }
 
   private buildItems(list: YAMLSeq, depth: number, place: Place): Node[] {
@@ -160,26 +165,26 @@ class TreeBuilder {
       if (this.exhausted) break;
       const key = this.placeOf(pair.key as YamlNode | null);
       const name = this.keyName(pair.key as YamlNode | null, key);
-      // Built even under a refused key, so that anchors in it are known and errors in it are told.
+      // built even under a rejected key, so that its anchors are known and its errors reported
       const value = this.build(pair.value as YamlNode | null, depth + 1, key);
       const earlier = name === undefined ? undefined : entries.get(name);
       if (name === undefined) continue;
-      if (earlier !== undefined) this.complainTwice(name, key, earlier.key);
+      if (earlier !== undefined) this.reportDuplicate(name, key, earlier.key);
       else entries.set(name, { key, value });
     }
     return entries;
   }
 
-  private complainTwice(name: string, key: Place, earlier: Place): void {
+  private reportDuplicate(name: string, key: Place, earlier: Place): void {
     const { line } = earlier.text.locate(earlier.start);
-    const message = `the key \`${shorten(name)}\` is already on line ${line}`;
-    this.problems.push({ ...complain('config/duplicate-key', message, key), expected: 'each key once' });
+    const message = `duplicate key \`${shorten(name)}\`, first set on line ${line}`;
+    this.problems.push({ ...report('config/duplicate-key', message, key), expected: 'each key once' });
   }
 
-  /** The key's text, or undefined after complaining about it. */
+  /** The key's text, or undefined after reporting a problem. */
   private keyName(key: YamlNode | null, place: Place): string | undefined {
     if (key === null || !isScalar(key)) {
-      this.broken('config/key', 'a key must be a plain name', place, 'a string');
+      this.broken('config/key', 'a key must be a string', place, 'a name');
       return undefined;
     }
     const name = key.value;
@@ -191,7 +196,7 @@ class TreeBuilder {
       return undefined;
     }
     if (name === '<<') {
-      const problem = complain('config/merge-key', 'merge keys (`<<`) are not part of YAML 1.2', place);
+      const problem = report('config/merge-key', 'merge keys (`<<`) are not part of YAML 1.2', place);
       this.problems.push({ ...problem, expected: '`extends` for another file, or the keys themselves' });
       return undefined;
     }
@@ -200,7 +205,7 @@ class TreeBuilder {
       return undefined;
     }
     if (key.tag !== undefined) {
-      this.broken('config/tag', `the tag ${shortTag(key.tag)} has no meaning in a config`, place);
+      this.broken('config/tag', `the tag ${shortTag(key.tag)} is not supported in a config`, place);
       return undefined;
     }
     return name;
@@ -217,8 +222,8 @@ class TreeBuilder {
       );
     }
     if (typeof value === 'number' && isRounded(value, written)) {
-      const message = `${shorten(written)} is no number that can be held exactly; it would become ${BigInt(value)}`;
-      return this.broken('config/inexact', message, place, 'a whole number with at most 15 digits');
+      const message = `${shorten(written)} cannot be represented exactly; it would become ${BigInt(value)}`;
+      return this.broken('config/inexact', message, place, 'an integer with at most 15 digits');
     }
     if (typeof value === 'string' && value.includes('\0')) {
       return this.broken('config/control-character', 'the string contains a NUL character', place);
@@ -241,7 +246,7 @@ class TreeBuilder {
     if (target.node === undefined) {
       return this.broken(
         'config/alias',
-        `the alias *${shorten(alias.source)} stands inside what it refers to`,
+        `the alias *${shorten(alias.source)} is inside its own anchor`,
         place,
       );
     }
@@ -252,12 +257,12 @@ class TreeBuilder {
   private giveUp(place: Place): Node {
     if (this.exhausted) return { kind: 'broken', place };
     this.exhausted = true;
-    const message = 'the config has too many values, counting what aliases repeat';
+    const message = 'the config has too many values, with aliases expanded';
     return this.broken('config/too-many-values', message, place, `at most ${MAX_NODES}`);
   }
 
   private broken(code: string, message: string, place: Place, expected?: string): Node {
-    const problem = complain(code, message, place);
+    const problem = report(code, message, place);
     this.problems.push(expected === undefined ? problem : { ...problem, expected });
     return { kind: 'broken', place };
   }
@@ -272,7 +277,7 @@ class TreeBuilder {
   }
 }
 
-/** Whether the whole number that is written is not the one that a double made of it. */
+/** Whether the double differs from the integer as written. */
 function isRounded(value: number, written: string): boolean {
   if (Number.isSafeInteger(value) || !/^([-+]?\d+|0x[\da-fA-F]+|0o[0-7]+)$/.test(written)) return false;
   return BigInt(written.replace('+', '')) !== BigInt(value);
@@ -282,7 +287,7 @@ function shortTag(tag: string): string {
   return shorten(tag.startsWith('tag:yaml.org,2002:') ? `!!${tag.slice('tag:yaml.org,2002:'.length)}` : tag);
 }
 
-/** A message stays a sentence; the whole text stands in the source line below it. */
+/** Keeps the message short; the source line below it has the whole text. */
 function shorten(text: string): string {
   return text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text;
 }

@@ -1,11 +1,11 @@
-/** A text with a name, and places in it: the ground that every located complaint stands on. Knows no YAML. */
+/** Named texts and places in them, which located diagnostics point to. Does not know YAML. */
 import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { type Diagnostic, usageError } from '../../util/errors.js';
 
-/** A config is read by people; a larger file is a mistake (such as naming a data file), not a config. */
+/** A larger file is a mistake (such as naming a data file), not a config. */
 const MAX_BYTES = 65_536;
 
-/** What a shell hands over as a name: standard input, or the pipe of `<(…)`. */
+/** Standard input, or a pipe from a shell's `<(…)`. */
 const STREAM = /^\/(dev\/(stdin|fd\/\d+)|proc\/[^/]+\/fd\/\d+)$/;
 
 /** A piece of a text: `start` inclusive, `end` exclusive, in UTF-16 code units. */
@@ -22,7 +22,7 @@ export class SourceText {
     /** The file as the user named it, or a pseudo file such as `--set`. */
     readonly file: string,
     readonly text: string,
-    /** Folder that relative paths in this text start from; absolute. */
+    /** Directory that relative paths in this text start from; absolute. */
     readonly folder: string,
   ) {
     for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) this.lineStarts.push(at + 1);
@@ -54,7 +54,10 @@ export class SourceText {
   }
 }
 
-/** The positional fields of a diagnostic. What spans lines is underlined to the end of its first line. */
+/**
+ * The position fields of a diagnostic. A place that spans lines is underlined to the end of its
+ * first line.
+ */
 export function positionOf(place: Place): Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'> {
   const { line, column, source } = place.text.locate(place.start);
   const rest = Math.max(1, source.trimEnd().length - column + 1);
@@ -73,8 +76,8 @@ export function describePlace(place: Place): string {
  * Reads a config file as UTF-8 text (a byte order mark is dropped).
  * @param file as the user named it, for messages
  * @param path absolute
- * @param asked where the file was asked for, when not on the command line
- * @throws UserError (exit 2) where it is missing, not a regular file, too large or not text
+ * @param asked the place that names the file, unless it is the command line
+ * @throws UserError (exit 2) if it is missing, not a regular file, too large or not text
  */
 export function readSource(file: string, path: string, folder: string, asked?: Place): SourceText {
   const bytes = readBytes(file, path, asked);
@@ -95,18 +98,18 @@ export function readSource(file: string, path: string, folder: string, asked?: P
 }
 
 function readBytes(file: string, path: string, asked: Place | undefined): Buffer {
-  // Where the file is itself the place, its name is already said.
+  // a diagnostic about the file itself already has its name
   const where = asked === undefined ? { file } : positionOf(asked);
   const what = asked === undefined ? 'the file' : file;
   const problem = (code: string, message: string, expected?: string) =>
     usageError({ code, message, ...where, ...(expected === undefined ? {} : { expected }) });
   if (STREAM.test(path)) {
-    const message = `${asked === undefined ? 'this' : file} is a stream, and a config is a file: paths in it start from its folder`;
+    const message = `${asked === undefined ? 'this' : file} is a stream, but a config must be a file, since its paths are relative to its directory`;
     throw problem('config/not-a-file', message, 'a YAML file');
   }
   let handle: number;
   try {
-    // Asked before opening: opening a pipe that nobody writes to would wait for ever.
+    // checked before opening, which would block on a pipe without a writer
     const kind = statSync(path);
     if (kind.isDirectory())
       throw problem(
@@ -148,7 +151,8 @@ function describeUtf16(bytes: Buffer): string | undefined {
   if (bytes.length < 2) return undefined;
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'UTF-16';
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return 'UTF-16';
-  // Without a mark: the first character of a config is ASCII, so one byte of the first pair is zero.
+  // without a byte order mark: the first character of a config is ASCII, so one of the first two
+  // bytes is zero
   if ((bytes[0] === 0) !== (bytes[1] === 0)) return 'UTF-16';
   return undefined;
 }
@@ -159,13 +163,13 @@ function decode(file: string, bytes: Buffer, folder: string): SourceText {
   if (at === undefined) return source;
   throw usageError({
     code: 'config/encoding',
-    message: 'the text is not valid UTF-8 from here on',
+    message: 'not valid UTF-8',
     ...positionOf(source.place(at)),
     expected: 'UTF-8',
   });
 }
 
-/** Where the decoder had to put a replacement character that the file does not have itself. */
+/** Offset of the first replacement character that the decoder inserted, if any. */
 function findReplacement(text: string, bytes: Buffer): number | undefined {
   let offset = bytes.subarray(0, 3).equals(Buffer.from('\uFEFF')) ? 3 : 0;
   let before = 0;
@@ -183,7 +187,7 @@ function refuseControlCharacters(source: SourceText): void {
   const code = source.text.charCodeAt(at).toString(16).toUpperCase().padStart(4, '0');
   throw usageError({
     code: 'config/control-character',
-    message: `control character U+${code} in the text`,
+    message: `control character U+${code} is not allowed`,
     ...positionOf(source.place(at)),
   });
 }

@@ -1,4 +1,4 @@
-/** A config as a tree of located values: what was written, and where. Later layers are merged as trees. */
+/** A config as a tree of values with their places. Layers of a config are merged as trees. */
 import type { Place } from './source.js';
 
 export type Scalar = string | number | boolean | null;
@@ -6,7 +6,7 @@ export type Scalar = string | number | boolean | null;
 export interface ScalarNode {
   readonly kind: 'scalar';
   readonly value: Scalar;
-  /** As it was written, such as `1e-3` or `"yes"`. */
+  /** As written, such as `1e-3` or `"yes"`. */
   readonly written: string;
   readonly place: Place;
 }
@@ -23,7 +23,7 @@ export interface MapNode {
   readonly place: Place;
 }
 
-/** A value that was already complained about; nothing more is said about it. */
+/** A value with a reported problem; no further problems are reported for it. */
 export interface BrokenNode {
   readonly kind: 'broken';
   readonly place: Place;
@@ -39,7 +39,9 @@ export interface Entry {
 /** Keys from the root: strings in mappings, numbers in lists. */
 export type Path = readonly (string | number)[];
 
-/** Keys that would reach an object's prototype; refused everywhere, so that plain objects are safe to build. */
+/**
+ * Keys that would reach an object's prototype; rejected everywhere, so that plain objects are safe.
+ */
 export const PROTOTYPE_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** The plain value of a tree; a broken node becomes null. */
@@ -59,8 +61,8 @@ export function toPlain(node: Node): unknown {
 }
 
 /**
- * What `toPlain` gives, made as far as it is looked at: for a question that needs a few values of a large tree. Only to be read by
- * key or index; it does not list its keys.
+ * A lazy `toPlain`, for reading a few values of a large tree by key or index. It does not list its
+ * keys.
  */
 export function plainView(node: Node): unknown {
   if (node.kind !== 'map' && node.kind !== 'list') return toPlain(node);
@@ -72,7 +74,7 @@ export function plainView(node: Node): unknown {
   });
 }
 
-/** What stands at a path: the value and, in a mapping, its key. Undefined where the path leads nowhere. */
+/** The value at a path and, in a mapping, the place of its key. Undefined if there is none. */
 export function nodeAt(root: Node, path: Path): { key?: Place; value: Node } | undefined {
   let found: { key?: Place; value: Node } = { value: root };
   for (const step of path) {
@@ -92,20 +94,23 @@ function childOf(node: Node, step: string | number): { key?: Place; value: Node 
   return undefined;
 }
 
-/** Whether a value at or above the path was already complained about. */
+/** Whether a value at or above the path is broken. */
 export function isBroken(root: Node, path: Path): boolean {
   const prefixes = [...path.map((_, length) => path.slice(0, length)), path];
   return prefixes.some(prefix => nodeAt(root, prefix)?.value.kind === 'broken');
 }
 
-/** Where the value at a path stands; for a value that is not there, the nearest key above it. */
+/** Place of the value at a path; if there is none, of the nearest key above. */
 export function valuePlace(root: Node, path: Path): Place {
   const found = nodeAt(root, path);
   if (found !== undefined && path.length > 0) return found.value.place;
   return keyPlace(root, path);
 }
 
-/** Where the key at a path stands; for a key that is not there, the nearest one above it; at last the first key. */
+/**
+ * Place of the key at a path; if there is none, of the nearest key above; at the root, of the first
+ * key.
+ */
 export function keyPlace(root: Node, path: Path): Place {
   for (let length = path.length; length > 0; length--) {
     const found = nodeAt(root, path.slice(0, length));
@@ -120,7 +125,7 @@ export function formatPath(path: Path): string {
   return path.join('.');
 }
 
-/** What a value is, for a message: `the string "adam"`, `the number 3`, `a mapping`. */
+/** Describes a value in a message: `the string "adam"`, `the number 3`, `a mapping`. */
 export function describeValue(node: Node): string {
   switch (node.kind) {
     case 'scalar':
@@ -130,14 +135,14 @@ export function describeValue(node: Node): string {
     case 'map':
       return node.entries.size === 0 ? 'an empty mapping' : 'a mapping';
     case 'broken':
-      return 'something unreadable';
+      return 'an unreadable value';
     default:
       return node satisfies never;
   }
 }
 
 function describeScalar(value: Scalar): string {
-  if (value === null) return 'nothing (null)';
+  if (value === null) return 'null';
   if (typeof value === 'string')
     return `the string ${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)}`;
   return typeof value === 'number' ? `the number ${value}` : String(value);

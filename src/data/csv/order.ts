@@ -8,7 +8,7 @@ import type { CsvTable } from './table.js';
 /** The rows of one sequence, in the order of its steps. */
 export type RowList = readonly number[];
 
-const TIMESTAMP = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
+export const TIMESTAMP = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
 const ZONED = /(?:Z|[+-]\d{2}:\d{2})$/;
 const DATE_LENGTH = 'YYYY-MM-DD'.length;
 
@@ -77,7 +77,7 @@ export function orderKey(numeric: boolean): (cell: string) => number {
 export function mixedOrder(cell: string, numeric: boolean, place: CsvPlace): Diagnostic {
   return {
     code: 'data/csv-order',
-    message: 'the order column mixes what cannot be compared',
+    message: 'the order column mixes numbers and dates',
     ...place,
     expected: numeric ? 'numbers, as in the first row' : 'numbers, or ISO 8601 dates or times',
     got: JSON.stringify(cell.slice(0, 60)),
@@ -109,7 +109,7 @@ function addTies(list: RowList, keys: OrderKeys, table: CsvTable, problems: Prob
     const earlier = table.place(list[i - 1], 'order').line;
     problems.add({
       code: 'data/csv-order',
-      message: `two rows of group ${JSON.stringify(groupOf(table, list[i]))} have the same place in the order`,
+      message: `two rows of group ${JSON.stringify(groupOf(table, list[i]))} have the same value in the order column`,
       ...table.place(list[i], 'order'),
       got: `${table.order?.[list[i]]}, as in line ${earlier}`,
     });

@@ -274,7 +274,7 @@ function missingColumn(name: string, names: readonly string[], header: CsvRecord
     code: 'data/csv-missing-column',
     message: `there is no column ${JSON.stringify(name)}, which the model reads`,
     ...header.place(0),
-    expected: 'a first line with the names of the columns, as in the data that the run was trained on',
+    expected: 'a header line with the column names of the training data',
     got: names.join(', ').slice(0, 200),
   };
 }
@@ -282,16 +282,16 @@ function missingColumn(name: string, names: readonly string[], header: CsvRecord
 function comesBack(id: string, place: Partial<Diagnostic>): Diagnostic {
   return {
     code: 'data/csv-group-again',
-    message: `group ${JSON.stringify(id)} comes back after other groups`,
+    message: `group ${JSON.stringify(id)} appears again after other groups`,
     ...place,
-    expected: `the rows of each group together, where a file is larger than ${MAX_GATHERED_BYTES / 2 ** 20} MiB or a stream`,
+    expected: `contiguous rows for each group if the input is a stream or larger than ${MAX_GATHERED_BYTES / 2 ** 20} MiB`,
   };
 }
 
 function samePlace(id: string | undefined, a: OrderCell, b: OrderCell, file: string): Diagnostic {
   return {
     code: 'data/csv-order',
-    message: `two rows of group ${JSON.stringify(id ?? '')} have the same place in the order`,
+    message: `two rows of group ${JSON.stringify(id ?? '')} have the same value in the order column`,
     file,
     line: b.line,
     got: `${b.text}, as in line ${a.line}`,
@@ -301,7 +301,7 @@ function samePlace(id: string | undefined, a: OrderCell, b: OrderCell, file: str
 function tooLong({ id, place }: Open): Diagnostic {
   return {
     code: 'data/sequence-too-long',
-    message: `group ${JSON.stringify(id ?? '')} is too long to be predicted`,
+    message: `group ${JSON.stringify(id ?? '')} is too long to predict`,
     ...place,
     expected: `at most ${MAX_NUMBERS} numbers`,
   };

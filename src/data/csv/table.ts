@@ -152,7 +152,7 @@ class TableReader {
     if (starts.length === 0) {
       throw damagedError({
         code: 'data/csv-empty',
-        message: 'the file has no rows below its column names',
+        message: 'the file has a header but no rows',
         file: source.name,
       });
     }
@@ -238,7 +238,7 @@ class TableReader {
           feature < 0 ? columns.targets[indices.targets.indexOf(column)] : columns.features[feature];
         return {
           ...badNumber(text, place),
-          message: `column ${JSON.stringify(name)} holds words: ${words} of ${starts.length} cells are not numbers`,
+          message: `column ${JSON.stringify(name)} contains text: ${words} of ${starts.length} cells are not numbers`,
           expected:
             feature < 0 && columns.targets.length === 1
               ? 'numbers, or `target_kind: class`'

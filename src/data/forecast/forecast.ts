@@ -245,7 +245,7 @@ function cutsOf(keys: Float64Array, { test_fraction, validation }: ForecastConfi
     throw configError({
       code: 'data/test-fraction',
       keyPath: ['dataset', 'test_fraction'],
-      message: `a split into ${parts} parts needs as many points in time`,
+      message: `a split into ${parts} parts needs at least ${parts} points in time`,
       got: String(times.length),
     });
   }
@@ -320,7 +320,7 @@ function windowsOf(
     throw configError({
       code: 'data/no-window',
       keyPath: ['dataset', 'horizon'],
-      message: `the ${name === 'train' ? 'training' : name} split has no window of ${horizon} steps after ${input_steps} steps to read`,
+      message: `the ${name === 'train' ? 'training' : name} split has no window of ${input_steps} input steps and ${horizon} steps to predict`,
     });
   }
   return name === 'train' ? windows.slice(0, limit) : windows;

@@ -88,7 +88,9 @@ export function levelsOf({ relative_to, season, input_steps }: ForecastConfig): 
     code: 'data/relative-to',
     keyPath: ['dataset', 'relative_to'],
     message:
-      season === undefined ? '`relative_to: season` needs `season`' : 'a window does not read a whole season',
+      season === undefined
+        ? '`relative_to: season` needs `season`'
+        : 'the input window is shorter than the season',
     expected: season === undefined ? 'dataset.season' : `input_steps of ${season} or more`,
     ...(season !== undefined && { got: `input_steps: ${input_steps}` }),
   });
@@ -197,7 +199,7 @@ class Rows {
           code: 'data/csv-missing-column',
           message: `there is no column ${JSON.stringify(name)}, which the model reads`,
           ...placeInCsv(this.bytes, this.file, 0, 0),
-          expected: 'a first line with the names of the columns, as in the data that the run was trained on',
+          expected: 'a header line with the column names of the training data',
           got: known.join(', ').slice(0, 200),
         });
       }
@@ -256,7 +258,7 @@ function windowOf(
   const line = steps[0].place(undefined);
   if (first < 0 || last + ahead >= steps.length) {
     const message =
-      first < 0 ? 'the series has too few steps' : 'the series does not say what is known in advance';
+      first < 0 ? 'the series has too few steps' : 'the series lacks the features known in advance';
     const expected =
       first < 0 ? `${input_steps} rows with a target` : `${horizon} rows without a target at its end`;
     const got = first < 0 ? `${last + 1}` : `${steps.length - 1 - last}`;

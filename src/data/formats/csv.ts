@@ -176,12 +176,12 @@ function broken(error: CsvError, place: CsvPlace): Diagnostic {
       ? 'a quoted field of this record is never closed'
       : error.code === 'CSV_MAX_RECORD_SIZE'
         ? `the record is longer than ${MAX_RECORD_BYTES} bytes (perhaps a quote is not closed)`
-        : 'a quote stands inside a field';
+        : 'a quote inside an unquoted field';
   return {
     code: 'data/csv-quote',
     message,
     ...place,
-    expected: 'quotes around a whole field, doubled inside',
+    expected: 'quotes around the whole field, and doubled quotes inside it',
   };
 }
 

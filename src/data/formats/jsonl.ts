@@ -1,4 +1,4 @@
-/** JSON Lines: one JSON object a line, UTF-8; empty lines are passed over. */
+/** JSON Lines: one JSON object per line, UTF-8; empty lines are passed over. */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import type { Problems } from '../problems.js';
 import { LinePieces, type TextLine } from './utf8.js';
@@ -54,7 +54,7 @@ export class JsonlPieces {
     if (typeof record !== 'string')
       this.handlers.record(record, { number, from, to: from + bytes.length, place });
     else {
-      const expected = 'one JSON object a line';
+      const expected = 'one JSON object per line';
       this.handlers.broken({ code: 'data/jsonl-line', message: record, ...place(), expected });
     }
   }
@@ -98,7 +98,7 @@ export class JsonlScan {
       code: 'data/jsonl-empty',
       message: 'the file has no records',
       file: this.file,
-      expected: 'one JSON object a line',
+      expected: 'one JSON object per line',
     });
   }
 }

@@ -251,7 +251,7 @@ export function parseNpyTexts(bytes: Uint8Array, file: string, name: string): re
   const data = Buffer.from(bytes.buffer, bytes.byteOffset + dataOffset, count * itemSize);
   return Array.from({ length: count }, (_, i) => {
     const text = decode(data.subarray(i * itemSize, (i + 1) * itemSize));
-    if (text === undefined) throw fail(`item ${i} is no text`, 'Unicode code points', header.descr);
+    if (text === undefined) throw fail(`item ${i} is not text`, 'Unicode code points', header.descr);
     return text;
   });
 }

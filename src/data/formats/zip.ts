@@ -64,13 +64,11 @@ function unzipMembers(
     if (!accepts(name)) continue;
     // Which of the two is meant, nobody knows; and thousands of entries for one large member would
     // be unpacked one after the other.
-    if (taken.has(name)) throw refused(`it has two members ${name}`, 'data/zip');
+    if (taken.has(name)) throw refused(`it contains ${name} twice`, 'data/zip');
     taken.add(name);
     total += originalBytes;
     if (!(total <= maxBytes))
-      throw refused(
-        `its ${bytes.length} bytes expand to ${total} or more, and ${maxBytes} are the most here`,
-      );
+      throw refused(`its ${bytes.length} bytes expand to at least ${total} bytes; the limit is ${maxBytes}`);
     const head = headOf(bytes, entry);
     if (head !== undefined && !fits(name, head, originalBytes)) continue;
     const content = contentOf(bytes, file, entry);
@@ -87,11 +85,11 @@ function contentOf(bytes: Buffer, file: string, entry: Entry): Uint8Array {
   const { name, method, compressedBytes, originalBytes } = entry;
   const from = dataStart(bytes, entry);
   if (from === undefined || from + compressedBytes > bytes.length)
-    throw broken(`member ${name} is not where the directory says`);
+    throw broken(`member ${name} is not at the offset in the directory`);
   const stored = bytes.subarray(from, from + compressedBytes);
   if (method === 0) {
     if (stored.length !== originalBytes)
-      throw broken(`member ${name} has another size than the directory says`);
+      throw broken(`the size of member ${name} differs from the directory`);
     // an array has to begin where its type can
     return Uint8Array.from(stored);
   }
@@ -106,8 +104,7 @@ function contentOf(bytes: Buffer, file: string, entry: Entry): Uint8Array {
   } catch (error) {
     throw broken(`member ${name}: ${error instanceof Error ? error.message : error}`);
   }
-  if (content.length !== originalBytes)
-    throw broken(`member ${name} has another size than the directory says`);
+  if (content.length !== originalBytes) throw broken(`the size of member ${name} differs from the directory`);
   return content;
 }
 
@@ -188,7 +185,7 @@ function directoryPlace(bytes: Buffer, file: string, base: number): DirectoryPla
   // the record stands right before its locator, which says where without counting a prefix
   const record = locator - DIRECTORY_END_64_BYTES;
   if (record < 0 || bytes.readUInt32LE(record) !== DIRECTORY_END_64)
-    throw damage(file, 'the zip archive is damaged (its Zip64 record is not where it should be)', 'data/zip');
+    throw damage(file, 'the zip archive is damaged (its Zip64 record is misplaced)', 'data/zip');
   return place(uint64(bytes, record + 40), uint64(bytes, record + 48), record);
 }
 

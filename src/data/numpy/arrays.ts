@@ -199,7 +199,7 @@ export function targetsOf(
     if (!perSequence && lengths !== undefined) maskPadding(values, lengths, steps);
     const numClasses = values.reduce((most, label) => Math.max(most, label + 1), 0);
     if (numClasses === 0)
-      throw wrong('data/label-range', file, name, '', { message: 'has ignored labels only' });
+      throw wrong('data/label-range', file, name, '', { message: 'contains only ignored labels' });
     return { kind: 'class', numClasses, values, perStep: !perSequence };
   }
   throw wrong('data/shape-mismatch', file, name, '', {

@@ -283,8 +283,8 @@ function checkTestSplit({ numbers }: Pick<Arrays<unknown>, 'numbers'>, config: N
       code: 'data/test-split',
       keyPath: ['dataset', inFile ? 'test_fraction' : 'path'],
       message: inFile
-        ? `${config.path} has x_test, so dataset.test_fraction must not be given`
-        : `${config.path} has no x_test, so it does not say which sequences test`,
+        ? `${config.path} has x_test, so remove dataset.test_fraction`
+        : `${config.path} has no x_test, so the test split is not defined`,
       expected: inFile ? undefined : 'arrays x_test and y_test, or dataset.test_fraction',
     });
   }
@@ -302,8 +302,8 @@ function checkValidationArrays(
     throw configError({
       code: 'data/validation-split',
       keyPath: ['dataset', 'path'],
-      message: `${path} has x_validation, and the config does not say whether to use it`,
-      expected: 'dataset.validation_arrays: true, or false to leave it alone',
+      message: `${path} has x_validation, but the config does not say whether to use it`,
+      expected: 'dataset.validation_arrays: true, or false to ignore it',
     });
   }
   if (!inFile && validation_arrays) {

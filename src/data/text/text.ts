@@ -211,7 +211,7 @@ function partsOf(
     throw configError({
       code: 'data/test-split',
       keyPath: ['dataset'],
-      message: 'the config does not say which part of the text tests',
+      message: 'the test split is not defined',
       expected: 'either dataset.test_path or dataset.test_fraction',
     });
   }
@@ -247,8 +247,8 @@ function checkSize({ length }: Uint32Array, name: SplitName, { rows }: Layout): 
     message: `the ${name === 'train' ? 'training' : name} split has too little text`,
     expected:
       rows === 1
-        ? 'two symbols or more'
-        : `more symbols than the ${rows} rows of a batch, each of which reads a part of the text`,
+        ? 'at least two symbols'
+        : `more symbols than the ${rows} rows of a batch: each row reads one part of the text`,
     got: `${length} symbol${length === 1 ? '' : 's'}`,
   });
 }

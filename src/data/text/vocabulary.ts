@@ -112,7 +112,7 @@ export function fitVocabulary(
       keyPath: ['dataset', 'min_count'],
       message:
         known.length === 0
-          ? 'no symbol of the training split is that frequent'
+          ? 'no symbol of the training split occurs that often'
           : 'there are too many symbols',
       expected:
         known.length === 0

@@ -3,10 +3,12 @@
  * since equal runs have equal bytes; it has the hash of what decides a training step (config, seed,
  * data), and the metrics of the run so far, which the run's log has as well.
  */
+import { basename } from 'node:path';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import type { JsonObject } from '../files/json.js';
 import { LOG_LOST } from '../log/log-history.js';
 import type { Manifest } from '../manifest.js';
+import type { SplitMetrics, Summary } from '../summary.js';
 import type { CheckpointEntry } from './folder.js';
 
 /** What a checkpoint says of itself, without its tensors. */
@@ -155,4 +157,21 @@ function contradiction(
   if (last?.event !== 'checkpoint.saved' || last.metric !== metric.name || last.value === metric.value)
     return undefined;
   return `it has ${metric.name} ${metric.value}, but the log has ${last.value}`;
+}
+
+/**
+ * What the summary of a run says otherwise than the checkpoint whose weights are the run's at its
+ * end, a sentence; undefined if they agree.
+ */
+export function otherMetric({ path, metadata }: SavedCheckpoint, { metrics }: Summary): string | undefined {
+  const saved = (metadata.metrics ?? {}) as Readonly<Record<string, JsonObject | undefined>>;
+  for (const split of ['train', 'validation', 'test'] as const) {
+    const told: SplitMetrics = metrics[split] ?? {};
+    for (const [name, value] of Object.entries(saved[split] ?? {})) {
+      const inSummary = told[name];
+      if (typeof value === 'number' && inSummary !== undefined && inSummary !== value)
+        return `${split}.${name} is ${inSummary} in its summary and ${value} in its checkpoint ${basename(path)}`;
+    }
+  }
+  return undefined;
 }

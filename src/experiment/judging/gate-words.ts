@@ -1,16 +1,32 @@
-/** Gates in words, for whoever tells of them. */
+/** Sentences about gates, for runs, reviews and reports alike. */
 import { basename, isAbsolute } from 'node:path';
 import { largerIsBetter } from '../../config/rules/metrics.js';
 import type { GateResult } from '../summary.js';
 
+type Relation = '>=' | '<=' | '>' | '<';
+
+interface Bound {
+  readonly relation: Relation;
+  readonly limit: number;
+  /** Bounds of a config in full, computed limits rounded. */
+  readonly text: string;
+}
+
+/** What holds if a relation does not. */
+const OPPOSITE: Readonly<Record<Relation, Relation>> = { '>=': '<', '<=': '>', '>': '<=', '<': '>=' };
+
+/** Significant digits of a measured value, and of a limit that was computed. */
+const VALUE_DIGITS = 4;
+const LIMIT_DIGITS = 6;
+
 /**
- * `Gate test.accuracy failed: 0.91, at least 0.96 wanted (configs/x.yaml:17:5).`; one that passed
- * needs no place.
+ * `Gate test.accuracy failed: 0.8833 < 0.95 (configs/x.yaml:17:5).`; a gate that passed needs no
+ * location.
  */
 export function gateSentence(gate: GateResult): string {
   const { verdict, origin } = gate;
-  const place = verdict === 'passed' ? '' : ` (${origin})`;
-  return `Gate ${gateName(gate)} ${verdict}: ${measuredWords(gate)}, ${wantedWords(gate)} wanted${place}.`;
+  const location = verdict === 'passed' ? '' : ` (${origin})`;
+  return `Gate ${gateName(gate)} ${verdict}: ${comparison(gate)}${location}.`;
 }
 
 /** `test.accuracy`, `test.accuracy over seeds` */
@@ -18,44 +34,69 @@ export function gateName({ metric, over }: Pick<GateResult, 'metric' | 'over'>):
   return over === 'last' ? metric : `${metric} over ${over}`;
 }
 
-/** The value, or why there is no verdict on it. */
-export function measuredWords(gate: GateResult): string {
-  const { value, reason } = gate;
-  if (reason !== undefined) return Number.isFinite(value) ? `${value}, ${reason}` : reason;
-  return value === null ? 'not measured' : formatMeasured(value, boundsOf(gate));
+/** `>= 0.96 and <= 1`; for a reference also how the limit follows from it. */
+export function requiredWords(gate: GateResult): string {
+  const bounds = boundsOf(gate);
+  const source = sourceOf(gate);
+  if (bounds.length === 0) return source;
+  const words = bounds.map(({ relation, text }) => `${relation} ${text}`).join(' and ');
+  return source === '' ? words : `${words} (${source})`;
 }
 
-/** `at least 0.96 and at most 1`; of a baseline also how the limit came about. */
-export function wantedWords(gate: GateResult): string {
-  const { min, max, baseline, max_drop, max_regress, reference } = gate;
-  const bounds = [min === undefined ? '' : `at least ${min}`, max === undefined ? '' : `at most ${max}`];
-  if (gate.beats !== undefined) return beatingWords(gate);
-  if (baseline === undefined) return bounds.filter(Boolean).join(' and ');
+function comparison(gate: GateResult): string {
+  const { value, reason, verdict } = gate;
+  if (verdict === 'inconclusive' || value === null) {
+    const why = reason ?? 'not measured';
+    return `${value !== null && Number.isFinite(value) ? `${value}, ${why}` : why}; required: ${requiredWords(gate)}`;
+  }
+  const bounds = boundsOf(gate);
+  const shown = formatMeasured(value, bounds);
+  const words =
+    verdict === 'passed'
+      ? bounds.map(({ relation, text }) => `${relation} ${text}`)
+      : bounds
+          .filter(bound => !holds(value, bound))
+          .map(({ relation, text }) => `${OPPOSITE[relation]} ${text}`);
+  const source = sourceOf(gate);
+  const because = reason === undefined ? '' : `, ${reason}`;
+  return `${[shown, words.join(' and ')].filter(Boolean).join(' ')}${source === '' ? '' : `, ${source}`}${because}`;
+}
+
+/** How the limit follows from a baseline or a trivial baseline; empty for bounds of the config. */
+function sourceOf({ metric, baseline, beats, by = 0, reference, max_drop, max_regress }: GateResult): string {
+  const isLarger = largerIsBetter(metric);
+  const of = reference === undefined ? 'the mean' : short(reference);
+  if (beats !== undefined) {
+    if (reference === undefined) return 'better than the trivial baseline';
+    return by === 0
+      ? 'the trivial baseline'
+      : `${by} ${isLarger ? 'above' : 'below'} ${of} of the trivial baseline`;
+  }
+  if (baseline === undefined) return '';
   const slack = max_drop ?? `${percent(max_regress ?? 0)} %`;
-  const side = largerIsBetter(gate.metric) ? 'less' : 'more';
-  const mean = reference === undefined ? 'the mean' : short(reference);
-  const limit =
-    gate.limit === undefined
-      ? ''
-      : `${largerIsBetter(gate.metric) ? 'at least' : 'at most'} ${short(gate.limit)}, `;
-  return `${limit}at most ${slack} ${side} than ${mean} of ${nameOf(baseline)}`;
+  return `at most ${slack} ${isLarger ? 'below' : 'above'} ${of} in ${nameOf(baseline)}`;
 }
 
-/**
- * `more than 0.75 of the trivial baseline`, `at least 0.8, 0.05 more than 0.75 of the trivial
- * baseline`
- */
-function beatingWords({ metric, by = 0, reference, limit }: GateResult): string {
-  const [more, least] = largerIsBetter(metric) ? ['more', 'at least'] : ['less', 'at most'];
-  const trivial = `than ${reference === undefined ? 'that' : short(reference)} of the trivial baseline`;
-  if (by === 0) return `${more} ${trivial}`;
-  return `${limit === undefined ? '' : `${least} ${short(limit)}, `}${by} ${more} ${trivial}`;
+function boundsOf({ metric, min, max, limit, beats, by = 0, reference }: GateResult): readonly Bound[] {
+  const isLarger = largerIsBetter(metric);
+  if (beats !== undefined && by === 0)
+    return reference === undefined
+      ? []
+      : [{ relation: isLarger ? '>' : '<', limit: reference, text: short(reference) }];
+  const bounds: Bound[] = [];
+  if (limit !== undefined) bounds.push({ relation: isLarger ? '>=' : '<=', limit, text: short(limit) });
+  if (min !== undefined) bounds.push({ relation: '>=', limit: min, text: String(min) });
+  if (max !== undefined) bounds.push({ relation: '<=', limit: max, text: String(max) });
+  return bounds;
 }
 
-/**
- * A config's baseline is kept as an absolute path, which says nothing to who reads it elsewhere;
- * its place is the gate's.
- */
+function holds(value: number, { relation, limit }: Bound): boolean {
+  if (relation === '>=') return value >= limit;
+  if (relation === '<=') return value <= limit;
+  return relation === '>' ? value > limit : value < limit;
+}
+
+/** An absolute path means nothing on another machine; the gate's location says where it is. */
 function nameOf(baseline: string): string {
   return isAbsolute(baseline) ? basename(baseline) : baseline;
 }
@@ -64,30 +105,21 @@ function percent(share: number): number {
   return Number((100 * share).toPrecision(15));
 }
 
-/** Digits that nobody needs are left out. */
 function short(value: number): string {
-  return String(Number(value.toPrecision(DIGITS)));
+  return String(Number(value.toPrecision(LIMIT_DIGITS)));
 }
-
-function boundsOf({ metric, min, max, limit }: GateResult): { min?: number; max?: number } {
-  if (limit === undefined) return { min, max };
-  return largerIsBetter(metric) ? { min: limit, max } : { min, max: limit };
-}
-
-const DIGITS = 6;
 
 /**
- * `value` in six significant digits that say the same of the bounds as all its digits do: where the
- * nearest such number lies on the other side of a bound, or on it, the next one away from it. In
- * full where it equals a bound, or the bounds leave no room for either.
+ * `value` in four significant digits that are on the same side of every bound as the value itself:
+ * if the nearest such number is not, its neighbor is. In full if it equals a bound, or if the bounds
+ * are too close for either.
  */
-function formatMeasured(value: number, { min, max }: Pick<GateResult, 'min' | 'max'>): string {
-  if (value === min || value === max) return String(value);
-  const unit = 10 ** (Number(value.toExponential().split('e')[1]) + 1 - DIGITS);
-  const sides = (x: number): string =>
-    [x >= (min ?? Number.NEGATIVE_INFINITY), x <= (max ?? Number.POSITIVE_INFINITY)].join();
+function formatMeasured(value: number, bounds: readonly Bound[]): string {
+  if (bounds.some(({ limit }) => limit === value)) return String(value);
+  const unit = 10 ** (Number(value.toExponential().split('e')[1]) + 1 - VALUE_DIGITS);
+  const sides = (x: number): string => bounds.map(({ limit }) => Math.sign(x - limit)).join();
   const shown = [0, -unit, unit]
-    .map(shift => Number((value + shift).toPrecision(DIGITS)))
+    .map(shift => Number((value + shift).toPrecision(VALUE_DIGITS)))
     .find(rounded => sides(rounded) === sides(value));
   return String(shown ?? value);
 }

@@ -12,7 +12,7 @@ export function GateTable({ gates }: { readonly gates: readonly GateReport[] }) 
             <tr>
               <th scope="col">metric</th>
               <th scope="col">value</th>
-              <th scope="col">wanted</th>
+              <th scope="col">required</th>
               <th scope="col" class="text">
                 verdict
               </th>
@@ -28,7 +28,7 @@ export function GateTable({ gates }: { readonly gates: readonly GateReport[] }) 
                 <td>
                   <Value metric="gate" value={gate.value} />
                 </td>
-                <td>{gate.wanted}</td>
+                <td>{gate.required}</td>
                 <td class="text">
                   <Badge of={gate.verdict ?? 'not judged yet'} />
                   {gate.reason !== null && <small> {gate.reason}</small>}

@@ -125,8 +125,7 @@ const BY_KEY: ReadonlyMap<string, readonly Effect[]> = new Map(Object.entries(EF
  * empty: nothing.
  */
 export function effectsOf(key: string): readonly Effect[] {
-  if (key === 'dataset.memory') return [];
-  if (key.startsWith('dataset.')) return ['data'];
+  if (key.startsWith('dataset.')) return key === 'dataset.obtain' || key === 'dataset.memory' ? [] : ['data'];
   return (
     BY_KEY.get(withoutIndexes(key.replace(UNTIL, '')).replace('model.layers.', 'model.')) ??
     (key === 'gates' ? [] : ['unknown'])

@@ -89,7 +89,7 @@ function overOf(
     });
   }
   if (over === 'best' && isPerformance(metric))
-    throw fail(`${metric} is measured once, so it has no best value`, {
+    throw fail(`${metric} is measured only once, so it has no best value`, {
       expected: 'over last, or over seeds',
     });
   return over;

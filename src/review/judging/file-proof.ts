@@ -10,13 +10,14 @@ import {
   CheckpointProof,
   FOREIGN,
   foreignStepHash,
+  otherMetric,
   ownStepHashes,
   type SavedCheckpoint,
 } from '../../experiment/checkpoints/identity.js';
 import { listCheckpoints as listedInIndex } from '../../experiment/checkpoints/index-file.js';
 import { savedCheckpoints } from '../../experiment/checkpoints/saved.js';
 import type { JsonObject } from '../../experiment/files/json.js';
-import type { SplitMetrics, Summary } from '../../experiment/summary.js';
+import type { Summary } from '../../experiment/summary.js';
 import { UserError } from '../../util/errors.js';
 import type { LogRecord } from '../reading/log-reader.js';
 import type { RunRecord } from '../reading/run-record.js';
@@ -103,7 +104,7 @@ export class FileProof {
     for (const [name, value] of Object.entries(summary.metrics[split] ?? {})) {
       const found = values[name];
       if (typeof found === 'number' && !Object.is(found, value))
-        return `its summary has ${split}.${name} ${value}, but evaluation.json has ${found}`;
+        return `${split}.${name} is ${value} in its summary and ${found} in evaluation.json`;
     }
     const end = summary.restored?.step ?? summary.steps;
     if (split === 'test' && step !== end)
@@ -119,11 +120,11 @@ export class FileProof {
     const last = checkpoints.at(-1);
     if (last === undefined) return undefined;
     if (last.step !== summary.steps)
-      return `it ended after step ${summary.steps}, but its last checkpoint is from step ${last.step}`;
+      return `it ended after step ${summary.steps} and its last checkpoint is from step ${last.step}`;
     const told = savedCheckpoints(record.directory, checkpoints);
     for (const key of ['best', 'checkpoints'] as const)
       if (!isEqual(told[key], summary[key]))
-        return `its summary has ${key} ${JSON.stringify(summary[key])}, but its checkpoints have ${JSON.stringify(told[key])}`;
+        return `${key} is ${JSON.stringify(summary[key])} in its summary and ${JSON.stringify(told[key])} in its checkpoints`;
     const end = checkpoints.find(({ step }) => step === (summary.restored?.step ?? summary.steps));
     // what was taken over by name measured something else before
     if (record.manifest?.changes?.some(({ key }) => key === FOREIGN)) return undefined;
@@ -159,20 +160,6 @@ function readable({ directory, state }: RunRecord): {
     const [{ file = '', message }] = error.diagnostics;
     return { checkpoints: [], damage: `its checkpoint ${basename(file)} cannot be read: ${message}` };
   }
-}
-
-/** Of the checkpoint whose weights are the run's at its end. */
-function otherMetric({ path, metadata }: SavedCheckpoint, { metrics }: Summary): string | undefined {
-  const saved = (metadata.metrics ?? {}) as Readonly<Record<string, JsonObject | undefined>>;
-  for (const split of ['train', 'validation', 'test'] as const) {
-    const told: SplitMetrics = metrics[split] ?? {};
-    for (const [name, value] of Object.entries(saved[split] ?? {})) {
-      const inSummary = told[name];
-      if (typeof value === 'number' && inSummary !== undefined && inSummary !== value)
-        return `its summary has ${split}.${name} ${inSummary}, but its checkpoint ${basename(path)} has ${value}`;
-    }
-  }
-  return undefined;
 }
 
 function isEqual(a: object | null, b: object | null): boolean {

@@ -55,7 +55,7 @@ export class LogProof {
     if (isTorn) return 'its log has lost its last lines';
     if (last.event !== 'run.end') return 'its log has no end of the run';
     if (last.status !== 'completed' || last.steps !== steps)
-      return `its log ends with ${last.status} after step ${last.steps}, but its summary says completed after step ${steps}`;
+      return `its log ends with ${last.status} after step ${last.steps} and its summary with completed after step ${steps}`;
     return this.otherMetric(summary);
   }
 
@@ -74,7 +74,7 @@ export class LogProof {
     for (const [name, value, inLog] of told) {
       if (value === undefined) continue;
       const isSame = Number.isFinite(value) ? inLog === value : inLog === null;
-      if (!isSame) return `its summary has ${name} ${value}, but its log has ${inLog ?? 'no such value'}`;
+      if (!isSame) return `${name} is ${value} in its summary and ${inLog ?? 'missing'} in its log`;
     }
     return undefined;
   }

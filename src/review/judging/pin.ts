@@ -93,7 +93,12 @@ function quality({ deciding, facts }: ReviewedRun): readonly string[] {
   const measured = Object.entries({ validation, test }).flatMap(([split, metrics]) =>
     Object.keys(metrics).map(metric => `${split}.${metric}`),
   );
-  return [...new Set([...metricsOfKind(deciding?.config['loss.kind']), ...measured])];
+  // a config may leave out the metric of its loss for others
+  const hasOwn = Object.keys(test).some(metric => metric !== 'loss');
+  const always = metricsOfKind(deciding?.config['loss.kind']).filter(
+    metric => !hasOwn || metric.endsWith('.loss'),
+  );
+  return [...new Set([...always, ...measured])];
 }
 
 function different(before: Deciding, { facts, deciding }: ReviewedRun): Diagnostic[] {

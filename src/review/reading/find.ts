@@ -1,4 +1,5 @@
 /** What lies under an output root: runs and sweeps, by their folders alone. */
+import { isUtf8 } from 'node:buffer';
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { unreadable } from '../../experiment/files/unreadable.js';
@@ -83,6 +84,7 @@ export function runsAt(path: string): Found[] {
   const kind = kindOf(top);
   if (kind === 'run') return [{ kind, path: top, name: basename(dirname(top)), id: basename(top) }];
   const runs = kind === 'sweep' ? findTrials(top) : findRuns(top);
+  if (kind === undefined) refuseUnnameable([top, ...foldersIn(top).map(name => join(top, name))]);
   const found = runs.filter(one => one.kind === 'run');
   if (found.length > 0) return found;
   const deeper = kind === 'sweep' ? undefined : deeperFolder(top, runs);
@@ -130,6 +132,36 @@ function foldersIn(path: string): string[] {
     .filter(entry => entry.isDirectory())
     .map(entry => entry.name)
     .sort();
+}
+
+/**
+ * Node gives a name that is not UTF-8 as another one, of which there is no file. Throws exit 2 if
+ * a run in one of the `folders` has such a name: it would be left out without a word.
+ */
+function refuseUnnameable(folders: readonly string[]): void {
+  const runs = folders.flatMap(folder =>
+    unnameableIn(folder).flatMap(name => {
+      const config = Buffer.concat([Buffer.from(`${folder}/`), name, Buffer.from('/config.resolved.yaml')]);
+      return existsSync(config) ? [join(folder, name.toString())] : [];
+    }),
+  );
+  if (runs.length === 0) return;
+  throw usageError(
+    ...runs.map(file => ({
+      code: 'run/not-utf-8',
+      message: 'the name of this run directory is not UTF-8, so it cannot be opened',
+      file,
+      expected: 'another name, by `mv`',
+    })),
+  );
+}
+
+function unnameableIn(folder: string): Buffer[] {
+  try {
+    return readdirSync(folder, { encoding: 'buffer' }).filter(name => !isUtf8(name));
+  } catch {
+    return [];
+  }
 }
 
 /** None where the folder may not be read. */

@@ -1,18 +1,18 @@
-/** A sweep without a file: configs, and values for their keys, on the command line. */
+/** Sweeps without a file: configs, and values for their keys, on the command line. */
 import { basename, dirname, resolve } from 'node:path';
-import { type ConfigSource, openConfig } from '../../config/load.js';
+import { openConfig } from '../../config/load.js';
 import { parseText } from '../../config/yaml/parse.js';
 import { positionOf, SourceText } from '../../config/yaml/source.js';
 import type { Entry, MapNode, Node } from '../../config/yaml/tree.js';
 import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
 import { COMMAND_LINE } from './bases.js';
-import type { SweepText } from './load.js';
-import { mapping, orBroken, type SweepFlags, scalar, withFlags } from './read.js';
+import { mapping, orBroken, type SweepFlags, type SweepText, scalar, withFlags } from './read.js';
 
 /**
- * `configs/a.yaml model.hidden_size=64,128`: a grid, unless a flag names another method. Several configs are variants. The objective
- * is the flag's, else the `checkpoint.metric` that the configs state.
- * @param assignments `key=value,value…`, or `key=log_uniform(LOW,HIGH)` and likewise `uniform`, `int` and `log_int`
+ * `configs/a.yaml model.hidden_size=64,128`: a grid, unless a flag sets another method. Several
+ * configs are variants.
+ * @param assignments `key=value,value…`, or `key=log_uniform(LOW,HIGH)`, and likewise `uniform`,
+ * `int` and `log_int`
  */
 export function sweepOfArguments(
   configs: readonly string[],
@@ -34,10 +34,9 @@ export function sweepOfArguments(
   const problems: Diagnostic[] = [];
   const words = assignments.map(word => ({ word, start: next(word) }));
   const parameters = parametersOf(source, words, problems);
-  const opened = configs.map(file => openedConfig(file, set));
   const entries: Record<string, Node> = {
     version: scalar(1, source, 0, 1),
-    name: scalar(nameOf(configs, opened), source, 0, configs[0].length),
+    name: scalar(nameOf(configs, set), source, 0, configs[0].length),
     ...(files.length === 1
       ? { base: files[0] }
       : { variants: { kind: 'list', items: files, place: source.place(0, source.text.length) } }),
@@ -46,16 +45,6 @@ export function sweepOfArguments(
   };
   const { tree, problems: ofFlags } = withFlags(mapping(entries, source), flags);
   return { file: COMMAND_LINE, tree, givenYaml: null, set, problems: [...problems, ...ofFlags] };
-}
-
-/** Undefined where it cannot be read, which whoever opens the sweep's configs tells. */
-function openedConfig(file: string, set: readonly string[]): ConfigSource | undefined {
-  try {
-    return openConfig(file, { set });
-  } catch (error) {
-    if (error instanceof UserError) return undefined;
-    throw error;
-  }
 }
 
 interface Word {
@@ -71,7 +60,7 @@ function parametersOf(source: SourceText, words: readonly Word[], problems: Diag
     const key = word.slice(0, equals);
     const place = source.place(start, start + equals);
     if (entries.has(key)) {
-      problems.push({ code: 'sweep/overlap', message: `\`${key}\` is there twice`, ...positionOf(place) });
+      problems.push({ code: 'sweep/overlap', message: `\`${key}\` is set twice`, ...positionOf(place) });
       continue;
     }
     const values = (): Node => valuesOf(source, word.slice(equals + 1), start + equals + 1);
@@ -82,7 +71,7 @@ function parametersOf(source: SourceText, words: readonly Word[], problems: Diag
 
 const DISTRIBUTION = /^(uniform|log_uniform|int|log_int)\((.*)\)$/s;
 
-/** @param start of `text` in the source, right after the sign = */
+/** @param start of `text` in the source, right after = */
 function valuesOf(source: SourceText, text: string, start: number): Node {
   const distribution = DISTRIBUTION.exec(text);
   if (distribution !== null) return distributionOf(source, distribution, start);
@@ -105,7 +94,7 @@ function distributionOf(source: SourceText, [text, kind, inside]: RegExpExecArra
   if (bounds.length < 2 || bounds.length > names.length)
     throw usageError({
       code: 'sweep/argument',
-      message: `${kind} needs its bounds`,
+      message: `${kind} takes ${kind === 'int' ? '2 or 3 numbers' : '2 numbers'}`,
       ...positionOf(place),
       expected: kind === 'int' ? 'int(LOW,HIGH) or int(LOW,HIGH,STEP)' : `${kind}(LOW,HIGH)`,
     });
@@ -113,7 +102,10 @@ function distributionOf(source: SourceText, [text, kind, inside]: RegExpExecArra
   return { ...mapping({ kind: scalar(kind, source, start, start + kind.length), ...named }, source), place };
 }
 
-/** Items with commas between, as a YAML list has them. Its bracket stands first of all: many blanks before one would count as nesting. */
+/**
+ * Items separated by commas, as in a YAML list. The added bracket comes first, since spaces before
+ * it would count as nesting.
+ */
 function parseList(source: SourceText, text: string, start: number): readonly Node[] {
   const { node, problems } = parseText(source, `[${' '.repeat(start - 1)}${text}]`);
   if (node === undefined || problems.length > 0)
@@ -121,7 +113,7 @@ function parseList(source: SourceText, text: string, start: number): readonly No
   return node.kind === 'list' ? node.items : [];
 }
 
-/** What is open in the text leaves the bracket around it without its own; that stands where nobody wrote one. */
+/** An unclosed bracket or quote is reported at the added bracket, which the user did not write. */
 function unclosed(source: SourceText, text: string, start: number): (problem: Diagnostic) => Diagnostic {
   const around = positionOf(source.place(0));
   return problem => {
@@ -131,11 +123,23 @@ function unclosed(source: SourceText, text: string, start: number): (problem: Di
   };
 }
 
-/** One config's own name; that of the folder of several. */
-function nameOf(configs: readonly string[], opened: readonly (ConfigSource | undefined)[]): string {
-  if (configs.length === 1) return opened[0]?.judge().experiment.name ?? 'sweep';
-  const folders = new Set(configs.map(file => dirname(resolve(file))));
-  const [folder] = folders;
-  const name = basename(folder);
-  return folders.size === 1 && /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name) ? name : 'variants';
+/** The name of a single config, or of the directory of several. */
+function nameOf(configs: readonly string[], set: readonly string[]): string {
+  if (configs.length === 1) return nameIn(configs[0], set) ?? 'sweep';
+  const directories = new Set(configs.map(file => dirname(resolve(file))));
+  const [directory] = directories;
+  const name = basename(directory);
+  return directories.size === 1 && /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name)
+    ? name
+    : 'variants';
+}
+
+/** Undefined if the config cannot be read, which is reported when the sweep opens it. */
+function nameIn(file: string, set: readonly string[]): string | undefined {
+  try {
+    return openConfig(file, { set }).check().experiment.name;
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
 }

@@ -1,43 +1,115 @@
-/** What a sweep seeks: what it states, or by default what its configs judge checkpoints by. */
-import type { Locator } from '../../config/yaml/locator.js';
+/** The objective of a sweep, and whether its trials measure it. */
+import type { MetricName } from '../../config/experiment.js';
+import { flatValues } from '../../config/merge/flat.js';
+import { type Measuring, measuredMetrics, metricsOf } from '../../config/rules/losses.js';
+import { possibleMetrics, splitsOf } from '../../config/rules/splits.js';
+import { nearest } from '../../config/wording/suggest.js';
+import { Locator } from '../../config/yaml/locator.js';
+import { type Place, positionOf } from '../../config/yaml/source.js';
+import type { MapNode } from '../../config/yaml/tree.js';
 import type { Diagnostic } from '../../util/errors.js';
 import type { Objective } from '../plan.js';
-import { COMMAND_LINE, type LoadedBase } from './bases.js';
-import type { SweepSettings } from './settings.js';
-import type { Unknown } from './shape.js';
+import { isCommandLine, type LoadedBase, withSource } from './bases.js';
+import type { LocatedParameter } from './parameters.js';
+import type { PointRule } from './points.js';
 
-interface Sought {
-  /** Undefined if it is not known. */
-  readonly objective: Objective | undefined;
-  readonly problems: readonly Diagnostic[];
+/** `checkpoint.metric` of the configs as an objective; undefined if they differ in it. */
+export function commonObjective(bases: readonly LoadedBase[]): Objective | undefined {
+  const declared = bases.map(({ source }) => source.load().experiment.checkpoint);
+  const [first] = declared;
+  if (first === undefined || declared.some(({ metric }) => metric !== first.metric)) return undefined;
+  return { metric: first.metric, goal: first.mode === 'max' ? 'maximize' : 'minimize' };
+}
+
+export function noObjective(tree: MapNode): Diagnostic {
+  const message = 'no objective: the configs differ in `checkpoint.metric`';
+  const expected = isCommandLine(tree)
+    ? '`--objective METRIC:min` or `METRIC:max`, such as validation.accuracy:max'
+    : '`objective`, such as { metric: validation.accuracy, goal: maximize }';
+  return new Locator(tree).atKey(['variants'], 'sweep/objective', message, { expected });
 }
 
 /**
- * The objective that the sweep states, else `checkpoint.metric` of its configs, which has a default
- * of its own. Configs that differ in it are a problem.
+ * The base with `metric` in `training.metrics`, as a gate would add it to its own run; the base
+ * itself if it measures the metric already or cannot measure it.
+ * @param place of the objective
  */
-export function objectiveOf(
-  { objective }: SweepSettings,
+export function measuring(base: LoadedBase, metric: string, place: Place): LoadedBase {
+  const { source } = base;
+  const { experiment } = source.load();
+  const { loss, dataset } = experiment;
+  const isMeasured = metricsOf(experiment, splitsOf(dataset)).includes(metric as MetricName);
+  if (isMeasured || !possibleMetrics(loss, dataset).includes(metric as MetricName)) return base;
+  const metrics = [...measuredMetrics(experiment), metric.slice(metric.indexOf('.') + 1)];
+  const items = metrics.map(value => ({ kind: 'scalar', value, written: value, place }) as const);
+  const value = { kind: 'list', items, place } as const;
+  return withSource(source.with([{ key: 'training.metrics', keyPlace: place, value }]), base);
+}
+
+/** Checks that a run of the config reports the metric of the objective. */
+export function objectiveRule({ metric }: Objective, locator: Locator): PointRule {
+  return ({ loss, dataset, ...config }) => {
+    if (loss === undefined) return [];
+    const reported = metricsOf({ ...config, loss }, splitsOf(dataset));
+    if (reported.includes(metric as MetricName)) return [];
+    const possible = possibleMetrics(loss, dataset);
+    if (possible.includes(metric as MetricName)) return [unmeasured(metric, { ...config, loss }, locator)];
+    const suggestion = nearest(metric, possible);
+    const more = { expected: possible.join(' | '), ...(suggestion !== undefined && { suggestion }) };
+    const message = `${metric} is not measured with loss ${loss.kind}`;
+    return [locator.atValue(['objective', 'metric'], 'sweep/metric', message, more)];
+  };
+}
+
+function unmeasured(metric: string, config: Measuring, locator: Locator): Diagnostic {
+  const [, name] = metric.split('.');
+  const metrics = [...measuredMetrics(config), name].join(', ');
+  return locator.atValue(
+    ['objective', 'metric'],
+    'sweep/metric',
+    `the trials do not measure ${metric}: \`training.metrics\` lacks ${name}`,
+    { expected: `\`training.metrics: [${metrics}]\` in the config or with \`--set\`` },
+  );
+}
+
+/**
+ * Warns if the sweep varies the split of the objective: values on different sequences are not
+ * comparable.
+ */
+export function splitWarnings(
+  { metric }: Objective,
+  parameters: readonly LocatedParameter[],
   bases: readonly LoadedBase[],
   locator: Locator,
-  unknown: Unknown,
-): Sought {
-  if (objective !== undefined || unknown.keys.has('objective')) return { objective, problems: [] };
-  const declared = bases.flatMap(({ source }) => source.judge().experiment.checkpoint ?? []);
-  const [first] = declared;
-  if (first === undefined) return { objective: undefined, problems: [] };
-  if (declared.every(({ metric }) => metric === first.metric)) {
-    const goal = first.mode === 'max' ? 'maximize' : 'minimize';
-    return { objective: { metric: first.metric, goal }, problems: [] };
-  }
-  const at = locator.atKey(
-    ['variants'],
-    'sweep/objective',
-    'the configs differ in `checkpoint.metric`, so the sweep needs an objective',
-  );
-  const expected =
-    at.file === COMMAND_LINE
-      ? '`--objective METRIC:min` or `METRIC:max`, such as validation.accuracy:max'
-      : '`objective`, such as { metric: validation.accuracy, goal: maximize }';
-  return { objective: undefined, problems: [{ ...at, expected }] };
+): Diagnostic[] {
+  const [split] = metric.split('.');
+  if (split === 'train') return [];
+  // the test split is drawn first, the validation split from the rest
+  const splitKeys = split === 'validation' ? /^dataset\.(validation|test_fraction\b)/ : /^dataset\.test/;
+  const consequence = `trials are compared by ${metric} on different ${split} splits`;
+  const varied = parameters
+    .filter(({ keys }) => keys.some(key => splitKeys.test(key)))
+    .map(({ given, keyPlace }) => ({
+      code: 'sweep/split',
+      message: `the sweep varies \`${given}\`, so ${consequence}`,
+      ...positionOf(keyPlace),
+    }));
+  const differing = differingKeys(bases, splitKeys);
+  if (differing.length === 0) return varied;
+  const message = `the variants differ in ${differing.map(key => `\`${key}\``).join(', ')}, so ${consequence}`;
+  return [...varied, locator.atKey(['variants'], 'sweep/split', message)];
+}
+
+/** Keys that match `pattern` and differ between the configs. */
+function differingKeys(bases: readonly LoadedBase[], pattern: RegExp): readonly string[] {
+  const configs = bases.map(({ source }) => {
+    const { dataset } = source.load().experiment;
+    return new Map(
+      flatValues({ dataset })
+        .filter(([key]) => pattern.test(key))
+        .map(([key, value]) => [key, JSON.stringify(value)]),
+    );
+  });
+  const keys = new Set(configs.flatMap(config => [...config.keys()]));
+  return [...keys].filter(key => new Set(configs.map(config => config.get(key))).size > 1);
 }

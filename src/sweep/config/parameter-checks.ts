@@ -1,39 +1,37 @@
-/** Rules of parameters that need no config: keys, bounds, conditions, exclusions. */
+/** Checks of parameters: first without a config, then each value against the schema of a config. */
+import type { ConfigSource } from '../../config/load.js';
 import { allKeys, schemaAt } from '../../config/schema/walk.js';
 import { nearest } from '../../config/wording/suggest.js';
-import { positionOf } from '../../config/yaml/source.js';
+import { type Place, positionOf } from '../../config/yaml/source.js';
 import { keyPlace, type MapNode, nodeAt, type Path, valuePlace } from '../../config/yaml/tree.js';
 import type { Diagnostic } from '../../util/errors.js';
-import { canonical, type Parameter, type Point, sameValue, type Value } from '../space.js';
+import { canonical, exists, type Parameter, type Point, sameValue, type Value } from '../space.js';
 import { VARIANT } from '../trial-runs.js';
-import { inOrder } from './order.js';
-import { exclusionsOf, type LocatedParameter, nameOf } from './parameters.js';
+import { exclusionsOf, inOrder, type LocatedParameter, nameOf } from './parameters.js';
+import { pointAssignments } from './points.js';
 import type { SweepSettings } from './settings.js';
-import type { Unknown } from './shape.js';
 
-/** Keys that a sweep can't vary, and why. A key's children are meant too. */
-const FORBIDDEN: Readonly<Record<string, string>> = {
-  version: 'it says how the config is to be read',
+/** Keys that a sweep cannot vary, and why; their children cannot be varied either. */
+const FIXED: Readonly<Record<string, string>> = {
+  version: 'it is the version of the config format',
   name: 'it only names the runs',
   description: 'it only describes the runs',
-  extends: 'it says which files the config is made of; `variants` lists several',
-  seed: '`seeds` lists the seeds that each point is trained with',
-  checkpoint: 'it does not change the result',
-  gates: 'they only judge the result',
-  'training.num_epochs': 'it is what trials are compared by; all have those of the config',
-  'training.log_every': 'it does not change the result',
+  extends: 'list several configs in `variants` instead',
+  seed: 'list the seeds of each point in `seeds` instead',
+  checkpoint: 'it does not affect results',
+  gates: 'they do not affect results',
+  'training.num_epochs': 'trials are compared after the same number of epochs',
+  'training.log_every': 'it does not affect results',
 };
 
-type Complain = (path: Path, code: string, message: string, more?: Partial<Diagnostic>) => Diagnostic;
+type Report = (path: Path, code: string, message: string, more?: Partial<Diagnostic>) => Diagnostic;
 
-/** All complaints about parameters, their conditions and exclusions. */
+/** Checks parameters, their conditions and exclusions. */
 export function checkParameters(
   tree: MapNode,
   settings: SweepSettings,
   parameters: readonly LocatedParameter[],
-  unknown: Unknown,
 ): Diagnostic[] {
-  const isUnknown = (name: string): boolean => unknown.keys.has('parameters') || unknown.parameters.has(name);
   const own = parameters.filter(({ name }) => name !== VARIANT);
   return [
     ...own.flatMap(checkKeys),
@@ -41,22 +39,22 @@ export function checkParameters(
     ...Object.entries(settings.parameters).flatMap(([given, parameter]) =>
       checkForm(tree, given, Array.isArray(parameter) ? { kind: 'choice' } : (parameter as Form)),
     ),
-    ...own.flatMap(parameter => checkCondition(tree, parameter, parameters, isUnknown)),
+    ...own.flatMap(parameter => checkCondition(tree, parameter, parameters)),
     ...inOrder(parameters).circular.map(({ keyPlace: place, name }) => ({
       code: 'sweep/condition-cycle',
-      message: `the condition of \`${name}\` leads back to itself`,
+      message: `the condition of \`${name}\` depends on itself`,
       ...positionOf(place),
     })),
-    ...exclusionsOf(tree).flatMap((pattern, i) => checkExclusion(tree, i, pattern, parameters, isUnknown)),
+    ...exclusionsOf(tree).flatMap((pattern, i) => checkExclusion(tree, i, pattern, parameters)),
   ];
 }
 
 function checkKeys({ keys, keyPlace: place }: LocatedParameter): Diagnostic[] {
   return keys.flatMap(key => {
     const path = key.split('.');
-    const forbidden = path.map((_, i) => path.slice(0, i + 1).join('.')).find(part => part in FORBIDDEN);
-    if (forbidden !== undefined) {
-      const message = `\`${forbidden}\` can't be varied: ${FORBIDDEN[forbidden]}`;
+    const fixed = path.map((_, i) => path.slice(0, i + 1).join('.')).find(part => part in FIXED);
+    if (fixed !== undefined) {
+      const message = `\`${fixed}\` cannot be varied: ${FIXED[fixed]}`;
       return [{ code: 'sweep/fixed-key', message, ...positionOf(place) }];
     }
     if (schemaAt(path, undefined) !== undefined) return [];
@@ -74,16 +72,17 @@ function checkKeys({ keys, keyPlace: place }: LocatedParameter): Diagnostic[] {
 }
 
 function nearestKey(key: string): string | undefined {
-  const known = [...new Set(allKeys().map(({ path }) => path.join('.')))].filter(
-    path => !(path in FORBIDDEN),
-  );
+  const known = [...new Set(allKeys().map(({ path }) => path.join('.')))].filter(path => !(path in FIXED));
   const last = key.split('.').at(-1) ?? key;
   const lastOf = (path: string): string => path.split('.').at(-1) ?? path;
   const near = nearest(last, known.map(lastOf));
   return nearest(key, known) ?? known.find(path => lastOf(path) === last || lastOf(path) === near);
 }
 
-/** Two parameters that set the same value, or a mapping and something in it, would depend on their order. */
+/**
+ * The result of two parameters for one value, or for a mapping and its key, would depend on their
+ * order.
+ */
 function checkOverlaps(parameters: readonly LocatedParameter[]): Diagnostic[] {
   const set = parameters.flatMap(parameter => parameter.keys.map(key => ({ key, parameter })));
   const found: Diagnostic[] = [];
@@ -93,8 +92,9 @@ function checkOverlaps(parameters: readonly LocatedParameter[]): Diagnostic[] {
       .find(({ key: other }) => other === key || key.startsWith(`${other}.`) || other.startsWith(`${key}.`));
     if (earlier === undefined) continue;
     const { line } = positionOf(earlier.parameter.keyPlace);
-    const same = earlier.parameter === parameter ? 'twice in this parameter' : `also by line ${line}`;
-    const message = `\`${key}\` is set ${same}${earlier.key === key ? '' : ` as \`${earlier.key}\``}`;
+    const again =
+      earlier.parameter === parameter ? 'is set twice by this parameter' : `is also set on line ${line}`;
+    const message = `\`${key}\` ${again}${earlier.key === key ? '' : ` as \`${earlier.key}\``}`;
     found.push({ code: 'sweep/overlap', message, ...positionOf(parameter.keyPlace) });
   }
   return found;
@@ -110,10 +110,12 @@ interface Form {
 
 function checkForm(tree: MapNode, given: string, form: Form): Diagnostic[] {
   const keys = given.split(',');
-  const at = complainAt(tree, given);
+  const at = reportAt(tree, given);
   if (form.kind === 'paired') {
-    if (keys.length < 2)
-      return [at([], 'sweep/paired', 'paired needs several keys', { expected: `\`${given},another.key\`` })];
+    if (keys.length < 2) {
+      const expected = `\`${given},another.key\``;
+      return [at([], 'sweep/paired', '`kind: paired` needs several keys', { expected })];
+    }
     return (form.values ?? []).flatMap((value, i) =>
       Array.isArray(value) && value.length === keys.length
         ? []
@@ -125,26 +127,24 @@ function checkForm(tree: MapNode, given: string, form: Form): Diagnostic[] {
           ],
     );
   }
-  if (keys.length > 1)
-    return [
-      at([], 'sweep/paired', 'several keys need pairs of values', {
-        expected: '`kind: paired` with `values`',
-      }),
-    ];
+  if (keys.length > 1) {
+    const expected = '`kind: paired` with `values`';
+    return [at([], 'sweep/paired', 'several keys need `kind: paired`', { expected })];
+  }
   return form.low !== undefined && form.high !== undefined ? checkBounds(at, form.low, form.high, form) : [];
 }
 
-function checkBounds(at: Complain, low: number, high: number, { step = 1, kind }: Form): Diagnostic[] {
-  if (low > high) return [at(['high'], 'sweep/bounds', `no value is at least ${low} and at most ${high}`)];
+function checkBounds(at: Report, low: number, high: number, { step = 1, kind }: Form): Diagnostic[] {
+  if (low > high) return [at(['high'], 'sweep/bounds', `high (${high}) is less than low (${low})`)];
   if (low === high)
-    return [at(['high'], 'sweep/bounds', 'low and high are the same', { expected: 'a list of one value' })];
+    return [at(['high'], 'sweep/bounds', 'low and high are equal', { expected: 'a list of one value' })];
   const rest = (high - low) % step;
   if (kind !== 'int' || rest === 0) return [];
-  const message = `high is not reached from ${low} in steps of ${step}`;
+  const message = `high cannot be reached from ${low} in steps of ${step}`;
   return [at(['high'], 'sweep/bounds', message, { got: String(high), suggestion: String(high - rest) })];
 }
 
-function complainAt(tree: MapNode, given: string): Complain {
+function reportAt(tree: MapNode, given: string): Report {
   return (path, code, message, more = {}) => {
     const whole = ['parameters', given, ...path];
     const place = path.length === 0 ? keyPlace(tree, whole) : valuePlace(tree, whole);
@@ -156,9 +156,8 @@ function checkCondition(
   tree: MapNode,
   { given, condition }: LocatedParameter,
   parameters: readonly LocatedParameter[],
-  isUnknown: (name: string) => boolean,
 ): Diagnostic[] {
-  if (condition === undefined || isUnknown(condition.name)) return [];
+  if (condition === undefined) return [];
   const path = writtenPath(tree, ['parameters', given, 'when'], condition.name);
   const target = parameters.find(({ name }) => name === condition.name);
   if (target === undefined) return [unknownParameter(tree, path, condition.name, parameters)];
@@ -173,10 +172,8 @@ function checkExclusion(
   index: number,
   pattern: Point,
   parameters: readonly LocatedParameter[],
-  isUnknown: (name: string) => boolean,
 ): Diagnostic[] {
   return Object.entries(pattern).flatMap(([name, value]) => {
-    if (isUnknown(name)) return [];
     const path = writtenPath(tree, ['exclude', index], name);
     const target = parameters.find(parameter => parameter.name === name);
     if (target === undefined) return [unknownParameter(tree, path, name, parameters)];
@@ -184,7 +181,7 @@ function checkExclusion(
   });
 }
 
-/** Where a mapping has the parameter `name`, however it is spaced there. */
+/** The path of the parameter `name` in a mapping, which may write it with spaces. */
 function writtenPath(tree: MapNode, path: Path, name: string): Path {
   const map = nodeAt(tree, path)?.value;
   const written = map?.kind === 'map' ? [...map.entries.keys()].find(key => nameOf(key) === name) : undefined;
@@ -208,14 +205,14 @@ function unknownParameter(
   };
 }
 
-/** A condition or exclusion that no point can ever meet is a slip. */
+/** A condition or exclusion that no point can match is a mistake. */
 function checkPossible(
   tree: MapNode,
   path: Path,
   value: Value,
   { name, distribution }: Parameter,
 ): Diagnostic[] {
-  const complain = (message: string, more: Partial<Diagnostic>): Diagnostic => ({
+  const report = (message: string, more: Partial<Diagnostic>): Diagnostic => ({
     code: 'sweep/impossible-value',
     message,
     ...positionOf(valuePlace(tree, path)),
@@ -227,14 +224,56 @@ function checkPossible(
     const words = distribution.values.filter(one => typeof one === 'string');
     const suggestion = typeof value === 'string' ? nearest(value, words) : undefined;
     const more = { expected, got: canonical(value), ...(suggestion !== undefined && { suggestion }) };
-    return [complain(`\`${name}\` never has this value`, more)];
+    return [report(`\`${name}\` never has this value`, more)];
   }
   if (!('step' in distribution)) {
-    const message = `\`${name}\` is a real number, which practically never has a certain value`;
-    return [complain(message, { expected: 'a parameter with a list of values, or of whole numbers' })];
+    const message = `\`${name}\` is continuous and almost never equals a given value`;
+    return [report(message, { expected: 'a parameter with a list of values, or an integer parameter' })];
   }
   const { low, high, step } = distribution;
   const isOne = typeof value === 'number' && value >= low && value <= high && (value - low) % step === 0;
-  const expected = `a whole number from ${low} to ${high}${step === 1 ? '' : ` in steps of ${step}`}`;
-  return isOne ? [] : [complain(`\`${name}\` never has this value`, { expected, got: canonical(value) })];
+  const expected = `an integer from ${low} to ${high}${step === 1 ? '' : ` in steps of ${step}`}`;
+  return isOne ? [] : [report(`\`${name}\` never has this value`, { expected, got: canonical(value) })];
+}
+
+/**
+ * Checks each value and bound against the schema of a config, in a point whose other parameters
+ * have their first values, or those that the parameter's condition requires.
+ * @param parameters in order, without errors of `checkParameters`
+ */
+export function checkValues(source: ConfigSource, parameters: readonly LocatedParameter[]): Diagnostic[] {
+  return parameters.flatMap(parameter =>
+    parameter.written.flatMap(({ value }) => {
+      const point = pointWith(parameters, parameter, value);
+      const { schemaProblems } = source.check(pointAssignments(parameters, point));
+      return schemaProblems.filter(
+        problem => isWithin(problem, parameter.keyPlace) || isWithin(problem, parameter.node.place),
+      );
+    }),
+  );
+}
+
+function pointWith(parameters: readonly LocatedParameter[], varied: LocatedParameter, value: Value): Point {
+  const required = new Map([[varied.name, value]]);
+  let { condition } = varied;
+  while (condition !== undefined) {
+    const { name, values } = condition;
+    required.set(name, values[0]);
+    condition = parameters.find(parameter => parameter.name === name)?.condition;
+  }
+  let point: Point = {};
+  for (const parameter of parameters) {
+    const chosen = required.get(parameter.name) ?? parameter.written[0]?.value;
+    if (chosen !== undefined && exists(parameter, point)) point = { ...point, [parameter.name]: chosen };
+  }
+  return point;
+}
+
+function isWithin({ file, line, column }: Diagnostic, { text, start, end }: Place): boolean {
+  if (file !== text.file || line === undefined || column === undefined) return false;
+  const from = text.locate(start);
+  const to = text.locate(end);
+  const before = line < from.line || (line === from.line && column < from.column);
+  const after = line > to.line || (line === to.line && column >= to.column + (end === start ? 1 : 0));
+  return !before && !after;
 }

@@ -1,5 +1,4 @@
-/** From the `parameters` of a sweep to those of its space, each with the places that complaints about it point to. */
-
+/** The parameters of a sweep file, with the places that diagnostics point to. */
 import { resolve } from 'node:path';
 import type { Assignment } from '../../config/merge/overrides.js';
 import { schemaAt } from '../../config/schema/walk.js';
@@ -9,12 +8,12 @@ import { canonical, type Distribution, type Parameter, type Point, type Value } 
 import type { GivenParameter, SweepSettings } from './settings.js';
 
 export interface LocatedParameter extends Parameter {
-  /** The key as it is written; that of a `config` parameter is `variants`. */
+  /** The key as written; `variants` for the parameter `config`. */
   readonly given: string;
   readonly keyPlace: Place;
-  /** What stands after the key. */
+  /** The value of the key. */
   readonly node: Node;
-  /** The values that can be listed, or the bounds, each where it is written. */
+  /** The listed values or the bounds, each with its node. */
   readonly written: readonly WrittenValue[];
 }
 
@@ -48,12 +47,14 @@ export function locatedParameters(
   });
 }
 
-/** As the plan has it. */
 export function withoutPlaces({ keys, name, distribution, condition }: LocatedParameter): Parameter {
   return { keys, name, distribution, ...(condition !== undefined && { condition }) };
 }
 
-/** What the parameter sets where it has `value`; complaints point to where the value stands, or the bounds that it lies between. */
+/**
+ * The keys that the parameter sets to `value`. Diagnostics point to the value as written, or to the
+ * parameter if the value lies between bounds.
+ */
 export function assignmentsOf(
   { keys, keyPlace, node, written }: LocatedParameter,
   value: Value,
@@ -85,7 +86,7 @@ function writtenValues(
   return (['low', 'high'] as const).map(bound => ({ value: parameter[bound], node: at(bound) }));
 }
 
-/** The values of a list are those of `written`, whose paths are absolute. */
+/** @param written with absolute paths */
 function distributionOf(parameter: GivenParameter, written: readonly WrittenValue[]): Distribution {
   if (isList(parameter) || 'values' in parameter)
     return { kind: 'choice', values: written.map(({ value }) => value) };
@@ -109,7 +110,7 @@ function conditionOf(parameter: Node): Parameter['condition'] {
   return { name, values: values.map(one => absoluteValue(one, name.split(','))) };
 }
 
-/** The points of `exclude`, with the values as parameters have them. */
+/** The points of `exclude`, with absolute paths as in the parameters. */
 export function exclusionsOf(tree: MapNode): readonly Point[] {
   const list = nodeAt(tree, ['exclude'])?.value;
   const items = list?.kind === 'list' ? list.items : [];
@@ -132,11 +133,37 @@ export function nameOf(written: string): string {
     .join(',');
 }
 
+/**
+ * Each parameter after the one that its condition names, otherwise in the order of the file. A
+ * condition on an unknown name, which is reported elsewhere, counts as none.
+ */
+export function inOrder(parameters: readonly LocatedParameter[]): {
+  readonly parameters: readonly LocatedParameter[];
+  /** Parameters whose conditions depend on themselves, or on one that does. */
+  readonly circular: readonly LocatedParameter[];
+} {
+  const names = new Set(parameters.map(({ name }) => name));
+  const ordered = new Map<string, LocatedParameter>();
+  let left = parameters;
+  for (;;) {
+    // taking the first keeps the order of the file as far as conditions allow
+    const next = left.find(
+      ({ condition }) => condition === undefined || !names.has(condition.name) || ordered.has(condition.name),
+    );
+    if (next === undefined) return { parameters: [...ordered.values()], circular: left };
+    ordered.set(next.name, next);
+    left = left.filter(parameter => parameter !== next);
+  }
+}
+
 function isList<T>(value: T | readonly T[] | GivenParameter): value is readonly T[] {
   return Array.isArray(value);
 }
 
-/** A value whose paths start at the folder of the file that states them, since a trial starts elsewhere. */
+/**
+ * Resolves paths against the directory of the file that contains them, since a trial starts
+ * elsewhere.
+ */
 function absoluteValue(node: Node, keys: readonly string[]): Value {
   if (keys.length > 1 && node.kind === 'list')
     return node.items.map((item, i) => absoluteValue(item, [keys[i] ?? '']));

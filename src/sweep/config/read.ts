@@ -1,36 +1,60 @@
-/** A sweep file as a tree, with what flags say in its place. */
+/** Reads a sweep file as a tree, with the values of flags merged in. */
 import { dirname, resolve } from 'node:path';
+import { objectText } from '../../config/load.js';
+import { validateAgainst } from '../../config/schema/schema.js';
+import { sweepSchema } from '../../config/schema/walk.js';
+import { explainSchemaErrors } from '../../config/wording/schema-errors.js';
+import { Locator } from '../../config/yaml/locator.js';
 import { parseConfig, parseText } from '../../config/yaml/parse.js';
 import { type Place, positionOf, readSource, SourceText } from '../../config/yaml/source.js';
-import type { MapNode, Node } from '../../config/yaml/tree.js';
+import { type MapNode, type Node, toPlain } from '../../config/yaml/tree.js';
 import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
-import type { SweepText } from './load.js';
+import type { Pruner } from '../plan.js';
+import { checkPruner } from './plan-checks.js';
+import { settingsOf } from './settings.js';
 
-/** What flags say, as text; each wins over what the sweep says. */
+/** A sweep that has been read but not checked. */
+export interface SweepText {
+  /** As the user named it; diagnostics about it come first. */
+  readonly file: string;
+  readonly tree: MapNode;
+  readonly givenYaml: string | null;
+  /** Arguments `key.path=value` for every config. */
+  readonly set: readonly string[];
+  /** Problems of single nodes, which are broken in the tree. */
+  readonly problems: readonly Diagnostic[];
+}
+
+/** The values of flags as text. Each overrides the sweep file. */
 export interface SweepFlags {
-  /** `METRIC:GOAL`, the goal being `min` or `max`. */
+  /** `METRIC:min` or `METRIC:max`. */
   readonly objective?: string;
   readonly method?: string;
   readonly trials?: string;
   readonly time?: string;
   readonly target?: string;
-  /** With commas between. */
+  /** Separated by commas. */
   readonly seeds?: string;
   readonly pruner?: string;
   readonly parallel?: string;
 }
 
-/** @throws UserError (exit 2) where the file is no YAML mapping */
-export function readSweep(file: string, set: readonly string[], flags: SweepFlags): SweepText {
-  const path = resolve(file);
-  const source = readSource(file, path, dirname(path));
+/**
+ * @param sweep the path of a file, or its content as an object
+ * @throws UserError (exit 2) if the file is not a YAML mapping
+ */
+export function readSweep(sweep: string | object, set: readonly string[], flags: SweepFlags): SweepText {
+  const source =
+    typeof sweep === 'string'
+      ? readSource(sweep, resolve(sweep), dirname(resolve(sweep)))
+      : objectText(sweep);
   const { root, problems } = parseConfig(source);
   if (root === undefined || problems.length > 0) throw usageError(...problems);
-  return { file, ...withFlags(root, flags), givenYaml: source.text, set };
+  return { file: source.file, ...withFlags(root, flags), givenYaml: source.text, set };
 }
 
-/** Keys that a config can't have: a file with one is a sweep. */
-const MARKS: readonly string[] = [
+/** Keys that only sweeps have. */
+const SWEEP_KEYS: readonly string[] = [
   'base',
   'variants',
   'parameters',
@@ -41,22 +65,22 @@ const MARKS: readonly string[] = [
   'seeds',
 ];
 
-/** Whether the file at `path` is a sweep and no config; true where it is neither, for a sweep may be what it was to be. */
+/**
+ * Whether a file is a sweep rather than a config; true if it is neither, since it may be a broken
+ * sweep.
+ */
 export function isSweepFile(file: string): boolean {
   const path = resolve(file);
   const { root } = parseConfig(readSource(file, path, dirname(path)));
   if (root === undefined) return true;
   return (
-    MARKS.some(key => root.entries.has(key)) ||
+    SWEEP_KEYS.some(key => root.entries.has(key)) ||
     !['dataset', 'model', 'extends'].some(key => root.entries.has(key))
   );
 }
 
-/** What was read: a node that could not be is broken, and among the problems. */
-export type ReadTree = Pick<SweepText, 'tree' | 'problems'>;
-
-/** The tree with what flags say in the place of what it says. */
-export function withFlags(tree: MapNode, flags: SweepFlags): ReadTree {
+/** The tree with the values of flags in place of its own. */
+export function withFlags(tree: MapNode, flags: SweepFlags): Pick<SweepText, 'tree' | 'problems'> {
   const problems: Diagnostic[] = [];
   const changed = new Map(tree.entries);
   const put = (key: string, value: Node | undefined): void => {
@@ -87,7 +111,10 @@ export function withFlags(tree: MapNode, flags: SweepFlags): ReadTree {
   return { tree: { ...tree, entries: changed }, problems };
 }
 
-/** What `read` gives; a broken node where it throws, of which `problems` tell then. */
+/**
+ * The node that `read` returns; if it throws, a broken node, with its diagnostics added to
+ * `problems`.
+ */
 export function orBroken(place: Place, problems: Diagnostic[], read: () => Node): Node {
   try {
     return read();
@@ -102,8 +129,8 @@ function flagSource(name: string, text: string): SourceText {
   return new SourceText(`--${name}`, text, resolve('.'));
 }
 
-/** A flag's value as YAML, so that the schema judges it as it would in a file. */
-export function flagNode(name: string, text: string): Node {
+/** A flag's value as YAML, so that the schema applies to it as in a file. */
+function flagNode(name: string, text: string): Node {
   const source = flagSource(name, text);
   if (text.trim() === '') {
     const problem = { code: 'sweep/flag', message: 'the value is missing', ...positionOf(source.place(0)) };
@@ -128,7 +155,7 @@ function objectiveNode(text: string): Node {
   if (goal === undefined || colon === 0) {
     throw usageError({
       code: 'sweep/objective',
-      message: 'an objective is a metric and its goal',
+      message: 'an objective needs a metric and a goal',
       ...positionOf(source.place(0, text.length)),
       expected: 'METRIC:min or METRIC:max, such as test.accuracy:max',
       got: text,
@@ -138,12 +165,31 @@ function objectiveNode(text: string): Node {
   return mapping({ metric, goal: scalar(goal, source, colon + 1, text.length) }, source);
 }
 
-/** A scalar that stands for a piece of a source. */
+/**
+ * A pruner given by a flag alone, as a sweep file would contain it.
+ * @param flag name of the flag, without hyphens
+ * @param text such as `asha` or `{ kind: asha, reduction_factor: 3 }`
+ * @param epochs of a trial that is not pruned
+ * @throws UserError (exit 2) if it is not a pruner, or cannot judge a trial before its last epoch
+ */
+export function prunerOf(flag: string, text: string, epochs: number): Pruner {
+  const tree = mapping({ pruner: flagNode(flag, text) }, flagSource(flag, text));
+  // the keys that a sweep requires are missing here
+  const errors = validateAgainst('sweep', toPlain(tree)).filter(({ instancePath }) => instancePath !== '');
+  const problems = explainSchemaErrors(errors, tree, sweepSchema());
+  if (problems.length > 0) throw usageError(...problems);
+  const { pruner } = settingsOf(tree);
+  const unfit = checkPruner(pruner, epochs, new Locator(tree), false);
+  if (unfit.length > 0) throw usageError(...unfit);
+  return pruner;
+}
+
+/** A scalar for a part of a source. */
 export function scalar(value: string | number, source: SourceText, start: number, end: number): Node {
   return { kind: 'scalar', value, written: String(value), place: source.place(start, end) };
 }
 
-/** A mapping of such; its keys stand where the values do. */
+/** A mapping of such scalars; the places of its keys are those of the values. */
 export function mapping(values: Readonly<Record<string, Node>>, source: SourceText): MapNode {
   const entries = Object.entries(values).map(([key, value]) => [key, { key: value.place, value }] as const);
   return { kind: 'map', entries: new Map(entries), place: source.place(0, source.text.length) };

@@ -1,10 +1,10 @@
-/** What a sweep says, as it stands after its schema: every default that depends on nothing filled in. */
+/** The type of a sweep file that is valid against the schema, with constant defaults filled in. */
 import { fillSweepDefaults } from '../../config/merge/defaults.js';
 import { type MapNode, toPlain } from '../../config/yaml/tree.js';
 import type { Method, Objective, Pruner, SweepPlan } from '../plan.js';
 import type { Value } from '../space.js';
 
-/** A parameter as it is written; its fields are those of its kind. */
+/** A parameter as written. */
 export type GivenParameter =
   | readonly Value[]
   | {
@@ -31,7 +31,7 @@ export type GivenParameter =
       readonly when?: GivenCondition;
     };
 
-/** One name; a value of it, or a list of values. */
+/** One parameter's name with a value of it, or a list of values. */
 export type GivenCondition = Readonly<Record<string, Value>>;
 
 export interface SweepSettings
@@ -63,14 +63,14 @@ export function settingsOf(tree: MapNode): SweepSettings {
   }) as SweepSettings;
 }
 
-/** A word is short for the mapping with this kind alone. */
+/** A word is short for the mapping with only this kind. */
 function asMapping(given: unknown): unknown {
   return typeof given === 'string' ? { kind: given } : given;
 }
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** Seconds of a number or of a time such as `10m`; null where there is none. */
+/** Seconds of a number or of a duration such as `10m`; null if undefined. */
 export function secondsOf(time: number | string | undefined): number | null {
   if (time === undefined) return null;
   if (typeof time === 'number') return time;

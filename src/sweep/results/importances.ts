@@ -3,7 +3,10 @@ import type { SweepPlan } from '../plan.js';
 import { type Importance, importance } from '../search/importance.js';
 import type { TrialRow } from './trials.js';
 
-/** Of more, as many evenly among them: their shares are about the same, and found in no time that anyone waits. */
+/**
+ * Of more, as many evenly among them: their shares are about the same, and found in no time that
+ * anyone waits.
+ */
 const MAX_TRIALS = 300;
 
 /**
@@ -18,7 +21,8 @@ const MIN_TRIALS_PER_PARAMETER = 10;
  * of epochs, or if all values are equal.
  */
 export function importanceOf(plan: SweepPlan, rows: readonly TrialRow[]): readonly Importance[] | null {
-  // values after different numbers of epochs are different measures: the number that most trials have seen
+  // values after different numbers of epochs are different measures: the number that most trials
+  // have seen
   const byEpochs = new Map<number, TrialRow[]>();
   for (const row of rows) {
     if (row.value === null) continue;

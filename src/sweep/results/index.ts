@@ -1,4 +1,6 @@
-/** Reading sweeps back: what became of their trials, as tables, as a summary, as the best config. */
+/**
+ * Reading sweeps back: what became of their trials, as tables, as a summary, as the best config.
+ */
 export { beatsBaseline, objectiveBaseline } from './baseline.js';
 export { sweepCautions } from './cautions.js';
 export { epochValues } from './history.js';

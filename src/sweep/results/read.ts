@@ -21,7 +21,10 @@ export interface SweepResults {
   readonly damage: readonly string[];
 }
 
-/** A damaged journal is read as far as it is whole, and its damage told. Throws UserError: exit 2 where `path` is no sweep, exit 5 where its plan is damaged. */
+/**
+ * A damaged journal is read as far as it is whole, and its damage told. Throws UserError: exit 2
+ * where `path` is no sweep, exit 5 where its plan is damaged.
+ */
 export function readSweepResults(path: string): SweepResults {
   const directory = SweepDirectory.open(path);
   const plan = directory.readPlan();

@@ -60,7 +60,10 @@ function textTable(table: Table, width: number): string {
   return lines.map(line => `${line}\n`).join('');
 }
 
-/** Takes from the widest column until all fit; below some letters a column says nothing, and the line gets longer. */
+/**
+ * Takes from the widest column until all fit; below some letters a column says nothing, and the
+ * line gets longer.
+ */
 function fit(widths: readonly number[], room: number): readonly number[] {
   const fitted = [...widths];
   const total = (): number => fitted.reduce((sum, one) => sum + one, GAP.length * (fitted.length - 1));
@@ -93,7 +96,10 @@ function csvTable({ columns, rows }: Table): string {
   return lines.map(line => `${line.map(cell => quoted(String(cell))).join(',')}\n`).join('');
 }
 
-/** What a spreadsheet would take for a formula gets an apostrophe before it, as OWASP advises ("CSV Injection"). */
+/**
+ * What a spreadsheet would take for a formula gets an apostrophe before it, as OWASP advises ("CSV
+ * Injection").
+ */
 function guarded(text: string): string {
   return /^[=+@\t\r-]/.test(text) && !/^-(inf|[\d.]+)$/.test(text) ? `'${text}` : text;
 }

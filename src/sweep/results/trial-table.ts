@@ -1,7 +1,6 @@
 /** Trials as a table: what they reached, and of what was set only what differs between them. */
-import { describeValue } from '../config/complaints.js';
 import type { SweepPlan } from '../plan.js';
-import { canonical, type Value } from '../space.js';
+import { canonical, describeValue, type Value } from '../space.js';
 import type { Cell, Column, Table } from './table.js';
 import type { TrialRow } from './trials.js';
 
@@ -9,7 +8,10 @@ interface Field extends Column {
   of(row: TrialRow): Cell;
 }
 
-/** The rows in the order given. `changed`: of the parameters only those that differ between these rows. */
+/**
+ * The rows in the order given. `changed`: of the parameters only those that differ between these
+ * rows.
+ */
 export function trialTable(
   plan: SweepPlan,
   rows: readonly TrialRow[],

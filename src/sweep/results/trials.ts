@@ -24,7 +24,10 @@ export interface TrialRow {
   readonly rung: number;
   /** That it trained until then: fewer if it diverged or ended early, the most of its seeds. */
   readonly epochs: number;
-  /** Mean of the objective over the seeds at the last measurement; null where there is none or it is not finite. */
+  /**
+   * Mean of the objective over the seeds at the last measurement; null where there is none or it is
+   * not finite.
+   */
   readonly value: number | null;
   /** Sample standard deviation over the seeds; null for one. */
   readonly spread: number | null;
@@ -55,7 +58,10 @@ export interface SweepRecords {
   readonly running: readonly { readonly trial: number; readonly seed: number; readonly to: number }[];
 }
 
-/** The winner; as long as none is decided, by the same rule: among the trials that saw the most epochs the best value, of equal ones the oldest. */
+/**
+ * The winner; as long as none is decided, by the same rule: among the trials that saw the most
+ * epochs the best value, of equal ones the oldest.
+ */
 export function bestRow(
   plan: Pick<SweepPlan, 'objective'>,
   { rows, winner }: Pick<SweepRecords, 'rows' | 'winner'>,
@@ -64,7 +70,10 @@ export function bestRow(
   return decided ?? ranked(plan, rows).find(({ value, state }) => value !== null && state !== 'failed');
 }
 
-/** The best of those trials whose value is better than that of `best`, though they saw fewer epochs: what the rule above passes over. */
+/**
+ * The best of those trials whose value is better than that of `best`, though they saw fewer epochs:
+ * what the rule above passes over.
+ */
 export function betterEarlier(
   { objective }: Pick<SweepPlan, 'objective'>,
   rows: readonly TrialRow[],
@@ -80,7 +89,10 @@ export function betterEarlier(
   return better.row === best ? undefined : better.row;
 }
 
-/** Best first: more epochs before fewer, since fewer are another measure; then by value; those without one last. */
+/**
+ * Best first: more epochs before fewer, since fewer are another measure; then by value; those
+ * without one last.
+ */
 export function ranked({ objective }: Pick<SweepPlan, 'objective'>, rows: readonly TrialRow[]): TrialRow[] {
   const sign = objective.goal === 'maximize' ? -1 : 1;
   const rank = ({ value, rung, epochs, trial }: TrialRow): readonly number[] =>

@@ -10,8 +10,9 @@ export interface Trouble {
 }
 
 /**
- * A failed trial where `on_trial_error` is `stop` (exit 1), and that no trial has a value of the objective: exit 4 where all diverged, else
- * exit 1. A sweep in which one trial has a value is done, whatever became of the others. Undefined also as long as it is not decided.
+ * A failed trial where `on_trial_error` is `stop` (exit 1), and that no trial has a value of the
+ * objective: exit 4 where all diverged, else exit 1. A sweep in which one trial has a value is
+ * done, whatever became of the others. Undefined also as long as it is not decided.
  */
 export function troubleOf({ rows, reason, winner }: SweepRecords): Trouble | undefined {
   if (reason === 'trial_error') {

@@ -1,9 +1,9 @@
 /** What stays of a sweep besides its trials: `trials.csv`, `summary.json` and `best.yaml`. */
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import { counted } from '../../util/words.js';
-import { describePoint } from '../config/complaints.js';
 import type { SweepPlan } from '../plan.js';
 import type { Importance } from '../search/importance.js';
+import { describePoint } from '../space.js';
 import type { SweepDirectory } from '../sweep-directory.js';
 import { baseOf, overridesOf } from '../trial-runs.js';
 import { type ObjectiveBaseline, objectiveBaseline } from './baseline.js';
@@ -21,7 +21,10 @@ import {
   type TrialState,
 } from './trials.js';
 
-/** Writes them from the journal as it stands; the same journal gives the same files. Gives what it read. */
+/**
+ * Writes them from the journal as it stands; the same journal gives the same files. Gives what it
+ * read.
+ */
 export function writeResults(directory: SweepDirectory): SweepResults {
   const results = readSweepResults(directory.path);
   const { plan, records } = results;
@@ -33,7 +36,9 @@ export function writeResults(directory: SweepDirectory): SweepResults {
   return results;
 }
 
-/** The config of a trial's first seed, runnable as it is, with a head that says where it comes from. */
+/**
+ * The config of a trial's first seed, runnable as it is, with a head that says where it comes from.
+ */
 function bestYaml(
   plan: SweepPlan,
   directory: SweepDirectory,

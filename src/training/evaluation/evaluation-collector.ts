@@ -1,7 +1,7 @@
 /** What an evaluation saw of a split, gathered while it runs: the content of `evaluation.json`. */
 
 import { lossFacts, type Task, targetSize } from '../../config/index.js';
-import type { Dataset, SplitName } from '../../data/index.js';
+import type { Dataset, Split, SplitName } from '../../data/index.js';
 import type {
   ClassEvaluation,
   LabelEvaluation,
@@ -155,7 +155,9 @@ class ValueCollector implements EvaluationCollector {
   private readonly error = meanOf(valuesMeans.mean_absolute_error);
   private readonly worst = new Worst<WorstValue>(MAX_WORST);
   private readonly sample: ValuePair[] = [];
+  /** By their place among the predictions that count. */
   private readonly wanted: ReadonlySet<number>;
+  private counted = 0;
   private readonly errors: Errors;
   /** Numbers of a target. */
   private readonly size: number;
@@ -167,12 +169,11 @@ class ValueCollector implements EvaluationCollector {
   ) {
     this.size = targetSize(run.loss, run.spec.outputSize);
     this.errors = new Errors(this.size);
-    this.wanted = spread(dataset[split]?.count ?? 0, MAX_PAIRS);
+    this.wanted = spread(countedPredictions(dataset[split]), MAX_PAIRS);
   }
 
   add(sequence: PredictedSequence): void {
-    const { index, predictions } = sequence;
-    for (const prediction of predictions) {
+    for (const prediction of sequence.predictions) {
       if (!prediction.counts) continue;
       const { point, target } = prediction;
       const error = valuesMeans.mean_absolute_error(prediction);
@@ -180,7 +181,7 @@ class ValueCollector implements EvaluationCollector {
       this.errors.add(prediction);
       const place = placeOf(this.run, sequence, prediction);
       this.worst.offer(error, () => ({ ...place, ...worstValue(prediction) }));
-      if (!this.wanted.has(index)) continue;
+      if (!this.wanted.has(this.counted++)) continue;
       const plotted = (values: Numbers) =>
         this.size === 1 ? values[0] : [...values.subarray(0, MAX_PLOTTED)];
       this.sample.push({ ...place, target: plotted(target), prediction: plotted(point) });
@@ -197,6 +198,22 @@ class ValueCollector implements EvaluationCollector {
       sample: this.sample,
     };
   }
+}
+
+/** Predictions of values whose target is known. */
+function countedPredictions(split: Split | undefined): number {
+  if (split?.targets.kind !== 'value') return 0;
+  const { targets, count, lengths } = split;
+  const { values, size, perStep = false } = targets;
+  const predictions = values.length / size / count;
+  let counted = 0;
+  for (let index = 0; index < count; index++) {
+    const steps = perStep ? (lengths?.[index] ?? predictions) : 1;
+    for (let step = 0; step < steps; step++) {
+      if (!Number.isNaN(values[(index * predictions + step) * size])) counted++;
+    }
+  }
+  return counted;
 }
 
 /** What is not defined is left out. */

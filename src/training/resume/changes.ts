@@ -4,7 +4,7 @@
  */
 
 import { dependsOnLength, type LoadedExperiment } from '../../config/index.js';
-import { configDifferences } from '../../config/merge/diff.js';
+import { configDifferences } from '../../config/wording/explain.js';
 import type { Json } from '../../experiment/files/json.js';
 import type { Manifest, ManifestChange } from '../../experiment/manifest.js';
 import { type Diagnostic, usageError } from '../../util/errors.js';
@@ -12,6 +12,8 @@ import { type Diagnostic, usageError } from '../../util/errors.js';
 export type Change = Pick<ManifestChange, 'key' | 'from' | 'to'>;
 
 export const LOG_EVERY = 'training.log_every';
+
+const WIDTH = 'width';
 
 /**
  * Keys, whole or as the beginning of longer ones, that name, watch, judge or prolong a run, and
@@ -31,6 +33,7 @@ const SAFE = [
   'training.early_stopping.min_delta',
   'training.max_skipped_batches',
   'training.eval_batch_size',
+  WIDTH,
 ];
 
 /** Keys, likewise, that say how long a run trains. */
@@ -41,18 +44,18 @@ const LENGTH = ['training.num_epochs', 'training.max_steps'];
  * a key is the one that counts.
  */
 const IMPOSSIBLE: Readonly<Record<string, string>> = {
-  name: 'its directory and all that is in it have that name',
-  seed: 'its initialisation and the order of its batches are what the first seed made; another would only be recorded',
-  'model.init_from': 'weights are read only where a run begins',
-  'dataset.validation': 'its best checkpoint and its decisions are by this validation split',
-  'dataset.validation_arrays': 'its best checkpoint and its decisions are by this validation split',
-  'dataset.normalize': 'its weights are those for data of this scaling',
-  'dataset.level': 'its weights are those of this vocabulary',
-  'dataset.sequence_length': 'its batches are of this length',
-  'dataset.min_count': 'its weights are those of this vocabulary',
-  model: 'its checkpoints are of this model',
-  loss: 'its model is of this loss',
-  'optimizer.kind': 'its checkpoints have no state of another optimizer',
+  name: 'the run directory is named after it',
+  seed: 'the weights were initialized and the batches ordered with the first seed',
+  'model.init_from': 'initial weights are read only at the start of a run',
+  'dataset.validation': 'its best checkpoint was selected on this validation split',
+  'dataset.validation_arrays': 'its best checkpoint was selected on this validation split',
+  'dataset.normalize': 'its weights were trained on data with this scaling',
+  'dataset.level': 'its weights were trained with this vocabulary',
+  'dataset.sequence_length': 'its batches have this length',
+  'dataset.min_count': 'its weights were trained with this vocabulary',
+  model: 'its checkpoints belong to this model',
+  loss: 'its model was built for this loss',
+  'optimizer.kind': 'its checkpoints have no state for another optimizer',
 };
 
 /** `unsafe`: it alters results, and is recorded where it is allowed by name. */
@@ -79,6 +82,13 @@ export function configChanges(before: LoadedExperiment, after: LoadedExperiment)
   }));
   // a run whose config does not state it keeps the interval that it began with
   return changes.filter(({ key, to }) => key !== LOG_EVERY || to !== null);
+}
+
+/** The vector width of webasm, which changes no result but is worth knowing. */
+export function widthChanges({ backend, changes = [] }: Manifest, now: Manifest['backend']): Change[] {
+  const from = changes.findLast(({ key }) => key === WIDTH)?.to ?? backend.width ?? null;
+  const to = now.width ?? null;
+  return from === null || to === null || from === to ? [] : [{ key: WIDTH, from, to }];
 }
 
 /** What else decides the bytes of a result. */
@@ -166,29 +176,29 @@ function classified(
   const { key } = change;
   const was = JSON.stringify(change.from);
   const why = changesRates(change, loaded)
-    ? `, since the rates of \`optimizer.schedule\` depend on the planned length`
+    ? `: the learning rates of \`optimizer.schedule\` depend on the planned length`
     : '';
   switch (kindOf(change, loaded)) {
     case 'impossible':
       return {
         code: 'resume/impossible',
-        message: `\`${key}\` cannot change in a run that has begun: ${reasonAgainst(change)}`,
+        message: `\`${key}\` cannot change after a run has started: ${reasonAgainst(change)}`,
         expected: `${was}, or a new run`,
       };
     case 'safe':
       return {
         code: 'resume/safe',
-        message: `\`${key}\` may change (it was ${was}): that alters no result up to the end that the run had`,
+        message: `\`${key}\` may change (was ${was}): results up to the previous end stay the same`,
       };
     case 'unsafe':
       if (covers(allowed, key))
         return {
           code: 'resume/allowed',
-          message: `\`${key}\` is allowed to change (it was ${was}), and that alters the results${why}`,
+          message: `\`${key}\` is allowed to change (was ${was}); results will differ${why}`,
         };
       return {
         code: 'resume/changed',
-        message: `\`${key}\` is not what the run began with, and it alters the results${why}`,
+        message: `\`${key}\` differs from the start of the run, so results would differ${why}`,
         expected: `${was}, or ${instead ?? `--allow-change ${key} to go on with what is given`}`,
       };
   }
@@ -196,12 +206,10 @@ function classified(
 
 /** Why no run can make this change; undefined where one can. */
 function reasonAgainst({ key, from, to }: Change): string | undefined {
-  if (key === 'optimizer.momentum' && from === 0 && to !== null)
-    return 'its checkpoints have no state of momentum';
+  if (key === 'optimizer.momentum' && from === 0 && to !== null) return 'its checkpoints have no momentum';
   if (['optimizer.amsgrad', 'optimizer.centered'].includes(key) && to === true)
-    return 'its checkpoints have no state of it';
-  if (key.startsWith('training.average') && from === null)
-    return 'its checkpoints have no average of the weights';
+    return 'its checkpoints have no state for it';
+  if (key.startsWith('training.average') && from === null) return 'its checkpoints have no averaged weights';
   const [, reason] = Object.entries(IMPOSSIBLE).find(([one]) => covers([one], key)) ?? [];
   return reason;
 }
@@ -213,7 +221,7 @@ function covers(keys: readonly string[], key: string): boolean {
 function nothingChanged(key: string, changes: readonly Change[]): Diagnostic {
   return {
     code: 'resume/not-changed',
-    message: `nothing of the name ${key} has changed`,
+    message: `${key} has not changed`,
     file: '--allow-change',
     expected:
       changes.length > 0 ? `one of ${changes.map(change => change.key).join(', ')}` : 'no change to allow',

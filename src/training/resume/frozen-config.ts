@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import { withFile } from '../../experiment/files/opened-file.js';
 import { isAbsent } from '../../experiment/files/unreadable.js';
+import { versions } from '../../experiment/machine.js';
 import type { Manifest } from '../../experiment/manifest.js';
 import type { RunDirectory } from '../../experiment/run-directory.js';
 import { damagedError } from '../../util/errors.js';
@@ -24,11 +25,17 @@ export function frozenConfig(directory: RunDirectory, manifest: Manifest): Loade
   if (frozen.hash === manifest.config_hash) return frozen;
   throw damagedError({
     code: 'resume/config-edited',
-    message: 'this file was edited since the run began, and it is what the run goes by',
+    message: `this file was edited after the run started${byOther(manifest)}`,
     file: resolvedConfig,
-    expected: `it as it was (\`config show ${manifest.config_files.at(-1)}\` prints it, with each --set of the run; hash ${manifest.config_hash}); a change is given by \`resume --set KEY=VALUE\``,
+    expected: `the original file (\`config show ${manifest.config_files.at(-1)}\` prints it, with each --set of the run; hash ${manifest.config_hash}); to change a key, use \`resume --set KEY=VALUE\``,
     got: `hash ${frozen.hash}`,
   });
+}
+
+/** Another version may have other defaults, which change the meaning of the same file. */
+function byOther({ versions: { cellrun: then } }: Manifest): string {
+  const { cellrun: now } = versions();
+  return then === now ? '' : `, or cellrun ${now} reads it differently from ${then}, which wrote it`;
 }
 
 /** SHA-256 (hex) of the config as given. */

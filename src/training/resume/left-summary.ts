@@ -39,7 +39,7 @@ export function leftSummary(
     const { summary: path } = directory.files;
     return {
       summary: undefined,
-      problem: `${error.message}; it is set aside, and with it the times of the process that wrote it`,
+      problem: `${error.message}; it is renamed, and the times of its process are lost`,
       setAside: () => {
         refuseUnlessOwned(path);
         withFileErrors(path, () => renameSync(path, `${path}.damaged`));

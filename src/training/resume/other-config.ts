@@ -34,12 +34,13 @@ const isOutsideHash = ({ key }: Change): boolean => /^(checkpoint|gates|training
 function advice(changes: readonly Change[], loaded: LoadedExperiment): string {
   const kinds = changes.map(change => kindOf(change, loaded));
   if (kinds.includes('impossible'))
-    return 'it cannot go on with this one, which needs a directory of its own';
+    return 'it cannot continue with this config, which needs a directory of its own';
   const settable = changes.every(({ to }) => to !== null && typeof to !== 'object');
-  if (!settable) return 'it goes on with its own by `resume`; this one needs a directory of its own';
+  if (!settable)
+    return '`resume` continues the run with its own config; this config needs a directory of its own';
   const set = changes.map(({ key, to }) => `--set ${key}=${String(to)}`);
   const allow = changes.flatMap(change =>
     kindOf(change, loaded) === 'unsafe' ? [`--allow-change ${change.key}`] : [],
   );
-  return `\`resume ${[...set, ...allow].join(' ')}\` goes on with what has changed`;
+  return `\`resume ${[...set, ...allow].join(' ')}\` resumes the run with the changes`;
 }

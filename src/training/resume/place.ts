@@ -72,7 +72,7 @@ function refusal(problems: readonly Diagnostic[], changes: readonly Change[]): U
   return usageError({
     ...first,
     code: 'resume/unfit',
-    message: `the run cannot go on from its checkpoint with what is to change (${changes.map(inWords).join('; ')}): ${first.message}`,
+    message: `the run cannot resume from its checkpoint with these changes (${changes.map(inWords).join('; ')}): ${first.message}`,
   });
 }
 
@@ -82,7 +82,7 @@ function checkNothingLost({ files }: RunDirectory): void {
     return;
   throw damagedError({
     code: 'resume/checkpoints-lost',
-    message: 'the log tells of checkpoints, but there is none: put one back, or start the run anew',
+    message: 'the log records checkpoints, but none exists: restore one, or start a new run',
     file: files.checkpoints,
   });
 }
@@ -98,7 +98,7 @@ export function checkUse(saved: SavedState | undefined, { loaded, session, chang
   if (position.step < endOf(position, loaded, session)) return;
   throw usageError({
     code: 'resume/nothing-left',
-    message: `the run has made all of its ${counted(position.step, 'step')}, so that a change of \`${change.key}\` would have no effect`,
+    message: `the run has completed all of its ${counted(position.step, 'step')}, so changing \`${change.key}\` has no effect`,
     expected: 'more steps as well: --set training.num_epochs=N or training.max_steps=N; or a new run',
   });
 }
@@ -113,10 +113,10 @@ function checkEnd({ position }: SavedState, loaded: LoadedExperiment, session: S
   const end = endOf(position, loaded, session);
   if (position.step <= end) return;
   const decides = end === training.max_steps ? 'max_steps' : 'num_epochs';
-  const message = `the run has made ${counted(position.step, 'step')} and is to end after ${end}`;
+  const message = `the run has completed ${counted(position.step, 'step')}, but the new config ends after ${end}`;
   throw usageError(
     loaded.locator.atValue(['training', decides], 'resume/past-end', message, {
-      expected: 'training.num_epochs and training.max_steps that reach at least as far',
+      expected: 'larger training.num_epochs or training.max_steps',
       got: `num_epochs ${training.num_epochs}, max_steps ${training.max_steps ?? 'not set'}`,
     }),
   );

@@ -3,6 +3,7 @@
  * had.
  */
 import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import type { BackendRequest } from '../../engine/backend.js';
 import type { Width } from '../../engine/simd/target.js';
@@ -11,11 +12,13 @@ import {
   CheckpointProof,
   FOREIGN,
   foreignStepHash,
+  otherMetric,
   ownStepHashes,
   refuseForeign,
   type SavedCheckpoint,
 } from '../../experiment/checkpoints/identity.js';
 import { latestCheckpoint } from '../../experiment/checkpoints/latest.js';
+import { isAbsent } from '../../experiment/files/unreadable.js';
 import { whileLocked } from '../../experiment/locks/run-lock.js';
 import {
   type CutLog,
@@ -52,6 +55,7 @@ import {
   LOG_EVERY,
   machineChanges,
   refuseImpossible,
+  widthChanges,
 } from './changes.js';
 import { configFolder, frozenConfig, isGivenConfigEdited } from './frozen-config.js';
 import { leftSummary } from './left-summary.js';
@@ -126,15 +130,16 @@ async function resumeLocked(
   const asksNothing = alters.length === 0 && options.allowChange.length === 0;
   const complete = asksNothing ? completeResult(directory, left.summary) : undefined;
   if (complete) {
-    refuseForeign(
-      readableCheckpoints(directory),
-      ownStepHashes(manifest, manifest.step_hash ?? before.stepHash),
-    );
-    return complete;
+    const saved = readableCheckpoints(directory);
+    refuseForeign(saved, ownStepHashes(manifest, manifest.step_hash ?? before.stepHash));
+    if (!contradicts(saved, complete.summary, manifest)) {
+      tellMissing(directory, complete.summary, options, observer);
+      return complete;
+    }
   }
   const { checkpoint, whole, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
   const foreign = foreignChange(directory, manifest, before, { whole, checkpoint, ...options });
-  const changes = [...alters, ...foreign];
+  const changes = [...alters, ...foreign, ...widthChanges(manifest, runsOn)];
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
   // before a user is asked to allow what cannot be
   const wanted = { loaded, session, changes };
@@ -219,6 +224,33 @@ function completeResult(directory: RunDirectory, summary: Summary | undefined): 
   return { exitCode: summary.exit_code as ExitCode, summary: { ...summary, directory: directory.path } };
 }
 
+/**
+ * Whether the weights that the run ended with were measured otherwise than its summary says. Those
+ * that were taken over by name measured something else before.
+ */
+function contradicts(saved: readonly SavedCheckpoint[], summary: Summary, { changes }: Manifest): boolean {
+  const end = saved.find(({ step }) => step === (summary.restored?.step ?? summary.steps));
+  if (end === undefined || changes?.some(({ key }) => key === FOREIGN)) return false;
+  return otherMetric(end, summary) !== undefined;
+}
+
+/** Throws exit 5 if `strict` and checkpoints are gone that the summary of a complete run names. */
+function tellMissing(
+  directory: RunDirectory,
+  { checkpoints }: Summary,
+  { strict }: ResumeOptions,
+  observer: RunObserver,
+): void {
+  const missing = [...new Set(Object.values(checkpoints))].flatMap(name => {
+    const file = name === null ? undefined : join(directory.path, name);
+    return file === undefined || !isAbsent(file) ? [] : [file];
+  });
+  if (missing.length === 0) return;
+  const message = 'the run is complete, but this checkpoint of it is gone';
+  if (strict) throw damagedError(...missing.map(file => ({ code: 'checkpoint/gone', message, file })));
+  for (const file of missing) observer.warning(`${file}: ${message}`);
+}
+
 /** Of a run that is complete, whose result no damaged checkpoint changes. */
 function readableCheckpoints({ files }: RunDirectory): SavedCheckpoint[] {
   try {
@@ -246,9 +278,9 @@ function manifestOf(directory: RunDirectory): Manifest {
   directory.refuseLostManifest();
   throw usageError({
     code: 'resume/not-begun',
-    message: 'this run was stopped before it had written its manifest, so there is nothing to go on with',
+    message: 'this run stopped before it wrote its manifest, so there is nothing to resume',
     file: directory.path,
-    expected: 'its command given again, which loses nothing; config.resolved.yaml here is its config',
+    expected: 'run its command again; its config is config.resolved.yaml in this directory',
   });
 }
 
@@ -269,14 +301,14 @@ function loadConfigs(
 /** The code of what is wrong with the index, which is no checkpoint that could be left out. */
 const INDEX = 'checkpoint/index';
 const EDITED =
-  'config.yaml was edited since the run began and is not read: a run goes by its config.resolved.yaml; changes are given by --set';
+  'config.yaml was edited after the run started and is ignored: a run resumes from config.resolved.yaml; use --set to change a key';
 
 function copySentence(original: string): string {
-  return `this directory is a copy of the run in ${original}: both have its name from now on, and results of their own`;
+  return `this directory is a copy of the run in ${original}: both keep the same run id but will have separate results`;
 }
 
 function lostHistory({ replacedFile }: CutLog): string {
-  const rest = replacedFile === null ? '' : `; what is left of them is in ${replacedFile}`;
+  const rest = replacedFile === null ? '' : `; the remaining ones are in ${replacedFile}`;
   return `log.jsonl has lost records from before the checkpoint${rest}`;
 }
 
@@ -302,7 +334,7 @@ function foreignChange(
   const from = checkpoint && foreignStepHash(checkpoint, own);
   if (from !== undefined && allowChange.includes(FOREIGN))
     return [{ key: FOREIGN, from: manifest.step_hash ?? stepHash, to: from }];
-  refuseForeign(whole, own, `, or --allow-change ${FOREIGN} to go on from it, which is recorded`);
+  refuseForeign(whole, own, `, or --allow-change ${FOREIGN} to resume from it, which the manifest records`);
   // one that was taken over by name has another run's metrics
   if (manifest.changes?.some(({ key }) => key === FOREIGN)) return [];
   const proof = new CheckpointProof(whole);
@@ -315,9 +347,9 @@ function foreignChange(
   throw damagedError(
     ...contradictions.map(({ path, message }) => ({
       code: 'checkpoint/other-metrics',
-      message: `this checkpoint is not the one that the log tells of: ${message}`,
+      message: `this checkpoint contradicts the log: ${message}`,
       file: path,
-      expected: 'the checkpoint of this run, put back from a copy, or none',
+      expected: 'the checkpoint of this run restored from a backup, or no checkpoint',
     })),
   );
 }
@@ -332,7 +364,7 @@ function refuseOtherLog({ event, run_id }: LoggedEvent, manifest: Manifest, file
     code: 'log/foreign',
     message: 'this is the log of another run',
     file,
-    expected: `the log of ${manifest.run_id}, put back from a copy, or none`,
+    expected: `the log of ${manifest.run_id} restored from a backup, or no log`,
     got: `that of ${run_id}`,
   });
 }

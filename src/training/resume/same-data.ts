@@ -39,7 +39,7 @@ function checkScaling({ scaling, columns, digests }: Dataset): void {
     if (index < 0) continue;
     throw damagedError({
       code: 'run/scaling-changed',
-      message: `the scaling of ${columns[part][index].name} in manifest.json is not that of the run's training split`,
+      message: `the scaling of ${columns[part][index].name} in manifest.json does not match the training split`,
       file: digests[0].name,
       expected: scalingWords(then, index),
       got: scalingWords(fitted, index),
@@ -71,7 +71,7 @@ function checkDigests(now: Dataset['digests'], then: Dataset['digests']): void {
   throw damagedError(
     ...changed.map(({ name, sha256, expected }) => ({
       code: 'run/data-changed',
-      message: 'the data are not those that the run was trained and measured on',
+      message: 'the data have changed since the run was trained',
       file: name,
       expected: `SHA-256 ${expected}`,
       got: sha256,

@@ -55,7 +55,7 @@ export function savedState(
   if (!order || !isMetrics(metrics) || !isEpoch(epoch) || !isPartOf(step, skipped) || !isHistory(history)) {
     throw damagedError({
       code: 'checkpoint/no-position',
-      message: 'this checkpoint does not say where its run stood, so the run cannot resume from it',
+      message: 'this checkpoint does not contain the position of its run, so the run cannot resume from it',
       file,
     });
   }

@@ -193,7 +193,8 @@ export class RunEvents {
     this.log.emit({ event: 'warning', code: 'training/skipped', message, ...place });
     this.skips += 1;
     if (this.skips <= TOLD_SKIPS) observer.warning(message);
-    if (this.skips === TOLD_SKIPS + 1) observer.warning('more batches are skipped; log.jsonl has each');
+    if (this.skips === TOLD_SKIPS + 1)
+      observer.warning('more batches are skipped; log.jsonl lists all of them');
   }
 
   /** An evaluation gave what is no number to go by, as `message` tells the reader too. */

@@ -67,8 +67,8 @@ function referenceOf({ experiment, locator }: LoadedExperiment, index: number): 
   if (file === undefined) return undefined;
   if (!existsSync(file))
     throw usageError(
-      locator.atValue(['gates', index, 'baseline'], 'config/gate', `there is no baseline ${file}`, {
-        expected: 'what `review RUN… --pin FILE` has written; the runs to pin are made with --set gates=[]',
+      locator.atValue(['gates', index, 'baseline'], 'config/gate', `baseline ${file} does not exist`, {
+        expected: 'a file written by `review RUN… --pin FILE`; train the runs to pin with --set gates=[]',
       }),
     );
   const { metrics }: Baseline = readBaseline(file);

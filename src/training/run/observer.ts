@@ -1,6 +1,6 @@
 /** What a run tells while it goes on, and what it gives at its end. */
 
-import type { Summary } from '../../experiment/summary.js';
+import type { SplitMetrics, Summary } from '../../experiment/summary.js';
 import type { ExitCode } from '../../util/errors.js';
 
 /** How far an evaluation is, in sequences. */
@@ -21,7 +21,15 @@ export interface RunObserver {
   /** Many times during an evaluation. */
   evaluating(progress: EvaluationProgress): void;
   /** An evaluation of a split has ended, as `text` tells the reader; `left` more are to come. */
-  evaluated(evaluation: { split: string; left: number; text: string }): void;
+  evaluated(evaluation: {
+    split: 'validation' | 'test';
+    step: number;
+    epoch: number;
+    /** Values by metric, the loss among them. */
+    metrics: SplitMetrics;
+    left: number;
+    text: string;
+  }): void;
   /** A checkpoint was written. */
   saved(): void;
   /** Something is not as it should be, and the run goes on. */

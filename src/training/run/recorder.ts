@@ -178,7 +178,7 @@ export class Recorder {
     state.history.add(step - skipped, metric => metricValue(state.metrics, metric));
     for (const metric of state.history.metrics) {
       if (metricValue(state.metrics, metric) !== undefined || state.history.of(metric).length > 1) continue;
-      const message = `${metric} has no value on this split, so nothing can be decided by it`;
+      const message = `${metric} has no value on this split, so it cannot select a checkpoint`;
       events.undefinedMetric({ step, epoch }, message, observer);
     }
   }
@@ -284,8 +284,12 @@ export class Recorder {
     const { state, events, observer } = this.parts;
     const restored = state.restored && { restored_step: state.restored.step };
     events.evaluation('eval', split, position, metrics, { samples: count, seconds, ...restored });
+    const { step, epoch } = position;
     observer.evaluated({
       split,
+      step,
+      epoch,
+      metrics,
       left: split === 'test' && this.decidingSplit !== 'test' ? 0 : this.evaluationsAfter(position),
       text: evaluationSentence(split, state.restored ?? position, state.metrics),
     });

@@ -1,7 +1,9 @@
 /** A new run, from a loaded config to its directory. */
+import { dirname } from 'node:path';
 import type { LoadedExperiment } from '../../config/index.js';
 import type { GivenConfigs } from '../../experiment/files/given-folder.js';
 import { whileLocked } from '../../experiment/locks/run-lock.js';
+import { gitState } from '../../experiment/machine.js';
 import { describeRun } from '../../experiment/manifest.js';
 import { checkName, RunDirectory } from '../../experiment/run-directory.js';
 import { refuseOtherConfig } from '../resume/other-config.js';
@@ -47,6 +49,8 @@ export async function runExperiment(
   if (options.directory !== undefined && RunDirectory.hasBegun(options.directory))
     return goOn(options.directory, loaded, options, observer);
   const began = performance.now();
+  const config = loaded.files.at(-1);
+  const asked = config === undefined ? null : gitState(dirname(config));
   const session = await openSession(loaded, options);
   const dataSeconds = (performance.now() - began) / 1000;
   const logEvery =
@@ -54,6 +58,7 @@ export async function runExperiment(
   const initial = initialParameters(loaded, session.spec);
   const { givenYaml, resolvedYaml } = loaded;
   const configs: GivenConfigs = { givenYaml, resolvedYaml };
+  const git = await asked;
   const directory = makeDirectory(loaded, configs, options);
   const { signal, pauseAfterEpoch } = options;
   const state = new RunState(watchedMetrics(loaded.experiment));
@@ -73,7 +78,7 @@ export async function runExperiment(
   const beginning: Beginning = {
     open: () => {
       const facts = manifestFacts(loaded, session, { ...options, directory: directory.path, runId });
-      directory.writeManifest(describeRun({ ...facts, log_every: logEvery }));
+      directory.writeManifest(describeRun({ ...facts, log_every: logEvery }, git));
       const events = RunEvents.open(directory.files.log, loaded, session);
       events.started(runId);
       events.dataReady(dataSeconds);

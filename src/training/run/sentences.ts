@@ -54,7 +54,8 @@ export function divergedSentence(
   { experiment, origin }: LoadedExperiment,
   checkpoint: string | null,
 ): string {
-  const kept = checkpoint === null ? 'nothing was trained before it' : `${checkpoint} is of the step before`;
+  const kept =
+    checkpoint === null ? 'no earlier step was trained' : `${checkpoint} is from the previous step`;
   const { optimizer, training } = experiment;
   const rate = `optimizer.learning_rate is ${optimizer.learning_rate} (${origin('optimizer.learning_rate')})`;
   const clip =
@@ -65,7 +66,7 @@ export function divergedSentence(
   const skips =
     skipped > 0
       ? `${skipped} ${skipped === 1 ? 'batch was' : 'batches were'} skipped before, and ${most}`
-      : `${most}, so that no batch is skipped`;
+      : `${most}, so no batch is skipped`;
   return `training diverged at step ${step}: ${notFiniteWords(result)}; ${kept}; ${skips}; ${rate}, ${clip}`;
 }
 
@@ -102,7 +103,7 @@ function notFiniteWords({
   const where = notFinite.length > 0 ? ` (${listed(notFinite)})` : '';
   if (!Number.isFinite(loss)) return `the loss is ${loss}, the gradient norm ${gradientNorm}${where}`;
   return Number.isFinite(gradientNorm)
-    ? `the update would leave the range of float32, at a gradient norm of ${gradientNorm.toPrecision(4)}${where}`
+    ? `the update exceeds the range of float32, at a gradient norm of ${gradientNorm.toPrecision(4)}${where}`
     : `the gradient norm is ${gradientNorm}${where}`;
 }
 
@@ -123,12 +124,12 @@ export function droppedSentence(sequences: number): string {
 
 /** A kernel that runs slower than ours; `source` is its text. */
 export function fallbackSentence({ source, reason }: { source: string; reason: string }): string {
-  return `a kernel runs gpu.js's own code (${reason}): ${source.split('\n')[0]}`;
+  return `a kernel falls back to gpu.js's own code (${reason}): ${source.split('\n')[0]}`;
 }
 
 /** `kernel` is its name in `graph`. */
 export function refutedSentence(kernel: string): string {
-  return `kernel ${kernel} computes other values at 256 bits on this machine: the run uses 128 bits`;
+  return `kernel ${kernel} computes different values at 256 bits on this machine; the run uses 128 bits`;
 }
 
 export function gatesSentence(missed: number, all: number): string {

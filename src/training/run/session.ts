@@ -1,4 +1,5 @@
 /** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
+import { setImmediate } from 'node:timers/promises';
 import {
   checkAgainstData,
   type LoadedExperiment,
@@ -13,6 +14,7 @@ import {
   type BackendRequest,
   chooseBackend,
 } from '../../engine/backend.js';
+import { Engine } from '../../engine/index.js';
 import { measuredWidth, type Width } from '../../engine/simd/target.js';
 import { ParameterLayout } from '../../model/parameters.js';
 import { describeModel, type ModelSpec } from '../../model/spec.js';
@@ -56,7 +58,12 @@ export interface Session {
 export async function openSession(loaded: LoadedExperiment, options: SessionOptions): Promise<Session> {
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
-    chooseBackend(options.backend),
+    chooseBackend(options.backend).then(async choice => {
+      // once the files are being read
+      await setImmediate();
+      if (choice.backend === 'webasm') Engine.prepare(options.width);
+      return choice;
+    }),
     openData(experiment, options).catch((error: unknown) => {
       throw error instanceof UserError ? locateInConfig(error, loaded) : error;
     }),
@@ -93,9 +100,21 @@ export function sessionWith(
   return { dataset, spec, choice, run, references, warnings };
 }
 
-/** Bits of vectors; undefined on backends that choose by themselves. */
+/**
+ * Bits of vectors; undefined on backends that choose by themselves.
+ *
+ * @throws UserError exit 2 if a width is asked for on such a backend
+ */
 export function widthOn(backend: Backend, asked: Width | undefined): Width | undefined {
-  return backend === 'webasm' ? (asked ?? measuredWidth().width) : undefined;
+  if (backend === 'webasm') return asked ?? measuredWidth().width;
+  if (asked === undefined) return undefined;
+  throw usageError({
+    code: 'backend/width',
+    message: `backend ${backend} has no vector width to choose`,
+    file: '--width',
+    expected: '--backend webasm, or no --width',
+    got: String(asked),
+  });
 }
 
 /** A trainer with the experiment's optimizer; its parameters are not yet set. */

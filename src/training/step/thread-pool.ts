@@ -145,6 +145,7 @@ class Computer {
   private readonly worker: Worker;
   /** Why the thread has ended. Nobody answers what it is asked from then on. */
   private ended: Error | undefined;
+  private isClosing = false;
 
   constructor(setup: WorkerSetup) {
     this.worker = new Worker(programFile('training/step/worker.js'), {
@@ -154,7 +155,7 @@ class Computer {
     this.worker.unref(); // an idle thread does not keep the process
     this.worker.on('message', (reply: WorkerReply) => {
       const one = this.waiting.shift();
-      if (this.waiting.length === 0) this.worker.unref();
+      if (this.waiting.length === 0) this.rest();
       if ('error' in reply) one?.reject(reply.error);
       else one?.resolve(reply.answer);
     });
@@ -179,13 +180,22 @@ class Computer {
   }
 
   async terminate(): Promise<void> {
+    this.isClosing = true;
     await this.worker.terminate();
+  }
+
+  /**
+   * Nothing is waited for. One that is being closed keeps the process until it has ended: what
+   * awaits that, such as the message of a failure, would otherwise be lost with the process.
+   */
+  private rest(): void {
+    if (!this.isClosing) this.worker.unref();
   }
 
   private fail(error: Error): void {
     // an error is followed by the exit, which says less
     this.ended ??= error;
-    this.worker.unref();
+    this.rest();
     for (const one of this.waiting.splice(0)) one.reject(error);
   }
 }

@@ -81,6 +81,7 @@ export class Trainer {
   /** Undefined if there is only one shard. */
   private readonly gradientSum: Executable | undefined;
   private readonly averaged: WeightAverage | undefined;
+  private readonly updater: Updater;
   private readonly pool: ShardPool;
   private readonly shards: ShardGroup;
   private readonly writer: BatchWriter;
@@ -91,8 +92,8 @@ export class Trainer {
   private constructor(
     private readonly options: TrainerOptions,
     private readonly engine: Engine,
-    private readonly updater: Updater,
     makePool: typeof createPool,
+    makeUpdater: () => Updater,
   ) {
     this.layout = new ParameterLayout(options.spec);
     this.parameters = allocateParameters(this.layout, engine.heap);
@@ -102,7 +103,9 @@ export class Trainer {
       averageDecay === undefined ? undefined : new WeightAverage(this.parameters.length, averageDecay);
     const { shards, job } = planShards(options, options.batchSize, true);
     this.pool = makePool(engine, options, this.parameters);
+    // its threads start while this one compiles
     this.shards = this.pool.group(job, { shards, slots: SLOTS });
+    this.updater = makeUpdater();
     if (shards > 1) this.gradientSum = engine.compile(gradientSumProgram(this.layout.size, shards));
     this.measured = new BatchMetrics(options, job.shape.batch);
     this.writer = new BatchWriter(options.spec, options.loss, job.shape, options.seed);
@@ -118,8 +121,8 @@ export class Trainer {
     const own = engine ?? (await Engine.start(options.backend, { width: options.width }));
     const layout = new ParameterLayout(options.spec);
     const decayed = options.weightDecayOn === 'weights' ? weightMask(layout) : undefined;
-    const updater = Updater.create(own, optimizer, settings, layout.size, decayed);
-    return new Trainer(options, own, updater, makePool);
+    const makeUpdater = () => Updater.create(own, optimizer, settings, layout.size, decayed);
+    return new Trainer(options, own, makePool, makeUpdater);
   }
 
   get optimizerState(): Readonly<Record<string, Float32Array>> {

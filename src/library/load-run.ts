@@ -1,0 +1,95 @@
+/** Run directories read by programs: `loadRun`. */
+import type { Experiment } from '../config/index.js';
+import { bestOf, listCheckpoints } from '../experiment/checkpoints/folder.js';
+import { readSafetensors, type Tensor } from '../experiment/checkpoints/safetensors.js';
+import type { SplitEvaluation } from '../experiment/evaluation.js';
+import type { Manifest } from '../experiment/manifest.js';
+import type { Summary } from '../experiment/summary.js';
+import type { Curve } from '../review/reading/curve.js';
+import { readHistory } from '../review/reading/history.js';
+import { type RunState, readRun } from '../review/reading/run-record.js';
+
+/** Even, as curves need it; no run has as many steps. */
+const ALL_POINTS = 2 ** 52;
+
+/** A checkpoint of a run. */
+export interface RunCheckpoint {
+  /** A safetensors file, absolute. */
+  readonly path: string;
+  /** Optimizer steps and whole epochs done. */
+  readonly step: number;
+  readonly epoch: number;
+  /** The value that selects the best checkpoint; null if it was not measured or is not finite. */
+  readonly value: number | null;
+  /** Whether this is the best one. */
+  readonly best: boolean;
+  /**
+   * Reads the weights, by PyTorch's names, and the optimizer's state as `optimizer.STATE.WEIGHT`.
+   * @throws UserError (exit 5) if the file is damaged
+   */
+  tensors(): ReadonlyMap<string, Tensor>;
+}
+
+/** A run as its directory describes it, whether or not a process still works on it. */
+export interface LoadedRun {
+  /** Absolute. */
+  readonly directory: string;
+  /** The run's name, unique within its experiment. */
+  readonly id: string;
+  /** The experiment's name. */
+  readonly name: string;
+  /** `killed` if no process works on it and none recorded how it ended. */
+  readonly state: RunState;
+  /** With all defaults. A run of an older version may lack keys that were removed since. */
+  readonly config: Experiment;
+  /** Versions, machine, data, seeds; undefined if the run was killed before it wrote them. */
+  readonly manifest: Manifest | undefined;
+  /** Final metrics, gates, times; undefined until a process has ended. */
+  readonly summary: Summary | undefined;
+  /** The last evaluation: scores by class or output, worst predictions; undefined if none was made. */
+  readonly evaluation: SplitEvaluation | undefined;
+  /** By rising step. */
+  readonly checkpoints: readonly RunCheckpoint[];
+  /**
+   * Reads every measurement of the log, by name: `train.loss` (of single batches), `epoch.loss` (the
+   * mean of an epoch), `validation.accuracy`, `test.loss`, `learning_rate`, `grad_norm` and so on.
+   * @throws UserError (exit 5) if the log cannot be read
+   */
+  history(): Readonly<Record<string, Curve>>;
+}
+
+/**
+ * Reads a run directory.
+ *
+ * @example
+ * const { summary, checkpoints, history } = loadRun(directory);
+ * const { steps, values } = history()['validation.loss'];
+ *
+ * @throws UserError (exit 2) if this is no run directory or a file cannot be read, (exit 5) if a file is
+ * damaged
+ */
+export function loadRun(directory: string): LoadedRun {
+  const { directory: opened, id, name, state, config, manifest, summary } = readRun(directory);
+  const { files } = opened;
+  const entries = listCheckpoints(files.checkpoints);
+  const best = bestOf(entries);
+  return {
+    directory: opened.path,
+    id,
+    name,
+    state,
+    config: config as unknown as Experiment,
+    manifest,
+    summary,
+    evaluation: opened.readEvaluation(),
+    checkpoints: entries.map(({ path, step, epoch, metric }) => ({
+      path,
+      step,
+      epoch,
+      value: metric.value,
+      best: path === best?.path,
+      tensors: () => readSafetensors(path).tensors,
+    })),
+    history: () => readHistory(files.log, { capacity: ALL_POINTS }).curves,
+  };
+}

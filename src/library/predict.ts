@@ -1,0 +1,153 @@
+/** Saved models at work in a program: `evaluate` and `predict`. */
+import type { Readable } from 'node:stream';
+import type { SplitName } from '../data/index.js';
+import type { BackendRequest } from '../engine/backend.js';
+import type { SplitMetrics } from '../experiment/summary.js';
+import type { SequencePrediction } from '../prediction/answers.js';
+import { evaluateCheckpoint, splitOf } from '../prediction/evaluate.js';
+import type { RejectionOptions, SequenceValues } from '../prediction/given-values.js';
+import { loadModel } from '../prediction/model.js';
+import { openWithData } from '../prediction/open.js';
+import { Predictor } from '../prediction/predictor.js';
+import { openModel, type WhichCheckpoint } from '../prediction/saved-model.js';
+import type { WeightsName } from '../training/step/weights.js';
+import { assignments, type Overrides } from './config.js';
+
+/** Which weights of a run compute, and where. */
+export interface SavedModelOptions {
+  /** `best`, `last` or a step. Default: the weights that the run's final metrics belong to. */
+  readonly checkpoint?: WhichCheckpoint;
+  /** Those of the last update, or their average. Default: the average if the run keeps one. */
+  readonly weights?: WeightsName;
+  /** Where kernels run. Default: `auto`, a GPU if there is one, else WebAssembly. */
+  readonly backend?: BackendRequest;
+  /** Number of threads. Default: as many as the process may use. */
+  readonly threads?: number;
+  /** Aborts: the promise is rejected with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface EvaluateOptions extends SavedModelOptions {
+  /** Default: `test`. */
+  readonly split?: SplitName;
+  /** Where the data are now: keys of `dataset`, such as `{ 'dataset.path': 'moved.csv' }`. */
+  readonly set?: Overrides;
+  /** Called for each sequence. */
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+}
+
+export interface EvaluationResult {
+  readonly split: SplitName;
+  readonly loss: number;
+  /** The other values by metric, such as `accuracy`. */
+  readonly metrics: SplitMetrics;
+  /** Number of predictions that were scored. */
+  readonly count: number;
+  /** File of the checkpoint, absolute or as the run was named. */
+  readonly checkpoint: string;
+  /** Optimizer steps and epochs that it was trained for. */
+  readonly step: number;
+  readonly epoch: number;
+}
+
+/**
+ * Computes the metrics of a run's model on one of the run's splits, from its weights.
+ *
+ * @param directory the run directory
+ *
+ * @example
+ * const { loss, metrics } = await evaluate(directory, { checkpoint: 'best' });
+ *
+ * @throws UserError (exit 2) if there is no such run, checkpoint or split, or the data cannot be read;
+ * (exit 5) if a file is damaged or the data are not those of the run
+ */
+export async function evaluate(directory: string, options: EvaluateOptions = {}): Promise<EvaluationResult> {
+  const { split = 'test', checkpoint, weights, set, backend = 'auto', threads, signal, onProgress } = options;
+  const saved = openModel(directory, { checkpoint, weights, set: assignments(set) });
+  const watch = (progress: { readonly done: number; readonly total: number }): void => {
+    signal?.throwIfAborted();
+    onProgress?.(progress);
+  };
+  const { loss, metrics, count } = await evaluateCheckpoint(saved, { split, backend, threads }, watch);
+  const { file, step, epoch } = saved;
+  return { split, loss, metrics, count, checkpoint: file, step, epoch };
+}
+
+/**
+ * What is predicted: a file in the format of the run's data (its path, or a stream of its bytes);
+ * sequences of the program; or a split of the run's own data.
+ */
+export type PredictionSource =
+  | string
+  | Readable
+  | Iterable<SequenceValues>
+  | AsyncIterable<SequenceValues>
+  | { readonly split: SplitName };
+
+export interface PredictOptions extends SavedModelOptions, RejectionOptions {
+  /** Where the data of a split are now. */
+  readonly set?: Overrides;
+}
+
+/**
+ * Predicts sequences in their order, batch by batch, so that memory stays small however many there
+ * are. Leaving the loop frees the model. To predict many times, open it once with `loadModel`.
+ *
+ * @param directory the run directory; the run's data are needed only to predict a split of them
+ *
+ * @example
+ * for await (const { id, answers } of predict(directory, 'new.csv')) console.log(id, answers[0]);
+ * for await (const { index, answers } of predict(directory, [[[0.1], [0.2]]])) console.log(index, answers);
+ *
+ * @throws UserError (exit 2) if there is no such run, checkpoint or split, or the input cannot be
+ * read; (exit 5) if a file is damaged, or at the first sequence that the model cannot read unless
+ * `onRejected` is given
+ */
+export async function* predict(
+  directory: string,
+  source: PredictionSource,
+  options: PredictOptions = {},
+): AsyncGenerator<SequencePrediction, void> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  for await (const prediction of predictions(directory, source, options)) {
+    yield prediction;
+    signal?.throwIfAborted();
+  }
+}
+
+async function* predictions(
+  directory: string,
+  source: PredictionSource,
+  { checkpoint, weights, set, backend = 'auto', threads, onRejected }: PredictOptions,
+): AsyncGenerator<SequencePrediction, void> {
+  if (isSplit(source)) {
+    const saved = openModel(directory, { checkpoint, weights, set: assignments(set) });
+    const { model, dataset } = await openWithData(saved, { backend, threads });
+    try {
+      const split = splitOf(dataset, source.split);
+      for await (const batch of new Predictor(model).split(split, Number.POSITIVE_INFINITY)) yield* batch;
+    } finally {
+      await model.close();
+    }
+    return;
+  }
+  const places = { checkpoint, weights, backend, ...(threads !== undefined && { threads }) };
+  const model = await loadModel(directory, places);
+  try {
+    yield* isFile(source) ? model.predictFile(source, { onRejected }) : model.predict(source, { onRejected });
+  } finally {
+    await model.close();
+  }
+}
+
+function isSplit(source: PredictionSource): source is { readonly split: SplitName } {
+  return typeof source === 'object' && 'split' in source;
+}
+
+/** A stream of bytes has a `read`, which no iterable of sequences has. */
+function isFile(
+  source: Exclude<PredictionSource, { readonly split: SplitName }>,
+): source is string | Readable {
+  return typeof source === 'string' || 'read' in source;
+}

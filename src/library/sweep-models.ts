@@ -1,0 +1,91 @@
+/** The models of a sweep's points and their data. Points with the same data share an open dataset. */
+import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
+import type { Dataset } from '../data/index.js';
+import { checkName } from '../experiment/run-directory.js';
+import { type LoadedSweep, PointDiagnostics } from '../sweep/config/index.js';
+import type { Point } from '../sweep/space.js';
+import { VARIANT } from '../sweep/trial-runs.js';
+import { openData, streamsOf } from '../training/run/data.js';
+import { initialParameters, modelSpec } from '../training/run/session.js';
+import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
+
+/** Keys on which it depends whether a config fits its data, and how large the model is. */
+const DECISIVE = [VARIANT, 'dataset', 'model', 'loss', 'training.batch_size', 'training.last_batch'];
+
+export interface PointModel {
+  readonly loaded: LoadedExperiment;
+  readonly dataset: Dataset;
+}
+
+export class SweepModels {
+  private readonly datasets = new Map<string, Promise<Dataset>>();
+
+  constructor(private readonly sweep: LoadedSweep) {}
+
+  /**
+   * Checks the sweep's points against their data.
+   * @returns warnings
+   * @throws UserError (exit 2) with all problems and the points that have them; (exit 5) if data are damaged
+   */
+  async check(): Promise<readonly Diagnostic[]> {
+    checkName(this.sweep.plan.name);
+    const problems = new PointDiagnostics();
+    const warnings = new Map<string, Diagnostic>();
+    for (const point of this.distinct()) {
+      try {
+        const found = await this.open(point);
+        for (const warning of found.warnings) warnings.set(warning.message, warning);
+      } catch (error) {
+        if (!(error instanceof UserError) || error.exitCode !== EXIT.usage) throw error;
+        problems.add(error.diagnostics, decisive(point));
+      }
+    }
+    if (problems.diagnostics.length > 0) throw usageError(...problems.diagnostics);
+    return [...warnings.values()];
+  }
+
+  /** Throws UserError where the config of the point does not fit its data. */
+  modelAt(point: Point): Promise<PointModel> {
+    return this.open(point);
+  }
+
+  /** One point of those that agree in all that decides. */
+  private distinct(): readonly Point[] {
+    const points = new Map<string, Point>();
+    for (const point of this.sweep.points) {
+      const key = JSON.stringify(decisive(point));
+      if (!points.has(key)) points.set(key, point);
+    }
+    return [...points.values()];
+  }
+
+  private async open(point: Point): Promise<PointModel & { readonly warnings: readonly Diagnostic[] }> {
+    const loaded = this.sweep.configAt(point);
+    try {
+      const dataset = await this.dataset(loaded);
+      const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
+      if (diagnostics.length > 0) throw usageError(...diagnostics);
+      const spec = modelSpec(loaded, sizes);
+      if (loaded.experiment.model.init_from !== undefined) initialParameters(loaded, spec);
+      return { loaded, dataset, warnings };
+    } catch (error) {
+      throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+    }
+  }
+
+  private dataset({ experiment }: LoadedExperiment): Promise<Dataset> {
+    const { dataset, seed, loss, training } = experiment;
+    const key = JSON.stringify([dataset, seed, loss.kind, streamsOf(training)]);
+    const known = this.datasets.get(key) ?? openData(experiment);
+    this.datasets.set(key, known);
+    return known;
+  }
+}
+
+/** Of a point, what decides whether it fits its data. */
+function decisive(point: Point): Point {
+  const kept = Object.entries(point).filter(([name]) =>
+    name.split(',').some(key => DECISIVE.some(one => key === one || key.startsWith(`${one}.`))),
+  );
+  return Object.fromEntries(kept);
+}

@@ -1,0 +1,135 @@
+/** Sweeps from a program: `sweep`. */
+import type { BackendRequest } from '../engine/backend.js';
+import { versions } from '../experiment/machine.js';
+import { loadSweep } from '../sweep/config/index.js';
+import { LocalLauncher } from '../sweep/launchers/local.js';
+import type { Segment } from '../sweep/records.js';
+import { type SweepSummary, summaryOf, writeResults } from '../sweep/results/index.js';
+import {
+  type SweepResult as Conducted,
+  type SweepOptions as Conducting,
+  resumeSweep,
+  runSweep,
+} from '../sweep/run.js';
+import { SweepDirectory } from '../sweep/sweep-directory.js';
+import { usableCores } from '../training/step/threads.js';
+import type { ExitCode } from '../util/errors.js';
+import { assignments, type Overrides } from './config.js';
+import { SweepModels } from './sweep-models.js';
+
+/** What a sweep reports while it runs, told apart by `type`. */
+export type SweepProgress =
+  /** The sweep can be resumed from now on. */
+  | { readonly type: 'begin'; readonly directory: string }
+  /** A trial trains, from one epoch to another, with one of its seeds. */
+  | ({ readonly type: 'started' } & TrialPart)
+  /** It has trained that far; `value` is the objective, null if it was not measured. */
+  | ({
+      readonly type: 'ended';
+      readonly status: 'done' | 'diverged' | 'failed';
+      readonly value: number | null;
+    } & TrialPart)
+  /** Something is unusual; the sweep continues. */
+  | { readonly type: 'warning'; readonly message: string };
+
+/** A trial is trained in parts if a pruner decides in between. */
+export interface TrialPart {
+  readonly trial: number;
+  readonly seed: number;
+  /** Epochs done before and after. */
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface SweepOptions {
+  /** Overrides of the base configs. */
+  readonly set?: Overrides;
+  /** Directory of all experiments; the sweep gets a new directory in it. Default: `experiments`. */
+  readonly output?: string;
+  /** Where kernels run. Default: `auto`, a GPU if there is one, else WebAssembly. */
+  readonly backend?: BackendRequest;
+  /** Number of threads of all trials together. Default: as many as the process may use. */
+  readonly threads?: number;
+  /** Stops the sweep resumably. Its status is then `interrupted`, and nothing is thrown. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: SweepProgress) => void;
+}
+
+export interface SweepResult {
+  readonly status: 'completed' | 'interrupted';
+  /** As the command line exits: 0, 1 or 4 (no trial succeeded), 130 (stopped). */
+  readonly exitCode: ExitCode;
+  /** The sweep's directory, absolute; `best.yaml` in it is the config of the best trial. */
+  readonly directory: string;
+  /** The best trials, their values and run directories: the content of `summary.json`. */
+  readonly summary: SweepSummary;
+}
+
+/**
+ * Runs all trials of a sweep on this machine, each in a process of its own. If `sweep` is the
+ * directory of a sweep that was stopped, it is resumed.
+ *
+ * @param sweep the path of a sweep file or of a sweep's directory, or the content of a sweep file as
+ * an object, whose paths start at the working directory and whose `version` may be left out
+ *
+ * @example
+ * const { summary } = await sweep({
+ *   name: 'width', base: 'config.yaml', method: 'grid',
+ *   objective: { metric: 'validation.loss', goal: 'minimize' },
+ *   parameters: { 'model.hidden_size': [16, 32] },
+ * });
+ * console.log(summary.best?.point, summary.best?.value);
+ *
+ * @throws UserError (exit 2) if the sweep, one of its configs or an option is wrong, (exit 5) if a data
+ * file is damaged; no trial has begun then
+ */
+export async function sweep(
+  sweep: string | Readonly<Record<string, unknown>>,
+  { set, output = 'experiments', ...options }: SweepOptions = {},
+): Promise<SweepResult> {
+  const { onProgress = () => {} } = options;
+  const begin = ({ path }: SweepDirectory): void => onProgress({ type: 'begin', directory: path });
+  if (typeof sweep === 'string' && SweepDirectory.isAt(sweep)) {
+    begin(SweepDirectory.open(sweep));
+    return ended(await resumeSweep(sweep, { ...conducting(options), retryFailed: false }));
+  }
+  const given = typeof sweep === 'string' ? sweep : { version: 1, ...sweep };
+  const loaded = loadSweep(given, { set: assignments(set) });
+  const warnings = [...loaded.warnings, ...(await new SweepModels(loaded).check())];
+  for (const { message } of warnings) onProgress({ type: 'warning', message });
+  const { plan, bases, givenYaml } = loaded;
+  const all = { ...conducting(options), backend: options.backend ?? 'auto' };
+  return ended(await runSweep({ plan, bases, givenYaml, output }, all, begin));
+}
+
+function conducting({
+  backend,
+  threads = usableCores(),
+  signal = new AbortController().signal,
+  onProgress = () => {},
+}: SweepOptions): Conducting {
+  const part = ({ trial, seed, from, to }: Segment): TrialPart => ({ trial, seed, from, to });
+  return {
+    threads,
+    backend,
+    signal,
+    launcher: () => new LocalLauncher(),
+    observer: {
+      decided: () => {},
+      redecided: () => {},
+      started: segment => onProgress({ type: 'started', ...part(segment) }),
+      ended: ({ outcome }) => {
+        const { status, value } = outcome;
+        onProgress({ type: 'ended', ...part(outcome), status, value });
+      },
+      warning: message => onProgress({ type: 'warning', message }),
+    },
+    version: versions().cellrun,
+    now: () => new Date(),
+  };
+}
+
+function ended({ exitCode, end, directory }: Conducted): SweepResult {
+  const summary = summaryOf(writeResults(directory));
+  return { status: end, exitCode, directory: directory.path, summary };
+}

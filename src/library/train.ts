@@ -1,0 +1,170 @@
+/** Training from a program: `run` and `resume`. */
+import type { BackendRequest } from '../engine/backend.js';
+import type { RunStatus } from '../experiment/log/events.js';
+import type { SplitMetrics, Summary } from '../experiment/summary.js';
+import { resumeExperiment } from '../training/resume/resume.js';
+import type { RunResult as Result, RunObserver } from '../training/run/observer.js';
+import { runExperiment } from '../training/run/run.js';
+import type { ExitCode } from '../util/errors.js';
+import { assignments, type Config, loadConfig, type Overrides } from './config.js';
+
+/** What a run reports while it trains, told apart by `type`. */
+export type RunProgress =
+  /** Training begins. From now on the run can be resumed from `directory`. */
+  | {
+      readonly type: 'begin';
+      readonly directory: string;
+      /** Optimizer steps. */
+      readonly totalSteps: number;
+      readonly numEpochs: number;
+    }
+  /** An optimizer step was made. */
+  | {
+      readonly type: 'step';
+      readonly epoch: number;
+      readonly step: number;
+      /** Sequences seen in this epoch. */
+      readonly samples: number;
+      /** Mean loss of the batch; absent if the batch was skipped. */
+      readonly loss?: number;
+    }
+  /** An evaluation is under way. */
+  | {
+      readonly type: 'evaluating';
+      /** Sequences. */
+      readonly done: number;
+      readonly total: number;
+    }
+  /** A split was evaluated. */
+  | {
+      readonly type: 'evaluated';
+      readonly split: 'validation' | 'test';
+      readonly step: number;
+      readonly epoch: number;
+      /** Values by metric, such as `loss` and `accuracy`. */
+      readonly metrics: SplitMetrics;
+    }
+  /** A checkpoint was written. */
+  | { readonly type: 'checkpoint' }
+  /** Something is unusual; the run continues. */
+  | { readonly type: 'warning'; readonly message: string };
+
+/** What `run` and `resume` have in common. */
+export interface TrainOptions {
+  /** Overrides of the config. */
+  readonly set?: Overrides;
+  /** Number of threads. Default: as many as the process may use. */
+  readonly threads?: number;
+  /**
+   * Stops the run after the current step. It can be resumed; its status is then `interrupted`, and
+   * nothing is thrown.
+   */
+  readonly signal?: AbortSignal;
+  /** Called while the run trains. What it throws ends the run. */
+  readonly onProgress?: (progress: RunProgress) => void;
+  /** Stops the run, resumably, after this many epochs. */
+  readonly pauseAfterEpoch?: number;
+}
+
+export interface RunOptions extends TrainOptions {
+  /** Where kernels run. Default: `auto`, a GPU if there is one, else WebAssembly. */
+  readonly backend?: BackendRequest;
+  /** Directory of all experiments. The run gets a new directory in it. Default: `experiments`. */
+  readonly output?: string;
+  /**
+   * The directory of this run, instead of a new one. If the same run has begun there, it is
+   * resumed.
+   */
+  readonly directory?: string;
+}
+
+export interface ResumeOptions extends TrainOptions {
+  /** Where kernels run. Default: where the run began. */
+  readonly backend?: BackendRequest;
+  /**
+   * Keys that may change although they alter the results, such as `optimizer.learning_rate`; a key
+   * allows all below it.
+   */
+  readonly allowChange?: readonly string[];
+  /** Whether a damaged checkpoint is an error. Default: false, the one before it is taken. */
+  readonly strict?: boolean;
+}
+
+/** How a run ended. Failed gates and divergence are results, not errors. */
+export interface RunResult {
+  /** `completed` also if a gate failed: see `exitCode` and `summary.gates`. */
+  readonly status: RunStatus;
+  /** As the command line exits: 0, 3 (a gate failed), 4 (diverged) or 130 (stopped). */
+  readonly exitCode: ExitCode;
+  /** The run directory, absolute. */
+  readonly directory: string;
+  /** Final metrics, gates, times: the content of `summary.json`. */
+  readonly summary: Summary;
+}
+
+/**
+ * Trains a model, evaluates it, judges the gates, and writes the run directory.
+ *
+ * @example
+ * const { summary } = await run('config.yaml', { set: { 'training.num_epochs': 3 } });
+ * console.log(summary.metrics.test);
+ *
+ * @throws UserError (exit 2) if the config or an option is wrong, (exit 5) if a data file is damaged;
+ * nothing is trained then
+ */
+export async function run(config: Config, options: RunOptions = {}): Promise<RunResult> {
+  const { set, backend = 'auto', output = 'experiments', directory, ...training } = options;
+  const place = { output, ...(directory !== undefined && { directory }) };
+  const all = { ...prepared(training), ...place, backend };
+  return ended(await runExperiment(loadConfig(config, set), all, observer(training.onProgress)));
+}
+
+/**
+ * Resumes a run from its newest checkpoint. The result is the same as if it had never stopped.
+ *
+ * @param directory the run directory
+ *
+ * @example
+ * const stopped = await run('config.yaml', { pauseAfterEpoch: 1 });
+ * const { status } = await resume(stopped.directory);
+ *
+ * @throws UserError (exit 2) if there is no such run, if another process works on it, or if something
+ * changed that must not; (exit 5) if a file is damaged
+ */
+export async function resume(directory: string, options: ResumeOptions = {}): Promise<RunResult> {
+  const { set, backend, allowChange = [], strict = false, ...training } = options;
+  const all = { ...prepared(training), set: assignments(set), backend, allowChange, strict };
+  return ended(await resumeExperiment(directory, all, observer(training.onProgress)));
+}
+
+function prepared({ threads, signal, pauseAfterEpoch }: TrainOptions) {
+  return {
+    threads,
+    signal: signal ?? new AbortController().signal,
+    ...(pauseAfterEpoch !== undefined && { pauseAfterEpoch }),
+    commandLine: [],
+    started: new Date(),
+  };
+}
+
+function ended({ exitCode, summary }: Result): RunResult {
+  const { status, directory } = summary;
+  return { status, exitCode, directory, summary };
+}
+
+function observer(onProgress: (progress: RunProgress) => void = () => {}): RunObserver {
+  return {
+    begin: plan => onProgress({ type: 'begin', ...plan }),
+    step: step => onProgress({ type: 'step', ...step }),
+    evaluating: progress => onProgress({ type: 'evaluating', ...progress }),
+    evaluated: ({ split, step, epoch, metrics }) =>
+      onProgress({ type: 'evaluated', split, step, epoch, metrics }),
+    saved: () => onProgress({ type: 'checkpoint' }),
+    warning: message => onProgress({ type: 'warning', message }),
+    // sentences for a terminal; what they say is in the summary
+    line: () => {},
+    end: () => {},
+    failed: () => {},
+    resumable: () => {},
+  };
+}

@@ -1,0 +1,96 @@
+/** Everything about a config that can be checked without training, its data included. */
+import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
+import { OPTIMISTIC, testSelections } from '../config/rules/splits.js';
+import type { Dataset, SplitName } from '../data/index.js';
+import { checkName } from '../experiment/run-directory.js';
+import { openData } from '../training/run/data.js';
+import { gateReferences } from '../training/run/gate-references.js';
+import { initialParameters, modelSpec } from '../training/run/session.js';
+import { type Diagnostic, EXIT, type ExitCode, UserError } from '../util/errors.js';
+import { type Config, loadConfig, type Overrides } from './config.js';
+
+export interface ValidateOptions {
+  /** Overrides of the config. */
+  readonly set?: Overrides;
+}
+
+export interface Validation {
+  readonly valid: boolean;
+  /** The exit code of a run of this config: 0, 2 (the config is wrong) or 5 (data are damaged). */
+  readonly exitCode: ExitCode;
+  /** What is wrong, each with its place. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** What a run would do that its reader may not expect. */
+  readonly warnings: readonly Diagnostic[];
+  /** Sequences of each split; absent if the data could not be read. */
+  readonly sequences?: Readonly<Partial<Record<SplitName, number>>>;
+}
+
+/**
+ * Checks a config: keys, values, rules between them, and whether it fits its data, which are read.
+ * What is wrong is returned, not thrown.
+ *
+ * @example
+ * const { valid, diagnostics } = await validate('config.yaml');
+ * for (const { code, file, line, column, message } of diagnostics)
+ *   console.log(`${file}:${line}:${column}: ${message} (${code})`);
+ */
+export async function validate(config: Config, { set }: ValidateOptions = {}): Promise<Validation> {
+  return validateLoaded(() => loadConfig(config, set));
+}
+
+/** @param load throws UserError if the config is wrong by itself */
+export async function validateLoaded(load: () => LoadedExperiment): Promise<Validation> {
+  try {
+    const found = await checkWithData(load());
+    const valid = found.diagnostics.length === 0;
+    return { valid, exitCode: valid ? EXIT.done : EXIT.usage, ...found };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { valid: false, exitCode: error.exitCode, diagnostics: error.diagnostics, warnings: [] };
+  }
+}
+
+async function checkWithData(
+  loaded: LoadedExperiment,
+): Promise<Pick<Validation, 'diagnostics' | 'warnings' | 'sequences'>> {
+  const {
+    data: { train, validation, test },
+    ...found
+  } = await checkedData(loaded);
+  const sequences = {
+    train: train.count,
+    ...(validation && { validation: validation.count }),
+    test: test.count,
+  };
+  return { ...found, sequences };
+}
+
+/**
+ * The data of a config, and what is wrong or remarkable about both.
+ * @throws UserError (exit 2 or 5) if the data cannot be opened
+ */
+export async function checkedData(
+  loaded: LoadedExperiment,
+): Promise<Pick<Validation, 'diagnostics' | 'warnings'> & { readonly data: Dataset }> {
+  const { experiment } = loaded;
+  try {
+    checkName(experiment.name, loaded.locator.atValue(['name'], 'run/name', ''));
+    const data = await openData(experiment);
+    const { diagnostics, warnings, sizes } = checkAgainstData(loaded, data);
+    gateReferences(loaded);
+    if (diagnostics.length === 0) initialParameters(loaded, modelSpec(loaded, sizes));
+    return { data, diagnostics, warnings: [...selectionWarnings(loaded), ...warnings] };
+  } catch (error) {
+    throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+  }
+}
+
+function selectionWarnings({ experiment, locator }: LoadedExperiment): Diagnostic[] {
+  const expected = 'a validation split to select by, such as dataset.validation: { fraction: 0.1 }';
+  return testSelections(experiment).map(({ path, what }) => {
+    // a default stands nowhere in the file
+    const place = locator.isGiven(path) ? path : ['dataset'];
+    return locator.atValue(place, 'config/selected-on-test', `${what} is ${OPTIMISTIC}`, { expected });
+  });
+}

