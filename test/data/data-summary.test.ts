@@ -167,5 +167,5 @@ t.test('a config that does not fit, and a split that leaks', async t => {
     ),
   );
   t.equal(leak.code, 0);
-  t.match(leak.stderr, 'warning: 1 sequence of the test split is in the training split too');
+  t.match(leak.stderr, 'warning: 1 sequence of the test split is also in the training split');
 });
