@@ -48,6 +48,10 @@ const VERBS: Catalogue = {
     summary: 'check configs and their data without training',
     load: async () => (await import('./verbs/validate.js')).verb,
   },
+  data: {
+    summary: 'show the data of a config: counts, lengths, targets, features, examples',
+    load: async () => (await import('./verbs/data.js')).verb,
+  },
   config: {
     summary: 'print, explain or compare resolved configs',
     verbs: {

@@ -10,6 +10,7 @@ export type DatasetConfig =
   | MnistDataset
   | IdxDataset
   | NpzDataset
+  | NpyDataset
   | CsvDataset
   | JsonlDataset
   | TextDataset
@@ -23,6 +24,10 @@ export type PictureSequence = 'rows' | 'pixels' | 'permuted_pixels';
  * Use only the first N training sequences (all of them, with a warning, if there are fewer). The number of classes is still that of all training labels.
  */
 export type Limit = number;
+/**
+ * MiB that the dataset's files may have together to be read into memory. Larger ones stay on the disk, and sequences are read when their batch is next. Results are the same bytes. Compressed files are always read into memory.
+ */
+export type Memory = number;
 /**
  * How to get the data, such as a command. Errors about missing data files quote it. It does not affect results.
  */
@@ -366,6 +371,7 @@ export interface IdxDataset {
   test_labels: string;
   sequence: PictureSequence;
   validation?: Validation;
+  memory?: Memory;
   obtain?: Obtain;
   limit?: Limit;
 }
@@ -388,6 +394,70 @@ export interface NpzDataset {
    */
   validation_arrays?: boolean;
   validation?: Validation;
+  memory?: Memory;
+  obtain?: Obtain;
+  limit?: Limit;
+}
+/**
+ * The arrays of a NumPy archive, each in an .npy file, raw or gzip.
+ */
+export interface NpyDataset {
+  /**
+   * NumPy arrays in files of their own.
+   */
+  kind: 'npy';
+  /**
+   * The sequences: [N,T,F] numbers or [N,T] integer symbols.
+   */
+  x: string;
+  /**
+   * The targets: [N] or [N,T] integer classes, -100 = ignored, or [N,C] or [N,T,C] float targets, NaN = ignored step.
+   */
+  y: string;
+  /**
+   * Steps of each sequence, [N]; without it all have T.
+   */
+  lengths?: string;
+  /**
+   * What the sequences are called: texts or integers [N].
+   */
+  ids?: string;
+  /**
+   * The `x` of the validation split.
+   */
+  x_validation?: string;
+  /**
+   * The `y` of the validation split.
+   */
+  y_validation?: string;
+  /**
+   * The `lengths` of the validation split.
+   */
+  lengths_validation?: string;
+  /**
+   * The `ids` of the validation split.
+   */
+  ids_validation?: string;
+  /**
+   * The `x` of the test split.
+   */
+  x_test?: string;
+  /**
+   * The `y` of the test split.
+   */
+  y_test?: string;
+  /**
+   * The `lengths` of the test split.
+   */
+  lengths_test?: string;
+  /**
+   * The `ids` of the test split.
+   */
+  ids_test?: string;
+  test_fraction?: TestFraction;
+  normalize?: Normalize;
+  validation?: Validation;
+  memory?: Memory;
   obtain?: Obtain;
   limit?: Limit;
 }
@@ -507,6 +577,7 @@ export interface JsonlDataset {
   id?: string;
   normalize?: Normalize;
   validation?: Validation;
+  memory?: Memory;
   obtain?: Obtain;
   limit?: Limit;
 }

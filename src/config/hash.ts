@@ -21,7 +21,7 @@ export interface Hashes {
 
 /**
  * SHA-256 (hex) of everything that affects results, so without `name`, `description`,
- * `dataset.obtain`, `checkpoint`, `gates`, `training.log_every` and `training.metrics`. Paths are
+ * `dataset.obtain`, `dataset.memory`, `checkpoint`, `gates`, `training.log_every` and `training.metrics`. Paths are
  * hashed relative to the config's directory, so that a checkout elsewhere has the same hash. Younger
  * keys count only if they differ from their defaults.
  * @param folder directory of the config; absolute
@@ -30,7 +30,11 @@ export function hashExperiment(experiment: Experiment, folder: string): Hashes {
   const counted = withoutYoungerDefaults(experiment) as Experiment;
   const portable = mapPaths(counted, path => relative(folder, path).split(sep).join('/'));
   const { version, seed, dataset: described, model, loss, optimizer, training } = portable;
-  const { obtain: _obtain, ...dataset } = { obtain: undefined, ...described };
+  const {
+    obtain: _obtain,
+    memory: _memory,
+    ...dataset
+  } = { obtain: undefined, memory: undefined, ...described };
   const { log_every: _, metrics: _metrics, ...trained } = training;
   const {
     num_epochs: _epochs,

@@ -35,7 +35,8 @@ export function trainingColumns(
       if (!Number.isNaN(targets.values[at])) visit(targets.values, at);
     }
   };
-  const name = (part: 'features' | 'targets', i: number) => columnNames?.[part](i) ?? `${part} ${i}`;
+  const name = (part: 'features' | 'targets', i: number) =>
+    columnNames?.[part](i) ?? `${part.slice(0, -1)} ${i}`;
   return {
     features: input.kind === 'number' ? columnsOf(width, features, i => name('features', i)) : [],
     targets:

@@ -21,12 +21,21 @@ export class FloatList {
     this.values[this.length++] = value;
   }
 
+  /** Leaves the first `length` values, and keeps the memory. */
+  truncate(length: number): void {
+    this.length = length;
+  }
+
   get size(): number {
     return this.length;
   }
 
   toArray(): Float32Array {
     return this.values.slice(0, this.length);
+  }
+
+  copyTo(out: Float32Array): void {
+    out.set(this.values.subarray(0, this.length));
   }
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { LabelFacts, PlacedLabel } from './labels.js';
+import type { Values } from './values.js';
 
 /** Class label of a sequence or step that neither trains nor counts. */
 export const IGNORED = -100;
@@ -50,9 +51,9 @@ export type Targets =
       readonly numClasses: number;
       /**
        * One class per sequence `[N]`, or one per step `[N, T]` (row-major) when `perStep`; {@link
-       * IGNORED} = ignored.
+       * IGNORED} = ignored. Only classes per step may be on the disk.
        */
-      readonly values: Int32Array;
+      readonly values: Values<Int32Array>;
       readonly perStep: boolean;
     }
   | {
@@ -113,7 +114,10 @@ export interface SymbolTexts {
   readonly texts: readonly string[];
 }
 
-/** Sequences of one split, all padded to the same number of steps. */
+/**
+ * Sequences of one split, all padded to the same number of steps. They are in memory, or on the
+ * disk: then `read` and `targets` read them from there, and `load` does so ahead of time.
+ */
 export interface Split {
   /** N. */
   readonly count: number;
@@ -126,6 +130,12 @@ export interface Split {
    * length are written as zeros.
    */
   read(index: number, out: Float32Array, offset: number, stepStride: number): void;
+  /**
+   * The sequences `indices` in that order as a split in memory, which has no names, pictures or
+   * forecasts of its own. Absent if all are in memory.
+   * @throws UserError exit 2 or 5 if they cannot be read any more, or have changed
+   */
+  load?(indices: Uint32Array): Promise<Split>;
   /**
    * What the data call sequence `index`, or where it stands in them; absent if they say neither.
    */

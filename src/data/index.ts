@@ -27,5 +27,14 @@ export {
 } from './new-sequences.js';
 export { fileBytes, streamBytes } from './reading/byte-sources.js';
 export { fitScaling, inDataUnits, isConstant } from './scaling.js';
+export {
+  type ColumnSummary,
+  type DataSummary,
+  type Example,
+  type Histogram,
+  type SplitSummary,
+  summarize,
+} from './summary.js';
 export { type DatasetConfig, newSequences, openDataset } from './table.js';
 export { decodeText, encodeText, symbolNumbers, UNKNOWN } from './text/vocabulary.js';
+export { eachChunk, inMemory, type Values } from './values.js';

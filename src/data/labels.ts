@@ -3,6 +3,7 @@
  * the config.
  */
 import type { Diagnostic } from '../util/errors.js';
+import type { Values } from './values.js';
 
 /** A label or symbol, and where it stands. */
 export interface PlacedLabel {
@@ -38,7 +39,7 @@ export interface FileLabels {
   /** The label that the config ignores: no class needs to have it. */
   readonly ignored?: number | undefined;
   /** Classes from 0; negative ones are ignored. */
-  readonly values: Int32Array;
+  readonly values: Values<Int32Array>;
   at(index: number): PlacedLabel;
 }
 
@@ -63,16 +64,24 @@ export function labelFacts(train: FileLabels, ...others: readonly FileLabels[]):
 }
 
 function firstForeign({ values, at }: FileLabels, classes: number): PlacedLabel | undefined {
-  const index = values.findIndex(label => label >= classes);
-  return index < 0 ? undefined : at(index);
+  let index = 0;
+  for (const label of values) {
+    if (label >= classes) return at(index);
+    index++;
+  }
+  return undefined;
 }
 
 function largestOf({ values, at }: FileLabels): { readonly value: number; place(): PlacedLabel } {
-  const index = values.reduce((best, value, i) => (value > values[best] ? i : best), 0);
-  return { value: values[index], place: () => at(index) };
+  let [value, index, i] = [Number.NEGATIVE_INFINITY, 0, 0];
+  for (const label of values) {
+    if (label > value) [value, index] = [label, i];
+    i++;
+  }
+  return { value, place: () => at(index) };
 }
 
-function absentClasses(values: Int32Array, numClasses: number): number[] {
+function absentClasses(values: Values<Int32Array>, numClasses: number): number[] {
   const seen = new Uint8Array(numClasses);
   for (const value of values) if (value >= 0) seen[value] = 1;
   return Array.from(seen.keys()).filter(label => seen[label] === 0);

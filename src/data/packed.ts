@@ -4,6 +4,7 @@
  * no features.
  */
 import type { Split, Targets } from './dataset.js';
+import { inMemory, RowValues } from './values.js';
 
 export interface Packed {
   /** `[rows, F]`. */
@@ -48,7 +49,7 @@ export function packedSplit(packed: Packed, steps: number): Split {
   return lengths.every(length => length === steps) ? base : { ...base, lengths };
 }
 
-/** The targets of the sequences `indices`; `steps` is T. */
+/** The targets of the sequences `indices`; `steps` is T. Those on the disk stay there. */
 export function selectTargets(targets: Targets, indices: Uint32Array, steps: number): Targets {
   if (targets.kind === 'value') {
     const width = targets.size * (targets.perStep ? steps : 1);
@@ -56,8 +57,16 @@ export function selectTargets(targets: Targets, indices: Uint32Array, steps: num
     return { ...targets, values: copyRows(targets.values, values, indices, width) };
   }
   const width = targets.perStep ? steps : 1;
-  const values = new Int32Array(indices.length * width);
-  return { ...targets, values: copyRows(targets.values, values, indices, width) };
+  const from = inMemory(targets.values);
+  const values = from
+    ? copyRows(from, new Int32Array(indices.length * width), indices, width)
+    : new RowValues(
+        indices.length,
+        width,
+        length => new Int32Array(length),
+        index => targets.values.subarray(indices[index] * width, (indices[index] + 1) * width),
+      );
+  return { ...targets, values };
 }
 
 function copyRows<T extends Float32Array | Int32Array>(from: T, to: T, rows: Uint32Array, width: number): T {
@@ -65,4 +74,9 @@ function copyRows<T extends Float32Array | Int32Array>(from: T, to: T, rows: Uin
     for (let j = 0; j < width; j++) to[i * width + j] = from[row * width + j];
   });
   return to;
+}
+
+/** What loads sequences of `split` and makes `map` of them; nothing if they are in memory. */
+export function mappedLoad({ load }: Split, map: (loaded: Split) => Split): Pick<Split, 'load'> {
+  return load ? { load: async indices => map(await load(indices)) } : {};
 }

@@ -9,6 +9,7 @@
  * shifted.
  */
 import type { Column, DataScaling, Dataset, Scaling, Split, Targets } from './dataset.js';
+import { mappedLoad } from './packed.js';
 import { configError } from './problems.js';
 
 /** The key of the kinds whose numbers have no scale of their own. */
@@ -85,9 +86,17 @@ export function scaledDataset(dataset: Dataset, scaling: DataScaling): Dataset {
  * The split with its features and value targets scaled; what is null is left alone.
  * @param steps T
  */
-export function scaledSplit(split: Split, { features, targets }: DataScaling, steps: number): Split {
-  const scaled = targets === null ? split : { ...split, targets: scaledTargets(split.targets, targets) };
-  return features === null ? scaled : { ...scaled, read: scaledRead(split, features, steps) };
+export function scaledSplit(
+  split: Split,
+  { features, targets }: Pick<DataScaling, 'features' | 'targets'>,
+  steps: number,
+): Split {
+  return {
+    ...split,
+    ...(targets !== null && { targets: scaledTargets(split.targets, targets) }),
+    ...(features !== null && { read: scaledRead(split, features, steps) }),
+    ...mappedLoad(split, loaded => scaledSplit(loaded, { features, targets }, steps)),
+  };
 }
 
 function scaledRead({ read, lengths }: Split, { offset, scale }: Scaling, steps: number): Split['read'] {

@@ -13,6 +13,9 @@ export function subset(split: Split, indices: Uint32Array, steps: number): Split
     targets: selectTargets(split.targets, indices, steps),
     ...(lengths?.some(length => length < steps) && { lengths }),
     read: (index, out, offset, stepStride) => split.read(indices[index], out, offset, stepStride),
+    ...(split.load && {
+      load: chosen => (split.load as NonNullable<Split['load']>)(chosen.map(index => indices[index])),
+    }),
     ...(split.id && { id: index => (split.id as NonNullable<Split['id']>)(indices[index]) }),
     ...(split.idIsPlace && { idIsPlace: true }),
     ...(split.picture && {

@@ -88,7 +88,7 @@ function generated(config: SyntheticConfig, { seed: experimentSeed, ignoredLabel
 function without(label: number | undefined, split: Split): Split {
   const { targets } = split;
   if (label === undefined || targets.kind !== 'class') return split;
-  const values = targets.values.map(value => (value === label ? IGNORED : value));
+  const values = Int32Array.from(targets.values, value => (value === label ? IGNORED : value));
   return { ...split, targets: { ...targets, values } };
 }
 

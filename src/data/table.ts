@@ -8,6 +8,7 @@ import type { Dataset } from './dataset.js';
 import { type ForecastConfig, forecast } from './forecast/forecast.js';
 import type { DatasetContext, DatasetFacts, DatasetKind } from './kind.js';
 import type { DataRecord, SequenceReader } from './new-sequences.js';
+import { type NpyConfig, npy } from './numpy/npy.js';
 import { type NpzConfig, npz } from './numpy/npz.js';
 import { type IdxConfig, idx } from './pictures/idx.js';
 import { type MnistConfig, mnist } from './pictures/mnist.js';
@@ -22,6 +23,7 @@ export type DatasetConfig =
   | MnistConfig
   | IdxConfig
   | NpzConfig
+  | NpyConfig
   | CsvConfig
   | JsonlConfig
   | TextConfig
@@ -32,7 +34,7 @@ type DatasetTable = {
   readonly [K in DatasetConfig['kind']]: DatasetKind<Extract<DatasetConfig, { kind: K }>>;
 };
 
-export const datasets: DatasetTable = { mnist, idx, npz, csv, jsonl, text, forecast, synthetic };
+export const datasets: DatasetTable = { mnist, idx, npz, npy, csv, jsonl, text, forecast, synthetic };
 
 /**
  * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the
@@ -46,7 +48,7 @@ export async function openDataset(config: DatasetConfig, context: DatasetContext
   const seed = (config.kind === 'synthetic' ? config.seed : undefined) ?? context.seed;
   const divided = kindOf(config).dividesItself ? whole : dividedTraining(whole, config, seed);
   const spelled = spelledOut(divided, config, context);
-  return config.kind === 'npz' || config.kind === 'csv' || config.kind === 'jsonl'
+  return config.kind === 'npz' || config.kind === 'npy' || config.kind === 'csv' || config.kind === 'jsonl'
     ? normalized(spelled, config.normalize, context)
     : spelled;
 }

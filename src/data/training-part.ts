@@ -133,11 +133,13 @@ function positionsByClass({ targets }: Split): Uint32Array[] {
     });
   }
   const positions = new Map<number, number[]>();
-  targets.values.forEach((label, position) => {
+  let position = 0;
+  for (const label of targets.values) {
     const found = positions.get(label);
     if (found) found.push(position);
     else positions.set(label, [position]);
-  });
+    position++;
+  }
   return [...positions].sort(([a], [b]) => a - b).map(([, found]) => Uint32Array.from(found));
 }
 

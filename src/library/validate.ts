@@ -1,7 +1,7 @@
 /** Everything about a config that can be checked without training, its data included. */
 import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
 import { OPTIMISTIC, testSelections } from '../config/rules/splits.js';
-import type { SplitName } from '../data/index.js';
+import type { Dataset, SplitName } from '../data/index.js';
 import { checkName } from '../experiment/run-directory.js';
 import { openData } from '../training/run/data.js';
 import { gateReferences } from '../training/run/gate-references.js';
@@ -54,6 +54,25 @@ export async function validateLoaded(load: () => LoadedExperiment): Promise<Vali
 async function checkWithData(
   loaded: LoadedExperiment,
 ): Promise<Pick<Validation, 'diagnostics' | 'warnings' | 'sequences'>> {
+  const {
+    data: { train, validation, test },
+    ...found
+  } = await checkedData(loaded);
+  const sequences = {
+    train: train.count,
+    ...(validation && { validation: validation.count }),
+    test: test.count,
+  };
+  return { ...found, sequences };
+}
+
+/**
+ * The data of a config, and what is wrong or remarkable about both.
+ * @throws UserError (exit 2 or 5) if the data cannot be opened
+ */
+export async function checkedData(
+  loaded: LoadedExperiment,
+): Promise<Pick<Validation, 'diagnostics' | 'warnings'> & { readonly data: Dataset }> {
   const { experiment } = loaded;
   try {
     checkName(experiment.name, loaded.locator.atValue(['name'], 'run/name', ''));
@@ -61,13 +80,7 @@ async function checkWithData(
     const { diagnostics, warnings, sizes } = checkAgainstData(loaded, data);
     gateReferences(loaded);
     if (diagnostics.length === 0) initialParameters(loaded, modelSpec(loaded, sizes));
-    const { train, validation, test } = data;
-    const sequences = {
-      train: train.count,
-      ...(validation && { validation: validation.count }),
-      test: test.count,
-    };
-    return { diagnostics, warnings: [...selectionWarnings(loaded), ...warnings], sequences };
+    return { data, diagnostics, warnings: [...selectionWarnings(loaded), ...warnings] };
   } catch (error) {
     throw error instanceof UserError ? locateInConfig(error, loaded) : error;
   }

@@ -124,8 +124,7 @@ export class Predictor {
     for await (const batch of batchesOf(split, batchSize)) {
       yield {
         ...batch,
-        position: index => index,
-        id: index => split.id?.(index),
+        id: index => split.id?.(batch.position(index)),
         times: () => undefined,
         hasLabels: true,
         pass,

@@ -148,7 +148,7 @@ class Runner {
   }
 
   async step(step: number, indices: Uint32Array, startsEpoch: boolean): Promise<Standing> {
-    const batch = this.trainer.prepare(indices, step, startsEpoch);
+    const batch = await this.trainer.prepare(indices, step, startsEpoch);
     const result = await this.trainer.step(batch, step, this.learningRate(step));
     return { backend: this.choice.backend, result, parameters: this.trainer.parameters };
   }

@@ -38,7 +38,7 @@ export class CompiledModel {
       shape: job.shape,
       shards: group.slots[0].map(memory => memory.batch),
     };
-    new BatchWriter(dataset.train, spec, run.loss, job.shape, run.seed).write(indices, batch.shards);
+    new BatchWriter(spec, run.loss, job.shape, run.seed).write(dataset.train, indices, batch.shards);
     return new CompiledModel(batch, engine, pool, group, parameters);
   }
 

@@ -9,6 +9,7 @@ import { allCases, type BenchCase, quickCases } from './cases.js';
 import { measureCalibrated, measureChecks } from './checks.js';
 import { contenders, missingTfjs, startAll } from './contenders.js';
 import { measureDashboard } from './dashboard.js';
+import { measureFromDisk } from './from-disk.js';
 import { measureCase, type Pace } from './measure.js';
 import type { BenchOptions } from './options.js';
 import { measurePredict } from './predict.js';
@@ -19,6 +20,8 @@ import { measureWhole } from './whole.js';
 
 /** Seconds of calls of each contender in each round. */
 const SECONDS = { full: 0.4, quick: 0.15 };
+/** A run on 8 GB takes minutes. */
+const DISK_ROUNDS = 2;
 /** Load over the last minute from which something else computes beside us. */
 const BUSY = 0.5;
 /** More threads than this are measured where they are asked for. */
@@ -39,6 +42,8 @@ const FIGURES = [
   ['whole', 'whole/trial'],
   ['whole', 'whole/parallel-trials'],
   ['soak', 'soak/rss'],
+  ['disk', 'disk/step'],
+  ['disk', 'disk/rss'],
   ['dashboard', 'dashboard/list'],
   ['dashboard', 'dashboard/run'],
 ] as const;
@@ -57,7 +62,7 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
     throw usageError({
       code: 'bench/option',
       message: '--only matches nothing that is measured',
-      expected: `part of an id such as ${allCases(threads)[0].id}, or whole/, soak/ or dashboard/ with --whole, --soak or --dashboard`,
+      expected: `part of an id such as ${allCases(threads)[0].id}, or whole/, soak/, disk/ or dashboard/ with the flag of that name`,
     });
   }
   const [load] = loadavg();
@@ -98,6 +103,10 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
   if (figuresWanted.some(([, id]) => id === 'whole/predict')) {
     progress('prediction of a gigabyte');
     figures.push(...(await measurePredict()));
+  }
+  if (figuresWanted.some(([flag]) => flag === 'disk')) {
+    progress('training on 8 GB on the disk');
+    figures.push(...(await measureFromDisk(DISK_ROUNDS)));
   }
   if (figuresWanted.some(([flag]) => flag === 'soak')) {
     progress('memory over 10,000 steps');

@@ -77,13 +77,14 @@ async function open(steps: number, count: number, vary: boolean, threads: number
   });
   let step = 0;
   const take = () => trainer.prepare(order.next(), step + 1, false);
-  let next = take();
+  let next = await take();
   const mean = async (many: number) => {
     const began = performance.now();
     for (let i = 0; i < many; i++) {
       const done = trainer.step(next, ++step, LEARNING_RATE);
-      next = take();
+      const coming = take();
       await done;
+      next = await coming;
     }
     return (performance.now() - began) / many;
   };

@@ -80,7 +80,7 @@ export async function measureCalibrated(threads: number, rounds: number): Promis
       const steps: number[] = [];
       const kernels: number[] = [];
       for (let i = 0; i < CALIBRATED_STEPS; i++) {
-        const batch = trainer.prepare(indices, ++made, true);
+        const batch = await trainer.prepare(indices, ++made, true);
         const began = performance.now();
         await trainer.step(batch, made, LEARNING_RATE);
         steps.push(performance.now() - began);
@@ -121,7 +121,7 @@ function stopwatch(one: BenchCase, trainer: Trainer, engine: Engine): (steps: nu
   return async steps => {
     const times: Times = { step: [], norm: [], summing: [] };
     for (let i = 0; i < steps; i++) {
-      const batch = trainer.prepare(indices, ++made, false);
+      const batch = await trainer.prepare(indices, ++made, false);
       times.step.push(await timed(() => trainer.step(batch, made, LEARNING_RATE)));
       times.norm.push(await timed(() => gradientNorm(gradient)));
       const values = updateValues(trainer, gradient);

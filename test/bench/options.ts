@@ -9,6 +9,7 @@ export interface BenchOptions extends PeerOptions {
   readonly quick: boolean;
   readonly whole: boolean;
   readonly soak: boolean;
+  readonly disk: boolean;
   readonly dashboard: boolean;
   /** Only cases and figures whose id matches. */
   readonly only: RegExp | undefined;
@@ -35,6 +36,7 @@ taking turns round by round; prints our time over theirs.
   --quick           the reference sizes only, short rounds: a smoke test
   --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory; sweeps; a review of a long log; predictions of 1 GiB
   --soak            also the memory after 10,000 steps
+  --disk            also training on 8 GB that stay on the disk (writes 9 GB)
   --dashboard       also how long the dashboard lets one wait
   --only PATTERN    only rows whose id matches this regular expression, such as train_step or ^whole/
   --rounds N        rounds (default 7, at least 5)
@@ -102,6 +104,7 @@ function parse(args: readonly string[]) {
         quick: flag,
         whole: flag,
         soak: flag,
+        disk: flag,
         dashboard: flag,
         only: text,
         rounds: text,

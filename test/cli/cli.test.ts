@@ -50,7 +50,7 @@ async function cellrun(...args: string[]): Promise<Ended> {
 }
 
 const VERBS =
-  'run resume verify validate config graph evaluate predict sweep compare review report tag serve worker export schema init completion doctor'.split(
+  'run resume verify validate data config graph evaluate predict sweep compare review report tag serve worker export schema init completion doctor'.split(
     ' ',
   );
 

@@ -19,7 +19,7 @@ t.test('synthetic: the adding problem', async t => {
         if (marked.length !== 2 || !(marked[0] < half && marked[1] >= half)) return false;
         if (steps.some(([value, marker]) => !(value >= 0 && value <= 1) || (marker !== 0 && marker !== 1)))
           return false;
-        const target = data.train.targets.values[i];
+        const target = data.train.targets.values.subarray(i, i + 1)[0];
         if (!closeTo(target, steps[marked[0]][0] + steps[marked[1]][0], 1e-6)) return false;
       }
       return true;

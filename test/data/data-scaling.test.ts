@@ -76,7 +76,7 @@ t.test('what is scaled leads back to the units of the data', async t => {
       const scaled = values.slice(i * size, (i + 1) * size);
       if (typeof scaling !== 'object') throw new Error('all sequences are scaled alike');
       const back = scaled.map((value, j) => value * scaling.scale[j] + scaling.offset[j]);
-      const want = raw.test.targets.values.slice(i * size, (i + 1) * size);
+      const want = raw.test.targets.values.subarray(i * size, (i + 1) * size);
       t.ok(back.every((value, j) => closeTo(value, want[j], 1e-5 * Math.abs(want[j]))));
     }
   }

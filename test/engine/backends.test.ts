@@ -59,7 +59,7 @@ async function train(backend: Backend, { hiddenSize, batchSize, steps, batches }
   for (let step = 1; step <= steps; step++) {
     const first = ((step - 1) % batches) * batchSize;
     const indices = Uint32Array.from({ length: batchSize }, (_, i) => first + i);
-    const { loss } = await trainer.step(trainer.prepare(indices, step, step === 1), step, 0.01);
+    const { loss } = await trainer.step(await trainer.prepare(indices, step, step === 1), step, 0.01);
     losses.push(loss);
   }
   const parameters = trainer.parameters.slice();

@@ -153,7 +153,8 @@ async function byKernels(given: Case, engine: Engine) {
   const shape = { batch, sequenceLength: steps, variableLength: lengths !== null, training: true };
   const job: ShardJob = { backend: engine.backend, spec, loss, shape, withGradient: true };
   const [[memory]] = allocateShards(job, { shards: 1, slots: 1 }, engine.heap);
-  new BatchWriter(dataOf(given), spec, loss, shape, seed).write(
+  new BatchWriter(spec, loss, shape, seed).write(
+    dataOf(given),
     Uint32Array.from({ length: batch }, (_, i) => i),
     [memory.batch],
   );

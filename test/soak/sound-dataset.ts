@@ -27,7 +27,7 @@ function checkSplit(data: Dataset, { count, lengths, targets, read }: Split): vo
   if (targets.kind === 'class') {
     ensure(targets.values.length === count * (targets.perStep ? sequenceLength : 1), 'each has its class');
     const isClass = (value: number) => value === -100 || (value >= 0 && value < targets.numClasses);
-    ensure(targets.values.every(isClass), 'classes are in range');
+    ensure([...targets.values].every(isClass), 'classes are in range');
   } else {
     const { size, values, perStep = false } = targets;
     ensure(values.length === count * size * (perStep ? sequenceLength : 1), 'each has its targets');

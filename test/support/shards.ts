@@ -34,9 +34,10 @@ export function goldenShard(
     withGradient,
   };
   const slots = allocateShards(job, { shards: 1, slots: split.count / batch }, heap);
-  const writer = new BatchWriter(split, spec, loss, job.shape);
+  const writer = new BatchWriter(spec, loss, job.shape);
   slots.forEach(([memory], slot) => {
     writer.write(
+      split,
       Uint32Array.from({ length: batch }, (_, row) => slot * batch + row),
       [memory.batch],
     );

@@ -248,7 +248,7 @@ function repeated({ batch, split }: Golden): Split {
     count: 10 * count,
     targets:
       targets.kind === 'class'
-        ? { ...targets, values: again(targets.values) }
+        ? { ...targets, values: again(Int32Array.from(targets.values)) }
         : { ...targets, values: again(targets.values) },
     ...(lengths && { lengths: again(lengths) }),
     read: (index, ...place) => split.read(index % batch, ...place),

@@ -220,7 +220,7 @@ class Bench {
     for (let batch = without; batch < STEPS; batch++) {
       const indices = Uint32Array.from({ length: BATCH }, (_, i) => batch * BATCH + i);
       const { updated } = await this.trainer.step(
-        this.trainer.prepare(indices, batch, false),
+        await this.trainer.prepare(indices, batch, false),
         batch,
         LEARNING_RATE,
       );

@@ -94,11 +94,11 @@ for (const [batchSize, size] of [
     const { layout } = trainer;
     const initial = randomize(trainer);
     const all = Uint32Array.from({ length: batchSize }, (_, i) => i);
-    await trainer.step(trainer.prepare(all, 1, true), 1, 0);
+    await trainer.step(await trainer.prepare(all, 1, true), 1, 0);
     t.same(trainer.parameters, initial, 'a rate of 0 changes nothing, but the batch has filled the shards');
 
     const some = all.slice(-size).reverse();
-    const { loss, updated } = await trainer.step(trainer.prepare(some, 2, false), 2, 1);
+    const { loss, updated } = await trainer.step(await trainer.prepare(some, 2, false), 2, 1);
     t.ok(updated);
     const shape: ShardShape = { batch: size, sequenceLength: steps, variableLength: false, training: true };
     const job = {
@@ -109,7 +109,7 @@ for (const [batchSize, size] of [
       withGradient: true,
     } as const;
     const [[{ batch }]] = allocateShards(job, { shards: 1, slots: 1 }, new Heap());
-    new BatchWriter(data, spec, job.loss, shape).write(some, [batch]);
+    new BatchWriter(spec, job.loss, shape).write(data, some, [batch]);
     const rows = Array.from(some, (_, row) => row);
     const reference = new Reference(spec, job.loss, readRows({ ...job, shards: [batch] }, rows));
     const expected = await reference.gradientAt(Float64Array.from(initial.subarray(0, layout.size)));
@@ -136,7 +136,7 @@ async function path(
   trainer.parameters.set(initial);
   const after: Float32Array[] = [];
   for (const [i, batch] of batches.entries()) {
-    await trainer.step(trainer.prepare(Uint32Array.from(batch), i + 1, i === 0), i + 1, 0.1);
+    await trainer.step(await trainer.prepare(Uint32Array.from(batch), i + 1, i === 0), i + 1, 0.1);
     after.push(trainer.parameters.slice());
   }
   return after;
@@ -162,7 +162,7 @@ t.test('dropout depends on seed, step, row, layer and unit, not on threads', asy
     const own = { ...shape, batch: rows };
     const [slot] = allocateShards({ ...job, shape: own }, { shards: batchSize / rows, slots: 1 }, new Heap());
     const batches = slot.map(({ batch }) => batch);
-    new BatchWriter(train, spec, job.loss, own, 7).write(Uint32Array.from(all), batches, step);
+    new BatchWriter(spec, job.loss, own, 7).write(train, Uint32Array.from(all), batches, step);
     const name = 'dropout.1.0';
     return all.map(row => {
       const values = batches[Math.floor(row / rows)].inputs[name];
@@ -187,7 +187,7 @@ t.test('a batch goes on from the states of the one before, and an epoch from zer
   randomize(trainer);
   const halves = [0, 1].map(half => Uint32Array.from({ length: batchSize }, (_, i) => half * batchSize + i));
   const loss = async (half: number, startsEpoch: boolean) =>
-    (await trainer.step(trainer.prepare(halves[half], 1, startsEpoch), 1, 0)).loss;
+    (await trainer.step(await trainer.prepare(halves[half], 1, startsEpoch), 1, 0)).loss;
   const fresh = await loss(1, true);
   await loss(0, true);
   const [[name, carried]] = trainer.carriedStates;

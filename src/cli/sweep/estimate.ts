@@ -129,7 +129,7 @@ async function probed(
     let spent = 0;
     for (let step = 1; measured.length < MAX_STEPS && spent < PROBE_SECONDS; step++) {
       const began = performance.now();
-      await trainer.step(trainer.prepare(order.next(), step, step === 1), step, learning_rate);
+      await trainer.step(await trainer.prepare(order.next(), step, step === 1), step, learning_rate);
       const seconds = (performance.now() - began) / 1000;
       if (step <= WARM_STEPS) {
         warm = performance.now();

@@ -1,6 +1,7 @@
 /** The last check before training: the config against its data. Determines the model's sizes. */
 import { IGNORED, inputWidth, type SequenceInput } from '../../data/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../../data/labels.js';
+import type { Values } from '../../data/values.js';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { Experiment, ModelConfig } from '../experiment.js';
@@ -19,7 +20,7 @@ export type TargetShape =
       readonly kind: 'class';
       readonly numClasses: number;
       readonly perStep: boolean;
-      readonly values?: Int32Array;
+      readonly values?: Values<Int32Array>;
     }
   | {
       readonly kind: 'value';
@@ -182,7 +183,7 @@ function checkCounted(
 ): Diagnostic[] {
   const empty = Object.entries(splits).filter(([, { targets }]) =>
     targets.kind === 'class'
-      ? targets.values?.every(label => label === IGNORED)
+      ? targets.values !== undefined && isEach(targets.values, label => label === IGNORED)
       : targets.values?.every(Number.isNaN),
   );
   const key = ['loss', 'ignored_index'];
@@ -193,6 +194,11 @@ function checkCounted(
       `all labels of the ${name} split are ignored`,
     ),
   );
+}
+
+function isEach(values: Iterable<number>, is: (value: number) => boolean): boolean {
+  for (const value of values) if (!is(value)) return false;
+  return true;
 }
 
 /** A limit that has no effect is not an error, but perhaps a mistake. */

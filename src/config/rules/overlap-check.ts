@@ -107,9 +107,15 @@ function checkNames(
  * Equal sequences of different splits, found by their hashes: linear in time, bounded in memory.
  */
 
+/** Targets of all sequences, one after another. */
+interface Rows {
+  readonly length: number;
+  subarray(from: number, to: number): ArrayLike<number>;
+}
+
 export interface ComparedSequences {
   readonly count: number;
-  readonly targets: { readonly values?: ArrayLike<number> };
+  readonly targets: { readonly values?: Rows };
   /** As `Split.read`. */
   read(index: number, out: Float32Array, offset: number, stepStride: number): void;
 }
@@ -205,7 +211,7 @@ function distinctShare(reader: SequenceReader): number {
 class SequenceReader {
   private readonly features: Float32Array;
   private readonly bits: Uint32Array;
-  private readonly targets: ArrayLike<number>;
+  private readonly targets: Rows | undefined;
   /** Targets of a sequence. */
   private readonly targetWidth: number;
 
@@ -214,8 +220,8 @@ class SequenceReader {
     private readonly shape: SequenceShape,
   ) {
     const size = shape.steps * shape.width;
-    this.targets = split.targets.values ?? [];
-    this.targetWidth = this.targets.length / split.count;
+    this.targets = split.targets.values;
+    this.targetWidth = (this.targets?.length ?? 0) / split.count;
     this.features = new Float32Array(size + this.targetWidth);
     this.bits = new Uint32Array(this.features.buffer);
   }
@@ -247,8 +253,9 @@ class SequenceReader {
   private read(index: number): void {
     const { split, shape, features, targets, targetWidth } = this;
     split.read(index, features, 0, shape.width);
-    const at = features.length - targetWidth;
-    for (let i = 0; i < targetWidth; i++) features[at + i] = targets[index * targetWidth + i];
+    if (targets === undefined || targetWidth === 0) return;
+    const row = targets.subarray(index * targetWidth, (index + 1) * targetWidth);
+    features.set(row, features.length - targetWidth);
   }
 }
 

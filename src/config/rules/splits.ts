@@ -18,6 +18,7 @@ export function hasValidation(dataset: DatasetConfig | undefined): boolean {
   return (
     validation !== undefined ||
     (dataset.kind === 'npz' && dataset.validation_arrays === true) ||
+    (dataset.kind === 'npy' && dataset.x_validation !== undefined) ||
     ('validation_path' in dataset && dataset.validation_path !== undefined) ||
     (dataset.kind === 'idx' && dataset.validation_images !== undefined)
   );

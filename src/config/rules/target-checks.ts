@@ -63,13 +63,15 @@ function absentClasses({ count, first }: NonNullable<LabelFacts['gap']>, numClas
 
 /** The targets of a split, as far as the check needs them. */
 interface SplitTargets {
-  readonly targets: {
-    readonly kind: 'class' | 'value';
-    readonly size?: number;
-    readonly values?: ArrayLike<number>;
-    readonly perStep?: boolean;
-    readonly scaling?: object;
-  };
+  readonly targets:
+    | { readonly kind: 'class' }
+    | {
+        readonly kind: 'value';
+        readonly size: number;
+        readonly values?: ArrayLike<number>;
+        readonly perStep?: boolean;
+        readonly scaling?: object;
+      };
 }
 
 /** @param splits by their names */
@@ -106,8 +108,8 @@ function checkLabelTargets(
   splits: Readonly<Record<string, SplitTargets>>,
 ): Diagnostic[] {
   for (const [name, { targets }] of Object.entries(splits)) {
-    const { kind, size = 1, values = [], perStep, scaling } = targets;
-    if (kind !== 'value') continue;
+    if (targets.kind !== 'value') continue;
+    const { size, values = [], perStep, scaling } = targets;
     const expected = 'targets from 0 to 1';
     if (scaling !== undefined) {
       const message = `loss ${loss.kind} needs ${expected}, but \`dataset.normalize\` scales them`;

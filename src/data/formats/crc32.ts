@@ -7,13 +7,16 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
   return value;
 });
 
-/** The checksum as an unsigned 32-bit integer; for versions of Node that have none. */
-export function tableCrc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
+/** As {@link crc32}, for versions of Node that have none. */
+export function tableCrc32(bytes: Uint8Array, before = 0): number {
+  let crc = ~before;
   for (let i = 0; i < bytes.length; i++) crc = TABLE[(crc ^ bytes[i]) & 0xff] ^ (crc >>> 8);
   return ~crc >>> 0;
 }
 
-/** The checksum as an unsigned 32-bit integer. Node's own, from 20.15 on, is ten times as fast. */
-export const crc32: (bytes: Uint8Array) => number =
+/**
+ * The checksum as an unsigned 32-bit integer. Node's own, from 20.15 on, is ten times as fast.
+ * @param before the checksum of the bytes before these
+ */
+export const crc32: (bytes: Uint8Array, before?: number) => number =
   (zlib as Partial<Pick<typeof zlib, 'crc32'>>).crc32 ?? tableCrc32;

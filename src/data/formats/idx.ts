@@ -52,6 +52,36 @@ const HEADER_BYTES = 4;
  */
 export function parseIdx(source: IdxSource, rank: number): IdxArray {
   const { bytes } = source;
+  const { dims, type, dataOffset, count } = idxLayout(source, bytes.length, rank, MAX_BYTES);
+  const data = new DataView(bytes.buffer, bytes.byteOffset + dataOffset, count * type.itemSize);
+  const { itemSize } = type;
+  return { dims, values: type.decode(data, count), dataOffset, itemSize, zipped: source.zipped };
+}
+
+/** An array whose values are not in memory. */
+export interface IdxForm extends Omit<IdxArray, 'values'> {
+  decode(bytes: Uint8Array): IdxValues;
+}
+
+/**
+ * The form of an IDX file of any size, by how it begins.
+ * @param total bytes of the whole file
+ * @throws UserError (exit 5), as {@link parseIdx}
+ */
+export function idxForm(beginning: IdxSource, total: number, rank: number): IdxForm {
+  const { dims, type, dataOffset } = idxLayout(beginning, total, rank, Number.MAX_SAFE_INTEGER);
+  const { itemSize, decode } = type;
+  return {
+    dims,
+    dataOffset,
+    itemSize,
+    decode: bytes =>
+      decode(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), bytes.byteLength / itemSize),
+  };
+}
+
+function idxLayout(source: IdxSource, total: number, rank: number, maxBytes: number) {
+  const { bytes } = source;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const type = checkMagic(view, source, rank);
   const dataOffset = HEADER_BYTES + 4 * rank;
@@ -65,17 +95,15 @@ export function parseIdx(source: IdxSource, rank: number): IdxArray {
     }
   });
   const count = dims.reduce((product, size) => product * size, 1);
-  if (count * type.itemSize > MAX_BYTES) {
+  if (count * type.itemSize > maxBytes) {
     throw idxDamage('data/too-large', source, HEADER_BYTES, {
       message: 'the header states too much data',
       got: dims.join(' x '),
-      expected: `at most ${MAX_BYTES} bytes`,
+      expected: `at most ${maxBytes} bytes`,
     });
   }
-  checkLength(view, source, dataOffset + count * type.itemSize, dims);
-  const data = new DataView(view.buffer, view.byteOffset + dataOffset, count * type.itemSize);
-  const { itemSize } = type;
-  return { dims, values: type.decode(data, count), dataOffset, itemSize, zipped: source.zipped };
+  checkLength(total, source, dataOffset + count * type.itemSize, dims);
+  return { dims, type, dataOffset, count };
 }
 
 /**
@@ -106,13 +134,13 @@ function checkMagic(view: DataView, source: IdxSource, rank: number): IdxType {
   return type;
 }
 
-function checkLength(view: DataView, source: IdxSource, expected: number, dims: readonly number[]): void {
-  if (view.byteLength < expected) throw truncated(source, view.byteLength, expected);
-  if (view.byteLength > expected) {
+function checkLength(total: number, source: IdxSource, expected: number, dims: readonly number[]): void {
+  if (total < expected) throw truncated(source, total, expected);
+  if (total > expected) {
     throw idxDamage('data/idx-length', source, expected, {
       message: `bytes follow the last value of ${dims.join(' x ')}`,
       expected: `${expected} bytes`,
-      got: `${view.byteLength} bytes`,
+      got: `${total} bytes`,
     });
   }
 }

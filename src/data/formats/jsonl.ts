@@ -12,6 +12,9 @@ export type JsonRecord = Readonly<Record<string, unknown>>;
 export interface RecordLine {
   /** Counted from 1. */
   readonly number: number;
+  /** Its bytes in the file, `to` exclusive. */
+  readonly from: number;
+  readonly to: number;
   /** The place of the field `name`, or of the whole line if it has none. */
   place(name?: string): LinePlace;
 }
@@ -43,12 +46,13 @@ export class JsonlPieces {
     this.lines.end();
   }
 
-  private line({ bytes, number }: TextLine): void {
+  private line({ bytes, from, number }: TextLine): void {
     const source = bytes.toString('utf8');
     if (!/\S/.test(source)) return;
     const place = (name?: string) => placeInLine(source, { file: this.file, line: number }, name);
     const record = parseRecord(source);
-    if (typeof record !== 'string') this.handlers.record(record, { number, place });
+    if (typeof record !== 'string')
+      this.handlers.record(record, { number, from, to: from + bytes.length, place });
     else {
       const expected = 'one JSON object per line';
       this.handlers.broken({ code: 'data/jsonl-line', message: record, ...place(), expected });
@@ -56,39 +60,47 @@ export class JsonlPieces {
   }
 }
 
-/**
- * Reads all records of a file. Lines that hold no JSON object are added to `problems`; reading
- * stops once those are full.
- * @throws UserError (exit 5) if the file is not UTF-8 or has no records; whatever `onRecord` throws
- */
-export function scanJsonl(
-  bytes: Buffer,
-  file: string,
-  onRecord: JsonlHandlers['record'],
-  problems: Problems,
-): void {
-  let count = 0;
-  const pieces = new JsonlPieces(file, {
-    record(record, line) {
-      count++;
-      onRecord(record, line);
-      if (problems.full) problems.throwIfAny();
-    },
-    broken(problem) {
-      problems.add(problem);
-      if (problems.full) problems.throwIfAny();
-    },
-  });
-  pieces.push(bytes);
-  pieces.end();
-  problems.throwIfAny();
-  if (count > 0) return;
-  throw damagedError({
-    code: 'data/jsonl-empty',
-    message: 'the file has no records',
-    file,
-    expected: 'one JSON object per line',
-  });
+/** Reads the records of a file of a dataset, piece by piece. */
+export class JsonlScan {
+  private count = 0;
+  private readonly pieces: JsonlPieces;
+
+  /** Lines that hold no JSON object are added to `problems`, which are thrown once they are full. */
+  constructor(
+    private readonly file: string,
+    onRecord: JsonlHandlers['record'],
+    private readonly problems: Problems,
+  ) {
+    this.pieces = new JsonlPieces(file, {
+      record: (record, line) => {
+        this.count++;
+        onRecord(record, line);
+        if (problems.full) problems.throwIfAny();
+      },
+      broken(problem) {
+        problems.add(problem);
+        if (problems.full) problems.throwIfAny();
+      },
+    });
+  }
+
+  /** @throws UserError (exit 5) if the file is not UTF-8; whatever `onRecord` throws */
+  push(piece: Buffer): void {
+    this.pieces.push(piece);
+  }
+
+  /** @throws UserError (exit 5) with all problems, or if the file has no records */
+  end(): void {
+    this.pieces.end();
+    this.problems.throwIfAny();
+    if (this.count > 0) return;
+    throw damagedError({
+      code: 'data/jsonl-empty',
+      message: 'the file has no records',
+      file: this.file,
+      expected: 'one JSON object per line',
+    });
+  }
 }
 
 /** The record, or what is wrong with it. */

@@ -130,12 +130,60 @@ const TEXTS_OR_NUMBERS: Types<TextType | Dtype> = {
   words: `${TEXTS.words}, or integers`,
 };
 
+/** An array of numbers whose values are not in memory. */
+export interface StoredLayout extends Pick<NpyArray, 'shape' | 'integer' | 'dtype'> {
+  readonly fortranOrder: boolean;
+  /** Where the values begin, behind the header. */
+  readonly dataOffset: number;
+  readonly itemSize: number;
+  /** Values by their bytes, perhaps as a view of these. */
+  decode(bytes: Uint8Array): NpyValues;
+  /** The value at `index` of `bytes` with all its digits. */
+  exactly(bytes: Uint8Array, index: number): string;
+}
+
+/**
+ * The layout of an array of numbers of any size, by how it begins.
+ * @param bytes its beginning, header included
+ * @param total bytes of the whole array, header included
+ * @throws UserError exit 5, naming `file` and the array `name`
+ */
+export function storedLayout(bytes: Uint8Array, total: number, file: string, name: string): StoredLayout {
+  const { header, dataOffset, type } = npyLayout(bytes, total, file, name, NUMBERS, Number.MAX_SAFE_INTEGER);
+  const { descr, fortranOrder, shape } = header;
+  const isBigEndian = descr.startsWith('>');
+  const decode = (values: Uint8Array): NpyValues => {
+    const count = values.length / type.itemSize;
+    return isBigEndian ? type.view(swapped(values, type.itemSize), 0, count) : viewOf(values, 0, count, type);
+  };
+  return {
+    shape,
+    integer: type.integer,
+    dtype: descr,
+    fortranOrder,
+    dataOffset,
+    itemSize: type.itemSize,
+    decode,
+    exactly: (values, index) =>
+      type.integer && type.itemSize === 8
+        ? exactInteger(values, 8 * index, descr)
+        : String(decode(values)[index]),
+  };
+}
+
+function exactInteger(bytes: Uint8Array, at: number, descr: string): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const isLittle = !descr.startsWith('>');
+  return String(descr.endsWith('i8') ? view.getBigInt64(at, isLittle) : view.getBigUint64(at, isLittle));
+}
+
 function npyLayout<Type extends { readonly itemSize: number }>(
   bytes: Uint8Array,
   total: number,
   file: string,
   name: string,
   types: Types<Type>,
+  maxElements = MAX_ELEMENTS,
 ): Layout<Type> {
   const fail = (message: string, expected?: string, got?: string): UserError =>
     damagedError({ code: 'data/npy', message: `array ${name}: ${message}`, file, expected, got });
@@ -148,8 +196,8 @@ function npyLayout<Type extends { readonly itemSize: number }>(
   if (type === undefined) throw fail('this type of values is not supported', types.words, header.descr);
   const { shape } = header;
   const count = shape.reduce((product, size) => product * size, 1);
-  if (!(count <= MAX_ELEMENTS)) {
-    throw fail('the array is too large', `at most ${MAX_ELEMENTS} values`, `[${shape.join(', ')}]`);
+  if (!(count <= maxElements)) {
+    throw fail('the array is too large', `at most ${maxElements} values`, `[${shape.join(', ')}]`);
   }
   const length = total - dataOffset;
   if (length !== count * type.itemSize) {
@@ -178,9 +226,7 @@ export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArra
     exactly: index => {
       if (!type.integer || type.itemSize < 8) return String(ordered[index]);
       const at = 8 * (header.fortranOrder ? fortranIndex(index, shape) : index);
-      const view = new DataView(bytes.buffer, bytes.byteOffset + dataOffset);
-      const isSigned = header.descr.endsWith('i8');
-      return String(isSigned ? view.getBigInt64(at, !isBigEndian) : view.getBigUint64(at, !isBigEndian));
+      return exactInteger(bytes, dataOffset + at, header.descr);
     },
   };
 }
@@ -263,7 +309,8 @@ function parseShape(tuple: string | undefined): readonly number[] | undefined {
 function viewOf(bytes: Uint8Array, dataOffset: number, count: number, type: Dtype): NpyValues {
   const offset = bytes.byteOffset + dataOffset;
   if (offset % type.itemSize === 0) return type.view(bytes.buffer, offset, count);
-  return type.view(bytes.slice(dataOffset).buffer, 0, count);
+  // a copy also of a Buffer, whose slices are none
+  return type.view(Uint8Array.from(bytes.subarray(dataOffset)).buffer, 0, count);
 }
 
 /** A copy with the bytes of each item in the other order. */

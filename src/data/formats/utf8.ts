@@ -76,6 +76,8 @@ export function markLength(bytes: Buffer): number {
 export interface TextLine {
   /** Without its end. */
   readonly bytes: Buffer;
+  /** Where `bytes` begin in the file. */
+  readonly from: number;
   /** Counted from 1. */
   readonly number: number;
 }
@@ -137,7 +139,8 @@ export class LinePieces {
     const whole = this.parts.length === 1 ? this.parts[0] : Buffer.concat(this.parts);
     const mark = this.isText && this.number === 1 ? markLength(whole) : 0;
     if (this.isText) checkUtf8(whole, this.file, this.start);
-    this.onLine({ bytes: whole.subarray(mark, contentEnd(whole)), number: this.number });
+    const bytes = whole.subarray(mark, contentEnd(whole));
+    this.onLine({ bytes, from: this.start + mark, number: this.number });
     this.start += whole.length + endLength;
     this.number++;
     this.parts = [];

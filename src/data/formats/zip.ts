@@ -17,7 +17,7 @@ const DIRECTORY_END_BYTES = 22;
 const DIRECTORY_ENTRY = 0x02014b50;
 const DIRECTORY_ENTRY_BYTES = 46;
 const MEMBER = 0x04034b50;
-const MEMBER_BYTES = 30;
+export const MEMBER_BYTES = 30;
 const LOCATOR = 0x07064b50;
 const LOCATOR_BYTES = 20;
 const DIRECTORY_END_64 = 0x06064b50;
@@ -45,7 +45,7 @@ export interface Wanted {
  * @throws UserError (exit 5) if the archive is damaged, a checksum differs or the bound is passed
  */
 export function readZip(bytes: Buffer, file: string, wanted: Wanted): ReadonlyMap<string, Uint8Array> {
-  return unzipMembers(bytes, file, wanted, directoryOf(bytes, file));
+  return unzipMembers(bytes, file, wanted, zipDirectory(bytes, file));
 }
 
 function unzipMembers(
@@ -108,7 +108,7 @@ function contentOf(bytes: Buffer, file: string, entry: Entry): Uint8Array {
   return content;
 }
 
-interface Entry {
+export interface Entry {
   readonly name: string;
   readonly checksum: number;
   /** 0: stored, 8: deflated. */
@@ -124,8 +124,15 @@ interface Entry {
  * in the file.
  */
 function dataStart(bytes: Buffer, { offset }: Entry): number | undefined {
-  if (offset + MEMBER_BYTES > bytes.length || bytes.readUInt32LE(offset) !== MEMBER) return undefined;
-  return offset + MEMBER_BYTES + bytes.readUInt16LE(offset + 26) + bytes.readUInt16LE(offset + 28);
+  if (offset + MEMBER_BYTES > bytes.length) return undefined;
+  const length = memberHeaderLength(bytes.subarray(offset, offset + MEMBER_BYTES));
+  return length === undefined ? undefined : offset + length;
+}
+
+/** Bytes of a member's header with its name, which what it holds follows; undefined if it is none. */
+export function memberHeaderLength(header: Buffer): number | undefined {
+  if (header.length < MEMBER_BYTES || header.readUInt32LE(0) !== MEMBER) return undefined;
+  return MEMBER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
 }
 
 /**
@@ -149,7 +156,7 @@ function headOf(bytes: Buffer, entry: Entry): Uint8Array | undefined {
   return Buffer.concat(parts);
 }
 
-/** Where the central directory is. */
+/** Where the central directory is in the bytes that were read. */
 interface DirectoryPlace {
   readonly offset: number;
   readonly end: number;
@@ -161,15 +168,16 @@ interface DirectoryPlace {
  * From the record at the end (APPNOTE 4.3.16), or that of Zip64 before it (4.3.14), which numpy
  * writes of files beyond 4 GiB.
  */
-function directoryPlace(bytes: Buffer, file: string): DirectoryPlace {
+function directoryPlace(bytes: Buffer, file: string, base: number): DirectoryPlace {
   const end = bytes.lastIndexOf(DIRECTORY_END);
   if (end < 0 || end + DIRECTORY_END_BYTES > bytes.length)
     throw damage(file, 'this is not a complete zip archive', 'data/zip');
   const place = (size: number, offset: number, at: number): DirectoryPlace => {
-    const prefix = at - size - offset;
+    const prefix = base + at - size - offset;
     if (!(prefix >= 0))
       throw damage(file, 'the zip archive is damaged (it begins before the file)', 'data/zip');
-    return { offset: offset + prefix, end: at, prefix };
+    if (at < size) throw damage(file, 'the zip archive is refused: its directory is too long', 'data/zip');
+    return { offset: at - size, end: at, prefix };
   };
   const locator = end - LOCATOR_BYTES;
   if (locator < 0 || bytes.readUInt32LE(locator) !== LOCATOR)
@@ -181,9 +189,14 @@ function directoryPlace(bytes: Buffer, file: string): DirectoryPlace {
   return place(uint64(bytes, record + 40), uint64(bytes, record + 48), record);
 }
 
-/** The central directory (APPNOTE 4.3.12), with what Zip64 has in extra fields. */
-function directoryOf(bytes: Buffer, file: string): readonly Entry[] {
-  const { offset, end, prefix } = directoryPlace(bytes, file);
+/**
+ * The central directory (APPNOTE 4.3.12), with what Zip64 has in extra fields.
+ * @param bytes the archive, or its end
+ * @param base where `bytes` begin in the archive
+ * @throws UserError exit 5 if the archive is damaged
+ */
+export function zipDirectory(bytes: Buffer, file: string, base = 0): readonly Entry[] {
+  const { offset, end, prefix } = directoryPlace(bytes, file, base);
   const entries: Entry[] = [];
   let at = offset;
   while (at + DIRECTORY_ENTRY_BYTES <= end && bytes.readUInt32LE(at) === DIRECTORY_ENTRY) {

@@ -1,33 +1,53 @@
 /**
- * From the arrays of one split of an .npz file to checked sequences: shapes, lengths, labels,
- * finite features.
+ * From the NumPy arrays of one split to checked sequences: shapes, lengths, labels, finite
+ * features.
  */
 import { type Diagnostic, damagedError, type UserError } from '../../util/errors.js';
-import { IGNORED, type SequenceInput, type Targets } from '../dataset.js';
+import { IGNORED, type SequenceInput, type Split, type Targets } from '../dataset.js';
 import type { NpyArray } from '../formats/npy.js';
 import type { FileLabels, PlacedLabel } from '../labels.js';
-import type { Packed } from '../packed.js';
+import { packedSplit } from '../packed.js';
 import { Problems } from '../problems.js';
 import { MAX_CLASSES, MAX_SYMBOLS } from '../reading/limits.js';
+import type { Values } from '../values.js';
 
-export interface NpzSequences {
-  readonly packed: Packed;
+/** The sequences of one split, in memory or on the disk. */
+export interface NumpySequences {
+  /** N. */
+  readonly count: number;
   readonly input: SequenceInput;
+  /** With as many classes as these labels need. */
+  readonly targets: Targets;
   /** Where the steps are symbols: the largest. */
   readonly largestSymbol?: PlacedLabel;
   /** Of class targets: as the array has them, and what places them. */
   readonly labels?: FileLabels;
   /** T. */
   readonly steps: number;
+  /** @param numClasses of all splits, if targets are classes */
+  split(numClasses: number): Split;
 }
 
-export interface NpzArrays {
+/** What arrays are called, and where they stand. */
+export interface ArraySource {
+  /** Of the arrays' names: '', '_validation' or '_test'. */
+  readonly suffix: string;
+  /** Of `x`, without the suffix. */
+  fileOf(array: 'x' | 'y' | 'lengths' | 'ids'): string;
+  /** A label that becomes -100, besides -100. */
+  readonly ignored: number;
+}
+
+/** What is known of an array without its values. */
+export type ArrayForm = Pick<NpyArray, 'shape' | 'integer' | 'dtype'>;
+
+export interface SplitArrays {
   readonly x: NpyArray;
   readonly y: NpyArray;
   readonly lengths?: NpyArray;
 }
 
-interface Shape {
+export interface NumpyShape {
   readonly count: number;
   readonly steps: number;
   /** F; undefined where a step is a symbol. */
@@ -44,56 +64,64 @@ interface Features {
 /**
  * The sequences of one split. Labels of steps past a sequence's length become -100; features and
  * symbols there are not looked at.
- * @param suffix of the arrays' names, for messages: '', '_validation' or '_test'.
- * @param ignored a label that becomes -100
- * @throws UserError (exit 5), one diagnostic for each array that is wrong, at its first wrong
- *   index.
+ * @throws UserError (exit 5), one diagnostic for each array that is wrong, at its first wrong index.
  */
-export function sequencesOf(
-  arrays: NpzArrays,
-  suffix: string,
-  file: string,
-  ignored: number = IGNORED,
-): NpzSequences {
-  const shape = shapeOf(arrays.x, `x${suffix}`, file);
+export function sequencesOf(arrays: SplitArrays, source: ArraySource): NumpySequences {
+  const { suffix, fileOf } = source;
+  const shape = shapeOf(arrays.x, `x${suffix}`, fileOf('x'));
   const problems = new Problems();
-  const lengths = problems.attempt(() => lengthsOf(arrays.lengths, shape, `lengths${suffix}`, file));
-  const targets = problems.attempt(() =>
-    targetsOf(arrays.y, shape, lengths, { name: `y${suffix}`, file, ignored }),
+  const lengths = problems.attempt(() =>
+    lengthsOf(arrays.lengths, shape, `lengths${suffix}`, fileOf('lengths')),
   );
-  const features = problems.attempt(() => featuresOf(arrays.x, shape, lengths, `x${suffix}`, file));
+  const labels = labelSource(source);
+  const targets = problems.attempt(() => targetsOf(arrays.y, shape, lengths, labels));
+  const features = problems.attempt(() => featuresOf(arrays.x, shape, lengths, `x${suffix}`, fileOf('x')));
   problems.throwIfAny();
   if (!lengths || !targets || !features) throw new Error('a missing part was reported');
   const starts = Uint32Array.from({ length: shape.count }, (_, i) => i * shape.steps);
   const { size = 1, steps } = shape;
   const { values, ...input } = features;
+  const packed = { features: values, inputSize: size, starts, lengths };
   return {
-    packed: { features: values, inputSize: size, starts, lengths, targets },
+    count: shape.count,
+    targets,
     ...input,
     steps,
-    ...(targets.kind === 'class' && {
-      labels: placed(targets.values, arrays.y, { name: `y${suffix}`, file, ignored }),
-    }),
+    ...(targets.kind === 'class' && { labels: placed(targets.values, arrays.y, labels) }),
+    split: numClasses => packedSplit({ ...packed, targets: withClasses(targets, numClasses) }, steps),
   };
 }
 
+export function labelSource({ suffix, fileOf, ignored }: ArraySource): LabelSource {
+  return { name: `y${suffix}`, file: fileOf('y'), ignored };
+}
+
+/** Every split counts the classes of all. */
+export function withClasses(targets: Targets, numClasses: number): Targets {
+  return targets.kind === 'class' ? { ...targets, numClasses } : targets;
+}
+
 /**
- * @param suffix of the names of `other`'s arrays
+ * @param source of `other`
  * @throws UserError (exit 5) if the sequences have another T, F or kind of target than the training
- *   ones
+ * ones
  */
-export function checkSameShape(train: NpzSequences, other: NpzSequences, suffix: string, file: string): void {
+export function checkSameShape(
+  train: NumpySequences,
+  other: NumpySequences,
+  { suffix, fileOf }: ArraySource,
+): void {
   const problems = new Problems();
-  const compare = (array: string, expected: string, got: string): void => {
+  const compare = (array: 'x' | 'y', expected: string, got: string): void => {
     if (expected !== got) {
-      const message = `array ${array} does not fit the training array`;
-      problems.add({ code: 'data/shape-mismatch', message, file, expected, got });
+      const message = `array ${array}${suffix} does not fit the training array`;
+      problems.add({ code: 'data/shape-mismatch', message, file: fileOf(array), expected, got });
     }
   };
-  const features = ({ input, steps }: NpzSequences): string =>
+  const features = ({ input, steps }: NumpySequences): string =>
     input.kind === 'number' ? `[N, ${steps}, ${input.size}]` : `[N, ${steps}] (symbols)`;
-  compare(`x${suffix}`, features(train), features(other));
-  compare(`y${suffix}`, targetWords(train.packed.targets), targetWords(other.packed.targets));
+  compare('x', features(train), features(other));
+  compare('y', targetWords(train.targets), targetWords(other.targets));
   problems.throwIfAny();
 }
 
@@ -102,7 +130,7 @@ function targetWords(targets: Targets): string {
   return targets.perStep ? 'one class a step' : 'one class a sequence';
 }
 
-function shapeOf(x: NpyArray, name: string, file: string): Shape {
+export function shapeOf(x: ArrayForm, name: string, file: string): NumpyShape {
   const isNumbers = x.shape.length === 3;
   const isSymbols = x.shape.length === 2 && x.integer;
   if (!(isNumbers || isSymbols) || x.shape.includes(0)) {
@@ -119,7 +147,12 @@ function shapeOf(x: NpyArray, name: string, file: string): Shape {
   return { count, steps, size };
 }
 
-function lengthsOf(array: NpyArray | undefined, shape: Shape, name: string, file: string): Int32Array {
+export function lengthsOf(
+  array: NpyArray | undefined,
+  shape: NumpyShape,
+  name: string,
+  file: string,
+): Int32Array {
   const { count, steps } = shape;
   if (array === undefined) return new Int32Array(count).fill(steps);
   if (array.shape.length !== 1 || array.shape[0] !== count || !array.integer) {
@@ -140,7 +173,13 @@ function lengthsOf(array: NpyArray | undefined, shape: Shape, name: string, file
   return Int32Array.from(array.values);
 }
 
-function targetsOf(y: NpyArray, shape: Shape, lengths: Int32Array | undefined, from: LabelSource): Targets {
+/** @throws UserError (exit 5) if the targets do not fit the sequences or one of them is wrong */
+export function targetsOf(
+  y: NpyArray,
+  shape: NumpyShape,
+  lengths: Int32Array | undefined,
+  from: LabelSource,
+): Targets {
   const { name, file } = from;
   const { count, steps } = shape;
   const [rows, width] = y.shape;
@@ -189,33 +228,48 @@ function stepValues(
 }
 
 /** Where labels stand, and which of them is ignored. */
-interface LabelSource {
+export interface LabelSource {
   readonly name: string;
   readonly file: string;
   readonly ignored: number;
 }
 
-function labelsOf(y: NpyArray, { name, file, ignored }: LabelSource): Int32Array {
-  const isIgnored = (label: number): boolean => label === IGNORED || label === ignored;
-  const bad = y.values.findIndex((label: number) => !isIgnored(label) && (label < 0 || label >= MAX_CLASSES));
-  if (bad >= 0) {
-    throw wrong('data/label-range', file, name, indexWords(bad, y.shape.slice(1)), {
-      message: 'is not a class label',
-      expected: `0 to ${MAX_CLASSES - 1}, or ${ignored} (ignored)`,
-      got: y.exactly(bad),
-    });
-  }
-  return Int32Array.from(y.values, (label: number) => (isIgnored(label) ? IGNORED : label));
+function labelsOf(y: NpyArray, from: LabelSource): Int32Array {
+  const bad = y.values.findIndex((label: number) => !isLabel(label, from.ignored));
+  if (bad >= 0) throw notLabel(from, indexWords(bad, y.shape.slice(1)), y.exactly(bad));
+  return Int32Array.from(y.values, (label: number) => withIgnored(label, from.ignored));
 }
 
-function placed(values: Int32Array, y: NpyArray, { name, file, ignored }: LabelSource): FileLabels {
+export function isLabel(label: number, ignored: number): boolean {
+  return label === IGNORED || label === ignored || (label >= 0 && label < MAX_CLASSES);
+}
+
+/** The class that a label is. */
+export function withIgnored(label: number, ignored: number): number {
+  return label === ignored ? IGNORED : label;
+}
+
+export function notLabel({ name, file, ignored }: LabelSource, index: string, got: string): UserError {
+  return wrong('data/label-range', file, name, index, {
+    message: 'is not a class label',
+    expected: `0 to ${MAX_CLASSES - 1}, or ${ignored} (ignored)`,
+    got,
+  });
+}
+
+/** What places the labels of `y`. */
+export function placed(
+  values: Values<Int32Array>,
+  y: Pick<NpyArray, 'shape'>,
+  { name, file, ignored }: LabelSource,
+): FileLabels {
   const inner = y.shape.slice(1);
   return {
     ignored,
     values,
     at: index => ({
       name: `${name}${indexWords(index, inner)}`,
-      value: String(values[index]),
+      value: String(values.subarray(index, index + 1)[0]),
       place: { file },
     }),
   };
@@ -229,7 +283,7 @@ function maskPadding(values: Int32Array, lengths: Int32Array, steps: number): vo
 
 function featuresOf(
   x: NpyArray,
-  shape: Shape,
+  shape: NumpyShape,
   lengths: Int32Array | undefined,
   name: string,
   file: string,
@@ -251,14 +305,8 @@ function symbolsOf(
   isPadding: (step: number) => boolean,
 ): Features {
   const symbols = Float64Array.from(x.values, (symbol, i) => (isPadding(i) ? 0 : symbol));
-  const bad = symbols.findIndex(symbol => symbol < 0 || symbol >= MAX_SYMBOLS);
-  if (bad >= 0) {
-    throw wrong('data/symbol-range', file, name, indexWords(bad, [steps]), {
-      message: 'is not a symbol',
-      expected: `0 to ${MAX_SYMBOLS - 1}`,
-      got: x.exactly(bad),
-    });
-  }
+  const bad = symbols.findIndex(symbol => !isSymbol(symbol));
+  if (bad >= 0) throw notSymbol(file, name, indexWords(bad, [steps]), x.exactly(bad));
   const largest = symbols.reduce((best, symbol, i) => (symbol > symbols[best] ? i : best), 0);
   return {
     values: Float32Array.from(symbols),
@@ -284,13 +332,24 @@ function finite(
 ): Float32Array {
   const values = array.values instanceof Float32Array ? array.values : Float32Array.from(array.values);
   const bad = values.findIndex((value, i) => !Number.isFinite(value) && !skipped(i));
-  if (bad >= 0) {
-    throw wrong('data/not-finite', file, name, indexWords(bad, inner), {
-      message: 'is not a finite float32 number',
-      got: array.exactly(bad),
-    });
-  }
+  if (bad >= 0) throw notFinite(file, name, indexWords(bad, inner), array.exactly(bad));
   return values;
+}
+
+export function isSymbol(symbol: number): boolean {
+  return symbol >= 0 && symbol < MAX_SYMBOLS;
+}
+
+export function notSymbol(file: string, name: string, index: string, got: string): UserError {
+  return wrong('data/symbol-range', file, name, index, {
+    message: 'is not a symbol',
+    expected: `0 to ${MAX_SYMBOLS - 1}`,
+    got,
+  });
+}
+
+export function notFinite(file: string, name: string, index: string, got: string): UserError {
+  return wrong('data/not-finite', file, name, index, { message: 'is not a finite float32 number', got });
 }
 
 export function wrong(
@@ -308,7 +367,7 @@ export function wrong(
   });
 }
 
-export function shapeWords(array: NpyArray): string {
+export function shapeWords(array: Pick<ArrayForm, 'shape'>): string {
   return `[${array.shape.join(', ')}]`;
 }
 

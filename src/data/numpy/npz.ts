@@ -2,23 +2,32 @@
  * Dataset kind `npz`: NumPy arrays `x`, `y`, `lengths`, `ids` and the same with `_test` in one
  * archive.
  */
-import { damagedError } from '../../util/errors.js';
-import type { Dataset, Split } from '../dataset.js';
+import { type Diagnostic, damagedError } from '../../util/errors.js';
+import { type Dataset, IGNORED } from '../dataset.js';
+import { crc32 } from '../formats/crc32.js';
 import { checkNpyLayout, type NpyArray, parseNpy, parseNpyTexts } from '../formats/npy.js';
-import { readZip } from '../formats/zip.js';
+import { type Entry, MEMBER_BYTES, memberHeaderLength, readZip, zipDirectory } from '../formats/zip.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
-import { type FileLabels, labelFacts } from '../labels.js';
-import { type Packed, packedSplit, selectSequences } from '../packed.js';
 import { configError, Problems } from '../problems.js';
 import { readSource, type SourceFile } from '../reading/files.js';
-import { expansionLimit } from '../reading/limits.js';
+import { expansionLimit, MAX_BYTES } from '../reading/limits.js';
+import { type MemoryConfig, staysOnDisk } from '../reading/memory.js';
+import { RangedFile } from '../reading/ranged-file.js';
+import { RowFeed } from '../reading/row-feed.js';
 import type { NormalizeConfig } from '../scaling.js';
-import { holdOut, range } from '../selection.js';
 import type { TrainingPartConfig } from '../training-part.js';
-import { checkSameShape, type NpzSequences, sequencesOf } from './arrays.js';
+import { type ArraySource, sequencesOf } from './arrays.js';
+import { finish, numpyDataset, type Part, type Parts, type Suffix } from './dataset.js';
 import { numpySequences } from './sequences.js';
+import {
+  type PendingSequences,
+  pendingSequences,
+  type StoredArray,
+  storedArray,
+  wholeTexts,
+} from './stored.js';
 
-export interface NpzConfig extends TrainingPartConfig, NormalizeConfig {
+export interface NpzConfig extends TrainingPartConfig, NormalizeConfig, MemoryConfig {
   readonly kind: 'npz';
   readonly path: string;
   /**
@@ -30,18 +39,18 @@ export interface NpzConfig extends TrainingPartConfig, NormalizeConfig {
   readonly validation_arrays?: boolean;
 }
 
-/** What the names of a split's arrays end with. */
-type Suffix = '' | '_validation' | '_test';
+const SUFFIXES: readonly Suffix[] = ['', '_validation', '_test'];
 type ArrayName = `${'x' | 'y' | 'lengths'}${Suffix}`;
-const ARRAYS: readonly ArrayName[] = (['', '_validation', '_test'] as const).flatMap(
+const ARRAYS: readonly ArrayName[] = SUFFIXES.flatMap(
   suffix => [`x${suffix}`, `y${suffix}`, `lengths${suffix}`] as const,
 );
 /** What the sequences are called: texts or integers `[N]`. */
 type IdsName = `ids${Suffix}`;
 const IDS: readonly IdsName[] = ['ids', 'ids_validation', 'ids_test'];
 
-interface Arrays {
-  readonly numbers: ReadonlyMap<ArrayName, NpyArray>;
+/** The arrays of an archive: in memory, or on the disk. */
+interface Arrays<A> {
+  readonly numbers: ReadonlyMap<ArrayName, A>;
   readonly ids: ReadonlyMap<IdsName, readonly string[]>;
 }
 
@@ -61,18 +70,150 @@ export const npz: DatasetKind<NpzConfig> = {
  *   where the archive is damaged, shapes do not fit, or a value is out of range (located by array
  *   and index).
  */
-async function open(config: NpzConfig, context: DatasetContext): Promise<Dataset> {
-  const source = await readSource(config.path);
-  const arrays = readArrays(source);
-  checkTestSplit(arrays, config);
-  checkValidationArrays(arrays, config);
-  return {
-    ...splits(arrays, config, context),
-    digests: [{ name: source.name, sha256: source.sha256 }],
-  };
+async function open(config: NpzConfig, { seed, ignoredLabel = IGNORED }: DatasetContext): Promise<Dataset> {
+  const { path } = config;
+  const sourceOf = (suffix: Suffix) => ({ suffix, fileOf: () => path, ignored: ignoredLabel });
+  const archive = (await staysOnDisk([path], config, MAX_BYTES)) ? await storedArchive(path) : undefined;
+  if (archive) {
+    const pending = partsOf(archive, config, sourceOf, pendingSequences);
+    const sha256 = await scan(archive, Object.values(pending));
+    const finished = finish(pending, ({ finish }) => finish());
+    return { ...numpyDataset(finished, config.test_fraction, seed), digests: [{ name: path, sha256 }] };
+  }
+  const source = await readSource(path);
+  const parts = partsOf(readArrays(source), config, sourceOf, sequencesOf);
+  const dataset = numpyDataset(
+    finish(parts, one => one),
+    config.test_fraction,
+    seed,
+  );
+  return { ...dataset, digests: [{ name: path, sha256: source.sha256 }] };
 }
 
-function readArrays(source: SourceFile): Arrays {
+/**
+ * The splits of an archive.
+ * @throws UserError (exit 2) if the config does not say what tests or validates, exit 5 if an array
+ * is wrong
+ */
+function partsOf<A, S>(
+  arrays: Arrays<A>,
+  config: NpzConfig,
+  sourceOf: (suffix: Suffix) => Part<S>['source'],
+  sequences: (arrays: { x: A; y: A; lengths?: A | undefined }, source: ArraySource) => S,
+): Parts<S> {
+  checkTestSplit(arrays, config);
+  checkValidationArrays(arrays, config);
+  const { numbers, ids } = arrays;
+  const problems = new Problems();
+  const read = (suffix: Suffix): Part<S> | undefined => {
+    const [x, y] = [numbers.get(`x${suffix}`), numbers.get(`y${suffix}`)];
+    const source = sourceOf(suffix);
+    const found =
+      x && y && problems.attempt(() => sequences({ x, y, lengths: numbers.get(`lengths${suffix}`) }, source));
+    return found && { source, sequences: found, ids: ids.get(`ids${suffix}`) };
+  };
+  const train = read('');
+  const validation = config.validation_arrays ? read('_validation') : undefined;
+  const test = read('_test');
+  problems.throwIfAny();
+  if (!train) throw damagedError({ code: 'data/npz', message: 'no sequences', file: config.path });
+  return { train, validation, test };
+}
+
+interface Archive extends Arrays<StoredArray> {
+  readonly file: RangedFile;
+  readonly members: readonly Member[];
+}
+
+/** What a member holds lies in the archive from `start` on, as it is. */
+interface Member {
+  readonly entry: Entry;
+  readonly start: number;
+}
+
+/** What the directory of an archive and the bytes behind it may take. */
+const DIRECTORY_BYTES = 2 ** 21;
+
+/**
+ * The arrays of an archive, none of which is read; undefined if one of them is compressed, so that
+ * it cannot be read by range.
+ * @throws UserError as {@link readArrays}
+ */
+async function storedArchive(path: string): Promise<Archive | undefined> {
+  const file = await RangedFile.open(path);
+  const from = Math.max(0, file.size - DIRECTORY_BYTES);
+  const end = Buffer.from(file.readNow({ from, to: file.size }));
+  const names = new Map<string, string>([...ARRAYS, ...IDS].map(name => [`${name}.npy`, name]));
+  const entries = zipDirectory(end, path, from);
+  const wanted = entries.filter(({ name }) => names.has(name));
+  if (wanted.some(({ method }) => method !== 0)) return undefined;
+  const problems = new Problems();
+  const damaged = (message: string) =>
+    problems.add({ code: 'data/zip', message: `the zip archive is damaged (${message})`, file: path });
+  const members = wanted.flatMap((entry): Member[] => {
+    const { name, offset, originalBytes, compressedBytes } = entry;
+    const to = Math.min(file.size, offset + MEMBER_BYTES);
+    const length = offset < to ? memberHeaderLength(file.readNow({ from: offset, to })) : undefined;
+    if (length === undefined || offset + length + compressedBytes > file.size)
+      damaged(`member ${name} is not where the directory says`);
+    else if (originalBytes !== compressedBytes)
+      damaged(`member ${name} has another size than the directory says`);
+    else return [{ entry, start: offset + length }];
+    return [];
+  });
+  const twice = wanted.find(({ name }, i) => wanted.findIndex(other => other.name === name) < i);
+  if (twice) damaged(`it has two members ${twice.name}`);
+  problems.throwIfAny();
+  const numbers = new Map<ArrayName, StoredArray>();
+  const ids = new Map<IdsName, readonly string[]>();
+  for (const { entry, start } of members) {
+    const name = names.get(entry.name) as ArrayName | IdsName;
+    problems.attempt(() => {
+      if (isIds(name)) ids.set(name, wholeTexts(file, start, entry.originalBytes, name));
+      else numbers.set(name, storedArray(file, start, entry.originalBytes, name));
+    });
+  }
+  const found = entries.map(({ name }) => name.replace(/\.npy$/, ''));
+  for (const name of ARRAYS)
+    if (!found.includes(name) && isRequired(name, found)) problems.add(missingArray(name, path, found));
+  problems.throwIfAny();
+  return { file, members, numbers, ids };
+}
+
+function isIds(name: ArrayName | IdsName): name is IdsName {
+  return name.startsWith('ids');
+}
+
+/**
+ * Reads the whole archive once: checks the rows of its arrays and its checksums.
+ * @returns its SHA-256
+ * @throws UserError (exit 5) if a checksum differs
+ */
+async function scan(
+  { file, members }: Archive,
+  parts: readonly (Part<PendingSequences> | undefined)[],
+): Promise<string> {
+  const feed = new RowFeed(parts.flatMap(part => part?.sequences.checks ?? []));
+  const checksums = members.map(() => 0);
+  const sha256 = await file.scan((piece, from) => {
+    members.forEach(({ entry, start }, i) => {
+      const end = start + entry.originalBytes;
+      const own = piece.subarray(Math.max(0, start - from), Math.max(0, Math.min(piece.length, end - from)));
+      if (own.length > 0) checksums[i] = crc32(own, checksums[i]);
+    });
+    feed.piece(piece, from);
+  });
+  const problems = new Problems();
+  members.forEach(({ entry }, i) => {
+    if (entry.checksum === checksums[i]) return;
+    const message = `the member ${entry.name} is damaged: its checksum differs`;
+    problems.add({ code: 'data/zip-checksum', message, file: file.name });
+  });
+  problems.throwIfAny();
+  return sha256;
+}
+
+function readArrays(source: SourceFile): Arrays<NpyArray> {
   const names = new Map<string, ArrayName>(ARRAYS.map(name => [`${name}.npy`, name]));
   const idsNames = new Map<string, IdsName>(IDS.map(name => [`${name}.npy`, name]));
   const found: string[] = [];
@@ -102,14 +243,7 @@ function readArrays(source: SourceFile): Arrays {
     const array = bytes && problems.attempt(() => parseNpy(bytes, source.name, name));
     if (array) arrays.set(name, array);
     else if (bytes === undefined && !unfit.has(member) && isRequired(name, found)) {
-      problems.add({
-        code: 'data/npz-missing',
-        message: `the file has no array ${name}`,
-        file: source.name,
-        expected:
-          'x ([N, T, F] or [N, T]) and y ([N], [N, T] or [N, C]); x_test needs y_test, x_validation y_validation',
-        got: found.slice(0, 12).join(', ') || 'no arrays',
-      });
+      problems.add(missingArray(name, source.name, found));
     }
   }
   const ids = new Map<IdsName, readonly string[]>();
@@ -122,6 +256,17 @@ function readArrays(source: SourceFile): Arrays {
   return { numbers: arrays, ids };
 }
 
+function missingArray(name: string, file: string, found: readonly string[]): Diagnostic {
+  return {
+    code: 'data/npz-missing',
+    message: `the file has no array ${name}`,
+    file,
+    expected:
+      'x ([N, T, F] or [N, T]) and y ([N], [N, T] or [N, C]); x_test needs y_test, x_validation y_validation',
+    got: found.slice(0, 12).join(', ') || 'no arrays',
+  };
+}
+
 /** `x` and `y` always are; of another split's arrays each of the two if any other one is there. */
 function isRequired(name: ArrayName, found: readonly string[]): boolean {
   const [array, split] = name.split('_');
@@ -131,7 +276,7 @@ function isRequired(name: ArrayName, found: readonly string[]): boolean {
 
 const ARRAY_OF_SPLIT = /^(?:x|y|lengths|ids)_(validation|test)$/;
 
-function checkTestSplit({ numbers }: Arrays, config: NpzConfig): void {
+function checkTestSplit({ numbers }: Pick<Arrays<unknown>, 'numbers'>, config: NpzConfig): void {
   const inFile = numbers.has('x_test');
   if (inFile === (config.test_fraction !== undefined)) {
     throw configError({
@@ -148,7 +293,10 @@ function checkTestSplit({ numbers }: Arrays, config: NpzConfig): void {
 /**
  * A config alone must tell whether there is a validation split, since its defaults depend on that.
  */
-function checkValidationArrays({ numbers }: Arrays, { path, validation_arrays }: NpzConfig): void {
+function checkValidationArrays(
+  { numbers }: Pick<Arrays<unknown>, 'numbers'>,
+  { path, validation_arrays }: NpzConfig,
+): void {
   const inFile = numbers.has('x_validation');
   if (inFile && validation_arrays === undefined) {
     throw configError({
@@ -166,99 +314,4 @@ function checkValidationArrays({ numbers }: Arrays, { path, validation_arrays }:
       expected: 'arrays x_validation and y_validation, or dataset.validation: { fraction: 0.1 }',
     });
   }
-}
-
-function splits(
-  { numbers, ids }: Arrays,
-  config: NpzConfig,
-  { seed, ignoredLabel }: DatasetContext,
-): Omit<Dataset, 'digests'> {
-  const problems = new Problems();
-  const read = (suffix: Suffix): NpzSequences | undefined => {
-    const x = numbers.get(`x${suffix}`);
-    const y = numbers.get(`y${suffix}`);
-    const lengths = numbers.get(`lengths${suffix}`);
-    return (
-      x && y && problems.attempt(() => sequencesOf({ x, y, lengths }, suffix, config.path, ignoredLabel))
-    );
-  };
-  const all = read('');
-  const validation = config.validation_arrays ? read('_validation') : undefined;
-  const given = read('_test');
-  problems.throwIfAny();
-  if (all === undefined) throw damagedError({ code: 'data/npz', message: 'no sequences', file: config.path });
-  for (const [suffix, sequences] of [
-    ['', all],
-    ['_validation', validation],
-    ['_test', given],
-  ] as const) {
-    const names = ids.get(`ids${suffix}`);
-    if (sequences && names) checkIds(names, sequences.packed.starts.length, suffix, config.path);
-  }
-  const others = [validation, given].filter(split => split !== undefined);
-  if (validation !== undefined) checkSameShape(all, validation, '_validation', config.path);
-  if (given !== undefined) checkSameShape(all, given, '_test', config.path);
-  const numClasses = Math.max(...[all, ...others].map(classesOf));
-  const split = (suffix: Suffix, { packed }: NpzSequences, indices?: Uint32Array): Split => {
-    const chosen = indices === undefined ? packed : selectSequences(packed, indices, all.steps);
-    const rows = indices ?? range(packed.starts.length);
-    return {
-      ...packedSplit(withClasses(chosen, numClasses), all.steps),
-      ...namesOf(rows, suffix, ids.get(`ids${suffix}`)),
-    };
-  };
-  const heldOut =
-    given === undefined
-      ? holdOut(all.packed.starts.length, config.test_fraction ?? 0, seed, config.path)
-      : undefined;
-  const { input, largestSymbol } = others.reduce((a, b) => (symbolsOf(b) > symbolsOf(a) ? b : a), all);
-  return {
-    input,
-    sequenceLength: all.steps,
-    train: split('', all, heldOut?.train),
-    ...(validation && { validation: split('_validation', validation) }),
-    test: given === undefined ? split('', all, heldOut?.test) : split('_test', given),
-    columnNames: { features: i => `x[:, :, ${i}]`, targets: i => `y[:, ${i}]` },
-    labels: all.labels && labelFacts(all.labels, ...labelsOf(others)),
-    largestSymbol,
-  };
-}
-
-/** One for each sequence. */
-function checkIds(ids: readonly string[], count: number, suffix: Suffix, file: string): void {
-  if (ids.length === count) return;
-  throw damagedError({
-    code: 'data/shape-mismatch',
-    message: `array ids${suffix} does not fit array x${suffix}`,
-    file,
-    expected: `[${count}]`,
-    got: `[${ids.length}]`,
-  });
-}
-
-/** What the rows of an array are called: by the archive's ids, else by their place in it. */
-function namesOf(
-  rows: Uint32Array,
-  suffix: Suffix,
-  ids: readonly string[] | undefined,
-): Pick<Split, 'id' | 'idIsPlace'> {
-  if (ids) return { id: index => ids[rows[index]] };
-  return { id: index => `x${suffix}[${rows[index]}]`, idIsPlace: true };
-}
-
-function labelsOf(splits: readonly NpzSequences[]): FileLabels[] {
-  return splits.map(({ labels }) => labels).filter(labels => labels !== undefined);
-}
-
-function symbolsOf({ input }: NpzSequences): number {
-  return input.kind === 'symbol' ? input.count : 0;
-}
-
-function classesOf({ packed }: NpzSequences): number {
-  return packed.targets.kind === 'class' ? packed.targets.numClasses : 0;
-}
-
-/** Every split counts the classes of all. */
-function withClasses(packed: Packed, numClasses: number): Packed {
-  return packed.targets.kind === 'class' ? { ...packed, targets: { ...packed.targets, numClasses } } : packed;
 }

@@ -3,15 +3,25 @@
  * any size.
  */
 import type { Dataset } from '../dataset.js';
-import { type IdxArray, parseIdx } from '../formats/idx.js';
+import { type IdxArray, idxForm, parseIdx } from '../formats/idx.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { configError } from '../problems.js';
 import { readSource, type SourceFile } from '../reading/files.js';
+import { MAX_BYTES } from '../reading/limits.js';
+import { type MemoryConfig, staysOnDisk } from '../reading/memory.js';
+import { RangedFile } from '../reading/ranged-file.js';
+import { type RowCheck, RowFeed } from '../reading/row-feed.js';
 import type { TrainingPartConfig } from '../training-part.js';
 import { idxContent } from './idx-content.js';
-import { type PictureFiles, type PictureSequence, pictureDataset, pictureSequences } from './pictures.js';
+import {
+  type PictureFiles,
+  type PictureSequence,
+  pictureDataset,
+  pictureSequences,
+  pixelCheck,
+} from './pictures.js';
 
-export interface IdxConfig extends TrainingPartConfig {
+export interface IdxConfig extends TrainingPartConfig, MemoryConfig {
   readonly kind: 'idx';
   readonly train_images: string;
   readonly train_labels: string;
@@ -40,20 +50,70 @@ async function open(config: IdxConfig, { ignoredLabel }: DatasetContext): Promis
     validation: validationFiles(config),
     test: [config.test_images, config.test_labels],
   };
-  const read = (paths: readonly string[] = []) => Promise.all(paths.map(path => readSource(path)));
-  const [train, validation, test] = await Promise.all([pairs.train, pairs.validation, pairs.test].map(read));
+  const { train, validation = [], test } = pairs;
+  const isOnDisk = await staysOnDisk([...train, ...validation, ...test], config, MAX_BYTES);
+  const read = async ([images, labels]: readonly string[]): Promise<ReadPair> => {
+    const readImages = isOnDisk ? storedPictures : readPictures;
+    const [pictures, labelSource] = await Promise.all([readImages(images), readSource(labels)]);
+    const files: PictureFiles = {
+      imagesFile: images,
+      images: pictures.images,
+      labelsFile: labels,
+      labels: parse(labelSource, 1),
+    };
+    const digests = [
+      { name: images, sha256: pictures.sha256 },
+      { name: labels, sha256: labelSource.sha256 },
+    ];
+    return { files, digests };
+  };
+  const all = await Promise.all(
+    [train, validation, test].map(pair => (pair.length > 0 ? read(pair) : undefined)),
+  );
+  const [trained, validated, tested] = all as [ReadPair, ReadPair | undefined, ReadPair];
   return pictureDataset(
     {
-      train: parsePair(train),
-      ...(validation.length > 0 && { validation: parsePair(validation) }),
-      test: parsePair(test),
+      train: trained.files,
+      ...(validated && { validation: validated.files }),
+      test: tested.files,
     },
     {
       sequence: config.sequence,
       ignoredLabel,
-      digests: [...train, ...validation, ...test].map(({ name, sha256 }) => ({ name, sha256 })),
+      digests: all.flatMap(pair => pair?.digests ?? []),
     },
   );
+}
+
+interface ReadPair {
+  readonly files: PictureFiles;
+  readonly digests: Dataset['digests'];
+}
+
+type ReadPictures = Pick<PictureFiles, 'images'> & { readonly sha256: string };
+
+async function readPictures(path: string): Promise<ReadPictures> {
+  const source = await readSource(path);
+  return { images: parse(source, 3), sha256: source.sha256 };
+}
+
+/** More than any header. */
+const HEAD_BYTES = 64;
+
+/** Reads a file of pictures once, to check it. */
+async function storedPictures(path: string): Promise<ReadPictures> {
+  const file = await RangedFile.open(path);
+  const head = file.readNow({ from: 0, to: Math.min(HEAD_BYTES, file.size) });
+  const form = idxForm({ file: path, bytes: Uint8Array.from(head) }, file.size, 3);
+  const check = pixelCheck(form, path);
+  const array = { ...form, start: 0, bytes: file.size, shape: form.dims };
+  const row: RowCheck['row'] = (values, _, index) => {
+    check.row(values, index);
+    return true;
+  };
+  const feed = new RowFeed([{ array, row }]);
+  const sha256 = await file.scan((piece, from) => feed.piece(piece, from));
+  return { images: { ...form, file, range: check.range() }, sha256 };
 }
 
 function validationFiles(config: IdxConfig): readonly string[] | undefined {
@@ -66,15 +126,6 @@ function validationFiles(config: IdxConfig): readonly string[] | undefined {
     message: 'validation images and labels are two files',
     expected: 'both dataset.validation_images and dataset.validation_labels',
   });
-}
-
-function parsePair([images, labels]: readonly SourceFile[]): PictureFiles {
-  return {
-    imagesFile: images.name,
-    images: parse(images, 3),
-    labelsFile: labels.name,
-    labels: parse(labels, 1),
-  };
 }
 
 function parse(source: SourceFile, rank: number): IdxArray {

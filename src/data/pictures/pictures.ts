@@ -3,13 +3,16 @@
 import type { UserError } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';
 import { type Dataset, IGNORED, type Split, type Targets } from '../dataset.js';
-import { type IdxArray, idxDamage, offsetNote, parseIdx } from '../formats/idx.js';
+import { type IdxArray, type IdxForm, idxDamage, offsetNote, parseIdx } from '../formats/idx.js';
 import { type FileLabels, labelFacts } from '../labels.js';
 import type { DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
 import { packedSplit } from '../packed.js';
 import { allBytes } from '../reading/byte-sources.js';
 import { MAX_CLASSES } from '../reading/limits.js';
+import type { RangedFile } from '../reading/ranged-file.js';
+import type { NumberArray } from '../reading/row-feed.js';
 import { range } from '../selection.js';
+import { type SequenceStore, storedSplit } from '../stored-split.js';
 
 /**
  * `rows`: H steps of W features; `pixels`: H*W steps of one feature, row by row;
@@ -20,10 +23,17 @@ export type PictureSequence = 'rows' | 'pixels' | 'permuted_pixels';
 export interface PictureFiles {
   readonly imagesFile: string;
   /** `[N, H, W]`. */
-  readonly images: IdxArray;
+  readonly images: IdxArray | StoredPictures;
   readonly labelsFile: string;
   /** `[N]`. */
   readonly labels: IdxArray;
+}
+
+/** Pictures that stay on the disk; their values were checked. */
+export interface StoredPictures extends IdxForm {
+  readonly file: RangedFile;
+  /** Of all pixels: the least is black, the greatest white, unless pixels are bytes. */
+  readonly range: readonly [least: number, most: number];
 }
 
 interface PictureOptions {
@@ -87,18 +97,47 @@ interface Labelled {
 }
 
 function pictureSplit(files: PictureFiles, targets: Targets, steps: number, inputSize: number): Split {
-  const { values } = files.images;
+  const { images } = files;
   const count = targets.values.length;
   const size = steps * inputSize;
+  if ('file' in images) return storedPictures(images, targets, steps, inputSize);
+  const { values } = images;
   if (values instanceof Uint8Array) {
     const picture = (index: number) => values.slice(index * size, (index + 1) * size);
     return { count, targets, read: byteReader(values, steps, inputSize), picture };
   }
-  const features = floatsOf(files);
+  const features = floatsOf(images, files.imagesFile);
   const starts = Uint32Array.from({ length: count }, (_, i) => i * steps);
   const lengths = new Int32Array(count).fill(steps);
   const split = packedSplit({ features, inputSize, starts, lengths, targets }, steps);
   return { ...split, picture: greyPictures(features, size) };
+}
+
+function storedPictures(images: StoredPictures, targets: Targets, steps: number, inputSize: number): Split {
+  const { file, dataOffset, itemSize, decode, range } = images;
+  const size = steps * inputSize;
+  const bytes = size * itemSize;
+  const place = (index: number) => ({
+    file,
+    from: dataOffset + index * bytes,
+    to: dataOffset + (index + 1) * bytes,
+  });
+  const store: SequenceStore = {
+    count: targets.values.length,
+    steps,
+    inputSize,
+    places: index => [place(index)],
+    decode(_, [row], features) {
+      const values = decode(row);
+      if (values instanceof Uint8Array) for (let i = 0; i < size; i++) features[i] = SCALE[values[i]];
+      else features.set(values);
+    },
+  };
+  const picture = (index: number): Uint8Array => {
+    const values = decode(file.readNow(place(index)));
+    return values instanceof Uint8Array ? values.slice() : greys(Float32Array.from(values), range);
+  };
+  return { ...storedSplit(store, targets), picture };
 }
 
 /** The place of the pixel that each of `count` steps reads. */
@@ -126,12 +165,13 @@ function greyPictures(pixels: Float32Array, size: number): Split['picture'] {
       ([least, most], v) => [Math.min(least, v), Math.max(most, v)],
       [Infinity, -Infinity],
     );
-    const [least, most] = range;
-    const scale = most > least ? 255 / (most - least) : 0;
-    return Uint8Array.from(pixels.subarray(index * size, (index + 1) * size), v =>
-      Math.round((v - least) * scale),
-    );
+    return greys(pixels.subarray(index * size, (index + 1) * size), range);
   };
+}
+
+function greys(pixels: Float32Array, [least, most]: readonly [number, number]): Uint8Array {
+  const scale = most > least ? 255 / (most - least) : 0;
+  return Uint8Array.from(pixels, value => Math.round((value - least) * scale));
 }
 
 function byteReader(pixels: Uint8Array, steps: number, inputSize: number): Split['read'] {
@@ -144,13 +184,34 @@ function byteReader(pixels: Uint8Array, steps: number, inputSize: number): Split
   };
 }
 
-function floatsOf({ images, imagesFile }: PictureFiles): Float32Array {
+function floatsOf(images: IdxArray, imagesFile: string): Float32Array {
   const { values } = images;
   if (!isFloats(values)) throw noScale(imagesFile, images.zipped);
   const floats = values instanceof Float32Array ? values : Float32Array.from(values);
   const bad = floats.findIndex(value => !Number.isFinite(value));
-  if (bad >= 0) throw notFinite(images, imagesFile, bad);
+  if (bad >= 0) throw notFinite(images, imagesFile, bad, values[bad]);
   return floats;
+}
+
+/**
+ * What checks the pixels of pictures on the disk while their file is read.
+ * @throws UserError (exit 5) if a pixel is not a finite float32 number or pixels have no scale
+ */
+export function pixelCheck(images: IdxForm, file: string) {
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  return {
+    row(values: NumberArray, index: number): void {
+      if (values instanceof Uint8Array) return;
+      if (!(values instanceof Float32Array || values instanceof Float64Array)) throw noScale(file, false);
+      values.forEach((value, i) => {
+        const pixel = Math.fround(value);
+        if (!Number.isFinite(pixel)) throw notFinite(images, file, index * values.length + i, value);
+        least = Math.min(least, pixel);
+        most = Math.max(most, pixel);
+      });
+    },
+    range: () => [least, most] as const,
+  };
 }
 
 function isFloats(values: IdxArray['values']): values is Float32Array | Float64Array {
@@ -164,10 +225,10 @@ function noScale(file: string, zipped: boolean | undefined): UserError {
   });
 }
 
-function notFinite(images: IdxArray, file: string, index: number): UserError {
+function notFinite(images: Omit<IdxArray, 'values'>, file: string, index: number, value: number): UserError {
   return idxDamage('data/not-finite', { file, zipped: images.zipped }, offsetOf(images, index), {
     message: 'a pixel is not a finite float32 number',
-    got: String(images.values[index]),
+    got: String(value),
   });
 }
 
@@ -221,7 +282,10 @@ function placed({ files: { labels, labelsFile }, labels: values }: Labelled): Fi
   return { values, at };
 }
 
-function offsetOf({ dataOffset, itemSize }: IdxArray, index: number): number {
+function offsetOf(
+  { dataOffset, itemSize }: Pick<IdxArray, 'dataOffset' | 'itemSize'>,
+  index: number,
+): number {
   return dataOffset + index * itemSize;
 }
 
@@ -264,7 +328,8 @@ export function pictureSequences(sequence: PictureSequence, { picture }: DataRec
           const pixels = pixelsOf(at, size);
           const values = order ? Float32Array.from(order, place => pixels[place]) : pixels;
           const bad = pixels.findIndex(value => !Number.isFinite(value));
-          if (bad >= 0) return { problems: notFinite(images, name, at + bad).diagnostics };
+          if (bad >= 0)
+            return { problems: notFinite(images, name, at + bad, images.values[at + bad]).diagnostics };
           return { length: size / inputSize, values, place: { file: name, offset: offsetOf(images, at) } };
         });
       }

@@ -4,10 +4,10 @@ import { FloatList, TextCodes } from '../columns.js';
 import { type Dataset, IGNORED, type Split, type Targets, type TextLevel } from '../dataset.js';
 import {
   JsonlPieces,
+  JsonlScan,
   type JsonRecord,
   type LinePlace,
   type RecordLine,
-  scanJsonl,
 } from '../formats/jsonl.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import {
@@ -24,12 +24,15 @@ import { configError, Problems } from '../problems.js';
 import { readContent, type SourceFile } from '../reading/files.js';
 import { inputFiles } from '../reading/input-files.js';
 import { MAX_ELEMENTS, MAX_TEXT_BYTES } from '../reading/limits.js';
+import { type MemoryConfig, staysOnDisk } from '../reading/memory.js';
+import { RangedFile } from '../reading/ranged-file.js';
 import type { NormalizeConfig } from '../scaling.js';
 import { range, testSelection } from '../selection.js';
+import { type Place, type SequenceStore, storedSplit } from '../stored-split.js';
 import type { TrainingPartConfig } from '../training-part.js';
 import { symbolNumbers, symbolsOf, UNKNOWN, type VocabularyConfig } from './vocabulary.js';
 
-export interface JsonlConfig extends TrainingPartConfig, NormalizeConfig, VocabularyConfig {
+export interface JsonlConfig extends TrainingPartConfig, NormalizeConfig, VocabularyConfig, MemoryConfig {
   readonly kind: 'jsonl';
   readonly path: string;
   readonly validation_path?: string;
@@ -64,11 +67,16 @@ export const jsonl: DatasetKind<JsonlConfig> = {
 /** The records of one split's files, one after another. */
 interface Table {
   readonly sources: readonly Pick<SourceFile, 'name' | 'sha256'>[];
-  /** `[rows, F]`, or the code of the symbol of each step. */
+  /** `[rows, F]`, or the code of the symbol of each step; empty if they stay on the disk. */
   readonly features: Float32Array;
+  /** Where the record of each sequence lies, if they stay on the disk. */
+  readonly records?: readonly Place[] | undefined;
   readonly starts: readonly number[];
   readonly lengths: readonly number[];
-  /** Codes of labels, one per sequence or per step, or `[N, C]` values. */
+  /**
+   * Codes of labels, one per sequence or per step, or `[N, C]` values. Labels of steps that stay on
+   * the disk are not among them.
+   */
   readonly targets: Float32Array;
   readonly labels: LabelTexts;
   readonly ids: readonly string[];
@@ -90,7 +98,10 @@ interface Common {
  */
 async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
   const common: Common = { symbols: new TextCodes() };
-  const read = async (file: string): Promise<Table> => readTable(file, config, common);
+  const { path, validation_path, test_path } = config;
+  const files = await Promise.all([path, validation_path ?? [], test_path ?? []].map(inputFiles));
+  const isOnDisk = await staysOnDisk(files.flat(), config, MAX_TEXT_BYTES);
+  const read = async (of: string): Promise<Table> => readTable(of, config, common, isOnDisk);
   const train = await read(config.path);
   const validation = config.validation_path === undefined ? undefined : await read(config.validation_path);
   const given = config.test_path === undefined ? undefined : await read(config.test_path);
@@ -99,7 +110,19 @@ async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext)
   const ignored = ignoredLabels(ignoredLabel);
   const labels = tables.map(table => table.labels);
   const mapping = config.target_kind === 'class' ? classMapping(labels, ignored) : undefined;
-  const steps = tables.reduce((most, { lengths }) => lengths.reduce((a, b) => Math.max(a, b), most), 1);
+  // sequences are padded to the longest one that is used, which a limit may leave out
+  const limit = config.validation === undefined ? config.limit : undefined;
+  const trained = (selection?.train ?? range(train.lengths.length)).subarray(0, limit);
+  const tested = selection?.test ?? range(given?.lengths.length ?? 0);
+  const used: readonly (readonly [Table | undefined, Uint32Array])[] = [
+    [train, trained],
+    [validation, range(validation?.lengths.length ?? 0)],
+    [given ?? train, tested],
+  ];
+  const steps = used.reduce(
+    (most, [table, indices]) => indices.reduce((a, i) => Math.max(a, table?.lengths[i] ?? 0), most),
+    1,
+  );
   const split = (table: Table, indices = range(table.lengths.length)): Split =>
     splitOf(table, indices, { config, mapping, steps, common });
   const { texts } = common.symbols;
@@ -110,9 +133,9 @@ async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext)
         : { kind: 'symbol', count: texts.length },
     ...(config.input_kind !== 'number' && { symbolTexts: { level: config.level ?? null, texts } }),
     sequenceLength: steps,
-    train: split(train, selection?.train),
+    train: split(train, trained),
     ...(validation && { validation: split(validation) }),
-    test: split(given ?? train, selection?.test),
+    test: split(given ?? train, tested),
     // what is tested on comes last
     digests: (given ? tables : tables.toReversed()).flatMap(({ sources }) => sources),
     columnNames: {
@@ -142,21 +165,54 @@ function splitOf(
   const { features, ids, sources } = table;
   const starts = Uint32Array.from(indices, i => table.starts[i]);
   const lengths = Int32Array.from(indices, i => table.lengths[i]);
-  if (config.per_step && indices.length * steps > MAX_ELEMENTS) {
+  const isStored = table.records !== undefined && mapping !== undefined && config.per_step;
+  if (config.per_step && !isStored && indices.length * steps > MAX_ELEMENTS) {
     throw damagedError({
       code: 'data/too-large',
       message: `one sequence has ${steps} steps; padding every sequence to that length takes too much memory`,
       file: sources[0].name,
     });
   }
-  const targets = targetsOf(table, indices, mapping, {
-    steps: config.per_step ? steps : undefined,
-    size: common.targets ?? 1,
-  });
-  const packed = { features, inputSize: common.features ?? 1, starts, lengths, targets };
-  return {
-    ...packedSplit(packed, steps),
-    ...(config.id !== undefined && { id: (index: number) => ids[indices[index]] }),
+  const id = config.id !== undefined && { id: (index: number) => ids[indices[index]] };
+  const targets = () =>
+    targetsOf(table, indices, mapping, {
+      steps: config.per_step ? steps : undefined,
+      size: common.targets ?? 1,
+    });
+  const { records } = table;
+  const inputSize = common.features ?? 1;
+  if (records) {
+    const store: SequenceStore = {
+      count: indices.length,
+      steps,
+      inputSize,
+      lengths: lengths.some(length => length < steps) ? lengths : undefined,
+      places: index => [records[indices[index]]],
+      decode: recordDecoder(config, common, mapping),
+    };
+    return { ...storedSplit(store, isStored ? { numClasses: mapping.labels.length } : targets()), ...id };
+  }
+  const packed = { features, inputSize, starts, lengths, targets: targets() };
+  return { ...packedSplit(packed, steps), ...id };
+}
+
+/** What reads a record of the disk again, which was checked before. */
+function recordDecoder(
+  config: JsonlConfig,
+  { symbols, ...shape }: Common,
+  mapping: ClassMapping | undefined,
+): SequenceStore['decode'] {
+  const out = new FloatList();
+  const codeOf = (text: string): number => symbols.code(text);
+  return (_, [line], features, classes) => {
+    const record: JsonRecord = JSON.parse(line.toString('utf8'));
+    out.truncate(0);
+    addSteps(record[config.input], config, { shape, codeOf, out });
+    out.copyTo(features);
+    if (!classes) return;
+    (record[config.target] as readonly unknown[]).forEach((label, step) => {
+      classes[step] = label === null ? IGNORED : (mapping?.classes.get(textOf(label)) ?? IGNORED);
+    });
   };
 }
 
@@ -197,15 +253,24 @@ function targetsOf(
 }
 
 /** The records of all files of `path`. */
-async function readTable(path: string, config: JsonlConfig, common: Common): Promise<Table> {
+async function readTable(
+  path: string,
+  config: JsonlConfig,
+  common: Common,
+  isOnDisk: boolean,
+): Promise<Table> {
   const problems = new Problems();
   const files = await inputFiles(path);
-  const reader = new TableReader(files[0], config, common, problems);
+  const reader = new TableReader(files[0], config, common, problems, isOnDisk);
   const sources: Pick<SourceFile, 'name' | 'sha256'>[] = [];
   for (const file of files) {
-    const { bytes, name, sha256 } = await readContent(file, MAX_TEXT_BYTES);
-    scanJsonl(bytes, file, (record, line) => reader.record(record, line), problems);
-    sources.push({ name, sha256 });
+    const ranged = isOnDisk ? await RangedFile.open(file) : undefined;
+    const scan = new JsonlScan(file, (record, line) => reader.record(record, line, ranged), problems);
+    const source = ranged ? undefined : await readContent(file, MAX_TEXT_BYTES);
+    if (source) scan.push(source.bytes);
+    const sha256 = source?.sha256 ?? (await ranged?.scan(piece => scan.push(piece))) ?? '';
+    scan.end();
+    sources.push({ name: file, sha256 });
   }
   return { ...reader.table(), sources };
 }
@@ -347,15 +412,20 @@ class TableReader {
   /** Where each label stands first, by its code. */
   private readonly labelPlaces: LinePlace[] = [];
   private rows = 0;
+  private readonly records: Place[] | undefined;
 
   constructor(
     private readonly file: string,
     private readonly config: JsonlConfig,
     private readonly common: Common,
     private readonly problems: Problems,
-  ) {}
+    isOnDisk: boolean,
+  ) {
+    this.records = isOnDisk ? [] : undefined;
+  }
 
-  record(record: JsonRecord, line: RecordLine): void {
+  /** @param file that the record stays in */
+  record(record: JsonRecord, line: RecordLine, file: RangedFile | undefined): void {
     if (this.starts.length === 0) this.checkFields(record);
     const { config, common, problems, features: out } = this;
     const attempt = <T>(name: string, read: (value: unknown) => T): T | undefined =>
@@ -366,7 +436,13 @@ class TableReader {
     this.starts.push(this.rows);
     this.lengths.push(length);
     this.rows += length;
+    const before = this.targets.size;
     attempt(config.target, value => this.target(value, length, line));
+    if (file && this.records) {
+      this.records.push({ file, from: line.from, to: line.to });
+      out.truncate(0);
+      if (config.per_step && config.target_kind === 'class') this.targets.truncate(before);
+    }
     if (config.id !== undefined) attempt(config.id, value => this.ids.push(textOf(value)));
   }
 
@@ -374,6 +450,7 @@ class TableReader {
     const { file, features, targets, starts, lengths, ids, labels, labelPlaces } = this;
     return {
       features: features.toArray(),
+      records: this.records,
       starts,
       lengths,
       targets: targets.toArray(),

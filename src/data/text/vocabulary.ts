@@ -5,6 +5,7 @@
  */
 import { StringDecoder } from 'node:string_decoder';
 import type { Dataset, Split, SymbolTexts, TextLevel, Vocabulary } from '../dataset.js';
+import { mappedLoad } from '../packed.js';
 import { configError } from '../problems.js';
 import { MAX_SYMBOLS } from '../reading/limits.js';
 
@@ -145,7 +146,11 @@ export function withVocabulary(
   if (given === undefined) eachSymbol(train, sequenceLength, code => counts[code]++);
   const vocabulary = given ?? fitVocabulary(texts, counts, config);
   const symbols = symbolsByCode(texts, vocabulary);
-  const encoded = (split: Split): Split => ({ ...split, read: encodedRead(split, symbols, sequenceLength) });
+  const encoded = (split: Split): Split => ({
+    ...split,
+    read: encodedRead(split, symbols, sequenceLength),
+    ...mappedLoad(split, encoded),
+  });
   const splits = {
     train: encoded(train),
     ...(validation && { validation: encoded(validation) }),

@@ -15,8 +15,8 @@ type LeafPath<T> = T extends readonly (infer Item)[]
 type Joined<Key extends string, Rest extends string> = Rest extends '' ? Key : `${Key}.${Rest}`;
 
 /**
- * The keys of a model's layers have the effects of those that equal layers share, and all keys of a
- * dataset have one.
+ * The keys of a model's layers have the effects of those that equal layers share, and the keys
+ * of a dataset have one, but for `memory`, which changes nothing.
  */
 type Key = Exclude<LeafPath<Experiment>, `model.layers.${string}` | `dataset.${string}`>;
 
@@ -125,7 +125,7 @@ const BY_KEY: ReadonlyMap<string, readonly Effect[]> = new Map(Object.entries(EF
  * empty: nothing.
  */
 export function effectsOf(key: string): readonly Effect[] {
-  if (key.startsWith('dataset.')) return key === 'dataset.obtain' ? [] : ['data'];
+  if (key.startsWith('dataset.')) return key === 'dataset.obtain' || key === 'dataset.memory' ? [] : ['data'];
   return (
     BY_KEY.get(withoutIndexes(key.replace(UNTIL, '')).replace('model.layers.', 'model.')) ??
     (key === 'gates' ? [] : ['unknown'])

@@ -11,7 +11,14 @@
  *                before (`Split.naive`)
  */
 import { lossFacts, type MeasuredMetric, targetSize } from '../../config/index.js';
-import { type Dataset, IGNORED, type NaiveForecast, type Split, type Targets } from '../../data/index.js';
+import {
+  type Dataset,
+  eachChunk,
+  IGNORED,
+  type NaiveForecast,
+  type Split,
+  type Targets,
+} from '../../data/index.js';
 import type { BaselineName, SplitBaselines, SplitMetrics } from '../../experiment/summary.js';
 import { lossOf } from '../../losses/index.js';
 import { accumulator } from '../../metrics/index.js';
@@ -97,13 +104,15 @@ function constants({ loss, spec }: ModelRun, train: Targets): [BaselineName, Con
 
 function classPrior({ values }: Classes, classes: number): Constant {
   const counts = new Float64Array(classes);
-  for (const label of values) if (label !== IGNORED) counts[label]++;
+  eachChunk(values, 1, labels => {
+    for (const label of labels) if (label !== IGNORED) counts[label]++;
+  });
   const total = counts.reduce((sum, count) => sum + count, 0);
   return {
     outputs: Float32Array.from(counts, count => (count === 0 ? LOG_OF_ZERO : Math.log(count / total))),
     hasZero: counts.includes(0),
     isPossible: split =>
-      split.kind !== 'class' || split.values.every(label => label === IGNORED || counts[label] > 0),
+      split.kind !== 'class' || isEach(split.values, label => label === IGNORED || counts[label] > 0),
   };
 }
 
@@ -120,11 +129,17 @@ function labelPrior({ values: all, size }: Values): Constant {
   return {
     outputs: Float32Array.from(shares, logit),
     isPossible: split =>
-      split.values.every((label, at) => {
+      isEach(split.values, (label, at) => {
         const share = shares[at % size];
         return Number.isNaN(label) || ((share > 0 || label === 0) && (share < 1 || label === 1));
       }),
   };
+}
+
+function isEach(values: Iterable<number>, is: (value: number, at: number) => boolean): boolean {
+  let at = 0;
+  for (const value of values) if (!is(value, at++)) return false;
+  return true;
 }
 
 function meanOf(values: Float32Array): number {
@@ -156,11 +171,11 @@ function stepBefore({ values }: Classes, count: number, first: Float32Array): An
   let known = 0;
   return at => {
     // the last class that is known, which need not be that of the step before
-    let before = at - 1;
-    while (before >= at - (at % steps) && values[before] === IGNORED) before--;
-    if (before < at - (at % steps)) return first;
+    const earlier = values.subarray(at - (at % steps), at);
+    const before = earlier.findLastIndex(label => label !== IGNORED);
+    if (before < 0) return first;
     answer[known] = 0;
-    known = values[before];
+    known = earlier[before];
     answer[known] = 1;
     return answer;
   };
@@ -190,7 +205,7 @@ const OF_DECISIONS: ReadonlySet<MeasuredMetric> = new Set(['accuracy', 'precisio
 /** Whether prediction `at` of a split does not count. */
 function isIgnored(targets: Targets, at: number): boolean {
   return targets.kind === 'class'
-    ? targets.values[at] === IGNORED
+    ? targets.values.subarray(at, at + 1)[0] === IGNORED
     : Number.isNaN(targets.values[at * targets.size]);
 }
 

@@ -1,5 +1,5 @@
 /** The loss of an answer that is the same for every input, in float64. */
-import { IGNORED, type Targets } from '../../data/index.js';
+import { eachChunk, IGNORED, type Targets, type Values } from '../../data/index.js';
 import { interpret } from '../../graph/interpret.js';
 import { Graph } from '../../graph/node.js';
 import { type LossSettings, lossOf } from '../../losses/index.js';
@@ -15,10 +15,12 @@ export function meanLoss(settings: LossSettings, outputs: Float32Array, targets:
 }
 
 /** What a prediction costs depends on its class alone. */
-function meanOfClasses(settings: LossSettings, outputs: Float32Array, labels: Int32Array): number {
+function meanOfClasses(settings: LossSettings, outputs: Float32Array, labels: Values<Int32Array>): number {
   const { share } = lossOf(settings);
   const counts = new Map<number, number>();
-  for (const label of labels) if (label !== IGNORED) counts.set(label, (counts.get(label) ?? 0) + 1);
+  eachChunk(labels, 1, chunk => {
+    for (const label of chunk) if (label !== IGNORED) counts.set(label, (counts.get(label) ?? 0) + 1);
+  });
   const classes = [...counts.keys()];
   const rows = lossRows(settings, outputs, Float64Array.from(classes), null);
   let [sum, shares] = [0, 0];

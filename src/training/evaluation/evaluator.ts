@@ -2,6 +2,7 @@
 
 import { lossFacts, type MeasuredMetric, targetSize } from '../../config/index.js';
 import type { Split } from '../../data/dataset.js';
+import { range } from '../../data/selection.js';
 import type { ExecutionReport } from '../../engine/machine.js';
 import type { SplitMetrics } from '../../experiment/summary.js';
 import { lossOf } from '../../losses/index.js';
@@ -64,15 +65,19 @@ export class Evaluator {
   async evaluate(split: Split, { signal, watch }: EvaluationOptions = {}): Promise<Evaluation | null> {
     const { forward } = this;
     const totals = new Totals(this.run, this.loss);
-    const readout = new Readout(this.loss, split.targets);
     forward.startAnew();
     const batches = batchesOf(split, this.batchSize, signal);
     const targets = predictionsOf(this.run.spec, this.run.sequenceLength);
     let done = 0;
     for await (const { batch, slot } of inTurn(batches, (to, one) => forward.compute(to, one))) {
+      const readout = new Readout(this.loss, batch.split.targets);
       batch.indices.forEach((index, at) => {
-        const predictions = forward.predictions(slot, at, split.lengths?.[index]);
-        const sequence = withTargets(split, { index, first: index * targets, predictions, readout });
+        const predictions = forward.predictions(slot, at, batch.split.lengths?.[index]);
+        const sequence = withTargets(split, batch.position(index), {
+          first: index * targets,
+          predictions,
+          readout,
+        });
         totals.add(sequence);
         watch?.(sequence);
       });
@@ -82,21 +87,33 @@ export class Evaluator {
   }
 }
 
-/** The sequences of `split` in their order, until `signal` is aborted. */
+/** Some sequences of a split, in memory. */
+export interface LoadedBatch extends SplitBatch {
+  /** The place in the whole split of the sequence `index` of the batch's split. */
+  position(index: number): number;
+}
+
+/**
+ * The sequences of `split` in their order, until `signal` is aborted.
+ * @throws UserError exit 2 or 5 if sequences on the disk cannot be read
+ */
 export async function* batchesOf(
   split: Split,
   batchSize: number,
   signal?: AbortSignal,
-): AsyncGenerator<SplitBatch> {
+): AsyncGenerator<LoadedBatch> {
   for (let from = 0; from < split.count && !signal?.aborted; from += batchSize) {
     const length = Math.min(batchSize, split.count - from);
-    yield { split, indices: Uint32Array.from({ length }, (_, i) => from + i) };
+    const indices = Uint32Array.from({ length }, (_, i) => from + i);
+    const loaded = await split.load?.(indices);
+    yield loaded
+      ? { split: loaded, indices: range(length), position: index => from + index }
+      : { split, indices, position: index => index };
   }
 }
 
 interface OfSequence {
-  readonly index: number;
-  /** Of its targets in the split. */
+  /** Of its targets in those of the readout. */
   readonly first: number;
   readonly predictions: readonly Forwarded[];
   readonly readout: Readout;
@@ -104,16 +121,17 @@ interface OfSequence {
 
 function withTargets(
   { id, errorScale }: Split,
-  { index, first, predictions, readout }: OfSequence,
+  position: number,
+  { first, predictions, readout }: OfSequence,
 ): PredictedSequence {
   return {
-    index,
-    ...(id && { id: id(index) }),
+    index: position,
+    ...(id && { id: id(position) }),
     predictions: predictions.map(one => ({
       ...one,
       point: readout.point(one.outputs, first + one.step),
       target: readout.target(first + one.step),
-      errorScale: errorScale?.(index),
+      errorScale: errorScale?.(position),
     })),
   };
 }

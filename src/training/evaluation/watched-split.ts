@@ -10,5 +10,11 @@ export function watchedSplit(split: Split, watch: (progress: EvaluationProgress)
       split.read(index, out, offset, stepStride);
       watch({ done: index + 1, total: split.count });
     },
+    ...(split.load && {
+      async load(indices) {
+        const loaded = await (split.load as NonNullable<Split['load']>)(indices);
+        return watchedSplit(loaded, ({ done }) => watch({ done: indices[done - 1] + 1, total: split.count }));
+      },
+    }),
   };
 }

@@ -24,6 +24,7 @@ const SAFE = [
   'checkpoint',
   'gates',
   LOG_EVERY,
+  'dataset.memory',
   'training.metrics',
   'training.num_epochs',
   'training.max_steps',

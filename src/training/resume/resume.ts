@@ -116,7 +116,7 @@ async function resumeLocked(
   const backend = options.backend ?? (manifest.backend.name as BackendRequest);
   const { threads, width } = options;
   const session = await openSession(loaded, { backend, threads, width, ...fittedBy(manifest) });
-  const isOtherData = edits.some(({ key }) => key.startsWith('dataset.'));
+  const isOtherData = edits.some(({ key }) => key.startsWith('dataset.') && key !== 'dataset.memory');
   if (!isOtherData) checkSameData(session.dataset, manifest);
   const dataSeconds = (performance.now() - began) / 1000;
   const { backend: runsOn } = manifestFacts(loaded, session, {

@@ -106,7 +106,7 @@ export async function trainingLoop(
   const done = from?.position.step ?? 0;
   let epoch = new EpochSums(from?.position.totals);
   let skipped = from?.position.skipped ?? 0;
-  let next = done < lastStep ? take(trainer, order, done + 1) : undefined;
+  let next = done < lastStep ? await take(trainer, order, done + 1) : undefined;
   const isDue = ({ step, epochEnded }: Pick<Position, 'step' | 'epochEnded'>) =>
     epochEnded || step >= lastStep || (plan.evaluateEvery !== undefined && step % plan.evaluateEvery === 0);
   if (from && !from.evaluated && isDue(from.position)) {
@@ -121,8 +121,11 @@ export async function trainingLoop(
     const update = step - skipped;
     const learningRate = plan.learningRate(update);
     const running = trainer.step(batch, update, learningRate);
-    next = step < lastStep ? take(trainer, order, step + 1) : undefined;
+    const coming = step < lastStep ? take(trainer, order, step + 1) : undefined;
+    // thrown when it is awaited, after the step under way
+    coming?.catch(() => {});
     const result = await running;
+    next = await coming;
     if (!result.updated && skipped >= (plan.maxSkippedBatches ?? 0)) {
       const { loss, gradientNorm, notFinite } = result;
       const { epoch } = after;
@@ -142,18 +145,18 @@ export async function trainingLoop(
 }
 
 /** The batch of step `step`, written, and where the order stands after it. */
-function take(trainer: Trainer, order: BatchOrder, step: number) {
+async function take(trainer: Trainer, order: BatchOrder, step: number) {
   const epoch = order.epoch + 1;
   const startsEpoch = order.position === 0;
   const indices = order.next();
-  return {
-    batch: trainer.prepare(indices, step, startsEpoch),
+  const after = {
     samples: indices.length,
     epoch,
     epochsDone: order.epoch,
     epochEnded: order.position === 0,
     order: order.state,
   };
+  return { batch: await trainer.prepare(indices, step, startsEpoch), ...after };
 }
 
 class EpochSums {

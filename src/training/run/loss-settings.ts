@@ -1,6 +1,6 @@
 /** The loss of a config for the data that it is trained on. */
 import type { LoadedExperiment } from '../../config/index.js';
-import { IGNORED, type Split } from '../../data/index.js';
+import { eachChunk, IGNORED, type Split } from '../../data/index.js';
 import type { LossSettings } from '../../losses/index.js';
 import type { ModelSpec } from '../../model/spec.js';
 
@@ -25,9 +25,12 @@ export function balancedWeights({ targets, lengths }: Split, classes: number): n
   const counts = new Array<number>(classes).fill(0);
   if (targets.kind === 'class') {
     const steps = targets.values.length / Math.max(1, lengths?.length ?? targets.values.length);
-    targets.values.forEach((label, i) => {
-      const isPadding = targets.perStep && lengths && i % steps >= lengths[Math.floor(i / steps)];
-      if (label !== IGNORED && !isPadding) counts[label]++;
+    eachChunk(targets.values, steps, (labels, from) => {
+      labels.forEach((label, at) => {
+        const i = from + at;
+        const isPadding = targets.perStep && lengths && i % steps >= lengths[Math.floor(i / steps)];
+        if (label !== IGNORED && !isPadding) counts[label]++;
+      });
     });
   }
   const total = counts.reduce((sum, count) => sum + count, 0);

@@ -40,26 +40,24 @@ export function meansOf({ sums, predictions }: MetricSums): SplitMetrics {
 
 export class BatchMetrics {
   private readonly metrics: readonly (readonly [MeasuredMetric, PredictionMetric])[];
-  private readonly readout: Readout;
 
   /** @param rows rows of a shard */
   constructor(
     private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec' | 'sequenceLength'>,
-    train: Split,
     private readonly rows: number,
   ) {
     this.metrics = trainedMetrics(lossFacts(run.loss).task, run.metrics);
-    this.readout = new Readout(lossOf(run.loss), train.targets);
   }
 
   /**
-   * Of the batch of the sequences `indices`, which `shards` have computed. Summed in the order of
-   * the batch, so that neither threads nor shards change a bit.
+   * Of the batch of the sequences `indices` of `split`, which `shards` have computed. Summed in the
+   * order of the batch, so that neither threads nor shards change a bit.
    */
-  of(indices: Uint32Array, shards: readonly ShardMemory[]): MetricSums {
-    const { metrics, readout, rows } = this;
+  of({ targets }: Split, indices: Uint32Array, shards: readonly ShardMemory[]): MetricSums {
+    const { metrics, rows } = this;
     if (metrics.length === 0) return NO_METRICS;
-    const { spec, sequenceLength } = this.run;
+    const { loss, spec, sequenceLength } = this.run;
+    const readout = new Readout(lossOf(loss), targets);
     const width = spec.outputSize;
     const each = predictionsOf(spec, sequenceLength);
     const steps = predictionsOf(spec, shards[0].batch.steps[0]);

@@ -57,6 +57,8 @@ interface Row {
 }
 
 interface BatchFacts {
+  /** That the sequences belong to. */
+  readonly split: Split;
   /** Steps of the batch. */
   readonly steps: number;
   /** What a prediction that counts weighs in the mean. */
@@ -67,7 +69,7 @@ interface BatchFacts {
 
 type Fill = (input: DeclaredInput, values: Float32Array, row: Row, facts: BatchFacts) => void;
 
-/** Writes sequences of a split into shards: every declared input of the model, by its role. */
+/** Writes sequences of splits into shards: every declared input of the model, by its role. */
 export class BatchWriter {
   private readonly inputs: readonly DeclaredInput[];
   /** Predictions of the longest sequence. */
@@ -78,7 +80,6 @@ export class BatchWriter {
 
   /** `seed` is the experiment's; it decides what is dropped. */
   constructor(
-    private readonly split: Split,
     private readonly spec: ModelSpec,
     loss: LossSettings,
     private readonly shape: ShardShape,
@@ -95,13 +96,14 @@ export class BatchWriter {
   }
 
   /**
-   * Writes the sequences `indices` into `shards`, filling one after the other; rows that are left
-   * over are zero and weigh nothing.
+   * Writes the sequences `indices` of `split` into `shards`, filling one after the other; rows that
+   * are left over are zero and weigh nothing.
    */
-  write(indices: Uint32Array, shards: readonly ShardBatch[], step = 1): void {
-    const total = this.totalShare(indices);
-    const longest = indices.reduce((most, index) => Math.max(most, this.lengthOf(index)), 1);
+  write(split: Split, indices: Uint32Array, shards: readonly ShardBatch[], step = 1): void {
+    const total = this.totalShare(split, indices);
+    const longest = indices.reduce((most, index) => Math.max(most, this.lengthOf(split, index)), 1);
     const facts: BatchFacts = {
+      split,
       steps: this.lengths.find(length => length >= longest) ?? this.shape.sequenceLength,
       weight: total === 0 ? 0 : 1 / total,
       step,
@@ -112,37 +114,41 @@ export class BatchWriter {
         const inBatch = s * this.shape.batch + row;
         if (inBatch < indices.length) {
           const index = indices[inBatch];
-          this.writeRow(shard, { index, length: this.lengthOf(index), row, inBatch }, facts);
+          this.writeRow(shard, { index, length: this.lengthOf(split, index), row, inBatch }, facts);
         } else this.clearRow(shard, row);
       }
     });
   }
 
-  private lengthOf(index: number): number {
-    return this.split.lengths?.[index] ?? this.shape.sequenceLength;
+  private lengthOf({ lengths }: Split, index: number): number {
+    return lengths?.[index] ?? this.shape.sequenceLength;
+  }
+
+  /** The targets of all predictions of sequence `index`. */
+  private targetsOf({ targets }: Split, index: number): Int32Array | Float32Array {
+    const width = this.predictions * (targets.kind === 'value' ? targets.size : 1);
+    return targets.values.subarray(index * width, (index + 1) * width);
   }
 
   /** What the predictions of `indices` count in the mean. */
-  private totalShare(indices: Uint32Array): number {
-    const { targets } = this.split;
+  private totalShare(split: Split, indices: Uint32Array): number {
     let total = 0;
     for (const index of indices) {
-      for (let t = 0; t < this.predictions; t++) {
-        if (!this.counts(index, t)) continue;
-        total += this.loss.share(this.spec.outputSize, targets.values[index * this.predictions + t]);
-      }
+      const values = this.targetsOf(split, index);
+      const length = this.lengthOf(split, index);
+      for (let t = 0; t < this.predictions; t++)
+        if (this.counts(split, values, length, t)) total += this.loss.share(this.spec.outputSize, values[t]);
     }
     return total;
   }
 
-  /** Whether a prediction counts: not ignored, and not past the end of its sequence. */
-  private counts(index: number, t: number): boolean {
-    const { targets } = this.split;
-    if (this.predictions > 1 && t >= this.lengthOf(index)) return false;
-    const at = index * this.predictions + t;
-    return targets.kind === 'value'
-      ? !Number.isNaN(targets.values[at * targets.size])
-      : targets.values[at] !== IGNORED;
+  /**
+   * Whether a prediction counts: not ignored, and not past the end of its sequence.
+   * @param values the targets of its sequence
+   */
+  private counts({ targets }: Split, values: Int32Array | Float32Array, length: number, t: number): boolean {
+    if (this.predictions > 1 && t >= length) return false;
+    return targets.kind === 'value' ? !Number.isNaN(values[t * targets.size]) : values[t] !== IGNORED;
   }
 
   private writeRow({ inputs }: ShardBatch, row: Row, facts: BatchFacts): void {
@@ -160,9 +166,9 @@ export class BatchWriter {
 
   /** How each input of a row is written. */
   private readonly fill: Readonly<Record<InputRole, Fill>> = {
-    features: (input, values, { index, row }) => {
+    features: (input, values, { index, row }, { split }) => {
       const width = widthOf(input);
-      this.split.read(index, values, row * width, this.shape.batch * width);
+      split.read(index, values, row * width, this.shape.batch * width);
     },
     mask: (_input, values, { length, row }) => {
       for (let t = 0; t < this.shape.sequenceLength; t++)
@@ -174,24 +180,26 @@ export class BatchWriter {
         values[t * this.shape.batch + row] = stepWeight(t, length);
       }
     },
-    target: (input, values, { index, row }) => {
+    target: (input, values, { index, row }, { split }) => {
       const width = widthOf(input);
-      const { targets } = this.split;
+      const { targets } = split;
+      const given = this.targetsOf(split, index);
       for (let t = 0; t < this.predictions; t++) {
         // a number of the data stands as often as there are outputs for it
         const own = targets.kind === 'value' ? targets.size : 1;
-        const from = (index * this.predictions + t) * own;
+        const from = t * own;
         const at = (t * this.shape.batch + row) * width;
         // what is ignored weighs nothing, and yet must be a number
         for (let c = 0; c < width; c++) {
-          const value = targets.values[from + Math.floor((c * own) / width)];
+          const value = given[from + Math.floor((c * own) / width)];
           values[at + c] = Number.isNaN(value) ? 0 : value;
         }
       }
     },
-    weight: (_input, values, { index, row }, { weight }) => {
+    weight: (_input, values, { index, length, row }, { split, weight }) => {
+      const given = this.targetsOf(split, index);
       for (let t = 0; t < this.predictions; t++) {
-        values[t * this.shape.batch + row] = this.counts(index, t) ? weight : 0;
+        values[t * this.shape.batch + row] = this.counts(split, given, length, t) ? weight : 0;
       }
     },
     dropout: (input, values, { row, inBatch }, { steps, step }) => {

@@ -46,6 +46,7 @@ const SLOTS = 2;
 export class ForwardPass {
   private readonly shards: ShardGroup;
   private readonly job: ShardJob;
+  private readonly writer: BatchWriter;
   private report: ExecutionReport = { executor: null, fallbacks: [] };
 
   /** The parameters of `pool` are read anew at each batch. */
@@ -56,6 +57,7 @@ export class ForwardPass {
   ) {
     const { shards, job } = planShards(run, batchSize, false);
     this.job = job;
+    this.writer = new BatchWriter(run.spec, run.loss, job.shape);
     this.shards = pool.group(job, { shards, slots: SLOTS });
   }
 
@@ -84,9 +86,8 @@ export class ForwardPass {
    * the order of the calls.
    */
   async compute(slot: number, { split, indices }: SplitBatch): Promise<void> {
-    const { spec, loss } = this.run;
-    const writer = new BatchWriter(split, spec, loss, this.job.shape);
-    writer.write(
+    this.writer.write(
+      split,
       indices,
       this.shards.slots[slot].map(memory => memory.batch),
     );

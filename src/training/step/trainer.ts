@@ -1,5 +1,6 @@
 /** A model in training: its parameters and one optimizer step. Knows no files and no schedule. */
 import type { Split } from '../../data/dataset.js';
+import { range } from '../../data/selection.js';
 import type { Executable } from '../../engine/executable.js';
 import { Engine } from '../../engine/index.js';
 import type { ExecutionReport } from '../../engine/machine.js';
@@ -45,8 +46,9 @@ const SLOTS = 2;
 
 /** A batch that has been written; good for one step. */
 export interface PreparedBatch {
-  /** Its sequences. */
+  /** Its sequences, and the split that they belong to. */
   readonly indices: Uint32Array;
+  readonly split: Split;
   readonly slot: number;
   /** Whether states that are carried from batch to batch start from zero. */
   readonly startsEpoch: boolean;
@@ -105,8 +107,8 @@ export class Trainer {
     this.shards = this.pool.group(job, { shards, slots: SLOTS });
     this.updater = makeUpdater();
     if (shards > 1) this.gradientSum = engine.compile(gradientSumProgram(this.layout.size, shards));
-    this.measured = new BatchMetrics(options, options.train, job.shape.batch);
-    this.writer = new BatchWriter(options.train, options.spec, options.loss, job.shape, options.seed);
+    this.measured = new BatchMetrics(options, job.shape.batch);
+    this.writer = new BatchWriter(options.spec, options.loss, job.shape, options.seed);
   }
 
   /** `engine` is closed with the trainer; `makePool` decides who computes the shards. */
@@ -157,14 +159,25 @@ export class Trainer {
 
   /**
    * Writes the sequences `indices` as the batch of optimizer step `step`, from 1 and counting those
-   * that are skipped; at most one ahead of the step under way.
+   * that are skipped; at most one ahead of the step under way. Sequences on the disk are read
+   * meanwhile.
+   * @throws UserError exit 2 or 5 if they cannot be read
    */
-  prepare(indices: Uint32Array, step: number, startsEpoch: boolean): PreparedBatch {
+  async prepare(indices: Uint32Array, step: number, startsEpoch: boolean): Promise<PreparedBatch> {
     this.slot = (this.slot + 1) % SLOTS;
-    const batches = this.shards.slots[this.slot].map(memory => memory.batch);
-    this.writer.write(indices, batches, step);
-    // the order may write the next epoch over them before the step is made
-    return { indices: indices.slice(), slot: this.slot, startsEpoch };
+    const { slot } = this;
+    const { train } = this.options;
+    const loaded = await train.load?.(indices);
+    const split = loaded ?? train;
+    // the order may write the next epoch over its own before the step is made
+    const written = loaded ? range(loaded.count) : indices.slice();
+    this.writer.write(
+      split,
+      written,
+      this.shards.slots[slot].map(memory => memory.batch),
+      step,
+    );
+    return { split, indices: written, slot, startsEpoch };
   }
 
   /**
@@ -172,7 +185,7 @@ export class Trainer {
    * Nothing is changed if none is made.
    */
   async step(
-    { indices, slot, startsEpoch }: PreparedBatch,
+    { split, indices, slot, startsEpoch }: PreparedBatch,
     update: number,
     learningRate: number,
   ): Promise<StepResult> {
@@ -197,7 +210,7 @@ export class Trainer {
       this.averaged?.add(this.parameters, update);
       for (const { carried } of shards) passOn(carried);
     }
-    const metrics = updated ? this.measured.of(indices, shards) : NO_METRICS;
+    const metrics = updated ? this.measured.of(split, indices, shards) : NO_METRICS;
     return { loss, gradientNorm: norm, updated, metrics, notFinite: this.notFiniteIn(bad) };
   }
 

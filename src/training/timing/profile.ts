@@ -62,7 +62,7 @@ export async function profileStep(
       if (step === WARM_UP + 1) engine.resetProfile();
       const indices = order.next();
       const began = performance.now();
-      const batch = trainer.prepare(indices, step, true);
+      const batch = await trainer.prepare(indices, step, true);
       const written = performance.now();
       await trainer.step(batch, step, rate);
       if (step <= WARM_UP) continue;

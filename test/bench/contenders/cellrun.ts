@@ -53,11 +53,12 @@ async function openModel(one: BenchCase): Promise<Workload> {
     const indices = Uint32Array.from({ length: one.batch_size }, (_, i) => i);
     let step = 0;
     // as the training loop does: the next batch is written while the step runs
-    let next = trainer.prepare(random.shuffle(indices), 1, true);
+    let next = await trainer.prepare(random.shuffle(indices), 1, true);
     const call = async () => {
       const done = trainer.step(next, ++step, LEARNING_RATE);
-      next = trainer.prepare(random.shuffle(indices), step + 1, false);
+      const coming = trainer.prepare(random.shuffle(indices), step + 1, false);
       await done;
+      next = await coming;
     };
     return { call, verify: () => verify(trainer.execution, 2), close };
   }

@@ -1,0 +1,283 @@
+/** `data`: what a config reads, for a person to look at before training. */
+import { loadExperiment, lossFacts } from '../../config/index.js';
+import {
+  type ColumnSummary,
+  type DataSummary,
+  type Example,
+  type Histogram,
+  type SplitSummary,
+  summarize,
+} from '../../data/index.js';
+import { checkedData } from '../../library/validate.js';
+import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
+import { json, set } from '../options.js';
+import { formatDiagnostics, formatWarnings } from '../terminal/diagnostics.js';
+import type { Io } from '../terminal/io.js';
+import { defineVerb } from '../verb.js';
+
+export const verb = defineVerb({
+  arguments: '<config>',
+  options: { set, json: json('the summary') },
+  help: 'Exit codes: 0 the data fit the config, 2 they do not, 5 data is damaged.',
+  async action([file], { set, json }, { io }) {
+    const document = (content: object): void =>
+      io.out(`${JSON.stringify({ file, ...content }, undefined, 2)}\n`);
+    try {
+      const loaded = loadExperiment(file, { set });
+      const { data: dataset, diagnostics, warnings } = await checkedData(loaded);
+      const { experiment } = loaded;
+      const summary = summarize(dataset, lossFacts(experiment.loss).task === 'labels');
+      const valid = diagnostics.length === 0;
+      if (json) document({ valid, diagnostics, warnings, kind: experiment.dataset.kind, ...summary });
+      else {
+        printProblems(diagnostics, warnings, io);
+        io.out(summaryText(experiment.dataset.kind, summary, io.unicode ?? false));
+      }
+      return valid ? EXIT.done : EXIT.usage;
+    } catch (error) {
+      if (!json || !(error instanceof UserError)) throw error;
+      document({ valid: false, diagnostics: error.diagnostics, warnings: [] });
+      return error.exitCode;
+    }
+  },
+});
+
+function printProblems(diagnostics: readonly Diagnostic[], warnings: readonly Diagnostic[], io: Io): void {
+  const color = io.color.err;
+  if (diagnostics.length > 0) io.err(`${formatDiagnostics(diagnostics, { color })}\n`);
+  if (warnings.length > 0) io.err(`${formatWarnings(warnings, color)}\n`);
+}
+
+/** Rows of a list that are printed; `--json` has all of them. */
+const MAX_ROWS = 20;
+const MAX_TARGETS = 5;
+const MAX_HISTOGRAMS = 3;
+/** Columns of a bar, and of a sequence. */
+const BAR = 30;
+const SPARKS = 60;
+
+function summaryText(kind: string, summary: DataSummary, unicode: boolean): string {
+  const { input, sequence_length, splits, features, vocabulary, series, examples } = summary;
+  const step =
+    input.kind === 'number' ? counted(input.size, 'feature') : `a symbol, one of ${whole(input.count)}`;
+  const named = Object.entries(splits);
+  return [
+    `${kind}: sequences of up to ${counted(sequence_length, 'step')}; each step is ${step}`,
+    ...(series ? [`series: ${series.length}${names(series)}`] : []),
+    '',
+    ...table([
+      ['split', series ? 'windows' : 'sequences', 'steps', 'shortest', 'mean', 'longest'],
+      ...named.map(([name, { sequences, steps, lengths }]) => [
+        name,
+        whole(sequences),
+        whole(steps),
+        whole(lengths.min),
+        round(lengths.mean),
+        whole(lengths.max),
+      ]),
+    ]),
+    ...lengthLines(...named[0], unicode),
+    ...targetLines(named, unicode),
+    ...(features.length > 0 ? ['', 'features (train)', ...columnLines(features)] : []),
+    ...vocabularyLines(vocabulary, named),
+    ...examples.flatMap(example => ['', ...exampleLines(example, unicode, vocabulary?.level)]),
+  ]
+    .map(line => `${line}\n`)
+    .join('');
+}
+
+/** None if all sequences have the same length. */
+function lengthLines(name: string, { lengths }: SplitSummary, unicode: boolean): string[] {
+  if (lengths.min === lengths.max) return [];
+  return ['', `lengths (${name})`, ...histogramLines(lengths.histogram, unicode, true)];
+}
+
+/** The classes of all splits side by side, or the numbers of each split. */
+function targetLines(splits: readonly (readonly [string, SplitSummary])[], unicode: boolean): string[] {
+  const missing = splits.flatMap(([name, { targets }]) =>
+    targets.missing > 0
+      ? [`  ${name}: ${whole(targets.missing)} ${targets.per_step ? 'steps' : 'sequences'} without a target`]
+      : [],
+  );
+  const classes = classLines(splits, unicode);
+  if (classes.length > 0) return ['', ...classes, ...missing];
+  const lines = splits.flatMap(([name, { targets }]) =>
+    targets.kind === 'value' ? ['', `targets (${name})`, ...columnLines(targets.columns, MAX_TARGETS)] : [],
+  );
+  const { targets } = splits[0][1];
+  const histograms = targets.kind === 'value' ? targets.columns.slice(0, MAX_HISTOGRAMS) : [];
+  return [
+    ...lines,
+    ...missing,
+    ...histograms.flatMap(({ name, histogram }) => [
+      '',
+      `${printable(name)} (${splits[0][0]})`,
+      ...histogramLines(histogram, unicode),
+    ]),
+  ];
+}
+
+function classLines(splits: readonly (readonly [string, SplitSummary])[], unicode: boolean): string[] {
+  const lists = splits.flatMap(([name, { targets }]) =>
+    targets.kind === 'class' ? [{ name, classes: targets.classes, perStep: targets.per_step }] : [],
+  );
+  if (lists.length === 0) return [];
+  const [{ classes: trained, perStep }] = lists;
+  const order = [...trained.keys()];
+  if (order.length > MAX_ROWS) order.sort((a, b) => trained[b].count - trained[a].count);
+  const totals = lists.map(({ classes }) => classes.reduce((sum, { count }) => sum + count, 0));
+  const most = Math.max(...trained.map(({ count }) => count));
+  const rows = order
+    .slice(0, MAX_ROWS)
+    .map(label => [
+      printable(trained[label].label),
+      ...lists.flatMap(({ classes }, i) => [
+        whole(classes[label].count),
+        percent(classes[label].count / totals[i]),
+      ]),
+      bar(trained[label].count / most, unicode),
+    ]);
+  const header = [`class (${perStep ? 'steps' : 'sequences'})`, ...lists.flatMap(({ name }) => [name, ''])];
+  return [...table([header, ...rows]), ...more(order.length, MAX_ROWS)];
+}
+
+function columnLines(columns: readonly ColumnSummary[], most = MAX_ROWS): string[] {
+  const isScaled = columns.some(({ scaling }) => scaling !== undefined);
+  const rows = columns
+    .slice(0, most)
+    .map(({ name, min, mean, max, deviation, scaling }) => [
+      printable(name),
+      round(min),
+      round(mean),
+      round(max),
+      round(deviation),
+      ...(isScaled && scaling ? [`(x - ${round(scaling.offset)}) / ${round(scaling.scale)}`] : []),
+    ]);
+  const header = ['name', 'min', 'mean', 'max', 'deviation', ...(isScaled ? ['scaled to'] : [])];
+  return [...table([header, ...rows]), ...more(columns.length, most)];
+}
+
+function vocabularyLines(
+  vocabulary: DataSummary['vocabulary'],
+  splits: readonly (readonly [string, SplitSummary])[],
+): string[] {
+  if (!vocabulary) return [];
+  const { level, size, most_frequent } = vocabulary;
+  const shares = splits.flatMap(([name, { unknown_share }]) =>
+    unknown_share === undefined ? [] : [`${name} ${percent(unknown_share)}`],
+  );
+  const frequent = most_frequent.map(({ symbol, count }) => `${JSON.stringify(symbol)} ${whole(count)}`);
+  return [
+    '',
+    `vocabulary: ${whole(size)} symbols${level === null ? '' : ` (${level})`}`,
+    `  unknown: ${shares.join(', ')}`,
+    `  most frequent: ${frequent.join(', ')}`,
+  ];
+}
+
+function exampleLines(
+  { id, steps, values, symbols, target }: Example,
+  unicode: boolean,
+  level: NonNullable<DataSummary['vocabulary']>['level'] | undefined,
+): string[] {
+  const answer = target
+    ? ` -> ${target.map(one => (typeof one === 'number' ? round(one) : printable(one))).join(', ')}`
+    : '';
+  const title = `${id === undefined ? 'example' : printable(id)}: ${counted(steps, 'step')}${answer}`;
+  if (symbols) {
+    const isText = level === 'character' || level === 'byte';
+    return [title, `  ${cut(printable(symbols.join(isText ? '' : ' ')))}`];
+  }
+  const width = Math.max(0, ...(values ?? []).map(({ name }) => name.length));
+  return [
+    title,
+    ...(values ?? []).map(
+      ({ name, values: series }) => `  ${printable(name).padEnd(width)}  ${sparkline(series, unicode)}`,
+    ),
+  ];
+}
+
+const SPARK_LEVELS = { unicode: '▁▂▃▄▅▆▇█', ascii: '_.-=+*#@' };
+
+/** The means of equal parts of a series, as heights, with its range. */
+function sparkline(values: readonly number[], unicode: boolean): string {
+  const columns = Math.min(SPARKS, values.length);
+  const parts = Array.from({ length: columns }, (_, i) => {
+    const part = values.slice(
+      Math.floor((i * values.length) / columns),
+      Math.floor(((i + 1) * values.length) / columns),
+    );
+    return part.reduce((sum, value) => sum + value, 0) / part.length;
+  });
+  const [min, max] = [Math.min(...parts), Math.max(...parts)];
+  const levels = unicode ? SPARK_LEVELS.unicode : SPARK_LEVELS.ascii;
+  const level = (value: number): number =>
+    max > min ? Math.min(levels.length - 1, Math.floor(((value - min) / (max - min)) * levels.length)) : 0;
+  return `${parts.map(value => levels[level(value)]).join('')}  ${round(min)} to ${round(max)}`;
+}
+
+function histogramLines(histogram: Histogram, unicode: boolean, isWhole = false): string[] {
+  const most = Math.max(...histogram.map(({ count }) => count));
+  return table(
+    histogram.map(({ from, to, count }) => [
+      isWhole && from === to
+        ? whole(from)
+        : `${isWhole ? whole(from) : round(from)} to ${isWhole ? whole(to) : round(to)}`,
+      whole(count),
+      bar(count / most, unicode),
+    ]),
+  );
+}
+
+function bar(share: number, unicode: boolean): string {
+  return (unicode ? '█' : '#').repeat(Math.round(share * BAR));
+}
+
+/** Rows of cells in columns; names to the left, numbers to the right. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const columns = Math.max(0, ...rows.map(row => row.length));
+  const widths = Array.from({ length: columns }, (_, c) => Math.max(...rows.map(row => row[c]?.length ?? 0)));
+  return rows.map(row => {
+    const cells = row.map((cell, c) =>
+      c === 0 || /^[█#(]/.test(cell) ? cell.padEnd(widths[c]) : cell.padStart(widths[c]),
+    );
+    return `  ${cells.join('  ')}`.trimEnd();
+  });
+}
+
+function more(count: number, shown: number): string[] {
+  return count > shown ? [`  and ${whole(count - shown)} more; --json has all of them`] : [];
+}
+
+function names(all: readonly string[]): string {
+  const given = all.filter(name => name !== '');
+  const shown = given.slice(0, 5).map(printable);
+  return shown.length === 0 ? '' : ` (${shown.join(', ')}${given.length > shown.length ? ', …' : ''})`;
+}
+
+function cut(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}
+
+/** Data may hold anything, also what controls a terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, character =>
+    character === '\n' ? '\\n' : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}
+
+function counted(count: number, thing: string): string {
+  return `${whole(count)} ${thing}${count === 1 ? '' : 's'}`;
+}
+
+function whole(value: number): string {
+  return value.toLocaleString('en');
+}
+
+function round(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

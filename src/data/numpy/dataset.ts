@@ -1,0 +1,110 @@
+/** The dataset that NumPy arrays make: what the kinds `npz` and `npy` have in common. */
+import { damagedError } from '../../util/errors.js';
+import type { Dataset, Split } from '../dataset.js';
+import { type FileLabels, labelFacts } from '../labels.js';
+import { Problems } from '../problems.js';
+import { holdOut, range } from '../selection.js';
+import { subset } from '../subset.js';
+import { type ArraySource, checkSameShape, type NumpySequences } from './arrays.js';
+
+/** What the names of a split's arrays end with. */
+export type Suffix = '' | '_validation' | '_test';
+
+/** What is read of one split: its sequences, or what they are made of. */
+export interface Part<S> {
+  readonly source: ArraySource & { readonly suffix: Suffix };
+  readonly sequences: S;
+  /** What the sequences are called; by their places if absent. */
+  readonly ids?: readonly string[] | undefined;
+}
+
+export interface Parts<S> {
+  readonly train: Part<S>;
+  readonly validation?: Part<S> | undefined;
+  /** If absent, a fraction of the training sequences. */
+  readonly test?: Part<S> | undefined;
+}
+
+/** @throws UserError (exit 5) with all that is wrong */
+export function finish<S>(
+  { train, validation, test }: Parts<S>,
+  finished: (sequences: S) => NumpySequences,
+): Parts<NumpySequences> {
+  const problems = new Problems();
+  const one = (part: Part<S> | undefined): Part<NumpySequences> | undefined => {
+    const sequences = part && problems.attempt(() => finished(part.sequences));
+    return sequences && part && { ...part, sequences };
+  };
+  const found = { train: one(train), validation: one(validation), test: one(test) };
+  problems.throwIfAny();
+  return { ...found, train: found.train as Part<NumpySequences> };
+}
+
+/** @throws UserError (exit 5) if the splits do not fit together */
+export function numpyDataset(
+  { train, validation, test }: Parts<NumpySequences>,
+  testFraction: number | undefined,
+  seed: number,
+): Omit<Dataset, 'digests'> {
+  const others = [validation, test].filter(part => part !== undefined);
+  for (const part of [train, ...others]) checkIds(part);
+  for (const part of others) checkSameShape(train.sequences, part.sequences, part.source);
+  const all = [train, ...others].map(({ sequences }) => sequences);
+  const numClasses = Math.max(...all.map(classesOf));
+  const split = ({ sequences, ids, source }: Part<NumpySequences>, chosen?: Uint32Array): Split => {
+    const whole = sequences.split(numClasses);
+    const rows = chosen ?? range(sequences.count);
+    return {
+      ...(chosen ? subset(whole, chosen, sequences.steps) : whole),
+      ...namesOf(rows, source.suffix, ids),
+    };
+  };
+  const { count, steps } = train.sequences;
+  const held = test ? undefined : holdOut(count, testFraction ?? 0, seed, train.source.fileOf('x'));
+  const { input, largestSymbol } = all.reduce((a, b) => (symbolsOf(b) > symbolsOf(a) ? b : a));
+  const { labels } = train.sequences;
+  return {
+    input,
+    sequenceLength: steps,
+    train: split(train, held?.train),
+    ...(validation && { validation: split(validation) }),
+    test: test ? split(test) : split(train, held?.test),
+    columnNames: { features: i => `x[:, :, ${i}]`, targets: i => `y[:, ${i}]` },
+    labels: labels && labelFacts(labels, ...labelsOf(others)),
+    largestSymbol,
+  };
+}
+
+/** One for each sequence. */
+function checkIds({ ids, sequences: { count }, source: { suffix, fileOf } }: Part<NumpySequences>): void {
+  if (ids === undefined || ids.length === count) return;
+  throw damagedError({
+    code: 'data/shape-mismatch',
+    message: `array ids${suffix} does not fit array x${suffix}`,
+    file: fileOf('ids'),
+    expected: `[${count}]`,
+    got: `[${ids.length}]`,
+  });
+}
+
+/** What the rows of an array are called: by their ids, else by their place in it. */
+function namesOf(
+  rows: Uint32Array,
+  suffix: Suffix,
+  ids: readonly string[] | undefined,
+): Pick<Split, 'id' | 'idIsPlace'> {
+  if (ids) return { id: index => ids[rows[index]] };
+  return { id: index => `x${suffix}[${rows[index]}]`, idIsPlace: true };
+}
+
+function labelsOf(parts: readonly Part<NumpySequences>[]): FileLabels[] {
+  return parts.map(({ sequences }) => sequences.labels).filter(labels => labels !== undefined);
+}
+
+function symbolsOf({ input }: NumpySequences): number {
+  return input.kind === 'symbol' ? input.count : 0;
+}
+
+function classesOf({ targets }: NumpySequences): number {
+  return targets.kind === 'class' ? targets.numClasses : 0;
+}

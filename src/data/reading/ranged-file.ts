@@ -1,0 +1,190 @@
+/**
+ * A file that is too large for memory: read once from end to end, then by ranges. It is opened for
+ * each read, and must stay the file that it was.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { damagedError, usageError } from '../../util/errors.js';
+import { unreadableFile } from './files.js';
+
+/** Bytes from `from` to `to`, exclusive. */
+export interface ByteRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What a scan reads at a time. */
+const CHUNK_BYTES = 2 ** 22;
+/** What is read beyond a range if ranges follow each other. */
+const WINDOW_BYTES = 2 ** 20;
+/** Ranges with less than this between them are read as one. */
+const GAP_BYTES = 2 ** 12;
+
+export class RangedFile {
+  private window: Buffer = Buffer.alloc(0);
+  private windowStart = 0;
+
+  private constructor(
+    readonly name: string,
+    private readonly stats: Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeMs'>,
+  ) {}
+
+  /** @throws UserError (exit 2) if the file cannot be read or is no regular file */
+  static async open(path: string): Promise<RangedFile> {
+    try {
+      const stats = await stat(path);
+      if (stats.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+      if (!stats.isFile()) {
+        const message = 'cannot read the file: it is not a regular file';
+        throw usageError({ code: 'data/unreadable', message, file: path });
+      }
+      return new RangedFile(path, stats);
+    } catch (error) {
+      throw unreadableFile(path, error);
+    }
+  }
+
+  get size(): number {
+    return this.stats.size;
+  }
+
+  /** The same file, with a window of its own. */
+  twin(): RangedFile {
+    return new RangedFile(this.name, this.stats);
+  }
+
+  /**
+   * Reads the whole file; `visit` is told each piece and where it begins. Pieces are good until it
+   * returns.
+   * @returns the SHA-256 of the file, lower-case hex
+   * @throws UserError (exit 2 or 5) if it cannot be read or has changed; whatever `visit` throws
+   */
+  async scan(visit: (piece: Buffer, from: number) => void): Promise<string> {
+    const hash = createHash('sha256');
+    await this.opened(async handle => {
+      const buffers = [Buffer.allocUnsafe(CHUNK_BYTES), Buffer.allocUnsafe(CHUNK_BYTES)];
+      const read = async (from: number, turn: number): Promise<Buffer> => {
+        const piece = buffers[turn % 2].subarray(0, Math.min(CHUNK_BYTES, this.size - from));
+        await this.fill(handle, piece, from);
+        return piece;
+      };
+      let next = read(0, 0);
+      for (let from = 0, turn = 1; from < this.size; from += CHUNK_BYTES, turn++) {
+        const piece = await next;
+        next = read(Math.min(this.size, from + CHUNK_BYTES), turn);
+        // thrown when it is awaited
+        next.catch(() => {});
+        hash.update(piece);
+        visit(piece, from);
+      }
+      await next;
+    });
+    return hash.digest('hex');
+  }
+
+  /**
+   * The bytes of each range.
+   * @throws UserError (exit 2 or 5) if they cannot be read or the file has changed
+   */
+  async read(ranges: readonly ByteRange[]): Promise<Buffer[]> {
+    const found = new Array<Buffer>(ranges.length);
+    const order = [...ranges.keys()].sort((a, b) => ranges[a].from - ranges[b].from);
+    const runs: { from: number; to: number; readonly members: number[] }[] = [];
+    for (const i of order) {
+      const { from, to } = ranges[i];
+      const run = runs.at(-1);
+      if (run && from - run.to <= GAP_BYTES) {
+        run.to = Math.max(run.to, to);
+        run.members.push(i);
+      } else runs.push({ from, to, members: [i] });
+    }
+    await this.opened(handle =>
+      Promise.all(
+        runs.map(async ({ from, to, members }) => {
+          const bytes = Buffer.allocUnsafeSlow(to - from);
+          await this.fill(handle, bytes, from);
+          for (const i of members) found[i] = bytes.subarray(ranges[i].from - from, ranges[i].to - from);
+        }),
+      ),
+    );
+    return found;
+  }
+
+  /**
+   * The bytes of a range, at once; good until the next call. Ranges that follow each other are read
+   * some at a time.
+   * @throws UserError as {@link read}
+   */
+  readNow({ from, to }: ByteRange): Buffer {
+    const { window, windowStart } = this;
+    const windowEnd = windowStart + window.length;
+    if (from < windowStart || to > windowEnd) {
+      const follows = from >= windowStart && from <= windowEnd + WINDOW_BYTES;
+      const length = follows ? Math.max(to - from, WINDOW_BYTES) : to - from;
+      this.window = this.readWindow(from, Math.max(to, Math.min(this.size, from + length)));
+      this.windowStart = from;
+    }
+    return this.window.subarray(from - this.windowStart, to - this.windowStart);
+  }
+
+  private readWindow(from: number, to: number): Buffer {
+    const bytes =
+      this.window.buffer.byteLength >= to - from && this.window.byteOffset === 0
+        ? Buffer.from(this.window.buffer, 0, to - from)
+        : Buffer.allocUnsafeSlow(to - from);
+    try {
+      const file = openSync(this.name, 'r');
+      try {
+        this.checkSame(fstatSync(file));
+        for (let done = 0; done < bytes.length; ) {
+          const count = readSync(file, bytes, done, bytes.length - done, from + done);
+          if (count === 0) throw this.changed();
+          done += count;
+        }
+      } finally {
+        closeSync(file);
+      }
+    } catch (error) {
+      throw unreadableFile(this.name, error);
+    }
+    return bytes;
+  }
+
+  private async opened<T>(use: (handle: FileHandle) => Promise<T>): Promise<T> {
+    try {
+      const handle = await open(this.name, 'r');
+      try {
+        this.checkSame(await handle.stat());
+        return await use(handle);
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      throw isSystemError(error) ? unreadableFile(this.name, error) : error;
+    }
+  }
+
+  private async fill(handle: FileHandle, bytes: Buffer, from: number): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesRead } = await handle.read(bytes, done, bytes.length - done, from + done);
+      if (bytesRead === 0) throw this.changed();
+      done += bytesRead;
+    }
+  }
+
+  private checkSame({ dev, ino, size, mtimeMs }: Stats): void {
+    const { stats } = this;
+    if (dev !== stats.dev || ino !== stats.ino || size !== stats.size || mtimeMs !== stats.mtimeMs)
+      throw this.changed();
+  }
+
+  private changed() {
+    const message = 'the file was changed or replaced while it was in use';
+    return damagedError({ code: 'data/file-changed', message, file: this.name });
+  }
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}

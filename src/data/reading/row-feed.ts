@@ -1,0 +1,84 @@
+/** Arrays in files, whose rows are checked while a file is read from end to end. */
+
+export type NumberArray =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array;
+
+/** An array in a file. */
+export interface StoredRows {
+  /** Of its header in the file. */
+  readonly start: number;
+  /** Of its values behind that. */
+  readonly dataOffset: number;
+  /** With the header. */
+  readonly bytes: number;
+  readonly shape: readonly number[];
+  readonly itemSize: number;
+  decode(bytes: Uint8Array): NumberArray;
+}
+
+/** Rows of an array that are checked while its file is read from end to end. */
+export interface RowCheck {
+  readonly array: StoredRows;
+  /** Called for each row in order, until it returns false. */
+  row(values: NumberArray, bytes: Uint8Array, index: number): boolean;
+}
+
+export function rowBytes({ shape, itemSize }: Pick<StoredRows, 'shape' | 'itemSize'>): number {
+  return shape.slice(1).reduce((product, size) => product * size, itemSize);
+}
+
+/** Feeds the pieces of a file, which come in order, to the checks of its arrays. */
+export class RowFeed {
+  private readonly rows: {
+    readonly check: RowCheck;
+    readonly carry: Buffer;
+    held: number;
+    index: number;
+    isOver: boolean;
+  }[];
+
+  constructor(checks: readonly RowCheck[]) {
+    this.rows = checks.map(check => ({
+      check,
+      carry: Buffer.allocUnsafe(rowBytes(check.array)),
+      held: 0,
+      index: 0,
+      isOver: false,
+    }));
+  }
+
+  piece(bytes: Buffer, from: number): void {
+    for (const state of this.rows) {
+      const { array } = state.check;
+      const first = array.start + array.dataOffset;
+      const end = array.start + array.bytes;
+      const own = bytes.subarray(Math.max(0, first - from), Math.max(0, Math.min(bytes.length, end - from)));
+      if (!state.isOver && own.length > 0) this.feed(state, own);
+    }
+  }
+
+  private feed(state: RowFeed['rows'][number], bytes: Buffer): void {
+    const { check, carry } = state;
+    const tell = (row: Buffer): void => {
+      if (!check.row(check.array.decode(row), row, state.index++)) state.isOver = true;
+    };
+    let at = 0;
+    if (state.held > 0) {
+      at = bytes.copy(carry, state.held, 0, carry.length - state.held);
+      state.held += at;
+      if (state.held < carry.length) return;
+      tell(carry);
+      state.held = 0;
+    }
+    for (; at + carry.length <= bytes.length && !state.isOver; at += carry.length)
+      tell(bytes.subarray(at, at + carry.length));
+    if (!state.isOver) state.held = bytes.copy(carry, 0, at);
+  }
+}

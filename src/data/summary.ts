@@ -1,0 +1,340 @@
+/** What a dataset holds, counted and measured, for a person to look at before training. */
+import { trainingColumns } from './column-statistics.js';
+import {
+  type Column,
+  type Dataset,
+  IGNORED,
+  inputWidth,
+  type Split,
+  type SplitName,
+  type Vocabulary,
+} from './dataset.js';
+import { inDataUnits } from './scaling.js';
+import { eachChunk } from './values.js';
+
+export interface DataSummary {
+  readonly input: Dataset['input'];
+  /** T, steps of the longest sequence. */
+  readonly sequence_length: number;
+  readonly splits: Readonly<Partial<Record<SplitName, SplitSummary>>>;
+  /** Features of the training split in the units of the data; none if steps are symbols. */
+  readonly features: readonly ColumnSummary[];
+  readonly vocabulary?: VocabularySummary;
+  /** Of a forecast. */
+  readonly series?: readonly string[];
+  readonly examples: readonly Example[];
+}
+
+export interface SplitSummary {
+  readonly sequences: number;
+  /** Real steps of all sequences. */
+  readonly steps: number;
+  readonly lengths: {
+    readonly min: number;
+    readonly max: number;
+    readonly mean: number;
+    readonly histogram: Histogram;
+  };
+  readonly targets: TargetSummary;
+  /** Share of symbols that the vocabulary does not have; absent without a vocabulary. */
+  readonly unknown_share?: number;
+}
+
+/** Equal ranges and how many values lie in each; the upper bound of the last range belongs to it. */
+export type Histogram = readonly { readonly from: number; readonly to: number; readonly count: number }[];
+
+export type TargetSummary =
+  | {
+      readonly kind: 'class';
+      readonly per_step: boolean;
+      readonly classes: readonly { readonly label: string; readonly count: number }[];
+      /** Sequences or steps without a label; padding is not among them. */
+      readonly missing: number;
+    }
+  | {
+      readonly kind: 'value';
+      readonly per_step: boolean;
+      readonly columns: readonly (ColumnSummary & { readonly histogram: Histogram })[];
+      readonly missing: number;
+    };
+
+/** A column and what scaling makes of it: stored = (value - offset) / scale. */
+export interface ColumnSummary extends Column {
+  readonly scaling?: { readonly method: string; readonly offset: number; readonly scale: number };
+}
+
+export interface VocabularySummary {
+  readonly level: Vocabulary['level'];
+  /** Symbols, the one for unknown symbols included. */
+  readonly size: number;
+  readonly most_frequent: readonly { readonly symbol: string; readonly count: number }[];
+}
+
+/** A training sequence as the data have it. */
+export interface Example {
+  readonly id?: string;
+  readonly steps: number;
+  /** By feature, or the mean of many features; absent if steps are symbols. */
+  readonly values?: readonly { readonly name: string; readonly values: readonly number[] }[];
+  /** The texts or numbers of the symbols. */
+  readonly symbols?: readonly string[];
+  /** The class or the numbers to predict; absent if each step has its own, or if there is none. */
+  readonly target?: readonly (string | number)[];
+}
+
+/** Ranges of a histogram. */
+const BINS = 10;
+const MAX_FREQUENT = 20;
+const EXAMPLES = 3;
+/** Features of an example; of more the mean is shown. */
+const MAX_FEATURES = 8;
+/** Steps of an example. */
+const MAX_STEPS = 2 ** 12;
+
+/** @param labelTargets whether value targets are labels of 0 and 1 */
+export function summarize(dataset: Dataset, labelTargets = false): DataSummary {
+  const { input, train, validation, test, sequenceLength: steps, vocabulary, seriesScaling } = dataset;
+  const columns = dataset.columns ?? trainingColumns(dataset, { hasLabelTargets: labelTargets });
+  const splits = { train, ...(validation && { validation }), test };
+  return {
+    input,
+    sequence_length: steps,
+    splits: Object.fromEntries(
+      Object.entries(splits).map(([name, split]) => [name, splitSummary(dataset, split, name as SplitName)]),
+    ),
+    features: columns.features.map((column, i) => scaledColumn(column, i, dataset)),
+    ...(vocabulary && { vocabulary: vocabularySummary(vocabulary, train, steps) }),
+    ...(seriesScaling && { series: seriesScaling.series.map(({ name }) => name) }),
+    examples: examplesOf(dataset),
+  };
+}
+
+function scaledColumn(column: Column, index: number, { scaling }: Dataset): ColumnSummary {
+  if (!scaling?.features) return column;
+  const { offset, scale } = scaling.features;
+  return { ...column, scaling: { method: scaling.method, offset: offset[index], scale: scale[index] } };
+}
+
+function splitSummary(dataset: Dataset, split: Split, name: SplitName): SplitSummary {
+  const { sequenceLength: steps, unknownShares } = dataset;
+  const lengths = split.lengths ?? new Int32Array(split.count).fill(steps);
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  const [min, max] = rangeOf(lengths);
+  const unknown = unknownShares?.[name];
+  return {
+    sequences: split.count,
+    steps: total,
+    lengths: { min, max, mean: total / split.count, histogram: countedHistogram(lengths) },
+    targets: targetSummary(dataset, split),
+    ...(unknown !== undefined && { unknown_share: unknown }),
+  };
+}
+
+function targetSummary(dataset: Dataset, { targets, lengths, count }: Split): TargetSummary {
+  const { sequenceLength: steps, classLabels } = dataset;
+  const perStep = targets.perStep ?? false;
+  const isPadding = (at: number): boolean =>
+    perStep && lengths !== undefined && at % steps >= lengths[Math.floor(at / steps)];
+  let missing = 0;
+  if (targets.kind === 'class') {
+    const counts = new Array<number>(targets.numClasses).fill(0);
+    eachChunk(targets.values, perStep ? steps : 1, (labels, from) => {
+      for (let i = 0; i < labels.length; i++) {
+        if (labels[i] !== IGNORED) counts[labels[i]]++;
+        else if (!isPadding(from + i)) missing++;
+      }
+    });
+    const classes = counts.map((found, label) => ({
+      label: classLabels?.[label] ?? String(label),
+      count: found,
+    }));
+    return { kind: 'class', per_step: perStep, classes, missing };
+  }
+  const { size } = targets;
+  const columns = Array.from({ length: size }, () => new Moments());
+  const width = perStep ? steps * size : size;
+  const eachTarget = (visit: (values: ArrayLike<number>) => void): void =>
+    eachChunk(targets.values, width, (values, from) => {
+      for (let at = 0; at < values.length; at += size) {
+        const row = values.subarray(at, at + size);
+        const index = Math.floor((from + at) / width);
+        if (!Number.isNaN(row[0])) visit(inDataUnits(row, scalingOf(targets, index)));
+        else if (!isPadding((from + at) / size)) missing++;
+      }
+    });
+  eachTarget(row => columns.forEach((column, c) => column.add(row[c])));
+  missing = 0;
+  const histograms = columns.map(column => new Bins(column.min, column.max));
+  eachTarget(row => {
+    columns.forEach((column, c) => {
+      column.addSquare(row[c]);
+      histograms[c].add(row[c]);
+    });
+  });
+  return {
+    kind: 'value',
+    per_step: perStep,
+    columns: columns.map((column, c) => ({
+      ...column.column(targetName(dataset, c)),
+      histogram: count === 0 ? [] : histograms[c].histogram,
+      ...(typeof targets.scaling === 'object' &&
+        dataset.scaling && {
+          scaling: {
+            method: dataset.scaling.method,
+            offset: targets.scaling.offset[c],
+            scale: targets.scaling.scale[c],
+          },
+        }),
+    })),
+    missing,
+  };
+}
+
+function targetName({ targetNames, columnNames }: Dataset, index: number): string {
+  return targetNames?.[index] ?? columnNames?.targets(index) ?? `target ${index}`;
+}
+
+function scalingOf(targets: Split['targets'], index: number) {
+  const scaling = targets.kind === 'value' ? targets.scaling : undefined;
+  return typeof scaling === 'function' ? scaling(index) : scaling;
+}
+
+/** Statistics of a column in two passes, as {@link Column} has them. */
+class Moments {
+  min = Number.POSITIVE_INFINITY;
+  max = Number.NEGATIVE_INFINITY;
+  private sum = 0;
+  private squares = 0;
+  private count = 0;
+
+  add(value: number): void {
+    this.sum += value;
+    this.count++;
+    if (value < this.min) this.min = value;
+    if (value > this.max) this.max = value;
+  }
+
+  /** After all values were added. */
+  addSquare(value: number): void {
+    this.squares += (value - this.sum / this.count) ** 2;
+  }
+
+  column(name: string): Column {
+    const { sum, count, squares, min, max } = this;
+    return { name, mean: sum / count, deviation: Math.sqrt(squares / count), min, max };
+  }
+}
+
+class Bins {
+  private readonly counts: number[];
+
+  constructor(
+    private readonly min: number,
+    private readonly max: number,
+    bins = BINS,
+  ) {
+    this.counts = new Array<number>(max > min ? bins : 1).fill(0);
+  }
+
+  add(value: number): void {
+    const { min, max, counts } = this;
+    const share = max > min ? (value - min) / (max - min) : 0;
+    counts[Math.min(counts.length - 1, Math.floor(share * counts.length))]++;
+  }
+
+  get histogram(): Histogram {
+    const { min, max, counts } = this;
+    const bound = (i: number): number => min + ((max - min) * i) / counts.length;
+    return counts.map((count, i) => ({ from: bound(i), to: bound(i + 1), count }));
+  }
+}
+
+function rangeOf(values: Int32Array): readonly [min: number, max: number] {
+  return [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+}
+
+/** Of whole numbers: a range for each, or equal ranges of several. */
+function countedHistogram(values: Int32Array): Histogram {
+  const [min, max] = rangeOf(values);
+  const width = Math.ceil((max - min + 1) / BINS);
+  const counts = new Array<number>(Math.ceil((max - min + 1) / width)).fill(0);
+  for (const value of values) counts[Math.floor((value - min) / width)]++;
+  return counts.map((count, i) => ({
+    from: min + i * width,
+    to: Math.min(max, min + (i + 1) * width - 1),
+    count,
+  }));
+}
+
+function vocabularySummary(vocabulary: Vocabulary, train: Split, steps: number): VocabularySummary {
+  const { level, symbols } = vocabulary;
+  const counts = new Float64Array(symbols.length);
+  const row = new Float32Array(steps);
+  for (let index = 0; index < train.count; index++) {
+    train.read(index, row, 0, 1);
+    const length = train.lengths?.[index] ?? steps;
+    for (let step = 0; step < length; step++) counts[row[step]]++;
+  }
+  const frequent = [...counts.keys()].sort((a, b) => counts[b] - counts[a] || a - b).slice(0, MAX_FREQUENT);
+  return {
+    level,
+    size: symbols.length,
+    most_frequent: frequent.map(symbol => ({ symbol: symbols[symbol], count: counts[symbol] })),
+  };
+}
+
+/** The first training sequence, the middle one and the last. */
+function examplesOf(dataset: Dataset): Example[] {
+  const { count } = dataset.train;
+  const places = Array.from({ length: EXAMPLES }, (_, i) => Math.floor((i * (count - 1)) / (EXAMPLES - 1)));
+  return [...new Set(places)].map(index => exampleOf(dataset, index));
+}
+
+function exampleOf(dataset: Dataset, index: number): Example {
+  const { input, train, sequenceLength, vocabulary, columnNames, scaling } = dataset;
+  const width = inputWidth(input);
+  const row = new Float32Array(sequenceLength * width);
+  train.read(index, row, 0, width);
+  const steps = train.lengths?.[index] ?? sequenceLength;
+  const shown = Math.min(steps, MAX_STEPS);
+  const id = train.id?.(index);
+  const common = { ...(id !== undefined && { id }), steps, ...targetOf(dataset, index) };
+  if (input.kind === 'symbol') {
+    const symbols = Array.from(
+      row.subarray(0, shown),
+      symbol => vocabulary?.symbols[symbol] ?? String(symbol),
+    );
+    return { ...common, symbols };
+  }
+  const valueAt = (step: number, feature: number): number => {
+    const { offset, scale } = scaling?.features ?? {};
+    const value = row[step * width + feature];
+    return offset && scale ? value * scale[feature] + offset[feature] : value;
+  };
+  const overSteps = (of: (step: number) => number) => Array.from({ length: shown }, (_, step) => of(step));
+  if (width > MAX_FEATURES) {
+    const mean = (step: number) =>
+      Array.from({ length: width }, (_, f) => valueAt(step, f)).reduce((sum, value) => sum + value, 0) /
+      width;
+    return { ...common, values: [{ name: `mean of ${width} features`, values: overSteps(mean) }] };
+  }
+  const values = Array.from({ length: width }, (_, f) => ({
+    name: columnNames?.features(f) ?? `feature ${f}`,
+    values: overSteps(step => valueAt(step, f)),
+  }));
+  return { ...common, values };
+}
+
+function targetOf({ train: { targets }, classLabels }: Dataset, index: number): Pick<Example, 'target'> {
+  if (targets.perStep) return {};
+  if (targets.kind === 'class') {
+    const [label] = targets.values.subarray(index, index + 1);
+    return label === IGNORED ? {} : { target: [classLabels?.[label] ?? label] };
+  }
+  const { size } = targets;
+  const values = inDataUnits(
+    targets.values.subarray(index * size, (index + 1) * size),
+    scalingOf(targets, index),
+  );
+  return { target: Array.from(values) };
+}

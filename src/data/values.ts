@@ -1,0 +1,78 @@
+/** Numbers in rows of equal width, in memory or read from the disk when they are asked for. */
+
+export type Numbers = Int32Array | Float32Array;
+
+/** Every typed array is one. */
+export interface Values<T extends Numbers> {
+  readonly length: number;
+  /** The numbers from `from` to `to`, exclusive; good until the next call. */
+  subarray(from: number, to: number): T;
+  [Symbol.iterator](): Iterator<number>;
+}
+
+/** About as many numbers are looked at together. */
+const CHUNK = 2 ** 16;
+
+/** The typed array that `values` are; undefined if they are not in memory. */
+export function inMemory<T extends Numbers>(values: Values<T>): T | undefined {
+  return ArrayBuffer.isView(values) ? (values as unknown as T) : undefined;
+}
+
+/**
+ * Calls `visit` for all of `values` in order, in pieces of whole rows; a typed array is one piece.
+ * @param width numbers of a row
+ * @param visit told where the piece begins; returns false to stop
+ */
+export function eachChunk<T extends Numbers>(
+  values: Values<T>,
+  width: number,
+  // biome-ignore lint/suspicious/noConfusingVoidType: most visitors see all pieces
+  visit: (values: T, from: number) => boolean | void,
+): void {
+  const whole = inMemory(values);
+  if (whole) {
+    visit(whole, 0);
+    return;
+  }
+  const size = Math.max(1, Math.floor(CHUNK / width)) * width;
+  for (let from = 0; from < values.length; from += size) {
+    if (visit(values.subarray(from, Math.min(values.length, from + size)), from) === false) return;
+  }
+}
+
+/** Rows that something reads one at a time. */
+export class RowValues<T extends Numbers> implements Values<T> {
+  /**
+   * @param width numbers of a row
+   * @param row the row `index`; good until the next call
+   */
+  constructor(
+    private readonly count: number,
+    private readonly width: number,
+    private readonly make: (length: number) => T,
+    private readonly row: (index: number) => T,
+  ) {}
+
+  get length(): number {
+    return this.count * this.width;
+  }
+
+  subarray(from: number, to: number): T {
+    const { width } = this;
+    const first = Math.floor(from / width);
+    if (to <= (first + 1) * width)
+      return this.row(first).subarray(from - first * width, to - first * width) as T;
+    const out = this.make(to - from);
+    for (let at = from; at < to; ) {
+      const index = Math.floor(at / width);
+      const end = Math.min(to, (index + 1) * width);
+      out.set(this.row(index).subarray(at - index * width, end - index * width), at - from);
+      at = end;
+    }
+    return out;
+  }
+
+  *[Symbol.iterator](): Generator<number, void> {
+    for (let index = 0; index < this.count; index++) yield* this.row(index);
+  }
+}

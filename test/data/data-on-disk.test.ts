@@ -1,0 +1,348 @@
+/** Data that stay on the disk: the same bytes as in memory, for every kind that can. */
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { unzipSync } from 'fflate';
+import t from 'tap';
+import { openDataset } from '../../src/data/index.js';
+import { RandomStream } from '../../src/util/random.js';
+import { floats, integers, npz, type TrainedRun, Workplace } from '../support/cli.js';
+import { complaints, fixture, idx, open, sequence } from '../support/data-files.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const random = RandomStream.of(3, 'test/data-on-disk');
+const uniform = (count: number): number[] => Array.from({ length: count }, () => random.uniform() * 4);
+const below = (count: number, most: number): number[] =>
+  Array.from({ length: count }, () => Math.floor(random.uniform() * most));
+
+interface Case {
+  readonly dataset: object;
+  readonly model?: object;
+  readonly loss?: object;
+  readonly training?: object;
+}
+
+const SYMBOLS = [...'aé 漢😀'];
+const perStep = { head: { from: 'every' } };
+const embedded = { embedding: { size: 3 } };
+
+function configOf(
+  { dataset, model = {}, loss = { kind: 'cross_entropy' }, training = {} }: Case,
+  memory?: number,
+) {
+  return {
+    version: 1,
+    name: 'disk',
+    dataset: { ...dataset, ...(memory !== undefined && { memory }) },
+    model: { cell: 'gru', hidden_size: 3, ...model },
+    loss,
+    optimizer: { kind: 'adam', learning_rate: 0.05 },
+    training: { num_epochs: 2, batch_size: 5, ...training },
+  };
+}
+
+const N = 23;
+const T = 6;
+
+const arrays = {
+  x: floats([N, T, 2], uniform(N * T * 2)),
+  y: integers([N], below(N, 3)),
+};
+
+/** The arrays of an archive as files, perhaps some of them compressed. */
+function files(archive: Uint8Array, zipped: readonly string[] = []): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(unzipSync(archive)).map(([member, bytes]) => {
+      const name = member.replace('.npy', '');
+      return [name, work.file(member, zipped.includes(name) ? gzipSync(bytes) : bytes)];
+    }),
+  );
+}
+
+/** A folder of two files, with line ends of both kinds and an empty line. */
+function records(record: (index: number) => object) {
+  const path = work.folder();
+  const lines = Array.from({ length: N }, (_, i) => JSON.stringify(record(i)));
+  writeFileSync(join(path, 'a.jsonl'), `\ufeff${lines.slice(0, 9).join('\r\n')}\r\n\n`);
+  writeFileSync(join(path, 'b.jsonl'), lines.slice(9).join('\n'));
+  return { kind: 'jsonl', path };
+}
+
+const perSplit = Object.fromEntries(
+  ['', '_validation', '_test'].flatMap(suffix => [
+    [`x${suffix}`, floats([N, T, 2], uniform(N * T * 2))],
+    [`y${suffix}`, integers([N, T], below(N * T, 3))],
+    [
+      `lengths${suffix}`,
+      integers(
+        [N],
+        below(N, T).map(length => length + 1),
+      ),
+    ],
+    [
+      `ids${suffix}`,
+      integers(
+        [N],
+        Array.from({ length: N }, (_, i) => 100 * suffix.length + i),
+      ),
+    ],
+  ]),
+);
+
+const pixels = Buffer.from(below(N * 4 * 3, 256));
+const labels = Buffer.from(below(N, 3));
+const floatPixels = Buffer.alloc(N * 4 * 3 * 4);
+uniform(N * 4 * 3).forEach((value, i) => void floatPixels.writeFloatBE(value, 4 * i));
+const pictures = (type: number, data: Buffer) => ({
+  kind: 'idx',
+  train_images: work.file('train', idx(type, [N, 4, 3], data)),
+  train_labels: work.file('train-labels', idx(8, [N], labels)),
+  test_images: work.file('test', idx(type, [N, 4, 3], data)),
+  test_labels: work.file('test-labels', idx(8, [N], labels)),
+});
+
+const CASES: Readonly<Record<string, Case>> = {
+  'npz, numbers, scaled, both splits drawn': {
+    dataset: {
+      kind: 'npz',
+      path: work.file('a.npz', npz(arrays)),
+      test_fraction: 0.2,
+      validation: { fraction: 0.2, select: 'stratified' },
+      normalize: 'standard',
+      limit: 11,
+    },
+  },
+  'npz, lengths and a class for each step': {
+    dataset: {
+      kind: 'npz',
+      path: work.file(
+        'b.npz',
+        npz({
+          ...arrays,
+          y: integers(
+            [N, T],
+            below(N * T, 3).map((label, i) => (i % 7 === 2 ? -100 : label)),
+          ),
+          lengths: integers(
+            [N],
+            below(N, T).map(length => length + 1),
+          ),
+        }),
+      ),
+      test_fraction: 0.3,
+    },
+    model: perStep,
+    loss: { kind: 'cross_entropy', class_weights: 'balanced' },
+    training: { bucket_by_length: true },
+  },
+  'npz, symbols and values, splits in the file': {
+    dataset: {
+      kind: 'npz',
+      path: work.file(
+        'c.npz',
+        npz(
+          Object.fromEntries(
+            ['', '_validation', '_test'].flatMap(suffix => [
+              [`x${suffix}`, integers([N, T], below(N * T, 9))],
+              [`y${suffix}`, floats([N, 2], uniform(2 * N))],
+            ]),
+          ),
+        ),
+      ),
+      validation_arrays: true,
+      normalize: 'min_max',
+    },
+    model: embedded,
+    loss: { kind: 'mse' },
+  },
+  'npy, all splits in files': {
+    dataset: { kind: 'npy', ...files(npz(perSplit)), normalize: 'standard' },
+    model: perStep,
+  },
+  'npy, a drawn split': { dataset: { kind: 'npy', ...files(npz(arrays)), test_fraction: 0.2 } },
+  'jsonl, numbers and values for each step, a drawn split': {
+    dataset: {
+      ...records(() => {
+        const steps = 1 + below(1, T)[0];
+        const y = uniform(steps).map((value, i) => (i === 1 ? null : value));
+        return { x: Array.from({ length: steps }, () => uniform(2)), y };
+      }),
+      input: 'x',
+      input_kind: 'number',
+      target: 'y',
+      target_kind: 'value',
+      per_step: true,
+      test_fraction: 0.2,
+      normalize: 'standard',
+    },
+    model: perStep,
+    loss: { kind: 'mse' },
+  },
+  'jsonl, text and classes for each step': {
+    dataset: {
+      ...records(i => {
+        const text = below(1 + (i % T), 5).map(code => SYMBOLS[code]);
+        return {
+          id: `n${i}`,
+          x: text.join(''),
+          y: text.map((_, step) => (step === 2 ? null : 'uv'[(step * i) % 2])),
+        };
+      }),
+      input: 'x',
+      input_kind: 'text',
+      level: 'character',
+      min_count: 2,
+      target: 'y',
+      target_kind: 'class',
+      per_step: true,
+      id: 'id',
+      test_fraction: 0.3,
+      validation: { fraction: 0.2 },
+    },
+    model: { ...embedded, ...perStep },
+  },
+  'jsonl, a class for each sequence': {
+    dataset: {
+      ...records(i => ({ x: below(3, 4), y: i % 3 })),
+      input: 'x',
+      input_kind: 'symbol',
+      target: 'y',
+      target_kind: 'class',
+      test_fraction: 0.3,
+    },
+    model: embedded,
+  },
+  'idx, bytes': { dataset: { ...pictures(8, pixels), sequence: 'rows' } },
+  'idx, floats, pixel by pixel': {
+    dataset: { ...pictures(0x0d, floatPixels), sequence: 'pixels', validation: { count: 4 } },
+  },
+};
+
+const read = (run: TrainedRun, file: string) => JSON.parse(readFileSync(join(run.directory, file), 'utf8'));
+const baselines = (run: TrainedRun) => read(run, 'summary.json').baselines;
+const remembered = (run: TrainedRun) => {
+  const { datasets, data, scaling, config_hash } = read(run, 'manifest.json');
+  return { datasets, data, scaling, config_hash };
+};
+
+for (const [name, one] of Object.entries(CASES)) {
+  t.test(name, async t => {
+    const [inMemory, onDisk] = [await work.train(configOf(one)), await work.train(configOf(one, 0))];
+    t.equal(onDisk.code, 0, onDisk.finished.stderr);
+    t.ok(inMemory.bytes().equals(onDisk.bytes()), 'the same checkpoint');
+    t.strictSame(onDisk.summary.metrics, inMemory.summary.metrics);
+    t.strictSame(baselines(onDisk), baselines(inMemory));
+    t.ok(baselines(onDisk));
+    t.strictSame(remembered(onDisk), remembered(inMemory), 'digests, scaling, vocabulary and hash');
+    const looked = await Promise.all(
+      [undefined, 0].map(memory => work.cellrun('data', work.config(configOf(one, memory)), '--json')),
+    );
+    const [seen, expected] = looked.map(({ stdout }) => ({ ...JSON.parse(stdout), file: '', warnings: [] }));
+    t.strictSame(seen, expected, 'the same summary');
+    const answers = await Promise.all(
+      [inMemory, onDisk].map(({ directory }) => work.cellrun('predict', directory, '--split', 'train')),
+    );
+    t.equal(answers[1].stdout, answers[0].stdout, 'the same predictions and ids');
+    t.not(answers[0].stdout, '');
+  });
+}
+
+const IN_FORTRAN_ORDER: readonly string[] = ['classes', 'symbols', 'big-endian'];
+
+t.test('npy files are read as the archive of the same arrays, which NumPy wrote', async t => {
+  for (const name of ['classes', 'steps', 'values', 'symbols', 'big-endian', 'ids']) {
+    const path = fixture(`${name}.npz`);
+    const archive = readFileSync(path);
+    const hasTest = 'x_test.npy' in unzipSync(archive);
+    const more = hasTest ? {} : { test_fraction: 0.25 };
+    const hasValidation = 'x_validation.npy' in unzipSync(archive);
+    const expected = await open({
+      kind: 'npz',
+      path,
+      ...more,
+      ...(hasValidation && { validation_arrays: true }),
+    });
+    for (const [zipped, memory] of [
+      [[], 4096],
+      [['x', 'y_test'], 4096],
+      [[], 0],
+    ] as const) {
+      const { x, y, ...others } = files(archive, zipped);
+      const config = { kind: 'npy', x, y, ...others, ...more, memory } as const;
+      if (memory === 0 && IN_FORTRAN_ORDER.includes(name)) {
+        t.match((await complaints(5, () => open(config)))[0], 'array x_test is in Fortran order');
+        continue;
+      }
+      const got = await open(config);
+      const what = `${name}, ${zipped.length > 0 ? 'compressed' : `memory ${memory}`}`;
+      t.strictSame(got.input, expected.input, what);
+      t.strictSame([...got.test.targets.values], [...expected.test.targets.values], what);
+      for (const split of ['train', 'test'] as const) {
+        t.equal(got[split].count, expected[split].count);
+        for (let i = 0; i < got[split].count; i++) {
+          t.strictSame(sequence(got, got[split], i), sequence(expected, expected[split], i), `${what} ${i}`);
+          t.equal(got[split].id?.(i), expected[split].id?.(i));
+        }
+      }
+    }
+  }
+});
+
+t.test('what is wrong with arrays on the disk is told as in memory', async t => {
+  const y = integers([N], below(N, 3));
+  const bad = floats(
+    [N, T, 2],
+    uniform(N * T * 2).map((value, i) => (i === 77 ? Number.NaN : value)),
+  );
+  const sound = files(npz(arrays));
+  const truncated = work.file('cut.npy', readFileSync(sound.x).subarray(0, -4));
+  const label = integers(
+    [N],
+    [...y.values].map((value, i) => (i === 4 ? -5 : Number(value))),
+  );
+  for (const [what, paths] of Object.entries({
+    'not finite': { ...files(npz({ x: bad, y })) },
+    'cut off': { ...sound, x: truncated },
+    'no label': { ...sound, y: files(npz({ y: label })).y },
+    'too few labels': { ...sound, y: files(npz({ y: integers([N - 1], below(N - 1, 3)) })).y },
+    'no array': { ...sound, y: work.file('y.npy', 'nothing') },
+    empty: { ...sound, x: work.file('x.npy', '') },
+  })) {
+    const { x = '', y: labels = '' }: Record<string, string> = paths;
+    const tell = (memory: number) =>
+      complaints(5, () => open({ kind: 'npy', x, y: labels, test_fraction: 0.2, memory }));
+    const expected = await tell(4096);
+    t.not(expected[0], 'no error', what);
+    t.strictSame(await tell(0), expected, what);
+  }
+  const { x, y: labels } = sound;
+  const first = await complaints(2, () => open({ kind: 'npy', x, y: labels, x_test: x, memory: 0 }));
+  t.match(first[0], '`x_test` needs `y_test` as well');
+});
+
+t.test('jsonl is padded to the longest sequence that is used', async t => {
+  const path = work.file('long.jsonl', '{"x":[1],"y":1}\n{"x":[1,2],"y":2}\n{"x":[1,2,3,4],"y":1}\n');
+  const config = {
+    kind: 'jsonl',
+    path,
+    test_path: work.file('short.jsonl', '{"x":[1,2,3],"y":1}\n'),
+    input: 'x',
+    input_kind: 'number',
+    target: 'y',
+    target_kind: 'class',
+  } as const;
+  t.equal((await open(config)).sequenceLength, 4);
+  const limited = await open({ ...config, limit: 2 });
+  t.equal(limited.sequenceLength, 3);
+  t.strictSame([limited.train.count, [...(limited.train.lengths ?? [])]], [2, [1, 2]]);
+});
+
+t.test('a file that changes while it is in use', async t => {
+  const { x, y } = files(npz(arrays));
+  const data = await openDataset({ kind: 'npy', x, y, test_fraction: 0.2, memory: 0 }, { seed: 0 });
+  appendFileSync(x, 'more');
+  const expected = 'data/file-changed | the file was changed or replaced while it was in use';
+  t.strictSame(await complaints(5, () => data.train.load?.(Uint32Array.of(2, 1))), [expected]);
+});
