@@ -69,7 +69,10 @@ t.test('whole numbers that a double cannot hold are refused as they are written'
   const seed = (text: string) => problems([`seed=${text}`]);
   const inexact = { code: 'config/inexact', file: '--set', line: 1, column: 6 };
   t.match(seed('9007199254740993'), [
-    { ...inexact, message: /^9007199254740993 cannot be represented exactly; it would become 9007199254740992$/ },
+    {
+      ...inexact,
+      message: /^9007199254740993 cannot be represented exactly; it would become 9007199254740992$/,
+    },
   ]);
   t.match(seed('0x20000000000001'), [{ ...inexact, message: /^0x20000000000001 .* 9007199254740992$/ }]);
   t.match(seed('-9007199254740993'), [inexact]);
