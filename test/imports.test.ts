@@ -56,6 +56,7 @@ t.test('the imports follow the rules, and a planted violation of each rule is fo
     ['page-is-bundled', 'src/cli/planted-v.ts', '../report/page/format.js'],
     ['page-knows-documents', 'src/report/page/planted-w.ts', '../html.js'],
     ['commander-in-cli', 'src/training/planted-h.ts', 'commander'],
+    ['library-is-for-programs', 'src/training/planted-z.ts', '../library/validate.js'],
     ['cli-is-the-top', 'src/training/planted-i.ts', '../cli/terminal/io.js'],
     ['graph-knows-no-op', 'src/graph/planted-j.ts', '../ops/index.js'],
     ['mathematics-knows-no-machine', 'src/ops/planted-k.ts', '../engine/index.js'],

@@ -8,7 +8,9 @@ import { type Diagnostic, usageError } from '../util/errors.js';
 
 const REPLACED = '\ufffd';
 
-/** @throws UserError (exit 2) if the working directory is gone, or it or an argument is not UTF-8 */
+/**
+ * @throws UserError (exit 2) if the working directory is gone, or it or an argument is not UTF-8
+ */
 export function checkNames(argv: readonly string[]): void {
   const folder = workingFolder();
   const problems = [

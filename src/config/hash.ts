@@ -21,9 +21,9 @@ export interface Hashes {
 
 /**
  * SHA-256 (hex) of everything that affects results, so without `name`, `description`,
- * `dataset.obtain`, `dataset.memory`, `checkpoint`, `gates`, `training.log_every` and `training.metrics`. Paths are
- * hashed relative to the config's directory, so that a checkout elsewhere has the same hash. Younger
- * keys count only if they differ from their defaults.
+ * `dataset.obtain`, `dataset.memory`, `checkpoint`, `gates`, `training.log_every` and
+ * `training.metrics`. Paths are hashed relative to the config's directory, so that a checkout
+ * elsewhere has the same hash. Younger keys count only if they differ from their defaults.
  * @param folder directory of the config; absolute
  */
 export function hashExperiment(experiment: Experiment, folder: string): Hashes {

@@ -67,8 +67,9 @@ export type Targets =
       readonly values: Float32Array;
       readonly perStep?: boolean;
       /**
-       * Leads from `values` back to the data's units, perhaps for each prediction another way, counted
-       * over all sequences and, when `perStep`, their steps; absent if the values are not scaled.
+       * Leads from `values` back to the data's units, perhaps for each prediction another way,
+       * counted over all sequences and, when `perStep`, their steps; absent if the values are not
+       * scaled.
        */
       readonly scaling?: Scaling | ((at: number) => Scaling);
     };
@@ -133,7 +134,7 @@ export interface Split {
   /**
    * The sequences `indices` in that order as a split in memory, which has no names, pictures or
    * forecasts of its own. Absent if all are in memory.
-   * @throws UserError exit 2 or 5 if they cannot be read any more, or have changed
+   * @throws UserError (exit 2) or 5 if they cannot be read any more, or have changed
    */
   load?(indices: Uint32Array): Promise<Split>;
   /**

@@ -18,18 +18,6 @@ export interface Packed {
   readonly targets: Targets;
 }
 
-/**
- * The sequences `indices`, in that order. `steps` is T, the row width of targets given per step.
- */
-export function selectSequences(packed: Packed, indices: Uint32Array, steps: number): Packed {
-  return {
-    ...packed,
-    starts: Uint32Array.from(indices, i => packed.starts[i]),
-    lengths: Int32Array.from(indices, i => packed.lengths[i]),
-    targets: selectTargets(packed.targets, indices, steps),
-  };
-}
-
 /** The split of `packed`, padded with zeros to `steps` (T). */
 export function packedSplit(packed: Packed, steps: number): Split {
   const { features, inputSize, starts, lengths, targets } = packed;

@@ -40,7 +40,9 @@ export interface SplitSummary {
   readonly unknown_share?: number;
 }
 
-/** Equal ranges and how many values lie in each; the upper bound of the last range belongs to it. */
+/**
+ * Equal ranges and how many values lie in each; the upper bound of the last range belongs to it.
+ */
 export type Histogram = readonly { readonly from: number; readonly to: number; readonly count: number }[];
 
 export type TargetSummary =

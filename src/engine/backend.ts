@@ -59,7 +59,9 @@ export async function chooseBackend(request: BackendRequest): Promise<BackendCho
 const DEVICE_FILES = ['/dev/dri', '/dev/nvidiactl', '/dev/dxg', '/dev/kgsl-3d0', '/dev/mali0'];
 const NO_DEVICE = { missing: 'no graphics device found' };
 
-/** Looking for an adapter takes another process 0.1 s: a file tells without one that there is none. */
+/**
+ * Looking for an adapter takes another process 0.1 s: a file tells without one that there is none.
+ */
 function mayHaveGpu(): boolean {
   return process.platform !== 'linux' || DEVICE_FILES.some(file => existsSync(file));
 }

@@ -1,5 +1,6 @@
 /**
- * The environment of a run: versions, machine, source revision. Nothing here names a host or a person.
+ * The environment of a run: versions, machine, source revision. Nothing here names a host or a
+ * person.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -68,8 +68,11 @@ export class DecisionRecord {
     );
   }
 
-  /** Call this once everything is decided.
-   * @throws UserError (exit 5) if the journal has further decisions although none is known to be lost */
+  /**
+   * Call this once everything is decided.
+   * @throws UserError (exit 5) if the journal has further decisions although none is known to be
+   * lost
+   */
   close(): void {
     const [extra] = this.recorded;
     if (extra) this.redecide(undefined, extra);

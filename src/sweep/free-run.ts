@@ -9,8 +9,10 @@ import { lockHolder } from '../experiment/locks/run-lock.js';
 
 const POLL_MS = 50;
 
-/** Waits until no process works on the run in `directory`, which need not exist, or until `signal`.
- * @param afar called once if that process is on another machine, where its end cannot be observed */
+/**
+ * Waits until no process works on the run in `directory`, which need not exist, or until `signal`.
+ * @param afar called once if that process is on another machine, where its end cannot be observed
+ */
 export async function untilFree(
   directory: string,
   signal: AbortSignal,

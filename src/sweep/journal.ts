@@ -108,8 +108,10 @@ export interface JournalContent {
   readonly damage: readonly string[];
 }
 
-/** Reads all complete records in order, each once.
- * @throws UserError (exit 1) if the system refuses, (exit 5) if another version wrote the journal */
+/**
+ * Reads all complete records in order, each once.
+ * @throws UserError (exit 1) if the system refuses, (exit 5) if another version wrote the journal
+ */
 export function readJournal(path: string): JournalContent {
   if (!existsSync(path)) return { records: [], torn: 0, damage: [] };
   const collected = new Collector(path);

@@ -74,8 +74,11 @@ export interface ResumeSweepOptions extends SweepOptions {
   readonly retryFailed: boolean;
 }
 
-/** Resumes a sweep. Runs that were interrupted resume from their checkpoints.
- * @throws UserError (exit 2) if `path` is not a sweep or is in use, or if failed trials cannot be retried */
+/**
+ * Resumes a sweep. Runs that were interrupted resume from their checkpoints.
+ * @throws UserError (exit 2) if `path` is not a sweep or is in use, or if failed trials cannot be
+ * retried
+ */
 export async function resumeSweep(path: string, options: ResumeSweepOptions): Promise<SweepResult> {
   return runToEnd(SweepDirectory.open(path), options);
 }

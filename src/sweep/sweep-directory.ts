@@ -63,8 +63,11 @@ export class SweepDirectory {
     };
   }
 
-  /** Creates `<outputRoot>/sweeps/<name>/<UTC time>/` with configs and plan. The plan is written last, so a directory without one is a sweep that never started.
-   * @throws UserError (exit 2) if the name is not allowed or the root is not writable */
+  /**
+   * Creates `<outputRoot>/sweeps/<name>/<UTC time>/` with configs and plan. The plan is written
+   * last, so a directory without one is a sweep that never started.
+   * @throws UserError (exit 2) if the name is not allowed or the root is not writable
+   */
   static create(
     plan: SweepPlan,
     {

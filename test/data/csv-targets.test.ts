@@ -142,6 +142,6 @@ t.test('what cannot be several targets is told at its place', async t => {
   const words = work.file('train.csv', `group,a,u,v\n${'g0,1,1,word\n'.repeat(4)}`);
   t.match(
     await told({ path: words, test_path: undefined, test_fraction: 0.5, target: ['u', 'v'] }),
-    /column "v" holds words/,
+    /column "v" contains text/,
   );
 });

@@ -290,7 +290,7 @@ t.test('mnist: without the package the message says how to install it', async t 
   cpSync(fileURLToPath(new URL('../../src/data', import.meta.url)), join(folder, 'data'), {
     recursive: true,
   });
-  for (const file of ['errors.js', 'random.js']) {
+  for (const file of ['errors.js', 'optional-package.js', 'random.js', 'root.js']) {
     cpSync(fileURLToPath(new URL(`../../src/util/${file}`, import.meta.url)), join(folder, 'util', file));
   }
   mkdirSync(join(folder, 'node_modules'));

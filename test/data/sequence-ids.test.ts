@@ -159,5 +159,5 @@ t.test('ids that cannot name sequences are told', async t => {
   t.match(await told(integers([2, 1], [1, 2])), [/array ids: the array has the wrong shape/]);
   t.match(await told(floats([2], [1, 2])), [/array ids: this type of values is not supported/]);
   const beyond = { descr: '<U1' as const, shape: [2], values: Uint32Array.of(65, 0x110000) };
-  t.match(await told(beyond), [/array ids: item 1 is no text/]);
+  t.match(await told(beyond), [/array ids: item 1 is not text/]);
 });

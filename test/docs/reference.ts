@@ -1,4 +1,6 @@
-/** The generated pages of docs/reference: config keys, verbs, flags, events, metrics, exit codes. */
+/**
+ * The generated pages of docs/reference: config keys, verbs, flags, events, metrics, exit codes.
+ */
 import { lossFacts } from '../../src/config/rules/losses.js';
 import {
   isTrained,

@@ -252,7 +252,7 @@ t.test('what is forged together is found by evaluating the weights again', async
   t.equal((await review(directory)).code, 0, 'its files agree');
   const { code, runs } = await review(directory, '--recompute');
   t.equal(code, 3);
-  t.match(runs[0].completed.reason, /its summary has test\.loss 0\.0125, but its weights yield /);
+  t.match(runs[0].completed.reason, /its summary records test\.loss 0\.0125, but its weights yield /);
 });
 
 t.test('the digest that a run prints is that of its log', async t => {

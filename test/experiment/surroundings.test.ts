@@ -55,7 +55,7 @@ t.test('a thread that ends, whatever it ends by', async t => {
     exit: /^cellrun: unexpected failure: a computing thread ended with code 7$/m,
     idle: /^cellrun: unexpected failure: a computing thread ended with code 7$/m,
     throw: /^cellrun: unexpected failure: thrown in a thread$/m,
-    memory: /^cellrun: a worker thread: there is not enough memory/m,
+    memory: /^cellrun: a worker thread: not enough memory/m,
   };
   for (const [how, message] of Object.entries(said)) {
     const output = work.folder();
@@ -69,7 +69,7 @@ t.test('a thread that ends, whatever it ends by', async t => {
     );
     t.equal(status, 1, how);
     t.match(stderr, message, how);
-    t.match(stderr, /^Go on with: /m, how);
+    t.match(stderr, /^Resume with: /m, how);
     await goesOn(t, onlyRun(output));
   }
 });
@@ -108,7 +108,7 @@ t.test('a file system that becomes read-only', { skip: noMounts }, async t => {
   const readOnly = /run\.lock: the file cannot be written: the file system is read-only\n1\n$/;
   t.match(told('closed'), readOnly);
   t.match(told('read'), /"accuracy".*\n0\n$/s, 'what only reads goes on');
-  t.match(told('open'), /the file system is read-only\n(?:Go on with: .*\n)?1\n$/, 'one message');
+  t.match(told('open'), /the file system is read-only\n(?:Resume with: .*\n)?1\n$/, 'one message');
   const { summary } = await resume(join(kept, 'run'), { set: ['training.num_epochs=3'] });
   t.same(summary.metrics, (await straight).summary.metrics);
 });

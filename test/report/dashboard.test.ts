@@ -560,7 +560,7 @@ t.test('no file in the place of a log: the list and the run say the same of it',
     for (const [i, page] of pages.entries()) {
       const { data } = await page.next(({ event }) => event === 'trouble');
       const listed = await listedAs(paths[i], 'damaged');
-      t.match(listed, { message: /log\.jsonl: this is (a symbolic link|no regular file)/ });
+      t.match(listed, { message: /log\.jsonl: this is (a symbolic link|not a regular file)/ });
       t.equal(listed.message, (data as Trouble).message);
       const answer = await ask(url, `/api/runs/${paths[i]}`);
       t.equal(answer.status, 409, answer.text);

@@ -1,10 +1,12 @@
 /**
- * `npm run reproduce -- NAME…`: trains the named rows of the results table through the launcher, as a user would, and
- * rewrites the table and the row's baseline in experiments/baselines. Fails if a mean misses its target. Without a name: the reference.
+ * `npm run reproduce -- NAME…`: trains the named rows of the results table through the launcher, as
+ * a user would, and rewrites the table and the row's baseline in experiments/baselines. Fails if a
+ * mean misses its target. Without a name: the reference.
  *
  *     --seeds 0,1,2     which seeds
  *     --pytorch         the same with PyTorch (python3-torch)
- *     --record PATH     records a finished run, or what train.py printed, of the one row NAME instead of training; repeatable
+ *     --record PATH     records a finished run, or the output of train.py, for the row NAME
+ *                       instead of training (repeatable)
  *     --table           only writes the table
  */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';

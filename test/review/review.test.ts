@@ -551,9 +551,9 @@ t.test('a baseline of another task is no measure', async t => {
     for (const metric of judged.groups[0].comparison?.metrics ?? [])
       t.match(metric, { verdict: 'inconclusive', reason });
     const junit = formatJunit(judged);
-    t.match(junit, /<system-out>moved since \S*other\.json:&#10; {2}(config|data) /);
+    t.match(junit, /<system-out>changed since \S*other\.json:&#10; {2}(config|data) /);
     const annotations = githubAnnotations(judged, { workspace: undefined, summary: undefined });
-    t.match(annotations, /^::notice title=review::small, seed 0:%0Amoved since \S*other\.json:%0A {2}/m);
+    t.match(annotations, /^::notice title=review::small, seed 0:%0Achanged since \S*other\.json:%0A {2}/m);
   }
   const same: ((changed: typeof baseline) => void)[] = [
     // fewer sequences to train on, the same file in another place

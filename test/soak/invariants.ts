@@ -1,8 +1,8 @@
 /**
  * The invariants of docs/internals/invariants.md, held by random sequences: a run and a sweep are
- * started, resumed, stopped, killed and reviewed, while clocks jump, disks fill up, files are lost or
- * exchanged and other processes, in namespaces of their own as well, want the same directory. After
- * each command the files must say nothing that is not so.
+ * started, resumed, stopped, killed and reviewed, while clocks jump, disks fill up, files are lost
+ * or exchanged and other processes, in namespaces of their own as well, want the same directory.
+ * After each command the files must say nothing that is not so.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import fs, {

@@ -11,7 +11,9 @@ import { runExperiment } from '../../src/training/run/run.js';
 import { randomDataset, silentObserver } from '../support/small-run.js';
 import type { MemorySample } from './memory.js';
 
-/** An epoch is 100 steps: there are evaluations and checkpoints before the first sample and after. */
+/**
+ * An epoch is 100 steps: there are evaluations and checkpoints before the first sample and after.
+ */
 const BATCH = 8;
 const EARLY = 1_000;
 const LATE = 10_000;

@@ -20,7 +20,8 @@ const MB = 1e6;
 
 /**
  * What each figure may gain. The objects of a run gain a few hundred bytes with each evaluation,
- * which early stopping and schedules look back at; the threads collect their garbage when they like.
+ * which early stopping and schedules look back at; the threads collect their garbage when they
+ * like.
  */
 const MOST: Readonly<Record<Exclude<keyof MemorySample, 'step'>, number>> = {
   heap: 1 * MB,

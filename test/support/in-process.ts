@@ -59,7 +59,9 @@ async function callAt(args: readonly string[], place: Place, program: ProgramMod
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
 
-/** Runs `cellrun ARGS` with the streams of `io`; what a verb throws rejects. Returns the exit code. */
+/**
+ * Runs `cellrun ARGS` with the streams of `io`; what a verb throws rejects. Returns the exit code.
+ */
 export function callWith(io: Io, ...args: readonly string[]): Promise<number> {
   return runCommandLine(args, io, '0');
 }

@@ -18,7 +18,7 @@ import { longerConfig, randomDataset } from '../support/small-run.js';
 import { PLAN } from '../support/sweep-stories.js';
 import { comesTrue } from '../support/waiting.js';
 
-const EPOCHS = 20;
+const EPOCHS = 60;
 const EVERY_EPOCH = Array.from({ length: EPOCHS }, (_, i) => i + 1);
 /** Seconds; for cases that wait for a lease to run out. */
 const SHORT_LEASE = '6';

@@ -131,7 +131,7 @@ t.test('the run is evaluated by the average, and logs what the weights reach', a
 
   const refused = await work.cellrun('evaluate', plain.summary.directory, '--weights', 'average');
   t.equal(refused.code, 2);
-  t.match(refused.stderr, /keeps no average/);
+  t.match(refused.stderr, /has no averaged weights/);
 });
 
 t.test('the same bytes with two threads and across a stop', async t => {

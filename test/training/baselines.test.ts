@@ -135,8 +135,8 @@ t.test('a run tells its baselines, and says so if it is no better', async t => {
   const { baselines, metrics } = JSON.parse(run.finished.stdout);
   t.ok(near(baselines.test.majority.accuracy, classes.accuracy));
   t.ok(metrics.test.accuracy <= baselines.test.majority.accuracy, 'inputs that are all alike teach nothing');
-  t.match(run.finished.stderr, 'warning: the model answers every test input alike');
-  t.match(run.finished.stderr, `and accuracy ${(100 * classes.accuracy).toFixed(2)} % by majority`);
+  t.match(run.finished.stderr, 'warning: the model gives the same answer for every test input');
+  t.match(run.finished.stderr, `accuracy ${(100 * classes.accuracy).toFixed(2)} % for majority`);
   t.equal(JSON.parse(run.finished.stdout).constant_outputs, true);
   const evaluation = JSON.parse(readFileSync(join(run.summary.directory, 'evaluation.json'), 'utf8'));
   t.equal(evaluation.constant, true);

@@ -196,7 +196,7 @@ t.test(
           code: 'resume/changed',
           file: '--set',
           message: '`optimizer.learning_rate` differs from the start of the run, so results would differ',
-          expected: '0.02, or --allow-change optimizer.learning_rate to go on with what is given',
+          expected: '0.02, or --allow-change optimizer.learning_rate to resume with the change',
           got: '0.001',
         },
         {
@@ -218,7 +218,7 @@ t.test(
     });
     await refused(t, resume(directory, { backend: 'cpu' }), {
       exitCode: 2,
-      diagnostics: [{ message: /^`backend` is not/ }],
+      diagnostics: [{ message: /^`backend` differs/ }],
     });
     await refused(
       t,
@@ -370,7 +370,7 @@ t.test('damage beside the checkpoints is told, and an error on request', async t
   t.match(told, [
     /step-00000090\.safetensors is left out: this is not a file$/,
     /index\.json: this is not a valid checkpoint index; it will be rewritten$/,
-    /summary\.json: this is not JSON; it is set aside/,
+    /summary\.json: this is not JSON; it is renamed/,
     /^this directory is a copy of the run in /,
     /^config\.yaml was edited after the run started and is ignored/,
   ]);
@@ -391,7 +391,7 @@ t.test("a run's own files are not read through links", async t => {
         {
           file,
           message: 'this is a symbolic link, which cellrun does not follow',
-          expected: /^the file itself/,
+          expected: /^a copy of the file itself/,
         },
       ],
     });
@@ -451,12 +451,12 @@ t.test('another config for a directory where a run has begun: key by key, with w
   await refused(t, run(longer, { directory }), {
     exitCode: 2,
     diagnostics: [
-      { code: 'run/other-config', message: /`resume --set training\.num_epochs=5` goes on/ },
+      { code: 'run/other-config', message: /`resume --set training\.num_epochs=5` resumes/ },
       { code: 'resume/safe', message: /^`training\.num_epochs` may change \(was 4\)/, got: '5' },
     ],
   });
   await refused(t, run({ ...longer, optimizer: { kind: 'adam', learning_rate: 1 } }, { directory }), {
-    diagnostics: [{ message: /--allow-change optimizer\.learning_rate` goes on/ }, {}, {}],
+    diagnostics: [{ message: /--allow-change optimizer\.learning_rate` resumes/ }, {}, {}],
   });
   await refused(t, run({ ...longer, seed: 3 }, { directory }), {
     diagnostics: [{ message: /needs a directory of its own$/ }, { code: 'resume/impossible' }, {}],

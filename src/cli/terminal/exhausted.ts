@@ -34,6 +34,8 @@ export function exhausted(error: Error): string | undefined {
     case 'ERR_MEMORY_ALLOCATION_FAILED':
       return described(MEMORY, '');
     default:
+      // the module loader has no code for it
+      if (/too many open files/i.test(error.message)) return described(FILES, by);
       if (!(error instanceof RangeError && OF_MEMORY.test(error.message))) return undefined;
       return described(
         MEMORY,

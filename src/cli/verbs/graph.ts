@@ -86,8 +86,8 @@ function summaryOf(
 }
 
 /**
- * On a GPU each kernel is a dispatch, and what programs read and write is copied there and back, the
- * optimizer's included; elsewhere nothing is copied.
+ * On a GPU each kernel is a dispatch, and what programs read and write is copied there and back,
+ * the optimizer's included; elsewhere nothing is copied.
  */
 function gpuCosts(
   { experiment: { optimizer } }: LoadedExperiment,

@@ -11,7 +11,8 @@ const TARGET = join(packageRoot, 'src', 'config', 'generated.ts');
 
 const BANNER = `/**
  * The type of a resolved config: every default filled in, \`extends\` gone.
- * Generated from schemas/experiment.schema.json by \`node dist/src/cli/generate-types.js\`; do not edit.
+ * Generated from schemas/experiment.schema.json; do not edit.
+ * To update: \`node dist/src/cli/generate-types.js\`
  */`;
 
 type Json = Record<string, unknown>;

@@ -69,7 +69,9 @@ export function windowShape({
   };
 }
 
-/** The level of a step: the mean of the values `period`, 2 `period`, … `count` `period` before it. */
+/**
+ * The level of a step: the mean of the values `period`, 2 `period`, … `count` `period` before it.
+ */
 export interface Levels {
   readonly period: number;
   readonly count: number;
@@ -77,7 +79,7 @@ export interface Levels {
 
 /**
  * Undefined without `relative_to`.
- * @throws UserError exit 2 if a window does not read a season
+ * @throws UserError (exit 2) if a window does not read a season
  */
 export function levelsOf({ relative_to, season, input_steps }: ForecastConfig): Levels | undefined {
   if (relative_to === undefined) return undefined;

@@ -65,7 +65,9 @@ export class JsonlScan {
   private count = 0;
   private readonly pieces: JsonlPieces;
 
-  /** Lines that hold no JSON object are added to `problems`, which are thrown once they are full. */
+  /**
+   * Lines that hold no JSON object are added to `problems`, which are thrown once they are full.
+   */
   constructor(
     private readonly file: string,
     onRecord: JsonlHandlers['record'],

@@ -146,7 +146,7 @@ export interface StoredLayout extends Pick<NpyArray, 'shape' | 'integer' | 'dtyp
  * The layout of an array of numbers of any size, by how it begins.
  * @param bytes its beginning, header included
  * @param total bytes of the whole array, header included
- * @throws UserError exit 5, naming `file` and the array `name`
+ * @throws UserError (exit 5), naming `file` and the array `name`
  */
 export function storedLayout(bytes: Uint8Array, total: number, file: string, name: string): StoredLayout {
   const { header, dataOffset, type } = npyLayout(bytes, total, file, name, NUMBERS, Number.MAX_SAFE_INTEGER);

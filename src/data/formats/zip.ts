@@ -129,7 +129,9 @@ function dataStart(bytes: Buffer, { offset }: Entry): number | undefined {
   return length === undefined ? undefined : offset + length;
 }
 
-/** Bytes of a member's header with its name, which what it holds follows; undefined if it is none. */
+/**
+ * Bytes of a member's header with its name, which what it holds follows; undefined if it is none.
+ */
 export function memberHeaderLength(header: Buffer): number | undefined {
   if (header.length < MEMBER_BYTES || header.readUInt32LE(0) !== MEMBER) return undefined;
   return MEMBER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
@@ -193,7 +195,7 @@ function directoryPlace(bytes: Buffer, file: string, base: number): DirectoryPla
  * The central directory (APPNOTE 4.3.12), with what Zip64 has in extra fields.
  * @param bytes the archive, or its end
  * @param base where `bytes` begin in the archive
- * @throws UserError exit 5 if the archive is damaged
+ * @throws UserError (exit 5) if the archive is damaged
  */
 export function zipDirectory(bytes: Buffer, file: string, base = 0): readonly Entry[] {
   const { offset, end, prefix } = directoryPlace(bytes, file, base);

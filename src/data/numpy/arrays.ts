@@ -64,7 +64,8 @@ interface Features {
 /**
  * The sequences of one split. Labels of steps past a sequence's length become -100; features and
  * symbols there are not looked at.
- * @throws UserError (exit 5), one diagnostic for each array that is wrong, at its first wrong index.
+ * @throws UserError (exit 5), one diagnostic for each array that is wrong, at its first wrong
+ * index.
  */
 export function sequencesOf(arrays: SplitArrays, source: ArraySource): NumpySequences {
   const { suffix, fileOf } = source;

@@ -1,4 +1,6 @@
-/** NumPy arrays that stay on the disk: what is checked while the file is read once, and their rows. */
+/**
+ * NumPy arrays that stay on the disk: what is checked while the file is read once, and their rows.
+ */
 import { damagedError } from '../../util/errors.js';
 import type { SequenceInput, Split } from '../dataset.js';
 import {
@@ -111,7 +113,10 @@ function wholeBytes({
 /** Sequences whose arrays have been opened; they are known once all rows were checked. */
 export interface PendingSequences {
   readonly checks: readonly (RowCheck & { readonly array: StoredArray })[];
-  /** @throws UserError (exit 5), one diagnostic for each array that is wrong, at its first wrong index */
+  /**
+   * @throws UserError (exit 5), one diagnostic for each array that is wrong, at its first wrong
+   * index
+   */
   finish(): NumpySequences;
 }
 

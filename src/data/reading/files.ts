@@ -59,8 +59,8 @@ export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<So
 }
 
 /**
- * Reads in one request to Node's threads, so that this one can work meanwhile: `readFile` comes back
- * to it for each half of a megabyte.
+ * Reads in one request to Node's threads, so that this one can work meanwhile: `readFile` comes
+ * back to it for each half of a megabyte.
  */
 async function readWhole(path: string, size: number): Promise<Buffer> {
   const file = openSync(path, 'r');

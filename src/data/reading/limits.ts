@@ -17,7 +17,9 @@ export function expansionLimit(): number {
   return Math.min(MAX_BYTES, Math.floor(Math.min(totalmem(), constrained) / 2));
 }
 
-/** MiB that a dataset may take if the config does not say: a quarter of the memory that there is. */
+/**
+ * MiB that a dataset may take if the config does not say: a quarter of the memory that there is.
+ */
 export function defaultMemory(): number {
   const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
   return Math.floor(Math.min(totalmem(), constrained) / 4 / 2 ** 20);

@@ -55,8 +55,12 @@ export function parseHeader(bytes: Buffer, fileBytes: number, file: string): Hea
   return { entries, metadata, dataStart };
 }
 
-/** What `torch.save` writes: a zip archive, or a pickle from before version 1.6. */
+/**
+ * Recognizes files of `torch.save`: a zip archive, or a pickle from before version 1.6. The length
+ * of a header may have the same first bytes (640 is 80 02), but a header starts with a brace.
+ */
 function isPyTorch(bytes: Buffer): boolean {
+  if (bytes[LENGTH_BYTES] === 0x7b) return false;
   return bytes.indexOf('PK\x03\x04', 0, 'latin1') === 0 || bytes.indexOf('\x80\x02', 0, 'latin1') === 0;
 }
 

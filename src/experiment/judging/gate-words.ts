@@ -111,8 +111,8 @@ function short(value: number): string {
 
 /**
  * `value` in four significant digits that are on the same side of every bound as the value itself:
- * if the nearest such number is not, its neighbor is. In full if it equals a bound, or if the bounds
- * are too close for either.
+ * if the nearest such number is not, its neighbor is. In full if it equals a bound, or if the
+ * bounds are too close for either.
  */
 function formatMeasured(value: number, bounds: readonly Bound[]): string {
   if (bounds.some(({ limit }) => limit === value)) return String(value);

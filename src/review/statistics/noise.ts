@@ -1,20 +1,21 @@
 /**
- * Whether a metric is worse than its baseline by more than its noise, which is what seeds alone
- * make of it.
+ * Decides whether a metric is worse than its baseline by more than the noise between seeds.
  *
  * The rule for the mean of k runs against the n runs of a baseline (mean m, sample standard
- * deviation s), higher being better:
+ * deviation s) if higher is better:
  *
- * 1. inconclusive if any of the k runs has no finite value; 2. failed if a run with the config,
- * data, code, backend, arithmetic and seed of a pinned run has
+ * 1. inconclusive if any of the k runs has no finite value;
+ * 2. failed if a run with the config, data, code, backend, arithmetic and seed of a pinned run has
  *    another value, else identical;
- * 3. passed if the mean is at least m; 4. inconclusive if n = 1: one run has no spread; 5. failed
- * if a one-sided test at 5 % rejects, else passed as not distinguishable. For k = 1 the
- *    test is the prediction interval of a new observation, t = (m - x) / (s sqrt(1 + 1/n)) with
- *    n - 1 degrees of freedom (Hahn and Meeker, Statistical Intervals, section 4.7); for k > 1 it is
- *    Welch's test, t = (m - mean) / sqrt(s^2/n + s'^2/k), with the degrees of freedom of Welch and
- *    Satterthwaite (Welch, Biometrika 34, 1947). Both assume that the values of different seeds are
- *    independent and normal.
+ * 3. passed if the mean is at least m;
+ * 4. inconclusive if n = 1: one run has no spread;
+ * 5. failed if a one-sided test at 5 % rejects, else passed as not distinguishable.
+ *
+ * For k = 1 the test is the prediction interval of a new observation, t = (m - x) / (s sqrt(1 +
+ * 1/n)) with n - 1 degrees of freedom (Hahn and Meeker, Statistical Intervals, section 4.7). For
+ * k > 1 it is Welch's test, t = (m - mean) / sqrt(s^2/n + s'^2/k), with the degrees of freedom of
+ * Welch and Satterthwaite (Welch, Biometrika 34, 1947). Both assume that the values of different
+ * seeds are independent and normal.
  */
 import { largerIsBetter } from '../../config/rules/metrics.js';
 import { type BaselineMetric, momentsOf } from '../../experiment/judging/baseline.js';

@@ -1,6 +1,7 @@
 /**
- * Trials as jobs of a BullMQ queue, carried out by workers (`cellrun worker`) on any machine that sees the sweep's directory at the same
- * path. Jobs are in Redis: they outlive this process, a worker, and the server's restart where it keeps its data (`appendonly yes`).
+ * Trials as jobs of a BullMQ queue, carried out by workers (`cellrun worker`) on any machine that
+ * sees the sweep's directory at the same path. Jobs are in Redis: they outlive this process, a
+ * worker, and the server's restart where it keeps its data (`appendonly yes`).
  */
 import type { Job, Queue, QueueEvents } from 'bullmq';
 import type { Redis } from 'ioredis';
@@ -17,11 +18,17 @@ import {
   stoppedEnd,
 } from './queue-job.js';
 
-/** Events tell of ends at once; this finds those of which no event came, such as after the server was gone. */
+/**
+ * Events tell of ends at once; this finds those of which no event came, such as after the server
+ * was gone.
+ */
 const POLL_MS = 5_000;
 /** How long the server may be gone before there is no hope of it. */
 const PATIENCE_MS = 900_000;
-/** For workers that cannot even start a process; how a task ends is its result and none of BullMQ's failures. */
+/**
+ * For workers that cannot even start a process; how a task ends is its result and none of BullMQ's
+ * failures.
+ */
 const ATTEMPTS = { attempts: 3, backoff: { type: 'exponential', delay: 1_000 } };
 /** Seconds that a job is kept after its end, for a sweep that is gone on with later. */
 const KEPT = { age: 14 * 24 * 3600 };
@@ -62,7 +69,7 @@ export class BullmqLauncher implements Launcher {
   /** Since when the server is gone, on the clock of `performance`. */
   private goneSince: number | undefined;
 
-  /** Throws exit 2 where `queue` is not an address. */
+  /** @throws UserError (exit 2) if `queue` is not an address */
   constructor({ queue, folder, warn, poll = POLL_MS, patience = PATIENCE_MS }: BullmqOptions) {
     this.address = parseQueue(queue);
     this.missing = new MissingWorkers(this.address, folder, warn);
@@ -163,7 +170,10 @@ export class BullmqLauncher implements Launcher {
     return undefined;
   }
 
-  /** A job that still waits is taken out of the queue; the worker of one that runs finds the request in it. */
+  /**
+   * A job that still waits is taken out of the queue; the worker of one that runs finds the request
+   * in it.
+   */
   private async stop(id: string, how: StopRequest): Promise<void> {
     const job = await this.queue.getJob(id);
     if (!job || (await isFinished(job))) return;

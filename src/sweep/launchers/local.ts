@@ -1,4 +1,7 @@
-/** Trials on this machine, each in a process group of its own that ends with the sweep, however that ends. */
+/**
+ * Trials on this machine, each in a process group of its own that ends with the sweep, however that
+ * ends.
+ */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { isSameProcess, processIdentity } from '../../experiment/locks/process-identity.js';
@@ -18,8 +21,8 @@ export class LocalLauncher implements Launcher {
   async open(): Promise<void> {}
 
   async start({ args, timeout }: Task): Promise<RunningTask> {
-    // A group of its own: Ctrl-C at the terminal is the sweep's, which decides what becomes of its trials. The channel tells the
-    // trial when the sweep is gone (`cli/signals.ts`).
+    // A group of its own: Ctrl-C at the terminal is the sweep's, which decides what becomes of its
+    // trials. The channel tells the trial when the sweep is gone (`cli/signals.ts`).
     const child = spawn(process.execPath, [this.program, ...args], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -8,7 +8,10 @@ const EVERY_MS = 600_000;
 export class MissingWorkers {
   /** On the clock of `performance`. */
   private told = Number.NEGATIVE_INFINITY;
-  /** A server that answers slowly is asked again only when it has answered, so that two answers do not say the same. */
+  /**
+   * A server that answers slowly is asked again only when it has answered, so that two answers do
+   * not say the same.
+   */
   private isLooking = false;
 
   /** `folder` is what the sweep's runs are in, the same on all machines. */

@@ -1,4 +1,7 @@
-/** The Redis server behind a queue, and the packages that speak to it, which only those install who use a queue. */
+/**
+ * The Redis server behind a queue, and the packages that speak to it, which only those install who
+ * use a queue.
+ */
 import type { Redis } from 'ioredis';
 import { type UserError, usageError } from '../../util/errors.js';
 
@@ -23,7 +26,10 @@ export type QueueLibrary = typeof import('bullmq') & {
   connect(address: QueueAddress): Redis;
 };
 
-/** Reads `redis://[user:password@]host[:port][/database][?queue=NAME]`, or `rediss://` for TLS. Throws exit 2 for anything else. */
+/**
+ * Reads `redis://[user:password@]host[:port][/database][?queue=NAME]`, or `rediss://` for TLS.
+ * @throws UserError (exit 2) for anything else
+ */
 export function parseQueue(text: string): QueueAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const name = url?.searchParams.get('queue') ?? QUEUE;
@@ -43,7 +49,10 @@ export function parseQueue(text: string): QueueAddress {
   return { url: url.href, name, shown: `${shown.href} (queue ${name})`, argument };
 }
 
-/** Throws exit 2 where the packages are not installed, or the server cannot be reached, is too old or does not let us in. */
+/**
+ * @throws UserError (exit 2) if the packages are not installed, or the server cannot be reached, is
+ *   too old or does not let us in
+ */
 export async function openQueue(address: QueueAddress): Promise<QueueLibrary> {
   const library = await loadLibrary();
   await checkServer(library, address);

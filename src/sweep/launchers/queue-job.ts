@@ -25,7 +25,10 @@ export interface QueueJob extends Omit<Task, 'directory' | 'args' | 'timeout'> {
   readonly stop: StopRequest | null;
 }
 
-/** The same for the same task of the same sweep, whoever asks: a queue holds no two jobs of one name. */
+/**
+ * The same for the same task of the same sweep, whoever asks: a queue holds no two jobs of one
+ * name.
+ */
 export function jobId({ id, directory }: Pick<Task, 'id' | 'directory'>): string {
   return `${id}-${createHash('sha256').update(directory).digest('hex').slice(0, 16)}`;
 }
@@ -43,8 +46,9 @@ export interface QueuedTask {
 }
 
 /**
- * The task that `data` names, as its sweep has it. Throws exit 2 where it names none, or one that
- * this worker must not carry out; exit 5 where the sweep's files are damaged; `root` is absolute.
+ * The task that `data` names, as its sweep has it.
+ * @throws UserError (exit 2) if it names none, or one that this worker must not carry out
+ * @throws UserError (exit 5) if the sweep's files are damaged; `root` is absolute
  */
 export function taskOfJob(data: unknown, root: string): QueuedTask {
   const [violation] = validateAgainst('queue-job', data);

@@ -1,6 +1,7 @@
 /**
- * `<sweep>/slurm/<number>/`: one submitted job array. `script.sh` is what Slurm runs, `tasks.json` says which task is which index, `job` is
- * the array's number once Slurm has told it, `<index>.stderr` and `<index>.end` are what the tasks left.
+ * `<sweep>/slurm/<number>/`: one submitted job array. `script.sh` is what Slurm runs, `tasks.json`
+ * says which task is which index, `job` is the array's number once Slurm has told it,
+ * `<index>.stderr` and `<index>.end` are what the tasks left.
  */
 import {
   closeSync,
@@ -24,7 +25,10 @@ const FOLDER = 'slurm';
 /** Of stderr, for a message. */
 const TAIL_BYTES = 4_000;
 
-/** How the script ended, and what made it: the task itself, the time limit, or Slurm, which may then start it again. */
+/**
+ * How the script ended, and what made it: the task itself, the time limit, or Slurm, which may then
+ * start it again.
+ */
 export interface ScriptEnd {
   readonly code: number;
   readonly reason: 'exit' | 'timeout' | 'slurm';
@@ -117,8 +121,8 @@ export class SlurmBatch {
 }
 
 /**
- * What a shell's `$?` says of a process: 128 and the signal's number where one ended it, but for 130, by which this program itself says that
- * it was interrupted.
+ * What a shell's `$?` says of a process: 128 and the signal's number where one ended it, but for
+ * 130, by which this program itself says that it was interrupted.
  */
 export function exitOf(code: number): Pick<TaskEnd, 'exitCode' | 'signal'> {
   const signal = code === 130 ? undefined : SIGNALS.get(code - 128);

@@ -17,7 +17,10 @@ const NOTHING_TO_DO = /Invalid job id|already completing|completed|not running/i
 /** A task's job: `12_3` is index 3 of array 12. */
 export type JobId = string;
 
-/** Throws exit 2 where Slurm is not installed or its controller does not answer. Gives how many tasks an array may have. */
+/**
+ * Gives how many tasks an array may have.
+ * @throws UserError (exit 2) if Slurm is not installed or its controller does not answer
+ */
 export async function largestArray(): Promise<number> {
   const config = await slurm('scontrol', ['show', 'config']);
   // indices begin at 0 and stay below
@@ -25,14 +28,20 @@ export async function largestArray(): Promise<number> {
   return Number(size ?? MAX_ARRAY_SIZE);
 }
 
-/** Submits a batch script; gives the array's number. Throws exit 2 with sbatch's reason where it refuses. */
+/**
+ * Submits a batch script; gives the array's number.
+ * @throws UserError (exit 2) with sbatch's reason where it refuses
+ */
 export async function submit(options: readonly string[], script: string): Promise<string> {
   const answer = await slurm('sbatch', ['--parsable', ...options, script]);
   // with several clusters: `12;cluster`
   return answer.trim().split(';')[0];
 }
 
-/** The state of each task of these arrays, such as `RUNNING`; those that Slurm has forgotten are missing. */
+/**
+ * The state of each task of these arrays, such as `RUNNING`; those that Slurm has forgotten are
+ * missing.
+ */
 export async function statesOf(arrays: readonly string[]): Promise<ReadonlyMap<JobId, string>> {
   if (arrays.length === 0) return new Map();
   const columns = ['--noheader', '--states=all', '--array', '--format=%F_%K %T'];
@@ -60,7 +69,10 @@ export async function interrupt(job: JobId): Promise<void> {
   await cancel('--batch', '--signal=INT', job);
 }
 
-/** Ends the job: SIGTERM to all its processes, and SIGKILL after the time that Slurm's configuration gives them (KillWait). */
+/**
+ * Ends the job: SIGTERM to all its processes, and SIGKILL after the time that Slurm's configuration
+ * gives them (KillWait).
+ */
 export async function kill(job: JobId): Promise<void> {
   await cancel(job);
 }

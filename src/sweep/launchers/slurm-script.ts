@@ -1,7 +1,8 @@
 /**
- * The batch script of an array: which task is which index, how it is started, and how its end is written down. Signals that reach the
- * script alone (SIGINT: stop, SIGUSR1: the time limit is near) are passed on. SIGTERM, by which Slurm ends or requeues a job, reaches
- * every process of it, and must not arrive twice: the second would end a run before its checkpoint.
+ * The batch script of an array: which task is which index, how it is started, and how its end is
+ * written down. Signals that reach the script alone (SIGINT: stop, SIGUSR1: the time limit is near)
+ * are passed on. SIGTERM, by which Slurm ends or requeues a job, reaches every process of it, and
+ * must not arrive twice: the second would end a run before its checkpoint.
  */
 import { join } from 'node:path';
 import type { Task } from '../launcher.js';

@@ -1,6 +1,7 @@
 /**
- * Waits for the ends of jobs. What a script wrote down is looked for often, since that asks nobody; Slurm is asked now and then, for those
- * whose script did not live to write: cancelled, out of memory, over their time, lost with their node.
+ * Waits for the ends of jobs. What a script wrote down is looked for often, since that asks nobody;
+ * Slurm is asked now and then, for those whose script did not live to write: cancelled, out of
+ * memory, over their time, lost with their node.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TaskEnd } from '../launcher.js';
@@ -38,7 +39,10 @@ interface Watched extends Job {
   fail(reason: unknown): void;
 }
 
-/** From squeue(1): a job in one of them does not go on. All others wait, run, or are about to be started again. */
+/**
+ * From squeue(1): a job in one of them does not go on. All others wait, run, or are about to be
+ * started again.
+ */
 const ENDED = new Set([
   'BOOT_FAIL',
   'CANCELLED',

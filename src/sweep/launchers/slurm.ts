@@ -1,7 +1,8 @@
 /**
- * Trials as jobs of Slurm. Tasks that become ready together are one job array; when and where they run, and that they run again after
- * their node was lost or taken from them, is Slurm's. The sweep's directory must be on a file system that the nodes share, and the program
- * at the same place on each.
+ * Trials as jobs of Slurm. Tasks that become ready together are one job array; when and where they
+ * run, and that they run again after their node was lost or taken from them, is Slurm's. The
+ * sweep's directory must be on a file system that the nodes share, and the program at the same
+ * place on each.
  */
 import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -101,7 +102,9 @@ export class SlurmLauncher implements Launcher {
     );
   }
 
-  /** A job of this task that an earlier process submitted, perhaps without saying so in the journal. */
+  /**
+   * A job of this task that an earlier process submitted, perhaps without saying so in the journal.
+   */
   private async alive(task: Task): Promise<Job | undefined> {
     for (const job of this.submitted(task)) {
       if (!job.batch.isDone(job.index) && (await isAlive(job))) return job;

@@ -8,7 +8,10 @@ import { monotonicNow } from '../../experiment/locks/ownership.js';
 import type { TaskLease } from '../launcher.js';
 import type { StopRequest } from './queue-job.js';
 
-/** Shares of the lease without a renewal; a worker that is not cut off renews after half of it at most. */
+/**
+ * Shares of the lease without a renewal; a worker that is not cut off renews after half of it at
+ * most.
+ */
 const INTERRUPT_AFTER = 0.65;
 /**
  * A process that nobody asks, since its worker is stopped itself. A second signal would end it

@@ -1,6 +1,7 @@
 /**
- * A worker of a queue: takes jobs and runs each in a process of its own, so that its own process stays free to renew its locks. Which
- * worker takes a job, and that another one takes it after this one was lost, is BullMQ's.
+ * A worker of a queue: takes jobs and runs each in a process of its own, so that its own process
+ * stays free to renew its locks. Which worker takes a job, and that another one takes it after this
+ * one was lost, is BullMQ's.
  */
 import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -21,7 +22,10 @@ import { Leases } from './worker-lease.js';
 const PROGRAM = programFile('cli/main.js');
 /** Between two looks whether the sweep wants a job stopped. */
 const POLL_MS = 1_000;
-/** How often a job may lose its worker; it is not the job's fault, but one that takes every worker down must come to an end. */
+/**
+ * How often a job may lose its worker; it is not the job's fault, but one that takes every worker
+ * down must come to an end.
+ */
 const MAX_LOSSES = 10;
 
 export interface WorkerPlan {
@@ -37,7 +41,10 @@ export interface WorkerPlan {
   say(line: string): void;
 }
 
-/** Works until `signal`; running jobs are then interrupted and go back into the queue. Throws exit 2 where the queue cannot be reached. */
+/**
+ * Works until `signal`; running jobs are then interrupted and go back into the queue.
+ * @throws UserError (exit 2) if the queue cannot be reached
+ */
 export async function workOn(plan: WorkerPlan, signal: AbortSignal): Promise<void> {
   const address = parseQueue(plan.queue);
   const library = await openQueue(address);

@@ -1,8 +1,10 @@
 /**
- * Asynchronous successive halving: algorithm 2 of Li et al., "A System for Massively Parallel Hyperparameter Tuning" (2018). Whenever a
- * lane is free, the highest rung with a trial among its best 1/eta that has not been promoted gives the next job, else a new
- * point does. Whether a trial is among the best is asked anew each time, so one that was passed over is promoted later once the rung
- * has filled up. Once no new points are left, what is promotable goes on until nothing is, and the rest is pruned.
+ * Asynchronous successive halving: algorithm 2 of Li et al., "A System for Massively Parallel
+ * Hyperparameter Tuning" (2018). Whenever a lane is free, the highest rung with a trial among its
+ * best 1/eta that has not been promoted gives the next job, else a new point does. Whether a trial
+ * is among the best is asked anew each time, so one that was passed over is promoted later once the
+ * rung has filled up. Once no new points are left, what is promotable goes on until nothing is, and
+ * the rest is pruned.
  */
 import { isBetter, type Measured, type Pruning } from './pruning.js';
 

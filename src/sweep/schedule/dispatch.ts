@@ -1,4 +1,7 @@
-/** Which segments really run: at most as many at a time as there are lanes, each once, those of earlier virtual time first. */
+/**
+ * Which segments really run: at most as many at a time as there are lanes, each once, those of
+ * earlier virtual time first.
+ */
 import { type Segment, segmentKey } from '../records.js';
 import type { Job } from './lanes.js';
 import type { Outcomes } from './outcomes.js';

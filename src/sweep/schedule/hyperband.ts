@@ -1,9 +1,10 @@
 /**
- * Hyperband (Li et al., 2017) with asynchronous brackets, as in the ASHA paper (Li et al., 2018): bracket b
- * is an ASHA of its own whose lowest rung is the b-th, so that the last bracket never stops a trial early. A
- * trial's bracket follows from its number alone. Of the trials, each bracket gets the share that algorithm 1 of the Hyperband paper
- * gives it, dealt out as evenly as whole trials allow. No two brackets ever have a trial to
- * promote at once: an end of a segment makes at most one promotable, and the lane that it frees takes it.
+ * Hyperband (Li et al., 2017) with asynchronous brackets, as in the ASHA paper (Li et al., 2018):
+ * bracket b is an ASHA of its own whose lowest rung is the b-th, so that the last bracket never
+ * stops a trial early. A trial's bracket follows from its number alone. Of the trials, each bracket
+ * gets the share that algorithm 1 of the Hyperband paper gives it, dealt out as evenly as whole
+ * trials allow. No two brackets ever have a trial to promote at once: an end of a segment makes at
+ * most one promotable, and the lane that it frees takes it.
  */
 import { Asha } from './asha.js';
 import type { Measured, Pruning, Verdict } from './pruning.js';
@@ -53,7 +54,10 @@ export class Hyperband implements Pruning {
   }
 }
 
-/** n = ceil((s_max + 1) / (s + 1) * eta^s) trials of bracket b = s_max - s: the paper counts the brackets from the other end. */
+/**
+ * n = ceil((s_max + 1) / (s + 1) * eta^s) trials of bracket b = s_max - s: the paper counts the
+ * brackets from the other end.
+ */
 export function bracketSizes(brackets: number, reductionFactor: number): readonly number[] {
   return Array.from({ length: brackets }, (_, b) => {
     const s = brackets - 1 - b;
@@ -61,7 +65,9 @@ export function bracketSizes(brackets: number, reductionFactor: number): readonl
   });
 }
 
-/** Each next trial goes to the bracket that is furthest behind its share; of several, to the first. */
+/**
+ * Each next trial goes to the bracket that is furthest behind its share; of several, to the first.
+ */
 function dealOut(sizes: readonly number[]): readonly number[] {
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const given = sizes.map(() => 0);

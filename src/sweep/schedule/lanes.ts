@@ -1,4 +1,7 @@
-/** The virtual clock: which trial is on which lane until when, as the costs of the plan say and whatever the machine does. */
+/**
+ * The virtual clock: which trial is on which lane until when, as the costs of the plan say and
+ * whatever the machine does.
+ */
 
 /** A trial on its way to its next rung, with all seeds one after the other. */
 export interface Job {

@@ -1,8 +1,10 @@
 /**
- * The median stopping rule (Golovin et al., "Google Vizier", 2017) with the choices of Optuna's MedianPruner, whose steps
- * count from 0: its step s is s + 1 epochs. A trial ends where its best value so far is worse than the median of the values that completed
- * trials had after as many epochs. It is judged after n_warmup_epochs + 1 epochs and then every `interval_epochs`, once
- * `n_startup_trials` are completed; it is measured nowhere else, so its best is that of these epochs.
+ * The median stopping rule (Golovin et al., "Google Vizier", 2017) with the choices of Optuna's
+ * MedianPruner, whose steps count from 0: its step s is s + 1 epochs. A trial ends where its best
+ * value so far is worse than the median of the values that completed trials had after as many
+ * epochs. It is judged after n_warmup_epochs + 1 epochs and then every `interval_epochs`, once
+ * `n_startup_trials` are completed; it is measured nowhere else, so its best is that of these
+ * epochs.
  */
 import type { Measured, Pruning, Verdict } from './pruning.js';
 

@@ -1,4 +1,7 @@
-/** What has become of segments, in whatever order it was told, and what a trial's seeds together say. */
+/**
+ * What has become of segments, in whatever order it was told, and what a trial's seeds together
+ * say.
+ */
 import type { SweepPlan } from '../plan.js';
 import { type Outcome, type Segment, type SegmentStatus, segmentKey } from '../records.js';
 
@@ -22,7 +25,10 @@ export class Outcomes {
     return this.known.has(segmentKey(segment));
   }
 
-  /** The same may be told twice. Throws where it contradicts what was told before, or the plan: a defect of ours. */
+  /**
+   * The same may be told twice. Throws where it contradicts what was told before, or the plan: a
+   * defect of ours.
+   */
   add(outcome: Outcome): void {
     const { trial, seed, from, to, status, value } = outcome;
     const key = segmentKey(outcome);

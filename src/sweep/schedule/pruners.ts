@@ -22,7 +22,9 @@ export function createPruning({ pruner, epochs }: Pick<SweepPlan, 'pruner' | 'ep
   return prunerOf(pruner)(pruner, epochs);
 }
 
-/** The table's entry for a pruner's kind: that both belong together is what the table's type says. */
+/**
+ * The table's entry for a pruner's kind: that both belong together is what the table's type says.
+ */
 function prunerOf<P extends Pruner>(pruner: P): PruningOf<P> {
   return pruners[pruner.kind] as PruningOf<P>;
 }

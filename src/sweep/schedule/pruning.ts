@@ -1,4 +1,7 @@
-/** What decides which trials go on. Everything here is pure bookkeeping in the order of virtual time: no clock, no randomness. */
+/**
+ * What decides which trials go on. Everything here is pure bookkeeping in the order of virtual
+ * time: no clock, no randomness.
+ */
 
 export interface Measured {
   readonly trial: number;
@@ -15,11 +18,17 @@ export interface Pruning {
   rungs(trial: number): readonly number[];
   /** Told where a pruner has several kinds of trials. */
   bracket(trial: number): number | undefined;
-  /** A trial has reached a rung below its last. Where it diverged it counts, and the verdict doesn't. */
+  /**
+   * A trial has reached a rung below its last. Where it diverged it counts, and the verdict
+   * doesn't.
+   */
   judge(measured: Measured): Verdict;
   /** A trial has been trained with all epochs, and did not diverge. */
   completed(measured: Measured): void;
-  /** The paused trial that a free lane is to go on with rather than with a new one; undefined: none. Changes nothing. */
+  /**
+   * The paused trial that a free lane is to go on with rather than with a new one; undefined: none.
+   * Changes nothing.
+   */
   promotable(): number | undefined;
   /** What `promotable` gave goes on. */
   promoted(trial: number): void;
@@ -27,7 +36,10 @@ export interface Pruning {
   withdrawn(trial: number): void;
 }
 
-/** Numbers before null, then the older trial first: a total order, so that equal values cannot make a replay differ. */
+/**
+ * Numbers before null, then the older trial first: a total order, so that equal values cannot make
+ * a replay differ.
+ */
 export function isBetter(a: Omit<Measured, 'epochs'>, b: Omit<Measured, 'epochs'>): boolean {
   if (a.value === b.value) return a.trial < b.trial;
   if (a.value === null || b.value === null) return b.value === null;

@@ -1,4 +1,7 @@
-/** Decides a sweep once more from what its journal says of results, and compares what comes out with what the journal says was decided. */
+/**
+ * Decides a sweep once more from what its journal says of results, and compares what comes out with
+ * what the journal says was decided.
+ */
 import type { SweepPlan } from '../plan.js';
 import { type Decision, decisionsOf, type JournalRecord, outcomesOf } from '../records.js';
 import type { Sampler } from '../search/sampler.js';
@@ -16,7 +19,10 @@ export type Replay =
   | {
       readonly same: true;
       readonly decisions: readonly Decision[];
-      /** How many of them, the last ones, the journal does not have: it ends before they were written. */
+      /**
+       * How many of them, the last ones, the journal does not have: it ends before they were
+       * written.
+       */
       readonly unwritten: number;
     }
   | {
@@ -28,7 +34,10 @@ export type Replay =
       readonly replayed: string | undefined;
     };
 
-/** The decisions that the results of `records` (and the end of the budget) lead to; the journal's decisions are only compared, byte for byte. */
+/**
+ * The decisions that the results of `records` (and the end of the budget) lead to; the journal's
+ * decisions are only compared, byte for byte.
+ */
 export function replay(parts: ScheduleParts, records: readonly JournalRecord[]): Replay {
   const decisions = decideAgain(parts, records);
   const recorded = decisionsOf(records);

@@ -1,9 +1,11 @@
 /**
- * Decides what a sweep trains, as a pure state machine on a virtual clock: segments cost what the plan says they do, and their ends are
- * taken in the order of virtual time, whatever the order of the real ones. A decision at a virtual time uses only what ends
- * at or before it. So the same plan and outcomes give the same decisions on any machine, after any interruption; real processes merely wait
- * for each other where both orders differ. Where no decision depends on an outcome, because neither method nor pruner looks at any, nothing
- * waits: trials are given out ahead of their decision.
+ * Decides what a sweep trains, as a pure state machine on a virtual clock: segments cost what the
+ * plan says they do, and their ends are taken in the order of virtual time, whatever the order of
+ * the real ones. A decision at a virtual time uses only what ends at or before it. So the same plan
+ * and outcomes give the same decisions on any machine, after any interruption; real processes
+ * merely wait for each other where both orders differ. Where no decision depends on an outcome,
+ * because neither method nor pruner looks at any, nothing waits: trials are given out ahead of
+ * their decision.
  */
 import type { SweepPlan } from '../plan.js';
 import type { Decision, Outcome, Segment } from '../records.js';
@@ -26,7 +28,9 @@ export class Scheduler {
   private readonly lanes: Lanes;
   private readonly dispatch: Dispatch;
   private readonly decided: Trial[] = [];
-  /** By trial; beyond the decided ones those of trials that are given out ahead of their decision. */
+  /**
+   * By trial; beyond the decided ones those of trials that are given out ahead of their decision.
+   */
   private readonly points: Point[] = [];
   private decisions: Decision[] = [];
   private advances = 0;
@@ -42,7 +46,10 @@ export class Scheduler {
   private now = 0;
   private isFinished = false;
 
-  /** `costPerEpoch`: virtual time of one epoch of a point with one seed; above 0, and the same wherever the sweep goes on. */
+  /**
+   * `costPerEpoch`: virtual time of one epoch of a point with one seed; above 0, and the same
+   * wherever the sweep goes on.
+   */
   constructor(
     private readonly plan: SweepPlan,
     private readonly sampler: Sampler,
@@ -60,7 +67,10 @@ export class Scheduler {
     return this.isFinished;
   }
 
-  /** What became of a segment, in any order, also of one that an earlier process was given. Throws where it contradicts another: our defect. */
+  /**
+   * What became of a segment, in any order, also of one that an earlier process was given. Throws
+   * where it contradicts another: our defect.
+   */
   report(outcome: Outcome): void {
     this.outcomes.add(outcome);
     this.dispatch.ended(outcome);
@@ -69,9 +79,10 @@ export class Scheduler {
   }
 
   /**
-   * Nothing is started from now on; what has been given out or decided is let finish, paused trials are not promoted. Gives the position at
-   * which that takes effect, the number of `trial.advanced` decisions there will be, for the journal's `budget.time`; with it, a scheduler
-   * that is built again decides the same if it is told before its first `advance`. Has no effect the second time.
+   * Nothing is started from now on; what has been given out or decided is let finish, paused trials
+   * are not promoted. Gives the position at which that takes effect, the number of `trial.advanced`
+   * decisions there will be, for the journal's `budget.time`; with it, a scheduler that is built
+   * again decides the same if it is told before its first `advance`. Has no effect the second time.
    */
   endBudget(reason: 'time', position?: number): number {
     if (this.budgetEnd) return this.budgetEnd.advances;
@@ -110,7 +121,10 @@ export class Scheduler {
     return decisions;
   }
 
-  /** Segments that may run now and were not given out before, those of earlier virtual time first; with those under way at most `parallel`. */
+  /**
+   * Segments that may run now and were not given out before, those of earlier virtual time first;
+   * with those under way at most `parallel`.
+   */
   ready(): Segment[] {
     if (this.isFinished || !this.begun) return [];
     return this.dispatch.take(this.lanes.jobs, this.ahead());
@@ -155,7 +169,9 @@ export class Scheduler {
       yield { trial, from: 0, to: this.plan.epochs };
   }
 
-  /** Of the trial after those that have one, or of one of these; undefined where nothing is left. */
+  /**
+   * Of the trial after those that have one, or of one of these; undefined where nothing is left.
+   */
   private pointFor(trial: number): Point | undefined {
     const known = this.points[trial];
     if (known) return known;
@@ -164,7 +180,10 @@ export class Scheduler {
     return point;
   }
 
-  /** TPE is told of results; to the others, so that none depends on any, every earlier trial is one without. */
+  /**
+   * TPE is told of results; to the others, so that none depends on any, every earlier trial is one
+   * without.
+   */
   private suggest(trial: number): Point | undefined {
     if (this.plan.method.kind !== 'tpe') return this.sampler.suggest(trial, [], this.points);
     const finished: Observation[] = [];

@@ -6,7 +6,10 @@ import type { Measurement } from './outcomes.js';
 import { isBetter } from './pruning.js';
 
 export type TrialStatus =
-  /** Given out before it is decided, since nothing can keep it from being so but the end of the sweep. */
+  /**
+   * Given out before it is decided, since nothing can keep it from being so but the end of the
+   * sweep.
+   */
   | 'ahead'
   /** On a lane; also where the sweep was decided before its segment ended. */
   | 'running'
@@ -95,8 +98,9 @@ export function observe(seen: Trial, goal: Goal): Observation {
 }
 
 /**
- * The best value among the trials that have seen the most epochs; of equal ones the oldest. Fewer epochs are another measure: what
- * leads after one may lie behind after all, and a config that is run with all would not repeat it.
+ * The best value among the trials that have seen the most epochs; of equal ones the oldest. Fewer
+ * epochs are another measure: what leads after one may lie behind after all, and a config that is
+ * run with all would not repeat it.
  */
 export function bestOf(trials: readonly Trial[], goal: Goal): Trial | undefined {
   let best: Trial | undefined;

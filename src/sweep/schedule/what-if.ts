@@ -1,11 +1,14 @@
 /**
  * Decides a finished sweep again with another pruner, from recorded values alone.
  *
- * Decidable: every decision that rests on values the records hold, at the epochs where the other pruner looks. Not decidable, and
- * told as such: what a trial would have been after epochs that it was never trained for, or that nobody measured; such a trial is named in
- * `unknown`, takes no further part and counts at no later rung, so what follows holds only under that assumption (`isExact` is false). The
- * points are those that the sweep chose, in its order: which others TPE would have chosen had it seen other results is not decidable, and
- * a pruner that leaves time for more points than the sweep had gets no more. A budget of time does not apply, for nothing takes time here.
+ * Decidable: every decision that rests on values the records hold, at the epochs where the other
+ * pruner looks. Not decidable, and told as such: what a trial would have been after epochs that it
+ * was never trained for, or that nobody measured; such a trial is named in `unknown`, takes no
+ * further part and counts at no later rung, so what follows holds only under that assumption
+ * (`isExact` is false). The points are those that the sweep chose, in its order: which others TPE
+ * would have chosen had it seen other results is not decidable, and a pruner that leaves time for
+ * more points than the sweep had gets no more. A budget of time does not apply, for nothing takes
+ * time here.
  */
 import type { Pruner, SweepPlan } from '../plan.js';
 import {
@@ -30,7 +33,10 @@ export interface WhatIfParts {
   readonly plan: SweepPlan;
   readonly pruner: Pruner;
   readonly costPerEpoch: (point: Point) => number;
-  /** Values of a trial's run beyond those of the journal, such as the evaluations in its log; in any order. */
+  /**
+   * Values of a trial's run beyond those of the journal, such as the evaluations in its log; in any
+   * order.
+   */
   readonly history?: (trial: number, seed: number) => readonly EpochValue[];
 }
 
@@ -39,16 +45,22 @@ type Best = Extract<Decision, { event: 'sweep.decided' }>['best'];
 export interface WhatIf {
   readonly decisions: readonly Decision[];
   /**
-   * Epochs of all seeds together that the sweep trained, and that it would have with the other pruner. Where something is unknown, such a
-   * trial counts up to the first rung that nobody knows: without a pruner that is the least it can be; with one, its values could have
-   * kept others from going on, so that it is neither the least nor the most.
+   * Epochs of all seeds together that the sweep trained, and that it would have with the other
+   * pruner. Where something is unknown, such a trial counts up to the first rung that nobody knows:
+   * without a pruner that is the least it can be; with one, its values could have kept others from
+   * going on, so that it is neither the least nor the most.
    */
   readonly epochs: { readonly recorded: number; readonly whatIf: number; readonly saved: number };
-  /** The winners: what the journal says (null where it isn't decided), and with the other pruner. */
+  /**
+   * The winners: what the journal says (null where it isn't decided), and with the other pruner.
+   */
   readonly best: { readonly recorded: Best; readonly whatIf: Best };
   /** Trials that would have been trained further than the records reach, and to which epoch. */
   readonly unknown: readonly { readonly trial: number; readonly from: number; readonly to: number }[];
-  /** Whether nothing is unknown: with that pruner and these points, the sweep would have been this one. */
+  /**
+   * Whether nothing is unknown: with that pruner and these points, the sweep would have been this
+   * one.
+   */
   readonly isExact: boolean;
 }
 

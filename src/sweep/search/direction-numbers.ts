@@ -1,7 +1,8 @@
 /**
- * The first direction numbers of Sobol sequences as published: S. Joe and F. Y. Kuo, "Constructing Sobol sequences with better
- * two-dimensional projections", SIAM J. Sci. Comput. 30 (2008), table new-joe-kuo-6.21201. For each dimension after the first the
- * primitive polynomial over GF(2), all its coefficients as the bits of a number, and the initial numbers m_1, m_2, ….
+ * The first direction numbers of Sobol sequences as published: S. Joe and F. Y. Kuo, "Constructing
+ * Sobol sequences with better two-dimensional projections", SIAM J. Sci. Comput. 30 (2008), table
+ * new-joe-kuo-6.21201. For each dimension after the first the primitive polynomial over GF(2), all
+ * its coefficients as the bits of a number, and the initial numbers m_1, m_2, ….
  */
 export const DIRECTION_NUMBERS: readonly (readonly [polynomial: number, initial: readonly number[]])[] = [
   [3, [1]],

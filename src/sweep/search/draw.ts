@@ -6,7 +6,9 @@ import { gridPoints, pointsAtMost } from './grid.js';
 import type { Observation } from './sampler.js';
 import { valueAtFraction } from './scale.js';
 
-/** Draws in a row that `exclude` may refuse before the rest is listed, or the space counts as empty. */
+/**
+ * Draws in a row that `exclude` may refuse before the rest is listed, or the space counts as empty.
+ */
 export const MAX_DRAWS = 1000;
 /** Points that are listed at most to find the few that are left. */
 const MAX_LISTED = 1_000_000;
@@ -15,8 +17,9 @@ const MAX_LISTED = 1_000_000;
 export type Taken = ReadonlySet<string>;
 
 /**
- * What was given out before. Training is deterministic: a repeated point could only repeat its result. Of a space with a real
- * parameter nothing is taken, since there a point practically never comes twice.
+ * What was given out before. Training is deterministic: a repeated point could only repeat its
+ * result. Of a space with a real parameter nothing is taken, since there a point practically never
+ * comes twice.
  */
 export function takenPoints(
   space: Space,
@@ -31,7 +34,10 @@ export function isAllowed(space: Space, taken: Taken, point: Point): boolean {
   return !isExcluded(space, point) && !(taken.size > 0 && taken.has(canonical(point)));
 }
 
-/** The point whose parameter number i lies at the fraction `fraction(i)`, from 0 and below 1, of its axis. */
+/**
+ * The point whose parameter number i lies at the fraction `fraction(i)`, from 0 and below 1, of its
+ * axis.
+ */
 export function pointAtFractions({ parameters }: Space, fraction: (parameter: number) => number): Point {
   let point: Point = {};
   for (const [i, parameter] of parameters.entries())
@@ -46,8 +52,9 @@ export function allowedPoints(space: Space, taken: Taken): readonly Point[] {
 }
 
 /**
- * A point, every parameter drawn from its own distribution; undefined where a finite space has none left. `listed` gives `allowedPoints`,
- * and is called where these are so few that drawing does not hit them.
+ * A point, every parameter drawn from its own distribution; undefined where a finite space has none
+ * left. `listed` gives `allowedPoints`, and is called where these are so few that drawing does not
+ * hit them.
  */
 export function drawPoint(
   space: Space,

@@ -1,6 +1,6 @@
 /**
- * A random forest for regression: L. Breiman, "Random Forests", Machine Learning 45 (2001). A tree's leaves are boxes that
- * tile the space, so that averages over any part of it are exact.
+ * A random forest for regression: L. Breiman, "Random Forests", Machine Learning 45 (2001). A
+ * tree's leaves are boxes that tile the space, so that averages over any part of it are exact.
  */
 import type { RandomStream } from '../../util/random.js';
 
@@ -26,7 +26,10 @@ interface Cut {
 /** Rows that a tree is grown from at most: more cost time and change little. */
 const MAX_ROWS = 1000;
 
-/** `rows[i]` holds a number in [0, 1] or the index of a choice for each feature. Each tree is grown in full on a bootstrap sample. */
+/**
+ * `rows[i]` holds a number in [0, 1] or the index of a choice for each feature. Each tree is grown
+ * in full on a bootstrap sample.
+ */
 export function growForest(
   kinds: readonly FeatureKind[],
   rows: readonly Float64Array[],
@@ -111,7 +114,10 @@ function numberCut(values: Float64Array, targets: Float64Array, side: Side): Fea
   return { gain: found.gain, left: [side[0] as number, middle], right: [middle, side[1] as number] };
 }
 
-/** Choices sorted by their mean: the best subset is one of the first few (W. D. Fisher, JASA 53, 1958). */
+/**
+ * Choices sorted by their mean: the best subset is one of the first few (W. D. Fisher, JASA 53,
+ * 1958).
+ */
 function choiceCut(
   values: Float64Array,
   targets: Float64Array,
@@ -142,7 +148,10 @@ function choiceCut(
   };
 }
 
-/** Where to end the first of two parts, so that the sum of squared deviations from their means falls most. */
+/**
+ * Where to end the first of two parts, so that the sum of squared deviations from their means falls
+ * most.
+ */
 function bestPrefix(
   length: number,
   sumAt: (i: number) => number,

@@ -1,21 +1,31 @@
-/** Every point of a finite space, in one order: the last parameter changes fastest, a parameter that does not exist is passed over. */
+/**
+ * Every point of a finite space, in one order: the last parameter changes fastest, a parameter that
+ * does not exist is passed over.
+ */
 import { canonical, exists, isExcluded, type Parameter, type Point, type Space } from '../space.js';
 import type { Sampler } from './sampler.js';
 import { countOf, valueAt } from './scale.js';
 
-/** The parameters that a grid can't have: real ones, whose values have no end. The first thing to ask before anything below. */
+/**
+ * The parameters that a grid can't have: real ones, whose values have no end. The first thing to
+ * ask before anything below.
+ */
 export function continuousParameters({ parameters }: Space): readonly Parameter[] {
   return parameters.filter(({ distribution }) => !Number.isFinite(countOf(distribution)));
 }
 
-/** An upper bound of the number of points, quickly: conditions and `exclude` only take some away. Infinite with a real parameter. */
+/**
+ * An upper bound of the number of points, quickly: conditions and `exclude` only take some away.
+ * Infinite with a real parameter.
+ */
 export function pointsAtMost({ parameters }: Space): number {
   return parameters.reduce((product, { distribution }) => product * countOf(distribution), 1);
 }
 
 /**
- * How many points the grid has; null where a parameter is real. Counts without listing them: of the values before a parameter only
- * those matter that a condition or `exclude` names later on, and prefixes that agree in these are counted together.
+ * How many points the grid has; null where a parameter is real. Counts without listing them: of the
+ * values before a parameter only those matter that a condition or `exclude` names later on, and
+ * prefixes that agree in these are counted together.
  */
 export function gridSize(space: Space): number | null {
   if (continuousParameters(space).length > 0) return null;

@@ -1,7 +1,8 @@
 /**
- * How much each parameter matters: functional analysis of variance of a random forest, after F. Hutter, H. Hoos and
- * K. Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014. The forest predicts the objective; a
- * parameter's main effect is the variance of its marginal, the prediction averaged over all values of all other parameters.
+ * How much each parameter matters: functional analysis of variance of a random forest, after F.
+ * Hutter, H. Hoos and K. Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter
+ * Importance", ICML 2014. The forest predicts the objective; a parameter's main effect is the
+ * variance of its marginal, the prediction averaged over all values of all other parameters.
  */
 import { RandomStream } from '../../util/random.js';
 import type { Parameter, Point, Space } from '../space.js';
@@ -22,10 +23,12 @@ export interface Importance {
 }
 
 /**
- * Each parameter's share of the main effects, greatest first. Interactions are left out: a parameter that acts through others alone
- * has little. Only complete trials count, since values after different epochs can't be compared; one whose value is null counts as bad as
- * the worst other. Where a parameter does not exist it has no effect: there it gets random values. The measure of a parameter
- * is uniform on its axis (logarithmic for `log_*`). Empty where fewer than 4 complete trials have a value or all are equal.
+ * Each parameter's share of the main effects, greatest first. Interactions are left out: a
+ * parameter that acts through others alone has little. Only complete trials count, since values
+ * after different epochs can't be compared; one whose value is null counts as bad as the worst
+ * other. Where a parameter does not exist it has no effect: there it gets random values. The
+ * measure of a parameter is uniform on its axis (logarithmic for `log_*`). Empty where fewer than 4
+ * complete trials have a value or all are equal.
  */
 export function importance(space: Space, observations: readonly Observation[]): readonly Importance[] {
   const complete = observations
@@ -77,7 +80,10 @@ function rowsOf(
   );
 }
 
-/** Gives a parameter's feature at a point: the index of its choice or the fraction of its axis; undefined where it does not exist. */
+/**
+ * Gives a parameter's feature at a point: the index of its choice or the fraction of its axis;
+ * undefined where it does not exist.
+ */
 function encoderOf({ name, distribution }: Parameter): (point: Point) => number | undefined {
   if (distribution.kind === 'choice') {
     const indexOf = choiceIndexer(distribution);
@@ -99,7 +105,10 @@ function randomFeature(choices: FeatureKind, random: RandomStream): number {
   return choices > 0 ? random.integer(choices) : random.uniform();
 }
 
-/** The variance of each parameter's marginal as a share of the tree's variance; zeros where the tree is one leaf. */
+/**
+ * The variance of each parameter's marginal as a share of the tree's variance; zeros where the tree
+ * is one leaf.
+ */
 function mainEffects(kinds: readonly FeatureKind[], leaves: readonly Leaf[]): readonly number[] {
   const extents = leaves.map(({ sides }) => sides.map((side, i) => extentOf(kinds[i], side)));
   const volumes = extents.map(parts => parts.reduce((product, part) => product * part, 1));

@@ -1,4 +1,7 @@
-/** One parameter's part of a Parzen estimator: a kernel around each observed value, and one for the prior. */
+/**
+ * One parameter's part of a Parzen estimator: a kernel around each observed value, and one for the
+ * prior.
+ */
 
 import { normalDensity, normalMass, SQRT_2PI, truncatedNormal } from '../../util/normal.js';
 import type { RandomStream } from '../../util/random.js';
@@ -14,14 +17,20 @@ import {
 } from './scale.js';
 
 const PRIOR_WEIGHT = 1;
-/** Below this width, in deviations, a cell's probability is its density times its width: the difference would cancel. */
+/**
+ * Below this width, in deviations, a cell's probability is its density times its width: the
+ * difference would cancel.
+ */
 const NARROW = 1e-4;
 
 /** Kernels 0 … n-1 belong to the observed values, kernel n is the prior. */
 export interface Kernels {
   /** A value drawn from kernel number `kernel`. */
   sample(kernel: number, random: RandomStream): Value;
-  /** Adds to `sums[kernel]`, for each kernel, the logarithm of its density (for a real parameter) or probability at `value`. */
+  /**
+   * Adds to `sums[kernel]`, for each kernel, the logarithm of its density (for a real parameter) or
+   * probability at `value`.
+   */
   addLogDensities(value: Value, sums: Float64Array): void;
 }
 
@@ -37,8 +46,8 @@ export function kernelsOf(
 }
 
 /**
- * A kernel gives each of the C choices the weight w/(n+1) of the prior and its own choice 1 more; the prior treats all alike.
- * A choice that the space does not have (any more) counts as the prior.
+ * A kernel gives each of the C choices the weight w/(n+1) of the prior and its own choice 1 more;
+ * the prior treats all alike. A choice that the space does not have (any more) counts as the prior.
  */
 function choiceKernels(distribution: Choice, observed: readonly Value[]): Kernels {
   const choices = distribution.values.length;
@@ -64,10 +73,10 @@ function choiceKernels(distribution: Choice, observed: readonly Value[]): Kernel
 }
 
 /**
- * Normal kernels, cut off at the axis's ends, of one width: σ = 0.14 R n^(-1/(d+4)), Scott's rule for n values of d parameters on
- * an axis of length R, but at least R / min(100, (n+2)²). The prior is as wide as the axis, around its middle. A whole number has
- * the probability of its cell. Optuna's rule is the same
- * with 0.2 and n+2; test/search-bench/README.md compares them.
+ * Normal kernels, cut off at the axis's ends, of one width: σ = 0.14 R n^(-1/(d+4)), Scott's rule
+ * for n values of d parameters on an axis of length R, but at least R / min(100, (n+2)²). The prior
+ * is as wide as the axis, around its middle. A whole number has the probability of its cell.
+ * Optuna's rule is the same with 0.2 and n+2; test/search-bench/README.md compares them.
  */
 function numericKernels(distribution: Numeric, observed: readonly number[], dimensions: number): Kernels {
   const { low, high } = axisOf(distribution);
@@ -105,7 +114,10 @@ function numericKernels(distribution: Numeric, observed: readonly number[], dime
   };
 }
 
-/** The logarithm of each kernel's probability of a whole number, remembered: candidates and observed values are often the same. */
+/**
+ * The logarithm of each kernel's probability of a whole number, remembered: candidates and observed
+ * values are often the same.
+ */
 function cellProbabilities(
   distribution: Extract<Numeric, { kind: 'int' | 'log_int' }>,
   mus: Float64Array,

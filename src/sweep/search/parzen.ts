@@ -1,7 +1,9 @@
 /**
- * A density over points from observed ones: a mixture with one product of kernels for each observation and one for the prior.
- * J. Bergstra et al., "Algorithms for Hyper-Parameter Optimization", NIPS 2011; multivariate as in S. Falkner et al., "BOHB", ICML 2018;
- * the constants are those that S. Watanabe, "Tree-Structured Parzen Estimator", arXiv:2304.11127 (2023), describes and compares.
+ * A density over points from observed ones: a mixture with one product of kernels for each
+ * observation and one for the prior. J. Bergstra et al., "Algorithms for Hyper-Parameter
+ * Optimization", NIPS 2011; multivariate as in S. Falkner et al., "BOHB", ICML 2018; the constants
+ * are those that S. Watanabe, "Tree-Structured Parzen Estimator", arXiv:2304.11127 (2023),
+ * describes and compares.
  */
 import type { RandomStream } from '../../util/random.js';
 import type { Parameter, Point, Value } from '../space.js';
@@ -66,7 +68,10 @@ export class ParzenEstimator {
   }
 }
 
-/** The last 25 weigh the same, older ones less, falling linearly to 1/n for the oldest; the prior comes last. They add up to 1. */
+/**
+ * The last 25 weigh the same, older ones less, falling linearly to 1/n for the oldest; the prior
+ * comes last. They add up to 1.
+ */
 function mixtureWeights(n: number): Float64Array {
   const ramp = Math.max(n - RECENT, 0);
   const weights = Float64Array.from({ length: n + 1 }, (_, i) => {

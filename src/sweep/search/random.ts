@@ -1,10 +1,16 @@
-/** Random search: Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 13 (2012). */
+/**
+ * Random search: Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 13
+ * (2012).
+ */
 import { RandomStream } from '../../util/random.js';
 import type { Point, Space } from '../space.js';
 import type { Sampler } from './sampler.js';
 import { Untried } from './untried.js';
 
-/** Each trial draws from a stream of its own, whatever the results. Of a finite space no point comes twice. */
+/**
+ * Each trial draws from a stream of its own, whatever the results. Of a finite space no point comes
+ * twice.
+ */
 export function randomSampler(space: Space, seed: number): Sampler {
   const untried = new Untried(space);
   const listed: Point[] = [];

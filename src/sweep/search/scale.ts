@@ -1,13 +1,22 @@
-/** One parameter's values: how many there are, and how they lie on the axis on which they are searched. */
+/**
+ * One parameter's values: how many there are, and how they lie on the axis on which they are
+ * searched.
+ */
 import { canonical, type Distribution, type Value } from '../space.js';
 
-/** Steps into which the range of a real parameter is divided at least, when a drawn number is rounded. */
+/**
+ * Steps into which the range of a real parameter is divided at least, when a drawn number is
+ * rounded.
+ */
 const RESOLUTION_DIGITS = 6;
 
 export type Numeric = Exclude<Distribution, { readonly kind: 'choice' }>;
 export type Choice = Extract<Distribution, { readonly kind: 'choice' }>;
 
-/** The interval of a numeric parameter on its axis, which is logarithmic for `log_*`; whole numbers own half a step to each side. */
+/**
+ * The interval of a numeric parameter on its axis, which is logarithmic for `log_*`; whole numbers
+ * own half a step to each side.
+ */
 export interface Axis {
   readonly low: number;
   readonly high: number;
@@ -41,7 +50,10 @@ export function choiceIndexer({ values }: Choice): (value: Value) => number {
   return value => indices.get(canonical(value)) ?? -1;
 }
 
-/** The value at the fraction `u`, from 0 and below 1, of the parameter's axis: uniform `u` gives the parameter's distribution. */
+/**
+ * The value at the fraction `u`, from 0 and below 1, of the parameter's axis: uniform `u` gives the
+ * parameter's distribution.
+ */
 export function valueAtFraction(distribution: Distribution, u: number): Value {
   if (distribution.kind === 'log_int' || !Number.isFinite(countOf(distribution))) {
     const numeric = distribution as Numeric;
@@ -71,7 +83,10 @@ export function coordinateOf({ kind }: Numeric, value: number): number {
   return kind === 'log_uniform' || kind === 'log_int' ? Math.log(value) : value;
 }
 
-/** The value nearest to a place on the axis: the nearest whole number, or a real number with as few digits as the range allows. */
+/**
+ * The value nearest to a place on the axis: the nearest whole number, or a real number with as few
+ * digits as the range allows.
+ */
 export function valueAtCoordinate(distribution: Numeric, coordinate: number): number {
   const isLog = distribution.kind === 'log_uniform' || distribution.kind === 'log_int';
   const number = isLog ? Math.exp(coordinate) : coordinate;
@@ -87,7 +102,10 @@ function lastOf(distribution: Numeric): number {
   return distribution.low + (countOf(distribution) - 1) * distribution.step;
 }
 
-/** What is trained is what is printed: a number that nobody need copy with 17 digits, yet a millionth of the range from the next. */
+/**
+ * What is trained is what is printed: a number that nobody need copy with 17 digits, yet a
+ * millionth of the range from the next.
+ */
 function roundedReal({ kind, low, high }: Numeric, number: number): number {
   if (kind === 'uniform') {
     const decimals = RESOLUTION_DIGITS - Math.floor(Math.log10(high - low));

@@ -1,8 +1,9 @@
 /**
- * Sobol's low-discrepancy sequence in [0, 1)^d, scrambled: I. M. Sobol, USSR Comput. Math. Math. Phys. 7 (1967); the scrambling is
- * Matoušek's, "On the L2-discrepancy for anchored boxes", J. Complexity 14 (1998): a random lower triangular matrix over GF(2)
- * with ones on its diagonal, then a random shift of the digits. It keeps the sequence a (t, s)-sequence, and makes every
- * point uniformly distributed.
+ * Sobol's low-discrepancy sequence in [0, 1)^d, scrambled: I. M. Sobol, USSR Comput. Math. Math.
+ * Phys. 7 (1967); the scrambling is Matoušek's, "On the L2-discrepancy for anchored boxes", J.
+ * Complexity 14 (1998): a random lower triangular matrix over GF(2) with ones on its diagonal, then
+ * a random shift of the digits. It keeps the sequence a (t, s)-sequence, and makes every point
+ * uniformly distributed.
  */
 import type { RandomStream } from '../../util/random.js';
 import { DIRECTION_NUMBERS } from './direction-numbers.js';
@@ -19,7 +20,10 @@ export interface SobolSequence {
   coordinate(index: number, dimension: number): number;
 }
 
-/** At most MAX_SOBOL_DIMENSIONS dimensions; without `random` the sequence as it is published, whose point 0 is the origin. */
+/**
+ * At most MAX_SOBOL_DIMENSIONS dimensions; without `random` the sequence as it is published, whose
+ * point 0 is the origin.
+ */
 export function sobolSequence(dimensions: number, random?: RandomStream): SobolSequence {
   const directions = Array.from({ length: dimensions }, (_, d) => directionsOf(d));
   const shifts = new Uint32Array(dimensions);
@@ -39,7 +43,10 @@ export function sobolSequence(dimensions: number, random?: RandomStream): SobolS
   };
 }
 
-/** v_k = m_k / 2^k as 32-bit fractions, by the recurrence of the dimension's polynomial; all m_k are 1 in the first dimension. */
+/**
+ * v_k = m_k / 2^k as 32-bit fractions, by the recurrence of the dimension's polynomial; all m_k are
+ * 1 in the first dimension.
+ */
 function directionsOf(dimension: number): Uint32Array {
   const v = new Uint32Array(BITS);
   if (dimension === 0) return v.map((_, k) => 2 ** (BITS - 1 - k));
@@ -56,7 +63,10 @@ function directionsOf(dimension: number): Uint32Array {
   return v;
 }
 
-/** Each direction number times one random matrix: digit i becomes itself plus a random sum of the digits before it. */
+/**
+ * Each direction number times one random matrix: digit i becomes itself plus a random sum of the
+ * digits before it.
+ */
 function scrambled(directions: Uint32Array, random: RandomStream): Uint32Array {
   const rows = Uint32Array.from({ length: BITS }, (_, digit) => {
     const diagonal = 2 ** (BITS - 1 - digit);

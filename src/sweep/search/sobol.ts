@@ -1,4 +1,7 @@
-/** Quasi-random search: the points of a scrambled Sobol sequence, which fill the space more evenly than random ones. */
+/**
+ * Quasi-random search: the points of a scrambled Sobol sequence, which fill the space more evenly
+ * than random ones.
+ */
 import { usageError } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';
 import type { Point, Space } from '../space.js';
@@ -8,9 +11,10 @@ import { MAX_SOBOL_DIMENSIONS, sobolSequence } from './sobol-sequence.js';
 import { Untried } from './untried.js';
 
 /**
- * Trial number n is the n-th point of the sequence that `exclude` allows and, in a finite space, that did not come before; the last
- * few of such a space, which the sequence is slow to reach, are drawn at random. Each parameter has its dimension, used or not.
- * Throws UserError (exit 2) for more than MAX_SOBOL_DIMENSIONS parameters.
+ * Trial number n is the n-th point of the sequence that `exclude` allows and, in a finite space,
+ * that did not come before; the last few of such a space, which the sequence is slow to reach, are
+ * drawn at random. Each parameter has its dimension, used or not. Throws UserError (exit 2) for
+ * more than MAX_SOBOL_DIMENSIONS parameters.
  */
 export function sobolSampler(space: Space, seed: number): Sampler {
   const dimensions = space.parameters.length;

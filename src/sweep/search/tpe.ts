@@ -1,8 +1,10 @@
 /**
- * The tree-structured Parzen estimator: a point is tried that is much likelier among the best results than among the rest.
- * Bergstra et al. (2011) and the papers named in parzen.ts; parameters that exist at the same points are one group, estimated together.
- * Names and rules are those of Optuna's TPESampler with `multivariate`, `group` and `constant_liar`, but for three: the first points
- * come from a Sobol sequence, kernels are narrower (kernels.ts), and of a finite space no point comes twice.
+ * The tree-structured Parzen estimator: a point is tried that is much likelier among the best
+ * results than among the rest. Bergstra et al. (2011) and the papers named in parzen.ts; parameters
+ * that exist at the same points are one group, estimated together. Names and rules are those of
+ * Optuna's TPESampler with `multivariate`, `group` and `constant_liar`, but for three: the first
+ * points come from a Sobol sequence, kernels are narrower (kernels.ts), and of a finite space no
+ * point comes twice.
  */
 import { RandomStream } from '../../util/random.js';
 import type { Method } from '../plan.js';
@@ -22,7 +24,8 @@ const MAX_BEST = 25;
 
 export function tpeSampler(space: Space, method: Extract<Method, { kind: 'tpe' }>, seed: number): Sampler {
   const groups = groupsOf(space);
-  // an even spread tells more than a random one; beyond the sequence's dimensions there is only the latter
+  // an even spread tells more than a random one; beyond the sequence's dimensions there is only the
+  // latter
   const sobol = space.parameters.length <= MAX_SOBOL_DIMENSIONS;
   const startup = sobol ? sobolSampler(space, seed) : randomSampler(space, seed);
   return {
@@ -49,9 +52,10 @@ export interface Split {
 }
 
 /**
- * The best tenth, 25 at most, and the others. Complete trials come before pruned ones, and these after how far they came; among equals
- * the lower value is better. A failed trial is never good. A pending one counts as bad ("constant liar": Ginsbourger et al. 2010),
- * so that trials at the same time don't try the same.
+ * The best tenth, 25 at most, and the others. Complete trials come before pruned ones, and these
+ * after how far they came; among equals the lower value is better. A failed trial is never good. A
+ * pending one counts as bad ("constant liar": Ginsbourger et al. 2010), so that trials at the same
+ * time don't try the same.
  */
 export function splitObservations(finished: readonly Observation[], pending: readonly Point[]): Split {
   const byAge = finished.toSorted((a, b) => a.trial - b.trial);
@@ -71,7 +75,10 @@ function byMerit(a: Observation, b: Observation): number {
   return x === y ? 0 : x - y;
 }
 
-/** Parameters that exist at the same points, since they have the same condition; a group comes after the one that decides about it. */
+/**
+ * Parameters that exist at the same points, since they have the same condition; a group comes after
+ * the one that decides about it.
+ */
 function groupsOf({ parameters }: Space): readonly (readonly Parameter[])[] {
   const groups = new Map<string, Parameter[]>();
   for (const parameter of parameters) {
@@ -106,7 +113,9 @@ class Search {
     return inOrder(this.space, point);
   }
 
-  /** The point with the candidate for `group` at which the ratio of the two densities is greatest. */
+  /**
+   * The point with the candidate for `group` at which the ratio of the two densities is greatest.
+   */
   private extended(point: Point, group: readonly Parameter[]): Point | undefined {
     const single = group.filter(({ distribution }) => countOf(distribution) === 1);
     const fixed = Object.fromEntries(

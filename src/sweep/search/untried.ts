@@ -1,4 +1,7 @@
-/** The points of a space that can still be given out: of a finite one those that were not before, of any other all. */
+/**
+ * The points of a space that can still be given out: of a finite one those that were not before, of
+ * any other all.
+ */
 import type { RandomStream } from '../../util/random.js';
 import { canonical, type Point, type Space } from '../space.js';
 import { allowedPoints, drawPoint, isAllowed } from './draw.js';
@@ -7,7 +10,10 @@ import { pointsAtMost } from './grid.js';
 export class Untried {
   private readonly taken = new Set<string>();
   private readonly isFinite: boolean;
-  /** The last few, by canonical text, in the order of the grid; undefined as long as they need not be listed. */
+  /**
+   * The last few, by canonical text, in the order of the grid; undefined as long as they need not
+   * be listed.
+   */
   private rest: Map<string, Point> | undefined;
 
   constructor(private readonly space: Space) {
@@ -18,7 +24,10 @@ export class Untried {
     return isAllowed(this.space, this.taken, point);
   }
 
-  /** One of them at random; undefined where there is none. Throws UserError (exit 2) where `exclude` leaves next to nothing. */
+  /**
+   * One of them at random; undefined where there is none. Throws UserError (exit 2) where `exclude`
+   * leaves next to nothing.
+   */
   draw(random: RandomStream): Point | undefined {
     return drawPoint(this.space, this.taken, random, () => this.listed());
   }

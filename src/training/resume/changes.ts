@@ -199,7 +199,7 @@ function classified(
       return {
         code: 'resume/changed',
         message: `\`${key}\` differs from the start of the run, so results would differ${why}`,
-        expected: `${was}, or ${instead ?? `--allow-change ${key} to go on with what is given`}`,
+        expected: `${was}, or ${instead ?? `--allow-change ${key} to resume with the change`}`,
       };
   }
 }
