@@ -297,6 +297,10 @@ t.test('mnist: without the package the message says how to install it', async t 
   symlinkSync(join(packageRoot, 'node_modules/pure-rand'), join(folder, 'node_modules/pure-rand'));
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
   const { mnist } = await import(pathToFileURL(join(folder, 'data/pictures/mnist.js')).href);
+  // packages are looked for in the working directory, too
+  const before = process.cwd();
+  t.teardown(() => process.chdir(before));
+  process.chdir(folder);
   const error: unknown = await mnist
     .open({ kind: 'mnist', sequence: 'rows' }, { seed: 0 })
     .catch((e: unknown) => e);

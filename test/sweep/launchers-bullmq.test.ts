@@ -136,7 +136,15 @@ t.test('what a worker carries out, and what it refuses', async t => {
   const { args: _, ...own } = task;
   t.strictSame(named, own);
   const base = join(job.sweep, 'configs', 'base.yaml');
-  const place = ['--directory', task.directory, '--pause-after-epoch', '20', '--threads', '1', '--quiet'];
+  const place = [
+    '--directory',
+    task.directory,
+    '--pause-after-epoch',
+    String(EPOCHS),
+    '--threads',
+    '1',
+    '--quiet',
+  ];
   t.strictSame(args, ['run', base, '--set', 'seed=0', '--backend', 'webasm', ...place], 'all by the plan');
   t.equal(taskOfJob({ ...job, stop: 'kill' }, root).stop, 'kill');
   const outside = work.folder();
@@ -153,8 +161,8 @@ t.test('what a worker carries out, and what it refuses', async t => {
     'through a link': { sweep: join(root, 'link', 'sweep') },
     'another trial': { trial: 1 },
     'another seed': { seed: 1 },
-    'more epochs than any trial has': { to: 21 },
-    'no epoch': { from: 20 },
+    'more epochs than any trial has': { to: EPOCHS + 1 },
+    'no epoch': { from: EPOCHS },
     'a field too many': { command: 'ls' },
     'the version before': { version: 1 },
     'no number of threads': { threads: 0 },

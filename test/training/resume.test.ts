@@ -490,7 +490,7 @@ t.test('checkpoints and records that have gone are told, or an error', async t =
   await resume(directory);
   t.match(
     events(directory).filter(({ event }) => event === 'warning'),
-    [{ code: 'log/lost' }, { code: 'checkpoint/damaged', message: /has gone/ }],
+    [{ code: 'log/lost' }, { code: 'checkpoint/damaged', message: /is missing/ }],
   );
   const bytes = compareRuns(straight.summary.directory, directory).filter(({ file }) => file !== 'log.jsonl');
   t.same(bytes, []);

@@ -77,7 +77,7 @@ export function orderKey(numeric: boolean): (cell: string) => number {
 export function mixedOrder(cell: string, numeric: boolean, place: CsvPlace): Diagnostic {
   return {
     code: 'data/csv-order',
-    message: 'the order column mixes numbers and dates',
+    message: 'the order column must have only numbers or only dates',
     ...place,
     expected: numeric ? 'numbers, as in the first row' : 'numbers, or ISO 8601 dates or times',
     got: JSON.stringify(cell.slice(0, 60)),

@@ -117,7 +117,7 @@ function short(value: number): string {
 function formatMeasured(value: number, bounds: readonly Bound[]): string {
   if (bounds.some(({ limit }) => limit === value)) return String(value);
   const unit = 10 ** (Number(value.toExponential().split('e')[1]) + 1 - VALUE_DIGITS);
-  const sides = (x: number): string => bounds.map(({ limit }) => Math.sign(x - limit)).join();
+  const sides = (x: number): string => bounds.map(bound => holds(x, bound)).join();
   const shown = [0, -unit, unit]
     .map(shift => Number((value + shift).toPrecision(VALUE_DIGITS)))
     .find(rounded => sides(rounded) === sides(value));
