@@ -1,5 +1,13 @@
 /** The BullMQ launcher and its workers against a Redis server: the real program on both ends. */
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { lockRun } from '../../src/experiment/locks/run-lock.js';
