@@ -171,6 +171,10 @@ t.test('columns are named by the user', async t => {
     code: 2,
     stderr: /^--target: data\.csv has no column "d"\n.*a, b, c/,
   });
+  t.match(await from(csv, '--target', 'b', '--group', 'b'), {
+    code: 2,
+    stderr: /must name different columns/,
+  });
 });
 
 t.test('what is not used is said, and so is what cannot be', async t => {
@@ -189,6 +193,8 @@ t.test('what is not used is said, and so is what cannot be', async t => {
     stderr: /label has the same value everywhere/,
   });
   const cwd = work.folder();
+  const deeper = await cellrun(cwd, 'init', 'a/new/folder/x.yaml', '--template', 'csv');
+  t.match(deeper, { code: 0, stdout: /a\/new\/folder\/x\.yaml/ });
   t.match(await cellrun(cwd, 'init'), { code: 2, stderr: /--template mnist \| csv \| text \| forecast/ });
   t.match(await cellrun(cwd, 'init', '--from', 'none.csv'), { code: 2, stderr: /^none\.csv: / });
   t.match(await cellrun(cwd, 'init', '--from', 'data.parquet'), { code: 2, stderr: /ends in \.csv/ });

@@ -398,6 +398,14 @@ t.test('evaluate and predict read any split that there is', async t => {
   t.match(missing.stderr, /this run has no validation split/);
 });
 
+t.test('a paused run has the evaluation of its validation split, which a report shows', async t => {
+  const { summary } = await train(work, config, { pauseAfterEpoch: 1 });
+  t.match(evaluationOf(summary.directory), { split: 'validation' });
+  const page = join(work.folder(), 'page.html');
+  t.match(await work.cellrun('report', summary.directory, '-o', page), { code: 0, stderr: '' });
+  t.match(await work.cellrun('review', '--schema', summary.directory), { code: 0, stderr: '' });
+});
+
 function summaryOf(directory: string) {
   return JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
 }

@@ -55,7 +55,7 @@ export interface SeriesTable extends Common {
 const USUAL = {
   group:
     /(^|[_ .-])(ids?|group|series|sequence|seq|session|subject|recording|trial|store|device|sensor|station|user|patient|ticker|symbol|episode|item)$/i,
-  time: /^(time|times|timestamp|datetime|date|day|hour|week|month|year|step|t|order|index|frame|tick|ds)$/i,
+  time: /^(time|times|timestamp|datetime|date|day|hour|week|month|year|step|t|second|seconds|minute|sample|order|index|frame|tick|ds)$/i,
   target: /^(label|labels|class|target|y|outcome|category|species|result)$/i,
 } as const;
 /** Fewer classes than this may have numbers as their names. */
@@ -91,6 +91,14 @@ export async function readTable(path: string, named: NamedColumns): Promise<Tabl
     });
   };
   const asked = { target: find('target'), group: find('group'), time: find('time') };
+  const given = Object.values(asked).filter(column => column !== undefined);
+  if (new Set(given).size < given.length)
+    throw usageError({
+      code: 'init/same-column',
+      message: '--target, --group and --time must name different columns',
+      expected: 'a column for each',
+      got: given.map(column => column.name).join(', '),
+    });
   const free = (column: Column): boolean => !Object.values(asked).includes(column);
   const time =
     asked.time ??

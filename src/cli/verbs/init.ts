@@ -1,7 +1,8 @@
 /** `init`: a first config, for the user's own data or with a small sample. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { writeAtomic } from '../../experiment/files/atomic.js';
+import { atNamedPlace, withFileErrors } from '../../experiment/files/file-error.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/optional-package.js';
 import { packageRoot } from '../../util/root.js';
@@ -72,8 +73,11 @@ async function init(file: string | undefined, flags: Values<typeof options>, io:
     { schema: schemaFor(folder), name, description, comments: [`  ${command}`] },
     data,
   );
-  if (sample) writeAtomic(sample.path, [sample.content]);
-  writeAtomic(path, [text]);
+  atNamedPlace(() => {
+    withFileErrors(path, () => mkdirSync(dirname(path), { recursive: true }));
+    if (sample) writeAtomic(sample.path, [sample.content]);
+    writeAtomic(path, [text]);
+  });
   for (const note of plan.notes) io.out(`${note}\n`);
   io.out(`Wrote ${[path, ...(sample ? [sample.path] : [])].join(' and ')}\n\nNext: ${command}\n`);
 }
