@@ -11,12 +11,12 @@ const MAX_COLUMNS = 100;
 const COMMENT = /^\s*(\/\/|\/\*|\*)/;
 /** Directives of tools cannot be wrapped. */
 const DIRECTIVE = /biome-ignore|@ts-expect-error|https?:\/\//;
-const GENERATED = /generated\.ts$|^test\/fixtures\//;
+const FIXTURES = /^test\/fixtures\//;
 
 const wide = ['src', 'test'].flatMap(folder =>
   readdirSync(join(packageRoot, folder), { recursive: true, encoding: 'utf8' })
     .map(file => `${folder}/${file}`)
-    .filter(file => /\.tsx?$/.test(file) && !GENERATED.test(file))
+    .filter(file => /\.tsx?$/.test(file) && !FIXTURES.test(file))
     .flatMap(file =>
       readFileSync(join(packageRoot, file), 'utf8')
         .split('\n')

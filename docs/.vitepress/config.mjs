@@ -1,4 +1,4 @@
-/** The static site of these pages: `npm run docs`. The pages are plain Markdown and need none of this. */
+/** The static site of these pages (`npm run docs`); the pages are plain Markdown without it. */
 
 const guide = [
   ['First run', 'start'],
@@ -52,7 +52,7 @@ function slugify(heading) {
     .replaceAll(' ', '-');
 }
 
-/** Small text of the theme is too pale to read (WCAG AA), and its search button has a text that its name lacks. */
+/** Fixes the theme's contrast (WCAG AA) and the accessible name of its search button. */
 const STYLE = `
 html:root { --vp-c-text-3: #5c5c63; }
 html.dark:root { --vp-c-text-3: #a0a0a8; }

