@@ -4,33 +4,17 @@
  * path.
  */
 import { readSchema } from '../../src/config/schema/schema.js';
+import type { Schema as ResolvedSchema } from '../../src/config/schema/walk.js';
 
-interface Schema {
+/** A schema as its file has it: references and definitions are not resolved. */
+interface Schema extends Omit<ResolvedSchema, 'properties' | 'additionalProperties' | 'items' | 'oneOf'> {
   readonly $ref?: string;
-  readonly title?: string;
-  readonly description?: string;
-  readonly type?: string | readonly string[];
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly default?: unknown;
-  readonly examples?: readonly unknown[];
   readonly properties?: Readonly<Record<string, Schema | boolean>>;
   readonly additionalProperties?: boolean | Schema;
-  readonly required?: readonly string[];
   readonly items?: Schema;
   readonly oneOf?: readonly Schema[];
   readonly allOf?: readonly Schema[];
   readonly definitions?: Readonly<Record<string, Schema>>;
-  readonly discriminator?: { readonly propertyName: string };
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly exclusiveMinimum?: number;
-  readonly exclusiveMaximum?: number;
-  readonly minItems?: number;
-  readonly maxItems?: number;
-  readonly pattern?: string;
-  readonly 'x-form'?: string;
-  readonly 'x-default'?: string;
 }
 
 /** Text of a table's cell: no line break, no column separator, no HTML. */

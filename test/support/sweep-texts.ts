@@ -1,5 +1,8 @@
 /** Sweep files for tests, and what is told of those that are wrong. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { formatDiagnostics } from '../../src/cli/terminal/diagnostics.js';
+import { type LoadedSweep, loadSweep } from '../../src/sweep/config/index.js';
 import { UserError } from '../../src/util/errors.js';
 
 export async function failure(action: () => unknown): Promise<UserError> {
@@ -41,3 +44,18 @@ export function sweepText(
 }
 
 export const GRID = 'method: grid\nparameters: { model.hidden_size: [4, 8] }\n';
+
+/** A folder with the base config, in which sweep files are written and loaded. */
+export function sweepFolder(folder: string) {
+  const write = (name: string, content: string): string => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
+  write('base.yaml', BASE);
+  return {
+    write,
+    load: (lines: string): LoadedSweep => loadSweep(write('sweep.yaml', sweepText(lines))),
+    told: (error: UserError, file?: string): string[] => told(error, file, folder),
+  };
+}

@@ -1,40 +1,22 @@
 /** Sweeps from command lines, variants and flags; points against their data; damaged sweeps. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { allKeys, type Schema, sweepSchema } from '../../src/config/schema/walk.js';
 import { SweepModels } from '../../src/library/sweep-models.js';
-import {
-  fromCommandLine,
-  isSweepFile,
-  type LoadedSweep,
-  loadSweep,
-  prunerOf,
-} from '../../src/sweep/config/index.js';
+import { fromCommandLine, isSweepFile, loadSweep, prunerOf } from '../../src/sweep/config/index.js';
 import { overridesOf } from '../../src/sweep/trial-runs.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
 import { isClosed, unexplained } from '../support/schemas.js';
-import { BASE, failure, GRID, printed, sweepText, told as toldIn } from '../support/sweep-texts.js';
+import { BASE, failure, GRID, printed, sweepFolder, sweepText } from '../support/sweep-texts.js';
 
 process.chdir(packageRoot);
 const scratch = t.testdir({});
 
-function write(name: string, content: string): string {
-  const path = join(scratch, name);
-  writeFileSync(path, content);
-  return path;
-}
-
-write('base.yaml', BASE);
-
-const told = (error: UserError, file?: string) => toldIn(error, file, scratch);
-
-function load(lines: string): LoadedSweep {
-  return loadSweep(write('sweep.yaml', sweepText(lines)));
-}
+const { write, load, told } = sweepFolder(scratch);
 
 t.test('the command line is a sweep too', async t => {
   const base = join(scratch, 'base.yaml');

@@ -1,33 +1,20 @@
 /** Sweep files: plans, and every complaint at its place. */
 import '../support/quick.js';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { parse, stringify } from 'yaml';
 import { loadExperiment } from '../../src/config/index.js';
-import { type LoadedSweep, loadSweep } from '../../src/sweep/config/index.js';
+import { loadSweep } from '../../src/sweep/config/index.js';
 import { overridesOf } from '../../src/sweep/trial-runs.js';
-import type { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
-import { BASE, failure, GRID, printed, sweepText, told as toldIn } from '../support/sweep-texts.js';
+import { BASE, failure, GRID, printed, sweepFolder, sweepText } from '../support/sweep-texts.js';
 
 process.chdir(packageRoot);
 const scratch = t.testdir({});
 
-function write(name: string, content: string): string {
-  const path = join(scratch, name);
-  writeFileSync(path, content);
-  return path;
-}
-
-write('base.yaml', BASE);
-
-const told = (error: UserError, file?: string) => toldIn(error, file, scratch);
-
-function load(lines: string): LoadedSweep {
-  return loadSweep(write('sweep.yaml', sweepText(lines)));
-}
+const { write, load, told } = sweepFolder(scratch);
 
 t.test('a plan has all defaults filled in', async t => {
   const { plan, points, givenYaml } = load(GRID);

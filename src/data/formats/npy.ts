@@ -4,16 +4,7 @@
  */
 import { damagedError, type UserError } from '../../util/errors.js';
 import { MAX_ELEMENTS } from '../reading/limits.js';
-
-export type NpyValues =
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | Float32Array
-  | Float64Array;
+import type { NumberArray } from '../reading/row-feed.js';
 
 export interface NpyArray {
   readonly shape: readonly number[];
@@ -22,7 +13,7 @@ export interface NpyArray {
   /** As NumPy writes it, such as `<f4`. */
   readonly dtype: string;
   /** In C order. 64-bit integers are given as doubles, exact up to 2^53. */
-  readonly values: NpyValues;
+  readonly values: NumberArray;
   /** The value at `index` of `values` with all its digits. */
   exactly(index: number): string;
 }
@@ -30,7 +21,7 @@ export interface NpyArray {
 interface Dtype {
   readonly integer: boolean;
   readonly itemSize: number;
-  view(buffer: ArrayBufferLike, offset: number, count: number): NpyValues;
+  view(buffer: ArrayBufferLike, offset: number, count: number): NumberArray;
 }
 
 const DTYPES: ReadonlyMap<string, Dtype> = new Map([
@@ -137,7 +128,7 @@ export interface StoredLayout extends Pick<NpyArray, 'shape' | 'integer' | 'dtyp
   readonly dataOffset: number;
   readonly itemSize: number;
   /** Values by their bytes, perhaps as a view of these. */
-  decode(bytes: Uint8Array): NpyValues;
+  decode(bytes: Uint8Array): NumberArray;
   /** The value at `index` of `bytes` with all its digits. */
   exactly(bytes: Uint8Array, index: number): string;
 }
@@ -152,7 +143,7 @@ export function storedLayout(bytes: Uint8Array, total: number, file: string, nam
   const { header, dataOffset, type } = npyLayout(bytes, total, file, name, NUMBERS, Number.MAX_SAFE_INTEGER);
   const { descr, fortranOrder, shape } = header;
   const isBigEndian = descr.startsWith('>');
-  const decode = (values: Uint8Array): NpyValues => {
+  const decode = (values: Uint8Array): NumberArray => {
     const count = values.length / type.itemSize;
     return isBigEndian ? type.view(swapped(values, type.itemSize), 0, count) : viewOf(values, 0, count, type);
   };
@@ -306,7 +297,7 @@ function parseShape(tuple: string | undefined): readonly number[] | undefined {
   return parts.map(Number);
 }
 
-function viewOf(bytes: Uint8Array, dataOffset: number, count: number, type: Dtype): NpyValues {
+function viewOf(bytes: Uint8Array, dataOffset: number, count: number, type: Dtype): NumberArray {
   const offset = bytes.byteOffset + dataOffset;
   if (offset % type.itemSize === 0) return type.view(bytes.buffer, offset, count);
   // a copy also of a Buffer, whose slices are none
@@ -347,7 +338,7 @@ function fortranIndex(index: number, shape: readonly number[]): number {
 }
 
 /** Values whose first index runs fastest, rearranged so that the last one does. */
-function fromFortranOrder(values: NpyValues, shape: readonly number[]): NpyValues {
+function fromFortranOrder(values: NumberArray, shape: readonly number[]): NumberArray {
   const strides: number[] = [];
   shape.reduce((stride, size) => {
     strides.push(stride);

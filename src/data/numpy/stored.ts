@@ -3,18 +3,11 @@
  */
 import { damagedError } from '../../util/errors.js';
 import type { SequenceInput, Split } from '../dataset.js';
-import {
-  type NpyArray,
-  type NpyValues,
-  parseNpy,
-  parseNpyTexts,
-  type StoredLayout,
-  storedLayout,
-} from '../formats/npy.js';
+import { type NpyArray, parseNpy, parseNpyTexts, type StoredLayout, storedLayout } from '../formats/npy.js';
 import type { PlacedLabel } from '../labels.js';
 import { Problems } from '../problems.js';
 import type { RangedFile } from '../reading/ranged-file.js';
-import { type RowCheck, rowBytes } from '../reading/row-feed.js';
+import { type NumberArray, type RowCheck, rowBytes } from '../reading/row-feed.js';
 import { type SequenceStore, storedSplit } from '../stored-split.js';
 import {
   type ArraySource,
@@ -202,7 +195,7 @@ class FeatureCheck implements RowCheck {
     private readonly problems: Problems,
   ) {}
 
-  row(values: NpyValues, bytes: Uint8Array, index: number): boolean {
+  row(values: NumberArray, bytes: Uint8Array, index: number): boolean {
     const { steps, size } = this.shape;
     const count = this.lengthOf(index) * (size ?? 1);
     for (let i = 0; i < count; i++) {
@@ -253,7 +246,7 @@ class ClassCheck implements RowCheck {
     private readonly problems: Problems,
   ) {}
 
-  row(values: NpyValues, bytes: Uint8Array, index: number): boolean {
+  row(values: NumberArray, bytes: Uint8Array, index: number): boolean {
     const { ignored } = this.source;
     const bad = values.findIndex((label: number) => !isLabel(label, ignored));
     if (bad >= 0) {
