@@ -49,8 +49,8 @@ export type Targets =
       readonly kind: 'class';
       readonly numClasses: number;
       /**
-       * One class per sequence `[N]`, or one per step `[N, T]` (row-major) if `perStep`; {@link
-       * IGNORED} if there is none. Only classes per step may be on disk.
+       * One class per sequence `[N]`, or one per step `[N, T]` (row-major) if `perStep`;
+       * {@link IGNORED} if there is none. Only classes per step may be on disk.
        */
       readonly values: Values<Int32Array>;
       readonly perStep: boolean;

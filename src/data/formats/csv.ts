@@ -111,8 +111,8 @@ function placeInRecord(
 }
 
 /**
- * Returns the lines on which records start. `starts` are ascending values passed to {@link
- * CsvHandlers.row}.
+ * Returns the lines on which records start. `starts` are ascending values passed to
+ * {@link CsvHandlers.row}.
  */
 export function recordLines(bytes: Buffer, starts: readonly number[]): Uint32Array {
   const end = bytes.includes(LINE_FEED) ? LINE_FEED : CARRIAGE_RETURN;

@@ -50,8 +50,8 @@ function* symbolsOfLines(text: string, level: TextLevel): Generator<string> {
 }
 
 /**
- * Encodes a text that will be continued (nothing is appended for its end) as symbol numbers; {@link
- * UNKNOWN} for unknown symbols. Without a level, the words are the symbols.
+ * Encodes a text that will be continued (nothing is appended for its end) as symbol numbers;
+ * {@link UNKNOWN} for unknown symbols. Without a level, the words are the symbols.
  */
 export function encodeText(text: string, vocabulary: Vocabulary): number[] {
   const numbers = symbolNumbers(vocabulary);
