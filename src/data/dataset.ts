@@ -189,7 +189,7 @@ export interface Dataset {
    * Texts of the symbols while these are still codes; absent once they are numbers of `vocabulary`.
    */
   readonly symbolTexts?: SymbolTexts;
-  /** Name of feature or target value `index`; absent if nobody needs to tell them apart. */
+  /** Name of feature or target value `index`; absent if names are not needed. */
   readonly columnNames?: Readonly<Record<'features' | 'targets', (index: number) => string>>;
   /**
    * Statistics of numeric columns before scaling. Set only for dataset kinds that leave scaling to

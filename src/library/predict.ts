@@ -102,8 +102,8 @@ export interface PredictOptions extends SavedModelOptions, RejectionOptions {
  *
  * @throws UserError (exit 2) if there is no such run, checkpoint or split, or the input cannot be
  *   read
- * @throws UserError (exit 5) if a file is damaged, or at the first sequence that the model cannot
- *   read unless `onRejected` is given
+ * @throws UserError (exit 5) if a file is damaged, or a sequence does not fit the model and there
+ *   is no `onRejected`
  */
 export async function* predict(
   directory: string,

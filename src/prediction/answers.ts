@@ -81,6 +81,7 @@ export interface AnswerForm {
   readonly targetNames?: readonly string[];
 }
 
+/** Returns the form of the answers of a model with this loss and data. */
 export function answerForm(
   { head, outputSize }: ModelSpec,
   loss: LossSettings,

@@ -88,8 +88,8 @@ export class Model {
    * once it is full or `sequences` pauses. To get the answer to each step at once, use a
    * {@link session}; a forecasting model only reads tables, through {@link predictFile}.
    * @throws UserError (exit 2) if the model is a forecasting model
-   * @throws UserError (exit 5) at the first sequence that does not fit the model, unless
-   *   `onRejected` is given; the sequences before it have been predicted
+   * @throws UserError (exit 5) if a sequence does not fit the model and there is no `onRejected`,
+   *   after the sequences before it have been predicted
    */
   predict(
     sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
@@ -103,8 +103,8 @@ export class Model {
    * columns, lengths and scaling. Labels are ignored.
    * @param input path of the file, or a stream such as `process.stdin`
    * @throws UserError (exit 2) if it cannot be read
-   * @throws UserError (exit 5) at the first sequence that does not fit the model, unless
-   *   `onRejected` is given; the sequences before it have been predicted
+   * @throws UserError (exit 5) if a sequence does not fit the model and there is no `onRejected`,
+   *   after the sequences before it have been predicted
    */
   predictFile(input: string | Readable, options: RejectionOptions = {}): AsyncGenerator<SequencePrediction> {
     return this.sequences(this.read(input), options);

@@ -71,8 +71,8 @@ export class Predictor {
 
   /**
    * Predicts new sequences in order, batch by batch.
-   * @throws UserError (exit 5) at the first sequence that cannot be read, unless `onRejected` is
-   *   given; the sequences before it have been predicted
+   * @throws UserError (exit 5) if a sequence cannot be read and there is no `onRejected`, after the
+   *   sequences before it have been predicted
    */
   sequences(
     lists: AsyncIterable<readonly ReadSequence[]>,

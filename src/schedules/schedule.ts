@@ -32,6 +32,7 @@ export interface UpdatesOrEpochs {
   readonly epochs?: number;
 }
 
+/** Converts to a number of updates. */
 export function updatesIn(
   { steps, epochs = 0 }: UpdatesOrEpochs,
   { updatesPerEpoch }: Pick<Progress, 'updatesPerEpoch'>,

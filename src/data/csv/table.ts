@@ -66,7 +66,7 @@ const MAX_CELLS = 20;
 /** Fewer non-numeric cells than this are treated as typos. */
 const MIN_WORDS = 3;
 
-/** Maximum number of columns to report: for a wrong file, a list of all is no help. */
+/** Maximum number of missing or duplicate columns to report; the wrong file may lack thousands. */
 const MAX_MISSING = 20;
 
 /**

@@ -17,6 +17,7 @@ const DIRECTORY_END_BYTES = 22;
 const DIRECTORY_ENTRY = 0x02014b50;
 const DIRECTORY_ENTRY_BYTES = 46;
 const MEMBER = 0x04034b50;
+/** Size of a member's header without its name and extra field. */
 export const MEMBER_BYTES = 30;
 const LOCATOR = 0x07064b50;
 const LOCATOR_BYTES = 20;

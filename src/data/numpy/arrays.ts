@@ -16,7 +16,7 @@ export interface NumpySequences {
   /** N. */
   readonly count: number;
   readonly input: SequenceInput;
-  /** The number of classes is what the labels of this split need. */
+  /** `numClasses` of class targets covers the labels of this split only. */
   readonly targets: Targets;
   /** The largest symbol, if steps are symbols. */
   readonly largestSymbol?: PlacedLabel;
@@ -64,7 +64,8 @@ interface Features {
 /**
  * Returns the sequences of one split. Labels of padding steps become -100; features and symbols
  * there are not checked.
- * @throws UserError (exit 5) with one diagnostic for each invalid array, at its first invalid index
+ * @throws UserError (exit 5) if an array is invalid, with one diagnostic per array at its first
+ *   invalid index
  */
 export function sequencesOf(arrays: SplitArrays, source: ArraySource): NumpySequences {
   const { suffix, fileOf } = source;
@@ -102,6 +103,7 @@ export function withClasses(targets: Targets, numClasses: number): Targets {
 }
 
 /**
+ * Checks that a split matches the training split.
  * @param source of `other`
  * @throws UserError (exit 5) if `other` and `train` differ in T, F or the kind of targets
  */
@@ -129,6 +131,10 @@ function targetWords(targets: Targets): string {
   return targets.perStep ? 'one class a step' : 'one class a sequence';
 }
 
+/**
+ * Returns the shape of the sequences in `x`, numbers `[N, T, F]` or integers `[N, T]` (symbols).
+ * @throws UserError (exit 5) if `x` has another shape or type, or is empty
+ */
 export function shapeOf(x: ArrayForm, name: string, file: string): NumpyShape {
   const isNumbers = x.shape.length === 3;
   const isSymbols = x.shape.length === 2 && x.integer;
@@ -146,6 +152,10 @@ export function shapeOf(x: ArrayForm, name: string, file: string): NumpyShape {
   return { count, steps, size };
 }
 
+/**
+ * Returns the length of each sequence, `[N]`; T for all without an array.
+ * @throws UserError (exit 5) if `array` is not `[N]` integers in 1..T
+ */
 export function lengthsOf(
   array: NpyArray | undefined,
   shape: NumpyShape,
@@ -355,6 +365,10 @@ export function notFinite(file: string, name: string, index: string, got: string
   return wrong('data/not-finite', file, name, index, { message: 'is not a finite float32 number', got });
 }
 
+/**
+ * Returns the error (exit 5) for array `name`, or for its value at `index` (such as `[3, 0]`) if
+ * not empty.
+ */
 export function wrong(
   code: string,
   file: string,

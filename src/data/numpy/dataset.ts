@@ -27,7 +27,7 @@ export interface Parts<S> {
 
 /**
  * Completes the sequences of every split.
- * @throws UserError (exit 5) with the problems of all splits
+ * @throws UserError (exit 5) if a split is invalid, with the problems of all splits
  */
 export function finish<S>(
   { train, validation, test }: Parts<S>,

@@ -136,7 +136,10 @@ async function fromDisk(splits: Splits, sourceOf: SourceOf): Promise<Read> {
   return { parts: finish(pending, one => one.finish()), digests };
 }
 
-/** @throws UserError (exit 5) with the problems of all splits */
+/**
+ * Reads the splits that exist.
+ * @throws UserError (exit 5) if a split is invalid, with the problems of all splits
+ */
 async function eachSplit<S>(
   splits: Splits,
   read: (files: SplitFiles, problems: Problems) => Promise<Part<S> | undefined>,

@@ -110,8 +110,8 @@ function wholeBytes({
 export interface PendingSequences {
   readonly checks: readonly (RowCheck & { readonly array: StoredArray })[];
   /**
-   * @throws UserError (exit 5) with one diagnostic for each invalid array, at its first invalid
-   *   index
+   * @throws UserError (exit 5) if an array is invalid, with one diagnostic per array at its first
+   *   invalid index
    */
   finish(): NumpySequences;
 }

@@ -30,6 +30,7 @@ export interface RowCheck {
   row(values: NumberArray, bytes: Uint8Array, index: number): boolean;
 }
 
+/** Number of bytes of a row: an element along the first dimension. */
 export function rowBytes({ shape, itemSize }: Pick<StoredRows, 'shape' | 'itemSize'>): number {
   return shape.slice(1).reduce((product, size) => product * size, itemSize);
 }

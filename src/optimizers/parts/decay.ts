@@ -23,8 +23,8 @@ export const coupledDecay: Part<DecaySettings> = {
 
 /**
  * Decoupled weight decay of Loshchilov and Hutter (2019): theta <- theta - lr lambda theta.
- * Subtracts the small product, because float32 would keep only a few digits of lr lambda in 1 - lr
- * lambda.
+ * Subtracts the product lr lambda theta, because the factor 1 - lr lambda would keep only a few
+ * digits of lr lambda in float32.
  */
 export const decoupledDecay: Part<DecaySettings> = {
   scalars: ({ weight_decay }, _step, learningRate) => ({ decay: learningRate * weight_decay }),

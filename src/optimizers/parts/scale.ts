@@ -70,8 +70,8 @@ export interface RootMeanSquareSettings {
 }
 
 /**
- * RMSprop's denominator: v <- alpha v + (1 - alpha) g^2; d <- d / (sqrt(v) + eps); if centered,
- * sqrt(v - a^2) with a <- alpha a + (1 - alpha) g. A difference below 0 due to rounding counts as
+ * RMSprop's denominator: v <- alpha v + (1 - alpha) g^2; d <- d / (sqrt(v) + eps). If centered, a
+ * <- alpha a + (1 - alpha) g and v - a^2 replaces v; a difference below 0 due to rounding counts as
  * 0.
  */
 export const overUncorrectedRoot: Part<RootMeanSquareSettings> = {
