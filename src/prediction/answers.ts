@@ -10,7 +10,10 @@ import { probabilities } from '../training/step/predictions.js';
 import type { Readout } from '../training/step/readout.js';
 
 interface AnswerPlace {
-  /** Step of its sequence, from 0; 0 if the model has one answer per sequence. */
+  /**
+   * Step of its sequence, from 0 at the first step with an answer (for forecasts, the first step of
+   * the horizon); 0 if the model has one answer per sequence.
+   */
   readonly step: number;
   /**
    * Time of the step, or of the last step if there is one answer per sequence, as written in the
