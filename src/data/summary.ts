@@ -159,9 +159,9 @@ function targetSummary(dataset: Dataset, { targets, lengths, count }: Split): Ta
     eachChunk(targets.values, width, (values, from) => {
       for (let at = 0; at < values.length; at += size) {
         const row = values.subarray(at, at + size);
-        const index = Math.floor((from + at) / width);
+        const index = (from + at) / size;
         if (!Number.isNaN(row[0])) visit(inDataUnits(row, scalingOf(targets, index)));
-        else if (!isPadding((from + at) / size)) missing++;
+        else if (!isPadding(index)) missing++;
       }
     });
   eachTarget(row => columns.forEach((column, c) => column.add(row[c])));

@@ -263,7 +263,7 @@ function missingArray(name: string, file: string, found: readonly string[]): Dia
     message: `the file has no array ${name}`,
     file,
     expected:
-      'x ([N, T, F] or [N, T]) and y ([N], [N, T] or [N, C]); x_test needs y_test, x_validation y_validation',
+      'x ([N, T, F] or [N, T]) and y ([N], [N, T], [N, C] or [N, T, C]); x_test needs y_test, x_validation y_validation',
     got: found.slice(0, 12).join(', ') || 'no arrays',
   };
 }
