@@ -9,7 +9,7 @@ import { formatDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 
 const HEIGHT = 14;
-/** Points of a downsampled curve: more than a terminal has columns. */
+/** Maximum number of buckets of a curve, more than a terminal has columns. */
 const CAPACITY = 512;
 
 /**
