@@ -176,7 +176,7 @@ function columnOf(name: string, cells: readonly string[]): Column {
   };
 }
 
-/** True for repeated values with a name like `id`, or for texts that each fill one block of rows. */
+/** True for repeated values with a name like `id`, or for texts that each form one block. */
 function isGroup({ name, cells, distinct, isNumber, isTime, missing }: Column): boolean {
   if (missing > 0 || isTime || distinct < 2 || 2 * distinct > cells.length) return false;
   if (USUAL.target.test(name)) return false;
