@@ -64,7 +64,7 @@ t.test('a file fails by an assertion, by its exit code, and by having no test', 
 });
 
 t.test(
-  'a quick test that starts a process or loads WebGPU fails, also where the error is caught',
+  'a quick test that starts a process or loads WebGPU fails, even if the code catches the error',
   async t => {
     const guard = JSON.stringify(new URL('../support/quick.js', import.meta.url).href);
     const run = (code: string) => {

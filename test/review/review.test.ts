@@ -103,7 +103,7 @@ t.test('groups with the same name and seeds are distinguished, each with its own
 });
 
 t.test(
-  'a run whose config changed on its way is none of those that had the new one from the start',
+  'a run whose config was changed by a resume is not in a group with runs that always had it',
   async t => {
     const changed = copyOf(runs[1], (_, directory) => {
       const file = join(directory, 'manifest.json');
@@ -133,7 +133,7 @@ t.test(
 );
 
 t.test(
-  'metrics that the log does not bear out are not believed, neither against a baseline nor to be pinned',
+  'metrics that contradict the log are not trusted, neither against a baseline nor to be pinned',
   async t => {
     const file = join(work.folder(), 'b.json');
     judge(runs, { pin: file });
