@@ -127,6 +127,7 @@ export function integer(
   });
 }
 
+/** A whole number from 1 to a million. */
 export function count(argument: string, description: string): VerbOption<number | undefined> {
   return integer(argument, description, { min: 1, max: 1e6 });
 }

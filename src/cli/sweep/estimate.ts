@@ -61,6 +61,7 @@ interface Costed {
   readonly flops: number;
 }
 
+/** @param options backend, and threads of one trial */
 export async function estimate(
   models: SweepModels,
   points: readonly Point[],

@@ -26,7 +26,11 @@ export function widthOf(io: Io): number {
   return Math.max(80, io.columns ?? 120);
 }
 
-/** Reads a sweep and warns about damage in its journal. */
+/**
+ * Reads a sweep and warns about damage in its journal.
+ * @throws UserError (exit 2) if `path` is not a sweep
+ * @throws UserError (exit 5) if its plan is damaged
+ */
 export function readResults(path: string, io: Io): SweepResults {
   const results = readSweepResults(path);
   for (const sentence of results.damage) io.err(`warning: ${sentence}\n`);
@@ -114,7 +118,11 @@ export interface TrialTableOptions {
   readonly all: boolean;
 }
 
-/** Prints the trials of a sweep. */
+/**
+ * Prints the trials of a sweep.
+ * @throws UserError (exit 2) if `path` is not a sweep, or an option is wrong
+ * @throws UserError (exit 5) if the sweep's plan is damaged
+ */
 export function compareTrials(path: string, options: TrialTableOptions, io: Io): void {
   const { min, max } = options;
   if (min !== undefined && max !== undefined && min > max)

@@ -45,6 +45,7 @@ const everySecond: Ticking = action => {
   return () => clearInterval(timer);
 };
 
+/** @param clock milliseconds since any fixed time */
 export function createSweepView(
   io: Io,
   plan: SweepPlan,

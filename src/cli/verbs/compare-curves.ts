@@ -13,8 +13,10 @@ const HEIGHT = 14;
 const CAPACITY = 512;
 
 /**
+ * Charts of learning curves, for a terminal of `width` columns.
  * @param requested names of curves; if empty, the training loss and the metric that selects the
- * first side's checkpoints
+ *   first side's checkpoints
+ * @throws UserError (exit 2) if no run has a requested curve
  */
 export function comparedCurves(
   sides: readonly Side[],

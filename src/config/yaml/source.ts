@@ -15,6 +15,7 @@ export interface Place {
   readonly end: number;
 }
 
+/** A named text whose offsets can be converted to lines and columns. */
 export class SourceText {
   private readonly lineStarts: number[] = [0];
 

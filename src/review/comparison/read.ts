@@ -21,6 +21,7 @@ export interface ReadGroups {
  * Reads the runs of each argument: a run, a sweep, or a folder of runs. Runs that cannot be read
  * are left out.
  * @throws UserError (exit 2) if an argument is none of these; lists all such arguments
+ * @throws UserError (exit 5) if the plan of a sweep is damaged
  */
 export function readGroups(paths: readonly string[]): ReadGroups {
   const wrong: UserError[] = [];
