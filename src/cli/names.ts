@@ -55,7 +55,7 @@ function bytesOfFolder(): Uint8Array {
 function notUtf8(what: string, got: string): Diagnostic {
   return {
     code: 'cli/not-utf-8',
-    message: `${what} has bytes that are not UTF-8, and would stand for another name`,
+    message: `${what} has bytes that are not UTF-8, and so it would refer to another file`,
     expected: 'names in UTF-8',
     got,
   };

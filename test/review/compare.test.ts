@@ -337,7 +337,7 @@ t.test('values without shared seeds are compared without pairs', async t => {
   });
   t.match(comparisonBetween(first.slice(0, 3), shifted(second).slice(0, 3)).metrics[0].comparisons[0], {
     verdict: 'not distinguishable',
-    reason: '6 runs without common seeds cannot reach the 5 % level; 4 runs a side can',
+    reason: '6 runs without common seeds cannot reach the 5 % level; 4 runs per side can',
   });
   const mixed = [...noisy(8, 0.95, 'b', { config: OTHER }).slice(0, 7), ...shifted(second).slice(0, 2)];
   t.match(comparisonBetween(noisy(8, 0.9, 'a'), mixed).metrics[0].comparisons[0], {
@@ -409,7 +409,9 @@ t.test('runs with other configs are other sides; other names, gates and data pat
       ['B', 'side-0 [optimizer.learning_rate=0.1]', [0, 1]],
     ],
   );
-  t.match(notes, [/^side-0 has runs of 2 configs, told apart by optimizer\.learning_rate; .* of its own$/]);
+  t.match(notes, [
+    /^side-0 has runs of 2 configs, which differ in optimizer\.learning_rate; .* as its own side$/,
+  ]);
   t.same(
     config.map(({ key, values, changes }) => [key, values, changes]),
     [

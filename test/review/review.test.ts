@@ -146,7 +146,7 @@ t.test(
     const doubt = `test.loss is 0.05 in its summary and ${loss} in its log`;
     t.match(judged[0].completed, {
       verdict: 'inconclusive',
-      reason: `the run says that it completed, but ${doubt}`,
+      reason: `the run claims to be complete, but ${doubt}`,
     });
     const unjudged = {
       verdict: 'inconclusive',
@@ -325,8 +325,8 @@ t.test('a run whose files do not prove that it completed is in doubt', async t =
       damaged_lines: lines,
       warnings: { count: warnings, first: [] },
     });
-  t.same(told(1, 1), ['  1 more warning', '  warning: 1 line of the log is no event']);
-  t.same(told(2, 2), ['  2 more warnings', '  warning: 2 lines of the log are no events']);
+  t.same(told(1, 1), ['  1 more warning', '  warning: 1 line of the log is not an event']);
+  t.same(told(2, 2), ['  2 more warnings', '  warning: 2 lines of the log are not events']);
 });
 
 t.test('a gate without a verdict, or whose value differs from the metric, is inconclusive', async t => {
@@ -587,7 +587,7 @@ t.test('runs that cannot be pinned', async t => {
     writeFileSync(resolved, readFileSync(resolved, 'utf8').replace('hidden_size: 16', 'hidden_size: 32'));
   });
   t.match(failure(() => judge([runs[0], other], { pin: file })).diagnostics, [
-    { message: /^config model\.hidden_size: 16 -> 32: the runs of a baseline differ in their seed alone$/ },
+    { message: /^config model\.hidden_size: 16 -> 32: runs of a baseline may differ only in their seed$/ },
   ]);
   t.match(failure(() => judge([runs[0], copyOf(runs[0])], { pin: file })).diagnostics, [
     { message: /^seed 0 is also that of/ },

@@ -100,7 +100,7 @@ async function templatePlan(template: Template | undefined, columns: NamedColumn
   if (template === undefined || loose !== undefined) {
     throw usageError({
       code: 'init/source',
-      message: loose === undefined ? 'it is not known what to learn' : `--${loose} belongs to --from`,
+      message: loose === undefined ? 'pass a data file or a template' : `--${loose} belongs to --from`,
       expected: `--from DATA.csv, --from TEXT.txt or --template ${TEMPLATES.join(' | ')}`,
     });
   }

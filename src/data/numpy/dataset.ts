@@ -78,7 +78,10 @@ export function numpyDataset(
     train: split(train, held?.train),
     ...(validation && { validation: split(validation) }),
     test: test ? split(test) : split(train, held?.test),
-    columnNames: { features: i => `x[:, :, ${i}]`, targets: i => `y[:, ${i}]` },
+    columnNames: {
+      features: i => `x[:, :, ${i}]`,
+      targets: i => (train.sequences.targets.perStep ? `y[:, :, ${i}]` : `y[:, ${i}]`),
+    },
     labels: labels && labelFacts(labels, ...labelsOf(others)),
     largestSymbol,
   };

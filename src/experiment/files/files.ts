@@ -7,7 +7,7 @@ import type { EVENT_VERSION, EventFields, EventName } from '../log/events.js';
 import type { BySplit, Summary } from '../summary.js';
 import type { NonFinite } from './json.js';
 
-/** A line of `log.jsonl`, told apart by `event`; schemas/log-event.schema.json says the same. */
+/** A line of `log.jsonl`, discriminated by `event`; schemas/log-event.schema.json says the same. */
 export type LogEvent = {
   readonly [E in EventName]: LineHead & { readonly event: E } & Spelled<EventFields[E]>;
 }[EventName];

@@ -193,5 +193,5 @@ export interface EventFields {
 
 export type EventName = keyof EventFields;
 
-/** One event, told apart by `event`. */
+/** One event, discriminated by `event`. */
 export type RunEvent = { readonly [E in EventName]: { readonly event: E } & EventFields[E] }[EventName];

@@ -174,7 +174,7 @@ function tooFew({ paired, n, leastP }: Compared, test: TestResult, others: reado
   const corrected = others.length > 0 ? `, corrected for ${others.length + 1} comparisons` : '';
   const what = paired ? counted(n, 'pair') : `${counted(n, 'run')} without common seeds`;
   const zeros = paired && leastP(n) < test.p_least ? ', some of which do not differ,' : '';
-  const enough = paired ? `${needed} pairs` : `${needed} runs a side`;
+  const enough = paired ? `${needed} pairs` : `${needed} runs per side`;
   return `${what}${zeros} cannot reach the 5 % level${corrected}; ${enough} can`;
 }
 

@@ -37,7 +37,7 @@ export function readGroups(paths: readonly string[]): ReadGroups {
       if (read === undefined) leftOut.push({ run, reason: 'it cannot be read' });
       // killed before it wrote a manifest
       else if (read.manifest === undefined && read.summary === undefined)
-        leftOut.push({ run, reason: 'it ended before it began to train' });
+        leftOut.push({ run, reason: 'it ended before training started' });
       else records.push(read);
     }
     return { argument: path, runs: records, first: bestRuns(path) };

@@ -103,7 +103,7 @@ function methodSentences({ metrics, sides }: Comparison): string[] {
     all.some(({ paired, test }) => test !== null && paired === wanted);
   const tests = [
     ...(isPaired(true) ? ['Wilcoxon signed-rank over pairs of the same seed'] : []),
-    ...(isPaired(false) ? ['Mann-Whitney where no seeds are shared'] : []),
+    ...(isPaired(false) ? ['Mann-Whitney if no seeds are shared'] : []),
   ];
   if (tests.length === 0) return [];
   const [{ id }] = sides;
@@ -112,7 +112,7 @@ function methodSentences({ metrics, sides }: Comparison): string[] {
   const difference = !isPaired(true)
     ? means
     : isPaired(false)
-      ? `${paired}, where none is shared ${means}`
+      ? `${paired}; if none is shared, ${means}`
       : paired;
   // only p is corrected, so an interval may exclude zero although p does not reach the level
   const single = sides.length > 2 ? ', each at 95 % by itself, not corrected' : '';

@@ -52,7 +52,7 @@ export function sidesOf(groups: readonly Group[]): { readonly sides: Side[]; rea
     const ranked = parts.toSorted((a, b) => rankOf(a, first) - rankOf(b, first) || compareParts(a, b, keys));
     if (parts.length > 1)
       notes.push(
-        `${argument} has runs of ${parts.length} configs, told apart by ${keys.join(', ')}; each is a side of its own${orderOf(ranked, first)}`,
+        `${argument} has runs of ${parts.length} configs, which differ in ${keys.join(', ')}; each is compared as its own side${orderOf(ranked, first)}`,
       );
     for (const part of ranked)
       sides.push({ id: idOf(sides.length), name: nameOf(argument, part, keys), runs: place(part.runs) });

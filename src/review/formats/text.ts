@@ -64,7 +64,7 @@ export function oddities({ warnings, damaged_lines, cautions }: RunReview): stri
     ...(left > 0 ? [`  ${counted(left, 'more warning')}`] : []),
     ...(damaged_lines > 0
       ? [
-          `  warning: ${counted(damaged_lines, 'line')} of the log ${damaged_lines === 1 ? 'is no event' : 'are no events'}`,
+          `  warning: ${counted(damaged_lines, 'line')} of the log ${damaged_lines === 1 ? 'is not an event' : 'are not events'}`,
         ]
       : []),
   ];

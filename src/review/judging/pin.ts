@@ -106,7 +106,7 @@ function different(before: Deciding, { facts, deciding }: ReviewedRun): Diagnost
   const moved = movedBetween(before, deciding as Deciding);
   return moved.map(one => ({
     code: 'review/pin',
-    message: `${movedWords(one)}: the runs of a baseline differ in their seed alone`,
+    message: `${movedWords(one)}: runs of a baseline may differ only in their seed`,
     file: facts.directory,
   }));
 }

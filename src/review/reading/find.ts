@@ -159,7 +159,7 @@ function refuseUnnameable(folders: readonly string[]): void {
       code: 'run/not-utf-8',
       message: 'the name of this run directory is not UTF-8, so it cannot be opened',
       file,
-      expected: 'another name, by `mv`',
+      expected: 'a UTF-8 name; rename it with `mv`',
     })),
   );
 }
