@@ -51,8 +51,7 @@ export class Evaluator {
 
   /**
    * Compiles the model. Otherwise the first evaluation does; calling this first makes a run
-   * allocate all
-   * its memory at the start.
+   * allocate all its memory at the start.
    */
   warmUp(): Promise<void> {
     return this.forward.warmUp();

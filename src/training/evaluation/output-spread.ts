@@ -40,8 +40,7 @@ export class OutputSpread {
 
   /**
    * Classes: true if every prediction is the same class. Labels and values: true if each output
-   * varies
-   * by less than 1 % of its targets' range. False if the targets do not vary.
+   * varies by less than 1 % of its targets' range. False if the targets do not vary.
    */
   get isConstant(): boolean {
     const varied = this.ranges.filter(({ target }) => target.width > 0);

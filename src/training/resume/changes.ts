@@ -107,8 +107,8 @@ export function machineChanges(then: Manifest, now: Pick<Manifest, 'backend' | '
 }
 
 /**
- * @throws UserError (exit 2) if a change is impossible, or alters results and is not in
- * `allowed`, or if a key in `allowed` has not changed (it is probably a typo)
+ * @throws UserError (exit 2) if a change is impossible, or alters results and is not in `allowed`,
+ *   or if a key in `allowed` has not changed (it is probably a typo)
  */
 export function checkAllowed(
   changes: readonly Change[],
@@ -126,7 +126,7 @@ export function checkAllowed(
 
 /**
  * @throws UserError (exit 2) listing all changes if one of them is impossible, which is known
- * without reading the data
+ *   without reading the data
  */
 export function refuseImpossible(
   changes: readonly Change[],

@@ -45,8 +45,7 @@ export function configDigest(content: string | Uint8Array): string {
 
 /**
  * True if `config.yaml` in the directory differs from the config that the run was started with.
- * False
- * if unknown: manifests of earlier versions do not record its digest.
+ * False if unknown: manifests of earlier versions do not record its digest.
  */
 export function isGivenConfigEdited({ files }: RunDirectory, { given_config_sha256 }: Manifest): boolean {
   if (given_config_sha256 === undefined || isAbsent(files.config)) return false;

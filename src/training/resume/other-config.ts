@@ -1,7 +1,6 @@
 /**
  * Handles `run CONFIG --directory D` if D contains a run of another config: lists the differences
- * and
- * suggests what to do.
+ * and suggests what to do.
  */
 import type { LoadedExperiment } from '../../config/index.js';
 import type { RunDirectory } from '../../experiment/run-directory.js';

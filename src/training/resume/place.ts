@@ -89,8 +89,7 @@ function checkNothingLost({ files }: RunDirectory): void {
 
 /**
  * @throws UserError (exit 2) if a change would alter results but no step is left to run: the
- *   manifest
- * would record settings that the run was not trained with
+ *   manifest would record settings that the run was not trained with
  */
 export function checkUse(saved: SavedState | undefined, { loaded, session, changes }: Wanted): void {
   const change = changes.find(one => kindOf(one, loaded) === 'unsafe');

@@ -83,8 +83,7 @@ export interface ResumeOptions {
  * Resumes the run in the directory `path` from its newest intact checkpoint, or from the start if
  * it has none. Returns the existing result if the run is already complete.
  * @throws UserError (exit 2) if `path` is no run or is in use, or if a change that alters results
- *   is
- * not allowed
+ *   is not allowed
  * @throws UserError (exit 5) if its files or data are damaged
  */
 export async function resumeExperiment(
@@ -209,8 +208,7 @@ async function resumeLocked(
 
 /**
  * The result of a complete run; undefined if work is left, which may be only the closing record
- * that
- * a killed process did not write.
+ * that a killed process did not write.
  */
 function completeResult(directory: RunDirectory, summary: Summary | undefined): RunResult | undefined {
   if (summary?.status !== 'completed') return undefined;
@@ -225,8 +223,7 @@ function completeResult(directory: RunDirectory, summary: Summary | undefined): 
 
 /**
  * True if the final checkpoint's metric contradicts the summary. Checkpoints of another run that
- * were
- * allowed by name have other metrics and are not checked.
+ * were allowed by name have other metrics and are not checked.
  */
 function contradicts(saved: readonly SavedCheckpoint[], summary: Summary, { changes }: Manifest): boolean {
   const end = saved.find(({ step }) => step === (summary.restored?.step ?? summary.steps));
@@ -390,8 +387,7 @@ function intervalOf({ log_every }: Manifest, loaded: LoadedExperiment, session: 
 
 /**
  * All logging intervals of the run so far. A step that is a multiple of all of them was logged in
- * any
- * case.
+ * any case.
  */
 function loggedEvery(
   { log_every, changes: earlier = [] }: Manifest,

@@ -26,8 +26,7 @@ export function checkSameData(dataset: Dataset, run: RunData): void {
 
 /**
  * Maximum relative difference between two fits of the same numbers: their sums may be added in
- * another
- * order.
+ * another order.
  */
 const TOLERANCE = 1e-9;
 
@@ -60,8 +59,7 @@ function scalingWords(scaling: Scaling | null, i: number): string {
 
 /**
  * A file name that is not in the manifest is a moved file; it is compared with the entry at the
- * same
- * index.
+ * same index.
  * @throws UserError (exit 5) if one of `now` has another digest than in the run's manifest
  */
 function checkDigests(now: Dataset['digests'], then: Dataset['digests']): void {

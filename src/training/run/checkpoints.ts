@@ -54,8 +54,7 @@ export class RunCheckpoints {
 
   /**
    * Saves the current state. Does nothing before the first step, or if this step is already saved
-   * and
-   * `value` is null. Failed writes are retried, each with a warning in the log.
+   * and `value` is null. Failed writes are retried, each with a warning in the log.
    * @throws UserError (exit 1) if the last retry fails
    */
   async save({ value, temporary }: SaveOptions): Promise<void> {

@@ -41,8 +41,7 @@ export function gateOrigins({
 
 /**
  * The same config with the gates' locations from `origins`: a config loaded from a run directory
- * has
- * only locations in its own file.
+ * has only locations in its own file.
  */
 export function withGateOrigins(loaded: LoadedExperiment, origins: readonly string[]): LoadedExperiment {
   const places = new Map(origins.map((place, index) => [`gates.${index}`, place]));

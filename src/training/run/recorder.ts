@@ -1,7 +1,6 @@
 /**
  * Records training: handles each step and evaluation with events, evaluations, checkpoints and
- * observer
- * calls.
+ * observer calls.
  */
 import type { EarlyStopping, LoadedExperiment } from '../../config/index.js';
 import type { Split } from '../../data/index.js';
@@ -135,8 +134,7 @@ export class Recorder {
 
   /**
    * Finishes training: restores the best weights if configured, and evaluates the test split unless
-   * these
-   * weights already were. Returns false if the evaluation was interrupted.
+   * these weights already were. Returns false if the evaluation was interrupted.
    */
   async completed(): Promise<boolean> {
     const { loaded, state, observer, session } = this.parts;
@@ -177,8 +175,7 @@ export class Recorder {
 
   /**
    * Adds to the metric history. Warns once about each watched metric that has no value, because it
-   * never
-   * takes effect.
+   * never takes effect.
    */
   private keepHistory({ step, epoch, skipped }: Position): void {
     const { state, events, observer } = this.parts;
@@ -242,8 +239,7 @@ export class Recorder {
 
   /**
    * Evaluates the weights themselves in a run that is evaluated with their average, and logs the
-   * metrics.
-   * Returns false if the evaluation was interrupted.
+   * metrics. Returns false if the evaluation was interrupted.
    */
   private async evaluateTrained(
     evaluator: Evaluator,

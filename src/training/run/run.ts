@@ -24,8 +24,7 @@ export interface RunOptions extends BackendOptions {
   readonly output: string;
   /**
    * Directory of the run, instead of a new one under `output`. Resumes the run if it already
-   * contains
-   * one.
+   * contains one.
    */
   readonly directory?: string;
   /** Pause after this many epochs have been trained and evaluated. */
@@ -39,8 +38,7 @@ export interface RunOptions extends BackendOptions {
 
 /**
  * Trains, evaluates, judges the gates and writes the run directory. Once the directory exists,
- * every
- * end, even an unexpected one, writes a summary and a closing event if possible.
+ * every end, even an unexpected one, writes a summary and a closing event if possible.
  * @throws UserError (exit 2 or 5) if the config or the data are wrong, before the directory is
  *   created
  */

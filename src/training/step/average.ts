@@ -13,8 +13,8 @@ export class WeightAverage {
   }
 
   /**
-   * Adds the parameters after `update` (from 1). The first update copies them; later ones compute
-   * a <- a + (1 - decay) (theta - a), like torch.optim.swa_utils.AveragedModel with
+   * Adds the parameters after `update` (from 1). The first update copies them; later ones compute a
+   * <- a + (1 - decay) (theta - a), like torch.optim.swa_utils.AveragedModel with
    * get_ema_multi_avg_fn. Computed in float64 and rounded once, so byte-identical on every backend.
    */
   add(parameters: Float32Array, update: number): void {

@@ -97,8 +97,7 @@ export class BatchWriter {
 
   /**
    * Writes the sequences `indices` of `split` into `shards`, one shard after the other. Unused rows
-   * are
-   * set to 0 and have weight 0.
+   * are set to 0 and have weight 0.
    */
   write(split: Split, indices: Uint32Array, shards: readonly ShardBatch[], step = 1): void {
     const total = this.totalShare(split, indices);

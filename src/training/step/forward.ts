@@ -120,8 +120,7 @@ type Next<B> = { readonly batch: B } | { readonly end: readonly unknown[] };
 
 /**
  * Computes `batches` in two alternating slots and yields each in order, as soon as it is computed.
- * A
- * yielded batch is valid until the next is requested. If the source fails, the batches computed
+ * A yielded batch is valid until the next is requested. If the source fails, the batches computed
  * before are yielded before its error is thrown.
  */
 export async function* inTurn<B>(

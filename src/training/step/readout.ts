@@ -12,8 +12,7 @@ export class Readout {
 
   /**
    * The values that `outputs` predict at index `at` (as in {@link target}): a view of `outputs`
-   * unless
-   * they must be converted.
+   * unless they must be converted.
    */
   point(outputs: Float32Array, at: number): Numbers {
     return inDataUnits(this.loss.point?.(outputs) ?? outputs, this.scaling(at));

@@ -1,8 +1,7 @@
 /**
  * The shards of a batch: their jobs, their memory and the interface of pools that compute them. The
  * thread that computes a shard does not affect results; the number of shards would, so in training
- * it
- * depends only on the batch size.
+ * it depends only on the batch size.
  */
 import type { MeasuredMetric } from '../../config/index.js';
 import type { Backend } from '../../engine/backend.js';
@@ -122,8 +121,7 @@ export interface ShardGroup {
   readonly slots: readonly (readonly ShardMemory[])[];
   /**
    * Computes all shards of `slot` and resolves when the last is done. Slots are computed in the
-   * order of the calls; a thread that finishes one starts the next without
-   * waiting for the others.
+   * order of the calls; a thread that finishes one starts the next without waiting for the others.
    */
   compute(slot: number): Promise<ExecutionReport>;
 }
@@ -138,8 +136,7 @@ export interface ShardPool {
   group(job: ShardJob, plan: GroupSize): ShardGroup;
   /**
    * Milliseconds of the calibration kernel, run at the same time on all threads that compute that
-   * many
-   * `shards`: the slowest thread's, which a training step would wait for. Nothing else may be
+   * many `shards`: the slowest thread's, which a training step would wait for. Nothing else may be
    * running.
    */
   calibrate(shards: number): Promise<number>;

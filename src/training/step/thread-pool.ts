@@ -1,7 +1,6 @@
 /**
  * Worker threads that compute shards. Parameters, inputs and results are in shared memory; a
- * message
- * only names the shards to compute and their group.
+ * message only names the shards to compute and their group.
  */
 
 import { Worker } from 'node:worker_threads';
@@ -51,8 +50,7 @@ export type WorkerReply = { readonly answer: ExecutionReport | number } | { read
 
 /**
  * A computing thread creates little garbage, and its large arrays are outside this heap. With
- * Node's
- * default, each thread would keep 50 MB of garbage before collecting.
+ * Node's default, each thread would keep 50 MB of garbage before collecting.
  */
 const YOUNG_GENERATION_MB = 8;
 

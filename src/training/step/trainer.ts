@@ -64,16 +64,14 @@ export interface StepResult {
   readonly gradientNorm: number;
   /**
    * False if the update was skipped because the loss, gradient, updated parameters or optimizer
-   * state
-   * were not finite.
+   * state were not finite.
    */
   readonly updated: boolean;
   /** Metrics of the batch before the update; empty if it was skipped. */
   readonly metrics: MetricSums;
   /**
    * Names of parameters whose gradient or update has a value that is not finite; empty if the
-   * update
-   * was made.
+   * update was made.
    */
   readonly notFinite: readonly string[];
 }
@@ -141,8 +139,7 @@ export class Trainer {
 
   /**
    * Runs `work` with the parameters replaced by their average, or unchanged if none is kept. No
-   * step may
-   * be running.
+   * step may be running.
    */
   async withAverage<T>(work: () => Promise<T>): Promise<T> {
     if (this.average === undefined) return work();
@@ -157,8 +154,7 @@ export class Trainer {
 
   /**
    * The executor of the kernels, and the kernels that fall back to gpu.js's own code; known after
-   * the
-   * first step.
+   * the first step.
    */
   get execution(): ExecutionReport {
     return this.report;
@@ -222,8 +218,7 @@ export class Trainer {
 
   /**
    * The initial states of the next batch by name, [B, size] each; empty unless the model carries
-   * states
-   * from batch to batch.
+   * states from batch to batch.
    */
   get carriedStates(): ReadonlyMap<string, Tensor> {
     const shards = this.shards.slots[0].map(({ carried }) => carried.before);

@@ -69,10 +69,8 @@ export class Updater {
 
   /**
    * Updates `parameters` and the state in place with `gradient` times `scale`. All arrays are flat
-   * and
-   * padded to whole rows (`paddedSize`); `step` is 1 for the first update. If a result is not
-   * finite,
-   * changes nothing and returns the results that are not; returns an empty array otherwise.
+   * and padded to whole rows (`paddedSize`); `step` is 1 for the first update. If a result is not
+   * finite, changes nothing and returns the results that are not; returns an empty array otherwise.
    */
   async apply(
     parameters: Float32Array,
@@ -101,8 +99,7 @@ export class Updater {
 
 /**
  * True if every element of an array padded to whole rows is finite. A sum is finite only if every
- * term
- * is, and sums of float32 numbers do not overflow float64.
+ * term is, and sums of float32 numbers do not overflow float64.
  */
 export function isFiniteThroughout(values: Float32Array): boolean {
   let [a, b, c, d] = [0, 0, 0, 0];

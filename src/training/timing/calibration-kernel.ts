@@ -1,7 +1,7 @@
 /**
  * Measures how fast this machine currently computes, other load included, with a matrix product of
- * fixed size: the gates of an LSTM of 128 units in batches of 100, [100, 256] x [256, 512],
- * 26.2 MFLOP.
+ * fixed size: the gates of an LSTM of 128 units in batches of 100, [100, 256] x [256, 512], 26.2
+ * MFLOP.
  */
 import type { Backend } from '../../engine/backend.js';
 import type { Executable } from '../../engine/executable.js';

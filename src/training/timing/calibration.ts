@@ -1,7 +1,6 @@
 /**
  * Tracks how fast the machine was during training by timing a fixed kernel now and then. Displayed
- * and
- * recorded only; nothing depends on it.
+ * and recorded only; nothing depends on it.
  */
 import { RunningMedian } from './running-median.js';
 
@@ -11,8 +10,7 @@ const SHARE = 0.005;
 const FIRST_STEP = 4;
 /**
  * A run of 100 steps has a dozen measurements or more, one of 1000 two dozen: fewer give no stable
- * median
- * on a busy machine.
+ * median on a busy machine.
  */
 const GROWTH = 1.3;
 /** Assumed duration of a measurement until the first one. */
@@ -25,10 +23,8 @@ export class Calibration {
 
   /**
    * True if a measurement is due after `steps` steps of this process, which took `trainedSeconds`:
-   * as
-   * often as `SHARE` of the time allows, which spreads measurements over the run, and at least each
-   * time
-   * the steps have grown by `GROWTH`.
+   * as often as `SHARE` of the time allows, which spreads measurements over the run, and at least
+   * each time the steps have grown by `GROWTH`.
    */
   isDue(steps: number, trainedSeconds: number): boolean {
     return steps >= FIRST_STEP * GROWTH ** this.measured || this.spentSeconds <= SHARE * trainedSeconds;

@@ -23,8 +23,7 @@ export class RunningMedian {
 
   /**
    * Within 0.5 % of the median (for an even count, the mean of the two middle values); null if
-   * there are
-   * no values.
+   * there are no values.
    */
   get value(): number | null {
     if (this.total === 0) return null;
