@@ -1,4 +1,4 @@
-/** Numbers as kernel source. */
+/** Number literals in kernel source. */
 
 /**
  * `value` as a literal that every backend reads as a float: gpu.js takes `2` for an integer, never

@@ -4,7 +4,7 @@ import { forEachIndex, requireShape, sizeOf, stridesOf } from '../graph/shape.js
 import { broadcast } from './broadcast.js';
 
 interface Attributes {
-  /** The axes that stay, ascending. */
+  /** The axes to keep, ascending. */
   readonly keep: readonly number[];
 }
 
