@@ -1,7 +1,4 @@
-/**
- * What a reader may believe: each file of a run is held to the others, and what is another run's is
- * told.
- */
+/** The files of a run are checked against each other, and files of another run are reported. */
 import { createHash } from 'node:crypto';
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -139,7 +136,9 @@ function edit(directory: string, file: string, by: (text: string) => string): vo
   writeFileSync(path, by(before));
 }
 
-/** The digest over the log's records before `run.end`, as whoever edits the log would write it. */
+/**
+ * The digest over the log's records before `run.end`, as someone who edits the log would write it.
+ */
 function forgeDigest(directory: string): void {
   const lines = readFileSync(join(directory, 'log.jsonl'), 'utf8').split(/(?<=\n)/);
   const sha256 = createHash('sha256').update(lines.slice(0, -1).join('')).digest('hex');
@@ -311,7 +310,7 @@ t.test("another run's log is not gone on with", async t => {
   const [a, b] = [await trainUntil(work, config, 2), await trainUntil(work, other, 2)];
   const log = join(a.summary.directory, 'log.jsonl');
   cpSync(join(b.summary.directory, 'log.jsonl'), log);
-  // two runs of one second differ in the end of their names alone
+  // names of two runs in the same second differ only at the end
   t.not(a.summary.run_id, b.summary.run_id);
   await refused(t, resume(a.summary.directory), {
     exitCode: 5,

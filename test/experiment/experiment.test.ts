@@ -1,4 +1,4 @@
-/** The run directory: what is in it, that it is whole, and that it stays where it belongs. */
+/** The run directory: its files are complete and stay inside it. */
 import { execFileSync, spawn } from 'node:child_process';
 import {
   existsSync,
@@ -292,7 +292,7 @@ t.test('machine, versions and git are read from where they are', async t => {
   t.notOk(existsSync(trap), 'what the repository would have started is not started');
 });
 
-/** One of each event; the type demands all of them. */
+/** A sample of each event; the type requires all of them. */
 const samples: { readonly [E in EventName]: Extract<RunEvent, { event: E }> } = {
   'run.start': { event: 'run.start', run_id: 'x', name: 'y', seed: 0, config_hash: HASH, version: '0.1.0' },
   'run.resume': {

@@ -1,4 +1,4 @@
-/** Gates: what a config may say of them, verdicts computed by hand, what a run makes of them. */
+/** Gates: config rules, verdicts computed by hand, and gates in runs. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
@@ -39,7 +39,7 @@ t.test('verdicts on values', async t => {
     [compared({ reference: 0.5, max_regress: 0.5 }), 0.25, 'passed'],
     [compared({ reference: 0.5, max_regress: 0.5 }), 0.2499, 'failed'],
     [compared({ reference: 0.5, max_drop: 0 }), 0.9, 'passed'],
-    // a loss is worse where it is larger
+    // a larger loss is worse
     [compared({ metric: 'test.loss', reference: 2, max_drop: 0.5 }), 2.5, 'passed'],
     [compared({ metric: 'test.loss', reference: 2, max_drop: 0.5 }), 2.51, 'failed'],
     [compared({ metric: 'performance.ms_per_step', reference: 8, max_regress: 0.25 }), 10, 'passed'],
@@ -260,7 +260,7 @@ t.test('a run judges the last and the best value, and leaves seeds to review', a
     { value: summary.ms_per_step, limit: 1e9, verdict: 'passed' },
     { value: summary.peak_rss_mb, verdict: 'passed' },
   ]);
-  // the same where the run was stopped and went on: the best value is that of all processes
+  // the same for a stopped and resumed run: the best value is over all processes
   const directory = join(work.folder(), 'paused');
   const paused = await work.cellrun(
     'run',

@@ -1,6 +1,6 @@
 /**
- * Random sequences of what may happen to runs and sweeps; `npm run soak -- --parts invariants` is
- * the long form.
+ * Random sequences of operations on runs and sweeps; `npm run soak -- --parts invariants` runs the
+ * long form.
  */
 import t from 'tap';
 import { createWorld, trySequences } from '../soak/invariants.js';

@@ -1,6 +1,6 @@
 /**
- * Who may write to a run: two processes never do, whatever namespaces they are in, and one that has
- * lost its lock stops.
+ * Locks of runs: two processes never write to the same run, in any namespaces, and a process that
+ * has lost its lock stops.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
@@ -42,12 +42,12 @@ const noNamespaces =
 
 interface Holder {
   readonly child: ChildProcess;
-  /** The next line that it says. */
+  /** The next line that it prints. */
   said(): Promise<string>;
   ask(...words: string[]): Promise<string>;
 }
 
-/** A process that takes the lock at `lock` at once: it says `ok`, or why not. */
+/** Starts a process that takes the lock at `lock` at once and prints `ok`, or why it could not. */
 function holder(lock: string, inNamespaces = false): Holder {
   const program = [process.execPath, HOLDER];
   const [command, ...args] = inNamespaces ? [...NAMESPACES, ...program] : program;
@@ -75,7 +75,7 @@ function holder(lock: string, inNamespaces = false): Holder {
   return { child, said, ask };
 }
 
-/** That `action` throws what `pattern` says. */
+/** Checks that `action` throws an error that matches `pattern`. */
 function fails(t: Test, action: () => unknown, pattern: object, why = 'refused'): void {
   let thrown: unknown;
   try {
@@ -109,7 +109,7 @@ t.test('a process in other PID, UTS and network namespaces', { skip: noNamespace
   t.match(await holder(lock).said(), /is working on this run/, 'and the one outside sees it');
   t.ok(isLocked(lock));
   t.equal(lockHolder(lock), 'here', 'of the same kernel, whatever its host name');
-  // the process of that number here is another one, or none
+  // that process id is another process's here, or unused
   const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number };
   t.not(pid, there.child.pid);
   await ended(there, 'SIGKILL');
@@ -186,8 +186,7 @@ t.test('what killed processes left of attempts at a lock goes, that of others st
 });
 
 /**
- * Takes the lock at `lock` away from whoever has it, as a worker does whose job another one had,
- * and takes it.
+ * Takes the lock at `lock` over from its owner, like a worker that takes over another worker's job.
  */
 function takeOver(lock: string): () => void {
   rmSync(lock);

@@ -1,4 +1,4 @@
-/** Tags and notes of runs: `tag`, `run --tag`, and who reads them. */
+/** Tags and notes of runs: `tag`, `run --tag`, and their use in reviews and reports. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

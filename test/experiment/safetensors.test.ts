@@ -1,6 +1,5 @@
 /**
- * The safetensors reader and writer, against files that PyTorch's values were written to by other
- * code.
+ * The safetensors reader and writer, tested with files that other code wrote with PyTorch's values.
  */
 import '../support/quick.js';
 import assert from 'node:assert/strict';
@@ -24,7 +23,7 @@ t.teardown(() => work.remove());
 const folder = work.folder();
 const file = join(folder, 'file.safetensors');
 
-/** A file by hand, byte by byte, so that the reader is not tested against its own writer. */
+/** Creates a file byte by byte, so that the reader is not tested with its own writer. */
 function handmade(
   header: string,
   data: Uint8Array = new Uint8Array(),
@@ -56,7 +55,7 @@ t.test('reads values that other code wrote', async t => {
   );
   const x = tensors.get('x')!;
   t.same([x.dtype, x.shape], ['F32', [4, 7, 5]]);
-  // These numbers were read with numpy.
+  // read with NumPy
   t.same([...x.data.subarray(0, 3)], [0.3061627149581909, -0.10885152220726013, 0.12358327955007553]);
   t.equal(tensors.get('out.loss')!.data[0], 1.0889195133161078);
   t.same(tensors.get('out.loss')!.shape, []);

@@ -1,7 +1,4 @@
-/**
- * Weights that are averaged during training: what is saved, what is evaluated, and that a resume
- * changes no byte.
- */
+/** Averaged weights: checkpoints, evaluation, and byte-identical resumes. */
 import { join } from 'node:path';
 import t from 'tap';
 import { loadCheckpoint, resolveCheckpoint } from '../../src/experiment/checkpoints/folder.js';
@@ -15,7 +12,7 @@ t.teardown(() => work.remove());
 
 const DECAY = 0.7;
 
-/** 10 updates, 5 an epoch; `average` of null: none. */
+/** 10 updates, 5 per epoch; `average: null` disables averaging. */
 function config(average: object | null = { kind: 'ema', decay: DECAY }, training: object = {}) {
   return {
     version: 1,

@@ -1,4 +1,6 @@
-/** Trivial baselines against scikit-learn's dummy estimators, and what a run says of them. */
+/**
+ * Trivial baselines against scikit-learn's dummy estimators, and the messages of a run about them.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -27,7 +29,7 @@ const CONFIG = {
   training: { num_epochs: 1, batch_size: 8 },
 };
 
-/** One step of one feature for each target, unless each step has a target. */
+/** Sequences of one step with one feature, or of several steps if each step has a target. */
 function dataset(
   train: number[] | number[][],
   test: typeof train,
@@ -107,7 +109,7 @@ t.test('steps: the class of the step before', async t => {
     [1, 1, -100, -100],
   ];
   const known = await baselinesOf({ dataset: dataset([[0, 0, 0, 1]], gap, 'class'), model });
-  // majority 0 at the first steps; then 0, 0 of 0, 1; then 1 of 1
+  // the majority, 0, at the first steps; then 0, 0 for targets 0, 1; then 1 for 1
   t.equal(known.previous?.accuracy, 3 / 5);
 });
 
@@ -247,7 +249,7 @@ t.test('what beats a trivial baseline', t => {
 });
 
 t.test('a gate over seeds asks for more than the mean of the trivial baselines of its runs', async t => {
-  // of 9 class 0 and 6 class 1, the test sequences that a seed draws differ in their classes
+  // 9 sequences of class 0 and 6 of class 1: each seed draws a test split with another mix
   const rows = Array.from({ length: 15 }, (_, i) => `${i},0.5,${i % 5 < 3 ? 'a' : 'b'}`);
   const path = work.file('drawn.csv', ['id,x,label', ...rows, ''].join('\n'));
   const data = {
@@ -272,7 +274,7 @@ t.test('a gate over seeds asks for more than the mean of the trivial baselines o
   const verdictOf = async (...order: number[]) => {
     const paths = order.map(at => directories[at]);
     const { stdout } = await work.cellrun('review', ...paths, '--json');
-    // it is written in the config of each run
+    // each run's config has another location of the gate
     const { origin: _, ...told } = JSON.parse(stdout).groups[0].gates[0];
     return told;
   };

@@ -39,7 +39,7 @@ const LISTS: Readonly<Record<Task, string>> = {
   values: 'per_output',
 };
 
-/** The document of a case, as the file holds it, and valid. */
+/** The document of a case, as in the file, and valid. */
 function documentOf({ task, size, outputs, targets }: Case): Record<string, unknown> {
   const values: Targets = { kind: 'value', size, values: new Float32Array() };
   const split: Split = { count: outputs.length, targets: values, read: () => {} };

@@ -1,6 +1,4 @@
-/**
- * What an evaluation leaves behind, what `predict` says, and the calibration beside the step times.
- */
+/** The files of an evaluation, the output of `predict`, and the calibration of step times. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,7 +39,7 @@ const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 const IGNORED = -100;
 
-/** NumPy's, see generate.py beside it. */
+/** Computed with NumPy, see generate.py in the same folder. */
 const numpy = JSON.parse(readFileSync(join(packageRoot, 'test/fixtures/evaluation/evaluation.json'), 'utf8'));
 
 const modelRun = (kind: LossSettings['kind'], head: 'last' | 'every', outputSize: number): ModelRun => ({
@@ -83,7 +81,7 @@ const OUTCOME = {
   metrics: { accuracy: 0.25, mean_absolute_error: 0.25 },
 };
 
-/** As the file holds it, and valid. */
+/** The document as in the file, and valid. */
 function written<T extends SplitEvaluation>(t: Test, document: T): T {
   const spelled = JSON.parse(JSON.stringify(spellNonFinite(document)));
   t.same(validateAgainst('evaluation', spelled), []);
@@ -156,7 +154,7 @@ for (const name of ['one', 'three'] as const) {
       );
     });
     if (size === 1) {
-      // 200 of 450: two of 4.5 sequences
+      // 200 of 450 sequences: two of every 4.5
       t.equal(document.sample?.length, 200);
       t.same(
         document.sample?.slice(0, 5).map(({ index }) => index),
@@ -268,7 +266,7 @@ async function goldenPredictions(expected: Golden, backend: Backend, threads: nu
     sequenceLength: steps,
     variableLength: split.lengths !== undefined,
   };
-  // the pool of a trainer is made at once
+  // a trainer creates its pool in its constructor
   const before = computeInThreads(threads > 1);
   const trainer = await Trainer.create({ ...run, train: split, batchSize: 4 }, sgd, {
     momentum: 0,
@@ -296,8 +294,8 @@ async function goldenPredictions(expected: Golden, backend: Backend, threads: nu
 }
 
 /**
- * One of each kind of evaluation: classes and values of sequences, classes of steps. Each thread
- * compiles the model anew.
+ * One model of each kind of evaluation: classes and values of sequences, classes of steps. Few,
+ * because each thread compiles the model again.
  */
 const IN_THREADS: readonly string[] = ['lstm_base', 'lstm_mse', 'lstm_every_lengths'];
 
@@ -510,7 +508,7 @@ t.test('values: the file and predict', async t => {
   t.same(validateAgainst('evaluation', document), []);
   const said = await work.cellrun('predict', run.directory, ...webasm);
   const printed = linesOf(said.stdout) as unknown as Record<'predicted' | 'target', number[]>[];
-  // the shortest decimals of float32 numbers
+  // decimals are the shortest for float32
   t.ok(printed.every(({ target: [y] }) => String(y).length <= '-0.1234567890'.length));
   const lines = printed.map(({ predicted, target }, index) => ({
     index,
@@ -605,7 +603,7 @@ t.test('pictures of mistakes are those of the data', async t => {
   for (const { index, picture } of document.mistakes)
     t.same([...Buffer.from(picture, 'base64')], pixels(20, 2).slice(index * 6, index * 6 + 6));
 
-  // 0..255 as floats: -1 is the least and 1.55 the greatest
+  // floats are mapped to 0..255: from -1, the minimum, to 1.55, the maximum
   const asFloats = idx(
     0x0d,
     [20, 2, 3],
@@ -640,7 +638,7 @@ t.test('when to measure the calibration kernel', async t => {
   t.ok(new Calibration().isDue(1, 60), 'the first of long steps');
 });
 
-// webgpu: in backends.test.ts
+// for webgpu see backends.test.ts
 t.test('calibration and ratio in summary and log', async t => {
   const path = work.file('data.npz', randomDataset('test/evaluation', { train: 60, test: 20, seed: 3 }));
   for (const flags of [

@@ -1,6 +1,6 @@
 /**
- * What a run has written survives: every fault at every operation of a save, every flipped bit. The
- * long form is `npm run soak`.
+ * Files that a run has written survive every fault at every operation of a save, and every flipped
+ * bit is detected. `npm run soak` runs the long form.
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,8 +25,8 @@ function fresh(): string {
 }
 
 /**
- * What `flip` reports. Throws where all of it together took as many steps as a reader that is led
- * astray once.
+ * The report of `flip`. Throws if it takes as many steps as a reader that one damaged file leads
+ * astray.
  */
 async function few(flip: () => FlipReport): Promise<FlipReport> {
   const reports: FlipReport[] = [];
@@ -63,8 +63,8 @@ t.test('a line of the log and a lock survive two faults in a row', async t => {
 });
 
 /**
- * Replaces a file by `write`; the old or the new content must be there, and the new one once it has
- * returned.
+ * Replaces a file with `write`. The file must have the old or the new content at any time, and the
+ * new one after `write` has returned.
  */
 function replacing(name: string, write: (path: string, content: string) => void): Scenario {
   const prepare = (path: string): Attempt => {

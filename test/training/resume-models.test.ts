@@ -1,6 +1,6 @@
 /**
- * Stops, proofs and saved models with dropout, both directions, embeddings, carried states and
- * batches by length.
+ * Interruptions, `verify` and saved models with dropout, both directions, embeddings, carried
+ * states and batches by length.
  */
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ const uniform = (length: number) => Array.from({ length }, () => 2 * random.unif
 const draw = (length: number, below: number) => Array.from({ length }, () => random.integer(below));
 const lengths = (count: number) => draw(count, STEPS).map(length => length + 1);
 
-/** `count` sequences of symbols of several lengths, with a class each. */
+/** `count` sequences of symbols with different lengths, and a class each. */
 function symbols(count: number, suffix = '') {
   return {
     [`x${suffix}`]: integers([count, STEPS], draw(count * STEPS, SYMBOLS)),
@@ -40,7 +40,7 @@ function numbers(count: number, suffix = '') {
   };
 }
 
-/** Of four batches an epoch the last is partial; each has two shards. */
+/** Four batches per epoch, the last one partial; each has two shards. */
 const training = { num_epochs: 2, batch_size: 12, eval_batch_size: 12, log_every: 1 };
 const TOTAL_STEPS = 8;
 const common = {
@@ -97,7 +97,7 @@ for (const config of [bucketed, carried]) {
             const copy = join(work.folder(), 'copy');
             const [id] = readdirSync(join(output, name));
             cpSync(join(output, name, id), copy, { recursive: true });
-            // the process that crashed would not be alive
+            // a crashed process would not be alive
             rmSync(join(copy, 'run.lock'));
             crashes.set(step, copy);
           },

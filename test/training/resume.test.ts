@@ -1,6 +1,4 @@
-/**
- * Runs that go on: the same bytes as if they had never stopped, and what keeps a run from going on.
- */
+/** Resumed runs: byte-identical to uninterrupted ones, and refused if something does not fit. */
 import fs, {
   cpSync,
   existsSync,
@@ -28,14 +26,14 @@ import { randomDataset } from '../support/small-run.js';
 const work = new Workplace();
 t.teardown(() => work.remove());
 
-/** Seventy sequences to train on make three batches. */
+/** Seventy training sequences make three batches. */
 function dataset(seed: number): Uint8Array {
   return randomDataset('test/resume', { train: 70, test: 30, seed });
 }
 
 const data = work.file('data.npz', dataset(1));
 
-/** Three steps an epoch, the last with a smaller batch; checkpoints in the middle of epochs. */
+/** Three steps per epoch, the last with a smaller batch; checkpoints within epochs. */
 const config = {
   version: 1,
   name: 'resumed',
@@ -53,9 +51,7 @@ const interrupted = (of: object, step: number) => trainUntil(work, of, step);
 
 const two = { ...config, training: { ...config.training, num_epochs: 2 } };
 const straight = await run(config);
-/**
- * Copies of the run that came to its end, of one of two epochs, and of one stopped after step 7.
- */
+/** Copies of the completed run, of one of two epochs, and of one stopped after step 7. */
 const whole = copies(work, async () => straight);
 const short = copies(work, () => run(two));
 const stopped = copies(work, () => interrupted(config, 7));
@@ -88,7 +84,7 @@ t.test('what a crash after each step leaves goes on to the same bytes', async t 
   });
   t.equal(copies.size, STEPS);
   for (const [step, copy] of copies) {
-    // the lock is that of this process, which is alive; the one that crashed would not be
+    // the lock is this process's, which is alive; a crashed one would not be
     rmSync(join(copy, 'run.lock'));
     const { summary } = await resume(copy, { threads: step % 4 === 1 ? 2 : 1 });
     t.same(compareRuns(crashed.summary.directory, summary.directory), [], `after step ${step}`);
@@ -131,7 +127,7 @@ t.test('a crash at one vector width goes on at the other, on other threads, to t
     const manifest = JSON.parse(readFileSync(join(crash, 'manifest.json'), 'utf8'));
     t.match(manifest, { backend: { width }, changes: [{ key: 'width', step: 6, from: width, to: other }] });
     t.same(validateAgainst('manifest', manifest), []);
-    // what was changed to is what the next resume compares with
+    // the next resume compares with the changed value
     await resume(crash, { width: other, set: ['training.num_epochs=5'] });
     const again = JSON.parse(readFileSync(join(crash, 'manifest.json'), 'utf8'));
     t.equal(again.changes.filter(({ key }: { key: string }) => key === 'width').length, 1);
@@ -177,7 +173,7 @@ t.test('a stop in the evaluation at the end of an epoch: it is made up for', asy
   t.match(cut.summary, { status: 'interrupted', steps: 6 });
   await resume(cut.summary.directory);
   const differences = compareRuns(straight.summary.directory, cut.summary.directory);
-  // the batches of an evaluation alter no result, but are part of the config's hash
+  // the batch size of evaluations does not change results, but is part of the config's hash
   t.same(
     differences.filter(({ what }) => !what.includes('config_hash')),
     [],
@@ -239,7 +235,7 @@ t.test(
     const longer = await resume(directory, { set: ['training.num_epochs=4'] });
     t.equal(longer.summary.steps, STEPS);
     const differences = compareRuns(straight.summary.directory, directory).map(({ file }) => file);
-    // that of the shorter training begins with its hash
+    // the log of the shorter training has its own hash in its first record
     t.same(differences, ['log.jsonl']);
     const series = (run: string) =>
       events(run).flatMap(({ event, step, loss }) => (loss ? [[event, step, loss]] : []));
@@ -288,7 +284,7 @@ t.test('what cannot be gone on with is refused before anything is written', asyn
     exitCode: 2,
     diagnostics: [{ code: 'resume/impossible', expected: another.expected }, ...Array(4).fill(another)],
   });
-  // before it is asked to be allowed
+  // refused before the user is asked to allow it
   const coarse = { set: ['training.batch_size=70'] };
   await refused(t, resume(directory, coarse), { exitCode: 2, diagnostics: [{ code: 'resume/unfit' }] });
   await refused(t, resume(directory, { set: ['training.num_epochs=1'] }), {
@@ -437,7 +433,7 @@ t.test("a folder of the user's own is not taken for a run's", async t => {
     t.same(readdirSync(directory), [name], 'nothing else was written');
     t.equal(readFileSync(join(directory, name), 'utf8'), content);
   }
-  // what a process leaves that was killed while it wrote
+  // the files of a process killed while writing
   const directory = work.folder();
   writeFileSync(join(directory, 'config.yaml'), JSON.stringify(config, null, 2));
   writeFileSync(join(directory, 'config.resolved.yaml'), 'version: 1\nname: res');
@@ -628,7 +624,7 @@ t.test('a crash between the two files of a change', async t => {
     const before = readFileSync(resolved);
     const { config_hash: hashBefore } = JSON.parse(readFileSync(manifest, 'utf8'));
     await resume(directory, { set: ['training.num_epochs=3'] });
-    // the new config had been written, and the manifest that speaks of it perhaps
+    // the new config was written, and its manifest perhaps
     renameSync(resolved, `${resolved}.next`);
     writeFileSync(resolved, before);
     if (!isDone) {
@@ -680,7 +676,7 @@ t.test('a finished run whose metrics are not finite', async t => {
   const directory = await whole();
   const file = join(directory, 'summary.json');
   const written = JSON.parse(readFileSync(file, 'utf8'));
-  // its weights would bear out none of it
+  // its weights would contradict this
   rmSync(join(directory, 'checkpoints'), { recursive: true });
   written.metrics.test = { ...written.metrics.test, loss: null, loss_nonfinite: 'inf' };
   writeFileSync(file, JSON.stringify(written));

@@ -1,6 +1,6 @@
 /**
- * What a run does where something cuts it short: a signal, a full disk, a closed stream, files that
- * changed or went away.
+ * Runs that are cut short: by a signal, a full disk, a closed stream, or files that change or
+ * disappear.
  */
 import {
   existsSync,
@@ -41,14 +41,14 @@ t.teardown(() => work.remove());
 t.jobs = 2;
 const parallel = { buffered: true };
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-/** A program that makes the calls that it is given. */
+/** A program that makes the given calls. */
 const CALLS = fileURLToPath(new URL('../support/calls.js', import.meta.url));
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 
 /**
- * Holds the program before any of its verbs has been loaded, and says so. The module itself waits:
- * a hook that waited would keep the main thread from signals on Node 24.
+ * Stops the program before any of its verbs is loaded, and prints so. The module itself waits: a
+ * waiting hook would keep the main thread from handling signals on Node 24.
  */
 const HELD_MODULE = `import { writeSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
@@ -72,7 +72,7 @@ function dataset(train: number, test: number, seed = 1): Uint8Array {
   return randomDataset(STREAM, { train, test, seed });
 }
 
-/** Three steps an epoch. */
+/** Three steps per epoch. */
 const small = {
   version: 1,
   name: 'small',
@@ -83,9 +83,7 @@ const small = {
   training: { num_epochs: 2, batch_size: 32, log_every: 1 },
 };
 
-/**
- * One step an epoch, then an evaluation that takes many seconds: its batches are of one sequence.
- */
+/** One step per epoch, then an evaluation of many seconds: its batches have one sequence each. */
 const longEvaluation = {
   ...small,
   dataset: { kind: 'npz', path: work.file('long.npz', dataset(32, 60_000)) },
@@ -110,7 +108,7 @@ t.test('a second signal ends the process at once, and says how to go on', parall
   const training = { ...small.training, num_epochs: 3000, max_steps: 6000 };
   const running = work.start('run', work.config({ ...small, training }), '--output', output, ...webasm);
   await running.logged(5, output);
-  // both are there when it looks
+  // both signals are pending when it continues
   for (const signal of ['SIGSTOP', 'SIGINT', 'SIGTERM', 'SIGCONT'] as const) running.child.kill(signal);
   const { code, stderr } = await running.finished;
   t.equal(code, 130);
@@ -148,7 +146,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 const program = `"${process.execPath}" "${main}"`;
 
-/** A run whose output is the small disk, which is copied to `saved` afterwards. */
+/** Runs with the small disk as output, and copies that to `saved` afterwards. */
 async function runOnSmallDisk(t: Test, config: object, before: string) {
   const saved = join(work.folder(), 'saved');
   const flags = `--output "$0" --quiet --json ${webasm.join(' ')}`;
@@ -320,7 +318,7 @@ t.test('evaluate refuses what is not what the run left', parallel, async t => {
 t.test('evaluate --json spells a number that is not finite', parallel, async t => {
   const { x } = randomSequences(STREAM, 30, 3);
   const y = floats([30, 1], new Float32Array(30));
-  // the square of such a target leaves float32
+  // the square of such a target overflows float32
   const far = floats([30, 1], new Float32Array(30).fill(1e30));
   const path = work.file('far.npz', npz({ x, y, x_test: x, y_test: far }));
   const config = { ...small, dataset: { kind: 'npz', path }, loss: { kind: 'mse' } };
@@ -562,7 +560,7 @@ t.test('neither rate nor time left count what starts a process up', async t => {
   const after = (seconds: number): void => {
     now += 1000 * seconds;
   };
-  // a resumed run first makes up for an evaluation that it was stopped in
+  // a resumed run first repeats the interrupted evaluation
   after(60);
   progress.evaluated({ split: 'test', left: 1, text: 'evaluated' });
   after(30);
@@ -611,7 +609,8 @@ t.test('an evaluation is seen on a terminal alone', async t => {
 const hasScript = (process.env.PATH ?? '').split(delimiter).some(bin => existsSync(join(bin, 'script')));
 
 /**
- * What the program writes on a terminal of `columns`, both streams, cut where a line is drawn anew.
+ * The program's output on a terminal with `columns` columns, both streams, split where a line is
+ * redrawn.
  */
 async function onTerminal(columns: number, ...args: string[]) {
   const words = args.map(word => `'${word}'`).join(' ');
@@ -621,7 +620,7 @@ async function onTerminal(columns: number, ...args: string[]) {
   return { code: ran?.code, drawn: (ran?.stdout ?? '').split('\r\u001b[2K') };
 }
 
-/** Columns that a text takes: without colours. */
+/** Width of a text in columns, without color codes. */
 const width = (text: string): number => text.replaceAll(new RegExp(`${'\u001b'}\\[[\\d;]*m`, 'g'), '').length;
 
 t.test('the bar on a real terminal, and evaluate with and without it', { skip: !hasScript }, async t => {

@@ -1,4 +1,4 @@
-/** The product from outside: configs in, run directories out, through the command line. */
+/** The program from outside: configs in, run directories out, on the command line. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -26,10 +26,7 @@ function floatsOf(tensors: Tensors, name: string): Float32Array {
   return tensor.data;
 }
 
-/**
- * Random sequences with random classes, so that the test loss rises once the training set is
- * learned by heart.
- */
+/** Random sequences with random classes, so that the test loss rises once the model overfits. */
 function randomData(trainCount: number, testCount: number): string {
   const random = RandomStream.of(7, 'test/run');
   const draw = (count: number) => ({
@@ -70,7 +67,7 @@ t.test('the same seed gives the same bytes, on any number of threads', async t =
       .map(({ event, step, loss, grad_norm, accuracy }) => ({ event, step, loss, grad_norm, accuracy }));
   t.equal(losses(run).length, 9 + 3 + 3);
   for (const threads of ['2', '1']) {
-    // a process, which has a thread of its own also where it is one
+    // a process, which uses worker threads even for one thread
     const output = work.folder();
     const args = ['run', work.config(small), '--json', '--output', output, ...webasm, '--threads', threads];
     const again = new TrainedRun(await work.start(...args).finished, output);
@@ -220,7 +217,7 @@ t.test('a failed gate ends with 3 and is named', async t => {
 });
 
 t.test('diverged training ends with 4, and no checkpoint holds what is not finite', async t => {
-  // The decay multiplies the weights by a million each step, until they leave float32.
+  // the decay multiplies the weights by a million per step, until they overflow float32
   const config = {
     ...small,
     optimizer: { kind: 'sgd', learning_rate: 1000, weight_decay: 1000 },
@@ -275,7 +272,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-/** What is wrong with the input, the exit code, and what is said. */
+/** The error in the input, the exit code, and the expected message. */
 const expectedShape = { cell: 'lstm', hidden_size: 6, num_layers: 2, head: { from: 'last' } };
 
 function initialWeights(change: (tensors: Map<string, Tensor>) => void): string {
@@ -417,8 +414,7 @@ t.test('memory is flat over 2,000 steps', { skip: !existsSync('/proc/self/status
     training: { num_epochs: 100_000, max_steps: 100_000, batch_size: 8, log_every: 500 },
   });
   const output = work.folder();
-  // Left alone, V8 lets garbage pile up before it collects; with a small heap what still grows is a
-  // leak.
+  // by default V8 lets garbage accumulate; with a small heap, remaining growth is a leak
   const running = work.startWith(
     ['--max-old-space-size=48', '--max-semi-space-size=2'],
     ['run', config, '--output', output, ...webasm, '--threads', '1'],
@@ -485,14 +481,14 @@ t.test('graph explains the reference experiment without training it', async t =>
   t.equal(described.parameters, parameters);
   t.match(text.stdout, new RegExp(`^parameters +${parameters.toLocaleString('en')}$`, 'm'));
 
-  // Products of the gates, per step W_ih x and, but for the first step, W_hh h; 2 FLOPs each
-  // multiplication.
+  // products of the gates: W_ih x per step and, except for the first step, W_hh h; 2 FLOPs per
+  // multiplication
   const gates = 2 * B * 4 * H;
   const inputs = [T * F, T * H];
   const recurrent = 2 * (T - 1) * H;
   const forward = gates * (inputs[0] + inputs[1] + recurrent);
   const weightGradients = forward;
-  const inputGradients = gates * (inputs[1] + recurrent); // none of the pixels
+  const inputGradients = gates * (inputs[1] + recurrent); // no gradient of the pixels
   const head = 3 * 2 * B * C * H;
   const products = forward + weightGradients + inputGradients + head;
   t.ok(described.flops_per_step >= products, `${described.flops_per_step} FLOPs, products ${products}`);
@@ -538,7 +534,7 @@ t.test(
   'the reference experiment, half as wide, learns real digits: a twentieth of them, one epoch',
   async t => {
     const quick = join(packageRoot, 'configs/mnist-lstm-quick.yaml');
-    // smaller batches make up for fewer digits
+    // smaller batches compensate for fewer digits
     const changes = ['dataset.limit=3000', 'training.batch_size=30', 'model.hidden_size=64'];
     const flags = ['--json', '--output', work.folder(), ...changes.flatMap(change => ['--set', change])];
     const { code, stdout } = await work.cellrun('run', quick, ...flags);

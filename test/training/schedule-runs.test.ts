@@ -1,6 +1,5 @@
 /**
- * Learning rates that change, in whole runs: what is logged, what a resume does, what a longer
- * training changes.
+ * Learning rate schedules in whole runs: logged rates, resumes, and the effect of longer training.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +14,7 @@ import { resume, train, trainUntil } from '../support/runs.js';
 const work = new Workplace();
 t.teardown(() => work.remove());
 
-/** 20 updates, 5 an epoch. */
+/** 20 updates, 5 per epoch. */
 function config(schedule: object | undefined, training: object = {}, optimizer: object = { kind: 'sgd' }) {
   return {
     version: 1,
@@ -52,7 +51,9 @@ t.test("a run logs PyTorch's rates", async t => {
   }
 });
 
-/** Follows a metric that is measured after each epoch, and after every second step. */
+/**
+ * Depends on a metric that is measured after each epoch; with `OFTEN`, after every second step too.
+ */
 const PLATEAU = { kind: 'plateau', metric: 'test.loss', factor: 0.5, patience: 1 };
 const OFTEN = { evaluate_every: { steps: 2 } };
 
@@ -60,7 +61,7 @@ t.test('a plateau follows the metric that is logged', async t => {
   const { summary } = await train(work, config(PLATEAU, OFTEN));
   const rates: number[] = [];
   let [rate, best, bad] = [0.1, Number.POSITIVE_INFINITY, 0];
-  // as torch.optim.lr_scheduler.ReduceLROnPlateau does
+  // like torch.optim.lr_scheduler.ReduceLROnPlateau
   for (const { event, split, loss } of readLog(summary.directory)) {
     if (event === 'train.step') rates.push(rate);
     if (event !== 'eval') continue;

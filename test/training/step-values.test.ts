@@ -1,5 +1,5 @@
 /**
- * Numbers and labels for each step: trained, measured and predicted; steps without one do not
+ * Numbers and labels per step: training, metrics and predictions; steps without a target do not
  * count.
  */
 import { readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * Runs with a validation split: what selects, when each split is read, early stopping, and that a
- * resumed run decides alike.
+ * Runs with a validation split: selection, when each split is read, early stopping, and that a
+ * resumed run makes the same decisions.
  */
 import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import { resume, stopAt, train } from '../support/runs.js';
 const work = new Workplace();
 t.teardown(() => work.remove());
 
-/** Six batches an epoch. */
+/** Six batches per epoch. */
 const config = {
   version: 1,
   name: 'validated',
@@ -257,7 +257,7 @@ t.test('a run that crashed or stopped anywhere comes to the same bytes and the s
     const copy = join(work.folder(), 'copy');
     const [id] = readdirSync(join(output, stopping.name));
     cpSync(join(output, stopping.name, id), copy, { recursive: true });
-    // the process that crashed would not be alive
+    // a crashed process would not be alive
     rmSync(join(copy, 'run.lock'));
     crashes.set(name, copy);
   };
@@ -304,7 +304,7 @@ t.test('a longer run reads the test split again at its new end alone', async t =
   t.same(longer.summary.metrics, straight.summary.metrics);
 });
 
-/** Selects its best checkpoint, a gate's value and its end by the test split. */
+/** Uses the test split to select its best checkpoint, a gate's value and its end. */
 const onTest = {
   ...stopping,
   name: 'on-test',
