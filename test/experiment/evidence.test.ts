@@ -31,7 +31,7 @@ const review = async (...args: string[]) => {
   return { code, stderr, runs: stdout === '' ? [] : JSON.parse(stdout).runs };
 };
 
-t.test("another run's checkpoint is named as such, by whoever would use it", async t => {
+t.test("every command reports another run's checkpoint", async t => {
   const [a, b] = [await trainUntil(work, config, 4), await trainUntil(work, other, 4)];
   const { directory } = a.summary;
   const [own, its] = [a, b].map(({ summary }) => json(summary.directory, 'manifest.json').step_hash);
@@ -55,7 +55,7 @@ t.test("another run's checkpoint is named as such, by whoever would use it", asy
   t.equal((await work.cellrun('evaluate', directory)).code, 0, 'and stays so');
 });
 
-t.test('a run that is complete is not, with the checkpoints of another', async t => {
+t.test("a complete run with another run's checkpoints is refused", async t => {
   const [a, b] = [await train(work, config), await train(work, other)];
   const { directory } = a.summary;
   t.equal((await review(directory)).code, 0);
@@ -66,7 +66,7 @@ t.test('a run that is complete is not, with the checkpoints of another', async t
   t.match(runs[0].completed, { verdict: 'inconclusive', reason: /from another run/ });
 });
 
-t.test('changes that were allowed leave checkpoints of before', async t => {
+t.test('checkpoints from before an allowed change are accepted', async t => {
   const { summary } = await trainUntil(work, config, 4);
   const { directory } = summary;
   const change = { set: ['optimizer.learning_rate=0.02'], allowChange: ['optimizer.learning_rate'] };
@@ -76,7 +76,7 @@ t.test('changes that were allowed leave checkpoints of before', async t => {
   t.equal((await review(directory)).code, 0);
 });
 
-t.test('a manifest of an older version says no hash: its config has it', async t => {
+t.test('a manifest of an older version without a hash: computed from its config', async t => {
   const [a, b] = [await trainUntil(work, config, 4), await trainUntil(work, other, 4)];
   for (const { summary } of [a, b]) {
     const { step_hash: _, directory: _place, ...older } = json(summary.directory, 'manifest.json');
@@ -89,7 +89,7 @@ t.test('a manifest of an older version says no hash: its config has it', async t
   t.equal((await resume(a.summary.directory)).summary.status, 'completed');
 });
 
-t.test("a checkpoint's metrics are those of the log", async t => {
+t.test("a checkpoint's metrics must match the log", async t => {
   const { summary } = await trainUntil(work, config, 4);
   const { directory } = summary;
   const log = join(directory, 'log.jsonl');
@@ -102,7 +102,7 @@ t.test("a checkpoint's metrics are those of the log", async t => {
   });
 });
 
-t.test('a run is called by its manifest, not by its folder', async t => {
+t.test('a run is named by its manifest, not by its folder', async t => {
   const { summary } = await trainUntil(work, config, 4);
   const { directory, run_id } = summary;
   const renamed = join(work.folder(), 'renamed');
@@ -228,7 +228,7 @@ t.test('an edit that is only partly consistent', async t => {
   }
 });
 
-t.test('what is forged together is found by evaluating the weights again', async t => {
+t.test('consistent forgeries are found by evaluating the weights again', async t => {
   const { summary } = await train(work, config);
   const { directory } = summary;
   t.equal((await review(directory, '--recompute')).code, 0);
@@ -254,7 +254,7 @@ t.test('what is forged together is found by evaluating the weights again', async
   t.match(runs[0].completed.reason, /its summary records test\.loss 0\.0125, but its weights yield /);
 });
 
-t.test('the digest that a run prints is that of its log', async t => {
+t.test('the digest that a run prints matches its log', async t => {
   const trained = await work.cellrun(
     'run',
     work.config(config),
@@ -270,7 +270,7 @@ t.test('the digest that a run prints is that of its log', async t => {
   t.equal(createHash('sha256').update(lines.slice(0, -1).join('')).digest('hex'), sha256);
 });
 
-t.test('a log that is removed while the run writes to it is put back, and told', async t => {
+t.test('a log removed during the run is restored, with a warning', async t => {
   let removed = '';
   const { summary } = await trainUntil(work, config, 2);
   const log = join(summary.directory, 'log.jsonl');
@@ -291,7 +291,7 @@ t.test('a log that is removed while the run writes to it is put back, and told',
   t.equal((await review(summary.directory)).code, 0);
 });
 
-t.test('a log in whose place another file is put ends the run', async t => {
+t.test('a log replaced by another file ends the run', async t => {
   const { summary } = await trainUntil(work, config, 2);
   const log = join(summary.directory, 'log.jsonl');
   const step = (made: { readonly step: number }) => {
@@ -306,7 +306,7 @@ t.test('a log in whose place another file is put ends the run', async t => {
   t.equal(readFileSync(log, 'utf8'), 'of another', 'which is not touched');
 });
 
-t.test("another run's log is not gone on with", async t => {
+t.test("refuses to resume with another run's log", async t => {
   const [a, b] = [await trainUntil(work, config, 2), await trainUntil(work, other, 2)];
   const log = join(a.summary.directory, 'log.jsonl');
   cpSync(join(b.summary.directory, 'log.jsonl'), log);
@@ -318,7 +318,7 @@ t.test("another run's log is not gone on with", async t => {
   });
 });
 
-t.test('an edited summary of a complete run is not said again once its log has gone', async t => {
+t.test('an edited summary of a complete run is not repeated if its log is missing', async t => {
   const { summary } = await train(work, config);
   const { directory } = summary;
   rmSync(join(directory, 'log.jsonl'));

@@ -50,7 +50,7 @@ async function goesOn(t: Test, directory: string): Promise<void> {
 
 const onlyRun = (output: string) => join(output, 'around', readdirSync(join(output, 'around'))[0]);
 
-t.test('a thread that ends, whatever it ends by', async t => {
+t.test('a thread that ends for any reason', async t => {
   const preload = fileURLToPath(new URL('../support/dying-thread.js', import.meta.url));
   const said = {
     exit: /^cellrun: unexpected failure: a computing thread ended with code 7$/m,
@@ -130,7 +130,7 @@ const noGroups = ((): string | false => {
   }
 })();
 
-t.test('a limit of memory that ends the process: nothing is lost', { skip: noGroups }, async t => {
+t.test('a memory limit that ends the process: nothing is lost', { skip: noGroups }, async t => {
   const { summary } = await train(work, config, { pauseAfterEpoch: 1 });
   const { directory } = summary;
   const group = join(GROUPS, `cellrun-test-${process.pid}`);
@@ -143,7 +143,7 @@ t.test('a limit of memory that ends the process: nothing is lost', { skip: noGro
   await goesOn(t, directory);
 });
 
-t.test('data that change while a run trains: it keeps what it has read', async t => {
+t.test('data that change during a run: it keeps the data that it has read', async t => {
   const own = work.file('own.npz', bytesOfData);
   const its = { ...config, dataset: { kind: 'npz', path: own } };
   const step = ({ step }: { step: number }) => {
@@ -251,7 +251,7 @@ t.test('a run of an older version', async t => {
   rmSync(join(run, 'report.html'));
 });
 
-t.test('a run of another version is gone on with only if that is allowed', async t => {
+t.test('a run of another version resumes only if allowed', async t => {
   const run = await olderRun();
   const path = join(run, 'manifest.json');
   const manifest = JSON.parse(readFileSync(path, 'utf8'));
@@ -267,7 +267,7 @@ t.test('a run of another version is gone on with only if that is allowed', async
   await t.rejects(resume(run, { allowChange: ['version'] }), { exitCode: 5, message });
 });
 
-t.test('a complete run: what its weights do not bear out, and what is gone', async t => {
+t.test('a complete run: contradictions with its weights, and missing files', async t => {
   const { summary } = await straight;
   const copy = join(work.folder(), 'copy');
   cpSync(summary.directory, copy, { recursive: true });

@@ -101,7 +101,7 @@ for (const one of cases.filter(({ name }) => name !== 'without ties')) {
   });
 }
 
-t.test('pairs of several targets are lists, of one a number', async t => {
+t.test('pairs are lists for several targets and numbers for one', async t => {
   const [several, one] = ['three targets', 'a constant target'].map(
     name => cases.find(given => given.name === name) as Case,
   );

@@ -95,7 +95,7 @@ const near = (t: Test, got: number, wanted: number, what: string) =>
   t.ok(Math.abs(got - wanted) <= 1e-12 * Math.max(1, Math.abs(wanted)), `${what}: ${got}, not ${wanted}`);
 
 for (const head of ['last', 'every'] as const) {
-  t.test(`confusion and mistakes are NumPy's (head: ${head})`, async t => {
+  t.test(`confusion and mistakes match NumPy (head: ${head})`, async t => {
     const { n, steps, classes, logits, labels, confusion, mistakes } = numpy[head];
     const collector = evaluationCollector(modelRun('cross_entropy', head, classes), datasetOf(n), 'test');
     for (let index = 0; index < n; index++) {
@@ -134,7 +134,7 @@ for (const head of ['last', 'every'] as const) {
 }
 
 for (const name of ['one', 'three'] as const) {
-  t.test(`the worst values are NumPy's (${name})`, async t => {
+  t.test(`the worst values match NumPy (${name})`, async t => {
     const { n, size, target, predicted: values, worst } = numpy[name];
     const collector = evaluationCollector(modelRun('mse', 'last', size), datasetOf(n), 'test');
     const part = (of: number[], i: number): number[] => of.slice(i * size, (i + 1) * size);
@@ -170,7 +170,7 @@ for (const name of ['one', 'three'] as const) {
   });
 }
 
-t.test('what is not a number is worst, in no column, and spelled out', async t => {
+t.test('NaN is worst, in no column, and spelled out', async t => {
   const collector = evaluationCollector(modelRun('cross_entropy', 'last', 3), datasetOf(5), 'test');
   collector.add(predicted(0, [0, 1, 0], [0], 1));
   collector.add(predicted(1, [Number.NaN, 1, 2], [2], Number.NaN));
@@ -204,7 +204,7 @@ t.test('what is not a number is worst, in no column, and spelled out', async t =
   t.match(worst.sample?.[1], { prediction: null, prediction_nonfinite: '-inf' });
 });
 
-t.test('what would be too large is left out', async t => {
+t.test('leaves out data that are too large', async t => {
   for (const [classes, known] of [
     [100, true],
     [101, false],
@@ -300,7 +300,7 @@ async function goldenPredictions(expected: Golden, backend: Backend, threads: nu
 const IN_THREADS: readonly string[] = ['lstm_base', 'lstm_mse', 'lstm_every_lengths'];
 
 for (const name of GOLDENS.filter(name => !golden(name).spec.carriesState)) {
-  t.test(`each sequence is told with PyTorch's logits: ${name}`, async t => {
+  t.test(`reports each sequence with PyTorch's logits: ${name}`, async t => {
     const expected = golden(name);
     const { spec, batch: B, steps: T, values } = expected;
     const [logits, y] = [values('out.logits'), values('y')];
@@ -394,7 +394,7 @@ const linesOf = (text: string): Line[] =>
     .split('\n')
     .map(line => JSON.parse(line));
 
-t.test('the file of a run says what predict says, for any number of threads', async t => {
+t.test('evaluation.json agrees with predict, for any number of threads', async t => {
   const data = stepsData();
   const run = await work.train(config(data, 'every', 'cross_entropy'), ...webasm);
   if (!t.equal(run.code, 0, run.finished.stderr)) return;
@@ -492,7 +492,7 @@ t.test('the file of a run says what predict says, for any number of threads', as
   t.equal(changed.stdout, '');
 });
 
-t.test('values: the file and predict', async t => {
+t.test('values: evaluation.json agrees with predict', async t => {
   const part = (count: number, seed: number) => ({
     x: randomSequences('test/evaluation', count, seed).x,
     y: floats(
@@ -542,7 +542,7 @@ t.test('values: the file and predict', async t => {
   );
 });
 
-t.test('classes with names', async t => {
+t.test('class names in evaluation.json and predict', async t => {
   const rows = Array.from({ length: 24 }, (_, i) => `${i / 24},${i % 2 ? '"a, ""b"""' : 'plain'}`);
   const path = work.file('named.csv', `x,kind\n${rows.join('\n')}\n`);
   const dataset = {
@@ -582,7 +582,7 @@ function idx(type: 0x08 | 0x0d, dims: readonly number[], values: readonly number
   return Buffer.concat([head, body]);
 }
 
-t.test('pictures of mistakes are those of the data', async t => {
+t.test('pictures of mistakes match the data', async t => {
   const pixels = (count: number, from: number) =>
     Array.from({ length: count * 6 }, (_, i) => (i * 37 + from) % 256);
   const labels = (count: number) => Array.from({ length: count }, (_, i) => (i * i) % 3);
@@ -621,7 +621,7 @@ t.test('pictures of mistakes are those of the data', async t => {
   t.same([...(test.picture?.(0) ?? [])].slice(0, 2), [0, 255]);
 });
 
-t.test('when to measure the calibration kernel', async t => {
+t.test('schedule of the calibration kernel', async t => {
   const calibration = new Calibration();
   t.equal(calibration.medianMilliseconds, null);
   const measured: number[] = [];
@@ -639,7 +639,7 @@ t.test('when to measure the calibration kernel', async t => {
 });
 
 // for webgpu see backends.test.ts
-t.test('calibration and ratio in summary and log', async t => {
+t.test('calibration and step ratio in summary and log', async t => {
   const path = work.file('data.npz', randomDataset('test/evaluation', { train: 60, test: 20, seed: 3 }));
   for (const flags of [
     ['--backend', 'webasm', '--threads', '2'],
@@ -655,7 +655,7 @@ t.test('calibration and ratio in summary and log', async t => {
   }
 });
 
-t.test('step and calibration are of one process', async t => {
+t.test('step and calibration times are of the same process', async t => {
   const times = (ms_per_step: number | null, calibration_ms: number | null) => ({
     ...NO_TIMES,
     ms_per_step,

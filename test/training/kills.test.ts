@@ -25,7 +25,7 @@ function holds(t: Test, { what, cases, failures, note }: Figures, expected: numb
 t.test('SIGKILL at random moments', async t => holds(t, await manyKills(work.folder(), extent(4)), 4));
 // test/training/resume.test.ts covers a crash after each step
 t.test('SIGKILL after steps', async t => holds(t, await killsAtEveryStep(work.folder(), extent(2)), 2));
-t.test("SIGKILL at the seams of a run's end", async t => {
+t.test("SIGKILL between the steps of a run's end", async t => {
   // ends within an epoch, so its last checkpoint is written twice
   const run = await killable(work.folder(), 'two layers, Adam', { max_steps: 15 });
   const found = await Promise.all(
@@ -39,7 +39,7 @@ t.test('SIGKILL with dropout, both directions and carried states', async t => {
     t.equal(await killOnce(run, work.folder(), afterStep(7), inThisProcess), undefined, name);
   }
 });
-t.test('SIGKILL as the rate warms up, is about to fall, and training about to stop early', async t => {
+t.test('SIGKILL during warm-up, before a rate reduction, and before an early stop', async t => {
   const run = await killable(work.folder(), 'a plateau, a warm-up, an average and early stopping');
   t.match(run.straight, { steps: 27, stopped_early: { metric: 'test.loss' } });
   // half of the warm-up, the step before the first reduction, the step before the early stop

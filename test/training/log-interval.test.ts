@@ -57,7 +57,7 @@ t.test('the interval is a round number that logs a few hundred steps', async t =
   );
 });
 
-t.test('a run chooses it by its planned length, and keeps it when it goes on', async t => {
+t.test('a run derives the interval from its planned length, and keeps it when resumed', async t => {
   t.notOk('log_every' in loadExperiment(file).experiment.training);
   const directory = await begun();
   t.equal(manifest(directory).log_every, 2);
@@ -73,7 +73,7 @@ t.test('a run chooses it by its planned length, and keeps it when it goes on', a
   t.same(warnings(directory), [], 'no record is missing');
 });
 
-t.test('a lost record of a chosen interval is noticed', async t => {
+t.test('detects a lost record of the default interval', async t => {
   const directory = await begun();
   const log = join(directory, 'log.jsonl');
   const lines = readFileSync(log, 'utf8').split('\n');
@@ -93,7 +93,7 @@ t.test('a lost record of a chosen interval is noticed', async t => {
   t.same(warnings(directory), ['log/lost']);
 });
 
-t.test('a run that older versions began with their default of 100 goes on with it', async t => {
+t.test("a run of an older version keeps that version's default of 100", async t => {
   const directory = await begun('--set', 'training.log_every=100');
   const { log_every: _, ...older } = manifest(directory);
   writeFileSync(join(directory, 'manifest.json'), JSON.stringify(older));

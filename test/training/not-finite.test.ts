@@ -318,7 +318,7 @@ function from<V>(value: V | undefined): { from?: V } {
 }
 
 t.test(
-  'one more than may be skipped ends the run; the mean of an epoch leaves out what was skipped',
+  'one skip more than allowed ends the run, and the mean over an epoch leaves out skipped batches',
   async t => {
     const bench = await Bench.open();
     const at = (source: Source, step: number): Fault => ({ source, step, value: Number.NaN });
@@ -358,7 +358,7 @@ t.test(
   },
 );
 
-t.test('an update is judged by each of its results, not by their sum', async t => {
+t.test('checks each result of an update, not their sum', async t => {
   const engine = await Engine.start('webasm');
   const zeros = () => new Float32Array(2 * ROW);
   const settings = { momentum: 0.9, nesterov: false, weight_decay: 0 };
@@ -452,7 +452,7 @@ function sound(t: Test, { summary }: RunResult): void {
   t.same(validateAgainst('summary', JSON.parse(JSON.stringify(summary))), []);
 }
 
-t.test('a skipped batch is told, counted over resumes, and trains nothing', async t => {
+t.test('a skipped batch is reported, counted across resumes, and trains nothing', async t => {
   const output = work.folder();
   const copies = new Map<number, string>();
   const told: string[] = [];
@@ -508,7 +508,7 @@ t.test('a skipped batch is told, counted over resumes, and trains nothing', asyn
   }
 });
 
-t.test('a run that diverged can go on where more may be skipped, to the same bytes', async t => {
+t.test('a diverged run resumes if more skips are allowed, byte-identical', async t => {
   const told: string[] = [];
   const ended = await run(config(second, { max_skipped_batches: 1 }), work.folder(), {
     warning: text => told.push(text),
@@ -542,7 +542,7 @@ t.test('a run that diverged can go on where more may be skipped, to the same byt
   });
 });
 
-t.test('skips in the first and last step, at the end of an epoch, and in all of it', async t => {
+t.test('skips in the first and last step, at the end of an epoch, and in a whole epoch', async t => {
   const edges = await run(
     config(work.file('data.npz', dataset([3, 59])), { max_skipped_batches: 9 }),
     work.folder(),

@@ -24,7 +24,7 @@ function refusal(bytes: string): UserError | undefined {
   return undefined;
 }
 
-t.test('files of torch.save are told from damaged ones', async t => {
+t.test('distinguishes files of torch.save from damaged ones', async t => {
   for (const bytes of ['PK\x03\x04 and more bytes', '\x80\x02\x8a\x0al\xfc and more bytes']) {
     const error = refusal(bytes);
     t.equal(error?.exitCode, 2);
@@ -50,7 +50,7 @@ def save_file(tensors, path):
 `;
 
 t.test(
-  'the command that the message prints converts the file',
+  'the command that the error message prints converts the file',
   { skip: !hasTorch && 'no PyTorch' },
   async t => {
     const folder = work.folder();

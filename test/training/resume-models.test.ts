@@ -86,7 +86,7 @@ const carried = {
 for (const config of [bucketed, carried]) {
   const { name } = config;
   t.test(
-    `${name}: a run that crashed, went on with two threads and stopped goes on to the same bytes`,
+    `${name}: a run that crashed, resumed with two threads and stopped again ends byte-identical`,
     async t => {
       const output = work.folder();
       const crashes = new Map<number, string>();
@@ -154,7 +154,7 @@ async function predictions(t: Test, run: string): Promise<Prediction[]> {
     .map(line => JSON.parse(line));
 }
 
-t.test('evaluate and predict carry states as the run does', async t => {
+t.test('evaluate and predict carry states like the run', async t => {
   const run = await work.train(carried);
   const evaluated = await work.cellrun('evaluate', run.directory, '--json');
   t.match(JSON.parse(evaluated.stdout), { metrics: { test: run.summary.metrics.test } });

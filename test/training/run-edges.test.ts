@@ -103,7 +103,7 @@ function oneMessage(t: Test, stderr: string): void {
   t.notMatch(stderr, /^\s+at |unexpected failure|defect/m, 'no stack trace');
 }
 
-t.test('a second signal ends the process at once, and says how to go on', parallel, async t => {
+t.test('a second signal ends the process at once, and prints how to resume', parallel, async t => {
   const output = work.folder();
   const training = { ...small.training, num_epochs: 3000, max_steps: 6000 };
   const running = work.start('run', work.config({ ...small, training }), '--output', output, ...webasm);
@@ -125,7 +125,7 @@ t.test('a second signal ends the process at once, and says how to go on', parall
 });
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  t.test(`${signal} during an evaluation leaves a whole, resumable run`, parallel, async t => {
+  t.test(`${signal} during an evaluation leaves an intact, resumable run`, parallel, async t => {
     const output = work.folder();
     const running = work.start('run', work.config(longEvaluation), '--json', '--output', output, ...webasm);
     await running.logged(1, output);
@@ -156,7 +156,7 @@ async function runOnSmallDisk(t: Test, config: object, before: string) {
   return finished && { finished, saved };
 }
 
-t.test('a disk that fills up with checkpoints: exit 1, the file is named, what was whole stays', async t => {
+t.test('a disk that fills up with checkpoints: exit 1 with the file name, older files intact', async t => {
   const endless = {
     ...small,
     model: { ...small.model, hidden_size: 20 },
@@ -190,7 +190,7 @@ t.test('a disk that fills up with checkpoints: exit 1, the file is named, what w
   t.match(events.at(-1), { event: 'run.end', status: 'failed', exit_code: 1 });
 });
 
-t.test('a disk that has no room for the log', async t => {
+t.test('a disk without space for the log', async t => {
   const chatty = { ...small, training: { ...small.training, num_epochs: 10_000 } };
   const run = await runOnSmallDisk(t, { ...chatty, checkpoint: { every: { steps: 1_000_000 } } }, '');
   if (run === undefined) return;
@@ -206,7 +206,7 @@ t.test('a disk that has no room for the log', async t => {
   t.match(full?.finished.stderr ?? '', /^\S+: the file cannot be written: no space left on the disk\n$/);
 });
 
-t.test('an output root that cannot be written to is one message and exit 2', parallel, async t => {
+t.test('an unwritable output root is one message and exit 2', parallel, async t => {
   const config = work.config(small);
   const dangling = join(work.folder(), 'link');
   symlinkSync(join(work.path, 'nowhere', 'at', 'all'), dangling);
@@ -231,7 +231,7 @@ t.test('an output root that cannot be written to is one message and exit 2', par
   }
 });
 
-t.test('a read-only place is a usage error where it was named for what is written', parallel, async t => {
+t.test('a read-only path that the user named for output is a usage error', parallel, async t => {
   const run = await work.train(small, ...webasm);
   const long = await work.cellrun('report', run.directory, '-o', 'x'.repeat(300));
   t.equal(long.code, EXIT.usage);
@@ -281,7 +281,7 @@ t.test('a read-only place is a usage error where it was named for what is writte
   }
 });
 
-t.test('a closed stderr keeps nothing from running', parallel, async t => {
+t.test('a closed stderr does not stop anything', parallel, async t => {
   const output = work.folder();
   const script = `${program} run "${work.config(small)}" --json --output "${output}" ${webasm.join(' ')} 2>&-`;
   const closed = await execute('bash', ['-c', script], surroundings);
@@ -290,7 +290,7 @@ t.test('a closed stderr keeps nothing from running', parallel, async t => {
   t.match(readLog(onlyRun(output)).at(-1), { event: 'run.end', status: 'completed' });
 });
 
-t.test('evaluate refuses what is not what the run left', parallel, async t => {
+t.test('evaluate refuses files that the run did not write', parallel, async t => {
   const original = dataset(70, 30);
   const path = work.file('changing.npz', original);
   const run = await work.train({ ...small, dataset: { kind: 'npz', path } }, ...webasm);
@@ -348,7 +348,7 @@ const options = {
   signal: new AbortController().signal,
 } as const;
 
-t.test('a program is named as it was called', async t => {
+t.test('usage names the program as it was called', async t => {
   const env = { PATH: `/usr/bin${delimiter}/opt/bin` };
   t.equal(programName(['node', '/opt/bin/cellrun'], env), 'cellrun');
   t.equal(programName(['node', '/home/x/node_modules/.bin/cellrun'], env), 'npx cellrun');
@@ -358,12 +358,12 @@ t.test('a program is named as it was called', async t => {
   t.equal(programName(['node', '/c/main.js'], { ...env, CELLRUN_CALLED_AS: '/c/run' }), '/c/run');
 });
 
-t.test('stdout that takes nothing is named', async t => {
+t.test('an unwritable stdout is named in the error', async t => {
   const full = await execute('bash', ['-c', `${program} schema > /dev/full`], surroundings);
   t.match(full, { code: EXIT.unexpected, stderr: 'cellrun: stdout: no space left on the disk\n' });
 });
 
-t.test('a signal before a run has begun, and in a proof', async t => {
+t.test('a signal before a run starts, and during a proof', async t => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const listening = work.startWith(
       ['--import', HELD],
@@ -394,7 +394,7 @@ t.test('a signal before a run has begun, and in a proof', async t => {
   t.same(folders(), [], 'nothing is left behind');
 });
 
-t.test('one process runs twice and leaves the same bytes', async t => {
+t.test('two runs in one process are byte-identical', async t => {
   const loaded = loadExperiment(work.config(small));
   const output = work.folder();
   const told: string[] = [];
@@ -425,7 +425,7 @@ t.test('one process runs twice and leaves the same bytes', async t => {
   t.ok(written <= Date.parse(String(start.time)) + 1, 'the manifest was there before anything else');
 });
 
-t.test('a run that ends before it has a log still leaves a summary', async t => {
+t.test('a run that ends before it has a log still writes a summary', async t => {
   const loaded = loadExperiment(work.config(small));
   const session = await openSession(loaded, options);
   const directory = RunDirectory.create({
@@ -449,7 +449,7 @@ t.test('a run that ends before it has a log still leaves a summary', async t => 
   t.doesNotThrow(() => closing.failed(new Error('gone'), undefined), 'the first error is the one to tell');
 });
 
-t.test('validate refuses what a run would only find out later', parallel, async t => {
+t.test('validate refuses what a run would only detect later', parallel, async t => {
   const cases: [object, number, RegExp][] = [
     [
       { model: { ...small.model, hidden_size: 10_000 } },
@@ -477,7 +477,7 @@ t.test('validate refuses what a run would only find out later', parallel, async 
   }
 });
 
-t.test('a gate shows four digits that are on the same side of its bounds as the value', async t => {
+t.test('a gate shows four digits, on the same side of its bounds as the value', async t => {
   const say = (value: number, bounds: { min?: number; max?: number }) =>
     gateSentence(judgeGate({ metric: 'test.loss', over: 'last', origin: 'x.yaml:1:1', ...bounds }, value));
   const cases: [number, { min?: number; max?: number }, string][] = [
@@ -524,7 +524,7 @@ function recordedIo(columns: number, interactive: boolean): Io & { text: string 
   };
 }
 
-t.test('the rate is that of training, the time left is of all that is to come', async t => {
+t.test('the rate is of training only, the time left of everything', async t => {
   const io = recordedIo(80, false);
   let now = 0;
   const plan = { totalSteps: 4, numEpochs: 2, quiet: false };
@@ -553,7 +553,7 @@ evaluated at 4
   );
 });
 
-t.test('neither rate nor time left count what starts a process up', async t => {
+t.test('rate and time left exclude the start of a process', async t => {
   const io = recordedIo(80, false);
   let now = 0;
   const progress = createProgress(io, { totalSteps: 44, numEpochs: 2, quiet: false }, () => now);
@@ -576,7 +576,7 @@ epoch 2/2  step 42/44  loss 1.000  400 samples/s  0:10 left
   );
 });
 
-t.test('the logged rate leaves out the first step, which compiles', async t => {
+t.test('the logged rate excludes the first step, which compiles', async t => {
   const times = new StepTimes();
   times.add(10, 5);
   t.equal(times.takeRate(), undefined);
@@ -591,7 +591,7 @@ t.test('the logged rate leaves out the first step, which compiles', async t => {
   t.equal(others.total, 5.5);
 });
 
-t.test('an evaluation is seen on a terminal alone', async t => {
+t.test('the progress of an evaluation is shown only on a terminal', async t => {
   const io = recordedIo(40, true);
   let now = 0;
   const plan = { totalSteps: 4, numEpochs: 2, quiet: false };

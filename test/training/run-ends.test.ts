@@ -104,7 +104,7 @@ const summary = {
   peak_rss_mb: 90,
 } as Summary;
 
-t.test('what a run has taken, from its records', async t => {
+t.test('times of a run from its records', async t => {
   const none = {
     duration_s: 0,
     train_s: 0,
@@ -141,7 +141,7 @@ t.test('what a run has taken, from its records', async t => {
     t.ok(value === null || (Number.isFinite(value) && value >= 0));
 });
 
-t.test('after an interruption and a kill the times are those of the whole run', async t => {
+t.test('after an interruption and a kill, the times cover the whole run', async t => {
   const output = work.folder();
   const running = work.start('run', work.config(endless), '--json', '--output', output, ...webasm);
   await running.logged(60, output);
@@ -169,8 +169,8 @@ t.test('after an interruption and a kill the times are those of the whole run', 
   const span = stamp(lines.at(-1)) - stamp(lines[resumedAt]);
 
   const epochs = Math.ceil(Number(lines.at(-1)?.epoch)) + 1;
-  // checks the run's own duration with this clock, not its speed biome-ignore lint/plugin: see
-  // above
+  // checks the run's own duration with this clock, not its speed
+  // biome-ignore lint/plugin: see above
   const start = performance.now();
   const third = await work.cellrun(...more, '--set', `training.num_epochs=${epochs}`);
   // biome-ignore lint/plugin: see above
@@ -193,7 +193,7 @@ t.test('after an interruption and a kill the times are those of the whole run', 
   t.ok(last.peak_rss_mb >= one.peak_rss_mb);
 });
 
-t.test('a full disk: the file, exit 1, how to go on, and that works', async t => {
+t.test('a full disk: names the file, exit 1, says how to resume, and that works', async t => {
   const saved = join(work.folder(), 'saved');
   const config = { ...endless, checkpoint: { every: { steps: 20 }, keep: { last: 1 } } };
   const run = `${program} run "${work.config(config)}" --quiet --output "$0/out" ${webasm.join(' ')}`;
@@ -214,7 +214,7 @@ t.test('a full disk: the file, exit 1, how to go on, and that works', async t =>
   else t.match(stderr, /the run has completed \d+ steps, but the new config ends after 300/);
 });
 
-t.test('a disk that is full before the first step: nothing is said to go on with', async t => {
+t.test('a disk that is full before the first step: suggests no resume', async t => {
   const run = `${program} run "${work.config(small)}" --quiet --output "$0" ${webasm.join(' ')}`;
   const finished = await onSmallDisk(
     work.folder(),
@@ -227,7 +227,7 @@ t.test('a disk that is full before the first step: nothing is said to go on with
   t.match(finished.stderr, /^\S+: the file cannot be written: no space left on the disk\n$/);
 });
 
-t.test('a run directory that vanishes: the file, exit 1, and nothing to go on with', async t => {
+t.test('a run directory that vanishes: names the file, exit 1, suggests no resume', async t => {
   const output = work.folder();
   const config = work.config({ ...endless, checkpoint: { every: { steps: 200 } } });
   const running = work.start('run', config, '--output', output, ...webasm);
@@ -242,7 +242,7 @@ t.test('a run directory that vanishes: the file, exit 1, and nothing to go on wi
   t.notOk(existsSync(join(output, 'small', 'checkpoints')));
 });
 
-t.test('a disk that becomes read-only: the file that was to be written, not the lock that stays', async t => {
+t.test('a disk that becomes read-only: names the file to write, not the remaining lock', async t => {
   const output = work.folder();
   const names = ['openSync', 'writeSync', 'renameSync', 'rmSync', 'linkSync'] as const;
   const table = fs as unknown as Record<string, (...args: unknown[]) => unknown>;
@@ -282,7 +282,7 @@ t.test('a disk that becomes read-only: the file that was to be written, not the 
   t.same(resumable, [directory]);
 });
 
-t.test('a stop before the first step says how to go on', async t => {
+t.test('a stop before the first step prints how to resume', async t => {
   const output = work.folder();
   const slow = { ...small, model: { ...small.model, hidden_size: 200, num_layers: 4 } };
   const running = work.start('run', work.config(slow), '--output', output, ...webasm);
@@ -293,7 +293,7 @@ t.test('a stop before the first step says how to go on', async t => {
   t.match(stderr, /^cellrun: interrupted after step [01]; .*\nResume with: node \S+main\.js resume \S+\n$/m);
 });
 
-t.test('pipes whose reader has gone: the work goes on to its end', async t => {
+t.test('pipes without a reader: the run continues to its end', async t => {
   const output = work.folder();
   const flags = `--json --output "${output}" ${webasm.join(' ')}`;
   const status = '; echo "status $?" >&3; }';
@@ -331,7 +331,7 @@ t.test('pipes whose reader has gone: the work goes on to its end', async t => {
   t.match(summaryIn(onlyRun(output)), { status: 'completed', steps: 6 });
 });
 
-t.test('a process that sleeps: still the owner of its run, and no number is wrong after it', async t => {
+t.test('a suspended process still owns its run, and its numbers stay right', async t => {
   const output = work.folder();
   const config = { ...endless, checkpoint: { every: { seconds: 1 }, keep: { last: 1 } } };
   const running = work.start('run', work.config(config), '--json', '--output', output, ...webasm);
@@ -378,7 +378,7 @@ t.test('a process that sleeps: still the owner of its run, and no number is wron
   t.notMatch(run.finished.stderr, /NaN|Infinity|-\d+:/);
 });
 
-t.test('a copy of a run that goes on is a run of its own; the directory by another name is not', async t => {
+t.test('a resumed copy of a run is a separate run; a renamed directory is not', async t => {
   const output = work.folder();
   const running = work.start('run', work.config(endless), '--json', '--output', output, ...webasm);
   await running.logged(30, output);

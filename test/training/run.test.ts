@@ -58,7 +58,7 @@ const small = {
 };
 const webasm = ['--backend', 'webasm'];
 
-t.test('the same seed gives the same bytes, on any number of threads', async t => {
+t.test('the same seed is byte-identical on any number of threads', async t => {
   const run = await work.train(small, ...webasm, '--threads', '2');
   t.equal(run.code, 0, run.finished.stderr);
   const losses = ({ events }: TrainedRun) =>
@@ -104,7 +104,7 @@ t.test('a last partial batch is trained on, or dropped with a warning', async t 
   t.match(dropped.finished.stderr, /^warning: each epoch leaves out 6 sequences/m);
 });
 
-t.test('what a run leaves behind, and evaluate says the same', async t => {
+t.test('files of a run, which evaluate confirms', async t => {
   const config = { ...small, checkpoint: { ...small.checkpoint, keep: { last: 1, best: 1 } } };
   const long = { ...config, training: { ...small.training, num_epochs: 12 } };
   const run = await work.train(long, ...webasm);
@@ -169,7 +169,7 @@ t.test('what a run leaves behind, and evaluate says the same', async t => {
   t.same(json('summary.json'), summary, 'evaluating changes nothing');
 });
 
-t.test('runs that start at once never share a directory', async t => {
+t.test('runs that start at the same time never share a directory', async t => {
   const output = work.folder();
   const config = work.config({ ...small, training: { ...small.training, num_epochs: 1 } });
   const finished = await Promise.all(
@@ -189,7 +189,7 @@ t.test('runs that start at once never share a directory', async t => {
   }
 });
 
-t.test('a failed gate ends with 3 and is named', async t => {
+t.test('a failed gate is named and exits with 3', async t => {
   const gates = [
     { metric: 'test.accuracy', min: 0.99 },
     { metric: 'test.loss', max: 1e6 },
@@ -216,7 +216,7 @@ t.test('a failed gate ends with 3 and is named', async t => {
   t.same(validateAgainst('summary', summary), []);
 });
 
-t.test('diverged training ends with 4, and no checkpoint holds what is not finite', async t => {
+t.test('diverged training exits with 4, and all checkpoints are finite', async t => {
   // the decay multiplies the weights by a million per step, until they overflow float32
   const config = {
     ...small,
@@ -249,7 +249,7 @@ t.test('diverged training ends with 4, and no checkpoint holds what is not finit
 });
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  t.test(`${signal} leaves a whole, resumable run`, async t => {
+  t.test(`${signal} leaves an intact, resumable run`, async t => {
     const output = work.folder();
     const endless = work.config({ ...small, training: { ...small.training, num_epochs: 1_000_000 } });
     const running = work.start('run', endless, '--json', '--output', output, ...webasm);
@@ -272,7 +272,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-/** The error in the input, the exit code, and the expected message. */
 const expectedShape = { cell: 'lstm', hidden_size: 6, num_layers: 2, head: { from: 'last' } };
 
 function initialWeights(change: (tensors: Map<string, Tensor>) => void): string {
@@ -290,6 +289,7 @@ function initialWeights(change: (tensors: Map<string, Tensor>) => void): string 
 }
 
 const whole = initialWeights(() => {});
+/** The error in the input, the changed sections, the exit code, and the expected message. */
 const bad: [what: string, sections: object, code: number, told: RegExp][] = [
   [
     'no dataset',
@@ -407,7 +407,7 @@ for (const [what, sections, code, told] of bad) {
   });
 }
 
-t.test('memory is flat over 2,000 steps', { skip: !existsSync('/proc/self/status') }, async t => {
+t.test('memory use is constant over 2,000 steps', { skip: !existsSync('/proc/self/status') }, async t => {
   const config = work.config({
     ...small,
     model: { ...small.model, num_layers: 1 },
@@ -433,7 +433,7 @@ t.test('memory is flat over 2,000 steps', { skip: !existsSync('/proc/self/status
   t.ok(after <= 1.1 * before, `${before} kB after 500 steps, ${after} kB after 2,000`);
 });
 
-t.test('graph --profile tells where the time of a step goes', async t => {
+t.test('graph --profile shows where the time of a step goes', async t => {
   const quick = join(packageRoot, 'configs/mnist-lstm-small.yaml');
   const graph = (...flags: string[]) =>
     work.cellrun('graph', quick, '--set', 'training.batch_size=20', ...flags);

@@ -175,7 +175,7 @@ t.test('dropout depends on seed, step, row, layer and unit, not on threads', asy
   t.ok(Math.abs(kept - 0.5) < 0.06, `${kept} is kept`);
 });
 
-t.test('a batch goes on from the states of the one before, and an epoch from zero', async t => {
+t.test("a batch continues from the previous one's states, and an epoch from zero", async t => {
   const [batchSize, steps] = [20, 4];
   const model = { cell: 'gru', hidden_size: 4 };
   const train = classes(2 * batchSize, steps);

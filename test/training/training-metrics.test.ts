@@ -59,7 +59,7 @@ for (const [what, path, loss, from] of [
   ['values', dataOf(floats([N, 2], numbers(2 * N))), { kind: 'mse' }, 'last'],
   ['medians', dataOf(floats([N, 2], numbers(2 * N))), { kind: 'quantile' }, 'last'],
 ] as const) {
-  t.test(`${what}: an epoch has what an evaluation of its split has`, async t => {
+  t.test(`${what}: an epoch has the metrics of an evaluation of its split`, async t => {
     const run = await work.train(config(path, loss, from), '--backend', 'webasm');
     t.equal(run.code, 0, run.finished.stderr);
     const evaluated = await work.cellrun('evaluate', run.directory, '--split', 'train', '--json');
