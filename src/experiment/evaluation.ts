@@ -26,7 +26,7 @@ export interface PredictionPlace {
   readonly step_in_sequence?: number;
 }
 
-/** A prediction of another class than the label. */
+/** A wrong prediction of a class. */
 export interface Mistake extends PredictionPlace {
   readonly label: number;
   /** `null` if a logit was NaN. */
@@ -72,7 +72,7 @@ export interface ClassEvaluation extends EvaluationFacts {
   readonly class_names: readonly string[] | null;
   /** Row: the label; column: the predicted class. `null` if there are too many classes. */
   readonly confusion: readonly (readonly number[])[] | null;
-  /** By class; `null` if there are too many classes. Absent in files of older versions. */
+  /** Scores by class; `null` if there are too many classes. Absent in files of older versions. */
   readonly per_class?: readonly ClassScores[] | null;
   /** Predictions with a NaN logit: they are in no column. */
   readonly undecided: number;
@@ -89,7 +89,7 @@ export interface WorstValue extends PredictionPlace {
   readonly absolute_error: number;
 }
 
-/** A number, or the first of several. */
+/** A target and its prediction: a number, or the first of several. */
 export interface ValuePair extends PredictionPlace {
   readonly target: number | readonly number[];
   readonly prediction: number | readonly number[];
@@ -98,15 +98,15 @@ export interface ValuePair extends PredictionPlace {
 export interface ValueEvaluation extends EvaluationFacts {
   readonly kind: 'value';
   readonly mean_absolute_error: number;
-  /** Those of the greatest error first. */
+  /** Largest error first. */
   readonly worst: readonly WorstValue[];
   /** `null` if the data have no target names. Absent in files of older versions. */
   readonly target_names?: readonly string[] | null;
-  /** By target; `null` if there are too many. Absent in files of older versions. */
+  /** Errors by target; `null` if there are too many. Absent in files of older versions. */
   readonly per_output?: readonly OutputScores[] | null;
   /**
-   * Spread evenly over the split; `null` in files of older versions if a target is more than one
-   * number.
+   * Pairs spread evenly over the split; `null` in files of older versions if a target is more than
+   * one number.
    */
   readonly sample: readonly ValuePair[] | null;
 }
@@ -117,7 +117,7 @@ export interface LabelEvaluation extends EvaluationFacts {
   readonly accuracy: number;
   /** `null` if the data have no label names. Absent in files of older versions. */
   readonly target_names?: readonly string[] | null;
-  /** By label; `null` if there are too many. */
+  /** Scores by label; `null` if there are too many. */
   readonly per_label: readonly ClassScores[] | null;
   /** Those of the greatest loss first. */
   readonly worst: readonly WorstValue[];

@@ -45,7 +45,10 @@ export class Graph {
     return node;
   }
 
-  /** The node of `op` over `inputs`; the existing one if there is one. */
+  /**
+   * The node of `op` over `inputs`, reused if it exists. Throws ShapeError if the inputs do not
+   * fit.
+   */
   apply<A>(op: Op<A>, inputs: readonly Node[], attributes: A): Node<A> {
     const key = `${op.name}(${inputs.map(input => input.id).join()})${JSON.stringify(attributes) ?? ''}`;
     const shape = op.shape(

@@ -21,7 +21,7 @@ export interface Reader {
   readonly from?: (start: Expression, index: Index) => Expression;
 }
 
-/** Writes the statements of one kernel; handed to `Op.emit`. */
+/** Writes the statements of one kernel; passed to `Op.emit`. */
 export interface KernelWriter {
   /** Stores `value` in a variable, so that it is computed once; returns its name. */
   define(value: Expression): Expression;

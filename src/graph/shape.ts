@@ -1,4 +1,7 @@
-/** Shapes are dense and row-major: the last axis is contiguous. A shape of no axes is a scalar. */
+/**
+ * Shapes of dense, row-major tensors: the last axis is contiguous. A shape without axes is a
+ * scalar.
+ */
 
 export type Shape = readonly number[];
 

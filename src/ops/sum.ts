@@ -43,7 +43,9 @@ export const sumOp: Op<Attributes> = {
   flops: ({ inputs: [x] }) => sizeOf(x.shape),
 };
 
-/** The sum over all axes of `x` that are not in `keep`. */
+/**
+ * Sums over all axes of `x` that are not in `keep`. The result has the axes `keep`, in their order.
+ */
 export function sum(x: Node, keep: readonly number[]): Node {
   return keep.length === x.shape.length ? x : x.graph.apply(sumOp, [x], { keep });
 }

@@ -55,7 +55,7 @@ export function keepRows(batch: BatchInShards, rows: readonly number[]): void {
   for (const { weight, at, share } of weights) weight[at] = share > 0 ? 1 / total : 0;
 }
 
-/** `rows` as a batch of their own. */
+/** Copies `rows` into a separate batch. */
 export function readRows(
   { spec, loss, shape, shards }: BatchInShards,
   rows: readonly number[],

@@ -80,7 +80,7 @@ export function strain({ difference, tolerance }: Apart): number {
 }
 
 /**
- * For each tensor the difference closest to its tolerance or furthest beyond, in the order of
+ * For each tensor, its difference closest to the tolerance or furthest beyond it, in the order of
  * `all`.
  */
 export function worstByTensor<T extends Apart>(all: readonly T[]): T[] {

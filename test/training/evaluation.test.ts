@@ -234,7 +234,7 @@ t.test('leaves out data that are too large', async t => {
   t.same([worst.target.length, worst.prediction.length, worst.absolute_error], [100, 100, 1]);
 });
 
-/** The golden's batch, ten times over. */
+/** A split with the golden's batch, repeated ten times. */
 function repeated({ batch, split }: Golden): Split {
   const { count, targets, lengths } = split;
   const again = <T extends Int32Array | Float32Array>(all: T): T => {
@@ -574,7 +574,7 @@ t.test('class names in evaluation.json and predict', async t => {
   for (const line of lines) t.match(line, named);
 });
 
-/** The bytes of an IDX file: 08 bytes, 0d floats. */
+/** The bytes of an IDX file; `type` is 08 for bytes, 0d for floats. */
 function idx(type: 0x08 | 0x0d, dims: readonly number[], values: readonly number[]): Buffer {
   const head = Buffer.from([0, 0, type, dims.length, ...dims.flatMap(n => [0, 0, n >> 8, n & 255])]);
   const body = Buffer.alloc(values.length * (type === 0x08 ? 1 : 4));

@@ -162,7 +162,7 @@ t.test('evaluate and predict carry states like the run', async t => {
   const hits = found.flatMap(({ predicted, label }) => predicted.map((value, i) => value === label[i]));
   t.equal(hits.filter(Boolean).length / hits.length, run.summary.metrics.test.accuracy);
 
-  // row b of the second batch is the second half of a sequence that begins with row b of the first
+  // row b of the second batch continues the sequence of row b of the first
   const second = testSize - training.batch_size;
   const size = STEPS * FEATURES;
   const inputs = Array.from(testNumbers.x_test.values, Number);

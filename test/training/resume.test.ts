@@ -308,7 +308,7 @@ t.test('other data, if allowed, are recorded and used from the next epoch', asyn
     ],
   });
   const { summary: longer } = await resume(directory, { set, allowChange: ['dataset'] });
-  // two epochs of three batches, one of five
+  // two epochs of three batches, then one of five
   t.match(longer, { status: 'completed', steps: 11, epochs: 3 });
   const { datasets, changes } = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
   t.match(datasets, [{ name: more }]);

@@ -122,7 +122,7 @@ export class CheckpointStore {
   }
 
   /**
-   * The file of a checkpoint.
+   * The path of a checkpoint's file.
    * @throws UserError (exit 2) if there is none
    */
   resolve(which: Which): string {
@@ -131,7 +131,8 @@ export class CheckpointStore {
 
   /**
    * Reads a checkpoint with all its tensors.
-   * @throws UserError (exit 2) if it is absent, (exit 5) if it is damaged
+   * @throws UserError (exit 2) if it is absent
+   * @throws UserError (exit 5) if it is damaged
    */
   load(which: Which): Checkpoint {
     return loadCheckpoint(this.resolve(which));

@@ -98,7 +98,7 @@ export class CheckpointProof {
     this.logged = checkpoints.map(one => [one, { evals: new Map() }]);
   }
 
-  /** Called with each event of the log, in its order. */
+  /** Adds the next event of the log. */
   add(event: LoggedEvent): void {
     const { step, split, seq } = event;
     if (seq !== this.count || (event.event === 'warning' && event.code === LOG_LOST)) this.isWhole = false;

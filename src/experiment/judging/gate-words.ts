@@ -113,9 +113,9 @@ function short(value: number): string {
 }
 
 /**
- * `value` in four significant digits that are on the same side of every bound as the value itself:
- * if the nearest such number is not, its neighbor is. In full if it equals a bound, or if the
- * bounds are too close for either.
+ * `value` with four significant digits, on the same side of every bound as the exact value: the
+ * nearest such number, or else its neighbor. In full if it equals a bound, or if neither fits
+ * between the bounds.
  */
 function formatMeasured(value: number, bounds: readonly Bound[]): string {
   if (bounds.some(({ limit }) => limit === value)) return String(value);

@@ -61,7 +61,7 @@ interface Owner {
   readonly boot?: string | null;
   /** Namespace of `pid`; null if there are none. */
   readonly pid_namespace?: string | null;
-  /** Unique. */
+  /** Unique id of this lock. */
   readonly token?: string;
   /** One more than the fence of the lock that was taken over; 1 for the first. */
   readonly fence?: number;

@@ -118,8 +118,8 @@ export function readEvents(path: string): LoggedEvent[] {
 }
 
 /**
- * SHA-256 (hex) of the first `records` lines of the log at `path`, which may be absent. Throws as
- * `readEvents` does.
+ * SHA-256 (hex) of the first `records` lines of the log at `path`, which may be absent.
+ * @throws UserError (exit 2 or 5) if it cannot be read
  */
 export function logDigest(path: string, records: number): string {
   const hash = createHash('sha256');

@@ -84,7 +84,7 @@ export function configChanges(before: LoadedExperiment, after: LoadedExperiment)
   return changes.filter(({ key, to }) => key !== LOG_EVERY || to !== null);
 }
 
-/** The vector width of webasm, which changes no result but is worth knowing. */
+/** Changes of the vector width of webasm, which does not affect results but is recorded. */
 export function widthChanges({ backend, changes = [] }: Manifest, now: Manifest['backend']): Change[] {
   const from = changes.findLast(({ key }) => key === WIDTH)?.to ?? backend.width ?? null;
   const to = now.width ?? null;

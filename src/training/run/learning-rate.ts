@@ -1,4 +1,4 @@
-/** The learning rate of each update of a run. */
+/** Computes the learning rate of each update of a run. */
 import type { Experiment } from '../../config/index.js';
 import { rateOf } from '../../schedules/index.js';
 import type { MetricHistory } from './early-stopping.js';

@@ -87,7 +87,7 @@ export class Recorder {
       this.reportFallbacks();
     }
     observer.step({ epoch, step, samples, ...(report.updated && { loss: report.loss }) });
-    // if an evaluation is due, the checkpoint waits for it
+    // if an evaluation is due, the checkpoint is saved after it
     if (!report.evaluationIsDue && checkpoints.isDue(step))
       await this.save({ value: null, temporary: false });
     await this.calibrateWhereDue();

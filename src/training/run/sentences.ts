@@ -127,7 +127,10 @@ export function fallbackSentence({ source, reason }: { source: string; reason: s
   return `a kernel falls back to gpu.js's own code (${reason}): ${source.split('\n')[0]}`;
 }
 
-/** `kernel` is its name in `graph`. */
+/**
+ * For a kernel whose 256-bit form computes other values; `kernel` is its name in the output of
+ * `graph`.
+ */
 export function refutedSentence(kernel: string): string {
   return `kernel ${kernel} computes different values at 256 bits on this machine; the run uses 128 bits`;
 }

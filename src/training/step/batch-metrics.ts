@@ -38,7 +38,7 @@ export function meansOf({ sums, predictions }: MetricSums): SplitMetrics {
 export class BatchMetrics {
   private readonly metrics: readonly (readonly [MeasuredMetric, PredictionMetric])[];
 
-  /** @param rows rows of a shard */
+  /** @param rows number of rows per shard */
   constructor(
     private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec' | 'sequenceLength'>,
     private readonly rows: number,

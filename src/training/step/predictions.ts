@@ -33,7 +33,7 @@ export function probabilityOf(logits: ArrayLike<number>, k: number): number {
   return probabilities(logits)[k];
 }
 
-/** softmax(z) of all classes. */
+/** softmax(z) of all classes, [C]. */
 export function probabilities(logits: ArrayLike<number>): Float64Array {
   const values = Float64Array.from(logits);
   const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);

@@ -23,7 +23,7 @@ export class Readout {
     return (this.loss.quantiles ?? []).map(({ point }) => inDataUnits(point(outputs), this.scaling(at)));
   }
 
-  /** The target of prediction `at` of a split, counted over all its sequences and steps. */
+  /** The target of prediction `at` of a split; `at` counts over all sequences and their steps. */
   target(at: number): Numbers {
     const { targets } = this;
     const size = targets.kind === 'value' ? targets.size : 1;

@@ -6,7 +6,7 @@ import type { Value } from '../../engine/linked-executable.js';
 import type { Optimizer } from '../../optimizers/optimizer.js';
 import { paddedSize, TOTAL, updateProgram } from '../../optimizers/program.js';
 
-/** Added to the norm before dividing by it, as torch.nn.utils.clip_grad_norm_ does. */
+/** Added to the norm before dividing by it, like torch.nn.utils.clip_grad_norm_. */
 const CLIP_EPSILON = 1e-6;
 
 /**
