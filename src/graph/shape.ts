@@ -54,6 +54,7 @@ export class ShapeError extends Error {
   override readonly name = 'ShapeError';
 }
 
+/** Throws ShapeError with `what` unless `condition` holds. */
 export function requireShape(condition: boolean, op: string, what: string): asserts condition {
   if (!condition) throw new ShapeError(`${op}: ${what}`);
 }

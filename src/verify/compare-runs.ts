@@ -21,6 +21,7 @@ export interface FileDigest {
 /** Written by the latest evaluation. */
 const EVALUATION = 'evaluation.json';
 
+/** Differences of the run directory `actual` from `expected`; empty if the results are equal. */
 export function compareRuns(expected: string, actual: string): Difference[] {
   return [
     ...compareBytes(expected, actual),

@@ -74,6 +74,7 @@ function changesRates({ key }: Change, { experiment }: LoadedExperiment): boolea
   return covers(LENGTH, key) && dependsOnLength(experiment.optimizer.schedule);
 }
 
+/** Keys whose values differ between two configs; null for an absent value. */
 export function configChanges(before: LoadedExperiment, after: LoadedExperiment): Change[] {
   const changes = configDifferences(before, after).map(({ key, a, b }) => ({
     key,
