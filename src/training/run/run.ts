@@ -1,4 +1,4 @@
-/** A new run, from a loaded config to its directory. */
+/** Starts a new run from a loaded config. */
 import { dirname } from 'node:path';
 import type { LoadedExperiment } from '../../config/index.js';
 import type { GivenConfigs } from '../../experiment/files/given-folder.js';
@@ -23,23 +23,24 @@ export interface RunOptions extends BackendOptions {
   /** The output root, as the user named it. */
   readonly output: string;
   /**
-   * Where the run is to be instead of a new place under `output`; gone on from where it has begun
-   * there.
+   * Directory of the run, instead of a new one under `output`. Resumes the run if it already
+   * contains one.
    */
   readonly directory?: string;
-  /** Stop resumably once so many epochs are done and evaluated. */
+  /** Pause after this many epochs have been trained and evaluated. */
   readonly pauseAfterEpoch?: number;
   /** The arguments after the program's name, for the manifest. */
   readonly commandLine: readonly string[];
   readonly started: Date;
-  /** Aborted where the run is to stop after the step under way. */
+  /** Aborted to stop the run after the current step. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Trains, evaluates, judges the gates and writes the run directory. Throws UserError before the
- * directory exists where config or data are wrong; after that every end, an unexpected one
- * included, leaves a summary and a closing event as far as they can still be written.
+ * Trains, evaluates, judges the gates and writes the run directory. Once the directory exists,
+ * every end, even an unexpected one, writes a summary and a closing event if possible.
+ * @throws UserError (exit 2 or 5) if the config or the data are wrong, before the directory is
+ *   created
  */
 export async function runExperiment(
   loaded: LoadedExperiment,
@@ -94,7 +95,7 @@ export async function runExperiment(
   const { files } = directory;
   if (options.directory === undefined) return whileLocked(files.lock, () => trainRun(context, beginning));
   const begun = await whileLocked(files.lock, async () => {
-    // another process may have been at work here while this one read the data
+    // another process may have run here while this one read the data
     if (directory.isResumable) return undefined;
     directory.takeConfigs(configs);
     return trainRun(context, beginning);
@@ -102,7 +103,7 @@ export async function runExperiment(
   return begun ?? goOn(directory.path, loaded, options, observer);
 }
 
-/** @throws UserError (exit 2) if what has begun in `directory` is another experiment */
+/** @throws UserError (exit 2) if `directory` contains a run of another config */
 async function goOn(
   directory: string,
   loaded: LoadedExperiment,

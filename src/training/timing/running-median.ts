@@ -1,11 +1,11 @@
 /**
- * The median of positive numbers as they come, in constant memory and to 0.5 %: a histogram whose
- * bins grow by 1 % each.
+ * A running median of positive numbers, within 0.5 % and in constant memory: a histogram whose bins
+ * grow by 1 % each.
  */
 
-/** What is less counts as this; for seconds a nanosecond. */
+/** Smaller values count as this; for seconds, a nanosecond. */
 const LEAST = 1e-9;
-/** What is more counts as this; for seconds some thirty years. */
+/** Larger values count as this; for seconds, about thirty years. */
 const MOST = 1e9;
 const LOG_GROWTH = Math.log(1.01);
 const BINS = Math.ceil(Math.log(MOST / LEAST) / LOG_GROWTH) + 1;
@@ -22,15 +22,15 @@ export class RunningMedian {
   }
 
   /**
-   * Within 0.5 % of the median, that of an even count being the mean of its two middle values; null
-   * where there is no value.
+   * Within 0.5 % of the median (for an even count, the mean of the two middle values); null if
+   * there are no values.
    */
   get value(): number | null {
     if (this.total === 0) return null;
     return (this.ranked(Math.floor((this.total - 1) / 2)) + this.ranked(Math.floor(this.total / 2))) / 2;
   }
 
-  /** The middle of the bin of the value of rank `rank`, 0 for the least. */
+  /** The middle of the bin of the value of rank `rank`, 0 for the smallest. */
   private ranked(rank: number): number {
     let below = 0;
     const bin = this.counts.findIndex(count => {
