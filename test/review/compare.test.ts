@@ -438,7 +438,7 @@ t.test('sides are not compared with a side without runs that count', async t => 
     sides.map(({ name }) => name),
     ['side-0 [optimizer.learning_rate=0.1]', 'side-0 [optimizer.learning_rate=0.02]'],
   );
-  t.match(notes[0], /each is a side of its own, those without a run that counts the last$/);
+  t.match(notes[0], /each is compared as its own side, sides without usable runs last$/);
 });
 const OTHERS = [told(0, 0.5, { config: OTHER })];
 

@@ -120,7 +120,7 @@ function rankOf({ runs }: Part, first: ReadonlySet<string>): number {
 function orderOf(ranked: readonly Part[], first: ReadonlySet<string>): string {
   const ranks = ranked.map(part => rankOf(part, first));
   if (ranks[0] === 0) return ", the best trial's the first";
-  return ranks[0] < ranks[ranks.length - 1] ? ', those without a run that counts the last' : '';
+  return ranks[0] < ranks[ranks.length - 1] ? ', sides without usable runs last' : '';
 }
 
 function compareParts(a: Part, b: Part, keys: readonly string[]): number {
