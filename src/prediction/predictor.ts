@@ -84,7 +84,7 @@ export class Predictor {
   private async *predict(
     batches: AsyncIterable<PredictedBatch>,
   ): AsyncGenerator<readonly SequencePrediction[]> {
-    for (const pass of this.passes.values()) pass.startAnew();
+    for (const pass of this.passes.values()) pass.resetStates();
     for await (const { batch, slot } of inTurn(batches, (to, one) => one.pass.compute(to, one))) {
       const readout = new Readout(lossOf(this.model.run.loss), batch.split.targets);
       yield Array.from(batch.indices, (index, at) => this.prediction(batch, readout, { index, at, slot }));

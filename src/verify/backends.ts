@@ -11,7 +11,7 @@ import { learningRates } from '../training/run/learning-rate.js';
 import { createTrainer, initialParameters, openSession, type Session } from '../training/run/session.js';
 import type { Trainer } from '../training/step/trainer.js';
 import { EXIT, UserError } from '../util/errors.js';
-import { makePlace, type ProofPlace, writeProof } from './proof.js';
+import { makeOutputFolder, type ProofOptions, writeProof } from './proof.js';
 import {
   type Apart,
   compareStandings,
@@ -22,7 +22,7 @@ import {
   worstByTensor,
 } from './steps-apart.js';
 
-export interface VerifyBackendsOptions extends ProofPlace {
+export interface VerifyBackendsOptions extends ProofOptions {
   readonly config: string;
   readonly set: readonly string[];
   /** At least two; undefined: cpu, webasm and, if the machine has a hardware adapter, webgpu. */
@@ -95,7 +95,7 @@ export async function verifyBackends(options: VerifyBackendsOptions): Promise<Ve
   const loaded = loadExperiment(config, { set });
   const choices = await chooseBackends(options.backends);
   const session = await openSession(loaded, { backend: choices[0].backend, threads });
-  makePlace(options.output);
+  makeOutputFolder(options.output);
   const runners: Runner[] = [];
   try {
     for (const choice of choices) runners.push(await Runner.start(choice, loaded, session));

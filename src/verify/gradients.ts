@@ -16,11 +16,11 @@ import { counted } from '../util/words.js';
 import { CompiledModel } from './compiled-model.js';
 import { type Derivative, differentiateAtZero } from './differences.js';
 import { distance, norm, relative } from './norms.js';
-import { makePlace, type ProofPlace, writeProof } from './proof.js';
+import { makeOutputFolder, type ProofOptions, writeProof } from './proof.js';
 import { type Gradient, Reference, type ReferenceBatch } from './reference.js';
 import { countedRows, keepRows, readRows, spread } from './sampled-rows.js';
 
-export interface VerifyGradientsOptions extends ProofPlace {
+export interface VerifyGradientsOptions extends ProofOptions {
   readonly config: string;
   readonly set: readonly string[];
   readonly backend: BackendRequest;
@@ -115,7 +115,7 @@ export async function verifyGradients(options: VerifyGradientsOptions): Promise<
   const exact = await reference.gradientAt(point);
   const layout = new ParameterLayout(session.spec);
   const random = RandomStream.of(seed, 'verify/gradients');
-  makePlace(options.output);
+  makeOutputFolder(options.output);
   const began = performance.now();
   const tensors: TensorProof[] = [];
   for (const [i, parameter] of layout.parameters.entries()) {

@@ -5,7 +5,7 @@ import { spellNonFinite } from '../experiment/files/json.js';
 import { makeFolder, utcStamp } from '../experiment/files/new-folder.js';
 import { PROOFS } from '../experiment/run-directory.js';
 
-export interface ProofPlace {
+export interface ProofOptions {
   /** The output root. */
   readonly output: string;
   readonly started: Date;
@@ -16,7 +16,7 @@ export interface ProofPlace {
  * lost.
  * @throws UserError (exit 2) if it cannot be created
  */
-export function makePlace(output: string): string {
+export function makeOutputFolder(output: string): string {
   const folder = join(output, PROOFS);
   makeFolder(folder, output);
   return folder;
@@ -27,8 +27,8 @@ export function makePlace(output: string): string {
  * are spelled out as in events.
  * @throws UserError (exit 1 or 2) if it cannot be written
  */
-export function writeProof({ output, started }: ProofPlace, proof: { readonly what: string }): string {
-  const file = join(makePlace(output), `${utcStamp(started)}-${proof.what}.json`);
+export function writeProof({ output, started }: ProofOptions, proof: { readonly what: string }): string {
+  const file = join(makeOutputFolder(output), `${utcStamp(started)}-${proof.what}.json`);
   writeJsonAtomic(file, spellNonFinite(proof));
   return file;
 }

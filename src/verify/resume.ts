@@ -10,7 +10,7 @@ import { RandomStream } from '../util/random.js';
 import { counted } from '../util/words.js';
 import { compareRuns, type Difference, type FileDigest, resultDigests } from './compare-runs.js';
 import { finish, type KillMoment, type Program, runAndKill } from './killing.js';
-import { makePlace, writeProof } from './proof.js';
+import { makeOutputFolder, writeProof } from './proof.js';
 
 export interface VerifyResumeOptions {
   readonly config: string;
@@ -72,7 +72,7 @@ const LOG_EVERY_STEP = ['--set', 'training.log_every=1'];
  * @throws UserError (exit 130) if `stop` is aborted
  */
 export async function verifyResume(options: VerifyResumeOptions): Promise<Verified> {
-  makePlace(options.output);
+  makeOutputFolder(options.output);
   const folder = mkdtempSync(join(tmpdir(), 'cellrun-verify-'));
   let isKept = false;
   try {

@@ -33,7 +33,7 @@ const MAX_MEMBERS = 4096;
  */
 const HEAD_BYTES = 1024;
 
-export interface Wanted {
+export interface ZipSelection {
   accepts(name: string): boolean;
   /** Maximum total size of the members. */
   readonly maxBytes: number;
@@ -47,14 +47,14 @@ export interface Wanted {
  * Returns the accepted members of the archive, by name.
  * @throws UserError (exit 5) if the archive is damaged, a checksum differs or the limit is exceeded
  */
-export function readZip(bytes: Buffer, file: string, wanted: Wanted): ReadonlyMap<string, Uint8Array> {
+export function readZip(bytes: Buffer, file: string, wanted: ZipSelection): ReadonlyMap<string, Uint8Array> {
   return unzipMembers(bytes, file, wanted, zipDirectory(bytes, file));
 }
 
 function unzipMembers(
   bytes: Buffer,
   file: string,
-  { accepts, maxBytes, fits }: Wanted,
+  { accepts, maxBytes, fits }: ZipSelection,
   directory: readonly Entry[],
 ): Map<string, Uint8Array> {
   const refused = (message: string, code = 'data/too-large') =>

@@ -80,11 +80,11 @@ export function judgeGate(gate: WrittenGate, value: number | undefined): GateRes
   const within =
     value >= (gate.min ?? Number.NEGATIVE_INFINITY) && value <= (gate.max ?? Number.POSITIVE_INFINITY);
   if (gate.beats !== undefined) return judgeBeating(gate, value);
-  if (gate.baseline === undefined) return told(gate, value, within ? 'passed' : 'failed');
+  if (gate.baseline === undefined) return result(gate, value, within ? 'passed' : 'failed');
   const limit = worstAllowed(gate);
   if (limit === undefined) return inconclusive(gate, value, 'the baseline does not have it');
   const reached = largerIsBetter(gate.metric) ? value >= limit : value <= limit;
-  return { ...told(gate, value, within && reached ? 'passed' : 'failed'), limit };
+  return { ...result(gate, value, within && reached ? 'passed' : 'failed'), limit };
 }
 
 /** Adds the value of the trivial baseline to beat, unless none has the metric. */
@@ -107,12 +107,12 @@ function judgeBeating(gate: WrittenGate, value: number): GateResult {
   if (reference === undefined) return inconclusive(gate, value, 'no trivial baseline has it');
   const limit = largerIsBetter(metric) ? reference + by : reference - by;
   const lead = largerIsBetter(metric) ? value - limit : limit - value;
-  return { ...told(gate, value, lead > 0 || (by > 0 && lead === 0) ? 'passed' : 'failed'), limit };
+  return { ...result(gate, value, lead > 0 || (by > 0 && lead === 0) ? 'passed' : 'failed'), limit };
 }
 
 /** A result without a verdict, with the reason. */
 export function inconclusive(gate: WrittenGate, value: number | null, reason: string): GateResult {
-  return { ...told(gate, value, 'inconclusive'), reason };
+  return { ...result(gate, value, 'inconclusive'), reason };
 }
 
 /** Gates that keep a run from exit 0. Gates over seeds cannot be judged by a single run. */
@@ -130,7 +130,7 @@ function worstAllowed({ metric, reference, max_drop, max_regress }: WrittenGate)
   return largerIsBetter(metric) ? reference - slack : reference + slack;
 }
 
-function told(
+function result(
   { metric, over, min, max, baseline, max_drop, max_regress, beats, by, reference, origin }: WrittenGate,
   value: number | null,
   verdict: Verdict,

@@ -64,7 +64,7 @@ export class Evaluator {
   async evaluate(split: Split, { signal, watch }: EvaluationOptions = {}): Promise<Evaluation | null> {
     const { forward } = this;
     const totals = new Totals(this.run, this.loss);
-    forward.startAnew();
+    forward.resetStates();
     const batches = batchesOf(split, this.batchSize, signal);
     const targets = predictionsOf(this.run.spec, this.run.sequenceLength);
     let done = 0;

@@ -56,7 +56,7 @@ import {
 } from './changes.js';
 import { configFolder, frozenConfig, isGivenConfigEdited } from './frozen-config.js';
 import { leftSummary } from './left-summary.js';
-import { checkPlace, checkUse } from './place.js';
+import { checkResumable, checkUse } from './resumable.js';
 import { checkSameData, digestChanges, fittedBy } from './same-data.js';
 
 export interface ResumeOptions {
@@ -129,7 +129,7 @@ async function resumeLocked(
     const saved = readableCheckpoints(directory);
     refuseForeign(saved, ownStepHashes(manifest, manifest.step_hash ?? before.stepHash));
     if (!contradicts(saved, complete.summary, manifest)) {
-      tellMissing(directory, complete.summary, options, observer);
+      reportMissing(directory, complete.summary, options, observer);
       return complete;
     }
   }
@@ -139,7 +139,7 @@ async function resumeLocked(
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
   // impossible changes are reported before the user is asked to allow others
   const wanted = { loaded, session, changes };
-  checkPlace(directory, checkpoint, saved, wanted);
+  checkResumable(directory, checkpoint, saved, wanted);
   checkAllowed(changes, options.allowChange, loaded);
   checkUse(saved, wanted);
   const spent = timesSoFar(
@@ -196,7 +196,7 @@ async function resumeLocked(
         if (checkpoint && saved && !cut.saved) logCheckpoint(events, directory, checkpoint, saved);
         return events;
       },
-      place: (trainer, events) => {
+      prepare: (trainer, events) => {
         if (checkpoint && saved) return restore(trainer, state, checkpoint, saved);
         trainer.parameters.set(initialParameters(loaded, session.spec));
         events.warnings(observer);
@@ -235,7 +235,7 @@ function contradicts(saved: readonly SavedCheckpoint[], summary: Summary, { chan
  * Warns about checkpoints that the summary of a complete run names but that no longer exist.
  * @throws UserError (exit 5) if there are any and `strict` is set
  */
-function tellMissing(
+function reportMissing(
   directory: RunDirectory,
   { checkpoints }: Summary,
   { strict }: ResumeOptions,

@@ -28,7 +28,7 @@ export interface LoggedCheckpoint {
 export type EarlyStop = Omit<EventFields['early_stop'], 'epoch' | 'step'>;
 
 /** Maximum number of skipped batches reported one by one. */
-const TOLD_SKIPS = 5;
+const MAX_SKIP_WARNINGS = 5;
 
 export class RunEvents {
   private skips = 0;
@@ -199,8 +199,8 @@ export class RunEvents {
     const place = { epoch, step, loss, grad_norm: gradientNorm };
     this.log.emit({ event: 'warning', code: 'training/skipped', message, ...place });
     this.skips += 1;
-    if (this.skips <= TOLD_SKIPS) observer.warning(message);
-    if (this.skips === TOLD_SKIPS + 1)
+    if (this.skips <= MAX_SKIP_WARNINGS) observer.warning(message);
+    if (this.skips === MAX_SKIP_WARNINGS + 1)
       observer.warning('more batches are skipped; log.jsonl lists all of them');
   }
 

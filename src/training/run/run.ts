@@ -15,7 +15,7 @@ import { manifestFacts } from './manifest-facts.js';
 import type { RunObserver, RunResult } from './observer.js';
 import { type BackendOptions, initialParameters, openSession } from './session.js';
 import { RunState } from './state.js';
-import { type Beginning, trainRun } from './train.js';
+import { type RunStart, trainRun } from './train.js';
 
 export type { RunObserver, RunResult } from './observer.js';
 
@@ -48,7 +48,7 @@ export async function runExperiment(
   observer: RunObserver,
 ): Promise<RunResult> {
   if (options.directory !== undefined && RunDirectory.hasBegun(options.directory))
-    return goOn(options.directory, loaded, options, observer);
+    return resumeIn(options.directory, loaded, options, observer);
   const began = performance.now();
   const config = loaded.files.at(-1);
   const asked = config === undefined ? null : gitState(dirname(config));
@@ -76,7 +76,7 @@ export async function runExperiment(
     state,
     logEvery,
   };
-  const beginning: Beginning = {
+  const start: RunStart = {
     open: () => {
       const facts = manifestFacts(loaded, session, { ...options, directory: directory.path, runId });
       directory.writeManifest(describeRun({ ...facts, log_every: logEvery }, git));
@@ -85,7 +85,7 @@ export async function runExperiment(
       events.dataReady(dataSeconds);
       return events;
     },
-    place: (trainer, events) => {
+    prepare: (trainer, events) => {
       trainer.parameters.set(initial);
       events.compiled();
       events.warnings(observer);
@@ -93,18 +93,18 @@ export async function runExperiment(
     },
   };
   const { files } = directory;
-  if (options.directory === undefined) return whileLocked(files.lock, () => trainRun(context, beginning));
+  if (options.directory === undefined) return whileLocked(files.lock, () => trainRun(context, start));
   const begun = await whileLocked(files.lock, async () => {
     // another process may have run here while this one read the data
     if (directory.isResumable) return undefined;
     directory.takeConfigs(configs);
-    return trainRun(context, beginning);
+    return trainRun(context, start);
   });
-  return begun ?? goOn(directory.path, loaded, options, observer);
+  return begun ?? resumeIn(directory.path, loaded, options, observer);
 }
 
 /** @throws UserError (exit 2) if `directory` contains a run of another config */
-async function goOn(
+async function resumeIn(
   directory: string,
   loaded: LoadedExperiment,
   options: RunOptions,

@@ -34,28 +34,28 @@ export interface RunContext {
 }
 
 /** How a run starts. Each method is called once, in this order. */
-export interface Beginning {
+export interface RunStart {
   /** Opens the log and writes its first events. */
   open(): RunEvents;
   /**
    * Sets the trainer's parameters; returns the position to resume from, undefined for a new run.
    */
-  place(trainer: Trainer, events: RunEvents): LoopStart | undefined;
+  prepare(trainer: Trainer, events: RunEvents): LoopStart | undefined;
 }
 
 /**
  * Trains the run. This process must hold the lock of the run directory. An unexpected error is
  * rethrown after the summary and the closing event have been written, if possible.
  */
-export async function trainRun(context: RunContext, beginning: Beginning): Promise<RunResult> {
+export async function trainRun(context: RunContext, start: RunStart): Promise<RunResult> {
   const { loaded, session, directory, runId, state, observer, began } = context;
   const closing = new RunClosing(loaded, session, directory, runId, state, began);
   let events: RunEvents | undefined;
   let trainer: Trainer | undefined;
   try {
-    events = beginning.open();
+    events = start.open();
     trainer = await createTrainer(loaded, session);
-    const from = beginning.place(trainer, events);
+    const from = start.prepare(trainer, events);
     const checkpoints = new RunCheckpoints(loaded, directory, trainer, state, events);
     if (from) checkpoints.resumed(from.position.step);
     const end = await train({ ...context, trainer, events, checkpoints }, from);
@@ -105,9 +105,9 @@ async function train(parts: Training, from: LoopStart | undefined): Promise<Loop
   const hooks = {
     onStep: recorder.step.bind(recorder),
     onEvaluation: async (report: EvaluationReport) => {
-      const goOn = await recorder.evaluation(report);
+      const shouldContinue = await recorder.evaluation(report);
       pauseIsDue = report.epochsDone >= pauseAfterEpoch;
-      return goOn;
+      return shouldContinue;
     },
     isFinished: () => recorder.isFinished,
     stopRequested: () => signal.aborted || pauseIsDue,

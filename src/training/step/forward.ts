@@ -9,10 +9,10 @@ import { BatchWriter } from './batch.js';
 import {
   type ModelRun,
   planShards,
+  resetStates,
   type ShardGroup,
   type ShardJob,
   type ShardPool,
-  startAnew,
 } from './shards.js';
 
 /** Sequences of a split that are computed together. */
@@ -73,8 +73,8 @@ export class ForwardPass {
   }
 
   /** Resets the states that are carried from batch to batch to zero. */
-  startAnew(): void {
-    for (const { carried } of this.shards.slots[0]) startAnew(carried);
+  resetStates(): void {
+    for (const { carried } of this.shards.slots[0]) resetStates(carried);
   }
 
   /**

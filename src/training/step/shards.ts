@@ -111,7 +111,7 @@ export function passOn({ before, after }: CarriedStates): void {
 }
 
 /** Resets the initial states of the next batch to zero. */
-export function startAnew({ before }: CarriedStates): void {
+export function resetStates({ before }: CarriedStates): void {
   for (const state of Object.values(before)) state.fill(0);
 }
 

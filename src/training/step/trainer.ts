@@ -23,9 +23,9 @@ import {
   type ModelRun,
   passOn,
   planShards,
+  resetStates,
   type ShardGroup,
   type ShardPool,
-  startAnew,
 } from './shards.js';
 import { clipFactor, gradientNorm, Updater } from './updater.js';
 
@@ -192,7 +192,7 @@ export class Trainer {
     learningRate: number,
   ): Promise<StepResult> {
     const shards = this.shards.slots[slot];
-    if (startsEpoch) for (const { carried } of shards) startAnew(carried);
+    if (startsEpoch) for (const { carried } of shards) resetStates(carried);
     this.report = await this.shards.compute(slot);
     const loss = this.weightedLoss(slot);
     await this.sumGradients();

@@ -4,20 +4,20 @@
  */
 
 /** Smaller values count as this; for seconds, a nanosecond. */
-const LEAST = 1e-9;
+const MIN_VALUE = 1e-9;
 /** Larger values count as this; for seconds, about thirty years. */
-const MOST = 1e9;
+const MAX_VALUE = 1e9;
 const LOG_GROWTH = Math.log(1.01);
-const BINS = Math.ceil(Math.log(MOST / LEAST) / LOG_GROWTH) + 1;
+const BINS = Math.ceil(Math.log(MAX_VALUE / MIN_VALUE) / LOG_GROWTH) + 1;
 
 export class RunningMedian {
-  /** Bin `i` counts values from `LEAST * 1.01 ** i` up to the next bin's. */
+  /** Bin `i` counts values from `MIN_VALUE * 1.01 ** i` up to the next bin's. */
   private readonly counts = new Float64Array(BINS);
   private total = 0;
 
   add(value: number): void {
-    const bounded = Math.min(MOST, Math.max(LEAST, value));
-    this.counts[Math.min(BINS - 1, Math.floor(Math.log(bounded / LEAST) / LOG_GROWTH))] += 1;
+    const bounded = Math.min(MAX_VALUE, Math.max(MIN_VALUE, value));
+    this.counts[Math.min(BINS - 1, Math.floor(Math.log(bounded / MIN_VALUE) / LOG_GROWTH))] += 1;
     this.total += 1;
   }
 
@@ -37,6 +37,6 @@ export class RunningMedian {
       below += count;
       return below > rank;
     });
-    return LEAST * Math.exp((bin + 0.5) * LOG_GROWTH);
+    return MIN_VALUE * Math.exp((bin + 0.5) * LOG_GROWTH);
   }
 }

@@ -14,7 +14,7 @@ import type { Session } from '../run/session.js';
 import { unfitTensors } from '../step/weights.js';
 import { type Change, inWords, kindOf } from './changes.js';
 
-interface Wanted {
+interface Resumption {
   readonly loaded: LoadedExperiment;
   readonly session: Session;
   readonly changes: readonly Change[];
@@ -26,11 +26,11 @@ interface Wanted {
  *   checkpoint's, or end the run before the checkpoint's step
  * @throws UserError (exit 5) if the checkpoint is incomplete or was lost
  */
-export function checkPlace(
+export function checkResumable(
   directory: RunDirectory,
   checkpoint: Checkpoint | undefined,
   saved: SavedState | undefined,
-  { loaded, session, changes }: Wanted,
+  { loaded, session, changes }: Resumption,
 ): void {
   if (!checkpoint || !saved) {
     checkNothingLost(directory);
@@ -91,7 +91,7 @@ function checkNothingLost({ files }: RunDirectory): void {
  * @throws UserError (exit 2) if a change would alter results but no step is left to run: the
  *   manifest would record settings that the run was not trained with
  */
-export function checkUse(saved: SavedState | undefined, { loaded, session, changes }: Wanted): void {
+export function checkUse(saved: SavedState | undefined, { loaded, session, changes }: Resumption): void {
   const change = changes.find(one => kindOf(one, loaded) === 'unsafe');
   if (change === undefined || saved?.evaluated !== true) return;
   const { position } = saved;
