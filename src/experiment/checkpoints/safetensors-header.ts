@@ -62,7 +62,8 @@ export function parseHeader(bytes: Buffer, fileBytes: number, file: string): Hea
  */
 function isPyTorch(bytes: Buffer): boolean {
   if (bytes[LENGTH_BYTES] === 0x7b) return false;
-  return bytes.indexOf('PK\x03\x04', 0, 'latin1') === 0 || bytes.indexOf('\x80\x02', 0, 'latin1') === 0;
+  const start = bytes.toString('latin1', 0, 4);
+  return start === 'PK\x03\x04' || start.startsWith('\x80\x02');
 }
 
 /** Pickles can run any code, so they are left to Python to convert. */

@@ -96,9 +96,8 @@ export function unspellNumbers(record: JsonObject): Record<string, number> {
   const numbers: Record<string, number> = {};
   for (const [key, value] of Object.entries(record)) {
     if (typeof value === 'number') numbers[key] = value;
-    const name = record[`${key}_nonfinite`];
-    if (value === null && typeof name === 'string' && name in NON_FINITE)
-      numbers[key] = NON_FINITE[name as NonFinite];
+    const spelled = value === null ? nonFiniteValue(record[`${key}_nonfinite`]) : undefined;
+    if (spelled !== undefined) numbers[key] = spelled;
   }
   return numbers;
 }
@@ -108,3 +107,10 @@ const NON_FINITE: Readonly<Record<NonFinite, number>> = {
   inf: Number.POSITIVE_INFINITY,
   '-inf': Number.NEGATIVE_INFINITY,
 };
+
+/** The number with this name; undefined if `name` is none of {@link NonFinite}. */
+export function nonFiniteValue(name: unknown): number | undefined {
+  return typeof name === 'string' && Object.hasOwn(NON_FINITE, name)
+    ? NON_FINITE[name as NonFinite]
+    : undefined;
+}

@@ -59,7 +59,12 @@ function refuseUnlessFile(
     throw refused('this is a symbolic link, which cellrun does not follow', 'a copy of the file itself');
   if (info.isDirectory()) throw refused('this is a directory, not a file');
   if (!info.isFile()) throw refused('this is not a regular file');
-  if (info.size >= maxBytes) throw refused('the file is larger than 2 GiB');
+  if (info.size >= maxBytes) throw refused(`the file is larger than ${sizeInWords(maxBytes)}`);
+}
+
+/** A power of two, as limits are. */
+function sizeInWords(bytes: number): string {
+  return bytes < 2 ** 30 ? `${bytes / 2 ** 20} MiB` : `${bytes / 2 ** 30} GiB`;
 }
 
 function opened(file: number): OpenedFile {

@@ -7,6 +7,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SplitName } from '../../config/experiment.js';
 import { flatValues } from '../../config/merge/flat.js';
+import { nonFiniteValue } from '../../experiment/files/json.js';
 import { makeFolder } from '../../experiment/files/new-folder.js';
 import { isAbsent } from '../../experiment/files/unreadable.js';
 import { metricsIn } from '../../experiment/log/metric-fields.js';
@@ -140,16 +141,10 @@ function scalars(
   });
 }
 
-const NON_FINITE: Readonly<Record<string, number>> = {
-  nan: Number.NaN,
-  inf: Number.POSITIVE_INFINITY,
-  '-inf': Number.NEGATIVE_INFINITY,
-};
-
 /** The number in a field, including those that JSON cannot represent; undefined if it is none. */
 function numberOf(record: LogRecord, field: string): number | undefined {
   const value = record[field];
-  return typeof value === 'number' ? value : NON_FINITE[String(record[`${field}_nonfinite`])];
+  return typeof value === 'number' ? value : nonFiniteValue(record[`${field}_nonfinite`]);
 }
 
 function start({ config, id }: RunRecord, started: number): Uint8Array {
