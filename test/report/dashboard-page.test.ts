@@ -46,8 +46,8 @@ function start(root: string, port = 0): Promise<Dashboard> {
     root,
     host: '127.0.0.1',
     port,
-    lookEveryMs: 50,
-    defect: error => defects.push(error),
+    pollMs: 50,
+    onBug: error => defects.push(error),
   });
 }
 

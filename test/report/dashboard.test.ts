@@ -31,7 +31,7 @@ import type {
 } from '../../src/report/server/documents.js';
 import { refusalOf } from '../../src/report/server/guard.js';
 import { type Dashboard, startReportDashboard } from '../../src/report/server/index.js';
-import { type News, NOTHING, type Source } from '../../src/report/server/source.js';
+import { NOTHING, type Source, type Update } from '../../src/report/server/source.js';
 import { type RunHistory, readHistory } from '../../src/review/reading/history.js';
 import { LogFollower } from '../../src/review/reading/log-follower.js';
 import { UserError } from '../../src/util/errors.js';
@@ -52,8 +52,8 @@ async function withDashboard(root: string, use: (dashboard: Dashboard) => Promis
     root,
     host: '127.0.0.1',
     port: 0,
-    lookEveryMs: 20,
-    defect: error => defects.push(error),
+    pollMs: 20,
+    onBug: error => defects.push(error),
   });
   try {
     await use(dashboard);
@@ -161,24 +161,24 @@ t.test('only the lines that came are told, and a new beginning is said', async t
 class Counting implements Source {
   readonly everyMs = 1;
   private readonly items: number[] = [];
-  private news: number[] = [];
+  private update: number[] = [];
   private isOther = false;
   add(item: number): void {
-    this.news.push(item);
+    this.update.push(item);
   }
   replace(item: number): void {
     this.items.length = 0;
-    this.news = [item];
+    this.update = [item];
     this.isOther = true;
   }
-  async look(): Promise<News> {
+  async poll(): Promise<Update> {
     await new Promise(resolve => setImmediate(resolve));
-    const { news, isOther } = this;
-    this.news = [];
+    const { update, isOther } = this;
+    this.update = [];
     this.isOther = false;
-    this.items.push(...news);
+    this.items.push(...update);
     if (isOther) return { kind: 'document' };
-    return news.length === 0 ? NOTHING : { kind: 'change', change: { news } };
+    return update.length === 0 ? NOTHING : { kind: 'change', change: { update } };
   }
   document(): object {
     return { items: [...this.items] };
@@ -194,7 +194,7 @@ class Page {
   send({ id, event, data }: Message): void {
     const value = JSON.parse(data);
     if (event === 'document') this.items = value.items;
-    else this.items.push(...value.news);
+    else this.items.push(...value.update);
     this.last = id;
   }
 }
@@ -300,7 +300,7 @@ t.test('connections that say nothing make room, and so do those that do not clos
     root,
     host: '127.0.0.1',
     port: 0,
-    defect: error => defects.push(error),
+    onBug: error => defects.push(error),
     timeouts: { headers: 200, idle: 400 },
   });
   t.teardown(() => dashboard.close());
@@ -757,7 +757,7 @@ t.test('a channel says what keeps its document from being given, once, and goes 
   let looks = 0;
   const source: Source = {
     everyMs: 1,
-    look: async () => {
+    poll: async () => {
       looks += 1;
       if (trouble) throw trouble;
       return NOTHING;

@@ -359,7 +359,7 @@ t.test('a page that is told the changes of the list has the list', async t => {
   const first = put(1, 0.01);
   const catalog = new Catalog(root);
   const source = new ListSource(catalog);
-  t.same(await source.look(), { kind: 'document' });
+  t.same(await source.poll(), { kind: 'document' });
   let page = source.document();
   const events = [
     () => put(2, 0.01),
@@ -372,10 +372,10 @@ t.test('a page that is told the changes of the list has the list', async t => {
   for (const [i, happen] of events.entries()) {
     happen();
     await catalog.refresh();
-    const news = await source.look();
-    if (news.kind !== 'change') throw new Error(`${i}: ${news.kind}`);
-    page = applyListChange(page, news.change as ListChange);
+    const update = await source.poll();
+    if (update.kind !== 'change') throw new Error(`${i}: ${update.kind}`);
+    page = applyListChange(page, update.change as ListChange);
     t.same(page, source.document(), `${i}`);
   }
-  t.same(await source.look(), { kind: 'nothing' });
+  t.same(await source.poll(), { kind: 'nothing' });
 });
