@@ -1,9 +1,9 @@
 /**
- * Development tool, the last step of the build: bundles the program and its libraries into
- * `dist/bundle`, a few files that load faster than hundreds of modules and need no package but
- * those in `dependencies`. The package that users install holds these files alone. gpu.js has to be
- * in them: npm ignores the `overrides` of a dependency, so that a user would get its `gl`, which is
- * compiled, and a `webgpu` that it crashes on.
+ * The last step of the build: bundles the program and its libraries into `dist/bundle`. These few
+ * files load faster than hundreds of modules and need only the packages in `dependencies`. The
+ * package that users install contains only these files. gpu.js must be bundled: npm ignores the
+ * `overrides` of a dependency, so users would get its `gl`, which has to be compiled, and a
+ * `webgpu` that it crashes on.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { type ProgramFile, packageRoot } from '../util/root.js';
 
-/** What is started by its path, and what users import. Each keeps its place below `src`. */
+/** Files that are started by path or imported by users. Each keeps its path below `src`. */
 const ENTRIES = [
   'cli/main.js',
   'engine/probe.js',
@@ -19,7 +19,7 @@ const ENTRIES = [
   'index.js',
 ] as const satisfies readonly (ProgramFile | 'index.js')[];
 
-/** What the other steps of the build have made, read at run time. */
+/** Outputs of the other build steps that are read at run time. */
 const ASSETS = [
   'config/validators',
   'report/page.js',
@@ -45,8 +45,8 @@ const { dependencies = {}, peerDependencies = {} } = packageFileIn(packageRoot);
 const external = Object.keys({ ...dependencies, ...peerDependencies });
 
 /**
- * `require` made by `createRequire` loads a package when it is first needed; the bundler follows
- * only a `require` that no module declares.
+ * Modules use a `require` from `createRequire` to load packages on first use. The bundler follows
+ * only a `require` that the module does not declare, so this removes the declaration.
  */
 const lazyRequire: Plugin = {
   name: 'lazy-require',
@@ -73,7 +73,7 @@ const { metafile } = await build({
   charset: 'utf8',
   external,
   plugins: [lazyRequire],
-  // for the libraries that are CommonJS, and for files that are found at run time
+  // for CommonJS libraries, and for files loaded by path at run time
   banner: {
     js: "import { createRequire as createBundleRequire } from 'node:module';\nconst require = createBundleRequire(import.meta.url);",
   },
@@ -89,7 +89,7 @@ for (const asset of ASSETS)
 copyDeclarations('index.d.ts');
 writeFileSync(join(bundle, 'LICENSES.txt'), licences(metafile));
 
-/** What is not in the bundle must be installed with it. */
+/** Throws if the bundle imports a package that is not installed with it. */
 function refuseUndeclared({ outputs }: Metafile): void {
   for (const { imports } of Object.values(outputs))
     for (const { path, external: isExternal = false } of imports)
@@ -101,7 +101,7 @@ function refuseUndeclared({ outputs }: Metafile): void {
         throw new Error(`the bundle imports ${path}, which is neither in it nor in package.json`);
 }
 
-/** Copies a file of types with all that it imports. No package is installed with them. */
+/** Copies a declaration file and its imports. These must not import packages. */
 function copyDeclarations(file: string, copied = new Set<string>()): void {
   if (copied.has(file)) return;
   copied.add(file);
@@ -116,7 +116,7 @@ function copyDeclarations(file: string, copied = new Set<string>()): void {
   }
 }
 
-/** The licences of all packages in the bundle, as they ask for. */
+/** The licences of all bundled packages, which must be distributed with them. */
 function licences({ inputs }: Metafile): string {
   const folders = new Set(
     Object.keys(inputs).flatMap(input => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []),
@@ -129,7 +129,7 @@ function licences({ inputs }: Metafile): string {
   return `This package contains the following packages.\n\n${notices.join(`\n${'-'.repeat(80)}\n\n`)}`;
 }
 
-/** Some packages name their licence without its text. */
+/** The text of a package's licence; empty if the package only names it. */
 function licenceIn(folder: string): string {
   const file = readdirSync(folder).find(name => /^licen[cs]e/i.test(name));
   return file === undefined ? '' : readFileSync(join(folder, file), 'utf8');

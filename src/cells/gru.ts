@@ -19,9 +19,9 @@ const GATES = 3;
  *     n  = tanh(W_in x + b_in + r * (W_hn h + b_hn))
  *     h' = (1 - z) * n + z * h
  *
- * Cho et al. (2014); r scales the product W_hn h rather than h, so that one product makes it for
- * all gates. x [B, F], h [B, H]. The products of x and of h stay apart, `[3, B, H]` each, since r
- * scales a part of the second alone.
+ * Cho et al. (2014); r scales the product W_hn h rather than h, so that one product serves all
+ * gates. x [B, F], h [B, H]. The products of x and of h are kept apart, `[3, B, H]` each, since r
+ * scales part of the second only.
  */
 export const gru: Cell<Settings> = {
   module: 'gru',

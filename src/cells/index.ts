@@ -1,4 +1,4 @@
-/** The cells by their names in a config; typed against the config, so that none is missing. */
+/** Cells by their name in a config; typed against the config so that none is missing. */
 import type { LayerConfig } from '../config/index.js';
 import type { Cell } from './cell.js';
 import { gru } from './gru.js';

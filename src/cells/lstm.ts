@@ -30,20 +30,19 @@ const GATES = 4;
  *     o = sigmoid(W_io x + b_io + W_ho h + b_ho)
  *
  * Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000).
- * x [B, F], h and c [B, H]. The four gates are one tensor `[4, B, H]`: one product makes all of
- * them.
+ * x [B, F], h and c [B, H]. The four gates are one tensor `[4, B, H]`, computed by one product.
  *
  * With a projection of size P, h' = W_hr (o * tanh(c')) is `[B, P]` (Sak, Senior and Beaufays,
  * 2014).
  *
- * With layer normalisation (Ba, Kiros and Hinton, 2016) all gates of a product are normalised
+ * With layer normalization (Ba, Kiros and Hinton, 2016), all gates of a product are normalized
  * together:
  *
  *     i, f, g, o from LN(W_i x; norm_ih) + b_i + LN(W_h h; norm_hh) + b_h
  *     c' = LN(f * c + i * g; norm_c)
  *
- * The next step reads the normalised c', as in PyTorch's LayerNormLSTMCell (benchmarks/fastrnns);
- * the paper normalises it for h' alone.
+ * The next step reads the normalized c', as in PyTorch's LayerNormLSTMCell (benchmarks/fastrnns);
+ * the paper normalizes it for h' only.
  */
 export const lstm: Cell<Settings> = {
   module: 'lstm',
@@ -90,7 +89,7 @@ function normParameters(hiddenSize: number): ParameterShape[] {
   return [...pair('norm_ih', gates), ...pair('norm_hh', gates), ...pair('norm_c', cell)];
 }
 
-/** What the gates are functions of: [4, B, H]. */
+/** Gates before their activation functions: [4, B, H]. */
 function plainSums(input: StepInput, states: readonly Node[] | null, weights: CellWeights): Node {
   const { weight_hh, bias_ih, bias_hh } = weights;
   const terms = [
@@ -105,7 +104,7 @@ function plainSums(input: StepInput, states: readonly Node[] | null, weights: Ce
 function normalisedSums(input: StepInput, states: readonly Node[] | null, weights: CellWeights): Node {
   const { weight_hh, bias_ih, bias_hh, norm_ih_weight, norm_ih_bias, norm_hh_weight, norm_hh_bias } = weights;
   const read = layerNorm(input.times('weight_ih'), 1, norm_ih_weight, norm_ih_bias);
-  // a row of zeros has mean and variance zero: its normalised form is the bias
+  // a row of zeros has mean and variance zero: normalized, it is the bias
   const kept = states
     ? layerNorm(contract('bk,gjk->gbj', states[0], weight_hh), 1, norm_hh_weight, norm_hh_bias)
     : spreadBias(norm_hh_bias, input.batch);

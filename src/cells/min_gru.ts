@@ -11,8 +11,8 @@ type Settings = Extract<LayerConfig, { cell: 'min_gru' }>;
 const GATES = 2;
 
 /**
- * The minimal GRU of Feng et al., Were RNNs All We Needed? (2024), section 3.1, with biases (gate
- * order z, n):
+ * Minimal GRU of Feng et al., Were RNNs All We Needed? (2024), section 3.1, with biases (gate order
+ * z, n):
  *
  *     z = sigmoid(W_z x + b_z)        n = W_n x + b_n        h' = (1 - z) * h + z * n
  *

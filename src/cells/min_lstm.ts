@@ -11,15 +11,14 @@ type Settings = Extract<LayerConfig, { cell: 'min_lstm' }>;
 const GATES = 3;
 
 /**
- * The minimal LSTM, with biases (gate order f, i, n):
+ * Minimal LSTM of Feng et al., Were RNNs All We Needed? (2024), section 3.2, with biases (gate
+ * order f, i, n):
  *
  *     f = sigmoid(W_f x + b_f)        n = W_n x + b_n
  *     i = sigmoid(W_i x + b_i)        h' = f / (f + i) * h + i / (f + i) * n
  *
- * Feng et al., Were RNNs All We Needed? (2024), section 3.2.
- *
- * x [B, F], h [B, H]. No gate reads h: there is no weight_hh. Divided by their sum, the two gates
- * sum to one.
+ * x [B, F], h [B, H]. No gate reads h: there is no weight_hh. Division by their sum makes the two
+ * gates sum to one.
  */
 export const minLstm: Cell<Settings> = {
   module: 'min_lstm',

@@ -8,7 +8,8 @@ import type { Cell } from './cell.js';
 type Settings = Extract<LayerConfig, { cell: 'rnn' }>;
 
 /**
- * Elman's recurrent network (1990), as torch.nn.RNN defines it, with tanh or relu for the function:
+ * Elman's recurrent network (1990), as torch.nn.RNN defines it, with tanh or relu as the
+ * activation:
  *
  *     h' = tanh(W_ih x + b_ih + W_hh h + b_hh)
  *

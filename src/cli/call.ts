@@ -37,7 +37,7 @@ export class Call {
     }
   }
 
-  /** Whether a `--json` document would be lost. */
+  /** True if a `--json` document would be lost. */
   private isStdoutMissing(): boolean {
     return this.argv.includes('--json') && this.terminal.stdout.fd === STDOUT && isClosed(STDOUT);
   }
@@ -81,7 +81,7 @@ function packageVersion(): string {
   return String(version);
 }
 
-/** Describes failures of the operating system, such as a full disk, which are no bugs. */
+/** Describes failures of the operating system, such as a full disk, which are not bugs. */
 function systemFailure(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const resource = exhausted(error);

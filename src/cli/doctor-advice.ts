@@ -1,10 +1,10 @@
-/** What would make training faster on a machine, by what `doctor` found. */
+/** Advice of `doctor` on how to make training faster on a machine. */
 
-/** The findings that decide. */
+/** The findings that the advice depends on. */
 export interface Speed {
-  /** Of Node, such as `20.20.2`. */
+  /** Version of Node, such as `20.20.2`. */
   readonly node: string;
-  /** As `process.arch`. */
+  /** Value of `process.arch`. */
   readonly arch: string;
   readonly cpu: string;
   /** Cores of the machine, and how many of them this process may use. */
@@ -12,11 +12,11 @@ export interface Speed {
   readonly usable: number;
   /** Bits of the vectors that kernels are compiled for. */
   readonly width: 128 | 256;
-  /** Whether the system has a device of a GPU. */
+  /** True if the system has a GPU device. */
   readonly hasGpu: boolean;
-  /** Whether the package webgpu is installed. */
+  /** True if the package webgpu is installed. */
   readonly hasPackage: boolean;
-  /** Whether WebGPU has found a hardware adapter. */
+  /** True if WebGPU found a hardware adapter. */
   readonly hasAdapter: boolean;
 }
 

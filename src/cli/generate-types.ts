@@ -1,6 +1,6 @@
 /**
- * Development tool: writes `src/config/generated.ts` from the schema; with `--check` only compares
- * (exit 1).
+ * Development tool: writes `src/config/generated.ts` from the schema. With `--check`, only compares
+ * it and exits with 1 if it is out of date.
  */
 import { typesAreCurrent, writeTypes } from '../config/schema/generate.js';
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The program's entry: connects a call to the arguments, streams, signals and exit code of this
- * process.
+ * Entry point of the program: connects a call to the arguments, streams, signals and exit code of
+ * this process.
  */
 import { writeSync } from 'node:fs';
 import module from 'node:module';
@@ -10,15 +10,15 @@ import v8 from 'node:v8';
 import { packageRoot } from '../util/root.js';
 import { SIGNALS, stopAtOnce } from './stop-at-once.js';
 
-// Loading takes a good part of a second, before a run can listen for signals itself.
+// Loading takes most of a second, before a run can listen for signals itself.
 for (const name of SIGNALS) process.on(name, stopAtOnce);
 
-// Reading a config would grow the young generation to three times 16 MB, for good. Training
-// allocates outside of it. Costs a twentieth of the start, saves 50 MB.
+// Reading a config would grow the young generation permanently to three times 16 MB, although
+// training allocates outside of it. This costs a twentieth of the start time and saves 50 MB.
 v8.setFlagsFromString('--semi-space-growth-factor=1');
 
-// Keeps compiled code beside the program, which saves a tenth of a second at the next start. This
-// is safe: anyone who can write there could change the program itself. Absent in Node 20.
+// Caches compiled code next to the program, which saves a tenth of a second at the next start. This
+// is safe: anyone who can write there could change the program itself. Not available in Node 20.
 (module as { enableCompileCache?(folder: string): unknown }).enableCompileCache?.(
   join(packageRoot, 'dist', '.cache'),
 );
@@ -29,7 +29,7 @@ try {
   process.on('uncaughtException', error => process.exit(call.fail(error)));
   process.exitCode = await call.run();
 } catch (error) {
-  // not even the code that formats errors could be loaded
+  // the code that formats errors could not be loaded either
   writeSync(2, `cellrun: the program cannot be loaded: ${error instanceof Error ? error.message : error}\n`);
   process.exitCode = 1;
 }

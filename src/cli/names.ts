@@ -1,6 +1,6 @@
 /**
- * Whether the program can name what it is given. Node hands over names as text, with U+FFFD in
- * place of bytes that are not UTF-8: a path made of that is another one.
+ * Refuses names that are not UTF-8. Node decodes names to text with U+FFFD for invalid bytes, so
+ * such a path would name another file.
  */
 import { isUtf8 } from 'node:buffer';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
@@ -9,7 +9,8 @@ import { type Diagnostic, usageError } from '../util/errors.js';
 const REPLACED = '\ufffd';
 
 /**
- * @throws UserError (exit 2) if the working directory is gone, or it or an argument is not UTF-8
+ * @throws UserError (exit 2) if the working directory was removed, or its path or an argument is
+ *   not UTF-8
  */
 export function checkNames(argv: readonly string[]): void {
   const folder = workingFolder();
@@ -36,7 +37,7 @@ function workingFolder(): string {
 
 function unreadable(argv: readonly string[]): string[] {
   const replaced = argv.filter(argument => argument.includes(REPLACED));
-  // the sign itself may be part of a name; only Linux says which bytes there were
+  // a name may really contain U+FFFD; only Linux has the original bytes
   if (replaced.length === 0 || !existsSync(COMMAND_LINE) || isUtf8(readFileSync(COMMAND_LINE))) return [];
   return replaced;
 }
@@ -54,7 +55,7 @@ function bytesOfFolder(): Uint8Array {
 function notUtf8(what: string, got: string): Diagnostic {
   return {
     code: 'cli/not-utf-8',
-    message: `${what} has bytes that are not UTF-8, and would stand for another name`,
+    message: `${what} has bytes that are not UTF-8, and so it would refer to another file`,
     expected: 'names in UTF-8',
     got,
   };

@@ -1,11 +1,11 @@
-/** The options that several verbs share. */
+/** Options shared by several verbs. */
 import type { BackendRequest } from '../engine/backend.js';
 import type { Width } from '../engine/simd/target.js';
 import type { WhichCheckpoint } from '../prediction/saved-model.js';
 import type { WeightsName } from '../training/step/weights.js';
 import { choice, count, flag, folder, integer, list, parsed, text, type VerbOption } from './verb.js';
 
-/** Repeated here so that no help needs to load the engine; the type keeps both equal. */
+/** Repeated here so that help does not load the engine. The type keeps both lists equal. */
 export const BACKENDS = ['auto', 'webgpu', 'webasm', 'cpu'] as const satisfies readonly BackendRequest[];
 
 export const WEIGHTS = ['trained', 'average'] as const satisfies readonly WeightsName[];
@@ -17,7 +17,7 @@ export const set = list(
 
 export const backend = choice('<name>', BACKENDS, 'compute backend').default('auto');
 
-/** @param subject what is resumed */
+/** @param subject the thing that is resumed, such as `the run` */
 export function sameBackend(subject: string): VerbOption<BackendRequest | undefined> {
   return choice('<name>', BACKENDS, `compute backend (default: the one ${subject} started with)`);
 }
@@ -50,14 +50,14 @@ export const weights = choice(
   'trained weights or their moving average (default: the average if the run keeps one)',
 );
 
-/** Once a run has ended, only the location of its data can change. */
+/** For a finished run, only the location of its data can change. */
 export const movedData = list('<dataset.path=file>', "where the run's data is now");
 
 export const split = choice('<name>', ['test', 'validation', 'train'], 'dataset split').default('test');
 
 export const pauseAfterEpoch = count('<n>', 'stop after this epoch; the run can be resumed');
 
-/** @param what is in the document */
+/** @param what content of the document, such as `the summary` */
 export function json(what: string): VerbOption<boolean> {
   return flag(`print ${what} as JSON`);
 }

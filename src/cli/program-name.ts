@@ -1,10 +1,10 @@
-/** How the program was called, so that every command that it suggests can be run as printed. */
+/** The name that the program was called by, so that suggested commands run as printed. */
 import { basename, delimiter, dirname, join } from 'node:path';
 
 /**
- * The words that start the program again: the clone's launcher names itself in the environment; a
- * program of `node_modules/.bin`, which no shell finds by its name, is started by `npx`; a link
- * that the shell finds goes by its name; anything else by its path.
+ * The words that start the program again: the name of the clone's launcher, which sets it in the
+ * environment; `npx` for a program in `node_modules/.bin`, which is not on a shell's PATH; the name
+ * of a link on the PATH; else the path.
  */
 export function programName(
   argv: readonly string[],
@@ -13,19 +13,19 @@ export function programName(
   if (launcher !== undefined && launcher !== '') return quoted(launcher);
   const script = argv[1] ?? 'cellrun';
   if (basename(script) === 'main.js') return `node ${quoted(script)}`;
-  // npx and npm put this folder on the PATH of what they start
+  // before the check of PATH, since npx and npm add this folder to it
   if (dirname(script).endsWith(join('node_modules', '.bin'))) return `npx ${quoted(basename(script))}`;
   return PATH.split(delimiter).includes(dirname(script)) ? quoted(basename(script)) : quoted(script);
 }
 
-/** As a shell takes it. */
+/** Quotes a word for a shell, if necessary. */
 export function quoted(path: string): string {
-  // a line break would begin a line of its own, and anything else of the kind drive the terminal
+  // line breaks would split the line, and other control characters could drive the terminal
   if (/\p{Cc}/u.test(path)) return `$'${path.replaceAll(/[\\']/g, '\\$&').replaceAll(/\p{Cc}/gu, escaped)}'`;
   return /^[\w./+:@=,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
-/** As the shells that know `$'…'` write a control character. */
+/** Escapes a control character for shells that know `$'…'`. */
 function escaped(character: string): string {
   return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }

@@ -1,6 +1,6 @@
 /**
- * The command line: its verbs, and how words become a call of one. A verb's module is loaded only
- * if it is named.
+ * The command line: its verbs, and how words become a call of a verb. A verb's module is loaded
+ * only if the verb is named.
  */
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, usageError } from '../util/errors.js';
@@ -17,7 +17,7 @@ interface Entry {
 
 type Catalogue = Readonly<Record<string, Entry>>;
 
-/** In the order of the help. */
+/** All verbs, in the order of the help. */
 const VERBS: Catalogue = {
   run: {
     summary: 'train a model, evaluate it and check its gates',
@@ -145,13 +145,13 @@ const VERBS: Catalogue = {
   },
 };
 
-/** Streams can hold configs too: a verb refuses them with a reason. */
+/** Includes streams, so that a verb refuses them with a reason. */
 const CONFIG_FILE = /\.(ya?ml|json)$|^\/dev\/(stdin|fd\/\d+)$/i;
 const HELP = 'help';
 
 /**
- * Runs the verb that `argv` (without node and script) names.
- * @throws UserError (exit 2) if the command line is wrong, or what the verb throws
+ * Runs the verb that `argv` (without node and script) names. Passes on errors of the verb.
+ * @throws UserError (exit 2) if the command line is wrong
  */
 export async function runCommandLine(argv: readonly string[], io: Io, version: string): Promise<ExitCode> {
   let code: ExitCode = EXIT.done;
@@ -196,15 +196,15 @@ export function withVerb(argv: readonly string[], verbs: readonly string[]): str
 }
 
 /**
- * Builds the commands of the program. The arguments, options and actions of a verb are there if its
- * name is one of the `words`, or if there are no `words`.
+ * Builds the commands of the program. Adds the arguments, options and action of a verb only if its
+ * name is one of the `words`, or if `words` is undefined.
  */
 export async function buildProgram(shell: Shell, words?: readonly string[]): Promise<Command> {
   const program = withSharedOptions(configure(new Command('cellrun'), shell))
     .description(
       'Train recurrent networks from a config file.\n`cellrun FILE.yaml` is short for `cellrun run FILE.yaml`.',
     )
-    // an option belongs to the verb that it follows: else `sweep` would take those of `sweep
+    // an option belongs to the verb that it follows; otherwise `sweep` would take those of `sweep
     // resume`
     .enablePositionalOptions()
     .version(shell.version, '-V, --version', 'print the version')
@@ -233,7 +233,7 @@ async function addVerbs(
   }
 }
 
-/** Commander hands these settings on to commands added later. */
+/** Commander passes these settings on to commands that are added later. */
 function configure(command: Command, { io }: Shell): Command {
   return command
     .exitOverride()
@@ -243,9 +243,9 @@ function configure(command: Command, { io }: Shell): Command {
 }
 
 /**
- * The command that `help VERB…`, at any depth (`help config show`, `config help show`), asks about;
- * undefined if the words are no such question. Commander would answer an unknown verb with the
- * general help.
+ * The command that `help VERB…` asks about, at any depth (`help config show`, `config help show`).
+ * Undefined if `argv` does not ask for help. Commander would print the general help for an unknown
+ * verb.
  * @throws UserError (exit 2) if there is no such verb
  */
 async function explainedCommand(program: Command, argv: readonly string[]): Promise<Command | undefined> {
@@ -265,7 +265,7 @@ async function explainedCommand(program: Command, argv: readonly string[]): Prom
   return command;
 }
 
-/** Whether the words lead to a group; after any other verb, `help` is an argument. */
+/** True if the words lead to a group. After any other verb, `help` is an argument. */
 function isGroupPath(program: Command, words: readonly string[]): boolean {
   let command: Command | undefined = program;
   for (const word of words) command = command && verbOf(command, word);
@@ -277,7 +277,7 @@ function verbOf(command: Command, word: string): Command | undefined {
 }
 
 async function unknownVerb(word: string, command: Command): Promise<Error> {
-  // reads the schema, which no help needs
+  // loaded here, since it reads the schema
   const { nearest } = await import('../config/wording/suggest.js');
   const names = command.commands.map(verb => verb.name());
   const suggestion = nearest(word, names);

@@ -1,11 +1,11 @@
-/** Command lines as people type them: `key=value` without `--set`, verbs of other programs. */
+/** Short forms in command lines: `key=value` without `--set`, and verbs of other programs. */
 import type { Command } from 'commander';
 
 const ASSIGNMENT = /^[A-Za-z_][\w.-]*=/;
 
 /**
- * Makes `--set key=value` of each `key=value` that is an argument of `run`, as a sweep takes it: a
- * word behind an option that needs a value is that value.
+ * Inserts `--set` before each `key=value` argument of `run`, so that it accepts them like `sweep`.
+ * Skips words that are the values of options.
  */
 export function withAssignments(words: readonly string[], program: Command): string[] {
   if (words[0] !== 'run') return [...words];
@@ -18,7 +18,7 @@ export function withAssignments(words: readonly string[], program: Command): str
   });
 }
 
-/** What other programs call a verb. */
+/** Names that other programs use for a verb. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   train: 'run',
   fit: 'run',
@@ -43,7 +43,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   info: 'doctor',
 };
 
-/** The verb that `name` probably means; undefined if no program calls one so. */
+/** The verb that `name` probably means; undefined if unknown. */
 export function verbMeant(name: string): string | undefined {
   return Object.hasOwn(OTHER_NAMES, name) ? OTHER_NAMES[name] : undefined;
 }

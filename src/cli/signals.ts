@@ -1,12 +1,12 @@
 /**
- * Stops a run on SIGINT or SIGTERM: the first stops it resumably, the second ends the process at
- * once.
+ * Stops a run on a signal: the first stops it so that it can be resumed, the second ends the
+ * process at once.
  */
 import { leaseUntil, monotonicNow } from '../experiment/locks/ownership.js';
 import { endAtOnce, takeSignals } from './stop-at-once.js';
 import type { Io } from './terminal/io.js';
 
-/** @param hint returns further lines to print if the process ends at once, each with a newline */
+/** @param hint returns more lines to print if the process ends at once, each with a newline */
 export function onStopSignal(
   io: Pick<Io, 'err' | 'interactive'>,
   hint: () => string = () => '',
@@ -33,15 +33,15 @@ export function onStopSignal(
   };
 }
 
-/** Enough milliseconds to read messages that have already arrived. */
+/** Milliseconds, enough to read messages that have already arrived. */
 const UNREAD_MS = 50;
 
 /**
- * Calls `gone` when the sweep that started this trial has ended: the channel between them closes
- * then, however the sweep ended. Listening does not keep the process alive.
+ * Calls `gone` when the sweep that started this trial ends. The channel between them closes then,
+ * even if the sweep was killed. Listening does not keep the process alive.
  */
 function watchParent(gone: () => void): () => void {
-  // it may have ended while this program was loading
+  // the sweep may have ended while this program was loading
   if (process.connected === false) gone();
   if (!process.channel) return () => {};
   let timer: NodeJS.Timeout | undefined;

@@ -1,22 +1,22 @@
-/** Ends the process on a signal. This file must load nothing else of the program. */
+/** Ends the process on a signal. This file must not import other parts of the program. */
 import { writeSync } from 'node:fs';
 
 /** SIGHUP: the terminal was closed, or the connection lost. */
 export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** `EXIT.interrupted`, repeated because this file loads nothing. */
+/** `EXIT.interrupted`, repeated since this file imports nothing. */
 const INTERRUPTED = 130;
 
 export function stopAtOnce(name: NodeJS.Signals): void {
   endAtOnce(name, '');
 }
 
-/** @param hint further lines to print, each with a newline */
+/** @param hint more lines to print, each with a newline */
 export function endAtOnce(name: NodeJS.Signals, hint: string): never {
   try {
     writeSync(2, `cellrun: ${name}: stopped\n${hint}`);
   } finally {
-    // a checkpoint that is being written has no name yet: the previous one stays
+    // safe: a checkpoint gets its name only when it is complete, so the previous one stays
     process.exit(INTERRUPTED);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * How a verb declares its arguments, options, help and action; types follow from the declaration.
+ * Declarations of verbs: arguments, options, help and action. Types are inferred from them.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type ExitCode, usageError } from '../util/errors.js';
@@ -16,7 +16,7 @@ export interface Shell {
 }
 
 interface Settings {
-  /** Parses one value; `previous` is the result of the option's earlier occurrences. */
+  /** Parses one value. `previous` is the result for earlier occurrences of the option. */
   readonly parse?: (text: string, previous: unknown) => unknown;
   readonly choices?: readonly string[];
   readonly default?: unknown;
@@ -28,11 +28,11 @@ interface Settings {
   readonly conflicts?: readonly string[];
 }
 
-/** An option of a verb, whose name is its key there. An action receives a value of type `T`. */
+/** An option of a verb, named by its key in `options`. Actions receive a value of type `T`. */
 export class VerbOption<T> {
   declare readonly type: T;
 
-  /** @param argument the placeholder of its value, such as `<n>`; empty for a switch */
+  /** @param argument placeholder of the value, such as `<n>`; empty for a flag */
   constructor(
     private readonly argument: string,
     private readonly description: string,
@@ -73,7 +73,7 @@ export class VerbOption<T> {
     return option.makeOptionMandatory(isRequired === true).conflicts([...(conflicts ?? [])]);
   }
 
-  /** The value that an action receives for what commander read. */
+  /** Converts the value that commander read to the one that an action receives. */
   valueOf(read: unknown, { negate }: Option): T {
     return (negate ? read === false : (read ?? this.settings.absent)) as T;
   }
@@ -127,6 +127,7 @@ export function integer(
   });
 }
 
+/** A whole number from 1 to a million. */
 export function count(argument: string, description: string): VerbOption<number | undefined> {
   return integer(argument, description, { min: 1, max: 1e6 });
 }
@@ -144,7 +145,7 @@ export function number(
 }
 
 /**
- * An empty name is refused: it is mostly an unset variable, and would mean the working directory.
+ * Refuses an empty name: it is usually an unset variable, and would mean the working directory.
  */
 export function folder(argument: string, description: string): VerbOption<string | undefined> {
   return parsed(argument, description, 'a directory', text => (text.trim() === '' ? undefined : text));
@@ -182,7 +183,7 @@ type Arguments<A extends string> = A extends `${infer First} ${infer Rest}`
         : [string | undefined];
 
 interface Declaration<A extends string, O extends Options> {
-  /** As in the usage line, such as `<config> [key]`. */
+  /** Arguments as in the usage line, such as `<config> [key]`. */
   readonly arguments?: A;
   readonly options: O;
   /** Shown below the options. */
@@ -222,7 +223,7 @@ export function defineVerb<const A extends string = '', O extends Options = Opti
 const ANYWHERE: readonly string[] = ['--no-color', '--verbose'];
 
 /**
- * Adds the options that every verb has. `call.ts` looks for them itself, before anything can fail.
+ * Adds the options of every verb. `call.ts` reads them itself, before anything can fail.
  */
 export function withSharedOptions(command: Command): Command {
   return command
@@ -230,7 +231,7 @@ export function withSharedOptions(command: Command): Command {
     .option('--verbose', 'print stack traces of unexpected errors');
 }
 
-/** Adds a subcommand, if given with the declaration of its verb. */
+/** Adds a subcommand, with the declaration of its verb if given. */
 export function addCommand(
   parent: Command,
   name: string,
@@ -246,7 +247,7 @@ export function addCommand(
     .helpOption('-h, --help', 'show this help');
 }
 
-/** An option between a verb and its sub-verb belongs to the first, which would ignore it. */
+/** Refuses an option between a verb and its sub-verb: it belongs to the first, which ignores it. */
 function refuseMisplaced(above: Command, below: Command): void {
   const misplaced = above.options.find(
     option =>

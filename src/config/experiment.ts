@@ -17,7 +17,7 @@ type WithoutSplit<S extends SplitName, Name> = Name extends `${S}.${infer M}` ? 
 
 export type DatasetConfig = Experiment['dataset'];
 export type ModelConfig = Experiment['model'];
-/** A recurrent layer by its cell. */
+/** A recurrent layer, a union over its `cell`. */
 export type LayerConfig = DeepReadonly<generated.LayerConfig>;
 export type LossConfig = Experiment['loss'];
 export type OptimizerConfig = Experiment['optimizer'];

@@ -13,9 +13,9 @@ import { dependsOnLength } from './rules/schedule-checks.js';
 const stringify = configure({ deterministic: true, strict: true });
 
 export interface Hashes {
-  /** Of everything that affects results. */
+  /** SHA-256 (hex) of everything that affects results. */
   readonly hash: string;
-  /** Of everything that affects a single step; it does not change if training is extended. */
+  /** SHA-256 (hex) of everything that affects a single step. Extending training keeps it. */
   readonly stepHash: string;
 }
 
@@ -45,7 +45,7 @@ export function hashExperiment(experiment: Experiment, folder: string): Hashes {
   } = trained;
   const rest = { version, seed, dataset, model, loss, optimizer };
   const hash = digest({ ...rest, training: trained });
-  // with such a schedule, training of another length has different steps
+  // then each step depends on the length of training
   if (dependsOnLength(optimizer.schedule)) return { hash, stepHash: hash };
   return { hash, stepHash: digest({ ...rest, training: stepped }) };
 }

@@ -15,7 +15,7 @@ import { Locator } from './yaml/locator.js';
 import { type Place, SourceText } from './yaml/source.js';
 import { type MapNode, nodeAt, toPlain } from './yaml/tree.js';
 
-/** Nobody reads more at once; the others appear once the first are fixed. */
+/** Nobody reads more at once. The others appear once the first are fixed. */
 const MAX_DIAGNOSTICS = 100;
 
 export interface LoadedExperiment {
@@ -47,12 +47,12 @@ export interface LoadedExperiment {
 
 export interface OpenOptions {
   /**
-   * Arguments `key.path=value`, merged last. Relative paths in them start at the working directory.
+   * Arguments `key.path=value`, merged last. Paths in them are relative to the working directory.
    */
   readonly set?: readonly string[];
   /** Directory of the original config, so that a run's resolved config has the hash of the run. */
   readonly folder?: string;
-  /** The place that names the file, unless it is the command line. */
+  /** Where the file is named, unless on the command line. */
   readonly asked?: Place;
 }
 
@@ -67,7 +67,7 @@ export function loadExperiment(config: string | object, options: OpenOptions = {
 /** The file name in messages about a config or sweep that is an object. */
 const OBJECT = '<object>';
 
-/** An object as YAML, which messages show. Relative paths start at the working directory. */
+/** An object as YAML text, for messages. Its paths are relative to the working directory. */
 export function objectText(value: object): SourceText {
   return new SourceText(OBJECT, stringify(value, { lineWidth: 0 }), resolve('.'));
 }
@@ -95,7 +95,7 @@ export interface CheckedConfig {
   readonly problems: readonly Diagnostic[];
 }
 
-/** A config that is read once and can be checked many times with different values set in it. */
+/** A config that is read once and can be checked many times with different values. */
 export class ConfigSource {
   constructor(
     readonly file: string,
@@ -126,7 +126,7 @@ export class ConfigSource {
     const { tree, problems } = this.changed(assignments);
     const { experiment, problems: found } = check(tree, problems);
     if (found.length > 0) throw failed(found, this.file);
-    // without problems no section was left out
+    // complete, since only sections with problems are left out
     const whole = deepFreeze(experiment as Experiment);
     const locator = new Locator(tree);
     return {
@@ -168,7 +168,7 @@ function check(tree: MapNode, unread: readonly Diagnostic[]): CheckedConfig {
   };
 }
 
-/** The config without sections that have schema errors; rules on these would mostly repeat them. */
+/** The config without sections that have schema errors, which rules would mostly repeat. */
 function validSections(
   config: Record<string, unknown>,
   errors: readonly SchemaError[],

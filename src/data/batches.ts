@@ -1,6 +1,6 @@
 /**
- * Which sequences form which batch: shuffled anew each epoch, perhaps grouped by length, and
- * resumable in the middle of one.
+ * Assigns sequences to batches: reshuffled in each epoch, optionally bucketed by length, and
+ * resumable in the middle of an epoch.
  */
 import { damagedError, usageError } from '../util/errors.js';
 import { type RandomState, RandomStream } from '../util/random.js';
@@ -10,40 +10,38 @@ export interface BatchOptions {
   /** N, sequences in the split. */
   readonly count: number;
   readonly batchSize: number;
-  /** Without it every epoch goes in the order of the data. */
+  /** If false, every epoch uses the order of the data. */
   readonly shuffle: boolean;
-  /** What becomes of the last batch of an epoch where it is not full. */
+  /** How to treat the last batch of an epoch if it is not full. */
   readonly lastBatch: 'train' | 'drop';
   readonly seed: number;
-  /** Steps of each sequence `[N]`; absent where all have the same number. */
+  /** Steps of each sequence `[N]`; absent if all have the same number. */
   readonly lengths?: Int32Array | undefined;
-  /** Whether sequences of similar length form a batch. */
+  /** True to batch sequences of similar length together. */
   readonly bucketByLength?: boolean;
 }
 
 /**
- * Full batches whose sequences are sorted by length together. The more there are, the less of a
- * batch is padding, and the less the sequences of a batch are drawn independently of each other.
+ * Number of full batches in a pool whose sequences are sorted by length. A larger pool means less
+ * padding, but sequences of a batch that are less independent of each other.
  */
 const POOL_BATCHES = 50;
 
-/**
- * Plain JSON. The permutation of the epoch under way follows from `generator`, so it is not kept.
- */
+/** Plain JSON. Excludes the permutation of the current epoch, which follows from `generator`. */
 export interface BatchOrderState {
   /** 0-based. */
   readonly epoch: number;
-  /** Batches of this epoch that were handed out. */
+  /** Number of batches of this epoch that were returned. */
   readonly position: number;
-  /** The generator before this epoch's shuffle. */
+  /** State of the generator before this epoch's shuffle. */
   readonly generator: RandomState;
-  /** N of the data that the order belongs to. */
+  /** N of the dataset. */
   readonly count: number;
 }
 
 export class BatchOrder {
   readonly batchesPerEpoch: number;
-  /** Sequences that each epoch leaves out because its last batch is dropped. */
+  /** Sequences that each epoch skips because its last batch is dropped. */
   readonly droppedPerEpoch: number;
   private readonly order: Uint32Array;
   private generator: RandomStream;
@@ -52,7 +50,7 @@ export class BatchOrder {
   private currentPosition = 0;
   private arranged = false;
 
-  /** @throws UserError (exit 2) if not a single batch would be formed. */
+  /** @throws UserError (exit 2) if the sequences do not fill a single batch */
   constructor(private readonly options: BatchOptions) {
     const { count, batchSize, lastBatch, seed } = options;
     const batches = count / batchSize;
@@ -72,8 +70,9 @@ export class BatchOrder {
   }
 
   /**
-   * The order that stood at `state`: it hands out what that one would have handed out next.
-   * @throws UserError (exit 5) if `state` is none of an order of these `options`.
+   * Restores an order from `state`; its next batches are those that the saved order would have
+   * returned.
+   * @throws UserError (exit 5) if `state` does not belong to an order with these `options`
    */
   static restore(options: BatchOptions, state: BatchOrderState): BatchOrder {
     const restored = new BatchOrder(options);
@@ -84,7 +83,7 @@ export class BatchOrder {
       Number.isInteger(position) &&
       position >= 0 &&
       position < restored.batchesPerEpoch &&
-      // a new epoch is drawn from whatever data there are
+      // a new epoch can be drawn from data of any size
       (count === options.count || position === 0) &&
       isGeneratorState(generator);
     if (!valid) {
@@ -102,12 +101,12 @@ export class BatchOrder {
     return restored;
   }
 
-  /** 0-based epoch of the batch that {@link next} hands out. */
+  /** 0-based epoch of the batch that {@link next} returns. */
   get epoch(): number {
     return this.currentEpoch;
   }
 
-  /** 0-based place of that batch in its epoch: 0 right after an epoch has ended. */
+  /** 0-based position of that batch in its epoch; 0 right after the end of an epoch. */
   get position(): number {
     return this.currentPosition;
   }
@@ -122,8 +121,8 @@ export class BatchOrder {
   }
 
   /**
-   * Sequence indices of the next batch, going on to the next epoch at the end. A view, valid until
-   * the next call.
+   * Returns the sequence indices of the next batch; continues with the next epoch at the end of
+   * one. A view, valid until the next call.
    */
   next(): Uint32Array {
     this.arrangeOnce();
@@ -135,8 +134,8 @@ export class BatchOrder {
   }
 
   /**
-   * Every epoch's order begins with 0..N-1, not with the order before, so that its generator state
-   * rebuilds it.
+   * Each epoch starts from 0..N-1, not from the previous order, so that the generator state alone
+   * determines it.
    */
   private arrangeOnce(): void {
     if (this.arranged) return;
@@ -148,10 +147,9 @@ export class BatchOrder {
   }
 
   /**
-   * Sorts the sequences of each pool by length, ties in the order they are in, and shuffles the
-   * batches; without `shuffle` all are one pool. A last batch that is not full keeps its sequences
-   * and its place, so that which ones `last_batch: drop` leaves out does not depend on their
-   * length.
+   * Sorts the sequences of each pool by length (stable) and shuffles the batches; without `shuffle`
+   * all sequences are one pool. A last batch that is not full keeps its sequences and its position,
+   * so that the choice of those that `last_batch: drop` drops does not depend on their length.
    */
   private bucket(lengths: Int32Array): void {
     const { batchSize, shuffle } = this.options;
@@ -180,7 +178,7 @@ export class BatchOrder {
   }
 }
 
-/** The batches of an evaluation: all of 0..N-1 in order, the last one as short as it comes. */
+/** Batches of an evaluation: 0..N-1 in order; the last batch may be smaller. */
 export function* sequentialBatches(
   count: number,
   batchSize: number,

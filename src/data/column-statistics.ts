@@ -1,18 +1,21 @@
-/** What the columns of a split are like, in float64. */
+/** Statistics of the columns of a split, in float64. */
 import { type Column, type Dataset, inputWidth } from './dataset.js';
 
-/** Rows of numbers, all of the same width: calls `visit` for the row that begins at `at`. */
+/** Rows of numbers of equal width: calls `visit` for each row, which starts at `values[at]`. */
 type Rows = (visit: (values: Float32Array, at: number) => void) => void;
 
 interface StatisticsOptions {
-  /** About so many features are read, of sequences spread evenly over the split. Default: all. */
+  /**
+   * Approximate number of feature values to read, from sequences spread evenly over the split.
+   * Default: all.
+   */
   readonly maxNumbers?: number;
   readonly hasLabelTargets?: boolean;
 }
 
 /**
- * The columns of the training split: features of real steps, and value targets; none where they are
- * symbols, classes or labels.
+ * Statistics of the training split's features (without padding) and value targets. A list is empty
+ * if these are symbols, classes or labels.
  */
 export function trainingColumns(
   { input, train, sequenceLength, columnNames }: Dataset,

@@ -1,13 +1,11 @@
 /** Columns that grow while a file is read. */
 
-/**
- * Float32 values, at four bytes each while they grow (an array of numbers takes eight and more).
- */
+/** Growing list of float32 values, four bytes each (an array of numbers takes eight or more). */
 export class FloatList {
   private values: Float32Array;
   private length = 0;
 
-  /** @param capacity how many fit before the first growth */
+  /** @param capacity number of values that fit before the first reallocation */
   constructor(capacity = 1024) {
     this.values = new Float32Array(capacity);
   }
@@ -21,7 +19,7 @@ export class FloatList {
     this.values[this.length++] = value;
   }
 
-  /** Leaves the first `length` values, and keeps the memory. */
+  /** Keeps only the first `length` values, without freeing memory. */
   truncate(length: number): void {
     this.length = length;
   }

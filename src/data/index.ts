@@ -1,4 +1,4 @@
-/** Datasets: what they look like, how one is opened, and which sequences form a batch. */
+/** Datasets: their interface, opening them, and forming batches. */
 export { type BatchOptions, BatchOrder, type BatchOrderState, sequentialBatches } from './batches.js';
 export {
   type Column,

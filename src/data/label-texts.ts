@@ -1,12 +1,12 @@
-/** Class labels that files give as text, numbered over all files of a dataset. */
+/** Class labels given as text, numbered over all files of a dataset. */
 import { damagedError } from '../util/errors.js';
 import { IGNORED } from './dataset.js';
 import type { LabelFacts, PlacedLabel } from './labels.js';
 import { MAX_CLASSES } from './reading/limits.js';
 
 /**
- * Decimal numbers with an optional exponent; not what JavaScript accepts beyond (hex, empty,
- * Infinity).
+ * Decimal numbers with an optional exponent; excludes other formats that JavaScript accepts (hex,
+ * empty, Infinity).
  */
 export const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
@@ -15,7 +15,7 @@ export interface LabelTexts {
   readonly file: string;
   /** Distinct labels, in the order of their first appearance. */
   readonly labels: readonly string[];
-  /** Where a label appears first. @param code its index in `labels` */
+  /** Position of the first occurrence of a label. @param code its index in `labels` */
   placeOf(code: number): PlacedLabel['place'];
 }
 
@@ -26,15 +26,15 @@ export interface ClassMapping {
   readonly classes: ReadonlyMap<string, number>;
 }
 
-/** The labels that neither train nor count. @param given by the config */
+/** Labels to ignore. @param given the one set in the config */
 export function ignoredLabels(given: number | undefined): ReadonlySet<string> {
   return new Set([IGNORED, given ?? IGNORED].map(String));
 }
 
 /**
- * Classes of all labels except those `ignored`, in sorted order: by value if all are numbers, else
- * by UTF-16 code units.
- * @throws UserError (exit 5) if no label is left or there are too many.
+ * Assigns classes to all labels except the `ignored` ones, in sorted order: by value if all are
+ * numbers, else by UTF-16 code units.
+ * @throws UserError (exit 5) if no label is left or there are too many
  */
 export function classMapping(tables: readonly LabelTexts[], ignored: ReadonlySet<string>): ClassMapping {
   const all = new Set(tables.flatMap(table => table.labels));
@@ -54,14 +54,14 @@ export function classMapping(tables: readonly LabelTexts[], ignored: ReadonlySet
   return { labels, classes: new Map(labels.map((label, i) => [label, i])) };
 }
 
-/** The class of each label code of a table; {@link IGNORED} for those that are none. */
+/** Class of each label code of a file; {@link IGNORED} for ignored labels. */
 export function classesByCode({ labels }: LabelTexts, { classes }: ClassMapping): Int32Array {
   return Int32Array.from(labels, label => classes.get(label) ?? IGNORED);
 }
 
 /**
- * Labels are texts, so there is no gap between them; only another file may have one that the
- * training file has not.
+ * Text labels have no gaps; the only possible problem is a label that is missing in the training
+ * file.
  */
 export function labelTextFacts(
   [train, ...others]: readonly LabelTexts[],

@@ -1,49 +1,47 @@
-/**
- * What the labels of a dataset's files say of its classes; whether that is meant is judged against
- * the config.
- */
+/** Facts about the labels of a dataset, to be checked against the config. */
 import type { Diagnostic } from '../util/errors.js';
 import type { Values } from './values.js';
 
-/** A label or symbol, and where it stands. */
+/** A label or symbol and its position. */
 export interface PlacedLabel {
-  /** How the file names it, such as `label 17` or `y_test[3]`. */
+  /** Its name in messages, such as `label 17` or `y_test[3]`. */
   readonly name: string;
-  /** As it is written. */
+  /** As written in the file. */
   readonly value: string;
-  /** Said of the place, such as that its offset is none of the file on the disk. */
+  /** A note about the position, for example that the offset refers to the decompressed file. */
   readonly note?: string;
   readonly place: Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source' | 'offset'>;
 }
 
 /**
- * Of a dataset with class labels. Training labels are all of the training file, whatever part of it
- * `limit` leaves out or is held out as the test split: neither changes the model.
+ * Facts about class labels. Training labels are those of the whole training file, including
+ * sequences that `limit` excludes or that are held out for testing, so that neither changes the
+ * model.
  */
 export interface LabelFacts {
-  /** Classes that the training labels need: the largest of them and one. */
+  /** Number of classes that the training labels need: largest label + 1. */
   readonly trainClasses: number;
   /**
-   * How many classes below the largest no training label has, the first of them, and what the
-   * largest is; if any.
+   * Classes below the largest without a training label, if any: their number, the first of them,
+   * and the largest label.
    */
   readonly gap?: { readonly count: number; readonly first: readonly number[]; readonly largest: PlacedLabel };
   /** The largest label of all splits. */
   readonly largest?: PlacedLabel;
-  /** The first validation or test label that is no class of the training labels. */
+  /** The first validation or test label that does not occur in the training classes. */
   readonly foreign?: PlacedLabel;
 }
 
-/** The labels of one file, and how to place the one at a flat index. */
+/** Labels of one file, and the position of each flat index. */
 export interface FileLabels {
-  /** The label that the config ignores: no class needs to have it. */
+  /** Label that the config ignores; it is not reported as a gap. */
   readonly ignored?: number | undefined;
-  /** Classes from 0; negative ones are ignored. */
+  /** Classes, starting at 0; negative values are ignored. */
   readonly values: Values<Int32Array>;
   at(index: number): PlacedLabel;
 }
 
-/** Gaps are told by their first few classes. */
+/** Number of missing classes to list. */
 const MAX_NAMED = 5;
 
 /** @param others labels of the splits that have files of their own, in the order of the splits */

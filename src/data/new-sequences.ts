@@ -1,6 +1,6 @@
 /**
- * Sequences that no split holds: those that a trained model is to predict. They are read without
- * labels, one after the other, as the run's own data were, by what the run remembers of these.
+ * Sequences to predict with a trained model. They are read one after another without labels, in the
+ * format of the run's data, using the run's data record.
  */
 import type { Diagnostic } from '../util/errors.js';
 import {
@@ -16,20 +16,20 @@ import {
 import { packedSplit } from './packed.js';
 import { scaledSplit } from './scaling.js';
 
-/** What a run remembers of its data besides their scaling: all that prediction needs to know. */
+/** Everything about a run's data that prediction needs, except their scaling. */
 export interface DataRecord {
   readonly input: SequenceInput;
-  /** T: steps of the longest sequence that the run read. */
+  /** T, steps of the longest sequence of the run. */
   readonly sequence_length: number;
-  /** Whether its sequences differed in length. */
+  /** True if its sequences differ in length. */
   readonly variable_length: boolean;
-  /** The first step that is asked for an answer; absent: 0. */
+  /** First step with a prediction; absent: 0. */
   readonly first_answer?: number;
-  /** C: outputs of the model. */
+  /** C, outputs of the model. */
   readonly output_size: number;
-  /** The label of each class; absent if the data name none. */
+  /** Label of each class; absent if the data do not name them. */
   readonly class_names?: readonly string[];
-  /** The name of each number of a target; absent if the data name none. */
+  /** Name of each target value; absent if the data do not name them. */
   readonly target_names?: readonly string[];
   /** Present if the sequences are pictures. */
   readonly picture?: { readonly height: number; readonly width: number };
@@ -39,28 +39,28 @@ export interface DataRecord {
   readonly series_scaling?: SeriesScaling;
 }
 
-/** A sequence in the units of the data: nothing is scaled yet. */
+/** A sequence in the units of the data, not scaled. */
 export interface NewSequence {
   /** Steps, 1 or more. */
   readonly length: number;
   /** `[length, F]`, row-major, all finite; or one symbol for each step. */
   readonly values: Float32Array;
-  /** What the input calls it; absent if the input names none. */
+  /** Its name in the input; absent if there is none. */
   readonly id?: string;
-  /** The time of each step, as the input writes it; absent if steps have none. */
+  /** Time of each step as written in the input; absent if steps have no time. */
   readonly times?: readonly string[];
   /**
-   * Leads from the values predicted at a step to the units of the data, if each sequence has its
-   * own scaling; step 0 if there is one prediction for the sequence.
+   * Returns the scaling that converts predictions at a step to the units of the data; present if
+   * each sequence has its own. `step` is 0 if there is one prediction per sequence.
    */
   readonly targetScaling?: (step: number) => Scaling;
-  /** Where it begins, to say what is wrong with the whole of it. */
+  /** Its start, for problems of the whole sequence. */
   readonly place?: Partial<Diagnostic>;
 }
 
-/** A sequence that cannot be read, while those after it can. */
+/** A sequence that cannot be read; later ones can. */
 export interface RejectedSequence {
-  /** What is wrong, at its place; one at least. */
+  /** At least one problem, with its position. */
   readonly problems: readonly Diagnostic[];
   readonly id?: string;
 }
@@ -73,38 +73,38 @@ export function isRejected(sequence: ReadSequence): sequence is RejectedSequence
 
 /** The bytes of a file, or of a stream that may never end. */
 export interface ByteSource {
-  /** As the user named it, for messages. */
+  /** Name for messages, as given by the user. */
   readonly name: string;
-  /** How many there are; undefined if nobody knows before they are read. */
+  /** Size in bytes; undefined if not known in advance. */
   readonly size: number | undefined;
   readonly chunks: AsyncIterable<Buffer>;
 }
 
-/** Reads sequences as one run's data. */
+/** Reads sequences in the format of a run's data. */
 export interface SequenceReader {
-  /** Whether sequences may have an `id`. */
+  /** True if sequences may have an `id`. */
   readonly hasIds: boolean;
-  /** Whether steps may have a time. */
+  /** True if steps may have a time. */
   readonly hasTimes: boolean;
   /**
-   * The sequences in the order of the input. A list holds those that one piece of the input
-   * completes, and may be empty.
-   * @throws UserError (exit 5) if nothing after a place can be read
+   * Yields the sequences in the order of the input. Each list contains those that one chunk of the
+   * input completes, and may be empty.
+   * @throws UserError (exit 5) if the rest of the input cannot be read
    */
   read(source: ByteSource): AsyncIterable<readonly ReadSequence[]>;
 }
 
 interface SplitOptions {
   readonly input: SequenceInput;
-  /** T: as many as the longest sequence has, or more. */
+  /** T, at least the length of the longest sequence. */
   readonly steps: number;
-  /** Of the run that predicts; undefined if it scaled nothing. */
+  /** Scaling of the run; undefined if there is none. */
   readonly scaling: DataScaling | undefined;
-  /** What takes the place of the targets of so many sequences. */
+  /** Placeholder targets for `count` sequences. */
   targets(count: number): Targets;
 }
 
-/** The targets, with the scaling of each sequence if it has its own. */
+/** Adds the scaling of each sequence to the targets, if sequences have their own. */
 function scaledBack(targets: Targets, sequences: readonly NewSequence[]): Targets {
   if (targets.kind !== 'value' || sequences[0]?.targetScaling === undefined) return targets;
   const predictions = targets.values.length / targets.size / sequences.length;
@@ -117,7 +117,7 @@ function scaledBack(targets: Targets, sequences: readonly NewSequence[]): Target
   };
 }
 
-/** New sequences as a split, scaled as those that the model was trained on. */
+/** Builds a split from new sequences, scaled like the training data. */
 export function newSplit(
   sequences: readonly NewSequence[],
   { input, steps, scaling, targets }: SplitOptions,

@@ -1,7 +1,7 @@
 /**
- * Sequences stored as float32 rows one after another: a sequence is a run of rows. Padding is never
- * stored, so that one long sequence among many short ones costs nothing; selecting sequences copies
- * no features.
+ * Sequences stored as consecutive float32 rows: a sequence is a range of rows. Padding is not
+ * stored, so that one long sequence among many short ones costs no memory; selecting sequences
+ * copies no features.
  */
 import type { Split, Targets } from './dataset.js';
 import { inMemory, RowValues } from './values.js';
@@ -9,7 +9,7 @@ import { inMemory, RowValues } from './values.js';
 export interface Packed {
   /** `[rows, F]`. */
   readonly features: Float32Array;
-  /** F; 1 where a step is a symbol. */
+  /** F; 1 if steps are symbols. */
   readonly inputSize: number;
   /** First row of each sequence, `[N]`. */
   readonly starts: Uint32Array;
@@ -18,7 +18,7 @@ export interface Packed {
   readonly targets: Targets;
 }
 
-/** The split of `packed`, padded with zeros to `steps` (T). */
+/** Returns `packed` as a split, padded with zeros to `steps` (T). */
 export function packedSplit(packed: Packed, steps: number): Split {
   const { features, inputSize, starts, lengths, targets } = packed;
   const read: Split['read'] = (index, out, offset, stepStride) => {
@@ -37,7 +37,7 @@ export function packedSplit(packed: Packed, steps: number): Split {
   return lengths.every(length => length === steps) ? base : { ...base, lengths };
 }
 
-/** The targets of the sequences `indices`; `steps` is T. Those on the disk stay there. */
+/** Selects the targets of the sequences `indices`; `steps` is T. Targets on disk stay there. */
 export function selectTargets(targets: Targets, indices: Uint32Array, steps: number): Targets {
   if (targets.kind === 'value') {
     const width = targets.size * (targets.perStep ? steps : 1);
@@ -64,7 +64,10 @@ function copyRows<T extends Float32Array | Int32Array>(from: T, to: T, rows: Uin
   return to;
 }
 
-/** What loads sequences of `split` and makes `map` of them; nothing if they are in memory. */
+/**
+ * Wraps `load` of a split so that its result passes through `map`; empty if the split has no
+ * `load`.
+ */
 export function mappedLoad({ load }: Split, map: (loaded: Split) => Split): Pick<Split, 'load'> {
   return load ? { load: async indices => map(await load(indices)) } : {};
 }

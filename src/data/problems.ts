@@ -1,17 +1,20 @@
 /**
- * What is wrong with an input: collected, so that all of it is reported at once, and traced to the
- * config where that is wrong.
+ * Problems of an input: collects them so that they are reported together, and links them to the
+ * config if the config is the cause.
  */
 import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../util/errors.js';
 
-/** A file that is wrong in every row is told apart from a few typos by the first of them. */
+/**
+ * Maximum number of problems to report; enough to tell a few typos from a file with errors in every
+ * row.
+ */
 const MAX_SHOWN = 20;
 
 export class Problems {
   private readonly shown: Diagnostic[] = [];
   private total = 0;
 
-  /** Whether so many problems were added that the input needs no further look. */
+  /** True if reading the input further would not add to the report. */
   get full(): boolean {
     return this.total >= MAX_SHOWN;
   }
@@ -23,12 +26,15 @@ export class Problems {
     }
   }
 
-  /** Those that would be shown. */
+  /** The problems to report. */
   get all(): readonly Diagnostic[] {
     return this.shown;
   }
 
-  /** Runs `read`; the damage that it throws is kept, and `undefined` stands for its result. */
+  /**
+   * Returns the result of `read`, or adds the damaged-data errors (exit 5) that it throws and
+   * returns undefined.
+   */
   attempt<T>(read: () => T): T | undefined {
     try {
       return read();
@@ -39,20 +45,20 @@ export class Problems {
     }
   }
 
-  /** Throws all that was added as damaged data (exit 5); returns where nothing was. */
+  /** @throws UserError (exit 5) if problems were added, with all of them */
   throwIfAny(): void {
     if (this.total > 0) throw damagedError(...this.shown);
   }
 }
 
 /**
- * A complaint about a value of the config that only the data reveal. Where the value stands, the
- * config's own part knows.
+ * A problem with a config value that only reading the data reveals. The config module adds the
+ * position in the file.
  */
 export interface ConfigDiagnostic extends Diagnostic {
-  /** From the config's root, such as `['dataset', 'features', 0]`. */
+  /** Path from the config's root, such as `['dataset', 'features', 0]`. */
   readonly keyPath: readonly (string | number)[];
-  /** Names that would have been right; a near one becomes the suggestion. */
+  /** Valid names; a similar one becomes the suggestion. */
   readonly alternatives?: readonly string[];
 }
 
@@ -60,7 +66,7 @@ export function isConfigDiagnostic(diagnostic: Diagnostic): diagnostic is Config
   return 'keyPath' in diagnostic;
 }
 
-/** The config is wrong (exit 2). */
+/** Returns the error (exit 2) for an invalid config. */
 export function configError(...diagnostics: readonly ConfigDiagnostic[]): UserError {
   return usageError(...diagnostics);
 }

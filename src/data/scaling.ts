@@ -1,37 +1,39 @@
 /**
- * Scaling of features and value targets, fitted on the training split alone:
+ * Scaling of features and value targets, fitted on the training split only:
  *
  *     standard  stored = (x - mean) / s,          s = sqrt(sum of (x - mean)^2 / n)
  *     min_max   stored = (x - min) / (max - min)
  *
- * as `StandardScaler` and `MinMaxScaler` of scikit-learn. Each column has its own; n counts the
- * real steps of the training sequences, not their padding. A column that is constant is only
- * shifted.
+ * like `StandardScaler` and `MinMaxScaler` of scikit-learn. Each column is scaled by itself; n
+ * counts the steps of the training sequences without padding. A constant column is only shifted.
  */
 import type { Column, DataScaling, Dataset, Scaling, Split, Targets } from './dataset.js';
 import { mappedLoad } from './packed.js';
 import { configError } from './problems.js';
 
-/** The key of the kinds whose numbers have no scale of their own. */
+/** Config key of the dataset kinds whose numbers have no scale of their own. */
 export interface NormalizeConfig {
-  /** Default: `none`; columns that are far from zero mean and unit variance are then told. */
+  /**
+   * Default: no scaling, with a warning about columns far from zero mean and unit variance; `none`
+   * turns the warning off.
+   */
   readonly normalize?: DataScaling['method'] | 'none';
 }
 
-/** What scales columns, by the value of `dataset.normalize`. */
+/** Scaling methods, by the value of `dataset.normalize`. */
 const METHODS: Readonly<Record<DataScaling['method'], (column: Column) => [offset: number, scale: number]>> =
   {
     standard: ({ mean, deviation }) => [mean, deviation],
     min_max: ({ min, max }) => [min, max - min],
   };
 
-/** Whether all values of a column are the same. */
+/** True if all values of a column are equal. */
 export function isConstant({ min, max }: Column): boolean {
   return min === max;
 }
 
 /**
- * What scales the columns of a training split.
+ * Fits the scaling of a training split's columns.
  * @throws UserError (exit 2) if the data have no numbers to scale
  */
 export function fitScaling(
@@ -49,7 +51,7 @@ export function fitScaling(
   return { method, features: fitted(method, features), targets: fitted(method, targets) };
 }
 
-/** What a method makes of a column that has been read. */
+/** Fits the scaling of one column. */
 export function columnScaling(
   method: DataScaling['method'],
   column: Column,
@@ -58,7 +60,7 @@ export function columnScaling(
   return [offset, isConstant(column) ? 1 : scale];
 }
 
-/** The same scaling for `size` numbers. */
+/** Repeats a scaling for `size` numbers. */
 export function repeated([offset, scale]: readonly [offset: number, scale: number], size: number): Scaling {
   return { offset: new Array<number>(size).fill(offset), scale: new Array<number>(size).fill(scale) };
 }
@@ -69,7 +71,7 @@ function fitted(method: DataScaling['method'], columns: readonly Column[]): Scal
   return { offset: pairs.map(([offset]) => offset), scale: pairs.map(([, scale]) => scale) };
 }
 
-/** The dataset with all its splits scaled; what reads them sees no other numbers. */
+/** Scales all splits of a dataset; readers see scaled numbers only. */
 export function scaledDataset(dataset: Dataset, scaling: DataScaling): Dataset {
   const { train, validation, test, sequenceLength } = dataset;
   const scaled = (split: Split): Split => scaledSplit(split, scaling, sequenceLength);
@@ -83,7 +85,7 @@ export function scaledDataset(dataset: Dataset, scaling: DataScaling): Dataset {
 }
 
 /**
- * The split with its features and value targets scaled; what is null is left alone.
+ * Scales the features and value targets of a split; null leaves them unchanged.
  * @param steps T
  */
 export function scaledSplit(
@@ -120,8 +122,8 @@ function scaledTargets(targets: Targets, scaling: Scaling): Targets {
 }
 
 /**
- * A target or a prediction in the units of the data, in float64; `stored` itself if nothing is
- * scaled.
+ * Converts a target or prediction to the units of the data, in float64; returns `stored` itself
+ * without a scaling.
  */
 export function inDataUnits<T extends ArrayLike<number>>(
   stored: T,

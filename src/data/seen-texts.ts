@@ -1,18 +1,18 @@
-/** Texts that have been seen, in eight bytes each. */
+/** A set of texts that takes eight bytes per text. */
 
-/** More are not kept: 64 MiB of them. */
+/** Maximum number of texts: 64 MiB of memory. */
 const MAX_SEEN = 2 ** 22;
 
-/** Two words of 32 bits. */
+/** Two 32-bit words. */
 type Hash = readonly [number, number];
 
 /**
- * A set of texts that keeps a hash of 64 bits of each, in a table with open addressing. That any
- * two of four million texts are taken for one has a probability of 1e-6. Those beyond the first
- * four million are not kept.
+ * A set that stores a 64-bit hash of each text, in a table with open addressing. The probability
+ * that any two of four million texts collide is 1e-6. Texts beyond the first four million are not
+ * added.
  */
 export class SeenTexts {
-  /** Pairs of words; 0, 0 is an empty place. */
+  /** Pairs of words; 0, 0 is an empty slot. */
   private table = new Uint32Array(2 * 1024);
   private size = 0;
 
@@ -29,7 +29,7 @@ export class SeenTexts {
     this.table.set(hash, place);
   }
 
-  /** Where `hash` is in the table, or an empty place for it. */
+  /** Index of `hash` in the table, or of an empty slot for it. */
   private placeOf([high, low]: Hash): number {
     const { table } = this;
     const mask = table.length - 2;

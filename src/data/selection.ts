@@ -1,4 +1,4 @@
-/** Which sequences of one file train and which test. */
+/** Divides the sequences of one file into a training and a test split. */
 import { RandomStream } from '../util/random.js';
 import { configError } from './problems.js';
 
@@ -15,7 +15,7 @@ export function range(count: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => i);
 }
 
-/** Where the test split of a kind with files comes from. */
+/** Config keys that define the test split of dataset kinds with files. */
 export interface TestPartConfig {
   readonly path: string;
   readonly test_path?: string;
@@ -23,9 +23,10 @@ export interface TestPartConfig {
 }
 
 /**
- * Which of `count` sequences train and which test; undefined if those that test have a file of
- * their own.
- * @throws UserError (exit 2) unless the config gives either such a file or a fraction
+ * Divides `count` sequences into training and test split; undefined if the test split has its own
+ * file.
+ * @throws UserError (exit 2) if the config does not set exactly one of `test_path` and
+ *   `test_fraction`
  */
 export function testSelection(config: TestPartConfig, count: number, seed: number): Selection | undefined {
   const { path, test_path, test_fraction } = config;
@@ -44,10 +45,10 @@ export function testSelection(config: TestPartConfig, count: number, seed: numbe
 }
 
 /**
- * Draws `round(count * fraction)` of `count` sequences for the test split, at least one, leaving at
- * least one. The same seed draws the same sequences.
- * @throws UserError (exit 2) if fewer than two sequences are there to share or the fraction is not
- *   between 0 and 1.
+ * Draws `round(count * fraction)` of `count` sequences for the test split; both splits get at least
+ * one. The same seed draws the same sequences.
+ * @throws UserError (exit 2) if there are fewer than two sequences or the fraction is not between 0
+ *   and 1
  */
 export function holdOut(count: number, fraction: number, seed: number, file: string): Selection {
   if (!(fraction > 0 && fraction < 1)) {
@@ -71,12 +72,14 @@ export function holdOut(count: number, fraction: number, seed: number, file: str
   return { test: drawn, train: rest };
 }
 
-/** `round(count * fraction)`, at least one, leaving at least one. `count` must be two or more. */
+/** Returns `round(count * fraction)`, limited to 1..count-1. `count` must be at least 2. */
 export function shareOf(count: number, fraction: number): number {
   return Math.min(count - 1, Math.max(1, Math.round(count * fraction)));
 }
 
-/** Draws `size` of `indices`; both parts ascend. Shuffles `indices` in place. */
+/**
+ * Draws `size` of `indices`; both parts are sorted in ascending order. Shuffles `indices` in place.
+ */
 export function draw(
   indices: Uint32Array,
   size: number,

@@ -1,18 +1,15 @@
-/**
- * Sequences that stay on the disk: each is some byte ranges of files, which are read when the
- * sequence is.
- */
+/** Sequences that stay on disk. Each consists of byte ranges of files, which are read on access. */
 import { IGNORED, type Split, type Targets } from './dataset.js';
 import { packedSplit, selectTargets } from './packed.js';
 import type { ByteRange, RangedFile } from './reading/ranged-file.js';
 import { RowValues, type Values } from './values.js';
 
-/** Bytes of a file. */
+/** A byte range of a file. */
 export interface Place extends ByteRange {
   readonly file: RangedFile;
 }
 
-/** How sequences lie in files. */
+/** Layout of sequences in files. */
 export interface SequenceStore {
   /** N. */
   readonly count: number;
@@ -20,14 +17,14 @@ export interface SequenceStore {
   readonly steps: number;
   /** F; 1 if a step is a symbol. */
   readonly inputSize: number;
-  /** `[N]`; absent if every sequence has all T steps. */
+  /** `[N]`; absent if every sequence has T steps. */
   readonly lengths?: Int32Array | undefined;
-  /** Where the bytes of sequence `index` lie. */
+  /** Byte ranges of sequence `index`. */
   places(index: number): readonly Place[];
   /**
-   * Writes a sequence into `features` (`[length, F]`), and the classes of its steps into `classes`
-   * (`[T]`, all ignored before), if each step has a class.
-   * @param parts the bytes of its places
+   * Writes a sequence into `features` (`[length, F]`) and, if there is one class per step, its
+   * classes into `classes` (`[T]`, filled with IGNORED by the caller).
+   * @param parts the bytes of its byte ranges
    */
   decode(
     index: number,
@@ -38,8 +35,8 @@ export interface SequenceStore {
 }
 
 /**
- * @param targets of all sequences, which lie in memory; or how many classes there are, if each step
- * has the class that the store decodes
+ * @param targets targets of all sequences, in memory; or the number of classes, if the store
+ *   decodes one class per step
  */
 export function storedSplit(store: SequenceStore, targets: Targets | { readonly numClasses: number }): Split {
   const { count, steps, inputSize, lengths } = store;
@@ -86,13 +83,13 @@ export function storedSplit(store: SequenceStore, targets: Targets | { readonly 
       });
       const loaded = values ? stepClasses(values) : selectTargets(inMemory as Targets, indices, steps);
       const split = packedSplit({ features, inputSize, starts, lengths: own, targets: loaded }, steps);
-      // whether sequences differ in length is a fact of the whole split
+      // variable length is a property of the whole split
       return lengths ? { ...split, lengths: own } : split;
     },
   };
 }
 
-/** The sequence that was read last: its targets are asked for after its features. */
+/** Caches the sequence read last, since its targets are read after its features. */
 class Current {
   private index = -1;
   private readonly features: Float32Array;
@@ -125,7 +122,7 @@ class Current {
   }
 }
 
-/** The parts of each of the sequences `indices`, each file read at once. */
+/** Reads the byte ranges of the sequences `indices`, with one batched read per file. */
 async function loadParts(store: SequenceStore, indices: Uint32Array): Promise<Buffer[][]> {
   const places = Array.from(indices, index => store.places(index));
   const byFile = new Map<RangedFile, { readonly sequence: number; readonly part: number }[]>();

@@ -1,10 +1,10 @@
-/** Some sequences of a split as a split of its own. Features are read through it, not copied. */
+/** Selects sequences of a split. Features are read through the original split, not copied. */
 import type { Split } from './dataset.js';
 import { selectTargets } from './packed.js';
 
 /**
- * The sequences `indices` of `split`, in that order.
- * @param steps T, the row width of targets given per step
+ * Returns the sequences `indices` of `split`, in that order.
+ * @param steps T, the row width of targets per step
  */
 export function subset(split: Split, indices: Uint32Array, steps: number): Split {
   const lengths = split.lengths && Int32Array.from(indices, i => (split.lengths as Int32Array)[i]);

@@ -1,4 +1,4 @@
-/** What a dataset holds, counted and measured, for a person to look at before training. */
+/** Summarizes a dataset for inspection before training. */
 import { trainingColumns } from './column-statistics.js';
 import {
   type Column,
@@ -17,17 +17,17 @@ export interface DataSummary {
   /** T, steps of the longest sequence. */
   readonly sequence_length: number;
   readonly splits: Readonly<Partial<Record<SplitName, SplitSummary>>>;
-  /** Features of the training split in the units of the data; none if steps are symbols. */
+  /** Features of the training split in the units of the data; empty if steps are symbols. */
   readonly features: readonly ColumnSummary[];
   readonly vocabulary?: VocabularySummary;
-  /** Of a forecast. */
+  /** Names of the series of a forecast. */
   readonly series?: readonly string[];
   readonly examples: readonly Example[];
 }
 
 export interface SplitSummary {
   readonly sequences: number;
-  /** Real steps of all sequences. */
+  /** Steps of all sequences without padding. */
   readonly steps: number;
   readonly lengths: {
     readonly min: number;
@@ -36,13 +36,11 @@ export interface SplitSummary {
     readonly histogram: Histogram;
   };
   readonly targets: TargetSummary;
-  /** Share of symbols that the vocabulary does not have; absent without a vocabulary. */
+  /** Fraction of symbols that the vocabulary lacks; absent without a vocabulary. */
   readonly unknown_share?: number;
 }
 
-/**
- * Equal ranges and how many values lie in each; the upper bound of the last range belongs to it.
- */
+/** Bins of equal width with their counts. The upper bound of the last bin is inclusive. */
 export type Histogram = readonly { readonly from: number; readonly to: number; readonly count: number }[];
 
 export type TargetSummary =
@@ -50,7 +48,7 @@ export type TargetSummary =
       readonly kind: 'class';
       readonly per_step: boolean;
       readonly classes: readonly { readonly label: string; readonly count: number }[];
-      /** Sequences or steps without a label; padding is not among them. */
+      /** Sequences or steps without a label, excluding padding. */
       readonly missing: number;
     }
   | {
@@ -60,40 +58,42 @@ export type TargetSummary =
       readonly missing: number;
     };
 
-/** A column and what scaling makes of it: stored = (value - offset) / scale. */
+/** A column and its scaling: stored = (value - offset) / scale. */
 export interface ColumnSummary extends Column {
   readonly scaling?: { readonly method: string; readonly offset: number; readonly scale: number };
 }
 
 export interface VocabularySummary {
   readonly level: Vocabulary['level'];
-  /** Symbols, the one for unknown symbols included. */
+  /** Number of symbols, including the one for unknown symbols. */
   readonly size: number;
   readonly most_frequent: readonly { readonly symbol: string; readonly count: number }[];
 }
 
-/** A training sequence as the data have it. */
+/** A training sequence in the units of the data. */
 export interface Example {
   readonly id?: string;
   readonly steps: number;
-  /** By feature, or the mean of many features; absent if steps are symbols. */
+  /**
+   * Values of each feature, or the mean if there are many features; absent if steps are symbols.
+   */
   readonly values?: readonly { readonly name: string; readonly values: readonly number[] }[];
-  /** The texts or numbers of the symbols. */
+  /** Texts or numbers of the symbols. */
   readonly symbols?: readonly string[];
-  /** The class or the numbers to predict; absent if each step has its own, or if there is none. */
+  /** The target class or values; absent for targets per step, or if there is no label. */
   readonly target?: readonly (string | number)[];
 }
 
-/** Ranges of a histogram. */
+/** Number of histogram bins. */
 const BINS = 10;
 const MAX_FREQUENT = 20;
 const EXAMPLES = 3;
-/** Features of an example; of more the mean is shown. */
+/** Maximum number of features to show in an example; with more, their mean is shown. */
 const MAX_FEATURES = 8;
-/** Steps of an example. */
+/** Maximum number of steps to show in an example. */
 const MAX_STEPS = 2 ** 12;
 
-/** @param labelTargets whether value targets are labels of 0 and 1 */
+/** @param labelTargets true if value targets are labels of 0 and 1 */
 export function summarize(dataset: Dataset, labelTargets = false): DataSummary {
   const { input, train, validation, test, sequenceLength: steps, vocabulary, seriesScaling } = dataset;
   const columns = dataset.columns ?? trainingColumns(dataset, { hasLabelTargets: labelTargets });
@@ -159,9 +159,9 @@ function targetSummary(dataset: Dataset, { targets, lengths, count }: Split): Ta
     eachChunk(targets.values, width, (values, from) => {
       for (let at = 0; at < values.length; at += size) {
         const row = values.subarray(at, at + size);
-        const index = Math.floor((from + at) / width);
+        const index = (from + at) / size;
         if (!Number.isNaN(row[0])) visit(inDataUnits(row, scalingOf(targets, index)));
-        else if (!isPadding((from + at) / size)) missing++;
+        else if (!isPadding(index)) missing++;
       }
     });
   eachTarget(row => columns.forEach((column, c) => column.add(row[c])));
@@ -201,7 +201,7 @@ function scalingOf(targets: Split['targets'], index: number) {
   return typeof scaling === 'function' ? scaling(index) : scaling;
 }
 
-/** Statistics of a column in two passes, as {@link Column} has them. */
+/** Statistics of a column in two passes; see {@link Column}. */
 class Moments {
   min = Number.POSITIVE_INFINITY;
   max = Number.NEGATIVE_INFINITY;
@@ -216,7 +216,7 @@ class Moments {
     if (value > this.max) this.max = value;
   }
 
-  /** After all values were added. */
+  /** Call after all values have been added. */
   addSquare(value: number): void {
     this.squares += (value - this.sum / this.count) ** 2;
   }
@@ -255,7 +255,7 @@ function rangeOf(values: Int32Array): readonly [min: number, max: number] {
   return [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
 }
 
-/** Of whole numbers: a range for each, or equal ranges of several. */
+/** Histogram of integers: one bin per integer, or bins of several integers. */
 function countedHistogram(values: Int32Array): Histogram {
   const [min, max] = rangeOf(values);
   const width = Math.ceil((max - min + 1) / BINS);
@@ -285,7 +285,7 @@ function vocabularySummary(vocabulary: Vocabulary, train: Split, steps: number):
   };
 }
 
-/** The first training sequence, the middle one and the last. */
+/** The first, middle and last training sequences. */
 function examplesOf(dataset: Dataset): Example[] {
   const { count } = dataset.train;
   const places = Array.from({ length: EXAMPLES }, (_, i) => Math.floor((i * (count - 1)) / (EXAMPLES - 1)));

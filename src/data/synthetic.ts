@@ -1,7 +1,8 @@
 /**
- * Dataset kind `synthetic`: two problems that need a memory over many steps, generated from a seed.
+ * Dataset kind `synthetic`: two problems that require memory over many steps, generated from a
+ * seed.
  *
- * Both are of Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997
+ * Both are from Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997
  * (experiments 4 and 2), in the standard form of Arjovsky, Shah and Bengio, "Unitary Evolution
  * Recurrent Neural Networks", ICML 2016, sections 5.1 and 5.2.
  */
@@ -18,9 +19,9 @@ import type { TrainingPartConfig } from './training-part.js';
 export interface SyntheticConfig extends Pick<TrainingPartConfig, 'validation'> {
   readonly kind: 'synthetic';
   readonly problem: 'adding' | 'copy_memory';
-  /** T of the adding problem, 2 or more; required there. */
+  /** T of the adding problem, at least 2; required for it. */
   readonly sequence_length?: number;
-  /** Of the copy-memory problem, 1 or more; T = delay + 20; required there. */
+  /** Delay of the copy-memory problem, at least 1; T = delay + 20; required for it. */
   readonly delay?: number;
   readonly train_size: number;
   readonly test_size: number;
@@ -39,7 +40,7 @@ const ALPHABET = 8;
 const BLANK = 8;
 const DELIMITER = 9;
 const CATEGORIES = 10;
-/** The alphabet and the blank; the delimiter is never asked for. */
+/** The alphabet and the blank; the delimiter is never a target. */
 const TARGET_CLASSES = ALPHABET + 1;
 
 export const synthetic: DatasetKind<SyntheticConfig> = {
@@ -56,10 +57,10 @@ export const synthetic: DatasetKind<SyntheticConfig> = {
 };
 
 /**
- * Generates both splits, each from a stream of its own: the first sequences do not depend on how
- * many follow.
+ * Generates both splits, each from its own random stream: the first sequences do not depend on the
+ * number of sequences.
  * @throws UserError (exit 2) if an option does not belong to the problem or the data would be too
- *   large.
+ *   large
  */
 function generated(config: SyntheticConfig, { seed: experimentSeed, ignoredLabel }: DatasetContext): Dataset {
   const steps = stepsOf(config);
@@ -84,7 +85,7 @@ function generated(config: SyntheticConfig, { seed: experimentSeed, ignoredLabel
   };
 }
 
-/** The split with `label` ignored. */
+/** Replaces `label` with {@link IGNORED} in the targets of a split. */
 function without(label: number | undefined, split: Split): Split {
   const { targets } = split;
   if (label === undefined || targets.kind !== 'class') return split;
@@ -93,9 +94,10 @@ function without(label: number | undefined, split: Split): Split {
 }
 
 /**
- * The adding problem: T steps of two features, a value uniform in [0, 1) and a marker, which is 1
- * at one step drawn uniformly from the first floor(T/2) and at one from the others, else 0. The
- * target is the sum of the two marked values. Always answering 1 has a mean squared error of 1/6.
+ * The adding problem: T steps of two features, a value uniform in [0, 1) and a marker. The marker
+ * is 1 at one step drawn uniformly from the first floor(T/2) steps and at one drawn from the
+ * others, else 0. The target is the sum of the two marked values. Predicting 1 always has a mean
+ * squared error of 1/6.
  */
 function addingProblem(stream: RandomStream, count: number, steps: number): Generated {
   const half = Math.floor(steps / 2);
@@ -120,9 +122,10 @@ function addingProblem(stream: RandomStream, count: number, steps: number): Gene
 
 /**
  * The copy-memory problem: one-hot steps of ten categories. Ten symbols uniform in 0..7, then
- * delay-1 blanks (8), the delimiter (9), ten blanks; T = delay + 20. The target of each step is a
- * class: blank for the first delay+10 steps, then the ten symbols in order. Nine classes, since the
- * delimiter is never asked for. Without a memory the best cross-entropy is 10 ln 8 / T.
+ * delay-1 blanks (8), the delimiter (9) and ten blanks; T = delay + 20. The target of each step is
+ * a class: blank for the first delay+10 steps, then the ten symbols in order. There are nine
+ * classes, since the delimiter is never a target. The best cross-entropy without memory is 10 ln 8
+ * / T.
  */
 function copyMemoryProblem(stream: RandomStream, count: number, steps: number): Generated {
   const inputs = new Uint8Array(count * steps).fill(BLANK);
@@ -148,7 +151,7 @@ function copyMemoryProblem(stream: RandomStream, count: number, steps: number): 
   return { split: { count, targets, read }, sha256: sha256(inputs, classes) };
 }
 
-/** @param width values of a sequence */
+/** @param width number of values per sequence */
 function checkSize(config: SyntheticConfig, width: number): void {
   const key = config.train_size >= config.test_size ? 'train_size' : 'test_size';
   const count = config[key];

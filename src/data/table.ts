@@ -1,5 +1,6 @@
 /**
- * The dataset kinds. Adding one: a file here, a line in the table, a branch in the schema, a test.
+ * The dataset kinds. To add one: a file in this folder, a line in the table, a branch in the
+ * schema, a test.
  */
 
 import { trainingColumns } from './column-statistics.js';
@@ -37,14 +38,14 @@ type DatasetTable = {
 export const datasets: DatasetTable = { mnist, idx, npz, npy, csv, jsonl, text, forecast, synthetic };
 
 /**
- * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the
- * working directory.
- * @throws UserError (exit 2) if the config asks for what is not there, (exit 5) if data are
- *   damaged.
+ * Opens the dataset that `config` describes. Relative paths are resolved against the working
+ * directory.
+ * @throws UserError (exit 2) if the config asks for something that does not exist
+ * @throws UserError (exit 5) if data are damaged
  */
 export async function openDataset(config: DatasetConfig, context: DatasetContext): Promise<Dataset> {
   const whole = await kindOf(config).open(config, context);
-  // generated data that have a seed of their own stay the same for every seed of the experiment
+  // generated data with their own seed are the same for every seed of the experiment
   const seed = (config.kind === 'synthetic' ? config.seed : undefined) ?? context.seed;
   const divided = kindOf(config).dividesItself ? whole : dividedTraining(whole, config, seed);
   const spelled = spelledOut(divided, config, context);
@@ -53,7 +54,7 @@ export async function openDataset(config: DatasetConfig, context: DatasetContext
     : spelled;
 }
 
-/** Symbols that are codes of texts get the numbers of a vocabulary. */
+/** Replaces text codes with symbol numbers of a vocabulary. */
 function spelledOut(
   { symbolTexts, ...dataset }: Dataset,
   config: DatasetConfig,
@@ -64,7 +65,7 @@ function spelledOut(
     : dataset;
 }
 
-/** Numbers of which the columns of data that are not normalized are judged. */
+/** Number of values to read to judge columns of data that are not normalized. */
 const MAX_JUDGED = 2 ** 22;
 
 function normalized(
@@ -81,21 +82,19 @@ function normalized(
   return { ...scaledDataset(dataset, given ?? fitScaling(method, columns)), columns };
 }
 
-/** What the config alone says of its data. */
+/** Facts about the data that the config alone determines. */
 export function datasetFacts(config: DatasetConfig): DatasetFacts {
   const facts = kindOf(config).facts(config);
   const { trainCount: total } = facts;
   return total === undefined ? facts : { ...facts, trainCount: trainingCount(total, config) };
 }
 
-/** What reads sequences to predict for a run of `config` that remembers `data`. */
+/** Returns a reader of sequences to predict for a run with `config` and the data record `data`. */
 export function newSequences(config: DatasetConfig, data: DataRecord): SequenceReader {
   return kindOf(config).newSequences(config, data);
 }
 
-/**
- * The table's entry for a config's kind: that both belong together is what the table's type says.
- */
+/** The table's entry for a config's kind; the table's type guarantees that they match. */
 function kindOf<C extends DatasetConfig>(config: C): DatasetKind<C> {
   return datasets[config.kind] as DatasetKind<C>;
 }

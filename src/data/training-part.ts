@@ -1,6 +1,6 @@
 /**
- * What becomes of the training sequences of a dataset, whatever its kind: some are set aside for
- * validation, and `limit` counts those that are left.
+ * Divides the training sequences of a dataset of any kind: holds out sequences for validation, then
+ * applies `limit` to the rest.
  */
 import { RandomStream } from '../util/random.js';
 import type { Dataset, Split } from './dataset.js';
@@ -8,7 +8,7 @@ import { configError } from './problems.js';
 import { draw, range, shareOf } from './selection.js';
 import { subset } from './subset.js';
 
-/** Either `fraction` or `count` is given. */
+/** Exactly one of `fraction` and `count` is set. */
 export interface ValidationConfig {
   readonly fraction?: number;
   readonly count?: number;
@@ -16,19 +16,19 @@ export interface ValidationConfig {
   readonly select?: 'random' | 'stratified' | 'last';
 }
 
-/** The keys that every kind of dataset may have. */
+/** Config keys shared by all dataset kinds. */
 export interface TrainingPartConfig {
   readonly validation?: ValidationConfig;
-  /** First N training sequences, after validation was set aside. */
+  /** Use only the first N training sequences, after validation sequences were held out. */
   readonly limit?: number;
 }
 
 const VALIDATION = ['dataset', 'validation'];
 
 /**
- * Sets validation sequences aside and applies the limit.
- * @param seed of the random draw, which has a stream of its own
- * @throws UserError (exit 2) if the sequences cannot be set aside as the config says
+ * Holds out validation sequences and applies the limit.
+ * @param seed of the random draw, which has its own stream
+ * @throws UserError (exit 2) if the validation split that the config asks for is impossible
  */
 export function dividedTraining(dataset: Dataset, config: TrainingPartConfig, seed: number): Dataset {
   const divided = config.validation === undefined ? dataset : setAside(dataset, config.validation, seed);
@@ -37,7 +37,7 @@ export function dividedTraining(dataset: Dataset, config: TrainingPartConfig, se
   return limit >= train.count ? divided : { ...divided, train: subset(train, range(limit), sequenceLength) };
 }
 
-/** How many of `total` training sequences such a config trains on; undefined if it leaves none. */
+/** Number of training sequences that remain of `total`; undefined if none remain. */
 export function trainingCount(
   total: number,
   { validation, limit = total }: TrainingPartConfig,
@@ -97,7 +97,7 @@ function requestedCount({ fraction = 0, count }: ValidationConfig, total: number
   return count ?? shareOf(total, fraction);
 }
 
-/** The positions of `count` sequences of a split, and those of the others, both ascending. */
+/** Indices of `count` selected sequences of a split, and of the others, both ascending. */
 type Select = (train: Split, count: number, stream: RandomStream) => readonly [Uint32Array, Uint32Array];
 
 const SELECTIONS: Readonly<Record<NonNullable<ValidationConfig['select']>, Select>> = {
@@ -120,7 +120,7 @@ const SELECTIONS: Readonly<Record<NonNullable<ValidationConfig['select']>, Selec
   },
 };
 
-/** The positions of the sequences of each class, by ascending label; ignored ones are a class. */
+/** Indices of the sequences of each class, by ascending label; ignored labels form a class too. */
 function positionsByClass({ targets }: Split): Uint32Array[] {
   if (targets.kind !== 'class' || targets.perStep) {
     const got = targets.kind === 'class' ? 'one class per step' : 'values';
@@ -144,8 +144,8 @@ function positionsByClass({ targets }: Split): Uint32Array[] {
 }
 
 /**
- * Shares `count` among groups of these sizes in proportion, whole numbers by largest remainders
- * (Hamilton's method). A group keeps at least one of its own as long as others can give theirs.
+ * Distributes `count` among groups in proportion to their sizes, rounded by largest remainders
+ * (Hamilton's method). A group keeps at least one of its members as long as others can give theirs.
  */
 function apportioned(sizes: readonly number[], count: number): number[] {
   const total = sizes.reduce((sum, size) => sum + size, 0);

@@ -1,27 +1,27 @@
-/** Numbers in rows of equal width, in memory or read from the disk when they are asked for. */
+/** Numbers in rows of equal width, in memory or read from disk on access. */
 
 export type Numbers = Int32Array | Float32Array;
 
-/** Every typed array is one. */
+/** Implemented by every typed array. */
 export interface Values<T extends Numbers> {
   readonly length: number;
-  /** The numbers from `from` to `to`, exclusive; good until the next call. */
+  /** The numbers from `from` to `to` (exclusive); valid until the next call. */
   subarray(from: number, to: number): T;
   [Symbol.iterator](): Iterator<number>;
 }
 
-/** About as many numbers are looked at together. */
+/** Approximate number of values per chunk. */
 const CHUNK = 2 ** 16;
 
-/** The typed array that `values` are; undefined if they are not in memory. */
+/** Returns `values` as a typed array; undefined if they are not in memory. */
 export function inMemory<T extends Numbers>(values: Values<T>): T | undefined {
   return ArrayBuffer.isView(values) ? (values as unknown as T) : undefined;
 }
 
 /**
- * Calls `visit` for all of `values` in order, in pieces of whole rows; a typed array is one piece.
- * @param width numbers of a row
- * @param visit told where the piece begins; returns false to stop
+ * Calls `visit` for all of `values` in order, in chunks of whole rows; a typed array is one chunk.
+ * @param width numbers per row
+ * @param visit receives a chunk and the index of its first number; returns false to stop
  */
 export function eachChunk<T extends Numbers>(
   values: Values<T>,
@@ -40,11 +40,11 @@ export function eachChunk<T extends Numbers>(
   }
 }
 
-/** Rows that something reads one at a time. */
+/** Values whose rows are read one at a time. */
 export class RowValues<T extends Numbers> implements Values<T> {
   /**
-   * @param width numbers of a row
-   * @param row the row `index`; good until the next call
+   * @param width numbers per row
+   * @param row returns row `index`, valid until the next call
    */
   constructor(
     private readonly count: number,

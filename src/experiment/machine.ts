@@ -1,6 +1,6 @@
 /**
- * The environment of a run: versions, machine, source revision. Nothing here names a host or a
- * person.
+ * The environment of a run: versions, machine, source revision. Contains no names of hosts or
+ * people.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -14,9 +14,9 @@ const require = createRequire(import.meta.url);
 
 const execute = promisify(execFile);
 
-/** Its first lines name the commit, the others what differs from it. */
+/** The first lines of the output name the commit, the others the files that differ from it. */
 const STATUS = ['status', '--porcelain=v2', '--branch', '--untracked-files=no'];
-/** Bytes; a line for each file that differs. */
+/** Maximum bytes of the output, which has one line per file that differs. */
 const MAX_STATUS = 2 ** 26;
 
 export interface Versions {
@@ -26,12 +26,12 @@ export interface Versions {
 }
 
 export interface Machine {
-  /** Such as `linux`. */
+  /** For example `linux`. */
   readonly platform: string;
-  /** Such as `x64`. */
+  /** For example `x64`. */
   readonly arch: string;
   readonly cpu: string;
-  /** Cores that this process may use. */
+  /** Cores that this process can use. */
   readonly cores: number;
   readonly memory_mb: number;
 }
@@ -39,7 +39,7 @@ export interface Machine {
 export interface GitState {
   /** Full commit id. */
   readonly revision: string;
-  /** Whether tracked files differ from it; untracked ones, such as runs, do not count. */
+  /** True if tracked files differ from it; untracked files, such as runs, do not count. */
   readonly dirty: boolean;
 }
 
@@ -62,14 +62,14 @@ export function machine(): Machine {
 }
 
 /**
- * The state of the repository around `folder`; `null` outside of one, before its first commit, and
- * where git is not installed.
+ * The state of the repository that contains `folder`; `null` if there is none, it has no commit, or
+ * git is not installed.
  */
 export async function gitState(folder: string): Promise<GitState | null> {
   try {
     const { stdout } = await execute(
       'git',
-      // a repository's own settings can name programs that git would start
+      // a repository's own settings can name programs for git to start
       ['-C', folder, '-c', 'core.fsmonitor=false', '--no-optional-locks', ...STATUS],
       { timeout: 10_000, maxBuffer: MAX_STATUS },
     );

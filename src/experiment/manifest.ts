@@ -1,12 +1,12 @@
 /**
- * `manifest.json`: everything needed to explain a run and to repeat it; layout in
+ * `manifest.json`: everything needed to explain and repeat a run; schema in
  * schemas/manifest.schema.json.
  */
 import type { Json } from './files/json.js';
 import { type GitState, type Machine, machine, type Versions, versions } from './machine.js';
 
 /**
- * scaled = (value - offset) / scale, one of each per column; null where the data are symbols or
+ * scaled = (value - offset) / scale, one of each per column; null if the data are symbols or
  * classes.
  */
 export interface ScalingRecord {
@@ -15,14 +15,14 @@ export interface ScalingRecord {
   readonly targets: { readonly offset: readonly number[]; readonly scale: readonly number[] } | null;
 }
 
-/** What symbols stand for; the first stands for all that are unknown. */
+/** Text of the symbols; the first is for unknown symbols. */
 interface VocabularyRecord {
-  /** How text is cut into symbols; null if the data list them. */
+  /** How text is split into symbols; null if the data list them. */
   readonly level: 'character' | 'byte' | 'word' | null;
   readonly symbols: readonly string[];
 }
 
-/** What a prediction must know of the data of a run; `DataRecord` of `data/`. */
+/** Properties of a run's data that predictions need; `DataRecord` of `data/`. */
 interface DataRecord {
   readonly input:
     | { readonly kind: 'number'; readonly size: number }
@@ -45,73 +45,74 @@ interface DataRecord {
   };
 }
 
-/** What only the run itself knows. */
+/** Facts that only the run itself knows. */
 export interface ManifestFacts {
   readonly run_id: string;
   readonly name: string;
-  /** When the run began. */
+  /** When the run started. */
   readonly started: Date;
   /** SHA-256 of the resolved config, hex. */
   readonly config_hash: string;
   /**
-   * SHA-256 (hex) of what decides a training step, which each checkpoint has; absent in runs of
-   * older versions.
+   * SHA-256 (hex) of everything that determines a training step; each checkpoint has it too. Absent
+   * in runs of older versions.
    */
   readonly step_hash?: string;
   /**
-   * The directory, absolute, as it was when the run began: a copy lies elsewhere. Absent likewise.
+   * Absolute path of the directory when the run started; a copy has another path. Absent in runs of
+   * older versions.
    */
   readonly directory?: string;
-  /** SHA-256 of config.yaml, hex; absent in runs of versions that did not say it. */
+  /** SHA-256 of config.yaml, hex; absent in runs of older versions. */
   readonly given_config_sha256?: string;
   /** The config and the files that it extends, as named. */
   readonly config_files: readonly string[];
-  /** Steps between two logged training steps; absent if an older version wrote it. */
+  /** Interval between logged steps; absent in runs of older versions. */
   readonly log_every?: number;
   /**
-   * `FILE:LINE:COL` or `--set` of each gate, in their order, so that a resumed run names the same
-   * places; absent where older versions wrote it.
+   * `FILE:LINE:COL` or `--set` of each gate, in order, so that a resumed run reports the same
+   * locations. Absent in runs of older versions.
    */
   readonly gate_origins?: readonly string[];
   readonly backend: {
     readonly name: string;
     /** Why it was chosen. */
     readonly reason: string;
-    /** What actually executes the kernels. */
+    /** The actual executor of the kernels. */
     readonly executor: string;
     /**
-     * How products are added on webasm; `null` elsewhere. The same bytes can be expected only where
-     * this is the same.
+     * How products are added on webasm; `null` on other backends. Results are byte-identical only
+     * if this is equal.
      */
     readonly arithmetic: 'fused' | 'separate' | null;
     /**
-     * Bits of vectors that kernels were compiled for on webasm; changes no result. `null`
-     * elsewhere, absent if an older version wrote it.
+     * Vector width in bits of kernels on webasm; does not change results. `null` on other backends,
+     * absent in runs of older versions.
      */
     readonly width?: 128 | 256 | null;
     readonly threads: number | null;
-    /** The GPU as its driver names it; `null` without one. */
+    /** Name of the GPU from its driver; `null` without one. */
     readonly adapter: string | null;
   };
   readonly datasets: readonly { readonly name: string; readonly sha256: string }[];
-  /** What a prediction must know of the data; absent if an older version wrote it. */
+  /** Properties of the data that predictions need; absent in runs of older versions. */
   readonly data?: DataRecord;
   /** How features and targets were scaled; absent if they were not. */
   readonly scaling?: ScalingRecord;
-  /** Every seed that decides something, by what it decides. */
+  /** All seeds, by their use. */
   readonly seeds: Readonly<Record<string, number>>;
   readonly parameters: number;
   /** The arguments after the program's name. */
   readonly command_line: readonly string[];
 }
 
-/** What a resume was allowed to change. */
+/** A change that a resume was allowed to make. */
 export interface ManifestChange {
   /** ISO 8601, UTC. */
   readonly time: string;
-  /** Optimizer steps done before it. */
+  /** Optimizer steps completed before it. */
   readonly step: number;
-  /** Such as `training.num_epochs`, or `backend`. */
+  /** For example `training.num_epochs` or `backend`. */
   readonly key: string;
   readonly from: Json;
   readonly to: Json;
@@ -125,17 +126,17 @@ export interface Manifest extends Omit<ManifestFacts, 'started'> {
   readonly git: GitState | null;
   readonly machine: Machine;
   /**
-   * Those that its config had before it changed: earlier checkpoints have them. Absent if there
-   * were none.
+   * Step hashes from before config changes, which earlier checkpoints have. Absent if there are
+   * none.
    */
   readonly earlier_step_hashes?: readonly string[];
-  /** Absent where nothing was. */
+  /** Absent if there are none. */
   readonly changes?: readonly ManifestChange[];
 }
 
 /**
- * Completes `facts` with versions, machine and `git`, the state of the repository around the
- * config.
+ * Creates a manifest from `facts`, the versions, the machine and `git`, the state of the repository
+ * that contains the config.
  */
 export function describeRun(facts: ManifestFacts, git: GitState | null): Manifest {
   const { started, ...rest } = facts;

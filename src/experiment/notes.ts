@@ -1,6 +1,6 @@
 /**
- * `notes.json`: tags and a note that people give a run; layout in schemas/notes.schema.json.
- * Nothing that decides a result reads it.
+ * `notes.json`: tags and a note that users add to a run; schema in schemas/notes.schema.json. They
+ * do not affect results.
  */
 import { nearest } from '../config/wording/suggest.js';
 import { usageError } from '../util/errors.js';
@@ -15,7 +15,7 @@ export interface Notes {
 export interface NotesChange {
   readonly add: readonly string[];
   readonly remove: readonly string[];
-  /** Undefined: as it is; an empty text removes it. */
+  /** Undefined keeps the note; an empty text removes it. */
   readonly note: string | undefined;
 }
 
@@ -26,7 +26,9 @@ const MAX_NOTE = 2000;
 /** No spaces, commas or quotes, so that a search can name a tag without quoting it. */
 const TAG = /^[^\s,"]{1,50}$/;
 
-/** @throws UserError (exit 2) for a tag or a note that no run can have, whatever it has already */
+/**
+ * @throws UserError (exit 2) if a tag or the note is invalid, regardless of the run's current notes
+ */
 export function checkNotesChange({ add, remove, note }: NotesChange): void {
   const wrong = add.find(tag => !TAG.test(tag));
   if (wrong !== undefined)
@@ -49,8 +51,9 @@ export function checkNotesChange({ add, remove, note }: NotesChange): void {
 }
 
 /**
- * Adding a tag twice changes nothing. @param file named in errors
- * @throws UserError (exit 2) if a tag to be removed is not there, or there would be too many
+ * Applies a change. Adding a tag twice has no effect.
+ * @param file named in errors
+ * @throws UserError (exit 2) if a tag to remove does not exist, or the run would have too many
  */
 export function changedNotes(before: Notes, { add, remove, note }: NotesChange, file: string): Notes {
   const missing = remove.find(tag => !before.tags.includes(tag));

@@ -1,6 +1,6 @@
 /**
- * The directory of one run: created exclusively, its config written before anything runs, never
- * outside its root.
+ * The directory of one run: created exclusively, inside the output root, with its config written
+ * before anything runs.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
@@ -25,11 +25,11 @@ import type { Summary } from './summary.js';
 export interface NewRun extends GivenConfigs {
   /** The experiment's name; see `checkName`. */
   readonly name: string;
-  /** `--output`; created where it is missing. */
+  /** `--output`; created if it is missing. */
   readonly outputRoot: string;
   /** SHA-256 of the resolved config, hex. */
   readonly configHash: string;
-  /** When the run began; names the directory. */
+  /** When the run started; part of the directory's name. */
   readonly started: Date;
 }
 
@@ -42,19 +42,19 @@ export interface RunFiles {
   readonly lock: string;
   readonly summary: string;
   readonly evaluation: string;
-  /** Written by people, by `tag` and `run --tag`. */
+  /** Written by users with `tag` and `run --tag`. */
   readonly notes: string;
   readonly checkpoints: string;
 }
 
 /**
- * A letter or digit first: no hidden folder, no flag, no way upwards. As in
+ * Starts with a letter or digit, so it cannot be a hidden folder, a flag or `..`. As in
  * schemas/experiment.schema.json.
  */
 const NAME = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
-/** Where the output root keeps what `verify` proved. */
+/** The folder of the output root for the proofs of `verify`. */
 export const PROOFS = 'verify';
-/** Folders of the output root that are no experiments: its sweeps, its proofs. */
+/** Folders of the output root that are not experiments: sweeps and proofs. */
 const RESERVED: readonly string[] = ['sweeps', PROOFS];
 
 export class RunDirectory {
@@ -79,23 +79,23 @@ export class RunDirectory {
   }
 
   /**
-   * The directory's name, unique within its experiment; that of a new run, but not of one that was
-   * renamed or copied since.
+   * The directory's name, unique within its experiment. For a new run this is the run id; a renamed
+   * or copied run keeps its original id.
    */
   get id(): string {
     return basename(this.path);
   }
 
-  /** Whether the run got as far as to say what it is, and still does. */
+  /** True if the directory has a resolved config and a manifest. */
   get isResumable(): boolean {
     return existsSync(this.files.resolvedConfig) && existsSync(this.files.manifest);
   }
 
   /**
    * Creates `<outputRoot>/<name>/<UTC time>-<8 hex>/` with both configs in it.
-   * @throws UserError (exit 2) if the name is not allowed or leads out of the root, or the root is
-   *   not a folder that can be written to
-   * @throws UserError (exit 1) if the configs cannot be
+   * @throws UserError (exit 2) if the name is not allowed or leads outside the root, or the root is
+   *   not a writable folder
+   * @throws UserError (exit 1) if the configs cannot be written
    */
   static create(run: NewRun): RunDirectory {
     checkName(run.name);
@@ -109,23 +109,23 @@ export class RunDirectory {
   }
 
   /**
-   * The directory `path` itself, made where it is missing, for a run that is to begin there:
-   * nothing is written to it before it is locked and `takeConfigs` is called.
-   * @throws UserError (exit 2) if the folder cannot be made or holds anything of somebody else's
-   * @throws UserError (exit 5) if it holds a run that has lost its config or its manifest
+   * Opens the directory `path` itself for a new run; creates it if it is missing. Nothing is
+   * written to it before it is locked and `takeConfigs` is called.
+   * @throws UserError (exit 2) if the folder cannot be created or contains anything else
+   * @throws UserError (exit 5) if it contains a run without its config or its manifest
    */
   static at(path: string, configs: GivenConfigs): RunDirectory {
     const directory = new RunDirectory(resolve(path));
     makeFolder(directory.path, path);
-    // whoever is at work there has files that change; locking says that it is in use
+    // the files of a running process change; taking its lock will fail with a clear message
     if (!isLocked(directory.files.lock)) directory.refuseUnlessFree(configs);
     return directory;
   }
 
   /**
-   * Writes both configs to a directory that `at` gave. What a process left of them that ended
-   * before its run had begun is completed. Throws as `at` does, and exit 1 where the configs cannot
-   * be written.
+   * Writes both configs to a directory that `at` returned, and completes configs that a process
+   * left unfinished. Throws what `at` throws.
+   * @throws UserError (exit 1) if the configs cannot be written
    */
   takeConfigs(configs: GivenConfigs): void {
     this.refuseUnlessFree(configs);
@@ -145,10 +145,7 @@ export class RunDirectory {
     });
   }
 
-  /**
-   * @throws UserError (exit 5) if the run had begun, as its log or its checkpoints say, but no
-   *   longer says what it is
-   */
+  /** @throws UserError (exit 5) if the manifest is missing although a log or checkpoints exist */
   refuseLostManifest(): void {
     const { resolvedConfig, manifest, log, checkpoints } = this.files;
     if (!existsSync(resolvedConfig) || !isAbsent(manifest)) return;
@@ -161,7 +158,7 @@ export class RunDirectory {
     });
   }
 
-  /** Whether a run had begun here, as its manifest and its log say, whose config has gone. */
+  /** True if there is a manifest and a log, but the resolved config is missing. */
   private get hasLostConfig(): boolean {
     const { resolvedConfig, manifest, log } = this.files;
     return !existsSync(resolvedConfig) && existsSync(manifest) && existsSync(log);
@@ -176,7 +173,7 @@ export class RunDirectory {
     });
   }
 
-  /** What is there already is as it is to be, or the beginning of it. */
+  /** Existing files are complete, or a part that an interrupted write left. */
   private writeConfigs({ givenYaml, resolvedYaml }: GivenConfigs): void {
     const { config, resolvedConfig } = this.files;
     for (const [file, content] of [
@@ -189,21 +186,21 @@ export class RunDirectory {
     }
   }
 
-  /** Whether `path` is a run directory whose run got as far as to say what it is. */
+  /** True if `path` is a run directory with a resolved config and a manifest. */
   static hasBegun(path: string): boolean {
     return new RunDirectory(resolve(path)).isResumable;
   }
 
-  /** Whether `path` is the directory of a run, even one whose config has gone. */
+  /** True if `path` is a run directory, even if its config is missing. */
   static isOne(path: string): boolean {
     const directory = new RunDirectory(resolve(path));
     return existsSync(directory.files.resolvedConfig) || directory.hasLostConfig;
   }
 
   /**
-   * An existing run, to read from.
+   * Opens an existing run directory.
    * @throws UserError (exit 2) if `path` is not one
-   * @throws UserError (exit 5) if it is one that has lost its config
+   * @throws UserError (exit 5) if it is one, but its config is missing
    */
   static open(path: string): RunDirectory {
     const directory = new RunDirectory(resolve(path));
@@ -218,9 +215,9 @@ export class RunDirectory {
   }
 
   /**
-   * Replaces the config that a resume goes by, together with the manifest that has its hash: the
-   * new config waits under another name until the manifest speaks of it, so that a crash between
-   * the two is settled by `settleResolvedConfig`.
+   * Replaces the resolved config together with the manifest that has its hash. The new config has
+   * another name until the manifest is written, so that `settleResolvedConfig` can repair a crash
+   * in between.
    */
   changeConfig(resolvedYaml: string, manifest: Manifest): void {
     writeAtomic(this.nextConfig, [resolvedYaml]);
@@ -229,8 +226,8 @@ export class RunDirectory {
   }
 
   /**
-   * Finishes or undoes a change that a crash cut short; `isCurrent` says whether the config in a
-   * file is the manifest's.
+   * Completes or undoes a change that a crash interrupted. `isCurrent` returns true if the config
+   * in a file has the manifest's hash.
    */
   settleResolvedConfig(isCurrent: (file: string) => boolean): void {
     const { nextConfig, files } = this;
@@ -243,9 +240,8 @@ export class RunDirectory {
   }
 
   /**
-   * Removes what killed processes left of files that they were writing; no other may be at work
-   * here.
-   * @throws UserError (exit 1) if the system refuses
+   * Removes temporary files of killed processes. No other process may be working here.
+   * @throws UserError (exit 1) if this fails
    */
   removeTemporaryFiles(): void {
     withFileErrors(this.path, () => {
@@ -255,8 +251,8 @@ export class RunDirectory {
   }
 
   /**
-   * Where the run lies that this directory is a copy of; undefined where it is none, or the
-   * original has gone or cannot be read.
+   * Path of the run that this directory is a copy of; undefined if it is no copy, or the original
+   * is missing or unreadable.
    */
   originalBy({ directory, run_id, started }: Manifest): string | undefined {
     if (directory === undefined || directory === this.path) return undefined;
@@ -283,7 +279,7 @@ export class RunDirectory {
   }
 
   /**
-   * How the run's own files name the file at `path`: relative to the directory, with forward
+   * The name of the file `path` in the run's own files: relative to the directory, with forward
    * slashes.
    */
   nameOf(path: string): string {
@@ -291,8 +287,8 @@ export class RunDirectory {
   }
 
   /**
-   * The summary; `undefined` where the run left none.
-   * @throws UserError (exit 5) if it is none
+   * The summary; `undefined` if the run has none.
+   * @throws UserError (exit 5) if it is damaged
    * @throws UserError (exit 2) if it cannot be read
    */
   readSummary(): Summary | undefined {
@@ -301,14 +297,18 @@ export class RunDirectory {
     return { ...summary, metrics: unspellMetrics(summary.metrics) };
   }
 
-  /** What the latest evaluation saw; undefined if there was none. */
+  /**
+   * The latest evaluation; undefined if there is none.
+   * @throws UserError (exit 5) if it is damaged
+   * @throws UserError (exit 2) if it cannot be read
+   */
   readEvaluation(): SplitEvaluation | undefined {
     return readJson<SplitEvaluation>(this.files.evaluation, 'evaluation');
   }
 
   /**
-   * SHA-256 (hex) of evaluation.json; undefined where there is none. Throws as `readEvaluation`
-   * does.
+   * SHA-256 (hex) of evaluation.json; undefined if there is none.
+   * @throws UserError (exit 2) if it cannot be read
    */
   evaluationDigest(): string | undefined {
     const { evaluation } = this.files;
@@ -318,8 +318,8 @@ export class RunDirectory {
   }
 
   /**
-   * The manifest; `undefined` where the run left none.
-   * @throws UserError (exit 5) if it is none
+   * The manifest; `undefined` if the run has none.
+   * @throws UserError (exit 5) if it is damaged
    * @throws UserError (exit 2) if it cannot be read
    */
   readManifest(): Manifest | undefined {
@@ -327,7 +327,7 @@ export class RunDirectory {
   }
 
   /**
-   * Empty if nobody has written any.
+   * The notes; empty if there are none.
    * @throws UserError (exit 5) if the file is damaged
    * @throws UserError (exit 2) if it cannot be read
    */
@@ -345,7 +345,7 @@ export class RunDirectory {
 }
 
 /**
- * @param place where the name is written
+ * @param place location of the name, for the error
  * @throws UserError (exit 2) unless `name` can safely be a folder's name inside the output root
  */
 export function checkName(name: string, place: Partial<Diagnostic> = {}): void {
@@ -371,7 +371,7 @@ function claim(parent: string, run: NewRun): string {
   return claimStamped(parent, run.started, { named: run.outputRoot, nameOf });
 }
 
-/** A link in the place of the experiment's folder could point anywhere. */
+/** Refuses an experiment folder that is a link to a place outside the output root. */
 function checkInside(root: string, parent: string): void {
   const inside = relative(realpathSync(root), realpathSync(parent));
   if (inside !== '' && inside !== '..' && !inside.startsWith(`..${sep}`) && dirname(inside) === '.') return;
@@ -382,7 +382,11 @@ function checkInside(root: string, parent: string): void {
   });
 }
 
-/** Checked against the schema, which is what `T` is in another language. */
+/**
+ * Reads a file and validates it with the schema that describes `T`; undefined if it is missing.
+ * @throws UserError (exit 5) if it is not JSON or does not fit the schema
+ * @throws UserError (exit 2) if it cannot be read
+ */
 export function readJson<T>(
   path: string,
   schema: 'summary' | 'manifest' | 'evaluation' | 'notes',

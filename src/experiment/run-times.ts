@@ -1,15 +1,14 @@
 /**
- * How long a run took over all the processes that worked on it. Checkpoints have no clock in them,
- * so this comes from the run's log: the `run.resume` of a process says what the run had taken
- * before, and the summary of a process that came to its end what it had by then. Of one that was
- * killed only its records tell: it counts from the first of them to the last by their time stamps,
- * its training as far as the last logged step, at the rate logged there; its memory is not known,
- * nor are the times of its single steps.
+ * Times of a run over all the processes that worked on it. Checkpoints contain no times, so these
+ * come from the run's log and summary. A `run.resume` record has the times up to it, and the
+ * summary those up to the end of a process. A killed process counts from the time stamp of its
+ * first record to that of its last, and its training up to the last logged step, at the rate logged
+ * there. Its memory and the times of its single steps are unknown.
  */
 import type { LoggedEvent } from './log/log-history.js';
 import type { Summary } from './summary.js';
 
-/** As summary.json names them. */
+/** Named as in summary.json. */
 export interface RunTimes
   extends Pick<Summary, 'duration_s' | 'train_s' | 'eval_s' | 'ms_per_step' | 'peak_rss_mb'> {
   readonly calibration_ms: number | null;
@@ -25,8 +24,8 @@ export const NO_TIMES: RunTimes = {
 };
 
 /**
- * Of two processes, the `earlier` one first: sums, the greater memory, step and calibration of the
- * later one that made a step.
+ * Combines the times of two processes: sums, the larger memory, and step and calibration times of
+ * the later process that completed a step.
  */
 export function addTimes(earlier: RunTimes, later: RunTimes): RunTimes {
   const { ms_per_step, calibration_ms } = later.ms_per_step === null ? earlier : later;
@@ -41,16 +40,16 @@ export function addTimes(earlier: RunTimes, later: RunTimes): RunTimes {
 }
 
 /**
- * A training step in units of the calibration kernel: `ms_per_step` / `calibration_ms`, both of the
- * same process; null where one is.
+ * Duration of a training step in units of the calibration kernel: `ms_per_step` / `calibration_ms`,
+ * both of the same process; null if either is.
  */
 export function stepRatio({ ms_per_step, calibration_ms }: RunTimes): number | null {
   return ms_per_step === null || calibration_ms === null ? null : ms_per_step / calibration_ms;
 }
 
 /**
- * What a run has taken so far. `records` are those of its log, damaged lines left out; `summary` is
- * the one that its last process to end left; `batchSize` that of all steps but an epoch's last.
+ * Times of a run so far. `records` are those of its log without damaged lines; `summary` is that of
+ * the last process that ended; `batchSize` applies to all steps except an epoch's last.
  */
 export function timesSoFar(
   records: readonly LoggedEvent[],
@@ -63,11 +62,11 @@ export function timesSoFar(
   const began = records.findLastIndex(({ event }) => event === 'run.start' || event === 'run.resume');
   if (began < 0) return NO_TIMES;
   const times = addTimes(timesOf(records[began]), timesOfKilled(records.slice(began), batchSize));
-  // a full disk may have had room for this record and none for the summary
+  // a full disk may have had space for this record but not for the summary
   return end?.event === 'run.end' ? { ...times, duration_s: amount(end.duration_s) } : times;
 }
 
-/** A log of an older version, or one that somebody has edited, has none. */
+/** Missing or invalid times, as in logs of older versions or edited ones, count as 0 or null. */
 function timesOf(told: Readonly<Record<string, unknown>>): RunTimes {
   const milliseconds = (value: unknown) => (typeof value === 'number' ? amount(value) : null);
   return {
@@ -80,11 +79,11 @@ function timesOf(told: Readonly<Record<string, unknown>>): RunTimes {
   };
 }
 
-/** Of a process whose `records` are all that is known; the first is that of its beginning. */
+/** Times of a killed process, from its `records`; the first is its `run.start` or `run.resume`. */
 function timesOfKilled(records: readonly LoggedEvent[], batchSize: number): RunTimes {
   const [first] = records;
   const stamps = records.map(({ time }) => Date.parse(String(time))).filter(Number.isFinite);
-  // a new run is said to begin once its data are read; its clock may have been set back since
+  // `run.start` is logged after the data are read; the clock may have been set back since
   const reading = first.event === 'run.start' ? seconds(records, 'data.ready') : 0;
   const passed = stamps.length === 0 ? 0 : stamps[stamps.length - 1] - stamps[0];
   return {
@@ -96,8 +95,8 @@ function timesOfKilled(records: readonly LoggedEvent[], batchSize: number): RunT
 }
 
 /**
- * Whole epochs say what their steps took; those of the epoch under way are as long as their rate
- * says.
+ * Completed epochs have their duration; steps of the current epoch are estimated from the logged
+ * rate.
  */
 function trainingSeconds(records: readonly LoggedEvent[], batchSize: number): number {
   const lastEpoch = records.findLastIndex(({ event }) => event === 'train.epoch');
@@ -116,7 +115,7 @@ function seconds(records: readonly LoggedEvent[], name: LoggedEvent['event']): n
   return records.reduce((sum, { event, duration_s }) => sum + (event === name ? amount(duration_s) : 0), 0);
 }
 
-/** What is no amount of anything counts for nothing. */
+/** `value` if it is a positive finite number, else 0. */
 function amount(value: unknown): number {
   return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0;
 }

@@ -1,26 +1,26 @@
 /**
- * `summary.json`: what came out of a run; layout in schemas/summary.schema.json. Also what `--json`
- * prints.
+ * `summary.json`: the results of a run; schema in schemas/summary.schema.json. Also the output of
+ * `--json`.
  */
 import type { EventFields, RunStatus } from './log/events.js';
 
 /**
- * A gate's verdict with all that led to it. `value` is null where it was not measured, or is not a
- * single run's; `reference` is the baseline's mean or the trivial baseline's value, `limit` the
- * worst value that it allows, `reason` why there is no verdict, `origin` where the gate is written.
+ * A gate's verdict and its reasons. `value` is null if it was not measured or needs several runs;
+ * `reference` is the baseline's mean or the trivial baseline's value, `limit` the worst allowed
+ * value, `reason` why there is no verdict, `origin` the gate's location.
  */
 export type GateResult = EventFields['gate'];
 
 /**
- * Metric values of one split by name, such as `{ loss, accuracy }`; a value that is not finite is
- * spelled out on writing.
+ * Metric values of one split by name, such as `{ loss, accuracy }`; values that are not finite are
+ * spelled out in files.
  */
 export type SplitMetrics = Readonly<Record<string, number>>;
 
-/** One of each split; a run need not have a validation split. */
+/** One value per split; a run may have no validation split. */
 export type BySplit<T> = { readonly train: T; readonly validation?: T; readonly test: T };
 
-/** Answers that look at no input; what each is, `training/baselines.ts` says. */
+/** Predictions that ignore the input, defined in `training/evaluation/baselines.ts`. */
 export type BaselineName =
   | 'majority'
   | 'previous'
@@ -30,24 +30,24 @@ export type BaselineName =
   | 'last_value'
   | 'seasonal_naive';
 
-/** Those that the targets of a split have, by name; a metric that is not finite is left out. */
+/** Baselines for the targets of a split, by name; without metrics that are not finite. */
 export type SplitBaselines = Readonly<Partial<Record<BaselineName, SplitMetrics>>>;
 
 /**
- * By which an edit of what a run wrote is found; what that proves and what not is in
- * docs/internals/invariants.md.
+ * Digests that reveal edits of a run's files; docs/internals/invariants.md explains what they prove
+ * and what they do not.
  */
 export interface SummaryDigests {
   /**
-   * Over the first `records` lines of log.jsonl, all that precede `run.end`: what `head -n RECORDS
-   * log.jsonl | sha256sum` prints.
+   * Of the first `records` lines of log.jsonl, all before `run.end`: the output of `head -n RECORDS
+   * log.jsonl | sha256sum`.
    */
   readonly log: { readonly records: number; readonly sha256: string } | null;
-  /** SHA-256 (hex) of evaluation.json; null where there is none. */
+  /** SHA-256 (hex) of evaluation.json; null if there is none. */
   readonly evaluation: string | null;
 }
 
-/** What summary.json says of the checkpoints that are there. */
+/** The fields of summary.json about existing checkpoints. */
 export type SavedCheckpoints = Pick<Summary, 'best' | 'checkpoints'>;
 
 export interface Summary {
@@ -58,49 +58,50 @@ export interface Summary {
   readonly description?: string;
   readonly status: RunStatus;
   readonly exit_code: number;
-  /** What went wrong, where something did. */
+  /** What went wrong; absent if nothing did. */
   readonly message?: string;
   /** The run directory, absolute. */
   readonly directory: string;
   readonly config_hash: string;
-  /** `null` where the run ended before one was chosen. */
+  /** `null` if the run ended before one was chosen. */
   readonly backend: string | null;
-  /** What actually executed the kernels. */
+  /** The actual executor of the kernels. */
   readonly executor: string | null;
   readonly seed: number;
-  /** Optimizer steps done. */
+  /** Completed optimizer steps, including skipped ones. */
   readonly steps: number;
-  /** Whole epochs done. */
+  /** Completed epochs. */
   readonly epochs: number;
   /**
-   * Steps without an update, since their loss, gradient or update was not finite; counted in
+   * Steps without an update because their loss, gradient or update was not finite; included in
    * `steps`.
    */
   readonly skipped_batches: number;
   /**
-   * Whether the model was evaluated after the last step; where not, `metrics` are those of an
-   * earlier epoch. Absent in older runs.
+   * True if the model was evaluated after the last step; if not, `metrics` are from an earlier
+   * epoch. Absent in older runs.
    */
   readonly evaluated?: boolean;
   /**
-   * Final values. With a validation split, those of the test split are measured at the end alone
-   * and empty before. After `restored` they belong to the restored weights.
+   * Final values. With a validation split, the test metrics are measured only at the end and empty
+   * before. If `restored` is present, they are those of the restored weights.
    */
   readonly metrics: BySplit<SplitMetrics>;
   /**
-   * What trivial answers reach on the splits that are evaluated; absent in older runs, and in those
-   * that did not complete.
+   * Scores of the trivial baselines on the evaluated splits; absent in older runs and in runs that
+   * did not complete.
    */
   readonly baselines?: { readonly validation?: SplitBaselines; readonly test: SplitBaselines };
-  /** Present if the final evaluation found that the model answers every test input alike. */
+  /** Present if the model predicts the same for every test input in the final evaluation. */
   readonly constant_outputs?: true;
   /**
-   * The checkpoint whose weights the run took at its end; absent if it kept those of its last step.
+   * The checkpoint whose weights the run restored at its end; absent if it kept those of its last
+   * step.
    */
   readonly restored?: { readonly step: number; readonly epoch: number };
   /**
-   * What was selected by a metric of the test split, whose test values are therefore optimistic,
-   * each the subject of a sentence; absent if nothing was.
+   * Results that were selected by a metric of the test split, so their test values are optimistic.
+   * Each is the subject of a sentence; absent if there are none.
    */
   readonly selected_on_test?: readonly string[];
   /** Why training ended before its last step; absent if it did not. */
@@ -110,7 +111,7 @@ export interface Summary {
     /** The best value, which later evaluations did not improve; null if none was finite. */
     readonly best: number | null;
   };
-  /** The best value of the checkpoint metric and where it was; `null` where none was finite. */
+  /** The best value of the checkpoint metric and its position; `null` if none was finite. */
   readonly best: {
     readonly metric: string;
     readonly value: number;
@@ -119,29 +120,28 @@ export interface Summary {
   } | null;
   readonly gates: readonly GateResult[];
   /**
-   * Seconds from start to end, over all the processes that worked on the run; see run-times.ts for
-   * those that were killed.
+   * Total seconds of all processes that worked on the run; see run-times.ts for killed processes.
    */
   readonly duration_s: number;
   readonly train_s: number;
   readonly eval_s: number;
   /**
-   * Median training step of the last process that made one and was not killed; `null` where no step
-   * was made.
+   * Median training step of the last process that completed one and was not killed; `null` if there
+   * is none.
    */
   readonly ms_per_step: number | null;
   /**
-   * Median of the calibration kernel in that process; `null` where it was not measured, absent in
-   * summaries from before it was.
+   * Median of the calibration kernel in the same process; `null` if it was not measured, absent in
+   * summaries of older versions.
    */
   readonly calibration_ms?: number | null;
   /**
-   * `ms_per_step` / `calibration_ms`: how slow a step is whatever the machine; `null` and absent
-   * likewise.
+   * `ms_per_step` / `calibration_ms`: the duration of a step, comparable between machines; `null`
+   * or absent if one of them is.
    */
   readonly step_ratio?: number | null;
   readonly parameters: number;
-  /** Greatest of those processes. */
+  /** The maximum over all processes of the run. */
   readonly peak_rss_mb: number;
   /** Files relative to the run directory. */
   readonly checkpoints: { readonly last: string | null; readonly best: string | null };

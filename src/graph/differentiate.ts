@@ -1,20 +1,20 @@
 /**
- * Reverse-mode differentiation. Walks the graph once from the results to the inputs; what each op
- * contributes is the op's own `gradient`. Linnainmaa (1976); Griewank and Walther, Evaluating
- * Derivatives (2008), chapter 3.
+ * Reverse-mode differentiation. Walks the graph once from the results to the inputs and calls each
+ * op's `gradient`. Linnainmaa (1976); Griewank and Walther, Evaluating Derivatives (2008), chapter
+ * 3.
  */
 import { type Node, reachable } from './node.js';
 import { requireShape, sameShape } from './shape.js';
 
 /**
- * Adds cotangents of one node; `ops` provides it, since the graph knows no op. Never called with an
- * empty list.
+ * Adds the cotangents of one node; never called with an empty list. Provided by `ops/`, because the
+ * graph does not depend on ops.
  */
 export type Accumulate = (terms: readonly Node[]) => Node;
 
 /**
- * Gradients of sum over i of sum(results[i] * cotangents[i]) with respect to each of `wrt`.
- * An entry is null if no result depends on that node.
+ * Gradients of sum over i of sum(results[i] * cotangents[i]) with respect to each of `wrt`, in
+ * their shapes. An entry is null if no result depends on that node.
  */
 export function differentiate(
   results: readonly Node[],

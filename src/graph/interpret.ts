@@ -6,8 +6,8 @@ import { type Node, reachable } from './node.js';
 import { requireShape, sizeOf, type Tensor } from './shape.js';
 
 /**
- * Values of `roots`, given the values of the graph's inputs by name (row-major, as many as the
- * shape has elements).
+ * Values of `roots`, given the values of the graph's inputs by name (row-major, one per element of
+ * the shape).
  */
 export function interpret(
   roots: readonly Node[],

@@ -1,6 +1,6 @@
 /**
- * The graph: immutable, shaped nodes. Equal nodes are one node (hash-consing), so common work is
- * shared by construction.
+ * The graph: immutable, shaped nodes. Equal nodes are one object (hash-consing), so common
+ * subexpressions are shared.
  */
 import type { Op } from './op.js';
 import { requireShape, type Shape, shapeText } from './shape.js';
@@ -13,9 +13,7 @@ export interface Node<A = unknown> {
   readonly op?: Op<A>;
   /** The name of an input of the graph. */
   readonly name?: string;
-  /**
-   * V, for an input whose values are integers from 0 to V - 1: the caller guarantees it.
-   */
+  /** V: values of this input are integers from 0 to V - 1, which the caller guarantees. */
   readonly symbols?: number;
   readonly attributes: A;
   readonly inputs: readonly Node[];
@@ -32,9 +30,9 @@ export class Graph {
   }
 
   /**
-   * A value that the caller passes at each run. A scalar (shape []) reaches kernels as an argument,
-   * never as a constant. Only an input that is declared as `symbols` may be an index into another
-   * tensor.
+   * A value that the caller passes to each run. Kernels receive a scalar (shape []) as an argument,
+   * never as a constant. Only an input with `symbols` may be an index into another tensor. Throws
+   * ShapeError if the input exists with another shape or number of symbols.
    */
   input(name: string, shape: Shape, { symbols }: Pick<Node, 'symbols'> = {}): Node {
     const node = this.intern(`input:${name}`, { name, symbols, attributes: undefined, inputs: [], shape });
@@ -47,7 +45,10 @@ export class Graph {
     return node;
   }
 
-  /** The node of `op` over `inputs`; the existing one if there is one. */
+  /**
+   * The node of `op` over `inputs`, reused if it exists. Throws ShapeError if the inputs do not
+   * fit.
+   */
   apply<A>(op: Op<A>, inputs: readonly Node[], attributes: A): Node<A> {
     const key = `${op.name}(${inputs.map(input => input.id).join()})${JSON.stringify(attributes) ?? ''}`;
     const shape = op.shape(
@@ -68,13 +69,13 @@ export class Graph {
   }
 }
 
-/** What a program computes: named results of one graph. */
+/** A program: named results of one graph. */
 export interface Program {
   readonly graph: Graph;
   readonly outputs: ReadonlyMap<string, Node>;
 }
 
-/** A program that is made when it is first needed; equal keys are one program. */
+/** A program that is created when first needed; equal keys mean equal programs. */
 export interface KeyedProgram {
   readonly key: string;
   make(): Program;

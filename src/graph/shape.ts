@@ -1,8 +1,11 @@
-/** Shapes are dense and row-major: the last axis is contiguous. A shape of no axes is a scalar. */
+/**
+ * Shapes of dense, row-major tensors: the last axis is contiguous. A shape without axes is a
+ * scalar.
+ */
 
 export type Shape = readonly number[];
 
-/** A tensor in float64: the type that references compute with. */
+/** A float64 tensor, for the references. */
 export interface Tensor {
   readonly shape: Shape;
   readonly data: Float64Array;
@@ -20,7 +23,7 @@ export function shapeText(shape: Shape): string {
   return `[${shape.join(', ')}]`;
 }
 
-/** Elements between neighbours along each axis. */
+/** Number of elements between neighbors along each axis. */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);
   let stride = 1;
@@ -44,12 +47,14 @@ export function forEachIndex(shape: Shape, visit: (index: readonly number[], fla
 }
 
 /**
- * A graph was built with shapes that do not fit: a bug in the builder, found before anything runs.
+ * Thrown if a graph is built with incompatible shapes: a bug in the builder, found before anything
+ * runs.
  */
 export class ShapeError extends Error {
   override readonly name = 'ShapeError';
 }
 
+/** Throws ShapeError with `what` unless `condition` holds. */
 export function requireShape(condition: boolean, op: string, what: string): asserts condition {
   if (!condition) throw new ShapeError(`${op}: ${what}`);
 }

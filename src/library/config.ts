@@ -1,7 +1,7 @@
-/** What programs hand over as configs and overrides. */
+/** Configs and overrides passed by programs. */
 import { type Experiment, type LoadedExperiment, loadExperiment } from '../config/index.js';
 
-/** `T` as people write it: what has a default may be left out. */
+/** `T` with all keys optional, since defaults may be omitted. */
 type Given<T> = T extends readonly (infer Item)[]
   ? readonly Given<Item>[]
   : T extends object
@@ -9,27 +9,27 @@ type Given<T> = T extends readonly (infer Item)[]
     : T;
 
 /**
- * A config as an object: the keys of a config file. `version` may be left out. Relative paths start
- * at the working directory. It is checked as a file is; messages show it as the YAML that it stands
- * for, in the file `<object>`.
+ * A config as an object with the keys of a config file. `version` may be omitted. Relative paths
+ * are resolved against the working directory. It is validated like a file; messages show it as
+ * YAML, in the file `<object>`.
  */
 export type ConfigObject = Given<Experiment> & { readonly extends?: string | readonly string[] };
 
-/** The path of a config file, or a config. */
+/** Path of a config file, or a config object. */
 export type Config = string | ConfigObject;
 
 /**
- * Values that replace those of the config, by their key paths:
- * `{ 'training.num_epochs': 3, 'model.hidden_size': 64 }`.
+ * Values that replace those of the config, by key path: `{ 'training.num_epochs': 3,
+ * 'model.hidden_size': 64 }`.
  */
 export type Overrides = Readonly<Record<string, unknown>>;
 
-/** `overrides` as arguments of `--set`. */
+/** Converts overrides to arguments of `--set`. */
 export function assignments(overrides: Overrides = {}): readonly string[] {
   return Object.entries(overrides).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
 }
 
-/** @throws UserError (exit 2) with everything that is wrong */
+/** @throws UserError (exit 2) if the config is invalid, with all problems */
 export function loadConfig(config: Config, set?: Overrides): LoadedExperiment {
   const given = typeof config === 'string' ? config : { version: 1, ...config };
   return loadExperiment(given, { set: assignments(set) });

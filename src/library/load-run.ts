@@ -1,4 +1,4 @@
-/** Run directories read by programs: `loadRun`. */
+/** Run directories for programs: `loadRun`. */
 import type { Experiment } from '../config/index.js';
 import { bestOf, listCheckpoints } from '../experiment/checkpoints/folder.js';
 import { readSafetensors, type Tensor } from '../experiment/checkpoints/safetensors.js';
@@ -9,46 +9,49 @@ import type { Curve } from '../review/reading/curve.js';
 import { readHistory } from '../review/reading/history.js';
 import { type RunState, readRun } from '../review/reading/run-record.js';
 
-/** Even, as curves need it; no run has as many steps. */
+/** Capacity of curves: even, as they require, and larger than any number of steps. */
 const ALL_POINTS = 2 ** 52;
 
 /** A checkpoint of a run. */
 export interface RunCheckpoint {
   /** A safetensors file, absolute. */
   readonly path: string;
-  /** Optimizer steps and whole epochs done. */
+  /** Completed optimizer steps and epochs. */
   readonly step: number;
   readonly epoch: number;
-  /** The value that selects the best checkpoint; null if it was not measured or is not finite. */
+  /** Value of the metric that selects the best checkpoint; null if not measured or not finite. */
   readonly value: number | null;
-  /** Whether this is the best one. */
+  /** True for the best checkpoint. */
   readonly best: boolean;
   /**
-   * Reads the weights, by PyTorch's names, and the optimizer's state as `optimizer.STATE.WEIGHT`.
+   * Reads the weights, by PyTorch's names, and the optimizer state as `optimizer.STATE.WEIGHT`.
    * @throws UserError (exit 5) if the file is damaged
    */
   tensors(): ReadonlyMap<string, Tensor>;
 }
 
-/** A run as its directory describes it, whether or not a process still works on it. */
+/** A run as described by its directory, still running or not. */
 export interface LoadedRun {
-  /** Absolute. */
+  /** Absolute path. */
   readonly directory: string;
   /** The run's name, unique within its experiment. */
   readonly id: string;
   /** The experiment's name. */
   readonly name: string;
-  /** `killed` if no process works on it and none recorded how it ended. */
+  /** `killed` if no process works on it and none recorded its end. */
   readonly state: RunState;
-  /** With all defaults. A run of an older version may lack keys that were removed since. */
+  /**
+   * Config with all defaults. Not checked: keys of a run of an older version may differ from the
+   * type.
+   */
   readonly config: Experiment;
   /** Versions, machine, data, seeds; undefined if the run was killed before it wrote them. */
   readonly manifest: Manifest | undefined;
   /** Final metrics, gates, times; undefined until a process has ended. */
   readonly summary: Summary | undefined;
-  /** The last evaluation: scores, worst predictions; undefined if none was made. */
+  /** The last evaluation: scores, worst predictions; undefined if there was none. */
   readonly evaluation: SplitEvaluation | undefined;
-  /** By rising step. */
+  /** In ascending order of steps. */
   readonly checkpoints: readonly RunCheckpoint[];
   /**
    * Reads every measurement of the log, by name: `train.loss` (of single batches), `epoch.loss`
@@ -66,8 +69,8 @@ export interface LoadedRun {
  * const { summary, checkpoints, history } = loadRun(directory);
  * const { steps, values } = history()['validation.loss'];
  *
- * @throws UserError (exit 2) if this is no run directory or a file cannot be read, (exit 5) if a
- * file is damaged
+ * @throws UserError (exit 2) if this is not a run directory or a file cannot be read
+ * @throws UserError (exit 5) if a file is damaged
  */
 export function loadRun(directory: string): LoadedRun {
   const { directory: opened, id, name, state, config, manifest, summary } = readRun(directory);

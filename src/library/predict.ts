@@ -1,4 +1,4 @@
-/** Saved models at work in a program: `evaluate` and `predict`. */
+/** Saved models for programs: `evaluate` and `predict`. */
 import type { Readable } from 'node:stream';
 import type { SplitName } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend.js';
@@ -13,11 +13,11 @@ import { openModel, type WhichCheckpoint } from '../prediction/saved-model.js';
 import type { WeightsName } from '../training/step/weights.js';
 import { assignments, type Overrides } from './config.js';
 
-/** Which weights of a run compute, and where. */
+/** Selects the weights of a run, and where they compute. */
 export interface SavedModelOptions {
   /** `best`, `last` or a step. Default: the weights that the run's final metrics belong to. */
   readonly checkpoint?: WhichCheckpoint;
-  /** Those of the last update, or their average. Default: the average if the run keeps one. */
+  /** Weights of the last update, or their average. Default: the average if the run keeps one. */
   readonly weights?: WeightsName;
   /** Where kernels run. Default: `auto`, a GPU if there is one, else WebAssembly. */
   readonly backend?: BackendRequest;
@@ -30,7 +30,7 @@ export interface SavedModelOptions {
 export interface EvaluateOptions extends SavedModelOptions {
   /** Default: `test`. */
   readonly split?: SplitName;
-  /** Where the data are now: keys of `dataset`, such as `{ 'dataset.path': 'moved.csv' }`. */
+  /** Current location of the data: keys of `dataset`, such as `{ 'dataset.path': 'moved.csv' }`. */
   readonly set?: Overrides;
   /** Called for each sequence. */
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
@@ -39,13 +39,13 @@ export interface EvaluateOptions extends SavedModelOptions {
 export interface EvaluationResult {
   readonly split: SplitName;
   readonly loss: number;
-  /** The other values by metric, such as `accuracy`. */
+  /** The other metrics by name, such as `accuracy`. */
   readonly metrics: SplitMetrics;
   /** Number of predictions that were scored. */
   readonly count: number;
-  /** File of the checkpoint, absolute or as the run was named. */
+  /** File of the checkpoint; absolute if `directory` was. */
   readonly checkpoint: string;
-  /** Optimizer steps and epochs that it was trained for. */
+  /** Completed optimizer steps and epochs of the checkpoint. */
   readonly step: number;
   readonly epoch: number;
 }
@@ -59,7 +59,8 @@ export interface EvaluationResult {
  * const { loss, metrics } = await evaluate(directory, { checkpoint: 'best' });
  *
  * @throws UserError (exit 2) if there is no such run, checkpoint or split, or the data cannot be
- * read; (exit 5) if a file is damaged or the data are not those of the run
+ *   read
+ * @throws UserError (exit 5) if a file is damaged or the data have changed since the run
  */
 export async function evaluate(directory: string, options: EvaluateOptions = {}): Promise<EvaluationResult> {
   const { split = 'test', checkpoint, weights, set, backend = 'auto', threads, signal, onProgress } = options;
@@ -74,8 +75,8 @@ export async function evaluate(directory: string, options: EvaluateOptions = {})
 }
 
 /**
- * What is predicted: a file in the format of the run's data (its path, or a stream of its bytes);
- * sequences of the program; or a split of the run's own data.
+ * Input to predict: a file in the format of the run's data (its path, or a stream of its bytes),
+ * sequences of the program, or a split of the run's data.
  */
 export type PredictionSource =
   | string
@@ -85,23 +86,24 @@ export type PredictionSource =
   | { readonly split: SplitName };
 
 export interface PredictOptions extends SavedModelOptions, RejectionOptions {
-  /** Where the data of a split are now. */
+  /** Current location of the data of a split. */
   readonly set?: Overrides;
 }
 
 /**
- * Predicts sequences in their order, batch by batch, so that memory stays small however many there
- * are. Leaving the loop frees the model. To predict many times, open it once with `loadModel`.
+ * Predicts sequences in order, batch by batch, so that memory is bounded for any number of them.
+ * Leaving the loop frees the model. To predict many times, open it once with `loadModel`.
  *
- * @param directory the run directory; the run's data are needed only to predict a split of them
+ * @param directory the run directory; the run's data are needed only to predict one of its splits
  *
  * @example
  * for await (const { id, answers } of predict(directory, 'new.csv')) console.log(id, answers[0]);
  * for await (const { answers } of predict(directory, [[[0.1], [0.2]]])) console.log(answers);
  *
  * @throws UserError (exit 2) if there is no such run, checkpoint or split, or the input cannot be
- * read; (exit 5) if a file is damaged, or at the first sequence that the model cannot read unless
- * `onRejected` is given
+ *   read
+ * @throws UserError (exit 5) if a file is damaged, or a sequence does not fit the model and there
+ *   is no `onRejected`
  */
 export async function* predict(
   directory: string,
@@ -145,7 +147,7 @@ function isSplit(source: PredictionSource): source is { readonly split: SplitNam
   return typeof source === 'object' && 'split' in source;
 }
 
-/** A stream of bytes has a `read`, which no iterable of sequences has. */
+/** A byte stream has a method `read`; an iterable of sequences does not. */
 function isFile(
   source: Exclude<PredictionSource, { readonly split: SplitName }>,
 ): source is string | Readable {

@@ -1,4 +1,4 @@
-/** The models of a sweep's points and their data; points with the same data share a dataset. */
+/** Models of a sweep's points and their data; points with the same data share a dataset. */
 import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
 import type { Dataset } from '../data/index.js';
 import { checkName } from '../experiment/run-directory.js';
@@ -24,7 +24,8 @@ export class SweepModels {
 
   /**
    * Checks the points against their data, and returns warnings.
-   * @throws UserError (exit 2) with the problems of all points, or (exit 5) if data are damaged
+   * @throws UserError (exit 2) if points are invalid, with the problems of all of them
+   * @throws UserError (exit 5) if data are damaged
    */
   async check(): Promise<readonly Diagnostic[]> {
     checkName(this.sweep.plan.name);
@@ -48,7 +49,7 @@ export class SweepModels {
     return this.open(point);
   }
 
-  /** One point of each group that agrees in all decisive keys. */
+  /** Returns one point of each group with equal decisive keys. */
   private distinct(): readonly Point[] {
     const points = new Map<string, Point>();
     for (const point of this.sweep.points) {

@@ -1,4 +1,4 @@
-/** Sweeps from a program: `sweep`. */
+/** Sweeps for programs: `sweep`. */
 import type { BackendRequest } from '../engine/backend.js';
 import { versions } from '../experiment/machine.js';
 import { loadSweep } from '../sweep/config/index.js';
@@ -17,13 +17,13 @@ import type { ExitCode } from '../util/errors.js';
 import { assignments, type Overrides } from './config.js';
 import { SweepModels } from './sweep-models.js';
 
-/** What a sweep reports while it runs, told apart by `type`. */
+/** Progress events of a sweep, distinguished by `type`. */
 export type SweepProgress =
   /** The sweep can be resumed from now on. */
   | { readonly type: 'begin'; readonly directory: string }
-  /** A trial trains, from one epoch to another, with one of its seeds. */
+  /** A trial starts to train a range of epochs with one of its seeds. */
   | ({ readonly type: 'started' } & TrialPart)
-  /** It has trained that far; `value` is the objective, null if it was not measured. */
+  /** It has completed this range; `value` is the objective, null if not measured. */
   | ({
       readonly type: 'ended';
       readonly status: 'done' | 'diverged' | 'failed';
@@ -32,11 +32,11 @@ export type SweepProgress =
   /** Something is unusual; the sweep continues. */
   | { readonly type: 'warning'; readonly message: string };
 
-/** A trial is trained in parts if a pruner decides in between. */
+/** A range of a trial's epochs. A trial has several if a pruner decides in between. */
 export interface TrialPart {
   readonly trial: number;
   readonly seed: number;
-  /** Epochs done before and after. */
+  /** Completed epochs before and after. */
   readonly from: number;
   readonly to: number;
 }
@@ -48,16 +48,18 @@ export interface SweepOptions {
   readonly output?: string;
   /** Where kernels run. Default: `auto`, a GPU if there is one, else WebAssembly. */
   readonly backend?: BackendRequest;
-  /** Number of threads of all trials together. Default: as many as the process may use. */
+  /** Total number of threads of all trials. Default: as many as the process may use. */
   readonly threads?: number;
-  /** Stops the sweep resumably. Its status is then `interrupted`, and nothing is thrown. */
+  /**
+   * Stops the sweep; it can be resumed. Its status is then `interrupted`, and nothing is thrown.
+   */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SweepProgress) => void;
 }
 
 export interface SweepResult {
   readonly status: 'completed' | 'interrupted';
-  /** As the command line exits: 0, 1 or 4 (no trial succeeded), 130 (stopped). */
+  /** Exit code of the command line: 0, 1 or 4 (no trial succeeded), or 130 (stopped). */
   readonly exitCode: ExitCode;
   /** The sweep's directory, absolute; `best.yaml` in it is the config of the best trial. */
   readonly directory: string;
@@ -66,11 +68,12 @@ export interface SweepResult {
 }
 
 /**
- * Runs all trials of a sweep on this machine, each in a process of its own. If `sweep` is the
- * directory of a sweep that was stopped, it is resumed.
+ * Runs all trials of a sweep on this machine, each in its own process. If `sweep` is the directory
+ * of a stopped sweep, resumes it.
  *
- * @param sweep the path of a sweep file or of a sweep's directory, or the content of a sweep file
- * as an object, whose paths start at the working directory and whose `version` may be left out
+ * @param sweep path of a sweep file or of a sweep's directory, or the content of a sweep file as an
+ *   object, whose paths are resolved against the working directory and whose `version` may be
+ *   omitted
  *
  * @example
  * const { summary } = await sweep({
@@ -80,8 +83,9 @@ export interface SweepResult {
  * });
  * console.log(summary.best?.point, summary.best?.value);
  *
- * @throws UserError (exit 2) if the sweep, one of its configs or an option is wrong, (exit 5) if a
- * data file is damaged; no trial has begun then
+ * @throws UserError (exit 2) if the sweep, one of its configs or an option is invalid; no trial was
+ *   started
+ * @throws UserError (exit 5) if a data file is damaged; no trial was started
  */
 export async function sweep(
   sweep: string | Readonly<Record<string, unknown>>,

@@ -1,4 +1,4 @@
-/** Training from a program: `run` and `resume`. */
+/** Training for programs: `run` and `resume`. */
 import type { BackendRequest } from '../engine/backend.js';
 import type { RunStatus } from '../experiment/log/events.js';
 import type { SplitMetrics, Summary } from '../experiment/summary.js';
@@ -8,30 +8,30 @@ import { runExperiment } from '../training/run/run.js';
 import type { ExitCode } from '../util/errors.js';
 import { assignments, type Config, loadConfig, type Overrides } from './config.js';
 
-/** What a run reports while it trains, told apart by `type`. */
+/** Progress events of a run, distinguished by `type`. */
 export type RunProgress =
-  /** Training begins. From now on the run can be resumed from `directory`. */
+  /** Training starts. From now on, the run can be resumed from `directory`. */
   | {
       readonly type: 'begin';
       readonly directory: string;
-      /** Optimizer steps. */
+      /** Planned optimizer steps. */
       readonly totalSteps: number;
       readonly numEpochs: number;
     }
-  /** An optimizer step was made. */
+  /** An optimizer step was completed. */
   | {
       readonly type: 'step';
       readonly epoch: number;
       readonly step: number;
-      /** Sequences seen in this epoch. */
+      /** Number of sequences seen in this epoch. */
       readonly samples: number;
       /** Mean loss of the batch; absent if the batch was skipped. */
       readonly loss?: number;
     }
-  /** An evaluation is under way. */
+  /** An evaluation is in progress. */
   | {
       readonly type: 'evaluating';
-      /** Sequences. */
+      /** Number of evaluated sequences. */
       readonly done: number;
       readonly total: number;
     }
@@ -49,7 +49,7 @@ export type RunProgress =
   /** Something is unusual; the run continues. */
   | { readonly type: 'warning'; readonly message: string };
 
-/** What `run` and `resume` have in common. */
+/** Options of both `run` and `resume`. */
 export interface TrainOptions {
   /** Overrides of the config. */
   readonly set?: Overrides;
@@ -60,9 +60,9 @@ export interface TrainOptions {
    * nothing is thrown.
    */
   readonly signal?: AbortSignal;
-  /** Called while the run trains. What it throws ends the run. */
+  /** Called while the run trains. An error that it throws ends the run. */
   readonly onProgress?: (progress: RunProgress) => void;
-  /** Stops the run, resumably, after this many epochs. */
+  /** Stops the run after this many epochs; it can be resumed. */
   readonly pauseAfterEpoch?: number;
 }
 
@@ -71,30 +71,29 @@ export interface RunOptions extends TrainOptions {
   readonly backend?: BackendRequest;
   /** Directory of all experiments. The run gets a new directory in it. Default: `experiments`. */
   readonly output?: string;
-  /**
-   * The directory of this run, instead of a new one. If the same run has begun there, it is
-   * resumed.
-   */
+  /** Directory of this run, instead of a new one. If it contains the same run, that is resumed. */
   readonly directory?: string;
 }
 
 export interface ResumeOptions extends TrainOptions {
-  /** Where kernels run. Default: where the run began. */
+  /** Where kernels run. Default: the backend on which the run started. */
   readonly backend?: BackendRequest;
   /**
-   * Keys that may change although they alter the results, such as `optimizer.learning_rate`; a key
-   * allows all below it.
+   * Keys that may change although they affect the results, such as `optimizer.learning_rate`; a key
+   * includes all keys below it.
    */
   readonly allowChange?: readonly string[];
-  /** Whether a damaged checkpoint is an error. Default: false, the one before it is taken. */
+  /**
+   * True to throw if a checkpoint is damaged. Default: false, resumes from the previous checkpoint.
+   */
   readonly strict?: boolean;
 }
 
-/** How a run ended. Failed gates and divergence are results, not errors. */
+/** Result of a run. Failed gates and divergence are results, not errors. */
 export interface RunResult {
   /** `completed` also if a gate failed: see `exitCode` and `summary.gates`. */
   readonly status: RunStatus;
-  /** As the command line exits: 0, 3 (a gate failed), 4 (diverged) or 130 (stopped). */
+  /** Exit code of the command line: 0, 3 (a gate failed), 4 (diverged) or 130 (stopped). */
   readonly exitCode: ExitCode;
   /** The run directory, absolute. */
   readonly directory: string;
@@ -103,14 +102,14 @@ export interface RunResult {
 }
 
 /**
- * Trains a model, evaluates it, judges the gates, and writes the run directory.
+ * Trains a model, evaluates it, checks the gates and writes the run directory.
  *
  * @example
  * const { summary } = await run('config.yaml', { set: { 'training.num_epochs': 3 } });
  * console.log(summary.metrics.test);
  *
- * @throws UserError (exit 2) if the config or an option is wrong, (exit 5) if a data file is
- * damaged; nothing is trained then
+ * @throws UserError (exit 2) if the config or an option is invalid; nothing was trained
+ * @throws UserError (exit 5) if a data file is damaged; nothing was trained
  */
 export async function run(config: Config, options: RunOptions = {}): Promise<RunResult> {
   const { set, backend = 'auto', output = 'experiments', directory, ...training } = options;
@@ -120,7 +119,7 @@ export async function run(config: Config, options: RunOptions = {}): Promise<Run
 }
 
 /**
- * Resumes a run from its newest checkpoint. The result is the same as if it had never stopped.
+ * Resumes a run from its newest checkpoint. The result is the same as without the interruption.
  *
  * @param directory the run directory
  *
@@ -128,8 +127,9 @@ export async function run(config: Config, options: RunOptions = {}): Promise<Run
  * const stopped = await run('config.yaml', { pauseAfterEpoch: 1 });
  * const { status } = await resume(stopped.directory);
  *
- * @throws UserError (exit 2) if there is no such run, if another process works on it, or if
- * something changed that must not; (exit 5) if a file is damaged
+ * @throws UserError (exit 2) if there is no such run, another process works on it, or something
+ *   changed that must not
+ * @throws UserError (exit 5) if a file is damaged
  */
 export async function resume(directory: string, options: ResumeOptions = {}): Promise<RunResult> {
   const { set, backend, allowChange = [], strict = false, ...training } = options;
@@ -161,7 +161,7 @@ function observer(onProgress: (progress: RunProgress) => void = () => {}): RunOb
       onProgress({ type: 'evaluated', split, step, epoch, metrics }),
     saved: () => onProgress({ type: 'checkpoint' }),
     warning: message => onProgress({ type: 'warning', message }),
-    // sentences for a terminal; what they say is in the summary
+    // lines for a terminal; the summary has the same information
     line: () => {},
     end: () => {},
     failed: () => {},

@@ -1,4 +1,4 @@
-/** Everything about a config that can be checked without training, its data included. */
+/** Validates a config without training, including its data. */
 import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
 import { OPTIMISTIC, testSelections } from '../config/rules/splits.js';
 import type { Dataset, SplitName } from '../data/index.js';
@@ -16,19 +16,19 @@ export interface ValidateOptions {
 
 export interface Validation {
   readonly valid: boolean;
-  /** The exit code of a run of this config: 0, 2 (the config is wrong) or 5 (data are damaged). */
+  /** Exit code of a run of this config: 0, 2 (the config is invalid) or 5 (data are damaged). */
   readonly exitCode: ExitCode;
-  /** What is wrong, each with its place. */
+  /** Problems with their positions. */
   readonly diagnostics: readonly Diagnostic[];
-  /** What a run would do that its reader may not expect. */
+  /** Behavior of the run that the user may not expect. */
   readonly warnings: readonly Diagnostic[];
-  /** Sequences of each split; absent if the data could not be read. */
+  /** Number of sequences of each split; absent if the data could not be read. */
   readonly sequences?: Readonly<Partial<Record<SplitName, number>>>;
 }
 
 /**
- * Checks a config: keys, values, rules between them, and whether it fits its data, which are read.
- * What is wrong is returned, not thrown.
+ * Validates a config: keys, values, rules between them, and that it fits its data, which are read.
+ * Problems are returned, not thrown.
  *
  * @example
  * const { valid, diagnostics } = await validate('config.yaml');
@@ -39,7 +39,7 @@ export async function validate(config: Config, { set }: ValidateOptions = {}): P
   return validateLoaded(() => loadConfig(config, set));
 }
 
-/** @param load throws UserError if the config is wrong by itself */
+/** @param load may throw a UserError, which becomes the result */
 export async function validateLoaded(load: () => LoadedExperiment): Promise<Validation> {
   try {
     const found = await checkWithData(load());
@@ -67,8 +67,9 @@ async function checkWithData(
 }
 
 /**
- * The data of a config, and what is wrong or remarkable about both.
- * @throws UserError (exit 2 or 5) if the data cannot be opened
+ * Opens the data of a config, and returns problems and warnings about both.
+ * @throws UserError (exit 2) if the data cannot be opened
+ * @throws UserError (exit 5) if the data are damaged
  */
 export async function checkedData(
   loaded: LoadedExperiment,
@@ -89,7 +90,7 @@ export async function checkedData(
 function selectionWarnings({ experiment, locator }: LoadedExperiment): Diagnostic[] {
   const expected = 'a validation split to select by, such as dataset.validation: { fraction: 0.1 }';
   return testSelections(experiment).map(({ path, what }) => {
-    // a default stands nowhere in the file
+    // a default has no position in the file
     const place = locator.isGiven(path) ? path : ['dataset'];
     return locator.atValue(place, 'config/selected-on-test', `${what} is ${OPTIMISTIC}`, { expected });
   });

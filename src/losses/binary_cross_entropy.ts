@@ -7,11 +7,11 @@ import { sum } from '../ops/sum.js';
 import type { Loss, SettingsOf } from './loss.js';
 
 /**
- * Binary cross-entropy of several labels, each from its own logit, as
- * torch.nn.BCEWithLogitsLoss: with targets y from 0 to 1 and weights p of the positive labels, the
- * mean over all numbers of
+ * Binary cross-entropy of several labels, each with its own logit, as torch.nn.BCEWithLogitsLoss:
+ * with logits z, targets y between 0 and 1 and weights p of the positive labels, the mean over all
+ * labels of
  *
- *   -p y log(sigmoid(z)) - (1 - y) log(1 - sigmoid(z)) = (1 - y) z + (1 + (p - 1) y) softplus(-z)
+ *     -p y log(sigmoid(z)) - (1 - y) log(1 - sigmoid(z)) = (1 - y) z + (1 + (p - 1) y) softplus(-z)
  */
 export function binaryCrossEntropy({ positive_weights: weights }: SettingsOf<'binary_cross_entropy'>): Loss {
   return {

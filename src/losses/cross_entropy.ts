@@ -10,12 +10,13 @@ import { sum } from '../ops/sum.js';
 import type { Loss, SettingsOf } from './loss.js';
 
 /**
- * Cross-entropy between softmax(z) and the class y, as torch.nn.CrossEntropyLoss. With l_k =
- * log(sum over j of e^z_j) - z_k, weights w and label smoothing s, the loss of a prediction is
+ * Cross-entropy between softmax(z) and the class y, as torch.nn.CrossEntropyLoss. With weights w
+ * and label smoothing s, the loss of a prediction is
  *
- *   (1 - s) w_y l_y + s / C * (sum over k of w_k l_k)
+ *     (1 - s) w_y l_y + s / C * (sum over k of w_k l_k)
+ *     l_k = log(sum over j of e^z_j) - z_k
  *
- * and the mean divides the sum of all by the sum of w_y. Without weights every w is 1.
+ * and the mean is the sum of these divided by the sum of w_y. Without weights, every w is 1.
  */
 export function crossEntropy({
   class_weights: weights,

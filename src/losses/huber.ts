@@ -7,8 +7,10 @@ import { sum } from '../ops/sum.js';
 import type { Loss, SettingsOf } from './loss.js';
 
 /**
- * Huber loss over all numbers of all rows, as torch.nn.HuberLoss. With a = |z - y|: the mean of
- * a^2 / 2 if a <= delta, else of delta (a - delta / 2).
+ * Huber loss over all values of all rows, as torch.nn.HuberLoss: with a = |z - y|, the mean of
+ *
+ *     a^2 / 2                 if a <= delta
+ *     delta (a - delta / 2)   else
  */
 export function huber({ delta = 1 }: SettingsOf<'huber'>): Loss {
   return {

@@ -1,7 +1,4 @@
-/**
- * The losses by the `kind` that a config gives them; typed against the config's union, so that none
- * is forgotten.
- */
+/** Losses by the `kind` of a config; typed against the config's union so that none is missing. */
 import type { LossConfig } from '../config/index.js';
 import { Recent } from '../util/recent.js';
 import { binaryCrossEntropy } from './binary_cross_entropy.js';
@@ -26,7 +23,8 @@ const losses: { readonly [K in LossConfig['kind']]: (settings: SettingsOf<K>) =>
 const made = new Recent<Loss>(20);
 
 /**
- * The loss that `settings` describe; the same one for equal settings, so that programs are shared.
+ * Returns the loss for `settings`; the same object for equal settings, so that compiled programs
+ * are shared.
  */
 export function lossOf<S extends LossSettings>(settings: S): Loss {
   const make = losses[settings.kind] as (settings: S) => Loss;

@@ -3,7 +3,7 @@ import { subtract } from '../ops/subtract.js';
 import { sum } from '../ops/sum.js';
 import type { Loss } from './loss.js';
 
-/** Mean absolute error over all numbers of all rows, as torch.nn.L1Loss: mean of |z - y|. */
+/** Mean absolute error over all values of all rows, as torch.nn.L1Loss: mean of |z - y|. */
 export function mae(): Loss {
   return {
     target: 'value',

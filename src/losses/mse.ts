@@ -3,7 +3,7 @@ import { subtract } from '../ops/subtract.js';
 import { sum } from '../ops/sum.js';
 import type { Loss } from './loss.js';
 
-/** Mean squared error over all numbers of all rows, as torch.nn.MSELoss: mean of (z - y)^2. */
+/** Mean squared error over all values of all rows, as torch.nn.MSELoss: mean of (z - y)^2. */
 export function mse(): Loss {
   return {
     target: 'value',

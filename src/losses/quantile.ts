@@ -9,8 +9,12 @@ import type { Loss, SettingsOf } from './loss.js';
 
 /**
  * Quantile or pinball loss (Koenker and Bassett, 1978): the mean over all targets y and quantiles q
- * of q (y - z) if y > z, else of (1 - q) (z - y). The outputs are the quantiles of the first
- * target, then those of the second, and so on.
+ * of
+ *
+ *     q (y - z)         if y > z
+ *     (1 - q) (z - y)   else
+ *
+ * The outputs are the quantiles of the first target, then those of the second, and so on.
  */
 export function quantile({ quantiles = [0.1, 0.5, 0.9] }: SettingsOf<'quantile'>): Loss {
   const predicted = quantiles.map((level, k) => ({
@@ -35,7 +39,7 @@ export function quantile({ quantiles = [0.1, 0.5, 0.9] }: SettingsOf<'quantile'>
   };
 }
 
-/** The first index of the value that is nearest to `to`. */
+/** Index of the value nearest to `to`; the first one if equal. */
 function nearest(values: readonly number[], to: number): number {
   const distances = values.map(value => Math.abs(value - to));
   return distances.indexOf(Math.min(...distances));

@@ -1,11 +1,11 @@
-/** Metrics of predictions of one of several classes, from C logits z and the class y. */
+/** Metrics of classification, from C logits z and the class y. */
 import type { ClassesMetric, TrainedMetric } from '../config/index.js';
 
 import { type ClassScores, Counts } from './counts.js';
 import { type Accumulator, meanOf, meanOfDefined, type PredictionMetric, type Scored } from './metric.js';
 import { Ranking } from './ranking.js';
 
-/** The means of what each prediction has by itself. */
+/** Metrics that are means of one value per prediction. */
 export const classesMeans: Readonly<Record<Extract<ClassesMetric, TrainedMetric>, PredictionMetric>> = {
   accuracy: ({ outputs, target }) => (predictedClass(outputs) === target[0] ? 1 : 0),
   top_3_accuracy: isAmong(3),
@@ -25,8 +25,8 @@ export const classesMetrics: Readonly<
 };
 
 /**
- * The class that `logits` decide for: the first of the greatest; -1 if one is not a number, so that
- * it never counts as right.
+ * Returns the class with the largest logit (the first of equal ones); -1 if a logit is NaN, so that
+ * the prediction never counts as correct.
  */
 export function predictedClass(logits: ArrayLike<number>): number {
   let best = 0;
@@ -38,8 +38,8 @@ export function predictedClass(logits: ArrayLike<number>): number {
 }
 
 /**
- * 1 if fewer than k logits come before that of y, where of equal ones the first in the order of
- * classes comes first.
+ * 1 if fewer than k logits rank before that of y, else 0. Equal logits rank in the order of
+ * classes.
  */
 function isAmong(k: number): PredictionMetric {
   return ({ outputs, target }) => {
@@ -53,7 +53,7 @@ function isAmong(k: number): PredictionMetric {
   };
 }
 
-/** The mean over the classes that are label or prediction anywhere. */
+/** Mean over the classes that occur as label or prediction. */
 function macro(score: keyof ClassScores): (classes: number) => Accumulator {
   return classes => {
     const counts = new Counts(classes);
@@ -67,8 +67,8 @@ function macro(score: keyof ClassScores): (classes: number) => Accumulator {
 }
 
 /**
- * The mean over the classes for which it is defined; of two classes, that of the second. A class is
- * scored by its probability, of which the logarithm tells more apart.
+ * Mean over the classes for which the score is defined; for two classes, the score of the second.
+ * Ranks by log probability, which distinguishes more values than the probability.
  */
 function oneAgainstRest(score: 'rocArea' | 'averagePrecision'): (classes: number) => Accumulator {
   return classes => {
@@ -81,8 +81,8 @@ function oneAgainstRest(score: 'rocArea' | 'averagePrecision'): (classes: number
           return;
         }
         const total = logSumExp(outputs);
-        // outputs are float32, and so is what tells them apart: equal ones in another order are
-        // equal
+        // round to float32 like the outputs, so that equal probabilities stay equal in a different
+        // order of summation
         areas.forEach((area, k) => void area.add(Math.fround(outputs[k] - total), y === k));
       },
       get value() {
@@ -92,7 +92,7 @@ function oneAgainstRest(score: 'rocArea' | 'averagePrecision'): (classes: number
   };
 }
 
-/** A function of the mean cross-entropy, without the weights and the smoothing of a loss. */
+/** Applies a function to the mean cross-entropy, without the weights and smoothing of a loss. */
 function ofCrossEntropy(result: (mean: number) => number): Accumulator {
   const mean = meanOf(({ outputs, target }: Scored) => logSumExp(outputs) - outputs[target[0]]);
   return {
@@ -103,7 +103,7 @@ function ofCrossEntropy(result: (mean: number) => number): Accumulator {
   };
 }
 
-/** log of the sum of e^z, in float64. */
+/** log(sum of e^z), in float64. */
 function logSumExp(z: ArrayLike<number>): number {
   let largest = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < z.length; i++) largest = Math.max(largest, z[i]);

@@ -1,21 +1,23 @@
 /**
- * Precision, recall and F1 of each class or label, from how often it was right, predicted and the
- * truth, as scikit-learn has them with `zero_division=0`.
+ * Precision, recall and F1 of each class or label, from the counts of correct predictions,
+ * predictions and true labels, as in scikit-learn with `zero_division=0`.
  */
 
 export interface ClassScores {
-  /** Of the predictions of the class those that are right; 0 if there is none. */
+  /** Fraction of the predictions of the class that are correct; 0 if there are none. */
   readonly precision: number;
-  /** Of the class those that were predicted; 0 if there is none. */
+  /** Fraction of the class that was predicted correctly; 0 if the class does not occur. */
   readonly recall: number;
-  /** Harmonic mean of the two: 2 right / (predicted + support); 0 if both are. */
+  /**
+   * Harmonic mean of precision and recall: 2 right / (predicted + support); 0 if both counts are 0.
+   */
   readonly f1: number;
-  /** Predictions whose truth is the class. */
+  /** Number of predictions whose true class this is. */
   readonly support: number;
 }
 
 export class Counts {
-  /** By class. */
+  /** Counts by class. */
   private readonly right: Float64Array;
   private readonly predicted: Float64Array;
   private readonly support: Float64Array;
@@ -26,7 +28,7 @@ export class Counts {
     this.support = new Float64Array(classes);
   }
 
-  /** A prediction of one of the classes. @param predicted -1 if it is of none */
+  /** Counts a predicted class. @param predicted -1 if there is none */
   addClass(label: number, predicted: number): void {
     this.support[label]++;
     if (predicted < 0) return;
@@ -34,14 +36,14 @@ export class Counts {
     if (predicted === label) this.right[label]++;
   }
 
-  /** A prediction of whether label `at` applies. */
+  /** Counts the prediction of label `at`. */
   addLabel(at: number, applies: boolean, predicted: boolean): void {
     if (applies) this.support[at]++;
     if (predicted) this.predicted[at]++;
     if (applies && predicted) this.right[at]++;
   }
 
-  /** Of each class. */
+  /** Scores of each class. */
   get scores(): readonly ClassScores[] {
     return Array.from({ length: this.classes }, (_, k) => {
       const [right, predicted, support] = [this.right[k], this.predicted[k], this.support[k]];
@@ -54,7 +56,7 @@ export class Counts {
     });
   }
 
-  /** Of the classes that are the truth or the prediction anywhere. */
+  /** Scores of the classes that occur as true class or prediction. */
   get occurring(): readonly ClassScores[] {
     return this.scores.filter((_, k) => this.support[k] > 0 || this.predicted[k] > 0);
   }

@@ -1,4 +1,4 @@
-/** The metrics by their names; typed against the schema, so that none is forgotten. */
+/** Metrics by name; typed against the schema so that none is missing. */
 import type { MeasuredMetric, Task } from '../config/index.js';
 import { classesMeans, classesMetrics } from './classes.js';
 import { labelsMeans, labelsMetrics } from './labels.js';
@@ -6,9 +6,9 @@ import { type Accumulator, meanOf, type PredictionMetric } from './metric.js';
 import { valuesMeans, valuesMetrics } from './values.js';
 
 interface Family {
-  /** Metrics that are means over predictions, which training has as well. */
+  /** Metrics that are means over predictions; available during training too. */
   readonly means: Partial<Readonly<Record<MeasuredMetric, PredictionMetric>>>;
-  /** All others, for so many classes, labels or targets. */
+  /** Other metrics, for a number of classes, labels or targets. */
   readonly others: Partial<Readonly<Record<MeasuredMetric, (size: number) => Accumulator>>>;
 }
 
@@ -19,7 +19,7 @@ const FAMILIES: Readonly<Record<Task, Family>> = {
 };
 
 /**
- * Gathers metric `name` of a task.
+ * Creates the accumulator of metric `name` of a task.
  * @param size number of classes, labels or targets
  */
 export function accumulator(task: Task, name: MeasuredMetric, size: number): Accumulator {
@@ -31,7 +31,7 @@ export function accumulator(task: Task, name: MeasuredMetric, size: number): Acc
   return make(size);
 }
 
-/** Those of `names` that training measures as well, by name. */
+/** Returns the metrics in `names` that are available during training, with their names. */
 export function trainedMetrics(
   task: Task,
   names: readonly MeasuredMetric[],

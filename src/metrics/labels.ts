@@ -1,18 +1,17 @@
 /**
- * Metrics of several independent labels, from their probabilities p and targets y
- * from 0 to 1.
+ * Metrics of several independent labels, from their probabilities p and targets y between 0 and 1.
  */
 import type { LabelsMetric, TrainedMetric } from '../config/index.js';
 import { type ClassScores, Counts } from './counts.js';
 import { type Accumulator, meanOfDefined, type PredictionMetric, type Scored } from './metric.js';
 import { Ranking } from './ranking.js';
 
-/** From which on a target or a probability says that a label applies. */
+/** A label applies if its target or probability is at least this. */
 const APPLIES = 0.5;
 
-/** The means of what each prediction has by itself. */
+/** Metrics that are means of one value per prediction. */
 export const labelsMeans: Readonly<Record<Extract<LabelsMetric, TrainedMetric>, PredictionMetric>> = {
-  // a probability that is not a number is never right
+  // NaN is never correct
   accuracy({ point, target }) {
     let right = 0;
     for (let i = 0; i < target.length; i++) {
@@ -37,7 +36,7 @@ export function addLabels(counts: Counts, { point, target }: Pick<Scored, 'point
   for (let i = 0; i < target.length; i++) counts.addLabel(i, target[i] >= APPLIES, point[i] >= APPLIES);
 }
 
-/** The mean over all labels. */
+/** Mean over all labels. */
 function macro(score: keyof ClassScores): (labels: number) => Accumulator {
   return labels => {
     const counts = new Counts(labels);
@@ -54,12 +53,12 @@ function macro(score: keyof ClassScores): (labels: number) => Accumulator {
   };
 }
 
-/** The mean over the labels for which it is defined. */
+/** Mean over the labels for which the score is defined. */
 function eachLabel(score: 'rocArea' | 'averagePrecision'): (labels: number) => Accumulator {
   return labels => {
     const areas = Array.from({ length: labels }, () => new Ranking());
     return {
-      // logits tell more apart than probabilities, which reach 1
+      // logits distinguish more values than probabilities, which saturate at 1
       add: ({ outputs, target }) =>
         areas.forEach((area, i) => void area.add(outputs[i], target[i] >= APPLIES)),
       get value() {

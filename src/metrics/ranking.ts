@@ -1,4 +1,4 @@
-/** A list of numbers without an object for each. */
+/** Growing list of numbers, eight bytes each. */
 class NumberList {
   private values = new Float64Array(1024);
   private count = 0;
@@ -17,7 +17,7 @@ class NumberList {
   }
 }
 
-/** How well a score ranks positives before negatives. It keeps all scores. */
+/** Measures how well scores rank positives before negatives. Keeps all scores. */
 export class Ranking {
   private readonly positives = new NumberList();
   private readonly negatives = new NumberList();
@@ -28,14 +28,14 @@ export class Ranking {
 
   /**
    * Area under the receiver operating characteristic: the probability that a positive has a larger
-   * score than a negative, where equal scores count half (Mann and Whitney, 1947). Undefined
-   * without a positive or without a negative; NaN if a score is.
+   * score than a negative; equal scores count half (Mann and Whitney, 1947). Undefined without
+   * positives or without negatives; NaN if a score is NaN.
    */
   get rocArea(): number | undefined {
     const [positives, negatives] = this.sorted();
     if (positives.length === 0 || negatives.length === 0) return undefined;
     if (hasNaN(positives) || hasNaN(negatives)) return Number.NaN;
-    // for each positive: negatives below it, and those up to it
+    // for each positive: number of negatives below it, and of those up to it
     let [below, upTo, pairs] = [0, 0, 0];
     for (const score of positives) {
       while (below < negatives.length && negatives[below] < score) below++;
@@ -46,15 +46,15 @@ export class Ranking {
   }
 
   /**
-   * The mean over the positives of the precision among all that have a score at least as large: the
-   * sum of (R_n - R_(n-1)) P_n over falling thresholds, as scikit-learn's
-   * `average_precision_score`. Undefined without a positive; NaN if a score is.
+   * Mean over the positives of the precision among all samples with at least their score: the sum
+   * of (R_n - R_(n-1)) P_n over decreasing thresholds, as scikit-learn's `average_precision_score`.
+   * Undefined without positives; NaN if a score is NaN.
    */
   get averagePrecision(): number | undefined {
     const [positives, negatives] = this.sorted();
     if (positives.length === 0) return undefined;
     if (hasNaN(positives) || hasNaN(negatives)) return Number.NaN;
-    // from the largest score down; equal ones share a threshold
+    // from the largest score down; equal scores share a threshold
     let [from, before, sum] = [positives.length, negatives.length, 0];
     while (from > 0) {
       const threshold = positives[from - 1];
@@ -67,7 +67,7 @@ export class Ranking {
     return sum / positives.length;
   }
 
-  /** Ascending, numbers that are none at the end. */
+  /** Scores in ascending order, NaN last. */
   private sorted(): readonly [Float64Array, Float64Array] {
     return [this.positives.all.toSorted(), this.negatives.all.toSorted()];
   }

@@ -1,8 +1,8 @@
-/** Metrics of numbers, from values z and targets y, both in the units of the data. */
+/** Metrics of regression, from values z and targets y, both in the units of the data. */
 import type { TrainedMetric, ValuesMetric } from '../config/index.js';
 import { type Accumulator, meanOfDefined, type PredictionMetric, type Scored } from './metric.js';
 
-/** The means of what each prediction has by itself. */
+/** Metrics that are means of one value per prediction. */
 export const valuesMeans: Readonly<Record<Extract<ValuesMetric, TrainedMetric>, PredictionMetric>> = {
   mean_absolute_error({ point, target }) {
     let sum = 0;
@@ -20,8 +20,8 @@ export const valuesMetrics: Readonly<
 };
 
 /**
- * The mean of |z - y| / q, where q is the error of the naive forecast in training (Hyndman and
- * Koehler, 2006); predictions without q do not count.
+ * MASE: mean of |z - y| / q, where q is the error of the naive forecast in training (Hyndman and
+ * Koehler, 2006). Predictions without q do not count.
  */
 function scaledError(): Accumulator {
   let [sum, count] = [0, 0];
@@ -38,27 +38,25 @@ function scaledError(): Accumulator {
   };
 }
 
-/** How far the predictions of one target are from it. */
+/** Errors of the predictions of one target. */
 export interface OutputErrors {
   /** Mean of |z - y|. */
   readonly mean_absolute_error: number;
   /** Root of the mean of (z - y)^2. */
   readonly rmse: number;
   /**
-   * 1 - sum (z - y)^2 / sum (y - mean of y)^2. If all y are equal: 1 if all z are equal to them,
-   * else 0, as scikit-learn has it. Undefined of fewer than two predictions.
+   * 1 - sum (z - y)^2 / sum (y - mean of y)^2. If all y are equal: 1 if all z equal them, else 0,
+   * as in scikit-learn. Undefined with fewer than two predictions.
    */
   readonly r2: number | undefined;
 }
 
-/** Gathers the errors of each target by itself. */
+/** Accumulates the errors of each target. */
 export class Errors {
   private count = 0;
   private readonly absolute: Float64Array;
   private readonly squared: Float64Array;
-  /**
-   * Of the targets so far: their mean, and the sum of squared distances from it (Welford, 1962).
-   */
+  /** Mean of each target so far, and the sum of squared deviations from it (Welford, 1962). */
   private readonly mean: Float64Array;
   private readonly spread: Float64Array;
 
@@ -81,7 +79,7 @@ export class Errors {
     }
   }
 
-  /** Of each target; NaN of no prediction. */
+  /** Errors of each target; NaN without predictions. */
   get outputs(): readonly OutputErrors[] {
     const { count } = this;
     return Array.from(this.squared, (squared, i) => ({
@@ -97,7 +95,7 @@ function explained(squared: number, spread: number): number {
   return squared === 0 ? 1 : Number.isNaN(squared) ? squared : 0;
 }
 
-/** The mean over the targets. */
+/** Mean over the targets. */
 function macro(error: keyof OutputErrors): (targets: number) => Accumulator {
   return targets => {
     const errors = new Errors(targets);

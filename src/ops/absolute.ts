@@ -10,7 +10,7 @@ export const absoluteOp = pointwise(1, {
   cost: 1,
   expression: x => `Math.abs(${x})`,
   reference: Math.abs,
-  // the sign of x, which is 0 at 0 as torch has it
+  // sign of x; 0 at 0, like torch
   gradient: ({ inputs: [x] }, cotangent) => [
     multiply(cotangent, subtract(positive(x), positive(scale(x, -1)))),
   ],

@@ -11,8 +11,8 @@ interface Activation {
   readonly expression: (x: Expression) => Expression;
   readonly reference: (x: number) => number;
   /**
-   * The derivative as a function of the result: the coefficients of a polynomial, constant first,
-   * or written with ops.
+   * The derivative as a function of the result: coefficients of a polynomial, constant first, or a
+   * function that builds it from ops.
    */
   readonly slope: Coefficients | ((y: Node) => Node);
   readonly cost: number;
@@ -29,8 +29,8 @@ const activations = {
     cost: 4,
   },
   /**
-   * Clamped where float32 is 1 already: some drivers' tanh is not a number for large arguments.
-   * Slope 1 - y^2.
+   * Clamped where the float32 result is 1 anyway: some drivers' tanh returns NaN for large
+   * arguments. Slope 1 - y^2.
    */
   tanh: {
     expression: x => `Math.tanh(Math.max(Math.min(${x}, 10), -10))`,
@@ -38,7 +38,7 @@ const activations = {
     slope: [1, 0, -1],
     cost: 1,
   },
-  /** max(x, 0); slope 1 where y > 0, else 0, as torch has it at zero. */
+  /** max(x, 0); slope 1 where y > 0, else 0; 0 at zero, like torch. */
   relu: {
     expression: x => `Math.max(${x}, 0)`,
     reference: x => Math.max(x, 0),
@@ -81,7 +81,7 @@ export const activateOp: Op<Attributes> = {
 };
 
 /**
- * The derivative at each element, as a function of the result `y`; one polynomial op where all
+ * The derivative at each element, as a function of the result `y`; a single polynomial op if all
  * slopes are polynomials.
  */
 function slope(y: Node<Attributes>): Node {
@@ -98,7 +98,9 @@ function slope(y: Node<Attributes>): Node {
   );
 }
 
-/** Applies one function to the whole of `x`, or one function to each index of its leading axis. */
+/**
+ * Applies one function to all of `x`, or one function per index of its leading axis. Same shape.
+ */
 export function activate(x: Node, functions: readonly ActivationName[]): Node {
   return x.graph.apply(activateOp, [x], { functions });
 }

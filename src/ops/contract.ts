@@ -10,7 +10,7 @@ interface Attributes {
   readonly result: string;
 }
 
-/** Letters that are summed over, in the order of the first operand. */
+/** Letters to sum over, in the order of the first operand. */
 function summed({ a, b, result }: Attributes): string[] {
   return [...new Set(a + b)].filter(letter => !result.includes(letter));
 }
@@ -101,13 +101,13 @@ export const contractOp: Op<Attributes> = {
 };
 
 /**
- * The product of two tensors summed over their common axes, in Einstein's notation:
- * `contract('bk,kj->bj', x, w)` is the matrix product. Every axis must stand in at least two of the
- * three places.
+ * The product of two tensors, summed over their common axes, in Einstein notation:
+ * `contract('bk,kj->bj', x, w)` is the matrix product. Every axis must occur in at least two of the
+ * three terms.
  *
- * Kernels read fastest along the last axis, so an operand that has the result's last axis elsewhere
- * is transposed first; where it is itself a transposed tensor, the two cancel and the original is
- * read.
+ * Kernels read fastest along the last axis, so an operand in which the result's last axis is not
+ * the last is transposed first. If it is itself a transposed tensor, the two cancel and the
+ * original is read.
  */
 export function contract(notation: string, x: Node, y: Node): Node {
   const [operands, result] = notation.split('->');

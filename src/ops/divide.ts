@@ -15,7 +15,7 @@ export const divideOp = pointwise(2, {
   },
 });
 
-/** a / b, elementwise; equal shapes; the caller keeps b away from zero. */
+/** a / b, elementwise; equal shapes; the caller must keep b away from zero. */
 export function divide(a: Node, b: Node): Node {
   return a.graph.apply(divideOp, [a, b], undefined);
 }

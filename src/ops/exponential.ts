@@ -10,7 +10,7 @@ export const exponentialOp = pointwise(1, {
   gradient: (node, cotangent) => [multiply(cotangent, node)],
 });
 
-/** e to the power of each element. */
+/** e^x, elementwise. */
 export function exponential(x: Node): Node {
   return x.graph.apply(exponentialOp, [x], undefined);
 }

@@ -28,12 +28,11 @@ export const gatherOp: Op<undefined> = {
 };
 
 /**
- * Rows of a table, such as an embedding's: table [V, E], symbols [B] -> [B, E]. The symbols are an
- * input of the graph that is declared with at most V symbols.
+ * Rows of a table, such as an embedding's: table [V, E], symbols [B] -> [B, E]. The symbols must be
+ * an input of the graph, declared with at most V symbols.
  *
- * There is no gradient with respect to the table: it would be mostly zeros. A model differentiates
- * with respect to the gathered rows and adds their gradients to the rows of the table that they
- * came from.
+ * It has no gradient with respect to the table, which would be mostly zeros. A model differentiates
+ * with respect to the gathered rows and adds their gradients to their rows of the table.
  */
 export function gather(table: Node, symbols: Node): Node {
   return table.graph.apply(gatherOp, [table, symbols], undefined);

@@ -1,4 +1,4 @@
-/** All ops, for the suites that hold every op to the same tests, and how cotangents are added. */
+/** All ops, for the suites that test every op alike, and the sum of cotangents. */
 import type { Node } from '../graph/node.js';
 import type { Op } from '../graph/op.js';
 import { absoluteOp } from './absolute.js';
@@ -48,8 +48,8 @@ export const ops: readonly Op<never>[] = [
 ];
 
 /**
- * The sum of `terms` (at least one, equal shapes), from left to right. Parts of one stack that were
- * written apart are put into one, so that the gradients of several slices become one tensor instead
+ * The sum of `terms` (at least one, equal shapes), from left to right. Stacks of different
+ * positions are merged into one, so that the gradients of several slices become one tensor instead
  * of a sum of mostly zeros.
  */
 export function addAll(terms: readonly Node[]): Node {

@@ -12,12 +12,12 @@ import { sum } from './sum.js';
 const EPSILON = 1e-5;
 
 /**
- * torch.nn.functional.layer_norm of each row b of `x`, over all its other axes together:
+ * torch.nn.functional.layer_norm of each row b of `x`, over all other axes together:
  *
  *     y = (x - mean(x)) / sqrt(variance(x) + 1e-5) * weight + bias
  *
- * `row` is the axis of b; `weight` and `bias` have the other axes. The variance is that of the row
- * itself (divided by the count). Ba, Kiros and Hinton, Layer Normalization (2016).
+ * `row` is the axis of b; `weight` and `bias` have the other axes. The variance is the biased one
+ * (divided by the count). Same shape as `x`. Ba, Kiros and Hinton, Layer Normalization (2016).
  */
 export function layerNorm(x: Node, row: number, weight: Node, bias: Node): Node {
   const { shape } = x;

@@ -29,7 +29,7 @@ export const logSumExpOp: Op<undefined> = {
       return largest + Math.log(values.reduce((sum, value) => sum + Math.exp(value - largest), 0));
     });
   },
-  // the largest term is taken out first, so that no exponential overflows
+  // the largest term is subtracted first, so that no exponential overflows
   emit(writer, [x], index, { inputs }) {
     const width = inputs[0].shape[inputs[0].shape.length - 1];
     const largest = writer.max(width, k => x([...index, k]));

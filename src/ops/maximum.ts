@@ -17,9 +17,9 @@ export const maximumOp = pointwise(2, {
 });
 
 /**
- * The larger of a and b, elementwise; equal shapes. The gradient goes to the larger one and, where
- * they are equal, to a alone (torch.maximum gives each half). Numbers less than 2^-100 apart count
- * as equal, since a stored difference that small is zero. Both are finite: the gradient needs their
+ * The larger of a and b, elementwise; equal shapes. The gradient goes to the larger one; if they
+ * are equal, only to a (torch.maximum splits it). Numbers less than 2^-100 apart count as equal,
+ * because kernels store such a difference as zero. Both must be finite: the gradient needs their
  * difference.
  */
 export function maximum(a: Node, b: Node): Node {

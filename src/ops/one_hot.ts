@@ -16,8 +16,8 @@ export const oneHotOp: Op<Attributes> = {
     Float64Array.from({ length: sizeOf(shape) }, (_, i) =>
       classes.data[Math.floor(i / numClasses)] === i % numClasses ? 1 : 0,
     ),
-  // exact for integers, and free of a comparison between a float and an integer, which gpu.js types
-  // differently per backend
+  // exact for integers; avoids comparing a float with an integer, which gpu.js types differently
+  // per backend
   emit: (writer, [classes], index) =>
     writer.define(`Math.max(1 - Math.abs(${classes(index.slice(0, -1))} - ${index.at(-1)}), 0)`),
   flops: () => 0,
@@ -25,7 +25,7 @@ export const oneHotOp: Op<Attributes> = {
 
 /**
  * 1 where the last axis equals the class index, 0 elsewhere: [...] -> [..., numClasses]. An index
- * outside 0..numClasses-1 (such as -100, ignored) gives zeros.
+ * outside 0..numClasses-1 (such as -100, ignored) yields zeros.
  */
 export function oneHot(classes: Node, numClasses: number): Node {
   return classes.graph.apply(oneHotOp, [classes], { numClasses });

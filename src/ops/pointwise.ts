@@ -1,4 +1,4 @@
-/** What all ops share that compute each element from the same element of their inputs. */
+/** Shared parts of elementwise ops. */
 import type { Node } from '../graph/node.js';
 import type { Expression, Op } from '../graph/op.js';
 import { requireShape, sameShape, shapeText, sizeOf } from '../graph/shape.js';
@@ -12,7 +12,7 @@ interface PointwiseDefinition {
   readonly gradient: (node: Node, cotangent: Node) => readonly (Node | null)[];
 }
 
-/** An op of `arity` inputs of one shape whose result has that shape. */
+/** An op with `arity` inputs of one shape and a result of the same shape. */
 export function pointwise(arity: 1 | 2, definition: PointwiseDefinition): Op<undefined> {
   const { name, cost, expression, reference, gradient } = definition;
   return {

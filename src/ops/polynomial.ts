@@ -4,7 +4,7 @@ import { requireShape, sizeOf } from '../graph/shape.js';
 import { multiply } from './multiply.js';
 import { literal } from './number.js';
 
-/** Coefficients from the constant upwards. */
+/** Coefficients, constant first. */
 type Coefficients = readonly number[];
 
 interface Attributes {
@@ -40,7 +40,10 @@ export const polynomialOp: Op<Attributes> = {
     (sizeOf(shape) * coefficients.reduce((sum, one) => sum + 2 * (one.length - 1), 0)) / coefficients.length,
 };
 
-/** Horner's scheme from the highest coefficient; a constant keeps NaN, as its kernel does. */
+/**
+ * Horner's scheme from the highest coefficient; a constant polynomial propagates NaN, like its
+ * kernel.
+ */
 function evaluate(coefficients: Coefficients, x: number): number {
   const highest = coefficients[coefficients.length - 1];
   if (coefficients.length === 1) return x * 0 + highest;
@@ -68,8 +71,8 @@ function plus(coefficient: number): Expression {
 
 /**
  * The polynomial with the given coefficients (constant first) at each element of `x`; with several
- * polynomials, each applies to one index of the leading axis. Closed under differentiation, which
- * makes it the form of all derivatives that are polynomials of a result.
+ * polynomials, each applies to one index of the leading axis. Polynomials are closed under
+ * differentiation, so all derivatives that are polynomials of a result use this op.
  */
 export function polynomial(x: Node, coefficients: readonly Coefficients[]): Node {
   return x.graph.apply(polynomialOp, [x], { coefficients });

@@ -1,7 +1,7 @@
 import type { Node } from '../graph/node.js';
 import { pointwise } from './pointwise.js';
 
-/** The smallest normal float32, and its reciprocal: both are exact, and no product overflows. */
+/** The smallest normal float32. It and its reciprocal are exact, and no product overflows. */
 const SMALLEST_NORMAL = 2 ** -126;
 
 // kernels have no comparisons
@@ -14,8 +14,8 @@ export const positiveOp = pointwise(1, {
 });
 
 /**
- * 1 where x > 0, else 0; NaN where x is NaN. Exact for normal numbers: a subnormal x (0 < x <
- * 2^-126) counts as x / 2^-126. Constant almost everywhere, so it has no gradient.
+ * 1 where x > 0, else 0; NaN where x is NaN; elementwise. Exact for normal numbers: a subnormal x
+ * (0 < x < 2^-126) counts as x / 2^-126. Constant almost everywhere, so it has no gradient.
  */
 export function positive(x: Node): Node {
   return x.graph.apply(positiveOp, [x], undefined);

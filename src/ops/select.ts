@@ -8,8 +8,8 @@ interface Attributes {
 }
 
 /**
- * Up to this many positions the kernel is made for one of them; beyond, all share one source and
- * get it as an argument.
+ * Up to this many positions, each has its own kernel. Beyond, all share one source and receive the
+ * position as an argument.
  */
 const SPECIALISED_POSITIONS = 4;
 

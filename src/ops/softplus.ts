@@ -6,7 +6,7 @@ import { pointwise } from './pointwise.js';
 export const softplusOp = pointwise(1, {
   name: 'softplus',
   cost: 4,
-  // e to at most 0 cannot overflow
+  // exponents are at most 0, so they cannot overflow
   expression: x => `Math.max(${x}, 0) + Math.log(1 + Math.exp(-Math.abs(${x})))`,
   reference: x => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
   gradient: ({ inputs: [x] }, cotangent) => [multiply(cotangent, sigmoid(x))],

@@ -11,7 +11,7 @@ export const squareRootOp = pointwise(1, {
   gradient: (node, cotangent) => [scale(divide(cotangent, node), 0.5)],
 });
 
-/** The square root of each element; not differentiable at zero. */
+/** sqrt(x), elementwise; not differentiable at zero. */
 export function squareRoot(x: Node): Node {
   return x.graph.apply(squareRootOp, [x], undefined);
 }

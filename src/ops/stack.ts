@@ -4,7 +4,7 @@ import { requireShape, sameShape, sizeOf } from '../graph/shape.js';
 import { select } from './select.js';
 
 interface Attributes {
-  /** Where along the new leading axis each input stands, ascending. */
+  /** Position of each input along the new leading axis, ascending. */
   readonly positions: readonly number[];
   readonly count: number;
 }

@@ -4,7 +4,7 @@ import { forEachIndex, requireShape, sizeOf, stridesOf } from '../graph/shape.js
 import { broadcast } from './broadcast.js';
 
 interface Attributes {
-  /** The axes that stay, ascending. */
+  /** The axes to keep, ascending. */
   readonly keep: readonly number[];
 }
 
@@ -43,7 +43,9 @@ export const sumOp: Op<Attributes> = {
   flops: ({ inputs: [x] }) => sizeOf(x.shape),
 };
 
-/** The sum over all axes of `x` that are not in `keep`. */
+/**
+ * Sums over all axes of `x` that are not in `keep`. The result has the axes `keep`, in their order.
+ */
 export function sum(x: Node, keep: readonly number[]): Node {
   return keep.length === x.shape.length ? x : x.graph.apply(sumOp, [x], { keep });
 }

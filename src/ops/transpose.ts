@@ -3,7 +3,7 @@ import type { Op } from '../graph/op.js';
 import { forEachIndex, requireShape, sizeOf, stridesOf } from '../graph/shape.js';
 
 interface Attributes {
-  /** The axis of the input that each axis of the result was. */
+  /** For each axis of the result, its axis in the input. */
   readonly axes: readonly number[];
 }
 
@@ -37,8 +37,8 @@ function inverse(axes: readonly number[]): number[] {
 }
 
 /**
- * `x` with its axes in another order, laid out anew; transposing twice gives `x` itself where the
- * orders cancel.
+ * `x` with its axes in the order `axes`, as a row-major copy. Two transpositions that cancel return
+ * the original node.
  */
 export function transpose(x: Node, axes: readonly number[]): Node {
   if (axes.every((axis, i) => axis === i)) return x;

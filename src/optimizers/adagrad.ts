@@ -10,7 +10,7 @@ export interface AdagradSettings {
   readonly weight_decay: number;
 }
 
-/** d <- lr / (1 + (t - 1) eta) d, with the decay eta of the learning rate. */
+/** d <- lr / (1 + (t - 1) eta) d, where eta is the decay of the learning rate. */
 const decayingRate: Part<AdagradSettings> = {
   scalars: ({ learning_rate_decay }, step, learningRate) => ({
     decayed_rate: learningRate / (1 + (step - 1) * learning_rate_decay),

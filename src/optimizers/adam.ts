@@ -14,7 +14,7 @@ export interface AdamSettings extends AdaptiveSettings {
  *     m <- beta1 m + (1 - beta1) g          v <- beta2 v + (1 - beta2) g^2
  *     theta <- theta - lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
  *
- * Weight decay is added to the gradient. With amsgrad the largest v so far takes the place of v.
+ * Weight decay is added to the gradient. With amsgrad, the largest v so far replaces v.
  */
 export const adam: Optimizer<AdamSettings> = chain(
   coupledDecay,

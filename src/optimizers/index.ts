@@ -1,6 +1,5 @@
 /**
- * The optimizers by the `kind` that a config gives them; typed against the config's union, so that
- * none is forgotten.
+ * Optimizers by the `kind` of a config; typed against the config's union so that none is missing.
  */
 import type { OptimizerConfig } from '../config/index.js';
 import { adagrad } from './adagrad.js';
@@ -16,7 +15,7 @@ export const optimizers: {
   readonly [K in OptimizerConfig['kind']]: Optimizer<Extract<OptimizerConfig, { kind: K }>>;
 } = { adagrad, adam, adamw, lion, nadam, rmsprop, sgd };
 
-/** The optimizer of a config, to be used with that same config. */
+/** Returns the optimizer of a config, for use with that config only. */
 export function optimizerOf(config: OptimizerConfig): Optimizer<OptimizerConfig> {
   return optimizers[config.kind] as Optimizer<OptimizerConfig>;
 }

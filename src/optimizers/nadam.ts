@@ -11,12 +11,12 @@ export interface NAdamSettings extends Omit<AdaptiveSettings, 'amsgrad'> {
   readonly weight_decay: number;
 }
 
-/** The momentum of step t grows from half of beta1 to beta1. */
+/** Momentum mu_t of step t; grows from half of beta1 to beta1. */
 function momentumAt({ betas: [beta1], momentum_decay }: NAdamSettings, step: number): number {
   return beta1 * (1 - 0.5 * 0.96 ** (step * momentum_decay));
 }
 
-/** mu_1 mu_2 ... mu_t, up to where 1 minus it is 1 in float64. */
+/** mu_1 mu_2 ... mu_t; stops once 1 - product is 1 in float64. */
 function momentumProduct(settings: NAdamSettings, step: number): number {
   let product = 1;
   for (let i = 1; i <= step && 1 - product !== 1; i++) product *= momentumAt(settings, i);

@@ -1,6 +1,6 @@
 /**
- * The update of all parameters as a graph of its own: they lie in one flat array, so each result is
- * one kernel.
+ * The update of all parameters as a separate graph. All parameters are in one flat array, so each
+ * result is one kernel.
  */
 import { Graph, type Node, type Program } from '../graph/node.js';
 import { add } from '../ops/add.js';
@@ -10,25 +10,25 @@ import { sum } from '../ops/sum.js';
 import type { Optimizer } from './optimizer.js';
 
 /**
- * Width of the rows in which the flat arrays are given to kernels: bounded in each dimension, and a
- * multiple of every vector width.
+ * Row width of the flat arrays as seen by kernels: keeps each dimension small, and is a multiple of
+ * every vector width.
  */
 export const ROW = 1024;
 
 /**
- * The output that is the sum over all the others and their rows, [ROW]: finite only where each of
- * their elements is.
+ * Output with the sum over all other outputs and their rows, [ROW]: finite only if each of their
+ * elements is.
  */
 export const TOTAL = 'total';
 
-/** Elements of a flat array of `size` parameters, padded to whole rows. */
+/** Length of a flat array of `size` parameters, padded to whole rows. */
 export function paddedSize(size: number): number {
   return Math.ceil(size / ROW) * ROW;
 }
 
 /**
- * The sum of the gradients of `shards` shards, in their order. Inputs: `shard.0`, `shard.1`, ...
- * [rows, ROW]; output: `gradient` [rows, ROW].
+ * Sums the gradients of `shards` shards, in order. Inputs: `shard.0`, `shard.1`, ... [rows, ROW];
+ * output: `gradient` [rows, ROW].
  */
 export function gradientSumProgram(size: number, shards: number): Program {
   const graph = new Graph();
@@ -38,10 +38,12 @@ export function gradientSumProgram(size: number, shards: number): Program {
 }
 
 /**
+ * Returns the program of an update.
+ *
  * Inputs: `parameter`, `gradient` and `state.NAME` [rows, ROW]; the scalars of the optimizer by
- * name and `gradient_scale` (1, or less if the gradient norm is clipped); if `decaysSome`,
- * `decayed` [rows, ROW] (1 for elements that weight decay applies to, else 0). Outputs:
- * `parameter`, `state.NAME` and `TOTAL`.
+ * name, and `gradient_scale` (1, or less if the gradient norm is clipped); with `decaysSome` also
+ * `decayed` [rows, ROW] (1 for elements to which weight decay applies, else 0). Outputs:
+ * `parameter`, `state.NAME` [rows, ROW] and `TOTAL` [ROW].
  */
 export function updateProgram<S>(
   optimizer: Optimizer<S>,

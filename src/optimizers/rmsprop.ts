@@ -15,8 +15,11 @@ export interface RmspropSettings extends RootMeanSquareSettings {
  *     v <- alpha v + (1 - alpha) g^2        d <- g / (sqrt(v) + eps)
  *     b <- mu b + d                         theta <- theta - lr b
  *
- * Without momentum, b is d. If centered, the variance v - a^2 takes the place of v, where
- * a <- alpha a + (1 - alpha) g (Graves, 2013). Weight decay is added to the gradient.
+ * Without momentum, b is d. If centered (Graves, 2013), the variance v - a^2 replaces v:
+ *
+ *     a <- alpha a + (1 - alpha) g
+ *
+ * Weight decay is added to the gradient.
  */
 export const rmsprop: Optimizer<RmspropSettings> = chain(
   coupledDecay,

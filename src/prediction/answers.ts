@@ -1,4 +1,4 @@
-/** What a model says of a sequence, in the units and words of the data. */
+/** Converts outputs of a model to answers in the units and names of the data. */
 import { type DataRecord, IGNORED } from '../data/index.js';
 import type { LossSettings } from '../losses/index.js';
 import { lossOf } from '../losses/index.js';
@@ -10,76 +10,81 @@ import { probabilities } from '../training/step/predictions.js';
 import type { Readout } from '../training/step/readout.js';
 
 interface AnswerPlace {
-  /** Step of its sequence, from 0; 0 if the model answers once a sequence. */
+  /**
+   * Step of its sequence, from 0 at the first step with an answer (for forecasts, the first step of
+   * the horizon); 0 if the model has one answer per sequence.
+   */
   readonly step: number;
   /**
-   * The time of the step, or of the last one if the model answers once a sequence, as the data
-   * write it; absent if they say none.
+   * Time of the step, or of the last step if there is one answer per sequence, as written in the
+   * data; absent if they have no times.
    */
   readonly time?: string;
 }
 
-/** Of a model that is trained with `cross_entropy`. */
+/** Answer of a model trained with `cross_entropy`. */
 export interface ClassAnswer extends AnswerPlace {
   readonly kind: 'class';
-  /**
-   * The class of the largest output, of equal ones the first; null if an output is not a number.
-   */
+  /** Class with the largest output (the first of equal ones); null if an output is NaN. */
   readonly predicted: number | null;
-  /** What the data call that class; null if there is none, absent if the data name no classes. */
+  /** Name of that class; null if there is none, absent if the data do not name classes. */
   readonly name?: string | null;
-  /** Of the class predicted; NaN if there is none. */
+  /** Probability of the predicted class; NaN if there is none. */
   readonly probability: number;
-  /** `[C]`, the softmax of the outputs: by class, summing up to 1. */
+  /** `[C]`, softmax of the outputs: probability of each class. */
   readonly probabilities: Float64Array;
-  /** `[C]`, the outputs as they are. */
+  /** `[C]`, raw outputs. */
   readonly logits: Float32Array;
-  /** The true class, null if it is ignored; absent for sequences that are given without labels. */
+  /** The true class; null if ignored, absent for sequences without labels. */
   readonly label?: number | null;
 }
 
-/** Of a model that is trained with any other loss; labels of `binary_cross_entropy` are values. */
+/** Answer of a model trained with another loss. Labels of `binary_cross_entropy` are values too. */
 export interface ValueAnswer extends AnswerPlace {
   readonly kind: 'value';
   /**
-   * The prediction in the units of the data, one number for each of a target; for labels their
-   * probabilities, for quantiles the one nearest to 0.5. The shortest decimals that say as much as
-   * the float32 numbers that the model computes.
+   * The prediction in the units of the data, one number per target value: for labels their
+   * probabilities, for quantiles the one nearest to 0.5. Rounded to the shortest decimals that
+   * identify the model's float32 numbers.
    */
   readonly values: Float64Array;
-  /** The predicted quantiles alike, in the order of `loss.quantiles`; empty for other losses. */
+  /**
+   * The predicted quantiles in the same form, in the order of `loss.quantiles`; empty for other
+   * losses.
+   */
   readonly quantiles: readonly Float64Array[];
-  /** The true values; absent for sequences that are given without labels. */
+  /** The true values; absent for sequences without labels. */
   readonly target?: Float64Array;
 }
 
 export type Answer = ClassAnswer | ValueAnswer;
 
-/** What a model says of one sequence. */
+/** Prediction for one sequence. */
 export interface SequencePrediction<A extends Answer = Answer> {
-  /** Position of the sequence in the input, from 0; those that are left out count. */
+  /** Position of the sequence in the input, from 0; skipped sequences count. */
   readonly index: number;
-  /** What the input calls the sequence; absent if it names none. */
+  /** Name of the sequence in the input; absent if it has none. */
   readonly id?: string;
-  /** One, or one for each step (`head: { from: every }`). */
+  /** One answer, or one per step (`head: { from: every }`). */
   readonly answers: readonly A[];
 }
 
-/** What the answers of a model are like. */
+/** Form of a model's answers. */
 export interface AnswerForm {
   readonly kind: Answer['kind'];
-  /** Whether there is one for each step. */
+  /** True if there is one answer per step. */
   readonly perStep: boolean;
-  /** Classes, or numbers of a value. */
+  /** Number of classes, or of values per answer. */
   readonly size: number;
   /** Levels of the predicted quantiles; empty if the loss predicts none. */
   readonly quantiles: readonly number[];
-  /** The name of each class; absent if the data name none. */
+  /** Name of each class; absent if the data do not name them. */
   readonly classNames?: readonly string[];
-  /** The name of each number of a value; absent if there is one, or the data name none. */
+  /** Name of each value; absent if there is only one, or the data do not name them. */
   readonly targetNames?: readonly string[];
 }
 
+/** Returns the form of the answers of a model with this loss and data. */
 export function answerForm(
   { head, outputSize }: ModelSpec,
   loss: LossSettings,
@@ -96,17 +101,17 @@ export function answerForm(
   };
 }
 
-/** What came out of a model for one step or sequence. */
+/** Outputs of a model for one step or sequence. */
 interface Outcome extends AnswerPlace {
   /** `[C]`; may be overwritten afterwards. */
   readonly outputs: Float32Array;
-  /** Its place among all predictions of the split. */
+  /** Its position among all predictions of the split. */
   readonly at: number;
-  /** As of a split; absent without labels. */
+  /** Target as in a split; absent without labels. */
   readonly target?: Numbers;
 }
 
-/** Reads outputs as answers. */
+/** Converts outputs to an answer. */
 export function answerOf(
   { kind, classNames }: AnswerForm,
   readout: Readout,
@@ -140,14 +145,14 @@ export function answerOf(
 /** A class and its probability. */
 export interface RankedClass {
   readonly class: number;
-  /** Absent if the data name no classes. */
+  /** Absent if the data do not name classes. */
   readonly name?: string;
   readonly probability: number;
 }
 
 /**
- * The `count` most probable classes of an answer, of equal ones the first; none if an output is not
- * a number.
+ * Returns the `count` most probable classes of an answer (lower class first if equal); empty if an
+ * output is NaN.
  */
 export function topClasses(
   { predicted, probabilities: shares }: ClassAnswer,

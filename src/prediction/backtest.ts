@@ -1,6 +1,6 @@
 /**
- * A rolling backtest of a forecasting model: it forecasts from one origin after another, a horizon
- * apart, so that each step of a split is forecast once. Weights stay as they are.
+ * Rolling backtest of a forecasting model: forecasts from successive origins one horizon apart, so
+ * that each step of a split is forecast once. Weights do not change.
  */
 import { targetSize } from '../config/index.js';
 import type { SplitName } from '../data/index.js';
@@ -17,15 +17,17 @@ import { splitOf } from './evaluate.js';
 import { withData } from './open.js';
 import { type OpenModelOptions, openModel, type SavedModel } from './saved-model.js';
 
-/** What a forecast is off by, in the units of the data. */
+/** Errors of a forecast, in the units of the data. */
 export interface ForecastErrors {
   /** Mean over the steps of the horizon. */
   readonly mean_absolute_error: number;
-  /** Absent if the training split does not tell the error of its naive forecast. */
+  /** Absent if the error of the naive forecast in training is unknown or 0. */
   readonly mase?: number;
 }
 
-/** Of the model and of the naive forecasts; one that the series is too short for is absent. */
+/**
+ * Errors of the model and of the naive forecasts; one is absent if the series is too short for it.
+ */
 export type ForecastsErrors = Readonly<{ model: ForecastErrors } & Partial<Record<Naive, ForecastErrors>>>;
 
 const NAIVE = ['last_value', 'seasonal_naive'] as const;
@@ -33,17 +35,18 @@ type Naive = (typeof NAIVE)[number];
 
 export interface Backtest {
   readonly saved: SavedModel;
-  /** Steps of a forecast. */
+  /** Number of steps of a forecast. */
   readonly horizon: number;
   /** In the order of the data, series by series. */
   readonly origins: readonly (ForecastsErrors & { readonly id: string })[];
-  /** Means over the origins that have each. */
+  /** Means over the origins that have the respective forecast. */
   readonly mean: ForecastsErrors;
 }
 
 /**
- * @throws UserError (exit 2) if the run does not forecast or has no such split, (exit 5) if the
- * data are not those of the run
+ * Runs a backtest on a split of the data of the run in directory `path`.
+ * @throws UserError (exit 2) if the run is not a forecasting run or has no such split
+ * @throws UserError (exit 5) if the data have changed since the run
  */
 export function backtest(
   path: string,
@@ -93,7 +96,7 @@ export function backtest(
   });
 }
 
-/** Undefined if a step has no forecast. */
+/** Returns the mean error over `steps`; undefined if a step has no forecast. */
 function meanError(
   steps: readonly (readonly [point: Numbers | undefined, target: Numbers])[],
   scale: number | undefined,

@@ -1,4 +1,4 @@
-/** A checkpoint measured on its run's own data. */
+/** Evaluates a checkpoint on its run's data. */
 import type { Dataset, Split, SplitName } from '../data/index.js';
 import { type Evaluation, Evaluator } from '../training/evaluation/evaluator.js';
 import { watchedSplit } from '../training/evaluation/watched-split.js';
@@ -9,10 +9,10 @@ import { withData } from './open.js';
 import type { SavedModel } from './saved-model.js';
 
 /**
- * The metrics of `model` on a split of its experiment, exactly as the run itself computes them.
- * `watch` is called for each sequence.
- * @throws UserError (exit 2) if there is no such split, (exit 5) if the data are not those of the
- *   run.
+ * Computes the metrics of `model` on a split of its experiment, exactly as the run does. `watch` is
+ * called for each sequence.
+ * @throws UserError (exit 2) if there is no such split
+ * @throws UserError (exit 5) if the data have changed since the run
  */
 export function evaluateCheckpoint(
   model: SavedModel,

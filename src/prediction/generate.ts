@@ -1,39 +1,37 @@
 /**
- * Symbols that a language model makes up: each is drawn from what the model says of those before
- * it.
+ * Generates symbols with a language model: draws each from the model's distribution given the
+ * previous ones.
  */
 import { usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import type { Session } from './session.js';
 
 export interface GenerateOptions {
-  /** Symbols to draw, 1 or more. */
+  /** Number of symbols to draw, at least 1. */
   readonly length: number;
   /**
-   * What outputs are divided by before their softmax: below 1 the likely become likelier; 0 takes
-   * the likeliest, of equal ones the first. Default: 1.
+   * Divisor of the outputs before the softmax: values below 1 make likely symbols more likely; 0
+   * takes the most likely symbol (the first of equal ones). Default: 1.
    */
   readonly temperature?: number | undefined;
-  /** Decides what is drawn. Default: 0. */
+  /** Seed of the random draws. Default: 0. */
   readonly seed?: number | undefined;
 }
 
-/** Which symbols there are to draw. */
+/** The symbols that can be drawn. */
 interface Drawable {
-  /** Symbols are 0 to this, exclusive. */
+  /** Symbols are 0 to `symbols` - 1. */
   readonly symbols: number;
-  /**
-   * The one that is never drawn, if there is one: what stands for all that are unknown is no text.
-   */
+  /** Symbol that is never drawn, if any: the one for unknown symbols has no text. */
   readonly excluded: number | undefined;
 }
 
 /**
- * Goes on after the symbols of `prompt`, which are not among those that are yielded. Without a
- * prompt the first symbol is one of all that can be drawn, each as likely.
- * @param session a new one of a model whose classes are the symbols that it reads
- * @throws UserError (exit 2) if the temperature is no number from 0 on, (exit 5) if a symbol of the
- *   prompt is none of the model
+ * Continues the symbols of `prompt`, which are not yielded. Without a prompt, the first symbol is
+ * drawn uniformly.
+ * @param session a new session of a model whose classes are its input symbols
+ * @throws UserError (exit 2) if the temperature is negative or not finite
+ * @throws UserError (exit 5) if the model does not have a symbol of the prompt
  */
 export async function* generateSymbols(
   session: Session,
@@ -61,8 +59,8 @@ async function next(session: Session, symbol: number): Promise<Float32Array> {
 }
 
 /**
- * The first class k with P_0 + … + P_k > u, where P is the softmax of z / temperature.
- * @param logits z, `[C]`; of one that is not a number the answer means nothing
+ * Returns the first class k with P_0 + … + P_k > u, where P is the softmax of z / temperature.
+ * @param logits z, `[C]`; with NaN, the result is meaningless
  * @param u uniform in [0, 1)
  */
 export function drawClass(logits: Float32Array, temperature: number, u: number): number {
@@ -75,7 +73,7 @@ export function drawClass(logits: Float32Array, temperature: number, u: number):
     sum += weight;
     return sum > target;
   });
-  // rounding can leave the target at the sum of all
+  // rounding can make the target equal to the sum of all
   return found < 0 ? weights.findLastIndex(weight => weight > 0) : found;
 }
 

@@ -1,4 +1,7 @@
-/** Steps and sequences that a program hands over, checked and made those that readers give. */
+/**
+ * Checks steps and sequences passed by a program, and converts them to the form that readers
+ * return.
+ */
 import {
   encodeText,
   type NewSequence,
@@ -11,9 +14,9 @@ import {
 import { type Diagnostic, damagedError } from '../util/errors.js';
 
 /**
- * One step of a sequence in the units of the data: F numbers, or by the names of the features if
- * the data name them; of a model of symbols one symbol: its number from 0, or its text. A text that
- * the model does not know is the unknown symbol.
+ * One step of a sequence in the units of the data: F numbers, in order or (if the data name the
+ * features) by feature name. For a model of symbols, one symbol: its number from 0, or its text; a
+ * text that the model does not know becomes the unknown symbol.
  */
 export type StepValues =
   | readonly number[]
@@ -23,30 +26,30 @@ export type StepValues =
   | string;
 
 /**
- * A sequence to predict: its steps, alone or with what they are called. A text is cut into its
- * symbols, as those of the data were.
+ * A sequence to predict: its steps, optionally with an id and times. A text is split into symbols
+ * like the training data.
  */
 export type SequenceValues =
   | string
   | readonly StepValues[]
   | {
       readonly steps: string | readonly StepValues[];
-      /** Comes back with the prediction. */
+      /** Returned with the prediction. */
       readonly id?: string;
-      /** One for each step; come back with the answers. */
+      /** One per step; returned with the answers. */
       readonly times?: readonly string[];
     };
 
-/** What becomes of a sequence that cannot be read. */
+/** Handling of sequences that cannot be read. */
 export interface RejectionOptions {
   /**
-   * Told of each sequence that cannot be read, with its position in the input; the others are
-   * predicted. If absent, the first of them ends the predictions with an error.
+   * Called for each sequence that cannot be read, with its problems and position in the input; the
+   * others are predicted. Absent: the first such sequence ends the predictions with an error.
    */
   readonly onRejected?: ((problems: readonly Diagnostic[], index: number) => void) | undefined;
 }
 
-/** What steps are, and what the features are called. */
+/** Form of a step, and names of the features. */
 export interface StepForm {
   readonly input: SequenceInput;
   readonly featureNames?: readonly string[];
@@ -54,7 +57,7 @@ export interface StepForm {
   readonly vocabulary?: Vocabulary;
 }
 
-/** The sequence `given`, number `index` of those that are handed over. */
+/** Converts the sequence at position `index`. */
 export function givenSequence(given: SequenceValues, index: number, form: StepForm): ReadSequence {
   const { steps: listed, id, times } = typeof given === 'object' && 'steps' in given ? given : alone(given);
   const place = `sequence ${index}`;
@@ -88,8 +91,9 @@ function alone(steps: string | readonly StepValues[]) {
 const NO_TEXTS = { expected: 'numbers: this model has no vocabulary' };
 
 /**
- * The numbers of one step.
- * @throws UserError (exit 5) if they do not fit the model
+ * Converts one step to its numbers.
+ * @param place name of the step for messages
+ * @throws UserError (exit 5) if the step does not fit the model
  */
 export function givenStep(given: StepValues, form: StepForm, place: string): Float32Array {
   const values = new Float32Array(form.input.kind === 'number' ? form.input.size : 1);
@@ -98,7 +102,7 @@ export function givenStep(given: StepValues, form: StepForm, place: string): Flo
   return values;
 }
 
-/** Writes a step to the beginning of `out`; returns what is wrong with it. */
+/** Writes a step to the start of `out`; returns a problem if it is invalid. */
 function writeStep(
   given: StepValues,
   { input, featureNames, vocabulary }: StepForm,

@@ -30,16 +30,18 @@ export interface LoadModelOptions extends Pick<OpenModelOptions, 'checkpoint' | 
 }
 
 /**
- * The model of the run directory `run`, which may be a copy on another machine: nothing else is
- * read, the run's data are not needed.
+ * Loads the model of the run directory `run`, which may be a copy on another machine: nothing else
+ * is read, and the run's data are not needed.
  *
- * @example const model = await loadModel('experiments/wind/20260101T120000Z-1a2b3c4d'); for await
- *   (const { id, answers } of model.predict(sequences)) console.log(id, answers[0].predicted);
- *   await model.close();
+ * @example
+ * const model = await loadModel('experiments/wind/20260101T120000Z-1a2b3c4d');
+ * for await (const { id, answers } of model.predict(sequences))
+ *   console.log(id, answers[0].predicted);
+ * await model.close();
  *
- * @throws UserError (exit 2) if there is no such run or checkpoint, or the backend is not there;
- *   exit 5 if a file is damaged, or if the run is of a version that did not record what its data
- *   were like
+ * @throws UserError (exit 2) if there is no such run or checkpoint, or the backend is not available
+ * @throws UserError (exit 5) if a file is damaged, or the run's version did not record its data
+ *   format
  */
 export async function loadModel(run: string, options: LoadModelOptions = {}): Promise<Model> {
   const { backend = 'auto', threads, ...which } = options;
@@ -47,14 +49,14 @@ export async function loadModel(run: string, options: LoadModelOptions = {}): Pr
   return new Model(saved, await openWithoutData(saved, { backend, threads }));
 }
 
-/** A trained model. It computes in threads that do not keep the process alive. */
+/** A trained model. Its threads do not keep the process alive. */
 export class Model {
-  /** What the answers are like. */
+  /** Form of the answers. */
   readonly form: AnswerForm;
-  /** Undefined if sequences can be read from tables alone. */
+  /** Undefined if sequences can only be read from tables. */
   private readonly stepForm: StepForm | undefined;
   private stepModel: StepModel | undefined;
-  /** Those that predict nothing just now: each works on memory of its own. */
+  /** Idle predictors; each has its own memory. */
   private readonly idle: Predictor[] = [];
 
   /** @internal Use {@link loadModel}. */
@@ -75,19 +77,19 @@ export class Model {
     };
   }
 
-  /** What a step of a sequence is: F numbers, or one of several symbols. */
+  /** Type of a step: F numbers, or one of several symbols. */
   get input(): SequenceInput {
     return this.opened.data.input;
   }
 
   /**
-   * Predicts sequences in their order, which may be longer or shorter than those of the training.
-   * They are computed in batches, so that memory is bounded however many there are; a batch begins
-   * once it is full, or `sequences` pause. For answers to each step at once use a {@link session};
-   * a model that forecasts reads tables alone, by {@link predictFile}.
-   * @throws UserError (exit 5) at the first sequence that does not fit the model, unless
-   *   `onRejected` is given; those before it have been predicted by then. Exit 2 if the model
-   *   forecasts
+   * Predicts sequences in order. They may be longer or shorter than the training sequences. They
+   * are computed in batches, so that memory is bounded for any number of sequences; a batch starts
+   * once it is full or `sequences` pauses. To get the answer to each step at once, use a
+   * {@link session}; a forecasting model only reads tables, through {@link predictFile}.
+   * @throws UserError (exit 2) if the model is a forecasting model
+   * @throws UserError (exit 5) if a sequence does not fit the model and there is no `onRejected`,
+   *   after the sequences before it have been predicted
    */
   predict(
     sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
@@ -97,19 +99,21 @@ export class Model {
   }
 
   /**
-   * Predicts the sequences of a file in the format of the run's data, or of a stream of its bytes:
-   * the same columns, lengths and scaling; labels are not looked at.
+   * Predicts the sequences of a file or byte stream in the format of the run's data: the same
+   * columns, lengths and scaling. Labels are ignored.
    * @param input path of the file, or a stream such as `process.stdin`
-   * @throws UserError as `predict`, at their place in the file; (exit 2) if it cannot be read
+   * @throws UserError (exit 2) if it cannot be read
+   * @throws UserError (exit 5) if a sequence does not fit the model and there is no `onRejected`,
+   *   after the sequences before it have been predicted
    */
   predictFile(input: string | Readable, options: RejectionOptions = {}): AsyncGenerator<SequencePrediction> {
     return this.sequences(this.read(input), options);
   }
 
   /**
-   * Begins a sequence that is given step by step, as for live streams. Any number of sessions may
-   * be open.
-   * @throws UserError (exit 2) if the model is bidirectional, or forecasts
+   * Starts a sequence whose steps are passed one by one, for live streams. Any number of sessions
+   * may be open.
+   * @throws UserError (exit 2) if the model is bidirectional or a forecasting model
    */
   session(): Session {
     this.stepModel ??= new StepModel(this.opened, this.form, this.givenForm);
@@ -117,10 +121,10 @@ export class Model {
   }
 
   /**
-   * Lets a language model go on after `prompt`, symbol by symbol; these are not yielded. Symbols
-   * are numbers from 0; the same seed draws the same ones.
-   * @throws UserError (exit 2) if the model does not say of each step which symbol comes next, exit
-   *   5 if the prompt has a symbol that the model does not know
+   * Continues `prompt` with a language model, symbol by symbol; the prompt is not yielded. Symbols
+   * are numbers from 0; the same seed draws the same symbols.
+   * @throws UserError (exit 2) if the model does not predict the next symbol at each step
+   * @throws UserError (exit 5) if the model does not have a symbol of the prompt
    */
   generate(prompt: readonly number[], options: GenerateOptions): AsyncGenerator<number> {
     const { input, form } = this;
@@ -135,9 +139,10 @@ export class Model {
   }
 
   /**
-   * Lets a language model go on with a text, piece by piece; the prompt is not yielded. Symbols of
-   * the prompt that the model does not know are read as unknown ones.
-   * @throws UserError as `generate`; (exit 2) if the model's symbols are no text
+   * Continues a text with a language model, piece by piece; the prompt is not yielded. Unknown
+   * symbols of the prompt are read as the unknown symbol.
+   * @throws UserError (exit 2) if the model does not predict the next symbol at each step, or its
+   *   symbols are not text
    */
   async *generateText(prompt: string, options: GenerateOptions): AsyncGenerator<string> {
     const { vocabulary } = this;
@@ -165,7 +170,7 @@ export class Model {
     return this.opened.data.vocabulary;
   }
 
-  /** Ends the threads. Predictions that are under way fail. */
+  /** Ends the threads. Pending predictions fail. */
   close(): Promise<void> {
     return this.opened.close();
   }

@@ -1,4 +1,4 @@
-/** From a saved model to one that computes: with its run's data, or without them. */
+/** Opens a saved model for computation, with or without its run's data. */
 import type { LoadedExperiment } from '../config/index.js';
 import type { Dataset } from '../data/index.js';
 import { chooseBackend } from '../engine/backend.js';
@@ -15,18 +15,19 @@ import { loadWeights } from '../training/step/weights.js';
 import type { PredictingModel } from './predictor.js';
 import { dataRecordOf, type SavedModel } from './saved-model.js';
 
-/** A model that computes until it is closed. */
+/** A model that can compute until it is closed. */
 export interface OpenedModel extends PredictingModel {
-  /** Flat. */
+  /** All parameters as one flat array. */
   readonly parameters: Float32Array;
-  /** Of this thread. */
+  /** Engine of this thread. */
   readonly engine: Engine;
   close(): Promise<void>;
 }
 
 /**
- * Runs `use` with the model and the data of its run.
- * @throws UserError as `openWithData`
+ * Runs `use` with the model and the data of its run, then closes the model.
+ * @throws UserError (exit 2) if the data cannot be opened
+ * @throws UserError (exit 5) if they have changed since the run
  */
 export async function withData<T>(
   saved: SavedModel,
@@ -38,9 +39,9 @@ export async function withData<T>(
 }
 
 /**
- * The model and the data of its run.
- * @throws UserError (exit 2) if the data cannot be opened, (exit 5) if they are not those of the
- * run
+ * Opens the model and the data of its run.
+ * @throws UserError (exit 2) if the data cannot be opened
+ * @throws UserError (exit 5) if they have changed since the run
  */
 export async function openWithData(
   saved: SavedModel,
@@ -56,9 +57,8 @@ export async function openWithData(
 }
 
 /**
- * The model without the data of its run.
- * @throws UserError (exit 5) if the run does not remember what its data were like, or if its
- *   weights are damaged
+ * Opens the model without the data of its run.
+ * @throws UserError (exit 5) if the run did not record its data format, or its weights are damaged
  */
 export async function openWithoutData(saved: SavedModel, options: BackendOptions): Promise<OpenedModel> {
   const { loaded, manifest } = saved;
@@ -71,7 +71,7 @@ export async function openWithoutData(saved: SavedModel, options: BackendOptions
     backend,
     threads: options.threads ?? usableCores(),
     width: widthOn(backend, options.width),
-    // texts to predict are no parts of one stream
+    // texts to predict are not parts of one stream
     spec: { ...spec, carriesState: spec.carriesState && experiment.dataset.kind !== 'text' },
     loss: unweighted(loaded),
     metrics: [],
@@ -82,7 +82,7 @@ export async function openWithoutData(saved: SavedModel, options: BackendOptions
   return start(saved, run, { data, scaling: manifest?.scaling });
 }
 
-/** Weights of classes are those of the training data; no prediction depends on them. */
+/** Drops class weights: they may depend on the training data, and predictions do not need them. */
 function unweighted({ experiment: { loss } }: LoadedExperiment): LossSettings {
   return loss.kind === 'cross_entropy' ? { kind: loss.kind } : loss;
 }

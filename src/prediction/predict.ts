@@ -1,4 +1,4 @@
-/** The predictions of a saved model for a split of its run's data, or for an input. */
+/** Predicts a split of a run's data, or an input, with a saved model. */
 import { type ByteSource, newSequences, type SplitName } from '../data/index.js';
 import type { BackendOptions } from '../training/run/session.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
@@ -8,23 +8,23 @@ import { openWithoutData, withData } from './open.js';
 import { Predictor } from './predictor.js';
 import type { SavedModel } from './saved-model.js';
 
-/** What predictions are like, to be known before the first. */
+/** Form of the predictions, known before the first one. */
 export interface PredictionForm extends AnswerForm {
-  /** Whether sequences may have an id. */
+  /** True if sequences may have an id. */
   readonly hasIds: boolean;
-  /** Whether answers may have a time. */
+  /** True if answers may have a time. */
   readonly hasTimes: boolean;
-  /** Whether answers have the truth beside them. */
+  /** True if answers include the true label or values. */
   readonly hasLabels: boolean;
 }
 
-/** Takes predictions batch by batch. */
+/** Consumes predictions, batch by batch. */
 type Use<T> = (form: PredictionForm, predictions: AsyncIterable<readonly SequencePrediction[]>) => Promise<T>;
 
 /**
  * Predicts the first `limit` sequences of a split.
- * @throws UserError (exit 2) if there is no such split, or the data cannot be opened; (exit 5) if
- *   they are not those of the run
+ * @throws UserError (exit 2) if there is no such split, or the data cannot be opened
+ * @throws UserError (exit 5) if the data have changed since the run
  */
 export function predictSplit<T>(
   saved: SavedModel,
@@ -40,10 +40,9 @@ export function predictSplit<T>(
 }
 
 /**
- * Predicts the sequences of `source`, which has the format of the run's data; these need not be
- * there.
- * @throws UserError (exit 5) if the source is damaged, or the run does not remember what its data
- *   were like
+ * Predicts the sequences of `source`, which has the format of the run's data. The data themselves
+ * are not needed.
+ * @throws UserError (exit 5) if the source is damaged, or the run did not record its data format
  */
 export async function predictInput<T>(
   saved: SavedModel,

@@ -1,6 +1,6 @@
 /**
- * The one way from sequences to predictions, for splits of a run's data and for new sequences
- * alike: batches, forward passes, answers.
+ * Turns sequences into predictions, both for splits of a run's data and for new sequences: batches,
+ * forward passes, answers.
  */
 import { targetSize } from '../config/index.js';
 import {
@@ -25,30 +25,30 @@ import { type Diagnostic, damagedError } from '../util/errors.js';
 import { type Answer, type AnswerForm, answerForm, answerOf, type SequencePrediction } from './answers.js';
 import type { RejectionOptions } from './given-values.js';
 
-/** Steps of a sequence: an LSTM of 128 units takes a gigabyte for as many. */
+/** Maximum number of steps of a sequence; an LSTM of 128 units takes 1 GB for that many. */
 const MAX_STEPS = 2 ** 18;
 
-/** Numbers that the inputs of a batch hold if its sequences are longer than those of the run. */
+/** Maximum number of input values in a batch if its sequences are longer than those of the run. */
 const MAX_BATCH_NUMBERS = 2 ** 22;
 
-/** What predicts: a model with its weights, and what it knows of the data. */
+/** A model with its weights and its knowledge of the data. */
 export interface PredictingModel {
   readonly run: ModelRun;
-  /** Has the model's weights. */
+  /** Holds the model's weights. */
   readonly pool: ShardPool;
-  /** Sequences that are computed together. */
+  /** Number of sequences per batch. */
   readonly batchSize: number;
   readonly data: DataRecord;
   readonly scaling: DataScaling | undefined;
 }
 
-/** Sequences that are computed together, and what their answers say beside the outputs. */
+/** A batch of sequences, and what their predictions contain besides the outputs. */
 interface PredictedBatch extends SplitBatch {
   /** Position in the input of sequence `index` of the split. */
   position(index: number): number;
-  /** What the input calls it; undefined if it has no name. */
+  /** Its name in the input; undefined if it has none. */
   id(index: number): string | undefined;
-  /** The times of its steps; undefined if they have none. */
+  /** Times of its steps; undefined if they have none. */
   times(index: number): readonly string[] | undefined;
   readonly hasLabels: boolean;
   readonly pass: ForwardPass;
@@ -63,19 +63,16 @@ export class Predictor {
     this.form = answerForm(run.spec, run.loss, data);
   }
 
-  /**
-   * Predictions of the first `limit` sequences of `split` in their order, with labels, batch by
-   * batch.
-   */
+  /** Predicts the first `limit` sequences of `split` in order, with labels, batch by batch. */
   split(split: Split, limit: number): AsyncGenerator<readonly SequencePrediction[]> {
     const first: Split = { ...split, count: Math.min(split.count, limit) };
     return this.predict(this.batchesOfSplit(first));
   }
 
   /**
-   * Predictions of new sequences in their order, batch by batch.
-   * @throws UserError (exit 5) at the first sequence that cannot be read, unless rejections are
-   *   taken; those before it have been predicted by then
+   * Predicts new sequences in order, batch by batch.
+   * @throws UserError (exit 5) if a sequence cannot be read and there is no `onRejected`, after the
+   *   sequences before it have been predicted
    */
   sequences(
     lists: AsyncIterable<readonly ReadSequence[]>,
@@ -87,7 +84,7 @@ export class Predictor {
   private async *predict(
     batches: AsyncIterable<PredictedBatch>,
   ): AsyncGenerator<readonly SequencePrediction[]> {
-    for (const pass of this.passes.values()) pass.startAnew();
+    for (const pass of this.passes.values()) pass.resetStates();
     for await (const { batch, slot } of inTurn(batches, (to, one) => one.pass.compute(to, one))) {
       const readout = new Readout(lossOf(this.model.run.loss), batch.split.targets);
       yield Array.from(batch.indices, (index, at) => this.prediction(batch, readout, { index, at, slot }));
@@ -140,7 +137,7 @@ export class Predictor {
     let index = 0;
     try {
       for await (const list of pausing(lists)) {
-        // who sends a sequence now and then is not kept waiting for a full batch
+        // a source that pauses does not wait for a full batch
         if (list === undefined && waiting.length > 0 && !this.model.run.spec.carriesState) {
           yield this.batchOf(waiting);
           waiting = [];
@@ -162,7 +159,7 @@ export class Predictor {
     if (waiting.length > 0) yield this.batchOf(waiting);
   }
 
-  /** @throws UserError (exit 5) if the sequence cannot be predicted and nobody takes rejections */
+  /** @throws UserError (exit 5) if the sequence cannot be predicted and there is no `onRejected` */
   private isSound(
     placed: { readonly sequence: ReadSequence; readonly position: number },
     onRejected: RejectionOptions['onRejected'],
@@ -175,10 +172,10 @@ export class Predictor {
     return false;
   }
 
-  /** Complaints about a sequence that the model cannot take. */
+  /** Problems of a sequence that the model cannot process. */
   private unfit({ length, place }: NewSequence): readonly Diagnostic[] {
     const { run } = this.model;
-    // states pass from the batches of one pass alone
+    // states are carried only between batches of the same pass
     const most = run.spec.carriesState ? run.sequenceLength : MAX_STEPS;
     if (length <= most) return [];
     return [
@@ -192,7 +189,7 @@ export class Predictor {
     ];
   }
 
-  /** How many sequences a batch of those that wait and `next` may have. */
+  /** Maximum number of sequences in a batch with `waiting` and `next`. */
   private mostWith(waiting: readonly Placed[], next: Placed): number {
     return this.rowsOf(this.stepsFor(Math.max(longest(waiting), next.sequence.length)));
   }
@@ -205,7 +202,8 @@ export class Predictor {
   }
 
   /**
-   * Steps of the pass for a sequence of `length` steps: few lengths, so that little is compiled.
+   * Number of steps of the pass for a sequence of `length` steps. There are few different numbers,
+   * so that little is compiled.
    */
   private stepsFor(length: number): number {
     let steps = this.model.run.sequenceLength;
@@ -216,7 +214,7 @@ export class Predictor {
   private batchOf(waiting: readonly Placed[]): PredictedBatch {
     const { run, data, scaling } = this.model;
     const steps = this.stepsFor(longest(waiting));
-    // states that pass from batch to batch pass within one pass
+    // carried states require one pass for all batches
     const isAny = run.variableLength || run.spec.carriesState;
     const isVariable = isAny || waiting.some(({ sequence }) => sequence.length !== steps);
     const sequences = waiting.map(({ sequence }) => sequence);
@@ -258,10 +256,10 @@ function longest(waiting: readonly Placed[]): number {
   return waiting.reduce((most, { sequence }) => Math.max(most, sequence.length), 0);
 }
 
-/** Milliseconds after which a source pauses. */
+/** Milliseconds without data after which a source counts as pausing. */
 const PAUSE_MS = 50;
 
-/** What `source` yields; undefined once it has nothing for a while. */
+/** Yields the items of `source`, and undefined once per pause. */
 async function* pausing<T>(source: AsyncIterable<T>): AsyncGenerator<T | undefined> {
   const iterator = source[Symbol.asyncIterator]();
   try {
@@ -273,7 +271,7 @@ async function* pausing<T>(source: AsyncIterable<T>): AsyncGenerator<T | undefin
       yield value;
     }
   } finally {
-    // not awaited: who waits for its source ends only with that
+    // not awaited: a generator waiting for its source returns only when that yields
     iterator.return?.().catch(() => {});
   }
 }
@@ -290,8 +288,8 @@ function isWithin(promise: Promise<unknown>, milliseconds: number): Promise<bool
 }
 
 /**
- * What takes the place of targets for sequences of up to `steps` steps, by their number: it has
- * only the shape and the scaling of these.
+ * Returns a function that creates placeholder targets for `count` sequences of up to `steps` steps,
+ * with the shape and scaling of real ones.
  */
 export function noTargets(
   { run: { spec, loss }, scaling }: Pick<PredictingModel, 'run' | 'scaling'>,

@@ -1,4 +1,4 @@
-/** A run directory and one of its checkpoints, whose weights are to be put to work. */
+/** Opens one of a run's checkpoints, to compute with its weights. */
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { DataRecord } from '../data/index.js';
 import { loadCheckpoint, resolveCheckpoint } from '../experiment/checkpoints/folder.js';
@@ -9,37 +9,39 @@ import { configFolder } from '../training/resume/frozen-config.js';
 import type { WeightsName } from '../training/step/weights.js';
 import { type Diagnostic, damagedError, usageError } from '../util/errors.js';
 
-/** One of a run's checkpoints: by name, or by its step. */
+/** A checkpoint of a run, by name or by step. */
 export type WhichCheckpoint = 'last' | 'best' | number;
 
 export interface SavedModel {
-  /** The run's directory, as the user named it. */
+  /** The run directory, as given by the user. */
   readonly path: string;
   /** The run's config. */
   readonly loaded: LoadedExperiment;
-  /** The checkpoint. */
+  /** File of the checkpoint. */
   readonly file: string;
-  /** Which weights of it. */
+  /** Which of its weights to use. */
   readonly weights: WeightsName;
-  /** What the run says of itself; absent if it was killed before it said anything. */
+  /** The run's manifest; absent if the run was killed before it wrote one. */
   readonly manifest: Manifest | undefined;
-  /** Where the run stood. */
+  /** Optimizer steps of the checkpoint. */
   readonly step: number;
   readonly epoch: number;
 }
 
 export interface OpenModelOptions {
-  /** Undefined: the one whose weights the run had at its end. */
+  /** Undefined: the checkpoint with the run's final weights. */
   readonly checkpoint?: WhichCheckpoint | undefined;
   /** Undefined: the average if the run keeps one, else the weights of the last update. */
   readonly weights?: WeightsName | undefined;
-  /** `key.path=value`: where the run's data lie now. */
+  /** `key.path=value`: the current location of the run's data. */
   readonly set?: readonly string[];
 }
 
 /**
- * @throws UserError (exit 2) if there is no such run, checkpoint or average, (exit 5) if a file is
- *   damaged
+ * @param path the run directory
+ * @throws UserError (exit 2) if there is no such run, checkpoint or average, or `set` has keys
+ *   outside `dataset`
+ * @throws UserError (exit 5) if a file is damaged
  */
 export function openModel(
   path: string,
@@ -56,7 +58,7 @@ export function openModel(
   const saved = loadCheckpoint(file);
   const { step, epoch } = saved;
   if (manifest) {
-    // an edited config has a hash of its own, and so has one with other places of its data
+    // an edited config has a different hash, as does one with a new location of the data
     const current = manifest.config_hash === loaded.hash ? loaded.stepHash : undefined;
     refuseForeign([saved], ownStepHashes(manifest, manifest.step_hash ?? current));
   }
@@ -64,8 +66,8 @@ export function openModel(
 }
 
 /**
- * What the run remembers of its data.
- * @throws UserError (exit 5) if it is of a version that remembered nothing
+ * Returns the run's data record.
+ * @throws UserError (exit 5) if the run's version did not write one
  */
 export function dataRecordOf({ path, manifest }: SavedModel): DataRecord {
   if (manifest?.data) return manifest.data;
@@ -78,7 +80,7 @@ export function dataRecordOf({ path, manifest }: SavedModel): DataRecord {
   });
 }
 
-/** The model, its loss and how it was trained are what they are. */
+/** Only the location of the data can change: the model, its loss and its training are fixed. */
 function refuseOtherKeys(set: readonly string[]): void {
   const others = set.filter(assignment => !/^\s*dataset\./.test(assignment));
   if (others.length === 0) return;

@@ -1,4 +1,4 @@
-/** A model step by step: each answer is that to the sequence as far as it has come. */
+/** Runs a model step by step: each answer is for the sequence up to that step. */
 import { KernelMachine } from '../engine/machine.js';
 import { lossOf } from '../losses/index.js';
 import type { ModelSpec } from '../model/spec.js';
@@ -11,26 +11,27 @@ import { givenStep, type StepForm, type StepValues } from './given-values.js';
 import type { OpenedModel } from './open.js';
 import { noTargets } from './predictor.js';
 
-/** A sequence that is given step by step; sessions of one model know nothing of each other. */
+/** A sequence whose steps are passed one by one. Sessions of one model are independent. */
 export interface Session<A extends Answer = Answer> {
   /**
-   * Takes the next step of the sequence and answers what the model would say of the sequence if it
-   * ended there. Steps are taken in the order of the calls, whether or not these are awaited.
-   * @throws UserError (exit 5) if the step does not fit the model; the sequence goes on without it
+   * Adds the next step and returns the model's answer for the sequence so far. Steps are processed
+   * in the order of the calls, even if these are not awaited.
+   * @throws UserError (exit 5) if the step does not fit the model; the sequence continues without
+   *   it
    */
   step(values: StepValues): Promise<A>;
-  /** Begins a new sequence; steps that are under way belong to the old one. */
+  /** Starts a new sequence; pending steps belong to the old one. */
   reset(): void;
 }
 
-/** What a sequence carries from step to step, by name. */
+/** Carried states of a sequence, by name. */
 type States = ReadonlyMap<string, Float32Array>;
 
-/** A model compiled for one step of one sequence, for all its sessions. */
+/** A model compiled for one step of one sequence, shared by all its sessions. */
 export class StepModel {
   private readonly computer: ShardComputer;
   private readonly job: ShardJob;
-  /** Of the step that is being computed; memory of kernels is never given back. */
+  /** Memory of the current step; allocated once, since kernel memory is never freed. */
   private readonly memory: ShardMemory;
   private readonly readout: Readout;
   private last: Promise<unknown> = Promise.resolve();
@@ -72,7 +73,7 @@ export class StepModel {
     };
   }
 
-  /** Kernels of one program do not run at the same time. */
+  /** Runs computations one after another: kernels of one program must not run concurrently. */
   private inOrder<T>(compute: () => Promise<T>): Promise<T> {
     const result = this.last.then(compute);
     this.last = result.catch(() => {});
@@ -85,15 +86,14 @@ export class StepModel {
     );
   }
 
-  /** Computes a step of the sequence that has come to `states`, and takes these on. */
+  /** Computes a step of the sequence with these `states` and updates them. */
   private async compute(states: States, step: number, values: Float32Array): Promise<Answer> {
     const { batch, carried, predictions } = this.memory;
     const { inputs } = batch;
     inputs.x.set(values);
     for (const [name, state] of states) carried.before[name].set(state);
     if (inputs.pool) {
-      // the mean of t outputs is that of t - 1, times (t - 1) / t, and the last one's share of 1 /
-      // t
+      // mean of t outputs = (mean of t - 1 outputs) * (t - 1) / t + last output / t
       inputs.pool[0] = 1 / (step + 1);
       for (const [name, pooled] of Object.entries(carried.before)) {
         if (!name.startsWith('pool.')) continue;

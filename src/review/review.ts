@@ -1,4 +1,4 @@
-/** A review: runs judged from their files. */
+/** Reviews runs: judges them from their files. */
 import { join, resolve, sep } from 'node:path';
 import type { SummaryFile } from '../experiment/files/files.js';
 import { type Baseline, readBaseline } from '../experiment/judging/baseline.js';
@@ -19,37 +19,37 @@ import type { ReviewedRun } from './reading/run-facts.js';
 import { runPaths } from './reading/targets.js';
 
 export interface ReviewOptions extends Limits {
-  /** Such as `test.accuracy >= 0.97 over best`. */
+  /** Further gates, such as `test.accuracy >= 0.97 over best`. */
   readonly gates: readonly string[];
-  /** A file to judge against. */
+  /** File of a baseline to judge against. */
   readonly baseline?: string;
-  /** A file to write a baseline to. */
+  /** File to write a baseline to. */
   readonly pin?: string;
-  /** What speaks against runs besides their files, by their directories. */
+  /** Reasons, other than their files, to doubt runs, by directory. */
   readonly doubts?: ReadonlyMap<string, string>;
 }
 
 /**
- * What is judged of several runs that differ in their seed alone; those that are not judged belong
- * to none.
+ * The review of a group of runs that differ only in their seed. Runs that are not judged are in no
+ * group.
  */
 export interface GroupReview {
   readonly name: string;
-  /** What its config has where other groups of that name have something else, by key. */
+  /** Values of its config, by key, that differ from other groups of that name. */
   readonly distinct: FlatConfig;
   /** Ids of its runs. */
   readonly runs: readonly string[];
   readonly seeds: readonly (number | null)[];
-  /** Runs that do not count, since a newer one has their seed. */
+  /** Runs that do not count, since a newer run has the same seed. */
   readonly left_out: readonly LeftOut[];
   readonly gates: readonly GateResult[];
-  /** Absent where no baseline was given. */
+  /** Absent without a baseline. */
   readonly comparison?: Comparison;
 }
 
 /**
- * What `--json` prints, as its readers get it: metrics that are not finite are null, with their
- * names beside them (`json.ts`).
+ * The parsed output of `--json`: metrics that are not finite are null, with their names beside them
+ * (`json.ts`).
  */
 export type ReviewFile = Omit<Review, 'runs'> & {
   readonly runs: readonly (Omit<RunReview, 'metrics'> & {
@@ -57,33 +57,33 @@ export type ReviewFile = Omit<Review, 'runs'> & {
   })[];
 };
 
-/** What `--json` prints; layout in schemas/review.schema.json. */
+/** The document that `--json` prints. Its schema is schemas/review.schema.json. */
 export interface Review {
   readonly version: 1;
-  /** `no gate`: every run completed, and neither a gate nor a baseline judged any of them. */
+  /** `no gate`: every run completed, but no gate and no baseline judged any of them. */
   readonly verdict: Verdict | 'no gate';
   readonly exit_code: ExitCode;
   readonly runs: readonly RunReview[];
-  /** Those that could not be read, and are not judged. */
+  /** Runs that could not be read and are not judged. */
   readonly damaged: readonly DamagedRun[];
   readonly groups: readonly GroupReview[];
-  /** Of which runs are reviewed. */
+  /** Sweeps with reviewed runs. */
   readonly sweeps: readonly SweepReview[];
-  /** The file that was written; null where none was. */
+  /** The baseline file that was written; null if none was. */
   readonly pinned: string | null;
 }
 
 export interface Reviewed {
   readonly review: Review;
-  /** Of each run, in the order of the review's. */
+  /** Curves of each run, in the order of `review.runs`. */
   readonly curves: readonly Curves[];
 }
 
 /**
- * Judges the runs at `paths`: directories of runs, experiments, sweeps. Damaged runs are told in
- * the review otherwise.
- * @throws UserError (exit 2) if one of them is none, an option is wrong or a pin is refused
- * @throws UserError (exit 5) if the baseline is damaged, or a run that is to be pinned
+ * Judges the runs at `paths`: directories of runs, experiments or sweeps. Lists damaged runs in the
+ * review, unless a baseline is pinned.
+ * @throws UserError (exit 2) if a path has no runs, an option is wrong or a pin is refused
+ * @throws UserError (exit 5) if the baseline is damaged, or a run to pin
  */
 export function reviewRuns(paths: readonly string[], options: ReviewOptions): Reviewed {
   const gates = commandGates(options.gates);
@@ -163,22 +163,22 @@ function checkLimits({ baseline, max_drop, max_regress }: ReviewOptions): void {
 }
 
 /**
- * Metrics that a gate of the config compares with its own baseline: it says what counts, so that
- * noise is not asked.
+ * Metrics that a gate of the config compares with its own baseline. The gate decides then, instead
+ * of the noise.
  */
 function ownBaselines(runs: readonly ReviewedRun[]): ReadonlySet<string> {
   const gates = runs.flatMap(({ summary }) => summary?.gates ?? []);
   return new Set(gates.filter(({ baseline }) => baseline !== undefined).map(({ metric }) => metric));
 }
 
-/** Whether the sweep is reviewed, and not merely a trial of it. */
+/** True if the whole sweep is reviewed, not only some of its trials. */
 function isAsked({ directory }: SweepReview, paths: readonly string[]): boolean {
   return paths.some(path => `${directory}${sep}`.startsWith(join(resolve(path), sep)));
 }
 
 /**
- * Where nothing was judged nothing has passed. @param isPartial whether there is more to be judged
- * than there is to be read
+ * The worst of all verdicts; inconclusive if nothing was judged.
+ * @param isPartial true if runs are missing, since they are damaged or their sweep is unfinished
  */
 function worst(
   runs: readonly RunReview[],
@@ -195,6 +195,6 @@ function worst(
   ];
   if (verdicts.includes('failed')) return 'failed';
   if (verdicts.includes('inconclusive')) return 'inconclusive';
-  // that the runs completed says nothing of how good they are
+  // completion alone does not pass
   return verdicts.length > judged.length ? 'passed' : 'no gate';
 }

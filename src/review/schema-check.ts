@@ -1,6 +1,6 @@
 /**
- * Files of any origin checked against the schemas: every violation with its line and column, in
- * memory that does not grow with a log.
+ * Checks files of any origin against the schemas. Reports violations with line and column, in
+ * constant memory for logs.
  */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -17,26 +17,29 @@ import { findTrials, kindOf, runsAt } from './reading/find.js';
 import { eachLine, TOO_LONG } from './reading/log-reader.js';
 
 export interface CheckedFile {
-  /** As named, or in the directory that was named. */
+  /** The path as given, or a path in the given directory. */
   readonly file: string;
   /** Name of the schema. */
   readonly schema: string;
-  /** Lines of a log; 1 for a document. */
+  /** Number of lines of a log; 1 for a document. */
   readonly parts: number;
-  /** Those that violate the schema. */
+  /** Number of parts that violate the schema. */
   readonly wrong: number;
 }
 
 export interface SchemaCheck {
   readonly files: readonly CheckedFile[];
-  /** The first of all violations. */
+  /** The first `MAX_SHOWN` violations. */
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** More than anyone reads at once. */
+/** Maximum number of violations to report, more than anyone reads at once. */
 export const MAX_SHOWN = 100;
 
-/** @throws UserError (exit 2) if a path is nothing that has a schema, or cannot be read */
+/**
+ * Checks files, and the files in directories of runs, experiments and sweeps.
+ * @throws UserError (exit 2) if a path has no schema or cannot be read
+ */
 export function checkSchemas(paths: readonly string[]): SchemaCheck {
   const diagnostics: Diagnostic[] = [];
   const report = (found: readonly Diagnostic[]): void => {
@@ -56,7 +59,7 @@ interface Target {
   readonly isLog: boolean;
 }
 
-/** What a run's directory has, in it or below it, and its schema. */
+/** Files in a run's directory and their schemas. */
 const OF_RUN: readonly { readonly path: string; readonly schema: string; readonly isLog: boolean }[] = [
   { path: 'log.jsonl', schema: 'log-event', isLog: true },
   { path: 'manifest.json', schema: 'manifest', isLog: false },
@@ -88,7 +91,7 @@ function fileTarget(file: string): Target | undefined {
   const name = basename(file);
   if (name === 'journal.jsonl') return { file, schema: 'journal', isLog: true };
   if (name.endsWith('.jsonl')) return { file, schema: 'log-event', isLog: true };
-  // a sweep has a summary of its own, beside its journal
+  // a sweep's summary is next to its journal
   if (name === 'summary.json' && existsSync(join(dirname(file), 'journal.jsonl')))
     return { file, schema: 'sweep-summary', isLog: false };
   const known = OF_RUN.find(({ path }) => name === basename(path));
@@ -107,7 +110,7 @@ function inDirectory(path: string): Target[] {
   return [...own, ...findTrials(path).flatMap(trial => inRun(trial.path))];
 }
 
-/** A run that was killed has no summary, and perhaps nothing else. */
+/** The files of a run. A killed run has no summary, and perhaps no others. */
 function inRun(path: string): Target[] {
   return OF_RUN.map(({ path: inside, schema, isLog }) => ({
     file: join(path, inside),
@@ -134,7 +137,7 @@ function checkLog(
       if (wantsMore()) report([{ code: 'schema/not-json', message: TOO_LONG, file, line, column: 1 }]);
       return;
     }
-    // an empty line before each record of a journal keeps one that was torn from swallowing the
+    // a journal has an empty line before each record, so that a torn record does not corrupt the
     // next
     if (schema === 'journal' && text === '') return;
     parts += 1;
@@ -157,7 +160,7 @@ function checkLog(
   return { parts: parts + Number(isTorn), wrong: wrong + ends.length };
 }
 
-/** `seq` counts from 0; after a gap counting goes on from what is there. */
+/** `seq` counts from 0. After a gap, counting continues from the value found. */
 function gap(source: SourceText, wanted: number, seq: number | undefined): Diagnostic {
   const { root } = parseConfig(source);
   const place = root && nodeAt(root, ['seq'])?.value.place;
@@ -184,7 +187,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** A process that was killed may leave a part of a line. */
+/** A killed process may leave an incomplete line. */
 function tornEnd(file: string, line: number): Diagnostic {
   const message = 'the last line is incomplete: its writer was stopped';
   return { code: 'schema/torn', message, file, line, column: 1 };
@@ -204,8 +207,8 @@ function checkDocument(file: string, schema: string, report: Tell): Pick<Checked
 }
 
 /**
- * JSON is YAML, so that what explains configs explains this too. `value` is undefined where the
- * text is no JSON.
+ * Explains violations with the code for configs, since JSON is YAML.
+ * @param value undefined if the text is not JSON
  */
 function violations(
   source: SourceText,
@@ -248,8 +251,8 @@ function notJson(source: SourceText): Diagnostic {
 const BYTE_ORDER_MARK = '\ufeff';
 
 /**
- * That the format is of another version, which explains whatever else is wrong; undefined where it
- * is not.
+ * Reports another version of the format, which explains all other violations; undefined if the
+ * version is supported.
  */
 function otherVersion(
   source: SourceText,

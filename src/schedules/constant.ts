@@ -1,4 +1,4 @@
 import type { Schedule } from './schedule.js';
 
-/** The learning rate as it is, for a warm-up without anything after it. */
+/** Constant learning rate, for a warm-up without decay. */
 export const constant: Schedule<unknown> = { rate: base => base };

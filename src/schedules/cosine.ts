@@ -6,7 +6,7 @@ export interface CosineSettings {
 }
 
 /**
- * torch.optim.lr_scheduler.CosineAnnealingLR (Loshchilov and Hutter, 2017, without restarts). With
+ * torch.optim.lr_scheduler.CosineAnnealingLR (Loshchilov and Hutter, 2017, without restarts). At
  * update k (0 for the first) of n:
  *
  *     rate = min + (base - min) (1 + cos(pi k / n)) / 2, and min from update n on

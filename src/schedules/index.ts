@@ -1,6 +1,5 @@
 /**
- * The schedules by the `kind` that a config gives them; typed against the config's union, so that
- * none is forgotten.
+ * Schedules by the `kind` of a config; typed against the config's union so that none is missing.
  */
 import type { ScheduleConfig } from '../config/index.js';
 import { constant } from './constant.js';
@@ -17,25 +16,25 @@ export const schedules: {
   readonly [K in ScheduleConfig['kind']]: Schedule<Extract<ScheduleConfig, { kind: K }>>;
 } = { constant, step, exponential: step, cosine, linear, one_cycle, plateau };
 
-/** What the rate of an update depends on. */
+/** Everything that the learning rate of an update depends on. */
 export interface UpdatePlace {
-  /** From 1. */
+  /** Number of the update, from 1. */
   readonly update: number;
   /** Planned updates of the whole run. */
   readonly totalUpdates: number;
   readonly updatesPerEpoch: number;
   /**
-   * Values of the metric that the schedule follows, in order; those measured after the update may
-   * be among them.
+   * Values of the metric that the schedule monitors, in order; may include values measured after
+   * the update.
    */
   history(): readonly Observation[];
 }
 
 /**
- * The learning rate of an update. A warm-up of w updates is PyTorch's `SequentialLR` of `LinearLR`
- * and the schedule: update k (0 for the first) has base (start_factor + (1 - start_factor) k / w),
- * and the schedule begins at update w.
- * @param base the learning rate that the optimizer's settings state
+ * Returns the learning rate of an update. A warm-up of w updates is PyTorch's `SequentialLR` of
+ * `LinearLR` and the schedule: update k (0 for the first) has the rate base (start_factor + (1 -
+ * start_factor) k / w), and the schedule starts at update w.
+ * @param base learning rate of the optimizer's settings
  */
 export function rateOf(base: number, settings: ScheduleConfig | undefined, place: UpdatePlace): number {
   if (settings === undefined) return base;

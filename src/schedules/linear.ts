@@ -6,7 +6,7 @@ export interface LinearSettings {
 }
 
 /**
- * torch.optim.lr_scheduler.LinearLR from 1 to `end_factor`. With update k (0 for the first) of n:
+ * torch.optim.lr_scheduler.LinearLR from 1 to `end_factor`. At update k (0 for the first) of n:
  *
  *     rate = base (1 + (end_factor - 1) min(k / n, 1))
  */

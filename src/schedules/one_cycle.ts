@@ -7,8 +7,8 @@ export interface OneCycleSettings {
 }
 
 /**
- * torch.optim.lr_scheduler.OneCycleLR (Smith and Topin, 2018) with its cosines. With update k (0
- * for the first) of n, the top is at p = warmup_fraction n - 1, which need not be whole:
+ * torch.optim.lr_scheduler.OneCycleLR (Smith and Topin, 2018) with cosine annealing. At update k (0
+ * for the first) of n, with the maximum at p = warmup_fraction n - 1, which need not be an integer:
  *
  *     from base start_factor at 0 to base at p, then to base end_factor at n - 1
  */

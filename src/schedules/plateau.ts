@@ -10,12 +10,12 @@ export interface PlateauSettings {
   readonly min_learning_rate: number;
 }
 
-/** PyTorch's `eps`: a smaller reduction is not made. */
+/** PyTorch's `eps`: smaller reductions are skipped. */
 const MIN_REDUCTION = 1e-8;
 
 /**
- * torch.optim.lr_scheduler.ReduceLROnPlateau with `threshold_mode="abs"`: a fold over the metric's
- * values so far. A value that is not finite is no improvement.
+ * torch.optim.lr_scheduler.ReduceLROnPlateau with `threshold_mode="abs"`, computed from all values
+ * of the metric so far. A value that is not finite is not an improvement.
  */
 export const plateau: Schedule<PlateauSettings> = {
   rate(base, { metric, factor, patience, min_delta, cooldown, min_learning_rate }, progress) {

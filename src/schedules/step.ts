@@ -7,7 +7,7 @@ export interface StepSettings {
 
 /**
  * torch.optim.lr_scheduler.StepLR; `exponential` is ExponentialLR, stepped after each of the same
- * intervals. With update k (0 for the first) and intervals of n updates:
+ * intervals. At update k (0 for the first) with intervals of n updates:
  *
  *     rate = base factor^floor(k / n)
  */

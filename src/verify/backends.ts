@@ -1,7 +1,7 @@
 /**
- * Proves on this machine that a config trains alike on its backends: each makes the same first
- * optimizer steps, from the same parameters and over the same batches, in step with the others, and
- * after every step each pair is compared.
+ * Proves that a config trains alike on all backends of this machine: each runs the same first
+ * optimizer steps, with the same initial parameters and batches, and after every step each pair is
+ * compared.
  */
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { type Backend, type BackendChoice, chooseBackend } from '../engine/backend.js';
@@ -11,7 +11,7 @@ import { learningRates } from '../training/run/learning-rate.js';
 import { createTrainer, initialParameters, openSession, type Session } from '../training/run/session.js';
 import type { Trainer } from '../training/step/trainer.js';
 import { EXIT, UserError } from '../util/errors.js';
-import { makePlace, type ProofPlace, writeProof } from './proof.js';
+import { makeOutputFolder, type ProofOptions, writeProof } from './proof.js';
 import {
   type Apart,
   compareStandings,
@@ -22,13 +22,13 @@ import {
   worstByTensor,
 } from './steps-apart.js';
 
-export interface VerifyBackendsOptions extends ProofPlace {
+export interface VerifyBackendsOptions extends ProofOptions {
   readonly config: string;
   readonly set: readonly string[];
-  /** At least two; undefined: cpu, webasm and, where the machine has a hardware adapter, webgpu. */
+  /** At least two; undefined: cpu, webasm and, if the machine has a hardware adapter, webgpu. */
   readonly backends: readonly Backend[] | undefined;
   readonly threads: number | undefined;
-  /** Optimizer steps; no more are made than the config asks for. */
+  /** Optimizer steps; at most those of the config. */
   readonly steps: number;
   readonly note: (text: string) => void;
 }
@@ -42,7 +42,7 @@ export interface StepProof {
   /** By backend. */
   readonly loss: Readonly<Record<string, number>>;
   readonly gradient_norm: Readonly<Record<string, number>>;
-  /** What is nearest to its tolerance, or furthest beyond it. */
+  /** The difference closest to its tolerance, or furthest beyond it. */
   readonly largest: Apart;
 }
 
@@ -54,7 +54,7 @@ export interface BackendsProof {
   readonly config_hash: string;
   readonly backends: readonly {
     readonly name: Backend;
-    /** What executed the kernels, in gpu.js's words. */
+    /** The executor of the kernels, as named by gpu.js. */
     readonly executor: string | null;
     readonly adapter: string | null;
     /** Kernels that ran gpu.js's own code instead of ours. */
@@ -64,16 +64,15 @@ export interface BackendsProof {
   readonly sequence_length: number;
   readonly parameters: number;
   readonly tolerances: typeof TOLERANCES;
-  /** Up to the first that has something beyond tolerance. */
+  /** Up to the first step with a difference beyond tolerance. */
   readonly steps: readonly StepProof[];
   /**
-   * Of each tensor, in the order in which a step computes them, where it came nearest to its
-   * tolerance or furthest beyond.
+   * For each tensor, in the order of a step's computation, the difference closest to its tolerance
+   * or furthest beyond.
    */
   readonly tensors: readonly ApartAt[];
   /**
-   * The first tensor beyond its tolerance, in the first step that has one; null where there is
-   * none.
+   * The first tensor beyond its tolerance, in the first step that has one; null if there is none.
    */
   readonly first_beyond: ApartAt | null;
   readonly holds: boolean;
@@ -86,15 +85,17 @@ export interface VerifiedBackends {
 }
 
 /**
- * Throws UserError where config or data are wrong, a backend is not there (exit 2), or the config
- * diverges on all (exit 4).
+ * Runs the comparison and writes the proof, whether it holds or not.
+ * @throws UserError (exit 2 or 5) if the config or the data are wrong, or a backend is not
+ *   available
+ * @throws UserError (exit 4) if the config diverges on all backends
  */
 export async function verifyBackends(options: VerifyBackendsOptions): Promise<VerifiedBackends> {
   const { config, set, threads, started } = options;
   const loaded = loadExperiment(config, { set });
   const choices = await chooseBackends(options.backends);
   const session = await openSession(loaded, { backend: choices[0].backend, threads });
-  makePlace(options.output);
+  makeOutputFolder(options.output);
   const runners: Runner[] = [];
   try {
     for (const choice of choices) runners.push(await Runner.start(choice, loaded, session));
@@ -122,7 +123,7 @@ export async function verifyBackends(options: VerifyBackendsOptions): Promise<Ve
   }
 }
 
-/** Throws UserError where one that was asked for is not there. */
+/** @throws UserError (exit 2) if a requested backend is not available */
 async function chooseBackends(wanted: VerifyBackendsOptions['backends']): Promise<BackendChoice[]> {
   if (wanted) return Promise.all(wanted.map(chooseBackend));
   const best = await chooseBackend('auto');
@@ -130,7 +131,7 @@ async function chooseBackends(wanted: VerifyBackendsOptions['backends']): Promis
   return best.backend === 'webgpu' ? [...always, best] : always;
 }
 
-/** The config in training on one backend. */
+/** Trains the config on one backend. */
 class Runner {
   private constructor(
     private readonly choice: BackendChoice,
@@ -175,8 +176,8 @@ interface Compared {
 }
 
 /**
- * Ends after the first step that has something beyond tolerance: what follows would only follow
- * from that.
+ * Compares step by step. Stops after the first step with a difference beyond tolerance: later ones
+ * would be its consequence.
  */
 async function compareSteps(
   runners: readonly Runner[],
@@ -219,7 +220,7 @@ function pairs<T>(all: readonly T[]): (readonly [T, T])[] {
   return all.flatMap((a, i) => all.slice(i + 1).map(b => [a, b] as const));
 }
 
-/** `apart` is not empty. */
+/** `apart` must not be empty. */
 function mostStrained(apart: readonly Apart[]): Apart {
   return apart.reduce((worst, one) => (strain(one) > strain(worst) ? one : worst));
 }

@@ -1,6 +1,6 @@
 /**
- * Whether two run directories say the same: checkpoints and evaluation to the byte, metrics, and
- * the series of their logs without its times.
+ * Compares the results in two run directories: checkpoints and evaluation byte by byte, metrics,
+ * and the records of the logs without times.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -21,6 +21,7 @@ export interface FileDigest {
 /** Written by the latest evaluation. */
 const EVALUATION = 'evaluation.json';
 
+/** Differences of the run directory `actual` from `expected`; empty if the results are equal. */
 export function compareRuns(expected: string, actual: string): Difference[] {
   return [
     ...compareBytes(expected, actual),
@@ -30,8 +31,8 @@ export function compareRuns(expected: string, actual: string): Difference[] {
 }
 
 /**
- * Of every file in `checkpoints/` and of the evaluation, by name: what must be the same to the
- * byte.
+ * Digests of every file in `checkpoints/`, by name, and of the evaluation: these must be
+ * byte-identical.
  */
 export function resultDigests(run: string): FileDigest[] {
   const folder = join(run, 'checkpoints');
@@ -59,7 +60,7 @@ function compareBytes(expected: string, actual: string): Difference[] {
   });
 }
 
-/** What a summary says of the training, not of the time that it took. */
+/** Fields of a summary about the training, without times. */
 const COMPARED = [
   'status',
   'exit_code',
@@ -116,7 +117,7 @@ function readSeries(path: string): Line[] {
   return lines.map(line => JSON.parse(line) as Line);
 }
 
-/** What only a run that was stopped has. */
+/** True for records that only a stopped run has. */
 function recordsStop({ event, temporary }: Line): boolean {
   return event === 'run.resume' || temporary === true;
 }

@@ -1,6 +1,6 @@
 /**
- * A config's model as training compiles it, holding its first training batch: the same shards,
- * threads and kernels.
+ * A config's model compiled as for training (same shards, threads and kernels), with its first
+ * training batch.
  */
 import type { LoadedExperiment } from '../config/index.js';
 import { Engine } from '../engine/index.js';
@@ -15,7 +15,7 @@ import type { BatchInShards } from './sampled-rows.js';
 
 export class CompiledModel {
   private constructor(
-    /** Of the batch, as it was written; what counts in it may be changed. */
+    /** The batch as written; its weights may be changed. */
     readonly batch: BatchInShards,
     private readonly engine: Engine,
     private readonly pool: ShardPool,
@@ -23,7 +23,7 @@ export class CompiledModel {
     private readonly parameters: Float32Array,
   ) {}
 
-  /** Throws UserError where the training split does not fill one batch. */
+  /** @throws UserError (exit 2) if the training split does not fill one batch */
   static async open(loaded: LoadedExperiment, session: Session): Promise<CompiledModel> {
     const { run, spec, dataset } = session;
     const { shards, job } = planShards(run, loaded.experiment.training.batch_size, true);
@@ -43,8 +43,8 @@ export class CompiledModel {
   }
 
   /**
-   * Loss and gradient at `parameters`, flat in the layout's order; the kernels' float32, added up
-   * over the shards in float64.
+   * Loss and gradient at `parameters` (flat, in the layout's order), computed by the kernels in
+   * float32 and summed over the shards in float64.
    */
   async gradientAt(parameters: Float32Array): Promise<Gradient> {
     this.parameters.set(parameters);
@@ -54,7 +54,7 @@ export class CompiledModel {
     for (const { rows, batch, gradient: part } of this.group.slots[0]) {
       const { weight } = batch.inputs;
       for (let i = 0; i < gradient.length; i++) gradient[i] += part[i];
-      // a row that does not count weighs nothing, whatever came out of it
+      // a row that does not count has weight 0, but its loss may be NaN
       for (let i = 0; i < rows.length; i++) if (weight[i] !== 0) loss += rows[i] * weight[i];
     }
     return { loss, gradient };

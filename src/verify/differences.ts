@@ -1,5 +1,5 @@
 /**
- * Derivatives from values alone: central differences at shrinking steps, extrapolated to step zero
+ * Numerical derivatives: central differences at shrinking steps, extrapolated to step zero
  * (Richardson's scheme with the error estimate of Ridders, 1982, Accurate computation of F'(x) and
  * F'(x) F''(x)).
  */
@@ -7,22 +7,22 @@
 export interface Derivative {
   readonly value: number;
   /**
-   * What `value` may be off by: the extrapolation's own estimate, and not less than what rounding
-   * makes of the differences.
+   * Estimated error of `value`: that of the extrapolation plus the rounding error of the
+   * differences.
    */
   readonly uncertainty: number;
 }
 
 const FIRST_STEP = 1e-3;
-/** Each step is the one before divided by this. */
+/** Each step is the previous one divided by this. */
 const SHRINK = 4;
 const MAX_STEPS = 6;
-/** Roundings of a loss that its value is off by, at a guess. */
+/** Assumed error of a loss value, in units of its rounding error. */
 const ROUNDINGS = 8;
 
 /**
- * The derivative of `f` at 0. Stops at the first step that leaves no more than `enough` of
- * uncertainty: a kink nearby may need small ones, until which the differences do not settle.
+ * The derivative of `f` at 0. Stops at the first step whose uncertainty is at most `enough`. Near a
+ * kink, small steps may be needed before the differences converge.
  */
 export async function differentiateAtZero(
   f: (x: number) => Promise<number>,
@@ -43,7 +43,7 @@ export async function differentiateAtZero(
   return best;
 }
 
-/** Neville's scheme: each column takes another even power of the step out of the error. */
+/** Neville's scheme: each column eliminates another even power of the step from the error. */
 function extrapolate(difference: number, before: readonly number[]): number[] {
   const row = [difference];
   before.forEach((coarser, j) => {
@@ -53,7 +53,10 @@ function extrapolate(difference: number, before: readonly number[]): number[] {
   return row;
 }
 
-/** Of each extrapolated value, how far it is from the two that it was made of. */
+/**
+ * The extrapolated value with the least uncertainty: its distance from the two values it combines,
+ * plus `rounding`.
+ */
 function bestOf(row: readonly number[], before: readonly number[], rounding: number): Derivative {
   let best: Derivative = { value: row[0], uncertainty: Number.POSITIVE_INFINITY };
   before.forEach((coarser, j) => {

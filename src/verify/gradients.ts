@@ -1,8 +1,8 @@
 /**
- * Proves on this machine that the gradient which the kernels of a config compute is the derivative
- * of its loss. Two comparisons, each for every parameter tensor: the kernels' gradient with that of
- * the same graph in float64, over the whole tensor; and that one with differences of the float64
- * loss along a random direction, which every element of the tensor takes part in.
+ * Proves on this machine that the gradient that a config's kernels compute is the derivative of its
+ * loss. For every parameter tensor, two comparisons: the kernels' gradient with that of the same
+ * graph in float64, over the whole tensor; and the float64 gradient with differences of the float64
+ * loss along a random direction in which every element is non-zero.
  */
 
 import { loadExperiment } from '../config/index.js';
@@ -16,60 +16,58 @@ import { counted } from '../util/words.js';
 import { CompiledModel } from './compiled-model.js';
 import { type Derivative, differentiateAtZero } from './differences.js';
 import { distance, norm, relative } from './norms.js';
-import { makePlace, type ProofPlace, writeProof } from './proof.js';
+import { makeOutputFolder, type ProofOptions, writeProof } from './proof.js';
 import { type Gradient, Reference, type ReferenceBatch } from './reference.js';
 import { countedRows, keepRows, readRows, spread } from './sampled-rows.js';
 
-export interface VerifyGradientsOptions extends ProofPlace {
+export interface VerifyGradientsOptions extends ProofOptions {
   readonly config: string;
   readonly set: readonly string[];
   readonly backend: BackendRequest;
   readonly threads: number | undefined;
   /**
-   * Sequences of the first batch that count; undefined: as many as float64 takes little time for.
+   * Number of sequences of the first batch to use; undefined: as many as float64 computes quickly.
    */
   readonly rows: number | undefined;
-  /** Decides the directions. */
+  /** Seed of the random directions. */
   readonly seed: number;
   readonly note: (text: string) => void;
 }
 
-/** Largest errors that hold. */
+/** Maximum errors. */
 export const TOLERANCES = {
   /**
-   * Of the kernels' loss and gradient from the float64 ones; as the reproduced values of PyTorch.
+   * Of the kernels' loss and gradient, relative to float64; the same as in the comparisons with
+   * PyTorch.
    */
   kernels: 1e-4,
-  /** Of the float64 gradient from differences. */
+  /** Of the float64 gradient, relative to differences. */
   differences: 1e-6,
 } as const;
 
 /**
- * Errors are parts of the tensor's own gradient norm, but of no less than this part of the whole
- * gradient's. Gradients can vanish over long sequences: kernels store as zero what is smaller than
- * 2^-100, and no difference tells apart what the loss is rounded by.
+ * Errors are relative to the tensor's gradient norm, or to this part of the whole gradient's norm
+ * if that is larger. Gradients can vanish over long sequences: kernels store numbers below 2^-100
+ * as zero, and differences cannot resolve less than the rounding of the loss.
  */
 const MIN_PARTS = { kernels: 1e-20, differences: 1e-3 } as const;
 
-/** Of a tensor's gradient. */
+/** Errors of a tensor's gradient. */
 export interface TensorProof {
   readonly name: string;
   readonly shape: Shape;
-  /** In float64. */
+  /** Norm of the float64 gradient. */
   readonly gradient_norm: number;
   /** ||kernels - float64|| / ||float64||. */
   readonly kernel_error: number;
   /**
-   * |slope by differences - slope by the float64 gradient| / ||float64||, along a direction of
+   * |slope by differences - slope by the float64 gradient| / ||float64||, along a direction with
    * elements 1 and -1.
    */
   readonly difference_error: number;
-  /** What the differences themselves may be off by, as the same part. */
+  /** Estimated error of the differences, in the same unit. */
   readonly difference_uncertainty: number;
-  /**
-   * Whether the differences judge the gradient; not where it is so small that they could not tell
-   * it from zero.
-   */
+  /** False if the gradient is so small that differences cannot distinguish it from zero. */
   readonly resolved: boolean;
   readonly holds: boolean;
 }
@@ -85,7 +83,7 @@ export interface GradientsProof {
   readonly sequence_length: number;
   /** Sequences of the first training batch, all of which the kernels compute. */
   readonly batch_size: number;
-  /** The rows of the batch that counted, from 0. */
+  /** The rows of the batch that were used, from 0. */
   readonly rows: readonly number[];
   readonly parameters: number;
   readonly tolerances: typeof TOLERANCES;
@@ -100,7 +98,11 @@ export interface VerifiedGradients {
   readonly file: string;
 }
 
-/** Throws UserError where config or data are wrong, or nothing in the first batch counts. */
+/**
+ * Compares the gradients and writes the proof, whether it holds or not.
+ * @throws UserError (exit 2 or 5) if the config or the data are wrong, or no prediction of the
+ *   first batch counts
+ */
 export async function verifyGradients(options: VerifyGradientsOptions): Promise<VerifiedGradients> {
   const { config, set, note, started, seed } = options;
   const loaded = loadExperiment(config, { set });
@@ -113,7 +115,7 @@ export async function verifyGradients(options: VerifyGradientsOptions): Promise<
   const exact = await reference.gradientAt(point);
   const layout = new ParameterLayout(session.spec);
   const random = RandomStream.of(seed, 'verify/gradients');
-  makePlace(options.output);
+  makeOutputFolder(options.output);
   const began = performance.now();
   const tensors: TensorProof[] = [];
   for (const [i, parameter] of layout.parameters.entries()) {
@@ -148,8 +150,8 @@ export async function verifyGradients(options: VerifyGradientsOptions): Promise<
 }
 
 /**
- * Each tensor takes about as long as another, whatever its size: what counts is how often the loss
- * is computed.
+ * Every tensor takes about the same time, whatever its size: the time depends on the number of loss
+ * evaluations.
  */
 function timeLeft(milliseconds: number, done: number, all: number): string {
   if (done === 0) return '';
@@ -162,7 +164,7 @@ interface Compiled {
   readonly compiled: Gradient;
 }
 
-/** What the kernels make of the first batch, of which a few rows count. */
+/** The kernels' loss and gradient of a few rows of the first batch. */
 async function compiledGradient(
   loaded: ReturnType<typeof loadExperiment>,
   session: Session,
@@ -193,11 +195,11 @@ async function compiledGradient(
   }
 }
 
-/** Sequences that count where none says how many. */
+/** Default number of sequences. */
 const FEW_ROWS = 4;
 /**
- * Floating-point operations of one float64 loss, of which there are about four for each tensor:
- * references are written to be read, and take a second or two for these.
+ * Floating-point operations of one float64 loss; each tensor needs about four. The references are
+ * written for clarity and take a second or two for this.
  */
 const FEW_FLOPS = 2.5e7;
 
@@ -206,13 +208,13 @@ function affordableRows({ spec, run }: Session, one: ReferenceBatch): number {
   return Math.max(1, Math.min(FEW_ROWS, Math.floor(FEW_FLOPS / flops)));
 }
 
-/** Differences are refined until they are this sure, a tenth of what they judge. */
+/** Uncertainty at which differences stop: a tenth of their tolerance. */
 const ENOUGH = TOLERANCES.differences / 10;
 
 interface Ingredients {
   readonly compiled: Gradient;
   readonly exact: Gradient;
-  /** Where the gradients were taken; as it was afterwards. */
+  /** The point of the gradients; unchanged after each call. */
   readonly point: Float64Array;
   readonly random: RandomStream;
   loss(parameters: Float64Array): Promise<number>;
@@ -245,7 +247,7 @@ async function checkTensor(
   };
 }
 
-/** The derivative of the loss where the tensor at `offset` moves along `direction`. */
+/** The derivative of the loss as the tensor at `offset` moves along `direction`. */
 async function slopeAlong(
   direction: Float64Array,
   offset: number,

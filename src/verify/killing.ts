@@ -1,6 +1,6 @@
 /**
- * Runs of this very program in processes of their own, ended by SIGKILL at chosen moments and
- * resumed.
+ * Runs this program in separate processes, kills them with SIGKILL at chosen moments and resumes
+ * them.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
@@ -13,38 +13,38 @@ import { EXIT, UserError } from '../util/errors.js';
 export type Program = readonly [executable: string, ...first: readonly string[]];
 
 export interface KillMoment {
-  /** Not before this step is in the log. */
+  /** Wait until this step is in the log, */
   readonly step: number;
-  /** Milliseconds after that. */
+  /** then for this many milliseconds. */
   readonly delay: number;
 }
 
 export interface KilledRun {
   /** The run directory. */
   readonly directory: string;
-  /**
-   * The last step in the log at each kill; fewer than were asked for where the run was done before.
-   */
+  /** The last step in the log at each kill; fewer than requested if the run was done before. */
   readonly killedAfter: readonly number[];
-  /** What the run said of itself when it was done. */
+  /** The summary of the completed run. */
   readonly summary: Summary;
 }
 
-/** Aborted where the programs are to be ended, and no other is to be started. */
+/** Aborted to kill the running program and start no other. */
 export type Stop = AbortSignal;
 
 const QUIET = ['--json', '--quiet'];
-/** Between two looks at the log. */
+/** Interval between checks of the log. */
 const POLL_MS = 1;
 
-/** A missed gate is an end like another. */
+/** True if the run completed; a missed gate counts as completed. */
 export function isDone({ code }: Pick<Outcome, 'code'>): boolean {
   return code === EXIT.done || code === EXIT.gate;
 }
 
 /**
- * Starts a run that writes under `output`, kills it at each of `moments` in turn and lets it come
- * to its end.
+ * Starts a run that writes under `output`, kills it at each of `moments` in turn, resumes it and
+ * lets it finish.
+ * @throws UserError (exit 1, 2, 4 or 5) with its error messages if the run fails
+ * @throws UserError (exit 130) if `stop` is aborted
  */
 export async function runAndKill(
   program: Program,
@@ -76,8 +76,9 @@ export async function runAndKill(
 }
 
 /**
- * Runs the program to its end; gives the summary that it prints. Throws UserError where it fails,
- * with what it complained.
+ * Runs the program to its end and returns the summary that it prints.
+ * @throws UserError (exit 1, 2, 4 or 5) with its error messages if it fails
+ * @throws UserError (exit 130) if `stop` is aborted
  */
 export async function finish(program: Program, args: readonly string[], stop?: Stop): Promise<Summary> {
   const outcome = await startRun(program, args, stop).ended;
@@ -92,14 +93,14 @@ export interface RunningProgram {
 }
 
 export interface Outcome {
-  /** Null where a signal ended the process. */
+  /** Null if a signal ended the process. */
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Starts `run` or `resume` so that stdout has the summary alone. */
+/** Starts `run` or `resume` with only the summary on stdout. */
 export function startRun(
   [executable, ...first]: Program,
   args: readonly string[],
@@ -122,7 +123,7 @@ export function startRun(
   return { child, ended };
 }
 
-/** Whether `condition` came to hold while the program was alive. */
+/** Returns true if `condition` became true while the program was running. */
 export async function cameTo({ child }: RunningProgram, condition: () => boolean): Promise<boolean> {
   while (child.exitCode === null && child.signalCode === null) {
     if (condition()) return true;
@@ -138,10 +139,10 @@ export function runUnder(output: string): string | undefined {
   return id === undefined ? undefined : join(output, name, id);
 }
 
-/** Enough for several lines. */
+/** Enough for several log lines. */
 const TAIL_BYTES = 4096;
 
-/** The step of the last record that has one; -1 without any. */
+/** The step of the last `train.step` record; -1 if there is none. */
 function lastStep(run: string | undefined): number {
   const path = run === undefined ? undefined : join(run, 'log.jsonl');
   if (path === undefined || !existsSync(path)) return -1;
@@ -168,7 +169,7 @@ function failed({ code, stderr }: Outcome): UserError {
   ]);
 }
 
-/** What a program complained of, lines and indents taken out. */
+/** Joins the lines of a program's error output, without indentation. */
 function oneLine(text: string): string {
   return text
     .split('\n')

@@ -13,10 +13,7 @@ export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.sqrt(sum);
 }
 
-/**
- * `difference` as a part of `scale`; 0 where there is no difference at all. Not a number where
- * `difference` is none.
- */
+/** `difference` relative to `scale`; 0 if `difference` is 0, NaN if it is NaN. */
 export function relative(difference: number, scale: number): number {
   return difference === 0 ? 0 : difference / scale;
 }

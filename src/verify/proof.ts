@@ -1,32 +1,34 @@
-/** Where a proof is kept, and in what form. */
+/** Writes proofs to the output root. */
 import { join } from 'node:path';
 import { writeJsonAtomic } from '../experiment/files/atomic.js';
 import { spellNonFinite } from '../experiment/files/json.js';
 import { makeFolder, utcStamp } from '../experiment/files/new-folder.js';
 import { PROOFS } from '../experiment/run-directory.js';
 
-export interface ProofPlace {
+export interface ProofOptions {
   /** The output root. */
   readonly output: string;
   readonly started: Date;
 }
 
 /**
- * Makes the folder of proofs, so that nothing is proved in vain.
- * @throws UserError (exit 2) if it cannot be made
+ * Creates the folder of proofs and returns its path. Called before the work, so that no proof is
+ * lost.
+ * @throws UserError (exit 2) if it cannot be created
  */
-export function makePlace(output: string): string {
+export function makeOutputFolder(output: string): string {
   const folder = join(output, PROOFS);
   makeFolder(folder, output);
   return folder;
 }
 
 /**
- * Writes `<output>/verify/<stamp>-<what>.json` and gives its path. Numbers that are not finite are
- * spelled as in events.
+ * Writes `<output>/verify/<stamp>-<what>.json` and returns its path. Numbers that are not finite
+ * are spelled out as in events.
+ * @throws UserError (exit 1 or 2) if it cannot be written
  */
-export function writeProof({ output, started }: ProofPlace, proof: { readonly what: string }): string {
-  const file = join(makePlace(output), `${utcStamp(started)}-${proof.what}.json`);
+export function writeProof({ output, started }: ProofOptions, proof: { readonly what: string }): string {
+  const file = join(makeOutputFolder(output), `${utcStamp(started)}-${proof.what}.json`);
   writeJsonAtomic(file, spellNonFinite(proof));
   return file;
 }

@@ -1,6 +1,6 @@
 /**
- * Loss and gradient of a model in float64: the very graphs that its kernels are made from, in the
- * order of the same schedule, interpreted with the references of the ops.
+ * Loss and gradient of a model in float64: the graphs that its kernels are compiled from, in the
+ * same schedule, interpreted with the ops' references.
  */
 import { interpret } from '../graph/interpret.js';
 import { type KeyedProgram, type Program, reachable } from '../graph/node.js';
@@ -13,7 +13,7 @@ import type { ModelSpec } from '../model/spec.js';
 import type { Arrays } from '../model/tape.js';
 import { type Machine, ScheduleWalk, type WalkShape } from '../model/walk.js';
 
-/** As the batch of a shard (`training/shards.ts`), in float64. */
+/** Like the batch of a shard (`training/step/shards.ts`), in float64. */
 export interface ReferenceBatch extends InputOptions {
   /** B. */
   readonly rows: number;
@@ -31,8 +31,7 @@ export interface Gradient {
 }
 
 /**
- * Numbers that the gradients of one block may take, which for each step are twice the parameters:
- * half a gigabyte.
+ * Maximum numbers for the gradients of one block (0.5 GiB); each step needs twice the parameters.
  */
 const MAX_NUMBERS = 2 ** 26;
 
@@ -70,8 +69,8 @@ export class Reference {
   private readonly walk: ScheduleWalk<Float64Array>;
 
   /**
-   * Cuts the schedule where training does, unless `maxCellSteps` says otherwise or the gradients of
-   * a block would take too much memory.
+   * Splits the schedule like training, unless `maxCellSteps` is given or the gradients of a block
+   * would need too much memory.
    */
   constructor(
     private readonly spec: ModelSpec,

@@ -1,6 +1,6 @@
 /**
- * Proves on this machine that runs of a config survive SIGKILL: they are killed in the middle of
- * training, saving and logging, resumed, and compared byte by byte with a run that never was.
+ * Proves on this machine that runs of a config survive SIGKILL: they are killed during training,
+ * saving and logging, resumed, and compared byte by byte with an uninterrupted run.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,30 +10,30 @@ import { RandomStream } from '../util/random.js';
 import { counted } from '../util/words.js';
 import { compareRuns, type Difference, type FileDigest, resultDigests } from './compare-runs.js';
 import { finish, type KillMoment, type Program, runAndKill } from './killing.js';
-import { makePlace, writeProof } from './proof.js';
+import { makeOutputFolder, writeProof } from './proof.js';
 
 export interface VerifyResumeOptions {
   readonly config: string;
-  /** How this program is started. */
+  /** The command that starts this program. */
   readonly program: Program;
   /** Flags of the runs, such as `--set` and `--backend`. */
   readonly flags: readonly string[];
-  /** How often to kill, all runs together. */
+  /** Total number of kills over all runs. */
   readonly kills: number;
-  /** Decides when. */
+  /** Seed of the moments. */
   readonly seed: number;
   /** The output root; the proof is written under it. */
   readonly output: string;
   readonly started: Date;
   readonly note: (text: string) => void;
-  /** Aborted where the proof is to be given up. */
+  /** Aborted to give up the proof. */
   readonly stop?: AbortSignal;
 }
 
 export interface KilledRunProof {
-  /** The last step in the log when each SIGKILL came; -1 before the first. */
+  /** The last step in the log at each SIGKILL; -1 before the first. */
   readonly killed_after: readonly number[];
-  /** From the run that was not killed. */
+  /** Differences from the uninterrupted run. */
   readonly differences: readonly Difference[];
 }
 
@@ -44,11 +44,11 @@ export interface ResumeProof {
   readonly config: string;
   readonly config_hash: string;
   readonly seed: number;
-  /** Optimizer steps of a run. */
+  /** Optimizer steps of each run. */
   readonly steps: number;
   readonly kills: number;
   readonly runs: readonly KilledRunProof[];
-  /** Of the run that was not killed. */
+  /** Result files of the uninterrupted run. */
   readonly files: readonly FileDigest[];
   readonly identical: boolean;
 }
@@ -57,21 +57,22 @@ export interface Verified {
   readonly proof: ResumeProof;
   /** Where the proof was written. */
   readonly file: string;
-  /** Where the runs are kept; undefined where nothing differed and they are gone. */
+  /** Folder of the kept runs; undefined if nothing differed and they were deleted. */
   readonly kept: string | undefined;
 }
 
-/** Kills of one run at most; the next goes to another. */
+/** Maximum kills of one run; further ones go to another run. */
 const MAX_KILLS = 3;
-/** Every step is logged, so that it is known where a run is when it is killed. */
+/** Logs every step, so that the step at each kill is known. */
 const LOG_EVERY_STEP = ['--set', 'training.log_every=1'];
 
 /**
- * Throws UserError where a run fails, with what it complained of, or the proof is given up; no runs
- * are kept then.
+ * Runs the proof and writes it. Keeps the runs only if they differ.
+ * @throws UserError (exit 1, 2, 4 or 5) with its error messages if a run fails
+ * @throws UserError (exit 130) if `stop` is aborted
  */
 export async function verifyResume(options: VerifyResumeOptions): Promise<Verified> {
-  makePlace(options.output);
+  makeOutputFolder(options.output);
   const folder = mkdtempSync(join(tmpdir(), 'cellrun-verify-'));
   let isKept = false;
   try {
@@ -83,7 +84,7 @@ export async function verifyResume(options: VerifyResumeOptions): Promise<Verifi
   }
 }
 
-/** The runs lie under `folder`. */
+/** Writes the runs under `folder`. */
 async function prove(options: VerifyResumeOptions, folder: string): Promise<ResumeProof> {
   const { config, flags, program, seed, started, note, stop } = options;
   const args = ['run', config, ...flags, ...LOG_EVERY_STEP];
@@ -118,7 +119,7 @@ async function prove(options: VerifyResumeOptions, folder: string): Promise<Resu
   };
 }
 
-/** At any step, and at any moment of it: while it is computed, saved or logged. */
+/** Random steps and random moments within them: while a step is computed, saved or logged. */
 function killMoments(random: RandomStream, { steps, ms_per_step }: Summary, count: number): KillMoment[] {
   const moments = Array.from({ length: count }, () => ({
     step: random.integer(steps),

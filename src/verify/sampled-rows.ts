@@ -1,6 +1,6 @@
 /**
- * Some rows of a batch that lies in the memory of its shards: made to be all that counts, and read
- * out for the float64 reference.
+ * Samples rows of a batch in the memory of its shards: gives weight only to these, and copies them
+ * for the float64 reference.
  */
 import { type LossSettings, lossOf } from '../losses/index.js';
 import { declaredInputs, predictionsOf, widthOf } from '../model/inputs.js';
@@ -15,7 +15,9 @@ export interface BatchInShards {
   readonly shards: readonly ShardBatch[];
 }
 
-/** Rows of the batch, from 0 for the first of the first shard, with a prediction that counts. */
+/**
+ * Rows of the batch, from 0 for the first of the first shard, that have a prediction that counts.
+ */
 export function countedRows({ shape, shards }: BatchInShards): number[] {
   return shards.flatMap(({ inputs: { weight } }, s) =>
     range(shape.batch)
@@ -24,7 +26,10 @@ export function countedRows({ shape, shards }: BatchInShards): number[] {
   );
 }
 
-/** `count` of `candidates`, or all if there are fewer: the first, the last, and evenly between. */
+/**
+ * `count` of `candidates`, or all if there are fewer: the first, the last, and evenly spaced ones
+ * in between.
+ */
 export function spread(candidates: readonly number[], count: number): number[] {
   if (count >= candidates.length) return [...candidates];
   const apart = count > 1 ? (candidates.length - 1) / (count - 1) : 0;
@@ -32,8 +37,8 @@ export function spread(candidates: readonly number[], count: number): number[] {
 }
 
 /**
- * Takes the weight from all rows but `rows`, and gives these what they weigh in the mean over them
- * alone.
+ * Sets the weights of all rows except `rows` to 0, and those of `rows` to their weights in the mean
+ * over them alone.
  */
 export function keepRows(batch: BatchInShards, rows: readonly number[]): void {
   const { shape, shards, loss, spec } = batch;
@@ -50,7 +55,7 @@ export function keepRows(batch: BatchInShards, rows: readonly number[]): void {
   for (const { weight, at, share } of weights) weight[at] = share > 0 ? 1 / total : 0;
 }
 
-/** `rows` as a batch of their own. */
+/** Copies `rows` into a separate batch. */
 export function readRows(
   { spec, loss, shape, shards }: BatchInShards,
   rows: readonly number[],

@@ -1,6 +1,6 @@
 /**
- * How far two backends are apart after the same optimizer steps, and how far rounding may take
- * them.
+ * Differences between two backends after the same optimizer steps, and their tolerances for
+ * rounding.
  */
 import type { Parameter as LaidOut } from '../model/parameters.js';
 import type { StepResult } from '../training/step/trainer.js';
@@ -8,7 +8,7 @@ import { relative } from './norms.js';
 
 type Parameter = Pick<LaidOut, 'name' | 'offset' | 'size'>;
 
-/** Where one backend is after a step. */
+/** The state of one backend after a step. */
 export interface Standing {
   readonly backend: string;
   readonly result: Pick<StepResult, 'loss' | 'gradientNorm' | 'updated'>;
@@ -16,30 +16,29 @@ export interface Standing {
   readonly parameters: Float32Array;
 }
 
-/** Of one result of a step, between one pair of backends. */
+/** Difference of one result of a step between two backends. */
 export interface Apart {
-  /** `loss`, `gradient_norm`, `update` (which is made or not) or the name of a parameter. */
+  /** `loss`, `gradient_norm`, `update` (made or skipped) or the name of a parameter. */
   readonly tensor: string;
   readonly backends: readonly [string, string];
   /**
-   * Relative: to the larger of both; for a parameter, ||a - b|| to the longer of the ways that the
-   * tensor has gone since the first step. Infinite for an update that only one backend makes.
+   * Relative to the larger of both. For a parameter, ||a - b|| relative to the larger of the
+   * tensor's two changes since the start. Infinite if only one backend makes the update.
    */
   readonly difference: number;
   readonly tolerance: number;
 }
 
 /**
- * Largest differences that hold. The first step starts from equal parameters, so rounding alone
- * tells its loss and gradient apart; later ones start from parameters that differ, and training may
- * amplify that.
+ * Maximum differences. The first step starts from equal parameters, so its loss and gradient differ
+ * only by rounding. Later ones start from different parameters, and training may amplify that.
  */
 export const TOLERANCES = {
   first_step: { loss: 1e-5, gradient_norm: 1e-4, parameters: 1e-3 },
   later_steps: { loss: 1e-3, gradient_norm: 1e-3, parameters: 1e-3 },
 } as const;
 
-/** Everything that the step left behind, in the order in which it was computed. */
+/** Differences of all results of a step, in the order of their computation. */
 export function compareStandings(
   step: number,
   [a, b]: readonly [Standing, Standing],
@@ -69,20 +68,20 @@ export function compareStandings(
   return [...numbers, ...tensors];
 }
 
-/** Whether `difference` is beyond its tolerance, as one that is not a number is. */
+/** True if `difference` exceeds its tolerance or is NaN. */
 export function isBeyond(apart: Apart): boolean {
   return strain(apart) > 1;
 }
 
-/** `difference` as a part of its tolerance: beyond 1 it does not hold. */
+/** `difference` relative to its tolerance; above 1 it is too large. */
 export function strain({ difference, tolerance }: Apart): number {
   const part = difference / tolerance;
   return Number.isNaN(part) ? Number.POSITIVE_INFINITY : part;
 }
 
 /**
- * Of each tensor the one that is nearest to its tolerance or furthest beyond; the tensors in the
- * order of `all`.
+ * For each tensor, its difference closest to the tolerance or furthest beyond it, in the order of
+ * `all`.
  */
 export function worstByTensor<T extends Apart>(all: readonly T[]): T[] {
   const worst = new Map<string, T>();

@@ -1,4 +1,4 @@
-/** The GitHub action, run as GitHub does; advice of `doctor`; addresses of schemas. */
+/** The GitHub action, run like on GitHub; advice of `doctor`; URLs of schemas. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -17,7 +17,7 @@ interface Step {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Runs the action's scripts in a folder with `inputs`; the exit code of each. */
+/** Runs the action's scripts in a folder with `inputs`; returns the exit code of each. */
 async function runAction(cwd: string, inputs: Readonly<Record<string, string>>) {
   const action = parse(readFileSync(join(packageRoot, 'configs/ci/action/action.yml'), 'utf8'));
   const all: Record<string, string> = { ...inputs };
@@ -29,7 +29,7 @@ async function runAction(cwd: string, inputs: Readonly<Record<string, string>>) 
   for (const { name, run, env = {} } of action.runs.steps as readonly Step[]) {
     if (run === undefined) continue;
     const own = Object.entries(env).map(([key, value]) => [key, filled(value)]);
-    // as `shell: bash` does
+    // like `shell: bash`
     const done = await execute('bash', ['--noprofile', '--norc', '-eo', 'pipefail', '-c', run], {
       cwd,
       env: { PATH: process.env.PATH, HOME: cwd, ...Object.fromEntries(own) },
@@ -89,7 +89,7 @@ t.test('the action validates, trains each seed and reviews', async t => {
   t.match(failing[2].stdout, /^::error file=.*Gate|gate/m);
 });
 
-t.test('the doctor says what would help', async t => {
+t.test('doctor gives advice on faster training', async t => {
   const best: Speed = {
     node: '24.1.0',
     arch: 'x64',
@@ -115,7 +115,7 @@ t.test('the doctor says what would help', async t => {
   t.ok(Array.isArray(JSON.parse(stdout).faster_by));
 });
 
-t.test('each schema has its own address, and the catalogue knows those that people write', async t => {
+t.test('each schema has its own URL, and the catalogue lists the schemas for users', async t => {
   const folder = join(packageRoot, 'schemas');
   const files = readdirSync(folder).filter(name => name.endsWith('.schema.json'));
   for (const file of files)

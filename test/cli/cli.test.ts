@@ -1,4 +1,4 @@
-/** The command line through the real binary, the launcher, and the pieces that print. */
+/** The command line through the real binary, the launcher, and the parts that print. */
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -30,7 +30,7 @@ const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-cli-')));
 t.teardown(() => rmSync(folder, { recursive: true }));
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
-/** Without what a test runner or a terminal sets. */
+/** Without variables of a test runner or a terminal. */
 const cleanEnv = { PATH: process.env.PATH, HOME: folder };
 
 interface Ended {
@@ -39,7 +39,7 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** In a process of its own. */
+/** Runs the program in a separate process. */
 function binary(...args: string[]): Ended {
   return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', cwd: folder, env: cleanEnv });
 }
@@ -201,7 +201,7 @@ t.test('--json prints exactly one document', async t => {
   t.match((await cellrun('schema', '--list')).stdout, /^log-event +Log event$/m);
 });
 
-t.test('a reader that goes away does not matter', async t => {
+t.test('the program continues if the reader of its output closes it', async t => {
   const command = `"${process.execPath}" "${main}" schema experiment; echo "status $?" >&2`;
   for (let i = 0; i < 3; i++) {
     const { stderr, stdout } = spawnSync('bash', ['-c', `{ ${command}; } | head -1`], {
@@ -218,7 +218,7 @@ t.test('a reader that goes away does not matter', async t => {
   t.notMatch(closed.stderr, /^ +at /m);
 });
 
-t.test('an unexpected failure is a clear line, and the stack only on request', async t => {
+t.test('an unexpected failure prints one clear line, and the stack only with --verbose', async t => {
   const copy = join(folder, 'broken');
   cpSync(join(dirname(main), '..'), join(copy, 'dist/src'), { recursive: true });
   cpSync(join(packageRoot, 'package.json'), join(copy, 'package.json'));
@@ -239,7 +239,7 @@ t.test('an unexpected failure is a clear line, and the stack only on request', a
   t.match(broken({ DEBUG: '1' }), { status: 1, stderr: /^ +at /m });
 });
 
-t.test('diagnostics show the place', async t => {
+t.test('diagnostics show the position', async t => {
   const plain = (d: Parameters<typeof formatDiagnostics>[0]) => formatDiagnostics(d, { color: false });
   const one = {
     code: 'x',
@@ -284,7 +284,7 @@ data.bin: offset 16: too short
   t.equal(colored.replaceAll(new RegExp(`${'\u001b'}\\[\\d+m`, 'g'), ''), plain([one]));
 });
 
-t.test('a warning is told apart from an error', async t => {
+t.test('warnings differ from errors', async t => {
   const one = { code: 'x', message: 'fewer', file: 'a.yaml', line: 1, column: 2, source: 'abc' };
   const plain = formatDiagnostics([one], { color: false, severity: 'warning' });
   t.equal(plain, 'a.yaml:1:2: warning: fewer\n  1 | abc\n    |  ^\n');
@@ -298,7 +298,7 @@ t.test('a warning is told apart from an error', async t => {
   ]);
 });
 
-t.test('the caret stands under its place in any line', async t => {
+t.test('the caret is below its position in any line', async t => {
   const property = fc.property(
     fc.array(fc.constantFrom('a', ' ', ':'), { maxLength: 400 }),
     fc.nat(400),
@@ -338,7 +338,7 @@ t.test('progress is a line each five seconds in a log, a bar on a terminal, noth
     let now = 0;
     const progress = createProgress(io, { ...plan, quiet }, () => now);
     for (let step = 1; step <= 400; step++) {
-      // the first step compiles, which says nothing of those that follow
+      // the first step compiles, so its time does not count
       now += step === 1 ? 4000 : 40;
       progress.step({
         epoch: step <= 200 ? 1 : 2,
@@ -376,7 +376,7 @@ epoch 2/2  step 276/400  loss 0.005000  2500 samples/s  0:05 left
   t.same([0, 4.2, 65, 3661].map(formatDuration), ['0:00', '0:05', '1:05', '1:01:01']);
 });
 
-t.test('in a log, evaluations share the five seconds; the first and the last are told', async t => {
+t.test('in a log, evaluations share the five seconds; the first and the last are printed', async t => {
   const evaluate = (io: Io, seconds: number, count: number, end: number) => {
     let now = 0;
     const progress = createProgress(io, { totalSteps: 100, numEpochs: count, quiet: false }, () => now);
@@ -410,7 +410,7 @@ t.test('in a log, evaluations share the five seconds; the first and the last are
   t.equal(terminal.text.match(/evaluation \d+\n/g)?.length, 12, 'on a terminal each has its line');
 });
 
-t.test('NO_COLOR, CI and terminals decide what is written', async t => {
+t.test('NO_COLOR, CI and TERM determine colors and redrawn lines', async t => {
   const stream = (isTTY: boolean) =>
     ({ isTTY, columns: 100, on: () => {}, write: () => true }) as unknown as NodeJS.WriteStream;
   const io = (env: Record<string, string>, tty = true, noColor = false) =>
@@ -424,7 +424,7 @@ t.test('NO_COLOR, CI and terminals decide what is written', async t => {
   t.match(io({ TERM: 'dumb' }), { color: { out: false }, interactive: false });
 });
 
-/** A clone with a small program, so that building it takes a second. */
+/** A clone with a small program, which builds in a second. */
 function clone(name: string): string {
   const root = join(folder, name);
   mkdirSync(join(root, 'src/cli'), { recursive: true });
@@ -437,7 +437,7 @@ function clone(name: string): string {
     join(root, 'src/cli/main.ts'),
     "process.stdout.write([process.cwd(), process.argv.slice(2).join('|')].join(' ') + '\\n');\n",
   );
-  // there are no schemas and no pages to build here
+  // no schemas and no pages to build
   mkdirSync(join(root, 'schemas'));
   for (const step of ['src/config/schema/build-validators.ts', 'src/report/bundle.ts']) {
     mkdirSync(dirname(join(root, step)), { recursive: true });
@@ -461,7 +461,7 @@ function launch(
   return spawnSync(program, args, { encoding: 'utf8', cwd: options.cwd ?? folder, env });
 }
 
-/** A folder for the front of PATH with one command in it. */
+/** A folder with one command, to prepend to PATH. */
 function command(name: string, script: string): string {
   const bin = mkdtempSync(join(folder, 'bin-'));
   writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
@@ -469,7 +469,7 @@ function command(name: string, script: string): string {
   return bin;
 }
 
-t.test('the launcher installs and builds once, and then says nothing', async t => {
+t.test('the launcher installs and builds once, and is silent afterwards', async t => {
   const root = clone('clone');
   const program = join(root, 'run');
   const npm = command(
@@ -518,7 +518,7 @@ t.test('the launcher installs and builds once, and then says nothing', async t =
   t.equal(launch(program, []).status, 1, 'and a failed build is not taken for a whole one');
 });
 
-t.test('an older Node on the PATH is replaced, if that is possible and wanted', async t => {
+t.test('an older Node on the PATH is replaced, if possible and allowed', async t => {
   const root = clone('older');
   const program = join(root, 'run');
   symlinkSync(join(packageRoot, 'node_modules'), join(root, 'node_modules'));
@@ -591,7 +591,7 @@ t.test('two first starts at once do not disturb each other', async t => {
   t.equal(results.filter(([, , err]) => err !== '').length, 1, 'one of them built');
 });
 
-t.test('a signal during an installation ends it, too', async t => {
+t.test('a signal during an installation ends the installation too', async t => {
   const root = clone('stopped');
   const npm = command('npm', `echo $$ > "${root}/npm-process"; exec sleep 100`);
   const child = spawn(join(root, 'run'), [], {
@@ -613,7 +613,7 @@ t.test('a signal during an installation ends it, too', async t => {
   t.throws(() => process.kill(installer, 0), { code: 'ESRCH' }, 'nothing goes on behind it');
 });
 
-t.test('the launcher says what is wrong with the machine', async t => {
+t.test('the launcher reports problems of the machine', async t => {
   const root = clone('machine');
   const program = join(root, 'run');
   const failing = launch(program, [], {

@@ -1,4 +1,4 @@
-/** What people type: completion, `key=value` without `--set`, verbs of other programs. */
+/** Completion, and short forms: `key=value` without `--set`, verbs of other programs. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ t.test('every verb is in every script', async t => {
   t.match(await work.cellrun('completion', 'csh'), { code: 2, stderr: /bash, zsh, fish/ });
 });
 
-t.test('key=value behind a config is --set key=value', async t => {
+t.test('key=value after a config is --set key=value', async t => {
   const config = join(work.folder(), 'config.yaml');
   writeFileSync(
     config,

@@ -82,7 +82,7 @@ t.test('validate', async t => {
     t.equal(await callWith(io, 'validate', good, ...set.flatMap(one => ['--set', one])), 0);
     t.equal(io.outText(), `${good}: valid (4,997 training, 3 validation, 10 test sequences)\n`);
   });
-  await t.test('data that are not there', async t => {
+  await t.test('missing data', async t => {
     const io = recorder();
     const code = await callWith(io, 'validate', write('minimal.yaml', MINIMAL));
     t.equal(code, 2);

@@ -1,6 +1,6 @@
 /**
- * What other programs rely on: the files' schemas, the types of their readers, and the prose about
- * both say the same.
+ * The contract with other programs: schemas of files, the types of their readers, and the
+ * documentation of both agree.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ const events = new Map(
   }),
 );
 
-/** One line of each event; that they are of this type is checked by the compiler. */
+/** One line of each event. The compiler checks their type. */
 const head = { level: 'info', time: '2026-01-31T12:00:00.000Z', v: 1, seq: 0 } as const;
 const hash = 'a'.repeat(64);
 const times = { duration_s: 1, train_s: 1, eval_s: 0, ms_per_step: null, peak_rss_mb: 1 };
@@ -125,14 +125,13 @@ const lines: readonly LogEvent[] = [
   { ...head, event: 'run.end', status: 'completed', exit_code: 0, epochs: 1, steps: 1, duration_s: 1 },
 ];
 
-t.test('the type of a log line takes what the schema takes', async t => {
+t.test('the type of a log line accepts the same as the schema', async t => {
   for (const line of lines) t.same(validateAgainst('log-event', line), [], line.event);
   t.same(lines.map(({ event }) => event).sort(), [...events.keys()].sort(), 'one of each');
 });
 
 /**
- * Properties at any depth of a schema that say nothing of themselves; conditions have none of their
- * own.
+ * Properties at any depth of a schema without a description. Conditions do not need one.
  */
 function unexplainedIn(part: unknown, path: string): string[] {
   if (typeof part !== 'object' || part === null) return [];
@@ -144,7 +143,7 @@ function unexplainedIn(part: unknown, path: string): string[] {
   return [...silent, ...below.flatMap(([name, one]) => unexplainedIn(one, `${path}/${name}`))];
 }
 
-t.test('every property of every schema says what it is', async t => {
+t.test('every property of every schema has a description', async t => {
   const folder = join(packageRoot, 'schemas');
   const files = readdirSync(folder).filter(name => name.endsWith('.schema.json'));
   t.ok(files.length > 10);
@@ -152,7 +151,7 @@ t.test('every property of every schema says what it is', async t => {
     t.same(unexplainedIn(JSON.parse(readFileSync(join(folder, file), 'utf8')), file), []);
 });
 
-t.test('every schema and every figure of a run is described in the documents', async t => {
+t.test('every schema and every metric of a run is documented', async t => {
   const page = (path: string): string => readFileSync(join(packageRoot, path), 'utf8');
   const missing = (names: Iterable<string>, text: string): string[] =>
     [...names].filter(name => !text.includes(`\`${name}\``));
@@ -164,7 +163,7 @@ t.test('every schema and every figure of a run is described in the documents', a
     Object.entries(properties)
       .filter(([, { type }]) => [type].flat().some(one => one === 'number'))
       .map(([name]) => name);
-  // where something happened, and how long it took, is no metric
+  // positions and durations are not metrics
   const places = new Set(['epoch', 'step', 'samples', 'duration_s']);
   const logged = ['train.step', 'train.epoch', 'eval'].flatMap(name => numbers(events.get(name) ?? {}));
   t.ok(logged.length > 6);

@@ -1,4 +1,4 @@
-/** `init`: the configs that it writes are valid, and say what the table is. */
+/** `init`: its configs are valid and describe the table. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
@@ -12,7 +12,7 @@ t.teardown(() => work.remove());
 /** Runs the program in `cwd`. */
 const cellrun = (cwd: string, ...args: string[]) => callInProcess(args, { ...work.place, cwd });
 
-/** The config that `init` writes for a table, and what it prints. */
+/** The config that `init` writes for a table, and its output. */
 async function from(csv: string, ...flags: string[]) {
   const file = work.file('data.csv', csv);
   const cwd = dirname(file);
@@ -177,7 +177,7 @@ t.test('columns are named by the user', async t => {
   });
 });
 
-t.test('what is not used is said, and so is what cannot be', async t => {
+t.test('unused columns and unusable tables are reported', async t => {
   const gaps = await from(table('x,y,note,label', 80, i => `${i % 6},${i % 7 ? i : ''},hello ${i},${i % 2}`));
   t.same(gaps.config.dataset.features, ['x']);
   t.match(gaps.stdout, /^not used +y: 12 empty cells\nnot used +note: not numbers$/m);

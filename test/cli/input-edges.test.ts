@@ -1,6 +1,6 @@
 /**
- * Input at the edge of what is sensible: hints that must not mislead, numbers that are not what is
- * written, files that are none.
+ * Edge cases of input: hints that must not mislead, numbers that a double cannot hold, streams
+ * instead of files.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 
-/** `y` of sequences of one step of one feature, the same to test with. */
+/** A dataset with labels `y`, one step and one feature; the test split has the same labels. */
 function labelled(y: number[]): string {
   const rows = (first: number) =>
     floats(
@@ -55,7 +55,7 @@ function problems(set: string[], of = file) {
   return [];
 }
 
-t.test('a bound in per cent is guessed where it looks like one, else the range is said', async t => {
+t.test('a bound in percent gets a suggestion if it looks like one, else the range', async t => {
   const gate = (bound: string) => problems([`gates=[{ metric: test.accuracy, ${bound} }]`]);
   const range = { code: 'config/gate', expected: 'from 0 to 1' };
   t.match(gate('min: 96'), [{ ...range, suggestion: '0.96' }]);
@@ -65,7 +65,7 @@ t.test('a bound in per cent is guessed where it looks like one, else the range i
   t.match(gate('max: -1'), [{ ...range, suggestion: undefined, got: '-1' }]);
 });
 
-t.test('whole numbers that a double cannot hold are refused as they are written', async t => {
+t.test('integers that a double cannot hold are refused', async t => {
   const seed = (text: string) => problems([`seed=${text}`]);
   const inexact = { code: 'config/inexact', file: '--set', line: 1, column: 6 };
   t.match(seed('9007199254740993'), [
@@ -86,7 +86,7 @@ t.test('whole numbers that a double cannot hold are refused as they are written'
     JSON.stringify({ ...config, seed: 'SEED' }).replace('"SEED"', '12345678901234567891'),
   );
   t.match(problems([], written), [{ code: 'config/inexact', file: written }]);
-  // BigInt reads what is written, whatever a double makes of it
+  // BigInt has the exact value, unlike a double
   const property = fc.property(fc.bigInt({ min: 0n, max: 2n ** 70n }), number => {
     const refused = seed(String(number)).some(({ code }) => code === 'config/inexact');
     return refused === (BigInt(Number(number)) !== number);
@@ -94,7 +94,7 @@ t.test('whole numbers that a double cannot hold are refused as they are written'
   t.doesNotThrow(() => fc.assert(property, { numRuns: 200 }));
 });
 
-t.test('labels that are all of one class: a warning, in the log and for the reader', async t => {
+t.test('labels that are all of one class cause a warning, in the log and on stderr', async t => {
   const run = (y: number[], model: object = {}) =>
     work.train(
       { ...config, dataset: { kind: 'npz', path: labelled(y) }, model: { ...config.model, ...model } },
@@ -118,7 +118,7 @@ t.test('labels that are all of one class: a warning, in the log and for the read
   }
 });
 
-t.test('NumPy arrays whose highest byte comes first', async t => {
+t.test('big-endian NumPy arrays', async t => {
   const path = join(packageRoot, 'test/fixtures/data/big-endian.npz');
   const want = JSON.parse(readFileSync(path.replace(/npz$/, 'json'), 'utf8'));
   const data = await openDataset({ kind: 'npz', path }, { seed: 0 });
@@ -142,7 +142,7 @@ t.test('NumPy arrays whose highest byte comes first', async t => {
   );
 });
 
-t.test('a verb that is not there: those that are', async t => {
+t.test('an unknown verb: the known ones are listed', async t => {
   const expected = { verify: 'resume, backends, gradients', config: 'show, explain, diff' };
   for (const [verb, words] of Object.entries(expected)) {
     for (const flags of [[], ['--no-color']]) {
@@ -160,7 +160,7 @@ t.test('one step is one step', async t => {
   t.match(stdout, /^Test accuracy [\d.]+ % after 1 step in 0:0\d\.$/m);
 });
 
-t.test('a config from a stream is refused with the reason', async t => {
+t.test('a config from a stream is refused with a reason', async t => {
   const bash = (script: string) => execute('bash', ['-c', script], surroundings);
   const program = `"${process.execPath}" "${main}"`;
   for (const command of [
@@ -175,7 +175,7 @@ t.test('a config from a stream is refused with the reason', async t => {
   }
 });
 
-t.test('thousands of overrides and broken files take no longer than they are long', async t => {
+t.test('thousands of overrides and broken files take linear work', async t => {
   const steps = await StepCounter.start();
   const sets = (count: number, key: (i: number) => string) =>
     Array.from({ length: count }, (_, i) => `${key(i)}=test.loss`);
@@ -195,7 +195,7 @@ t.test('thousands of overrides and broken files take no longer than they are lon
   t.ok(spent < 1e9, `16 files of 64 KB in ${spent} steps`);
 });
 
-t.test('a compressed file may take half of the memory at most', async t => {
+t.test('a compressed file may take at most half of the memory', async t => {
   t.ok(expansionLimit() <= MAX_BYTES);
   const module = JSON.stringify(new URL('../../src/data/reading/limits.js', import.meta.url).href);
   const script = `

@@ -1,4 +1,4 @@
-/** What is printed where, and what is said where a resource has run out. */
+/** Output to streams, and messages about exhausted resources. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,7 @@ const onlyLinux = process.platform === 'linux' ? false : 'only Linux tells';
 const data = work.file('data.npz', randomDataset('test/outputs', { train: 64, test: 20, seed: 1 }));
 const small = longerConfig(data, 1);
 
-t.test('--json with nowhere to print to is refused before anything is done', { skip: onlyLinux }, async t => {
+t.test('--json with stdout closed is refused before anything is done', { skip: onlyLinux }, async t => {
   const output = work.folder();
   const run = `${program} run ${work.config(small)} --backend webasm --quiet --output ${output}`;
   const closed = await execute('bash', ['-c', `${run} --json >&-`], surroundings);
@@ -36,7 +36,7 @@ t.test('--json with nowhere to print to is refused before anything is done', { s
   );
 });
 
-t.test('a resource that runs out is named, with what needs it', { skip: onlyLinux }, async t => {
+t.test('an exhausted resource is named with the part that needs it', { skip: onlyLinux }, async t => {
   const run = `${program} run ${work.config(small)} --backend webasm --quiet --output ${work.folder()}`;
   const memory = await execute('bash', ['-c', `ulimit -v 4000000; ${run}`], surroundings);
   t.match(memory, { code: 1, stderr: /^cellrun: the kernels' memory, .* not enough memory \(`ulimit -v`/ });
@@ -64,7 +64,7 @@ t.test('a resource that runs out is named, with what needs it', { skip: onlyLinu
     t.equal(exhausted(error), undefined);
 });
 
-t.test('text of a name stays within its line, and is no formula, link or escape', async t => {
+t.test('names cannot break lines or act as formulas, links or escape sequences', async t => {
   const directory = join(work.folder(), 'a\n::error::b\u001b[2J');
   const { code, stdout, stderr } = await work.cellrun(
     'run',

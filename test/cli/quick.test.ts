@@ -1,5 +1,6 @@
 /**
- * How tests are chosen, run and reported, and that what is slow by its nature fails in a quick one.
+ * How tests are selected, run and reported. Tests marked as quick fail if they start a process or
+ * use WebGPU.
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -8,7 +9,7 @@ import t from 'tap';
 import { selectTests } from '../support/select-tests.js';
 import { countsOf, everything, failuresOnly, runFile, totals } from '../support/test-files.js';
 
-t.test('tests are named by their files, their paths or the first word of several', async t => {
+t.test('tests are selected by their files, their paths or the first word of several', async t => {
   const files = ['config/config-cli', 'config/config-yaml', 'training/run', 'training/run-ends'];
   const all = { selected: files, unknown: [] };
   t.strictSame(selectTests(files, []), all);
@@ -23,7 +24,7 @@ t.test('tests are named by their files, their paths or the first word of several
   });
 });
 
-t.test('a file fails by an assertion, by its end, and by having no test', async t => {
+t.test('a file fails by an assertion, by its exit code, and by having no test', async t => {
   const folder = t.testdir({});
   const run = (name: string, code: string) => {
     const file = join(folder, `${name}.mjs`);
@@ -63,7 +64,7 @@ t.test('a file fails by an assertion, by its end, and by having no test', async 
 });
 
 t.test(
-  'a quick test that starts a process or loads WebGPU fails, also where the error is caught',
+  'a quick test that starts a process or loads WebGPU fails, even if the code catches the error',
   async t => {
     const guard = JSON.stringify(new URL('../support/quick.js', import.meta.url).href);
     const run = (code: string) => {

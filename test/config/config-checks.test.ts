@@ -202,7 +202,7 @@ t.test('warns of a patience that exceeds the run', async t => {
     `optimizer.schedule={kind: plateau, metric: train.loss, patience: ${patience}}`;
   t.same(told({ epochs: 5 }, plateau(2)), [], 'the fifth epoch has the smaller rate');
   t.match(told({ epochs: 5 }, plateau(3)), [/^the learning rate cannot be reduced in this run/]);
-  // counted one by one, as the loop does
+  // counted one by one, like in the training loop
   const property = fc.property(
     fc.record({
       epochs: fc.integer({ min: 1, max: 4 }),
@@ -407,7 +407,7 @@ t.test('every schema is valid and compiles', async t => {
   t.ok(names.length > 5);
   const parsed = parseDocument(MINIMAL).toJS() as object;
   for (const name of names) {
-    // the validator that the program makes takes schemas as they are
+    // compiling does not check schemas
     const schema = readSchema(name) as { readonly $schema: string };
     const metaSchema = drafts[schema.$schema.includes('2019-09') ? 1 : 0];
     t.ok(metaSchema.validateSchema(schema), metaSchema.errorsText());
@@ -442,7 +442,7 @@ t.test('the quick validator accepts nothing that the complete one rejects', asyn
   let valid = 0;
   const values = [
     ...texts,
-    // one damaged value in a valid config, and an example where none belongs
+    // valid configs with damaged values and with examples of other keys
     ...Array.from({ length: 1500 }, () => mutateJson(pick(random, texts), random, examples)),
   ];
   for (const value of values) {
@@ -511,8 +511,8 @@ t.test('hostile files are rejected in time proportional to their size', async t 
 });
 
 /**
- * Any character, surrogates excepted; fast-check's own `binary` makes a table of all of them first,
- * which takes seconds.
+ * Any character except surrogates. fast-check's own `binary` first builds a table of all
+ * characters, which takes seconds.
  */
 const character = fc
   .integer({ min: 0, max: 0x10ffff })

@@ -26,8 +26,8 @@ const load = (model: string, ...set: string[]) => loadExperiment(write('model.ya
 const modelOf = (model: string, ...set: string[]) => load(model, ...set).experiment.model;
 
 /**
- * Each complaint as its code, the text it points at, what it says, what was expected and what is
- * suggested.
+ * Each problem of a config as its code, the text that it points to, message, expected value and
+ * suggestion.
  */
 function complaints(model: string, training?: string, ...set: string[]): string[] {
   const path = write('wrong.yaml', config(model, training));
@@ -248,7 +248,7 @@ t.test('explain and diff', async t => {
 });
 
 t.test('younger keys at their defaults do not change the hash', async t => {
-  // written by the program before it had these keys
+  // computed by a version without these keys
   t.equal(
     loadExperiment('configs/mnist-lstm.yaml').hash,
     '00b7aed70b43ea07dbc4bd17e11f8ad7223a64a3482714afd49a1649e5f12978',

@@ -1,4 +1,4 @@
-/** Configs as files: what is read, merged, overridden and complained about. */
+/** Reading, merging, overriding and checking of config files. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -162,7 +162,7 @@ t.test('defaults are filled in and everything is frozen', async t => {
     value === null ||
     (Object.isFrozen(value) && Object.values(value).every(frozen));
   t.ok(frozen(experiment));
-  // Defaults must be copies: a second config never sees what a first one holds.
+  // Defaults must be copies: two configs share no objects.
   const again = loadExperiment(write('minimal.yaml', MINIMAL)).experiment;
   t.not(again.optimizer, experiment.optimizer);
   t.not(again.gates, experiment.gates);

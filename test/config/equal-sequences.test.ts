@@ -1,4 +1,4 @@
-/** Sequences that stand in two splits: what was trained on must not be reported. */
+/** Warnings of sequences that are in two splits. */
 import fc from 'fast-check';
 import t from 'tap';
 import { type ComparedSequences, sharedSequences } from '../../src/config/rules/overlap-check.js';
@@ -25,7 +25,7 @@ t.test('shared sequences are those that comparing all pairs finds', async () => 
   const rows = fc.array(row, { minLength: 1, maxLength: 12 });
   const key = (one: readonly number[]) => one.map(value => (Object.is(value, -0) ? '-0' : value)).join();
   const property = fc.property(rows, rows, rows, (train, validation, common) => {
-    // distinct training sequences, so that equal ones are told
+    // distinct training sequences, so that equal ones count as a leak
     const seen = [...new Map([...train, ...common].map(one => [key(one), one])).values()];
     const held = [...validation, ...common];
     const found = sharedSequences([split(seen), split(held)], { steps: STEPS, width: 1 });
@@ -47,7 +47,7 @@ t.test('finding shared sequences takes linear work', async t => {
     },
   });
   sharedSequences([counted(500), counted(400), counted(300)], { steps: STEPS, width: 1 });
-  // each hashed once a split and once a pair, each equal one compared, which reads two
+  // each sequence is hashed once per split and pair; comparing an equal pair reads two sequences
   t.ok(reads < 500 * (3 + 2 * 3) + 1000, `${reads} reads`);
 });
 
@@ -97,7 +97,7 @@ t.test('warnings about a leak in an archive or a table name a pair', async t => 
     /3 sequences of the test split are also in the training split, with the same target: x_test\[0\] equals x\[17\]/,
   );
   t.same(others, []);
-  // drawn from the same array: rows that stand in it twice
+  // splits of one array in which every row occurs twice
   const twice = part(0, 20);
   const doubled = work.file(
     'twice.npz',

@@ -1,4 +1,4 @@
-/** Losses and metrics through the command line: what a config says of them, and what comes out. */
+/** Losses and metrics through the command line, from config to results. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -14,7 +14,7 @@ const numbers = (length: number) => Array.from({ length }, () => random.uniform(
 const x = floats([N, 3, 2], numbers(6 * N));
 const labels = Array.from({ length: N }, (_, i) => (i % 5 === 0 ? -100 : i % 3));
 
-/** The same sequences to train and to test on. */
+/** A dataset with the same sequences in both splits. */
 function data(y: Parameters<typeof npz>[0][string]): string {
   return work.file('data.npz', npz({ x, y, x_test: x, y_test: y }));
 }
@@ -161,7 +161,7 @@ t.test('quantiles: one output each, and the median is the prediction', async t =
     .split('\n')
     .map(line => JSON.parse(line));
   const errors = lines.map(({ predicted, target }) => {
-    // what is printed is the shortest decimal of a float32
+    // printed values are the shortest decimals of a float32
     const [a, b, c, d] = [...predicted, ...target].map(Math.fround);
     return (Math.abs(a - c) + Math.abs(b - d)) / 2;
   });
@@ -190,7 +190,7 @@ t.test('predict prints every quantile, in the units of the data', async t => {
     t.same(Object.keys(line.quantiles), ['0.7', '0.5', '0.2']);
     t.same(line.predicted, line.quantiles['0.5']);
   }
-  // the loss is the pinball loss of scaled targets, by its definition
+  // by definition, the loss is the pinball loss of scaled targets
   const deviations = [0, 1].map(column => {
     const values = lines.map(({ target }) => target[column]);
     const mean = values.reduce((sum, value) => sum + value, 0) / N;

@@ -169,3 +169,37 @@ t.test('a config that does not fit, and a split that leaks', async t => {
   t.equal(leak.code, 0);
   t.match(leak.stderr, 'warning: 1 sequence of the test split is also in the training split');
 });
+
+t.test('targets of a forecast per step, in the units of each series', async t => {
+  const series = (name: string, values: readonly number[]) =>
+    values.map((value, day) => `${name},2024-01-${String(day + 1).padStart(2, '0')},${value}\n`).join('');
+  const path = work.file(
+    'series.csv',
+    `s,day,v\n${series('low', [1, 2, 3, 4, 5, 6, 7, 8, 9])}${series('high', [500, 510, 520, 530, 540, 550, 560, 570, 580])}`,
+  );
+  const dataset = {
+    kind: 'forecast',
+    path,
+    target: 'v',
+    series: 's',
+    time: 'day',
+    input_steps: 2,
+    horizon: 2,
+    normalize: 'standard',
+    relative_to: 'last_value',
+    per_step: true,
+    test_fraction: 0.25,
+  };
+  const config = work.config({
+    ...common,
+    dataset,
+    model: { ...model, head: { from: 'every' } },
+    loss: { kind: 'mse' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+  });
+  const { code, stdout } = await work.cellrun('data', config, '--json');
+  t.equal(code, 0, stdout);
+  const { columns } = JSON.parse(stdout).splits.test.targets;
+  // the windows of the test split forecast the last two days
+  t.match(columns, [{ min: 8, max: 580, mean: (8 + 9 + 570 + 580) / 4 }]);
+});

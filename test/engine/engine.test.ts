@@ -10,7 +10,7 @@ import type { Width } from '../../src/engine/simd/target.js';
 import { answersEachStep } from '../../src/model/heads.js';
 import { ParameterLayout } from '../../src/model/parameters.js';
 import { optimizerOf } from '../../src/optimizers/index.js';
-import { passOn, ShardComputer, startAnew } from '../../src/training/step/shards.js';
+import { passOn, resetStates, ShardComputer } from '../../src/training/step/shards.js';
 import { clipFactor, gradientNorm, Updater } from '../../src/training/step/updater.js';
 import { GOLDENS, type Golden, golden, relativeError } from '../support/goldens.js';
 import { batchMajor, goldenShard, initialParameters, lossOf } from '../support/shards.js';
@@ -94,7 +94,7 @@ for (const { backend, width } of ENGINES) {
           const updater = Updater.create(engine, optimizerOf(settings), settings, layout.size);
           for (let step = 1; step <= 10; step++) {
             const memory = batches[(step - 1) % batches.length];
-            if (memory === batches[0]) startAnew(carried);
+            if (memory === batches[0]) resetStates(carried);
             await computer.compute(flat, memory);
             passOn(carried);
             const scale = clipFactor(gradientNorm(gradient), expected.clip ?? undefined);

@@ -1,7 +1,4 @@
-/**
- * What a reader may believe: each file of a run is held to the others, and what is another run's is
- * told.
- */
+/** The files of a run are checked against each other, and files of another run are reported. */
 import { createHash } from 'node:crypto';
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,7 +31,7 @@ const review = async (...args: string[]) => {
   return { code, stderr, runs: stdout === '' ? [] : JSON.parse(stdout).runs };
 };
 
-t.test("another run's checkpoint is named as such, by whoever would use it", async t => {
+t.test("every command reports another run's checkpoint", async t => {
   const [a, b] = [await trainUntil(work, config, 4), await trainUntil(work, other, 4)];
   const { directory } = a.summary;
   const [own, its] = [a, b].map(({ summary }) => json(summary.directory, 'manifest.json').step_hash);
@@ -58,7 +55,7 @@ t.test("another run's checkpoint is named as such, by whoever would use it", asy
   t.equal((await work.cellrun('evaluate', directory)).code, 0, 'and stays so');
 });
 
-t.test('a run that is complete is not, with the checkpoints of another', async t => {
+t.test("a complete run with another run's checkpoints is refused", async t => {
   const [a, b] = [await train(work, config), await train(work, other)];
   const { directory } = a.summary;
   t.equal((await review(directory)).code, 0);
@@ -69,7 +66,7 @@ t.test('a run that is complete is not, with the checkpoints of another', async t
   t.match(runs[0].completed, { verdict: 'inconclusive', reason: /from another run/ });
 });
 
-t.test('changes that were allowed leave checkpoints of before', async t => {
+t.test('checkpoints from before an allowed change are accepted', async t => {
   const { summary } = await trainUntil(work, config, 4);
   const { directory } = summary;
   const change = { set: ['optimizer.learning_rate=0.02'], allowChange: ['optimizer.learning_rate'] };
@@ -79,7 +76,7 @@ t.test('changes that were allowed leave checkpoints of before', async t => {
   t.equal((await review(directory)).code, 0);
 });
 
-t.test('a manifest of an older version says no hash: its config has it', async t => {
+t.test('a manifest of an older version without a hash: computed from its config', async t => {
   const [a, b] = [await trainUntil(work, config, 4), await trainUntil(work, other, 4)];
   for (const { summary } of [a, b]) {
     const { step_hash: _, directory: _place, ...older } = json(summary.directory, 'manifest.json');
@@ -92,7 +89,7 @@ t.test('a manifest of an older version says no hash: its config has it', async t
   t.equal((await resume(a.summary.directory)).summary.status, 'completed');
 });
 
-t.test("a checkpoint's metrics are those of the log", async t => {
+t.test("a checkpoint's metrics must match the log", async t => {
   const { summary } = await trainUntil(work, config, 4);
   const { directory } = summary;
   const log = join(directory, 'log.jsonl');
@@ -105,7 +102,7 @@ t.test("a checkpoint's metrics are those of the log", async t => {
   });
 });
 
-t.test('a run is called by its manifest, not by its folder', async t => {
+t.test('a run is named by its manifest, not by its folder', async t => {
   const { summary } = await trainUntil(work, config, 4);
   const { directory, run_id } = summary;
   const renamed = join(work.folder(), 'renamed');
@@ -139,7 +136,9 @@ function edit(directory: string, file: string, by: (text: string) => string): vo
   writeFileSync(path, by(before));
 }
 
-/** The digest over the log's records before `run.end`, as whoever edits the log would write it. */
+/**
+ * The digest over the log's records before `run.end`, as someone who edits the log would write it.
+ */
 function forgeDigest(directory: string): void {
   const lines = readFileSync(join(directory, 'log.jsonl'), 'utf8').split(/(?<=\n)/);
   const sha256 = createHash('sha256').update(lines.slice(0, -1).join('')).digest('hex');
@@ -229,7 +228,7 @@ t.test('an edit that is only partly consistent', async t => {
   }
 });
 
-t.test('what is forged together is found by evaluating the weights again', async t => {
+t.test('consistent forgeries are found by evaluating the weights again', async t => {
   const { summary } = await train(work, config);
   const { directory } = summary;
   t.equal((await review(directory, '--recompute')).code, 0);
@@ -255,7 +254,7 @@ t.test('what is forged together is found by evaluating the weights again', async
   t.match(runs[0].completed.reason, /its summary records test\.loss 0\.0125, but its weights yield /);
 });
 
-t.test('the digest that a run prints is that of its log', async t => {
+t.test('the digest that a run prints matches its log', async t => {
   const trained = await work.cellrun(
     'run',
     work.config(config),
@@ -271,7 +270,7 @@ t.test('the digest that a run prints is that of its log', async t => {
   t.equal(createHash('sha256').update(lines.slice(0, -1).join('')).digest('hex'), sha256);
 });
 
-t.test('a log that is removed while the run writes to it is put back, and told', async t => {
+t.test('a log removed during the run is restored, with a warning', async t => {
   let removed = '';
   const { summary } = await trainUntil(work, config, 2);
   const log = join(summary.directory, 'log.jsonl');
@@ -292,7 +291,7 @@ t.test('a log that is removed while the run writes to it is put back, and told',
   t.equal((await review(summary.directory)).code, 0);
 });
 
-t.test('a log in whose place another file is put ends the run', async t => {
+t.test('a log replaced by another file ends the run', async t => {
   const { summary } = await trainUntil(work, config, 2);
   const log = join(summary.directory, 'log.jsonl');
   const step = (made: { readonly step: number }) => {
@@ -307,11 +306,11 @@ t.test('a log in whose place another file is put ends the run', async t => {
   t.equal(readFileSync(log, 'utf8'), 'of another', 'which is not touched');
 });
 
-t.test("another run's log is not gone on with", async t => {
+t.test("refuses to resume with another run's log", async t => {
   const [a, b] = [await trainUntil(work, config, 2), await trainUntil(work, other, 2)];
   const log = join(a.summary.directory, 'log.jsonl');
   cpSync(join(b.summary.directory, 'log.jsonl'), log);
-  // two runs of one second differ in the end of their names alone
+  // names of two runs in the same second differ only at the end
   t.not(a.summary.run_id, b.summary.run_id);
   await refused(t, resume(a.summary.directory), {
     exitCode: 5,
@@ -319,7 +318,7 @@ t.test("another run's log is not gone on with", async t => {
   });
 });
 
-t.test('an edited summary of a complete run is not said again once its log has gone', async t => {
+t.test('an edited summary of a complete run is not repeated if its log is missing', async t => {
   const { summary } = await train(work, config);
   const { directory } = summary;
   rmSync(join(directory, 'log.jsonl'));

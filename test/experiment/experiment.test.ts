@@ -1,4 +1,4 @@
-/** The run directory: what is in it, that it is whole, and that it stays where it belongs. */
+/** The run directory: its files are complete and stay inside it. */
 import { execFileSync, spawn } from 'node:child_process';
 import {
   existsSync,
@@ -243,7 +243,7 @@ const facts: ManifestFacts = {
   command_line: ['run', 'configs/mnist-lstm.yaml'],
 };
 
-t.test('summary and manifest say what their schemas say', async t => {
+t.test('summary and manifest fit their schemas', async t => {
   const run = RunDirectory.create(newRun(fresh()));
   run.writeSummary(summary);
   const written = JSON.parse(readFileSync(run.files.summary, 'utf8'));
@@ -262,7 +262,7 @@ t.test('summary and manifest say what their schemas say', async t => {
   t.equal(failureOf(() => run.readSummary()).exitCode, EXIT.damaged);
 });
 
-t.test('machine, versions and git are read from where they are', async t => {
+t.test('machine, versions and git state', async t => {
   const { version } = JSON.parse(readFileSync(join(packageRoot, 'node_modules/gpu.js/package.json'), 'utf8'));
   t.equal(versions()['gpu.js'], version);
   t.equal(versions().node, process.version.slice(1));
@@ -292,7 +292,7 @@ t.test('machine, versions and git are read from where they are', async t => {
   t.notOk(existsSync(trap), 'what the repository would have started is not started');
 });
 
-/** One of each event; the type demands all of them. */
+/** A sample of each event; the type requires all of them. */
 const samples: { readonly [E in EventName]: Extract<RunEvent, { event: E }> } = {
   'run.start': { event: 'run.start', run_id: 'x', name: 'y', seed: 0, config_hash: HASH, version: '0.1.0' },
   'run.resume': {
@@ -434,7 +434,7 @@ t.test('the bytes of a line are as documented', async t => {
   log.close();
 });
 
-t.test('a number that is not finite is spelled out and never quiet', async t => {
+t.test('a number that is not finite is spelled out and raises the level', async t => {
   const step = samples['train.step'];
   const values = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   const lines = logged([step, ...values.map(loss => ({ ...step, loss }))]);
@@ -485,7 +485,7 @@ t.test('a file that cannot be written is named, with exit 1', async t => {
   t.same(readdirSync(taken), [], 'and nothing is left behind');
 });
 
-t.test('a log on a full disk holds whole lines, and goes on where room is made', async t => {
+t.test('a log on a full disk has complete lines, and continues when space is freed', async t => {
   const module = new URL('../../src/experiment/log/logger.js', import.meta.url).href;
   const program = `
     import { EventLog } from ${JSON.stringify(module)};
@@ -514,7 +514,7 @@ t.test('a log on a full disk holds whole lines, and goes on where room is made',
   );
 });
 
-t.test('the median of any step times is right to half a percent', async t => {
+t.test('the median of any step times is accurate to half a percent', async t => {
   const { value } = new RunningMedian();
   t.equal(value, null);
   const property = fc.property(
@@ -533,7 +533,7 @@ t.test('the median of any step times is right to half a percent', async t => {
   t.equal(Math.round((odd.value ?? 0) / 1e7), 100, 'what is out of range counts as the bound');
 });
 
-t.test('levels say how an event matters', async t => {
+t.test('levels of events', async t => {
   const end = samples['run.end'];
   const lines = logged([
     ...(['completed', 'interrupted', 'diverged', 'failed'] as const).map(status => ({ ...end, status })),
@@ -573,7 +573,7 @@ function filled(
 
 const stepsIn = (path: string): number[] => listCheckpoints(path).map(entry => entry.step);
 
-t.test('a checkpoint gives back what was saved', async t => {
+t.test('a checkpoint loads as saved', async t => {
   const path = join(fresh(), 'checkpoints');
   const store = CheckpointStore.open(path, max);
   const saved = store.save({
@@ -605,7 +605,7 @@ t.test('a checkpoint gives back what was saved', async t => {
 });
 
 t.test(
-  'a checkpoint that is there only to go on from gives way to the next, and counts for none',
+  'a temporary checkpoint is replaced by the next one, and does not count among those to keep',
   async t => {
     const path = join(fresh(), 'checkpoints');
     const keepTwo = { ...max, keep: { last: 2, best: 0 } };
@@ -629,7 +629,7 @@ t.test(
   },
 );
 
-t.test('the last and the best stay, whatever the metrics do', async t => {
+t.test('keeps the last and the best, whatever the metrics', async t => {
   const cases: [CheckpointPolicy, (number | null)[], number[], number | null][] = [
     [max, [0.5, 0.9, 0.7], [200, 300], 200],
     [{ ...max, mode: 'min' }, [0.5, 0.9, 0.7], [100, 300], 100],
@@ -660,7 +660,7 @@ t.test('the last and the best stay, whatever the metrics do', async t => {
   }
 });
 
-t.test('what an interrupted write leaves does no harm', async t => {
+t.test('remains of an interrupted write do no harm', async t => {
   const path = fresh();
   filled(path, max, [0.5, 0.4]);
   writeFileSync(join(path, '.tmp-1-step-00000300.safetensors'), 'half');
@@ -671,7 +671,7 @@ t.test('what an interrupted write leaves does no harm', async t => {
   t.equal(basename(store.resolve('best')), 'step-00000100.safetensors');
 });
 
-t.test('a damaged or missing checkpoint is said, never guessed around', async t => {
+t.test('a damaged or missing checkpoint is always an error', async t => {
   const path = fresh();
   filled(path, max, [0.5, 0.4]);
   const last = resolveCheckpoint(path, 'last');

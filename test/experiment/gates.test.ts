@@ -1,4 +1,4 @@
-/** Gates: what a config may say of them, verdicts computed by hand, what a run makes of them. */
+/** Gates: config rules, verdicts computed by hand, and gates in runs. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
@@ -39,7 +39,7 @@ t.test('verdicts on values', async t => {
     [compared({ reference: 0.5, max_regress: 0.5 }), 0.25, 'passed'],
     [compared({ reference: 0.5, max_regress: 0.5 }), 0.2499, 'failed'],
     [compared({ reference: 0.5, max_drop: 0 }), 0.9, 'passed'],
-    // a loss is worse where it is larger
+    // a larger loss is worse
     [compared({ metric: 'test.loss', reference: 2, max_drop: 0.5 }), 2.5, 'passed'],
     [compared({ metric: 'test.loss', reference: 2, max_drop: 0.5 }), 2.51, 'failed'],
     [compared({ metric: 'performance.ms_per_step', reference: 8, max_regress: 0.25 }), 10, 'passed'],
@@ -54,7 +54,7 @@ t.test('verdicts on values', async t => {
   }
 });
 
-t.test('what is missing or not finite never passes, whatever the bounds', async () => {
+t.test('missing or not finite values never pass, whatever the bounds', async () => {
   const number = fc.double({ noNaN: true });
   const anyGate = fc.record(
     {
@@ -91,7 +91,7 @@ t.test('what is missing or not finite never passes, whatever the bounds', async 
   );
 });
 
-t.test('what keeps a run from exit 0', async t => {
+t.test('gates that keep a run from exit 0', async t => {
   const measured = {
     metrics: { train: {}, test: { accuracy: 0.5 } },
     ms_per_step: null,
@@ -114,7 +114,7 @@ t.test('what keeps a run from exit 0', async t => {
   );
 });
 
-t.test('sentences name value, limit and line', async t => {
+t.test('sentences contain value, limit and line', async t => {
   const failed = judgeGate(compared({ reference: 0.975, max_drop: 0.005 }), 0.96);
   t.equal(
     gateSentence(failed),
@@ -127,7 +127,7 @@ t.test('sentences name value, limit and line', async t => {
   t.match(gateSentence(slow), 'failed: 11 > 10.5, at most 5 % above 10 in b.json (x.yaml:1:1).');
 });
 
-t.test('sentences name no path of the machine, and round no value away from its limit', async t => {
+t.test('sentences contain no absolute path, and never round a value across its limit', async t => {
   const failed = judgeGate(
     compared({ baseline: '/home/me/pins/b.json', reference: 0.975, max_drop: 0.005 }),
     0.96,
@@ -142,7 +142,7 @@ t.test('sentences name no path of the machine, and round no value away from its 
 
 const MINIMAL = longerConfig('data.npz', 1);
 
-t.test('what a config may not say of a gate', async t => {
+t.test('invalid gates in a config', async t => {
   const cases: [object, string][] = [
     [{ metric: 'test.accuracy' }, 'a gate needs a bound'],
     [{ metric: 'test.accuracy', max_drop: 1 }, '`max_drop` needs a `baseline`'],
@@ -176,7 +176,7 @@ t.test('what a config may not say of a gate', async t => {
   }
 });
 
-t.test("a baseline's path starts at its config and decides no hash", async t => {
+t.test("a baseline's path is relative to its config and not in the hash", async t => {
   const gates = [{ metric: 'test.loss', baseline: 'pins/b.json', max_regress: 0.1, over: 'seeds' }];
   const file = work.config({ ...MINIMAL, gates });
   const { experiment, hash } = loadExperiment(file);
@@ -187,7 +187,7 @@ t.test("a baseline's path starts at its config and decides no hash", async t => 
 const data = work.file('data.npz', randomDataset('gates', { train: 64, test: 32, seed: 1 }));
 const small = (gates: readonly object[], epochs = 2) => ({ ...longerConfig(data, epochs), gates });
 
-t.test('a baseline that is missing, damaged or lacks the metric ends a run before it begins', async t => {
+t.test('a baseline that is missing, damaged or lacks the metric ends a run before it starts', async t => {
   const folder = work.folder();
   const at = (name: string, text: string): string => {
     writeFileSync(join(folder, name), text);
@@ -260,7 +260,7 @@ t.test('a run judges the last and the best value, and leaves seeds to review', a
     { value: summary.ms_per_step, limit: 1e9, verdict: 'passed' },
     { value: summary.peak_rss_mb, verdict: 'passed' },
   ]);
-  // the same where the run was stopped and went on: the best value is that of all processes
+  // the same for a stopped and resumed run: the best value is over all processes
   const directory = join(work.folder(), 'paused');
   const paused = await work.cellrun(
     'run',

@@ -1,6 +1,6 @@
 /**
- * Random sequences of what may happen to runs and sweeps; `npm run soak -- --parts invariants` is
- * the long form.
+ * Random sequences of operations on runs and sweeps; `npm run soak -- --parts invariants` runs the
+ * long form.
  */
 import t from 'tap';
 import { createWorld, trySequences } from '../soak/invariants.js';
@@ -11,7 +11,7 @@ t.setTimeout(300_000);
 const work = new Workplace();
 t.teardown(() => work.remove());
 
-t.test('the files of a run say nothing that is not so, whatever happens', async t => {
+t.test('the files of a run stay true, whatever happens', async t => {
   const world = await createWorld(work);
   t.teardown(() => world.end());
   const seed = Number(process.env.SEED ?? 17);

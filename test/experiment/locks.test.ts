@@ -1,6 +1,6 @@
 /**
- * Who may write to a run: two processes never do, whatever namespaces they are in, and one that has
- * lost its lock stops.
+ * Locks of runs: two processes never write to the same run, in any namespaces, and a process that
+ * has lost its lock stops.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
@@ -42,12 +42,12 @@ const noNamespaces =
 
 interface Holder {
   readonly child: ChildProcess;
-  /** The next line that it says. */
+  /** The next line that it prints. */
   said(): Promise<string>;
   ask(...words: string[]): Promise<string>;
 }
 
-/** A process that takes the lock at `lock` at once: it says `ok`, or why not. */
+/** Starts a process that takes the lock at `lock` at once and prints `ok`, or why it could not. */
 function holder(lock: string, inNamespaces = false): Holder {
   const program = [process.execPath, HOLDER];
   const [command, ...args] = inNamespaces ? [...NAMESPACES, ...program] : program;
@@ -75,7 +75,7 @@ function holder(lock: string, inNamespaces = false): Holder {
   return { child, said, ask };
 }
 
-/** That `action` throws what `pattern` says. */
+/** Checks that `action` throws an error that matches `pattern`. */
 function fails(t: Test, action: () => unknown, pattern: object, why = 'refused'): void {
   let thrown: unknown;
   try {
@@ -109,7 +109,7 @@ t.test('a process in other PID, UTS and network namespaces', { skip: noNamespace
   t.match(await holder(lock).said(), /is working on this run/, 'and the one outside sees it');
   t.ok(isLocked(lock));
   t.equal(lockHolder(lock), 'here', 'of the same kernel, whatever its host name');
-  // the process of that number here is another one, or none
+  // that process id is another process's here, or unused
   const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number };
   t.not(pid, there.child.pid);
   await ended(there, 'SIGKILL');
@@ -118,7 +118,7 @@ t.test('a process in other PID, UTS and network namespaces', { skip: noNamespace
   t.equal(JSON.parse(readFileSync(lock, 'utf8')).fence, 3);
 });
 
-t.test('without advisory locks a namespace is told by its heartbeat, not by numbers of processes', t => {
+t.test('without advisory locks, a heartbeat decides across namespaces, not process ids', t => {
   const { lock } = place();
   const other = {
     ...processPlace(),
@@ -138,7 +138,7 @@ t.test('without advisory locks a namespace is told by its heartbeat, not by numb
   t.end();
 });
 
-t.test('a machine that was started again has no processes of before', t => {
+t.test('after a reboot, earlier processes have ended', t => {
   const { lock } = place();
   const before = { ...processPlace(), boot: 'another', token: 'a', fence: 4, advisory: true };
   writeFileSync(lock, JSON.stringify(before));
@@ -149,7 +149,7 @@ t.test('a machine that was started again has no processes of before', t => {
   t.end();
 });
 
-t.test('what the kernel says of a lock counts more than what is in the file', async t => {
+t.test("an advisory lock takes precedence over the file's content", async t => {
   const { lock } = place();
   const held = holder(lock);
   t.equal(await held.said(), 'ok');
@@ -169,7 +169,7 @@ t.test('locks of older versions are read', t => {
   t.end();
 });
 
-t.test('what killed processes left of attempts at a lock goes, that of others stays', async t => {
+t.test('removes lock attempts of killed processes, keeps those of others', async t => {
   const { lock } = place();
   const beside = (number: number) => `${lock}.${number}`;
   const other = { ...processPlace(), token: 'a', fence: 1 };
@@ -186,15 +186,14 @@ t.test('what killed processes left of attempts at a lock goes, that of others st
 });
 
 /**
- * Takes the lock at `lock` away from whoever has it, as a worker does whose job another one had,
- * and takes it.
+ * Takes the lock at `lock` over from its owner, like a worker that takes over another worker's job.
  */
 function takeOver(lock: string): () => void {
   rmSync(lock);
   return lockRun(lock);
 }
 
-t.test('a stopped process that has lost its lock writes nothing when it wakes up', async t => {
+t.test('a stopped process that has lost its lock writes nothing when it continues', async t => {
   const { lock, log } = place();
   const loser = holder(lock);
   await loser.said();
@@ -210,7 +209,7 @@ t.test('a stopped process that has lost its lock writes nothing when it wakes up
   release();
 });
 
-t.test('every way of writing is fenced', t => {
+t.test('every kind of write is fenced', t => {
   const folder = work.folder();
   const lock = join(folder, 'run.lock');
   mkdirSync(join(folder, 'checkpoints'));
@@ -237,7 +236,7 @@ t.test('every way of writing is fenced', t => {
 const data = work.file('data.npz', randomDataset('test/locks', { train: 64, test: 20, seed: 1 }));
 const config = { ...longerConfig(data, 3), name: 'ok' };
 
-t.test('a run whose lock is taken over stops, and leaves what it is to the other', async t => {
+t.test('a run whose lock is taken over stops, and leaves its files to the other process', async t => {
   const { summary } = await trainUntil(work, config, 2);
   const { directory } = summary;
   const { files } = RunDirectory.open(directory);
@@ -262,7 +261,7 @@ t.test('a run whose lock is taken over stops, and leaves what it is to the other
   t.equal((await resume(directory)).summary.status, 'completed');
 });
 
-t.test('a clock that jumps moves no lock', async (t: Test) => {
+t.test('a clock that jumps does not affect locks', async (t: Test) => {
   const { lock, log } = place();
   const held = holder(lock);
   await held.said();
@@ -273,7 +272,7 @@ t.test('a clock that jumps moves no lock', async (t: Test) => {
   }
 });
 
-t.test('a process whose lease has ended writes nothing more', t => {
+t.test('a process whose lease has expired writes nothing more', t => {
   const { lock, log } = place();
   const release = lockRun(lock);
   t.teardown(() => leaseUntil(Number.POSITIVE_INFINITY));
@@ -288,7 +287,7 @@ t.test('a process whose lease has ended writes nothing more', t => {
   t.end();
 });
 
-t.test('a journal that is removed or exchanged while a sweep writes to it stops the sweep', t => {
+t.test('a journal that is removed or replaced during a sweep stops the sweep', t => {
   const path = join(work.folder(), 'journal.jsonl');
   const journal = Journal.open(path, 'one');
   const record = { event: 'sweep.stop', time: '', seconds: 0, reason: 'interrupted' } as const;

@@ -1,4 +1,4 @@
-/** Tags and notes of runs: `tag`, `run --tag`, and who reads them. */
+/** Tags and notes of runs: `tag`, `run --tag`, and their use in reviews and reports. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -22,7 +22,7 @@ function runs(count: number): { root: string; paths: readonly string[] } {
 
 const notesIn = (path: string) => JSON.parse(readFileSync(join(path, 'notes.json'), 'utf8'));
 
-t.test('tags and notes are given, changed, printed and removed', async t => {
+t.test('tags and notes are added, changed, printed and removed', async t => {
   const {
     paths: [first, second],
   } = runs(2);
@@ -61,7 +61,7 @@ t.test('tags and notes are given, changed, printed and removed', async t => {
   });
 });
 
-t.test('what is wrong is said of all runs at once, and nothing is written', async t => {
+t.test('reports the errors of all runs at once, and writes nothing', async t => {
   const {
     paths: [first, second],
   } = runs(2);
@@ -90,7 +90,7 @@ t.test('what is wrong is said of all runs at once, and nothing is written', asyn
   t.same(notesIn(first).tags, ['paper']);
 });
 
-t.test('run --tag --note; a review does not read them, a report shows them', async t => {
+t.test('run --tag --note: reports show them, reviews do not', async t => {
   const output = work.folder();
   const config = work.config({
     version: 1,

@@ -1,6 +1,5 @@
 /**
- * The safetensors reader and writer, against files that PyTorch's values were written to by other
- * code.
+ * The safetensors reader and writer, tested with files that other code wrote with PyTorch's values.
  */
 import '../support/quick.js';
 import assert from 'node:assert/strict';
@@ -24,7 +23,7 @@ t.teardown(() => work.remove());
 const folder = work.folder();
 const file = join(folder, 'file.safetensors');
 
-/** A file by hand, byte by byte, so that the reader is not tested against its own writer. */
+/** Creates a file byte by byte, so that the reader is not tested with its own writer. */
 function handmade(
   header: string,
   data: Uint8Array = new Uint8Array(),
@@ -50,13 +49,13 @@ function failureOf(action: () => unknown): UserError {
   throw new Error('nothing was reported');
 }
 
-t.test('reads values that other code wrote', async t => {
+t.test('reads files that other code wrote', async t => {
   const { tensors, metadata } = readSafetensors(
     join(packageRoot, 'test/fixtures/goldens/lstm_base.safetensors'),
   );
   const x = tensors.get('x')!;
   t.same([x.dtype, x.shape], ['F32', [4, 7, 5]]);
-  // These numbers were read with numpy.
+  // read with NumPy
   t.same([...x.data.subarray(0, 3)], [0.3061627149581909, -0.10885152220726013, 0.12358327955007553]);
   t.equal(tensors.get('out.loss')!.data[0], 1.0889195133161078);
   t.same(tensors.get('out.loss')!.shape, []);
@@ -65,7 +64,7 @@ t.test('reads values that other code wrote', async t => {
   t.match(metadata, { seed: '1000', torch: '"2.6.0+debian"' });
 });
 
-t.test('writes the bytes that the format prescribes', async t => {
+t.test('writes the bytes that the format requires', async t => {
   const data = Float32Array.of(1, -2, 0.5);
   const bytes = writeSafetensors(
     file,
@@ -95,7 +94,7 @@ t.test('writes the bytes that the format prescribes', async t => {
   t.same(readdirSync(folder), ['file.safetensors'], 'no temporary file stays');
 });
 
-t.test('a header whose length begins like a pickle is read', async t => {
+t.test('reads a header whose length starts like a pickle', async t => {
   const tensors = new Map<string, Tensor>([['a', { dtype: 'U8', shape: [1], data: Uint8Array.of(7) }]]);
   const starts = Array.from({ length: 60 }, (_, i) => {
     writeSafetensors(file, tensors, { note: 'x'.repeat(8 * i) });
@@ -105,7 +104,7 @@ t.test('a header whose length begins like a pickle is read', async t => {
   t.ok(starts.includes('8002'), 'a length of 640 was among them');
 });
 
-t.test('gives back what was written, for any tensors', async t => {
+t.test('round trip of any tensors', async t => {
   const shape = fc.array(fc.nat(4), { maxLength: 3 });
   const sized = (n: number) => ({ minLength: n, maxLength: n });
   const tensor: fc.Arbitrary<Tensor> = shape.chain(shape => {
@@ -149,7 +148,7 @@ t.test('gives back what was written, for any tensors', async t => {
   t.doesNotThrow(property);
 });
 
-t.test('no flipped bit and no missing byte passes unseen', async t => {
+t.test('detects every flipped bit and missing byte', async t => {
   const tensors = new Map<string, Tensor>([
     ['fc.weight', { dtype: 'F32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) }],
     ['empty', { dtype: 'F32', shape: [0, 8], data: new Float32Array() }],
@@ -176,7 +175,7 @@ t.test('no flipped bit and no missing byte passes unseen', async t => {
   t.same(unseen, []);
 });
 
-t.test('everything that is not exactly such a file is located', async t => {
+t.test('reports every deviation from the format with its location', async t => {
   const one = (fields: string): string => `{"w":{${fields}}}`;
   const good = '"dtype":"F32","shape":[1],"data_offsets":[0,4]';
   const four = new Uint8Array(4);
@@ -247,7 +246,7 @@ t.test('everything that is not exactly such a file is located', async t => {
   t.match(failureOf(() => readSafetensorsMetadata(folder)).message, 'this is a directory, not a file');
 });
 
-t.test('a header of 30 MB and one of a million levels are read or refused', async t => {
+t.test('reads or refuses a header of 30 MB and one of a million levels', async t => {
   const long = handmade(`{"__metadata__":{"${'a'.repeat(20_000_000)}":"${'\\"'.repeat(5_000_000)}"}}`);
   writeFileSync(file, long);
   t.equal(Object.keys(readSafetensors(file).metadata).length, 1);
@@ -255,7 +254,7 @@ t.test('a header of 30 MB and one of a million levels are read or refused', asyn
   t.equal(deep.exitCode, EXIT.damaged);
 });
 
-t.test('a caller cannot write what could not be read back', async t => {
+t.test('refuses to write what could not be read back', async t => {
   const data = new Float32Array(3);
   t.throws(
     () => writeSafetensors(file, new Map([['w', { dtype: 'F32', shape: [2], data }]]), {}),

@@ -1,7 +1,7 @@
 /**
- * What happens around a run: threads that end, file systems that become read-only, limits of
- * memory, data that change, names that are not UTF-8, and runs of another version. Each time there
- * is one message, the files stay whole, and the run resumes to the bytes that it would have had.
+ * Problems around a run: threads that end, file systems that become read-only, memory limits, data
+ * that change, names that are not UTF-8, and runs of another version. Each time there is one
+ * message, the files stay intact, and the resumed run is byte-identical to an uninterrupted one.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -39,7 +39,7 @@ const last = (directory: string) => {
   return readFileSync(join(folder, name.endsWith('.safetensors') ? name : readdirSync(folder).sort()[1]));
 };
 
-/** Resumes the run in `directory`, and compares it with one that nothing happened to. */
+/** Resumes the run in `directory` and compares it with an uninterrupted one. */
 async function goesOn(t: Test, directory: string): Promise<void> {
   const { summary } = await resume(directory);
   t.equal(summary.status, 'completed');
@@ -50,7 +50,7 @@ async function goesOn(t: Test, directory: string): Promise<void> {
 
 const onlyRun = (output: string) => join(output, 'around', readdirSync(join(output, 'around'))[0]);
 
-t.test('a thread that ends, whatever it ends by', async t => {
+t.test('a thread that ends for any reason', async t => {
   const preload = fileURLToPath(new URL('../support/dying-thread.js', import.meta.url));
   const said = {
     exit: /^cellrun: unexpected failure: a computing thread ended with code 7$/m,
@@ -64,7 +64,7 @@ t.test('a thread that ends, whatever it ends by', async t => {
     const env = { ...work.place.env, HOW: how, AT: '4' };
     const { status, stderr } = spawnSync(
       process.execPath,
-      // the heap of a thread is filled sooner if it is small
+      // a small heap fills up sooner
       ['--import', preload, '--max-old-space-size=200', main, 'run', work.config(config), ...flags],
       { ...work.place, env, encoding: 'utf8', timeout: 120_000, killSignal: 'SIGKILL' },
     );
@@ -86,8 +86,8 @@ t.test('a file system that becomes read-only', { skip: noMounts }, async t => {
   const kept = work.folder();
   const file = work.config(config);
   const program = `${process.execPath} ${main}`;
-  // a file system with an open file cannot be made read-only; a mount over the directory can, and
-  // names lead to that from then on
+  // a file system with an open file cannot be made read-only, but a read-only mount over the
+  // directory is possible, and paths then lead to that
   const script = `
     set -u
     mount -t tmpfs none ${place}
@@ -110,7 +110,7 @@ t.test('a file system that becomes read-only', { skip: noMounts }, async t => {
   t.match(told('closed'), readOnly);
   t.match(told('read'), /"accuracy".*\n0\n$/s, 'what only reads goes on');
   t.match(told('open'), /the file system is read-only\n(?:Resume with: .*\n)?1\n$/, 'one message');
-  // how far it came depends on the machine
+  // how far it got depends on the machine
   const steps = readdirSync(join(kept, 'run', 'checkpoints')).map(name => Number(/\d+/.exec(name)?.[0] ?? 0));
   const epochs = Math.ceil(Math.max(...steps) / STEPS_PER_EPOCH) + 1;
   const { summary } = await resume(join(kept, 'run'), { set: [`training.num_epochs=${epochs}`] });
@@ -130,7 +130,7 @@ const noGroups = ((): string | false => {
   }
 })();
 
-t.test('a limit of memory that ends the process: nothing is lost', { skip: noGroups }, async t => {
+t.test('a memory limit that ends the process: nothing is lost', { skip: noGroups }, async t => {
   const { summary } = await train(work, config, { pauseAfterEpoch: 1 });
   const { directory } = summary;
   const group = join(GROUPS, `cellrun-test-${process.pid}`);
@@ -143,7 +143,7 @@ t.test('a limit of memory that ends the process: nothing is lost', { skip: noGro
   await goesOn(t, directory);
 });
 
-t.test('data that change while a run trains: it keeps what it has read', async t => {
+t.test('data that change during a run: it keeps the data that it has read', async t => {
   const own = work.file('own.npz', bytesOfData);
   const its = { ...config, dataset: { kind: 'npz', path: own } };
   const step = ({ step }: { step: number }) => {
@@ -162,7 +162,7 @@ t.test('data that change while a run trains: it keeps what it has read', async t
   t.same(resumed.summary.metrics, (await straight).summary.metrics);
 });
 
-/** Runs the program by a shell, whose `$BAD` is a name that is not UTF-8. */
+/** Runs the program in a shell, whose `$BAD` is a name that is not UTF-8. */
 function byShell(command: string, cwd: string) {
   const script = `BAD=$(printf 'b\\377'); cellrun() { ${process.execPath} ${main} "$@"; }; ${command}`;
   const {
@@ -210,7 +210,7 @@ t.test('a working directory that has been removed', t => {
 
 const OLDER = join(packageRoot, 'test', 'fixtures', 'older-run');
 
-/** The run of the fixture as if it had begun in a folder of its own. */
+/** The fixture's run, as if it had started in a new folder. */
 async function olderRun(): Promise<string> {
   const folder = work.folder();
   cpSync(OLDER, folder, { recursive: true });
@@ -251,7 +251,7 @@ t.test('a run of an older version', async t => {
   rmSync(join(run, 'report.html'));
 });
 
-t.test('a run of another version is gone on with only if that is allowed', async t => {
+t.test('a run of another version resumes only if allowed', async t => {
   const run = await olderRun();
   const path = join(run, 'manifest.json');
   const manifest = JSON.parse(readFileSync(path, 'utf8'));
@@ -267,7 +267,7 @@ t.test('a run of another version is gone on with only if that is allowed', async
   await t.rejects(resume(run, { allowChange: ['version'] }), { exitCode: 5, message });
 });
 
-t.test('a complete run: what its weights do not bear out, and what is gone', async t => {
+t.test('a complete run: contradictions with its weights, and missing files', async t => {
   const { summary } = await straight;
   const copy = join(work.folder(), 'copy');
   cpSync(summary.directory, copy, { recursive: true });

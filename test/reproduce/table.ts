@@ -9,6 +9,8 @@ import { packageRoot } from '../../src/util/root.js';
 export interface Experiment {
   readonly name: string;
   readonly title: string;
+  /** In the README. */
+  readonly brief?: string;
   readonly config: string;
   readonly set?: readonly string[];
   readonly metric: string;
@@ -117,6 +119,19 @@ a config says how to get its data; [configs/data](../configs/data/README.md) lis
 | --- | --- | --- | --- | --- | --- | --- |
 ${rows.map(cells => `| ${cells.join(' | ')} |`).join('\n')}
 ${notes.length === 0 ? '' : `\n${notes.join('\n')}\n`}`;
+}
+
+/** The README's rows: task, ours, PyTorch, trivial baseline. */
+export function briefRows(): readonly (readonly string[])[] {
+  return experiments.flatMap(experiment => {
+    const { name, brief, config, metric } = experiment;
+    if (brief === undefined) return [];
+    const { ours, pytorch, baselines } = resultsOf(name);
+    const show = (value: number): string => shown(value, experiment);
+    const mean = (runs: readonly Outcome[]): string =>
+      runs.length === 0 ? 'not run' : show(meanOf(runs.map(({ metrics }) => metrics[metric])));
+    return [[`[${brief}](${config})`, mean(ours), mean(pytorch), trivial(experiment, baselines, show)]];
+  });
 }
 
 export const SEEDS = 3;

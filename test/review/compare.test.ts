@@ -1,6 +1,6 @@
 /**
- * `compare`: statistics against SciPy's, sides, differences, verdicts, curves, and real runs from
- * the command line.
+ * `compare`: statistics compared with SciPy, sides, differences, verdicts, curves, and real runs
+ * from the command line.
  */
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -78,7 +78,7 @@ t.test('statistics are those of SciPy', async t => {
     t.ok(isNear(normalQuantile(p), z, 1e-8), `${normalQuantile(p)} for ${z}`);
 });
 
-t.test('bootstrap intervals are those of SciPy, but for what 10,000 draws leave to chance', async t => {
+t.test('bootstrap intervals are those of SciPy, up to the noise of 10,000 draws', async t => {
   // the standard error of a 2.5 % quantile is about 1 % of the width; SciPy drew 200,000 times
   const check = (name: string, found: { low: number; high: number } | null, want: typeof found) => {
     if (found === null || want === null) {
@@ -105,7 +105,7 @@ const sample = fc.array(
   },
 );
 
-t.test('p lies in (0, 1], is symmetric, and no smaller than the least that can be', async () => {
+t.test('p is in (0, 1], symmetric, and at least the smallest possible p', async () => {
   fc.assert(
     fc.property(sample, sample, (first, second) => {
       const paired = wilcoxonSignedRank(first);
@@ -128,7 +128,7 @@ t.test('p lies in (0, 1], is symmetric, and no smaller than the least that can b
   );
 });
 
-t.test('differences that are none are found in at most 5 of 100 comparisons', async t => {
+t.test('at most 5 of 100 comparisons without a difference report one', async t => {
   const random = RandomStream.of(1, 'null');
   let found = 0;
   const count = 2000;
@@ -136,17 +136,17 @@ t.test('differences that are none are found in at most 5 of 100 comparisons', as
     const differences = Array.from({ length: 8 }, () => random.uniform() - 0.5);
     if (wilcoxonSignedRank(differences).p <= 0.05) found += 1;
   }
-  // of 8 pairs the exact test reaches 0.0391; 0.0391 ± 4 standard errors of 2000 draws
+  // with 8 pairs the exact test has size 0.0391; tolerance: 4 standard errors of 2000 draws
   t.ok(Math.abs(found / count - 0.0391) < 4 * Math.sqrt((0.0391 * 0.9609) / count), `${found} of ${count}`);
   t.ok(wilcoxonSignedRank(Array.from({ length: 1080 }, (_, i) => i + 1)).p > 0, 'also where float64 ends');
 });
 
-/** What may stand at a key, and in a list there. */
+/** The schemas of a key's value and, for a list, of its items. */
 function formsOf(schema: Schema): readonly Schema[] {
   return schema.oneOf?.flatMap(formsOf) ?? (schema.items ? formsOf(schema.items) : [schema]);
 }
 
-t.test('every key of a config says what it changes', async t => {
+t.test('the effects of every key of a config are known', async t => {
   for (const { path, schema } of allKeys()) {
     const isLeaf = formsOf(schema).some(form => form.properties === undefined);
     if (isLeaf && path[0] !== 'extends')
@@ -237,7 +237,7 @@ interface Told {
   readonly manifest?: Partial<Manifest>;
 }
 
-/** A run that ended with this accuracy; the config's sections are changed key by key. */
+/** A record of a run with this test accuracy. `config` changes its sections key by key. */
 function told(seed: number, accuracy: number, { id, config = {}, state, manifest }: Told = {}): RunRecord {
   const changed: Record<string, unknown> = { ...CONFIG, seed };
   for (const [key, value] of Object.entries(config)) {
@@ -269,13 +269,13 @@ function comparisonBetween(...groups: readonly (readonly RunRecord[])[]): Compar
 
 const OTHER = { optimizer: { learning_rate: 0.02 } };
 const seeds = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-/** Independent, uniform around `center`. */
+/** Runs with independent accuracies, uniform around `center`. */
 function noisy(count: number, center: number, stream: string, more: Told = {}): RunRecord[] {
   const random = RandomStream.of(3, stream);
   return seeds(count).map(seed => told(seed, center + 0.02 * (random.uniform() - 0.5), more));
 }
 
-t.test('a difference is found with 8 seeds, noise is not, and few pairs say what is missing', async t => {
+t.test('8 seeds distinguish a difference from noise; too few pairs say how many are needed', async t => {
   const better = comparisonBetween(noisy(8, 0.9, 'a'), noisy(8, 0.93, 'b', { config: OTHER })).metrics[0];
   t.match(better, { metric: 'test.accuracy', larger_is_better: true });
   t.match(better.comparisons, [
@@ -311,7 +311,7 @@ t.test('a difference is found with 8 seeds, noise is not, and few pairs say what
   t.match(same.metrics[0].comparisons[0], { verdict: 'identical', difference: 0, reason: null });
 });
 
-t.test('several sides are corrected after Holm', async t => {
+t.test('p is corrected for several sides by the method of Holm', async t => {
   const groups = [
     noisy(6, 0.9, 'a'),
     noisy(6, 0.95, 'b', { config: OTHER }),
@@ -323,7 +323,7 @@ t.test('several sides are corrected after Holm', async t => {
   t.equal(third.against, 'A');
 });
 
-t.test('where no seeds are shared the values are compared without pairs', async t => {
+t.test('values without shared seeds are compared without pairs', async t => {
   const shifted = (runs: readonly RunRecord[]) =>
     runs.map(run => ({ ...run, config: { ...run.config, seed: Number(run.config.seed) + 100 } }));
   const first = noisy(5, 0.9, 'a');
@@ -331,13 +331,13 @@ t.test('where no seeds are shared the values are compared without pairs', async 
   t.match(comparisonBetween(first, shifted(second)).metrics[0].comparisons[0], {
     paired: false,
     n: 10,
-    // the most extreme of 252 choices, on either side
+    // the most extreme of 252 choices, two-sided
     test: { name: 'mann_whitney', p: 2 / 252 },
     verdict: 'better',
   });
   t.match(comparisonBetween(first.slice(0, 3), shifted(second).slice(0, 3)).metrics[0].comparisons[0], {
     verdict: 'not distinguishable',
-    reason: '6 runs without common seeds cannot reach the 5 % level; 4 runs a side can',
+    reason: '6 runs without common seeds cannot reach the 5 % level; 4 runs per side can',
   });
   const mixed = [...noisy(8, 0.95, 'b', { config: OTHER }).slice(0, 7), ...shifted(second).slice(0, 2)];
   t.match(comparisonBetween(noisy(8, 0.9, 'a'), mixed).metrics[0].comparisons[0], {
@@ -348,7 +348,7 @@ t.test('where no seeds are shared the values are compared without pairs', async 
   });
 });
 
-t.test('what does not count is told', async t => {
+t.test('runs and values that do not count are listed', async t => {
   const runs = [
     ...noisy(6, 0.9, 'a'),
     told(6, Number.NaN),
@@ -378,7 +378,7 @@ t.test('what does not count is told', async t => {
   });
 });
 
-t.test('what a difference and its interval are is said', async t => {
+t.test('sentences explain the difference and its interval', async t => {
   const shifted = noisy(6, 0.95, 'b', { config: OTHER }).map(run => ({
     ...run,
     config: { ...run.config, seed: Number(run.config.seed) + 100 },
@@ -396,7 +396,7 @@ t.test('what a difference and its interval are is said', async t => {
   );
 });
 
-t.test('runs with other configs are other sides; names, gates and places of data are not', async t => {
+t.test('runs with other configs are other sides; other names, gates and data paths are not', async t => {
   const { sides, notes, config, facts } = comparisonBetween([
     told(0, 0.1, { config: { optimizer: { learning_rate: 0.1 } } }),
     told(0, 0.2, { config: { optimizer: { learning_rate: 0.02 }, name: 'renamed' } }),
@@ -409,7 +409,9 @@ t.test('runs with other configs are other sides; names, gates and places of data
       ['B', 'side-0 [optimizer.learning_rate=0.1]', [0, 1]],
     ],
   );
-  t.match(notes, [/^side-0 has runs of 2 configs, told apart by optimizer\.learning_rate; .* of its own$/]);
+  t.match(notes, [
+    /^side-0 has runs of 2 configs, which differ in optimizer\.learning_rate; .* as its own side$/,
+  ]);
   t.same(
     config.map(({ key, values, changes }) => [key, values, changes]),
     [
@@ -420,14 +422,14 @@ t.test('runs with other configs are other sides; names, gates and places of data
     ],
   );
   t.same(facts, []);
-  // data that follow the seed make no sides; data of one seed do
+  // data that follow the seed do not split a side; data with a fixed seed differ from `OTHERS`
   const drawn = seeds(3).map(seed => told(seed, 0.1, { config: { dataset: { seed } } }));
   const fixed = seeds(3).map(seed => told(seed, 0.1, { config: { dataset: { seed: 7 } } }));
   t.equal(comparisonBetween(drawn, OTHERS).sides.length, 2);
   t.equal(comparisonBetween(fixed, OTHERS).sides.length, 2);
 });
 
-t.test('a side without a run that counts is not the one that others are compared with', async t => {
+t.test('sides are not compared with a side without runs that count', async t => {
   const { sides, notes } = comparisonBetween([
     told(0, 0.1, { config: { optimizer: { learning_rate: 0.02 } }, state: 'interrupted' }),
     told(0, 0.2, { config: { optimizer: { learning_rate: 0.1 } } }),
@@ -436,11 +438,11 @@ t.test('a side without a run that counts is not the one that others are compared
     sides.map(({ name }) => name),
     ['side-0 [optimizer.learning_rate=0.1]', 'side-0 [optimizer.learning_rate=0.02]'],
   );
-  t.match(notes[0], /each is a side of its own, those without a run that counts the last$/);
+  t.match(notes[0], /each is compared as its own side, sides without usable runs last$/);
 });
 const OTHERS = [told(0, 0.5, { config: OTHER })];
 
-t.test('another place of the same data changes nothing, other bytes at the same place do', async t => {
+t.test('another path of the same data changes nothing, other bytes at the same path do', async t => {
   const from = (path: string, digest: string): RunRecord => {
     const run = told(0, 0.1, { manifest: { datasets: [{ name: path, sha256: digest.repeat(64) }] } });
     return { ...run, config: { ...run.config, dataset: { kind: 'npz', path } } };
@@ -455,7 +457,7 @@ t.test('another place of the same data changes nothing, other bytes at the same 
   t.match(changed.facts, [{ key: 'data x.npz', changes_results: true }]);
 });
 
-t.test('versions, code and machines are told, with what they can change', async t => {
+t.test('differences in versions, code and machines are listed with their effects', async t => {
   const elsewhere = {
     versions: { ...MANIFEST.versions, 'gpu.js': '2.25.0' },
     git: { revision: 'd'.repeat(40), dirty: true },
@@ -499,7 +501,7 @@ const measured = fc
   })
   .map(list => list.map(([seed, value]) => [seed, Number(value.toFixed(3))] as const));
 
-t.test('sides that change places negate the difference; the order of runs changes nothing', async () => {
+t.test('swapping sides negates the difference; the order of runs changes nothing', async () => {
   const OPPOSITE = {
     better: 'worse',
     worse: 'better',
@@ -543,12 +545,12 @@ t.test('differences that are equal but for rounding are ties', async t => {
     pairs.map(([a], seed) => told(seed, a)),
     pairs.map(([, b], seed) => told(seed, b, { config: OTHER })),
   ).metrics[0];
-  // as ties 2, 2 and -2 no assignment of signs but +++ and --- is further out; by size 2, 3 and -1
+  // as ties, with ranks 2, 2 and -2, only +++ and --- are more extreme; different ranks 2, 3 and -1
   // would give 0.5
   t.equal(comparisons[0].test?.p, 1);
 });
 
-t.test('curves are means over seeds, by epoch where an epoch has another length', async t => {
+t.test('curves are means over seeds, by epoch if the lengths of epochs differ', async t => {
   const history = (length: number, values: readonly (number | null)[]) => ({
     curves: { 'train.loss': { steps: values.map((_, i) => i + 1), values, count: values.length } },
     events: 0,
@@ -593,7 +595,7 @@ t.test('curves are means over seeds, by epoch where an epoch has another length'
   t.same(compareCurves(lengths, 'test.loss').sides, []);
 });
 
-t.test('charts: dots in colour, letters without, ASCII where there is no more', async t => {
+t.test('charts: dots in color, letters without, ASCII without Unicode', async t => {
   const lines = [
     { label: 'A', points: [0, 1, 2].map(x => ({ x, y: x })) },
     { label: 'B', points: [0, 1, 2].map(x => ({ x, y: 2 - x })) },
@@ -639,7 +641,7 @@ t.test('charts: dots in colour, letters without, ASCII where there is no more', 
   );
 });
 
-/** The verb, and what it wrote. */
+/** Runs `compare` and returns its exit code and output. */
 async function compared(...words: readonly string[]): Promise<{ code: number; out: string; err: string }> {
   const text = { out: '', err: '' };
   const io = {
@@ -755,7 +757,7 @@ t.test('real runs, from the command line', async t => {
     t.equal(error.diagnostics.length, 6);
   });
 
-  t.test('what is no run, and flags that belong elsewhere', async t => {
+  t.test('paths without runs, and flags of the other mode', async t => {
     mkdirSync(join(folder, 'empty'));
     const error = await refused(fast, join(folder, 'empty'), join(folder, 'absent'));
     t.equal(error.exitCode, 2);

@@ -1,5 +1,5 @@
 /**
- * Reading runs back from their files: logs of any length and in any state, curves, what lies where.
+ * Reading runs from their files: logs of any length and in any state, curves, and finding runs.
  */
 import '../support/quick.js';
 import { appendFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -35,7 +35,7 @@ function read(path: string): { records: [number, LogRecord][]; damaged: DamagedL
   return { records, damaged };
 }
 
-t.test('a log is read line by line; what is no event is told of, a torn end is not', async t => {
+t.test('a log is read line by line; lines that are not events are reported, a torn end is not', async t => {
   const path = file(
     '{"event":"a","seq":0}\n',
     'junk\n',
@@ -60,7 +60,7 @@ t.test('a log is read line by line; what is no event is told of, a torn end is n
   t.throws(() => read(folder), UserError);
 });
 
-t.test('lines of any length, across the pieces that a file is read in', async t => {
+t.test('lines of any length, across the chunks that a file is read in', async t => {
   const texts = fc.array(
     fc.oneof(
       fc.constant('x'),
@@ -97,7 +97,7 @@ const measurements = fc.array(
   { minLength: 1, maxLength: 400 },
 );
 
-t.test('a curve keeps its ends and its extremes, in order, in bounded room', async () => {
+t.test('a curve keeps its ends and its extremes, in order, in bounded memory', async () => {
   fc.assert(
     fc.property(measurements, fc.constantFrom(2, 4, 10, 64), (values, capacity) => {
       const builder = new CurveBuilder(capacity);
@@ -112,7 +112,7 @@ t.test('a curve keeps its ends and its extremes, in order, in bounded room', asy
         steps.every((step, i) => i === 0 || step > steps[i - 1]) &&
         steps[0] === 1 &&
         steps.at(-1) === values.length &&
-        // what is shown was measured there
+        // every point was measured at its step
         steps.every((step, i) =>
           Object.is(kept[i], Number.isFinite(values[step - 1]) ? values[step - 1] : null),
         ) &&
@@ -127,7 +127,7 @@ t.test('a curve keeps its ends and its extremes, in order, in bounded room', asy
   );
 });
 
-t.test('one spike among a hundred thousand steps is still seen', async t => {
+t.test('one spike in a hundred thousand steps is kept', async t => {
   const builder = new CurveBuilder(100);
   for (let step = 1; step <= 100_000; step++) builder.add(step, step === 77_777 ? 1e6 : 1 / step);
   const { steps, values } = builder.curve;
@@ -212,7 +212,7 @@ t.test('runs and sweeps are found by their folders', async t => {
   t.same(idsIn('sweeps', 'wide'), ['20260104T000000Z']);
 });
 
-t.test('runs that lie too deep to be found are told by a folder in which they are', async t => {
+t.test('if runs are too deep, a folder that contains them is suggested', async t => {
   const root = join(folder, 'deep');
   const put = (...parts: string[]) => {
     mkdirSync(join(root, ...parts), { recursive: true });

@@ -1,4 +1,4 @@
-/** What each format says of a review, the verb, and foreign files against the schemas. */
+/** The formats of a review, the verb, and checks of foreign files against the schemas. */
 import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
@@ -21,7 +21,7 @@ const surroundings = { cwd: work.path, env: process.env };
 const hasPython = (await execute('/usr/bin/python3', ['--version'], surroundings))?.code === 0;
 const skip = !hasPython && 'there is no python3';
 
-t.test('a review that neither a gate nor a baseline judges does not say that it passed', async t => {
+t.test('a review without gates and baseline does not pass', async t => {
   const run = copyOf(runs[0], (summary, directory) => {
     summary.gates = [];
     withoutGates(directory);
@@ -40,7 +40,7 @@ t.test('a review that neither a gate nor a baseline judges does not say that it 
   t.match(await printed('--gate', 'test.loss <= 100'), /^Review: passed\.$/m);
 });
 
-t.test('every format says the same', async t => {
+t.test('all formats have the same content', async t => {
   const printed = async (format: 'text' | 'json' | 'markdown' | 'junit'): Promise<[number, string]> => {
     const { code, stdout } = await work.cellrun('review', experiment, '--format', format);
     return [Number(code), stdout];
@@ -76,7 +76,7 @@ t.test('every format says the same', async t => {
   );
 });
 
-t.test('curves in Markdown are what was measured', async t => {
+t.test('curves in Markdown have the measured values', async t => {
   const reviewed = judge([runs[0]]);
   const markdown = formatMarkdown(reviewed);
   const evaluations = readFileSync(join(runs[0], 'log.jsonl'), 'utf8')
@@ -130,8 +130,8 @@ t.test('foreign text breaks out of no format', async t => {
 });
 
 /**
- * Prints what Python's XML parser (expat) finds: the attributes of all suites, the cases with the
- * message and the text of what is in them.
+ * Prints the document as read by Python's XML parser (expat): the attributes of all suites, and the
+ * cases with the attributes and text of their elements.
  */
 const READ_JUNIT = `
 import json, sys, xml.etree.ElementTree as tree
@@ -139,7 +139,7 @@ root = tree.parse(sys.argv[1]).getroot()
 print(json.dumps([[suite.attrib, [[case.attrib, [[inner.tag, inner.attrib, inner.text] for inner in case]] for case in suite.findall("testcase")], [[one.attrib["name"], one.attrib["value"]] for one in suite.find("properties")]] for suite in root]))
 `;
 
-t.test('JUnit is read back by a parser that is not ours, whatever the texts are', { skip }, async t => {
+t.test('another XML parser can read JUnit reports with any text', { skip }, async t => {
   const { review: judged } = judge([runs[0]]);
   const [run] = judged.runs;
   const texts = fc.sample(
@@ -153,7 +153,7 @@ t.test('JUnit is read back by a parser that is not ours, whatever the texts are'
   const file = work.file('junit.xml', junit);
   const { stdout, stderr } = (await execute('/usr/bin/python3', ['-c', READ_JUNIT, file], surroundings))!;
   t.equal(stderr, '');
-  // what XML 1.0 has no place for
+  // characters that XML 1.0 forbids are replaced
   const kept = (text: string) => text.replaceAll(/(?![\t\n\r])\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu, '\ufffd');
   const suites: [
     Record<string, string>,
@@ -179,7 +179,7 @@ t.test('JUnit is read back by a parser that is not ours, whatever the texts are'
   }
 });
 
-t.test('test cases have names of their own, the same at every review', async t => {
+t.test('test cases have unique names, the same in every review', async t => {
   const gates = ['test.loss <= 100', 'test.loss >= 0.001', 'test.loss <= 100 over best', 'test.loss <= 100'];
   const again = copyOf(runs[0]);
   const cases = (...paths: string[]) =>
@@ -209,7 +209,7 @@ t.test('test cases have names of their own, the same at every review', async t =
   t.ok(both.some(([, classname]) => classname === 'small.seed-0.2'));
 });
 
-t.test('annotations point at the gate inside of the workspace, no more than are shown', async t => {
+t.test('annotations point to the gate in the workspace, no more than GitHub shows', async t => {
   const reviewed = judge([runs[0]]);
   const at = (workspace: string | undefined) =>
     githubAnnotations(reviewed.review, { workspace, summary: undefined });
@@ -224,8 +224,8 @@ t.test('annotations point at the gate inside of the workspace, no more than are 
     /^::error title=gate test\.accuracy::.*small\.yaml:\d+:5/m,
     'outside: only in words',
   );
-  // a checkout elsewhere, as of a job that got the runs as an artifact: the file whose path ends
-  // alike, if it has that gate there
+  // a checkout elsewhere, as in a job that downloads the runs: the file whose path ends the same,
+  // if it has that gate at that position
   const checkout = work.folder();
   const elsewhere = join(checkout, basename(folder));
   mkdirSync(elsewhere);
@@ -256,7 +256,7 @@ t.test('annotations point at the gate inside of the workspace, no more than are 
     t.same(writeJobSummary(reviewed, { workspace: folder, summary }), []);
     t.ok(readFileSync(summary).length <= 2 ** 20, `${left} bytes left`);
   }
-  // the verdict counts, not what is told of it
+  // a summary that cannot be written is a warning
   const [wrong] = writeJobSummary(reviewed, { workspace: folder, summary: folder });
   t.match(wrong, { file: folder, message: /cannot be written/ });
   const variables = { GITHUB_STEP_SUMMARY: 'x.md', GITHUB_WORKSPACE: '/w' };
@@ -349,7 +349,7 @@ t.test('foreign files are checked against the schemas', async t => {
   t.equal((await work.cellrun('review', '--schema', config)).code, 2);
 });
 
-t.test('the example workflows call what there is', async t => {
+t.test('the example workflows use only existing verbs and options', async t => {
   for (const name of ['github', 'gitlab']) {
     const text = readFileSync(`configs/ci/${name}.yaml`, 'utf8');
     t.equal(parseDocument(text).errors.length, 0);

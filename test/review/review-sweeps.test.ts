@@ -1,6 +1,6 @@
 /**
- * Reviews of sweeps: what a sweep stopped itself counts for nothing, and gates are told where the
- * user wrote them.
+ * Reviews of sweeps: trials that the sweep stopped are not judged, and gates are located in the
+ * user's config.
  */
 import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -76,7 +76,7 @@ t.test('trials that their sweep pruned are named and not judged', async t => {
   t.equal(alone.verdict, 'inconclusive');
 });
 
-t.test('a best trial that is selected on the test split is told everywhere', async t => {
+t.test('every report warns of a best trial that was selected on the test split', async t => {
   const CAUTION = 'the best trial is selected on the test split: this value is optimistic';
   const summary = JSON.parse(readFileSync(join(sweep, 'summary.json'), 'utf8'));
   t.same(summary.selected_on_test, ['the best trial']);
@@ -103,7 +103,7 @@ t.test('a best trial that is selected on the test split is told everywhere', asy
   t.same(sweepCautions(ofSplit('test'), records.rows.slice(0, 1)), [], 'of one there is no choice');
 });
 
-t.test('a sweep tells what a trivial baseline has on its objective', async t => {
+t.test('a sweep reports the trivial baseline of its objective', async t => {
   const summaryIn = (folder: string) => JSON.parse(readFileSync(join(folder, 'summary.json'), 'utf8'));
   const { best, baseline } = summaryIn(sweep);
   const { majority } = summaryIn(best.runs[0]).baselines.test;
@@ -116,7 +116,7 @@ t.test('a sweep tells what a trivial baseline has on its objective', async t => 
   t.same(buildSweepReport(sweep).baseline, baseline);
 
   const WARNING = 'the best trial is no better than the trivial baseline';
-  /** A sweep whose winner has these baselines. */
+  /** A copy of the sweep whose best trial has these baselines. */
   const withBaselines = (test: object | undefined) =>
     copyOf(directory => {
       const run = join(directory, 'trials', basename(best.runs[0]));
@@ -199,7 +199,7 @@ t.test('a sweep has the epochs of trials that early stopping ended', async t => 
   t.equal(code, 0, stdout);
 });
 
-t.test('all files of a sweep fit their schemas, one by one as well', async t => {
+t.test('all files of a sweep match their schemas, also if checked one by one', async t => {
   const { files, diagnostics } = checkSchemas([
     sweep,
     join(sweep, 'summary.json'),
@@ -217,7 +217,7 @@ t.test('all files of a sweep fit their schemas, one by one as well', async t => 
   t.match(checkSchemas([join(torn, 'journal.jsonl')]).files, [{ wrong: 1 }]);
 });
 
-t.test('trials that ended otherwise are judged, and a sweep that did not end is told', async t => {
+t.test('other trials are judged, and an unfinished sweep is reported', async t => {
   const [best] = judge(sweep).runs.filter(({ not_judged }) => not_judged === null);
   const diverged = copyOf(directory => {
     const file = join(directory, 'trials', best.run_id, 'summary.json');
@@ -245,7 +245,7 @@ t.test('trials that ended otherwise are judged, and a sweep that did not end is 
   t.match(stdout, /^::warning title=sweep::sweep sw\/\S+: the sweep was killed before it ended$/m);
 });
 
-t.test('a trial that is not as its sweep has it is in doubt', async t => {
+t.test('a trial that contradicts the records of its sweep is in doubt', async t => {
   const [best] = judge(sweep).runs.filter(({ not_judged }) => not_judged === null);
   const seed = readSweepResults(sweep)
     .records.rows.flatMap(row => row.seeds.map(one => ({ ...one, trial: row.trial })))
@@ -301,7 +301,7 @@ t.test('other sides are compared with the best trial of a sweep', async t => {
   t.match(notes[0], /each is a side of its own, the best trial's the first$/);
 });
 
-t.test('gates of trials are told and annotated where the user wrote them', async t => {
+t.test("gates of trials are reported and annotated in the user's config", async t => {
   const base = join(folder, 'base.yaml');
   const line = readFileSync(base, 'utf8').split('\n').indexOf('    {') + 1;
   for (const { gates } of judge(sweep).runs) t.equal(gates[0].origin, `${base}:${line}:5`);
@@ -327,7 +327,7 @@ t.test('gates of trials are told and annotated where the user wrote them', async
   for (const { gates } of judge(older).runs) t.equal(gates[0].origin, 'mine/base.yaml');
 });
 
-t.test('a damaged sweep keeps none of its runs from being judged', async t => {
+t.test('runs of a damaged sweep are judged', async t => {
   const damaged = copyOf(directory => writeFileSync(join(directory, 'journal.jsonl'), '{"v":2}\n'));
   const review = judge(damaged);
   t.same(validateAgainst('review', JSON.parse(JSON.stringify(review))), []);

@@ -1,4 +1,4 @@
-/** Reviews of real runs: completed first, gates, baselines, noise, and what moved. */
+/** Reviews of real runs: completion, gates, baselines, noise, and changes since the baseline. */
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
@@ -34,7 +34,7 @@ t.test('gates of the config and of the command line', async t => {
     { metric: 'test.loss', over: 'best', verdict: 'passed', origin: '--gate' },
     { metric: 'performance.peak_rss_mb', verdict: 'failed', max: 1, origin: '--gate' },
   ]);
-  // the best of the log is the best that the run itself found
+  // the best value in the log is the one that the run recorded
   t.equal(review.runs[0].gates[1].value, review.runs[0].gates[2].value);
   t.match(
     review.groups[0].gates,
@@ -51,7 +51,7 @@ t.test('a mean over seeds is judged over the runs given', async t => {
   const gate = (bound: number) => `test.accuracy >= ${bound} over seeds`;
   const { review } = judge([experiment], { gates: [gate(mean - 1e-9), gate(mean + 1e-9)] });
   t.equal(review.runs.length, 3);
-  // runs of one second have no order of their own
+  // runs started in the same second have no order
   t.same([...review.groups[0].seeds].sort(), [0, 1, 2]);
   t.match(review.groups[0].gates, [{ verdict: 'passed' }, { verdict: 'passed' }, { verdict: 'failed' }]);
   t.ok(Math.abs(Number(review.groups[0].gates[1].value) - mean) < 1e-15);
@@ -60,7 +60,7 @@ t.test('a mean over seeds is judged over the runs given', async t => {
   t.match(some.groups[0].gates, [{ verdict: 'inconclusive', reason: '1 of 3 runs did not complete' }]);
 });
 
-t.test('groups of one name and the same seeds are told apart, each with its own verdicts', async t => {
+t.test('groups with the same name and seeds are distinguished, each with its own verdicts', async t => {
   const others = runs.map(run =>
     copyOf(run, (summary, directory) => {
       reach({ loss: 7, accuracy: 0.5 }, summary, directory);
@@ -103,7 +103,7 @@ t.test('groups of one name and the same seeds are told apart, each with its own 
 });
 
 t.test(
-  'a run whose config changed on its way is none of those that had the new one from the start',
+  'a run whose config was changed by a resume is not in a group with runs that always had it',
   async t => {
     const changed = copyOf(runs[1], (_, directory) => {
       const file = join(directory, 'manifest.json');
@@ -133,7 +133,7 @@ t.test(
 );
 
 t.test(
-  'metrics that the log does not bear out are not believed, neither against a baseline nor to be pinned',
+  'metrics that contradict the log are not trusted, neither against a baseline nor to be pinned',
   async t => {
     const file = join(work.folder(), 'b.json');
     judge(runs, { pin: file });
@@ -146,7 +146,7 @@ t.test(
     const doubt = `test.loss is 0.05 in its summary and ${loss} in its log`;
     t.match(judged[0].completed, {
       verdict: 'inconclusive',
-      reason: `the run says that it completed, but ${doubt}`,
+      reason: `the run claims to be complete, but ${doubt}`,
     });
     const unjudged = {
       verdict: 'inconclusive',
@@ -176,7 +176,7 @@ t.test(
   },
 );
 
-t.test('of runs with one seed the newest counts', async t => {
+t.test('the newest of several runs with one seed counts', async t => {
   const again = copyOf(runs[0], (summary, directory) => {
     reach({ loss: 7, accuracy: 0.5 }, summary, directory);
     const file = join(directory, 'manifest.json');
@@ -219,7 +219,7 @@ t.test('a run that did not complete never passes', async t => {
   t.equal(failure(() => judge([damaged], { pin: join(work.folder(), 'b.json') })).exitCode, 5);
 });
 
-t.test('a damaged run hides no verdict of another', async t => {
+t.test('a damaged run does not hide verdicts on others', async t => {
   const damages: [RegExp, (directory: string) => void][] = [
     [/summary\.json: .*this is not JSON/, directory => writeFileSync(join(directory, 'summary.json'), '{')],
     [/manifest\.json: /, directory => writeFileSync(join(directory, 'manifest.json'), '[]')],
@@ -261,7 +261,7 @@ t.test('a damaged run hides no verdict of another', async t => {
   }
 });
 
-t.test('gates of a run that did not complete are told, with their places', async t => {
+t.test('gates of a run that did not complete are listed with their positions', async t => {
   const places = judge([runs[0]]).review.runs[0].gates.map(({ origin }) => origin);
   t.equal(places.length, 2);
   for (const status of ['diverged', undefined]) {
@@ -284,7 +284,7 @@ t.test('gates of a run that did not complete are told, with their places', async
   }
 });
 
-t.test('a run whose files do not agree that it completed is in doubt', async t => {
+t.test('a run whose files do not prove that it completed is in doubt', async t => {
   const change = (name: string, by: (text: string) => string) => (_: unknown, directory: string) => {
     const file = join(directory, name);
     writeFileSync(file, by(readFileSync(file, 'utf8')));
@@ -325,11 +325,11 @@ t.test('a run whose files do not agree that it completed is in doubt', async t =
       damaged_lines: lines,
       warnings: { count: warnings, first: [] },
     });
-  t.same(told(1, 1), ['  1 more warning', '  warning: 1 line of the log is no event']);
-  t.same(told(2, 2), ['  2 more warnings', '  warning: 2 lines of the log are no events']);
+  t.same(told(1, 1), ['  1 more warning', '  warning: 1 line of the log is not an event']);
+  t.same(told(2, 2), ['  2 more warnings', '  warning: 2 lines of the log are not events']);
 });
 
-t.test('a gate whose value is not the metric, or that has no verdict, is inconclusive', async t => {
+t.test('a gate without a verdict, or whose value differs from the metric, is inconclusive', async t => {
   const set = (loss: number | null) =>
     copyOf(runs[0], summary => {
       const { test } = summary.metrics as { test: Record<string, unknown> };
@@ -396,7 +396,7 @@ t.test('a metric that is missing or not finite never passes, whatever the limits
   );
 });
 
-t.test('a gate of the command line that is wrong is shown where it is', async t => {
+t.test('errors point to the mistake in a gate of the command line', async t => {
   const cases: [string, number, string, string?][] = [
     ['test.acuracy >= 0.9', 1, 'there is no metric test.acuracy', 'test.accuracy'],
     ['', 1, 'a gate starts with a metric'],
@@ -425,7 +425,7 @@ t.test('a gate of the command line that is wrong is shown where it is', async t 
   t.equal(two.diagnostics.length, 2, 'all at once');
 });
 
-t.test('what is no run', async t => {
+t.test('paths without runs', async t => {
   const { diagnostics, exitCode } = failure(() => judge([join(folder, 'none'), folder, config]));
   t.equal(exitCode, 2);
   t.equal(diagnostics.length, 3);
@@ -458,7 +458,7 @@ t.test('a baseline is the same in any order, and its own runs are identical to i
     { reason: 'identical' },
     { reason: 'identical' },
   ]);
-  // determinism is promised: another value from the same inputs fails, though it be better
+  // runs are deterministic: another value from the same inputs fails, even if it is better
   const other = copyOf(runs[1], (summary, directory) => {
     reach({ loss: 1e-9, accuracy: 1 }, summary, directory);
   });
@@ -468,7 +468,7 @@ t.test('a baseline is the same in any order, and its own runs are identical to i
   ]);
 });
 
-t.test('what moved is said key by key, and noise decides', async t => {
+t.test('changes are listed key by key, and noise decides', async t => {
   const pinned = join(work.folder(), 'b.json');
   judge(runs, { pin: pinned });
   const { metrics } = readBaseline(pinned);
@@ -515,7 +515,7 @@ t.test('what moved is said key by key, and noise decides', async t => {
   t.equal(failure(() => judge(runs, { baseline: pinned, max_drop: 1, max_regress: 1 })).exitCode, 2);
 });
 
-t.test('a baseline of another task is no measure', async t => {
+t.test('a baseline of another task cannot be compared', async t => {
   const pinned = join(work.folder(), 'b.json');
   judge(runs, { pin: pinned });
   const baseline = JSON.parse(readFileSync(pinned, 'utf8'));
@@ -556,7 +556,7 @@ t.test('a baseline of another task is no measure', async t => {
     t.match(annotations, /^::notice title=review::small, seed 0:%0Achanged since \S*other\.json:%0A {2}/m);
   }
   const same: ((changed: typeof baseline) => void)[] = [
-    // fewer sequences to train on, the same file in another place
+    // fewer training sequences, the same file under another path
     changed => {
       changed.config['dataset.limit'] = 3;
     },
@@ -580,14 +580,14 @@ t.test('a baseline of another task is no measure', async t => {
   t.match(stdout, /^ +data are drawn from the seed, and not pinned by \S*none\.json$/m);
 });
 
-t.test('what is not pinned', async t => {
+t.test('runs that cannot be pinned', async t => {
   const file = join(work.folder(), 'b.json');
   const other = copyOf(runs[1], (_, directory) => {
     const resolved = join(directory, 'config.resolved.yaml');
     writeFileSync(resolved, readFileSync(resolved, 'utf8').replace('hidden_size: 16', 'hidden_size: 32'));
   });
   t.match(failure(() => judge([runs[0], other], { pin: file })).diagnostics, [
-    { message: /^config model\.hidden_size: 16 -> 32: the runs of a baseline differ in their seed alone$/ },
+    { message: /^config model\.hidden_size: 16 -> 32: runs of a baseline may differ only in their seed$/ },
   ]);
   t.match(failure(() => judge([runs[0], copyOf(runs[0])], { pin: file })).diagnostics, [
     { message: /^seed 0 is also that of/ },
@@ -619,7 +619,7 @@ const scipy: {
   readonly welches: readonly Expected[];
 } = JSON.parse(readFileSync(join(packageRoot, 'test/fixtures/review/noise.json'), 'utf8'));
 
-t.test('Student, prediction intervals and Welch as in SciPy', async t => {
+t.test("Student's t, prediction intervals and Welch's test as in SciPy", async t => {
   const near = (a: number, b: number, relative: number) => Math.abs(a - b) <= relative * Math.abs(b);
   for (const { t: x, df, p } of scipy.tails)
     t.ok(near(upperTail(x, df), p, 1e-9), `tail ${x} ${df}: ${upperTail(x, df)} ${p}`);
@@ -636,7 +636,7 @@ t.test('Student, prediction intervals and Welch as in SciPy', async t => {
     t.equal(accuracy.verdict, isWorse && p < 0.05 ? 'failed' : 'passed');
     if (isWorse) t.ok(near(Number(accuracy.p), p, 1e-7), `${accuracy.p} ${p}`);
     t.ok(near(Number(accuracy.limit), limit, 1e-9), `${accuracy.limit} ${limit}`);
-    // what should be small is the mirror image
+    // the mirror image, for a metric that should be small
     const loss = judgeNoise(
       'test.loss',
       seeds.map(one => ({ ...one, value: -one.value })),
@@ -647,7 +647,7 @@ t.test('Student, prediction intervals and Welch as in SciPy', async t => {
   }
 });
 
-t.test('noise that is not known, or none', async t => {
+t.test('unknown noise, and no noise', async t => {
   const one = (value: number) => [{ seed: 9, value, pinned: undefined }];
   const single = summarizeSeeds({ 0: 0.5 });
   t.match(judgeNoise('test.accuracy', one(0.4), single), { verdict: 'inconclusive' });

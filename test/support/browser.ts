@@ -1,6 +1,5 @@
 /**
- * A real browser for pages of ours: what it draws, what it says on its console, what it asks the
- * network for.
+ * Opens pages in a real browser and records console messages and requests.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,12 +8,12 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 
 const PROGRAM = '/usr/bin/chromium';
 
-/** What keeps the tests from running here; undefined where Debian's Chromium is installed. */
+/** Why the tests cannot run here; undefined if Debian's Chromium is installed. */
 export function chromiumMissing(): string | undefined {
   return existsSync(PROGRAM) ? undefined : `not installed: ${PROGRAM} (Debian: chromium)`;
 }
 
-/** As root there is no sandbox to be had; nothing but the page may talk. */
+/** The sandbox is not available to root. Only the page may use the network. */
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'];
 
 export function startChromium(): Promise<Browser> {
@@ -25,22 +24,22 @@ export interface Look {
   readonly width?: number;
   readonly height?: number;
   readonly scheme?: 'light' | 'dark';
-  /** Whether scripts run. */
+  /** False to disable scripts. */
   readonly scripts?: boolean;
-  /** A script that runs before those of the page. */
+  /** A script to run before those of the page. */
   readonly before?: string;
 }
 
 export interface OpenPage {
   readonly page: Page;
-  /** What the console and uncaught errors said. */
+  /** Console messages and uncaught errors. */
   readonly said: readonly string[];
-  /** Addresses that the page asked for, itself left out. */
+  /** URLs requested by the page, except its own. */
   readonly requested: readonly string[];
   close(): Promise<void>;
 }
 
-/** Opens `url` as a reader with such a screen would. */
+/** Opens `url` on a screen with these properties. */
 export async function openPage(browser: Browser, url: string, look: Look = {}): Promise<OpenPage> {
   const { width = 1280, height = 900, scheme = 'light', scripts = true, before } = look;
   const context = await browser.newContext({
@@ -61,7 +60,7 @@ export async function openPage(browser: Browser, url: string, look: Look = {}): 
   return { page, said, requested, close: () => context.close() };
 }
 
-/** Gives an open page another screen, and waits until it is drawn. */
+/** Changes the screen of an open page, and waits until it is drawn. */
 export async function changeLook(
   page: Page,
   { width, scheme }: { readonly width: number; readonly scheme: 'light' | 'dark' },
@@ -71,18 +70,18 @@ export async function changeLook(
   await nextFrames(page);
 }
 
-/** Waits until what has changed on the page is drawn. */
+/** Waits until changes of the page are drawn. */
 export async function nextFrames(page: Page): Promise<void> {
   await page.evaluate('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))');
 }
 
-/** Saves a screenshot for people, where CELLRUN_PICTURES names a folder. */
+/** Saves a screenshot to look at, if CELLRUN_PICTURES is a folder. */
 export async function keepPicture(page: Page, name: string): Promise<void> {
   const folder = process.env.CELLRUN_PICTURES;
   if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
 }
 
-/** WCAG 2.2, levels A and AA, with all that went before. */
+/** WCAG 2.2, levels A and AA, with all earlier versions. */
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 interface AxeResult {
@@ -94,12 +93,12 @@ interface AxeResult {
 }
 
 /**
- * axe describes every node that violates a rule, and one node of a rule that is kept: most of its
- * time goes into descriptions.
+ * Describes every node that violates a rule, but only one node per rule that passes, since axe
+ * spends most of its time on descriptions.
  */
 const AXE_OPTIONS = JSON.stringify({ runOnly: RULES, resultTypes: ['violations'] });
 
-/** What axe finds wrong, one line each, and how many rules it found kept. */
+/** Violations found by axe, one line each, and the number of rules that passed. */
 export async function violationsOf(page: Page): Promise<{ violations: string[]; passes: number }> {
   if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe.source);
   const { violations, passes } = (await page.evaluate(

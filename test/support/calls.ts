@@ -1,7 +1,7 @@
 /**
- * A program that makes several calls of ours, each as if in a process of its own: for places that
- * only one process sees. Its argument is a JSON list of command lines, each a list of words; it
- * prints a JSON list of how they ended.
+ * A program that makes several calls of cellrun as if each were a separate process, for places that
+ * only one process can see. Its argument is a JSON list of command lines, each a list of words. It
+ * prints a JSON list of exit codes and outputs.
  */
 import { callInProcess } from './in-process.js';
 

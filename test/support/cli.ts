@@ -1,12 +1,12 @@
 /**
- * Runs the program in a temporary folder: its output, the files it leaves and the files it reads.
+ * Runs the program in a temporary folder, and reads its output and files.
  *
  *     const work = new Workplace();
  *     t.teardown(() => work.remove());
  *     // in this process
  *     const { code, stdout, stderr } = await work.cellrun('validate', work.config(config));
  *     const run = await work.train(config, '--backend', 'cpu'); // run.summary, run.events, ...
- *     // in a process of its own, for signals, kills and concurrent programs
+ *     // in a separate process, for signals, kills and concurrent programs
  *     const { child, said, logged, finished } = work.start('run', path);
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -24,7 +24,7 @@ import { callInProcess, main, type Place } from './in-process.js';
 import { temporaryFolder } from './temporary-folder.js';
 
 export interface Finished {
-  /** The exit code; null where a signal ended the process. */
+  /** The exit code; null if a signal ended the process. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -32,11 +32,11 @@ export interface Finished {
 
 export interface Running {
   readonly child: ChildProcess;
-  /** Resolves once stderr holds `text`; rejects where the process ends without it. */
+  /** Resolves once stderr contains `text`; rejects if the process ends without it. */
   said(text: string): Promise<void>;
   /**
-   * Resolves once the one run under `output` has logged a step from `step` on; rejects where the
-   * process ends without it.
+   * Resolves once the only run under `output` has logged `step` or a later step; rejects if the
+   * process ends before.
    */
   logged(step: number, output: string): Promise<void>;
   readonly finished: Promise<Finished>;
@@ -47,7 +47,7 @@ export class Workplace {
   readonly path = temporaryFolder();
   private made = 0;
 
-  /** Where the program runs; nothing of the tests' own environment reaches it but the path. */
+  /** Where the program runs. It gets only PATH from the environment of the tests. */
   get place(): Place {
     return { cwd: this.path, env: { PATH: process.env.PATH, HOME: this.path } };
   }
@@ -56,7 +56,7 @@ export class Workplace {
     rmSync(this.path, { recursive: true, force: true });
   }
 
-  /** An empty folder of its own. */
+  /** Creates an empty folder. */
   folder(): string {
     this.made += 1;
     const path = join(this.path, String(this.made));
@@ -64,19 +64,19 @@ export class Workplace {
     return path;
   }
 
-  /** Writes `content` to a file in a folder of its own and gives its path. */
+  /** Writes `content` to a file in a new folder and returns its path. */
   file(name: string, content: string | Uint8Array): string {
     const path = join(this.folder(), name);
     writeFileSync(path, content);
     return path;
   }
 
-  /** Writes a config; JSON is YAML. */
+  /** Writes a config as JSON, which is YAML, and returns its path. */
   config(content: object): string {
     return this.file('config.yaml', JSON.stringify(content, null, 2));
   }
 
-  /** Starts the program in a process of its own. */
+  /** Starts the program in a separate process. */
   start(...args: string[]): Running {
     return this.startWith([], args);
   }
@@ -117,12 +117,12 @@ export class Workplace {
     return { child, said, logged, finished };
   }
 
-  /** Runs the program to its end in this process; calls made at once run one after another. */
+  /** Runs the program to its end in this process. Concurrent calls run one after another. */
   cellrun(...args: string[]): Promise<Finished> {
     return callInProcess(args, this.place);
   }
 
-  /** `run CONFIG --json` with an output folder of its own. */
+  /** `run CONFIG --json` with a new output folder. */
   async train(config: object, ...flags: string[]): Promise<TrainedRun> {
     const output = this.folder();
     const finished = await this.cellrun('run', this.config(config), '--json', '--output', output, ...flags);
@@ -130,13 +130,13 @@ export class Workplace {
   }
 }
 
-/** The latest step in the log of the one run under `output`; -1 without one. */
+/** The latest step in the log of the only run under `output`; -1 if there is none. */
 function latestStep(output: string): number {
   const names = existsSync(output) ? readdirSync(output, { recursive: true, encoding: 'utf8' }) : [];
   const logs = names.filter(name => basename(name) === 'log.jsonl');
   if (logs.length > 1) throw new Error(`${logs.length} runs in ${output}`);
   const text = logs.map(name => readFileSync(join(output, name), 'utf8')).join('');
-  // the last line may be half written
+  // the last line may be incomplete
   const step = text
     .split('\n')
     .slice(0, -1)
@@ -177,7 +177,7 @@ export class TrainedRun {
     return this.finished.code;
   }
 
-  /** What stdout holds: one JSON document. */
+  /** The JSON document on stdout. */
   get summary(): RunSummary {
     if (this.finished.stdout === '') throw new Error(`no summary: ${this.finished.stderr}`);
     return JSON.parse(this.finished.stdout);
@@ -200,7 +200,7 @@ export class TrainedRun {
   }
 }
 
-/** The events of a run directory. Throws where a line is not valid or the numbers have a gap. */
+/** The events of a run directory. Throws if a line is not valid or `seq` has a gap. */
 export function readLog(directory: string): LogLine[] {
   const text = readFileSync(join(directory, 'log.jsonl'), 'utf8');
   if (!text.endsWith('\n')) throw new Error('the last line of the log is cut off');

@@ -1,7 +1,6 @@
 /**
- * What each broken config under test/fixtures/configs/broken must be told: `CODE LINE:COLUMN`,
- * written by hand from the fixture's text. The full messages stand beside the fixtures, in
- * `NAME.txt`.
+ * Expected errors of each config under test/fixtures/configs/broken: `CODE LINE:COLUMN`, written by
+ * hand from the fixture's text. The full messages are next to the fixtures, in `NAME.txt`.
  */
 export const BROKEN: Readonly<Record<string, readonly string[]>> = {
   'unknown-key-near.yaml': ['unknown-key 4:22'],
@@ -142,9 +141,9 @@ export const BROKEN: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * What each config under test/fixtures/configs/misfit, valid by itself, must be told once its data
- * are read, as `EXIT FILE:LINE:COLUMN CODE` in the fixture's folder; written by hand. The full
- * messages stand beside them.
+ * Expected errors of each config under test/fixtures/configs/misfit, which is valid until its data
+ * are read: `EXIT FILE:LINE:COLUMN CODE` in the fixture's folder, written by hand. The full
+ * messages are next to the fixtures.
  */
 export const MISFIT: Readonly<Record<string, readonly string[]>> = {
   'columns.yaml': [

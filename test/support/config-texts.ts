@@ -1,6 +1,6 @@
 /**
- * Configs for tests, and what is told of those that are wrong. Folders are named relative to the
- * package, as a user would.
+ * Configs for tests, and the errors of wrong ones. Paths are relative to the package, as a user
+ * would write them.
  */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -48,7 +48,7 @@ optimizer: { kind: adam, learning_rate: 0.01 }
 training: { num_epochs: 1, batch_size: 10 }
 `;
 
-/** Those of experiments; sweeps and variants have folders of their own. */
+/** The sample configs of experiments. Sweeps and variants are in separate folders. */
 export const SAMPLES = readdirSync('configs').filter(name => name.endsWith('.yaml'));
 
 export function recorder(): Io & { outText: () => string; errText: () => string } {

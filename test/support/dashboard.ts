@@ -1,4 +1,4 @@
-/** Speaking to a dashboard's server as browsers do, and as those who mean harm do. */
+/** Sends requests to a dashboard's server, like a browser or an attacker. */
 
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ interface Asking {
   readonly body?: string;
 }
 
-/** @param path as it is sent: nothing in it is made regular */
+/** @param path sent unchanged, without normalization */
 export async function ask(
   url: string,
   path: string,
@@ -33,7 +33,7 @@ export async function ask(
   return { status: response.statusCode ?? 0, headers: response.headers, text };
 }
 
-/** Sends bytes as they are; gives what comes back until the server closes the connection. */
+/** Sends raw bytes. Returns everything received until the server closes the connection. */
 export async function send(url: string, bytes: string): Promise<string> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
@@ -53,7 +53,7 @@ export interface ServerEvent {
   readonly data: unknown;
 }
 
-/** A page's connection for events. */
+/** A page's connection for server-sent events. */
 export class EventReader {
   readonly events: ServerEvent[] = [];
   private rest = '';
@@ -77,7 +77,7 @@ export class EventReader {
     return new EventReader(response.statusCode ?? 0, response);
   }
 
-  /** The first event from number `from` on that fits. Waits for it. */
+  /** Waits for the first event, from index `from`, that fits. */
   async next(fits: (event: ServerEvent) => boolean, from = 0): Promise<ServerEvent> {
     for (;;) {
       const found = this.events.slice(from).find(fits);
@@ -111,7 +111,7 @@ function parsed(block: string): ServerEvent {
   };
 }
 
-/** Lines of a log: what a training of `epochs` epochs of `perEpoch` steps writes, made up. */
+/** Made-up lines of the log of `epochs` epochs with `perEpoch` steps. */
 export function logLines(epochs: number, perEpoch: number): string[] {
   const lines: string[] = [];
   const add = (event: string, fields: object) =>
@@ -152,15 +152,15 @@ export interface MadeRun {
   readonly accuracy?: number;
   readonly learningRate?: number;
   readonly log?: readonly string[];
-  /** Whole sections that replace those of the config. */
+  /** Sections that replace those of the config. */
   readonly sections?: Readonly<Record<string, object>>;
   /** Metrics of the test split besides `loss` and `accuracy`. */
   readonly metrics?: Readonly<Record<string, number>>;
 }
 
 /**
- * Writes a run directory as a run leaves it, in no time; `status` undefined: as one that was
- * killed. Gives its path.
+ * Writes a run directory like a finished run, without training; if `status` is undefined, like a
+ * killed run. Returns its path.
  */
 export function makeRun(
   root: string,

@@ -1,4 +1,4 @@
-/** Data files that tests write, and how they read data sets. */
+/** Data files that tests write, and readers of datasets. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -16,8 +16,8 @@ export const fixture = (name: string): string => join(fixtures, name);
 export const open = (config: DatasetConfig, seed = 0): Promise<Dataset> => openDataset(config, { seed });
 
 /**
- * The steps of one sequence, `[T][F]`, read with a stride that leaves a gap, which must stay
- * untouched.
+ * The steps of one sequence, `[T][F]`. Reads with a stride that leaves a gap, and checks that the
+ * gap stays untouched.
  */
 export function sequence(data: Dataset, split: Split, index: number): number[][] {
   const stride = inputWidth(data.input) + 1;
@@ -34,7 +34,7 @@ export function sequence(data: Dataset, split: Split, index: number): number[][]
   });
 }
 
-/** The diagnostics of the user error that `attempt` ends with, as one line each. */
+/** The diagnostics of the `UserError` that `attempt` throws, one line each. */
 export async function complaints(exitCode: number, attempt: () => unknown): Promise<string[]> {
   try {
     await attempt();
@@ -60,7 +60,7 @@ export const classes = (split: Split): number[] => [...split.targets.values];
 export const sum = (values: number[][]): number => values.flat().reduce((a, b) => a + b, 0);
 export const closeTo = (a: number, b: number, tolerance: number): boolean => Math.abs(a - b) <= tolerance;
 
-/** An IDX file written here, independently of the reader. */
+/** An IDX file, written independently of the reader. */
 export function idx(type: number, dims: number[], data: Buffer): Buffer {
   const header = Buffer.alloc(4 + 4 * dims.length);
   header.set([0, 0, type, dims.length]);

@@ -1,13 +1,13 @@
 /**
- * What a loss of power may leave of a folder, by the letter of POSIX: of a file's content what was
- * there at its last fsync; of names (created, renamed, removed) those changes that a later fsync of
- * their folder has fixed. Whatever came after may be there or not, in any combination. Stricter
- * than any one file system, so that what holds here holds on all of them.
+ * The possible states of a folder after a power failure, by the letter of POSIX. Guaranteed are the
+ * contents of files at their last fsync, and changes of names (created, renamed, removed) before
+ * the last fsync of their folder. Later changes may survive or not, in any combination. This is
+ * stricter than any real file system, so programs that pass here are safe on all of them.
  */
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** A file whatever its name, or a folder. */
+/** A file, independent of its names, or a folder. */
 interface Inode {
   readonly folder: boolean;
   /** Content at the last fsync; undefined before the first. */
@@ -16,18 +16,18 @@ interface Inode {
 
 type Names = Map<string, Inode>;
 
-/** A change of one name, not yet fixed. */
+/** Changes of names that are not durable yet. */
 interface Pending {
-  /** The folder whose fsync fixes it. */
+  /** The folder whose fsync makes them durable. */
   readonly folder: string;
   readonly apply: (names: Names) => void;
 }
 
-/** What has become of content that no fsync has fixed. */
+/** The content of files after a power failure, if it was written after the last fsync. */
 const CONTENTS = ['flushed', 'half', 'written'] as const;
 type Content = (typeof CONTENTS)[number];
 
-/** Which of the changes survive, and what of the contents. */
+/** The outcome of a power failure: surviving changes of names, and contents of files. */
 export interface Loss {
   readonly survives: readonly boolean[];
   readonly content: Content;
@@ -43,7 +43,7 @@ export class DurableState {
     this.fixed = new Map(this.names);
   }
 
-  /** An operation of node:fs, without `Sync`, that went well. */
+  /** Records a successful operation of node:fs, named without `Sync`. */
   note(call: string, path: string, args: readonly unknown[]): void {
     switch (call) {
       case 'open':
@@ -71,7 +71,7 @@ export class DurableState {
     }
   }
 
-  /** Every outcome that a loss of power may have now. */
+  /** All possible outcomes of a power failure now. */
   losses(): Loss[] {
     const subsets = 2 ** this.pending.length;
     return Array.from({ length: subsets }, (_, bits) =>
@@ -79,7 +79,7 @@ export class DurableState {
     ).flatMap(survives => CONTENTS.map(content => ({ survives, content })));
   }
 
-  /** Makes the folder what it is after `loss`. */
+  /** Changes the folder to its state after a power failure. */
   lose({ survives, content }: Loss): void {
     const left: Names = new Map(this.fixed);
     this.pending
@@ -90,7 +90,7 @@ export class DurableState {
     const contents = new Map([...left].map(([path, inode]) => [path, this.contentOf(inode, content)]));
     for (const name of readdirSync(this.root)) rmSync(join(this.root, name), { recursive: true });
     for (const [path, inode] of [...left].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      // what stood in a folder that is lost is lost with it
+      // the content of a lost folder is lost too
       if (dirname(path) !== this.root && !left.has(dirname(path))) left.delete(path);
       else if (inode.folder) mkdirSync(path);
       else writeFileSync(path, contents.get(path) ?? '');
@@ -108,7 +108,7 @@ export class DurableState {
   }
 
   private change(paths: readonly string[], apply: (names: Names) => unknown): void {
-    // the same inode in both, whenever the change is applied
+    // use the same inodes now and when the change is applied later
     const before = new Map(this.names);
     apply(this.names);
     const after = paths.map(path => [path, this.names.get(path)] as const);

@@ -1,6 +1,6 @@
 /**
- * Loaded by `--import` into a program and its threads: a computing thread ends at the first request
- * for shards past `AT`, as `HOW` says. `idle` ends it after it has answered.
+ * Loaded by `--import` into a program and its threads. A compute thread ends at its `AT`-th request
+ * for shards, in the way that `HOW` names. `idle` ends it after it has answered.
  */
 import { isMainThread, parentPort, threadId } from 'node:worker_threads';
 
@@ -17,7 +17,7 @@ if (!isMainThread && parentPort && threadId === 1) {
         if (HOW === 'exit') process.exit(7);
         if (HOW === 'throw') throw new Error('thrown in a thread');
         if (HOW === 'memory') fillMemory();
-        // the answer is on its way by then, and the next request is not
+        // by then the answer is sent, but the next request has not arrived
         if (HOW === 'idle') setTimeout(() => process.exit(7));
       }
       handler(request);

@@ -1,6 +1,5 @@
 /**
- * How much work something is, counted instead of timed: V8 counts how often each block of
- * JavaScript runs.
+ * Measures work by counts instead of time: V8 counts the executions of each block of JavaScript.
  */
 import { type Profiler, Session } from 'node:inspector';
 import { setFlagsFromString } from 'node:v8';
@@ -9,9 +8,9 @@ import { setFlagsFromString } from 'node:v8';
 const OPTIMIZERS = ['opt', 'maglev'] as const;
 
 /**
- * Counts the blocks of JavaScript that an action executes, those of libraries included. The count
- * is the same on every machine, however busy. It leaves out what does not run as JavaScript:
- * regular expressions, copying, the operating system.
+ * Counts the blocks of JavaScript that an action executes, including libraries. The count is the
+ * same on every machine and under any load. It excludes native code: regular expressions, copying,
+ * the operating system.
  */
 export class BlockCounter {
   private readonly session = new Session();
@@ -31,12 +30,12 @@ export class BlockCounter {
   }
 
   /**
-   * How many times as much work `action` is at four times the size: about 4 where it is linear, 16
-   * where it is quadratic.
+   * The ratio of the work of `action` for four times the size: about 4 if it is linear, 16 if it is
+   * quadratic.
    */
   growth(size: number, action: (size: number) => () => void): number {
     const [small, large] = [action(size), action(4 * size)];
-    // what is set up once does not count
+    // a first call, so that one-time setup does not count
     small();
     return this.count(large) / this.count(small);
   }
@@ -46,7 +45,7 @@ export class BlockCounter {
     for (const compiler of OPTIMIZERS) setFlagsFromString(`--${compiler}`);
   }
 
-  /** The blocks since it was last asked. */
+  /** Blocks since the last call. */
   private take(): number {
     let blocks = 0;
     // a session in this thread answers before `post` returns

@@ -1,25 +1,24 @@
 /**
- * node:fs with faults, for every module of this process: the functions that files are written and
- * read with are exchanged, which Node passes on to all importers (`syncBuiltinESMExports`). What is
- * done below one folder is numbered, and one operation, or each from one on, can be made to fail,
- * to do half, or to be the last thing that the process does. Nothing outside that folder is
- * touched, and nothing of the program knows.
+ * node:fs with faults, for every module of this process. Replaces the functions that read and write
+ * files; Node passes that on to all importers (`syncBuiltinESMExports`). Operations below one
+ * folder are numbered. One of them, or all from one on, can fail, do half of their work, or end the
+ * process. Files outside the folder are not affected, and the program needs no changes.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { resolve, sep } from 'node:path';
 import { DurableState } from './durable-state.js';
 
-/** What the system answers, or how the process ends. */
+/** The error of an operation, or the end of the process. */
 export type Fault =
   | 'EIO'
   | 'ENOSPC'
   | 'EACCES'
-  /** A write that takes half of what it is given. */
+  /** A write that writes half of its data. */
   | 'short write'
-  /** A write that takes nothing, and says so. */
+  /** A write that writes nothing and returns 0. */
   | 'empty write'
-  /** A write that takes half, and no room for what comes next. */
+  /** A write that writes half, and later writes fail for lack of space. */
   | 'full disk'
   /** The process ends before the operation. */
   | 'crash'
@@ -30,20 +29,19 @@ export interface FaultPlan {
   readonly fault: Fault;
   /** Number of the operation, from 0. */
   readonly at: number;
-  /** Whether all later ones fail too, as on a disk that is gone. */
+  /** True if all later operations fail too, like on a removed disk. */
   readonly lasting: boolean;
 }
 
 /** One call below the folder. */
 export interface Operation {
-  /** Such as `rename`. */
+  /** Name without `Sync`, such as `rename`. */
   readonly call: string;
   readonly path: string;
 }
 
 /**
- * Thrown where the plan ends the process. Everything that is called afterwards throws it too, so
- * that no clean-up runs.
+ * Thrown when the plan ends the process. All later calls throw it too, so that no clean-up runs.
  */
 export class Crash extends Error {
   override readonly name = 'Crash';
@@ -72,7 +70,7 @@ const CALLS = [
   'existsSync',
 ] as const;
 
-/** Those that change nothing. */
+/** Operations that change nothing. */
 const READING: ReadonlySet<string> = new Set([
   'readFile',
   'read',
@@ -88,41 +86,41 @@ const originals = Object.fromEntries(CALLS.map(name => [name, table[name]]));
 
 let inUse: FaultyFiles | undefined;
 
-// once for all cases: passing the exchange on to all importers takes longer than a case
+// once for all cases: updating all importers takes longer than a case
 for (const name of CALLS)
   table[name] = (...args) => (inUse === undefined ? originals[name](...args) : inUse.call(name, args));
 syncBuiltinESMExports();
 
 export class FaultyFiles {
   readonly operations: Operation[] = [];
-  /** What a loss of power would leave, as things stand. */
+  /** The state that survives a power failure. */
   readonly durable: DurableState;
   private crashed = false;
-  /** Node's functions call each other. */
+  /** Depth of nested calls, since Node's functions call each other. */
   private depth = 0;
 
   constructor(
     /** Absolute. */
     readonly folder: string,
     private readonly plan?: FaultPlan,
-    /** Descriptors and their paths, those of earlier faults among them. */
+    /** Open descriptors and their paths, including those left by earlier faults. */
     private readonly opened = new Map<number, string>(),
   ) {
     this.durable = new DurableState(folder);
   }
 
-  /** What goes on after these, with other faults. */
+  /** Continues with the same files and other faults. */
   next(plan?: FaultPlan): FaultyFiles {
     return new FaultyFiles(this.folder, plan, this.opened);
   }
 
-  /** Closes what was left open, as the end of a process does. */
+  /** Closes files that were left open, like the end of a process. */
   close(): void {
     for (const file of this.opened.keys()) fs.closeSync(file);
     this.opened.clear();
   }
 
-  /** Runs `action` on these files. The real ones are back when it ends. */
+  /** Runs `action` with these faults. Restores the real functions when it ends. */
   during<T>(action: () => T): T {
     const before = inUse;
     inUse = this;
@@ -133,7 +131,7 @@ export class FaultyFiles {
     }
   }
 
-  /** Calls `name` of node:fs as these files have it. */
+  /** Calls the function `name` of node:fs with the planned faults. */
   call(name: string, args: never[]): unknown {
     const call = name.replace(/Sync$/, '');
     const path = this.pathOf(args[0]);
@@ -148,7 +146,7 @@ export class FaultyFiles {
     }
   }
 
-  /** Undefined for what lies elsewhere. */
+  /** The path of a file below the folder; undefined for others. */
   private pathOf(argument: unknown): string | undefined {
     if (typeof argument === 'number') return this.opened.get(argument);
     if (typeof argument !== 'string') return undefined;
@@ -174,7 +172,7 @@ export class FaultyFiles {
       case 'empty write':
         return isWrite ? 0 : this.done(operation, args, real());
       default:
-        // Linux gives the descriptor back whatever it answers
+        // Linux frees the descriptor even if close fails
         if (call === 'close') this.done(operation, args, real());
         if (call === 'exists') return false;
         throw systemError(fault, operation);
@@ -200,7 +198,7 @@ export class FaultyFiles {
     return this.done(operation, args, fs.writeSync(file, bytes, from, half)) as number;
   }
 
-  /** Notes what an operation that went well has changed. */
+  /** Records the changes of a successful operation. */
   private done({ call, path }: Operation, args: readonly unknown[], result: unknown): unknown {
     if (call === 'open') this.opened.set(result as number, path);
     if (call === 'close') this.opened.delete(args[0] as number);
@@ -216,7 +214,7 @@ function systemError(code: 'EIO' | 'ENOSPC' | 'EACCES', { call, path }: Operatio
   return Object.assign(error, { code, errno: NUMBERS[code], syscall: call, path });
 }
 
-/** Whether any call of that name changes something on the disk or is part of doing so. */
+/** True if calls of that name change the disk or are part of a change. */
 export function changes({ call }: Operation): boolean {
   return !READING.has(call);
 }

@@ -2,7 +2,7 @@
 import type { Baseline } from '../../src/experiment/judging/baseline.js';
 import { summarizeSeeds } from '../../src/experiment/judging/baseline.js';
 
-/** A baseline of the given values, whose other facts are of no run. */
+/** A baseline with the given values and made-up facts. */
 export function baselineOf(metrics: Readonly<Record<string, Readonly<Record<string, number>>>>): Baseline {
   const entries = Object.entries(metrics).map(([name, bySeed]) => [name, summarizeSeeds(bySeed)]);
   return {

@@ -1,6 +1,5 @@
 /**
- * The program as a function: the same command line as in a process of its own, without the start of
- * one.
+ * The program as a function: runs command lines without starting a process.
  */
 import { fileURLToPath } from 'node:url';
 import { Call } from '../../src/cli/call.js';
@@ -17,10 +16,10 @@ export interface Place {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Events of a process that the program listens for; a call must stop listening when it ends. */
+/** Events of the process that the program listens for. A call must remove its listeners. */
 const EVENTS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect', 'exit', 'uncaughtException'] as const;
 
-/** What a call needs of the program's modules; those of an altered copy may be given. */
+/** The modules of the program that a call needs, perhaps of an altered copy. */
 export interface ProgramModules {
   readonly Call: typeof Call;
   readonly computeInThreads: typeof computeInThreads;
@@ -31,13 +30,12 @@ const OURS: ProgramModules = { Call, computeInThreads };
 let last: Promise<unknown> = Promise.resolve();
 
 /**
- * Runs `cellrun ARGS` in this process, at `place`. Calls run one after another, also those that are
- * made at the same time: a process has one working directory and one environment. The lock of a run
- * and child processes are real; signals, killed processes, pipes and whatever the entry `main.ts`
- * does need `Workplace.start`. A run computes in threads of its own only where `--threads` asks for
- * two or more.
+ * Runs `cellrun ARGS` in this process, at `place`. Concurrent calls run one after another, since a
+ * process has only one working directory and environment. Locks of runs and child processes are
+ * real. Signals, killed processes, pipes and the entry point `main.ts` need `Workplace.start`. A
+ * run starts compute threads only if `--threads` is at least 2.
  *
- * Rejects where the call leaves a listener of process events behind.
+ * Rejects if the call does not remove a listener of process events.
  */
 export function callInProcess(
   args: readonly string[],
@@ -60,13 +58,14 @@ async function callAt(args: readonly string[], place: Place, program: ProgramMod
 }
 
 /**
- * Runs `cellrun ARGS` with the streams of `io`; what a verb throws rejects. Returns the exit code.
+ * Runs `cellrun ARGS` with the streams of `io`. Returns the exit code; rejects with errors of the
+ * verb.
  */
 export function callWith(io: Io, ...args: readonly string[]): Promise<number> {
   return runCommandLine(args, io, '0');
 }
 
-/** Makes this process one that was started with `args` at `place`; returns what undoes that. */
+/** Makes this process look as if started with `args` at `place`. Returns a function to undo it. */
 function enter(args: readonly string[], { cwd, env }: Place, program: ProgramModules): () => void {
   const before = { cwd: process.cwd(), env: { ...process.env }, argv: process.argv };
   const inThreads = program.computeInThreads(Number(args[args.indexOf('--threads') + 1]) > 1);
@@ -81,7 +80,7 @@ function enter(args: readonly string[], { cwd, env }: Place, program: ProgramMod
   };
 }
 
-/** Keeps what is written. It is no terminal, as the pipes of a child process are none. */
+/** Captures output. Not a terminal, like the pipes of a child process. */
 class Captured implements OutputStream {
   text = '';
 

@@ -1,5 +1,5 @@
 /**
- * A process that appends records to a journal and says on its channel how many have been written:
+ * A process that appends records to a journal and sends the number written on its channel:
  * `journal-writer PATH TRIAL COUNT`.
  */
 import { Journal } from '../../src/sweep/journal.js';
@@ -13,8 +13,7 @@ for (let i = 1; i <= Number(count); i++) {
     point: { i, padding: 'x'.repeat((i * 37) % 9000) },
   });
   process.send?.(i);
-  // the message is handed over between two records, so that a killed process has said what it had
-  // done
+  // lets the message be sent between two records, so that a killed process has reported its records
   await new Promise(resolve => setImmediate(resolve));
 }
 journal.close();

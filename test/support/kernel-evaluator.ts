@@ -1,17 +1,17 @@
 /**
- * What a kernel computes, from its tree in float64, with a bound on what float32 may make of it.
+ * Evaluates the tree of a kernel in float64, with a bound on the error of float32.
  */
 import type { Axis, Expression, KernelTree, Statement } from '../../src/engine/language/syntax.js';
 
 /**
- * A value in float64 and the most that float32 arithmetic in the same order may be away from it.
+ * A value in float64, and the largest error that float32 arithmetic in the same order may have.
  */
 export interface Bounded {
   readonly value: number;
   readonly error: number;
 }
 
-/** Relative error of one operation in float32; a function of ours may be 4 ULP or 3e-7 away. */
+/** Relative error of one float32 operation. Functions of kernels may be off by 4 ULP or 3e-7. */
 const ROUNDING = 2 ** -24;
 const FUNCTION_RELATIVE = 2 ** -21;
 const FUNCTION_ABSOLUTE = 3e-7;
@@ -30,7 +30,7 @@ type Term = () => number;
 type Action = () => void;
 
 /**
- * The kernel's value at any thread: its tree in float64, with a running error analysis beside it.
+ * Returns a function that evaluates the kernel for a thread in float64, with a running error bound.
  */
 export function evaluator(tree: KernelTree, surroundings: Surroundings): (thread: Thread) => Bounded {
   const { actions, result, place } = new Translation(surroundings).kernel(tree);
@@ -43,8 +43,8 @@ export function evaluator(tree: KernelTree, surroundings: Surroundings): (thread
 }
 
 /**
- * The bound of the term that was evaluated last. Terms are not objects: a test evaluates millions
- * of them.
+ * The error bound of the last term. Terms return plain numbers instead of objects, since a test
+ * evaluates millions of them.
  */
 let error = 0;
 
@@ -58,8 +58,8 @@ function rounded(value: number, bound: number): number {
 }
 
 /**
- * Turns a tree into closures over the slots of its variables, so that it is walked once and not for
- * each thread.
+ * Translates a tree to closures over the slots of its variables, so that it is walked only once
+ * instead of for each thread.
  */
 class Translation {
   private readonly slots = new Map<string, number>();
@@ -247,7 +247,7 @@ function unary(name: FunctionName, operand: Term): Term {
   };
 }
 
-/** The bound of a function's value from its operand and the operand's bound. */
+/** The error bound of a function's value, from the operand and its bound. */
 function boundOf(name: FunctionName): (a: number, aError: number, value: number) => number {
   switch (name) {
     case 'abs':

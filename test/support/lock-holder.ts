@@ -1,6 +1,6 @@
 /**
- * Another process: each line of stdin is a JSON list, `["lock", FILE]`, `["write", FILE]` or
- * `["release"]`, and is answered by a line, `ok` or what is wrong.
+ * A separate process that holds locks. Each line of stdin is a JSON list, `["lock", FILE]`,
+ * `["write", FILE]` or `["release"]`. The answer is a line: `ok` or an error.
  */
 import { createInterface } from 'node:readline';
 import { lockRun } from '../../src/experiment/locks/run-lock.js';

@@ -1,8 +1,8 @@
-/** Models for tests, written as short as a config says them. */
+/** Models for tests, written as in a config, without defaults. */
 import type { ModelConfig } from '../../src/config/index.js';
 import { describeModel, type ModelContext, type ModelSpec } from '../../src/model/spec.js';
 
-/** What a `model` section says; defaults are filled in as the schema has them. */
+/** A `model` section without the defaults of the schema. */
 export interface ShortModel {
   readonly cell?: string;
   readonly layers?: readonly object[];
@@ -31,7 +31,7 @@ export function fullModel({ head, layers, ...rest }: ShortModel): ModelConfig {
   } as unknown as ModelConfig;
 }
 
-/** Numbers in, `outputSize` out; no states carried unless the context says so. */
+/** A model of numbers with `outputSize` outputs; carries no states unless `context` sets it. */
 export function modelOf(
   model: ShortModel,
   { inputSize = 1, ...context }: Partial<ModelContext> & { inputSize?: number; outputSize: number },

@@ -1,4 +1,4 @@
-/** Seeded damage to bytes, texts and JSON values: the same stream gives the same damage. */
+/** Random damage to bytes, texts and JSON values, determined by the random stream. */
 import type { Json } from '../../src/experiment/files/json.js';
 import type { RandomStream } from '../../src/util/random.js';
 
@@ -6,19 +6,19 @@ export function pick<T>(random: RandomStream, choices: readonly T[]): T {
   return choices[random.integer(choices.length)];
 }
 
-/** True once in `n`. */
+/** True with probability 1/n. */
 export function onceIn(random: RandomStream, n: number): boolean {
   return random.integer(n) === 0;
 }
 
-/** 1 mostly, seldom more. */
+/** A number of changes from 1 to 8, each half as likely as the one before. */
 function rounds(random: RandomStream): number {
   let count = 1;
   while (count < 8 && random.integer(2) === 0) count++;
   return count;
 }
 
-/** Where sizes, counts and offsets turn over. */
+/** Values at which sizes, counts and offsets overflow. */
 const EDGES = [
   0n,
   1n,
@@ -39,8 +39,8 @@ const EDGES = [
 const NOTHING = Buffer.alloc(0);
 
 /**
- * A copy of `bytes` with one change or a few; `other` may lend it a piece. Never more than 4 KiB
- * longer.
+ * A copy of `bytes` with one or a few changes, some of which insert a part of `other`. At most
+ * 4 KiB longer.
  */
 export function mutateBytes(bytes: Buffer, random: RandomStream, other: Buffer = bytes): Buffer {
   let result = bytes;
@@ -51,7 +51,7 @@ export function mutateBytes(bytes: Buffer, random: RandomStream, other: Buffer =
 function changeBytes(bytes: Buffer, random: RandomStream, other: Buffer): Buffer {
   if (bytes.length === 0) return other.subarray(0, random.integer(32));
   const at = random.integer(bytes.length);
-  // changes gather in headers, which are at the ends
+  // change headers more often, which are at both ends
   const near = onceIn(random, 2)
     ? at
     : onceIn(random, 3)
@@ -104,8 +104,8 @@ function spliced(bytes: Buffer, at: number, remove: number, insert: Buffer): Buf
 }
 
 /**
- * A copy of `text` with pieces of it, and `tokens` of its language, inserted, removed, repeated and
- * exchanged.
+ * A copy of `text` with parts of it, and `tokens` of its language, inserted, removed, repeated and
+ * swapped.
  */
 export function mutateText(text: string, random: RandomStream, tokens: readonly string[]): string {
   let result = text;
@@ -140,7 +140,7 @@ const NAMES = [
   '\u0000',
 ];
 
-/** Values that a reader may take for what it expects. */
+/** Values that a reader may mistake for valid ones. */
 const VALUES: readonly Json[] = [
   null,
   true,
@@ -173,8 +173,8 @@ const VALUES: readonly Json[] = [
 ];
 
 /**
- * A copy of `value` with one change or a few somewhere in it; `more` are values that mean something
- * where it is read.
+ * A copy of `value` with one or a few changes anywhere in it.
+ * @param more further values to insert, which have a meaning for the reader
  */
 export function mutateJson(value: Json, random: RandomStream, more: readonly Json[] = []): Json {
   let result = value;

@@ -1,6 +1,6 @@
 /**
- * For every op: graphs that use it, over random shapes and attributes, and how exactly its kernels
- * must compute.
+ * Test cases for every op: graphs that use it, with random shapes and attributes, and the tolerance
+ * for its kernels.
  */
 import fc from 'fast-check';
 import type { Graph, Node } from '../../src/graph/node.js';
@@ -29,8 +29,8 @@ import { transpose } from '../../src/ops/transpose.js';
 import type { RandomStream } from '../../src/util/random.js';
 
 /**
- * Where an input's values lie: anywhere; above zero; on both sides of zero but away from it; class
- * indices, the ignored one and some out of range among them; or symbols, all in range.
+ * Values of an input: any numbers; positive ones; positive and negative ones away from zero; class
+ * indices, including the ignored index and some out of range; or symbols, all in range.
  */
 type Domain = 'any' | 'positive' | 'nonzero' | { readonly classes: number } | { readonly symbols: number };
 
@@ -48,7 +48,7 @@ export interface OpCase {
   readonly text: string;
 }
 
-/** Random extents: those of the last axis, on which kernels are wide, and of the others. */
+/** Random extents of the last axis, along which kernels use vectors, and of other axes. */
 export interface Extents {
   readonly last: fc.Arbitrary<number>;
   readonly other: fc.Arbitrary<number>;
@@ -58,13 +58,13 @@ export interface OpSuite {
   cases(extents: Extents): fc.Arbitrary<OpCase>;
   /** The largest error of a kernel, relative to `magnitude`. */
   readonly tolerance: number;
-  /** At infinity the reference is not a number, since Horner's scheme begins with 0 times it. */
+  /** The reference is NaN for infinity, since Horner's scheme multiplies it by 0. */
   readonly onlyNan?: true;
-  /** What the error is relative to; the magnitude of the result where it is not given. */
+  /** Values that errors are relative to; default: the magnitude of the result. */
   magnitude?(result: Node, inputs: readonly Tensor[]): Float64Array;
 }
 
-/** Distance between neighbouring float32 numbers, relative. */
+/** Relative distance between adjacent float32 numbers. */
 const ULP = 2 ** -23;
 
 /** A shape of `least` to `most` axes. */
@@ -74,7 +74,7 @@ function shapes({ last, other }: Extents, least: number, most: number): fc.Arbit
     .map(([leading, width]) => [...leading, width]);
 }
 
-/** The axes of `shape`, each kept or not. */
+/** A random subset of the axes of `shape`. */
 function someAxes(shape: Shape, least: number, most: number): fc.Arbitrary<number[]> {
   return fc.subarray(
     shape.map((_, axis) => axis),
@@ -103,7 +103,7 @@ function binary(second: Domain, op: (a: Node, b: Node) => Node): OpSuite['cases'
     }));
 }
 
-/** One of `items` for the whole of a shape, or one for each index of its leading axis. */
+/** A single item for a whole shape, or one for each index of its leading axis. */
 function perSlice<T>(shape: Shape, item: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
   return fc.oneof(
     fc.array(item, { minLength: 1, maxLength: 1 }),
@@ -112,8 +112,8 @@ function perSlice<T>(shape: Shape, item: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
 }
 
 /**
- * Products whose axes stand in every order and place that the notation allows; no tensor has more
- * than three axes.
+ * Products with axes in every order and role that the notation allows, for tensors of at most three
+ * axes.
  */
 const NOTATIONS = [
   ...['bk,kj->bj', 'bk,jk->bj', 'kb,kj->bj', 'kb,jk->bj', 'bk,bk->b', 'kb,kb->b', 'b,j->bj', 'k,kj->j'],
@@ -122,8 +122,8 @@ const NOTATIONS = [
 ];
 
 /**
- * The op's own reference over the magnitudes of its inputs: what the rounding errors of its sums
- * are relative to.
+ * The op's reference for the magnitudes of its inputs. The rounding errors of its sums are relative
+ * to it.
  */
 function ofMagnitudes({ op, attributes, shape }: Node, inputs: readonly Tensor[]): Float64Array {
   const absolute = inputs.map(input => ({ shape: input.shape, data: input.data.map(Math.abs) }));
@@ -134,8 +134,8 @@ export const suites: Readonly<Record<string, OpSuite>> = {
   absolute: { tolerance: 0, cases: unary('any', absolute) },
   activate: {
     tolerance: 3e-7,
-    // sigmoid and tanh are at most 1, where a relative error would ask for the last bits of a
-    // result that is nearly zero; relu is exact
+    // absolute, since sigmoid and tanh are at most 1 and small results need no relative accuracy;
+    // relu is exact
     magnitude: ({ shape }) => new Float64Array(sizeOf(shape)).fill(1),
     cases: extents =>
       shapes(extents, 1, 3).chain(shape =>
@@ -245,7 +245,7 @@ export const suites: Readonly<Record<string, OpSuite>> = {
         text: `${at % shape[0]} of [${shape}]`,
       })),
   },
-  // what is far below 1 is lost beside the 1 in the logarithm
+  // absolute for small results, since exp(x) far below 1 is lost in log(1 + exp(x))
   softplus: {
     tolerance: 16 * ULP,
     magnitude: (_result, [{ data }]) => data.map(x => Math.max(1, Math.abs(x))),
@@ -295,7 +295,7 @@ export const suites: Readonly<Record<string, OpSuite>> = {
   },
 };
 
-/** The input of `graph` for an op's input. */
+/** Adds the graph input for an op's input. */
 export function inputOf(graph: Graph, name: string, { shape, domain }: OpInput): Node {
   const symbols = typeof domain === 'object' && 'symbols' in domain ? domain.symbols : undefined;
   return graph.input(name, shape, { symbols });

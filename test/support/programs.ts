@@ -1,4 +1,4 @@
-/** Programs that are not ours, and a small disk to run ours on. */
+/** Runs other programs, and scripts on a small disk. */
 import { spawn } from 'node:child_process';
 import type { Finished } from './cli.js';
 
@@ -7,7 +7,7 @@ export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Runs a program to its end while others go on; undefined where there is none of that name. */
+/** Runs a program to its end, asynchronously. Returns undefined if it is not installed. */
 export function execute(
   file: string,
   args: readonly string[],
@@ -27,7 +27,7 @@ export function execute(
 
 /**
  * Runs a bash `script` with a tmpfs of `size`, such as `64k`, mounted at `folder`, which is its
- * `$0`; nobody else sees it. Undefined where this process may not mount one.
+ * `$0`. Other processes do not see the mount. Returns undefined if this process may not mount it.
  */
 export async function onSmallDisk(
   folder: string,

@@ -1,7 +1,7 @@
 /**
- * A test file that imports this first is part of `npm run test:quick`. Whatever makes a test slow
- * by its nature fails there: another process (a browser, a launcher, a second run of the program)
- * and WebGPU, which is computed in software on most machines.
+ * A test file that imports this first is part of `npm run test:quick`. Such a test fails if it uses
+ * something slow: another process (a browser, a launcher, another call of the program), or WebGPU,
+ * which most machines emulate in software.
  */
 import childProcess, { ChildProcess } from 'node:child_process';
 import { syncBuiltinESMExports } from 'node:module';
@@ -15,7 +15,7 @@ function refuse(what: string): never {
   );
 }
 
-// all asynchronous ways to start a process end here, also those that were imported before
+// all asynchronous functions that start a process call this, even if imported earlier
 Object.assign(ChildProcess.prototype, { spawn: () => refuse('start a process') });
 for (const name of ['spawnSync', 'execSync', 'execFileSync'] as const)
   childProcess[name] = (() => refuse('start a process')) as never;
@@ -27,7 +27,7 @@ process.dlopen = (...args: Parameters<typeof dlopen>) => {
   return dlopen(...args);
 };
 
-// the code under test may catch the error: a missing adapter is no failure of a run
+// the code under test may catch the error, since a run does not need a WebGPU adapter
 process.on('exit', code => {
   if (breaches.length === 0) return;
   process.stderr.write(`${breaches.join('\n')}\n`);

@@ -1,6 +1,6 @@
 /**
- * Random graphs over all ops: expressions of ranks 1 to 3 whose values stay moderate, so that
- * errors stay small.
+ * Random graphs of all ops: expressions of ranks 1 to 3 with moderate values, so that errors stay
+ * small.
  */
 import fc from 'fast-check';
 import type { Graph, Node } from '../../src/graph/node.js';
@@ -26,7 +26,7 @@ import { subtract } from '../../src/ops/subtract.js';
 import { sum } from '../../src/ops/sum.js';
 import { transpose } from '../../src/ops/transpose.js';
 
-/** The extents of every graph: B rows, H columns, G slices. */
+/** Extents of all inputs of a graph: B rows, H columns, G slices. */
 export interface GraphExtents {
   readonly b: number;
   readonly h: number;
@@ -34,7 +34,8 @@ export interface GraphExtents {
 }
 
 /**
- * One node to be made; numbers pick operands among the nodes that are there, modulo how many fit.
+ * An instruction to make a node. The numbers select operands among the nodes that fit, modulo their
+ * number.
  */
 interface Instruction {
   readonly make: keyof typeof MAKERS;
@@ -44,12 +45,13 @@ interface Instruction {
 }
 
 interface Maker {
-  /** Whether `x` may be the operand; any node that is no scalar where it is absent. */
+  /** True if `x` may be the operand. By default, any node except a scalar may. */
   fits?(x: Node): boolean;
-  /** Whether `y` may be the second operand; there is none where it is absent. */
+  /** True if `y` may be the second operand. If absent, there is no second operand. */
   pairs?(x: Node, y: Node, option: number): boolean;
   /**
-   * `others` are all that pair with `x`, beginning with the chosen one; `y` is the first of them.
+   * @param y the second operand, the first of `others`
+   * @param others all nodes that pair with `x`, starting with the selected one
    */
   make(x: Node, y: Node, option: number, others: readonly Node[]): Node;
 }
@@ -57,19 +59,19 @@ interface Maker {
 const allAxes = ({ shape }: Node) => shape.map((_, axis) => axis);
 const alike = (x: Node, y: Node) => sameShape(x.shape, y.shape);
 const isRank = (rank: number) => (x: Node) => x.shape.length === rank;
-/** Whether each slice along the leading axis is one element of a vector, repeated. */
+/** True if each slice along the leading axis repeats one element of a vector. */
 const isColumns = ({ op, inputs, attributes }: Node) =>
   op?.name === broadcastOp.name &&
   inputs[0].shape.length === 1 &&
   (attributes as { axes: number[] }).axes[0] === 0;
 const isAboveVector = (x: Node) => x.shape.length > 1;
-/** Between 0.5 and 1.5, where roots and quotients are harmless. */
+/** Maps `x` to 0.5 to 1.5, so that roots and quotients are well-conditioned. */
 const bounded = (x: Node) => affine(activate(x, ['sigmoid']), 1, 0.5);
 const FUNCTIONS: readonly ActivationName[] = ['tanh', 'sigmoid', 'sigmoid', 'relu'];
 const slice = (i: number) => FUNCTIONS[i % FUNCTIONS.length];
 /**
- * Away from zero where `x` is zero but for rounding: on which side of a kink that lies differs
- * between backends.
+ * Shifts `x`, which may be zero up to rounding, away from zero. Otherwise backends could be on
+ * different sides of a kink.
  */
 const aside = (x: Node) => affine(x, 1, 0.03);
 
@@ -82,7 +84,7 @@ const MAKERS = {
   exponential: { make: x => exponential(tanh(x)) },
   squareRoot: { make: x => squareRoot(bounded(x)) },
   activate: { make: (x, _y, option) => activate(aside(x), [slice(option)]) },
-  // along a vector's only axis the function would differ within one SIMD vector
+  // for a vector, the function would differ within one SIMD vector
   perSlice: {
     fits: isAboveVector,
     make: (x, _y, option) =>
@@ -151,8 +153,8 @@ const MAKERS = {
 } as const satisfies Record<string, Maker>;
 
 /**
- * Ascending axes of `shape` that have `x`'s extents: the first that fit or, with an odd `option`,
- * the last.
+ * Ascending axes of `shape` with the extents of `x`: the first match or, if `option` is odd, the
+ * last. Null if there is none.
  */
 function axesIn(x: Node, shape: readonly number[], option: number): number[] | null {
   const subsets: number[][] = [[]];
@@ -176,7 +178,7 @@ export const instructions: fc.Arbitrary<Instruction[]> = fc.array(
   { minLength: 4, maxLength: 24 },
 );
 
-/** Inputs of rank 0 to 3, class indices and symbols, named with `prefix`. */
+/** Inputs of ranks 0 to 3, class indices and symbols, with names that start with `prefix`. */
 export function graphInputs(graph: Graph, prefix: string, { b, h, g }: GraphExtents): Node[] {
   return [
     graph.input(`${prefix}scalar`, []),
@@ -192,8 +194,8 @@ export function graphInputs(graph: Graph, prefix: string, { b, h, g }: GraphExte
 }
 
 /**
- * The nodes that `instructions` make from `inputs`, in order; those for which no operand fits are
- * left out.
+ * The nodes made by `instructions` from `inputs`, in order. Skips instructions without a fitting
+ * operand.
  */
 export function makeNodes(inputs: readonly Node[], instructions: readonly Instruction[]): Node[] {
   const known = [...inputs];
@@ -207,7 +209,7 @@ export function makeNodes(inputs: readonly Node[], instructions: readonly Instru
     const start = second % Math.max(pairs.length, 1);
     const others = [...pairs.slice(start), ...pairs.slice(0, start)];
     const made = maker.make(x, others[0], option, others);
-    // a scalar is no kernel's result; it can only be broadcast
+    // a kernel cannot return a scalar; it can only be broadcast
     if (made.shape.length > 0) known.push(made);
   }
   return known.slice(inputs.length);

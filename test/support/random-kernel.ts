@@ -1,13 +1,13 @@
-/** Random kernels of the language, as source text with the sizes of the arrays that they read. */
+/** Random kernels as source text, with the sizes of the arrays that they read. */
 import fc from 'fast-check';
 import type { Axis } from '../../src/engine/language/syntax.js';
 
 export interface RandomKernel {
   readonly source: string;
   readonly extents: Readonly<Record<Axis, number>>;
-  /** Sizes of each array that is read, x first: just large enough for the reads. */
+  /** Sizes of each array that is read, x first. Large enough for the reads. */
   readonly arrays: Readonly<Record<string, readonly number[]>>;
-  /** Of arrays whose elements are integers: below which number. */
+  /** For arrays of integers: the exclusive upper bound of their elements. */
   readonly symbols: Readonly<Record<string, number>>;
   readonly integers: Readonly<Record<string, number>>;
 }
@@ -152,7 +152,7 @@ class KernelText {
     this.lines.push('}');
   }
 
-  /** An array at affine indices; strides, sums of axes and integer arguments among them. */
+  /** Reads an array at affine indices, including strides, sums of axes and integer arguments. */
   private read(): string {
     const rank = 1 + this.draw.below(3);
     return this.array(Array.from({ length: rank }, () => this.index()));
@@ -160,14 +160,14 @@ class KernelText {
 
   private array(index: readonly Variable[]): string {
     const name = this.fresh('a');
-    // more room than is read, so that strides are not the extents; sometimes rows so far apart that
+    // larger than needed, so that strides differ from extents; sometimes rows so far apart that
     // columns are packed
     this.arrays[name] = index.map(({ most }) => most + 1 + this.draw.below(2)).reverse();
     if (index.length > 1) this.arrays[name][0] += this.draw.of([0, 0, 256]);
     return `${name}${index.map(({ name: at }) => `[${at}]`).join('')}`;
   }
 
-  /** An index that is read, at indices that do not vary along x. */
+  /** An index read from an array, at indices that do not vary along x. */
   private gathered(mayNest: boolean): Variable {
     const [, ...variables] = this.variables;
     const index = Array.from({ length: 1 + this.draw.below(2) }, () =>

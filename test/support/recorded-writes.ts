@@ -1,6 +1,6 @@
 /**
- * Where this process writes: the functions of node:fs that change something are exchanged for ones
- * that note which file or folder they really change, links followed as the system follows them.
+ * Records where this process writes. Replaces the functions of node:fs that change something with
+ * ones that record the real path of the changed file or folder, following links like the system.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -11,7 +11,7 @@ type Call = (...args: never[]) => unknown;
 const table = fs as unknown as Record<string, Call>;
 const { realpathSync, lstatSync, constants } = fs;
 
-/** Which of its arguments are paths that it changes, links in their last part not followed. */
+/** Indices of arguments that are changed paths, for functions that do not follow a final link. */
 const CHANGING: Readonly<Record<string, readonly number[]>> = {
   mkdirSync: [0],
   renameSync: [0, 1],
@@ -23,7 +23,7 @@ const CHANGING: Readonly<Record<string, readonly number[]>> = {
   cpSync: [1],
 };
 
-/** Those that follow a link in the last part. */
+/** The same for functions that follow a final link. */
 const FOLLOWING: Readonly<Record<string, readonly number[]>> = {
   writeFileSync: [0],
   appendFileSync: [0],
@@ -33,7 +33,7 @@ const FOLLOWING: Readonly<Record<string, readonly number[]>> = {
   utimesSync: [0],
 };
 
-/** Runs `action` and gives the real path of everything that it changed, or tried to. */
+/** Runs `action` and returns the real paths of everything that it changed, or tried to. */
 export async function recordedWrites(action: () => unknown): Promise<readonly string[]> {
   const written: string[] = [];
   const originals: Record<string, Call> = {};
@@ -41,7 +41,7 @@ export async function recordedWrites(action: () => unknown): Promise<readonly st
     const original = table[name];
     originals[name] = original;
     table[name] = (...args) => {
-      // before the call: afterwards the link may be gone
+      // before the call, since the link may not exist afterwards
       written.push(...targets(args));
       return original(...args);
     };
@@ -64,8 +64,7 @@ export async function recordedWrites(action: () => unknown): Promise<readonly st
 }
 
 /**
- * What an opening may change; nothing where it only reads, or does not follow the link that is
- * there.
+ * The paths that opening a file may change; empty if it only reads, or refuses to follow a link.
  */
 function opened(path: string, flags: unknown): readonly string[] {
   const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
@@ -79,25 +78,25 @@ function opened(path: string, flags: unknown): readonly string[] {
   return isLink && text.includes('x') ? [] : [followed(path)];
 }
 
-/** The path of the entry itself. */
+/** The real path of the entry itself, without following it. */
 function ownPath(path: string): string {
   return join(real(dirname(resolve(path))), basename(resolve(path)));
 }
 
-/** Where the entry leads, through as many links as there are. */
+/** The target of the entry, through any number of links. */
 function followed(path: string): string {
   const own = ownPath(path);
   if (!lstatSync(own, { throwIfNoEntry: false })?.isSymbolicLink()) return own;
   try {
     return realpathSync(own);
   } catch {
-    // it leads to what is not there yet, or round in a circle
+    // the target does not exist yet, or the links form a cycle
     const target = resolve(dirname(own), fs.readlinkSync(own));
     return target === own ? own : target;
   }
 }
 
-/** The real path of the part that is there, and the rest. */
+/** The real path of the existing part, and the rest. */
 function real(path: string): string {
   try {
     return realpathSync(path);

@@ -1,5 +1,5 @@
 /**
- * A Redis server on this machine, with its data in a folder, that can be killed and started again.
+ * A Redis server on this machine, with its data in a folder. It can be killed and restarted.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
@@ -8,7 +8,7 @@ import { comesTrue } from './waiting.js';
 
 const PROGRAM = 'redis-server';
 
-/** What keeps the tests from running here; undefined where Redis is installed. */
+/** Why the tests cannot run here; undefined if Redis is installed. */
 export function redisMissing(): string | undefined {
   return isInstalled(PROGRAM) ? undefined : `not installed: ${PROGRAM} (Debian: redis-server)`;
 }
@@ -20,7 +20,7 @@ export class RedisServer {
     private server: ChildProcess,
   ) {}
 
-  /** Every write is on the disk before it is answered. */
+  /** Starts a server that writes every change to disk before it answers. */
   static async start(folder: string): Promise<RedisServer> {
     const [port] = await freePorts(1);
     const redis = new RedisServer(folder, port, launch(folder, port));
@@ -37,8 +37,7 @@ export class RedisServer {
   }
 
   /**
-   * A command in its inline form, such as `FLUSHALL`; gives the answer as Redis writes it, such as
-   * `:1`.
+   * Sends a command in its inline form, such as `FLUSHALL`. Returns the raw answer, such as `:1`.
    */
   async command(text: string): Promise<string> {
     const socket = connect(this.port, '127.0.0.1');
@@ -51,7 +50,7 @@ export class RedisServer {
 
   async kill(): Promise<void> {
     const gone = new Promise(resolve => this.server.once('exit', resolve));
-    // false where it has ended before
+    // false if the server has already ended
     if (this.server.kill('SIGKILL')) await gone;
   }
 

@@ -1,11 +1,11 @@
-/** The runs and the sweep that reports are made of. */
+/** Runs and a sweep for tests of reports. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { floats, npz, type RunSummary, type Workplace } from './cli.js';
 import { randomDataset } from './small-run.js';
 import { sweepInProcess } from './sweeps.js';
 
-/** Text that breaks out of a page that does not escape it. */
+/** Text that breaks out of a page without escaping. */
 export const HOSTILE = '</script><img src=x onerror=alert(1)><!-- & "\'';
 
 /** Four classes; one gate passes and one fails. */
@@ -29,7 +29,7 @@ export function classesConfig(work: Workplace) {
   };
 }
 
-/** Two values for each sequence. One batch is skipped: its loss is not finite. */
+/** Two values per sequence. One batch is skipped, since its loss is not finite. */
 export function valuesConfig(work: Workplace) {
   return {
     version: 1,
@@ -42,7 +42,7 @@ export function valuesConfig(work: Workplace) {
   };
 }
 
-/** The square of a target of 1e25 is not finite in float32. */
+/** Contains a target of 1e25, whose square is not finite in float32. */
 function valuesDataset(): Uint8Array {
   const x = Array.from({ length: 160 }, (_, i) => Math.sin(i));
   const y = Array.from({ length: 80 }, (_, i) => (i === 35 ? 1e25 : Math.cos(i)));
@@ -54,7 +54,7 @@ function valuesDataset(): Uint8Array {
   });
 }
 
-/** Trains into `output`, and gives the directory of the run. */
+/** Trains into `output` and returns the run's directory. */
 export async function trainInto(
   work: Workplace,
   output: string,
@@ -67,7 +67,7 @@ export async function trainInto(
   return (JSON.parse(stdout) as RunSummary).directory;
 }
 
-/** A sweep of `trials` random points in `output`, some of which are pruned. */
+/** Runs a sweep of `trials` random points into `output`. Some of them are pruned. */
 export function trainSweep(work: Workplace, output: string, trials: number): Promise<string> {
   const base = work.config({ ...classesConfig(work), name: 'trial', description: 'A base.', gates: [] });
   const sweep = {
@@ -88,8 +88,8 @@ export function trainSweep(work: Workplace, output: string, trials: number): Pro
 }
 
 /**
- * Twenty sequences of four classes, a row for each true one, with two pictures of 2 x 2 pixels:
- * schemas/evaluation.schema.json.
+ * An evaluation (schemas/evaluation.schema.json) of twenty sequences in four classes, one row per
+ * true class, with two images of 2 x 2 pixels.
  */
 export const EVALUATION = {
   version: 1,
@@ -132,7 +132,7 @@ export const EVALUATION = {
   pictures: { width: 2, height: 2, encoding: 'base64-uint8' },
 };
 
-/** A copy of a run whose data are taken for pictures. */
+/** A copy of a run with an evaluation that contains images. */
 export function withEvaluation(work: Workplace, directory: string): string {
   const copy = join(work.folder(), 'run');
   cpSync(directory, copy, { recursive: true });

@@ -1,4 +1,4 @@
-/** Runs that reviews are made of, changed copies of them, and what a review says. */
+/** Runs for tests of reviews, changed copies of them, and their reviews. */
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -8,7 +8,7 @@ import { UserError } from '../../src/util/errors.js';
 import type { Workplace } from './cli.js';
 import { longerConfig, randomDataset } from './small-run.js';
 
-/** The first fails, the others pass. */
+/** The first gate fails, the others pass. */
 const GATES = [
   { metric: 'test.accuracy', min: 0.99 },
   { metric: 'test.loss', over: 'best', max: 100 },
@@ -16,12 +16,12 @@ const GATES = [
 ];
 
 export interface SmallRuns {
-  /** Where the config and the output root are. */
+  /** The folder of the config and the output root. */
   readonly folder: string;
   readonly config: string;
   /** The folder of the runs. */
   readonly experiment: string;
-  /** Directories of three runs that differ in their seed, by seed. */
+  /** Directories of three runs that differ only in their seed, in order of seeds. */
   readonly runs: readonly string[];
 }
 
@@ -47,7 +47,7 @@ export const judge = (paths: readonly string[], options: Partial<ReviewOptions> 
 
 type Change = (summary: Record<string, unknown>, directory: string) => void;
 
-/** Gives a function that copies a run below `work` and changes the files of the copy. */
+/** Returns a function that copies a run below `work` and changes the files of the copy. */
 export function copierInto(work: Workplace): (run: string, change?: Change) => string {
   return (run, change = () => {}) => {
     const directory = join(work.folder(), basename(run));
@@ -61,8 +61,7 @@ export function copierInto(work: Workplace): (run: string, change?: Change) => s
 }
 
 /**
- * As if the run in `directory` had reached this on the test split, by its log as well as by its
- * summary.
+ * Changes log and summary of the run in `directory` as if it had these test metrics.
  */
 export function reach(
   test: { readonly loss: number; readonly accuracy: number },
@@ -80,8 +79,8 @@ export function reach(
 }
 
 /**
- * As if the run in `directory`, whose log or summary was changed, had left nothing that says
- * otherwise: without its weights.
+ * Makes the files of the run in `directory` agree after a change of its log or summary: removes the
+ * weights and updates the digest of the log.
  */
 export function agree(summary: Record<string, unknown>, directory: string): void {
   for (const name of ['checkpoints', 'evaluation.json'])
@@ -95,7 +94,7 @@ export function agree(summary: Record<string, unknown>, directory: string): void
   summary.digests = { log: { records: told.length, sha256 }, evaluation: null };
 }
 
-/** Without the gates of its config, as far as the review can see. */
+/** Removes the gates from the run's resolved config, which a review reads. */
 export function withoutGates(directory: string): void {
   const file = join(directory, 'config.resolved.yaml');
   const text = readFileSync(file, 'utf8');

@@ -1,5 +1,5 @@
 /**
- * Runs without the command line: trained, resumed, stopped at a step, and trained once for many
+ * Trains runs without the command line: to the end, resumed, stopped at a step, or once for many
  * tests.
  */
 import { cpSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { silentObserver } from './small-run.js';
 
 export type Trained = Partial<RunOptions> & { readonly observer?: Partial<RunObserver> };
 
-/** Trains `config` on webasm, in an output folder of its own unless one is given. */
+/** Trains `config` on webasm, in a new output folder by default. */
 export function train(
   work: Workplace,
   config: object,
@@ -52,12 +52,12 @@ export function resume(
   return withThreads(all.threads, () => resumeExperiment(path, all, { ...silentObserver, ...observer }));
 }
 
-/** Trains until `step`, then stops as Ctrl-C does. */
+/** Trains until `step`, then stops like Ctrl-C. */
 export function trainUntil(work: Workplace, config: object, step: number): Promise<RunResult> {
   return train(work, config, stopAt(step));
 }
 
-/** Asks for a stop after `step`. */
+/** Options that stop a run after `step`. */
 export function stopAt(step: number): { signal: AbortSignal; observer: Partial<RunObserver> } {
   const stop = new AbortController();
   const observer: Partial<RunObserver> = {
@@ -68,7 +68,7 @@ export function stopAt(step: number): { signal: AbortSignal; observer: Partial<R
   return { signal: stop.signal, observer };
 }
 
-/** Trains at the first call and gives a copy of that run's directory at each. */
+/** Returns a function that trains on its first call and returns a new copy of the run each time. */
 export function copies(work: Workplace, train: () => Promise<RunResult>): () => Promise<string> {
   let trained: Promise<RunResult> | undefined;
   return async () => {
@@ -81,8 +81,8 @@ export function copies(work: Workplace, train: () => Promise<RunResult>): () => 
 }
 
 /**
- * Threads of their own only where there are several: one gives the same bytes as none, and takes
- * long to start.
+ * Uses compute threads only if there are several: results with one are byte-identical to none, and
+ * it takes long to start.
  */
 async function withThreads<T>(threads: number | undefined, action: () => Promise<T>): Promise<T> {
   const before = computeInThreads(threads === undefined || threads > 1);

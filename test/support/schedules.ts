@@ -1,6 +1,6 @@
 /**
- * Sweeps that only a scheduler knows: plans, worlds in which they are trained, and machines that
- * are killed.
+ * Simulated sweeps for tests of the scheduler: plans, outcomes of training, and machines that are
+ * killed.
  */
 
 import type { Pruner, SweepPlan } from '../../src/sweep/plan.js';
@@ -36,7 +36,7 @@ export function budgetOf(trials: number | null, target: number | null = null): S
   return { trials, target, seconds: null };
 }
 
-/** Points `{ x: trial }`; how many there are at most. */
+/** Suggests points `{ x: trial }`, at most `most`. */
 export function counting(most = Number.POSITIVE_INFINITY): Sampler {
   return { suggest: trial => (trial < most ? { x: trial } : undefined) };
 }
@@ -53,14 +53,14 @@ export function schedulerOf({ plan, sampler, costPerEpoch }: ScheduleParts): Sch
   return new Scheduler(plan, sampler, costPerEpoch);
 }
 
-/** What training would give: of a segment, its outcome. */
+/** Simulated training: the outcome of a segment. */
 export type World = (segment: Segment) => Outcome;
 
 export function done(segment: Segment, value: number | null): Outcome {
   return { ...segment, status: 'done', value };
 }
 
-/** Segments end in the order in which they were given out; all decisions. */
+/** Runs a sweep whose segments end in the order of their start. Returns all decisions. */
 export function drive(
   scheduler: Scheduler,
   world: World,
@@ -80,8 +80,8 @@ export function drive(
 }
 
 /**
- * Decisions in a form that is quick to write by hand: `+2` chosen, `2:0-1` advanced, `2p` paused,
- * `2x` pruned, `2c` completed, `2f` failed.
+ * Decisions in a short form: `+2` chosen, `2:0-1` advanced, `2p` paused, `2x` pruned, `2c`
+ * completed, `2f` failed.
  */
 export function brief(decisions: readonly Decision[]): string[] {
   return decisions.flatMap(decision => {
@@ -108,7 +108,7 @@ export function brief(decisions: readonly Decision[]): string[] {
   });
 }
 
-/** A journal as the orchestrator writes it, but for the fields that no decision rests on. */
+/** A journal like the orchestrator's, with dummy values in fields that decisions do not use. */
 class Journal {
   readonly records: JournalRecord[] = [];
 
@@ -119,9 +119,9 @@ class Journal {
 }
 
 /**
- * A sweep on a machine whose processes end in an order that `choices` decide, and that is now and
- * then killed with all that runs: then a new scheduler is told what the journal says. After `time`
- * ends the budget of time is over.
+ * A sweep on a simulated machine. `choices` determine the order in which processes end, and when
+ * the machine is killed with all of them; a new scheduler then continues from the journal. The time
+ * limit is reached after `time` segments have ended.
  */
 export class Machine {
   readonly journal = new Journal();
@@ -170,7 +170,7 @@ export class Machine {
   private end(segment: Segment): void {
     const outcome = this.world(segment);
     this.scheduler.report(outcome);
-    // a process may tell the same twice, as after a kill between two records
+    // a process may report twice, as after a kill between two records
     this.scheduler.report({ ...outcome });
     this.journal.end(outcome);
     this.trained.push(segment);
@@ -204,12 +204,12 @@ export function linesOf(decisions: readonly Decision[]): string {
   return decisions.map(decision => JSON.stringify(decision)).join('\n');
 }
 
-/** A number in [0, 1) that depends on its arguments alone. */
+/** A pseudo-random number in [0, 1) that depends only on its arguments. */
 export function noise(...parts: number[]): number {
   return RandomStream.of(parts[0], parts.slice(1).join('/')).uniform();
 }
 
-/** A world with many equal values, some that are not finite, diverged and failed trainings. */
+/** A world with many equal values, some not finite, and with diverged and failed trainings. */
 export function worldOf(seed: number, trouble: number): World {
   return segment => {
     const { trial, seed: one, to } = segment;
@@ -221,7 +221,10 @@ export function worldOf(seed: number, trouble: number): World {
   };
 }
 
-/** Two lanes, rungs 1, 2, 4; trial 0 takes three times as long as the others, and more is worse. */
+/**
+ * Two parallel trials, rungs 1, 2 and 4. Trial 0 takes three times as long as the others; smaller
+ * values are better.
+ */
 export const twoLanes = {
   plan: planOf({
     pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 2 },
@@ -233,7 +236,7 @@ export const twoLanes = {
   values: [0.1, 0.5, 0.4, 0.3, 0.6, 0.2],
 };
 
-/** A whole journal of a sweep. */
+/** The complete journal of a sweep. */
 export function journalOf(parts: ScheduleParts, world: World): JournalRecord[] {
   const machine = new Machine(parts, world, [1, 2, 3], undefined);
   machine.run();

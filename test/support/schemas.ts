@@ -1,9 +1,8 @@
-/** What every schema of ours owes its readers. */
+/** Requirements on all schemas. */
 import type { Schema } from '../../src/config/schema/walk.js';
 
 /**
- * What is missing at a key that stands at `path`: a description, an example, the bounds of a
- * number.
+ * Lists missing annotations of the key at `path`: description, example, bounds of a number.
  */
 export function unexplained({ path, schema }: { path: readonly string[]; schema: Schema }): string[] {
   const isNumber = schema.type === 'number' || schema.type === 'integer';
@@ -17,7 +16,7 @@ export function unexplained({ path, schema }: { path: readonly string[]; schema:
   return missing.map(what => `${path.join('.')} lacks ${what}`);
 }
 
-/** Whether every object in a schema, itself included, takes no other keys than it names. */
+/** True if all objects in a schema, including itself, allow only the keys that they name. */
 export function isClosed(schema: unknown): boolean {
   if (typeof schema !== 'object' || schema === null) return true;
   const { type, properties, additionalProperties } = schema as Schema;
@@ -25,7 +24,7 @@ export function isClosed(schema: unknown): boolean {
   return !isOpen && Object.values(schema).every(isClosed);
 }
 
-/** Fields below `path` that nothing explains. */
+/** Fields below `path` without a description. */
 export function undescribed(schema: Schema, path: string): string[] {
   const { properties = {}, items, oneOf = [] } = schema;
   const parts: (readonly [where: string, part: Schema])[] = [
@@ -41,7 +40,7 @@ export function undescribed(schema: Schema, path: string): string[] {
   ]);
 }
 
-/** What tells branches apart is explained by its branch. */
+/** True for the tag of a branch, which the branch itself describes. */
 function isTag(name: string, field: Schema | boolean): boolean {
   return (name === 'event' || name === 'kind') && typeof field === 'object' && field.const !== undefined;
 }

@@ -4,18 +4,18 @@ const UP = `${ESCAPE}\\[(?:\\d+)A`;
 const PIECE = new RegExp(`${ESCAPE}\\[(\\d+)A|(${ESCAPE}\\[J)|${ESCAPE}\\S*|[^]`, 'g');
 
 /**
- * What a terminal shows of what a program writes, as far as ours use one: lines, carriage returns,
- * cursor up, erasing to the end.
+ * Simulates a terminal with the features that cellrun uses: lines, carriage returns, cursor up, and
+ * erasing to the end.
  */
 class Screen {
   private readonly lines: string[] = [''];
   private row = 0;
   private column = 0;
 
-  /** @param columns a longer line is folded */
+  /** @param columns width at which lines wrap */
   constructor(private readonly columns: number) {}
 
-  /** Throws where there is an escape sequence that it does not know. */
+  /** Throws if there is an unknown escape sequence. */
   write(text: string): void {
     for (const [part, up, erase] of text.matchAll(PIECE)) {
       if (up !== undefined) this.row = Math.max(0, this.row - Number(up));
@@ -53,7 +53,7 @@ class Screen {
   }
 }
 
-/** The same after each part that ends a drawing. */
+/** The screen's text after each redraw. */
 export function screens(output: string, columns: number): string[] {
   const screen = new Screen(columns);
   return output.split(new RegExp(`(?=${UP})`)).map(part => {

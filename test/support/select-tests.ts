@@ -1,10 +1,9 @@
-/** Which tests a command line means. */
+/** Selects the tests that a command line names. */
 import { basename } from 'node:path';
 
 /**
- * @param files all tests as paths below `test/` without their endings, such as
- * `config/config-verbs`
- * @param wanted names, paths of sources or of compiled files, or folders; none means all
+ * @param files all tests as paths below `test/` without extensions, such as `config/config-verbs`
+ * @param wanted names, paths of sources or of compiled files, or folders; empty selects all tests
  */
 export function selectTests(
   files: readonly string[],

@@ -1,4 +1,4 @@
-/** Batches of a golden in the memory of one shard, as training writes them. */
+/** Batches of a golden in the memory of one shard, as in training. */
 import type { Backend } from '../../src/engine/backend.js';
 import { Heap } from '../../src/engine/heap.js';
 import { ParameterLayout } from '../../src/model/parameters.js';
@@ -10,7 +10,7 @@ import type { Golden } from './goldens.js';
 export interface GoldenShard {
   readonly job: ShardJob;
   /**
-   * One for each batch of the golden; they share a gradient and the states that are carried over.
+   * One for each batch of the golden. They share the gradient and the carried states.
    */
   readonly batches: readonly ShardMemory[];
 }
@@ -53,7 +53,7 @@ export function initialParameters({ spec, parameters }: Golden): Float32Array {
   return flat;
 }
 
-/** Sum of weight times loss over what counts. */
+/** Sum of weight times loss over predictions with nonzero weight. */
 export function lossOf({ rows, batch }: Pick<ShardMemory, 'rows' | 'batch'>): number {
   const { weight } = batch.inputs;
   return rows.reduce((sum, row, i) => sum + (weight[i] === 0 ? 0 : row * weight[i]), 0);

@@ -1,6 +1,5 @@
 /**
- * Slurm on this machine: its daemons, started from a configuration in a folder of their own and
- * stopped again.
+ * Slurm on this machine: starts and stops its daemons, with their configuration in a folder.
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -13,11 +12,11 @@ import { comesTrue } from './waiting.js';
 
 const run = promisify(execFile);
 
-/** Daemons are not on everybody's search path. */
+/** Includes directories of daemons, which may not be on the PATH. */
 const PATH = [process.env.PATH, '/usr/sbin', '/usr/local/sbin'].join(delimiter);
 const PROGRAMS = ['munged', 'slurmctld', 'slurmd', 'sbatch', 'squeue', 'scancel', 'scontrol'];
 
-/** What keeps the tests from running here; undefined where Slurm is installed. */
+/** Why the tests cannot run here; undefined if Slurm is installed. */
 export function slurmMissing(): string | undefined {
   const missing = PROGRAMS.filter(name => !isInstalled(name));
   return missing.length > 0 ? `not installed: ${missing.join(', ')} (Debian: munge, slurm-wlm)` : undefined;
@@ -37,7 +36,7 @@ export class SlurmCluster {
 
   private constructor(private readonly folder: string) {}
 
-  /** A cluster of one node with `cpus` processors, whatever the machine has; `folder` is empty. */
+  /** Starts a cluster of one node with `cpus` processors, on any machine, in an empty `folder`. */
   static async start(folder: string, cpus: number): Promise<SlurmCluster> {
     const cluster = new SlurmCluster(folder);
     try {
@@ -49,19 +48,19 @@ export class SlurmCluster {
     return cluster;
   }
 
-  /** Where the commands find the cluster: the variable SLURM_CONF. */
+  /** The value of SLURM_CONF with which commands find the cluster. */
   get config(): string {
     return join(this.folder, 'slurm.conf');
   }
 
-  /** Runs `scontrol`, `squeue` or another of Slurm's commands. */
+  /** Runs `scontrol`, `squeue` or another command of Slurm. */
   async command(program: string, ...args: string[]): Promise<string> {
     const { stdout } = await run(program, args, { env: { ...process.env, SLURM_CONF: this.config } });
     return stdout;
   }
 
   async stop(): Promise<void> {
-    // the controller goes last but one: a node that it knows to be up says goodbye to it
+    // the node before the controller, since it reports its end to a running controller
     for (const daemon of this.daemons.toReversed()) await ended(daemon);
   }
 
@@ -116,8 +115,8 @@ export class SlurmCluster {
   }
 
   /**
-   * slurm.conf(5). Short intervals, no accounting, no control groups, and jobs are forgotten soon
-   * after their end.
+   * slurm.conf(5), with short intervals, no accounting, no control groups, and finished jobs
+   * deleted soon.
    */
   private configuration({
     controller,
@@ -170,7 +169,7 @@ async function ended(daemon: ChildProcess): Promise<void> {
   await gone;
 }
 
-/** Ports of this machine that nothing listens on. */
+/** Free ports of this machine. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(

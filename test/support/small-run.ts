@@ -1,4 +1,4 @@
-/** What runs that are over in a moment need. */
+/** Data and configs of very short runs. */
 
 import type { RunObserver } from '../../src/training/run/observer.js';
 import { RandomStream } from '../../src/util/random.js';
@@ -17,7 +17,7 @@ export const silentObserver: RunObserver = {
   resumable: () => {},
 };
 
-/** Random sequences of 5 steps of 3 features in 4 classes; `stream` and `seed` say which. */
+/** Random sequences of 5 steps with 3 features in 4 classes, determined by `stream` and `seed`. */
 export function randomSequences(stream: string, count: number, seed: number) {
   const random = RandomStream.of(seed, stream);
   const x = Array.from({ length: count * 15 }, () => random.uniform() - 0.5);
@@ -25,7 +25,7 @@ export function randomSequences(stream: string, count: number, seed: number) {
   return { x: floats([count, 5, 3], x), y: integers([count], y) };
 }
 
-/** A training and a test split of them. */
+/** An npz file with a training and a test split of random sequences. */
 export function randomDataset(
   stream: string,
   { train, test, seed }: { train: number; test: number; seed: number },
@@ -35,8 +35,8 @@ export function randomDataset(
 }
 
 /**
- * The config of a training that takes some seconds, with a checkpoint after each of its epochs;
- * `data` is a file of a `randomDataset`.
+ * A config that trains for some seconds, with a checkpoint after each epoch.
+ * @param data file with a `randomDataset`
  */
 export function longerConfig(data: string, epochs: number) {
   return {

@@ -1,8 +1,8 @@
 /**
- * Steps of JavaScript: how often functions are called and the blocks in them (bodies of loops,
- * branches) are entered. Unlike time this is the same on every machine, so that tests can hold work
- * to a limit or to linear growth. What is done in native code, such as inflating, is not counted;
- * in a function that was compiled before the start its blocks are not either.
+ * Counts steps of JavaScript: calls of functions and entries into their blocks (bodies of loops,
+ * branches). Unlike time, the count is the same on every machine, so tests can check limits and
+ * linear growth. Native code, such as inflating, does not count, nor do blocks of functions that
+ * were compiled before the start.
  */
 import { Session } from 'node:inspector/promises';
 
@@ -24,14 +24,14 @@ export class StepCounter {
     return ranges.reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** Steps of `action`. */
+  /** Counts the steps of `action`. */
   async of(action: () => unknown): Promise<number> {
     await this.take();
     await action();
     return this.take();
   }
 
-  /** Ends the counting, which slows down whatever runs meanwhile. */
+  /** Stops counting, which slows down all code. */
   stop(): void {
     this.session.disconnect();
   }

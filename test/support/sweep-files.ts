@@ -1,9 +1,9 @@
-/** What every sweep's directory owes its readers. */
+/** Checks the files of a sweep's directory. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 
-/** Lines of the journal and summaries that do not fit their schema; torn lines are none. */
+/** Schema errors of the journal's lines, except torn ones, and of the summary. */
 export function sweepComplaints(directory: string): string[] {
   const lines = read(join(directory, 'journal.jsonl')).split('\n').flatMap(parsed);
   const summary = read(join(directory, 'summary.json'));

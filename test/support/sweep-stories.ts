@@ -1,4 +1,4 @@
-/** Journals of sweeps written by hand, and what a verb says of them. */
+/** Journals of sweeps written by hand, and outputs of verbs about them. */
 import { join } from 'node:path';
 import { Journal } from '../../src/sweep/journal.js';
 import type { SweepPlan } from '../../src/sweep/plan.js';
@@ -48,7 +48,7 @@ export const PLAN: SweepPlan = {
 
 /** Makes directories of sweeps in `folder`. */
 export class SweepStories {
-  /** All that were made. */
+  /** All directories made so far. */
   readonly directories: string[] = [];
 
   constructor(private readonly folder: string) {}
@@ -82,7 +82,7 @@ export function chosen(trial: number, learning_rate: number, hidden_size: number
   };
 }
 
-/** From its start to what was measured of it, with one seed. */
+/** Records of a segment with one seed, from its start to its measurement. */
 export function segment(
   trial: number,
   [from, to]: readonly [number, number],
@@ -122,7 +122,7 @@ export function advanced(trial: number, from: number, to: number): JournalRecord
   return { event: 'trial.advanced', trial, from, to };
 }
 
-/** Trial 0 went all the way, 1 was pruned at 3 though it was better there, 2 diverged, 3 failed. */
+/** Trial 0 completed, 1 was pruned at epoch 3 though it was better there, 2 diverged, 3 failed. */
 export const STORY: readonly JournalRecord[] = [
   begun(),
   chosen(0, 0.01, 4),

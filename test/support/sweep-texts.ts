@@ -1,4 +1,4 @@
-/** Sweep files for tests, and what is told of those that are wrong. */
+/** Sweep files for tests, and the errors of wrong ones. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatDiagnostics } from '../../src/cli/terminal/diagnostics.js';
@@ -15,7 +15,7 @@ export async function failure(action: () => unknown): Promise<UserError> {
   throw new Error('nothing was wrong');
 }
 
-/** `code line:column`, those of other files with the file's last name. */
+/** The diagnostics as `code line:column`, followed by the file if it is not `file`. */
 export function told(error: UserError, file = '', folder = ''): string[] {
   return error.diagnostics.map(d => {
     const other = d.file === file || d.file === undefined ? '' : ` ${d.file.replace(`${folder}/`, '')}`;
@@ -35,7 +35,7 @@ loss: { kind: cross_entropy }
 optimizer: { kind: adam, learning_rate: 0.01 }
 training: { num_epochs: 4, batch_size: 10 }
 `;
-/** A sweep over the base with these lines after the first four. */
+/** A sweep over the base config, with `lines` after the first four. */
 export function sweepText(
   lines: string,
   objective = 'objective: { metric: test.accuracy, goal: maximize }',
@@ -45,7 +45,7 @@ export function sweepText(
 
 export const GRID = 'method: grid\nparameters: { model.hidden_size: [4, 8] }\n';
 
-/** A folder with the base config, in which sweep files are written and loaded. */
+/** Writes the base config to a folder. Returns functions to write and load sweep files there. */
 export function sweepFolder(folder: string) {
   const write = (name: string, content: string): string => {
     const path = join(folder, name);

@@ -1,6 +1,6 @@
 /**
- * Sweeps whose trials train in this process: the search, the runs and the files are real, but no
- * segment costs a process.
+ * Runs sweeps whose trials train in this process: the search, the runs and the files are real, but
+ * segments start no processes.
  */
 import { loadSweep } from '../../src/sweep/config/index.js';
 import type { Launcher, RunningTask, Task } from '../../src/sweep/launcher.js';
@@ -24,7 +24,7 @@ class InProcessLauncher implements Launcher {
     const end = this.gate(task)
       .then(() => this.work.cellrun(...task.args))
       .then(({ code, stderr }) => ({ exitCode: code, signal: null, timedOut: false, stderr }));
-    // no process of its own, so that a sweep that is gone on with does not wait for this one to end
+    // not a real process, so that a resumed sweep does not wait for it to end
     return { process: 'in-process', end, stop: async () => {} };
   }
 
@@ -34,9 +34,9 @@ class InProcessLauncher implements Launcher {
 }
 
 interface Conducting {
-  /** Of new trials; what a resumed sweep had before where it is not given. */
+  /** Backend of new trials; default for a resumed sweep: the one it started with. */
   readonly backend?: string;
-  /** Is told warnings; without it a sweep with a warning fails. */
+  /** Receives warnings. If absent, a sweep with a warning fails. */
   readonly warning?: (text: string) => void;
 }
 
@@ -65,8 +65,8 @@ function optionsOf(work: Workplace, gate: Gate, { backend, warning }: Conducting
 }
 
 /**
- * Runs the sweep in `file` to its end, as `sweep FILE --backend webasm --output OUTPUT` does; gives
- * its directory. A segment begins once its `gate` is settled.
+ * Runs the sweep in `file` to its end, like `sweep FILE --backend webasm --output OUTPUT`. Returns
+ * its directory. Each segment starts once its `gate` has resolved.
  */
 export async function sweepInProcess(
   work: Workplace,
@@ -83,7 +83,7 @@ export async function sweepInProcess(
   return directory.path;
 }
 
-/** Goes on with the sweep in `path`, as `sweep resume PATH` does, to its end. */
+/** Resumes the sweep in `path` and runs it to its end, like `sweep resume PATH`. */
 export async function resumeInProcess(
   work: Workplace,
   path: string,

@@ -1,17 +1,17 @@
-/** Where tests write. */
+/** Temporary folders of tests. */
 import { accessSync, constants, mkdtempSync, realpathSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * A new folder, absolute and without links; in memory where there is room, since each fsync of a
- * disk takes milliseconds.
+ * Creates a folder; returns its absolute path without links. In memory if there is room, since each
+ * fsync of a disk takes milliseconds.
  */
 export function temporaryFolder(): string {
   return realpathSync(mkdtempSync(join(hasRoom('/dev/shm') ? '/dev/shm' : tmpdir(), 'cellrun-test-')));
 }
 
-/** Whether a gigabyte may be written there. */
+/** True if a gigabyte can be written to `folder`. */
 function hasRoom(folder: string): boolean {
   try {
     accessSync(folder, constants.W_OK);

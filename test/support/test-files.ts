@@ -1,10 +1,10 @@
-/** Test files as processes, and what they print as one document in TAP (testanything.org). */
+/** Runs test files as processes, and merges their output to one TAP document (testanything.org). */
 import { spawn } from 'node:child_process';
 import { packageRoot } from '../../src/util/root.js';
 
-/** After this a file's test ends with an error, unless the file sets another limit for it. */
+/** Time limit of a test, unless its file sets another. The test then fails. */
 const TIMEOUT_S = 600;
-/** A process that does not end by itself then is killed. */
+/** After this time, a process is killed. */
 const KILL_AFTER_S = TIMEOUT_S + 60;
 
 export interface FileResult {
@@ -13,11 +13,11 @@ export interface FileResult {
   /** How the process ended, if it failed. */
   readonly end: string;
   readonly seconds: number;
-  /** What the file printed, TAP with a line of totals at its end. */
+  /** Output of the file: TAP with a line of totals at the end. */
   readonly output: string;
 }
 
-/** Runs `file`, relative to the package's root, in Node. What it writes to stderr is passed on. */
+/** Runs `file`, relative to the package's root, in Node. Passes on its stderr. */
 export function runFile(file: string, signal: AbortSignal): Promise<FileResult> {
   // biome-ignore lint/plugin: how long each file took is shown, not judged
   const now = () => performance.now();
@@ -50,14 +50,14 @@ export function everything(result: FileResult, number: number): string {
   return `# Subtest: ${result.file}\n${indented(result.output)}${resultLine(result, number)}`;
 }
 
-/** A line for the file, below what failed in it. */
+/** A line for the file, after its failures. */
 export function failuresOnly(result: FileResult, number: number): string {
   return `${result.isOk ? '' : indented(failedLines(result.output))}${resultLine(result, number)}`;
 }
 
 /**
- * Failed assertions with their diagnosis (YAML between `---` and `...`), and whatever is no TAP.
- * Tests that passed and plans are left out.
+ * Failed assertions with their diagnosis (YAML between `---` and `...`), and lines that are not
+ * TAP. Leaves out plans and tests that passed.
  */
 export function failedLines(tap: string): string {
   let isPassed = false;
@@ -91,14 +91,14 @@ export interface Counts {
 
 const NONE: Counts = { total: 0, pass: 0, fail: 0, todo: 0, skip: 0 };
 
-/** Assertions of a file, by the totals that tap prints at its end. */
+/** Counts of assertions of a file, from the totals that tap prints at the end. */
 export function countsOf(tap: string): Counts {
   const line = tap.match(/^# \{ total: .*\}$/gm)?.at(-1) ?? '';
   const found = [...line.matchAll(/(\w+): (\d+)/g)].map(([, name, count]) => [name, Number(count)]);
   return { ...NONE, ...Object.fromEntries(found) };
 }
 
-/** Assertions of all files; a file that failed without an assertion that did counts as one. */
+/** Counts of all files. A file that failed without a failed assertion counts as one. */
 export function totals(results: readonly FileResult[]): string {
   const sum = results
     .map(({ output, isOk }) => {

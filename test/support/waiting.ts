@@ -1,10 +1,10 @@
-/** Waiting for what other processes do. */
+/** Waits for other processes. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Between two looks. */
+/** Milliseconds between two checks. */
 const POLL_MS = 20;
 
-/** Waits until `condition` holds; a test in which it never does is ended by its time limit. */
+/** Waits until `condition` is true. If it never is, the test reaches its time limit. */
 export async function comesTrue(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await sleep(POLL_MS);
 }

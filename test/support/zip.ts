@@ -1,21 +1,21 @@
 /**
- * Zip archives written byte by byte (PKWARE APPNOTE 4.3), so that every field can say something
- * that is not so. Honest where nothing is given.
+ * Writes zip archives byte by byte (PKWARE APPNOTE 4.3), so that every field can be wrong. Fields
+ * are correct by default.
  */
 import { deflateRawSync } from 'node:zlib';
 import { crc32 } from '../../src/data/formats/crc32.js';
 
-/** What the headers say of a member. */
+/** Fields of a member in its headers. */
 interface Claims {
   readonly method: number;
   readonly flags: number;
   readonly crc: number;
-  /** Of the stored bytes. */
+  /** Size of the stored bytes. */
   readonly size: number;
   readonly originalSize: number;
   readonly nameLength: number;
   readonly extra: Buffer;
-  /** Of the local header. */
+  /** Offset of the local header. */
   readonly offset: number;
 }
 
@@ -23,9 +23,9 @@ export interface ZipMember {
   readonly name: string;
   readonly content: Buffer;
   readonly method: 0 | 8;
-  /** In the local header. */
+  /** Wrong fields in the local header. */
   readonly local?: Partial<Claims>;
-  /** In the central directory. */
+  /** Wrong fields in the central directory. */
   readonly central?: Partial<Claims>;
 }
 
@@ -92,7 +92,7 @@ function centralHeader(name: string, claims: Claims): Buffer {
   return Buffer.concat([header, Buffer.from(name), claims.extra]);
 }
 
-/** Checksum, both sizes, and the lengths of what follows: the same in both headers. */
+/** Writes the fields that both headers share: checksum, sizes, and lengths of name and extra. */
 function writeSizes(
   header: Buffer,
   at: number,

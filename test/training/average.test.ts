@@ -1,7 +1,4 @@
-/**
- * Weights that are averaged during training: what is saved, what is evaluated, and that a resume
- * changes no byte.
- */
+/** Averaged weights: checkpoints, evaluation, and byte-identical resumes. */
 import { join } from 'node:path';
 import t from 'tap';
 import { loadCheckpoint, resolveCheckpoint } from '../../src/experiment/checkpoints/folder.js';
@@ -15,7 +12,7 @@ t.teardown(() => work.remove());
 
 const DECAY = 0.7;
 
-/** 10 updates, 5 an epoch; `average` of null: none. */
+/** 10 updates, 5 per epoch; `average: null` disables averaging. */
 function config(average: object | null = { kind: 'ema', decay: DECAY }, training: object = {}) {
   return {
     version: 1,
@@ -44,7 +41,7 @@ const floats = (tensors: Tensors, name: string) => tensors.get(name)?.data as Fl
 const weightNames = (tensors: Tensors) =>
   [...tensors.keys()].filter(name => !/^(optimizer|average|carried)\./.test(name));
 
-t.test('the average is that of the weights after each update', async t => {
+t.test('averages the weights after each update', async t => {
   const { summary } = await train(work, config());
   const expected = new Map<string, number[]>();
   for (let step = 1; step <= 10; step++) {
@@ -63,7 +60,7 @@ t.test('the average is that of the weights after each update', async t => {
   }
 });
 
-t.test('averaging changes no weight', async t => {
+t.test('averaging does not change the weights', async t => {
   const [plain, averaged] = [await train(work, config(null)), await train(work, config())];
   const [a, b] = [plain, averaged].map(({ summary }) => tensorsAt(summary.directory, 10));
   for (const name of a.keys()) t.strictSame(floats(b, name), floats(a, name), name);
@@ -74,7 +71,7 @@ t.test('averaging changes no weight', async t => {
   );
 });
 
-t.test('the run is evaluated by the average, and logs what the weights reach', async t => {
+t.test('evaluates with the average, and logs the metrics of the weights', async t => {
   const [plain, averaged] = [await train(work, config(null)), await train(work, config())];
   const eventsOf = (directory: string, name: string) =>
     readLog(directory)
@@ -134,7 +131,7 @@ t.test('the run is evaluated by the average, and logs what the weights reach', a
   t.match(refused.stderr, /has no averaged weights/);
 });
 
-t.test('the same bytes with two threads and across a stop', async t => {
+t.test('averages are byte-identical with two threads and after a resume', async t => {
   const whole = await train(work, config());
   const threaded = await train(work, config(), { threads: 2 });
   t.strictSame(compareRuns(whole.summary.directory, threaded.summary.directory), []);
@@ -150,7 +147,7 @@ t.test('the same bytes with two threads and across a stop', async t => {
   }
 });
 
-t.test('an average cannot begin in the middle of a run', async t => {
+t.test('an average cannot start in the middle of a run', async t => {
   const { summary } = await train(work, config(null, { num_epochs: 1 }));
   const set = ['training.average={kind: ema}', 'training.num_epochs=2'];
   const refused = resume(summary.directory, { set, allowChange: ['training.average'] });
@@ -158,7 +155,7 @@ t.test('an average cannot begin in the middle of a run', async t => {
   t.match(error, { diagnostics: [{ code: 'resume/impossible', message: /no averaged weights/ }] });
 });
 
-t.test('the best weights that are restored are the best average', async t => {
+t.test('restores the best average with the best weights', async t => {
   const stopping = { early_stopping: { metric: 'validation.loss', patience: 2 }, num_epochs: 40 };
   const { summary } = await train(work, config({ kind: 'ema', decay: 0.5 }, stopping));
   t.ok(summary.stopped_early, 'stopped early');

@@ -1,4 +1,6 @@
-/** Trivial baselines against scikit-learn's dummy estimators, and what a run says of them. */
+/**
+ * Trivial baselines against scikit-learn's dummy estimators, and the messages of a run about them.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -27,7 +29,7 @@ const CONFIG = {
   training: { num_epochs: 1, batch_size: 8 },
 };
 
-/** One step of one feature for each target, unless each step has a target. */
+/** Sequences of one step with one feature, or of several steps if each step has a target. */
 function dataset(
   train: number[] | number[][],
   test: typeof train,
@@ -68,7 +70,7 @@ t.test('classes: the prior of the training split', async t => {
   t.equal(majority?.auroc, 0.5, 'one answer to all ranks nothing');
 });
 
-t.test('a class or label that no training target has', async t => {
+t.test('a class or label that does not occur in training', async t => {
   const LOG = ['accuracy', 'perplexity', 'bits_per_symbol'];
   const training = { ...CONFIG.training, metrics: LOG };
   const model = { ...CONFIG.model, num_classes: 4 };
@@ -94,7 +96,7 @@ t.test('a class or label that no training target has', async t => {
   t.notOk('loss' in (await of(labels([[0, 0]]))));
 });
 
-t.test('steps: the class of the step before', async t => {
+t.test('steps: the class of the previous step', async t => {
   const model = { ...CONFIG.model, head: { from: 'every' } };
   const { previous, majority } = await baselinesOf({
     dataset: dataset(steps.train, steps.test, 'class'),
@@ -107,11 +109,11 @@ t.test('steps: the class of the step before', async t => {
     [1, 1, -100, -100],
   ];
   const known = await baselinesOf({ dataset: dataset([[0, 0, 0, 1]], gap, 'class'), model });
-  // majority 0 at the first steps; then 0, 0 of 0, 1; then 1 of 1
+  // the majority, 0, at the first steps; then 0, 0 for targets 0, 1; then 1 for 1
   t.equal(known.previous?.accuracy, 3 / 5);
 });
 
-t.test('values: mean, median and quantiles of the training targets, in the units of the data', async t => {
+t.test('values: mean, median and quantiles of the training targets, in data units', async t => {
   for (const normalize of ['none', 'standard']) {
     const data = dataset(values.train, values.test, 'value', { normalize });
     const training = { ...CONFIG.training, metrics: ['mean_absolute_error', 'r2'] };
@@ -129,7 +131,7 @@ t.test('values: mean, median and quantiles of the training targets, in the units
   }
 });
 
-t.test('a run tells its baselines, and says so if it is no better', async t => {
+t.test('a run prints its baselines, and warns if it is no better', async t => {
   const noise = { dataset: dataset(classes.train, classes.test, 'class') };
   const run = await work.train({ ...CONFIG, ...noise });
   const { baselines, metrics } = JSON.parse(run.finished.stdout);
@@ -172,7 +174,7 @@ t.test('a run tells its baselines, and says so if it is no better', async t => {
   );
 });
 
-t.test('a gate may ask for more than a trivial baseline', async t => {
+t.test('a gate can require more than a trivial baseline', async t => {
   const noise = dataset(classes.train, classes.test, 'class');
   const gates = [
     { metric: 'test.accuracy', beats: 'trivial' },
@@ -201,7 +203,7 @@ t.test('a gate may ask for more than a trivial baseline', async t => {
   );
 });
 
-t.test('what beats a trivial baseline', t => {
+t.test('which values beat a trivial baseline', t => {
   const baselines = { test: { majority: { accuracy: 0.75 }, previous: { accuracy: 0.5, loss: 2 } } };
   const verdict = (metric: string, value: number, by?: number) => {
     const gate = {
@@ -246,8 +248,8 @@ t.test('what beats a trivial baseline', t => {
   t.end();
 });
 
-t.test('a gate over seeds asks for more than the mean of the trivial baselines of its runs', async t => {
-  // of 9 class 0 and 6 class 1, the test sequences that a seed draws differ in their classes
+t.test("a gate over seeds requires more than the mean of its runs' trivial baselines", async t => {
+  // 9 sequences of class 0 and 6 of class 1: each seed draws a test split with another mix
   const rows = Array.from({ length: 15 }, (_, i) => `${i},0.5,${i % 5 < 3 ? 'a' : 'b'}`);
   const path = work.file('drawn.csv', ['id,x,label', ...rows, ''].join('\n'));
   const data = {
@@ -272,7 +274,7 @@ t.test('a gate over seeds asks for more than the mean of the trivial baselines o
   const verdictOf = async (...order: number[]) => {
     const paths = order.map(at => directories[at]);
     const { stdout } = await work.cellrun('review', ...paths, '--json');
-    // it is written in the config of each run
+    // each run's config has another location of the gate
     const { origin: _, ...told } = JSON.parse(stdout).groups[0].gates[0];
     return told;
   };

@@ -39,7 +39,7 @@ const LISTS: Readonly<Record<Task, string>> = {
   values: 'per_output',
 };
 
-/** The document of a case, as the file holds it, and valid. */
+/** The document of a case, as in the file, and valid. */
 function documentOf({ task, size, outputs, targets }: Case): Record<string, unknown> {
   const values: Targets = { kind: 'value', size, values: new Float32Array() };
   const split: Split = { count: outputs.length, targets: values, read: () => {} };
@@ -101,7 +101,7 @@ for (const one of cases.filter(({ name }) => name !== 'without ties')) {
   });
 }
 
-t.test('pairs of several targets are lists, of one a number', async t => {
+t.test('pairs are lists for several targets and numbers for one', async t => {
   const [several, one] = ['three targets', 'a constant target'].map(
     name => cases.find(given => given.name === name) as Case,
   );

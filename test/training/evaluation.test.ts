@@ -1,6 +1,4 @@
-/**
- * What an evaluation leaves behind, what `predict` says, and the calibration beside the step times.
- */
+/** The files of an evaluation, the output of `predict`, and the calibration of step times. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,7 +39,7 @@ const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 const IGNORED = -100;
 
-/** NumPy's, see generate.py beside it. */
+/** Computed with NumPy, see generate.py in the same folder. */
 const numpy = JSON.parse(readFileSync(join(packageRoot, 'test/fixtures/evaluation/evaluation.json'), 'utf8'));
 
 const modelRun = (kind: LossSettings['kind'], head: 'last' | 'every', outputSize: number): ModelRun => ({
@@ -83,7 +81,7 @@ const OUTCOME = {
   metrics: { accuracy: 0.25, mean_absolute_error: 0.25 },
 };
 
-/** As the file holds it, and valid. */
+/** The document as in the file, and valid. */
 function written<T extends SplitEvaluation>(t: Test, document: T): T {
   const spelled = JSON.parse(JSON.stringify(spellNonFinite(document)));
   t.same(validateAgainst('evaluation', spelled), []);
@@ -97,7 +95,7 @@ const near = (t: Test, got: number, wanted: number, what: string) =>
   t.ok(Math.abs(got - wanted) <= 1e-12 * Math.max(1, Math.abs(wanted)), `${what}: ${got}, not ${wanted}`);
 
 for (const head of ['last', 'every'] as const) {
-  t.test(`confusion and mistakes are NumPy's (head: ${head})`, async t => {
+  t.test(`confusion and mistakes match NumPy (head: ${head})`, async t => {
     const { n, steps, classes, logits, labels, confusion, mistakes } = numpy[head];
     const collector = evaluationCollector(modelRun('cross_entropy', head, classes), datasetOf(n), 'test');
     for (let index = 0; index < n; index++) {
@@ -136,7 +134,7 @@ for (const head of ['last', 'every'] as const) {
 }
 
 for (const name of ['one', 'three'] as const) {
-  t.test(`the worst values are NumPy's (${name})`, async t => {
+  t.test(`the worst values match NumPy (${name})`, async t => {
     const { n, size, target, predicted: values, worst } = numpy[name];
     const collector = evaluationCollector(modelRun('mse', 'last', size), datasetOf(n), 'test');
     const part = (of: number[], i: number): number[] => of.slice(i * size, (i + 1) * size);
@@ -156,7 +154,7 @@ for (const name of ['one', 'three'] as const) {
       );
     });
     if (size === 1) {
-      // 200 of 450: two of 4.5 sequences
+      // 200 of 450 sequences: two of every 4.5
       t.equal(document.sample?.length, 200);
       t.same(
         document.sample?.slice(0, 5).map(({ index }) => index),
@@ -172,7 +170,7 @@ for (const name of ['one', 'three'] as const) {
   });
 }
 
-t.test('what is not a number is worst, in no column, and spelled out', async t => {
+t.test('NaN is worst, in no column, and spelled out', async t => {
   const collector = evaluationCollector(modelRun('cross_entropy', 'last', 3), datasetOf(5), 'test');
   collector.add(predicted(0, [0, 1, 0], [0], 1));
   collector.add(predicted(1, [Number.NaN, 1, 2], [2], Number.NaN));
@@ -206,7 +204,7 @@ t.test('what is not a number is worst, in no column, and spelled out', async t =
   t.match(worst.sample?.[1], { prediction: null, prediction_nonfinite: '-inf' });
 });
 
-t.test('what would be too large is left out', async t => {
+t.test('leaves out data that are too large', async t => {
   for (const [classes, known] of [
     [100, true],
     [101, false],
@@ -236,7 +234,7 @@ t.test('what would be too large is left out', async t => {
   t.same([worst.target.length, worst.prediction.length, worst.absolute_error], [100, 100, 1]);
 });
 
-/** The golden's batch, ten times over. */
+/** A split with the golden's batch, repeated ten times. */
 function repeated({ batch, split }: Golden): Split {
   const { count, targets, lengths } = split;
   const again = <T extends Int32Array | Float32Array>(all: T): T => {
@@ -268,7 +266,7 @@ async function goldenPredictions(expected: Golden, backend: Backend, threads: nu
     sequenceLength: steps,
     variableLength: split.lengths !== undefined,
   };
-  // the pool of a trainer is made at once
+  // a trainer creates its pool in its constructor
   const before = computeInThreads(threads > 1);
   const trainer = await Trainer.create({ ...run, train: split, batchSize: 4 }, sgd, {
     momentum: 0,
@@ -296,13 +294,13 @@ async function goldenPredictions(expected: Golden, backend: Backend, threads: nu
 }
 
 /**
- * One of each kind of evaluation: classes and values of sequences, classes of steps. Each thread
- * compiles the model anew.
+ * One model of each kind of evaluation: classes and values of sequences, classes of steps. Few,
+ * because each thread compiles the model again.
  */
 const IN_THREADS: readonly string[] = ['lstm_base', 'lstm_mse', 'lstm_every_lengths'];
 
 for (const name of GOLDENS.filter(name => !golden(name).spec.carriesState)) {
-  t.test(`each sequence is told with PyTorch's logits: ${name}`, async t => {
+  t.test(`reports each sequence with PyTorch's logits: ${name}`, async t => {
     const expected = golden(name);
     const { spec, batch: B, steps: T, values } = expected;
     const [logits, y] = [values('out.logits'), values('y')];
@@ -396,7 +394,7 @@ const linesOf = (text: string): Line[] =>
     .split('\n')
     .map(line => JSON.parse(line));
 
-t.test('the file of a run says what predict says, for any number of threads', async t => {
+t.test('evaluation.json agrees with predict, for any number of threads', async t => {
   const data = stepsData();
   const run = await work.train(config(data, 'every', 'cross_entropy'), ...webasm);
   if (!t.equal(run.code, 0, run.finished.stderr)) return;
@@ -494,7 +492,7 @@ t.test('the file of a run says what predict says, for any number of threads', as
   t.equal(changed.stdout, '');
 });
 
-t.test('values: the file and predict', async t => {
+t.test('values: evaluation.json agrees with predict', async t => {
   const part = (count: number, seed: number) => ({
     x: randomSequences('test/evaluation', count, seed).x,
     y: floats(
@@ -510,7 +508,7 @@ t.test('values: the file and predict', async t => {
   t.same(validateAgainst('evaluation', document), []);
   const said = await work.cellrun('predict', run.directory, ...webasm);
   const printed = linesOf(said.stdout) as unknown as Record<'predicted' | 'target', number[]>[];
-  // the shortest decimals of float32 numbers
+  // decimals are the shortest for float32
   t.ok(printed.every(({ target: [y] }) => String(y).length <= '-0.1234567890'.length));
   const lines = printed.map(({ predicted, target }, index) => ({
     index,
@@ -544,7 +542,7 @@ t.test('values: the file and predict', async t => {
   );
 });
 
-t.test('classes with names', async t => {
+t.test('class names in evaluation.json and predict', async t => {
   const rows = Array.from({ length: 24 }, (_, i) => `${i / 24},${i % 2 ? '"a, ""b"""' : 'plain'}`);
   const path = work.file('named.csv', `x,kind\n${rows.join('\n')}\n`);
   const dataset = {
@@ -576,7 +574,7 @@ t.test('classes with names', async t => {
   for (const line of lines) t.match(line, named);
 });
 
-/** The bytes of an IDX file: 08 bytes, 0d floats. */
+/** The bytes of an IDX file; `type` is 08 for bytes, 0d for floats. */
 function idx(type: 0x08 | 0x0d, dims: readonly number[], values: readonly number[]): Buffer {
   const head = Buffer.from([0, 0, type, dims.length, ...dims.flatMap(n => [0, 0, n >> 8, n & 255])]);
   const body = Buffer.alloc(values.length * (type === 0x08 ? 1 : 4));
@@ -584,7 +582,7 @@ function idx(type: 0x08 | 0x0d, dims: readonly number[], values: readonly number
   return Buffer.concat([head, body]);
 }
 
-t.test('pictures of mistakes are those of the data', async t => {
+t.test('pictures of mistakes match the data', async t => {
   const pixels = (count: number, from: number) =>
     Array.from({ length: count * 6 }, (_, i) => (i * 37 + from) % 256);
   const labels = (count: number) => Array.from({ length: count }, (_, i) => (i * i) % 3);
@@ -605,7 +603,7 @@ t.test('pictures of mistakes are those of the data', async t => {
   for (const { index, picture } of document.mistakes)
     t.same([...Buffer.from(picture, 'base64')], pixels(20, 2).slice(index * 6, index * 6 + 6));
 
-  // 0..255 as floats: -1 is the least and 1.55 the greatest
+  // floats are mapped to 0..255: from -1, the minimum, to 1.55, the maximum
   const asFloats = idx(
     0x0d,
     [20, 2, 3],
@@ -623,7 +621,7 @@ t.test('pictures of mistakes are those of the data', async t => {
   t.same([...(test.picture?.(0) ?? [])].slice(0, 2), [0, 255]);
 });
 
-t.test('when to measure the calibration kernel', async t => {
+t.test('schedule of the calibration kernel', async t => {
   const calibration = new Calibration();
   t.equal(calibration.medianMilliseconds, null);
   const measured: number[] = [];
@@ -640,8 +638,8 @@ t.test('when to measure the calibration kernel', async t => {
   t.ok(new Calibration().isDue(1, 60), 'the first of long steps');
 });
 
-// webgpu: in backends.test.ts
-t.test('calibration and ratio in summary and log', async t => {
+// for webgpu see backends.test.ts
+t.test('calibration and step ratio in summary and log', async t => {
   const path = work.file('data.npz', randomDataset('test/evaluation', { train: 60, test: 20, seed: 3 }));
   for (const flags of [
     ['--backend', 'webasm', '--threads', '2'],
@@ -657,7 +655,7 @@ t.test('calibration and ratio in summary and log', async t => {
   }
 });
 
-t.test('step and calibration are of one process', async t => {
+t.test('step and calibration times are of the same process', async t => {
   const times = (ms_per_step: number | null, calibration_ms: number | null) => ({
     ...NO_TIMES,
     ms_per_step,

@@ -1,6 +1,6 @@
 /**
- * What a run has written survives: every fault at every operation of a save, every flipped bit. The
- * long form is `npm run soak`.
+ * Files that a run has written survive every fault at every operation of a save, and every flipped
+ * bit is detected. `npm run soak` runs the long form.
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,8 +25,8 @@ function fresh(): string {
 }
 
 /**
- * What `flip` reports. Throws where all of it together took as many steps as a reader that is led
- * astray once.
+ * The report of `flip`. Throws if it takes as many steps as a reader that one damaged file leads
+ * astray.
  */
 async function few(flip: () => FlipReport): Promise<FlipReport> {
   const reports: FlipReport[] = [];
@@ -35,18 +35,18 @@ async function few(flip: () => FlipReport): Promise<FlipReport> {
   return reports[0];
 }
 
-t.test('every flipped bit and every length of a checkpoint, with its file and offset', async t => {
+t.test('every flipped bit and every truncation of a checkpoint is reported with file and offset', async t => {
   const { flips, truncations, failures } = await few(() => flipCheckpoint(fresh()));
   t.same(failures, [], `${flips} bits, ${truncations} lengths`);
   t.ok(flips > 4000 && truncations * 8 === flips);
 });
 
-t.test('an index with any flipped bit or of any length makes no checkpoint another', async t => {
+t.test('a damaged index never leads to another checkpoint', async t => {
   const { flips, truncations, failures } = await few(() => flipIndex(fresh()));
   t.same(failures, [], `${flips} bits, ${truncations} lengths`);
 });
 
-t.test('every operation x every fault: nothing is lost, nothing is unsaid, and again succeeds', async t => {
+t.test('every operation x every fault: nothing is lost, each is reported, and a retry succeeds', async t => {
   steps.stop();
   for (const scenario of SCENARIOS) {
     const { operations, cases, failures } = injectFaults(scenario, { folder: fresh(), twice: false });
@@ -55,7 +55,7 @@ t.test('every operation x every fault: nothing is lost, nothing is unsaid, and a
   }
 });
 
-t.test('a line of the log and a lock survive two faults in a row', async t => {
+t.test('a log line and a lock survive two faults in a row', async t => {
   for (const scenario of SCENARIOS.slice(-2)) {
     const { cases, failures } = injectFaults(scenario, { folder: fresh(), twice: true });
     t.same(failures, [], `${scenario.name}: ${cases} cases`);
@@ -63,8 +63,8 @@ t.test('a line of the log and a lock survive two faults in a row', async t => {
 });
 
 /**
- * Replaces a file by `write`; the old or the new content must be there, and the new one once it has
- * returned.
+ * Replaces a file with `write`. The file must have the old or the new content at any time, and the
+ * new one after `write` has returned.
  */
 function replacing(name: string, write: (path: string, content: string) => void): Scenario {
   const prepare = (path: string): Attempt => {
@@ -83,7 +83,7 @@ function replacing(name: string, write: (path: string, content: string) => void)
   return { name, prepare, survivesCrash: true };
 }
 
-t.test('the faults find what careless writers lose', async t => {
+t.test('the faults reveal what careless writers lose', async t => {
   const careful = injectFaults(
     replacing('careful', (path, content) => writeAtomic(path, [content])),
     { folder: fresh(), twice: true },

@@ -1,6 +1,6 @@
 /**
- * Runs that are killed or asked to stop, real processes all, go on to the same end. The long form
- * is `npm run soak`.
+ * Real processes that are killed or stopped resume to the same end. `npm run soak` runs the long
+ * form.
  */
 import t, { type Test } from 'tap';
 import { inThisProcess } from '../soak/finish.js';
@@ -12,7 +12,7 @@ import { Workplace } from '../support/cli.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
-// a slow machine is no failure
+// slow machines need more time
 t.setTimeout(300_000);
 
 const extent = (count: number): Extent => ({ seed: 1, count, jobs: 2, finish: inThisProcess });
@@ -23,10 +23,10 @@ function holds(t: Test, { what, cases, failures, note }: Figures, expected: numb
 }
 
 t.test('SIGKILL at random moments', async t => holds(t, await manyKills(work.folder(), extent(4)), 4));
-// that each step may be the last one before a crash is held by test/training/resume.test.ts
+// test/training/resume.test.ts covers a crash after each step
 t.test('SIGKILL after steps', async t => holds(t, await killsAtEveryStep(work.folder(), extent(2)), 2));
-t.test("SIGKILL at the seams of a run's end", async t => {
-  // ends within an epoch, whose last checkpoint is written twice
+t.test("SIGKILL between the steps of a run's end", async t => {
+  // ends within an epoch, so its last checkpoint is written twice
   const run = await killable(work.folder(), 'two layers, Adam', { max_steps: 15 });
   const found = await Promise.all(
     seamsAtEnd(run).map(moment => killOnce(run, work.folder(), moment, inThisProcess)),
@@ -39,7 +39,7 @@ t.test('SIGKILL with dropout, both directions and carried states', async t => {
     t.equal(await killOnce(run, work.folder(), afterStep(7), inThisProcess), undefined, name);
   }
 });
-t.test('SIGKILL as the rate warms up, is about to fall, and training about to stop early', async t => {
+t.test('SIGKILL during warm-up, before a rate reduction, and before an early stop', async t => {
   const run = await killable(work.folder(), 'a plateau, a warm-up, an average and early stopping');
   t.match(run.straight, { steps: 27, stopped_early: { metric: 'test.loss' } });
   // half of the warm-up, the step before the first reduction, the step before the early stop

@@ -1,6 +1,4 @@
-/**
- * Which steps a run logs if its config does not say it, and what becomes of that when it goes on.
- */
+/** The default logging interval of a run, and what a resume does with it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -13,7 +11,7 @@ import { randomDataset } from '../support/small-run.js';
 const work = new Workplace();
 t.teardown(() => work.remove());
 
-/** Ten steps an epoch, 400 in all. */
+/** Ten steps per epoch, 400 in total. */
 const config = {
   version: 1,
   name: 'logged',
@@ -34,7 +32,7 @@ const warnings = (directory: string) =>
   readLog(directory).flatMap(({ event, code }) => (event === 'warning' ? [code] : []));
 const manifest = (directory: string) => JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
 
-/** The directory of a run of the first epoch. */
+/** The directory of a run that paused after the first epoch. */
 async function begun(...flags: string[]): Promise<string> {
   const directory = join(work.folder(), 'run');
   const command = ['run', file, '--directory', directory, '--pause-after-epoch', '1', ...WEBASM];
@@ -59,12 +57,12 @@ t.test('the interval is a round number that logs a few hundred steps', async t =
   );
 });
 
-t.test('a run chooses it by its planned length, and keeps it when it goes on', async t => {
+t.test('a run derives the interval from its planned length, and keeps it when resumed', async t => {
   t.notOk('log_every' in loadExperiment(file).experiment.training);
   const directory = await begun();
   t.equal(manifest(directory).log_every, 2);
   t.same(steps(directory), [1, 2, 4, 6, 8, 10]);
-  // as a new run, one of 30 steps would log each
+  // a new run of 30 steps would log every step
   const more = (...flags: string[]) => work.cellrun('resume', directory, '--threads', '1', ...flags);
   t.match(await more('--set', 'training.max_steps=30', '--pause-after-epoch', '2'), { code: 130 });
   t.same(steps(directory), [1, ...every(2, 2, 20)]);
@@ -75,13 +73,13 @@ t.test('a run chooses it by its planned length, and keeps it when it goes on', a
   t.same(warnings(directory), [], 'no record is missing');
 });
 
-t.test('a lost record of a chosen interval is noticed', async t => {
+t.test('detects a lost record of the default interval', async t => {
   const directory = await begun();
   const log = join(directory, 'log.jsonl');
   const lines = readFileSync(log, 'utf8').split('\n');
   const without = lines.filter(line => !/"event":"train.step".*"step":8,/.test(line));
   t.equal(without.length, lines.length - 1);
-  // numbered anew, so that only its step is missing
+  // renumbered, so that only the step's record is missing
   writeFileSync(log, without.map((line, seq) => line.replace(/"seq":\d+/, `"seq":${seq}`)).join('\n'));
   const { code } = await work.cellrun(
     'resume',
@@ -95,7 +93,7 @@ t.test('a lost record of a chosen interval is noticed', async t => {
   t.same(warnings(directory), ['log/lost']);
 });
 
-t.test('a run that older versions began with their default of 100 goes on with it', async t => {
+t.test("a run of an older version keeps that version's default of 100", async t => {
   const directory = await begun('--set', 'training.log_every=100');
   const { log_every: _, ...older } = manifest(directory);
   writeFileSync(join(directory, 'manifest.json'), JSON.stringify(older));

@@ -1,6 +1,6 @@
 /**
- * Loss, gradient, input or update not finite: found in that step, nothing of it in the weights; the
- * batch skipped, or the run ended.
+ * A loss, gradient, input or update that is not finite is detected in its step and does not reach
+ * the weights: the batch is skipped, or the run ends.
  */
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -39,7 +39,7 @@ import { floats, npz, readLog, Workplace } from '../support/cli.js';
 import { modelOf } from '../support/models.js';
 import { silentObserver } from '../support/small-run.js';
 
-// many small runs, on a machine that others may be using
+// many small runs, possibly on a busy machine
 t.setTimeout(120_000);
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -59,11 +59,11 @@ const SPOILT = 'lstm.weight_hh_l1';
 interface Fault {
   readonly source: Source;
   readonly value: number;
-  /** Spoilt in this step, from 1. */
+  /** Injected in this step, from 1. */
   readonly step: number;
 }
 
-/** Between the threads and the trainer: spoils what the shards of a step gave. */
+/** Sits between the threads and the trainer, and corrupts the results of a step's shards. */
 class FaultyPool implements ShardPool {
   spoil: ((shards: readonly ShardMemory[]) => void) | undefined;
 
@@ -90,7 +90,7 @@ class FaultyPool implements ShardPool {
   }
 }
 
-/** Random sequences, one number of one of which can be another. */
+/** Random sequences; one number of one of them can be replaced. */
 class FaultySplit implements Split {
   readonly count = BATCH * STEPS;
   readonly targets;
@@ -119,7 +119,7 @@ interface Outcome {
   readonly end: LoopEnd;
   readonly steps: readonly StepReport[];
   readonly epochs: readonly EvaluationReport[];
-  /** After each step that the loop told of, and at its end. */
+  /** After each step that the loop reported, and at its end. */
   readonly after: readonly Arrays[];
   readonly last: Arrays;
 }
@@ -162,7 +162,7 @@ class Bench {
   }
 
   /**
-   * Training up to step `end`, from the beginning or from where an earlier one stood after a step.
+   * Trains up to step `end`, from the start or from the state of an earlier training after a step.
    */
   async train(
     faults: readonly Fault[],
@@ -208,10 +208,7 @@ class Bench {
     return { end: ended, steps, epochs, after, last: arraysOf(this.trainer) };
   }
 
-  /**
-   * The same without a loop: all batches but that of step `without`, after those that led to
-   * `from`.
-   */
+  /** The same without a loop: trains on all batches after `from`, except that of step `without`. */
   async trainWithout(without: number, from: Arrays): Promise<Arrays[]> {
     this.restore(from);
     this.pool.spoil = undefined;
@@ -252,7 +249,7 @@ function different(a: Arrays, b: Arrays): string[] {
   return Object.keys(a).filter(name => !bytes(a[name]).equals(bytes(b[name])));
 }
 
-/** What the step of `fault` must say; `problems` gets what it says otherwise. */
+/** Checks the result of the step of `fault`; adds deviations to `problems`. */
 function judgeResult(
   { source, value }: Fault,
   { loss, gradientNorm, notFinite }: Pick<StepReport, 'loss' | 'gradientNorm' | 'notFinite'>,
@@ -293,7 +290,7 @@ t.test('NaN and infinities in loss, gradient and input at each of 50 steps', asy
         }
         if (different(ended.last, start).length > 0)
           complain(`diverged, written into ${different(ended.last, start)}`);
-        // to the end for one fault of each step, which takes turns; a few steps for the others
+        // one fault of each step, in turn, is followed to the end; the others for a few steps
         const isWhole =
           injected % (SOURCES.length * VALUES.length) === step % (SOURCES.length * VALUES.length);
         const end = isWhole ? STEPS : Math.min(STEPS, step + 2);
@@ -321,7 +318,7 @@ function from<V>(value: V | undefined): { from?: V } {
 }
 
 t.test(
-  'one more than may be skipped ends the run; the mean of an epoch leaves out what was skipped',
+  'one skip more than allowed ends the run, and the mean over an epoch leaves out skipped batches',
   async t => {
     const bench = await Bench.open();
     const at = (source: Source, step: number): Fault => ({ source, step, value: Number.NaN });
@@ -361,7 +358,7 @@ t.test(
   },
 );
 
-t.test('an update is judged by each of its results, not by their sum', async t => {
+t.test('checks each result of an update, not their sum', async t => {
   const engine = await Engine.start('webasm');
   const zeros = () => new Float32Array(2 * ROW);
   const settings = { momentum: 0.9, nesterov: false, weight_decay: 0 };
@@ -397,8 +394,8 @@ t.test('an update is judged by each of its results, not by their sum', async t =
 });
 
 /**
- * Sixty sequences, four batches an epoch; the target of each sequence in `bad` is finite, its
- * squared error is not.
+ * Sixty sequences, four batches per epoch. The targets of the sequences in `bad` are finite, but
+ * their squared errors are not.
  */
 function dataset(bad: readonly number[]): Uint8Array {
   const random = RandomStream.of(2, 'test/not-finite');
@@ -455,7 +452,7 @@ function sound(t: Test, { summary }: RunResult): void {
   t.same(validateAgainst('summary', JSON.parse(JSON.stringify(summary))), []);
 }
 
-t.test('a skipped batch is told, counted over resumes, and trains nothing', async t => {
+t.test('a skipped batch is reported, counted across resumes, and trains nothing', async t => {
   const output = work.folder();
   const copies = new Map<number, string>();
   const told: string[] = [];
@@ -511,7 +508,7 @@ t.test('a skipped batch is told, counted over resumes, and trains nothing', asyn
   }
 });
 
-t.test('a run that diverged can go on where more may be skipped, to the same bytes', async t => {
+t.test('a diverged run resumes if more skips are allowed, byte-identical', async t => {
   const told: string[] = [];
   const ended = await run(config(second, { max_skipped_batches: 1 }), work.folder(), {
     warning: text => told.push(text),
@@ -545,7 +542,7 @@ t.test('a run that diverged can go on where more may be skipped, to the same byt
   });
 });
 
-t.test('skips in the first and last step, at the end of an epoch, and in all of it', async t => {
+t.test('skips in the first and last step, at the end of an epoch, and in a whole epoch', async t => {
   const edges = await run(
     config(work.file('data.npz', dataset([3, 59])), { max_skipped_batches: 9 }),
     work.folder(),

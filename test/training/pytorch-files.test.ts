@@ -1,4 +1,4 @@
-/** Weights that PyTorch saved: its own files are refused with the command that converts them. */
+/** Files saved by PyTorch are refused with the command that converts them. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ t.teardown(() => work.remove());
 const PYTHON = '/usr/bin/python3';
 const hasTorch = spawnSync(PYTHON, ['-c', 'import torch']).status === 0;
 
-/** The message about a file that begins with these bytes. */
+/** The error for a file that starts with these bytes. */
 function refusal(bytes: string): UserError | undefined {
   const file = work.file('weights.pt', Buffer.from(bytes, 'latin1'));
   try {
@@ -24,7 +24,7 @@ function refusal(bytes: string): UserError | undefined {
   return undefined;
 }
 
-t.test('files of torch.save are told from damaged ones', async t => {
+t.test('distinguishes files of torch.save from damaged ones', async t => {
   for (const bytes of ['PK\x03\x04 and more bytes', '\x80\x02\x8a\x0al\xfc and more bytes']) {
     const error = refusal(bytes);
     t.equal(error?.exitCode, 2);
@@ -33,7 +33,10 @@ t.test('files of torch.save are told from damaged ones', async t => {
   t.equal(refusal('\x10\x00\x00\x00\x00\x00\x00\x00{}')?.exitCode, 5);
 });
 
-/** The part of the package safetensors that the command needs, by the description of the format. */
+/**
+ * A stand-in for the part of the package safetensors that the command needs, written from the
+ * format's description.
+ */
 const SAVE_FILE = `
 import json, struct
 def save_file(tensors, path):
@@ -47,7 +50,7 @@ def save_file(tensors, path):
 `;
 
 t.test(
-  'the command that the message prints converts the file',
+  'the command that the error message prints converts the file',
   { skip: !hasTorch && 'no PyTorch' },
   async t => {
     const folder = work.folder();

@@ -1,6 +1,6 @@
 /**
- * Stops, proofs and saved models with dropout, both directions, embeddings, carried states and
- * batches by length.
+ * Interruptions, `verify` and saved models with dropout, both directions, embeddings, carried
+ * states and batches by length.
  */
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ const uniform = (length: number) => Array.from({ length }, () => 2 * random.unif
 const draw = (length: number, below: number) => Array.from({ length }, () => random.integer(below));
 const lengths = (count: number) => draw(count, STEPS).map(length => length + 1);
 
-/** `count` sequences of symbols of several lengths, with a class each. */
+/** `count` sequences of symbols with different lengths, and a class each. */
 function symbols(count: number, suffix = '') {
   return {
     [`x${suffix}`]: integers([count, STEPS], draw(count * STEPS, SYMBOLS)),
@@ -40,7 +40,7 @@ function numbers(count: number, suffix = '') {
   };
 }
 
-/** Of four batches an epoch the last is partial; each has two shards. */
+/** Four batches per epoch, the last one partial; each has two shards. */
 const training = { num_epochs: 2, batch_size: 12, eval_batch_size: 12, log_every: 1 };
 const TOTAL_STEPS = 8;
 const common = {
@@ -86,7 +86,7 @@ const carried = {
 for (const config of [bucketed, carried]) {
   const { name } = config;
   t.test(
-    `${name}: a run that crashed, went on with two threads and stopped goes on to the same bytes`,
+    `${name}: a run that crashed, resumed with two threads and stopped again ends byte-identical`,
     async t => {
       const output = work.folder();
       const crashes = new Map<number, string>();
@@ -97,7 +97,7 @@ for (const config of [bucketed, carried]) {
             const copy = join(work.folder(), 'copy');
             const [id] = readdirSync(join(output, name));
             cpSync(join(output, name, id), copy, { recursive: true });
-            // the process that crashed would not be alive
+            // a crashed process would not be alive
             rmSync(join(copy, 'run.lock'));
             crashes.set(step, copy);
           },
@@ -154,7 +154,7 @@ async function predictions(t: Test, run: string): Promise<Prediction[]> {
     .map(line => JSON.parse(line));
 }
 
-t.test('evaluate and predict carry states as the run does', async t => {
+t.test('evaluate and predict carry states like the run', async t => {
   const run = await work.train(carried);
   const evaluated = await work.cellrun('evaluate', run.directory, '--json');
   t.match(JSON.parse(evaluated.stdout), { metrics: { test: run.summary.metrics.test } });
@@ -162,7 +162,7 @@ t.test('evaluate and predict carry states as the run does', async t => {
   const hits = found.flatMap(({ predicted, label }) => predicted.map((value, i) => value === label[i]));
   t.equal(hits.filter(Boolean).length / hits.length, run.summary.metrics.test.accuracy);
 
-  // row b of the second batch is the second half of a sequence that begins with row b of the first
+  // row b of the second batch continues the sequence of row b of the first
   const second = testSize - training.batch_size;
   const size = STEPS * FEATURES;
   const inputs = Array.from(testNumbers.x_test.values, Number);

@@ -1,6 +1,4 @@
-/**
- * Runs that go on: the same bytes as if they had never stopped, and what keeps a run from going on.
- */
+/** Resumed runs: byte-identical to uninterrupted ones, and refused if something does not fit. */
 import fs, {
   cpSync,
   existsSync,
@@ -28,14 +26,14 @@ import { randomDataset } from '../support/small-run.js';
 const work = new Workplace();
 t.teardown(() => work.remove());
 
-/** Seventy sequences to train on make three batches. */
+/** Seventy training sequences make three batches. */
 function dataset(seed: number): Uint8Array {
   return randomDataset('test/resume', { train: 70, test: 30, seed });
 }
 
 const data = work.file('data.npz', dataset(1));
 
-/** Three steps an epoch, the last with a smaller batch; checkpoints in the middle of epochs. */
+/** Three steps per epoch, the last with a smaller batch; checkpoints within epochs. */
 const config = {
   version: 1,
   name: 'resumed',
@@ -53,9 +51,7 @@ const interrupted = (of: object, step: number) => trainUntil(work, of, step);
 
 const two = { ...config, training: { ...config.training, num_epochs: 2 } };
 const straight = await run(config);
-/**
- * Copies of the run that came to its end, of one of two epochs, and of one stopped after step 7.
- */
+/** Copies of the completed run, of one of two epochs, and of one stopped after step 7. */
 const whole = copies(work, async () => straight);
 const short = copies(work, () => run(two));
 const stopped = copies(work, () => interrupted(config, 7));
@@ -73,7 +69,7 @@ function sound(t: Test, directory: string): void {
   t.notOk(existsSync(join(directory, 'run.lock')), 'the lock is gone');
 }
 
-t.test('what a crash after each step leaves goes on to the same bytes', async t => {
+t.test('byte-identical after a crash at each step', async t => {
   const copies = new Map<number, string>();
   const output = work.folder();
   const crashed = await run(config, {
@@ -88,7 +84,7 @@ t.test('what a crash after each step leaves goes on to the same bytes', async t 
   });
   t.equal(copies.size, STEPS);
   for (const [step, copy] of copies) {
-    // the lock is that of this process, which is alive; the one that crashed would not be
+    // the lock is this process's, which is alive; a crashed one would not be
     rmSync(join(copy, 'run.lock'));
     const { summary } = await resume(copy, { threads: step % 4 === 1 ? 2 : 1 });
     t.same(compareRuns(crashed.summary.directory, summary.directory), [], `after step ${step}`);
@@ -101,7 +97,7 @@ t.test('what a crash after each step leaves goes on to the same bytes', async t 
   }
 });
 
-t.test('a crash at one vector width goes on at the other, on other threads, to the same bytes', async t => {
+t.test('byte-identical if a crashed run resumes with another vector width and thread count', async t => {
   for (const [width, other] of [
     [256, 128],
     [128, 256],
@@ -131,7 +127,7 @@ t.test('a crash at one vector width goes on at the other, on other threads, to t
     const manifest = JSON.parse(readFileSync(join(crash, 'manifest.json'), 'utf8'));
     t.match(manifest, { backend: { width }, changes: [{ key: 'width', step: 6, from: width, to: other }] });
     t.same(validateAgainst('manifest', manifest), []);
-    // what was changed to is what the next resume compares with
+    // the next resume compares with the changed value
     await resume(crash, { width: other, set: ['training.num_epochs=5'] });
     const again = JSON.parse(readFileSync(join(crash, 'manifest.json'), 'utf8'));
     t.equal(again.changes.filter(({ key }: { key: string }) => key === 'width').length, 1);
@@ -161,7 +157,7 @@ t.test('three stops in one epoch', async t => {
   sound(t, summary.directory);
 });
 
-t.test('a stop in the evaluation at the end of an epoch: it is made up for', async t => {
+t.test('a stop during the evaluation of an epoch: the resumed run repeats it', async t => {
   const stop = new AbortController();
   let evaluations = 0;
   const observer = {
@@ -177,7 +173,7 @@ t.test('a stop in the evaluation at the end of an epoch: it is made up for', asy
   t.match(cut.summary, { status: 'interrupted', steps: 6 });
   await resume(cut.summary.directory);
   const differences = compareRuns(straight.summary.directory, cut.summary.directory);
-  // the batches of an evaluation alter no result, but are part of the config's hash
+  // the batch size of evaluations does not change results, but is part of the config's hash
   t.same(
     differences.filter(({ what }) => !what.includes('config_hash')),
     [],
@@ -186,7 +182,7 @@ t.test('a stop in the evaluation at the end of an epoch: it is made up for', asy
 });
 
 t.test(
-  'more epochs are the run that had them from the start; what alters results must be allowed',
+  'more epochs equal a run that had them from the start; changes of results must be allowed',
   async t => {
     const directory = await short();
     await refused(t, resume(directory, { set: ['training.num_epochs=3', 'optimizer.learning_rate=0.001'] }), {
@@ -239,7 +235,7 @@ t.test(
     const longer = await resume(directory, { set: ['training.num_epochs=4'] });
     t.equal(longer.summary.steps, STEPS);
     const differences = compareRuns(straight.summary.directory, directory).map(({ file }) => file);
-    // that of the shorter training begins with its hash
+    // the log of the shorter training has its own hash in its first record
     t.same(differences, ['log.jsonl']);
     const series = (run: string) =>
       events(run).flatMap(({ event, step, loss }) => (loss ? [[event, step, loss]] : []));
@@ -274,7 +270,7 @@ t.test(
   },
 );
 
-t.test('what cannot be gone on with is refused before anything is written', async t => {
+t.test('impossible changes are refused before anything is written', async t => {
   const directory = await stopped();
   const files = () =>
     ['config.resolved.yaml', 'manifest.json', 'log.jsonl', 'summary.json'].map(name =>
@@ -288,7 +284,7 @@ t.test('what cannot be gone on with is refused before anything is written', asyn
     exitCode: 2,
     diagnostics: [{ code: 'resume/impossible', expected: another.expected }, ...Array(4).fill(another)],
   });
-  // before it is asked to be allowed
+  // refused before the user is asked to allow it
   const coarse = { set: ['training.batch_size=70'] };
   await refused(t, resume(directory, coarse), { exitCode: 2, diagnostics: [{ code: 'resume/unfit' }] });
   await refused(t, resume(directory, { set: ['training.num_epochs=1'] }), {
@@ -300,7 +296,7 @@ t.test('what cannot be gone on with is refused before anything is written', asyn
   t.same(files(), before);
 });
 
-t.test('other data that are allowed: recorded, and gone on with from the next epoch', async t => {
+t.test('other data, if allowed, are recorded and used from the next epoch', async t => {
   const directory = await short();
   const more = work.file('more.npz', randomDataset('test/resume', { train: 130, test: 30, seed: 8 }));
   const set = [`dataset.path=${more}`, 'training.num_epochs=3'];
@@ -312,7 +308,7 @@ t.test('other data that are allowed: recorded, and gone on with from the next ep
     ],
   });
   const { summary: longer } = await resume(directory, { set, allowChange: ['dataset'] });
-  // two epochs of three batches, one of five
+  // two epochs of three batches, then one of five
   t.match(longer, { status: 'completed', steps: 11, epochs: 3 });
   const { datasets, changes } = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
   t.match(datasets, [{ name: more }]);
@@ -325,7 +321,7 @@ t.test('other data that are allowed: recorded, and gone on with from the next ep
   sound(t, directory);
 });
 
-t.test('a log that has lost its end is told of, once', async t => {
+t.test('a log that has lost its end is reported once', async t => {
   for (const keep of [9, 12]) {
     const { summary } = await interrupted(config, 11);
     const { directory } = summary;
@@ -353,7 +349,7 @@ t.test('a log that has lost its end is told of, once', async t => {
   t.same(told, [], 'another log_every is no loss');
 });
 
-t.test('damage beside the checkpoints is told, and an error on request', async t => {
+t.test('damage to other files is a warning, or an error with --strict', async t => {
   const directory = await stopped();
   const path = (...names: string[]) => join(directory, ...names);
   writeFileSync(path('summary.json'), 'hello');
@@ -398,7 +394,7 @@ t.test("a run's own files are not read through links", async t => {
   }
 });
 
-t.test('a manifest that has gone: nothing is begun anew, and nothing is touched', async t => {
+t.test('a missing manifest: nothing starts over, and nothing is changed', async t => {
   const directory = await stopped();
   const manifest = join(directory, 'manifest.json');
   rmSync(manifest);
@@ -408,7 +404,7 @@ t.test('a manifest that has gone: nothing is begun anew, and nothing is touched'
   t.ok(checkpoints(directory).includes('step-00000007.safetensors'));
 });
 
-t.test('a config that has gone is told as damage, whoever reads the run', async t => {
+t.test('a missing config is reported as damage by every reader', async t => {
   const directory = await stopped();
   const resolved = join(directory, 'config.resolved.yaml');
   rmSync(resolved);
@@ -422,7 +418,7 @@ t.test('a config that has gone is told as damage, whoever reads the run', async 
   }
 });
 
-t.test("a folder of the user's own is not taken for a run's", async t => {
+t.test("does not use a folder with the user's own files", async t => {
   for (const [name, content] of [
     ['config.yaml', 'mine: 1\n'],
     ['config.resolved.yaml', 'mine: 1\n'],
@@ -437,14 +433,14 @@ t.test("a folder of the user's own is not taken for a run's", async t => {
     t.same(readdirSync(directory), [name], 'nothing else was written');
     t.equal(readFileSync(join(directory, name), 'utf8'), content);
   }
-  // what a process leaves that was killed while it wrote
+  // the files of a process killed while writing
   const directory = work.folder();
   writeFileSync(join(directory, 'config.yaml'), JSON.stringify(config, null, 2));
   writeFileSync(join(directory, 'config.resolved.yaml'), 'version: 1\nname: res');
   t.match(await run(config, { directory }), { exitCode: 0, summary: { directory } });
 });
 
-t.test('another config for a directory where a run has begun: key by key, with what goes on', async t => {
+t.test('another config for the directory of a run: lists each key, and how to resume', async t => {
   const directory = join(work.folder(), 'run');
   await run(config, { directory });
   const longer = { ...config, training: { ...config.training, num_epochs: 5 } };
@@ -478,7 +474,7 @@ t.test('another config for a directory where a run has begun: key by key, with w
   t.equal((await run(config, { directory: copy })).summary.directory, copy, 'a copy says where it is');
 });
 
-t.test('checkpoints and records that have gone are told, or an error', async t => {
+t.test('missing checkpoints and records are a warning, or an error', async t => {
   const directory = await stopped();
   rmSync(join(directory, 'checkpoints', 'step-00000007.safetensors'));
   const lines = readFileSync(join(directory, 'log.jsonl'), 'utf8').split('\n');
@@ -503,7 +499,7 @@ t.test('checkpoints and records that have gone are told, or an error', async t =
   });
 });
 
-t.test('a run that is complete says its result again and is not touched', async t => {
+t.test('a complete run prints its result again and is not changed', async t => {
   const directory = await whole();
   const before = readFileSync(join(directory, 'log.jsonl'));
   const again = await resume(directory);
@@ -513,7 +509,7 @@ t.test('a run that is complete says its result again and is not touched', async 
 });
 
 t.test(
-  'a damaged newest checkpoint: the one before is taken and told, or it is an error on request',
+  'a damaged newest checkpoint: uses the previous one and warns, or is an error with --strict',
   async t => {
     const directory = await stopped();
     const newestFile = join(directory, 'checkpoints', 'step-00000007.safetensors');
@@ -546,7 +542,7 @@ t.test(
   },
 );
 
-t.test('a torn log, a missing one, and a checkpoint that the log does not tell of', async t => {
+t.test('a torn log, a missing one, and a checkpoint that is not in the log', async t => {
   for (const damage of ['torn', 'missing', 'untold'] as const) {
     const { summary } = await interrupted(config, 8);
     const { directory } = summary;
@@ -578,7 +574,7 @@ t.test('a torn log, a missing one, and a checkpoint that the log does not tell o
   }
 });
 
-t.test('what is no run, is in use, has other data or an edited config', async t => {
+t.test('refuses no run, a run in use, other data and an edited config', async t => {
   const { summary } = await interrupted(config, 4);
   const { directory } = summary;
   await refused(t, resume(work.folder()), { exitCode: 2 });
@@ -621,14 +617,14 @@ t.test('what is no run, is in use, has other data or an edited config', async t 
   t.equal((await resume(directory)).summary.status, 'completed', 'and none of that was lost');
 });
 
-t.test('a crash between the two files of a change', async t => {
+t.test('a crash between writing the two files of a config change', async t => {
   for (const isDone of [false, true]) {
     const directory = await short();
     const [resolved, manifest] = ['config.resolved.yaml', 'manifest.json'].map(name => join(directory, name));
     const before = readFileSync(resolved);
     const { config_hash: hashBefore } = JSON.parse(readFileSync(manifest, 'utf8'));
     await resume(directory, { set: ['training.num_epochs=3'] });
-    // the new config had been written, and the manifest that speaks of it perhaps
+    // the new config was written, and its manifest perhaps
     renameSync(resolved, `${resolved}.next`);
     writeFileSync(resolved, before);
     if (!isDone) {
@@ -641,7 +637,7 @@ t.test('a crash between the two files of a change', async t => {
   }
 });
 
-t.test('the log is on the disk before a checkpoint is', async t => {
+t.test('the log is flushed before a checkpoint', async t => {
   const calls: string[] = [];
   const { fsyncSync, openSync, renameSync: rename } = fs;
   const names = new Map<number, string>();
@@ -680,7 +676,7 @@ t.test('a finished run whose metrics are not finite', async t => {
   const directory = await whole();
   const file = join(directory, 'summary.json');
   const written = JSON.parse(readFileSync(file, 'utf8'));
-  // its weights would bear out none of it
+  // its weights would contradict this
   rmSync(join(directory, 'checkpoints'), { recursive: true });
   written.metrics.test = { ...written.metrics.test, loss: null, loss_nonfinite: 'inf' };
   writeFileSync(file, JSON.stringify(written));
@@ -689,7 +685,7 @@ t.test('a finished run whose metrics are not finite', async t => {
   t.same(again.summary.metrics.test, { ...test, loss: Number.POSITIVE_INFINITY });
 });
 
-t.test('a save that fails for a moment is tried again, and told', async t => {
+t.test('a save that fails briefly is retried and reported', async t => {
   const output = work.folder();
   const { summary } = await run(config, {
     output,

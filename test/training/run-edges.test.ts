@@ -1,6 +1,6 @@
 /**
- * What a run does where something cuts it short: a signal, a full disk, a closed stream, files that
- * changed or went away.
+ * Runs that are cut short: by a signal, a full disk, a closed stream, or files that change or
+ * disappear.
  */
 import {
   existsSync,
@@ -41,14 +41,14 @@ t.teardown(() => work.remove());
 t.jobs = 2;
 const parallel = { buffered: true };
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-/** A program that makes the calls that it is given. */
+/** A program that makes the given calls. */
 const CALLS = fileURLToPath(new URL('../support/calls.js', import.meta.url));
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 
 /**
- * Holds the program before any of its verbs has been loaded, and says so. The module itself waits:
- * a hook that waited would keep the main thread from signals on Node 24.
+ * Stops the program before any of its verbs is loaded, and prints so. The module itself waits: a
+ * waiting hook would keep the main thread from handling signals on Node 24.
  */
 const HELD_MODULE = `import { writeSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
@@ -72,7 +72,7 @@ function dataset(train: number, test: number, seed = 1): Uint8Array {
   return randomDataset(STREAM, { train, test, seed });
 }
 
-/** Three steps an epoch. */
+/** Three steps per epoch. */
 const small = {
   version: 1,
   name: 'small',
@@ -83,9 +83,7 @@ const small = {
   training: { num_epochs: 2, batch_size: 32, log_every: 1 },
 };
 
-/**
- * One step an epoch, then an evaluation that takes many seconds: its batches are of one sequence.
- */
+/** One step per epoch, then an evaluation of many seconds: its batches have one sequence each. */
 const longEvaluation = {
   ...small,
   dataset: { kind: 'npz', path: work.file('long.npz', dataset(32, 60_000)) },
@@ -105,12 +103,12 @@ function oneMessage(t: Test, stderr: string): void {
   t.notMatch(stderr, /^\s+at |unexpected failure|defect/m, 'no stack trace');
 }
 
-t.test('a second signal ends the process at once, and says how to go on', parallel, async t => {
+t.test('a second signal ends the process at once, and prints how to resume', parallel, async t => {
   const output = work.folder();
   const training = { ...small.training, num_epochs: 3000, max_steps: 6000 };
   const running = work.start('run', work.config({ ...small, training }), '--output', output, ...webasm);
   await running.logged(5, output);
-  // both are there when it looks
+  // both signals are pending when it continues
   for (const signal of ['SIGSTOP', 'SIGINT', 'SIGTERM', 'SIGCONT'] as const) running.child.kill(signal);
   const { code, stderr } = await running.finished;
   t.equal(code, 130);
@@ -127,7 +125,7 @@ t.test('a second signal ends the process at once, and says how to go on', parall
 });
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  t.test(`${signal} during an evaluation leaves a whole, resumable run`, parallel, async t => {
+  t.test(`${signal} during an evaluation leaves an intact, resumable run`, parallel, async t => {
     const output = work.folder();
     const running = work.start('run', work.config(longEvaluation), '--json', '--output', output, ...webasm);
     await running.logged(1, output);
@@ -148,7 +146,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 const program = `"${process.execPath}" "${main}"`;
 
-/** A run whose output is the small disk, which is copied to `saved` afterwards. */
+/** Runs with the small disk as output, and copies that to `saved` afterwards. */
 async function runOnSmallDisk(t: Test, config: object, before: string) {
   const saved = join(work.folder(), 'saved');
   const flags = `--output "$0" --quiet --json ${webasm.join(' ')}`;
@@ -158,7 +156,7 @@ async function runOnSmallDisk(t: Test, config: object, before: string) {
   return finished && { finished, saved };
 }
 
-t.test('a disk that fills up with checkpoints: exit 1, the file is named, what was whole stays', async t => {
+t.test('a disk that fills up with checkpoints: exit 1 with the file name, older files intact', async t => {
   const endless = {
     ...small,
     model: { ...small.model, hidden_size: 20 },
@@ -192,7 +190,7 @@ t.test('a disk that fills up with checkpoints: exit 1, the file is named, what w
   t.match(events.at(-1), { event: 'run.end', status: 'failed', exit_code: 1 });
 });
 
-t.test('a disk that has no room for the log', async t => {
+t.test('a disk without space for the log', async t => {
   const chatty = { ...small, training: { ...small.training, num_epochs: 10_000 } };
   const run = await runOnSmallDisk(t, { ...chatty, checkpoint: { every: { steps: 1_000_000 } } }, '');
   if (run === undefined) return;
@@ -208,7 +206,7 @@ t.test('a disk that has no room for the log', async t => {
   t.match(full?.finished.stderr ?? '', /^\S+: the file cannot be written: no space left on the disk\n$/);
 });
 
-t.test('an output root that cannot be written to is one message and exit 2', parallel, async t => {
+t.test('an unwritable output root is one message and exit 2', parallel, async t => {
   const config = work.config(small);
   const dangling = join(work.folder(), 'link');
   symlinkSync(join(work.path, 'nowhere', 'at', 'all'), dangling);
@@ -233,7 +231,7 @@ t.test('an output root that cannot be written to is one message and exit 2', par
   }
 });
 
-t.test('a read-only place is a usage error where it was named for what is written', parallel, async t => {
+t.test('a read-only path that the user named for output is a usage error', parallel, async t => {
   const run = await work.train(small, ...webasm);
   const long = await work.cellrun('report', run.directory, '-o', 'x'.repeat(300));
   t.equal(long.code, EXIT.usage);
@@ -283,7 +281,7 @@ t.test('a read-only place is a usage error where it was named for what is writte
   }
 });
 
-t.test('a closed stderr keeps nothing from running', parallel, async t => {
+t.test('a closed stderr does not stop anything', parallel, async t => {
   const output = work.folder();
   const script = `${program} run "${work.config(small)}" --json --output "${output}" ${webasm.join(' ')} 2>&-`;
   const closed = await execute('bash', ['-c', script], surroundings);
@@ -292,7 +290,7 @@ t.test('a closed stderr keeps nothing from running', parallel, async t => {
   t.match(readLog(onlyRun(output)).at(-1), { event: 'run.end', status: 'completed' });
 });
 
-t.test('evaluate refuses what is not what the run left', parallel, async t => {
+t.test('evaluate refuses files that the run did not write', parallel, async t => {
   const original = dataset(70, 30);
   const path = work.file('changing.npz', original);
   const run = await work.train({ ...small, dataset: { kind: 'npz', path } }, ...webasm);
@@ -320,7 +318,7 @@ t.test('evaluate refuses what is not what the run left', parallel, async t => {
 t.test('evaluate --json spells a number that is not finite', parallel, async t => {
   const { x } = randomSequences(STREAM, 30, 3);
   const y = floats([30, 1], new Float32Array(30));
-  // the square of such a target leaves float32
+  // the square of such a target overflows float32
   const far = floats([30, 1], new Float32Array(30).fill(1e30));
   const path = work.file('far.npz', npz({ x, y, x_test: x, y_test: far }));
   const config = { ...small, dataset: { kind: 'npz', path }, loss: { kind: 'mse' } };
@@ -350,7 +348,7 @@ const options = {
   signal: new AbortController().signal,
 } as const;
 
-t.test('a program is named as it was called', async t => {
+t.test('usage names the program as it was called', async t => {
   const env = { PATH: `/usr/bin${delimiter}/opt/bin` };
   t.equal(programName(['node', '/opt/bin/cellrun'], env), 'cellrun');
   t.equal(programName(['node', '/home/x/node_modules/.bin/cellrun'], env), 'npx cellrun');
@@ -360,12 +358,12 @@ t.test('a program is named as it was called', async t => {
   t.equal(programName(['node', '/c/main.js'], { ...env, CELLRUN_CALLED_AS: '/c/run' }), '/c/run');
 });
 
-t.test('stdout that takes nothing is named', async t => {
+t.test('an unwritable stdout is named in the error', async t => {
   const full = await execute('bash', ['-c', `${program} schema > /dev/full`], surroundings);
   t.match(full, { code: EXIT.unexpected, stderr: 'cellrun: stdout: no space left on the disk\n' });
 });
 
-t.test('a signal before a run has begun, and in a proof', async t => {
+t.test('a signal before a run starts, and during a proof', async t => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const listening = work.startWith(
       ['--import', HELD],
@@ -396,7 +394,7 @@ t.test('a signal before a run has begun, and in a proof', async t => {
   t.same(folders(), [], 'nothing is left behind');
 });
 
-t.test('one process runs twice and leaves the same bytes', async t => {
+t.test('two runs in one process are byte-identical', async t => {
   const loaded = loadExperiment(work.config(small));
   const output = work.folder();
   const told: string[] = [];
@@ -427,7 +425,7 @@ t.test('one process runs twice and leaves the same bytes', async t => {
   t.ok(written <= Date.parse(String(start.time)) + 1, 'the manifest was there before anything else');
 });
 
-t.test('a run that ends before it has a log still leaves a summary', async t => {
+t.test('a run that ends before it has a log still writes a summary', async t => {
   const loaded = loadExperiment(work.config(small));
   const session = await openSession(loaded, options);
   const directory = RunDirectory.create({
@@ -451,7 +449,7 @@ t.test('a run that ends before it has a log still leaves a summary', async t => 
   t.doesNotThrow(() => closing.failed(new Error('gone'), undefined), 'the first error is the one to tell');
 });
 
-t.test('validate refuses what a run would only find out later', parallel, async t => {
+t.test('validate refuses what a run would only detect later', parallel, async t => {
   const cases: [object, number, RegExp][] = [
     [
       { model: { ...small.model, hidden_size: 10_000 } },
@@ -479,7 +477,7 @@ t.test('validate refuses what a run would only find out later', parallel, async 
   }
 });
 
-t.test('a gate shows four digits that are on the same side of its bounds as the value', async t => {
+t.test('a gate shows four digits, on the same side of its bounds as the value', async t => {
   const say = (value: number, bounds: { min?: number; max?: number }) =>
     gateSentence(judgeGate({ metric: 'test.loss', over: 'last', origin: 'x.yaml:1:1', ...bounds }, value));
   const cases: [number, { min?: number; max?: number }, string][] = [
@@ -526,7 +524,7 @@ function recordedIo(columns: number, interactive: boolean): Io & { text: string 
   };
 }
 
-t.test('the rate is that of training, the time left is of all that is to come', async t => {
+t.test('the rate is of training only, the time left of everything', async t => {
   const io = recordedIo(80, false);
   let now = 0;
   const plan = { totalSteps: 4, numEpochs: 2, quiet: false };
@@ -555,14 +553,14 @@ evaluated at 4
   );
 });
 
-t.test('neither rate nor time left count what starts a process up', async t => {
+t.test('rate and time left exclude the start of a process', async t => {
   const io = recordedIo(80, false);
   let now = 0;
   const progress = createProgress(io, { totalSteps: 44, numEpochs: 2, quiet: false }, () => now);
   const after = (seconds: number): void => {
     now += 1000 * seconds;
   };
-  // a resumed run first makes up for an evaluation that it was stopped in
+  // a resumed run first repeats the interrupted evaluation
   after(60);
   progress.evaluated({ split: 'test', left: 1, text: 'evaluated' });
   after(30);
@@ -578,7 +576,7 @@ epoch 2/2  step 42/44  loss 1.000  400 samples/s  0:10 left
   );
 });
 
-t.test('the logged rate leaves out the first step, which compiles', async t => {
+t.test('the logged rate excludes the first step, which compiles', async t => {
   const times = new StepTimes();
   times.add(10, 5);
   t.equal(times.takeRate(), undefined);
@@ -593,7 +591,7 @@ t.test('the logged rate leaves out the first step, which compiles', async t => {
   t.equal(others.total, 5.5);
 });
 
-t.test('an evaluation is seen on a terminal alone', async t => {
+t.test('the progress of an evaluation is shown only on a terminal', async t => {
   const io = recordedIo(40, true);
   let now = 0;
   const plan = { totalSteps: 4, numEpochs: 2, quiet: false };
@@ -611,7 +609,8 @@ t.test('an evaluation is seen on a terminal alone', async t => {
 const hasScript = (process.env.PATH ?? '').split(delimiter).some(bin => existsSync(join(bin, 'script')));
 
 /**
- * What the program writes on a terminal of `columns`, both streams, cut where a line is drawn anew.
+ * The program's output on a terminal with `columns` columns, both streams, split where a line is
+ * redrawn.
  */
 async function onTerminal(columns: number, ...args: string[]) {
   const words = args.map(word => `'${word}'`).join(' ');
@@ -621,7 +620,7 @@ async function onTerminal(columns: number, ...args: string[]) {
   return { code: ran?.code, drawn: (ran?.stdout ?? '').split('\r\u001b[2K') };
 }
 
-/** Columns that a text takes: without colours. */
+/** Width of a text in columns, without color codes. */
 const width = (text: string): number => text.replaceAll(new RegExp(`${'\u001b'}\\[[\\d;]*m`, 'g'), '').length;
 
 t.test('the bar on a real terminal, and evaluate with and without it', { skip: !hasScript }, async t => {

@@ -1,6 +1,5 @@
 /**
- * What is left of a run, and said of it, where its process is killed, stopped, suspended, or its
- * disk fails it.
+ * Files and messages of runs whose process is killed, stopped or suspended, or whose disk fails.
  */
 import fs, { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -25,7 +24,7 @@ const program = `"${process.execPath}" "${main}"`;
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 
-/** Three steps an epoch. */
+/** Three steps per epoch. */
 const small = {
   version: 1,
   name: 'small',
@@ -39,7 +38,7 @@ const small = {
   training: { num_epochs: 2, batch_size: 32, log_every: 1 },
 };
 
-/** It goes on until it is stopped. */
+/** Runs until it is stopped. */
 const endless = {
   ...small,
   training: { ...small.training, num_epochs: 100_000, log_every: 10 },
@@ -56,7 +55,7 @@ function onlyRun(output: string): string {
   return join(output, 'small', runs[0]);
 }
 
-/** Every record of a run, those that a resume has put aside among them. */
+/** Every record of a run, including those that a resume has moved aside. */
 function allRecords(directory: string): LogLine[] {
   const files = readdirSync(directory).filter(name => /^log.*\.jsonl$/.test(name));
   return files.flatMap(name =>
@@ -67,7 +66,7 @@ function allRecords(directory: string): LogLine[] {
   );
 }
 
-/** Seconds of the events `name` in all of a run's records. */
+/** Total seconds of the events `name` in all of a run's records. */
 function logged(directory: string, name: string): number {
   return allRecords(directory).reduce(
     (sum, { event, duration_s }) => sum + (event === name ? Number(duration_s) : 0),
@@ -84,8 +83,8 @@ const at = (seconds: number, record: object): LoggedEvent =>
   ({ seq: 0, time: new Date(START + 1000 * seconds).toISOString(), ...record }) as unknown as LoggedEvent;
 
 /**
- * The process begins at 0, is killed in its second epoch, ten steps of 4 sequences after the last
- * step of the first.
+ * The process starts at 0 and is killed in its second epoch, ten steps of 4 sequences after the
+ * last step of the first.
  */
 const killed = [
   at(0, { event: 'run.start' }),
@@ -105,7 +104,7 @@ const summary = {
   peak_rss_mb: 90,
 } as Summary;
 
-t.test('what a run has taken, from its records', async t => {
+t.test('times of a run from its records', async t => {
   const none = {
     duration_s: 0,
     train_s: 0,
@@ -142,7 +141,7 @@ t.test('what a run has taken, from its records', async t => {
     t.ok(value === null || (Number.isFinite(value) && value >= 0));
 });
 
-t.test('after an interruption and a kill the times are those of the whole run', async t => {
+t.test('after an interruption and a kill, the times cover the whole run', async t => {
   const output = work.folder();
   const running = work.start('run', work.config(endless), '--json', '--output', output, ...webasm);
   await running.logged(60, output);
@@ -170,7 +169,7 @@ t.test('after an interruption and a kill the times are those of the whole run', 
   const span = stamp(lines.at(-1)) - stamp(lines[resumedAt]);
 
   const epochs = Math.ceil(Number(lines.at(-1)?.epoch)) + 1;
-  // what the run says of its own duration is held to this clock, not its speed
+  // checks the run's own duration with this clock, not its speed
   // biome-ignore lint/plugin: see above
   const start = performance.now();
   const third = await work.cellrun(...more, '--set', `training.num_epochs=${epochs}`);
@@ -183,7 +182,7 @@ t.test('after an interruption and a kill the times are those of the whole run', 
   near(t, Number(told?.duration_s), one.duration_s + span, 0.01, 'duration of the first two');
   t.ok(last.duration_s > Number(told?.duration_s) && last.duration_s < Number(told?.duration_s) + took);
   near(t, last.eval_s, logged(directory, 'eval'), 1e-9, 'evaluations of all three');
-  // the parts of epochs that a stop cut short have no record of their own
+  // interrupted epochs have no record of their own
   const epochsOnly = logged(directory, 'train.epoch');
   const rounding = 1e-9;
   t.ok(
@@ -194,11 +193,11 @@ t.test('after an interruption and a kill the times are those of the whole run', 
   t.ok(last.peak_rss_mb >= one.peak_rss_mb);
 });
 
-t.test('a full disk: the file, exit 1, how to go on, and that works', async t => {
+t.test('a full disk: names the file, exit 1, says how to resume, and that works', async t => {
   const saved = join(work.folder(), 'saved');
   const config = { ...endless, checkpoint: { every: { steps: 20 }, keep: { last: 1 } } };
   const run = `${program} run "${work.config(config)}" --quiet --output "$0/out" ${webasm.join(' ')}`;
-  // the log has room for a while, then fills the disk itself
+  // the log has space for a while, then fills the disk itself
   const script = `cd "$0"; mkdir out; head -c 150000 /dev/zero > filling; ${run} >stdout; code=$?; rm filling
     ${program} resume out/small/* --quiet --json --threads 1 --set training.num_epochs=100 > result.json; again=$?
     cp -r "$0" "${saved}"; exit $((code * 10 + again))`;
@@ -209,13 +208,13 @@ t.test('a full disk: the file, exit 1, how to go on, and that works', async t =>
   t.match(told, /^\S+\/(log\.jsonl|\S+\.safetensors|index\.json): the file cannot be written: no space left/);
   t.match(hint, /^Resume with: node \S+main\.js resume out\/small\/\d{8}T\d{6}Z-[0-9a-f]{8}$/, stderr);
   t.match(code, code === 10 ? 10 : 12, stderr);
-  // the run may have been past the end that is asked for; what it says then is clear as well
+  // the run may have passed the requested end; then its message must be clear too
   if (code === 10)
     t.match(JSON.parse(readFileSync(join(saved, 'result.json'), 'utf8')), { status: 'completed' });
   else t.match(stderr, /the run has completed \d+ steps, but the new config ends after 300/);
 });
 
-t.test('a disk that is full before the first step: nothing is said to go on with', async t => {
+t.test('a disk that is full before the first step: suggests no resume', async t => {
   const run = `${program} run "${work.config(small)}" --quiet --output "$0" ${webasm.join(' ')}`;
   const finished = await onSmallDisk(
     work.folder(),
@@ -228,7 +227,7 @@ t.test('a disk that is full before the first step: nothing is said to go on with
   t.match(finished.stderr, /^\S+: the file cannot be written: no space left on the disk\n$/);
 });
 
-t.test('a run directory that vanishes: the file, exit 1, and nothing to go on with', async t => {
+t.test('a run directory that vanishes: names the file, exit 1, suggests no resume', async t => {
   const output = work.folder();
   const config = work.config({ ...endless, checkpoint: { every: { steps: 200 } } });
   const running = work.start('run', config, '--output', output, ...webasm);
@@ -243,7 +242,7 @@ t.test('a run directory that vanishes: the file, exit 1, and nothing to go on wi
   t.notOk(existsSync(join(output, 'small', 'checkpoints')));
 });
 
-t.test('a disk that becomes read-only: the file that was to be written, not the lock that stays', async t => {
+t.test('a disk that becomes read-only: names the file to write, not the remaining lock', async t => {
   const output = work.folder();
   const names = ['openSync', 'writeSync', 'renameSync', 'rmSync', 'linkSync'] as const;
   const table = fs as unknown as Record<string, (...args: unknown[]) => unknown>;
@@ -283,7 +282,7 @@ t.test('a disk that becomes read-only: the file that was to be written, not the 
   t.same(resumable, [directory]);
 });
 
-t.test('a stop before the first step says how to go on', async t => {
+t.test('a stop before the first step prints how to resume', async t => {
   const output = work.folder();
   const slow = { ...small, model: { ...small.model, hidden_size: 200, num_layers: 4 } };
   const running = work.start('run', work.config(slow), '--output', output, ...webasm);
@@ -294,11 +293,13 @@ t.test('a stop before the first step says how to go on', async t => {
   t.match(stderr, /^cellrun: interrupted after step [01]; .*\nResume with: node \S+main\.js resume \S+\n$/m);
 });
 
-t.test('pipes whose reader has gone: the work goes on to its end', async t => {
+t.test('pipes without a reader: the run continues to its end', async t => {
   const output = work.folder();
   const flags = `--json --output "${output}" ${webasm.join(' ')}`;
   const status = '; echo "status $?" >&3; }';
-  /** Runs with stdout, then with both streams, into a reader that has gone or leaves at once. */
+  /**
+   * Runs with stdout, then with both streams, piped into a reader that has exited or exits at once.
+   */
   const piped = async (command: string, reader: string) => {
     const script = `{ { ${program} ${command} ${status} ${reader}; } 3>&2`;
     const finished = await execute('bash', ['-c', script], surroundings);
@@ -330,7 +331,7 @@ t.test('pipes whose reader has gone: the work goes on to its end', async t => {
   t.match(summaryIn(onlyRun(output)), { status: 'completed', steps: 6 });
 });
 
-t.test('a process that sleeps: still the owner of its run, and no number is wrong after it', async t => {
+t.test('a suspended process still owns its run, and its numbers stay right', async t => {
   const output = work.folder();
   const config = { ...endless, checkpoint: { every: { seconds: 1 }, keep: { last: 1 } } };
   const running = work.start('run', work.config(config), '--json', '--output', output, ...webasm);
@@ -377,7 +378,7 @@ t.test('a process that sleeps: still the owner of its run, and no number is wron
   t.notMatch(run.finished.stderr, /NaN|Infinity|-\d+:/);
 });
 
-t.test('a copy of a run that goes on is a run of its own; the directory by another name is not', async t => {
+t.test('a resumed copy of a run is a separate run; a renamed directory is not', async t => {
   const output = work.folder();
   const running = work.start('run', work.config(endless), '--json', '--output', output, ...webasm);
   await running.logged(30, output);

@@ -1,4 +1,4 @@
-/** The product from outside: configs in, run directories out, through the command line. */
+/** The program from outside: configs in, run directories out, on the command line. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -26,10 +26,7 @@ function floatsOf(tensors: Tensors, name: string): Float32Array {
   return tensor.data;
 }
 
-/**
- * Random sequences with random classes, so that the test loss rises once the training set is
- * learned by heart.
- */
+/** Random sequences with random classes, so that the test loss rises once the model overfits. */
 function randomData(trainCount: number, testCount: number): string {
   const random = RandomStream.of(7, 'test/run');
   const draw = (count: number) => ({
@@ -61,7 +58,7 @@ const small = {
 };
 const webasm = ['--backend', 'webasm'];
 
-t.test('the same seed gives the same bytes, on any number of threads', async t => {
+t.test('the same seed is byte-identical on any number of threads', async t => {
   const run = await work.train(small, ...webasm, '--threads', '2');
   t.equal(run.code, 0, run.finished.stderr);
   const losses = ({ events }: TrainedRun) =>
@@ -70,7 +67,7 @@ t.test('the same seed gives the same bytes, on any number of threads', async t =
       .map(({ event, step, loss, grad_norm, accuracy }) => ({ event, step, loss, grad_norm, accuracy }));
   t.equal(losses(run).length, 9 + 3 + 3);
   for (const threads of ['2', '1']) {
-    // a process, which has a thread of its own also where it is one
+    // a process, which uses worker threads even for one thread
     const output = work.folder();
     const args = ['run', work.config(small), '--json', '--output', output, ...webasm, '--threads', threads];
     const again = new TrainedRun(await work.start(...args).finished, output);
@@ -107,7 +104,7 @@ t.test('a last partial batch is trained on, or dropped with a warning', async t 
   t.match(dropped.finished.stderr, /^warning: each epoch leaves out 6 sequences/m);
 });
 
-t.test('what a run leaves behind, and evaluate says the same', async t => {
+t.test('files of a run, which evaluate confirms', async t => {
   const config = { ...small, checkpoint: { ...small.checkpoint, keep: { last: 1, best: 1 } } };
   const long = { ...config, training: { ...small.training, num_epochs: 12 } };
   const run = await work.train(long, ...webasm);
@@ -172,7 +169,7 @@ t.test('what a run leaves behind, and evaluate says the same', async t => {
   t.same(json('summary.json'), summary, 'evaluating changes nothing');
 });
 
-t.test('runs that start at once never share a directory', async t => {
+t.test('runs that start at the same time never share a directory', async t => {
   const output = work.folder();
   const config = work.config({ ...small, training: { ...small.training, num_epochs: 1 } });
   const finished = await Promise.all(
@@ -192,7 +189,7 @@ t.test('runs that start at once never share a directory', async t => {
   }
 });
 
-t.test('a failed gate ends with 3 and is named', async t => {
+t.test('a failed gate is named and exits with 3', async t => {
   const gates = [
     { metric: 'test.accuracy', min: 0.99 },
     { metric: 'test.loss', max: 1e6 },
@@ -219,8 +216,8 @@ t.test('a failed gate ends with 3 and is named', async t => {
   t.same(validateAgainst('summary', summary), []);
 });
 
-t.test('diverged training ends with 4, and no checkpoint holds what is not finite', async t => {
-  // The decay multiplies the weights by a million each step, until they leave float32.
+t.test('diverged training exits with 4, and all checkpoints are finite', async t => {
+  // the decay multiplies the weights by a million per step, until they overflow float32
   const config = {
     ...small,
     optimizer: { kind: 'sgd', learning_rate: 1000, weight_decay: 1000 },
@@ -252,7 +249,7 @@ t.test('diverged training ends with 4, and no checkpoint holds what is not finit
 });
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  t.test(`${signal} leaves a whole, resumable run`, async t => {
+  t.test(`${signal} leaves an intact, resumable run`, async t => {
     const output = work.folder();
     const endless = work.config({ ...small, training: { ...small.training, num_epochs: 1_000_000 } });
     const running = work.start('run', endless, '--json', '--output', output, ...webasm);
@@ -275,7 +272,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-/** What is wrong with the input, the exit code, and what is said. */
 const expectedShape = { cell: 'lstm', hidden_size: 6, num_layers: 2, head: { from: 'last' } };
 
 function initialWeights(change: (tensors: Map<string, Tensor>) => void): string {
@@ -293,6 +289,7 @@ function initialWeights(change: (tensors: Map<string, Tensor>) => void): string 
 }
 
 const whole = initialWeights(() => {});
+/** The error in the input, the changed sections, the exit code, and the expected message. */
 const bad: [what: string, sections: object, code: number, told: RegExp][] = [
   [
     'no dataset',
@@ -410,15 +407,14 @@ for (const [what, sections, code, told] of bad) {
   });
 }
 
-t.test('memory is flat over 2,000 steps', { skip: !existsSync('/proc/self/status') }, async t => {
+t.test('memory use is constant over 2,000 steps', { skip: !existsSync('/proc/self/status') }, async t => {
   const config = work.config({
     ...small,
     model: { ...small.model, num_layers: 1 },
     training: { num_epochs: 100_000, max_steps: 100_000, batch_size: 8, log_every: 500 },
   });
   const output = work.folder();
-  // Left alone, V8 lets garbage pile up before it collects; with a small heap what still grows is a
-  // leak.
+  // by default V8 lets garbage accumulate; with a small heap, remaining growth is a leak
   const running = work.startWith(
     ['--max-old-space-size=48', '--max-semi-space-size=2'],
     ['run', config, '--output', output, ...webasm, '--threads', '1'],
@@ -437,7 +433,7 @@ t.test('memory is flat over 2,000 steps', { skip: !existsSync('/proc/self/status
   t.ok(after <= 1.1 * before, `${before} kB after 500 steps, ${after} kB after 2,000`);
 });
 
-t.test('graph --profile tells where the time of a step goes', async t => {
+t.test('graph --profile shows where the time of a step goes', async t => {
   const quick = join(packageRoot, 'configs/mnist-lstm-small.yaml');
   const graph = (...flags: string[]) =>
     work.cellrun('graph', quick, '--set', 'training.batch_size=20', ...flags);
@@ -485,14 +481,14 @@ t.test('graph explains the reference experiment without training it', async t =>
   t.equal(described.parameters, parameters);
   t.match(text.stdout, new RegExp(`^parameters +${parameters.toLocaleString('en')}$`, 'm'));
 
-  // Products of the gates, per step W_ih x and, but for the first step, W_hh h; 2 FLOPs each
-  // multiplication.
+  // products of the gates: W_ih x per step and, except for the first step, W_hh h; 2 FLOPs per
+  // multiplication
   const gates = 2 * B * 4 * H;
   const inputs = [T * F, T * H];
   const recurrent = 2 * (T - 1) * H;
   const forward = gates * (inputs[0] + inputs[1] + recurrent);
   const weightGradients = forward;
-  const inputGradients = gates * (inputs[1] + recurrent); // none of the pixels
+  const inputGradients = gates * (inputs[1] + recurrent); // no gradient of the pixels
   const head = 3 * 2 * B * C * H;
   const products = forward + weightGradients + inputGradients + head;
   t.ok(described.flops_per_step >= products, `${described.flops_per_step} FLOPs, products ${products}`);
@@ -538,7 +534,7 @@ t.test(
   'the reference experiment, half as wide, learns real digits: a twentieth of them, one epoch',
   async t => {
     const quick = join(packageRoot, 'configs/mnist-lstm-quick.yaml');
-    // smaller batches make up for fewer digits
+    // smaller batches compensate for fewer digits
     const changes = ['dataset.limit=3000', 'training.batch_size=30', 'model.hidden_size=64'];
     const flags = ['--json', '--output', work.folder(), ...changes.flatMap(change => ['--set', change])];
     const { code, stdout } = await work.cellrun('run', quick, ...flags);

@@ -1,6 +1,5 @@
 /**
- * Learning rates that change, in whole runs: what is logged, what a resume does, what a longer
- * training changes.
+ * Learning rate schedules in whole runs: logged rates, resumes, and the effect of longer training.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +14,7 @@ import { resume, train, trainUntil } from '../support/runs.js';
 const work = new Workplace();
 t.teardown(() => work.remove());
 
-/** 20 updates, 5 an epoch. */
+/** 20 updates, 5 per epoch. */
 function config(schedule: object | undefined, training: object = {}, optimizer: object = { kind: 'sgd' }) {
   return {
     version: 1,
@@ -52,15 +51,17 @@ t.test("a run logs PyTorch's rates", async t => {
   }
 });
 
-/** Follows a metric that is measured after each epoch, and after every second step. */
+/**
+ * Depends on a metric that is measured after each epoch; with `OFTEN`, after every second step too.
+ */
 const PLATEAU = { kind: 'plateau', metric: 'test.loss', factor: 0.5, patience: 1 };
 const OFTEN = { evaluate_every: { steps: 2 } };
 
-t.test('a plateau follows the metric that is logged', async t => {
+t.test('a plateau schedule follows the logged metric', async t => {
   const { summary } = await train(work, config(PLATEAU, OFTEN));
   const rates: number[] = [];
   let [rate, best, bad] = [0.1, Number.POSITIVE_INFINITY, 0];
-  // as torch.optim.lr_scheduler.ReduceLROnPlateau does
+  // like torch.optim.lr_scheduler.ReduceLROnPlateau
   for (const { event, split, loss } of readLog(summary.directory)) {
     if (event === 'train.step') rates.push(rate);
     if (event !== 'eval') continue;
@@ -73,7 +74,7 @@ t.test('a plateau follows the metric that is logged', async t => {
   t.strictSame(ratesOf(summary.directory), rates);
 });
 
-t.test('the rate is the one that is trained with', async t => {
+t.test('trains with the logged rate', async t => {
   const constant = await train(
     work,
     config(undefined, { max_steps: 1 }, { kind: 'sgd', learning_rate: 0.01 }),
@@ -91,7 +92,7 @@ t.test('the rate is the one that is trained with', async t => {
 });
 
 t.test(
-  'a run that is stopped in its warm-up, or as a plateau is about to reduce the rate, ends with the same bytes',
+  'a run stopped during its warm-up, or before a plateau reduces the rate, ends byte-identical',
   async t => {
     const settings = [
       { one: config(WARM_COSINE), steps: [4, 13] },
@@ -138,7 +139,7 @@ t.test('a longer training changes results if the rates depend on the planned len
   }
 });
 
-t.test('a longer training changes nothing up to the old end otherwise', async t => {
+t.test('otherwise a longer training changes nothing up to the old end', async t => {
   for (const schedule of [
     { kind: 'step', every: { steps: 4 }, factor: 0.5 },
     { kind: 'cosine', length: { epochs: 4 } },
@@ -154,7 +155,7 @@ t.test('a longer training changes nothing up to the old end otherwise', async t 
   }
 });
 
-t.test('a warm-up in updates that takes the whole training is refused once the data are known', async t => {
+t.test('refuses a warm-up in updates as long as the training, once the data are known', async t => {
   const long = { kind: 'constant', warmup: { steps: 20 } };
   const finished = await work.cellrun('run', work.config(config(long)), '--output', work.folder());
   t.equal(finished.code, 2);

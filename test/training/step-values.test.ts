@@ -1,5 +1,5 @@
 /**
- * Numbers and labels for each step: trained, measured and predicted; steps without one do not
+ * Numbers and labels per step: training, metrics and predictions; steps without a target do not
  * count.
  */
 import { readFileSync } from 'node:fs';
@@ -48,7 +48,7 @@ const config = {
   },
 };
 
-t.test('labels of steps train and are measured as in PyTorch and scikit-learn', async t => {
+t.test('labels per step: training matches PyTorch, metrics match scikit-learn', async t => {
   const golden = JSON.parse(readFileSync(join(folder, 'steps.json'), 'utf8'));
   const { summary } = await train(work, config);
   const losses = readLog(summary.directory).filter(({ event }) => event === 'train.step');
@@ -91,7 +91,7 @@ t.test('labels of steps train and are measured as in PyTorch and scikit-learn', 
   });
 });
 
-t.test('numbers of steps are read from csv and npz, and padding is none', async t => {
+t.test('numbers per step are read from csv and npz, without padding', async t => {
   const path = work.file('steps.csv', 's,a,y\nu,1,10\nu,2,20\nv,3,30\nw,4,40\nw,5,50\nw,6,60');
   const base = {
     kind: 'csv',

@@ -1,7 +1,4 @@
-/**
- * What a training step makes of a batch: partial batches, shards and threads, dropout, states that
- * are carried over.
- */
+/** Training steps: partial batches, shards and threads, dropout, carried states. */
 import { join } from 'node:path';
 import t from 'tap';
 import type { Split } from '../../src/data/dataset.js';
@@ -114,7 +111,7 @@ for (const [batchSize, size] of [
     const reference = new Reference(spec, job.loss, readRows({ ...job, shards: [batch] }, rows));
     const expected = await reference.gradientAt(Float64Array.from(initial.subarray(0, layout.size)));
     t.ok(relativeError([loss], [expected.loss]) < 1e-5, `loss ${loss}`);
-    // the subtraction costs half a unit in the last place of each parameter
+    // the subtraction loses half a unit in the last place of each parameter
     for (const { name, offset, size: elements } of layout.parameters) {
       const part = <T extends Float32Array | Float64Array>(flat: T) =>
         Array.from(flat.subarray(offset, offset + elements));
@@ -155,7 +152,7 @@ t.test('dropout depends on seed, step, row, layer and unit, not on threads', asy
   );
   t.same(one, two, 'the same bytes for one thread and two');
 
-  // a row's mask is that of its position in the batch, whichever shard computes it
+  // a row's mask depends on its position in the batch, not on the shard
   const shape: ShardShape = { batch: 48, sequenceLength: 5, variableLength: false, training: true };
   const write = (rows: number, step: number) => {
     const job = { backend: 'webasm', spec, loss: { kind: 'cross_entropy' }, withGradient: true } as const;
@@ -178,7 +175,7 @@ t.test('dropout depends on seed, step, row, layer and unit, not on threads', asy
   t.ok(Math.abs(kept - 0.5) < 0.06, `${kept} is kept`);
 });
 
-t.test('a batch goes on from the states of the one before, and an epoch from zero', async t => {
+t.test("a batch continues from the previous one's states, and an epoch from zero", async t => {
   const [batchSize, steps] = [20, 4];
   const model = { cell: 'gru', hidden_size: 4 };
   const train = classes(2 * batchSize, steps);
@@ -210,7 +207,7 @@ t.test('digits pixel by pixel, 784 steps, in bounded memory', async t => {
     'training.max_steps=2',
     'training.batch_size=50',
   ];
-  // a process of its own, whose memory is that of the run alone
+  // a separate process, so that its memory is only the run's
   const { code, stdout, stderr } = await work.start(
     'run',
     join(packageRoot, 'configs/mnist-pixels.yaml'),

@@ -1,5 +1,5 @@
 /**
- * Metrics of the training split: over an epoch's batches as they were trained, and across a resume.
+ * Metrics of the training split: over an epoch's batches before their updates, and across a resume.
  */
 import t from 'tap';
 import type { BatchOrder } from '../../src/data/index.js';
@@ -25,8 +25,8 @@ function dataOf(y: Parameters<typeof npz>[0][string], more: Parameters<typeof np
 const label = () => (random.uniform() < 0.2 ? -100 : random.integer(6));
 
 /**
- * Weights that no step changes, so that an epoch sees what an evaluation of the training split
- * sees.
+ * Weights that no step changes, so that an epoch has the metrics of an evaluation of the training
+ * split.
  */
 const config = (path: string, loss: object, from = 'last') => ({
   version: 1,
@@ -59,7 +59,7 @@ for (const [what, path, loss, from] of [
   ['values', dataOf(floats([N, 2], numbers(2 * N))), { kind: 'mse' }, 'last'],
   ['medians', dataOf(floats([N, 2], numbers(2 * N))), { kind: 'quantile' }, 'last'],
 ] as const) {
-  t.test(`${what}: an epoch has what an evaluation of its split has`, async t => {
+  t.test(`${what}: an epoch has the metrics of an evaluation of its split`, async t => {
     const run = await work.train(config(path, loss, from), '--backend', 'webasm');
     t.equal(run.code, 0, run.finished.stderr);
     const evaluated = await work.cellrun('evaluate', run.directory, '--split', 'train', '--json');
@@ -70,14 +70,16 @@ for (const [what, path, loss, from] of [
     t.same(Object.keys(train), means, 'those that are means over predictions');
     const [epoch] = run.events.filter(({ event }) => event === 'train.epoch');
     for (const name of means) {
-      // summed in the order of the batches here, in that of the data there
+      // summed in batch order here, in data order there
       t.ok(Math.abs(train[name] / expected[name] - 1) < 1e-6, `${name}: ${train[name]}, ${expected[name]}`);
       t.equal(epoch[name], train[name], 'in the log as well');
     }
   });
 }
 
-/** What the loop reports after an epoch of four batches, two of which were made before. */
+/**
+ * The loop's report after an epoch of four batches, two of which were trained before the resume.
+ */
 async function afterResume(totals: EpochTotals): Promise<EvaluationReport> {
   let step = 2;
   const state = { epoch: 0, position: 0, generator: [0, 0, 0, 0], count: 8 } as const;

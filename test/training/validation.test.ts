@@ -1,6 +1,6 @@
 /**
- * Runs with a validation split: what selects, when each split is read, early stopping, and that a
- * resumed run decides alike.
+ * Runs with a validation split: selection, when each split is read, early stopping, and that a
+ * resumed run makes the same decisions.
  */
 import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import { resume, stopAt, train } from '../support/runs.js';
 const work = new Workplace();
 t.teardown(() => work.remove());
 
-/** Six batches an epoch. */
+/** Six batches per epoch. */
 const config = {
   version: 1,
   name: 'validated',
@@ -57,7 +57,7 @@ const evaluations = (log: readonly LogLine[], split: string) =>
 const history = (...values: number[]): Measurement[] =>
   values.map((value, index) => ({ update: 10 * (index + 1), value }));
 
-t.test('patience counts evaluations in a row that did not improve', async t => {
+t.test('patience counts consecutive evaluations without improvement', async t => {
   const loss = { metric: 'validation.loss', min_delta: 0 } as const;
   t.same(patienceAfter([], loss), { best: undefined, stale: 0 });
   t.same(patienceAfter(history(3, 2, 2, 2.5), loss), { best: 2, stale: 2 });
@@ -97,7 +97,7 @@ t.test('a history survives its checkpoint', async t => {
   t.same(restored.of('validation.accuracy'), []);
 });
 
-t.test('the validation split selects, and the test split is read once, at the end', async t => {
+t.test('selects by the validation split, and reads the test split once, at the end', async t => {
   const { summary } = await train(work, config);
   const log = readLog(summary.directory);
   t.match(
@@ -128,7 +128,7 @@ t.test('the validation split selects, and the test split is read once, at the en
   t.match(evaluationOf(summary.directory), { split: 'test', step: 18, predictions: 12 });
 });
 
-t.test('evaluations within an epoch come on top of those after it', async t => {
+t.test('evaluations within an epoch are in addition to those after it', async t => {
   const { summary } = await train(work, {
     ...config,
     training: { ...config.training, evaluate_every: { steps: 4 } },
@@ -149,7 +149,7 @@ t.test('evaluations within an epoch come on top of those after it', async t => {
   );
 });
 
-t.test('training stops early, and the best weights are those of the final metrics', async t => {
+t.test('training stops early, and the final metrics are those of the best weights', async t => {
   const { summary } = await train(work, stopping);
   const log = readLog(summary.directory);
   const validation = evaluations(log, 'validation').map(({ step, loss }) => ({
@@ -179,7 +179,7 @@ t.test('training stops early, and the best weights are those of the final metric
   t.match(JSON.parse(kept.stdout), { step: last?.step });
 });
 
-t.test('an early end is told, and its last step is in the log', async t => {
+t.test('an early stop is reported, and its last step is in the log', async t => {
   const output = work.folder();
   const config = { ...stopping, training: { ...stopping.training, log_every: 1000 } };
   const flags = ['--output', output, '--backend', 'webasm'];
@@ -213,7 +213,7 @@ t.test('an early end is told, and its last step is in the log', async t => {
   t.match(other.stderr, /its best checkpoint was selected on this validation split/);
 });
 
-t.test('a metric without a value on the split decides nothing, and that is told once', async t => {
+t.test('a metric without a value on the split has no effect, with one warning', async t => {
   const { y, ...rest } = {
     x: floats(
       [12, 2, 1],
@@ -238,7 +238,7 @@ t.test('a metric without a value on the split decides nothing, and that is told 
   t.equal(told.length, 1);
 });
 
-t.test('without restore_best the last weights stay', async t => {
+t.test('without restore_best the last weights are kept', async t => {
   const { early_stopping } = stopping.training;
   const { summary } = await train(work, {
     ...stopping,
@@ -250,14 +250,14 @@ t.test('without restore_best the last weights stay', async t => {
   t.equal(summary.metrics.validation?.loss, evaluations(log, 'validation').at(-1)?.loss);
 });
 
-t.test('a run that crashed or stopped anywhere comes to the same bytes and the same end', async t => {
+t.test('byte-identical with the same end after a crash or a stop anywhere', async t => {
   const output = work.folder();
   const crashes = new Map<string, string>();
   const copyAs = (name: string) => {
     const copy = join(work.folder(), 'copy');
     const [id] = readdirSync(join(output, stopping.name));
     cpSync(join(output, stopping.name, id), copy, { recursive: true });
-    // the process that crashed would not be alive
+    // a crashed process would not be alive
     rmSync(join(copy, 'run.lock'));
     crashes.set(name, copy);
   };
@@ -292,7 +292,7 @@ t.test('a run that crashed or stopped anywhere comes to the same bytes and the s
   t.same(compareRuns(straight.summary.directory, stopped.summary.directory), []);
 });
 
-t.test('a longer run reads the test split again at its new end alone', async t => {
+t.test('a longer run reads the test split again only at its new end', async t => {
   const short = await train(work, config);
   const longer = await resume(short.summary.directory, { set: ['training.num_epochs=4'] });
   const log = readLog(longer.summary.directory);
@@ -304,7 +304,7 @@ t.test('a longer run reads the test split again at its new end alone', async t =
   t.same(longer.summary.metrics, straight.summary.metrics);
 });
 
-/** Selects its best checkpoint, a gate's value and its end by the test split. */
+/** Uses the test split to select its best checkpoint, a gate's value and its end. */
 const onTest = {
   ...stopping,
   name: 'on-test',
@@ -314,7 +314,7 @@ const onTest = {
   gates: [{ metric: 'test.loss', over: 'best', max: 10 }],
 };
 
-t.test('what is selected by the test split is called optimistic everywhere', async t => {
+t.test('results selected by the test split are called optimistic everywhere', async t => {
   const words = 'selected on the test split: this value is optimistic';
   const validated = await work.cellrun('validate', work.config(onTest));
   t.equal(validated.code, 0);
@@ -346,7 +346,7 @@ t.test('what is selected by the test split is called optimistic everywhere', asy
   t.equal(last.summary.selected_on_test, undefined, 'there was nothing to select from');
 });
 
-t.test('what a config cannot select by', async t => {
+t.test('refuses metrics that a config cannot select by', async t => {
   const problems = async (changes: object) => {
     const { code, stderr } = await work.cellrun('validate', work.config({ ...stopping, ...changes }));
     return `${code} ${stderr}`;
@@ -384,7 +384,7 @@ t.test('what a config cannot select by', async t => {
   );
 });
 
-t.test('evaluate and predict read any split that there is', async t => {
+t.test('evaluate and predict read any existing split', async t => {
   const { summary } = await train(work, config);
   for (const split of ['validation', 'test'] as const) {
     const { stdout } = await work.cellrun('evaluate', summary.directory, '--json', '--split', split);

@@ -1,4 +1,4 @@
-/** Small data that `init --template` writes if the user has none, the same bytes each time. */
+/** Small sample data for `init --template`, byte-identical each time. */
 import { RandomStream } from '../../util/random.js';
 
 const SEED = 0;

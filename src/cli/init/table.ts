@@ -1,4 +1,4 @@
-/** What the columns of a csv table are, guessed for `init`. */
+/** Guesses the roles of the columns of a csv table for `init`. */
 
 import { TIMESTAMP } from '../../data/csv/order.js';
 import { cellNumber, isMissing } from '../../data/csv/table.js';
@@ -7,14 +7,14 @@ import { Problems } from '../../data/problems.js';
 import { readContent } from '../../data/reading/files.js';
 import { type Diagnostic, damagedError, usageError } from '../../util/errors.js';
 
-/** Columns that the user names; the others are guessed. */
+/** Columns named by the user. The others are guessed. */
 export interface NamedColumns {
   readonly target?: string | undefined;
   readonly group?: string | undefined;
   readonly time?: string | undefined;
 }
 
-/** A table and what it is good for. */
+/** A table and the task that it fits. */
 export type Table = SequenceTable | SeriesTable;
 
 interface Common {
@@ -32,11 +32,11 @@ export interface SequenceTable extends Common {
   readonly kind: 'csv';
   readonly targetKind: 'class' | 'value';
   readonly classes?: number;
-  /** Whether the one feature is a column of symbols. */
+  /** True if the only feature is a column of symbols. */
   readonly symbols: boolean;
-  /** Without one every row is a sequence of one step. */
+  /** If absent, every row is a sequence of one step. */
   readonly group?: string;
-  /** Whether the target differs within a sequence. */
+  /** True if the target differs within a sequence. */
   readonly perStep: boolean;
   readonly sequences: number;
 }
@@ -47,18 +47,18 @@ export interface SeriesTable extends Common {
   readonly series?: string;
   /** Steps of the shortest series. */
   readonly steps: number;
-  /** Milliseconds between two steps; undefined if the times are no dates. */
+  /** Milliseconds between two steps; undefined if the times are not dates. */
   readonly interval?: number;
 }
 
-/** Names that columns usually have; matched against words of a name. */
+/** Common names of columns by role. */
 const USUAL = {
   group:
     /(^|[_ .-])(ids?|group|series|sequence|seq|session|subject|recording|trial|store|device|sensor|station|user|patient|ticker|symbol|episode|item)$/i,
   time: /^(time|times|timestamp|datetime|date|day|hour|week|month|year|step|t|second|seconds|minute|sample|order|index|frame|tick|ds)$/i,
   target: /^(label|labels|class|target|y|outcome|category|species|result)$/i,
 } as const;
-/** Fewer classes than this may have numbers as their names. */
+/** A target of integers with more distinct values is a number, not a class. */
 const MAX_NUMBERED_CLASSES = 20;
 
 interface Column {
@@ -71,9 +71,9 @@ interface Column {
 }
 
 /**
- * Reads the table at `path` and guesses what its columns are.
- * @throws UserError (exit 2) if a column that is named is not there, or nothing can be predicted;
- * (exit 5) if the table is damaged
+ * Reads the table at `path` and guesses the roles of its columns.
+ * @throws UserError (exit 2) if a named column does not exist, or nothing can be predicted
+ * @throws UserError (exit 5) if the table is damaged
  */
 export async function readTable(path: string, named: NamedColumns): Promise<Table> {
   const columns = await readColumns(path);
@@ -176,7 +176,7 @@ function columnOf(name: string, cells: readonly string[]): Column {
   };
 }
 
-/** Values that repeat, of a column with such a name, or texts in one run each. */
+/** True for repeated values with a name like `id`, or for texts that each form one block. */
 function isGroup({ name, cells, distinct, isNumber, isTime, missing }: Column): boolean {
   if (missing > 0 || isTime || distinct < 2 || 2 * distinct > cells.length) return false;
   if (USUAL.target.test(name)) return false;
@@ -185,7 +185,7 @@ function isGroup({ name, cells, distinct, isNumber, isTime, missing }: Column): 
   return !isNumber && runs === distinct && distinct > 10;
 }
 
-/** Row numbers of each group; all of them without one. */
+/** Row numbers of each group; a single group of all rows if there is no group column. */
 function rowsOf({ group, columns }: Roles): readonly (readonly number[])[] {
   const rows = new Map<string, number[]>();
   for (let row = 0; row < columns[0].cells.length; row++) {
@@ -201,7 +201,7 @@ function isConstantWithin(rows: readonly (readonly number[])[], { cells }: Colum
   return rows.every(list => list.every(row => cells[row] === cells[list[0]]));
 }
 
-/** A number that changes over times, each of which is there once in its series. */
+/** True if the target is a number that changes over time, with each time once per series. */
 function isForecast(roles: Roles): boolean {
   const { time, group, target } = roles;
   if (time === undefined || !target.isNumber || target.missing > 0) return false;
@@ -233,7 +233,7 @@ function seriesTable(roles: Roles): SeriesTable {
   };
 }
 
-/** A time without a zone is one of UTC, as everywhere in the program. */
+/** Times without a zone are UTC, as in the rest of the program. */
 function utc(text: string): string {
   return /T|\s/.test(text) && !/(Z|[+-]\d\d:\d\d)$/.test(text) ? `${text.replace(' ', 'T')}Z` : text;
 }

@@ -1,26 +1,26 @@
-/** The configs that `init` writes, as texts with comments. */
+/** The configs that `init` writes, as text with comments. */
 import type { SequenceTable, SeriesTable } from './table.js';
 
-/** What every config has besides its data and its model. */
+/** The parts of every config besides its data and model. */
 interface Rest {
   readonly loss: string;
   readonly learningRate: number;
   readonly epochs: number;
   readonly batchSize: number;
-  /** What selects the best weights, and which way; the loss is best if small. */
+  /** The metric that selects the best weights. */
   readonly metric: string;
   readonly training?: readonly string[];
-  /** Of the test split. */
+  /** A gate on the test split, as YAML. */
   readonly gate: string;
   readonly extra?: string;
 }
 
 export interface Head {
-  /** The address of the schema, for editors. */
+  /** Path or URL of the schema, for editors. */
   readonly schema: string;
   readonly name: string;
   readonly description: string;
-  /** Lines above everything else. */
+  /** Comment lines at the top. */
   readonly comments: readonly string[];
 }
 
@@ -142,7 +142,7 @@ export function tableConfig(head: Head, path: string, table: SequenceTable): str
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-/** By the time between two steps: how a season repeats, and what of the calendar matters. */
+/** Season length in steps and calendar features for a time between steps, in milliseconds. */
 function seasonOf(interval: number | undefined): {
   readonly season?: number;
   readonly calendar: readonly string[];
@@ -201,7 +201,7 @@ export function forecastConfig(head: Head, path: string, table: SeriesTable): st
   );
 }
 
-/** A power of two that gives an epoch eight batches or more. */
+/** A power of two from 4 to 64, so that an epoch has at least eight batches if possible. */
 function batchSize(trainingSequences: number): number {
   return 2 ** Math.max(2, Math.min(6, Math.floor(Math.log2(trainingSequences / 8))));
 }
@@ -236,7 +236,7 @@ gates: # a run that fails one exits with 3
 `;
 }
 
-/** Text as a YAML scalar that stands anywhere. */
+/** Text as a YAML scalar that is valid in any context. */
 function scalar(text: string): string {
   const isPlain =
     /^[A-Za-z_./][\w./ -]*$/.test(text) &&
@@ -245,7 +245,7 @@ function scalar(text: string): string {
   return isPlain ? text : JSON.stringify(text);
 }
 
-/** In a comment, which ends with its line. */
+/** Text for a YAML comment: escapes line breaks. */
 function comment(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }

@@ -14,7 +14,7 @@ import { formatDuration } from '../terminal/progress.js';
 import { estimate, type PointEstimate, secondsToStart } from './estimate.js';
 import { widthOf } from './trials.js';
 
-/** Points listed if the sweep has no maximum number of trials. */
+/** Number of points to list if the sweep has no maximum number of trials. */
 const LISTED = 20;
 
 interface DryRunOptions extends BackendOptions {
@@ -23,7 +23,7 @@ interface DryRunOptions extends BackendOptions {
   readonly set: readonly string[];
 }
 
-/** @param options.threads of one trial */
+/** @param options.threads threads of one trial */
 export async function dryRun(
   { plan }: LoadedSweep,
   models: SweepModels,
@@ -71,7 +71,7 @@ export async function dryRun(
 }
 
 /**
- * The points of a grid, or the first points of another method; for TPE only those chosen without
+ * The points of a grid, or the first points of another method. For TPE, only those chosen without
  * results.
  */
 function chosenPoints(plan: LoadedSweep['plan']): readonly Point[] {
@@ -87,7 +87,7 @@ function chosenPoints(plan: LoadedSweep['plan']): readonly Point[] {
   return points;
 }
 
-/** Null if only time or a target ends the sweep. No method tries a point twice. */
+/** Maximum number of trials; null if only time or a target ends the sweep. */
 function trialsOf({ budget, space }: LoadedSweep['plan']): number | null {
   const size = Number.isFinite(pointsAtMost(space)) ? gridSize(space) : null;
   const limits = [size, budget.trials].filter(limit => limit !== null);
@@ -122,7 +122,7 @@ interface Totals {
   readonly probes: number;
   readonly distinct: number;
   readonly start: number;
-  /** Maximum for one trial with one seed. */
+  /** Maximum number of processes for one trial with one seed. */
   readonly processes: number;
 }
 

@@ -1,9 +1,9 @@
 /**
  * Estimates how long the trials of a sweep will take on this machine from probes: a few real
- * training steps of some of its models. The time of a model that was not probed is that of a probed
- * one, scaled by FLOPs. Evaluating a sequence counts as a third of training on it, which also goes
- * backward. The start of each process is measured too: of the program by another process, of the
- * model by the probe.
+ * training steps of some of its models. Times of other models are scaled from the nearest probe by
+ * FLOPs. Evaluating a sequence counts as a third of training on it, which also has a backward pass.
+ * The start of a process is measured too: of the program by running another process, of the model
+ * by the probe.
  */
 import { spawn } from 'node:child_process';
 import type { LoadedExperiment } from '../../config/index.js';
@@ -17,7 +17,7 @@ import { createTrainer, initialParameters, type Session, sessionWith } from '../
 import { stepCosts } from '../../training/timing/step-costs.js';
 import { programFile } from '../../util/root.js';
 
-/** Only the first models are probed. */
+/** Maximum number of models to probe, in order. */
 const MAX_PROBES = 4;
 const WARM_STEPS = 2;
 const PROBE_SECONDS = 0.5;
@@ -26,7 +26,7 @@ const MAX_STEPS = 50;
 export interface PointEstimate {
   readonly point: Point;
   readonly parameters: number;
-  /** Of all epochs with one seed, with the start of each process. */
+  /** Time for all epochs with one seed, including the start of each process. */
   readonly seconds: number;
 }
 
@@ -44,14 +44,14 @@ interface Probe {
   readonly key: string;
   readonly flops: number;
   readonly perStep: number;
-  /** Seconds before steps reach their usual speed. */
+  /** Extra seconds before steps reach their normal speed. */
   readonly warmUp: number;
 }
 
 export interface Starts {
-  /** Seconds that the program takes to start. */
+  /** Seconds to start the program. */
   readonly program: number;
-  /** Number of processes that train a trial with one seed, one after the other. */
+  /** Number of successive processes that train a trial with one seed. */
   processesOf(trial: number): number;
 }
 
@@ -61,6 +61,7 @@ interface Costed {
   readonly flops: number;
 }
 
+/** @param options backend, and threads of one trial */
 export async function estimate(
   models: SweepModels,
   points: readonly Point[],
@@ -112,7 +113,8 @@ function costOf({ loaded, dataset }: PointModel, machine: Parameters<typeof sess
 }
 
 /**
- * The median of some steps after the first ones, which compile: other load slows only some of them.
+ * Measures some steps after the first ones, which compile. Uses the median, since other load slows
+ * only some of them.
  */
 async function probed(
   loaded: LoadedExperiment,
@@ -150,7 +152,7 @@ function nearestProbe<T extends { readonly flops: number }>(probes: readonly T[]
   return probes.reduce((best, probe) => (distance(probe) < distance(best) ? probe : best));
 }
 
-/** @param session of the same model, perhaps with other data */
+/** @param session a session of the same model, perhaps with other data */
 function secondsOfTraining({ loaded, dataset }: PointModel, session: Session, perStep: number): number {
   const order = batchOrder(loaded, { ...session, dataset });
   const steps = totalSteps(loaded, order);
@@ -165,8 +167,8 @@ interface StartOptions extends BackendOptions {
 }
 
 /**
- * Seconds that a trial's process takes before it trains, measured with a process that does the same
- * and ends: `graph` of one of the configs.
+ * Seconds before a trial's process starts to train, measured with a process that does the same and
+ * ends: `graph` for one of the configs.
  */
 export async function secondsToStart({ config, set, backend, threads }: StartOptions): Promise<number> {
   const program = programFile('cli/main.js');

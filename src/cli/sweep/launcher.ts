@@ -1,4 +1,4 @@
-/** `--launcher`: how a sweep starts its trials. */
+/** The option `--launcher`, which selects how a sweep starts its trials. */
 import { parseQueue } from '../../sweep/launchers/queue-connection.js';
 import type { SweepOptions } from '../../sweep/run.js';
 import { type Diagnostic, UserError } from '../../util/errors.js';
@@ -13,7 +13,7 @@ export const launcherOptions = {
 
 export type LauncherOptions = Values<typeof launcherOptions>;
 
-/** The options as flags, without the queue's password: it would stay in terminals and logs. */
+/** The options as flags, without the queue's password, which would stay in terminals and logs. */
 export function launcherFlags({ launcher, queue, sbatch }: LauncherOptions): RepeatedFlags {
   const address = queue !== undefined && URL.canParse(queue) ? new URL(queue) : undefined;
   const isSecret = address !== undefined && address.password !== '';
@@ -28,7 +28,7 @@ export function launcherFlags({ launcher, queue, sbatch }: LauncherOptions): Rep
   };
 }
 
-/** Options that cannot be combined, and invalid queue addresses. */
+/** Reports options that cannot be combined, and invalid queue addresses. */
 export function launcherProblems({
   launcher,
   queue,
@@ -61,8 +61,8 @@ function addressProblems(queue: string): readonly Diagnostic[] {
 }
 
 /**
- * Creates the launcher, whose packages are loaded only then. `launcherProblems` must have found
- * none.
+ * Returns a function that creates the launcher and loads its packages. The options must have passed
+ * `launcherProblems`.
  */
 export function launcherOf({ launcher, queue, sbatch }: LauncherOptions): SweepOptions['launcher'] {
   return async (directory, warn) => {

@@ -1,5 +1,6 @@
 /**
- * `sweep replay SWEEP`: repeats the decisions of a sweep from its results, or with another pruner.
+ * `sweep replay SWEEP`: repeats the decisions of a sweep from its results, or simulates another
+ * pruner.
  */
 import { existsSync } from 'node:fs';
 import { prunerOf } from '../../sweep/config/index.js';
@@ -59,7 +60,7 @@ function replayed({ plan, directory, journal }: SweepResults, json: boolean, io:
   return verdict.same ? EXIT.done : EXIT.unexpected;
 }
 
-/** What another pruner would have decided. */
+/** Simulates another pruner on the recorded results. */
 function pruned({ plan, directory, journal }: SweepResults, text: string, json: boolean, io: Io): ExitCode {
   const pruner = prunerOf('what-if', text, plan.epochs);
   const { epochs, best, unknown, isExact } = tryPruner(

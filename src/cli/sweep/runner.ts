@@ -36,11 +36,11 @@ export const runnerOptions = {
 };
 
 export interface SweepRunOptions extends Values<typeof runnerOptions> {
-  /** `undefined`: as the sweep started. */
+  /** `undefined`: the backend that the sweep started with. */
   readonly backend: BackendRequest | undefined;
 }
 
-/** With the queue of the environment, which is also set for workers: other launchers ignore it. */
+/** Adds the queue from the environment. Other launchers ignore it, since it may be for workers. */
 export function withQueue<T extends LauncherOptions>(options: T): T {
   const queue = options.launcher === 'bullmq' ? process.env.CELLRUN_QUEUE || undefined : undefined;
   return { ...options, queue: options.queue ?? queue };
@@ -48,7 +48,7 @@ export function withQueue<T extends LauncherOptions>(options: T): T {
 
 /**
  * Runs `action` and reports its problems together with those of the launcher.
- * @throws UserError (exit 2) if there are any
+ * @throws UserError (exit 2) if there are problems
  */
 export function withLauncherProblems<T>(
   options: LauncherOptions & { readonly width: unknown },
@@ -95,7 +95,7 @@ export async function runToEnd(
 ): Promise<ExitCode> {
   let directory: SweepDirectory | undefined;
   let view: ReturnType<typeof createSweepView> | undefined;
-  // a message must not come between the table and its position
+  // messages must not move the table, which is redrawn in place
   const above = { err: (text: string) => (view === undefined ? io.err(text) : view.line(text.trimEnd())) };
   const hint = (path: string) => resumeHint('sweep resume', path, repeated(options));
   const stop = onStopSignal({ ...above, interactive: false }, () =>

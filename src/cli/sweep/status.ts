@@ -1,5 +1,5 @@
 /**
- * `sweep status SWEEP`: prints the progress and the best trials of a sweep, from its files alone.
+ * `sweep status SWEEP`: prints the progress and the best trials of a sweep, from its files only.
  */
 import {
   bestRow,
@@ -42,7 +42,7 @@ function headline({ plan, directory, state, records }: SweepResults): string {
   const active = new Set(running.map(({ trial }) => trial));
   const counts = new Map<string, number>();
   for (const row of rows) {
-    // its next segment, or a decision about it, is still to come
+    // waiting for its next segment or a decision
     const name = row.state === 'running' && !active.has(row.trial) ? 'waiting' : row.state;
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }

@@ -69,7 +69,7 @@ disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resume
     if (warnings.length > 0) shell.io.err(`${formatWarnings(warnings, shell.io.color.err)}\n`);
     const { plan, bases, givenYaml } = loaded;
     if (given.dryRun) {
-      // loads the engine, which otherwise only the trials need
+      // imported here, since it loads the engine
       const { dryRun } = await import('./dry-run.js');
       const threads = Math.max(1, Math.floor((given.threads ?? usableCores()) / plan.parallel));
       return dryRun(loaded, models, { ...options, threads }, shell.io);

@@ -1,5 +1,5 @@
 /**
- * The trials of a sweep as a table, and what to know about them; read from the sweep's files alone.
+ * The trials of a sweep as a table, with remarks, from the sweep's files only.
  */
 import { nearest } from '../../config/wording/suggest.js';
 import {
@@ -21,12 +21,16 @@ import { usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { Io } from '../terminal/io.js';
 
-/** The width of tables: of the terminal, or enough for most tables. */
+/** Width of tables in columns: that of the terminal, or enough for most tables. */
 export function widthOf(io: Io): number {
   return Math.max(80, io.columns ?? 120);
 }
 
-/** Reads a sweep and warns about damage in its journal. */
+/**
+ * Reads a sweep and warns about damage in its journal.
+ * @throws UserError (exit 2) if `path` is not a sweep
+ * @throws UserError (exit 5) if its plan is damaged
+ */
 export function readResults(path: string, io: Io): SweepResults {
   const results = readSweepResults(path);
   for (const sentence of results.damage) io.err(`warning: ${sentence}\n`);
@@ -55,12 +59,12 @@ export function remarks(results: SweepResults): string {
   ]);
 }
 
-/** Lines after an empty one; nothing without any. */
+/** Lines after an empty line; empty without lines. */
 export function paragraph(lines: readonly string[]): string {
   return lines.length === 0 ? '' : `\n${lines.map(line => `${line}\n`).join('')}`;
 }
 
-/** The value of predictions that ignore the input, and whether the best trial is better. */
+/** The value of the trivial baseline, with a warning if the best trial is no better. */
 function baselines({ plan, directory, records }: SweepResults): string[] {
   const baseline = objectiveBaseline(plan, directory, records);
   if (baseline === undefined) return [];
@@ -91,7 +95,7 @@ function divergences({ records }: SweepResults): string[] {
   ];
 }
 
-/** The first failures; the logs of the runs have all. */
+/** The first failures. The logs of the runs have all. */
 function failures({ records }: SweepResults): string[] {
   const failed = records.rows.filter(({ state }) => state === 'failed');
   if (failed.length === 0) return [];
@@ -103,18 +107,22 @@ function failures({ records }: SweepResults): string[] {
 }
 
 export interface TrialTableOptions {
-  /** A column's name or title, after a hyphen for descending order. `undefined`: best first. */
+  /** Name or title of a column; with a leading hyphen descending. `undefined`: best first. */
   readonly sort: string | undefined;
   /** Bounds of the objective. */
   readonly min: number | undefined;
   readonly max: number | undefined;
   readonly top: number | undefined;
   readonly format: TableFormat;
-  /** Whether parameters that are equal in all trials are shown too. */
+  /** True to show parameters that are equal in all trials too. */
   readonly all: boolean;
 }
 
-/** Prints the trials of a sweep. */
+/**
+ * Prints the trials of a sweep.
+ * @throws UserError (exit 2) if `path` is not a sweep, or an option is wrong
+ * @throws UserError (exit 5) if the sweep's plan is damaged
+ */
 export function compareTrials(path: string, options: TrialTableOptions, io: Io): void {
   const { min, max } = options;
   if (min !== undefined && max !== undefined && min > max)
@@ -129,7 +137,7 @@ export function compareTrials(path: string, options: TrialTableOptions, io: Io):
     (min === undefined || (value !== null && value >= min)) &&
     (max === undefined || (value !== null && value <= max));
   const all = ranked(plan, records.rows);
-  // columns do not depend on which rows are shown
+  // columns are chosen from all trials, not only from those shown
   const tableOf = (changed: boolean): Table => {
     const table = trialTable(plan, all, { changed });
     return { ...table, rows: table.rows.filter((_, i) => within(all[i])) };

@@ -45,6 +45,7 @@ const everySecond: Ticking = action => {
   return () => clearInterval(timer);
 };
 
+/** @param clock milliseconds since any fixed time */
 export function createSweepView(
   io: Io,
   plan: SweepPlan,
@@ -102,14 +103,14 @@ export function createSweepView(
 
 const REDECIDED: JournalRecord = { event: 'sweep.redecided', time: '', retry_failed: false };
 
-/** Describes a decision if there is no table; undefined for minor ones. */
+/** Describes a decision in a line, if there is no table; undefined for minor decisions. */
 function sentence(plan: SweepPlan, decision: Decision, trials: TrialCollector): string | undefined {
   switch (decision.event) {
     case 'trial.chosen':
       return `trial ${decision.trial}: ${describePoint(decision.point) || 'the config as it is'}`;
     case 'trial.measured': {
       const { trial, value, spread, status } = decision;
-      // fewer than planned after early stopping
+      // fewer epochs than decided if training stopped early
       const { epochs } = trials.result.rows.find(row => row.trial === trial) ?? decision;
       if (status === 'diverged') return `trial ${trial}: diverged after ${counted(epochs, 'epoch')}`;
       const shown = value === null ? 'not finite' : String(Number(value.toPrecision(5)));
@@ -127,7 +128,7 @@ function liveTable(plan: SweepPlan, trials: TrialCollector, seconds: number, wid
   const records = trials.result;
   const { rows, running } = records;
   const active = new Set(running.map(({ trial }) => trial));
-  // a trial can have ended while its decision waits for another
+  // a trial's segment can end while its decision waits for other trials
   const isActive = ({ trial, state }: TrialRow): boolean => state === 'running' || active.has(trial);
   const best = bestRow(plan, records);
   const of = plan.budget.trials === null ? '' : `/${plan.budget.trials}`;

@@ -16,7 +16,7 @@ export class Block {
 
   /** Replaces the block in one write, so that it does not flicker. */
   draw(lines: readonly string[]): void {
-    // the cursor is below and cannot return to lines that have left the screen
+    // the cursor is below the block and cannot return to lines that scrolled off the screen
     const max = Math.max(1, (this.io.rows ?? SIZE.rows) - 1);
     const shown = lines.slice(0, max).map(line => line.slice(0, this.width));
     if (shown.join('\n') === this.drawn.join('\n')) return;
@@ -38,7 +38,7 @@ export class Block {
   /** Moves to the block's first line and clears from there. */
   private get erasure(): string {
     if (this.drawn.length === 0) return '';
-    // a narrowed window has wrapped the lines
+    // lines wrap if the window was narrowed
     const columns = this.io.columns ?? SIZE.columns;
     const height = this.drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / columns)), 0);
     return `\u001b[${height}A\r\u001b[J`;

@@ -12,7 +12,7 @@ export interface ChartLine {
 }
 
 export interface ChartStyle {
-  /** Size in columns and rows, with labels. */
+  /** Size in columns and rows, including labels. */
   readonly width: number;
   readonly height: number;
   readonly color: boolean;
@@ -20,7 +20,7 @@ export interface ChartStyle {
   readonly axis: string;
 }
 
-/** Drawn where lines meet. */
+/** Drawn in cells with several lines. */
 const SHARED = '*';
 const BRAILLE = 0x2800;
 /** Bits of the dots of a braille pattern by row, left and right (Unicode, "Braille Patterns"). */
@@ -113,7 +113,7 @@ function rowOf(y: number, { y: { low, high } }: Frame, count: number): number {
 }
 
 /**
- * The mean y of a line in each of `count` columns, interpolated linearly; undefined outside of the
+ * The mean y of a line in each of `count` columns, interpolated linearly; undefined outside the
  * line.
  */
 function heights({ points }: ChartLine, { x: { low, high } }: Frame, count: number): (number | undefined)[] {

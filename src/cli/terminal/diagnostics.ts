@@ -16,7 +16,7 @@ const MAX_SOURCE = 120;
 
 export type Severity = 'error' | 'warning';
 
-/** All `diagnostics`, separated by empty lines, each with a newline at its end. */
+/** Formats all `diagnostics`, separated by empty lines, each with a newline at its end. */
 export function formatDiagnostics(
   diagnostics: readonly Diagnostic[],
   { color, severity = 'error' }: { readonly color: boolean; readonly severity?: Severity },
@@ -25,7 +25,7 @@ export function formatDiagnostics(
   return diagnostics.map(diagnostic => `${formatOne(diagnostic, severity, colors).join('\n')}\n`).join('\n');
 }
 
-/** Warnings of one code that are shown. */
+/** Maximum number of warnings shown per code. */
 const MAX_WARNINGS = 5;
 
 /** Formats the first warnings of each code, and counts the others. */
@@ -55,7 +55,7 @@ function formatOne(d: Diagnostic, severity: Severity, colors: Colors): string[] 
   ];
 }
 
-/** The source line with its number, and the caret below. */
+/** The source line with its number, and the caret line below. */
 function excerpt(d: Diagnostic, colors: Colors): string[] {
   if (d.source === undefined) return [];
   const { text, column, length } = crop(d.source, d.column ?? 1, d.length ?? 1);

@@ -1,4 +1,4 @@
-/** Describes exhausted resources: which one, what needed it, and what limits it. */
+/** Describes exhausted resources: the resource, who needed it, and its limit. */
 
 /** Linux has one limit for threads and processes. */
 const THREADS = 'no more threads or processes can be started (`ulimit -u`, or a limit of the container)';
@@ -23,7 +23,7 @@ export function exhausted(error: Error): string | undefined {
     case 'ENOMEM':
       return described(MEMORY, by);
     case 'EAGAIN':
-      // means something else for reads and writes
+      // EAGAIN has another meaning for reads and writes
       return syscall.startsWith('spawn') || syscall.startsWith('fork') ? described(THREADS, by) : undefined;
     case 'ERR_WORKER_INIT_FAILED':
       return /EMFILE/.test(error.message)

@@ -2,7 +2,7 @@
 import { UserError } from '../../util/errors.js';
 
 export class HintedError extends Error {
-  /** @param hint whole lines, printed after the message of `cause` */
+  /** @param hint complete lines, printed after the message of `cause` */
   constructor(
     override readonly cause: unknown,
     readonly hint: string,
@@ -11,7 +11,7 @@ export class HintedError extends Error {
   }
 }
 
-/** Runs `use`. If the run's data cannot be read, the error has advice. */
+/** Runs `use`. Adds advice to the error if the run's data cannot be read. */
 export async function hintingAtMovedData<T>(use: () => Promise<T>): Promise<T> {
   try {
     return await use();

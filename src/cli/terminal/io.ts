@@ -6,19 +6,19 @@ import type { Readable } from 'node:stream';
 export interface Io {
   out(text: string): void;
   err(text: string): void;
-  /** Aborted when the reader of stdout is gone; absent if that cannot happen. */
+  /** Aborted when the reader of stdout closes it; absent if that cannot happen. */
   readonly outClosed?: AbortSignal;
   /** Resolves when stdout's buffer has room; absent if there is no buffer. */
   drained?(): Promise<void>;
   readonly stdin?: Readable;
-  /** Whether each stream may be colored. */
+  /** True for each stream that may be colored. */
   readonly color: { readonly out: boolean; readonly err: boolean };
-  /** Whether stderr is a terminal that can redraw a line. */
+  /** True if stderr is a terminal that can redraw a line. */
   readonly interactive: boolean;
-  /** Size of the terminal of stderr, if it is one. */
+  /** Size of the terminal, if stderr is one. */
   readonly columns?: number;
   readonly rows?: number;
-  /** Whether the terminal shows characters beyond ASCII; undefined: unknown, so no. */
+  /** True if the terminal shows characters beyond ASCII. Undefined counts as false. */
   readonly unicode?: boolean;
 }
 
@@ -44,8 +44,8 @@ export interface Terminal {
 
 /**
  * The streams of a process. Colors need a terminal without `--no-color`, `NO_COLOR`
- * (https://no-color.org: any value but the empty one) and `TERM=dumb`; redrawn lines need a
- * terminal outside of `CI`.
+ * (https://no-color.org: any value but the empty one) and `TERM=dumb`. Redrawn lines need a
+ * terminal without `CI` and `TERM=dumb`.
  */
 export function processIo(terminal: Terminal, noColor: boolean): Io {
   const { stdout, stderr, env } = terminal;
@@ -64,12 +64,12 @@ export function processIo(terminal: Terminal, noColor: boolean): Io {
     get stdin() {
       return terminal.stdin;
     },
-    // a run continues without anyone reading its progress
+    // a run continues if nobody reads its progress
     err: writer(stderr, () => true, 'stderr'),
     color: { out: stdout.isTTY === true && !plain, err: stderr.isTTY === true && !plain },
     interactive: stderr.isTTY === true && !isSet(env.CI) && env.TERM !== 'dumb',
     unicode: isUnicode(env),
-    // windows are resized; a terminal of unknown size says 0
+    // read again each time, since windows are resized; 0 means an unknown size
     get columns() {
       return stderr.columns || undefined;
     },
@@ -88,7 +88,7 @@ function drained(stream: OutputStream): Promise<void> {
 }
 
 /**
- * A reader such as `head` may close the stream early: the rest is dropped, and the work continues.
+ * A reader such as `head` may close the stream early. The rest is dropped, and the work continues.
  */
 function writer(
   stream: OutputStream,
@@ -115,8 +115,8 @@ function writer(
 }
 
 /**
- * Whether the process was started with `file` closed, as by `>&-`: Node then opens /dev/null for
- * reading and writing, whereas `>/dev/null` only writes. Known on Linux only.
+ * True if the process was started with `file` closed, as by `>&-`. Node then opens /dev/null for
+ * reading and writing, whereas `>/dev/null` only writes. Always false outside Linux.
  */
 export function isClosed(file: number): boolean {
   try {
@@ -129,8 +129,8 @@ export function isClosed(file: number): boolean {
 }
 
 /**
- * By the locale, in the order of POSIX; Linux's console and dumb terminals have few characters in
- * any.
+ * Depends on the locale, by the precedence of POSIX. Linux's console and dumb terminals have few
+ * characters in any locale.
  */
 function isUnicode(env: Terminal['env']): boolean {
   if (env.TERM === 'dumb' || env.TERM === 'linux') return false;

@@ -1,19 +1,19 @@
 /**
- * Rate and remaining time of a training, measured since this process started. Time counts for the
- * event that ends it: a step, a saved checkpoint or an evaluation. Time before the end of the first
- * step, which includes startup, data and compilation, is ignored.
+ * Rate and remaining time of training, measured since this process started. The time between two
+ * events counts for the second: a step, a saved checkpoint or an evaluation. Time before the end of
+ * the first step is ignored, since it includes startup, data and compilation.
  */
 export class Meter {
   private mark: number;
   /** Finished steps, including the first. */
   private steps = 0;
-  /** Sequences of the steps that count. */
+  /** Sequences of all steps after the first. */
   private samples = 0;
-  /** Milliseconds. */
+  /** Milliseconds per kind of event. */
   private readonly spent = { steps: 0, saves: 0, evaluations: 0 };
   private readonly evaluations = { done: 0, left: 0 };
 
-  /** @param clock milliseconds since any time */
+  /** @param clock milliseconds since any fixed time */
   constructor(private readonly clock: () => number) {
     this.mark = clock();
   }
@@ -48,8 +48,8 @@ export class Meter {
   }
 
   /**
-   * Seconds for `steps` more steps, with saving and, once one was measured, evaluations; undefined
-   * before the second step.
+   * Seconds for `steps` more steps, including saving and, once one was measured, evaluations.
+   * Undefined before the second step.
    */
   secondsLeft(steps: number): number | undefined {
     if (this.steps < 2) return undefined;

@@ -25,7 +25,7 @@ export interface ProgressStep {
   readonly loss?: number;
 }
 
-/** Sequences of an evaluation. */
+/** Progress of an evaluation, in sequences. */
 export interface EvaluationStep {
   readonly done: number;
   readonly total: number;
@@ -34,7 +34,7 @@ export interface EvaluationStep {
 export interface Progress {
   step(step: ProgressStep): void;
   evaluating(step: EvaluationStep): void;
-  /** As `RunObserver.evaluated`. */
+  /** See `RunObserver.evaluated`. */
   evaluated(evaluation: { readonly split: string; readonly left: number; readonly text: string }): void;
   /** A checkpoint has been written. */
   saved(): void;
@@ -52,7 +52,7 @@ export interface EvaluationDisplay {
 
 const systemClock = (): number => performance.now();
 
-/** @param clock milliseconds since any time */
+/** @param clock milliseconds since any fixed time */
 export function createProgress(io: Io, plan: ProgressPlan, clock = systemClock): Progress {
   if (plan.quiet) {
     return {
@@ -67,7 +67,7 @@ export function createProgress(io: Io, plan: ProgressPlan, clock = systemClock):
   return io.interactive ? barProgress(io, plan, clock) : lineProgress(io, plan, clock);
 }
 
-/** Shows the progress of a single evaluation: on a terminal, unless quiet. */
+/** Shows the progress of a single evaluation, on a terminal and unless quiet. */
 export function createEvaluationDisplay(io: Io, quiet: boolean, clock = systemClock): EvaluationDisplay {
   if (quiet || !io.interactive) return { evaluating: () => {}, end: () => {} };
   const bar = new Bar(io, clock);
@@ -144,7 +144,7 @@ function barProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress 
 /** Minimum milliseconds between two lines. */
 const LINE_INTERVAL = 5000;
 
-/** Always prints the first and the last evaluation of a split, the others at intervals. */
+/** Always prints the first and the last evaluation of a split, and others at intervals. */
 function lineProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress {
   const training = new TrainingText(plan, clock);
   let printed = clock();
@@ -170,14 +170,14 @@ function lineProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress
       training.meter.evaluated(left);
       const isOther = split !== splitBefore;
       splitBefore = split;
-      // the last one of the previous split
+      // print the last evaluation of the previous split
       if (isOther) printPending();
       if (isOther || left === 0 || isDue()) print(text);
       else pending = text;
     },
     saved: () => training.meter.saved(),
     line(text) {
-      // in order of time
+      // keep the order of time
       printPending();
       io.err(`${text}\n`);
     },

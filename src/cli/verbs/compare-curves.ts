@@ -9,12 +9,14 @@ import { formatDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 
 const HEIGHT = 14;
-/** Points of a downsampled curve: more than a terminal has columns. */
+/** Maximum number of buckets of a curve, more than a terminal has columns. */
 const CAPACITY = 512;
 
 /**
+ * Charts of learning curves, for a terminal of `width` columns.
  * @param requested names of curves; if empty, the training loss and the metric that selects the
- * first side's checkpoints
+ *   first side's checkpoints
+ * @throws UserError (exit 2) if no run has a requested curve
  */
 export function comparedCurves(
   sides: readonly Side[],

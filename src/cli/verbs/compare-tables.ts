@@ -1,4 +1,4 @@
-/** A comparison as tables, for every format but JSON. */
+/** A comparison as tables, for all formats except JSON. */
 import type { Comparison, MetricComparison, SideComparison } from '../../review/comparison/document.js';
 import { effectWords, listed } from '../../review/comparison/sentences.js';
 import type { Cell, Table } from '../../sweep/results/index.js';
@@ -53,7 +53,7 @@ export function metricsTable({ metrics }: Comparison): Table {
   };
 }
 
-/** The same for programs: with all digits, and names without spaces. */
+/** Like `metricsTable` for programs: with all digits, and column names without spaces. */
 export function metricsRecords({ sides, metrics }: Comparison): Table {
   const rows = metrics.flatMap(metric =>
     metric.sides.map(({ side, n, mean, spread, best }): Cell[] => {

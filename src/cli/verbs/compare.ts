@@ -34,7 +34,7 @@ const options = {
 
 type CompareOptions = Values<typeof options>;
 
-/** More sides make no readable table. */
+/** Tables with more sides are not readable. */
 const MAX_SIDES = 26;
 
 export const verb = defineVerb({

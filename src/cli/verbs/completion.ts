@@ -7,7 +7,7 @@ const NAME = 'cellrun';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
-/** @param build builds the whole program */
+/** @param build builds all commands of the program */
 export function completionVerb(build: (shell: Shell) => Promise<Command>): Verb {
   return defineVerb({
     arguments: '<shell>',
@@ -27,7 +27,7 @@ export function completionVerb(build: (shell: Shell) => Promise<Command>): Verb 
   });
 }
 
-/** A verb, or the program, by the words that lead to it. */
+/** A verb or the program, with the verbs and options that may follow. */
 interface Place {
   /** Such as `sweep status`; empty for the program. */
   readonly path: string;
@@ -36,8 +36,8 @@ interface Place {
 }
 
 /**
- * The script, whose first lines say how to install it. Where no verb or option can stand, the shell
- * completes names of files.
+ * The script, with instructions in its first lines. The shell completes file names if no verb or
+ * option fits.
  */
 function completionScript(shell: 'bash' | 'zsh' | 'fish', program: Command): string {
   const places = placesOf(program);
@@ -63,7 +63,7 @@ function names({ long, short }: Option): string[] {
   return [long, short].flatMap(name => (name ? [name] : []));
 }
 
-/** Options with a fixed set of values, once each. */
+/** Options with a fixed set of values, each once, with all its values. */
 function choices(places: readonly Place[]): readonly (readonly [string, readonly string[]])[] {
   const all = places.flatMap(({ options }) =>
     options.flatMap(option =>
@@ -75,7 +75,7 @@ function choices(places: readonly Place[]): readonly (readonly [string, readonly
   return [...merged].map(([name, values]) => [name, [...values]] as const);
 }
 
-/** The cases of a shell in which words lead from one place to the next. */
+/** A pattern for `case` that matches the paths of all verbs. */
 function steps(places: readonly Place[]): string {
   return places.flatMap(({ path }) => (path === '' ? [] : [`'${path}'`])).join(' | ');
 }

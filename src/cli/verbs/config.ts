@@ -1,4 +1,4 @@
-/** `config show`, `config explain` and `config diff`: what configs resolve to. */
+/** `config show`, `config explain` and `config diff`: print resolved configs. */
 import { loadExperiment } from '../../config/index.js';
 import {
   type ConfigDifference,

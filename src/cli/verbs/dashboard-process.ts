@@ -1,7 +1,7 @@
 /**
- * The dashboard of a run or sweep, in a process of its own: no failure there can stop the training.
- * It ends with the program that started it, however that ends, because the channel between them
- * closes.
+ * The dashboard of a run or sweep, in a separate process, so that no failure there can stop
+ * training. It ends with the program that started it, even if that is killed, because the channel
+ * between them closes.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -18,7 +18,7 @@ export interface DashboardOptions {
 }
 
 export interface DashboardBeside {
-  /** The work is done: ends the dashboard, or keeps it until a signal. */
+  /** Call when the work is done. Ends the dashboard, or keeps it until a signal. */
   done(): Promise<void>;
   /** Ends the dashboard if it still runs. */
   end(): Promise<void>;
@@ -26,7 +26,7 @@ export interface DashboardBeside {
 
 const NONE: DashboardBeside = { done: async () => {}, end: async () => {} };
 
-/** Starts a dashboard of `folder` and prints its address. If it cannot start, only warns. */
+/** Starts a dashboard of `folder` and prints its address. Only warns if it cannot start. */
 export async function startDashboardBeside(
   { dashboard, keepDashboard }: DashboardOptions,
   folder: string,
@@ -34,7 +34,7 @@ export async function startDashboardBeside(
 ): Promise<DashboardBeside> {
   if (!dashboard && !keepDashboard) return NONE;
   const program = programFile('cli/main.js');
-  // a process group of its own: Ctrl-C stops the run, whose last steps the dashboard still shows
+  // a separate process group: Ctrl-C stops only the run, and the dashboard shows its last steps
   const child = spawn(process.execPath, [program, 'serve', resolve(folder), '--json'], {
     detached: true,
     stdio: ['ignore', 'pipe', 'ignore', 'ipc'],
@@ -53,7 +53,7 @@ export async function startDashboardBeside(
   };
 }
 
-/** The address that it prints; undefined if it ends without one. */
+/** The address that the dashboard prints; undefined if it ends without one. */
 async function addressOf(child: ChildProcess): Promise<string | undefined> {
   const failed = new Promise<undefined>(resolve => child.once('error', () => resolve(undefined)));
   const printed = async (): Promise<string | undefined> => {

@@ -1,4 +1,4 @@
-/** `data`: what a config reads, for a person to look at before training. */
+/** `data CONFIG`: shows the data of a config, to look at before training. */
 import { loadExperiment, lossFacts } from '../../config/index.js';
 import {
   type ColumnSummary,
@@ -48,11 +48,11 @@ function printProblems(diagnostics: readonly Diagnostic[], warnings: readonly Di
   if (warnings.length > 0) io.err(`${formatWarnings(warnings, color)}\n`);
 }
 
-/** Rows of a list that are printed; `--json` has all of them. */
+/** Maximum number of rows of a list; `--json` has all of them. */
 const MAX_ROWS = 20;
 const MAX_TARGETS = 5;
 const MAX_HISTOGRAMS = 3;
-/** Columns of a bar, and of a sequence. */
+/** Width in columns of a bar, and of a sparkline. */
 const BAR = 30;
 const SPARKS = 60;
 
@@ -86,7 +86,7 @@ function summaryText(kind: string, summary: DataSummary, unicode: boolean): stri
     .join('');
 }
 
-/** None if all sequences have the same length. */
+/** Empty if all sequences have the same length. */
 function lengthLines(name: string, { lengths }: SplitSummary, unicode: boolean): string[] {
   if (lengths.min === lengths.max) return [];
   return ['', `lengths (${name})`, ...histogramLines(lengths.histogram, unicode, true)];
@@ -199,7 +199,7 @@ function exampleLines(
 
 const SPARK_LEVELS = { unicode: '▁▂▃▄▅▆▇█', ascii: '_.-=+*#@' };
 
-/** The means of equal parts of a series, as heights, with its range. */
+/** The means of equal parts of a series as characters of different heights, with their range. */
 function sparkline(values: readonly number[], unicode: boolean): string {
   const columns = Math.min(SPARKS, values.length);
   const parts = Array.from({ length: columns }, (_, i) => {
@@ -233,7 +233,7 @@ function bar(share: number, unicode: boolean): string {
   return (unicode ? '█' : '#').repeat(Math.round(share * BAR));
 }
 
-/** Rows of cells in columns; names to the left, numbers to the right. */
+/** Aligns cells in columns: names to the left, numbers to the right. */
 function table(rows: readonly (readonly string[])[]): string[] {
   const columns = Math.max(0, ...rows.map(row => row.length));
   const widths = Array.from({ length: columns }, (_, c) => Math.max(...rows.map(row => row[c]?.length ?? 0)));
@@ -259,7 +259,7 @@ function cut(text: string): string {
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
 
-/** Data may hold anything, also what controls a terminal. */
+/** Escapes control characters, which could drive the terminal. */
 function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, character =>
     character === '\n' ? '\\n' : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,

@@ -1,6 +1,6 @@
 /**
- * `doctor`: prints this machine's hardware, backends and versions, what `--backend auto` chooses,
- * and what would make training faster.
+ * `doctor`: prints this machine's hardware, backends and versions, the choice of `--backend auto`,
+ * and advice on faster training.
  */
 import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -24,13 +24,13 @@ interface Findings {
     readonly webasm: {
       readonly available: boolean;
       readonly arithmetic: Arithmetic;
-      /** The faster vector width in bits, and how it was measured. */
+      /** The faster vector width in bits, and the reason. */
       readonly width: WidthFinding;
     };
     readonly cpu: { readonly available: boolean };
   };
   readonly datasets: { readonly mnist: boolean };
-  /** What would make training faster here. */
+  /** Advice on how to make training faster here. */
   readonly faster_by: readonly string[];
 }
 

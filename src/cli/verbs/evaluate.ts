@@ -55,7 +55,7 @@ export const verb = defineVerb({
   },
 });
 
-/** Columns of a backtest; an unknown MASE is left empty. */
+/** Columns of a backtest. An unknown MASE is empty. */
 const FORECASTS = ['model', 'last_value', 'seasonal_naive'] as const;
 const HEADERS = FORECASTS.flatMap(name => [`${name} mae`, `${name} mase`]);
 

@@ -78,7 +78,7 @@ function exportWeights(
   weights: WeightsName | undefined,
   io: Io,
 ): void {
-  // every model is opened before anything is written
+  // open every model before writing anything
   const models = runsWithTargets(paths, output).map(run => ({
     ...run,
     model: openModel(run.path, { checkpoint, weights }),
@@ -96,8 +96,8 @@ function exportWeights(
 }
 
 /**
- * The runs at `paths`, each with its target directory: its own or, with an `output`, that for a
- * single run and subdirectories for several, whose names TensorBoard shows.
+ * The runs at `paths`, each with its target directory: its own directory or, with `output`, that
+ * for a single run and subdirectories of it for several. TensorBoard shows their names.
  */
 function runsWithTargets(paths: readonly string[], output: string | undefined) {
   const isOne = paths.length === 1 && kindOf(paths[0]) === 'run';

@@ -1,4 +1,4 @@
-/** `graph CONFIG`: prints what a training step computes and costs. */
+/** `graph CONFIG`: prints the computations and costs of a training step. */
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import { describePlan } from '../../engine/describe.js';
 import { makePlan, type Plan } from '../../engine/plan.js';
@@ -86,8 +86,8 @@ function summaryOf(
 }
 
 /**
- * On a GPU each kernel is a dispatch, and what programs read and write is copied there and back,
- * the optimizer's included; elsewhere nothing is copied.
+ * Costs on a GPU, including the optimizer: each kernel is a dispatch, and inputs and outputs of
+ * programs are copied there and back. Other backends copy nothing.
  */
 function gpuCosts(
   { experiment: { optimizer } }: LoadedExperiment,
@@ -115,9 +115,9 @@ function json(summary: object, layout: ParameterLayout, programs: readonly Plann
   return `${JSON.stringify({ version: 1, ...summary, parameter_shapes: parameters, programs: listed })}\n`;
 }
 
-/** Enough for each kernel to run undisturbed at least once. */
+/** Enough steps for each kernel to run undisturbed at least once. */
 const PROFILED_STEPS = 10;
-/** Kernels with a line of their own; the others are summed. */
+/** Maximum number of kernels with their own line. The others are summed. */
 const MAX_PRINTED = 20;
 
 function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepProfile): string {
@@ -224,7 +224,7 @@ function mermaid({ plan, parameterNames }: PlannedProgram): string {
     for (const operand of operands)
       if (typeof operand !== 'number') lines.push(`  n${operand.id} --> n${node.id}`);
   }
-  // two results may be one node, such as the gradients of both biases
+  // several outputs may be the same node, such as the gradients of both biases
   [...plan.outputs].forEach(([name, node], i) =>
     lines.push(`  n${node.id} --> o${i}(["${publicName(name, parameterNames)}"])`),
   );

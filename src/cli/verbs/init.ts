@@ -1,4 +1,4 @@
-/** `init`: a first config, for the user's own data or with a small sample. */
+/** `init`: writes a first config, for the user's own data or with sample data. */
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { writeAtomic } from '../../experiment/files/atomic.js';
@@ -36,11 +36,11 @@ export const verb = defineVerb({
   },
 });
 
-/** A file to write, with what stdout says of it. */
+/** A config to write, its sample data, and the notes to print. */
 interface Plan {
   readonly name: string;
   readonly description: string;
-  /** Data that the config needs; absent if they are the user's own. */
+  /** Sample data to write; absent for the user's own data, and if the config needs no file. */
   readonly sample?: { readonly file: string; readonly content: string };
   readonly notes: readonly string[];
   config(
@@ -100,7 +100,7 @@ async function templatePlan(template: Template | undefined, columns: NamedColumn
   if (template === undefined || loose !== undefined) {
     throw usageError({
       code: 'init/source',
-      message: loose === undefined ? 'it is not known what to learn' : `--${loose} belongs to --from`,
+      message: loose === undefined ? 'pass a data file or a template' : `--${loose} belongs to --from`,
       expected: `--from DATA.csv, --from TEXT.txt or --template ${TEMPLATES.join(' | ')}`,
     });
   }
@@ -207,7 +207,7 @@ async function dataPlan(from: string, columns: NamedColumns): Promise<Plan> {
   return { name, description, notes, config: (head, data) => tableConfig(head, data, table) };
 }
 
-/** What was guessed, for the user to correct. */
+/** Describes the guesses, for the user to correct. */
 function describe(table: Table): string[] {
   const { rows, target, features, unused, time } = table;
   const lines: [string, string][] = [
@@ -236,7 +236,7 @@ function describe(table: Table): string[] {
   return lines.map(([label, text]) => `${label.padEnd(11)}${text}`);
 }
 
-/** Of a file; what names of experiments cannot have becomes a hyphen. */
+/** Name of an experiment for a file. Replaces characters that are not allowed with hyphens. */
 function nameOf(path: string): string {
   const name = basename(path)
     .replace(/(\.(csv|txt))?(\.gz)?$/i, '')
@@ -247,8 +247,8 @@ function nameOf(path: string): string {
 }
 
 /**
- * Where an editor finds the schema: in the package if it is installed above the config, so that
- * both have the same version, else on the web.
+ * Path or URL of the schema for editors: in the package if it is installed above the config, so
+ * that both have the same version, else on the web.
  */
 function schemaFor(folder: string): string {
   const file = 'schemas/experiment.schema.json';

@@ -47,7 +47,7 @@ const options = {
 
 type PredictOptions = Values<typeof options>;
 
-/** Standard input in `--input` and in messages. */
+/** Names of standard input in `--input` and in messages. */
 const [STDIN, STDIN_NAME] = ['-', '<stdin>'];
 
 export const verb = defineVerb({
@@ -104,12 +104,12 @@ function refuseWithoutGenerate(options: PredictOptions): void {
 async function openInput(input: string, { stdin, outClosed }: Io): Promise<ByteSource> {
   if (input !== STDIN) return fileBytes(input);
   if (stdin === undefined) throw new Error('there is no standard input');
-  // do not wait for more input once nobody reads the predictions
+  // stop waiting for input once nobody reads the predictions
   outClosed?.addEventListener('abort', () => void stdin.destroy());
   return streamBytes(STDIN_NAME, stdin);
 }
 
-/** Returns how many predictions were written. */
+/** Returns the number of predictions written. */
 async function writeLines(
   form: PredictionForm,
   predictions: AsyncIterable<readonly SequencePrediction[]>,
@@ -134,10 +134,10 @@ async function writeLines(
   return written;
 }
 
-/** Rejected sequences whose problems are shown. */
+/** Maximum number of rejected sequences whose problems are shown. */
 const MAX_SHOWN = 5;
 
-/** Counts skipped sequences and shows the problems of the first. */
+/** Counts skipped sequences and shows the problems of the first ones. */
 class Rejections {
   private count = 0;
 

@@ -13,7 +13,7 @@ import type { PredictionForm } from '../../prediction/predict.js';
 type Fields = Readonly<Record<string, number | string | null>>;
 
 export interface PredictionStyle extends PredictionForm {
-  /** Number of most probable classes to print; undefined: the probabilities of all. */
+  /** Number of most probable classes to print; undefined to print all probabilities. */
   readonly top: number | undefined;
   /** csv: do not escape text that spreadsheets take for a formula. */
   readonly raw: boolean;
@@ -23,8 +23,8 @@ export interface PredictionStyle extends PredictionForm {
 const MAX_PROBABILITIES = 100;
 
 /**
- * One JSON object for a sequence. Its fields are lists if the model predicts values or every step;
- * non-finite numbers are spelled as strings.
+ * One JSON object for a sequence. Its fields are lists if the model predicts values or every step.
+ * Non-finite numbers are strings.
  */
 export function jsonLine(style: PredictionStyle, { index, id, answers }: SequencePrediction): string {
   const steps = answers.map(answer => ({
@@ -41,7 +41,7 @@ function known(target: number): number | null {
   return Number.isNaN(target) ? null : target;
 }
 
-/** Transposes objects to one object of lists. */
+/** Transposes a list of objects to an object of lists. */
 function listed(first: object, steps: readonly object[]): object {
   return Object.fromEntries(Object.keys(first).map(key => [key, steps.map(step => Reflect.get(step, key))]));
 }
@@ -73,8 +73,8 @@ function named(values: ArrayLike<number | null>, { targetNames }: PredictionStyl
 }
 
 /**
- * One line for each step (RFC 4180, but with plain newlines). Unless `raw`, text that spreadsheets
- * take for a formula is escaped with an apostrophe.
+ * One line for each step (RFC 4180, but with plain newlines). Unless `raw`, escapes text that
+ * spreadsheets take for a formula with an apostrophe.
  */
 export function csvLines(style: PredictionStyle, { index, id, answers }: SequencePrediction): string {
   return answers
@@ -99,7 +99,7 @@ export function csvHeader(style: PredictionStyle): string {
     ...(style.hasIds ? ['id'] : []),
     ...(style.perStep ? ['step'] : []),
     ...(style.hasTimes ? ['time'] : []),
-    // columns do not depend on values
+    // columns do not depend on values, so dummy answers have all of them
     ...Object.keys(
       style.kind === 'class' ? classColumns(noClass(style), style) : valueColumns(noValue(style), style),
     ),
@@ -178,7 +178,7 @@ function csvText(values: readonly (number | string | null)[], { raw }: Predictio
   return `${values.map(value => csvField(value, raw)).join()}\n`;
 }
 
-/** Text that spreadsheets take for a formula; signed numbers are none. */
+/** Text that spreadsheets take for a formula, except signed numbers. */
 const FORMULA = /^(?:[=@\t\r]|[+-](?!(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$))/;
 
 function csvField(value: number | string | null, isRaw: boolean): string {

@@ -1,4 +1,4 @@
-/** The options of every `verify`, and how it prints its proof. */
+/** Options shared by all `verify` verbs, and the output of their proofs. */
 import { spellNonFinite } from '../../experiment/files/json.js';
 import { EXIT, type ExitCode } from '../../util/errors.js';
 import { json, quiet, set, threads } from '../options.js';
@@ -16,12 +16,12 @@ export const proofOptions = {
 interface Proving<P extends object> {
   /** @param note shows progress */
   prove(started: Date, note: (text: string) => void): Promise<{ readonly proof: P; readonly file: string }>;
-  /** The proof in whole lines. */
+  /** The proof in complete lines. */
   text(proof: P): string;
   holds(proof: P): boolean;
 }
 
-/** Proves and prints the proof. Exit 1 if it does not hold. */
+/** Runs the proof and prints it. Returns exit code 1 if it does not hold. */
 export async function printProof<P extends object>(
   { prove, text, holds }: Proving<P>,
   { json, quiet }: { readonly json: boolean; readonly quiet: boolean },

@@ -10,12 +10,15 @@ import { openModel } from '../../prediction/saved-model.js';
 import { runPaths } from '../../review/reading/targets.js';
 import { UserError } from '../../util/errors.js';
 
-/** Relative; sums differ in their last digits between backends, and with fused multiply-add. */
+/**
+ * Tolerance of a metric, relative above 1 and absolute below. Sums differ in their last digits
+ * between backends, and with fused multiply-add.
+ */
 const TOLERANCE = 1e-3;
 
 /**
- * By directory, how the metrics of a run differ from those of its weights; only runs that differ
- * are listed.
+ * Evaluates the weights of runs and returns, by absolute directory, how the recorded metrics
+ * differ. Contains only runs that differ or cannot be evaluated.
  */
 export async function recompute(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const doubts = new Map<string, string>();
@@ -38,7 +41,7 @@ async function doubtOf(path: string): Promise<string | undefined> {
 async function difference(path: string): Promise<string | undefined> {
   const directory = RunDirectory.open(path);
   const [summary, manifest] = [directory.readSummary(), directory.readManifest()];
-  // such a run does not pass anyway
+  // does not pass anyway
   if (summary?.status !== 'completed' || manifest === undefined) return undefined;
   const model = openModel(path, { checkpoint: summary.restored?.step ?? summary.steps });
   const { name: backend, arithmetic } = manifest.backend;

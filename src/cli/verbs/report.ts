@@ -35,7 +35,7 @@ export const verb = defineVerb({
   },
 });
 
-/** Bytes at a file's start that show whether it is a report. */
+/** Number of bytes to read from a file's start to recognize a report. */
 const HEAD_BYTES = 4096;
 
 /**
@@ -51,7 +51,7 @@ function prepare(path: string, isReport: (head: string) => boolean): void {
   const refuse = (message: string, expected: string) =>
     usageError({ code: 'cli/output', message, file: path, expected });
   if (found.isDirectory()) throw refuse('this is a directory', 'a file name for the report');
-  // it would be replaced, not written to
+  // a device or pipe would be replaced, not written to
   if (!found.isFile()) throw refuse('this is not a regular file', 'a file name for the report');
   if (found.size > 0 && !isReport(headOf(path)))
     throw refuse('this file is not a report and is not overwritten', 'a report, or a new file');

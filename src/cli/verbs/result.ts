@@ -1,4 +1,4 @@
-/** Prints the result of a run, and how to resume it. */
+/** Prints the result of a run, and the command that resumes it. */
 import { relative } from 'node:path';
 import { baselinesSentence, leadingMetric } from '../../experiment/judging/baseline-words.js';
 import { cautionsOf } from '../../experiment/judging/cautions.js';
@@ -13,7 +13,8 @@ import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
 
 /**
- * Prints the test metric, the gates (if quiet, only those not passed) and the directory to stdout.
+ * Prints the test metric, the gates (if quiet, only those not passed) and the run's directory to
+ * stdout.
  */
 export function printResult(summary: Summary, quiet: boolean, io: Io): void {
   const { status, metrics, baselines, steps, restored, duration_s, gates, directory, digests } = summary;
@@ -31,7 +32,7 @@ export function printResult(summary: Summary, quiet: boolean, io: Io): void {
     io.out(`Log: ${counted(digests.log.records, 'record')}, SHA-256 ${digests.log.sha256}\n`);
 }
 
-/** Prints what is wrong with a run to stderr; failed gates only if stdout is JSON. */
+/** Prints the problems of a run to stderr; gates that did not pass only if stdout is JSON. */
 export function printProblems({ summary, advice }: RunResult, json: boolean, io: Io): void {
   const { status, message, gates, directory, skipped_batches, steps } = summary;
   for (const gate of json ? gates : []) if (gate.verdict !== 'passed') io.err(`${gateSentence(gate)}\n`);
@@ -51,7 +52,7 @@ export interface RepeatedFlags {
   readonly note: string;
 }
 
-/** The command that resumes the run or sweep in `directory`, in whole lines. */
+/** The command that resumes the run or sweep in `directory`, in complete lines. */
 export function resumeHint(
   verb: 'resume' | 'sweep resume',
   directory: string,
@@ -61,7 +62,7 @@ export function resumeHint(
   return `Resume with: ${programName(process.argv, process.env)} ${verb} ${words.join(' ')}\n${note === '' ? '' : `${note}\n`}`;
 }
 
-/** States the first metric besides the loss, or else the loss. */
+/** A sentence with the first metric besides the loss, or with the loss if there is no other. */
 function closingSentence(metrics: Summary['metrics']['test']): string {
   const metric = leadingMetric(metrics) ?? 'loss';
   return metricSentence('Test', metric, metrics[metric]);

@@ -1,7 +1,7 @@
 /**
- * A review in GitHub Actions: annotations on the lines of the gates, and a job summary. GitHub
- * limits a step to 10 errors, 10 warnings, 10 notices and a summary of 1 MiB (docs.github.com,
- * "Workflow commands for GitHub Actions").
+ * Prints a review in GitHub Actions: annotations on the lines of the gates, and a job summary.
+ * GitHub limits a step to 10 errors, 10 warnings, 10 notices and a summary of 1 MiB
+ * (docs.github.com, "Workflow commands for GitHub Actions").
  */
 import { appendFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -21,9 +21,9 @@ import { annotationLine } from '../terminal/github.js';
 
 /** Paths that GitHub Actions passes in the environment. */
 export interface GithubPlace {
-  /** The directory of the checkout; paths of annotations are relative to it. */
+  /** Directory of the checkout. Paths of annotations are relative to it. */
   readonly workspace: string | undefined;
-  /** The file of the job summary, in GitHub Actions. */
+  /** File of the job summary; undefined outside GitHub Actions. */
   readonly summary: string | undefined;
 }
 
@@ -37,7 +37,7 @@ export function githubPlace(env: Readonly<Record<string, string | undefined>>): 
 const MAX_ANNOTATIONS = 10;
 const MAX_SUMMARY_BYTES = 2 ** 20;
 
-/** One workflow command per line; annotations beyond the limit are counted in plain lines. */
+/** One workflow command per line. Annotations beyond the limit are counted in plain lines. */
 export function githubAnnotations(review: Review, { workspace }: GithubPlace): string {
   const groups = verdictGroups(review);
   const notices = groups
@@ -82,8 +82,8 @@ function errorLine(
 }
 
 /**
- * Appends the review to the job summary, up to its limit. A failure is returned, not thrown: the
- * verdict counts.
+ * Appends the review to the job summary, up to its limit. Returns problems instead of throwing,
+ * since they must not change the exit code.
  */
 export function writeJobSummary(reviewed: Reviewed, { summary }: GithubPlace): readonly Diagnostic[] {
   if (summary === undefined) return [];

@@ -55,7 +55,7 @@ Exit codes: 0 all passed, 2 wrong usage, 3 a gate failed or is inconclusive, 5 a
       refuseWithSchema(given);
       return reviewSchemas(paths, format, github, io);
     }
-    // loads the engine
+    // imported here, since it loads the engine
     const doubts = given.recompute ? await (await import('./recompute.js')).recompute(paths) : undefined;
     const { gate: gates, pin, baseline, maxDrop: max_drop, maxRegress: max_regress } = given;
     const reviewed = reviewRuns(paths, { gates, pin, baseline, max_drop, max_regress, doubts });

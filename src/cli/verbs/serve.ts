@@ -60,7 +60,7 @@ function stopped(): Promise<void> {
       resolve();
     });
     process.once('disconnect', () => resolve());
-    // it may have ended while this one was starting
+    // that program may have ended while this one was starting
     if (process.connected === false) resolve();
   });
 }

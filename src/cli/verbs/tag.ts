@@ -24,7 +24,7 @@ export const verb = defineVerb({
   },
 });
 
-/** A run or a sweep. */
+/** The directory of a run or a sweep. */
 interface Noted {
   readNotes(): Notes;
   writeNotes(notes: Notes): void;
@@ -36,7 +36,7 @@ function openNoted(path: string): Noted {
 
 /**
  * Changes all runs and sweeps, or none if one of them cannot be changed.
- * @throws UserError (exit 2 or 5) with the problems of all of them
+ * @throws UserError (exit 2 or 5) if one cannot be changed; lists the problems of all
  */
 function changedRuns(paths: readonly string[], change: NotesChange) {
   checkNotesChange(change);

@@ -1,4 +1,4 @@
-/** Trains for `run` and `resume`, shows progress and prints the result. */
+/** Trains a model for `run` and `resume`, shows progress and prints the result. */
 import { spellNonFinite } from '../../experiment/files/json.js';
 import type { Summary } from '../../experiment/summary.js';
 import type { RunObserver, RunResult } from '../../training/run/observer.js';

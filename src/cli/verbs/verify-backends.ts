@@ -1,4 +1,4 @@
-/** `verify backends CONFIG`: checks that a config trains alike on the backends of this machine. */
+/** `verify backends CONFIG`: checks that the backends of this machine train a config alike. */
 import { counted } from '../../util/words.js';
 import type { ApartAt, BackendsProof } from '../../verify/backends.js';
 import { BACKENDS } from '../options.js';
@@ -80,7 +80,7 @@ function table(tensors: readonly ApartAt[]): string[] {
   );
 }
 
-/** Amplified rounding errors grow step by step; a bug shows at once. */
+/** Earlier differences: amplified rounding errors grow step by step, a bug appears suddenly. */
 function history({ steps }: BackendsProof, step: number): string {
   const before = steps[step - 2];
   if (before === undefined) return '';

@@ -21,7 +21,7 @@ Exit codes: 0 all runs are byte-identical, 1 one is not; the runs are kept then.
     const { set, backend, threads } = options;
     const { loadExperiment } = await import('../../config/index.js');
     const { verifyResume } = await import('../../verify/resume.js');
-    // reports errors of the config as `run` does
+    // reports errors of the config like `run`
     loadExperiment(config, { set });
     const stop = onStopSignal(io);
     const flags = [

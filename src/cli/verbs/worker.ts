@@ -16,7 +16,7 @@ export const verb = defineVerb({
       'touch no runs outside this directory, whose path is the same on all machines',
     ).default('experiments'),
     concurrency: count('<n>', 'number of trials at the same time').default(1),
-    // a run needs two seconds to stop in order
+    // at least 2, since a run needs two seconds to stop in order
     lease: integer('<seconds>', 'give its trials to another worker after this long without a sign of life', {
       min: 2,
       max: 86_400,

@@ -15,7 +15,7 @@ import {
 } from '../schema/walk.js';
 
 /**
- * A deep copy, so that freezing it does not freeze the schema's defaults.
+ * Fills in all defaults. Returns a deep copy, so that freezing it does not freeze the schema.
  * @param config plain; its sections are valid against the schema, some may be absent
  */
 export function fillDefaults(config: unknown): PartialExperiment {
@@ -23,8 +23,8 @@ export function fillDefaults(config: unknown): PartialExperiment {
 }
 
 /**
- * Fills in only constant defaults, so that the others still follow their keys if these are
- * overridden.
+ * Fills in only constant defaults. The others still follow the keys that they depend on if these
+ * are overridden.
  */
 export function fillConstantDefaults(config: unknown): unknown {
   return fill(experimentSchema(), config);

@@ -1,8 +1,8 @@
 import { isRecord } from '../schema/walk.js';
 
 /**
- * All values in `value` by their key paths, such as `gates.0.min`, in order. A list of plain
- * values, such as `betas`, counts as one value.
+ * Lists all values in `value` with their key paths, such as `gates.0.min`, in order. A list of
+ * plain values, such as `betas`, counts as one value.
  * @param path of `value` itself
  */
 export function flatValues(value: unknown, path: readonly string[] = []): [key: string, value: unknown][] {

@@ -6,9 +6,9 @@ import { parseConfig } from '../yaml/parse.js';
 import { type Place, positionOf, readSource, type SourceText } from '../yaml/source.js';
 import { type Entry, type MapNode, type Node, type Path, toPlain } from '../yaml/tree.js';
 
-/** Of all files together; bounds the time to check a config. */
+/** Maximum length of all files together. Bounds the time to check a config. */
 const MAX_CHARACTERS = 262_144;
-/** More files than anyone needs; bounds the cost of files that are extended several times. */
+/** More files than anyone needs. Bounds the cost of files that are extended several times. */
 const MAX_FILES = 32;
 
 export interface Layers {
@@ -25,7 +25,7 @@ export interface Layers {
 
 /**
  * Reads `given`, a file or a text that is in no file, and everything it extends.
- * @param asked the place that names the file, unless it is the command line
+ * @param asked where the file is named, unless on the command line
  * @throws UserError (exit 2) if the config itself cannot be read
  */
 export function readLayers(given: string | SourceText, asked?: Place): Layers {
@@ -141,8 +141,8 @@ function tooMuch(place: Place): UserError {
 }
 
 /**
- * Merges two layers, of which `above` wins: mappings merge key by key, everything else is replaced,
- * and null removes. If `above` chooses another branch of a union (`optimizer.kind`, or
+ * Merges two layers; `above` wins. Mappings are merged key by key, null removes a key, and
+ * everything else is replaced. If `above` chooses another branch of a union (`optimizer.kind`, or
  * `model.layers` instead of `model.cell`), inherited keys that the new branch does not know are
  * removed.
  */
@@ -176,7 +176,7 @@ function inheritedEntries(below: MapNode, above: MapNode, path: Path): ReadonlyM
   return new Map([...below.entries].filter(([key]) => known.has(key)));
 }
 
-/** Such as an inherited `fraction` of a validation split that now has a `count`. */
+/** Inherited keys that `above` excludes, such as `validation.fraction` if it sets `count`. */
 function excludedKeys(above: MapNode, path: Path): ReadonlySet<string> {
   const given = [...above.entries].filter(([, { value }]) => !isNull(value));
   return new Set(given.flatMap(([key]) => schemaAt([...path, key], undefined)?.['x-excludes'] ?? []));

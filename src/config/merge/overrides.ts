@@ -1,4 +1,4 @@
-/** `--set key.path=value`: typed by the schema, merged last, with places in the argument. */
+/** `--set key.path=value`: typed by the schema, merged last, with positions in the argument. */
 import type { Diagnostic } from '../../util/errors.js';
 import { decidingKeys, type Schema, schemaAt } from '../schema/walk.js';
 import { parseText } from '../yaml/parse.js';
@@ -29,7 +29,7 @@ interface Override {
   readonly valueAt: number;
 }
 
-/** A key and its value from another file, such as a sweep, to set as `--set` does. */
+/** A key and its value from another file, such as a sweep, set like `--set`. */
 export interface Assignment {
   /** Dotted. */
   readonly key: string;
@@ -44,7 +44,7 @@ interface Change {
 
 /**
  * Applies all overrides to a config, except those with problems.
- * @param folder absolute; relative paths in values start here
+ * @param folder absolute; paths in values are relative to it
  */
 export function applyOverrides(
   tree: MapNode,
@@ -83,7 +83,7 @@ function applyChanges(
 ): { tree: MapNode; problems: readonly Diagnostic[] } {
   const problems: Diagnostic[] = [];
   let result = tree;
-  // a changed kind drops inherited keys; applied first, it never drops keys of another --set
+  // a changed kind drops inherited keys: applied first, it never drops keys of another --set
   for (const change of [...changes.filter(setsTag), ...changes.filter(change => !setsTag(change))]) {
     const outcome = collect(() => apply(result, change), result);
     problems.push(...outcome.problems);
@@ -92,7 +92,7 @@ function applyChanges(
   return { tree: result, problems };
 }
 
-/** Thrown and caught only in this file, to abandon an override. */
+/** Abandons an override. Thrown and caught only in this file. */
 class OverrideProblem extends Error {
   constructor(readonly diagnostics: readonly Diagnostic[]) {
     super('override');
@@ -187,13 +187,13 @@ function put(node: Node | undefined, steps: readonly Step[], value: Node, path: 
   return { ...map, entries: new Map(map.entries).set(step.name, entry) };
 }
 
-/** Whether the schema has a list at a path. */
+/** True if the schema has a list at a path. */
 function isListPath(path: Path): boolean {
   return schemaAt(path, undefined)?.type === 'array';
 }
 
 /**
- * Whether the schema allows a mapping at a path; true for an unknown path, which is reported
+ * True if the schema allows a mapping at a path, or if the path is unknown, which is reported
  * elsewhere.
  */
 function isMapPath(path: Path): boolean {
@@ -228,7 +228,7 @@ function single(step: Step, value: Node): MapNode {
 }
 
 /**
- * Parses the value as YAML, or takes it literally if the schema requires a string, so `name=1e3`
+ * Parses the value as YAML. If the schema requires a string, takes it literally, so that `name=1e3`
  * needs no quotes.
  */
 function parseValue({ source, valueAt }: Override, schema: Schema | undefined): Node {
@@ -239,7 +239,7 @@ function parseValue({ source, valueAt }: Override, schema: Schema | undefined): 
   if (text.trim() === '') {
     throw fail('config/set-syntax', 'the value is missing', place, { expected: 'KEY.PATH=VALUE' });
   }
-  // spaces in place of the key keep the argument's offsets
+  // spaces instead of the key keep the offsets in the argument
   const { node, problems } = parseText(source, ' '.repeat(valueAt) + text);
   if (problems.length > 0 || node === undefined) throw new OverrideProblem(problems);
   return node;

@@ -1,7 +1,7 @@
 /**
  * Reads a resolved config as plain values, without checking it against the schema, so that runs of
- * other versions can be shown too. `extends` has no meaning here: a run from elsewhere must not
- * choose which files are read.
+ * other versions can be shown too. Ignores `extends`: a run from elsewhere must not choose which
+ * files are read.
  */
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';

@@ -1,4 +1,4 @@
-/** Moves diagnostics of data readers about a config to their places in the config. */
+/** Points diagnostics of data readers to the config if they are about it. */
 import { type ConfigDiagnostic, isConfigDiagnostic } from '../../data/problems.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
 import type { LoadedExperiment } from '../load.js';
@@ -7,9 +7,9 @@ import type { Path } from '../yaml/tree.js';
 import { mapPaths } from './paths.js';
 
 /**
- * The error with each diagnostic about a value of the config, or about a whole file (missing or not
- * readable), moved to the value or path in the config. Diagnostics inside a file stay there. A data
- * file that cannot be read is reported with `dataset.obtain`.
+ * Returns the error with diagnostics about a value of the config, or about a whole file (missing or
+ * unreadable), moved to that value or path in the config. Diagnostics inside a file stay there. An
+ * unreadable data file is reported with `dataset.obtain`.
  */
 export function locateInConfig(error: UserError, loaded: LoadedExperiment): UserError {
   if (error.exitCode !== EXIT.usage) return error;

@@ -10,17 +10,17 @@ export interface ColumnFacts {
   readonly targets: readonly Column[];
 }
 
-/** Larger means or standard deviations are far from those of normalized data, 0 and 1. */
+/** Larger absolute means or deviations are far from normalized data (mean 0, deviation 1). */
 const MAX_USUAL = 5;
 /** A column with only smaller values hardly affects a network, unlike a rare flag of 0 and 1. */
 const MIN_USUAL = 0.05;
-/** Columns that a warning names. */
+/** Maximum number of columns named in a warning. */
 const MAX_NAMED = 5;
 
 const PATH = ['dataset', 'normalize'];
 
 /**
- * @param isScaled whether the config scales the columns; if not, it does not set `normalize`
+ * @param isScaled true if the config scales the columns; false if it does not set `normalize`
  */
 export function checkColumns(
   { features, targets }: ColumnFacts,

@@ -32,7 +32,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
   ];
 }
 
-/** Datasets whose test split is a separate file or a part of the only one. */
+/** Checks datasets whose test split is a separate file or a fraction of the only file. */
 function checkTestSplit({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
   if (dataset?.kind !== 'csv' && dataset?.kind !== 'jsonl' && dataset?.kind !== 'text') return [];
   const { test_path, test_fraction } = dataset;
@@ -171,12 +171,12 @@ function checkCheckpoint(experiment: PartialExperiment, locator: Locator): Diagn
   return found;
 }
 
-/** Smaller numbers lose precision in float32, and GPUs may flush them to 0. */
+/** The smallest normal float32. Smaller numbers lose precision, and GPUs may flush them to 0. */
 const MIN_NORMAL = 2 ** -126;
 
 /**
- * Kernels compute in float32: a number that becomes 0 or 1 there, though the config has another,
- * would have no effect.
+ * Rejects numbers that float32, in which kernels compute, rounds to 0 or 1: they would have no
+ * effect.
  */
 function checkFloats(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
   const { optimizer, training, model, loss } = experiment;
@@ -201,13 +201,13 @@ function checkFloats(experiment: PartialExperiment, locator: Locator): Diagnosti
   });
 }
 
-/** 0 or 1 if a different number becomes it in float32; undefined otherwise. */
+/** Returns 0 or 1 if float32 rounds a different number to it; undefined otherwise. */
 function inFloat32(value: number): 0 | 1 | undefined {
   if (value !== 0 && Math.abs(value) < MIN_NORMAL) return 0;
   return value !== 1 && Math.fround(value) === 1 ? 1 : undefined;
 }
 
-/** Every number in `value`, whose path is `at`. */
+/** All numbers in `value` with their paths. `at` is the path of `value`. */
 function numbersIn(value: unknown, at: Path): (readonly [Path, number])[] {
   if (typeof value === 'number') return [[at, value]];
   if (typeof value !== 'object' || value === null) return [];

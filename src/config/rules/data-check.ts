@@ -1,4 +1,4 @@
-/** The last check before training: the config against its data. Determines the model's sizes. */
+/** Checks a config against its data, last before training, and determines the model's sizes. */
 import { IGNORED, inputWidth, type SequenceInput } from '../../data/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../../data/labels.js';
 import type { Values } from '../../data/values.js';
@@ -30,12 +30,12 @@ export type TargetShape =
       readonly scaling?: object;
     };
 
-/** What targets require of a model. */
+/** Requirements of the targets on a model. */
 interface TargetFacts {
   readonly perStep: boolean;
-  /** Required classes; absent if targets are values. */
+  /** Required number of classes; absent if targets are values. */
   readonly numClasses?: number;
-  /** Numbers of a target; absent if targets are classes. */
+  /** Numbers per target; absent if targets are classes. */
   readonly size?: number;
 }
 
@@ -55,7 +55,7 @@ interface SplitShape {
   readonly count: number;
   readonly targets: TargetShape;
   readonly lengths?: Int32Array;
-  /** As `Split.read`; absent if the sequences are not compared. */
+  /** Like `Split.read`; absent if the sequences are not compared. */
   read?(index: number, out: Float32Array, offset: number, stepStride: number): void;
   id?(index: number): string;
   readonly idIsPlace?: true;
@@ -97,7 +97,7 @@ export interface DataVerdict {
 
 /**
  * Checks a config against its data and determines the sizes of the model.
- * @throws UserError (exit 5) if only labels are wrong, at their place in the data
+ * @throws UserError (exit 5) if only labels are wrong; points to them in the data
  */
 export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): DataVerdict {
   const { experiment, locator } = loaded;
@@ -129,7 +129,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
       ),
       ...(data.columns ? checkColumns(data.columns, data.scaling !== undefined, locator) : []),
       ...checkUnknown(loaded, data),
-      // a dataset that is made up has no path
+      // a synthetic dataset has no path
       ...warnings.map(({ code, message }) => locator.atValue(placeOfData(locator), code, message)),
     ],
     sizes: {
@@ -176,7 +176,7 @@ function labelsVerdict({ experiment: { loss, model } }: LoadedExperiment, data: 
   return checkLabels(data.labels, classesOf(data));
 }
 
-/** Without a label that counts, the loss and all metrics of a split are undefined. */
+/** If all labels of a split are ignored, its loss and metrics are undefined. */
 function checkCounted(
   { locator }: LoadedExperiment,
   splits: Readonly<Record<string, SplitShape>>,
@@ -201,7 +201,7 @@ function isEach(values: Iterable<number>, is: (value: number) => boolean): boole
   return true;
 }
 
-/** A limit that has no effect is not an error, but perhaps a mistake. */
+/** Warns of a limit that has no effect, which may be a mistake. */
 function checkLimit(
   { experiment: { dataset }, locator }: LoadedExperiment,
   { train }: DataShape,
@@ -212,12 +212,12 @@ function checkLimit(
   return [locator.atValue(['dataset', 'limit'], 'data/limit', message)];
 }
 
-/** More held-out sequences per training sequence are probably a mistake. */
+/** More held-out sequences than this per training sequence are probably a mistake. */
 const MAX_HELD_OUT = 20;
 
 /**
- * A fraction meant for the training split, or given in per cent, leaves almost no training
- * sequences.
+ * Warns if almost no training sequences are left, as when a fraction was meant for the training
+ * split or as a percentage.
  */
 function checkShare(
   { experiment: { dataset }, locator }: LoadedExperiment,
@@ -237,10 +237,13 @@ function checkShare(
   return [locator.atValue(['dataset', key], 'data/few-training-sequences', message)];
 }
 
-/** With fewer sequences that train, a validation split of one is what can be had. */
+/** With fewer training sequences, a validation split of one sequence is no sign of a mistake. */
 const MIN_SELECTABLE = 10;
 
-/** A fraction in place of a percentage, or of another split's size. */
+/**
+ * Warns of a single validation sequence, as when the fraction was mistaken for a percentage or
+ * meant for another split.
+ */
 function checkSelected(
   { experiment: { dataset }, locator }: LoadedExperiment,
   { train, validation }: DataShape,
@@ -254,7 +257,7 @@ function checkSelected(
 /** Above this fraction of unknown symbols, metrics say little about the model. */
 const MAX_UNKNOWN = 0.05;
 
-/** Warns of splits with symbols that training does not have, such as those of another language. */
+/** Warns of splits with many symbols unknown to training, such as text in another language. */
 function checkUnknown({ locator }: LoadedExperiment, { unknownShares = {} }: DataShape): Diagnostic[] {
   const { train = 0, ...others } = unknownShares;
   const high = Object.entries(others).filter(([, share = 0]) => share > MAX_UNKNOWN && share > 2 * train);

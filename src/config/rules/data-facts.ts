@@ -52,7 +52,7 @@ function checkHead({ model }: PartialExperiment, { perStep }: DataFacts, locator
   ];
 }
 
-/** Whether a head has an output per step instead of one per sequence. */
+/** True if a head has an output per step instead of one per sequence. */
 const HAS_OUTPUT_PER_STEP: Readonly<Record<ModelConfig['head']['from'], boolean>> = {
   last: false,
   final: false,

@@ -2,8 +2,8 @@
 import { datasets } from '../../data/table.js';
 
 /**
- * Number of digests at the end of a run's list that are of its test data; undefined for an unknown
- * kind.
+ * Number of digests of test data, which come last in a run's list of digests; undefined for an
+ * unknown kind.
  */
 export function testDigestsOf(kind: unknown): number | undefined {
   const known: Readonly<Record<string, { readonly testDigests: number }>> = datasets;

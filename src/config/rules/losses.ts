@@ -57,7 +57,7 @@ export function ignoredLabel(loss: LossConfig): number | undefined {
 /** The keys of a loss that determine the number of outputs. */
 type OutputsOfLoss = { readonly kind: LossConfig['kind']; readonly quantiles?: readonly number[] };
 
-/** Number of outputs for a target of the given size. */
+/** Number of outputs for a target of the given size: one per number and quantile. */
 export function outputsFor({ quantiles = [0] }: OutputsOfLoss, targetSize: number): number {
   return targetSize * quantiles.length;
 }
@@ -106,8 +106,7 @@ export function metricsOf(
 }
 
 /**
- * Metrics that every run with a loss reports, also one of another version; empty for an unknown
- * loss.
+ * Metrics that runs of all versions with this loss report; empty for an unknown loss.
  */
 export function metricsOfKind(kind: unknown): readonly MetricName[] {
   if (typeof kind !== 'string' || !Object.hasOwn(LOSSES, kind)) return [];

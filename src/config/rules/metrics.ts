@@ -25,7 +25,7 @@ const FACTS: Readonly<Record<Metric, MetricFacts>> = {
   rmse: ERROR,
   r2: { largerIsBetter: true, min: Number.NEGATIVE_INFINITY, max: 1 },
   mase: ERROR,
-  // e to a cross-entropy, which is at least 0
+  // exp of a cross-entropy, which is at least 0
   perplexity: { largerIsBetter: false, min: 1, max: Number.POSITIVE_INFINITY },
   bits_per_symbol: ERROR,
   loss: ERROR,
@@ -84,7 +84,7 @@ export const METRICS: readonly (MetricName & GateMetricName)[] = [
   ...TRAINED_NAMES.map(metric => `train.${metric}` as const),
 ];
 
-/** Whether training also measures `metric`. */
+/** True if training also measures `metric`. */
 export function isTrained(metric: MeasuredMetric): metric is Exclude<TrainedMetric, 'loss'> {
   return Object.hasOwn(TRAINED, metric);
 }

@@ -10,7 +10,7 @@ interface NamedSequences extends Partial<ComparedSequences> {
   readonly idIsPlace?: true;
 }
 
-/** Sequences that a warning names. */
+/** Maximum number of sequences named in a warning. */
 const MAX_NAMED = 3;
 
 /**
@@ -48,7 +48,7 @@ function checkEqual(
   });
 }
 
-/** Files of labels may be equal, such as those of balanced classes in order. */
+/** Ignores files of labels, which may be identical, such as those of balanced classes in order. */
 function checkCopies(
   { experiment: { dataset }, locator }: LoadedExperiment,
   digests: readonly { readonly name: string; readonly sha256: string }[],
@@ -75,7 +75,7 @@ function checkCopies(
     });
 }
 
-/** Sequences of two splits with the same name may be parts of one recording. */
+/** Sequences with the same name in two splits may be parts of one recording. */
 function checkNames(
   { experiment: { dataset }, locator }: LoadedExperiment,
   splits: Readonly<Record<string, NamedSequences>>,
@@ -103,10 +103,6 @@ function checkNames(
   );
 }
 
-/**
- * Equal sequences of different splits, found by their hashes: linear in time, bounded in memory.
- */
-
 /** Targets of all sequences, one after another. */
 interface Rows {
   readonly length: number;
@@ -116,14 +112,14 @@ interface Rows {
 export interface ComparedSequences {
   readonly count: number;
   readonly targets: { readonly values?: Rows };
-  /** As `Split.read`. */
+  /** Like `Split.read`. */
   read(index: number, out: Float32Array, offset: number, stepStride: number): void;
 }
 
 export interface SequenceShape {
   /** T. */
   readonly steps: number;
-  /** Numbers of a step. */
+  /** Numbers per step. */
   readonly width: number;
 }
 
@@ -138,20 +134,21 @@ export interface SharedSequences<Split> {
 }
 
 /**
- * Sequences of a split that are searched for in others, or counted to see how common duplicates
- * are.
+ * Maximum number of sequences of a split that are searched for in earlier splits, or counted to
+ * see how common duplicates are.
  */
 const MAX_HASHED = 2 ** 20;
 
 /**
- * If at most this fraction of the first split's sequences is distinct, there are few possible
- * sequences, such as single steps of a category, and equal ones are no sign of a leak.
+ * If at most this fraction of the training sequences is distinct, few sequences are possible, such
+ * as single steps of a category, and equal ones are no sign of a leak.
  */
 const MAX_REPETITIVE = 0.25;
 
 /**
- * Pairs of splits that share sequences with equal features and targets. Only the first 2^20
- * sequences of a split are searched for in the splits before it. Linear in time, bounded in memory.
+ * Returns pairs of splits that share sequences with equal features and targets, found by their
+ * hashes. Searches the earlier splits only for the first 2^20 sequences of a split. Linear in time,
+ * bounded in memory.
  */
 export function sharedSequences<Split extends ComparedSequences>(
   splits: readonly Split[],
@@ -212,7 +209,7 @@ class SequenceReader {
   private readonly features: Float32Array;
   private readonly bits: Uint32Array;
   private readonly targets: Rows | undefined;
-  /** Targets of a sequence. */
+  /** Numbers per sequence in `targets`. */
   private readonly targetWidth: number;
 
   constructor(

@@ -7,7 +7,7 @@ import { checkSelectingMetric } from './gate-checks.js';
 
 const SCHEDULE = ['optimizer', 'schedule'] as const;
 
-/** Whether the rate of an update depends on the planned number of updates. */
+/** True if the learning rate of an update depends on the planned number of updates. */
 export function dependsOnLength(schedule: ScheduleConfig | undefined): boolean {
   switch (schedule?.kind) {
     case 'one_cycle':

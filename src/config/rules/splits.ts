@@ -1,4 +1,4 @@
-/** The splits of a config, and what it selects by them. */
+/** The splits of a config, and its selections by their metrics. */
 import type {
   DatasetConfig,
   Experiment,
@@ -11,7 +11,7 @@ import type {
 import type { Path } from '../yaml/tree.js';
 import { reportableMetrics } from './losses.js';
 
-/** Whether there is a validation split. */
+/** True if there is a validation split. */
 export function hasValidation(dataset: DatasetConfig | undefined): boolean {
   if (dataset === undefined) return false;
   const { validation } = dataset;
@@ -51,7 +51,7 @@ export function selectingMetrics(
 export interface TestSelection {
   /** The key that requests it. */
   readonly path: Path;
-  /** What is selected, the subject of a sentence. */
+  /** The selected thing, as the subject of a sentence. */
   readonly what: string;
 }
 
@@ -85,10 +85,10 @@ export function testSelections({
   ];
 }
 
-/** Whether there is more than one evaluation to select from. */
+/** True if there is more than one evaluation to select from. */
 function hasChoice(training: Experiment['training'] | undefined): boolean {
   return training !== undefined && (training.num_epochs > 1 || training.evaluate_every !== undefined);
 }
 
-/** Caution for a value that was measured on the split it was selected on. */
+/** Note on a value that was measured on the split it was selected on. */
 export const OPTIMISTIC = 'selected on the test split: this value is optimistic';

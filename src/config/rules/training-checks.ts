@@ -1,4 +1,4 @@
-/** Warns of keys of `training` that have no effect, or not the intended one, on the data. */
+/** Warns of keys of `training` that have no effect, or an unintended one, with this data. */
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { LoadedExperiment } from '../load.js';
@@ -9,7 +9,7 @@ interface TrainingSplit {
   readonly lengths?: Int32Array;
 }
 
-/** @param outputSize outputs of the head; for classes their number */
+/** @param outputSize number of outputs of the head; equals the number of classes, if any */
 export function trainingWarnings(
   loaded: LoadedExperiment,
   train: TrainingSplit,
@@ -43,7 +43,7 @@ const RANKS = [
   ['top_5_accuracy', 5],
 ] as const;
 
-/** With at most k classes, the label is always among the first k. */
+/** With at most k classes, the label is always among the top k. */
 function checkRanks({ experiment, locator }: LoadedExperiment, outputSize: number): Diagnostic[] {
   const { loss, training } = experiment;
   if (lossFacts(loss).task !== 'classes') return [];

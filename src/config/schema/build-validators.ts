@@ -1,5 +1,5 @@
 /**
- * Step of the build: compiles every schema to a module in `config/validators/` of the compiled
+ * A step of the build. Compiles every schema to a module in `config/validators/` of the compiled
  * program, bundled with the parts of ajv that it needs at run time.
  */
 import { readdirSync } from 'node:fs';

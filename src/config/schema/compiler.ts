@@ -1,5 +1,5 @@
 /**
- * Compiles schemas with ajv; only this file imports it. Compiling takes ten times as long as the
+ * Compiles schemas with ajv, which only this file imports. Compiling takes ten times as long as the
  * rest of a short command, so the build does it (`build-validators.ts`), and ajv is loaded only if
  * a schema has changed since.
  */
@@ -8,7 +8,7 @@ import type { Ajv, Options, ValidateFunction } from 'ajv';
 
 const require = createRequire(import.meta.url);
 
-/** Our annotations, for people and the type generator; validation ignores them. */
+/** Annotations for readers of the schema and for other code. Validation ignores them. */
 const ANNOTATIONS = [
   'x-path',
   'x-form',
@@ -23,17 +23,18 @@ export function compileValidator(schema: object): ValidateFunction {
   return ajv(require('ajv') as AjvModule).compile(schema);
 }
 
-/** The validator as the source of a CommonJS module, its only export. */
+/** The source of a CommonJS module whose only export is the validator. */
 export function validatorSource(schema: object): string {
   const library = ajv(require('ajv') as AjvModule, { code: { source: true } });
   return sourceOf(library, library.compile(schema));
 }
 
 /**
- * A validator that only says whether a value is valid, as text like `validatorSource`. References
- * stay calls, so that the code is a quarter as long, and V8 compiles only what a value reaches.
+ * Like `validatorSource`, for a validator that returns true or false without errors. References
+ * stay calls, so that the code is a quarter as long and V8 compiles only the parts that a value
+ * reaches.
  *
- * @param schema as its file has it
+ * @param schema as in its file, with references
  */
 export function quickValidatorSource(schema: object): string {
   // the draft that has `unevaluatedProperties`
@@ -42,7 +43,7 @@ export function quickValidatorSource(schema: object): string {
     allErrors: false,
     verbose: false,
     messages: false,
-    // parts that are composed by `allOf` leave types and required keys to each other
+    // parts of an `allOf` rely on each other for types and properties of required keys
     strictTypes: false,
     strictRequired: false,
   });
@@ -75,7 +76,7 @@ function ajv({ default: Library }: AjvModule, { code, ...options }: Options = {}
     code: { optimize: false, ...code },
   });
   library.addVocabulary(ANNOTATIONS);
-  // ISO timestamps in events; checking the format needs no further package
+  // ISO timestamps in events, checked without another package
   library.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/);
   return library;
 }

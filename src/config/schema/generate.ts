@@ -34,7 +34,7 @@ export async function generateTypes(): Promise<string> {
 
 const MAX_COLUMNS = 100;
 
-/** A line of a comment, wrapped: the formatter of the generator leaves comments as they are. */
+/** Wraps a line of a comment, since the generator's formatter does not. */
 function wrapComment(line: string): readonly string[] {
   const start = /^\s*\* /.exec(line)?.[0];
   if (start === undefined || line.length <= MAX_COLUMNS) return [line];
@@ -49,7 +49,7 @@ function wrapComment(line: string): readonly string[] {
   return [...lines, start + text];
 }
 
-/** Whether the committed file matches the schema. */
+/** True if the committed file matches the schema. */
 export async function typesAreCurrent(): Promise<boolean> {
   return readFileSync(TARGET, 'utf8') === (await generateTypes());
 }
@@ -59,8 +59,8 @@ export async function writeTypes(): Promise<void> {
 }
 
 /**
- * A resolved config has all keys with defaults, except those that the run chooses, and no
- * `extends`.
+ * The schema of a resolved config: without `extends`, and requires all keys with defaults except
+ * those that the run chooses.
  */
 function resolvedForm(schema: Json): Json {
   const definitions = schema.definitions as Json;
@@ -99,7 +99,7 @@ const DROPPED: ReadonlySet<string> = new Set([
   'examples',
 ]);
 
-/** Conditions; any other `allOf` composes an object. */
+/** True for an `allOf` of conditions. Any other `allOf` composes an object. */
 function isConditional(parts: readonly Json[]): boolean {
   return parts.every(part => part.if !== undefined);
 }

@@ -25,8 +25,8 @@ function schemaText(name: string): string {
 
 /**
  * The schema with all references to `definitions` resolved and `unevaluatedProperties` replaced by
- * `closedForm`, for walking it and for the paths in the validator's errors. References must not
- * form cycles.
+ * `closedForm`, so that it can be walked and matches the paths in the validator's errors.
+ * References must not form cycles.
  */
 export function wholeSchema(name: string): object {
   const known = whole.get(name);
@@ -37,9 +37,9 @@ export function wholeSchema(name: string): object {
 }
 
 /**
- * How the alternatives of an object contain its common properties: `complete` with their schemas,
- * for walking an alternative; `lean` only by name, so that the validator compiles them once,
- * outside the alternatives.
+ * How alternatives of an object repeat its common properties. `complete`: with their schemas, for
+ * walking an alternative. `lean`: only by name, so that the validator compiles them once, outside
+ * the alternatives.
  */
 type Alternatives = 'complete' | 'lean';
 
@@ -77,8 +77,8 @@ interface ComposedSchema {
 }
 
 /**
- * A closed object composed of several schemas, as a union of objects that are each closed by
- * themselves. The validator's errors are then about the one alternative that a value matches.
+ * Rewrites a closed object that is composed of several schemas as a union of objects that are each
+ * closed. The validator's errors are then about the one alternative that a value matches.
  */
 function closedForm(schema: ComposedSchema, alternatives: Alternatives, around: ComposedSchema = {}): object {
   const { unevaluatedProperties: _, allOf = [], ...own } = schema;
@@ -102,7 +102,7 @@ function composed(outer: ComposedSchema, inner: ComposedSchema): ComposedSchema 
 }
 
 /**
- * The validator of `schemas/NAME.schema.json`, which reports all errors: compiled by the build, or
+ * The validator of `schemas/NAME.schema.json` that reports all errors. Compiled by the build, or
  * here if the schema has changed since. Cached per process.
  */
 export function compileSchema(name: string): ValidateFunction {
@@ -128,15 +128,15 @@ export function schemaToValidate(name: string): object {
 }
 
 /**
- * The file of a schema's validator, a CommonJS module written by the build: `complete` reports all
- * errors, `quick` only whether there is one.
+ * The file of a schema's validator, a CommonJS module written by the build. `complete` reports all
+ * errors; `quick` only returns false if there is one.
  */
 export function validatorFile(name: string, form: 'complete' | 'quick' = 'complete'): string {
   const file = form === 'complete' ? `${name}.cjs` : `${name}.quick.cjs`;
   return programFile(`config/validators/${file}`);
 }
 
-/** Hash by which a validator of an older schema is detected. */
+/** SHA-256 (hex) of the schema's file. Detects validators compiled from another version of it. */
 export function schemaHash(name: string): string {
   return createHash('sha256').update(schemaText(name)).digest('hex');
 }
@@ -155,8 +155,9 @@ function builtValidator(name: string, form: 'complete' | 'quick'): ValidateFunct
 }
 
 /**
- * Says whether a value is valid, in a tenth of the time that `compileSchema` takes with loading; it
- * may refuse a valid one. Undefined where `builtValidator` is.
+ * A validator that returns true only for valid values, but may return false for some of them.
+ * Including loading, it takes a tenth of the time of `compileSchema`. Undefined if the build has
+ * none for this version of the schema.
  */
 export function quickValidator(name: string): ((value: unknown) => boolean) | undefined {
   if (!quick.has(name)) {
@@ -166,7 +167,7 @@ export function quickValidator(name: string): ((value: unknown) => boolean) | un
   return quick.get(name);
 }
 
-/** Keys such as `constructor`, which ajv takes for known ones where it tracks unevaluated keys. */
+/** True if there is a key such as `constructor`, which ajv takes for an evaluated one. */
 function hasInheritedName(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return Object.entries(value).some(

@@ -1,6 +1,5 @@
 /**
- * Queries of a schema, by default that of a config: what is allowed at a path, given the values of
- * a file.
+ * Queries a schema, by default that of a config: the schema of a path, given the values of a file.
  */
 
 import type { Path } from '../yaml/tree.js';
@@ -33,12 +32,12 @@ export interface Schema {
   /** A `pattern`, or an `enum` of many values, in words. */
   readonly 'x-form'?: string;
   readonly 'x-default'?: string;
-  /** Whether the run chooses the default, so that the resolved config lacks the key. */
+  /** True if the run chooses the default. The resolved config then lacks the key. */
   readonly 'x-run-default'?: boolean;
   readonly 'x-aliases'?: readonly string[];
-  /** Whether a config with the default has the hash of one without the key. */
+  /** True if a config with the default has the same hash as one without the key. */
   readonly 'x-unhashed-default'?: boolean;
-  /** Keys beside it that an inherited config loses where this one is given. */
+  /** Sibling keys that are not inherited from an extended config if this key is set. */
   readonly 'x-excludes'?: readonly string[];
 }
 
@@ -69,12 +68,12 @@ export function branchesOf(schema: Schema): { key: string; branches: readonly Br
   return { key, branches };
 }
 
-/** Like `branchesOf`, also if the union is one of several forms, such as a word or a mapping. */
+/** Like `branchesOf`, also if the union is one of several forms, such as a string or a mapping. */
 export function taggedWithin(schema: Schema): ReturnType<typeof branchesOf> {
   return branchesOf(schema) ?? schema.oneOf?.map(branchesOf).find(union => union !== undefined);
 }
 
-/** Resolves unions by the value; undefined if it matches no branch. */
+/** Resolves unions by the value. Returns undefined if it matches no branch. */
 export function narrow(schema: Schema, value: unknown): Schema | undefined {
   const union = branchesOf(schema);
   if (union !== undefined) {
@@ -87,8 +86,8 @@ export function narrow(schema: Schema, value: unknown): Schema | undefined {
 }
 
 /**
- * The alternative of an untagged union that matches a value: of those with its type the first whose
- * required keys it has, or else the last. Undefined if none has its type.
+ * The alternative of an untagged union that matches a value: among those of its type, the first
+ * whose required keys it has, or else the last. Undefined if none has its type.
  */
 export function formFor(forms: readonly Schema[], value: unknown): Schema | undefined {
   const typed = forms.filter(form => hasType(form, value));
@@ -126,7 +125,7 @@ export function decidedBranch(schema: Schema, value: Readonly<Record<string, unk
   return undefined;
 }
 
-/** Whether a value has the JSON type of a schema without `oneOf`. */
+/** True if a value has the JSON type of a schema without `oneOf`. */
 export function hasType(schema: Schema, value: unknown): boolean {
   if (schema.type === undefined) return true;
   const types = typeof schema.type === 'string' ? [schema.type] : schema.type;
@@ -155,7 +154,7 @@ export function propertiesOf(schema: Schema): ReadonlyMap<string, Schema> {
 
 /**
  * The schema at a path, narrowed by the values of `config`. If these do not determine the branch of
- * a union, the first branch that has the next key. Undefined for an unknown key.
+ * a union, uses the first branch that has the next key. Undefined for an unknown key.
  */
 export function schemaAt(path: Path, config: unknown, root = experimentSchema()): Schema | undefined {
   let schema: Schema | undefined = root;
@@ -169,12 +168,12 @@ export function schemaAt(path: Path, config: unknown, root = experimentSchema())
   return schema;
 }
 
-/** Whether a run chooses the value of a key such as `training.log_every` if its config lacks it. */
+/** True if a run chooses the value of a key that its config lacks, such as `training.log_every`. */
 export function isChosenByRun(path: string): boolean {
   return schemaAt(path.split('.'), undefined)?.['x-run-default'] === true;
 }
 
-/** The schema of a key or item, narrowed as `schemaAt` does. */
+/** The schema of a key or item, narrowed like in `schemaAt`. */
 export function stepInto(schema: Schema, step: string | number, value: unknown): Schema | undefined {
   const narrowed = narrow(schema, value);
   const candidates = [...(narrowed === undefined ? [] : [narrowed]), ...formsOf(schema)];

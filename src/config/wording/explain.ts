@@ -1,4 +1,4 @@
-/** Explains the keys and values of configs, and compares the values of two. */
+/** Explains the keys and values of configs, and compares two configs. */
 import { usageError } from '../../util/errors.js';
 import type { LoadedExperiment } from '../load.js';
 import { flatValues } from '../merge/flat.js';

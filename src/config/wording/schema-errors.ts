@@ -1,6 +1,6 @@
 /**
- * Turns the schema validator's errors into located diagnostics with the alternatives and a
- * suggestion.
+ * Turns the schema validator's errors into diagnostics with positions, valid alternatives and
+ * suggestions.
  */
 import type { Diagnostic } from '../../util/errors.js';
 import type { SchemaError } from '../schema/schema.js';
@@ -34,7 +34,7 @@ import {
 import { findElsewhere, meantKey, meantTag, suggestValue } from './suggest.js';
 
 /**
- * Diagnostics for the schema errors of a file, without errors that only repeat others.
+ * Describes the schema errors of a file, without errors that only repeat others.
  * @param root schema of the file; by default that of a config
  */
 export function explainSchemaErrors(
@@ -95,7 +95,7 @@ class Explainer {
     }
   }
 
-  /** Whether the error is of a branch of an untagged union that the value's type rules out. */
+  /** True if the error is in a branch of an untagged union that the value does not match. */
   private belongsToOtherBranch(error: SchemaError): boolean {
     return this.unions.some(union => {
       const inside = `${union.schemaPath}/`;
@@ -125,7 +125,7 @@ class Explainer {
   }
 
   /**
-   * Whether the mapping has an unknown key, reported elsewhere, that probably means the missing
+   * True if the mapping has an unknown key, reported elsewhere, that probably means the missing
    * one.
    */
   private isMisspelt(path: Path, key: string): boolean {
@@ -158,7 +158,7 @@ class Explainer {
     };
   }
 
-  /** The tag is missing, or has the name that it has elsewhere (`type`, or `kind` for `cell`). */
+  /** The tag is missing, or has another name (`type`, or `kind` instead of `cell`). */
   private missingTag(path: Path, tag: string): Diagnostic {
     const tags = (this.taggedAt(path)?.branches ?? []).map(branch => branch.tag);
     const here = nodeAt(this.tree, path)?.value;
@@ -186,7 +186,7 @@ class Explainer {
     return schema === undefined ? undefined : taggedWithin(schema);
   }
 
-  /** A key that does not belong to the chosen `problem`. */
+  /** A key that does not belong to the chosen `problem` of a synthetic dataset. */
   private foreignKey(path: Path): Diagnostic {
     const parent = nodeAt(this.tree, path.slice(0, -1))?.value;
     const problem = parent === undefined ? undefined : toPlain(parent);
@@ -213,7 +213,7 @@ class Explainer {
   }
 }
 
-/** Index of the branch of an untagged union that matches the value's type. */
+/** Index of the branch of an untagged union that matches the value. */
 function narrowed(union: SchemaError): number | undefined {
   const branches = (union.parentSchema as Schema).oneOf ?? [];
   const form = formFor(branches, union.data);
@@ -306,7 +306,7 @@ function unknownKey(tree: MapNode, config: unknown, path: Path, key: string, roo
 }
 
 /**
- * Looks in the plain config: converting a part of the tree again for each key is slow with
+ * Reads from the plain config, since converting a part of the tree for each key is slow with
  * thousands of keys.
  */
 function valueAt(config: unknown, path: Path): unknown {
@@ -342,7 +342,7 @@ function hintFor(
   return hintElsewhere(key, findElsewhere(key, root));
 }
 
-/** `cell` next to `layers`, whose items each have their own cell. */
+/** Note on a key of another form, such as `cell` next to `layers`, whose items have their own. */
 function otherForm(key: string, schema: Schema, value: unknown): string | undefined {
   const form = isRecord(value) ? decidedBranch(schema, value) : undefined;
   const tag = taggedWithin(schema)?.key;
@@ -353,7 +353,7 @@ function otherForm(key: string, schema: Schema, value: unknown): string | undefi
   return `it cannot be combined with \`${deciding}\`${where}`;
 }
 
-/** `momentum` under `kind: adam` belongs to `kind: sgd`. */
+/** Note on a key of another branch: `momentum` under `kind: adam` belongs to `kind: sgd`. */
 function otherBranch(key: string, schema: Schema, value: unknown): string | undefined {
   const union = taggedWithin(schema);
   if (union === undefined || !isRecord(value)) return undefined;

@@ -34,7 +34,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
-/** Levenshtein distance, except that two swapped neighbours, such as in `nmae`, count once. */
+/** Levenshtein distance, except that two swapped neighbours, such as in `nmae`, count as 1. */
 function typos(word: string, candidate: string): number {
   let fewest = distance(word, candidate);
   for (let i = 0; i + 1 < word.length && fewest > 1; i++) {
@@ -49,7 +49,7 @@ function normalize(word: string): string {
   return word.toLowerCase().replace(/[_\-. ]/g, '');
 }
 
-/** The key that an unknown key means: an alias from other tools, or a similar spelling. */
+/** The key meant by an unknown key: an alias from other tools, or a similar spelling. */
 export function meantKey(word: string, properties: ReadonlyMap<string, Schema>): string | undefined {
   const given = normalize(word);
   for (const [key, schema] of properties) {
@@ -59,7 +59,7 @@ export function meantKey(word: string, properties: ReadonlyMap<string, Schema>):
 }
 
 /**
- * The branch of a union that a tag means: a name from PyTorch or another library, or a similar
+ * The branch of a union meant by a tag: a name from PyTorch or another library, or a similar
  * spelling.
  */
 export function meantTag(word: string, branches: readonly Branch[]): string | undefined {
@@ -79,8 +79,8 @@ export function meantTag(word: string, branches: readonly Branch[]): string | un
 }
 
 /**
- * Keys of the whole schema with this name, or else with this alias, or else with a similar
- * spelling.
+ * Keys anywhere in the schema with this name; if there are none, with this alias; then with a
+ * similar spelling.
  */
 export function findElsewhere(word: string, root: Schema): readonly KnownKey[] {
   const given = normalize(word);
@@ -150,15 +150,15 @@ function listHint(node: Node, asked: Schema): string | undefined {
   return scalar ? single.written : undefined;
 }
 
-/** A bare number instead of a mapping with a unit: the first unit. */
+/** For a bare number instead of a mapping with a unit: suggests the first unit. */
 function mappingHint(branches: readonly Schema[], written: string): string | undefined {
   const unit = branches.flatMap(branch => Object.keys(branch.properties ?? {}))[0];
   return unit === undefined ? undefined : `{ ${unit}: ${written} }`;
 }
 
 /**
- * A bare number instead of a mapping: the first key of the schema's examples that accepts it, such
- * as `{ epochs: 5 }` or `{ fraction: 0.1 }`.
+ * For a bare number instead of a mapping: suggests the first key of the schema's examples that
+ * accepts it, such as `{ epochs: 5 }` or `{ fraction: 0.1 }`.
  */
 function unitHint(
   { properties = {}, examples = [] }: Schema,
@@ -184,7 +184,7 @@ function accepts(schema: Schema, value: number): boolean {
   );
 }
 
-/** The name without the characters that are not allowed. */
+/** The name without characters that are not allowed. */
 function nameHint(name: string): string | undefined {
   const allowed = name
     .slice(0, 200)
@@ -202,7 +202,7 @@ export function fromPercent(percentage: number): number {
   return Number((percentage / 100).toPrecision(15));
 }
 
-/** Numbers written with quotes, separators, a decimal comma or as a percentage. */
+/** Suggests a number for one written with quotes, separators, a decimal comma or a percent sign. */
 function numberHint(text: string): string | undefined {
   const plain = text.trim().replace(/(\d)[_ ](?=\d)/g, '$1');
   const percent = /^([\d.]+)\s*%$/.exec(plain);

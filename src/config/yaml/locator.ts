@@ -16,7 +16,7 @@ export class Locator {
     return { code, message, ...positionOf(keyPlace(this.tree, path)), ...more };
   }
 
-  /** Whether the config sets `path`. */
+  /** True if the config sets `path`. */
   isGiven(path: Path): boolean {
     return nodeAt(this.tree, path) !== undefined;
   }

@@ -1,4 +1,4 @@
-/** Parses YAML 1.2 to a located tree, and rejects features that a config does not need. */
+/** Parses YAML 1.2 into a tree with positions. Rejects features that a config does not need. */
 import {
   type Alias,
   isAlias,
@@ -17,17 +17,17 @@ import { describeSyntaxErrors, findDeepNesting, MAX_DEPTH } from './syntax.js';
 import { type Entry, type MapNode, type Node, PROTOTYPE_KEYS, type Scalar } from './tree.js';
 
 /**
- * A config has about fifty values; aliases that expand to more than this are an attack or an
- * accident.
+ * Maximum number of values, with aliases expanded. A config has about fifty; more are an attack or
+ * an accident.
  */
 const MAX_NODES = 10_000;
 
-/** Characters of the config that a message quotes. */
+/** Maximum number of characters of the config that a message quotes. */
 const MAX_QUOTED = 80;
 
 /**
- * `root` is undefined if the text is not a YAML mapping; otherwise the problems are of single
- * nodes.
+ * `root` is undefined if the text is not a YAML mapping. Otherwise each problem is about a single
+ * node.
  */
 export interface Parsed {
   readonly root?: MapNode;
@@ -51,8 +51,8 @@ export function parseConfig(source: SourceText): Parsed {
 }
 
 /**
- * Parses one value. `fatal` means that the text is not YAML.
- * @param text to parse, with the source's offsets; by default the whole source
+ * Parses one value. `fatal` is true if the text is not YAML, empty or too large.
+ * @param text the text to parse, at the same offsets as in the source; default: the whole source
  */
 export function parseText(
   source: SourceText,
@@ -70,7 +70,7 @@ export function parseText(
       schema: 'core',
       merge: false,
       prettyErrors: false,
-      // checked below, since the library's check is quadratic and does not tell the first place
+      // checked below: the library's check is quadratic and does not report where the first key is
       uniqueKeys: false,
       // lets the library report further documents; it prints nothing here
       logLevel: 'error',
@@ -90,7 +90,7 @@ export function parseText(
   return { node, problems: builder.problems, fatal: builder.exhausted };
 }
 
-/** Without stack traces, which take a second if the library creates thousands of errors. */
+/** Turns off stack traces, which take a second if the library creates thousands of errors. */
 function withoutStacks<T>(action: () => T): T {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
@@ -110,12 +110,12 @@ function report(code: string, message: string, place: Place): Diagnostic {
 }
 
 /**
- * Walks the library's document once, in order, so that an alias refers to the latest anchor before
- * it.
+ * Walks the library's document once, in order, so that an alias refers to the last anchor of its
+ * name before it.
  */
 class TreeBuilder {
   readonly problems: Diagnostic[] = [];
-  /** Set when the node budget is exceeded; the tree is then incomplete. */
+  /** True once `MAX_NODES` is exceeded. The tree is then incomplete. */
   exhausted = false;
   private readonly anchors = new Map<string, { node?: Node; size: number }>();
   private count = 0;
@@ -181,7 +181,7 @@ class TreeBuilder {
     this.problems.push({ ...report('config/duplicate-key', message, key), expected: 'each key once' });
   }
 
-  /** The key's text, or undefined after reporting a problem. */
+  /** Returns the key's text, or reports a problem and returns undefined. */
   private keyName(key: YamlNode | null, place: Place): string | undefined {
     if (key === null || !isScalar(key)) {
       this.broken('config/key', 'a key must be a string', place, 'a name');
@@ -277,7 +277,7 @@ class TreeBuilder {
   }
 }
 
-/** Whether the double differs from the integer as written. */
+/** True if the double differs from the integer as written. */
 function isRounded(value: number, written: string): boolean {
   if (Number.isSafeInteger(value) || !/^([-+]?\d+|0x[\da-fA-F]+|0o[0-7]+)$/.test(written)) return false;
   return BigInt(written.replace('+', '')) !== BigInt(value);

@@ -1,20 +1,21 @@
-/** Named texts and places in them, which located diagnostics point to. Does not know YAML. */
+/** Named texts and the places in them that diagnostics point to. Does not know YAML. */
 import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { type Diagnostic, usageError } from '../../util/errors.js';
 
-/** A larger file is a mistake (such as naming a data file), not a config. */
+/** Larger files are not configs but mistakes, such as a data file. */
 const MAX_BYTES = 65_536;
 
 /** Standard input, or a pipe from a shell's `<(…)`. */
 const STREAM = /^\/(dev\/(stdin|fd\/\d+)|proc\/[^/]+\/fd\/\d+)$/;
 
-/** A piece of a text: `start` inclusive, `end` exclusive, in UTF-16 code units. */
+/** A range of a text: `start` inclusive, `end` exclusive, in UTF-16 code units. */
 export interface Place {
   readonly text: SourceText;
   readonly start: number;
   readonly end: number;
 }
 
+/** A named text whose offsets can be converted to lines and columns. */
 export class SourceText {
   private readonly lineStarts: number[] = [0];
 
@@ -22,7 +23,7 @@ export class SourceText {
     /** The file as the user named it, or a pseudo file such as `--set`. */
     readonly file: string,
     readonly text: string,
-    /** Directory that relative paths in this text start from; absolute. */
+    /** Directory that paths in this text are relative to; absolute. */
     readonly folder: string,
   ) {
     for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) this.lineStarts.push(at + 1);
@@ -73,11 +74,12 @@ export function describePlace(place: Place): string {
 }
 
 /**
- * Reads a config file as UTF-8 text (a byte order mark is dropped).
+ * Reads a config file as UTF-8 text and drops a byte order mark.
  * @param file as the user named it, for messages
  * @param path absolute
- * @param asked the place that names the file, unless it is the command line
- * @throws UserError (exit 2) if it is missing, not a regular file, too large or not text
+ * @param folder directory that paths in the file are relative to; absolute
+ * @param asked where the file is named, unless on the command line
+ * @throws UserError (exit 2) if it is missing, not readable, no regular file, too large or not text
  */
 export function readSource(file: string, path: string, folder: string, asked?: Place): SourceText {
   const bytes = readBytes(file, path, asked);
@@ -98,7 +100,7 @@ export function readSource(file: string, path: string, folder: string, asked?: P
 }
 
 function readBytes(file: string, path: string, asked: Place | undefined): Buffer {
-  // a diagnostic about the file itself already has its name
+  // a diagnostic that points to the file already has its name
   const where = asked === undefined ? { file } : positionOf(asked);
   const what = asked === undefined ? 'the file' : file;
   const problem = (code: string, message: string, expected?: string) =>
@@ -151,8 +153,8 @@ function describeUtf16(bytes: Buffer): string | undefined {
   if (bytes.length < 2) return undefined;
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'UTF-16';
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return 'UTF-16';
-  // without a byte order mark: the first character of a config is ASCII, so one of the first two
-  // bytes is zero
+  // Without a byte order mark, exactly one of the first two bytes is zero, since the first
+  // character of a config is ASCII.
   if ((bytes[0] === 0) !== (bytes[1] === 0)) return 'UTF-16';
   return undefined;
 }

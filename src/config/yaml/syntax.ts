@@ -1,5 +1,5 @@
 /**
- * YAML syntax errors as located diagnostics: too deep nesting before parsing, the parser's errors
+ * Reports YAML syntax errors: nesting that is too deep before parsing, and the parser's errors
  * after it.
  */
 import { type ErrorCode, Lexer, type YAMLError } from 'yaml';
@@ -15,18 +15,18 @@ const MAX_INDENT = 256;
 const BLANK = /^[ \t]+$/;
 
 /**
- * Control characters that the lexer emits for the start of documents and plain scalars, not in the
- * text.
+ * True for control characters that the lexer emits at the start of documents and plain scalars.
+ * They are not in the text.
  */
 export function isMark(token: string): boolean {
   return token === '\u0002' || token === '\u001f' || token === '\u0018';
 }
 
 /**
- * The first place that is nested too deeply, if any. Found before parsing, since the parser
- * recurses and would overflow the stack; found in the lexer's tokens, so that brackets in strings
- * and comments do not count.
- * @param text to be parsed, with the source's offsets
+ * Reports the first place that is nested too deeply, if any. Runs before parsing, since the parser
+ * recurses and would overflow the stack. Uses the lexer's tokens, so that brackets in strings and
+ * comments do not count.
+ * @param text the text to parse, at the same offsets as in the source
  */
 export function findDeepNesting(source: SourceText, text: string): Diagnostic | undefined {
   let offset = 0;
@@ -83,7 +83,7 @@ export function describeSyntaxErrors(
   return problems;
 }
 
-/** A value followed by a deeper key causes two errors, of which the other is more specific. */
+/** A value followed by a deeper key causes two errors. The other one is more specific. */
 function isEcho(error: YAMLError, errors: readonly YAMLError[]): boolean {
   if (error.code !== 'MULTILINE_IMPLICIT_KEY') return false;
   return errors.some(other => other.code === 'BLOCK_AS_IMPLICIT_KEY' && other.pos[0] === error.pos[0]);
@@ -95,7 +95,7 @@ const TOO_FAR: Diagnostic = {
   expected: 'the same indentation as the other keys',
 };
 
-/** The parser reports a value that is followed by a deeper key; the mistake is in the next line. */
+/** The parser reports a value that is followed by a deeper key. The mistake is in the next line. */
 function findIndentedKey(text: string, at: number): number | undefined {
   const lineEnd = text.indexOf('\n', at);
   if (lineEnd < 0 || /:\s/.test(text.slice(at, lineEnd))) return undefined;
@@ -106,8 +106,8 @@ function findIndentedKey(text: string, at: number): number | undefined {
 const CLOSERS: Readonly<Record<string, string>> = { '[': ']', '{': '}', '"': '"', "'": "'" };
 
 /**
- * The parser notices an unclosed quote or bracket at the end of its text, which may be the end of
- * the file.
+ * True for an unclosed quote or bracket. The parser reports it where its text ends, perhaps at the
+ * end of the file.
  */
 function isUnclosed(error: YAMLError): boolean {
   return (
@@ -138,7 +138,7 @@ function findOpener(text: string, end: number): { sign: string; offset: number }
 
 type Words = Pick<Diagnostic, 'code' | 'message' | 'expected'>;
 
-/** A parser error in plain words, without its place. */
+/** Describes a parser error in plain words, without its position. */
 export function wordsOf({ code, message }: YAMLError): Words {
   const narrower = NARROWER[code]?.find(({ when }) => when.test(message));
   return narrower?.words ?? WORDS[code];

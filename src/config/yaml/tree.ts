@@ -1,4 +1,4 @@
-/** A config as a tree of values with their places. Layers of a config are merged as trees. */
+/** A config as a tree of values with their positions. Layers of a config are merged as trees. */
 import type { Place } from './source.js';
 
 export type Scalar = string | number | boolean | null;
@@ -23,7 +23,7 @@ export interface MapNode {
   readonly place: Place;
 }
 
-/** A value with a reported problem; no further problems are reported for it. */
+/** A value with a reported problem. No further problems are reported for it. */
 export interface BrokenNode {
   readonly kind: 'broken';
   readonly place: Place;
@@ -40,7 +40,7 @@ export interface Entry {
 export type Path = readonly (string | number)[];
 
 /**
- * Keys that would reach an object's prototype; rejected everywhere, so that plain objects are safe.
+ * Keys that would reach an object's prototype. Rejected everywhere, so that plain objects are safe.
  */
 export const PROTOTYPE_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
@@ -61,8 +61,8 @@ export function toPlain(node: Node): unknown {
 }
 
 /**
- * A lazy `toPlain`, for reading a few values of a large tree by key or index. It does not list its
- * keys.
+ * A lazy `toPlain`, for reading a few values of a large tree by key or index. Its keys cannot be
+ * listed.
  */
 export function plainView(node: Node): unknown {
   if (node.kind !== 'map' && node.kind !== 'list') return toPlain(node);
@@ -94,13 +94,13 @@ function childOf(node: Node, step: string | number): { key?: Place; value: Node 
   return undefined;
 }
 
-/** Whether a value at or above the path is broken. */
+/** True if a value at or above the path is broken. */
 export function isBroken(root: Node, path: Path): boolean {
   const prefixes = [...path.map((_, length) => path.slice(0, length)), path];
   return prefixes.some(prefix => nodeAt(root, prefix)?.value.kind === 'broken');
 }
 
-/** Place of the value at a path; if there is none, of the nearest key above. */
+/** Place of the value at a path, or of the nearest key above if there is none. */
 export function valuePlace(root: Node, path: Path): Place {
   const found = nodeAt(root, path);
   if (found !== undefined && path.length > 0) return found.value.place;
@@ -108,8 +108,8 @@ export function valuePlace(root: Node, path: Path): Place {
 }
 
 /**
- * Place of the key at a path; if there is none, of the nearest key above; at the root, of the first
- * key.
+ * Place of the key at a path, or of the nearest key above if there is none; for the root, of the
+ * first key.
  */
 export function keyPlace(root: Node, path: Path): Place {
   for (let length = path.length; length > 0; length--) {

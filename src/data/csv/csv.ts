@@ -1,4 +1,4 @@
-/** Dataset kind `csv`: columns by name, rows of a group as one sequence. */
+/** Dataset kind `csv`: columns by name; the rows of a group form one sequence. */
 import { damagedError } from '../../util/errors.js';
 import { TextCodes } from '../columns.js';
 import type { Dataset, Split } from '../dataset.js';
@@ -20,21 +20,25 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, Vocabula
   readonly kind: 'csv';
   readonly path: string;
   readonly validation_path?: string;
-  /** The test split; else `test_fraction` of the sequences, drawn by the experiment's seed. */
+  /**
+   * File of the test split. Without it, `test_fraction` of the sequences are drawn with the
+   * experiment's seed.
+   */
   readonly test_path?: string;
   readonly test_fraction?: number;
   readonly features: readonly string[];
-  /** Whether the one feature is a symbol, given as text. Default: `number`. */
+  /** Type of the features; `symbol` allows only one, given as text. Default: `number`. */
   readonly input_kind?: 'number' | 'symbol';
-  /** One column, or several columns of values. */
+  /** One column, or several for values. */
   readonly target: string | readonly string[];
   readonly target_kind: 'class' | 'value';
-  /** Without it every row is a sequence of one step. */
+  /** Absent: every row is a sequence of one step. */
   readonly sequence?: {
     readonly group: string;
     readonly order?: string;
     /**
-     * Each row has the target of its own step. Default: all rows of a group carry its one target.
+     * True if each row has the target of its step. Default: all rows of a group have the same
+     * target.
      */
     readonly per_step?: boolean;
   };
@@ -66,15 +70,15 @@ export const csv: DatasetKind<CsvConfig> = {
 };
 
 /**
- * Class labels become classes in sorted order (numbers by value, else by code units) over all
- * files; -100 is ignored.
- * @throws UserError (exit 2) if a file or column is missing or the test split is not determined;
- *   exit 5 at the line and column of a cell that is wrong.
+ * Opens the dataset. Class labels of all files become classes in sorted order (by value if all are
+ * numbers, else by UTF-16 code units); -100 is ignored.
+ * @throws UserError (exit 2) if a file or column is missing or the test split is not defined
+ * @throws UserError (exit 5) if a cell is invalid, with its line and column
  */
 async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
   checkOptions(config);
   const { path, validation_path, test_path } = config;
-  // one numbering of all files
+  // codes are shared by all files
   const symbols = config.input_kind === 'symbol' ? new TextCodes() : undefined;
   const columns = { ...columnsOf(config), symbols };
   const read = async (file: string | undefined): Promise<CsvTable | undefined> =>
@@ -118,7 +122,7 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
   };
 }
 
-/** What is tested on comes last. */
+/** The test data come last. */
 function digestsOf({ train, validation, test }: Tables): Dataset['digests'] {
   const ordered = test === undefined ? [validation, train] : [train, validation, test];
   return ordered.flatMap(table =>
@@ -174,7 +178,7 @@ function partsOf(tables: Tables, config: CsvConfig, seed: number): Splits<Part> 
     train: range(all.lists.length),
     test: range(given?.lists.length ?? 0),
   };
-  // sequences are padded to the longest one that is used, which a limit may leave out
+  // pads to the longest sequence in use; `limit` may exclude longer ones
   const limit = config.validation === undefined ? config.limit : undefined;
   return {
     train: pick(all, chosen.train.subarray(0, limit)),
@@ -183,7 +187,7 @@ function partsOf(tables: Tables, config: CsvConfig, seed: number): Splits<Part> 
   };
 }
 
-/** The rows of a group are a sequence that the table names; a row alone has but its line. */
+/** Names sequences by their group; single rows by their line. */
 function namesOf({ table, lists }: Part): Pick<Split, 'id' | 'idIsPlace'> {
   if (table.groups !== undefined) return { id: index => groupOf(table, lists[index][0]) };
   return { id: index => `line ${table.line(lists[index][0])}`, idIsPlace: true };

@@ -1,11 +1,11 @@
-/** Rows of a table to sequences: grouped by one column, sorted by another. */
+/** Groups the rows of a table into sequences by one column and sorts them by another. */
 import type { Diagnostic } from '../../util/errors.js';
 import type { CsvPlace } from '../formats/csv.js';
 import { NUMBER } from '../label-texts.js';
 import type { Problems } from '../problems.js';
 import type { CsvTable } from './table.js';
 
-/** The rows of one sequence, in the order of its steps. */
+/** Row indices of one sequence, in the order of its steps. */
 export type RowList = readonly number[];
 
 export const TIMESTAMP = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
@@ -13,9 +13,9 @@ const ZONED = /(?:Z|[+-]\d{2}:\d{2})$/;
 const DATE_LENGTH = 'YYYY-MM-DD'.length;
 
 /**
- * The sequences of a table in the order of their first rows. Without a grouping column every row is
- * a sequence of one step; without an order column the steps go in the order of the file. Adds to
- * `problems` what cannot be ordered.
+ * Returns the sequences of a table in the order of their first rows. Without a grouping column,
+ * every row is a sequence of one step; without an order column, steps keep the order of the file.
+ * Rows that cannot be ordered are added to `problems`.
  */
 export function rowLists(table: CsvTable, problems: Problems): RowList[] {
   const lists = grouped(table);
@@ -38,12 +38,11 @@ function grouped({ rows, groups, groupNames }: CsvTable): number[][] {
   return lists;
 }
 
-/** Of each row. */
+/** Sort key of each row. */
 interface OrderKeys {
   readonly whole: Float64Array;
   /**
-   * What is less than a millisecond, as a share of one: no float64 has a date with its
-   * microseconds.
+   * Fraction of a millisecond; float64 milliseconds since 1970 cannot represent all microseconds.
    */
   readonly rest: Float64Array | undefined;
 }
@@ -53,8 +52,8 @@ function compare({ whole, rest }: OrderKeys, a: number, b: number): number {
 }
 
 /**
- * Numbers where all cells are numbers, milliseconds since 1970 where all are ISO 8601 dates or
- * times (else UTC).
+ * Sort keys: numbers if all cells are numbers, or milliseconds since 1970 if all are ISO 8601 dates
+ * or times (UTC unless they have an offset).
  */
 function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems): OrderKeys | undefined {
   const numeric = NUMBER.test(cells[0]);
@@ -66,14 +65,14 @@ function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems
 }
 
 /**
- * What compares the cells of an order column: their value if it is `numeric`, else milliseconds
- * since 1970. NaN for a cell of another kind.
+ * Returns the function from a cell of an order column to its sort key: its value if `numeric`, else
+ * milliseconds since 1970. The key is NaN for a cell of the other type.
  */
 export function orderKey(numeric: boolean): (cell: string) => number {
   return numeric ? cell => (NUMBER.test(cell) ? Number(cell) : Number.NaN) : timeKey;
 }
 
-/** The complaint about a cell that has no key. */
+/** Problem: a cell of the order column has no sort key. */
 export function mixedOrder(cell: string, numeric: boolean, place: CsvPlace): Diagnostic {
   return {
     code: 'data/csv-order',
@@ -90,14 +89,14 @@ function timeKey(cell: string): number {
   return Date.parse(iso.length > DATE_LENGTH && !ZONED.test(iso) ? `${iso}Z` : iso);
 }
 
-/** Engines take 30 February for 1 or 2 March. */
+/** JavaScript engines accept 30 February as 1 or 2 March. */
 function isDay(cell: string): boolean {
   const [year, month, day] = cell.slice(0, DATE_LENGTH).split('-').map(Number);
-  // day 0 of the month after is the last of this one
+  // day 0 of the next month is the last day of this one
   return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
 }
 
-/** Of `12:00:00.123456`, 0.456. */
+/** Fraction of a millisecond: 0.456 for `12:00:00.123456`. */
 export function belowMilliseconds(cell: string): number {
   const [, digits = ''] = /\.\d{3}(\d+)/.exec(cell) ?? [];
   return digits === '' ? 0 : Number(`0.${digits}`);

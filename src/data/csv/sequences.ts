@@ -1,7 +1,7 @@
 /**
- * Sequences to predict from comma-separated files, read row by row. As in training the rows of a
- * group are a sequence, sorted by the order column; a row is one by itself without a grouping
- * column. The target column and all others are not looked at.
+ * Reads sequences to predict from CSV files, row by row. As in training, the rows of a group form a
+ * sequence, sorted by the order column; without a grouping column, each row is a sequence. The
+ * target column and all other columns are ignored.
  */
 import type { Diagnostic } from '../../util/errors.js';
 import { FloatList } from '../columns.js';
@@ -16,15 +16,15 @@ import { belowMilliseconds, mixedOrder, orderKey } from './order.js';
 import { badNumber, cellNumber, isMissing, missingCell } from './table.js';
 
 /**
- * In a file up to this size the rows of a group may stand anywhere, as in training; in a larger
- * one, and in a stream, which are not kept in memory, they stand together.
+ * In files up to this size, the rows of a group may be anywhere, as in training. Larger files and
+ * streams are not kept in memory, so their groups must be contiguous.
  */
 export const MAX_GATHERED_BYTES = 2 ** 24;
 
-/** Complaints about one sequence that are told. */
+/** Maximum number of problems to report per sequence. */
 const MAX_TOLD = 20;
 
-/** Numbers of one sequence: 64 MiB of them. */
+/** Maximum number of values in a sequence: 64 MiB. */
 const MAX_NUMBERS = 2 ** 24;
 
 export function csvSequences({ features, sequence }: CsvConfig, { vocabulary }: DataRecord): SequenceReader {
@@ -43,7 +43,8 @@ export function csvSequences({ features, sequence }: CsvConfig, { vocabulary }: 
         }
         pieces.end();
       } catch (error) {
-        // those before it are predicted, whatever the pieces that they come in
+        // sequences before the error are predicted, regardless of how the input is split into
+        // chunks
         yield rows.take();
         throw error;
       }
@@ -55,17 +56,17 @@ export function csvSequences({ features, sequence }: CsvConfig, { vocabulary }: 
 
 interface Columns {
   readonly features: readonly string[];
-  /** Numbers of the symbols, by their texts; absent if features are numbers. */
+  /** Symbol numbers by text; absent if features are numbers. */
   readonly symbols?: ReadonlyMap<string, number> | undefined;
   readonly group?: string;
   readonly order?: string;
 }
 
-/** A sequence whose rows are being read. */
+/** A sequence with more rows to come. */
 interface Open {
   readonly id: string | undefined;
   readonly values: FloatList;
-  /** Of the order column, by row. */
+  /** Cells of the order column, by row. */
   readonly order: OrderCell[];
   readonly problems: Diagnostic[];
   readonly place: Required<Pick<Diagnostic, 'file' | 'line'>>;
@@ -75,10 +76,10 @@ interface Open {
 interface OrderCell {
   readonly text: string;
   readonly key: number;
-  /** What of a time is less than a millisecond; 0 for numbers. */
+  /** Fraction of a millisecond of a time; 0 for numbers. */
   readonly rest: number;
   readonly line: number;
-  /** Of its row in the sequence. */
+  /** Index of its row in the sequence. */
   readonly row: number;
 }
 
@@ -87,14 +88,14 @@ const ABSENT = -1;
 class RowReader implements CsvPieceHandlers {
   private indices = { features: [] as readonly number[], group: ABSENT, order: ABSENT };
   private done: ReadSequence[] = [];
-  /** Those whose rows may still come, by group: one if they stand together. */
+  /** Incomplete sequences, by group; at most one if groups must be contiguous. */
   private readonly open = new Map<string, Open>();
   private readonly ended = new SeenTexts();
-  /** The group of the latest row; undefined before the first. */
+  /** Group of the latest row; undefined before the first. */
   private latest: string | undefined;
-  /** Of the order column; undefined before its first cell. */
+  /** True if the order column has numbers; undefined before its first cell. */
   private isNumeric: boolean | undefined;
-  /** A row whose group nobody knows, which may be one of the next group. */
+  /** Problem of a row with unknown group, which may belong to the next group. */
   private stray: Diagnostic | undefined;
 
   constructor(
@@ -134,7 +135,7 @@ class RowReader implements CsvPieceHandlers {
       const cell = record.fields[column];
       const value = this.value(cell);
       if (value === undefined) complain(open, () => this.badCell(cell, record.place(column)));
-      // what is wrong is not predicted
+      // invalid sequences are not predicted
       else if (open.problems.length === 0) open.values.push(value);
     }
     if (order !== ABSENT) this.orderCell(open, record);
@@ -143,7 +144,7 @@ class RowReader implements CsvPieceHandlers {
     if (id === undefined) this.close('');
   }
 
-  /** Undefined if the cell has none. */
+  /** Returns the number or symbol of a cell; undefined if it is invalid. */
   private value(cell: string): number | undefined {
     const { symbols } = this.columns;
     if (symbols === undefined) return cellNumber(cell);
@@ -155,7 +156,7 @@ class RowReader implements CsvPieceHandlers {
     return this.columns.symbols ? missingCell(cell.trim(), place) : badNumber(cell.trim(), place);
   }
 
-  /** The sequence of the row misses a step then. */
+  /** Reports a row with the wrong number of fields: its sequence lacks a step. */
   ragged(record: CsvRecord, problem: Diagnostic): void {
     const { group } = this.indices;
     const id = group === ABSENT ? undefined : record.fields[group]?.trim();
@@ -168,7 +169,7 @@ class RowReader implements CsvPieceHandlers {
       );
   }
 
-  /** The sequences that are complete; each is handed out once. */
+  /** Returns the sequences completed since the last call. */
   take(): readonly ReadSequence[] {
     const { done } = this;
     this.done = [];
@@ -181,7 +182,10 @@ class RowReader implements CsvPieceHandlers {
     this.stray = undefined;
   }
 
-  /** A row of nobody knows which sequence: that of the rows before it, or of those behind it. */
+  /**
+   * Reports a row with unknown group, which may belong to the sequence before it or to the next
+   * one.
+   */
   private strayRow(problem: Diagnostic): void {
     const before = this.latest === undefined ? undefined : this.open.get(this.latest);
     before?.problems.push(problem);
@@ -248,7 +252,7 @@ function compare(a: OrderCell, b: OrderCell): number {
 
 function closed(open: Open, columns: Columns): ReadSequence {
   const { values, order, problems, place, rows } = open;
-  // a row alone has but its line
+  // single rows are named by their line
   const named = { id: open.id ?? `line ${place.line}` };
   const sorted = order.toSorted((a, b) => compare(a, b) || a.row - b.row);
   const tie = sorted.findIndex((cell, i) => i > 0 && compare(cell, sorted[i - 1]) === 0);

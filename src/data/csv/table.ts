@@ -1,6 +1,6 @@
 /**
- * The columns of a CSV file that a config names, as numbers and label codes, each row with its
- * place.
+ * Reads the columns of a CSV file that a config names, as numbers and label codes, with the
+ * position of each row.
  */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { FloatList, TextCodes } from '../columns.js';
@@ -10,7 +10,7 @@ import { type ConfigDiagnostic, configError, Problems } from '../problems.js';
 import { readContent, type SourceFile } from '../reading/files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 
-/** A column's name, and where in the config it is given. */
+/** A column's name and the config key that sets it. */
 export interface NamedColumn {
   readonly name: string;
   readonly keyPath: ConfigDiagnostic['keyPath'];
@@ -18,9 +18,9 @@ export interface NamedColumn {
 
 export interface CsvColumns {
   readonly features: readonly NamedColumn[];
-  /** Numbers the cells of the features, which are symbols; absent if they are numbers. */
+  /** Codes of the feature cells if they are symbols; absent if they are numbers. */
   readonly symbols?: TextCodes | undefined;
-  /** Several only for `value`. */
+  /** More than one only for `value`. */
   readonly targets: readonly NamedColumn[];
   readonly targetKind: 'class' | 'value';
   readonly group?: NamedColumn;
@@ -32,24 +32,19 @@ export interface CsvTable {
   readonly rows: number;
   /** `[rows, F]`. */
   readonly features: Float32Array;
-  /** `[rows, targets]`: the numbers, or the codes of class labels in `labels`. */
+  /** `[rows, targets]`: numbers, or codes of the class labels in `labels`. */
   readonly targets: readonly number[];
   readonly targetNames: readonly string[];
   /** Distinct class labels, in the order of their first row; empty for numeric targets. */
   readonly labels: readonly string[];
-  /**
-   * Code of the group of each row, counted in the order of their first rows; absent without a
-   * grouping column.
-   */
+  /** Group code of each row, numbered by first occurrence; absent without a grouping column. */
   readonly groups?: readonly number[];
   readonly groupNames: readonly string[];
   /** Cells of the order column; absent without one. */
   readonly order?: readonly string[];
-  /** The line of the file on which a row begins, from 1. */
+  /** Line of the file (from 1) on which a row starts. */
   line(row: number): number;
-  /**
-   * Place of row `row`'s cell in one of the columns; of several targets in that of number `target`.
-   */
+  /** Position of a cell in row `row`. @param target index of the target column */
   place(row: number, column: 'target' | 'order', target?: number): CsvPlace;
 }
 
@@ -62,22 +57,22 @@ interface ColumnIndices {
 
 const ABSENT = -1;
 
-/** Names of columns that a complaint lists. */
+/** Maximum number of column names that a message lists. */
 const MAX_NAMED = 30;
 
-/** Cells of a column that are complained about. */
+/** Maximum number of invalid cells to report per column. */
 const MAX_CELLS = 20;
 
-/** Fewer cells that are not numbers are typos. */
+/** Fewer non-numeric cells than this are treated as typos. */
 const MIN_WORDS = 3;
 
-/** Columns that are complained about; who names the wrong file need not hear of each. */
+/** Maximum number of missing or duplicate columns to report; the wrong file may lack thousands. */
 const MAX_MISSING = 20;
 
 /**
  * Reads the named columns of a file.
- * @throws UserError (exit 2) if the file or a column is missing; exit 5 with all rows that are
- *   wrong.
+ * @throws UserError (exit 2) if the file or a column is missing
+ * @throws UserError (exit 5) if rows are invalid, with all of them
  */
 export async function readCsvTable(path: string, columns: CsvColumns): Promise<CsvTable> {
   const source = await readContent(path, MAX_TEXT_BYTES);
@@ -91,16 +86,16 @@ export async function readCsvTable(path: string, columns: CsvColumns): Promise<C
 
 interface BadCell {
   readonly text: string;
-  /** Of its row, for {@link placeInCsv}. */
+  /** Offset of its row, for {@link placeInCsv}. */
   readonly start: number;
   readonly column: number;
   describe(text: string, place: CsvPlace): Diagnostic;
 }
 
-/** Those of one column. */
+/** Invalid cells of one column. */
 interface BadCells {
   readonly first: BadCell[];
-  /** How many hold text instead of a number. */
+  /** Number of cells with text instead of a number. */
   words: number;
 }
 
@@ -113,7 +108,7 @@ class TableReader {
   private readonly labels = new TextCodes();
   private readonly groupNames = new TextCodes();
   private readonly starts: number[] = [];
-  /** By column. */
+  /** Invalid cells by column index. */
   private readonly badCells = new Map<number, BadCells>();
 
   constructor(
@@ -178,7 +173,7 @@ class TableReader {
     };
   }
 
-  /** The code of a symbol, which may be any word. */
+  /** Returns the code of a symbol, which may be any non-empty text. */
   private symbol(cell: string, start: number, column: number): number {
     const text = cell.trim();
     if (text === '') this.complain({ text, start, column, describe: missingCell });
@@ -202,7 +197,7 @@ class TableReader {
     return text;
   }
 
-  /** Kept for the end, when it is known whether the whole column is the wrong one. */
+  /** Collected until the end, when it is known whether the whole column is the wrong one. */
   private complain(cell: BadCell): void {
     const { column, text, describe } = cell;
     const found = this.badCells.get(column) ?? { first: [], words: 0 };
@@ -212,8 +207,9 @@ class TableReader {
   }
 
   /**
-   * Adds the complaints about cells, in the order of the file; one about a column that holds words.
-   * A wide row may have thousands of them, and to place one takes a look through the file.
+   * Reports invalid cells in the order of the file; a column of text is reported once. Positions
+   * are computed only for reported cells: a wide row may have thousands of invalid ones, and each
+   * position requires a scan of the file.
    */
   reportCells(): void {
     const told = [...this.badCells].flatMap(([column, { first, words }]) =>
@@ -279,7 +275,7 @@ function columnIndices(
   return found;
 }
 
-/** Where each name stands, and where again. */
+/** Indices of the columns with each name. */
 function placesOf(names: readonly string[]): ReadonlyMap<string, readonly number[]> {
   const places = new Map<string, number[]>();
   names.forEach((name, index) => {
@@ -306,7 +302,7 @@ function missingColumn(
   };
 }
 
-/** The float32 value of a cell; undefined unless it is a finite number. */
+/** Returns the float32 value of a cell; undefined unless it is a finite number. */
 export function cellNumber(cell: string): number | undefined {
   const text = cell.trim();
   const value = Math.fround(Number(text));
@@ -321,7 +317,7 @@ function isWord(text: string): boolean {
   return !isMissing(text) && !NUMBER.test(text) && !/^[+-]?inf(inity)?$/i.test(text);
 }
 
-/** The complaint about a cell that is no number. */
+/** Problem: a cell is not a finite number. */
 export function badNumber(text: string, place: CsvPlace): Diagnostic {
   const numeric = NUMBER.test(text);
   if (isMissing(text)) return missingCell(text, place);

@@ -1,4 +1,4 @@
-/** From the target column of a table to the targets of its sequences. */
+/** Converts the target columns of a table to the targets of its sequences. */
 import { shortestDecimal } from '../../util/decimals.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { IGNORED, type Targets } from '../dataset.js';
@@ -13,10 +13,10 @@ export function labelTexts(table: CsvTable): LabelTexts {
 }
 
 /**
- * The targets of the sequences `lists`: classes with a `mapping`, else numbers; one per step with
- * `steps` (T), else one per sequence.
- * @throws UserError (exit 5) at the first row of each sequence whose target differs from the
- *   others.
+ * Returns the targets of the sequences `lists`: classes with a `mapping`, else values; one per step
+ * with `steps` (T), else one per sequence.
+ * @throws UserError (exit 5) if the rows of a sequence differ in a target that is not per step,
+ *   with the first such row of each sequence
  */
 export function sequenceTargets(
   table: CsvTable,
@@ -74,7 +74,9 @@ function checkConstant(table: CsvTable, lists: readonly RowList[]): void {
   problems.throwIfAny();
 }
 
-/** The first target of a group that is not that of the group's first row. */
+/**
+ * Finds the first target of a group that differs from its first row's; undefined if there is none.
+ */
 function differingTarget(
   { targets, targetNames: { length: size } }: CsvTable,
   [first, ...others]: RowList,

@@ -1,18 +1,19 @@
 /**
  * Dataset kind `forecast`: windows over the series of a table. A window reads `input_steps` steps
- * (L) and predicts the target of the `horizon` steps (H) that follow.
+ * (L) and predicts the target at the next `horizon` steps (H).
  *
- * A step of a sequence has the target, the features, what is known in advance (columns, and
- * calendar features as sine and cosine) and, if anything is known in advance, a flag. Then a
- * sequence has L + H steps: in the last H the target and the features are 0 and the flag is 1.
- * With `per_step` each of these H steps has the target of its own time, and the first L have none.
+ * A step of a sequence consists of the target, the features, the inputs known in advance (columns,
+ * and calendar features as sine and cosine) and, if anything is known in advance, a flag. In that
+ * case a sequence has L + H steps: in the last H, the target and the features are 0 and the flag is
+ * 1. With `per_step`, each of these H steps has the target of its own time, and the first L have
+ * none.
  *
- * With `relative_to` the values of a window are measured from their level: the last value that it
- * reads, or the mean of those at the same place of a season.
+ * With `relative_to`, the values of a window are differences from their level: the last value that
+ * the window reads, or the mean of those at the same position of a season.
  *
- * Splits are parts of time, the same for all series: a window belongs to the split that has all of
- * its targets; those whose targets lie in two splits are left out. What a window reads may lie in
- * an earlier split, never in a later one. Each series is scaled by its own rows of the training
+ * Splits are periods of time, the same for all series: a window belongs to the split that contains
+ * all of its targets; windows with targets in two splits are dropped. The inputs of a window may be
+ * in an earlier split, never in a later one. Each series is scaled by its own rows of the training
  * split.
  */
 
@@ -39,34 +40,34 @@ import {
 export interface ForecastConfig extends Required<NormalizeConfig> {
   readonly kind: 'forecast';
   readonly path: string;
-  /** The column that is predicted from its past. */
+  /** Column to predict from its past. */
   readonly target: string;
-  /** Column whose equal values make one series; without it the table is one. */
+  /** Column whose value identifies the series of a row. Absent: the table is one series. */
   readonly series?: string;
-  /** Column that orders the steps; without it the order of the file. */
+  /** Column that orders the steps. Absent: the order of the file. */
   readonly time?: string;
-  /** Columns that are known up to the last step that is read. */
+  /** Columns known up to the last input step. */
   readonly features?: readonly string[];
-  /** Columns that are known in advance. */
+  /** Columns known in advance, for the horizon too. */
   readonly known?: readonly string[];
   readonly calendar?: readonly CalendarFeature[];
   /** L. */
   readonly input_steps: number;
   /** H. */
   readonly horizon: number;
-  /** Steps between the windows of a series. */
+  /** Steps between the starts of consecutive windows of a series. */
   readonly stride: number;
-  /** m: steps of a season, for the seasonal naive forecast and MASE. */
+  /** m, steps of a season; for the seasonal naive forecast and MASE. */
   readonly season?: number;
-  /** What the values of a window are measured from; absent: they are scaled as they are. */
+  /** Level that the values of a window are relative to. Absent: values are scaled as they are. */
   readonly relative_to?: RelativeTo;
-  /** Whether each step of the horizon has a target of its own, not the window H of them. */
+  /** True if each step of the horizon has its own target; else a window has H targets. */
   readonly per_step?: boolean;
-  /** The last share of the points in time. */
+  /** Fraction of the points in time, at the end, for the test split. */
   readonly test_fraction: number;
-  /** The last share, or number, of the points in time before those. */
+  /** Fraction or number of the points in time before the test split. */
   readonly validation?: Omit<ValidationConfig, 'select'>;
-  /** First N training windows. */
+  /** Use only the first N training windows. */
   readonly limit?: number;
 }
 
@@ -78,34 +79,34 @@ export const forecast: DatasetKind<ForecastConfig> = {
   newSequences: forecastSequences,
 };
 
-/** The steps of one series in their order. */
+/** The ordered steps of one series. */
 interface Series {
   readonly name: string;
-  /** Row of the table of each step. */
+  /** Table row of each step. */
   readonly rows: readonly number[];
-  /** Target, features and known columns of a step, one after another, scaled. */
+  /** `[steps, width]`: target, features and known columns of each step, scaled. */
   readonly values: Float64Array;
-  /** Of those columns. */
+  /** Scaling of each of those columns. */
   readonly scalings: readonly (readonly [offset: number, scale: number])[];
-  /** Mean of |y_t - y_(t-m)| over its rows of the training split, in the units of the data. */
+  /** Mean of |y_t - y_(t-m)| over its rows in the training split, in the units of the data. */
   readonly naiveError: number | undefined;
 }
 
-/** The windows of a split begin to predict at step `origin` of a series. */
+/** A window; its first predicted step is step `origin` of the series. */
 interface Window {
   readonly series: Series;
   readonly origin: number;
 }
 
-/** The first point in time of each split; absent: it has none. */
+/** First point in time of each split; undefined if there is no such split. */
 interface Cuts {
   readonly validation: number | undefined;
   readonly test: number;
 }
 
 /**
- * @throws UserError (exit 2) if the file or a column is missing or a split has no window; (exit 5)
- * at the line and column of a cell that is wrong
+ * @throws UserError (exit 2) if the file or a column is missing or a split has no window
+ * @throws UserError (exit 5) if a cell is invalid, with its line and column
  */
 async function open(config: ForecastConfig, _context: DatasetContext): Promise<Dataset> {
   const { features = [], known = [], calendar = [], normalize, per_step = false } = config;
@@ -138,7 +139,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
   const pooled = fit([...keys.keys()].filter(isTrained), histories);
   const all = lists.map((rows, i): Series => {
     const trained = histories[i];
-    // a series that begins later has nothing to be scaled by
+    // a series that starts after the training split has no data to fit a scaling
     const scalings = trained.length <= reach ? pooled : fit(trained);
     const values = new Float64Array(rows.length * width);
     rows.forEach((row, step) => {
@@ -214,7 +215,7 @@ function readTable({
   });
 }
 
-/** The point in time of each row: of the `time` column, else its place in its series. */
+/** Point in time of each row: from the `time` column, else its position in its series. */
 function timeKeys(table: CsvTable, { calendar = [] }: ForecastConfig): Float64Array {
   const { order, rows, groups } = table;
   const isNumeric = order === undefined || NUMBER.test(order[0]);
@@ -227,7 +228,7 @@ function timeKeys(table: CsvTable, { calendar = [] }: ForecastConfig): Float64Ar
       ...(order && { got: JSON.stringify(order[0]) }),
     });
   }
-  // cells that have no key are told when the rows are ordered
+  // cells without a key are reported when the rows are ordered
   if (order !== undefined) return Float64Array.from(order, orderKey(isNumeric));
   const next = new Map<number, number>();
   return Float64Array.from({ length: rows }, (_, row) => {
@@ -264,7 +265,7 @@ function cutsOf(keys: Float64Array, { test_fraction, validation }: ForecastConfi
   return { validation: times[before - held], test: times[before] };
 }
 
-/** Numbers of a column, as `columnScaling` needs them. */
+/** Statistics of a column for `columnScaling`. */
 function statistics(values: readonly number[]): Column {
   let [sum, min, max] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of values) {
@@ -277,7 +278,7 @@ function statistics(values: readonly number[]): Column {
   return { name: '', mean, deviation: Math.sqrt(squares / values.length), min, max };
 }
 
-/** How far each value is from its level, if it is the first to be forecast. */
+/** Differences between each value and its level, as if it were the first step to forecast. */
 function changes(values: readonly number[], levels: Levels): number[] {
   const reach = levels.period * levels.count;
   return values
@@ -285,7 +286,10 @@ function changes(values: readonly number[], levels: Levels): number[] {
     .map((value, i) => value - levelAt(levels, step => values[step], { origin: i + reach, step: i + reach }));
 }
 
-/** What MASE divides by (Hyndman and Koehler, 2006); undefined if the training rows do not tell. */
+/**
+ * Denominator of MASE (Hyndman and Koehler, 2006); undefined if it is 0 or there are too few
+ * training rows.
+ */
 function naiveErrorOf(targets: readonly number[], season = 1): number | undefined {
   const count = targets.length - season;
   let sum = 0;
@@ -293,7 +297,7 @@ function naiveErrorOf(targets: readonly number[], season = 1): number | undefine
   return count > 0 && sum > 0 ? sum / count : undefined;
 }
 
-/** The windows of a split, series by series; see the top of this file. */
+/** Returns the windows of a split, series by series; see the top of this file. */
 function windowsOf(
   all: readonly Series[],
   keys: Float64Array,
@@ -335,19 +339,19 @@ function forecastSplit(
   const { input_steps, horizon, season, calendar = [], per_step = false } = config;
   const { steps, size, width, observed, hasFuture } = windowShape(config);
   const levels = levelsOf(config);
-  /** Of the target of window `i` at a step of its series, scaled. */
+  /** Scaled level of the target of window `i` at a step of its series. */
   const level = (i: number, step: number): number => {
     const { series, origin } = windows[i];
     if (levels === undefined) return 0;
     return levelAt(levels, one => series.values[one * width], { origin, step });
   };
-  // a row without its columns, which stand in the series
+  // the step's values except its columns, which are in the series
   const rest = (row: number, isFuture: boolean): number[] =>
     rowValues([], keys[row], { calendar, isFuture, hasFuture });
-  /** The target of window `i` at a step of its series, scaled. */
+  /** Scaled target of window `i` at a step of its series. */
   const targetAt = (i: number, step: number): number =>
     windows[i].series.values[step * width] - level(i, step);
-  // with `per_step` a window has a prediction for each of its steps
+  // with `per_step`, a window has one prediction per step
   const [predictions, first] = per_step ? [steps, input_steps] : [1, 0];
   const numTargets = per_step ? 1 : horizon;
   const targets = new Float32Array(windows.length * predictions * numTargets).fill(Number.NaN);
@@ -363,7 +367,7 @@ function forecastSplit(
       const { origin } = windows[i];
       if (h < 0 || stepOf(origin, 0) < 0) return undefined;
       const { values } = windows[i].series;
-      // measured from the level of the step that is forecast
+      // relative to the level of the step that is forecast
       return Float32Array.from({ length: numTargets }, (_, more) => {
         const step = origin + h + more;
         return values[stepOf(origin, h + more) * width] - level(i, step);
@@ -411,7 +415,10 @@ function forecastSplit(
   };
 }
 
-/** The series and the time of the first target, or its row, counted from 1. */
+/**
+ * Names a window by its series and the time of its first target, or the number of that step, from
+ * 1.
+ */
 function idOf({ series, origin }: Window, { order }: CsvTable): string {
   const row = series.rows[origin];
   return [series.name, order?.[row] ?? String(origin + 1)].filter(part => part !== '').join(' ');

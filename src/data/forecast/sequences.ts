@@ -1,6 +1,6 @@
 /**
- * Windows to forecast from: of each series of a table the last steps whose target is known. What is
- * known in advance stands in the rows behind them, whose target is empty.
+ * Reads windows to forecast from: for each series of a table, the last steps with a known target.
+ * Inputs known in advance come from the rows after them, whose target is empty.
  */
 import type { Diagnostic } from '../../util/errors.js';
 import { mixedOrder, orderKey } from '../csv/order.js';
@@ -16,18 +16,18 @@ import { repeated } from '../scaling.js';
 import type { ForecastConfig } from './forecast.js';
 
 /**
- * `last_value`: the last value that a window reads; `season`: the mean of those that it reads at
- * the same place of a season.
+ * `last_value`: the last value that a window reads; `season`: the mean of the values that it reads
+ * at the same position of a season.
  */
 export type RelativeTo = 'last_value' | 'season';
 
 export type CalendarFeature = 'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month';
 
 const MS_OF_DAY = 86_400_000;
-/** Days of a Gregorian year on average. */
+/** Mean number of days in a Gregorian year. */
 const DAYS_OF_YEAR = 365.2425;
 
-/** Where in its cycle a time is, from 0 to 1. */
+/** Position of a time in its cycle, from 0 to 1. */
 const CYCLES: Readonly<Record<CalendarFeature, (time: Date) => number>> = {
   hour: time => (time.getTime() / MS_OF_DAY) % 1,
   day_of_week: time => ((time.getUTCDay() + 6) % 7) / 7,
@@ -36,15 +36,15 @@ const CYCLES: Readonly<Record<CalendarFeature, (time: Date) => number>> = {
   month: time => time.getUTCMonth() / 12,
 };
 
-/** What a step of a window is. */
+/** Layout of a window and its steps. */
 interface WindowShape {
-  /** Numbers. */
+  /** Numbers per step. */
   readonly size: number;
-  /** Those of them that are columns: target, features, known. */
+  /** Number of columns among them: target, features, known. */
   readonly width: number;
-  /** Those of the columns that the future does not have: target and features. */
+  /** Number of columns that are unknown in the horizon: target and features. */
   readonly observed: number;
-  /** Whether anything is known in advance. */
+  /** True if anything is known in advance. */
   readonly hasFuture: boolean;
   /** Steps of a window. */
   readonly steps: number;
@@ -70,7 +70,7 @@ export function windowShape({
 }
 
 /**
- * The level of a step: the mean of the values `period`, 2 `period`, … `count` `period` before it.
+ * Level of a step: the mean of the values `period`, 2 `period`, … `count` `period` steps before it.
  */
 export interface Levels {
   readonly period: number;
@@ -78,8 +78,8 @@ export interface Levels {
 }
 
 /**
- * Undefined without `relative_to`.
- * @throws UserError (exit 2) if a window does not read a season
+ * Returns the levels of a config; undefined without `relative_to`.
+ * @throws UserError (exit 2) if a window does not cover a season
  */
 export function levelsOf({ relative_to, season, input_steps }: ForecastConfig): Levels | undefined {
   if (relative_to === undefined) return undefined;
@@ -99,8 +99,8 @@ export function levelsOf({ relative_to, season, input_steps }: ForecastConfig): 
 }
 
 /**
- * The level of a step of a window that begins to forecast at `origin`: steps that it reads have the
- * level of the steps of the same place in a season that it forecasts.
+ * Returns the level of a step of a window whose first forecast step is `origin`. An input step has
+ * the level of the forecast steps at the same position of a season.
  */
 export function levelAt(
   { period, count }: Levels,
@@ -114,7 +114,8 @@ export function levelAt(
 }
 
 /**
- * All numbers of a step: its scaled columns, sine and cosine of the calendar at `key`, the flag.
+ * All numbers of a step: its scaled columns, sine and cosine of each calendar feature at `key`, and
+ * the flag.
  */
 export function rowValues(
   columns: readonly number[],
@@ -173,7 +174,10 @@ interface Step {
   readonly key: number;
   readonly time: string | undefined;
   readonly cells: readonly string[];
-  /** Of the cell of column `index` among target, features and known; of the row without one. */
+  /**
+   * Position of the cell of column `index` (of target, features, known), or of the row if
+   * undefined.
+   */
   place(index: number | undefined): CsvPlace;
 }
 
@@ -237,7 +241,7 @@ class Rows {
   }
 }
 
-/** The last window of a series, or what is wrong with it. */
+/** Returns the last window of a series, or its problems. */
 function windowOf(
   unordered: readonly Step[],
   config: ForecastConfig,
@@ -248,7 +252,7 @@ function windowOf(
       readonly length: number;
       readonly values: Float32Array;
       readonly times?: readonly string[];
-      /** Of a step of the window, in the units of the data. */
+      /** Level of a step of the window, in the units of the data. */
       level(step: number): number;
     }
   | Diagnostic[] {

@@ -7,7 +7,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
   return value;
 });
 
-/** As {@link crc32}, for versions of Node that have none. */
+/** Same as {@link crc32}, for versions of Node without it. */
 export function tableCrc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   for (let i = 0; i < bytes.length; i++) crc = TABLE[(crc ^ bytes[i]) & 0xff] ^ (crc >>> 8);
@@ -15,8 +15,9 @@ export function tableCrc32(bytes: Uint8Array, before = 0): number {
 }
 
 /**
- * The checksum as an unsigned 32-bit integer. Node's own, from 20.15 on, is ten times as fast.
- * @param before the checksum of the bytes before these
+ * Returns the checksum as an unsigned 32-bit integer. Node's own (since 20.15) is ten times as
+ * fast.
+ * @param before checksum of the preceding bytes
  */
 export const crc32: (bytes: Uint8Array, before?: number) => number =
   (zlib as Partial<Pick<typeof zlib, 'crc32'>>).crc32 ?? tableCrc32;

@@ -1,6 +1,5 @@
 /**
- * Comma-separated files (RFC 4180, UTF-8, first record = column names), read record by record with
- * their places.
+ * Reads CSV files (RFC 4180, UTF-8, first record = column names) record by record, with positions.
  */
 import { Parser } from 'csv-parse';
 import { CsvError, parse } from 'csv-parse/sync';
@@ -9,7 +8,7 @@ import type { Problems } from '../problems.js';
 import { badByte, checkUtf8, notUtf8, wholeLength } from './utf8.js';
 
 /**
- * Where a field stands in the file, with its source line: the place part of a {@link Diagnostic}.
+ * Position of a field, with its source line; these are the position keys of a {@link Diagnostic}.
  */
 export type CsvPlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'>>;
 
@@ -17,14 +16,14 @@ export interface CsvHandlers {
   /** Called once, with the column names. */
   header(names: readonly string[]): void;
   /**
-   * Called for each further record that has as many fields as the header. `start` is for {@link
-   * placeInCsv}.
+   * Called for each further record with as many fields as the header. `start` is the argument for
+   * {@link placeInCsv}.
    */
   row(fields: readonly string[], start: number): void;
 }
 
 const MAX_RECORD_BYTES = 2 ** 20;
-/** Of every file, whether it is read at once or piece by piece. */
+/** Parser options for files read as a whole or in chunks. */
 const OPTIONS = {
   bom: true,
   skip_empty_lines: true,
@@ -32,7 +31,7 @@ const OPTIONS = {
   max_record_size: MAX_RECORD_BYTES,
 } as const;
 
-/** What ends records: left to itself, the parser takes the end of the first one for that of all. */
+/** Record delimiters. By default, the parser would use the end of the first record for all. */
 const LINE_FEEDS = ['\r\n', '\n'];
 const CARRIAGE_RETURNS = ['\r'];
 
@@ -41,9 +40,9 @@ const CARRIAGE_RETURN = 0x0d;
 const BYTE_ORDER_MARK_BYTES = 3;
 
 /**
- * Reads all records. Ragged rows and broken quotes are added to `problems`; reading stops when
- * those are full.
- * @throws UserError (exit 5) if the file is empty or not UTF-8; whatever a handler throws.
+ * Reads all records. Rows with the wrong number of fields and broken quotes are added to
+ * `problems`; reading stops once these are full. Errors of the handlers propagate.
+ * @throws UserError (exit 5) if the file is empty or not UTF-8, or `problems` are full
  */
 export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, problems: Problems): void {
   checkText(bytes, file);
@@ -73,14 +72,20 @@ export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, prob
   }
 }
 
-/** The place of field `field` (0-based) in the record that follows byte `start`. */
+/**
+ * Returns the position of field `field` (0-based) of the record that starts at byte `start`, or
+ * after the empty lines there.
+ */
 export function placeInCsv(bytes: Buffer, file: string, start: number, field: number): CsvPlace {
   const from = recordStart(bytes, start);
   const text = bytes.toString('utf8', from, from + MAX_RECORD_BYTES);
   return placeInRecord(text, { file, line: lineNumber(bytes, from) }, field);
 }
 
-/** The place of field `field` in the record that `text` begins with, in line `first` of `file`. */
+/**
+ * Returns the position of field `field` of the record at the start of `text`, which starts in line
+ * `first` of `file`.
+ */
 function placeInRecord(
   text: string,
   { file, line: first }: Pick<CsvPlace, 'file' | 'line'>,
@@ -106,7 +111,8 @@ function placeInRecord(
 }
 
 /**
- * The lines on which records begin; `starts` ascend and are those that {@link CsvHandlers.row} got.
+ * Returns the lines on which records start. `starts` are ascending values passed to
+ * {@link CsvHandlers.row}.
  */
 export function recordLines(bytes: Buffer, starts: readonly number[]): Uint32Array {
   const end = bytes.includes(LINE_FEED) ? LINE_FEED : CARRIAGE_RETURN;
@@ -134,7 +140,7 @@ function recordStart(bytes: Buffer, start: number): number {
   return at;
 }
 
-/** Lines end with LF or CRLF, or with CR where a file has no LF at all. */
+/** Lines end with LF or CRLF, or with CR if a file has no LF. */
 function lineNumber(bytes: Buffer, at: number): number {
   const end = bytes.includes(LINE_FEED) ? LINE_FEED : CARRIAGE_RETURN;
   let line = 1;
@@ -185,13 +191,13 @@ function broken(error: CsvError, place: CsvPlace): Diagnostic {
   };
 }
 
-/** A record of a file that is read piece by piece; good only during the call that is given it. */
+/** A record of a file that is read in chunks; valid only during the call that receives it. */
 export interface CsvRecord {
-  /** As many as in the header, unless told otherwise. */
+  /** As many as in the header, except for {@link CsvPieceHandlers.ragged}. */
   readonly fields: readonly string[];
-  /** The line that it begins in. */
+  /** Line on which it starts, from 1. */
   readonly line: number;
-  /** The place of field `field`, counted from 0. */
+  /** Position of field `field` (0-based). */
   place(field: number): CsvPlace;
 }
 
@@ -199,37 +205,37 @@ export interface CsvPieceHandlers {
   /** Called once, with the column names. */
   header(record: CsvRecord): void;
   row(record: CsvRecord): void;
-  /** Called for a record that has another number of fields than the header. */
+  /** Called for a record whose number of fields differs from the header. */
   ragged(record: CsvRecord, problem: Diagnostic): void;
 }
 
 /**
- * Reads a file piece by piece: the same records as {@link scanCsv}, of which it keeps no more than
- * the one that a piece ends within.
+ * Reads a file in chunks, with the same records as {@link scanCsv}. It keeps only the record that
+ * is incomplete at the end of a chunk. Errors of the handlers propagate.
  */
 export class CsvPieces implements CsvRecord {
-  /** Of the record that is being told, whose place is looked for only if somebody asks for it. */
+  /** Fields of the current record; its position is computed on request only. */
   fields: readonly string[] = [];
-  /** Undefined until the end of the first line has come, which tells that of all. */
+  /** Undefined until the first line end has been received, which determines all line ends. */
   private parser: RecordParser | undefined;
-  /** What the parser has not made a record of yet, and the record that it is telling. */
+  /** Bytes not parsed to a record yet, preceded by the current record. */
   private window: Buffer = Buffer.alloc(0);
-  /** Where the window begins in the file. */
+  /** Offset of the window in the file. */
   private base = 0;
-  /** The line of the byte `counted`. */
+  /** Line number of byte `counted`. */
   private countedLine = 1;
   private counted = 0;
-  /** Where the record begins that comes next, or that is being told. */
+  /** Offset of the next or the current record. */
   private start = 0;
-  /** Where the record ends that is being told. */
+  /** End offset of the current record. */
   private recordEnd = 0;
-  /** Bytes that have come. */
+  /** Number of bytes received. */
   private received = 0;
-  /** Up to here the file is UTF-8. */
+  /** Up to this offset, the file is known to be UTF-8. */
   private checked = 0;
-  /** Fields of the header; 0 before it. */
+  /** Number of fields in the header; 0 before it. */
   private columns = 0;
-  /** The last byte of each line end; undefined until the first has come. */
+  /** Last byte of each line end; undefined until the first has been received. */
   private ending: number | undefined;
 
   constructor(
@@ -238,14 +244,14 @@ export class CsvPieces implements CsvRecord {
   ) {}
 
   /**
-   * Records before one that cannot be told are told.
-   * @throws UserError (exit 5) if no record can be told from here on; whatever a handler throws
+   * Passes the completed records to the handlers, including those before an error.
+   * @throws UserError (exit 5) if the rest of the file cannot be read
    */
   push(piece: Buffer): void {
     if (piece.length === 0) return;
     this.window = this.window.length === 0 ? piece : Buffer.concat([this.window, piece]);
     const bad = this.badText(wholeLength(this.window));
-    // what is not text may not be cut off from the piece before
+    // the invalid character may have started in the previous chunk
     const sound = bad === undefined ? piece : piece.subarray(0, Math.max(0, bad - this.received));
     this.received += piece.length;
     this.parse(sound, bad);
@@ -253,7 +259,10 @@ export class CsvPieces implements CsvRecord {
     this.forget();
   }
 
-  /** After the last piece. Throws as `push` does, and exit 5 if there was none. */
+  /**
+   * Call after the last chunk.
+   * @throws UserError (exit 5) if the file is empty or its rest cannot be read
+   */
   end(): void {
     if (this.received === 0) throw emptyFile(this.file);
     const bad = this.badText(this.window.length);
@@ -262,10 +271,10 @@ export class CsvPieces implements CsvRecord {
     this.parser._flush(error => this.check(error));
   }
 
-  /** @param bad where what has come stops being text */
+  /** @param bad offset of the first byte that is not UTF-8, if any */
   private parse(piece: Buffer, bad: number | undefined): void {
     if (this.parser) {
-      // not by `write`: the queue of a stream tells an error only later
+      // not by `write`: a stream reports errors asynchronously
       this.parser._transform(piece, 'latin1', error => this.check(error));
       return;
     }
@@ -274,14 +283,14 @@ export class CsvPieces implements CsvRecord {
     this.parser = this.begin(this.ending === CARRIAGE_RETURN ? CARRIAGE_RETURNS : LINE_FEEDS, bad);
   }
 
-  /** Begins with what has come, up to `bad`. */
+  /** Creates a parser and passes it the bytes received so far, up to `bad`. */
   private begin(recordDelimiters: string[], bad?: number): RecordParser {
     const parser = new RecordParser(recordDelimiters, (fields, end) => this.record(fields, end));
     parser._transform(this.window.subarray(0, bad), 'latin1', error => this.check(error));
     return parser;
   }
 
-  /** The line of the record that is being told. */
+  /** Line on which the current record starts. */
   get line(): number {
     return this.lineAt(this.from);
   }
@@ -308,7 +317,7 @@ export class CsvPieces implements CsvRecord {
     this.start = end;
   }
 
-  /** Where the record that is being told begins in the window. */
+  /** Start of the current record in the window. */
   private get from(): number {
     const isFirst = this.start === 0 && this.window[0] === 0xef;
     return isFirst
@@ -336,8 +345,8 @@ export class CsvPieces implements CsvRecord {
   }
 
   /**
-   * Where what has come stops being text; undefined if it does not.
-   * @param end of what has come of the window in whole characters
+   * Offset of the first received byte that is not UTF-8; undefined if there is none.
+   * @param end end of the last complete character in the window
    */
   private badText(end: number): number | undefined {
     const text = this.window.subarray(this.checked - this.base, end);
@@ -347,9 +356,9 @@ export class CsvPieces implements CsvRecord {
     return undefined;
   }
 
-  /** Lets go of what has been told, and of the empty lines behind it. */
+  /** Drops processed records from the window, and the empty lines after them. */
   private forget(): void {
-    // a mark of the byte order is part of the first record
+    // a byte order mark is part of the first record
     if (this.start === 0) return;
     const to = this.behindEmptyLines(this.start - this.base);
     this.lineAt(to);
@@ -359,7 +368,7 @@ export class CsvPieces implements CsvRecord {
     this.checked = Math.max(this.checked, this.base);
   }
 
-  /** The line of byte `at` of the window, which is not before the one that was asked for last. */
+  /** Line number of byte `at` of the window; calls must be in ascending order. */
   private lineAt(at: number): number {
     const { window, base } = this;
     const end = this.ending ?? LINE_FEED;
@@ -370,9 +379,7 @@ export class CsvPieces implements CsvRecord {
   }
 }
 
-/**
- * Tells each record with the byte that it ends at; a callback of the parser's costs twice as much.
- */
+/** Passes on each record with its end offset. The parser's own callback takes twice as long. */
 class RecordParser extends Parser {
   constructor(
     recordDelimiters: string[],
@@ -388,8 +395,8 @@ class RecordParser extends Parser {
 }
 
 /**
- * The last byte of the line ends of a file that begins like this, by the first of them: of LF and
- * CRLF or, without any LF, of CR. Undefined as long as that is open.
+ * Last byte of a file's line ends, determined by the first one: LF and CRLF, or CR in a file
+ * without LF. Undefined if `bytes` do not determine it yet.
  */
 function endingOf(bytes: Buffer): number | undefined {
   const at = bytes.findIndex(byte => byte === LINE_FEED || byte === CARRIAGE_RETURN);

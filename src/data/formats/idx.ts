@@ -8,10 +8,10 @@ import { MAX_BYTES } from '../reading/limits.js';
 
 export type IdxValues = Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
 
-/** What offsets are said of. */
+/** The source that offsets in messages refer to. */
 interface IdxOrigin {
   readonly file: string;
-  /** Whether the content was decompressed, so that offsets are none of the file on the disk. */
+  /** True if the content was decompressed, so that offsets do not refer to the file on disk. */
   readonly zipped?: boolean;
 }
 
@@ -22,10 +22,13 @@ export interface IdxSource extends IdxOrigin {
 export interface IdxArray {
   readonly dims: readonly number[];
   readonly values: IdxValues;
-  /** Byte offset of the first value, and bytes per value: where value `i` stands in the file. */
+  /**
+   * Byte offset of the first value and bytes per value: value `i` is at `dataOffset + i *
+   * itemSize`.
+   */
   readonly dataOffset: number;
   readonly itemSize: number;
-  /** As of the {@link IdxSource}. */
+  /** As in {@link IdxSource}. */
   readonly zipped?: boolean;
 }
 
@@ -48,7 +51,7 @@ const HEADER_BYTES = 4;
 /**
  * Parses the decompressed bytes of an IDX file that must have `rank` dimensions. Byte values are a
  * view, not a copy.
- * @throws UserError (exit 5), at the byte offset where the file is wrong.
+ * @throws UserError (exit 5) if the file is damaged, with the byte offset
  */
 export function parseIdx(source: IdxSource, rank: number): IdxArray {
   const { bytes } = source;
@@ -58,15 +61,17 @@ export function parseIdx(source: IdxSource, rank: number): IdxArray {
   return { dims, values: type.decode(data, count), dataOffset, itemSize, zipped: source.zipped };
 }
 
-/** An array whose values are not in memory. */
+/** Header of an array whose values are not in memory. */
 export interface IdxForm extends Omit<IdxArray, 'values'> {
   decode(bytes: Uint8Array): IdxValues;
 }
 
 /**
- * The form of an IDX file of any size, by how it begins.
- * @param total bytes of the whole file
- * @throws UserError (exit 5), as {@link parseIdx}
+ * Parses the header of an IDX file of any size.
+ * @param beginning the start of the file, at least its header
+ * @param total size of the whole file in bytes
+ * @throws UserError (exit 5) if the header is damaged or does not match `total`, with the byte
+ *   offset
  */
 export function idxForm(beginning: IdxSource, total: number, rank: number): IdxForm {
   const { dims, type, dataOffset } = idxLayout(beginning, total, rank, Number.MAX_SAFE_INTEGER);
@@ -107,8 +112,8 @@ function idxLayout(source: IdxSource, total: number, rank: number, maxBytes: num
 }
 
 /**
- * The length of a whole file by its header; undefined where `beginning` is no header, or only a
- * part of one.
+ * Returns the size of the whole file according to its header; undefined if `beginning` is not a
+ * complete header.
  */
 export function statedBytes(beginning: Uint8Array): number | undefined {
   const view = new DataView(beginning.buffer, beginning.byteOffset, beginning.byteLength);
@@ -153,7 +158,7 @@ function truncated(source: IdxSource, length: number, expected: number): UserErr
   });
 }
 
-/** Damage at a byte offset (exit 5). */
+/** Returns the error (exit 5) for damage at a byte offset. */
 export function idxDamage(
   code: string,
   origin: IdxOrigin,
@@ -169,7 +174,7 @@ export function idxDamage(
   });
 }
 
-/** Said where an offset is given that is none of the file on the disk. */
+/** Note for messages with an offset that does not refer to the file on disk. */
 export function offsetNote({ zipped }: Pick<IdxOrigin, 'zipped'>): string {
   return zipped ? ' (the offset is that of the decompressed content)' : '';
 }

@@ -1,31 +1,31 @@
-/** JSON Lines: one JSON object per line, UTF-8; empty lines are passed over. */
+/** JSON Lines: one JSON object per line, UTF-8; empty lines are skipped. */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import type { Problems } from '../problems.js';
 import { LinePieces, type TextLine } from './utf8.js';
 
-/** Where something stands in the file, with its source line. */
+/** A position in the file, with its source line. */
 export type LinePlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'>>;
 
 export type JsonRecord = Readonly<Record<string, unknown>>;
 
-/** The line that a record stands in; good only during the call that is given it. */
+/** The line of a record; valid only during the call that receives it. */
 export interface RecordLine {
-  /** Counted from 1. */
+  /** Line number, from 1. */
   readonly number: number;
-  /** Its bytes in the file, `to` exclusive. */
+  /** Its byte range in the file, `to` exclusive. */
   readonly from: number;
   readonly to: number;
-  /** The place of the field `name`, or of the whole line if it has none. */
+  /** Position of the field `name`, or of the whole line if there is no such field. */
   place(name?: string): LinePlace;
 }
 
 export interface JsonlHandlers {
   record(record: JsonRecord, line: RecordLine): void;
-  /** Called for a line that holds no JSON object. */
+  /** Called for a line that is not a JSON object. */
   broken(problem: Diagnostic): void;
 }
 
-/** Reads a file piece by piece; see {@link LinePieces}. */
+/** Reads a file in chunks; see {@link LinePieces}. Errors of the handlers propagate. */
 export class JsonlPieces {
   private readonly lines: LinePieces;
 
@@ -36,12 +36,12 @@ export class JsonlPieces {
     this.lines = new LinePieces(file, true, line => this.line(line));
   }
 
-  /** @throws UserError (exit 5) if the file is not UTF-8; whatever a handler throws */
+  /** @throws UserError (exit 5) if the file is not UTF-8 */
   push(piece: Buffer): void {
     this.lines.push(piece);
   }
 
-  /** After the last piece. */
+  /** Call after the last chunk. */
   end(): void {
     this.lines.end();
   }
@@ -60,14 +60,12 @@ export class JsonlPieces {
   }
 }
 
-/** Reads the records of a file of a dataset, piece by piece. */
+/** Reads the records of a dataset's file in chunks. Errors of `onRecord` propagate. */
 export class JsonlScan {
   private count = 0;
   private readonly pieces: JsonlPieces;
 
-  /**
-   * Lines that hold no JSON object are added to `problems`, which are thrown once they are full.
-   */
+  /** Adds lines that are not JSON objects to `problems`, and throws these once they are full. */
   constructor(
     private readonly file: string,
     onRecord: JsonlHandlers['record'],
@@ -86,12 +84,12 @@ export class JsonlScan {
     });
   }
 
-  /** @throws UserError (exit 5) if the file is not UTF-8; whatever `onRecord` throws */
+  /** @throws UserError (exit 5) if the file is not UTF-8 or `problems` are full */
   push(piece: Buffer): void {
     this.pieces.push(piece);
   }
 
-  /** @throws UserError (exit 5) with all problems, or if the file has no records */
+  /** @throws UserError (exit 5) if there are problems (with all of them) or no records */
   end(): void {
     this.pieces.end();
     this.problems.throwIfAny();
@@ -105,14 +103,14 @@ export class JsonlScan {
   }
 }
 
-/** The record, or what is wrong with it. */
+/** Returns the record, or a message if it is invalid. */
 function parseRecord(text: string): JsonRecord | string {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonRecord;
     return 'the line is not a JSON object';
   } catch (error) {
-    // V8 quotes the text itself, which the source line shows
+    // drop V8's quote of the text, which the source line shows
     const reason = (error as SyntaxError).message.replace(/, (?:\.\.\.)?".*/s, '').replace(/ \(line.*/, '');
     return `the line is not valid JSON: ${reason}`;
   }

@@ -8,13 +8,13 @@ import type { NumberArray } from '../reading/row-feed.js';
 
 export interface NpyArray {
   readonly shape: readonly number[];
-  /** Whether the type is one of integers; else floats. */
+  /** True for integer types (bool included), false for floats. */
   readonly integer: boolean;
-  /** As NumPy writes it, such as `<f4`. */
+  /** NumPy's name of the type, such as `<f4`. */
   readonly dtype: string;
-  /** In C order. 64-bit integers are given as doubles, exact up to 2^53. */
+  /** In C order. 64-bit integers are converted to doubles, exact up to 2^53. */
   readonly values: NumberArray;
-  /** The value at `index` of `values` with all its digits. */
+  /** Formats the value at `index` of `values` with all digits. */
   exactly(index: number): string;
 }
 
@@ -58,10 +58,10 @@ export function isNpy(bytes: Buffer): boolean {
   return bytes.toString('latin1', 0, MAGIC.length) === MAGIC;
 }
 
-/** The types that an array may have, by what NumPy calls them. */
+/** Supported types of an array, by NumPy's names. */
 interface Types<Type> {
   of(descr: string): Type | undefined;
-  /** All of them, for messages. */
+  /** List of all types, for messages. */
   readonly words: string;
 }
 
@@ -72,11 +72,11 @@ const NUMBERS: Types<Dtype> = {
 
 interface TextType {
   readonly itemSize: number;
-  /** Undefined if the item is no text. */
+  /** Undefined if the item is not text. */
   decode(item: Buffer): string | undefined;
 }
 
-/** `U`: UTF-32, `S`: bytes; both are filled up with zeros. */
+/** `U`: UTF-32, `S`: bytes; both are padded with zeros. */
 const TEXTS: Types<TextType> = {
   of(descr) {
     const [, order, letter, digits] = /^([<>|=]?)([US])(\d{1,4})$/.exec(descr) ?? [];
@@ -100,11 +100,11 @@ function utf32(item: Buffer, isBigEndian: boolean): string | undefined {
 }
 
 /**
- * Holds the layout of an array against its bytes, by how they begin.
- * @param bytes its beginning at least, as far as the header goes
- * @param total of the whole array, header included
- * @param options.texts whether the array may hold texts as well
- * @throws UserError (exit 5), naming `file` and the array `name`
+ * Checks that the header of an array is supported and matches the array's size.
+ * @param bytes the start of the array, at least its header
+ * @param total size of the whole array in bytes, including the header
+ * @param options.texts true if the array may contain texts as well
+ * @throws UserError (exit 5) if not, naming `file` and the array `name`
  */
 export function checkNpyLayout(
   bytes: Uint8Array,
@@ -121,23 +121,24 @@ const TEXTS_OR_NUMBERS: Types<TextType | Dtype> = {
   words: `${TEXTS.words}, or integers`,
 };
 
-/** An array of numbers whose values are not in memory. */
+/** Header of an array of numbers whose values are not in memory. */
 export interface StoredLayout extends Pick<NpyArray, 'shape' | 'integer' | 'dtype'> {
   readonly fortranOrder: boolean;
-  /** Where the values begin, behind the header. */
+  /** Offset of the values, after the header. */
   readonly dataOffset: number;
   readonly itemSize: number;
-  /** Values by their bytes, perhaps as a view of these. */
+  /** Decodes values; the result may be a view of `bytes`. */
   decode(bytes: Uint8Array): NumberArray;
-  /** The value at `index` of `bytes` with all its digits. */
+  /** Formats the value at `index` of `bytes` with all digits. */
   exactly(bytes: Uint8Array, index: number): string;
 }
 
 /**
- * The layout of an array of numbers of any size, by how it begins.
- * @param bytes its beginning, header included
- * @param total bytes of the whole array, header included
- * @throws UserError (exit 5), naming `file` and the array `name`
+ * Parses the header of an array of numbers of any size.
+ * @param bytes the start of the array, at least its header
+ * @param total size of the whole array in bytes, including the header
+ * @throws UserError (exit 5) if the header is damaged or unsupported, naming `file` and the array
+ *   `name`
  */
 export function storedLayout(bytes: Uint8Array, total: number, file: string, name: string): StoredLayout {
   const { header, dataOffset, type } = npyLayout(bytes, total, file, name, NUMBERS, Number.MAX_SAFE_INTEGER);
@@ -198,8 +199,9 @@ function npyLayout<Type extends { readonly itemSize: number }>(
 }
 
 /**
- * Parses one .npy member. Values are a view on `bytes` where their alignment allows it.
- * @throws UserError (exit 5), naming `file` and the array `name`.
+ * Parses an .npy file or member of an archive. Values are a view of `bytes` if their alignment
+ * allows it.
+ * @throws UserError (exit 5) if it is damaged or unsupported, naming `file` and the array `name`
  */
 export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArray {
   const { header, dataOffset, type, count } = npyLayout(bytes, bytes.length, file, name, NUMBERS);
@@ -223,8 +225,8 @@ export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArra
 }
 
 /**
- * The texts of an array `[N]`; of integers, their digits.
- * @throws UserError (exit 5), naming `file` and the array `name`
+ * Parses an array `[N]` of texts, or of integers, which become their decimal digits.
+ * @throws UserError (exit 5) if it is damaged or unsupported, naming `file` and the array `name`
  */
 export function parseNpyTexts(bytes: Uint8Array, file: string, name: string): readonly string[] {
   const { header, dataOffset, type, count } = npyLayout(bytes, bytes.length, file, name, TEXTS_OR_NUMBERS);
@@ -261,7 +263,7 @@ function headerText(
   return { text: data.toString(version === 3 ? 'utf8' : 'latin1', start, dataOffset), dataOffset };
 }
 
-/** One entry of the dict: a quoted key, then a string, a boolean or a tuple of sizes. */
+/** An entry of the dict: a quoted key, then a string, a boolean or a tuple of sizes. */
 const ENTRY =
   /\s*(['"])(descr|fortran_order|shape)\1\s*:\s*(?:'([^'"]*)'|"([^'"]*)"|(True|False)|\(([\d,\s]*)\))\s*(,|(?=\s*\}))/y;
 
@@ -290,7 +292,7 @@ function parseShape(tuple: string | undefined): readonly number[] | undefined {
   if (tuple === undefined) return undefined;
   if (tuple.trim() === '') return [];
   const parts = tuple.split(',').map(part => part.trim());
-  // A tuple of one needs its comma: `(3)` is a number in Python.
+  // A tuple of one needs a comma: `(3)` is a number in Python.
   if (parts.length === 1) return undefined;
   if (parts.at(-1) === '') parts.pop();
   if (parts.length > MAX_RANK || parts.some(part => !/^\d{1,15}$/.test(part))) return undefined;
@@ -300,11 +302,11 @@ function parseShape(tuple: string | undefined): readonly number[] | undefined {
 function viewOf(bytes: Uint8Array, dataOffset: number, count: number, type: Dtype): NumberArray {
   const offset = bytes.byteOffset + dataOffset;
   if (offset % type.itemSize === 0) return type.view(bytes.buffer, offset, count);
-  // a copy also of a Buffer, whose slices are none
+  // `from` copies a Buffer too; its `slice` would return a view
   return type.view(Uint8Array.from(bytes.subarray(dataOffset)).buffer, 0, count);
 }
 
-/** A copy with the bytes of each item in the other order. */
+/** Copies `bytes` with the byte order of each item reversed. */
 function swapped(bytes: Uint8Array, itemSize: number): ArrayBuffer {
   const copy = new Uint8Array(bytes);
   const view = Buffer.from(copy.buffer);
@@ -324,7 +326,7 @@ function int64AsDoubles(buffer: ArrayBufferLike, offset: number, count: number):
   return Float64Array.from({ length: count }, (_, i) => words[2 * i + 1] * 2 ** 32 + (words[2 * i] >>> 0));
 }
 
-/** Where the value at `index` in C order stands in Fortran order. */
+/** Position in Fortran order of the value at `index` in C order. */
 function fortranIndex(index: number, shape: readonly number[]): number {
   let stride = shape.reduce((product, size) => product * size, 1);
   let rest = index;
@@ -337,7 +339,7 @@ function fortranIndex(index: number, shape: readonly number[]): number {
   return at;
 }
 
-/** Values whose first index runs fastest, rearranged so that the last one does. */
+/** Rearranges values from Fortran order (first index varies fastest) to C order (last index). */
 function fromFortranOrder(values: NumberArray, shape: readonly number[]): NumberArray {
   const strides: number[] = [];
   shape.reduce((stride, size) => {

@@ -1,11 +1,12 @@
-/** Text files: whether they are UTF-8, and how a string is cut into lines. */
+/** Text files: checks that they are UTF-8 and splits them into lines. */
 import { isUtf8 } from 'node:buffer';
 import { damagedError, type UserError } from '../../util/errors.js';
 
 /**
- * @param base where `bytes` begin in the file
- * @throws UserError (exit 5) at the first byte that is not UTF-8, such as a character that is cut
- *   off at the end
+ * Checks that `bytes` are UTF-8.
+ * @param base offset of `bytes` in the file
+ * @throws UserError (exit 5) if they are not, with the offset of the first invalid or truncated
+ *   character
  */
 export function checkUtf8(bytes: Buffer, file: string, base = 0): void {
   const bad = badByte(bytes);
@@ -23,8 +24,8 @@ export function notUtf8(file: string, offset: number): UserError {
 }
 
 /**
- * The beginning of the first character that is not UTF-8, undefined if all are: by halving the
- * place up to which the text is, and from a little before it character by character.
+ * Returns the offset of the first character that is not UTF-8; undefined if all are. Bisects for
+ * the longest valid prefix, then checks the characters near its end.
  */
 export function badByte(bytes: Buffer): number | undefined {
   if (isUtf8(bytes)) return undefined;
@@ -42,21 +43,21 @@ export function badByte(bytes: Buffer): number | undefined {
   return at;
 }
 
-/** Bytes of the character that begins with `byte`. */
+/** Number of bytes of the character that starts with `byte`. */
 function characterLength(byte: number): number {
   if (byte >= 0xf0) return 4;
   if (byte >= 0xe0) return 3;
   return byte >= 0xc0 ? 2 : 1;
 }
 
-/** `end`, or the beginning of the character that goes beyond it. */
+/** Returns `end`, or the start of the character that extends beyond it. */
 function wholeCharacters(bytes: Buffer, end: number): number {
   let at = end;
   while (at > 0 && end - at < 4 && (bytes[at] & 0xc0) === 0x80) at--;
   return at;
 }
 
-/** The length of `bytes` without a character that is cut off at their end. */
+/** Length of `bytes` without a truncated character at the end. */
 export function wholeLength(bytes: Buffer): number {
   const { length } = bytes;
   for (let back = 1; back <= Math.min(3, length); back++) {
@@ -67,45 +68,45 @@ export function wholeLength(bytes: Buffer): number {
   return length;
 }
 
-/** Length of a byte order mark at the beginning, which is no part of the text. */
+/** Length of a byte order mark at the start, which is not part of the text. */
 export function markLength(bytes: Buffer): number {
   return bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }
 
-/** A line that {@link LinePieces} tells; good only during the call that is given it. */
+/** A line of {@link LinePieces}; valid only during the call that receives it. */
 export interface TextLine {
-  /** Without its end. */
+  /** Without the line end. */
   readonly bytes: Buffer;
-  /** Where `bytes` begin in the file. */
+  /** Offset of `bytes` in the file. */
   readonly from: number;
-  /** Counted from 1. */
+  /** Line number, from 1. */
   readonly number: number;
 }
 
 const LINE_FEED = 0x0a;
 
-/** Longer lines are no text that anybody wrote: 64 MiB. */
+/** A longer line (64 MiB) indicates that the file is not text. */
 const MAX_LINE_BYTES = 2 ** 26;
 
 /**
- * Cuts a file that is read piece by piece into lines, of which it keeps no more than the one that a
- * piece ends within. A byte order mark at the beginning is left out, and so is the CR of a CRLF.
+ * Splits a file that is read in chunks into lines. It keeps only the line that is incomplete at the
+ * end of a chunk. Removes a byte order mark and the CR of a CRLF. Errors of `onLine` propagate.
  */
 export class LinePieces {
   private parts: Buffer[] = [];
   private kept = 0;
   private number = 1;
-  /** Where the line that comes next begins in the file. */
+  /** Offset of the next line in the file. */
   private start = 0;
 
-  /** @param isText whether lines must be UTF-8 */
+  /** @param isText true if lines must be UTF-8 */
   constructor(
     private readonly file: string,
     private readonly isText: boolean,
     private readonly onLine: (line: TextLine) => void,
   ) {}
 
-  /** @throws UserError (exit 5) if a line is not UTF-8 or far too long; whatever `onLine` throws */
+  /** @throws UserError (exit 5) if a line is not UTF-8 or longer than 64 MiB */
   push(piece: Buffer): void {
     let from = 0;
     for (let end = piece.indexOf(LINE_FEED); end >= 0; end = piece.indexOf(LINE_FEED, from)) {
@@ -116,7 +117,7 @@ export class LinePieces {
     if (from < piece.length) this.keep(Buffer.from(piece.subarray(from)));
   }
 
-  /** After the last piece: what follows the last line end is a line if it is not empty. */
+  /** Call after the last chunk. Text after the last line end is a line if it is not empty. */
   end(): void {
     if (this.kept > 0) this.emit(0);
   }
@@ -134,7 +135,7 @@ export class LinePieces {
     });
   }
 
-  /** @param endLength bytes of the line end */
+  /** @param endLength number of bytes of the line end */
   private emit(endLength: number): void {
     const whole = this.parts.length === 1 ? this.parts[0] : Buffer.concat(this.parts);
     const mark = this.isText && this.number === 1 ? markLength(whole) : 0;

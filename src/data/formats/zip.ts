@@ -1,7 +1,7 @@
 /**
- * Reading named members of a zip archive, with bounds on what they expand to and their checksums
- * verified. Our own walk through the directory: fflate's takes a Zip64 entry for damaged unless the
- * whole archive is Zip64, and knows of no bytes before the archive.
+ * Reads named members of a zip archive; limits their size and verifies their checksums. It parses
+ * the directory itself because fflate rejects Zip64 entries unless the whole archive is Zip64, and
+ * does not support bytes before the archive.
  */
 import { createRequire } from 'node:module';
 import { inflateRawSync } from 'node:zlib';
@@ -9,7 +9,7 @@ import { damagedError, type UserError } from '../../util/errors.js';
 import { crc32 } from './crc32.js';
 
 const require = createRequire(import.meta.url);
-/** Loaded on first use, so that a command that reads no archive does not pay. */
+/** Loaded on first use, so that other commands do not pay for it. */
 const fflate = (): typeof import('fflate') => require('fflate');
 
 const DIRECTORY_END = Buffer.from('PK\x05\x06', 'latin1');
@@ -17,41 +17,44 @@ const DIRECTORY_END_BYTES = 22;
 const DIRECTORY_ENTRY = 0x02014b50;
 const DIRECTORY_ENTRY_BYTES = 46;
 const MEMBER = 0x04034b50;
+/** Size of a member's header without its name and extra field. */
 export const MEMBER_BYTES = 30;
 const LOCATOR = 0x07064b50;
 const LOCATOR_BYTES = 20;
 const DIRECTORY_END_64 = 0x06064b50;
 const DIRECTORY_END_64_BYTES = 56;
 const ZIP64_EXTRA = 1;
-/** Of a size or place that stands in the extra field. */
+/** Marks a size or offset that is stored in the extra field instead. */
 const ELSEWHERE = 0xffffffff;
 const MAX_MEMBERS = 4096;
-/** Of what a member is compressed to; even all zeros make no more than a megabyte of it. */
+/**
+ * Number of compressed bytes to inflate for the head of a member; even zeros expand to at most 1
+ * MiB.
+ */
 const HEAD_BYTES = 1024;
 
-export interface Wanted {
+export interface ZipSelection {
   accepts(name: string): boolean;
-  /** Bound on the sum of what the members expand to. */
+  /** Maximum total size of the members. */
   readonly maxBytes: number;
   /**
-   * Whether a member can be what is wanted, by how it begins and by how many bytes the archive says
-   * it expands to: else it is left out.
+   * Returns false to skip a member, based on its first bytes and its size according to the archive.
    */
   fits(name: string, head: Uint8Array, bytes: number): boolean;
 }
 
 /**
- * The members of the archive that are wanted, by name.
- * @throws UserError (exit 5) if the archive is damaged, a checksum differs or the bound is passed
+ * Returns the accepted members of the archive, by name.
+ * @throws UserError (exit 5) if the archive is damaged, a checksum differs or the limit is exceeded
  */
-export function readZip(bytes: Buffer, file: string, wanted: Wanted): ReadonlyMap<string, Uint8Array> {
+export function readZip(bytes: Buffer, file: string, wanted: ZipSelection): ReadonlyMap<string, Uint8Array> {
   return unzipMembers(bytes, file, wanted, zipDirectory(bytes, file));
 }
 
 function unzipMembers(
   bytes: Buffer,
   file: string,
-  { accepts, maxBytes, fits }: Wanted,
+  { accepts, maxBytes, fits }: ZipSelection,
   directory: readonly Entry[],
 ): Map<string, Uint8Array> {
   const refused = (message: string, code = 'data/too-large') =>
@@ -62,8 +65,8 @@ function unzipMembers(
   for (const entry of directory) {
     const { name, originalBytes } = entry;
     if (!accepts(name)) continue;
-    // Which of the two is meant, nobody knows; and thousands of entries for one large member would
-    // be unpacked one after the other.
+    // It is unclear which of the two is meant; and thousands of entries for one large member would
+    // all be inflated.
     if (taken.has(name)) throw refused(`it contains ${name} twice`, 'data/zip');
     taken.add(name);
     total += originalBytes;
@@ -79,7 +82,10 @@ function unzipMembers(
   return members;
 }
 
-/** What a member expands to: as many bytes as the directory says, or the archive is damaged. */
+/**
+ * Returns the content of a member. Its size must match the directory.
+ * @throws UserError (exit 5) if the member is damaged
+ */
 function contentOf(bytes: Buffer, file: string, entry: Entry): Uint8Array {
   const broken = (reason: string) => damage(file, `the zip archive is damaged (${reason})`, 'data/zip');
   const { name, method, compressedBytes, originalBytes } = entry;
@@ -90,7 +96,7 @@ function contentOf(bytes: Buffer, file: string, entry: Entry): Uint8Array {
   if (method === 0) {
     if (stored.length !== originalBytes)
       throw broken(`the size of member ${name} differs from the directory`);
-    // an array has to begin where its type can
+    // copied so that typed arrays on it are aligned
     return Uint8Array.from(stored);
   }
   if (method !== 8) throw broken(`member ${name} is compressed by method ${method}; expected: 0 or 8`);
@@ -99,7 +105,7 @@ function contentOf(bytes: Buffer, file: string, entry: Entry): Uint8Array {
     const { buffer, byteOffset, length } = inflateRawSync(stored, {
       maxOutputLength: Math.max(1, originalBytes),
     });
-    // no Buffer, whose slices are no copies
+    // not a Buffer, whose slices are not copies
     content = new Uint8Array(buffer, byteOffset, length);
   } catch (error) {
     throw broken(`member ${name}: ${error instanceof Error ? error.message : error}`);
@@ -115,14 +121,11 @@ export interface Entry {
   readonly method: number;
   readonly compressedBytes: number;
   readonly originalBytes: number;
-  /** Of the member's own header. */
+  /** Offset of the member's own header. */
   readonly offset: number;
 }
 
-/**
- * Where what a member is compressed to begins, behind its own header; undefined where that is not
- * in the file.
- */
+/** Offset of a member's data, after its own header; undefined if that is outside the file. */
 function dataStart(bytes: Buffer, { offset }: Entry): number | undefined {
   if (offset + MEMBER_BYTES > bytes.length) return undefined;
   const length = memberHeaderLength(bytes.subarray(offset, offset + MEMBER_BYTES));
@@ -130,7 +133,7 @@ function dataStart(bytes: Buffer, { offset }: Entry): number | undefined {
 }
 
 /**
- * Bytes of a member's header with its name, which what it holds follows; undefined if it is none.
+ * Size of a member's header, including the name and extra field; undefined if `header` is not one.
  */
 export function memberHeaderLength(header: Buffer): number | undefined {
   if (header.length < MEMBER_BYTES || header.readUInt32LE(0) !== MEMBER) return undefined;
@@ -138,8 +141,8 @@ export function memberHeaderLength(header: Buffer): number | undefined {
 }
 
 /**
- * How a member begins, from what it is compressed to at its beginning; undefined where that is
- * damaged, as unpacking it will tell.
+ * Inflates the first bytes of a member; undefined if they are damaged, which inflating the whole
+ * member reports.
  */
 function headOf(bytes: Buffer, entry: Entry): Uint8Array | undefined {
   const { method, compressedBytes } = entry;
@@ -158,17 +161,20 @@ function headOf(bytes: Buffer, entry: Entry): Uint8Array | undefined {
   return Buffer.concat(parts);
 }
 
-/** Where the central directory is in the bytes that were read. */
+/** Position of the central directory in the bytes read. */
 interface DirectoryPlace {
   readonly offset: number;
   readonly end: number;
-  /** Bytes before the archive, such as a program that unpacks it: no place in it counts them. */
+  /**
+   * Number of bytes before the archive, such as a self-extracting program; offsets in the archive
+   * exclude them.
+   */
   readonly prefix: number;
 }
 
 /**
- * From the record at the end (APPNOTE 4.3.16), or that of Zip64 before it (4.3.14), which numpy
- * writes of files beyond 4 GiB.
+ * Finds the directory through the end record (APPNOTE 4.3.16), or through the Zip64 end record
+ * before it (4.3.14), which NumPy writes for files beyond 4 GiB.
  */
 function directoryPlace(bytes: Buffer, file: string, base: number): DirectoryPlace {
   const end = bytes.lastIndexOf(DIRECTORY_END);
@@ -184,7 +190,7 @@ function directoryPlace(bytes: Buffer, file: string, base: number): DirectoryPla
   const locator = end - LOCATOR_BYTES;
   if (locator < 0 || bytes.readUInt32LE(locator) !== LOCATOR)
     return place(bytes.readUInt32LE(end + 12), bytes.readUInt32LE(end + 16), end);
-  // the record stands right before its locator, which says where without counting a prefix
+  // the record is directly before its locator, whose offset does not count a prefix
   const record = locator - DIRECTORY_END_64_BYTES;
   if (record < 0 || bytes.readUInt32LE(record) !== DIRECTORY_END_64)
     throw damage(file, 'the zip archive is damaged (its Zip64 record is misplaced)', 'data/zip');
@@ -192,9 +198,9 @@ function directoryPlace(bytes: Buffer, file: string, base: number): DirectoryPla
 }
 
 /**
- * The central directory (APPNOTE 4.3.12), with what Zip64 has in extra fields.
+ * Returns the central directory (APPNOTE 4.3.12), with sizes and offsets from Zip64 extra fields.
  * @param bytes the archive, or its end
- * @param base where `bytes` begin in the archive
+ * @param base offset of `bytes` in the archive
  * @throws UserError (exit 5) if the archive is damaged
  */
 export function zipDirectory(bytes: Buffer, file: string, base = 0): readonly Entry[] {
@@ -224,8 +230,8 @@ export function zipDirectory(bytes: Buffer, file: string, base = 0): readonly En
 }
 
 /**
- * `sizes` as they are, where they do not fit into 32 bits: the extra field 1 has those, in this
- * order (APPNOTE 4.5.3).
+ * Replaces sizes that do not fit into 32 bits: extra field 1 contains these, in the same order
+ * (APPNOTE 4.5.3).
  */
 function withZip64(sizes: readonly number[], extra: Buffer): readonly number[] {
   let rest: Buffer = Buffer.alloc(0);
@@ -240,7 +246,7 @@ function withZip64(sizes: readonly number[], extra: Buffer): readonly number[] {
   });
 }
 
-/** Beyond 2^53 it is of no file. */
+/** Inexact beyond 2^53, more than any file size. */
 function uint64(bytes: Buffer, at: number): number {
   return Number(bytes.readBigUInt64LE(at));
 }

@@ -1,6 +1,6 @@
 /**
- * From the NumPy arrays of one split to checked sequences: shapes, lengths, labels, finite
- * features.
+ * Converts the NumPy arrays of one split to sequences; checks shapes, lengths, labels and that
+ * features are finite.
  */
 import { type Diagnostic, damagedError, type UserError } from '../../util/errors.js';
 import { IGNORED, type SequenceInput, type Split, type Targets } from '../dataset.js';
@@ -11,34 +11,34 @@ import { Problems } from '../problems.js';
 import { MAX_CLASSES, MAX_SYMBOLS } from '../reading/limits.js';
 import type { Values } from '../values.js';
 
-/** The sequences of one split, in memory or on the disk. */
+/** The sequences of one split, in memory or on disk. */
 export interface NumpySequences {
   /** N. */
   readonly count: number;
   readonly input: SequenceInput;
-  /** With as many classes as these labels need. */
+  /** `numClasses` of class targets covers the labels of this split only. */
   readonly targets: Targets;
-  /** Where the steps are symbols: the largest. */
+  /** The largest symbol, if steps are symbols. */
   readonly largestSymbol?: PlacedLabel;
-  /** Of class targets: as the array has them, and what places them. */
+  /** Class labels as in the array, with their positions; absent for value targets. */
   readonly labels?: FileLabels;
   /** T. */
   readonly steps: number;
-  /** @param numClasses of all splits, if targets are classes */
+  /** @param numClasses number of classes over all splits, if targets are classes */
   split(numClasses: number): Split;
 }
 
-/** What arrays are called, and where they stand. */
+/** Names and files of a split's arrays. */
 export interface ArraySource {
-  /** Of the arrays' names: '', '_validation' or '_test'. */
+  /** Suffix of the array names: '', '_validation' or '_test'. */
   readonly suffix: string;
-  /** Of `x`, without the suffix. */
+  /** File that contains an array. @param array name without the suffix */
   fileOf(array: 'x' | 'y' | 'lengths' | 'ids'): string;
-  /** A label that becomes -100, besides -100. */
+  /** Label to ignore besides -100; becomes -100. */
   readonly ignored: number;
 }
 
-/** What is known of an array without its values. */
+/** Header of an array, without its values. */
 export type ArrayForm = Pick<NpyArray, 'shape' | 'integer' | 'dtype'>;
 
 export interface SplitArrays {
@@ -50,11 +50,11 @@ export interface SplitArrays {
 export interface NumpyShape {
   readonly count: number;
   readonly steps: number;
-  /** F; undefined where a step is a symbol. */
+  /** F; undefined if steps are symbols. */
   readonly size: number | undefined;
 }
 
-/** The features of all steps, or their symbols as numbers. */
+/** Features of all steps, or their symbols as numbers. */
 interface Features {
   readonly values: Float32Array;
   readonly input: SequenceInput;
@@ -62,10 +62,10 @@ interface Features {
 }
 
 /**
- * The sequences of one split. Labels of steps past a sequence's length become -100; features and
- * symbols there are not looked at.
- * @throws UserError (exit 5), one diagnostic for each array that is wrong, at its first wrong
- * index.
+ * Returns the sequences of one split. Labels of padding steps become -100; features and symbols
+ * there are not checked.
+ * @throws UserError (exit 5) if an array is invalid, with one diagnostic per array at its first
+ *   invalid index
  */
 export function sequencesOf(arrays: SplitArrays, source: ArraySource): NumpySequences {
   const { suffix, fileOf } = source;
@@ -97,15 +97,15 @@ export function labelSource({ suffix, fileOf, ignored }: ArraySource): LabelSour
   return { name: `y${suffix}`, file: fileOf('y'), ignored };
 }
 
-/** Every split counts the classes of all. */
+/** Sets the number of classes to that of all splits. */
 export function withClasses(targets: Targets, numClasses: number): Targets {
   return targets.kind === 'class' ? { ...targets, numClasses } : targets;
 }
 
 /**
+ * Checks that a split matches the training split.
  * @param source of `other`
- * @throws UserError (exit 5) if the sequences have another T, F or kind of target than the training
- * ones
+ * @throws UserError (exit 5) if `other` and `train` differ in T, F or the kind of targets
  */
 export function checkSameShape(
   train: NumpySequences,
@@ -131,6 +131,10 @@ function targetWords(targets: Targets): string {
   return targets.perStep ? 'one class a step' : 'one class a sequence';
 }
 
+/**
+ * Returns the shape of the sequences in `x`, numbers `[N, T, F]` or integers `[N, T]` (symbols).
+ * @throws UserError (exit 5) if `x` has another shape or type, or is empty
+ */
 export function shapeOf(x: ArrayForm, name: string, file: string): NumpyShape {
   const isNumbers = x.shape.length === 3;
   const isSymbols = x.shape.length === 2 && x.integer;
@@ -148,6 +152,10 @@ export function shapeOf(x: ArrayForm, name: string, file: string): NumpyShape {
   return { count, steps, size };
 }
 
+/**
+ * Returns the length of each sequence, `[N]`; T for all without an array.
+ * @throws UserError (exit 5) if `array` is not `[N]` integers in 1..T
+ */
 export function lengthsOf(
   array: NpyArray | undefined,
   shape: NumpyShape,
@@ -174,7 +182,11 @@ export function lengthsOf(
   return Int32Array.from(array.values);
 }
 
-/** @throws UserError (exit 5) if the targets do not fit the sequences or one of them is wrong */
+/**
+ * Returns the targets: integers `[N]` or `[N, T]` are classes, floats `[N, C]` or `[N, T, C]`
+ * values.
+ * @throws UserError (exit 5) if the shape does not fit the sequences or a target is invalid
+ */
 export function targetsOf(
   y: NpyArray,
   shape: NumpyShape,
@@ -210,7 +222,7 @@ export function targetsOf(
   });
 }
 
-/** Numbers of each step; those of a step may all be NaN, as those of padding become. */
+/** Values per step. A step may be all NaN (no target); padding becomes NaN. */
 function stepValues(
   y: NpyArray,
   size: number,
@@ -228,7 +240,7 @@ function stepValues(
   );
 }
 
-/** Where labels stand, and which of them is ignored. */
+/** Name and file of an array of labels, and the label to ignore. */
 export interface LabelSource {
   readonly name: string;
   readonly file: string;
@@ -245,7 +257,7 @@ export function isLabel(label: number, ignored: number): boolean {
   return label === IGNORED || label === ignored || (label >= 0 && label < MAX_CLASSES);
 }
 
-/** The class that a label is. */
+/** Replaces the label to ignore with {@link IGNORED}. */
 export function withIgnored(label: number, ignored: number): number {
   return label === ignored ? IGNORED : label;
 }
@@ -258,7 +270,7 @@ export function notLabel({ name, file, ignored }: LabelSource, index: string, go
   });
 }
 
-/** What places the labels of `y`. */
+/** Labels of `y` with their positions, for messages. */
 export function placed(
   values: Values<Int32Array>,
   y: Pick<NpyArray, 'shape'>,
@@ -297,7 +309,7 @@ function featuresOf(
   return { values, input: { kind: 'number', size } };
 }
 
-/** Symbols that are padding become 0. */
+/** Sets symbols of padding to 0. */
 function symbolsOf(
   x: NpyArray,
   steps: number,
@@ -321,8 +333,8 @@ function symbolsOf(
 }
 
 /**
- * The values as float32, all finite but the `skipped` ones. `inner` are the dimensions after the
- * first.
+ * Values as float32; all except the `skipped` ones must be finite.
+ * @param inner dimensions after the first
  */
 function finite(
   array: NpyArray,
@@ -353,6 +365,10 @@ export function notFinite(file: string, name: string, index: string, got: string
   return wrong('data/not-finite', file, name, index, { message: 'is not a finite float32 number', got });
 }
 
+/**
+ * Returns the error (exit 5) for array `name`, or for its value at `index` (such as `[3, 0]`) if
+ * not empty.
+ */
 export function wrong(
   code: string,
   file: string,
@@ -373,8 +389,8 @@ export function shapeWords(array: Pick<ArrayForm, 'shape'>): string {
 }
 
 /**
- * The flat position `flat` as an index of all dimensions, of which `inner` are those after the
- * first.
+ * Formats a flat index as an index over all dimensions, such as `[3, 0]`.
+ * @param inner dimensions after the first
  */
 export function indexWords(flat: number, inner: readonly number[]): string {
   const index: number[] = [];

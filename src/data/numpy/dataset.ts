@@ -1,4 +1,4 @@
-/** The dataset that NumPy arrays make: what the kinds `npz` and `npy` have in common. */
+/** Builds a dataset from NumPy arrays; shared by the kinds `npz` and `npy`. */
 import { damagedError } from '../../util/errors.js';
 import type { Dataset, Split } from '../dataset.js';
 import { type FileLabels, labelFacts } from '../labels.js';
@@ -7,25 +7,28 @@ import { holdOut, range } from '../selection.js';
 import { subset } from '../subset.js';
 import { type ArraySource, checkSameShape, type NumpySequences } from './arrays.js';
 
-/** What the names of a split's arrays end with. */
+/** Suffix of the names of a split's arrays. */
 export type Suffix = '' | '_validation' | '_test';
 
-/** What is read of one split: its sequences, or what they are made of. */
+/** One split: its sequences, or the data to build them from. */
 export interface Part<S> {
   readonly source: ArraySource & { readonly suffix: Suffix };
   readonly sequences: S;
-  /** What the sequences are called; by their places if absent. */
+  /** Names of the sequences; absent: their indices. */
   readonly ids?: readonly string[] | undefined;
 }
 
 export interface Parts<S> {
   readonly train: Part<S>;
   readonly validation?: Part<S> | undefined;
-  /** If absent, a fraction of the training sequences. */
+  /** Absent: a fraction of the training sequences. */
   readonly test?: Part<S> | undefined;
 }
 
-/** @throws UserError (exit 5) with all that is wrong */
+/**
+ * Completes the sequences of every split.
+ * @throws UserError (exit 5) if a split is invalid, with the problems of all splits
+ */
 export function finish<S>(
   { train, validation, test }: Parts<S>,
   finished: (sequences: S) => NumpySequences,
@@ -40,7 +43,13 @@ export function finish<S>(
   return { ...found, train: found.train as Part<NumpySequences> };
 }
 
-/** @throws UserError (exit 5) if the splits do not fit together */
+/**
+ * @param testFraction fraction of the training sequences to hold out, if `test` is absent
+ * @throws UserError (exit 2) if `test` is absent and the fraction or the number of sequences does
+ *   not allow a test split
+ * @throws UserError (exit 5) if shapes or kinds of targets differ between splits, or `ids` and `x`
+ *   differ in length
+ */
 export function numpyDataset(
   { train, validation, test }: Parts<NumpySequences>,
   testFraction: number | undefined,
@@ -69,13 +78,16 @@ export function numpyDataset(
     train: split(train, held?.train),
     ...(validation && { validation: split(validation) }),
     test: test ? split(test) : split(train, held?.test),
-    columnNames: { features: i => `x[:, :, ${i}]`, targets: i => `y[:, ${i}]` },
+    columnNames: {
+      features: i => `x[:, :, ${i}]`,
+      targets: i => (train.sequences.targets.perStep ? `y[:, :, ${i}]` : `y[:, ${i}]`),
+    },
     labels: labels && labelFacts(labels, ...labelsOf(others)),
     largestSymbol,
   };
 }
 
-/** One for each sequence. */
+/** Checks that there is one id per sequence. */
 function checkIds({ ids, sequences: { count }, source: { suffix, fileOf } }: Part<NumpySequences>): void {
   if (ids === undefined || ids.length === count) return;
   throw damagedError({
@@ -87,7 +99,7 @@ function checkIds({ ids, sequences: { count }, source: { suffix, fileOf } }: Par
   });
 }
 
-/** What the rows of an array are called: by their ids, else by their place in it. */
+/** Names rows by their ids, else by their index in the array. */
 function namesOf(
   rows: Uint32Array,
   suffix: Suffix,

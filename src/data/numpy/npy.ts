@@ -1,4 +1,4 @@
-/** Dataset kind `npy`: the arrays of an `npz` dataset, each in a file of its own. */
+/** Dataset kind `npy`: the arrays of an `npz` dataset, each in its own file. */
 import { type Dataset, IGNORED } from '../dataset.js';
 import { parseNpy, parseNpyTexts } from '../formats/npy.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
@@ -25,7 +25,7 @@ export interface NpyConfig extends TrainingPartConfig, NormalizeConfig, MemoryCo
   readonly y: string;
   readonly lengths?: string;
   readonly ids?: string;
-  /** Share of the sequences that tests, if there is no `x_test`. */
+  /** Fraction of the sequences to hold out for testing, if there is no `x_test`. */
   readonly test_fraction?: number;
 }
 
@@ -46,20 +46,20 @@ interface SplitFiles {
 }
 
 type ArrayName = 'x' | 'y' | 'lengths' | 'ids';
-/** In the order of the digests: what is tested on comes last. */
+/** In the order of the digests: the test data come last. */
 const ARRAYS: readonly ArrayName[] = ['y', 'lengths', 'ids', 'x'];
 
 /**
  * Opens files with the arrays that {@link npz} reads from an archive.
- * @throws UserError (exit 2) if a file cannot be read or the splits are not determined; (exit 5) if
- *   a file is damaged, shapes do not fit or a value is out of range
+ * @throws UserError (exit 2) if a file cannot be read or the splits are not defined
+ * @throws UserError (exit 5) if a file is damaged, shapes do not match or a value is out of range
  */
 async function open(config: NpyConfig, { seed, ignoredLabel = IGNORED }: DatasetContext): Promise<Dataset> {
   const train = filesOf(config, '') as SplitFiles;
   const [validation, test] = [filesOf(config, '_validation'), filesOf(config, '_test')];
   checkTestSplit(config, test);
   const splits = { train, validation, test };
-  // what is tested on comes last
+  // the test data come last
   const order = test ? [train, validation, test] : [validation, train];
   const paths = order.flatMap(files => ARRAYS.flatMap(array => files?.[array] ?? []));
   const sourceOf = ({ suffix, ...files }: SplitFiles): Part<never>['source'] => ({
@@ -136,7 +136,10 @@ async function fromDisk(splits: Splits, sourceOf: SourceOf): Promise<Read> {
   return { parts: finish(pending, one => one.finish()), digests };
 }
 
-/** @throws UserError (exit 5) with all that is wrong in any split */
+/**
+ * Reads the splits that exist.
+ * @throws UserError (exit 5) if a split is invalid, with the problems of all splits
+ */
 async function eachSplit<S>(
   splits: Splits,
   read: (files: SplitFiles, problems: Problems) => Promise<Part<S> | undefined>,
@@ -159,7 +162,7 @@ async function eachSplit<S>(
 }
 
 /**
- * The files of a split, if it has any.
+ * Returns the files of a split; undefined if it has none.
  * @throws UserError (exit 2) if `x` or `y` is missing
  */
 function filesOf(config: NpyConfig, suffix: Suffix): SplitFiles | undefined {

@@ -1,6 +1,6 @@
 /**
- * Dataset kind `npz`: NumPy arrays `x`, `y`, `lengths`, `ids` and the same with `_test` in one
- * archive.
+ * Dataset kind `npz`: NumPy arrays `x`, `y`, `lengths`, `ids`, and the same with `_validation` and
+ * `_test`, in one archive.
  */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { type Dataset, IGNORED } from '../dataset.js';
@@ -31,11 +31,11 @@ export interface NpzConfig extends TrainingPartConfig, NormalizeConfig, MemoryCo
   readonly kind: 'npz';
   readonly path: string;
   /**
-   * Share of the sequences that tests, where the file has no `x_test`. Drawn by the experiment's
-   * seed.
+   * Fraction of the sequences to hold out for testing, if the file has no `x_test`. Drawn with the
+   * experiment's seed.
    */
   readonly test_fraction?: number;
-  /** Whether `x_validation` and its like are the validation split; needed if the file has them. */
+  /** True to use `x_validation` etc. as the validation split; required if the file has them. */
   readonly validation_arrays?: boolean;
 }
 
@@ -44,11 +44,11 @@ type ArrayName = `${'x' | 'y' | 'lengths'}${Suffix}`;
 const ARRAYS: readonly ArrayName[] = SUFFIXES.flatMap(
   suffix => [`x${suffix}`, `y${suffix}`, `lengths${suffix}`] as const,
 );
-/** What the sequences are called: texts or integers `[N]`. */
+/** Arrays with the names of the sequences: texts or integers `[N]`. */
 type IdsName = `ids${Suffix}`;
 const IDS: readonly IdsName[] = ['ids', 'ids_validation', 'ids_test'];
 
-/** The arrays of an archive: in memory, or on the disk. */
+/** The arrays of an archive, in memory or on disk. */
 interface Arrays<A> {
   readonly numbers: ReadonlyMap<ArrayName, A>;
   readonly ids: ReadonlyMap<IdsName, readonly string[]>;
@@ -63,12 +63,13 @@ export const npz: DatasetKind<NpzConfig> = {
 
 /**
  * Opens a file with `x` (`[N, T, F]` numbers, or `[N, T]` integers, which are symbols), `y` (`[N]`
- * or `[N, T]` integer classes, -100 = ignored, or `[N, C]` float targets) and optionally `lengths`
- * `[N]` and `ids` `[N]`; the test split is the same with `_test`, or a fraction. Validation
- * sequences may stand in the same with `_validation`.
- * @throws UserError (exit 2) if the file cannot be read or the test split is not determined; exit 5
- *   where the archive is damaged, shapes do not fit, or a value is out of range (located by array
- *   and index).
+ * or `[N, T]` integer classes, -100 = ignored, or `[N, C]` or `[N, T, C]` float targets) and
+ * optionally `lengths` `[N]` and `ids` `[N]`. The test split is in the same arrays with `_test`, or
+ * is a fraction of the sequences. The validation split may be in the same arrays with
+ * `_validation`.
+ * @throws UserError (exit 2) if the file cannot be read or the test split is not defined
+ * @throws UserError (exit 5) if the archive is damaged, shapes do not match or a value is out of
+ *   range (with array and index)
  */
 async function open(config: NpzConfig, { seed, ignoredLabel = IGNORED }: DatasetContext): Promise<Dataset> {
   const { path } = config;
@@ -91,9 +92,9 @@ async function open(config: NpzConfig, { seed, ignoredLabel = IGNORED }: Dataset
 }
 
 /**
- * The splits of an archive.
- * @throws UserError (exit 2) if the config does not say what tests or validates, exit 5 if an array
- * is wrong
+ * Returns the splits of an archive.
+ * @throws UserError (exit 2) if the config does not define the test or validation split
+ * @throws UserError (exit 5) if an array is invalid
  */
 function partsOf<A, S>(
   arrays: Arrays<A>,
@@ -125,19 +126,19 @@ interface Archive extends Arrays<StoredArray> {
   readonly members: readonly Member[];
 }
 
-/** What a member holds lies in the archive from `start` on, as it is. */
+/** A member whose content is stored uncompressed, from `start` on. */
 interface Member {
   readonly entry: Entry;
   readonly start: number;
 }
 
-/** What the directory of an archive and the bytes behind it may take. */
+/** Maximum size of an archive's directory and the bytes after it. */
 const DIRECTORY_BYTES = 2 ** 21;
 
 /**
- * The arrays of an archive, none of which is read; undefined if one of them is compressed, so that
- * it cannot be read by range.
- * @throws UserError as {@link readArrays}
+ * Opens the arrays of an archive without reading their values; undefined if one of them is
+ * compressed, since it could not be read by range.
+ * @throws UserError (exit 5) if the archive or a header is damaged, or an array is missing
  */
 async function storedArchive(path: string): Promise<Archive | undefined> {
   const file = await RangedFile.open(path);
@@ -185,7 +186,7 @@ function isIds(name: ArrayName | IdsName): name is IdsName {
 }
 
 /**
- * Reads the whole archive once: checks the rows of its arrays and its checksums.
+ * Reads the whole archive once to check the rows of its arrays and its checksums.
  * @returns its SHA-256
  * @throws UserError (exit 5) if a checksum differs
  */
@@ -225,7 +226,7 @@ function readArrays(source: SourceFile): Arrays<NpyArray> {
       return names.has(member) || idsNames.has(member);
     },
     maxBytes: expansionLimit(),
-    // a member that expands to another size than its header says is not expanded at all
+    // reject a member whose size differs from its header before inflating it
     fits: (member, head, bytes) => {
       const ids = idsNames.get(member);
       const name = ids ?? names.get(member) ?? 'x';
@@ -262,12 +263,12 @@ function missingArray(name: string, file: string, found: readonly string[]): Dia
     message: `the file has no array ${name}`,
     file,
     expected:
-      'x ([N, T, F] or [N, T]) and y ([N], [N, T] or [N, C]); x_test needs y_test, x_validation y_validation',
+      'x ([N, T, F] or [N, T]) and y ([N], [N, T], [N, C] or [N, T, C]); x_test needs y_test, x_validation y_validation',
     got: found.slice(0, 12).join(', ') || 'no arrays',
   };
 }
 
-/** `x` and `y` always are; of another split's arrays each of the two if any other one is there. */
+/** True for `x` and `y`, and for `x` and `y` of another split if any array of that split exists. */
 function isRequired(name: ArrayName, found: readonly string[]): boolean {
   const [array, split] = name.split('_');
   if (array === 'lengths') return false;
@@ -291,7 +292,8 @@ function checkTestSplit({ numbers }: Pick<Arrays<unknown>, 'numbers'>, config: N
 }
 
 /**
- * A config alone must tell whether there is a validation split, since its defaults depend on that.
+ * The config alone must define whether there is a validation split, since defaults of other keys
+ * depend on it.
  */
 function checkValidationArrays(
   { numbers }: Pick<Arrays<unknown>, 'numbers'>,

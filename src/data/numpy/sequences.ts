@@ -1,7 +1,7 @@
 /**
- * Sequences to predict from NumPy arrays: an archive with `x` and optionally `lengths`, or `x`
- * alone as an .npy file. As in training `x` is `[N, T, F]`, or `[N, T]` integers, which are
- * symbols.
+ * Reads sequences to predict from NumPy arrays: an archive with `x` and optionally `lengths` and
+ * `ids`, or `x` alone as an .npy file. As in training, `x` is `[N, T, F]`, or `[N, T]` integers
+ * (symbols).
  */
 import { damagedError } from '../../util/errors.js';
 import { checkNpyLayout, isNpy, type NpyArray, parseNpy, parseNpyTexts } from '../formats/npy.js';
@@ -15,18 +15,18 @@ import { indexWords, shapeWords, wrong } from './arrays.js';
 interface Arrays {
   readonly x: NpyArray;
   readonly lengths?: NpyArray | undefined;
-  /** What the sequences are called; by their places if absent. */
+  /** Names of the sequences; absent: their indices. */
   readonly ids?: readonly string[] | undefined;
 }
 
 interface Shape {
   readonly count: number;
   readonly steps: number;
-  /** Numbers of a step; 1 where it is a symbol. */
+  /** Numbers per step; 1 if steps are symbols. */
   readonly width: number;
 }
 
-/** Sequences of one list. */
+/** Sequences yielded at once. */
 const LIST = 64;
 
 export function numpySequences(data: DataRecord): SequenceReader {
@@ -55,7 +55,7 @@ function arraysOf(bytes: Buffer, file: string): Arrays {
       return ['x.npy', 'lengths.npy', 'ids.npy'].includes(member);
     },
     maxBytes: expansionLimit(),
-    // a member that expands to another size than its header says is not expanded at all
+    // reject a member whose size differs from its header before inflating it
     fits: (member, head, size) => {
       const [name] = member.split('.');
       const check = () => {

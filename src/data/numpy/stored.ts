@@ -1,5 +1,5 @@
 /**
- * NumPy arrays that stay on the disk: what is checked while the file is read once, and their rows.
+ * NumPy arrays that stay on disk: checks them while the file is read once, and reads their rows.
  */
 import { damagedError } from '../../util/errors.js';
 import type { SequenceInput, Split } from '../dataset.js';
@@ -30,22 +30,22 @@ import {
 
 /** An array in a file. */
 export interface StoredArray extends StoredLayout {
-  /** In messages. */
+  /** Name for messages. */
   readonly name: string;
   readonly file: RangedFile;
-  /** Where its header begins in the file. */
+  /** Offset of its header in the file. */
   readonly start: number;
-  /** With its header. */
+  /** Size including the header. */
   readonly bytes: number;
 }
 
-/** Bytes that hold the header of most arrays. */
+/** Bytes to read first; enough for most headers. */
 const HEAD_BYTES = 4096;
-/** What is read into memory whole, such as labels of sequences. */
+/** Maximum size of an array that is read into memory as a whole, such as labels of sequences. */
 const MAX_WHOLE_BYTES = 2 ** 30;
 
 /**
- * The array that begins at `start`.
+ * Opens the array at offset `start`, with `bytes` bytes including its header.
  * @throws UserError (exit 5) if its header is damaged
  */
 export function storedArray(file: RangedFile, start: number, bytes: number, name: string): StoredArray {
@@ -54,7 +54,7 @@ export function storedArray(file: RangedFile, start: number, bytes: number, name
   return { ...layout, name, file: file.twin(), start, bytes };
 }
 
-/** @throws UserError (exit 5) if the rows of an array do not lie one after another */
+/** @throws UserError (exit 5) if the rows of an array are not contiguous */
 function checkOrder({ fortranOrder, shape, name, file }: StoredArray): void {
   if (!fortranOrder || shape.length < 2) return;
   throw damagedError({
@@ -65,7 +65,7 @@ function checkOrder({ fortranOrder, shape, name, file }: StoredArray): void {
   });
 }
 
-/** With the whole header, which says how long it is. */
+/** Reads at least the whole header; its first bytes contain its length. */
 function headerOf(file: RangedFile, start: number, bytes: number): Buffer {
   const read = (length: number) =>
     file.readNow({ from: start, to: start + Math.min(bytes, length, file.size - start) });
@@ -74,12 +74,15 @@ function headerOf(file: RangedFile, start: number, bytes: number): Buffer {
   return length > head.length ? read(length) : head;
 }
 
-/** A small array as a whole. */
+/**
+ * Reads a small array as a whole.
+ * @throws UserError (exit 5) if it is too large or damaged
+ */
 export function wholeArray(array: StoredArray): NpyArray {
   return parseNpy(wholeBytes(array), array.file.name, array.name);
 }
 
-/** @throws UserError (exit 5) if the array holds no texts or integers */
+/** @throws UserError (exit 5) if the array does not consist of texts or integers */
 export function wholeTexts(file: RangedFile, start: number, bytes: number, name: string): readonly string[] {
   return parseNpyTexts(wholeBytes({ file, start, bytes, name }), file.name, name);
 }
@@ -103,12 +106,12 @@ function wholeBytes({
   return Uint8Array.from(file.readNow({ from: start, to: start + bytes }));
 }
 
-/** Sequences whose arrays have been opened; they are known once all rows were checked. */
+/** Sequences whose arrays are open; complete once all rows have been checked. */
 export interface PendingSequences {
   readonly checks: readonly (RowCheck & { readonly array: StoredArray })[];
   /**
-   * @throws UserError (exit 5), one diagnostic for each array that is wrong, at its first wrong
-   * index
+   * @throws UserError (exit 5) if an array is invalid, with one diagnostic per array at its first
+   *   invalid index
    */
   finish(): NumpySequences;
 }
@@ -121,8 +124,9 @@ export interface StoredArrays {
 }
 
 /**
- * Features stay on the disk, and so do the classes of steps; other targets are read into memory.
- * @throws UserError (exit 5) if shapes do not fit, or targets or lengths are wrong
+ * Opens the arrays of a split. Features and classes per step stay on disk; other targets are read
+ * into memory.
+ * @throws UserError (exit 5) if shapes do not match, or targets or lengths are invalid
  */
 export function pendingSequences({ x, y, lengths }: StoredArrays, source: ArraySource): PendingSequences {
   const { suffix, fileOf } = source;
@@ -182,7 +186,7 @@ function placeOfRow(array: StoredArray, index: number) {
   return { file: array.file, from, to: from + rowBytes(array) };
 }
 
-/** Numbers must be finite, symbols in range; what lies past a sequence's end is not looked at. */
+/** Checks that numbers are finite and symbols in range, except in padding. */
 class FeatureCheck implements RowCheck {
   private largest = -1;
   private largestAt = 0;
@@ -262,7 +266,7 @@ class ClassCheck implements RowCheck {
     return true;
   }
 
-  /** @throws UserError (exit 5) if all are ignored */
+  /** @throws UserError (exit 5) if all labels are ignored */
   classes(): number {
     if (this.largest >= 0) return this.largest + 1;
     const { name, file } = labelSource(this.source);

@@ -1,15 +1,16 @@
-/** The content of an IDX file, raw or gzip, for the kinds `idx` and `mnist`. */
+/** Reads the content of an IDX file, raw or gzip, for the kinds `idx` and `mnist`. */
 
 import { type IdxSource, statedBytes } from '../formats/idx.js';
 import { decompressed, decompressedBeginning, type SourceFile } from '../reading/files.js';
 import { MAX_BYTES } from '../reading/limits.js';
 
-/** What a file may have after its last value for that to be told at its offset. */
+/** Number of excess bytes to decompress, so that an error can give their offset. */
 const EXCESS_BYTES = 2 ** 20;
 
 /**
- * No more is decompressed than the header states, so that a small file cannot take the machine's
- * memory; of one whose header is wrong just the beginning, which is all that the complaint needs.
+ * Decompresses no more than the header states (plus {@link EXCESS_BYTES}), so that a small file
+ * cannot exhaust memory. If the header is invalid, decompresses only the start of the file, which
+ * is enough for the error.
  * @throws UserError (exit 5) if the gzip stream is damaged
  */
 export function idxContent({ name, bytes }: SourceFile): IdxSource {

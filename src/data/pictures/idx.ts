@@ -1,6 +1,6 @@
 /**
- * Dataset kind `idx`: a pair of files for each split in MNIST's format, raw or gzip, pictures of
- * any size.
+ * Dataset kind `idx`: pictures of any size in MNIST's format, one pair of files per split, raw or
+ * gzip.
  */
 import type { Dataset } from '../dataset.js';
 import { type IdxArray, idxForm, parseIdx } from '../formats/idx.js';
@@ -25,7 +25,7 @@ export interface IdxConfig extends TrainingPartConfig, MemoryConfig {
   readonly kind: 'idx';
   readonly train_images: string;
   readonly train_labels: string;
-  /** Both are given, or neither. */
+  /** Set both or neither. */
   readonly validation_images?: string;
   readonly validation_labels?: string;
   readonly test_images: string;
@@ -41,8 +41,8 @@ export const idx: DatasetKind<IdxConfig> = {
 };
 
 /**
- * @throws UserError (exit 2) if a file cannot be read, (exit 5) if it is damaged (at its byte
- *   offset).
+ * @throws UserError (exit 2) if a file cannot be read
+ * @throws UserError (exit 5) if a file is damaged, with the byte offset
  */
 async function open(config: IdxConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
   const pairs = {
@@ -97,10 +97,10 @@ async function readPictures(path: string): Promise<ReadPictures> {
   return { images: parse(source, 3), sha256: source.sha256 };
 }
 
-/** More than any header. */
+/** Larger than any header. */
 const HEAD_BYTES = 64;
 
-/** Reads a file of pictures once, to check it. */
+/** Opens a file of pictures that stays on disk; reads it once to check it. */
 async function storedPictures(path: string): Promise<ReadPictures> {
   const file = await RangedFile.open(path);
   const head = file.readNow({ from: 0, to: Math.min(HEAD_BYTES, file.size) });

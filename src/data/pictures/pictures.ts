@@ -1,4 +1,4 @@
-/** Pictures read as sequences: the datasets of the kinds `mnist` and `idx`. */
+/** Pictures as sequences, for the kinds `mnist` and `idx`. */
 
 import type { UserError } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';
@@ -15,8 +15,8 @@ import { range } from '../selection.js';
 import { type SequenceStore, storedSplit } from '../stored-split.js';
 
 /**
- * `rows`: H steps of W features; `pixels`: H*W steps of one feature, row by row;
- * `permuted_pixels`: these in one random order, which is the same for all pictures and seeds.
+ * `rows`: H steps of W features; `pixels`: H*W steps of one feature, row by row; `permuted_pixels`:
+ * the same in a random order that is fixed for all pictures and seeds.
  */
 export type PictureSequence = 'rows' | 'pixels' | 'permuted_pixels';
 
@@ -29,26 +29,26 @@ export interface PictureFiles {
   readonly labels: IdxArray;
 }
 
-/** Pictures that stay on the disk; their values were checked. */
+/** Pictures that stay on disk; their values have been checked. */
 export interface StoredPictures extends IdxForm {
   readonly file: RangedFile;
-  /** Of all pixels: the least is black, the greatest white, unless pixels are bytes. */
+  /** Minimum (black) and maximum (white) of all pixels; unused if pixels are bytes. */
   readonly range: readonly [least: number, most: number];
 }
 
 interface PictureOptions {
   readonly sequence: PictureSequence;
-  /** Default: one more than the largest label of all splits. */
+  /** Default: largest label of all splits + 1. */
   readonly numClasses?: number;
-  /** A label that becomes -100. */
+  /** Label that becomes -100. */
   readonly ignoredLabel?: number | undefined;
   readonly digests: Dataset['digests'];
 }
 
-/** Byte value to its float32 feature, value / 255. */
+/** Float32 feature of each byte value: value / 255. */
 const SCALE = Float32Array.from({ length: 256 }, (_, value) => value / 255);
 
-/** The files of each split. */
+/** Files of each split. */
 export interface PictureSplits {
   readonly train: PictureFiles;
   readonly validation?: PictureFiles;
@@ -56,9 +56,9 @@ export interface PictureSplits {
 }
 
 /**
- * The dataset of a pair of IDX files for each split. Unsigned bytes are scaled to 0..1, floats are
- * taken as they are.
- * @throws UserError (exit 5) if the files do not fit together or a value is out of range.
+ * Builds a dataset from a pair of IDX files per split. Unsigned bytes are scaled to 0..1; floats
+ * are used as they are.
+ * @throws UserError (exit 5) if the files do not match or a value is out of range
  */
 export function pictureDataset(files: PictureSplits, options: PictureOptions): Dataset {
   const [height, width] = pictureSize(files);
@@ -140,7 +140,7 @@ function storedPictures(images: StoredPictures, targets: Targets, steps: number,
   return { ...storedSplit(store, targets), picture };
 }
 
-/** The place of the pixel that each of `count` steps reads. */
+/** Index of the pixel that each of `count` steps reads. */
 function pixelOrder(count: number): Uint32Array {
   return RandomStream.of(0, 'data/permuted_pixels').shuffle(range(count));
 }
@@ -155,9 +155,7 @@ function permutedReader(read: Split['read'], order: Uint32Array): Split['read'] 
   };
 }
 
-/**
- * Floats have no scale of their own: the least of all the pictures is black, the greatest white.
- */
+/** Float pixels have no fixed range: the minimum over all pictures is black, the maximum white. */
 function greyPictures(pixels: Float32Array, size: number): Split['picture'] {
   let range: readonly [number, number] | undefined;
   return index => {
@@ -194,8 +192,10 @@ function floatsOf(images: IdxArray, imagesFile: string): Float32Array {
 }
 
 /**
- * What checks the pixels of pictures on the disk while their file is read.
- * @throws UserError (exit 5) if a pixel is not a finite float32 number or pixels have no scale
+ * Returns a check for the pixels of pictures on disk, to run while the file is read; afterwards
+ * `range` has their minimum and maximum. Its `row` throws:
+ * @throws UserError (exit 5) if a pixel is not a finite float32 number or the pixel type has no
+ *   known scale
  */
 export function pixelCheck(images: IdxForm, file: string) {
   let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
@@ -289,7 +289,7 @@ function offsetOf(
   return dataOffset + index * itemSize;
 }
 
-/** All digits of a whole double, up to the range of 64-bit integers. */
+/** All digits of an integer double, up to the range of 64-bit integers. */
 function exactly(value: number): string {
   return Number.isInteger(value) && Math.abs(value) < 2 ** 64 ? String(BigInt(value)) : String(value);
 }
@@ -298,10 +298,10 @@ function largest(values: Int32Array): number {
   return values.reduce((most, value) => Math.max(most, value), 0);
 }
 
-/** Values that one list of sequences holds, about. */
+/** Approximate number of values in a list of sequences. */
 const LIST_VALUES = 2 ** 16;
 
-/** Reads the pictures of an IDX file, which must be as large as those of the run. */
+/** Reads the pictures of an IDX file, which must have the size of the run's pictures. */
 export function pictureSequences(sequence: PictureSequence, { picture }: DataRecord): SequenceReader {
   return {
     hasIds: false,
@@ -337,7 +337,7 @@ export function pictureSequences(sequence: PictureSequence, { picture }: DataRec
   };
 }
 
-/** What gives `size` pixels from `at` on as features. */
+/** Returns a function that reads `size` pixels, starting at `at`, as features. */
 function pixelReader({ values, zipped }: IdxArray, file: string): (at: number, size: number) => Float32Array {
   if (values instanceof Uint8Array)
     return (at, size) => Float32Array.from(values.subarray(at, at + size), value => SCALE[value]);

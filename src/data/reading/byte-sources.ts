@@ -1,4 +1,4 @@
-/** Where the bytes of an input come from: a file, a pipe or standard input; raw or gzip. */
+/** Reads the bytes of an input: a file, a pipe or standard input; raw or gzip. */
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -10,9 +10,9 @@ import { isGzip, unreadableFile } from './files.js';
 import { MAX_BYTES } from './limits.js';
 
 /**
- * The bytes of the file at `path`, which may be a pipe.
- * @throws UserError (exit 2) if it cannot be read, (exit 5) if a gzip stream is damaged; both also
- *   while it is read
+ * Reads the file at `path`, which may be a pipe. The errors may also occur while chunks are read.
+ * @throws UserError (exit 2) if it cannot be read
+ * @throws UserError (exit 5) if a gzip stream is damaged
  */
 export async function fileBytes(path: string): Promise<ByteSource> {
   try {
@@ -27,15 +27,16 @@ export async function fileBytes(path: string): Promise<ByteSource> {
 }
 
 /**
- * The bytes of `stream`, decompressed if they are gzip.
+ * Reads `stream`, decompressed if it is gzip. The errors may also occur while chunks are read.
  * @param name of the source, for messages
- * @param size how many bytes it has, if that is known
- * @throws UserError as {@link fileBytes}
+ * @param size in bytes, if known
+ * @throws UserError (exit 2) if it cannot be read
+ * @throws UserError (exit 5) if a gzip stream is damaged
  */
 export async function streamBytes(name: string, stream: Readable, size?: number): Promise<ByteSource> {
   const raw = namedErrors(name, stream);
   let first: Buffer = Buffer.alloc(0);
-  // a pipe may hand out the two bytes that tell gzip one by one
+  // a pipe may deliver the two magic bytes of gzip one by one
   for (let next = await raw.next(); !next.done; next = await raw.next()) {
     first = first.length === 0 ? next.value : Buffer.concat([first, next.value]);
     if (first.length >= 2) break;
@@ -47,8 +48,8 @@ export async function streamBytes(name: string, stream: Readable, size?: number)
 }
 
 /**
- * All bytes of `source`.
- * @throws UserError (exit 5) if they are more than `maxBytes`
+ * Reads all bytes of `source`.
+ * @throws UserError (exit 5) if there are more than `maxBytes`
  */
 export async function allBytes({ name, chunks }: ByteSource, maxBytes = MAX_BYTES): Promise<Buffer> {
   const parts: Buffer[] = [];
@@ -70,7 +71,7 @@ export async function allBytes({ name, chunks }: ByteSource, maxBytes = MAX_BYTE
 
 async function* namedErrors(name: string, stream: Readable): AsyncGenerator<Buffer, void> {
   try {
-    // a stream of text, as a test may give one, has strings
+    // a text stream (for example in a test) yields strings
     for await (const chunk of stream) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
   } catch (error) {
     throw unreadableFile(name, error);
@@ -84,7 +85,7 @@ async function* prepended(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGene
 
 async function* decompressed(name: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const gunzip = createGunzip();
-  // errors of the source arrive here as well, since the pipeline destroys its end with them
+  // errors of the source arrive here too: the pipeline destroys gunzip with them
   pipeline(chunks, gunzip, () => {});
   try {
     for await (const chunk of gunzip) yield chunk;

@@ -1,4 +1,4 @@
-/** Reading a whole data file, with a bound on its size, and its digest. */
+/** Reads whole data files, with a size limit, and computes their digests. */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, read as readCallback, readFileSync, statSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -7,7 +7,7 @@ import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { expansionLimit, MAX_BYTES } from './limits.js';
 
 export interface SourceFile {
-  /** The path as it was given. */
+  /** The path as given. */
   readonly name: string;
   readonly bytes: Buffer;
   /** SHA-256 of `bytes`, lower-case hex. */
@@ -16,7 +16,7 @@ export interface SourceFile {
 
 const read = promisify(readCallback);
 
-/** What a system reads at once at most. */
+/** Maximum number of bytes that operating systems read at once. */
 const MAX_REQUEST = 2 ** 30;
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -33,8 +33,8 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /**
  * Reads the file at `path`.
- * @throws UserError (exit 2) if it cannot be read, is no regular file, or is larger than
- *   `maxBytes`.
+ * @throws UserError (exit 2) if it cannot be read, is not a regular file or is larger than
+ *   `maxBytes`
  */
 export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
   try {
@@ -59,8 +59,8 @@ export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<So
 }
 
 /**
- * Reads in one request to Node's threads, so that this one can work meanwhile: `readFile` comes
- * back to it for each half of a megabyte.
+ * Reads in one request to Node's thread pool, so that this thread can work meanwhile: `readFile`
+ * returns to it after every 512 KiB.
  */
 async function readWhole(path: string, size: number): Promise<Buffer> {
   const file = openSync(path, 'r');
@@ -72,7 +72,7 @@ async function readWhole(path: string, size: number): Promise<Buffer> {
       if (bytesRead === 0) return bytes.subarray(0, at);
       at += bytesRead;
     }
-    // some files do not say how long they are, and others grow
+    // some files have no known size, and others grow
     const rest = readFileSync(file);
     return rest.length === 0 ? bytes : Buffer.concat([bytes, rest]);
   } finally {
@@ -81,23 +81,27 @@ async function readWhole(path: string, size: number): Promise<Buffer> {
 }
 
 /**
- * The same, decompressed if it is a gzip file; the digest is that of the file itself.
- * @throws UserError likewise, and exit 5 if the stream is damaged or expands to more than
- * `maxBytes`
+ * Reads the file at `path`, decompressed if it is gzip. The digest is that of the file itself.
+ * @throws UserError (exit 2) if it cannot be read, is not a regular file or is larger than
+ *   `maxBytes`
+ * @throws UserError (exit 5) if the gzip stream is damaged or expands to more than `maxBytes`
  */
 export async function readContent(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
   const source = await readSource(path, maxBytes);
   return { ...source, bytes: decompressed(source.bytes, path, Math.min(maxBytes, expansionLimit())) };
 }
 
-/** What is thrown where the system refuses to read `path` (exit 2); a `UserError` as it is. */
+/**
+ * Converts a system error of reading `path` to a `UserError` (exit 2); returns a `UserError`
+ * unchanged.
+ */
 export function unreadableFile(path: string, error: unknown): UserError {
   if (error instanceof UserError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return unreadable(path, REASONS[code] ?? `the system reported ${code}`);
 }
 
-/** SHA-256 over the parts one after another, lower-case hex. */
+/** SHA-256 over the concatenated parts, lower-case hex. */
 export function sha256(...parts: readonly NodeJS.ArrayBufferView[]): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);
@@ -105,9 +109,9 @@ export function sha256(...parts: readonly NodeJS.ArrayBufferView[]): string {
 }
 
 /**
- * The content of a gzip file; any other file is returned as it is.
- * @throws UserError (exit 5) if the stream is damaged (at its compressed offset) or expands to more
- *   than `maxBytes`.
+ * Returns the content of a gzip file; any other file unchanged.
+ * @throws UserError (exit 5) if the stream is damaged (with the offset in the compressed file) or
+ *   expands to more than `maxBytes`
  */
 export function decompressed(bytes: Buffer, file: string, maxBytes = expansionLimit()): Buffer {
   if (!isGzip(bytes)) return bytes;
@@ -127,12 +131,15 @@ export function decompressed(bytes: Buffer, file: string, maxBytes = expansionLi
   }
 }
 
-/** Compressed bytes that hold the header of any format; they expand to a few MiB at most. */
+/**
+ * Number of compressed bytes that contain the header of any format; they expand to a few MiB at
+ * most.
+ */
 const BEGINNING_BYTES = 4096;
 
 /**
- * What a gzip file begins with; undefined for any other file.
- * @throws UserError (exit 5) if the stream is damaged.
+ * Returns the start of a gzip file's content; undefined for any other file.
+ * @throws UserError (exit 5) if the stream is damaged
  */
 export function decompressedBeginning(bytes: Buffer, file: string): Buffer | undefined {
   if (!isGzip(bytes)) return undefined;
@@ -144,7 +151,7 @@ export function isGzip(bytes: Buffer): boolean {
   return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
-/** What the first `length` bytes decompress to; undefined where they don't. */
+/** Decompresses the first `length` bytes; undefined if they are damaged. */
 function partly(bytes: Buffer, length: number, maxOutputLength: number): Buffer | undefined {
   try {
     const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength };
@@ -164,16 +171,17 @@ function damagedGzip(bytes: Buffer, file: string, error: unknown, maxBytes: numb
   return damagedError({ code: 'data/gzip', message, file, offset });
 }
 
-/** Checksum and length of the content. */
+/** Size of the trailer: checksum and length of the content. */
 const TRAILER_BYTES = 8;
 
-/** What may be decompressed again and again to find the byte; about half a second. */
+/** Maximum total size to decompress in the search for the damaged byte; about half a second. */
 const SEARCH_BYTES = 2 ** 27;
 
 /**
- * The first byte up to which a damaged stream no longer decompresses; its length where it only ends
- * too early. zlib does not tell, but it does take streams that just stop, so that the byte is found
- * by halving: in large files the search ends before the byte, never behind.
+ * Offset of the damage: the longest prefix that decompresses, or the file's length if the stream
+ * only ends too early. zlib does not report the offset, but accepts truncated streams, so this
+ * bisects. In large files, the search stops early: the result may be before the damage, never after
+ * it.
  */
 function damageOffset(bytes: Buffer, maxBytes: number): number {
   if (partly(bytes, bytes.length, maxBytes)) return bytes.length;
@@ -189,7 +197,7 @@ function damageOffset(bytes: Buffer, maxBytes: number): number {
     } else bad = length;
     spent += last;
   };
-  // most damage is noticed only by the checksum, at the end
+  // most damage is detected only by the checksum, at the end
   if (bytes.length > TRAILER_BYTES) probe(bytes.length - TRAILER_BYTES);
   while (bad - good > 1 && spent < SEARCH_BYTES) probe((good + bad) >>> 1);
   return good;

@@ -1,6 +1,5 @@
 /**
- * The files that a config's path stands for: one, those of a folder, or those that a pattern
- * matches.
+ * Resolves a config's path to files: one file, the files of a folder, or the matches of a pattern.
  */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,9 +7,10 @@ import { glob, isDynamicPattern } from 'tinyglobby';
 import { usageError } from '../../util/errors.js';
 
 /**
- * The files of `paths`, in the order of the paths; those of a folder (without its folders and
- * hidden files) or of a pattern such as `data/*.txt` in the order of their names' code units.
- * @throws UserError (exit 2) if a folder or a pattern stands for no file
+ * Returns the files of `paths`, in the order of the paths. The files of a folder (without
+ * subfolders and hidden files) and the matches of a pattern such as `data/*.txt` are sorted by
+ * UTF-16 code units.
+ * @throws UserError (exit 2) if a folder or pattern has no files
  */
 export async function inputFiles(paths: string | readonly string[]): Promise<readonly string[]> {
   const lists = await Promise.all([paths].flat().map(filesOf));
@@ -30,7 +30,7 @@ async function filesOf(path: string): Promise<readonly string[]> {
       names.sort().map(name => join(path, name)),
     );
   }
-  // what exists is no pattern, and what is none is told by who reads it
+  // an existing path is not a pattern; the reader reports a missing file
   if (info !== undefined || !isDynamicPattern(path)) return [path];
   const found = await glob(path, { absolute: path.startsWith('/'), expandDirectories: false });
   return some(path, 'no file matches the pattern', found.sort());

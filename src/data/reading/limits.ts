@@ -1,43 +1,36 @@
-/**
- * Bounds that keep a damaged or hostile file from taking the machine's memory. All are far above
- * honest data.
- */
+/** Limits that keep damaged or hostile files from exhausting memory, far above realistic data. */
 import { totalmem } from 'node:os';
 
-/** Largest file that is read, and largest content that a compressed file may expand to: 1 GiB. */
+/** Maximum size of a file, and of the content of a compressed file: 1 GiB. */
 export const MAX_BYTES = 2 ** 30;
 
 /**
- * What a compressed file may expand to here: half of the memory that this process may use, if that
- * is less.
+ * Maximum size of a compressed file's content on this machine: half of the memory that this process
+ * may use, at most {@link MAX_BYTES}.
  */
 export function expansionLimit(): number {
-  // 0 or undefined: there is no limit
+  // 0 or undefined: no limit
   const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
   return Math.min(MAX_BYTES, Math.floor(Math.min(totalmem(), constrained) / 2));
 }
 
-/**
- * MiB that a dataset may take if the config does not say: a quarter of the memory that there is.
- */
+/** Default of the `memory` key, in MiB: a quarter of the available memory. */
 export function defaultMemory(): number {
   const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
   return Math.floor(Math.min(totalmem(), constrained) / 4 / 2 ** 20);
 }
 
 /**
- * Largest CSV, JSON Lines or text file, which needs several times its size while it is read: 256
- * MiB.
+ * Maximum size of a CSV, JSON Lines or text file, which needs several times its size while it is
+ * read: 256 MiB.
  */
 export const MAX_TEXT_BYTES = 2 ** 28;
 
-/** Most numbers that one array of a dataset may hold: 2^28, one GiB as float32. */
+/** Maximum number of values in an array of a dataset: 2^28, one GiB as float32. */
 export const MAX_ELEMENTS = 2 ** 28;
 
-/**
- * Class labels run from 0 to this bound, exclusive. A larger one is a damaged label, not a class.
- */
+/** Class labels must be below this limit. A larger one indicates damaged data. */
 export const MAX_CLASSES = 2 ** 20;
 
-/** The same of symbols. */
+/** Symbols must be below this limit. */
 export const MAX_SYMBOLS = 2 ** 20;

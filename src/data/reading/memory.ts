@@ -1,17 +1,20 @@
-/** Whether a dataset is read into memory, or sequence by sequence from the disk. */
+/** Decides if a dataset is read into memory, or sequence by sequence from disk. */
 import { open, stat } from 'node:fs/promises';
 import { isGzip } from './files.js';
 import { defaultMemory } from './limits.js';
 
-/** The key of the kinds that can be read from the disk. */
+/** Config key of the dataset kinds that can be read from disk. */
 export interface MemoryConfig {
-  /** MiB that the files may have to be read into memory. Default: a quarter of the memory. */
+  /**
+   * Maximum total size of the files, in MiB, to read them into memory. Default: a quarter of the
+   * memory.
+   */
   readonly memory?: number;
 }
 
 /**
- * Whether files are to be read from the disk: together they are larger than the config allows, or
- * one of them is larger than any that is read into memory. Compressed files never are.
+ * True if the files must be read from disk: their total exceeds the configured `memory` (in MiB),
+ * or one exceeds `maxBytes`. False if any of them is gzip.
  */
 export async function staysOnDisk(
   paths: readonly string[],
@@ -24,7 +27,7 @@ export async function staysOnDisk(
   return isLarge && !(await Promise.all(paths.map(isCompressed))).includes(true);
 }
 
-/** 0 if there is no such file, which the reader complains about. */
+/** Size in bytes; 0 for a missing file, which the reader reports. */
 async function sizeOf(path: string): Promise<number> {
   const info = await stat(path).catch(() => undefined);
   return info?.isFile() ? info.size : 0;

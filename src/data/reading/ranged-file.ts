@@ -1,6 +1,6 @@
 /**
- * A file that is too large for memory: read once from end to end, then by ranges. It is opened for
- * each read, and must stay the file that it was.
+ * A file that is too large for memory: read once from start to end, then by ranges. It is opened
+ * for each read, and must not change.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync, type Stats } from 'node:fs';
@@ -14,11 +14,11 @@ export interface ByteRange {
   readonly to: number;
 }
 
-/** What a scan reads at a time. */
+/** Number of bytes that a scan reads at a time. */
 const CHUNK_BYTES = 2 ** 22;
-/** What is read beyond a range if ranges follow each other. */
+/** Number of bytes to read ahead if ranges are sequential. */
 const WINDOW_BYTES = 2 ** 20;
-/** Ranges with less than this between them are read as one. */
+/** Ranges with a gap of at most this size are read as one. */
 const GAP_BYTES = 2 ** 12;
 
 export class RangedFile {
@@ -30,7 +30,7 @@ export class RangedFile {
     private readonly stats: Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeMs'>,
   ) {}
 
-  /** @throws UserError (exit 2) if the file cannot be read or is no regular file */
+  /** @throws UserError (exit 2) if the file cannot be read or is not a regular file */
   static async open(path: string): Promise<RangedFile> {
     try {
       const stats = await stat(path);
@@ -49,16 +49,17 @@ export class RangedFile {
     return this.stats.size;
   }
 
-  /** The same file, with a window of its own. */
+  /** Returns another reader of the same file, with its own window. */
   twin(): RangedFile {
     return new RangedFile(this.name, this.stats);
   }
 
   /**
-   * Reads the whole file; `visit` is told each piece and where it begins. Pieces are good until it
-   * returns.
+   * Reads the whole file; calls `visit` with each chunk and its offset. A chunk is valid until
+   * `visit` returns. Errors of `visit` propagate.
    * @returns the SHA-256 of the file, lower-case hex
-   * @throws UserError (exit 2 or 5) if it cannot be read or has changed; whatever `visit` throws
+   * @throws UserError (exit 2) if it cannot be read
+   * @throws UserError (exit 5) if it has changed
    */
   async scan(visit: (piece: Buffer, from: number) => void): Promise<string> {
     const hash = createHash('sha256');
@@ -73,7 +74,7 @@ export class RangedFile {
       for (let from = 0, turn = 1; from < this.size; from += CHUNK_BYTES, turn++) {
         const piece = await next;
         next = read(Math.min(this.size, from + CHUNK_BYTES), turn);
-        // thrown when it is awaited
+        // the error is thrown when `next` is awaited
         next.catch(() => {});
         hash.update(piece);
         visit(piece, from);
@@ -84,8 +85,9 @@ export class RangedFile {
   }
 
   /**
-   * The bytes of each range.
-   * @throws UserError (exit 2 or 5) if they cannot be read or the file has changed
+   * Reads the bytes of each range.
+   * @throws UserError (exit 2) if they cannot be read
+   * @throws UserError (exit 5) if the file has changed
    */
   async read(ranges: readonly ByteRange[]): Promise<Buffer[]> {
     const found = new Array<Buffer>(ranges.length);
@@ -112,9 +114,10 @@ export class RangedFile {
   }
 
   /**
-   * The bytes of a range, at once; good until the next call. Ranges that follow each other are read
-   * some at a time.
-   * @throws UserError as {@link read}
+   * Reads the bytes of a range synchronously; valid until the next call. Reads ahead if ranges are
+   * sequential.
+   * @throws UserError (exit 2) if they cannot be read
+   * @throws UserError (exit 5) if the file has changed
    */
   readNow({ from, to }: ByteRange): Buffer {
     const { window, windowStart } = this;

@@ -1,4 +1,4 @@
-/** Arrays in files, whose rows are checked while a file is read from end to end. */
+/** Checks the rows of arrays while their file is read from start to end. */
 
 export type NumberArray =
   | Int8Array
@@ -12,29 +12,30 @@ export type NumberArray =
 
 /** An array in a file. */
 export interface StoredRows {
-  /** Of its header in the file. */
+  /** Offset of its header in the file. */
   readonly start: number;
-  /** Of its values behind that. */
+  /** Offset of its values after `start`. */
   readonly dataOffset: number;
-  /** With the header. */
+  /** Size including the header. */
   readonly bytes: number;
   readonly shape: readonly number[];
   readonly itemSize: number;
   decode(bytes: Uint8Array): NumberArray;
 }
 
-/** Rows of an array that are checked while its file is read from end to end. */
+/** A check of an array's rows, run while the file is read from start to end. */
 export interface RowCheck {
   readonly array: StoredRows;
   /** Called for each row in order, until it returns false. */
   row(values: NumberArray, bytes: Uint8Array, index: number): boolean;
 }
 
+/** Number of bytes of a row: an element along the first dimension. */
 export function rowBytes({ shape, itemSize }: Pick<StoredRows, 'shape' | 'itemSize'>): number {
   return shape.slice(1).reduce((product, size) => product * size, itemSize);
 }
 
-/** Feeds the pieces of a file, which come in order, to the checks of its arrays. */
+/** Passes the rows of a file's arrays to their checks. Chunks must arrive in order. */
 export class RowFeed {
   private readonly rows: {
     readonly check: RowCheck;

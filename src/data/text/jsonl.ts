@@ -1,4 +1,4 @@
-/** Dataset kind `jsonl`: a sequence a line, as numbers, symbols or text. */
+/** Dataset kind `jsonl`: one sequence per line, as numbers, symbols or text. */
 import { damagedError } from '../../util/errors.js';
 import { FloatList, TextCodes } from '../columns.js';
 import { type Dataset, IGNORED, type Split, type Targets, type TextLevel } from '../dataset.js';
@@ -36,20 +36,25 @@ export interface JsonlConfig extends TrainingPartConfig, NormalizeConfig, Vocabu
   readonly kind: 'jsonl';
   readonly path: string;
   readonly validation_path?: string;
-  /** The test split; else `test_fraction` of the sequences, drawn by the experiment's seed. */
+  /**
+   * File of the test split. Without it, `test_fraction` of the sequences are drawn with the
+   * experiment's seed.
+   */
   readonly test_path?: string;
   readonly test_fraction?: number;
-  /** The field that holds the sequence. */
+  /** Field with the sequence. */
   readonly input: string;
-  /** A step is a number or a list of F of them, a symbol, or what `level` cuts a text into. */
+  /**
+   * A step is a number or a list of F numbers, a symbol, or a symbol that `level` cuts from a text.
+   */
   readonly input_kind: 'number' | 'symbol' | 'text';
   /** Required for text. */
   readonly level?: TextLevel;
   readonly target: string;
   readonly target_kind: 'class' | 'value';
-  /** Whether the target is a list with a class for each step. Default: one target per sequence. */
+  /** True if the target is a list with one target per step. Default: one target per sequence. */
   readonly per_step?: boolean;
-  /** The field that names a sequence. */
+  /** Field with the name of a sequence. */
   readonly id?: string;
 }
 
@@ -64,37 +69,38 @@ export const jsonl: DatasetKind<JsonlConfig> = {
   newSequences,
 };
 
-/** The records of one split's files, one after another. */
+/** The records of one split's files, concatenated. */
 interface Table {
   readonly sources: readonly Pick<SourceFile, 'name' | 'sha256'>[];
-  /** `[rows, F]`, or the code of the symbol of each step; empty if they stay on the disk. */
+  /** `[rows, F]`, or each step's symbol code `[rows]`; empty if the records stay on disk. */
   readonly features: Float32Array;
-  /** Where the record of each sequence lies, if they stay on the disk. */
+  /** Byte range of each sequence's record; present if the records stay on disk. */
   readonly records?: readonly Place[] | undefined;
   readonly starts: readonly number[];
   readonly lengths: readonly number[];
   /**
-   * Codes of labels, one per sequence or per step, or `[N, C]` values. Labels of steps that stay on
-   * the disk are not among them.
+   * Label codes, one per sequence or per step, or `[N, C]` values. Excludes labels per step of
+   * records that stay on disk.
    */
   readonly targets: Float32Array;
   readonly labels: LabelTexts;
   readonly ids: readonly string[];
 }
 
-/** What all records of all files have in common. */
+/** Shared by the records of all files. */
 interface Common {
-  /** F, C: told by the first record. */
+  /** F and C, set by the first record. */
   features?: number;
   targets?: number;
   readonly symbols: TextCodes;
 }
 
 /**
- * Class labels become classes in sorted order (numbers by value, else by code units) over all
- * files; -100 and null are ignored.
+ * Opens the dataset. Class labels of all files become classes in sorted order (by value if all are
+ * numbers, else by UTF-16 code units); -100 and null are ignored.
  * @throws UserError (exit 2) if a file is missing, the first record lacks a field or the test split
- *   is not determined; (exit 5) at the line of a record that is wrong
+ *   is not defined
+ * @throws UserError (exit 5) if a record is invalid, with its line
  */
 async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
   const common: Common = { symbols: new TextCodes() };
@@ -110,7 +116,7 @@ async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext)
   const ignored = ignoredLabels(ignoredLabel);
   const labels = tables.map(table => table.labels);
   const mapping = config.target_kind === 'class' ? classMapping(labels, ignored) : undefined;
-  // sequences are padded to the longest one that is used, which a limit may leave out
+  // pads to the longest sequence in use; `limit` may exclude longer ones
   const limit = config.validation === undefined ? config.limit : undefined;
   const trained = (selection?.train ?? range(train.lengths.length)).subarray(0, limit);
   const tested = selection?.test ?? range(given?.lengths.length ?? 0);
@@ -136,7 +142,7 @@ async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext)
     train: split(train, trained),
     ...(validation && { validation: split(validation) }),
     test: split(given ?? train, tested),
-    // what is tested on comes last
+    // the test data come last
     digests: (given ? tables : tables.toReversed()).flatMap(({ sources }) => sources),
     columnNames: {
       features: i => (common.features === 1 ? config.input : `${config.input}[${i}]`),
@@ -196,7 +202,7 @@ function splitOf(
   return { ...packedSplit(packed, steps), ...id };
 }
 
-/** What reads a record of the disk again, which was checked before. */
+/** Decodes a record read from disk, which was validated before. */
 function recordDecoder(
   config: JsonlConfig,
   { symbols, ...shape }: Common,
@@ -216,7 +222,10 @@ function recordDecoder(
   };
 }
 
-/** @param steps T if each step has a target; @param size C of values */
+/**
+ * @param steps T if each step has a target, else undefined
+ * @param size C of value targets
+ */
 function targetsOf(
   table: Table,
   indices: Uint32Array,
@@ -252,7 +261,7 @@ function targetsOf(
   return { kind: 'class', numClasses, values, perStep: true };
 }
 
-/** The records of all files of `path`. */
+/** Reads all files that `path` matches. */
 async function readTable(
   path: string,
   config: JsonlConfig,
@@ -275,7 +284,7 @@ async function readTable(
   return { ...reader.table(), sources };
 }
 
-/** Sequences to predict: those of the field `input`, one a line. */
+/** Reads sequences to predict: the field `input` of each line. */
 function newSequences(config: JsonlConfig, { input, vocabulary }: DataRecord): SequenceReader {
   const numbers = vocabulary && symbolNumbers(vocabulary);
   const codeOf = (text: string): number => numbers?.get(text) ?? UNKNOWN;
@@ -314,7 +323,7 @@ function newSequences(config: JsonlConfig, { input, vocabulary }: DataRecord): S
   }
 }
 
-/** A value that is wrong: what it should be. */
+/** An invalid value and what was expected instead. */
 class Unfit extends Error {
   constructor(
     readonly expected: string,
@@ -325,7 +334,9 @@ class Unfit extends Error {
   }
 }
 
-/** What `read` makes of a record's field; what does not fit becomes a problem at its place. */
+/**
+ * Reads a field of a record; an invalid or missing value is added to `problems` at its position.
+ */
 function attemptField<T>(
   record: JsonRecord,
   name: string,
@@ -354,14 +365,14 @@ function attemptField<T>(
 }
 
 interface Steps {
-  /** F, told by the first step that has it not yet. */
+  /** F, set by the first step if not known yet. */
   readonly shape: { features?: number };
   /** The code of a symbol's text. */
   codeOf(text: string): number;
   readonly out: FloatList;
 }
 
-/** Adds the steps of a sequence, and returns how many there are. */
+/** Appends the steps of a sequence to `steps.out` and returns their count. */
 function addSteps(value: unknown, config: JsonlConfig, steps: Steps): number {
   const count = config.input_kind === 'number' ? addNumbers(value, steps) : addSymbols(value, config, steps);
   if (count === 0) throw new Unfit('at least one step', value);
@@ -399,7 +410,7 @@ function addSymbols(
   return value.length;
 }
 
-/** Code of a label that is null. */
+/** Code of a null label. */
 const NO_LABEL = -1;
 
 class TableReader {
@@ -409,7 +420,7 @@ class TableReader {
   private readonly lengths: number[] = [];
   private readonly ids: string[] = [];
   private readonly labels = new TextCodes();
-  /** Where each label stands first, by its code. */
+  /** Position of the first occurrence of each label, by code. */
   private readonly labelPlaces: LinePlace[] = [];
   private rows = 0;
   private readonly records: Place[] | undefined;
@@ -424,7 +435,7 @@ class TableReader {
     this.records = isOnDisk ? [] : undefined;
   }
 
-  /** @param file that the record stays in */
+  /** @param file the file that the record stays in, if it stays on disk */
   record(record: JsonRecord, line: RecordLine, file: RangedFile | undefined): void {
     if (this.starts.length === 0) this.checkFields(record);
     const { config, common, problems, features: out } = this;
@@ -459,7 +470,7 @@ class TableReader {
     };
   }
 
-  /** A field that the first record lacks is a slip of the config. */
+  /** Reports fields that the first record lacks as an error of the config. */
   private checkFields(record: JsonRecord): void {
     const { input, target, id } = this.config;
     const names = Object.keys(record);
@@ -487,7 +498,7 @@ class TableReader {
       return;
     }
     if (!Array.isArray(value)) throw new Unfit('a list with the target of each step', value);
-    // a sequence that is wrong has been complained about
+    // an invalid sequence has been reported already
     if (value.length !== length && length > 0) {
       const expected = `${length} targets, one for each step of ${JSON.stringify(input)}`;
       throw new Unfit(expected, `${value.length} targets`);
@@ -495,7 +506,7 @@ class TableReader {
     for (const target of value) one(target);
   }
 
-  /** The numbers of a target; of a step that has none NaN. */
+  /** Appends the numbers of a target; NaN for a step without one. */
   private numbers(value: unknown): void {
     const { common, targets } = this;
     if (value === null && this.config.per_step) {
@@ -521,7 +532,7 @@ class TableReader {
   }
 }
 
-/** Fields that a complaint lists, and characters of a value that it shows. */
+/** Maximum number of fields that a message lists and of characters that it shows of a value. */
 const MAX_NAMED = 30;
 const MAX_SHOWN = 60;
 
@@ -536,7 +547,7 @@ function finite(value: unknown): number {
   return number;
 }
 
-/** The text of a symbol, a class or a name. */
+/** The text of a symbol, class label or name. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);

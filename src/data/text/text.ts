@@ -1,15 +1,15 @@
 /**
- * Dataset kind `text`: a language model's. Each split is one stream of symbols; the target of a
- * step is the symbol that follows.
+ * Dataset kind `text`, for language models. Each split is one stream of symbols; the target of a
+ * step is the next symbol.
  *
- * A stream of M + 1 symbols has M targets. With carried state it is cut into B rows of
- * R = ceil(M / B) targets, one for each row of a batch, and each row into sequences of T steps:
+ * A stream of M + 1 symbols has M targets. With carried state, the stream is split into B rows of R
+ * = ceil(M / B) targets, one for each row of a batch, and each row into sequences of T steps:
  *
  *     sequence k B + b, step s:  input w[p], target w[p + 1],  p = b R + k T + s
  *
- * so that row b of a batch continues row b of the batch before it. Steps beyond the end of a row
- * are ignored; every symbol except the first is the target of one step. Without carried state B is
- * 1. PyTorch's `word_language_model` has the same rows, but leaves out the symbols that do not fill
+ * so that row b of a batch continues row b of the previous batch. Steps beyond the end of a row are
+ * ignored; every symbol except the first is the target of exactly one step. Without carried state,
+ * B is 1. PyTorch's `word_language_model` has the same rows, but drops the symbols that do not fill
  * them, and the target of the last step of each row.
  */
 import { TextCodes } from '../columns.js';
@@ -36,15 +36,15 @@ import {
 
 export interface TextConfig extends VocabularyConfig, Omit<TestPartConfig, 'path'> {
   readonly kind: 'text';
-  /** Several files, folders and patterns are one text. */
+  /** Several files, folders and patterns are concatenated to one text. */
   readonly path: string | readonly string[];
   readonly validation_path?: string;
   readonly level: TextLevel;
   /** T. */
   readonly sequence_length: number;
-  /** The last part of the training stream, as a share or in sequences. */
+  /** Holds out the end of the training stream, as a fraction or a number of sequences. */
   readonly validation?: Omit<ValidationConfig, 'select'>;
-  /** The first N sequences of the training stream, after validation was set aside. */
+  /** Uses only the first N sequences of the training stream, after validation was held out. */
   readonly limit?: number;
 }
 
@@ -56,7 +56,7 @@ export const text: DatasetKind<TextConfig> = {
   newSequences,
 };
 
-/** Sequences to predict: each line is a text of its own. */
+/** Reads sequences to predict: each line is a separate text. */
 function newSequences({ level }: TextConfig, { vocabulary }: DataRecord): SequenceReader {
   const numbers = vocabulary && symbolNumbers(vocabulary);
   return {
@@ -89,8 +89,8 @@ interface Layout {
 }
 
 /**
- * @throws UserError (exit 2) if a file is missing or a split has too few symbols; (exit 5) if a
- * file is not UTF-8 (unless its symbols are bytes)
+ * @throws UserError (exit 2) if a file is missing or a split has too few symbols
+ * @throws UserError (exit 5) if a file is not UTF-8 (unless its symbols are bytes)
  */
 async function open(
   config: TextConfig,
@@ -137,7 +137,7 @@ async function open(
   };
 }
 
-/** The symbols of some files, one after another, as codes of their texts. */
+/** The symbols of several files, concatenated, as codes of their texts. */
 interface Stream {
   readonly sources: readonly SourceFile[];
   readonly codes: Uint32Array;
@@ -182,10 +182,7 @@ function fileCodes({ bytes, name }: SourceFile, level: TextLevel, codes: TextCod
   return Uint32Array.from(found);
 }
 
-/**
- * As Python reads a text file line by line; what follows the last line end is a line if it is not
- * empty.
- */
+/** Splits into lines as Python does: text after the last line end is a line if it is not empty. */
 function linesOf(content: string): string[] {
   const lines = content.split(LINE_BREAK);
   if (lines.at(-1) === '') lines.pop();
@@ -198,7 +195,7 @@ interface Parts {
   readonly test: Uint32Array;
 }
 
-/** The last symbols test, those before them validate. */
+/** Splits the training stream: training symbols first, then validation, then test. */
 function partsOf(
   { sequence_length: steps, test_path, test_fraction, validation, limit }: TextConfig,
   files: {
@@ -253,13 +250,13 @@ function checkSize({ length }: Uint32Array, name: SplitName, { rows }: Layout): 
   });
 }
 
-/** The sequences of a stream of symbols; see the top of this file. */
+/** Splits a stream of symbols into sequences; see the top of this file. */
 function streamSplit(stream: Uint32Array, { steps, rows }: Layout, numClasses: number): Split {
   const targets = stream.length - 1;
   const rowLength = Math.ceil(targets / rows);
   const chunks = Math.ceil(rowLength / steps);
   const count = chunks * rows;
-  /** Where sequence `index` begins, and how many of its steps are in the text. */
+  /** Start of sequence `index` in the stream, and how many of its steps are in the text. */
   const placeOf = (index: number): readonly [start: number, length: number] => {
     const inRow = Math.floor(index / rows) * steps;
     const start = (index % rows) * rowLength + inRow;

@@ -1,7 +1,7 @@
 /**
- * Symbols that data give as text: how text is cut into them, and which of them a model knows. A
- * kind reads them as codes of their texts; the vocabulary is fitted on the training split alone, as
- * scaling is.
+ * Vocabularies of text data: splits texts into symbols and numbers the symbols that a model knows.
+ * A dataset kind first reads symbols as codes of their texts. The vocabulary is fitted on the
+ * training split only, like scaling.
  */
 import { StringDecoder } from 'node:string_decoder';
 import type { Dataset, Split, SymbolTexts, TextLevel, Vocabulary } from '../dataset.js';
@@ -9,33 +9,35 @@ import { mappedLoad } from '../packed.js';
 import { configError } from '../problems.js';
 import { MAX_SYMBOLS } from '../reading/limits.js';
 
-/** The keys of the kinds whose symbols are texts. */
+/** Config keys of the dataset kinds whose symbols are texts. */
 export interface VocabularyConfig {
   /** Symbols that occur less often in the training split are unknown. Default: 1. */
   readonly min_count?: number;
 }
 
-/** The number and the text of the symbol that stands for every unknown one. */
+/** Number and text of the symbol that replaces every unknown symbol. */
 export const UNKNOWN = 0;
 const UNKNOWN_TEXT = '<unk>';
-/** The word that the end of a line is. */
+/** The word that represents a line end. */
 export const LINE_END = '<eos>';
 
 export const LINE_BREAK = /\r\n|\n|\r/;
 
-/** What Python's `str.split()` takes as white space. */
+/** White space as defined by Python's `str.split()`. */
 const WHITE_SPACE = new RegExp(
   `[\t-\r${String.fromCharCode(0x1c)}-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+`,
 );
 
-/** The symbols of a text, or of its UTF-8: code points, bytes, or words between white space. */
+/**
+ * Splits a text into symbols: code points, bytes of its UTF-8, or words separated by white space.
+ */
 export function symbolsOf(text: string | Buffer, level: TextLevel): Iterable<string> {
   if (level === 'byte') return Buffer.from(text).toString('latin1');
   const decoded = text.toString();
   return level === 'character' ? decoded : decoded.split(WHITE_SPACE).filter(word => word !== '');
 }
 
-/** The symbols of a text that may have several lines, each end of which is a word. */
+/** Splits a text of several lines into symbols; at level `word`, each line end is a symbol too. */
 function* symbolsOfLines(text: string, level: TextLevel): Generator<string> {
   if (level !== 'word') {
     yield* symbolsOf(text, level);
@@ -48,7 +50,8 @@ function* symbolsOfLines(text: string, level: TextLevel): Generator<string> {
 }
 
 /**
- * The numbers of the symbols of a text that continues; without a level, of words that are symbols.
+ * Encodes a text that will be continued (nothing is appended for its end) as symbol numbers;
+ * {@link UNKNOWN} for unknown symbols. Without a level, the words are the symbols.
  */
 export function encodeText(text: string, vocabulary: Vocabulary): number[] {
   const numbers = symbolNumbers(vocabulary);
@@ -58,8 +61,8 @@ export function encodeText(text: string, vocabulary: Vocabulary): number[] {
 }
 
 /**
- * The text of symbols, piece by piece; that of symbol `k` of words begins with a space unless it
- * begins a line.
+ * Decodes symbols to text, piece by piece. A word is preceded by a space unless it starts a line.
+ * @param isContinued true if the symbols continue a line, so that the first word needs a space too
  */
 export async function* decodeText(
   symbols: AsyncIterable<number>,
@@ -81,7 +84,7 @@ export async function* decodeText(
   yield bytes.end();
 }
 
-/** By vocabulary: texts are encoded one by one. */
+/** Cache by vocabulary, because texts are encoded one by one. */
 const numbered = new WeakMap<Vocabulary, ReadonlyMap<string, number>>();
 
 /** The number of each symbol of a vocabulary, by its text. */
@@ -94,10 +97,10 @@ export function symbolNumbers(vocabulary: Vocabulary): ReadonlyMap<string, numbe
 }
 
 /**
- * The symbols that occur `min_count` times or more, the most frequent first, equally frequent ones
- * by code units.
+ * Fits a vocabulary: the symbols that occur at least `min_count` times, most frequent first, ties
+ * sorted by UTF-16 code units.
  * @param counts occurrences in the training split, by code
- * @throws UserError (exit 2) if no symbol is left
+ * @throws UserError (exit 2) if no symbol is left or there are too many
  */
 export function fitVocabulary(
   { level, texts }: SymbolTexts,
@@ -125,15 +128,16 @@ export function fitVocabulary(
   return { level, symbols: [UNKNOWN_TEXT, ...byFrequency.map(code => texts[code])] };
 }
 
-/** The symbol of each code; {@link UNKNOWN} for those that the vocabulary has not. */
+/** Maps each code to a symbol number; {@link UNKNOWN} if the vocabulary does not have its text. */
 export function symbolsByCode({ texts }: SymbolTexts, vocabulary: Vocabulary): Int32Array {
   const numbers = symbolNumbers(vocabulary);
   return Int32Array.from(texts, text => numbers.get(text) ?? UNKNOWN);
 }
 
 /**
- * A dataset of codes as one of symbols.
- * @param given the vocabulary of a run, used in place of one fitted on the training split
+ * Converts a dataset of text codes into one of symbol numbers.
+ * @param given the vocabulary of a run, used instead of fitting one on the training split
+ * @throws UserError (exit 2) if no vocabulary can be fitted
  */
 export function withVocabulary(
   dataset: Dataset,
@@ -174,7 +178,7 @@ function encodedRead({ read, lengths }: Split, symbols: Int32Array, steps: numbe
   };
 }
 
-/** Calls `visit` for each step of a split that is real. */
+/** Calls `visit` for each step of a split except padding. */
 function eachSymbol({ count, lengths, read }: Split, steps: number, visit: (symbol: number) => void): void {
   const row = new Float32Array(steps);
   for (let index = 0; index < count; index++) {
@@ -184,7 +188,7 @@ function eachSymbol({ count, lengths, read }: Split, steps: number, visit: (symb
   }
 }
 
-/** The share of a split's steps whose symbol is unknown. */
+/** The fraction of a split's steps whose symbol is unknown. */
 function unknownShare(split: Split, steps: number): number {
   let [unknown, total] = [0, 0];
   eachSymbol(split, steps, symbol => {

@@ -1,6 +1,6 @@
 /**
- * Writing checkpoints: each file whole or absent, `last` and `best` always resolvable, old ones
- * removed by a rule.
+ * Writes checkpoints: each file is complete or absent, `last` and `best` can always be resolved,
+ * and old ones are removed according to a policy.
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -24,35 +24,38 @@ import { indexPath } from './index-file.js';
 import { type Tensors, writeSafetensors } from './safetensors.js';
 
 export interface CheckpointPolicy {
-  /** How many of the newest and of the best stay; the newest one stays whatever they say. */
+  /** How many of the newest and of the best to keep. The newest one is always kept. */
   readonly keep: { readonly last: number; readonly best: number };
-  /** The metric that `best` means, such as `test.accuracy`. */
+  /** The metric of `best`, such as `test.accuracy`. */
   readonly metric: string;
   readonly mode: 'min' | 'max';
 }
 
 export interface CheckpointInput {
-  /** Optimizer steps done. */
+  /** Completed optimizer steps. */
   readonly step: number;
-  /** Whole epochs done. */
+  /** Completed epochs. */
   readonly epoch: number;
   /**
-   * Weights under PyTorch's names, optimizer state as `optimizer.<state>.<weight>`; any names are
-   * kept.
+   * Weights under PyTorch's names, optimizer state as `optimizer.<state>.<weight>`; other names are
+   * kept too.
    */
   readonly tensors: Tensors;
-  /** Anything else that going on needs. */
+  /** Anything else that a resume needs. */
   readonly metadata: JsonObject;
-  /** The policy's metric at this step; `null` where it was not measured. */
+  /** The policy's metric at this step; `null` if it was not measured. */
   readonly metric: number | null;
-  /** Whether it is there only to go on from: the next one takes its place, whatever `keep` says. */
+  /**
+   * True for a checkpoint that only serves to resume; the next one replaces it, regardless of
+   * `keep`.
+   */
   readonly temporary: boolean;
 }
 
 export interface SavedCheckpoint {
   readonly path: string;
   readonly bytes: number;
-  /** Whether this one is now the best. */
+  /** True if this is now the best checkpoint. */
   readonly best: boolean;
 }
 
@@ -65,14 +68,15 @@ export class CheckpointStore {
     private readonly policy: CheckpointPolicy,
   ) {
     this.entries = listCheckpoints(folder);
-    // a process that was killed in a save may have left the old index, and files that were to go
+    // a process killed while saving may have left the old index and files to remove
     if (this.entries.length > 0) this.prune();
   }
 
   /**
-   * Opens `folder`, creating it, and brings to its end what an interrupted save left undone. Throws
-   * exit 5 where a checkpoint in it is damaged, exit 2 where it is a link or one cannot be read,
-   * exit 1 where the system refuses.
+   * Opens `folder`, creates it if it is missing, and completes an interrupted save.
+   * @throws UserError (exit 5) if a checkpoint is damaged
+   * @throws UserError (exit 2) if the folder is a link, or a checkpoint cannot be read
+   * @throws UserError (exit 1) if the folder cannot be created or written
    */
   static open(folder: string, policy: CheckpointPolicy): CheckpointStore {
     withFileErrors(folder, () => {
@@ -86,9 +90,9 @@ export class CheckpointStore {
   }
 
   /**
-   * Writes one checkpoint; the same step again replaces it. Older ones go only after it is safely
-   * on the disk.
-   * @throws UserError (exit 1) if the system refuses
+   * Writes a checkpoint; replaces one of the same step. Older ones are removed only after it is
+   * flushed to disk.
+   * @throws UserError (exit 1) if it cannot be written
    */
   save(input: CheckpointInput): SavedCheckpoint {
     const path = join(this.folder, checkpointName(input.step));
@@ -110,7 +114,7 @@ export class CheckpointStore {
     return { path, bytes, best: bestOf(this.entries) === entry };
   }
 
-  /** Whether a checkpoint with this value of the metric would be the best. */
+  /** True if a checkpoint with this metric value would be the best. */
   wouldBeBest(value: number): boolean {
     const best = bestOf(this.entries)?.metric.value;
     if (best === undefined || best === null) return nonFiniteName(value) === undefined;
@@ -118,7 +122,7 @@ export class CheckpointStore {
   }
 
   /**
-   * The file of a checkpoint.
+   * The path of a checkpoint's file.
    * @throws UserError (exit 2) if there is none
    */
   resolve(which: Which): string {
@@ -127,7 +131,8 @@ export class CheckpointStore {
 
   /**
    * Reads a checkpoint with all its tensors.
-   * @throws UserError (exit 2) if it is absent, (exit 5) if it is damaged
+   * @throws UserError (exit 2) if it is absent
+   * @throws UserError (exit 5) if it is damaged
    */
   load(which: Which): Checkpoint {
     return loadCheckpoint(this.resolve(which));
@@ -139,8 +144,8 @@ export class CheckpointStore {
   }
 
   /**
-   * The index is replaced before a file goes, so it never names one that is not there. What could
-   * not be removed stays among the entries, for the next save to remove.
+   * Removes old checkpoints. The index is replaced first, so it never names a missing file. Files
+   * that could not be removed stay in `entries`, and the next save retries.
    */
   private prune(): void {
     const kept = this.kept();
@@ -155,7 +160,7 @@ export class CheckpointStore {
     return new Set([...newest, ...rankByMetric(this.entries).slice(0, this.policy.keep.best)]);
   }
 
-  /** Layout: schemas/checkpoints.schema.json. */
+  /** Schema: schemas/checkpoints.schema.json. */
   private writeIndex(entries: readonly CheckpointEntry[]): void {
     const best = bestOf(entries);
     writeJsonAtomic(indexPath(this.folder), {

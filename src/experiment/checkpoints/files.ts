@@ -1,4 +1,4 @@
-/** The files of a `checkpoints/` folder by their names, which say the step. */
+/** The files of a `checkpoints/` folder, whose names contain the step. */
 import { lstatSync, readdirSync } from 'node:fs';
 import { usageError } from '../../util/errors.js';
 import { isAbsent, unreadable } from '../files/unreadable.js';
@@ -14,9 +14,9 @@ export function isCheckpointName(name: string): boolean {
 }
 
 /**
- * Names of the checkpoints in `folder` by rising step; none where there is no such folder. A folder
- * that cannot be read is not taken for one that is empty: a run would begin anew.
- * @throws UserError (exit 2) or (exit 5) in that case
+ * Names of the checkpoints in `folder` by ascending step; empty if there is no such folder. An
+ * unreadable folder is not treated as empty, or a run would start over.
+ * @throws UserError (exit 2 or 5) if the folder cannot be read
  */
 export function checkpointNames(folder: string): string[] {
   if (isAbsent(folder)) return [];
@@ -28,7 +28,7 @@ export function checkpointNames(folder: string): string[] {
 }
 
 /**
- * @throws UserError (exit 2) if `folder` is a link: what is written to a run must stay inside it
+ * @throws UserError (exit 2) if `folder` is a link: a run's files must stay inside its directory
  */
 export function refuseLink(folder: string): void {
   if (!lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) return;
@@ -40,7 +40,7 @@ export function refuseLink(folder: string): void {
   });
 }
 
-/** Numbers of more than eight digits are longer names. */
+/** Steps of more than eight digits have longer names. */
 function byStep(a: string, b: string): number {
   return a.length - b.length || (a < b ? -1 : 1);
 }

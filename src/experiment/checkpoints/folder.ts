@@ -1,7 +1,7 @@
 /**
- * Reading a `checkpoints/` folder. The files themselves are the truth: each carries its step, epoch
- * and metric in its checked header, so nothing depends on a list beside them being up to date.
- * `index.json` is written for other readers; here it only tells of a file that has gone.
+ * Reads a `checkpoints/` folder. The checkpoint files are authoritative: each has its step, epoch
+ * and metric in its checked header, so nothing depends on an up-to-date list. `index.json` is
+ * written for other readers; here it only reveals missing files.
  */
 import { basename, join } from 'node:path';
 import { damagedError, usageError } from '../../util/errors.js';
@@ -10,40 +10,40 @@ import { checkpointName, checkpointNames, isCheckpointName } from './files.js';
 import { readIndex } from './index-file.js';
 import { readSafetensors, readSafetensorsMetadata, type Tensors } from './safetensors.js';
 
-/** What decides which checkpoint is the best. */
+/** The metric that selects the best checkpoint. */
 export interface CheckpointMetric {
-  /** Such as `test.accuracy`. */
+  /** For example `test.accuracy`. */
   readonly name: string;
   readonly mode: 'min' | 'max';
-  /** `null` where it was not measured or was not finite: such a checkpoint is never the best. */
+  /** `null` if it was not measured or not finite: such a checkpoint is never the best. */
   readonly value: number | null;
 }
 
 export interface CheckpointEntry {
   readonly path: string;
-  /** Optimizer steps done. */
+  /** Completed optimizer steps. */
   readonly step: number;
-  /** Whole epochs done. */
+  /** Completed epochs. */
   readonly epoch: number;
   readonly metric: CheckpointMetric;
-  /** Whether it is there only to go on from, and gives way to the next one. */
+  /** True for a checkpoint that only serves to resume; the next one replaces it. */
   readonly temporary: boolean;
 }
 
 export interface Checkpoint extends CheckpointEntry {
   readonly tensors: Tensors;
-  /** What `save` was given. */
+  /** The metadata passed to `save`. */
   readonly metadata: JsonObject;
 }
 
 export type Which = 'last' | 'best' | number;
 
-/** The header key under which step, epoch, metric and the caller's metadata stand as JSON. */
+/** The header key whose value has step, epoch, metric and the caller's metadata as JSON. */
 export const STATE_KEY = 'cellrun';
 
 /**
- * Every checkpoint of `folder` by rising step; empty where there is no folder.
- * @throws UserError (exit 5) for a damaged one
+ * All checkpoints of `folder` by ascending step; empty if there is no folder.
+ * @throws UserError (exit 5) if one is damaged
  * @throws UserError (exit 2) if one cannot be read
  */
 export function listCheckpoints(folder: string): (CheckpointEntry & { readonly metadata: JsonObject })[] {
@@ -51,14 +51,14 @@ export function listCheckpoints(folder: string): (CheckpointEntry & { readonly m
 }
 
 /**
- * The entry with the best finite metric, the earliest among equals; `undefined` where no metric is
+ * The entry with the best finite metric, the earliest of equal ones; `undefined` if no metric is
  * finite.
  */
 export function bestOf(entries: readonly CheckpointEntry[]): CheckpointEntry | undefined {
   return rankByMetric(entries)[0];
 }
 
-/** Entries with a finite metric, best first, earlier before later among equals. */
+/** Entries with a finite metric, best first; of equal ones the earlier first. */
 export function rankByMetric(entries: readonly CheckpointEntry[]): CheckpointEntry[] {
   const cost = ({ metric }: CheckpointEntry): number =>
     metric.mode === 'max' ? -(metric.value ?? 0) : (metric.value ?? 0);
@@ -68,8 +68,8 @@ export function rankByMetric(entries: readonly CheckpointEntry[]): CheckpointEnt
 }
 
 /**
- * Finds `last`, `best` or the one of a step among `entries`; exit 2 with what there is where it
- * does not exist.
+ * Finds `last`, `best` or the checkpoint of a step among `entries`.
+ * @throws UserError (exit 2) listing the available steps if it does not exist
  */
 export function selectCheckpoint(
   folder: string,
@@ -94,8 +94,8 @@ export function selectCheckpoint(
 
 /**
  * Resolves a checkpoint of `folder` to its file.
- * @throws UserError (exit 2) if there never was such a one or it is no longer kept
- * @throws UserError (exit 5) if one is damaged or the one meant has gone
+ * @throws UserError (exit 2) if it does not exist or is no longer kept
+ * @throws UserError (exit 5) if a checkpoint is damaged, or the file of this one is missing
  */
 export function resolveCheckpoint(folder: string, which: Which): string {
   const entries = listCheckpoints(folder);
@@ -103,7 +103,10 @@ export function resolveCheckpoint(folder: string, which: Which): string {
   return selectCheckpoint(folder, entries, which).path;
 }
 
-/** Another checkpoint in the place of the one that the index names would be taken for it. */
+/**
+ * Without this check, another checkpoint would be used instead of the missing one that the index
+ * names.
+ */
 function checkNotLost(folder: string, entries: readonly CheckpointEntry[], which: Which): void {
   const index = readIndex(folder);
   if (index === undefined) return;
@@ -122,8 +125,9 @@ function checkNotLost(folder: string, entries: readonly CheckpointEntry[], which
 }
 
 /**
- * Reads one checkpoint file with all its tensors, digests checked.
- * @throws UserError (exit 2) if it is absent, (exit 5) if it is damaged
+ * Reads one checkpoint file with all its tensors and checks its digests.
+ * @throws UserError (exit 2) if it is absent
+ * @throws UserError (exit 5) if it is damaged
  */
 export function loadCheckpoint(path: string): Checkpoint {
   const { tensors, metadata } = readSafetensors(path, { follow: false });
@@ -168,8 +172,8 @@ function stateOf(path: string, metadata: Readonly<Record<string, string>>): Stat
 }
 
 /**
- * Steps are sorted by name where a run goes on, and by what the file says where it is listed: both
- * must be one.
+ * Checks that the step in the file matches its name: a resume sorts by name, a listing by the step
+ * in the file.
  */
 function checkStep(path: string, state: State): State {
   const name = basename(path);

@@ -1,7 +1,8 @@
 /**
- * Whether a checkpoint is of the run in whose folder it lies. A checkpoint has no run's name in it,
- * since equal runs have equal bytes; it has the hash of what decides a training step (config, seed,
- * data), and the metrics of the run so far, which the run's log has as well.
+ * Checks that a checkpoint belongs to the run whose folder contains it. A checkpoint has no run
+ * name, so that equal runs have byte-identical ones. It has the hash of everything that determines
+ * a training step (config, seed, data), and the metrics of the run so far, which the run's log also
+ * has.
  */
 import { basename } from 'node:path';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
@@ -11,31 +12,30 @@ import type { Manifest } from '../manifest.js';
 import type { SplitMetrics, Summary } from '../summary.js';
 import type { CheckpointEntry } from './folder.js';
 
-/** What a checkpoint says of itself, without its tensors. */
+/** A checkpoint's entry and metadata, without its tensors. */
 export type SavedCheckpoint = CheckpointEntry & { readonly metadata: JsonObject };
 
-/** The name by which a resume is allowed to go on from another run's checkpoint. */
+/** The key to pass to --allow-change to resume from another run's checkpoint. */
 export const FOREIGN = 'step_hash';
 
 /**
- * Hashes that checkpoints of the run may have; undefined where an older version wrote the manifest
- * and it does not say.
- * @param current that of the run's config, where it was computed; manifests of older versions do
- * not have it
+ * Hashes that checkpoints of the run may have; undefined if unknown, in manifests of older
+ * versions.
+ * @param current step hash of the run's config, for manifests of older versions, which lack it
  */
 export function ownStepHashes(
   { step_hash, earlier_step_hashes = [], changes = [] }: Manifest,
   current = step_hash,
 ): ReadonlySet<string> | undefined {
   if (current === undefined) return undefined;
-  // what earlier configs had was not recorded then
+  // those versions did not record the hashes of earlier configs
   if (step_hash === undefined && changes.length > 0) return undefined;
   return new Set([current, ...earlier_step_hashes]);
 }
 
 /**
- * The hash that makes `checkpoint` another run's; undefined where it is the run's own, as far as
- * that can be told.
+ * The step hash of `checkpoint` if it belongs to another run; undefined if it is the run's own, or
+ * if this is unknown.
  */
 export function foreignStepHash(
   { metadata }: Pick<SavedCheckpoint, 'metadata'>,
@@ -46,8 +46,8 @@ export function foreignStepHash(
 }
 
 /**
- * @throws UserError (exit 5) with both identities for each of `checkpoints` that is another run's
- *   and not among `allowed`
+ * @throws UserError (exit 5) if one of `checkpoints` is another run's, with both hashes
+ * @param more appended to the expected hash in the message
  */
 export function refuseForeign(
   checkpoints: readonly Pick<SavedCheckpoint, 'path' | 'metadata'>[],
@@ -71,28 +71,25 @@ export function refuseForeign(
 }
 
 interface Logged {
-  /** The last of each split up to the checkpoint. */
+  /** The last evaluation of each split up to the checkpoint. */
   readonly evals: Map<string, LoggedEvent>;
   epoch?: LoggedEvent;
-  /** The last of its step's evaluation and saving. */
+  /** The last `eval` or `checkpoint.saved` of its step. */
   last?: LoggedEvent;
 }
 
-/** An event of a log, by whomever it was written. */
+/** An event of a log, which may have been edited. */
 interface LoggedEvent {
   readonly event: string;
   readonly [field: string]: unknown;
 }
 
 /**
- * Holds what checkpoints say they measured to the log of their run; what it keeps does not grow
- * with the log.
+ * Compares the metrics in checkpoints with the log of their run. Its memory does not grow with the
+ * log.
  */
 export class CheckpointProof {
-  /**
-   * Whether no record is missing between those that are there: of lost ones, the last evaluation
-   * may be one.
-   */
+  /** False if records are missing within the log: the last evaluation may be one of them. */
   private isWhole = true;
   private count = 0;
   private readonly logged: readonly (readonly [SavedCheckpoint, Logged])[];
@@ -101,7 +98,7 @@ export class CheckpointProof {
     this.logged = checkpoints.map(one => [one, { evals: new Map() }]);
   }
 
-  /** Called with each event of the log, in its order. */
+  /** Adds the next event of the log. */
   add(event: LoggedEvent): void {
     const { step, split, seq } = event;
     if (seq !== this.count || (event.event === 'warning' && event.code === LOG_LOST)) this.isWhole = false;
@@ -118,7 +115,7 @@ export class CheckpointProof {
   }
 
   /**
-   * What the log says otherwise, a sentence for each checkpoint; what it no longer has contradicts
+   * Contradictions of the log, one sentence per checkpoint. Records missing from the log contradict
    * nothing.
    */
   contradictions(): { readonly path: string; readonly message: string }[] {
@@ -160,8 +157,8 @@ function contradiction(
 }
 
 /**
- * What the summary of a run says otherwise than the checkpoint whose weights are the run's at its
- * end, a sentence; undefined if they agree.
+ * A sentence about a metric that differs between the summary of a run and its final checkpoint;
+ * undefined if they agree.
  */
 export function otherMetric({ path, metadata }: SavedCheckpoint, { metrics }: Summary): string | undefined {
   const saved = (metadata.metrics ?? {}) as Readonly<Record<string, JsonObject | undefined>>;

@@ -1,7 +1,7 @@
 /**
- * `checkpoints/index.json` as its reader here needs it: not to find checkpoints, whose files are
- * the truth, but to notice that one has gone. It is replaced before a file is removed, so it never
- * names one that a run took away itself.
+ * Reads `checkpoints/index.json`: not to find checkpoints, whose files are authoritative, but to
+ * notice missing ones. It is replaced before a file is removed, so it never names one that the run
+ * itself removed.
  */
 import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,14 +9,14 @@ import { isAbsent } from '../files/unreadable.js';
 import { isCheckpointName } from './files.js';
 
 const INDEX_NAME = 'index.json';
-/** A hundred bytes for each of more checkpoints than a folder holds. */
+/** Maximum size: 100 bytes for each of more checkpoints than a folder contains. */
 const MAX_BYTES = 2 ** 24;
 
 export interface CheckpointIndex {
-  /** File names; `best` is null where no metric was finite. */
+  /** File names; `best` is null if no metric was finite. */
   readonly last: string;
   readonly best: string | null;
-  /** Of every checkpoint that was kept. */
+  /** File names of all kept checkpoints. */
   readonly files: readonly string[];
 }
 
@@ -25,8 +25,8 @@ export function indexPath(folder: string): string {
 }
 
 /**
- * The index of `folder`; undefined where it is absent or says nothing of use: it is not what
- * checkpoints are read by.
+ * The index of `folder`; undefined if it is absent or invalid, because checkpoints are not found
+ * through it.
  */
 export function readIndex(folder: string): CheckpointIndex | undefined {
   const { last, best, checkpoints } = parsed(textOf(indexPath(folder)));
@@ -36,8 +36,7 @@ export function readIndex(folder: string): CheckpointIndex | undefined {
 }
 
 /**
- * Why the index of `folder` says nothing of use; undefined where it does, or is absent though
- * nobody asks for it.
+ * Why the index of `folder` is unusable; undefined if it is valid, or absent and not `isWanted`.
  */
 export function indexProblem(folder: string, isWanted: boolean): string | undefined {
   if (readIndex(folder) !== undefined) return undefined;
@@ -45,15 +44,13 @@ export function indexProblem(folder: string, isWanted: boolean): string | undefi
   return isWanted ? 'the checkpoint index is missing; it will be rewritten' : undefined;
 }
 
-/** What is known of a kept checkpoint without opening its file. */
+/** Facts about a kept checkpoint that are known without opening its file. */
 export interface ListedCheckpoint {
   readonly file: string;
   readonly step: number;
-  /** Whole epochs done. */
+  /** Completed epochs. */
   readonly epoch: number;
-  /**
-   * The metric that `best` means, and its value; null where it was not measured or is not finite.
-   */
+  /** The metric of `best`; its value is null if it was not measured or is not finite. */
   readonly metric: string;
   readonly value: number | null;
   readonly last: boolean;
@@ -61,8 +58,8 @@ export interface ListedCheckpoint {
 }
 
 /**
- * The checkpoints that the index of `folder` names, for those who only tell of them; empty where it
- * says nothing of use.
+ * The checkpoints that the index of `folder` names, for display only; empty if it is absent or
+ * invalid.
  */
 export function listCheckpoints(folder: string): readonly ListedCheckpoint[] {
   const { metric, last, best, checkpoints } = parsed(textOf(indexPath(folder)));
@@ -85,8 +82,8 @@ export function listCheckpoints(folder: string): readonly ListedCheckpoint[] {
 }
 
 /**
- * Empty where it cannot be read. Anything but a file of ordinary size is none of ours, and a pipe
- * would keep us waiting.
+ * Content of the file; empty if it cannot be read. Only regular files of normal size are read:
+ * reading a pipe could block.
  */
 function textOf(path: string): string {
   try {
@@ -97,7 +94,7 @@ function textOf(path: string): string {
   }
 }
 
-/** A name that leads elsewhere is no name of a checkpoint. */
+/** True if `name` is a checkpoint's file name, so it cannot lead to another folder. */
 function isName(name: unknown): name is string {
   return typeof name === 'string' && isCheckpointName(name);
 }

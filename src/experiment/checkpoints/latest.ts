@@ -1,4 +1,4 @@
-/** The checkpoint that a run goes on from: the newest that is whole. */
+/** Finds the checkpoint that a run resumes from: the newest intact one. */
 import { existsSync, lstatSync, renameSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { type Diagnostic, damagedError, EXIT, UserError } from '../../util/errors.js';
@@ -13,25 +13,24 @@ import { indexPath, indexProblem, readIndex } from './index-file.js';
 const ASIDE = '.damaged';
 
 export interface LatestCheckpoint {
-  /** Undefined where there is none. */
+  /** Undefined if there is none. */
   readonly checkpoint: Checkpoint | undefined;
-  /** All that are whole. */
+  /** All intact checkpoints. */
   readonly whole: readonly SavedCheckpoint[];
-  /** What is wrong with the damaged ones, which have gone, and what is wrong with the index. */
+  /** Problems: damaged checkpoints, missing checkpoints, and an invalid index. */
   readonly damaged: readonly Diagnostic[];
   /**
-   * Gives the damaged ones another name.
-   * @throws UserError (exit 1) if the system refuses
+   * Renames the damaged checkpoints.
+   * @throws UserError (exit 1) if this fails
    */
   setAside(): void;
 }
 
 /**
- * Reads every checkpoint of `folder`, digests and all, and changes nothing.
- * @throws UserError (exit 5) with what is wrong where `strict`, or where there were checkpoints and
- *   none is whole
- * @throws UserError (exit 2) if one cannot be got at, and so may be whole, or where it or the
- *   folder is a link
+ * Reads every checkpoint of `folder` and checks its digests; changes nothing.
+ * @throws UserError (exit 5) with all problems if `strict` is set, or if no checkpoint is intact
+ * @throws UserError (exit 2) if one is inaccessible and may be intact, or if it or the folder is a
+ *   link
  */
 export function latestCheckpoint(folder: string, { strict }: { readonly strict: boolean }): LatestCheckpoint {
   withFileErrors(folder, () => refuseLink(folder));
@@ -63,8 +62,8 @@ export function latestCheckpoint(folder: string, { strict }: { readonly strict: 
 }
 
 /**
- * A folder or a pipe of that name holds no checkpoint; where a link leads there may be a whole one,
- * which reading it says.
+ * Refuses a folder or a pipe with a checkpoint's name. A link may lead to an intact checkpoint;
+ * reading it reports an error.
  */
 function refuseOther(path: string): void {
   let info: Stats;
@@ -78,8 +77,8 @@ function refuseOther(path: string): void {
 }
 
 /**
- * The index is written anew with the next checkpoint; a process that is killed before it wrote its
- * first one has saved one checkpoint.
+ * The index is rewritten with the next checkpoint. It may be missing with a single checkpoint: the
+ * process was killed before it wrote the first index.
  */
 function indexDamage(folder: string, count: number): Diagnostic[] {
   const message = indexProblem(folder, count > 1);
@@ -96,8 +95,8 @@ function noneLeft(folder: string): Diagnostic {
 }
 
 /**
- * Files that the index names and that are neither there nor set aside. It is replaced before a run
- * removes one itself.
+ * Files that the index names but that do not exist, not even as set aside. The index is replaced
+ * before a run removes a checkpoint.
  */
 function lostCheckpoints(folder: string): Diagnostic[] {
   const isThere = (name: string) => ['', ASIDE].some(end => existsSync(join(folder, name + end)));

@@ -1,12 +1,12 @@
 /**
- * The header of a safetensors file: parsed and held against every rule of the format before a value
- * is touched.
+ * Parses the header of a safetensors file and checks every rule of the format before any value is
+ * read.
  */
 import { damagedError, type UserError, usageError } from '../../util/errors.js';
 import { notJson } from '../files/json.js';
 import { type DType, ELEMENT_BYTES, elementCount, isDType } from './tensor-types.js';
 
-/** One tensor's place; `begin` and `end` count bytes from the end of the header. */
+/** Position of a tensor; `begin` and `end` count bytes from the end of the header. */
 export interface Entry {
   readonly name: string;
   readonly dtype: DType;
@@ -15,24 +15,25 @@ export interface Entry {
   readonly end: number;
 }
 
-/** The file begins with the header's length in this many bytes. */
+/** Size of the header length at the start of the file. */
 export const LENGTH_BYTES = 8;
 
 export interface Header {
-  /** Sorted by `begin`, which leaves no gap and no overlap. */
+  /** Sorted by `begin`, without gaps or overlaps. */
   readonly entries: readonly Entry[];
   readonly metadata: Readonly<Record<string, string>>;
-  /** Where the tensors' bytes begin in the file. */
+  /** Offset of the tensors' bytes in the file. */
   readonly dataStart: number;
 }
 
-/** The format's own bound: a hostile length must not make us allocate. */
+/** The format's own limit: a hostile length must not cause a large allocation. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
 /**
- * Parses the beginning of `file`: `bytes` holds at least the whole header, or the whole file where
- * it ends earlier; `fileBytes` is the file's length.
- * @throws UserError (exit 5) with the file and an offset where a rule of the format is broken
+ * Parses the start of `file`. `bytes` has at least the whole header, or the whole file if that is
+ * shorter; `fileBytes` is the file's length.
+ * @throws UserError (exit 5) with the offset if a rule of the format is violated
+ * @throws UserError (exit 2) if this is a file of `torch.save`
  */
 export function parseHeader(bytes: Buffer, fileBytes: number, file: string): Header {
   const damaged = (offset: number, message: string): UserError =>
@@ -48,23 +49,23 @@ export function parseHeader(bytes: Buffer, fileBytes: number, file: string): Hea
   const entries = Object.entries(header)
     .filter(([name]) => name !== '__metadata__')
     .map(([name, value]) => entryOf(name, value, message => damaged(LENGTH_BYTES, message)))
-    // Empty tensors share their place with a neighbour, so the end decides between equal
-    // beginnings.
+    // empty tensors start where their neighbor does, so the end breaks ties
     .sort((a, b) => a.begin - b.begin || a.end - b.end);
   checkLayout(entries, fileBytes - dataStart, (at, message) => damaged(dataStart + at, message));
   return { entries, metadata, dataStart };
 }
 
 /**
- * Recognizes files of `torch.save`: a zip archive, or a pickle from before version 1.6. The length
- * of a header may have the same first bytes (640 is 80 02), but a header starts with a brace.
+ * Recognizes files of `torch.save`: a zip archive, or a pickle from before version 1.6. A
+ * safetensors header length may have the same first bytes (640 is 80 02), but then a brace follows
+ * it.
  */
 function isPyTorch(bytes: Buffer): boolean {
   if (bytes[LENGTH_BYTES] === 0x7b) return false;
   return bytes.indexOf('PK\x03\x04', 0, 'latin1') === 0 || bytes.indexOf('\x80\x02', 0, 'latin1') === 0;
 }
 
-/** Pickles can run any code, so that only Python converts them. */
+/** Pickles can run any code, so they are left to Python to convert. */
 function pyTorchFile(file: string): UserError {
   const target = `${file.replace(/\.[^./\\]*$/, '')}.safetensors`;
   const command = `import torch, safetensors.torch as s; s.save_file({k: v.contiguous().clone() for k, v in torch.load(${JSON.stringify(file)}, map_location="cpu", weights_only=True).items()}, ${JSON.stringify(target)})`;
@@ -109,8 +110,7 @@ function parseObject(text: string, damaged: Damaged): Record<string, unknown> {
 }
 
 /**
- * JSON.parse keeps the last of two equal keys in silence; this walks the tokens of valid JSON and
- * finds them.
+ * Finds a repeated key by walking the tokens of valid JSON: JSON.parse silently keeps the last one.
  */
 function repeatedKey(text: string): string | undefined {
   const open: Set<string>[] = [];
@@ -120,7 +120,7 @@ function repeatedKey(text: string): string | undefined {
     else if (token === '}' || token === ']') open.pop();
     else if (token === '"') {
       const end = stringEnd(text, at);
-      // Inside a list no colon follows a string, so its set stays empty.
+      // in a list no colon follows a string, so its set stays empty
       if (text[skipSpace(text, end)] === ':') {
         const key = String(JSON.parse(text.slice(at, end)));
         if (open.at(-1)?.has(key)) return key;
@@ -133,8 +133,8 @@ function repeatedKey(text: string): string | undefined {
 }
 
 /**
- * The place after the closing quote of the string that opens at `start`. Not a regular expression:
- * those overflow on long strings.
+ * The index after the closing quote of the string that opens at `start`. Not a regular expression,
+ * because those overflow the stack on long strings.
  */
 function stringEnd(text: string, start: number): number {
   let at = start + 1;

@@ -1,11 +1,11 @@
 /**
  * safetensors (https://github.com/huggingface/safetensors, "Format"): eight bytes little-endian
- * header length, a JSON header, then the tensors' bytes without gaps. Reading is strict: what is
- * not exactly such a file is damaged.
+ * header length, a JSON header, then the tensors' bytes without gaps. Reading is strict: any
+ * deviation counts as damage.
  *
  * Files written here also carry digests in `__metadata__`: `sha256.<tensor>` of each tensor's bytes
- * and `sha256` of the header's meaning, so that no flipped bit passes unseen. Files without them,
- * as other programs write, are read too.
+ * and `sha256` of the header's content, so that every flipped bit is detected. Files without
+ * digests, from other programs, can be read too.
  */
 import { createHash } from 'node:crypto';
 import { damagedError } from '../../util/errors.js';
@@ -25,7 +25,7 @@ export type { Tensor } from './tensor-types.js';
 export type Tensors = ReadonlyMap<string, Tensor>;
 
 export interface TensorFile {
-  /** In the order of their bytes in the file. */
+  /** In file order. */
   readonly tensors: Tensors;
   /** The file's `__metadata__` without the digests. */
   readonly metadata: Readonly<Record<string, string>>;
@@ -36,9 +36,10 @@ const DIGEST_PREFIX = 'sha256.';
 const METADATA = '__metadata__';
 
 /**
- * Writes `tensors` and `metadata` to `path`, whole or not at all, names in sorted order so that
- * equal content is equal bytes. Returns the number of bytes. A tensor whose shape does not fit its
- * data is a defect of the caller.
+ * Writes `tensors` and `metadata` to `path`, atomically, with sorted names so that equal content
+ * gives byte-identical files. Returns the number of bytes. Throws RangeError if a tensor's shape
+ * does not fit its data.
+ * @throws UserError (exit 1) if the file cannot be written
  */
 export function writeSafetensors(
   path: string,
@@ -68,8 +69,9 @@ export function writeSafetensors(
 
 /**
  * Reads a whole file.
- * @throws UserError (exit 2) if it cannot be read and exit 5, with the file and the byte offset,
- *   where it is not exactly a safetensors file or a digest in it does not fit
+ * @throws UserError (exit 2) if it cannot be read
+ * @throws UserError (exit 5) with the byte offset if it is not a valid safetensors file or a digest
+ *   does not match
  */
 export function readSafetensors(path: string, opening: Pick<Opening, 'follow'> = {}): TensorFile {
   const read = (file: OpenedFile): TensorFile => {
@@ -85,10 +87,7 @@ export function readSafetensors(path: string, opening: Pick<Opening, 'follow'> =
   return withFile(path, read, opening);
 }
 
-/**
- * As `readSafetensors`, but reads and checks the header alone: the metadata without the cost of the
- * values.
- */
+/** Like `readSafetensors`, but reads and checks only the header, and returns the metadata. */
 export function readSafetensorsMetadata(
   path: string,
   opening: Pick<Opening, 'follow'> = {},
@@ -97,8 +96,8 @@ export function readSafetensorsMetadata(
 }
 
 /**
- * The header, held against the format's rules and its digest. No more of the file is read, whatever
- * length it states.
+ * Reads the header and checks the format's rules and its digest. Reads no more of the file,
+ * whatever length the header states.
  */
 function readHeader(file: OpenedFile, path: string): Header {
   const length = file.read(0, Math.min(LENGTH_BYTES, file.bytes));
@@ -134,7 +133,7 @@ function checkWritable(name: string, tensor: Tensor): void {
   }
 }
 
-/** Length, JSON and spaces up to a multiple of eight, so that the data begin aligned. */
+/** Length, JSON, and spaces up to a multiple of eight, so that the data start aligned. */
 function encodeHeader(entries: readonly Entry[], metadata: Readonly<Record<string, string>>): Buffer {
   const described = entries.map(e => [
     e.name,

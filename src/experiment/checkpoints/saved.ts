@@ -1,11 +1,11 @@
-/** The checkpoints of a run as its summary and its index tell of them. */
+/** The checkpoints of a run for its summary. */
 
 import type { RunDirectory } from '../run-directory.js';
 import type { SavedCheckpoints } from '../summary.js';
 import { bestOf, type CheckpointEntry, listCheckpoints } from './folder.js';
 
 /**
- * What summary.json says of the checkpoints that are there.
+ * The fields of summary.json about existing checkpoints.
  * @throws UserError (exit 5) if one is damaged
  */
 export function savedCheckpoints(

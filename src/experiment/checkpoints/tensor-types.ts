@@ -1,6 +1,5 @@
 /**
- * The tensors that a safetensors file of ours may hold: five element types, each with its typed
- * array.
+ * Tensors that our safetensors files can contain: five element types, each with its typed array.
  */
 
 interface Arrays {
@@ -11,7 +10,7 @@ interface Arrays {
   readonly U8: Uint8Array;
 }
 
-/** Element type under its safetensors name. */
+/** Element type, by its safetensors name. */
 export type DType = keyof Arrays;
 
 /** Row-major values with their shape; `[]` is a scalar, and a zero in the shape means no values. */
@@ -26,9 +25,7 @@ export function isDType(name: unknown): name is DType {
   return typeof name === 'string' && Object.hasOwn(ELEMENT_BYTES, name);
 }
 
-/**
- * The number of values of `shape`; `undefined` where it is no shape or too large to count exactly.
- */
+/** The number of values of `shape`; `undefined` if it is invalid or too large to count exactly. */
 export function elementCount(shape: readonly number[]): number | undefined {
   let count = 1;
   for (const size of shape) {
@@ -44,8 +41,7 @@ export function elementCount(shape: readonly number[]): number | undefined {
  * size.
  */
 export function tensorFromBytes(dtype: DType, shape: readonly number[], bytes: Uint8Array): Tensor {
-  // A typed array needs an aligned start. Not `slice`, which shares memory when the bytes are a
-  // Buffer.
+  // typed arrays need an aligned start; `slice` would share memory if the bytes are a Buffer
   const copy = new Uint8Array(bytes).buffer;
   switch (dtype) {
     case 'F32':
@@ -62,8 +58,8 @@ export function tensorFromBytes(dtype: DType, shape: readonly number[], bytes: U
 }
 
 /**
- * The tensor's bytes, without a copy. Node runs on little-endian machines alone in practice, as the
- * format wants.
+ * The tensor's bytes, without a copy. In practice Node runs only on little-endian machines, as the
+ * format requires.
  */
 export function tensorBytes(tensor: Tensor): Uint8Array {
   const { buffer, byteOffset, byteLength } = tensor.data;

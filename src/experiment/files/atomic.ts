@@ -1,22 +1,19 @@
 /**
- * Files that are whole or absent: written under a temporary name in the same folder, flushed to the
- * disk, then renamed. Whoever reads the final name never sees half of it, whatever instant the
- * process or the machine stopped at.
+ * Files that are whole or absent: written under a temporary name in the same folder, flushed to
+ * disk, then renamed. A reader of the final name never sees a partial file, whenever the process or
+ * the machine stops.
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { refuseUnlessOwned } from '../locks/ownership.js';
 import { tidyUp, withFileErrors } from './file-error.js';
 
-/**
- * How a temporary file begins; readers of a folder skip such names, and a crash may leave one
- * behind.
- */
+/** Prefix of temporary files. Readers of a folder skip them; a crash may leave one behind. */
 export const TEMPORARY_PREFIX = '.tmp-';
 
 /**
- * Writes `chunks` one after the other to `path`, replacing what was there in one step. Throws exit
- * 1 where the system refuses.
+ * Writes `chunks` to `path` and atomically replaces an existing file.
+ * @throws UserError (exit 1) if the file cannot be written
  */
 export function writeAtomic(path: string, chunks: readonly (Uint8Array | string)[]): void {
   const file = AtomicFile.create(path);
@@ -30,8 +27,8 @@ export function writeAtomic(path: string, chunks: readonly (Uint8Array | string)
 }
 
 /**
- * A file that is written piece by piece and appears under its name all at once. Its methods throw
- * exit 1 where the system refuses.
+ * A file that is written piece by piece and appears under its name only when committed. Its methods
+ * throw UserError (exit 1) if the file cannot be written.
  */
 export class AtomicFile {
   private isOpen = true;
@@ -43,15 +40,14 @@ export class AtomicFile {
   ) {}
 
   /**
-   * Until it is committed, the file is named after `path` and this process; `alias` stands for the
-   * former where that name would mislead.
+   * Creates the temporary file, named after this process and `path`, or after `alias` if that name
+   * would be misleading.
    */
   static create(path: string, alias: string = basename(path)): AtomicFile {
     const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${process.pid}-${alias}`);
     refuseUnlessOwned(path);
     return withFileErrors(path, () => {
-      // left by a process of the same number, or a link that somebody put there, which is not to be
-      // followed
+      // left by a process with the same id, or a link that must not be followed
       rmSync(temporary, { force: true });
       return new AtomicFile(path, temporary, openSync(temporary, 'wx', 0o644));
     });
@@ -61,7 +57,7 @@ export class AtomicFile {
     withFileErrors(this.path, () => writeWhole(this.file, chunk));
   }
 
-  /** Brings the file to the disk and under its name. Where that fails, nothing is left of it. */
+  /** Flushes the file to disk and renames it. If this fails, the temporary file is removed. */
   commit(): void {
     withFileErrors(this.path, () => {
       try {
@@ -80,7 +76,7 @@ export class AtomicFile {
     });
   }
 
-  /** Gives up what was written; nothing where it was committed. */
+  /** Removes the temporary file; does nothing after `commit`. */
   discard(): void {
     if (!this.isOpen) return;
     tidyUp(() => this.close());
@@ -88,7 +84,7 @@ export class AtomicFile {
   }
 
   private close(): void {
-    // even where closing fails, the number may be another file's from now on
+    // even if closing fails, the file descriptor may be reused from now on
     this.isOpen = false;
     closeSync(this.file);
   }
@@ -98,14 +94,14 @@ export class AtomicFile {
   }
 }
 
-/** `value` as indented JSON with a closing newline, atomically. */
+/** Atomically writes `value` as indented JSON with a final newline. */
 export function writeJsonAtomic(path: string, value: object): void {
   writeAtomic(path, [`${JSON.stringify(value, null, 2)}\n`]);
 }
 
 /**
- * Writes a new file through to the disk, though not in one step.
- * @throws UserError (exit 1) if it exists or the system refuses
+ * Writes a new file and flushes it to disk, not atomically.
+ * @throws UserError (exit 1) if it exists or cannot be written
  */
 export function writeFlushed(path: string, chunks: readonly (Uint8Array | string)[]): void {
   withFileErrors(path, () => {
@@ -131,8 +127,8 @@ function writeNew(path: string, chunks: readonly (Uint8Array | string)[]): void 
 }
 
 /**
- * One write call may take only a part (full disks, more than 2 GiB), so the rest is offered again.
- * Gives the bytes written.
+ * Writes all of `chunk` and returns the number of bytes. A single write call may write only a part
+ * (full disks, more than 2 GiB), so it is repeated for the rest.
  */
 export function writeWhole(file: number, chunk: Uint8Array | string): number {
   const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
@@ -145,12 +141,12 @@ export function writeWhole(file: number, chunk: Uint8Array | string): number {
   return done;
 }
 
-/** A device that takes nothing without a reason would be offered the same bytes for ever. */
+/** Thrown if a device accepts no bytes without an error, which would loop forever. */
 const STUCK = { code: 'EIO', syscall: 'write' };
 
 /**
- * Without this a new name, or the going of one, may be lost with the power. Windows cannot open a
- * folder, and needs no such call.
+ * Flushes a folder to disk: otherwise a power failure may undo a new name or a removal. Windows
+ * cannot open folders and does not need this.
  */
 export function flushFolder(folder: string): void {
   if (process.platform === 'win32') return;

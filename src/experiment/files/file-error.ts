@@ -1,8 +1,8 @@
-/** What the system refuses about a file of a run, as a message that names the file. */
+/** Turns system errors about a run's file into messages that name the file. */
 import { EXIT, UserError } from '../../util/errors.js';
 import { isOfThePlace, refusal } from './refusals.js';
 
-/** What these mean where a file is to be written. */
+/** Meaning of these codes when a file is written. */
 const OF_A_FILE: Readonly<Record<string, string>> = {
   ENOENT: 'its directory no longer exists',
   EISDIR: 'a directory with that name exists',
@@ -10,8 +10,8 @@ const OF_A_FILE: Readonly<Record<string, string>> = {
 };
 
 /**
- * Runs `action` on `file`. What the system refuses meanwhile is thrown as exit 1 with the file;
- * anything else as it is.
+ * Runs `action` on `file`. Errors other than system errors are rethrown unchanged.
+ * @throws UserError (exit 1) naming the file if `action` throws a system error
  */
 export function withFileErrors<T>(file: string, action: () => T): T {
   try {
@@ -22,8 +22,8 @@ export function withFileErrors<T>(file: string, action: () => T): T {
 }
 
 /**
- * Runs `action`, which writes what the user named: where that place cannot be written to, the exit
- * 1 of `withFileErrors` becomes exit 2.
+ * Runs `action`, which writes to a path that the user named. If that path cannot be written to, the
+ * error of `withFileErrors` gets exit 2 instead of exit 1.
  */
 export function atNamedPlace<T>(action: () => T): T {
   try {
@@ -35,9 +35,8 @@ export function atNamedPlace<T>(action: () => T): T {
 }
 
 /**
- * Tidies up where something has gone wrong already, which is what will be said. What the system
- * refuses of that is left as it is, for whoever comes next to deal with; anything else is a defect
- * and comes out.
+ * Cleans up after an error, which is the one to report. System errors in `action` are ignored;
+ * other errors are defects and are thrown.
  */
 export function tidyUp(action: () => void): void {
   try {

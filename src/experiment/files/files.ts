@@ -1,18 +1,18 @@
 /**
- * A run's files as their readers get them: numbers that JSON cannot hold are null, with their names
- * beside them (`json.ts`).
+ * Types of a run's files as readers see them: numbers that JSON cannot represent are null, with
+ * their names in a second key (`json.ts`).
  */
 import type { Metric } from '../../config/experiment.js';
 import type { EVENT_VERSION, EventFields, EventName } from '../log/events.js';
 import type { BySplit, Summary } from '../summary.js';
 import type { NonFinite } from './json.js';
 
-/** A line of `log.jsonl`, told apart by `event`; schemas/log-event.schema.json says the same. */
+/** A line of `log.jsonl`, discriminated by `event`; same as schemas/log-event.schema.json. */
 export type LogEvent = {
   readonly [E in EventName]: LineHead & { readonly event: E } & Spelled<EventFields[E]>;
 }[EventName];
 
-/** `summary.json`; schemas/summary.schema.json says the same. */
+/** `summary.json`; same as schemas/summary.schema.json. */
 export type SummaryFile = Omit<Summary, 'metrics'> & {
   readonly metrics: BySplit<Readonly<Record<string, number | null | NonFinite>>>;
 };
@@ -26,7 +26,7 @@ interface LineHead {
   readonly seq: number;
 }
 
-/** What is measured and need not be finite; all other numbers are. */
+/** Measured fields, which may be not finite; all other numbers are finite. */
 type Measured = Metric | 'grad_norm' | 'learning_rate' | 'samples_per_s' | 'value' | 'best';
 
 type IsMeasured<F, K extends keyof F> = K extends Measured ? (number extends F[K] ? true : false) : false;

@@ -1,6 +1,6 @@
 /**
- * A folder that the user names for a run to be in: what lies there must be of that very run, or
- * nothing of it is touched.
+ * Checks a folder that the user names for a run: if it contains anything from elsewhere, nothing in
+ * it is changed.
  */
 import { readdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -21,9 +21,9 @@ interface Places {
 }
 
 /**
- * The name of an entry that no process can have left which began a run of these configs and ended
- * before it wrote its manifest; undefined where there is none.
- * @throws UserError (exit 2) or 5 where a file cannot be read
+ * The name of an entry that is not from an interrupted start of a run of these configs (one that
+ * ended before its manifest was written); undefined if there is none.
+ * @throws UserError (exit 2 or 5) if a file cannot be read
  */
 export function foreignEntry(
   { config, resolvedConfig, lock }: Places,
@@ -32,7 +32,7 @@ export function foreignEntry(
   const isOurs = (name: string): boolean => {
     if (name === basename(config)) return isBeginning(config, givenYaml);
     if (name === basename(resolvedConfig)) return isBeginning(resolvedConfig, resolvedYaml);
-    // an attempt at a lock, or the beginning of a manifest, has a name of its own
+    // temporary names of a lock or of a manifest being written
     return (
       name === basename(lock) ||
       (name.startsWith(`${basename(lock)}.`) && /\.(stale-)?\d+$/.test(name)) ||
@@ -43,12 +43,12 @@ export function foreignEntry(
   return entries.find(entry => !entry.isFile() || !isOurs(entry.name))?.name;
 }
 
-/** Whether the file holds all of `content`, and nothing else. */
+/** True if the content of the file is exactly `content`. */
 export function isWhole(file: string, content: string | Uint8Array): boolean {
   return !isAbsent(file) && read(file).equals(Buffer.from(content));
 }
 
-/** A process that was killed while writing leaves the beginning of what it wrote. */
+/** True if the file is a prefix of `content`, as a process killed while writing leaves it. */
 function isBeginning(file: string, content: string | Uint8Array): boolean {
   const found = read(file);
   return Buffer.from(content).subarray(0, found.length).equals(found);

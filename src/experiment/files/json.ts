@@ -1,11 +1,11 @@
-/** Values that JSON can hold, and the one rule for the numbers that it cannot. */
+/** JSON values, and the encoding of numbers that JSON cannot represent. */
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
 /**
- * That `what` is no JSON, with the place as far as the `error` of `JSON.parse` says it. What stands
- * there is left out: it may be anybody's.
+ * The message that `what` is not JSON, with the position if the `error` of `JSON.parse` has one.
+ * The text there is left out: it may be confidential.
  */
 export function notJson(what: string, error: unknown): string {
   const told = error instanceof SyntaxError ? error.message : '';
@@ -14,8 +14,8 @@ export function notJson(what: string, error: unknown): string {
 }
 
 /**
- * How much of `text` is the beginning of something that is JSON; undefined where all of it is JSON.
- * Parsers say in some cases only where they stopped.
+ * Length of the longest prefix of `text` that can start a JSON value; undefined if all of it is
+ * JSON. Needed because parsers do not always report the position of the error.
  */
 export function soundLength(text: string): number | undefined {
   if (isJson(text)) return undefined;
@@ -48,14 +48,17 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Line and column, from 1, where `text` is no JSON any more; at its end, its last character. */
+/**
+ * Line and column, from 1, of the first error in `text`; of its last character if it ends too
+ * early.
+ */
 export function whereNotJson(text: string): { readonly line: number; readonly column: number } {
   const end = Math.min(soundLength(text) ?? text.length, Math.max(0, text.length - 1));
   const lines = text.slice(0, end).split('\n');
   return { line: lines.length, column: lines[lines.length - 1].length + 1 };
 }
 
-/** How a number that JSON lacks is named next to its `null`. */
+/** Name of a number that JSON cannot represent, stored next to its `null`. */
 export type NonFinite = 'nan' | 'inf' | '-inf';
 
 /** `undefined` for a finite number. */
@@ -67,8 +70,8 @@ export function nonFiniteName(value: number): NonFinite | undefined {
 
 /**
  * A copy of `value` in which every number `x: NaN` has become `x: null, x_nonfinite: "nan"`
- * (likewise infinities), at any depth. A number that is not finite inside a list becomes its name,
- * since a list has no place for a second key.
+ * (likewise infinities), at any depth. Inside a list, such a number becomes its name, because a
+ * list has no second key.
  */
 export function spellNonFinite(value: object): JsonObject {
   const spelled: [string, Json][] = [];
@@ -88,7 +91,7 @@ function spellValue(value: unknown): Json {
   throw new TypeError(`JSON cannot hold a ${typeof value}`);
 }
 
-/** The numbers of a record that `spellNonFinite` wrote, those that are not finite among them. */
+/** The numbers of a record that `spellNonFinite` wrote, including those that are not finite. */
 export function unspellNumbers(record: JsonObject): Record<string, number> {
   const numbers: Record<string, number> = {};
   for (const [key, value] of Object.entries(record)) {

@@ -1,6 +1,6 @@
 /**
- * Making folders in the output root: exclusively, flushed, and with what the system refuses told as
- * a complaint about that root.
+ * Creates folders in the output root: exclusively, flushed, with system errors reported for that
+ * root.
  */
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,12 +9,12 @@ import { flushFolder } from './atomic.js';
 import { codeOf, isOfThePlace, refusal } from './refusals.js';
 
 /**
- * Two runs of one config in a second take the next free second; more than this at once is a loop of
- * ours.
+ * Two runs of one config in the same second take the next free second; more attempts than this are
+ * a defect.
  */
 const MAX_COLLISIONS = 1000;
 
-/** `20260131T235959Z`: sorts by time, and is a legal file name everywhere. */
+/** `20260131T235959Z`: sorts by time and is a valid file name on all systems. */
 export function utcStamp(time: Date): string {
   return time
     .toISOString()
@@ -30,15 +30,16 @@ export interface Stamping {
 }
 
 /**
- * Makes `parent` where it is missing, and in it a new folder named after the time `started`. Throws
- * exit 2 where it cannot be made.
+ * Creates a new folder in `parent`, named after the time `started`; creates `parent` if it is
+ * missing. Returns the path.
+ * @throws UserError (exit 2) if a folder cannot be created
  */
 export function createExclusively(parent: string, started: Date, stamping: Stamping): string {
   makeFolder(parent, stamping.named);
   return claimStamped(parent, started, stamping);
 }
 
-/** As `createExclusively`, in a folder that is there. */
+/** Like `createExclusively`, in an existing folder. */
 export function claimStamped(parent: string, started: Date, { named, nameOf }: Stamping): string {
   for (let tries = 0; tries < MAX_COLLISIONS; tries++) {
     const path = join(parent, nameOf(utcStamp(new Date(started.getTime() + tries * 1000))));
@@ -50,7 +51,8 @@ export function claimStamped(parent: string, started: Date, { named, nameOf }: S
 }
 
 /**
- * Not recursive, so that the system itself refuses a directory which another process has just made.
+ * Returns false if the folder exists. Not recursive, so that the system refuses a directory that
+ * another process has just created.
  */
 function makeExclusively(path: string, named: string): boolean {
   try {
@@ -64,9 +66,9 @@ function makeExclusively(path: string, named: string): boolean {
 }
 
 /**
- * Makes the folder `path` and those above it where they are missing.
- * @throws UserError (exit 2) if they cannot be made, naming what the user `named` and `what` that
- *   is
+ * Creates the folder `path` and its missing parents.
+ * @throws UserError (exit 2) if this fails, with the path that the user `named` and its description
+ *   `what`
  */
 export function makeFolder(path: string, named: string, what = 'the output directory'): void {
   try {
@@ -76,7 +78,7 @@ export function makeFolder(path: string, named: string, what = 'the output direc
   }
 }
 
-/** What these mean where a folder is to be made. */
+/** Meaning of these codes when a folder is created. */
 const OF_A_FOLDER: Readonly<Record<string, string>> = {
   EEXIST: 'a file or a broken symbolic link with that name exists',
   ENOENT: 'cannot create a directory here',
@@ -85,7 +87,10 @@ const OF_A_FOLDER: Readonly<Record<string, string>> = {
 };
 const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 
-/** What the system refused, as a complaint about what the user `named`; anything else as it is. */
+/**
+ * Turns a system error into a usage error about the path that the user `named`; returns other
+ * errors unchanged.
+ */
 function outputError(error: unknown, named: string, what = 'the output directory'): unknown {
   const isTold = isOfThePlace(error) || NO_ROOM.has(codeOf(error) ?? '');
   const reason = isTold ? refusal(error) : OF_A_FOLDER[codeOf(error) ?? ''];
@@ -98,17 +103,17 @@ function outputError(error: unknown, named: string, what = 'the output directory
 }
 
 /**
- * One folder after the other, from the first that is missing. Node's own `recursive` goes round for
- * ever where a file system answers "no such folder" to the making of one, as /proc does.
+ * Creates one folder after the other, from the first missing one. Node's `recursive` loops forever
+ * if a file system answers "no such folder" to creating one, as /proc does.
  */
 function makeFolders(path: string): void {
   if (!existsSync(dirname(path))) makeFolders(dirname(path));
   try {
     mkdirSync(path);
-    // else the power may take the folder, and all that was flushed in it
+    // otherwise a power failure may remove the folder and everything flushed in it
     flushFolder(dirname(path));
   } catch (error) {
-    // it was there, or another run has just made it
+    // it exists, or another run has just created it
     if (codeOf(error) !== 'EEXIST' || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }

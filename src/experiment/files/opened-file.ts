@@ -1,36 +1,33 @@
-/**
- * Reading parts of a file whose size is not to be trusted to fit into memory, nor its name to be
- * that of a file.
- */
+/** Reads parts of a file that may be too large for memory, or that may not be a regular file. */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError, usageError } from '../../util/errors.js';
 import { unreadable } from './unreadable.js';
 
 export interface OpenedFile {
-  /** Its length. */
+  /** The file's length. */
   readonly bytes: number;
-  /** `length` bytes from `position` on; fewer where the file ends. */
+  /** Reads `length` bytes from `position`; fewer at the end of the file. */
   read(position: number, length: number): Buffer;
 }
 
-/** What Node's own reading of a whole file takes; weights of ours are far smaller. */
+/** The limit of Node's own whole-file reads; our weights are far smaller. */
 const MAX_BYTES = 2 ** 31;
 
 export interface Opening {
-  /** Who reads piece by piece may take more than 2 GiB. */
+  /** Callers that read in pieces can allow more than 2 GiB. */
   readonly maxBytes?: number;
-  /** False for a run's own files: a link in the place of one could show anything of the machine. */
+  /** False for a run's own files: a link there could expose any file of the machine. */
   readonly follow?: boolean;
 }
 
-/** Windows has no such flag, and no links without special rights. */
+/** Windows has no such flag, and needs special rights to create links. */
 const WITHOUT_LINKS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
 
 /**
- * Runs `use` on the file at `path`, opened.
- * @throws UserError (exit 2) if it cannot be read, is no regular file, a link that is not to be
- *   followed or larger than `maxBytes`
- * @throws UserError (exit 5) if the disk cannot give its bytes; whatever else `use` throws
+ * Opens the file at `path` and runs `use` on it. Errors that `use` throws are rethrown.
+ * @throws UserError (exit 2) if it cannot be read, is no regular file, is a link and `follow` is
+ *   false, or has `maxBytes` or more
+ * @throws UserError (exit 5) if the disk reports a read error
  */
 export function withFile<T>(
   path: string,
@@ -38,7 +35,7 @@ export function withFile<T>(
   { maxBytes = MAX_BYTES, follow = true }: Opening = {},
 ): T {
   try {
-    // asked before opening: a pipe that nobody writes to would keep us waiting for ever
+    // checked before opening, because opening a pipe without a writer would block forever
     refuseUnlessFile(path, follow ? statSync(path) : lstatSync(path), maxBytes);
     const file = openSync(path, follow ? 'r' : WITHOUT_LINKS);
     try {

@@ -1,4 +1,4 @@
-/** What the operating system refuses, in words. */
+/** Descriptions of system errors. */
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left on the disk',
@@ -17,24 +17,24 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Where these are refused, another place must be named; of the others the state of the machine is
- * the cause.
+ * Errors caused by the path, so that the user must choose another one; the others are caused by the
+ * state of the machine.
  */
 const OF_THE_PLACE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENAMETOOLONG']);
 
-/** What is said where there is no room to write. */
+/** Descriptions of errors caused by a full disk. */
 export const NO_SPACE: readonly string[] = [REASONS.ENOSPC, REASONS.EDQUOT];
 
 /**
- * Why `error` was thrown; undefined where the system refused nothing. `own` has the words for codes
- * that say something else there.
+ * Description of a system error; undefined for other errors. `own` overrides the descriptions of
+ * codes that mean something else in a context.
  */
 export function refusal(error: unknown, own: Readonly<Record<string, string>> = {}): string | undefined {
   const code = codeOf(error) ?? '';
   return own[code] ?? REASONS[code];
 }
 
-/** Whether the place that was named cannot be written to, whoever tries again. */
+/** True if the named path itself cannot be written to, so that a retry is no use. */
 export function isOfThePlace(error: unknown): boolean {
   return OF_THE_PLACE.has(codeOf(error) ?? '');
 }

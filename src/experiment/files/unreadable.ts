@@ -1,4 +1,4 @@
-/** What the system refuses about a file that is to be read, as a message that names the file. */
+/** Turns system errors about reading a file into messages that name the file. */
 import { lstatSync } from 'node:fs';
 import { damagedError, type UserError, usageError } from '../../util/errors.js';
 
@@ -20,8 +20,8 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * What is thrown where reading `file` failed: exit 5 where the disk cannot give its bytes, else
- * exit 2, for a file that cannot be got at may still be whole.
+ * The error to throw if reading `file` failed: exit 5 if the disk reports a read error, else exit
+ * 2, because an inaccessible file may still be intact.
  */
 export function unreadable(file: string, error: unknown): UserError {
   const code = codeOf(error) ?? 'unknown error';
@@ -32,9 +32,9 @@ export function unreadable(file: string, error: unknown): UserError {
 }
 
 /**
- * Whether nothing is there, not even a link that leads nowhere.
- * @throws UserError (exit 2) if that cannot be known: what cannot be got at must not be taken for
- *   what is not there
+ * True if `path` does not exist, not even as a broken link.
+ * @throws UserError (exit 2) if this cannot be determined: an inaccessible file must not count as
+ *   missing
  */
 export function isAbsent(path: string): boolean {
   try {

@@ -1,24 +1,24 @@
-/** Trivial baselines in words, and beside what a run reached. */
+/** Sentences about trivial baselines, and comparison of a run with them. */
 import { largerIsBetter } from '../../config/rules/metrics.js';
 import type { SplitBaselines, SplitMetrics, Summary } from '../summary.js';
 import { metricSentence } from './metric-words.js';
 
 export interface BaselineValue {
   readonly name: string;
-  /** Such as `accuracy`. */
+  /** For example `accuracy`. */
   readonly metric: string;
   readonly value: number;
 }
 
 /**
- * The metric that a run is judged by at first sight: the first one besides the loss, or else that.
+ * The metric to judge a run by at first sight: the first one besides the loss, or else the loss.
  */
 export function leadingMetric({ loss, ...others }: SplitMetrics): string | undefined {
   const [first] = Object.keys(others);
   return first ?? (loss === undefined ? undefined : 'loss');
 }
 
-/** What each baseline reaches in the leading metric of `reached`. */
+/** The value of each baseline in the leading metric of `reached`. */
 export function baselineValues(reached: SplitMetrics, baselines: SplitBaselines): BaselineValue[] {
   const metric = leadingMetric(reached);
   if (metric === undefined) return [];
@@ -27,7 +27,7 @@ export function baselineValues(reached: SplitMetrics, baselines: SplitBaselines)
   );
 }
 
-/** The one that is hardest to beat; undefined if none has that metric. */
+/** The baseline that is hardest to beat; undefined if none has that metric. */
 export function bestBaseline(reached: SplitMetrics, baselines: SplitBaselines): BaselineValue | undefined {
   return baselineValues(reached, baselines).reduce<BaselineValue | undefined>(
     (best, one) => (best === undefined || isBetter(one, best) ? one : best),
@@ -48,7 +48,7 @@ export function baselinesSentence(reached: SplitMetrics, baselines: SplitBaselin
   return `Trivial baseline${values.length === 1 ? '' : 's'}: ${told.join(', ')}.`;
 }
 
-/** What a reader must know of a run that learned nothing, though it completed. */
+/** Warnings about a completed run that learned nothing. */
 export function baselineWarnings({
   status,
   metrics: { test },

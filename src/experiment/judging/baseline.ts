@@ -1,6 +1,6 @@
 /**
- * A baseline: what runs of one config reached, in a small file that is committed and judged
- * against. `review --pin` writes it.
+ * A baseline: results of runs of one config in a small file, which is committed and which gates
+ * compare with. Written by `review --pin`.
  */
 import { validateAgainst } from '../../config/schema/schema.js';
 import { damagedError } from '../../util/errors.js';
@@ -11,7 +11,7 @@ import { withFile } from '../files/opened-file.js';
 export interface BaselineMetric {
   readonly count: number;
   readonly mean: number;
-  /** Sample standard deviation, with n - 1; `null` of a single value. */
+  /** Sample standard deviation, with n - 1; `null` for a single value. */
   readonly spread: number | null;
   readonly by_seed: Readonly<Record<string, number>>;
 }
@@ -21,7 +21,10 @@ export interface Baseline {
   readonly name: string;
   readonly metrics: Readonly<Record<string, BaselineMetric>>;
   readonly config_hash_by_seed: Readonly<Record<string, string>>;
-  /** What decides the results, by key path; without the seed. Paths are relative to the config. */
+  /**
+   * Config values that determine the results, by key path; without the seed. Paths are relative to
+   * the config.
+   */
   readonly config: Readonly<Record<string, Json>>;
   readonly datasets: readonly { readonly name: string; readonly sha256: string }[];
   readonly versions: Readonly<Record<string, string>>;
@@ -30,22 +33,22 @@ export interface Baseline {
     readonly executor: string;
     readonly arithmetic: string | null;
     readonly adapter: string | null;
-    /** Of the runs; no result depends on them. */
+    /** Threads of the runs; results do not depend on them. */
     readonly threads: readonly (number | null)[];
   };
-  /** Of the repository around the runs; several where they are from several commits. */
+  /** State of the repository at each run; several if the runs are from several commits. */
   readonly git: readonly { readonly revision: string; readonly dirty: boolean }[];
 }
 
-/** Of the format. */
+/** Version of the file format. */
 const VERSION = 1;
 
-/** A larger file is no baseline. */
+/** Maximum file size. */
 const MAX_BYTES = 16 * 2 ** 20;
 
 /**
- * Count, mean and spread of values by seed; summed in the order of the seeds, so that the same
- * values give the same bytes.
+ * Count, mean and spread of values by seed; summed in seed order, so that equal values give
+ * byte-identical results.
  */
 export function summarizeSeeds(bySeed: Readonly<Record<string, number>>): BaselineMetric {
   const seeds = Object.keys(bySeed).sort((a, b) => Number(a) - Number(b));
@@ -61,11 +64,11 @@ export function summarizeSeeds(bySeed: Readonly<Record<string, number>>): Baseli
 
 /**
  * Mean and sample standard deviation (n - 1, in two passes); `spread` is null for a single value.
- * @param values one at least
+ * @param values at least one
  */
 export function momentsOf(values: readonly number[]): { mean: number; spread: number | null } {
   const first = values[0];
-  // equal values have exactly their own mean, which a sum would round away from
+  // the mean of equal values is exactly that value; a sum would round
   if (values.every(value => value === first)) return { mean: first, spread: values.length > 1 ? 0 : null };
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
@@ -74,7 +77,7 @@ export function momentsOf(values: readonly number[]): { mean: number; spread: nu
 
 /**
  * @throws UserError (exit 2) if `path` cannot be read
- * @throws UserError (exit 5) if it is no baseline
+ * @throws UserError (exit 5) if it is not a valid baseline
  */
 export function readBaseline(path: string): Baseline {
   const text = withFile(path, file => file.read(0, file.bytes), { maxBytes: MAX_BYTES }).toString('utf8');

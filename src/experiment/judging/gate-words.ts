@@ -1,4 +1,4 @@
-/** Sentences about gates, for runs, reviews and reports alike. */
+/** Sentences about gates, for runs, reviews and reports. */
 import { basename, isAbsolute } from 'node:path';
 import { largerIsBetter } from '../../config/rules/metrics.js';
 import type { GateResult } from '../summary.js';
@@ -12,10 +12,10 @@ interface Bound {
   readonly text: string;
 }
 
-/** What holds if a relation does not. */
+/** The relation that holds if the given one does not. */
 const OPPOSITE: Readonly<Record<Relation, Relation>> = { '>=': '<', '<=': '>', '>': '<=', '<': '>=' };
 
-/** Significant digits of a measured value, and of a limit that was computed. */
+/** Significant digits of a measured value and of a computed limit. */
 const VALUE_DIGITS = 4;
 const LIMIT_DIGITS = 6;
 
@@ -34,7 +34,7 @@ export function gateName({ metric, over }: Pick<GateResult, 'metric' | 'over'>):
   return over === 'last' ? metric : `${metric} over ${over}`;
 }
 
-/** `>= 0.96 and <= 1`; for a reference also how the limit follows from it. */
+/** `>= 0.96 and <= 1`; with a reference, also how the limit follows from it. */
 export function requiredWords(gate: GateResult): string {
   const bounds = boundsOf(gate);
   const source = sourceOf(gate);
@@ -96,7 +96,10 @@ function holds(value: number, { relation, limit }: Bound): boolean {
   return relation === '>' ? value > limit : value < limit;
 }
 
-/** An absolute path means nothing on another machine; the gate's location says where it is. */
+/**
+ * The baseline's name. An absolute path is meaningless on other machines, and the gate's location
+ * identifies the file.
+ */
 function nameOf(baseline: string): string {
   return isAbsolute(baseline) ? basename(baseline) : baseline;
 }
@@ -110,9 +113,9 @@ function short(value: number): string {
 }
 
 /**
- * `value` in four significant digits that are on the same side of every bound as the value itself:
- * if the nearest such number is not, its neighbor is. In full if it equals a bound, or if the
- * bounds are too close for either.
+ * `value` with four significant digits, on the same side of every bound as the exact value: the
+ * nearest such number, or else its neighbor. In full if it equals a bound, or if neither fits
+ * between the bounds.
  */
 function formatMeasured(value: number, bounds: readonly Bound[]): string {
   if (bounds.some(({ limit }) => limit === value)) return String(value);

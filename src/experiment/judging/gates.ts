@@ -1,33 +1,32 @@
 /**
- * Judging gates, in a run and in a review alike: a metric that was not measured, or is not finite,
- * never passes.
+ * Judges gates in runs and reviews. A metric that was not measured or is not finite never passes.
  */
 import { largerIsBetter } from '../../config/rules/metrics.js';
 import type { Verdict } from '../log/events.js';
 import type { BySplit, GateResult, SplitMetrics, Summary } from '../summary.js';
 
-/** What a gate asks for, as a config or a command line says it. */
+/** The requirements of a gate in a config or on the command line. */
 export interface Gate {
-  /** Such as `test.accuracy` or `performance.ms_per_step`. */
+  /** For example `test.accuracy` or `performance.ms_per_step`. */
   readonly metric: string;
   readonly over: 'last' | 'best' | 'seeds';
   readonly min?: number;
   readonly max?: number;
   /** A file that `review --pin` wrote. */
   readonly baseline?: string;
-  /** How much worse than the baseline's mean the metric may be. */
+  /** Maximum amount by which the metric may be worse than the baseline's mean. */
   readonly max_drop?: number;
   /** The same as a share of the baseline's mean. */
   readonly max_regress?: number;
-  /** What the metric must be better than: the best trivial baseline on its split. */
+  /** The metric must be better than the best trivial baseline on its split. */
   readonly beats?: 'trivial';
-  /** By how much at least, in its own unit. */
+  /** Minimum lead over that baseline, in the metric's unit. */
   readonly by?: number;
 }
 
-/** A gate together with what it is judged by. */
+/** A gate with its location and reference. */
 export interface WrittenGate extends Gate {
-  /** `FILE:LINE:COL`, or the option that gave it. */
+  /** `FILE:LINE:COL`, or the command-line option. */
   readonly origin: string;
   /** The baseline's mean, or the trivial baseline's value; absent without either. */
   readonly reference?: number;
@@ -35,16 +34,16 @@ export interface WrittenGate extends Gate {
 
 export type Metrics = BySplit<SplitMetrics>;
 
-/** The value of `SPLIT.NAME`; undefined where it was not measured. */
+/** The value of the metric `SPLIT.NAME`; undefined if it was not measured. */
 export function metricValue(metrics: Metrics, name: string): number | undefined {
   const [split, metric] = name.split('.');
   return metrics[split as keyof Metrics]?.[metric];
 }
 
-/** What of a summary gates judge. */
+/** The fields of a summary that gates judge. */
 export type Measured = Pick<Summary, 'metrics' | 'baselines' | 'ms_per_step' | 'step_ratio' | 'peak_rss_mb'>;
 
-/** The last value of a metric, or of what training cost; undefined where it was not measured. */
+/** The last value of a metric or a performance figure; undefined if it was not measured. */
 export function lastValue(measured: Measured, metric: string): number | undefined {
   switch (metric) {
     case 'performance.ms_per_step':
@@ -61,7 +60,7 @@ export function lastValue(measured: Measured, metric: string): number | undefine
 /** Why a gate over seeds has no verdict in a run. */
 const LEFT_TO_REVIEW = 'judged by `review`, which sees several runs';
 
-/** The verdicts of one run. `best` gives the best value of a metric over the evaluations. */
+/** The verdicts of one run. `best` returns the best value of a metric over the evaluations. */
 export function judgeRun(
   gates: readonly WrittenGate[],
   measured: Measured,
@@ -74,21 +73,21 @@ export function judgeRun(
   });
 }
 
-/** The verdict on a value; `undefined` where it was not measured. */
+/** The verdict on `value`, which is undefined if it was not measured. */
 export function judgeGate(gate: WrittenGate, value: number | undefined): GateResult {
   if (value === undefined) return inconclusive(gate, null, 'it was not measured');
   if (!Number.isFinite(value)) return inconclusive(gate, value, `it is ${value}`);
   const within =
     value >= (gate.min ?? Number.NEGATIVE_INFINITY) && value <= (gate.max ?? Number.POSITIVE_INFINITY);
   if (gate.beats !== undefined) return judgeBeating(gate, value);
-  if (gate.baseline === undefined) return told(gate, value, within ? 'passed' : 'failed');
+  if (gate.baseline === undefined) return result(gate, value, within ? 'passed' : 'failed');
   const limit = worstAllowed(gate);
   if (limit === undefined) return inconclusive(gate, value, 'the baseline does not have it');
   const reached = largerIsBetter(gate.metric) ? value >= limit : value <= limit;
-  return { ...told(gate, value, within && reached ? 'passed' : 'failed'), limit };
+  return { ...result(gate, value, within && reached ? 'passed' : 'failed'), limit };
 }
 
-/** The gate with the value of the trivial baseline to beat; without one if none has the metric. */
+/** Adds the value of the trivial baseline to beat, unless none has the metric. */
 function withTrivial(gate: WrittenGate, measured: Measured): WrittenGate {
   const reference = hardestTrivial(gate.metric, measured);
   return reference === undefined ? gate : { ...gate, reference };
@@ -108,22 +107,22 @@ function judgeBeating(gate: WrittenGate, value: number): GateResult {
   if (reference === undefined) return inconclusive(gate, value, 'no trivial baseline has it');
   const limit = largerIsBetter(metric) ? reference + by : reference - by;
   const lead = largerIsBetter(metric) ? value - limit : limit - value;
-  return { ...told(gate, value, lead > 0 || (by > 0 && lead === 0) ? 'passed' : 'failed'), limit };
+  return { ...result(gate, value, lead > 0 || (by > 0 && lead === 0) ? 'passed' : 'failed'), limit };
 }
 
-/** Without a verdict, and why. */
+/** A result without a verdict, with the reason. */
 export function inconclusive(gate: WrittenGate, value: number | null, reason: string): GateResult {
-  return { ...told(gate, value, 'inconclusive'), reason };
+  return { ...result(gate, value, 'inconclusive'), reason };
 }
 
-/** What keeps a run from exit 0: a gate over seeds says nothing about a single run. */
+/** Gates that keep a run from exit 0. Gates over seeds cannot be judged by a single run. */
 export function missedIn(gates: readonly GateResult[]): GateResult[] {
   return gates.filter(({ over, verdict }) => over !== 'seeds' && verdict !== 'passed');
 }
 
 /**
- * The worst value that a baseline allows: its mean, less (for what should be large) or more than it
- * by `max_drop` or `max_regress`.
+ * The worst value that a baseline allows: its mean minus (plus, if smaller is better) `max_drop`,
+ * or `max_regress` times its absolute value.
  */
 function worstAllowed({ metric, reference, max_drop, max_regress }: WrittenGate): number | undefined {
   if (reference === undefined) return undefined;
@@ -131,7 +130,7 @@ function worstAllowed({ metric, reference, max_drop, max_regress }: WrittenGate)
   return largerIsBetter(metric) ? reference - slack : reference + slack;
 }
 
-function told(
+function result(
   { metric, over, min, max, baseline, max_drop, max_regress, beats, by, reference, origin }: WrittenGate,
   value: number | null,
   verdict: Verdict,

@@ -1,4 +1,4 @@
-/** Metrics in words, for whoever tells of them. */
+/** Metrics in words. */
 import type { SplitMetrics } from '../summary.js';
 
 /** `test accuracy 97.12 %`, `test mean absolute error 0.2512`, `validation r2 0.9173`. */

@@ -1,9 +1,9 @@
 /**
- * Advisory locks on open files, which the kernel releases when their process ends, however it ends:
- * Node has none of its own. `fs-native-extensions` takes them as open file description locks
+ * Advisory locks on open files. The kernel releases them when their process ends, however it ends.
+ * Node has no API for them; `fs-native-extensions` takes them as open file description locks
  * (Linux), `flock` (macOS) or `LockFileEx` (Windows). They hold across PID, UTS, network and mount
- * namespaces of one kernel, and over NFS where its lock manager runs. On systems without a prebuilt
- * binding (musl, FreeBSD) there are none, and `run-lock.ts` goes by what it knows of processes.
+ * namespaces of one kernel, and over NFS where its lock manager runs. Systems without a prebuilt
+ * binding (musl, FreeBSD) have none, and `run-lock.ts` relies on process information.
  */
 import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,7 +13,7 @@ interface Binding {
   tryLock(file: number, offset: number, length: number, options?: { readonly shared: boolean }): boolean;
 }
 
-/** Behind the content: on Windows a locked part of a file cannot be read by others. */
+/** Offset beyond the content: on Windows, others cannot read a locked part of a file. */
 const OFFSET = 2 ** 30;
 
 const require = createRequire(import.meta.url);
@@ -32,8 +32,8 @@ function binding(): Binding | null {
 }
 
 /**
- * Locks the open file until it is closed. Returns false if another process has it locked, undefined
- * if there are no such locks here. `shared` locks exclude only those that are not.
+ * Locks the open file until it is closed. Returns false if another process has locked it, undefined
+ * if advisory locks are not available. `shared` locks exclude only exclusive ones.
  */
 export function tryAdvisoryLock(file: number, shared = false): boolean | undefined {
   try {
@@ -45,8 +45,8 @@ export function tryAdvisoryLock(file: number, shared = false): boolean | undefin
 }
 
 /**
- * Whether another open file holds a lock on the file at `path`; undefined if that cannot be told.
- * Throws what the system says where it cannot be opened.
+ * True if another open file has a lock on the file at `path`; undefined if this is unknown, or the
+ * file does not exist. Throws the system error if the file cannot be opened.
  */
 export function isAdvisoryLocked(path: string): boolean | undefined {
   let file: number;
@@ -57,7 +57,7 @@ export function isAdvisoryLocked(path: string): boolean | undefined {
     throw error;
   }
   try {
-    // a moment's lock that hinders no other look, and that one who takes over waits for
+    // a brief shared lock: other such checks can coincide, and a process taking over waits for it
     const isFree = tryAdvisoryLock(file, true);
     return isFree === undefined ? undefined : !isFree;
   } finally {

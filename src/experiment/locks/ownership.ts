@@ -1,12 +1,12 @@
 /**
- * What this process may write to: the directories whose locks it holds. `run-lock.ts` takes a lock
- * and registers it here; every append, rename and removal in such a directory asks
- * `refuseUnlessOwned` first. So a writer whose lock another process has taken over (it was stopped,
- * its machine was suspended, its share was away) stops before its next write instead of writing
- * into the other's run.
+ * Registry of the directories that this process may write to, because it holds their locks.
+ * `run-lock.ts` takes a lock and registers it here; every append, rename and removal in such a
+ * directory first calls `refuseUnlessOwned`. So a writer whose lock another process has taken over
+ * (because it was stopped, its machine was suspended or its share was lost) stops before its next
+ * write, instead of writing into the other process's run.
  *
- * The registry is one per process because a lock is one per process, and because a writer that had
- * to be handed its lock could be forgotten: a path is enough.
+ * The registry is global because locks belong to the process, and so that no writer can bypass it:
+ * a path is enough to check.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
@@ -16,31 +16,31 @@ import { codeOf } from '../files/refusals.js';
 interface Holding {
   /** The lock's file. */
   readonly lock: string;
-  /** All of its content, which has a token that no other lock has. */
+  /** The lock's whole content, which includes a unique token. */
   readonly text: string;
-  /** Once lost, a lock is lost for good, whatever the file says later. */
+  /** A lost lock stays lost, even if the file matches again later. */
   lost: boolean;
 }
 
-/** Characters of a lock that is not this process's own. */
+/** Maximum characters shown of another process's lock. */
 const MAX_SHOWN = 300;
 
 const holdings = new Map<string, Holding>();
 
-/** When the lease on this process's work ends, on `monotonicNow`. */
+/** When the lease on this process's job ends, on the clock of `monotonicNow`. */
 let leaseEnd = Number.POSITIVE_INFINITY;
 
 /**
- * Milliseconds on a clock that all processes of a machine share and that no change of the date
- * moves.
+ * Milliseconds on a clock that all processes of a machine share and that date changes do not
+ * affect.
  */
 export function monotonicNow(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
 /**
- * Registers that `text` in the file `lock` makes the `folders`, all names of one, this process's
- * own. Returns what ends that.
+ * Registers that this process owns the `folders`, all names of the same one, as long as the file
+ * `lock` contains `text`. Returns a function that removes the registration.
  */
 export function hold(lock: string, text: string, folders: readonly string[]): () => void {
   const holding: Holding = { lock, text, lost: false };
@@ -50,12 +50,12 @@ export function hold(lock: string, text: string, folders: readonly string[]): ()
   };
 }
 
-/** Whether the lock at `lock` is still the one with `text`. */
+/** True if the file `lock` still contains `text`. */
 export function isStillHeld(lock: string, text: string): boolean {
   return contentOf(lock) === text;
 }
 
-/** Undefined if there is no such file. */
+/** Content of the lock file; undefined if it does not exist. */
 function contentOf(lock: string): string | undefined {
   try {
     return readFileSync(lock, 'utf8');
@@ -66,18 +66,18 @@ function contentOf(lock: string): string | undefined {
 }
 
 /**
- * This process may write until `end` on `monotonicNow`; a queue's worker renews that while the job
- * is its own. A point in time, not a duration: a process that was stopped may read of it long after
- * it was sent.
+ * Allows this process to write until `end` on the clock of `monotonicNow`. A queue's worker renews
+ * this while it owns the job. A point in time, not a duration: a process that was stopped may
+ * receive it long after it was sent.
  */
 export function leaseUntil(end: number): void {
   leaseEnd = end;
 }
 
 /**
- * Returns if this process holds the lock of the directory that `path` lies in, or if it never had
- * one for it.
- * @throws UserError (exit 1) if it has lost that lock, or the lease under which it works
+ * Checks that this process may write to `path`: it holds the lock of that directory, or never had
+ * one.
+ * @throws UserError (exit 1) if it has lost that lock, or its lease has expired
  */
 export function refuseUnlessOwned(path: string): void {
   const holding = holdingOf(path);
@@ -85,13 +85,13 @@ export function refuseUnlessOwned(path: string): void {
   if (monotonicNow() > leaseEnd) throw lostLease(holding.lock);
   if (holding.lost) throw lostLock(holding.lock);
   if (isStillHeld(holding.lock, holding.text)) return;
-  // nobody can have taken over what is no longer there; the write itself says that
+  // if the directory is gone, no process can own it; the write itself reports that
   if (!existsSync(dirname(holding.lock))) return;
   holding.lost = true;
   throw lostLock(holding.lock);
 }
 
-/** That of the nearest folder: a sweep's directory holds those of its runs. */
+/** The lock of the nearest folder: a sweep's directory contains those of its runs. */
 function holdingOf(path: string): Holding | undefined {
   if (holdings.size === 0) return undefined;
   for (let folder = dirname(resolve(path)); ; folder = dirname(folder)) {
@@ -100,7 +100,7 @@ function holdingOf(path: string): Holding | undefined {
   }
 }
 
-/** How the messages begin; none of them is a result of what the process was to do. */
+/** Starts of the messages. Such an error is not a result of the process's own work. */
 export const LOCK_LOST = 'this process has lost its lock';
 export const LEASE_LOST = 'the lease on this job ran out';
 

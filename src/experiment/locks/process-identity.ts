@@ -1,26 +1,19 @@
-/**
- * Which process is meant, though numbers of processes are given out again, and anew in each PID
- * namespace.
- */
+/** Identifies processes, although process ids are reused and each PID namespace has its own. */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 export interface ProcessPlace {
   readonly pid: number;
   readonly host: string;
-  /**
-   * When the process started, in ticks since the machine did; null where the system does not tell.
-   */
+  /** Start time of the process in ticks since boot; null if the system does not provide it. */
   readonly started: string | null;
-  /** A number of this start of the machine; null where the system does not tell. */
+  /** Boot id of the machine; null if the system has none. */
   readonly boot: string | null;
-  /** In which `pid` is meant; null where the system has none. */
+  /** Namespace of `pid`; null if the system has none. */
   readonly pid_namespace: string | null;
 }
 
-/**
- * Of this process; it does not change while it lives, but for a machine that is given another name.
- */
+/** Identity of this process. Constant during its life, unless the machine is renamed. */
 export function processPlace(): ProcessPlace {
   return { pid: process.pid, host: hostname(), ...own() };
 }
@@ -45,8 +38,8 @@ function attempt(read: () => string): string | null {
 }
 
 /**
- * `PID@TICKS HOST BOOT NAMESPACE`: the number, when it started in ticks since the machine did, the
- * machine's name, and where both count.
+ * `PID@TICKS HOST BOOT NAMESPACE`: process id, start time in ticks since boot, host name, boot id
+ * and PID namespace.
  */
 export function processIdentity(pid: number): string {
   const { host, boot, pid_namespace } = processPlace();
@@ -54,15 +47,15 @@ export function processIdentity(pid: number): string {
 }
 
 /**
- * Whether the process that had this identity still runs here. Where the system does not tell when
- * processes started, one of that number.
+ * True if the process with this identity still runs here. If the system has no start times, true
+ * for any process with that id.
  */
 export function isSameProcess(identity: string): boolean {
   const [, number, started, host, boot, namespace] =
     /^(\d+)@(\d*) (\S*)(?: (\S*) (\S*))?$/.exec(identity) ?? [];
   const here = processPlace();
   if (number === undefined || host !== here.host || !exists(Number(number))) return false;
-  // identities of older versions say neither
+  // identities of older versions have neither boot nor namespace
   if (boot !== undefined && (boot !== (here.boot ?? '') || namespace !== (here.pid_namespace ?? '')))
     return false;
   const now = processInfo(Number(number));
@@ -70,7 +63,7 @@ export function isSameProcess(identity: string): boolean {
   return !now.ended && now.started === started;
 }
 
-/** Whether there is a process of that number, be it somebody else's. */
+/** True if a process with that id exists, even another user's. */
 export function exists(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -81,14 +74,14 @@ export function exists(pid: number): boolean {
 }
 
 /**
- * From /proc/PID/stat (proc(5)), whose second field, a name, may itself have spaces and brackets;
- * undefined without one.
+ * Reads /proc/PID/stat (proc(5)), whose second field, a name, may contain spaces and brackets;
+ * undefined if there is no such file.
  */
 export function processInfo(pid: number): { readonly ended: boolean; readonly started: string } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // a killed process that its parent has not noticed yet
+    // Z, X: an ended process that its parent has not reaped yet
     return { ended: fields[0] === 'Z' || fields[0] === 'X', started: fields[19] };
   } catch {
     return undefined;

@@ -1,21 +1,21 @@
 /**
- * `run.lock`: who is working on a run. Two processes in one directory would take each other's files
- * for their own.
+ * `run.lock`: the process that works on a run. Two processes in one directory would mix up their
+ * files.
  *
- * What holds it, strongest first:
+ * Evidence that a lock is held, strongest first:
  * - an advisory lock on the open file (`advisory-lock.ts`). The kernel releases it when the process
- *   ends, and shows it to every process that sees the file, whatever its PID namespace or host
- *   name: two containers on one machine, two clients of an NFS server.
- * - without one (no binding, a file system without locks): process number and start, on the same
- *   boot and in the same PID namespace. Of a process in another namespace, or of a namesake of this
- *   machine, only a heartbeat tells: the owner touches the file, and whoever wants it watches for
- *   longer than several beats on a monotonic clock.
- * - of a process on a machine of another name nothing can be known without an advisory lock, so it
- *   counts as alive.
+ *   ends, and it is visible to every process that sees the file, in any PID namespace or host: two
+ *   containers on one machine, two clients of an NFS server.
+ * - without one (no binding, a file system without locks): process id and start time, in the same
+ *   boot and PID namespace. For a process in another namespace or on another machine of the same
+ *   name, only a heartbeat: the owner touches the file, and a process that needs the lock watches
+ *   it for several beats on a monotonic clock.
+ * - a process on a machine with another name counts as alive, since without an advisory lock
+ *   nothing is known about it.
  *
- * Whatever the reason for taking a lock over, a token in the file fences the loser: each append,
- * rename and removal first compares it (`ownership.ts`), so that a process which was only stopped
- * does not write when it wakes up.
+ * Whenever a lock is taken over, a token in the file fences the previous owner: each append, rename
+ * and removal first compares it (`ownership.ts`), so that a process that was only stopped does not
+ * write when it continues.
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import {
@@ -47,43 +47,41 @@ import { exists, processInfo, processPlace } from './process-identity.js';
 interface Owner {
   readonly pid: number;
   readonly host: string;
-  /**
-   * When the process started, in ticks since the machine did; null where the system does not tell.
-   */
+  /** Start time of the process in ticks since boot; null if the system does not provide it. */
   readonly started: string | null;
   /**
-   * The run directory, absolute and without links: a lock that was copied with its directory tells
-   * of another one.
+   * The run directory, absolute and without links: a lock copied with its directory has another
+   * directory here.
    */
   readonly directory?: string;
   /**
-   * Of this start of the machine; null where the system does not tell. Absent, like all below, in
-   * locks of older versions.
+   * Boot id; null if the system has none. Absent, like all fields below, in locks of older
+   * versions.
    */
   readonly boot?: string | null;
-  /** In which `pid` is meant; null where there are none. */
+  /** Namespace of `pid`; null if there are none. */
   readonly pid_namespace?: string | null;
-  /** Unique. */
+  /** Unique id of this lock. */
   readonly token?: string;
-  /** One more than that of the lock that was taken over; 1 for the first. */
+  /** One more than the fence of the lock that was taken over; 1 for the first. */
   readonly fence?: number;
-  /** Whether the owner holds an advisory lock on this file. */
+  /** True if the owner holds an advisory lock on this file. */
   readonly advisory?: boolean;
 }
 
 const TRIES = 5;
-/** Of a lock of ours are some hundred. */
+/** Maximum size of a lock file; ours have a few hundred bytes. */
 const MAX_BYTES = 65_536;
 const HEARTBEAT_MS = 5_000;
-/** Longer than several beats and than most steps, between which alone a beat can come. */
+/** Longer than several beats, and than most steps: beats only happen between steps. */
 const WATCH_MS = 30_000;
-/** Another process's look at an advisory lock takes microseconds. */
+/** Pause before retrying: another process's check of an advisory lock takes microseconds. */
 const PAUSE_MS = 20;
 
 /**
- * Makes the file at `path` the lock of this process; gives what releases it.
- * @throws UserError (exit 2) if another process has it
- * @throws UserError (exit 1) if the system refuses
+ * Makes the file at `path` the lock of this process. Returns a function that releases it.
+ * @throws UserError (exit 2) if another process holds the lock
+ * @throws UserError (exit 1) if the lock cannot be written
  */
 export function lockRun(path: string): () => void {
   const attempt = new Attempt(path);
@@ -99,7 +97,7 @@ export function lockRun(path: string): () => void {
 }
 
 class Attempt {
-  /** Unique in all namespaces, unlike the number of a process. */
+  /** Path unique across namespaces, unlike a process id. */
   private readonly mine: string;
   private readonly file: number;
   private readonly owner: Omit<Owner, 'fence'>;
@@ -124,16 +122,16 @@ class Attempt {
     throw inUse(this.path);
   }
 
-  /** Registers the lock, and gives what releases it. */
+  /** Registers the lock and returns a function that releases it. */
   held(): () => void {
     const { path, file, text } = this;
     const folder = dirname(resolve(path));
     const release = hold(path, text, [folder, this.owner.directory ?? folder]);
-    // futimes is of the open file: a lock that has taken this one's place is not touched
+    // futimes acts on the open file, so it never touches another lock that replaced this one
     const beat = setInterval(() => tidyUp(() => futimesSync(file, new Date(), new Date())), HEARTBEAT_MS);
     beat.unref();
     return () => {
-      // what cannot be removed stays this process's own, and can be released again
+      // if removal fails, this process still owns the lock and can release it again
       withFileErrors(path, () => {
         if (isStillHeld(path, text)) rmSync(path, { force: true });
       });
@@ -141,7 +139,7 @@ class Attempt {
       clearInterval(beat);
       release();
       if (!this.isOpen) return;
-      // even where closing fails, the number may be another file's from now on
+      // even if closing fails, the file descriptor may be reused from now on
       this.isOpen = false;
       withFileErrors(path, () => closeSync(file));
     };
@@ -162,14 +160,13 @@ class Attempt {
   private write(fence: number): void {
     this.text = `${JSON.stringify({ ...this.owner, fence })}\n`;
     ftruncateSync(this.file);
-    // opened for appending, so at its beginning
+    // the file is empty and opened for appending, so this writes at its start
     writeWhole(this.file, this.text);
   }
 }
 
 /**
- * Whether a process works on what the lock at `path` is for; where the lock cannot be looked at,
- * none is known to. Changes nothing.
+ * True if a process holds the lock at `path`; false if the lock cannot be read. Changes nothing.
  */
 export function isLocked(path: string): boolean {
   try {
@@ -181,8 +178,8 @@ export function isLocked(path: string): boolean {
 }
 
 /**
- * Runs `action` while the file at `path` is the lock of this process. Throws as `lockRun` does,
- * else what `action` throws, which is told rather than a lock that then cannot be removed.
+ * Runs `action` while this process holds the lock at `path`. Throws what `lockRun` or `action`
+ * throws; an error of `action` takes precedence over a failure to remove the lock.
  */
 export async function whileLocked<T>(path: string, action: () => Promise<T>): Promise<T> {
   const release = lockRun(path);
@@ -198,8 +195,8 @@ export async function whileLocked<T>(path: string, action: () => Promise<T>): Pr
 }
 
 /**
- * Where the process is that has the file at `path` as its lock, as far as that can be told;
- * undefined where none has.
+ * Location of the process that holds the lock at `path`: `here` on this machine, or `elsewhere`;
+ * undefined if no process holds it.
  */
 export function lockHolder(path: string): 'here' | 'elsewhere' | undefined {
   const found = read(path);
@@ -208,8 +205,8 @@ export function lockHolder(path: string): 'here' | 'elsewhere' | undefined {
 }
 
 /**
- * Linking, unlike writing, fails where the name is taken, and never shows a file that is half
- * written.
+ * Returns false if the name is taken. Unlike writing, linking is atomic: it never exposes a partial
+ * file.
  */
 function linked(from: string, to: string): boolean {
   try {
@@ -222,8 +219,9 @@ function linked(from: string, to: string): boolean {
 }
 
 /**
- * Removes a lock whose owner is no more, and no other one that may have come in its place. Gives
- * its fence; undefined where it had gone.
+ * Removes a lock whose owner has ended, but not another lock that may have replaced it. Returns its
+ * fence; undefined if the lock was already gone.
+ * @throws UserError (exit 2) if the owner is alive
  */
 function takeAway(path: string): number | undefined {
   const found = read(path);
@@ -237,8 +235,7 @@ function takeAway(path: string): number | undefined {
     throw error;
   }
   try {
-    // of several that find the owner gone, one takes the file away; the others come back to what is
-    // there then
+    // if several processes find the owner gone, one removes the file; the others look again
     if (tryAdvisoryLock(file) === false) {
       pause(PAUSE_MS);
       return undefined;
@@ -252,7 +249,8 @@ function takeAway(path: string): number | undefined {
 }
 
 /**
- * Without advisory locks another lock may have come in this one's place meanwhile: it is put back.
+ * Moves the lock aside and removes it. Without advisory locks, another lock may have replaced it
+ * meanwhile: that one is put back.
  */
 function takeAside(path: string, found: Partial<Owner>): number | undefined {
   const aside = `${path}.stale-${randomInt(2 ** 47)}`;
@@ -272,14 +270,14 @@ function takeAside(path: string, found: Partial<Owner>): number | undefined {
   return isThatOne ? (found.fence ?? 1) : undefined;
 }
 
-/** Blocks: a lock is wanted before anything else is to happen. */
+/** Blocks the thread: nothing else may happen before the lock is taken. */
 function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
 /**
- * Removes what processes that are no more left beside the lock when they were killed in taking it;
- * `PATH.NUMBER` and `PATH.stale-NUMBER`.
+ * Removes the files `PATH.NUMBER` and `PATH.stale-NUMBER` of processes that were killed while
+ * taking the lock.
  */
 function removeAttempts(path: string): void {
   const folder = dirname(path);
@@ -295,10 +293,7 @@ function remove(path: string): void {
   withFileErrors(path, () => rmSync(path, { force: true }));
 }
 
-/**
- * Undefined where there is none any more, or something that is none; without an owner where it does
- * not say who that is.
- */
+/** Reads a lock; undefined if there is no such file, and empty if it names no owner. */
 function read(path: string): Partial<Owner> | undefined {
   const info = lstatSync(path, { throwIfNoEntry: false });
   if (!info?.isFile()) return undefined;
@@ -327,8 +322,8 @@ function isOwner(found: unknown): found is Owner {
 }
 
 /**
- * Whether the owner is at work in the directory that this one was copied from: its lock is there as
- * well, and that is another one.
+ * True if the lock was copied with its directory: the owner works in the original directory, which
+ * still has the same lock.
  */
 function isCopied(path: string, { host, directory }: Partial<Owner>): boolean {
   if (directory === undefined || host !== hostname()) return false;
@@ -337,28 +332,28 @@ function isCopied(path: string, { host, directory }: Partial<Owner>): boolean {
     if (here.dev === there.dev && here.ino === there.ino) return false;
     return JSON.stringify(read(join(directory, basename(path)))) === JSON.stringify(read(path));
   } catch {
-    // it is no longer where it was, or cannot be looked at
+    // the original no longer exists or is not accessible
     return false;
   }
 }
 
-/** Of the same kernel: its processes, and the locks that they hold, can be known here. */
+/** True if the owner runs on the same kernel, so its process and locks are visible here. */
 function isOfThisBoot({ boot, host }: Partial<Owner>): boolean {
   const here = processPlace();
   return boot === undefined || boot === null ? host === here.host : boot === here.boot;
 }
 
-/** `unknown`: whether it lives is only to be seen by its heartbeat. */
+/** `unknown`: only its heartbeat can show if it is alive. */
 function stateOf(path: string, owner: Partial<Owner>): 'alive' | 'gone' | 'unknown' {
   const { pid, host, started, boot, pid_namespace, advisory = false } = owner;
   if (pid === undefined || host === undefined) return 'gone';
   const isHeld = isAdvisoryLocked(path);
   if (isHeld === true) return 'alive';
-  // a lock that could have been seen is not there
+  // its advisory lock would be visible here, but is gone
   if (advisory && isHeld === false && (isOfThisBoot(owner) || isOnOwnDisk(path))) return 'gone';
   const here = processPlace();
   if (host !== here.host) return 'alive';
-  // a namesake of this machine, or this one before it was started again
+  // another machine of the same name, or this one before a reboot
   if (boot !== undefined && boot !== here.boot) return isOnOwnDisk(path) ? 'gone' : 'unknown';
   if (pid_namespace !== undefined && pid_namespace !== here.pid_namespace) return 'unknown';
   if (!exists(pid)) return 'gone';
@@ -367,7 +362,10 @@ function stateOf(path: string, owner: Partial<Owner>): 'alive' | 'gone' | 'unkno
   return !now.ended && started === now.started ? 'alive' : 'gone';
 }
 
-/** What cannot be known, such as the processes of another machine, counts as alive. */
+/**
+ * True unless the owner is known to be gone: for example, processes of another machine count as
+ * alive.
+ */
 function mayBeAlive(path: string, owner: Partial<Owner>): boolean {
   return stateOf(path, owner) !== 'gone';
 }
@@ -378,8 +376,8 @@ function isAlive(path: string, owner: Partial<Owner>): boolean {
 }
 
 /**
- * Watches whether the owner touches its lock. No date is compared with another machine's, nor with
- * an earlier one of this machine's.
+ * Watches the lock for a while; returns true if its owner touches it. Compares no dates between
+ * machines or with the current time.
  */
 function beats(path: string): boolean {
   const touched = () => lstatSync(path, { throwIfNoEntry: false })?.mtimeMs;
@@ -393,9 +391,8 @@ function beats(path: string): boolean {
 }
 
 /**
- * File systems that no two machines use at once, by the numbers of statfs(2): ext, xfs, btrfs,
- * tmpfs, overlay, zfs, f2fs, ramfs, bcachefs. There a lock of an earlier boot is of a process that
- * is no more.
+ * File systems that only one machine uses at a time, by statfs(2) type: ext, xfs, btrfs, tmpfs,
+ * overlay, zfs, f2fs, ramfs, bcachefs. There, the owner of a lock from an earlier boot has ended.
  */
 const OWN_DISKS: ReadonlySet<number> = new Set([
   0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x2fc12fc1, 0xf2f52010, 0x858458f6, 0xca451a4e,
@@ -409,7 +406,7 @@ function isOnOwnDisk(path: string): boolean {
   }
 }
 
-/** How the message ends that a process was refused a run with, since another one works on it. */
+/** End of the message if another process works on the run. */
 export const IN_USE = 'is working on this run';
 
 function inUse(path: string, { pid, host, pid_namespace }: Partial<Owner> = {}) {
@@ -420,7 +417,7 @@ function inUse(path: string, { pid, host, pid_namespace }: Partial<Owner> = {}) 
     code: 'run/in-use',
     message: `another process${pid === undefined ? '' : ` (${who})`} ${IN_USE}`,
     file: path,
-    // what the kernel says cannot be wrong
+    // an advisory lock is certain: never suggest removing the file
     expected: isKnown
       ? 'that it ends'
       : 'wait for it to end; if you are sure that it has ended, remove this file',

@@ -1,7 +1,7 @@
 /**
- * The events of `log.jsonl`, as callers give them; the logger adds `level`, `time`, `v` and `seq`.
- * Fields are flat, names are snake_case, durations are seconds. `schemas/log-event.schema.json`
- * says the same for readers in any language.
+ * The events of `log.jsonl`, as passed to the logger, which adds `level`, `time`, `v` and `seq`.
+ * Fields are flat, names are snake_case, durations are seconds. `schemas/log-event.schema.json` is
+ * the same contract for readers in any language.
  */
 import type { Metric, SplitName, TrainedMetric } from '../../config/experiment.js';
 
@@ -12,25 +12,25 @@ export const EVENT_VERSION = 1;
 export type RunStatus = 'completed' | 'interrupted' | 'diverged' | 'failed';
 
 /**
- * A gate's outcome; `inconclusive` where its metric was not measured, is not finite, or is one that
- * a single run cannot judge.
+ * A gate's outcome; `inconclusive` if its metric was not measured, is not finite, or cannot be
+ * judged by a single run.
  */
 export type Verdict = 'passed' | 'failed' | 'inconclusive';
 
-/** With the metrics of the split. */
+/** Fields of `eval`, with the metrics of the split. */
 type EvaluationFields = {
   readonly split: SplitName;
   readonly epoch: number;
   readonly step: number;
   readonly loss: number;
   readonly samples: number;
-  /** The step of the checkpoint whose weights were taken back before this evaluation. */
+  /** The step of the checkpoint whose weights were restored before this evaluation. */
   readonly restored_step?: number;
   readonly duration_s: number;
 } & { readonly [M in Exclude<Metric, 'loss'>]?: number };
 
 /**
- * Fields of each event by its name. Any number may be NaN or infinite; the logger spells that out.
+ * Fields of each event by its name. Any number may be NaN or infinite; the logger spells those out.
  */
 export interface EventFields {
   'run.start': {
@@ -43,31 +43,27 @@ export interface EventFields {
     readonly version: string;
   };
   /**
-   * The run goes on in another process; what follows takes the place of what was logged after
-   * `step`.
+   * The run resumes in another process. The following records replace those logged after `step`.
    */
   'run.resume': {
     readonly run_id: string;
-    /** Optimizer steps done in the checkpoint that it goes on from; 0 where there was none. */
+    /** Optimizer steps of the checkpoint that it resumes from; 0 if there is none. */
     readonly step: number;
     readonly config_hash: string;
     /** Version of cellrun. */
     readonly version: string;
-    /** Records after that checkpoint, which this log no longer has. */
+    /** Number of records after that checkpoint, which were moved out of this log. */
     readonly replaced_records: number;
-    /** The file beside this log that has them; `null` where there were none. */
+    /** Name of the file that contains them, in the same folder; `null` if there are none. */
     readonly replaced_file: string | null;
-    /**
-     * What is no longer as it was, such as `training.num_epochs: 2 -> 4`; `null` where nothing
-     * changed.
-     */
+    /** Changes, such as `training.num_epochs: 2 -> 4`; `null` if there are none. */
     readonly changes: string | null;
-    /** What the run had taken before, over all its processes, as summary.json names it. */
+    /** Times of the run so far over all its processes, named as in summary.json. */
     readonly duration_s: number;
     readonly train_s: number;
     readonly eval_s: number;
     readonly ms_per_step: number | null;
-    /** Absent in logs from before it was measured; likewise in `run.end`. */
+    /** Absent in logs of older versions, also in `run.end`. */
     readonly calibration_ms?: number | null;
     readonly peak_rss_mb: number;
   };
@@ -79,7 +75,7 @@ export interface EventFields {
     readonly test_count: number;
     readonly input_size: number;
     readonly sequence_length: number;
-    /** `null` where the targets are values. */
+    /** `null` if the targets are not classes. */
     readonly num_classes: number | null;
     readonly duration_s: number;
   };
@@ -87,41 +83,41 @@ export interface EventFields {
     readonly backend: string;
     /** Why this backend was chosen. */
     readonly backend_reason: string;
-    /** What actually executes the kernels. */
+    /** The actual executor of the kernels. */
     readonly executor: string;
     readonly parameters: number;
     readonly nodes: number;
     readonly kernels_per_step: number;
     readonly flops_per_step: number;
-    /** Buffers of the training plan. */
+    /** Bytes of the buffers of the training plan. */
     readonly bytes: number;
     readonly duration_s: number;
   };
   'train.step': {
     readonly epoch: number;
-    /** Optimizer steps done, counting this one. */
+    /** Optimizer steps so far, including this one. */
     readonly step: number;
     /** Mean loss of this step's batch. */
     readonly loss: number;
     readonly learning_rate: number;
     /** L2 norm over all gradients, before clipping. */
     readonly grad_norm: number;
-    /** Absent if no step but the first of a process was made since the event before. */
+    /** Absent if no step except a process's first was made since the previous event. */
     readonly samples_per_s?: number;
   };
-  /** With the metrics of the epoch's batches, as they were trained. */
+  /** With the training metrics: those of the epoch's batches before their updates. */
   'train.epoch': {
     readonly epoch: number;
     readonly step: number;
-    /** Mean loss over the epoch's samples; NaN where every batch was skipped. */
+    /** Mean loss over the epoch's samples; NaN if every batch was skipped. */
     readonly loss: number;
     readonly samples: number;
     readonly duration_s: number;
   } & { readonly [M in Exclude<TrainedMetric, 'loss'>]?: number };
   eval: EvaluationFields;
   /**
-   * The same for the weights themselves, in a run that is evaluated by their average; before its
-   * `eval`.
+   * Like `eval`, for the weights themselves in a run that is evaluated with their average; precedes
+   * its `eval`.
    */
   'eval.trained': EvaluationFields;
   'checkpoint.saved': {
@@ -131,10 +127,10 @@ export interface EventFields {
     readonly path: string;
     readonly bytes: number;
     readonly metric: string;
-    /** `null` where the metric was not measured. */
+    /** `null` if the metric was not measured. */
     readonly value: number | null;
     readonly best: boolean;
-    /** Whether it is there only to go on from, and gives way to the next one. */
+    /** True for a checkpoint that only serves to resume; the next one replaces it. */
     readonly temporary: boolean;
     readonly duration_s: number;
   };
@@ -145,20 +141,20 @@ export interface EventFields {
     readonly value: number;
     /** The best value; NaN if none was finite. */
     readonly best: number;
-    /** Evaluations in a row that did not improve. */
+    /** Consecutive evaluations without an improvement. */
     readonly patience: number;
   };
   warning: {
     /** Stable identifier such as `backend/slow`. */
     readonly code: string;
     readonly message: string;
-    /** The step that it is about, where it is about one; likewise the fields below. */
+    /** The step that it concerns; absent, like the fields below, if it concerns none. */
     readonly step?: number;
     readonly epoch?: number;
     readonly loss?: number;
     readonly grad_norm?: number;
   };
-  /** As in summary.json; the fields of a baseline's gate are there where it is one. */
+  /** As in summary.json; the fields of a baseline are present if the gate has one. */
   gate: {
     readonly metric: string;
     readonly over: 'last' | 'best' | 'seeds';
@@ -186,12 +182,12 @@ export interface EventFields {
     readonly ms_per_step?: number | null;
     readonly calibration_ms?: number | null;
     readonly step_ratio?: number | null;
-    /** What went wrong, one line, where something did. */
+    /** What went wrong, in one line; absent if nothing did. */
     readonly message?: string;
   };
 }
 
 export type EventName = keyof EventFields;
 
-/** One event, told apart by `event`. */
+/** One event, discriminated by `event`. */
 export type RunEvent = { readonly [E in EventName]: { readonly event: E } & EventFields[E] }[EventName];

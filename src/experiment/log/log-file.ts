@@ -1,6 +1,6 @@
 /**
- * A file of whole lines: what a failed write leaves of a line is taken back, so that no later line
- * runs into it.
+ * A file of complete lines: if a write fails, its partial line is removed, so that the next line
+ * does not continue it.
  */
 import {
   closeSync,
@@ -18,25 +18,25 @@ import { tidyUp, withFileErrors } from '../files/file-error.js';
 import { refuseUnlessOwned } from '../locks/ownership.js';
 
 /**
- * A link in the place of a log could lead anywhere. (Windows has no such flag, and no links without
- * special rights.)
+ * Does not follow links, which could lead anywhere. (Windows has no such flag, and needs special
+ * rights to create links.)
  */
 const APPENDING = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
 
 export class LogFile {
-  /** Whether a part of a line may stand after the whole ones. */
+  /** True if a partial line may follow the complete ones. */
   private torn = false;
 
   private constructor(
     private readonly path: string,
     private file: number,
-    /** Bytes of the whole lines. */
+    /** Bytes of the complete lines. */
     private size: number,
   ) {}
 
   /**
    * Opens `path` for appending, creating it.
-   * @throws UserError (exit 1) if the system refuses, or where it is a link
+   * @throws UserError (exit 1) if it cannot be opened or created, or is a link
    */
   static open(path: string): LogFile {
     return withFileErrors(path, () => {
@@ -46,11 +46,10 @@ export class LogFile {
   }
 
   /**
-   * Appends `line` before it returns. A file that was removed meanwhile is put back first, with all
-   * that was in it; returns whether it was. Exit 1 as well where another file has taken its place:
-   * what is written here would be lost.
-   * @throws UserError (exit 1) if that fails; the file is then what it was before, or will be
-   *   before the next
+   * Appends `line` synchronously. If the file was removed, restores it with its content first and
+   * returns true.
+   * @throws UserError (exit 1) if the write fails (its partial line is removed at once, or before
+   *   the next write), or if another file has replaced the log, so that writes would be lost
    */
   write(line: string): boolean {
     refuseUnlessOwned(this.path);
@@ -63,7 +62,7 @@ export class LogFile {
         this.size += writeWhole(this.file, line);
         this.torn = false;
       } catch (error) {
-        // else the next write does it
+        // if this fails, the next write does it
         tidyUp(() => this.takeBack());
         throw error;
       }
@@ -82,7 +81,7 @@ export class LogFile {
     ]);
   }
 
-  /** As long as it is open, its content is still on the disk. */
+  /** Restores the removed file: its content stays on disk as long as it is open. */
   private putBack(): void {
     const content = Buffer.alloc(this.size);
     for (let done = 0; done < content.length; ) {
@@ -99,8 +98,8 @@ export class LogFile {
   }
 
   /**
-   * Brings to the disk what the system still holds back.
-   * @throws UserError (exit 1) if it refuses
+   * Flushes the file to disk.
+   * @throws UserError (exit 1) if this fails
    */
   flush(): void {
     withFileErrors(this.path, () => fsyncSync(this.file));
@@ -111,7 +110,8 @@ export class LogFile {
   }
 
   /**
-   * A pipe or a device has no size to go back to; the failed write is what its reader is told of.
+   * Removes a partial line. A pipe or a device cannot be truncated; there the failed write is the
+   * only error.
    */
   private takeBack(): void {
     if (fstatSync(this.file).isFile()) ftruncateSync(this.file, this.size);

@@ -1,7 +1,7 @@
 /**
- * The log of a run that goes on: what was written after the checkpoint moves to a file beside it,
- * since it will be written again. So the log stays one series with contiguous numbers, and nothing
- * that was ever written is lost.
+ * The log of a run that resumes: records after the checkpoint are moved to another file in the same
+ * folder, because they will be written again. So the log stays one series with contiguous numbers,
+ * and no record is lost.
  */
 import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
@@ -10,51 +10,53 @@ import { withFile } from '../files/opened-file.js';
 import { isAbsent } from '../files/unreadable.js';
 import type { EventName } from './events.js';
 
-/** Where a run goes on. */
+/** The position where a run resumes. */
 export interface LogPoint {
-  /** Optimizer steps done. */
+  /** Completed optimizer steps. */
   readonly step: number;
-  /** Whether the epoch's record and the evaluation after that step are still to come. */
+  /** True if the epoch's record and the evaluation after that step are still due. */
   readonly evaluationIsDue: boolean;
   /**
-   * With a validation split the test split is read at the end of a run, hence again if it resumes.
+   * With a validation split, the test split is evaluated at the end of a run, hence again after a
+   * resume.
    */
   readonly hasValidation?: boolean;
 }
 
-/** What the log must have had when the checkpoint of a point was written. */
+/** Records that were in the log when the checkpoint was written. */
 export interface ExpectedRecords {
-  /** Epochs that were done and evaluated. */
+  /** Number of epochs completed and evaluated. */
   readonly epochs: number;
-  /** Steps that are a multiple of all of these were logged, and the first one. */
+  /** The first step was logged, and each step that is a multiple of all of these. */
   readonly loggedEvery: readonly number[];
 }
 
 export interface CutLog {
-  /** The number of the next event. */
+  /** Sequence number of the next event. */
   readonly seq: number;
-  /** Names of the events that stay. */
+  /** Names of the remaining events. */
   readonly kept: ReadonlySet<EventName>;
   /**
-   * Whether the checkpoint of the point's step is among them; one from before its evaluation is not
-   * the one that has the metrics.
+   * True if they include the saving of the step's checkpoint, after its evaluation: an earlier one
+   * has no metrics.
    */
   readonly saved: boolean;
   /**
-   * Whether lines from before the point are gone or were moved: someone else has been at the file.
+   * True if lines from before the point are missing or were moved, so the file was modified by
+   * others.
    */
   readonly lostHistory: boolean;
-  /** Lines that were moved, a torn one included. */
+  /** Number of moved lines, including a torn one. */
   readonly replaced: number;
-  /** Name of the file that has them now; null where there are none. */
+  /** Name of the file that contains them; null if there are none. */
   readonly replacedFile: string | null;
 }
 
 /**
- * Cuts the log at `path`, which may be absent, after what belongs to `point`; what it has lost is
- * looked for where it is known what is `expected`.
- * @throws UserError (exit 1) if the system refuses to write
- * @throws UserError (exit 2) or 5 where it cannot be read
+ * Cuts the log at `path`, which may be absent, after the records up to `point`. Checks for lost
+ * records if `expected` is given.
+ * @throws UserError (exit 1) if a file cannot be written
+ * @throws UserError (exit 2 or 5) if the log cannot be read
  */
 export function cutLog(path: string, point: LogPoint, expected?: ExpectedRecords): CutLog {
   const lines = wholeLines(readLog(path));
@@ -79,15 +81,13 @@ export function cutLog(path: string, point: LogPoint, expected?: ExpectedRecords
   return { ...stay, replaced: lines.length - end, replacedFile };
 }
 
-/**
- * A log that cannot be got at is not taken for one that is empty: what it says would be said again.
- */
+/** An unreadable log is not treated as empty, or its records would be written again. */
 function readLog(path: string): Buffer {
   if (isAbsent(path)) return Buffer.alloc(0);
   return withFile(path, file => file.read(0, file.bytes), { follow: false });
 }
 
-/** With their line ends; the last one has none where the process was killed while writing it. */
+/** Lines with their line ends; the last has none if the process was killed while writing it. */
 function wholeLines(bytes: Buffer): Buffer[] {
   const lines: Buffer[] = [];
   for (let from = 0; from < bytes.length; ) {
@@ -99,7 +99,7 @@ function wholeLines(bytes: Buffer): Buffer[] {
   return lines;
 }
 
-/** What readers of a log rely on; the rest of a record is as somebody may have edited it. */
+/** The fields that readers of a log rely on; the rest of a record may have been edited. */
 export interface LoggedEvent {
   readonly event: EventName;
   readonly seq: number;
@@ -108,8 +108,8 @@ export interface LoggedEvent {
 }
 
 /**
- * The events of the log at `path`, which may be absent; lines that are none are left out. Throws
- * exit 2 or 5 where it cannot be read.
+ * The events of the log at `path`, which may be absent; without invalid lines.
+ * @throws UserError (exit 2 or 5) if it cannot be read
  */
 export function readEvents(path: string): LoggedEvent[] {
   return wholeLines(readLog(path))
@@ -118,8 +118,8 @@ export function readEvents(path: string): LoggedEvent[] {
 }
 
 /**
- * SHA-256 (hex) of the first `records` lines of the log at `path`, which may be absent. Throws as
- * `readEvents` does.
+ * SHA-256 (hex) of the first `records` lines of the log at `path`, which may be absent.
+ * @throws UserError (exit 2 or 5) if it cannot be read
  */
 export function logDigest(path: string, records: number): string {
   const hash = createHash('sha256');
@@ -127,7 +127,7 @@ export function logDigest(path: string, records: number): string {
   return hash.digest('hex');
 }
 
-/** Undefined where the line is torn, or no event. */
+/** Undefined if the line is torn or not an event. */
 function parsedEvent(line: Buffer): LoggedEvent | undefined {
   if (line.at(-1) !== 0x0a) return undefined;
   try {
@@ -140,9 +140,11 @@ function parsedEvent(line: Buffer): LoggedEvent | undefined {
   }
 }
 
-/** What ends a run is said again at its real end; `run.resume` stays, for it is what happened. */
+/**
+ * Events that are logged again at the end of the resumed run. `run.resume` stays: it is history.
+ */
 const ENDING: ReadonlySet<EventName> = new Set<EventName>(['gate', 'run.end']);
-/** What an evaluation that is due adds. */
+/** Events of an evaluation that is still due. */
 const EVALUATION: ReadonlySet<EventName> = new Set<EventName>([
   'train.epoch',
   'eval.trained',
@@ -156,7 +158,7 @@ function staysAt(
   { step, evaluationIsDue, hasValidation = false }: LogPoint,
 ): boolean {
   if (event === undefined || event.seq !== seq || ENDING.has(event.event)) return false;
-  // what is odd about a run is told again where it begins again
+  // a run that starts over logs its warnings again
   if (event.event === 'warning' && step === 0) return false;
   if (event.event === 'run.resume' || event.step === undefined) return true;
   if (hasValidation && isEvaluation(event) && event.split === 'test') return false;
@@ -165,14 +167,14 @@ function staysAt(
 
 const isEvaluation = ({ event }: LoggedEvent): boolean => event === 'eval' || event === 'eval.trained';
 
-/** The code of the warning that is logged where records are lost. */
+/** Code of the warning about lost records. */
 export const LOG_LOST = 'log/lost';
 
 /**
- * Whether the log lacks what was flushed to it before the checkpoint. That is not counted in the
- * checkpoint: how often steps are logged may change without changing a byte of it, and resumes have
- * records of their own. It follows from the point. What an earlier warning told of is not told
- * again.
+ * True if the log lacks records that were flushed before the checkpoint. The checkpoint stores no
+ * count of them: the logging interval does not affect its bytes, and resumes add records of their
+ * own. So the expected records are derived from the step. Losses that an earlier warning reported
+ * are not reported again.
  */
 function lacksRecords(
   events: readonly LoggedEvent[],
@@ -220,7 +222,7 @@ function freeName(path: string): string {
   const name = basename(path, '.jsonl');
   for (let number = 1; ; number++) {
     const candidate = `${name}.replaced-${number}.jsonl`;
-    // a link that leads nowhere is not free either
+    // a broken link is not free either
     if (isAbsent(join(dirname(path), candidate))) return candidate;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * `log.jsonl`: one event a line, written through to the file before `emit` returns, so that a crash
- * loses nothing. Byte layout of a line: `{"level":…,"time":…,"v":…,"seq":…,"event":…,` the event's
- * fields in the order given, `}\n`.
+ * `log.jsonl`: one event per line, written to the file before `emit` returns, so that a crash of
+ * the process loses nothing. Byte layout of a line: `{"level":…,"time":…,"v":…,"seq":…,"event":…,`
+ * the event's fields in the order given, `}\n`.
  */
 import { createHash } from 'node:crypto';
 import { type Logger, pino } from 'pino';
@@ -11,12 +11,12 @@ import { EVENT_VERSION, type RunEvent } from './events.js';
 import { LogFile } from './log-file.js';
 
 export interface LogOptions {
-  /** The number of the next event. */
+  /** Sequence number of the next event. */
   readonly seq?: number;
   readonly clock?: () => Date;
 }
 
-/** The code of the warning that the log was put back. */
+/** Code of the warning that the log was restored. */
 const LOG_RESTORED = 'log/restored';
 
 export class EventLog {
@@ -31,14 +31,12 @@ export class EventLog {
   ) {
     this.logger = pino(
       {
-        // Neither process id nor host: they would make equal runs differ and say nothing that the
-        // manifest does not.
+        // no process id and host: they would make equal runs differ
         base: undefined,
         timestamp: () => `,"time":"${this.clock().toISOString()}"`,
         formatters: { level: label => ({ level: label }) },
       },
-      // pino's own destination keeps what a full disk refused and would later write it into the
-      // middle of another line
+      // pino's own destination buffers failed writes and could later insert them into another line
       {
         write: (line: string) => {
           this.wasPutBack ||= file.write(line);
@@ -49,8 +47,8 @@ export class EventLog {
   }
 
   /**
-   * Opens `path` for appending after `seq` whole lines. `clock` only stamps lines.
-   * @throws UserError (exit 1) if that fails
+   * Opens `path` for appending after `seq` complete lines. `clock` provides the time stamps.
+   * @throws UserError (exit 1) if the file cannot be opened or created
    */
   static open(path: string, { seq = 0, clock = () => new Date() }: LogOptions = {}): EventLog {
     const log = new EventLog(LogFile.open(path), seq, clock);
@@ -59,10 +57,10 @@ export class EventLog {
   }
 
   /**
-   * Appends one event. A number that is not finite becomes `null` with a `<field>_nonfinite` beside
-   * it and raises the level to `warn`.
-   * @throws UserError (exit 1) if the event could not be written, such as on a full disk; the next
-   *   one takes its number
+   * Appends one event. A number that is not finite becomes `null` with an additional
+   * `<field>_nonfinite`, and raises the level to `warn`.
+   * @throws UserError (exit 1) if the event cannot be written, for example on a full disk; its
+   *   number is then used by the next event
    */
   emit(event: RunEvent): void {
     const fields = spellNonFinite(event);
@@ -77,14 +75,15 @@ export class EventLog {
     });
   }
 
-  /** Over all events so far: what `head -n RECORDS log.jsonl | sha256sum` prints. */
+  /** Digest of all events so far: the output of `head -n RECORDS log.jsonl | sha256sum`. */
   digest(): { readonly records: number; readonly sha256: string } {
     return { records: this.seq, sha256: this.hash.copy().digest('hex') };
   }
 
   /**
-   * Brings every event to the disk, so that nothing saved afterwards outlives it.
-   * @throws UserError (exit 1) if the system refuses
+   * Flushes every event to disk, so that no file saved later can be newer than the log after a
+   * crash.
+   * @throws UserError (exit 1) if this fails
    */
   flush(): void {
     this.file.flush();

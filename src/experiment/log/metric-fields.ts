@@ -1,8 +1,8 @@
-/** Which fields of an event are metrics, whatever version wrote it. */
+/** Finds the metrics among the fields of an event, in logs of any version. */
 import { type JsonObject, unspellNumbers } from '../files/json.js';
 import type { BySplit, SplitMetrics } from '../summary.js';
 
-/** The numbers of a `train.epoch` or an `eval` that are no metric. */
+/** Numeric fields of `train.epoch` and `eval` that are not metrics. */
 const OTHERS: ReadonlySet<string> = new Set([
   'v',
   'seq',
@@ -13,14 +13,17 @@ const OTHERS: ReadonlySet<string> = new Set([
   'duration_s',
 ]);
 
-/** Names of the metrics in a `train.epoch` or an `eval`: numbers, and nulls that stand for one. */
+/**
+ * Names of the metrics in a `train.epoch` or an `eval`: numbers, and nulls with a `_nonfinite`
+ * field.
+ */
 export function metricsIn(event: { readonly [field: string]: unknown }): string[] {
   return Object.keys(event).filter(
     key => !OTHERS.has(key) && (typeof event[key] === 'number' || `${key}_nonfinite` in event),
   );
 }
 
-/** Metrics as a file has them, those that are not finite among them. */
+/** Converts metrics from a file to numbers, including those that are not finite. */
 export function unspellMetrics({ train, validation, test }: BySplit<object>): BySplit<SplitMetrics> {
   const unspell = (metrics: object) => unspellNumbers(metrics as JsonObject);
   return {

@@ -1,9 +1,9 @@
-/** One file of events, written piece by piece; it appears under its name when it is whole. */
+/** An event file, written piece by piece; it appears under its name when complete. */
 import { AtomicFile } from '../../experiment/files/atomic.js';
 import { fileVersion } from './messages.js';
 import { frame } from './record.js';
 
-/** Records are small; so many bytes are handed to the system at once. */
+/** Records are small, so they are buffered up to this size. */
 const CHUNK_BYTES = 1 << 16;
 
 export class EventFile {
@@ -12,9 +12,9 @@ export class EventFile {
   private bytes = 0;
 
   /**
-   * `opened` is in seconds since 1970. While it is written, the file has a name that TensorBoard
-   * passes over.
-   * @throws UserError (exit 1) if the system refuses, as all methods do
+   * `opened` is in seconds since 1970. During writing, the file has a name that TensorBoard
+   * ignores. All methods throw the same error.
+   * @throws UserError (exit 1) if the file cannot be written
    */
   constructor(path: string, opened: number) {
     this.file = AtomicFile.create(path, 'events');

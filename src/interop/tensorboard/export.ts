@@ -1,7 +1,7 @@
 /**
- * A run as TensorBoard reads it: scalars in the folders `train`, `validation` and `test`, so that
- * curves of the same name lie over each other, and the config as text and as hyperparameters beside
- * them. The same run gives the same bytes.
+ * Exports a run for TensorBoard: scalars in the folders `train`, `validation` and `test`, so that
+ * curves of the same name share a chart, and the config as text and hyperparameters. Exports of the
+ * same run are byte-identical.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,19 +24,22 @@ import {
   text,
 } from './messages.js';
 
-/** Folders of a run's export; the empty one has what is no curve. */
+/**
+ * Folders of a run's export; the empty name is the export's own folder, for everything except
+ * curves.
+ */
 type Part = '' | SplitName;
-/** Those of every run. */
+/** Folders of every run's export. */
 const PARTS = ['', 'train', 'test'] as const satisfies readonly Part[];
 
-/** TensorBoard takes files for its own by `tfevents` in their names; ours end like this. */
+/** TensorBoard recognizes files by `tfevents` in their names; our names end like this. */
 const FILE = /^events\.out\.tfevents\.\d+\.cellrun$/;
 
-/** What TensorBoard calls a field of a `train.step`; the loss has the name of the test split's. */
+/** Splits with a folder of their own; records of other splits go to `test`. */
 const EVALUATED = ['train', 'validation'] as const;
 const STEP_TAGS = ['loss', 'learning_rate', 'grad_norm', 'samples_per_s'];
 
-/** Sections of a config that decide what a run comes to; the rest names, watches or judges. */
+/** Sections of a config that affect results; the others name, monitor or judge a run. */
 const HYPERPARAMETERS = /^(seed|dataset|model|loss|optimizer|training)(\.|$)/;
 
 const STATUS: Readonly<Record<RunState, keyof typeof SESSION_STATUS>> = {
@@ -50,9 +53,9 @@ const STATUS: Readonly<Record<RunState, keyof typeof SESSION_STATUS>> = {
 
 /**
  * Writes the event files of `run` below the folder `target`, replacing those of an earlier export.
- * Gives their paths.
- * @throws UserError (exit 2) if event files of another run or program are there
- * @throws UserError (exit 1) if the system refuses; what reading the log throws
+ * Returns their paths. Also throws errors of reading the log.
+ * @throws UserError (exit 2) if the folder contains event files of another run or program
+ * @throws UserError (exit 1) if a file cannot be written
  */
 export function exportRun(run: RunRecord, target: string): string[] {
   const started = secondsOf(run.manifest?.started) ?? 0;
@@ -81,7 +84,9 @@ export function exportRun(run: RunRecord, target: string): string[] {
   return [...files.keys()].map(part => join(target, part, name));
 }
 
-/** The folder is there and holds nothing that TensorBoard would mix with the file `name`. */
+/**
+ * Creates the folder; refuses event files there that TensorBoard would merge with the file `name`.
+ */
 function prepare(folder: string, name: string): void {
   makeFolder(folder, folder, 'this folder');
   const foreign = readdirSync(folder).find(one => one.includes('tfevents') && one !== name);
@@ -95,7 +100,7 @@ function prepare(folder: string, name: string): void {
   });
 }
 
-/** Gives the time of the last event, in seconds since 1970. */
+/** Writes the scalars. Returns the time of the last event, in seconds since 1970. */
 function writeCurves(log: string, started: number, fileOf: (part: SplitName) => EventFile): number {
   let time = started;
   if (isAbsent(log)) return time;
@@ -118,12 +123,12 @@ function writeCurves(log: string, started: number, fileOf: (part: SplitName) => 
       }
     }
   };
-  // what the log has besides events is told by `review`
+  // `review` reports invalid lines of the log
   readLog(log, visit, () => {});
   return time;
 }
 
-/** `fields` whose tag is another name come with it. */
+/** Scalars of the `fields`; a pair has the tag too, if that is not the field's name. */
 function scalars(
   record: LogRecord,
   fields: readonly (string | readonly [field: string, tag: string])[],
@@ -141,7 +146,7 @@ const NON_FINITE: Readonly<Record<string, number>> = {
   '-inf': Number.NEGATIVE_INFINITY,
 };
 
-/** Undefined where the field is no number, be it one that JSON cannot hold. */
+/** The number in a field, including those that JSON cannot represent; undefined if it is none. */
 function numberOf(record: LogRecord, field: string): number | undefined {
   const value = record[field];
   return typeof value === 'number' ? value : NON_FINITE[String(record[`${field}_nonfinite`])];
@@ -153,13 +158,13 @@ function start({ config, id }: RunRecord, started: number): Uint8Array {
   return sessionStart({ hyperparameters, group: id, started });
 }
 
-/** TensorBoard knows no lists. */
+/** TensorBoard has no lists. */
 function hyperparameter(value: unknown): Hyperparameter {
   const isKnown = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
   return isKnown ? value : JSON.stringify(value);
 }
 
-/** Markdown: a line that is indented by four is shown as it is. */
+/** Markdown: lines indented by four spaces are shown as code. */
 function configText({ config }: RunRecord): string {
   const lines = flatValues(config).map(([key, value]) => `    ${key}: ${JSON.stringify(value)}`);
   return lines.join('\n');

@@ -1,31 +1,31 @@
 /**
- * The protocol buffers of TensorBoard that are needed here, by their field numbers:
+ * Encodes the TensorBoard protocol buffers needed here, by field number:
  * tensorboard/compat/proto/event.proto, summary.proto, tensor.proto and
  * tensorboard/plugins/hparams/plugin_data.proto.
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
-/** A value of a hyperparameter. */
+/** The value of a hyperparameter. */
 export type Hyperparameter = string | number | boolean;
 
-/** As hparams/api.proto has it. */
+/** From hparams/api.proto. */
 export const SESSION_STATUS = { unknown: 0, success: 1, failure: 2, running: 3 } as const;
 
 export interface SessionStart {
   readonly hyperparameters: ReadonlyMap<string, Hyperparameter>;
-  /** Sessions of one group differ in nothing but the seed. */
+  /** Sessions of one group differ only in the seed. */
   readonly group: string;
   /** Seconds since 1970. */
   readonly started: number;
 }
 
-/** Marks a file as one of events; the first event of each. */
+/** The first event of each file, which marks it as an event file. */
 export function fileVersion(wallTime: number): Uint8Array {
   const event = new BinaryWriter().tag(1, WireType.Bit64).double(wallTime);
   return event.tag(3, WireType.LengthDelimited).string('brain.Event:2').finish();
 }
 
-/** An event with the values of a step. `wallTime` is in seconds since 1970. */
+/** An event with the values of one step. `wallTime` is in seconds since 1970. */
 export function summaryEvent(wallTime: number, step: number, values: readonly Uint8Array[]): Uint8Array {
   const summary = new BinaryWriter();
   for (const value of values) summary.tag(1, WireType.LengthDelimited).bytes(value);
@@ -37,21 +37,18 @@ export function summaryEvent(wallTime: number, step: number, values: readonly Ui
   return event.tag(5, WireType.LengthDelimited).bytes(summary.finish()).finish();
 }
 
-/** One number; TensorBoard's scalars plugin takes it without further metadata. */
+/** One number; TensorBoard's scalars plugin needs no metadata for it. */
 export function scalar(tag: string, value: number): Uint8Array {
   const written = new BinaryWriter().tag(1, WireType.LengthDelimited).string(tag);
   return written.tag(2, WireType.Bit32).float(singlePrecision(value)).finish();
 }
 
-/**
- * A number that is too large for the field's precision is infinite there; the writer would refuse
- * it.
- */
+/** Rounds to float32. A number out of its range becomes infinite; the writer would reject it. */
 function singlePrecision(value: number): number {
   return Math.fround(value);
 }
 
-/** Markdown for the text plugin. */
+/** Markdown text for the text plugin. */
 export function text(tag: string, markdown: string): Uint8Array {
   const tensor = new BinaryWriter().tag(1, WireType.Varint).int32(DT_STRING);
   tensor.tag(2, WireType.LengthDelimited).bytes(shape(1));
@@ -79,7 +76,7 @@ export function sessionEnd(status: keyof typeof SESSION_STATUS, ended: number): 
 const DT_FLOAT = 1;
 const DT_STRING = 7;
 
-/** @param field which of HParamsPluginData's alternatives `info` is */
+/** @param field field number of `info` in HParamsPluginData */
 function hparams(tag: string, field: number, info: Uint8Array): Uint8Array {
   const content = new BinaryWriter().tag(field, WireType.LengthDelimited).bytes(info).finish();
   const tensor = new BinaryWriter().tag(1, WireType.Varint).int32(DT_FLOAT);
@@ -91,7 +88,7 @@ function hparams(tag: string, field: number, info: Uint8Array): Uint8Array {
   );
 }
 
-/** A Summary.Value that names the plugin which understands it. */
+/** A Summary.Value with the name of its plugin. */
 function pluginValue(tag: string, tensor: Uint8Array, plugin: string, content: Uint8Array): Uint8Array {
   const data = new BinaryWriter().tag(1, WireType.LengthDelimited).string(plugin);
   data.tag(2, WireType.LengthDelimited).bytes(content);

@@ -1,6 +1,6 @@
 /**
- * The framing of TensorBoard's files, which is that of TFRecord: length, its masked CRC, the data,
- * their masked CRC; all little-endian.
+ * The framing of TensorBoard's files, same as TFRecord: length, its masked CRC, data, their masked
+ * CRC; all little-endian.
  */
 import { crc32c } from './crc32c.js';
 
@@ -19,7 +19,7 @@ export function frame(data: Uint8Array): Uint8Array {
 }
 
 /**
- * A CRC of data that themselves hold CRCs is weak; TensorFlow rotates it and adds a constant
+ * CRCs of data that contain CRCs are weak, so TensorFlow rotates them and adds a constant
  * (tsl/lib/hash/crc32c.h).
  */
 function masked(crc: number): number {

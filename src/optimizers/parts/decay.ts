@@ -1,4 +1,4 @@
-/** Weight decay, as part of the gradient or apart from it. Nothing is computed if it is 0. */
+/** Weight decay, coupled (added to the gradient) or decoupled. Nothing is computed if it is 0. */
 import type { Node } from '../../graph/node.js';
 import { add } from '../../ops/add.js';
 import { multiply } from '../../ops/multiply.js';
@@ -22,8 +22,9 @@ export const coupledDecay: Part<DecaySettings> = {
 };
 
 /**
- * Decoupled weight decay of Loshchilov and Hutter (2019): theta <- theta - lr lambda theta. The
- * small product is subtracted, since 1 - lr lambda has only a few of its digits in float32.
+ * Decoupled weight decay of Loshchilov and Hutter (2019): theta <- theta - lr lambda theta.
+ * Subtracts the product lr lambda theta, because the factor 1 - lr lambda would keep only a few
+ * digits of lr lambda in float32.
  */
 export const decoupledDecay: Part<DecaySettings> = {
   scalars: ({ weight_decay }, _step, learningRate) => ({ decay: learningRate * weight_decay }),

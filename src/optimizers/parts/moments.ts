@@ -10,7 +10,7 @@ export interface MomentumSettings {
 
 /**
  * Momentum mu of a direction d: b <- mu b + d, then d <- d + mu b if nesterov, else b (Sutskever et
- * al., 2013). Without momentum d stays as it is.
+ * al., 2013). Without momentum, d is unchanged.
  */
 export const momentum: Part<MomentumSettings> = {
   state: settings => (settings.momentum > 0 ? ['momentum_buffer'] : []),
@@ -30,13 +30,13 @@ export const momentum: Part<MomentumSettings> = {
 };
 
 export interface MeanSettings {
-  /** Decay of the running means of the gradient and of its square. */
+  /** Decay rates of the running means of the gradient and of its square. */
   readonly betas: readonly [number, number];
 }
 
 /**
- * Running mean of the gradient, not corrected for its start at zero: m <- beta1 m + (1 - beta1) g;
- * d <- m.
+ * Running mean of the gradient, not corrected for starting at zero: m <- beta1 m + (1 - beta1) g; d
+ * <- m.
  */
 export const gradientMean: Part<MeanSettings> = {
   state: () => ['exp_avg'],

@@ -1,30 +1,30 @@
 /**
- * A part of an optimizer, and the optimizer that a chain of parts makes. Each part reads what the
- * parts before it left and changes some of it.
+ * Parts of an optimizer, chained to an optimizer. Each part reads the results of the parts before
+ * it and changes some of them.
  */
 import type { Node } from '../../graph/node.js';
 import type { Optimizer, UpdateInputs } from '../optimizer.js';
 
-/** What the parts of one update pass on. */
+/** Values that the parts of one update pass on. */
 export interface Motion {
   readonly parameter: Node;
-  /** The gradient, with the weight decay that is part of it. */
+  /** The gradient, including coupled weight decay. */
   readonly gradient: Node;
-  /** What will be subtracted from the parameter; begins as the gradient. */
+  /** Will be subtracted from the parameter; starts as the gradient. */
   readonly direction: Node;
 }
 
-/** What a part changes, and the new values of its state. */
+/** Values that a part changes, and its new state. */
 export interface Change extends Partial<Motion> {
   readonly state?: Readonly<Record<string, Node>>;
 }
 
 export interface Part<Settings> {
-  /** Names of its buffers; none by default. */
+  /** Names of its buffers. Default: none. */
   state?(settings: Settings): readonly string[];
   /**
-   * Its scalars at `step` (1 for the first), computed in float64; parts that share a name share the
-   * value.
+   * Its scalars at `step` (1 for the first), computed in float64. Parts with the same scalar name
+   * share the value.
    */
   scalars?(settings: Settings, step: number, learningRate: number): Readonly<Record<string, number>>;
   apply(
@@ -34,7 +34,7 @@ export interface Part<Settings> {
   ): Change;
 }
 
-/** The optimizer that applies `parts` in order. */
+/** Creates the optimizer that applies `parts` in order. */
 export function chain<Settings>(...parts: readonly Part<Settings>[]): Optimizer<Settings> {
   return {
     state: settings => parts.flatMap(part => part.state?.(settings) ?? []),

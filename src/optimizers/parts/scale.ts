@@ -1,4 +1,4 @@
-/** How far a direction leads: the learning rate, and division by the size of past gradients. */
+/** Scaling of a direction: the learning rate, and division by the magnitude of past gradients. */
 import type { Node } from '../../graph/node.js';
 import { relu } from '../../ops/activate.js';
 import { add } from '../../ops/add.js';
@@ -32,7 +32,7 @@ export const correctedRate: Part<MeanSettings> = {
 export interface AdaptiveSettings extends MeanSettings {
   /** Added to the denominator. */
   readonly eps: number;
-  /** Divide by the largest mean so far (Reddi et al., 2018); false by default. */
+  /** Divides by the largest mean so far (Reddi et al., 2018). Default: false. */
   readonly amsgrad?: boolean;
 }
 
@@ -61,18 +61,18 @@ export const overRootMeanSquare: Part<AdaptiveSettings> = {
 };
 
 export interface RootMeanSquareSettings {
-  /** Decay of the running mean of the squared gradient. */
+  /** Decay rate of the running mean of the squared gradient. */
   readonly alpha: number;
   /** Added to the denominator. */
   readonly eps: number;
-  /** Subtract the square of the mean gradient: divide by the standard deviation. */
+  /** Divides by the standard deviation: subtracts the square of the mean gradient. */
   readonly centered: boolean;
 }
 
 /**
- * RMSprop's denominator: v <- alpha v + (1 - alpha) g^2; d <- d / (sqrt(v) + eps); if centered,
- * sqrt(v - a^2) with a <- alpha a + (1 - alpha) g. Rounding may leave a difference below 0, which
- * counts as 0.
+ * RMSprop's denominator: v <- alpha v + (1 - alpha) g^2; d <- d / (sqrt(v) + eps). If centered, a
+ * <- alpha a + (1 - alpha) g and v - a^2 replaces v; a difference below 0 due to rounding counts as
+ * 0.
  */
 export const overUncorrectedRoot: Part<RootMeanSquareSettings> = {
   state: ({ centered }) => (centered ? ['square_avg', 'grad_avg'] : ['square_avg']),

@@ -1,6 +1,6 @@
 /**
- * Runs compared: what differs between them, what they reached, and whether that is more than
- * chance.
+ * Compares runs: their differences in configs and facts, their metrics, and the statistical
+ * significance of differences between metrics.
  */
 import type { MetricName } from '../../config/experiment.js';
 import { momentsOf } from '../../experiment/judging/baseline.js';
@@ -11,17 +11,16 @@ import { compareMetric, metricsOf } from './metrics.js';
 import { countedRuns, type Group, type Side, sidesOf } from './sides.js';
 
 export interface CompareSettings {
-  /** Only these metrics; all that were measured where it is empty. */
+  /** Metrics to compare; if empty, all that were measured. */
   readonly metrics: readonly MetricName[];
-  /** Also the keys that do not differ. */
+  /** Includes keys that do not differ. */
   readonly all: boolean;
-  /** Runs that could not be read, for the document to tell of. */
+  /** Runs that could not be read, listed in the comparison. */
   readonly leftOut: Comparison['left_out'];
 }
 
 /**
- * The document, from what was read; the sides are told apart by `sidesOf`. Needs no file and no
- * clock.
+ * Builds the comparison. `sidesOf` splits the groups into sides. Uses no files and no clock.
  */
 export function comparisonOf(
   groups: readonly Group[],

@@ -1,4 +1,4 @@
-/** Learning curves of sides: the mean over their seeds. */
+/** Learning curves of sides: means over their seeds. */
 
 import { momentsOf } from '../../experiment/judging/baseline.js';
 import type { Curve } from '../reading/curve.js';
@@ -6,19 +6,19 @@ import type { RunHistory } from '../reading/history.js';
 
 export interface SideCurve {
   readonly side: string;
-  /** By `x`, ascending. */
+  /** In ascending order of `x`. */
   readonly points: readonly CurvePoint[];
 }
 
 interface CurvePoint {
   readonly x: number;
-  /** Mean over the runs that have a finite value there. */
+  /** Mean over the runs with a finite value at `x`. */
   readonly y: number;
   readonly runs: number;
 }
 
 export interface ComparedCurves {
-  /** Epochs where an epoch has another number of steps on another side; steps otherwise. */
+  /** `epoch` if the number of steps per epoch differs between runs, else `step`. */
   readonly axis: 'step' | 'epoch';
   readonly sides: readonly SideCurve[];
 }
@@ -28,7 +28,7 @@ export interface SideHistories {
   readonly histories: readonly RunHistory[];
 }
 
-/** The names of all curves that any of the runs has. */
+/** The sorted names of all curves of these runs. */
 export function curveNames(sides: readonly SideHistories[]): string[] {
   return [
     ...new Set(sides.flatMap(({ histories }) => histories.flatMap(({ curves }) => Object.keys(curves)))),
@@ -67,8 +67,8 @@ function inUnits({ steps, values }: Curve, unit: number): Line {
 }
 
 /**
- * At every place where any of the lines was measured; between its own measurements a line is
- * straight.
+ * The mean of the lines at every x where any of them was measured. Each line is interpolated
+ * linearly.
  */
 function meanCurve(lines: readonly Line[]): CurvePoint[] {
   const places = [...new Set(lines.flatMap(({ xs }) => xs))].sort((a, b) => a - b);
@@ -80,8 +80,8 @@ function meanCurve(lines: readonly Line[]): CurvePoint[] {
 }
 
 /**
- * Reads a line at ascending places; null before its beginning, after its end, and beside what is
- * not finite.
+ * Returns a function that interpolates a line at ascending x. It returns null before the start,
+ * after the end, and next to values that are not finite.
  */
 function lineReader({ xs, ys }: Line): (x: number) => number | null {
   let at = 0;

@@ -1,4 +1,4 @@
-/** What differs between sides besides the results: their configs, their data, what they ran on. */
+/** Differences between sides other than results: configs, data, code, versions and machines. */
 import { dirname, isAbsolute, relative } from 'node:path';
 import { isChosenByRun } from '../../config/schema/walk.js';
 import type { Json } from '../../experiment/files/json.js';
@@ -10,7 +10,7 @@ import type { ConfigDifference, Effect, FactDifference } from './document.js';
 import { effectsOf, isDataPath } from './effects.js';
 import { distinguishingRuns, type Side } from './sides.js';
 
-/** @param all every key, not only those that differ */
+/** @param all includes keys that do not differ */
 export function configDifferences(sides: readonly Side[], all: boolean): ConfigDifference[] {
   const configs = sides.map(side => distinguishingRuns(side).map(({ record }) => portableValues(record)));
   const keys = [...new Set(configs.flat().flatMap(values => [...values.keys()]))];
@@ -34,8 +34,8 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
 const GATES_BASELINE = /^gates\.\d+\.baseline$/;
 
 /**
- * As in `valuesOf`, but the baselines of gates, which decide no result, as their config names them:
- * where it lay is no difference.
+ * Like `valuesOf`, with earlier values of resumed runs. Baselines of gates, which do not affect
+ * results, are relative to the config, so that a moved config makes no difference.
  */
 function portableValues({ config, manifest }: RunRecord): ConfigValues {
   const file = manifest?.config_files.at(-1);
@@ -50,9 +50,9 @@ function changesOf(
   key: string,
   { sameData, drawn }: { readonly sameData: boolean; readonly drawn: boolean },
 ): readonly Effect[] {
-  // another place of the same bytes
+  // the same bytes under another path
   if (isDataPath(key) && sameData) return [];
-  // what is set aside for testing is drawn with the seed
+  // the seed determines the test split
   if (key === 'seed' && drawn) return [...effectsOf(key), 'data'];
   return effectsOf(key);
 }
@@ -65,8 +65,8 @@ interface Fact {
 }
 
 /**
- * Threads, cores and memory change no bit of a result (src/README.md). Node's version may: on the
- * cpu backend it computes the exponentials. The processor's name may not: what matters of it is
+ * Threads, cores and memory do not change results (src/README.md). Node's version may, since it
+ * computes the exponentials on the cpu backend. The processor affects results only through
  * `backend.arithmetic`.
  */
 const FACTS: readonly Fact[] = [
@@ -88,7 +88,7 @@ const FACTS: readonly Fact[] = [
   { key: 'machine.memory_mb', changesResults: false, of: ({ machine }) => machine.memory_mb },
 ];
 
-/** @param all every fact, not only those that differ */
+/** @param all includes facts that do not differ */
 export function factDifferences(sides: readonly Side[], all: boolean): FactDifference[] {
   return [...dataFacts(sides), ...FACTS]
     .map(({ key, changesResults, of }) => {
@@ -99,8 +99,8 @@ export function factDifferences(sides: readonly Side[], all: boolean): FactDiffe
 }
 
 /**
- * What may explain a difference and yet is not seen in the table: it is the same on all sides, or
- * differs within one.
+ * Notes on possible causes of differences that the table does not show: facts that differ within a
+ * side, and uncommitted changes on several sides.
  */
 export function factNotes(sides: readonly Side[]): string[] {
   const mixed = sides.flatMap(side => {
@@ -119,7 +119,7 @@ export function factNotes(sides: readonly Side[]): string[] {
   ];
 }
 
-/** Files by their last name, since they may lie elsewhere on another machine. */
+/** Data files by their base names, since their directories may differ between machines. */
 function dataFacts(sides: readonly Side[]): Fact[] {
   const names = new Set(
     sides.flatMap(side =>
@@ -136,7 +136,7 @@ function dataFacts(sides: readonly Side[]): Fact[] {
   }));
 }
 
-/** Of a path of any system. */
+/** The base name of a POSIX or Windows path. */
 function lastName(path: string): string {
   return path.split(/[\\/]/).at(-1) ?? path;
 }
@@ -150,7 +150,7 @@ function manifestsOf(side: Side): Manifest[] {
   return distinguishingRuns(side).flatMap(({ record }) => record.manifest ?? []);
 }
 
-/** Without repetitions, in order: numbers by size, all else by their text. */
+/** Sorted without duplicates: numbers by value, others by their JSON text. */
 function distinct(values: readonly Json[]): Json[] {
   const byText = new Map(values.map(value => [JSON.stringify(value), value]));
   return [...byText.values()].sort((a, b) => {
@@ -160,7 +160,7 @@ function distinct(values: readonly Json[]): Json[] {
   });
 }
 
-/** A key that the run chooses if a config lacks it makes no difference to such a config. */
+/** Ignores sides that lack a key whose default the run chooses. */
 function isDifference(key: string, values: readonly (readonly Json[])[]): boolean {
   return differs(values) && differs(isChosenByRun(key) ? values.filter(of => of.length > 0) : values);
 }

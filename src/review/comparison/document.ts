@@ -1,5 +1,5 @@
 /**
- * What a comparison says, as a plain document: what `compare --json` prints, laid out in
+ * The type of a comparison, which `compare --json` prints. Its schema is
  * schemas/comparison.schema.json.
  */
 import type { Json } from '../../experiment/files/json.js';
@@ -7,26 +7,26 @@ import type { Interval } from '../statistics/interval.js';
 
 export interface Comparison {
   readonly version: 1;
-  /** The others are compared with the first. */
+  /** All others are compared with the first. */
   readonly sides: readonly SideInfo[];
-  /** Keys of the configs whose values differ; all where they were asked for. */
+  /** Keys of the configs whose values differ; all keys with `--all`. */
   readonly config: readonly ConfigDifference[];
-  /** What else differs: data, code, versions, backend, machine. */
+  /** Other differences: data, code, versions, backend, machine. */
   readonly facts: readonly FactDifference[];
   readonly metrics: readonly MetricComparison[];
   readonly performance: readonly Performance[];
-  /** Runs that belong to no side. */
+  /** Runs that are on no side. */
   readonly left_out: readonly { readonly run: string; readonly reason: string }[];
-  /** What a reader should know, a sentence each. */
+  /** Notes for the reader, one sentence each. */
   readonly notes: readonly string[];
 }
 
 export interface SideInfo {
-  /** `A`, `B`, …: how the rest of the document calls it. */
+  /** `A`, `B`, …, as used in the rest of the document. */
   readonly id: string;
-  /** The argument, with what sets it apart from its other sides where it has several. */
+  /** The argument; if it has several sides, with the values that distinguish this one. */
   readonly name: string;
-  /** Ascending, of the runs that count. */
+  /** Seeds of the runs that count, ascending. */
   readonly seeds: readonly number[];
   readonly runs: readonly SideRun[];
 }
@@ -36,25 +36,25 @@ export interface SideRun {
   /** Absolute. */
   readonly directory: string;
   readonly seed: number | null;
-  /** Why it does not count; null where it does. */
+  /** Why the run does not count; null if it does. */
   readonly left_out: string | null;
 }
 
 /**
- * What a key of the config changes:
+ * The effect of a key of the config:
  *
- * - `numerics`: the computation itself
- * - `data`: what is read, and what of it
- * - `data_order`: which sequences meet in which batch, and when
- * - `initialisation`: the weights before the first step
- * - `length`: how long is trained
- * - `unknown`: a key of another version, of which nothing is known
+ * - `numerics`: changes the computation
+ * - `data`: changes the data, or the part of them that is used
+ * - `data_order`: changes the sequences of a batch, or the order of batches
+ * - `initialisation`: changes the initial weights
+ * - `length`: changes the number of steps
+ * - `unknown`: a key of another version
  */
 export type Effect = 'numerics' | 'data' | 'data_order' | 'initialisation' | 'length' | 'unknown';
 
 /**
- * The values of each side, in the order of the sides: none where the key is not set, several where
- * its runs differ.
+ * The values of each side, in the order of the sides. Empty if the key is not set; several if the
+ * runs of the side differ.
  */
 type Values = readonly (readonly Json[])[];
 
@@ -62,7 +62,7 @@ export interface ConfigDifference {
   readonly key: string;
   readonly values: Values;
   readonly differs: boolean;
-  /** Empty: it changes nothing about the results. */
+  /** Empty if the key does not change results. */
   readonly changes: readonly Effect[];
 }
 
@@ -71,7 +71,7 @@ export interface FactDifference {
   readonly key: string;
   readonly values: Values;
   readonly differs: boolean;
-  /** Whether results can differ because of it. */
+  /** True if it can change results. */
   readonly changes_results: boolean;
 }
 
@@ -80,7 +80,7 @@ export interface MetricComparison {
   readonly metric: string;
   readonly larger_is_better: boolean;
   readonly sides: readonly MetricOfSide[];
-  /** One for each side but the first. */
+  /** One for each side except the first. */
   readonly comparisons: readonly SideComparison[];
 }
 
@@ -88,19 +88,19 @@ export interface MetricOfSide {
   readonly side: string;
   readonly n: number;
   readonly mean: number | null;
-  /** Sample standard deviation over the seeds; null of fewer than two. */
+  /** Sample standard deviation over the seeds; null for fewer than two. */
   readonly spread: number | null;
-  /** Of the final values, by the metric's direction. */
+  /** The best final value, by the metric's direction. */
   readonly best: number | null;
-  /** By seed. */
+  /** In order of seeds. */
   readonly values: readonly { readonly seed: number; readonly run_id: string; readonly value: number }[];
   /** Runs that count but have no finite value. */
   readonly left_out: readonly { readonly run_id: string; readonly reason: string }[];
 }
 
 /**
- * `no value`: one of the sides has none, so that there is nothing to judge. `cannot tell`: one of
- * the sides has a single seed, which says nothing of chance.
+ * `no value`: one of the sides has no value. `cannot tell`: one of the sides has a single seed, so
+ * its spread is unknown. `identical`: both sides have the same value for every seed.
  */
 export type ComparisonVerdict =
   | 'better'
@@ -113,39 +113,39 @@ export type ComparisonVerdict =
 export interface SideComparison {
   readonly side: string;
   readonly against: string;
-  /** Whether values were paired by seed. */
+  /** True if values were paired by seed. */
   readonly paired: boolean;
-  /** Pairs, or values of both sides together where there are none. */
+  /** Number of pairs; if not paired, number of values of both sides together. */
   readonly n: number;
-  /** Values whose seed the other side lacks. */
+  /** If paired, number of values whose seed the other side lacks. */
   readonly unpaired: number;
-  /** Mean of the differences, `side` less `against`; of the means where nothing is paired. */
+  /** `side` minus `against`: mean of the paired differences, or difference of the means. */
   readonly difference: number | null;
-  /** Bootstrap interval (BCa, 95 %) of that difference; null of fewer than five values. */
+  /** Bootstrap interval (BCa, 95 %) of `difference`; null for fewer than five values. */
   readonly interval: Interval | null;
   readonly test: TestResult | null;
-  /** At the 5 % level, after the correction for several sides. */
+  /** At the 5 % level, corrected for the number of comparisons. */
   readonly verdict: ComparisonVerdict;
-  /** Why no more can be said; null where nothing is missing. */
+  /** Why the verdict is inconclusive; null if there is nothing to explain. */
   readonly reason: string | null;
 }
 
 export interface TestResult {
   readonly name: 'wilcoxon_signed_rank' | 'mann_whitney';
-  /** Exact, two-sided. */
+  /** Exact, two-sided p-value. */
   readonly p: number;
-  /** Holm's, over the sides compared with the first. */
+  /** p, corrected by Holm's method for the comparisons with the first side. */
   readonly p_adjusted: number;
-  /** The least p that so many values can give. */
+  /** The smallest p that this number of values can reach. */
   readonly p_least: number;
 }
 
-/** Means over the runs that count. */
+/** Means over the runs that count; null if no run has a value. */
 export interface Performance {
   readonly side: string;
   readonly ms_per_step: number | null;
   readonly duration_s: number | null;
   readonly peak_rss_mb: number | null;
-  /** Processor, cores, backend and threads; several where the runs differ. */
+  /** Processor or GPU, cores, backend and threads; several if the runs differ. */
   readonly machines: readonly string[];
 }

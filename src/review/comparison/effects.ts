@@ -1,12 +1,12 @@
 /**
- * What each key of a config changes: two runs that differ in nothing but keys without an effect
- * have the same weights and metrics.
+ * The effects of all keys of a config. Runs that differ only in keys without an effect have the
+ * same weights and metrics.
  */
 import type { Experiment } from '../../config/experiment.js';
 import { allKeys } from '../../config/schema/walk.js';
 import type { Effect } from './document.js';
 
-/** The paths of all keys with a value of their own; lists of mappings without the index. */
+/** Paths of all keys with plain values; items of lists without their index. */
 type LeafPath<T> = T extends readonly (infer Item)[]
   ? LeafPath<Item>
   : T extends object
@@ -15,12 +15,12 @@ type LeafPath<T> = T extends readonly (infer Item)[]
 type Joined<Key extends string, Rest extends string> = Rest extends '' ? Key : `${Key}.${Rest}`;
 
 /**
- * The keys of a model's layers have the effects of those that equal layers share, and the keys
- * of a dataset have one, but for `memory`, which changes nothing.
+ * Keys of `model.layers` have the effects of the same keys of `model`. All keys of `dataset` change
+ * the data, except `obtain` and `memory` (see `effectsOf`).
  */
 type Key = Exclude<LeafPath<Experiment>, `model.layers.${string}` | `dataset.${string}`>;
 
-/** Typed by the schema: a key that is forgotten here does not compile. */
+/** Typed by the schema: a missing key does not compile. */
 const EFFECTS: Readonly<Record<Key, readonly Effect[]>> = {
   version: [],
   name: [],
@@ -88,12 +88,12 @@ const EFFECTS: Readonly<Record<Key, readonly Effect[]>> = {
   'training.carry_state': ['numerics'],
   'training.log_every': [],
   'training.gradient_clip_norm': ['numerics'],
-  // whether a run goes on after a batch that is not finite
+  // may stop a run after a batch with a loss that is not finite
   'training.max_skipped_batches': ['length'],
   'training.metrics': [],
   'training.average.kind': ['numerics'],
   'training.average.decay': ['numerics'],
-  // in which portions the test metrics are summed, hence their last digits
+  // changes the order of summation of metrics, and so their last digits
   'training.eval_batch_size': ['numerics'],
   'training.evaluate_every.steps': [],
   'training.early_stopping.metric': ['length'],
@@ -121,8 +121,8 @@ const EFFECTS: Readonly<Record<Key, readonly Effect[]>> = {
 const BY_KEY: ReadonlyMap<string, readonly Effect[]> = new Map(Object.entries(EFFECTS));
 
 /**
- * What a value at a key such as `gates.0.min` changes, also one that a run had until some step;
- * empty: nothing.
+ * The effects of a key such as `gates.0.min`, or of an earlier value such as
+ * `optimizer.learning_rate until step 36`. Empty if it does not change results.
  */
 export function effectsOf(key: string): readonly Effect[] {
   if (key.startsWith('dataset.')) return key === 'dataset.obtain' || key === 'dataset.memory' ? [] : ['data'];
@@ -132,7 +132,7 @@ export function effectsOf(key: string): readonly Effect[] {
   );
 }
 
-/** Whether the key names a file of the dataset, whose bytes the manifest has a digest of. */
+/** True if the value is the path of a data file, whose digest the manifest contains. */
 export function isDataPath(key: string): boolean {
   dataPaths ??= new Set(
     allKeys()
@@ -144,10 +144,10 @@ export function isDataPath(key: string): boolean {
 
 let dataPaths: ReadonlySet<string> | undefined;
 
-/** As `earlierValues` has it. */
+/** See `earlierValues`. */
 const UNTIL = / until step \d+$/;
 
-/** Whether the key is of a value that a run had on its way and no longer at its end. */
+/** True for a key of `earlierValues`: a value that a resume changed. */
 export function isEarlier(key: string): boolean {
   return UNTIL.test(key);
 }

@@ -1,6 +1,6 @@
 /**
- * Whether two sides differ by more than chance: paired by seed where they share seeds, each side
- * against the first.
+ * Tests each side against the first for a significant difference, paired by seed if they share
+ * enough seeds.
  */
 
 import { momentsOf } from '../../experiment/judging/baseline.js';
@@ -11,25 +11,25 @@ import { leastRankSumP, mannWhitney } from '../statistics/mann-whitney.js';
 import { leastSignedRankP, wilcoxonSignedRank } from '../statistics/wilcoxon.js';
 import type { ComparisonVerdict, MetricOfSide, SideComparison, TestResult } from './document.js';
 
-/** Of a comparison with the first side, that what is called a difference is none. */
+/** Probability, over all comparisons, of reporting a difference if there is none. */
 export const ALPHA = 0.05;
-/** More pairs than this are no answer to a reader who has too few. */
+/** Limit of the search for the number of runs that are needed. */
 const MANY = 100;
 
-/** What is known of two sides before all tests are known. */
+/** A comparison of two sides before the correction for several comparisons. */
 interface Compared extends Omit<SideComparison, 'test' | 'verdict' | 'reason'> {
   readonly test: Omit<TestResult, 'p_adjusted'> | null;
-  /** Towards larger values 1, towards smaller ones -1, by ranks; 0 by neither. */
+  /** 1 if the side has larger values by ranks and mean, -1 if smaller, 0 if these disagree. */
   readonly direction: number;
-  /** Whether both sides have the same value with each seed. */
+  /** True if both sides have the same value for every shared seed. */
   readonly isIdentical: boolean;
-  /** Values of the side that has fewer. */
+  /** Number of values of the side with fewer values. */
   readonly smaller: number;
-  /** The least p that `n` pairs, or runs of the second side, could give. */
+  /** The smallest p that `n` pairs, or `n` runs on each side, can reach. */
   leastP(n: number): number;
 }
 
-/** Each side against the first; empty for one side. */
+/** Compares each side with the first. Empty for a single side. */
 export function compareValues(sides: readonly MetricOfSide[], largerIsBetter: boolean): SideComparison[] {
   const [first, ...others] = sides;
   const compared = others.map(other => compareSides(first, other));
@@ -57,7 +57,7 @@ function compareSides(first: MetricOfSide, second: MetricOfSide): Compared {
     return before === undefined ? [] : [[before, value] as const];
   });
   const smaller = Math.min(first.n, second.n);
-  // a few shared seeds among many others would throw most values away
+  // pairing by few shared seeds would discard most values
   const paired = pairs.length > 0 && 2 * pairs.length >= smaller;
   const names = { side: second.side, against: first.side, paired, smaller };
   return paired
@@ -108,14 +108,14 @@ function compareSamples(first: readonly number[], second: readonly number[]): Ou
   };
 }
 
-/** 0 where ranks and mean point to different sides, as one far value can make them. */
+/** 0 if ranks and mean favor different sides, as an outlier can cause. */
 function agreed(ranks: number, difference: number): number {
   return Math.sign(ranks) === Math.sign(difference) ? Math.sign(ranks) : 0;
 }
 
 /**
- * Second less first. What is equal but for the rounding of a subtraction is a tie: differences
- * count in units of 2^-48 of the largest value, 16 times what float64 can be off there.
+ * Second minus first. Values that differ only by rounding count as ties: differences are rounded to
+ * 2^-48 of the largest value, 16 times the rounding error of float64.
  */
 function differencesOf(pairs: readonly (readonly [number, number])[]): number[] {
   const largest = Math.max(...pairs.flat().map(Math.abs));
@@ -129,7 +129,7 @@ function differencesOf(pairs: readonly (readonly [number, number])[]): number[] 
 
 interface Family {
   readonly largerIsBetter: boolean;
-  /** The p of the other sides against the first. */
+  /** The p-values of the other sides against the first. */
   readonly others: readonly number[];
 }
 
@@ -156,7 +156,7 @@ function oneSeed({ paired, leastP }: Compared, others: readonly number[]): strin
   return `one seed: cannot tell; ${enough} can reach the 5 % level`;
 }
 
-/** The least number of pairs, or of runs a side, whose values can reach the level. */
+/** The smallest number of pairs, or of runs per side, that can reach the level. */
 function neededFor(leastP: Compared['leastP'], others: readonly number[]): number {
   let needed = 2;
   while (needed <= MANY && !reaches(leastP(needed), others)) needed += 1;
@@ -167,14 +167,14 @@ function reaches(p: number, others: readonly number[]): boolean {
   return holm([p, ...others])[0] <= ALPHA;
 }
 
-/** Says so if no values at all could have reached the level. */
+/** Explains that no values could have reached the level; null if some could. */
 function tooFew({ paired, n, leastP }: Compared, test: TestResult, others: readonly number[]): string | null {
   if (reaches(test.p_least, others)) return null;
   const needed = neededFor(leastP, others);
   const corrected = others.length > 0 ? `, corrected for ${others.length + 1} comparisons` : '';
   const what = paired ? counted(n, 'pair') : `${counted(n, 'run')} without common seeds`;
   const zeros = paired && leastP(n) < test.p_least ? ', some of which do not differ,' : '';
-  const enough = paired ? `${needed} pairs` : `${needed} runs a side`;
+  const enough = paired ? `${needed} pairs` : `${needed} runs per side`;
   return `${what}${zeros} cannot reach the 5 % level${corrected}; ${enough} can`;
 }
 

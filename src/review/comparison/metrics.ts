@@ -1,4 +1,4 @@
-/** What the sides reached, metric by metric, and whether that is more than chance. */
+/** Metrics of the sides, and comparisons between them. */
 import type { MetricName } from '../../config/experiment.js';
 import { largerIsBetter, METRICS } from '../../config/rules/metrics.js';
 import { nonFiniteName } from '../../experiment/files/json.js';
@@ -9,13 +9,13 @@ import type { MetricComparison, MetricOfSide } from './document.js';
 import { compareValues } from './judge.js';
 import { countedRuns, type Side } from './sides.js';
 
-/** The metrics that any run which counts has measured. */
+/** The metrics that were measured by any run that counts. */
 export function metricsOf(sides: readonly Side[]): MetricName[] {
   const runs = sides.flatMap(countedRuns);
   return METRICS.filter(metric => runs.some(({ record }) => metricOf(record, metric) !== undefined));
 }
 
-/** Every side by itself, and each against the first. */
+/** Summarizes a metric for every side, and compares each side with the first. */
 export function compareMetric(sides: readonly Side[], metric: MetricName): MetricComparison {
   const measured = sides.map(side => measure(side, metric));
   return {

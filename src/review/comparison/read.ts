@@ -1,4 +1,4 @@
-/** The runs that the arguments of `compare` name. */
+/** Reads the runs that the arguments of `compare` name. */
 
 import { bestRow, readSweepResults } from '../../sweep/results/index.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
@@ -8,19 +8,20 @@ import type { Comparison } from './document.js';
 import type { Group } from './sides.js';
 
 export interface ReadGroups {
-  /** One for each argument that any run is left of. */
+  /** One for each argument with at least one readable run. */
   readonly groups: readonly Group[];
   readonly leftOut: Comparison['left_out'];
-  /** Why runs were left out, located. */
+  /** Why runs were left out, with file and line. */
   readonly warnings: readonly Diagnostic[];
-  /** What to end with where what is left is too little. */
+  /** The error to throw if too few runs are left. */
   readonly error: UserError | undefined;
 }
 
 /**
- * Each argument is a run, a sweep, or a folder of runs.
- * @throws UserError (exit 2) with every argument that is none of these; a run that cannot be read
- *   is left out
+ * Reads the runs of each argument: a run, a sweep, or a folder of runs. Runs that cannot be read
+ * are left out.
+ * @throws UserError (exit 2) if an argument is none of these; lists all such arguments
+ * @throws UserError (exit 5) if the plan of a sweep is damaged
  */
 export function readGroups(paths: readonly string[]): ReadGroups {
   const wrong: UserError[] = [];
@@ -34,9 +35,9 @@ export function readGroups(paths: readonly string[]): ReadGroups {
     for (const { path: run } of runs) {
       const read = tried(() => readRun(run), errors);
       if (read === undefined) leftOut.push({ run, reason: 'it cannot be read' });
-      // killed before it said what it is; there is nothing in it
+      // killed before it wrote a manifest
       else if (read.manifest === undefined && read.summary === undefined)
-        leftOut.push({ run, reason: 'it ended before it began to train' });
+        leftOut.push({ run, reason: 'it ended before training started' });
       else records.push(read);
     }
     return { argument: path, runs: records, first: bestRuns(path) };
@@ -50,8 +51,8 @@ export function readGroups(paths: readonly string[]): ReadGroups {
 }
 
 /**
- * Those of a sweep's best trial, with each seed; none where `path` is no sweep, or one that has no
- * best yet.
+ * Directories of the runs of a sweep's best trial, one per seed. Empty if `path` is not a sweep or
+ * the sweep has no best trial yet.
  */
 function bestRuns(path: string): ReadonlySet<string> {
   if (kindOf(path) !== 'sweep') return new Set();
@@ -61,7 +62,7 @@ function bestRuns(path: string): ReadonlySet<string> {
   return new Set(plan.seeds.map(seed => directory.runPath({ trial: best.trial, seed })));
 }
 
-/** Puts what a user can cause among `errors`; undefined then. */
+/** Runs `action`. If it throws a `UserError`, adds that to `errors` and returns undefined. */
 function tried<T>(action: () => T, errors: UserError[]): T | undefined {
   try {
     return action();
@@ -72,7 +73,7 @@ function tried<T>(action: () => T, errors: UserError[]): T | undefined {
   }
 }
 
-/** Damage outweighs what is only wrong. */
+/** One error with all diagnostics; exit 5 if any of them is about damage, else exit 2. */
 function joined(errors: readonly UserError[]): UserError | undefined {
   if (errors.length === 0) return undefined;
   const isDamage = errors.some(({ exitCode }) => exitCode === EXIT.damaged);

@@ -1,4 +1,4 @@
-/** What a comparison says in sentences and words, whoever shows it. */
+/** Sentences and words of a comparison, shared by all output formats. */
 import type { Json } from '../../experiment/files/json.js';
 import type { Comparison, Effect, SideComparison, SideInfo } from './document.js';
 
@@ -11,7 +11,7 @@ const EFFECTS: Readonly<Record<Effect, string>> = {
   unknown: 'not known',
 };
 
-/** What a difference changes: nothing, where it cannot change results. */
+/** The effects of a difference in words; `nothing` if it cannot change results. */
 export function effectWords(changes: readonly Effect[]): string {
   return changes.length === 0 ? 'nothing' : changes.map(effect => EFFECTS[effect]).join(', ');
 }
@@ -37,7 +37,7 @@ function ranges(seeds: readonly number[]): string {
   return parts.join(', ');
 }
 
-/** What its tables do not say. */
+/** Sentences on facts that are not in the tables. */
 export function sentencesOf(comparison: Comparison): string[] {
   return [
     ...methodSentences(comparison),
@@ -47,7 +47,7 @@ export function sentencesOf(comparison: Comparison): string[] {
   ];
 }
 
-/** The values of a side as a cell has them. */
+/** The values of a side as the text of a table cell. */
 export function listed(values: readonly Json[]): string {
   if (values.length === 0) return 'not set';
   const isSeeds = values.length > 3 && values.every(Number.isInteger);
@@ -55,12 +55,12 @@ export function listed(values: readonly Json[]): string {
   return values.map(value => brief(typeof value === 'string' ? value : JSON.stringify(value))).join(', ');
 }
 
-/** Of a digest the beginning tells enough. */
+/** Shortens digests and revisions to 8 digits. */
 function brief(text: string): string {
   return /^[0-9a-f]{40,64}$/.test(text) ? text.slice(0, 8) : text;
 }
 
-/** Which runs do not count, and why. */
+/** Lists the runs that do not count, with reasons. */
 function leftOutSentences({ sides, metrics, left_out }: Comparison): string[] {
   const nowhere = left_out.map(({ run, reason }) => `${run}: ${reason}`);
   const ofSides = sides.flatMap(({ id, runs }) =>
@@ -74,7 +74,7 @@ function leftOutSentences({ sides, metrics, left_out }: Comparison): string[] {
   return [...nowhere, ...ofSides, ...ofMetrics];
 }
 
-/** Why more cannot be said; what is true of several sides or metrics is said once. */
+/** Reasons for inconclusive verdicts, each once for all its sides and metrics. */
 function reasonSentences({ metrics }: Comparison): string[] {
   const told = new Map<string, { sides: Set<string>; metrics: Set<string> }>();
   for (const { metric, comparisons } of metrics)
@@ -96,14 +96,14 @@ function reasonsOf({ reason, unpaired, against }: SideComparison): string[] {
   return [...(reason === null ? [] : [reason]), ...(unpaired === 0 ? [] : [unused])];
 }
 
-/** What the columns of the metrics mean in this comparison. */
+/** Explains the columns of the table of metrics. */
 function methodSentences({ metrics, sides }: Comparison): string[] {
   const all = metrics.flatMap(({ comparisons }) => comparisons);
   const isPaired = (wanted: boolean): boolean =>
     all.some(({ paired, test }) => test !== null && paired === wanted);
   const tests = [
     ...(isPaired(true) ? ['Wilcoxon signed-rank over pairs of the same seed'] : []),
-    ...(isPaired(false) ? ['Mann-Whitney where no seeds are shared'] : []),
+    ...(isPaired(false) ? ['Mann-Whitney if no seeds are shared'] : []),
   ];
   if (tests.length === 0) return [];
   const [{ id }] = sides;
@@ -112,9 +112,9 @@ function methodSentences({ metrics, sides }: Comparison): string[] {
   const difference = !isPaired(true)
     ? means
     : isPaired(false)
-      ? `${paired}, where none is shared ${means}`
+      ? `${paired}; if none is shared, ${means}`
       : paired;
-  // p is corrected, and an interval may leave out zero beside a p that does not reach the level
+  // only p is corrected, so an interval may exclude zero although p does not reach the level
   const single = sides.length > 2 ? ', each at 95 % by itself, not corrected' : '';
   const corrected = sides.length > 2 ? `, corrected for ${sides.length - 1} comparisons (Holm)` : '';
   return [

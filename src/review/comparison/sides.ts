@@ -1,29 +1,29 @@
-/** Which runs are replicates of each other: the sides of a comparison. */
+/** Groups runs that are replicates of each other into the sides of a comparison. */
 import stableStringify from 'safe-stable-stringify';
 import type { RunRecord } from '../reading/run-record.js';
 import { type ConfigValues, DATA, decisiveValues, drawsWithSeed, valuesOf } from './config-values.js';
 
-/** What one argument of `compare` led to. */
+/** The runs of one argument of `compare`. */
 export interface Group {
   /** As the user named it. */
   readonly argument: string;
   readonly runs: readonly RunRecord[];
-  /** Directories of those that come first: of a sweep those of its best trial. */
+  /** Directories of the runs that come first: for a sweep, those of its best trial. */
   readonly first?: ReadonlySet<string>;
 }
 
 export interface Side {
   readonly id: string;
   readonly name: string;
-  /** By seed, then by id, which begins with the time. */
+  /** In order of seeds, then of ids, which start with the time. */
   readonly runs: readonly PlacedRun[];
 }
 
 export interface PlacedRun {
   readonly record: RunRecord;
-  /** Null where it is not known. */
+  /** Null if unknown. */
   readonly seed: number | null;
-  /** Why it does not count; null where it does. */
+  /** Why the run does not count; null if it does. */
   readonly leftOut: string | null;
 }
 
@@ -32,15 +32,16 @@ export function countedRuns({ runs }: Side): PlacedRun[] {
   return runs.filter(({ leftOut }) => leftOut === null);
 }
 
-/** The runs that say what a side is: those that count, or all where none does. */
+/** The runs that describe a side: those that count, or all if none does. */
 export function distinguishingRuns(side: Side): readonly PlacedRun[] {
   const counted = countedRuns(side);
   return counted.length > 0 ? counted : side.runs;
 }
 
 /**
- * The sides of all groups, in order; of one group the best trial's, then those with runs that
- * count, by the values that set them apart. Notes tell which groups have several.
+ * The sides of all groups, in order. Within a group, the best trial comes first, then sides with
+ * runs that count, sorted by the values that distinguish them. Notes list groups with several
+ * sides.
  */
 export function sidesOf(groups: readonly Group[]): { readonly sides: Side[]; readonly notes: string[] } {
   const notes: string[] = [];
@@ -51,7 +52,7 @@ export function sidesOf(groups: readonly Group[]): { readonly sides: Side[]; rea
     const ranked = parts.toSorted((a, b) => rankOf(a, first) - rankOf(b, first) || compareParts(a, b, keys));
     if (parts.length > 1)
       notes.push(
-        `${argument} has runs of ${parts.length} configs, told apart by ${keys.join(', ')}; each is a side of its own${orderOf(ranked, first)}`,
+        `${argument} has runs of ${parts.length} configs, which differ in ${keys.join(', ')}; each is compared as its own side${orderOf(ranked, first)}`,
       );
     for (const part of ranked)
       sides.push({ id: idOf(sides.length), name: nameOf(argument, part, keys), runs: place(part.runs) });
@@ -71,7 +72,7 @@ const DATASET_SEED = 'dataset.seed';
 function split(runs: readonly RunRecord[]): Part[] {
   const byConfig = groupBy(runs, run => without(decisiveValues(run), DATASET_SEED));
   return byConfig.flatMap(alike => {
-    // data that are drawn anew with each seed are no other data
+    // data that follow the experiment's seed do not distinguish sides
     const follows = alike.every(run => drawsWithSeed(valuesOf(run.config)));
     const parts = follows ? [alike] : groupBy(alike, decisiveValues);
     return parts.map(part => {
@@ -102,24 +103,24 @@ function keysApart(parts: readonly Part[]): string[] {
 function nameOf(argument: string, { values }: Part, keys: readonly string[]): string {
   const words = keys.map(key => {
     const value = values.get(key);
-    // of data only a digest is known, of which the beginning tells enough
+    // a digest, shortened to 8 digits
     if (key === DATA) return `${key} ${String(value).slice(0, 8)}`;
     return `${key}=${value === undefined ? 'not set' : typeof value === 'string' ? value : JSON.stringify(value)}`;
   });
   return words.length === 0 ? argument : `${argument} [${words.join(', ')}]`;
 }
 
-/** Other sides are compared with the first one, which should have something to be compared with. */
+/** Sorts sides without runs that count last, since all sides are compared with the first. */
 function rankOf({ runs }: Part, first: ReadonlySet<string>): number {
   if (runs.some(({ directory }) => first.has(directory.path))) return 0;
   return runs.some(run => reasonToLeaveOut(run) === null) ? 1 : 2;
 }
 
-/** What the keys do not say of the order, to be put behind a sentence. */
+/** Describes the order of the sides, to append to a sentence, unless keys determine it. */
 function orderOf(ranked: readonly Part[], first: ReadonlySet<string>): string {
   const ranks = ranked.map(part => rankOf(part, first));
   if (ranks[0] === 0) return ", the best trial's the first";
-  return ranks[0] < ranks[ranks.length - 1] ? ', those without a run that counts the last' : '';
+  return ranks[0] < ranks[ranks.length - 1] ? ', sides without usable runs last' : '';
 }
 
 function compareParts(a: Part, b: Part, keys: readonly string[]): number {
@@ -133,8 +134,8 @@ function compareParts(a: Part, b: Part, keys: readonly string[]): number {
 }
 
 /**
- * Of runs with the same seed the newest counts: the same config gives the same result, unless code
- * or machine changed.
+ * Among runs with the same seed, only the newest counts: the same config has the same result,
+ * unless code or machine changed.
  */
 function place(runs: readonly RunRecord[]): PlacedRun[] {
   const placed = runs.map(record => ({ record, seed: seedOf(record), leftOut: reasonToLeaveOut(record) }));

@@ -1,10 +1,9 @@
 /**
- * A review as a JUnit report, which Jenkins and GitLab read: a test suite for each run (and for
- * what is judged of several), a test case for each verdict; failed is a failure, inconclusive an
- * error, what was not looked at is skipped. Elements and attributes are those of the schema that
- * Jenkins' xunit plugin checks reports with (junit-10.xsd). Suites and cases have the same names at
- * every review, and no two cases have the same, since both programs tell them apart by these and
- * keep their history.
+ * A review as a JUnit report for Jenkins and GitLab: a test suite for each run or group, and a test
+ * case for each verdict. `failed` is a failure, `inconclusive` an error, and a check that was not
+ * made is skipped. Elements and attributes follow the schema of Jenkins' xunit plugin
+ * (junit-10.xsd). Both programs identify suites and cases by name to keep their history, so names
+ * are unique and do not change between reviews.
  */
 import { basename } from 'node:path';
 import { gateName } from '../../experiment/judging/gate-words.js';
@@ -27,8 +26,8 @@ export function formatJunit(review: Review): string {
 }
 
 /**
- * Names that were given before get a number, in the order of the review; as they are in the file,
- * since two may differ in what has no place there.
+ * Returns a function that makes names unique by appending a number to repeated ones. Compares names
+ * as written in the file, since two may differ only in characters that XML does not allow.
  */
 function distinguisher(mark: string): (name: string) => string {
   const given = new Set<string>();
@@ -54,7 +53,7 @@ function suite({ about, run, lines, notes }: VerdictGroup, name: string): string
       ([key, value]) => `      <property name="${key}" value="${xml(value)}"/>`,
     ),
     '    </properties>',
-    // what was run counts once, where it is asked whether it completed
+    // the run's time counts once, for the case `completed`
     ...lines.flatMap((line, i) =>
       testcase(line, { name: unique(caseName(line)), classname: name, time: i === 0 ? time : seconds(0) }),
     ),
@@ -67,15 +66,15 @@ function seconds(value: number): string {
   return value.toFixed(3);
 }
 
-/** With what a gate asks for, since there may be several of one metric. */
+/** Includes the condition of a gate, since there may be several gates on one metric. */
 function caseName({ name, gate }: VerdictLine): string {
   if (gate === undefined) return name;
   return `${gateName(gate)} ${askedWords(gate)}`;
 }
 
 /**
- * `>= 0.97 and <= 1`, `max_drop 0.005 of b.json`: without what a baseline made of it, and without a
- * path of the machine.
+ * `>= 0.97 and <= 1`, `max_drop 0.005 of b.json`: without values from the baseline, and without
+ * directories.
  */
 function askedWords({ min, max, max_drop, max_regress, beats, by, baseline }: GateResult): string {
   const bounds = [
@@ -118,7 +117,7 @@ function counts(lines: readonly VerdictLine[]) {
   };
 }
 
-/** XML 1.0 has no control characters, not even as references, and no lone surrogates. */
+/** Replaces characters that XML 1.0 forbids even as references: controls, lone surrogates. */
 function legal(text: string): string {
   return text.replaceAll(/(?![\t\n\r])\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu, '\ufffd');
 }

@@ -1,8 +1,7 @@
 /**
- * A review as Markdown, for a job summary or a note on a merge request. Curves are Mermaid's
- * xychart, which GitHub draws in job summaries and GitLab in notes (both render `mermaid` blocks:
- * docs.github.com, "Creating diagrams"; docs.gitlab.com, "GitLab Flavored Markdown"), whereas both
- * strip inline SVG and pictures as data URIs.
+ * A review as Markdown, for a job summary or a note on a merge request. Curves are Mermaid
+ * `xychart` blocks, which GitHub and GitLab render (docs.github.com, "Creating diagrams";
+ * docs.gitlab.com, "GitLab Flavored Markdown"). Both strip inline SVG and images as data URIs.
  */
 
 import { largerIsBetter } from '../../config/rules/metrics.js';
@@ -24,8 +23,8 @@ import {
 } from './verdict-lines.js';
 
 /**
- * At most `maxBytes` of UTF-8: curves give way first, then the end, which is counted, then all of
- * it.
+ * Formats a review in at most `maxBytes` of UTF-8. If it is too long, drops the curves, then lines
+ * at the end, with a line that counts them, then everything.
  */
 export function formatMarkdown({ review, curves }: Reviewed, maxBytes = Number.POSITIVE_INFINITY): string {
   const head = headOf(review);
@@ -34,7 +33,7 @@ export function formatMarkdown({ review, curves }: Reviewed, maxBytes = Number.P
   return cut(head, maxBytes);
 }
 
-/** Enough for the line that says how many are left out. */
+/** Enough for the line that counts the lines left out. */
 const CLOSING_BYTES = 100;
 
 function cut(lines: readonly string[], maxBytes: number): string {
@@ -67,7 +66,7 @@ function headOf(review: Review): string[] {
   ];
 }
 
-/** Nothing where there are no lines. */
+/** A list with a title; empty without lines. */
 function titled(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ['', `**${plainMarkdown(title)}**`, '', ...listed(lines)];
 }
@@ -76,7 +75,7 @@ function listed(lines: readonly string[]): string[] {
   return lines.map(line => `- ${plainMarkdown(line.trim())}`);
 }
 
-/** What did not pass comes first. */
+/** Failed verdicts come first, then inconclusive ones. */
 function verdictTable(review: Review): string[] {
   const rows = verdictGroups(review).flatMap(({ about, lines }) => lines.map(line => ({ about, line })));
   const rank = ({ line }: { line: VerdictLine }) =>
@@ -121,9 +120,9 @@ function runTable(runs: readonly RunReview[]): string[] {
   return [`| ${titles.join(' | ')} |`, `| ${rules.join(' | ')} |`, ...rows];
 }
 
-/** Runs of one group in one picture; more lines than this are not told apart. */
+/** Maximum number of runs in a chart. More lines cannot be distinguished. */
 const MAX_LINES = 6;
-/** Points along a curve. */
+/** Maximum number of points of a curve in a chart. */
 const MAX_POINTS = 50;
 
 function chartsOf({ runs, groups }: Review, curves: readonly Curves[]): string[] {
@@ -144,7 +143,7 @@ function chartsOf({ runs, groups }: Review, curves: readonly Curves[]): string[]
   });
 }
 
-/** Values that are not finite cannot be drawn and are left out. */
+/** A chart of the finite values. */
 function chart(title: string, metric: string, curves: readonly Curve[]): string[] {
   const lines = curves.map(finitePoints).filter(points => points.length > 1);
   if (lines.length === 0) return [];
@@ -168,8 +167,8 @@ function chart(title: string, metric: string, curves: readonly Curve[]): string[
 }
 
 /**
- * Mermaid's own first colour is next to invisible on white. These can be told from light and from
- * dark ground.
+ * Mermaid's first default colour is almost invisible on white. These are visible on light and dark
+ * backgrounds.
  */
 const COLORS = `%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#1f83d6, #d1631f, #2a9d5c, #a35bd0, #b5851f, #d0478f"}}}}%%`;
 
@@ -185,9 +184,9 @@ function finitePoints({ steps, values }: Curve): Point[] {
   });
 }
 
-/** The last value measured by then; the chart's points are equally far apart. */
+/** The last value measured at or before `step`. */
 function valueAt(points: readonly Point[], step: number): number {
-  // a sum of fractions may fall short of the step that it stands for
+  // rounding may make `step` slightly smaller than the measured step
   const last = points.findLast(point => point.step <= step + 1e-9 * Math.abs(step)) ?? points[0];
   return Number(last.value.toPrecision(6));
 }

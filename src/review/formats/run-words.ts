@@ -1,11 +1,11 @@
-/** What ran where, in words. */
+/** Describes runs in words: environment, metrics and cost. */
 import { counted } from '../../util/words.js';
 import type { RunFacts } from '../reading/run-facts.js';
 import { short } from './verdict-lines.js';
 
 /**
  * `webasm, fused, 2 threads; linux x64, Intel…; cellrun 0.1.0, node 20.20.2; git 3f2a1bc, with
- * changes`; empty where nothing is known.
+ * changes`; empty if nothing is known.
  */
 export function placeWords({ backend, machine, versions, git }: RunFacts): string {
   const parts = [
@@ -25,7 +25,7 @@ export function placeWords({ backend, machine, versions, git }: RunFacts): strin
     .join('; ');
 }
 
-/** Final values by metric, such as `test.accuracy`; a value that is not finite is spelled out. */
+/** Final values by metric, such as `test.accuracy`, including NaN and infinities. */
 export function metricsOfRun({ metrics }: RunFacts): [metric: string, value: string][] {
   const splits = Object.entries(metrics ?? {}).toReversed();
   return splits.flatMap(([split, values]) =>
@@ -33,7 +33,7 @@ export function metricsOfRun({ metrics }: RunFacts): [metric: string, value: str
   );
 }
 
-/** What it cost: `1200 steps in 67 s`, `49.9 ms per step`, … */
+/** Steps, time and memory: `1200 steps in 67 s`, `49.9 ms per step`, … */
 export function costWords({ steps, duration_s, performance }: RunFacts): string[] {
   const { ms_per_step, step_ratio, peak_rss_mb } = performance;
   return [

@@ -1,4 +1,4 @@
-/** A review for a terminal. */
+/** A review as text for a terminal. */
 
 import { counted } from '../../util/words.js';
 import { groupNotes } from '../judging/group-notes.js';
@@ -8,8 +8,8 @@ import { costWords, metricsOfRun, placeWords } from './run-words.js';
 import { closingSentence, groupName, sweepSentences, verdictGroups } from './verdict-lines.js';
 
 /**
- * Lines without their ends; foreign text in them is as it was written. `nameOf` names a run's
- * directory for the reader.
+ * The lines of a review, without line ends. Text from the runs is not escaped.
+ * @param nameOf the name to print for a run's directory
  */
 export function textLines(review: Review, nameOf: (directory: string) => string): string[] {
   const lines: string[] = [];
@@ -54,7 +54,7 @@ function runLines(run: RunReview, nameOf: (directory: string) => string): string
 
 const MAX_WARNINGS = 5;
 
-/** What is odd about a run though it ended. */
+/** Cautions, warnings and damaged lines of a run, indented. */
 export function oddities({ warnings, damaged_lines, cautions }: RunReview): string[] {
   const shown = warnings.first.slice(0, MAX_WARNINGS);
   const left = warnings.count - shown.length;
@@ -64,7 +64,7 @@ export function oddities({ warnings, damaged_lines, cautions }: RunReview): stri
     ...(left > 0 ? [`  ${counted(left, 'more warning')}`] : []),
     ...(damaged_lines > 0
       ? [
-          `  warning: ${counted(damaged_lines, 'line')} of the log ${damaged_lines === 1 ? 'is no event' : 'are no events'}`,
+          `  warning: ${counted(damaged_lines, 'line')} of the log ${damaged_lines === 1 ? 'is not an event' : 'are not events'}`,
         ]
       : []),
   ];

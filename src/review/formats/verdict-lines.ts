@@ -1,6 +1,5 @@
 /**
- * Every verdict of a review as one line, whatever it is about: what texts, annotations and test
- * reports are made of.
+ * Every verdict of a review as one line, for text, annotations and test reports.
  */
 import { basename, sep } from 'node:path';
 import { gateName, gateSentence } from '../../experiment/judging/gate-words.js';
@@ -17,34 +16,34 @@ export interface VerdictLine {
   /** Such as `completed`, `test.accuracy over best`, `test.loss against b.json`. */
   readonly name: string;
   readonly verdict: Verdict;
-  /** A whole sentence: value, limit, place. */
+  /** A complete sentence with value and limit. */
   readonly sentence: string;
-  /** Undefined for what is no gate. */
+  /** Undefined if it is not a gate. */
   readonly gate: GateResult | undefined;
-  /** Whether it was not even looked at, since the run did not complete or is not judged. */
+  /** True if it was not checked, since the run did not complete or is not judged. */
   readonly skipped: boolean;
 }
 
-/** The lines of a run, then those of a group; `about` names it. */
+/** The lines of a run, a damaged run or a group, which `about` names. */
 export interface VerdictGroup {
   readonly about: string;
   /**
-   * The same for the same experiment and seed at every review, so that a history can be kept;
-   * several groups may have the same.
+   * The same for the same experiment and seed in every review, so that a history can be kept. Not
+   * unique.
    */
   readonly identity: string;
-  /** Absent for what is judged of several runs. */
+  /** Absent for a group or a damaged run. */
   readonly run?: RunReview;
-  /** Only for that. */
+  /** Only for a group. */
   readonly group?: GroupReview;
   readonly lines: readonly VerdictLine[];
-  /** The configs that its gates are written in; see `RunFacts.config_files`. */
+  /** The configs that contain its gates; see `RunFacts.config_files`. */
   readonly files: readonly string[];
-  /** What else a reader should know, a line each. */
+  /** Notes for the reader, one line each. */
   readonly notes: readonly string[];
 }
 
-/** Groups of which there is nothing to say are left out. */
+/** Leaves out groups without lines and notes. */
 export function verdictGroups({ runs, damaged, groups, sweeps }: Review): VerdictGroup[] {
   return [
     ...runs.map(run => ({
@@ -73,7 +72,7 @@ export function verdictGroups({ runs, damaged, groups, sweeps }: Review): Verdic
   ].filter(({ lines, notes }) => lines.length + notes.length > 0);
 }
 
-/** A run's id has the time in it, a trial's has not. */
+/** Uses the id only for trials, since other ids contain the time. */
 function identityOf({ directory, name, seed, run_id }: RunReview, sweeps: Review['sweeps']): string {
   const sweep = sweeps.find(one => directory.startsWith(`${one.directory}${sep}`));
   return sweep === undefined ? `${name}.seed-${seed ?? 'unknown'}` : `${sweep.name}.${run_id}`;
@@ -94,7 +93,7 @@ export function groupName(group: GroupReview): string {
 
 const MAX_DISTINCT = 6;
 
-/** What tells a group from others of its name. */
+/** The values that distinguish a group from others of its name. */
 function distinctWords({ distinct }: GroupReview, sign: string): string[] {
   const words = Object.entries(distinct).map(
     ([key, value]) => `${key}${sign}${typeof value === 'string' ? value : JSON.stringify(value)}`,
@@ -132,7 +131,7 @@ export function closingSentence({ verdict }: Review): string {
   return verdict === 'no gate' ? 'Review: not judged: no gate and no baseline.' : `Review: ${verdict}.`;
 }
 
-/** What is to be known of the sweeps of which runs were reviewed, a sentence each. */
+/** Messages about sweeps with reviewed runs, one sentence each. */
 export function sweepSentences({ sweeps }: Review): string[] {
   return sweeps.flatMap(({ name, directory, message }) =>
     message === null ? [] : [`sweep ${name}/${basename(directory)}: ${message}`],
@@ -164,7 +163,7 @@ function comparisonLine(result: MetricVerdict, file: string): VerdictLine {
   };
 }
 
-/** A number for people. */
+/** A number rounded to `digits` significant digits. */
 export function short(value: number, digits = 6): string {
   return String(Number(value.toPrecision(digits)));
 }

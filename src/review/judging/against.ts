@@ -1,4 +1,4 @@
-/** Runs of one config judged against a baseline, and what moved since. */
+/** Judges runs of one config against a baseline, and lists what changed since. */
 
 import type { Baseline } from '../../experiment/judging/baseline.js';
 import { judgeGate } from '../../experiment/judging/gates.js';
@@ -9,7 +9,7 @@ import { judgeNoise, type SeedValue } from '../statistics/noise.js';
 import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted } from './deciding.js';
 import { seedValues } from './groups.js';
 
-/** The explicit limits of a command line; without them noise decides. */
+/** Explicit limits from the command line. Without them, the noise between seeds decides. */
 export interface Limits {
   readonly max_drop?: number;
   readonly max_regress?: number;
@@ -19,18 +19,18 @@ export interface MetricVerdict {
   readonly metric: string;
   readonly verdict: Verdict;
   readonly reason: string;
-  /** Mean over the runs; null where it cannot be told. */
+  /** Mean over the runs; null if unknown. */
   readonly value: number | null;
   /** The baseline's mean. */
   readonly reference: number;
-  /** The baseline's sample standard deviation; null of a single run. */
+  /** The baseline's sample standard deviation; null for a single run. */
   readonly spread: number | null;
+  /** Number of runs in the baseline. */
   readonly count: number;
-  /** The worst value that passes; absent where that is not known. */
+  /** The worst value that passes; absent if unknown. */
   readonly limit?: number;
   /**
-   * The chance of a value this bad or worse, were nothing different; absent where noise was not
-   * asked.
+   * Probability of a value this bad or worse if nothing changed; absent if noise was not tested.
    */
   readonly p?: number;
 }
@@ -40,14 +40,20 @@ export interface Comparison {
   readonly file: string;
   readonly moved: readonly Moved[];
   /**
-   * What the baseline does not tell, so that it may have moved: data that are drawn from the seed.
+   * Parts that the baseline does not pin, so that they may have changed: data generated from the
+   * seed.
    */
   readonly not_pinned: readonly 'data'[];
-  /** The quality metrics, those of the test split. */
+  /** The metrics of the test split. */
   readonly metrics: readonly MetricVerdict[];
 }
 
-/** @param judged metrics that a gate of the runs' config compares with a baseline already */
+/**
+ * Judges runs against a baseline.
+ * @param file of the baseline, for messages
+ * @param judged metrics that a gate of the runs' config already compares with a baseline
+ * @throws UserError (exit 2) if the baseline has no metric of the test split
+ */
 export function compareWith(
   file: string,
   baseline: Baseline,
@@ -108,14 +114,14 @@ function judgeMetric(
   };
 }
 
-/** Over the seeds; undefined where one has no value. */
+/** Mean over the seeds; undefined if one has no value. */
 function meanOf(metric: string, runs: readonly ReviewedRun[]): number | undefined {
   const values = [...seedValues(runs, run => run.last(metric)).values()];
   if (values.includes(undefined)) return undefined;
   return (values as number[]).reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** What makes the runs' metrics no measure of the baseline's; undefined where nothing does. */
+/** Why the runs' metrics cannot be compared with the baseline's; undefined if they can. */
 function otherTaskThan(baseline: Baseline, runs: readonly ReviewedRun[]): string | undefined {
   const pinned = pinnedOf(baseline);
   const moved = runs.flatMap(({ deciding }) => (deciding === undefined ? [] : otherTask(pinned, deciding)));
@@ -132,8 +138,8 @@ function seedsOf(metric: string, baseline: Baseline, runs: readonly ReviewedRun[
 }
 
 /**
- * Whether a run has the config, data, code, backend, arithmetic and seed of a pinned one, so that
- * determinism promises its bytes.
+ * True if a run has the config, data, code, backend, arithmetic and seed of a pinned one, so that
+ * its results must be identical.
  */
 function isRepetition({ facts, deciding }: ReviewedRun, baseline: Baseline): boolean {
   if (deciding === undefined || facts.git?.dirty === true || baseline.git.some(({ dirty }) => dirty))
@@ -161,7 +167,7 @@ function pinnedOf({ config, datasets, versions, backend }: Baseline): Deciding {
   };
 }
 
-/** Config, data, versions, backend key by key, and the revision; over all runs, each once. */
+/** All changes of config, data, versions, backend and revision in any run, without duplicates. */
 function movedSince(baseline: Baseline, runs: readonly ReviewedRun[]): Moved[] {
   const pinned = pinnedOf(baseline);
   const found = new Map<string, Moved>();

@@ -10,13 +10,13 @@ import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
 export const GATE_OPTION = '--gate';
 
 const OVER = ['last', 'best', 'seeds'] as const;
-/** METRIC, comparison, NUMBER, and what stands behind it; each may be missing. */
+/** METRIC, comparison, NUMBER, and the text after it; each may be missing. */
 const FORM = /^(\s*)([A-Za-z_.]*)(\s*)(>=|<=|[<>=!]*)(\s*)([-+\w.]*)(\s*)(.*)$/s;
 
-/** As YAML and JSON write numbers; `0x10` is more likely a slip than sixteen. */
+/** Numbers as in YAML and JSON, without hexadecimal: `0x10` is probably a mistake. */
 const DECIMAL = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
 
-/** @throws UserError (exit 2) with the place of every mistake */
+/** @throws UserError (exit 2) if a gate is malformed; points to every mistake */
 export function commandGates(texts: readonly string[]): WrittenGate[] {
   const problems: Diagnostic[] = [];
   const gates = texts.flatMap(text => {
@@ -96,15 +96,15 @@ function overOf(
 }
 
 /**
- * `ms_per_step` is what reports call `performance.ms_per_step`; one of several metrics is named by
- * its split too.
+ * The metric that was probably meant. `ms_per_step` means `performance.ms_per_step`, as in reports;
+ * a name that several splits have is ambiguous.
  */
 function meant(metric: string): string | undefined {
   const [alike, ...others] = metrics().filter(one => one.endsWith(`.${metric}`));
   return alike !== undefined && others.length === 0 ? alike : nearest(metric, metrics());
 }
 
-/** As the schema of a config names them. */
+/** Names of metrics from the schema of a config. */
 function metrics(): readonly GateMetricName[] {
   return (schemaAt(['gates', 0, 'metric'], {})?.enum ?? []) as readonly GateMetricName[];
 }

@@ -1,6 +1,6 @@
 /**
- * What decides a run's results, taken from its files so that two runs can be compared: config,
- * data, code, backend.
+ * The facts that determine a run's results, read from its files to compare runs: config, data, code
+ * and backend.
  */
 import { dirname, isAbsolute, relative, sep } from 'node:path';
 import { flatValues } from '../../config/merge/flat.js';
@@ -13,7 +13,7 @@ import { effectsOf, isDataPath, isEarlier } from '../comparison/effects.js';
 import { earlierValues } from '../reading/earlier-values.js';
 import type { RunRecord } from '../reading/run-record.js';
 
-/** By key path, sorted. */
+/** Values of a config by key path, sorted. */
 export type FlatConfig = Readonly<Record<string, Json>>;
 
 export interface Deciding {
@@ -23,7 +23,7 @@ export interface Deciding {
   readonly backend: Pick<Manifest['backend'], 'name' | 'executor' | 'arithmetic' | 'adapter'>;
 }
 
-/** Undefined where the run was killed before it said what it is. */
+/** Undefined if the run was killed before it wrote a manifest. */
 export function decidingOf({ config, manifest, directory }: RunRecord): Deciding | undefined {
   if (manifest === undefined) return undefined;
   const folder = dirname(manifest.config_files.at(-1) ?? directory.path);
@@ -36,44 +36,44 @@ export function decidingOf({ config, manifest, directory }: RunRecord): Deciding
   const { name, executor, arithmetic, adapter } = manifest.backend;
   return {
     config: sorted(Object.fromEntries(kept)) as FlatConfig,
-    // data made from the seed differ as the seed does
+    // data generated from the seed differ with it
     datasets: isMade ? [] : manifest.datasets.map(one => ({ ...one, name: fromConfig(one.name) })),
     versions: sorted({ ...manifest.versions }),
     backend: { name, executor, arithmetic, adapter },
   };
 }
 
-/** Whether the data are made from the experiment's own seed. */
+/** True if the data are generated from the experiment's seed. */
 function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
   const made = typeof dataset === 'object' && dataset !== null ? (dataset as Record<string, unknown>) : {};
   return made.kind === 'synthetic' && made.seed === seed;
 }
 
-/** What only names, watches or judges a run; and the seed. */
+/** True for keys that do not change results, and for the seed. */
 function isLeftOut(key: string): boolean {
   return key === 'seed' || effectsOf(key).length === 0;
 }
 
-/** With the keys in the order of their code units. */
+/** A copy with the keys sorted by code units. */
 export function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : Number(a > b))));
 }
 
-/** Something that is no longer as it was. */
+/** Something that changed. */
 export interface Moved {
   readonly what: 'config' | 'data' | 'code' | 'backend';
   readonly key: string;
-  /** `null` where the one side does not have it. */
+  /** `null` if this side does not have it; likewise `to`. */
   readonly from: Json;
   readonly to: Json;
 }
 
-/** All that differs, key by key. */
+/** All differences, key by key. */
 export function movedBetween(before: Deciding, after: Deciding): Moved[] {
   const digests = ({ datasets }: Deciding) =>
     Object.fromEntries(datasets.map(({ name, sha256 }) => [name, sha256]));
   return [
-    // a baseline may be from before a key was there
+    // a baseline may be older than a key
     ...differences('config', before.config, after.config, youngerDefault),
     ...differences('data', digests(before), digests(after)),
     ...differences('code', before.versions, after.versions),
@@ -82,9 +82,8 @@ export function movedBetween(before: Deciding, after: Deciding): Moved[] {
 }
 
 /**
- * What of all that moved makes the test metrics those of another task: another loss, other data to
- * test on, or another way to make data. What is trained on, and the place of the same files, may
- * differ.
+ * The changes that make test metrics incomparable: another loss, other test data, or other keys of
+ * the dataset. The training data, and the paths of identical files, may differ.
  */
 export function otherTask(before: Deciding, after: Deciding): Moved[] {
   const [tested, now] = [before, after].map(({ config, datasets }) =>
@@ -95,14 +94,14 @@ export function otherTask(before: Deciding, after: Deciding): Moved[] {
   const names = new Set([...tested, ...now].map(({ name }) => name));
   return movedBetween(before, after).filter(({ what, key }) => {
     if (what === 'data') return !sameTest && names.has(key);
-    // what is tested on is what the run has at its end
+    // the test split is that of the final config
     if (what !== 'config' || isEarlier(key)) return false;
     if (isDataPath(key)) return !sameTest;
     return key === 'loss.kind' || (key.startsWith('dataset.') && !DIVIDES_TRAINING.test(key));
   });
 }
 
-/** Keys that say which of the training sequences train. */
+/** Keys that only select training sequences. */
 const DIVIDES_TRAINING = /^dataset\.(?:limit$|validation\.)/;
 
 function differences(

@@ -1,7 +1,7 @@
 /**
- * Whether the files of a run that says it completed agree with each other: summary, log,
- * evaluation, checkpoints and their index. What is not there contradicts nothing, since a run may
- * be kept without its weights; what is there must fit.
+ * Checks that the files of a completed run agree with each other: summary, log, evaluation,
+ * checkpoints and their index. Missing files are no contradiction, since a run may be kept without
+ * its weights.
  */
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
@@ -24,12 +24,12 @@ import type { RunRecord } from '../reading/run-record.js';
 
 const PIECE = 1 << 16;
 
-/** Collects the log line by line. */
+/** Collects the log line by line, then checks the files. */
 export class FileProof {
   private readonly hash = createHash('sha256');
   private lines = 0;
   private pending = '';
-  /** Of the first so many lines that the summary is about. */
+  /** Digest of the log's first lines, as many as the summary covers. */
   private sha256: string | undefined;
   private readonly checkpoints: readonly SavedCheckpoint[];
   private readonly damage: string | undefined;
@@ -42,7 +42,7 @@ export class FileProof {
     this.proof = new CheckpointProof(checkpoints);
   }
 
-  /** A whole line without its end; undefined for one that is longer than any of ours. */
+  /** @param text a complete line without its line end; undefined if it was too long to keep */
   addLine(text: string | undefined): void {
     const { digests } = this.record.summary ?? {};
     if (!digests?.log || this.sha256 !== undefined) return;
@@ -52,7 +52,7 @@ export class FileProof {
       return;
     }
     this.lines += 1;
-    // a line at a time takes as long as everything else that a review does with it
+    // hashing single lines would double the time of a review
     this.pending += `${text}\n`;
     if (this.pending.length < PIECE) return;
     this.hash.update(this.pending);
@@ -86,7 +86,7 @@ export class FileProof {
   }
 
   private editedLog({ digests }: Summary): string | undefined {
-    // of versions that write no hash of steps either
+    // older versions write neither digests nor step hashes
     if (digests === undefined)
       return this.record.manifest?.step_hash === undefined
         ? undefined
@@ -126,7 +126,7 @@ export class FileProof {
       if (!isEqual(told[key], summary[key]))
         return `${key} is ${JSON.stringify(summary[key])} in its summary and ${JSON.stringify(told[key])} in its checkpoints`;
     const end = checkpoints.find(({ step }) => step === (summary.restored?.step ?? summary.steps));
-    // what was taken over by name measured something else before
+    // a checkpoint taken over from another run has values of another metric
     if (record.manifest?.changes?.some(({ key }) => key === FOREIGN)) return undefined;
     return (end && otherMetric(end, summary)) ?? this.otherThanLog();
   }
@@ -151,7 +151,7 @@ function readable({ directory, state }: RunRecord): {
   readonly checkpoints: readonly SavedCheckpoint[];
   readonly damage: string | undefined;
 } {
-  // of a run under way, files come and go
+  // files of an unfinished run still change
   if (state !== 'completed') return { checkpoints: [], damage: undefined };
   try {
     return { checkpoints: listCheckpoints(directory.files.checkpoints), damage: undefined };

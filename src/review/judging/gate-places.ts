@@ -1,6 +1,6 @@
 /**
- * Where in a checkout the gates of runs are written, though the runs may be from another folder or
- * another machine.
+ * Locates the gates of runs in the configs of a checkout. The runs may be from another directory or
+ * machine.
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, normalize, relative, sep } from 'node:path';
@@ -16,9 +16,10 @@ export interface GatePlace {
 }
 
 /**
- * Undefined where the checkout `workspace` has no such file with that gate at that place.
- * `configFiles` are absolute, on the machine of the run; of one that lies elsewhere the longest end
- * of its path counts that the checkout has too.
+ * The position of a gate in the checkout `workspace`; undefined if no file there has that gate at
+ * that position.
+ * @param configFiles absolute paths on the machine of the run. For a path outside the checkout,
+ *   uses the file whose path shares the longest end with it
  */
 export function placeOfGate(
   gate: Gate & { readonly origin: string },
@@ -36,8 +37,8 @@ export function placeOfGate(
 }
 
 /**
- * `path` as GitHub wants it, relative to the folder `root` with forward slashes; undefined where it
- * lies outside, or is not there.
+ * `path` relative to the folder `root`, with forward slashes, as GitHub requires. Undefined if it
+ * is outside or does not exist.
  */
 export function relativeTo(root: string, path: string): string | undefined {
   if (!existsSync(path) || !existsSync(root)) return undefined;
@@ -46,13 +47,13 @@ export function relativeTo(root: string, path: string): string | undefined {
   return inside.split(sep).join('/');
 }
 
-/** A user's name of a file starts anywhere. */
+/** True if `path` ends with `named`, which is relative to an unknown directory. */
 function endsWith(path: string, named: string): boolean {
   const wanted = partsOf(normalize(named)).filter(part => part !== '..');
   return partsOf(path).slice(-wanted.length).join('/') === wanted.join('/');
 }
 
-/** The file itself, and those of the checkout whose path ends alike, the likest first. */
+/** The file itself, and files of the checkout whose path ends the same, longest match first. */
 function candidates(path: string, workspace: string): string[] {
   const parts = partsOf(path);
   const ends = parts.map((_, i) => join(workspace, ...parts.slice(i)));
@@ -66,8 +67,8 @@ function partsOf(path: string): string[] {
 const SAID = ['metric', 'min', 'max', 'max_drop', 'max_regress', 'beats', 'by'] as const;
 
 /**
- * Whether the gate is what the file says there: another file of that name, or one that has changed,
- * says something else.
+ * True if the file has this gate at this position. It does not if it is another file of the same
+ * name, or was changed.
  */
 function holds(file: string, { line, col }: Pick<GatePlace, 'line' | 'col'>, gate: Gate): boolean {
   const there = itemsAt(file, ['gates']).find(item => item.line === line && item.column === col);

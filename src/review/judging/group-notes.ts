@@ -1,6 +1,5 @@
 /**
- * What is to be known of a group besides its verdicts, in words: which of its runs count, and what
- * is no longer as when the baseline was pinned.
+ * Notes on a group: runs that do not count, and changes since the baseline was pinned.
  */
 
 import type { GroupReview } from '../review.js';
@@ -8,7 +7,7 @@ import { movedWords } from './deciding.js';
 
 const KINDS = ['config', 'data', 'code', 'backend'] as const;
 
-/** A line each; empty where there is nothing to say. */
+/** One line per note. */
 export function groupNotes(group: GroupReview): string[] {
   return [
     ...group.left_out.map(({ run_id, reason }) => `left out: ${run_id}: ${reason}`),
@@ -17,8 +16,7 @@ export function groupNotes(group: GroupReview): string[] {
 }
 
 /**
- * A title and a line for each thing that moved, indented below it; empty where no baseline was
- * given.
+ * A title and an indented line for each change; empty without a baseline.
  */
 function movedLines({ comparison }: Pick<GroupReview, 'comparison'>): string[] {
   if (comparison === undefined) return [];

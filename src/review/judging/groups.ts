@@ -1,4 +1,4 @@
-/** Runs that differ in their seed alone: what a mean over seeds, a baseline and a pin are about. */
+/** Groups of runs that differ only in their seed, as for means over seeds and baselines. */
 
 import { momentsOf } from '../../experiment/judging/baseline.js';
 import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../experiment/judging/gates.js';
@@ -7,18 +7,18 @@ import { notJudgeable, type ReviewedRun } from '../reading/run-facts.js';
 import type { FlatConfig } from './deciding.js';
 import { ownGates, sameGate } from './own-gates.js';
 
-/** In the order in which their first runs were given. */
+/** Groups in the order of their first runs. */
 export function groupsOf(runs: readonly ReviewedRun[]): ReviewedRun[][] {
   const groups = new Map<string, ReviewedRun[]>();
   for (const run of runs) {
-    // a run that never said what it is belongs to no other
+    // a run without a manifest is a group of its own
     const key = JSON.stringify([run.facts.name, run.deciding?.config ?? run.facts.directory]);
     groups.set(key, [...(groups.get(key) ?? []), run]);
   }
   return [...groups.values()];
 }
 
-/** Of each group what its config has where others of the same name have something else, by key. */
+/** For each group, the values of its config that differ from other groups of the same name. */
 export function distinctOf(groups: readonly (readonly ReviewedRun[])[]): FlatConfig[] {
   const configs = groups.map(([{ facts, deciding }]) => ({
     name: facts.name,
@@ -39,8 +39,8 @@ export interface LeftOut {
 }
 
 /**
- * Of runs with one seed the newest counts, as in a comparison: the same config gives the same
- * result, unless code or machine changed.
+ * Among runs with the same seed, only the newest counts, as in a comparison: the same config has
+ * the same result, unless code or machine changed.
  */
 export function newestOfSeeds(runs: readonly ReviewedRun[]): {
   readonly counted: readonly ReviewedRun[];
@@ -61,20 +61,20 @@ export function newestOfSeeds(runs: readonly ReviewedRun[]): {
   return { counted: runs.filter(run => newest.get(keyOf(run)) === run), leftOut };
 }
 
-/** In the order of age: an id begins with the time. */
+/** Sorts runs by age: an id starts with the time. */
 function ageOf({ facts: { started, run_id, directory } }: ReviewedRun): string {
   return `${started ?? ''}\n${run_id}\n${directory}`;
 }
 
-/** A gate over seeds as it is judged; without `gate` where no run recorded what it is judged by. */
+/** A gate over seeds. `gate` has its recorded reference; undefined if no run recorded the gate. */
 interface SeedsGate {
   readonly asked: WrittenGate;
   readonly gate: WrittenGate | undefined;
 }
 
 /**
- * The gates over seeds of the runs' configs, each once, and those of the command line; judged over
- * the group.
+ * Judges the gates over seeds: those of the runs' configs, without duplicates, and those of the
+ * command line.
  */
 export function judgeGroup(runs: readonly ReviewedRun[], given: readonly WrittenGate[]): GateResult[] {
   const own = runs
@@ -83,7 +83,7 @@ export function judgeGroup(runs: readonly ReviewedRun[], given: readonly Written
   const known = new Map<string, SeedsGate>();
   for (const one of [...own, ...given.map(gate => ({ asked: gate, gate }))]) {
     const key = sameGate(one.asked);
-    // a run that did not end recorded nothing
+    // a run that did not complete recorded nothing
     if (one.asked.over === 'seeds' && known.get(key)?.gate === undefined) known.set(key, one);
   }
   return [...known.values()].map(gate => judgeSeeds(gate, runs));
@@ -99,8 +99,8 @@ function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): G
 }
 
 /**
- * The gate with the mean of what each run has to beat: splits that are drawn from the seed differ
- * in their trivial baselines. Without a reference if a run has none.
+ * The gate with the mean of the runs' trivial baselines as reference, since these differ if splits
+ * depend on the seed. Without a reference if a run has none.
  */
 function withMeanTrivial({ reference: _, ...gate }: WrittenGate, runs: readonly ReviewedRun[]): WrittenGate {
   const reference = meanOf(
@@ -109,7 +109,7 @@ function withMeanTrivial({ reference: _, ...gate }: WrittenGate, runs: readonly 
   return reference === undefined ? gate : { ...gate, reference };
 }
 
-/** What one run lacks, the mean lacks. */
+/** Mean of the values; undefined if one is missing. */
 function meanOf(values: ReadonlyMap<number, number | undefined>): number | undefined {
   const numbers = [...values.values()];
   const known = numbers.filter(value => value !== undefined);
@@ -117,8 +117,8 @@ function meanOf(values: ReadonlyMap<number, number | undefined>): number | undef
 }
 
 /**
- * The value of each seed, ascending; undefined where its run has none. @param runs of different
- * seeds
+ * The value for each seed, ascending; undefined if the run has none.
+ * @param runs with different seeds
  */
 export function seedValues(
   runs: readonly ReviewedRun[],

@@ -1,4 +1,4 @@
-/** The verdicts on one run: that it completed, its own gates and those of the command line. */
+/** Judges one run: its completion, its own gates and those of the command line. */
 
 import { inconclusive, judgeGate, type WrittenGate } from '../../experiment/judging/gates.js';
 import type { Verdict } from '../../experiment/log/events.js';
@@ -8,16 +8,15 @@ import { judgeOwn, ownGates } from './own-gates.js';
 
 export interface RunReview extends RunFacts {
   /**
-   * Why it counts for nothing, such as `pruned by its sweep after 3 of 9 epochs`; null where it is
-   * judged.
+   * Why the run is not judged, such as `pruned by its sweep after 3 of 9 epochs`; null if it is.
    */
   readonly not_judged: string | null;
   /**
-   * The first check: a run that did not complete never passes; inconclusive where its files do not
-   * agree that it did.
+   * The first check. Failed if the run did not complete; inconclusive if its files do not prove
+   * that it did.
    */
   readonly completed: { readonly verdict: Verdict; readonly reason: string | null };
-  /** Those of its config and of the command line, without those over seeds. */
+  /** Gates of its config and of the command line, except those over seeds. */
   readonly gates: readonly GateResult[];
 }
 
@@ -40,7 +39,7 @@ function completion(run: ReviewedRun, stopped: string | undefined): RunReview['c
   const why = notCompleted(run);
   if (why !== undefined) return { verdict: 'failed', reason: why };
   if (run.doubt === undefined) return { verdict: 'passed', reason: null };
-  return { verdict: 'inconclusive', reason: `the run says that it completed, but ${run.doubt}` };
+  return { verdict: 'inconclusive', reason: `the run claims to be complete, but ${run.doubt}` };
 }
 
 function gatesOf(run: ReviewedRun, given: readonly WrittenGate[], stopped: string | undefined): GateResult[] {

@@ -1,29 +1,29 @@
 /**
- * Whether a log bears out what the summary says: that this run came to its end, and with these
- * metrics.
+ * Checks that a log agrees with the summary: that this run completed, and with these metrics.
  */
 import type { SplitMetrics, Summary } from '../../experiment/summary.js';
 import type { LogRecord } from '../reading/log-reader.js';
 
-/** A value of the summary by its name, and what the log has in its place. */
+/** The name of a value, the value in the summary, and the value in the log. */
 type Told = readonly [name: string, value: number | null | undefined, logged: unknown];
 
 function logged(split: string, metrics: SplitMetrics | undefined, record: LogRecord | undefined): Told[] {
   return Object.entries(metrics ?? {}).map(([name, value]) => [`${split}.${name}`, value, record?.[name]]);
 }
 
-/** Collects records one by one; what it keeps does not grow with the log. */
+/** Collects records one by one, in constant memory. */
 export class LogProof {
   private last: LogRecord | undefined;
   private test: LogRecord | undefined;
-  /** At the step whose weights the run has at its end; likewise the epoch. */
+  /** At the step of the final weights; likewise `epoch`. */
   private validation: LogRecord | undefined;
   private epoch: LogRecord | undefined;
-  /** The first run that the log names and that is not the one asked about. */
+  /** The first other run that the log names. */
   private other: string | undefined;
 
   /**
-   * `summary` is that of the run; undefined if it has none. `runId` is what its manifest calls it.
+   * @param summary of the run, if any
+   * @param runId from the manifest
    */
   constructor(
     private readonly summary: Summary | undefined,
@@ -39,13 +39,13 @@ export class LogProof {
     if (event === 'eval' && split === 'validation' && isFinal) this.validation = record;
     if (event === 'train.epoch' && isFinal) this.epoch = record;
     if (event !== 'run.start' && event !== 'run.resume') return;
-    // older versions called a run that was renamed by its new name when it went on
+    // older versions logged the new name of a renamed run on resume
     if (typeof run_id === 'string' && run_id !== this.runId && run_id !== laterId) this.other ??= run_id;
   }
 
   /**
-   * Why it does not follow from the log that the run of `summary` completed; undefined where it
-   * does. @param isTorn whether the log ends within a line
+   * Why the log does not prove that the run of `summary` completed; undefined if it does.
+   * @param isTorn true if the log ends with an incomplete line
    */
   doubt(summary: Summary, isTorn: boolean): string | undefined {
     const { steps } = summary;
@@ -65,9 +65,9 @@ export class LogProof {
     const told: readonly Told[] = [
       ...logged('test', metrics.test, test),
       ...logged('validation', metrics.validation, validation),
-      // an epoch that was cut short has no event
+      // an incomplete epoch has no event
       ['train.loss', epoch?.step === end ? metrics.train?.loss : undefined, epoch?.loss],
-      // older logs have no times of steps
+      // older logs have no step times
       ['ms_per_step', last?.ms_per_step === undefined ? undefined : ms_per_step, last?.ms_per_step],
       ['step_ratio', last?.step_ratio === undefined ? undefined : step_ratio, last?.step_ratio],
     ];

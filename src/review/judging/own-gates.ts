@@ -1,5 +1,5 @@
 /**
- * The gates that a run's config asks for, and whether the run's files agree on what became of them.
+ * The gates of a run's config, with the verdicts that the run recorded.
  */
 import { basename } from 'node:path';
 import { lineOf } from '../../config/merge/plain.js';
@@ -12,8 +12,8 @@ import type { RunRecord } from '../reading/run-record.js';
 const BOUNDS = ['min', 'max', 'max_drop', 'max_regress', 'by'] as const;
 
 /**
- * In the config's order. A run of another version may ask for something else: what is no gate here
- * is left out.
+ * The gates of the config, in order. Leaves out entries that are not gates, which another version
+ * may have written.
  */
 export function askedGates({ config, manifest, directory }: RunRecord): WrittenGate[] {
   const file = directory.files.resolvedConfig;
@@ -39,14 +39,14 @@ function gateOf(gate: Readonly<Record<string, unknown>>, metric: string): Gate {
   };
 }
 
-/** What was asked for, and what the run recorded of it. */
+/** A gate of the config, and the verdict that the run recorded. */
 export interface OwnGate {
   readonly asked: WrittenGate;
-  /** Absent where the run has no verdict on it. */
+  /** Undefined if the run recorded no verdict. */
   readonly recorded: GateResult | undefined;
 }
 
-/** The gates of the config, then those of the summary that the config does not have. */
+/** The gates of the config, then those of the summary that are not in the config. */
 export function ownGates({ asked, summary }: Pick<ReviewedRun, 'asked' | 'summary'>): OwnGate[] {
   const left = [...(summary?.gates ?? [])];
   const found = asked.map(gate => {
@@ -56,16 +56,16 @@ export function ownGates({ asked, summary }: Pick<ReviewedRun, 'asked' | 'summar
   return [...found, ...left.map(gate => ({ asked: gate, recorded: gate }))];
 }
 
-/** What two gates that ask for the same have in common. */
+/** A key that is equal for gates with the same conditions. */
 export function sameGate(gate: Gate): string {
   const { metric, over, min, max, baseline, max_drop, max_regress, beats, by } = gate;
   return JSON.stringify([metric, over, min, max, baseline, max_drop, max_regress, beats, by]);
 }
 
 /**
- * A gate of a run that completed, judged again by what it recorded: no baseline need be at hand,
- * and none that has moved matters. Inconclusive where the run recorded nothing, or another value
- * than its metric has.
+ * Judges a gate of a completed run again, from the values that the run recorded, so that the
+ * baseline's file is not needed and its changes do not matter. Inconclusive if the run recorded
+ * nothing, or a value that differs from the metric.
  */
 export function judgeOwn({ asked, recorded }: OwnGate, run: ReviewedRun): GateResult {
   if (recorded === undefined) return inconclusive(asked, null, 'the run recorded no verdict for it');

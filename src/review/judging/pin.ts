@@ -1,4 +1,4 @@
-/** Writing a baseline: `review RUN… --pin FILE`. */
+/** Writes a baseline: `review RUN… --pin FILE`. */
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { metricsOfKind } from '../../config/rules/losses.js';
@@ -12,9 +12,10 @@ import { notCompleted, type ReviewedRun } from '../reading/run-facts.js';
 import { type Deciding, movedBetween, movedWords, sorted } from './deciding.js';
 
 /**
- * @throws UserError (exit 2) if the runs are not ones of a baseline, or `file` is something else or
- *   cannot be written to
- * @throws UserError (exit 1) if the system refuses else
+ * Writes the baseline of `runs` to `file`.
+ * @throws UserError (exit 2) if the runs cannot form a baseline, or `file` is not a baseline or
+ *   cannot be written
+ * @throws UserError (exit 1) if writing fails for another reason
  */
 export function pin(file: string, runs: readonly ReviewedRun[]): Baseline {
   refuseForeign(file);
@@ -24,7 +25,7 @@ export function pin(file: string, runs: readonly ReviewedRun[]): Baseline {
   return baseline;
 }
 
-/** A baseline may be replaced, even a damaged one of ours may not: it is not known to be one. */
+/** Only a valid baseline is overwritten. A damaged one is refused, since it may be another file. */
 function refuseForeign(file: string): void {
   if (!existsSync(file)) return;
   try {
@@ -41,8 +42,8 @@ function refuseForeign(file: string): void {
 }
 
 /**
- * The baseline of runs in any order, the same for each.
- * @throws UserError (exit 2) with everything that keeps them from being one
+ * The baseline of runs. Their order does not matter.
+ * @throws UserError (exit 2) if the runs cannot form a baseline; lists all reasons
  */
 export function baselineOf(given: readonly ReviewedRun[]): Baseline {
   const runs = [...given].sort(
@@ -51,7 +52,7 @@ export function baselineOf(given: readonly ReviewedRun[]): Baseline {
   const problems = runs.flatMap(run => incomplete(run));
   if (problems.length > 0) throw new UserError(EXIT.usage, problems);
   const [first] = runs;
-  // complete runs have said what they are
+  // complete runs have a manifest
   const deciding = first.deciding as Deciding;
   const others = runs.slice(1).flatMap((run, i) => [...different(deciding, run), ...sameSeed(runs[i], run)]);
   if (others.length > 0) throw new UserError(EXIT.usage, others);
@@ -85,15 +86,15 @@ function incomplete(run: ReviewedRun): Diagnostic[] {
 }
 
 /**
- * What a run with its loss always reports, and whatever else it measured of other splits than the
- * training one.
+ * The metrics that every run with this loss reports, and all others that were measured on the
+ * validation and test splits.
  */
 function quality({ deciding, facts }: ReviewedRun): readonly string[] {
   const { validation = {}, test = {} } = facts.metrics ?? {};
   const measured = Object.entries({ validation, test }).flatMap(([split, metrics]) =>
     Object.keys(metrics).map(metric => `${split}.${metric}`),
   );
-  // a config may leave out the metric of its loss for others
+  // a config may list other metrics than the default of its loss
   const hasOwn = Object.keys(test).some(metric => metric !== 'loss');
   const always = metricsOfKind(deciding?.config['loss.kind']).filter(
     metric => !hasOwn || metric.endsWith('.loss'),
@@ -105,7 +106,7 @@ function different(before: Deciding, { facts, deciding }: ReviewedRun): Diagnost
   const moved = movedBetween(before, deciding as Deciding);
   return moved.map(one => ({
     code: 'review/pin',
-    message: `${movedWords(one)}: the runs of a baseline differ in their seed alone`,
+    message: `${movedWords(one)}: runs of a baseline may differ only in their seed`,
     file: facts.directory,
   }));
 }
@@ -118,7 +119,7 @@ function sameSeed(before: ReviewedRun, { facts }: ReviewedRun): Diagnostic[] {
 
 function measured(runs: readonly ReviewedRun[]): Baseline['metrics'] {
   const names = [...quality(runs[0]), ...PERFORMANCE];
-  // what some machine or version did not measure has no mean
+  // some machines and versions do not measure all of them
   const known = names.filter(metric => runs.every(run => Number.isFinite(run.last(metric))));
   const entries = known.map(
     metric => [metric, summarizeSeeds(bySeed(runs, run => run.last(metric) as number))] as const,

@@ -1,7 +1,6 @@
 /**
- * What sweeps say of the runs of their trials. One that its sweep paused or pruned is as it was
- * meant to be and is not judged; whatever ended otherwise is. Its gates are written in the user's
- * config, of which the sweep has a copy.
+ * Reviews runs of a sweep's trials. A run that its sweep paused or pruned is not judged; all others
+ * are. Its gates are located in the user's config, not in the sweep's copy of it.
  */
 import { basename, dirname } from 'node:path';
 import { momentsOf } from '../../experiment/judging/baseline.js';
@@ -19,13 +18,13 @@ import { sweepFolder } from '../reading/find.js';
 import type { ReviewedRun } from '../reading/run-facts.js';
 import type { RunState } from '../reading/run-record.js';
 
-/** A sweep of which runs are reviewed. */
+/** A sweep with reviewed runs. */
 export interface SweepReview {
   /** Absolute. */
   readonly directory: string;
   readonly name: string;
   readonly state: SweepResults['state'] | 'damaged';
-  /** What keeps it from counting as done, a sentence; null where nothing does. */
+  /** Why it does not count as completed; null if it does. */
   readonly message: string | null;
 }
 
@@ -34,38 +33,37 @@ interface KnownSweep {
   readonly bases: SweepResults['plan']['bases'];
   /** By run directory. */
   readonly rows: ReadonlyMap<string, TrialRow>;
-  /** Of a trial that is never pruned. */
+  /** Epochs of a trial that is not pruned. */
   readonly epochs: number;
-  /** The objective's. */
+  /** Metric of the objective. */
   readonly metric: string;
-  /** The trial that it selected. */
+  /** The best trial. */
   readonly best: TrialRow | undefined;
-  /** What limits the trust in that. */
+  /** Reasons to trust the value of the best trial less. */
   readonly cautions: readonly string[];
 }
 
-/** The sweeps of the runs that it is asked about, each read once. */
+/** Reads the sweeps of the runs that it is asked about, each once. */
 export class Trials {
   private readonly sweeps = new Map<string, KnownSweep>();
 
   /**
-   * Why the run in the directory `run` is not judged; undefined where it is, also where its sweep
-   * is damaged and cannot say so.
+   * Why the run in the directory `run` is not judged; undefined if it is, or if its sweep is
+   * damaged.
    */
   notJudged(run: string, state: RunState): string | undefined {
     const sweep = this.sweepOf(run);
     const row = sweep?.rows.get(run);
     if (sweep === undefined || row === undefined) return undefined;
-    // what else became of a run tells of trouble, whatever was decided about its trial
+    // any other state means trouble, whatever was decided about the trial
     if (state !== 'interrupted' && state !== 'completed') return undefined;
     if (row.state !== 'paused' && row.state !== 'pruned') return undefined;
     return `${row.state} by its sweep after ${row.epochs} of ${counted(sweep.epochs, 'epoch')}`;
   }
 
   /**
-   * The run with its gates where the user wrote them, with what limits the trust in the trial that
-   * its sweep selected, and in doubt if its sweep tells something else of it. Any other run as it
-   * is.
+   * For a run of a trial: locates its gates in the user's config, adds cautions if its sweep
+   * selected it, and sets `doubt` if its sweep contradicts it. Returns other runs unchanged.
    */
   placed(run: ReviewedRun): ReviewedRun {
     const placed = this.withCautions(this.withOrigins(run));
@@ -79,7 +77,7 @@ export class Trials {
     return { ...run, facts: { ...facts, cautions: [...facts.cautions, ...sweep.cautions] } };
   }
 
-  /** Why a run that completed is not the one that its sweep decided by; undefined where it is. */
+  /** How a completed run contradicts the records of its sweep; undefined if it does not. */
   private contradiction({ facts, last }: ReviewedRun): string | undefined {
     const sweep = this.sweepOf(facts.directory);
     const row = sweep?.rows.get(facts.directory);
@@ -92,13 +90,13 @@ export class Trials {
     const isSame = Number.isFinite(value) ? value === told.value : told.value === null;
     if (!isSame) return `its sweep recorded ${sweep.metric} ${told.value}, but the run has ${value}`;
     const mean = meanOf(row);
-    // a sum rounds by the order of the seeds
+    // rounding of the sum depends on the order of the seeds
     if (mean === undefined || row.value === null || Math.abs(mean - row.value) <= 1e-9 * Math.abs(mean))
       return undefined;
     return `its sweep used ${sweep.metric} ${row.value}, but the mean over the seeds is ${mean}`;
   }
 
-  /** Of a sweep that does not know where the gates were written, they are in the user's file. */
+  /** Moves gates to the user's config; to the whole file if the sweep lacks their positions. */
   private withOrigins(run: ReviewedRun): ReviewedRun {
     const copy = run.facts.config_files.at(-1);
     const base = this.sweepOf(run.facts.directory)?.bases.find(({ name }) =>
@@ -112,7 +110,7 @@ export class Trials {
     return { ...run, asked, facts: { ...run.facts, config_files: base.config_files ?? [] } };
   }
 
-  /** In the order in which they were asked about. */
+  /** The sweeps read so far, in order. */
   get reviews(): SweepReview[] {
     return [...this.sweeps.values()].map(({ review }) => review);
   }
@@ -127,8 +125,8 @@ export class Trials {
 }
 
 /**
- * By what its runs reached; undefined where one was elsewhere than the others when the trial was
- * measured, or has no value.
+ * Mean over the runs of a trial; undefined if one has no value, or was at another rung than the
+ * trial when it was measured.
  */
 function meanOf({ seeds, rung }: TrialRow): number | undefined {
   const values = seeds.flatMap(one => (one.rung === rung && one.value !== null ? [one.value] : []));

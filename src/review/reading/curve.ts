@@ -1,38 +1,38 @@
 /**
- * Curves of any length in constant memory: what is left out lies between the extremes that are
+ * Curves of any length in constant memory. All dropped points are between the extremes that are
  * kept.
  */
 
-/** A measured quantity over optimizer steps; the lists are equally long. */
+/** A measured quantity over optimizer steps. Both lists have the same length. */
 export interface Curve {
   /** Ascending. */
   readonly steps: readonly number[];
-  /** Null where the value was not finite. */
+  /** Null for values that were not finite. */
   readonly values: readonly (number | null)[];
-  /** Measurements, of which these points are a part. */
+  /** Number of measurements, including those that were dropped. */
   readonly count: number;
 }
 
-/** Neighbouring measurements, told by their extremes. */
+/** Consecutive measurements, summarized by their extremes. */
 interface Bucket {
-  /** Measurements that were finite. */
+  /** Number of finite measurements. */
   finite: number;
   minStep: number;
   min: number;
   maxStep: number;
   max: number;
-  /** The first that was not finite; -1 where all were. */
+  /** Step of the first measurement that was not finite; -1 if all were. */
   gap: number;
 }
 
 /**
- * Keeps every measurement as long as there are no more than `capacity`, then the smallest and the
- * largest of each of at most `capacity` pieces of equally many, besides the first and the last one;
- * so that a single spike among a million steps is still seen.
+ * Keeps all measurements up to `capacity`. Beyond that, keeps the smallest and the largest of each
+ * of at most `capacity` buckets of equal size, and the first and the last measurement, so that a
+ * single spike in a million steps stays visible.
  */
 export class CurveBuilder {
   private buckets: Bucket[] = [];
-  /** Measurements that a bucket covers; doubled whenever there are too many buckets. */
+  /** Measurements per bucket; doubles whenever there are too many buckets. */
   private width = 1;
   private filled = 0;
   private count = 0;
@@ -45,7 +45,7 @@ export class CurveBuilder {
       throw new RangeError(`${capacity} is not an even number of at least 2`);
   }
 
-  /** `step` is not below those before. */
+  /** Steps must not decrease. */
   add(step: number, value: number): void {
     this.count += 1;
     this.last = { step, value };

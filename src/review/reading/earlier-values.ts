@@ -1,14 +1,14 @@
 /**
- * What a run was trained with before a resume changed it: a run that changed on its way is a
- * replicate of none that did not.
+ * Values that a run was trained with before a resume changed them. A run with changed values is not
+ * a replicate of an unchanged run.
  */
 import type { Json } from '../../experiment/files/json.js';
 import type { Manifest } from '../../experiment/manifest.js';
 import { effectsOf } from '../comparison/effects.js';
 
 /**
- * `optimizer.learning_rate until step 36`, with the value that it had; only of what alters results,
- * and where steps were made with it.
+ * Keys such as `optimizer.learning_rate until step 36` with their earlier values. Only for keys
+ * that change results, and values with which at least one step was made.
  */
 export function earlierValues(manifest: Manifest | undefined): [key: string, value: Json][] {
   return (manifest?.changes ?? [])

@@ -1,4 +1,4 @@
-/** What lies under an output root: runs and sweeps, by their folders alone. */
+/** Finds runs and sweeps under an output root, from directory listings only. */
 import { isUtf8 } from 'node:buffer';
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
@@ -10,24 +10,24 @@ export interface Found {
   readonly kind: 'run' | 'sweep';
   /** Absolute. */
   readonly path: string;
-  /** The experiment or the sweep; the folder that it lies in. */
+  /** Name of the parent directory: of the experiment or the sweep. */
   readonly name: string;
   readonly id: string;
 }
 
 const SWEEPS = 'sweeps';
 /**
- * How many folders below a root its runs may lie; its sweeps may lie one deeper, under `sweeps`.
+ * Maximum depth of runs below a root. Sweeps may be one level deeper, under `sweeps`.
  */
 export const DEPTH = 2;
-/** How far a look for what lies deeper goes: enough for an example. */
+/** Limits of the search for deeper runs, which only needs to find an example. */
 const LOOK = { depth: 6, folders: 500 };
 
 /**
- * The runs and sweeps under `root` that lie in it, in a folder of it, or where `run` and `sweep`
- * write: by name, then by id, which begins with the time; not the runs of a sweep's trials, see
- * `findTrials`. Links are not followed.
- * @throws UserError (exit 2) if `root` is no folder that can be read
+ * Finds runs and sweeps in `root`, in its directories, and in its `sweeps` folder. Sorted by name,
+ * then by id, which starts with the time. Excludes the runs of a sweep's trials (see `findTrials`).
+ * Does not follow links.
+ * @throws UserError (exit 2) if `root` is not a readable directory
  */
 export function findRuns(root: string): Found[] {
   const top = resolve(root);
@@ -38,8 +38,8 @@ export function findRuns(root: string): Found[] {
 }
 
 /**
- * A folder whose runs or sweeps `findRuns` does find, where there are any below `root` that lie too
- * deep to be among the `found`: relative to `root`. Undefined where a bounded look finds none.
+ * If `root` has runs or sweeps too deep to be in `found`, returns a folder, relative to `root`, in
+ * which `findRuns` finds some. Undefined if a bounded search finds none.
  */
 export function deeperFolder(root: string, found: readonly Pick<Found, 'path'>[]): string | undefined {
   const top = resolve(root);
@@ -62,21 +62,25 @@ export function deeperFolder(root: string, found: readonly Pick<Found, 'path'>[]
   return undefined;
 }
 
-/** Of the folders that `findRuns` finds this run or sweep in, the one that its verb writes to. */
+/** The output root of a run or sweep. */
 function rootOf(path: string): string {
   const parent = dirname(dirname(path));
   return basename(parent) === SWEEPS ? dirname(parent) : parent;
 }
 
-/** The runs of the trials of the sweep in the directory `sweep`. Throws as `findRuns` does. */
+/**
+ * The runs of a sweep's trials.
+ * @param sweep directory of the sweep
+ * @throws UserError (exit 2) if its `trials` cannot be read
+ */
 export function findTrials(sweep: string): Found[] {
   const trials = join(resolve(sweep), 'trials');
   return existsSync(trials) ? foundIn(trials, 'trials').filter(({ kind }) => kind === 'run') : [];
 }
 
 /**
- * The runs that `path` stands for: itself, the trials of a sweep, the runs of an experiment's
- * folder, or all those of an output root.
+ * The runs at `path`: the run itself, the trials of a sweep, the runs of an experiment's folder, or
+ * all runs of an output root.
  * @throws UserError (exit 2) if there are none, or `path` cannot be read
  */
 export function runsAt(path: string): Found[] {
@@ -99,7 +103,7 @@ export function runsAt(path: string): Found[] {
   });
 }
 
-/** Whether `path` is the directory of a run, or of a sweep; undefined where it is neither. */
+/** Returns the kind of a directory: run or sweep; undefined if it is neither. */
 export function kindOf(path: string): Found['kind'] | undefined {
   if (RunDirectory.isOne(path)) return 'run';
   // written before anything runs
@@ -114,13 +118,16 @@ function foundIn(parent: string, name: string): Found[] {
   });
 }
 
-/** The sweep that the run directory `run`, absolute, is a trial's of. */
+/**
+ * The directory of the sweep whose trial a run is, if any.
+ * @param run directory of the run; absolute
+ */
 export function sweepFolder(run: string): string | undefined {
   const folder = dirname(dirname(run));
   return basename(dirname(run)) === 'trials' && kindOf(folder) === 'sweep' ? folder : undefined;
 }
 
-/** In the order of their code units, whatever the file system's. */
+/** Names of the directories in `path`, sorted by code units on every file system. */
 function foldersIn(path: string): string[] {
   let entries: Dirent[];
   try {
@@ -135,8 +142,9 @@ function foldersIn(path: string): string[] {
 }
 
 /**
- * Node gives a name that is not UTF-8 as another one, of which there is no file. Throws exit 2 if
- * a run in one of the `folders` has such a name: it would be left out without a word.
+ * Refuses run directories whose names are not UTF-8. Node replaces bytes of such names, so the runs
+ * would be missing silently.
+ * @throws UserError (exit 2) if a directory in one of the `folders` has such a name and a config
  */
 function refuseUnnameable(folders: readonly string[]): void {
   const runs = folders.flatMap(folder =>
@@ -151,7 +159,7 @@ function refuseUnnameable(folders: readonly string[]): void {
       code: 'run/not-utf-8',
       message: 'the name of this run directory is not UTF-8, so it cannot be opened',
       file,
-      expected: 'another name, by `mv`',
+      expected: 'a UTF-8 name; rename it with `mv`',
     })),
   );
 }
@@ -164,7 +172,7 @@ function unnameableIn(folder: string): Buffer[] {
   }
 }
 
-/** None where the folder may not be read. */
+/** Like `foldersIn`; empty if the folder cannot be read. */
 function readableIn(path: string): string[] {
   try {
     return foldersIn(path);

@@ -1,6 +1,6 @@
 /**
- * What a run's log tells: its curves, its evaluations, what was odd. One pass, in memory that does
- * not grow with the log.
+ * The history of a run from its log: curves, warnings, resumes and damaged lines. Read in one pass
+ * with curves in constant memory.
  */
 
 import { isAbsent } from '../../experiment/files/unreadable.js';
@@ -9,26 +9,26 @@ import { type Curve, CurveBuilder } from './curve.js';
 import { type DamagedLine, type LogRecord, readLog } from './log-reader.js';
 
 /**
- * Curves by what they show, such as `test.accuracy`; `train.loss` is that of single batches,
- * `epoch.loss` the mean of an epoch, as are all of `epoch`.
+ * Curves by name, such as `test.accuracy`. `train.loss` is the loss of single batches; `epoch.loss`
+ * and all other `epoch.*` are means over an epoch.
  */
 export type Curves = Readonly<Record<string, Curve>>;
 
 export interface RunHistory {
   readonly curves: Curves;
-  /** Events in the log. */
+  /** Number of events in the log. */
   readonly events: number;
-  /** Warnings, the first of them with their texts. */
+  /** Number of warnings, and the first ones. */
   readonly warnings: { readonly count: number; readonly first: readonly LoggedWarning[] };
-  /** How often another process went on with the run. */
+  /** Number of resumes. */
   readonly resumes: number;
-  /** Seconds since the log's first line, without the time between a stop and a resume, by step. */
+  /** Seconds since the log's first line by step, without the time between a stop and a resume. */
   readonly elapsed: Pick<Curve, 'steps' | 'values'>;
-  /** The epoch that a step belongs to, once for each epoch: its last step. */
+  /** The last step of each finished epoch. */
   readonly epochs: readonly { readonly epoch: number; readonly step: number }[];
-  /** The newest step, epoch and time that the log speaks of. */
+  /** The latest step, epoch and time in the log. */
   readonly last: { readonly step: number; readonly epoch: number; readonly time: string | null };
-  /** Lines that are no events, the first of them with their texts. */
+  /** Number of lines that are not events, and the first ones. */
   readonly damaged: { readonly count: number; readonly first: readonly DamagedLine[] };
 }
 
@@ -38,10 +38,10 @@ export interface LoggedWarning {
   readonly step: number | null;
 }
 
-/** Of warnings and damaged lines as many are kept as anyone reads. */
+/** Maximum number of warnings, and of damaged lines, that are kept. */
 const FIRST = 20;
 
-/** What of a `train.step` is a curve, by the field's name; the loss of a batch is `train.loss`. */
+/** Fields of `train.step` that have curves, and the names of these. */
 const STEP_CURVES: readonly (readonly [field: string, curve: string])[] = [
   ['loss', 'train.loss'],
   ['learning_rate', 'learning_rate'],
@@ -49,19 +49,19 @@ const STEP_CURVES: readonly (readonly [field: string, curve: string])[] = [
   ['samples_per_s', 'samples_per_s'],
 ];
 
-/** What curves of an `eval` begin with, by its split; older logs know the test split alone. */
+/** Prefixes of the curves of `eval`, by split. Otherwise `test`; older logs have no other split. */
 const SPLITS: Readonly<Record<string, string>> = { train: 'train_set', validation: 'validation' };
 
 /** One measurement of a curve. */
 export interface CurvePoint {
-  /** As in `Curves`. */
+  /** Name of the curve, see `Curves`. */
   readonly curve: string;
   readonly step: number;
-  /** Null where it was not finite. */
+  /** Null if it was not finite. */
   readonly value: number | null;
 }
 
-/** What a record adds to the curves. */
+/** The measurements in a record. */
 export function pointsOf(record: LogRecord): readonly CurvePoint[] {
   switch (record.event) {
     case 'train.step':
@@ -77,7 +77,7 @@ export function pointsOf(record: LogRecord): readonly CurvePoint[] {
   }
 }
 
-/** What a summary calls the values of `curve`; undefined if it has none of them. */
+/** The name in a summary of the metric that `curve` shows; undefined if summaries lack it. */
 export function finalName(curve: string): string | undefined {
   const [split, metric] = curve.split('.');
   if (split === 'epoch') return `train.${metric}`;
@@ -89,7 +89,7 @@ function pointOf(curve: string, record: LogRecord, field: string): readonly Curv
   return isNumber(step) && (isNumber(value) || value === null) ? [{ curve, step, value }] : [];
 }
 
-/** Collects records one by one, so that a log which is still being written can be followed. */
+/** Collects records one by one, so that a log can be followed while it is written. */
 export class HistoryCollector {
   private readonly builders = new Map<string, CurveBuilder>();
   private readonly warnings: { count: number; first: LoggedWarning[] } = { count: 0, first: [] };
@@ -102,7 +102,7 @@ export class HistoryCollector {
   private readonly elapsed: CurveBuilder;
 
   /**
-   * @param capacity pieces that a curve is cut into where it has more points; see `CurveBuilder`
+   * @param capacity maximum number of buckets per curve, even; see `CurveBuilder`
    */
   constructor(private readonly capacity: number) {
     this.elapsed = new CurveBuilder(capacity);
@@ -131,7 +131,7 @@ export class HistoryCollector {
     if (this.damaged.first.length < FIRST) this.damaged.first.push(line);
   }
 
-  /** See `RunHistory.elapsed`; at the last line. */
+  /** `RunHistory.elapsed` at the last line. */
   get seconds(): number {
     return this.clock.seconds;
   }
@@ -153,7 +153,7 @@ export class HistoryCollector {
 
   private keepPlace({ event, step, epoch, time }: LogRecord): void {
     if (typeof time === 'string') this.last.time = time;
-    // `run.resume` and warnings may speak of steps that were done long before
+    // `run.resume` and warnings may refer to earlier steps
     if (event !== 'train.step' && event !== 'train.epoch' && event !== 'eval') return;
     if (isNumber(step)) {
       if (step > this.last.step) this.elapsed.add(step, this.clock.seconds);
@@ -183,7 +183,7 @@ export class HistoryCollector {
 }
 
 /**
- * Adds up the time between the lines of a log, besides the time in which no process was at work.
+ * Sums the time between the lines of a log, without the time between a stop and a resume.
  */
 class LogClock {
   private before: number | undefined;
@@ -197,15 +197,16 @@ class LogClock {
     const now = typeof time === 'string' ? Date.parse(time) : Number.NaN;
     if (Number.isNaN(now)) return;
     const passed = this.before === undefined || event === 'run.resume' ? 0 : now - this.before;
-    // a machine's clock may have been put back
+    // the clock may have been set back
     this.milliseconds += Math.max(0, passed);
     this.before = now;
   }
 }
 
 /**
- * The history of the log at `path`; an empty one where there is none.
- * @throws UserError (exit 2) or 5 where it cannot be read
+ * The history of the log at `path`; empty if there is no log.
+ * @throws UserError (exit 2) if the file cannot be read
+ * @throws UserError (exit 5) if the disk fails to read it
  */
 export function readHistory(path: string, { capacity }: { readonly capacity: number }): RunHistory {
   const collector = new HistoryCollector(capacity);

@@ -1,39 +1,38 @@
 /**
- * Following a file of lines that another process appends to, and may put a shorter one in the place
- * of.
+ * Follows a file of lines that another process appends to, or replaces with a shorter file.
  */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 
 export interface TailNews {
-  /** Whether the lines begin anew: those told before no longer count. */
+  /** True if the file was replaced or truncated. Lines returned earlier are then invalid. */
   readonly restarted: boolean;
-  /** Whole lines, without their ends. */
+  /** Complete lines, without line ends. */
   readonly lines: readonly string[];
-  /** Whether more can be read at once. */
+  /** True if more can be read immediately. */
   readonly more: boolean;
 }
 
-/** A link could lead anywhere, and a pipe would keep us waiting. (Windows has neither flag.) */
+/** A link could lead anywhere, and opening a pipe would block. (Windows has neither flag.) */
 const READING = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 const CHUNK_BYTES = 1 << 20;
-/** As for `readLog`: what is longer is no log, and is told of as an empty line. */
+/** Longer lines are not from a log. They are returned as empty lines. */
 const MAX_LINE_BYTES = 16 << 20;
 /**
- * A line of a log ends with its number and its fields, so that so much of its end is not that of
- * another one.
+ * Bytes to compare before the offset. A line of a log ends with its number and fields, so no two
+ * lines end in the same 64 bytes.
  */
 const ANCHOR_BYTES = 64;
 const NEWLINE = 0x0a;
 
 /**
- * Reads by offset, a piece at each call. The file stays open between calls, so that the system
- * gives its number to no other: a file of another number under the same name is another one. One
- * that was cut short in its place is told by its size, or by what stands before the offset. The
- * part of a line at the end is read again until it is whole.
+ * Reads from an offset, one chunk per call. Keeps the file open between calls, so that its inode
+ * number is not reused: another number under the same name means another file. Detects a truncated
+ * file by the bytes before the offset. Reads an incomplete line at the end again until it is
+ * complete.
  */
 export class LineTail {
   private opened: { readonly file: number; readonly dev: bigint; readonly ino: bigint } | undefined;
-  /** Bytes of the lines told. */
+  /** End of the lines returned so far, in bytes. */
   private offset = 0;
   /** The last bytes before the offset. */
   private anchor: Buffer = Buffer.alloc(0);
@@ -41,8 +40,8 @@ export class LineTail {
   constructor(private readonly path: string) {}
 
   /**
-   * What has come since the last call. A file that is not there, or is no regular one, has no
-   * lines. Throws what the system refuses else.
+   * Reads lines added since the last call. A file that is missing, or is not regular, has no lines.
+   * Throws other system errors.
    */
   read(): TailNews {
     const before = this.offset;
@@ -82,7 +81,7 @@ export class LineTail {
     this.anchor = Buffer.alloc(0);
   }
 
-  /** Whether what was told still stands before the offset. */
+  /** True if the bytes before the offset are unchanged. */
   private isContinued(file: number): boolean {
     const { length } = this.anchor;
     return readAt(file, this.offset - length, length).equals(this.anchor);
@@ -106,7 +105,7 @@ export class LineTail {
 
   private advance(told: Buffer): void {
     this.offset += told.length;
-    // a copy: a part of the piece would keep all of it in memory
+    // copied, since a view would keep the whole chunk in memory
     this.anchor = Buffer.from(told.subarray(-ANCHOR_BYTES));
   }
 }
@@ -122,7 +121,7 @@ function openIfThere(path: string): number | undefined {
   }
 }
 
-/** Fewer where the file ends. */
+/** Reads `length` bytes, or fewer at the end of the file. */
 function readAt(file: number, position: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(Math.max(0, length));
   let done = 0;

@@ -1,6 +1,6 @@
 /**
- * A run's history while its log is still being written: at every moment what `readHistory` would
- * give.
+ * A run's history while its log is being written. After each poll, it is the same as by
+ * `readHistory`.
  */
 import { HistoryCollector, type RunHistory } from './history.js';
 import { LineTail } from './line-tail.js';
@@ -8,12 +8,12 @@ import { type LogRecord, parseEvent } from './log-reader.js';
 
 export interface LogNews {
   /**
-   * Whether the log begins anew, since a resume replaced its end: `records` are then the first of
-   * it.
+   * True if the log restarts because a resume replaced its end. `records` are then the first of the
+   * log.
    */
   readonly restarted: boolean;
   readonly records: readonly LogRecord[];
-  /** Whether more can be taken in at once. */
+  /** True if more can be read immediately. */
   readonly more: boolean;
 }
 
@@ -32,7 +32,8 @@ export class LogFollower {
   }
 
   /**
-   * Takes in what has come since the last call, a megabyte at most. Throws what the system refuses.
+   * Reads events added since the last call, at most a megabyte unless a line is longer. Throws
+   * system errors.
    */
   poll(): LogNews {
     const { restarted, lines, more } = this.tail.read();

@@ -1,10 +1,11 @@
 /**
- * Reading `log.jsonl` of any length in constant memory. What a killed process left of its last line
- * is no damage; any other line that is no event is told to the caller and passed over.
+ * Reads a `log.jsonl` of any length in constant memory. An incomplete last line, left by a killed
+ * process, is not damage. Any other line that is not an event is reported to the caller and
+ * skipped.
  */
 import { type OpenedFile, withFile } from '../../experiment/files/opened-file.js';
 
-/** What every reader of a log relies on; the rest of a record is as it was written, by whomever. */
+/** An event of a log. Other fields are not checked; other versions may have written them. */
 export interface LogRecord {
   readonly event: string;
   readonly [field: string]: unknown;
@@ -17,28 +18,27 @@ export interface DamagedLine {
 }
 
 /**
- * Larger ones cost memory (a megabyte twice as much in all) and gain nothing: measured on lines of
- * 300 bytes.
+ * Larger chunks use more memory (chunks of 1 MiB double the total) and are not faster, measured
+ * with lines of 300 bytes.
  */
 const CHUNK_BYTES = 1 << 16;
-/** No event is nearly as long; what is longer is no log. */
+/** Events are far shorter. Longer lines are not from a log. */
 const MAX_LINE_BYTES = 4 << 20;
 const NEWLINE = 0x0a;
 
-/** How a file of lines ended. */
+/** The end of a file of lines. */
 export interface LinesEnd {
   /**
-   * Whether something stands behind the last whole line: a process that was killed may leave a part
-   * of one.
+   * True if an incomplete line follows the last complete one. A killed process may leave one.
    */
   readonly isTorn: boolean;
 }
 
 /**
- * Calls `visit` for each event of the log at `path`, in its order, `damaged` for each whole line
- * that is none, and `raw` for all of them, undefined for one of more than 4 MiB.
+ * Calls `visit` for each event of the log at `path`, in order, `damaged` for each complete line
+ * that is not an event, and before them `raw` for every line (undefined if longer than 4 MiB).
  * @throws UserError (exit 2) if the file cannot be read
- * @throws UserError (exit 5) if the disk cannot give its bytes; whatever `visit` throws
+ * @throws UserError (exit 5) if the disk fails to read it
  */
 export function readLog(
   path: string,
@@ -54,10 +54,10 @@ export function readLog(
   });
 }
 
-/** What is said of a line of which nothing is kept. */
+/** Message about a line of more than 4 MiB, whose content is not kept. */
 export const TOO_LONG = 'the line is longer than an event can be';
 
-/** The event of a line without its end, or why it is none. */
+/** Parses a line, without its line end. Returns a message if it is not an event. */
 export function parseEvent(text: string): LogRecord | string {
   let value: unknown;
   try {
@@ -71,8 +71,10 @@ export function parseEvent(text: string): LogRecord | string {
 }
 
 /**
- * Calls `visit` with each whole line, without its end; with undefined for one of more than 4 MiB.
- * Throws as `readLog` does.
+ * Calls `visit` with each complete line, without its line end; with undefined for a line of more
+ * than 4 MiB.
+ * @throws UserError (exit 2) if the file cannot be read
+ * @throws UserError (exit 5) if the disk fails to read it
  */
 export function eachLine(path: string, visit: (text: string | undefined, line: number) => void): LinesEnd {
   return withFile(path, file => visitLines(file, visit), { maxBytes: Number.POSITIVE_INFINITY });
@@ -81,7 +83,7 @@ export function eachLine(path: string, visit: (text: string | undefined, line: n
 function visitLines(file: OpenedFile, visit: (text: string | undefined, line: number) => void): LinesEnd {
   let line = 0;
   let rest: Buffer = Buffer.alloc(0);
-  // within a line that is too long, of which only its end is looked for
+  // true inside a line that is too long, while searching for its end
   let isSkipping = false;
   for (let position = 0; ; ) {
     let read = file.read(position, CHUNK_BYTES);
@@ -106,7 +108,7 @@ function visitLines(file: OpenedFile, visit: (text: string | undefined, line: nu
   }
 }
 
-/** `text` ends with a newline, or is empty. Gives the number of its last line. */
+/** Visits the lines of `text`, which ends with a newline or is empty. Returns the last number. */
 function visitText(text: string, before: number, visit: (text: string, line: number) => void): number {
   let line = before;
   for (let from = 0; from < text.length; ) {

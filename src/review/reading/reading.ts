@@ -1,33 +1,34 @@
-/** Reading the runs of a review: one that is damaged keeps no other from being judged. */
+/** Reads the runs of a review. A damaged run does not prevent others from being judged. */
 import { basename, dirname } from 'node:path';
 import { type Diagnostic, EXIT, placeOf, UserError } from '../../util/errors.js';
 import { type SweepReview, Trials } from '../judging/trials.js';
 import { type ReviewedRun, reviewedRun } from './run-facts.js';
 
-/** A run of which a file is damaged, or cannot be read. */
+/** A run with a file that is damaged or cannot be read. */
 export interface DamagedRun {
   /** Absolute. */
   readonly directory: string;
   readonly run_id: string;
-  /** The folder that it lies in, which is the experiment's. */
+  /** Name of the parent directory, the experiment's. */
   readonly name: string;
-  /** What is wrong, with file and place. */
+  /** The problems, with file and position. */
   readonly message: string;
 }
 
 export interface ReadRuns {
   readonly runs: readonly ReviewedRun[];
   readonly damaged: readonly DamagedRun[];
-  /** Of which they are trials. */
+  /** The sweeps that the runs are trials of. */
   readonly sweeps: readonly SweepReview[];
-  /** Why a run is not judged; undefined where it is. */
+  /** Why a run is not judged; undefined if it is. */
   stopped(run: ReviewedRun): string | undefined;
-  /** @throws UserError (exit 5) with all that is damaged, where anything is */
+  /** @throws UserError (exit 5) if a run is damaged; lists all problems */
   refuseDamage(): void;
 }
 
 /**
- * @param paths run directories, absolute @param doubts what speaks against them besides their files
+ * @param paths run directories; absolute
+ * @param doubts reasons, other than their files, to doubt runs, by directory
  */
 export function readRuns(paths: readonly string[], doubts?: ReadonlyMap<string, string>): ReadRuns {
   const trials = new Trials();

@@ -1,4 +1,4 @@
-/** What a review tells of one run. */
+/** Reads the facts about a run that a review reports and judges. */
 
 import { isAbsent } from '../../experiment/files/unreadable.js';
 import { BestValues } from '../../experiment/judging/best-values.js';
@@ -21,15 +21,15 @@ export interface RunFacts {
   readonly directory: string;
   readonly run_id: string;
   readonly name: string;
-  /** `running` and `killed` besides how runs end. */
+  /** How the run ended, or `running` or `killed`. */
   readonly state: RunState;
-  /** What went wrong, as the run said it. */
+  /** The run's message about why it did not complete; null if it completed. */
   readonly message: string | null;
   readonly seed: number | null;
   readonly config_hash: string | null;
   /**
-   * The config and what it extends, as absolute paths on the machine of the run; the config is the
-   * last.
+   * Absolute paths, on the machine of the run, of the files that the config extends and, last, of
+   * the config.
    */
   readonly config_files: readonly string[];
   /** ISO 8601, UTC. */
@@ -41,12 +41,12 @@ export interface RunFacts {
   readonly steps: number | null;
   readonly epochs: number | null;
   readonly duration_s: number | null;
-  /** Final values; a value that is not finite is spelled out on writing. */
+  /** Final values. Values that are not finite are written as strings. */
   readonly metrics: Summary['metrics'] | null;
   readonly best: Summary['best'];
-  /** How training ended early, or with restored weights; null if it did neither. */
+  /** Describes an early end or restored weights; null if there was neither. */
   readonly ending: string | null;
-  /** What limits the trust in its result, a sentence each. */
+  /** Reasons to trust the result less, one sentence each. */
   readonly cautions: readonly string[];
   readonly performance: {
     readonly ms_per_step: number | null;
@@ -54,13 +54,13 @@ export interface RunFacts {
     readonly peak_rss_mb: number | null;
   };
   readonly warnings: { readonly count: number; readonly first: readonly LoggedWarning[] };
-  /** Lines of the log that are no events. */
+  /** Number of lines of the log that are not events. */
   readonly damaged_lines: number;
-  /** How often another process went on with it. */
+  /** Number of times the run was resumed. */
   readonly resumes: number;
 }
 
-/** A run as it is judged. */
+/** A run with everything needed to judge it. */
 export interface ReviewedRun {
   readonly facts: RunFacts;
   readonly summary: Summary | undefined;
@@ -69,22 +69,24 @@ export interface ReviewedRun {
   /** The gates of its config. */
   readonly asked: readonly WrittenGate[];
   /**
-   * Why its files do not prove that it completed, as it says; undefined where they do, and of a run
-   * that says something else.
+   * Why its files do not prove that it completed. Undefined if they do, or if the run is not marked
+   * as completed.
    */
   readonly doubt: string | undefined;
-  /** The last value of a metric; undefined where it was not measured. */
+  /** The last value of a metric; undefined if it was not measured. */
   last(metric: string): number | undefined;
   /** The best value over the evaluations. */
   best(metric: string): number | undefined;
 }
 
-/** A curve is drawn in a line or a small picture. */
+/** Enough buckets for a curve in a line of text or a small picture. */
 const POINTS = 64;
 
 /**
- * `more` is what else speaks against it. Throws as `readRun` does, and where the log cannot be
- * read.
+ * Reads a run and its log.
+ * @param more a reason, other than its files, to doubt the run
+ * @throws UserError (exit 2) if `path` is not a run directory or a file in it cannot be read
+ * @throws UserError (exit 5) if a file is damaged
  */
 export function reviewedRun(path: string, more?: string): ReviewedRun {
   const record = readRun(path);
@@ -133,7 +135,7 @@ function readLogOf(record: RunRecord): {
   return { history: collector.history, doubt: doubts() };
 }
 
-/** Why a run cannot pass; undefined where it completed. */
+/** Why a run cannot pass; undefined if it completed. */
 export function notCompleted({ facts }: ReviewedRun): string | undefined {
   const { state, message } = facts;
   if (state === 'completed') return undefined;
@@ -141,7 +143,7 @@ export function notCompleted({ facts }: ReviewedRun): string | undefined {
   return `${STATES[state]}${said}`;
 }
 
-/** Why nothing can be judged over these runs together; undefined where it can. */
+/** Why these runs cannot be judged together; undefined if they can. */
 export function notJudgeable(runs: readonly ReviewedRun[]): string | undefined {
   const undone = runs.filter(run => notCompleted(run) !== undefined).length;
   if (undone > 0) return `${undone} of ${counted(runs.length, 'run')} did not complete`;
@@ -205,7 +207,7 @@ function copyCaution({ directory, manifest }: Pick<RunRecord, 'directory' | 'man
   return original === undefined ? [] : [`this is a copy of the run in ${original}`];
 }
 
-/** Curves keep their extremes, so that they have the best values of all evaluations. */
+/** The best value of each metric. Curves keep their extremes, so they contain it. */
 function bestOf(curves: Curves): BestValues {
   const best = new BestValues();
   for (const [name, { values }] of Object.entries(curves)) {

@@ -1,6 +1,6 @@
 /**
- * A run as its directory tells of it, whether or not a process still works on it, and whatever
- * machine and day it is from.
+ * A run as read from its directory. It may still be running, and may be from another machine or
+ * version.
  */
 import { readPlainConfig } from '../../config/merge/plain.js';
 import { withYoungerDefaults } from '../../config/merge/younger-keys.js';
@@ -10,28 +10,29 @@ import type { Manifest } from '../../experiment/manifest.js';
 import { RunDirectory } from '../../experiment/run-directory.js';
 import type { Summary } from '../../experiment/summary.js';
 
-/** `killed`: no process works on it and none said how it ended. */
+/** `killed`: no process is running it, and none recorded its end. */
 export type RunState = RunStatus | 'running' | 'killed';
 
 export interface RunRecord {
   readonly directory: RunDirectory;
   readonly id: string;
-  /** The experiment. */
+  /** Name of the experiment. */
   readonly name: string;
   readonly state: RunState;
-  /** The resolved config as plain values; not checked against today's schema. */
+  /** The resolved config as plain values, not checked against the current schema. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Absent where the run was killed before it wrote one. */
+  /** Undefined if the run was killed before it wrote one. */
   readonly manifest: Manifest | undefined;
   /**
-   * As the process wrote it that ended last, in order; of a run that goes on it tells of that time.
+   * Written by the last process that stopped normally. Out of date if the run was resumed since.
    */
   readonly summary: Summary | undefined;
 }
 
 /**
- * @throws UserError (exit 2) if `path` is no run directory or a file in it cannot be read
- * @throws UserError (exit 5) if one is damaged
+ * Reads a run without its log.
+ * @throws UserError (exit 2) if `path` is not a run directory or a file in it cannot be read
+ * @throws UserError (exit 5) if a file is damaged
  */
 export function readRun(path: string): RunRecord {
   const directory = RunDirectory.open(path);
@@ -40,7 +41,7 @@ export function readRun(path: string): RunRecord {
   const config = withYoungerDefaults(readPlainConfig(directory.files.resolvedConfig));
   const name =
     manifest?.name ?? summary?.name ?? (typeof config.name === 'string' ? config.name : directory.id);
-  // a folder may be renamed; what is in it names the run
+  // the directory may have been renamed
   const id = manifest?.run_id ?? summary?.run_id ?? directory.id;
   return { directory, id, name, state: stateOf(directory, summary), config, manifest, summary };
 }

@@ -1,10 +1,10 @@
-/** Which runs are meant by several paths. */
+/** The runs at several paths. */
 import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
 import { runsAt } from './find.js';
 
 /**
- * Run directories, absolute, each once, in the order given.
- * @throws UserError (exit 2) with every path that stands for none
+ * Absolute run directories, in the order of `paths`, without duplicates.
+ * @throws UserError (exit 2) if a path has no runs; lists all such paths
  */
 export function runPaths(paths: readonly string[]): string[] {
   const problems: Diagnostic[] = [];

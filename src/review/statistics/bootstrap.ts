@@ -1,8 +1,8 @@
 /**
- * Intervals by drawing from what was measured: the BCa method (bias-corrected and accelerated) of
- * Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 14; the acceleration of
- * several samples as in Davison and Hinkley, "Bootstrap Methods and their Application" (1997),
- * section 5.3.
+ * Bootstrap confidence intervals by the BCa method (bias-corrected and accelerated) of Efron and
+ * Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 14. The acceleration for several
+ * samples follows Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section
+ * 5.3.
  */
 import { momentsOf } from '../../experiment/judging/baseline.js';
 import { normalMass, normalQuantile } from '../../util/normal.js';
@@ -12,28 +12,28 @@ import type { Interval } from './interval.js';
 const RESAMPLES = 10_000;
 const LEVEL = 0.95;
 /**
- * Of fewer values there are so few different resamples, 35 of four, that an interval would look
- * much surer than it is.
+ * Fewer values have so few different resamples (four values have 35) that the interval would be
+ * much too narrow.
  */
 const MIN_VALUES = 5;
 
-/** A sample whose mean is added to, or taken from, the statistic. */
+/** A sample whose mean is added to the statistic, or subtracted from it. */
 interface Term {
   readonly values: readonly number[];
   readonly sign: 1 | -1;
 }
 
 /**
- * Of the mean of one sample; null of fewer than five values. The same values in the same order
- * always give the same interval.
+ * Interval of the mean of a sample; null for fewer than five values. Deterministic for the same
+ * values in the same order.
  */
 export function meanInterval(values: readonly number[]): Interval | null {
   return values.length < MIN_VALUES ? null : interval([{ values, sign: 1 }]);
 }
 
 /**
- * Of the mean of `second` less that of `first`, which are independent; null where one has fewer
- * than five values.
+ * Interval of the mean of `second` minus the mean of `first`, which are independent; null if one
+ * has fewer than five values.
  */
 export function differenceInterval(first: readonly number[], second: readonly number[]): Interval | null {
   if (Math.min(first.length, second.length) < MIN_VALUES) return null;
@@ -41,7 +41,8 @@ export function differenceInterval(first: readonly number[], second: readonly nu
     { values: first, sign: -1 },
     { values: second, sign: 1 },
   ];
-  // drawn from in an order of their own, so that samples which change places change only the sign
+  // drawn in an order that does not depend on the arguments', so that swapping these only changes
+  // the sign
   return interval(terms.sort((a, b) => compareLists(a.values, b.values)));
 }
 
@@ -55,7 +56,7 @@ function interval(terms: readonly Term[]): Interval {
   for (let i = 0; i < RESAMPLES; i++)
     drawn[i] = statistic(terms.map(({ values }) => resampledMean(values, random)));
   drawn.sort();
-  // bias correction, (14.14), with ties by half
+  // bias correction, (14.14); ties count half
   const below = drawn.reduce(
     (count, one) => count + (one < measured ? 1 : 0) + (one === measured ? 0.5 : 0),
     0,
@@ -77,8 +78,8 @@ function resampledMean(values: readonly number[], random: RandomStream): number 
 }
 
 /**
- * (14.15), summed over the samples; the jackknife's means differ from the mean by (mean - value) /
- * (n - 1).
+ * (14.15), summed over the samples. Jackknife means differ from the mean by (mean - value) / (n -
+ * 1).
  */
 function acceleration(terms: readonly Term[]): number {
   let [cubes, squares] = [0, 0];
@@ -93,7 +94,7 @@ function acceleration(terms: readonly Term[]): number {
   return squares === 0 ? 0 : cubes / (6 * squares ** 1.5);
 }
 
-/** Between the sorted values, linearly. */
+/** Quantile with linear interpolation between sorted values. */
 function quantile(sorted: Float64Array, share: number): number {
   const at = Math.min(1, Math.max(0, share)) * (sorted.length - 1);
   const low = Math.floor(at);

@@ -1,11 +1,11 @@
 /**
- * Several tests at once: Holm, "A simple sequentially rejective multiple test procedure",
+ * Correction for multiple tests: Holm, "A simple sequentially rejective multiple test procedure",
  * Scandinavian Journal of Statistics 6 (1979).
  */
 
 /**
- * Each p adjusted, in the order given: all whose adjusted p is at most α are rejected together at
- * the level α.
+ * Adjusts p-values, in the order given. Rejecting all tests with an adjusted p of at most α has a
+ * family-wise error rate of at most α.
  */
 export function holm(ps: readonly number[]): number[] {
   const order = ps.map((_, i) => i).sort((a, b) => ps[a] - ps[b]);

@@ -22,12 +22,12 @@ import { type BaselineMetric, momentsOf } from '../../experiment/judging/baselin
 import type { Verdict } from '../../experiment/log/events.js';
 import { upperQuantile, upperTail } from './student-t.js';
 
-/** The chance to fail a run that is as good as the baseline. */
+/** Probability of failing a run that is as good as the baseline. */
 export const SIGNIFICANCE = 0.05;
 
 /**
- * A run's value; `pinned` where it is a repetition of one of the baseline's runs, and must have its
- * value.
+ * A run's value. `pinned` is set if the run repeats a run of the baseline; both values must then be
+ * identical.
  */
 export interface SeedValue {
   readonly seed: number;
@@ -37,19 +37,19 @@ export interface SeedValue {
 
 export interface NoiseVerdict {
   readonly verdict: Verdict;
-  /** How it came about, in a few words. */
+  /** Reason for the verdict, in a few words. */
   readonly reason: string;
-  /** Mean of the runs; null where it cannot be told. */
+  /** Mean of the runs; null if unknown. */
   readonly value: number | null;
   /**
-   * The worst value that is not distinguishable; absent where the baseline's noise is not known.
+   * The worst value that is not distinguishable; absent if the baseline's noise is unknown.
    */
   readonly limit?: number;
-  /** The chance of a value this bad or worse, were nothing different. */
+  /** Probability of a value this bad or worse if nothing changed. */
   readonly p?: number;
 }
 
-/** @param runs one at least */
+/** @param runs at least one */
 export function judgeNoise(
   metric: string,
   runs: readonly SeedValue[],
@@ -105,7 +105,7 @@ function noiseOf(values: readonly number[], { count: n, spread }: BaselineMetric
   const own = momentsOf(values).spread;
   if (own === null) return { error: spread * Math.sqrt(1 + 1 / n), df: n - 1 };
   const [a, b] = [spread ** 2 / n, own ** 2 / k];
-  // two sets of equal values have no noise, and no degrees of freedom that matter
+  // without any noise, the degrees of freedom do not matter
   const df = a + b === 0 ? n + k - 2 : (a + b) ** 2 / (a ** 2 / (n - 1) + b ** 2 / (k - 1));
   return { error: Math.sqrt(a + b), df };
 }

@@ -1,8 +1,7 @@
-/** Ranks as whole numbers, which exact distributions are counted over. */
+/** Ranks as integers, for counting exact distributions. */
 
 /**
- * Twice the rank of each value, from 2 upwards: ties share their mean rank, which doubled is a
- * whole number.
+ * Twice the rank of each value, from 2. Ties share their mean rank; doubled, it is an integer.
  */
 export function doubledRanks(values: readonly number[]): number[] {
   const order = values.map((_, i) => i).sort((a, b) => values[a] - values[b]);
@@ -17,7 +16,7 @@ export function doubledRanks(values: readonly number[]): number[] {
 }
 
 /**
- * Two-sided probability of a statistic at least as far out as `at`: twice the smaller tail, at most
+ * Two-sided probability of a statistic at least as extreme as `at`: twice the smaller tail, at most
  * 1.
  * @param weights proportional to the probabilities of 0, 1, 2 …
  */
@@ -28,6 +27,6 @@ export function twoSided(weights: Float64Array, at: number): number {
     if (value >= at) above += weight;
   }
   const total = below + above - weights[at];
-  // what is too small for float64 is still possible
+  // a probability too small for float64 is still above 0
   return Math.max(Number.MIN_VALUE, Math.min(1, (2 * Math.min(below, above)) / total));
 }

@@ -1,9 +1,9 @@
-/** Student's t distribution, as far as one-sided tests and intervals need it. */
+/** Student's t distribution for one-sided tests and intervals. */
 
 /**
- * P(T >= t) for t >= 0 with `df` degrees of freedom, not necessarily whole: half of the regularised
- * incomplete beta function I_x(df/2, 1/2) at x = df / (df + t^2) (Abramowitz and Stegun 26.5.27).
- * Relative error below 1e-10.
+ * P(T >= t) for t >= 0 with `df` degrees of freedom, not necessarily an integer: half of the
+ * regularised incomplete beta function I_x(df/2, 1/2) at x = df / (df + t^2) (Abramowitz and Stegun
+ * 26.5.27). Relative error below 1e-10.
  */
 export function upperTail(t: number, df: number): number {
   if (t === Number.POSITIVE_INFINITY) return 0;
@@ -24,8 +24,8 @@ export function upperQuantile(p: number, df: number): number {
 }
 
 /**
- * I_x(a, b), by its continued fraction (DLMF 8.17.22), which converges fast below (a + 1) / (a + b
- * + 2); above, by symmetry (8.17.4).
+ * I_x(a, b) by its continued fraction (DLMF 8.17.22), which converges fast for x below (a + 1) / (a
+ * + b + 2); for larger x by symmetry (8.17.4).
  */
 function regularizedBeta(x: number, a: number, b: number): number {
   if (x <= 0) return 0;
@@ -37,7 +37,7 @@ function regularizedBeta(x: number, a: number, b: number): number {
 
 const TINY = 1e-300;
 
-/** By Lentz's method as Thompson and Barnett changed it (J. Comput. Phys. 64, 1986). */
+/** Lentz's method as modified by Thompson and Barnett (J. Comput. Phys. 64, 1986). */
 function betaFraction(x: number, a: number, b: number): number {
   let [c, d] = [1, 1 / away(1 - ((a + b) * x) / (a + 1))];
   let value = d;
@@ -58,7 +58,7 @@ function away(value: number): number {
   return Math.abs(value) < TINY ? TINY : value;
 }
 
-/** Lanczos, g = 7, n = 9 (coefficients after P. Godfrey); for arguments above 0. */
+/** Lanczos approximation of log Γ, g = 7, n = 9 (coefficients by P. Godfrey); arguments above 0. */
 const LANCZOS = [
   0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059,
   12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,

@@ -1,25 +1,25 @@
 /**
  * The signed-rank test for paired samples: Wilcoxon, "Individual comparisons by ranking methods",
- * Biometrics Bulletin 1 (1945); with zeros as Pratt, "Remarks on zeros and ties in the Wilcoxon
- * signed rank procedures", JASA 54 (1959).
+ * Biometrics Bulletin 1 (1945). Zeros are handled as by Pratt, "Remarks on zeros and ties in the
+ * Wilcoxon signed rank procedures", JASA 54 (1959).
  */
 import { doubledRanks, twoSided } from './ranks.js';
 
 export interface SignedRanks {
   /** Sum of the ranks of the differences above 0. */
   readonly positive: number;
-  /** Of those below 0. */
+  /** Sum of the ranks of the differences below 0. */
   readonly negative: number;
-  /** Differences that are not 0. */
+  /** Number of differences that are not 0. */
   readonly nonzero: number;
   /** Two-sided, in (0, 1]. */
   readonly p: number;
 }
 
 /**
- * Zeros are ranked with the others and then left out (Pratt); ties share their mean rank. The null
- * distribution is exact for these very ranks: each of the 2^m assignments of signs to the m
- * differences that are not 0 is as likely as any. Takes time in n³.
+ * Zeros are ranked with the others and then dropped (Pratt). Ties share their mean rank. The null
+ * distribution is exact given the ranks, with ties: all 2^m assignments of signs to the m nonzero
+ * differences are equally likely. Takes O(n³) time.
  */
 export function wilcoxonSignedRank(differences: readonly number[]): SignedRanks {
   const ranks = doubledRanks(differences.map(Math.abs));
@@ -29,7 +29,7 @@ export function wilcoxonSignedRank(differences: readonly number[]): SignedRanks 
   const sum = (sign: number): number =>
     signed.reduce((total, { difference, rank }) => total + (Math.sign(difference) === sign ? rank : 0), 0);
   const [positive, negative] = [sum(1), sum(-1)];
-  // without ties all doubled ranks are even, and half of the sums cannot be
+  // without ties all doubled ranks are even, and odd sums are impossible
   const unit = signed.every(({ rank }) => rank % 2 === 0) ? 2 : 1;
   const distribution = signDistribution(
     signed.map(({ rank }) => rank / unit),
@@ -43,12 +43,12 @@ export function wilcoxonSignedRank(differences: readonly number[]): SignedRanks 
   };
 }
 
-/** The least p that m differences other than 0 can give: all of one sign. */
+/** The smallest p for m nonzero differences: all of one sign. */
 export function leastSignedRankP(m: number): number {
   return Math.min(1, 2 ** (1 - m));
 }
 
-/** Probability of each sum of a random half of `ranks`; `total` is the sum of all. */
+/** Probability of each sum if each rank is included with probability 1/2; `total` sums them all. */
 function signDistribution(ranks: readonly number[], total: number): Float64Array {
   const probabilities = new Float64Array(total + 1);
   probabilities[0] = 1;

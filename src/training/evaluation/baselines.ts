@@ -1,14 +1,14 @@
 /**
- * Trivial baselines: what answers reach that look at no input. They are fitted on the training
- * split, and measured on another split exactly as a model is:
+ * Trivial baselines: scores of predictions that ignore the input. Fitted on the training split and
+ * scored on another split, like a model:
  *
- *     majority   log of the share of each class, or label: the most frequent class, by its prior
- *     previous   of targets per step: the class of the step before; majority at the first
- *     mean       of each target
- *     median     of each target, with `mae` and `huber`, whose best constant it is
- *     quantiles  of each target, with `quantile`, likewise
- *     last_value, seasonal_naive  of forecasts: the last value that is known, or that of the season
- *                before (`Split.naive`)
+ *     majority   log of each class's (or label's) share: predicts the most frequent class
+ *     previous   with targets per step: the class of the previous step; majority at the first
+ *     mean       mean of each target
+ *     median     median of each target: the best constant for `mae`, a robust one for `huber`
+ *     quantiles  quantiles of each target: the best constants for `quantile`
+ *     last_value, seasonal_naive  forecasts only: the last known value, or the one a season
+ *                earlier (`Split.naive`)
  */
 import { lossFacts, type MeasuredMetric, targetSize } from '../../config/index.js';
 import {
@@ -29,17 +29,19 @@ import { meanLoss } from './constant-loss.js';
 type Classes = Extract<Targets, { kind: 'class' }>;
 type Values = Extract<Targets, { kind: 'value' }>;
 
-/** An answer that is the same for every input. */
+/** A constant prediction. */
 interface Constant {
-  /** [C], in the model's own units. */
+  /** [C], in the model's units. */
   readonly outputs: Float32Array;
-  /** Whether it gives some class or label the probability 0, which a smoothed loss asks of all. */
+  /** True if some class has probability 0. A smoothed loss needs all of them. */
   readonly hasZero?: boolean;
-  /** Whether it gives every target of a split a probability above 0; absent if any target is. */
+  /**
+   * Returns true if every target of a split has a probability above 0; absent if this always holds.
+   */
   isPossible?(targets: Targets): boolean;
 }
 
-/** Stands for log 0, and 1e4 for the logit of 1: no sum of these is NaN. */
+/** Used for log 0 (and its negative for the logit of 1), so that sums never become NaN. */
 const LOG_OF_ZERO = -1e4;
 
 /** The baselines of a split, fitted on the training split of its dataset. */
@@ -51,7 +53,7 @@ export function trivialBaselines(run: ModelRun, { train }: Dataset, split: Split
     const hasLoss = isPossible && !(hasZero && isSmoothed(run.loss));
     return {
       ...(hasLoss && finite('loss', meanLoss(run.loss, outputs, targets))),
-      // `LOG_OF_ZERO` would make them finite
+      // LOG_OF_ZERO would make these finite although they are infinite
       ...measured(
         run,
         split,
@@ -66,7 +68,7 @@ export function trivialBaselines(run: ModelRun, { train }: Dataset, split: Split
   ]);
   if (targets.kind === 'class' && targets.perStep) {
     const [[, first]] = constants(run, train.targets);
-    // one class without probabilities has no other metrics
+    // a single predicted class has no probabilities, so only these metrics are defined
     const metrics = run.metrics.filter(name => OF_DECISIONS.has(name));
     const answers = stepBefore(targets, split.count, first.outputs);
     found.push(['previous', measured(run, split, answers, metrics)]);
@@ -122,7 +124,7 @@ function labelPrior({ values: all, size }: Values): Constant {
   values.forEach((label, at) => {
     sums[at % size] += label;
   });
-  // divided last, so that labels which are all 1 have the share 1
+  // divide last, so that a label that is always 1 has a share of exactly 1
   const shares = sums.map(sum => (sum * size) / values.length);
   const logit = (share: number) =>
     Math.max(LOG_OF_ZERO, Math.min(-LOG_OF_ZERO, Math.log(share / (1 - share))));
@@ -150,7 +152,7 @@ function isSmoothed(loss: ModelRun['loss']): boolean {
   return loss.kind === 'cross_entropy' && (loss.label_smoothing ?? 0) > 0;
 }
 
-/** Linear between the two nearest values, as NumPy's default. */
+/** Interpolates linearly between the two nearest values, like NumPy's default. */
 function quantileOf(values: Float32Array, quantile: number): number {
   const sorted = values.toSorted();
   const at = quantile * (sorted.length - 1);
@@ -160,8 +162,8 @@ function quantileOf(values: Float32Array, quantile: number): number {
 }
 
 /**
- * The outputs for each prediction of a split, by its position; one without outputs does not count.
- * A view that is good until the next.
+ * Returns the outputs for prediction `at` of a split, a view that is valid until the next call.
+ * Predictions without outputs are not scored.
  */
 type Answers = (at: number) => Float32Array | undefined;
 
@@ -170,7 +172,7 @@ function stepBefore({ values }: Classes, count: number, first: Float32Array): An
   const answer = new Float32Array(first.length);
   let known = 0;
   return at => {
-    // the last class that is known, which need not be that of the step before
+    // the last known class, which may be several steps back
     const earlier = values.subarray(at - (at % steps), at);
     const before = earlier.findLastIndex(label => label !== IGNORED);
     if (before < 0) return first;
@@ -182,8 +184,7 @@ function stepBefore({ values }: Classes, count: number, first: Float32Array): An
 }
 
 /**
- * What a model of `size` outputs would put out for the naive forecast `name` of prediction `at`;
- * undefined if there is none.
+ * The naive forecast `name` of prediction `at` as `size` model outputs; undefined if there is none.
  */
 export function naiveOutputs(
   { naive }: Split,
@@ -196,13 +197,13 @@ export function naiveOutputs(
   return values && Float32Array.from({ length: size }, (_, i) => values[Math.floor(i / each)]);
 }
 
-/** Metrics that are infinite if a target has the probability 0. */
+/** Metrics that are infinite if a target has probability 0. */
 const OF_LIKELIHOOD: ReadonlySet<MeasuredMetric> = new Set(['perplexity', 'bits_per_symbol']);
 
-/** Metrics of the class that is decided for alone. */
+/** Metrics that depend only on the predicted class. */
 const OF_DECISIONS: ReadonlySet<MeasuredMetric> = new Set(['accuracy', 'precision', 'recall', 'f1']);
 
-/** Whether prediction `at` of a split does not count. */
+/** True if prediction `at` of a split has no target to score. */
 function isIgnored(targets: Targets, at: number): boolean {
   return targets.kind === 'class'
     ? targets.values.subarray(at, at + 1)[0] === IGNORED

@@ -1,20 +1,23 @@
-/** The loss of an answer that is the same for every input, in float64. */
+/** The loss of a constant prediction, in float64. */
 import { eachChunk, IGNORED, type Targets, type Values } from '../../data/index.js';
 import { interpret } from '../../graph/interpret.js';
 import { Graph } from '../../graph/node.js';
 import { type LossSettings, lossOf } from '../../losses/index.js';
 
-/** Numbers of the largest tensor: rows are computed some at a time. */
+/** Maximum elements of a tensor: rows are computed in chunks. */
 const MAX_NUMBERS = 2 ** 20;
 
-/** The mean over the predictions of a split that count; NaN if none does. @param outputs `[C]` */
+/**
+ * The mean loss over the predictions of a split that count; NaN if none does.
+ * @param outputs `[C]`, predicted for every input
+ */
 export function meanLoss(settings: LossSettings, outputs: Float32Array, targets: Targets): number {
   return targets.kind === 'class'
     ? meanOfClasses(settings, outputs, targets.values)
     : meanOfValues(settings, outputs, targets);
 }
 
-/** What a prediction costs depends on its class alone. */
+/** The loss depends only on the class, so it is computed once per class. */
 function meanOfClasses(settings: LossSettings, outputs: Float32Array, labels: Values<Int32Array>): number {
   const { share } = lossOf(settings);
   const counts = new Map<number, number>();
@@ -37,13 +40,13 @@ function meanOfValues(
   outputs: Float32Array,
   { values: all, size }: Extract<Targets, { kind: 'value' }>,
 ): number {
-  // targets that are ignored are NaN throughout
+  // ignored targets are NaN in every element
   const values = all.filter(value => !Number.isNaN(value));
   const { share, targetWidth } = lossOf(settings);
   const width = targetWidth(outputs.length) ?? 1;
   const count = values.length / size;
   const repeated = width / size;
-  // a target that has fewer numbers than the graph takes is repeated
+  // repeat the numbers of a target if the graph takes more per target
   const targets = Float64Array.from(
     { length: count * width },
     (_, i) => values[Math.floor(i / width) * size + Math.floor((i % width) / repeated)],
@@ -52,7 +55,10 @@ function meanOfValues(
   return rows.reduce((sum, row) => sum + row, 0) / (count * share(outputs.length, 0));
 }
 
-/** @param width numbers of a target; null: a class */
+/**
+ * Losses, one per target.
+ * @param width numbers per target; null for classes
+ */
 function lossRows(
   settings: LossSettings,
   outputs: Float32Array,

@@ -1,4 +1,4 @@
-/** What an evaluation saw of a split, gathered while it runs: the content of `evaluation.json`. */
+/** Collects the content of `evaluation.json` while an evaluation runs over a split. */
 
 import { lossFacts, type Task, targetSize } from '../../config/index.js';
 import type { Dataset, Split, SplitName } from '../../data/index.js';
@@ -31,28 +31,31 @@ import type { Evaluation } from './evaluator.js';
 import { OutputSpread } from './output-spread.js';
 import { Worst } from './worst.js';
 
-/** Predictions that are told one by one. */
+/** Maximum number of worst predictions to list. */
 const MAX_WORST = 24;
-/** A larger matrix serves no reader; its size grows with the square. */
+/**
+ * Maximum classes of a confusion matrix: its size grows with the square, and nobody reads larger
+ * ones.
+ */
 const MAX_CONFUSED = 100;
-/** Larger pictures would make the file one of megabytes. */
+/** Maximum pixels of a picture, so that the file stays below a few megabytes. */
 const MAX_PIXELS = 10_000;
-/** Of a target, and of its prediction. */
+/** Maximum numbers listed of a target and of its prediction. */
 const MAX_NUMBERS = 100;
 const MAX_PAIRS = 200;
-/** Numbers of a target that pairs have: as many as are plotted. */
+/** Numbers of a target in each pair: as many as are plotted. */
 const MAX_PLOTTED = 4;
-/** Classes or labels whose scores are listed, and targets whose errors are. */
+/** Maximum classes or labels with listed scores, and targets with listed errors. */
 const MAX_SCORED = 1000;
 const MAX_OUTPUTS = 100;
 
-/** Where the run stood, and what came out. */
+/** The run's position and the evaluation's result. */
 type Outcome = Evaluation & Pick<Position, 'epoch' | 'step'>;
 
 export interface EvaluationCollector {
-  /** Takes the sequences of the split in their order. */
+  /** Adds the next sequence of the split. */
   add(sequence: PredictedSequence): void;
-  /** After the last. */
+  /** Returns the document, after the last sequence. */
   document(outcome: Outcome): SplitEvaluation;
 }
 
@@ -80,7 +83,7 @@ function collectorOf(task: Task, run: ModelRun, dataset: Dataset, split: SplitNa
   }
 }
 
-/** What every document begins with. */
+/** Fields that start every document. */
 function factsOf<K extends SplitEvaluation['kind']>(
   kind: K,
   split: SplitName,
@@ -159,11 +162,11 @@ class ValueCollector implements EvaluationCollector {
   private readonly error = meanOf(valuesMeans.mean_absolute_error);
   private readonly worst = new Worst<WorstValue>(MAX_WORST);
   private readonly sample: ValuePair[] = [];
-  /** By their place among the predictions that count. */
+  /** Their indices among the predictions that count. */
   private readonly wanted: ReadonlySet<number>;
   private counted = 0;
   private readonly errors: Errors;
-  /** Numbers of a target. */
+  /** Numbers per target. */
   private readonly size: number;
   private readonly decimals: Decimals;
 
@@ -211,7 +214,7 @@ class ValueCollector implements EvaluationCollector {
   }
 }
 
-/** Numbers of the prediction at a step of a sequence, as `Readout.decimals` writes them. */
+/** Rounds numbers of the prediction at a step of a sequence, like `Readout.decimals`. */
 type Decimals = (values: Numbers, sequence: number, step: number) => number[];
 
 function decimalsOf(run: ModelRun, dataset: Dataset, split: SplitName): Decimals {
@@ -222,7 +225,7 @@ function decimalsOf(run: ModelRun, dataset: Dataset, split: SplitName): Decimals
   return (values, sequence, step) => readout.decimals(values, sequence * steps + step);
 }
 
-/** Predictions of values whose target is known. */
+/** Number of value predictions with a known target. */
 function countedPredictions(split: Split | undefined): number {
   if (split?.targets.kind !== 'value') return 0;
   const { targets, count, lengths } = split;
@@ -238,7 +241,7 @@ function countedPredictions(split: Split | undefined): number {
   return counted;
 }
 
-/** What is not defined is left out. */
+/** Leaves out undefined scores. */
 function outputScores({ r2, ...errors }: OutputErrors): OutputScores {
   return { ...errors, ...(r2 !== undefined && { r2 }) };
 }
@@ -308,7 +311,7 @@ function pictureLayout({ picture, ...splits }: Dataset, split: SplitName): Pictu
   return { width: picture.width, height: picture.height, encoding: 'base64-uint8' };
 }
 
-/** At most `most` of 0, 1, …, count-1, evenly apart. */
+/** At most `most` of 0, 1, …, count-1, evenly spaced. */
 function spread(count: number, most: number): ReadonlySet<number> {
   const length = Math.min(count, most);
   return new Set(Array.from({ length }, (_, i) => Math.floor((i * count) / length)));

@@ -1,4 +1,4 @@
-/** Loss and metric of a model over a split, in batches. */
+/** Evaluates a model on a split in batches: loss and metrics. */
 
 import { lossFacts, type MeasuredMetric, targetSize } from '../../config/index.js';
 import type { Split } from '../../data/dataset.js';
@@ -17,16 +17,16 @@ import type { ModelRun, ShardPool } from '../step/shards.js';
 
 export interface Evaluation {
   readonly loss: number;
-  /** By name; the loss is not among them. */
+  /** By name, without the loss. */
   readonly metrics: SplitMetrics;
   /** Predictions that counted. */
   readonly count: number;
 }
 
 export interface EvaluationOptions {
-  /** Aborted where the evaluation is to stop. */
+  /** Aborted to stop the evaluation. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of each sequence of the split, in their order; but for those that an abort leaves out. */
+  /** Called with each sequence of the split in order; after an abort, not with the rest. */
   readonly watch?: PredictionWatcher;
 }
 
@@ -34,7 +34,7 @@ export class Evaluator {
   private readonly forward: ForwardPass;
   private readonly loss: Loss;
 
-  /** The parameters of `pool` are read anew at each evaluation. */
+  /** Reads the current parameters of `pool` at each evaluation. */
   constructor(
     pool: ShardPool,
     private readonly run: ModelRun,
@@ -44,14 +44,14 @@ export class Evaluator {
     this.loss = lossOf(run.loss);
   }
 
-  /** What executes the kernels; known after the first evaluation. */
+  /** The executor of the kernels; known after the first evaluation. */
   get execution(): ExecutionReport {
     return this.forward.execution;
   }
 
   /**
-   * Compiles. An evaluation does so by itself; ahead of it, a run takes all the memory that it will
-   * need at its beginning.
+   * Compiles the model. Otherwise the first evaluation does; calling this first makes a run
+   * allocate all its memory at the start.
    */
   warmUp(): Promise<void> {
     return this.forward.warmUp();
@@ -59,13 +59,12 @@ export class Evaluator {
 
   /**
    * Means over the predictions of `split` that count, summed in float64 in the order of the data,
-   * which is the same for any number of threads; null where `signal` is aborted before the last
-   * batch.
+   * so independent of the number of threads; null if `signal` is aborted before the last batch.
    */
   async evaluate(split: Split, { signal, watch }: EvaluationOptions = {}): Promise<Evaluation | null> {
     const { forward } = this;
     const totals = new Totals(this.run, this.loss);
-    forward.startAnew();
+    forward.resetStates();
     const batches = batchesOf(split, this.batchSize, signal);
     const targets = predictionsOf(this.run.spec, this.run.sequenceLength);
     let done = 0;
@@ -87,15 +86,15 @@ export class Evaluator {
   }
 }
 
-/** Some sequences of a split, in memory. */
+/** Sequences of a split, loaded into memory. */
 export interface LoadedBatch extends SplitBatch {
-  /** The place in the whole split of the sequence `index` of the batch's split. */
+  /** The position in the whole split of sequence `index` of the batch's split. */
   position(index: number): number;
 }
 
 /**
  * The sequences of `split` in their order, until `signal` is aborted.
- * @throws UserError exit 2 or 5 if sequences on the disk cannot be read
+ * @throws UserError (exit 2 or 5) if sequences on disk cannot be read
  */
 export async function* batchesOf(
   split: Split,
@@ -113,7 +112,7 @@ export async function* batchesOf(
 }
 
 interface OfSequence {
-  /** Of its targets in those of the readout. */
+  /** Index of its first target among the readout's targets. */
   readonly first: number;
   readonly predictions: readonly Forwarded[];
   readonly readout: Readout;

@@ -1,9 +1,9 @@
-/** Whether a model answers every input alike, though the targets differ. */
+/** Detects models that predict the same for every input although the targets differ. */
 import type { Task } from '../../config/index.js';
 import { predictedClass } from '../../metrics/classes.js';
 import type { PredictedSequence } from '../step/predictions.js';
 
-/** Outputs that differ by a smaller share of the range of their targets are as good as equal. */
+/** Outputs that vary by less than this share of their targets' range count as constant. */
 const MIN_SHARE = 0.01;
 
 class Range {
@@ -20,7 +20,7 @@ class Range {
   }
 }
 
-/** Gathers the answers to all predictions that count. */
+/** Collects the range of all predictions that count. */
 export class OutputSpread {
   private readonly ranges: { readonly answer: Range; readonly target: Range }[] = [];
 
@@ -39,8 +39,8 @@ export class OutputSpread {
   }
 
   /**
-   * Of classes: whether one class is the answer to all. Of labels and values: whether each of them
-   * varies by less than a hundredth of its targets' range. False if the targets do not differ.
+   * Classes: true if every prediction is the same class. Labels and values: true if each output
+   * varies by less than 1 % of its targets' range. False if the targets do not vary.
    */
   get isConstant(): boolean {
     const varied = this.ranges.filter(({ target }) => target.width > 0);

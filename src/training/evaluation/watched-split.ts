@@ -1,8 +1,8 @@
-/** A split that tells how far it has been read. */
+/** A split that reports how far it has been read. */
 import type { Split } from '../../data/index.js';
 import type { EvaluationProgress } from '../run/observer.js';
 
-/** `split`, each of whose sequences is told to `watch` when it is read; they are read in order. */
+/** `split`, but calls `watch` when each sequence is read; sequences are read in order. */
 export function watchedSplit(split: Split, watch: (progress: EvaluationProgress) => void): Split {
   return {
     ...split,

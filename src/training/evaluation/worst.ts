@@ -1,4 +1,4 @@
-/** The few of many things that have the greatest badness. */
+/** Keeps the few things with the greatest badness. */
 
 interface Ranked<T> {
   readonly badness: number;
@@ -6,15 +6,12 @@ interface Ranked<T> {
 }
 
 export class Worst<T> {
-  /** The worst first; of equals the one that came first. */
+  /** Worst first; ties in order of arrival. */
   private readonly kept: Ranked<T>[] = [];
 
   constructor(private readonly most: number) {}
 
-  /**
-   * `make` is called where the thing is among the worst so far. What is not a number is worse than
-   * infinity.
-   */
+  /** Calls `make` if the thing is among the worst so far. NaN is worse than infinity. */
   offer(badness: number, make: () => T): void {
     const worse = (a: number, b: number) => (Number.isNaN(a) ? !Number.isNaN(b) : a > b);
     const { kept, most } = this;

@@ -1,6 +1,6 @@
 /**
- * What is no longer as it was when a run began: what may change freely, and what a user must allow
- * by name.
+ * Classifies what changed since a run started: safe changes, and those that a user must allow by
+ * name.
  */
 
 import { dependsOnLength, type LoadedExperiment } from '../../config/index.js';
@@ -16,8 +16,8 @@ export const LOG_EVERY = 'training.log_every';
 const WIDTH = 'width';
 
 /**
- * Keys, whole or as the beginning of longer ones, that name, watch, judge or prolong a run, and
- * alter no result up to its old end.
+ * Keys, or prefixes of keys, that can change freely: they name, monitor, judge or extend a run, and
+ * alter no result up to its previous end.
  */
 const SAFE = [
   'description',
@@ -36,12 +36,12 @@ const SAFE = [
   WIDTH,
 ];
 
-/** Keys, likewise, that say how long a run trains. */
+/** Keys, or prefixes of keys, that set how long a run trains. */
 const LENGTH = ['training.num_epochs', 'training.max_steps'];
 
 /**
- * Keys, likewise, that no run can change once it has begun, with the reason. The first that covers
- * a key is the one that counts.
+ * Keys, or prefixes of keys, that cannot change after a run has started, with the reason. The first
+ * match wins.
  */
 const IMPOSSIBLE: Readonly<Record<string, string>> = {
   name: 'the run directory is named after it',
@@ -58,44 +58,45 @@ const IMPOSSIBLE: Readonly<Record<string, string>> = {
   'optimizer.kind': 'its checkpoints have no state for another optimizer',
 };
 
-/** `unsafe`: it alters results, and is recorded where it is allowed by name. */
+/** `unsafe`: alters results; recorded in the manifest if the user allows it by name. */
 export type ChangeKind = 'safe' | 'unsafe' | 'impossible';
 
-/** @param loaded the config as it is to be */
+/** @param loaded the new config */
 export function kindOf(change: Change, loaded: LoadedExperiment): ChangeKind {
   if (covers(SAFE, change.key)) return changesRates(change, loaded) ? 'unsafe' : 'safe';
   return reasonAgainst(change) === undefined ? 'unsafe' : 'impossible';
 }
 
 /**
- * Whether the learning rate of updates depends on what changes: the planned length of the training.
+ * True if the change alters learning rates: the schedule depends on the planned training length.
  */
 function changesRates({ key }: Change, { experiment }: LoadedExperiment): boolean {
   return covers(LENGTH, key) && dependsOnLength(experiment.optimizer.schedule);
 }
 
+/** Keys whose values differ between two configs; null for an absent value. */
 export function configChanges(before: LoadedExperiment, after: LoadedExperiment): Change[] {
   const changes = configDifferences(before, after).map(({ key, a, b }) => ({
     key,
     from: (a?.value ?? null) as Json,
     to: (b?.value ?? null) as Json,
   }));
-  // a run whose config does not state it keeps the interval that it began with
+  // a run whose config does not set log_every keeps its original interval
   return changes.filter(({ key, to }) => key !== LOG_EVERY || to !== null);
 }
 
-/** The vector width of webasm, which changes no result but is worth knowing. */
+/** Changes of the vector width of webasm, which does not affect results but is recorded. */
 export function widthChanges({ backend, changes = [] }: Manifest, now: Manifest['backend']): Change[] {
   const from = changes.findLast(({ key }) => key === WIDTH)?.to ?? backend.width ?? null;
   const to = now.width ?? null;
   return from === null || to === null || from === to ? [] : [{ key: WIDTH, from, to }];
 }
 
-/** What else decides the bytes of a result. */
+/** Changes of backend, arithmetic and versions, which also affect the exact bytes of results. */
 export function machineChanges(then: Manifest, now: Pick<Manifest, 'backend' | 'versions'>): Change[] {
   const facts = ({ backend, versions }: typeof now): Record<string, Json> => ({
     backend: backend.name,
-    // another backend has another one, or none
+    // only comparable within one backend
     ...(backend.name === then.backend.name && { arithmetic: backend.arithmetic }),
     version: versions.cellrun,
     'gpu.js': versions['gpu.js'],
@@ -107,9 +108,8 @@ export function machineChanges(then: Manifest, now: Pick<Manifest, 'backend' | '
 }
 
 /**
- * @throws UserError (exit 2) with every change that alters results and is not among `allowed`, or
- *   that no run can make, and with every key of `allowed` that nothing changed: it is mistyped, or
- *   the change is
+ * @throws UserError (exit 2) if a change is impossible, or alters results and is not in `allowed`,
+ *   or if a key in `allowed` has not changed (it is probably a typo)
  */
 export function checkAllowed(
   changes: readonly Change[],
@@ -126,8 +126,8 @@ export function checkAllowed(
 }
 
 /**
- * @throws UserError (exit 2) with all changes where one of them is such that no run can make it:
- *   the data need not be read to know
+ * @throws UserError (exit 2) listing all changes if one of them is impossible, which is known
+ *   without reading the data
  */
 export function refuseImpossible(
   changes: readonly Change[],
@@ -139,14 +139,14 @@ export function refuseImpossible(
 
 const isImpossible = (change: Change): boolean => reasonAgainst(change) !== undefined;
 
-/** Each change with its classification; what is refused first. */
+/** Describes each change with its classification, refused changes first. */
 export function describeChanges(
   changes: readonly Change[],
   allowed: readonly string[],
   loaded: LoadedExperiment,
 ): Diagnostic[] {
   const order: readonly ChangeKind[] = ['impossible', 'unsafe', 'safe'];
-  // where one cannot be, allowing the others leads to nothing
+  // if one change is impossible, allowing the others is no use
   const instead = changes.some(isImpossible) ? 'a new run' : undefined;
   return changes
     .toSorted((a, b) => order.indexOf(kindOf(a, loaded)) - order.indexOf(kindOf(b, loaded)))
@@ -155,7 +155,7 @@ export function describeChanges(
 
 interface Allowing {
   readonly allowed: readonly string[];
-  /** What is needed where allowing is of no use. */
+  /** Suggested instead if allowing cannot help. */
   readonly instead: string | undefined;
 }
 
@@ -204,7 +204,7 @@ function classified(
   }
 }
 
-/** Why no run can make this change; undefined where one can. */
+/** The reason why the change is impossible; undefined if it is possible. */
 function reasonAgainst({ key, from, to }: Change): string | undefined {
   if (key === 'optimizer.momentum' && from === 0 && to !== null) return 'its checkpoints have no momentum';
   if (['optimizer.amsgrad', 'optimizer.centered'].includes(key) && to === true)
@@ -229,7 +229,7 @@ function nothingChanged(key: string, changes: readonly Change[]): Diagnostic {
   };
 }
 
-/** Such as `training.num_epochs: 2 -> 4`. */
+/** For example `training.num_epochs: 2 -> 4`. */
 export function inWords({ key, from, to }: Change): string {
   return `${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`;
 }

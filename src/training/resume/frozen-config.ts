@@ -1,4 +1,4 @@
-/** The config of a run as its directory holds it, which is what it goes by. */
+/** The config saved in a run's directory, which the run uses. */
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
@@ -9,13 +9,13 @@ import type { Manifest } from '../../experiment/manifest.js';
 import type { RunDirectory } from '../../experiment/run-directory.js';
 import { damagedError } from '../../util/errors.js';
 
-/** Where the config stood when the run began: its hash counts paths from there. */
+/** Folder of the original config file; the config's hash uses paths relative to it. */
 export function configFolder(directory: RunDirectory, { config_files }: Manifest): string {
   return dirname(config_files.at(-1) ?? directory.path);
 }
 
 /**
- * @throws UserError (exit 5) if it is no longer the config that the manifest speaks of
+ * @throws UserError (exit 5) if its hash differs from the manifest's
  * @throws UserError (exit 2) if it cannot be read
  */
 export function frozenConfig(directory: RunDirectory, manifest: Manifest): LoadedExperiment {
@@ -32,7 +32,7 @@ export function frozenConfig(directory: RunDirectory, manifest: Manifest): Loade
   });
 }
 
-/** Another version may have other defaults, which change the meaning of the same file. */
+/** Another version may have other defaults, so the same file can hash differently. */
 function byOther({ versions: { cellrun: then } }: Manifest): string {
   const { cellrun: now } = versions();
   return then === now ? '' : `, or cellrun ${now} reads it differently from ${then}, which wrote it`;
@@ -44,8 +44,8 @@ export function configDigest(content: string | Uint8Array): string {
 }
 
 /**
- * Whether `config.yaml` in the directory is no longer what the run was given. Manifests of earlier
- * versions do not say what that was.
+ * True if `config.yaml` in the directory differs from the config that the run was started with.
+ * False if unknown: manifests of earlier versions do not record its digest.
  */
 export function isGivenConfigEdited({ files }: RunDirectory, { given_config_sha256 }: Manifest): boolean {
   if (given_config_sha256 === undefined || isAbsent(files.config)) return false;

@@ -1,7 +1,4 @@
-/**
- * The summary that a run's last process left, which a resume reads for its times and can do
- * without.
- */
+/** The summary that a run's last process wrote. A resume reads its times, but can do without it. */
 import { renameSync } from 'node:fs';
 import { withFileErrors } from '../../experiment/files/file-error.js';
 import { refuseUnlessOwned } from '../../experiment/locks/ownership.js';
@@ -10,20 +7,21 @@ import type { Summary } from '../../experiment/summary.js';
 import { damagedError, EXIT, UserError } from '../../util/errors.js';
 
 export interface LeftSummary {
-  /** Undefined where there is none of use. */
+  /** Undefined if missing or unusable. */
   readonly summary: Summary | undefined;
-  /** Why one that is there is of no use. */
+  /** Why an existing summary is unusable. */
   readonly problem: string | undefined;
   /**
-   * Gives one of no use another name.
+   * Renames an unusable summary to `*.damaged`.
    * @throws UserError (exit 1) if the system refuses
    */
   setAside(): void;
 }
 
 /**
- * Changes nothing.
- * @throws UserError (exit 2) or 5 where it cannot be read or is damaged and `strict`
+ * Reads the summary without changing anything.
+ * @throws UserError (exit 2) if it cannot be read and `strict` is set
+ * @throws UserError (exit 5) if it is damaged and `strict` is set
  */
 export function leftSummary(
   directory: RunDirectory,
@@ -48,7 +46,10 @@ export function leftSummary(
   }
 }
 
-/** Older versions called a run that was renamed by its new name when it went on. */
+/**
+ * Refuses another run's summary. When a renamed run resumed, older versions recorded its new name,
+ * so the directory's name is accepted too.
+ */
 function refuseForeign(summary: Summary | undefined, directory: RunDirectory, runId: string): void {
   if (summary === undefined || [runId, directory.id].includes(summary.run_id)) return;
   throw damagedError({

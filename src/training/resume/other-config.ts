@@ -1,6 +1,6 @@
 /**
- * `run CONFIG --directory D` where a run of another config has begun in D: what differs, and what
- * could be done.
+ * Handles `run CONFIG --directory D` if D contains a run of another config: lists the differences
+ * and suggests what to do.
  */
 import type { LoadedExperiment } from '../../config/index.js';
 import type { RunDirectory } from '../../experiment/run-directory.js';
@@ -9,14 +9,14 @@ import { type Change, configChanges, describeChanges, kindOf } from './changes.j
 import { frozenConfig } from './frozen-config.js';
 
 /**
- * @throws UserError (exit 2) with every key that differs and its classification
- * @throws UserError (exit 5) if the config in `directory` is no longer the run's
+ * @throws UserError (exit 2) listing every key that differs, with its classification
+ * @throws UserError (exit 5) if the config in `directory` was edited
  */
 export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperiment): void {
   const manifest = directory.readManifest();
   if (manifest === undefined) return;
   const found = configChanges(frozenConfig(directory, manifest), loaded);
-  // of one hash, the paths to the data may yet be those of another checkout
+  // with equal hashes, only data paths may differ, as in another checkout
   const changes = manifest.config_hash === loaded.hash ? found.filter(isOutsideHash) : found;
   if (changes.length === 0) return;
   throw usageError(

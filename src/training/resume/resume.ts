@@ -1,7 +1,4 @@
-/**
- * A run that goes on where it stopped, so that what follows is the same to the byte as if it never
- * had.
- */
+/** Resumes a run. All later results are byte-identical to an uninterrupted run's. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
@@ -59,35 +56,34 @@ import {
 } from './changes.js';
 import { configFolder, frozenConfig, isGivenConfigEdited } from './frozen-config.js';
 import { leftSummary } from './left-summary.js';
-import { checkPlace, checkUse } from './place.js';
+import { checkResumable, checkUse } from './resumable.js';
 import { checkSameData, digestChanges, fittedBy } from './same-data.js';
 
 export interface ResumeOptions {
-  /** Undefined: the backend that the run began with. */
+  /** Undefined: the backend that the run started with. */
   readonly backend: BackendRequest | undefined;
   readonly threads: number | undefined;
-  /** Undefined: what pays on this machine. */
+  /** Undefined: the fastest on this machine. */
   readonly width?: Width | undefined;
-  /** `key.path=value`: what is to be other than it was. */
+  /** Overrides of the run's config, `key.path=value`. */
   readonly set: readonly string[];
-  /**
-   * Keys, whole or as the beginning of longer ones, that may change though they alter the results.
-   */
+  /** Keys, or prefixes of keys, that may change although results will differ. */
   readonly allowChange: readonly string[];
-  /** Whether a damaged checkpoint is an error rather than a warning. */
+  /** True if a damaged checkpoint is an error rather than a warning. */
   readonly strict: boolean;
   readonly commandLine: readonly string[];
   readonly started: Date;
-  /** Stop resumably once so many epochs are done and evaluated. */
+  /** Pause after this many epochs have been trained and evaluated. */
   readonly pauseAfterEpoch?: number;
-  /** Aborted where the run is to stop after the step under way. */
+  /** Aborted to stop the run after the current step. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Goes on with the run in the directory `path` from its newest whole checkpoint, or from its
- * beginning where there is none. A run that is already complete gives its result again.
- * @throws UserError (exit 2) if that is no run, is in use, or something changed that alters results
+ * Resumes the run in the directory `path` from its newest intact checkpoint, or from the start if
+ * it has none. Returns the existing result if the run is already complete.
+ * @throws UserError (exit 2) if `path` is no run or is in use, or if a change that alters results
+ *   is not allowed
  * @throws UserError (exit 5) if its files or data are damaged
  */
 export async function resumeExperiment(
@@ -126,14 +122,14 @@ async function resumeLocked(
   });
   const alters = [...edits, ...machineChanges(manifest, { backend: runsOn, versions: versions() })];
   const left = leftSummary(directory, runId, options);
-  // a key to allow though nothing changed is refused below, also in a run that is complete
+  // an allowed key that has not changed is refused below, even if the run is complete
   const asksNothing = alters.length === 0 && options.allowChange.length === 0;
   const complete = asksNothing ? completeResult(directory, left.summary) : undefined;
   if (complete) {
     const saved = readableCheckpoints(directory);
     refuseForeign(saved, ownStepHashes(manifest, manifest.step_hash ?? before.stepHash));
     if (!contradicts(saved, complete.summary, manifest)) {
-      tellMissing(directory, complete.summary, options, observer);
+      reportMissing(directory, complete.summary, options, observer);
       return complete;
     }
   }
@@ -141,9 +137,9 @@ async function resumeLocked(
   const foreign = foreignChange(directory, manifest, before, { whole, checkpoint, ...options });
   const changes = [...alters, ...foreign, ...widthChanges(manifest, runsOn)];
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
-  // before a user is asked to allow what cannot be
+  // impossible changes are reported before the user is asked to allow others
   const wanted = { loaded, session, changes };
-  checkPlace(directory, checkpoint, saved, wanted);
+  checkResumable(directory, checkpoint, saved, wanted);
   checkAllowed(changes, options.allowChange, loaded);
   checkUse(saved, wanted);
   const spent = timesSoFar(
@@ -192,14 +188,15 @@ async function resumeLocked(
           );
         if (left.problem !== undefined) events.warn('run/summary', left.problem, observer);
         const original = directory.originalBy(manifest);
-        // the log has to be what it would be without a stop; a review finds a copy by its manifest
+        // not logged: the log must equal an uninterrupted run's; reviews recognize a copy by its
+        // manifest
         if (original !== undefined) observer.warning(copySentence(original));
         if (isGivenConfigEdited(directory, manifest)) events.warn('config/edited', EDITED, observer);
         if (!cut.kept.has('graph.compiled')) events.compiled();
         if (checkpoint && saved && !cut.saved) logCheckpoint(events, directory, checkpoint, saved);
         return events;
       },
-      place: (trainer, events) => {
+      prepare: (trainer, events) => {
         if (checkpoint && saved) return restore(trainer, state, checkpoint, saved);
         trainer.parameters.set(initialParameters(loaded, session.spec));
         events.warnings(observer);
@@ -210,23 +207,23 @@ async function resumeLocked(
 }
 
 /**
- * The result of a run that has nothing left to do. One that was killed before its closing record
- * still has to write that.
+ * The result of a complete run; undefined if work is left, which may be only the closing record
+ * that a killed process did not write.
  */
 function completeResult(directory: RunDirectory, summary: Summary | undefined): RunResult | undefined {
   if (summary?.status !== 'completed') return undefined;
   const last = readEvents(directory.files.log).at(-1);
-  // a summary that its log does not bear out may be another run's
+  // a summary that contradicts its log may be another run's
   const isBorneOut = last?.event === 'run.end' && last.status === 'completed' && last.steps === summary.steps;
-  // of a log that has gone, a summary of this version tells that there was one
+  // if the log is missing, the digest in a summary of this version reveals it
   if ((last && !isBorneOut) || isEdited(directory, summary)) return undefined;
   // the directory may have been moved or copied since
   return { exitCode: summary.exit_code as ExitCode, summary: { ...summary, directory: directory.path } };
 }
 
 /**
- * Whether the weights that the run ended with were measured otherwise than its summary says. Those
- * that were taken over by name measured something else before.
+ * True if the final checkpoint's metric contradicts the summary. Checkpoints of another run that
+ * were allowed by name have other metrics and are not checked.
  */
 function contradicts(saved: readonly SavedCheckpoint[], summary: Summary, { changes }: Manifest): boolean {
   const end = saved.find(({ step }) => step === (summary.restored?.step ?? summary.steps));
@@ -234,8 +231,11 @@ function contradicts(saved: readonly SavedCheckpoint[], summary: Summary, { chan
   return otherMetric(end, summary) !== undefined;
 }
 
-/** Throws exit 5 if `strict` and checkpoints are gone that the summary of a complete run names. */
-function tellMissing(
+/**
+ * Warns about checkpoints that the summary of a complete run names but that no longer exist.
+ * @throws UserError (exit 5) if there are any and `strict` is set
+ */
+function reportMissing(
   directory: RunDirectory,
   { checkpoints }: Summary,
   { strict }: ResumeOptions,
@@ -251,7 +251,7 @@ function tellMissing(
   for (const file of missing) observer.warning(`${file}: ${message}`);
 }
 
-/** Of a run that is complete, whose result no damaged checkpoint changes. */
+/** Checkpoints of a complete run; none if the folder is damaged, which cannot change its result. */
 function readableCheckpoints({ files }: RunDirectory): SavedCheckpoint[] {
   try {
     return listCheckpoints(files.checkpoints);
@@ -261,7 +261,7 @@ function readableCheckpoints({ files }: RunDirectory): SavedCheckpoint[] {
   }
 }
 
-/** Whether the log is no longer the one that the summary was written with. */
+/** True if the log differs from the one that the summary was written with. */
 function isEdited({ files }: RunDirectory, { digests }: Summary): boolean {
   if (!digests?.log) return false;
   const { records, sha256 } = digests.log;
@@ -269,8 +269,8 @@ function isEdited({ files }: RunDirectory, { digests }: Summary): boolean {
 }
 
 /**
- * @throws UserError (exit 2) if the run never got as far as to say what it is
- * @throws UserError (exit 5) if it did and no longer does
+ * @throws UserError (exit 2) if the run stopped before it wrote a manifest
+ * @throws UserError (exit 5) if the manifest was lost
  */
 function manifestOf(directory: RunDirectory): Manifest {
   const manifest = directory.readManifest();
@@ -284,7 +284,7 @@ function manifestOf(directory: RunDirectory): Manifest {
   });
 }
 
-/** The config as the run had it, and as it is to be now. */
+/** Loads the run's config without and with the overrides. */
 function loadConfigs(
   directory: RunDirectory,
   manifest: Manifest,
@@ -298,7 +298,7 @@ function loadConfigs(
   return { before, loaded: set.length > 0 ? loadExperiment(resolvedConfig, { set, folder }) : before };
 }
 
-/** The code of what is wrong with the index, which is no checkpoint that could be left out. */
+/** Code of index problems, which concern no single checkpoint that could be left out. */
 const INDEX = 'checkpoint/index';
 const EDITED =
   'config.yaml was edited after the run started and is ignored: a run resumes from config.resolved.yaml; use --set to change a key';
@@ -313,8 +313,9 @@ function lostHistory({ replacedFile }: CutLog): string {
 }
 
 /**
- * @throws UserError (exit 5) if a checkpoint is another run's, or says other metrics than the log;
- *   gives the change where going on from the newest is allowed by name
+ * Returns the change to record if the newest checkpoint is another run's and this is allowed by
+ * name.
+ * @throws UserError (exit 5) if a checkpoint is another run's, or its metrics contradict the log
  */
 function foreignChange(
   { files }: RunDirectory,
@@ -335,7 +336,7 @@ function foreignChange(
   if (from !== undefined && allowChange.includes(FOREIGN))
     return [{ key: FOREIGN, from: manifest.step_hash ?? stepHash, to: from }];
   refuseForeign(whole, own, `, or --allow-change ${FOREIGN} to resume from it, which the manifest records`);
-  // one that was taken over by name has another run's metrics
+  // checkpoints of another run, allowed by name earlier, have that run's metrics
   if (manifest.changes?.some(({ key }) => key === FOREIGN)) return [];
   const proof = new CheckpointProof(whole);
   for (const event of readEvents(files.log)) {
@@ -355,8 +356,7 @@ function foreignChange(
 }
 
 /**
- * Only how a run begins is looked at: older versions called one that was renamed by its new name
- * when it went on.
+ * Checks only `run.start` records: when a renamed run resumed, older versions logged its new name.
  */
 function refuseOtherLog({ event, run_id }: LoggedEvent, manifest: Manifest, file: string): void {
   if (event !== 'run.start' || run_id === manifest.run_id) return;
@@ -369,7 +369,7 @@ function refuseOtherLog({ event, run_id }: LoggedEvent, manifest: Manifest, file
   });
 }
 
-/** Epochs whose records the log must have had when the checkpoint was written. */
+/** Number of epochs whose records were in the log when the checkpoint was written. */
 function evaluatedEpochs(saved: SavedState | undefined): number {
   if (saved === undefined) return 0;
   const { epochsDone, epochEnded } = saved.position;
@@ -377,8 +377,8 @@ function evaluatedEpochs(saved: SavedState | undefined): number {
 }
 
 /**
- * Steps between two logged ones from now on: what the run began with, unless the config says
- * otherwise.
+ * Steps between logged steps from now on: the config's value, else the one that the run started
+ * with.
  */
 function intervalOf({ log_every }: Manifest, loaded: LoadedExperiment, session: Session): number {
   const given = loaded.experiment.training.log_every ?? log_every;
@@ -386,8 +386,8 @@ function intervalOf({ log_every }: Manifest, loaded: LoadedExperiment, session: 
 }
 
 /**
- * Every interval that the run has had so far: a step that is a multiple of all of them was logged,
- * whichever it was.
+ * All logging intervals of the run so far. A step that is a multiple of all of them was logged in
+ * any case.
  */
 function loggedEvery(
   { log_every, changes: earlier = [] }: Manifest,
@@ -399,7 +399,7 @@ function loggedEvery(
   return all.filter(every => typeof every === 'number');
 }
 
-/** The next resume compares with what this one made of the run. */
+/** Records the changes in the manifest, which the next resume compares with. */
 function recordChanges(
   directory: RunDirectory,
   manifest: Manifest,
@@ -426,8 +426,8 @@ function recordChanges(
 }
 
 /**
- * Hashes that the run's checkpoints may have from now on. What an older version did not record of
- * earlier ones is not known now either.
+ * Step hashes that the run's checkpoints may have from now on. Empty if an older version did not
+ * record the earlier ones.
  */
 function stepHashes(
   manifest: Manifest,
@@ -442,7 +442,7 @@ function stepHashes(
   return { step_hash: stepHash, ...(earlier.length > 0 && { earlier_step_hashes: earlier }) };
 }
 
-/** The process was killed between writing the checkpoint and saying so. */
+/** Logs a checkpoint whose process was killed after writing it and before logging it. */
 function logCheckpoint(
   events: RunEvents,
   directory: RunDirectory,

@@ -1,32 +1,32 @@
-/** Whether the data are still those of a run. */
+/** Checks that a run's data have not changed. */
 import { type Dataset, fitScaling, type Scaling } from '../../data/index.js';
 import type { Manifest } from '../../experiment/manifest.js';
 import { damagedError } from '../../util/errors.js';
 import type { Fitted } from '../run/data.js';
 
-/** What a run says of the data that it was trained on. */
+/** A run's record of the data that it was trained on. */
 export type RunData = Pick<Manifest, 'datasets' | 'data' | 'scaling' | 'changes'>;
 
-/** What a run fitted on its training split; nothing without a run. */
+/** Values that a run fitted on its training split; empty without a run. */
 export function fittedBy(run: RunData | undefined): Fitted {
   return { scaling: run?.scaling, vocabulary: run?.data?.vocabulary };
 }
 
 /**
- * Checks that a dataset is the one that a run read, and that its training split still fits the
- * scaling that the run was trained with.
- * @throws UserError (exit 5) if one of them is not
+ * Checks that a dataset has the digests that a run recorded, and that refitting the scaling on its
+ * training split gives the recorded scaling.
+ * @throws UserError (exit 5) if one of them differs
  */
 export function checkSameData(dataset: Dataset, run: RunData): void {
   checkDigests(dataset.digests, run.datasets);
-  // a run that went on with other data keeps the scaling that its weights began with
+  // a run resumed with other data keeps its original scaling
   const isFitted = !run.changes?.some(({ key }) => key.startsWith('dataset.'));
   if (isFitted) checkScaling(dataset);
 }
 
 /**
- * How far two fits of the same numbers may lie apart, as a share: sums may be added in another
- * order.
+ * Maximum relative difference between two fits of the same numbers: their sums may be added in
+ * another order.
  */
 const TOLERANCE = 1e-9;
 
@@ -58,7 +58,8 @@ function scalingWords(scaling: Scaling | null, i: number): string {
 }
 
 /**
- * A file that the manifest does not know has been moved: it is the one in its place there.
+ * A file name that is not in the manifest is a moved file; it is compared with the entry at the
+ * same index.
  * @throws UserError (exit 5) if one of `now` has another digest than in the run's manifest
  */
 function checkDigests(now: Dataset['digests'], then: Dataset['digests']): void {
@@ -79,7 +80,7 @@ function checkDigests(now: Dataset['digests'], then: Dataset['digests']): void {
   );
 }
 
-/** Those of `now` that were others, or were not there. */
+/** Entries of `now` that are new or changed since `then`. */
 export function digestChanges(now: Dataset['digests'], then: Dataset['digests']): Dataset['digests'] {
   const known = new Map(then.map(({ name, sha256 }) => [name, sha256]));
   return now.filter(({ name, sha256 }) => known.get(name) !== sha256);

@@ -1,15 +1,12 @@
-/**
- * Which batches a run of a config trains on, how many steps that makes, and which of them are
- * logged.
- */
+/** The batches of a run: their order, the number of steps, and which steps are logged. */
 import type { LoadedExperiment } from '../../config/index.js';
 import { BatchOrder, type BatchOrderState } from '../../data/index.js';
 import type { Session } from './session.js';
 
 /**
- * The order of the batches from the first, or from where it stood at `state`.
+ * The order of the batches, from the start or from `state`.
  * @throws UserError (exit 2) if the training split does not fill one batch
- * @throws UserError (exit 5) if `state` is none of these data
+ * @throws UserError (exit 5) if `state` does not fit these data
  */
 export function batchOrder(
   { experiment }: LoadedExperiment,
@@ -30,8 +27,8 @@ export function batchOrder(
 }
 
 /**
- * Optimizer steps of a whole run that has made `done` and whose next batch is that of `order`. The
- * epochs behind it may have had other batches.
+ * Optimizer steps of the whole run, which has completed `done` and continues with the next batch of
+ * `order`. Earlier epochs may have had other batches.
  */
 export function totalSteps({ experiment }: LoadedExperiment, order: BatchOrder, done = 0): number {
   const { max_steps, num_epochs } = experiment.training;
@@ -39,10 +36,10 @@ export function totalSteps({ experiment }: LoadedExperiment, order: BatchOrder, 
   return Math.min(max_steps ?? Number.POSITIVE_INFINITY, done + left);
 }
 
-/** Logged steps at least, if there are as many. */
+/** Minimum number of logged steps, if the run has that many. */
 const MIN_LOGGED = 200;
 
-/** Steps between two logged ones if the config does not say it: 1, 2 or 5 times a power of ten. */
+/** Default interval between logged steps: 1, 2 or 5 times a power of ten. */
 export function defaultLogEvery(totalSteps: number): number {
   const most = totalSteps / MIN_LOGGED;
   if (!(most >= 1)) return 1;

@@ -1,6 +1,6 @@
 /**
- * What a checkpoint says of a run beside its tensors: where it stands, what it measured. Plain
- * JSON, no clock in it.
+ * Metadata that a checkpoint stores besides its tensors: the run's position and metrics. Plain JSON
+ * without timestamps.
  */
 import type { BatchOrderState } from '../../data/index.js';
 import { type JsonObject, spellNonFinite } from '../../experiment/files/json.js';
@@ -15,9 +15,9 @@ import type { Position } from './loop.js';
 export interface SavedState {
   readonly position: Position;
   readonly metrics: Metrics;
-  /** Whether the position was evaluated, if an evaluation is due there. */
+  /** False if an evaluation is still due at this position. */
   readonly evaluated: boolean;
-  /** The metrics that decide what follows. */
+  /** Values of the metrics that early stopping and the plateau schedule depend on. */
   readonly history: SavedHistory;
 }
 
@@ -37,9 +37,9 @@ export function checkpointMetadata(
 }
 
 /**
- * What `checkpointMetadata` wrote for the checkpoint of `step`, when `epochsDone` epochs were done.
- * @throws UserError (exit 5) if `metadata` are something else; what the batch order must satisfy is
- *   its own to check
+ * Parses metadata that `checkpointMetadata` wrote for the checkpoint of `step`, after `epochsDone`
+ * epochs. The batch order is checked when it is restored.
+ * @throws UserError (exit 5) if `metadata` has another structure
  */
 export function savedState(
   file: string,
@@ -110,7 +110,7 @@ function isSums({ sums, predictions }: Partial<MetricSums>): boolean {
   );
 }
 
-/** Whether `count` steps can be among the first `step`. */
+/** True if `count` is an integer from 0 to `step`. */
 function isPartOf(step: number, count: number | undefined): count is number {
   return Number.isSafeInteger(count) && (count as number) >= 0 && (count as number) <= step;
 }

@@ -1,4 +1,4 @@
-/** When a run saves a checkpoint, and what is in it. */
+/** Saves and restores the checkpoints of a run. */
 import type { LoadedExperiment } from '../../config/index.js';
 import {
   type CheckpointInput,
@@ -15,9 +15,9 @@ import { retryWrite } from './retry-write.js';
 import type { RunState } from './state.js';
 
 export interface SaveOptions {
-  /** The checkpoint metric; null where it was not measured. */
+  /** Value of the checkpoint metric; null if it was not measured. */
   readonly value: number | null;
-  /** Whether it is there only to go on from, and gives way to the next one. */
+  /** True for a checkpoint that only serves to resume; the next one replaces it. */
   readonly temporary: boolean;
 }
 
@@ -25,7 +25,7 @@ export class RunCheckpoints {
   private readonly store: CheckpointStore;
   private saved = { step: -1, time: performance.now() };
 
-  /** @throws UserError (exit 1) if the system refuses the folder */
+  /** @throws UserError (exit 1) if the folder cannot be created */
   constructor(
     private readonly loaded: LoadedExperiment,
     private readonly directory: RunDirectory,
@@ -38,7 +38,8 @@ export class RunCheckpoints {
   }
 
   /**
-   * Whether `checkpoint.every` asks for one after `step`; an epoch's end is the caller's to know.
+   * True if `checkpoint.every` requires a checkpoint after `step`; `every: epoch` is up to the
+   * caller.
    */
   isDue(step: number): boolean {
     const { every } = this.loaded.experiment.checkpoint;
@@ -52,9 +53,9 @@ export class RunCheckpoints {
   }
 
   /**
-   * Saves the run as it stands. Nothing happens before the first step, nor where this step is saved
-   * already and a value adds nothing to it. What the system refuses is tried again before exit 1 is
-   * thrown, with a warning in the log for each time.
+   * Saves the current state. Does nothing before the first step, or if this step is already saved
+   * and `value` is null. Failed writes are retried, each with a warning in the log.
+   * @throws UserError (exit 1) if the last retry fails
    */
   async save({ value, temporary }: SaveOptions): Promise<void> {
     const { position, metrics, evaluated, history } = this.state;
@@ -91,8 +92,8 @@ export class RunCheckpoints {
   }
 
   /**
-   * Takes the weights of the best checkpoint back. Returns what it says of itself; undefined if no
-   * value of the metric was finite, so that no checkpoint is the best.
+   * Restores the weights of the best checkpoint and returns its state; undefined if no value of the
+   * metric was finite, so there is no best checkpoint.
    */
   restoreBest(): SavedState | undefined {
     const best = bestOf(listCheckpoints(this.directory.files.checkpoints));
@@ -104,7 +105,7 @@ export class RunCheckpoints {
     return savedState(best.path, checkpoint);
   }
 
-  /** The run was resumed from the checkpoint of `step`. */
+  /** Records that the run was resumed from the checkpoint of `step`. */
   resumed(step: number): void {
     this.saved.step = step;
   }
@@ -113,7 +114,7 @@ export class RunCheckpoints {
     return trainingTensors(this.trainer.layout, this.trainer, this.trainer.carriedStates);
   }
 
-  /** The power must not take records from before a checkpoint that it leaves. */
+  /** flushes the log first: a power failure must not lose records older than a saved checkpoint */
   private saveOnce(input: CheckpointInput): SavedCheckpoint {
     this.events.flush();
     return this.store.save(input);

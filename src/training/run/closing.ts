@@ -1,4 +1,4 @@
-/** How a run ends: gates judged, summary written, the closing event. */
+/** Ends a run: judges the gates, writes the summary and the closing event. */
 import type { LoadedExperiment } from '../../config/index.js';
 import { savedCheckpoints } from '../../experiment/checkpoints/saved.js';
 import { judgeRun, missedIn } from '../../experiment/judging/gates.js';
@@ -25,7 +25,7 @@ import { type Ending, summarize } from './summary.js';
 type Outcome = Omit<Ending, 'duration' | 'saved'>;
 
 export class RunClosing {
-  /** `began` is when this process began to work on the run, on the clock of `performance`. */
+  /** `began` is when this process started working on the run, on the `performance` clock. */
   constructor(
     private readonly loaded: LoadedExperiment,
     private readonly session: Session,
@@ -35,7 +35,7 @@ export class RunClosing {
     private readonly began: number,
   ) {}
 
-  /** @throws UserError (exit 1) if summary or log cannot be written */
+  /** @throws UserError (exit 1) if the summary or the log cannot be written */
   ended(end: LoopEnd, events: RunEvents): RunResult {
     const outcome = this.outcome(end);
     const measured = this.summary(outcome, savedCheckpoints(this.directory));
@@ -48,7 +48,7 @@ export class RunClosing {
     this.directory.writeSummary(summary);
     events.ended(summary);
     if (summary.status !== 'diverged') return { exitCode, summary };
-    // a first update that would leave float32 is of the learning rate's making
+    // an overflow in the first update is caused by the learning rate, so the update counts here
     const isUpdate =
       end.status === 'diverged' && Number.isFinite(end.loss) && Number.isFinite(end.gradientNorm);
     const updates = summary.steps - summary.skipped_batches + Number(isUpdate);
@@ -56,8 +56,8 @@ export class RunClosing {
   }
 
   /**
-   * Leaves what can be left of a run that `error` has ended, and gives its summary; never throws.
-   * `events` is absent where no log was opened.
+   * Writes what it can of the summary and the log of a run that `error` has ended, and returns the
+   * summary. Never throws. `events` is undefined if no log was opened.
    */
   failed(error: unknown, events: RunEvents | undefined): Summary {
     const exitCode: ExitCode = error instanceof UserError ? error.exitCode : EXIT.unexpected;
@@ -93,7 +93,7 @@ export class RunClosing {
     }
   }
 
-  /** Gates judge what the summary says, so that a review of it judges alike. */
+  /** Judges the gates on the summary's values, so that a review of it gives the same verdicts. */
   private judged(measured: Summary): RunResult {
     const gates: readonly GateResult[] = judgeRun(
       writtenGates(this.loaded, this.session.references),
@@ -101,7 +101,7 @@ export class RunClosing {
       metric => this.state.best.get(metric),
     );
     const odd = notFiniteMetrics('test', measured.metrics.test);
-    // nothing that is made of such a model is of use, whatever gates there are
+    // such a model is unusable, whatever the gates say
     if (odd !== '') {
       const message = uselessSentence(odd, this.loaded);
       const { diverged } = EXIT;
@@ -116,7 +116,7 @@ export class RunClosing {
     return { exitCode: EXIT.gate, summary: { ...measured, exit_code: EXIT.gate, message, gates } };
   }
 
-  /** A file that was damaged meanwhile says nothing, and is no reason to fail. */
+  /** A damaged evaluation file is ignored: it is no reason to fail. */
   private constancy(): Pick<Summary, 'constant_outputs'> {
     const { split, constant } = attempt(() => this.directory.readEvaluation()) ?? {};
     return split === 'test' && constant === true ? { constant_outputs: true } : {};
@@ -150,10 +150,7 @@ export class RunClosing {
   }
 }
 
-/**
- * What cannot be done any more must not hide the error that ended the run, which is the one that is
- * reported.
- */
+/** Runs `action` and ignores its errors: they must not hide the error that ended the run. */
 function attempt<T>(action: () => T): T | undefined {
   try {
     return action();

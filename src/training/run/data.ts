@@ -1,13 +1,14 @@
-/** The data of an experiment, opened as its loss needs them. */
+/** Opens the data of an experiment for its loss. */
 import { type Experiment, ignoredLabel, lossFacts } from '../../config/index.js';
 import { type Dataset, type DatasetContext, openDataset } from '../../data/index.js';
 
-/** What a run fitted on its training split; what is absent is fitted anew. */
+/** Values that a run fitted on its training split; fitted again if absent. */
 export type Fitted = Pick<DatasetContext, 'scaling' | 'vocabulary'>;
 
 /**
- * @param fitted by the run that the data are opened for
- * @throws UserError (exit 2) or 5 if the data cannot be opened as the config says
+ * The last parameter has the values that the run fitted earlier.
+ * @throws UserError (exit 2) if the data do not fit the config or cannot be read
+ * @throws UserError (exit 5) if the data are damaged
  */
 export function openData(
   {
@@ -29,7 +30,10 @@ export function openData(
   });
 }
 
-/** Rows that each continue the row of the batch before it. */
+/**
+ * Number of parallel sequences: with carried state, each row continues that row of the previous
+ * batch.
+ */
 export function streamsOf(training: Experiment['training'] | undefined): number {
   return training?.carry_state ? training.batch_size : 1;
 }

@@ -1,13 +1,12 @@
 /**
- * When training ends before its last step: decided by recorded metrics alone, so a resumed run
- * decides alike.
+ * Early stopping. Decisions depend only on recorded metrics, so a resumed run makes the same ones.
  */
 import type { EarlyStopping, Experiment } from '../../config/index.js';
 import { largerIsBetter } from '../../config/rules/metrics.js';
 
 /** A metric's value at an evaluation. */
 export interface Measurement {
-  /** Optimizer updates made by then. */
+  /** Optimizer updates made so far. */
   readonly update: number;
   readonly value: number;
 }
@@ -40,12 +39,12 @@ export function patienceAfter(
   return { best, stale };
 }
 
-/** Whether training is to stop after `history`: `patience` evaluations in a row did not improve. */
+/** True if training must stop: the last `patience` evaluations did not improve. */
 export function isExhausted(history: readonly Measurement[], settings: EarlyStopping): boolean {
   return patienceAfter(history, settings).stale >= settings.patience;
 }
 
-/** The metrics whose values decide what a run does next. */
+/** Metrics that early stopping and the plateau schedule depend on. */
 export function watchedMetrics({ training, optimizer }: Experiment): ReadonlySet<string> {
   const { early_stopping } = training;
   const { schedule } = optimizer;
@@ -55,7 +54,7 @@ export function watchedMetrics({ training, optimizer }: Experiment): ReadonlySet
   ]);
 }
 
-/** The metrics of a run whose values decide what follows, by name, at every evaluation so far. */
+/** The history of the watched metrics: their values at every evaluation so far, by name. */
 export class MetricHistory {
   private readonly series: Map<string, Measurement[]>;
 
@@ -64,12 +63,12 @@ export class MetricHistory {
     this.series = new Map([...metrics].map(name => [name, []]));
   }
 
-  /** Adds the values of the metrics that this history keeps; NaN for one that was not measured. */
+  /** Adds a value of each watched metric; NaN if it was not measured. */
   add(update: number, measured: (metric: string) => number | undefined): void {
     for (const [name, values] of this.series) values.push({ update, value: measured(name) ?? Number.NaN });
   }
 
-  /** Names of the metrics that this history keeps. */
+  /** Names of the watched metrics. */
   get metrics(): Iterable<string> {
     return this.series.keys();
   }
@@ -78,7 +77,7 @@ export class MetricHistory {
     return this.series.get(metric) ?? [];
   }
 
-  /** Takes over what an earlier process measured of the metrics that this history keeps. */
+  /** Restores the values that an earlier process measured. */
   restore(saved: SavedHistory): void {
     for (const [name, values] of this.series) {
       const earlier = saved[name] ?? [];
@@ -90,7 +89,7 @@ export class MetricHistory {
     }
   }
 
-  /** For a checkpoint; without the metrics that have no value yet. */
+  /** The history for a checkpoint, without metrics that have no value yet. */
   get saved(): SavedHistory {
     const entries = [...this.series].filter(([, values]) => values.length > 0);
     return Object.fromEntries(

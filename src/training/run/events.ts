@@ -1,4 +1,4 @@
-/** What happens in a run, as the events of its log. */
+/** Writes the events of a run to its log. */
 import type { LoadedExperiment } from '../../config/index.js';
 import { inputWidth } from '../../data/index.js';
 import { EXECUTORS } from '../../engine/executable.js';
@@ -27,8 +27,8 @@ export interface LoggedCheckpoint {
 
 export type EarlyStop = Omit<EventFields['early_stop'], 'epoch' | 'step'>;
 
-/** Skipped batches that the reader is told one by one. */
-const TOLD_SKIPS = 5;
+/** Maximum number of skipped batches reported one by one. */
+const MAX_SKIP_WARNINGS = 5;
 
 export class RunEvents {
   private skips = 0;
@@ -40,22 +40,23 @@ export class RunEvents {
   ) {}
 
   /**
-   * Appends to the log at `path`, which has `seq` events.
-   * @throws exit 1, here and on every event, where that cannot be written
+   * Opens the log at `path`, which has `seq` events, for appending. Every method that logs an event
+   * throws the same error.
+   * @throws UserError (exit 1) if the log cannot be written
    */
   static open(path: string, loaded: LoadedExperiment, session: Session, seq = 0): RunEvents {
     return new RunEvents(EventLog.open(path, { seq }), loaded, session);
   }
 
   /**
-   * Brings every event to the disk.
-   * @throws UserError (exit 1) if the system refuses
+   * Flushes every event to disk.
+   * @throws UserError (exit 1) if this fails
    */
   flush(): void {
     this.log.flush();
   }
 
-  /** Over all events so far. */
+  /** Digest over all events so far. */
   digest(): ReturnType<EventLog['digest']> {
     return this.log.digest();
   }
@@ -76,7 +77,7 @@ export class RunEvents {
     });
   }
 
-  /** `before` is what the run had taken by then. */
+  /** `before` are the run's times up to this resume. */
   resumed(
     runId: string,
     step: number,
@@ -96,7 +97,7 @@ export class RunEvents {
     });
   }
 
-  /** `seconds` is what reading the data took. */
+  /** `seconds` is the time to read the data. */
   dataReady(seconds: number): void {
     const { dataset, spec } = this.session;
     const { train, validation, test, input, sequenceLength } = dataset;
@@ -130,7 +131,7 @@ export class RunEvents {
     });
   }
 
-  /** `samplesPerSecond` is undefined if no step was measured since the event before. */
+  /** `samplesPerSecond` is undefined if no step was measured since the previous event. */
   step(report: LoggedStep, samplesPerSecond: number | undefined): void {
     const { epoch, step, loss, learningRate, gradientNorm } = report;
     this.log.emit({
@@ -148,7 +149,10 @@ export class RunEvents {
     this.log.emit({ event: 'train.epoch', epoch, step, loss, ...metrics, samples, duration_s: seconds });
   }
 
-  /** @param event `eval.trained` for the weights of a run that is evaluated by their average */
+  /**
+   * @param event `eval.trained` for the weights themselves if the run is evaluated with their
+   *   average
+   */
   evaluation(
     event: 'eval' | 'eval.trained',
     split: 'validation' | 'test',
@@ -166,7 +170,7 @@ export class RunEvents {
     this.log.emit({ event: 'early_stop', epoch, step, ...stop });
   }
 
-  /** `path` is the file's name in the run directory; `value` that of the checkpoint metric. */
+  /** `path` is the file's name in the run directory; `value` is that of the checkpoint metric. */
   saved({ epoch, step }: Position, { path, bytes, value, best, temporary, seconds }: LoggedCheckpoint): void {
     const { metric } = this.loaded.experiment.checkpoint;
     this.log.emit({
@@ -187,23 +191,26 @@ export class RunEvents {
     this.log.emit({ event: 'warning', code, message });
   }
 
-  /** The batch of a step was left out, as `message` tells the reader too, the first few times. */
+  /**
+   * Logs that the batch of a step was skipped; the first few times also shows `message` to the
+   * user.
+   */
   skipped({ epoch, step, loss, gradientNorm }: LoggedStep, message: string, observer: RunObserver): void {
     const place = { epoch, step, loss, grad_norm: gradientNorm };
     this.log.emit({ event: 'warning', code: 'training/skipped', message, ...place });
     this.skips += 1;
-    if (this.skips <= TOLD_SKIPS) observer.warning(message);
-    if (this.skips === TOLD_SKIPS + 1)
+    if (this.skips <= MAX_SKIP_WARNINGS) observer.warning(message);
+    if (this.skips === MAX_SKIP_WARNINGS + 1)
       observer.warning('more batches are skipped; log.jsonl lists all of them');
   }
 
-  /** An evaluation gave what is no number to go by, as `message` tells the reader too. */
+  /** Logs that an evaluation has values that are not finite, and shows `message` to the user. */
   notFinite({ epoch, step }: Position, message: string, observer: RunObserver): void {
     this.log.emit({ event: 'warning', code: 'eval/not-finite', message, epoch, step });
     observer.warning(message);
   }
 
-  /** A metric that decides something was not measured, as `message` tells the reader too. */
+  /** Logs that a watched metric was not measured, and shows `message` to the user. */
   undefinedMetric(
     { epoch, step }: Pick<Position, 'epoch' | 'step'>,
     message: string,
@@ -213,13 +220,13 @@ export class RunEvents {
     observer.warning(message);
   }
 
-  /** A warning that the reader is told as well. */
+  /** Logs a warning and shows it to the user. */
   warn(code: string, message: string, observer: RunObserver): void {
     this.warning(code, message);
     observer.warning(message);
   }
 
-  /** What is odd about the data. */
+  /** Logs and shows the warnings about the data. */
   warnings(observer: RunObserver): void {
     for (const { code, message } of this.session.warnings) this.warn(code, message, observer);
   }

@@ -1,6 +1,5 @@
 /**
- * What the gates of a config compare with: the means of their baselines, read before anything is
- * trained.
+ * References of the gates of a config: the means of their baselines, read before training starts.
  */
 import { existsSync } from 'node:fs';
 import { type LoadedExperiment, locateInConfig } from '../../config/index.js';
@@ -8,14 +7,13 @@ import { type Baseline, readBaseline } from '../../experiment/judging/baseline.j
 import type { WrittenGate } from '../../experiment/judging/gates.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.js';
 
-/**
- * The baseline's mean of each gate, in the gates' order; undefined where a gate has no baseline.
- */
+/** The baseline's mean of each gate, in the gates' order; undefined if a gate has no baseline. */
 export type GateReferences = readonly (number | undefined)[];
 
 /**
- * Throws every complaint at once: exit 5 where a baseline is damaged, else exit 2 where one is
- * missing or lacks the metric.
+ * Reads the references. Errors contain the diagnostics of all gates.
+ * @throws UserError (exit 5) if a baseline is damaged
+ * @throws UserError (exit 2) if none is damaged, but one is missing, unreadable or lacks the metric
  */
 export function gateReferences(loaded: LoadedExperiment): GateReferences {
   const problems: UserError[] = [];
@@ -33,7 +31,7 @@ export function gateReferences(loaded: LoadedExperiment): GateReferences {
   throw new UserError(exitCode, withoutEchoes(problems.flatMap(({ diagnostics }) => diagnostics)));
 }
 
-/** Where each gate is written. */
+/** The location of each gate in the config files or options. */
 export function gateOrigins({
   experiment,
   origin,
@@ -42,15 +40,15 @@ export function gateOrigins({
 }
 
 /**
- * The same config whose gates are said to be written where `origins` has them: a frozen config
- * tells only of itself.
+ * The same config with the gates' locations from `origins`: a config loaded from a run directory
+ * has only locations in its own file.
  */
 export function withGateOrigins(loaded: LoadedExperiment, origins: readonly string[]): LoadedExperiment {
   const places = new Map(origins.map((place, index) => [`gates.${index}`, place]));
   return { ...loaded, origin: key => places.get(key) ?? loaded.origin(key) };
 }
 
-/** The gates of a config with where they are written and what they compare with. */
+/** The gates of a config with their locations and references. */
 export function writtenGates(
   { experiment, origin }: Pick<LoadedExperiment, 'experiment' | 'origin'>,
   references: GateReferences,
@@ -81,7 +79,7 @@ function referenceOf({ experiment, locator }: LoadedExperiment, index: number): 
   );
 }
 
-/** Two gates may name one damaged file. */
+/** Removes duplicates: two gates may name the same damaged file. */
 function withoutEchoes(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   const texts = diagnostics.map(d => JSON.stringify(d));
   return diagnostics.filter((_, i) => texts.indexOf(texts[i]) === i);

@@ -1,9 +1,9 @@
-/** The learning rate of each update of a run. */
+/** Computes the learning rate of each update of a run. */
 import type { Experiment } from '../../config/index.js';
 import { rateOf } from '../../schedules/index.js';
 import type { MetricHistory } from './early-stopping.js';
 
-/** How long a run is. */
+/** The length of a run. */
 export interface RunLength {
   readonly totalSteps: number;
   readonly batchesPerEpoch: number;
@@ -11,7 +11,7 @@ export interface RunLength {
 
 /**
  * The learning rate as a function of the update, from 1.
- * @param metrics what has been measured by the time of each call; none without a run
+ * @param metrics history of the watched metrics at the time of each call; none outside a run
  */
 export function learningRates(
   { optimizer }: Pick<Experiment, 'optimizer'>,

@@ -1,73 +1,73 @@
-/** The training loop: which batch comes when, when to evaluate, and when training ends. */
+/** The training loop: takes the batches in order, and decides when to evaluate and when to stop. */
 import type { BatchOrder, BatchOrderState } from '../../data/index.js';
 import type { SplitMetrics } from '../../experiment/summary.js';
 import { addSums, type MetricSums, meansOf, NO_METRICS } from '../step/batch-metrics.js';
 import type { StepResult, Trainer } from '../step/trainer.js';
 
 export interface LoopPlan {
-  /** Stop after this many optimizer steps, in the middle of an epoch if need be. */
+  /** Stop after this many optimizer steps, even within an epoch. */
   readonly totalSteps: number;
   /** The learning rate of an update, from 1. */
   readonly learningRate: (update: number) => number;
-  /** Batches of the whole run that may be skipped; absent: none. */
+  /** Maximum number of skipped batches in the whole run; absent: 0. */
   readonly maxSkippedBatches?: number;
-  /** Evaluate after every N steps too; absent: only after each epoch and after the last step. */
+  /** Also evaluate after every N steps; absent: only after each epoch and after the last step. */
   readonly evaluateEvery?: number | undefined;
 }
 
 export interface Position {
-  /** Steps done, those among them whose batch was skipped. */
+  /** Completed steps, including skipped ones. */
   readonly step: number;
-  /** Steps in which no update was made; the optimizer counts the others. */
+  /** Skipped steps: no update was made. The optimizer counts only the others. */
   readonly skipped: number;
-  /** The epoch under way, from 1; the one that has just ended at its end. */
+  /** The current epoch, from 1; at its end, the one that has just ended. */
   readonly epoch: number;
-  /** Whole epochs done. */
+  /** Completed epochs. */
   readonly epochsDone: number;
-  /** Whether this step was its epoch's last. */
+  /** True if this step was the last of its epoch. */
   readonly epochEnded: boolean;
-  /** Where the batches stand after this step. */
+  /** State of the batch order after this step. */
   readonly order: BatchOrderState;
-  /** The epoch under way, this step included. */
+  /** Totals of the current epoch, including this step. */
   readonly totals: EpochTotals;
 }
 
-/** What the mean loss of an epoch is made of. */
+/** Sums for the means over an epoch. */
 export interface EpochTotals {
-  /** Sum over the sequences trained on; a skipped batch adds nothing here or below. */
+  /** Loss summed over the sequences trained on. Skipped batches do not count here or below. */
   readonly loss: number;
   readonly samples: number;
-  /** What the training metrics are made of; absent if it is known of a part of the epoch alone. */
+  /** Sums of the training metrics; absent if known only for a part of the epoch. */
   readonly metrics?: MetricSums;
 }
 
-/** Where an earlier run of the same loop stopped. */
+/** The position where an earlier run of the same loop stopped. */
 export interface LoopStart {
   readonly position: Position;
-  /** Whether `onEvaluation` was called for that position, if one is due there. */
+  /** False if an evaluation at that position is still due. */
   readonly evaluated: boolean;
 }
 
 export interface StepReport extends Position, StepResult {
   readonly learningRate: number;
-  /** Whether `onEvaluation` follows. */
+  /** True if `onEvaluation` is called next. */
   readonly evaluationIsDue: boolean;
   /** Sequences in the batch. */
   readonly samples: number;
-  /** Seconds from the start of the step to its end. */
+  /** Duration of the step in seconds. */
   readonly seconds: number;
 }
 
 export interface EvaluationReport extends Position {
   /** Mean over the sequences trained on so far in this epoch; NaN if every batch was skipped. */
   readonly loss: number;
-  /** The training metrics, likewise, by name; none if they are not known. */
+  /** Training metrics over the same sequences, by name; empty if unknown. */
   readonly metrics: SplitMetrics;
   readonly samples: number;
   readonly seconds: number;
 }
 
-/** What the loop calls; it awaits each call before it continues. */
+/** Callbacks of the loop, which awaits each call. */
 export interface LoopHooks {
   onStep(report: StepReport): Promise<void> | void;
   /**
@@ -75,26 +75,29 @@ export interface LoopHooks {
    * the loop must stop because the evaluation was interrupted.
    */
   onEvaluation(report: EvaluationReport): Promise<boolean>;
-  /** Whether training is complete although steps are left. */
+  /** True if training is complete although steps are left. */
   isFinished(): boolean;
-  /** Whether to stop resumably before the next step. */
+  /** True to stop before the next step, so that the run can resume. */
   stopRequested(): boolean;
 }
 
 export type LoopEnd =
   | { readonly status: 'completed' | 'interrupted' }
   | ({
-      /** No update was made at `step`, and none is skipped any more. */
+      /** The update of `step` failed, and no more batches may be skipped. */
       readonly status: 'diverged';
       readonly step: number;
       readonly epoch: number;
-      /** Batches that were skipped before. */
+      /** Batches skipped before. */
       readonly skipped: number;
-      /** That the update would have been made with. */
+      /** Learning rate of the failed update. */
       readonly learningRate: number;
     } & Pick<StepResult, 'loss' | 'gradientNorm' | 'notFinite'>);
 
-/** `order` stands where `from`, if given, left it. */
+/**
+ * Trains until the plan is complete, the run diverges or it is interrupted. `order` must be at the
+ * position `from`, if given.
+ */
 export async function trainingLoop(
   trainer: Trainer,
   order: BatchOrder,
@@ -122,7 +125,7 @@ export async function trainingLoop(
     const learningRate = plan.learningRate(update);
     const running = trainer.step(batch, update, learningRate);
     const coming = step < lastStep ? take(trainer, order, step + 1) : undefined;
-    // thrown when it is awaited, after the step under way
+    // its error is thrown when it is awaited, after the current step
     coming?.catch(() => {});
     const result = await running;
     next = await coming;
@@ -144,7 +147,7 @@ export async function trainingLoop(
   return { status: 'completed' };
 }
 
-/** The batch of step `step`, written, and where the order stands after it. */
+/** The written batch of step `step`, and the position after it. */
 async function take(trainer: Trainer, order: BatchOrder, step: number) {
   const epoch = order.epoch + 1;
   const startsEpoch = order.position === 0;
@@ -168,7 +171,7 @@ class EpochSums {
   constructor({ loss, samples, metrics }: EpochTotals = { loss: 0, samples: 0 }) {
     this.loss = loss;
     this.samples = samples;
-    // checkpoints of older versions lack them
+    // checkpoints of older versions have no metrics
     this.metrics = samples === 0 ? NO_METRICS : metrics;
   }
 
@@ -185,7 +188,7 @@ class EpochSums {
     return { loss, samples, ...(metrics && { metrics }) };
   }
 
-  /** `seconds` are those of this process. */
+  /** Means over the epoch. `seconds` counts only this process. */
   means(): Pick<EvaluationReport, 'loss' | 'metrics' | 'samples' | 'seconds'> {
     const { loss, samples, seconds, metrics = NO_METRICS } = this;
     return { loss: loss / samples, metrics: meansOf(metrics), samples, seconds };

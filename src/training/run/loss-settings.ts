@@ -1,10 +1,10 @@
-/** The loss of a config for the data that it is trained on. */
+/** Loss settings of a config for its training data. */
 import type { LoadedExperiment } from '../../config/index.js';
 import { eachChunk, IGNORED, type Split } from '../../data/index.js';
 import type { LossSettings } from '../../losses/index.js';
 import type { ModelSpec } from '../../model/spec.js';
 
-/** What the threads get of the loss: weights as numbers. */
+/** The loss settings for the threads, with class weights as numbers. */
 export function lossSettings(
   { experiment: { loss } }: LoadedExperiment,
   train: Split,
@@ -18,8 +18,8 @@ export function lossSettings(
 }
 
 /**
- * N / (K n) for a class that n of the N labels have, where K classes have one, as scikit-learn's
- * `compute_class_weight`; 1 for a class that no label has.
+ * Balanced class weights, [C]: N / (K n) for a class with n of N labels, if K classes occur, like
+ * scikit-learn's `compute_class_weight`; 1 for a class that does not occur.
  */
 export function balancedWeights({ targets, lengths }: Split, classes: number): number[] {
   const counts = new Array<number>(classes).fill(0);

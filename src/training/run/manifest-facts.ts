@@ -1,4 +1,4 @@
-/** What a run's manifest says, all of which is known before anything is trained. */
+/** Collects the content of a run's manifest, all known before training starts. */
 import type { LoadedExperiment } from '../../config/index.js';
 import type { DataRecord } from '../../data/index.js';
 import { EXECUTORS } from '../../engine/executable.js';
@@ -57,11 +57,11 @@ export function manifestFacts(
   };
 }
 
-/** What a prediction must know of the data. */
+/** Properties of the data that predictions need. */
 export function dataRecord({ dataset, run, spec }: Pick<Session, 'dataset' | 'run' | 'spec'>): DataRecord {
   const { kind } = spec.input;
   return {
-    // symbols that the config counts are more than those of the data
+    // the spec's count: the config may have more symbols than the data
     input: kind === 'number' ? { kind, size: spec.input.size } : { kind, count: spec.input.count },
     sequence_length: run.sequenceLength,
     variable_length: run.variableLength,

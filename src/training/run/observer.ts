@@ -1,56 +1,56 @@
-/** What a run tells while it goes on, and what it gives at its end. */
+/** Interface of run observers, and the result of a run. */
 
 import type { SplitMetrics, Summary } from '../../experiment/summary.js';
 import type { ExitCode } from '../../util/errors.js';
 
-/** How far an evaluation is, in sequences. */
+/** Progress of an evaluation, in sequences. */
 export interface EvaluationProgress {
   readonly done: number;
   readonly total: number;
 }
 
-/** Called while a run goes on, in the order of what happens; what they throw ends the run. */
+/** Callbacks during a run, in the order of events. An exception in one ends the run. */
 export interface RunObserver {
   /**
-   * Training begins: `totalSteps` optimizer steps over `numEpochs` epochs. From now on the run in
-   * `directory` can be gone on with.
+   * Training starts: `totalSteps` optimizer steps over `numEpochs` epochs. From now on, the run in
+   * `directory` can be resumed.
    */
   begin(plan: { directory: string; totalSteps: number; numEpochs: number }): void;
-  /** A step was made; without a loss where its batch was skipped. */
+  /** A step was completed; `loss` is absent if its batch was skipped. */
   step(step: { epoch: number; step: number; samples: number; loss?: number }): void;
-  /** Many times during an evaluation. */
+  /** Called many times during an evaluation. */
   evaluating(progress: EvaluationProgress): void;
-  /** An evaluation of a split has ended, as `text` tells the reader; `left` more are to come. */
+  /** An evaluation of a split has ended. `text` describes it for the user; `left` more follow. */
   evaluated(evaluation: {
     split: 'validation' | 'test';
     step: number;
     epoch: number;
-    /** Values by metric, the loss among them. */
+    /** Values by metric, including the loss. */
     metrics: SplitMetrics;
     left: number;
     text: string;
   }): void;
   /** A checkpoint was written. */
   saved(): void;
-  /** Something is not as it should be, and the run goes on. */
+  /** A problem that does not stop the run. */
   warning(text: string): void;
-  /** A sentence for the reader. */
+  /** A sentence for the user. */
   line(text: string): void;
-  /** Nothing more is told, but for what comes of an error. */
+  /** The last call of a run, also after an error. */
   end(): void;
-  /** An error has ended the run: what summary.json says of it, as far as it could be written. */
-  failed(summary: Summary): void;
   /**
-   * An error has ended the run in `directory`; once its cause is gone, the run can go on from
-   * there.
+   * An error has ended the run. `summary` is the content of summary.json, which may not have been
+   * written.
    */
+  failed(summary: Summary): void;
+  /** An error has ended the run in `directory`, which can be resumed once the cause is fixed. */
   resumable(directory: string): void;
 }
 
 export interface RunResult {
   readonly exitCode: ExitCode;
-  /** As summary.json holds it, but for numbers that are not finite, which are spelled out there. */
+  /** The content of summary.json, except that it spells out numbers that are not finite. */
   readonly summary: Summary;
-  /** What might help a run that diverged. */
+  /** Advice for a run that diverged. */
   readonly advice?: string;
 }

@@ -1,6 +1,6 @@
 /**
- * What follows a training step and an epoch: events, evaluation, checkpoints, and what the observer
- * is told.
+ * Records training: handles each step and evaluation with events, evaluations, checkpoints and
+ * observer calls.
  */
 import type { EarlyStopping, LoadedExperiment } from '../../config/index.js';
 import type { Split } from '../../data/index.js';
@@ -29,14 +29,14 @@ import {
 import type { Session } from './session.js';
 import type { RunState } from './state.js';
 
-/** How much there is to do. */
+/** The length of the run. */
 export interface RecorderPlan {
   readonly totalSteps: number;
   readonly batchesPerEpoch: number;
   readonly evaluateEvery?: number | undefined;
 }
 
-/** What a run is made of; each belongs to whoever made it. */
+/** The parts of a run. Each is closed by its creator. */
 export interface RunParts {
   readonly loaded: LoadedExperiment;
   readonly session: Session;
@@ -46,9 +46,9 @@ export interface RunParts {
   readonly events: RunEvents;
   readonly checkpoints: RunCheckpoints;
   readonly observer: RunObserver;
-  /** Aborted where the run is to stop. */
+  /** Aborted to stop the run. */
   readonly signal: AbortSignal;
-  /** Steps between two logged ones. */
+  /** Interval between logged steps. */
   readonly logEvery: number;
 }
 
@@ -57,15 +57,15 @@ interface SplitResult {
   /** Predictions that counted. */
   readonly count: number;
   readonly seconds: number;
-  /** All of it. */
+  /** The content of evaluation.json. */
   readonly document: SplitEvaluation;
 }
 
 export class Recorder {
-  /** Made after the first step, which nothing is to delay. */
+  /** Created after the first step, so as not to delay it. */
   private evaluator: Evaluator | undefined;
   private stepped = false;
-  /** The latest evaluation, if its file is not yet written. */
+  /** The latest evaluation, until its file is written. */
   private unwritten: SplitEvaluation | undefined;
 
   constructor(
@@ -87,14 +87,15 @@ export class Recorder {
       this.reportFallbacks();
     }
     observer.step({ epoch, step, samples, ...(report.updated && { loss: report.loss }) });
-    // if an evaluation is due, the checkpoint waits for it
+    // if an evaluation is due, the checkpoint is saved after it
     if (!report.evaluationIsDue && checkpoints.isDue(step))
       await this.save({ value: null, temporary: false });
     await this.calibrateWhereDue();
   }
 
   /**
-   * Evaluates the split that decides, and saves. Returns false if the evaluation was interrupted.
+   * Evaluates the deciding split and saves a checkpoint if due. Returns false if the evaluation was
+   * interrupted.
    */
   async evaluation(report: EvaluationReport): Promise<boolean> {
     const { loaded, state, events } = this.parts;
@@ -102,11 +103,11 @@ export class Recorder {
     const split = this.decidingSplit;
     const result = await this.evaluate(split, report);
     if (!result) return false;
-    // the mean of no batch at all is none
+    // without any trained batch there is no mean
     const train: SplitMetrics = report.samples > 0 ? { loss: report.loss, ...report.metrics } : {};
     const measured: RunState['metrics'] = { ...state.metrics, [split]: result.metrics };
     const { validation, test } = measured;
-    // always in this order, for checkpoints are compared by their bytes
+    // in a fixed order, because checkpoints must be byte-identical
     state.metrics = { train, ...(validation && { validation }), test };
     if (report.epochEnded)
       for (const [name, value] of Object.entries(train)) state.best.add(`train.${name}`, value);
@@ -122,7 +123,7 @@ export class Recorder {
     return true;
   }
 
-  /** Whether training is complete although steps are left. */
+  /** True if training is complete although steps are left. */
   get isFinished(): boolean {
     const { loaded, state } = this.parts;
     const { early_stopping } = loaded.experiment.training;
@@ -132,8 +133,8 @@ export class Recorder {
   }
 
   /**
-   * After the last step: takes the best weights back if the config says so, and evaluates the test
-   * split unless it was evaluated with these weights. Returns false if that was interrupted.
+   * Finishes training: restores the best weights if configured, and evaluates the test split unless
+   * these weights already were. Returns false if the evaluation was interrupted.
    */
   async completed(): Promise<boolean> {
     const { loaded, state, observer, session } = this.parts;
@@ -165,14 +166,17 @@ export class Recorder {
     await this.save({ value: null, temporary: true });
   }
 
-  /** The step at `end` was not made: what is saved is the one before. */
+  /** Saves the state before the failed step, and logs that step. */
   async diverged(end: Extract<LoopEnd, { status: 'diverged' }>): Promise<void> {
     const { events } = this.parts;
     await this.save({ value: null, temporary: true });
     events.step(end, undefined);
   }
 
-  /** What decides by a metric without a value never decides, which is said once. */
+  /**
+   * Adds to the metric history. Warns once about each watched metric that has no value, because it
+   * never takes effect.
+   */
   private keepHistory({ step, epoch, skipped }: Position): void {
     const { state, events, observer } = this.parts;
     state.history.add(step - skipped, metric => metricValue(state.metrics, metric));
@@ -183,7 +187,7 @@ export class Recorder {
     }
   }
 
-  /** The split whose metrics select: the test split only if there is no other. */
+  /** The split used for selection: validation, or test if there is none. */
   private get decidingSplit(): 'validation' | 'test' {
     return this.parts.session.dataset.validation ? 'validation' : 'test';
   }
@@ -195,7 +199,7 @@ export class Recorder {
     return { metric, value: history.at(-1)?.value ?? Number.NaN, best, patience: stale };
   }
 
-  /** Returns whether the weights are now others than those of the last step. */
+  /** Returns true if the weights now differ from those of the last step. */
   private restoreBest({ step }: Position): boolean {
     const { state, checkpoints } = this.parts;
     const best = checkpoints.restoreBest();
@@ -205,14 +209,14 @@ export class Recorder {
     return true;
   }
 
-  /** Training may stop early after any evaluation, and the last step is always logged. */
+  /** The last step is always logged, and training may stop early after any evaluation. */
   private isLogged({ step, evaluationIsDue }: StepReport): boolean {
     const { loaded, logEvery } = this.parts;
     const mayBeLast = evaluationIsDue && loaded.experiment.training.early_stopping !== undefined;
     return step === 1 || step % logEvery === 0 || step === this.plan.totalSteps || mayBeLast;
   }
 
-  /** Undefined if the run was asked to stop before the evaluation came to its end. */
+  /** Undefined if the evaluation was interrupted. */
   private async evaluate(name: 'validation' | 'test', position: Position): Promise<SplitResult | undefined> {
     const { session, state, observer, trainer, signal } = this.parts;
     const evaluator = await this.warmEvaluator();
@@ -227,15 +231,15 @@ export class Recorder {
     const seconds = (performance.now() - began) / 1000;
     state.evalSeconds += seconds;
     const { loss, metrics, count } = evaluation;
-    // what is evaluated at the end may be the weights of an earlier step
+    // after a restore, the evaluated weights are those of an earlier step
     const { step, epoch } = state.restored ?? position;
     const document = collector.document({ step, epoch, ...evaluation });
     return { metrics: { loss, ...metrics }, count, seconds, document };
   }
 
   /**
-   * Logs the metrics of the weights in a run that is evaluated by their average. Returns false if
-   * the run was asked to stop before the evaluation came to its end.
+   * Evaluates the weights themselves in a run that is evaluated with their average, and logs the
+   * metrics. Returns false if the evaluation was interrupted.
    */
   private async evaluateTrained(
     evaluator: Evaluator,
@@ -262,8 +266,8 @@ export class Recorder {
   }
 
   /**
-   * Comes before each checkpoint: a run that resumes from one finds the evaluations up to there,
-   * and makes those after it again.
+   * Writes evaluation.json, always before a checkpoint: a run that resumes from one then has the
+   * evaluations up to it and repeats the later ones.
    */
   private async writeEvaluation(): Promise<void> {
     const { unwritten } = this;
@@ -313,7 +317,10 @@ export class Recorder {
       await calibration.measure(() => trainer.calibrate());
   }
 
-  /** One follows each epoch and the part of one that is left at the end, others come between. */
+  /**
+   * Number of evaluations left: one after each epoch, including a partial last one, those of
+   * `evaluateEvery` in between, and a final one of the test split.
+   */
   private evaluationsAfter({ step }: Position): number {
     const { totalSteps, batchesPerEpoch, evaluateEvery = Number.POSITIVE_INFINITY } = this.plan;
     const atEpochs = Math.ceil((totalSteps - step) / batchesPerEpoch);

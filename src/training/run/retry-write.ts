@@ -1,15 +1,13 @@
-/** Writing what a run cannot go on without. */
+/** Writes files that a run cannot continue without. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../util/errors.js';
 
-/**
- * A disk that is full or a share that is away may come back; longer than this nobody waits for it.
- */
+/** Delays before retries: a full disk or a lost share may recover, but waiting longer is no use. */
 const RETRY_AFTER_MS = [100, 1000];
 
 /**
- * What `write` gives. What the system refuses is tried again, `refused` being told each time,
- * before exit 1 is thrown.
+ * Calls `write` and returns its result. Retries system errors and calls `refused` with each.
+ * @throws UserError (exit 1) if the last retry fails
  */
 export async function retryWrite<T>(write: () => T, refused: (message: string) => void): Promise<T> {
   for (const wait of RETRY_AFTER_MS) {

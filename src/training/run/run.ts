@@ -1,4 +1,4 @@
-/** A new run, from a loaded config to its directory. */
+/** Starts a new run from a loaded config. */
 import { dirname } from 'node:path';
 import type { LoadedExperiment } from '../../config/index.js';
 import type { GivenConfigs } from '../../experiment/files/given-folder.js';
@@ -15,7 +15,7 @@ import { manifestFacts } from './manifest-facts.js';
 import type { RunObserver, RunResult } from './observer.js';
 import { type BackendOptions, initialParameters, openSession } from './session.js';
 import { RunState } from './state.js';
-import { type Beginning, trainRun } from './train.js';
+import { type RunStart, trainRun } from './train.js';
 
 export type { RunObserver, RunResult } from './observer.js';
 
@@ -23,23 +23,24 @@ export interface RunOptions extends BackendOptions {
   /** The output root, as the user named it. */
   readonly output: string;
   /**
-   * Where the run is to be instead of a new place under `output`; gone on from where it has begun
-   * there.
+   * Directory of the run, instead of a new one under `output`. Resumes the run if it already
+   * contains one.
    */
   readonly directory?: string;
-  /** Stop resumably once so many epochs are done and evaluated. */
+  /** Pause after this many epochs have been trained and evaluated. */
   readonly pauseAfterEpoch?: number;
   /** The arguments after the program's name, for the manifest. */
   readonly commandLine: readonly string[];
   readonly started: Date;
-  /** Aborted where the run is to stop after the step under way. */
+  /** Aborted to stop the run after the current step. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Trains, evaluates, judges the gates and writes the run directory. Throws UserError before the
- * directory exists where config or data are wrong; after that every end, an unexpected one
- * included, leaves a summary and a closing event as far as they can still be written.
+ * Trains, evaluates, judges the gates and writes the run directory. Once the directory exists,
+ * every end, even an unexpected one, writes a summary and a closing event if possible.
+ * @throws UserError (exit 2 or 5) if the config or the data are wrong, before the directory is
+ *   created
  */
 export async function runExperiment(
   loaded: LoadedExperiment,
@@ -47,7 +48,7 @@ export async function runExperiment(
   observer: RunObserver,
 ): Promise<RunResult> {
   if (options.directory !== undefined && RunDirectory.hasBegun(options.directory))
-    return goOn(options.directory, loaded, options, observer);
+    return resumeIn(options.directory, loaded, options, observer);
   const began = performance.now();
   const config = loaded.files.at(-1);
   const asked = config === undefined ? null : gitState(dirname(config));
@@ -75,7 +76,7 @@ export async function runExperiment(
     state,
     logEvery,
   };
-  const beginning: Beginning = {
+  const start: RunStart = {
     open: () => {
       const facts = manifestFacts(loaded, session, { ...options, directory: directory.path, runId });
       directory.writeManifest(describeRun({ ...facts, log_every: logEvery }, git));
@@ -84,7 +85,7 @@ export async function runExperiment(
       events.dataReady(dataSeconds);
       return events;
     },
-    place: (trainer, events) => {
+    prepare: (trainer, events) => {
       trainer.parameters.set(initial);
       events.compiled();
       events.warnings(observer);
@@ -92,18 +93,18 @@ export async function runExperiment(
     },
   };
   const { files } = directory;
-  if (options.directory === undefined) return whileLocked(files.lock, () => trainRun(context, beginning));
+  if (options.directory === undefined) return whileLocked(files.lock, () => trainRun(context, start));
   const begun = await whileLocked(files.lock, async () => {
-    // another process may have been at work here while this one read the data
+    // another process may have run here while this one read the data
     if (directory.isResumable) return undefined;
     directory.takeConfigs(configs);
-    return trainRun(context, beginning);
+    return trainRun(context, start);
   });
-  return begun ?? goOn(directory.path, loaded, options, observer);
+  return begun ?? resumeIn(directory.path, loaded, options, observer);
 }
 
-/** @throws UserError (exit 2) if what has begun in `directory` is another experiment */
-async function goOn(
+/** @throws UserError (exit 2) if `directory` contains a run of another config */
+async function resumeIn(
   directory: string,
   loaded: LoadedExperiment,
   options: RunOptions,

@@ -1,4 +1,4 @@
-/** What a run says to its reader, in words. */
+/** Messages of a run to the user. */
 import type { LoadedExperiment } from '../../config/index.js';
 import type { Metrics } from '../../experiment/judging/gates.js';
 import { metricSentence, metricSentences } from '../../experiment/judging/metric-words.js';
@@ -8,7 +8,7 @@ import type { StepResult } from '../step/trainer.js';
 import type { EarlyStop } from './events.js';
 import type { LoopEnd, Position, StepReport } from './loop.js';
 
-/** After an evaluation. */
+/** Printed after an evaluation. */
 export function evaluationSentence(
   split: 'validation' | 'test',
   { epoch, step }: Pick<Position, 'epoch' | 'step'>,
@@ -34,7 +34,7 @@ export function earlyStopSentence(
   return `stopped early after epoch ${epoch}, step ${step}: ${why}`;
 }
 
-/** `test loss Infinity`, of each value that is not finite; empty where all are. */
+/** For example `test loss Infinity`: every value that is not finite; empty if all are. */
 export function notFiniteMetrics(split: string, metrics: SplitMetrics): string {
   return Object.entries(metrics)
     .filter(([, value]) => !Number.isFinite(value))
@@ -42,13 +42,13 @@ export function notFiniteMetrics(split: string, metrics: SplitMetrics): string {
     .join(', ');
 }
 
-/** For a run that made all its steps and has no finite test metrics to show for it. */
+/** For a run that completed all steps but has test metrics that are not finite. */
 export function uselessSentence(notFinite: string, { experiment, origin }: LoadedExperiment): string {
   const rate = `optimizer.learning_rate is ${experiment.optimizer.learning_rate} (${origin('optimizer.learning_rate')})`;
   return `the model after the last step has ${notFinite}; ${rate}`;
 }
 
-/** `checkpoint` is the file that has the parameters of the step before; null before the first. */
+/** `checkpoint` is the file with the parameters of the previous step; null before the first. */
 export function divergedSentence(
   { step, skipped, ...result }: Extract<LoopEnd, { status: 'diverged' }>,
   { experiment, origin }: LoadedExperiment,
@@ -71,8 +71,8 @@ export function divergedSentence(
 }
 
 /**
- * What might keep a run from diverging; before the first update it is neither the learning rate nor
- * the size of the gradient.
+ * Advice against divergence. Before the first update, neither the learning rate nor the size of the
+ * gradient can be the cause.
  */
 export function divergedAdvice(updates: number, { experiment }: LoadedExperiment): string {
   if (updates === 0) {
@@ -85,7 +85,7 @@ export function divergedAdvice(updates: number, { experiment }: LoadedExperiment
     : rate;
 }
 
-/** For a batch that was left out. */
+/** For a skipped batch. */
 export function skippedSentence(
   { step, skipped, ...result }: StepReport,
   { experiment }: LoadedExperiment,
@@ -94,7 +94,7 @@ export function skippedSentence(
   return `step ${step}: batch skipped: ${notFiniteWords(result)}; training.max_skipped_batches leaves ${left} more`;
 }
 
-/** What is not finite in a step without an update. */
+/** Describes the values that are not finite in a step without an update. */
 function notFiniteWords({
   loss,
   gradientNorm,
@@ -122,12 +122,15 @@ export function droppedSentence(sequences: number): string {
   return `each epoch leaves out ${counted(sequences, 'sequence')}: last_batch is 'drop'`;
 }
 
-/** A kernel that runs slower than ours; `source` is its text. */
+/** For a kernel that gpu.js's slower code runs; `source` is its text. */
 export function fallbackSentence({ source, reason }: { source: string; reason: string }): string {
   return `a kernel falls back to gpu.js's own code (${reason}): ${source.split('\n')[0]}`;
 }
 
-/** `kernel` is its name in `graph`. */
+/**
+ * For a kernel whose 256-bit form computes other values; `kernel` is its name in the output of
+ * `graph`.
+ */
 export function refutedSentence(kernel: string): string {
   return `kernel ${kernel} computes different values at 256 bits on this machine; the run uses 128 bits`;
 }

@@ -1,4 +1,4 @@
-/** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
+/** Prepares training from a loaded config: dataset, model sizes, backend, trainer. */
 import { setImmediate } from 'node:timers/promises';
 import {
   checkAgainstData,
@@ -31,13 +31,13 @@ import { lossSettings } from './loss-settings.js';
 
 export interface BackendOptions {
   readonly backend: BackendRequest;
-  /** Undefined: as many as the process may use. */
+  /** Undefined: as many as the process can use. */
   readonly threads: number | undefined;
-  /** Bits of vectors on webasm; undefined: those that pay on this machine. */
+  /** Bits of vectors on webasm; undefined: the fastest on this machine. */
   readonly width?: Width | undefined;
 }
 
-/** What the run that the session belongs to has fitted may be given. */
+/** Backend options, and values fitted earlier by the run. */
 export type SessionOptions = BackendOptions & Fitted;
 
 export interface Session {
@@ -45,21 +45,21 @@ export interface Session {
   readonly spec: ModelSpec;
   readonly choice: BackendChoice;
   readonly run: ModelRun;
-  /** What gates of the config compare with. */
+  /** References of the config's gates. */
   readonly references: GateReferences;
-  /** What is odd about the data, and yet may be meant. */
+  /** Warnings about data that are unusual but may be intended. */
   readonly warnings: readonly Diagnostic[];
 }
 
 /**
- * Reads the data, completes the model's sizes from them and chooses the backend. Throws UserError
- * (exit 2 or 5).
+ * Reads the data, derives the model's sizes from them and chooses the backend.
+ * @throws UserError (exit 2 or 5) if the config or the data are wrong
  */
 export async function openSession(loaded: LoadedExperiment, options: SessionOptions): Promise<Session> {
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
     chooseBackend(options.backend).then(async choice => {
-      // once the files are being read
+      // after reading of the files has started
       await setImmediate();
       if (choice.backend === 'webasm') Engine.prepare(options.width);
       return choice;
@@ -72,7 +72,7 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
 }
 
 /**
- * The same for data that have been read.
+ * Like `openSession`, for data already read.
  * @throws UserError (exit 2) if they do not fit the config
  */
 export function sessionWith(
@@ -101,9 +101,8 @@ export function sessionWith(
 }
 
 /**
- * Bits of vectors; undefined on backends that choose by themselves.
- *
- * @throws UserError exit 2 if a width is asked for on such a backend
+ * The vector width in bits; undefined on backends that choose it themselves.
+ * @throws UserError (exit 2) if `asked` is set on such a backend
  */
 export function widthOn(backend: Backend, asked: Width | undefined): Width | undefined {
   if (backend === 'webasm') return asked ?? measuredWidth().width;
@@ -117,7 +116,7 @@ export function widthOn(backend: Backend, asked: Width | undefined): Width | und
   });
 }
 
-/** A trainer with the experiment's optimizer; its parameters are not yet set. */
+/** Creates a trainer with the experiment's optimizer; its parameters are not set yet. */
 export async function createTrainer(
   loaded: LoadedExperiment,
   { dataset, run }: Session,
@@ -137,14 +136,13 @@ export async function createTrainer(
 }
 
 /**
- * Parameters that one flat array can hold and that a gradient per shard leaves room for: a gigabyte
- * of them.
+ * Maximum parameters, 1 GiB: they fit into one flat array and leave room for a gradient per shard.
  */
 const MAX_PARAMETERS = 2 ** 28;
 
 /**
- * The model with the sizes that the data give it.
- * @throws UserError (exit 2) if it is larger than any machine at hand trains
+ * The model's spec with the sizes from the data.
+ * @throws UserError (exit 2) if it has more than `MAX_PARAMETERS`
  */
 export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: ModelSizes): ModelSpec {
   const spec = describeModel(experiment.model, { ...sizes, carriesState: experiment.training.carry_state });
@@ -161,8 +159,9 @@ export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: Mode
 }
 
 /**
- * PyTorch's default initialisation, or the weights of `model.init_from`; flat.
- * @throws UserError (exit 2) or 5 where those do not fit
+ * PyTorch's default initialization, or the weights of `model.init_from`; flat, without padding.
+ * @throws UserError (exit 2) if those weights do not fit the model
+ * @throws UserError (exit 5) if their file is damaged
  */
 export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Float32Array {
   const { seed, model } = loaded.experiment;

@@ -1,4 +1,4 @@
-/** Where a run stands and what it has measured so far. */
+/** The position of a run and its measurements so far. */
 import { BestValues } from '../../experiment/judging/best-values.js';
 import type { Metrics } from '../../experiment/judging/gates.js';
 import { NO_TIMES, type RunTimes } from '../../experiment/run-times.js';
@@ -9,18 +9,18 @@ import { MetricHistory } from './early-stopping.js';
 import type { Position } from './loop.js';
 
 export class RunState {
-  /** Of the last step that changed the parameters; undefined before the first. */
+  /** Position after the last completed step; undefined before the first. */
   position: Position | undefined;
   /** The latest values of each split. */
   metrics: Metrics = { train: {}, test: {} };
-  /** The metrics that decide what follows. */
+  /** History of the metrics that early stopping and the plateau schedule depend on. */
   readonly history: MetricHistory;
-  /** The checkpoint whose weights were taken at the end. */
+  /** Position of the checkpoint whose weights were restored at the end. */
   restored: Position | undefined;
   stoppedEarly: Summary['stopped_early'];
-  /** Over all evaluations, those of earlier processes included. */
+  /** Best values over all evaluations, including those of earlier processes. */
   readonly best = new BestValues();
-  /** Whether the position has been evaluated. */
+  /** True if the position has been evaluated. */
   evaluated = false;
   /** Of this process. */
   readonly stepTimes = new StepTimes();
@@ -29,7 +29,9 @@ export class RunState {
   /** Of this process. */
   evalSeconds = 0;
 
-  /** `watched` are the metrics to keep a history of; `before` is what earlier processes took. */
+  /**
+   * `watched` are the metrics to keep a history of; `before` are the times of earlier processes.
+   */
   constructor(
     watched: Iterable<string> = [],
     readonly before: RunTimes = NO_TIMES,

@@ -1,4 +1,4 @@
-/** What summary.json says of a run, however it ended; its gates are judged afterwards. */
+/** Creates the summary of a run, however it ended. Its gates are judged afterwards. */
 import type { Experiment, LoadedExperiment } from '../../config/index.js';
 import { testSelections } from '../../config/rules/splits.js';
 import { EXECUTORS } from '../../engine/executable.js';
@@ -15,9 +15,9 @@ import type { RunState } from './state.js';
 export interface Ending {
   readonly status: RunStatus;
   readonly exitCode: ExitCode;
-  /** What went wrong, one line. */
+  /** What went wrong, in one line. */
   readonly message?: string;
-  /** From the start of this process's work, in seconds. */
+  /** Seconds since this process started working on the run. */
   readonly duration: number;
   readonly saved: SavedCheckpoints;
 }
@@ -62,7 +62,7 @@ export function summarize(
   };
 }
 
-/** What of the result was selected by the test split. */
+/** The parts of the result that were selected by metrics of the test split. */
 function selectedOnTest(
   experiment: Experiment,
   { position, stoppedEarly, restored, metrics }: RunState,
@@ -72,13 +72,13 @@ function selectedOnTest(
     if (section === 'training' && stoppedEarly === undefined) return [];
     if (section !== 'checkpoint') return [what];
     if (best === null || best.step === position?.step) return [];
-    // a value that the last step has as well owes nothing to the selection
+    // the last step has the same value, so selection did not matter
     if (restored === undefined && metricValue(metrics, best.metric) === best.value) return [];
     return [`${what} (step ${best.step}, ${best.metric} ${Number(best.value.toPrecision(4))})`];
   });
 }
 
-/** What this process took. */
+/** Times of this process. */
 function timesHere({ stepTimes, evalSeconds, calibration }: RunState, duration: number): RunTimes {
   return {
     duration_s: duration,

@@ -1,7 +1,4 @@
-/**
- * What a new run and one that goes on have in common: training between its beginning and its end,
- * whatever that end is.
- */
+/** Trains a run and closes it, however it ends; shared by new and resumed runs. */
 
 import type { LoadedExperiment } from '../../config/index.js';
 import { DeviceLostError } from '../../engine/executable.js';
@@ -23,40 +20,42 @@ export interface RunContext {
   readonly loaded: LoadedExperiment;
   readonly session: Session;
   readonly directory: RunDirectory;
-  /** As its manifest says it; its folder may have been renamed since it began. */
+  /** From its manifest: the folder may have been renamed since the run started. */
   readonly runId: string;
   readonly state: RunState;
   readonly observer: RunObserver;
   readonly signal: AbortSignal;
-  /** Steps between two logged ones. */
+  /** Interval between logged steps. */
   readonly logEvery: number;
-  /** Stop resumably once so many epochs are done and evaluated; undefined: go on to the end. */
+  /** Pause after this many epochs have been trained and evaluated; undefined: never. */
   readonly pauseAfterEpoch: number | undefined;
-  /** When this process began to work on the run, on the clock of `performance`. */
+  /** When this process started working on the run, on the `performance` clock. */
   readonly began: number;
 }
 
-/** How a run begins; each is called once, in this order. */
-export interface Beginning {
-  /** Opens the log and writes what comes first. */
+/** How a run starts. Each method is called once, in this order. */
+export interface RunStart {
+  /** Opens the log and writes its first events. */
   open(): RunEvents;
-  /** Fills the trainer; gives where the loop goes on, undefined for its beginning. */
-  place(trainer: Trainer, events: RunEvents): LoopStart | undefined;
+  /**
+   * Sets the trainer's parameters; returns the position to resume from, undefined for a new run.
+   */
+  prepare(trainer: Trainer, events: RunEvents): LoopStart | undefined;
 }
 
 /**
- * The run directory must be this process's alone. Throws what ends the run unexpectedly, after
- * summary and closing event are written as far as they can be.
+ * Trains the run. This process must hold the lock of the run directory. An unexpected error is
+ * rethrown after the summary and the closing event have been written, if possible.
  */
-export async function trainRun(context: RunContext, beginning: Beginning): Promise<RunResult> {
+export async function trainRun(context: RunContext, start: RunStart): Promise<RunResult> {
   const { loaded, session, directory, runId, state, observer, began } = context;
   const closing = new RunClosing(loaded, session, directory, runId, state, began);
   let events: RunEvents | undefined;
   let trainer: Trainer | undefined;
   try {
-    events = beginning.open();
+    events = start.open();
     trainer = await createTrainer(loaded, session);
-    const from = beginning.place(trainer, events);
+    const from = start.prepare(trainer, events);
     const checkpoints = new RunCheckpoints(loaded, directory, trainer, state, events);
     if (from) checkpoints.resumed(from.position.step);
     const end = await train({ ...context, trainer, events, checkpoints }, from);
@@ -106,15 +105,15 @@ async function train(parts: Training, from: LoopStart | undefined): Promise<Loop
   const hooks = {
     onStep: recorder.step.bind(recorder),
     onEvaluation: async (report: EvaluationReport) => {
-      const goOn = await recorder.evaluation(report);
+      const shouldContinue = await recorder.evaluation(report);
       pauseIsDue = report.epochsDone >= pauseAfterEpoch;
-      return goOn;
+      return shouldContinue;
     },
     isFinished: () => recorder.isFinished,
     stopRequested: () => signal.aborted || pauseIsDue,
   };
   const end = await trainingLoop(trainer, order, plan, hooks, from).catch(async (error: unknown) => {
-    // the step that was not made changed nothing
+    // the failed step changed nothing, so its previous state can be saved
     if (error instanceof DeviceLostError) await recorder.interrupted();
     throw error;
   });

@@ -1,10 +1,10 @@
-/** An average of the weights over the updates of a training. */
+/** Exponential moving average of the weights over the updates of a training. */
 
 export class WeightAverage {
   /** Laid out like the parameters. */
   readonly values: Float32Array;
 
-  /** @param decay share of the average that each update keeps */
+  /** @param decay share of the average kept at each update */
   constructor(
     size: number,
     private readonly decay: number,
@@ -13,10 +13,9 @@ export class WeightAverage {
   }
 
   /**
-   * Takes in the parameters after `update`, from 1: they are the average after the first, then a <-
-   * a + (1 - decay) (theta - a), as torch.optim.swa_utils.AveragedModel has it with
-   * get_ema_multi_avg_fn. Computed in float64 and rounded once, hence the same bytes on every
-   * backend.
+   * Adds the parameters after `update` (from 1). The first update copies them; later ones compute a
+   * <- a + (1 - decay) (theta - a), like torch.optim.swa_utils.AveragedModel with
+   * get_ema_multi_avg_fn. Computed in float64 and rounded once, so byte-identical on every backend.
    */
   add(parameters: Float32Array, update: number): void {
     const { values } = this;

@@ -1,7 +1,4 @@
-/**
- * Training metrics: what the predictions of a batch were worth when it was trained on, before its
- * update.
- */
+/** Training metrics: scores of a batch's predictions, computed before its update. */
 import { lossFacts, type MeasuredMetric } from '../../config/index.js';
 import type { Split } from '../../data/index.js';
 import type { SplitMetrics } from '../../experiment/summary.js';
@@ -12,7 +9,7 @@ import { predictionsOf } from '../../model/inputs.js';
 import { Readout } from './readout.js';
 import type { ModelRun, ShardMemory } from './shards.js';
 
-/** Sums over predictions, whose means are the metrics. */
+/** Sums over predictions; the metrics are their means. */
 export interface MetricSums {
   /** By the metric's name. */
   readonly sums: Readonly<Record<string, number>>;
@@ -22,7 +19,7 @@ export interface MetricSums {
 
 export const NO_METRICS: MetricSums = { sums: {}, predictions: 0 };
 
-/** Of both together: the metrics that both have, if `a` has any prediction. */
+/** Adds two sums. Keeps only metrics that both have, unless `a` has no predictions. */
 export function addSums(a: MetricSums, b: MetricSums): MetricSums {
   if (a.predictions === 0) return b;
   const both = Object.entries(a.sums).filter(([name]) => name in b.sums);
@@ -32,7 +29,7 @@ export function addSums(a: MetricSums, b: MetricSums): MetricSums {
   };
 }
 
-/** The metrics; none of no prediction. */
+/** The metrics; empty if there are no predictions. */
 export function meansOf({ sums, predictions }: MetricSums): SplitMetrics {
   if (predictions === 0) return {};
   return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / predictions]));
@@ -41,7 +38,7 @@ export function meansOf({ sums, predictions }: MetricSums): SplitMetrics {
 export class BatchMetrics {
   private readonly metrics: readonly (readonly [MeasuredMetric, PredictionMetric])[];
 
-  /** @param rows rows of a shard */
+  /** @param rows number of rows per shard */
   constructor(
     private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec' | 'sequenceLength'>,
     private readonly rows: number,
@@ -50,8 +47,8 @@ export class BatchMetrics {
   }
 
   /**
-   * Of the batch of the sequences `indices` of `split`, which `shards` have computed. Summed in the
-   * order of the batch, so that neither threads nor shards change a bit.
+   * Metric sums of the batch with the sequences `indices` of `split`, which `shards` have computed.
+   * Summed in batch order, so byte-identical for any number of threads and shards.
    */
   of({ targets }: Split, indices: Uint32Array, shards: readonly ShardMemory[]): MetricSums {
     const { metrics, rows } = this;

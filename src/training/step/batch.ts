@@ -1,4 +1,4 @@
-/** Batches in the form that shards compute on: time-major, in float32, their loss weights ready. */
+/** Writes batches in the form that shards need: time-major, in float32, with loss weights. */
 import { IGNORED, type Split } from '../../data/dataset.js';
 import { type LossSettings, lossOf } from '../../losses/index.js';
 import type { Loss } from '../../losses/loss.js';
@@ -15,9 +15,9 @@ import type { ModelSpec } from '../../model/spec.js';
 import { CounterRandom } from '../../util/random.js';
 import type { ShardBatch, ShardShape } from './shards.js';
 
-/** Rows that one shard gets at least: fewer would not fill the tiles of the kernels. */
+/** Minimum rows per shard: fewer would not fill the tiles of the kernels. */
 const MIN_ROWS = 16;
-/** More shards than this serve no machine at hand and cost a gradient each. */
+/** Maximum shards: more help on no machine tested, and each costs one gradient buffer. */
 const MAX_SHARDS = 8;
 
 export interface ShardRows {
@@ -26,8 +26,8 @@ export interface ShardRows {
 }
 
 /**
- * How a batch is cut into shards for training. It depends on nothing but the batch size, so the
- * sums that make a gradient are the same whatever the number of threads.
+ * Splits a training batch into shards. This depends only on the batch size, so the sums that form a
+ * gradient are the same for any number of threads.
  */
 export function trainingShards(batchSize: number): ShardRows {
   const shards = Math.max(1, Math.min(MAX_SHARDS, Math.floor(batchSize / MIN_ROWS)));
@@ -37,7 +37,7 @@ export function trainingShards(batchSize: number): ShardRows {
 }
 
 /**
- * One for each thread: nothing is summed over rows here, and each shard costs a copy of the
+ * One shard per thread: evaluation sums nothing over rows, and each shard costs a copy of the
  * parameters.
  */
 export function evaluationShards(batchSize: number, threads: number): ShardRows {
@@ -45,31 +45,31 @@ export function evaluationShards(batchSize: number, threads: number): ShardRows 
   return { shards, rows: Math.ceil(batchSize / shards) };
 }
 
-/** A row of a shard that is being written. */
+/** The row of a shard being written. */
 interface Row {
-  /** The sequence's place in the split. */
+  /** The sequence's position in the split. */
   readonly index: number;
   readonly length: number;
-  /** Where it stands in the shard. */
+  /** Position in the shard. */
   readonly row: number;
-  /** Where it stands in the whole batch. */
+  /** Position in the whole batch. */
   readonly inBatch: number;
 }
 
 interface BatchFacts {
-  /** That the sequences belong to. */
+  /** The split of the sequences. */
   readonly split: Split;
   /** Steps of the batch. */
   readonly steps: number;
-  /** What a prediction that counts weighs in the mean. */
+  /** Weight in the mean of each prediction that counts. */
   readonly weight: number;
-  /** The optimizer step that the batch is for, from 1; decides what is dropped. */
+  /** The optimizer step that the batch is for, from 1; determines the dropout masks. */
   readonly step: number;
 }
 
 type Fill = (input: DeclaredInput, values: Float32Array, row: Row, facts: BatchFacts) => void;
 
-/** Writes sequences of splits into shards: every declared input of the model, by its role. */
+/** Writes sequences of splits into shards: all declared inputs of the model. */
 export class BatchWriter {
   private readonly inputs: readonly DeclaredInput[];
   /** Predictions of the longest sequence. */
@@ -78,7 +78,7 @@ export class BatchWriter {
   private readonly loss: Loss;
   private readonly dropout: CounterRandom;
 
-  /** `seed` is the experiment's; it decides what is dropped. */
+  /** `seed` is the experiment's and determines the dropout masks. */
   constructor(
     private readonly spec: ModelSpec,
     loss: LossSettings,
@@ -96,8 +96,8 @@ export class BatchWriter {
   }
 
   /**
-   * Writes the sequences `indices` of `split` into `shards`, filling one after the other; rows that
-   * are left over are zero and weigh nothing.
+   * Writes the sequences `indices` of `split` into `shards`, one shard after the other. Unused rows
+   * are set to 0 and have weight 0.
    */
   write(split: Split, indices: Uint32Array, shards: readonly ShardBatch[], step = 1): void {
     const total = this.totalShare(split, indices);
@@ -130,7 +130,9 @@ export class BatchWriter {
     return targets.values.subarray(index * width, (index + 1) * width);
   }
 
-  /** What the predictions of `indices` count in the mean. */
+  /**
+   * Sum of `Loss.share` over the predictions of `indices` that count: the denominator of the mean.
+   */
   private totalShare(split: Split, indices: Uint32Array): number {
     let total = 0;
     for (const index of indices) {
@@ -143,7 +145,8 @@ export class BatchWriter {
   }
 
   /**
-   * Whether a prediction counts: not ignored, and not past the end of its sequence.
+   * True if a prediction counts: its target is not ignored, and it is not past the end of its
+   * sequence.
    * @param values the targets of its sequence
    */
   private counts({ targets }: Split, values: Int32Array | Float32Array, length: number, t: number): boolean {
@@ -164,7 +167,7 @@ export class BatchWriter {
     }
   }
 
-  /** How each input of a row is written. */
+  /** Writes one row of an input, by the input's role. */
   private readonly fill: Readonly<Record<InputRole, Fill>> = {
     features: (input, values, { index, row }, { split }) => {
       const width = widthOf(input);
@@ -185,11 +188,11 @@ export class BatchWriter {
       const { targets } = split;
       const given = this.targetsOf(split, index);
       for (let t = 0; t < this.predictions; t++) {
-        // a number of the data stands as often as there are outputs for it
+        // repeat each number of the data for every output that predicts it
         const own = targets.kind === 'value' ? targets.size : 1;
         const from = t * own;
         const at = (t * this.shape.batch + row) * width;
-        // what is ignored weighs nothing, and yet must be a number
+        // an ignored target has weight 0 but must not be NaN
         for (let c = 0; c < width; c++) {
           const value = given[from + Math.floor((c * own) / width)];
           values[at + c] = Number.isNaN(value) ? 0 : value;

@@ -1,5 +1,6 @@
 /**
- * The forward pass of a model over batches of sequences; one is written while another is computed.
+ * The forward pass of a model over batches of sequences; one batch is written while another is
+ * computed.
  */
 import type { Split } from '../../data/dataset.js';
 import type { ExecutionReport } from '../../engine/machine.js';
@@ -8,35 +9,30 @@ import { BatchWriter } from './batch.js';
 import {
   type ModelRun,
   planShards,
+  resetStates,
   type ShardGroup,
   type ShardJob,
   type ShardPool,
-  startAnew,
 } from './shards.js';
 
-/** Sequences that are computed together: some of a split. */
+/** Sequences of a split that are computed together. */
 export interface SplitBatch {
   readonly split: Split;
   readonly indices: Uint32Array;
 }
 
-/**
- * What comes out of a prediction; `outputs` [C] is a view that holds until its slot is written
- * again.
- */
+/** A computed prediction. `outputs` [C] is a view that is valid until its slot is written again. */
 export interface Forwarded {
-  /** Step of its sequence, from 0; 0 if the model answers once a sequence. */
+  /** Step of its sequence, from 0; 0 if the model predicts once per sequence. */
   readonly step: number;
-  /** Whether its target counts. */
+  /** True if its target counts. */
   readonly counts: boolean;
-  /** Before weighting; says nothing if the target does not count. */
+  /** Before weighting; meaningless if the target does not count. */
   readonly loss: number;
   readonly outputs: Float32Array;
 }
 
-/**
- * One batch is computed while the next is written and waits for the threads that are done first.
- */
+/** One batch is computed while the next is written and queued for threads that finish early. */
 const SLOTS = 2;
 
 /**
@@ -49,7 +45,7 @@ export class ForwardPass {
   private readonly writer: BatchWriter;
   private report: ExecutionReport = { executor: null, fallbacks: [] };
 
-  /** The parameters of `pool` are read anew at each batch. */
+  /** Reads the current parameters of `pool` at each batch. */
   constructor(
     pool: ShardPool,
     private readonly run: ModelRun,
@@ -61,24 +57,24 @@ export class ForwardPass {
     this.shards = pool.group(job, { shards, slots: SLOTS });
   }
 
-  /** T of the longest sequences. */
+  /** Maximum sequence length, T. */
   get steps(): number {
     return this.run.sequenceLength;
   }
 
-  /** What executes the kernels; known after the first batch. */
+  /** The executor of the kernels; known after the first batch. */
   get execution(): ExecutionReport {
     return this.report;
   }
 
-  /** Compiles, by computing whatever the batch's memory holds. */
+  /** Compiles, by computing on the uninitialized batch memory. */
   async warmUp(): Promise<void> {
     await this.shards.compute(0);
   }
 
-  /** Makes states that pass from batch to batch start from zero. */
-  startAnew(): void {
-    for (const { carried } of this.shards.slots[0]) startAnew(carried);
+  /** Resets the states that are carried from batch to batch to zero. */
+  resetStates(): void {
+    for (const { carried } of this.shards.slots[0]) resetStates(carried);
   }
 
   /**
@@ -94,9 +90,7 @@ export class ForwardPass {
     this.report = await this.shards.compute(slot);
   }
 
-  /**
-   * The predictions of number `at` of the batch in `slot`, which is a sequence of `length` steps.
-   */
+  /** The predictions of sequence number `at` in the batch of `slot`, which has `length` steps. */
   predictions(slot: number, at: number, length = this.run.sequenceLength): Forwarded[] {
     const { spec } = this.run;
     const { batch: rowsOfShard } = this.job.shape;
@@ -111,7 +105,7 @@ export class ForwardPass {
   }
 }
 
-/** A batch that has been computed in `slot`. */
+/** A batch computed in `slot`. */
 export interface Computed<B> {
   readonly batch: B;
   readonly slot: number;
@@ -121,13 +115,13 @@ interface Running<B> extends Computed<B> {
   readonly computed: Promise<void>;
 }
 
-/** What a source has next: a batch, or its end, which may be an error. */
+/** The next item of a source: a batch, or the end, with its error if it failed. */
 type Next<B> = { readonly batch: B } | { readonly end: readonly unknown[] };
 
 /**
- * Computes `batches` in two slots that take turns, and yields each in their order, as soon as it is
- * computed; it holds until the next is asked for. If the source fails, what was computed before is
- * yielded before that is thrown.
+ * Computes `batches` in two alternating slots and yields each in order, as soon as it is computed.
+ * A yielded batch is valid until the next is requested. If the source fails, the batches computed
+ * before are yielded before its error is thrown.
  */
 export async function* inTurn<B>(
   batches: AsyncIterable<B>,
@@ -144,7 +138,7 @@ export async function* inTurn<B>(
   let next = ask();
   try {
     for (;;) {
-      // who waits for the source is told meanwhile of what is done
+      // yield a finished batch while the source is still producing the next one
       if (running && (await isDoneBefore(running, next))) {
         yield await finished(running);
         running = undefined;
@@ -157,16 +151,16 @@ export async function* inTurn<B>(
       }
       const before = running;
       running = { batch: arrived.batch, slot, computed: compute(slot, arrived.batch) };
-      // if the one before fails, that is what is thrown
+      // if the previous batch fails, its error is the one thrown
       running.computed.catch(() => {});
       slot = 1 - slot;
       next = ask();
       if (before) yield await finished(before);
     }
   } finally {
-    // whoever stops listening may write the slots again
+    // a consumer that stops early may reuse the slots
     await running?.computed.catch(() => {});
-    // not awaited: a source that waits for its next batch ends only with that
+    // not awaited: a source waiting for its next batch ends only when that arrives
     source.return?.().catch(() => {});
   }
 }

@@ -1,4 +1,4 @@
-/** Who computes the shards of a run. */
+/** Chooses where the shards of a run are computed: in this thread or in worker threads. */
 import type { Engine } from '../../engine/index.js';
 import { type ExecutionReport, KernelMachine } from '../../engine/machine.js';
 import { CalibrationKernel, calibrationProgram } from '../timing/calibration-kernel.js';
@@ -16,9 +16,9 @@ import { ThreadPool } from './thread-pool.js';
 let inThreads = true;
 
 /**
- * Whether runs that begin from now on compute in threads of their own; returns what it was before.
- * A thread takes longer to start than the run of a test takes to train. The results are the same
- * bytes; a process that computes itself sees no signal meanwhile.
+ * Sets whether later runs compute in worker threads; returns the previous setting. For tests: a
+ * thread takes longer to start than a test's run takes to train. Results are byte-identical. A
+ * process that computes in its main thread handles no signals while it does.
  */
 export function computeInThreads(isOn: boolean): boolean {
   const before = inThreads;
@@ -26,14 +26,14 @@ export function computeInThreads(isOn: boolean): boolean {
   return before;
 }
 
-/** Threads for `run`, or this one: webgpu has threads of its own. */
+/** Worker threads for `run`, or this thread: webgpu has threads of its own. */
 export function createPool(engine: Engine, run: ModelRun, parameters: Float32Array): ShardPool {
   return run.backend === 'webgpu' || !inThreads
     ? new LocalPool(engine, parameters)
     : new ThreadPool(engine, parameters, run.threads);
 }
 
-/** This thread, whatever the run says. */
+/** Computes in this thread, regardless of the run's settings. */
 export function createLocalPool(engine: Engine, _run: ModelRun, parameters: Float32Array): ShardPool {
   return new LocalPool(engine, parameters);
 }

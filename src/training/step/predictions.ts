@@ -1,41 +1,39 @@
 /**
- * What a model says of the sequences of a split, as an evaluation tells it one sequence after the
- * other.
+ * Predictions of a model for the sequences of a split, as an evaluation reports them one by one.
  */
 import type { Scored } from '../../metrics/metric.js';
 
 export interface Prediction extends Scored {
-  /** Step of its sequence, from 0; 0 where the model answers once a sequence. */
+  /** Step of its sequence, from 0; 0 if the model predicts once per sequence. */
   readonly step: number;
-  /** Whether it counts in loss and metric: its label is not an ignored one. */
+  /** True if it counts in the loss and metrics: its target is not ignored. */
   readonly counts: boolean;
-  /** Before weighting; says nothing where the prediction does not count. */
+  /** Before weighting; meaningless if the prediction does not count. */
   readonly loss: number;
-  /** A view that is good only while it is told; so may be `point`. */
+  /** [C], a view that is valid only during the callback; `point` may be one too. */
   readonly outputs: Float32Array;
 }
 
 export interface PredictedSequence {
   /** Its position in the split. */
   readonly index: number;
-  /** What the data call it; absent if they name no sequence. */
+  /** Its id in the data; absent if they have no ids. */
   readonly id?: string;
-  /** One, or one for each of its steps. */
+  /** One, or one per step. */
   readonly predictions: readonly Prediction[];
 }
 
-/** Told of each sequence of a split, in their order. */
+/** Called with each sequence of a split, in order. */
 export type PredictionWatcher = (sequence: PredictedSequence) => void;
 
 /**
- * softmax(z)_k = e^(z_k - m) / sum over i of e^(z_i - m), m the greatest of z, in float64; NaN
- * where it is not defined.
+ * softmax(z)_k = e^(z_k - m) / sum over i of e^(z_i - m), m = max z, in float64; NaN if undefined.
  */
 export function probabilityOf(logits: ArrayLike<number>, k: number): number {
   return probabilities(logits)[k];
 }
 
-/** softmax(z) of all classes. */
+/** softmax(z) of all classes, [C]. */
 export function probabilities(logits: ArrayLike<number>): Float64Array {
   const values = Float64Array.from(logits);
   const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);

@@ -1,4 +1,4 @@
-/** What the outputs of a model and the targets of a split mean, in the units of the data. */
+/** Converts model outputs and targets of a split to the units of the data. */
 import { inDataUnits, type Scaling, type Targets } from '../../data/index.js';
 import type { Loss } from '../../losses/loss.js';
 import type { Numbers } from '../../metrics/metric.js';
@@ -11,34 +11,34 @@ export class Readout {
   ) {}
 
   /**
-   * What `outputs` predict at `at`, counted as {@link target} counts: a view of them unless they
-   * have to be changed.
+   * The values that `outputs` predict at index `at` (as in {@link target}): a view of `outputs`
+   * unless they must be converted.
    */
   point(outputs: Float32Array, at: number): Numbers {
     return inDataUnits(this.loss.point?.(outputs) ?? outputs, this.scaling(at));
   }
 
-  /** The quantiles, likewise, as `Loss.quantiles` has them; none for other losses. */
+  /** The quantiles in the order of `Loss.quantiles`; empty for other losses. */
   quantiles(outputs: Float32Array, at: number): readonly Numbers[] {
     return (this.loss.quantiles ?? []).map(({ point }) => inDataUnits(point(outputs), this.scaling(at)));
   }
 
-  /** The target of prediction `at` of a split, counted over all its sequences and steps. */
+  /** The target of prediction `at` of a split; `at` counts over all sequences and their steps. */
   target(at: number): Numbers {
     const { targets } = this;
     const size = targets.kind === 'value' ? targets.size : 1;
     return inDataUnits(targets.values.subarray(at * size, (at + 1) * size), this.scaling(at));
   }
 
-  /** Values are one target a sequence. */
+  /** `index` is the sequence's: values with a scaling per sequence have one target per sequence. */
   private scaling(index: number): Scaling | undefined {
     const scaling = this.targets.kind === 'value' ? this.targets.scaling : undefined;
     return typeof scaling === 'function' ? scaling(index) : scaling;
   }
 
   /**
-   * The shortest decimals that say as much as `values`, which are a `point`, a quantile or a
-   * `target` at `at`: those are float32, so 21.299999237060547 is 21.3.
+   * The shortest decimals that round to `values`, which are a `point`, a quantile or a `target` at
+   * `at`: those are float32, so 21.299999237060547 becomes 21.3.
    */
   decimals(values: Numbers, at: number): number[] {
     const scaling = this.scaling(at);

@@ -1,7 +1,7 @@
 /**
- * The shards of a batch: what each computes, the memory that it works on, and who computes it.
- * Which thread that is changes no result; the number of shards would, so it depends on the batch
- * size alone.
+ * The shards of a batch: their jobs, their memory and the interface of pools that compute them. The
+ * thread that computes a shard does not affect results; the number of shards would, so in training
+ * it depends only on the batch size.
  */
 import type { MeasuredMetric } from '../../config/index.js';
 import type { Backend } from '../../engine/backend.js';
@@ -20,24 +20,24 @@ import { evaluationShards, type ShardRows, trainingShards } from './batch.js';
 export interface ModelRun {
   readonly backend: Backend;
   readonly threads: number;
-  /** Bits of vectors on webasm; undefined: those that pay on this machine. */
+  /** Bits of vectors on webasm; undefined: the fastest on this machine. */
   readonly width?: Width | undefined;
   readonly spec: ModelSpec;
   readonly loss: LossSettings;
-  /** What evaluations measure beside the loss. */
+  /** Metrics of evaluations, besides the loss. */
   readonly metrics: readonly MeasuredMetric[];
-  /** The experiment's; decides what dropout drops. */
+  /** The experiment's seed; determines the dropout masks. */
   readonly seed: number;
-  /** T. */
+  /** Steps of the longest sequence, T. */
   readonly sequenceLength: number;
-  /** Whether any split has sequences of different lengths. */
+  /** True if any split has sequences of different lengths. */
   readonly variableLength: boolean;
 }
 
 /** The size of a shard and of its sequences. */
 export type ShardShape = WalkShape;
 
-/** What to compute, everything a thread needs to know to compile it. */
+/** The computation of a shard: all that a thread needs to compile it. */
 export interface ShardJob {
   readonly backend: Backend;
   readonly spec: ModelSpec;
@@ -46,20 +46,17 @@ export interface ShardJob {
   readonly withGradient: boolean;
 }
 
-/**
- * What one shard computes on. Rows of weight 0 count for nothing: they fill up a last partial
- * batch.
- */
+/** Input of one shard. Rows of weight 0 do not count: they fill up a partial last batch. */
 export interface ShardBatch {
-  /** The model's declared inputs by name, each for all steps of the longest sequence. */
+  /** The model's declared inputs by name, each with the steps of the longest sequence. */
   readonly inputs: Readonly<Record<string, Float32Array>>;
-  /** [1]: the steps of this batch. */
+  /** [1]: number of steps of this batch. */
   readonly steps: Int32Array;
 }
 
 /**
- * States that pass from batch to batch, by name: those that the next batch starts with, and those
- * that the last one ended with.
+ * States that are carried from batch to batch, by name: initial states of the next batch, and final
+ * states of the last one.
  */
 export interface CarriedStates {
   readonly before: Readonly<Record<string, Float32Array>>;
@@ -69,9 +66,9 @@ export interface CarriedStates {
 /** The memory of one shard. */
 export interface ShardMemory {
   readonly batch: ShardBatch;
-  /** [S, B]. */
+  /** Loss of each prediction, [S, B]. */
   readonly rows: Float32Array;
-  /** [S, B, C]. */
+  /** Outputs, [S, B, C]. */
   readonly predictions: Float32Array;
   /** Flat and padded like the parameters; empty without gradients. */
   readonly gradient: Float32Array;
@@ -101,37 +98,30 @@ export class ShardComputer {
       await this.walk.writeGradient(parameters, batch, result, gradient);
     } else {
       await this.walk.evaluate(parameters, batch, result);
-      // training keeps the states of a batch only if its update is made; an evaluation always goes
-      // on from them
+      // training passes states on only if the update is applied; an evaluation always does
       passOn(carried);
     }
     return this.machine.report;
   }
 }
 
-/** Makes the states that a batch ended with those that the next one starts with. */
+/** Makes the final states of a batch the initial states of the next. */
 export function passOn({ before, after }: CarriedStates): void {
   for (const [name, state] of Object.entries(before)) state.set(after[name]);
 }
 
-/** Makes the next batch start from zero. */
-export function startAnew({ before }: CarriedStates): void {
+/** Resets the initial states of the next batch to zero. */
+export function resetStates({ before }: CarriedStates): void {
   for (const state of Object.values(before)) state.fill(0);
 }
 
-/**
- * The shards of one kind of batch, each with as many batches and their results as there are slots.
- */
+/** The shards of one kind of batch. Each has the memory of one batch and its results per slot. */
 export interface ShardGroup {
-  /**
-   * By slot, then by shard; a shard's slots share one gradient, and the states that pass from batch
-   * to batch.
-   */
+  /** By slot, then by shard. The slots of a shard share one gradient and the carried states. */
   readonly slots: readonly (readonly ShardMemory[])[];
   /**
    * Computes all shards of `slot` and resolves when the last is done. Slots are computed in the
-   * order in which they are asked for; a thread that is done with one begins the next without
-   * waiting for the others.
+   * order of the calls; a thread that finishes one starts the next without waiting for the others.
    */
   compute(slot: number): Promise<ExecutionReport>;
 }
@@ -141,22 +131,19 @@ export interface GroupSize {
   readonly slots: number;
 }
 
-/**
- * Where shards are computed; all groups work with the same parameters, which are read anew each
- * time.
- */
+/** Computes shards. All groups use the same parameters, read again for each computation. */
 export interface ShardPool {
   group(job: ShardJob, plan: GroupSize): ShardGroup;
   /**
-   * Milliseconds of the calibration kernel, run at once by as many threads as compute that many
-   * `shards`: those of the slowest, for which a training step would wait. Nothing else may be under
-   * way.
+   * Milliseconds of the calibration kernel, run at the same time on all threads that compute that
+   * many `shards`: the slowest thread's, which a training step would wait for. Nothing else may be
+   * running.
    */
   calibrate(shards: number): Promise<number>;
   close(): Promise<void>;
 }
 
-/** How a batch of `batchSize` is cut for `run`, and what each shard computes. */
+/** Plans how a batch of `batchSize` is split into shards for `run`, and the job of each shard. */
 export function planShards(
   run: ModelRun,
   batchSize: number,
@@ -169,7 +156,7 @@ export function planShards(
 }
 
 function cut(backend: Backend, threads: number, batchSize: number, withGradient: boolean): ShardRows {
-  // a GPU divides the work by itself
+  // a GPU parallelizes by itself
   if (backend === 'webgpu') return { shards: 1, rows: batchSize };
   return withGradient ? trainingShards(batchSize) : evaluationShards(batchSize, threads);
 }
@@ -179,7 +166,9 @@ export function allocateParameters({ size }: ParameterLayout, heap: Heap): Float
   return heap.allocate(paddedSize(size));
 }
 
-/** Memory for `slots` batches of `shards` shards each, in the heap. */
+/**
+ * Allocates memory for `slots` batches of `shards` shards each in the heap; by slot, then by shard.
+ */
 export function allocateShards(job: ShardJob, { shards, slots }: GroupSize, heap: Heap): ShardMemory[][] {
   const { spec, shape } = job;
   const predictions = predictionsOf(spec, shape.sequenceLength);
@@ -212,7 +201,7 @@ function allocateBatch({ spec, shape, loss }: ShardJob, heap: Heap): ShardBatch 
   return { steps, inputs: Object.fromEntries(inputs) };
 }
 
-/** The memory of a shard with the place of each array instead of the array. */
+/** The memory of a shard with the heap span of each array instead of the array. */
 export interface ShardSpans {
   readonly steps: Int32Array;
   readonly inputs: Spans;
@@ -225,7 +214,7 @@ export interface ShardSpans {
 
 type Spans = Readonly<Record<string, HeapSpan>>;
 
-/** The memory of a shard as it can be sent to another thread. */
+/** Describes a shard's memory in a form that can be sent to another thread. */
 export function describeShard({ batch, carried, ...rest }: ShardMemory, heap: Heap): ShardSpans {
   const span = (array: Float32Array) => heap.spanOf(array) as HeapSpan;
   return {
@@ -239,7 +228,7 @@ export function describeShard({ batch, carried, ...rest }: ShardMemory, heap: He
   };
 }
 
-/** The memory that `describeShard` described, in this thread. */
+/** Opens in this thread the memory that `describeShard` described. */
 export function openShard({ steps, inputs, before, after, ...rest }: ShardSpans, heap: Heap): ShardMemory {
   const open = (span: HeapSpan) => heap.open(span);
   return {

@@ -1,6 +1,6 @@
 /**
- * Worker threads that compute shards. Parameters, inputs and results lie in memory that the threads
- * share; a message only says which shards of which group are to be computed.
+ * Worker threads that compute shards. Parameters, inputs and results are in shared memory; a
+ * message only names the shards to compute and their group.
  */
 
 import { Worker } from 'node:worker_threads';
@@ -23,44 +23,44 @@ import {
   type ShardSpans,
 } from './shards.js';
 
-/** What a thread is given when it starts. */
+/** Data that a thread receives at its start. */
 export interface WorkerSetup {
   readonly backend: Backend;
-  /** Whether it is sent linked programs; else it compiles them itself. */
+  /** True if the thread is sent linked programs; otherwise it compiles them itself. */
   readonly links: boolean;
   readonly memory: WasmMemory;
   readonly parameters: HeapSpan;
 }
 
-/** Programs that a thread can run, by their keys. */
+/** Linked programs of a group for a thread to run, by key. */
 export interface LinkedPrograms {
   readonly group: number;
   readonly plans: readonly (readonly [key: string, plan: LinkedPlan])[];
 }
 
-/** What a thread is told. */
+/** Messages to a thread. */
 export type WorkerRequest =
   | { readonly group: number; readonly job: ShardJob; readonly slots: readonly (readonly ShardSpans[])[] }
   | LinkedPrograms
   | { readonly group: number; readonly slot: number; readonly shards: readonly number[] }
   | { readonly calibrate: LinkedPlan | undefined };
 
-/** What it answers to a request for shards, or for calibration (milliseconds). */
+/** The answer to a request for shards, or for calibration (milliseconds). */
 export type WorkerReply = { readonly answer: ExecutionReport | number } | { readonly error: Error };
 
 /**
- * A computing thread makes little garbage, and its large arrays lie outside this. The default lets
- * each thread keep fifty megabytes of it before looking.
+ * A computing thread creates little garbage, and its large arrays are outside this heap. With
+ * Node's default, each thread would keep 50 MB of garbage before collecting.
  */
 const YOUNG_GENERATION_MB = 8;
 
 export class ThreadPool implements ShardPool {
   private readonly computers: Computer[] = [];
-  /** What was posted to every thread, for those that start later. */
+  /** Messages posted to every thread, repeated for threads that start later. */
   private readonly posted: WorkerRequest[] = [];
   private groups = 0;
 
-  /** At most `threads` threads; only those are started that a group has shards for. */
+  /** Uses at most `threads` threads, and starts only as many as a group has shards. */
   constructor(
     private readonly engine: Engine,
     private readonly parameters: Float32Array,
@@ -68,8 +68,8 @@ export class ThreadPool implements ShardPool {
   ) {}
 
   /**
-   * Shard s of a group always goes to thread s modulo the number of threads, which keeps its
-   * caches.
+   * Shard s of a group always goes to thread s modulo the number of threads, so its data stay
+   * cached.
    */
   group(job: ShardJob, size: GroupSize): ShardGroup {
     const { heap } = this.engine;
@@ -86,7 +86,7 @@ export class ThreadPool implements ShardPool {
     return { slots, compute };
   }
 
-  /** Compiles what a batch of `steps` steps runs, once for all threads. */
+  /** Compiles the programs for a batch of `steps` steps, once for all threads. */
   private provide(group: number, job: ShardJob, steps: number, known: Set<string>): void {
     if (!this.engine.links) return;
     const { spec, loss, shape, withGradient } = job;
@@ -139,11 +139,11 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** A thread that answers its requests in their order, several of which may be under way. */
+/** A worker thread. It answers requests in order; several may be pending. */
 class Computer {
   private readonly waiting: Waiting[] = [];
   private readonly worker: Worker;
-  /** Why the thread has ended. Nobody answers what it is asked from then on. */
+  /** Why the thread has ended; later requests are rejected with this. */
   private ended: Error | undefined;
   private isClosing = false;
 
@@ -152,7 +152,7 @@ class Computer {
       workerData: setup,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
-    this.worker.unref(); // an idle thread does not keep the process
+    this.worker.unref(); // an idle thread does not keep the process alive
     this.worker.on('message', (reply: WorkerReply) => {
       const one = this.waiting.shift();
       if (this.waiting.length === 0) this.rest();
@@ -164,12 +164,12 @@ class Computer {
     this.worker.on('exit', code => this.fail(new Error(`a computing thread ended with code ${code}`)));
   }
 
-  /** Nothing is answered. */
+  /** Sends a message that gets no answer. */
   post(request: WorkerRequest): void {
     this.worker.postMessage(request);
   }
 
-  /** `T` is what the thread answers to such a request. */
+  /** Sends a request and returns its answer, of type `T`. */
   ask<T extends ExecutionReport | number>(request: WorkerRequest): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.ended !== undefined) return reject(this.ended);
@@ -185,15 +185,15 @@ class Computer {
   }
 
   /**
-   * Nothing is waited for. One that is being closed keeps the process until it has ended: what
-   * awaits that, such as the message of a failure, would otherwise be lost with the process.
+   * Called when no request is pending. A closing thread keeps the process alive until it has ended:
+   * otherwise code that awaits its end, such as printing an error, would never run.
    */
   private rest(): void {
     if (!this.isClosing) this.worker.unref();
   }
 
   private fail(error: Error): void {
-    // an error is followed by the exit, which says less
+    // an 'exit' event, which says less, follows an 'error' event
     this.ended ??= error;
     this.rest();
     for (const one of this.waiting.splice(0)) one.reject(error);

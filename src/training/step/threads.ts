@@ -1,16 +1,16 @@
-/** How many threads a run uses unless it is told. */
+/** The default number of threads of a run. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
 /**
- * The cores that this process may really use: those that its affinity allows, or fewer where a
- * container's quota (cgroup v2 `cpu.max`, or v1) gives less time than that.
+ * The number of cores this process can use: those in its affinity mask, or fewer if a container's
+ * quota (cgroup v2 `cpu.max`, or v1) is lower. At least 1.
  */
 export function usableCores(): number {
   return Math.max(1, Math.min(availableParallelism(), Math.floor(quota() + 0.5)));
 }
 
-/** Processors' worth of time that the container may use; infinite where nothing limits it. */
+/** CPU quota of the container in cores; infinite if there is none. */
 function quota(): number {
   const [most, period] = read('/sys/fs/cgroup/cpu.max')?.split(' ') ?? [
     read('/sys/fs/cgroup/cpu/cpu.cfs_quota_us'),

@@ -1,4 +1,7 @@
-/** A model in training: its parameters and one optimizer step. Knows no files and no schedule. */
+/**
+ * A model in training: its parameters and one optimizer step. It knows nothing of files or
+ * schedules.
+ */
 import type { Split } from '../../data/dataset.js';
 import { range } from '../../data/selection.js';
 import type { Executable } from '../../engine/executable.js';
@@ -20,9 +23,9 @@ import {
   type ModelRun,
   passOn,
   planShards,
+  resetStates,
   type ShardGroup,
   type ShardPool,
-  startAnew,
 } from './shards.js';
 import { clipFactor, gradientNorm, Updater } from './updater.js';
 
@@ -30,9 +33,9 @@ export interface TrainerOptions extends ModelRun {
   readonly train: Split;
   readonly batchSize: number;
   readonly gradientClipNorm?: number;
-  /** What weight decay applies to; all parameters by default. */
+  /** Parameters that weight decay applies to; default `all`. */
   readonly weightDecayOn?: 'all' | 'weights';
-  /** Keep an average of the parameters, of which each update keeps this share. */
+  /** Keep a moving average of the parameters; each update keeps this share of it. */
   readonly averageDecay?: number;
 }
 
@@ -44,31 +47,31 @@ export interface TrainerParts {
 /** One batch is computed while the next is written. */
 const SLOTS = 2;
 
-/** A batch that has been written; good for one step. */
+/** A written batch, valid for one step. */
 export interface PreparedBatch {
-  /** Its sequences, and the split that they belong to. */
+  /** Indices of its sequences in `split`. */
   readonly indices: Uint32Array;
   readonly split: Split;
   readonly slot: number;
-  /** Whether states that are carried from batch to batch start from zero. */
+  /** True if the states carried from batch to batch start from zero. */
   readonly startsEpoch: boolean;
 }
 
 export interface StepResult {
   /** Mean loss over the batch's predictions. */
   readonly loss: number;
-  /** Before clipping. */
+  /** Euclidean norm before clipping. */
   readonly gradientNorm: number;
   /**
-   * Whether the update was made: not where loss, gradient, updated parameters or optimizer state
-   * are not finite.
+   * False if the update was skipped because the loss, gradient, updated parameters or optimizer
+   * state were not finite.
    */
   readonly updated: boolean;
-  /** Of the batch, before the update; empty if none was made. */
+  /** Metrics of the batch before the update; empty if it was skipped. */
   readonly metrics: MetricSums;
   /**
-   * Parameters whose gradient, or whose update, has a value that is not finite; looked for only
-   * where no update was made.
+   * Names of parameters whose gradient or update has a value that is not finite; empty if the
+   * update was made.
    */
   readonly notFinite: readonly string[];
 }
@@ -103,7 +106,7 @@ export class Trainer {
       averageDecay === undefined ? undefined : new WeightAverage(this.parameters.length, averageDecay);
     const { shards, job } = planShards(options, options.batchSize, true);
     this.pool = makePool(engine, options, this.parameters);
-    // its threads start while this one compiles
+    // the pool's threads start while this one compiles
     this.shards = this.pool.group(job, { shards, slots: SLOTS });
     this.updater = makeUpdater();
     if (shards > 1) this.gradientSum = engine.compile(gradientSumProgram(this.layout.size, shards));
@@ -111,7 +114,7 @@ export class Trainer {
     this.writer = new BatchWriter(options.spec, options.loss, job.shape, options.seed);
   }
 
-  /** `engine` is closed with the trainer; `makePool` decides who computes the shards. */
+  /** `engine` is closed with the trainer; `makePool` chooses where shards are computed. */
   static async create<S>(
     options: TrainerOptions,
     optimizer: Optimizer<S>,
@@ -135,8 +138,8 @@ export class Trainer {
   }
 
   /**
-   * Runs `work` with the average of the parameters in their place, or as they are if none is kept.
-   * No step may be under way.
+   * Runs `work` with the parameters replaced by their average, or unchanged if none is kept. No
+   * step may be running.
    */
   async withAverage<T>(work: () => Promise<T>): Promise<T> {
     if (this.average === undefined) return work();
@@ -150,18 +153,17 @@ export class Trainer {
   }
 
   /**
-   * What executes the kernels, and the kernels that gpu.js's own code runs; known after the first
-   * step.
+   * The executor of the kernels, and the kernels that fall back to gpu.js's own code; known after
+   * the first step.
    */
   get execution(): ExecutionReport {
     return this.report;
   }
 
   /**
-   * Writes the sequences `indices` as the batch of optimizer step `step`, from 1 and counting those
-   * that are skipped; at most one ahead of the step under way. Sequences on the disk are read
-   * meanwhile.
-   * @throws UserError exit 2 or 5 if they cannot be read
+   * Writes the sequences `indices` as the batch of optimizer step `step` (from 1, counting skipped
+   * steps), at most one step ahead of the running one. Reads sequences on disk in the background.
+   * @throws UserError (exit 2 or 5) if they cannot be read
    */
   async prepare(indices: Uint32Array, step: number, startsEpoch: boolean): Promise<PreparedBatch> {
     this.slot = (this.slot + 1) % SLOTS;
@@ -169,7 +171,7 @@ export class Trainer {
     const { train } = this.options;
     const loaded = await train.load?.(indices);
     const split = loaded ?? train;
-    // the order may write the next epoch over its own before the step is made
+    // copied: the order may overwrite its indices with the next epoch's before the step runs
     const written = loaded ? range(loaded.count) : indices.slice();
     this.writer.write(
       split,
@@ -181,8 +183,8 @@ export class Trainer {
   }
 
   /**
-   * One optimizer step; `update` is 1 for the first, and goes on from the last that was made.
-   * Nothing is changed if none is made.
+   * Runs one optimizer step. `update` is the number of the update, from 1, without skipped steps. A
+   * skipped update changes nothing.
    */
   async step(
     { split, indices, slot, startsEpoch }: PreparedBatch,
@@ -190,7 +192,7 @@ export class Trainer {
     learningRate: number,
   ): Promise<StepResult> {
     const shards = this.shards.slots[slot];
-    if (startsEpoch) for (const { carried } of shards) startAnew(carried);
+    if (startsEpoch) for (const { carried } of shards) resetStates(carried);
     this.report = await this.shards.compute(slot);
     const loss = this.weightedLoss(slot);
     await this.sumGradients();
@@ -215,8 +217,8 @@ export class Trainer {
   }
 
   /**
-   * The states that the next batch starts with, by name, [B, size] each; none unless the model
-   * carries them over.
+   * The initial states of the next batch by name, [B, size] each; empty unless the model carries
+   * states from batch to batch.
    */
   get carriedStates(): ReadonlyMap<string, Tensor> {
     const shards = this.shards.slots[0].map(({ carried }) => carried.before);
@@ -224,13 +226,13 @@ export class Trainer {
       carriedStates(this.options.spec).map(({ name, size }) => {
         const rows = shards.flatMap(states => [...states[name]]);
         const shape = [this.options.batchSize, size];
-        // rows that only fill up the last shard are left out
+        // without the rows that fill up the last shard
         return [name, { dtype: 'F32', shape, data: Float32Array.from(rows.slice(0, sizeOf(shape))) }];
       }),
     );
   }
 
-  /** Puts back what `carriedStates` was. */
+  /** Restores states that `carriedStates` returned. */
   restoreCarriedStates(states: ReadonlyMap<string, Tensor>): void {
     this.shards.slots[0].forEach(({ carried }, shard) => {
       for (const [name, before] of Object.entries(carried.before)) {
@@ -240,12 +242,12 @@ export class Trainer {
     });
   }
 
-  /** An evaluator of this model as it is at each evaluation. */
+  /** An evaluator of this model, with its parameters at the time of each evaluation. */
   evaluator(batchSize: number): Evaluator {
     return new Evaluator(this.pool, this.options, batchSize);
   }
 
-  /** Milliseconds of the calibration kernel where training computes. No step may be under way. */
+  /** Milliseconds of the calibration kernel on the threads that train. No step may be running. */
   calibrate(): Promise<number> {
     return this.pool.calibrate(this.shards.slots[0].length);
   }
@@ -255,7 +257,10 @@ export class Trainer {
     await this.engine.close();
   }
 
-  /** Names of the parameters at whose places one of `arrays`, laid out like them, is not finite. */
+  /**
+   * Names of the parameters that have a value that is not finite in one of `arrays`, laid out
+   * alike.
+   */
   private notFiniteIn(arrays: readonly Float32Array[]): string[] {
     return this.layout.parameters
       .filter(({ offset, size }) =>
@@ -269,16 +274,14 @@ export class Trainer {
     for (const { rows, batch } of this.shards.slots[slot]) {
       const { weight } = batch.inputs;
       for (let i = 0; i < rows.length; i++) {
-        // a row that fills up the batch weighs nothing, whatever came out of it
+        // a padding row has weight 0, but its loss may be NaN
         if (weight[i] !== 0) loss += rows[i] * weight[i];
       }
     }
     return loss;
   }
 
-  /**
-   * In the order of the shards, whoever computed them: the same bytes for any number of threads.
-   */
+  /** Sums in shard order, so byte-identical for any number of threads. */
   private async sumGradients(): Promise<void> {
     const { gradient, gradientSum } = this;
     const parts = this.shards.slots[0].map(memory => memory.gradient);
@@ -291,7 +294,7 @@ export class Trainer {
 
 /**
  * 1 for each element of a matrix, 0 for biases and the gains of layer normalization; flat and
- * padded.
+ * padded to whole rows.
  */
 function weightMask(layout: ParameterLayout): Float32Array {
   const mask = new Float32Array(paddedSize(layout.size));

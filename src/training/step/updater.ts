@@ -1,7 +1,4 @@
-/**
- * Applies gradients to parameters: norm, clipping, the optimizer's kernels, and the state that it
- * keeps.
- */
+/** Applies gradients to parameters: norm, clipping, the optimizer's kernels and its state. */
 
 import type { Executable } from '../../engine/executable.js';
 import type { Engine } from '../../engine/index.js';
@@ -9,12 +6,12 @@ import type { Value } from '../../engine/linked-executable.js';
 import type { Optimizer } from '../../optimizers/optimizer.js';
 import { paddedSize, TOTAL, updateProgram } from '../../optimizers/program.js';
 
-/** Added to the norm before dividing by it, as torch.nn.utils.clip_grad_norm_ does. */
+/** Added to the norm before dividing by it, like torch.nn.utils.clip_grad_norm_. */
 const CLIP_EPSILON = 1e-6;
 
 /**
- * Euclidean norm of an array padded to whole rows, accumulated in float64 in four sums, none of
- * which waits for another; not finite where an element is not.
+ * Euclidean norm of an array padded to whole rows, accumulated in float64 in four independent sums;
+ * not finite if an element is not.
  */
 export function gradientNorm(gradient: Float32Array): number {
   let [a, b, c, d] = [0, 0, 0, 0];
@@ -28,8 +25,8 @@ export function gradientNorm(gradient: Float32Array): number {
 }
 
 /**
- * The factor that brings a gradient of norm `norm` down to `most`; 1 where it is not above, or
- * nothing is clipped.
+ * The factor that scales a gradient of norm `norm` down to `most`; 1 if the norm is not above, or
+ * `most` is undefined.
  */
 export function clipFactor(norm: number, most: number | undefined): number {
   return most === undefined ? 1 : Math.min(1, most / (norm + CLIP_EPSILON));
@@ -72,9 +69,8 @@ export class Updater {
 
   /**
    * Updates `parameters` and the state in place with `gradient` times `scale`. All arrays are flat
-   * and padded to whole rows (`paddedSize`); `step` is 1 for the first update. Where a result is
-   * not finite nothing is changed; gives the results of which that is so: none where the update was
-   * made.
+   * and padded to whole rows (`paddedSize`); `step` is 1 for the first update. If a result is not
+   * finite, changes nothing and returns the results that are not; returns an empty array otherwise.
    */
   async apply(
     parameters: Float32Array,
@@ -90,7 +86,7 @@ export class Updater {
     };
     for (const [name, buffer] of Object.entries(this.state)) values[`state.${name}`] = buffer;
     const { [TOTAL]: total, ...out } = await this.executable.run(values);
-    // the total may leave float32 where none of the results does
+    // the total may overflow float32 although no result does
     const notFinite = isFiniteThroughout(total)
       ? []
       : Object.values(out).filter(array => !isFiniteThroughout(array));
@@ -102,8 +98,8 @@ export class Updater {
 }
 
 /**
- * Whether every element of an array padded to whole rows is finite. A sum is that only where every
- * term is, and in float64 finite float32 numbers never overflow.
+ * True if every element of an array padded to whole rows is finite. A sum is finite only if every
+ * term is, and sums of float32 numbers do not overflow float64.
  */
 export function isFiniteThroughout(values: Float32Array): boolean {
   let [a, b, c, d] = [0, 0, 0, 0];

@@ -1,4 +1,4 @@
-/** Parameters and optimizer state as tensors under PyTorch's names, and back. */
+/** Converts parameters and optimizer state to tensors under PyTorch's names, and back. */
 
 import { readSafetensors, type Tensor, type Tensors } from '../../experiment/checkpoints/safetensors.js';
 import { shapeText } from '../../graph/shape.js';
@@ -19,19 +19,19 @@ export function parameterTensors(
   );
 }
 
-/** What a checkpoint keeps of a model in training; filled in place. */
+/** Training state that a checkpoint stores; restored in place. */
 export interface TrainingState {
   /** Flat, in the layout's order, and padded. */
   readonly parameters: Float32Array;
-  /** The optimizer's buffers by name, laid out alike. */
+  /** The optimizer's buffers by name, in the same layout. */
   readonly optimizerState: Readonly<Record<string, Float32Array>>;
-  /** The average of the parameters, laid out alike; undefined if none is kept. */
+  /** The average of the parameters, in the same layout; undefined if none is kept. */
   readonly average: Float32Array | undefined;
 }
 
 /**
- * Everything that a checkpoint holds of a model in training; `carried` are the states that the next
- * batch starts with.
+ * All tensors of a model in training for a checkpoint. `carried` are the initial states of the next
+ * batch.
  */
 export function trainingTensors(
   layout: ParameterLayout,
@@ -53,10 +53,7 @@ const CARRIED = 'carried.';
 const AVERAGE = 'average.';
 const OPTIMIZER = 'optimizer.';
 
-/**
- * The weights among the `tensors` of a checkpoint, under PyTorch's names and without the rest of
- * its state.
- */
+/** Only the weights among the `tensors` of a checkpoint, under PyTorch's names. */
 export function weightsAlone(tensors: Tensors, which: WeightsName): Map<string, Tensor> {
   const isOther = (name: string) => [OPTIMIZER, CARRIED, AVERAGE].some(prefix => name.startsWith(prefix));
   const chosen =
@@ -71,11 +68,11 @@ export function weightsAlone(tensors: Tensors, which: WeightsName): Map<string, 
 export type WeightsName = 'trained' | 'average';
 
 /**
- * Fills `flat` with the weights of `file`. Names may all have one prefix (as
- * `model.lstm.weight_ih_l0`); other tensors in the file are left alone; `which` chooses among the
- * weights of a checkpoint with an average.
- * @throws UserError (exit 2) if a weight is missing or has another shape
- * @throws UserError (exit 5) if the file is damaged
+ * Fills `flat` with the weights of `file`. All names may share a prefix (such as `model.` in
+ * `model.lstm.weight_ih_l0`); other tensors are ignored. `which` selects the weights of a
+ * checkpoint with an average.
+ * @throws UserError (exit 2) if a weight is missing, has another shape, or is not F32 or F64
+ * @throws UserError (exit 5) if the file is damaged, or a weight is not finite
  */
 export function loadWeights(
   file: string,
@@ -123,18 +120,18 @@ export function loadWeights(
   if (problems.length > 0) throw usageError(...problems);
 }
 
-/** What a checkpoint must hold of a model in training. */
+/** The tensors that a checkpoint must have for a model in training. */
 export interface TrainingShape {
   readonly layout: ParameterLayout;
-  /** The optimizer's buffers of each parameter. */
+  /** Names of the optimizer's buffers; each parameter has one of each. */
   readonly optimizerStates: readonly string[];
-  /** Whether an average of the parameters is kept. */
+  /** True if an average of the parameters is kept. */
   readonly hasAverage: boolean;
   /** Shapes of the states that are carried from batch to batch. */
   readonly carried: ReadonlyMap<string, readonly number[]>;
 }
 
-/** Complaints about each tensor that `tensors` lack, or have in another shape. */
+/** Diagnostics for each tensor that is missing from `tensors` or has another type or shape. */
 export function unfitTensors(
   file: string,
   tensors: Tensors,
@@ -165,8 +162,8 @@ export function unfitTensors(
 }
 
 /**
- * Fills `state` from the tensors of a checkpoint, as `trainingTensors` made them; they must fit
- * (`unfitTensors`). Returns the states that the next batch starts with.
+ * Fills the training state from a checkpoint's tensors, made by `trainingTensors`; they must fit
+ * (`unfitTensors`). Returns the initial states of the next batch.
  */
 export function restoreTraining(
   tensors: Tensors,
@@ -190,10 +187,7 @@ function describeTensor(tensor: Tensor | undefined): string {
   return tensor ? `${tensor.dtype} ${shapeText(tensor.shape)}` : 'nothing';
 }
 
-/**
- * The prefix that the first weight has in the file; empty where it is there as it is, or not at
- * all.
- */
+/** The prefix of the first weight in the file; empty if it has none or is missing. */
 function commonPrefix(tensors: ReadonlyMap<string, unknown>, layout: ParameterLayout): string {
   const [{ name: first }] = layout.parameters;
   if (tensors.has(first)) return '';

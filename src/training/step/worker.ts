@@ -1,4 +1,4 @@
-/** The thread that computes shards, and measures how fast it is. */
+/** Worker thread that computes shards and measures its own speed. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Heap } from '../../engine/heap.js';
 import type { Engine } from '../../engine/index.js';
@@ -22,7 +22,7 @@ interface Group {
 const groups = new Map<number, Promise<Group>>();
 let engine: Promise<Engine> | undefined;
 let kernel: CalibrationKernel | undefined;
-/** Settled when everything asked for so far is computed. */
+/** Settles when all requests so far are done. */
 let last: Promise<void> = Promise.resolve();
 
 /** Only backends without linked plans compile here: gpu.js takes time and memory to load. */
@@ -85,7 +85,7 @@ function reply(message: WorkerReply): void {
 }
 
 parentPort?.on('message', (request: WorkerRequest) => {
-  // one after the other, in the order in which they are asked for
+  // requests are handled one at a time, in order
   last = last.then(() =>
     answer(request).then(
       found => void (found !== undefined && reply({ answer: found })),

@@ -1,7 +1,7 @@
 /**
- * A product of a fixed size through the engine: how fast this machine computes just now, whatever
- * else runs on it. It has the size of the gates of an LSTM of 128 units in batches of 100, [100,
- * 256] x [256, 512], 26.2 MFLOP.
+ * Measures how fast this machine currently computes, other load included, with a matrix product of
+ * fixed size: the gates of an LSTM of 128 units in batches of 100, [100, 256] x [256, 512], 26.2
+ * MFLOP.
  */
 import type { Backend } from '../../engine/backend.js';
 import type { Executable } from '../../engine/executable.js';
@@ -11,9 +11,8 @@ import { contract } from '../../ops/contract.js';
 const [ROWS, INNER, COLUMNS] = [100, 256, 512];
 
 /**
- * Products of one measurement: some milliseconds, as long as a thread works on its part of a small
- * step. Their number is fixed, since one that ended with the time would be short exactly where it
- * is disturbed.
+ * Products per measurement: a few milliseconds, like a thread's part of a small step. The number is
+ * fixed: a measurement of fixed duration would contain fewer products exactly when it is disturbed.
  */
 const PRODUCTS: Readonly<Record<Backend, number>> = { webasm: 6, webgpu: 6, cpu: 1 };
 
@@ -30,7 +29,7 @@ export class CalibrationKernel {
   };
   private isWarm = false;
 
-  /** `executable` is of `calibrationProgram`. */
+  /** `executable` is the compiled `calibrationProgram`. */
   constructor(
     private readonly backend: Backend,
     private readonly executable: Pick<Executable, 'run'>,
@@ -38,7 +37,7 @@ export class CalibrationKernel {
 
   /** Milliseconds of one product, the mean of a few. */
   async measure(): Promise<number> {
-    // what the first ones show is how they are compiled
+    // the first calls include compilation
     if (!this.isWarm) await this.mean();
     this.isWarm = true;
     return this.mean();

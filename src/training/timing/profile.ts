@@ -1,4 +1,4 @@
-/** Where the time of a training step goes: every kernel, and everything that is not a kernel. */
+/** Where the time of a training step goes: each kernel, and everything else. */
 import type { LoadedExperiment } from '../../config/index.js';
 import { Engine } from '../../engine/index.js';
 import { sizeOf } from '../../graph/shape.js';
@@ -8,17 +8,17 @@ import { createLocalPool } from '../step/pool.js';
 import { stepCosts } from './step-costs.js';
 
 export interface KernelProfile {
-  /** What the program computes, such as `gradient of layers 0 and 1 and the head over 28 steps`. */
+  /** The program's description, such as `gradient of layers 0 and 1 and the head over 28 steps`. */
   readonly program: string;
   readonly kernel: string;
-  /** Calls in one training step, all shards together. */
+  /** Calls per training step, over all shards. */
   readonly calls: number;
-  /** Milliseconds of one training step. */
+  /** Milliseconds per training step. */
   readonly ms: number;
-  /** Of the whole step, 0 to 1. */
+  /** Share of the whole step, 0 to 1. */
   readonly share: number;
   readonly flops_per_s: number;
-  /** Bytes that its calls read and write, each array counted once a call. */
+  /** Bytes that its calls read and write, counting each array once per call. */
   readonly bytes: number;
 }
 
@@ -26,24 +26,24 @@ export interface StepProfile {
   readonly version: 1;
   readonly steps: number;
   readonly width: number;
-  /** Milliseconds of a step in one thread, the fastest. */
+  /** Milliseconds of the fastest step, in one thread. */
   readonly step_ms: number;
   /** Slowest first. */
   readonly kernels: readonly KernelProfile[];
-  /** What a step does beside its kernels: the gradient's norm, copies, calls. */
+  /** Time outside the kernels: the gradient's norm, copies, calls. */
   readonly other: { readonly ms: number; readonly share: number };
-  /** Milliseconds to write a batch, which threads overlap with the step before. */
+  /** Milliseconds to write a batch; with threads, this overlaps with the previous step. */
   readonly batch_ms: number;
 }
 
-/** Steps before the first that counts: the memory has been touched by then. */
+/** Steps that are not measured: they touch the memory for the first time. */
 const WARM_UP = 3;
 
 const UPDATE = 'sum of gradients and update';
 
 /**
- * Trains `steps` steps in this thread and times each kernel; of every call the fastest counts,
- * since whatever else the machine does only makes it slower.
+ * Trains `steps` steps in this thread and times each kernel. The fastest time of each call counts,
+ * because other load on the machine only makes it slower.
  */
 export async function profileStep(
   loaded: LoadedExperiment,

@@ -1,17 +1,17 @@
-/** What one training step costs, counted from its programs without running anything. */
+/** Counts the cost of one training step from its programs, without running anything. */
 import { describePlan, type PlanCosts } from '../../engine/describe.js';
 import { makePlan, type Plan } from '../../engine/plan.js';
 import { lossOf } from '../../losses/index.js';
 import { type StepProgram, stepPrograms } from '../../model/walk.js';
 import { type ModelRun, planShards, type ShardJob } from '../step/shards.js';
 
-/** A program of a step with its plan and what one run of it costs. */
+/** A program of a step, its plan, and the cost of one run. */
 export interface PlannedProgram extends StepProgram {
   readonly plan: Plan;
   readonly costs: PlanCosts;
 }
 
-/** What one training step costs, all shards together. */
+/** The cost of one training step, over all shards. */
 export interface StepCosts {
   readonly shards: number;
   readonly job: ShardJob;
@@ -20,7 +20,7 @@ export interface StepCosts {
   readonly nodes: number;
   readonly kernels: number;
   readonly flops: number;
-  /** Inputs and buffers of all programs, as often as threads hold them. */
+  /** Bytes of the inputs and buffers of all programs, once per thread that holds them. */
   readonly bytes: number;
   /** Bytes that a step copies to a GPU and back. */
   readonly transferredBytes: number;

@@ -1,4 +1,4 @@
-/** How long training steps take. Shown and recorded, and decides nothing. */
+/** Durations of training steps. Displayed and recorded only; nothing depends on them. */
 import { RunningMedian } from './running-median.js';
 
 export class StepTimes {
@@ -7,12 +7,12 @@ export class StepTimes {
   private all = 0;
   private steps = 0;
 
-  /** A step over `samples` sequences. */
+  /** Adds a step over `samples` sequences. */
   add(samples: number, seconds: number): void {
     this.all += seconds;
     this.steps++;
     this.median.add(seconds);
-    // the first step of a process compiles, which says nothing of the others
+    // the first step of a process also compiles
     if (this.steps > 1)
       this.window = { samples: this.window.samples + samples, seconds: this.window.seconds + seconds };
   }
@@ -21,20 +21,20 @@ export class StepTimes {
     return this.steps;
   }
 
-  /** Seconds of all steps together. */
+  /** Total seconds of all steps. */
   get total(): number {
     return this.all;
   }
 
-  /** To 0.5 %; null where no step was made. */
+  /** Within 0.5 %; null before the first step. */
   get medianMilliseconds(): number | null {
     const { value } = this.median;
     return value === null ? null : 1000 * value;
   }
 
   /**
-   * Sequences per second over the steps since this was last asked for, the first step left out;
-   * undefined if there was no other.
+   * Sequences per second over the steps since the last call, without a process's first step;
+   * undefined if there are none.
    */
   takeRate(): number | undefined {
     const { samples, seconds } = this.window;

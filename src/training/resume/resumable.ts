@@ -1,4 +1,4 @@
-/** Whether a run can go on from where it stands, found out before anything of it is touched. */
+/** Checks that a run can resume from its checkpoint, before anything is changed on disk. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { LoadedExperiment } from '../../config/index.js';
 import type { Checkpoint } from '../../experiment/checkpoints/folder.js';
@@ -14,23 +14,23 @@ import type { Session } from '../run/session.js';
 import { unfitTensors } from '../step/weights.js';
 import { type Change, inWords, kindOf } from './changes.js';
 
-interface Wanted {
+interface Resumption {
   readonly loaded: LoadedExperiment;
   readonly session: Session;
   readonly changes: readonly Change[];
 }
 
 /**
- * `checkpoint` and what it says are undefined where there is none.
- * @throws UserError (exit 2) if the changes ask for another model, optimizer or batches than the
- *   checkpoint is of, or for an end before it
- * @throws UserError (exit 5) if it is not whole, or was lost
+ * `checkpoint` and its `saved` state are undefined if the run has no checkpoint.
+ * @throws UserError (exit 2) if the changes need another model, optimizer or batch order than the
+ *   checkpoint's, or end the run before the checkpoint's step
+ * @throws UserError (exit 5) if the checkpoint is incomplete or was lost
  */
-export function checkPlace(
+export function checkResumable(
   directory: RunDirectory,
   checkpoint: Checkpoint | undefined,
   saved: SavedState | undefined,
-  { loaded, session, changes }: Wanted,
+  { loaded, session, changes }: Resumption,
 ): void {
   if (!checkpoint || !saved) {
     checkNothingLost(directory);
@@ -65,7 +65,7 @@ function unfitOrder(
   }
 }
 
-/** A change that asks for what the checkpoint is not of is no damage. */
+/** A misfit is damage only if the config has not changed; otherwise the changes cause it. */
 function refusal(problems: readonly Diagnostic[], changes: readonly Change[]): UserError {
   const [first] = problems;
   if (changes.length === 0) return damagedError(...problems);
@@ -76,7 +76,7 @@ function refusal(problems: readonly Diagnostic[], changes: readonly Change[]): U
   });
 }
 
-/** A run whose log tells of checkpoints, but that has none, would silently begin anew. */
+/** Without this check, a run that lost its checkpoints would silently start over. */
 function checkNothingLost({ files }: RunDirectory): void {
   if (!existsSync(files.log) || !readFileSync(files.log, 'utf8').includes('"event":"checkpoint.saved"'))
     return;
@@ -88,10 +88,10 @@ function checkNothingLost({ files }: RunDirectory): void {
 }
 
 /**
- * @throws UserError (exit 2) if what alters results has no step left to alter: the run would merely
- *   say that it was trained so
+ * @throws UserError (exit 2) if a change would alter results but no step is left to run: the
+ *   manifest would record settings that the run was not trained with
  */
-export function checkUse(saved: SavedState | undefined, { loaded, session, changes }: Wanted): void {
+export function checkUse(saved: SavedState | undefined, { loaded, session, changes }: Resumption): void {
   const change = changes.find(one => kindOf(one, loaded) === 'unsafe');
   if (change === undefined || saved?.evaluated !== true) return;
   const { position } = saved;
@@ -107,7 +107,7 @@ function endOf(position: SavedState['position'], loaded: LoadedExperiment, sessi
   return totalSteps(loaded, batchOrder(loaded, session, position.order), position.step);
 }
 
-/** The checkpoint of a longer run is none of a shorter one. */
+/** Refuses a new end of training before the checkpoint's step. */
 function checkEnd({ position }: SavedState, loaded: LoadedExperiment, session: Session): void {
   const { training } = loaded.experiment;
   const end = endOf(position, loaded, session);
