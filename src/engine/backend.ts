@@ -1,4 +1,4 @@
-/** Which of gpu.js's backends runs the kernels, and why. */
+/** Chooses the backend of gpu.js that runs the kernels. */
 
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -19,22 +19,22 @@ export interface AdapterInfo {
   readonly architecture: string;
   readonly device: string;
   readonly description: string;
-  /** Whether the processor does the work: correct, and slower than webasm. */
+  /** Whether it runs on the CPU: correct, but slower than webasm. */
   readonly software: boolean;
 }
 
 export interface BackendChoice {
   readonly backend: Backend;
-  /** Why this one, in words, for the manifest and the log. */
+  /** The reason for the choice, for the manifest and the log. */
   readonly reason: string;
-  /** The WebGPU adapter that was found, whether or not it is used. */
+  /** The WebGPU adapter that was found, used or not. */
   readonly adapter?: AdapterInfo;
 }
 
 /**
- * The backend for `request`. `auto` takes a hardware WebGPU adapter, else webasm; a software
- * adapter is slower than webasm and is taken only when asked for. Throws UserError (exit 2) where
- * the requested backend is not there.
+ * Chooses the backend for `request`. `auto` takes a hardware WebGPU adapter if there is one,
+ * otherwise webasm. A software adapter is slower than webasm and used only on request.
+ * @throws UserError (exit 2) if the requested backend is unavailable
  */
 export async function chooseBackend(request: BackendRequest): Promise<BackendChoice> {
   if (request === 'cpu' || request === 'webasm') return { backend: request, reason: 'as requested' };
@@ -59,9 +59,7 @@ export async function chooseBackend(request: BackendRequest): Promise<BackendCho
 const DEVICE_FILES = ['/dev/dri', '/dev/nvidiactl', '/dev/dxg', '/dev/kgsl-3d0', '/dev/mali0'];
 const NO_DEVICE = { missing: 'no graphics device found' };
 
-/**
- * Looking for an adapter takes another process 0.1 s: a file tells without one that there is none.
- */
+/** Looking for an adapter takes a process and 0.1 s; without a device file there is none. */
 function mayHaveGpu(): boolean {
   return process.platform !== 'linux' || DEVICE_FILES.some(file => existsSync(file));
 }
@@ -71,8 +69,8 @@ const PROBE_TIMEOUT_MS = 10_000;
 let probed: ReturnType<typeof probeWebGpu> | undefined;
 
 /**
- * The WebGPU adapter of this machine, or why there is none. Looks once: adapters do not come and go
- * while a process lives.
+ * The WebGPU adapter of this machine, or why there is none. Looks once per process, since adapters
+ * do not change.
  */
 export function webGpuAdapter(): ReturnType<typeof probeWebGpu> {
   probed ??= probeWebGpu();
@@ -80,8 +78,8 @@ export function webGpuAdapter(): ReturnType<typeof probeWebGpu> {
 }
 
 /**
- * Looks for an adapter in another process; see probe.ts. A driver that hangs or crashes there does
- * no harm here.
+ * Looks for an adapter in another process, where a driver that hangs or crashes does no harm; see
+ * probe.ts.
  */
 async function probeWebGpu(): Promise<AdapterInfo | { readonly missing: string }> {
   const script = programFile('engine/probe.js');

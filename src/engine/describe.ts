@@ -1,4 +1,4 @@
-/** What a plan costs, counted from the plan itself. */
+/** The cost of a plan, counted from the plan itself. */
 import { type Node, type Program, reachable } from '../graph/node.js';
 import { sizeOf } from '../graph/shape.js';
 import { makePlan, type Plan } from './plan.js';
@@ -32,7 +32,7 @@ export function describePlan(program: Program, plan: Plan = makePlan(program)): 
   };
 }
 
-/** As gpu.js assigns buffers: a step takes over one of its own shape whose last reader has run. */
+/** As gpu.js assigns buffers: a step reuses one of its own shape whose last reader has run. */
 function bufferElements({ steps, outputs }: Plan): number {
   const lastRead = new Map<object, number>();
   steps.forEach(({ operands }, i) => {

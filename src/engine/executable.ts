@@ -1,6 +1,6 @@
 /**
- * Plans made runnable: over the heap on webasm, else by a pipeline of gpu.js whose every call is
- * checked.
+ * Makes plans executable: over the heap on webasm, otherwise by a pipeline of gpu.js whose every
+ * call is checked.
  */
 import type { GPU, GPUVariableType, IKernelRunShortcut, IPipelineRunShortcut } from 'gpu.js';
 import type { Node } from '../graph/node.js';
@@ -12,7 +12,7 @@ import type { Value } from './linked-executable.js';
 import type { Kernel, Plan, Step } from './plan.js';
 import type { KernelArgument } from './source.js';
 
-/** A program made runnable. */
+/** An executable program. */
 export interface Executable {
   /**
    * Runs the program on `values`, one for each of the graph's inputs by name. A result is written
@@ -29,25 +29,24 @@ export interface Executable {
   destroy(): Promise<void>;
 }
 
-/** gpu.js's name for what a pipeline must have used; anything else is a silent degradation. */
+/**
+ * gpu.js's name for the executor that a pipeline must have used; any other is a silent degradation.
+ */
 const PIPELINES: Readonly<Record<Backend, string>> = {
   webasm: 'fused-sync',
   webgpu: 'fused-encoder',
   cpu: 'generic',
 };
 
-/** What executes kernels: linked plans of ours on webasm, else a pipeline of gpu.js. */
+/** The executor of kernels: our linked plans on webasm, otherwise a pipeline of gpu.js. */
 export const EXECUTORS: Readonly<Record<Backend, string>> = { ...PIPELINES, webasm: 'linked' };
 
-/** The plan did not run as it must: gpu.js degraded it, or its results can't be trusted. */
+/** The plan did not run as planned: gpu.js degraded it, or its results cannot be trusted. */
 export class ExecutionError extends Error {
   override readonly name = 'ExecutionError';
 }
 
-/**
- * The driver took the GPU away: it was reset or removed, or the machine slept. What is in the
- * host's memory is as it was.
- */
+/** The GPU is lost: it was reset or removed, or the machine slept. The host's memory is intact. */
 export class DeviceLostError extends UserError {
   constructor(cause: Error) {
     super(
@@ -63,20 +62,20 @@ export class DeviceLostError extends UserError {
   }
 }
 
-/** How gpu.js and Dawn call it. */
+/** The names that gpu.js and Dawn use for it. */
 const LOST = /device (was |is )?(lost|destroyed)|lost device/i;
 
 /**
- * Results that are being read when it happens come as an AbortError without a word (WebGPU,
- * mapAsync); nothing of ours aborts a reading.
+ * Reads in progress fail with an AbortError without a message (WebGPU, mapAsync); nothing else
+ * aborts a read.
  */
 function isLoss(error: unknown): error is Error {
   return error instanceof Error && (error.name === 'AbortError' || LOST.test(error.message));
 }
 
 /**
- * One kernel of known result runs with every plan. An invalid command buffer on WebGPU is only
- * printed by gpu.js, and results are zeros; the canary is then zero too.
+ * A kernel with a known result runs with every plan. gpu.js only prints an invalid command buffer
+ * on WebGPU, and all results are zero; so is the canary then.
  */
 const CANARY: Pick<Kernel, 'text' | 'output'> = {
   text: {
@@ -162,7 +161,7 @@ function orchestration(gpu: GPU, backend: Backend, plan: Plan) {
     for (const step of plan.steps) known.set(step.node, call(kernels.get(step.kernel), bind(step, known)));
     return [seen, ...[...plan.outputs.values()].map(node => known.get(node))];
   };
-  // gpu.js makes as many handles as the function declares parameters
+  // gpu.js creates one handle per declared parameter
   Object.defineProperty(trace, 'length', { value: plan.inputs.length + 1 });
   return trace as () => never;
 }
@@ -185,20 +184,20 @@ export function createKernel(
     precision: 'single',
     ...(backend === 'cpu' ? {} : { argumentTypes: argumentTypes(text.arguments) }),
   });
-  // unset, loops stop at 1,000 rounds on some backends; ours all have literal bounds
+  // otherwise loops stop after 1,000 rounds on some backends; ours have literal bounds
   return kernel.setLoopMaxIterations(Number.MAX_SAFE_INTEGER);
 }
 
 /**
- * Stated, so that a learning rate of 1 is not taken for an integer. gpu.js knows 'Input', its types
- * don't. Not on cpu: there one kernel gets flat inputs and nested results alike, and numbers have
- * one type.
+ * Stated, so that a learning rate of 1 is not taken for an integer. gpu.js supports 'Input', its
+ * types do not. Not on cpu: there a kernel gets both flat inputs and nested results, and numbers
+ * have one type.
  */
 function argumentTypes(args: readonly KernelArgument[]): Record<string, GPUVariableType> {
   return Object.fromEntries(args.map(({ name, type }) => [name, type as GPUVariableType]));
 }
 
-/** gpu.js gives nested arrays; on the fused executors their rows are views of one buffer. */
+/** gpu.js returns nested arrays; on the fused executors their rows are views of one buffer. */
 function flat(result: unknown, node: Node): Float32Array {
   const size = sizeOf(node.shape);
   const rows = rowsOf(result);

@@ -21,8 +21,7 @@ export interface Fusion {
   /** The nodes that are kernels, in the order in which they can run. */
   readonly kernels: readonly Node[];
   /**
-   * Whether `node` is read from memory (a kernel's result or an input) rather than written into its
-   * reader.
+   * Whether `node` is read from memory (a kernel's result or an input), not fused into its reader.
    */
   isStored(node: Node): boolean;
 }
@@ -32,7 +31,7 @@ export function fuse(program: Program): Fusion {
   const nodes = reachable(outputs);
   const readers = readersOf(nodes);
   const inlined = new Set<Node>();
-  /** How often each element of a node would be computed if it were written into its readers. */
+  /** How often each element of a node would be computed if it were fused into its readers. */
   const uses = new Map<Node, number>();
   for (const node of [...nodes].reverse()) {
     uses.set(node, countUses(node, readers, inlined, uses));
@@ -102,8 +101,8 @@ function endsPointwise(node: Node, readers: Readers, inlined: ReadonlySet<Node>)
 }
 
 /**
- * Whether a layout copy reads `node`: it reads along the wrong axis, which is no place to compute
- * anything.
+ * Whether a layout copy reads `node`. It reads along the wrong axis, so nothing should be fused
+ * into it.
  */
 function isCopied(node: Node, readers: Readers): boolean {
   return [...(readers.get(node) ?? [])].some(reader => reader.op?.kind === 'copy');

@@ -1,6 +1,6 @@
 /**
- * The one place that loads gpu.js: its library object, and the WebGPU implementation that it
- * expects to find.
+ * Loads gpu.js: its library object, and the WebGPU implementation that it expects. Nothing else
+ * does.
  */
 import { createRequire } from 'node:module';
 import type { GPU, Input } from 'gpu.js';
@@ -16,10 +16,7 @@ export interface GpuLibrary {
 
 let library: GpuLibrary | undefined;
 
-/**
- * gpu.js is CommonJS without an export map; it is loaded when first needed, since that takes a
- * tenth of a second.
- */
+/** gpu.js is CommonJS without an export map; loaded on first use, since that takes 0.1 s. */
 export function gpuLibrary(): GpuLibrary {
   library ??= require('gpu.js') as GpuLibrary;
   return library;
@@ -35,12 +32,12 @@ type AdapterDescription = Omit<AdapterInfo, 'software'> & { readonly isFallbackA
 /** Node 20 has no `navigator`; later versions have one without `gpu`. */
 const host = globalThis as { navigator?: { gpu?: ReturnType<WebGpuModule['create']> } };
 
-/** Names under which software implementations of Vulkan present themselves. */
+/** Names of software implementations of Vulkan. */
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software/i;
 
 /**
  * Makes WebGPU available to gpu.js as `navigator.gpu` and describes the adapter; null with a reason
- * where there is none.
+ * if there is none.
  */
 export async function installWebGpu(): Promise<AdapterInfo | { readonly missing: string }> {
   let dawn: WebGpuModule;
@@ -53,8 +50,8 @@ export async function installWebGpu(): Promise<AdapterInfo | { readonly missing:
   }
   if (!host.navigator?.gpu) {
     Object.assign(globalThis, dawn.globals);
-    // kept for good: webgpu 0.6 crashes once this object has been collected and one of its devices
-    // is collected after it. It does not keep the process from ending, as it did before 0.6.
+    // never released: webgpu 0.6 crashes if this object is collected before one of its devices.
+    // Unlike before 0.6, it does not keep the process alive.
     const value = { gpu: dawn.create([]) };
     Object.defineProperty(host, 'navigator', { value, configurable: true, writable: true });
   }
@@ -68,7 +65,7 @@ export async function installWebGpu(): Promise<AdapterInfo | { readonly missing:
 
 /** `values` as an array argument of a kernel. */
 export function tensorInput(values: Float32Array, shape: Shape): Input {
-  // gpu.js takes any typed array, its types only arrays of numbers
+  // gpu.js accepts any typed array, its types only arrays of numbers
   return new (gpuLibrary().Input)(values as unknown as number[], gpuSize(shape));
 }
 

@@ -1,6 +1,6 @@
 /**
  * The memory that kernels compute in: one WebAssembly memory that all threads of a run share, so
- * that parameters, batches, gradients and results are read and written where they lie.
+ * that parameters, batches, gradients and results are used in place.
  */
 
 import { readFileSync } from 'node:fs';
@@ -18,19 +18,19 @@ export interface WasmMemory {
   grow(pages: number): number;
 }
 
-/** Where an array lies in a heap: it can be sent to another thread, which opens it there. */
+/** The location of an array in a heap, which can be sent to another thread. */
 export interface HeapSpan {
   readonly at: number;
-  /** Floats. */
+  /** Number of floats. */
   readonly length: number;
 }
 
 const PAGE_BYTES = 65536;
-/** All that 32-bit addresses reach. */
+/** The range of 32-bit addresses. */
 export const MAX_PAGES = 65536;
-/** Arrays begin at a cache line, so that threads never write to the same one. */
+/** Arrays start at a cache line, so that threads never write to the same one. */
 export const ALIGNMENT = 64;
-/** Vectors at the end of an array are loaded whole; what they read beyond it is never used. */
+/** Vectors at the end of an array are loaded whole; elements beyond it are unused. */
 const OVERREAD_BYTES = 64;
 /** Growing takes a system call, and a new view in each thread. */
 const GROWTH_PAGES = 64;
@@ -52,7 +52,7 @@ function newMemory(): WasmMemory {
   return new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
 }
 
-/** Bytes; infinite if nothing limits it, or the system does not say. */
+/** In bytes; infinite if there is no limit or it is unknown. */
 function addressSpaceLimit(): number {
   try {
     const [, limit] = /^Max address space +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
@@ -62,13 +62,13 @@ function addressSpaceLimit(): number {
   }
 }
 
-/** Memory that is taken and never given back: it is free when the run is over. */
+/** Memory that is allocated but never freed; it is released when the run ends. */
 export class Heap {
   private readonly known = new WeakSet<ArrayBufferLike>();
   private buffer: SharedArrayBuffer;
   private words: Int32Array;
 
-  /** Without `memory` a new one; a thread passes that of the heap it joins. */
+  /** Creates a memory unless `memory` is given; a thread passes that of the heap it joins. */
   constructor(readonly memory: WasmMemory = newMemory()) {
     this.buffer = memory.buffer;
     this.words = new Int32Array(this.buffer, 0, 1);
@@ -77,9 +77,9 @@ export class Heap {
   }
 
   /**
-   * Zeros, from any thread.
+   * Allocates zeros, from any thread.
    *
-   * @throws RangeError if all 4 GiB are taken
+   * @throws RangeError if all 4 GiB are in use
    */
   allocate(length: number): Float32Array {
     return this.open({ at: this.reserve(length * FLOAT_BYTES), length });
@@ -109,7 +109,7 @@ export class Heap {
     return new Float32Array(this.buffer, at, length);
   }
 
-  /** Where `array` lies; undefined if it is not of this heap. */
+  /** The location of `array`; undefined if it is not in this heap. */
   spanOf(array: Float32Array): HeapSpan | undefined {
     if (!this.known.has(array.buffer)) return undefined;
     return { at: array.byteOffset, length: array.length };

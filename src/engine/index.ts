@@ -1,4 +1,4 @@
-/** What the rest of the program uses of the engine. */
+/** The interface of the engine for the rest of the program. */
 import type { GPU } from 'gpu.js';
 import type { Program } from '../graph/node.js';
 import type { Backend } from './backend.js';
@@ -19,9 +19,9 @@ export interface Fallback {
 }
 
 export interface EngineOptions {
-  /** The memory that programs compute in; one of its own by default. */
+  /** The memory that programs compute in; by default a new one. */
   readonly heap?: Heap;
-  /** What kernels are compiled for on webasm; what pays on this machine by default. */
+  /** The target of kernels on webasm; by default the fastest on this machine. */
   readonly width?: Width | undefined;
   /** Whether to time each kernel; on webasm only. */
   readonly profiled?: boolean;
@@ -30,7 +30,7 @@ export interface EngineOptions {
 /** The times of a program's kernels. */
 export interface ProfiledPlan {
   readonly plan: Plan;
-  /** Milliseconds of each of the plan's steps in the run in which it was fastest. */
+  /** Milliseconds of each step of the plan, in the run in which it was fastest. */
   readonly times: Float64Array;
   readonly runs: number;
 }
@@ -38,8 +38,7 @@ export interface ProfiledPlan {
 /** gpu.js opened on one backend; compiles programs until it is closed. */
 export class Engine {
   /**
-   * Whether engines that start from now on run gpu.js's own code in its own pipelines on webasm
-   * too: a benchmark compares with it.
+   * Whether new engines run gpu.js's own code in its own pipelines on webasm too, for benchmarks.
    */
   static asShipped = false;
 
@@ -49,7 +48,7 @@ export class Engine {
   private readonly timed: { readonly plan: Plan; readonly linked: LinkedExecutable }[] = [];
   private isProfiled = false;
   readonly fallbacks: Fallback[] = [];
-  /** The kernel for which code for 256 bits was given up; undefined: none. */
+  /** The kernel whose 256-bit code failed its proof; undefined if none did. */
   refuted: string | undefined;
   private readonly prover: Prover;
 
@@ -64,7 +63,7 @@ export class Engine {
     this.prover = new Prover(heap, bytes => this.runtime.scratchAt(bytes));
   }
 
-  /** Loads and finds out what an engine on webasm needs, once a process; it would do so itself. */
+  /** Prepares what an engine on webasm needs, once per process; optional. */
   static prepare(width?: Width): void {
     gpuLibrary();
     machineTarget(width);
@@ -120,7 +119,7 @@ export class Engine {
     }
   }
 
-  /** What was timed since `resetProfile`, if the engine is `profiled`. */
+  /** The times since `resetProfile`, if the engine is `profiled`. */
   get profiled(): readonly ProfiledPlan[] {
     return this.timed.flatMap(({ plan, linked: { profile } }) => (profile ? [{ plan, ...profile }] : []));
   }

@@ -1,6 +1,6 @@
 /**
- * Links a plan for the heap: each kernel's code, compiled once, and the place of every array. The
- * result is plain data, which any thread can run (`linked-executable.ts`).
+ * Links a plan for the heap: compiles each kernel once and places every array. The result is plain
+ * data that any thread can run (`linked-executable.ts`).
  */
 import type { GPU, IKernelRunShortcut } from 'gpu.js';
 import type { Node } from '../graph/node.js';
@@ -14,7 +14,7 @@ import type { KernelCode, SimdKernel } from './simd/kernel.js';
 
 export interface LinkedInput {
   readonly name: string;
-  /** Floats; undefined for a number. */
+  /** Number of floats; undefined for a scalar. */
   readonly size: number | undefined;
 }
 
@@ -25,20 +25,20 @@ export interface LinkedOutput {
 }
 
 export interface LinkedStep {
-  /** Which of `codes` it runs. */
+  /** Index in `codes`. */
   readonly code: number;
   /** Those of its operands, then that of its result. */
   readonly slots: readonly number[];
 }
 
 /**
- * What a step reads and writes are slots: numbers, or addresses of arrays. The inputs come first,
- * in their order; then numbers that never change; then the arrays that steps write.
+ * Steps read and write slots: numbers, or addresses of arrays. First the inputs in their order,
+ * then constants, then the arrays that steps write.
  */
 export interface LinkedPlan {
   readonly inputs: readonly LinkedInput[];
   readonly numbers: readonly number[];
-  /** Of each array that is written: bytes from the beginning of the scratch memory. */
+  /** Byte offset in scratch memory of each array that is written. */
   readonly offsets: readonly number[];
   readonly scratchBytes: number;
   readonly codes: readonly KernelCode[];
@@ -46,7 +46,7 @@ export interface LinkedPlan {
   readonly outputs: readonly LinkedOutput[];
 }
 
-/** A kernel for 256 bits that does not compute what it must. */
+/** A 256-bit kernel that failed its proof. */
 export class WidthError extends Error {
   override readonly name = 'WidthError';
 
@@ -104,7 +104,7 @@ export function linkPlan(gpu: GPU, plan: Plan, prover: Prover): LinkedPlan {
 function compile(gpu: GPU, step: Step, prover: Prover): KernelCode {
   const { kernel } = step;
   const shortcut = createKernel(gpu, 'webasm', kernel);
-  // gpu.js takes the sizes of arrays from what a kernel is first called with
+  // gpu.js takes the sizes of arrays from a kernel's first call
   const samples = step.operands.map(operand => {
     if (typeof operand === 'number') return operand;
     const { shape } = operand;
@@ -117,14 +117,14 @@ function compile(gpu: GPU, step: Step, prover: Prover): KernelCode {
   const { compiled } = built;
   if (!compiled) throw new ExecutionError(`gpu.js does not run ${kernel.name} on webasm`);
   if (compiled.unproven && !prover.agree(step, compiled.unproven)) throw new WidthError(kernel.name);
-  // equal kernels of a process share what was compiled
+  // equal kernels of a process share their code
   compiled.unproven = undefined;
   return compiled.code;
 }
 
 /**
- * Places the arrays that steps write. One takes over the place of an array whose last reader has
- * run, if it fits; results stay.
+ * Places the arrays that steps write. An array reuses the memory of one whose last reader has run,
+ * if it fits; results keep theirs.
  */
 function placeArrays({ steps, outputs }: Plan): { offsets: number[]; scratchBytes: number } {
   const lastRead = new Map<Node, number>();
@@ -137,7 +137,7 @@ function placeArrays({ steps, outputs }: Plan): { offsets: number[]; scratchByte
   const offsets = steps.map(({ node }, i) => {
     const bytes = Math.ceil((sizeOf(node.shape) * Float32Array.BYTES_PER_ELEMENT) / ALIGNMENT) * ALIGNMENT;
     const until = lastRead.get(node) ?? i;
-    // of those that are free the smallest: none is written that the step itself reads
+    // the smallest free one; a step never writes to an array that it reads
     const free = places
       .filter(place => place.until < i && place.bytes >= bytes)
       .sort((a, b) => a.bytes - b.bytes)[0];

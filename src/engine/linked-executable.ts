@@ -1,6 +1,4 @@
-/**
- * Runs linked plans in this thread. Loads nothing of gpu.js, so that a computing thread is small.
- */
+/** Runs linked plans in this thread. Does not load gpu.js, so that computing threads stay small. */
 import type { Heap, WasmMemory } from './heap.js';
 import type { LinkedInput, LinkedOutput, LinkedPlan } from './link.js';
 import type { KernelCode, WasmModule } from './simd/kernel.js';
@@ -26,7 +24,7 @@ export class LinkedRuntime {
 
   constructor(readonly heap: Heap) {}
 
-  /** What runs `code`, its last argument the address of memory for copies. */
+  /** A function that runs `code`; its last argument is the address of memory for copies. */
   instance(code: KernelCode): Run {
     let run = this.instances.get(code);
     if (!run) {
@@ -83,7 +81,7 @@ interface BoundStep {
 }
 
 interface BoundOutput extends LinkedOutput {
-  /** Where it is written unless the caller says; undefined if the plan has it somewhere else. */
+  /** Where it is written by default; undefined if the plan stores it elsewhere. */
   readonly scratch: number | undefined;
 }
 
@@ -96,7 +94,7 @@ export class LinkedExecutable {
    * fastest.
    */
   profile: { readonly times: Float64Array; runs: number } | undefined;
-  /** Copies of inputs that do not lie in the heap. */
+  /** Copies of inputs that are outside of the heap. */
   private readonly staged = new Map<string, Float32Array>();
 
   constructor(

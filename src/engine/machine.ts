@@ -1,4 +1,4 @@
-/** Who runs the programs of a model's blocks in this thread, each compiled once. */
+/** Runs the programs of a model's blocks in this thread; each is compiled once. */
 import type { KeyedProgram } from '../graph/node.js';
 import { EXECUTORS, type Executable } from './executable.js';
 import type { Engine, Fallback } from './index.js';
@@ -13,7 +13,7 @@ export interface ExecutionReport {
   readonly executor: string | null;
   /** Kernels that ran gpu.js's own code instead of ours. */
   readonly fallbacks: readonly Fallback[];
-  /** The kernel for which code for 256 bits was given up, if there is one. */
+  /** The kernel whose 256-bit code failed its proof, if any. */
   readonly refuted?: string | undefined;
 }
 
@@ -46,7 +46,7 @@ export class LinkedMachine {
 
   constructor(private readonly runtime: LinkedRuntime) {}
 
-  /** What another thread could not compile with our compiler, that thread reports. */
+  /** The linking thread reports kernels that our compiler could not compile */
   get report(): ExecutionReport {
     return { executor: EXECUTORS.webasm, fallbacks: [] };
   }

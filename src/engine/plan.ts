@@ -1,4 +1,4 @@
-/** From a graph to the kernels that compute it: what runs, in which order, over which operands. */
+/** Plans the kernels that compute a graph: what runs, in which order, with which operands. */
 import { type Node, type Program, reachable } from '../graph/node.js';
 import { requireShape, type Shape, shapeText } from '../graph/shape.js';
 import { fuse } from './fuse.js';
@@ -7,7 +7,7 @@ import { parseKernel } from './language/parse.js';
 import type { KernelTree } from './language/syntax.js';
 import { type KernelText, MAX_AXES, type Operand, writeKernel } from './source.js';
 
-/** A kernel: equal sources over equal shapes are one kernel, however many steps use it. */
+/** A kernel: steps with equal source and shapes share one. */
 export interface Kernel {
   readonly name: string;
   readonly text: Pick<KernelText, 'source' | 'arguments'>;
@@ -23,7 +23,7 @@ export interface Step {
 }
 
 export interface Plan {
-  /** The graph's inputs that are read, in order of creation. */
+  /** The inputs of the graph that are read, in order of creation. */
   readonly inputs: readonly Node[];
   readonly kernels: readonly Kernel[];
   readonly steps: readonly Step[];
@@ -32,7 +32,7 @@ export interface Plan {
 
 const plans = new WeakMap<Program, Plan>();
 
-/** The plan of `program`, made once. */
+/** The plan of `program`, created once. */
 export function makePlan(program: Program): Plan {
   const plan = plans.get(program) ?? newPlan(program);
   plans.set(program, plan);
@@ -72,7 +72,7 @@ function newPlan(program: Program): Plan {
   };
 }
 
-/** Every step is linted, since its operands decide whether the kernel's reads are inside. */
+/** Lints every step, since its operands determine whether the kernel's reads are in bounds. */
 function lint(kernel: Kernel, tree: KernelTree, operands: readonly Operand[]): void {
   const describe = (operand: Operand): Argument => {
     if (typeof operand === 'number') return { kind: 'integer', value: operand };
@@ -87,7 +87,7 @@ function lint(kernel: Kernel, tree: KernelTree, operands: readonly Operand[]): v
 }
 
 /**
- * Floating-point operations of each stored node, counting what is fused into it as often as it is
+ * Floating-point operations of each stored node, including fused ones as often as they are
  * computed.
  */
 function fusedFlops(nodes: readonly Node[], isStored: (node: Node) => boolean): Map<Node, number> {

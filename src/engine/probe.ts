@@ -1,7 +1,6 @@
 /**
- * A program of its own: prints what WebGPU adapter there is as one line of JSON. Loading a GPU
- * driver costs fifty megabytes and prints warnings of its own; a run that then takes another
- * backend pays neither.
+ * A separate program that prints the machine's WebGPU adapter as one line of JSON. Loading a GPU
+ * driver takes 50 MB and prints warnings; a run on another backend avoids both.
  */
 import { writeSync } from 'node:fs';
 import { installWebGpu } from './gpu.js';

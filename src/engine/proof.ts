@@ -1,10 +1,10 @@
 /**
- * Proof before trust: a kernel compiled for 256 bits is computed beside the same kernel compiled
- * for 128 bits by V8's baseline compiler, which merges nothing. Both must write the same bytes.
+ * Proves 256-bit kernels before use: runs a kernel compiled for 256 bits and the same kernel
+ * compiled for 128 bits by V8's baseline compiler, which merges nothing. Both must write identical
+ * bytes.
  *
- * V8's merging is experimental. It has been seen to lose the start of a sum in the upper half of a
- * merged vector (test/engine/miscompilation.test.ts); whatever else it may get wrong is found here
- * before the first step.
+ * V8's merging is experimental. It has lost the start of a sum in the upper half of a merged vector
+ * (test/engine/miscompilation.test.ts); this finds any other miscompilation before the first step.
  */
 import { sizeOf } from '../graph/shape.js';
 import { ALIGNMENT, type Heap, type WasmMemory } from './heap.js';
@@ -15,14 +15,14 @@ declare const WebAssembly: {
   Instance: new (module: WasmModule, imports: object) => { exports: { run(...operands: number[]): void } };
 };
 
-/** A prime, so that no two rows of an array are alike. */
+/** A prime, so that no two rows of an array are equal. */
 const PATTERN_LENGTH = 4093;
 const SCALAR = 0.375;
 const FLOAT_BYTES = Float32Array.BYTES_PER_ELEMENT;
 
 let pattern: Float32Array | undefined;
 
-/** Numbers in -1..1 from a multiplicative hash (Knuth, 6.4): any will do that are not alike. */
+/** Distinct numbers in -1..1 from a multiplicative hash (Knuth, 6.4). */
 function sampleValues(): Float32Array {
   pattern ??= Float32Array.from(
     { length: PATTERN_LENGTH },
@@ -37,15 +37,15 @@ export interface KernelPair {
   readonly spareBytes: number;
 }
 
-/** Computes kernels twice in memory of a heap that nothing uses meanwhile. */
+/** Runs kernels twice, in otherwise unused memory of a heap. */
 export class Prover {
   constructor(
     private readonly heap: Heap,
-    /** The address of scratch memory of at least so many bytes. */
+    /** The address of scratch memory of at least this many bytes. */
     private readonly scratchAt: (bytes: number) => number,
   ) {}
 
-  /** Whether both modules of `step`'s kernel write the same bytes for the same operands. */
+  /** Whether both modules of `step`'s kernel write identical bytes for the same operands. */
   agree(step: Step, { modules, spareBytes }: KernelPair): boolean {
     let bytes = 0;
     const reserve = (size: number) => {

@@ -1,4 +1,4 @@
-/** Writes the source of a kernel: the expression of one node and of all that is fused into it. */
+/** Writes the source of a kernel: the expression of a node and of all nodes fused into it. */
 import type { Node } from '../graph/node.js';
 import type { Expression, Index, KernelWriter, Op, Reader } from '../graph/op.js';
 import type { Fusion } from './fuse.js';
@@ -18,7 +18,7 @@ export interface KernelText {
   /** A JavaScript function expression in the subset that gpu.js compiles. */
   readonly source: string;
   readonly arguments: readonly KernelArgument[];
-  /** What is bound to each argument. */
+  /** The value of each argument. */
   readonly operands: readonly Operand[];
 }
 
@@ -36,7 +36,7 @@ export function writeKernel(root: Node, fusion: Fusion): KernelText {
 
 interface Scope {
   readonly lines: string[];
-  /** Expressions that have a name in this scope. */
+  /** The named expressions of this scope. */
   readonly names: Map<string, Expression>;
 }
 
@@ -59,7 +59,7 @@ class SourceWriter implements KernelWriter {
   }
 
   /**
-   * The element of `node` at `index`, computed here even where the node is stored: `node` is the
+   * The element of `node` at `index`, computed here even if the node is stored: `node` is the
    * kernel's own.
    */
   value(node: Node, index: Index): Expression {
@@ -78,7 +78,7 @@ class SourceWriter implements KernelWriter {
     });
   }
 
-  /** Whether this kernel computes `node` by loops that can begin at any value. */
+  /** Whether this kernel computes `node` with loops that can start at any value. */
   private sums(node: Node): boolean {
     if (this.fusion.isStored(node) || !node.op?.accumulates) return false;
     return node.op.kind === 'reduction' || node.inputs.some(input => this.sums(input));
@@ -160,7 +160,7 @@ class SourceWriter implements KernelWriter {
     this.line('}');
   }
 
-  /** The cases by the statements they take, the commonest last (it needs no condition). */
+  /** The cases by number of statements, the most common last (it needs no condition). */
   private distinct(
     cases: readonly (() => Expression)[],
     result: string,
@@ -189,7 +189,7 @@ class SourceWriter implements KernelWriter {
     return scope.lines;
   }
 
-  /** The name that `key` has in an enclosing scope, else the one that `make` gives it here. */
+  /** The name of `key` in an enclosing scope; otherwise `make` creates it here. */
   private once(key: string, make: () => Expression): Expression {
     for (const { names } of this.scopes) {
       const known = names.get(key);

@@ -1,6 +1,6 @@
 /**
- * How the outputs of the top layer become what the dense layers read: one value for each step, or
- * one for a sequence.
+ * Heads: how the outputs of the top layer become the input of the dense layers, one value per step
+ * or per sequence.
  */
 import type { Node } from '../graph/node.js';
 import { add } from '../ops/add.js';
@@ -23,7 +23,7 @@ export interface Pool {
 
 export interface Head {
   /**
-   * What the head reads: the output of `each` step, the `states` after the last step of each
+   * The head's input: the output of `each` step, the `states` after the last step of each
    * direction, a `pool` over the steps, or the output of the `last` step, which is a pool if
    * sequences differ in length.
    */

@@ -8,7 +8,7 @@ import type { Loss } from '../losses/loss.js';
 import { answersEachStep, heads } from './heads.js';
 import { type ModelSpec, outputSizes } from './spec.js';
 
-/** The meaning of a value; decides who writes it. */
+/** The meaning of a value, which determines what writes it. */
 export type InputRole =
   /** Features of a step, or its symbol. */
   | 'features'
@@ -90,25 +90,24 @@ export function declaredInputs(
   return inputs;
 }
 
-/** Of a vector of the loss, which is the same for all rows. */
+/** The input of a vector of the loss, equal for all rows. */
 export function constantName(name: string): string {
   return `loss.${name}`;
 }
 
-/** Of what layer `layer` reads from part `part` of the layer below. */
+/** The dropout mask of the input of `layer` from part `part` of the layer below. */
 export function dropoutName(layer: number, part: number): string {
   return `dropout.${layer}.${part}`;
 }
 
-/** Of what hidden dense layer `i` of the head puts out. */
+/** The dropout mask of the output of the head's hidden dense layer `i`. */
 export function headDropoutName(i: number): string {
   return `dropout.head.${i}`;
 }
 
 /**
- * Whether the states of `layer` must stay as they are after a sequence's end: a reverse direction
- * starts there, and some models read the states that a sequence ends with. Elsewhere what comes
- * after the end reaches no result.
+ * Whether the states of `layer` must not change after a sequence's end: a reverse direction starts
+ * there, and some models read the final states. Elsewhere steps after the end affect no result.
  */
 export function keepsStates({ layers, head, carriesState }: ModelSpec, layer: number): boolean {
   const isRead = heads[head.from].reads === 'states' && layer === layers.length - 1;
@@ -125,7 +124,7 @@ export function widthOf({ width }: DeclaredInput): number {
   return width ?? 1;
 }
 
-/** Of `count` steps or predictions of a batch of `batch` rows. */
+/** Numbers for `count` steps or predictions of a batch of `batch` rows. */
 export function inputShape({ width }: DeclaredInput, count: number, batch: number): Shape {
   return width === null ? [count, batch] : [count, batch, width];
 }

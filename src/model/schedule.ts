@@ -7,7 +7,7 @@
  * same directions states pass from one to the next in the order in which the direction walks;
  * between groups of layers, whole sequences of outputs.
  *
- * A long stack of forward layers is computed segment by segment, all layers in one block
+ * A long stack of forward layers is computed chunk by chunk, all layers in one block
  * (time-major), not layer by layer: at 784 steps of two LSTM layers of 128, batch 100, layer by
  * layer took 1.38 times the processor time, since the sequences between layers are copied out of
  * one program and into the next. A layer with a reverse direction can only follow the whole layer
@@ -90,14 +90,14 @@ export function batchLengths(spec: ModelSpec, options: ScheduleOptions): number[
     .filter(({ units, steps: own }) => units.length > 0 && own < steps)
     .map(block => block.steps);
   if (cuts.length > 0) {
-    const segment = Math.max(...cuts);
-    const count = Math.ceil(steps / segment);
-    // if there are few segments, a batch can end within one too, at the same places of each:
-    // remainders of few lengths
+    const chunk = Math.max(...cuts);
+    const count = Math.ceil(steps / chunk);
+    // if there are few chunks, a batch can end within one too, at equal positions in each, so that
+    // remainders have few lengths
     const parts = Math.ceil(MIN_LENGTHS / count);
     const left = Array.from({ length: count * parts }, (_, i) => {
-      const segments = Math.floor(i / parts);
-      return segments * segment + Math.round(((i % parts) * segment) / parts);
+      const chunks = Math.floor(i / parts);
+      return chunks * chunk + Math.round(((i % parts) * chunk) / parts);
     });
     return left
       .map(missing => steps - missing)
@@ -136,16 +136,16 @@ function cut(
   { steps, longest = steps, maxCellSteps = MAX_CELL_STEPS }: ScheduleOptions,
 ): Block[] {
   const firstLayer = firstLayerOf(spec, units);
-  const most = Math.max(1, Math.floor(maxCellSteps / Math.max(1, units.length)));
-  const segments = cutIntoSegments(steps, segmentLength(longest, most));
-  if (units[0]?.reverse) segments.reverse();
-  return segments.map((segment, i) => ({
+  const max = Math.max(1, Math.floor(maxCellSteps / Math.max(1, units.length)));
+  const chunks = splitIntoChunks(steps, chunkLength(longest, max));
+  if (units[0]?.reverse) chunks.reverse();
+  return chunks.map((chunk, i) => ({
     units,
     firstLayer,
     hasHead,
-    ...segment,
+    ...chunk,
     opens: i === 0,
-    closes: i === segments.length - 1,
+    closes: i === chunks.length - 1,
   }));
 }
 
@@ -160,27 +160,27 @@ function headBlocks(spec: ModelSpec, options: ScheduleOptions): Block[] {
   return [...rest.reverse(), last];
 }
 
-interface Segment {
+interface Chunk {
   readonly start: number;
   readonly steps: number;
 }
 
-/** Segments of `length` steps; a remainder comes first. */
-export function cutIntoSegments(total: number, length: number): Segment[] {
-  const segments: Segment[] = [];
+/** Chunks of `length` steps; a remainder comes first. */
+export function splitIntoChunks(total: number, length: number): Chunk[] {
+  const chunks: Chunk[] = [];
   for (let end = total; end > 0; end -= length) {
     const start = Math.max(0, end - length);
-    segments.unshift({ start, steps: end - start });
+    chunks.unshift({ start, steps: end - start });
   }
-  return segments;
+  return chunks;
 }
 
 /**
- * Steps of a segment, at most `most`: a number that divides `total`, so that a single program is
- * compiled, unless the next smaller divisor would double the number of segments.
+ * Steps of a chunk, at most `max`: a number that divides `total`, so that a single program is
+ * compiled, unless the next smaller divisor would double the number of chunks.
  */
-export function segmentLength(total: number, most: number): number {
-  if (total <= most) return total;
-  for (let steps = most; steps * 2 > most; steps--) if (total % steps === 0) return steps;
-  return Math.ceil(total / Math.ceil(total / most));
+export function chunkLength(total: number, max: number): number {
+  if (total <= max) return total;
+  for (let steps = max; steps * 2 > max; steps--) if (total % steps === 0) return steps;
+  return Math.ceil(total / Math.ceil(total / max));
 }

@@ -76,7 +76,7 @@ export class Tape<A extends Numbers> {
     return values;
   }
 
-  /** Where a block writes the states and sequences that it passes on, which later blocks read. */
+  /** Where a block writes its outgoing states and sequences. */
   outputs({ index, block, links }: PlannedBlock): Arrays<A> {
     const places: Arrays<A> = {};
     for (const { name, local, size } of links.outgoing) {
@@ -118,10 +118,7 @@ export class Tape<A extends Numbers> {
     return places;
   }
 
-  /**
-   * Adds the gradients of the sequences that came into a block: both directions of a layer read
-   * them.
-   */
+  /** Adds the gradients of a block's incoming sequences: both directions of a layer read them. */
   addGradients({ block, links }: PlannedBlock, out: Readonly<Arrays<A>>): void {
     this.below(links).forEach((part, i) => {
       const all = this.steps(SUMMED, part, block);

@@ -24,9 +24,9 @@ import {
   type WalkResult,
 } from './tape.js';
 
-/** Who computes programs. */
+/** Computes programs. */
 export interface Machine<A extends Numbers> {
-  /** Zeros, kept for good. */
+  /** Allocates zeros that are never freed. */
   allocate(size: number): A;
   /**
    * Runs a program. Results are written to their arrays in `into`; those without one are valid
@@ -143,7 +143,7 @@ export class ScheduleWalk<A extends Numbers> {
     const { blocks, tape } = this.planOf(batch.steps);
     tape.begin(batch);
     for (const { parameters } of blocks) {
-      // what several blocks add to, and what may have no gradient, begins with zeros
+      // arrays that several blocks add to, or that may have no gradient, start with zeros
       for (const { offset, size, isShared } of parameters)
         if (isShared) gradient.fill(0, offset, offset + size);
     }
@@ -151,12 +151,13 @@ export class ScheduleWalk<A extends Numbers> {
     for (const block of blocks) {
       const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
       before.push(values);
-      // the last block's gradient goes through its forward pass anyway
+      // the last block's gradient repeats its forward pass anyway
       if (before.length < blocks.length) await this.machine.run(block.forward, values, tape.outputs(block));
     }
     for (let at = blocks.length - 1; at >= 0; at--) {
       const block = blocks[at];
-      // what the block passes back takes the place of what it reads, so that is looked up first
+      // the gradients that the block returns overwrite the cotangents it reads, so these are looked
+      // up first
       const values = { ...before[at], ...tape.cotangentsOf(block) };
       const places = { ...tape.gradients(block), ...this.ownGradients(block, gradient) };
       if (at === blocks.length - 1) Object.assign(places, tape.outputs(block));
@@ -180,7 +181,7 @@ export class ScheduleWalk<A extends Numbers> {
     return plan;
   }
 
-  /** What a block's programs read, beside the cotangents. */
+  /** The inputs of a block's programs, except for the cotangents. */
   private valuesOf(
     { block, parameters: own, inputs: read }: PlannedBlock,
     parameters: A,
@@ -247,8 +248,8 @@ export class ScheduleWalk<A extends Numbers> {
   }
 
   /**
-   * Adds the gradient of each row that was read from the embedding to that row: work for the
-   * symbols read, not for all there are.
+   * Adds the gradient of each row that was read from the embedding: work per symbol that was read,
+   * not per row of the embedding.
    */
   private scatter({ start, steps }: Block, out: Readonly<Arrays<A>>, symbols: A, gradient: A): void {
     const { batch } = this.shape;

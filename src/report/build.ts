@@ -1,4 +1,4 @@
-/** The report of whatever a path is. */
+/** Builds the report of a run, a sweep or a folder. */
 import { kindOf } from '../review/reading/find.js';
 import type { Report } from './document.js';
 import { buildIndexReport } from './index-report.js';
@@ -6,8 +6,8 @@ import { buildRunReport } from './run-report.js';
 import { buildSweepReport } from './sweep-report.js';
 
 /**
- * Of a run directory, a sweep's directory, or a folder of both. Throws UserError: exit 2 where
- * `path` is none of these, exit 5 where a file is damaged.
+ * Builds the report of a run's directory, a sweep's directory, or a folder of both.
+ * @throws UserError (exit 2) if `path` is none of these, (exit 5) if a file is damaged
  */
 export function buildReport(path: string): Report {
   const kind = kindOf(path);

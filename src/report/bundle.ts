@@ -1,6 +1,6 @@
 /**
- * Development tool: makes the scripts and style sheets of report and dashboard beside this file's
- * compiled form, from the browser's code in `page/`.
+ * Development tool: bundles the scripts and style sheets of report and dashboard, from the
+ * browser's code in `page/`, into this file's compiled folder.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { packageRoot } from '../util/root.js';
 
-/** What the script contains; each report passes it on, and with it its licence. */
+/** Libraries in the script; each report contains them with their licences. */
 const BUNDLED = ['preact', 'uplot'];
 
 await build({

@@ -1,10 +1,11 @@
-/** Configs of many runs, of which what they all say is told once. */
+/** Extracts the values that the configs of many runs have in common. */
 import type { CommonConfig, RunRow } from './document.js';
 
 type WithConfig = Pick<RunRow, 'config'>;
 
 /**
- * Takes what all read configs have in common out of the rows. @param rows with their whole configs
+ * Moves the common values of all read configs out of the rows.
+ * @param rows with their whole configs
  */
 export function withoutCommon<Row extends WithConfig>(
   rows: readonly Row[],
@@ -16,16 +17,16 @@ export function withoutCommon<Row extends WithConfig>(
   };
 }
 
-/** The entries that are in every one of the configs. */
+/** The entries that all configs share. */
 export function commonConfig(configs: readonly CommonConfig[]): CommonConfig {
   const [first = {}, ...others] = configs;
-  // each time only what is left is compared, which soon is little
+  // compares only the remaining entries, which soon are few
   let left = Object.entries(first);
   for (const config of others) left = left.filter(([key, value]) => config[key] === value);
   return Object.fromEntries(left);
 }
 
-/** The entries of `config` besides those of `common`. */
+/** The entries of `config` that are not in `common`. */
 export function restOf(config: CommonConfig, common: CommonConfig): CommonConfig {
   return Object.fromEntries(Object.entries(config).filter(([key]) => !(key in common)));
 }

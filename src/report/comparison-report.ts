@@ -1,15 +1,12 @@
-/**
- * Runs compared, for the dashboard: the document of `compare --json`, with what it says in words.
- */
+/** The comparison of runs for the dashboard: the document of `compare --json` plus its texts. */
 import { comparisonOf } from '../review/comparison/compare.js';
 import { describeSide, effectWords, listed, sentencesOf } from '../review/comparison/sentences.js';
 import type { RunRecord } from '../review/reading/run-record.js';
 import type { ComparisonReport } from './document.js';
 
 /**
- * Runs that differ by nothing but their seed are one side, those of one experiment beside each
- * other.
- * @param placed by what the dashboard calls them
+ * Compares runs. Runs that differ only in their seed form one side.
+ * @param placed by the dashboard's path
  */
 export function comparisonReportOf(placed: ReadonlyMap<string, RunRecord>): ComparisonReport {
   const runs = [...placed.values()];

@@ -1,4 +1,4 @@
-/** A config's values beside their defaults. */
+/** The values of a config with their defaults. */
 import { fillDefaults } from '../config/merge/defaults.js';
 import { isRecord } from '../config/schema/walk.js';
 import { canonical, type Value } from '../sweep/space.js';
@@ -7,9 +7,9 @@ import type { ConfigValue } from './document.js';
 type Path = readonly string[];
 
 /**
- * Every value of a resolved config, in its order. A default that depends on other keys is the one
- * that follows from the others here.
- * @param commandLine of the run, which says what was overridden
+ * All values of a resolved config, in its order. A default that depends on other keys is computed
+ * from them.
+ * @param commandLine of the run, which shows what was overridden
  */
 export function configValues(
   config: Readonly<Record<string, unknown>>,
@@ -45,10 +45,7 @@ function leavesOf(value: unknown, path: Path): readonly Leaf[] {
   return Object.entries(value).flatMap(([key, inner]) => leavesOf(inner, [...path, key]));
 }
 
-/**
- * What would stand at `path` if the config did not say it; undefined where nothing would, or the
- * config is of another version.
- */
+/** The default at `path`; undefined if there is none, or the config is of another version. */
 function defaultAt(config: Readonly<Record<string, unknown>>, path: Path): unknown {
   let filled: unknown = fillDefaults(without(config, path));
   for (const step of path) filled = isRecord(filled) ? filled[step] : undefined;
@@ -58,11 +55,11 @@ function defaultAt(config: Readonly<Record<string, unknown>>, path: Path): unkno
 function without(config: Readonly<Record<string, unknown>>, [first, ...rest]: Path): Record<string, unknown> {
   const { [first]: inner, ...others } = config;
   if (rest.length === 0 || !isRecord(inner)) return others;
-  // in its place, since the order of keys is shown
+  // in place, since keys are shown in order
   return { ...config, [first]: without(inner, rest) };
 }
 
-/** Of `--set key=value` and `--set=key=value`. */
+/** The keys of `--set key=value` and `--set=key=value`. */
 function overriddenKeys(commandLine: readonly string[]): readonly string[] {
   const assignments = commandLine.flatMap((word, i) => {
     if (word === '--set') return commandLine.slice(i + 1, i + 2);
@@ -71,7 +68,7 @@ function overriddenKeys(commandLine: readonly string[]): readonly string[] {
   return assignments.map(text => text.split('=', 1)[0].replaceAll(/\[(\d+)\]/g, '.$1'));
 }
 
-/** Plain texts without quotes, everything else as JSON, which is YAML. */
+/** Plain strings without quotes, everything else as JSON, which is YAML. */
 function shown(value: unknown): string {
   if (typeof value === 'string') return value;
   if (!Array.isArray(value)) return JSON.stringify(value);

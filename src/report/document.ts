@@ -1,7 +1,7 @@
 /**
- * What a report shows, as plain JSON: made from files by the builders in this folder, drawn by the
- * page, served by the dashboard. Keys are in snake_case, as in the files that people read. This
- * file is types alone, so that the browser's code can share it.
+ * The content of a report as plain JSON: built from files by this folder, drawn by the page, served
+ * by the dashboard. Keys are in snake_case, as in the files that people read. Only types, so that
+ * the browser's code can share them.
  */
 import type { RunStatus, Verdict } from '../experiment/log/events.js';
 import type { MetricComparison } from '../review/comparison/document.js';
@@ -9,12 +9,12 @@ import type { Curve } from '../review/reading/curve.js';
 
 export type Report = RunReport | SweepReport | IndexReport;
 
-/** A measured number, or the name of one that JSON lacks; null where nothing was measured. */
+/** A measured number, or the name of one that JSON lacks; null if it was not measured. */
 export type Measured = number | 'nan' | 'inf' | '-inf' | null;
 
 export type RunState = RunStatus | 'running' | 'killed';
 
-/** A fact that is shown as it is. */
+/** A fact, shown as it is. */
 export interface Fact {
   readonly label: string;
   readonly value: string;
@@ -34,28 +34,28 @@ export interface RunReport {
   readonly name: string;
   readonly description: string | null;
   readonly state: RunState;
-  /** What went wrong, where something did. */
+  /** The error, if there was one. */
   readonly message: string | null;
   /** ISO 8601, UTC. */
   readonly started: string | null;
   readonly seed: number | null;
   readonly tags: readonly string[];
   readonly note: string | null;
-  /** Done so far; planned ones are null where the config does not tell. */
+  /** Completed so far; planned ones are null if the config does not determine them. */
   readonly steps: number;
   readonly epochs: number;
   readonly planned_epochs: number | null;
-  /** Steps of every whole epoch; null where they differ or none is whole. */
+  /** Steps per whole epoch; null if they differ or none is complete. */
   readonly steps_per_epoch: number | null;
   readonly skipped_batches: number;
   readonly resumes: number;
-  /** Final values; of a run under way the newest. */
+  /** Final values; while the run continues, the latest. */
   readonly metrics: readonly Metric[];
-  /** What answers reach that look at no input; empty until the run has completed. */
+  /** Scores of answers that ignore the input; empty until the run is complete. */
   readonly baselines: readonly BaselineReport[];
-  /** How training ended early, or with restored weights; null if it did neither. */
+  /** How training ended early, or with restored weights; null otherwise. */
   readonly ending: string | null;
-  /** What limits the trust in the result, a sentence each. */
+  /** Cautions about the result, one sentence each. */
   readonly cautions: readonly string[];
   readonly best: {
     readonly metric: string;
@@ -65,13 +65,13 @@ export interface RunReport {
   } | null;
   readonly gates: readonly GateReport[];
   /**
-   * By what they show: `train.loss` is that of single batches, `epoch.loss` the mean of an epoch;
-   * see review/history.ts.
+   * By name: `train.loss` is that of single batches, `epoch.loss` the mean of an epoch; see
+   * review/history.ts.
    */
   readonly curves: Readonly<Record<string, Curve>>;
   /**
-   * Seconds since the run began, without the time between a stop and a resume, by step: a rising
-   * curve to be interpolated.
+   * Seconds since the run started, without the time between a stop and a resume, by step: a rising
+   * curve to interpolate.
    */
   readonly elapsed: Pick<Curve, 'steps' | 'values'>;
   readonly evaluation: EvaluationReport | null;
@@ -84,7 +84,7 @@ export interface RunReport {
     readonly ms_per_step: number | null;
     readonly peak_rss_mb: number;
   } | null;
-  /** What resumes changed. */
+  /** Changes by resumes. */
   readonly changes: readonly {
     readonly step: number;
     readonly key: string;
@@ -99,7 +99,7 @@ export interface RunReport {
       readonly step: number | null;
     }[];
   };
-  /** Lines of the log that are no events. */
+  /** Damaged lines of the log. */
   readonly damaged: {
     readonly count: number;
     readonly first: readonly { readonly line: number; readonly message: string }[];
@@ -108,27 +108,29 @@ export interface RunReport {
 }
 
 export interface GateReport {
-  /** The metric, and over what where that is not the last value: `test.accuracy over best`. */
+  /**
+   * The metric, and what it is taken over unless it is the last value: `test.accuracy over best`.
+   */
   readonly name: string;
   readonly value: number | null;
-  /** Such as `at least 0.96`; of a baseline also how the limit came about. */
+  /** Such as `at least 0.96`; for a baseline, including how the limit was computed. */
   readonly required: string;
-  /** Null as long as the run has not judged it. */
+  /** Null until the run has judged it. */
   readonly verdict: Verdict | null;
   /** Why there is no verdict. */
   readonly reason: string | null;
-  /** Where it is asked for, such as `configs/mnist-lstm.yaml:17:5`. */
+  /** Where it is configured, such as `configs/mnist-lstm.yaml:17:5`. */
   readonly place: string;
 }
 
 export interface ConfigValue {
   /** Key path such as `optimizer.learning_rate`. */
   readonly key: string;
-  /** As YAML's flow style has it. */
+  /** In YAML's flow style. */
   readonly value: string;
-  /** Null where the schema has none. */
+  /** Null if the schema has none. */
   readonly default: string | null;
-  /** Whether the value is another than the default. */
+  /** Whether the value differs from the default. */
   readonly differs: boolean;
   /** Whether the command line set it. */
   readonly overridden: boolean;
@@ -146,22 +148,22 @@ export interface CheckpointReport {
   readonly best: boolean;
 }
 
-/** What the model said of a split's sequences. */
+/** The model's predictions for a split. */
 export interface EvaluationReport {
   readonly split: string;
   readonly step: number | null;
   readonly epoch: number | null;
   readonly predictions: number;
-  /** Null where the targets are values. */
+  /** Null if the targets are values. */
   readonly classes: ClassesReport | null;
-  /** Null where the targets are classes. */
+  /** Null if the targets are classes. */
   readonly values: ValuesReport | null;
-  /** Of each class, label or target; null if the run left none. */
+  /** Scores by class, label or target; null if the run has none. */
   readonly scores: ScoresReport | null;
 }
 
 export interface ScoresReport {
-  /** What a row is. */
+  /** The kind of the rows. */
   readonly of: 'class' | 'label' | 'target';
   /** Such as `precision`. */
   readonly columns: readonly string[];
@@ -178,36 +180,36 @@ export interface BaselineReport {
 
 export interface ClassesReport {
   readonly names: readonly string[];
-  /** Rows are true classes, columns predicted ones; null where there are too many classes. */
+  /** Rows are true classes, columns predicted ones; null if there are too many classes. */
   readonly confusion: readonly (readonly number[])[] | null;
   /** Predictions without a class, which are in no column. */
   readonly undecided: number;
-  /** Those of the greatest loss first. */
+  /** Largest loss first. */
   readonly mistakes: readonly MistakeReport[];
-  /** Null where the data are no pictures. */
+  /** Null if the data are not images. */
   readonly pictures: { readonly width: number; readonly height: number } | null;
 }
 
 export interface MistakeReport {
   readonly index: number;
-  /** What the data call the sequence; null if they name none. */
+  /** The sequence's name in the data; null if it has none. */
   readonly id: string | null;
-  /** Where the sequence has a class at every step. */
+  /** The step, if the sequence has a class at every step. */
   readonly step_in_sequence: number | null;
   readonly label: number;
-  /** Null where there was none. */
+  /** Null if there was none. */
   readonly predicted: number | null;
-  /** Of what was predicted, and of what is true. */
+  /** Of the predicted and of the true class. */
   readonly probability: number | null;
   readonly label_probability: number | null;
-  /** Base64 of one byte a pixel, row by row; 0 is black. */
+  /** Base64 of one byte per pixel, row by row; 0 is black. */
   readonly picture: string | null;
 }
 
 export interface ValuesReport {
-  /** Of the targets; null if the data name none. */
+  /** Names of the targets; null if the data have none. */
   readonly names: readonly string[] | null;
-  /** Pairs of a target and its prediction, a sample: one list for each of the first targets. */
+  /** A sample of pairs of target and prediction: one list for each of the first targets. */
   readonly pairs: readonly (readonly (readonly [target: number, prediction: number])[])[];
   readonly worst: readonly {
     readonly index: number;
@@ -226,7 +228,7 @@ export interface SweepReport {
   readonly id: string;
   readonly name: string;
   readonly state: 'running' | 'completed' | 'failed' | 'interrupted' | 'killed' | 'not begun';
-  /** Why no more trials begin. */
+  /** Why no more trials start. */
   readonly reason: string | null;
   readonly started: string | null;
   readonly objective: { readonly metric: string; readonly goal: 'minimize' | 'maximize' };
@@ -239,30 +241,30 @@ export interface SweepReport {
   readonly parameters: readonly ParameterReport[];
   /** Best first. */
   readonly trials: readonly TrialReport[];
-  /** Of all trials, of which `trials` may be a part. */
+  /** Number of all trials; `trials` may be a selection. */
   readonly states: Readonly<Record<TrialState, number>>;
-  /** What limits the trust in the best trial, a sentence each. */
+  /** Cautions about the best trial, one sentence each. */
   readonly cautions: readonly string[];
-  /** The trivial baseline that is hardest to beat on the objective; null if none is known. */
+  /** The best trivial baseline on the objective; null if unknown. */
   readonly baseline: { readonly name: string; readonly value: number } | null;
   readonly tags: readonly string[];
   readonly note: string | null;
-  /** The winner, or who leads. */
+  /** The winner, or the current leader. */
   readonly best: number | null;
-  /** Shares of the objective's variance; null where too few trials tell. */
+  /** Shares of the objective's variance; null if there are too few trials. */
   readonly importance: readonly { readonly name: string; readonly share: number }[] | null;
 }
 
 export interface ParameterReport {
   /** As in a trial's point. */
   readonly name: string;
-  /** The last words of its key, where they are unique. */
+  /** The last words of its key, if unique. */
   readonly title: string;
   readonly scale: 'linear' | 'log' | 'category';
   /** Bounds; null for categories. */
   readonly low: number | null;
   readonly high: number | null;
-  /** What a category can be, as it is shown; empty for numbers. */
+  /** The values of a category as shown; empty for numbers. */
   readonly values: readonly string[];
 }
 
@@ -272,11 +274,9 @@ export interface TrialReport {
   readonly epochs: number;
   readonly value: number | null;
   readonly spread: number | null;
-  /** Training steps, all seeds together. */
+  /** Training steps over all seeds. */
   readonly seconds: number;
-  /**
-   * A number, or a category as it is shown; parameters that do not exist at this point are absent.
-   */
+  /** A number, or a category as shown; parameters that do not exist at this point are absent. */
   readonly point: Readonly<Record<string, number | string>>;
   /** Why it failed. */
   readonly message: string | null;
@@ -287,7 +287,7 @@ export interface TrialReport {
     readonly epochs: number;
     readonly value: number | null;
   }[];
-  /** The objective after each epoch, the mean over the seeds that have seen it. */
+  /** The objective after each epoch, as the mean over the seeds that have reached it. */
   readonly curve: { readonly epochs: readonly number[]; readonly values: readonly (number | null)[] };
 }
 
@@ -300,20 +300,17 @@ export interface IndexReport {
   readonly sweeps: readonly SweepRow[];
   /** What could not be read, and why. */
   readonly unreadable: readonly { readonly path: string; readonly message: string }[];
-  /** The reports of the runs, short; empty where there are too many. */
+  /** Short reports of the runs; empty if there are too many. */
   readonly details: readonly RunReport[];
 }
 
-/**
- * What the configs of all listed runs say alike, so that it is told once; a row's `config` has the
- * rest.
- */
+/** Values that the configs of all listed runs have in common; a row's `config` has the others. */
 export type CommonConfig = Readonly<Record<string, string>>;
 
 export interface RunRow {
   readonly id: string;
   readonly name: string;
-  /** Relative to the directory that is reported, with forward slashes. */
+  /** Relative to the reported directory, with forward slashes. */
   readonly path: string;
   readonly state: RunState;
   readonly started: string | null;
@@ -323,15 +320,15 @@ export interface RunRow {
   readonly tags: readonly string[];
   readonly note: string | null;
   /**
-   * Values of the config besides `common_config`, by key path, as YAML's flow style has them; null
-   * if they are not read.
+   * Values of the config that are not in `common_config`, by key path, in YAML's flow style; null
+   * if not read.
    */
   readonly config: Readonly<Record<string, string>> | null;
   readonly metrics: readonly Metric[];
-  /** `failed` where one of them did; null where there are none or the run has not judged them. */
+  /** `failed` if one failed; null if there are none or the run has not judged them. */
   readonly gates: Verdict | null;
   readonly duration_s: number | null;
-  /** Few points of the curve that tells most; null where there is none. */
+  /** A few points of the main curve; null if there is none. */
   readonly sparkline: {
     readonly metric: string;
     readonly steps: readonly number[];
@@ -355,24 +352,24 @@ export interface SweepRow {
   readonly note: string | null;
 }
 
-/** Several runs against each other; what `compare` says of them. */
+/** The comparison of several runs, as by `compare`. */
 export interface ComparisonReport {
   readonly kind: 'comparison';
   readonly version: 1;
-  /** Runs that differ by their seeds alone; the others are compared with the first. */
+  /** Groups of runs that differ only in their seed; each is compared with the first. */
   readonly sides: readonly {
     /** `A`, `B`, … */
     readonly id: string;
     readonly name: string;
     /** Such as `3 runs, seeds 0 to 2`. */
     readonly description: string;
-    /** As the dashboard calls them. */
+    /** Paths in the dashboard. */
     readonly runs: readonly string[];
   }[];
-  /** What a difference changes, in words, by the key of the config. */
+  /** Effects of differences as texts, by config key. */
   readonly changes: Readonly<Record<string, string>>;
   /**
-   * What differs besides the config: data, code, versions, machine; the values in the order of the
+   * Differences besides the config: data, code, versions, machine; the values in the order of the
    * sides.
    */
   readonly facts: readonly {
@@ -381,6 +378,6 @@ export interface ComparisonReport {
     readonly changes_results: boolean;
   }[];
   readonly metrics: readonly MetricComparison[];
-  /** How it was compared, what is missing, what did not count. */
+  /** Notes on the method, on missing values and on ignored differences. */
   readonly sentences: readonly string[];
 }

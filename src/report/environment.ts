@@ -1,4 +1,4 @@
-/** What a run stood on, in words. */
+/** Describes the environment of a run. */
 import type { Manifest } from '../experiment/manifest.js';
 import { counted } from '../util/words.js';
 import type { Fact } from './document.js';
@@ -19,9 +19,7 @@ export function environmentOf(manifest: Manifest | undefined): readonly Fact[] {
     ['Versions', `cellrun ${versions.cellrun}, Node ${versions.node}, gpu.js ${versions['gpu.js']}`],
     [
       'Source',
-      git === null
-        ? null
-        : `${git.revision.slice(0, 12)}${git.dirty ? ', with changes that are not committed' : ''}`,
+      git === null ? null : `${git.revision.slice(0, 12)}${git.dirty ? ', with uncommitted changes' : ''}`,
     ],
     ['Parameters', String(manifest.parameters)],
     ['Data', datasets.map(({ name, sha256 }) => `${name} (SHA-256 ${sha256.slice(0, 12)}…)`).join(', ')],
@@ -42,7 +40,7 @@ function threads(count: number): string {
   return counted(count, 'thread');
 }
 
-/** As a shell reads it. */
+/** Quotes a word for a shell. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

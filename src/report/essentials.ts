@@ -1,12 +1,12 @@
 /**
- * What matters of a document as plain HTML: what is seen where no script runs, such as in a mail
+ * The essentials of a document as plain HTML, shown where scripts do not run, such as in a mail
  * program.
  */
 import type { IndexReport, Report, RunReport, SweepReport } from './document.js';
 import { escapeHtml } from './escape.js';
 
 export function essentials(report: Report): string {
-  return `${contentOf(report)}\n<noscript><p>Charts need JavaScript; this file contains all that they need.</p></noscript>`;
+  return `${contentOf(report)}\n<noscript><p>Charts need JavaScript; this file contains all their data.</p></noscript>`;
 }
 
 function contentOf(report: Report): string {

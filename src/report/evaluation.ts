@@ -1,4 +1,4 @@
-/** `evaluation.json`, where the run left one. */
+/** Reads `evaluation.json` of a run, if there is one. */
 import { validateAgainst } from '../config/schema/schema.js';
 import type {
   ClassEvaluation,
@@ -12,9 +12,8 @@ import { damagedError } from '../util/errors.js';
 import type { ClassesReport, EvaluationReport, ScoresReport, ValuesReport } from './document.js';
 
 /**
- * Null where there is none.
- * @throws UserError (exit 5) if the file is none
- * @throws UserError (exit 2) if it cannot be read
+ * Null if there is none.
+ * @throws UserError (exit 5) if the file is damaged, (exit 2) if it cannot be read
  */
 export function readEvaluation(path: string): EvaluationReport | null {
   if (isAbsent(path)) return null;
@@ -27,13 +26,13 @@ export function readEvaluation(path: string): EvaluationReport | null {
     throw damaged(`this is not JSON: ${(error as SyntaxError).message}`);
   }
   const [wrong] = validateAgainst('evaluation', value);
-  if (wrong) throw damaged(`this is not the evaluation of a run: ${wrong.instancePath} ${wrong.message}`);
+  if (wrong) throw damaged(`not the evaluation of a run: ${wrong.instancePath} ${wrong.message}`);
   return reported(value as SplitEvaluation);
 }
 
 /**
- * As it was written: a number that JSON lacks is null, with its name in a field beside it, or its
- * name alone in a list; see experiment/json.ts.
+ * Restores numbers that JSON lacks: they are written as null with their name in a field next to it,
+ * or as their name in a list; see experiment/json.ts.
  */
 function reported(written: SplitEvaluation): EvaluationReport {
   const { split, step, epoch, predictions } = written;
@@ -43,7 +42,7 @@ function reported(written: SplitEvaluation): EvaluationReport {
 
 type Details = Partial<Pick<EvaluationReport, 'classes' | 'values' | 'scores'>>;
 
-/** By the kind of the targets; typed, so that none is forgotten. */
+/** By the kind of the targets; the type requires all kinds. */
 const DETAILS: {
   readonly [K in SplitEvaluation['kind']]: (written: Extract<SplitEvaluation, { kind: K }>) => Details;
 } = {
@@ -71,7 +70,10 @@ function valuesOf(
   return { names, pairs, worst: worstOf(worst) };
 }
 
-/** Null if there are none. @param names of the rows; their numbers if absent */
+/**
+ * Null if there are none.
+ * @param names of the rows; their numbers if absent
+ */
 function scoresOf<C extends string>(
   of: ScoresReport['of'],
   columns: readonly C[],
@@ -128,7 +130,7 @@ function classesOf(written: ClassEvaluation): ClassesReport {
   };
 }
 
-/** By target, without those that are not finite, which are spelled out. */
+/** By target, without values that are not finite, which are spelled out. */
 function pairsOf(sample: NonNullable<ValueEvaluation['sample']>): ValuesReport['pairs'] {
   const numbers = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value]);
   const targets = Math.max(0, ...sample.map(({ target }) => numbers(target).length));

@@ -1,6 +1,6 @@
 /**
- * A document as one HTML file that needs nothing else: script, style and data are in it, and its
- * policy allows nothing but these.
+ * Writes a document as one self-contained HTML file: it embeds script, style and data, and its
+ * policy allows nothing else.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -9,25 +9,25 @@ import type { Report } from './document.js';
 import { escapeHtml } from './escape.js';
 import { essentials } from './essentials.js';
 
-/** The browser's code, as the build made it. */
+/** The bundled code of the pages. */
 export interface PageAssets {
-  /** Of runs and sweeps. */
+  /** For runs and sweeps. */
   readonly script: string;
-  /** Of folders of them. */
+  /** For folders of them. */
   readonly indexScript: string;
   readonly style: string;
 }
 
-/** Reads what `npm run build` has put beside this module. */
+/** Reads the assets that `npm run build` writes beside this module. */
 export function readPageAssets(): PageAssets {
   const read = (name: string): string => readFileSync(programFile(`report/${name}`), 'utf8');
   return { script: read('page.js'), indexScript: read('index-page.js'), style: read('page.css') };
 }
 
-/** In the head of every page: what tells a report from another HTML file. */
+/** In the head of every page; identifies a report among HTML files. */
 export const GENERATOR = '<meta name="generator" content="cellrun">';
 
-/** The same bytes for the same document and assets. */
+/** The HTML; byte-identical for equal documents and assets. */
 export function renderPage(report: Report, { script, indexScript, style }: PageAssets): string {
   const code = inScript(report.kind === 'index' ? indexScript : script);
   const policy = [
@@ -74,17 +74,17 @@ function titleOf(report: Report): string {
   }
 }
 
-/** No text in the data can end the element or begin a comment in it. */
+/** Escapes data so that no text can end the element or start a comment in it. */
 function inData(json: string): string {
   return json.replaceAll('<', '\\u003c');
 }
 
 /**
- * The same for our own code, where `<` may be an operator: the bundler escapes it in texts, and
- * this holds it to that.
+ * Checks the same for our own code, where `<` may be an operator: the bundler escapes it in
+ * strings.
  */
 function inScript(script: string): string {
-  if (/<\/script|<!--/i.test(script)) throw new Error('the script of the page would end its own element');
+  if (/<\/script|<!--/i.test(script)) throw new Error('the script of the page contains a closing tag');
   return script;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The report of a directory of runs and sweeps: a table of them, and the runs' own reports where
- * these are few.
+ * The report of a directory of runs and sweeps: a table, and the reports of the runs if they are
+ * few.
  */
 import { basename, relative, resolve, sep } from 'node:path';
 import type { Verdict } from '../experiment/log/events.js';
@@ -14,21 +14,20 @@ import { configTexts } from './config-values.js';
 import type { IndexReport, RunReport, RunRow, SweepRow } from './document.js';
 import { runReportOf } from './run-report.js';
 
-/** Pieces of a curve in a short report, and of one beside a name. */
+/** Number of pieces of a curve in a short report, and in a sparkline. */
 const SHORT = 60;
 const SPARK = 24;
-/** Runs whose own reports are part of the page: about 25 kB each. */
+/** Maximum number of runs whose reports are embedded: about 25 kB each. */
 const MAX_DETAILS = 20;
 
 /**
- * Of everything under `root`: an output root, or the folder of an experiment. What cannot be read
- * is told and left out.
- * @throws UserError (exit 2) if there is no run and no sweep, or `root` is no folder that can be
- *   read
+ * Reports everything under `root`: an output root, or the folder of an experiment. Unreadable runs
+ * are listed and skipped.
+ * @throws UserError (exit 2) if there is no run and no sweep, or `root` is not a readable folder
  */
 export function buildIndexReport(root: string): IndexReport {
   const found = findRuns(root);
-  // which says what is wrong where there are none
+  // throws if there are none
   const all = found.length > 0 ? found : runsAt(root);
   const withDetails = all.filter(({ kind }) => kind === 'run').length <= MAX_DETAILS;
   const runs: RunRow[] = [];
@@ -68,8 +67,8 @@ function pathOf(root: string, { path }: Found): string {
 }
 
 /**
- * A run as one line of a table, with its whole config. @param path how the table names its
- * directory
+ * A run as a row, with its whole config.
+ * @param path of its directory in the table
  */
 export function runRowOf(record: RunRecord, history: RunHistory, path: string): RunRow {
   const { id, name, state, started, seed, tags, note, steps, epochs, metrics, gates, timings } = runReportOf(
@@ -100,8 +99,8 @@ function worstOf(verdicts: readonly Verdict[]): Verdict | null {
 }
 
 /**
- * The loss of the validation or test split, of the epochs or of the steps: the first that has more
- * than one point.
+ * The loss of the validation or test split, of the epochs or of the steps: the first curve with
+ * more than one point.
  */
 function sparklineOf({ curves }: RunHistory): RunRow['sparkline'] {
   const metric = ['validation.loss', 'test.loss', 'epoch.loss', 'train.loss'].find(
@@ -114,7 +113,7 @@ function sparklineOf({ curves }: RunHistory): RunRow['sparkline'] {
   return { metric, steps: kept.map(i => steps[i]), values: kept.map(i => values[i]) };
 }
 
-/** A sweep as one line of a table. Throws as `readSweepResults` does. */
+/** A sweep as a row. @throws UserError as `readSweepResults` */
 export function sweepRowOf(directory: string, path: string): SweepRow {
   const results = readSweepResults(directory);
   const { sweep_id, name, status, objective, trials, states, best, duration_s } = summaryOf(results);

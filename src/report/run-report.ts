@@ -24,24 +24,24 @@ import { environmentOf } from './environment.js';
 import { readEvaluation } from './evaluation.js';
 
 /**
- * Pieces of a curve at most: two of its points each, more than a chart of ordinary width has
- * pixels.
+ * Maximum number of pieces of a curve, of two points each: more than the pixels of an ordinary
+ * chart.
  */
 const CAPACITY = 600;
 
 /**
- * @param capacity pieces that long curves are cut into
- * @throws UserError as `readRun` and `readHistory` do
+ * @param capacity pieces that long curves are reduced to
+ * @throws UserError as `readRun` and `readHistory`
  */
 export function buildRunReport(path: string, { capacity = CAPACITY } = {}): RunReport {
   const record = readRun(path);
   return runReportOf(record, readHistory(record.directory.files.log, { capacity }));
 }
 
-/** The same, of what was read already. */
+/** Builds the report from files that were already read. */
 export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
   const { summary, manifest, config, directory } = record;
-  // a run that goes on has the summary of the time before
+  // a resumed run still has its old summary
   const ended = record.state === 'running' ? undefined : summary;
   const { tags, note } = directory.readNotes();
   return {
@@ -92,7 +92,7 @@ function timingsOf({ duration_s, train_s, eval_s, ms_per_step, peak_rss_mb }: Su
   return { duration_s, train_s, eval_s, ms_per_step, peak_rss_mb };
 }
 
-/** By name, so that equal runs have equal reports. */
+/** Sorted by name, so that equal runs have equal reports. */
 export function finalMetrics(metrics: Summary['metrics']): readonly Metric[] {
   const named = (['test', 'validation', 'train'] as const).flatMap(split =>
     Object.entries(metrics[split] ?? {}).map(([name, value]) => ({
@@ -111,7 +111,7 @@ function baselinesOf(baselines: Summary['baselines']): readonly BaselineReport[]
   });
 }
 
-/** The last point of each curve that is a metric. */
+/** The last point of each metric's curve. */
 function newestOf(curves: Curves): readonly Metric[] {
   const metrics = Object.entries(curves).flatMap(([curve, { values }]): Metric[] => {
     const name = finalName(curve);
@@ -124,14 +124,14 @@ function measured(value: number): Measured {
   return nonFiniteName(value) ?? value;
 }
 
-/** The gates as the run judged them; as long as it has not, as the config asks for them. */
+/** The gates as the run judged them; before that, as the config requests them. */
 function gatesOf({ config, summary, state, directory }: RunRecord): readonly GateReport[] {
   if (summary !== undefined && state !== 'running') return summary.gates.map(judgedGate);
   const file = directory.files.resolvedConfig;
   const asked = Array.isArray(config.gates) ? config.gates.filter(isRecord) : [];
   return asked.map((gate, i) => {
     const origin = [basename(file), lineOf(file, ['gates', i])].filter(part => part !== undefined).join(':');
-    // what is checked against no schema may be of another version
+    // an unchecked file may be of another version
     const { reason: _, ...told } = judgedGate({
       over: 'last',
       value: null,
@@ -148,7 +148,7 @@ function judgedGate(gate: GateResult): GateReport {
   return { name: gateName(gate), value, required: requiredWords(gate), verdict, reason, place: origin };
 }
 
-/** Null where they differ; the last epoch of a run may be cut short. */
+/** Null if they differ; the last epoch of a run may be shorter. */
 function stepsPerEpoch({ epochs }: RunHistory): number | null {
   const [first] = epochs;
   if (first === undefined) return null;

@@ -20,17 +20,17 @@ import { counted } from '../util/words.js';
 import type { Fact, ParameterReport, SweepReport, TrialReport } from './document.js';
 
 /**
- * Of more trials the best and, evenly, of the others: more lines could not be told apart, and a
- * page has to stay small.
+ * Beyond this number, the best trials and an even selection of the others: more lines could not be
+ * distinguished, and the page must stay small.
  */
 const MAX_TRIALS = 500;
 
-/** Throws UserError as `readSweepResults` does. */
+/** @throws UserError as `readSweepResults` */
 export function buildSweepReport(path: string): SweepReport {
   return sweepReportOf(readSweepResults(path));
 }
 
-/** The same, of what was read already. */
+/** Builds the report from files that were already read. */
 export function sweepReportOf(results: SweepResults): SweepReport {
   const { plan, directory, state, records } = results;
   const rows = ranked(plan, records.rows);
@@ -112,7 +112,7 @@ function trialOf(row: TrialRow, results: SweepResults): TrialReport {
   };
 }
 
-/** The mean over the seeds that have seen an epoch; null where one of them was not finite. */
+/** The mean over the seeds that have reached an epoch; null if one of them was not finite. */
 function curveOf(trial: number, { plan, directory }: SweepResults): TrialReport['curve'] {
   const byEpoch = new Map<number, (number | null)[]>();
   for (const seed of plan.seeds) {
@@ -132,7 +132,7 @@ function shown(value: Value): number | string {
   return typeof value === 'number' || typeof value === 'string' ? value : canonical(value);
 }
 
-/** Those that differ between any of the trials; all where there are none yet. */
+/** The parameters that differ between trials; all of them if there are no trials yet. */
 function parametersOf(plan: SweepPlan, rows: readonly TrialRow[]): readonly ParameterReport[] {
   const { columns } = trialTable(plan, rows, { changed: rows.length > 1 });
   const title = new Map(columns.map(column => [column.name, column.title ?? column.name]));

@@ -149,7 +149,7 @@ class Collector implements JournalContent {
   get damage(): readonly string[] {
     const left = this.damaged.length - MAX_DAMAGE;
     if (left <= 0) return this.damaged;
-    return [...this.damaged.slice(0, MAX_DAMAGE), `and ${counted(left, 'more such place')} in ${JOURNAL}`];
+    return [...this.damaged.slice(0, MAX_DAMAGE), `and ${counted(left, 'more damaged place')} in ${JOURNAL}`];
   }
 
   /** The record of a line, unless it is a duplicate or not a record. */

@@ -1,8 +1,10 @@
-/** Float32 numbers as the decimals that people wrote, or would: 21.3, not 21.299999237060547. */
+/**
+ * Converts float32 numbers to the decimals that people would write: 21.3, not 21.299999237060547.
+ */
 
 /**
- * The shortest decimal with the float32 of `value`; with an `error`, one that is off by no more
- * than that and the rounding to float32.
+ * The shortest decimal that rounds to the float32 `value`; with an `error`, one within that
+ * distance plus the rounding to float32.
  */
 export function shortestDecimal(value: number, error = 0): number {
   if (!Number.isFinite(value)) return value;
@@ -14,7 +16,7 @@ export function shortestDecimal(value: number, error = 0): number {
   return value;
 }
 
-/** Digits that tell any two float64 numbers apart. */
+/** Digits that distinguish any two float64 numbers. */
 const MAX_DIGITS = 17;
 
 /** Half the distance of float32 numbers near `value`. */
@@ -23,5 +25,5 @@ export function roundingOf(value: number): number {
   return 2 ** (Math.max(exponent, MIN_EXPONENT) - 24);
 }
 
-/** Of float32 numbers that are not subnormal. */
+/** The minimum exponent of normal float32 numbers. */
 const MIN_EXPONENT = -126;

@@ -18,8 +18,7 @@ export const EXIT = {
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /**
- * One located complaint. Only `code` and `message` are always there; a missing place is never
- * invented.
+ * A located problem. Only `code` and `message` are always present; an unknown location is omitted.
  */
 export interface Diagnostic {
   /** Stable identifier for tests and tools, such as `config/unknown-key`. */
@@ -71,7 +70,7 @@ export function damagedError(...diagnostics: Diagnostic[]): UserError {
   return new UserError(EXIT.damaged, diagnostics);
 }
 
-/** `FILE:LINE:COL: ` as far as it is known; empty if nothing is. */
+/** `FILE:LINE:COL: ` as far as known; empty if nothing is. */
 export function placeOf(d: Diagnostic): string {
   if (d.file === undefined) return '';
   if (d.line !== undefined) return `${d.file}:${d.line}:${d.column ?? 1}: `;

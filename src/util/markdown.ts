@@ -1,10 +1,13 @@
-/** Escapes text of any origin for Markdown: no table, HTML, link or mention, and on one line. */
+/**
+ * Escapes untrusted text for Markdown: prevents tables, HTML, links and mentions, and keeps it on
+ * one line.
+ */
 export function plainMarkdown(text: string): string {
   const escaped = text
     .replaceAll(/\s+/g, ' ')
     .replaceAll(/\p{Cc}|\p{Bidi_Control}/gu, '\ufffd')
     .replaceAll(/[\\|`*[\]~#]/g, '\\$&')
-    // within a word it is none of emphasis
+    // underscores within a word are not emphasis
     .replaceAll(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, '\\_');
   return (
     escaped
@@ -12,7 +15,7 @@ export function plainMarkdown(text: string): string {
       .replaceAll('<', '&lt;')
       .replaceAll('>', '&gt;')
       .replaceAll('@', '&#64;')
-      // what renderers make links of without any brackets
+      // renderers turn these into links without any brackets
       .replaceAll('://', '&#58;//')
       .replaceAll(/\bwww\./gi, match => `${match.slice(0, -1)}&#46;`)
   );

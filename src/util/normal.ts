@@ -1,10 +1,11 @@
 /**
- * The normal distribution: probabilities to about 13 digits, also far out, and draws within bounds.
+ * The normal distribution: probabilities with about 13 digits, including the tails, and draws
+ * within bounds.
  */
 import type { RandomStream } from './random.js';
 
 export const SQRT_2PI = Math.sqrt(2 * Math.PI);
-/** The argument from which the continued fraction of erfc replaces the series of erf. */
+/** The argument from which the continued fraction of erfc is used instead of the series of erf. */
 const SERIES_END = 2;
 const FRACTION_TERMS = 60;
 

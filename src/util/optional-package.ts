@@ -1,4 +1,4 @@
-/** Packages that only those install who need them. */
+/** Finds optional packages. */
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { packageRoot } from './root.js';

@@ -1,7 +1,7 @@
 /**
- * The one source of randomness: xoroshiro128+ streams split from a seed. Every consumer
- * (initialisation, shuffling, synthetic data) requests its own stream by name, so that adding a
- * draw in one place never shifts the draws of another. A stream's state can be saved and restored
+ * The only source of randomness: xoroshiro128+ streams split from a seed. Every consumer
+ * (initialisation, shuffling, synthetic data) requests its own stream by name, so that a new draw
+ * in one place never shifts the draws of another. A stream's state can be saved and restored
  * exactly.
  */
 import { createHash } from 'node:crypto';
@@ -59,9 +59,9 @@ export class RandomStream {
 }
 
 /**
- * Numbers that are a function of counters, such as the step, the row and the unit of a dropout
- * mask: they are the same in any order of computation and after any interruption. The mixing is the
- * finalizer of MurmurHash3 (Appleby, 2011).
+ * Random numbers as a function of counters, such as the step, the row and the unit of a dropout
+ * mask: equal in any order of computation and after any interruption. The mixing is the finalizer
+ * of MurmurHash3 (Appleby, 2011).
  */
 export class CounterRandom {
   private readonly seed: number;

@@ -1,14 +1,14 @@
-/** A least-recently-used cache for values that are slow to make. */
+/** A least-recently-used cache for values that are slow to compute. */
 export class Recent<V> {
   private readonly values = new Map<string, V>();
 
   /** @param max values kept; beyond it the least recently used is dropped */
   constructor(private readonly max: number) {}
 
-  /** The value of `key`, which `make` makes if it is not kept. */
+  /** The value of `key`; calls `make` if it is not cached. */
   get(key: string, make: () => V): V {
     const value = this.values.has(key) ? (this.values.get(key) as V) : make();
-    // a map keeps the order of insertion
+    // a map keeps its insertion order
     this.values.delete(key);
     this.values.set(key, value);
     const [oldest] = this.values.keys();

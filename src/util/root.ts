@@ -1,4 +1,7 @@
-/** The package's folder: schemas and sample configs are read from here, built or not. */
+/**
+ * The package's folder, which contains schemas and sample configs, for compiled and bundled
+ * programs.
+ */
 import { existsSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,10 +23,10 @@ export const packageRoot: string = findRoot();
 export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'training/step/worker.js';
 
 /**
- * Absolute path of a file of the running program: in `dist/src` as the compiler wrote it, or in
- * `dist/bundle`, where modules are joined but these files keep their places.
+ * Absolute path of a file of the running program: in `dist/src` if compiled, or in `dist/bundle`,
+ * where modules are joined but these files keep their paths.
  *
- * @param file a program, or what the build has made for it, such as `report/page.js`
+ * @param file a program, or a file that the build generates for it, such as `report/page.js`
  */
 export function programFile(file: ProgramFile | `config/validators/${string}` | `report/${string}`): string {
   const [, form] = relative(packageRoot, fileURLToPath(import.meta.url)).split(sep);

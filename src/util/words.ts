@@ -14,7 +14,7 @@ export function counted(
     | 'line'
     | 'more line'
     | 'more warning'
-    | 'more such place'
+    | 'more damaged place'
     | 'sequence'
     | 'training sequence'
     | 'gate'

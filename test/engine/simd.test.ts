@@ -354,13 +354,13 @@ t.test('what is outside the language is refused with its place', async t => {
     'return f % 2;': '2:10: operator % is not in the language',
     'return f > 1 ? 1 : 0;': '2:10: ConditionalExpression is not in the language',
     'return +f;': '2:10: operator + is not in the language',
-    "return 'f';": '2:10: only numbers are known as literals',
-    'return helper(f);': '2:10: only functions of Math are known',
-    'return this.constants.n;': '2:10: only this.thread.x, y and z are known',
-    'return this.thread.w;': '2:10: only this.thread.x, y and z are known',
+    "return 'f';": '2:10: only number literals are in the language',
+    'return helper(f);': '2:10: only functions of Math are in the language',
+    'return this.constants.n;': '2:10: only this.thread.x, y and z are in the language',
+    'return this.thread.w;': '2:10: only this.thread.x, y and z are in the language',
     'var s = 0;\n  return s;': '2:3: one const or let with a value',
     'let s;\n  return s;': '2:3: one const or let with a value',
-    'let s = 0;\n  s -= 1;\n  return s;': '3:3: only = and += are known as statements',
+    'let s = 0;\n  s -= 1;\n  return s;': '3:3: only the assignments = and += are in the language',
     'let s = 0;\n  for (let k = 0; k < p; k++) { s += 1; }\n  return s;':
       '3:23: an integer literal is expected',
     'let s = 0;\n  for (let k = 8; k > 0; k--) { s += 1; }\n  return s;':

@@ -223,7 +223,7 @@ const training: readonly Plant[] = [
   },
   {
     file: 'src/model/schedule',
-    find: 'segments.reverse();',
+    find: 'chunks.reverse();',
     replace: '',
     why: 'a reverse direction walks its blocks from the start',
     tests: ['models'],

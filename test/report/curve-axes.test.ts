@@ -25,7 +25,7 @@ interface Case {
   readonly smoothed: readonly number[];
 }
 
-t.test('smoothing is the weighted mean that NumPy computes', async t => {
+t.test('smoothing matches the weighted mean of NumPy', async t => {
   const file = join(packageRoot, 'test', 'fixtures', 'smoothing', 'averages.json');
   const cases: readonly Case[] = JSON.parse(readFileSync(file, 'utf8'));
   t.ok(cases.length >= 4);
@@ -37,7 +37,7 @@ t.test('smoothing is the weighted mean that NumPy computes', async t => {
   }
 });
 
-t.test('smoothing: gaps stay, and are not averaged', async t => {
+t.test('smoothing keeps gaps and does not average over them', async t => {
   const [steps, values] = [
     [1, 2, 3, 4],
     [1, null, undefined, 3],
@@ -48,7 +48,7 @@ t.test('smoothing: gaps stay, and are not averaged', async t => {
   t.equal(spacingOf({ steps: [5], count: 1 }), Number.POSITIVE_INFINITY);
 });
 
-t.test('a curve of which only some points are kept is smoothed as if all were', async t => {
+t.test('a reduced curve is smoothed like the full one', async t => {
   const whole = { steps: [] as number[], values: [] as number[] };
   const builder = new CurveBuilder(200);
   for (let step = 1; step <= 4000; step++) {
@@ -68,7 +68,7 @@ t.test('a curve of which only some points are kept is smoothed as if all were', 
 
 const places: Places = { steps_per_epoch: 4, elapsed: { steps: [2, 4, 8], values: [10, 12, 20] } };
 
-t.test('places on the axes', async t => {
+t.test('positions on the axes', async t => {
   const steps = [1, 2, 3, 4, 6, 8, 9];
   t.same(placesOf(steps, 'step', places), steps);
   t.same(placesOf(steps, 'epoch', places), [0.25, 0.5, 0.75, 1, 1.5, 2, 2.25]);
@@ -84,7 +84,7 @@ t.test('places on the axes', async t => {
   );
 });
 
-t.test('what stands beside the axes', async t => {
+t.test('labels of the axes', async t => {
   t.equal(tickText('step', 12_000), '12,000');
   t.equal(tickText('epoch', 1.5), '1.5');
   t.same(
@@ -104,7 +104,7 @@ t.test('what stands beside the axes', async t => {
   t.equal(tickSteps('step')[0], 1, 'there is no half of a step');
 });
 
-t.test('the time of a run goes on while it trains, and stands still between a stop and a resume', async t => {
+t.test('the time of a run excludes the time between a stop and a resume', async t => {
   const collector = new HistoryCollector(100);
   const at = (second: number, event: string, step?: number) =>
     collector.add({
@@ -126,7 +126,7 @@ t.test('the time of a run goes on while it trains, and stands still between a st
   t.equal(collector.seconds, 14);
 });
 
-t.test('evaluations of each split have curves of their own', async t => {
+t.test('each evaluated split has its own curve', async t => {
   const collector = new HistoryCollector(100);
   for (const split of ['train', 'validation', 'test'])
     collector.add({ event: 'eval', split, step: 1, epoch: 1, loss: split.length } as never);

@@ -46,8 +46,8 @@ function start(root: string, port = 0): Promise<Dashboard> {
     root,
     host: '127.0.0.1',
     port,
-    lookEveryMs: 50,
-    defect: error => defects.push(error),
+    pollMs: 50,
+    onBug: error => defects.push(error),
   });
 }
 
@@ -148,7 +148,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
   const paths = (page: Page) =>
     page.locator('tr[data-row]').evaluateAll(rows => rows.map(row => row.getAttribute('data-row')));
 
-  t.test('the list, a run and a comparison say what the files say', async t => {
+  t.test('the list, a run and a comparison match the files', async t => {
     const root = trained;
     const dashboard = await start(root);
     t.teardown(() => dashboard.close());
@@ -233,7 +233,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     });
   });
 
-  t.test('runs that lie too deep for the list are told', async t => {
+  t.test('runs below the depth of the list are mentioned', async t => {
     const root = work.folder();
     makeRun(join(root, 'old', 'lab'), { name: 'a', id: '20260101T000000Z-00000000' });
     const dashboard = await start(root);
@@ -249,7 +249,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     });
   });
 
-  t.test('a training is watched from its first step to its end', async t => {
+  t.test('follows a run from its first step to its end', async t => {
     const root = join(work.folder(), 'experiments');
     const dashboard = await start(root);
     t.teardown(() => dashboard.close());
@@ -298,7 +298,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     });
   });
 
-  t.test('new points come to the curves, a resume takes the replaced ones away, a zoom stays', async t => {
+  t.test('curves get new points, a resume removes replaced ones, the zoom stays', async t => {
     const root = work.folder();
     const lines = logLines(4, 25);
     const directory = makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', log: lines.slice(0, 60) });
@@ -332,7 +332,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     });
   });
 
-  t.test('filter, sort, choose and compare by keyboard; the way back', async t => {
+  t.test('filter, sort, choose and compare by keyboard; go back', async t => {
     const root = work.folder();
     const id = (day: number) => `202601${String(day).padStart(2, '0')}T000000Z-00000000`;
     for (const [day, accuracy] of [0.7, 0.9, 0.8].entries())
@@ -407,7 +407,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     });
   });
 
-  t.test('the list in groups, with the columns that are chosen; tags come and go', async t => {
+  t.test('the list with groups and chosen columns; tags appear and disappear', async t => {
     const root = work.folder();
     const id = (day: number) => `2026010${day}T000000Z-00000000`;
     for (const [day, learningRate, accuracy] of [
@@ -545,7 +545,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     });
   });
 
-  t.test('a sweep is watched: trials appear, and lead to their runs', async t => {
+  t.test('follows a sweep: trials appear and link to their runs', async t => {
     const root = work.folder();
     const dashboard = await start(root);
     t.teardown(() => dashboard.close());
@@ -589,7 +589,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     });
   });
 
-  t.test('a server that goes and comes again', async t => {
+  t.test('a server that is restarted', async t => {
     const root = work.folder();
     makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', status: 'completed' });
     const first = await start(root);
@@ -618,7 +618,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     await opened.close();
   });
 
-  t.test('what cannot be shown says why', async t => {
+  t.test('shows why a document is unavailable', async t => {
     const root = work.folder();
     const damaged = makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', status: 'completed' });
     writeFileSync(join(damaged, 'summary.json'), '{');
@@ -687,7 +687,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     },
   );
 
-  t.test('the address of what is not there says so once, and shows it when it has come', async t => {
+  t.test('a missing run is reported once, and shown when it exists', async t => {
     const root = work.folder();
     makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', status: 'completed' });
     const dashboard = await start(root);
@@ -715,7 +715,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     }
   });
 
-  t.test('for everybody: contrast, names, structure; no view is wider than its screen', async t => {
+  t.test('accessibility: contrast, names, structure; no view is wider than its screen', async t => {
     const root = work.folder();
     cpSync(trained, root, { recursive: true });
     const [path, other] = runs.map(run => `adding/${run.run_id}`);

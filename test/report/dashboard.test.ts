@@ -31,7 +31,7 @@ import type {
 } from '../../src/report/server/documents.js';
 import { refusalOf } from '../../src/report/server/guard.js';
 import { type Dashboard, startReportDashboard } from '../../src/report/server/index.js';
-import { type News, NOTHING, type Source } from '../../src/report/server/source.js';
+import { NOTHING, type Source, type Update } from '../../src/report/server/source.js';
 import { type RunHistory, readHistory } from '../../src/review/reading/history.js';
 import { LogFollower } from '../../src/review/reading/log-follower.js';
 import { UserError } from '../../src/util/errors.js';
@@ -52,8 +52,8 @@ async function withDashboard(root: string, use: (dashboard: Dashboard) => Promis
     root,
     host: '127.0.0.1',
     port: 0,
-    lookEveryMs: 20,
-    defect: error => defects.push(error),
+    pollMs: 20,
+    onBug: error => defects.push(error),
   });
   try {
     await use(dashboard);
@@ -136,7 +136,7 @@ t.test(
   },
 );
 
-t.test('only the lines that came are told, and a new beginning is said', async t => {
+t.test('only new lines are sent, and a restart of the log is reported', async t => {
   const path = join(newFolder(), 'log.jsonl');
   const follower = new LogFollower(path, 8);
   const told = () => {
@@ -161,24 +161,24 @@ t.test('only the lines that came are told, and a new beginning is said', async t
 class Counting implements Source {
   readonly everyMs = 1;
   private readonly items: number[] = [];
-  private news: number[] = [];
+  private update: number[] = [];
   private isOther = false;
   add(item: number): void {
-    this.news.push(item);
+    this.update.push(item);
   }
   replace(item: number): void {
     this.items.length = 0;
-    this.news = [item];
+    this.update = [item];
     this.isOther = true;
   }
-  async look(): Promise<News> {
+  async poll(): Promise<Update> {
     await new Promise(resolve => setImmediate(resolve));
-    const { news, isOther } = this;
-    this.news = [];
+    const { update, isOther } = this;
+    this.update = [];
     this.isOther = false;
-    this.items.push(...news);
+    this.items.push(...update);
     if (isOther) return { kind: 'document' };
-    return news.length === 0 ? NOTHING : { kind: 'change', change: { news } };
+    return update.length === 0 ? NOTHING : { kind: 'change', change: { update } };
   }
   document(): object {
     return { items: [...this.items] };
@@ -194,12 +194,12 @@ class Page {
   send({ id, event, data }: Message): void {
     const value = JSON.parse(data);
     if (event === 'document') this.items = value.items;
-    else this.items.push(...value.news);
+    else this.items.push(...value.update);
     this.last = id;
   }
 }
 
-t.test('pages whose connections break and come back have everything once', async () => {
+t.test('pages that reconnect receive everything exactly once', async () => {
   const act = fc.oneof(
     fc.record({ kind: fc.constant('add' as const) }),
     fc.record({ kind: fc.constant('replace' as const) }),
@@ -239,7 +239,7 @@ t.test('pages whose connections break and come back have everything once', async
   );
 });
 
-t.test('who is answered', async t => {
+t.test('which requests are allowed', async t => {
   const headers = { host: '127.0.0.1:7420' };
   const asked = { method: 'GET', url: '/', headers, rawHeaders: [] };
   const status = (changes: object, host = '127.0.0.1') => refusalOf({ ...asked, ...changes }, host)?.status;
@@ -294,13 +294,13 @@ t.test('who is answered', async t => {
   t.equal(status(also({ 'transfer-encoding': 'chunked' })), 413);
 });
 
-t.test('connections that say nothing make room, and so do those that do not close', async t => {
+t.test('silent connections and ones that never close are dropped', async t => {
   const root = newFolder();
   const dashboard = await startReportDashboard({
     root,
     host: '127.0.0.1',
     port: 0,
-    defect: error => defects.push(error),
+    onBug: error => defects.push(error),
     timeouts: { headers: 200, idle: 400 },
   });
   t.teardown(() => dashboard.close());
@@ -324,7 +324,7 @@ t.test('connections that say nothing make room, and so do those that do not clos
   t.pass('there is room again');
 });
 
-t.test('requests as they should not be', async t => {
+t.test('malformed requests', async t => {
   const root = newFolder();
   const outside = makeRun(newFolder(), {
     name: 'secret',
@@ -424,7 +424,7 @@ t.test('requests as they should not be', async t => {
   });
 });
 
-t.test('many pages that watch, and who is one too many', async t => {
+t.test('many watching pages, and one too many', async t => {
   const root = newFolder();
   makeRun(root, { name: 'a', id: '20260101T000000Z-00000000' });
   await withDashboard(root, async ({ url }) => {
@@ -448,7 +448,7 @@ t.test('many pages that watch, and who is one too many', async t => {
   });
 });
 
-t.test('the list: what the files say, read again only where they changed', async t => {
+t.test('the list matches the files and rereads only changed ones', async t => {
   const root = newFolder();
   const id = (day: number) => `2026010${day}T000000Z-00000000`;
   makeRun(root, { name: 'a', id: id(1), status: 'completed', accuracy: 0.75 });
@@ -498,7 +498,7 @@ t.test('the list: what the files say, read again only where they changed', async
   t.match(catalog.list, { depth: 2, deeper: 'old/lab' });
 });
 
-t.test('a change of the list is told to who watches it', async t => {
+t.test('a change of the list is sent to its watchers', async t => {
   const root = join(newFolder(), 'later');
   await withDashboard(root, async ({ url }) => {
     const page = await EventReader.open(url, '/api/list/events');
@@ -526,7 +526,7 @@ t.test('a change of the list is told to who watches it', async t => {
   });
 });
 
-t.test('no file in the place of a log: the list and the run say the same of it', async t => {
+t.test('a log that is not a file: the list and the run report the same', async t => {
   const root = newFolder();
   const id = (day: number) => `2026010${day}T000000Z-00000000`;
   const log = join(root, 'log.jsonl');
@@ -578,7 +578,7 @@ t.test('no file in the place of a log: the list and the run say the same of it',
   });
 });
 
-t.test('points of a run, without loss or repetition over a connection that breaks', async t => {
+t.test('points of a run arrive exactly once over a broken connection', async t => {
   const root = newFolder();
   const lines = logLines(1, 40);
   const directory = makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', log: lines.slice(0, 10) });
@@ -638,7 +638,7 @@ t.test('points of a run, without loss or repetition over a connection that break
   });
 });
 
-t.test('a run, a sweep and a trial by their addresses; one run alone as the root', async t => {
+t.test('a run, a sweep and a trial by their addresses; a single run as the root', async t => {
   const root = newFolder();
   const id = '20260101T000000Z-00000000';
   const directory = makeRun(root, { name: 'a', id, status: 'completed' });
@@ -666,7 +666,7 @@ t.test('a run, a sweep and a trial by their addresses; one run alone as the root
   });
 });
 
-t.test('serve: prints its address, ends in order, and says what is wrong with what it was given', async t => {
+t.test('serve: prints its address, stops cleanly, and reports invalid arguments', async t => {
   const place = new Workplace();
   t.teardown(() => place.remove());
   const root = join(place.path, 'experiments');
@@ -716,7 +716,7 @@ t.test('serve: prints its address, ends in order, and says what is wrong with wh
   }
 });
 
-t.test('run --dashboard: the run is the same, and takes the dashboard with it', async t => {
+t.test('run --dashboard: the run is identical, and the dashboard ends with it', async t => {
   const place = new Workplace();
   t.teardown(() => place.remove());
   const config = {
@@ -752,12 +752,12 @@ t.test('run --dashboard: the run is the same, and takes the dashboard with it', 
   );
 });
 
-t.test('a channel says what keeps its document from being given, once, and goes on when it can', async t => {
+t.test('a channel reports once why its document is unavailable, and recovers', async t => {
   let trouble: Error | undefined = new UserError(2, [{ code: 'x', message: 'gone' }]);
   let looks = 0;
   const source: Source = {
     everyMs: 1,
-    look: async () => {
+    poll: async () => {
       looks += 1;
       if (trouble) throw trouble;
       return NOTHING;

@@ -75,7 +75,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
   const directory = await trainSweep();
   const sweep = buildReport(directory) as SweepReport;
 
-  t.test('trials without a value are drawn to a place of their own, and counted in words', async t => {
+  t.test('trials without a value are drawn off the axis and counted in the text', async t => {
     const without = sweep.trials.filter(({ value }) => value === null);
     const bare = sweep.trials.filter(({ point }) => !('optimizer.momentum' in point));
     t.ok(without.length > 0 && without.length < sweep.trials.length && bare.length > 0, 'the sample tells');

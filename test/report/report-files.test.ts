@@ -24,7 +24,7 @@ async function reportOf(path: string): Promise<string> {
   return file;
 }
 
-t.test('the same files give the same bytes, in the directory itself where nothing else is said', async t => {
+t.test('reports are byte-identical for the same files; the default place is the directory', async t => {
   for (const path of [classRun, sweepDirectory, output]) {
     const [first, second] = [await reportOf(path), await reportOf(path)];
     t.ok(readFileSync(first).equals(readFileSync(second)), path);
@@ -40,7 +40,7 @@ t.test('the same files give the same bytes, in the directory itself where nothin
   t.match(JSON.parse(json), { kind: 'run', name: 'classes', state: 'completed', steps: 15 });
 });
 
-t.test('what is no run, no sweep and no folder is a usage error', async t => {
+t.test('anything but a run, sweep or folder is a usage error', async t => {
   for (const path of [join(work.path, 'absent'), work.file('a.txt', '')]) {
     const { code, stdout } = await work.cellrun('report', path);
     t.match({ code, stdout }, { code: 2, stdout: '' });
@@ -63,7 +63,7 @@ t.test('what is no run, no sweep and no folder is a usage error', async t => {
   t.match(await work.cellrun('report', damaged), { code: 5, stderr: /summary\.json/ });
 });
 
-t.test('a report takes the place of a report, and of nothing else', async t => {
+t.test('a report replaces only a report', async t => {
   const copy = join(work.folder(), 'copy');
   cpSync(classRun, copy, { recursive: true });
   const log = join(copy, 'log.jsonl');
@@ -109,7 +109,7 @@ t.test(
   },
 );
 
-t.test('a log of 100,000 steps with as many epochs gives a small page that keeps its spike', async t => {
+t.test('a log of 100,000 steps and epochs becomes a small page that keeps its spike', async t => {
   const long = join(work.folder(), 'long');
   cpSync(classRun, long, { recursive: true });
   const lines: string[] = [];

@@ -108,7 +108,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     }
   });
 
-  t.test('trivial baselines stand below what the run reached', async t => {
+  t.test('trivial baselines below the metrics of the run', async t => {
     const page = await shared('classes');
     const { metrics, baselines } = readJson<Pick<Summary, 'metrics' | 'baselines'>>(classRun, 'summary.json');
     const rows = await cellsOf(part(page, 'Trivial baselines').locator('tbody tr'));
@@ -124,7 +124,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     );
   });
 
-  t.test('gates say value, limit, verdict and line', async t => {
+  t.test('gates show value, limit, verdict and line', async t => {
     const page = await shared('classes');
     const rows = await cellsOf(part(page, 'Gates').locator('tbody tr'));
     const { gates } = readJson<{ gates: GateInFile[] }>(classRun, 'summary.json');
@@ -142,7 +142,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     );
   });
 
-  t.test('the config: what differs from the defaults, what the command line set, and everything', async t => {
+  t.test('the config: changed values, overridden values, and all values', async t => {
     const page = await shared('classes');
     const config = part(page, 'Config');
     const keys = async () =>
@@ -159,7 +159,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     t.same(await row('training.shuffle'), ['training.shuffle', 'true', 'true']);
   });
 
-  t.test('curves: every value of the log is in the tables, gaps too', async t => {
+  t.test('curves: the tables contain every value of the log, including gaps', async t => {
     for (const [name, directory] of [
       ['classes', classRun],
       ['values', valueRun],
@@ -373,7 +373,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     );
   });
 
-  t.test('what the runs themselves evaluated', async t => {
+  t.test('evaluations of the runs', async t => {
     const ofClasses = await openPage(browser, reportOf(classRun));
     const { confusion, per_class } = readJson<{
       confusion: number[][];
@@ -452,7 +452,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     t.equal(await page.locator('[data-metric="best"] data').getAttribute('value'), csv[0]['test.loss']);
   });
 
-  t.test('trials are chosen along the axes, by pointer and by keyboard', async t => {
+  t.test('selects trials along the axes, by pointer and by keyboard', async t => {
     const page = await shared('sweep');
     const csv = trialsInFile();
     const chosen = async () =>
@@ -492,7 +492,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     t.equal((await chosen()).length, 6);
   });
 
-  t.test('the charts of a sweep have what its logs have', async t => {
+  t.test('the charts of a sweep match its logs', async t => {
     const page = await shared('sweep');
     const csv = trialsInFile();
     const lines = await page.locator('.pruning [data-trial]').all();
@@ -558,7 +558,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     },
   );
 
-  t.test('where no script runs, and on paper, the essentials are there', async t => {
+  t.test('shows the essentials without scripts and in print', async t => {
     const without = await open('classes', { scripts: false });
     const summary = readJson<RunSummary>(classRun, 'summary.json');
     const text = await textOf(without.page.locator('main'));
@@ -576,7 +576,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     await dark.close();
   });
 
-  t.test('the policy of the page lets nothing in', async t => {
+  t.test('the policy of the page allows no external resource', async t => {
     const page = await shared('classes');
     await page.evaluate(
       "document.body.append(Object.assign(document.createElement('script'), { textContent: 'document.title = 1' }))",

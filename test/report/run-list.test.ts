@@ -137,7 +137,7 @@ t.test('a search', async t => {
   t.same(unknownFields(parseSearch('nothing:here lr=1 text nothing<2 kind=x'), fields), ['nothing']);
 });
 
-t.test('which keys tell the runs apart', async t => {
+t.test('keys that distinguish runs', async t => {
   const rows = [
     run('a', { ...LSTM, 'dataset.seed': '0', 'optimizer.learning_rate': '0.01' }),
     run(
@@ -181,7 +181,7 @@ t.test('which keys tell the runs apart', async t => {
   t.same(distinguishingKeys(aside, {}, { few: 9, max: 9 }), [], 'not what has no part in the results');
 });
 
-t.test('a key that follows from a kind is not shown; the one that varies most comes first', async t => {
+t.test('keys that depend on a kind are hidden; the most varied key comes first', async t => {
   const optimizers: readonly Config[] = [
     { kind: 'adam', betas: '[0.9,0.999]', eps: '1e-8' },
     { kind: 'lion', betas: '[0.9,0.99]' },
@@ -210,7 +210,7 @@ t.test('a key that follows from a kind is not shown; the one that varies most co
   t.ok(distinguishingKeys([...rows, tuned], {}, few).includes('optimizer.betas'), 'one that was chosen');
 });
 
-t.test('titles as short as tells them apart', async t => {
+t.test('the shortest distinct titles', async t => {
   const titles = (keys: readonly string[], taken?: readonly string[]) => [
     ...shortTitles(keys, taken).values(),
   ];
@@ -221,7 +221,7 @@ t.test('titles as short as tells them apart', async t => {
   t.same(titles(['gates', 'a.gates']), ['gates', 'a.gates']);
 });
 
-t.test('what all configs say is told once', async t => {
+t.test('common values of all configs are sent once', async t => {
   const configs: readonly Config[] = [
     { a: '1', b: '2', c: '3' },
     { a: '1', b: '4', c: '3' },
@@ -299,7 +299,7 @@ t.test('mean and spread', async t => {
   t.equal(summarize([null, 'inf']), undefined);
 });
 
-t.test('the list: configs, of which what all say is told once', async t => {
+t.test('the list sends common config values once', async t => {
   const root = work.folder();
   const id = (number: number) => `20260101T${String(number).padStart(6, '0')}Z-00000000`;
   const put = (number: number, learningRate: number, name = 'a') =>
@@ -336,7 +336,7 @@ t.test('the list: configs, of which what all say is told once', async t => {
   t.match(catalog.list.runs[1], { tags: ['x'], note: 'y', state: 'completed' });
 });
 
-t.test('the list: of very many runs the newest configs are read first', async t => {
+t.test('the list reads the newest configs first', async t => {
   const root = work.folder();
   const id = (number: number) => `20260101T${String(number).padStart(6, '0')}Z-00000000`;
   for (let number = 0; number < 130; number++)
@@ -352,14 +352,14 @@ t.test('the list: of very many runs the newest configs are read first', async t 
   t.same(unread(), []);
 });
 
-t.test('a page that is told the changes of the list has the list', async t => {
+t.test('applying the changes reproduces the list', async t => {
   const root = work.folder();
   const put = (day: number, learningRate: number, name = 'a') =>
     makeRun(root, { name, id: `2026010${day}T000000Z-00000000`, status: 'completed', learningRate });
   const first = put(1, 0.01);
   const catalog = new Catalog(root);
   const source = new ListSource(catalog);
-  t.same(await source.look(), { kind: 'document' });
+  t.same(await source.poll(), { kind: 'document' });
   let page = source.document();
   const events = [
     () => put(2, 0.01),
@@ -372,10 +372,10 @@ t.test('a page that is told the changes of the list has the list', async t => {
   for (const [i, happen] of events.entries()) {
     happen();
     await catalog.refresh();
-    const news = await source.look();
-    if (news.kind !== 'change') throw new Error(`${i}: ${news.kind}`);
-    page = applyListChange(page, news.change as ListChange);
+    const update = await source.poll();
+    if (update.kind !== 'change') throw new Error(`${i}: ${update.kind}`);
+    page = applyListChange(page, update.change as ListChange);
     t.same(page, source.document(), `${i}`);
   }
-  t.same(await source.look(), { kind: 'nothing' });
+  t.same(await source.poll(), { kind: 'nothing' });
 });

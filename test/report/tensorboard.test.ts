@@ -195,7 +195,7 @@ function killedRun(lines: readonly string[]): string {
   return path;
 }
 
-t.test('numbers that are not finite, too large for the field, and a torn end', { skip }, async t => {
+t.test('non-finite numbers, numbers too large for a field, and a truncated end', { skip }, async t => {
   const step = (n: number, loss: string) =>
     `{"event":"train.step","time":"2026-01-31T12:00:0${n}.000Z","epoch":1,"step":${n},${loss},"learning_rate":0.5}`;
   const path = killedRun([
@@ -228,7 +228,7 @@ t.test('numbers that are not finite, too large for the field, and a torn end', {
   t.notMatch(Buffer.from(end, 'base64').toString(), '"status"', 'how it ended is not known');
 });
 
-t.test('folders of runs, and what is refused', async t => {
+t.test('folders of runs, and refused arguments', async t => {
   const root = place.folder();
   const runs = ['20260131T120000Z-00000000', '20260131T120001Z-00000000'].map(id => {
     const path = join(root, 'twice', id);

@@ -17,7 +17,7 @@ import { BullmqLauncher, type BullmqOptions } from '../../src/sweep/launchers/bu
 import { MissingWorkers } from '../../src/sweep/launchers/missing-workers.js';
 import { parseQueue } from '../../src/sweep/launchers/queue-connection.js';
 import { jobId, queueJob, readEnd, taskOfJob } from '../../src/sweep/launchers/queue-job.js';
-import { endWords, workOn } from '../../src/sweep/launchers/worker.js';
+import { describeEnd, workOn } from '../../src/sweep/launchers/worker.js';
 import { Leases } from '../../src/sweep/launchers/worker-lease.js';
 import { SweepDirectory } from '../../src/sweep/sweep-directory.js';
 import { type Running, readLog, Workplace } from '../support/cli.js';
@@ -131,7 +131,7 @@ t.test('addresses of queues', async t => {
     'redis://h?queue=a%20b',
     'redis://h?queue=',
   ])
-    t.throws(() => parseQueue(wrong), /not the address of a queue/, wrong);
+    t.throws(() => parseQueue(wrong), /invalid queue address/, wrong);
   try {
     parseQueue('http://u:secret@h');
   } catch (error) {
@@ -139,7 +139,7 @@ t.test('addresses of queues', async t => {
   }
 });
 
-t.test('what a worker carries out, and what it refuses', async t => {
+t.test('a worker runs valid jobs and refuses others', async t => {
   const task = training();
   const job = queueJob(task);
   const { args, ...named } = taskOfJob(JSON.parse(JSON.stringify(job)), root).task;
@@ -173,11 +173,11 @@ t.test('what a worker carries out, and what it refuses', async t => {
     'another seed': { seed: 1 },
     'more epochs than any trial has': { to: EPOCHS + 1 },
     'no epoch': { from: EPOCHS },
-    'a field too many': { command: 'ls' },
-    'the version before': { version: 1 },
-    'no number of threads': { threads: 0 },
-    'an id that is none': { id: '../x' },
-    'a request that is none': { stop: 'now' },
+    'an unknown field': { command: 'ls' },
+    'the previous version': { version: 1 },
+    'an invalid number of threads': { threads: 0 },
+    'an invalid id': { id: '../x' },
+    'an invalid request': { stop: 'now' },
   };
   for (const [why, change] of Object.entries(refused))
     t.throws(() => taskOfJob({ ...job, ...change }, root), /the worker refuses the job/, why);
@@ -188,7 +188,11 @@ t.test('what a worker carries out, and what it refuses', async t => {
   const linked = Journal.open(join(job.sweep, 'journal.jsonl'), 'other');
   linked.append({ event: 'trial.chosen', trial: 1, point: {} });
   linked.close();
-  t.throws(() => taskOfJob({ ...job, trial: 1 }, root), /is not in/, 'a run directory that leads out');
+  t.throws(
+    () => taskOfJob({ ...job, trial: 1 }, root),
+    /is not in/,
+    'a run directory that links to another place',
+  );
   const choice = [
     { keys: ['dataset.path'], name: 'dataset.path', distribution: { kind: 'choice', values: ['a'] } },
   ];
@@ -203,14 +207,14 @@ t.test('what a worker carries out, and what it refuses', async t => {
     journal.close();
   };
   chosen('/etc/passwd');
-  t.throws(() => taskOfJob(job, root), /another value of dataset\.path than the plan/);
+  t.throws(() => taskOfJob(job, root), /the value of dataset\.path in the journal is not a choice/);
   chosen('a');
   t.ok(taskOfJob(job, root));
   t.not(jobId({ ...task, directory: join(root, 'elsewhere') }), jobId(task), 'sweeps do not share jobs');
-  t.match(readEnd({ exitCode: 'x' }), { exitCode: null, signal: null }, 'a result is checked as well');
+  t.match(readEnd({ exitCode: 'x' }), { exitCode: null, signal: null }, 'results are validated');
 });
 
-t.test('a lease that is not renewed ends the process before another worker may begin', async t => {
+t.test('a lease that is not renewed stops the process before another worker may start', async t => {
   let now = 0;
   let look = () => {};
   t.intercept(globalThis, 'setInterval', {
@@ -222,9 +226,9 @@ t.test('a lease that is not renewed ends the process before another worker may b
   t.teardown(() => leases.close());
   const asked: [string, number][] = [];
   const renewed: string[] = [];
-  leases.begin('cut-off', how => asked.push([how, now]));
-  leases.begin('kept', how => renewed.push(how));
-  leases.begin('taken', how => renewed.push(how));
+  leases.start('cut-off', how => asked.push([how, now]));
+  leases.start('kept', how => renewed.push(how));
+  leases.start('taken', how => renewed.push(how));
   leases.lost(['taken', 'unknown']);
   for (now = 0; now <= 400; now += 10) {
     look();
@@ -234,9 +238,9 @@ t.test('a lease that is not renewed ends the process before another worker may b
     asked.map(([how]) => how),
     ['interrupt', 'kill'],
   );
-  t.ok(asked[0][1] > 200, 'not before a renewal was due');
-  t.ok(asked[1][1] < 400, 'before the lock is gone');
-  t.strictSame(renewed, ['kill'], 'the one whose lock is gone at once, the renewed one not at all');
+  t.ok(asked[0][1] > 200, 'not before a renewal is due');
+  t.ok(asked[1][1] < 400, 'before the lock expires');
+  t.strictSame(renewed, ['kill'], 'the one with a lost lock at once, the renewed one never');
 });
 
 t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async t => {
@@ -261,7 +265,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
   /** A worker in this process; its tasks have processes of their own. */
   const employ = (t: Test, queue: string, concurrency = 1) => {
     const control = new AbortController();
-    const plan = { queue, root, concurrency, lease: 60, say: () => {} };
+    const plan = { queue, root, concurrency, lease: 60, log: () => {} };
     const finished = workOn(plan, control.signal);
     t.teardown(() => {
       control.abort();
@@ -296,46 +300,46 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     t.match(stderr, new RegExp(`^${paused.id}: trained to epoch 2 and paused$`, 'm'));
   });
 
-  t.test('the other ends in words', async t => {
+  t.test('descriptions of the other ends', async t => {
     const task = training({}, { timeout: 9 });
     const end = { exitCode: 1, signal: null, timedOut: false, stderr: '' };
-    t.equal(endWords({ ...end, timedOut: true }, task), 'stopped, since it did not end within 9 s');
-    t.equal(endWords({ ...end, exitCode: 4 }, task), 'diverged');
-    t.equal(endWords(end, task), 'exit code 1');
+    t.equal(describeEnd({ ...end, timedOut: true }, task), 'stopped: timed out after 9 s');
+    t.equal(describeEnd({ ...end, exitCode: 4 }, task), 'diverged');
+    t.equal(describeEnd(end, task), 'exit code 1');
   });
 
-  t.test('a server that answers slowly is asked once', async t => {
+  t.test('a slow server is queried once', async t => {
     const said: string[] = [];
     const missing = new MissingWorkers(parseQueue(queueOf('slow')), root, text => said.push(text));
     const answers: ((count: number) => void)[] = [];
     const slow = { getWorkersCount: () => new Promise<number>(resolve => answers.push(resolve)) };
-    const looks = Array.from({ length: 3 }, () => missing.look(slow));
+    const looks = Array.from({ length: 3 }, () => missing.check(slow));
     for (const answer of answers) answer(0);
     await Promise.all(looks);
     t.equal(said.length, 1);
   });
 
-  t.test('a queue that nobody works on is named, once', async t => {
+  t.test('warns once about a queue without workers', async t => {
     const queue = queueOf('lonely');
     const said: string[] = [];
     const launcher = await open(t, queue, { poll: 20, folder: root, warn: text => said.push(text) });
     const running = await launcher.start(training(SHORT));
     await comesTrue(() => said.length > 0);
     const command = `cellrun worker --queue '${queue}' --root '${root}'`;
-    t.match(said[0], /tasks wait in redis:.* \(queue lonely\), which has no worker/);
+    t.match(said[0], /tasks wait in redis:.* \(queue lonely\), but no worker is running/);
     t.ok(said[0].endsWith(command), said[0]);
     employ(t, queue);
     t.match(await running.end, { exitCode: 0 });
-    t.equal(said.length, 1, 'many looks, one line');
+    t.equal(said.length, 1, 'many checks, one warning');
 
     const idle = await open(t, queueOf('idle'), { poll: 20, warn: text => said.push(text) });
     const busy = await open(t, queue, { poll: 20, warn: text => said.push(text) });
     t.match(await (await busy.start(training(SHORT))).end, { exitCode: 0 });
-    t.equal(said.length, 1, 'nothing where nothing waits, or somebody works');
+    t.equal(said.length, 1, 'no warning if nothing waits or a worker runs');
     await idle.close();
   });
 
-  t.test('stopped while it waits, and while it runs; then begun again', async t => {
+  t.test('stopped while waiting and while running, then started again', async t => {
     const queue = queueOf('stops');
     const launcher = await open(t, queue);
     const waiting = await launcher.start(training());
@@ -362,10 +366,10 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
       Array.from({ length: last }, (_, i) => i + 1),
     );
     await again.stop('interrupt');
-    t.pass('stopping what has ended does nothing');
+    t.pass('stopping an ended task has no effect');
   });
 
-  t.test('a killed worker: another one goes on from the checkpoint', async t => {
+  t.test('a killed worker: another one resumes from the checkpoint', async t => {
     const queue = queueOf('kills');
     const launcher = await open(t, queue);
     const first = await startWorker(t, queue, '--lease', SHORT_LEASE);
@@ -375,7 +379,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     first.child.kill('SIGKILL');
     await first.finished;
     await comesTrue(() => !existsSync(join(task.directory, 'run.lock')));
-    t.not(epochsOf(task).length, EPOCHS, 'it was in the middle');
+    t.not(epochsOf(task).length, EPOCHS, 'it was killed in the middle');
     // as if the worker had been on another machine, of whose processes nobody here can know
     const lost = { pid: 1, host: 'a-machine-that-is-lost', started: '1' };
     writeFileSync(join(task.directory, 'run.lock'), `${JSON.stringify(lost)}\n`);
@@ -385,7 +389,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     t.strictSame(repeatedSteps(task), [], 'no step is computed twice');
   });
 
-  t.test('a worker that is asked to stop puts its job back', async t => {
+  t.test('a worker that is stopped returns its job to the queue', async t => {
     const queue = queueOf('terminates');
     const launcher = await open(t, queue);
     const first = await startWorker(t, queue);
@@ -395,7 +399,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     first.child.kill('SIGTERM');
     const { code, stderr } = await first.finished;
     t.equal(code, 0);
-    t.match(stderr, /: interrupted, and can be gone on with\n.*: back in the queue/);
+    t.match(stderr, /: interrupted; it can be resumed\n.*: returned to the queue/);
     t.not(epochsOf(task).length, EPOCHS);
     await startWorker(t, queue);
     t.match(await running.end, { exitCode: 0 });
@@ -403,7 +407,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     t.strictSame(repeatedSteps(task), [], 'no step is computed twice');
   });
 
-  t.test('Redis is killed and started again in the middle', async t => {
+  t.test('Redis is killed and restarted in the middle', async t => {
     const server = await RedisServer.start(work.folder());
     t.teardown(() => server.kill());
     const queue = queueOf('restarts', server);
@@ -418,13 +422,13 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     await comesTrue(() => epochsSoFar(task) > Math.min(before + 1, EPOCHS - 1));
     await server.startAgain();
     t.match(await running.end, { exitCode: 0 });
-    t.match(await waiting.end, { exitCode: 0 }, 'a job that waited is not lost either');
+    t.match(await waiting.end, { exitCode: 0 }, 'the waiting job is not lost either');
     t.strictSame(epochsOf(task), EVERY_EPOCH);
     t.strictSame(epochsOf(next), [1, 2]);
     t.equal(count(task, 'run.start') + count(next, 'run.start'), 2, 'nothing ran twice');
   });
 
-  t.test('cut off from Redis, a worker lets go of its job in time', async t => {
+  t.test('a worker cut off from Redis stops its job in time', async t => {
     const server = await RedisServer.start(work.folder());
     t.teardown(() => server.kill());
     const queue = queueOf('freezes', server);
@@ -438,13 +442,13 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     await comesTrue(() => !existsSync(join(task.directory, 'run.lock')));
     const lock = server.command(`EXISTS bull:freezes:${running.process}:lock`);
     server.signal('SIGCONT');
-    t.equal(await lock, ':1', 'its lease had not run out');
+    t.equal(await lock, ':1', 'its lease had not expired');
     await comesTrue(() => logOf(task).includes('"run.resume"'));
     await running.stop('interrupt');
     t.match(await running.end, { exitCode: 130 });
   });
 
-  t.test('a stopped worker: its process stops by itself, and another worker goes on', async t => {
+  t.test('a suspended worker: its process stops by itself, and another worker resumes the run', async t => {
     const queue = queueOf('sleeps');
     const launcher = await open(t, queue);
     const first = await startWorker(t, queue, '--lease', SHORT_LEASE);
@@ -458,7 +462,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     t.strictSame(epochsOf(task), EVERY_EPOCH, 'each epoch once');
   });
 
-  t.test('a stopped worker and its stopped process, which writes nothing when it wakes up', async t => {
+  t.test('a suspended worker and process: the process writes nothing when it wakes up', async t => {
     const queue = queueOf('dreams');
     const launcher = await open(t, queue);
     const first = await startWorker(t, queue, '--lease', SHORT_LEASE);
@@ -480,7 +484,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     t.strictSame(epochsOf(task), EVERY_EPOCH, 'each epoch once');
   });
 
-  t.test('a run that another process has is waited for, and is no result', async t => {
+  t.test('waits for a run that another process holds', async t => {
     const queue = queueOf('waits');
     const launcher = await open(t, queue);
     const task = training(SHORT);
@@ -488,13 +492,13 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     const release = lockRun(join(task.directory, 'run.lock'));
     const worker = await startWorker(t, queue);
     const running = await launcher.start(task);
-    await worker.said('back in the queue');
+    await worker.said('returned to the queue');
     release();
     t.match(await running.end, { exitCode: 0 });
     t.strictSame(epochsOf(task), [1, 2]);
   });
 
-  t.test('jobs outlive the launcher, and none is there twice', async t => {
+  t.test('jobs outlive the launcher without duplicates', async t => {
     const queue = queueOf('adopts');
     const first = await open(t, queue);
     const [task, absent, gone] = [training(SHORT), training(), training()];
@@ -511,7 +515,11 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     employ(t, queue);
     t.match(await found?.end, { exitCode: 0 });
     const third = await open(t, queue);
-    t.match(await (await third.find(task, running.process))?.end, { exitCode: 0 }, 'its end is still known');
+    t.match(
+      await (await third.find(task, running.process))?.end,
+      { exitCode: 0 },
+      'its result is still known',
+    );
     t.equal(count(task, 'run.start'), 1);
     const double = training(SHORT);
     const both = await Promise.all([third.start(double), third.start(double)]);
@@ -521,7 +529,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     t.notOk(logOf(double).includes('"run.resume"'), 'it ran once');
   });
 
-  t.test('a queue that was emptied, and a server that is gone', async t => {
+  t.test('an emptied queue, and a lost server', async t => {
     const server = await RedisServer.start(work.folder());
     t.teardown(() => server.kill());
     const launcher = await open(t, queueOf('empties', server), { patience: 1000, poll: 200 });
@@ -537,7 +545,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     });
   });
 
-  t.test('without the packages there is one clear message', async t => {
+  t.test('missing packages: one clear message', async t => {
     const hook = `export async function resolve(name, context, next) {
       if (name === 'bullmq') throw Object.assign(new Error('gone'), { code: 'ERR_MODULE_NOT_FOUND' });
       return next(name, context);

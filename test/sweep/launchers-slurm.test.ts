@@ -42,7 +42,7 @@ const probe = work.file(
    else process.exitCode = Number(how);`,
 );
 
-/** A task that waits until it is stopped: for good, or so that it could be gone on with. */
+/** A task that waits until it is stopped: for good, or so that it can be resumed. */
 function waiting(how: 'wait' | 'stoppable' = 'wait', more: Partial<Task> = {}): Task {
   return task([how, join(work.folder(), 'ready')], more);
 }
@@ -101,12 +101,12 @@ function epochsOf({ directory }: Task): unknown[] {
 
 const EVERY_EPOCH = Array.from({ length: EPOCHS }, (_, i) => i + 1);
 
-t.test('without Slurm there is one clear message', async t => {
+t.test('without Slurm: one clear message', async t => {
   const { PATH } = process.env;
   const open = () => new SlurmLauncher({ directory: work.folder() }).open();
   process.env.PATH = work.folder();
   t.teardown(() => Object.assign(process.env, { PATH }));
-  await t.rejects(open(), { exitCode: 2, message: 'the command `scontrol` is not on the search path' });
+  await t.rejects(open(), { exitCode: 2, message: 'the command `scontrol` was not found in PATH' });
 });
 
 t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async t => {
@@ -122,7 +122,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     return launcher;
   };
 
-  t.test('tasks that become ready together are one array, whatever their arguments hold', async t => {
+  t.test('tasks that become ready together form one array, with any arguments', async t => {
     const directory = join(work.folder(), "it's 100% ready");
     const launcher = await open({ directory, program: probe });
     const hostile = ["it's", '', '$(exit 3)', '`exit 3`', '"', '\\', 'two\nlines', '*', '~', '-n', 'ü', '%a'];
@@ -148,7 +148,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
       t.strictSame(JSON.parse(ends[i].stderr.split('\n')[0]), args, `arguments of ${args[0]}`);
   });
 
-  t.test('the program itself: its exit codes and what it says', async t => {
+  t.test("the program's exit codes and output", async t => {
     const launcher = await open();
     const tasks = [task(['--version']), task(['validate', config]), task(['validate', '/no/such.yaml'])];
     const [version, valid, absent] = await Promise.all(
@@ -159,14 +159,14 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     t.match(absent, { exitCode: 2, stderr: /no\/such\.yaml/ });
   });
 
-  t.test('more tasks than an array takes are several arrays', async t => {
+  t.test('tasks beyond the maximum array size form further arrays', async t => {
     const launcher = await open({ program: probe, sbatch: ['--hold'] });
     const running = await Promise.all(Array.from({ length: 501 }, () => launcher.start(task(['0']))));
     t.equal(new Set(running.map(({ process }) => process.split('_')[0])).size, 2);
     await cluster.command('scancel', ...new Set(running.map(({ process }) => process.split('_')[0])));
   });
 
-  t.test('what a task needs is asked of Slurm', async t => {
+  t.test('requests the resources of a task', async t => {
     const launcher = await open({ program: probe, sbatch: ['--hold', '--comment=mine', '--time=9'] });
     const plain = await open({ program: probe, sbatch: ['--hold'] });
     const limited = await plain.start(task(['0'], { threads: 3, timeout: 90 }));
@@ -186,12 +186,12 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
         [null, 'SIGINT'],
         [null, 'SIGKILL'],
       ],
-      'jobs that wait can be stopped',
+      'pending jobs can be stopped',
     );
   });
 
   t.test(
-    'an interrupted training leaves a checkpoint and goes on, also after another machine has had it',
+    'interrupted training saves a checkpoint and resumes, also after another machine held the run',
     async t => {
       const launcher = await open();
       const queued = training();
@@ -199,7 +199,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
       await hasTrained(queued);
       await running.stop('interrupt');
       t.match(await running.end, { exitCode: 130, signal: null, timedOut: false });
-      t.not(epochsOf(queued).length, EPOCHS, 'it had not come to its end');
+      t.not(epochsOf(queued).length, EPOCHS, 'it had not finished');
       const lost = { pid: 1, host: 'a-node-that-is-lost', started: '1' };
       writeFileSync(join(queued.directory, 'run.lock'), `${JSON.stringify(lost)}\n`);
       const again = await launcher.start(queued);
@@ -209,7 +209,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     },
   );
 
-  t.test('a requeued job goes on from its checkpoint, and only its last end counts', async t => {
+  t.test('a requeued job resumes from its checkpoint, and only its last end counts', async t => {
     const launcher = await open();
     const queued = training();
     const running = await launcher.start(queued);
@@ -221,7 +221,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     t.strictSame(
       resumes.map(({ replaced_records }) => replaced_records),
       [1],
-      'only the record of its stop gave way',
+      'only the record of its stop is missing',
     );
   });
 
@@ -246,11 +246,11 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     await cluster.command('scancel', '--batch', '--signal=KILL', theirs.process);
     t.match(
       await theirs.end,
-      { exitCode: null, timedOut: false, stderr: /Slurm says of job \S+: (FAILED|CANCELLED)/ },
+      { exitCode: null, timedOut: false, stderr: /Slurm reports state (FAILED|CANCELLED) for job \S+/ },
       'not even its script lives',
     );
     await ours.stop('interrupt');
-    t.pass('stopping what has ended does nothing');
+    t.pass('stopping an ended task has no effect');
   });
 
   t.test('jobs outlive the launcher, and another one finds them', async t => {
@@ -288,7 +288,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     t.match(
       await (await third.find(quick, done.process))?.end,
       { exitCode: 4, signal: null },
-      'its end is still known',
+      'its result is still known',
     );
     t.match(await (await third.find(queued, known.process))?.end, { exitCode: null, signal: 'SIGTERM' });
     rmSync(join(directory, 'slurm', '0001', `${known.process.split('_')[1]}.end`));
@@ -299,7 +299,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     await again.end;
   });
 
-  t.test('what cannot work is said', async t => {
+  t.test('reports errors of Slurm', async t => {
     const launcher = await open({ sbatch: ['--partition=nowhere'] });
     await t.rejects(launcher.start(task(['--version'])), { exitCode: 2, message: /invalid partition/ });
   });

@@ -55,7 +55,7 @@ t.test('budgets', async t => {
     const decisions = drive(schedulerOf(partsOf(plan)), failing);
     t.strictSame(brief(decisions).slice(-4), ['+2', '2:0-9', '2f', 'trial_error 1']);
   });
-  await t.test('time: what runs is let finish, what waits is not promoted', async t => {
+  await t.test('time: running segments finish, paused trials are not promoted', async t => {
     const { plan, cost, values } = twoLanes;
     const scheduler = schedulerOf(partsOf(plan, cost));
     let position: number | undefined;
@@ -71,7 +71,7 @@ t.test('budgets', async t => {
     t.equal(scheduler.endBudget('time'), 7, 'the first end holds');
     t.strictSame(brief(decisions).slice(-8), ['3:1-2', '3p', '0p', '0x', '1x', '2x', '3x', 'time 0']);
   });
-  await t.test('time, ahead of decisions: what was given out counts', async t => {
+  await t.test('time: segments that started before their decision count', async t => {
     const plan = planOf({ pruner: none, parallel: 3 });
     const scheduler = schedulerOf(partsOf(plan));
     scheduler.advance();
@@ -93,16 +93,16 @@ t.test('budgets', async t => {
   });
 });
 
-t.test('contradictions are our defects', async t => {
+t.test('contradictory outcomes throw', async t => {
   const scheduler = schedulerOf(partsOf(planOf({})));
   scheduler.advance();
   const [segment] = scheduler.ready();
   scheduler.report(done(segment, 0.5));
   scheduler.report(done(segment, 0.5));
-  t.throws(() => scheduler.report(done(segment, 0.6)), /ended done with 0.5, and now done with 0.6/);
-  t.throws(() => scheduler.report(done({ ...segment, seed: 9 }, 0.5)), /cannot have ended/);
-  t.throws(() => scheduler.report({ ...segment, trial: 5, status: 'failed', value: 1 }), /cannot have ended/);
-  t.throws(() => scheduler.endBudget('time', 0), /1 segments have begun/);
+  t.throws(() => scheduler.report(done(segment, 0.6)), /ended as done with 0.5, then as done with 0.6/);
+  t.throws(() => scheduler.report(done({ ...segment, seed: 9 }, 0.5)), /cannot end as/);
+  t.throws(() => scheduler.report({ ...segment, trial: 5, status: 'failed', value: 1 }), /cannot end as/);
+  t.throws(() => scheduler.endBudget('time', 0), /: 1 have started/);
   t.throws(() => schedulerOf(partsOf(planOf({}), () => 0)).advance(), /cannot cost 0/);
 });
 
@@ -141,7 +141,7 @@ t.test('replay', async t => {
     const result = replay(parts, changed);
     t.match(result, { same: false, replayed: /"value":0.7/ });
   });
-  await t.test('a decision too many', async t => {
+  await t.test('an extra decision', async t => {
     const more: JournalRecord = { event: 'trial.failed', trial: 9 };
     t.match(replay(parts, [...records, more]), { same: false, index: decided.length, replayed: undefined });
   });
@@ -153,40 +153,34 @@ t.test('what if', async t => {
     planOf({ pruner, epochs, seeds: [1, 2], parallel: 3, budget: budgetOf(40) });
   const cost = (trial: number) => 1 + (trial % 4);
 
-  await t.test(
-    'a full sweep, decided again with every pruner, is the sweep that the pruner would have made',
-    async t => {
-      // every value is known: what never fails in this world is its values at rungs
-      const calm = worldOf(3, 0);
-      const history = (trial: number, seed: number) =>
-        Array.from({ length: epochs }, (_, i) => ({
-          epoch: i + 1,
-          value: calm({ trial, seed, from: 0, to: i + 1 }).value,
-        }));
-      const none: Pruner = { kind: 'none' };
-      const records = journalOf(partsOf(free(none), cost), calm);
-      const median: Pruner = { kind: 'median', n_startup_trials: 3, n_warmup_epochs: 0, interval_epochs: 2 };
-      for (const pruner of [none, ASHA, median, { ...ASHA, kind: 'hyperband' as const }]) {
-        const parts = partsOf(free(pruner), cost);
-        let trained = 0;
-        const decisions = drive(schedulerOf(parts), calm, ({ from, to }) => {
-          trained += to - from;
-        });
-        const result = whatIf(
-          { plan: free(none), pruner, costPerEpoch: parts.costPerEpoch, history },
-          records,
-        );
-        t.equal(linesOf(result.decisions), linesOf(decisions), pruner.kind);
-        t.strictSame(result.unknown, []);
-        t.equal(result.isExact, true);
-        t.strictSame(result.epochs, { recorded: 720, whatIf: trained, saved: 720 - trained });
-        const last = decisions.at(-1);
-        t.strictSame(result.best.whatIf, last?.event === 'sweep.decided' && last.best);
-      }
-    },
-  );
+  await t.test('a full sweep replayed with each pruner equals the sweep with that pruner', async t => {
+    // every value is known: what never fails in this world is its values at rungs
+    const calm = worldOf(3, 0);
+    const history = (trial: number, seed: number) =>
+      Array.from({ length: epochs }, (_, i) => ({
+        epoch: i + 1,
+        value: calm({ trial, seed, from: 0, to: i + 1 }).value,
+      }));
+    const none: Pruner = { kind: 'none' };
+    const records = journalOf(partsOf(free(none), cost), calm);
+    const median: Pruner = { kind: 'median', n_startup_trials: 3, n_warmup_epochs: 0, interval_epochs: 2 };
+    for (const pruner of [none, ASHA, median, { ...ASHA, kind: 'hyperband' as const }]) {
+      const parts = partsOf(free(pruner), cost);
+      let trained = 0;
+      const decisions = drive(schedulerOf(parts), calm, ({ from, to }) => {
+        trained += to - from;
+      });
+      const result = whatIf({ plan: free(none), pruner, costPerEpoch: parts.costPerEpoch, history }, records);
+      t.equal(linesOf(result.decisions), linesOf(decisions), pruner.kind);
+      t.strictSame(result.unknown, []);
+      t.equal(result.isExact, true);
+      t.strictSame(result.epochs, { recorded: 720, whatIf: trained, saved: 720 - trained });
+      const last = decisions.at(-1);
+      t.strictSame(result.best.whatIf, last?.event === 'sweep.decided' && last.best);
+    }
+  });
 
-  await t.test('without the history only the recorded rungs are known', async t => {
+  await t.test('without history only recorded rungs are known', async t => {
     const none: Pruner = { kind: 'none' };
     const { plan, cost: slow, values } = twoLanes;
     const records = journalOf(partsOf(plan, slow), segment => done(segment, values[segment.trial]));
@@ -204,7 +198,7 @@ t.test('what if', async t => {
     t.match(result.best, { recorded: { trial: 0, value: 0.1 }, whatIf: { trial: 0, value: 0.1 } });
   });
 
-  await t.test('a target ends it: what comes after is neither trained nor unknown', async t => {
+  await t.test('after a target is reached nothing is trained or unknown', async t => {
     const none: Pruner = { kind: 'none' };
     const records = journalOf(partsOf(free(none), cost), segment => done(segment, 1 / (1 + segment.trial)));
     const plan = { ...free(none), budget: budgetOf(40, 0.25) };
@@ -218,7 +212,7 @@ t.test('what if', async t => {
     t.strictSame([result.unknown, result.epochs.whatIf], [[], 4 * 2 * epochs]);
   });
 
-  await t.test('what ended training ends it again, at the same epoch', async t => {
+  await t.test('a diverged trial diverges again at the same epoch', async t => {
     const plan = planOf({ budget: budgetOf(2), pruner: { kind: 'none' } });
     const diverging: World = segment =>
       segment.trial === 0 ? { ...segment, status: 'diverged', value: null } : done(segment, 0.5);
@@ -279,7 +273,7 @@ t.test(
   },
 );
 
-t.test('the work of deciding grows with the trials and not faster', async t => {
+t.test('the cost of decisions is linear in the number of trials', async t => {
   const blocks = new BlockCounter();
   t.teardown(() => blocks.close());
   for (const pruner of [{ kind: 'none' }, { ...ASHA, kind: 'hyperband' }] as const) {

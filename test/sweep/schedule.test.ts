@@ -94,7 +94,7 @@ const sweeps = fc.record({
   }),
 });
 
-t.test('the same decisions in every order of real ends, after any kills; no epoch twice', async t => {
+t.test('decisions do not depend on the order of real ends or on kills; no epoch runs twice', async t => {
   const reached = { time: 0, target: 0, trial_error: 0, trials: 0, exhausted: 0 };
   const property = fc.property(sweeps, ({ world: seed, trouble, choices, time, costs, plan: drawn }) => {
     const plan = planOf(drawn);
@@ -107,7 +107,7 @@ t.test('the same decisions in every order of real ends, after any kills; no epoc
     const inOrder = schedulerOf(parts);
     if (machine.budgetEnd !== undefined) inOrder.endBudget('time', machine.budgetEnd);
     if (linesOf(drive(inOrder, world)) !== linesOf(machine.decisions))
-      throw new Error('another order decides otherwise');
+      throw new Error('another order leads to other decisions');
     const again = replay(parts, machine.journal.records);
     if (!again.same || again.unwritten > 0) throw new Error('the journal does not replay');
     for (const runs of byRun(machine.trained)) {
@@ -153,7 +153,7 @@ function checkFinalist({ finish_best }: SweepPlan, decisions: readonly Decision[
   }
 }
 
-t.test('ASHA trains the best waiting trial to its end if no trial was', async t => {
+t.test('ASHA trains the best paused trial to its last epoch if no trial was', async t => {
   const values = [0.5, 0.3, 0.4, 0.2];
   const plan = planOf({ budget: budgetOf(4), finish_best: true });
   const decisions = drive(schedulerOf(partsOf(plan)), segment => done(segment, values[segment.trial]));
@@ -187,7 +187,7 @@ t.test('ASHA trains the best waiting trial to its end if no trial was', async t 
   const timed = schedulerOf(partsOf(plan));
   timed.endBudget('time', 6);
   const stopped = brief(drive(timed, segment => done(segment, values[segment.trial])));
-  t.equal(stopped.at(-1), 'time 3', 'not once the time is over');
+  t.equal(stopped.at(-1), 'time 3', 'not after the time budget');
 });
 
 t.test('ASHA by hand: two lanes on the virtual clock', async t => {
@@ -209,7 +209,7 @@ t.test('ASHA by hand: two lanes on the virtual clock', async t => {
   ]);
 });
 
-t.test('ASHA as its paper states it, on random sweeps', async () => {
+t.test('ASHA matches its paper on random sweeps', async () => {
   const property = fc.property(
     fc.record({
       seed: fc.nat(1000),
@@ -315,7 +315,7 @@ t.test('Hyperband: the brackets of the paper', async t => {
     const share = [81, 34, 15, 8, 5].map(size => (size * (trial + 1)) / 143);
     t.ok(
       counts.every((count, b) => Math.abs(count - share[b]) < 2),
-      'dealt out evenly',
+      'evenly distributed',
     );
   }
   t.strictSame(counts, [162, 68, 30, 16, 10]);
@@ -338,7 +338,7 @@ t.test('Hyperband by hand', async t => {
   t.strictSame(brackets, [0, 1, 0, 1, 0]);
 });
 
-t.test('median: stops what Optuna stops', async t => {
+t.test('median: stops the same trials as Optuna', async t => {
   const file = join(packageRoot, 'test', 'fixtures', 'schedule', 'optuna-median.json');
   const { cases } = JSON.parse(readFileSync(file, 'utf8'));
   for (const { goal, epochs, curves, ended, ...options } of cases) {
@@ -401,7 +401,7 @@ t.test('without a pruner nothing waits for anything', async t => {
   t.equal(scheduler.finished, true);
 });
 
-t.test('of a finite space no point comes twice, given out ahead or not', async t => {
+t.test('points of a finite space do not repeat, started early or not', async t => {
   const values = [1, 2, 3, 4, 5, 6, 7, 8];
   const distribution = { kind: 'choice', values } as const;
   const space = { parameters: [{ keys: ['x'], name: 'x', distribution }], exclude: [] };
@@ -415,7 +415,7 @@ t.test('of a finite space no point comes twice, given out ahead or not', async t
   }
 });
 
-t.test('nothing is given out ahead of an end that is foreseen', async t => {
+t.test('nothing starts early once the end is known', async t => {
   const ends: [Partial<SweepPlan>, Outcome['status'], number | null][] = [
     [{ on_trial_error: 'stop' }, 'failed', null],
     [{ budget: budgetOf(9, 0.1) }, 'done', 0.1],
@@ -438,7 +438,7 @@ t.test('nothing is given out ahead of an end that is foreseen', async t => {
   }
 });
 
-t.test('seeds: mean, spread, and what becomes of a trial whose seeds differ', async t => {
+t.test('seeds: mean, spread, and trials whose seeds end differently', async t => {
   const plan = planOf({
     pruner: { kind: 'none' },
     seeds: [4, 5, 6],
@@ -482,7 +482,7 @@ t.test('a diverged trial counts at its rung and is never promoted', async t => {
   ]);
 });
 
-t.test('what a sampler is told', async t => {
+t.test('the observations of a sampler', async t => {
   // rungs 1, 2, 4, two lanes; trial 0 fails, 1 diverges, 2 takes long, the others have their number
   // as accuracy
   const plan = planOf({
@@ -523,7 +523,7 @@ t.test('what a sampler is told', async t => {
   );
 });
 
-t.test('the best is sought where most epochs were seen', async t => {
+t.test('the best trial is among those with the most epochs', async t => {
   // trial 1 leads after one epoch; more is better
   const values = [
     [0.5, 0.6],

@@ -61,7 +61,7 @@ const spaceOf = (parameters: readonly Parameter[], exclude: readonly Point[] = [
 const observed = (trial: number, point: Point, value: number | null, rest: Partial<Observation> = {}) =>
   ({ trial, point, epochs: 1, state: 'complete', value, ...rest }) satisfies Observation;
 
-t.test('the normal distribution agrees with SciPy, in the tails too', async t => {
+t.test('the normal distribution agrees with SciPy, including its tails', async t => {
   for (const [a, b, mass] of record.values.normal_mass)
     t.ok(Math.abs(normalMass(a, b) / mass - 1) < 2e-12, `[${a}, ${b}]: ${normalMass(a, b)}, not ${mass}`);
 });
@@ -81,7 +81,7 @@ t.test('a truncated normal has the probabilities of its parts', async t => {
   t.ok(draws.every(x => x >= 0 && x <= 1));
 });
 
-t.test('unscrambled Sobol points are those of SciPy', async t => {
+t.test('unscrambled Sobol points equal those of SciPy', async t => {
   const points = record.values.sobol;
   const sequence = sobolSequence(points[0].length);
   t.strictSame(
@@ -132,7 +132,7 @@ t.test('kernels are probabilities: they add up to 1 over all values', async t =>
   }
 });
 
-t.test('an estimator is a density, and its draws follow it', async t => {
+t.test('an estimator is a density, and draws follow it', async t => {
   const parameters = [parameter('x', uniform(-2, 3)), parameter('k', choice('a', 'b'))];
   const points = [-1.9, 0.5, 0.6].map((x, i) => ({ x, k: i < 2 ? 'a' : 'b' }));
   const estimator = new ParzenEstimator(parameters, points);
@@ -160,30 +160,27 @@ t.test('an estimator is a density, and its draws follow it', async t => {
     }
 });
 
-t.test(
-  'the best tenth: complete before pruned, further before nearer, failures never, pending as bad',
-  async t => {
-    const at = (trial: number, value: number | null, rest: Partial<Observation> = {}) =>
-      observed(trial, { id: trial }, value, rest);
-    const finished = [
-      ...Array.from({ length: 8 }, (_, i) => at(i + 30, null, { state: 'failed' })),
-      at(5, 3),
-      at(1, 1, { state: 'pruned', epochs: 3 }),
-      at(2, -9, { state: 'pruned', epochs: 1 }),
-      at(3, 0.5, { state: 'pruned', epochs: 3 }),
-      at(0, null),
-      ...Array.from({ length: 36 }, (_, i) => at(i + 60, -50, { state: 'pruned', epochs: 1 })),
-    ];
-    const ids = (points: readonly Point[]) => points.map(({ id }) => id);
-    // 41 count: 5 are the best; the pruned ones at one epoch are beaten by -50
-    const { best, rest } = splitObservations(finished, [{ id: 'p' }]);
-    t.strictSame(ids(best), [0, 1, 3, 5, 60]);
-    t.strictSame(ids(rest).slice(0, 9), [2, 30, 31, 32, 33, 34, 35, 36, 37]);
-    t.equal(rest.length, 41 + 8 - 5 + 1);
-    t.equal(ids(rest).at(-1), 'p');
-    t.strictSame(splitObservations(finished.toReversed(), [{ id: 'p' }]), { best, rest });
-  },
-);
+t.test('the best tenth: complete before pruned, more epochs first, never failed, pending as bad', async t => {
+  const at = (trial: number, value: number | null, rest: Partial<Observation> = {}) =>
+    observed(trial, { id: trial }, value, rest);
+  const finished = [
+    ...Array.from({ length: 8 }, (_, i) => at(i + 30, null, { state: 'failed' })),
+    at(5, 3),
+    at(1, 1, { state: 'pruned', epochs: 3 }),
+    at(2, -9, { state: 'pruned', epochs: 1 }),
+    at(3, 0.5, { state: 'pruned', epochs: 3 }),
+    at(0, null),
+    ...Array.from({ length: 36 }, (_, i) => at(i + 60, -50, { state: 'pruned', epochs: 1 })),
+  ];
+  const ids = (points: readonly Point[]) => points.map(({ id }) => id);
+  // 41 count: 5 are the best; the pruned ones at one epoch are beaten by -50
+  const { best, rest } = splitObservations(finished, [{ id: 'p' }]);
+  t.strictSame(ids(best), [0, 1, 3, 5, 60]);
+  t.strictSame(ids(rest).slice(0, 9), [2, 30, 31, 32, 33, 34, 35, 36, 37]);
+  t.equal(rest.length, 41 + 8 - 5 + 1);
+  t.equal(ids(rest).at(-1), 'p');
+  t.strictSame(splitObservations(finished.toReversed(), [{ id: 'p' }]), { best, rest });
+});
 
 const distributions: fc.Arbitrary<Distribution> = fc.oneof(
   fc
@@ -257,7 +254,7 @@ function reversed<T extends Value | Point>(value: T): T {
   ) as T;
 }
 
-t.test('every suggestion lies in the space, and follows from its arguments alone', async t => {
+t.test('suggestions are in the space and depend only on their arguments', async t => {
   for (const method of METHODS) {
     const holds = (space: Space, seed: number) => {
       const sampler = createSampler(space, method, seed);
@@ -327,7 +324,7 @@ t.test('a grid lists what gridSize counts, the last parameter fastest', async t 
   fc.assert(fc.property(finite, counted), { numRuns: 100, seed: 1 });
 });
 
-t.test('of a finite space every point comes once, then none', async t => {
+t.test('each point of a finite space is suggested once', async t => {
   const space = spaceOf(
     [parameter('a', choice('x', 'y')), parameter('b', int(1, 9), ['a', 'y'])],
     [{ b: 4 }],
@@ -347,7 +344,7 @@ t.test('of a finite space every point comes once, then none', async t => {
   }
 });
 
-t.test('what leaves nothing is told, as is a sequence with too many dimensions', async t => {
+t.test('errors for an empty space and for too many dimensions', async t => {
   const empty = spaceOf(
     [parameter('a', choice('x', 'y')), parameter('r', uniform(0, 1))],
     [{ a: 'x' }, { a: 'y' }],
@@ -371,7 +368,7 @@ t.test('what leaves nothing is told, as is a sequence with too many dimensions',
   );
 });
 
-t.test('random search draws each point once, and does not go through those before it', async t => {
+t.test('random search draws each point once, without iterating over the earlier ones', async t => {
   const space = spaceOf(
     [
       parameter('a', int(1, 40)),
@@ -445,7 +442,7 @@ t.test('random points have the declared distributions', async t => {
   }
 });
 
-t.test('a rounded number does not leave the bounds', async t => {
+t.test('rounded numbers stay within bounds', async t => {
   const [low, high] = [0.12345642, 0.98765458];
   for (const kind of ['uniform', 'log_uniform'] as const) {
     t.equal(valueAtFraction({ kind, low, high }, 0), low);
@@ -454,7 +451,7 @@ t.test('a rounded number does not leave the bounds', async t => {
   t.equal(valueAtFraction(int(1, 10, 4), 1 - 1e-12), 9, 'the last step that fits');
 });
 
-t.test('trials at the same time are kept apart', async t => {
+t.test('concurrent trials explore different points', async t => {
   const space = spaceOf([parameter('x', uniform(0, 1))]);
   const told = Array.from({ length: 30 }, (_, i) => observed(i, { x: i / 29 }, Math.abs(i / 29 - 0.5)));
   const distance = (pending: readonly Point[]) => {
@@ -471,7 +468,7 @@ t.test('trials at the same time are kept apart', async t => {
   );
 });
 
-t.test('the problems are those of the recorded searches', async t => {
+t.test('the problems match those of the recorded searches', async t => {
   for (const { name, value } of [...recordedProblems(record), ...recordedFurther(record)])
     for (const check of record.problems[name].checks)
       t.ok(Math.abs(value(check.point) - check.value) < 1e-9, `${name} at ${JSON.stringify(check.point)}`);
@@ -542,45 +539,42 @@ t.test('importance: kinds of parameters together, against main effects by numeri
     t.ok(Math.abs(share - shares[name]) < 0.06, `${name}: ${share}, not ${shares[name]}`);
 });
 
-t.test(
-  'importance: nothing is said where nothing is known, and a diverged trial is as bad as the worst',
-  async t => {
-    const space = spaceOf([parameter('a', uniform(0, 1)), parameter('b', int(1, 4))]);
-    const sampler = createSampler(space, { kind: 'random' }, 0);
-    const points = Array.from({ length: 80 }, (_, trial) => sampler.suggest(trial, [], [])!);
-    const told = (value: (point: Point) => number | null) =>
-      points.map((point, trial) => observed(trial, point, value(point)));
-    t.strictSame(importance(space, []), []);
-    t.strictSame(
-      importance(
-        space,
-        told(() => 0.1),
-      ),
-      [],
-    );
-    t.strictSame(
-      importance(
-        space,
-        told(() => null),
-      ),
-      [],
-    );
-    const cost = ({ b }: Point) => (b as number) * 0.01 - 1;
-    const diverging = (value: number | null) =>
-      told(point => ((point.a as number) > 0.7 ? value : cost(point)));
-    t.strictSame(importance(space, diverging(null)), importance(space, diverging(-0.96)));
-    const huge = importance(
+t.test('importance: empty without results, and a diverged trial counts as the worst', async t => {
+  const space = spaceOf([parameter('a', uniform(0, 1)), parameter('b', int(1, 4))]);
+  const sampler = createSampler(space, { kind: 'random' }, 0);
+  const points = Array.from({ length: 80 }, (_, trial) => sampler.suggest(trial, [], [])!);
+  const told = (value: (point: Point) => number | null) =>
+    points.map((point, trial) => observed(trial, point, value(point)));
+  t.strictSame(importance(space, []), []);
+  t.strictSame(
+    importance(
       space,
-      told(({ a }) => (a as number) * 1e300),
-    );
-    t.equal(huge[0].name, 'a');
-    t.ok(huge[0].importance > 0.9);
-    t.strictSame(
-      importance(space, told(({ a }) => a as number).toReversed()),
-      importance(
-        space,
-        told(({ a }) => a as number),
-      ),
-    );
-  },
-);
+      told(() => 0.1),
+    ),
+    [],
+  );
+  t.strictSame(
+    importance(
+      space,
+      told(() => null),
+    ),
+    [],
+  );
+  const cost = ({ b }: Point) => (b as number) * 0.01 - 1;
+  const diverging = (value: number | null) =>
+    told(point => ((point.a as number) > 0.7 ? value : cost(point)));
+  t.strictSame(importance(space, diverging(null)), importance(space, diverging(-0.96)));
+  const huge = importance(
+    space,
+    told(({ a }) => (a as number) * 1e300),
+  );
+  t.equal(huge[0].name, 'a');
+  t.ok(huge[0].importance > 0.9);
+  t.strictSame(
+    importance(space, told(({ a }) => a as number).toReversed()),
+    importance(
+      space,
+      told(({ a }) => a as number),
+    ),
+  );
+});

@@ -530,7 +530,7 @@ t.test('damage in a journal is reported, an incomplete last line is not', async 
   const many = (await damaged(lines => lines.toSpliced(9, 0, ...junk))).split('\n');
   t.same(many.slice(4), [
     'warning: line 14 of journal.jsonl is damaged and was skipped',
-    'warning: and 295 more such places in journal.jsonl',
+    'warning: and 295 more damaged places in journal.jsonl',
     '',
   ]);
 });

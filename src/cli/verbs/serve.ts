@@ -40,9 +40,9 @@ export const verb = defineVerb({
 /** @throws UserError (exit 2) if the directory cannot be read or the address cannot be used */
 async function start(root: string, host: string, port: number | undefined, io: Io): Promise<Dashboard> {
   const { PORT_TAKEN, startReportDashboard } = await import('../../report/server/index.js');
-  const defect = (error: unknown) =>
+  const onBug = (error: unknown) =>
     io.err(`cellrun: a request failed: ${error instanceof Error ? error.stack : String(error)}\n`);
-  const listen = (port: number) => startReportDashboard({ root, host, port, defect });
+  const listen = (port: number) => startReportDashboard({ root, host, port, onBug });
   try {
     return await listen(port ?? DEFAULT_PORT);
   } catch (error) {

@@ -28,12 +28,12 @@ export const verb = defineVerb({
     makeFolder(plan.root, plan.root, 'this folder');
     const root = realpathSync(plan.root);
     const stop = onStopSignal(io);
-    const say = (line: string) => {
+    const log = (line: string) => {
       if (!quiet) io.err(`${line}\n`);
     };
     try {
       const { workOn } = await import('../../sweep/launchers/worker.js');
-      await workOn({ ...plan, root, say }, stop.signal);
+      await workOn({ ...plan, root, log }, stop.signal);
       return EXIT.done;
     } finally {
       stop.release();

@@ -11,11 +11,10 @@
  */
 import { type Axis, type Expression, KernelError, type KernelTree, type Statement } from './syntax.js';
 
-/** What an argument of the kernel is at one of its uses. */
+/** An argument of the kernel at one of its uses. */
 export type Argument =
   /**
-   * Elements are integers from 0 to `symbols` - 1 where that is given: only such an array may be
-   * read for an index.
+   * If given, elements are integers from 0 to `symbols` - 1; only such an array may be an index.
    */
   | { readonly kind: 'array'; readonly shape: readonly number[]; readonly symbols?: number }
   | { readonly kind: 'integer'; readonly value: number }
@@ -31,7 +30,7 @@ export interface LintRequest {
 const MAX_ARRAYS = 7;
 const TANH_SAFE = 80;
 
-/** All values that an expression can have: from low to high, and whether only integers. */
+/** The range of an expression, and whether it is an integer. */
 interface Interval {
   readonly low: number;
   readonly high: number;
@@ -40,7 +39,7 @@ interface Interval {
 
 const ANYTHING: Interval = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY, integer: false };
 
-/** Throws KernelError at the first rule that the kernel breaks. */
+/** @throws KernelError at the first rule that the kernel breaks */
 export function lintKernel(request: LintRequest): void {
   const arrays = [...request.arguments.values()].filter(({ kind }) => kind === 'array');
   if (arrays.length > MAX_ARRAYS)
@@ -68,7 +67,7 @@ class Lint {
     this.scopes[this.scopes.length - 1].set(name, interval);
   }
 
-  /** In a scope of their own. */
+  /** In a separate scope. */
   private statements(statements: readonly Statement[], variables: readonly [string, Interval][] = []): void {
     this.scopes.push(new Map(variables));
     for (const statement of statements) this.statement(statement);
@@ -79,7 +78,7 @@ class Lint {
     switch (statement.kind) {
       case 'define': {
         const value = this.range(statement.value);
-        // what may be assigned later can be anything
+        // a variable that is assigned later can have any value
         this.define(statement.name, statement.mutable ? ANYTHING : value);
         return;
       }

@@ -1,6 +1,5 @@
 /**
- * From a kernel's source to its tree, by acorn (which gpu.js uses too); what is outside the
- * language is refused.
+ * Parses a kernel's source with acorn (as gpu.js does) and rejects everything outside the language.
  */
 import * as acorn from 'acorn';
 import { Recent } from '../../util/recent.js';
@@ -18,12 +17,12 @@ import {
   type UnaryFunction,
 } from './syntax.js';
 
-/** A plan uses one source at many places, each of which is linted and compiled. */
+/** Cached, since a plan uses a source in many steps, each of which is linted and compiled. */
 const trees = new Recent<KernelTree>(1000);
 
 /**
- * The tree of `source`, a function expression. Throws KernelError with the place of what it does
- * not know.
+ * Parses `source`, a function expression.
+ * @throws KernelError with the position of unsupported syntax
  */
 export function parseKernel(source: string): KernelTree {
   return trees.get(source, () => parse(source));
@@ -69,7 +68,7 @@ function statement(node: acorn.Statement): Statement {
     case 'ExpressionStatement': {
       const { expression: e } = node;
       if (e.type !== 'AssignmentExpression' || (e.operator !== '=' && e.operator !== '+=')) {
-        throw refuse(node, 'only = and += are known as statements');
+        throw refuse(node, 'only the assignments = and += are in the language');
       }
       return {
         kind: 'assign',
@@ -87,7 +86,7 @@ function statement(node: acorn.Statement): Statement {
   }
 }
 
-/** `for (let k = LITERAL; k < LITERAL; k++)`: the only form whose rounds gpu.js never caps. */
+/** `for (let k = LITERAL; k < LITERAL; k++)`, the only form that gpu.js never caps. */
 function loop(node: acorn.ForStatement): Statement {
   const { init, test, update } = node;
   const [declared] = init?.type === 'VariableDeclaration' ? init.declarations : [];
@@ -162,7 +161,7 @@ function expression(
 ): Expression {
   switch (node.type) {
     case 'Literal':
-      if (typeof node.value !== 'number') throw refuse(node, 'only numbers are known as literals');
+      if (typeof node.value !== 'number') throw refuse(node, 'only number literals are in the language');
       return { kind: 'number', value: node.value };
     case 'Identifier':
       return { kind: 'name', name: node.name };
@@ -190,7 +189,7 @@ function expression(
 function call(node: acorn.CallExpression): Expression {
   const { callee } = node;
   if (callee.type !== 'MemberExpression' || callee.computed || identifier(callee.object) !== 'Math') {
-    throw refuse(node, 'only functions of Math are known');
+    throw refuse(node, 'only functions of Math are in the language');
   }
   const name = identifier(callee.property);
   const unary = UNARY_FUNCTIONS.includes(name as UnaryFunction);
@@ -210,7 +209,7 @@ function member(node: acorn.MemberExpression): Expression {
       identifier(object.property) === 'thread';
     const axis = identifier(property);
     if (!isThread || !['x', 'y', 'z'].includes(axis))
-      throw refuse(node, 'only this.thread.x, y and z are known');
+      throw refuse(node, 'only this.thread.x, y and z are in the language');
     return { kind: 'thread', axis: axis as Axis };
   }
   const index: Expression[] = [];

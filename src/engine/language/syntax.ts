@@ -61,7 +61,7 @@ export interface KernelTree {
   readonly result: Expression;
 }
 
-/** A kernel is outside the language, or breaks one of its rules; says where. */
+/** A kernel is outside of the language or breaks one of its rules; the message says where. */
 export class KernelError extends Error {
   override readonly name = 'KernelError';
 }

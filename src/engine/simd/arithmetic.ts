@@ -18,15 +18,12 @@ declare const WebAssembly: {
   Instance: new (module: object, imports: object) => { exports: { run(): void } };
 };
 
-/**
- * Node 20 has the instruction behind this; later versions have it without, and do not know the
- * flag.
- */
+/** Node 20 needs this flag for the instruction; later versions do not know the flag. */
 const FLAG = '--experimental-wasm-relaxed-simd';
 
 let known: Arithmetic | undefined;
 
-/** What this machine has; found out by computing. */
+/** What this machine does, determined by a computation. */
 export function machineArithmetic(): Arithmetic {
   known ??= probe();
   return known;
@@ -34,7 +31,7 @@ export function machineArithmetic(): Arithmetic {
 
 /** The square of this needs more bits than a float has. */
 const FACTOR = 1 + 2 ** -12;
-/** What is left of the square's lowest bit where it was rounded only after this was added. */
+/** The remainder of the square's lowest bit if it was rounded only after this was added. */
 const ADDEND = -(1 + 2 ** -11);
 
 function probe(): Arithmetic {

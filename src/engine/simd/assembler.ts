@@ -59,7 +59,7 @@ type Memory = keyof typeof MEMORY_OPCODES;
 export type ValueType = 'i32' | 'f32' | 'v128';
 
 const VALUE_TYPES: Readonly<Record<ValueType, number>> = { i32: 0x7f, f32: 0x7d, v128: 0x7b };
-/** Every access may be unaligned; the hint costs nothing on the machines at hand. */
+/** Every access may be unaligned; the hint has no cost on current machines. */
 const ALIGN_4 = 2;
 
 function unsigned(value: number): number[] {
@@ -151,8 +151,8 @@ export class FunctionAssembler {
   }
 
   /**
-   * The same float in all four lanes, from a local that is set at the beginning of the function: at
-   * 256 bits a constant takes seven instructions wherever it stands.
+   * The same float in all four lanes, from a local that is set at the start of the function: at 256
+   * bits a constant takes seven instructions wherever it is used.
    */
   constant(value: number): this {
     return this.hoisted(floatBytes(value), () => `v128.const f32x4 ${Math.fround(value)}`);
@@ -247,7 +247,7 @@ export class FunctionAssembler {
     return size.concat(declared, constants, this.code, OPCODES.end);
   }
 
-  /** The text is made only where a listing is asked for. */
+  /** The text, created on request. */
   private write(text: () => string, bytes: readonly number[]): this {
     const { depth } = this;
     this.lines.push(() => `${'  '.repeat(depth)}${text()}`);

@@ -1,6 +1,6 @@
 /**
- * From a kernel's source to a WebAssembly module: parse, lower, choose a tile, write the loops over
- * tiles.
+ * Compiles a kernel's source to a WebAssembly module: parses, lowers, chooses a tile and writes the
+ * loops over tiles.
  */
 import { parseKernel } from '../language/parse.js';
 import type { Axis } from '../language/syntax.js';
@@ -18,12 +18,12 @@ import type { KernelParameters } from './values.js';
 
 export interface CompileRequest {
   readonly source: string;
-  /** In the order of the source's. */
+  /** In the order of the source's parameters. */
   readonly parameters: readonly Parameter[];
   /** The output's extents, x (contiguous) first. */
   readonly extents: Readonly<Record<Axis, number>>;
   readonly target: Target;
-  /** Those of the memory that the module will import. */
+  /** Limits of the memory that the module imports. */
   readonly memory: MemoryLimits;
 }
 
@@ -68,8 +68,8 @@ function kernelFunction(
   const tiling = chooseTiling(ir, target);
   const columnPieces = cutColumns(x, tiling.vectors);
   const rowPieces = (columns: number) => cutIntoPieces(y, tiling.rows(Math.ceil(columns / LANES)));
-  // products read a panel of columns again for each row: it stays in the nearest cache if the rows
-  // go round inside
+  // products read a panel of columns again for each row, and it stays in the nearest cache if rows
+  // are the inner loop
   const columnsOutside = hasLoops(ir);
   const largest = { vectors: tiling.vectors, rows: tiling.rows(tiling.vectors) };
   const { packs, bytes: spareBytes } = columnsOutside ? planPacks(ir, largest) : { packs: [], bytes: 0 };
@@ -102,7 +102,7 @@ function kernelFunction(
   return { f, spareBytes };
 }
 
-/** Puts each float argument into all lanes of a vector, once. */
+/** Copies each float argument into all lanes of a vector, once. */
 function splats(f: FunctionAssembler, given: readonly Parameter[]): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
   given.forEach(({ name, type }, parameter) => {

@@ -7,7 +7,7 @@
 import type { Arithmetic } from './arithmetic.js';
 import type { FunctionAssembler } from './assembler.js';
 
-/** Takes fresh vector locals; the caller reuses them between calls. */
+/** Allocates vector locals; the caller reuses them between calls. */
 export type Scratch = readonly [number, number, number, number];
 
 /** (e^r - 1 - r) / r^2 for |r| <= ln(2)/2; error 7.6e-9 in e^r. */
@@ -23,7 +23,7 @@ const TANH_BEND = 0.625;
 /** ln 2 in two parts; the first has few bits, so that its product with an exponent is exact. */
 const LN2_HIGH = 0.693359375;
 const LN2_LOW = Math.LN2 - LN2_HIGH;
-/** Beyond these e^x is infinite, and as good as zero. */
+/** Beyond these, e^x is infinite or practically zero. */
 const EXP_MOST = 89;
 const EXP_LEAST = -86;
 const MANTISSA_BITS = 23;
@@ -128,7 +128,7 @@ export function emitLog(
   f.get(e).constant(LN2_HIGH);
   plusProduct(() => f.get(u));
   f.set(m);
-  // infinity stays, and so does NaN, which equals nothing
+  // keeps infinity and NaN, which equals nothing
   f.get(m).get(x).get(x).get(x).op('f32x4.sub').constant(0).op('f32x4.eq').op('v128.bitselect').set(m);
   f.constant(Number.NEGATIVE_INFINITY).get(m).get(x).constant(0).op('f32x4.eq').op('v128.bitselect').set(m);
   f.constant(Number.NaN).get(m).get(x).constant(0).op('f32x4.lt').op('v128.bitselect');

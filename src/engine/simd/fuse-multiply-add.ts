@@ -1,6 +1,6 @@
 /**
- * A product and the sum it goes into become one multiply-add. Every sum of a kernel is fused alike,
- * in tiles and tails, so that where an element lies does not change it.
+ * Fuses a product and its sum into one multiply-add. All sums of a kernel are fused alike, in tiles
+ * and tails, so that an element's position does not change its result.
  */
 import type { Instruction, KernelIr, Value } from './ir.js';
 
@@ -23,7 +23,7 @@ function fuseInInstruction(instruction: Instruction): Instruction {
   }
 }
 
-/** Loads and other leaves stay the same objects, by which later passes know them. */
+/** Loads and other leaves remain the same objects, by which later passes identify them. */
 function fuseInValue(value: Value): Value {
   if (value.kind === 'unary') return { ...value, operand: fuseInValue(value.operand) };
   if (value.kind !== 'binary') return value;

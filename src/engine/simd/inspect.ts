@@ -1,4 +1,4 @@
-/** What our compiler makes of a kernel, for people to read. */
+/** Prints the compiled code of a kernel for people. */
 import type { Kernel, Step } from '../plan.js';
 import { compileKernel } from './compile.js';
 import type { Parameter } from './lower.js';

@@ -1,7 +1,7 @@
 /**
- * The intermediate form between a kernel's tree and its code: integers are affine in named
- * variables, every read has an address, and for each value it is known along which axes of the
- * output it varies.
+ * The intermediate representation between a kernel's tree and its code: integers are affine in
+ * named variables, every read has an address, and it is known along which axes of the output each
+ * value varies.
  */
 import type { Axis } from '../language/syntax.js';
 
@@ -29,7 +29,7 @@ export type Value = { readonly varies: Variation } & (
   | { readonly kind: 'scalar'; readonly name: string }
   /** An integer as a float. */
   | { readonly kind: 'integer'; readonly value: Affine }
-  /** The element `element` of `array`, and as much further as the elements of `gathered` say. */
+  /** Element `element` of `array`, plus the offsets that `gathered` adds. */
   | {
       readonly kind: 'load';
       readonly array: string;
@@ -44,7 +44,7 @@ export type Value = { readonly varies: Variation } & (
       readonly left: Value;
       readonly right: Value;
     }
-  /** addend + left * right, or addend - left * right where it is `negated`. */
+  /** addend + left * right, or addend - left * right if `negated`. */
   | {
       readonly kind: 'multiply-add';
       readonly negated: boolean;
@@ -88,7 +88,7 @@ export type Instruction =
 export interface KernelIr {
   /** Extents of the output: x (contiguous), y, z. */
   readonly extents: Readonly<Record<Axis, number>>;
-  /** How each local varies; a local is one or several vectors, depending on that. */
+  /** How each local varies, which determines how many vectors it needs. */
   readonly locals: readonly Variation[];
   /** The names of integer arguments that indices depend on. */
   readonly integers: ReadonlySet<string>;
@@ -118,7 +118,7 @@ export function scaleAffine({ constant, terms }: Affine, factor: number): Affine
   };
 }
 
-/** The values that `value` is computed from, in the order in which they are. */
+/** The operands of `value`, in order. */
 export function operandsOf(value: Value): readonly Value[] {
   switch (value.kind) {
     case 'unary':
@@ -132,7 +132,7 @@ export function operandsOf(value: Value): readonly Value[] {
   }
 }
 
-/** Calls `visit` with every load in `value`, but for those of gathered indices. */
+/** Calls `visit` with every load in `value`, except those of gathered indices. */
 export function forEachLoad(value: Value, visit: (load: Load) => void): void {
   if (value.kind === 'load') visit(value);
   for (const operand of operandsOf(value)) forEachLoad(operand, visit);

@@ -29,7 +29,7 @@ export type KernelCode =
       readonly spareBytes: number;
     }
   | {
-      /** gpu.js's: `run(start, end, seed)` over a memory of its own, laid out as told. */
+      /** gpu.js's: `run(start, end, seed)` over its own memory, with the layout below. */
       readonly kind: 'foreign';
       readonly module: WasmModule;
       /** Pages of its memory. */
@@ -47,7 +47,7 @@ export type KernelCode =
       readonly cells: number;
     };
 
-/** What we use of gpu.js's kernel class, which its types leave out. */
+/** The members of gpu.js's kernel class that we use, which its types omit. */
 interface WebAssemblyKernel {
   readonly source: string | object;
   readonly threadDim: readonly [number, number, number];
@@ -96,21 +96,18 @@ export interface SimdKernel {
 
 export interface CompiledCode {
   readonly code: KernelCode;
-  /** What 256-bit code is compared with before it is trusted; undefined if it needs no proof. */
+  /** The code to compare 256-bit code with before it is used; undefined if it needs no proof. */
   unproven?: KernelPair | undefined;
 }
 
-/** What gpu.js finds out about a kernel. */
+/** The result of gpu.js's analysis of a kernel. */
 type Analysis = Pick<WebAssemblyKernel, 'returnType' | 'componentCount' | 'usesRandom' | 'usedMathImports'>;
 
-/**
- * A process may open a model several times: to train it, to resume it, to evaluate it. Its kernels
- * are analyzed and compiled once.
- */
+/** Cached, since a process may open a model several times: to train, resume and evaluate it. */
 const analyses = new Recent<Analysis | null>(1000);
 const codes = new Recent<CompiledCode>(1000);
 
-/** Every module imports the heap, whatever its size is by then. */
+/** Every module imports the heap at its current size. */
 const MEMORY = { initial: 1, maximum: MAX_PAGES, shared: true };
 
 /**
@@ -146,8 +143,8 @@ export function simdKernelClass(target: Target, onFallback: OnFallback): KernelC
     compiled!: CompiledCode;
 
     /**
-     * gpu.js infers the type of every expression, which takes as long as compiling the kernel, and
-     * equal kernels have equal types: layers, steps and runs of a process share the result.
+     * gpu.js infers the type of every expression, which takes as long as compiling the kernel.
+     * Equal kernels have equal types, so layers, steps and runs of a process share the result.
      */
     override translateSource(): boolean {
       const analyze = (): Analysis | null => {
@@ -182,7 +179,7 @@ export function simdKernelClass(target: Target, onFallback: OnFallback): KernelC
     }
 
     private foreignCode(layout: ModuleLayout, cells: number): KernelCode {
-      // the code of gpu.js needs the analysis itself, not only its result
+      // gpu.js's own code needs the analysis itself, not only its result
       super.translateSource();
       const { bytes, initial, maximum } = this._assembleModule(layout, cells, false);
       return {

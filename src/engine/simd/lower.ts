@@ -1,4 +1,4 @@
-/** From a kernel's tree and its arguments to the intermediate form. */
+/** Lowers a kernel's tree and arguments to the intermediate representation. */
 import type { Axis, Expression, KernelTree, Statement } from '../language/syntax.js';
 import { KernelError } from '../language/syntax.js';
 import {
@@ -31,7 +31,7 @@ const OPERATIONS: Readonly<Record<string, BinaryOperation>> = {
   '/': 'divide',
 };
 
-/** Throws KernelError where the kernel is outside what this compiler knows. */
+/** @throws KernelError if this compiler does not support the kernel */
 export function lower(
   tree: KernelTree,
   parameters: readonly Parameter[],
@@ -58,8 +58,8 @@ class Lowering {
   constructor(private readonly parameters: ReadonlyMap<string, Parameter>) {}
 
   /**
-   * Lowers `statements` until the variation of every local is settled: one that is added to in a
-   * loop varies wherever what is added does, which is known only after the loop has been seen.
+   * Lowers `statements` until the variation of every local is settled: a local that is added to in
+   * a loop varies along every axis of its addends, which is known only after the loop.
    */
   settle(statements: readonly Statement[]): Instruction[] {
     for (;;) {
@@ -102,7 +102,7 @@ class Lowering {
     }
   }
 
-  /** Numbers the locals in the order of their definitions, the same in every pass. */
+  /** Numbers the locals in the order of their definitions, equally in every pass. */
   private next = 0;
 
   private statements(statements: readonly Statement[]): Instruction[] {
@@ -199,7 +199,7 @@ class Lowering {
 
   private gatheredIndex(array: string, { array: from, index }: Extract<Expression, { kind: 'read' }>): Load {
     const load = this.load(from, index);
-    // its lanes would be read from anywhere
+    // its lanes could be read from anywhere
     if (load.varies.x) throw new KernelError(`an index of '${array}' that is read differs within a vector`);
     return load;
   }
@@ -213,7 +213,7 @@ class Lowering {
     return affine;
   }
 
-  /** `expression` as an affine integer; undefined where it is a float. */
+  /** `expression` as an affine integer; undefined for a float. */
   private integer(expression: Expression): Affine | undefined {
     switch (expression.kind) {
       case 'number':

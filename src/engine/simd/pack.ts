@@ -1,20 +1,20 @@
 /**
- * Packing: what all row tiles of a column read again is first copied to one contiguous place. Rows
- * of a matrix lie a power of two apart as often as not, so that a column of vectors falls into a
- * few sets of the nearest cache and evicts itself; packed, it stays there. Goto and van de Geijn,
- * Anatomy of High-Performance Matrix Multiplication (2008), section 4.
+ * Packing: data that all row tiles of a column read is first copied to one contiguous place. Rows
+ * of a matrix are often a power of two apart, so that a column of vectors falls into a few sets of
+ * the nearest cache and evicts itself; packed, it stays there. Goto and van de Geijn, Anatomy of
+ * High-Performance Matrix Multiplication (2008), section 4.
  */
 import type { FunctionAssembler } from './assembler.js';
 import { type Affine, coefficient, forEachLoad, type Instruction, type KernelIr, type Load } from './ir.js';
 import { LANES, type Tile } from './tile.js';
 
 const FLOAT_BYTES = 4;
-/** Row tiles that must share a column for a copy to pay. */
+/** Minimum number of row tiles that share a column for a copy to pay off. */
 const MIN_ROW_TILES = 3;
 /**
- * Floats from one row to the next from which on a column evicts itself. Measured on x86-64 with 128
- * floats (hidden size 128) copies cost 3 % and gain nothing; with 512 they make products 1.6 times
- * as fast.
+ * Row stride in floats from which a column evicts itself. Measured on x86-64: with 128 floats
+ * (hidden size 128) copies cost 3 % and gain nothing; with 512 they make products 1.6 times as
+ * fast.
  */
 const MIN_STRIDE = 256;
 
@@ -27,13 +27,13 @@ export interface Pack {
   readonly load: Load;
   /** The loops that the load moves with, outermost first. */
   readonly loops: readonly Loop[];
-  /** Bytes from the beginning of the spare memory to the copy. */
+  /** Byte offset of the copy in the spare memory. */
   readonly at: number;
 }
 
 export interface PackPlan {
   readonly packs: readonly Pack[];
-  /** Of spare memory, for all copies. */
+  /** Bytes of spare memory for all copies. */
   readonly bytes: number;
 }
 
@@ -76,7 +76,8 @@ function rounds(loops: readonly Loop[]): number {
 }
 
 /**
- * Where the copy of `pack` for `vectors` vectors has what its load reads, counted from `pack.at`.
+ * The offset in the copy of `pack`, for `vectors` vectors, of the data that its load reads, from
+ * `pack.at`.
  */
 export function packedElement({ loops }: Pack, vectors: number): Affine {
   const terms = new Map<string, number>();

@@ -1,6 +1,6 @@
 /**
- * Integers at run time: where the tile stands, loop counters, arguments, and the addresses that
- * follow from them.
+ * Integers at run time: the position of the tile, loop counters, arguments, and the addresses
+ * computed from them.
  */
 import type { Axis } from '../language/syntax.js';
 import type { FunctionAssembler } from './assembler.js';
@@ -8,7 +8,7 @@ import { type Affine, coefficient } from './ir.js';
 
 const FLOAT_BYTES = 4;
 
-/** Where the tile stands: locals with the integers x, y and z of its first element. */
+/** The position of the tile: locals with the integers x, y and z of its first element. */
 export type Origin = Readonly<Record<Axis, number>>;
 
 /** The element `element` of the array whose address is in local `base`. */
@@ -18,15 +18,15 @@ export interface Place {
 }
 
 /**
- * Pointers are locals with byte addresses. Reads of an array whose elements move alike share one:
- * rows and vectors of the tile differ by constants, which are the instruction's offset, and a loop
- * only steps its pointers.
+ * Pointers are locals with byte addresses. Reads of an array whose elements advance equally share a
+ * pointer: rows and vectors of the tile differ by constants, which are instruction offsets, and a
+ * loop only advances its pointers.
  */
 export class Pointers {
-  /** Locals by what they depend on. */
+  /** Locals by their dependencies. */
   private readonly locals = new Map<string, number>();
   private readonly counters = new Map<string, number>();
-  /** Loop variables whose loop is being written. */
+  /** Variables of the enclosing loops. */
   private readonly entered = new Set<string>();
 
   constructor(
@@ -63,8 +63,8 @@ export class Pointers {
   }
 
   /**
-   * Sets the pointers to `places` that move with loop `variable`; returns the bytes that each round
-   * moves them.
+   * Sets the pointers to `places` that advance with loop `variable`; returns the bytes per
+   * iteration.
    */
   enterLoop(variable: string, from: number, places: readonly Place[]): Map<number, number> {
     const moving = places.filter(({ element }) => coefficient(element, variable) !== 0);
@@ -106,7 +106,7 @@ export class Pointers {
     return name in this.origin || this.parameters.has(name);
   }
 
-  /** What a pointer depends on here: array, tile, arguments, and the loops that are entered. */
+  /** The dependencies of a pointer here: array, tile, arguments and enclosing loops. */
   private key({ base, element }: Place): string {
     const terms = [...element.terms]
       .filter(([name]) => this.isFixed(name) || this.entered.has(name))
@@ -114,10 +114,10 @@ export class Pointers {
     return [base, ...terms.sort()].join('+');
   }
 
-  /** Adds the terms of `value` that are `wanted`, times `unit`, to what is on the stack. */
-  private add({ terms }: Affine, wanted: (name: string) => boolean, unit: number): void {
+  /** Adds the terms of `value` that are `selected`, times `unit`, to the value on the stack. */
+  private add({ terms }: Affine, selected: (name: string) => boolean, unit: number): void {
     for (const [name, factor] of terms) {
-      if (!wanted(name)) continue;
+      if (!selected(name)) continue;
       const argument = this.parameters.get(name);
       if (name in this.origin) this.f.get(this.origin[name as Axis]);
       else if (argument !== undefined) this.f.get(argument);

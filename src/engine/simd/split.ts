@@ -6,14 +6,14 @@
  */
 import { forEachValue, type Instruction, type KernelIr, type Load, operandsOf, type Value } from './ir.js';
 
-/** The name of the output as an array that is read; no argument has it. */
+/** The name of the output as an input array; no argument has it. */
 export const OUTPUT = '(output)';
 
 const FUNCTIONS: ReadonlySet<string> = new Set(['exp', 'log', 'tanh']);
 
 export interface SplitKernel {
   /**
-   * The whole kernel if there is nothing to finish; else its result is what `finish` begins with.
+   * The whole kernel if there is nothing to finish; otherwise its result is the input of `finish`.
    */
   readonly sums: KernelIr;
   readonly finish?: KernelIr;

@@ -20,7 +20,7 @@ export interface Target {
   readonly width: Width;
 }
 
-/** What was found out about this machine and this Node. */
+/** The properties of this machine and this Node. */
 export interface WidthFinding {
   readonly width: Width;
   readonly reason: string;
@@ -32,16 +32,16 @@ declare const WebAssembly: {
   Instance: new (module: WasmModule, imports: object) => { exports: { run(...operands: number[]): void } };
 };
 
-/** Earlier versions of V8 print an error if they are given the flag. */
+/** Earlier versions of V8 print an error for the flag. */
 const FIRST_V8 = 12;
-/** The flags are the process's: they also hold for its threads. */
+/** Flags apply to the process, including its threads. */
 const MERGE = '--experimental-wasm-revectorize';
-/** How much faster the wide code must be. */
+/** Minimum speedup to choose the wide code. */
 const MIN_GAIN = 1.15;
 
 let found: WidthFinding | undefined;
 
-/** The width that pays on this machine; takes some milliseconds the first time. */
+/** The faster width on this machine; takes some milliseconds the first time. */
 export function measuredWidth(): WidthFinding {
   found ??= measure();
   return found;
@@ -51,7 +51,7 @@ export function machineTarget(width: Width = measuredWidth().width): Target {
   return { arithmetic: machineArithmetic(), width };
 }
 
-/** Whether V8 knows how to merge; without it code for 256 bits is correct, and slow. */
+/** Whether V8 can merge; otherwise 256-bit code is correct but slow. */
 function knowsMerging(): boolean {
   return process.arch === 'x64' && Number.parseInt(process.versions.v8, 10) >= FIRST_V8;
 }
@@ -68,8 +68,8 @@ function measure(): WidthFinding {
 }
 
 /**
- * Makes a module of `bytes`. For 256 bits the optimizing compiler must do it, and at once: the
- * baseline compiler merges nothing, and a short run would never leave it.
+ * Compiles `bytes`. For 256 bits this must use the optimizing compiler at once: the baseline
+ * compiler merges nothing, and a short run would never leave it.
  */
 export function makeModule(bytes: Uint8Array, width: Width): WasmModule {
   if (width === 128 || !knowsMerging()) return new WebAssembly.Module(bytes);
@@ -79,7 +79,7 @@ export function makeModule(bytes: Uint8Array, width: Width): WasmModule {
   );
 }
 
-/** A module that the baseline compiler makes, which knows nothing of merging. */
+/** Compiles with the baseline compiler, which does not merge. */
 export function makeBaselineModule(bytes: Uint8Array): WasmModule {
   return withFlags(['--no-wasm-lazy-compilation'], () => new WebAssembly.Module(bytes));
 }
@@ -102,7 +102,7 @@ const [ROWS, INNER, COLUMNS] = [20, 64, 64];
 const RUNS = 20;
 const ROUNDS = 25;
 
-/** Microseconds of a product, [20, 64] x [64, 64], in the fastest of some rounds. */
+/** Microseconds of a product, [20, 64] x [64, 64], in the fastest of several rounds. */
 function timeProduct(width: Width): number {
   const sum = 's += a[this.thread.y][k] * b[k][this.thread.x];';
   const memory = { initial: 2, maximum: MAX_PAGES, shared: true };

@@ -47,7 +47,7 @@ export class TileCode {
   }
 
   /**
-   * Computes the tile and stores it in the output: as it is if it `isRaw`, because another pass
+   * Computes the tile and stores it in the output, unchanged if `isRaw`, because another pass
    * finishes it.
    */
   emit({ isRaw = false } = {}): void {
@@ -83,7 +83,7 @@ export class TileCode {
     });
   }
 
-  /** Sets `local` to the vector on the stack, without what is as good as zero. */
+  /** Sets `local` to the vector on the stack, with tiny values replaced by zero. */
   private flush(local: number): void {
     this.f
       .tee(local)
@@ -130,7 +130,7 @@ export class TileCode {
     const targets = this.values.vectorsOf(local);
     for (let row = 0; row < targets.length; row++) {
       for (let vector = 0; vector < targets[row].length; vector++) {
-        // a local may be where a sum starts, and V8 has lost the upper half of a start that both
+        // a local may be the start of a sum, and V8 has lost the upper half of a start that both
         // halves of a merged vector share (test/engine/miscompilation.test.ts)
         if (value.kind === 'constant') this.f.float(value.value);
         else this.values.emit(value, { row, vector });

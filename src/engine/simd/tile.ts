@@ -1,4 +1,7 @@
-/** How much of the output one round of the code computes: rows times vectors of four. */
+/**
+ * The size of a tile: the part of the output that one iteration computes, in rows and vectors of
+ * four.
+ */
 
 import { forEachLoad, forEachValue, type Instruction, type KernelIr } from './ir.js';
 import type { Target, Width } from './target.js';
@@ -10,11 +13,11 @@ export interface Tile {
   readonly vectors: number;
 }
 
-/** Tiles of which sizes. */
+/** The sizes of tiles. */
 export interface Tiling {
-  /** At most. */
+  /** Maximum number of vectors. */
   readonly vectors: number;
-  /** Rows of a tile of so many vectors, at most. */
+  /** Maximum number of rows of a tile with this many vectors. */
   rows(vectors: number): number;
 }
 
@@ -28,13 +31,13 @@ export interface Piece {
 interface SumTile {
   /** Vectors of a tile with sums. */
   readonly vectors: number;
-  /** The rows that go with so many vectors, from one on. */
+  /** Maximum rows by number of vectors, from 1. */
   readonly rows: readonly number[];
 }
 
 /**
- * Which tile of sums is best was measured on x86-64: sixteen registers must hold the sums and what
- * they are made of, and the ports for products must never wait.
+ * The best tiles of sums, measured on x86-64: sixteen registers must hold the sums and their
+ * operands, and the multiplication ports must never wait.
  *
  * - 256 bits: five rows of four vectors are ten sums, two columns and a splat, 24 instructions for
  *   ten multiply-adds without a spill; six rows spill. Tails with an odd vector are merged in part.
@@ -53,8 +56,8 @@ const SUMS: Readonly<Record<string, SumTile>> = {
 const STREAMED: Readonly<Record<Width, number>> = { 256: 4, 128: 2 };
 
 /**
- * With loops, every value loaded in one serves as many products as possible. Without loops a kernel
- * streams: one row, several vectors, so that long chains of arithmetic overlap.
+ * In loops, every loaded value serves as many products as possible. Without loops a kernel streams:
+ * one row, several vectors, so that long chains of arithmetic overlap.
  */
 export function chooseTiling(ir: KernelIr, { arithmetic, width }: Target): Tiling {
   if (branchesAlong(ir.body, 'y')) return { vectors: 1, rows: () => 1 };
@@ -71,8 +74,8 @@ export function hasLoops(ir: KernelIr): boolean {
 }
 
 /**
- * `extent` in the fewest pieces of at most `size`, no two of them more than one apart, the larger
- * ones first.
+ * Splits `extent` into the fewest pieces of at most `size`, whose sizes differ by at most one,
+ * larger ones first.
  */
 export function cutIntoPieces(extent: number, size: number): Piece[] {
   const count = Math.ceil(extent / size);
@@ -87,8 +90,8 @@ export function cutIntoPieces(extent: number, size: number): Piece[] {
 }
 
 /**
- * The columns of `extent` floats in pieces of at most `vectors` vectors: as many as possible of
- * that size, and what is left. If the last vector is not whole, its tile is a piece.
+ * Splits the columns of `extent` floats into pieces of at most `vectors` vectors: as many full ones
+ * as possible, then the rest. If the last vector is partial, its tile is a separate piece.
  */
 export function cutColumns(extent: number, vectors: number): Piece[] {
   const step = vectors * LANES;

@@ -1,6 +1,6 @@
 /**
- * The code of values: each written for a place of the tile, what several places share loaded once.
- * On the stack a value is always a vector of four lanes, neighbours along x.
+ * Writes the code of values: each for a position in the tile, with shared loads done once. On the
+ * stack a value is always a vector of four lanes, adjacent along x.
  */
 import type { Arithmetic } from './arithmetic.js';
 import type { FunctionAssembler } from './assembler.js';
@@ -63,10 +63,10 @@ export class Values {
   private readonly gatheredAddress: number;
   /** Values loaded ahead of a statement, by load and place. */
   private ahead = new Map<Load, Map<string, number>>();
-  /** Locals for them, used anew by each statement. */
+  /** Locals for them, reused by each statement. */
   private readonly temporaries: number[] = [];
   private temporariesUsed = 0;
-  /** Where loads are read instead that were copied before. */
+  /** Copies that replace loads. */
   private readonly packed = new Map<Load, Address & { readonly bytes: number }>();
 
   /** `lanes` of the last vector are part of the output. */
@@ -90,7 +90,7 @@ export class Values {
     this.gatheredAddress = f.local('i32');
   }
 
-  /** Where `value` reads. */
+  /** The addresses that `value` reads. */
   addressesOf(value: Value): Address[] {
     const found: Address[] = [];
     const visit = (load: Load) => {
@@ -107,8 +107,8 @@ export class Values {
   }
 
   /**
-   * Loads ahead what several rows or vectors of a statement share. What differs between rows but
-   * not along x is loaded when its row comes, by `emit`, into one local.
+   * Loads ahead values that several rows or vectors of a statement share. Values that differ
+   * between rows but not along x are loaded by `emit`, row by row, into one local.
    */
   prefetch(value: Value, target: Variation): void {
     this.ahead = new Map();
@@ -133,7 +133,7 @@ export class Values {
     return local;
   }
 
-  /** All places of the tile along which something varies. */
+  /** All positions of the tile that a value varies over. */
   places({ x, y }: Variation): Place[] {
     const rows = y ? this.tile.rows : 1;
     const vectors = x ? this.tile.vectors : 1;
@@ -143,7 +143,10 @@ export class Values {
     }));
   }
 
-  /** The vector locals of a local of the kernel: [row][vector], one where it does not vary. */
+  /**
+   * The vector locals of a kernel's local: [row][vector], a single one along axes without
+   * variation.
+   */
   vectorsOf(local: number): number[][] {
     let found = this.vectors.get(local);
     if (!found) {
@@ -198,8 +201,8 @@ export class Values {
 
   private binary({ operation, left, right }: Extract<Value, { kind: 'binary' }>, place: Place): void {
     const isLimit = (operation === 'min' || operation === 'max') && [left, right].some(isNumber);
-    // the second operand of pmin and pmax is never what is not a number, so that the first passes
-    // if it is; min and max see to both, which takes eight instructions on x86-64
+    // the second operand of pmin and pmax is never NaN, so that a NaN in the first passes through;
+    // min and max handle both operands, at eight instructions on x86-64
     const swap = isLimit && isNumber(left);
     this.emit(swap ? right : left, place);
     this.emit(swap ? left : right, place);
@@ -235,8 +238,8 @@ export class Values {
   }
 
   /**
-   * Leaves what `load` reads at `place` on the stack: contiguous along x in one go, else lane by
-   * lane.
+   * Leaves the value of `load` at `place` on the stack: contiguous along x in one load, otherwise
+   * lane by lane.
    */
   private load(load: Load, { row, vector }: Place): void {
     const address = this.addressOf(load);
@@ -249,7 +252,7 @@ export class Values {
     if (along === 0) this.f.get(pointer).memory('v128.load32_splat', bytes);
     else if (along === 1) this.f.get(pointer).memory('v128.load', bytes);
     else {
-      // lanes beyond the output repeat the first: they are computed, never stored
+      // lanes beyond the output repeat the first; they are never stored
       this.f.get(pointer).memory('v128.load32_splat', bytes).set(this.argument);
       for (let lane = 1; lane < valid; lane++) {
         this.f
@@ -275,7 +278,7 @@ export class Values {
     return this.gatheredAddress;
   }
 
-  /** Adds what `gathered` say in `row` to the address on the stack. */
+  /** Adds the offsets of `gathered` in `row` to the address on the stack. */
   private addGathered(gathered: readonly GatheredIndex[], row: number): void {
     for (const { index, stride } of gathered) {
       const { element } = index;

@@ -1,18 +1,18 @@
-/** Curves of different places on one axis, as uPlot wants them. */
+/** Aligns curves with different positions on one axis, as uPlot requires. */
 
 /**
- * The places of all lines, and for each line its values there: null breaks it, undefined is passed
- * over.
+ * The positions of all lines, and the values of each line there: null breaks it, undefined is
+ * skipped.
  */
 export type Aligned = [places: number[], ...values: (number | null | undefined)[][]];
 
-/** Values over ascending places of the axis. */
+/** Values over ascending positions on the axis. */
 export interface Line {
   readonly places: readonly number[];
   readonly values: readonly (number | null | undefined)[];
 }
 
-/** @param isLog what is not above zero has no place on a logarithmic axis, and breaks the line */
+/** @param isLog whether values that are not above zero break the line */
 export function align(lines: readonly Line[], isLog: boolean): Aligned {
   const places = [...new Set(lines.flatMap(line => line.places))].sort((a, b) => a - b);
   const index = new Map(places.map((place, i) => [place, i]));
@@ -27,7 +27,7 @@ export function align(lines: readonly Line[], isLog: boolean): Aligned {
   return [places, ...columns];
 }
 
-/** The value at `place`, or the newest one before it; undefined before the first. */
+/** The value at `place`, or the last one before it; undefined before the first. */
 export function valueAt({ places, values }: Line, place: number): number | null | undefined {
   let [low, high] = [0, places.length];
   while (low < high) {
@@ -38,9 +38,9 @@ export function valueAt({ places, values }: Line, place: number): number | null 
   return values[low - 1];
 }
 
-/** Where a value has no neighbour that a line could lead to. */
+/** The indices of values without a neighbour to draw a line to. */
 export function isolated(values: ArrayLike<number | null | undefined>): number[] {
-  // places of values and of gaps; what is passed over is none
+  // positions of values and gaps; skipped ones do not count
   const places: number[] = [];
   for (let i = 0; i < values.length; i++) if (values[i] !== undefined) places.push(i);
   const isValue = (place: number | undefined) => place !== undefined && values[place] !== null;

@@ -5,27 +5,24 @@ import { NO_VALUE } from './without-value.js';
 export interface Frame {
   readonly width: number;
   readonly height: number;
-  /** Pixels of a place in 0..1, from the left and from the top. */
+  /** Pixels for a position in 0..1, from the left and from the top. */
   left(place: number): number;
   top(place: number): number;
-  /** Pixels from the top of the line below which the x axis is written. */
+  /** Pixels from the top to the baseline of the x axis. */
   readonly base: number;
   /**
-   * Pixels from the top of what has no place on the y axis, between its low end and the base;
-   * undefined where there is no such thing.
+   * Pixels from the top for points without a value on the y axis, between its low end and the
+   * baseline; undefined if there are none.
    */
   readonly noValue: number | undefined;
 }
 
 const EDGE = { left: 64, right: 14, top: 26, bottom: 40 };
 
-/** Height of the strip for what has no value. */
+/** Height of the strip for points without a value. */
 const STRIP = 26;
 
-/**
- * @param hasNoValue whether there is something without a place on the y axis; the frame is higher
- * then
- */
+/** @param hasNoValue whether points lack a y value; the frame is then higher */
 export function frameOf(width: number, height: number, hasNoValue = false): Frame {
   const strip = hasNoValue ? STRIP : 0;
   return {
@@ -44,7 +41,7 @@ interface AxisProps {
   readonly title: string;
 }
 
-/** A digit's width, about, and a line's height. */
+/** Approximate width of a digit, and height of a line. */
 const LETTER = 7;
 export const LINE = 15;
 
@@ -97,7 +94,7 @@ export function AxisY({ frame, scale, title }: AxisProps) {
   );
 }
 
-/** Labels that would run into the one before are left out. */
+/** Omits labels that would overlap the previous one. */
 function withRoom(ticks: Scale['ticks'], frame: Frame): Scale['ticks'] {
   let end = Number.NEGATIVE_INFINITY;
   return ticks.filter(({ place, text }) => {

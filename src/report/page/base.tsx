@@ -1,22 +1,20 @@
-/** What every view is made of. */
+/** Components that all views share. */
 import { type ComponentChildren, createContext } from 'preact';
 import { useContext, useId } from 'preact/hooks';
 import type { Fact, Measured } from '../document.js';
 import { formatMetric } from './format.js';
 
-/**
- * The level of the heading that the parts stand under, so that a run can be a part of another page.
- */
+/** The heading level above the sections, so that a run can be part of another page. */
 export const Level = createContext<1 | 3>(1);
 
 type HeadingTag = 'h1' | 'h2' | 'h3' | 'h4' | 'h5';
 
-/** The tag of a heading so many levels below. */
+/** The tag of a heading this many levels below. */
 export function useHeading(below: 0 | 1 | 2): HeadingTag {
   return `h${useContext(Level) + below}` as HeadingTag;
 }
 
-/** A part of the page with a heading that screen readers can jump to. */
+/** A section with a heading that screen readers can jump to. */
 export function Section({
   title,
   note,
@@ -28,7 +26,7 @@ export function Section({
 }) {
   const id = useId();
   const Heading = useHeading(1);
-  // a landmark is found by its name, and another run on the page has parts of the same names
+  // landmarks need unique names, and other runs on the page have the same sections
   const isWholePage = useContext(Level) === 1;
   return (
     <section class="part" {...(isWholePage && { 'aria-labelledby': id })}>
@@ -39,7 +37,7 @@ export function Section({
   );
 }
 
-/** What is wide scrolls by itself, also by keyboard, so that the page does not. */
+/** A wide element that scrolls by itself, also by keyboard, so that the page does not. */
 export function Scroll({
   label,
   children,
@@ -73,7 +71,7 @@ const SIGNS: Readonly<Record<string, string>> = {
   'cannot tell': '?',
 };
 
-/** A state or a verdict: a sign and a word, so that it does not depend on colour. */
+/** A state or verdict as a symbol and a word, so that it does not depend on colour. */
 export function Badge({ of }: { readonly of: string }) {
   return (
     <span class={`badge ${of.replace(' ', '-')}`}>
@@ -82,7 +80,7 @@ export function Badge({ of }: { readonly of: string }) {
   );
 }
 
-/** A number with all its digits for programs, and a readable one for people. */
+/** A rounded number, with all digits for programs. */
 export function Value({ metric, value }: { readonly metric: string; readonly value: Measured | undefined }) {
   const text = formatMetric(metric, value);
   return typeof value === 'number' ? <data value={String(value)}>{text}</data> : <span>{text}</span>;
@@ -101,9 +99,7 @@ export function Facts({ facts }: { readonly facts: readonly Fact[] }) {
   );
 }
 
-/**
- * A dotted name that may be broken after its dots and underscores, where there is no room for it.
- */
+/** A dotted name that may wrap after its dots and underscores. */
 export function Breakable({ text }: { readonly text: string }) {
   return text.split(/(?<=[._])/).flatMap((part, i) => (i === 0 ? [part] : [<wbr key={i} />, part]));
 }

@@ -1,4 +1,4 @@
-/** An upright axis along which a range can be chosen, by pointer or by the two ends as sliders. */
+/** A vertical axis on which a range can be selected, by pointer or with its two ends as sliders. */
 import { useRef } from 'preact/hooks';
 import { LINE } from './axes.js';
 import type { SweepAxis } from './brushes.js';
@@ -7,19 +7,19 @@ import { NO_VALUE } from './without-value.js';
 
 export const PARALLEL_HEIGHT = 340;
 /**
- * Pixels from the top of what has no value: below every axis and the keyboard's target at its end.
+ * Pixels from the top for trials without a value: below each axis and its end's keyboard target.
  */
 export const NO_VALUE_TOP = PARALLEL_HEIGHT + 12;
 const TOP = 48;
 const BOTTOM = 26;
-/** Half of the width in which the pointer meets the axis. */
+/** Half of the width that reacts to the pointer. */
 const REACH = 14;
 /** A shorter drag is a click. */
 const CLICK = 0.015;
 
 type Range = readonly [low: number, high: number];
 
-/** Pixels from the top of a place in 0..1. */
+/** Pixels from the top for a position in 0..1. */
 export function topOf(place: number): number {
   return PARALLEL_HEIGHT - BOTTOM - place * (PARALLEL_HEIGHT - TOP - BOTTOM);
 }
@@ -27,7 +27,7 @@ export function topOf(place: number): number {
 interface Props {
   readonly axis: SweepAxis;
   readonly left: number;
-  /** Null: everything. */
+  /** Null if everything is selected. */
   readonly brush: Range | null;
   setBrush(range: Range | null): void;
 }

@@ -1,4 +1,4 @@
-/** Which trials are chosen by ranges along the axes of a sweep. */
+/** Selects trials by ranges on the axes of a sweep. */
 import type { SweepReport, TrialReport } from '../document.js';
 import { type AxisSpec, measuredAxis, type Scale, scaleOf } from './scale.js';
 
@@ -7,15 +7,12 @@ export interface SweepAxis {
   readonly name: string;
   readonly spec: AxisSpec;
   readonly scale: Scale;
-  /**
-   * Trials without a value on it: such as one that diverged, or a point at which the parameter does
-   * not exist.
-   */
+  /** Trials without a value on the axis: diverged ones, or points without the parameter. */
   readonly without: readonly TrialReport[];
   valueOf(trial: TrialReport): number | string | null | undefined;
 }
 
-/** Ranges of places in 0..1 by the axis's name; an axis without one takes every trial. */
+/** Ranges of positions in 0..1 by axis name; an axis without a range accepts every trial. */
 export type Brushes = Readonly<Record<string, readonly [low: number, high: number]>>;
 
 /** The parameters that differ between any trials, then the objective. */
@@ -45,7 +42,7 @@ export function isChosen(trial: TrialReport, axes: readonly SweepAxis[], brushes
   });
 }
 
-/** The brushes with one changed; a range that is everything is none. */
+/** The brushes with one changed; a full range is removed. */
 export function withBrush(brushes: Brushes, name: string, range: readonly [number, number] | null): Brushes {
   const { [name]: _, ...others } = brushes;
   if (range === null) return others;
@@ -53,7 +50,7 @@ export function withBrush(brushes: Brushes, name: string, range: readonly [numbe
   return low <= 0 && high >= 1 ? others : { ...others, [name]: [low, high] };
 }
 
-/** The class of a trial's line or mark. */
+/** The CSS class of a trial's line or mark. */
 export function classOf(
   { trial, state }: TrialReport,
   { report, stressed }: { readonly report: SweepReport; readonly stressed: number | null },

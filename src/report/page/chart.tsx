@@ -1,4 +1,4 @@
-/** One chart of curves: drawn by uPlot, told by a legend, a sentence and a table. */
+/** A chart of curves: drawn by uPlot, described by a legend, a sentence and a table. */
 import { useEffect, useId, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type uPlot from 'uplot';
 import type { Curve } from '../../review/reading/curve.js';
@@ -11,34 +11,34 @@ import { ValuesTable } from './values-table.js';
 import { type Places, placeText, type XAxis } from './x-axis.js';
 
 export interface ChartSeries {
-  /** The curve's, such as `test.loss`, or the run's in a chart of several runs. */
+  /** Name of the curve, such as `test.loss`, or of the run in a chart of several runs. */
   readonly name: string;
   readonly label: string;
-  /** One of the style sheet. */
+  /** A colour of the style sheet. */
   readonly color: 'train' | 'validation' | 'test' | 'other' | 'faint' | `run-${number}`;
   readonly isDashed?: boolean;
   readonly curve: Curve;
-  /** Of the run. */
+  /** Name of the run. */
   readonly places: Places;
 }
 
-/** A series as it is drawn. */
+/** A series as drawn. */
 export interface DrawnSeries extends ChartSeries {
   readonly isHidden: boolean;
   readonly line: Line;
-  /** Undefined: nothing is smoothed. */
+  /** Undefined without smoothing. */
   readonly smooth: Line | undefined;
 }
 
-/** What all charts of a run have in common. */
+/** State that all charts of a run share. */
 export interface SharedPlace {
   readonly axis: XAxis;
-  /** The place under the cursor, on the axis. */
+  /** The position of the cursor on the axis. */
   readonly cursor: number | null;
   setCursor(place: number | null): void;
-  /** The part of the axis that is shown. */
+  /** The visible part of the axis. */
   readonly range: readonly [number, number];
-  /** Null: all. */
+  /** Null for all. */
   setRange(range: readonly [number, number] | null): void;
 }
 
@@ -47,7 +47,7 @@ export interface ChartProps extends SharedPlace {
   readonly series: readonly DrawnSeries[];
   readonly isShare: boolean;
   readonly isLog: boolean;
-  /** Shows a series again, or hides it, in all charts. */
+  /** Shows or hides a series in all charts. */
   toggle(name: string): void;
 }
 
@@ -59,7 +59,7 @@ export function Chart(props: ChartProps) {
   const data = useMemo(() => align(linesOf(series), isLog), [series, isLog]);
   const show = (value: number) => formatMetric(isShare ? 'accuracy' : series[0].name, value);
   usePlot(box, data, props);
-  const told = series.map(one => describeCurve(one, show)).join(' ');
+  const reported = series.map(one => describeCurve(one, show)).join(' ');
   return (
     <figure class="chart" data-chart={title}>
       <figcaption>
@@ -72,7 +72,7 @@ export function Chart(props: ChartProps) {
         role="slider"
         tabIndex={0}
         aria-labelledby={id}
-        aria-description={told}
+        aria-description={reported}
         aria-valuemin={range[0]}
         aria-valuemax={range[1]}
         aria-valuenow={Math.min(range[1], Math.max(range[0], cursor ?? range[1]))}
@@ -88,7 +88,7 @@ export function Chart(props: ChartProps) {
   );
 }
 
-/** As the plot has them: the curves, then their smooth forms. */
+/** In the order of the plot: the curves, then their smoothed forms. */
 function linesOf(series: readonly DrawnSeries[]): readonly Line[] {
   return [
     ...series.map(({ line }) => line),
@@ -96,14 +96,14 @@ function linesOf(series: readonly DrawnSeries[]): readonly Line[] {
   ];
 }
 
-/** Keeps a plot in `box` as the properties say. */
+/** Keeps a plot in `box` up to date with the properties. */
 function usePlot(box: { readonly current: HTMLDivElement | null }, data: Aligned, props: ChartProps): void {
   const plot = useRef<uPlot | null>(null);
-  // hooks of a plot that lives for long must see the newest properties
+  // hooks of the long-lived plot must see the latest properties
   const current = useRef(props);
   current.current = props;
-  // the place that the plot itself told: its cursor is where the pointer is, and stays there
-  const told = useRef<number | null>(null);
+  // the plot itself reported this position: its cursor is already there
+  const reported = useRef<number | null>(null);
   const { series, isLog, isShare, axis, range, cursor } = props;
   const kind = JSON.stringify([
     axis,
@@ -111,10 +111,10 @@ function usePlot(box: { readonly current: HTMLDivElement | null }, data: Aligned
     isShare,
     series.map(({ name, isHidden, smooth }) => [name, isHidden, smooth !== undefined]),
   ]);
-  // data follow by `setData`, so that a zoom survives new points
+  // new data use `setData`, so that a zoom survives
   useLayoutEffect(() => {
     if (box.current === null) return;
-    const created = createPlot(box.current, data, { series, isLog, isShare, axis }, current, told);
+    const created = createPlot(box.current, data, { series, isLog, isShare, axis }, current, reported);
     plot.current = created;
     return () => {
       created.destroy();
@@ -128,8 +128,8 @@ function usePlot(box: { readonly current: HTMLDivElement | null }, data: Aligned
     });
   }, [data, range[0], range[1], kind]);
   useEffect(() => {
-    if (cursor !== null && cursor === told.current) return;
-    told.current = null;
+    if (cursor !== null && cursor === reported.current) return;
+    reported.current = null;
     const left = cursor === null ? -10 : (plot.current?.valToPos(cursor, 'x') ?? -10);
     plot.current?.setCursor({ left, top: cursor === null ? -10 : 0 }, false);
   }, [cursor]);
@@ -163,7 +163,7 @@ function Legend({
   );
 }
 
-/** Without a cursor the newest. */
+/** The last values if there is no cursor. */
 function valueUnder(line: Line, cursor: number | null): number | null | undefined {
   return cursor === null ? line.values[line.values.length - 1] : valueAt(line, cursor);
 }
@@ -186,7 +186,7 @@ function valueText(
   return `${placeText(axis, cursor)}: ${parts.join(', ')}`;
 }
 
-/** Whether the key meant something. */
+/** Returns whether the key was handled. */
 function onKey(
   key: string,
   places: readonly number[],
@@ -196,7 +196,7 @@ function onKey(
   if (shown.length === 0) return false;
   const at = cursor === null ? shown.length - 1 : nearestIndex(shown, cursor);
   const move = (by: number): true => {
-    // the first key shows the cursor where it is
+    // the first key shows the cursor at its position
     const to = cursor === null && Math.abs(by) === 1 ? at : at + by;
     setCursor(shown[Math.max(0, Math.min(shown.length - 1, to))]);
     return true;
@@ -234,7 +234,7 @@ function onKey(
   }
 }
 
-/** The range around `center`, which keeps its place in it; never less than two steps. */
+/** The range around `center`, which keeps its relative position; at least two steps. */
 function zoomed(
   [min, max]: readonly [number, number],
   center: number,

@@ -1,4 +1,4 @@
-/** The config: what differs from the defaults, or everything. */
+/** The config: the values that differ from the defaults, or all. */
 import { useState } from 'preact/hooks';
 import type { ConfigValue, RunReport } from '../document.js';
 import { Breakable, Scroll, Section, useHeading } from './base.js';

@@ -82,7 +82,7 @@ interface CellProps {
   readonly isShares: boolean;
 }
 
-/** Wrong ones are rare where a model is good: their shade grows with the root of the share. */
+/** Errors of a good model are rare, so their shade grows with the root of the share. */
 function Cell({ count, share, isRight, isShares }: CellProps) {
   const depth = isRight ? 0.2 + 0.35 * share : Math.min(0.75, 0.06 + 1.2 * Math.sqrt(share));
   return (

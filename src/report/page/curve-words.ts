@@ -1,8 +1,8 @@
-/** Curves told instead of drawn. */
+/** Describes curves in words. */
 import type { ChartSeries } from './chart.js';
 import { counted } from './format.js';
 
-/** What a curve says in a sentence, for those who do not see it. */
+/** A sentence about a curve for screen readers. */
 export function describeCurve({ label, curve }: ChartSeries, show: (value: number) => string): string {
   const finite = curve.values.flatMap((value, i) =>
     value === null ? [] : [{ value, step: curve.steps[i] }],

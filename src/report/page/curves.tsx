@@ -1,7 +1,4 @@
-/**
- * The curves of a run or of several: which charts there are, and what they share: axis, cursor,
- * zoom, smoothing.
- */
+/** The charts of one or several runs, and their shared axis, cursor, zoom and smoothing. */
 import { useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../review/reading/curve.js';
 import type { RunReport } from '../document.js';
@@ -17,7 +14,7 @@ export interface ChartPlan {
   readonly isShare: boolean;
 }
 
-/** In the order in which they are shown; the colour tells the split, in every chart. */
+/** In display order; the colour shows the split, in every chart. */
 const LOSSES: readonly (readonly [curve: string, label: string, color: ChartSeries['color']])[] = [
   ['train.loss', 'train, each batch', 'faint'],
   ['epoch.loss', 'train, mean of the epoch', 'train'],
@@ -25,7 +22,7 @@ const LOSSES: readonly (readonly [curve: string, label: string, color: ChartSeri
   ['validation.loss', 'validation', 'validation'],
   ['test.loss', 'test', 'test'],
 ];
-/** Of metrics besides the loss. */
+/** Charts of metrics besides the loss. */
 const SPLITS: readonly (readonly [split: string, label: string, color: ChartSeries['color']])[] = [
   ['epoch', 'train, mean of the epoch', 'train'],
   ['train_set', 'train set', 'other'],
@@ -47,7 +44,7 @@ export function Curves({ report }: { readonly report: Pick<RunReport, 'curves'> 
   return <Charts plans={plans} />;
 }
 
-/** What the reader has set for all charts. */
+/** The reader's settings for all charts. */
 interface Settings {
   readonly axis: XAxis;
   readonly isLog: boolean;
@@ -158,12 +155,11 @@ function AxisSelect({
   );
 }
 
-/** Less than this of the measurement before is left in a smoothed one: the curve is as it was. */
+/** If less than this share of the previous measurement remains, smoothing has no visible effect. */
 const MIN_SMOOTHING = 0.02;
 
 /**
- * All curves are smoothed over the same steps, which are told by those that were measured most
- * often.
+ * All curves are smoothed over the same number of steps: that of the most frequent measurements.
  */
 function drawnPlans(plans: readonly ChartPlan[], settings: Settings) {
   const spacing = Math.min(...plans.flatMap(({ series }) => series.map(({ curve }) => spacingOf(curve))));
@@ -185,7 +181,7 @@ function drawnSeries(series: ChartSeries, spacing: number, { axis, weight, hidde
   };
 }
 
-/** The places of all curves together, so that all charts have one axis. */
+/** The positions of all curves, so that all charts share one axis. */
 function extentOf(plans: readonly { readonly series: readonly DrawnSeries[] }[]): readonly [number, number] {
   const all = plans.flatMap(({ series }) => series.map(({ line: { places } }) => places));
   const first = Math.min(...all.map(places => places[0]));
@@ -193,7 +189,7 @@ function extentOf(plans: readonly { readonly series: readonly DrawnSeries[] }[])
   return first === last ? [first - 1, last + 1] : [first, last];
 }
 
-/** What is as wide as everything is no zoom. */
+/** A range as wide as the data is not a zoom. */
 function within(
   range: readonly [number, number] | null,
   [first, last]: readonly [number, number],
@@ -217,7 +213,7 @@ function positionText(
   return placeText(axis, cursor) + epoch;
 }
 
-/** There is no half of a step. */
+/** Steps are integers. */
 function inside(axis: XAxis, place: number, round: (place: number) => number): number {
   return axis === 'step' ? round(place) : place;
 }
@@ -229,7 +225,7 @@ function commonStepsPerEpoch(plans: readonly ChartPlan[]): number | null {
   return others.every(other => other === first) ? (first ?? null) : null;
 }
 
-/** Such as a learning rate without a schedule, which the config tells already. */
+/** Such as a learning rate without a schedule, which the config shows already. */
 export function isConstant({ values: [first, ...others] }: Curve): boolean {
   return first !== null && others.every(value => value === first);
 }

@@ -1,7 +1,4 @@
-/**
- * What the model said of single sequences: which classes it takes for which, and its worst
- * mistakes.
- */
+/** Predictions of single sequences: the confusion matrix and the worst mistakes. */
 import type { EvaluationReport } from '../document.js';
 import { Confusion } from './confusion.js';
 import { ScoreTable } from './measured-tables.js';

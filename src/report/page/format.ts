@@ -1,13 +1,13 @@
-/** Numbers and texts as people read them; the page's only place for it. */
+/** Formats numbers and texts for people; nothing else does. */
 import type { Measured } from '../document.js';
 
-/** Shares of one, which are shown as percentages. */
+/** Metrics between 0 and 1, shown as percentages. */
 export function isShare(metric: string): boolean {
   return /(^|[._])accuracy$/.test(metric);
 }
 
 /**
- * `digits` significant ones, without a tail of zeros; very large and very small numbers with an
+ * `digits` significant digits without trailing zeros; very large and very small numbers with an
  * exponent.
  */
 export function formatNumber(value: number, digits = 4): string {
@@ -23,11 +23,11 @@ export function formatNumber(value: number, digits = 4): string {
 }
 
 /**
- * Numbers beside an axis, in their order, exactly and all in one way: plain, or all of ten and
- * more, and below one, with an exponent.
+ * Formats the ticks of an axis exactly and uniformly: without exponents, or with exponents for all
+ * of ten and more, and below one.
  */
 export function formatTicks(values: readonly number[]): readonly string[] {
-  // what sums have left behind the twelfth digit is no part of a tick
+  // rounds off errors of sums beyond the twelfth digit
   const exact = values.map(value => Number(value.toPrecision(12)));
   const sizes = exact.map(Math.abs).filter(size => size > 0);
   if (sizes.some(size => size >= 1e6 || size < 1e-4)) return exact.map(withExponent);
@@ -35,7 +35,7 @@ export function formatTicks(values: readonly number[]): readonly string[] {
   return exact.map(value => (isEven(exact) ? value.toFixed(decimals) : String(value)));
 }
 
-/** Equally far apart, as the numbers of a linear axis are, which get as many decimals each. */
+/** For evenly spaced numbers, as on a linear axis: all get the same number of decimals. */
 function isEven(values: readonly number[]): boolean {
   const gaps = values.slice(1).map((value, i) => value - values[i]);
   return gaps.length > 1 && gaps.every(gap => Math.abs(gap / gaps[0] - 1) < 1e-6);
@@ -53,7 +53,7 @@ export function formatMetric(metric: string, value: Measured | undefined): strin
   if (value === null || value === undefined) return '–';
   if (typeof value === 'string') return { nan: 'NaN', inf: '∞', '-inf': '−∞' }[value];
   if (isShare(metric)) return `${(100 * value).toFixed(2)} %`;
-  // columns of measurements stay in line; what was set reads better as it was set
+  // keeps columns of measurements aligned; configured values stay as they were set
   const isPlain = Number.isInteger(value) || Math.abs(value) >= 1e4 || Math.abs(value) < 1e-3;
   return !isPlain && MEASURED.test(metric) ? value.toPrecision(4) : formatNumber(value);
 }
@@ -61,7 +61,7 @@ export function formatMetric(metric: string, value: Measured | undefined): strin
 const MEASURED =
   /loss|error|norm|\.(precision|recall|f1|auroc|average_precision|perplexity|bits_per_symbol|rmse|r2|mase)$/;
 
-/** `1:05`, `2:03:04`; below ten seconds with a decimal. */
+/** `1:05`, `2:03:04`; below ten seconds with one decimal. */
 export function formatSeconds(seconds: number): string {
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
@@ -78,8 +78,8 @@ export function formatBytes(bytes: number): string {
 }
 
 /**
- * `31 Jan 2026, 12:00:05 UTC`, whatever the reader's language and zone, so that a page is the same
- * for everyone.
+ * `31 Jan 2026, 12:00:05 UTC`, independent of the reader's language and time zone, so that pages
+ * are identical for everyone.
  */
 export function formatTime(iso: string): string {
   const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d:\d\d)/.exec(iso);
@@ -95,7 +95,7 @@ export function counted(count: number, thing: string): string {
   return `${grouped(count)} ${thing}${count === 1 ? '' : 's'}`;
 }
 
-/** Whole numbers with thousands told apart. */
+/** Integers with thousands separators. */
 export function grouped(value: number): string {
   return String(value).replaceAll(/\B(?=(\d{3})+(?!\d))/g, ',');
 }

@@ -1,4 +1,4 @@
-/** Gates: what was wanted, what was measured, where it is asked for. */
+/** The gates: the limit, the measured value, and where it is configured. */
 import type { GateReport } from '../document.js';
 import { Badge, Scroll, Section, Value } from './base.js';
 

@@ -1,5 +1,6 @@
 /**
- * The page of a folder of runs and sweeps; apart, since no other page needs what lists are made of.
+ * The page of a folder of runs and sweeps; separate, since other pages do not need the code of
+ * lists.
  */
 import type { IndexReport } from '../document.js';
 import { IndexView } from './index-view.js';

@@ -72,7 +72,7 @@ export function IndexView({ report }: { readonly report: IndexReport }) {
   );
 }
 
-/** Made only where someone opens it. */
+/** Created when opened. */
 function Detail({ run }: { readonly run: RunReport }) {
   const [isOpen, setOpen] = useState(false);
   return (

@@ -1,10 +1,10 @@
-/** Where runs and sweeps can be looked at: the page's surroundings know. */
+/** Links to runs and sweeps, provided by the page around a view. */
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 
 /**
- * The address of the run or sweep at a path relative to what is shown; undefined where there is
- * none, as in a file that stands alone.
+ * The address of the run or sweep at a relative path; undefined if there is none, as in a
+ * standalone file.
  */
 export type Link = (path: string) => string | undefined;
 
@@ -14,7 +14,7 @@ export function useLink(): Link {
   return useContext(Links);
 }
 
-/** The address of several runs in one picture, of the same paths; undefined where there is none. */
+/** The address of a comparison of the runs at these paths; undefined if there is none. */
 export type CompareLink = (paths: readonly string[]) => string | undefined;
 
 export const CompareLinks = createContext<CompareLink>(() => undefined);

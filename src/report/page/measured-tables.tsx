@@ -3,7 +3,7 @@ import type { BaselineReport, Measured, Metric, ScoresReport } from '../document
 import { Scroll, Section, Value } from './base.js';
 import { words } from './format.js';
 
-/** More rows than anyone reads are left to the file. */
+/** Maximum number of rows; the file has all. */
 const MAX_ROWS = 100;
 
 /** The scores of each class or label, or the errors of each target. */
@@ -25,11 +25,11 @@ export function ScoreTable({ scores, place }: { readonly scores: ScoresReport; r
 
 interface BaselineTableProps {
   readonly baselines: readonly BaselineReport[];
-  /** The run's own, by `SPLIT.NAME`. */
+  /** The run's metrics, by `SPLIT.NAME`. */
   readonly metrics: readonly Metric[];
 }
 
-/** What trivial answers reach, beside what the run reached. */
+/** Trivial baselines beside the run's metrics. */
 export function BaselineTable({ baselines, metrics }: BaselineTableProps) {
   if (baselines.length === 0) return null;
   const known = new Set(baselines.flatMap(one => one.metrics.map(({ name }) => name)));
@@ -53,10 +53,10 @@ export function BaselineTable({ baselines, metrics }: BaselineTableProps) {
 
 interface MeasuredTableProps {
   readonly label: string;
-  /** What a row is. */
+  /** The kind of the rows. */
   readonly of: string;
   readonly columns: readonly string[];
-  /** What the values of a column are formatted as. */
+  /** Determines the format of a column. */
   metricOf(column: string): string;
   /** Values in the order of the columns. */
   readonly rows: readonly { readonly name: string; readonly values: readonly Measured[] }[];

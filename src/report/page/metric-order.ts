@@ -1,11 +1,11 @@
-/** In which order metrics and curves are shown. */
+/** The display order of metrics and curves. */
 
-/** What was held back from training first. */
+/** Held-out splits first. */
 const SPLITS = ['test', 'validation', 'train_set', 'epoch', 'train'];
 
 /**
- * Compares names such as `test.accuracy`: by split, the loss after what is measured beside it; what
- * is no metric comes last.
+ * Compares names such as `test.accuracy`: by split, then other metrics before the loss; names that
+ * are not metrics come last.
  */
 export function byImportance(a: string, b: string): number {
   return rank(a) - rank(b) || (a < b ? -1 : Number(a > b));

@@ -1,4 +1,4 @@
-/** The mistakes of the greatest loss: as pictures where the data are some, else as a table. */
+/** The mistakes with the largest loss, as images if the data are images, otherwise as a table. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { ClassesReport, MistakeReport } from '../document.js';
 import { Scroll, Section } from './base.js';
@@ -108,6 +108,6 @@ function nameOf(names: readonly string[], predicted: number | null): string {
 
 function percent(share: number | null): string {
   if (share === null) return '–';
-  // a mistake that is all but certain must not look like certainty
+  // a nearly certain mistake must not look certain
   return share > 0.99995 && share < 1 ? '> 99.99 %' : `${(100 * share).toFixed(2)} %`;
 }

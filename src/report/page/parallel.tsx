@@ -1,5 +1,5 @@
 /**
- * Parallel coordinates: an upright axis for each parameter and for the objective, a line for each
+ * Parallel coordinates: a vertical axis for each parameter and for the objective, a line for each
  * trial.
  */
 import type { TrialReport } from '../document.js';
@@ -10,7 +10,7 @@ import type { SweepParts } from './sweep-view.js';
 import { useWidth } from './use-width.js';
 import { GapsNote, ofThemWithout } from './without-value.js';
 
-/** Axes nearer than this could not be told apart; what does not fit scrolls. */
+/** Minimum distance of axes; wider charts scroll. */
 const MIN_GAP = 104;
 const EDGE = 60;
 
@@ -26,7 +26,7 @@ export function Parallel({ report, axes, chosen, stressed, onStress, brushes, se
     axes.length === 1 ? width / 2 : EDGE + (i * (width - 2 * EDGE)) / (axes.length - 1),
   );
   const taken = new Set(chosen);
-  // who is chosen lies above the others, the best and the stressed one above all
+  // draws chosen trials above the others, the best and the highlighted one on top
   const height = (trial: TrialReport): number =>
     Number(taken.has(trial)) + 2 * Number(trial.trial === report.best) + 4 * Number(trial.trial === stressed);
   const order = report.trials.toReversed().sort((a, b) => height(a) - height(b));
@@ -70,7 +70,7 @@ export function Parallel({ report, axes, chosen, stressed, onStress, brushes, se
   );
 }
 
-/** Below the axis where the trial has no value there. */
+/** Below the axis if the trial has no value there. */
 function lineOf(trial: TrialReport, axes: readonly SweepAxis[], lefts: readonly number[]): string {
   const points = axes.map((axis, i) => {
     const place = axis.scale.place(axis.valueOf(trial));

@@ -1,6 +1,5 @@
 /**
- * A uPlot that hands cursor and zoom on instead of keeping them, and takes its colours from the
- * style sheet.
+ * A uPlot that shares cursor and zoom instead of keeping them, with colours from the style sheet.
  */
 import uPlot from 'uplot';
 import { type Aligned, isolated } from './align.js';
@@ -9,20 +8,20 @@ import { formatTicks } from './format.js';
 import { linearTicks, logTicks } from './scale.js';
 import { tickSteps, tickText } from './x-axis.js';
 
-/** Lines of the epochs are thicker and have points, as far as these can be told apart. */
+/** Lines of epochs are thicker, with points while these can be distinguished. */
 const MAX_POINTS = 60;
 const HEIGHT = 210;
 
 /**
- * @param shared read when something happens, since it changes while the plot lives
- * @param told set to the place under the pointer
+ * @param shared read on each event, since it changes while the plot exists
+ * @param reported set to the position under the pointer
  */
 export function createPlot(
   box: HTMLElement,
   data: Aligned,
   { series, isLog, isShare, axis: xAxis }: Pick<ChartProps, 'series' | 'isLog' | 'isShare' | 'axis'>,
   shared: { readonly current: SharedPlace },
-  told: { current: number | null },
+  reported: { current: number | null },
 ): uPlot {
   const color = (name: string) => () => getComputedStyle(box).getPropertyValue(`--${name}`).trim();
   const axis: uPlot.Axis = {
@@ -37,7 +36,7 @@ export function createPlot(
     {
       width: Math.max(200, box.clientWidth),
       height: HEIGHT,
-      // for the half of the last label that stands right of the plot
+      // room for the last label, half of which is right of the plot
       padding: [8, ({ scales: { x } }) => Math.max(20, Math.ceil(widthOf(xText(x?.max)) / 2) + 2), 0, 0],
       legend: { show: false },
       cursor: {
@@ -66,8 +65,8 @@ export function createPlot(
         {
           ...axis,
           size: (_, texts) => Math.max(62, ...(texts ?? []).map(text => widthOf(text) + 14)),
-          // uPlot's own increments end at 1e16, and with them its axis: any is right for it, and
-          // the ticks are ours
+          // uPlot's own increments end at 1e16, and its axis disappears beyond; the ticks are ours,
+          // so any increment works
           incrs: [Number.POSITIVE_INFINITY],
           splits: (_, __, min, max) => [...(isLog ? logTicks(min, max) : linearTicks(min, max))],
           filter: (_, ticks) => ticks,
@@ -83,7 +82,7 @@ export function createPlot(
         setCursor: [
           ({ cursor: { idx, left = -1 }, data: [places] }) => {
             const place = left < 0 || idx === null || idx === undefined ? null : places[idx];
-            told.current = place;
+            reported.current = place;
             if (place !== shared.current.cursor) shared.current.setCursor(place);
           },
         ],
@@ -110,7 +109,7 @@ export function createPlot(
   return plot;
 }
 
-/** In pixels, at least, of digits in the font of the axes. */
+/** Minimum width of digits in the axis font, in pixels. */
 function widthOf(text: string): number {
   return 7.7 * text.length;
 }
@@ -120,15 +119,14 @@ function tickTexts(ticks: readonly number[], isShare: boolean): string[] {
   return texts.map(text => `${text}${isShare ? ' %' : ''}`);
 }
 
-/** @param isBehind a smooth form of it is drawn over it */
+/** @param isBehind whether a smoothed curve is drawn over it */
 function lineOf(
   { color, isDashed = false, isHidden }: DrawnSeries,
   stroke: () => string,
   isBehind: boolean,
 ): uPlot.Series {
   const isThin = color === 'faint' || isBehind;
-  // asked at every drawing, since a curve that is followed grows; what stands alone between gaps
-  // would else not be seen
+  // evaluated at each drawing, since curves grow; isolated points would otherwise be invisible
   const filter = (plot: uPlot, i: number): number[] | null =>
     !isThin && hasFew(plot.data[i]) ? null : isolated(plot.data[i]);
   return {
@@ -164,7 +162,7 @@ function select(plot: uPlot, shared: SharedPlace): void {
   plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
 }
 
-/** A tenth of room above and below; around a constant some room as well. */
+/** Adds a margin of a tenth; a constant gets a margin as well. */
 function linearRange(_: uPlot, min: number | null, max: number | null): [number, number] {
   if (min === null || max === null) return [0, 1];
   const room = (max - min || Math.abs(max) || 1) * 0.06;
@@ -173,7 +171,7 @@ function linearRange(_: uPlot, min: number | null, max: number | null): [number,
 
 function logRange(_: uPlot, min: number | null, max: number | null): [number, number] {
   if (min === null || max === null) return [0.1, 1];
-  // of the logarithms, since the ratio may be no number
+  // of the logarithms, since the ratio may overflow
   const room = Math.max(1.05, Math.exp((Math.log(max) - Math.log(min)) * 0.05));
   return [min / room, max * room];
 }

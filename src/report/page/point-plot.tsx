@@ -1,4 +1,4 @@
-/** Points in a plane, as SVG. */
+/** A scatter plot as SVG. */
 import { useMemo } from 'preact/hooks';
 import { AxisX, AxisY, type Frame, frameOf } from './axes.js';
 import { type AxisSpec, measuredAxis, scaleOf } from './scale.js';
@@ -7,27 +7,27 @@ import { useWidth } from './use-width.js';
 export interface PlotPoint {
   readonly id: number;
   readonly x: number | string;
-  /** Null: it has no value, and stands below the axis. */
+  /** Null if it has no value; it is drawn below the axis. */
   readonly y: number | null;
-  /** Such as a trial's state, which decides its colour and form. */
+  /** Such as a trial's state; determines colour and shape. */
   readonly className: string;
 }
 
 interface Props {
-  /** What the picture shows, for those who do not see it. */
+  /** Description for screen readers. */
   readonly label: string;
-  /** Bounds are those of the points where they are absent. */
+  /** Bounds are those of the points if absent. */
   readonly x: AxisSpec;
   readonly y: AxisSpec;
   readonly points: readonly PlotPoint[];
-  /** Whether to draw the line on which both are equal; both axes then have the same bounds. */
+  /** Whether to draw the diagonal; both axes then have the same bounds. */
   readonly diagonal?: boolean;
-  /** The point to stress. */
+  /** The point to highlight. */
   readonly stressed?: number | null;
   onStress?(id: number | null): void;
 }
 
-/** How near the pointer must be to a point. */
+/** Maximum distance of the pointer from a point. */
 const REACH = 20;
 
 export function PointPlot({ label, x, y, points, diagonal = false, stressed = null, onStress }: Props) {
@@ -87,9 +87,7 @@ function Diagonal({ frame }: { readonly frame: Frame }) {
   return <line class="diagonal" x1={frame.left(0)} y1={frame.top(0)} x2={frame.left(1)} y2={frame.top(1)} />;
 }
 
-/**
- * Round for what came to its end, a cross for what did not: colour is never the only difference.
- */
+/** A circle for completed trials, a cross for others: colour is never the only difference. */
 export function Mark({
   left,
   top,

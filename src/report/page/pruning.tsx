@@ -1,4 +1,4 @@
-/** The objective of each trial over its epochs: those that were stopped end where they were. */
+/** The objective of each trial over its epochs; lines of stopped trials end early. */
 import { useMemo } from 'preact/hooks';
 import { AxisX, AxisY, frameOf } from './axes.js';
 import { classOf } from './brushes.js';
@@ -63,13 +63,13 @@ export function Pruning({ report, chosen, stressed, onStress }: SweepParts) {
   );
 }
 
-/** There is no half of an epoch. */
+/** Epochs are integers. */
 function wholeOnly(scale: Scale): Scale {
   const ticks = scale.ticks.map(({ place, text }) => ({ place, text: String(Number(text)) }));
   return { ...scale, ticks: ticks.filter(({ text }) => Number.isInteger(Number(text))) };
 }
 
-/** Broken where the value was not finite. */
+/** With gaps where the value was not finite. */
 function pathOf(points: readonly ({ left: number; top: number } | undefined)[]): string {
   return points
     .map((point, i) =>

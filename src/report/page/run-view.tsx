@@ -1,4 +1,4 @@
-/** One run: how it ended, what it measured, how it got there, what it stood on. */
+/** A run: its result, metrics, curves, config and environment. */
 import type { RunReport } from '../document.js';
 import { Badge, Facts, Scroll, Section, useHeading, Value } from './base.js';
 import { ConfigTable } from './config-table.js';
@@ -70,7 +70,7 @@ function Head({ report }: { readonly report: RunReport }) {
   );
 }
 
-/** The figures that people look for first. */
+/** The main figures. */
 function Tiles({ report }: { readonly report: RunReport }) {
   const { metrics, best, ending, cautions } = report;
   const order = [...metrics].sort((a, b) => byImportance(a.name, b.name));

@@ -1,4 +1,4 @@
-/** Where values stand along an axis, and which of them are written beside it. */
+/** Scales: positions of values along an axis, and the ticks that are labelled. */
 import type { ParameterReport } from '../document.js';
 import { formatNumber, formatTicks } from './format.js';
 import { NO_VALUE } from './without-value.js';
@@ -6,19 +6,19 @@ import { NO_VALUE } from './without-value.js';
 export interface AxisSpec {
   readonly title: string;
   readonly scale: ParameterReport['scale'];
-  /** Bounds of a number; `low` is above zero where the scale is logarithmic. */
+  /** Bounds of a number; `low` is above zero if the scale is logarithmic. */
   readonly low?: number;
   readonly high?: number;
   readonly values?: readonly string[];
 }
 
 export interface Scale {
-  /** 0 at the low end, 1 at the high one; undefined for what has no place there. */
+  /** 0 at the low end, 1 at the high one; undefined for values outside of the scale. */
   place(value: number | string | null | undefined): number | undefined;
-  /** What stands at a place, in words. */
+  /** Text for the value at a position. */
   textAt(place: number): string;
   readonly ticks: readonly { readonly place: number; readonly text: string }[];
-  /** How far a key moves along it. */
+  /** Step of the arrow keys. */
   readonly keyStep: number;
 }
 
@@ -71,21 +71,20 @@ export function linearTicks(low: number, high: number): readonly number[] {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5, 10].find(factor => factor * power >= rough) ?? 10);
   const first = Math.ceil(low / step - 1e-9);
-  // counted, since where the bounds are nearer than a number's digits tell, one more is the same
-  // number
+  // counts, since close bounds may not differ by a representable step
   const ticks = range(0, Math.floor(high / step - first + 1e-9)).map(i =>
     Number(((first + i) * step).toPrecision(12)),
   );
   return [...new Set(ticks)];
 }
 
-/** More labels stand too near to each other on the smallest of the charts. */
+/** More labels would overlap on the smallest charts. */
 const MAX_POWERS = 8;
 const STRIDES = [1, 2, 3, 5, 10, 20, 50, 100];
 
 /**
- * Powers of ten, of many of them only every second, third, fifth, …; where there are fewer than
- * three, 2 and 5 times these as well, else linear ones.
+ * Powers of ten, or every second, third, … one if there are many; if there are fewer than three,
+ * also 2 and 5 times these, otherwise linear ticks.
  */
 export function logTicks(low: number, high: number): readonly number[] {
   const first = Math.ceil(Math.log10(low) - 1e-9);
@@ -99,14 +98,12 @@ export function logTicks(low: number, high: number): readonly number[] {
   return ticks.length >= 3 ? ticks : linearTicks(low, high);
 }
 
-/** Both ends are in it. */
+/** Includes both ends. */
 function range(first: number, last: number): readonly number[] {
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
 }
 
-/**
- * The ticks without those that are nearer than `least` to the one before, as a share of the axis.
- */
+/** The ticks without those closer than `least` to the one before, as a share of the axis. */
 export function spaced(ticks: Scale['ticks'], least: number): Scale['ticks'] {
   let before = Number.NEGATIVE_INFINITY;
   return ticks.filter(({ place }) => {
@@ -124,12 +121,11 @@ function nearest(places: readonly number[], place: number): number {
 }
 
 /**
- * Bounds of measured values with some room; logarithmic where they span more than two powers of
- * ten.
+ * Bounds of measured values with a margin; logarithmic if they span more than two powers of ten.
  */
 export function measuredAxis(title: string, values: readonly (number | null)[]): AxisSpec {
   const finite = values.filter(value => value !== null);
-  // no numbers beside an axis on which nothing stands
+  // an axis without values has no labels
   if (finite.length === 0) return { title, scale: 'category', values: [] };
   const low = finite.reduce((a, b) => Math.min(a, b));
   const high = finite.reduce((a, b) => Math.max(a, b));

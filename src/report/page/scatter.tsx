@@ -8,7 +8,7 @@ import type { SweepParts } from './sweep-view.js';
 import { ofThemWithout } from './without-value.js';
 
 export function Scatter({ axes, chosen, ...parts }: SweepParts) {
-  // the best one above the others
+  // draws the best one above the others
   const trials = useMemo(() => chosen.toReversed(), [chosen]);
   return (
     <div class="multiples">
@@ -32,8 +32,8 @@ interface Props extends Pick<SweepParts, 'report' | 'stressed' | 'onStress'> {
 }
 
 /**
- * A trial without the objective stands at no value; one at whose point there is no such parameter
- * is not shown, which is said.
+ * Draws a trial without the objective below the axis; omits trials without the parameter, and says
+ * so.
  */
 function ByParameter({ report, axis, objective, trials, stressed, onStress }: Props) {
   const shown = trials.filter(trial => !axis.without.includes(trial));

@@ -1,7 +1,7 @@
-/** The page's beginning: the document is in the page itself; nothing is fetched. */
+/** Starts the page: the document is embedded; nothing is fetched. */
 import { type ComponentChild, render } from 'preact';
 
-/** Draws the document, which is of the kind that `view` draws, as `html.ts` sees to. */
+/** Draws the document; `html.ts` ensures that it is of the kind that `view` draws. */
 export function show<Document>(view: (report: Document) => ComponentChild): void {
   const place = document.querySelector('main');
   const source = document.querySelector('#report')?.textContent;

@@ -1,9 +1,9 @@
-/** Curves without their noise. */
+/** Smooths curves. */
 
 interface Points {
   readonly steps: readonly number[];
   readonly values: readonly (number | null | undefined)[];
-  /** Measurements of which the points are a part. */
+  /** Number of measurements from which the points were selected. */
   readonly count: number;
 }
 
@@ -34,7 +34,7 @@ export function smoothed(
   });
 }
 
-/** Steps between two measurements of a curve, on average; infinite if there is only one. */
+/** The average number of steps between measurements; infinite if there is only one. */
 export function spacingOf({ steps, count }: Pick<Points, 'steps' | 'count'>): number {
   const span = steps[steps.length - 1] - steps[0];
   return span > 0 && count > 1 ? span / (count - 1) : Number.POSITIVE_INFINITY;

@@ -1,6 +1,6 @@
 /**
- * A table that its reader can sort, in groups that can be opened; what has no value comes last,
- * whichever way.
+ * A table that the reader can sort, with groups that can be opened; missing values come last in
+ * either order.
  */
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
@@ -16,7 +16,7 @@ export interface SortableColumn<Row> {
   readonly isText?: boolean;
   sortBy(row: Row): SortValue;
   show(row: Row): ComponentChildren;
-  /** Of a group, to be shown and sorted by; undefined: what its rows have in common. */
+  /** The value of a group to show and sort by; undefined for the value that its rows share. */
   readonly summary?: {
     value(rows: readonly Row[]): SortValue;
     show(rows: readonly Row[]): ComponentChildren;
@@ -26,14 +26,14 @@ export interface SortableColumn<Row> {
 interface Props<Row> {
   readonly label: string;
   readonly columns: readonly SortableColumn<Row>[];
-  /** In the order that is shown until the reader asks for another. */
+  /** In the initial order. */
   readonly rows: readonly Row[];
-  /** The same rows in groups; absent: one table. */
+  /** The same rows in groups; absent for a single table. */
   readonly groups?: readonly Group<Row>[];
   keyOf(row: Row): string | number;
   classOf?(row: Row): string;
   onPoint?(row: Row | null): void;
-  /** Rows that are shown at first, of each group. */
+  /** Rows that are initially shown, per group. */
   readonly most?: number;
 }
 

@@ -1,4 +1,4 @@
-/** A curve as small as a word. */
+/** A small curve within text. */
 import type { RunRow } from '../document.js';
 import { formatMetric } from './format.js';
 
@@ -19,9 +19,9 @@ export function Sparkline({ of }: { readonly of: NonNullable<RunRow['sparkline']
     .map((point, i) => (point === undefined ? '' : `${points[i - 1] === undefined ? 'M' : 'L'}${point}`))
     .join('');
   const end = points.findLast(point => point !== undefined)?.split(' ') ?? [];
-  const told = `${of.metric}: from ${formatMetric(of.metric, finite[0])} to ${formatMetric(of.metric, finite[finite.length - 1])}`;
+  const described = `${of.metric}: from ${formatMetric(of.metric, finite[0])} to ${formatMetric(of.metric, finite[finite.length - 1])}`;
   return (
-    <svg class="sparkline" width={WIDTH} height={HEIGHT} role="img" aria-label={told}>
+    <svg class="sparkline" width={WIDTH} height={HEIGHT} role="img" aria-label={described}>
       <path d={path} />
       <circle cx={end[0]} cy={end[1]} r={2.5} />
     </svg>

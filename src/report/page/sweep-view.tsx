@@ -1,7 +1,4 @@
-/**
- * One sweep: where it stands, how its parameters and its objective go together, what became of each
- * trial.
- */
+/** A sweep: its progress, its parameters against the objective, and its trials. */
 import { useMemo, useState } from 'preact/hooks';
 import type { SweepReport, TrialReport } from '../document.js';
 import { Badge, Facts, Section, Value } from './base.js';
@@ -77,7 +74,7 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
   );
 }
 
-/** What the charts of a sweep are given. */
+/** Properties of the charts of a sweep. */
 export interface SweepParts {
   readonly report: SweepReport;
   readonly axes: ReturnType<typeof sweepAxes>;
@@ -205,10 +202,10 @@ function Stressed({
   );
 }
 
-/** More curves are not told apart in one picture. */
+/** More curves cannot be distinguished in one chart. */
 const MAX_CURVES = 6;
 
-/** Where runs can be compared: the learning curves of the best of the chosen trials. */
+/** The learning curves of the best of the chosen trials, where runs can be compared. */
 function CurvesOfTrials({ chosen }: { readonly chosen: readonly TrialReport[] }) {
   const compare = useCompareLink();
   const best = chosen.filter(({ runs }) => runs.length > 0).slice(0, MAX_CURVES);
@@ -257,7 +254,7 @@ function Failures({ trials }: { readonly trials: readonly TrialReport[] }) {
       <ul class="warnings">
         {failed.map(({ trial, message }) => (
           <li key={trial}>
-            <strong>trial {trial}</strong> {message ?? 'ended without saying why'}
+            <strong>trial {trial}</strong> {message ?? 'ended without a reason'}
           </li>
         ))}
       </ul>

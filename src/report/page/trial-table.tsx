@@ -1,4 +1,4 @@
-/** The trials as a table: best first, or as its reader sorts it. */
+/** The trials as a table: best first, or as sorted by the reader. */
 import type { TrialReport } from '../document.js';
 import { Badge, Value } from './base.js';
 import { formatNumber } from './format.js';

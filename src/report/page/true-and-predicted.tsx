@@ -1,4 +1,4 @@
-/** Predicted against true values, and where they are furthest apart. */
+/** Predicted against true values, and the largest errors. */
 import type { Measured, ValuesReport } from '../document.js';
 import { Scroll, Section, Value } from './base.js';
 import { formatMetric } from './format.js';
@@ -66,7 +66,7 @@ function suffix(title: string): string {
   return title === '' ? '' : `, ${title}`;
 }
 
-/** ` (temperature, humidity)` if a list of them is told. */
+/** ` (temperature, humidity)` for a list of targets. */
 function inOrder(names: readonly string[] | null): string {
   return names === null || names.length < 2 ? '' : ` (${names.join(', ')})`;
 }

@@ -1,7 +1,7 @@
-/** How wide an element is, also after the window changes. */
+/** The width of an element, updated when the window changes. */
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
-/** @param start taken until the element stands on the page */
+/** @param start width until the element is on the page */
 export function useWidth<E extends Element>(start: number) {
   const ref = useRef<E>(null);
   const [width, setWidth] = useState(start);

@@ -1,4 +1,4 @@
-/** What a chart shows, as a table that is made only where someone opens it. */
+/** The values of a chart as a table, created when opened. */
 import { useState } from 'preact/hooks';
 import { Scroll, Value } from './base.js';
 import type { ChartProps } from './chart.js';
@@ -54,9 +54,7 @@ function Cell({ value, metric }: { readonly value: number | null | undefined; re
   return value === null ? 'not finite' : <Value metric={metric} value={value} />;
 }
 
-/**
- * Of a curve with many steps as many evenly among them, the last included; those of the others all.
- */
+/** At most this many rows, evenly selected, including the last. */
 function rowsOf(series: ChartProps['series']): readonly number[] {
   const kept = series.flatMap(({ curve: { steps } }) => {
     const every = Math.max(1, Math.ceil(steps.length / MAX_ROWS));

@@ -1,20 +1,17 @@
-/**
- * Words for trials without a value: what is not in a picture's axis is said, and drawn where that
- * is written.
- */
+/** Texts about trials without a value, which charts draw off the axis. */
 import type { TrialReport } from '../document.js';
 import type { SweepAxis } from './brushes.js';
 import { counted } from './format.js';
 
-/** Written at the place where such trials are drawn. */
+/** The label of the position at which such trials are drawn. */
 export const NO_VALUE = 'no value';
 
-/** To go on after `5 trials`: `, 2 of them without test.loss`; nothing where there are none. */
+/** Continues `5 trials`: `, 2 of them without test.loss`; empty if there are none. */
 export function ofThemWithout(without: readonly TrialReport[], name: string): string {
   return without.length === 0 ? '' : `, ${without.length} of them without ${name}`;
 }
 
-/** Which trials are drawn to no value, and on which axes. */
+/** The trials without a value, and the axes that lack it. */
 export function GapsNote({ axes }: { readonly axes: readonly SweepAxis[] }) {
   const parts = axes
     .filter(({ without }) => without.length > 0)

@@ -1,4 +1,4 @@
-/** What the curves are drawn over: steps, epochs or time. */
+/** The x axes of curves: steps, epochs or time. */
 import type { Curve } from '../../review/reading/curve.js';
 import type { RunReport } from '../document.js';
 import { formatNumber, formatSeconds, grouped } from './format.js';
@@ -6,10 +6,10 @@ import { formatNumber, formatSeconds, grouped } from './format.js';
 export const X_AXES = ['step', 'epoch', 'time'] as const;
 export type XAxis = (typeof X_AXES)[number];
 
-/** What of a run says where its steps are. */
+/** The fields of a run that locate its steps. */
 export type Places = Pick<RunReport, 'steps_per_epoch' | 'elapsed'>;
 
-/** Whether the run tells; an epoch is known once one is whole, if all have as many steps. */
+/** Whether the run supports the axis; epochs need one complete epoch, and the same steps in all. */
 export function hasAxis({ steps_per_epoch, elapsed }: Places, axis: XAxis): boolean {
   switch (axis) {
     case 'step':
@@ -23,7 +23,9 @@ export function hasAxis({ steps_per_epoch, elapsed }: Places, axis: XAxis): bool
   }
 }
 
-/** Places of ascending `steps` on the axis: steps, epochs done, or seconds since the run began. */
+/**
+ * Positions of ascending `steps` on the axis: steps, epochs done, or seconds since the run started.
+ */
 export function placesOf(steps: readonly number[], axis: XAxis, places: Places): readonly number[] {
   switch (axis) {
     case 'step':
@@ -39,7 +41,7 @@ export function placesOf(steps: readonly number[], axis: XAxis, places: Places):
   }
 }
 
-/** Linear between the known steps; before and behind them the nearest known one. */
+/** Linear between known steps; outside of them the nearest one. */
 function interpolated(
   steps: readonly number[],
   { steps: known, values }: Pick<Curve, 'steps' | 'values'>,
@@ -54,7 +56,7 @@ function interpolated(
   });
 }
 
-/** Beside the axis, and in words with its unit: `step 8`. */
+/** The label on the axis, and with its unit: `step 8`. */
 export function tickText(axis: XAxis, x: number): string {
   switch (axis) {
     case 'step':
@@ -76,7 +78,7 @@ export function placeText(axis: XAxis, x: number): string {
 export function tickSteps(axis: XAxis): number[] {
   switch (axis) {
     case 'step':
-      // between two steps there is none
+      // no ticks between steps
       return powersFrom(0);
     case 'epoch':
       return powersFrom(-3);

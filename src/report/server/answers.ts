@@ -1,11 +1,11 @@
-/** Answers of the server: their heads, and what a browser may do with them. */
+/** Responses and their headers, including what a browser may do with them. */
 import type { ServerResponse } from 'node:http';
 
 export type Status = 200 | 400 | 403 | 404 | 405 | 409 | 413 | 414 | 421 | 500 | 503;
 
 /**
- * With every answer. The page is made of its own script and style alone (uPlot sets styles through
- * the DOM, which the policy allows), is shown in no frame, and tells nobody where it was.
+ * Sent with every response. The page uses only its own script and style (uPlot sets styles through
+ * the DOM, which the policy allows), cannot be framed and sends no referrer.
  */
 export const HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy':
@@ -19,7 +19,7 @@ export const HEADERS: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
 };
 
-/** Node leaves the body away where the request was HEAD. */
+/** Node omits the body of responses to HEAD. */
 export function answer(
   response: ServerResponse,
   status: Status,
@@ -40,7 +40,7 @@ export function answerJson(response: ServerResponse, value: object): void {
   answer(response, 200, 'application/json', JSON.stringify(value));
 }
 
-/** What went wrong, as `{"error": …}`. */
+/** Sends an error as `{"error": …}`. */
 export function refuse(response: ServerResponse, status: Exclude<Status, 200>, message: string): void {
   answer(response, status, 'application/json', JSON.stringify({ error: message }));
 }

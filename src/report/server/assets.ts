@@ -1,9 +1,9 @@
-/** The files that the page is made of, which are part of the program. */
+/** The assets of the page, which are part of the program. */
 import { readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 
 export interface Assets {
-  /** Throws where there is none of that name: a defect. */
+  /** @throws Error if there is no asset with this name, which is a bug */
   read(name: string): string | Uint8Array;
 }
 
@@ -13,7 +13,7 @@ export function typeOf(name: string): (typeof TYPES)[keyof typeof TYPES] {
   return TYPES[extname(name) as keyof typeof TYPES];
 }
 
-/** The page, with the script and the style sheet in `folder`, each read once. */
+/** Reads the page, and the script and style sheet in `folder`, once each. */
 export function pageAssets(folder: string): Assets {
   const known = new Map<string, string | Uint8Array>([['index.html', PAGE]]);
   return {

@@ -1,7 +1,7 @@
 /**
- * What lies under the root, kept up to date. A run or sweep is read again only where one of its
- * files has another time, size or number, so that a second look costs no more than asking for
- * those. Whatever a browser names is looked up here: no path of its making is ever opened.
+ * Keeps track of the runs and sweeps under the root. One is read again only if the time, size or
+ * number of a file changed, so a refresh costs little more than stat calls. Paths from a browser
+ * are looked up here and never opened directly.
  */
 import { existsSync, lstatSync } from 'node:fs';
 import { basename, join, relative, resolve, sep } from 'node:path';
@@ -15,7 +15,7 @@ import { damagedRun, listRun, type RunPlace } from './list-run.js';
 import { damagedSweep, listSweep } from './list-sweep.js';
 import { LISTED_FILES, RUN_FILES, SWEEP_FILES, signatureOf } from './safe-files.js';
 
-/** Entries that are looked at before others get their turn: some ten milliseconds. */
+/** Entries that are read before other work gets a turn: some ten milliseconds. */
 const TURN = 200;
 const FRESH_MS = 250;
 
@@ -37,34 +37,31 @@ export class Catalog {
   private readonly configs = new ListedConfigs();
   private places = new Map<string, Place>();
   private deeper: string | undefined;
-  private looking: Promise<void> | undefined;
+  private polling: Promise<void> | undefined;
   private lookedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param root a folder of experiments, or one run, or one sweep; it may come into being later */
+  /** @param root a folder of experiments, a run or a sweep; it need not exist yet */
   constructor(root: string) {
     this.root = resolve(root);
   }
 
   /**
-   * Looks at all files again.
+   * Reads all changed files.
    * @throws UserError (exit 2) if the root cannot be read
    */
   refresh(): Promise<void> {
-    this.looking ??= this.look().finally(() => {
-      this.looking = undefined;
+    this.polling ??= this.poll().finally(() => {
+      this.polling = undefined;
     });
-    return this.looking;
+    return this.polling;
   }
 
-  /**
-   * The same, unless that was done just now: who starts the server has its list without a second
-   * look.
-   */
+  /** Refreshes unless that just happened: starting the server already reads everything. */
   async freshen(): Promise<void> {
     if (performance.now() - this.lookedAt > FRESH_MS) await this.refresh();
   }
 
-  /** As of the last refresh. */
+  /** The list at the last refresh. */
   get list(): ListDocument {
     return {
       version: 1,
@@ -79,8 +76,8 @@ export class Catalog {
   }
 
   /**
-   * The run or sweep that the list has at `path`; of a run also a trial's, `SWEEP/trials/NAME`.
-   * Undefined where there is none.
+   * The run or sweep at `path` in the list, or a trial's run at `SWEEP/trials/NAME`. Undefined if
+   * there is none.
    */
   find(kind: Found['kind'], path: string): Place | undefined {
     const place = this.places.get(path);
@@ -92,7 +89,7 @@ export class Catalog {
     return trial && { kind, path, folder: trial.path };
   }
 
-  private async look(): Promise<void> {
+  private async poll(): Promise<void> {
     const places = foundUnder(this.root);
     const known = new Map<string, Known>();
     for (const [i, place] of places.entries()) {
@@ -136,7 +133,7 @@ function lookAtRun(place: Place, before: Known | undefined): Known {
     const isWorkedOn = isLocked(join(place.folder, 'run.lock'));
     const signature = `${signatureOf(place.folder, LISTED_FILES)} ${isWorkedOn}`;
     if (before?.signature === signature) return before;
-    // what keeps the run's own page from being shown makes it a damaged one here as well
+    // a problem that prevents the run's own page makes it damaged here as well
     signatureOf(place.folder, RUN_FILES);
     return { signature, listed: listRun(place, isWorkedOn) };
   } catch (error) {
@@ -153,9 +150,7 @@ function lookAtSweep(place: Place, before: Known | undefined): Known {
   }
 }
 
-/**
- * A run that cannot be read, or goes while it is looked at, is no reason not to show the others.
- */
+/** A run that cannot be read, or disappears meanwhile, must not hide the others. */
 function reasonOf(error: unknown): string {
   if (error instanceof UserError || (error instanceof Error && 'syscall' in error)) return error.message;
   throw error;

@@ -1,33 +1,33 @@
 /**
- * One source and the pages that watch it. Everything told has a number, and what was told since the
- * last whole document is kept, so that a page that lost its connection gets exactly what it missed,
- * or the whole document where that is no longer known.
+ * A source and the pages that watch it. Every message has a number, and messages since the last
+ * whole document are kept, so that a page that reconnects gets exactly what it missed, or the whole
+ * document if that is no longer known.
  */
 import { UserError } from '../../util/errors.js';
 import type { Trouble } from './documents.js';
-import type { News, Source } from './source.js';
+import type { Source, Update } from './source.js';
 
 export interface Message {
-  /** Absent where a page that comes back need not know of it. */
+  /** Absent if a page that reconnects need not report it. */
   readonly id?: string;
   readonly event: 'document' | 'change' | 'trouble';
   /** JSON, on one line. */
   readonly data: string;
 }
 
-/** A page that watches. */
+/** A page that watches the source. */
 export interface Watcher {
   readonly isOpen: boolean;
   send(message: Message): void;
 }
 
 /**
- * More changes are told as a whole document, so that what pages add up, and what is kept here,
- * stays small.
+ * Beyond these limits the whole document is sent instead of changes, so that neither pages nor this
+ * process accumulate much.
  */
 const MAX_KEPT = 1000;
 const MAX_KEPT_CHARACTERS = 1 << 20;
-/** A look may take a part of the time: of a fifth of a second each second. */
+/** Idle time after a poll, as a multiple of its duration. */
 const SHARE = 5;
 
 export class Channel {
@@ -37,20 +37,20 @@ export class Channel {
   private number = 0;
   private trouble: string | undefined;
   private timer: NodeJS.Timeout | undefined;
-  private looking: Promise<void> | undefined;
+  private polling: Promise<void> | undefined;
   private lastUse = performance.now();
 
   /**
-   * @param name unique among all channels of all servers, so that the numbers of another one are
-   * not taken for those of this one
+   * @param name unique among all channels of all servers, so that message numbers cannot be
+   *   confused
    * @param source closed with the channel
-   * @param defect told of what is no user's fault and no file's
-   * @param everyMs between two looks at the files
+   * @param onBug called with errors that neither a user nor a file caused
+   * @param everyMs milliseconds between polls
    */
   constructor(
     private readonly name: string,
     private readonly source: Source,
-    private readonly defect: (error: unknown) => void,
+    private readonly onBug: (error: unknown) => void,
     private readonly everyMs = source.everyMs,
   ) {}
 
@@ -58,27 +58,30 @@ export class Channel {
     return this.watchers.size > 0;
   }
 
-  /** Milliseconds since it was last of use to anyone; none as long as it is. */
+  /** Milliseconds since it was last used; 0 while it is in use. */
   get idleMs(): number {
-    return this.isWatched || this.looking !== undefined ? 0 : performance.now() - this.lastUse;
+    return this.isWatched || this.polling !== undefined ? 0 : performance.now() - this.lastUse;
   }
 
-  /** The document as the files are now. Throws UserError where they cannot be read. */
+  /**
+   * The current document.
+   * @throws UserError if its files cannot be read
+   */
   async current(): Promise<object> {
     this.lastUse = performance.now();
-    await this.look();
+    await this.poll();
     return this.source.document();
   }
 
   /**
-   * From now on the page is told everything. @param after the id of the last message that it got,
-   * if it knows one
+   * Sends the page everything it missed, and everything from now on.
+   * @param after ID of the last message that it received, if it knows one
    */
   async join(watcher: Watcher, after: string | undefined): Promise<void> {
     this.lastUse = performance.now();
-    await this.look();
+    await this.poll();
     if (!watcher.isOpen) return;
-    // no news can come between these, so that nothing is told twice or not at all
+    // synchronous, so that no message is sent twice or lost in between
     for (const message of this.missedSince(after) ?? [this.whole()]) watcher.send(message);
     this.watchers.add(watcher);
     if (this.timer === undefined) this.schedule(0);
@@ -104,30 +107,30 @@ export class Channel {
     this.timer = setTimeout(
       async () => {
         const began = performance.now();
-        await this.look();
+        await this.poll();
         if (this.isWatched) this.schedule(performance.now() - began);
       },
       Math.max(this.everyMs, SHARE * spentMs),
     );
   }
 
-  /** One look at a time: who comes meanwhile waits for the same. */
-  private look(): Promise<void> {
-    this.looking ??= this.source
-      .look()
-      .then(news => this.take(news))
+  /** Polls once at a time: concurrent callers share the result. */
+  private poll(): Promise<void> {
+    this.polling ??= this.source
+      .poll()
+      .then(update => this.take(update))
       .catch((error: unknown) => this.fail(error))
       .finally(() => {
-        this.looking = undefined;
+        this.polling = undefined;
       });
-    return this.looking;
+    return this.polling;
   }
 
-  private take(news: News): void {
+  private take(update: Update): void {
     const wasInTrouble = this.trouble !== undefined;
     this.trouble = undefined;
-    if (news.kind === 'document' || wasInTrouble) this.sendWhole();
-    else if (news.kind === 'change') this.sendChange(JSON.stringify(news.change));
+    if (update.kind === 'document' || wasInTrouble) this.sendWhole();
+    else if (update.kind === 'change') this.sendChange(JSON.stringify(update.change));
   }
 
   private sendWhole(): void {
@@ -174,11 +177,11 @@ export class Channel {
     }
   }
 
-  /** Undefined where that is not known. */
+  /** The messages since `after`; undefined if they are no longer known. */
   private missedSince(after: string | undefined): readonly Message[] | undefined {
     if (this.trouble !== undefined || after === undefined) return undefined;
     if (after === this.id) return [];
-    // before the first of those kept stands the document
+    // the document precedes the first kept message
     const first = `${this.name}.${this.number - this.kept.length}`;
     if (after === first) return this.kept;
     const at = this.kept.findIndex(({ id }) => id === after);
@@ -187,8 +190,8 @@ export class Channel {
 
   private reasonOf(error: unknown): string {
     if (error instanceof UserError || (error instanceof Error && 'syscall' in error)) return error.message;
-    this.defect(error);
-    return 'the server failed unexpectedly; its output says more';
+    this.onBug(error);
+    return 'internal error; see the output of the server';
   }
 }
 

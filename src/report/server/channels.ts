@@ -22,9 +22,9 @@ export interface Reports {
 
 interface ChannelsOptions {
   readonly reports: Reports;
-  readonly defect: (error: unknown) => void;
+  readonly onBug: (error: unknown) => void;
   /** Default: what the source asks for. */
-  readonly lookEveryMs?: number;
+  readonly pollMs?: number;
 }
 
 /** Each holds a file open and some megabytes. */
@@ -38,7 +38,7 @@ export type Subject = { readonly kind: 'list' } | { readonly kind: 'run' | 'swee
 
 export class Channels {
   private readonly open = new Map<string, Channel>();
-  private made = 0;
+  private created = 0;
   private readonly tidying = setInterval(() => this.tidy(KEPT_MS), KEPT_MS / 4);
 
   /** @param server unique among all servers */
@@ -49,18 +49,22 @@ export class Channels {
   ) {}
 
   /**
-   * Undefined where there is no such run or sweep. Throws `UserError` where too many are watched.
+   * The channel of a subject; undefined if it does not exist.
+   * @throws UserError (exit 2) if too many are watched
    */
   async of(subject: Subject): Promise<Channel | undefined> {
     const key = subject.kind === 'list' ? 'list' : `${subject.kind} ${subject.path}`;
     const known = this.open.get(key);
     if (known !== undefined) return known;
     const source = await this.sourceOf(subject);
-    // somebody else may have asked for the same meanwhile
+    // another request may have created it meanwhile
     return source && (this.open.get(key) ?? this.add(key, source));
   }
 
-  /** Undefined where one of the runs is not there. Throws `UserError` where one cannot be read. */
+  /**
+   * The comparison of runs; undefined if one does not exist.
+   * @throws UserError (exit 2 or 5) if one cannot be read
+   */
   async comparison(paths: readonly string[]): Promise<object | undefined> {
     const places: Place[] = [];
     for (const path of new Set(paths)) {
@@ -81,12 +85,12 @@ export class Channels {
   private add(key: string, source: Source): Channel {
     if (this.open.size >= MAX_CHANNELS) this.tidy(MIN_KEPT_MS);
     if (this.open.size >= MAX_CHANNELS) throw tooMany();
-    this.made += 1;
+    this.created += 1;
     const channel = new Channel(
-      `${this.server}.${this.made}`,
+      `${this.server}.${this.created}`,
       source,
-      this.options.defect,
-      this.options.lookEveryMs,
+      this.options.onBug,
+      this.options.pollMs,
     );
     this.open.set(key, channel);
     return channel;
@@ -101,7 +105,7 @@ export class Channels {
       : new SweepSource(place.folder, this.options.reports.sweep);
   }
 
-  /** A new one is not known before the next look at the files. */
+  /** A new one is unknown until the next refresh. */
   private async placeOf(kind: 'run' | 'sweep', path: string) {
     const known = this.catalog.find(kind, path);
     if (known !== undefined) return known;
@@ -119,5 +123,5 @@ export class Channels {
 }
 
 function tooMany(): UserError {
-  return usageError({ code: 'serve/busy', message: 'too many runs are being watched' });
+  return usageError({ code: 'serve/busy', message: 'too many runs are being watched; close some pages' });
 }

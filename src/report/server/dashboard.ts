@@ -1,6 +1,4 @@
-/**
- * The dashboard's server: HTTP over the catalog and its channels. It reads files and writes none.
- */
+/** The HTTP server of the dashboard, over the catalog and its channels. It only reads files. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { isIPv6 } from 'node:net';
@@ -16,22 +14,26 @@ import { refusalOf } from './guard.js';
 import { type Route, routeOf } from './routes.js';
 
 export interface DashboardOptions {
-  /** A folder of experiments, or one run, or one sweep. */
+  /** A folder of experiments, a run or a sweep. */
   readonly root: string;
-  /** What to listen on: an address or a name of this machine. */
+  /** The address or name of this machine to listen on. */
   readonly host: string;
-  /** 0: any that is free. */
+  /** 0 for any free port. */
   readonly port: number;
   readonly assets: Assets;
   readonly reports: Reports;
-  /** Told of what is no user's fault: the request fails, the server goes on. */
-  readonly defect: (error: unknown) => void;
   /**
-   * Time between two looks at the files. Default: a second or less, depending on what is watched.
+   * Called with errors that neither a user nor a file caused: the request fails, the server
+   * continues.
    */
-  readonly lookEveryMs?: number;
+  readonly onBug: (error: unknown) => void;
   /**
-   * How long a client may take for the head of a request, and say or read nothing. Default: ten
+   * Milliseconds between polls of the files. Default: a second or less, depending on what is
+   * watched.
+   */
+  readonly pollMs?: number;
+  /**
+   * Time that a client may take to send a request header, and may stay silent. Default: ten
    * seconds, a minute.
    */
   readonly timeouts?: { readonly headers: number; readonly idle: number };
@@ -40,27 +42,25 @@ export interface DashboardOptions {
 export interface Dashboard {
   /** Such as `http://127.0.0.1:7420/`. */
   readonly url: string;
-  /** Ends all connections. */
+  /** Stops the server and closes all connections. */
   close(): Promise<void>;
 }
 
-/** A browser opens six to a server at most. */
+/** A browser opens at most six connections to a server. */
 const MAX_CONNECTIONS = 256;
 const MAX_STREAMS = 64;
 const TIMEOUTS = { headers: 10_000, idle: 60_000 };
-/** Node looks every 30 s by itself. */
+/** Node's default is 30 s. */
 const CHECK_EVERY_MS = 1_000;
-/** For a refusal to be read. */
+/** Time to read an error response. */
 const REFUSED_MS = 1_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_MS = 5_000;
-/** After what is not there yet. */
-const LOOK_AGAIN_MS = 3_000;
+/** Milliseconds between checks whether a missing run or sweep exists. */
+const RETRY_MS = 3_000;
 let started = 0;
 
-/**
- * @throws UserError (exit 2) if the root cannot be read, or the port or the host is not to be had
- */
+/** @throws UserError (exit 2) if the root cannot be read, or the address or port cannot be used */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const catalog = new Catalog(options.root);
   await catalog.refresh();
@@ -79,10 +79,10 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     (request, response) => void handler.handle(request, response),
   );
   server.maxConnections = MAX_CONNECTIONS;
-  // of a stream of events, its beats are activity enough
+  // the heartbeats of an event stream count as activity
   server.timeout = timeouts.idle;
   server.on('clientError', (error, socket) => refuseSocket(error, socket as Socket));
-  // neither is offered, and Node would wait for somebody to take the socket
+  // unsupported; Node would wait for a handler to take the socket
   server.on('upgrade', (_request, socket) => socket.destroy());
   server.on('connect', (_request, socket) => socket.destroy());
   try {
@@ -106,24 +106,24 @@ class Handler {
   private streams = 0;
 
   constructor(
-    private readonly options: Pick<DashboardOptions, 'host' | 'assets' | 'defect' | 'lookEveryMs'>,
+    private readonly options: Pick<DashboardOptions, 'host' | 'assets' | 'onBug' | 'pollMs'>,
     private readonly name: string,
     private readonly channels: Channels,
   ) {}
 
-  /** Never throws: what goes wrong with a request is its answer. */
+  /** Handles a request. Never throws: errors become responses. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [key, value] of Object.entries(HEADERS)) response.setHeader(key, value);
     const refusal = refusalOf(request, this.options.host);
     if (refusal !== undefined) {
-      // what is left of a body would be taken for the next request
+      // the rest of a body would be read as the next request
       response.setHeader('Connection', 'close');
       refuse(response, refusal.status, refusal.message);
       return;
     }
     try {
       const route = routeOf(request.url ?? '');
-      if (route === undefined) refuse(response, 404, 'there is nothing at this address');
+      if (route === undefined) refuse(response, 404, 'nothing is at this address');
       else await this.answer(route, request, response);
     } catch (error) {
       this.fail(error, response);
@@ -176,21 +176,21 @@ class Handler {
     }
     const stream: EventStream = new EventStream(response, this.name, () => channel?.leave(stream));
     if (channel === undefined) {
-      stream.send(troubled(`${missing(subject)}; this page shows it as soon as it exists`));
-      channel = await this.comingInto(stream, subject);
+      stream.send(troubled(`${missing(subject)}; this page will show it once it exists`));
+      channel = await this.waitFor(stream, subject);
     }
     await channel?.join(stream, headerOf(request, 'last-event-id') ?? after);
   }
 
   /**
-   * Who asks for a run or sweep that is not there waits until it is: a refused stream would be
-   * asked for again and again, with an error on the browser's console each time. Undefined once the
-   * page is gone.
+   * Waits until a missing run or sweep exists. If the stream were refused, the page would request
+   * it again and again, with an error on the browser's console each time. Undefined once the page
+   * is closed.
    */
-  private async comingInto(stream: EventStream, subject: Subject): Promise<Channel | undefined> {
+  private async waitFor(stream: EventStream, subject: Subject): Promise<Channel | undefined> {
     while (stream.isOpen) {
-      // nothing that the end of the program has to wait for
-      await setTimeout(this.options.lookEveryMs ?? LOOK_AGAIN_MS, undefined, { ref: false });
+      // must not keep the program running
+      await setTimeout(this.options.pollMs ?? RETRY_MS, undefined, { ref: false });
       const channel = stream.isOpen ? await this.channels.of(subject) : undefined;
       if (channel !== undefined) return channel;
     }
@@ -199,12 +199,12 @@ class Handler {
 
   private fail(error: unknown, response: ServerResponse): void {
     const isExpected = error instanceof URIError || error instanceof UserError;
-    if (!isExpected) this.options.defect(error);
+    if (!isExpected) this.options.onBug(error);
     if (response.headersSent) response.destroy();
-    else if (error instanceof URIError) refuse(response, 400, 'the address is not well formed');
+    else if (error instanceof URIError) refuse(response, 400, 'the address is malformed');
     // damaged files, too many watchers
     else if (error instanceof UserError) refuse(response, 409, error.message);
-    else refuse(response, 500, 'the server failed unexpectedly; its output says more');
+    else refuse(response, 500, 'internal error; see the output of the server');
   }
 }
 
@@ -219,7 +219,7 @@ function headerOf(request: IncomingMessage, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** What is no HTTP, or too large a head of it. */
+/** Rejects requests that are not HTTP, or whose header is too large. */
 function refuseSocket(error: Error & { code?: string }, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
@@ -229,7 +229,7 @@ function refuseSocket(error: Error & { code?: string }, socket: Socket): void {
     HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
     ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
   }[error.code ?? ''];
-  // once it is written: a client that does not close its own end would keep the socket
+  // after writing: a client that does not close its end would keep the socket open
   socket.end(
     `HTTP/1.1 ${status ?? '400 Bad Request'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
     () => socket.destroy(),
@@ -247,8 +247,8 @@ function listening(server: Server, { host, port }: Pick<DashboardOptions, 'host'
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the address is already in use',
   EACCES: 'permission denied',
-  EADDRNOTAVAIL: 'this is not an address of this machine',
-  ENOTFOUND: 'there is no such host',
+  EADDRNOTAVAIL: 'not an address of this machine',
+  ENOTFOUND: 'host not found',
   EAI_AGAIN: 'the host name cannot be resolved',
 };
 
@@ -262,10 +262,10 @@ function refusedAddress(error: NodeJS.ErrnoException, host: string, port: number
   });
 }
 
-/** Code of the diagnostic where another program has the port. */
+/** Code of the diagnostic if another program uses the port. */
 export const PORT_TAKEN = 'serve/port-taken';
 
-/** A server that listens on all addresses is named by one that every browser knows. */
+/** The URL to open; `localhost` if the server listens on all addresses. */
 function urlOf({ address, port }: AddressInfo, host: string): string {
   const isAny = address === '0.0.0.0' || address === '::';
   const name = isAny ? 'localhost' : host;

@@ -1,59 +1,59 @@
 /**
- * What the dashboard's server tells its page besides reports. Types alone, so that the browser's
+ * Documents that the server sends to its page besides reports. Only types, so that the browser's
  * code can share them.
  */
 import type { CommonConfig, RunRow, SweepRow } from '../document.js';
 
 interface ListedEntry {
-  /** What went wrong, where something did. */
+  /** The error, if there was one. */
   readonly message: string | null;
 }
 
 export interface ListedRun extends ListedEntry, Omit<RunRow, 'state' | 'sparkline'> {
   readonly kind: 'run';
-  /** `damaged`: a file of it cannot be read; `message` says why. */
+  /** `damaged`: one of its files cannot be read; `message` has the reason. */
   readonly state: RunRow['state'] | 'damaged';
-  /** Thousands of logs would have to be read. */
+  /** Omitted, since thousands of logs would have to be read. */
   readonly sparkline: null;
 }
 
 export interface ListedSweep extends ListedEntry, Omit<SweepRow, 'state' | 'states' | 'goal'> {
   readonly kind: 'sweep';
   readonly state: SweepRow['state'] | 'damaged';
-  /** Planned at most; null where the plan does not say. */
+  /** Maximum number of trials; null if the plan has none. */
   readonly planned_trials: number | null;
-  /** Trials under way. */
+  /** Running trials. */
   readonly running: number;
 }
 
 export type Listed = ListedRun | ListedSweep;
 
-/** By name, then by id. */
+/** Sorted by name, then by ID. */
 export interface ListDocument {
   readonly version: 1;
   /** The folder whose runs are listed, absolute. */
   readonly root: string;
-  /** Whether the folder is there. */
+  /** Whether the folder exists. */
   readonly exists: boolean;
-  /** How many folders deep runs are looked for. */
+  /** Depth to which runs are searched. */
   readonly depth: number;
   /**
-   * A folder of the root, relative to it, that has runs or sweeps deeper than that; null where a
-   * bounded look finds none.
+   * A folder relative to the root that contains runs or sweeps below that depth; null if a bounded
+   * search finds none.
    */
   readonly deeper: string | null;
-  /** Of the runs whose config is read. */
+  /** The values that all configs read so far have in common. */
   readonly common_config: CommonConfig;
   readonly runs: readonly ListedRun[];
   readonly sweeps: readonly ListedSweep[];
 }
 
-/** What has become other in the list. */
+/** A change of the list. */
 export interface ListChange {
-  /** If it has become other; then `changed` has every run whose `config` is another for that. */
+  /** Present if it changed; then `changed` has every run whose `config` changed with it. */
   readonly common_config?: CommonConfig;
   readonly changed: readonly Listed[];
-  /** Paths of those that are gone. */
+  /** Paths of removed entries. */
   readonly removed: readonly string[];
 }
 
@@ -68,13 +68,13 @@ export interface RunChange {
   >;
 }
 
-/** First thing on every event stream. */
+/** The first event of every stream. */
 export interface Hello {
-  /** Another one after the server was restarted. */
+  /** Differs after the server was restarted. */
   readonly server: string;
 }
 
-/** Why a document cannot be given now; it may be possible again later. */
+/** Why the document is unavailable now; it may become available. */
 export interface Trouble {
   readonly message: string;
 }

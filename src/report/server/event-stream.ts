@@ -1,25 +1,25 @@
-/**
- * Server-sent events to one page (HTML Living Standard, 9.2): text, one message after the other, as
- * long as the page listens.
- */
+/** Sends server-sent events to one page (HTML Living Standard, 9.2) while it is open. */
 import type { ServerResponse } from 'node:http';
 import type { Message, Watcher } from './channel.js';
 import type { Hello } from './documents.js';
 
 /**
- * What a page that does not read may have waiting for it; then it is let go, and comes again for
+ * Maximum unread bytes of a page; beyond it the connection is closed, and the page reconnects for
  * the whole document.
  */
 const MAX_WAITING_BYTES = 32 << 20;
-/** Proxies, and pages that look whether we are still there, wait longer. */
+/** Interval of heartbeats, shorter than the timeouts of proxies and pages. */
 const BEAT_MS = 10_000;
-/** How soon a browser tries again. */
+/** Delay before a browser reconnects. */
 const RETRY_MS = 1000;
 
 export class EventStream implements Watcher {
   private readonly beat: NodeJS.Timeout;
 
-  /** Writes the head of the answer. @param server see `Hello` */
+  /**
+   * Writes the response header.
+   * @param server see `Hello`
+   */
   constructor(
     private readonly response: ServerResponse,
     server: string,

@@ -1,8 +1,8 @@
 /**
- * Which requests are answered at all. A page of another origin can make a browser send requests to
- * this server; it must get nothing from that, neither directly (CORS is never granted, and its
- * origin is refused) nor by a name of its own that it has made lead to this machine's address (DNS
- * rebinding), which the `Host` that the browser sends then tells.
+ * Rejects unsafe requests. A page of another origin can make a browser send requests to this
+ * server. It must learn nothing from them: CORS is never granted, its origin is rejected, and so is
+ * a host name that it has pointed at this machine's address (DNS rebinding), which shows in the
+ * `Host` header.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
@@ -17,35 +17,35 @@ interface Asked {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
   readonly headers: IncomingHttpHeaders;
-  /** Names and values in turns. */
+  /** Alternating names and values. */
   readonly rawHeaders: readonly string[];
 }
 
-/** No address of ours is nearly as long, a comparison of twenty runs included. */
+/** Longer than any address of the dashboard, including a comparison of twenty runs. */
 const MAX_URL = 8192;
 
 /**
- * Why a request is refused; undefined where it is not. @param host what the server listens on, as
- * the user named it
+ * The reason to reject a request; undefined if it is allowed.
+ * @param host what the server listens on, as the user named it
  */
 export function refusalOf(asked: Asked, host: string): Refusal | undefined {
   const { method = '', url = '', headers, rawHeaders } = asked;
-  // Node takes the first; whatever stands between may take another (RFC 9112, 3.2)
+  // Node uses the first, a proxy may use another (RFC 9112, 3.2)
   if (rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length > 1)
-    return { status: 400, message: 'there is more than one Host' };
+    return { status: 400, message: 'the request has several Host headers' };
   if (!isOwnHost(headers.host, host))
-    return { status: 421, message: `this server does not answer to the name '${shown(headers.host)}'` };
+    return { status: 421, message: `this server rejects the host name '${shown(headers.host)}'` };
   if (!isOwnOrigin(headers)) return { status: 403, message: 'requests from other origins are refused' };
   if (method !== 'GET' && method !== 'HEAD') return { status: 405, message: 'only GET and HEAD are allowed' };
   if (url.length > MAX_URL) return { status: 414, message: 'the address is too long' };
-  if (!url.startsWith('/')) return { status: 400, message: 'the address must begin with a slash' };
+  if (!url.startsWith('/')) return { status: 400, message: 'the address must start with a slash' };
   if (hasBody(headers)) return { status: 413, message: 'requests must not have a body' };
   return undefined;
 }
 
 /**
- * A name can be made to lead anywhere, an address cannot; of names those count that are this
- * machine's for certain.
+ * A name can resolve to any machine, an address cannot. Only names that certainly mean this machine
+ * are allowed.
  */
 function isOwnHost(given: string | undefined, host: string): boolean {
   const name = nameOf(given);
@@ -54,19 +54,17 @@ function isOwnHost(given: string | undefined, host: string): boolean {
   return !isLoopback(host) && [host.toLowerCase(), hostname().toLowerCase()].includes(name);
 }
 
-/** The name in a `Host` header, without port and brackets; undefined where it is none. */
+/** The name in a `Host` header, without port and brackets; undefined if invalid. */
 function nameOf(given: string | undefined): string | undefined {
   const [, bracketed, plain] =
     /^(?:\[([0-9a-f:.]+)\]|([^:[\]/?#@\s]+))(?::\d{1,5})?$/i.exec(given ?? '') ?? [];
   return (bracketed ?? plain)?.toLowerCase();
 }
 
-/**
- * Browsers send `Origin` with whatever is not a plain visit, and `Sec-Fetch-Site` with everything.
- */
+/** Browsers send `Origin` with everything except plain navigation, and `Sec-Fetch-Site` always. */
 function isOwnOrigin(headers: IncomingHttpHeaders): boolean {
   const { origin, host, 'sec-fetch-site': site, 'sec-fetch-mode': mode, 'sec-fetch-dest': dest } = headers;
-  // what speaks TLS to the browser in our place keeps the name
+  // a proxy that terminates TLS keeps the host name
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) return false;
   if (site === undefined || site === 'same-origin' || site === 'none') return true;
   // somebody follows a link to here; the page that has the link cannot see what comes

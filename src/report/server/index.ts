@@ -1,4 +1,4 @@
-/** The live dashboard: everything under a folder of experiments, in a browser. */
+/** The live dashboard: shows everything under a folder of experiments in a browser. */
 
 import { readRun } from '../../review/reading/run-record.js';
 import { programFile } from '../../util/root.js';
@@ -11,7 +11,7 @@ import { type Dashboard, type DashboardOptions, startDashboard } from './dashboa
 export { type Dashboard, PORT_TAKEN } from './dashboard.js';
 export { isLoopback } from './guard.js';
 
-/** The build puts them beside the reports. */
+/** The build writes them next to the report's assets. */
 const ASSETS = programFile('report/');
 
 /** See `startDashboard`. */

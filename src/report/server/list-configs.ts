@@ -1,6 +1,6 @@
 /**
- * The configs of the listed runs. Reading one takes milliseconds, so that of thousands a few are
- * read at each look, the newest first.
+ * The configs of the listed runs. Reading one takes milliseconds, so each poll reads only some of
+ * thousands, the newest first.
  */
 import { basename } from 'node:path';
 import { readPlainConfig } from '../../config/merge/plain.js';
@@ -19,7 +19,7 @@ const MAX_READ = 100;
 
 interface ReadConfig {
   readonly signature: string;
-  /** Null if it cannot be read; the run's own page says why. */
+  /** Null if it cannot be read; the run's own page shows the reason. */
   readonly texts: CommonConfig | null;
 }
 
@@ -34,10 +34,10 @@ export class ListedConfigs {
   private known = new Map<string, ReadConfig>();
   private told = new Map<string, Told>();
   private commonText = '{}';
-  /** What all configs that are read say alike; the same object as long as it is the same. */
+  /** The values that all configs read so far have in common; the same object while unchanged. */
   common: CommonConfig = {};
 
-  /** Looks at the configs of all `places`. The event loop gets a turn after each that is read. */
+  /** Reads configs of `places`. The event loop gets a turn after each. */
   async read(places: readonly RunPlace[]): Promise<void> {
     const known = new Map<string, ReadConfig>();
     const pending: { place: RunPlace; signature: string }[] = [];
@@ -60,7 +60,10 @@ export class ListedConfigs {
     this.common = common;
   }
 
-  /** `runs` with what is not common of their configs: the same objects for the same runs. */
+  /**
+   * Adds to `runs` the values of their configs that are not common: the same objects for unchanged
+   * runs.
+   */
   withConfigs(runs: readonly ListedRun[]): readonly ListedRun[] {
     const { common } = this;
     const told = runs.map((listed): Told => {
@@ -81,7 +84,7 @@ function signatureOfConfig(folder: string): string {
 function textsOf(folder: string): CommonConfig | null {
   return (
     readable(() => {
-      // a link is not followed
+      // links are not followed
       signatureOf(folder, ['config.resolved.yaml']);
       const { resolvedConfig } = RunDirectory.open(folder).files;
       return configTexts(withYoungerDefaults(readPlainConfig(resolvedConfig)));

@@ -1,6 +1,6 @@
 /**
- * One run as the list shows it: from its summary and manifest; of one that goes on, or was killed,
- * from the end of its log.
+ * A run's entry in the list: from its summary and manifest, or from the end of its log while it
+ * runs or after it was killed.
  */
 import { basename, dirname } from 'node:path';
 import { type JsonObject, nonFiniteName, unspellNumbers } from '../../experiment/files/json.js';
@@ -13,9 +13,7 @@ import { finalName, pointsOf } from '../../review/reading/history.js';
 import { type LogRecord, parseEvent } from '../../review/reading/log-reader.js';
 import type { ListedRun } from './documents.js';
 
-/**
- * Of a log's end: some hundred events, with an evaluation among them where there was one lately.
- */
+/** Bytes read from the end of a log: some hundred events, including any recent evaluation. */
 const END_BYTES = 65_536;
 
 export interface RunPlace {
@@ -26,8 +24,8 @@ export interface RunPlace {
 }
 
 /**
- * Without its config, which takes longer to read than everything else. Throws UserError where a
- * file cannot be read.
+ * The entry without its config, which takes longest to read.
+ * @throws UserError (exit 2 or 5) if a file cannot be read
  */
 export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): ListedRun {
   const directory = RunDirectory.open(folder);
@@ -36,7 +34,7 @@ export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): Listed
   const summary = directory.readSummary();
   if (summary !== undefined && !isWorkedOn) {
     const { name, status, seed } = summary;
-    // thousands of manifests need not be read for what the folder's name says
+    // avoids reading thousands of manifests for what the folder's name contains
     const started = startOf(id) ?? directory.readManifest()?.started ?? null;
     return {
       kind: 'run',
@@ -70,14 +68,16 @@ export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): Listed
   };
 }
 
-/** From a run's id, such as `20260131T120000Z-2a58fd13`; undefined where it is no such one. */
+/**
+ * The start time from a run's ID, such as `20260131T120000Z-2a58fd13`; undefined for other names.
+ */
 function startOf(id: string): string | undefined {
   const [, year, month, day, hours, minutes, seconds] =
     /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(id) ?? [];
   return year && `${year}-${month}-${day}T${hours}:${minutes}:${seconds}.000Z`;
 }
 
-/** What the list can say of a run whose files cannot be read. */
+/** The entry of a run whose files cannot be read. */
 export function damagedRun({ path, folder }: RunPlace, message: string): ListedRun {
   return {
     kind: 'run',
@@ -120,7 +120,7 @@ function fromLog({ step, epoch, metrics }: Newest): FromFiles {
 interface Newest {
   step: number;
   epoch: number;
-  /** The newest value of each, by name. */
+  /** The latest value of each metric, by name. */
   readonly metrics: Map<string, number>;
 }
 
@@ -135,9 +135,7 @@ function endOfLog(path: string): Newest {
   return newest;
 }
 
-/**
- * The first may lack its beginning and is left out, likewise what stands after the last line's end.
- */
+/** The first line may be cut and is skipped, like text after the last line break. */
 function linesAtEnd(file: OpenedFile): readonly string[] {
   const from = Math.max(0, file.bytes - END_BYTES);
   const lines = file.read(from, END_BYTES).toString('utf8').split('\n');
@@ -149,7 +147,7 @@ function take(event: LogRecord, newest: Newest): void {
   const numbers = unspellNumbers(event as JsonObject);
   for (const { curve } of points) {
     const [, metric] = curve.split('.');
-    // of the training loss that of the newest batch is shown
+    // the training loss is that of the latest batch
     const name = curve === 'train.loss' ? curve : finalName(curve);
     if (name !== undefined && curve !== 'epoch.loss') newest.metrics.set(name, numbers[metric]);
   }

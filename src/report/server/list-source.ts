@@ -1,7 +1,7 @@
 /** The list of runs and sweeps as a source. */
 import type { Catalog } from './catalog.js';
 import type { ListChange, ListDocument, Listed } from './documents.js';
-import { DOCUMENT, type News, NOTHING, type Source } from './source.js';
+import { DOCUMENT, NOTHING, type Source, type Update } from './source.js';
 
 export class ListSource implements Source {
   readonly everyMs = 1000;
@@ -9,7 +9,7 @@ export class ListSource implements Source {
 
   constructor(private readonly catalog: Catalog) {}
 
-  async look(): Promise<News> {
+  async poll(): Promise<Update> {
     await this.catalog.freshen();
     const before = this.told;
     const now = this.catalog.list;
@@ -35,7 +35,7 @@ function changeBetween(before: ListDocument, now: ListDocument): ListChange {
   const current = byPath(now);
   return {
     ...(before.common_config !== now.common_config && { common_config: now.common_config }),
-    // one that did not change is the same object, as the catalog keeps it
+    // the catalog keeps the object of an unchanged one
     changed: [...current.values()].filter(one => {
       const known = old.get(one.path);
       return known !== one && JSON.stringify(known) !== JSON.stringify(one);

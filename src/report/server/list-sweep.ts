@@ -1,10 +1,10 @@
-/** One sweep as the list shows it, from its plan and its journal. */
+/** A sweep's entry in the list, from its plan and journal. */
 import { basename, dirname } from 'node:path';
 import { bestRow, readSweepResults } from '../../sweep/results/index.js';
 import type { ListedSweep } from './documents.js';
 import type { RunPlace } from './list-run.js';
 
-/** Throws UserError where a file cannot be read. */
+/** @throws UserError (exit 2 or 5) if a file cannot be read */
 export function listSweep({ path, folder }: RunPlace): ListedSweep {
   const { directory, plan, state, records } = readSweepResults(folder);
   const best = bestRow(plan, records);
@@ -28,7 +28,7 @@ export function listSweep({ path, folder }: RunPlace): ListedSweep {
   };
 }
 
-/** What the list can say of a sweep whose files cannot be read. */
+/** The entry of a sweep whose files cannot be read. */
 export function damagedSweep({ path, folder }: RunPlace, message: string): ListedSweep {
   return {
     kind: 'sweep',

@@ -1,20 +1,15 @@
-/**
- * Addresses of the server: what each asks for. The parts of a path are looked up in the catalog,
- * never opened.
- */
+/** Routes of the server. Path segments are looked up in the catalog and never opened. */
 import type { Subject } from './channels.js';
 
 export type Route =
   | { readonly kind: 'asset'; readonly name: string }
   | { readonly kind: 'document'; readonly subject: Subject }
-  /** Of 2 to `MAX_COMPARED` runs. */
+  /** 2 to `MAX_COMPARED` runs. */
   | { readonly kind: 'comparison'; readonly paths: readonly string[] }
-  /**
-   * `after`: the id of the last message that the page got; it can ask by `Last-Event-ID` as well.
-   */
+  /** `after`: ID of the last message that the page received; it can also use `Last-Event-ID`. */
   | { readonly kind: 'events'; readonly subject: Subject; readonly after: string | undefined };
 
-/** What the page is made of, by address. */
+/** Assets by address. */
 const ASSETS: ReadonlyMap<string, string> = new Map([
   ['/', 'index.html'],
   ['/dashboard.js', 'dashboard.js'],
@@ -22,14 +17,14 @@ const ASSETS: ReadonlyMap<string, string> = new Map([
 ]);
 
 const EVENTS = '/events';
-/** More curves are not told apart in one picture. */
+/** More curves cannot be distinguished in one chart. */
 const MAX_COMPARED = 12;
 
 /**
- * `/api/comparison?run=PATH&run=PATH`; `/api/list`, `/api/runs/PATH`, `/api/sweeps/PATH`, each also
- * with `/events` after it. Undefined where there is nothing; throws URIError for what is no
- * address.
- * @param target as it stands in the request: a path, perhaps with a query
+ * Parses `/api/comparison?run=PATH&run=PATH` and `/api/list`, `/api/runs/PATH`, `/api/sweeps/PATH`,
+ * each of these also followed by `/events`. Undefined for an unknown route.
+ * @param target of the request: a path, possibly with a query
+ * @throws URIError if it is malformed
  */
 export function routeOf(target: string): Route | undefined {
   const at = target.indexOf('?');

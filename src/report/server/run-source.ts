@@ -1,4 +1,4 @@
-/** One run as a source: its report, and the points that its log adds to the curves. */
+/** A run as a source: its report, and the points that its log adds to the curves. */
 import { join } from 'node:path';
 import { isLocked } from '../../experiment/locks/run-lock.js';
 import { type CurvePoint, pointsOf, type RunHistory } from '../../review/reading/history.js';
@@ -6,11 +6,11 @@ import { LogFollower } from '../../review/reading/log-follower.js';
 import type { LogRecord } from '../../review/reading/log-reader.js';
 import type { RunChange } from './documents.js';
 import { RUN_FILES, signatureOf } from './safe-files.js';
-import { DOCUMENT, type News, NOTHING, type Source } from './source.js';
+import { DOCUMENT, NOTHING, type Source, type Update } from './source.js';
 
-/** A curve of more points is told by its extremes; twice as many as a wide screen has columns. */
+/** Longer curves are reduced to their extremes; twice the columns of a wide screen. */
 const CAPACITY = 1000;
-/** What the log has is followed by itself. */
+/** The log is followed separately. */
 const OTHER_FILES = RUN_FILES.filter(name => name !== 'log.jsonl');
 
 export class RunSource implements Source {
@@ -20,7 +20,7 @@ export class RunSource implements Source {
 
   /**
    * @param folder the run's directory, absolute
-   * @param report makes the document from the directory and what its log tells
+   * @param report builds the document from the directory and the log
    */
   constructor(
     private readonly folder: string,
@@ -29,7 +29,7 @@ export class RunSource implements Source {
     this.log = new LogFollower(join(folder, 'log.jsonl'), CAPACITY);
   }
 
-  async look(): Promise<News> {
+  async poll(): Promise<Update> {
     signatureOf(this.folder, ['log.jsonl']);
     const signature = `${signatureOf(this.folder, OTHER_FILES)} ${isLocked(join(this.folder, 'run.lock'))}`;
     const isOther = signature !== this.signature;
@@ -48,22 +48,22 @@ export class RunSource implements Source {
     this.log.close();
   }
 
-  /** All there are; others get their turn after each megabyte. */
+  /** All new events; other work gets a turn after each megabyte. */
   private async newRecords(): Promise<{ restarted: boolean; records: readonly LogRecord[] }> {
     let restarted = false;
     let records: readonly LogRecord[] = [];
     for (;;) {
-      const news = this.log.poll();
-      restarted ||= news.restarted;
-      // of many only that there were some is of interest: they are told as a whole
-      records = records.length > MAX_POINTS ? records : [...records, ...news.records];
-      if (!news.more) return { restarted: restarted || records.length > MAX_POINTS, records };
+      const update = this.log.poll();
+      restarted ||= update.restarted;
+      // beyond this the whole document is sent, so the events need not be kept
+      records = records.length > MAX_POINTS ? records : [...records, ...update.records];
+      if (!update.more) return { restarted: restarted || records.length > MAX_POINTS, records };
       await new Promise(resolve => setImmediate(resolve));
     }
   }
 }
 
-/** Of new ones; more are told as a whole document. */
+/** Maximum number of new events to send as a change; beyond it the whole document is sent. */
 const MAX_POINTS = 2000;
 
 function changeOf(records: readonly LogRecord[], seconds: number): RunChange {

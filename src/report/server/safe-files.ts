@@ -1,14 +1,14 @@
 /**
- * What of a run or sweep may be read for a browser: regular files that lie where they seem to lie.
+ * Checks that the files of a run or sweep are safe to read for a browser: regular files, not links.
  */
 import { lstatSync, type Stats } from 'node:fs';
 import { basename, join } from 'node:path';
 import { usageError } from '../../util/errors.js';
 
-/** What the list reads of a run. */
+/** Files of a run that the list reads. */
 export const LISTED_FILES = ['summary.json', 'manifest.json', 'log.jsonl', 'notes.json'] as const;
 
-/** Every file that a report of a run reads. */
+/** Files that the report of a run reads. */
 export const RUN_FILES = [
   'config.resolved.yaml',
   'config.yaml',
@@ -32,16 +32,16 @@ export const SWEEP_FILES = [
   'trials',
 ] as const;
 
-/** Of the names above those that are no files. */
+/** Directories among them. */
 const FOLDERS: readonly string[] = ['checkpoints', 'configs', 'trials'];
 
-/** In place of a file that is not there. */
+/** Signature of a missing file. */
 const ABSENT = '-';
 
 /**
- * When and how large each of the files of `folder` is: equal texts for unchanged files. Throws exit
- * 2 where one of them is a link, which could lead out of the folder, or is no regular file, such as
- * a pipe, which could keep its reader waiting.
+ * The inode, size and modification time of each file of `folder`: equal texts for unchanged files.
+ * @throws UserError (exit 2) if one is a link, which could lead out of the folder, or not a regular
+ *   file, such as a pipe, which could block its reader
  */
 export function signatureOf(folder: string, files: readonly string[]): string {
   return files.map(name => signatureOfFile(join(folder, name))).join(' ');

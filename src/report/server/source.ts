@@ -1,20 +1,23 @@
-/** What a page can watch: something that is given whole, and then by what has changed of it. */
+/** Something that a page can watch: sent as a whole, then as changes. */
 
-export type News =
+export type Update =
   | { readonly kind: 'nothing' }
-  /** The document has changed in more than `change` could say. */
+  /** The document changed in more than `change` can express. */
   | { readonly kind: 'document' }
   | { readonly kind: 'change'; readonly change: object };
 
 export interface Source {
-  /** Between two looks at the files. */
+  /** Milliseconds between polls. */
   readonly everyMs: number;
-  /** Looks at the files: what has come since the last look. Throws where that fails. */
-  look(): Promise<News>;
-  /** The whole as of the last look. Throws UserError where its files cannot be read. */
+  /** Reads what has changed since the last poll. Rejects if that fails. */
+  poll(): Promise<Update>;
+  /**
+   * The whole document at the last poll.
+   * @throws UserError if its files cannot be read
+   */
   document(): object;
   close(): void;
 }
 
-export const NOTHING: News = { kind: 'nothing' };
-export const DOCUMENT: News = { kind: 'document' };
+export const NOTHING: Update = { kind: 'nothing' };
+export const DOCUMENT: Update = { kind: 'document' };

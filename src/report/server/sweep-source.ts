@@ -1,11 +1,8 @@
-/**
- * One sweep as a source: its report, told whole whenever its journal, or the log of one of its
- * trials, has grown.
- */
+/** A sweep as a source: sends the whole report whenever its journal or a trial's log has grown. */
 import { findTrials } from '../../review/reading/find.js';
 import { isSweepWorkedOn } from '../../sweep/results/index.js';
 import { SWEEP_FILES, signatureOf } from './safe-files.js';
-import { DOCUMENT, type News, NOTHING, type Source } from './source.js';
+import { DOCUMENT, NOTHING, type Source, type Update } from './source.js';
 
 export class SweepSource implements Source {
   readonly everyMs = 500;
@@ -13,14 +10,14 @@ export class SweepSource implements Source {
 
   /**
    * @param folder the sweep's directory, absolute
-   * @param report makes the document from it
+   * @param report builds its document
    */
   constructor(
     private readonly folder: string,
     private readonly report: (folder: string) => object,
   ) {}
 
-  async look(): Promise<News> {
+  async poll(): Promise<Update> {
     const own = signatureOf(this.folder, SWEEP_FILES);
     const logs = findTrials(this.folder).map(({ path }) => signatureOf(path, ['log.jsonl']));
     const signature = [own, isSweepWorkedOn(this.folder), ...logs].join(' ');

@@ -1,13 +1,13 @@
 /**
- * Trials as jobs of a BullMQ queue, carried out by workers (`cellrun worker`) on any machine that
- * sees the sweep's directory at the same path. Jobs are in Redis: they outlive this process, a
- * worker, and the server's restart where it keeps its data (`appendonly yes`).
+ * Runs trials as jobs of a BullMQ queue, executed by workers (`cellrun worker`) on any machine that
+ * has the sweep's directory at the same path. Jobs live in Redis: they survive this process, their
+ * worker and, if the server persists its data (`appendonly yes`), a restart of the server.
  */
 import type { Job, Queue, QueueEvents } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
 import { MissingWorkers } from './missing-workers.js';
-import { lost, openQueue, parseQueue, type QueueAddress } from './queue-connection.js';
+import { openQueue, parseQueue, type QueueAddress, unreachableError } from './queue-connection.js';
 import {
   jobId,
   lostEnd,
@@ -19,26 +19,25 @@ import {
 } from './queue-job.js';
 
 /**
- * Events tell of ends at once; this finds those of which no event came, such as after the server
- * was gone.
+ * Events report ends at once; polling finds those whose event was missed, such as during an outage.
  */
 const POLL_MS = 5_000;
-/** How long the server may be gone before there is no hope of it. */
+/** Milliseconds without the server after which the launcher fails. */
 const PATIENCE_MS = 900_000;
 /**
- * For workers that cannot even start a process; how a task ends is its result and none of BullMQ's
- * failures.
+ * Retries for workers that cannot start a process. A task that fails is a result for BullMQ, not a
+ * failed job.
  */
 const ATTEMPTS = { attempts: 3, backoff: { type: 'exponential', delay: 1_000 } };
-/** Seconds that a job is kept after its end, for a sweep that is gone on with later. */
+/** How long a finished job is kept, in seconds, for a sweep that is resumed later. */
 const KEPT = { age: 14 * 24 * 3600 };
 
 export interface BullmqOptions {
   /** `redis://…`, see `parseQueue`. */
   readonly queue: string;
-  /** What a worker must be allowed to touch: the sweep's directory, or one above it. */
+  /** The sweep's directory or one above it: the `--root` that a worker needs. */
   readonly folder: string;
-  /** Told to people. */
+  /** Prints a warning. */
   warn(text: string): void;
   readonly poll?: number;
   readonly patience?: number;
@@ -66,7 +65,7 @@ export class BullmqLauncher implements Launcher {
   private readonly missing: MissingWorkers;
   private readonly awaited = new Map<string, Awaited>();
   private service: Service | undefined;
-  /** Since when the server is gone, on the clock of `performance`. */
+  /** When the connection was lost, on the clock of `performance`. */
   private goneSince: number | undefined;
 
   /** @throws UserError (exit 2) if `queue` is not an address */
@@ -88,18 +87,18 @@ export class BullmqLauncher implements Launcher {
     connection.on('ready', () => {
       this.goneSince = undefined;
     });
-    events.on('completed', ({ jobId }) => this.look(jobId));
-    events.on('failed', ({ jobId }) => this.look(jobId));
+    events.on('completed', ({ jobId }) => this.check(jobId));
+    events.on('failed', ({ jobId }) => this.check(jobId));
     await events.waitUntilReady();
-    this.service = { connection, queue, events, timer: setInterval(() => this.lookAtAll(), this.poll) };
+    this.service = { connection, queue, events, timer: setInterval(() => this.checkAll(), this.poll) };
   }
 
   async start(task: Task): Promise<RunningTask> {
     const id = jobId(task);
     const earlier = await this.queue.getJob(id);
-    // one that has ended was stopped before its task was done, or the sweep tries again
+    // a finished job was stopped before its task was done, or the sweep retries it
     if (earlier && (await isFinished(earlier))) await earlier.remove();
-    // nothing happens where a job of this name is there already
+    // has no effect if a job with this ID exists
     await this.queue.add('task', queueJob(task), {
       jobId: id,
       ...ATTEMPTS,
@@ -120,7 +119,7 @@ export class BullmqLauncher implements Launcher {
     const { connection, queue, events, timer } = this.service;
     clearInterval(timer);
     const closed = Promise.allSettled([events.close(), queue.close()]);
-    // it would wait for a server that is gone
+    // closing would wait for a server that is gone
     if (this.goneSince === undefined) await closed;
     connection.disconnect();
   }
@@ -133,7 +132,7 @@ export class BullmqLauncher implements Launcher {
   private running(id: string): RunningTask {
     const end = new Promise<TaskEnd>((settle, fail) => this.awaited.set(id, { settle, fail }));
     // it may have ended before
-    this.look(id);
+    this.check(id);
     return { process: id, end, stop: how => this.stop(id, how) };
   }
 
@@ -141,23 +140,23 @@ export class BullmqLauncher implements Launcher {
     if (this.service?.connection.status !== 'ready') this.goneSince ??= performance.now();
   }
 
-  private lookAtAll(): void {
+  private checkAll(): void {
     if (this.goneSince !== undefined) {
       if (performance.now() - this.goneSince > this.patience) this.giveUp();
       return;
     }
     if (this.awaited.size === 0) return;
-    this.missing.look(this.queue).catch(() => this.noteLoss());
-    for (const id of this.awaited.keys()) this.look(id);
+    this.missing.check(this.queue).catch(() => this.noteLoss());
+    for (const id of this.awaited.keys()) this.check(id);
   }
 
-  private look(id: string): void {
+  private check(id: string): void {
     if (!this.awaited.has(id)) return;
     this.endOf(id).then(
       end => {
         if (end !== undefined) this.settle(id, end);
       },
-      // the server is gone, or going; there will be another look
+      // the server is gone; the next poll tries again
       () => this.noteLoss(),
     );
   }
@@ -171,8 +170,7 @@ export class BullmqLauncher implements Launcher {
   }
 
   /**
-   * A job that still waits is taken out of the queue; the worker of one that runs finds the request
-   * in it.
+   * A waiting job is removed from the queue; the worker of an active one reads the request from it.
    */
   private async stop(id: string, how: StopRequest): Promise<void> {
     const job = await this.queue.getJob(id);
@@ -182,7 +180,7 @@ export class BullmqLauncher implements Launcher {
     try {
       await job.remove();
     } catch {
-      // a worker has just taken it, with the request
+      // a worker has just taken it, including the request
       return;
     }
     this.settle(id, stoppedEnd(how));
@@ -195,7 +193,7 @@ export class BullmqLauncher implements Launcher {
 
   private giveUp(): void {
     for (const { fail } of this.awaited.values())
-      fail(lost(this.address.shown, 'it has been gone for too long'));
+      fail(unreachableError(this.address.shown, 'the connection was lost'));
     this.awaited.clear();
   }
 }

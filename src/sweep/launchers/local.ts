@@ -1,17 +1,18 @@
 /**
- * Trials on this machine, each in a process group of its own that ends with the sweep, however that
- * ends.
+ * Runs trials on this machine, each in its own process group that ends with the sweep, even if the
+ * sweep is killed.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { isSameProcess, processIdentity } from '../../experiment/locks/process-identity.js';
 import { programFile } from '../../util/root.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
-import { Tail } from './tail.js';
 
-/** Between asking a hung process to stop and ending it. */
+/** Milliseconds between interrupting a hung process and killing it. */
 const GRACE_MS = 10_000;
 const POLL_MS = 100;
+/** Length of the end of stderr that messages quote, in UTF-16 code units. */
+const TAIL_LENGTH = 4_000;
 
 export class LocalLauncher implements Launcher {
   readonly name = 'local';
@@ -21,8 +22,9 @@ export class LocalLauncher implements Launcher {
   async open(): Promise<void> {}
 
   async start({ args, timeout }: Task): Promise<RunningTask> {
-    // A group of its own: Ctrl-C at the terminal is the sweep's, which decides what becomes of its
-    // trials. The channel tells the trial when the sweep is gone (`cli/signals.ts`).
+    // Its own group, since Ctrl-C at the terminal must reach only the sweep, which stops its
+    // trials. The channel closes when the sweep is gone, and the trial then stops
+    // (`cli/signals.ts`).
     const child = spawn(process.execPath, [this.program, ...args], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -32,7 +34,7 @@ export class LocalLauncher implements Launcher {
       end: ended(child, timeout),
       stop: how => stop(child.pid, how),
       lease: lease => {
-        // a process that has ended needs none
+        // a process that has ended needs no lease
         if (child.connected) child.send({ lease }, () => {});
       },
     };
@@ -48,8 +50,10 @@ export class LocalLauncher implements Launcher {
 }
 
 function ended(child: ChildProcess, timeout: number | null): Promise<TaskEnd> {
-  const tail = new Tail();
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => tail.add(text));
+  let stderr = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-TAIL_LENGTH);
+  });
   let timedOut = false;
   const timers: NodeJS.Timeout[] = [];
   if (timeout !== null) {
@@ -64,10 +68,10 @@ function ended(child: ChildProcess, timeout: number | null): Promise<TaskEnd> {
   return new Promise(resolve => {
     const finish = (exitCode: number | null, signal: string | null) => {
       for (const timer of timers) clearTimeout(timer);
-      resolve({ exitCode, signal, timedOut, stderr: tail.text });
+      resolve({ exitCode, signal, timedOut, stderr: stderr.trim() });
     };
     child.on('error', error => {
-      tail.add(`${error.message}\n`);
+      stderr += error.message;
       finish(null, null);
     });
     child.on('close', finish);
@@ -82,7 +86,7 @@ async function gone(identity: string): Promise<TaskEnd> {
 async function stop(pid: number | undefined, how: 'interrupt' | 'kill'): Promise<void> {
   if (pid === undefined) return;
   try {
-    // the whole group when killing: a run's helpers must not outlive it
+    // kills the whole group: a run's threads and helpers must not outlive it
     if (how === 'kill') process.kill(-pid, 'SIGKILL');
     else process.kill(pid, 'SIGINT');
   } catch (error) {

@@ -1,39 +1,39 @@
-/** Says that tasks wait and nobody takes them: soon after they have begun to, then seldom. */
+/** Warns that tasks wait and no worker runs: as soon as it is noticed, then every ten minutes. */
 import type { Queue } from 'bullmq';
 import type { QueueAddress } from './queue-connection.js';
 
-/** Between two warnings. */
+/** Milliseconds between warnings. */
 const EVERY_MS = 600_000;
 
 export class MissingWorkers {
-  /** On the clock of `performance`. */
-  private told = Number.NEGATIVE_INFINITY;
+  /** When it last warned, on the clock of `performance`. */
+  private lastWarning = Number.NEGATIVE_INFINITY;
   /**
-   * A server that answers slowly is asked again only when it has answered, so that two answers do
-   * not say the same.
+   * Prevents a second query while a slow server has not answered the first, so that a warning is
+   * not repeated.
    */
-  private isLooking = false;
+  private isChecking = false;
 
-  /** `folder` is what the sweep's runs are in, the same on all machines. */
+  /** @param folder of the sweep's runs, at the same path on all machines */
   constructor(
     private readonly address: QueueAddress,
     private readonly folder: string,
     private readonly warn: (text: string) => void,
   ) {}
 
-  /** Rejects where the server is gone. */
-  async look(queue: Pick<Queue, 'getWorkersCount'>): Promise<void> {
-    if (this.isLooking || performance.now() - this.told < EVERY_MS) return;
-    this.isLooking = true;
+  /** Rejects if the server is gone. */
+  async check(queue: Pick<Queue, 'getWorkersCount'>): Promise<void> {
+    if (this.isChecking || performance.now() - this.lastWarning < EVERY_MS) return;
+    this.isChecking = true;
     try {
       if ((await queue.getWorkersCount()) > 0) return;
     } finally {
-      this.isLooking = false;
+      this.isChecking = false;
     }
-    this.told = performance.now();
+    this.lastWarning = performance.now();
     const { shown, argument } = this.address;
     this.warn(
-      `tasks wait in ${shown}, which has no worker; start one with: cellrun worker --queue '${argument}' --root '${this.folder}'`,
+      `tasks wait in ${shown}, but no worker is running; start one with: cellrun worker --queue '${argument}' --root '${this.folder}'`,
     );
   }
 }

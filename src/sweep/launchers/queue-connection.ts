@@ -1,27 +1,26 @@
 /**
- * The Redis server behind a queue, and the packages that speak to it, which only those install who
- * use a queue.
+ * Connects to the Redis server of a queue. BullMQ and ioredis are optional packages, loaded on use.
  */
 import type { Redis } from 'ioredis';
 import { type UserError, usageError } from '../../util/errors.js';
 
-/** What BullMQ needs: Redis 6.2. */
-const OLDEST = [6, 2] as const;
+/** Required by BullMQ. */
+const MIN_REDIS = [6, 2] as const;
 const CONNECT_MS = 5_000;
 const QUEUE = 'cellrun';
 
 export interface QueueAddress {
-  /** For ioredis. */
+  /** For ioredis, including the password. */
   readonly url: string;
-  /** Of the queue on the server. */
+  /** Name of the queue on the server. */
   readonly name: string;
-  /** For people: without the password. */
+  /** For messages, without the password. */
   readonly shown: string;
-  /** The same as an argument of `--queue`. */
+  /** The value of `--queue` for messages, without the password. */
   readonly argument: string;
 }
 
-/** BullMQ and what makes a connection for it. */
+/** BullMQ, and a function that opens a connection. */
 export type QueueLibrary = typeof import('bullmq') & {
   connect(address: QueueAddress): Redis;
 };
@@ -37,7 +36,7 @@ export function parseQueue(text: string): QueueAddress {
   if (!isKnown || !/^[A-Za-z0-9._-]+$/.test(name) || !/^\/?\d*$/.test(url.pathname)) {
     throw usageError({
       code: 'queue/address',
-      message: 'this is not the address of a queue',
+      message: 'invalid queue address',
       expected: 'redis://host:6379, rediss://user:password@host:6379/0?queue=name',
       got: text.replace(/\/\/[^@/]*@/, '//…@'),
     });
@@ -50,8 +49,8 @@ export function parseQueue(text: string): QueueAddress {
 }
 
 /**
- * @throws UserError (exit 2) if the packages are not installed, or the server cannot be reached, is
- *   too old or does not let us in
+ * @throws UserError (exit 2) if the packages are not installed, or if the server is unreachable,
+ *   too old or rejects the login
  */
 export async function openQueue(address: QueueAddress): Promise<QueueLibrary> {
   const library = await loadLibrary();
@@ -62,7 +61,7 @@ export async function openQueue(address: QueueAddress): Promise<QueueLibrary> {
 async function loadLibrary(): Promise<QueueLibrary> {
   try {
     const [bullmq, ioredis] = await Promise.all([import('bullmq'), import('ioredis')]);
-    // BullMQ waits for the server for as long as it takes
+    // BullMQ requires a client that waits for the server without a limit
     const options = { maxRetriesPerRequest: null, connectTimeout: CONNECT_MS, lazyConnect: true };
     return { ...bullmq, connect: ({ url }) => new ioredis.Redis(url, options) };
   } catch (error) {
@@ -75,11 +74,11 @@ async function loadLibrary(): Promise<QueueLibrary> {
   }
 }
 
-/** Connects once, without trying again. */
+/** Connects once, without retries. */
 async function checkServer(library: QueueLibrary, address: QueueAddress): Promise<void> {
   const client = library.connect(address);
   client.options.retryStrategy = () => null;
-  // `connect` says only that the connection is closed; this says why
+  // `connect` rejects only with "connection is closed"; the event has the reason
   let reason: Error | undefined;
   client.on('error', error => {
     reason = error;
@@ -97,21 +96,21 @@ async function checkServer(library: QueueLibrary, address: QueueAddress): Promis
 function checkVersion(info: string, { shown }: QueueAddress): void {
   const version = /^redis_version:(.*)$/m.exec(info)?.[1].trim() ?? 'unknown';
   const [major, minor] = version.split('.').map(Number);
-  if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return;
+  if (major > MIN_REDIS[0] || (major === MIN_REDIS[0] && minor >= MIN_REDIS[1])) return;
   throw usageError({
     code: 'queue/too-old',
-    message: `the server of ${shown} is too old`,
-    expected: `Redis ${OLDEST.join('.')} or later`,
+    message: `the Redis server of ${shown} is too old`,
+    expected: `Redis ${MIN_REDIS.join('.')} or later`,
     got: version,
   });
 }
 
 function unreachable({ shown }: QueueAddress, error: unknown): unknown {
   if (!(error instanceof Error) || error.name === 'UserError') return error;
-  return lost(shown, error.message);
+  return unreachableError(shown, error.message);
 }
 
-/** The queue cannot be reached, or no longer. */
-export function lost(shown: string, reason: string): UserError {
+/** The server is unreachable. */
+export function unreachableError(shown: string, reason: string): UserError {
   return usageError({ code: 'queue/unreachable', message: `cannot reach ${shown}: ${reason}` });
 }

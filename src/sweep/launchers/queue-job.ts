@@ -1,7 +1,8 @@
 /**
- * What stands in a queue. Whoever can write to Redis can put anything there, so a job only names a
- * sweep, one of its trials and how far to train it. All else, config, values, seed and backend, the
- * worker takes from the sweep's frozen plan and its journal, which lie within the worker's root.
+ * Jobs of a queue. Anyone who can write to Redis can put anything there, so a job only names a
+ * sweep, one of its trials and how far to train it. The worker takes everything else (config,
+ * values, seed and backend) from the sweep's frozen plan and journal, which are within the worker's
+ * root.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
@@ -26,8 +27,8 @@ export interface QueueJob extends Omit<Task, 'directory' | 'args' | 'timeout'> {
 }
 
 /**
- * The same for the same task of the same sweep, whoever asks: a queue holds no two jobs of one
- * name.
+ * Equal for the same task of the same sweep, whichever process asks, so that a queue never holds a
+ * task twice.
  */
 export function jobId({ id, directory }: Pick<Task, 'id' | 'directory'>): string {
   return `${id}-${createHash('sha256').update(directory).digest('hex').slice(0, 16)}`;
@@ -39,16 +40,17 @@ export function queueJob(task: Task): QueueJob {
   return { version: 2, id, trial, seed, from, to, attempt, sweep, threads, stop: null };
 }
 
-/** What a worker makes of a job. */
+/** A job as a worker reads it. */
 export interface QueuedTask {
   readonly task: Task;
   readonly stop: StopRequest | null;
 }
 
 /**
- * The task that `data` names, as its sweep has it.
- * @throws UserError (exit 2) if it names none, or one that this worker must not carry out
- * @throws UserError (exit 5) if the sweep's files are damaged; `root` is absolute
+ * The task that `data` names, completed from its sweep.
+ * @param root absolute
+ * @throws UserError (exit 2) if `data` is not a job, or one that this worker must refuse
+ * @throws UserError (exit 5) if the sweep's files are damaged
  */
 export function taskOfJob(data: unknown, root: string): QueuedTask {
   const [violation] = validateAgainst('queue-job', data);
@@ -64,7 +66,7 @@ export function taskOfJob(data: unknown, root: string): QueuedTask {
   checkSegment(plan, point, segment);
   const path = directory.runPath(segment);
   const base = baseOf(plan, point);
-  if (base.name !== basename(base.name)) throw refusal(`the plan's config ${base.name} is no name of a file`);
+  if (base.name !== basename(base.name)) throw refusal(`the plan's config ${base.name} is not a file name`);
   for (const file of [path, directory.baseFile(base)]) checkInside(root, file);
   const backend = backendOfRun(path) ?? backendOf(records) ?? 'auto';
   const args = [
@@ -76,36 +78,36 @@ export function taskOfJob(data: unknown, root: string): QueuedTask {
   return { task: { ...segment, directory: path, args, timeout: plan.trial_timeout }, stop };
 }
 
-/** As the journal has it, where the sweep wrote it before it put the job into the queue. */
+/** The point from the journal, into which the sweep wrote it before adding the job to the queue. */
 function pointOf(records: readonly JournalRecord[], { trial }: Pick<QueueJob, 'trial'>): Point {
   const chosen = records.findLast(record => record.event === 'trial.chosen' && record.trial === trial);
   if (chosen?.event !== 'trial.chosen') throw refusal(`the sweep's journal has no trial ${trial}`);
   return chosen.point;
 }
 
-/** What a sweep would never ask for is not of its making. */
+/** Refuses a segment that the sweep would never request. */
 function checkSegment(
   { seeds, epochs, space }: SweepPlan,
   point: Point,
   { seed, from, to }: Pick<QueueJob, 'seed' | 'from' | 'to'>,
 ): void {
   if (!seeds.includes(seed)) throw refusal(`the sweep has no seed ${seed}`);
-  if (!(from < to && to <= epochs)) throw refusal(`the sweep trains no run from epoch ${from} to ${to}`);
+  if (!(from < to && to <= epochs)) throw refusal(`the sweep has no segment from epoch ${from} to ${to}`);
   for (const { name, distribution } of space.parameters) {
     const value = point[name];
     if (value === undefined || distribution.kind !== 'choice') continue;
-    // paths are among them
+    // choices include paths
     if (!distribution.values.some(one => sameValue(one, value)))
-      throw refusal(`the journal has another value of ${name} than the plan gives a choice of`);
+      throw refusal(`the value of ${name} in the journal is not a choice of the plan`);
   }
 }
 
-/** Links count for where they lead. What is not there yet lies where its folder leads. */
+/** Resolves links, also for a path that does not exist yet: its nearest existing folder counts. */
 function checkInside(root: string, path: string): void {
-  if (resolve(path) !== path) throw refusal(`${path} is not an absolute path in its shortest form`);
-  let there = path;
-  while (!existsSync(there)) there = dirname(there);
-  const real = realpathSync(there);
+  if (resolve(path) !== path) throw refusal(`${path} is not a normalized absolute path`);
+  let existing = path;
+  while (!existsSync(existing)) existing = dirname(existing);
+  const real = realpathSync(existing);
   if (real !== root && !real.startsWith(root.endsWith(sep) ? root : root + sep)) {
     throw refusal(`${path} is not in ${root}`, "a path within the worker's --root, the same on all machines");
   }
@@ -119,22 +121,22 @@ function refusal(message: string, expected?: string): UserError {
   });
 }
 
-/** The end of a task that a worker would not carry out. */
+/** The result of a task that a worker refused. */
 export function refusedEnd(error: UserError): TaskEnd {
   return { exitCode: EXIT.usage, signal: null, timedOut: false, stderr: error.message };
 }
 
-/** The end of a task that was stopped before it began. */
+/** The result of a task that was stopped before it started. */
 export function stoppedEnd(how: StopRequest): TaskEnd {
   return { exitCode: null, signal: how === 'kill' ? 'SIGKILL' : 'SIGINT', timedOut: false, stderr: '' };
 }
 
-/** The end of a task of which nobody knows more than `reason`. */
+/** The result of a task whose job is lost or failed outside of the task. */
 export function lostEnd(reason: string): TaskEnd {
   return { exitCode: null, signal: null, timedOut: false, stderr: reason };
 }
 
-/** What a worker left as a job's result. */
+/** Reads the result that a worker returned for a job. */
 export function readEnd(result: unknown): TaskEnd {
   const { exitCode, signal, timedOut, stderr } = (result ?? {}) as Partial<Record<keyof TaskEnd, unknown>>;
   const isEnd =
@@ -142,5 +144,5 @@ export function readEnd(result: unknown): TaskEnd {
     (signal === null || typeof signal === 'string') &&
     typeof timedOut === 'boolean' &&
     typeof stderr === 'string';
-  return isEnd ? (result as TaskEnd) : lostEnd(`the job's result is none of ours: ${JSON.stringify(result)}`);
+  return isEnd ? (result as TaskEnd) : lostEnd(`the job has an invalid result: ${JSON.stringify(result)}`);
 }

@@ -1,7 +1,7 @@
 /**
- * `<sweep>/slurm/<number>/`: one submitted job array. `script.sh` is what Slurm runs, `tasks.json`
- * says which task is which index, `job` is the array's number once Slurm has told it,
- * `<index>.stderr` and `<index>.end` are what the tasks left.
+ * `<sweep>/slurm/<number>/`: one submitted job array. `script.sh` is the batch script, `tasks.json`
+ * lists the tasks by index, `job` holds the array's job ID once it is submitted, `<index>.stderr`
+ * and `<index>.end` are written by the tasks.
  */
 import {
   closeSync,
@@ -22,12 +22,12 @@ import type { JobId } from './slurm-commands.js';
 import { batchScript } from './slurm-script.js';
 
 const FOLDER = 'slurm';
-/** Of stderr, for a message. */
+/** Length of the end of stderr that messages quote. */
 const TAIL_BYTES = 4_000;
 
 /**
- * How the script ended, and what made it: the task itself, the time limit, or Slurm, which may then
- * start it again.
+ * How the script ended, and why: the task exited, the time limit was near, or Slurm ended the job,
+ * which it may start again.
  */
 export interface ScriptEnd {
   readonly code: number;
@@ -38,14 +38,14 @@ export class SlurmBatch {
   private constructor(
     /** Absolute. */
     readonly folder: string,
-    /** By index. */
+    /** IDs of the tasks, by index. */
     readonly tasks: readonly string[],
   ) {}
 
-  /** Makes the next folder of the sweep, with the script for `tasks` in it. */
+  /** Creates the sweep's next batch folder with the script for `tasks`. */
   static create(sweep: string, tasks: readonly Task[], program: readonly string[]): SlurmBatch {
     const root = join(sweep, FOLDER);
-    makeFolder(root, root, 'this folder');
+    makeFolder(root, root, 'the folder of a job array');
     const last = foldersOf(sweep).at(-1) ?? '0';
     const folder = join(root, String(Number(last) + 1).padStart(4, '0'));
     mkdirSync(folder);
@@ -54,12 +54,12 @@ export class SlurmBatch {
       tasks.map(({ id }) => id),
     );
     writeAtomic(batch.script, [batchScript({ tasks, program, folder })]);
-    // last: a folder without it was never submitted
+    // written last: a folder without it was never submitted
     writeJsonAtomic(join(folder, 'tasks.json'), batch.tasks);
     return batch;
   }
 
-  /** Those of a sweep that were made so far, oldest first. */
+  /** All batches of a sweep, oldest first. */
   static all(sweep: string): SlurmBatch[] {
     return foldersOf(sweep).flatMap(name => {
       const folder = join(sweep, FOLDER, name);
@@ -73,7 +73,10 @@ export class SlurmBatch {
     return join(this.folder, 'script.sh');
   }
 
-  /** The array's number; undefined where whoever submitted it did not live to write it down. */
+  /**
+   * The array's job ID; undefined if it was never submitted or the submitting process was killed
+   * before recording it.
+   */
   get array(): string | undefined {
     return readIfThere(join(this.folder, 'job'))?.trim();
   }
@@ -82,17 +85,17 @@ export class SlurmBatch {
     writeAtomic(join(this.folder, 'job'), [`${number}\n`]);
   }
 
-  /** Undefined as long as the array has no number. */
+  /** Undefined while the array has no job ID. */
   jobOf(index: number): JobId | undefined {
     return this.array === undefined ? undefined : `${this.array}_${index}`;
   }
 
-  /** With sbatch's sign for the index. */
+  /** The path of the stderr files, with sbatch's placeholder for the index. */
   get stderrPattern(): string {
     return `${this.folder.replaceAll('%', '%%')}/%a.stderr`;
   }
 
-  /** The last lines; none where the task did not begin. */
+  /** The last lines of stderr; empty if the task did not start. */
   stderr(index: number): string {
     const path = join(this.folder, `${index}.stderr`);
     if (!existsSync(path)) return '';
@@ -106,13 +109,13 @@ export class SlurmBatch {
     }
   }
 
-  /** Whether the task came to its own end, after which Slurm does not start it again. */
+  /** Whether the task ended by itself; Slurm does not start it again then. */
   isDone(index: number): boolean {
     const end = this.scriptEnd(index);
     return end !== undefined && end.reason !== 'slurm';
   }
 
-  /** Undefined where the script has not come to its end, or another machine does not see it yet. */
+  /** Undefined while the script runs, or if another machine does not see the file yet. */
   scriptEnd(index: number): ScriptEnd | undefined {
     const [, code, reason] =
       /^(\d+) (exit|timeout|slurm)\n$/.exec(readIfThere(join(this.folder, `${index}.end`)) ?? '') ?? [];
@@ -121,8 +124,8 @@ export class SlurmBatch {
 }
 
 /**
- * What a shell's `$?` says of a process: 128 and the signal's number where one ended it, but for
- * 130, by which this program itself says that it was interrupted.
+ * Reads a shell's `$?`: 128 plus the number of the signal that ended the process, except 130, the
+ * exit code of an interrupted run.
  */
 export function exitOf(code: number): Pick<TaskEnd, 'exitCode' | 'signal'> {
   const signal = code === 130 ? undefined : SIGNALS.get(code - 128);

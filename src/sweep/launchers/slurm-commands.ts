@@ -1,36 +1,36 @@
-/** Slurm's own commands: what is asked of them, and what they answer. */
+/** Calls Slurm's commands and parses their output. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { type UserError, usageError } from '../../util/errors.js';
 
 const run = promisify(execFile);
 
-/** A controller under load may take its time; what takes longer than this hangs. */
+/** A controller under load is slow; a command that takes longer than this hangs. */
 const PATIENCE_MS = 60_000;
-/** Many arrays of many tasks are listed at once. */
+/** Maximum size of a command's output: many arrays of many tasks may be listed at once. */
 const MAX_BYTES = 64 * 2 ** 20;
-/** Slurm's default; its configuration says otherwise where it is otherwise. */
-const MAX_ARRAY_SIZE = 1001;
-/** What scancel says where there is nothing left to cancel, or a pending job is to be signalled. */
+/** Slurm's default for MaxArraySize. */
+const DEFAULT_ARRAY_SIZE = 1001;
+/** Errors of scancel if there is nothing left to cancel, or a pending job is sent a signal. */
 const NOTHING_TO_DO = /Invalid job id|already completing|completed|not running/i;
 
 /** A task's job: `12_3` is index 3 of array 12. */
 export type JobId = string;
 
 /**
- * Gives how many tasks an array may have.
+ * Returns the maximum number of tasks of an array.
  * @throws UserError (exit 2) if Slurm is not installed or its controller does not answer
  */
-export async function largestArray(): Promise<number> {
+export async function maxArraySize(): Promise<number> {
   const config = await slurm('scontrol', ['show', 'config']);
-  // indices begin at 0 and stay below
+  // indices start at 0 and are below MaxArraySize
   const size = /^MaxArraySize\s*=\s*(\d+)/m.exec(config)?.[1];
-  return Number(size ?? MAX_ARRAY_SIZE);
+  return Number(size ?? DEFAULT_ARRAY_SIZE);
 }
 
 /**
- * Submits a batch script; gives the array's number.
- * @throws UserError (exit 2) with sbatch's reason where it refuses
+ * Submits a batch script and returns the array's job ID.
+ * @throws UserError (exit 2) with sbatch's reason if it refuses
  */
 export async function submit(options: readonly string[], script: string): Promise<string> {
   const answer = await slurm('sbatch', ['--parsable', ...options, script]);
@@ -39,7 +39,7 @@ export async function submit(options: readonly string[], script: string): Promis
 }
 
 /**
- * The state of each task of these arrays, such as `RUNNING`; those that Slurm has forgotten are
+ * The state of each task of these arrays, such as `RUNNING`; tasks that Slurm has forgotten are
  * missing.
  */
 export async function statesOf(arrays: readonly string[]): Promise<ReadonlyMap<JobId, string>> {
@@ -49,29 +49,29 @@ export async function statesOf(arrays: readonly string[]): Promise<ReadonlyMap<J
   try {
     listed = await slurm('squeue', [...columns, `--jobs=${arrays.join(',')}`]);
   } catch (error) {
-    // all of them are forgotten
+    // Slurm has forgotten all of them
     if (!/Invalid job id/i.test(String(error))) throw error;
   }
   return new Map(listed.split('\n').flatMap(line => (line === '' ? [] : [splitOnce(line)])));
 }
 
-/** The arrays of that name which were submitted from `folder`, oldest first. */
+/** Job IDs of the arrays with this name that were submitted from `folder`, oldest first. */
 export async function arraysNamed(name: string, folder: string): Promise<string[]> {
   const columns = ['--noheader', '--states=all', '--sort=i', '--format=%F %Z'];
   const listed = await slurm('squeue', [...columns, `--name=${name}`]);
   const jobs = listed.split('\n').map(splitOnce);
-  return [...new Set(jobs.filter(([, place]) => place === folder).map(([array]) => array))];
+  return [...new Set(jobs.filter(([, submittedFrom]) => submittedFrom === folder).map(([array]) => array))];
 }
 
-/** Asks for a stop that leaves a checkpoint. A job that still waits is taken out of the queue. */
+/** Interrupts a job so that it saves a checkpoint. A pending job is removed from the queue. */
 export async function interrupt(job: JobId): Promise<void> {
   await cancel('--state=PENDING', job);
   await cancel('--batch', '--signal=INT', job);
 }
 
 /**
- * Ends the job: SIGTERM to all its processes, and SIGKILL after the time that Slurm's configuration
- * gives them (KillWait).
+ * Ends the job: SIGTERM to all its processes, then SIGKILL after the delay that Slurm's
+ * configuration sets (KillWait).
  */
 export async function kill(job: JobId): Promise<void> {
   await cancel(job);
@@ -98,12 +98,12 @@ function refusal(command: string, error: NodeJS.ErrnoException & { readonly stde
   if (error.code === 'ENOENT') {
     return usageError({
       code: 'slurm/not-installed',
-      message: `the command \`${command}\` is not on the search path`,
-      expected: 'a machine from which jobs can be submitted to Slurm',
+      message: `the command \`${command}\` was not found in PATH`,
+      expected: 'a machine that can submit Slurm jobs',
     });
   }
-  const said = error.stderr?.trim() || error.message;
-  return usageError({ code: 'slurm/refused', message: `${command} failed: ${said}` });
+  const reason = error.stderr?.trim() || error.message;
+  return usageError({ code: 'slurm/refused', message: `${command} failed: ${reason}` });
 }
 
 function splitOnce(line: string): [string, string] {

@@ -1,20 +1,23 @@
 /**
- * The batch script of an array: which task is which index, how it is started, and how its end is
- * written down. Signals that reach the script alone (SIGINT: stop, SIGUSR1: the time limit is near)
- * are passed on. SIGTERM, by which Slurm ends or requeues a job, reaches every process of it, and
- * must not arrive twice: the second would end a run before its checkpoint.
+ * The batch script of a job array: maps each index to a task, starts the task and records how it
+ * ended. It passes on signals that reach only the script (SIGINT: stop, SIGUSR1: the time limit is
+ * near). It does not pass on SIGTERM, with which Slurm ends or requeues a job: Slurm sends it to
+ * every process of the job, and a second one would end a run before its checkpoint.
  */
 import { join } from 'node:path';
 import type { Task } from '../launcher.js';
 
-/** Sent to the script when the time limit is near; not what a person sends to interrupt a job. */
+/**
+ * Signals that the time limit is near; differs from SIGINT, which a person sends to interrupt a
+ * job.
+ */
 export const LIMIT_SIGNAL = 'USR1';
 
 export interface ScriptPlan {
   readonly tasks: readonly Pick<Task, 'args' | 'directory'>[];
   /** Executable and first arguments of this program. */
   readonly program: readonly string[];
-  /** Where the ends are written to, as `<index>.end`; absolute. */
+  /** Absolute path of the folder for the files `<index>.end`. */
   readonly folder: string;
 }
 
@@ -30,7 +33,7 @@ ${cases.join('')}*) echo 'no such task' >&2; exit 2 ;;
 esac
 end=${quoted(folder)}/$SLURM_ARRAY_TASK_ID.end
 rm -f "$end"
-# Slurm alone decides who works on a run: what another machine holds is left from one that was lost.
+# Slurm never runs a task twice at once, so a lock of another machine is left from a lost job.
 grep -qF "\\"$(uname -n)\\"" "$lock" 2>/dev/null || rm -f "$lock"
 
 reason=exit
@@ -39,7 +42,7 @@ child=
 pass_on() {
   stopping=1
   signalled=1
-  # a background process ignores SIGINT until it says otherwise
+  # sh makes background processes ignore SIGINT until they install a handler
   [ -z "$child" ] || kill -TERM "$child" 2>/dev/null
 }
 trap pass_on INT
@@ -54,19 +57,19 @@ while :; do
   signalled=
   wait "$child"
   status=$?
-  # 127: it has been waited for before
+  # 127: already waited for
   [ "$status" -eq 127 ] || code=$status
-  # a signal also ends the waiting
+  # a signal also ends wait
   [ -n "$signalled" ] || break
 done
 echo "$code $reason" >"$end.part" && mv -f "$end.part" "$end"
-# a run that pauses has not failed
+# a paused run has not failed
 [ "$code" -ne 130 ] || exit 0
 exit "$code"
 `;
 }
 
-/** As sh takes it, whatever the text holds. */
+/** Quotes a text for sh. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

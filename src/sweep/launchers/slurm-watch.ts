@@ -1,7 +1,7 @@
 /**
- * Waits for the ends of jobs. What a script wrote down is looked for often, since that asks nobody;
- * Slurm is asked now and then, for those whose script did not live to write: cancelled, out of
- * memory, over their time, lost with their node.
+ * Waits for jobs to end. It polls the scripts' end files often, which costs Slurm nothing, and asks
+ * Slurm rarely, to find jobs whose script could not write one: cancelled, out of memory, timed out,
+ * or on a lost node.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TaskEnd } from '../launcher.js';
@@ -9,40 +9,37 @@ import { exitOf, type SlurmBatch } from './slurm-batch.js';
 import { type JobId, statesOf } from './slurm-commands.js';
 
 export interface Pace {
-  /** Milliseconds between two looks at the files. */
+  /** Milliseconds between reads of the end files. */
   readonly files: number;
-  /** Between two questions to Slurm. */
+  /** Milliseconds between calls of squeue. */
   readonly slurm: number;
-  /** How long a file may take to be seen here after its job has ended there. */
+  /** Milliseconds that an end file may take to become visible on this machine. */
   readonly grace: number;
-  /** How long Slurm may give no answer before there is no hope of one. */
+  /** Milliseconds without an answer of Slurm after which the launcher fails. */
   readonly patience: number;
 }
 
-/** Slurm's controller serves everybody: a question every few seconds is what its manual allows. */
+/** The Slurm manual allows a query every few seconds, since all users share the controller. */
 export const USUAL_PACE: Pace = { files: 500, slurm: 10_000, grace: 60_000, patience: 900_000 };
 
 export interface Job {
   readonly id: JobId;
   readonly batch: SlurmBatch;
   readonly index: number;
-  /** Whether its time limit is the task's, and not only the partition's. */
+  /** Whether the task has a time limit of its own, besides the partition's. */
   readonly limited: boolean;
 }
 
 interface Watched extends Job {
-  /** What the one who stopped it asked for. */
+  /** How the job was asked to stop. */
   stopped?: 'interrupt' | 'kill';
-  /** When it was first seen to have ended, on the clock of `performance`. */
+  /** When Slurm first reported its end, on the clock of `performance`. */
   endSeen?: number;
   settle(end: TaskEnd): void;
   fail(reason: unknown): void;
 }
 
-/**
- * From squeue(1): a job in one of them does not go on. All others wait, run, or are about to be
- * started again.
- */
+/** Final states, from squeue(1). In all others a job waits, runs, or will be started again. */
 const ENDED = new Set([
   'BOOT_FAIL',
   'CANCELLED',
@@ -58,7 +55,7 @@ const ENDED = new Set([
   'TIMEOUT',
 ]);
 
-/** Of a job that is no longer in Slurm's memory. */
+/** State of a job that Slurm no longer knows. */
 const FORGOTTEN = 'forgotten';
 
 export function hasEnded(state: string | undefined): boolean {
@@ -72,14 +69,14 @@ export class SlurmWatch {
 
   constructor(private readonly pace: Pace) {}
 
-  /** Settles when the job has ended; rejects where Slurm has given no answer for too long. */
+  /** Resolves when the job has ended; rejects if Slurm has not answered for too long. */
   end(job: Job): Promise<TaskEnd> {
     const promise = new Promise<TaskEnd>((settle, fail) => this.jobs.set(job.id, { ...job, settle, fail }));
     if (!this.running) void this.watch();
     return promise;
   }
 
-  /** So that a job which is cancelled before it began has ended as it was asked to. */
+  /** Records the request, so that a job cancelled before it started counts as stopped. */
   stopping(id: JobId, how: 'interrupt' | 'kill'): void {
     const job = this.jobs.get(id);
     if (job !== undefined) job.stopped = how;
@@ -100,7 +97,7 @@ export class SlurmWatch {
           await this.askSlurm();
           answered = performance.now();
         } catch (error) {
-          // the controller may be restarted, and the files still come
+          // the controller may be restarting; the end files still arrive
           if (performance.now() - answered > this.pace.patience) this.giveUp(error);
         }
         asked = performance.now();
@@ -136,7 +133,7 @@ export class SlurmWatch {
     if (written === undefined && performance.now() - job.endSeen < this.pace.grace) return;
     const timedOut = state === 'TIMEOUT' && job.limited;
     const exit = written === undefined ? exitByState(state, job.stopped) : exitOf(written.code);
-    this.settle(job, { ...exit, timedOut }, `Slurm says of job ${job.id}: ${state}`);
+    this.settle(job, { ...exit, timedOut }, `Slurm reports state ${state} for job ${job.id}`);
   }
 
   private settle(job: Watched, end: Omit<TaskEnd, 'stderr'>, remark = ''): void {
@@ -150,7 +147,7 @@ export class SlurmWatch {
   }
 }
 
-/** Where the script itself was ended, its state is all that is known. */
+/** How a job ended whose script was killed: known only from its state. */
 function exitByState(
   state: string,
   stopped: 'interrupt' | 'kill' | undefined,

@@ -1,8 +1,8 @@
 /**
- * Trials as jobs of Slurm. Tasks that become ready together are one job array; when and where they
- * run, and that they run again after their node was lost or taken from them, is Slurm's. The
- * sweep's directory must be on a file system that the nodes share, and the program at the same
- * place on each.
+ * Runs trials as Slurm jobs. Tasks that become ready together form one job array. Slurm decides
+ * when and where they run, and starts them again if their node is lost or preempted. The sweep's
+ * directory must be on a file system that the nodes share, and the program at the same path on each
+ * node.
  */
 import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +14,7 @@ import {
   interrupt,
   type JobId,
   kill,
-  largestArray,
+  maxArraySize,
   statesOf,
   submit,
 } from './slurm-commands.js';
@@ -23,20 +23,20 @@ import { hasEnded, type Job, type Pace, SlurmWatch, USUAL_PACE } from './slurm-w
 
 const PROGRAM = programFile('cli/main.js');
 /** Tasks that become ready within this time, in milliseconds, share an array. */
-const MOMENT_MS = 100;
-/** How long before the limit a run is asked to stop. */
+const BATCHING_MS = 100;
+/** Seconds before the limit at which a run is asked to stop. */
 const LEAD_S = 60;
-/** By how much earlier Slurm may do so (sbatch(1), --signal). */
+/** Slurm may send the signal up to this many seconds earlier (sbatch(1), --signal). */
 const EARLY_S = 60;
-/** The script of an array lists its tasks, and Slurm takes no script of more than 4 MiB. */
-const LARGEST_ARRAY = 500;
+/** The script of an array lists its tasks, and Slurm accepts scripts of up to 4 MiB. */
+const MAX_ARRAY_TASKS = 500;
 
 export interface SlurmOptions {
-  /** The sweep's, absolute. */
+  /** The sweep's directory, absolute. */
   readonly directory: string;
-  /** Further options of sbatch, such as `--partition=long`; they win over those of the launcher. */
+  /** Further options of sbatch, such as `--partition=long`; they override those of the launcher. */
   readonly sbatch?: readonly string[];
-  /** The entry of this program. */
+  /** The program that runs the tasks. */
   readonly program?: string;
   readonly pace?: Pace;
 }
@@ -54,7 +54,7 @@ export class SlurmLauncher implements Launcher {
   private readonly sbatch: readonly string[];
   private readonly watch: SlurmWatch;
   private batches: SlurmBatch[] = [];
-  private largest = LARGEST_ARRAY;
+  private maxArrayTasks = MAX_ARRAY_TASKS;
   private waiting: Waiting[] = [];
 
   constructor({ directory, sbatch = [], program = PROGRAM, pace = USUAL_PACE }: SlurmOptions) {
@@ -65,9 +65,9 @@ export class SlurmLauncher implements Launcher {
   }
 
   async open(): Promise<void> {
-    this.largest = Math.min(LARGEST_ARRAY, await largestArray());
+    this.maxArrayTasks = Math.min(MAX_ARRAY_TASKS, await maxArraySize());
     this.batches = SlurmBatch.all(this.directory);
-    for (const batch of this.batches) if (batch.array === undefined) await this.recall(batch);
+    for (const batch of this.batches) if (batch.array === undefined) await this.findJobId(batch);
   }
 
   async start(task: Task): Promise<RunningTask> {
@@ -90,8 +90,8 @@ export class SlurmLauncher implements Launcher {
     this.watch.close();
   }
 
-  /** An array may have been submitted by a process that did not live to write its number down. */
-  private async recall(batch: SlurmBatch): Promise<void> {
+  /** Finds the job ID of an array whose submitting process was killed before recording it. */
+  private async findJobId(batch: SlurmBatch): Promise<void> {
     const [array] = await arraysNamed(this.nameOf(batch), this.directory);
     if (array !== undefined) batch.array = array;
   }
@@ -103,7 +103,8 @@ export class SlurmLauncher implements Launcher {
   }
 
   /**
-   * A job of this task that an earlier process submitted, perhaps without saying so in the journal.
+   * A live job that an earlier process submitted for this task, even if the journal does not record
+   * it.
    */
   private async alive(task: Task): Promise<Job | undefined> {
     for (const job of this.submitted(task)) {
@@ -112,7 +113,7 @@ export class SlurmLauncher implements Launcher {
     return undefined;
   }
 
-  /** Newest first. */
+  /** The submitted jobs of a task, newest first. */
   private submitted({ id, timeout }: Task): Job[] {
     return this.batches.toReversed().flatMap(batch => {
       const index = batch.tasks.indexOf(id);
@@ -122,12 +123,12 @@ export class SlurmLauncher implements Launcher {
   }
 
   private async submitSoon(): Promise<void> {
-    await sleep(MOMENT_MS);
+    await sleep(BATCHING_MS);
     const ready = this.waiting;
     this.waiting = [];
-    for (const alike of grouped(ready).values()) {
-      for (let at = 0; at < alike.length; at += this.largest) {
-        await this.submit(alike.slice(at, at + this.largest));
+    for (const group of groupByOptions(ready).values()) {
+      for (let at = 0; at < group.length; at += this.maxArrayTasks) {
+        await this.submit(group.slice(at, at + this.maxArrayTasks));
       }
     }
   }
@@ -157,7 +158,7 @@ export class SlurmLauncher implements Launcher {
       ...(timeout === null ? [] : [`--time=${Math.ceil((timeout + LEAD_S + EARLY_S) / 60)}`]),
       `--signal=B:${LIMIT_SIGNAL}@${LEAD_S}`,
       '--requeue',
-      // what was said before a requeue stays
+      // keeps the output from before a requeue
       '--open-mode=append',
       '--output=/dev/null',
       `--error=${batch.stderrPattern}`,
@@ -179,8 +180,8 @@ export class SlurmLauncher implements Launcher {
   }
 }
 
-/** All tasks of an array are submitted with the same options. */
-function grouped(ready: readonly Waiting[]): Map<string, Waiting[]> {
+/** Groups tasks by their sbatch options, which all tasks of an array share. */
+function groupByOptions(ready: readonly Waiting[]): Map<string, Waiting[]> {
   const groups = new Map<string, Waiting[]>();
   for (const waiting of ready) {
     const { threads, timeout } = waiting.task;

@@ -1,33 +1,33 @@
 /**
- * A worker has a job on lease: it renews its lock on it as long as it lives, and when the lock runs
- * out, another worker may begin the job. By then no process of this one may be working on it, even
- * where it was only cut off from the queue, or was stopped itself: each renewal tells the process
- * of the job until when it may write (`ownership.ts`).
+ * Leases of a worker's jobs. A worker renews the lock on its job while it lives; if the lock
+ * expires, another worker may start the job. By then no process of this worker may still write,
+ * even if the worker was only cut off from the queue or suspended. Each renewal therefore sends the
+ * process of the job the time until which it may write (`experiment/locks/ownership.ts`).
  */
 import { monotonicNow } from '../../experiment/locks/ownership.js';
 import type { TaskLease } from '../launcher.js';
 import type { StopRequest } from './queue-job.js';
 
 /**
- * Shares of the lease without a renewal; a worker that is not cut off renews after half of it at
- * most.
+ * Fractions of the lease without a renewal. A connected worker renews after half of it at the
+ * latest.
  */
 const INTERRUPT_AFTER = 0.65;
 /**
- * A process that nobody asks, since its worker is stopped itself. A second signal would end it
- * before it has saved.
+ * For the process whose worker is suspended and cannot stop it. Later than INTERRUPT_AFTER, since a
+ * second signal would end the process before it has saved.
  */
 const STOPS_BY_ITSELF_AFTER = 0.75;
 const KILL_AFTER = 0.85;
-/** Looks per lease. */
-const LOOKS = 20;
+/** Checks per lease. */
+const CHECKS = 20;
 
 interface Lease {
   renewed: number;
-  asked?: StopRequest;
+  requested?: StopRequest;
   readonly stop: (how: StopRequest) => void;
-  /** Tells the process: it is to stop in time even where this one is stopped itself. */
-  readonly tell: (lease: TaskLease) => void;
+  /** Sends the process the times at which it must stop, even if this worker is suspended. */
+  readonly notify: (lease: TaskLease) => void;
 }
 
 export class Leases {
@@ -35,18 +35,18 @@ export class Leases {
   private readonly timer: NodeJS.Timeout;
 
   /**
-   * `duration` is that of a lock, and `now` an instant on a clock that only goes forward, in
-   * milliseconds.
+   * @param duration of a lock in milliseconds
+   * @param now a monotonic clock in milliseconds
    */
   constructor(
     private readonly duration: number,
     private readonly now: () => number = monotonicNow,
   ) {
-    this.timer = setInterval(() => this.look(), duration / LOOKS);
+    this.timer = setInterval(() => this.check(), duration / CHECKS);
   }
 
-  begin(id: string, stop: Lease['stop'], tell: Lease['tell'] = () => {}): void {
-    this.running.set(id, { renewed: this.now(), stop, tell });
+  start(id: string, stop: Lease['stop'], notify: Lease['notify'] = () => {}): void {
+    this.running.set(id, { renewed: this.now(), stop, notify });
     this.renewed([id]);
   }
 
@@ -55,44 +55,49 @@ export class Leases {
       const lease = this.running.get(id);
       if (lease === undefined) continue;
       // its process has stopped by itself, or is about to
-      if (this.share(lease) >= INTERRUPT_AFTER) this.ask(lease, 'interrupt');
+      if (this.elapsedShare(lease) >= INTERRUPT_AFTER) this.request(lease, 'interrupt');
       lease.renewed = this.now();
       const after = (share: number) => lease.renewed + share * this.duration;
-      lease.tell({ interrupt: after(STOPS_BY_ITSELF_AFTER), end: after(KILL_AFTER) });
+      lease.notify({ interrupt: after(STOPS_BY_ITSELF_AFTER), end: after(KILL_AFTER) });
     }
   }
 
-  /** The lock is somebody else's, or gone with the job. */
+  /** Another worker holds the lock, or the job is gone. */
   lost(ids: readonly string[]): void {
-    for (const id of ids) this.ask(this.running.get(id), 'kill');
+    for (const id of ids) this.request(this.running.get(id), 'kill');
   }
 
-  /** Tells whether the process was asked to stop, or had been told to stop by itself by now. */
+  /**
+   * Ends a lease. Returns whether the process was asked to stop, or has passed the time to stop by
+   * itself.
+   */
   end(id: string): boolean {
     const lease = this.running.get(id);
     this.running.delete(id);
-    return lease !== undefined && (lease.asked !== undefined || this.share(lease) >= INTERRUPT_AFTER);
+    return (
+      lease !== undefined && (lease.requested !== undefined || this.elapsedShare(lease) >= INTERRUPT_AFTER)
+    );
   }
 
   close(): void {
     clearInterval(this.timer);
   }
 
-  private look(): void {
+  private check(): void {
     for (const lease of this.running.values()) {
-      const share = this.share(lease);
-      if (share > KILL_AFTER) this.ask(lease, 'kill');
-      else if (share > INTERRUPT_AFTER) this.ask(lease, 'interrupt');
+      const share = this.elapsedShare(lease);
+      if (share > KILL_AFTER) this.request(lease, 'kill');
+      else if (share > INTERRUPT_AFTER) this.request(lease, 'interrupt');
     }
   }
 
-  private share({ renewed }: Lease): number {
+  private elapsedShare({ renewed }: Lease): number {
     return (this.now() - renewed) / this.duration;
   }
 
-  private ask(lease: Lease | undefined, how: StopRequest): void {
-    if (lease === undefined || lease.asked === 'kill' || lease.asked === how) return;
-    lease.asked = how;
+  private request(lease: Lease | undefined, how: StopRequest): void {
+    if (lease === undefined || lease.requested === 'kill' || lease.requested === how) return;
+    lease.requested = how;
     lease.stop(how);
   }
 }

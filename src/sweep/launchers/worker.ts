@@ -1,7 +1,6 @@
 /**
- * A worker of a queue: takes jobs and runs each in a process of its own, so that its own process
- * stays free to renew its locks. Which worker takes a job, and that another one takes it after this
- * one was lost, is BullMQ's.
+ * A worker of a queue: takes jobs and runs each in a child process, so that its own process stays
+ * free to renew its locks. BullMQ assigns jobs to workers, and reassigns those of a lost worker.
  */
 import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -20,29 +19,29 @@ import { type QueueJob, refusedEnd, type StopRequest, stoppedEnd, taskOfJob } fr
 import { Leases } from './worker-lease.js';
 
 const PROGRAM = programFile('cli/main.js');
-/** Between two looks whether the sweep wants a job stopped. */
+/** Milliseconds between checks for requests to stop a job. */
 const POLL_MS = 1_000;
 /**
- * How often a job may lose its worker; it is not the job's fault, but one that takes every worker
- * down must come to an end.
+ * Workers that a job may lose. It is usually not the job's fault, but a job that takes down every
+ * worker must end.
  */
 const MAX_LOSSES = 10;
 
 export interface WorkerPlan {
   /** `redis://…`, see `parseQueue`. */
   readonly queue: string;
-  /** Absolute, without links: no run outside of it is touched. */
+  /** Absolute path without links; no run outside of it is touched. */
   readonly root: string;
-  /** Jobs at the same time. */
+  /** Maximum number of concurrent jobs. */
   readonly concurrency: number;
-  /** Seconds after which the jobs of a worker that is not heard of go to another. */
+  /** Seconds without a sign of life after which a worker's jobs go to others. */
   readonly lease: number;
-  /** Told to people, a line each. */
-  say(line: string): void;
+  /** Prints a line. */
+  log(line: string): void;
 }
 
 /**
- * Works until `signal`; running jobs are then interrupted and go back into the queue.
+ * Works until `signal` is aborted, then interrupts running jobs and returns them to the queue.
  * @throws UserError (exit 2) if the queue cannot be reached
  */
 export async function workOn(plan: WorkerPlan, signal: AbortSignal): Promise<void> {
@@ -51,7 +50,7 @@ export async function workOn(plan: WorkerPlan, signal: AbortSignal): Promise<voi
   const connection = library.connect(address);
   const queue = new library.Queue<QueueJob, TaskEnd>(address.name, { connection });
   const work = new Work(plan, library, queue, signal);
-  const worker = work.begin(
+  const worker = work.start(
     new library.Worker(address.name, (job, token) => work.process(job, token), {
       connection,
       concurrency: plan.concurrency,
@@ -61,7 +60,7 @@ export async function workOn(plan: WorkerPlan, signal: AbortSignal): Promise<voi
       maxStalledCount: MAX_LOSSES,
     }),
   );
-  plan.say(`waiting for tasks of ${address.shown} in ${plan.root}`);
+  plan.log(`waiting for tasks of ${address.shown} in ${plan.root}`);
   await aborted(signal);
   await worker.pause(true);
   await worker.close();
@@ -74,7 +73,7 @@ class Work {
   private readonly running = new Map<string, RunningTask>();
   private readonly launcher = new LocalLauncher(PROGRAM);
   private readonly leases: Leases;
-  private silent = false;
+  private hasWarned = false;
 
   constructor(
     private readonly plan: WorkerPlan,
@@ -88,55 +87,54 @@ class Work {
     });
   }
 
-  begin(worker: Worker<QueueJob, TaskEnd>): Worker<QueueJob, TaskEnd> {
+  start(worker: Worker<QueueJob, TaskEnd>): Worker<QueueJob, TaskEnd> {
     worker.on('locksRenewed', ({ jobIds }) => this.leases.renewed(jobIds));
     worker.on('lockRenewalFailed', ids => this.leases.lost(ids));
-    // an outage makes many errors, of which one is enough
-    const complain = (error: Error) => {
-      if (!this.silent) this.plan.say(`the queue: ${error.message}`);
-      this.silent = true;
+    // an outage causes many errors; one line is enough
+    const warn = (error: Error) => {
+      if (!this.hasWarned) this.plan.log(`queue error: ${error.message}`);
+      this.hasWarned = true;
     };
-    worker.on('error', complain);
-    this.queue.on('error', complain);
+    worker.on('error', warn);
+    this.queue.on('error', warn);
     worker.on('ready', () => {
-      this.silent = false;
+      this.hasWarned = false;
     });
     void this.watchRequests();
     return worker;
   }
 
-  /** Until `end`. */
   async process(job: Job<QueueJob, TaskEnd>, token: string | undefined): Promise<TaskEnd> {
-    const task = this.accepted(job);
+    const task = this.taskOf(job);
     if (!('args' in task)) return task;
-    if (this.signal.aborted) return this.putBack(job, token);
-    if (job.attemptsStarted > 1) await this.takeFromLoser(task);
-    this.plan.say(`${task.id}: ${task.directory}`);
+    if (this.signal.aborted) return this.requeue(job, token);
+    if (job.attemptsStarted > 1) await this.waitForEarlierWorker(task);
+    this.plan.log(`${task.id}: ${task.directory}`);
     const id = job.id ?? task.id;
     const end = await this.run(id, task);
-    this.plan.say(`${task.id}: ${endWords(end, task)}`);
-    // what this worker did to it is no result
+    this.plan.log(`${task.id}: ${describeEnd(end, task)}`);
+    // a process that this worker stopped has no result
     const isOurs = this.leases.end(id) || this.signal.aborted;
     if (foundInUse(end)) {
       await sleep(POLL_MS);
-      return this.putBack(job, token);
+      return this.requeue(job, token);
     }
     const wasInterrupted = end.exitCode === EXIT.interrupted || end.signal !== null;
-    return isOurs && wasInterrupted && !end.timedOut ? this.putBack(job, token) : end;
+    return isOurs && wasInterrupted && !end.timedOut ? this.requeue(job, token) : end;
   }
 
   end(): void {
     this.leases.close();
   }
 
-  /** The task of a job, or its end where there is nothing to do. */
-  private accepted(job: Job<QueueJob, TaskEnd>): Task | TaskEnd {
+  /** The task of a job, or its result if there is nothing to do. */
+  private taskOf(job: Job<QueueJob, TaskEnd>): Task | TaskEnd {
     try {
       const { task, stop } = taskOfJob(job.data, this.plan.root);
       return stop === null ? task : stoppedEnd(stop);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      this.plan.say(`${job.id}: ${error.message}`);
+      this.plan.log(`${job.id}: ${error.message}`);
       return refusedEnd(error);
     }
   }
@@ -144,7 +142,7 @@ class Work {
   private async run(id: string, task: Task): Promise<TaskEnd> {
     const running = await this.launcher.start(task);
     this.running.set(id, running);
-    this.leases.begin(
+    this.leases.start(
       id,
       how => void running.stop(how),
       lease => running.lease?.(lease),
@@ -158,32 +156,32 @@ class Work {
   }
 
   /**
-   * A job that was begun before has lost its worker, whose process stops by itself before its lease
-   * ends. One that is still there a lease later was stopped, or is of a machine of which nobody
-   * here can know: its lock is taken away, so that it stops before it writes anything should it
-   * wake up (`experiment/ownership.ts`).
+   * Waits for the process of a job's earlier worker. That process stops by itself before its lease
+   * ends. If it still holds the run a lease later, it is suspended or on an unreachable machine:
+   * removing its lock makes it stop before it writes anything, should it wake up
+   * (`experiment/locks/ownership.ts`).
    */
-  private async takeFromLoser({ directory }: Task): Promise<void> {
-    // not `AbortSignal.any`: on Node 20 a timeout's signal that only such a one knows may be
-    // collected and never come
-    const patience = new AbortController();
-    const give = () => patience.abort();
-    const timer = setTimeout(give, this.plan.lease * 1000);
-    this.signal.addEventListener('abort', give);
-    await untilFree(directory, patience.signal);
+  private async waitForEarlierWorker({ directory }: Task): Promise<void> {
+    // not `AbortSignal.any`: on Node 20 a timeout signal that only it references may be
+    // garbage-collected and never fire
+    const limit = new AbortController();
+    const stopWaiting = () => limit.abort();
+    const timer = setTimeout(stopWaiting, this.plan.lease * 1000);
+    this.signal.addEventListener('abort', stopWaiting);
+    await untilFree(directory, limit.signal);
     clearTimeout(timer);
-    this.signal.removeEventListener('abort', give);
+    this.signal.removeEventListener('abort', stopWaiting);
     const lock = join(directory, 'run.lock');
     if (!this.signal.aborted && lockHolder(lock) !== undefined) rmSync(lock, { force: true });
   }
 
-  private async putBack(job: Job<QueueJob, TaskEnd>, token: string | undefined): Promise<never> {
+  private async requeue(job: Job<QueueJob, TaskEnd>, token: string | undefined): Promise<never> {
     await job.moveToWait(token);
-    this.plan.say(`${job.data.id}: back in the queue`);
+    this.plan.log(`${job.data.id}: returned to the queue`);
     throw new this.library.WaitingError();
   }
 
-  /** A sweep writes into its jobs what it wants of them. */
+  /** Stops jobs whose sweep has written a request into them. */
   private async watchRequests(): Promise<void> {
     const asked = new Map<string, StopRequest>();
     while (!this.signal.aborted) {
@@ -202,31 +200,31 @@ class Work {
     try {
       return (await this.queue.getJob(id))?.data.stop ?? null;
     } catch {
-      // an outage, of which others tell
+      // an outage, which the error events report
       return null;
     }
   }
 }
 
-export function endWords(
+export function describeEnd(
   { exitCode, signal, timedOut }: TaskEnd,
   { to, timeout, directory }: Pick<Task, 'to' | 'timeout' | 'directory'>,
 ): string {
-  if (timedOut) return `stopped, since it did not end within ${timeout} s`;
-  if (signal !== null) return `ended by ${signal}`;
+  if (timedOut) return `stopped: timed out after ${timeout} s`;
+  if (signal !== null) return `killed by ${signal}`;
   switch (exitCode) {
     case null:
       return 'could not be started';
     case EXIT.done:
       return 'done';
     case EXIT.gate:
-      return 'done, and not all gates passed';
+      return 'done, but a gate failed';
     case EXIT.diverged:
       return 'diverged';
     case EXIT.interrupted:
       return isPausedAt(directory, to)
         ? `trained to epoch ${to} and paused`
-        : 'interrupted, and can be gone on with';
+        : 'interrupted; it can be resumed';
     default:
       return `exit code ${exitCode}`;
   }

@@ -1,10 +1,9 @@
 /**
  * Asynchronous successive halving: algorithm 2 of Li et al., "A System for Massively Parallel
- * Hyperparameter Tuning" (2018). Whenever a lane is free, the highest rung with a trial among its
- * best 1/eta that has not been promoted gives the next job, else a new point does. Whether a trial
- * is among the best is asked anew each time, so one that was passed over is promoted later once the
- * rung has filled up. Once no new points are left, what is promotable goes on until nothing is, and
- * the rest is pruned.
+ * Hyperparameter Tuning" (2018). A free lane takes the highest rung with a trial that is among its
+ * best 1/eta and not yet promoted, or a new point if there is none. The best are determined each
+ * time, so a trial that was passed over may be promoted once its rung has more trials. When there
+ * are no new points, promotions continue until no trial is promotable; the rest is pruned.
  */
 import { isBetter, type Measured, type Pruning } from './pruning.js';
 
@@ -47,7 +46,7 @@ export class Asha implements Pruning {
     for (const rung of this.halvings) rung.withdraw(trial);
   }
 
-  /** The highest with a candidate. */
+  /** The highest rung with a candidate. */
   private candidateRung(): Rung | undefined {
     return this.halvings.findLast(rung => rung.candidate() !== undefined);
   }
@@ -61,9 +60,9 @@ export class Asha implements Pruning {
 
 /** The trials that have reached a number of epochs. */
 class Rung {
-  /** All that ever came here, the best first. */
+  /** All trials that have reached the rung, best first. */
   private readonly ranking: Measured[] = [];
-  /** Those of them that have not gone on. */
+  /** The trials of them that have not continued. */
   private readonly waiting: Measured[] = [];
 
   constructor(
@@ -84,19 +83,19 @@ class Rung {
     return rankIn(this.ranking, first) < best ? first.trial : undefined;
   }
 
-  /** The candidate goes on. */
+  /** Removes the candidate, which continues. */
   promote(): void {
     this.waiting.shift();
   }
 
-  /** A trial that may be waiting here waits no more. */
+  /** Removes a trial if it waits here. */
   withdraw(trial: number): void {
     const at = this.waiting.findIndex(one => one.trial === trial);
     if (at >= 0) this.waiting.splice(at, 1);
   }
 }
 
-/** How many of `ranking`, whose best is first, are better. */
+/** Number of trials in `ranking` (best first) that are better. */
 function rankIn(ranking: readonly Measured[], measured: Measured): number {
   let [low, high] = [0, ranking.length];
   while (low < high) {

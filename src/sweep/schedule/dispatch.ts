@@ -1,13 +1,10 @@
-/**
- * Which segments really run: at most as many at a time as there are lanes, each once, those of
- * earlier virtual time first.
- */
+/** Selects the segments that run: at most one per lane, each once, in the order of virtual time. */
 import { type Segment, segmentKey } from '../records.js';
 import type { Job } from './lanes.js';
 import type { Outcomes } from './outcomes.js';
 
 export class Dispatch {
-  private readonly given = new Set<string>();
+  private readonly started = new Set<string>();
   private readonly running = new Set<string>();
   private highest = -1;
 
@@ -17,19 +14,19 @@ export class Dispatch {
     private readonly outcomes: Outcomes,
   ) {}
 
-  /** The highest trial that was ever given out or has an outcome; -1 where there is none. */
+  /** The highest trial that was ever started or has an outcome; -1 if there is none. */
   get highestTrial(): number {
     return this.highest;
   }
 
-  /** From `jobs`, and then from `ahead` as far as lanes are left. */
+  /** Takes segments from `jobs`, then from `ahead` while lanes are free. */
   take(jobs: readonly Job[], ahead: Iterable<Omit<Segment, 'seed'>>): Segment[] {
     const taken: Segment[] = [];
     const fill = (segments: Iterable<Segment>) => {
       for (const segment of segments) {
         if (this.running.size >= this.lanes) return;
-        if (this.given.has(segmentKey(segment)) || this.outcomes.has(segment)) continue;
-        this.give(segment);
+        if (this.started.has(segmentKey(segment)) || this.outcomes.has(segment)) continue;
+        this.start(segment);
         taken.push(segment);
       }
     };
@@ -42,8 +39,8 @@ export class Dispatch {
     return taken;
   }
 
-  private give(segment: Segment): void {
-    this.given.add(segmentKey(segment));
+  private start(segment: Segment): void {
+    this.started.add(segmentKey(segment));
     this.running.add(segmentKey(segment));
     this.highest = Math.max(this.highest, segment.trial);
   }
@@ -53,7 +50,7 @@ export class Dispatch {
     this.highest = Math.max(this.highest, segment.trial);
   }
 
-  /** A lane takes the seeds of its job in turn: each has a virtual start of its own. */
+  /** A lane trains the seeds of a job one after the other, so each has its own virtual start. */
   private inVirtualOrder(jobs: readonly Job[]): Segment[] {
     const timed = jobs.flatMap(job =>
       this.segmentsOf(job).map((segment, i) => ({

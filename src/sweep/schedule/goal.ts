@@ -1,4 +1,4 @@
-/** The one place that knows whether more or less is better. */
+/** Normalizes objectives to minimization; nothing else knows the direction of the goal. */
 import type { SweepPlan } from '../plan.js';
 
 export class Goal {
@@ -10,7 +10,7 @@ export class Goal {
     this.target = budget.target === null ? null : this.sign * budget.target;
   }
 
-  /** A measured value as one to be minimised. */
+  /** Returns the value to minimize. */
   minimised(value: number | null): number | null {
     return value === null ? null : this.sign * value;
   }

@@ -1,10 +1,10 @@
 /**
  * Hyperband (Li et al., 2017) with asynchronous brackets, as in the ASHA paper (Li et al., 2018):
- * bracket b is an ASHA of its own whose lowest rung is the b-th, so that the last bracket never
- * stops a trial early. A trial's bracket follows from its number alone. Of the trials, each bracket
- * gets the share that algorithm 1 of the Hyperband paper gives it, dealt out as evenly as whole
- * trials allow. No two brackets ever have a trial to promote at once: an end of a segment makes at
- * most one promotable, and the lane that it frees takes it.
+ * bracket b is a separate ASHA whose lowest rung is rung b, so the last bracket never stops a trial
+ * early. A trial's number determines its bracket. Each bracket gets the share of trials that
+ * algorithm 1 of the Hyperband paper assigns, distributed as evenly as whole trials allow. At most
+ * one bracket has a promotable trial at a time: the end of a segment makes at most one promotable,
+ * and the lane it frees takes that one.
  */
 import { Asha } from './asha.js';
 import type { Measured, Pruning, Verdict } from './pruning.js';
@@ -66,7 +66,8 @@ export function bracketSizes(brackets: number, reductionFactor: number): readonl
 }
 
 /**
- * Each next trial goes to the bracket that is furthest behind its share; of several, to the first.
+ * Assigns each trial to the bracket that is furthest behind its share; if several are, to the
+ * first.
  */
 function dealOut(sizes: readonly number[]): readonly number[] {
   const total = sizes.reduce((sum, size) => sum + size, 0);

@@ -1,9 +1,9 @@
 /**
- * The virtual clock: which trial is on which lane until when, as the costs of the plan say and
- * whatever the machine does.
+ * The virtual clock: which trial occupies which lane until when, from the plan's costs alone,
+ * independent of the machine.
  */
 
-/** A trial on its way to its next rung, with all seeds one after the other. */
+/** A trial that is trained to its next rung, with all seeds one after the other. */
 export interface Job {
   readonly trial: number;
   readonly from: number;
@@ -33,7 +33,7 @@ export class Lanes {
     this.running.push(job);
   }
 
-  /** The job that ends first; of several, the oldest trial's. */
+  /** The job that ends first; if several do, the one of the oldest trial. */
   get next(): Job | undefined {
     let next: Job | undefined;
     for (const job of this.running) {

@@ -1,10 +1,9 @@
 /**
- * The median stopping rule (Golovin et al., "Google Vizier", 2017) with the choices of Optuna's
- * MedianPruner, whose steps count from 0: its step s is s + 1 epochs. A trial ends where its best
- * value so far is worse than the median of the values that completed trials had after as many
- * epochs. It is judged after n_warmup_epochs + 1 epochs and then every `interval_epochs`, once
- * `n_startup_trials` are completed; it is measured nowhere else, so its best is that of these
- * epochs.
+ * The median stopping rule (Golovin et al., "Google Vizier", 2017) with the defaults of Optuna's
+ * MedianPruner, whose steps count from 0: its step s is s + 1 epochs. A trial stops if its best
+ * value so far is worse than the median of the values of completed trials at the same epoch. Trials
+ * are judged after n_warmup_epochs + 1 epochs and then every `interval_epochs`, once
+ * `n_startup_trials` are completed. Only values at these epochs count.
  */
 import type { Measured, Pruning, Verdict } from './pruning.js';
 
@@ -16,7 +15,7 @@ export interface MedianOptions {
 
 export class MedianPruning implements Pruning {
   private readonly rungEpochs: readonly number[];
-  /** Finite values of trials that are not completed yet, by trial, in the order of the epochs. */
+  /** Finite values of running trials, by trial, in the order of the epochs. */
   private readonly values = new Map<number, Measured[]>();
   /** Finite values of completed trials, by epochs. */
   private readonly completedValues = new Map<number, number[]>();
@@ -71,7 +70,7 @@ export class MedianPruning implements Pruning {
   withdrawn(): void {}
 }
 
-/** The mean of the two in the middle where their number is even, as NumPy's percentile. */
+/** The median; for an even count the mean of the middle two, as in NumPy. */
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

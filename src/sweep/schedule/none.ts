@@ -1,4 +1,4 @@
-/** Every trial is trained with all epochs. */
+/** Trains every trial to the last epoch. */
 import type { Pruning } from './pruning.js';
 
 export class NoPruning implements Pruning {

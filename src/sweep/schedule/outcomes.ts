@@ -1,18 +1,15 @@
-/**
- * What has become of segments, in whatever order it was told, and what a trial's seeds together
- * say.
- */
+/** Collects the outcomes of segments, in any order, and combines those of a trial's seeds. */
 import type { SweepPlan } from '../plan.js';
 import { type Outcome, type Segment, type SegmentStatus, segmentKey } from '../records.js';
 
-/** All seeds of a trial at a rung. */
+/** A trial at a rung, over all of its seeds. */
 export interface Measurement {
   readonly epochs: number;
-  /** `failed` where a seed has failed; else `diverged` where one has diverged. */
+  /** `failed` if a seed failed, otherwise `diverged` if one diverged. */
   readonly status: SegmentStatus;
-  /** The mean over the seeds, as the metric was measured; null where a seed has none. */
+  /** Mean of the metric over the seeds; null if a seed has no value. */
   readonly value: number | null;
-  /** The sample standard deviation over the seeds; null for one seed, and where `value` is. */
+  /** Sample standard deviation over the seeds; null for a single seed, and if `value` is null. */
   readonly spread: number | null;
 }
 
@@ -26,24 +23,24 @@ export class Outcomes {
   }
 
   /**
-   * The same may be told twice. Throws where it contradicts what was told before, or the plan: a
-   * defect of ours.
+   * Adds an outcome; adding the same one again has no effect.
+   * @throws Error if it contradicts an earlier outcome or the plan, which is a bug
    */
   add(outcome: Outcome): void {
     const { trial, seed, from, to, status, value } = outcome;
     const key = segmentKey(outcome);
     const isPlanned = this.plan.seeds.includes(seed) && from >= 0 && from < to && to <= this.plan.epochs;
-    const hasSense = value === null || (status === 'done' && Number.isFinite(value));
-    if (!isPlanned || !hasSense) throw new Error(`segment ${key} cannot have ended ${status} with ${value}`);
+    const isValid = value === null || (status === 'done' && Number.isFinite(value));
+    if (!isPlanned || !isValid) throw new Error(`segment ${key} cannot end as ${status} with value ${value}`);
     const before = this.known.get(key);
     if (before && (before.status !== status || before.value !== value))
       throw new Error(
-        `segment ${key} ended ${before.status} with ${before.value}, and now ${status} with ${value}`,
+        `segment ${key} ended as ${before.status} with ${before.value}, then as ${status} with ${value}`,
       );
     this.known.set(key, { trial, seed, from, to, status, value });
   }
 
-  /** Undefined where a seed is not yet known. */
+  /** Undefined while the outcome of a seed is missing. */
   measure(job: Omit<Segment, 'seed'>): Measurement | undefined {
     const { trial, from, to } = job;
     const outcomes: Outcome[] = [];
@@ -62,7 +59,7 @@ function average(values: readonly (number | null)[]): Pick<Measurement, 'value' 
   const numbers = values.filter(value => value !== null);
   if (numbers.length < values.length) return { value: null, spread: null };
   const mean = numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
-  // large enough values have a sum that no double holds
+  // the sum of large values may overflow
   if (!Number.isFinite(mean)) return { value: null, spread: null };
   if (numbers.length === 1) return { value: mean, spread: null };
   const squares = numbers.reduce((sum, value) => sum + (value - mean) ** 2, 0);

@@ -1,4 +1,4 @@
-/** The table of pruners by their kind in the plan. */
+/** Pruners by their kind in the plan. */
 import type { Pruner, SweepPlan } from '../plan.js';
 import { Asha } from './asha.js';
 import { Hyperband } from './hyperband.js';
@@ -22,9 +22,7 @@ export function createPruning({ pruner, epochs }: Pick<SweepPlan, 'pruner' | 'ep
   return prunerOf(pruner)(pruner, epochs);
 }
 
-/**
- * The table's entry for a pruner's kind: that both belong together is what the table's type says.
- */
+/** The entry for a pruner; the table's type guarantees that the entry accepts it. */
 function prunerOf<P extends Pruner>(pruner: P): PruningOf<P> {
   return pruners[pruner.kind] as PruningOf<P>;
 }

@@ -1,44 +1,47 @@
 /**
- * What decides which trials go on. Everything here is pure bookkeeping in the order of virtual
- * time: no clock, no randomness.
+ * The interface of pruners, which decide which trials continue. They only keep records, in the
+ * order of virtual time: no clock, no randomness.
  */
 
 export interface Measured {
   readonly trial: number;
   readonly epochs: number;
-  /** To be minimised. Null: diverged or not finite, worse than any number. */
+  /**
+   * The value to minimize; null if the trial diverged or the value is not finite, which is worse
+   * than any number.
+   */
   readonly value: number | null;
 }
 
-/** `pause`: it waits, and may be promoted later. */
+/** A paused trial waits and may be promoted later. */
 export type Verdict = 'advance' | 'prune' | 'pause';
 
 export interface Pruning {
-  /** The epochs after which the trial is measured, ascending; the last are all of them. */
+  /** Epochs after which the trial is measured, ascending; the last one is its last epoch. */
   rungs(trial: number): readonly number[];
-  /** Told where a pruner has several kinds of trials. */
+  /** The trial's bracket; undefined for pruners without brackets. */
   bracket(trial: number): number | undefined;
   /**
-   * A trial has reached a rung below its last. Where it diverged it counts, and the verdict
-   * doesn't.
+   * Records that a trial has reached a rung below its last. A diverged trial counts, but its
+   * verdict is ignored.
    */
   judge(measured: Measured): Verdict;
-  /** A trial has been trained with all epochs, and did not diverge. */
+  /** Records that a trial was trained to its last epoch without diverging. */
   completed(measured: Measured): void;
   /**
-   * The paused trial that a free lane is to go on with rather than with a new one; undefined: none.
-   * Changes nothing.
+   * The paused trial that the next free lane continues; undefined if the lane takes a new one. Has
+   * no side effects.
    */
   promotable(): number | undefined;
-  /** What `promotable` gave goes on. */
+  /** Records that the trial that `promotable` returned continues. */
   promoted(trial: number): void;
-  /** A paused trial goes on though it is not promotable. */
+  /** Records that a paused trial continues although it is not promotable. */
   withdrawn(trial: number): void;
 }
 
 /**
- * Numbers before null, then the older trial first: a total order, so that equal values cannot make
- * a replay differ.
+ * Orders numbers before null, and equal values by trial: a total order, so that ties are replayed
+ * equally.
  */
 export function isBetter(a: Omit<Measured, 'epochs'>, b: Omit<Measured, 'epochs'>): boolean {
   if (a.value === b.value) return a.trial < b.trial;

@@ -1,6 +1,6 @@
 /**
- * Decides a sweep once more from what its journal says of results, and compares what comes out with
- * what the journal says was decided.
+ * Repeats a sweep's decisions from the results in its journal, and compares them with the recorded
+ * decisions.
  */
 import type { SweepPlan } from '../plan.js';
 import { type Decision, decisionsOf, type JournalRecord, outcomesOf } from '../records.js';
@@ -8,7 +8,7 @@ import type { Sampler } from '../search/sampler.js';
 import type { Point } from '../space.js';
 import { Scheduler } from './scheduler.js';
 
-/** What a scheduler is made of. */
+/** Arguments of a scheduler. */
 export interface ScheduleParts {
   readonly plan: SweepPlan;
   readonly sampler: Sampler;
@@ -20,23 +20,23 @@ export type Replay =
       readonly same: true;
       readonly decisions: readonly Decision[];
       /**
-       * How many of them, the last ones, the journal does not have: it ends before they were
+       * Number of decisions at the end that the journal lacks, since it ends before they were
        * written.
        */
       readonly unwritten: number;
     }
   | {
       readonly same: false;
-      /** The first decision that differs, from 0. */
+      /** Index of the first decision that differs. */
       readonly index: number;
-      /** JSON lines; `replayed` is undefined where the results lead to no such decision. */
+      /** JSON lines; `replayed` is undefined if the results lead to no further decision. */
       readonly recorded: string;
       readonly replayed: string | undefined;
     };
 
 /**
- * The decisions that the results of `records` (and the end of the budget) lead to; the journal's
- * decisions are only compared, byte for byte.
+ * Repeats the decisions from the results in `records` (and the end of the time budget). The
+ * recorded decisions are only compared, byte by byte.
  */
 export function replay(parts: ScheduleParts, records: readonly JournalRecord[]): Replay {
   const decisions = decideAgain(parts, records);

@@ -1,4 +1,4 @@
-/** Rungs that grow geometrically, as successive halving has them. */
+/** Geometric rungs, as in successive halving. */
 
 export interface RungOptions {
   readonly min_epochs: number;
@@ -6,14 +6,16 @@ export interface RungOptions {
   readonly reduction_factor: number;
 }
 
-/** min_epochs * eta^k below `epochs`, in whole epochs, and then `epochs`. */
+/** min_epochs * eta^k below `epochs`, rounded down to whole epochs, followed by `epochs`. */
 export function rungEpochs({ min_epochs, reduction_factor }: RungOptions, epochs: number): readonly number[] {
   if (!(min_epochs >= 1 && reduction_factor > 1))
-    throw new Error(`rungs do not grow from ${min_epochs} by ${reduction_factor}`);
+    throw new Error(
+      `rungs cannot start at ${min_epochs} epochs with a reduction factor of ${reduction_factor}`,
+    );
   const rungs: number[] = [];
   for (let rung = min_epochs; rung < epochs; rung *= reduction_factor) {
     const whole = Math.floor(rung);
-    // a factor below 2 may leave a step of less than an epoch
+    // with a factor below 2, rungs may differ by less than an epoch
     if (whole !== rungs.at(-1)) rungs.push(whole);
   }
   return [...rungs, epochs];

@@ -1,11 +1,10 @@
 /**
- * Decides what a sweep trains, as a pure state machine on a virtual clock: segments cost what the
- * plan says they do, and their ends are taken in the order of virtual time, whatever the order of
- * the real ones. A decision at a virtual time uses only what ends at or before it. So the same plan
- * and outcomes give the same decisions on any machine, after any interruption; real processes
- * merely wait for each other where both orders differ. Where no decision depends on an outcome,
- * because neither method nor pruner looks at any, nothing waits: trials are given out ahead of
- * their decision.
+ * Decides what a sweep trains: a pure state machine on a virtual clock. Segments take the time that
+ * the plan estimates, and their ends are processed in the order of virtual time, not of real time.
+ * A decision depends only on results up to its virtual time. The same plan and outcomes therefore
+ * lead to the same decisions on any machine, after any interruption; a process merely waits if both
+ * orders differ. If neither method nor pruner looks at results, no decision depends on an outcome
+ * and nothing waits: trials start before they are decided.
  */
 import type { SweepPlan } from '../plan.js';
 import type { Decision, Outcome, Segment } from '../records.js';
@@ -28,27 +27,25 @@ export class Scheduler {
   private readonly lanes: Lanes;
   private readonly dispatch: Dispatch;
   private readonly decided: Trial[] = [];
-  /**
-   * By trial; beyond the decided ones those of trials that are given out ahead of their decision.
-   */
+  /** By trial, including trials that have started before they are decided. */
   private readonly points: Point[] = [];
   private decisions: Decision[] = [];
   private advances = 0;
   private budgetEnd: { readonly reason: Reason; readonly advances: number } | undefined;
   /** Why there are no more points. */
   private closed: 'exhausted' | 'trials' | undefined;
-  /** Whether something would have been started if the budget had not ended. */
+  /** Whether the end of the budget kept a segment from starting. */
   private cutOff = false;
-  /** Whether a result is known that will end the sweep once virtual time is there. */
+  /** Whether a known result will end the sweep when virtual time reaches it. */
   private endIsNear = false;
-  private begun = false;
-  /** Virtual time of the last end of a segment. */
+  private hasStarted = false;
+  /** Virtual time at which the last segment ended. */
   private now = 0;
   private isFinished = false;
 
   /**
-   * `costPerEpoch`: virtual time of one epoch of a point with one seed; above 0, and the same
-   * wherever the sweep goes on.
+   * @param costPerEpoch virtual time of one epoch of a point with one seed; above 0, and the same
+   *   whenever the sweep is resumed
    */
   constructor(
     private readonly plan: SweepPlan,
@@ -62,14 +59,15 @@ export class Scheduler {
     this.dispatch = new Dispatch(plan.parallel, plan.seeds, this.outcomes);
   }
 
-  /** Whether the sweep is decided; what still runs then is of no use to it. */
+  /** Whether the sweep is decided; segments that are still running have no further effect. */
   get finished(): boolean {
     return this.isFinished;
   }
 
   /**
-   * What became of a segment, in any order, also of one that an earlier process was given. Throws
-   * where it contradicts another: our defect.
+   * Adds the outcome of a segment, in any order, including segments that an earlier process
+   * started.
+   * @throws Error if it contradicts another outcome, which is a bug
    */
   report(outcome: Outcome): void {
     this.outcomes.add(outcome);
@@ -79,25 +77,25 @@ export class Scheduler {
   }
 
   /**
-   * Nothing is started from now on; what has been given out or decided is let finish, paused trials
-   * are not promoted. Gives the position at which that takes effect, the number of `trial.advanced`
-   * decisions there will be, for the journal's `budget.time`; with it, a scheduler that is built
-   * again decides the same if it is told before its first `advance`. Has no effect the second time.
+   * Starts no new segments. Running segments finish; paused trials are not promoted. Returns the
+   * position at which this takes effect, the number of `trial.advanced` decisions by then, for the
+   * journal's `budget.time`. A scheduler that gets this position before its first `advance` makes
+   * the same decisions. Further calls have no effect.
    */
   endBudget(reason: 'time', position?: number): number {
     if (this.budgetEnd) return this.budgetEnd.advances;
-    // a trial that was given out ahead is the advance of its number
-    const begun = Math.max(this.advances, this.isStatic ? this.dispatch.highestTrial + 1 : 0);
+    // a trial that started early has the advance with its number
+    const started = Math.max(this.advances, this.isStatic ? this.dispatch.highestTrial + 1 : 0);
     if (position !== undefined && position < this.advances)
-      throw new Error(`${this.advances} segments have begun, and the budget ended after ${position}`);
-    this.budgetEnd = { reason, advances: position ?? begun };
+      throw new Error(`the budget cannot end after ${position} segments: ${this.advances} have started`);
+    this.budgetEnd = { reason, advances: position ?? started };
     return this.budgetEnd.advances;
   }
 
-  /** The decisions that follow from what is known now, in order; each is given once. */
+  /** Returns the decisions that follow from the outcomes so far, in order, each once. */
   advance(): Decision[] {
-    if (!this.begun) {
-      this.begun = true;
+    if (!this.hasStarted) {
+      this.hasStarted = true;
       this.fillLanes(0);
     }
     while (!this.isFinished) {
@@ -122,22 +120,22 @@ export class Scheduler {
   }
 
   /**
-   * Segments that may run now and were not given out before, those of earlier virtual time first;
-   * with those under way at most `parallel`.
+   * Returns the segments to start now, in the order of virtual time. With the running ones they are
+   * at most `parallel`; each is returned once.
    */
   ready(): Segment[] {
-    if (this.isFinished || !this.begun) return [];
+    if (this.isFinished || !this.hasStarted) return [];
     return this.dispatch.take(this.lanes.jobs, this.ahead());
   }
 
-  /** Throws where the trial has not been given out: a defect of ours. */
+  /** @throws Error if the trial has no point, which is a bug */
   pointOf(trial: number): Point {
     const point = this.points[trial];
     if (!point) throw new Error(`trial ${trial} has no point yet`);
     return point;
   }
 
-  /** By number; those given out ahead of their decision come last. */
+  /** In order of their numbers; trials that started before they are decided come last. */
   trials(): TrialState[] {
     const ahead: TrialState[] = [];
     for (let trial = this.decided.length; trial <= this.dispatch.highestTrial; trial++) {
@@ -156,7 +154,7 @@ export class Scheduler {
     return this.advances < (this.budgetEnd?.advances ?? Number.POSITIVE_INFINITY);
   }
 
-  /** Whether no decision depends on an outcome but those of how it ends. */
+  /** Whether decisions depend on no outcome, except how the sweep ends. */
   private get isStatic(): boolean {
     return this.plan.method.kind !== 'tpe' && this.plan.pruner.kind === 'none';
   }
@@ -164,13 +162,13 @@ export class Scheduler {
   private *ahead(): Generator<Omit<Segment, 'seed'>> {
     if (!this.isStatic || this.endIsNear) return;
     const unlimited = Number.POSITIVE_INFINITY;
-    const most = Math.min(this.plan.budget.trials ?? unlimited, this.budgetEnd?.advances ?? unlimited);
-    for (let trial = this.decided.length; trial < most && this.pointFor(trial); trial++)
+    const end = Math.min(this.plan.budget.trials ?? unlimited, this.budgetEnd?.advances ?? unlimited);
+    for (let trial = this.decided.length; trial < end && this.pointFor(trial); trial++)
       yield { trial, from: 0, to: this.plan.epochs };
   }
 
   /**
-   * Of the trial after those that have one, or of one of these; undefined where nothing is left.
+   * The point of a trial that has one, or of the next trial; undefined if there are no more points.
    */
   private pointFor(trial: number): Point | undefined {
     const known = this.points[trial];
@@ -181,8 +179,8 @@ export class Scheduler {
   }
 
   /**
-   * TPE is told of results; to the others, so that none depends on any, every earlier trial is one
-   * without.
+   * TPE gets the results. Other methods get every earlier trial as one without a result, so that no
+   * point depends on results.
    */
   private suggest(trial: number): Point | undefined {
     if (this.plan.method.kind !== 'tpe') return this.sampler.suggest(trial, [], this.points);
@@ -195,7 +193,7 @@ export class Scheduler {
     return this.sampler.suggest(trial, finished, pending);
   }
 
-  /** What follows from a job's end for its trial and for the sweep. */
+  /** Decides what follows from the end of a job for its trial and for the sweep. */
   private conclude(job: Job, measurement: Measurement): void {
     const trial = this.decided[job.trial];
     const { epochs, status, value, spread } = measurement;
@@ -212,7 +210,7 @@ export class Scheduler {
     if (reason) this.finish(reason, reason === 'target' ? trial : undefined);
   }
 
-  /** Why the sweep ends with this result; undefined where it goes on. */
+  /** Why the sweep ends with this result; undefined if it continues. */
   private endReason({ status, value }: Measurement): 'trial_error' | 'target' | undefined {
     if (status === 'failed') return this.plan.on_trial_error === 'stop' ? 'trial_error' : undefined;
     return this.goal.isReached(value) ? 'target' : undefined;
@@ -239,9 +237,9 @@ export class Scheduler {
 
   private pause(trial: Trial): void {
     trial.state = 'paused';
-    // what the free lane goes on with at once has not waited
-    const goesOn = this.pruning.promotable() === trial.trial && this.mayStart;
-    if (!goesOn) this.decide({ event: 'trial.paused', trial: trial.trial, epochs: trial.epochs });
+    // a trial that the free lane continues at once was not paused
+    const continues = this.pruning.promotable() === trial.trial && this.mayStart;
+    if (!continues) this.decide({ event: 'trial.paused', trial: trial.trial, epochs: trial.epochs });
   }
 
   private prune(trial: Trial): void {
@@ -249,7 +247,7 @@ export class Scheduler {
     this.decide({ event: 'trial.pruned', trial: trial.trial, epochs: trial.epochs });
   }
 
-  /** Each free lane gets a promoted trial or a new one, at virtual time `now`. */
+  /** Starts a promoted or new trial on each free lane, at virtual time `now`. */
   private fillLanes(now: number): void {
     while (this.lanes.isFree) {
       const promotable = this.pruning.promotable();
@@ -264,8 +262,8 @@ export class Scheduler {
   }
 
   /**
-   * Nothing runs and nothing is promotable: if no trial has seen all epochs, the best of those that
-   * wait goes on to its next rung. Returns whether one does.
+   * Once nothing runs and nothing is promotable: continues the best paused trial to its next rung
+   * if no trial was trained to its last epoch. Returns whether it does.
    */
   private startFinalist(): boolean {
     if (this.plan.finish_best !== true || this.decided.some(({ state }) => state === 'completed'))
@@ -278,7 +276,7 @@ export class Scheduler {
     return true;
   }
 
-  /** For something to start: whether the budget lets it. */
+  /** Whether the budget allows another segment. */
   private isAffordable(): boolean {
     if (!this.mayStart) this.cutOff = true;
     return this.mayStart;
@@ -305,7 +303,7 @@ export class Scheduler {
     return trial;
   }
 
-  /** To its next rung. */
+  /** Starts a trial's segment to its next rung. */
   private start(trial: Trial, now: number): void {
     const from = trial.epochs;
     const to = this.pruning.rungs(trial.trial).find(epochs => epochs > from);
@@ -318,7 +316,7 @@ export class Scheduler {
     this.decide({ event: 'trial.advanced', trial: trial.trial, from, to });
   }
 
-  /** `winner` where it is not simply the best. */
+  /** @param winner if it is not the best trial */
   private finish(reason: Reason, winner: Trial | undefined = bestOf(this.decided, this.goal)): void {
     for (const trial of this.decided) if (trial.state === 'paused') this.prune(trial);
     this.isFinished = true;

@@ -1,4 +1,4 @@
-/** The trials of a sweep as far as they are decided. */
+/** The state of a sweep's trials, and the best of them. */
 import type { Observation } from '../search/sampler.js';
 import type { Point } from '../space.js';
 import type { Goal } from './goal.js';
@@ -6,12 +6,9 @@ import type { Measurement } from './outcomes.js';
 import { isBetter } from './pruning.js';
 
 export type TrialStatus =
-  /**
-   * Given out before it is decided, since nothing can keep it from being so but the end of the
-   * sweep.
-   */
+  /** Started before it is decided, which only the end of the sweep can prevent. */
   | 'ahead'
-  /** On a lane; also where the sweep was decided before its segment ended. */
+  /** On a lane; also if the sweep was decided before its segment ended. */
   | 'running'
   | 'paused'
   | 'pruned'
@@ -22,17 +19,17 @@ export type TrialStatus =
 export interface TrialState {
   readonly trial: number;
   readonly point: Point;
-  /** Of Hyperband. */
+  /** Bracket of Hyperband. */
   readonly bracket: number | undefined;
   readonly state: TrialStatus;
-  /** The end of the segment that it is in; undefined where it is in none. */
+  /** Last epoch of its current segment; undefined if there is none. */
   readonly to: number | undefined;
-  /** Up to its last measurement. */
+  /** Epochs at its last measurement. */
   readonly epochs: number;
-  /** Of its last measurement, as the metric was measured. */
+  /** Value at its last measurement, as the metric was measured. */
   readonly value: number | null;
   readonly spread: number | null;
-  /** Its measurements, in the order of the epochs. */
+  /** Measurements in the order of the epochs. */
   readonly values: readonly Measurement[];
 }
 
@@ -40,7 +37,7 @@ export class Trial implements TrialState {
   state: TrialStatus = 'running';
   to: number | undefined;
   readonly values: Measurement[] = [];
-  /** After its latest segment that ended; undefined before any. */
+  /** Since its last finished segment; undefined before. */
   observation: Observation | undefined;
 
   constructor(
@@ -71,7 +68,7 @@ export class Trial implements TrialState {
   }
 }
 
-/** Of a trial that is not yet decided; its point goes to all epochs at once. */
+/** The state of a trial that started before it is decided; such trials have no rungs. */
 export function aheadState(trial: number, point: Point, to: number): TrialState {
   return {
     trial,
@@ -86,21 +83,21 @@ export function aheadState(trial: number, point: Point, to: number): TrialState 
   };
 }
 
-/** What a sampler learns of a trial whose latest segment has ended. */
+/** The observation of a sampler after a trial's segment has ended. */
 export function observe(seen: Trial, goal: Goal): Observation {
   const { trial, point, epochs, state } = seen;
   const value = goal.minimised(seen.value);
   if (state === 'failed') return { trial, point, epochs, state, value: null };
-  // a diverged trial is a result: nothing more is to be learned of that point
+  // a diverged trial is complete: further epochs would say nothing about its point
   if (state === 'completed' || state === 'diverged')
     return { trial, point, epochs, state: 'complete', value };
   return { trial, point, epochs, state: 'pruned', value };
 }
 
 /**
- * The best value among the trials that have seen the most epochs; of equal ones the oldest. Fewer
- * epochs are another measure: what leads after one may lie behind after all, and a config that is
- * run with all would not repeat it.
+ * The best value among the trials with the most epochs; of equal ones the oldest. Values after
+ * fewer epochs are not comparable: a trial that leads early may end behind, and retraining its
+ * config with all epochs would not reproduce the value.
  */
 export function bestOf(trials: readonly Trial[], goal: Goal): Trial | undefined {
   let best: Trial | undefined;

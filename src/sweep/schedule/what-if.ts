@@ -1,14 +1,12 @@
 /**
- * Decides a finished sweep again with another pruner, from recorded values alone.
+ * Repeats a finished sweep's decisions with another pruner, from recorded values alone.
  *
- * Decidable: every decision that rests on values the records hold, at the epochs where the other
- * pruner looks. Not decidable, and told as such: what a trial would have been after epochs that it
- * was never trained for, or that nobody measured; such a trial is named in `unknown`, takes no
- * further part and counts at no later rung, so what follows holds only under that assumption
- * (`isExact` is false). The points are those that the sweep chose, in its order: which others TPE
- * would have chosen had it seen other results is not decidable, and a pruner that leaves time for
- * more points than the sweep had gets no more. A budget of time does not apply, for nothing takes
- * time here.
+ * It can repeat every decision whose values were recorded at the epochs where the other pruner
+ * judges. It cannot know values at epochs that a trial was not trained for, or was not measured at.
+ * It lists these trials in `unknown`, and ignores them from there on; the decisions then hold only
+ * under this assumption (`isExact` is false). The points are those of the sweep, in their order:
+ * TPE might have chosen others from other results, and there are no further points if the pruner
+ * leaves time for more. A time budget has no effect.
  */
 import type { Pruner, SweepPlan } from '../plan.js';
 import {
@@ -25,7 +23,7 @@ import { Scheduler } from './scheduler.js';
 
 export interface EpochValue {
   readonly epoch: number;
-  /** The objective's metric as it was measured; null where it is not finite. */
+  /** The objective's metric; null if it is not finite. */
   readonly value: number | null;
 }
 
@@ -33,10 +31,7 @@ export interface WhatIfParts {
   readonly plan: SweepPlan;
   readonly pruner: Pruner;
   readonly costPerEpoch: (point: Point) => number;
-  /**
-   * Values of a trial's run beyond those of the journal, such as the evaluations in its log; in any
-   * order.
-   */
+  /** Further values of a trial's run, such as the evaluations in its log; in any order. */
   readonly history?: (trial: number, seed: number) => readonly EpochValue[];
 }
 
@@ -45,22 +40,17 @@ type Best = Extract<Decision, { event: 'sweep.decided' }>['best'];
 export interface WhatIf {
   readonly decisions: readonly Decision[];
   /**
-   * Epochs of all seeds together that the sweep trained, and that it would have with the other
-   * pruner. Where something is unknown, such a trial counts up to the first rung that nobody knows:
-   * without a pruner that is the least it can be; with one, its values could have kept others from
-   * going on, so that it is neither the least nor the most.
+   * Epochs over all seeds that the sweep trained, and that it would have trained with the other
+   * pruner. A trial with unknown values counts up to its first unknown rung. Without a pruner this
+   * is a lower bound; with a pruner it is no bound, since its values could have stopped other
+   * trials.
    */
   readonly epochs: { readonly recorded: number; readonly whatIf: number; readonly saved: number };
-  /**
-   * The winners: what the journal says (null where it isn't decided), and with the other pruner.
-   */
+  /** The winners: as recorded (null if undecided), and with the other pruner. */
   readonly best: { readonly recorded: Best; readonly whatIf: Best };
-  /** Trials that would have been trained further than the records reach, and to which epoch. */
+  /** Trials that would have been trained beyond their recorded values, and to which epoch. */
   readonly unknown: readonly { readonly trial: number; readonly from: number; readonly to: number }[];
-  /**
-   * Whether nothing is unknown: with that pruner and these points, the sweep would have been this
-   * one.
-   */
+  /** Whether nothing is unknown: the sweep would have run exactly like this. */
   readonly isExact: boolean;
 }
 
@@ -68,7 +58,7 @@ export function whatIf(parts: WhatIfParts, records: readonly JournalRecord[]): W
   const { plan, pruner, costPerEpoch } = parts;
   const outcomes = outcomesOf(records);
   const recordings = new Recordings(outcomes, parts.history);
-  // a trial that takes no further part has failed, to the scheduler; the sweep did not stop for it
+  // to the scheduler, an ignored trial has failed; that must not stop the sweep
   const other: SweepPlan = { ...plan, pruner, on_trial_error: 'continue' };
   const scheduler = new Scheduler(other, recordedPoints(records), costPerEpoch);
   const decisions: Decision[] = [];
@@ -79,32 +69,29 @@ export function whatIf(parts: WhatIfParts, records: readonly JournalRecord[]): W
     for (const segment of scheduler.ready()) {
       const outcome = recordings.outcome(segment);
       const { trial, from, to } = segment;
-      // it would be trained, whatever came of it
+      // it would be trained, whatever its result
       trained.push(segment);
       if (!outcome) unknown.set(trial, { trial, from, to });
       scheduler.report(outcome ?? { ...segment, status: 'failed', value: null });
     }
   } while (!scheduler.finished);
-  // what was answered ahead of a decision that was never made was not trained
+  // exclude segments that started early but were never decided
   const chosen = decisions.filter(({ event }) => event === 'trial.chosen').length;
-  const [recorded, trainedAnew] = [
-    epochsOf(outcomes),
-    epochsOf(trained.filter(({ trial }) => trial < chosen)),
-  ];
+  const [recorded, replayed] = [epochsOf(outcomes), epochsOf(trained.filter(({ trial }) => trial < chosen))];
   const beyond = [...unknown.values()].filter(({ trial }) => trial < chosen);
   return {
     decisions,
-    epochs: { recorded, whatIf: trainedAnew, saved: recorded - trainedAnew },
+    epochs: { recorded, whatIf: replayed, saved: recorded - replayed },
     best: { recorded: decidedBest(records), whatIf: decidedBest(decisions) },
     unknown: beyond,
     isExact: beyond.length === 0,
   };
 }
 
-/** What the records say of each trial and seed. */
+/** The recorded results by trial and seed. */
 class Recordings {
   private readonly values = new Map<string, Map<number, number | null>>();
-  /** Where training ended for good, and how. */
+  /** Where and how training ended early. */
   private readonly ends = new Map<string, { readonly to: number; readonly status: SegmentStatus }>();
 
   constructor(
@@ -117,7 +104,7 @@ class Recordings {
     }
   }
 
-  /** Undefined where the records do not reach. */
+  /** Undefined if the segment was not recorded. */
   outcome(segment: Segment): Outcome | undefined {
     const { trial, seed, to } = segment;
     const value = this.valuesOf(trial, seed).get(to);
@@ -141,7 +128,7 @@ function runKey(trial: number, seed: number): string {
   return `${trial}/${seed}`;
 }
 
-/** Gives out the points of the journal, in the order of the trials. */
+/** Returns the journal's points by trial. */
 function recordedPoints(records: readonly JournalRecord[]): Sampler {
   const points = new Map<number, Point>();
   for (const record of records) if (record.event === 'trial.chosen') points.set(record.trial, record.point);

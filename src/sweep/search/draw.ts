@@ -1,4 +1,4 @@
-/** Points drawn at random from all that the space allows. */
+/** Draws random points of a space. */
 import { usageError } from '../../util/errors.js';
 import type { RandomStream } from '../../util/random.js';
 import { canonical, exists, isExcluded, type Point, type Space } from '../space.js';
@@ -7,19 +7,19 @@ import type { Observation } from './sampler.js';
 import { valueAtFraction } from './scale.js';
 
 /**
- * Draws in a row that `exclude` may refuse before the rest is listed, or the space counts as empty.
+ * Consecutive draws that `exclude` may reject before the remaining points are listed, or the space
+ * counts as empty.
  */
 export const MAX_DRAWS = 1000;
-/** Points that are listed at most to find the few that are left. */
+/** Maximum number of points to list in search of the remaining ones. */
 const MAX_LISTED = 1_000_000;
 
-/** The points, by canonical text, that must not be given out again. */
+/** The points that must not be chosen again, as canonical text. */
 export type Taken = ReadonlySet<string>;
 
 /**
- * What was given out before. Training is deterministic: a repeated point could only repeat its
- * result. Of a space with a real parameter nothing is taken, since there a point practically never
- * comes twice.
+ * The earlier points. Training is deterministic, so a repeated point could only repeat its result.
+ * Empty for a space with a real parameter, where points practically never repeat.
  */
 export function takenPoints(
   space: Space,
@@ -34,10 +34,7 @@ export function isAllowed(space: Space, taken: Taken, point: Point): boolean {
   return !isExcluded(space, point) && !(taken.size > 0 && taken.has(canonical(point)));
 }
 
-/**
- * The point whose parameter number i lies at the fraction `fraction(i)`, from 0 and below 1, of its
- * axis.
- */
+/** The point whose parameter i is at the fraction `fraction(i)` of its axis, in [0, 1). */
 export function pointAtFractions({ parameters }: Space, fraction: (parameter: number) => number): Point {
   let point: Point = {};
   for (const [i, parameter] of parameters.entries())
@@ -46,15 +43,14 @@ export function pointAtFractions({ parameters }: Space, fraction: (parameter: nu
   return point;
 }
 
-/** Every point of a finite space that may still be given out, in the order of the grid. */
+/** All points of a finite space that may still be chosen, in the order of the grid. */
 export function allowedPoints(space: Space, taken: Taken): readonly Point[] {
   return [...gridPoints(space)].filter(point => isAllowed(space, taken, point));
 }
 
 /**
- * A point, every parameter drawn from its own distribution; undefined where a finite space has none
- * left. `listed` gives `allowedPoints`, and is called where these are so few that drawing does not
- * hit them.
+ * Draws each parameter from its distribution; undefined if a finite space has no points left.
+ * @param listed returns `allowedPoints`; called if these are so few that draws miss them
  */
 export function drawPoint(
   space: Space,
@@ -74,8 +70,8 @@ export function drawPoint(
 function emptySpaceError({ exclude }: Space) {
   return usageError({
     code: 'sweep/nothing-left',
-    message: `exclude leaves too little of the space: ${MAX_DRAWS} points in a row were refused`,
-    expected: 'patterns that leave points to try',
+    message: `exclude leaves too little of the space: it rejected ${MAX_DRAWS} random points in a row`,
+    expected: 'patterns that leave more points',
     got: JSON.stringify(exclude),
   });
 }

@@ -1,10 +1,10 @@
 /**
- * A random forest for regression: L. Breiman, "Random Forests", Machine Learning 45 (2001). A
- * tree's leaves are boxes that tile the space, so that averages over any part of it are exact.
+ * A random forest for regression: L. Breiman, "Random Forests", Machine Learning 45 (2001). The
+ * leaves of a tree are boxes that tile the space, so averages over any part of it are exact.
  */
 import type { RandomStream } from '../../util/random.js';
 
-/** Choices that an unordered feature has; 0 for a number in [0, 1]. */
+/** Number of choices of an unordered feature; 0 for a number in [0, 1]. */
 export type FeatureKind = number;
 
 /** One side of a box: an interval of a number, or for each choice whether it belongs. */
@@ -17,18 +17,18 @@ export interface Leaf {
 
 interface Cut {
   readonly feature: number;
-  /** How much the sum of squares falls. */
+  /** Reduction of the sum of squares. */
   readonly gain: number;
   readonly left: Side;
   readonly right: Side;
 }
 
-/** Rows that a tree is grown from at most: more cost time and change little. */
+/** Maximum number of rows per tree; more take time and change little. */
 const MAX_ROWS = 1000;
 
 /**
- * `rows[i]` holds a number in [0, 1] or the index of a choice for each feature. Each tree is grown
- * in full on a bootstrap sample.
+ * Grows each tree in full on a bootstrap sample.
+ * @param rows one number in [0, 1] or index of a choice per feature
  */
 export function growForest(
   kinds: readonly FeatureKind[],
@@ -53,7 +53,7 @@ interface Data {
   readonly targets: Float64Array;
 }
 
-/** The rows of one node, for each feature in its order. */
+/** The rows of a node, sorted by each feature. */
 type Orders = readonly Uint32Array[];
 
 function leavesOf(data: Data, orders: Orders, sides: readonly Side[]): readonly Leaf[] {
@@ -73,7 +73,7 @@ function contains(choices: FeatureKind, side: Side, value: number): boolean {
   return choices > 0 ? (side[value] as boolean) : value <= (side[1] as number);
 }
 
-/** Undefined where the targets are equal or no feature tells the rows apart. */
+/** The best split; undefined if all targets are equal or no feature separates the rows. */
 function bestCut({ kinds, rows, targets }: Data, orders: Orders, sides: readonly Side[]): Cut | undefined {
   if (orders[0].every(row => targets[row] === targets[orders[0][0]])) return undefined;
   let best: Cut | undefined;
@@ -90,7 +90,7 @@ function bestCut({ kinds, rows, targets }: Data, orders: Orders, sides: readonly
   return best;
 }
 
-/** As Float64Array.from, without its iterator: most of the time is spent here. */
+/** Like Float64Array.from without its iterator, since most of the time is spent here. */
 function gathered(order: Uint32Array, at: (row: number) => number): Float64Array {
   const values = new Float64Array(order.length);
   for (let i = 0; i < order.length; i++) values[i] = at(order[i]);
@@ -99,7 +99,7 @@ function gathered(order: Uint32Array, at: (row: number) => number): Float64Array
 
 type FeatureCut = Omit<Cut, 'feature'>;
 
-/** Halfway between two neighbouring values; `values` ascend. */
+/** The midpoint between two adjacent values; `values` ascend. */
 function numberCut(values: Float64Array, targets: Float64Array, side: Side): FeatureCut | undefined {
   const found = bestPrefix(
     values.length,
@@ -109,7 +109,7 @@ function numberCut(values: Float64Array, targets: Float64Array, side: Side): Fea
   );
   if (!found) return undefined;
   const [below, above] = [values[found.end], values[found.end + 1]];
-  // of two adjacent floats the middle may be the upper one
+  // the midpoint of two adjacent floats may equal the upper one
   const middle = Math.max(below, Math.min((below + above) / 2, above - Number.EPSILON / 4));
   return { gain: found.gain, left: [side[0] as number, middle], right: [middle, side[1] as number] };
 }
@@ -140,7 +140,7 @@ function choiceCut(
   );
   if (!found) return undefined;
   const inPrefix = new Set(order.slice(0, found.end + 1));
-  // a choice that no row has goes with the right side
+  // a choice without rows goes to the right side
   return {
     gain: found.gain,
     left: side.map((inside, choice) => inside && inPrefix.has(choice)),
@@ -149,8 +149,7 @@ function choiceCut(
 }
 
 /**
- * Where to end the first of two parts, so that the sum of squared deviations from their means falls
- * most.
+ * The end of the first of two parts that minimize the sum of squared deviations from their means.
  */
 function bestPrefix(
   length: number,

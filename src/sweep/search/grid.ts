@@ -1,21 +1,21 @@
 /**
- * Every point of a finite space, in one order: the last parameter changes fastest, a parameter that
- * does not exist is passed over.
+ * Lists the points of a finite space: the last parameter changes fastest, and parameters that do
+ * not exist at a point are skipped.
  */
 import { canonical, exists, isExcluded, type Parameter, type Point, type Space } from '../space.js';
 import type { Sampler } from './sampler.js';
 import { countOf, valueAt } from './scale.js';
 
 /**
- * The parameters that a grid can't have: real ones, whose values have no end. The first thing to
- * ask before anything below.
+ * The real parameters, which a grid cannot contain. The functions below require that there are
+ * none.
  */
 export function continuousParameters({ parameters }: Space): readonly Parameter[] {
   return parameters.filter(({ distribution }) => !Number.isFinite(countOf(distribution)));
 }
 
 /**
- * An upper bound of the number of points, quickly: conditions and `exclude` only take some away.
+ * An upper bound of the number of points, computed quickly: it ignores conditions and `exclude`.
  * Infinite with a real parameter.
  */
 export function pointsAtMost({ parameters }: Space): number {
@@ -23,9 +23,8 @@ export function pointsAtMost({ parameters }: Space): number {
 }
 
 /**
- * How many points the grid has; null where a parameter is real. Counts without listing them: of the
- * values before a parameter only those matter that a condition or `exclude` names later on, and
- * prefixes that agree in these are counted together.
+ * The number of points; null with a real parameter. Counts without listing: prefixes that agree in
+ * all parameters that later conditions or `exclude` name are counted together.
  */
 export function gridSize(space: Space): number | null {
   if (continuousParameters(space).length > 0) return null;
@@ -45,7 +44,7 @@ export function gridSize(space: Space): number | null {
     .reduce((sum, { count }) => sum + count, 0);
 }
 
-/** The points, lazily. */
+/** Generates the points. */
 export function* gridPoints(space: Space, point: Point = {}, at = 0): Generator<Point, void, undefined> {
   if (at === space.parameters.length) {
     if (!isExcluded(space, point)) yield point;
@@ -61,10 +60,10 @@ export function* gridPoints(space: Space, point: Point = {}, at = 0): Generator<
     yield* gridPoints(space, { ...point, [name]: valueAt(distribution, i) }, at + 1);
 }
 
-/** Trial number n is the grid's point number n, whatever the results. */
+/** Trial n is point n of the grid, regardless of results. */
 export function gridSampler(space: Space): Sampler {
   const [real] = continuousParameters(space);
-  if (real) throw new Error(`a grid of ${real.name} has no end`);
+  if (real) throw new Error(`a grid cannot list the values of ${real.name}`);
   const points = gridPoints(space);
   const listed: Point[] = [];
   return {

@@ -1,8 +1,8 @@
 /**
- * How much each parameter matters: functional analysis of variance of a random forest, after F.
+ * The importance of parameters: functional analysis of variance of a random forest, after F.
  * Hutter, H. Hoos and K. Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter
- * Importance", ICML 2014. The forest predicts the objective; a parameter's main effect is the
- * variance of its marginal, the prediction averaged over all values of all other parameters.
+ * Importance", ICML 2014. The forest predicts the objective. A parameter's main effect is the
+ * variance of its marginal: the prediction averaged over all values of the other parameters.
  */
 import { RandomStream } from '../../util/random.js';
 import type { Parameter, Point, Space } from '../space.js';
@@ -11,23 +11,23 @@ import type { Observation } from './sampler.js';
 import { axisOf, choiceIndexer, coordinateOf, countOf } from './scale.js';
 
 const TREES = 64;
-/** Trees that share one filling-in of absent parameters. */
+/** Trees that share the same random values for absent parameters. */
 const TREES_A_FILL = 4;
-/** Complete trials below which nothing is said. */
+/** Minimum number of complete trials. */
 const MIN_TRIALS = 4;
 
 export interface Importance {
   readonly name: string;
-  /** From 0 to 1; all add up to 1. */
+  /** In [0, 1]; the shares sum to 1. */
   readonly importance: number;
 }
 
 /**
- * Each parameter's share of the main effects, greatest first. Interactions are left out: a
- * parameter that acts through others alone has little. Only complete trials count, since values
- * after different epochs can't be compared; one whose value is null counts as bad as the worst
- * other. Where a parameter does not exist it has no effect: there it gets random values. The
- * measure of a parameter is uniform on its axis (logarithmic for `log_*`). Empty where fewer than 4
+ * Each parameter's share of the main effects, largest first. Interactions are ignored, so a
+ * parameter that acts only through others has a small share. Only complete trials count, since
+ * values after different epochs are not comparable; a null value counts as the worst value of the
+ * others. Where a parameter does not exist it has no effect: there it gets random values. A
+ * parameter's measure is uniform on its axis (logarithmic for `log_*`). Empty if fewer than 4
  * complete trials have a value or all are equal.
  */
 export function importance(space: Space, observations: readonly Observation[]): readonly Importance[] {
@@ -55,7 +55,10 @@ export function importance(space: Space, observations: readonly Observation[]): 
     .sort((a, b) => b.importance - a.importance);
 }
 
-/** Mean 0 and greatest magnitude 1, lest squares overflow; undefined where all are equal. */
+/**
+ * Scales to mean 0 and maximum magnitude 1, so that squares do not overflow; undefined if all are
+ * equal.
+ */
 function standardized(values: readonly number[]): Float64Array | undefined {
   const scale = values.reduce((greatest, value) => Math.max(greatest, Math.abs(value)), 0) || 1;
   const scaled = values.map(value => value / scale);
@@ -81,8 +84,8 @@ function rowsOf(
 }
 
 /**
- * Gives a parameter's feature at a point: the index of its choice or the fraction of its axis;
- * undefined where it does not exist.
+ * Returns a parameter's feature at a point: the index of its choice or the fraction of its axis;
+ * undefined if it does not exist.
  */
 function encoderOf({ name, distribution }: Parameter): (point: Point) => number | undefined {
   if (distribution.kind === 'choice') {
@@ -106,8 +109,8 @@ function randomFeature(choices: FeatureKind, random: RandomStream): number {
 }
 
 /**
- * The variance of each parameter's marginal as a share of the tree's variance; zeros where the tree
- * is one leaf.
+ * The variance of each parameter's marginal as a share of the tree's variance; zeros if the tree is
+ * a single leaf.
  */
 function mainEffects(kinds: readonly FeatureKind[], leaves: readonly Leaf[]): readonly number[] {
   const extents = leaves.map(({ sides }) => sides.map((side, i) => extentOf(kinds[i], side)));
@@ -116,7 +119,7 @@ function mainEffects(kinds: readonly FeatureKind[], leaves: readonly Leaf[]): re
   const variance = leaves.reduce((sum, { value }, leaf) => sum + (value - mean) ** 2 * volumes[leaf], 0);
   if (!(variance > 0)) return kinds.map(() => 0);
   return kinds.map((choices, i) => {
-    // what a leaf adds to the marginal at the values that it covers
+    // the leaf's contribution to the marginal at the values that it covers
     const heights = leaves.map(({ value }, leaf) => ((value - mean) * volumes[leaf]) / extents[leaf][i]);
     const sides = leaves.map(leaf => leaf.sides[i]);
     return (

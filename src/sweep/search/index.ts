@@ -8,8 +8,9 @@ import { sobolSampler } from './sobol.js';
 import { tpeSampler } from './tpe.js';
 
 /**
- * What chooses the points of a sweep with seed `seed`. Throws UserError (exit 2) where the method
- * can't search the space; a grid must have been checked with `continuousParameters`.
+ * Creates the sampler of a sweep with seed `seed`. A grid must have been checked with
+ * `continuousParameters`.
+ * @throws UserError (exit 2) if the method cannot search the space
  */
 export function createSampler(space: Space, method: Method, seed: number): Sampler {
   switch (method.kind) {

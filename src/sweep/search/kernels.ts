@@ -1,6 +1,6 @@
 /**
- * One parameter's part of a Parzen estimator: a kernel around each observed value, and one for the
- * prior.
+ * The kernels of a Parzen estimator for one parameter: one around each observed value, and one for
+ * the prior.
  */
 
 import { normalDensity, normalMass, SQRT_2PI, truncatedNormal } from '../../util/normal.js';
@@ -18,12 +18,12 @@ import {
 
 const PRIOR_WEIGHT = 1;
 /**
- * Below this width, in deviations, a cell's probability is its density times its width: the
- * difference would cancel.
+ * Below this width, in standard deviations, a cell's probability is computed as its density times
+ * its width, since the difference would cancel.
  */
 const NARROW = 1e-4;
 
-/** Kernels 0 … n-1 belong to the observed values, kernel n is the prior. */
+/** Kernels 0 … n-1 belong to the observed values; kernel n is the prior. */
 export interface Kernels {
   /** A value drawn from kernel number `kernel`. */
   sample(kernel: number, random: RandomStream): Value;
@@ -34,7 +34,7 @@ export interface Kernels {
   addLogDensities(value: Value, sums: Float64Array): void;
 }
 
-/** `dimensions`: how many parameters are estimated together. */
+/** @param dimensions number of parameters that are estimated together */
 export function kernelsOf(
   distribution: Distribution,
   observed: readonly Value[],
@@ -46,8 +46,9 @@ export function kernelsOf(
 }
 
 /**
- * A kernel gives each of the C choices the weight w/(n+1) of the prior and its own choice 1 more;
- * the prior treats all alike. A choice that the space does not have (any more) counts as the prior.
+ * A kernel gives each of the C choices the weight w/(n+1) of the prior, and 1 more to its own
+ * choice; the prior weighs all equally. A choice that is not in the space (any more) counts as the
+ * prior.
  */
 function choiceKernels(distribution: Choice, observed: readonly Value[]): Kernels {
   const choices = distribution.values.length;
@@ -73,10 +74,11 @@ function choiceKernels(distribution: Choice, observed: readonly Value[]): Kernel
 }
 
 /**
- * Normal kernels, cut off at the axis's ends, of one width: σ = 0.14 R n^(-1/(d+4)), Scott's rule
- * for n values of d parameters on an axis of length R, but at least R / min(100, (n+2)²). The prior
- * is as wide as the axis, around its middle. A whole number has the probability of its cell.
- * Optuna's rule is the same with 0.2 and n+2; test/search-bench/README.md compares them.
+ * Normal kernels of equal width, truncated at the ends of the axis: σ = 0.14 R n^(-1/(d+4)),
+ * Scott's rule for n values of d parameters on an axis of length R, but at least R / min(100,
+ * (n+2)²). The prior is centred on the axis, with its length as σ. An integer has the probability
+ * of its cell. Optuna's rule differs in the factor 0.2 and n+2; test/search-bench/README.md
+ * compares them.
  */
 function numericKernels(distribution: Numeric, observed: readonly number[], dimensions: number): Kernels {
   const { low, high } = axisOf(distribution);
@@ -90,7 +92,7 @@ function numericKernels(distribution: Numeric, observed: readonly number[], dime
   ]);
   const sigmas = new Float64Array(n + 1).fill(sigma);
   sigmas[n] = range;
-  // the probability that the cut leaves
+  // the probability within the truncation
   const masses = mus.map((mu, k) => normalMass((low - mu) / sigmas[k], (high - mu) / sigmas[k]));
   const logScales = masses.map((mass, k) => Math.log(SQRT_2PI * sigmas[k] * mass));
   const probabilities = isWhole(distribution)
@@ -115,8 +117,8 @@ function numericKernels(distribution: Numeric, observed: readonly number[], dime
 }
 
 /**
- * The logarithm of each kernel's probability of a whole number, remembered: candidates and observed
- * values are often the same.
+ * The logarithm of each kernel's probability of an integer. Cached, since candidates and observed
+ * values often repeat.
  */
 function cellProbabilities(
   distribution: Extract<Numeric, { kind: 'int' | 'log_int' }>,
@@ -129,7 +131,8 @@ function cellProbabilities(
   const computed = (value: number) => {
     const left = coordinateOf(distribution, value - half);
     const right = coordinateOf(distribution, value + half);
-    // all kernels but the prior's, the last, have one width: equal centres, equal probabilities
+    // all kernels except the prior (the last) have the same width: equal centres have equal
+    // probabilities
     const byCentre = new Map<number, number>();
     return mus.map((mu, k) => {
       const same = k < mus.length - 1 ? byCentre.get(mu) : undefined;

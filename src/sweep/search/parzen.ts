@@ -9,7 +9,7 @@ import type { RandomStream } from '../../util/random.js';
 import type { Parameter, Point, Value } from '../space.js';
 import { type Kernels, kernelsOf } from './kernels.js';
 
-/** The latest observations that keep their full weight. */
+/** Number of latest observations with full weight. */
 const RECENT = 25;
 const PRIOR_WEIGHT = 1;
 
@@ -69,8 +69,8 @@ export class ParzenEstimator {
 }
 
 /**
- * The last 25 weigh the same, older ones less, falling linearly to 1/n for the oldest; the prior
- * comes last. They add up to 1.
+ * The weights of the observations, oldest first, and of the prior. The last 25 weigh the same;
+ * older ones fall linearly to 1/n for the oldest. They sum to 1.
  */
 function mixtureWeights(n: number): Float64Array {
   const ramp = Math.max(n - RECENT, 0);

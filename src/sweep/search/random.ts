@@ -8,8 +8,8 @@ import type { Sampler } from './sampler.js';
 import { Untried } from './untried.js';
 
 /**
- * Each trial draws from a stream of its own, whatever the results. Of a finite space no point comes
- * twice.
+ * Each trial draws from its own random stream, regardless of results. Points of a finite space do
+ * not repeat.
  */
 export function randomSampler(space: Space, seed: number): Sampler {
   const untried = new Untried(space);

@@ -1,4 +1,4 @@
-/** What chooses the points of a sweep, and what it is told. */
+/** The interface of search methods, which choose the points of a sweep. */
 import type { Point } from '../space.js';
 
 export interface Observation {
@@ -6,22 +6,22 @@ export interface Observation {
   readonly point: Point;
   /** Epochs after which `value` was measured. */
   readonly epochs: number;
-  /** `pruned` also where a trial merely waits at a rung: it has not seen all epochs. */
+  /** `pruned` includes trials that are paused at a rung: they have not seen all epochs. */
   readonly state: 'complete' | 'pruned' | 'failed';
   /**
-   * To be minimised: the goal's sign is already applied. Null where it is not finite or was not
-   * reached: worse than any number.
+   * The value to minimize. Null if it is not finite or was not reached, which is worse than any
+   * number.
    */
   readonly value: number | null;
 }
 
 export interface Sampler {
   /**
-   * The point of trial number `trial` (from 0, each requested in turn). It follows from the sweep's
-   * seed and these arguments alone, whatever their order, so that a replay chooses the same.
-   * `pending` are the points of trials that have no result yet. Undefined: nothing is left, every
-   * point of a finite space has been given out. Throws UserError (exit 2) where `exclude` leaves
-   * (next to) nothing of the space.
+   * The point of trial `trial`, requested in the order 0, 1, 2, …. It depends only on the sweep's
+   * seed and these arguments, not on the order of observations, so that a replay chooses the same.
+   * Undefined if every point of a finite space was chosen.
+   * @param pending points of trials without a result
+   * @throws UserError (exit 2) if `exclude` leaves (almost) no points
    */
   suggest(trial: number, finished: readonly Observation[], pending: readonly Point[]): Point | undefined;
 }

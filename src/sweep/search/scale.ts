@@ -1,28 +1,22 @@
-/**
- * One parameter's values: how many there are, and how they lie on the axis on which they are
- * searched.
- */
+/** The values of a parameter, and their positions on the axis that is searched. */
 import { canonical, type Distribution, type Value } from '../space.js';
 
-/**
- * Steps into which the range of a real parameter is divided at least, when a drawn number is
- * rounded.
- */
+/** Minimum number of steps of a real parameter's range when a drawn number is rounded. */
 const RESOLUTION_DIGITS = 6;
 
 export type Numeric = Exclude<Distribution, { readonly kind: 'choice' }>;
 export type Choice = Extract<Distribution, { readonly kind: 'choice' }>;
 
 /**
- * The interval of a numeric parameter on its axis, which is logarithmic for `log_*`; whole numbers
- * own half a step to each side.
+ * The interval of a numeric parameter on its axis, which is logarithmic for `log_*`. Integers
+ * extend it by half a step on each side.
  */
 export interface Axis {
   readonly low: number;
   readonly high: number;
 }
 
-/** How many values there are; infinite for a real parameter whose bounds differ. */
+/** Number of values; infinite for a real parameter whose bounds differ. */
 export function countOf(distribution: Distribution): number {
   switch (distribution.kind) {
     case 'choice':
@@ -38,20 +32,20 @@ export function countOf(distribution: Distribution): number {
   }
 }
 
-/** Value number `index`, from 0, of a parameter with finitely many. */
+/** The value at `index` of a parameter with finitely many values. */
 export function valueAt(distribution: Distribution, index: number): Value {
   if (distribution.kind === 'choice') return distribution.values[index];
   return isWhole(distribution) ? distribution.low + index * distribution.step : distribution.low;
 }
 
-/** Where a choice's value stands in its list; -1 where it does not. */
+/** Index of a choice's value; -1 if it is not in the list. */
 export function choiceIndexer({ values }: Choice): (value: Value) => number {
   const indices = new Map(values.map((value, index) => [canonical(value), index] as const));
   return value => indices.get(canonical(value)) ?? -1;
 }
 
 /**
- * The value at the fraction `u`, from 0 and below 1, of the parameter's axis: uniform `u` gives the
+ * The value at the fraction `u` in [0, 1) of the parameter's axis: uniform `u` produces the
  * parameter's distribution.
  */
 export function valueAtFraction(distribution: Distribution, u: number): Value {
@@ -78,14 +72,13 @@ export function axisOf(distribution: Numeric): Axis {
   };
 }
 
-/** Where a number lies on the parameter's axis. */
+/** The position of a number on the parameter's axis. */
 export function coordinateOf({ kind }: Numeric, value: number): number {
   return kind === 'log_uniform' || kind === 'log_int' ? Math.log(value) : value;
 }
 
 /**
- * The value nearest to a place on the axis: the nearest whole number, or a real number with as few
- * digits as the range allows.
+ * The value nearest to a position on the axis: an integer, or a real number rounded to few digits.
  */
 export function valueAtCoordinate(distribution: Numeric, coordinate: number): number {
   const isLog = distribution.kind === 'log_uniform' || distribution.kind === 'log_int';
@@ -96,15 +89,15 @@ export function valueAtCoordinate(distribution: Numeric, coordinate: number): nu
   return Math.min(Math.max(rounded, distribution.low), lastOf(distribution));
 }
 
-/** The greatest value that the steps reach. */
+/** The largest value that the steps reach. */
 function lastOf(distribution: Numeric): number {
   if (!isWhole(distribution)) return distribution.high;
   return distribution.low + (countOf(distribution) - 1) * distribution.step;
 }
 
 /**
- * What is trained is what is printed: a number that nobody need copy with 17 digits, yet a
- * millionth of the range from the next.
+ * Rounds to the fewest digits with an error below a millionth of the range, so that a printed value
+ * is short and exactly the one that is trained.
  */
 function roundedReal({ kind, low, high }: Numeric, number: number): number {
   if (kind === 'uniform') {

@@ -8,7 +8,7 @@
 import type { RandomStream } from '../../util/random.js';
 import { DIRECTION_NUMBERS } from './direction-numbers.js';
 
-/** Dimensions that there are direction numbers for. */
+/** Number of dimensions with direction numbers. */
 export const MAX_SOBOL_DIMENSIONS = DIRECTION_NUMBERS.length + 1;
 
 const BITS = 32;
@@ -21,8 +21,8 @@ export interface SobolSequence {
 }
 
 /**
- * At most MAX_SOBOL_DIMENSIONS dimensions; without `random` the sequence as it is published, whose
- * point 0 is the origin.
+ * @param dimensions at most MAX_SOBOL_DIMENSIONS
+ * @param random for scrambling; without it the sequence is as published, and point 0 is the origin
  */
 export function sobolSequence(dimensions: number, random?: RandomStream): SobolSequence {
   const directions = Array.from({ length: dimensions }, (_, d) => directionsOf(d));
@@ -64,8 +64,8 @@ function directionsOf(dimension: number): Uint32Array {
 }
 
 /**
- * Each direction number times one random matrix: digit i becomes itself plus a random sum of the
- * digits before it.
+ * Multiplies the direction numbers by a random matrix: digit i becomes itself plus a random sum of
+ * the digits before it.
  */
 function scrambled(directions: Uint32Array, random: RandomStream): Uint32Array {
   const rows = Uint32Array.from({ length: BITS }, (_, digit) => {

@@ -11,10 +11,10 @@ import { MAX_SOBOL_DIMENSIONS, sobolSequence } from './sobol-sequence.js';
 import { Untried } from './untried.js';
 
 /**
- * Trial number n is the n-th point of the sequence that `exclude` allows and, in a finite space,
- * that did not come before; the last few of such a space, which the sequence is slow to reach, are
- * drawn at random. Each parameter has its dimension, used or not. Throws UserError (exit 2) for
- * more than MAX_SOBOL_DIMENSIONS parameters.
+ * Trial n is the n-th point of the sequence that `exclude` allows and, in a finite space, that is
+ * new. The last points of a finite space, which the sequence reaches slowly, are drawn at random.
+ * Each parameter has its own dimension, used or not.
+ * @throws UserError (exit 2) for more than MAX_SOBOL_DIMENSIONS parameters
  */
 export function sobolSampler(space: Space, seed: number): Sampler {
   const dimensions = space.parameters.length;
@@ -48,7 +48,7 @@ export function sobolSampler(space: Space, seed: number): Sampler {
 function tooManyError(dimensions: number) {
   return usageError({
     code: 'sweep/sobol-dimensions',
-    message: `a Sobol sequence has at most ${MAX_SOBOL_DIMENSIONS} dimensions here`,
+    message: `Sobol search supports at most ${MAX_SOBOL_DIMENSIONS} parameters`,
     expected: `at most ${MAX_SOBOL_DIMENSIONS} parameters, or another method`,
     got: `${dimensions} parameters`,
   });

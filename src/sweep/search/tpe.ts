@@ -1,10 +1,10 @@
 /**
- * The tree-structured Parzen estimator: a point is tried that is much likelier among the best
- * results than among the rest. Bergstra et al. (2011) and the papers named in parzen.ts; parameters
- * that exist at the same points are one group, estimated together. Names and rules are those of
- * Optuna's TPESampler with `multivariate`, `group` and `constant_liar`, but for three: the first
- * points come from a Sobol sequence, kernels are narrower (kernels.ts), and of a finite space no
- * point comes twice.
+ * The tree-structured Parzen estimator: chooses points that are much likelier among the best
+ * results than among the rest. See Bergstra et al. (2011) and the papers in parzen.ts. Parameters
+ * that exist at the same points form a group and are estimated together. Names and rules are those
+ * of Optuna's TPESampler with `multivariate`, `group` and `constant_liar`, with three differences:
+ * the first points come from a Sobol sequence, kernels are narrower (kernels.ts), and points of a
+ * finite space do not repeat.
  */
 import { RandomStream } from '../../util/random.js';
 import type { Method } from '../plan.js';
@@ -17,15 +17,14 @@ import { countOf, valueAt } from './scale.js';
 import { sobolSampler } from './sobol.js';
 import { MAX_SOBOL_DIMENSIONS } from './sobol-sequence.js';
 
-/** Attempts at a point that `exclude` and a finite space allow, before one is drawn at random. */
+/** Attempts to find an allowed new point before one is drawn at random. */
 const MAX_ATTEMPTS = 20;
-/** Observations that count as good at most. */
+/** Maximum number of good observations. */
 const MAX_BEST = 25;
 
 export function tpeSampler(space: Space, method: Extract<Method, { kind: 'tpe' }>, seed: number): Sampler {
   const groups = groupsOf(space);
-  // an even spread tells more than a random one; beyond the sequence's dimensions there is only the
-  // latter
+  // a Sobol sequence covers the space more evenly than random points, but has limited dimensions
   const sobol = space.parameters.length <= MAX_SOBOL_DIMENSIONS;
   const startup = sobol ? sobolSampler(space, seed) : randomSampler(space, seed);
   return {
@@ -45,17 +44,17 @@ export function tpeSampler(space: Space, method: Extract<Method, { kind: 'tpe' }
   };
 }
 
-/** Points by how good they are, each part from the oldest to the latest. */
+/** Good and other points, each from the oldest to the latest. */
 export interface Split {
   readonly best: readonly Point[];
   readonly rest: readonly Point[];
 }
 
 /**
- * The best tenth, 25 at most, and the others. Complete trials come before pruned ones, and these
- * after how far they came; among equals the lower value is better. A failed trial is never good. A
- * pending one counts as bad ("constant liar": Ginsbourger et al. 2010), so that trials at the same
- * time don't try the same.
+ * Splits off the best tenth, at most 25. Complete trials rank before pruned ones, which rank by
+ * their epochs; then lower values rank first. A failed trial is never good. A pending one counts as
+ * bad ("constant liar": Ginsbourger et al. 2010), so that concurrent trials explore different
+ * points.
  */
 export function splitObservations(finished: readonly Observation[], pending: readonly Point[]): Split {
   const byAge = finished.toSorted((a, b) => a.trial - b.trial);
@@ -76,8 +75,8 @@ function byMerit(a: Observation, b: Observation): number {
 }
 
 /**
- * Parameters that exist at the same points, since they have the same condition; a group comes after
- * the one that decides about it.
+ * Parameters with the same condition, which exist at the same points. A group follows the one that
+ * its condition names.
  */
 function groupsOf({ parameters }: Space): readonly (readonly Parameter[])[] {
   const groups = new Map<string, Parameter[]>();
@@ -102,7 +101,7 @@ class Search {
     private readonly random: RandomStream,
   ) {}
 
-  /** Undefined where no candidate of a group was allowed. */
+  /** Undefined if no candidate of a group was allowed. */
   attempt(): Point | undefined {
     let point: Point | undefined = {};
     for (const group of this.groups) {
@@ -114,7 +113,7 @@ class Search {
   }
 
   /**
-   * The point with the candidate for `group` at which the ratio of the two densities is greatest.
+   * The point extended by the candidate for `group` with the largest ratio of the two densities.
    */
   private extended(point: Point, group: readonly Parameter[]): Point | undefined {
     const single = group.filter(({ distribution }) => countOf(distribution) === 1);

@@ -1,6 +1,6 @@
 /**
- * The points of a space that can still be given out: of a finite one those that were not before, of
- * any other all.
+ * Tracks the points that may still be chosen: in a finite space those not chosen before, in others
+ * all.
  */
 import type { RandomStream } from '../../util/random.js';
 import { canonical, type Point, type Space } from '../space.js';
@@ -11,7 +11,7 @@ export class Untried {
   private readonly taken = new Set<string>();
   private readonly isFinite: boolean;
   /**
-   * The last few, by canonical text, in the order of the grid; undefined as long as they need not
+   * The last few points by canonical text, in the order of the grid; undefined until they need to
    * be listed.
    */
   private rest: Map<string, Point> | undefined;
@@ -25,8 +25,8 @@ export class Untried {
   }
 
   /**
-   * One of them at random; undefined where there is none. Throws UserError (exit 2) where `exclude`
-   * leaves next to nothing.
+   * A random one; undefined if there is none.
+   * @throws UserError (exit 2) if `exclude` leaves (almost) no points
    */
   draw(random: RandomStream): Point | undefined {
     return drawPoint(this.space, this.taken, random, () => this.listed());
@@ -39,7 +39,7 @@ export class Untried {
     this.rest?.delete(key);
   }
 
-  /** The whole space is gone through once, not for each of the last points. */
+  /** lists the whole space once, not for each of the last points */
   private listed(): readonly Point[] {
     this.rest ??= new Map(allowedPoints(this.space, this.taken).map(point => [canonical(point), point]));
     return [...this.rest.values()];

@@ -1,7 +1,4 @@
-/**
- * What the server says has changed, put into what is there; nothing that is there is changed in its
- * place.
- */
+/** Applies changes from the server without mutating the document. */
 import type { Curve } from '../../../review/reading/curve.js';
 import type { RunReport } from '../../document.js';
 import type { ListChange, ListDocument, Listed, RunChange } from '../../server/documents.js';
@@ -27,7 +24,7 @@ function isSweep(one: Listed): one is Listed & { kind: 'sweep' } {
   return one.kind === 'sweep';
 }
 
-/** New ones come where their path puts them. */
+/** Inserts new entries in the order of their paths. */
 function merged<T extends Listed>(
   old: readonly T[],
   changed: readonly T[],
@@ -45,7 +42,7 @@ export function applyRunChange(report: RunReport, { steps, epochs, seconds, poin
   return {
     ...report,
     steps,
-    // those done, of which the one under way is none
+    // completed epochs, without the current one
     epochs: Math.max(report.epochs, epochs - 1),
     elapsed: {
       steps: [...report.elapsed.steps, steps],

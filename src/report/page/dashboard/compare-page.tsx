@@ -1,6 +1,5 @@
 /**
- * Several runs side by side: their curves in one picture, what they measured, what was set
- * differently.
+ * Several runs side by side: their curves in one chart, their metrics, their different settings.
  */
 import { useMemo } from 'preact/hooks';
 import type { ComparisonReport } from '../../document.js';
@@ -167,7 +166,7 @@ function Differences({ compared, comparison }: ComparisonProps) {
   );
 }
 
-/** What differs besides the config. */
+/** Differences besides the config. */
 function Facts({ report: { sides, facts } }: { readonly report: ComparisonReport }) {
   return (
     <Scroll label="Data, code and machines that differ">

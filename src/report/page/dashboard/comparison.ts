@@ -1,4 +1,4 @@
-/** What a comparison of runs shows, from their reports. */
+/** The content of a comparison of runs, from their reports. */
 import type { ComparisonReport, Measured, RunReport } from '../../document.js';
 import type { ChartSeries } from '../chart.js';
 import { type ChartPlan, isConstant } from '../curves.js';
@@ -8,11 +8,11 @@ import { byImportance } from '../metric-order.js';
 export interface Compared {
   readonly path: string;
   readonly report: RunReport;
-  /** Its place among those that were asked for: what its colour follows from. */
+  /** Its index among the requested runs, which determines its colour. */
   readonly number: number;
 }
 
-/** Colours of the style sheet; the next as many runs are dashed. */
+/** Number of colours in the style sheet; further runs are dashed. */
 const COLORS = 6;
 
 export function colorOf(number: number): Pick<ChartSeries, 'color' | 'isDashed'> {
@@ -26,8 +26,8 @@ const TITLES: Readonly<Record<string, string>> = {
 };
 
 /**
- * One chart for each curve that any of them has, one line for each run; none of what was measured
- * once, which a table tells as well.
+ * One chart per curve with one line per run; none for values that were measured once, which a table
+ * shows.
  */
 export function comparedCurves(compared: readonly Compared[]): readonly ChartPlan[] {
   const names = [...new Set(compared.flatMap(({ report }) => Object.keys(report.curves)))];
@@ -56,7 +56,7 @@ function titleOf(name: string): string {
   return TITLES[name] ?? (metric ? `Train ${words(metric)}, mean of the epoch` : capital(words(name)));
 }
 
-/** As short as tells the runs apart. */
+/** The shortest names that distinguish the runs. */
 function labelOf({ name, id }: RunReport, compared: readonly Compared[]): string {
   const isOne = compared.every(({ report }) => report.name === name);
   return isOne ? id : `${name} ${id}`;
@@ -66,11 +66,11 @@ export interface ComparedMetric {
   readonly name: string;
   /** By the path of the run. */
   readonly values: ReadonlyMap<string, Measured>;
-  /** Paths of the runs that have the best value; none where all have the same. */
+  /** Paths of the runs with the best value; empty if all are equal. */
   readonly best: ReadonlySet<string>;
 }
 
-/** @param comparison knows which way a metric is better; without it none is called the best */
+/** @param comparison has the direction of each metric; without it no value is marked as best */
 export function comparedMetrics(
   compared: readonly Compared[],
   comparison: ComparisonReport | undefined,
@@ -96,11 +96,11 @@ export function comparedMetrics(
 
 export interface DifferingValue {
   readonly key: string;
-  /** By the path of the run; absent where its config does not have the key. */
+  /** By the path of the run; absent if its config lacks the key. */
   readonly values: ReadonlyMap<string, string>;
 }
 
-/** Keys of the configs whose values are not the same in all. */
+/** Config keys whose values differ. */
 export function differingValues(compared: readonly Compared[]): readonly DifferingValue[] {
   const byKey = new Map<string, Map<string, string>>();
   for (const { path, report } of compared) {

@@ -1,4 +1,4 @@
-/** What is around every view: where one is, and whether what one sees is live. */
+/** The frame around every view: breadcrumbs and the connection state. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { CompareLinks, Links } from '../links.js';
@@ -48,7 +48,7 @@ export function Frame({ route, children }: { readonly route: Route; readonly chi
   );
 }
 
-/** The address of a run, relative to the list or to the sweep that is shown. */
+/** The address of a run, relative to the list or sweep that is shown. */
 function linkFrom(route: Route): (path: string) => string {
   return path => hashOf({ kind: 'run', path: folderOf(route) + path });
 }
@@ -61,10 +61,7 @@ function folderOf(route: Route): string {
   return route.kind === 'sweep' ? `${route.path}/` : '';
 }
 
-/**
- * Whoever follows a link by keyboard or hears the page goes on at the new view, not where the link
- * was.
- */
+/** Moves the focus of keyboard and screen reader users to the new view. */
 function useFocusOnChange(main: { readonly current: HTMLElement | null }, view: string): void {
   const shown = useRef(view);
   useEffect(() => {

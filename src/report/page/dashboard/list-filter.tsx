@@ -1,6 +1,4 @@
-/**
- * The filter of the list: kept in the address, so that it survives a reload and can be passed on.
- */
+/** The filter of the list, kept in the address, so that it survives a reload and can be shared. */
 import type { ListDocument, ListedRun } from '../../server/documents.js';
 import { GroupSelect } from '../list/group-select.js';
 import { SearchBox } from '../list/search-box.js';
@@ -8,7 +6,7 @@ import { type Filter, hashOf } from './route.js';
 
 interface Props {
   readonly list: ListDocument;
-  /** Those that are shown. */
+  /** The visible ones. */
   readonly runs: readonly ListedRun[];
   readonly filter: Filter;
 }
@@ -16,7 +14,7 @@ interface Props {
 export function ListFilter({ list, runs, filter }: Props) {
   const all = [...list.runs, ...list.sweeps];
   const change = (changes: Partial<Filter>): void => {
-    // each letter would else be a step of the way back
+    // each letter would otherwise add a history entry
     history.replaceState(null, '', hashOf({ kind: 'list', filter: { ...filter, ...changes } }));
     dispatchEvent(new HashChangeEvent('hashchange'));
   };
@@ -53,7 +51,7 @@ interface SelectProps {
 }
 
 function Select({ label, value, values, change }: SelectProps) {
-  // what the address asks for is shown even where nothing has it
+  // values from the address are listed even if no run has them
   const offered = value === '' || values.includes(value) ? values : [...values, value];
   return (
     <label>

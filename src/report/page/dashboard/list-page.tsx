@@ -130,7 +130,7 @@ function Empty({ list, trouble }: { readonly list: ListDocument; readonly troubl
   );
 }
 
-/** What is not on the page, and how to see it. */
+/** What the page omits, and how to see it. */
 function Deeper({ list: { root, depth, deeper } }: { readonly list: ListDocument }) {
   if (deeper === null) return null;
   return (

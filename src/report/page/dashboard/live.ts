@@ -1,32 +1,29 @@
-/**
- * One connection for server-sent events: lost, it comes again by itself and goes on where it was.
- */
+/** A connection for server-sent events that reconnects and continues where it was. */
 import type { Hello, Trouble } from '../../server/documents.js';
 
 export type Connection =
   | 'connecting'
   | 'live'
-  /** Lost; tried again all the time. */
+  /** Lost, and reconnecting. */
   | 'lost';
 
 export interface LiveHandlers {
   connection(state: Connection): void;
-  /** The server is another one than before: it was started again. */
+  /** The server was restarted. */
   restarted(): void;
   document(data: unknown): void;
   change(data: unknown): void;
-  /** What keeps the document from being given. */
+  /** Why the document is unavailable. */
   trouble(message: string): void;
 }
 
-/** The server says something at least every ten seconds. */
+/** The server sends something at least every ten seconds. */
 const SILENCE_MS = 25_000;
 const RETRY_MS = 1000;
 
 /**
- * Watches `url` until the function that it gives is called. A page that nobody sees holds no
- * connection, since a browser opens six to a server in all its windows; seen again, it is told what
- * it missed.
+ * Watches `url`; returns a function that stops. A hidden page holds no connection, since a browser
+ * opens at most six to a server in all its windows; when visible again, it receives what it missed.
  */
 export function watch(url: string, handlers: LiveHandlers): () => void {
   let source: EventSource | undefined;
@@ -69,14 +66,14 @@ export function watch(url: string, handlers: LiveHandlers): () => void {
     on('document', data => handlers.document(data));
     on('change', data => handlers.change(data));
     on('trouble', data => handlers.trouble((data as Trouble).message));
-    // by ourselves, since a browser gives up where the answer is no stream, and knows `after` only
-    // as it was
+    // reconnects itself, since a browser gives up if the response is not a stream, and would send
+    // the initial `after`
     made.onerror = () => {
       close();
       handlers.connection('lost');
       retry(RETRY_MS);
     };
-    // an address that is never answered
+    // an address that never answers
     retry(SILENCE_MS);
   };
   const onVisibility = (): void => {

@@ -1,4 +1,4 @@
-/** The dashboard's page: one view after the other, by the address. */
+/** The dashboard's page: shows the view that the address names. */
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import 'uplot/dist/uPlot.min.css';

@@ -1,15 +1,15 @@
 /**
- * Which view the page shows: kept in the address behind `#`, so that views can be linked to, and
- * going back leads back.
+ * The current view, kept in the address after `#`, so that views can be linked and the back button
+ * works.
  */
 
-/** What of the list is shown. */
+/** The filter of the list. */
 export interface Filter {
   readonly text: string;
-  /** Empty: any. */
+  /** Empty for any. */
   readonly state: string;
   readonly experiment: string;
-  /** What the runs are grouped by; empty: nothing. */
+  /** What to group runs by; empty for no groups. */
   readonly group: string;
 }
 
@@ -18,12 +18,12 @@ export type Route =
   | { readonly kind: 'run' | 'sweep'; readonly path: string }
   | { readonly kind: 'compare'; readonly paths: readonly string[] };
 
-/** More curves are not told apart in one picture. */
+/** More curves cannot be distinguished in one chart. */
 export const MAX_COMPARED = 12;
 
 export const NO_FILTER: Filter = { text: '', state: '', experiment: '', group: '' };
 
-/** @param hash with its `#`; what is not known is the list */
+/** @param hash with its `#`; an unknown one shows the list */
 export function parseRoute(hash: string): Route {
   const [, kind, path, query = ''] = /^#\/(run|sweep|compare|list)?\/?([^?]*)\??(.*)$/.exec(hash) ?? [];
   const values = new URLSearchParams(query);
@@ -52,7 +52,7 @@ export function hashOf(route: Route): string {
   }
 }
 
-/** Slashes stay. */
+/** Keeps slashes. */
 export function encodePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/');
 }
@@ -61,7 +61,7 @@ function decoded(path: string): string {
   try {
     return path.split('/').map(decodeURIComponent).join('/');
   } catch {
-    // somebody typed it
+    // typed by hand
     return path;
   }
 }

@@ -100,7 +100,7 @@ function Against({ metric, against }: { readonly metric: string; readonly agains
   );
 }
 
-/** Of shares in points of a percentage. */
+/** Differences of shares are in percentage points. */
 function signed(metric: string, value: number | null): string {
   if (value === null) return '–';
   const text = isShare(metric) ? formatNumber(100 * value, 3) : formatNumber(value, 3);

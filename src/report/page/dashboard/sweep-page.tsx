@@ -18,7 +18,7 @@ export function SweepPage({ path }: { readonly path: string }) {
   );
 }
 
-/** A sweep is told whole. */
+/** Sweeps are sent whole. */
 function keep(report: SweepReport): SweepReport {
   return report;
 }

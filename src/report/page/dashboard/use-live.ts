@@ -1,9 +1,9 @@
-/** A document that stays as the files are. */
+/** A document that follows the files. */
 import { createContext } from 'preact';
 import { useContext, useEffect, useState } from 'preact/hooks';
 import { type Connection, watch } from './live.js';
 
-/** Where views say how their connection is. */
+/** Receives the connection state of views. */
 export interface ConnectionState {
   set(state: Connection): void;
   restarted(): void;
@@ -12,15 +12,15 @@ export interface ConnectionState {
 export const Connections = createContext<ConnectionState>({ set: () => {}, restarted: () => {} });
 
 export interface Live<T> {
-  /** Undefined before the first came. */
+  /** Undefined until the first one arrives. */
   readonly document: T | undefined;
-  /** What keeps it from being up to date, besides the connection. */
+  /** Why it is not up to date, except for the connection. */
   readonly trouble: string | undefined;
 }
 
 /**
  * @param address of the document; its events are below it
- * @param apply puts a change into a document
+ * @param apply applies a change to a document
  */
 export function useLive<T>(address: string, apply: (document: T, change: never) => T): Live<T> {
   const [live, setLive] = useState<Live<T> & { address: string }>({
@@ -43,6 +43,6 @@ export function useLive<T>(address: string, apply: (document: T, change: never) 
       }),
     [address, apply, set, restarted],
   );
-  // of the address before, as long as the new one has said nothing
+  // of the previous address, until the new one has sent something
   return live.address === address ? live : { document: undefined, trouble: undefined };
 }

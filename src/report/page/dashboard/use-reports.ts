@@ -1,6 +1,6 @@
 /**
- * The reports of several runs, asked for again when the list says that one has changed: one
- * connection, however many runs.
+ * The reports of several runs, fetched again when the list reports a change: one connection for any
+ * number of runs.
  */
 import { useEffect, useState } from 'preact/hooks';
 import type { ComparisonReport, RunReport } from '../../document.js';
@@ -10,9 +10,9 @@ import { encodePath } from './route.js';
 import { useLive } from './use-live.js';
 
 interface Reports {
-  /** By path; those that could be had. */
+  /** By path; missing if unavailable. */
   readonly reports: ReadonlyMap<string, RunReport>;
-  /** Of all of them; undefined for one alone, and where one of them cannot be had. */
+  /** The comparison of all; undefined for a single run, or if one is unavailable. */
   readonly comparison: ComparisonReport | undefined;
   readonly trouble: string | undefined;
 }
@@ -23,7 +23,7 @@ export function useReports(paths: readonly string[]): Reports {
   const list = useLive<ListDocument>('/api/list', applyListChange);
   const [got, setGot] = useState<Reports>(NONE);
   const rows = paths.map(path => list.document && rowOf(path, list.document));
-  // what the list says of them is other when their files are, of a run only then
+  // an entry of the list changes exactly when the run's files change
   const version = list.document === undefined ? undefined : JSON.stringify(rows);
   useEffect(() => {
     if (version === undefined) return;
@@ -39,7 +39,7 @@ export function useReports(paths: readonly string[]): Reports {
   return { ...got, trouble: list.trouble ?? got.trouble };
 }
 
-/** Of a trial that of its sweep. */
+/** The entry of a trial is that of its sweep. */
 function rowOf(path: string, { runs, sweeps }: ListDocument): Listed | undefined {
   return (
     runs.find(run => run.path === path) ?? sweeps.find(sweep => path.startsWith(`${sweep.path}/trials/`))
@@ -62,7 +62,7 @@ async function readAll(paths: readonly string[], signal: AbortSignal): Promise<R
   };
 }
 
-/** Where one of the runs cannot be read, its own answer says so. */
+/** If one of the runs cannot be read, its own response says why. */
 async function readComparison(
   paths: readonly string[],
   signal: AbortSignal,

@@ -1,15 +1,15 @@
-/** What the views of the dashboard have in common. */
+/** Components that the dashboard's views share. */
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 
-/** The page's title says what is shown, and how it is: what a row of tabs shows of it. */
+/** The page's title with the state, visible in a row of tabs. */
 export function useTitle(title: string): void {
   useEffect(() => {
     document.title = title;
   }, [title]);
 }
 
-/** In the place of what is not there yet, or cannot be shown. */
+/** Placeholder for a document that is missing or cannot be shown. */
 export function Waiting({
   title,
   trouble,

@@ -1,8 +1,8 @@
-/** Which columns a reader wants to see, besides those that are shown by themselves. */
+/** The reader's choice of columns, besides the default ones. */
 import { useState } from 'preact/hooks';
 import type { RunColumn } from './columns.js';
 
-/** By column name; a column that is not in it is shown if it is one by default. */
+/** By column name; a column that is absent is shown if it is a default one. */
 export type ColumnChoice = Readonly<Record<string, boolean>>;
 
 export interface ColumnChoices {
@@ -11,8 +11,8 @@ export interface ColumnChoices {
 }
 
 /**
- * @param key of the browser's storage that keeps the choice; undefined: it is kept as long as the
- * page. Without a storage, as in a private window, it is kept that long as well.
+ * @param key of the browser's storage that keeps the choice; undefined to keep it for the lifetime
+ *   of the page, as happens without a storage, such as in a private window
  */
 export function useColumnChoice(key: string | undefined): ColumnChoices {
   const [choice, setChoice] = useState<ColumnChoice>(() => stored(key));
@@ -79,7 +79,7 @@ export function ColumnChooser<Row>({
   );
 }
 
-/** What is as it would be without a choice is none, so that it goes on to follow the runs. */
+/** Omits choices that equal the default, so that these continue to follow the runs. */
 function changed(choice: ColumnChoice, name: string, isShown: boolean, isDefault: boolean): ColumnChoice {
   const { [name]: _, ...others } = choice;
   return isShown === isDefault ? others : { ...others, [name]: isShown };
@@ -92,7 +92,7 @@ function stored(key: string | undefined): ColumnChoice {
     if (typeof value !== 'object' || value === null) return {};
     return Object.fromEntries(Object.entries(value).filter(([, shown]) => typeof shown === 'boolean'));
   } catch {
-    // no storage, or another program's text in it
+    // no storage, or it contains another program's text
     return {};
   }
 }
@@ -102,6 +102,6 @@ function store(key: string | undefined, choice: ColumnChoice): void {
   try {
     localStorage.setItem(key, JSON.stringify(choice));
   } catch {
-    // the choice lasts as long as the page
+    // the choice lasts for the lifetime of the page
   }
 }

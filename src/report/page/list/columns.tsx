@@ -1,6 +1,4 @@
-/**
- * The columns of the list of runs, and which of them are shown unless the reader chooses others.
- */
+/** The columns of the list of runs, and which of them are shown by default. */
 import type { CommonConfig, SweepRow } from '../../document.js';
 import { Badge, Value } from '../base.js';
 import { formatMetric, formatSeconds, formatTime, isShare, words } from '../format.js';
@@ -21,25 +19,25 @@ export interface RunColumn<Row> extends SortableColumn<Row> {
 /** See `distinguishingKeys`. */
 const CONFIG_COLUMNS = { few: 4, max: 6 };
 
-/** Pixels that a table has on a laptop's screen, which is 1280 wide. */
+/** Pixels available to a table on a laptop's screen, which is 1280 wide. */
 const TABLE_WIDTH = 1220;
-/** Estimates in pixels: of a letter, and of what stands beside the text of a cell. */
+/** Estimated width in pixels of a letter, and of a cell's padding. */
 const LETTER = 7.5;
 const CELL_PADDING = 20;
 const CURVE = 110;
-/** Of the column in which runs are chosen for a comparison. */
+/** Width of the column of checkboxes. */
 const CHOICE = 80;
-/** Letters of a number as it is formatted. */
+/** Letters of a formatted number. */
 const NUMBER_LETTERS = 8;
-/** Cells of texts are cut off here; see `.setting`. */
+/** Text is cut off at this width; see `.setting`. */
 const MAX_LETTERS = 34;
 
-/** As many metrics, the most important first. */
+/** Maximum number of metrics, the most important first. */
 const MAX_METRICS = 4;
 
 /**
- * All there are: the name first, then what the runs measured, what tells them apart, and when they
- * ran. By default as many settings are shown as a laptop's screen has room for.
+ * All columns: the name, then metrics, distinguishing settings and times. By default it shows as
+ * many settings as fit on a laptop's screen.
  */
 export function runColumns<Row extends RunLine>(
   rows: readonly Row[],
@@ -47,7 +45,7 @@ export function runColumns<Row extends RunLine>(
   link: Link,
 ): readonly RunColumn<Row>[] {
   const metrics = [...new Set(rows.flatMap(row => row.metrics.map(({ name }) => name)))].sort(byImportance);
-  // the id begins with the time; a column that says it again is left to who asks for it
+  // the ID starts with the time, so the column is hidden by default
   const isTimed = rows.every(({ id, started }) => started === null || startsWithTime(id));
   const fact = (column: SortableColumn<Row>, isDefault: boolean): RunColumn<Row> => ({
     ...column,
@@ -81,14 +79,14 @@ export function runColumns<Row extends RunLine>(
   return [...before, ...configColumns(rows, common, TABLE_WIDTH - taken), ...after];
 }
 
-/** About how many pixels a column takes. */
+/** The estimated width of a column in pixels. */
 function widthOf<Row>({ name, title, isText, sortBy }: SortableColumn<Row>, rows: readonly Row[]): number {
   if (name === 'curve') return CURVE;
   const lengths = rows.map(row => {
     const value = sortBy(row) ?? '';
     return isText ? String(value).length : NUMBER_LETTERS;
   });
-  // titles are broken between words
+  // titles wrap between words
   const longest = Math.max(...title.split(' ').map(word => word.length));
   const letters = Math.max(longest, Math.min(MAX_LETTERS, Math.max(0, ...lengths)));
   return LETTER * letters + CELL_PADDING;
@@ -103,7 +101,7 @@ function startsWithTime(id: string): boolean {
   return /^\d{8}T\d{6}Z/.test(id);
 }
 
-/** @param room pixels for those that are shown by default */
+/** @param room pixels for the default columns */
 function configColumns<Row extends RunLine>(
   rows: readonly Row[],
   common: CommonConfig,
@@ -176,7 +174,7 @@ function metricColumn<Row extends RunLine>(metric: string, isDefault: boolean): 
   };
 }
 
-/** The mean of a group, and its standard deviation. */
+/** The mean and standard deviation of a group. */
 function Mean({ metric, values }: { readonly metric: string; readonly values: readonly (number | null)[] }) {
   const told = summarize(values);
   if (told === undefined) return '–';
@@ -243,7 +241,7 @@ function curveColumn<Row extends RunLine>(): SortableColumn<Row> {
   };
 }
 
-/** What runs and sweeps begin with: the name, the id with its link, the state. */
+/** The first columns of runs and sweeps: the name, the ID with its link, the state. */
 function leadingColumns<Row extends Pick<RunLine, 'name' | 'id' | 'path' | 'state'>>(
   link: Link,
   titles: { readonly name: string; readonly id: string },
@@ -302,10 +300,10 @@ function startedColumn<Row extends Pick<RunLine, 'started'>>(): SortableColumn<R
   };
 }
 
-/** What the columns need of a sweep. */
+/** The fields of a sweep that the columns need. */
 type SweepLine = Omit<SweepRow, 'state' | 'states' | 'goal'> & { readonly state: string };
 
-/** The name first; tags and notes if any sweep has some. */
+/** The name first; tags and notes if any sweep has them. */
 export function sweepColumns<Row extends SweepLine>(
   rows: readonly Row[],
   link: Link,

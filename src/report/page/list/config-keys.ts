@@ -1,10 +1,10 @@
-/** Which keys of the config tell the listed runs apart, and what their columns are called. */
+/** The config keys that distinguish the listed runs, and their column titles. */
 import type { CommonConfig } from '../../document.js';
 import { configValue, type RunLine } from './line.js';
 
-/** What other columns tell, and what says nothing about the training. */
+/** Keys that other columns show, and keys without effect on training. */
 const NOT_SETTINGS: ReadonlySet<string> = new Set(['version', 'name', 'description', 'seed']);
-/** Last words that say nothing alone. */
+/** Last words that mean nothing alone. */
 const VAGUE: ReadonlySet<string> = new Set([
   'kind',
   'from',
@@ -27,8 +27,8 @@ export function isSetting(key: string): boolean {
 }
 
 /**
- * Keys whose values are not the same in all rows whose config is read, in the order of the configs;
- * a key that a config lacks is a value as well.
+ * Keys whose values differ between rows with a known config, in the order of the configs; a missing
+ * key counts as a value.
  */
 export function differingKeys(rows: readonly RunLine[], common: CommonConfig): readonly string[] {
   const read = rows.filter(({ config }) => config !== null);
@@ -40,16 +40,16 @@ export function differingKeys(rows: readonly RunLine[], common: CommonConfig): r
   });
 }
 
-/** What has no part in the results, and is shown to who asks for it. */
+/** Keys without effect on results, shown only on request. */
 const ASIDE = /^(gates$|checkpoint\.|training\.(log_every|eval_batch_size)$)/;
-/** The parts of a config, those that people vary most first. */
+/** The parts of a config, most often varied first. */
 const PARTS = ['model', 'optimizer', 'loss', 'training', 'dataset'];
 
 /**
- * Of the differing keys those that a table of limited width shows: those that differ between runs
- * of one experiment, and if these are few some of the others, since runs of different experiments
- * differ in nearly everything. Keys that only repeat the seed are left out, as are those that some
- * runs lack only because they are of another kind.
+ * Selects from the differing keys for a table of limited width: first those that differ between
+ * runs of one experiment, then some of the others, since runs of different experiments differ in
+ * nearly everything. Omits keys that only repeat the seed, and keys that some runs lack only
+ * because they are of another kind.
  */
 export function distinguishingKeys(
   rows: readonly RunLine[],
@@ -73,7 +73,7 @@ export function distinguishingKeys(
   return [...first, ...others].map(({ key }) => key);
 }
 
-/** How many runs have another value than the most common one. */
+/** Number of runs whose value is not the most common one. */
 function deviating(rows: readonly RunLine[], common: CommonConfig, key: string): number {
   const counts = new Map<string | undefined, number>();
   const read = rows.filter(({ config }) => config !== null);
@@ -97,12 +97,12 @@ function repeatsSeed(key: string, rows: readonly RunLine[], common: CommonConfig
   });
 }
 
-/** Names of the keys that decide which others an object has. */
+/** Names of the keys that determine which other keys an object has. */
 const KINDS = ['kind', 'cell', 'problem'] as const;
 
 /**
- * Whether some runs lack the key, and a kind beside it decides which do and what the others have:
- * the betas of an optimizer, which only some kinds have, each with its own default.
+ * Whether some runs lack the key because of a kind beside it: such as the betas of an optimizer,
+ * which only some kinds have, each with its own default.
  */
 function followsKind(key: string, rows: readonly RunLine[], common: CommonConfig): boolean {
   const read = rows.filter(({ config }) => config !== null);
@@ -124,8 +124,8 @@ function followsKind(key: string, rows: readonly RunLine[], common: CommonConfig
 }
 
 /**
- * The fewest last words of each key that no other of the keys ends with. @param taken titles that
- * other columns have
+ * The shortest unique suffix of each key, in words.
+ * @param taken titles of other columns
  */
 export function shortTitles(
   keys: readonly string[],

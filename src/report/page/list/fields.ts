@@ -1,5 +1,5 @@
 /**
- * Everything of a run that can be searched, sorted and grouped by, under the names that people
+ * The fields of a run that can be searched, sorted and grouped by, under the names that people
  * type.
  */
 import type { CommonConfig } from '../../document.js';
@@ -9,7 +9,7 @@ export type FieldValue = number | string | readonly string[] | null;
 
 type Reader = (row: RunLine) => FieldValue;
 
-/** By each name that it goes by. */
+/** By each of its names. */
 const OWN: readonly (readonly [names: readonly string[], read: Reader])[] = [
   [['name', 'experiment'], row => row.name],
   [['id', 'run'], row => row.id],
@@ -41,9 +41,9 @@ export class Fields {
   }
 
   /**
-   * What `name` means: a fact of the run; else metrics and config keys, by their whole name, by its
-   * last words (`accuracy`, `learning_rate`), or by the initials of the last one (`lr`), whichever
-   * of these comes first. Several if the name is ambiguous, none if it is unknown.
+   * Resolves `name`: a fact of the run, otherwise metrics and config keys by their full name, their
+   * last words (`accuracy`, `learning_rate`) or the initials of the last word (`lr`), whichever
+   * matches first. Several if it is ambiguous, none if it is unknown.
    */
   resolve(name: string): readonly Reader[] {
     const wanted = name.toLowerCase();

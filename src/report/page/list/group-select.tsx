@@ -1,4 +1,4 @@
-/** What the runs are grouped by. */
+/** The selection of what to group runs by. */
 import type { CommonConfig } from '../../document.js';
 import { differingKeys } from './config-keys.js';
 import type { RunLine } from './line.js';
@@ -6,7 +6,7 @@ import type { RunLine } from './line.js';
 interface Props {
   readonly rows: readonly RunLine[];
   readonly common: CommonConfig;
-  /** Empty: no groups. */
+  /** Empty for no groups. */
   readonly value: string;
   change(by: string): void;
 }

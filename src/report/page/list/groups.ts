@@ -1,19 +1,19 @@
-/** Rows in groups, and what a group has in common. */
+/** Groups rows, and summarizes each group. */
 import type { CommonConfig } from '../../document.js';
 import { differingKeys, distinguishingKeys } from './config-keys.js';
 import { configValue, numberIn, type RunLine } from './line.js';
 
 export interface Group<Row> {
   readonly key: string;
-  /** Such as `0.01`, or `gru · 0.01` of several values. */
+  /** Such as `0.01`, or `gru · 0.01` for several values. */
   readonly label: string;
   readonly rows: readonly Row[];
 }
 
 /**
- * @param by `experiment`, `state`, `tag`, `config` or a config key. `config`: everything but the
- * seed, so that a group is one setting and its seeds. A run with several tags is in the group of
- * their combination, so that every run is counted once.
+ * @param by `experiment`, `state`, `tag`, `config` or a config key. `config` means everything
+ *   except the seed, so that a group is one setting with its seeds. A run with several tags is in
+ *   the group of their combination, so that each run counts once.
  */
 export function groupRows<Row extends RunLine>(
   rows: readonly Row[],
@@ -34,9 +34,9 @@ export function groupRows<Row extends RunLine>(
 }
 
 interface Place {
-  /** The same for rows of one group. */
+  /** Equal for rows of one group. */
   readonly key: string;
-  /** What is shown, and sorted by. */
+  /** The value to show and sort by. */
   readonly parts: readonly string[];
 }
 
@@ -62,10 +62,10 @@ function readerOf(by: string, common: CommonConfig): (row: RunLine) => readonly 
   }
 }
 
-/** See `distinguishingKeys`: the columns tell the rest. */
+/** See `distinguishingKeys`; other columns show the rest. */
 const LABEL_PARTS = { few: 3, max: 4 };
 
-/** Everything but the seeds counts, and what tells the groups apart is shown. */
+/** Groups by everything except the seeds, and shows what distinguishes the groups. */
 function settingOf(rows: readonly RunLine[], common: CommonConfig): (row: RunLine) => Place {
   const isNoSeed = (key: string) => !key.endsWith('.seed');
   const keys = differingKeys(rows, common).filter(isNoSeed);
@@ -76,7 +76,7 @@ function settingOf(rows: readonly RunLine[], common: CommonConfig): (row: RunLin
   });
 }
 
-/** Numbers by their size, before texts. */
+/** Numbers by value, before texts. */
 function compareParts(a: readonly string[], b: readonly string[]): number {
   for (let i = 0; i < Math.min(a.length, b.length); i++) {
     const [x, y] = [numberIn(a[i]), numberIn(b[i])];
@@ -90,11 +90,11 @@ function compareParts(a: readonly string[], b: readonly string[]): number {
 export interface Summary {
   readonly count: number;
   readonly mean: number;
-  /** The sample standard deviation; null of a single value. */
+  /** The sample standard deviation; null for a single value. */
   readonly spread: number | null;
 }
 
-/** Of the values that are finite numbers; undefined if there is none. */
+/** The mean of the finite values; undefined if there are none. */
 export function summarize(values: readonly unknown[]): Summary | undefined {
   const finite = values.filter(
     (value): value is number => typeof value === 'number' && Number.isFinite(value),

@@ -1,4 +1,4 @@
-/** The runs as a table: the columns that its reader wants, in groups. */
+/** The runs as a table, with the chosen columns and groups. */
 import { useMemo } from 'preact/hooks';
 import type { CommonConfig } from '../../document.js';
 import type { Link } from '../links.js';
@@ -12,11 +12,11 @@ interface Props<Row> {
   readonly rows: readonly Row[];
   readonly common: CommonConfig;
   readonly link: Link;
-  /** Empty: no groups; see `groupRows`. */
+  /** Empty for no groups; see `groupRows`. */
   readonly groupBy: string;
-  /** A column that is always there, behind the first. */
+  /** A column that is always shown, after the first. */
   readonly choice?: SortableColumn<Row>;
-  /** One that is there if it is not empty, at the end. */
+  /** A column that is shown at the end if it is not empty. */
   readonly message?: SortableColumn<Row>;
   /** See `useColumnChoice`. */
   readonly storageKey?: string;

@@ -1,4 +1,4 @@
-/** Where runs are looked for, and how. */
+/** The search box, with its syntax. */
 export function SearchBox({ value, change }: { readonly value: string; change(text: string): void }) {
   return (
     <label class="search">
@@ -13,7 +13,7 @@ export function SearchBox({ value, change }: { readonly value: string; change(te
   );
 }
 
-/** What of the search means nothing. */
+/** The invalid terms of the search. */
 export function SearchTrouble({ unknown }: { readonly unknown: readonly string[] }) {
   if (unknown.length === 0) return null;
   return (

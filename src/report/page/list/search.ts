@@ -1,11 +1,11 @@
 /**
- * The search box of the list: terms with spaces between them, of which a run must match every one.
+ * The search box of the list: terms separated by spaces, all of which a run must match.
  *
  *   word, "several words"     somewhere in the run's path, state, tags, note or config values
- *   field=value, field!=value equal, numbers by their value and texts whatever their case
- *   field:value               equal to the number, or containing the text
+ *   field=value, field!=value equal, numbers by value, texts ignoring case
+ *   field:value               equals the number, or contains the text
  *   field<value, <=, >, >=    numbers, percentages (97%) and dates (2026-01-31)
- *   -term                     not this
+ *   -term                     does not match
  */
 import type { CommonConfig } from '../../document.js';
 import type { Fields, FieldValue } from './fields.js';
@@ -25,7 +25,7 @@ export type Term = { readonly isNegated: boolean } & (
 
 const TERM = /(-?)(?:([A-Za-z][\w.]*)(!=|<=|>=|[=:<>]))?(?:"([^"]*)"?|(\S*))/y;
 
-/** Without the terms that are not typed to their end, such as `lr=`. */
+/** Ignores incomplete terms, such as `lr=`. */
 export function parseSearch(text: string): readonly Term[] {
   const terms: Term[] = [];
   let at = 0;
@@ -49,7 +49,7 @@ export function parseSearch(text: string): readonly Term[] {
   return terms;
 }
 
-/** Names of fields that no run has. */
+/** Names of unknown fields. */
 export function unknownFields(terms: readonly Term[], fields: Fields): readonly string[] {
   const asked = terms.flatMap(term => (term.kind === 'field' ? [term.field] : []));
   return [...new Set(asked)].filter(field => fields.resolve(field).length === 0);
@@ -71,7 +71,7 @@ function hasText(row: RunLine, text: string, common: CommonConfig): boolean {
   const wanted = text.toLowerCase();
   const said = [row.path, row.name, row.state, ...row.tags, row.note ?? ''];
   if (said.some(one => one.toLowerCase().includes(wanted))) return true;
-  // part of a number is no word
+  // a part of a number is not a word
   const number = numberIn(text);
   const configs = [...Object.values(row.config ?? {}), ...(row.config === null ? [] : Object.values(common))];
   return configs.some(value =>
@@ -86,7 +86,7 @@ function hasValue(row: RunLine, term: Extract<Term, { kind: 'field' }>, fields: 
     .flatMap(read => flat(read(row)))
     .filter(one => one !== null);
   if (fields.resolve(term.field).length === 0) return false;
-  // a run without the field is one that has another value
+  // a run without the field has another value
   if (operator === '!=') return !values.some(one => compares(one, '=', value));
   return values.some(one => compares(one, operator, value));
 }
@@ -120,7 +120,7 @@ function amountIn(text: string): number | undefined {
   return percent === undefined ? undefined : percent / 100;
 }
 
-/** ISO dates, of which the shorter one is compared as far as it goes. */
+/** Compares ISO dates up to the length of the shorter one. */
 function dateOrder(found: string, wanted: string): number | undefined {
   const isDate = (text: string) => /^\d{4}-\d\d/.test(text);
   if (!isDate(found) || !isDate(wanted)) return undefined;

@@ -15,7 +15,7 @@ type SweepLine = Pick<
 export interface Found<Run, Sweep> {
   readonly runs: readonly Run[];
   readonly sweeps: readonly Sweep[];
-  /** Fields of the search that nothing has. */
+  /** Unknown fields of the search. */
   readonly unknown: readonly string[];
 }
 
@@ -37,7 +37,7 @@ export function useSearch<Run extends RunLine, Sweep extends SweepLine>(
   }, [runs, sweeps, common, text]);
 }
 
-/** With as much of a run as a sweep has. */
+/** A sweep with the fields of a run that it has. */
 function asRun({ id, name, path, state, started, metric, best, duration_s, tags, note }: SweepLine): RunLine {
   return {
     id,
