@@ -60,6 +60,13 @@ export interface RunFacts {
   readonly resumes: number;
 }
 
+/** Evidence against a completed run. */
+export interface Doubt {
+  readonly reason: string;
+  /** Whether its files are damaged or contradict each other; otherwise they could not be checked. */
+  readonly isDamage: boolean;
+}
+
 /** A run as it is judged. */
 export interface ReviewedRun {
   readonly facts: RunFacts;
@@ -69,10 +76,9 @@ export interface ReviewedRun {
   /** The gates of its config. */
   readonly asked: readonly WrittenGate[];
   /**
-   * Why its files do not prove that it completed, as it says; undefined where they do, and of a run
-   * that says something else.
+   * Why its files do not prove that it completed; undefined if they do, or if it did not complete.
    */
-  readonly doubt: string | undefined;
+  readonly doubt: Doubt | undefined;
   /** The last value of a metric; undefined where it was not measured. */
   last(metric: string): number | undefined;
   /** The best value over the evaluations. */
@@ -83,10 +89,10 @@ export interface ReviewedRun {
 const POINTS = 64;
 
 /**
- * `more` is what else speaks against it. Throws as `readRun` does, and where the log cannot be
- * read.
+ * @param more evidence from outside its files
+ * @throws UserError as `readRun` does, or (exit 5) if the log cannot be read
  */
-export function reviewedRun(path: string, more?: string): ReviewedRun {
+export function reviewedRun(path: string, more?: Doubt): ReviewedRun {
   const record = readRun(path);
   const { summary } = record;
   const { history, doubt } = readLogOf(record);
@@ -97,7 +103,7 @@ export function reviewedRun(path: string, more?: string): ReviewedRun {
     deciding: decidingOf(record),
     curves: history.curves,
     asked: askedGates(record),
-    doubt: doubt ?? more,
+    doubt: doubt === undefined ? more : { reason: doubt, isDamage: true },
     last: metric => (summary === undefined ? undefined : lastValue(summary, metric)),
     best: metric => best.get(metric),
   };
@@ -146,7 +152,7 @@ export function notJudgeable(runs: readonly ReviewedRun[]): string | undefined {
   const undone = runs.filter(run => notCompleted(run) !== undefined).length;
   if (undone > 0) return `${undone} of ${counted(runs.length, 'run')} did not complete`;
   const doubted = runs.find(({ doubt }) => doubt !== undefined);
-  return doubted && `${doubted.facts.run_id} is in doubt: ${doubted.doubt}`;
+  return doubted && `${doubted.facts.run_id} is in doubt: ${doubted.doubt?.reason}`;
 }
 
 const STATES: Readonly<Record<Exclude<RunStatus, 'completed'> | 'running' | 'killed', string>> = {

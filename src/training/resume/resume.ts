@@ -85,8 +85,8 @@ export interface ResumeOptions {
 }
 
 /**
- * Goes on with the run in the directory `path` from its newest whole checkpoint, or from its
- * beginning where there is none. A run that is already complete gives its result again.
+ * Resumes the run in the directory `path` from its newest whole checkpoint, or from the start if
+ * there is none. Returns the recorded result of a run that is already complete.
  * @throws UserError (exit 2) if that is no run, is in use, or something changed that alters results
  * @throws UserError (exit 5) if its files or data are damaged
  */
@@ -133,6 +133,7 @@ async function resumeLocked(
     const saved = readableCheckpoints(directory);
     refuseForeign(saved, ownStepHashes(manifest, manifest.step_hash ?? before.stepHash));
     if (!contradicts(saved, complete.summary, manifest)) {
+      observer.line(COMPLETE);
       tellMissing(directory, complete.summary, options, observer);
       return complete;
     }
@@ -140,6 +141,7 @@ async function resumeLocked(
   const { checkpoint, whole, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
   const foreign = foreignChange(directory, manifest, before, { whole, checkpoint, ...options });
   const changes = [...alters, ...foreign, ...widthChanges(manifest, runsOn)];
+  if (left.summary) refuseEditedLog(directory, left.summary);
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
   // before a user is asked to allow what cannot be
   const wanted = { loaded, session, changes };
@@ -209,6 +211,8 @@ async function resumeLocked(
   );
 }
 
+const COMPLETE = 'Nothing to resume: the run is complete. To train longer, add --set training.num_epochs=N.';
+
 /**
  * The result of a run that has nothing left to do. One that was killed before its closing record
  * still has to write that.
@@ -259,6 +263,22 @@ function readableCheckpoints({ files }: RunDirectory): SavedCheckpoint[] {
     if (error instanceof UserError) return [];
     throw error;
   }
+}
+
+/**
+ * A log with an end is the one that the summary describes. One without was cut by a resume or a
+ * kill since, so its digest is that of an earlier state.
+ * @throws UserError (exit 5) if a line was edited, added or removed
+ */
+function refuseEditedLog(directory: RunDirectory, summary: Summary): void {
+  const { log } = directory.files;
+  if (readEvents(log).at(-1)?.event !== 'run.end' || !isEdited(directory, summary)) return;
+  throw damagedError({
+    code: 'log/edited',
+    message: 'the log does not match the digest in the summary: a line was edited, added or removed',
+    file: log,
+    expected: 'the log restored from a backup; or no log: move it away, and the run resumes with a new one',
+  });
 }
 
 /** Whether the log is no longer the one that the summary was written with. */
