@@ -278,7 +278,7 @@ function verbOf(command: Command, word: string): Command | undefined {
 
 async function unknownVerb(word: string, command: Command): Promise<Error> {
   // reads the schema, which no help needs
-  const { nearest } = await import('../config/wording/suggest.js');
+  const { nearest } = await import('../util/nearest.js');
   const names = command.commands.map(verb => verb.name());
   const suggestion = nearest(word, names);
   return usageError({

@@ -2,8 +2,9 @@
  * `notes.json`: tags and a note that people give a run; layout in schemas/notes.schema.json.
  * Nothing that decides a result reads it.
  */
-import { nearest } from '../config/wording/suggest.js';
+
 import { usageError } from '../util/errors.js';
+import { nearest } from '../util/nearest.js';
 
 export interface Notes {
   readonly version: 1;
