@@ -201,6 +201,130 @@ t.test('a trained run is evaluated, predicted and read', async t => {
   t.throws(() => loadRun(work.folder()), UserError);
 });
 
+t.test('a closed model rejects every call', async t => {
+  const dataset = { kind: 'csv', path: work.file('closed.csv', csvOf(12)) } as const;
+  const columns = { sequence: { group: 'id' }, features: ['x'], target: 'y', target_kind: 'value' } as const;
+  const { directory } = await run(
+    { ...config, dataset: { ...dataset, ...columns, test_fraction: 0.25 } },
+    { ...webasm, output: work.folder(), set: { 'training.batch_size': 3, 'training.num_epochs': 1 } },
+  );
+  const closed = { exitCode: 2, diagnostics: [{ code: 'model/closed', message: 'the model is closed' }] };
+  for (const threads of [1, 2]) {
+    const model = await loadModel(directory, { ...webasm, threads });
+    const session = model.session();
+    await session.step([0.5]);
+    const [first, ...others] = Array.from({ length: 20 }, () => session.step([0.5]));
+    const slow = model.predict(Array.from({ length: 12 }, (_, i) => stepsOf(i)));
+    await Promise.all([first, slow.next()]);
+    const ends = Promise.all(others).catch((error: unknown) => error);
+    await model.close();
+    const end = await ends;
+    t.ok(
+      Array.isArray(end) || (end instanceof UserError && end.message === 'the model is closed'),
+      String(end),
+    );
+    await model.close();
+    await refuses(t, session.step([0.5]), closed);
+    await refuses(t, model.predict([stepsOf(0)]).next(), closed);
+    await refuses(t, model.predictFile(dataset.path).next(), closed);
+    await refuses(
+      t,
+      Promise.resolve().then(() => model.session()),
+      closed,
+    );
+    t.equal(model.form.kind, 'value', 'what it is like is still known');
+  }
+});
+
+t.test('wrong arguments of JavaScript callers are errors with a sentence', async t => {
+  // biome-ignore lint/suspicious/noExplicitAny: no compiler has checked these calls
+  const js = library as any;
+  const argument = (message: RegExp) => ({
+    exitCode: 2,
+    diagnostics: [{ code: 'library/argument' }],
+    message,
+  });
+  const unknown = (suggestion: string | undefined, message: RegExp) => ({
+    exitCode: 2,
+    diagnostics: [{ code: 'library/unknown-option', suggestion }],
+    message,
+  });
+  const next = (call: string, ...args: unknown[]) => js[call](...args).next();
+  await refuses(t, js.run(), argument(/^run\(\): `config` must be the path .*, not undefined$/));
+  await refuses(t, js.run(''), argument(/not ""$/));
+  await refuses(t, js.run([config]), argument(/not a list$/));
+  await refuses(
+    t,
+    js.run(config, null),
+    argument(/^run\(\): `options` must be an object of options, not null$/),
+  );
+  await refuses(
+    t,
+    js.run(config, { threads: '2' }),
+    argument(/`threads` must be a whole number from 1, not "2"$/),
+  );
+  await refuses(t, js.run(config, { onProgress: true }), argument(/must be a function/));
+  await refuses(t, js.run(config, { signal: {} }), argument(/must be an AbortSignal, not an object/));
+  await refuses(t, js.run(config, { set: ['a=1'] }), argument(/`set` must be an object such as/));
+  await refuses(
+    t,
+    js.run(config, { backend: 'gpu' }),
+    argument(/one of auto, webgpu, webasm, cpu, not "gpu"$/),
+  );
+  await refuses(
+    t,
+    js.run(config, { bakend: 'cpu' }),
+    unknown('backend', /^run\(\): .* did you mean `backend`\?$/),
+  );
+  await refuses(t, js.run(config, { zzz: 1 }), unknown(undefined, /^run\(\): there is no option `zzz`$/));
+  await refuses(t, js.run(config, { thread: 0, outptu: 'x' }), {
+    diagnostics: [{ suggestion: 'threads' }, { suggestion: 'output' }],
+  });
+  await refuses(t, js.resume(), argument(/^resume\(\): `directory` must be a path, not undefined$/));
+  await refuses(t, js.resume('x', { allowChange: 'seed' }), argument(/must be a list of strings/));
+  await refuses(t, js.evaluate(7), argument(/^evaluate\(\): `directory`/));
+  await refuses(
+    t,
+    js.evaluate('x', { split: 'tset' }),
+    argument(/one of train, validation, test, not "tset"$/),
+  );
+  await refuses(t, js.evaluate('x', { checkpoint: 'bset' }), argument(/'last', 'best' or the step/));
+  await refuses(t, js.sweep(), argument(/^sweep\(\): `sweep` must be the path/));
+  await refuses(t, js.sweep({}, { paralel: 2 }), unknown(undefined, /no option `paralel`/));
+  await refuses(t, js.loadModel(), argument(/^loadModel\(\): `run`/));
+  await refuses(t, js.loadModel('x', { wieghts: 'average' }), unknown('weights', /did you mean `weights`/));
+  await refuses(t, next('predict', 'x'), argument(/^predict\(\): `source` must be a path, a stream/));
+  await refuses(t, next('predict', 'x', {}), argument(/not an object$/));
+  await refuses(t, next('predict', 'x', { split: 'all' }), argument(/`source`/));
+  t.throws(() => js.loadRun(), argument(/^loadRun\(\): `directory`/));
+  t.match(await js.validate(), {
+    valid: false,
+    exitCode: 2,
+    diagnostics: [{ code: 'library/argument', file: 'validate()', got: 'undefined' }],
+  });
+  t.match(await js.validate(config, { sett: {} }), { diagnostics: [{ suggestion: 'set' }] });
+  t.match(await validate(config, { set: undefined }), { valid: true }, 'an option may be undefined');
+
+  const { directory } = await run(config, {
+    ...webasm,
+    output: work.folder(),
+    set: { 'training.num_epochs': 1 },
+  });
+  const model = await js.loadModel(directory, webasm);
+  t.teardown(() => model.close());
+  t.throws(() => model.predict(), argument(/^predict\(\): `sequences` must be an iterable/));
+  t.throws(() => model.predict([], { onRejcted: 1 }), unknown('onRejected', /onRejcted/));
+  t.throws(() => model.predictFile(5), argument(/^predictFile\(\): `input`/));
+  t.throws(() => model.generate('a', { length: 1 }), argument(/`prompt` must be a list of symbol numbers/));
+  t.throws(() => model.generate([0]), argument(/`options` must be/));
+  t.throws(() => model.generate([0], {}), argument(/`length` must be a whole number from 0, not undefined$/));
+  await refuses(t, model.generateText(5, { length: 1 }).next(), argument(/^generateText\(\): `prompt`/));
+  await refuses(t, model.predict([null]).next(), { exitCode: 5, message: 'sequence 0 is not a sequence' });
+  await refuses(t, model.predict([{}]).next(), { exitCode: 5, message: 'sequence 0 is not a sequence' });
+  await refuses(t, model.predict([[undefined]]).next(), { message: 'sequence 0, step 0 is not a step' });
+  await refuses(t, model.session().step(), { exitCode: 5, message: 'step 0 is not a step' });
+});
+
 function stepsOf(sequence: number): number[][] {
   return Array.from({ length: 4 }, (_, step) => [Math.sin(sequence + step)]);
 }

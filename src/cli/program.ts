@@ -277,8 +277,8 @@ function verbOf(command: Command, word: string): Command | undefined {
 }
 
 async function unknownVerb(word: string, command: Command): Promise<Error> {
-  // loaded here, since it reads the schema
-  const { nearest } = await import('../config/wording/suggest.js');
+  // loaded here, since help does not need it
+  const { nearest } = await import('../util/nearest.js');
   const names = command.commands.map(verb => verb.name());
   const suggestion = nearest(word, names);
   return usageError({

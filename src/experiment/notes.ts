@@ -2,8 +2,9 @@
  * `notes.json`: tags and a note that users add to a run; schema in schemas/notes.schema.json. They
  * do not affect results.
  */
-import { nearest } from '../config/wording/suggest.js';
+
 import { usageError } from '../util/errors.js';
+import { nearest } from '../util/nearest.js';
 
 export interface Notes {
   readonly version: 1;

@@ -1,5 +1,6 @@
 /** Configs and overrides passed by programs. */
 import { type Experiment, type LoadedExperiment, loadExperiment } from '../config/index.js';
+import { isPlainObject, type Kind, oneOf, path } from '../util/arguments.js';
 
 /** `T` with all keys optional, since defaults may be omitted. */
 type Given<T> = T extends readonly (infer Item)[]
@@ -23,6 +24,14 @@ export type Config = string | ConfigObject;
  * 'model.hidden_size': 64 }`.
  */
 export type Overrides = Readonly<Record<string, unknown>>;
+
+/** The first argument of `run` and `validate`. */
+export const config: Kind = {
+  expected: 'the path of a config file, or a config as an object',
+  accepts: value => path.accepts(value) || isPlainObject(value),
+};
+
+export const backendKind = oneOf('auto', 'webgpu', 'webasm', 'cpu');
 
 /** Converts overrides to arguments of `--set`. */
 export function assignments(overrides: Overrides = {}): readonly string[] {

@@ -8,6 +8,7 @@ import type { Summary } from '../experiment/summary.js';
 import type { Curve } from '../review/reading/curve.js';
 import { readHistory } from '../review/reading/history.js';
 import { type RunState, readRun } from '../review/reading/run-record.js';
+import { checkArgument, path } from '../util/arguments.js';
 
 /** Capacity of curves: even, as they require, and larger than any number of steps. */
 const ALL_POINTS = 2 ** 52;
@@ -73,6 +74,7 @@ export interface LoadedRun {
  * @throws UserError (exit 5) if a file is damaged
  */
 export function loadRun(directory: string): LoadedRun {
+  checkArgument('loadRun', 'directory', directory, path);
   const { directory: opened, id, name, state, config, manifest, summary } = readRun(directory);
   const { files } = opened;
   const entries = listCheckpoints(files.checkpoints);
@@ -86,13 +88,13 @@ export function loadRun(directory: string): LoadedRun {
     manifest,
     summary,
     evaluation: opened.readEvaluation(),
-    checkpoints: entries.map(({ path, step, epoch, metric }) => ({
-      path,
+    checkpoints: entries.map(({ path: file, step, epoch, metric }) => ({
+      path: file,
       step,
       epoch,
       value: metric.value,
-      best: path === best?.path,
-      tensors: () => readSafetensors(path).tensors,
+      best: file === best?.path,
+      tensors: () => readSafetensors(file).tensors,
     })),
     history: () => readHistory(files.log, { capacity: ALL_POINTS }).curves,
   };

@@ -6,12 +6,24 @@ import type { SplitMetrics } from '../experiment/summary.js';
 import type { SequencePrediction } from '../prediction/answers.js';
 import { evaluateCheckpoint, splitOf } from '../prediction/evaluate.js';
 import type { RejectionOptions, SequenceValues } from '../prediction/given-values.js';
-import { loadModel } from '../prediction/model.js';
+import { checkpointKind, loadModel, weightsKind } from '../prediction/model.js';
 import { openWithData } from '../prediction/open.js';
 import { Predictor } from '../prediction/predictor.js';
 import { openModel, type WhichCheckpoint } from '../prediction/saved-model.js';
 import type { WeightsName } from '../training/step/weights.js';
-import { assignments, type Overrides } from './config.js';
+import {
+  callback,
+  checkArgument,
+  checkOptions,
+  integer,
+  isPlainObject,
+  type Kind,
+  oneOf,
+  overrides,
+  path,
+  signal,
+} from '../util/arguments.js';
+import { assignments, backendKind, type Overrides } from './config.js';
 
 /** Selects the weights of a run, and where they compute. */
 export interface SavedModelOptions {
@@ -50,6 +62,27 @@ export interface EvaluationResult {
   readonly epoch: number;
 }
 
+const splitKind = oneOf('train', 'validation', 'test');
+
+const SAVED_MODEL_OPTIONS = {
+  checkpoint: checkpointKind,
+  weights: weightsKind,
+  backend: backendKind,
+  threads: integer(1),
+  signal,
+  set: overrides,
+} as const;
+
+const predictionSource: Kind = {
+  expected: 'a path, a stream, an iterable of sequences, or { split }',
+  accepts: value =>
+    path.accepts(value) ||
+    (isPlainObject(value) && 'split' in value && splitKind.accepts(value.split)) ||
+    (typeof value === 'object' &&
+      value !== null &&
+      (Symbol.iterator in value || Symbol.asyncIterator in value)),
+};
+
 /**
  * Computes the metrics of a run's model on one of the run's splits, from its weights.
  *
@@ -63,6 +96,12 @@ export interface EvaluationResult {
  * @throws UserError (exit 5) if a file is damaged or the data have changed since the run
  */
 export async function evaluate(directory: string, options: EvaluateOptions = {}): Promise<EvaluationResult> {
+  checkArgument('evaluate', 'directory', directory, path);
+  checkOptions<EvaluateOptions>('evaluate', options, {
+    ...SAVED_MODEL_OPTIONS,
+    split: splitKind,
+    onProgress: callback,
+  });
   const { split = 'test', checkpoint, weights, set, backend = 'auto', threads, signal, onProgress } = options;
   const saved = openModel(directory, { checkpoint, weights, set: assignments(set) });
   const watch = (progress: { readonly done: number; readonly total: number }): void => {
@@ -110,6 +149,9 @@ export async function* predict(
   source: PredictionSource,
   options: PredictOptions = {},
 ): AsyncGenerator<SequencePrediction, void> {
+  checkArgument('predict', 'directory', directory, path);
+  checkArgument('predict', 'source', source, predictionSource);
+  checkOptions<PredictOptions>('predict', options, { ...SAVED_MODEL_OPTIONS, onRejected: callback });
   const { signal } = options;
   signal?.throwIfAborted();
   for await (const prediction of predictions(directory, source, options)) {

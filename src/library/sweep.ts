@@ -13,8 +13,18 @@ import {
 } from '../sweep/run.js';
 import { SweepDirectory } from '../sweep/sweep-directory.js';
 import { usableCores } from '../training/step/threads.js';
+import {
+  callback,
+  checkArgument,
+  checkOptions,
+  integer,
+  isPlainObject,
+  overrides,
+  path,
+  signal,
+} from '../util/arguments.js';
 import type { ExitCode } from '../util/errors.js';
-import { assignments, type Overrides } from './config.js';
+import { assignments, backendKind, type Overrides } from './config.js';
 import { SweepModels } from './sweep-models.js';
 
 /** Progress events of a sweep, distinguished by `type`. */
@@ -89,9 +99,21 @@ export interface SweepResult {
  */
 export async function sweep(
   sweep: string | Readonly<Record<string, unknown>>,
-  { set, output = 'experiments', ...options }: SweepOptions = {},
+  options: SweepOptions = {},
 ): Promise<SweepResult> {
-  const { onProgress = () => {} } = options;
+  checkArgument('sweep', 'sweep', sweep, {
+    expected: 'the path of a sweep file or a sweep directory, or a sweep as an object',
+    accepts: value => path.accepts(value) || isPlainObject(value),
+  });
+  checkOptions<SweepOptions>('sweep', options, {
+    set: overrides,
+    output: path,
+    backend: backendKind,
+    threads: integer(1),
+    signal,
+    onProgress: callback,
+  });
+  const { set, output = 'experiments', onProgress = () => {} } = options;
   const begin = ({ path }: SweepDirectory): void => onProgress({ type: 'begin', directory: path });
   if (typeof sweep === 'string' && SweepDirectory.isAt(sweep)) {
     begin(SweepDirectory.open(sweep));

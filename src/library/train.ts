@@ -5,8 +5,26 @@ import type { SplitMetrics, Summary } from '../experiment/summary.js';
 import { resumeExperiment } from '../training/resume/resume.js';
 import type { RunResult as Result, RunObserver } from '../training/run/observer.js';
 import { runExperiment } from '../training/run/run.js';
+import {
+  callback,
+  checkArgument,
+  checkOptions,
+  flag,
+  integer,
+  overrides,
+  path,
+  signal,
+  texts,
+} from '../util/arguments.js';
 import type { ExitCode } from '../util/errors.js';
-import { assignments, type Config, loadConfig, type Overrides } from './config.js';
+import {
+  assignments,
+  backendKind,
+  type Config,
+  config as configKind,
+  loadConfig,
+  type Overrides,
+} from './config.js';
 
 /** Progress events of a run, distinguished by `type`. */
 export type RunProgress =
@@ -101,6 +119,15 @@ export interface RunResult {
   readonly summary: Summary;
 }
 
+const TRAIN_OPTIONS = {
+  set: overrides,
+  threads: integer(1),
+  signal,
+  onProgress: callback,
+  pauseAfterEpoch: integer(1),
+  backend: backendKind,
+} as const;
+
 /**
  * Trains a model, evaluates it, checks the gates and writes the run directory.
  *
@@ -112,6 +139,8 @@ export interface RunResult {
  * @throws UserError (exit 5) if a data file is damaged; nothing was trained
  */
 export async function run(config: Config, options: RunOptions = {}): Promise<RunResult> {
+  checkArgument('run', 'config', config, configKind);
+  checkOptions<RunOptions>('run', options, { ...TRAIN_OPTIONS, output: path, directory: path });
   const { set, backend = 'auto', output = 'experiments', directory, ...training } = options;
   const place = { output, ...(directory !== undefined && { directory }) };
   const all = { ...prepared(training), ...place, backend };
@@ -132,6 +161,8 @@ export async function run(config: Config, options: RunOptions = {}): Promise<Run
  * @throws UserError (exit 5) if a file is damaged
  */
 export async function resume(directory: string, options: ResumeOptions = {}): Promise<RunResult> {
+  checkArgument('resume', 'directory', directory, path);
+  checkOptions<ResumeOptions>('resume', options, { ...TRAIN_OPTIONS, allowChange: texts, strict: flag });
   const { set, backend, allowChange = [], strict = false, ...training } = options;
   const all = { ...prepared(training), set: assignments(set), backend, allowChange, strict };
   return ended(await resumeExperiment(directory, all, observer(training.onProgress)));

@@ -6,8 +6,9 @@ import { checkName } from '../experiment/run-directory.js';
 import { openData } from '../training/run/data.js';
 import { gateReferences } from '../training/run/gate-references.js';
 import { initialParameters, modelSpec } from '../training/run/session.js';
+import { checkArgument, checkOptions, overrides } from '../util/arguments.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../util/errors.js';
-import { type Config, loadConfig, type Overrides } from './config.js';
+import { type Config, config as configKind, loadConfig, type Overrides } from './config.js';
 
 export interface ValidateOptions {
   /** Overrides of the config. */
@@ -32,11 +33,14 @@ export interface Validation {
  *
  * @example
  * const { valid, diagnostics } = await validate('config.yaml');
- * for (const { code, file, line, column, message } of diagnostics)
- *   console.log(`${file}:${line}:${column}: ${message} (${code})`);
+ * for (const { code, file, line, message } of diagnostics) console.log(code, file, line, message);
  */
-export async function validate(config: Config, { set }: ValidateOptions = {}): Promise<Validation> {
-  return validateLoaded(() => loadConfig(config, set));
+export async function validate(config: Config, options: ValidateOptions = {}): Promise<Validation> {
+  return validateLoaded(() => {
+    checkArgument('validate', 'config', config, configKind);
+    checkOptions<ValidateOptions>('validate', options, { set: overrides });
+    return loadConfig(config, options.set);
+  });
 }
 
 /** @param load may throw a UserError, which becomes the result */

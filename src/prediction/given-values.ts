@@ -59,8 +59,10 @@ export interface StepForm {
 
 /** Converts the sequence at position `index`. */
 export function givenSequence(given: SequenceValues, index: number, form: StepForm): ReadSequence {
-  const { steps: listed, id, times } = typeof given === 'object' && 'steps' in given ? given : alone(given);
   const place = `sequence ${index}`;
+  if (!isSequence(given))
+    return { problems: [unfit(`${place} is not a sequence`, { expected: A_SEQUENCE, got: String(given) })] };
+  const { steps: listed, id, times } = typeof given === 'object' && 'steps' in given ? given : alone(given);
   const named = id !== undefined && { id };
   const problems: Diagnostic[] = [];
   const isText = typeof listed === 'string';
@@ -82,6 +84,15 @@ export function givenSequence(given: SequenceValues, index: number, form: StepFo
   if (problems.length > 0) return { problems, ...named };
   const sequence: NewSequence = { length: steps.length, values, ...named, ...(times && { times }) };
   return sequence;
+}
+
+const A_SEQUENCE = 'a list of steps, a text, or an object with `steps`';
+
+/** Callers in JavaScript may hand over anything. */
+function isSequence(given: unknown): boolean {
+  if (typeof given !== 'object' || given === null) return typeof given === 'string';
+  const steps = 'steps' in given ? given.steps : given;
+  return typeof steps === 'string' || Array.isArray(steps) || ArrayBuffer.isView(steps);
 }
 
 function alone(steps: string | readonly StepValues[]) {
@@ -122,6 +133,8 @@ function writeStep(
     const expected = `an integer from 0 to ${input.count - 1}`;
     return unfit(`${place} is not a symbol of the model`, { expected, got: String(given) });
   }
+  if (typeof given !== 'number' && (typeof given !== 'object' || given === null))
+    return unfit(`${place} is not a step`, { expected: 'numbers', got: String(given) });
   const numbers = numbersOf(given, featureNames);
   if (numbers.length !== input.size) {
     const expected = `${input.size} numbers${featureNames ? `, or an object with ${featureNames.join(', ')}` : ''}`;

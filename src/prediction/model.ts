@@ -13,7 +13,18 @@ import {
   type Vocabulary,
 } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend.js';
-import { usageError } from '../util/errors.js';
+import {
+  callback,
+  checkArgument,
+  checkOptions,
+  integer,
+  type Kind,
+  number,
+  oneOf,
+  path,
+  text,
+} from '../util/arguments.js';
+import { UserError, usageError } from '../util/errors.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { type GenerateOptions, generateSymbols } from './generate.js';
 import { givenSequence, type RejectionOptions, type SequenceValues, type StepForm } from './given-values.js';
@@ -28,6 +39,33 @@ export interface LoadModelOptions extends Pick<OpenModelOptions, 'checkpoint' | 
   /** Threads for kernels. Default: as many as the process may use. */
   readonly threads?: number;
 }
+
+export const checkpointKind: Kind = {
+  expected: "'last', 'best' or the step of a checkpoint",
+  accepts: value => value === 'last' || value === 'best' || integer(0).accepts(value),
+};
+
+export const weightsKind = oneOf('trained', 'average');
+
+const iterable: Kind = {
+  expected: 'an iterable of sequences',
+  accepts: value =>
+    typeof value === 'object' &&
+    value !== null &&
+    (Symbol.iterator in value || Symbol.asyncIterator in value),
+};
+
+const fileInput: Kind = {
+  expected: 'the path of a file, or a stream',
+  accepts: value => path.accepts(value) || (typeof value === 'object' && value !== null && 'read' in value),
+};
+
+const symbols: Kind = {
+  expected: 'a list of symbol numbers',
+  accepts: value => Array.isArray(value) && value.every(integer(0).accepts),
+};
+
+const GENERATE_OPTIONS = { length: integer(0), temperature: number, seed: integer(0) } as const;
 
 /**
  * Loads the model of the run directory `run`, which may be a copy on another machine: nothing else
@@ -44,6 +82,13 @@ export interface LoadModelOptions extends Pick<OpenModelOptions, 'checkpoint' | 
  *   format
  */
 export async function loadModel(run: string, options: LoadModelOptions = {}): Promise<Model> {
+  checkArgument('loadModel', 'run', run, path);
+  checkOptions<LoadModelOptions>('loadModel', options, {
+    checkpoint: checkpointKind,
+    weights: weightsKind,
+    backend: oneOf('auto', 'webgpu', 'webasm', 'cpu'),
+    threads: integer(1),
+  });
   const { backend = 'auto', threads, ...which } = options;
   const saved = openModel(run, which);
   return new Model(saved, await openWithoutData(saved, { backend, threads }));
@@ -56,6 +101,7 @@ export class Model {
   /** Undefined if sequences can only be read from tables. */
   private readonly stepForm: StepForm | undefined;
   private stepModel: StepModel | undefined;
+  private isClosed = false;
   /** Idle predictors; each has its own memory. */
   private readonly idle: Predictor[] = [];
 
@@ -95,6 +141,8 @@ export class Model {
     sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
     options: RejectionOptions = {},
   ): AsyncGenerator<SequencePrediction> {
+    checkArgument('predict', 'sequences', sequences, iterable);
+    checkOptions<RejectionOptions>('predict', options, { onRejected: callback });
     return this.sequences(this.given(sequences, this.givenForm), options);
   }
 
@@ -107,6 +155,8 @@ export class Model {
    *   after the sequences before it have been predicted
    */
   predictFile(input: string | Readable, options: RejectionOptions = {}): AsyncGenerator<SequencePrediction> {
+    checkArgument('predictFile', 'input', input, fileInput);
+    checkOptions<RejectionOptions>('predictFile', options, { onRejected: callback });
     return this.sequences(this.read(input), options);
   }
 
@@ -116,8 +166,10 @@ export class Model {
    * @throws UserError (exit 2) if the model is bidirectional or a forecasting model
    */
   session(): Session {
+    this.refuseIfClosed();
     this.stepModel ??= new StepModel(this.opened, this.form, this.givenForm);
-    return this.stepModel.session();
+    const { step, reset } = this.stepModel.session();
+    return { step: values => this.whileOpen(() => step(values)), reset };
   }
 
   /**
@@ -127,6 +179,8 @@ export class Model {
    * @throws UserError (exit 5) if the model does not have a symbol of the prompt
    */
   generate(prompt: readonly number[], options: GenerateOptions): AsyncGenerator<number> {
+    checkArgument('generate', 'prompt', prompt, symbols);
+    checkGenerateOptions('generate', options);
     const { input, form } = this;
     if (input.kind !== 'symbol' || form.kind !== 'class' || form.size !== input.count) {
       throw usageError({
@@ -145,6 +199,8 @@ export class Model {
    *   symbols are not text
    */
   async *generateText(prompt: string, options: GenerateOptions): AsyncGenerator<string> {
+    checkArgument('generateText', 'prompt', prompt, text);
+    checkGenerateOptions('generateText', options);
     const { vocabulary } = this;
     if (vocabulary === undefined) {
       throw usageError({
@@ -153,8 +209,8 @@ export class Model {
         expected: '`generate` of the library, with numbers',
       });
     }
-    const symbols = encodeText(prompt, vocabulary);
-    yield* decodeText(this.generate(symbols, options), vocabulary, symbols.length > 0);
+    const numbers = encodeText(prompt, vocabulary);
+    yield* decodeText(this.generate([...numbers], options), vocabulary, numbers.length > 0);
   }
 
   private get givenForm(): StepForm {
@@ -170,19 +226,46 @@ export class Model {
     return this.opened.data.vocabulary;
   }
 
-  /** Ends the threads. Pending predictions fail. */
-  close(): Promise<void> {
-    return this.opened.close();
+  /**
+   * Ends the threads. Pending predictions and later calls reject with a `UserError`
+   * whose code is `model/closed`. A second call does nothing.
+   */
+  async close(): Promise<void> {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    await this.opened.close();
+  }
+
+  private refuseIfClosed(): void {
+    if (this.isClosed) throw closed();
+  }
+
+  /** Computes unless the model is closed before it ends. */
+  private async whileOpen<T>(compute: () => Promise<T>): Promise<T> {
+    this.refuseIfClosed();
+    try {
+      return await compute();
+    } catch (error) {
+      // its threads ended with it
+      throw this.isClosed && !(error instanceof UserError) ? closed() : error;
+    }
   }
 
   private async *sequences(
     lists: AsyncIterable<readonly ReadSequence[]>,
     options: RejectionOptions,
   ): AsyncGenerator<SequencePrediction> {
+    this.refuseIfClosed();
     const predictor = this.idle.pop() ?? new Predictor(this.opened);
+    const batches = predictor.sequences(lists, options);
     try {
-      for await (const batch of predictor.sequences(lists, options)) yield* batch;
+      for (;;) {
+        const { done, value } = await this.whileOpen(() => batches.next());
+        if (done) return;
+        yield* value;
+      }
     } finally {
+      await batches.return(undefined);
       this.idle.push(predictor);
     }
   }
@@ -199,6 +282,19 @@ export class Model {
     const reader = newSequences(this.saved.loaded.experiment.dataset, this.opened.data);
     yield* reader.read(await sourceOf(input));
   }
+}
+
+function checkGenerateOptions(call: string, options: unknown): void {
+  checkOptions<GenerateOptions>(call, options, GENERATE_OPTIONS);
+  checkArgument(call, 'length', options.length, GENERATE_OPTIONS.length);
+}
+
+function closed(): UserError {
+  return usageError({
+    code: 'model/closed',
+    message: 'the model is closed',
+    expected: 'a model that `loadModel` opened and `close` did not end',
+  });
 }
 
 function sourceOf(input: string | Readable): Promise<ByteSource> {

@@ -15,7 +15,7 @@ import { pin } from './judging/pin.js';
 import type { SweepReview } from './judging/trials.js';
 import type { Curves } from './reading/history.js';
 import { type DamagedRun, readRuns } from './reading/reading.js';
-import type { ReviewedRun } from './reading/run-facts.js';
+import type { Doubt, ReviewedRun } from './reading/run-facts.js';
 import { runPaths } from './reading/targets.js';
 
 export interface ReviewOptions extends Limits {
@@ -25,8 +25,8 @@ export interface ReviewOptions extends Limits {
   readonly baseline?: string;
   /** File to write a baseline to. */
   readonly pin?: string;
-  /** Reasons, other than their files, to doubt runs, by directory. */
-  readonly doubts?: ReadonlyMap<string, string>;
+  /** Evidence against runs from outside their files, by their directories. */
+  readonly doubts?: ReadonlyMap<string, Doubt>;
 }
 
 /**
@@ -101,7 +101,10 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
   }));
   const reviews = runs.map(run => judgeRun(run, gates, read.stopped(run)));
   if (options.pin !== undefined) pin(options.pin, runs);
-  const isDamaged = damaged.length > 0 || sweeps.some(({ state }) => state === 'damaged');
+  const isDamaged =
+    damaged.length > 0 ||
+    judged.some(({ doubt }) => doubt?.isDamage) ||
+    sweeps.some(({ state }) => state === 'damaged');
   const isUnfinished = sweeps.some(sweep => sweep.state !== 'completed' && isAsked(sweep, paths));
   const verdict = worst(reviews, groups, isDamaged || isUnfinished);
   const exit_code = isDamaged

@@ -160,6 +160,97 @@ t.test('a number over time is forecast', async t => {
   t.match(short, { code: 2, stderr: /its shortest series has 30 steps/ });
 });
 
+t.test('a forecast is of a measure, not of a flag or an identifier', async t => {
+  const flags = await from(
+    table('date,sales,holiday,store_id', 120, i => `${day(i)},${(i * 37) % 101}.5,${Number(i % 7 === 0)},4`),
+  );
+  t.match(flags.config.dataset, { kind: 'forecast', target: 'sales', features: ['holiday'] });
+  t.match(flags.stdout, /^forecast +sales\norder +date\n/m);
+  t.match(flags.stdout, /^The columns are guesses\. .*--target, --time, --group COLUMN$/m);
+  t.equal(flags.found, 'exit 0');
+  const two = await from(table('date,heat,cold', 120, i => `${day(i)},${(i * 37) % 101},${(i * 31) % 97}`));
+  t.match(two.config.dataset, { target: 'cold', features: ['heat'] });
+  t.match(two.stdout, /; other targets: heat$/m);
+  const named = await from(
+    table('date,heat,cold', 120, i => `${day(i)},${(i * 37) % 101},${(i * 31) % 97}`),
+    ...['--target', 'heat', '--time', 'date'],
+  );
+  t.match(named.config.dataset, { target: 'heat' });
+  t.match(named.stdout, /^The columns are guesses\. To correct one: init --force with --group COLUMN$/m);
+});
+
+t.test('dates in several columns, or in the form of a country, keep the order of the file', async t => {
+  const parts = (i: number) => new Date(day(i));
+  const split = await from(
+    table('year,month,date_of_month,day_of_week,births', 200, i => {
+      const date = parts(i);
+      const weekday = date.getUTCDay() || 7;
+      return `${date.getUTCFullYear()},${date.getUTCMonth() + 1},${date.getUTCDate()},${weekday},${8000 + ((i * 37) % 101)}`;
+    }),
+  );
+  t.match(split.config.dataset, {
+    kind: 'forecast',
+    target: 'births',
+    known: ['month', 'date_of_month', 'day_of_week'],
+    season: 7,
+  });
+  t.notOk(split.config.dataset.time ?? split.config.dataset.features ?? split.config.dataset.calendar);
+  t.equal(split.found, 'exit 0');
+  for (const form of [
+    (i: number) => day(i).split('-').reverse().join('.'),
+    (i: number) => day(i).replace(/(\d+)-(\d+)-(\d+)/, '$2/$3/$1'),
+  ]) {
+    const local = await from(table('Datum,Wert', 120, i => `${form(i)},${(i * 37) % 101}`));
+    t.match(local.config.dataset, { kind: 'forecast', target: 'Wert', season: 7 });
+    t.notOk(local.config.dataset.time);
+    t.match(local.stdout, /^order +the rows of the file, by Datum$/m);
+    t.equal(local.found, 'exit 0');
+  }
+  const descending = await from(
+    table(
+      'Datum,Wert,Art',
+      60,
+      i =>
+        `${day(100 - i)
+          .split('-')
+          .reverse()
+          .join('.')},${i}.5,${'ab'[i % 2]}`,
+    ),
+  );
+  t.match(descending.config.dataset, { kind: 'csv', target: 'Art', features: ['Wert'] });
+});
+
+t.test('texts of few kinds are classes, wherever their column is', async t => {
+  const first = await from(table('kind,a,b', 90, i => `${'xyz'[i % 3]},${(i * 7) % 23}.5,${(i * 5) % 31}.5`));
+  t.match(first.config.dataset, { target: 'kind', target_kind: 'class', features: ['a', 'b'] });
+  t.match(first.stdout, /; other targets: a, b$/m);
+  const several = await from(
+    table('style,city,area,cost', 90, i => `${'xyz'[i % 3]},${'uv'[i % 2]},${i % 23}.5,${(i * 5) % 31}.5`),
+  );
+  t.match(several.config.dataset, { target: 'cost', target_kind: 'value' });
+});
+
+t.test('a bad cell is named', async t => {
+  const odd = await from(
+    table('id,a,b,kind', 60, i => `s${i >> 2},${i === 20 ? '?' : i},${i % 9},${(i >> 2) % 2 ? 'u' : 'v'}`),
+  );
+  t.match(odd.config.dataset, { target: 'kind', features: ['b'] });
+  t.match(odd.stdout, /^not used +a: 1 cell is not a number, "\?" at data\.csv:22:4$/m);
+  const target = await from(
+    table('a,b', 60, i => `${i % 7},${i % 20 === 3 ? 'n/a' : `${i}.5`}`),
+    '--target',
+    'b',
+  );
+  t.match(target, {
+    code: 2,
+    stderr: /its target b has bad cells: 3 cells are not numbers, the first "n\/a" at data\.csv:5:3\n/,
+  });
+  const dates = await from(
+    table('date,a,b', 60, i => `${i === 9 ? 'unknown' : day(i)},${i % 7},${(i * 5) % 31}.5`),
+  );
+  t.match(dates.stdout, /^not used +date: 1 cell is not a date, "unknown" at data\.csv:11:1$/m);
+});
+
 t.test('columns are named by the user', async t => {
   const csv = table('a,b,c', 60, i => `${Math.floor(i / 3)},${i % 4},${(i * 5) % 17}`);
   const named = await from(csv, '--target', 'b', '--group', 'a');
@@ -180,12 +271,18 @@ t.test('columns are named by the user', async t => {
 t.test('unused columns and unusable tables are reported', async t => {
   const gaps = await from(table('x,y,note,label', 80, i => `${i % 6},${i % 7 ? i : ''},hello ${i},${i % 2}`));
   t.same(gaps.config.dataset.features, ['x']);
-  t.match(gaps.stdout, /^not used +y: 12 empty cells\nnot used +note: not numbers$/m);
+  t.match(
+    gaps.stdout,
+    /^not used +y: 12 empty cells, the first at data\.csv:2:3\nnot used +note: not numbers$/m,
+  );
   t.equal(gaps.found, 'exit 0');
   t.match(await from(table('a;b', 20, i => `${i};1`)), {
     code: 5,
-    stderr: /^data\.csv:1:1: its fields are separated by ";"/,
+    stderr:
+      /^data\.csv:1:1: its fields are separated by ";"\n.*\n.*\n {2}expected: commas between fields and points/,
   });
+  t.match(await from(table('a;b', 20, i => `${i};1,5`)), { code: 5, stderr: /separated by ";"\n/ });
+  t.match(await from(table('a\tb', 20, i => `${i}\t1`)), { code: 5, stderr: /separated by "\\t"\n/ });
   t.match(await from(table('1,2', 20, i => `${i},1`)), { code: 5, stderr: /its first line has numbers/ });
   t.match(await from('a,b\n'), { code: 5, stderr: /the table has no rows/ });
   t.match(await from(table('x,label', 20, i => `${i},1`)), {

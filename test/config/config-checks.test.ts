@@ -19,10 +19,10 @@ import {
   validatorFile,
 } from '../../src/config/schema/schema.js';
 import { allKeys, experimentSchema } from '../../src/config/schema/walk.js';
-import { nearest } from '../../src/config/wording/suggest.js';
 import { type FileLabels, labelFacts } from '../../src/data/labels.js';
 import type { Json } from '../../src/experiment/files/json.js';
 import { UserError } from '../../src/util/errors.js';
+import { nearest } from '../../src/util/nearest.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import {

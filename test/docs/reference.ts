@@ -367,7 +367,7 @@ moments, while Node.js starts, SIGTERM ends the process with 143. Nothing has be
 | \`run\`, \`resume\` | 0 completed and passed, 3 a gate, 4 diverged, 130 interrupted and resumable |
 | \`validate\` | 0 valid, 2 invalid, 5 damaged data |
 | \`sweep\` | 0 if a trial has a value of the objective; 1 if a failed trial stopped the sweep (\`on_trial_error: stop\`), no trial has a value, or the disk is full; 4 if all trials diverged; 130 interrupted and resumable |
-| \`review\` | 0 all passed, 3 a gate failed or could not be judged, 5 a run is damaged |
+| \`review\` | 0 all passed, 3 a gate failed or could not be judged, 5 files are damaged or contradict each other |
 | \`predict\` | 0 done, 5 if an input cannot be read (with \`--on-error skip\`: if nothing is left) |
 | \`verify\` | 0 it holds, 1 it does not |`;
 }

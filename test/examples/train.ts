@@ -1,12 +1,16 @@
 import { resume, run, validate } from 'cellrun';
 
-const config = process.argv[2];
+const [, , config = 'config.yaml'] = process.argv;
 
-// what is wrong with a config is data, with its place
-const { valid, diagnostics } = await validate(config);
-if (!valid)
-  for (const { code, message, file, line, column } of diagnostics)
-    console.error(`${file}:${line}:${column}: ${message} (${code})`);
+// what is wrong with a config is data; file, line and column are there if they are known
+const validation = await validate(config);
+if (!validation.valid) {
+  for (const { code, message, file, line, column } of validation.diagnostics) {
+    const place = [file, line, column].filter(part => part !== undefined).join(':');
+    console.error(`${place}: ${message} (${code})`);
+  }
+  process.exit(validation.exitCode);
+}
 
 // stops after the first epoch; an AbortSignal stops it after any step
 const stopped = await run(config, {

@@ -1,6 +1,6 @@
 /** The files of a run are checked against each other, and files of another run are reported. */
 import { createHash } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { STATE_KEY } from '../../src/experiment/checkpoints/folder.js';
@@ -62,7 +62,7 @@ t.test("a complete run with another run's checkpoints is refused", async t => {
   exchange(b.summary.directory, directory);
   await refused(t, resume(directory), { exitCode: 5, diagnostics: [{ code: 'checkpoint/foreign' }] });
   const { code, runs } = await review(directory);
-  t.equal(code, 3);
+  t.equal(code, 5);
   t.match(runs[0].completed, { verdict: 'inconclusive', reason: /from another run/ });
 });
 
@@ -197,6 +197,14 @@ t.test('an edit that is only partly consistent', async t => {
         ),
       /evaluation\.json does not match the digest in its summary/,
     ],
+    'all checkpoints cut short': [
+      directory => {
+        const folder = join(directory, 'checkpoints');
+        for (const name of readdirSync(folder).filter(one => one.endsWith('.safetensors')))
+          truncateSync(join(folder, name), 100);
+      },
+      /its checkpoint step-\d+\.safetensors cannot be read: /,
+    ],
     'the index': [
       directory =>
         edit(directory, 'checkpoints/index.json', text =>
@@ -223,9 +231,42 @@ t.test('an edit that is only partly consistent', async t => {
     const directory = copy();
     change(directory);
     const { code, runs } = await review(directory);
-    t.equal(code, 3, name);
+    t.equal(code, 5, name);
     t.match(runs[0]?.completed, { verdict: 'inconclusive', reason }, name);
   }
+});
+
+t.test('a stopped run whose log was edited is not resumed', async t => {
+  const { summary } = await trainUntil(work, config, 4);
+  const copy = () => {
+    const to = join(work.folder(), 'stopped');
+    cpSync(summary.directory, to, { recursive: true });
+    return to;
+  };
+  const cases: Record<string, (text: string) => string> = {
+    edited: text => text.replace(/"grad_norm":[\d.]+/, '"grad_norm":1'),
+    removed: text => text.replace(/^.*"train\.step".*\n/m, ''),
+    added: text => text.replace('\n', '\n{"event":"note"}\n'),
+  };
+  for (const [name, by] of Object.entries(cases)) {
+    const directory = copy();
+    edit(directory, 'log.jsonl', by);
+    const before = readFileSync(join(directory, 'log.jsonl'));
+    const resumed = await work.cellrun('resume', directory);
+    t.match(resumed, { code: 5, stderr: /log\.jsonl: .* a line was edited, added or removed\n/ }, name);
+    t.same(readFileSync(join(directory, 'log.jsonl')), before, 'nothing was written');
+    rmSync(join(directory, 'log.jsonl'));
+    t.equal((await work.cellrun('resume', directory)).code, 0, 'with a new log');
+  }
+  const torn = copy();
+  edit(torn, 'log.jsonl', text => `${text.replace(/.*\n$/, '')}{"event":"run.e`);
+  t.equal((await work.cellrun('resume', torn)).code, 0, 'a torn line is repaired');
+  const again = await work.cellrun('resume', torn);
+  t.match(again, { code: 0, stderr: /^Nothing to resume: the run is complete\. / });
+  t.match(again.stdout, /^Run directory: /m);
+  t.notMatch((await work.cellrun('resume', torn, '--quiet')).stderr, /Nothing/);
+  const [line] = (await work.cellrun('review', torn)).stdout.split('\n');
+  t.ok(line.endsWith(', seed 0: completed'), line);
 });
 
 t.test('consistent forgeries are found by evaluating the weights again', async t => {
@@ -250,7 +291,7 @@ t.test('consistent forgeries are found by evaluating the weights again', async t
   });
   t.equal((await review(directory)).code, 0, 'its files agree');
   const { code, runs } = await review(directory, '--recompute');
-  t.equal(code, 3);
+  t.equal(code, 5);
   t.match(runs[0].completed.reason, /its summary records test\.loss 0\.0125, but its weights yield /);
 });
 

@@ -477,8 +477,9 @@ t.test('another config for the directory of a run: lists each key, and how to re
 t.test('missing checkpoints and records are a warning, or an error', async t => {
   const directory = await stopped();
   rmSync(join(directory, 'checkpoints', 'step-00000007.safetensors'));
-  const lines = readFileSync(join(directory, 'log.jsonl'), 'utf8').split('\n');
-  writeFileSync(join(directory, 'log.jsonl'), lines.toSpliced(3, 1).join('\n'));
+  const lines = readFileSync(join(directory, 'log.jsonl'), 'utf8').split(/(?<=\n)/);
+  // without its end, the log may be that of a process that was killed
+  writeFileSync(join(directory, 'log.jsonl'), lines.toSpliced(3, 1).slice(0, -1).join(''));
   await refused(t, resume(directory, { strict: true }), {
     exitCode: 5,
     diagnostics: [{ code: 'checkpoint/lost' }],

@@ -2,7 +2,7 @@
 
 import { TIMESTAMP } from '../../data/csv/order.js';
 import { cellNumber, isMissing } from '../../data/csv/table.js';
-import { scanCsv } from '../../data/formats/csv.js';
+import { placeInCsv, scanCsv } from '../../data/formats/csv.js';
 import { Problems } from '../../data/problems.js';
 import { readContent } from '../../data/reading/files.js';
 import { type Diagnostic, damagedError, usageError } from '../../util/errors.js';
@@ -25,6 +25,8 @@ interface Common {
   /** Columns that are not used, with the reason. */
   readonly unused: readonly { readonly name: string; readonly reason: string }[];
   readonly time?: string;
+  /** Further columns that could be the target; empty if the user named it. */
+  readonly otherTargets: readonly string[];
 }
 
 /** Sequences with a class or a number to predict. */
@@ -49,6 +51,10 @@ export interface SeriesTable extends Common {
   readonly steps: number;
   /** Milliseconds between two steps; undefined if the times are not dates. */
   readonly interval?: number;
+  /** Columns known in advance. */
+  readonly known: readonly string[];
+  /** The columns whose dates ascend in the order of the file; absent if there is a `time`. */
+  readonly fileOrder?: string;
 }
 
 /** Common names of columns by role. */
@@ -57,17 +63,31 @@ const USUAL = {
     /(^|[_ .-])(ids?|group|series|sequence|seq|session|subject|recording|trial|store|device|sensor|station|user|patient|ticker|symbol|episode|item)$/i,
   time: /^(time|times|timestamp|datetime|date|day|hour|week|month|year|step|t|second|seconds|minute|sample|order|index|frame|tick|ds)$/i,
   target: /^(label|labels|class|target|y|outcome|category|species|result)$/i,
+  measure:
+    /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|revenue|visitors|quantity|amount)$/i,
+  year: /^(year|yr)$/i,
+  month: /^(month|mon)$/i,
+  day: /^(day|date|mday|day_of_month|date_of_month)$/i,
+  weekday: /^(weekday|dow|day_of_week)$/i,
 } as const;
-/** A target of integers with more distinct values is a number, not a class. */
-const MAX_NUMBERED_CLASSES = 20;
+/** A column of integers or texts with more distinct values is not guessed to be a class. */
+const MAX_GUESSED_CLASSES = 20;
+/** Minimum length of the shortest series of a forecast. */
+const MIN_FORECAST_STEPS = 40;
 
 interface Column {
   readonly name: string;
+  /** From 0. */
+  readonly index: number;
   readonly cells: readonly string[];
   readonly isNumber: boolean;
   readonly isTime: boolean;
   readonly missing: number;
   readonly distinct: number;
+  /** The rows of empty cells, or of the few cells that are unlike all others. */
+  readonly bad?: { readonly rows: readonly number[]; readonly what: 'empty' | 'number' | 'date' };
+  /** `FILE:LINE:COLUMN` of a cell. */
+  place(row: number): string;
 }
 
 /**
@@ -100,27 +120,151 @@ export async function readTable(path: string, named: NamedColumns): Promise<Tabl
       got: given.map(column => column.name).join(', '),
     });
   const free = (column: Column): boolean => !Object.values(asked).includes(column);
+  const dates = asked.time ?? columns.find(column => free(column) && column.isTime);
+  const split = dates === undefined ? splitDates(columns.filter(free)) : undefined;
+  const isOfDates = (column: Column): boolean => column === dates || split?.columns.includes(column) === true;
+  const group = asked.group ?? columns.find(column => free(column) && !isOfDates(column) && isGroup(column));
+  const series = rowsOf(columns, group);
+  const fileOrder = split && ascends(split, series) ? split : undefined;
   const time =
-    asked.time ??
-    columns.find(column => free(column) && column.isTime) ??
-    columns.find(column => free(column) && column.isNumber && USUAL.time.test(column.name));
-  const group = asked.group ?? columns.find(column => free(column) && column !== time && isGroup(column));
-  const left = columns.filter(column => column !== time && column !== group);
-  const target =
-    asked.target ??
-    left.find(column => column.missing === 0 && USUAL.target.test(column.name)) ??
-    left.findLast(column => column.missing === 0);
+    dates ??
+    (fileOrder ? undefined : columns.find(column => free(column) && column !== group && isStep(column)));
+  const roles = { path, columns, time, fileOrder, group, rows: series };
+  const candidates = columns.filter(
+    column => column !== time && column !== group && fileOrder?.columns.includes(column) !== true,
+  );
+  const target = asked.target ?? guessTarget(roles, candidates);
   if (target === undefined) throw nothing(path, 'it has no column to predict');
-  const roles: Roles = { path, columns, time, group, target };
-  return isForecast(roles) ? seriesTable(roles) : sequenceTable(roles);
+  const isGuessed = asked.target === undefined;
+  const others = candidates.filter(
+    column =>
+      isGuessed && column !== target && column.bad === undefined && (isMeasure(column) || isLabel(column)),
+  );
+  const otherTargets = others.map(({ name }) => name);
+  const complete: Roles = { ...roles, target, otherTargets };
+  return isForecast(complete) ? seriesTable(complete) : sequenceTable({ ...complete, fileOrder: undefined });
+}
+
+function isStep({ isNumber, name }: Column): boolean {
+  return isNumber && USUAL.time.test(name);
+}
+
+/**
+ * By its usual name; else a number to forecast if the steps have dates; else texts of few kinds;
+ * else the last number.
+ */
+function guessTarget(roles: Omit<Roles, 'target' | 'otherTargets'>, candidates: readonly Column[]) {
+  const { time, fileOrder, group, rows } = roles;
+  const whole = candidates.filter(({ bad }) => bad === undefined);
+  const usual = whole.find(({ name }) => USUAL.target.test(name));
+  if (usual) return usual;
+  const labels = whole.filter(isLabel);
+  const measure = bestMeasure(whole.filter(isMeasure));
+  const hasDates = fileOrder !== undefined || (time?.isTime === true && isOrdered({ time, rows }));
+  if (hasDates && measure && stepsOf(rows) >= MIN_FORECAST_STEPS) return measure;
+  const ofGroups = group && labels.findLast(column => isConstantWithin(rows, column));
+  if (ofGroups) return ofGroups;
+  // several columns of words describe what a number belongs to
+  if (labels.length === 1 || labels.includes(whole[whole.length - 1])) return labels[labels.length - 1];
+  const numbers = whole.filter(column => column.isNumber && !isIdentifier(column));
+  return measure ?? numbers.at(-1) ?? labels.at(-1) ?? whole.at(-1);
+}
+
+function bestMeasure(measures: readonly Column[]): Column | undefined {
+  const isReal = ({ cells, distinct }: Column): boolean =>
+    distinct > MAX_GUESSED_CLASSES || cells.some(cell => !Number.isInteger(Number(cell)));
+  return (
+    measures.findLast(({ name }) => USUAL.measure.test(name)) ??
+    measures.findLast(isReal) ??
+    measures[measures.length - 1]
+  );
+}
+
+/** A number other than a flag, an identifier or a part of a date. */
+function isMeasure(column: Column): boolean {
+  const { isNumber, distinct, name } = column;
+  const isOfDate = [USUAL.time, USUAL.month, USUAL.day, USUAL.weekday].some(usual => usual.test(name));
+  return isNumber && distinct > 2 && !isOfDate && !isIdentifier(column);
+}
+
+/** Texts that repeat. */
+function isLabel({ isNumber, isTime, distinct, cells }: Column): boolean {
+  return (
+    !isNumber && !isTime && distinct >= 2 && distinct <= MAX_GUESSED_CLASSES && 2 * distinct <= cells.length
+  );
+}
+
+function isIdentifier(column: Column): boolean {
+  return USUAL.group.test(column.name) || numbersRows(column);
+}
+
+/** Whole numbers that rise by one from row to row, in the first column. */
+function numbersRows({ index, isNumber, cells }: Column): boolean {
+  return (
+    index === 0 && isNumber && cells.every((cell, i) => i === 0 || Number(cell) === Number(cells[i - 1]) + 1)
+  );
+}
+
+/** Dates that no column has in a form that `time` reads. */
+interface SplitDates {
+  /** The columns that form them. */
+  readonly columns: readonly Column[];
+  /** Those of them that repeat, such as a month. */
+  readonly known: readonly Column[];
+  /** Milliseconds since 1970, of each row. */
+  readonly times: readonly number[];
+}
+
+/** Of columns for year, month and day, or of one with dates like 31.12.2024 or 12/31/2024. */
+function splitDates(columns: readonly Column[]): SplitDates | undefined {
+  const named = (usual: RegExp): Column | undefined =>
+    columns.find(({ isNumber, bad, name }) => isNumber && bad === undefined && usual.test(name));
+  const [year, month, day] = [named(USUAL.year), named(USUAL.month), named(USUAL.day)];
+  if (year && month) {
+    const weekday = named(USUAL.weekday);
+    const parts = [month, ...(day ? [day] : []), ...(weekday ? [weekday] : [])];
+    const times = year.cells.map((cell, row) =>
+      Date.UTC(Number(cell), Number(month.cells[row]) - 1, Number(day?.cells[row] ?? 1)),
+    );
+    return { columns: [year, ...parts], known: parts, times };
+  }
+  for (const column of columns) {
+    const times = localDates(column.cells);
+    if (times) return { columns: [column], known: [], times };
+  }
+  return undefined;
+}
+
+const LOCAL_DATE = /^(\d{1,2})[./-](\d{1,2})[./-](\d{4})$/;
+
+/** Of dates in the order of day, month, year or month, day, year; undefined of anything else. */
+function localDates(cells: readonly string[]): readonly number[] | undefined {
+  const parts = cells.map(cell => LOCAL_DATE.exec(cell)?.slice(1).map(Number) ?? []);
+  for (const [day, month] of [
+    [0, 1],
+    [1, 0],
+  ]) {
+    if (parts.every(part => part.length === 3 && part[month] <= 12 && part[day] <= 31))
+      return parts.map(part => Date.UTC(part[2], part[month] - 1, part[day]));
+  }
+  return undefined;
+}
+
+/** Whether no row has to move. */
+function ascends({ times }: SplitDates, rows: readonly (readonly number[])[]): boolean {
+  return rows.every(list => list.every((row, i) => i === 0 || times[row] > times[list[i - 1]]));
 }
 
 interface Roles {
   readonly path: string;
   readonly columns: readonly Column[];
   readonly time: Column | undefined;
+  readonly fileOrder: SplitDates | undefined;
   readonly group: Column | undefined;
   readonly target: Column;
+  readonly otherTargets: readonly string[];
+  /** Rows of each group; all of them without one. */
+  readonly rows: readonly (readonly number[])[];
 }
 
 async function readColumns(path: string): Promise<readonly Column[]> {
@@ -128,6 +272,7 @@ async function readColumns(path: string): Promise<readonly Column[]> {
   const problems = new Problems();
   let names: readonly string[] = [];
   let cells: string[][] = [];
+  const starts: number[] = [];
   scanCsv(
     bytes,
     path,
@@ -135,45 +280,81 @@ async function readColumns(path: string): Promise<readonly Column[]> {
       header: header => {
         names = header;
         cells = header.map(() => []);
+        refuseOther(header, column => placeInCsv(bytes, path, 0, column));
       },
-      row: fields => {
+      row: (fields, start) => {
+        starts.push(start);
         for (const [i, field] of fields.entries()) cells[i].push(field.trim());
       },
     },
     problems,
   );
   problems.throwIfAny();
-  refuseOther(path, names);
   if ((cells[0]?.length ?? 0) === 0) {
     throw damagedError({ code: 'init/no-rows', message: 'the table has no rows', file: path });
   }
-  return names.map((name, i) => columnOf(name, cells[i]));
+  return names.map((name, index) =>
+    columnOf({ name, index, cells: cells[index] }, row => {
+      const { file, line, column } = placeInCsv(bytes, path, starts[row], index);
+      return `${file}:${line}:${column}`;
+    }),
+  );
 }
 
-function refuseOther(path: string, names: readonly string[]): void {
-  const problem: Pick<Diagnostic, 'message' | 'expected'> | undefined =
-    names.length === 1 && /[;\t|]/.test(names[0])
-      ? {
-          message: `its fields are separated by ${JSON.stringify(/[;\t|]/.exec(names[0])?.[0])}`,
-          expected: 'commas',
-        }
-      : names.every(name => cellNumber(name) !== undefined)
-        ? { message: 'its first line has numbers', expected: 'a line with the names of the columns' }
+function refuseOther(names: readonly string[], place: (column: number) => Partial<Diagnostic>): void {
+  const separator = /[;\t|]/.exec(names[0])?.[0];
+  // a decimal comma in the names is rare, but a comma may be in one
+  const isOther =
+    separator !== undefined && names.every(name => name === names[0] || name.includes(separator));
+  const problem: Pick<Diagnostic, 'message' | 'expected'> | undefined = isOther
+    ? {
+        message: `its fields are separated by ${JSON.stringify(separator)}`,
+        expected:
+          'commas between fields and points in numbers; a spreadsheet program can save the table as such a csv file',
+      }
+    : names.every(name => cellNumber(name) !== undefined)
+      ? { message: 'its first line has numbers', expected: 'a line with the names of the columns' }
+      : undefined;
+  if (problem) throw damagedError({ code: 'init/table', ...place(0), ...problem });
+}
+
+function columnOf(column: Pick<Column, 'name' | 'index' | 'cells'>, place: Column['place']): Column {
+  const { cells } = column;
+  const rowsWhere = (test: (cell: string) => boolean): number[] =>
+    cells.flatMap((cell, row) => (test(cell) ? [row] : []));
+  const empty = rowsWhere(isMissing);
+  const words = rowsWhere(cell => !isMissing(cell) && cellNumber(cell) === undefined);
+  const undated = rowsWhere(cell => !isMissing(cell) && !TIMESTAMP.test(cell));
+  const present = cells.length - empty.length;
+  const isFull = present > 0;
+  const areFew = (rows: readonly number[]): boolean => rows.length > 0 && 4 * rows.length < present;
+  const bad = areFew(words)
+    ? ({ rows: words, what: 'number' } as const)
+    : areFew(undated)
+      ? ({ rows: undated, what: 'date' } as const)
+      : empty.length > 0
+        ? ({ rows: empty, what: 'empty' } as const)
         : undefined;
-  if (problem) throw damagedError({ code: 'init/table', file: path, line: 1, column: 1, ...problem });
+  return {
+    ...column,
+    isNumber: isFull && words.length === 0,
+    isTime: isFull && undated.length === 0,
+    missing: empty.length,
+    distinct: new Set(cells).size,
+    ...(bad && { bad }),
+    place,
+  };
 }
 
-function columnOf(name: string, cells: readonly string[]): Column {
-  const present = cells.filter(cell => !isMissing(cell));
-  const isFull = present.length > 0;
-  return {
-    name,
-    cells,
-    isNumber: isFull && present.every(cell => cellNumber(cell) !== undefined),
-    isTime: isFull && present.every(cell => TIMESTAMP.test(cell)),
-    missing: cells.length - present.length,
-    distinct: new Set(cells).size,
-  };
+/** `2 cells are not numbers, the first "?" at data.csv:7:3`. */
+function describeBad({ bad, cells, place }: Column): string | undefined {
+  if (bad === undefined) return undefined;
+  const { rows, what } = bad;
+  const isOne = rows.length === 1;
+  const first = what === 'empty' ? '' : ` ${JSON.stringify(cells[rows[0]].slice(0, 60))}`;
+  const at = `${first} at ${place(rows[0])}`;
+  if (what === 'empty') return isOne ? `1 empty cell,${at}` : `${rows.length} empty cells, the first${at}`;
+  return isOne ? `1 cell is not a ${what},${at}` : `${rows.length} cells are not ${what}s, the first${at}`;
 }
 
 /** True for repeated values with a name like `id`, or for texts that each form one block. */
@@ -185,8 +366,7 @@ function isGroup({ name, cells, distinct, isNumber, isTime, missing }: Column): 
   return !isNumber && runs === distinct && distinct > 10;
 }
 
-/** Row numbers of each group; a single group of all rows if there is no group column. */
-function rowsOf({ group, columns }: Roles): readonly (readonly number[])[] {
+function rowsOf(columns: readonly Column[], group: Column | undefined): Roles['rows'] {
   const rows = new Map<string, number[]>();
   for (let row = 0; row < columns[0].cells.length; row++) {
     const key = group?.cells[row] ?? '';
@@ -203,29 +383,46 @@ function isConstantWithin(rows: readonly (readonly number[])[], { cells }: Colum
 
 /** True if the target is a number that changes over time, with each time once per series. */
 function isForecast(roles: Roles): boolean {
-  const { time, group, target } = roles;
-  if (time === undefined || !target.isNumber || target.missing > 0) return false;
-  const rows = rowsOf(roles);
-  const isOrdered = rows.every(list => new Set(list.map(row => time.cells[row])).size === list.length);
-  if (!isOrdered || time.missing > 0) return false;
+  const { time, fileOrder, group, target, rows } = roles;
+  if (!target.isNumber || target.bad !== undefined) return false;
+  if (fileOrder) return true;
+  if (time === undefined || !isOrdered({ time, rows })) return false;
   return group === undefined ? time.isTime || target.distinct > 2 : !isConstantWithin(rows, target);
 }
 
+/** Whether each time occurs once in its series. */
+function isOrdered({ time, rows }: { readonly time: Column; readonly rows: Roles['rows'] }): boolean {
+  return (
+    time.missing === 0 && rows.every(list => new Set(list.map(row => time.cells[row])).size === list.length)
+  );
+}
+
+/** Of the shortest series. */
+function stepsOf(rows: Roles['rows']): number {
+  return Math.min(...rows.map(list => list.length));
+}
+
 function seriesTable(roles: Roles): SeriesTable {
-  const { path, time, group, target } = roles;
-  const lists = rowsOf(roles);
-  const steps = Math.min(...lists.map(list => list.length));
-  if (steps < 40) throw nothing(path, `its shortest series has ${steps} steps, and a forecast needs 40`);
+  const { path, time, fileOrder, group, target, otherTargets, rows } = roles;
+  const steps = stepsOf(rows);
+  if (steps < MIN_FORECAST_STEPS)
+    throw nothing(path, `its shortest series has ${steps} steps, and a forecast needs ${MIN_FORECAST_STEPS}`);
   const { features, unused } = featuresOf(roles);
-  const interval = time?.isTime
-    ? medianInterval(lists[0].map(row => Date.parse(utc(time.cells[row]))))
-    : undefined;
+  const timeOf = fileOrder
+    ? (row: number) => fileOrder.times[row]
+    : time?.isTime
+      ? (row: number) => Date.parse(utc(time.cells[row]))
+      : undefined;
+  const interval = timeOf && medianInterval(rows[0].map(timeOf));
   return {
     kind: 'forecast',
     rows: target.cells.length,
     target: target.name,
+    otherTargets,
     features: features.map(({ name }) => name),
     unused,
+    known: fileOrder?.known.map(({ name }) => name) ?? [],
+    ...(fileOrder && { fileOrder: fileOrder.columns.map(({ name }) => name).join(', ') }),
     ...(time && { time: time.name }),
     ...(group && { series: group.name }),
     steps,
@@ -245,12 +442,13 @@ function medianInterval(times: readonly number[]): number {
 }
 
 function sequenceTable(roles: Roles): SequenceTable {
-  const { path, columns, time, group, target } = roles;
-  const lists = rowsOf(roles);
+  const { path, columns, time, group, target, otherTargets, rows } = roles;
   const isClass =
     !target.isNumber ||
-    (target.distinct <= MAX_NUMBERED_CLASSES && target.cells.every(cell => Number.isInteger(Number(cell))));
-  if (target.missing > 0) throw nothing(path, `its target ${target.name} has ${target.missing} empty cells`);
+    (target.distinct <= MAX_GUESSED_CLASSES && target.cells.every(cell => Number.isInteger(Number(cell))));
+  // a few words among few numbers are names of classes
+  if (target.missing > 0 || (target.bad && target.distinct > MAX_GUESSED_CLASSES))
+    throw nothing(path, `its target ${target.name} has bad cells: ${describeBad(target)}`);
   if (target.distinct < 2) throw nothing(path, `its target ${target.name} has the same value everywhere`);
   const { features, unused } = featuresOf(roles);
   const symbols = features.length === 0 && group !== undefined ? columns.find(isSymbols(roles)) : undefined;
@@ -260,31 +458,38 @@ function sequenceTable(roles: Roles): SequenceTable {
     kind: 'csv',
     rows: target.cells.length,
     target: target.name,
+    otherTargets,
     targetKind: isClass ? 'class' : 'value',
     ...(isClass && { classes: target.distinct }),
     features: chosen.map(({ name }) => name),
-    unused: unused.filter(({ name }) => name !== symbols?.name),
+    unused: [
+      ...unused.filter(({ name }) => name !== symbols?.name),
+      ...(time && !group
+        ? [{ name: time.name, reason: 'it orders the rows of a group, and there is none' }]
+        : []),
+    ],
     symbols: symbols !== undefined,
     ...(group && { group: group.name, ...(time && time.missing === 0 && { time: time.name }) }),
-    perStep: group !== undefined && !isConstantWithin(lists, target),
-    sequences: group === undefined ? target.cells.length : lists.length,
+    perStep: group !== undefined && !isConstantWithin(rows, target),
+    sequences: group === undefined ? target.cells.length : rows.length,
   };
 }
 
 function isSymbols({ time, group, target }: Roles): (column: Column) => boolean {
-  return column => ![time, group, target].includes(column) && column.missing === 0;
+  return column => ![time, group, target].includes(column) && column.bad === undefined;
 }
 
-function featuresOf({
-  columns,
-  time,
-  group,
-  target,
-}: Roles): Pick<Common, 'unused'> & { features: readonly Column[] } {
-  const others = columns.filter(column => ![time, group, target].includes(column));
-  const reason = ({ isNumber, missing, distinct }: Column): string | undefined => {
-    if (missing > 0) return `${missing} empty cells`;
+function featuresOf(roles: Roles): Pick<Common, 'unused'> & { features: readonly Column[] } {
+  const { columns, time, fileOrder, group, target } = roles;
+  const used = [time, group, target, ...(fileOrder?.columns ?? [])];
+  const others = columns.filter(column => !used.includes(column));
+  const reason = (column: Column): string | undefined => {
+    const { isNumber, isTime, distinct } = column;
+    const bad = describeBad(column);
+    if (bad !== undefined) return bad;
+    if (isTime) return 'dates';
     if (!isNumber) return 'not numbers';
+    if (numbersRows(column)) return 'it numbers the rows';
     return distinct === 1 ? 'the same value everywhere' : undefined;
   };
   return {

@@ -156,7 +156,7 @@ function seasonOf(interval: number | undefined): {
 }
 
 export function forecastConfig(head: Head, path: string, table: SeriesTable): string {
-  const { features, target, series, time, steps, interval, unused } = table;
+  const { features, known, target, series, time, fileOrder, steps, interval, unused } = table;
   const { season, calendar } = seasonOf(interval);
   const horizon = Math.max(1, Math.min(season ?? 12, Math.floor(steps / 16)));
   const inputSteps = Math.max(2, Math.min(4 * horizon, Math.floor(steps / 4)));
@@ -169,13 +169,19 @@ export function forecastConfig(head: Head, path: string, table: SeriesTable): st
       `  target: ${scalar(target)}`,
       ...(series === undefined ? [] : [`  series: ${scalar(series)} # one series each`]),
       ...(time === undefined ? [] : [`  time: ${scalar(time)}`]),
+      ...(fileOrder === undefined
+        ? []
+        : [
+            `  # the rows are in order of ${comment(fileOrder)}; \`time: COLUMN\` sorts them by ISO 8601 dates`,
+          ]),
       ...(features.length === 0
         ? []
         : [
             `  features: [${features.map(scalar).join(', ')}] # known up to the last input step; \`known\` lists those known in advance`,
           ]),
       ...unused.map(({ name, reason }) => `  # not used: ${comment(name)} (${reason})`),
-      ...(calendar.length === 0 ? [] : [`  calendar: [${calendar.join(', ')}]`]),
+      ...(known.length === 0 ? [] : [`  known: [${known.map(scalar).join(', ')}]`]),
+      ...(calendar.length === 0 || time === undefined ? [] : [`  calendar: [${calendar.join(', ')}]`]),
       `  input_steps: ${inputSteps} # that the model reads`,
       `  horizon: ${horizon} # that it forecasts`,
       ...(season === undefined || season > steps / 4

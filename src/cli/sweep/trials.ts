@@ -1,7 +1,7 @@
 /**
  * The trials of a sweep as a table, with remarks, from the sweep's files only.
  */
-import { nearest } from '../../config/wording/suggest.js';
+
 import {
   beatsBaseline,
   bestRow,
@@ -18,6 +18,7 @@ import {
   trialTable,
 } from '../../sweep/results/index.js';
 import { usageError } from '../../util/errors.js';
+import { nearest } from '../../util/nearest.js';
 import { counted } from '../../util/words.js';
 import type { Io } from '../terminal/io.js';
 

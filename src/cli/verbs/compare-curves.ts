@@ -1,9 +1,10 @@
 /** The learning curves of a comparison. */
-import { nearest } from '../../config/wording/suggest.js';
+
 import { compareCurves, curveNames, type SideHistories } from '../../review/comparison/curves.js';
 import { distinguishingRuns, type Side } from '../../review/comparison/sides.js';
 import { type RunHistory, readHistory } from '../../review/reading/history.js';
 import { UserError, usageError } from '../../util/errors.js';
+import { nearest } from '../../util/nearest.js';
 import { lineChart } from '../terminal/chart.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';

@@ -124,6 +124,7 @@ async function templatePlan(template: Template | undefined, columns: NamedColumn
         target: 'label',
         targetKind: 'class',
         classes: 3,
+        otherTargets: [],
         unused: [],
         symbols: false,
         group: 'id',
@@ -151,6 +152,8 @@ async function templatePlan(template: Template | undefined, columns: NamedColumn
         time: 'date',
         steps: 730,
         interval,
+        otherTargets: [],
+        known: [],
         unused: [],
       } as const;
       const description = 'A GRU forecasts the sales of the next days.';
@@ -198,7 +201,7 @@ async function dataPlan(from: string, columns: NamedColumns): Promise<Plan> {
   }
   const { readTable } = await import('../init/table.js');
   const table = await readTable(from, columns);
-  const notes = describe(table);
+  const notes = describe(table, columns);
   if (table.kind === 'forecast') {
     const description = `A GRU forecasts ${table.target} of ${basename(from)}.`;
     return { name, description, notes, config: (head, data) => forecastConfig(head, data, table) };
@@ -208,32 +211,37 @@ async function dataPlan(from: string, columns: NamedColumns): Promise<Plan> {
 }
 
 /** Describes the guesses, for the user to correct. */
-function describe(table: Table): string[] {
+function describe(table: Table, named: NamedColumns): string[] {
   const { rows, target, features, unused, time } = table;
-  const lines: [string, string][] = [
-    ['rows', rows.toLocaleString('en')],
-    ...(table.kind === 'forecast'
-      ? ([['forecast', target], ...(table.series === undefined ? [] : [['series', table.series]])] as [
-          string,
-          string,
-        ][])
-      : ([
-          [
-            'target',
-            `${target} (${table.targetKind === 'class' ? `${table.classes} classes` : 'a number'}${table.perStep ? ' at every step' : ''})`,
-          ],
-          [
-            'sequences',
-            table.group === undefined
-              ? 'every row'
-              : `${table.sequences.toLocaleString('en')}, the rows of each ${table.group}`,
-          ],
-        ] as [string, string][])),
-    ...(time === undefined ? [] : [['order', time] as [string, string]]),
-    ...(features.length === 0 ? [] : [['features', features.join(', ')] as [string, string]]),
-    ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`] as [string, string]),
-  ];
-  return lines.map(([label, text]) => `${label.padEnd(11)}${text}`);
+  const group = table.kind === 'forecast' ? table.series : table.group;
+  const lines: [label: string, text: string][] = [['rows', rows.toLocaleString('en')]];
+  if (table.kind === 'forecast') {
+    lines.push(['forecast', target]);
+    if (group !== undefined) lines.push(['series', group]);
+    if (table.fileOrder !== undefined) lines.push(['order', `the rows of the file, by ${table.fileOrder}`]);
+  } else {
+    const kind = table.targetKind === 'class' ? `${table.classes} classes` : 'a number';
+    const sequences = table.sequences.toLocaleString('en');
+    lines.push(['target', `${target} (${kind}${table.perStep ? ' at every step' : ''})`]);
+    lines.push(['sequences', group === undefined ? 'every row' : `${sequences}, the rows of each ${group}`]);
+  }
+  if (time !== undefined) lines.push(['order', time]);
+  if (features.length > 0) lines.push(['features', features.join(', ')]);
+  if (table.kind === 'forecast' && table.known.length > 0) lines.push(['known', table.known.join(', ')]);
+  for (const { name, reason } of unused) lines.push(['not used', `${name}: ${reason}`]);
+  return [...lines.map(([label, text]) => `${label.padEnd(11)}${text}`), ...guesses(table, named)];
+}
+
+/** Which columns were guessed, and how to choose others. */
+function guesses({ otherTargets }: Table, named: NamedColumns): string[] {
+  const flags = (['target', 'time', 'group'] as const)
+    .filter(role => named[role] === undefined)
+    .map(role => `--${role}`);
+  if (flags.length === 0) return [];
+  const shown = otherTargets.slice(0, 5).join(', ');
+  const others =
+    otherTargets.length === 0 ? '' : `; other targets: ${shown}${otherTargets.length > 5 ? ', …' : ''}`;
+  return [`The columns are guesses. To correct one: init --force with ${flags.join(', ')} COLUMN${others}`];
 }
 
 /** Name of an experiment for a file. Replaces characters that are not allowed with hyphens. */

@@ -7,8 +7,9 @@ import { RunDirectory } from '../../experiment/run-directory.js';
 import type { SplitMetrics } from '../../experiment/summary.js';
 import { evaluateCheckpoint } from '../../prediction/evaluate.js';
 import { openModel } from '../../prediction/saved-model.js';
+import type { Doubt } from '../../review/reading/run-facts.js';
 import { runPaths } from '../../review/reading/targets.js';
-import { UserError } from '../../util/errors.js';
+import { EXIT, UserError } from '../../util/errors.js';
 
 /**
  * Tolerance of a metric, relative above 1 and absolute below. Sums differ in their last digits
@@ -20,8 +21,8 @@ const TOLERANCE = 1e-3;
  * Evaluates the weights of runs and returns, by absolute directory, how the recorded metrics
  * differ. Contains only runs that differ or cannot be evaluated.
  */
-export async function recompute(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const doubts = new Map<string, string>();
+export async function recompute(paths: readonly string[]): Promise<ReadonlyMap<string, Doubt>> {
+  const doubts = new Map<string, Doubt>();
   for (const path of runPaths(paths)) {
     const doubt = await doubtOf(path);
     if (doubt !== undefined) doubts.set(resolve(path), doubt);
@@ -29,12 +30,16 @@ export async function recompute(paths: readonly string[]): Promise<ReadonlyMap<s
   return doubts;
 }
 
-async function doubtOf(path: string): Promise<string | undefined> {
+async function doubtOf(path: string): Promise<Doubt | undefined> {
   try {
-    return await difference(path);
+    const reason = await difference(path);
+    return reason === undefined ? undefined : { reason, isDamage: true };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    return `its weights could not be evaluated: ${error.message}`;
+    return {
+      reason: `its weights could not be evaluated: ${error.message}`,
+      isDamage: error.exitCode === EXIT.damaged,
+    };
   }
 }
 

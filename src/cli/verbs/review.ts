@@ -44,10 +44,11 @@ than its noise: a one-sided test at 5 % (for one run the prediction interval of 
 for several Welch's test). A run with the config, data, code, backend and seed of a pinned run must
 reach exactly its value.
 
-A run whose files contradict each other is inconclusive. All of them could be forged together: to be
+A run whose files contradict each other counts as damaged. All of them could be forged together: to be
 sure, compare the SHA-256 of the log with the one that the run printed, or use --recompute.
 
-Exit codes: 0 all passed, 2 wrong usage, 3 a gate failed or is inconclusive, 5 a file is damaged.`,
+Exit codes: 0 all passed, 2 wrong usage, 3 a gate failed or is inconclusive, 5 files are damaged or
+contradict each other.`,
   async action([paths], given, { io }) {
     const format = given.json ? 'json' : given.format;
     const github = githubPlace(process.env);

@@ -21,7 +21,7 @@ export const verb = defineVerb({
 });
 
 async function unknownSchema(name: string, names: readonly string[]): Promise<Error> {
-  const { nearest } = await import('../../config/wording/suggest.js');
+  const { nearest } = await import('../../util/nearest.js');
   const suggestion = nearest(name, names);
   return usageError({
     code: 'cli/unknown-schema',

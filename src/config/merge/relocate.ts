@@ -1,8 +1,8 @@
 /** Points diagnostics of data readers to the config if they are about it. */
 import { type ConfigDiagnostic, isConfigDiagnostic } from '../../data/problems.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
+import { nearest } from '../../util/nearest.js';
 import type { LoadedExperiment } from '../load.js';
-import { nearest } from '../wording/suggest.js';
 import type { Path } from '../yaml/tree.js';
 import { mapPaths } from './paths.js';
 

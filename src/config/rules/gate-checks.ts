@@ -1,7 +1,8 @@
 /** Rules about gates and other metrics that the schema cannot express. */
 import type { Diagnostic } from '../../util/errors.js';
+import { nearest } from '../../util/nearest.js';
 import type { DatasetConfig, GateConfig, GateMetricName, LossConfig } from '../experiment.js';
-import { fromPercent, nearest } from '../wording/suggest.js';
+import { fromPercent } from '../wording/suggest.js';
 import type { Locator } from '../yaml/locator.js';
 import type { Path } from '../yaml/tree.js';
 import { lossFacts } from './losses.js';

@@ -1,10 +1,10 @@
 /** Explains the keys and values of configs, and compares two configs. */
 import { usageError } from '../../util/errors.js';
+import { nearest } from '../../util/nearest.js';
 import type { LoadedExperiment } from '../load.js';
 import { flatValues } from '../merge/flat.js';
 import { allKeys, isRecord, type Schema, schemaAt } from '../schema/walk.js';
 import { describeExpected } from './schema-errors.js';
-import { nearest } from './suggest.js';
 
 export interface ExplainedValue {
   /** Key path such as `gates.0.min`. */

@@ -78,7 +78,9 @@ export function mixedOrder(cell: string, numeric: boolean, place: CsvPlace): Dia
     code: 'data/csv-order',
     message: 'the order column must have only numbers or only dates',
     ...place,
-    expected: numeric ? 'numbers, as in the first row' : 'numbers, or ISO 8601 dates or times',
+    expected: numeric
+      ? 'numbers, as in the first row'
+      : 'numbers, or ISO 8601 dates or times such as 2025-03-01 or 2025-03-01T12:00:00Z',
     got: JSON.stringify(cell.slice(0, 60)),
   };
 }

@@ -38,7 +38,7 @@ export function textLines(review: Review, nameOf: (directory: string) => string)
 
 function runLines(run: RunReview, nameOf: (directory: string) => string): string[] {
   const seed = run.seed === null ? '' : `, seed ${run.seed}`;
-  const head = `${nameOf(run.directory)}: ${run.completed.reason ?? 'completed'}${seed}`;
+  const head = `${nameOf(run.directory)}${seed}: ${run.completed.reason ?? 'completed'}`;
   if (run.not_judged !== null) return [head];
   const metrics = metricsOfRun(run).map(([name, value]) => `${name} ${value}`);
   const place = placeWords(run);

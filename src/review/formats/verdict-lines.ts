@@ -5,6 +5,7 @@ import { basename, sep } from 'node:path';
 import { gateName, gateSentence } from '../../experiment/judging/gate-words.js';
 import type { Verdict } from '../../experiment/log/events.js';
 import type { GateResult } from '../../experiment/summary.js';
+import { EXIT } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { MetricVerdict } from '../judging/against.js';
 import { groupNotes } from '../judging/group-notes.js';
@@ -127,7 +128,8 @@ function damageLine({ message }: DamagedRun): VerdictLine {
 }
 
 /** `Review: passed.` */
-export function closingSentence({ verdict }: Review): string {
+export function closingSentence({ verdict, exit_code }: Review): string {
+  if (exit_code === EXIT.damaged) return `Review: ${verdict}; files are damaged.`;
   return verdict === 'no gate' ? 'Review: not judged: no gate and no baseline.' : `Review: ${verdict}.`;
 }
 

@@ -2,10 +2,10 @@
 import type { GateMetricName } from '../../config/experiment.js';
 import { isPerformance } from '../../config/rules/metrics.js';
 import { schemaAt } from '../../config/schema/walk.js';
-import { nearest } from '../../config/wording/suggest.js';
 import { positionOf, SourceText } from '../../config/yaml/source.js';
 import type { WrittenGate } from '../../experiment/judging/gates.js';
 import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
+import { nearest } from '../../util/nearest.js';
 
 export const GATE_OPTION = '--gate';
 

@@ -39,7 +39,7 @@ function completion(run: ReviewedRun, stopped: string | undefined): RunReview['c
   const why = notCompleted(run);
   if (why !== undefined) return { verdict: 'failed', reason: why };
   if (run.doubt === undefined) return { verdict: 'passed', reason: null };
-  return { verdict: 'inconclusive', reason: `the run claims to be complete, but ${run.doubt}` };
+  return { verdict: 'inconclusive', reason: `the run claims to be complete, but ${run.doubt.reason}` };
 }
 
 function gatesOf(run: ReviewedRun, given: readonly WrittenGate[], stopped: string | undefined): GateResult[] {

@@ -82,7 +82,9 @@ function incomplete(run: ReviewedRun): Diagnostic[] {
       file,
     }));
   if (unfit.length > 0 || run.doubt === undefined) return unfit;
-  return [{ code: 'review/pin', message: `${run.doubt}, and only runs whose files agree are pinned`, file }];
+  return [
+    { code: 'review/pin', message: `${run.doubt.reason}, and only runs whose files agree are pinned`, file },
+  ];
 }
 
 /**

@@ -67,7 +67,10 @@ export class Trials {
    */
   placed(run: ReviewedRun): ReviewedRun {
     const placed = this.withCautions(this.withOrigins(run));
-    return run.doubt === undefined ? { ...placed, doubt: this.contradiction(run) } : placed;
+    const contradiction = run.doubt === undefined ? this.contradiction(run) : undefined;
+    return contradiction === undefined
+      ? placed
+      : { ...placed, doubt: { reason: contradiction, isDamage: true } };
   }
 
   private withCautions(run: ReviewedRun): ReviewedRun {

@@ -2,7 +2,7 @@
 import { basename, dirname } from 'node:path';
 import { type Diagnostic, EXIT, placeOf, UserError } from '../../util/errors.js';
 import { type SweepReview, Trials } from '../judging/trials.js';
-import { type ReviewedRun, reviewedRun } from './run-facts.js';
+import { type Doubt, type ReviewedRun, reviewedRun } from './run-facts.js';
 
 /** A run with a file that is damaged or cannot be read. */
 export interface DamagedRun {
@@ -30,7 +30,7 @@ export interface ReadRuns {
  * @param paths run directories; absolute
  * @param doubts reasons, other than their files, to doubt runs, by directory
  */
-export function readRuns(paths: readonly string[], doubts?: ReadonlyMap<string, string>): ReadRuns {
+export function readRuns(paths: readonly string[], doubts?: ReadonlyMap<string, Doubt>): ReadRuns {
   const trials = new Trials();
   const runs = new Map<ReviewedRun, string | undefined>();
   const damaged: DamagedRun[] = [];

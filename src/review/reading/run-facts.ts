@@ -60,6 +60,13 @@ export interface RunFacts {
   readonly resumes: number;
 }
 
+/** Evidence against a completed run. */
+export interface Doubt {
+  readonly reason: string;
+  /** True if files are damaged or contradict each other, false if they could not be checked. */
+  readonly isDamage: boolean;
+}
+
 /** A run with everything needed to judge it. */
 export interface ReviewedRun {
   readonly facts: RunFacts;
@@ -69,10 +76,9 @@ export interface ReviewedRun {
   /** The gates of its config. */
   readonly asked: readonly WrittenGate[];
   /**
-   * Why its files do not prove that it completed. Undefined if they do, or if the run is not marked
-   * as completed.
+   * Why its files do not prove that it completed; undefined if they do, or if it did not complete.
    */
-  readonly doubt: string | undefined;
+  readonly doubt: Doubt | undefined;
   /** The last value of a metric; undefined if it was not measured. */
   last(metric: string): number | undefined;
   /** The best value over the evaluations. */
@@ -88,7 +94,7 @@ const POINTS = 64;
  * @throws UserError (exit 2) if `path` is not a run directory or a file in it cannot be read
  * @throws UserError (exit 5) if a file is damaged
  */
-export function reviewedRun(path: string, more?: string): ReviewedRun {
+export function reviewedRun(path: string, more?: Doubt): ReviewedRun {
   const record = readRun(path);
   const { summary } = record;
   const { history, doubt } = readLogOf(record);
@@ -99,7 +105,7 @@ export function reviewedRun(path: string, more?: string): ReviewedRun {
     deciding: decidingOf(record),
     curves: history.curves,
     asked: askedGates(record),
-    doubt: doubt ?? more,
+    doubt: doubt === undefined ? more : { reason: doubt, isDamage: true },
     last: metric => (summary === undefined ? undefined : lastValue(summary, metric)),
     best: metric => best.get(metric),
   };
@@ -148,7 +154,7 @@ export function notJudgeable(runs: readonly ReviewedRun[]): string | undefined {
   const undone = runs.filter(run => notCompleted(run) !== undefined).length;
   if (undone > 0) return `${undone} of ${counted(runs.length, 'run')} did not complete`;
   const doubted = runs.find(({ doubt }) => doubt !== undefined);
-  return doubted && `${doubted.facts.run_id} is in doubt: ${doubted.doubt}`;
+  return doubted && `${doubted.facts.run_id} is in doubt: ${doubted.doubt?.reason}`;
 }
 
 const STATES: Readonly<Record<Exclude<RunStatus, 'completed'> | 'running' | 'killed', string>> = {

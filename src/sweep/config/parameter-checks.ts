@@ -1,10 +1,10 @@
 /** Checks of parameters: first without a config, then each value against the schema of a config. */
 import type { ConfigSource } from '../../config/load.js';
 import { allKeys, schemaAt } from '../../config/schema/walk.js';
-import { nearest } from '../../config/wording/suggest.js';
 import { type Place, positionOf } from '../../config/yaml/source.js';
 import { keyPlace, type MapNode, nodeAt, type Path, valuePlace } from '../../config/yaml/tree.js';
 import type { Diagnostic } from '../../util/errors.js';
+import { nearest } from '../../util/nearest.js';
 import { canonical, exists, type Parameter, type Point, sameValue, type Value } from '../space.js';
 import { VARIANT } from '../trial-runs.js';
 import { exclusionsOf, inOrder, type LocatedParameter, nameOf } from './parameters.js';

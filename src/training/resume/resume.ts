@@ -129,6 +129,7 @@ async function resumeLocked(
     const saved = readableCheckpoints(directory);
     refuseForeign(saved, ownStepHashes(manifest, manifest.step_hash ?? before.stepHash));
     if (!contradicts(saved, complete.summary, manifest)) {
+      observer.line(COMPLETE);
       reportMissing(directory, complete.summary, options, observer);
       return complete;
     }
@@ -136,6 +137,7 @@ async function resumeLocked(
   const { checkpoint, whole, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
   const foreign = foreignChange(directory, manifest, before, { whole, checkpoint, ...options });
   const changes = [...alters, ...foreign, ...widthChanges(manifest, runsOn)];
+  if (left.summary) refuseEditedLog(directory, left.summary);
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
   // impossible changes are reported before the user is asked to allow others
   const wanted = { loaded, session, changes };
@@ -206,6 +208,8 @@ async function resumeLocked(
   );
 }
 
+const COMPLETE = 'Nothing to resume: the run is complete. To train longer, add --set training.num_epochs=N.';
+
 /**
  * The result of a complete run; undefined if work is left, which may be only the closing record
  * that a killed process did not write.
@@ -259,6 +263,22 @@ function readableCheckpoints({ files }: RunDirectory): SavedCheckpoint[] {
     if (error instanceof UserError) return [];
     throw error;
   }
+}
+
+/**
+ * Checks a log that ends with `run.end` against the digest in its summary. A log without that event
+ * was cut by a resume or a kill, so the digest is that of an earlier state.
+ * @throws UserError (exit 5) if a line was edited, added or removed
+ */
+function refuseEditedLog(directory: RunDirectory, summary: Summary): void {
+  const { log } = directory.files;
+  if (readEvents(log).at(-1)?.event !== 'run.end' || !isEdited(directory, summary)) return;
+  throw damagedError({
+    code: 'log/edited',
+    message: 'the log does not match the digest in the summary: a line was edited, added or removed',
+    file: log,
+    expected: 'the log restored from a backup; or no log: move it away, and the run resumes with a new one',
+  });
 }
 
 /** True if the log differs from the one that the summary was written with. */
