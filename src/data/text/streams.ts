@@ -139,6 +139,7 @@ interface StoredPieces {
 class StoredStream implements SymbolStream {
   /** Codes by piece, those that were read first first. */
   private readonly kept = new Map<number, Uint32Array>();
+  private buffer = new Uint32Array(0);
 
   constructor(
     readonly sources: Dataset['digests'],
@@ -146,8 +147,10 @@ class StoredStream implements SymbolStream {
     private readonly pieces: StoredPieces,
   ) {}
 
-  read({ from, to }: SymbolRange): Uint32Array {
-    return this.joined({ from, to }, piece => this.piece(piece));
+  read(range: SymbolRange): Uint32Array {
+    const length = range.to - range.from;
+    if (this.buffer.length < length) this.buffer = new Uint32Array(2 * length);
+    return this.joined(range, this.buffer, this.readNow);
   }
 
   async load(ranges: readonly SymbolRange[]): Promise<Uint32Array[]> {
@@ -170,7 +173,8 @@ class StoredStream implements SymbolStream {
         });
       }),
     );
-    return ranges.map(range => this.joined(range, piece => found.get(piece) ?? this.piece(piece)));
+    const codesOf = (piece: number): Uint32Array => found.get(piece) ?? this.readNow(piece);
+    return ranges.map(range => this.joined(range, new Uint32Array(range.to - range.from), codesOf));
   }
 
   counts({ from, to }: SymbolRange): Float64Array {
@@ -179,7 +183,7 @@ class StoredStream implements SymbolStream {
     if (to - from <= this.length / 2) {
       for (const piece of this.piecesOf({ from, to })) {
         const start = this.pieces.positions[piece];
-        const own = this.piece(piece);
+        const own = this.readNow(piece);
         const end = Math.min(own.length, to - start);
         for (let i = Math.max(0, from - start); i < end; i++) counts[own[i]]++;
       }
@@ -190,14 +194,20 @@ class StoredStream implements SymbolStream {
     return counts.map((_, code) => (totals[code] ?? 0) - before[code] - after[code]);
   }
 
-  private joined({ from, to }: SymbolRange, codesOf: (piece: number) => Uint32Array): Uint32Array {
-    const codes = new Uint32Array(to - from);
-    for (const piece of this.piecesOf({ from, to })) {
-      const start = this.pieces.positions[piece];
-      const own = codesOf(piece).subarray(Math.max(0, from - start), to - start);
-      codes.set(own, Math.max(0, start - from));
+  private joined(
+    { from, to }: SymbolRange,
+    out: Uint32Array,
+    codesOf: (piece: number) => Uint32Array,
+  ): Uint32Array {
+    const { positions } = this.pieces;
+    const length = Math.max(0, to - from);
+    for (let at = 0, piece = this.pieceAt(from); at < length; piece++) {
+      const codes = codesOf(piece);
+      const skipped = from + at - positions[piece];
+      const end = Math.min(codes.length, skipped + length - at);
+      for (let i = skipped; i < end; i++) out[at++] = codes[i];
     }
-    return codes;
+    return out.subarray(0, length);
   }
 
   /** The pieces that hold the symbols of a range. */
@@ -220,12 +230,12 @@ class StoredStream implements SymbolStream {
     return low;
   }
 
-  private piece(piece: number): Uint32Array {
+  private readonly readNow = (piece: number): Uint32Array => {
     const kept = this.kept.get(piece);
     if (kept) return kept;
     const part = this.pieces.files.find(({ end }) => piece < end) as FileOfPieces;
     return this.decoded(piece, part, part.file.readNow(this.place(piece, part)));
-  }
+  };
 
   private decoded(piece: number, { first, end }: FileOfPieces, bytes: Buffer): Uint32Array {
     const { reader } = this.pieces;

@@ -260,11 +260,12 @@ function streamSplit(
     values,
     perStep: true,
   });
-  /** `[T]` */
-  const labels = (codes: Uint32Array): Int32Array => {
-    const row = new Int32Array(steps).fill(IGNORED);
+  const row = new Int32Array(steps);
+  /** `[T]`, valid until the next call. */
+  const labels = (index: number): Int32Array => {
+    const codes = stream.read(targetsOf(index));
     for (let step = 0; step < codes.length; step++) row[step] = symbols[codes[step]];
-    return row;
+    return row.fill(IGNORED, codes.length);
   };
   const read: Split['read'] = (index, out, offset, stepStride) => {
     const codes = stream.read(inputsOf(index));
@@ -274,17 +275,11 @@ function streamSplit(
   const split = { count, read };
   if (!stream.load) {
     const values = new Int32Array(count * steps);
-    for (let index = 0; index < count; index++)
-      values.set(labels(stream.read(targetsOf(index))), index * steps);
+    for (let index = 0; index < count; index++) values.set(labels(index), index * steps);
     return { ...split, targets: targets(values) };
   }
   const load = stream.load.bind(stream);
-  const onDisk = new RowValues(
-    count,
-    steps,
-    length => new Int32Array(length),
-    index => labels(stream.read(targetsOf(index))),
-  );
+  const onDisk = new RowValues(count, steps, length => new Int32Array(length), labels);
   return {
     ...split,
     targets: targets(onDisk),
