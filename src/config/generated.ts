@@ -665,6 +665,7 @@ export interface TextDataset {
    */
   sequence_length: number;
   validation?: TextValidation;
+  memory?: Memory;
   obtain?: Obtain;
   limit?: Limit;
 }

@@ -1,22 +1,30 @@
 /** Columns that grow while a file is read. */
 
-/** Growing list of float32 values, four bytes each (an array of numbers takes eight or more). */
-export class FloatList {
-  private values: Float32Array;
+type TypedArray = Float32Array | Float64Array | Uint32Array;
+
+/** Growing list of numbers of one type; an array of numbers takes eight bytes or more for each. */
+export class GrowingList<T extends TypedArray> {
+  private values: T;
   private length = 0;
 
   /** @param capacity number of values that fit before the first reallocation */
-  constructor(capacity = 1024) {
-    this.values = new Float32Array(capacity);
+  constructor(
+    private readonly make: (length: number) => T,
+    capacity = 1024,
+  ) {
+    this.values = make(capacity);
   }
 
   push(value: number): void {
-    if (this.length === this.values.length) {
-      const larger = new Float32Array(2 * this.length);
-      larger.set(this.values);
-      this.values = larger;
-    }
+    if (this.length === this.values.length) this.grow(this.length + 1);
     this.values[this.length++] = value;
+  }
+
+  append(values: T): void {
+    const length = this.length + values.length;
+    if (length > this.values.length) this.grow(length);
+    this.values.set(values, this.length);
+    this.length = length;
   }
 
   /** Keeps only the first `length` values, without freeing memory. */
@@ -28,12 +36,24 @@ export class FloatList {
     return this.length;
   }
 
-  toArray(): Float32Array {
-    return this.values.slice(0, this.length);
+  toArray(): T {
+    return this.values.slice(0, this.length) as T;
   }
 
-  copyTo(out: Float32Array): void {
+  copyTo(out: T): void {
     out.set(this.values.subarray(0, this.length));
+  }
+
+  private grow(length: number): void {
+    const larger = this.make(Math.max(length, 2 * this.values.length));
+    larger.set(this.values);
+    this.values = larger;
+  }
+}
+
+export class FloatList extends GrowingList<Float32Array> {
+  constructor(capacity?: number) {
+    super(length => new Float32Array(length), capacity);
   }
 }
 

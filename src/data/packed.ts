@@ -22,19 +22,34 @@ export interface Packed {
 export function packedSplit(packed: Packed, steps: number): Split {
   const { features, inputSize, starts, lengths, targets } = packed;
   const read: Split['read'] = (index, out, offset, stepStride) => {
-    const length = lengths[index];
-    let from = starts[index] * inputSize;
-    for (let step = 0; step < length; step++) {
-      const to = offset + step * stepStride;
-      for (let f = 0; f < inputSize; f++) out[to + f] = features[from++];
-    }
-    for (let step = length; step < steps; step++) {
-      const to = offset + step * stepStride;
-      out.fill(0, to, to + inputSize);
-    }
+    const from = starts[index] * inputSize;
+    const row = features.subarray(from, from + lengths[index] * inputSize);
+    writeSteps(row, { inputSize, steps }, out, { offset, stepStride });
   };
   const base = { count: starts.length, targets, read };
   return lengths.every(length => length === steps) ? base : { ...base, lengths };
+}
+
+/**
+ * Writes the steps of a sequence as `Split.read` does.
+ * @param row `[length, F]`
+ */
+export function writeSteps(
+  row: Float32Array,
+  { inputSize, steps }: { readonly inputSize: number; readonly steps: number },
+  out: Float32Array,
+  { offset, stepStride }: { readonly offset: number; readonly stepStride: number },
+): void {
+  if (stepStride === inputSize) {
+    out.set(row, offset);
+    out.fill(0, offset + row.length, offset + steps * inputSize);
+    return;
+  }
+  let to = offset;
+  for (let from = 0; from < row.length; to += stepStride) {
+    for (let f = 0; f < inputSize; f++) out[to + f] = row[from++];
+  }
+  for (const end = offset + steps * stepStride; to < end; to += stepStride) out.fill(0, to, to + inputSize);
 }
 
 /** Selects the targets of the sequences `indices`; `steps` is T. Targets on disk stay there. */

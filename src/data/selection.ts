@@ -12,7 +12,9 @@ export interface Selection {
 
 /** 0, 1, …, count-1. */
 export function range(count: number): Uint32Array {
-  return Uint32Array.from({ length: count }, (_, i) => i);
+  const all = new Uint32Array(count);
+  for (let i = 0; i < count; i++) all[i] = i;
+  return all;
 }
 
 /** Config keys that define the test split of dataset kinds with files. */

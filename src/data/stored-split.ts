@@ -1,6 +1,6 @@
 /** Sequences that stay on disk. Each consists of byte ranges of files, which are read on access. */
 import { IGNORED, type Split, type Targets } from './dataset.js';
-import { packedSplit, selectTargets } from './packed.js';
+import { packedSplit, selectTargets, writeSteps } from './packed.js';
 import type { ByteRange, RangedFile } from './reading/ranged-file.js';
 import { RowValues, type Values } from './values.js';
 
@@ -61,12 +61,10 @@ export function storedSplit(store: SequenceStore, targets: Targets | { readonly 
     ...(lengths && { lengths }),
     read(index, out, offset, stepStride) {
       const { features } = current.read(index);
-      const length = lengthOf(index);
-      for (let step = 0; step < steps; step++) {
-        const to = offset + step * stepStride;
-        if (step >= length) out.fill(0, to, to + inputSize);
-        else for (let f = 0; f < inputSize; f++) out[to + f] = features[step * inputSize + f];
-      }
+      writeSteps(features.subarray(0, lengthOf(index) * inputSize), { inputSize, steps }, out, {
+        offset,
+        stepStride,
+      });
     },
     async load(indices) {
       const parts = await loadParts(store, indices);

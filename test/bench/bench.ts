@@ -20,7 +20,7 @@ import { measureWhole } from './whole.js';
 
 /** Seconds of calls of each contender in each round. */
 const SECONDS = { full: 0.4, quick: 0.15 };
-/** A run on 8 GB takes minutes. */
+/** A run on 8 GB takes about a minute. */
 const DISK_ROUNDS = 2;
 /** Load over the last minute from which something else computes beside us. */
 const BUSY = 0.5;
@@ -37,6 +37,7 @@ const FIGURES = [
   ['whole', 'whole/peak-rss'],
   ['whole', 'whole/review'],
   ['whole', 'whole/predict'],
+  ['whole', 'whole/predict-jsonl'],
   ['whole', 'whole/status'],
   ['whole', 'whole/suggestion'],
   ['whole', 'whole/trial'],
@@ -100,13 +101,13 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
     progress('review of a long log');
     figures.push(...(await measureReview(options.rounds)));
   }
-  if (figuresWanted.some(([, id]) => id === 'whole/predict')) {
+  if (figuresWanted.some(([, id]) => id.startsWith('whole/predict'))) {
     progress('prediction of a gigabyte');
-    figures.push(...(await measurePredict()));
+    figures.push(...(await measurePredict(id => figuresWanted.some(one => one[1] === id))));
   }
   if (figuresWanted.some(([flag]) => flag === 'disk')) {
-    progress('training on 8 GB on the disk');
-    figures.push(...(await measureFromDisk(DISK_ROUNDS)));
+    progress(`training on ${options.gigabytes} GB on the disk`);
+    figures.push(...(await measureFromDisk(options.gigabytes, DISK_ROUNDS)));
   }
   if (figuresWanted.some(([flag]) => flag === 'soak')) {
     progress('memory over 10,000 steps');

@@ -1,6 +1,6 @@
 /**
- * Training on 8 GB that stay on the disk: memory, and the time of a step beside the same model on
- * data in memory. Takes 9 GB of disk.
+ * Training on gigabytes that stay on the disk: memory, and the time of a step compared with the
+ * same model on data in memory.
  */
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,11 +14,12 @@ import { ratioOf, spreadOf } from './statistics.js';
 const launcher = join(packageRoot, 'run');
 const [STEPS, FEATURES] = [32, 64];
 const SEQUENCE_BYTES = STEPS * FEATURES * 4;
-const BYTES = 8e9;
 /** Of the data in memory; enough that a batch is rarely in the processor's cache. */
 const IN_MEMORY_BYTES = 5e8;
-/** Sequences that are made at once; they repeat, rotated. */
+/** Sequences that are generated at once; they repeat, rotated. */
 const BLOCK = 1024;
+/** Numbers by which each block is rotated; odd, so that no sequences of 2048 blocks are equal. */
+const ROTATION = 449;
 const TRAINED_STEPS = 2000;
 
 interface Measured {
@@ -26,11 +27,12 @@ interface Measured {
   readonly peak_rss_mb: number;
 }
 
-export async function measureFromDisk(rounds: number): Promise<Figure[]> {
+/** @param gigabytes of the data on the disk */
+export async function measureFromDisk(gigabytes: number, rounds: number): Promise<Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), 'cellrun-bench-'));
   try {
     const [large, small] = [
-      writeArrays(folder, 'large', BYTES),
+      writeArrays(folder, 'large', gigabytes * 1e9),
       writeArrays(folder, 'small', IN_MEMORY_BYTES),
     ];
     const disk: Measured[] = [];
@@ -43,7 +45,7 @@ export async function measureFromDisk(rounds: number): Promise<Figure[]> {
     return [
       {
         id: 'disk/step',
-        what: 'a training step on 8 GB on the disk, a GRU of 32 units',
+        what: `a training step on ${gigabytes} GB on the disk, a GRU of 32 units`,
         unit: 'ms',
         ours: spreadOf(perStep(disk)),
         other: { name: 'in memory', value: spreadOf(perStep(memory)) },
@@ -91,7 +93,7 @@ function writeArrays(
   try {
     writeSync(file, header('<f4', `${blocks * BLOCK}, ${STEPS}, ${FEATURES}`));
     for (let i = 0; i < blocks; i++) {
-      const at = (i * FEATURES * 7) % block.length;
+      const at = (i * ROTATION) % block.length;
       writeSync(file, block.subarray(at));
       writeSync(file, block.subarray(0, at));
     }

@@ -10,6 +10,8 @@ export interface BenchOptions extends PeerOptions {
   readonly whole: boolean;
   readonly soak: boolean;
   readonly disk: boolean;
+  /** Of the data on the disk. */
+  readonly gigabytes: number;
   readonly dashboard: boolean;
   /** Only cases and figures whose id matches. */
   readonly only: RegExp | undefined;
@@ -36,7 +38,8 @@ taking turns round by round; prints our time over theirs.
   --quick           the reference sizes only, short rounds: a smoke test
   --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory; sweeps; a review of a long log; predictions of 1 GiB
   --soak            also the memory after 10,000 steps
-  --disk            also training on 8 GB that stay on the disk (writes 9 GB)
+  --disk            also training on data that stay on the disk
+  --gigabytes N     with --disk: how much data (default 8); as much is written, and half a gigabyte
   --dashboard       also how long the dashboard lets one wait
   --only PATTERN    only rows whose id matches this regular expression, such as train_step or ^whole/
   --rounds N        rounds (default 7, at least 5)
@@ -53,6 +56,7 @@ CELLRUN_NODE=system npm run bench measures with the Node.js on the PATH, CELLRUN
 /** A median of fewer rounds than this is not worth its name. */
 const MIN_ROUNDS = 5;
 const DEFAULT_ROUNDS = 7;
+const DEFAULT_GIGABYTES = 8;
 
 /** Throws UserError (exit 2), all mistakes at once. */
 export function parseOptions(args: readonly string[]): BenchOptions {
@@ -60,7 +64,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   const problems: Diagnostic[] = [];
   const complain = (message: string, expected: string) =>
     problems.push({ code: 'bench/option', message, expected });
-  const whole = (name: 'rounds' | 'threads', least: number): number | undefined => {
+  const whole = (name: 'rounds' | 'threads' | 'gigabytes', least: number): number | undefined => {
     const text = values[name];
     if (text === undefined) return undefined;
     const value = Number(text);
@@ -83,6 +87,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     only,
     rounds: whole('rounds', MIN_ROUNDS) ?? DEFAULT_ROUNDS,
     threads: whole('threads', 1),
+    gigabytes: whole('gigabytes', 1) ?? DEFAULT_GIGABYTES,
   };
   if (problems.length > 0) throw usageError(...problems);
   return options;
@@ -105,6 +110,7 @@ function parse(args: readonly string[]) {
         whole: flag,
         soak: flag,
         disk: flag,
+        gigabytes: text,
         dashboard: flag,
         only: text,
         rounds: text,
@@ -116,9 +122,9 @@ function parse(args: readonly string[]) {
         markdown: flag,
       },
     });
-    const { tfjs, against, only, rounds, threads, json, check, plot } = values;
+    const { tfjs, against, only, rounds, threads, gigabytes, json, check, plot } = values;
     const torchVariants = values['torch-variants'];
-    return { ...values, torchVariants, tfjs, against, only, rounds, threads, json, check, plot };
+    return { ...values, torchVariants, tfjs, against, only, rounds, threads, gigabytes, json, check, plot };
   } catch (error) {
     const [message] = (error as Error).message.split('. ');
     throw usageError({ code: 'bench/option', message, suggestion: '--help lists the options' });

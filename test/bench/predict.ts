@@ -1,6 +1,4 @@
-/**
- * How long `predict --input` takes for a gigabyte of csv, as a whole process, and how much memory.
- */
+/** Time and memory of `predict --input` for a gigabyte, as a whole process. */
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,17 +11,58 @@ const launcher = join(packageRoot, 'run');
 const BYTES = 2 ** 30;
 /** Recordings that are written at once. */
 const BLOCK = 1000;
-/** Of a small table that the model is trained on. */
+/** Of the small file that the model is trained on. */
 const TRAINED_BLOCKS = 2;
 /** A run takes minutes, and its memory hardly differs from that of another one. */
 const ROUNDS = 1;
 
-export async function measurePredict(): Promise<Figure[]> {
+/** A file of recordings: how each is written, and the keys of the dataset that reads it. */
+interface Format {
+  readonly head?: string;
+  recording(index: number, steps: readonly Step[], label: string): string;
+  readonly dataset: object;
+}
+
+interface Step {
+  readonly a: string;
+  readonly b: string;
+}
+
+const FORMATS = {
+  csv: {
+    head: 'recording,t,a,b,label\n',
+    recording: (index, steps, label) =>
+      steps.map(({ a, b }, t) => `recording-${index},${t},${a},${b},${label}\n`).join(''),
+    dataset: {
+      features: ['a', 'b'],
+      target: 'label',
+      target_kind: 'class',
+      sequence: { group: 'recording', order: 't' },
+    },
+  },
+  jsonl: {
+    recording: (index, steps, label) =>
+      `{"id":"recording-${index}","x":[${steps.map(({ a, b }) => `[${a},${b}]`).join()}],"y":"${label}"}\n`,
+    dataset: { input: 'x', input_kind: 'number', target: 'y', target_kind: 'class', id: 'id' },
+  },
+} satisfies Record<string, Format>;
+
+type FormatName = keyof typeof FORMATS;
+
+/** @param wanted by the id of a figure */
+export async function measurePredict(wanted: (id: string) => boolean): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  if (wanted('whole/predict')) figures.push(...(await measure('csv', 'whole/predict')));
+  if (wanted('whole/predict-jsonl')) figures.push(...(await measure('jsonl', 'whole/predict-jsonl')));
+  return figures;
+}
+
+async function measure(format: FormatName, id: string): Promise<Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), 'cellrun-bench-'));
   try {
-    const run = await trainedRun(folder);
-    const input = join(folder, 'input.csv');
-    writeTable(input, size => size < BYTES);
+    const run = await trainedRun(folder, format);
+    const input = join(folder, `input.${format}`);
+    writeRecordings(input, format, size => size < BYTES);
     const seconds: number[] = [];
     const megabytes: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
@@ -35,34 +74,25 @@ export async function measurePredict(): Promise<Figure[]> {
       seconds.push((await runProgram(launcher, args, { watch, keepsOutput: false })).seconds);
       megabytes.push(peak);
     }
-    const what = './run predict --input of 1 GiB of csv, a small LSTM';
+    const what = `./run predict --input of 1 GiB of ${format}, a small LSTM`;
     return [
-      { id: 'whole/predict', what, unit: 's', ours: spreadOf(seconds) },
-      { id: 'whole/predict-rss', what: 'peak RSS of that prediction', unit: 'MB', ours: spreadOf(megabytes) },
+      { id, what, unit: 's', ours: spreadOf(seconds) },
+      { id: `${id}-rss`, what: 'peak RSS of that prediction', unit: 'MB', ours: spreadOf(megabytes) },
     ];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** The directory of a run that reads tables as `writeTable` writes them. */
-async function trainedRun(folder: string): Promise<string> {
-  const path = join(folder, 'train.csv');
+/** The directory of a run that reads what `writeRecordings` writes. */
+async function trainedRun(folder: string, format: FormatName): Promise<string> {
+  const path = join(folder, `train.${format}`);
   let blocks = 0;
-  writeTable(path, () => blocks++ < TRAINED_BLOCKS);
+  writeRecordings(path, format, () => blocks++ < TRAINED_BLOCKS);
   const config = {
     version: 1,
     name: 'predict',
-    dataset: {
-      kind: 'csv',
-      path,
-      test_fraction: 0.2,
-      features: ['a', 'b'],
-      target: 'label',
-      target_kind: 'class',
-      sequence: { group: 'recording', order: 't' },
-      normalize: 'standard',
-    },
+    dataset: { kind: format, path, test_fraction: 0.2, normalize: 'standard', ...FORMATS[format].dataset },
     model: { cell: 'lstm', hidden_size: 8 },
     loss: { kind: 'cross_entropy' },
     optimizer: { kind: 'adam', learning_rate: 0.01 },
@@ -74,13 +104,14 @@ async function trainedRun(folder: string): Promise<string> {
   return JSON.parse(stdout).directory;
 }
 
-/** Recordings of 5 to 24 rows, as long as `wantsMore` of the bytes so far. */
-function writeTable(path: string, wantsMore: (size: number) => boolean): void {
+/** Recordings of 5 to 24 steps, as long as `wantsMore` of the bytes so far. */
+function writeRecordings(path: string, name: FormatName, wantsMore: (size: number) => boolean): void {
+  const format: Format = FORMATS[name];
   const file = openSync(path, 'w');
   try {
-    let size = writeSync(file, 'recording,t,a,b,label\n');
+    let size = format.head === undefined ? 0 : writeSync(file, format.head);
     for (let block = 0; wantsMore(size); block++) {
-      const recordings = Array.from({ length: BLOCK }, (_, i) => recording(block * BLOCK + i));
+      const recordings = Array.from({ length: BLOCK }, (_, i) => recording(block * BLOCK + i, format));
       size += writeSync(file, recordings.join(''));
     }
   } finally {
@@ -88,10 +119,10 @@ function writeTable(path: string, wantsMore: (size: number) => boolean): void {
   }
 }
 
-function recording(index: number): string {
-  const label = index % 3 === 0 ? 'down' : 'up';
-  return Array.from({ length: 5 + (index % 20) }, (_, t) => {
+function recording(index: number, format: Format): string {
+  const steps = Array.from({ length: 5 + (index % 20) }, (_, t) => {
     const [a, b] = [90 + ((index * 31 + t * 17) % 1000) / 50, ((index * 7 + t * 13) % 997) / 997];
-    return `recording-${index},${t},${a.toFixed(6)},${b.toFixed(6)},${label}\n`;
-  }).join('');
+    return { a: a.toFixed(6), b: b.toFixed(6) };
+  });
+  return format.recording(index, steps, index % 3 === 0 ? 'down' : 'up');
 }

@@ -205,6 +205,27 @@ const TARGETS: readonly Target[] = [
     value: figure('whole/predict-rss'),
   },
   {
+    what: 'peak RSS of predicting 1 GiB of jsonl',
+    floor: 300,
+    aim: 250,
+    unit: 'MB',
+    value: figure('whole/predict-jsonl-rss'),
+  },
+  {
+    what: 'training step on data on the disk over data in memory',
+    floor: 1 / 0.9,
+    aim: 1,
+    unit: '',
+    value: ratioAgainst('disk/step : '),
+  },
+  {
+    what: 'peak RSS of training on data on the disk',
+    floor: 700,
+    aim: 400,
+    unit: 'MB',
+    value: figure('disk/rss'),
+  },
+  {
     what: 'status of a sweep of 10,000 trials',
     floor: 1,
     aim: 0.5,

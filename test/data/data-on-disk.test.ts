@@ -2,9 +2,13 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { unzipSync } from 'fflate';
 import t from 'tap';
+import { TextCodes } from '../../src/data/columns.js';
 import { openDataset } from '../../src/data/index.js';
+import { streamInMemory, streamOnDisk } from '../../src/data/text/streams.js';
+import { symbolsOf } from '../../src/data/text/vocabulary.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, type TrainedRun, Workplace } from '../support/cli.js';
 import { complaints, fixture, idx, open, sequence } from '../support/data-files.js';
@@ -102,6 +106,15 @@ const pictures = (type: number, data: Buffer) => ({
   test_images: work.file('test', idx(type, [N, 4, 3], data)),
   test_labels: work.file('test-labels', idx(8, [N], labels)),
 });
+
+/** A text of `length` symbols, many of which take several bytes, with line ends of all kinds. */
+function prose(length: number): string {
+  const parts = ['a', 'b', 'é', '漢', '😀', ' ', ' ', 'cd ', '\n', '\r\n', '\r', '\u00a0', '\t', '\ufeff'];
+  const text = below(length, parts.length)
+    .map(i => parts[i])
+    .join('');
+  return work.file(`prose-${length}.txt`, `\ufeff${text}`);
+}
 
 const CASES: Readonly<Record<string, Case>> = {
   'npz, numbers, scaled, both splits drawn': {
@@ -214,6 +227,43 @@ const CASES: Readonly<Record<string, Case>> = {
     },
     model: embedded,
   },
+  'text, words of two files, continued from batch to batch': {
+    dataset: {
+      kind: 'text',
+      path: [prose(7000), prose(5001)],
+      level: 'word',
+      min_count: 3,
+      sequence_length: 7,
+      test_fraction: 0.2,
+      validation: { fraction: 0.2 },
+    },
+    model: { ...embedded, ...perStep },
+    training: { carry_state: true, shuffle: false },
+  },
+  'text, characters, drawn in random order, limited': {
+    dataset: {
+      kind: 'text',
+      path: prose(9000),
+      test_path: prose(2100),
+      level: 'character',
+      sequence_length: 30,
+      validation: { count: 20 },
+      limit: 60,
+    },
+    model: { ...embedded, ...perStep },
+  },
+  'text, bytes': {
+    dataset: {
+      kind: 'text',
+      path: prose(4096),
+      level: 'byte',
+      min_count: 20,
+      sequence_length: 50,
+      test_fraction: 0.5,
+    },
+    model: { ...embedded, ...perStep },
+    loss: { kind: 'cross_entropy', class_weights: 'balanced' },
+  },
   'idx, bytes': { dataset: { ...pictures(8, pixels), sequence: 'rows' } },
   'idx, floats, pixel by pixel': {
     dataset: { ...pictures(0x0d, floatPixels), sequence: 'pixels', validation: { count: 4 } },
@@ -248,6 +298,55 @@ for (const [name, one] of Object.entries(CASES)) {
     t.not(answers[0].stdout, '');
   });
 }
+
+t.test('text is the same symbols however small its pieces are', async t => {
+  const symbol = fc.constantFrom('a', 'é', '漢', '😀', ' ', '\n', '\r\n', '\r', '\u00a0', '\ufeff', 'word');
+  const text = fc.array(symbol, { maxLength: 60 }).map(parts => parts.join(''));
+  const path = (i: number) => join(folder, `${i}.txt`);
+  const folder = work.folder();
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        texts: fc.array(text, { minLength: 1, maxLength: 3 }),
+        level: fc.constantFrom('byte', 'character', 'word' as const),
+        pieceBytes: fc.integer({ min: 4, max: 40 }),
+        bounds: fc.array(fc.nat(), { minLength: 4, maxLength: 4 }),
+      }),
+      async ({ texts, level, pieceBytes, bounds }) => {
+        texts.forEach((content, i) => void writeFileSync(path(i), content));
+        // as Python reads the whole file
+        const expected = texts.flatMap(content => {
+          const marked = content.startsWith('\ufeff') && level !== 'byte' ? content.slice(1) : content;
+          if (level !== 'word') return [...symbolsOf(marked, level)];
+          const lines = marked.split(/\r\n|\n|\r/);
+          if (lines.at(-1) === '') lines.pop();
+          return lines.flatMap(line => [...symbolsOf(line, 'word'), '<eos>']);
+        });
+        const files = texts.map((_, i) => path(i));
+        const ranges = [0, 2].map(i => {
+          const [from, to] = bounds.slice(i, i + 2).map(bound => bound % (expected.length + 1));
+          return { from: Math.min(from, to), to: Math.max(from, to) };
+        });
+        for (const opened of [streamInMemory, streamOnDisk]) {
+          const codes = new TextCodes();
+          const stream = await opened(files, { level, codes, pieceBytes });
+          const textsOf = (all: Uint32Array) => Array.from(all, code => codes.texts[code]);
+          t.equal(stream.length, expected.length);
+          // loaded first, since what is read is kept
+          const loaded = (await stream.load?.(ranges)) ?? ranges.map(range => stream.read(range).slice());
+          ranges.forEach((range, i) => {
+            const part = expected.slice(range.from, range.to);
+            t.strictSame(textsOf(loaded[i]), part);
+            t.strictSame(textsOf(stream.read(range)), part);
+            const counts = codes.texts.map(one => part.filter(other => other === one).length);
+            t.strictSame([...stream.counts(range)], counts);
+          });
+        }
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
 
 const IN_FORTRAN_ORDER: readonly string[] = ['classes', 'symbols', 'big-endian'];
 

@@ -157,41 +157,52 @@ export function sharedSequences<Split extends ComparedSequences>(
   const readers = splits.map(split => new SequenceReader(split, shape));
   const found = readers.flatMap((reader, later) => {
     if (later === 0) return [];
-    const hashed = hashesOf(reader);
+    const known = knownSequences(reader);
     return readers.slice(0, later).flatMap((other, earlier) => {
-      const pairs = commonTo(reader, hashed, other);
+      const pairs = commonTo(reader, known, other);
       return pairs ? [{ of: splits[later], among: splits[earlier], ...pairs }] : [];
     });
   });
-  return found.length > 0 && distinctShare(readers[0]) <= MAX_REPETITIVE ? [] : found;
+  return found.length > 0 && isRepetitive(readers[0]) ? [] : found;
 }
 
-/** First position and number of sequences by hash. */
-type Hashes = ReadonlyMap<number, { readonly index: number; readonly count: number }>;
+interface KnownSequences {
+  /** Sequences whose sketch is not among these are equal to none. */
+  readonly sketches: ReadonlySet<number>;
+  /** First position and number of sequences by hash. */
+  readonly hashes: ReadonlyMap<number, { readonly index: number; readonly count: number }>;
+}
 
-function hashesOf(reader: SequenceReader): Hashes {
+function knownSequences(reader: SequenceReader): KnownSequences {
+  const sketches = new Set<number>();
   const hashes = new Map<number, { index: number; count: number }>();
   for (let index = 0; index < Math.min(reader.count, MAX_HASHED); index++) {
-    const hash = reader.hash(index);
+    reader.read(index);
+    sketches.add(reader.sketch());
+    const hash = reader.hash();
     const known = hashes.get(hash);
     if (known) known.count++;
     else hashes.set(hash, { index, count: 1 });
   }
-  return hashes;
+  return { sketches, hashes };
 }
 
 function commonTo(
   reader: SequenceReader,
-  hashes: Hashes,
+  { sketches, hashes }: KnownSequences,
   other: SequenceReader,
 ): Pick<SharedSequences<never>, 'count' | 'example'> | undefined {
   const matched = new Set<number>();
   let example: { readonly of: number; readonly among: number } | undefined;
   let count = 0;
   for (let among = 0; among < other.count; among++) {
-    const hash = other.hash(among);
+    other.read(among);
+    if (!sketches.has(other.sketch())) continue;
+    const hash = other.hash();
     const match = hashes.get(hash);
-    if (match === undefined || matched.has(hash) || !reader.equals(match.index, other, among)) continue;
+    if (match === undefined || matched.has(hash)) continue;
+    reader.read(match.index);
+    if (!reader.equals(other)) continue;
     matched.add(hash);
     count += match.count;
     example ??= { of: match.index, among };
@@ -199,18 +210,29 @@ function commonTo(
   return example && { count, example };
 }
 
-function distinctShare(reader: SequenceReader): number {
+/** Whether few sequences are distinct; stops as soon as there are too many for that. */
+function isRepetitive(reader: SequenceReader): boolean {
   const count = Math.min(reader.count, MAX_HASHED);
-  return hashesOf(reader).size / count;
+  const hashes = new Set<number>();
+  for (let index = 0; index < count; index++) {
+    reader.read(index);
+    hashes.add(reader.hash());
+    if (hashes.size > MAX_REPETITIVE * count) return false;
+  }
+  return true;
 }
 
-/** Reads the sequences of a split as the bits of their features and targets. */
+/** Numbers of a sketch, about. */
+const SKETCHED = 32;
+
+/** Reads the sequences of a split one at a time, as the bits of their features and targets. */
 class SequenceReader {
   private readonly features: Float32Array;
   private readonly bits: Uint32Array;
   private readonly targets: Rows | undefined;
   /** Numbers per sequence in `targets`. */
   private readonly targetWidth: number;
+  private readonly sketchStride: number;
 
   constructor(
     private readonly split: ComparedSequences,
@@ -221,39 +243,52 @@ class SequenceReader {
     this.targetWidth = (this.targets?.length ?? 0) / split.count;
     this.features = new Float32Array(size + this.targetWidth);
     this.bits = new Uint32Array(this.features.buffer);
+    // odd, so that it meets different features
+    this.sketchStride = Math.ceil(this.bits.length / SKETCHED) | 1;
   }
 
   get count(): number {
     return this.split.count;
   }
 
-  /** 53 bits: two FNV-1a hashes over 32-bit words, with the finalizer of MurmurHash3. */
-  hash(index: number): number {
-    this.read(index);
-    const { bits } = this;
-    let [a, b] = [0x811c9dc5, 0x01234567];
-    for (let i = 0; i < bits.length; i++) {
-      a = Math.imul(a ^ bits[i], 0x01000193);
-      a ^= a >>> 15;
-      b = Math.imul(b ^ bits[i], 0x85ebca6b);
-      b ^= b >>> 13;
-    }
-    return (mixed(a) >>> 0) * 2 ** 21 + (mixed(b) >>> 11);
+  /** Of the sequence read last, 53 bits. */
+  hash(): number {
+    return hashOf(this.bits, 1);
   }
 
-  equals(index: number, other: SequenceReader, otherIndex: number): boolean {
-    this.read(index);
-    other.read(otherIndex);
+  /** A hash of some of its numbers, which is enough to tell most sequences apart. */
+  sketch(): number {
+    return hashOf(this.bits, this.sketchStride);
+  }
+
+  equals(other: SequenceReader): boolean {
     return this.bits.every((bits, i) => bits === other.bits[i]);
   }
 
-  private read(index: number): void {
+  read(index: number): void {
     const { split, shape, features, targets, targetWidth } = this;
     split.read(index, features, 0, shape.width);
     if (targets === undefined || targetWidth === 0) return;
     const row = targets.subarray(index * targetWidth, (index + 1) * targetWidth);
     features.set(row, features.length - targetWidth);
   }
+}
+
+/**
+ * 53 bits of every `stride`-th word: two FNV-1a hashes over 32-bit words, with the finalizer of
+ * MurmurHash3.
+ */
+function hashOf(words: Uint32Array, stride: number): number {
+  let a = 0x811c9dc5 | 0;
+  let b = 0x01234567;
+  for (let i = 0; i < words.length; i += stride) {
+    const word = words[i] | 0;
+    a = Math.imul(a ^ word, 0x01000193);
+    a ^= a >>> 15;
+    b = Math.imul(b ^ word, 0x85ebca6b);
+    b ^= b >>> 13;
+  }
+  return (mixed(a) >>> 0) * 2 ** 21 + (mixed(b) >>> 11);
 }
 
 function mixed(hash: number): number {

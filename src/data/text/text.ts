@@ -13,20 +13,28 @@
  * them, and the target of the last step of each row.
  */
 import { TextCodes } from '../columns.js';
-import { type Dataset, IGNORED, type Split, type SplitName, type TextLevel } from '../dataset.js';
-import { checkUtf8, LinePieces, markLength } from '../formats/utf8.js';
+import {
+  type Dataset,
+  IGNORED,
+  type Split,
+  type SplitName,
+  type Targets,
+  type TextLevel,
+} from '../dataset.js';
+import { LinePieces } from '../formats/utf8.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import type { DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
+import { packedSplit } from '../packed.js';
 import { configError } from '../problems.js';
-import { readContent, type SourceFile } from '../reading/files.js';
 import { inputFiles } from '../reading/input-files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
+import { type MemoryConfig, staysOnDisk } from '../reading/memory.js';
 import { shareOf, type TestPartConfig } from '../selection.js';
 import type { ValidationConfig } from '../training-part.js';
+import { RowValues, type Values } from '../values.js';
+import { type SymbolRange, type SymbolStream, streamInMemory, streamOnDisk } from './streams.js';
 import {
   fitVocabulary,
-  LINE_BREAK,
-  LINE_END,
   symbolNumbers,
   symbolsByCode,
   symbolsOf,
@@ -34,7 +42,7 @@ import {
   type VocabularyConfig,
 } from './vocabulary.js';
 
-export interface TextConfig extends VocabularyConfig, Omit<TestPartConfig, 'path'> {
+export interface TextConfig extends VocabularyConfig, Omit<TestPartConfig, 'path'>, MemoryConfig {
   readonly kind: 'text';
   /** Several files, folders and patterns are concatenated to one text. */
   readonly path: string | readonly string[];
@@ -94,115 +102,79 @@ interface Layout {
  */
 async function open(
   config: TextConfig,
-  { streams = 1, vocabulary: given }: DatasetContext,
+  { streams: rows = 1, vocabulary: given }: DatasetContext,
 ): Promise<Dataset> {
   const { level, sequence_length: steps } = config;
   const codes = new TextCodes();
-  const read = async (paths: string | readonly string[] | undefined): Promise<Stream | undefined> =>
-    paths === undefined ? undefined : readStream(paths, level, codes);
-  const files = {
-    train: await readStream(config.path, level, codes),
-    validation: await read(config.validation_path),
-    test: await read(config.test_path),
+  const { path, validation_path, test_path } = config;
+  const files = await Promise.all([path, validation_path ?? [], test_path ?? []].map(inputFiles));
+  const isOnDisk = await staysOnDisk(files.flat(), config, MAX_TEXT_BYTES);
+  const read = async (of: readonly string[]): Promise<SymbolStream> =>
+    (isOnDisk ? streamOnDisk : streamInMemory)(of, { level, codes });
+  const streams: Streams = {
+    train: await read(files[0]),
+    validation: validation_path === undefined ? undefined : await read(files[1]),
+    test: test_path === undefined ? undefined : await read(files[2]),
   };
-  const parts = partsOf(config, files);
+  const parts = partsOf(config, streams);
   const texts = { level, texts: codes.texts };
-  const counts = new Float64Array(codes.texts.length);
-  for (const code of parts.train) counts[code]++;
-  const vocabulary = given ?? fitVocabulary(texts, counts, config);
+  const countsOf = ({ stream, range }: Part): Float64Array => stream.counts(range);
+  const trained = countsOf(parts.train);
+  const vocabulary = given ?? fitVocabulary(texts, trained, config);
   const symbols = symbolsByCode(texts, vocabulary);
   const count = vocabulary.symbols.length;
-  const layout = { steps, rows: streams };
+  const layout = { steps, rows };
   const unknownShares: Partial<Record<SplitName, number>> = {};
-  const split = (name: SplitName, part: Uint32Array): Split => {
-    checkSize(part, name, layout);
-    unknownShares[name] = part.filter(code => symbols[code] === UNKNOWN).length / part.length;
-    return streamSplit(
-      part.map(code => symbols[code]),
-      layout,
-      count,
-    );
+  const split = (name: SplitName, part: Part): Split => {
+    const length = lengthOf(part.range);
+    checkSize(length, name, layout);
+    const counts = name === 'train' ? trained : countsOf(part);
+    unknownShares[name] =
+      counts.reduce((sum, n, code) => sum + (symbols[code] === UNKNOWN ? n : 0), 0) / length;
+    return streamSplit(part, symbols, layout, count);
   };
-  const sources = files.test ? [files.train, files.validation, files.test] : [files.validation, files.train];
+  const sources = streams.test
+    ? [streams.train, streams.validation, streams.test]
+    : [streams.validation, streams.train];
   return {
     input: { kind: 'symbol', count },
     sequenceLength: steps,
     train: split('train', parts.train),
     ...(parts.validation && { validation: split('validation', parts.validation) }),
     test: split('test', parts.test),
-    digests: sources.flatMap(stream => stream?.sources.map(({ name, sha256 }) => ({ name, sha256 })) ?? []),
+    digests: sources.flatMap(stream => stream?.sources ?? []),
     classLabels: vocabulary.symbols,
     vocabulary,
     unknownShares,
   };
 }
 
-/** The symbols of several files, concatenated, as codes of their texts. */
-interface Stream {
-  readonly sources: readonly SourceFile[];
-  readonly codes: Uint32Array;
+interface Streams {
+  readonly train: SymbolStream;
+  readonly validation: SymbolStream | undefined;
+  readonly test: SymbolStream | undefined;
 }
 
-async function readStream(
-  paths: string | readonly string[],
-  level: TextLevel,
-  codes: TextCodes,
-): Promise<Stream> {
-  const sources: SourceFile[] = [];
-  const parts: Uint32Array[] = [];
-  for (const path of await inputFiles(paths)) {
-    const source = await readContent(path, MAX_TEXT_BYTES);
-    sources.push({ ...source, bytes: Buffer.alloc(0) });
-    parts.push(fileCodes(source, level, codes));
-  }
-  const all = new Uint32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return { sources, codes: all };
+/** The symbols of a split. */
+interface Part {
+  readonly stream: SymbolStream;
+  readonly range: SymbolRange;
 }
 
-function fileCodes({ bytes, name }: SourceFile, level: TextLevel, codes: TextCodes): Uint32Array {
-  if (level === 'byte') return Uint32Array.from(symbolsOf(bytes, level), symbol => codes.code(symbol));
-  checkUtf8(bytes, name);
-  const content = bytes.toString('utf8', markLength(bytes));
-  if (level === 'character') {
-    const found = new Uint32Array(content.length);
-    let length = 0;
-    for (const character of symbolsOf(content, level)) found[length++] = codes.code(character);
-    return found.slice(0, length);
-  }
-  const found: number[] = [];
-  for (const line of linesOf(content)) {
-    for (const word of symbolsOf(line, level)) found.push(codes.code(word));
-    found.push(codes.code(LINE_END));
-  }
-  return Uint32Array.from(found);
-}
-
-/** Splits into lines as Python does: text after the last line end is a line if it is not empty. */
-function linesOf(content: string): string[] {
-  const lines = content.split(LINE_BREAK);
-  if (lines.at(-1) === '') lines.pop();
-  return lines;
+function lengthOf({ from, to }: SymbolRange): number {
+  return to - from;
 }
 
 interface Parts {
-  readonly train: Uint32Array;
-  readonly validation?: Uint32Array | undefined;
-  readonly test: Uint32Array;
+  readonly train: Part;
+  readonly validation?: Part | undefined;
+  readonly test: Part;
 }
 
 /** Splits the training stream: training symbols first, then validation, then test. */
 function partsOf(
   { sequence_length: steps, test_path, test_fraction, validation, limit }: TextConfig,
-  files: {
-    readonly train: Stream;
-    readonly validation: Stream | undefined;
-    readonly test: Stream | undefined;
-  },
+  streams: Streams,
 ): Parts {
   if ((test_path === undefined) === (test_fraction === undefined)) {
     throw configError({
@@ -212,31 +184,39 @@ function partsOf(
       expected: 'either dataset.test_path or dataset.test_fraction',
     });
   }
-  const cut = (all: Uint32Array, held: number): readonly [Uint32Array, Uint32Array] => {
-    const at = Math.max(0, all.length - held);
-    return [all.subarray(0, at), all.subarray(at)];
+  const whole = (stream: SymbolStream): Part => ({ stream, range: { from: 0, to: stream.length } });
+  /** A part without its last `held` symbols, and those. */
+  const cut = ({ stream, range: { from, to } }: Part, held: number): readonly [Part, Part] => {
+    const at = Math.max(from, to - held);
+    return [
+      { stream, range: { from, to: at } },
+      { stream, range: { from: at, to } },
+    ];
   };
-  const shared = (all: Uint32Array, fraction: number): number =>
-    all.length < 2 ? 0 : shareOf(all.length, fraction);
-  const all = files.train.codes;
-  const [rest, test] = files.test ? [all, files.test.codes] : cut(all, shared(all, test_fraction ?? 0));
+  const shared = (length: number, fraction: number): number => (length < 2 ? 0 : shareOf(length, fraction));
+  const all = whole(streams.train);
+  const [rest, test] = streams.test
+    ? [all, whole(streams.test)]
+    : cut(all, shared(streams.train.length, test_fraction ?? 0));
   const [train, last] =
     validation === undefined
       ? [rest, undefined]
       : cut(
           rest,
           validation.count === undefined
-            ? shared(rest, validation.fraction ?? 0)
+            ? shared(lengthOf(rest.range), validation.fraction ?? 0)
             : validation.count * steps + 1,
         );
+  const { to } = train.range;
   return {
-    train: limit === undefined ? train : train.subarray(0, limit * steps + 1),
-    validation: files.validation?.codes ?? last,
+    train:
+      limit === undefined ? train : { ...train, range: { from: 0, to: Math.min(to, limit * steps + 1) } },
+    validation: streams.validation ? whole(streams.validation) : last,
     test,
   };
 }
 
-function checkSize({ length }: Uint32Array, name: SplitName, { rows }: Layout): void {
+function checkSize(length: number, name: SplitName, { rows }: Layout): void {
   if (length > rows) return;
   throw configError({
     code: 'data/text-too-short',
@@ -250,30 +230,77 @@ function checkSize({ length }: Uint32Array, name: SplitName, { rows }: Layout): 
   });
 }
 
-/** Splits a stream of symbols into sequences; see the top of this file. */
-function streamSplit(stream: Uint32Array, { steps, rows }: Layout, numClasses: number): Split {
-  const targets = stream.length - 1;
-  const rowLength = Math.ceil(targets / rows);
-  const chunks = Math.ceil(rowLength / steps);
-  const count = chunks * rows;
-  /** Start of sequence `index` in the stream, and how many of its steps are in the text. */
-  const placeOf = (index: number): readonly [start: number, length: number] => {
+/**
+ * Splits a part into sequences; see the top of this file.
+ * @param symbols by the codes of the stream
+ */
+function streamSplit(
+  { stream, range }: Part,
+  symbols: Int32Array,
+  { steps, rows }: Layout,
+  numClasses: number,
+): Split {
+  const numTargets = lengthOf(range) - 1;
+  const rowLength = Math.ceil(numTargets / rows);
+  const count = Math.ceil(rowLength / steps) * rows;
+  /** The symbols that sequence `index` reads, without the last target; perhaps none. */
+  const inputsOf = (index: number): SymbolRange => {
     const inRow = Math.floor(index / rows) * steps;
     const start = (index % rows) * rowLength + inRow;
-    return [start, Math.max(0, Math.min(steps, rowLength - inRow, targets - start))];
+    const length = Math.max(0, Math.min(steps, rowLength - inRow, numTargets - start));
+    return { from: range.from + start, to: range.from + start + length };
   };
-  const values = new Int32Array(count * steps).fill(IGNORED);
-  for (let index = 0; index < count; index++) {
-    const [start, length] = placeOf(index);
-    values.set(stream.subarray(start + 1, start + 1 + length), index * steps);
+  const targetsOf = (index: number): SymbolRange => {
+    const { from, to } = inputsOf(index);
+    return { from: from + 1, to: from + 1 + (to - from) };
+  };
+  const targets = (values: Values<Int32Array>): Targets => ({
+    kind: 'class',
+    numClasses,
+    values,
+    perStep: true,
+  });
+  const row = new Int32Array(steps);
+  /** `[T]`, valid until the next call. */
+  const labels = (index: number): Int32Array => {
+    const codes = stream.read(targetsOf(index));
+    for (let step = 0; step < codes.length; step++) row[step] = symbols[codes[step]];
+    return row.fill(IGNORED, codes.length);
+  };
+  const read: Split['read'] = (index, out, offset, stepStride) => {
+    const codes = stream.read(inputsOf(index));
+    for (let step = 0; step < steps; step++)
+      out[offset + step * stepStride] = step < codes.length ? symbols[codes[step]] : 0;
+  };
+  const split = { count, read };
+  if (!stream.load) {
+    const values = new Int32Array(count * steps);
+    for (let index = 0; index < count; index++) values.set(labels(index), index * steps);
+    return { ...split, targets: targets(values) };
   }
+  const load = stream.load.bind(stream);
+  const onDisk = new RowValues(count, steps, length => new Int32Array(length), labels);
   return {
-    count,
-    targets: { kind: 'class', numClasses, values, perStep: true },
-    read: (index, out, offset, stepStride) => {
-      const [start, length] = placeOf(index);
-      for (let step = 0; step < steps; step++)
-        out[offset + step * stepStride] = step < length ? stream[start + step] : 0;
+    ...split,
+    targets: targets(onDisk),
+    async load(indices) {
+      const codes = await load(
+        Array.from(indices, index => {
+          const { from, to } = inputsOf(index);
+          return { from, to: to > from ? to + 1 : to };
+        }),
+      );
+      const features = new Float32Array(indices.length * steps);
+      const values = new Int32Array(indices.length * steps).fill(IGNORED);
+      codes.forEach((own, i) => {
+        for (let step = 0; step + 1 < own.length; step++) {
+          features[i * steps + step] = symbols[own[step]];
+          values[i * steps + step] = symbols[own[step + 1]];
+        }
+      });
+      const starts = Uint32Array.from(indices, (_, i) => i * steps);
+      const lengths = new Int32Array(indices.length).fill(steps);
+      return packedSplit({ features, inputSize: 1, starts, lengths, targets: targets(values) }, steps);
     },
   };
 }
