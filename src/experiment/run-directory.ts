@@ -110,15 +110,20 @@ export class RunDirectory {
 
   /**
    * The directory `path` itself, made where it is missing, for a run that is to begin there:
-   * nothing is written to it before it is locked and `takeConfigs` is called.
+   * nothing is written to it before it is locked and `takeConfigs` is called. A run that another
+   * process has begun there meanwhile is no error: locking says whether it is in use.
    * @throws UserError (exit 2) if the folder cannot be made or holds anything of somebody else's
    * @throws UserError (exit 5) if it holds a run that has lost its config or its manifest
    */
   static at(path: string, configs: GivenConfigs): RunDirectory {
     const directory = new RunDirectory(resolve(path));
     makeFolder(directory.path, path);
-    // whoever is at work there has files that change; locking says that it is in use
-    if (!isLocked(directory.files.lock)) directory.refuseUnlessFree(configs);
+    try {
+      directory.refuseUnlessFree(configs);
+    } catch (error) {
+      // checked afterwards, since another process may begin the run, and even stop, at any moment
+      if (!isLocked(directory.files.lock) && !directory.isResumable) throw error;
+    }
     return directory;
   }
 

@@ -18,6 +18,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
+import { lockRun } from '../../src/experiment/locks/run-lock.js';
 import type { RunResult } from '../../src/training/run/observer.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { verifyResume } from '../../src/verify/resume.js';
@@ -442,6 +443,39 @@ t.test("a folder of the user's own is not taken for a run's", async t => {
   writeFileSync(join(directory, 'config.yaml'), JSON.stringify(config, null, 2));
   writeFileSync(join(directory, 'config.resolved.yaml'), 'version: 1\nname: res');
   t.match(await run(config, { directory }), { exitCode: 0, summary: { directory } });
+});
+
+t.test('a run that another process begins while this one reads the data', async t => {
+  /** Runs in a new directory; `begin` is called with it when the data are opened. */
+  const overtaken = async (begin: (directory: string) => void) => {
+    const directory = join(work.folder(), 'run');
+    const { openSync } = fs;
+    const opening = (path: fs.PathLike, ...others: [fs.OpenMode, fs.Mode?]) => {
+      if (path === data && !existsSync(directory)) begin(directory);
+      return openSync(path, ...others);
+    };
+    Object.assign(fs, { openSync: opening });
+    syncBuiltinESMExports();
+    try {
+      return await run(config, { directory }).catch((thrown: unknown) => thrown);
+    } finally {
+      Object.assign(fs, { openSync });
+      syncBuiltinESMExports();
+    }
+  };
+  const left = await stopped();
+  const ended = (await overtaken(directory => cpSync(left, directory, { recursive: true }))) as RunResult;
+  t.match(ended, { exitCode: 0, summary: { status: 'completed', steps: STEPS } });
+  t.equal(events(ended.summary.directory).find(({ event }) => event === 'run.resume')?.step, 7);
+  t.same(compareRuns(straight.summary.directory, ended.summary.directory), []);
+
+  let release = () => {};
+  const refusal = await overtaken(directory => {
+    cpSync(left, directory, { recursive: true });
+    release = lockRun(join(directory, 'run.lock'));
+  });
+  release();
+  t.match(refusal, { exitCode: 2, diagnostics: [{ code: 'run/in-use' }] });
 });
 
 t.test('another config for a directory where a run has begun: key by key, with what goes on', async t => {
