@@ -15,7 +15,6 @@ import fs, {
 } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { lockRun } from '../../src/experiment/locks/run-lock.js';
@@ -23,6 +22,7 @@ import type { RunResult } from '../../src/training/run/observer.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { verifyResume } from '../../src/verify/resume.js';
 import { readLog, Workplace } from '../support/cli.js';
+import { main } from '../support/in-process.js';
 import { copies, resume, stopAt, type Trained, train, trainUntil } from '../support/runs.js';
 import { randomDataset } from '../support/small-run.js';
 
@@ -749,10 +749,7 @@ t.test('a save that fails for a moment is tried again, and told', async t => {
 });
 
 t.test('verify resume: processes killed at any moment', async t => {
-  const program = [
-    process.execPath,
-    fileURLToPath(new URL('../../src/cli/main.js', import.meta.url)),
-  ] as const;
+  const program = [process.execPath, main] as const;
   const sgd = {
     ...config,
     optimizer: { kind: 'sgd', learning_rate: 0.1, momentum: 0.9 },
