@@ -17,6 +17,8 @@ import { selectTests } from './support/select-tests.js';
 import { everything, type FileResult, failuresOnly, runFile, totals } from './support/test-files.js';
 
 const sources = join(packageRoot, 'test');
+/** That of the program, see `src/cli/main.ts`. */
+const compileCache = join(packageRoot, 'dist', '.cache');
 // the sources count, since an earlier build may have left files in dist/ that have no source any
 // more
 const files = readdirSync(sources, { recursive: true, encoding: 'utf8' })
@@ -46,10 +48,17 @@ function options() {
   }
 }
 
+function textOf(file: string): string {
+  return readFileSync(join(sources, `${file}.test.ts`), 'utf8');
+}
+
 function isMarkedQuick(file: string): boolean {
-  return /^import '\.{1,2}\/support\/quick\.js';$/m.test(
-    readFileSync(join(sources, `${file}.test.ts`), 'utf8'),
-  );
+  return /^import '\.{1,2}\/support\/quick\.js';$/m.test(textOf(file));
+}
+
+/** Whether a file counts executed blocks, which V8 cannot do in code from its cache. */
+function countsBlocks(file: string): boolean {
+  return textOf(file).includes('/support/executed-blocks.js');
 }
 
 const { quick, tap, jobs, wanted } = options();
@@ -70,7 +79,8 @@ const waiting = [...selected];
 
 async function work(): Promise<void> {
   for (let file = waiting.shift(); file !== undefined && !stop.signal.aborted; file = waiting.shift()) {
-    const result = await runFile(join('dist', 'test', `${file}.test.js`), stop.signal);
+    const cache = countsBlocks(file) ? undefined : compileCache;
+    const result = await runFile(join('dist', 'test', `${file}.test.js`), stop.signal, cache);
     results.push(result);
     process.stdout.write((tap ? everything : failuresOnly)(result, results.length));
   }

@@ -117,8 +117,12 @@ export class RunDirectory {
   static at(path: string, configs: GivenConfigs): RunDirectory {
     const directory = new RunDirectory(resolve(path));
     makeFolder(directory.path, path);
-    // the files of a running process change; taking its lock will fail with a clear message
-    if (!isLocked(directory.files.lock)) directory.refuseUnlessFree(configs);
+    try {
+      directory.refuseUnlessFree(configs);
+    } catch (error) {
+      // checked afterwards, since another process may begin the run, and even stop, at any moment
+      if (!isLocked(directory.files.lock) && !directory.isResumable) throw error;
+    }
     return directory;
   }
 

@@ -16,7 +16,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import t from 'tap';
 import { withVerb } from '../../src/cli/program.js';
@@ -24,11 +23,10 @@ import { formatDiagnostics, formatWarnings } from '../../src/cli/terminal/diagno
 import { type Io, processIo } from '../../src/cli/terminal/io.js';
 import { createProgress, formatDuration } from '../../src/cli/terminal/progress.js';
 import { packageRoot } from '../../src/util/root.js';
-import { callInProcess } from '../support/in-process.js';
+import { callInProcess, main } from '../support/in-process.js';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-cli-')));
 t.teardown(() => rmSync(folder, { recursive: true }));
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 /** Without variables of a test runner or a terminal. */
 const cleanEnv = { PATH: process.env.PATH, HOME: folder };
@@ -220,7 +218,7 @@ t.test('the program continues if the reader of its output closes it', async t =>
 
 t.test('an unexpected failure prints one clear line, and the stack only with --verbose', async t => {
   const copy = join(folder, 'broken');
-  cpSync(join(dirname(main), '..'), join(copy, 'dist/src'), { recursive: true });
+  cpSync(join(packageRoot, 'dist/src'), join(copy, 'dist/src'), { recursive: true });
   cpSync(join(packageRoot, 'package.json'), join(copy, 'package.json'));
   symlinkSync(join(packageRoot, 'node_modules'), join(copy, 'node_modules'));
   mkdirSync(join(copy, 'schemas/experiment.schema.json'), { recursive: true });

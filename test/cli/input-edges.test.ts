@@ -5,7 +5,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
@@ -14,12 +13,12 @@ import { expansionLimit, MAX_BYTES } from '../../src/data/reading/limits.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, readLog, Workplace } from '../support/cli.js';
+import { main } from '../support/in-process.js';
 import { execute } from '../support/programs.js';
 import { StepCounter } from '../support/steps.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 

@@ -1,7 +1,6 @@
 /** Output to streams, and messages about exhausted resources. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { exhausted } from '../../src/cli/terminal/exhausted.js';
 import { formatAnnotations } from '../../src/cli/terminal/github.js';
@@ -10,12 +9,12 @@ import { resumeHint } from '../../src/cli/verbs/result.js';
 import { EXIT } from '../../src/util/errors.js';
 import { plainMarkdown } from '../../src/util/markdown.js';
 import { Workplace } from '../support/cli.js';
+import { main } from '../support/in-process.js';
 import { execute } from '../support/programs.js';
 import { longerConfig, randomDataset } from '../support/small-run.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const program = `"${process.execPath}" "${main}"`;
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 const onlyLinux = process.platform === 'linux' ? false : 'only Linux tells';

@@ -5,11 +5,9 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { isAbsent } from '../../src/experiment/files/unreadable.js';
 import { cameTo, type Outcome, type Program, runUnder, startRun } from '../../src/verify/killing.js';
-
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+import { main } from '../support/in-process.js';
 
 /** The program as users start it. */
 export const PROGRAM: Program = [process.execPath, main];

@@ -1,13 +1,14 @@
 /**
  * A sweep as a process with processes of its own: started, looked at, killed with or without them.
  */
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readJournal } from '../../src/sweep/journal.js';
 import type { JournalRecord } from '../../src/sweep/records.js';
 import { cameTo, type Outcome, type Program, runUnder, startRun } from '../../src/verify/killing.js';
+import { comesTrue } from '../support/waiting.js';
 import { type AtOperation, momentInWords, programFor } from './moments.js';
 
 /** Whom a kill ends: the process that decides, or all that belong to the sweep at one moment. */
@@ -84,29 +85,36 @@ export async function killedSweep(
   const isReached = () =>
     moment.kind === 'clock' || sweepStanding(directory()).ended >= before.ended + moment.more;
   if (await cameTo(running, isReached)) await Promise.race([sleep(moment.delay), ended]);
-  if (child.exitCode === null && child.pid !== undefined) {
-    if (moment.victims === 'the sweep and its trials') killWithTrials(child.pid);
-    else child.kill('SIGKILL');
-  }
+  if (moment.victims === 'the sweep and its trials') await killWithTrials(child);
+  else child.kill('SIGKILL');
   return ended;
 }
 
 /** All at one moment, as far as any of them can tell: nobody sees another one end. */
-function killWithTrials(sweep: number): void {
-  process.kill(sweep, 'SIGSTOP');
+async function killWithTrials(sweep: ChildProcess): Promise<void> {
+  // false if it has ended
+  if (!sweep.kill('SIGSTOP')) return;
+  // on a busy machine a process goes on for a while before the signal reaches it
+  await comesTrue(() => /^[TZ]/.test(processes().find(({ pid }) => pid === sweep.pid)?.state ?? 'Z'));
   // each trial leads a group of its own
-  for (const trial of childrenOf(sweep)) endGroup(trial);
-  process.kill(sweep, 'SIGKILL');
+  for (const { pid, parent } of processes()) if (parent === sweep.pid) endGroup(pid);
+  sweep.kill('SIGKILL');
 }
 
-function childrenOf(parent: number): number[] {
-  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
+interface ProcessState {
+  readonly pid: number;
+  readonly parent: number;
+  /** `T` if it is stopped, `Z` if it has ended, as ps(1) writes it. */
+  readonly state: string;
+}
+
+function processes(): ProcessState[] {
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid=,state='], { encoding: 'utf8' });
   return stdout
     .trim()
     .split('\n')
-    .map(line => line.trim().split(/\s+/).map(Number))
-    .filter(([, ppid]) => ppid === parent)
-    .map(([pid]) => pid);
+    .map(line => line.trim().split(/\s+/))
+    .map(([pid, parent, state]) => ({ pid: Number(pid), parent: Number(parent), state }));
 }
 
 function endGroup(leader: number): void {

@@ -46,13 +46,16 @@ export interface Running {
 export class Workplace {
   readonly path = temporaryFolder();
   private made = 0;
+  private readonly started: ChildProcess[] = [];
 
   /** Where the program runs. It gets only PATH from the environment of the tests. */
   get place(): Place {
     return { cwd: this.path, env: { PATH: process.env.PATH, HOME: this.path } };
   }
 
+  /** Removes the folder and ends the programs that a failed test has left running. */
   remove(): void {
+    for (const child of this.started) child.kill('SIGKILL');
     rmSync(this.path, { recursive: true, force: true });
   }
 
@@ -84,6 +87,7 @@ export class Workplace {
   /** Starts the program on Node with `nodeFlags`. */
   startWith(nodeFlags: readonly string[], args: readonly string[]): Running {
     const child = spawn(process.execPath, [...nodeFlags, main, ...args], { ...this.place, stdio: 'pipe' });
+    this.started.push(child);
     const text = { stdout: '', stderr: '' };
     child.stdout.setEncoding('utf8').on('data', chunk => {
       text.stdout += chunk;

@@ -1,7 +1,6 @@
 /** The files of an evaluation, the output of `predict`, and the calibration of step times. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import type { Dataset, Split, Targets } from '../../src/data/dataset.js';
@@ -29,13 +28,13 @@ import { packageRoot } from '../../src/util/root.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { floats, integers, npz, type TrainedRun, Workplace } from '../support/cli.js';
 import { GOLDENS, type Golden, golden, relativeError } from '../support/goldens.js';
+import { main } from '../support/in-process.js';
 import { modelOf } from '../support/models.js';
 import { execute } from '../support/programs.js';
 import { randomDataset, randomSequences } from '../support/small-run.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 const IGNORED = -100;
 

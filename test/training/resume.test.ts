@@ -13,13 +13,14 @@ import fs, {
 } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
+import { lockRun } from '../../src/experiment/locks/run-lock.js';
 import type { RunResult } from '../../src/training/run/observer.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { verifyResume } from '../../src/verify/resume.js';
 import { readLog, Workplace } from '../support/cli.js';
+import { main } from '../support/in-process.js';
 import { copies, resume, stopAt, type Trained, train, trainUntil } from '../support/runs.js';
 import { randomDataset } from '../support/small-run.js';
 
@@ -440,6 +441,39 @@ t.test("does not use a folder with the user's own files", async t => {
   t.match(await run(config, { directory }), { exitCode: 0, summary: { directory } });
 });
 
+t.test('a run that another process begins while this one reads the data', async t => {
+  /** Runs in a new directory; `begin` is called with it when the data are opened. */
+  const overtaken = async (begin: (directory: string) => void) => {
+    const directory = join(work.folder(), 'run');
+    const { openSync } = fs;
+    const opening = (path: fs.PathLike, ...others: [fs.OpenMode, fs.Mode?]) => {
+      if (path === data && !existsSync(directory)) begin(directory);
+      return openSync(path, ...others);
+    };
+    Object.assign(fs, { openSync: opening });
+    syncBuiltinESMExports();
+    try {
+      return await run(config, { directory }).catch((thrown: unknown) => thrown);
+    } finally {
+      Object.assign(fs, { openSync });
+      syncBuiltinESMExports();
+    }
+  };
+  const left = await stopped();
+  const ended = (await overtaken(directory => cpSync(left, directory, { recursive: true }))) as RunResult;
+  t.match(ended, { exitCode: 0, summary: { status: 'completed', steps: STEPS } });
+  t.equal(events(ended.summary.directory).find(({ event }) => event === 'run.resume')?.step, 7);
+  t.same(compareRuns(straight.summary.directory, ended.summary.directory), []);
+
+  let release = () => {};
+  const refusal = await overtaken(directory => {
+    cpSync(left, directory, { recursive: true });
+    release = lockRun(join(directory, 'run.lock'));
+  });
+  release();
+  t.match(refusal, { exitCode: 2, diagnostics: [{ code: 'run/in-use' }] });
+});
+
 t.test('another config for the directory of a run: lists each key, and how to resume', async t => {
   const directory = join(work.folder(), 'run');
   await run(config, { directory });
@@ -712,10 +746,7 @@ t.test('a save that fails briefly is retried and reported', async t => {
 });
 
 t.test('verify resume: processes killed at any moment', async t => {
-  const program = [
-    process.execPath,
-    fileURLToPath(new URL('../../src/cli/main.js', import.meta.url)),
-  ] as const;
+  const program = [process.execPath, main] as const;
   const sgd = {
     ...config,
     optimizer: { kind: 'sgd', learning_rate: 0.1, momentum: 0.9 },

@@ -5,7 +5,6 @@ import fs, { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync }
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
@@ -14,12 +13,12 @@ import { timesSoFar } from '../../src/experiment/run-times.js';
 import type { Summary } from '../../src/experiment/summary.js';
 import { runExperiment } from '../../src/training/run/run.js';
 import { type LogLine, readLog, TrainedRun, Workplace } from '../support/cli.js';
+import { main } from '../support/in-process.js';
 import { execute, onSmallDisk } from '../support/programs.js';
 import { randomDataset, silentObserver } from '../support/small-run.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const program = `"${process.execPath}" "${main}"`;
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 const webasm = ['--backend', 'webasm', '--threads', '1'];
