@@ -260,6 +260,8 @@ export class CsvPieces implements CsvRecord {
     if (bad !== undefined) throw notUtf8(this.file, bad);
     this.parser ??= this.begin(LINE_FEEDS);
     this.parser._flush(error => this.check(error));
+    // nothing but empty lines
+    if (this.columns === 0) throw emptyFile(this.file);
   }
 
   /** @param bad where what has come stops being text */
@@ -270,7 +272,8 @@ export class CsvPieces implements CsvRecord {
       return;
     }
     this.ending ??= endingOf(this.window);
-    if (this.ending === undefined) return;
+    // a first line without an end is refused by the parser before it takes all memory
+    if (this.ending === undefined && this.window.length <= MAX_RECORD_BYTES) return;
     this.parser = this.begin(this.ending === CARRIAGE_RETURN ? CARRIAGE_RETURNS : LINE_FEEDS, bad);
   }
 
@@ -308,7 +311,7 @@ export class CsvPieces implements CsvRecord {
     this.start = end;
   }
 
-  /** Where the record that is being told begins in the window. */
+  /** Where the record that is being told, or comes next, begins in the window. */
   private get from(): number {
     const isFirst = this.start === 0 && this.window[0] === 0xef;
     return isFirst
@@ -317,7 +320,7 @@ export class CsvPieces implements CsvRecord {
   }
 
   private behindEmptyLines(at: number): number {
-    const { window, ending } = this;
+    const { window, ending = LINE_FEED } = this;
     let behind = at;
     for (;;) {
       if (window[behind] === ending) behind++;
@@ -349,9 +352,9 @@ export class CsvPieces implements CsvRecord {
 
   /** Lets go of what has been told, and of the empty lines behind it. */
   private forget(): void {
+    const to = this.from;
     // a mark of the byte order is part of the first record
-    if (this.start === 0) return;
-    const to = this.behindEmptyLines(this.start - this.base);
+    if (to === 0 || (this.start === 0 && to === BYTE_ORDER_MARK_BYTES)) return;
     this.lineAt(to);
     this.base += to;
     this.start = Math.max(this.start, this.base);
