@@ -2,9 +2,10 @@
  * A run's history while its log is still being written: at every moment what `readHistory` would
  * give.
  */
+
+import { type LogRecord, parseEvent } from '../../experiment/log/parse.js';
 import { HistoryCollector, type RunHistory } from './history.js';
 import { LineTail } from './line-tail.js';
-import { type LogRecord, parseEvent } from './log-reader.js';
 
 export interface LogNews {
   /**

@@ -3,12 +3,7 @@
  * is no damage; any other line that is no event is told to the caller and passed over.
  */
 import { type OpenedFile, withFile } from '../../experiment/files/opened-file.js';
-
-/** What every reader of a log relies on; the rest of a record is as it was written, by whomever. */
-export interface LogRecord {
-  readonly event: string;
-  readonly [field: string]: unknown;
-}
+import { type LogRecord, parseEvent } from '../../experiment/log/parse.js';
 
 export interface DamagedLine {
   /** 1-based. */
@@ -56,19 +51,6 @@ export function readLog(
 
 /** What is said of a line of which nothing is kept. */
 export const TOO_LONG = 'the line is longer than an event can be';
-
-/** The event of a line without its end, or why it is none. */
-export function parseEvent(text: string): LogRecord | string {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return text.trim() === '' ? 'the line is empty' : 'this is not JSON';
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'this is not a JSON object';
-  if (!('event' in value) || typeof value.event !== 'string') return 'this has no `event`';
-  return value as LogRecord;
-}
 
 /**
  * Calls `visit` with each whole line, without its end; with undefined for one of more than 4 MiB.
