@@ -93,15 +93,19 @@ export function unspellNumbers(record: JsonObject): Record<string, number> {
   const numbers: Record<string, number> = {};
   for (const [key, value] of Object.entries(record)) {
     if (typeof value === 'number') numbers[key] = value;
-    const name = record[`${key}_nonfinite`];
-    if (value === null && typeof name === 'string' && name in NON_FINITE)
-      numbers[key] = NON_FINITE[name as NonFinite];
+    const number = value === null ? nonFinite(record[`${key}_nonfinite`]) : undefined;
+    if (number !== undefined) numbers[key] = number;
   }
   return numbers;
 }
 
-const NON_FINITE: Readonly<Record<NonFinite, number>> = {
-  nan: Number.NaN,
-  inf: Number.POSITIVE_INFINITY,
-  '-inf': Number.NEGATIVE_INFINITY,
-};
+/** The number that `nonFiniteName` names so; undefined if `name` is none of its names. */
+export function nonFinite(name: unknown): number | undefined {
+  return NON_FINITE.get(name);
+}
+
+const NON_FINITE: ReadonlyMap<unknown, number> = new Map([
+  ['nan', Number.NaN],
+  ['inf', Number.POSITIVE_INFINITY],
+  ['-inf', Number.NEGATIVE_INFINITY],
+]);

@@ -7,6 +7,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SplitName } from '../../config/experiment.js';
 import { flatValues } from '../../config/merge/flat.js';
+import { nonFinite } from '../../experiment/files/json.js';
 import { makeFolder } from '../../experiment/files/new-folder.js';
 import { isAbsent } from '../../experiment/files/unreadable.js';
 import { metricsIn } from '../../experiment/log/metric-fields.js';
@@ -103,7 +104,8 @@ function writeCurves(log: string, started: number, fileOf: (part: SplitName) => 
   const visit = (record: LogRecord): void => {
     time = secondsOf(record.time) ?? time;
     const { step } = record;
-    if (typeof step !== 'number') return;
+    // TensorBoard's steps are integers
+    if (typeof step !== 'number' || !Number.isSafeInteger(step)) return;
     switch (record.event) {
       case 'train.step':
         fileOf('train').add(summaryEvent(time, step, scalars(record, STEP_TAGS)));
@@ -136,16 +138,10 @@ function scalars(
   });
 }
 
-const NON_FINITE: Readonly<Record<string, number>> = {
-  nan: Number.NaN,
-  inf: Number.POSITIVE_INFINITY,
-  '-inf': Number.NEGATIVE_INFINITY,
-};
-
 /** Undefined where the field is no number, be it one that JSON cannot hold. */
 function numberOf(record: LogRecord, field: string): number | undefined {
   const value = record[field];
-  return typeof value === 'number' ? value : NON_FINITE[String(record[`${field}_nonfinite`])];
+  return typeof value === 'number' ? value : nonFinite(record[`${field}_nonfinite`]);
 }
 
 function start({ config, id }: RunRecord, started: number): Uint8Array {

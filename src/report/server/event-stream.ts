@@ -7,8 +7,8 @@ import type { Message, Watcher } from './channel.js';
 import type { Hello } from './documents.js';
 
 /**
- * What a page that does not read may have waiting for it; then it is let go, and comes again for
- * the whole document.
+ * What a page that does not read may have waiting for it before the next message; then it is let
+ * go, and comes again for the whole document, which may be larger.
  */
 const MAX_WAITING_BYTES = 32 << 20;
 /** Proxies, and pages that look whether we are still there, wait longer. */
@@ -48,7 +48,7 @@ export class EventStream implements Watcher {
 
   private write(text: string): void {
     if (!this.isOpen) return;
-    this.response.write(text);
     if (this.response.writableLength > MAX_WAITING_BYTES) this.response.destroy();
+    else this.response.write(text);
   }
 }
