@@ -435,7 +435,19 @@ t.test('jsonl: what is wrong is told with its line and field', async t => {
       'not finite',
       [good.replace('"a"', '1e39'), good.replace('"a"', '"1"')],
       { input_kind: 'number' },
-      [/^data\/not-finite 1:2\+7 .*got 1e\+39/, /not-finite 2:2/],
+      [/^data\/not-finite 1:2\+7 .*got 1e\+39/, /not-finite 2:2.*got "1"$/],
+    ],
+    [
+      'a number that no float64 holds',
+      [good.replace('"a"', '-1e999')],
+      { input_kind: 'number' },
+      [/got -Infinity$/],
+    ],
+    [
+      'nested deeper than the stack',
+      [good.replace('"a"', `${'['.repeat(200_000)}${']'.repeat(200_000)}`)],
+      { input_kind: 'number' },
+      [/expected finite numbers \| got (a value that is nested too deeply$|\[\[)/],
     ],
     [
       'other targets',

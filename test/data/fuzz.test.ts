@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
+import { CsvPieces } from '../../src/data/formats/csv.js';
 import { type DatasetConfig, openDataset } from '../../src/data/index.js';
 import { UserError, usageError } from '../../src/util/errors.js';
 import { boundedFuzz } from '../soak/bounded-fuzz.js';
@@ -210,4 +211,54 @@ t.test('large files made to take long or much', async t => {
   for (const { said } of [few, fourTimes]) t.match(said, 'more problems are not shown');
   // quadratic would be sixteen times
   t.ok(fourTimes.taken < 8 * few.taken, `1,500 unknown keys: ${few.taken} steps, 6,000: ${fourTimes.taken}`);
+});
+
+/** Bytes that `Buffer.concat` copies during `action`. */
+function copied(action: () => void): number {
+  const { concat } = Buffer;
+  let bytes = 0;
+  Buffer.concat = (list, length) => {
+    const whole = concat(list, length);
+    bytes += whole.length;
+    return whole;
+  };
+  try {
+    action();
+    return bytes;
+  } finally {
+    Buffer.concat = concat;
+  }
+}
+
+t.test('streams of rows without an end', async t => {
+  const rows: string[] = [];
+  const reader = () =>
+    new CsvPieces('<stdin>', {
+      header: () => {},
+      row: record => rows.push(`${record.line}: ${record.fields.join()}`),
+      ragged: () => {},
+    });
+  const PIECE = 2 ** 16;
+  for (const [name, head] of Object.entries({ header: '', row: 'a,b\n' })) {
+    const pieces = reader();
+    pieces.push(Buffer.from(`${head}x`));
+    const endless = () => {
+      for (let i = 0; i < 64; i++) pieces.push(Buffer.alloc(PIECE, 'x'));
+    };
+    t.throws(endless, /the record is longer than 1048576 bytes/, `${name}: refused before 4 MiB`);
+  }
+  for (const mark of ['', '\uFEFF']) {
+    const pieces = reader();
+    pieces.push(Buffer.from(`${mark}\n`));
+    const blank = () => {
+      for (let i = 0; i < 64; i++) pieces.push(Buffer.alloc(PIECE, '\n'));
+    };
+    t.ok(copied(blank) < 2 * 64 * PIECE, 'empty lines are not kept');
+    pieces.push(Buffer.from('a,b\n1,2\n'));
+    pieces.end();
+    t.same(rows.splice(0), [`${64 * PIECE + 3}: 1,2`]);
+  }
+  const empty = reader();
+  empty.push(Buffer.from('\n\r\n'));
+  t.throws(() => empty.end(), /the file is empty/, 'nothing but empty lines');
 });

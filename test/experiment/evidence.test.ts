@@ -190,6 +190,14 @@ t.test('an edit that is only partly consistent', async t => {
       directory => edit(directory, 'log.jsonl', text => text.replace(/^.*"train\.step".*\n/m, '')),
       /a line was edited, added or removed/,
     ],
+    'an event behind the end': [
+      directory => edit(directory, 'log.jsonl', text => `${text}{"event":"train.step","step":3}\n`),
+      /its log has no end of the run/,
+    ],
+    'a line that is no event behind the end': [
+      directory => edit(directory, 'log.jsonl', text => `${text}# looks good to me\n`),
+      /its log goes on after the end of the run/,
+    ],
     'the confusion matrix': [
       directory =>
         edit(directory, 'evaluation.json', text =>

@@ -15,8 +15,10 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import fc from 'fast-check';
 import t from 'tap';
 import type { RunReport } from '../../src/report/document.js';
@@ -29,6 +31,7 @@ import type {
   RunChange,
   Trouble,
 } from '../../src/report/server/documents.js';
+import { EventStream } from '../../src/report/server/event-stream.js';
 import { refusalOf } from '../../src/report/server/guard.js';
 import { type Dashboard, startReportDashboard } from '../../src/report/server/index.js';
 import { NOTHING, type Source, type Update } from '../../src/report/server/source.js';
@@ -446,6 +449,18 @@ t.test('many watching pages, and one too many', async t => {
     await again.next(({ event }) => event === 'document');
     again.close();
   });
+});
+
+t.test('a page that reads nothing is dropped, but not for one large document', async t => {
+  // never drains
+  const unread = Object.assign(new Writable({ write() {} }), { writeHead() {} });
+  const stream = new EventStream(unread as unknown as ServerResponse, 'server', () => {});
+  const send = (length: number) => stream.send({ event: 'document', data: 'x'.repeat(length) });
+  send(40 << 20);
+  t.ok(stream.isOpen);
+  t.ok(unread.writableLength > 40 << 20);
+  send(1);
+  t.notOk(stream.isOpen);
 });
 
 t.test('the list matches the files and rereads only changed ones', async t => {

@@ -202,6 +202,9 @@ t.test('non-finite numbers, numbers too large for a field, and a truncated end',
     step(1, '"loss":1e39'),
     step(2, '"loss":null,"loss_nonfinite":"nan"'),
     step(3, '"loss":null,"loss_nonfinite":"-inf"'),
+    step(4, '"loss":null,"loss_nonfinite":"constructor"'),
+    '{"event":"train.step","step":0.5,"loss":1}',
+    '{"event":"train.step","step":1e308,"loss":1}',
     '{"event":"eval","split":"test","step":3,"loss":null,"loss_nonfinite":"inf","accuracy":0.25}',
     '{"event":"train.st',
   ]);
@@ -214,12 +217,14 @@ t.test('non-finite numbers, numbers too large for a field, and a truncated end',
       [1, Number.POSITIVE_INFINITY],
       [2, Number.NaN],
       [3, Number.NEGATIVE_INFINITY],
+      [4, undefined],
     ],
+    'no step but an integer, and no number of another name',
   );
   t.same(curves(read.test), [
     {
       step: 3,
-      time: Date.parse('2026-01-31T12:00:03.000Z') / 1000,
+      time: Date.parse('2026-01-31T12:00:04.000Z') / 1000,
       values: { loss: Number.POSITIVE_INFINITY, accuracy: 0.25 },
     },
   ]);

@@ -616,7 +616,13 @@ t.test('charts: dots in color, letters without, ASCII without Unicode', async t 
   t.equal(lineChart([{ label: 'A', points: [] }], { ...style, color: true, unicode: true }), '');
   fc.assert(
     fc.property(
-      fc.array(fc.double({ min: -1e9, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 50 }),
+      fc.array(
+        fc.oneof(
+          { weight: 9, arbitrary: fc.double({ min: -1e9, max: 1e9, noNaN: true }) },
+          fc.constantFrom(-Number.MAX_VALUE, -1e308, 1e308, Number.MAX_VALUE),
+        ),
+        { minLength: 1, maxLength: 50 },
+      ),
       fc.boolean(),
       (values, fancy) => {
         const points = values.map((y, x) => ({ x, y }));

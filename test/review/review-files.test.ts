@@ -6,10 +6,11 @@ import { appendFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
+import type { LogRecord } from '../../src/experiment/log/parse.js';
 import { CurveBuilder } from '../../src/review/reading/curve.js';
 import { deeperFolder, findRuns, findTrials, kindOf, runsAt } from '../../src/review/reading/find.js';
 import { readHistory } from '../../src/review/reading/history.js';
-import { type DamagedLine, type LogRecord, readLog } from '../../src/review/reading/log-reader.js';
+import { type DamagedLine, readLog } from '../../src/review/reading/log-reader.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
 import { Workplace } from '../support/cli.js';
 
@@ -43,6 +44,8 @@ t.test('a log is read line by line; lines that are not events are reported, a to
     '[1]\n',
     '{"seq":4}\n',
     '{"event":"é\u2028","seq":5}\r\n',
+    '{"event":"warning","message":{"toString":0}}\n',
+    `{"event":"warning","code":${'['.repeat(100_000)}${']'.repeat(100_000)}}\n`,
     '{"event":"torn"',
   );
   const { records, damaged } = read(path);
@@ -55,6 +58,8 @@ t.test('a log is read line by line; lines that are not events are reported, a to
     { line: 3, message: 'the line is empty' },
     { line: 4, message: 'this is not a JSON object' },
     { line: 5, message: 'this has no `event`' },
+    { line: 7, message: '`message` is a list or an object' },
+    { line: 8, message: '`code` is a list or an object' },
   ]);
   t.throws(() => read(join(folder, 'absent')), UserError);
   t.throws(() => read(folder), UserError);

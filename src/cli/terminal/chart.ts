@@ -20,6 +20,8 @@ export interface ChartStyle {
   readonly axis: string;
 }
 
+/** Larger values are clamped, so that sums and differences of coordinates stay finite. */
+const MAX_COORDINATE = 1e300;
 /** Drawn in cells with several lines. */
 const SHARED = '*';
 const BRAILLE = 0x2800;
@@ -37,7 +39,7 @@ const COLORS = ['cyan', 'yellow', 'magenta', 'green', 'blue', 'red'] as const;
  * points.
  */
 export function lineChart(lines: readonly ChartLine[], style: ChartStyle): string {
-  const drawn = lines.filter(({ points }) => points.length > 0);
+  const drawn = lines.filter(({ points }) => points.length > 0).map(clamped);
   if (drawn.length === 0) return '';
   const ys = ticksOf(drawn.flatMap(({ points }) => points.map(({ y }) => y)));
   const xs = rangeOf(drawn.flatMap(({ points }) => points.map(({ x }) => x)));
@@ -60,6 +62,11 @@ export function lineChart(lines: readonly ChartLine[], style: ChartStyle): strin
   const corner = style.unicode ? '└' : '+';
   const rule = (style.unicode ? '─' : '-').repeat(columns);
   return `${body.join('')}${' '.repeat(margin)} ${corner}${rule}\n${xLabels(frame, margin, style.axis)}`;
+}
+
+function clamped({ label, points }: ChartLine): ChartLine {
+  const clamp = (value: number): number => Math.max(-MAX_COORDINATE, Math.min(MAX_COORDINATE, value));
+  return { label, points: points.map(({ x, y }) => ({ x: clamp(x), y: clamp(y) })) };
 }
 
 interface Range {

@@ -269,6 +269,8 @@ export class CsvPieces implements CsvRecord {
     if (bad !== undefined) throw notUtf8(this.file, bad);
     this.parser ??= this.begin(LINE_FEEDS);
     this.parser._flush(error => this.check(error));
+    // nothing but empty lines
+    if (this.columns === 0) throw emptyFile(this.file);
   }
 
   /** @param bad offset of the first byte that is not UTF-8, if any */
@@ -279,7 +281,8 @@ export class CsvPieces implements CsvRecord {
       return;
     }
     this.ending ??= endingOf(this.window);
-    if (this.ending === undefined) return;
+    // a first line without an end is refused by the parser before it takes all memory
+    if (this.ending === undefined && this.window.length <= MAX_RECORD_BYTES) return;
     this.parser = this.begin(this.ending === CARRIAGE_RETURN ? CARRIAGE_RETURNS : LINE_FEEDS, bad);
   }
 
@@ -326,7 +329,7 @@ export class CsvPieces implements CsvRecord {
   }
 
   private behindEmptyLines(at: number): number {
-    const { window, ending } = this;
+    const { window, ending = LINE_FEED } = this;
     let behind = at;
     for (;;) {
       if (window[behind] === ending) behind++;
@@ -358,9 +361,9 @@ export class CsvPieces implements CsvRecord {
 
   /** Drops processed records from the window, and the empty lines after them. */
   private forget(): void {
+    const to = this.from;
     // a byte order mark is part of the first record
-    if (this.start === 0) return;
-    const to = this.behindEmptyLines(this.start - this.base);
+    if (to === 0 || (this.start === 0 && to === BYTE_ORDER_MARK_BYTES)) return;
     this.lineAt(to);
     this.base += to;
     this.start = Math.max(this.start, this.base);

@@ -536,15 +536,27 @@ class TableReader {
 const MAX_NAMED = 30;
 const MAX_SHOWN = 60;
 
+/** The beginning of a text, or of a value as JSON. */
 function words(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  // JSON has no infinity, which `1e999` is read as
+  if (typeof value === 'number') return String(value);
+  let text: string;
+  try {
+    text = typeof value === 'string' ? value : JSON.stringify(value);
+  } catch (error) {
+    // `JSON.parse` reads deeper nesting than `JSON.stringify` writes
+    if (!(error instanceof RangeError)) throw error;
+    return 'a value that is nested too deeply';
+  }
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }
 
 function finite(value: unknown): number {
   const number = typeof value === 'number' ? Math.fround(value) : Number.NaN;
-  if (!Number.isFinite(number)) throw new Unfit('finite numbers', value, 'data/not-finite');
-  return number;
+  if (Number.isFinite(number)) return number;
+  // quotes tell a text from the number that it spells
+  const got = typeof value === 'string' ? JSON.stringify(value) : value;
+  throw new Unfit('finite numbers', got, 'data/not-finite');
 }
 
 /** The text of a symbol, class label or name. */

@@ -96,21 +96,19 @@ export function unspellNumbers(record: JsonObject): Record<string, number> {
   const numbers: Record<string, number> = {};
   for (const [key, value] of Object.entries(record)) {
     if (typeof value === 'number') numbers[key] = value;
-    const spelled = value === null ? nonFiniteValue(record[`${key}_nonfinite`]) : undefined;
-    if (spelled !== undefined) numbers[key] = spelled;
+    const number = value === null ? nonFinite(record[`${key}_nonfinite`]) : undefined;
+    if (number !== undefined) numbers[key] = number;
   }
   return numbers;
 }
 
-const NON_FINITE: Readonly<Record<NonFinite, number>> = {
-  nan: Number.NaN,
-  inf: Number.POSITIVE_INFINITY,
-  '-inf': Number.NEGATIVE_INFINITY,
-};
-
-/** The number with this name; undefined if `name` is none of {@link NonFinite}. */
-export function nonFiniteValue(name: unknown): number | undefined {
-  return typeof name === 'string' && Object.hasOwn(NON_FINITE, name)
-    ? NON_FINITE[name as NonFinite]
-    : undefined;
+/** Inverse of `nonFiniteName`; undefined for any other `name`. */
+export function nonFinite(name: unknown): number | undefined {
+  return NON_FINITE.get(name);
 }
+
+const NON_FINITE: ReadonlyMap<unknown, number> = new Map([
+  ['nan', Number.NaN],
+  ['inf', Number.POSITIVE_INFINITY],
+  ['-inf', Number.NEGATIVE_INFINITY],
+]);

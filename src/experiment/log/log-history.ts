@@ -9,6 +9,7 @@ import { writeAtomic } from '../files/atomic.js';
 import { withFile } from '../files/opened-file.js';
 import { isAbsent } from '../files/unreadable.js';
 import type { EventName } from './events.js';
+import { parseEvent } from './parse.js';
 
 /** The position where a run resumes. */
 export interface LogPoint {
@@ -130,14 +131,8 @@ export function logDigest(path: string, records: number): string {
 /** Undefined if the line is torn or not an event. */
 function parsedEvent(line: Buffer): LoggedEvent | undefined {
   if (line.at(-1) !== 0x0a) return undefined;
-  try {
-    const value: unknown = JSON.parse(line.toString('utf8'));
-    return typeof value === 'object' && value !== null && 'event' in value
-      ? (value as LoggedEvent)
-      : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = parseEvent(line.toString('utf8'));
+  return typeof parsed === 'string' ? undefined : (parsed as LoggedEvent);
 }
 
 /**

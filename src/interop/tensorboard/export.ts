@@ -7,11 +7,12 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SplitName } from '../../config/experiment.js';
 import { flatValues } from '../../config/merge/flat.js';
-import { nonFiniteValue } from '../../experiment/files/json.js';
+import { nonFinite } from '../../experiment/files/json.js';
 import { makeFolder } from '../../experiment/files/new-folder.js';
 import { isAbsent } from '../../experiment/files/unreadable.js';
 import { metricsIn } from '../../experiment/log/metric-fields.js';
-import { type LogRecord, readLog } from '../../review/reading/log-reader.js';
+import type { LogRecord } from '../../experiment/log/parse.js';
+import { readLog } from '../../review/reading/log-reader.js';
 import type { RunRecord, RunState } from '../../review/reading/run-record.js';
 import { usageError } from '../../util/errors.js';
 import { EventFile } from './event-file.js';
@@ -108,7 +109,8 @@ function writeCurves(log: string, started: number, fileOf: (part: SplitName) => 
   const visit = (record: LogRecord): void => {
     time = secondsOf(record.time) ?? time;
     const { step } = record;
-    if (typeof step !== 'number') return;
+    // TensorBoard's steps are integers
+    if (typeof step !== 'number' || !Number.isSafeInteger(step)) return;
     switch (record.event) {
       case 'train.step':
         fileOf('train').add(summaryEvent(time, step, scalars(record, STEP_TAGS)));
@@ -144,7 +146,7 @@ function scalars(
 /** The number in a field, including those that JSON cannot represent; undefined if it is none. */
 function numberOf(record: LogRecord, field: string): number | undefined {
   const value = record[field];
-  return typeof value === 'number' ? value : nonFiniteValue(record[`${field}_nonfinite`]);
+  return typeof value === 'number' ? value : nonFinite(record[`${field}_nonfinite`]);
 }
 
 function start({ config, id }: RunRecord, started: number): Uint8Array {

@@ -48,7 +48,7 @@ export class EventStream implements Watcher {
 
   private write(text: string): void {
     if (!this.isOpen) return;
-    this.response.write(text);
     if (this.response.writableLength > MAX_WAITING_BYTES) this.response.destroy();
+    else this.response.write(text);
   }
 }

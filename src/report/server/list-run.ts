@@ -7,10 +7,10 @@ import { type JsonObject, nonFiniteName, unspellNumbers } from '../../experiment
 import { type OpenedFile, withFile } from '../../experiment/files/opened-file.js';
 import { isAbsent } from '../../experiment/files/unreadable.js';
 import type { Verdict } from '../../experiment/log/events.js';
+import { type LogRecord, parseEvent } from '../../experiment/log/parse.js';
 import { RunDirectory } from '../../experiment/run-directory.js';
 import type { Summary } from '../../experiment/summary.js';
 import { finalName, pointsOf } from '../../review/reading/history.js';
-import { type LogRecord, parseEvent } from '../../review/reading/log-reader.js';
 import type { ListedRun } from './documents.js';
 
 /** Bytes read from the end of a log: some hundred events, including any recent evaluation. */

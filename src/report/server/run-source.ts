@@ -1,9 +1,9 @@
 /** A run as a source: its report, and the points that its log adds to the curves. */
 import { join } from 'node:path';
 import { isLocked } from '../../experiment/locks/run-lock.js';
+import type { LogRecord } from '../../experiment/log/parse.js';
 import { type CurvePoint, pointsOf, type RunHistory } from '../../review/reading/history.js';
 import { LogFollower } from '../../review/reading/log-follower.js';
-import type { LogRecord } from '../../review/reading/log-reader.js';
 import type { RunChange } from './documents.js';
 import { RUN_FILES, signatureOf } from './safe-files.js';
 import { DOCUMENT, NOTHING, type Source, type Update } from './source.js';

@@ -17,9 +17,9 @@ import {
 import { listCheckpoints as listedInIndex } from '../../experiment/checkpoints/index-file.js';
 import { savedCheckpoints } from '../../experiment/checkpoints/saved.js';
 import type { JsonObject } from '../../experiment/files/json.js';
+import type { LogRecord } from '../../experiment/log/parse.js';
 import type { Summary } from '../../experiment/summary.js';
 import { UserError } from '../../util/errors.js';
-import type { LogRecord } from '../reading/log-reader.js';
 import type { RunRecord } from '../reading/run-record.js';
 
 const PIECE = 1 << 16;

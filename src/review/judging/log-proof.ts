@@ -1,8 +1,9 @@
 /**
  * Checks that a log agrees with the summary: that this run completed, and with these metrics.
  */
+
+import type { LogRecord } from '../../experiment/log/parse.js';
 import type { SplitMetrics, Summary } from '../../experiment/summary.js';
-import type { LogRecord } from '../reading/log-reader.js';
 
 /** The name of a value, the value in the summary, and the value in the log. */
 type Told = readonly [name: string, value: number | null | undefined, logged: unknown];
@@ -14,6 +15,8 @@ function logged(split: string, metrics: SplitMetrics | undefined, record: LogRec
 /** Collects records one by one, in constant memory. */
 export class LogProof {
   private last: LogRecord | undefined;
+  /** Whether lines that are no events follow the last one. */
+  private goesOn = false;
   private test: LogRecord | undefined;
   /** At the step of the final weights; likewise `epoch`. */
   private validation: LogRecord | undefined;
@@ -30,8 +33,14 @@ export class LogProof {
     private readonly runId = summary?.run_id,
   ) {}
 
+  /** A line that is no event. */
+  addDamage(): void {
+    this.goesOn = true;
+  }
+
   add(record: LogRecord): void {
     this.last = record;
+    this.goesOn = false;
     const { event, run_id, split, step } = record;
     const { run_id: laterId, restored } = this.summary ?? {};
     const isFinal = restored === undefined || restored.step === step;
@@ -54,6 +63,7 @@ export class LogProof {
     if (other !== undefined) return `its log belongs to another run, ${other}`;
     if (isTorn) return 'its log has lost its last lines';
     if (last.event !== 'run.end') return 'its log has no end of the run';
+    if (this.goesOn) return 'its log goes on after the end of the run';
     if (last.status !== 'completed' || last.steps !== steps)
       return `its log ends with ${last.status} after step ${last.steps} and its summary with completed after step ${steps}`;
     return this.otherMetric(summary);

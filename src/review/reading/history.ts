@@ -5,8 +5,9 @@
 
 import { isAbsent } from '../../experiment/files/unreadable.js';
 import { metricsIn } from '../../experiment/log/metric-fields.js';
+import type { LogRecord } from '../../experiment/log/parse.js';
 import { type Curve, CurveBuilder } from './curve.js';
-import { type DamagedLine, type LogRecord, readLog } from './log-reader.js';
+import { type DamagedLine, readLog } from './log-reader.js';
 
 /**
  * Curves by name, such as `test.accuracy`. `train.loss` is the loss of single batches; `epoch.loss`

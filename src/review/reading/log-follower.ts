@@ -2,9 +2,10 @@
  * A run's history while its log is being written. After each poll, it is the same as by
  * `readHistory`.
  */
+
+import { type LogRecord, parseEvent } from '../../experiment/log/parse.js';
 import { HistoryCollector, type RunHistory } from './history.js';
 import { LineTail } from './line-tail.js';
-import { type LogRecord, parseEvent } from './log-reader.js';
 
 export interface LogNews {
   /**

@@ -4,12 +4,7 @@
  * skipped.
  */
 import { type OpenedFile, withFile } from '../../experiment/files/opened-file.js';
-
-/** An event of a log. Other fields are not checked; other versions may have written them. */
-export interface LogRecord {
-  readonly event: string;
-  readonly [field: string]: unknown;
-}
+import { type LogRecord, parseEvent } from '../../experiment/log/parse.js';
 
 export interface DamagedLine {
   /** 1-based. */
@@ -56,19 +51,6 @@ export function readLog(
 
 /** Message about a line of more than 4 MiB, whose content is not kept. */
 export const TOO_LONG = 'the line is longer than an event can be';
-
-/** Parses a line, without its line end. Returns a message if it is not an event. */
-export function parseEvent(text: string): LogRecord | string {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return text.trim() === '' ? 'the line is empty' : 'this is not JSON';
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'this is not a JSON object';
-  if (!('event' in value) || typeof value.event !== 'string') return 'this has no `event`';
-  return value as LogRecord;
-}
 
 /**
  * Calls `visit` with each complete line, without its line end; with undefined for a line of more

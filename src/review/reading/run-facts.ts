@@ -130,7 +130,10 @@ function readLogOf(record: RunRecord): {
           proof.add(event);
           files.addEvent(event);
         },
-        line => collector.addDamage(line),
+        line => {
+          collector.addDamage(line);
+          proof.addDamage();
+        },
         text => files.addLine(text),
       );
   const doubts = (): string | undefined => {
