@@ -71,10 +71,9 @@ const GENERATE_OPTIONS = { length: integer(0), temperature: number, seed: intege
  * Opens the model of the run directory `run`. A copy on another machine is enough: the run's data
  * are not needed.
  *
- * @example
- * const model = await loadModel('experiments/wind/20260101T120000Z-1a2b3c4d');
- * for await (const { id, answers } of model.predict(sequences)) console.log(id, answers[0].predicted);
- * await model.close();
+ * @example const model = await loadModel('experiments/wind/20260101T120000Z-1a2b3c4d'); for await
+ * (const { id, answers } of model.predict(sequences)) console.log(id, answers[0].predicted); await
+ * model.close();
  *
  * @throws UserError (exit 2) if there is no such run or checkpoint, the backend is missing, or an
  * argument is wrong; (exit 5) if a file is damaged, or the version of the run did not record its

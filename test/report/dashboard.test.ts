@@ -633,7 +633,7 @@ t.test('points of a run, without loss or repetition over a connection that break
     const last = await EventReader.open(url, events);
     const { event, data } = await last.next(one => one.event !== 'hello');
     t.equal(event, 'trouble');
-    t.match(data, { message: /no such run directory/ });
+    t.match(data, { message: /the run directory does not exist/ });
     last.close();
   });
 });

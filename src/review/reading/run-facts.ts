@@ -63,7 +63,9 @@ export interface RunFacts {
 /** Evidence against a completed run. */
 export interface Doubt {
   readonly reason: string;
-  /** Whether its files are damaged or contradict each other; otherwise they could not be checked. */
+  /**
+   * Whether its files are damaged or contradict each other; otherwise they could not be checked.
+   */
   readonly isDamage: boolean;
 }
 
