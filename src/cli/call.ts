@@ -5,6 +5,7 @@ import { refusal } from '../experiment/files/refusals.js';
 import { EXIT, type ExitCode, UserError, usageError } from '../util/errors.js';
 import { packageRoot } from '../util/root.js';
 import { checkNames } from './names.js';
+import { asTyped } from './short-forms.js';
 import { formatDiagnostics } from './terminal/diagnostics.js';
 import { exhausted } from './terminal/exhausted.js';
 import { HintedError } from './terminal/hinted-error.js';
@@ -51,7 +52,7 @@ export class Call {
       return code;
     }
     if (error instanceof UserError) {
-      err(formatDiagnostics(error.diagnostics, { color: color.err }));
+      err(formatDiagnostics(asTyped(error.diagnostics, this.argv), { color: color.err }));
       if (this.verbose) err(`${stackOf(error)}\n`);
       return error.exitCode;
     }

@@ -10,10 +10,7 @@ export const BACKENDS = ['auto', 'webgpu', 'webasm', 'cpu'] as const satisfies r
 
 export const WEIGHTS = ['trained', 'average'] as const satisfies readonly WeightsName[];
 
-export const set = list(
-  '<key.path=value>',
-  'override a value of the config; `run` also takes key.path=value without --set',
-);
+export const set = list('<key.path=value>', 'override a value of the config; --set is optional');
 
 export const backend = choice('<name>', BACKENDS, 'compute backend').default('auto');
 
@@ -51,7 +48,7 @@ export const weights = choice(
 );
 
 /** For a finished run, only the location of its data can change. */
-export const movedData = list('<dataset.path=file>', "where the run's data is now");
+export const movedData = list('<dataset.path=file>', "where the run's data is now; --set is optional");
 
 export const split = choice('<name>', ['test', 'validation', 'train'], 'dataset split').default('test');
 

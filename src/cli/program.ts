@@ -4,7 +4,8 @@
  */
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, usageError } from '../util/errors.js';
-import { verbMeant, withAssignments } from './short-forms.js';
+import { nearest } from '../util/nearest.js';
+import { commandOf, verbMeant, withAssignments } from './short-forms.js';
 import type { Io } from './terminal/io.js';
 import { addCommand, type Shell, type Verb, withSharedOptions } from './verb.js';
 
@@ -170,7 +171,7 @@ export async function runCommandLine(argv: readonly string[], io: Io, version: s
     io.err(program.helpInformation({ error: true }));
     return EXIT.usage;
   }
-  const explained = await explainedCommand(program, words);
+  const explained = explainedCommand(program, words);
   if (explained !== undefined) {
     explained.outputHelp();
     return EXIT.done;
@@ -181,6 +182,8 @@ export async function runCommandLine(argv: readonly string[], io: Io, version: s
     if (!(error instanceof CommanderError)) throw error;
     // A group without a verb: commander has already printed the help.
     if (error.code === 'commander.help' && error.exitCode !== 0) return EXIT.usage;
+    if (error.code === 'commander.excessArguments')
+      throw unexpectedArgument(commandOf(words, program).command);
     if (error.exitCode !== 0) throw asUsageError(error, expectedVerbs(program, words), words[0]);
   }
   return code;
@@ -248,18 +251,18 @@ function configure(command: Command, { io }: Shell): Command {
  * verb.
  * @throws UserError (exit 2) if there is no such verb
  */
-async function explainedCommand(program: Command, argv: readonly string[]): Promise<Command | undefined> {
+function explainedCommand(program: Command, argv: readonly string[]): Command | undefined {
   const words = argv.filter(word => !word.startsWith('-'));
   const at = words.indexOf(HELP);
   const isFlagged = argv.includes('--help') || argv.includes('-h');
   if (isFlagged && at < 0 && argv[0] === words[0] && verbOf(program, words[0]) === undefined)
-    throw await unknownVerb(words[0], program);
+    throw unknownVerb(words[0], program);
   if (at < 0 || !isGroupPath(program, words.slice(0, at))) return undefined;
   let command = program;
   for (const word of words.toSpliced(at, 1)) {
     if (command.commands.length === 0) break;
     const next = verbOf(command, word);
-    if (next === undefined && word !== HELP) throw await unknownVerb(word, command);
+    if (next === undefined && word !== HELP) throw unknownVerb(word, command);
     command = next ?? command;
   }
   return command;
@@ -276,9 +279,7 @@ function verbOf(command: Command, word: string): Command | undefined {
   return command.commands.find(verb => verb.name() === word);
 }
 
-async function unknownVerb(word: string, command: Command): Promise<Error> {
-  // loaded here, since help does not need it
-  const { nearest } = await import('../util/nearest.js');
+function unknownVerb(word: string, command: Command): Error {
   const names = command.commands.map(verb => verb.name());
   const suggestion = nearest(word, names);
   return usageError({
@@ -297,10 +298,37 @@ function expectedVerbs(program: Command, words: readonly string[]): string {
   return 'a verb (see --help), or a config file ending in .yaml, .yml or .json';
 }
 
+/** A key of a config, without a value. */
+const KEY = /^[A-Za-z_][\w-]*(\.[\w-]+)+$/;
+
+/** The first argument that `command` has no use for. */
+function unexpectedArgument(command: Command): Error {
+  const { registeredArguments, args } = command;
+  const word = args[registeredArguments.length];
+  const code = 'cli/excessArguments';
+  const hasSet = command.options.some(({ long }) => long === '--set');
+  if (hasSet && KEY.test(word))
+    return usageError({ code, message: 'the value is missing', file: word, expected: `${word}=VALUE` });
+  const usage = registeredArguments.map(one => (one.required ? `<${one.name()}>` : `[${one.name()}]`));
+  return usageError({
+    code,
+    message: `unexpected argument '${word}'`,
+    expected: `${command.name()} ${usage.join(' ')}`.trim(),
+  });
+}
+
 /** Turns commander's message into a diagnostic. */
 function asUsageError(error: CommanderError, verbs: string, word: string): Error {
   const [first, ...rest] = error.message.replace(/^error: /, '').split('\n');
   const [message, hint] = first.replace(/\.$/, '').split(/\. (?=Allowed|Expected)/);
+  const missing = /^option '(?:-\w, )?(--[\w-]+) (.*)' argument missing$/.exec(message);
+  if (missing)
+    return usageError({
+      code: 'cli/optionMissingArgument',
+      message: 'the value is missing',
+      file: missing[1],
+      expected: missing[2],
+    });
   const isVerb = error.code === 'commander.unknownCommand';
   const similar = /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1];
   const suggestion = (isVerb ? verbMeant(word) : undefined) ?? similar;

@@ -1,20 +1,53 @@
 /** Short forms in command lines: `key=value` without `--set`, and verbs of other programs. */
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { Diagnostic } from '../util/errors.js';
 
-const ASSIGNMENT = /^[A-Za-z_][\w.-]*=/;
+const ASSIGNMENT = /^[A-Za-z_][\w.[\]-]*=/;
+/** A verb that reads such words itself: a list of values is a parameter there. */
+const READS_ASSIGNMENTS = 'sweep';
+
+/** The command that `words` name, and how many of them do. */
+export function commandOf(
+  words: readonly string[],
+  program: Command,
+): { readonly command: Command; readonly depth: number } {
+  let command = program;
+  for (const [depth, word] of words.entries()) {
+    const below = command.commands.find(one => one.name() === word);
+    if (below === undefined) return { command, depth };
+    command = below;
+  }
+  return { command, depth: words.length };
+}
 
 /**
  * Inserts `--set` before each `key=value` argument of `run`, so that it accepts them like `sweep`.
  * Skips words that are the values of options.
  */
 export function withAssignments(words: readonly string[], program: Command): string[] {
-  if (words[0] !== 'run') return [...words];
-  const options = program.commands.find(command => command.name() === 'run')?.options ?? [];
+  const { command, depth } = commandOf(words, program);
+  if (command.name() === READS_ASSIGNMENTS || !command.options.some(({ long }) => long === '--set'))
+    return [...words];
   const needsValue = (word: string): boolean =>
-    options.some(({ short, long, required }) => required && (word === short || word === long));
+    command.options.some(({ short, long, required }) => required && (word === short || word === long));
+  const end = words.includes('--') ? words.indexOf('--') : words.length;
   return words.flatMap((word, i) => {
-    const isValue = i > 0 && needsValue(words[i - 1]);
-    return ASSIGNMENT.test(word) && !isValue ? ['--set', word] : [word];
+    const isArgument = i >= depth && i < end && !needsValue(words[i - 1]);
+    return isArgument && ASSIGNMENT.test(word) && !existsSync(word) ? ['--set', word] : [word];
+  });
+}
+
+/**
+ * Diagnostics about `key=value` words that were typed without `--set` name the word instead.
+ * @param typed the command line
+ */
+export function asTyped(diagnostics: readonly Diagnostic[], typed: readonly string[]): Diagnostic[] {
+  const words = new Set(typed.filter((_, i) => typed[i - 1] !== '--set'));
+  return diagnostics.map(diagnostic => {
+    const { file, line: _, ...rest } = diagnostic;
+    const word = rest.source ?? rest.got;
+    return file === '--set' && word !== undefined && words.has(word) ? { ...rest, file: word } : diagnostic;
   });
 }
 

@@ -1,8 +1,9 @@
 /**
  * Declarations of verbs: arguments, options, help and action. Types are inferred from them.
  */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { type ExitCode, usageError } from '../util/errors.js';
+import { nearest } from '../util/nearest.js';
 import type { Io } from './terminal/io.js';
 
 /** The context of one call of the program. */
@@ -16,8 +17,12 @@ export interface Shell {
 }
 
 interface Settings {
-  /** Parses one value. `previous` is the result for earlier occurrences of the option. */
-  readonly parse?: (text: string, previous: unknown) => unknown;
+  /** Parses one value; undefined if it is invalid. */
+  readonly parse?: (text: string) => unknown;
+  /** Describes valid values. */
+  readonly expected?: string;
+  /** True if each occurrence adds a value. */
+  readonly isRepeatable?: boolean;
   readonly choices?: readonly string[];
   readonly default?: unknown;
   /** The value of an absent option that has no default; not shown in the help. */
@@ -63,14 +68,39 @@ export class VerbOption<T> {
   }
 
   toCommander(key: string): Option {
-    const { parse, choices, short, env, isRequired, conflicts } = this.settings;
+    const { parse, choices, isRepeatable, short, env, isRequired, conflicts } = this.settings;
     const name = `--${key.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`;
     const flags = `${short === undefined ? '' : `${short}, `}${name} ${this.argument}`.trimEnd();
     const option = new Option(flags, this.description).default(this.settings.default);
+    // after `choices`, which parses too
     if (choices !== undefined) option.choices(choices);
-    if (parse !== undefined) option.argParser(parse);
+    const read = (text: string): unknown => {
+      const isValid = choices === undefined || choices.includes(text);
+      const value = !isValid ? undefined : parse === undefined ? text : parse(text);
+      if (value === undefined) throw this.invalid(name, text);
+      return value;
+    };
+    if (isRepeatable)
+      option.argParser((text, previous: unknown) => [
+        ...(Array.isArray(previous) ? previous : []),
+        read(text),
+      ]);
+    else if (choices !== undefined || parse !== undefined) option.argParser(read);
     if (env !== undefined) option.env(env);
     return option.makeOptionMandatory(isRequired === true).conflicts([...(conflicts ?? [])]);
+  }
+
+  private invalid(name: string, text: string) {
+    const { choices = [], expected = `one of ${choices.join(', ')}` } = this.settings;
+    // `gpu` means webgpu rather than cpu
+    const suggestion = choices.find(one => text.length > 2 && one.includes(text)) ?? nearest(text, choices);
+    return usageError({
+      code: 'cli/invalidArgument',
+      message: `invalid value '${text}'`,
+      file: name,
+      expected,
+      ...(suggestion !== undefined && { suggestion }),
+    });
   }
 
   /** Converts the value that commander read to the one that an action receives. */
@@ -103,15 +133,7 @@ export function parsed<T>(
   expected: string,
   read: (text: string) => T | undefined,
 ): VerbOption<T | undefined> {
-  return new VerbOption(argument, description, { parse: parser(expected, read) });
-}
-
-function parser<T>(expected: string, read: (text: string) => T | undefined) {
-  return (text: string): T => {
-    const value = read(text);
-    if (value === undefined) throw new InvalidArgumentError(`Expected ${expected}.`);
-    return value;
-  };
+  return new VerbOption(argument, description, { parse: read, expected });
 }
 
 export function integer(
@@ -157,12 +179,10 @@ export function list<T extends string = string>(
   description: string,
   { choices }: { readonly choices?: readonly T[] } = {},
 ): VerbOption<readonly T[]> {
-  const read = parser(choices === undefined ? '' : `one of ${choices.join(', ')}`, text =>
-    choices === undefined || choices.some(choice => choice === text) ? text : undefined,
-  );
   return new VerbOption(argument, `${description} (repeatable)`, {
     absent: [],
-    parse: (text, previous) => [...(Array.isArray(previous) ? previous : []), read(text)],
+    isRepeatable: true,
+    ...(choices !== undefined && { choices }),
   });
 }
 

@@ -7,6 +7,7 @@ import { existsSync, readdirSync, realpathSync, renameSync, rmSync, statSync } f
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { validateAgainst } from '../config/schema/schema.js';
 import { type Diagnostic, damagedError, type UserError, usageError } from '../util/errors.js';
+import { nearestFile } from '../util/nearest.js';
 import { checkpointNames } from './checkpoints/files.js';
 import type { SplitEvaluation } from './evaluation.js';
 import { flushFolder, TEMPORARY_PREFIX, writeAtomic, writeFlushed, writeJsonAtomic } from './files/atomic.js';
@@ -208,8 +209,14 @@ export class RunDirectory {
    */
   static open(path: string): RunDirectory {
     const directory = new RunDirectory(resolve(path));
-    const fail = (message: string): UserError => usageError({ code: 'run/not-a-run', message, file: path });
-    if (!existsSync(directory.path)) throw fail('no such run directory');
+    const fail = (message: string, suggestion?: string): UserError =>
+      usageError({
+        code: 'run/not-a-run',
+        message,
+        file: path,
+        ...(suggestion !== undefined && { suggestion }),
+      });
+    if (!existsSync(directory.path)) throw fail('the run directory does not exist', nearestFile(path));
     if (!statSync(directory.path).isDirectory()) throw fail('this is a file, not a run directory');
     if (directory.hasLostConfig) throw directory.lostConfig();
     if (!existsSync(directory.files.resolvedConfig)) {

@@ -61,10 +61,9 @@ function without(config: Readonly<Record<string, unknown>>, [first, ...rest]: Pa
 
 /** The keys of `--set key=value` and `--set=key=value`. */
 function overriddenKeys(commandLine: readonly string[]): readonly string[] {
-  const assignments = commandLine.flatMap((word, i) => {
-    if (word === '--set') return commandLine.slice(i + 1, i + 2);
-    return word.startsWith('--set=') ? [word.slice('--set='.length)] : [];
-  });
+  const assignments = commandLine
+    .map(word => word.replace(/^--set=/, ''))
+    .filter(word => /^[A-Za-z_][\w.[\]-]*=/.test(word));
   return assignments.map(text => text.split('=', 1)[0].replaceAll(/\[(\d+)\]/g, '.$1'));
 }
 

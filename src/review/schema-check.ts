@@ -78,7 +78,7 @@ function filesAt(path: string): Target[] {
       expected:
         'a .jsonl log, a manifest.json, summary.json or baseline, or a directory of a run, an experiment or a sweep',
     });
-  if (!existsSync(path)) throw unknown('there is no such file or directory');
+  if (!existsSync(path)) throw unknown('the file or directory does not exist');
   if (!statSync(path).isDirectory()) {
     const target = fileTarget(path);
     if (target === undefined) throw unknown('no schema is known for a file of this name');

@@ -103,7 +103,7 @@ export class SweepDirectory {
     const directory = new SweepDirectory(resolve(path));
     const fail = (message: string) => usageError({ code: 'sweep/not-a-sweep', message, file: path });
     if (!statSync(directory.path, { throwIfNoEntry: false })?.isDirectory())
-      throw fail('there is no such sweep directory');
+      throw fail('the sweep directory does not exist');
     if (!existsSync(directory.files.plan)) throw fail('not a sweep directory: it has no plan.json');
     return directory;
   }

@@ -1,4 +1,6 @@
 /** Guesses which of several words a misspelt one means. */
+import { readdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 
 /** Longer words are not misspelt keys, and comparing them is slow. */
@@ -38,4 +40,29 @@ function typos(word: string, candidate: string): number {
 /** Ignores case and word separators, the most common mistakes: `learningRate`, `Learning-Rate`. */
 export function normalize(word: string): string {
   return word.toLowerCase().replace(/[_\-. ]/g, '');
+}
+
+const MAX_FILE_TYPOS = 2;
+
+function farFrom(word: string, candidate: string): number {
+  const isFar = Math.abs(word.length - candidate.length) > MAX_FILE_TYPOS || word.length <= MAX_FILE_TYPOS;
+  return isFar ? Number.POSITIVE_INFINITY : typos(word, candidate);
+}
+
+/** More entries of a folder are not compared. */
+const MAX_ENTRIES = 10_000;
+
+/** A file or folder beside `path`, which does not exist, with a similar name. */
+export function nearestFile(path: string): string | undefined {
+  try {
+    const wanted = normalize(basename(path));
+    const names = readdirSync(dirname(path)).slice(0, MAX_ENTRIES);
+    // files of one kind have long names in common
+    const similar = names.map(normalize).map((name, i) => ({ i, far: farFrom(wanted, name) }));
+    const best = similar.reduce((a, b) => (b.far < a.far ? b : a), { i: -1, far: MAX_FILE_TYPOS + 1 });
+    const found = names[best.i];
+    return found === undefined ? undefined : join(dirname(path), found);
+  } catch {
+    return undefined;
+  }
 }

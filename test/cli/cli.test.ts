@@ -100,16 +100,25 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     [['doctor', '--jsn'], "cellrun: unknown option '--jsn'\n  did you mean --json?\n"],
     [['x.yaml', '--outptu', 'y'], "cellrun: unknown option '--outptu'\n  did you mean --output?\n"],
     [['run'], "cellrun: missing required argument 'config'\n"],
-    [['run', 'x', 'y'], "cellrun: too many arguments for 'run'\n  expected: 1 argument but got 2\n"],
-    [['run', 'x', '--set'], "cellrun: option '--set <key.path=value>' argument missing\n"],
+    [['run', 'x', 'y'], "cellrun: unexpected argument 'y'\n  expected: run <config>\n"],
+    [['run', 'x', '--set'], '--set: the value is missing\n  expected: <key.path=value>\n'],
     [
       ['run', 'x', '--backend', 'gpu'],
-      "cellrun: option '--backend <name>' argument 'gpu' is invalid\n  expected: auto, webgpu, webasm, cpu\n",
+      "--backend: invalid value 'gpu'\n  expected: one of auto, webgpu, webasm, cpu\n  did you mean webgpu?\n",
     ],
     [
-      ['run', 'x', '--output', ''],
-      "cellrun: option '--output <dir>' argument '' is invalid\n  expected: a directory\n",
+      ['run', 'x', '--backend', 'wbgpu'],
+      "--backend: invalid value 'wbgpu'\n  expected: one of auto, webgpu, webasm, cpu\n  did you mean webgpu?\n",
     ],
+    [
+      ['completion', 'bsh'],
+      "cellrun: unknown shell 'bsh'\n  expected: one of bash, zsh, fish\n  did you mean bash?\n",
+    ],
+    [
+      ['resume', 'x', 'training.num_epochs', '5'],
+      'training.num_epochs: the value is missing\n  expected: training.num_epochs=VALUE\n',
+    ],
+    [['run', 'x', '--output', ''], "--output: invalid value ''\n  expected: a directory\n"],
     [['help', 'nope'], "cellrun: unknown command 'nope'\n  expected: VERBS\n"],
     [
       ['help', 'valdate'],
@@ -127,15 +136,15 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     [['absent.yaml'], 'absent.yaml: the file does not exist\n'],
     [
       ['run', 'x', '--threads', '0'],
-      "cellrun: option '--threads <n>' argument '0' is invalid\n  expected: a whole number from 1 to 1024\n",
+      "--threads: invalid value '0'\n  expected: a whole number from 1 to 1024\n",
     ],
     [
       ['run', 'x', '--threads', '2.5'],
-      "cellrun: option '--threads <n>' argument '2.5' is invalid\n  expected: a whole number from 1 to 1024\n",
+      "--threads: invalid value '2.5'\n  expected: a whole number from 1 to 1024\n",
     ],
     [
       ['evaluate', 'x', '--checkpoint', 'first'],
-      "cellrun: option '--checkpoint <which>' argument 'first' is invalid\n  expected: 'last', 'best' or a step number\n",
+      "--checkpoint: invalid value 'first'\n  expected: 'last', 'best' or a step number\n",
     ],
     [
       ['schema', 'sumary'],

@@ -1,7 +1,7 @@
 /** Completion, and short forms: `key=value` without `--set`, verbs of other programs. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import { Workplace } from '../support/cli.js';
 
@@ -80,9 +80,67 @@ training: { num_epochs: 3, batch_size: 4 }
   const wrong = await work.cellrun('run', config, 'lr=0.1');
   t.match(wrong, {
     code: 2,
-    stderr: /^--set:1:1: unknown key `lr`.*did you mean optimizer\.learning_rate\?/s,
+    stderr:
+      /^lr=0\.1: unknown key `lr`\n {3}\| lr=0\.1\n {3}\| \^\^\n.*did you mean optimizer\.learning_rate\?/s,
   });
-  t.match(await work.cellrun('run', config, 'more'), { code: 2, stderr: /too many arguments/ });
+  t.match(await work.cellrun('run', config, '--set', 'lr=0.1'), { code: 2, stderr: /^--set:1:1: unknown/ });
+  t.match(await work.cellrun('run', config, 'more'), { code: 2, stderr: /unexpected argument 'more'/ });
+
+  const { directory } = JSON.parse(ran.stdout);
+  const good: [string[], RegExp][] = [
+    [['validate', config, 'training.batch_size=2'], /: valid/],
+    [['data', config, 'dataset.train_size=6'], /6/],
+    [['graph', config, 'model.hidden_size=3'], /3/],
+    [['config', 'show', config, 'seed=7'], /^seed: 7$/m],
+    [['config', 'explain', config, 'seed', 'seed=7'], /7/],
+    [['evaluate', directory, 'dataset.test_size=4', '--backend', 'webasm'], /./],
+    [['resume', directory, 'training.num_epochs=2', '--quiet'], /after 4 steps/],
+  ];
+  for (const [words, stdout] of good)
+    t.match(await work.cellrun(...words), { code: 0, stdout }, words.join(' '));
+  const bad: [string[], RegExp][] = [
+    [['validate', config, 'lr=1'], /^lr=1: unknown key `lr`/],
+    [['data', config, 'seed='], /^seed=: the value is missing/],
+    [['graph', config, 'model.hiden=1'], /^model\.hiden=1: unknown key `hiden`/],
+    [['evaluate', directory, 'seed=1'], /^seed=1: only the location of the data can change/],
+    [['predict', directory, 'seed=1'], /^seed=1: only the location/],
+    [['resume', directory, 'lr=1'], /^lr=1: unknown key `lr`/],
+    [
+      ['run', config, 'optimizer.learning_rate'],
+      /^optimizer\.learning_rate: the value is missing\n.*=VALUE$/m,
+    ],
+    [['verify', 'gradients', config, 'seed=x'], /^(seed=x|cellrun): /],
+  ];
+  for (const [words, stderr] of bad)
+    t.match(await work.cellrun(...words), { code: 2, stderr }, words.join(' '));
+  const odd = join(work.folder(), 'a=b');
+  t.match(await work.cellrun('run', odd), { code: 2 });
+});
+
+t.test('a name that does not exist leads to the nearest one beside it', async t => {
+  const config = work.file('letters.yaml', 'version: 1\n');
+  const wrong = join(dirname(config), 'leters.yml');
+  const meant = new RegExp(`^${wrong}: the file does not exist\n {2}did you mean ${config}\\?\n`);
+  t.match(await work.cellrun('run', wrong), { code: 2, stderr: meant });
+  t.match(await work.cellrun('init', '--from', `${config.slice(0, -5)}.csv`), {
+    code: 2,
+    stderr: /the file does not exist\n {2}did you mean .*letters\.yaml\?/,
+  });
+  const table = work.file('t.csv', `a,kind\n${'1,x\n2,y\n'.repeat(20)}`);
+  const target = await work.cellrun(
+    'init',
+    join(work.folder(), 'c.yaml'),
+    '--from',
+    table,
+    '--target',
+    'knid',
+  );
+  t.match(target, { code: 2, stderr: /did you mean kind\?/ });
+  for (const verb of ['resume', 'review', 'compare', 'report'])
+    t.match(await work.cellrun(verb, join(dirname(config), 'none')), {
+      code: 2,
+      stderr: /^\S*none: the (run )?directory does not exist\n/,
+    });
 });
 
 t.test("names of other programs' verbs", async t => {

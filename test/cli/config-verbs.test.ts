@@ -88,7 +88,7 @@ t.test('validate', async t => {
     t.equal(code, 2);
     t.match(
       io.errText(),
-      /minimal\.yaml:3:29: .*a\.npz: .*no such file.*\n {2}3 \| dataset: .*\n {4}\| {29}\^{5}\n/,
+      /minimal\.yaml:3:29: .*a\.npz: .*the file does not exist.*\n {2}3 \| dataset: .*\n {4}\| {29}\^{5}\n/,
     );
   });
   await t.test('a config that does not fit its data', async t => {

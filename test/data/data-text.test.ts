@@ -169,7 +169,7 @@ t.test('text: what does not fit is told at its place', async t => {
   ]);
   writeFileSync(cut, Buffer.from([0x61, 0x80, 0x62]));
   t.match(await complaints(5, () => open(text(cut))), [/^data\/encoding 1 /]);
-  t.match(await complaints(2, () => open(text(join(directory, 'absent')))), [/there is no such file/]);
+  t.match(await complaints(2, () => open(text(join(directory, 'absent')))), [/the file does not exist/]);
 });
 
 interface Golden {
@@ -680,7 +680,7 @@ t.test('folders, patterns and compressed files', async t => {
   t.same(await text(at('odd[1].txt')), ['o\n', 'odd[1].txt,a.txt'], 'a name that exists is no pattern');
   t.match(await complaints(2, () => text(at('*.none'))), [/^data\/no-files \| no file matches the pattern/]);
   t.match(await complaints(2, () => text(at('empty'))), [/the directory has no files/]);
-  t.match(await complaints(2, () => text(at('absent'))), [/there is no such file/]);
+  t.match(await complaints(2, () => text(at('absent'))), [/the file does not exist/]);
 
   const parted = await open(records({ path: at('r*.jsonl'), test_path: at('r1.jsonl') }));
   t.same([parted.train.count, classes(parted.train), parted.classLabels], [2, [0, 1], ['0', '1']]);

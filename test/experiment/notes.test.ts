@@ -76,7 +76,7 @@ t.test('reports the errors of all runs at once, and writes nothing', async t => 
     [['--add', 'x'.repeat(51)], /1 to 50 characters/],
     [['--add', 'x', '--remove', 'x'], /the tag 'x' is both added and removed/],
     [['--note', 'x'.repeat(2001)], /the note is too long[\s\S]*got: 2001/],
-    [[join(work.path, 'absent'), '--add', 'x'], /absent: no such run directory/],
+    [[join(work.path, 'absent'), '--add', 'x'], /absent: the run directory does not exist/],
     [Array.from({ length: 51 }, (_, i) => ['--add', `t${i}`]).flat(), /at most 50 tags/],
   ] as const)
     t.match(await work.cellrun('tag', first, second, ...words), { code: 2, stdout: '', stderr: message });

@@ -340,7 +340,7 @@ t.test('a run predicts without its data, and finds them where they have gone', a
   for (const verb of ['predict', 'evaluate']) {
     const lost = await work.cellrun(verb, copy, ...webasm);
     t.equal(lost.code, 2, verb);
-    t.match(lost.stderr, /cannot read the file: there is no such file/);
+    t.match(lost.stderr, /the file does not exist/);
     t.match(lost.stderr, /--set dataset\.path=FILE/);
   }
   const places = ['--set', `dataset.path=${elsewhere}`, '--set', `dataset.test_path=${testElsewhere}`];
@@ -437,7 +437,7 @@ t.test('an input that is wrong is told at its place, or left out', async t => {
   });
   t.match(await work.cellrun('predict', await runOf[NAMED](), '--input', 'nowhere', ...webasm), {
     code: 2,
-    stderr: /^nowhere: cannot read the file: there is no such file/,
+    stderr: /^nowhere: the file does not exist/,
   });
   t.match(await work.cellrun('predict', await runOf[NAMED](), '--input', 'x', '--split', 'test'), {
     code: 2,

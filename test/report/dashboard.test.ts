@@ -648,7 +648,7 @@ t.test('points of a run arrive exactly once over a broken connection', async t =
     const last = await EventReader.open(url, events);
     const { event, data } = await last.next(one => one.event !== 'hello');
     t.equal(event, 'trouble');
-    t.match(data, { message: /no such run directory/ });
+    t.match(data, { message: /the run directory does not exist/ });
     last.close();
   });
 });

@@ -769,7 +769,7 @@ t.test('real runs, from the command line', async t => {
     t.equal(error.exitCode, 2);
     t.match(error.diagnostics, [
       { code: 'run/not-a-run', message: 'no runs found here' },
-      { code: 'file/unreadable', message: 'there is no such file' },
+      { code: 'file/unreadable', message: 'the directory does not exist' },
     ]);
     t.match((await refused(fast)).diagnostics, [{ code: 'compare/one-side' }]);
     t.match((await refused(fast, slow, '--top', '3')).diagnostics, [{ code: 'compare/flag', file: '--top' }]);

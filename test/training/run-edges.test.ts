@@ -458,7 +458,7 @@ t.test('validate refuses what a run would only detect later', parallel, async t 
     [
       { model: { ...small.model, init_from: '/nowhere/w.safetensors' } },
       2,
-      /\/nowhere\/w\.safetensors: there is no such file/,
+      /\/nowhere\/w\.safetensors: the file does not exist/,
     ],
     [
       { model: { ...small.model, init_from: work.file('text.safetensors', 'these are no weights') } },

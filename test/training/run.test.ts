@@ -295,7 +295,7 @@ const bad: [what: string, sections: object, code: number, told: RegExp][] = [
     'no dataset',
     { dataset: { kind: 'npz', path: '/nowhere/data.npz' } },
     2,
-    /\/nowhere\/data\.npz: .*no such file/,
+    /\/nowhere\/data\.npz: .*the file does not exist/,
   ],
   [
     'a truncated archive',
@@ -327,7 +327,7 @@ const bad: [what: string, sections: object, code: number, told: RegExp][] = [
     'no initial weights',
     { model: { ...expectedShape, init_from: '/nowhere/w.safetensors' } },
     2,
-    /\/nowhere\/w\.safetensors: there is no such file/,
+    /\/nowhere\/w\.safetensors: the file does not exist/,
   ],
   [
     'a missing tensor',

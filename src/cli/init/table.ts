@@ -6,6 +6,7 @@ import { placeInCsv, scanCsv } from '../../data/formats/csv.js';
 import { Problems } from '../../data/problems.js';
 import { readContent } from '../../data/reading/files.js';
 import { type Diagnostic, damagedError, usageError } from '../../util/errors.js';
+import { nearest } from '../../util/nearest.js';
 
 /** Columns named by the user. The others are guessed. */
 export interface NamedColumns {
@@ -102,12 +103,17 @@ export async function readTable(path: string, named: NamedColumns): Promise<Tabl
     if (name === undefined) return undefined;
     const found = columns.find(column => column.name === name);
     if (found) return found;
+    const suggestion = nearest(
+      name,
+      columns.map(column => column.name),
+    );
     throw usageError({
       code: 'init/no-column',
       message: `${path} has no column ${JSON.stringify(name)}`,
       file: `--${role}`,
       expected: columns.map(column => column.name).join(', '),
       got: name,
+      ...(suggestion !== undefined && { suggestion }),
     });
   };
   const asked = { target: find('target'), group: find('group'), time: find('time') };

@@ -1,6 +1,7 @@
 /** `completion SHELL`: scripts that complete verbs, options and choices. */
 import type { Command, Option } from 'commander';
 import { EXIT, usageError } from '../../util/errors.js';
+import { nearest } from '../../util/nearest.js';
 import { defineVerb, type Shell, type Verb } from '../verb.js';
 
 const NAME = 'cellrun';
@@ -15,11 +16,13 @@ export function completionVerb(build: (shell: Shell) => Promise<Command>): Verb 
     help: 'Shells: bash, zsh and fish. The first lines of the script say how to install it.',
     async action([name], _, context) {
       const shell = SHELLS.find(one => one === name);
+      const suggestion = nearest(name, SHELLS);
       if (shell === undefined)
         throw usageError({
           code: 'cli/invalidArgument',
-          message: `command-argument value '${name}' is invalid for argument 'shell'`,
-          expected: SHELLS.join(', '),
+          message: `unknown shell '${name}'`,
+          expected: `one of ${SHELLS.join(', ')}`,
+          ...(suggestion !== undefined && { suggestion }),
         });
       context.io.out(completionScript(shell, await build(context)));
       return EXIT.done;

@@ -3,6 +3,7 @@ import { loadExperiment } from '../../config/index.js';
 import { type Validation, validateLoaded } from '../../library/validate.js';
 import { EXIT } from '../../util/errors.js';
 import { jsonFormat, set } from '../options.js';
+import { asTyped } from '../short-forms.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import { formatAnnotations } from '../terminal/github.js';
 import type { Io } from '../terminal/io.js';
@@ -16,10 +17,13 @@ export const verb = defineVerb({
     json: jsonFormat,
   },
   help: 'Exit codes: 0 all configs are valid, 2 a config is wrong, 5 data is damaged.',
-  async action([configs], { set, format, json }, { io }) {
+  async action([configs], { set, format, json }, { io, commandLine }) {
     const verdicts: Verdict[] = [];
-    for (const file of configs)
-      verdicts.push({ file, ...(await validateLoaded(() => loadExperiment(file, { set }))) });
+    for (const file of configs) {
+      const verdict = await validateLoaded(() => loadExperiment(file, { set }));
+      const diagnostics = asTyped(verdict.diagnostics, commandLine);
+      verdicts.push({ file, ...verdict, diagnostics });
+    }
     print(verdicts, json ? 'json' : format, io);
     const codes = verdicts.map(verdict => verdict.exitCode);
     if (codes.includes(EXIT.usage)) return EXIT.usage;

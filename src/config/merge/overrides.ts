@@ -118,7 +118,7 @@ function parseArgument(argument: string, folder: string): Override {
   if (equals <= 0) {
     const message = equals === 0 ? 'the key before = is missing' : 'the value is missing';
     throw fail('config/set-syntax', message, source.place(0, argument.length), {
-      expected: 'KEY.PATH=VALUE',
+      expected: equals === 0 ? 'KEY.PATH=VALUE' : `${argument}=VALUE`,
     });
   }
   return { steps: splitPath(source, equals), source, valueAt: equals + 1 };

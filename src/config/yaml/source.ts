@@ -1,6 +1,7 @@
 /** Named texts and the places in them that diagnostics point to. Does not know YAML. */
 import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { type Diagnostic, usageError } from '../../util/errors.js';
+import { nearestFile } from '../../util/nearest.js';
 
 /** Larger files are not configs but mistakes, such as a data file. */
 const MAX_BYTES = 65_536;
@@ -103,8 +104,14 @@ function readBytes(file: string, path: string, asked: Place | undefined): Buffer
   // a diagnostic that points to the file already has its name
   const where = asked === undefined ? { file } : positionOf(asked);
   const what = asked === undefined ? 'the file' : file;
-  const problem = (code: string, message: string, expected?: string) =>
-    usageError({ code, message, ...where, ...(expected === undefined ? {} : { expected }) });
+  const problem = (code: string, message: string, expected?: string, suggestion?: string) =>
+    usageError({
+      code,
+      message,
+      ...where,
+      ...(expected !== undefined && { expected }),
+      ...(suggestion !== undefined && { suggestion }),
+    });
   if (STREAM.test(path)) {
     const message = `${asked === undefined ? 'this' : file} is a stream, but a config must be a file, since its paths are relative to its directory`;
     throw problem('config/not-a-file', message, 'a YAML file');
@@ -129,7 +136,7 @@ function readBytes(file: string, path: string, asked: Place | undefined): Buffer
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw problem('config/missing-file', `${what} does not exist`);
+      throw problem('config/missing-file', `${what} does not exist`, undefined, nearestFile(file));
     if (code === 'EACCES' || code === 'EPERM')
       throw problem('config/unreadable', `no permission to read ${what}`);
     if (typeof code === 'string') throw problem('config/unreadable', `${what} cannot be read (${code})`);

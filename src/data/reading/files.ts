@@ -4,6 +4,7 @@ import { closeSync, openSync, read as readCallback, readFileSync, statSync } fro
 import { promisify } from 'node:util';
 import { constants, gunzipSync } from 'node:zlib';
 import { damagedError, UserError, usageError } from '../../util/errors.js';
+import { nearestFile } from '../../util/nearest.js';
 import { expansionLimit, MAX_BYTES } from './limits.js';
 
 export interface SourceFile {
@@ -19,9 +20,11 @@ const read = promisify(readCallback);
 /** Maximum number of bytes that operating systems read at once. */
 const MAX_REQUEST = 2 ** 30;
 
+const MISSING = 'the file does not exist';
+
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  ENOTDIR: 'there is no such file',
+  ENOENT: MISSING,
+  ENOTDIR: MISSING,
   EISDIR: 'it is a directory',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
@@ -204,5 +207,12 @@ function damageOffset(bytes: Buffer, maxBytes: number): number {
 }
 
 function unreadable(path: string, reason: string): UserError {
-  return usageError({ code: 'data/unreadable', message: `cannot read the file: ${reason}`, file: path });
+  const isMissing = reason === MISSING;
+  const suggestion = isMissing ? nearestFile(path) : undefined;
+  return usageError({
+    code: 'data/unreadable',
+    message: isMissing ? reason : `cannot read the file: ${reason}`,
+    file: path,
+    ...(suggestion !== undefined && { suggestion }),
+  });
 }

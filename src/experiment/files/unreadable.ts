@@ -1,9 +1,10 @@
 /** Turns system errors about reading a file into messages that name the file. */
 import { lstatSync } from 'node:fs';
 import { damagedError, type UserError, usageError } from '../../util/errors.js';
+import { nearestFile } from '../../util/nearest.js';
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
+  ENOENT: 'the file does not exist',
   ENOTDIR: 'a component of the path is a file',
   EISDIR: 'this is a directory, not a file',
   EACCES: 'permission denied',
@@ -28,7 +29,13 @@ export function unreadable(file: string, error: unknown): UserError {
   if (code === 'EIO' && error instanceof Error && 'syscall' in error && error.syscall === 'read')
     return damagedError({ code: 'file/unreadable', message: 'the disk reported an error', file, offset: 0 });
   const message = REASONS[code] ?? `the file cannot be read (${code})`;
-  return usageError({ code: 'file/unreadable', message, file });
+  const suggestion = code === 'ENOENT' ? nearestFile(file) : undefined;
+  return usageError({
+    code: 'file/unreadable',
+    message,
+    file,
+    ...(suggestion !== undefined && { suggestion }),
+  });
 }
 
 /**

@@ -2,9 +2,10 @@
 import { isUtf8 } from 'node:buffer';
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { unreadable } from '../../experiment/files/unreadable.js';
+import { isAbsent, unreadable } from '../../experiment/files/unreadable.js';
 import { PROOFS, RunDirectory } from '../../experiment/run-directory.js';
 import { UserError, usageError } from '../../util/errors.js';
+import { nearestFile } from '../../util/nearest.js';
 
 export interface Found {
   readonly kind: 'run' | 'sweep';
@@ -85,6 +86,7 @@ export function findTrials(sweep: string): Found[] {
  */
 export function runsAt(path: string): Found[] {
   const top = resolve(path);
+  if (isAbsent(top)) throw missing(path);
   const kind = kindOf(top);
   if (kind === 'run') return [{ kind, path: top, name: basename(dirname(top)), id: basename(top) }];
   const runs = kind === 'sweep' ? findTrials(top) : findRuns(top);
@@ -100,6 +102,16 @@ export function runsAt(path: string): Found[] {
       deeper === undefined
         ? 'a run directory, a sweep, or a folder of runs'
         : `such as ${join(path, deeper)}: cellrun searches ${DEPTH} levels of directories`,
+  });
+}
+
+function missing(path: string): UserError {
+  const suggestion = nearestFile(path);
+  return usageError({
+    code: 'file/unreadable',
+    message: 'the directory does not exist',
+    file: path,
+    ...(suggestion !== undefined && { suggestion }),
   });
 }
 
@@ -133,7 +145,7 @@ function foldersIn(path: string): string[] {
   try {
     entries = readdirSync(path, { withFileTypes: true });
   } catch (error) {
-    throw unreadable(path, error);
+    throw isAbsent(path) ? missing(path) : unreadable(path, error);
   }
   return entries
     .filter(entry => entry.isDirectory())
