@@ -19,20 +19,19 @@ export interface FileResult {
 
 /**
  * Runs `file`, relative to the package's root, in Node. What it writes to stderr is passed on.
- *
- * @param cache where Node 22 and later keep compiled code from one file to the next
+ * @param env what its environment has besides that of this process
  */
-export function runFile(file: string, signal: AbortSignal, cache?: string): Promise<FileResult> {
+export function runFile(
+  file: string,
+  signal: AbortSignal,
+  env: Readonly<Record<string, string>> = {},
+): Promise<FileResult> {
   // biome-ignore lint/plugin: how long each file took is shown, not judged
   const now = () => performance.now();
   const start = now();
   const child = spawn(process.execPath, [...process.execArgv, file], {
     cwd: packageRoot,
-    env: {
-      ...process.env,
-      TAP_TIMEOUT: String(TIMEOUT_S),
-      ...(cache !== undefined && { NODE_COMPILE_CACHE: cache }),
-    },
+    env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT_S), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
     signal,
     timeout: KILL_AFTER_S * 1000,

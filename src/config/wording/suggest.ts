@@ -25,7 +25,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     const allowed = Math.min(given.length - 1, Math.max(1, Math.floor(candidate.length / 3)));
     // a lower bound of the distance
     if (Math.abs(plain.length - given.length) > allowed) continue;
-    const far = typos(given, plain);
+    const far = typos(given, plain, allowed);
     if (far <= allowed && far < bestDistance) {
       best = candidate;
       bestDistance = far;
@@ -34,9 +34,14 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
-/** Levenshtein distance, except that two swapped neighbours, such as in `nmae`, count once. */
-function typos(word: string, candidate: string): number {
+/**
+ * Levenshtein distance, except that two swapped neighbours, such as in `nmae`, count once. Exact
+ * only up to `allowed`.
+ */
+function typos(word: string, candidate: string, allowed: number): number {
   let fewest = distance(word, candidate);
+  // a swap is two substitutions, so it saves one at most
+  if (fewest > allowed + 1) return fewest;
   for (let i = 0; i + 1 < word.length && fewest > 1; i++) {
     const swapped = word.slice(0, i) + word[i + 1] + word[i] + word.slice(i + 2);
     fewest = Math.min(fewest, 1 + distance(swapped, candidate));
@@ -92,7 +97,8 @@ export function findElsewhere(word: string, root: Schema): readonly KnownKey[] {
     (key.schema['x-aliases'] ?? []).some(alias => normalize(alias) === given),
   );
   if (aliased.length > 0) return aliased;
-  const near = nearest(word, keys.map(name));
+  // many kinds share a key
+  const near = nearest(word, [...new Set(keys.map(name))]);
   return near === undefined ? [] : keys.filter(key => name(key) === near);
 }
 
