@@ -56,9 +56,13 @@ function isMarkedQuick(file: string): boolean {
   return /^import '\.{1,2}\/support\/quick\.js';$/m.test(textOf(file));
 }
 
-/** Whether a file counts executed blocks, which V8 cannot do in code from its cache. */
-function countsBlocks(file: string): boolean {
-  return textOf(file).includes('/support/executed-blocks.js');
+/**
+ * Node 22 and later keep compiled code from one file to the next, except for files that count
+ * blocks: V8 counts none in code from a cache.
+ */
+function compileCacheOf(file: string): Record<string, string> {
+  const countsBlocks = /\/support\/(executed-blocks|steps)\.js'/.test(textOf(file));
+  return countsBlocks ? { NODE_DISABLE_COMPILE_CACHE: '1' } : { NODE_COMPILE_CACHE: compileCache };
 }
 
 const { quick, tap, jobs, wanted } = options();
@@ -79,8 +83,8 @@ const waiting = [...selected];
 
 async function work(): Promise<void> {
   for (let file = waiting.shift(); file !== undefined && !stop.signal.aborted; file = waiting.shift()) {
-    const cache = countsBlocks(file) ? undefined : compileCache;
-    const result = await runFile(join('dist', 'test', `${file}.test.js`), stop.signal, cache);
+    const path = join('dist', 'test', `${file}.test.js`);
+    const result = await runFile(path, stop.signal, compileCacheOf(file));
     results.push(result);
     process.stdout.write((tap ? everything : failuresOnly)(result, results.length));
   }

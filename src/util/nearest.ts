@@ -18,7 +18,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     const allowed = Math.min(given.length - 1, Math.max(1, Math.floor(candidate.length / 3)));
     // a lower bound of the distance
     if (Math.abs(plain.length - given.length) > allowed) continue;
-    const far = typos(given, plain);
+    const far = typos(given, plain, allowed);
     if (far <= allowed && far < bestDistance) {
       best = candidate;
       bestDistance = far;
@@ -27,9 +27,14 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
-/** Levenshtein distance, except that two swapped neighbours, such as in `nmae`, count once. */
-function typos(word: string, candidate: string): number {
+/**
+ * Levenshtein distance, except that two swapped neighbours, such as in `nmae`, count as 1. Exact
+ * only up to `allowed`.
+ */
+function typos(word: string, candidate: string, allowed: number): number {
   let fewest = distance(word, candidate);
+  // a swap is two substitutions, so it saves one at most
+  if (fewest > allowed + 1) return fewest;
   for (let i = 0; i + 1 < word.length && fewest > 1; i++) {
     const swapped = word.slice(0, i) + word[i + 1] + word[i] + word.slice(i + 2);
     fewest = Math.min(fewest, 1 + distance(swapped, candidate));
@@ -46,7 +51,7 @@ const MAX_FILE_TYPOS = 2;
 
 function farFrom(word: string, candidate: string): number {
   const isFar = Math.abs(word.length - candidate.length) > MAX_FILE_TYPOS || word.length <= MAX_FILE_TYPOS;
-  return isFar ? Number.POSITIVE_INFINITY : typos(word, candidate);
+  return isFar ? Number.POSITIVE_INFINITY : typos(word, candidate, MAX_FILE_TYPOS);
 }
 
 /** More entries of a folder are not compared. */

@@ -21,17 +21,17 @@ export interface FileResult {
  * Runs `file`, relative to the package's root, in Node. Passes on its stderr.
  * @param cache where Node 22 and later keep compiled code between files
  */
-export function runFile(file: string, signal: AbortSignal, cache?: string): Promise<FileResult> {
+export function runFile(
+  file: string,
+  signal: AbortSignal,
+  env: Readonly<Record<string, string>> = {},
+): Promise<FileResult> {
   // biome-ignore lint/plugin: how long each file took is shown, not judged
   const now = () => performance.now();
   const start = now();
   const child = spawn(process.execPath, [...process.execArgv, file], {
     cwd: packageRoot,
-    env: {
-      ...process.env,
-      TAP_TIMEOUT: String(TIMEOUT_S),
-      ...(cache !== undefined && { NODE_COMPILE_CACHE: cache }),
-    },
+    env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT_S), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
     signal,
     timeout: KILL_AFTER_S * 1000,

@@ -53,7 +53,8 @@ export function findElsewhere(word: string, root: Schema): readonly KnownKey[] {
     (key.schema['x-aliases'] ?? []).some(alias => normalize(alias) === given),
   );
   if (aliased.length > 0) return aliased;
-  const near = nearest(word, keys.map(name));
+  // many kinds share a key
+  const near = nearest(word, [...new Set(keys.map(name))]);
   return near === undefined ? [] : keys.filter(key => name(key) === near);
 }
 
