@@ -19,7 +19,7 @@ export type Severity = 'error' | 'warning';
 export interface DiagnosticFormat {
   readonly color: boolean;
   readonly severity?: Severity;
-  /** Counts of `identityOf`, to count diagnostics of several calls together; changed by the call. */
+  /** Counts by `identityOf` that several calls share; updated by the call. */
   readonly seen?: Map<string, number>;
 }
 
