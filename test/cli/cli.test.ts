@@ -305,6 +305,25 @@ t.test('warnings differ from errors', async t => {
   ]);
 });
 
+t.test('identical errors are shown five times, then counted', async t => {
+  const at = (line: number, message = 'no number') => ({
+    code: 'x',
+    message,
+    file: 'a.csv',
+    line,
+    column: 1,
+  });
+  const seen = new Map<string, number>();
+  const lines = (count: number, seen?: Map<string, number>) =>
+    formatDiagnostics([...Array.from({ length: count }, (_, i) => at(i + 1)), at(99, 'other')], {
+      color: false,
+      seen,
+    }).split(/\n+/);
+  t.same(lines(5, seen), [1, 2, 3, 4, 5].map(n => `a.csv:${n}:1: no number`).concat('a.csv:99:1: other', ''));
+  t.same(lines(7).slice(4), ['a.csv:5:1: no number', 'a.csv:99:1: other', '2 more: no number', '']);
+  t.same(lines(2, seen), ['a.csv:99:1: other', '2 more: no number', ''], 'over several calls');
+});
+
 t.test('the caret is below its position in any line', async t => {
   const property = fc.property(
     fc.array(fc.constantFrom('a', ' ', ':'), { maxLength: 400 }),

@@ -48,19 +48,27 @@ function print(verdicts: readonly Verdict[], format: 'text' | 'json' | 'github',
       }
       return;
     }
-    case 'text':
-      for (const verdict of verdicts) printText(verdict, io);
+    case 'text': {
+      const seen = new Map<string, number>();
+      for (const verdict of verdicts) printText(verdict, io, seen);
       return;
+    }
     default:
       format satisfies never;
   }
 }
 
-function printText({ file, valid, diagnostics, warnings, sequences }: Verdict, io: Io): void {
+/** @param seen counts of the diagnostics that were printed before */
+function printText(
+  { file, valid, diagnostics, warnings, sequences }: Verdict,
+  io: Io,
+  seen: Map<string, number>,
+): void {
+  const color = io.color.err;
   if (warnings.length > 0) {
-    io.err(`${formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' })}\n`);
+    io.err(`${formatDiagnostics(warnings, { color, severity: 'warning', seen })}\n`);
   }
-  if (!valid) io.err(`${formatDiagnostics(diagnostics, { color: io.color.err })}\n`);
+  if (!valid) io.err(`${formatDiagnostics(diagnostics, { color, seen })}\n`);
   const count = diagnostics.length;
   const verdict = valid
     ? `valid${countWords(sequences)}`

@@ -2,6 +2,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { type Diagnostic, usageError } from '../../util/errors.js';
 import { nearestFile } from '../../util/nearest.js';
+import { codeOf } from '../../util/system-errors.js';
 
 /** Larger files are not configs but mistakes, such as a data file. */
 const MAX_BYTES = 65_536;
@@ -134,12 +135,12 @@ function readBytes(file: string, path: string, asked: Place | undefined): Buffer
       );
     handle = openSync(path, 'r');
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const code = codeOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR')
       throw problem('config/missing-file', `${what} does not exist`, undefined, nearestFile(file));
     if (code === 'EACCES' || code === 'EPERM')
       throw problem('config/unreadable', `no permission to read ${what}`);
-    if (typeof code === 'string') throw problem('config/unreadable', `${what} cannot be read (${code})`);
+    if (code !== undefined) throw problem('config/unreadable', `${what} cannot be read (${code})`);
     throw error;
   }
   try {

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { constants, gunzipSync } from 'node:zlib';
 import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { nearestFile } from '../../util/nearest.js';
+import { codeOf, MISSING_FILE, readingReason } from '../../util/system-errors.js';
 import { expansionLimit, MAX_BYTES } from './limits.js';
 
 export interface SourceFile {
@@ -20,20 +21,6 @@ const read = promisify(readCallback);
 /** Maximum number of bytes that operating systems read at once. */
 const MAX_REQUEST = 2 ** 30;
 
-const MISSING = 'the file does not exist';
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: MISSING,
-  ENOTDIR: MISSING,
-  EISDIR: 'it is a directory',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  ELOOP: 'too many symbolic links',
-  ENAMETOOLONG: 'the path is too long',
-  EIO: 'the disk reported an input/output error',
-  ERR_INVALID_ARG_VALUE: 'the path contains a NUL character',
-};
-
 /**
  * Reads the file at `path`.
  * @throws UserError (exit 2) if it cannot be read, is not a regular file or is larger than
@@ -43,7 +30,10 @@ export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<So
   try {
     const info = statSync(path);
     if (!info.isFile()) {
-      throw unreadable(path, info.isDirectory() ? 'it is a directory' : 'it is not a regular file');
+      throw unreadable(
+        path,
+        info.isDirectory() ? 'this is a directory, not a file' : 'this is not a regular file',
+      );
     }
     if (info.size > maxBytes) {
       throw usageError({
@@ -100,8 +90,7 @@ export async function readContent(path: string, maxBytes = MAX_BYTES): Promise<S
  */
 export function unreadableFile(path: string, error: unknown): UserError {
   if (error instanceof UserError) return error;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return unreadable(path, REASONS[code] ?? `the system reported ${code}`);
+  return unreadable(path, readingReason(error) ?? `the system reported ${codeOf(error)}`);
 }
 
 /** SHA-256 over the concatenated parts, lower-case hex. */
@@ -207,7 +196,7 @@ function damageOffset(bytes: Buffer, maxBytes: number): number {
 }
 
 function unreadable(path: string, reason: string): UserError {
-  const isMissing = reason === MISSING;
+  const isMissing = reason === MISSING_FILE;
   const suggestion = isMissing ? nearestFile(path) : undefined;
   return usageError({
     code: 'data/unreadable',

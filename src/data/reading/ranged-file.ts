@@ -36,7 +36,7 @@ export class RangedFile {
       const stats = await stat(path);
       if (stats.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
       if (!stats.isFile()) {
-        const message = 'cannot read the file: it is not a regular file';
+        const message = 'cannot read the file: this is not a regular file';
         throw usageError({ code: 'data/unreadable', message, file: path });
       }
       return new RangedFile(path, stats);

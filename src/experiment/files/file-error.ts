@@ -1,6 +1,6 @@
 /** Turns system errors about a run's file into messages that name the file. */
 import { EXIT, UserError } from '../../util/errors.js';
-import { isOfThePlace, refusal } from './refusals.js';
+import { isPathError, systemReason } from '../../util/system-errors.js';
 
 /** Meaning of these codes when a file is written. */
 const OF_A_FILE: Readonly<Record<string, string>> = {
@@ -29,7 +29,7 @@ export function atNamedPlace<T>(action: () => T): T {
   try {
     return action();
   } catch (error) {
-    if (!(error instanceof UserError && isOfThePlace(error.cause))) throw error;
+    if (!(error instanceof UserError && isPathError(error.cause))) throw error;
     throw new UserError(EXIT.usage, error.diagnostics, { cause: error.cause });
   }
 }
@@ -53,6 +53,6 @@ function isSystemError(error: unknown): error is Error & { readonly code: unknow
 
 function fileError(file: string, error: unknown): unknown {
   if (!isSystemError(error)) return error;
-  const message = `the file cannot be written: ${refusal(error, OF_A_FILE) ?? error.message}`;
+  const message = `the file cannot be written: ${systemReason(error, OF_A_FILE) ?? error.message}`;
   return new UserError(EXIT.unexpected, [{ code: 'file/unwritable', message, file }], { cause: error });
 }

@@ -5,8 +5,8 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EXIT, UserError, usageError } from '../../util/errors.js';
+import { codeOf, isDiskFull, isPathError, systemReason } from '../../util/system-errors.js';
 import { flushFolder } from './atomic.js';
-import { codeOf, isOfThePlace, refusal } from './refusals.js';
 
 /**
  * Two runs of one config in the same second take the next free second; more attempts than this are
@@ -85,15 +85,14 @@ const OF_A_FOLDER: Readonly<Record<string, string>> = {
   ELOOP: 'too many symbolic links in the path',
   ERR_INVALID_ARG_VALUE: 'the path contains a NUL character',
 };
-const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 
 /**
  * Turns a system error into a usage error about the path that the user `named`; returns other
  * errors unchanged.
  */
 function outputError(error: unknown, named: string, what = 'the output directory'): unknown {
-  const isTold = isOfThePlace(error) || NO_ROOM.has(codeOf(error) ?? '');
-  const reason = isTold ? refusal(error) : OF_A_FOLDER[codeOf(error) ?? ''];
+  const isCommon = isPathError(error) || isDiskFull(error);
+  const reason = isCommon ? systemReason(error) : OF_A_FOLDER[codeOf(error) ?? ''];
   if (reason === undefined) return error;
   return usageError({
     code: 'run/output',

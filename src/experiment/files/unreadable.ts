@@ -2,23 +2,7 @@
 import { lstatSync } from 'node:fs';
 import { damagedError, type UserError, usageError } from '../../util/errors.js';
 import { nearestFile } from '../../util/nearest.js';
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'the file does not exist',
-  ENOTDIR: 'a component of the path is a file',
-  EISDIR: 'this is a directory, not a file',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  ELOOP: 'too many symbolic links in the path',
-  ENAMETOOLONG: 'the path is too long',
-  EMFILE: 'the file cannot be read: too many open files',
-  ENFILE: 'the file cannot be read: too many open files',
-  EIO: 'the disk reported an error',
-  ESTALE: 'the network file system lost the file (stale handle)',
-  ENODEV: 'the disk is not available',
-  ERR_FS_FILE_TOO_LARGE: 'the file is larger than 2 GiB',
-  ERR_INVALID_ARG_VALUE: 'the path contains a NUL character',
-};
+import { codeOf, readingReason } from '../../util/system-errors.js';
 
 /**
  * The error to throw if reading `file` failed: exit 5 if the disk reports a read error, else exit
@@ -28,7 +12,7 @@ export function unreadable(file: string, error: unknown): UserError {
   const code = codeOf(error) ?? 'unknown error';
   if (code === 'EIO' && error instanceof Error && 'syscall' in error && error.syscall === 'read')
     return damagedError({ code: 'file/unreadable', message: 'the disk reported an error', file, offset: 0 });
-  const message = REASONS[code] ?? `the file cannot be read (${code})`;
+  const message = readingReason(error) ?? `the file cannot be read (${code})`;
   const suggestion = code === 'ENOENT' ? nearestFile(file) : undefined;
   return usageError({
     code: 'file/unreadable',
@@ -49,8 +33,4 @@ export function isAbsent(path: string): boolean {
   } catch (error) {
     throw unreadable(path, error);
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }

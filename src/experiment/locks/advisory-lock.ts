@@ -7,7 +7,7 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { codeOf } from '../files/refusals.js';
+import { codeOf } from '../../util/system-errors.js';
 
 interface Binding {
   tryLock(file: number, offset: number, length: number, options?: { readonly shared: boolean }): boolean;

@@ -11,7 +11,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { EXIT, UserError } from '../../util/errors.js';
-import { codeOf } from '../files/refusals.js';
+import { codeOf } from '../../util/system-errors.js';
 
 interface Holding {
   /** The lock's file. */

@@ -1,6 +1,7 @@
 /** Identifies processes, although process ids are reused and each PID namespace has its own. */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { codeOf } from '../../util/system-errors.js';
 
 export interface ProcessPlace {
   readonly pid: number;
@@ -69,7 +70,7 @@ export function exists(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return codeOf(error) === 'EPERM';
   }
 }
 

@@ -37,9 +37,9 @@ import {
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { usageError } from '../../util/errors.js';
+import { codeOf } from '../../util/system-errors.js';
 import { writeWhole } from '../files/atomic.js';
 import { tidyUp, withFileErrors } from '../files/file-error.js';
-import { codeOf } from '../files/refusals.js';
 import { isAdvisoryLocked, tryAdvisoryLock } from './advisory-lock.js';
 import { hold, isStillHeld } from './ownership.js';
 import { exists, processInfo, processPlace } from './process-identity.js';

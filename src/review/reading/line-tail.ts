@@ -2,6 +2,7 @@
  * Follows a file of lines that another process appends to, or replaces with a shorter file.
  */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
+import { codeOf } from '../../util/system-errors.js';
 
 export interface TailNews {
   /** True if the file was replaced or truncated. Lines returned earlier are then invalid. */
@@ -114,7 +115,7 @@ function openIfThere(path: string): number | undefined {
   try {
     return openSync(path, READING);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const code = codeOf(error);
     // ELOOP: a link, which O_NOFOLLOW does not follow; ENXIO: a socket
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP' || code === 'ENXIO') return undefined;
     throw error;

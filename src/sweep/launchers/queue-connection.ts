@@ -3,6 +3,7 @@
  */
 import type { Redis } from 'ioredis';
 import { type UserError, usageError } from '../../util/errors.js';
+import { codeOf } from '../../util/system-errors.js';
 
 /** Required by BullMQ. */
 const MIN_REDIS = [6, 2] as const;
@@ -65,7 +66,7 @@ async function loadLibrary(): Promise<QueueLibrary> {
     const options = { maxRetriesPerRequest: null, connectTimeout: CONNECT_MS, lazyConnect: true };
     return { ...bullmq, connect: ({ url }) => new ioredis.Redis(url, options) };
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error;
+    if (codeOf(error) !== 'ERR_MODULE_NOT_FOUND') throw error;
     throw usageError({
       code: 'queue/not-installed',
       message: 'queues need the packages bullmq and ioredis, which are not installed',

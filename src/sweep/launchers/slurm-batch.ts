@@ -17,6 +17,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { writeAtomic, writeJsonAtomic } from '../../experiment/files/atomic.js';
 import { makeFolder } from '../../experiment/files/new-folder.js';
+import { codeOf } from '../../util/system-errors.js';
 import type { Task, TaskEnd } from '../launcher.js';
 import type { JobId } from './slurm-commands.js';
 import { batchScript } from './slurm-script.js';
@@ -146,7 +147,7 @@ function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }
