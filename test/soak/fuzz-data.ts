@@ -157,6 +157,34 @@ export const npzFiles: FuzzTarget = {
   },
 };
 
+/** The arrays of an archive, each in a file of its own, which may be cut off or compressed. */
+export const npyFiles: FuzzTarget = {
+  name: 'npy',
+  open: folder => random => {
+    const all = arrays(random);
+    const damaged = pick(random, [...all.keys()]);
+    const paths = [...all].map(([name, array]) => {
+      const path = join(folder, `${name}.npy`);
+      const whole = npy(array, random);
+      const cut = onceIn(random, 3) ? whole.subarray(0, random.integer(whole.length + 1)) : whole;
+      const bytes = name === damaged ? cut : whole;
+      writeFileSync(path, onceIn(random, 20) ? gzipSync(bytes) : bytes);
+      return [name, path] as const;
+    });
+    const { x = '', y = '', ...others } = Object.fromEntries(paths);
+    const config: DatasetConfig = {
+      kind: 'npy',
+      x,
+      y,
+      ...others,
+      ...(!all.has('x_test') && { test_fraction: 0.4 }),
+      ...(onceIn(random, 4) && { limit: 2 }),
+      normalize: pick(random, ['none', 'standard'] as const),
+    };
+    return () => openSoundly(config);
+  },
+};
+
 function idx(type: number, dims: readonly number[], random: RandomStream): Buffer {
   const size = { 8: 1, 9: 1, 11: 2, 12: 4, 13: 4, 14: 8 }[type] ?? 1;
   const head = Buffer.alloc(4 + 4 * dims.length);

@@ -10,7 +10,7 @@ import type { StepCounter } from '../support/steps.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { jsonConfigs, setArguments, yamlConfigs } from './fuzz-configs.js';
 import { csvFiles } from './fuzz-csv.js';
-import { idxFiles, idxGzipFiles, npzFiles } from './fuzz-data.js';
+import { idxFiles, idxGzipFiles, npyFiles, npzFiles } from './fuzz-data.js';
 import { csvInputs, idxInputs, npzInputs } from './fuzz-inputs.js';
 import { runDirectories } from './fuzz-run-directory.js';
 import { checkpointFiles, jsonFiles, logFiles, safetensorsFiles } from './fuzz-run-files.js';
@@ -22,6 +22,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   jsonConfigs,
   setArguments,
   npzFiles,
+  npyFiles,
   idxFiles,
   idxGzipFiles,
   csvFiles,

@@ -156,7 +156,7 @@ async function storedArchive(path: string): Promise<Archive | undefined> {
     const to = Math.min(file.size, offset + MEMBER_BYTES);
     const length = offset < to ? memberHeaderLength(file.readNow({ from: offset, to })) : undefined;
     if (length === undefined || offset + length + compressedBytes > file.size)
-      damaged(`member ${name} is not where the directory says`);
+      damaged(`member ${name} is not at the offset in the directory`);
     else if (originalBytes !== compressedBytes)
       damaged(`member ${name} has another size than the directory says`);
     else return [{ entry, start: offset + length }];

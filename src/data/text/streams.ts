@@ -318,21 +318,16 @@ function isWordEnd(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a;
 }
 
-/** Code points, bytes among them. */
-const POINTS = 0x110000;
-
 /** Cuts pieces of text into symbols. */
 class PieceReader {
-  /** The code of each byte or code point; -1 if it has none yet. */
-  private readonly known: Int32Array;
+  /** The code of each byte or code point, as far as they have been seen; -1 if it has none yet. */
+  private known = new Int32Array(256).fill(-1);
   private buffer = new Uint32Array(0);
 
   constructor(
     private readonly level: TextLevel,
     private readonly codes: TextCodes,
-  ) {
-    this.known = new Int32Array(level === 'word' ? 0 : POINTS).fill(-1);
-  }
+  ) {}
 
   /** The codes of a piece's symbols; valid until the next call. */
   codesOf(piece: Buffer, { isFirst, isLast }: PiecePlace): Uint32Array {
@@ -386,6 +381,11 @@ class PieceReader {
 
   private newCode(point: number): number {
     const code = this.codes.code(String.fromCodePoint(point));
+    if (point >= this.known.length) {
+      const larger = new Int32Array(2 * point).fill(-1);
+      larger.set(this.known);
+      this.known = larger;
+    }
     this.known[point] = code;
     return code;
   }
