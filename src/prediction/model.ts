@@ -71,9 +71,10 @@ const GENERATE_OPTIONS = { length: integer(0), temperature: number, seed: intege
  * Opens the model of the run directory `run`. A copy on another machine is enough: the run's data
  * are not needed.
  *
- * @example const model = await loadModel('experiments/wind/20260101T120000Z-1a2b3c4d'); for await
- * (const { id, answers } of model.predict(sequences)) console.log(id, answers[0].predicted); await
- * model.close();
+ * @example
+ * const model = await loadModel('experiments/wind/20260101T120000Z-1a2b3c4d');
+ * for await (const { id, answers } of model.predict(sequences)) console.log(id, answers);
+ * await model.close();
  *
  * @throws UserError (exit 2) if there is no such run or checkpoint, the backend is missing, or an
  * argument is wrong; (exit 5) if a file is damaged, or the version of the run did not record its
@@ -177,15 +178,9 @@ export class Model {
   generate(prompt: readonly number[], options: GenerateOptions): AsyncGenerator<number> {
     checkArgument('generate', 'prompt', prompt, symbols);
     checkGenerateOptions('generate', options);
-    const { input, form } = this;
-    if (input.kind !== 'symbol' || form.kind !== 'class' || form.size !== input.count) {
-      throw usageError({
-        code: 'model/not-generative',
-        message: 'only language models can generate: their classes are their input symbols',
-      });
-    }
+    const count = this.refuseIfNotGenerative();
     const excluded = this.vocabulary && UNKNOWN;
-    return generateSymbols(this.session(), { symbols: input.count, excluded }, prompt, options);
+    return generateSymbols(this.session(), { symbols: count, excluded }, prompt, options);
   }
 
   /**
@@ -197,6 +192,7 @@ export class Model {
     checkArgument('generateText', 'prompt', prompt, text);
     checkGenerateOptions('generateText', options);
     const { vocabulary } = this;
+    this.refuseIfNotGenerative();
     if (vocabulary === undefined) {
       throw usageError({
         code: 'model/no-vocabulary',
@@ -206,6 +202,17 @@ export class Model {
     }
     const numbers = encodeText(prompt, vocabulary);
     yield* decodeText(this.generate([...numbers], options), vocabulary, numbers.length > 0);
+  }
+
+  /** Returns the number of symbols. */
+  private refuseIfNotGenerative(): number {
+    const { input, form } = this;
+    if (input.kind === 'symbol' && form.kind === 'class' && form.size === input.count) return input.count;
+    throw usageError({
+      code: 'model/not-generative',
+      message: 'only language models can generate: their classes are their input symbols',
+      expected: 'a model trained on `dataset.kind: text`; this one predicts: call it without generating',
+    });
   }
 
   private get givenForm(): StepForm {

@@ -122,11 +122,11 @@ t.test('a name that does not exist leads to the nearest one beside it', async t 
   const wrong = join(dirname(config), 'leters.yml');
   const meant = new RegExp(`^${wrong}: the file does not exist\n {2}did you mean ${config}\\?\n`);
   t.match(await work.cellrun('run', wrong), { code: 2, stderr: meant });
-  t.match(await work.cellrun('init', '--from', `${config.slice(0, -5)}.csv`), {
+  const table = work.file('numbers.csv', `a,kind\n${'1,x\n2,y\n'.repeat(20)}`);
+  t.match(await work.cellrun('init', '--from', table.replace('numb', 'nubm')), {
     code: 2,
-    stderr: /the file does not exist\n {2}did you mean .*letters\.yaml\?/,
+    stderr: /the file does not exist\n {2}did you mean .*numbers\.csv\?/,
   });
-  const table = work.file('t.csv', `a,kind\n${'1,x\n2,y\n'.repeat(20)}`);
   const target = await work.cellrun(
     'init',
     join(work.folder(), 'c.yaml'),
