@@ -1,7 +1,7 @@
 /** What people type: completion, `key=value` without `--set`, verbs of other programs. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import t from 'tap';
 import { Workplace } from '../support/cli.js';
 
@@ -26,7 +26,19 @@ t.test('bash completes verbs, options and their choices', async t => {
   t.same(complete('config', 'show', '--s'), ['--set']);
   t.same(complete('run', 'x.yaml', '--backend', 'web'), ['webgpu', 'webasm']);
   t.same(complete('init', '--template', ''), ['mnist', 'csv', 'text', 'forecast']);
-  t.same(complete('run', ''), [''], 'names of files are left to the shell');
+  const folder = work.folder();
+  for (const name of ['a.yaml', 'b.json', 'c.csv']) writeFileSync(join(folder, name), '');
+  mkdirSync(join(folder, 'runs'));
+  const found = (...words: string[]) =>
+    complete(...words, `${folder}/`)
+      .map(path => basename(path))
+      .sort();
+  t.same(found('run'), ['a.yaml', 'b.json', 'runs']);
+  t.same(found('config', 'show'), ['a.yaml', 'b.json', 'runs']);
+  t.same(found('resume'), ['runs']);
+  t.same(found('sweep', 'status'), ['runs']);
+  t.same(found('init'), ['a.yaml', 'b.json', 'c.csv', 'runs']);
+  t.match(readFileSync(script, 'utf8'), /^# .*npx cellrun/m);
 });
 
 for (const shell of ['zsh', 'fish']) {
