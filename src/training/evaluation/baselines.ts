@@ -29,6 +29,9 @@ import { meanLoss } from './constant-loss.js';
 type Classes = Extract<Targets, { kind: 'class' }>;
 type Values = Extract<Targets, { kind: 'value' }>;
 
+/** What baselines depend on besides the data. */
+export type BaselineSubject = Pick<ModelRun, 'loss' | 'metrics' | 'spec'>;
+
 /** An answer that is the same for every input. */
 interface Constant {
   /** [C], in the model's own units. */
@@ -43,7 +46,7 @@ interface Constant {
 const LOG_OF_ZERO = -1e4;
 
 /** The baselines of a split, fitted on the training split of its dataset. */
-export function trivialBaselines(run: ModelRun, { train }: Dataset, split: Split): SplitBaselines {
+export function trivialBaselines(run: BaselineSubject, { train }: Dataset, split: Split): SplitBaselines {
   const { targets } = split;
   const measure = (constant: Constant): SplitMetrics => {
     const { outputs, hasZero = false } = constant;
@@ -79,7 +82,7 @@ export function trivialBaselines(run: ModelRun, { train }: Dataset, split: Split
   return Object.fromEntries(found);
 }
 
-function constants({ loss, spec }: ModelRun, train: Targets): [BaselineName, Constant][] {
+function constants({ loss, spec }: BaselineSubject, train: Targets): [BaselineName, Constant][] {
   const { outputSize } = spec;
   if (train.kind === 'class') return [['majority', classPrior(train, outputSize)]];
   if (lossFacts(loss).task === 'labels') return [['majority', labelPrior(train)]];
@@ -146,7 +149,7 @@ function meanOf(values: Float32Array): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-function isSmoothed(loss: ModelRun['loss']): boolean {
+function isSmoothed(loss: BaselineSubject['loss']): boolean {
   return loss.kind === 'cross_entropy' && (loss.label_smoothing ?? 0) > 0;
 }
 
@@ -210,7 +213,7 @@ function isIgnored(targets: Targets, at: number): boolean {
 }
 
 function measured(
-  { loss, spec }: ModelRun,
+  { loss, spec }: BaselineSubject,
   { targets, errorScale, count }: Split,
   answers: Answers,
   names: readonly MeasuredMetric[],
