@@ -49,7 +49,7 @@ const cellrun = (...args: string[]) => inFolder('npx', '--no', 'cellrun', ...arg
 
 async function install(): Promise<string> {
   const surroundings = { cwd: packageRoot, env };
-  const pack = ['pack', '--ignore-scripts', '--pack-destination', folder, '--json'];
+  const pack = ['pack', '--pack-destination', folder, '--json'];
   const packed = await execute('npm', pack, surroundings);
   const [{ filename }] = JSON.parse(packed?.stdout ?? '');
   const { code, stderr } = await inFolder(
@@ -84,6 +84,18 @@ t.test('it installs into an empty folder, and nothing large or compiled comes al
     readFileSync(join(modules, 'cellrun/dist/bundle/LICENSES.txt'), 'utf8'),
     /^gpu\.js 2\.24\.1 \(MIT\)$/m,
   );
+});
+
+t.test('its README has commands and links that work there', async t => {
+  const own = join(folder, 'node_modules', 'cellrun');
+  const text = readFileSync(join(own, 'README.md'), 'utf8');
+  t.match(text, /npx cellrun init --template csv/);
+  t.notMatch(text, /\.\/run|npm cit|<!-- (clone|package)/);
+  const links = [...text.matchAll(/\]\(([^)\s]*)\)/g)].map(([, target]) => target);
+  t.ok(links.length > 20);
+  for (const link of links) if (!/^https?:/.test(link)) t.ok(existsSync(join(own, link)), link);
+  const repository = readFileSync(join(packageRoot, 'README.md'), 'utf8');
+  t.match(repository, /\.\/run configs\/mnist-lstm\.yaml/, 'the one of the repository is as before');
 });
 
 t.test('its program trains, predicts and reports', async t => {

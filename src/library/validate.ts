@@ -1,10 +1,11 @@
 /** Validates a config without training, including its data. */
-import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
+import { checkAgainstData, type LoadedExperiment, locateInConfig, measuredMetrics } from '../config/index.js';
 import { OPTIMISTIC, testSelections } from '../config/rules/splits.js';
 import type { Dataset, SplitName } from '../data/index.js';
 import { checkName } from '../experiment/run-directory.js';
 import { openData } from '../training/run/data.js';
-import { gateReferences } from '../training/run/gate-references.js';
+import { gateReferences, gateWarnings } from '../training/run/gate-references.js';
+import { lossSettings } from '../training/run/loss-settings.js';
 import { initialParameters, modelSpec } from '../training/run/session.js';
 import { checkArgument, checkOptions, overrides } from '../util/arguments.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../util/errors.js';
@@ -84,8 +85,14 @@ export async function checkedData(
     const data = await openData(experiment);
     const { diagnostics, warnings, sizes } = checkAgainstData(loaded, data);
     gateReferences(loaded);
-    if (diagnostics.length === 0) initialParameters(loaded, modelSpec(loaded, sizes));
-    return { data, diagnostics, warnings: [...selectionWarnings(loaded), ...warnings] };
+    const found = [...selectionWarnings(loaded), ...warnings];
+    if (diagnostics.length === 0) {
+      const spec = modelSpec(loaded, sizes);
+      initialParameters(loaded, spec);
+      const loss = lossSettings(loaded, data.train, spec);
+      found.push(...gateWarnings(loaded, data, { spec, loss, metrics: measuredMetrics(experiment) }));
+    }
+    return { data, diagnostics, warnings: found };
   } catch (error) {
     throw error instanceof UserError ? locateInConfig(error, loaded) : error;
   }

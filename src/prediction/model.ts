@@ -181,15 +181,9 @@ export class Model {
   generate(prompt: readonly number[], options: GenerateOptions): AsyncGenerator<number> {
     checkArgument('generate', 'prompt', prompt, symbols);
     checkGenerateOptions('generate', options);
-    const { input, form } = this;
-    if (input.kind !== 'symbol' || form.kind !== 'class' || form.size !== input.count) {
-      throw usageError({
-        code: 'model/not-generative',
-        message: 'only language models can generate: their classes are their input symbols',
-      });
-    }
+    const count = this.refuseIfNotGenerative();
     const excluded = this.vocabulary && UNKNOWN;
-    return generateSymbols(this.session(), { symbols: input.count, excluded }, prompt, options);
+    return generateSymbols(this.session(), { symbols: count, excluded }, prompt, options);
   }
 
   /**
@@ -202,6 +196,7 @@ export class Model {
     checkArgument('generateText', 'prompt', prompt, text);
     checkGenerateOptions('generateText', options);
     const { vocabulary } = this;
+    this.refuseIfNotGenerative();
     if (vocabulary === undefined) {
       throw usageError({
         code: 'model/no-vocabulary',
@@ -211,6 +206,17 @@ export class Model {
     }
     const numbers = encodeText(prompt, vocabulary);
     yield* decodeText(this.generate([...numbers], options), vocabulary, numbers.length > 0);
+  }
+
+  /** Returns the number of symbols. */
+  private refuseIfNotGenerative(): number {
+    const { input, form } = this;
+    if (input.kind === 'symbol' && form.kind === 'class' && form.size === input.count) return input.count;
+    throw usageError({
+      code: 'model/not-generative',
+      message: 'only language models can generate: their classes are their input symbols',
+      expected: 'a model trained on `dataset.kind: text`; this one predicts: call it without generating',
+    });
   }
 
   private get givenForm(): StepForm {

@@ -19,6 +19,13 @@ function findRoot(): string {
 /** Absolute path of the directory that holds package.json, schemas/ and configs/. */
 export const packageRoot: string = findRoot();
 
+/** How users call a program whose package is in `root`: by npx if it is installed, else in a clone. */
+export function launcherIn(root: string): string {
+  return root.split(sep).includes('node_modules') ? 'npx cellrun' : './run';
+}
+
+export const launcher: string = launcherIn(packageRoot);
+
 /** Files that the program starts by their path. */
 export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'training/step/worker.js';
 

@@ -1,7 +1,7 @@
 /** Completion, and short forms: `key=value` without `--set`, verbs of other programs. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import t from 'tap';
 import { Workplace } from '../support/cli.js';
 
@@ -26,7 +26,19 @@ t.test('bash completes verbs, options and their choices', async t => {
   t.same(complete('config', 'show', '--s'), ['--set']);
   t.same(complete('run', 'x.yaml', '--backend', 'web'), ['webgpu', 'webasm']);
   t.same(complete('init', '--template', ''), ['mnist', 'csv', 'text', 'forecast']);
-  t.same(complete('run', ''), [''], 'names of files are left to the shell');
+  const folder = work.folder();
+  for (const name of ['a.yaml', 'b.json', 'c.csv']) writeFileSync(join(folder, name), '');
+  mkdirSync(join(folder, 'runs'));
+  const found = (...words: string[]) =>
+    complete(...words, `${folder}/`)
+      .map(path => basename(path))
+      .sort();
+  t.same(found('run'), ['a.yaml', 'b.json', 'runs']);
+  t.same(found('config', 'show'), ['a.yaml', 'b.json', 'runs']);
+  t.same(found('resume'), ['runs']);
+  t.same(found('sweep', 'status'), ['runs']);
+  t.same(found('init'), ['a.yaml', 'b.json', 'c.csv', 'runs']);
+  t.match(readFileSync(script, 'utf8'), /^# .*npx cellrun/m);
 });
 
 for (const shell of ['zsh', 'fish']) {
@@ -122,11 +134,11 @@ t.test('a name that does not exist leads to the nearest one beside it', async t 
   const wrong = join(dirname(config), 'leters.yml');
   const meant = new RegExp(`^${wrong}: the file does not exist\n {2}did you mean ${config}\\?\n`);
   t.match(await work.cellrun('run', wrong), { code: 2, stderr: meant });
-  t.match(await work.cellrun('init', '--from', `${config.slice(0, -5)}.csv`), {
+  const table = work.file('numbers.csv', `a,kind\n${'1,x\n2,y\n'.repeat(20)}`);
+  t.match(await work.cellrun('init', '--from', table.replace('numb', 'nubm')), {
     code: 2,
-    stderr: /the file does not exist\n {2}did you mean .*letters\.yaml\?/,
+    stderr: /the file does not exist\n {2}did you mean .*numbers\.csv\?/,
   });
-  const table = work.file('t.csv', `a,kind\n${'1,x\n2,y\n'.repeat(20)}`);
   const target = await work.cellrun(
     'init',
     join(work.folder(), 'c.yaml'),

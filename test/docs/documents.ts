@@ -209,6 +209,7 @@ export class Document {
 function withoutNumbers(line: string): string {
   return line
     .replaceAll(/\S*\d{8}T\d{6}Z\S*/g, 'PATH')
+    .replaceAll(/\b[\da-f]{64}\b/g, 'SHA')
     .replaceAll(/[+-]?\d[\d.,:e+-]*/g, '#')
     .replaceAll(/\s+/g, ' ')
     .trim();

@@ -280,3 +280,40 @@ t.test('a run judges the last and the best value, and leaves seeds to review', a
       .map(({ value }: { value: unknown }) => value);
   t.same(values(resumed.stdout), values(whole.stdout));
 });
+
+t.test('a gate that no model can pass is warned of before training', async t => {
+  const table = (labels: string) => `x,kind\n${[...labels].map((label, i) => `${i},${label}`).join('\n')}\n`;
+  const training = work.file('train.csv', table('aaaaaabb'));
+  // the most frequent class of the training split has an accuracy of 3 / 4
+  const test = work.file('test.csv', table('aaab'));
+  const config = work.config({
+    version: 1,
+    name: 'unreachable',
+    dataset: {
+      kind: 'csv',
+      path: training,
+      test_path: test,
+      features: ['x'],
+      target: 'kind',
+      target_kind: 'class',
+    },
+    model: { cell: 'rnn', hidden_size: 2, head: { from: 'last' } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'sgd', learning_rate: 0.1 },
+    training: { num_epochs: 1, batch_size: 4 },
+    gates: [{ metric: 'test.accuracy', beats: 'trivial', by: 0.9 }],
+  });
+  const told = await work.cellrun('validate', config);
+  t.match(told, {
+    code: 0,
+    stderr: /no model can pass this gate: a trivial baseline has test\.accuracy 0\.75, and/,
+  });
+  t.match(told.stderr, /\n {2}expected: at most 0\.25\n {2}got: 0\.9\n/);
+  const ran = await work.cellrun('run', config, '--backend', 'webasm', '--output', work.folder());
+  t.match(ran, { code: 3, stderr: /warning: .*no model can pass this gate/ });
+  const reachable = await work.cellrun('validate', config, 'gates.0.by=0.25');
+  t.notMatch(reachable.stderr, /no model can pass/);
+  t.match(await work.cellrun('validate', config, 'gates.0.metric=test.loss'), {
+    stderr: /a trivial baseline has test\.loss 0\.\d+, and nothing is below 0\n/,
+  });
+});

@@ -444,6 +444,22 @@ t.test('an input that is wrong is told at its place, or left out', async t => {
   });
 });
 
+t.test('an input without sequences is warned of, and generating needs a language model', async t => {
+  const empty = work.file('header.csv', 'recording,t,a,b\n');
+  for (const [format, stdout] of [
+    ['jsonl', /^$/],
+    ['csv', /^index,id,time,predicted/],
+  ] as const)
+    t.match(
+      await work.cellrun('predict', await runOf[NAMED](), '--input', empty, '--format', format, ...webasm),
+      { code: 0, stdout, stderr: /header\.csv: there are no sequences to predict\n$/ },
+    );
+  t.match(await work.cellrun('predict', await runOf[NAMED](), '--generate', '--prompt', 'a', ...webasm), {
+    code: 2,
+    stderr: /only language models can generate.*\n {2}expected: a model trained on `dataset\.kind: text`/,
+  });
+});
+
 t.test('line ends, a byte order mark, a last line without its end, no sequence at all', async t => {
   const rows = ['recording,t,a,b', 'r1,0,1,2', 'r1,1,3,4', '"r 2",0,5,6'];
   const want = (await predicted(`${rows.join('\n')}\n`)).stdout;
@@ -462,7 +478,11 @@ t.test('line ends, a byte order mark, a last line without its end, no sequence a
   })) {
     t.equal((await predicted(content)).stdout, want, name);
   }
-  t.match(await predicted(rows[0]), { code: 0, ids: [], said: '' });
+  t.match(await predicted(rows[0]), {
+    code: 0,
+    ids: [],
+    said: 'warning: FILE: there are no sequences to predict\n',
+  });
   t.match((await predicted(rows[0], '--format', 'csv')).stdout, /^index,id,time,[^\n]*\n$/);
 });
 
@@ -497,7 +517,7 @@ t.test('other formats: what does not fit, and no sequence at all', async t => {
   t.match(await predict(numbers, 'x.npz', npz({ x: floats([0, 2, 3], []) })), {
     code: 0,
     stdout: '',
-    stderr: '',
+    stderr: /there are no sequences to predict\n$/,
   });
   t.match(await predict('npz, symbols', 'x.npz', npz({ x: integers([1, 2], [1, 7]) })), {
     code: 5,

@@ -771,7 +771,9 @@ t.test('real runs, from the command line', async t => {
       { code: 'run/not-a-run', message: 'no runs found here' },
       { code: 'file/unreadable', message: 'the directory does not exist' },
     ]);
-    t.match((await refused(fast)).diagnostics, [{ code: 'compare/one-side' }]);
+    t.match((await refused(fast)).diagnostics, [
+      { code: 'compare/one-side', message: /^nothing to compare: (this is a single run|all its runs have)/ },
+    ]);
     t.match((await refused(fast, slow, '--top', '3')).diagnostics, [{ code: 'compare/flag', file: '--top' }]);
     t.match((await refused(fast, slow, '--curves', 'grad_nrm')).diagnostics, [
       { code: 'compare/curve', suggestion: 'grad_norm' },

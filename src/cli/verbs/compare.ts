@@ -62,7 +62,7 @@ before those with fewer: values after different numbers of epochs are not compar
       all: options.all,
       leftOut,
     });
-    if (sides.length < 2) throw error ?? nothingToCompare(paths);
+    if (sides.length < 2) throw error ?? nothingToCompare(paths, sides[0]?.runs.length ?? 0);
     if (sides.length > MAX_SIDES) throw tooMany(paths, sides.length);
     if (warnings.length > 0) io.err(formatWarnings(warnings, io.color.err));
     io.out(formatted(comparison, format, io));
@@ -143,10 +143,13 @@ function refuse(options: CompareOptions, names: readonly Refusable[], why: strin
     throw usageError(...given.map(name => ({ code: 'compare/flag', message: why, file: `--${name}` })));
 }
 
-function nothingToCompare([path]: readonly string[]): Error {
+function nothingToCompare([path]: readonly string[], runs: number): Error {
   return usageError({
     code: 'compare/one-side',
-    message: 'nothing to compare: all its runs have the same config',
+    message:
+      runs === 1
+        ? 'nothing to compare: this is a single run'
+        : 'nothing to compare: all its runs have the same config',
     file: path,
     expected: 'two or more runs, experiments or sweeps, or one with several configs',
   });

@@ -6,6 +6,9 @@ import { defineVerb, type Shell, type Verb } from '../verb.js';
 
 const NAME = 'cellrun';
 
+/** A shell completes the first word of a line, which is not the program then. */
+const NPX = `# It completes the command ${NAME}: for npx ${NAME}, add alias ${NAME}='npx ${NAME}', or npm install --global.\n`;
+
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
 /** @param build builds all commands of the program */
@@ -29,6 +32,19 @@ export function completionVerb(build: (shell: Shell) => Promise<Command>): Verb 
     },
   });
 }
+
+/** Verbs whose arguments are directories of runs or sweeps. */
+const RUN_VERBS = [
+  ...['resume', 'evaluate', 'predict', 'compare', 'report', 'tag', 'serve', 'export'],
+  ...["'sweep status'", "'sweep resume'", "'sweep replay'"],
+];
+
+/** Verbs whose arguments are config files. */
+const CONFIG_VERBS = [
+  ...['run', 'validate', 'data', 'graph'],
+  ...["'config show'", "'config explain'", "'config diff'"],
+  ...["'verify resume'", "'verify backends'", "'verify gradients'"],
+];
 
 /** A verb or the program, with the verbs and options that may follow. */
 interface Place {
@@ -93,7 +109,7 @@ function bash(places: readonly Place[]): string {
     return `    '${path}') verbs='${below}' options='${own}' ;;`;
   });
   return `# ${NAME}'s completion for bash. Install: ${NAME} completion bash >> ~/.bashrc
-_${NAME}() {
+${NPX}_${NAME}() {
   local current=\${COMP_WORDS[COMP_CWORD]} place='' verbs='' options='' word step
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     step="\${place:+$place }$word"
@@ -110,9 +126,18 @@ ${words.join('\n')}
     COMPREPLY=($(compgen -W "$options" -- "$current"))
   elif [[ -n $verbs ]]; then
     COMPREPLY=($(compgen -W "$verbs" -- "$current"))
+    [[ -n $place ]] && return
   fi
+  [[ $current == -* ]] && return
+  compopt -o filenames 2>/dev/null
+  case $place in
+    ${RUN_VERBS.join(' | ')}) COMPREPLY+=($(compgen -d -- "$current")) ;;
+    '' | ${CONFIG_VERBS.join(' | ')}) COMPREPLY+=($(compgen -d -- "$current") $(compgen -f -X '!*.@(yaml|yml|json)' -- "$current")) ;;
+    *) COMPREPLY+=($(compgen -f -- "$current")) ;;
+  esac
 }
-complete -o bashdefault -o default -F _${NAME} ${NAME}
+shopt -s extglob
+complete -F _${NAME} ${NAME}
 `;
 }
 
@@ -129,7 +154,7 @@ function zsh(places: readonly Place[]): string {
   });
   return `#compdef ${NAME}
 # ${NAME}'s completion for zsh. Install: ${NAME} completion zsh > "\${fpath[1]}/_${NAME}"
-_${NAME}() {
+${NPX}_${NAME}() {
   local place='' word step
   local -a verbs options
   for word in "\${(@)words[2,CURRENT-1]}"; do
@@ -148,7 +173,11 @@ ${entries.map(text => text.replace("    '", "    ('")).join('\n')}
     _describe verb verbs
     [[ -z $place ]] && _files -g '*.(yaml|yml|json)'
   else
-    _files
+    case $place in
+      (${RUN_VERBS.join(' | ')}) _files -/ ;;
+      (${CONFIG_VERBS.join(' | ')}) _files -g '*.(yaml|yml|json)' ;;
+      (*) _files ;;
+    esac
   fi
 }
 if [[ \${funcstack[1]} == _${NAME} ]]; then _${NAME} "$@"; else compdef _${NAME} ${NAME}; fi
@@ -163,7 +192,14 @@ function fish(places: readonly Place[]): string {
     const notBelow = below.length === 0 ? [] : [`not __fish_seen_subcommand_from ${below.join(' ')}`];
     const here = seen.length === 0 ? '__fish_use_subcommand' : [...inPlace, ...notBelow].join('; and ');
     const common = `complete -c ${NAME} -n ${quoted(here)}`;
+    const word = path.includes(' ') ? quoted(path) : path;
+    const fit = RUN_VERBS.includes(word)
+      ? [`${common} -f -a '(__fish_complete_directories)'`]
+      : CONFIG_VERBS.includes(word)
+        ? ['yaml', 'yml', 'json'].map(end => `${common} -k -f -a '(__fish_complete_suffix .${end})'`)
+        : [];
     return [
+      ...fit,
       ...verbs.map(verb => `${common} -a ${verb.name()} -d ${quoted(verb.description())}`),
       ...options.map(({ long, short, description, required, argChoices }) =>
         [
@@ -177,7 +213,7 @@ function fish(places: readonly Place[]): string {
     ];
   });
   return `# ${NAME}'s completion for fish. Install: ${NAME} completion fish > ~/.config/fish/completions/${NAME}.fish
-${lines.join('\n')}
+${NPX}${lines.join('\n')}
 `;
 }
 

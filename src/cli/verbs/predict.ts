@@ -67,17 +67,20 @@ export const verb = defineVerb({
     const rejections = new Rejections(io);
     const onRejected = options.onError === 'skip' ? rejections.add : undefined;
     const source = await openInput(input, io);
-    return rejections.printCount(await predictInput(saved, source, { ...options, onRejected }, write));
+    const predicted = await predictInput(saved, source, { ...options, onRejected }, write);
+    if (predicted === 0 && rejections.isEmpty)
+      io.err(`warning: ${input === STDIN ? STDIN_NAME : input}: there are no sequences to predict\n`);
+    return rejections.printCount(predicted);
   },
 });
 
 /** Prints the prompt and its continuation, symbol by symbol. */
 async function generate(
   runPath: string,
-  { prompt = '', length = 500, temperature, seed, ...options }: PredictOptions,
+  { prompt = '', length = 500, temperature, seed, checkpoint, weights, backend, threads }: PredictOptions,
   io: Io,
 ): Promise<ExitCode> {
-  const model = await loadModel(runPath, options);
+  const model = await loadModel(runPath, { checkpoint, weights, backend, threads });
   try {
     io.out(prompt);
     for await (const text of model.generateText(prompt, { length, temperature, seed })) {
@@ -149,6 +152,10 @@ class Rejections {
     const { err, color } = this.io;
     err(formatDiagnostics(problems, { color: color.err, severity: 'warning' }));
   };
+
+  get isEmpty(): boolean {
+    return this.count === 0;
+  }
 
   /** Exit 5 if no sequence could be read. */
   printCount(predicted: number): ExitCode {

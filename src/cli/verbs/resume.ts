@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { sweepFolder } from '../../review/reading/find.js';
 import { dashboards, json, pauseAfterEpoch, quiet, sameBackend, set, threads, width } from '../options.js';
+import { programName, quoted } from '../program-name.js';
 import { defineVerb, flag, list } from '../verb.js';
 import { runToEnd } from './training.js';
 
@@ -23,7 +24,7 @@ export const verb = defineVerb({
     const sweep = sweepFolder(resolve(run));
     if (sweep !== undefined)
       io.err(
-        `warning: ${run} is a trial of a sweep, which will not see this change; to resume the sweep, run \`cellrun sweep resume ${sweep}\`\n`,
+        `warning: ${run} is a trial of a sweep, which will not see this change; to resume the sweep, run \`${programName(process.argv, process.env)} sweep resume ${quoted(sweep)}\`\n`,
       );
     const { resumeExperiment } = await import('../../training/resume/resume.js');
     return runToEnd(options, run, io, (signal, observer) =>

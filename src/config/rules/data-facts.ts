@@ -61,19 +61,37 @@ const HAS_OUTPUT_PER_STEP: Readonly<Record<ModelConfig['head']['from'], boolean>
   every: true,
 };
 
-function checkEmbedding({ model }: PartialExperiment, facts: DataFacts, locator: Locator): Diagnostic[] {
+/** How a dataset kind has symbols. */
+const OF_SYMBOLS: Readonly<Record<string, string>> = {
+  npz: 'integers [N, T] as x',
+  npy: 'integers [N, T] as x',
+  csv: 'one column of texts with `input_kind: symbol`',
+};
+
+/** How a dataset kind has numbers instead of symbols. */
+const OF_NUMBERS: Readonly<Record<string, string>> = {
+  npz: ', or numbers [N, T, F] as x',
+  npy: ', or numbers [N, T, F] as x',
+  csv: ', or columns of numbers with `input_kind: number`',
+};
+
+function checkEmbedding(
+  { model, dataset }: PartialExperiment,
+  facts: DataFacts,
+  locator: Locator,
+): Diagnostic[] {
   const { inputKind, numSymbols = 0, largestSymbol } = facts;
   if (model === undefined || inputKind === undefined) return [];
   const path = ['model', 'embedding'];
   if (inputKind === 'number') {
     if (model.embedding === undefined) return [];
     const message = '`embedding` needs symbols, but the steps of the dataset are vectors of numbers';
-    const expected = 'no `embedding`, or integers [N, T] as x of an npz dataset';
+    const expected = `no \`embedding\`, or ${OF_SYMBOLS[dataset?.kind ?? ''] ?? 'a dataset of symbols'}`;
     return [locator.atKey(path, 'config/embedding', message, { expected })];
   }
   if (model.embedding === undefined) {
     const message = 'the steps of the dataset are symbols, but the model has no `embedding`';
-    const expected = '`embedding: { size: … }`, or numbers [N, T, F] as x';
+    const expected = `\`embedding: { size: … }\`${OF_NUMBERS[dataset?.kind ?? ''] ?? ''}`;
     return [locator.atKey(path, 'config/embedding', message, { expected })];
   }
   const given = model.embedding.num_symbols;

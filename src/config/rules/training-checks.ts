@@ -66,7 +66,9 @@ function checkPatience({ experiment, locator }: LoadedExperiment, train: Trainin
   const report = (path: string[], patience: number, needed: number, what: string): Diagnostic[] => {
     // the evaluation at the end of training is too late
     if (needed < evaluations) return [];
-    const message = `${what} in this run: that needs ${counted(needed, 'evaluation')} before the last, but there are ${evaluations} in total`;
+    const are = evaluations === 1 ? 'there is 1' : `there are ${evaluations}`;
+    const key = `\`${path.join('.')}: ${patience}\``;
+    const message = `${key} has no effect in this run: ${what} needs ${counted(needed, 'evaluation')} before the last, but ${are} in total`;
     return [locator.atValue(path, 'config/unreached-patience', message, { got: String(patience) })];
   };
   const { early_stopping } = training;
@@ -78,7 +80,7 @@ function checkPatience({ experiment, locator }: LoadedExperiment, train: Trainin
           ['training', 'early_stopping', 'patience'],
           early_stopping.patience,
           early_stopping.patience + 1,
-          'this patience cannot run out',
+          'stopping early',
         )
       : []),
     ...(schedule?.kind === 'plateau'
@@ -86,7 +88,7 @@ function checkPatience({ experiment, locator }: LoadedExperiment, train: Trainin
           ['optimizer', 'schedule', 'patience'],
           schedule.patience,
           schedule.patience + 2,
-          'the learning rate cannot be reduced',
+          'reducing the learning rate',
         )
       : []),
   ];

@@ -1,6 +1,7 @@
 /** The assets of the page, which are part of the program. */
 import { readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
+import { launcher } from '../../util/root.js';
 
 export interface Assets {
   /** @throws Error if there is no asset with this name, which is a bug */
@@ -26,7 +27,7 @@ export function pageAssets(folder: string): Assets {
 }
 
 const PAGE = `<!DOCTYPE html>
-<html lang="en">
+<html lang="en" data-launcher="${launcher}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -41,7 +42,7 @@ const PAGE = `<!DOCTYPE html>
 <div id="page">
 <main>
 <h1>Experiments</h1>
-<noscript><p>The dashboard needs JavaScript. Without it, <code>./run report DIR</code> writes a page that shows the same.</p></noscript>
+<noscript><p>The dashboard needs JavaScript. Without it, <code>${launcher} report DIR</code> writes a page that shows the same.</p></noscript>
 </main>
 </div>
 </body>

@@ -1,5 +1,6 @@
 /** Writes the results of a sweep: `trials.csv`, `summary.json` and `best.yaml`. */
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
+import { launcher } from '../../util/root.js';
 import { counted } from '../../util/words.js';
 import type { SweepPlan } from '../plan.js';
 import type { Importance } from '../search/importance.js';
@@ -51,7 +52,7 @@ function bestYaml(
     `${row.epochs} of ${counted(plan.epochs, 'epoch')}${seeds}.`,
     ...cautions.map(caution => `Caution: ${caution}.`),
     `  ${describePoint(row.point)}`,
-    '  ./run best.yaml',
+    `  ${launcher} best.yaml`,
   ];
   return `${head.map(line => `# ${line}\n`).join('')}${trialConfig(plan, directory, row).resolvedYaml}`;
 }

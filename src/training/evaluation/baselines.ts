@@ -29,6 +29,9 @@ import { meanLoss } from './constant-loss.js';
 type Classes = Extract<Targets, { kind: 'class' }>;
 type Values = Extract<Targets, { kind: 'value' }>;
 
+/** The part of a run that baselines depend on, besides the data. */
+export type BaselineSubject = Pick<ModelRun, 'loss' | 'metrics' | 'spec'>;
+
 /** A constant prediction. */
 interface Constant {
   /** [C], in the model's units. */
@@ -45,7 +48,7 @@ interface Constant {
 const LOG_OF_ZERO = -1e4;
 
 /** The baselines of a split, fitted on the training split of its dataset. */
-export function trivialBaselines(run: ModelRun, { train }: Dataset, split: Split): SplitBaselines {
+export function trivialBaselines(run: BaselineSubject, { train }: Dataset, split: Split): SplitBaselines {
   const { targets } = split;
   const measure = (constant: Constant): SplitMetrics => {
     const { outputs, hasZero = false } = constant;
@@ -81,7 +84,7 @@ export function trivialBaselines(run: ModelRun, { train }: Dataset, split: Split
   return Object.fromEntries(found);
 }
 
-function constants({ loss, spec }: ModelRun, train: Targets): [BaselineName, Constant][] {
+function constants({ loss, spec }: BaselineSubject, train: Targets): [BaselineName, Constant][] {
   const { outputSize } = spec;
   if (train.kind === 'class') return [['majority', classPrior(train, outputSize)]];
   if (lossFacts(loss).task === 'labels') return [['majority', labelPrior(train)]];
@@ -148,7 +151,7 @@ function meanOf(values: Float32Array): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-function isSmoothed(loss: ModelRun['loss']): boolean {
+function isSmoothed(loss: BaselineSubject['loss']): boolean {
   return loss.kind === 'cross_entropy' && (loss.label_smoothing ?? 0) > 0;
 }
 
@@ -211,7 +214,7 @@ function isIgnored(targets: Targets, at: number): boolean {
 }
 
 function measured(
-  { loss, spec }: ModelRun,
+  { loss, spec }: BaselineSubject,
   { targets, errorScale, count }: Split,
   answers: Answers,
   names: readonly MeasuredMetric[],

@@ -26,7 +26,7 @@ import { usableCores } from '../step/threads.js';
 import { Trainer, type TrainerOptions, type TrainerParts } from '../step/trainer.js';
 import { loadWeights } from '../step/weights.js';
 import { type Fitted, openData } from './data.js';
-import { type GateReferences, gateReferences } from './gate-references.js';
+import { type GateReferences, gateReferences, gateWarnings } from './gate-references.js';
 import { lossSettings } from './loss-settings.js';
 
 export interface BackendOptions {
@@ -97,7 +97,14 @@ export function sessionWith(
       split => split?.lengths !== undefined,
     ),
   };
-  return { dataset, spec, choice, run, references, warnings };
+  return {
+    dataset,
+    spec,
+    choice,
+    run,
+    references,
+    warnings: [...warnings, ...gateWarnings(loaded, dataset, run)],
+  };
 }
 
 /**

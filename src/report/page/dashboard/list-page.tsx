@@ -1,4 +1,5 @@
 /** All runs and sweeps: searched, grouped, sorted by any column, chosen for a comparison. */
+
 import { useCallback, useMemo, useState } from 'preact/hooks';
 import type { ListDocument, ListedRun, ListedSweep } from '../../server/documents.js';
 import { Section } from '../base.js';
@@ -6,6 +7,7 @@ import { counted } from '../format.js';
 import { SearchHelp, SearchTrouble } from '../list/search-box.js';
 import { useSearch } from '../list/use-search.js';
 import { applyListChange } from './apply.js';
+import { configs, launcher } from './launcher.js';
 import { ListFilter } from './list-filter.js';
 import { ListedRuns, ListedSweeps } from './list-tables.js';
 import { type Filter, hashOf, MAX_COMPARED } from './route.js';
@@ -117,13 +119,13 @@ function Empty({ list, trouble }: { readonly list: ListDocument; readonly troubl
       </p>
       <ul>
         <li>
-          <code>./run configs/mnist-lstm.yaml</code> trains once;
+          <code>{`${launcher} ${configs}/mnist-lstm.yaml`}</code> trains once;
         </li>
         <li>
-          <code>./run sweep configs/sweeps/mnist-lstm.yaml</code> trains many variants;
+          <code>{`${launcher} sweep ${configs}/sweeps/mnist-lstm.yaml`}</code> trains many variants;
         </li>
         <li>
-          <code>./run serve DIR</code> shows another folder of experiments.
+          <code>{`${launcher} serve DIR`}</code> shows another folder of experiments.
         </li>
       </ul>
     </article>
@@ -135,8 +137,8 @@ function Deeper({ list: { root, depth, deeper } }: { readonly list: ListDocument
   if (deeper === null) return null;
   return (
     <p class="note">
-      Runs deeper than {depth} folders are not looked for. <code>./run serve {`${root}/${deeper}`}</code>{' '}
-      shows some that are there.
+      Runs deeper than {depth} folders are not looked for.{' '}
+      <code>{`${launcher} serve ${root}/${deeper}`}</code> shows some that are there.
     </p>
   );
 }

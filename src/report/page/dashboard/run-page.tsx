@@ -1,7 +1,9 @@
 /** One run, live. */
+
 import type { RunReport } from '../../document.js';
 import { RunView } from '../run-view.js';
 import { applyRunChange } from './apply.js';
+import { launcher } from './launcher.js';
 import { encodePath, hashOf, NO_FILTER } from './route.js';
 import { useLive } from './use-live.js';
 import { Alert, useTitle, Waiting } from './views.js';
@@ -26,7 +28,7 @@ export function RunPage({ path }: { readonly path: string }) {
       <RunView report={report} />
       {report.state === 'interrupted' || report.state === 'killed' ? (
         <p class="note">
-          Resume with: <code>./run resume {path}</code> in the directory of the experiments.
+          Resume with: <code>{`${launcher} resume ${path}`}</code> in the directory of the experiments.
         </p>
       ) : null}
     </>
