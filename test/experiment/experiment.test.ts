@@ -186,7 +186,10 @@ t.test('hostile names and outputs never leave the output root', async t => {
       'cannot create a directory here',
     );
   }
-  t.match(failureOf(() => RunDirectory.open(join(root, 'absent'))).message, 'the run directory does not exist');
+  t.match(
+    failureOf(() => RunDirectory.open(join(root, 'absent'))).message,
+    'the run directory does not exist',
+  );
   t.match(
     failureOf(() => RunDirectory.open(join(root, 'file'))).message,
     'this is a file, not a run directory',
