@@ -90,14 +90,14 @@ export const leaks: readonly Plant[] = [
     tests: ['forecast'],
   },
   {
-    file: 'src/data/forecast/forecast',
+    file: 'src/data/forecast/windows',
     find: 'keys[rows[origin + horizon - 1]] >= to',
     replace: 'keys[rows[origin]] >= to',
     why: 'the last windows of a split predict steps of the next one',
     tests: ['forecast'],
   },
   {
-    file: 'src/data/forecast/forecast',
+    file: 'src/data/forecast/windows',
     find: 'isFuture && c < observed ? 0 :',
     replace: '',
     why: 'a window reads what it is to forecast',

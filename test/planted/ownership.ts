@@ -3,14 +3,14 @@ import type { Plant } from './plant.js';
 
 export const ownership: readonly Plant[] = [
   {
-    file: 'src/experiment/locks/run-lock',
+    file: 'src/experiment/locks/lock-owner',
     find: 'isHeld === true',
     replace: 'false',
     why: 'a lock that another process holds counts for nothing',
     tests: ['locks'],
   },
   {
-    file: 'src/experiment/locks/run-lock',
+    file: 'src/experiment/locks/lock-owner',
     find: 'pid_namespace !== undefined && pid_namespace !== here.pid_namespace',
     replace: 'false',
     why: 'a number of another PID namespace is looked up in this one',

@@ -4,7 +4,7 @@ import { nearest } from '../../util/nearest.js';
 import type { LoadedExperiment } from '../load.js';
 import { flatValues } from '../merge/flat.js';
 import { allKeys, isRecord, type Schema, schemaAt } from '../schema/walk.js';
-import { describeExpected } from './schema-errors.js';
+import { describeExpected } from './expected.js';
 
 export interface ExplainedValue {
   /** Key path such as `gates.0.min`. */

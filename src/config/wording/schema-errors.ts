@@ -5,18 +5,14 @@
 import type { Diagnostic } from '../../util/errors.js';
 import type { SchemaError } from '../schema/schema.js';
 import {
-  branchesOf,
-  decidedBranch,
   decidingKeys,
   experimentSchema,
   formFor,
   isRecord,
-  type KnownKey,
   narrow,
   propertiesOf,
   type Schema,
   schemaAt,
-  stepInto,
   taggedWithin,
 } from '../schema/walk.js';
 import { positionOf } from '../yaml/source.js';
@@ -31,7 +27,9 @@ import {
   toPlain,
   valuePlace,
 } from '../yaml/tree.js';
-import { findElsewhere, meantKey, meantTag, suggestValue } from './suggest.js';
+import { describeExpected } from './expected.js';
+import { meantKey, meantTag, suggestValue } from './suggest.js';
+import { unknownKey } from './unknown-key.js';
 
 /**
  * Describes the schema errors of a file, without errors that only repeat others.
@@ -283,166 +281,4 @@ function describeFault(error: SchemaError, schema: Schema): string {
     default:
       return error.message ?? 'is not valid';
   }
-}
-
-/**
- * @param config the tree as plain values
- * @param path of the mapping that contains the key
- */
-function unknownKey(tree: MapNode, config: unknown, path: Path, key: string, root: Schema): Diagnostic {
-  const schema = schemaAt(path, config, root);
-  const value = valueAt(config, path);
-  const target = schema === undefined ? undefined : narrow(schema, value);
-  const properties = target === undefined ? new Map<string, Schema>() : propertiesOf(target);
-  const hint = hintFor(key, path, properties, schema, value, root);
-  const inside = path.length === 0 ? '' : ` in \`${formatPath(path)}\``;
-  return {
-    code: 'config/unknown-key',
-    message: `unknown key \`${key.slice(0, 80)}\`${inside}${hint.note === undefined ? '' : `; ${hint.note}`}`,
-    ...positionOf(keyPlace(tree, [...path, key])),
-    expected: [...properties.keys()].join(', '),
-    ...(hint.suggestion === undefined ? {} : { suggestion: hint.suggestion }),
-  };
-}
-
-/**
- * Reads from the plain config, since converting a part of the tree for each key is slow with
- * thousands of keys.
- */
-function valueAt(config: unknown, path: Path): unknown {
-  return path.reduce<unknown>(
-    (value, step) => (isRecord(value) || Array.isArray(value) ? Reflect.get(value, step) : undefined),
-    config,
-  );
-}
-
-interface Hint {
-  /** Appended to the message. */
-  readonly note?: string;
-  /** The key that was probably meant. */
-  readonly suggestion?: string;
-}
-
-function hintFor(
-  key: string,
-  path: Path,
-  properties: ReadonlyMap<string, Schema>,
-  schema: Schema | undefined,
-  value: unknown,
-  root: Schema,
-): Hint {
-  const note = schema && (otherForm(key, schema, value) ?? otherBranch(key, schema, value));
-  if (note !== undefined) return { note };
-  const meant = meantKey(key, properties);
-  if (meant !== undefined) return { suggestion: meant };
-  if (key.includes('.') && schemaAt([...path, ...key.split('.')], undefined, root) !== undefined) {
-    const steps = key.split('.');
-    return { suggestion: `\`${steps.join(': { ')}: …${' }'.repeat(steps.length - 1)}\`` };
-  }
-  return hintElsewhere(key, findElsewhere(key, root));
-}
-
-/** Note on a key of another form, such as `cell` next to `layers`, whose items have their own. */
-function otherForm(key: string, schema: Schema, value: unknown): string | undefined {
-  const form = isRecord(value) ? decidedBranch(schema, value) : undefined;
-  const tag = taggedWithin(schema)?.key;
-  const deciding = form?.required?.find(one => one !== tag && decidingKeys(schema).includes(one));
-  if (deciding === undefined || stepInto(schema, key, undefined) === undefined) return undefined;
-  const inItems = stepInto(schema, deciding, value)?.items;
-  const where = inItems && stepInto(inItems, key, undefined) ? `, whose items each have their own` : '';
-  return `it cannot be combined with \`${deciding}\`${where}`;
-}
-
-/** Note on a key of another branch: `momentum` under `kind: adam` belongs to `kind: sgd`. */
-function otherBranch(key: string, schema: Schema, value: unknown): string | undefined {
-  const union = taggedWithin(schema);
-  if (union === undefined || !isRecord(value)) return undefined;
-  const owners = union.branches.filter(branch => propertiesOf(branch.schema).has(key));
-  if (owners.length === 0) return undefined;
-  const tags = owners.map(owner => owner.tag).join(' or ');
-  return `it belongs to \`${union.key}: ${tags}\`, but \`${union.key}\` is ${String(value[union.key])} here`;
-}
-
-function hintElsewhere(key: string, found: readonly KnownKey[]): Hint {
-  if (found.length === 0) return {};
-  const name = found[0].path[found[0].path.length - 1];
-  const parents = [...new Set(found.map(known => formatPath(known.path.slice(0, -1))))];
-  if (name !== key)
-    return { suggestion: parents.map(parent => formatPath([parent, name].filter(Boolean))).join(' or ') };
-  return {
-    note: `this key exists ${parents.map(parent => (parent === '' ? 'at the top level' : `under \`${parent}\``)).join(' and ')}`,
-  };
-}
-
-const NOUNS: Readonly<Record<string, string>> = {
-  string: 'a string',
-  integer: 'an integer',
-  number: 'a number',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'a mapping',
-};
-
-/** `an integer from 1 to 64`, `adam | sgd`, `a list of 2 numbers`. */
-export function describeExpected(schema: Schema): string {
-  if (schema.const !== undefined) return String(schema.const);
-  if (schema['x-form'] !== undefined) return schema['x-form'];
-  if (schema.enum !== undefined) return schema.enum.join(' | ');
-  const union = branchesOf(schema);
-  if (union !== undefined) {
-    return `a mapping with \`${union.key}\`: ${union.branches.map(branch => branch.tag).join(' | ')}`;
-  }
-  if (schema.oneOf !== undefined) {
-    return schema.oneOf.map(describeForm).join(', or ');
-  }
-  if (schema.type === 'array') return describeList(schema);
-  if (schema.type === 'object') return describeMapping(schema);
-  return `${NOUNS[String(schema.type)] ?? 'a value'}${describeBounds(schema)}`;
-}
-
-/** One of several forms. Mappings are distinguished by their required keys. */
-function describeForm(schema: Schema): string {
-  const { type, required = [] } = schema;
-  return type === 'object' && schema.oneOf === undefined && required.length > 0
-    ? `a mapping with ${required.map(key => `\`${key}\``).join(' and ')}`
-    : describeExpected(schema);
-}
-
-const PLURALS: Readonly<Record<string, string>> = {
-  object: 'mappings',
-  string: 'strings',
-  number: 'numbers',
-  integer: 'integers',
-};
-
-function describeList(schema: Schema): string {
-  const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema;
-  const item = schema.items ?? {};
-  const items = PLURALS[String(item.type)] ?? 'values';
-  return minItems === maxItems
-    ? `a list of ${minItems} ${items}${describeBounds(item)}`
-    : `a list of ${items}`;
-}
-
-function describeMapping(schema: Schema): string {
-  const { required = [], properties = {} } = schema;
-  const all = Object.keys(properties);
-  if (all.length === 0 || all.length > 4) return 'a mapping';
-  const keys = required.length > 0 ? required : all;
-  return `a mapping with ${keys.map(key => `\`${key}\``).join(required.length > 0 ? ' and ' : ' or ')}`;
-}
-
-/** ` from 1 to 64`, ` above 0, at most 1000`; empty without bounds. */
-export function describeBounds(schema: Schema): string {
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
-  if (minimum !== undefined && maximum !== undefined) {
-    if (maximum === Number.MAX_SAFE_INTEGER) return `, at least ${minimum} and below 2^53`;
-    return Math.abs(maximum) >= 1e300 ? '' : ` from ${minimum} to ${maximum}`;
-  }
-  const parts: string[] = [];
-  if (minimum !== undefined) parts.push(`at least ${minimum}`);
-  if (exclusiveMinimum !== undefined) parts.push(`above ${exclusiveMinimum}`);
-  if (maximum !== undefined) parts.push(`at most ${maximum}`);
-  if (exclusiveMaximum !== undefined) parts.push(`below ${exclusiveMaximum}`);
-  return parts.length === 0 ? '' : `, ${parts.join(' and ')}`;
 }
