@@ -3,7 +3,7 @@
  * told.
  */
 import { createHash } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { STATE_KEY } from '../../src/experiment/checkpoints/folder.js';
@@ -234,6 +234,19 @@ t.test('an edit that is only partly consistent', async t => {
     const { code, runs } = await review(directory);
     t.equal(code, 3, name);
     t.match(runs[0]?.completed, { verdict: 'inconclusive', reason }, name);
+  }
+});
+
+t.test('files too long to be read are refused before they take memory', async t => {
+  const { summary } = await train(work, config);
+  for (const name of ['summary.json', 'manifest.json', 'evaluation.json']) {
+    const directory = join(work.folder(), 'long');
+    cpSync(summary.directory, directory, { recursive: true });
+    // of zeros, which take no room on the disk
+    truncateSync(join(directory, name), 600 * 2 ** 20);
+    t.match(await review(directory), { code: 5, stderr: '' }, name);
+    const reported = await work.cellrun('report', directory);
+    t.match(reported, { code: 2, stderr: /\.json: the file is larger than 512 MiB\n$/ }, name);
   }
 });
 

@@ -2,6 +2,7 @@
  * Reading parts of a file whose size is not to be trusted to fit into memory, nor its name to be
  * that of a file.
  */
+import { constants as buffers } from 'node:buffer';
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError, usageError } from '../../util/errors.js';
 import { unreadable } from './unreadable.js';
@@ -21,6 +22,18 @@ export interface Opening {
   readonly maxBytes?: number;
   /** False for a run's own files: a link in the place of one could show anything of the machine. */
   readonly follow?: boolean;
+}
+
+/** Longer texts are no string of V8's. */
+const MAX_TEXT_BYTES = buffers.MAX_STRING_LENGTH;
+
+/**
+ * The text of the file at `path`. Throws as {@link withFile} does, and exit 2 if it is longer than
+ * a string can be.
+ */
+export function readText(path: string, opening: Opening = {}): string {
+  const read = (file: OpenedFile): string => file.read(0, file.bytes).toString('utf8');
+  return withFile(path, read, { maxBytes: MAX_TEXT_BYTES, ...opening });
 }
 
 /** Windows has no such flag, and no links without special rights. */
@@ -62,7 +75,7 @@ function refuseUnlessFile(
     throw refused('this is a symbolic link, which cellrun does not follow', 'a copy of the file itself');
   if (info.isDirectory()) throw refused('this is a directory, not a file');
   if (!info.isFile()) throw refused('this is not a regular file');
-  if (info.size >= maxBytes) throw refused('the file is larger than 2 GiB');
+  if (info.size >= maxBytes) throw refused(`the file is larger than ${Math.ceil(maxBytes / 2 ** 20)} MiB`);
 }
 
 function opened(file: number): OpenedFile {

@@ -1,7 +1,8 @@
 /** Whether a run can go on from where it stands, found out before anything of it is touched. */
-import { existsSync, readFileSync } from 'node:fs';
 import type { LoadedExperiment } from '../../config/index.js';
 import type { Checkpoint } from '../../experiment/checkpoints/folder.js';
+import { withFile } from '../../experiment/files/opened-file.js';
+import { isAbsent } from '../../experiment/files/unreadable.js';
 import type { RunDirectory } from '../../experiment/run-directory.js';
 import { ParameterLayout } from '../../model/parameters.js';
 import { carriedStates } from '../../model/walk.js';
@@ -78,8 +79,9 @@ function refusal(problems: readonly Diagnostic[], changes: readonly Change[]): U
 
 /** A run whose log tells of checkpoints, but that has none, would silently begin anew. */
 function checkNothingLost({ files }: RunDirectory): void {
-  if (!existsSync(files.log) || !readFileSync(files.log, 'utf8').includes('"event":"checkpoint.saved"'))
-    return;
+  if (isAbsent(files.log)) return;
+  const log = withFile(files.log, file => file.read(0, file.bytes), { follow: false });
+  if (!log.includes('"event":"checkpoint.saved"')) return;
   throw damagedError({
     code: 'resume/checkpoints-lost',
     message: 'the log records checkpoints, but none exists: restore one, or start a new run',
