@@ -1,8 +1,8 @@
 /**
  * Plants the errors of plants.ts one by one into a copy of the build and runs the tests that should
  * catch them. Prints a table; exits 1 where one survives, or where a text to be replaced is not
- * there exactly once. Takes some minutes. Arguments pick plants by a part of
- * their file's name or of what is wrong then.
+ * there exactly once. Takes some minutes. Arguments pick plants by a part of their file's name or
+ * of what is wrong then.
  */
 import { spawnSync } from 'node:child_process';
 import {
