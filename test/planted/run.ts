@@ -37,7 +37,7 @@ function copyBuild(to: string): string {
     });
   }
   mkdirSync(join(to, 'test'));
-  for (const name of ['node_modules', 'package.json', 'schemas', 'configs', 'test/fixtures']) {
+  for (const name of ['node_modules', 'package.json', 'schemas', 'configs', 'src', 'test/fixtures']) {
     symlinkSync(join(packageRoot, name), join(to, name));
   }
   return copy;

@@ -17,13 +17,14 @@ export class RedisServer {
   private constructor(
     private readonly folder: string,
     readonly port: number,
+    private readonly isPersistent: boolean,
     private server: ChildProcess,
   ) {}
 
-  /** Every write is on the disk before it is answered. */
-  static async start(folder: string): Promise<RedisServer> {
+  /** If `isPersistent`, every write is on the disk before it is answered; else none ever is. */
+  static async start(folder: string, isPersistent = true): Promise<RedisServer> {
     const [port] = await freePorts(1);
-    const redis = new RedisServer(folder, port, launch(folder, port));
+    const redis = new RedisServer(folder, port, isPersistent, launch(folder, port, isPersistent));
     await redis.up();
     return redis;
   }
@@ -56,7 +57,7 @@ export class RedisServer {
   }
 
   async startAgain(): Promise<void> {
-    this.server = launch(this.folder, this.port);
+    this.server = launch(this.folder, this.port, this.isPersistent);
     await this.up();
   }
 
@@ -69,13 +70,13 @@ export class RedisServer {
   }
 }
 
-function launch(folder: string, port: number): ChildProcess {
+function launch(folder: string, port: number, isPersistent: boolean): ChildProcess {
   const options = {
     port: String(port),
     bind: '127.0.0.1',
     dir: folder,
     save: '',
-    appendonly: 'yes',
+    appendonly: isPersistent ? 'yes' : 'no',
     appendfsync: 'always',
   };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
