@@ -15,7 +15,7 @@ import { withFileErrors } from './files/file-error.js';
 import { foreignEntry, type GivenConfigs, isWhole } from './files/given-folder.js';
 import { notJson, spellNonFinite } from './files/json.js';
 import { claimStamped, makeFolder } from './files/new-folder.js';
-import { withFile } from './files/opened-file.js';
+import { readText, withFile } from './files/opened-file.js';
 import { isAbsent } from './files/unreadable.js';
 import { isLocked } from './locks/run-lock.js';
 import { unspellMetrics } from './log/metric-fields.js';
@@ -403,7 +403,7 @@ export function readJson<T>(
   schema: 'summary' | 'manifest' | 'evaluation' | 'notes',
 ): T | undefined {
   if (isAbsent(path)) return undefined;
-  const text = withFile(path, file => file.read(0, file.bytes), { follow: false }).toString('utf8');
+  const text = readText(path, { follow: false });
   const damaged = (message: string) => damagedError({ code: 'run/damaged', message, file: path });
   let value: unknown;
   try {

@@ -6,7 +6,7 @@ import type {
   SplitEvaluation,
   ValueEvaluation,
 } from '../experiment/evaluation.js';
-import { withFile } from '../experiment/files/opened-file.js';
+import { readText } from '../experiment/files/opened-file.js';
 import { isAbsent } from '../experiment/files/unreadable.js';
 import { damagedError } from '../util/errors.js';
 import type { ClassesReport, EvaluationReport, ScoresReport, ValuesReport } from './document.js';
@@ -17,7 +17,7 @@ import type { ClassesReport, EvaluationReport, ScoresReport, ValuesReport } from
  */
 export function readEvaluation(path: string): EvaluationReport | null {
   if (isAbsent(path)) return null;
-  const text = withFile(path, file => file.read(0, file.bytes)).toString('utf8');
+  const text = readText(path);
   const damaged = (message: string) => damagedError({ code: 'run/damaged', message, file: path });
   let value: unknown;
   try {

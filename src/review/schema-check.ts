@@ -11,7 +11,7 @@ import { parseConfig } from '../config/yaml/parse.js';
 import { positionOf, SourceText } from '../config/yaml/source.js';
 import { nodeAt } from '../config/yaml/tree.js';
 import { soundLength } from '../experiment/files/json.js';
-import { withFile } from '../experiment/files/opened-file.js';
+import { readText } from '../experiment/files/opened-file.js';
 import { type Diagnostic, usageError } from '../util/errors.js';
 import { findTrials, kindOf, runsAt } from './reading/find.js';
 import { eachLine, TOO_LONG } from './reading/log-reader.js';
@@ -198,7 +198,7 @@ function emptyLog(file: string): Diagnostic {
 }
 
 function checkDocument(file: string, schema: string, report: Tell): Pick<CheckedFile, 'parts' | 'wrong'> {
-  const text = withFile(file, opened => opened.read(0, opened.bytes)).toString('utf8');
+  const text = readText(file);
   const value = parsed(text);
   const validate = compileSchema(schema);
   if (value !== undefined && validate(value)) return { parts: 1, wrong: 0 };

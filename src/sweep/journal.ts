@@ -16,11 +16,11 @@ import {
   fsyncSync,
   lstatSync,
   openSync,
-  readFileSync,
   writeSync,
 } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { withFileErrors } from '../experiment/files/file-error.js';
+import { readText } from '../experiment/files/opened-file.js';
 import { refuseUnlessOwned } from '../experiment/locks/ownership.js';
 import { damagedError, EXIT, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
@@ -110,12 +110,12 @@ export interface JournalContent {
 
 /**
  * Reads all complete records in order, each once.
- * @throws UserError (exit 1) if the system refuses, (exit 5) if another version wrote the journal
+ * @throws UserError (exit 2) if it cannot be read, (exit 5) if another version wrote the journal
  */
 export function readJournal(path: string): JournalContent {
   if (!existsSync(path)) return { records: [], torn: 0, damage: [] };
   const collected = new Collector(path);
-  const lines = withFileErrors(path, () => readFileSync(path, 'utf8')).split('\n');
+  const lines = readText(path).split('\n');
   const last = lines.pop() ?? '';
   for (const line of lines) collected.add(line);
   collected.addLast(last);

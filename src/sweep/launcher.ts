@@ -17,6 +17,9 @@ export interface Task extends Segment {
   readonly timeout: number | null;
 }
 
+/** Part of the output of a task that a queue has lost. */
+export const NOT_IN_QUEUE = 'is no longer in the queue';
+
 export interface TaskEnd {
   /** Null if a signal ended the process, or if its machine was lost. */
   readonly exitCode: number | null;

@@ -20,6 +20,7 @@ import {
   isWorthRetrying,
   type SegmentResult,
   trainedSteps,
+  wasForgotten,
 } from './segment-result.js';
 import type { SweepDirectory } from './sweep-directory.js';
 import { placeArguments } from './trial-runs.js';
@@ -54,6 +55,9 @@ export interface SweepHistory extends RecordedHistory {
 }
 
 export type SweepEnd = 'completed' | 'interrupted';
+
+/** How often in a row a queue may lose a task without any progress before that counts as a try. */
+const MAX_FORGOTTEN = 10;
 
 export class Orchestrator {
   private readonly waiting: Segment[] = [];
@@ -152,6 +156,7 @@ export class Orchestrator {
     const path = directory.runPath(segment);
     const before = this.attempts.get(idOf(segment));
     if (before?.process) await this.awaitEarlier(segment, before.process);
+    let forgotten = 0;
     for (let tries = 0; ; ) {
       await untilFree(path, this.parts.signal, lock =>
         this.reportOn(
@@ -177,6 +182,14 @@ export class Orchestrator {
         continue;
       }
       const why = failureSentence(end, plan.trial_timeout);
+      // says nothing about the trial: Redis without persistence was started again
+      if (wasForgotten(end)) {
+        forgotten = isFurther ? 1 : forgotten + 1;
+        if (forgotten <= MAX_FORGOTTEN) {
+          this.reportOn(segment, `${why}; queueing it again`);
+          continue;
+        }
+      }
       if (isOutOfSpace(end)) throw outOfSpace(segment, path, why);
       const giveUp = tries >= plan.retries || !isWorthRetrying(end);
       this.reportOn(segment, `${why}${giveUp ? '' : '; retrying'}`);

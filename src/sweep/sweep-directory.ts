@@ -6,7 +6,7 @@ import { basename, join, resolve } from 'node:path';
 import { writeAtomic, writeFlushed, writeJsonAtomic } from '../experiment/files/atomic.js';
 import { whereNotJson } from '../experiment/files/json.js';
 import { createExclusively } from '../experiment/files/new-folder.js';
-import { withFile } from '../experiment/files/opened-file.js';
+import { readText } from '../experiment/files/opened-file.js';
 import { NO_NOTES, type Notes } from '../experiment/notes.js';
 import { checkName, readJson } from '../experiment/run-directory.js';
 import { damagedError, usageError } from '../util/errors.js';
@@ -111,7 +111,7 @@ export class SweepDirectory {
   /** @throws UserError (exit 5) if the plan is damaged, (exit 2) if it cannot be read */
   readPlan(): SweepPlan {
     const { plan: file } = this.files;
-    const text = withFile(file, opened => opened.read(0, opened.bytes), { follow: false }).toString('utf8');
+    const text = readText(file, { follow: false });
     const damaged = (message: string, place: { line?: number; column?: number } = {}) =>
       damagedError({ code: 'sweep/damaged', message, file, ...place });
     let plan: unknown;

@@ -244,6 +244,19 @@ t.test('an edit that is only partly consistent', async t => {
   }
 });
 
+t.test('files too long to be read are refused before they take memory', async t => {
+  const { summary } = await train(work, config);
+  for (const name of ['summary.json', 'manifest.json', 'evaluation.json']) {
+    const directory = join(work.folder(), 'long');
+    cpSync(summary.directory, directory, { recursive: true });
+    // of zeros, which take no room on the disk
+    truncateSync(join(directory, name), 600 * 2 ** 20);
+    t.match(await review(directory), { code: 5, stderr: '' }, name);
+    const reported = await work.cellrun('report', directory);
+    t.match(reported, { code: 2, stderr: /\.json: the file is larger than 512 MiB\n$/ }, name);
+  }
+});
+
 t.test('a stopped run whose log was edited is not resumed', async t => {
   const { summary } = await trainUntil(work, config, 4);
   const copy = () => {

@@ -4,6 +4,7 @@
  */
 
 import { compiler, gradients, kernels } from './computation.js';
+import { hardening } from './hardening.js';
 import { leaks } from './leaks.js';
 import { ownership } from './ownership.js';
 import type { Plant } from './plant.js';
@@ -376,6 +377,7 @@ export const plants: readonly Plant[] = [
   ...training,
   ...leaks,
   ...ownership,
+  ...hardening,
   ...selection,
   ...predictions,
   ...verdicts,

@@ -1,7 +1,8 @@
 /**
  * Plants the errors of plants.ts one by one into a copy of the build and runs the tests that should
  * catch them. Prints a table; exits 1 where one survives, or where a text to be replaced is not
- * there exactly once. Takes some minutes. Arguments pick plants by a part of their file's name.
+ * there exactly once. Takes some minutes. Arguments pick plants by a part of their file's name or
+ * of what is wrong then.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -36,7 +37,7 @@ function copyBuild(to: string): string {
     });
   }
   mkdirSync(join(to, 'test'));
-  for (const name of ['node_modules', 'package.json', 'schemas', 'configs', 'test/fixtures']) {
+  for (const name of ['node_modules', 'package.json', 'schemas', 'configs', 'src', 'test/fixtures']) {
     symlinkSync(join(packageRoot, name), join(to, name));
   }
   return copy;
@@ -85,7 +86,9 @@ function survives(build: string, { file, find, replace, tests }: Plant): string 
 
 function main(build: string): boolean {
   const wanted = process.argv.slice(2);
-  const chosen = plants.filter(({ file }) => wanted.length === 0 || wanted.some(part => file.includes(part)));
+  const chosen = plants.filter(
+    ({ file, why }) => wanted.length === 0 || wanted.some(part => file.includes(part) || why.includes(part)),
+  );
   const missing = chosen.filter(
     ({ file, find }) => readFileSync(join(build, `${file}.js`), 'utf8').split(find).length !== 2,
   );

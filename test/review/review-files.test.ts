@@ -2,7 +2,8 @@
  * Reading runs from their files: logs of any length and in any state, curves, and finding runs.
  */
 import '../support/quick.js';
-import { appendFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, { appendFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -11,8 +12,10 @@ import { CurveBuilder } from '../../src/review/reading/curve.js';
 import { deeperFolder, findRuns, findTrials, kindOf, runsAt } from '../../src/review/reading/find.js';
 import { readHistory } from '../../src/review/reading/history.js';
 import { type DamagedLine, readLog } from '../../src/review/reading/log-reader.js';
+import { reviewedRun } from '../../src/review/reading/run-facts.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
 import { Workplace } from '../support/cli.js';
+import { logLines, makeRun } from '../support/dashboard.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -175,6 +178,62 @@ t.test('the history of a run', async t => {
     0,
     'a run that was killed at once has no log',
   );
+});
+
+/** What `action` reads, parses and takes room for at once. */
+function workOf<T>(action: () => T): { result: T; read: number; parsed: number; largest: number } {
+  const { readSync } = fs;
+  const { parse } = JSON;
+  const { alloc, concat } = Buffer;
+  const work = { read: 0, parsed: 0, largest: 0 };
+  const sized = <B extends Buffer>(buffer: B): B => {
+    work.largest = Math.max(work.largest, buffer.length);
+    return buffer;
+  };
+  fs.readSync = ((...args: Parameters<typeof readSync>) => {
+    const bytes = readSync(...args);
+    work.read += bytes;
+    return bytes;
+  }) as typeof readSync;
+  JSON.parse = (...args) => {
+    work.parsed++;
+    return parse(...args);
+  };
+  Buffer.alloc = ((size: number) => sized(alloc(size))) as typeof alloc;
+  Buffer.concat = list => sized(concat(list));
+  syncBuiltinESMExports();
+  try {
+    return { result: action(), ...work };
+  } finally {
+    Object.assign(Buffer, { alloc, concat });
+    JSON.parse = parse;
+    fs.readSync = readSync;
+    syncBuiltinESMExports();
+  }
+}
+
+t.test('a review reads and parses each line of a log once, in the same room for any length', async t => {
+  const reviewOf = (stepsPerEpoch: number) => {
+    const id = '20260101T000000Z-00000000';
+    const run = makeRun(work.folder(), { name: 'long', id, status: 'completed' });
+    const lines = logLines(4, stepsPerEpoch);
+    const text = lines.join('');
+    writeFileSync(join(run, 'log.jsonl'), text);
+    const { result, read, parsed, largest } = workOf(() => reviewedRun(run));
+    const kept = Object.values(result.curves).map(({ steps }) => steps.length);
+    // of the other files
+    return { rest: { read: read - text.length, parsed: parsed - lines.length }, largest, kept };
+  };
+  // reads the schemas
+  reviewOf(1);
+  const [short, long] = [reviewOf(2_000), reviewOf(8_000)];
+  t.ok(short.rest.read > 0 && short.rest.read < 10_000, `${short.rest.read} bytes of other files`);
+  t.ok(short.rest.parsed > 0 && short.rest.parsed < 10);
+  t.same(long.rest, short.rest, 'a longer log is not read or parsed twice either');
+  for (const { largest, kept } of [short, long]) {
+    t.ok(largest <= 2 ** 17, `${largest} bytes at once`);
+    t.ok(Math.max(...kept) < 200, `curves of ${kept.join(', ')} points`);
+  }
 });
 
 t.test('runs and sweeps are found by their folders', async t => {

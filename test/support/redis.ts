@@ -17,13 +17,14 @@ export class RedisServer {
   private constructor(
     private readonly folder: string,
     readonly port: number,
+    private readonly isPersistent: boolean,
     private server: ChildProcess,
   ) {}
 
-  /** Starts a server that writes every change to disk before it answers. */
-  static async start(folder: string): Promise<RedisServer> {
+  /** Starts a server that writes every change to disk before it answers, unless `isPersistent` is false. */
+  static async start(folder: string, isPersistent = true): Promise<RedisServer> {
     const [port] = await freePorts(1);
-    const redis = new RedisServer(folder, port, launch(folder, port));
+    const redis = new RedisServer(folder, port, isPersistent, launch(folder, port, isPersistent));
     await redis.up();
     return redis;
   }
@@ -55,7 +56,7 @@ export class RedisServer {
   }
 
   async startAgain(): Promise<void> {
-    this.server = launch(this.folder, this.port);
+    this.server = launch(this.folder, this.port, this.isPersistent);
     await this.up();
   }
 
@@ -68,13 +69,13 @@ export class RedisServer {
   }
 }
 
-function launch(folder: string, port: number): ChildProcess {
+function launch(folder: string, port: number, isPersistent: boolean): ChildProcess {
   const options = {
     port: String(port),
     bind: '127.0.0.1',
     dir: folder,
     save: '',
-    appendonly: 'yes',
+    appendonly: isPersistent ? 'yes' : 'no',
     appendfsync: 'always',
   };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);

@@ -428,6 +428,48 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     t.equal(count(task, 'run.start') + count(next, 'run.start'), 2, 'nothing ran twice');
   });
 
+  t.test('Redis forgets everything in the middle of a sweep, more often than trials are retried', async t => {
+    const server = await RedisServer.start(work.folder(), false);
+    t.teardown(() => server.kill());
+    const queue = queueOf('forgets', server);
+    await startWorker(t, queue, '--lease', SHORT_LEASE);
+    const config = work.config(longerConfig(data, EPOCHS));
+    const output = join(root, 'forgets');
+    const flags = ['--objective', 'test.loss:min', '--backend', 'webasm', '--output', output];
+    const sweep = work.start(
+      ...['sweep', config, 'optimizer.learning_rate=0.01,0.02', ...flags],
+      ...['--launcher', 'bullmq', '--queue', queue],
+    );
+    t.teardown(() => sweep.child.kill('SIGKILL'));
+    const read = (name: string): string =>
+      (existsSync(output) ? readdirSync(output, { recursive: true, encoding: 'utf8' }) : [])
+        .filter(path => basename(path) === name)
+        .map(path => readFileSync(join(output, path), 'utf8'))
+        .join('');
+    const epochs = () => read('log.jsonl').split('"event":"train.epoch"').length - 1;
+    for (let restart = 0; restart < 3; restart++) {
+      const before = epochs();
+      await comesTrue(() => epochs() > before);
+      await server.kill();
+      await server.startAgain();
+    }
+    const { code, stderr } = await sweep.finished;
+    t.equal(code, 0, stderr);
+    const records = read('journal.jsonl')
+      .split('\n')
+      .filter(line => line !== '')
+      .map(line => JSON.parse(line));
+    const ends = records.filter(({ event }) => event === 'segment.end');
+    t.same(
+      ends.map(({ status, epochs: trained }) => [status, trained]),
+      [
+        ['done', EPOCHS],
+        ['done', EPOCHS],
+      ],
+    );
+    t.equal(epochs(), 2 * EPOCHS, 'each epoch is there once');
+  });
+
   t.test('a worker cut off from Redis stops its job in time', async t => {
     const server = await RedisServer.start(work.folder());
     t.teardown(() => server.kill());

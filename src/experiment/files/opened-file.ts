@@ -1,4 +1,5 @@
 /** Reads parts of a file that may be too large for memory, or that may not be a regular file. */
+import { constants as buffers } from 'node:buffer';
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError, usageError } from '../../util/errors.js';
 import { unreadable } from './unreadable.js';
@@ -18,6 +19,18 @@ export interface Opening {
   readonly maxBytes?: number;
   /** False for a run's own files: a link there could expose any file of the machine. */
   readonly follow?: boolean;
+}
+
+/** V8 has no longer strings. */
+const MAX_TEXT_BYTES = buffers.MAX_STRING_LENGTH;
+
+/**
+ * Reads the text of the file at `path`. Throws like {@link withFile}, and with exit 2 if the file is
+ * longer than a string can be.
+ */
+export function readText(path: string, opening: Opening = {}): string {
+  const read = (file: OpenedFile): string => file.read(0, file.bytes).toString('utf8');
+  return withFile(path, read, { maxBytes: MAX_TEXT_BYTES, ...opening });
 }
 
 /** Windows has no such flag, and needs special rights to create links. */
@@ -59,12 +72,7 @@ function refuseUnlessFile(
     throw refused('this is a symbolic link, which cellrun does not follow', 'a copy of the file itself');
   if (info.isDirectory()) throw refused('this is a directory, not a file');
   if (!info.isFile()) throw refused('this is not a regular file');
-  if (info.size >= maxBytes) throw refused(`the file is larger than ${sizeInWords(maxBytes)}`);
-}
-
-/** A power of two, as limits are. */
-function sizeInWords(bytes: number): string {
-  return bytes < 2 ** 30 ? `${bytes / 2 ** 20} MiB` : `${bytes / 2 ** 30} GiB`;
+  if (info.size >= maxBytes) throw refused(`the file is larger than ${Math.ceil(maxBytes / 2 ** 20)} MiB`);
 }
 
 function opened(file: number): OpenedFile {

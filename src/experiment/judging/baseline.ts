@@ -5,7 +5,7 @@
 import { validateAgainst } from '../../config/schema/schema.js';
 import { damagedError } from '../../util/errors.js';
 import { type Json, whereNotJson } from '../files/json.js';
-import { withFile } from '../files/opened-file.js';
+import { readText } from '../files/opened-file.js';
 
 /** A metric over the seeds of the pinned runs. */
 export interface BaselineMetric {
@@ -80,7 +80,7 @@ export function momentsOf(values: readonly number[]): { mean: number; spread: nu
  * @throws UserError (exit 5) if it is not a valid baseline
  */
 export function readBaseline(path: string): Baseline {
-  const text = withFile(path, file => file.read(0, file.bytes), { maxBytes: MAX_BYTES }).toString('utf8');
+  const text = readText(path, { maxBytes: MAX_BYTES });
   const damaged = (message: string) => damagedError({ code: 'baseline/damaged', message, file: path });
   let value: unknown;
   try {

@@ -1,7 +1,8 @@
 /** Checks that a run can resume from its checkpoint, before anything is changed on disk. */
-import { existsSync, readFileSync } from 'node:fs';
 import type { LoadedExperiment } from '../../config/index.js';
 import type { Checkpoint } from '../../experiment/checkpoints/folder.js';
+import { withFile } from '../../experiment/files/opened-file.js';
+import { isAbsent } from '../../experiment/files/unreadable.js';
 import type { RunDirectory } from '../../experiment/run-directory.js';
 import { ParameterLayout } from '../../model/parameters.js';
 import { carriedStates } from '../../model/walk.js';
@@ -78,8 +79,9 @@ function refusal(problems: readonly Diagnostic[], changes: readonly Change[]): U
 
 /** Without this check, a run that lost its checkpoints would silently start over. */
 function checkNothingLost({ files }: RunDirectory): void {
-  if (!existsSync(files.log) || !readFileSync(files.log, 'utf8').includes('"event":"checkpoint.saved"'))
-    return;
+  if (isAbsent(files.log)) return;
+  const log = withFile(files.log, file => file.read(0, file.bytes), { follow: false });
+  if (!log.includes('"event":"checkpoint.saved"')) return;
   throw damagedError({
     code: 'resume/checkpoints-lost',
     message: 'the log records checkpoints, but none exists: restore one, or start a new run',
