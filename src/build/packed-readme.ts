@@ -11,8 +11,8 @@ import { packageRoot } from '../util/root.js';
 const PACKED = /^(https?:|#|docs\/[\w/-]+\.md|configs\/|schemas\/|LICENSE$)/;
 
 /**
- * Parts between `<!-- clone -->` and `<!-- end clone -->` are left out, and comments that begin with
- * `package` are text. Commands start with npx, and links to files that are not packed are text.
+ * Parts between `<!-- clone -->` and `<!-- end clone -->` are left out, and comments that begin
+ * with `package` are text. Commands start with npx. Links to files not packed become text.
  */
 export function packedReadme(text: string): string {
   return text

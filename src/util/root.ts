@@ -19,7 +19,7 @@ function findRoot(): string {
 /** Absolute path of the directory that holds package.json, schemas/ and configs/. */
 export const packageRoot: string = findRoot();
 
-/** How users call a program whose package is in `root`: by npx if it is installed, else in a clone. */
+/** How users call the program of the package in `root`: by npx if it is installed. */
 export function launcherIn(root: string): string {
   return root.split(sep).includes('node_modules') ? 'npx cellrun' : './run';
 }
