@@ -88,7 +88,7 @@ function benchRow(name: string): readonly string[] {
 
 /** The README's table: tasks beside PyTorch and the best answer that needs no model. */
 function results(): string {
-  return table(['Task', 'cellrun', 'PyTorch', 'Trivial baseline'], briefRows());
+  return table(['Task', 'cellrun', 'PyTorch', 'Baseline'], briefRows());
 }
 
 /** Each row with its own row of the benchmark. */
@@ -120,5 +120,5 @@ function speed(): string {
 function pace(): string {
   const [, run, , runRatio] = benchRow('./run configs/mnist-lstm.yaml');
   const step = benchRow('train_step | 128 | 100 | 28 | 2')[8];
-  return `The reference experiment takes ${run} on two CPU cores, ${runRatio} of the time of the PyTorch program; a training step takes ${step} of PyTorch's.`;
+  return `The reference experiment takes ${run} on two CPU cores, ${runRatio} of the time\nof the PyTorch program; a training step takes ${step} of PyTorch's.`;
 }

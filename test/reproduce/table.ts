@@ -121,7 +121,7 @@ ${rows.map(cells => `| ${cells.join(' | ')} |`).join('\n')}
 ${notes.length === 0 ? '' : `\n${notes.join('\n')}\n`}`;
 }
 
-/** The README's rows: task, ours, PyTorch, trivial baseline. */
+/** The README's rows: task, ours, PyTorch, and the rule or best trivial baseline. */
 export function briefRows(): readonly (readonly string[])[] {
   return experiments.flatMap(experiment => {
     const { name, brief, config, metric } = experiment;
@@ -130,7 +130,14 @@ export function briefRows(): readonly (readonly string[])[] {
     const show = (value: number): string => shown(value, experiment);
     const mean = (runs: readonly Outcome[]): string =>
       runs.length === 0 ? 'not run' : show(meanOf(runs.map(({ metrics }) => metrics[metric])));
-    return [[`[${brief}](${config})`, mean(ours), mean(pytorch), trivial(experiment, baselines, show)]];
+    return [
+      [
+        `[${brief}](${config})`,
+        mean(ours),
+        mean(pytorch),
+        trivial(experiment, baselines, show).at(-1) ?? '–',
+      ],
+    ];
   });
 }
 
@@ -151,7 +158,7 @@ function rowOf(experiment: Experiment): string[] {
     `[${title}](../${config})`,
     spread(ours, metric, show),
     spread(pytorch, metric, show),
-    trivial(experiment, baselines, show),
+    trivial(experiment, baselines, show).join(', ') || '–',
     published ?? '–',
     `${wanted}: ${verdict}`,
   ];
@@ -170,11 +177,12 @@ function spread(runs: readonly Outcome[], metric: string, show: (value: number) 
   return values.length < SEEDS ? `${range}, ${values.length} seeds` : range;
 }
 
+/** The best trivial baseline and the row's rule. */
 function trivial(
   { name, metric, target, rule }: Experiment,
   baselines: SplitBaselines | undefined,
   show: (value: number) => string,
-): string {
+): readonly string[] {
   const found = Object.entries(baselines ?? {}).flatMap(([baseline, { [metric]: value }]) =>
     value === undefined ? [] : [[baseline, value] as const],
   );
@@ -182,7 +190,7 @@ function trivial(
   found.sort(([, a], [, b]) => (isHigherBetter ? b - a : a - b));
   const best = found.slice(0, 1);
   if (rule !== undefined) best.push([rule, rules()[name][rule]]);
-  return best.map(([what, value]) => `${show(value)} (${what.replaceAll('_', ' ')})`).join(', ') || '–';
+  return best.map(([what, value]) => `${show(value)} (${what.replaceAll('_', ' ')})`);
 }
 
 function rules(): Readonly<Record<string, Readonly<Record<string, number>>>> {

@@ -298,7 +298,7 @@ t.test('other sides are compared with the best trial of a sweep', async t => {
   t.equal(code, 0);
   const { sides, notes } = JSON.parse(stdout);
   t.match(sides[0], { runs: [{ directory: winner, left_out: null }] });
-  t.match(notes[0], /each is a side of its own, the best trial's the first$/);
+  t.match(notes[0], /each is compared as its own side, the best trial's the first$/);
 });
 
 t.test("gates of trials are reported and annotated in the user's config", async t => {
