@@ -108,14 +108,14 @@ export const ownership: readonly Plant[] = [
     tests: ['evidence'],
   },
   {
-    file: 'src/training/resume/resume',
+    file: 'src/training/resume/evidence',
     find: ' || isEdited(directory, summary)',
     replace: '',
     why: 'a run that is complete says an edited result again',
     tests: ['invariants'],
   },
   {
-    file: 'src/training/resume/resume',
+    file: 'src/training/resume/evidence',
     find: "if (event !== 'run.start' || run_id === manifest.run_id)",
     replace: 'if (true)',
     why: "a run goes on with another run's log",

@@ -21,7 +21,10 @@ export class RedisServer {
     private server: ChildProcess,
   ) {}
 
-  /** Starts a server that writes every change to disk before it answers, unless `isPersistent` is false. */
+  /**
+   * Starts a server that writes every change to disk before it answers, unless `isPersistent` is
+   * false.
+   */
   static async start(folder: string, isPersistent = true): Promise<RedisServer> {
     const [port] = await freePorts(1);
     const redis = new RedisServer(folder, port, isPersistent, launch(folder, port, isPersistent));

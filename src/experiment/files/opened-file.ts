@@ -25,8 +25,8 @@ export interface Opening {
 const MAX_TEXT_BYTES = buffers.MAX_STRING_LENGTH;
 
 /**
- * Reads the text of the file at `path`. Throws like {@link withFile}, and with exit 2 if the file is
- * longer than a string can be.
+ * Reads the text of the file at `path`. Throws like {@link withFile}, and with exit 2 if the file
+ * is longer than a string can be.
  */
 export function readText(path: string, opening: Opening = {}): string {
   const read = (file: OpenedFile): string => file.read(0, file.bytes).toString('utf8');
