@@ -1,12 +1,8 @@
 /** Guesses the roles of the columns of a csv table for `init`. */
-
-import { TIMESTAMP } from '../../data/csv/order.js';
-import { cellNumber, isMissing } from '../../data/csv/table.js';
-import { placeInCsv, scanCsv } from '../../data/formats/csv.js';
-import { Problems } from '../../data/problems.js';
-import { readContent } from '../../data/reading/files.js';
-import { type Diagnostic, damagedError, usageError } from '../../util/errors.js';
+import { usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
+import { type Column, describeBad, readColumns } from './columns.js';
+import { ascends, DATE_NAMES, medianInterval, type SplitDates, splitDates, utc } from './dates.js';
 
 /** Columns named by the user. The others are guessed. */
 export interface NamedColumns {
@@ -66,30 +62,11 @@ const USUAL = {
   target: /^(label|labels|class|target|y|outcome|category|species|result)$/i,
   measure:
     /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|revenue|visitors|quantity|amount)$/i,
-  year: /^(year|yr)$/i,
-  month: /^(month|mon)$/i,
-  day: /^(day|date|mday|day_of_month|date_of_month)$/i,
-  weekday: /^(weekday|dow|day_of_week)$/i,
 } as const;
 /** A column of integers or texts with more distinct values is not guessed to be a class. */
 const MAX_GUESSED_CLASSES = 20;
 /** Minimum length of the shortest series of a forecast. */
 const MIN_FORECAST_STEPS = 40;
-
-interface Column {
-  readonly name: string;
-  /** From 0. */
-  readonly index: number;
-  readonly cells: readonly string[];
-  readonly isNumber: boolean;
-  readonly isTime: boolean;
-  readonly missing: number;
-  readonly distinct: number;
-  /** The rows of empty cells, or of the few cells that are unlike all others. */
-  readonly bad?: { readonly rows: readonly number[]; readonly what: 'empty' | 'number' | 'date' };
-  /** `FILE:LINE:COLUMN` of a cell. */
-  place(row: number): string;
-}
 
 /**
  * Reads the table at `path` and guesses the roles of its columns.
@@ -189,7 +166,9 @@ function bestMeasure(measures: readonly Column[]): Column | undefined {
 /** A number other than a flag, an identifier or a part of a date. */
 function isMeasure(column: Column): boolean {
   const { isNumber, distinct, name } = column;
-  const isOfDate = [USUAL.time, USUAL.month, USUAL.day, USUAL.weekday].some(usual => usual.test(name));
+  const isOfDate = [USUAL.time, DATE_NAMES.month, DATE_NAMES.day, DATE_NAMES.weekday].some(usual =>
+    usual.test(name),
+  );
   return isNumber && distinct > 2 && !isOfDate && !isIdentifier(column);
 }
 
@@ -211,56 +190,6 @@ function numbersRows({ index, isNumber, cells }: Column): boolean {
   );
 }
 
-/** Dates that no column has in a form that `time` reads. */
-interface SplitDates {
-  /** The columns that form them. */
-  readonly columns: readonly Column[];
-  /** Those of them that repeat, such as a month. */
-  readonly known: readonly Column[];
-  /** Milliseconds since 1970, of each row. */
-  readonly times: readonly number[];
-}
-
-/** Of columns for year, month and day, or of one with dates like 31.12.2024 or 12/31/2024. */
-function splitDates(columns: readonly Column[]): SplitDates | undefined {
-  const named = (usual: RegExp): Column | undefined =>
-    columns.find(({ isNumber, bad, name }) => isNumber && bad === undefined && usual.test(name));
-  const [year, month, day] = [named(USUAL.year), named(USUAL.month), named(USUAL.day)];
-  if (year && month) {
-    const weekday = named(USUAL.weekday);
-    const parts = [month, ...(day ? [day] : []), ...(weekday ? [weekday] : [])];
-    const times = year.cells.map((cell, row) =>
-      Date.UTC(Number(cell), Number(month.cells[row]) - 1, Number(day?.cells[row] ?? 1)),
-    );
-    return { columns: [year, ...parts], known: parts, times };
-  }
-  for (const column of columns) {
-    const times = localDates(column.cells);
-    if (times) return { columns: [column], known: [], times };
-  }
-  return undefined;
-}
-
-const LOCAL_DATE = /^(\d{1,2})[./-](\d{1,2})[./-](\d{4})$/;
-
-/** Of dates in the order of day, month, year or month, day, year; undefined of anything else. */
-function localDates(cells: readonly string[]): readonly number[] | undefined {
-  const parts = cells.map(cell => LOCAL_DATE.exec(cell)?.slice(1).map(Number) ?? []);
-  for (const [day, month] of [
-    [0, 1],
-    [1, 0],
-  ]) {
-    if (parts.every(part => part.length === 3 && part[month] <= 12 && part[day] <= 31))
-      return parts.map(part => Date.UTC(part[2], part[month] - 1, part[day]));
-  }
-  return undefined;
-}
-
-/** Whether no row has to move. */
-function ascends({ times }: SplitDates, rows: readonly (readonly number[])[]): boolean {
-  return rows.every(list => list.every((row, i) => i === 0 || times[row] > times[list[i - 1]]));
-}
-
 interface Roles {
   readonly path: string;
   readonly columns: readonly Column[];
@@ -271,96 +200,6 @@ interface Roles {
   readonly otherTargets: readonly string[];
   /** Rows of each group; all of them without one. */
   readonly rows: readonly (readonly number[])[];
-}
-
-async function readColumns(path: string): Promise<readonly Column[]> {
-  const { bytes } = await readContent(path);
-  const problems = new Problems();
-  let names: readonly string[] = [];
-  let cells: string[][] = [];
-  const starts: number[] = [];
-  scanCsv(
-    bytes,
-    path,
-    {
-      header: header => {
-        names = header;
-        cells = header.map(() => []);
-        refuseOther(header, column => placeInCsv(bytes, path, 0, column));
-      },
-      row: (fields, start) => {
-        starts.push(start);
-        for (const [i, field] of fields.entries()) cells[i].push(field.trim());
-      },
-    },
-    problems,
-  );
-  problems.throwIfAny();
-  if ((cells[0]?.length ?? 0) === 0) {
-    throw damagedError({ code: 'init/no-rows', message: 'the table has no rows', file: path });
-  }
-  return names.map((name, index) =>
-    columnOf({ name, index, cells: cells[index] }, row => {
-      const { file, line, column } = placeInCsv(bytes, path, starts[row], index);
-      return `${file}:${line}:${column}`;
-    }),
-  );
-}
-
-function refuseOther(names: readonly string[], place: (column: number) => Partial<Diagnostic>): void {
-  const separator = /[;\t|]/.exec(names[0])?.[0];
-  // a decimal comma in the names is rare, but a comma may be in one
-  const isOther =
-    separator !== undefined && names.every(name => name === names[0] || name.includes(separator));
-  const problem: Pick<Diagnostic, 'message' | 'expected'> | undefined = isOther
-    ? {
-        message: `its fields are separated by ${JSON.stringify(separator)}`,
-        expected:
-          'commas between fields and points in numbers; a spreadsheet program can save the table as such a csv file',
-      }
-    : names.every(name => cellNumber(name) !== undefined)
-      ? { message: 'its first line has numbers', expected: 'a line with the names of the columns' }
-      : undefined;
-  if (problem) throw damagedError({ code: 'init/table', ...place(0), ...problem });
-}
-
-function columnOf(column: Pick<Column, 'name' | 'index' | 'cells'>, place: Column['place']): Column {
-  const { cells } = column;
-  const rowsWhere = (test: (cell: string) => boolean): number[] =>
-    cells.flatMap((cell, row) => (test(cell) ? [row] : []));
-  const empty = rowsWhere(isMissing);
-  const words = rowsWhere(cell => !isMissing(cell) && cellNumber(cell) === undefined);
-  const undated = rowsWhere(cell => !isMissing(cell) && !TIMESTAMP.test(cell));
-  const present = cells.length - empty.length;
-  const isFull = present > 0;
-  const areFew = (rows: readonly number[]): boolean => rows.length > 0 && 4 * rows.length < present;
-  const bad = areFew(words)
-    ? ({ rows: words, what: 'number' } as const)
-    : areFew(undated)
-      ? ({ rows: undated, what: 'date' } as const)
-      : empty.length > 0
-        ? ({ rows: empty, what: 'empty' } as const)
-        : undefined;
-  return {
-    ...column,
-    isNumber: isFull && words.length === 0,
-    isTime: isFull && undated.length === 0,
-    missing: empty.length,
-    distinct: new Set(cells).size,
-    ...(bad && { bad }),
-    place,
-  };
-}
-
-/** `2 cells are not numbers, the first "?" at data.csv:7:3`. */
-function describeBad({ bad, cells, place }: Column): string | undefined {
-  if (bad === undefined) return undefined;
-  const { rows, what } = bad;
-  const isOne = rows.length === 1;
-  const first = what === 'empty' ? '' : ` ${JSON.stringify(cells[rows[0]].slice(0, 60))}`;
-  const at = `${first} at ${place(rows[0])}`;
-  if (what === 'empty') return isOne ? `1 empty cell,${at}` : `${rows.length} empty cells, the first${at}`;
-  return isOne ? `1 cell is not a ${what},${at}` : `${rows.length} cells are not ${what}s, the first${at}`;
 }
 
 /** True for repeated values with a name like `id`, or for texts that each form one block. */
@@ -434,17 +273,6 @@ function seriesTable(roles: Roles): SeriesTable {
     steps,
     ...(interval !== undefined && { interval }),
   };
-}
-
-/** Times without a zone are UTC, as in the rest of the program. */
-function utc(text: string): string {
-  return /T|\s/.test(text) && !/(Z|[+-]\d\d:\d\d)$/.test(text) ? `${text.replace(' ', 'T')}Z` : text;
-}
-
-function medianInterval(times: readonly number[]): number {
-  const sorted = times.toSorted((a, b) => a - b);
-  const gaps = sorted.slice(1).map((time, i) => time - sorted[i]);
-  return gaps.toSorted((a, b) => a - b)[gaps.length >> 1];
 }
 
 function sequenceTable(roles: Roles): SequenceTable {

@@ -1,0 +1,114 @@
+/** Reads the columns of a csv table, with the place of every cell. */
+import { TIMESTAMP } from '../../data/csv/order.js';
+import { cellNumber, isMissing } from '../../data/csv/table.js';
+import { placeInCsv, scanCsv } from '../../data/formats/csv.js';
+import { Problems } from '../../data/problems.js';
+import { readContent } from '../../data/reading/files.js';
+import { type Diagnostic, damagedError } from '../../util/errors.js';
+
+export interface Column {
+  readonly name: string;
+  /** From 0. */
+  readonly index: number;
+  readonly cells: readonly string[];
+  readonly isNumber: boolean;
+  readonly isTime: boolean;
+  readonly missing: number;
+  readonly distinct: number;
+  /** The rows of empty cells, or of the few cells that are unlike all others. */
+  readonly bad?: { readonly rows: readonly number[]; readonly what: 'empty' | 'number' | 'date' };
+  /** `FILE:LINE:COLUMN` of a cell. */
+  place(row: number): string;
+}
+
+/** @throws UserError (exit 5) if the table is damaged, has no rows, or is not separated by commas */
+export async function readColumns(path: string): Promise<readonly Column[]> {
+  const { bytes } = await readContent(path);
+  const problems = new Problems();
+  let names: readonly string[] = [];
+  let cells: string[][] = [];
+  const starts: number[] = [];
+  scanCsv(
+    bytes,
+    path,
+    {
+      header: header => {
+        names = header;
+        cells = header.map(() => []);
+        refuseOther(header, column => placeInCsv(bytes, path, 0, column));
+      },
+      row: (fields, start) => {
+        starts.push(start);
+        for (const [i, field] of fields.entries()) cells[i].push(field.trim());
+      },
+    },
+    problems,
+  );
+  problems.throwIfAny();
+  if ((cells[0]?.length ?? 0) === 0) {
+    throw damagedError({ code: 'init/no-rows', message: 'the table has no rows', file: path });
+  }
+  return names.map((name, index) =>
+    columnOf({ name, index, cells: cells[index] }, row => {
+      const { file, line, column } = placeInCsv(bytes, path, starts[row], index);
+      return `${file}:${line}:${column}`;
+    }),
+  );
+}
+
+/** Refuses a table without names of columns, or with other separators than commas. */
+function refuseOther(names: readonly string[], place: (column: number) => Partial<Diagnostic>): void {
+  const separator = /[;\t|]/.exec(names[0])?.[0];
+  // a decimal comma in the names is rare, but a comma may be in one
+  const isOther =
+    separator !== undefined && names.every(name => name === names[0] || name.includes(separator));
+  const problem: Pick<Diagnostic, 'message' | 'expected'> | undefined = isOther
+    ? {
+        message: `its fields are separated by ${JSON.stringify(separator)}`,
+        expected:
+          'commas between fields and points in numbers; a spreadsheet program can save the table as such a csv file',
+      }
+    : names.every(name => cellNumber(name) !== undefined)
+      ? { message: 'its first line has numbers', expected: 'a line with the names of the columns' }
+      : undefined;
+  if (problem) throw damagedError({ code: 'init/table', ...place(0), ...problem });
+}
+
+function columnOf(column: Pick<Column, 'name' | 'index' | 'cells'>, place: Column['place']): Column {
+  const { cells } = column;
+  const rowsWhere = (test: (cell: string) => boolean): number[] =>
+    cells.flatMap((cell, row) => (test(cell) ? [row] : []));
+  const empty = rowsWhere(isMissing);
+  const words = rowsWhere(cell => !isMissing(cell) && cellNumber(cell) === undefined);
+  const undated = rowsWhere(cell => !isMissing(cell) && !TIMESTAMP.test(cell));
+  const present = cells.length - empty.length;
+  const isFull = present > 0;
+  const areFew = (rows: readonly number[]): boolean => rows.length > 0 && 4 * rows.length < present;
+  const bad = areFew(words)
+    ? ({ rows: words, what: 'number' } as const)
+    : areFew(undated)
+      ? ({ rows: undated, what: 'date' } as const)
+      : empty.length > 0
+        ? ({ rows: empty, what: 'empty' } as const)
+        : undefined;
+  return {
+    ...column,
+    isNumber: isFull && words.length === 0,
+    isTime: isFull && undated.length === 0,
+    missing: empty.length,
+    distinct: new Set(cells).size,
+    ...(bad && { bad }),
+    place,
+  };
+}
+
+/** `2 cells are not numbers, the first "?" at data.csv:7:3`. */
+export function describeBad({ bad, cells, place }: Column): string | undefined {
+  if (bad === undefined) return undefined;
+  const { rows, what } = bad;
+  const isOne = rows.length === 1;
+  const first = what === 'empty' ? '' : ` ${JSON.stringify(cells[rows[0]].slice(0, 60))}`;
+  const at = `${first} at ${place(rows[0])}`;
+  if (what === 'empty') return isOne ? `1 empty cell,${at}` : `${rows.length} empty cells, the first${at}`;
+  return isOne ? `1 cell is not a ${what},${at}` : `${rows.length} cells are not ${what}s, the first${at}`;
+}
