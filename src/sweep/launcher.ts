@@ -17,9 +17,6 @@ export interface Task extends Segment {
   readonly timeout: number | null;
 }
 
-/** Part of the output of a task that a queue has lost. */
-export const NOT_IN_QUEUE = 'is no longer in the queue';
-
 export interface TaskEnd {
   /** Null if a signal ended the process, or if its machine was lost. */
   readonly exitCode: number | null;
@@ -28,6 +25,8 @@ export interface TaskEnd {
   readonly timedOut: boolean;
   /** The last lines of stderr for a message; may be empty. */
   readonly stderr: string;
+  /** True if a queue lost the task before its end was known. */
+  readonly wasForgotten?: true;
 }
 
 /** On `monotonicNow`, in milliseconds. */

@@ -20,7 +20,6 @@ import {
   isWorthRetrying,
   type SegmentResult,
   trainedSteps,
-  wasForgotten,
 } from './segment-result.js';
 import type { SweepDirectory } from './sweep-directory.js';
 import { placeArguments } from './trial-runs.js';
@@ -56,7 +55,7 @@ export interface SweepHistory extends RecordedHistory {
 
 export type SweepEnd = 'completed' | 'interrupted';
 
-/** How often in a row a queue may lose a task without any progress before that counts as a try. */
+/** Times in a row that a queue may lose a task without progress before it counts as a retry. */
 const MAX_FORGOTTEN = 10;
 
 export class Orchestrator {
@@ -182,8 +181,8 @@ export class Orchestrator {
         continue;
       }
       const why = failureSentence(end, plan.trial_timeout);
-      // says nothing about the trial: Redis without persistence was started again
-      if (wasForgotten(end)) {
+      // not the trial's fault: Redis without persistence was restarted
+      if (end.wasForgotten) {
         forgotten = isFurther ? 1 : forgotten + 1;
         if (forgotten <= MAX_FORGOTTEN) {
           this.reportOn(segment, `${why}; queueing it again`);

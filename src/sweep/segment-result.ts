@@ -10,7 +10,7 @@ import { RunDirectory } from '../experiment/run-directory.js';
 import type { Summary } from '../experiment/summary.js';
 import { EXIT } from '../util/errors.js';
 import { FULL_DISK_REASONS } from '../util/system-errors.js';
-import { NOT_IN_QUEUE, type TaskEnd } from './launcher.js';
+import type { TaskEnd } from './launcher.js';
 import type { Objective } from './plan.js';
 import type { Outcome, Segment } from './records.js';
 import { epochValues } from './results/history.js';
@@ -121,11 +121,6 @@ export function isOutOfSpace({ exitCode, stderr }: TaskEnd): boolean {
 export function foundInUse({ exitCode, stderr }: TaskEnd): boolean {
   if (exitCode === EXIT.usage) return stderr.includes(IN_USE);
   return exitCode === EXIT.unexpected && [LOCK_LOST, LEASE_LOST].some(text => stderr.includes(text));
-}
-
-/** Whether a queue lost the task before anyone said how it ended. */
-export function wasForgotten({ exitCode, signal, stderr }: TaskEnd): boolean {
-  return exitCode === null && signal === null && stderr.includes(NOT_IN_QUEUE);
 }
 
 /** Whether a retry could succeed: not if the config or command line is wrong. */

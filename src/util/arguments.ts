@@ -1,8 +1,8 @@
-/** Checks the arguments of the library: callers in JavaScript have no compiler that does. */
+/** Checks the arguments of library calls, since JavaScript callers have no compiler to do so. */
 import { type Diagnostic, usageError } from './errors.js';
 import { nearest } from './nearest.js';
 
-/** What an argument must be. */
+/** Type of an argument. */
 export interface Kind {
   /** Such as `a path`. */
   readonly expected: string;
@@ -38,7 +38,7 @@ export const overrides: Kind = {
   accepts: isPlainObject,
 };
 
-/** @param min the smallest one */
+/** @param min minimum */
 export function integer(min: number): Kind {
   return {
     expected: `a whole number from ${min}`,
@@ -106,7 +106,7 @@ function unknownOption(call: string, name: string, names: readonly string[]): Di
   };
 }
 
-/** Short: a value of the program can be large. */
+/** Describes a value briefly, since it may be large. */
 function inWords(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 60));
   if (typeof value === 'function') return 'a function';

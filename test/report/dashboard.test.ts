@@ -139,6 +139,21 @@ t.test(
   },
 );
 
+t.test('a line that is too long for an event is one damaged line', t => {
+  const path = join(newFolder(), 'log.jsonl');
+  const follower = new LogFollower(path, 8);
+  const long = 'x'.repeat(9 << 20);
+  writeFileSync(path, `{"event":"a"}\n${long}`);
+  followedToTheEnd(follower);
+  appendFileSync(path, `${long}\n{"event":"b"}\n`);
+  const followed = followedToTheEnd(follower);
+  t.same(followed, readHistory(path, { capacity: 8 }));
+  const first = [{ line: 2, message: 'the line is longer than an event can be' }];
+  t.same(followed.damaged, { count: 1, first });
+  follower.close();
+  t.end();
+});
+
 t.test('only new lines are sent, and a restart of the log is reported', async t => {
   const path = join(newFolder(), 'log.jsonl');
   const follower = new LogFollower(path, 8);

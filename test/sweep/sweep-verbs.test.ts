@@ -309,6 +309,41 @@ t.test(
   },
 );
 
+t.test('a long sweep without a terminal prints new bests, failures and its progress', t => {
+  const lines = recorder();
+  const plan = { ...PLAN, budget: { ...PLAN.budget, trials: 200 } };
+  const view = createSweepView(lines, plan, false, () => 0);
+  for (let trial = 0; trial < 200; trial++) {
+    view.decided({ event: 'trial.chosen', trial, point: {} });
+    if (trial === 150) view.decided({ event: 'trial.failed', trial });
+    else
+      view.decided({
+        event: 'trial.measured',
+        trial,
+        epochs: 9,
+        // only trials 0 and 100 improve
+        value: trial < 100 ? 0.5 - trial / 1000 : 0.9 - trial / 1000,
+        spread: null,
+        status: 'done',
+      });
+  }
+  view.end();
+  const printed = lines.text.err.split('\n').slice(0, -1);
+  const progress = printed.filter(line => /^trial \d+\/200/.test(line));
+  t.equal(progress.length, 20);
+  t.equal(progress[4], 'trial 50/200, best test.accuracy 0.5 (trial 0)');
+  t.equal(progress[19], 'trial 200/200, best test.accuracy 0.8 (trial 100)');
+  t.same(
+    printed.filter(line => !progress.includes(line)),
+    [
+      'trial 0: test.accuracy 0.5 after 9/9 epochs, the best so far',
+      'trial 100: test.accuracy 0.8 after 9/9 epochs, the best so far',
+      'trial 150: failed',
+    ],
+  );
+  t.end();
+});
+
 /** Dry runs make some real steps of each model: this one has few. */
 const SHORT = `version: 1
 name: short

@@ -1,7 +1,7 @@
 /**
  * Shows the progress of a sweep on stderr: on a terminal a table of the running and the best
- * trials, else a line per result. Warnings are printed at once. The clock affects only what is
- * shown.
+ * trials, else a line per result, fewer if the sweep is long. Warnings are printed at once. The
+ * clock affects only what is shown.
  */
 import type { SweepObserver } from '../../sweep/orchestrator.js';
 import type { SweepPlan } from '../../sweep/plan.js';
@@ -26,6 +26,13 @@ const REDRAW_MS = 250;
 const TICK_MS = 1000;
 /** Maximum number of running and of best trials in the table. */
 const MAX_SHOWN = 5;
+
+/**
+ * Sweeps of more trials print, without a terminal, only new bests, failures and twenty lines of
+ * progress: a log of thousands of lines hides what matters.
+ */
+const MAX_TRIAL_LINES = 100;
+const PROGRESS_LINES = 20;
 
 export interface SweepView extends SweepObserver {
   /** Adds the records of an earlier process of the sweep. */
@@ -73,7 +80,8 @@ export function createSweepView(
     decided: decision => {
       trials.add(decision);
       if (block === undefined && !quiet) {
-        const text = sentence(plan, decision, trials);
+        const describe = isLong(plan, decision) ? briefSentence : sentence;
+        const text = describe(plan, decision, trials);
         if (text !== undefined) print(text);
       }
       draw();
@@ -124,22 +132,48 @@ function sentence(plan: SweepPlan, decision: Decision, trials: TrialCollector): 
   }
 }
 
+/** A sweep without a limit on trials becomes long when it has many. */
+function isLong({ budget }: SweepPlan, decision: Decision): boolean {
+  if (budget.trials !== null) return budget.trials > MAX_TRIAL_LINES;
+  return 'trial' in decision && decision.trial >= MAX_TRIAL_LINES;
+}
+
+/** Describes a decision of a long sweep; undefined for most. */
+function briefSentence(plan: SweepPlan, decision: Decision, trials: TrialCollector): string | undefined {
+  if (decision.event === 'trial.chosen') {
+    const number = decision.trial + 1;
+    const { trials: all } = plan.budget;
+    const every = all === null ? MAX_TRIAL_LINES : Math.ceil(all / PROGRESS_LINES);
+    if (number % every !== 0) return undefined;
+    return [`trial ${number}${all === null ? '' : `/${all}`}`, ...bestSoFar(plan, trials)].join(', ');
+  }
+  if (decision.event !== 'trial.measured' || decision.status === 'diverged')
+    return sentence(plan, decision, trials);
+  const isBest = bestRow(plan, trials.result)?.trial === decision.trial;
+  return isBest ? `${sentence(plan, decision, trials)}, the best so far` : undefined;
+}
+
+/** `best test.accuracy 0.7 (trial 0)`; empty before the first value. */
+function bestSoFar(plan: SweepPlan, trials: TrialCollector): string[] {
+  const best = bestRow(plan, trials.result);
+  if (best === undefined || best.value === null) return [];
+  return [`best ${plan.objective.metric} ${Number(best.value.toPrecision(5))} (trial ${best.trial})`];
+}
+
 function liveTable(plan: SweepPlan, trials: TrialCollector, seconds: number, width: number): string[] {
   const records = trials.result;
   const { rows, running } = records;
   const active = new Set(running.map(({ trial }) => trial));
   // a trial's segment can end while its decision waits for other trials
   const isActive = ({ trial, state }: TrialRow): boolean => state === 'running' || active.has(trial);
-  const best = bestRow(plan, records);
   const of = plan.budget.trials === null ? '' : `/${plan.budget.trials}`;
   const head = [
     plan.name,
     `trial ${rows.length}${of}`,
     counted(records.epochsTrained, 'epoch'),
     formatDuration(seconds),
+    ...bestSoFar(plan, trials),
   ];
-  if (best !== undefined && best.value !== null)
-    head.push(`best ${plan.objective.metric} ${Number(best.value.toPrecision(5))} (trial ${best.trial})`);
   const shown = [
     ...rows.filter(isActive).slice(0, MAX_SHOWN),
     ...ranked(plan, rows)

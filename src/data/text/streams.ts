@@ -1,9 +1,9 @@
 /**
- * The symbols of text files, one file after another, as codes of their texts: in memory, or read
- * from the files by range.
+ * Symbols of several text files, concatenated and encoded as numbers: in memory, or read from the
+ * files by range.
  *
- * Text is read in pieces of whole symbols. Of files that stay on the disk, memory holds where each
- * piece begins, in bytes and in symbols.
+ * Text is read in pieces of whole symbols. For files on disk, memory holds the start of each piece,
+ * in bytes and in symbols.
  */
 import { damagedError } from '../../util/errors.js';
 import { GrowingList, type TextCodes } from '../columns.js';
@@ -27,8 +27,9 @@ export interface SymbolStream {
   /** The codes of the symbols in a range; valid until the next call. */
   read(range: SymbolRange): Uint32Array;
   /**
-   * The same of several ranges, ahead of time; absent if the codes are in memory.
-   * @throws UserError (exit 2 or 5) if a file cannot be read any more or has changed
+   * Reads several ranges ahead of time; absent if the codes are in memory.
+   * @throws UserError (exit 2) if a file can no longer be read
+   * @throws UserError (exit 5) if a file has changed
    */
   load?(ranges: readonly SymbolRange[]): Promise<Uint32Array[]>;
   /** How often each code occurs in a range. */
@@ -47,10 +48,13 @@ interface StreamOptions {
 const PIECE_BYTES = 2048;
 /** Pieces that are kept as codes, since the next sequence often begins where one ends. */
 const MAX_KEPT_PIECES = 4096;
-/** Longer words are no text that anybody wrote: 64 MiB. */
+/** 64 MiB. Files with longer words are not text. */
 const MAX_WORD_BYTES = 2 ** 26;
 
-/** @throws UserError (exit 2) if a file cannot be read, (exit 5) if it is not UTF-8 or too large */
+/**
+ * @throws UserError (exit 2) if a file cannot be read
+ * @throws UserError (exit 5) if a file is not UTF-8 or too large
+ */
 export async function streamInMemory(
   files: readonly string[],
   { level, codes, pieceBytes = PIECE_BYTES }: StreamOptions,
@@ -80,7 +84,7 @@ export async function streamInMemory(
   };
 }
 
-/** @throws UserError as {@link streamInMemory} */
+/** @throws UserError like {@link streamInMemory} */
 export async function streamOnDisk(
   files: readonly string[],
   { level, codes, pieceBytes = PIECE_BYTES }: StreamOptions,
@@ -128,7 +132,7 @@ interface StoredPieces {
   readonly files: readonly FileOfPieces[];
   /** Symbols of the stream before each piece. */
   readonly positions: Float64Array;
-  /** Where each piece begins in its file. */
+  /** Start of each piece in its file, in bytes. */
   readonly offsets: Float64Array;
   /** How often each code occurs in the stream. */
   readonly totals: readonly number[];
@@ -137,7 +141,7 @@ interface StoredPieces {
 }
 
 class StoredStream implements SymbolStream {
-  /** Codes by piece, those that were read first first. */
+  /** Codes by piece, oldest first. */
   private readonly kept = new Map<number, Uint32Array>();
   private buffer = new Uint32Array(0);
 
@@ -189,7 +193,7 @@ class StoredStream implements SymbolStream {
       }
       return counts;
     }
-    // less is read if what is not in the range is counted
+    // counting the symbols outside the range reads less
     const [before, after] = [this.counts({ from: 0, to: from }), this.counts({ from: to, to: this.length })];
     return counts.map((_, code) => (totals[code] ?? 0) - before[code] - after[code]);
   }
@@ -218,7 +222,7 @@ class StoredStream implements SymbolStream {
       yield piece;
   }
 
-  /** The last piece that begins at symbol `position` or before: those before it may be empty. */
+  /** The last piece that starts at or before symbol `position`; earlier ones may be empty. */
   private pieceAt(position: number): number {
     const { positions } = this.pieces;
     let [low, high] = [0, positions.length];
@@ -251,7 +255,7 @@ class StoredStream implements SymbolStream {
   }
 }
 
-/** Which pieces of its file a piece is. */
+/** Position of a piece in its file. */
 interface PiecePlace {
   readonly isFirst: boolean;
   readonly isLast: boolean;
@@ -263,7 +267,7 @@ class PieceCutter {
   /** Where `rest` begins in the file. */
   private start = 0;
 
-  /** @param onPiece told each piece in order, and where it begins; it is valid during the call */
+  /** @param onPiece called with each piece in order and its start; the piece is valid during the call */
   constructor(
     private readonly file: string,
     private readonly level: TextLevel,
@@ -301,7 +305,7 @@ class PieceCutter {
     this.start += piece.length;
   }
 
-  /** Where the piece that begins at `from` ends; the length of `bytes` if that is not known yet. */
+  /** Returns the end of the piece that starts at `from`; `bytes.length` if it is not known yet. */
   private cut(bytes: Buffer, from: number): number {
     const end = from + this.pieceBytes;
     if (end >= bytes.length) return bytes.length;
@@ -313,14 +317,14 @@ class PieceCutter {
   }
 }
 
-/** Behind a space or a line feed nothing belongs to the symbol before. */
+/** No symbol continues after a space or a line feed. */
 function isWordEnd(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a;
 }
 
 /** Cuts pieces of text into symbols. */
 class PieceReader {
-  /** The code of each byte or code point, as far as they have been seen; -1 if it has none yet. */
+  /** Code of each byte or code point; -1 if it has not occurred yet. */
   private known = new Int32Array(256).fill(-1);
   private buffer = new Uint32Array(0);
 
@@ -332,7 +336,7 @@ class PieceReader {
   /** The codes of a piece's symbols; valid until the next call. */
   codesOf(piece: Buffer, { isFirst, isLast }: PiecePlace): Uint32Array {
     const bytes = isFirst && this.level !== 'byte' ? piece.subarray(markLength(piece)) : piece;
-    // a line end behind the last word is one symbol more
+    // a line end after the last word is one more symbol
     if (this.buffer.length <= bytes.length) this.buffer = new Uint32Array(2 * bytes.length + 1);
     const read = { byte: this.bytes, character: this.characters, word: this.words }[this.level];
     return this.buffer.subarray(0, read.call(this, bytes, isLast));
@@ -360,7 +364,7 @@ class PieceReader {
   }
 
   /**
-   * Lines as Python reads a text file: what follows the last line end is a line if it is not empty.
+   * Splits into lines like Python: text after the last line end is a line if it is not empty.
    */
   private words(bytes: Buffer, isLast: boolean): number {
     const { buffer, codes } = this;

@@ -3,12 +3,13 @@
  */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 import { codeOf } from '../../util/system-errors.js';
+import { MAX_LINE_BYTES } from './log-reader.js';
 
 export interface TailNews {
   /** True if the file was replaced or truncated. Lines returned earlier are then invalid. */
   readonly restarted: boolean;
-  /** Complete lines, without line ends. */
-  readonly lines: readonly string[];
+  /** Complete lines, without line ends; undefined for a line that is too long for a log. */
+  readonly lines: readonly (string | undefined)[];
   /** True if more can be read immediately. */
   readonly more: boolean;
 }
@@ -16,8 +17,6 @@ export interface TailNews {
 /** A link could lead anywhere, and opening a pipe would block. (Windows has neither flag.) */
 const READING = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 const CHUNK_BYTES = 1 << 20;
-/** Longer lines are not from a log. They are returned as empty lines. */
-const MAX_LINE_BYTES = 16 << 20;
 /**
  * Bytes to compare before the offset. A line of a log ends with its number and fields, so no two
  * lines end in the same 64 bytes.
@@ -35,6 +34,8 @@ export class LineTail {
   private opened: { readonly file: number; readonly dev: bigint; readonly ino: bigint } | undefined;
   /** End of the lines returned so far, in bytes. */
   private offset = 0;
+  /** True inside a line that is too long, while searching for its end. */
+  private isSkipping = false;
   /** The last bytes before the offset. */
   private anchor: Buffer = Buffer.alloc(0);
 
@@ -53,7 +54,7 @@ export class LineTail {
     const restarted = before > 0 && this.offset === 0;
     const { size } = fstatSync(file);
     const lines = this.linesUpTo(file, size);
-    return { restarted, lines, more: lines.length > 0 && this.offset < size };
+    return { restarted, lines, more: (lines.length > 0 || this.isSkipping) && this.offset < size };
   }
 
   close(): void {
@@ -79,6 +80,7 @@ export class LineTail {
 
   private rewind(): void {
     this.offset = 0;
+    this.isSkipping = false;
     this.anchor = Buffer.alloc(0);
   }
 
@@ -88,19 +90,26 @@ export class LineTail {
     return readAt(file, this.offset - length, length).equals(this.anchor);
   }
 
-  private linesUpTo(file: number, size: number): string[] {
+  private linesUpTo(file: number, size: number): (string | undefined)[] {
     for (let length = CHUNK_BYTES; ; length *= 4) {
       const bytes = readAt(file, this.offset, Math.min(length, size - this.offset));
+      if (this.isSkipping) {
+        const first = bytes.indexOf(NEWLINE) + 1;
+        this.isSkipping = first === 0;
+        this.advance(this.isSkipping ? bytes : bytes.subarray(0, first));
+        return this.isSkipping ? [] : [undefined];
+      }
       const end = bytes.lastIndexOf(NEWLINE) + 1;
       if (end > 0) {
         this.advance(bytes.subarray(0, end));
         return bytes.toString('utf8', 0, end - 1).split('\n');
       }
-      if (bytes.length < length) return [];
-      if (length > MAX_LINE_BYTES) {
+      if (bytes.length > MAX_LINE_BYTES) {
+        this.isSkipping = true;
         this.advance(bytes);
-        return [''];
+        return [];
       }
+      if (bytes.length < length) return [];
     }
   }
 

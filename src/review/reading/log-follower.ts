@@ -1,11 +1,11 @@
 /**
- * A run's history while its log is being written. After each poll, it is the same as by
+ * A run's history while its log is being written. After each poll, it equals the result of
  * `readHistory`.
  */
-
 import { type LogRecord, parseEvent } from '../../experiment/log/parse.js';
 import { HistoryCollector, type RunHistory } from './history.js';
 import { LineTail } from './line-tail.js';
+import { TOO_LONG } from './log-reader.js';
 
 export interface LogNews {
   /**
@@ -58,9 +58,9 @@ export class LogFollower {
     this.tail.close();
   }
 
-  private add(text: string): readonly LogRecord[] {
+  private add(text: string | undefined): readonly LogRecord[] {
     this.line += 1;
-    const parsed = parseEvent(text);
+    const parsed = text === undefined ? TOO_LONG : parseEvent(text);
     if (typeof parsed === 'string') {
       this.collector.addDamage({ line: this.line, message: parsed });
       return [];

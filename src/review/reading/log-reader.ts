@@ -18,7 +18,7 @@ export interface DamagedLine {
  */
 const CHUNK_BYTES = 1 << 16;
 /** Events are far shorter. Longer lines are not from a log. */
-const MAX_LINE_BYTES = 4 << 20;
+export const MAX_LINE_BYTES = 4 << 20;
 const NEWLINE = 0x0a;
 
 /** The end of a file of lines. */

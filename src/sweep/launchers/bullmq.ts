@@ -5,7 +5,7 @@
  */
 import type { Job, Queue, QueueEvents } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { type Launcher, NOT_IN_QUEUE, type RunningTask, type Task, type TaskEnd } from '../launcher.js';
+import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
 import { MissingWorkers } from './missing-workers.js';
 import { openQueue, parseQueue, type QueueAddress, unreachableError } from './queue-connection.js';
 import {
@@ -163,7 +163,7 @@ export class BullmqLauncher implements Launcher {
 
   private async endOf(id: string): Promise<TaskEnd | undefined> {
     const job = await this.queue.getJob(id);
-    if (!job) return lostEnd(`job ${id} ${NOT_IN_QUEUE}`);
+    if (!job) return { ...lostEnd(`job ${id} is no longer in the queue`), wasForgotten: true };
     if (await job.isCompleted()) return readEnd((await this.queue.getJob(id))?.returnvalue);
     if (await job.isFailed()) return lostEnd((await this.queue.getJob(id))?.failedReason ?? '');
     return undefined;
