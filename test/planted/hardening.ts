@@ -44,7 +44,8 @@ export const hardening: readonly Plant[] = [
   {
     file: 'src/report/server/dashboard',
     find: 'server.timeout = timeouts.idle;',
-    replace: 'server.timeout = 0;',
+    // each of these alone drops a silent connection
+    replace: 'server.timeout = server.headersTimeout = server.requestTimeout = 0;',
     why: 'connections that say nothing stay',
     tests: ['dashboard'],
   },

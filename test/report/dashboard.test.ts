@@ -333,6 +333,9 @@ t.test('silent connections and ones that never close are dropped', async t => {
     return socket;
   });
   t.teardown(() => idle.map(socket => socket.destroy()));
+  const dropped = idle.map(
+    socket => new Promise(resolve => void socket.once('end', resolve).once('close', resolve)),
+  );
   const answered = () =>
     ask(dashboard.url, '/api/list').then(
       ({ status }) => status === 200,
@@ -340,6 +343,8 @@ t.test('silent connections and ones that never close are dropped', async t => {
     );
   while (!(await answered()));
   t.pass('there is room again');
+  await Promise.all(dropped);
+  t.pass('all of them were dropped');
 });
 
 t.test('malformed requests', async t => {
