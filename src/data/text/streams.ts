@@ -267,7 +267,7 @@ class PieceCutter {
   /** Where `rest` begins in the file. */
   private start = 0;
 
-  /** @param onPiece called with each piece in order and its start; the piece is valid during the call */
+  /** Returns where the piece from `from` ends; `bytes.length` if that is not known yet. */
   constructor(
     private readonly file: string,
     private readonly level: TextLevel,
