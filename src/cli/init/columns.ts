@@ -21,7 +21,7 @@ export interface Column {
   place(row: number): string;
 }
 
-  /** Rows of the empty cells, or of the few cells that differ from all others in kind. */
+/** @throws UserError (exit 5) if the table is damaged, has no rows, or has no commas */
 export async function readColumns(path: string): Promise<readonly Column[]> {
   const { bytes } = await readContent(path);
   const problems = new Problems();

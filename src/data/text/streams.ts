@@ -267,7 +267,7 @@ class PieceCutter {
   /** Where `rest` begins in the file. */
   private start = 0;
 
-  /** Returns where the piece from `from` ends; `bytes.length` if that is not known yet. */
+  /** @param onPiece called with each piece in order and its start; reuses the piece's memory */
   constructor(
     private readonly file: string,
     private readonly level: TextLevel,
