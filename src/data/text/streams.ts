@@ -267,7 +267,7 @@ class PieceCutter {
   /** Where `rest` begins in the file. */
   private start = 0;
 
-  /** @param onPiece called with each piece in order and its start; reuses the piece's memory */
+  /** @param onPiece called with each piece in order and its start; a piece is valid only then */
   constructor(
     private readonly file: string,
     private readonly level: TextLevel,
