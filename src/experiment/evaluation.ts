@@ -124,7 +124,7 @@ export interface LabelEvaluation extends EvaluationFacts {
 }
 
 /**
- * The details behind summary.json's metrics. Without run name or time, so the same training gives a
- * byte-identical file.
+ * The details behind summary.json's metrics. It has no run name or time, so that equal trainings
+ * write byte-identical files.
  */
 export type SplitEvaluation = ClassEvaluation | ValueEvaluation | LabelEvaluation;

@@ -1,6 +1,6 @@
 /** Configs and overrides passed by programs. */
 import { type Experiment, type LoadedExperiment, loadExperiment } from '../config/index.js';
-import { isPlainObject, type Kind, oneOf, path } from '../util/arguments.js';
+import { isPlainObject, type Kind, path } from '../util/arguments.js';
 
 /** `T` with all keys optional, since defaults may be omitted. */
 type Given<T> = T extends readonly (infer Item)[]
@@ -30,8 +30,6 @@ export const config: Kind = {
   expected: 'the path of a config file, or a config as an object',
   accepts: value => path.accepts(value) || isPlainObject(value),
 };
-
-export const backendKind = oneOf('auto', 'webgpu', 'webasm', 'cpu');
 
 /** Converts overrides to arguments of `--set`. */
 export function assignments(overrides: Overrides = {}): readonly string[] {

@@ -6,7 +6,7 @@ import type { SplitMetrics } from '../experiment/summary.js';
 import type { SequencePrediction } from '../prediction/answers.js';
 import { evaluateCheckpoint, splitOf } from '../prediction/evaluate.js';
 import type { RejectionOptions, SequenceValues } from '../prediction/given-values.js';
-import { checkpointKind, loadModel, weightsKind } from '../prediction/model.js';
+import { backendKind, checkpointKind, loadModel, weightsKind } from '../prediction/model.js';
 import { openWithData } from '../prediction/open.js';
 import { Predictor } from '../prediction/predictor.js';
 import { openModel, type WhichCheckpoint } from '../prediction/saved-model.js';
@@ -23,7 +23,7 @@ import {
   path,
   signal,
 } from '../util/arguments.js';
-import { assignments, backendKind, type Overrides } from './config.js';
+import { assignments, type Overrides } from './config.js';
 
 /** Selects the weights of a run, and where they compute. */
 export interface SavedModelOptions {

@@ -1,6 +1,7 @@
 /** Sweeps for programs: `sweep`. */
 import type { BackendRequest } from '../engine/backend.js';
 import { versions } from '../experiment/machine.js';
+import { backendKind } from '../prediction/model.js';
 import { loadSweep } from '../sweep/config/index.js';
 import { LocalLauncher } from '../sweep/launchers/local.js';
 import type { Segment } from '../sweep/records.js';
@@ -24,7 +25,7 @@ import {
   signal,
 } from '../util/arguments.js';
 import type { ExitCode } from '../util/errors.js';
-import { assignments, backendKind, type Overrides } from './config.js';
+import { assignments, type Overrides } from './config.js';
 import { SweepModels } from './sweep-models.js';
 
 /** Progress events of a sweep, distinguished by `type`. */

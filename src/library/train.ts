@@ -2,6 +2,7 @@
 import type { BackendRequest } from '../engine/backend.js';
 import type { RunStatus } from '../experiment/log/events.js';
 import type { SplitMetrics, Summary } from '../experiment/summary.js';
+import { backendKind } from '../prediction/model.js';
 import { resumeExperiment } from '../training/resume/resume.js';
 import type { RunResult as Result, RunObserver } from '../training/run/observer.js';
 import { runExperiment } from '../training/run/run.js';
@@ -17,14 +18,7 @@ import {
   texts,
 } from '../util/arguments.js';
 import type { ExitCode } from '../util/errors.js';
-import {
-  assignments,
-  backendKind,
-  type Config,
-  config as configKind,
-  loadConfig,
-  type Overrides,
-} from './config.js';
+import { assignments, type Config, config as configKind, loadConfig, type Overrides } from './config.js';
 
 /** Progress events of a run, distinguished by `type`. */
 export type RunProgress =

@@ -45,6 +45,8 @@ export const checkpointKind: Kind = {
   accepts: value => value === 'last' || value === 'best' || integer(0).accepts(value),
 };
 
+export const backendKind = oneOf('auto', 'webgpu', 'webasm', 'cpu');
+
 export const weightsKind = oneOf('trained', 'average');
 
 const iterable: Kind = {
@@ -86,7 +88,7 @@ export async function loadModel(run: string, options: LoadModelOptions = {}): Pr
   checkOptions<LoadModelOptions>('loadModel', options, {
     checkpoint: checkpointKind,
     weights: weightsKind,
-    backend: oneOf('auto', 'webgpu', 'webasm', 'cpu'),
+    backend: backendKind,
     threads: integer(1),
   });
   const { backend = 'auto', threads, ...which } = options;

@@ -196,7 +196,7 @@ t.test('an edit that is only partly consistent', async t => {
     ],
     'a line that is no event behind the end': [
       directory => edit(directory, 'log.jsonl', text => `${text}# looks good to me\n`),
-      /its log goes on after the end of the run/,
+      /its log continues after the end of the run/,
     ],
     'the confusion matrix': [
       directory =>

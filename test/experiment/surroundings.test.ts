@@ -40,7 +40,7 @@ const last = (directory: string) => {
 };
 
 /** Resumes the run in `directory` and compares it with an uninterrupted one. */
-async function goesOn(t: Test, directory: string): Promise<void> {
+async function finishes(t: Test, directory: string): Promise<void> {
   const { summary } = await resume(directory);
   t.equal(summary.status, 'completed');
   const expected = (await straight).summary;
@@ -71,7 +71,7 @@ t.test('a thread that ends for any reason', async t => {
     t.equal(status, 1, how);
     t.match(stderr, message, how);
     t.match(stderr, /^Resume with: /m, how);
-    await goesOn(t, onlyRun(output));
+    await finishes(t, onlyRun(output));
   }
 });
 
@@ -140,7 +140,7 @@ t.test('a memory limit that ends the process: nothing is lost', { skip: noGroups
   const script = `echo $$ > ${group}/cgroup.procs; exec ${process.execPath} ${main} resume ${directory}`;
   const { signal } = spawnSync('sh', ['-c', script], work.place);
   t.equal(signal, 'SIGKILL');
-  await goesOn(t, directory);
+  await finishes(t, directory);
 });
 
 t.test('data that change during a run: it keeps the data that it has read', async t => {

@@ -142,9 +142,9 @@ export const hardening: readonly Plant[] = [
   },
   {
     file: 'src/review/judging/log-proof',
-    find: 'if (this.goesOn)',
+    find: 'if (this.hasMore)',
     replace: 'if (false)',
-    why: 'a log goes on after its end',
+    why: 'a log continues after its end',
     tests: ['evidence'],
   },
   {

@@ -33,18 +33,10 @@ export function completionVerb(build: (shell: Shell) => Promise<Command>): Verb 
   });
 }
 
-/** Verbs whose arguments are directories of runs or sweeps. */
-const RUN_VERBS = [
-  ...['resume', 'evaluate', 'predict', 'compare', 'report', 'tag', 'serve', 'export'],
-  ...["'sweep status'", "'sweep resume'", "'sweep replay'"],
-];
-
-/** Verbs whose arguments are config files. */
-const CONFIG_VERBS = [
-  ...['run', 'validate', 'data', 'graph'],
-  ...["'config show'", "'config explain'", "'config diff'"],
-  ...["'verify resume'", "'verify backends'", "'verify gradients'"],
-];
+/** Names of arguments that are directories: of runs, sweeps, or folders of them. */
+const DIRECTORIES: ReadonlySet<string> = new Set(['run', 'runs', 'sweep', 'dir', 'path', 'paths']);
+/** Names of arguments that are config files. */
+const CONFIGS: ReadonlySet<string> = new Set(['config']);
 
 /** A verb or the program, with the verbs and options that may follow. */
 interface Place {
@@ -52,6 +44,8 @@ interface Place {
   readonly path: string;
   readonly verbs: readonly Command[];
   readonly options: readonly Option[];
+  /** Name of the verb's first argument; undefined if it has none. */
+  readonly argument: string | undefined;
 }
 
 /**
@@ -75,7 +69,8 @@ function completionScript(shell: 'bash' | 'zsh' | 'fish', program: Command): str
 function placesOf(command: Command, path = ''): Place[] {
   const verbs = command.commands;
   const below = verbs.flatMap(verb => placesOf(verb, `${path} ${verb.name()}`.trim()));
-  return [{ path, verbs, options: command.options.filter(({ hidden }) => !hidden) }, ...below];
+  const options = command.options.filter(({ hidden }) => !hidden);
+  return [{ path, verbs, options, argument: command.registeredArguments[0]?.name() }, ...below];
 }
 
 function names({ long, short }: Option): string[] {
@@ -96,7 +91,16 @@ function choices(places: readonly Place[]): readonly (readonly [string, readonly
 
 /** A pattern for `case` that matches the paths of all verbs. */
 function steps(places: readonly Place[]): string {
-  return places.flatMap(({ path }) => (path === '' ? [] : [`'${path}'`])).join(' | ');
+  return pattern(places.filter(({ path }) => path !== ''));
+}
+
+/** A pattern for `case` that matches the paths of verbs whose first argument has one of `names`. */
+function taking(names: ReadonlySet<string>, places: readonly Place[]): string {
+  return pattern(places.filter(({ argument }) => argument !== undefined && names.has(argument)));
+}
+
+function pattern(places: readonly Place[]): string {
+  return places.map(({ path }) => `'${path}'`).join(' | ');
 }
 
 function bash(places: readonly Place[]): string {
@@ -131,8 +135,8 @@ ${words.join('\n')}
   [[ $current == -* ]] && return
   compopt -o filenames 2>/dev/null
   case $place in
-    ${RUN_VERBS.join(' | ')}) COMPREPLY+=($(compgen -d -- "$current")) ;;
-    '' | ${CONFIG_VERBS.join(' | ')}) COMPREPLY+=($(compgen -d -- "$current") $(compgen -f -X '!*.@(yaml|yml|json)' -- "$current")) ;;
+    ${taking(DIRECTORIES, places)}) COMPREPLY+=($(compgen -d -- "$current")) ;;
+    '' | ${taking(CONFIGS, places)}) COMPREPLY+=($(compgen -d -- "$current") $(compgen -f -X '!*.@(yaml|yml|json)' -- "$current")) ;;
     *) COMPREPLY+=($(compgen -f -- "$current")) ;;
   esac
 }
@@ -174,8 +178,8 @@ ${entries.map(text => text.replace("    '", "    ('")).join('\n')}
     [[ -z $place ]] && _files -g '*.(yaml|yml|json)'
   else
     case $place in
-      (${RUN_VERBS.join(' | ')}) _files -/ ;;
-      (${CONFIG_VERBS.join(' | ')}) _files -g '*.(yaml|yml|json)' ;;
+      (${taking(DIRECTORIES, places)}) _files -/ ;;
+      (${taking(CONFIGS, places)}) _files -g '*.(yaml|yml|json)' ;;
       (*) _files ;;
     esac
   fi
@@ -185,17 +189,16 @@ if [[ \${funcstack[1]} == _${NAME} ]]; then _${NAME} "$@"; else compdef _${NAME}
 }
 
 function fish(places: readonly Place[]): string {
-  const lines = places.flatMap(({ path, verbs, options }) => {
+  const lines = places.flatMap(({ path, verbs, options, argument = '' }) => {
     const seen = path.split(' ').filter(word => word !== '');
     const below = verbs.map(verb => verb.name());
     const inPlace = seen.map(word => `__fish_seen_subcommand_from ${word}`);
     const notBelow = below.length === 0 ? [] : [`not __fish_seen_subcommand_from ${below.join(' ')}`];
     const here = seen.length === 0 ? '__fish_use_subcommand' : [...inPlace, ...notBelow].join('; and ');
     const common = `complete -c ${NAME} -n ${quoted(here)}`;
-    const word = path.includes(' ') ? quoted(path) : path;
-    const fit = RUN_VERBS.includes(word)
+    const fit = DIRECTORIES.has(argument)
       ? [`${common} -f -a '(__fish_complete_directories)'`]
-      : CONFIG_VERBS.includes(word)
+      : CONFIGS.has(argument)
         ? ['yaml', 'yml', 'json'].map(end => `${common} -k -f -a '(__fish_complete_suffix .${end})'`)
         : [];
     return [

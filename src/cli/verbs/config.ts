@@ -41,7 +41,7 @@ export const explain = defineVerb({
 });
 
 export const diff = defineVerb({
-  arguments: '<a> <b>',
+  arguments: '<config> <other>',
   options,
   help: 'Exit code 0 even if the configs differ.',
   action([a, b], { set, json }, { io }) {

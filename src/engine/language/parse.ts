@@ -17,7 +17,7 @@ import {
   type UnaryFunction,
 } from './syntax.js';
 
-/** Cached, since a plan uses a source in many steps, each of which is linted and compiled. */
+/** Cached, since many steps of a plan share a source, and each is linted and compiled. */
 const trees = new Recent<KernelTree>(1000);
 
 /**

@@ -36,8 +36,8 @@ const DIGEST_PREFIX = 'sha256.';
 const METADATA = '__metadata__';
 
 /**
- * Writes `tensors` and `metadata` to `path`, atomically, with sorted names so that equal content
- * gives byte-identical files. Returns the number of bytes. Throws RangeError if a tensor's shape
+ * Writes `tensors` and `metadata` to `path`, atomically, with sorted names so that files of equal
+ * content are byte-identical. Returns the number of bytes. Throws RangeError if a tensor's shape
  * does not fit its data.
  * @throws UserError (exit 1) if the file cannot be written
  */

@@ -36,7 +36,7 @@ export function createPlot(
     {
       width: Math.max(200, box.clientWidth),
       height: HEIGHT,
-      // room for the last label, half of which is right of the plot
+      // half of the last label extends beyond the plot
       padding: [8, ({ scales: { x } }) => Math.max(20, Math.ceil(widthOf(xText(x?.max)) / 2) + 2), 0, 0],
       legend: { show: false },
       cursor: {

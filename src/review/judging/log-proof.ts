@@ -15,8 +15,8 @@ function logged(split: string, metrics: SplitMetrics | undefined, record: LogRec
 /** Collects records one by one, in constant memory. */
 export class LogProof {
   private last: LogRecord | undefined;
-  /** Whether lines that are no events follow the last one. */
-  private goesOn = false;
+  /** True if lines that are not events follow the last event. */
+  private hasMore = false;
   private test: LogRecord | undefined;
   /** At the step of the final weights; likewise `epoch`. */
   private validation: LogRecord | undefined;
@@ -33,14 +33,14 @@ export class LogProof {
     private readonly runId = summary?.run_id,
   ) {}
 
-  /** A line that is no event. */
+  /** Adds a line that is not an event. */
   addDamage(): void {
-    this.goesOn = true;
+    this.hasMore = true;
   }
 
   add(record: LogRecord): void {
     this.last = record;
-    this.goesOn = false;
+    this.hasMore = false;
     const { event, run_id, split, step } = record;
     const { run_id: laterId, restored } = this.summary ?? {};
     const isFinal = restored === undefined || restored.step === step;
@@ -63,7 +63,7 @@ export class LogProof {
     if (other !== undefined) return `its log belongs to another run, ${other}`;
     if (isTorn) return 'its log has lost its last lines';
     if (last.event !== 'run.end') return 'its log has no end of the run';
-    if (this.goesOn) return 'its log goes on after the end of the run';
+    if (this.hasMore) return 'its log continues after the end of the run';
     if (last.status !== 'completed' || last.steps !== steps)
       return `its log ends with ${last.status} after step ${last.steps} and its summary with completed after step ${steps}`;
     return this.otherMetric(summary);

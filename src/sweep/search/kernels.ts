@@ -46,8 +46,8 @@ export function kernelsOf(
 }
 
 /**
- * A kernel gives each of the C choices the weight w/(n+1) of the prior, and 1 more to its own
- * choice; the prior weighs all equally. A choice that is not in the space (any more) counts as the
+ * In a kernel, each of the C choices has the weight w/(n+1) of the prior, and its own choice 1
+ * more; the prior weighs all equally. A choice that is not in the space (any more) counts as the
  * prior.
  */
 function choiceKernels(distribution: Choice, observed: readonly Value[]): Kernels {

@@ -13,8 +13,8 @@ export function fittedBy(run: RunData | undefined): Fitted {
 }
 
 /**
- * Checks that a dataset has the digests that a run recorded, and that refitting the scaling on its
- * training split gives the recorded scaling.
+ * Checks that a dataset has the digests that a run recorded, and that a scaling fitted to its
+ * training split equals the recorded one.
  * @throws UserError (exit 5) if one of them differs
  */
 export function checkSameData(dataset: Dataset, run: RunData): void {

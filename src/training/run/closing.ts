@@ -93,7 +93,7 @@ export class RunClosing {
     }
   }
 
-  /** Judges the gates on the summary's values, so that a review of it gives the same verdicts. */
+  /** Judges the gates on the summary's values, so that a review reaches the same verdicts. */
   private judged(measured: Summary): RunResult {
     const gates: readonly GateResult[] = judgeRun(
       writtenGates(this.loaded, this.session.references),

@@ -1,5 +1,5 @@
 /**
- * The search box of the list: terms separated by spaces, all of which a run must match.
+ * The search box of the list: terms separated by spaces; a run must match all.
  *
  *   word, "several words"     somewhere in the run's path, state, tags, note or config values
  *   field=value, field!=value equal, numbers by value, texts ignoring case
