@@ -22,7 +22,7 @@ const steps = await StepCounter.start();
 const folder = temporaryFolder();
 t.teardown(() => rmSync(folder, { recursive: true }));
 
-const CASES = 400;
+const CASES = 250;
 const SEED = 1;
 
 t.test('damaged input of every kind', { jobs: 2 }, async t => {
@@ -231,6 +231,8 @@ function copied(action: () => void): number {
 }
 
 t.test('streams of rows without an end', async t => {
+  // counting slows down all code
+  steps.stop();
   const rows: string[] = [];
   const reader = () =>
     new CsvPieces('<stdin>', {

@@ -86,15 +86,11 @@ const missing = await chooseBackend('webgpu').then(
 
 const patience = { skip: missing, timeout: 500_000 };
 
-t.test('a step of the reference experiment, in its full size', patience, async t => {
-  await checkAgreement(t, { hiddenSize: 128, batchSize: 100, steps: 1, batches: 1 });
-});
-
-// software Vulkan unrolls the loops of a smaller model, which takes it far longer to compile than
-// these steps take
-t.test('20 steps of the same model, half as wide', patience, async t => {
-  const losses = await checkAgreement(t, { hiddenSize: 64, batchSize: 20, steps: 20, batches: 4 });
-  t.ok(losses[19] < losses[0] / 1.5, 'it learns');
+// Software Vulkan takes most of the time to compile, so there is one model. A smaller one takes longer:
+// the driver unrolls its loops.
+t.test('5 steps of the reference experiment, in its full size', patience, async t => {
+  const losses = await checkAgreement(t, { hiddenSize: 128, batchSize: 100, steps: 5, batches: 2 });
+  t.ok(losses[4] < losses[0], 'it learns');
 });
 
 t.test(

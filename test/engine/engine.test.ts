@@ -34,6 +34,15 @@ function withinSequences({ spec, steps, split }: Golden, logits: ArrayLike<numbe
   });
 }
 
+/**
+ * Whether optimizer steps can show more than the gradient does. Steps on software Vulkan take long,
+ * and the update does not depend on the model: a model with one optimizer, Adam, adds nothing unless
+ * it passes its state on to the next step.
+ */
+function needsSteps({ spec, optimizers }: Golden): boolean {
+  return spec.carriesState || Object.keys(optimizers).join() !== 'adam';
+}
+
 /** Every backend, and both widths of vectors if the backend has them. */
 const ENGINES = BACKENDS.flatMap((backend): { backend: Backend; width?: Width }[] =>
   backend === 'webasm'
@@ -87,6 +96,7 @@ for (const { backend, width } of ENGINES) {
         });
       }
 
+      if (backend === 'webgpu' && !needsSteps(expected)) continue;
       for (const [optimizerName, settings] of Object.entries(expected.optimizers)) {
         await t.test(`${name}: 10 steps of ${optimizerName}`, async t => {
           const flat = initialParameters(expected);
