@@ -268,6 +268,19 @@ t.test('columns are named by the user', async t => {
   });
 });
 
+t.test('other delimiters than the comma are found', async t => {
+  const commas = await from(table('id,x,label', 80, i => `${i % 20},${i / 2},${i % 20 < 7}`));
+  for (const delimiter of [';', '\t', '|']) {
+    const text = table('id,x,label', 80, i => `${i % 20},${i / 2},${i % 20 < 7}`);
+    const other = await from(text.replaceAll(',', delimiter));
+    t.equal(other.found, 'exit 0');
+    const { path, ...dataset } = commas.config.dataset;
+    t.same(other.config.dataset, { path, delimiter, ...dataset });
+  }
+  t.equal(commas.found, 'exit 0');
+  t.notOk('delimiter' in commas.config.dataset);
+});
+
 t.test('unused columns and unusable tables are reported', async t => {
   const gaps = await from(table('x,y,note,label', 80, i => `${i % 6},${i % 7 ? i : ''},hello ${i},${i % 2}`));
   t.same(gaps.config.dataset.features, ['x']);
@@ -276,13 +289,12 @@ t.test('unused columns and unusable tables are reported', async t => {
     /^not used +y: 12 empty cells, the first at data\.csv:2:3\nnot used +note: not numbers$/m,
   );
   t.equal(gaps.found, 'exit 0');
-  t.match(await from(table('a;b', 20, i => `${i};1`)), {
+  const excel = await from(table('a;b;label', 20, i => `${i};1,5;${i % 2}`));
+  t.match(excel, {
     code: 5,
-    stderr:
-      /^data\.csv:1:1: its fields are separated by ";"\n.*\n.*\n {2}expected: commas between fields and points/,
+    stderr: /^data\.csv:2:3: the number has a comma\n.*\n.*\n {2}expected: a decimal point/,
   });
-  t.match(await from(table('a;b', 20, i => `${i};1,5`)), { code: 5, stderr: /separated by ";"\n/ });
-  t.match(await from(table('a\tb', 20, i => `${i}\t1`)), { code: 5, stderr: /separated by "\\t"\n/ });
+  t.match(await from(table('x,label', 20, i => `"1,${i}",${i % 2}`)), { code: 5, stderr: /has a comma/ });
   t.match(await from(table('1,2', 20, i => `${i},1`)), { code: 5, stderr: /its first line has numbers/ });
   t.match(await from('a,b\n'), { code: 5, stderr: /the table has no rows/ });
   t.match(await from(table('x,label', 20, i => `${i},1`)), {

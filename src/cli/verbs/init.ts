@@ -119,6 +119,7 @@ async function templatePlan(template: Template | undefined, columns: NamedColumn
       const sample = { file: 'waves.csv', content: samples.waves() };
       const table = {
         kind: 'csv',
+        delimiter: ',',
         rows: 4800,
         features: ['value'],
         target: 'label',
@@ -146,6 +147,7 @@ async function templatePlan(template: Template | undefined, columns: NamedColumn
       const interval = 86_400_000;
       const table = {
         kind: 'forecast',
+        delimiter: ',',
         rows: 730,
         features: [],
         target: 'sales',
@@ -191,12 +193,12 @@ async function dataPlan(from: string, columns: NamedColumns): Promise<Plan> {
     const description = `An LSTM predicts the next character of ${basename(from)}.`;
     return { name, description, notes: [], config: (head, data) => textConfig(head, data, bytes.length) };
   }
-  if (!/\.csv(\.gz)?$/i.test(from)) {
+  if (!/\.[ct]sv(\.gz)?$/i.test(from)) {
     throw usageError({
       code: 'init/format',
       message: 'a config can be written for tables and texts',
       file: from,
-      expected: 'a file that ends in .csv, .csv.gz, .txt or .txt.gz',
+      expected: 'a file that ends in .csv, .tsv or .txt, or one of them and .gz',
     });
   }
   const { readTable } = await import('../init/table.js');
@@ -247,7 +249,7 @@ function guesses({ otherTargets }: Table, named: NamedColumns): string[] {
 /** Name of an experiment for a file. Replaces characters that are not allowed with hyphens. */
 function nameOf(path: string): string {
   const name = basename(path)
-    .replace(/(\.(csv|txt))?(\.gz)?$/i, '')
+    .replace(/(\.(csv|tsv|txt))?(\.gz)?$/i, '')
     .replaceAll(/[^A-Za-z0-9_-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 60);
