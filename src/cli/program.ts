@@ -137,7 +137,7 @@ const VERBS: Catalogue = {
     load: async () => (await import('./verbs/init.js')).verb,
   },
   completion: {
-    summary: 'print a script that completes verbs and options in a shell',
+    summary: 'print a script that completes verbs, options and values in a shell',
     load: async () => (await import('./verbs/completion.js')).completionVerb(buildProgram),
   },
   doctor: {
