@@ -5,7 +5,8 @@
  */
 import fc from 'fast-check';
 import t from 'tap';
-import { BACKENDS, type Backend, chooseBackend } from '../../src/engine/backend.js';
+import { chooseBackend } from '../../src/engine/backend.js';
+import { BACKENDS, type Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
 import type { Value } from '../../src/engine/linked-executable.js';
 import { makePlan, type Plan } from '../../src/engine/plan.js';

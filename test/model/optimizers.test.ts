@@ -5,7 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { BACKENDS, type Backend, chooseBackend } from '../../src/engine/backend.js';
+import { chooseBackend } from '../../src/engine/backend.js';
+import { BACKENDS, type Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
 import { interpret } from '../../src/graph/interpret.js';
 import { optimizers } from '../../src/optimizers/index.js';
