@@ -331,7 +331,9 @@ function asUsageError(error: CommanderError, verbs: string, word: string): Error
     });
   const isVerb = error.code === 'commander.unknownCommand';
   const similar = /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1];
-  const suggestion = (isVerb ? verbMeant(word) : undefined) ?? similar;
+  const isData = isVerb && /\.(csv|tsv|txt)(\.gz)?$/i.test(word);
+  const meant = isData ? `init --from ${word}` : isVerb ? verbMeant(word) : undefined;
+  const suggestion = meant ?? similar;
   const expected = isVerb ? verbs : hint?.replace(/^(Allowed choices are|Expected) /, '');
   return usageError({
     code: `cli/${error.code.replace('commander.', '')}`,

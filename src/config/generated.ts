@@ -1617,8 +1617,7 @@ export interface Gate {
    */
   max_drop?: number;
   /**
-   * How much worse than the baseline's mean the metric may be, as a fraction of it: 0.05 is 5 per
-   * cent.
+   * How much worse than the baseline's mean the metric may be, as a fraction of it: 0.05 is 5 %.
    */
   max_regress?: number;
   /**

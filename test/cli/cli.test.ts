@@ -94,6 +94,7 @@ t.test('a wrong command line is one located message and exit 2', async t => {
   const cases: [string[], string][] = [
     [['valdate'], `cellrun: unknown command 'valdate'\n  ${verbs}\n  did you mean validate?\n`],
     [['xyzzy'], `cellrun: unknown command 'xyzzy'\n  ${verbs}\n`],
+    [['my.csv'], `cellrun: unknown command 'my.csv'\n  ${verbs}\n  did you mean init --from my.csv?\n`],
     [['__proto__'], `cellrun: unknown command '__proto__'\n  ${verbs}\n`],
     [
       ['config', 'sho', 'x'],

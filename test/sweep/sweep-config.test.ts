@@ -280,7 +280,7 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
       'method: random\nparameters: { model.hidden_size: [2, 4] }\nbudget: { target: 0.9 }',
       ['sweep/endless 7:1'],
     ],
-    'an accuracy in per cent': [
+    'an accuracy in percent': [
       `${GRID}budget: { target: 97 }`,
       ['sweep/target 7:19'],
       /never above 1[\s\S]*did you mean 0\.97\?/,
