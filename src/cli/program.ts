@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
+import { programName, quoted } from './program-name.js';
 import { commandOf, verbMeant, withAssignments } from './short-forms.js';
 import type { Io } from './terminal/io.js';
 import { addCommand, type Shell, type Verb, withSharedOptions } from './verb.js';
@@ -332,7 +333,11 @@ function asUsageError(error: CommanderError, verbs: string, word: string): Error
   const isVerb = error.code === 'commander.unknownCommand';
   const similar = /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1];
   const isData = isVerb && /\.(csv|tsv|txt)(\.gz)?$/i.test(word);
-  const meant = isData ? `init --from ${word}` : isVerb ? verbMeant(word) : undefined;
+  const meant = isData
+    ? `${programName(process.argv, process.env)} init --from ${quoted(word)}`
+    : isVerb
+      ? verbMeant(word)
+      : undefined;
   const suggestion = meant ?? similar;
   const expected = isVerb ? verbs : hint?.replace(/^(Allowed choices are|Expected) /, '');
   return usageError({

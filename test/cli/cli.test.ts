@@ -78,6 +78,7 @@ t.test('help and version', async t => {
     });
   }
   t.match((await cellrun('help', 'x.yaml')).stderr, /^cellrun: unknown command 'x\.yaml'\n/);
+  t.match((await cellrun('my.csv')).stderr, /\n {2}did you mean \S.* init --from my\.csv\?\n$/);
   t.match(
     (await cellrun('validate', 'help')).stderr,
     /^help: the file does not exist\n/,
@@ -94,7 +95,6 @@ t.test('a wrong command line is one located message and exit 2', async t => {
   const cases: [string[], string][] = [
     [['valdate'], `cellrun: unknown command 'valdate'\n  ${verbs}\n  did you mean validate?\n`],
     [['xyzzy'], `cellrun: unknown command 'xyzzy'\n  ${verbs}\n`],
-    [['my.csv'], `cellrun: unknown command 'my.csv'\n  ${verbs}\n  did you mean init --from my.csv?\n`],
     [['__proto__'], `cellrun: unknown command '__proto__'\n  ${verbs}\n`],
     [
       ['config', 'sho', 'x'],

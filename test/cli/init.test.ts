@@ -166,7 +166,10 @@ t.test('a forecast is of a measure, not of a flag or an identifier', async t => 
   );
   t.match(flags.config.dataset, { kind: 'forecast', target: 'sales', features: ['holiday'] });
   t.match(flags.stdout, /^forecast +sales\norder +date\n/m);
-  t.match(flags.stdout, /^The columns are guesses\. .*--target, --time, --group COLUMN$/m);
+  t.match(
+    flags.stdout,
+    /^The columns are guesses\. To correct one: .* init --from data\.csv --force --target COLUMN \(or --time, --group\)$/m,
+  );
   t.equal(flags.found, 'exit 0');
   const two = await from(table('date,heat,cold', 120, i => `${day(i)},${(i * 37) % 101},${(i * 31) % 97}`));
   t.match(two.config.dataset, { target: 'cold', features: ['heat'] });
@@ -176,7 +179,10 @@ t.test('a forecast is of a measure, not of a flag or an identifier', async t => 
     ...['--target', 'heat', '--time', 'date'],
   );
   t.match(named.config.dataset, { target: 'heat' });
-  t.match(named.stdout, /^The columns are guesses\. To correct one: init --force with --group COLUMN$/m);
+  t.match(
+    named.stdout,
+    /^The columns are guesses\. To correct one: .* init .*--force --target .* --time .* --group COLUMN$/m,
+  );
 });
 
 t.test('dates in several columns, or in the form of a country, keep the order of the file', async t => {

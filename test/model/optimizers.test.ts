@@ -64,7 +64,7 @@ t.test('every optimizer has a case', async t => {
   t.strictSame([...kinds].sort(), Object.keys(optimizers).sort());
 });
 
-t.test('the graph in float64', async t => {
+t.test('the graph in float64 agrees with PyTorch', async t => {
   for (const one of cases) {
     const optimizer = optimizerFor(one);
     const decayed = decayedBy(one);
