@@ -1,22 +1,19 @@
 /** Options shared by several verbs. */
-import type { BackendRequest } from '../engine/backend.js';
+import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.js';
 import type { Width } from '../engine/simd/target.js';
 import type { WhichCheckpoint } from '../prediction/saved-model.js';
 import type { WeightsName } from '../training/step/weights.js';
 import { choice, count, flag, folder, integer, list, parsed, text, type VerbOption } from './verb.js';
 
-/** Repeated here so that help does not load the engine. The type keeps both lists equal. */
-export const BACKENDS = ['auto', 'webgpu', 'webasm', 'cpu'] as const satisfies readonly BackendRequest[];
-
 export const WEIGHTS = ['trained', 'average'] as const satisfies readonly WeightsName[];
 
 export const set = list('<key.path=value>', 'override a value of the config; --set is optional');
 
-export const backend = choice('<name>', BACKENDS, 'compute backend').default('auto');
+export const backend = choice('<name>', BACKEND_REQUESTS, 'compute backend').default('auto');
 
 /** @param subject the thing that is resumed, such as `the run` */
 export function sameBackend(subject: string): VerbOption<BackendRequest | undefined> {
-  return choice('<name>', BACKENDS, `compute backend (default: the one ${subject} started with)`);
+  return choice('<name>', BACKEND_REQUESTS, `compute backend (default: the one ${subject} started with)`);
 }
 
 export const threads = integer('<n>', 'compute threads (default: chosen automatically)', {

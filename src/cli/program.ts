@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
+import { programName, quoted } from './program-name.js';
 import { commandOf, verbMeant, withAssignments } from './short-forms.js';
 import type { Io } from './terminal/io.js';
 import { addCommand, type Shell, type Verb, withSharedOptions } from './verb.js';
@@ -137,7 +138,7 @@ const VERBS: Catalogue = {
     load: async () => (await import('./verbs/init.js')).verb,
   },
   completion: {
-    summary: 'print a script that completes verbs and options in a shell',
+    summary: 'print a script that completes verbs, options and values in a shell',
     load: async () => (await import('./verbs/completion.js')).completionVerb(buildProgram),
   },
   doctor: {
@@ -331,7 +332,13 @@ function asUsageError(error: CommanderError, verbs: string, word: string): Error
     });
   const isVerb = error.code === 'commander.unknownCommand';
   const similar = /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1];
-  const suggestion = (isVerb ? verbMeant(word) : undefined) ?? similar;
+  const isData = isVerb && /\.(csv|tsv|txt)(\.gz)?$/i.test(word);
+  const meant = isData
+    ? `${programName(process.argv, process.env)} init --from ${quoted(word)}`
+    : isVerb
+      ? verbMeant(word)
+      : undefined;
+  const suggestion = meant ?? similar;
   const expected = isVerb ? verbs : hint?.replace(/^(Allowed choices are|Expected) /, '');
   return usageError({
     code: `cli/${error.code.replace('commander.', '')}`,

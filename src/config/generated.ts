@@ -50,6 +50,10 @@ export type TestFraction = number;
  */
 export type Normalize = 'standard' | 'min_max' | 'none';
 /**
+ * Character between the fields of the tables. Numbers have a decimal point with any of them.
+ */
+export type Delimiter = ',' | ';' | '\t' | '|';
+/**
  * The symbols of a text: characters (Unicode code points), bytes of its UTF-8 encoding, or words
  * separated by white space.
  */
@@ -517,6 +521,7 @@ export interface CsvDataset {
    * Path of the table. Gzip files are decompressed.
    */
   path: string;
+  delimiter: Delimiter;
   /**
    * Table with the validation split. Set this or `validation`, or neither.
    */
@@ -696,6 +701,7 @@ export interface ForecastDataset {
    * Path of the table, which has a header. Gzip files are decompressed.
    */
   path: string;
+  delimiter: Delimiter;
   /**
    * Name of the column to forecast.
    */
@@ -1611,8 +1617,7 @@ export interface Gate {
    */
   max_drop?: number;
   /**
-   * How much worse than the baseline's mean the metric may be, as a fraction of it: 0.05 is 5 per
-   * cent.
+   * How much worse than the baseline's mean the metric may be, as a fraction of it: 0.05 is 5 %.
    */
   max_regress?: number;
   /**

@@ -5,13 +5,10 @@ import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { usageError } from '../util/errors.js';
 import { programFile } from '../util/root.js';
+import type { Backend, BackendRequest } from './backend-names.js';
 import { installWebGpu } from './gpu.js';
 
 const execute = promisify(execFile);
-
-export const BACKENDS = ['webgpu', 'webasm', 'cpu'] as const;
-export type Backend = (typeof BACKENDS)[number];
-export type BackendRequest = Backend | 'auto';
 
 /** The subset of a WebGPU adapter's description that identifies it. */
 export interface AdapterInfo {

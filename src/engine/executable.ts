@@ -6,7 +6,7 @@ import type { GPU, GPUVariableType, IKernelRunShortcut, IPipelineRunShortcut } f
 import type { Node } from '../graph/node.js';
 import { sizeOf } from '../graph/shape.js';
 import { EXIT, UserError } from '../util/errors.js';
-import type { Backend } from './backend.js';
+import type { Backend } from './backend-names.js';
 import { gpuSize, tensorInput } from './gpu.js';
 import type { Value } from './linked-executable.js';
 import type { Kernel, Plan, Step } from './plan.js';

@@ -1,7 +1,7 @@
 /** The interface of the engine for the rest of the program. */
 import type { GPU } from 'gpu.js';
 import type { Program } from '../graph/node.js';
-import type { Backend } from './backend.js';
+import type { Backend } from './backend-names.js';
 import { type Executable, PipelineExecutable } from './executable.js';
 import { gpuLibrary, installWebGpu } from './gpu.js';
 import { Heap } from './heap.js';

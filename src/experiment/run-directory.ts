@@ -5,22 +5,23 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { validateAgainst } from '../config/schema/schema.js';
-import { type Diagnostic, damagedError, type UserError, usageError } from '../util/errors.js';
+import { damagedError, type UserError, usageError } from '../util/errors.js';
 import { nearestFile } from '../util/nearest.js';
 import { checkpointNames } from './checkpoints/files.js';
 import type { SplitEvaluation } from './evaluation.js';
 import { flushFolder, TEMPORARY_PREFIX, writeAtomic, writeFlushed, writeJsonAtomic } from './files/atomic.js';
 import { withFileErrors } from './files/file-error.js';
 import { foreignEntry, type GivenConfigs, isWhole } from './files/given-folder.js';
-import { notJson, spellNonFinite } from './files/json.js';
+import { spellNonFinite } from './files/json.js';
 import { claimStamped, makeFolder } from './files/new-folder.js';
-import { readText, withFile } from './files/opened-file.js';
+import { withFile } from './files/opened-file.js';
 import { isAbsent } from './files/unreadable.js';
+import { readJson } from './files/valid-json.js';
 import { isLocked } from './locks/run-lock.js';
 import { unspellMetrics } from './log/metric-fields.js';
 import type { Manifest } from './manifest.js';
 import { NO_NOTES, type Notes } from './notes.js';
+import { checkName } from './run-name.js';
 import type { Summary } from './summary.js';
 
 export interface NewRun extends GivenConfigs {
@@ -47,16 +48,6 @@ export interface RunFiles {
   readonly notes: string;
   readonly checkpoints: string;
 }
-
-/**
- * Starts with a letter or digit, so it cannot be a hidden folder, a flag or `..`. As in
- * schemas/experiment.schema.json.
- */
-const NAME = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
-/** The folder of the output root for the proofs of `verify`. */
-export const PROOFS = 'verify';
-/** Folders of the output root that are not experiments: sweeps and proofs. */
-const RESERVED: readonly string[] = ['sweeps', PROOFS];
 
 export class RunDirectory {
   readonly files: RunFiles;
@@ -220,7 +211,7 @@ export class RunDirectory {
     if (!statSync(directory.path).isDirectory()) throw fail('this is a file, not a run directory');
     if (directory.hasLostConfig) throw directory.lostConfig();
     if (!existsSync(directory.files.resolvedConfig)) {
-      throw fail('this is not a run directory: it has no config.resolved.yaml');
+      throw fail('this is not a run directory: it has no config.resolved.yaml', newestRunIn(path));
     }
     return directory;
   }
@@ -355,26 +346,15 @@ export class RunDirectory {
   }
 }
 
-/**
- * @param place location of the name, for the error
- * @throws UserError (exit 2) unless `name` can safely be a folder's name inside the output root
- */
-export function checkName(name: string, place: Partial<Diagnostic> = {}): void {
-  const reserved = RESERVED.find(one => one === name.toLowerCase());
-  if (NAME.test(name) && reserved === undefined) return;
-  throw usageError({
-    ...place,
-    code: 'run/name',
-    message:
-      reserved !== undefined
-        ? `the name '${reserved}' is reserved`
-        : 'this name cannot be a directory in the output directory',
-    expected:
-      reserved !== undefined
-        ? 'another name: a directory with that name contains something else'
-        : 'at most 100 letters, digits, dots, hyphens and underscores, a letter or digit first, no two dots in a row',
-    got: JSON.stringify(name),
-  });
+/** Path of the newest run of an experiment; undefined if `folder` is none. */
+function newestRunIn(folder: string): string | undefined {
+  try {
+    const names = readdirSync(folder).sort();
+    const newest = names.findLast(name => RunDirectory.isOne(join(folder, name)));
+    return newest === undefined ? undefined : join(folder, newest);
+  } catch {
+    return undefined;
+  }
 }
 
 function claim(parent: string, run: NewRun): string {
@@ -391,27 +371,4 @@ function checkInside(root: string, parent: string): void {
     message: 'the experiment directory is a link to a place outside the output directory',
     file: parent,
   });
-}
-
-/**
- * Reads a file and validates it with the schema that describes `T`; undefined if it is missing.
- * @throws UserError (exit 5) if it is not JSON or does not fit the schema
- * @throws UserError (exit 2) if it cannot be read
- */
-export function readJson<T>(
-  path: string,
-  schema: 'summary' | 'manifest' | 'evaluation' | 'notes',
-): T | undefined {
-  if (isAbsent(path)) return undefined;
-  const text = readText(path, { follow: false });
-  const damaged = (message: string) => damagedError({ code: 'run/damaged', message, file: path });
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw damaged(notJson('this', error));
-  }
-  const [wrong] = validateAgainst(schema, value);
-  if (wrong) throw damaged(`this is not the ${schema} of a run: ${wrong.instancePath} ${wrong.message}`);
-  return value as T;
 }

@@ -1,7 +1,7 @@
 /** Saved models for programs: `evaluate` and `predict`. */
 import type { Readable } from 'node:stream';
 import type { SplitName } from '../data/index.js';
-import type { BackendRequest } from '../engine/backend.js';
+import type { BackendRequest } from '../engine/backend-names.js';
 import type { SplitMetrics } from '../experiment/summary.js';
 import type { SequencePrediction } from '../prediction/answers.js';
 import { evaluateCheckpoint, splitOf } from '../prediction/evaluate.js';

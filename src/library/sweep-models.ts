@@ -1,7 +1,7 @@
 /** Models of a sweep's points and their data; points with the same data share a dataset. */
 import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
 import type { Dataset } from '../data/index.js';
-import { checkName } from '../experiment/run-directory.js';
+import { checkName } from '../experiment/run-name.js';
 import { type LoadedSweep, PointDiagnostics } from '../sweep/config/index.js';
 import type { Point } from '../sweep/space.js';
 import { VARIANT } from '../sweep/trial-runs.js';

@@ -1,5 +1,5 @@
 /** Sweeps for programs: `sweep`. */
-import type { BackendRequest } from '../engine/backend.js';
+import type { BackendRequest } from '../engine/backend-names.js';
 import { versions } from '../experiment/machine.js';
 import { backendKind } from '../prediction/model.js';
 import { loadSweep } from '../sweep/config/index.js';

@@ -1,5 +1,5 @@
 /** Training for programs: `run` and `resume`. */
-import type { BackendRequest } from '../engine/backend.js';
+import type { BackendRequest } from '../engine/backend-names.js';
 import type { RunStatus } from '../experiment/log/events.js';
 import type { SplitMetrics, Summary } from '../experiment/summary.js';
 import { backendKind } from '../prediction/model.js';

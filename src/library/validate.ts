@@ -2,7 +2,7 @@
 import { checkAgainstData, type LoadedExperiment, locateInConfig, measuredMetrics } from '../config/index.js';
 import { OPTIMISTIC, testSelections } from '../config/rules/splits.js';
 import type { Dataset, SplitName } from '../data/index.js';
-import { checkName } from '../experiment/run-directory.js';
+import { checkName } from '../experiment/run-name.js';
 import { openData } from '../training/run/data.js';
 import { gateReferences, gateWarnings } from '../training/run/gate-references.js';
 import { lossSettings } from '../training/run/loss-settings.js';

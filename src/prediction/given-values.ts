@@ -99,6 +99,9 @@ function alone(steps: string | readonly StepValues[]) {
   return { steps, id: undefined, times: undefined };
 }
 
+/** Maximum number of features that a message lists. */
+const MAX_NAMED = 30;
+
 const NO_TEXTS = { expected: 'numbers: this model has no vocabulary' };
 
 /**
@@ -135,6 +138,14 @@ function writeStep(
   }
   if (typeof given !== 'number' && (typeof given !== 'object' || given === null))
     return unfit(`${place} is not a step`, { expected: 'numbers', got: String(given) });
+  if (typeof given === 'object' && !isList(given) && featureNames) {
+    const missing = featureNames.filter(name => !Object.hasOwn(given, name));
+    if (missing.length > 0)
+      return unfit(`${place} has no ${missing.slice(0, MAX_NAMED).join(', ')}`, {
+        expected: `an object with ${featureNames.slice(0, MAX_NAMED).join(', ')}`,
+        got: Object.keys(given).slice(0, MAX_NAMED).join(', '),
+      });
+  }
   const numbers = numbersOf(given, featureNames);
   if (numbers.length !== input.size) {
     const expected = `${input.size} numbers${featureNames ? `, or an object with ${featureNames.join(', ')}` : ''}`;

@@ -12,7 +12,7 @@ import {
   UNKNOWN,
   type Vocabulary,
 } from '../data/index.js';
-import type { BackendRequest } from '../engine/backend.js';
+import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.js';
 import {
   callback,
   checkArgument,
@@ -45,7 +45,7 @@ export const checkpointKind: Kind = {
   accepts: value => value === 'last' || value === 'best' || integer(0).accepts(value),
 };
 
-export const backendKind = oneOf('auto', 'webgpu', 'webasm', 'cpu');
+export const backendKind = oneOf(...BACKEND_REQUESTS);
 
 export const weightsKind = oneOf('trained', 'average');
 

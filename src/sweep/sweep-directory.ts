@@ -7,8 +7,9 @@ import { writeAtomic, writeFlushed, writeJsonAtomic } from '../experiment/files/
 import { whereNotJson } from '../experiment/files/json.js';
 import { createExclusively } from '../experiment/files/new-folder.js';
 import { readText } from '../experiment/files/opened-file.js';
+import { readJson } from '../experiment/files/valid-json.js';
 import { NO_NOTES, type Notes } from '../experiment/notes.js';
-import { checkName, readJson } from '../experiment/run-directory.js';
+import { checkName } from '../experiment/run-name.js';
 import { damagedError, usageError } from '../util/errors.js';
 import type { Base, SweepPlan } from './plan.js';
 import type { Segment } from './records.js';

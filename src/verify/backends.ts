@@ -4,7 +4,8 @@
  * compared.
  */
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
-import { type Backend, type BackendChoice, chooseBackend } from '../engine/backend.js';
+import { type BackendChoice, chooseBackend } from '../engine/backend.js';
+import type { Backend } from '../engine/backend-names.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { batchOrder, totalSteps } from '../training/run/batch-plan.js';
 import { learningRates } from '../training/run/learning-rate.js';

@@ -6,7 +6,7 @@
  */
 
 import { loadExperiment } from '../config/index.js';
-import type { BackendRequest } from '../engine/backend.js';
+import type { BackendRequest } from '../engine/backend-names.js';
 import type { Shape } from '../graph/shape.js';
 import { type Parameter, ParameterLayout } from '../model/parameters.js';
 import { initialParameters, openSession, type Session } from '../training/run/session.js';

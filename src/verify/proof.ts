@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeJsonAtomic } from '../experiment/files/atomic.js';
 import { spellNonFinite } from '../experiment/files/json.js';
 import { makeFolder, utcStamp } from '../experiment/files/new-folder.js';
-import { PROOFS } from '../experiment/run-directory.js';
+import { PROOFS } from '../experiment/run-name.js';
 
 export interface ProofOptions {
   /** The output root. */

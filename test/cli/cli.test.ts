@@ -78,6 +78,7 @@ t.test('help and version', async t => {
     });
   }
   t.match((await cellrun('help', 'x.yaml')).stderr, /^cellrun: unknown command 'x\.yaml'\n/);
+  t.match((await cellrun('my.csv')).stderr, /\n {2}did you mean \S.* init --from my\.csv\?\n$/);
   t.match(
     (await cellrun('validate', 'help')).stderr,
     /^help: the file does not exist\n/,

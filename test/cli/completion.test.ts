@@ -1,8 +1,9 @@
 /** Completion, and short forms: `key=value` without `--set`, verbs of other programs. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import t from 'tap';
+import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';
 
 const work = new Workplace();
@@ -14,42 +15,94 @@ async function scriptFor(shell: string): Promise<string> {
   return work.file(`cellrun.${shell}`, stdout);
 }
 
-t.test('bash completes verbs, options and their choices', async t => {
-  const script = await scriptFor('bash');
-  const complete = (...words: string[]): string[] => {
-    const line = ['cellrun', ...words].map(word => `'${word}'`).join(' ');
-    const code = `source '${script}'; COMP_WORDS=(${line}); COMP_CWORD=${words.length}; _cellrun; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    return execFileSync('bash', ['-c', code], { encoding: 'utf8' }).trimEnd().split('\n');
-  };
-  t.same(complete('ev'), ['evaluate']);
-  t.same(complete('sweep', 'st'), ['status']);
-  t.same(complete('config', 'show', '--s'), ['--set']);
-  t.same(complete('run', 'x.yaml', '--backend', 'web'), ['webgpu', 'webasm']);
-  t.same(complete('init', '--template', ''), ['mnist', 'csv', 'text', 'forecast']);
-  const folder = work.folder();
-  for (const name of ['a.yaml', 'b.json', 'c.csv']) writeFileSync(join(folder, name), '');
-  mkdirSync(join(folder, 'runs'));
-  const found = (...words: string[]) =>
-    complete(...words, `${folder}/`)
-      .map(path => basename(path))
-      .sort();
-  t.same(found('run'), ['a.yaml', 'b.json', 'runs']);
-  t.same(found('config', 'show'), ['a.yaml', 'b.json', 'runs']);
-  t.same(found('resume'), ['runs']);
-  t.same(found('sweep', 'status'), ['runs']);
-  t.same(found('init'), ['a.yaml', 'b.json', 'c.csv', 'runs']);
-  t.match(readFileSync(script, 'utf8'), /^# .*npx cellrun/m);
-});
+const TEMPLATES = ['csv', 'forecast', 'mnist', 'text'];
+/** Words that every shell offers after `cellrun` and these. */
+const OFFERED: readonly (readonly [line: string, words: readonly string[]])[] = [
+  ['ev', ['evaluate']],
+  ['sweep st', ['status']],
+  ['verify ', ['backends', 'gradients', 'resume']],
+  ['completion ', ['bash', 'fish', 'zsh']],
+  ['config show --s', ['--set']],
+  ['a.yaml --thr', ['--threads']],
+  ['verify resume a.yaml --kil', ['--kills']],
+  ['run a.yaml --backend we', ['webasm', 'webgpu']],
+  ['run a.yaml --backend=we', ['webasm', 'webgpu']],
+  ['init --template ', TEMPLATES],
+  ['graph a.yaml --format ', ['json', 'mermaid', 'text']],
+  ['run ', ['a b.yml', 'a.yaml', 'b.json', 'runs']],
+  ['config show ', ['a b.yml', 'a.yaml', 'b.json', 'runs']],
+  ['sweep r', ['replay', 'resume', 'runs']],
+  ['resume ', ['runs']],
+  ['sweep status ', ['runs']],
+  ['run --output ', ['runs']],
+  ['init --from ', ['a b.yml', 'a.yaml', 'b.json', 'c.csv', 'runs']],
+  ['run a.yaml --threads ', []],
+  ['doctor ', []],
+  ['re', ['report', 'resume', 'review']],
+  ['a', ['a b.yml', 'a.yaml']],
+];
 
-for (const shell of ['zsh', 'fish']) {
-  const isThere = spawnSync(shell, ['--version']).status === 0;
-  t.test(`${shell} can read its script`, { skip: isThere ? false : `${shell} is not installed` }, async t => {
-    t.match(spawnSync(shell, ['-n', await scriptFor(shell)], { encoding: 'utf8' }), {
-      status: 0,
-      stderr: '',
-    });
-  });
+/** Runs `program` in a folder with configs, a table and a directory; returns what it prints. */
+function inFolder(program: string, ...args: string[]): string {
+  const cwd = work.folder();
+  for (const name of ['a.yaml', 'a b.yml', 'b.json', 'c.csv']) writeFileSync(join(cwd, name), '');
+  mkdirSync(join(cwd, 'runs'));
+  return execFileSync(program, args, { encoding: 'utf8', cwd });
 }
+
+const isInstalled = (shell: string): boolean => spawnSync(shell, ['--version']).status === 0;
+
+/** Words that a shell offers for each line. */
+const OFFER: Readonly<Record<string, (script: string, lines: readonly string[]) => string[][]>> = {
+  bash: (script, lines) =>
+    lines.map(line => {
+      // as bash splits a line: the = is a word of its own
+      const words = line.split(/ |(?<==)|(?==)/).map(word => `'${word}'`);
+      const code = `source '${script}'; COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _cellrun; printf '%s\\n' "\${COMPREPLY[@]}"`;
+      return inFolder('bash', '-c', code).split('\n');
+    }),
+  zsh: (script, lines) => {
+    copyFileSync(script, join(dirname(script), '_cellrun'));
+    const printed = inFolder(
+      'zsh',
+      '-f',
+      join(packageRoot, 'test/fixtures/completion/probe.zsh'),
+      dirname(script),
+      ...lines,
+    );
+    return printed
+      .split('<<.>>')
+      .slice(0, -1)
+      .map(offered => [...offered.matchAll(/<<(.*)>>/g)].map(([, word]) => word));
+  },
+  fish: (script, lines) =>
+    lines.map(line =>
+      inFolder('fish', '--no-config', '-c', `source '${script}'; complete -C '${line}'`)
+        .split('\n')
+        .map(offered => offered.split('\t')[0].replace('--backend=', ''))
+        // fish also offers words that only contain what was typed
+        .filter(word => word.startsWith(line.split(/[ =]/).at(-1) ?? '')),
+    ),
+};
+
+for (const [shell, offer] of Object.entries(OFFER))
+  t.test(
+    `${shell} completes verbs, options, values and paths`,
+    { skip: isInstalled(shell) ? false : `${shell} is not installed` },
+    async t => {
+      const offered = offer(
+        await scriptFor(shell),
+        OFFERED.map(([line]) => `cellrun ${line}`),
+      );
+      t.equal(offered.length, OFFERED.length);
+      for (const [i, [line, expected]] of OFFERED.entries()) {
+        const words = offered[i]
+          .map(word => word.replace(/\/$/, '').replaceAll('\\', ''))
+          .filter(word => word !== '');
+        t.same([...new Set(words)].sort(), expected, `cellrun ${line}`);
+      }
+    },
+  );
 
 t.test('every verb is in every script', async t => {
   const help = (await work.cellrun('--help')).stdout;
@@ -60,6 +113,14 @@ t.test('every verb is in every script', async t => {
   for (const shell of ['bash', 'zsh', 'fish']) {
     const { stdout } = await work.cellrun('completion', shell);
     for (const name of verbs) t.match(stdout, new RegExp(`\\b${name}\\b`));
+    // what can be checked without the shell
+    t.match(
+      stdout,
+      new RegExp(`^# cellrun's completion for ${shell}\\. Install: cellrun completion ${shell} >`, 'm'),
+    );
+    t.match(stdout, /^# .*npx cellrun/m);
+    for (const value of [...TEMPLATES, 'webasm', 'junit', 'slurm'])
+      t.match(stdout, new RegExp(`\\b${value}\\b`));
   }
   t.match(await work.cellrun('completion', 'csh'), { code: 2, stderr: /bash, zsh, fish/ });
 });

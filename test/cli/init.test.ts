@@ -166,7 +166,10 @@ t.test('a forecast is of a measure, not of a flag or an identifier', async t => 
   );
   t.match(flags.config.dataset, { kind: 'forecast', target: 'sales', features: ['holiday'] });
   t.match(flags.stdout, /^forecast +sales\norder +date\n/m);
-  t.match(flags.stdout, /^The columns are guesses\. .*--target, --time, --group COLUMN$/m);
+  t.match(
+    flags.stdout,
+    /^The columns are guesses\. To correct one: .* init --from data\.csv --force --target COLUMN \(or --time, --group\)$/m,
+  );
   t.equal(flags.found, 'exit 0');
   const two = await from(table('date,heat,cold', 120, i => `${day(i)},${(i * 37) % 101},${(i * 31) % 97}`));
   t.match(two.config.dataset, { target: 'cold', features: ['heat'] });
@@ -176,7 +179,10 @@ t.test('a forecast is of a measure, not of a flag or an identifier', async t => 
     ...['--target', 'heat', '--time', 'date'],
   );
   t.match(named.config.dataset, { target: 'heat' });
-  t.match(named.stdout, /^The columns are guesses\. To correct one: init --force with --group COLUMN$/m);
+  t.match(
+    named.stdout,
+    /^The columns are guesses\. To correct one: .* init .*--force --target .* --time .* --group COLUMN$/m,
+  );
 });
 
 t.test('dates in several columns, or in the form of a country, keep the order of the file', async t => {
@@ -268,6 +274,19 @@ t.test('columns are named by the user', async t => {
   });
 });
 
+t.test('other delimiters than the comma are found', async t => {
+  const commas = await from(table('id,x,label', 80, i => `${i % 20},${i / 2},${i % 20 < 7}`));
+  for (const delimiter of [';', '\t', '|']) {
+    const text = table('id,x,label', 80, i => `${i % 20},${i / 2},${i % 20 < 7}`);
+    const other = await from(text.replaceAll(',', delimiter));
+    t.equal(other.found, 'exit 0');
+    const { path, ...dataset } = commas.config.dataset;
+    t.same(other.config.dataset, { path, delimiter, ...dataset });
+  }
+  t.equal(commas.found, 'exit 0');
+  t.notOk('delimiter' in commas.config.dataset);
+});
+
 t.test('unused columns and unusable tables are reported', async t => {
   const gaps = await from(table('x,y,note,label', 80, i => `${i % 6},${i % 7 ? i : ''},hello ${i},${i % 2}`));
   t.same(gaps.config.dataset.features, ['x']);
@@ -276,13 +295,12 @@ t.test('unused columns and unusable tables are reported', async t => {
     /^not used +y: 12 empty cells, the first at data\.csv:2:3\nnot used +note: not numbers$/m,
   );
   t.equal(gaps.found, 'exit 0');
-  t.match(await from(table('a;b', 20, i => `${i};1`)), {
+  const excel = await from(table('a;b;label', 20, i => `${i};1,5;${i % 2}`));
+  t.match(excel, {
     code: 5,
-    stderr:
-      /^data\.csv:1:1: its fields are separated by ";"\n.*\n.*\n {2}expected: commas between fields and points/,
+    stderr: /^data\.csv:2:3: the number has a comma\n.*\n.*\n {2}expected: a decimal point/,
   });
-  t.match(await from(table('a;b', 20, i => `${i};1,5`)), { code: 5, stderr: /separated by ";"\n/ });
-  t.match(await from(table('a\tb', 20, i => `${i}\t1`)), { code: 5, stderr: /separated by "\\t"\n/ });
+  t.match(await from(table('x,label', 20, i => `"1,${i}",${i % 2}`)), { code: 5, stderr: /has a comma/ });
   t.match(await from(table('1,2', 20, i => `${i},1`)), { code: 5, stderr: /its first line has numbers/ });
   t.match(await from('a,b\n'), { code: 5, stderr: /the table has no rows/ });
   t.match(await from(table('x,label', 20, i => `${i},1`)), {

@@ -398,7 +398,7 @@ t.test('suggests similar names', async t => {
   for (const [word, candidates, wanted] of near) t.equal(nearest(word, candidates), wanted, word);
 });
 
-t.test('the schema explains itself', async t => {
+t.test('every key of the schema has a description, and every object is closed', async t => {
   const keys = allKeys();
   t.ok(keys.length > 10);
   t.same(keys.flatMap(unexplained), []);

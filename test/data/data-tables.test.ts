@@ -6,6 +6,7 @@ import { zipSync } from 'fflate';
 import t from 'tap';
 import { inputWidth } from '../../src/data/dataset.js';
 import { crc32, tableCrc32 } from '../../src/data/formats/crc32.js';
+import { CsvPieces, DELIMITERS, guessDelimiter } from '../../src/data/formats/csv.js';
 import { readZip } from '../../src/data/formats/zip.js';
 import type { DatasetConfig } from '../../src/data/index.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -255,6 +256,69 @@ t.test('csv: every error at its line and column', async t => {
   t.same(await complaints(5, () => open({ ...config, test_fraction: 0.5 })), [
     'data/encoding 13 | the file is not UTF-8 text | expected UTF-8',
   ]);
+});
+
+t.test('csv: any delimiter gives the same dataset', async t => {
+  const folder = t.testdir();
+  const rows = [
+    ['who', 'a|;b', 'y'],
+    ['p,1', '-.5', 'yes\tno'],
+    ['p,1', '2', 'yes\tno'],
+    ['q;"2"', '3', 'no'],
+    ['r', '4e0', 'no'],
+  ];
+  const cell = (text: string): string => `"${text.replaceAll('"', '""')}"`;
+  const datasets: unknown[] = [];
+  for (const [i, delimiter] of DELIMITERS.entries()) {
+    const path = join(folder, `${i}.csv`);
+    const text = rows.map(row => row.map(cell).join(delimiter)).join('\r\n');
+    const test_path = join(folder, `${i}-test.csv`);
+    for (const file of [path, test_path]) writeFileSync(file, `\uFEFF${text}`);
+    t.equal(guessDelimiter(readFileSync(path)), delimiter);
+    const columns = { features: ['a|;b'], target: 'y', sequence: { group: 'who' } } as const;
+    const config = { kind: 'csv', path, delimiter, target_kind: 'class', test_path, ...columns } as const;
+    const data = await open(config);
+    const sequences = [0, 1, 2].map(index => sequence(data, data.train, index));
+    datasets.push([sequences, classes(data.train), data.classLabels, data.train.id?.(1)]);
+
+    const places: unknown[] = [];
+    const pieces = new CsvPieces(
+      path,
+      {
+        header: () => {},
+        row: record => places.push([record.fields, record.place(2)]),
+        ragged: () => t.fail(),
+      },
+      delimiter,
+    );
+    for (const byte of readFileSync(path)) pieces.push(Buffer.of(byte));
+    pieces.end();
+    t.same(
+      places,
+      rows.slice(1).map((row, index) => {
+        const source = row.map(cell).join(delimiter);
+        const [column, length] = [cell(row[0]).length + cell(row[1]).length + 3, cell(row[2]).length];
+        return [row, { file: path, line: index + 2, column, length, source }];
+      }),
+    );
+  }
+  const expected = [
+    [
+      [[-0.5], [2]],
+      [[3], [0]],
+      [[4], [0]],
+    ],
+    [1, 0, 0],
+    ['no', 'yes\tno'],
+    'q;"2"',
+  ];
+  t.same(
+    datasets,
+    DELIMITERS.map(() => expected),
+  );
+  for (const header of ['a;b,c', 'a', '"a;b', 'a,b,c;d\n1,2,3'])
+    t.equal(guessDelimiter(Buffer.from(header)), ',', header);
+  t.equal(guessDelimiter(Buffer.from('a;b, with c;d')), ';');
 });
 
 t.test('csv: groups become sequences, ordered and padded', async t => {

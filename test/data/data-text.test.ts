@@ -359,8 +359,8 @@ t.test('the vocabulary is that of the sequences that train', async t => {
   );
   const { warnings } = checkAgainstData(loaded, data);
   t.match(warnings.filter(({ code }) => code === 'data/unknown-symbols').map(line), [
-    /^data\/unknown-symbols .*\| 100\.0% of the symbols in the validation split are unknown, but only 0\.0% in the training split/,
-    /\| 12\.5% of the symbols in the test split/,
+    /^data\/unknown-symbols .*\| 100\.0 % of the symbols in the validation split are unknown, but only 0\.0 % in the training split/,
+    /\| 12\.5 % of the symbols in the test split/,
   ]);
   const given = { level: 'word', symbols: ['<unk>', 'c', 'a'] } as const;
   const known = await openDataset(config({}), { seed: 0, vocabulary: given });

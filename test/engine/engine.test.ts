@@ -3,7 +3,8 @@
  * ten optimizer steps.
  */
 import t from 'tap';
-import { BACKENDS, type Backend, chooseBackend } from '../../src/engine/backend.js';
+import { chooseBackend } from '../../src/engine/backend.js';
+import { BACKENDS, type Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
 import { KernelMachine } from '../../src/engine/machine.js';
 import type { Width } from '../../src/engine/simd/target.js';

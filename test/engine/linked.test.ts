@@ -29,7 +29,7 @@ function program() {
 const given = Float32Array.from({ length: N }, (_, i) => i + 1);
 const doubled = Array.from(given, value => 2 * value);
 
-t.test('a result is written where the caller says, or is valid until the next run', async t => {
+t.test("results are written to the caller's array, or are valid until the next run", async t => {
   const engine = await Engine.start('webasm');
   t.teardown(() => engine.close());
   const executable = engine.compile(program());
@@ -50,7 +50,7 @@ t.test('a result is written where the caller says, or is valid until the next ru
   t.same(Array.from(y), Array(N).fill(0), 'the next run writes nowhere else');
 });
 
-t.test('an input lies in the heap, or is copied there', async t => {
+t.test('inputs are in the heap or are copied to it', async t => {
   const engine = await Engine.start('webasm');
   t.teardown(() => engine.close());
   const executable = engine.compile(program());
@@ -63,7 +63,7 @@ t.test('an input lies in the heap, or is copied there', async t => {
   await t.rejects(executable.run({ x: 1 }), { message: "input 'x' needs 6 numbers, got one" });
 });
 
-t.test('a plan is compiled once and runs over the heap of any thread', async t => {
+t.test('a plan is compiled once and runs on the heap of any thread', async t => {
   const engine = await Engine.start('webasm');
   t.teardown(() => engine.close());
   const { heap } = engine;
@@ -81,7 +81,7 @@ t.test('a plan is compiled once and runs over the heap of any thread', async t =
   for (const executable of threads) t.same(Array.from(executable.run(values).y), Array(40).fill(49));
 });
 
-t.test('arrays of a heap do not overlap, and it grows', t => {
+t.test('a heap grows, and its arrays do not overlap', t => {
   const heap = new Heap();
   const joined = new Heap(heap.memory);
   const arrays = Array.from({ length: 300 }, (_, i) => (i % 2 ? heap : joined).allocate(1000 + i));

@@ -77,11 +77,11 @@ const refused: [body: string, message: RegExp][] = [
   ['let x = 0;\nx = f;\nreturn Math.tanh(x);', /not bounded/],
 ];
 
-t.test('kernels that keep the rules are accepted', async t => {
+t.test('kernels that follow the rules are accepted', async t => {
   for (const body of accepted) t.doesNotThrow(() => lint(body), body);
 });
 
-t.test('kernels that break a rule are refused, saying which', async t => {
+t.test('kernels that break a rule are refused with the name of the rule', async t => {
   for (const [body, message] of refused) t.throws(() => lint(body), { name: 'KernelError', message }, body);
 });
 

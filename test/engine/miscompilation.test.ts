@@ -73,7 +73,7 @@ function isRight(y: Float32Array, sum: Sum): boolean {
   return y.every((value, i) => Math.abs(value - exact[i]) < 1e-5);
 }
 
-t.test('a sum starts with a constant of its own', async t => {
+t.test('each sum sets its start constant where its tile begins', async t => {
   const sum = { start: 0.5, rows: 15, columns: 20 };
   const [step] = makePlan(program(sum)).steps;
   const start = /v128\.const f32x4 0\.5\n\s+local\.set/;
@@ -86,7 +86,7 @@ t.test('a sum starts with a constant of its own', async t => {
   t.same(y, (await computed(sum, 128)).y, 'the same bytes at both widths');
 });
 
-t.test('results are right even if starts are shared', async t => {
+t.test('results are right even if sums share a start constant', async t => {
   const { float } = FunctionAssembler.prototype;
   FunctionAssembler.prototype.float = FunctionAssembler.prototype.constant;
   t.teardown(() => {
@@ -102,7 +102,7 @@ t.test('results are right even if starts are shared', async t => {
   t.comment(`V8 got ${refuted} of 20 kernels wrong; ${measuredWidth().reason}`);
 });
 
-t.test('two modules agree only if all their results do', async t => {
+t.test('two modules agree only if all their results agree', async t => {
   const heap = new Heap();
   const scratch = heap.reserve(65536);
   const prover = new Prover(heap, () => scratch);
@@ -131,7 +131,7 @@ t.test('two modules agree only if all their results do', async t => {
   t.notOk(agree(`Math.max(${read}, 0.9)`, `Math.max(${read}, 0.8)`), 'few results differ');
 });
 
-t.test('a refuted kernel makes the engine compile for 128 bits', async t => {
+t.test('a kernel with wrong results makes the engine compile for 128 bits', async t => {
   const { agree } = Prover.prototype;
   Prover.prototype.agree = () => false;
   t.teardown(() => {

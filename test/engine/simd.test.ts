@@ -288,7 +288,7 @@ const options = fc.record({
   target: fc.constantFrom(...TARGETS),
 });
 
-t.test('random kernels compute what their trees say, and write nowhere else', async t => {
+t.test('random kernels compute their expressions and write nowhere else', async t => {
   let packed = 0;
   const cellsSeen = { checked: 0, overflown: 0 };
   const property = fc.property(kernels, options, (kernel, options) => {
@@ -334,7 +334,7 @@ t.test('every target with the same arithmetic computes the same bytes', async t 
   t.doesNotThrow(() => fc.assert(property, { numRuns: 300, seed: SEED }));
 });
 
-t.test('what is outside the language is refused with its place', async t => {
+t.test('unsupported expressions are refused with their position', async t => {
   const compile = (source: string) =>
     compileKernel({
       source,

@@ -4,8 +4,8 @@ import { loadModel } from 'cellrun';
 const model = await loadModel(process.argv[2]);
 
 // whole sequences: each step a list of numbers, or an object by the names of the features
-const monday = [{ a: 98, b: 0.1 }, [104, -0.2]];
-const recordings = [{ id: 'monday', steps: monday }, [[101, 0.4]]];
+const monday = [{ speed: 3.1, heart_rate: 148 }, [3.4, 155]];
+const recordings = [{ id: 'monday', steps: monday }, [[2.9, 143]]];
 for await (const { index, id, answers } of model.predict(recordings)) console.log(index, id, answers[0]);
 
 // a live stream: each answer is that to the sequence as far as it has come

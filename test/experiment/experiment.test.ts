@@ -31,7 +31,8 @@ import type { EventName, RunEvent } from '../../src/experiment/log/events.js';
 import { EventLog } from '../../src/experiment/log/logger.js';
 import { gitState, machine, versions } from '../../src/experiment/machine.js';
 import { describeRun, type ManifestFacts } from '../../src/experiment/manifest.js';
-import { checkName, RunDirectory } from '../../src/experiment/run-directory.js';
+import { RunDirectory } from '../../src/experiment/run-directory.js';
+import { checkName } from '../../src/experiment/run-name.js';
 import type { Summary } from '../../src/experiment/summary.js';
 import { RunningMedian } from '../../src/training/timing/running-median.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
@@ -195,6 +196,12 @@ t.test('hostile names and outputs never leave the output root', async t => {
     'this is a file, not a run directory',
   );
   t.match(failureOf(() => RunDirectory.open(root)).message, 'it has no config.resolved.yaml');
+  const run = RunDirectory.create(newRun(root, 'trained'));
+  t.equal(
+    failureOf(() => RunDirectory.open(join(root, 'trained'))).diagnostics[0].suggestion,
+    run.path,
+    'the run in it',
+  );
 });
 
 const summary: Summary = {

@@ -82,7 +82,7 @@ t.test('Adam', async t => {
   }
 });
 
-t.test('what a prediction counts in the mean of a loss', async t => {
+t.test('the weight of each prediction in the mean loss', async t => {
   const share = (loss: LossSettings, outputs: number, label = 0) => lossOf(loss).share(outputs, label);
   t.equal(share({ kind: 'cross_entropy' }, 10, 3), 1, 'a row');
   t.equal(share({ kind: 'cross_entropy', class_weights: [1, 0.5, 2] }, 3, 2), 2, 'the weight of its label');

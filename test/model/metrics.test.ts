@@ -50,13 +50,13 @@ for (const one of cases) {
   });
 }
 
-t.test('nothing is defined without predictions', async t => {
+t.test('without predictions, all metrics are undefined', async t => {
   for (const { task, size, metrics } of cases)
     for (const name of Object.keys(metrics))
       t.equal(accumulator(task, name as MeasuredMetric, size).value, undefined, `${name} of ${task}`);
 });
 
-t.test('a class is the first of the greatest logits, and none if one is not a number', async t => {
+t.test('the predicted class is the first of the largest logits; there is none if a logit is NaN', async t => {
   const accuracy = (logits: number[], label: number, name: MeasuredMetric = 'accuracy') => {
     const metric = accumulator('classes', name, logits.length);
     const outputs = Float64Array.from(logits);
@@ -83,7 +83,7 @@ t.test('the schemas name the same metrics', async t => {
   t.same(enumOf(schemaAt(['objective', 'metric'], {}, sweepSchema())), names);
 });
 
-t.test('which way is better does not depend on the split', async t => {
+t.test('whether larger is better does not depend on the split', async t => {
   t.ok(largerIsBetter('validation.f1'));
   t.ok(largerIsBetter('train.accuracy'));
   t.notOk(largerIsBetter('validation.perplexity'));

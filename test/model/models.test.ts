@@ -192,7 +192,7 @@ async function check(given: Case, engine: Engine): Promise<string[]> {
   return problems;
 }
 
-t.test('kernels, cut into blocks, have the loss and gradient of the uncut graph in float64', async t => {
+t.test('kernels in blocks compute the loss and gradient of the whole graph in float64', async t => {
   await holds(t, 12, async given => {
     // each with an engine of its own: WebAssembly has room for the code of so many models only
     const engine = await Engine.start('webasm');
@@ -220,7 +220,7 @@ async function holds(
   t.notOk(result.failed, `${JSON.stringify(result.counterexample)}: ${result.errorInstance}`);
 }
 
-t.test('a schedule covers every direction of every layer once, and the head after what it reads', async t => {
+t.test('a schedule has every direction of every layer once, and the head after its inputs', async t => {
   fc.assert(
     fc.property(cases, fc.integer({ min: 1, max: 2000 }), ({ lengths, ...given }, steps) => {
       const spec = specOf({ ...given, lengths });
@@ -246,7 +246,7 @@ t.test('a schedule covers every direction of every layer once, and the head afte
   t.pass();
 });
 
-t.test('batches end at few lengths, the last of which is the longest, and little is padding', async t => {
+t.test('batches have few different lengths, the longest last, and little padding', async t => {
   fc.assert(
     fc.property(cases, fc.integer({ min: 1, max: 3000 }), (given, steps) => {
       const lengths = batchLengths(specOf(given), { steps, variableLength: true });
@@ -260,7 +260,7 @@ t.test('batches end at few lengths, the last of which is the longest, and little
   t.pass();
 });
 
-t.test('equal models share programs and plans; models that differ in anything do not', async t => {
+t.test('equal models share programs and plans; different models do not', async t => {
   const programOf = (model: ShortModel, loss: LossSettings['kind'] = 'cross_entropy', batch = 2) => {
     const spec = modelOf(model, { outputSize: 3 });
     const shape = { batch, sequenceLength: 2, variableLength: false, training: true };
@@ -280,7 +280,7 @@ t.test('equal models share programs and plans; models that differ in anything do
   t.equal(new Set([program, ...others]).size, 1 + others.length);
 });
 
-t.test('what was asked for last is kept', async t => {
+t.test('the most recently used entries are kept', async t => {
   const recent = new Recent<number>(2);
   let made = 0;
   const ask = (key: string) => recent.get(key, () => ++made);

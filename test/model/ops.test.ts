@@ -5,7 +5,8 @@
  */
 import fc from 'fast-check';
 import t from 'tap';
-import { BACKENDS, type Backend, chooseBackend } from '../../src/engine/backend.js';
+import { chooseBackend } from '../../src/engine/backend.js';
+import { BACKENDS, type Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
 import type { Value } from '../../src/engine/linked-executable.js';
 import { makePlan, type Plan } from '../../src/engine/plan.js';
@@ -35,7 +36,7 @@ import '../support/software-gpu.js';
 const WIDTHS = [1, 2, 3, 4, 5, 7, 8, 9, 16, 28, 33];
 const SEED = 1;
 
-t.test('every op has a suite and every suite an op', async t => {
+t.test('every op has a suite, and every suite has an op', async t => {
   t.same(Object.keys(suites).sort(), ops.map(({ name }) => name).sort());
 });
 
@@ -124,7 +125,7 @@ for (const { name } of ops) {
   });
 }
 
-t.test('the gradient at a kink', async t => {
+t.test('gradients where a function has a kink', async t => {
   const graph = new Graph();
   const [a, b] = ['a', 'b'].map(name => graph.input(name, [5]));
   const ones = graph.input('ones', [5]);
@@ -307,7 +308,7 @@ for (const { name, backend, skip, engine } of tested) {
   });
 }
 
-t.test('shapes that do not fit are refused, naming the op', async t => {
+t.test('incompatible shapes are refused with the name of the op', async t => {
   const graph = new Graph();
   const input = (...shape: number[]) => graph.input(`x${shape}`, shape);
   const wrong: Record<string, (() => unknown)[]> = {
@@ -381,7 +382,7 @@ t.test('shapes that do not fit are refused, naming the op', async t => {
   }
 });
 
-t.test('only an input of symbols is an index, and only into a table of as many rows', async t => {
+t.test('only symbol inputs are indices, and only of tables with that many rows', async t => {
   const graph = new Graph();
   const table = graph.input('table', [3, 4]);
   const plan = (symbols: Node) => makePlan({ graph, outputs: new Map([['rows', gather(table, symbols)]]) });
@@ -398,7 +399,7 @@ t.test('only an input of symbols is an index, and only into a table of as many r
   t.throws(() => graph.input('three', [2], { symbols: 4 }), again);
 });
 
-t.test('what is simplified keeps its meaning', async t => {
+t.test('simplification does not change results', async t => {
   const random = RandomStream.of(SEED, 'simplified');
   const graph = new Graph();
   const [a, b] = ['a', 'b'].map(name => graph.input(name, [2, 3]));
@@ -502,14 +503,14 @@ function planOf(extents: GraphExtents, made: Parameters<typeof makeNodes>[1]): P
   return makePlan(program);
 }
 
-t.test('random graphs are planned within the limits', async t => {
+t.test('plans of random graphs stay within the limits', async t => {
   const property = fc.property(graphExtents, instructions, (extents, made) => {
     checkPlan(planOf(extents, made));
   });
   t.doesNotThrow(() => fc.assert(property, { numRuns: 300, seed: SEED }));
 });
 
-t.test('long sums are cut into kernels that read no more arrays than WebGPU guarantees', async t => {
+t.test('long sums are split into kernels that read at most as many arrays as WebGPU guarantees', async t => {
   for (const count of [7, 8, 9, 40]) {
     const graph = new Graph();
     const [terms, factors] = ['x', 'w'].map(name =>
@@ -524,7 +525,7 @@ t.test('long sums are cut into kernels that read no more arrays than WebGPU guar
   }
 });
 
-t.test('random graphs and their gradients run as the references say', async t => {
+t.test('random graphs and their gradients agree with the references', async t => {
   const programs = [0, 1, 2, 3].map(group => {
     const program = emptyProgram();
     const samples = fc.sample(fc.tuple(graphExtents, instructions), { numRuns: 20, seed: SEED + group });

@@ -74,13 +74,13 @@ t.test("PyTorch's rates with warm-up, in epochs and at the edges", t => {
   t.end();
 });
 
-t.test('without a schedule the rate is what the optimizer states, to the bit', t => {
+t.test("without a schedule, the learning rate is exactly the optimizer's", t => {
   const place = { update: 7, totalUpdates: 9, updatesPerEpoch: 3, history: () => [] };
   for (const base of [0.1, 1 / 3, 1e-9]) t.equal(rateOf(base, undefined, place), base);
   t.end();
 });
 
-t.test('a schedule with a length stays at its end, however long the training is', t => {
+t.test('a schedule with a length keeps its last value until training ends', t => {
   for (const [schedule, end] of [
     [{ kind: 'cosine', min_learning_rate: 0.01, length: { steps: 10 } }, 0.01],
     [{ kind: 'linear', end_factor: 0.5, length: { epochs: 2 } }, 0.05],
@@ -95,7 +95,7 @@ t.test('a schedule with a length stays at its end, however long the training is'
   t.end();
 });
 
-t.test('a rise of one update and a training of one update have a rate', t => {
+t.test('a warmup of one update and a training of one update have a learning rate', t => {
   const settings = resolved({ kind: 'one_cycle', warmup_fraction: 0.1, start_factor: 0.1, end_factor: 0.01 });
   const rate = (update: number, totalUpdates: number) =>
     rateOf(1, settings, { update, totalUpdates, updatesPerEpoch: 5, history: () => [] });

@@ -120,7 +120,7 @@ export const hardening: readonly Plant[] = [
     tests: ['outputs'],
   },
   {
-    file: 'src/data/text/jsonl',
+    file: 'src/data/jsonl/fields',
     find: '!(error instanceof RangeError)',
     replace: 'true',
     why: 'a deeply nested value is a bug',

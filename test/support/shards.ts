@@ -1,5 +1,5 @@
 /** Batches of a golden in the memory of one shard, as in training. */
-import type { Backend } from '../../src/engine/backend.js';
+import type { Backend } from '../../src/engine/backend-names.js';
 import { Heap } from '../../src/engine/heap.js';
 import { ParameterLayout } from '../../src/model/parameters.js';
 import { paddedSize } from '../../src/optimizers/program.js';

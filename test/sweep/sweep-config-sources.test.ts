@@ -133,7 +133,7 @@ t.test('the default objective is checkpoint.metric of the configs', async t => {
   );
 });
 
-t.test('errors in a command line are located in it', async t => {
+t.test('errors in a command line have their position in it', async t => {
   const words =
     (assignments: string[], flags = {}) =>
     async () => {
@@ -198,7 +198,7 @@ t.test('errors in a command line are located in it', async t => {
   );
 });
 
-t.test('a long command line does not count as nesting', async t => {
+t.test('a long command line is not mistaken for deep nesting', async t => {
   const sizes = Array.from({ length: 200 }, (_, i) => i + 1);
   const words = [`model.hidden_size=${sizes.join(',')}`, 'model.num_layers=1,2'];
   const { points } = fromCommandLine(['configs/mnist-lstm.yaml'], words);
@@ -293,7 +293,7 @@ t.test('flags override a sweep file, and --set applies to its config', async t =
   t.notOk(told(elsewhere).includes('sweep/set 1:1 --set'), 'of other points it goes for');
 });
 
-t.test('points against their data', async t => {
+t.test('points are checked against their data', async t => {
   const rows = ['a,b', ...Array.from({ length: 12 }, (_, i) => `${i},${i % 3}`)];
   write('rows.csv', `${rows.join('\n')}\n`);
   write(
@@ -344,7 +344,7 @@ t.test('corners and a sample of infinite spaces are checked', async t => {
   t.same(load(lines).points, points, 'the same each time');
 });
 
-t.test('a pruner given by a flag alone', async t => {
+t.test('a pruner can be given by a flag alone', async t => {
   t.same(prunerOf('what-if', 'asha', 4), { kind: 'asha', min_epochs: 1, reduction_factor: 4 });
   t.same(prunerOf('what-if', '{ kind: hyperband, min_epochs: 2 }', 4), {
     kind: 'hyperband',
@@ -364,7 +364,7 @@ t.test('sweep files are distinguished from configs', async t => {
   t.notOk(isSweepFile('configs/mnist-lstm-quick.yaml'));
 });
 
-t.test('the committed sweeps and variants load', async t => {
+t.test('the sample sweeps and variants are valid', async t => {
   for (const name of readdirSync('configs/sweeps')) {
     const { plan } = loadSweep(join('configs/sweeps', name));
     t.equal(`${plan.name}.yaml`, name);
@@ -380,7 +380,7 @@ t.test('the committed sweeps and variants load', async t => {
   t.equal(plan.space.parameters.length, 1);
 });
 
-t.test('the schema explains itself', async t => {
+t.test('every key of the schema has a description, and every object is closed', async t => {
   const keys = allKeys(sweepSchema());
   t.ok(keys.length > 10);
   t.same(keys.flatMap(unexplained), []);
@@ -403,7 +403,7 @@ t.test("the schema's own examples are valid", async t => {
   }
 });
 
-t.test('any damaged sweep file leads to a UserError or a plan', async () => {
+t.test('any damaged sweep file gives a UserError or a plan', async () => {
   const text = sweepText(
     'method: tpe\nbudget: { trials: 3 }\nparameters:\n  optimizer.kind: [sgd, adam]\n  optimizer.momentum: { kind: uniform, low: 0, high: 0.9, when: { optimizer.kind: sgd } }\n  model.hidden_size,model.num_layers: { kind: paired, values: [[1, 2], [2, 1]] }\nexclude: [{ optimizer.kind: sgd }]\npruner: { kind: asha, min_epochs: 2 }\n',
   );
@@ -456,7 +456,7 @@ t.test('any damaged sweep file leads to a UserError or a plan', async () => {
   );
 });
 
-t.test('any command line leads to a UserError or a plan', async () => {
+t.test('any command line gives a UserError or a plan', async () => {
   const keys = allKeys().map(({ path }) => path.join('.'));
   const value = fc.oneof(
     fc.constantFrom(

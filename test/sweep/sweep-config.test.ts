@@ -48,7 +48,7 @@ t.test('a plan has all defaults filled in', async t => {
   t.equal(givenYaml, sweepText(GRID));
 });
 
-t.test('a plan contains everything from the sweep file', async t => {
+t.test('a plan contains everything in the sweep file', async t => {
   const { plan } = load(`
 description: all of it
 method: { kind: tpe, n_startup_trials: 3 }
@@ -280,7 +280,7 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
       'method: random\nparameters: { model.hidden_size: [2, 4] }\nbudget: { target: 0.9 }',
       ['sweep/endless 7:1'],
     ],
-    'an accuracy in per cent': [
+    'an accuracy in percent': [
       `${GRID}budget: { target: 97 }`,
       ['sweep/target 7:19'],
       /never above 1[\s\S]*did you mean 0\.97\?/,
@@ -312,7 +312,7 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
     'both base and variants': [`${GRID}variants: [base.yaml]`, ['sweep/base 7:1']],
   };
 
-t.test('broken sweeps: every problem at its place', async t => {
+t.test('broken sweeps: every problem is reported at its position', async t => {
   const file = join(scratch, 'broken.yaml');
   for (const [name, [lines, expected, message]] of Object.entries(BROKEN)) {
     write('broken.yaml', sweepText(lines));
@@ -573,7 +573,7 @@ exclude: [{ dataset: { kind: mnist, path: e }, model.head.from: every }]
   t.notOk('init_from' in configAt(points[1]).experiment.model, 'null leaves out what the base does not have');
 });
 
-t.test('the arguments of a trial lead to the checked config', async () => {
+t.test('the arguments of a trial give the config that was checked', async () => {
   const names = fc
     .string({ unit: 'grapheme', minLength: 1, maxLength: 8 })
     .filter(text => !/\p{Cc}|\uFEFF/u.test(text));

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import type { Dataset, Split, Targets } from '../../src/data/dataset.js';
 import { openDataset } from '../../src/data/index.js';
-import type { Backend } from '../../src/engine/backend.js';
+import type { Backend } from '../../src/engine/backend-names.js';
 import type {
   ClassEvaluation,
   Mistake,

@@ -1,10 +1,16 @@
 /** Reads the columns of a csv table, with the place of every cell. */
 import { TIMESTAMP } from '../../data/csv/order.js';
-import { cellNumber, isMissing } from '../../data/csv/table.js';
-import { placeInCsv, scanCsv } from '../../data/formats/csv.js';
+import { badNumber, CHANGE_COMMAS, COMMA_NUMBER, cellNumber, isMissing } from '../../data/csv/table.js';
+import {
+  type CsvHandlers,
+  type Delimiter,
+  guessDelimiter,
+  placeInCsv,
+  scanCsv,
+} from '../../data/formats/csv.js';
 import { Problems } from '../../data/problems.js';
 import { readContent } from '../../data/reading/files.js';
-import { type Diagnostic, damagedError } from '../../util/errors.js';
+import { type Diagnostic, damagedError, type UserError } from '../../util/errors.js';
 
 export interface Column {
   readonly name: string;
@@ -21,57 +27,61 @@ export interface Column {
   place(row: number): string;
 }
 
-/** @throws UserError (exit 5) if the table is damaged, has no rows, or has no commas */
-export async function readColumns(path: string): Promise<readonly Column[]> {
+export interface Columns {
+  readonly columns: readonly Column[];
+  readonly delimiter: Delimiter;
+}
+
+/** @throws UserError (exit 5) if the table is damaged, has no rows, or has numbers with commas */
+export async function readColumns(path: string): Promise<Columns> {
   const { bytes } = await readContent(path);
+  const delimiter = guessDelimiter(bytes);
   const problems = new Problems();
   let names: readonly string[] = [];
   let cells: string[][] = [];
   const starts: number[] = [];
-  scanCsv(
-    bytes,
-    path,
-    {
-      header: header => {
-        names = header;
-        cells = header.map(() => []);
-        refuseOther(header, column => placeInCsv(bytes, path, 0, column));
-      },
-      row: (fields, start) => {
-        starts.push(start);
-        for (const [i, field] of fields.entries()) cells[i].push(field.trim());
-      },
+  const placeOf = (start: number, column: number) => placeInCsv(bytes, path, start, column, delimiter);
+  const rows: CsvHandlers = {
+    header: header => {
+      names = header;
+      cells = header.map(() => []);
+      if (header.every(name => cellNumber(name) !== undefined)) {
+        const expected = 'a line with the names of the columns';
+        throw damaged({ message: 'its first line has numbers', ...placeOf(0, 0), expected });
+      }
     },
-    problems,
-  );
+    row: (fields, start) => {
+      starts.push(start);
+      for (const [i, field] of fields.entries()) cells[i].push(field.trim());
+    },
+  };
+  scanCsv(bytes, path, rows, problems, delimiter);
   problems.throwIfAny();
   if ((cells[0]?.length ?? 0) === 0) {
     throw damagedError({ code: 'init/no-rows', message: 'the table has no rows', file: path });
   }
-  return names.map((name, index) =>
+  for (const [index, column] of cells.entries()) {
+    const commas = column.filter(cell => COMMA_NUMBER.test(cell));
+    const numbers = column.filter(cell => cellNumber(cell) !== undefined);
+    if (commas.length > 0 && commas.length + numbers.length > column.length / 2) {
+      const { message, expected, ...place } = badNumber(
+        commas[0],
+        placeOf(starts[column.indexOf(commas[0])], index),
+      );
+      throw damaged({ message, ...place, expected: `${expected} (${CHANGE_COMMAS})` });
+    }
+  }
+  const columns = names.map((name, index) =>
     columnOf({ name, index, cells: cells[index] }, row => {
-      const { file, line, column } = placeInCsv(bytes, path, starts[row], index);
+      const { file, line, column } = placeOf(starts[row], index);
       return `${file}:${line}:${column}`;
     }),
   );
+  return { columns, delimiter };
 }
 
-/** Refuses a table without names of columns, or with other separators than commas. */
-function refuseOther(names: readonly string[], place: (column: number) => Partial<Diagnostic>): void {
-  const separator = /[;\t|]/.exec(names[0])?.[0];
-  // a decimal comma in the names is rare, but a comma may be in one
-  const isOther =
-    separator !== undefined && names.every(name => name === names[0] || name.includes(separator));
-  const problem: Pick<Diagnostic, 'message' | 'expected'> | undefined = isOther
-    ? {
-        message: `its fields are separated by ${JSON.stringify(separator)}`,
-        expected:
-          'commas between fields and points in numbers; a spreadsheet program can save the table as such a csv file',
-      }
-    : names.every(name => cellNumber(name) !== undefined)
-      ? { message: 'its first line has numbers', expected: 'a line with the names of the columns' }
-      : undefined;
-  if (problem) throw damagedError({ code: 'init/table', ...place(0), ...problem });
+function damaged(problem: Omit<Diagnostic, 'code'>): UserError {
+  return damagedError({ ...problem, code: 'init/table' });
 }
 
 function columnOf(column: Pick<Column, 'name' | 'index' | 'cells'>, place: Column['place']): Column {

@@ -1,4 +1,5 @@
 /** Guesses the roles of the columns of a csv table for `init`. */
+import type { Delimiter } from '../../data/formats/csv.js';
 import { usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { type Column, describeBad, readColumns } from './columns.js';
@@ -15,6 +16,7 @@ export interface NamedColumns {
 export type Table = SequenceTable | SeriesTable;
 
 interface Common {
+  readonly delimiter: Delimiter;
   readonly rows: number;
   readonly target: string;
   /** Names of the feature columns. */
@@ -74,7 +76,7 @@ const MIN_FORECAST_STEPS = 40;
  * @throws UserError (exit 5) if the table is damaged
  */
 export async function readTable(path: string, named: NamedColumns): Promise<Table> {
-  const columns = await readColumns(path);
+  const { columns, delimiter } = await readColumns(path);
   const find = (role: keyof NamedColumns): Column | undefined => {
     const name = named[role];
     if (name === undefined) return undefined;
@@ -112,7 +114,7 @@ export async function readTable(path: string, named: NamedColumns): Promise<Tabl
   const time =
     dates ??
     (fileOrder ? undefined : columns.find(column => free(column) && column !== group && isStep(column)));
-  const roles = { path, columns, time, fileOrder, group, rows: series };
+  const roles = { path, delimiter, columns, time, fileOrder, group, rows: series };
   const candidates = columns.filter(
     column => column !== time && column !== group && fileOrder?.columns.includes(column) !== true,
   );
@@ -192,6 +194,7 @@ function numbersRows({ index, isNumber, cells }: Column): boolean {
 
 interface Roles {
   readonly path: string;
+  readonly delimiter: Delimiter;
   readonly columns: readonly Column[];
   readonly time: Column | undefined;
   readonly fileOrder: SplitDates | undefined;
@@ -261,6 +264,7 @@ function seriesTable(roles: Roles): SeriesTable {
   const interval = timeOf && medianInterval(rows[0].map(timeOf));
   return {
     kind: 'forecast',
+    delimiter: roles.delimiter,
     rows: target.cells.length,
     target: target.name,
     otherTargets,
@@ -290,6 +294,7 @@ function sequenceTable(roles: Roles): SequenceTable {
   if (chosen.length === 0) throw nothing(path, 'none of its columns is a feature: a number in every row');
   return {
     kind: 'csv',
+    delimiter: roles.delimiter,
     rows: target.cells.length,
     target: target.name,
     otherTargets,

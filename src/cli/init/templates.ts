@@ -1,4 +1,5 @@
 /** The configs that `init` writes, as text with comments. */
+import type { Delimiter } from '../../data/formats/csv.js';
 import type { SequenceTable, SeriesTable } from './table.js';
 
 /** The parts of every config besides its data and model. */
@@ -107,6 +108,7 @@ export function tableConfig(head: Head, path: string, table: SequenceTable): str
       'dataset:',
       '  kind: csv',
       `  path: ${scalar(path)}`,
+      ...delimiterLine(table.delimiter),
       ...(group === undefined
         ? ['  # every row is a sequence of one step; `sequence: { group: COLUMN }` makes longer ones']
         : [`  sequence: { ${sequence.join(', ')} }`]),
@@ -131,7 +133,7 @@ export function tableConfig(head: Head, path: string, table: SequenceTable): str
       learningRate: 0.005,
       epochs: isSmall ? 40 : 20,
       batchSize: batchSize(0.6 * sequences),
-      metric: isClass ? 'validation.accuracy' : 'validation.loss',
+      metric: 'validation.loss',
       gate: isClass
         ? '{ metric: test.accuracy, beats: trivial } # better than always the most frequent class'
         : '{ metric: test.mean_absolute_error, beats: trivial } # better than always the same value',
@@ -166,6 +168,7 @@ export function forecastConfig(head: Head, path: string, table: SeriesTable): st
       'dataset:',
       '  kind: forecast',
       `  path: ${scalar(path)}`,
+      ...delimiterLine(table.delimiter),
       `  target: ${scalar(target)}`,
       ...(series === undefined ? [] : [`  series: ${scalar(series)} # one series each`]),
       ...(time === undefined ? [] : [`  time: ${scalar(time)}`]),
@@ -205,6 +208,11 @@ export function forecastConfig(head: Head, path: string, table: SeriesTable): st
       gate: '{ metric: test.mean_absolute_error, beats: trivial } # better than the last value, or the last season',
     },
   );
+}
+
+/** The comma is the default. */
+function delimiterLine(delimiter: Delimiter): readonly string[] {
+  return delimiter === ',' ? [] : [`  delimiter: ${JSON.stringify(delimiter)}`];
 }
 
 /** A power of two from 4 to 64, so that an epoch has at least eight batches if possible. */

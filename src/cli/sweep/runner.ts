@@ -1,5 +1,5 @@
 /** Runs the trials of a sweep for `sweep` and `sweep resume`. */
-import type { BackendRequest } from '../../engine/backend.js';
+import type { BackendRequest } from '../../engine/backend-names.js';
 import { readJournal } from '../../sweep/journal.js';
 import { bestRow, formatTable, summaryOf, troubleOf, writeResults } from '../../sweep/results/index.js';
 import type { SweepOptions, SweepResult } from '../../sweep/run.js';

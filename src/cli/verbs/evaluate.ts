@@ -1,5 +1,6 @@
 /** `evaluate RUN`: computes a checkpoint's metrics again. */
 import { spellNonFinite } from '../../experiment/files/json.js';
+import { metricSentence } from '../../experiment/judging/metric-words.js';
 import type { ForecastsErrors } from '../../prediction/backtest.js';
 import { EXIT } from '../../util/errors.js';
 import { backend, checkpoint, json, movedData, quiet, split, threads, weights, width } from '../options.js';
@@ -46,7 +47,7 @@ export const verb = defineVerb({
       evaluateCheckpoint(model, options, progress => display.evaluating(progress)),
     ).finally(() => display.end());
     const measured = { loss, ...metrics };
-    const values = Object.entries(measured).map(([name, value]) => `${split} ${name} ${value}`);
+    const values = Object.entries(measured).map(([name, value]) => metricSentence(split, name, value));
     print(
       { checkpoint: file, step, epoch, metrics: { [split]: measured }, predictions: count },
       `step ${step}: ${values.join(', ')} over ${count} predictions\n`,

@@ -57,7 +57,7 @@ async function init(file: string | undefined, flags: Values<typeof options>, io:
   const { force, from, target, group, time } = flags;
   const columns = { target, group, time };
   const plan =
-    from === undefined ? await templatePlan(flags.template, columns) : await dataPlan(from, columns);
+    from === undefined ? await templatePlan(flags.template, columns) : await dataPlan(from, columns, file);
   const path = file ?? `${plan.name}.cellrun.yaml`;
   if (!/\.ya?ml$/i.test(path)) {
     const message = 'a config is a YAML file';
@@ -119,6 +119,7 @@ async function templatePlan(template: Template | undefined, columns: NamedColumn
       const sample = { file: 'waves.csv', content: samples.waves() };
       const table = {
         kind: 'csv',
+        delimiter: ',',
         rows: 4800,
         features: ['value'],
         target: 'label',
@@ -146,6 +147,7 @@ async function templatePlan(template: Template | undefined, columns: NamedColumn
       const interval = 86_400_000;
       const table = {
         kind: 'forecast',
+        delimiter: ',',
         rows: 730,
         features: [],
         target: 'sales',
@@ -182,7 +184,7 @@ async function templatePlan(template: Template | undefined, columns: NamedColumn
   }
 }
 
-async function dataPlan(from: string, columns: NamedColumns): Promise<Plan> {
+async function dataPlan(from: string, columns: NamedColumns, file: string | undefined): Promise<Plan> {
   const name = nameOf(from);
   const { forecastConfig, tableConfig, textConfig } = await import('../init/templates.js');
   if (/\.txt(\.gz)?$/i.test(from)) {
@@ -191,17 +193,22 @@ async function dataPlan(from: string, columns: NamedColumns): Promise<Plan> {
     const description = `An LSTM predicts the next character of ${basename(from)}.`;
     return { name, description, notes: [], config: (head, data) => textConfig(head, data, bytes.length) };
   }
-  if (!/\.csv(\.gz)?$/i.test(from)) {
+  if (!/\.[ct]sv(\.gz)?$/i.test(from)) {
     throw usageError({
       code: 'init/format',
       message: 'a config can be written for tables and texts',
       file: from,
-      expected: 'a file that ends in .csv, .csv.gz, .txt or .txt.gz',
+      expected: 'a file that ends in .csv, .tsv or .txt, or one of them and .gz',
     });
   }
   const { readTable } = await import('../init/table.js');
   const table = await readTable(from, columns);
-  const notes = describe(table, columns);
+  const named = Object.entries(columns).flatMap(([role, name]) =>
+    name === undefined ? [] : [`--${role}`, quoted(name)],
+  );
+  const words = [...(file === undefined ? [] : [quoted(file)]), '--from', quoted(from), '--force', ...named];
+  const again = `${programName(process.argv, process.env)} init ${words.join(' ')}`;
+  const notes = describe(table, columns, again);
   if (table.kind === 'forecast') {
     const description = `A GRU forecasts ${table.target} of ${basename(from)}.`;
     return { name, description, notes, config: (head, data) => forecastConfig(head, data, table) };
@@ -211,7 +218,7 @@ async function dataPlan(from: string, columns: NamedColumns): Promise<Plan> {
 }
 
 /** Describes the guesses, for the user to correct. */
-function describe(table: Table, named: NamedColumns): string[] {
+function describe(table: Table, named: NamedColumns, again: string): string[] {
   const { rows, target, features, unused, time } = table;
   const group = table.kind === 'forecast' ? table.series : table.group;
   const lines: [label: string, text: string][] = [['rows', rows.toLocaleString('en')]];
@@ -229,11 +236,11 @@ function describe(table: Table, named: NamedColumns): string[] {
   if (features.length > 0) lines.push(['features', features.join(', ')]);
   if (table.kind === 'forecast' && table.known.length > 0) lines.push(['known', table.known.join(', ')]);
   for (const { name, reason } of unused) lines.push(['not used', `${name}: ${reason}`]);
-  return [...lines.map(([label, text]) => `${label.padEnd(11)}${text}`), ...guesses(table, named)];
+  return [...lines.map(([label, text]) => `${label.padEnd(11)}${text}`), ...guesses(table, named, again)];
 }
 
-/** Which columns were guessed, and how to choose others. */
-function guesses({ otherTargets }: Table, named: NamedColumns): string[] {
+/** Which columns were guessed, and how to choose others: by the command `again`. */
+function guesses({ otherTargets }: Table, named: NamedColumns, again: string): string[] {
   const flags = (['target', 'time', 'group'] as const)
     .filter(role => named[role] === undefined)
     .map(role => `--${role}`);
@@ -241,13 +248,15 @@ function guesses({ otherTargets }: Table, named: NamedColumns): string[] {
   const shown = otherTargets.slice(0, 5).join(', ');
   const others =
     otherTargets.length === 0 ? '' : `; other targets: ${shown}${otherTargets.length > 5 ? ', …' : ''}`;
-  return [`The columns are guesses. To correct one: init --force with ${flags.join(', ')} COLUMN${others}`];
+  const [first, ...more] = flags;
+  const or = more.length === 0 ? '' : ` (or ${more.join(', ')})`;
+  return [`The columns are guesses. To correct one: ${again} ${first} COLUMN${or}${others}`];
 }
 
 /** Name of an experiment for a file. Replaces characters that are not allowed with hyphens. */
 function nameOf(path: string): string {
   const name = basename(path)
-    .replace(/(\.(csv|txt))?(\.gz)?$/i, '')
+    .replace(/(\.(csv|tsv|txt))?(\.gz)?$/i, '')
     .replaceAll(/[^A-Za-z0-9_-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 60);

@@ -1,6 +1,6 @@
 /** `review --recompute`: evaluates the final weights of completed runs again. */
 import { resolve } from 'node:path';
-import type { BackendRequest } from '../../engine/backend.js';
+import type { BackendRequest } from '../../engine/backend-names.js';
 import { machineArithmetic } from '../../engine/simd/arithmetic.js';
 import { versions } from '../../experiment/machine.js';
 import { RunDirectory } from '../../experiment/run-directory.js';

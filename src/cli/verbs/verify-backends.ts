@@ -1,11 +1,10 @@
 /** `verify backends CONFIG`: checks that the backends of this machine train a config alike. */
+
+import { BACKENDS } from '../../engine/backend-names.js';
 import { counted } from '../../util/words.js';
 import type { ApartAt, BackendsProof } from '../../verify/backends.js';
-import { BACKENDS } from '../options.js';
 import { count, defineVerb, parsed } from '../verb.js';
 import { printProof, proofOptions } from './proof.js';
-
-const NAMES = BACKENDS.filter(name => name !== 'auto');
 
 export const verb = defineVerb({
   arguments: '<config>',
@@ -14,9 +13,9 @@ export const verb = defineVerb({
     backends: parsed(
       '<names>',
       'backends, separated by commas (default: cpu, webasm, and webgpu on a hardware adapter)',
-      `two or more of ${NAMES.join(', ')}, separated by commas`,
+      `two or more of ${BACKENDS.join(', ')}, separated by commas`,
       names => {
-        const found = names.split(',').map(word => NAMES.find(name => name === word.trim()));
+        const found = names.split(',').map(word => BACKENDS.find(name => name === word.trim()));
         const known = [...new Set(found.filter(name => name !== undefined))];
         return found.includes(undefined) || known.length < 2 ? undefined : known;
       },

@@ -262,7 +262,7 @@ function checkUnknown({ locator }: LoadedExperiment, { unknownShares = {} }: Dat
   const { train = 0, ...others } = unknownShares;
   const high = Object.entries(others).filter(([, share = 0]) => share > MAX_UNKNOWN && share > 2 * train);
   return high.map(([name, share = 0]) => {
-    const percent = (of: number): string => `${(100 * of).toFixed(1)}%`;
+    const percent = (of: number): string => `${(100 * of).toFixed(1)} %`;
     const message = `${percent(share)} of the symbols in the ${name} split are unknown, but only ${percent(train)} in the training split`;
     return locator.atKey(['dataset', 'min_count'], 'data/unknown-symbols', message);
   });

@@ -138,7 +138,7 @@ function checkOver({ metric, over, baseline }: GateConfig, path: Path, locator: 
 /** A smaller number is probably not a percentage but another mistake. */
 const MIN_PERCENTAGE = 20;
 
-/** A bound outside the metric's range is a mistake, such as an accuracy in per cent. */
+/** A bound outside the metric's range is a mistake, such as an accuracy in percent. */
 function checkReach({ metric, min, max }: GateConfig, path: Path, locator: Locator): Diagnostic[] {
   const range = rangeOf(metric);
   if (min !== undefined && min > range.max) {

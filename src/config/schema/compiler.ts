@@ -9,7 +9,7 @@ import type { Ajv, Options, ValidateFunction } from 'ajv';
 const require = createRequire(import.meta.url);
 
 /** Annotations for readers of the schema and for other code. Validation ignores them. */
-const ANNOTATIONS = [
+export const ANNOTATIONS = [
   'x-path',
   'x-form',
   'x-default',

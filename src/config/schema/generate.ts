@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../util/root.js';
+import { ANNOTATIONS } from './compiler.js';
 import { readSchema } from './schema.js';
 
 const TARGET = join(packageRoot, 'src', 'config', 'generated.ts');
@@ -89,14 +90,8 @@ function transform(value: unknown, definitions: Json): unknown {
 const DROPPED: ReadonlySet<string> = new Set([
   'discriminator',
   'unevaluatedProperties',
-  'x-path',
-  'x-form',
-  'x-default',
-  'x-run-default',
-  'x-aliases',
-  'x-unhashed-default',
-  'x-excludes',
   'examples',
+  ...ANNOTATIONS,
 ]);
 
 /** True for an `allOf` of conditions. Any other `allOf` composes an object. */

@@ -2,6 +2,7 @@
 import { damagedError } from '../../util/errors.js';
 import { TextCodes } from '../columns.js';
 import type { Dataset, Split } from '../dataset.js';
+import type { Delimiter } from '../formats/csv.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { type ClassMapping, classMapping, ignoredLabels, labelTextFacts } from '../label-texts.js';
 import { type Packed, packedSplit } from '../packed.js';
@@ -26,6 +27,8 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, Vocabula
    */
   readonly test_path?: string;
   readonly test_fraction?: number;
+  /** Delimiter of the fields in all files. */
+  readonly delimiter?: Delimiter;
   readonly features: readonly string[];
   /** Type of the features; `symbol` allows only one, given as text. Default: `number`. */
   readonly input_kind?: 'number' | 'symbol';
@@ -153,9 +156,10 @@ function targetsOf({ target }: CsvConfig): readonly string[] {
   return typeof target === 'string' ? [target] : target;
 }
 
-function columnsOf({ features, target, target_kind, sequence }: CsvConfig): CsvColumns {
+function columnsOf({ features, target, target_kind, sequence, delimiter }: CsvConfig): CsvColumns {
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   return {
+    delimiter,
     features: features.map((name, i) => named(name, 'features', i)),
     targets:
       typeof target === 'string'

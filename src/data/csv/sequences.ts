@@ -5,7 +5,14 @@
  */
 import type { Diagnostic } from '../../util/errors.js';
 import { FloatList } from '../columns.js';
-import { type CsvPieceHandlers, CsvPieces, type CsvPlace, type CsvRecord } from '../formats/csv.js';
+import {
+  type CsvPieceHandlers,
+  CsvPieces,
+  type CsvPlace,
+  type CsvRecord,
+  type Delimiter,
+  otherDelimiter,
+} from '../formats/csv.js';
 import { NUMBER } from '../label-texts.js';
 import type { DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
 import { Problems } from '../problems.js';
@@ -27,15 +34,18 @@ const MAX_TOLD = 20;
 /** Maximum number of values in a sequence: 64 MiB. */
 const MAX_NUMBERS = 2 ** 24;
 
-export function csvSequences({ features, sequence }: CsvConfig, { vocabulary }: DataRecord): SequenceReader {
+export function csvSequences(
+  { features, sequence, delimiter }: CsvConfig,
+  { vocabulary }: DataRecord,
+): SequenceReader {
   const symbols = vocabulary && symbolNumbers(vocabulary);
   return {
     hasIds: true,
     hasTimes: sequence?.order !== undefined,
     async *read({ name, size, chunks }) {
       const isGathered = size !== undefined && size <= MAX_GATHERED_BYTES;
-      const rows = new RowReader(name, { features, symbols, ...sequence }, isGathered);
-      const pieces = new CsvPieces(name, rows);
+      const rows = new RowReader(name, { features, symbols, delimiter, ...sequence }, isGathered);
+      const pieces = new CsvPieces(name, rows, delimiter);
       try {
         for await (const chunk of chunks) {
           pieces.push(chunk);
@@ -56,6 +66,7 @@ export function csvSequences({ features, sequence }: CsvConfig, { vocabulary }: 
 
 interface Columns {
   readonly features: readonly string[];
+  readonly delimiter: Delimiter | undefined;
   /** Symbol numbers by text; absent if features are numbers. */
   readonly symbols?: ReadonlyMap<string, number> | undefined;
   readonly group?: string;
@@ -111,7 +122,8 @@ class RowReader implements CsvPieceHandlers {
       if (name === undefined) return ABSENT;
       const index = names.indexOf(name);
       const again = names.indexOf(name, index + 1);
-      if (index < 0) problems.add(missingColumn(name, names, record));
+      if (index < 0)
+        addMissing(problems, name, names, { ...record.place(0), delimiter: this.columns.delimiter });
       else if (again >= 0) {
         const message = `two columns are named ${JSON.stringify(name)}`;
         problems.add({ code: 'data/csv-duplicate-column', message, ...record.place(again) });
@@ -273,14 +285,24 @@ function closed(open: Open, columns: Columns): ReadSequence {
   };
 }
 
-function missingColumn(name: string, names: readonly string[], header: CsvRecord): Diagnostic {
-  return {
+/** Adds the problem of an input without the column `name`; only one if its header was not split. */
+export function addMissing(
+  problems: Problems,
+  name: string,
+  names: readonly string[],
+  { delimiter, ...place }: CsvPlace & { readonly delimiter: Delimiter | undefined },
+): void {
+  const isSplit = otherDelimiter(names, delimiter) === undefined;
+  if (!isSplit && problems.all.length > 0) return;
+  problems.add({
     code: 'data/csv-missing-column',
     message: `there is no column ${JSON.stringify(name)}, which the model reads`,
-    ...header.place(0),
-    expected: 'a header line with the column names of the training data',
+    ...place,
+    expected: isSplit
+      ? 'a header line with the column names of the training data'
+      : `fields separated by ${JSON.stringify(delimiter ?? ',')}, as in the training data`,
     got: names.join(', ').slice(0, 200),
-  };
+  });
 }
 
 function comesBack(id: string, place: Partial<Diagnostic>): Diagnostic {

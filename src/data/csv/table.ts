@@ -4,7 +4,14 @@
  */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { FloatList, TextCodes } from '../columns.js';
-import { type CsvPlace, placeInCsv, recordLines, scanCsv } from '../formats/csv.js';
+import {
+  type CsvPlace,
+  type Delimiter,
+  otherDelimiter,
+  placeInCsv,
+  recordLines,
+  scanCsv,
+} from '../formats/csv.js';
 import { NUMBER } from '../label-texts.js';
 import { type ConfigDiagnostic, configError, Problems } from '../problems.js';
 import { readContent, type SourceFile } from '../reading/files.js';
@@ -17,6 +24,8 @@ export interface NamedColumn {
 }
 
 export interface CsvColumns {
+  /** Default: a comma. */
+  readonly delimiter?: Delimiter | undefined;
   readonly features: readonly NamedColumn[];
   /** Codes of the feature cells if they are symbols; absent if they are numbers. */
   readonly symbols?: TextCodes | undefined;
@@ -57,6 +66,10 @@ interface ColumnIndices {
 
 const ABSENT = -1;
 
+/** A number with a decimal comma, or with commas between thousands. */
+export const COMMA_NUMBER = /^[+-]?\d+(?:,\d+)+$/;
+export const CHANGE_COMMAS = 'set the language of the spreadsheet program to English';
+
 /** Maximum number of column names that a message lists. */
 const MAX_NAMED = 30;
 
@@ -78,7 +91,7 @@ export async function readCsvTable(path: string, columns: CsvColumns): Promise<C
   const source = await readContent(path, MAX_TEXT_BYTES);
   const problems = new Problems();
   const reader = new TableReader(source, columns, problems);
-  scanCsv(source.bytes, source.name, reader, problems);
+  scanCsv(source.bytes, source.name, reader, problems, columns.delimiter);
   reader.reportCells();
   problems.throwIfAny();
   return reader.table();
@@ -122,7 +135,7 @@ class TableReader {
       names.map(name => name.trim()),
       this.columns,
       this.source.name,
-      (column: number) => placeInCsv(this.source.bytes, this.source.name, 0, column),
+      (column: number) => this.place(0, column),
     );
   }
 
@@ -168,9 +181,14 @@ class TableReader {
       },
       place: (row, column, target = 0) => {
         const index = column === 'order' ? indices.order : indices.targets[target];
-        return placeInCsv(source.bytes, source.name, starts[row], index);
+        return this.place(starts[row], index);
       },
     };
+  }
+
+  private place(start: number, column: number): CsvPlace {
+    const { source, columns } = this;
+    return placeInCsv(source.bytes, source.name, start, column, columns.delimiter);
   }
 
   /** Returns the code of a symbol, which may be any non-empty text. */
@@ -219,7 +237,7 @@ class TableReader {
       (a, b) => a.start - b.start || a.column - b.column,
     )) {
       if (this.problems.full) return;
-      this.problems.add(describe(text, placeInCsv(this.source.bytes, this.source.name, start, column)));
+      this.problems.add(describe(text, this.place(start, column)));
     }
   }
 
@@ -232,8 +250,13 @@ class TableReader {
         const feature = indices.features.indexOf(column);
         const { name } =
           feature < 0 ? columns.targets[indices.targets.indexOf(column)] : columns.features[feature];
+        const problem = badNumber(text, place);
+        if (COMMA_NUMBER.test(text)) {
+          const message = `the numbers in column ${JSON.stringify(name)} have commas`;
+          return { ...problem, message, expected: `${problem.expected} (${CHANGE_COMMAS})` };
+        }
         return {
-          ...badNumber(text, place),
+          ...problem,
           message: `column ${JSON.stringify(name)} contains text: ${words} of ${starts.length} cells are not numbers`,
           expected:
             feature < 0 && columns.targets.length === 1
@@ -257,7 +280,7 @@ function columnIndices(
   const indexOf = ({ name, keyPath }: NamedColumn): number => {
     const [index = ABSENT, again] = places.get(name) ?? [];
     if (index === ABSENT && missing.length < MAX_MISSING)
-      missing.push({ ...missingColumn(name, names, file), keyPath });
+      missing.push({ ...missingColumn(name, names, file, columns.delimiter), keyPath });
     if (again !== undefined && doubled.length < MAX_MISSING) {
       const message = `two columns are named ${JSON.stringify(name)}`;
       doubled.push({ code: 'data/csv-duplicate-column', message, ...placeOfColumn(again) });
@@ -270,7 +293,9 @@ function columnIndices(
     group: columns.group === undefined ? ABSENT : indexOf(columns.group),
     order: columns.order === undefined ? ABSENT : indexOf(columns.order),
   };
-  if (missing.length > 0) throw configError(...missing);
+  // one is enough if the header was not split
+  const isSplit = otherDelimiter(names, columns.delimiter) === undefined;
+  if (missing.length > 0) throw configError(...(isSplit ? missing : missing.slice(0, 1)));
   if (doubled.length > 0) throw damagedError(...doubled);
   return found;
 }
@@ -290,13 +315,22 @@ function missingColumn(
   name: string,
   names: readonly string[],
   file: string,
+  delimiter: Delimiter = ',',
 ): Omit<ConfigDiagnostic, 'keyPath'> {
-  const separator = names.length === 1 ? /[;\t|]/.exec(names[0])?.[0] : undefined;
-  const hint =
-    separator === undefined ? '' : `; its fields are separated by ${JSON.stringify(separator)}, not commas`;
+  const other = otherDelimiter(names, delimiter);
+  const message = `${file} has no column ${JSON.stringify(name)}`;
+  const code = 'data/csv-missing-column';
+  if (other !== undefined) {
+    const [right, wrong] = [other, delimiter].map(one => JSON.stringify(one));
+    return {
+      code,
+      message: `${message}; its fields are separated by ${right}, not by ${wrong}`,
+      expected: `\`dataset.delimiter: ${right}\``,
+    };
+  }
   return {
-    code: 'data/csv-missing-column',
-    message: `${file} has no column ${JSON.stringify(name)}${hint}`,
+    code,
+    message,
     expected: `one of ${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`,
     alternatives: names,
   };
@@ -321,11 +355,16 @@ function isWord(text: string): boolean {
 export function badNumber(text: string, place: CsvPlace): Diagnostic {
   const numeric = NUMBER.test(text);
   if (isMissing(text)) return missingCell(text, place);
+  const hasComma = COMMA_NUMBER.test(text);
   return {
     code: isWord(text) ? 'data/csv-number' : 'data/not-finite',
-    message: numeric ? 'the number is too large for float32' : 'the cell is not a number',
+    message: hasComma
+      ? 'the number has a comma'
+      : numeric
+        ? 'the number is too large for float32'
+        : 'the cell is not a number',
     ...place,
-    expected: 'a finite number',
+    expected: hasComma ? 'a decimal point, as in 0.5, and no thousands separators' : 'a finite number',
     got: JSON.stringify(text.slice(0, 60)),
   };
 }

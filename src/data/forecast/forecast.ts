@@ -20,6 +20,7 @@
 import { orderKey, rowLists } from '../csv/order.js';
 import { type CsvTable, readCsvTable } from '../csv/table.js';
 import type { Column, Dataset, Scaling, Split, SplitName } from '../dataset.js';
+import type { Delimiter } from '../formats/csv.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { NUMBER } from '../label-texts.js';
 import { configError, Problems } from '../problems.js';
@@ -40,6 +41,8 @@ import { type Cuts, forecastSplit, idOf, type Series, windowsOf } from './window
 export interface ForecastConfig extends Required<NormalizeConfig> {
   readonly kind: 'forecast';
   readonly path: string;
+  /** Delimiter of the fields. */
+  readonly delimiter?: Delimiter;
   /** Column to predict from its past. */
   readonly target: string;
   /** Column whose value identifies the series of a row. Absent: the table is one series. */
@@ -176,9 +179,11 @@ function readTable({
   time,
   features = [],
   known = [],
+  delimiter,
 }: ForecastConfig): Promise<CsvTable> {
   const named = (name: string, ...at: (string | number)[]) => ({ name, keyPath: ['dataset', ...at] });
   return readCsvTable(path, {
+    delimiter,
     features: [
       ...features.map((name, i) => named(name, 'features', i)),
       ...known.map((name, i) => named(name, 'known', i)),

@@ -4,6 +4,7 @@
  */
 import type { Diagnostic } from '../../util/errors.js';
 import { mixedOrder, orderKey } from '../csv/order.js';
+import { addMissing } from '../csv/sequences.js';
 import { badNumber, cellNumber, isMissing, missingCell } from '../csv/table.js';
 import type { Scaling } from '../dataset.js';
 import { type CsvPlace, placeInCsv, scanCsv } from '../formats/csv.js';
@@ -146,7 +147,7 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
       const bytes = await allBytes(source, MAX_TEXT_BYTES);
       const problems = new Problems();
       const rows = new Rows(config, bytes, source.name);
-      scanCsv(bytes, source.name, rows, problems);
+      scanCsv(bytes, source.name, rows, problems, config.delimiter);
       problems.throwIfAny();
       const shape = windowShape(config);
       yield [...rows.series].map(([name, steps]): ReadSequence => {
@@ -201,13 +202,9 @@ class Rows {
     const indexOf = (name: string | undefined): number => {
       const index = name === undefined ? -1 : known.indexOf(name);
       if (name !== undefined && index < 0) {
-        problems.add({
-          code: 'data/csv-missing-column',
-          message: `there is no column ${JSON.stringify(name)}, which the model reads`,
-          ...placeInCsv(this.bytes, this.file, 0, 0),
-          expected: 'a header line with the column names of the training data',
-          got: known.join(', ').slice(0, 200),
-        });
+        const { delimiter } = this.config;
+        const place = placeInCsv(this.bytes, this.file, 0, 0, delimiter);
+        addMissing(problems, name, known, { ...place, delimiter });
       }
       return index;
     };
@@ -218,7 +215,8 @@ class Rows {
   }
 
   row(fields: readonly string[], start: number): void {
-    const placeOf = (column: number) => placeInCsv(this.bytes, this.file, start, column);
+    const { bytes, file, config } = this;
+    const placeOf = (column: number) => placeInCsv(bytes, file, start, column, config.delimiter);
     const name = this.group < 0 ? '' : fields[this.group].trim();
     const text = this.time < 0 ? undefined : fields[this.time].trim();
     const problems = new Problems();

@@ -1,5 +1,6 @@
 /**
  * Reads CSV files (RFC 4180, UTF-8, first record = column names) record by record, with positions.
+ * Other delimiters than the comma are allowed.
  */
 import { Parser } from 'csv-parse';
 import { CsvError, parse } from 'csv-parse/sync';
@@ -21,6 +22,10 @@ export interface CsvHandlers {
    */
   row(fields: readonly string[], start: number): void;
 }
+
+/** Delimiters of fields that a table may have. */
+export const DELIMITERS = [',', ';', '\t', '|'] as const;
+export type Delimiter = (typeof DELIMITERS)[number];
 
 const MAX_RECORD_BYTES = 2 ** 20;
 /** Parser options for files read as a whole or in chunks. */
@@ -44,7 +49,13 @@ const BYTE_ORDER_MARK_BYTES = 3;
  * `problems`; reading stops once these are full. Errors of the handlers propagate.
  * @throws UserError (exit 5) if the file is empty or not UTF-8, or `problems` are full
  */
-export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, problems: Problems): void {
+export function scanCsv(
+  bytes: Buffer,
+  file: string,
+  handlers: CsvHandlers,
+  problems: Problems,
+  delimiter: Delimiter = ',',
+): void {
   checkText(bytes, file);
   let columns = 0;
   let start = 0;
@@ -57,18 +68,18 @@ export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, prob
     } else if (fields.length === columns) {
       handlers.row(fields, at);
     } else {
-      problems.add(ragged(columns, fields.length, field => placeInCsv(bytes, file, at, field)));
+      problems.add(ragged(columns, fields.length, field => placeInCsv(bytes, file, at, field, delimiter)));
     }
     if (problems.full) problems.throwIfAny();
     return null;
   };
   try {
     const record_delimiter = bytes.includes(LINE_FEED) ? LINE_FEEDS : CARRIAGE_RETURNS;
-    parse(bytes, { ...OPTIONS, record_delimiter, on_record: onRecord });
+    parse(bytes, { ...OPTIONS, delimiter, record_delimiter, on_record: onRecord });
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const field = typeof error.column === 'number' ? error.column : 0;
-    problems.add(broken(error, placeInCsv(bytes, file, start, field)));
+    problems.add(broken(error, placeInCsv(bytes, file, start, field, delimiter)));
   }
 }
 
@@ -76,10 +87,45 @@ export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, prob
  * Returns the position of field `field` (0-based) of the record that starts at byte `start`, or
  * after the empty lines there.
  */
-export function placeInCsv(bytes: Buffer, file: string, start: number, field: number): CsvPlace {
+export function placeInCsv(
+  bytes: Buffer,
+  file: string,
+  start: number,
+  field: number,
+  delimiter: Delimiter = ',',
+): CsvPlace {
   const from = recordStart(bytes, start);
   const text = bytes.toString('utf8', from, from + MAX_RECORD_BYTES);
-  return placeInRecord(text, { file, line: lineNumber(bytes, from) }, field);
+  return placeInRecord(text, { file, line: lineNumber(bytes, from) }, field, delimiter);
+}
+
+/** Returns the delimiter that splits the first record of `bytes` into the most fields. */
+export function guessDelimiter(bytes: Buffer): Delimiter {
+  const first = bytes.subarray(0, MAX_RECORD_BYTES);
+  const fields = (delimiter: Delimiter): number => {
+    try {
+      const [names = []]: string[][] = parse(first, { ...OPTIONS, delimiter, relax_quotes: true, to: 1 });
+      return names.length;
+    } catch (error) {
+      if (error instanceof CsvError) return 0;
+      throw error;
+    }
+  };
+  return DELIMITERS.reduce((best, other) => (fields(other) > fields(best) ? other : best));
+}
+
+/**
+ * Returns the delimiter that separates a header if it was wrongly split at `delimiter` into
+ * `names`; undefined if there is no sign of that.
+ */
+export function otherDelimiter(names: readonly string[], delimiter: Delimiter = ','): Delimiter | undefined {
+  return DELIMITERS.find(
+    other =>
+      other !== delimiter &&
+      names[0]?.includes(other) === true &&
+      // the wrong delimiter may be in a name or two, but then the right one is around it
+      names.every(name => name === names[0] || name.includes(other)),
+  );
 }
 
 /**
@@ -90,6 +136,7 @@ function placeInRecord(
   text: string,
   { file, line: first }: Pick<CsvPlace, 'file' | 'line'>,
   field: number,
+  delimiter: Delimiter,
 ): CsvPlace {
   let line = first;
   let lineStart = 0;
@@ -99,7 +146,7 @@ function placeInRecord(
   for (; remaining > 0 && at < text.length; at++) {
     const char = text[at];
     if (char === '"') quoted = !quoted;
-    else if (char === ',' && !quoted) remaining--;
+    else if (char === delimiter && !quoted) remaining--;
     else if (char === '\n' && quoted) {
       line++;
       lineStart = at + 1;
@@ -107,7 +154,7 @@ function placeInRecord(
   }
   const source = text.slice(lineStart).split(/[\r\n]/, 1)[0];
   const column = Math.min(at - lineStart, source.length);
-  return { file, line, column: column + 1, length: fieldLength(source, column), source };
+  return { file, line, column: column + 1, length: fieldLength(source, column, delimiter), source };
 }
 
 /**
@@ -128,9 +175,9 @@ export function recordLines(bytes: Buffer, starts: readonly number[]): Uint32Arr
   });
 }
 
-function fieldLength(source: string, from: number): number {
+function fieldLength(source: string, from: number, delimiter: Delimiter): number {
   const quote = source[from] === '"' ? source.indexOf('"', from + 1) : -1;
-  const end = quote >= 0 ? quote + 1 : source.indexOf(',', from);
+  const end = quote >= 0 ? quote + 1 : source.indexOf(delimiter, from);
   return Math.max(1, (end < 0 ? source.length : end) - from);
 }
 
@@ -241,6 +288,7 @@ export class CsvPieces implements CsvRecord {
   constructor(
     private readonly file: string,
     private readonly handlers: CsvPieceHandlers,
+    private readonly delimiter: Delimiter = ',',
   ) {}
 
   /**
@@ -288,7 +336,8 @@ export class CsvPieces implements CsvRecord {
 
   /** Creates a parser and passes it the bytes received so far, up to `bad`. */
   private begin(recordDelimiters: string[], bad?: number): RecordParser {
-    const parser = new RecordParser(recordDelimiters, (fields, end) => this.record(fields, end));
+    const options = { delimiter: this.delimiter, record_delimiter: recordDelimiters };
+    const parser = new RecordParser(options, (fields, end) => this.record(fields, end));
     parser._transform(this.window.subarray(0, bad), 'latin1', error => this.check(error));
     return parser;
   }
@@ -299,9 +348,9 @@ export class CsvPieces implements CsvRecord {
   }
 
   place(field: number): CsvPlace {
-    const { window, file, from, base } = this;
+    const { window, file, from, base, delimiter } = this;
     const text = window.toString('utf8', from, this.recordEnd - base);
-    return placeInRecord(text, { file, line: this.line }, field);
+    return placeInRecord(text, { file, line: this.line }, field, delimiter);
   }
 
   private record(fields: readonly string[], end: number): void {
@@ -385,10 +434,10 @@ export class CsvPieces implements CsvRecord {
 /** Passes on each record with its end offset. The parser's own callback takes twice as long. */
 class RecordParser extends Parser {
   constructor(
-    recordDelimiters: string[],
+    options: { readonly delimiter: Delimiter; readonly record_delimiter: string[] },
     private readonly handle: (fields: readonly string[], end: number) => void,
   ) {
-    super({ ...OPTIONS, record_delimiter: recordDelimiters });
+    super({ ...OPTIONS, ...options });
   }
 
   override push(fields: readonly string[]): boolean {

@@ -63,8 +63,8 @@ export function baselineWarnings({
   if (best === undefined || isBetter({ ...best, value: test[best.metric] }, best)) return found;
   const { metric, value, name } = best;
   const reached = metricSentence('test', metric, test[metric]);
-  const trivial = metricSentence('', metric, value).trim();
-  return [...found, `the model is no better than a trivial baseline: ${reached}, ${trivial} for ${name}`];
+  const trivial = metricSentence('baseline', metric, value);
+  return [...found, `the model is no better than a trivial baseline: ${reached}, ${trivial} (${name})`];
 }
 
 function isBetter(one: BaselineValue, other: BaselineValue): boolean {

@@ -4,6 +4,7 @@
  * the same contract for readers in any language.
  */
 import type { Metric, SplitName, TrainedMetric } from '../../config/experiment.js';
+import type { Gate } from '../judging/gates.js';
 
 /** Version of the event format: the `v` of every line. */
 export const EVENT_VERSION = 1;
@@ -155,17 +156,8 @@ export interface EventFields {
     readonly grad_norm?: number;
   };
   /** As in summary.json; the fields of a baseline are present if the gate has one. */
-  gate: {
-    readonly metric: string;
-    readonly over: 'last' | 'best' | 'seeds';
+  gate: Gate & {
     readonly value: number | null;
-    readonly min?: number;
-    readonly max?: number;
-    readonly baseline?: string;
-    readonly max_drop?: number;
-    readonly max_regress?: number;
-    readonly beats?: 'trivial';
-    readonly by?: number;
     readonly reference?: number;
     readonly limit?: number;
     readonly verdict: Verdict;

@@ -53,6 +53,25 @@ export function Scroll({
   );
 }
 
+/** A checkbox with its label. */
+export function Toggle({
+  isOn,
+  set,
+  title,
+  children,
+}: {
+  readonly isOn: boolean;
+  readonly set: (isOn: boolean) => void;
+  readonly title?: string;
+  readonly children: ComponentChildren;
+}) {
+  return (
+    <label title={title}>
+      <input type="checkbox" checked={isOn} onChange={event => set(event.currentTarget.checked)} /> {children}
+    </label>
+  );
+}
+
 const SIGNS: Readonly<Record<string, string>> = {
   completed: '✓',
   passed: '✓',

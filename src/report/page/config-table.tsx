@@ -1,7 +1,7 @@
 /** The config: the values that differ from the defaults, or all. */
 import { useState } from 'preact/hooks';
 import type { ConfigValue, RunReport } from '../document.js';
-import { Breakable, Scroll, Section, useHeading } from './base.js';
+import { Breakable, Scroll, Section, Toggle, useHeading } from './base.js';
 
 export function ConfigTable({
   values,
@@ -18,14 +18,9 @@ export function ConfigTable({
   return (
     <Section title="Config">
       <div class="toolbar">
-        <label>
-          <input
-            type="checkbox"
-            checked={isWhole}
-            onChange={event => setWhole(event.currentTarget.checked)}
-          />{' '}
+        <Toggle isOn={isWhole} set={setWhole}>
           also the {values.length - differing.length} values that are the defaults
-        </label>
+        </Toggle>
       </div>
       <Scroll label="Config, a table">
         <table class="config">

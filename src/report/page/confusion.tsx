@@ -1,6 +1,6 @@
 /** The confusion matrix as a table whose cells are shaded by their share of the row. */
 import { useState } from 'preact/hooks';
-import { Scroll, Section } from './base.js';
+import { Scroll, Section, Toggle } from './base.js';
 import { grouped } from './format.js';
 
 interface Props {
@@ -23,14 +23,9 @@ export function Confusion({ names, counts, undecided, place }: Props) {
       note={`${grouped(right)} of ${grouped(predictions)} right; ${place}. A row is a true class, a column a predicted one.${undecided === 0 ? '' : ` ${grouped(undecided)} without a predicted class are in no column.`}`}
     >
       <div class="toolbar">
-        <label>
-          <input
-            type="checkbox"
-            checked={isShares}
-            onChange={event => setShares(event.currentTarget.checked)}
-          />{' '}
-          shares of the row, in per cent
-        </label>
+        <Toggle isOn={isShares} set={setShares}>
+          shares of the row, in percent
+        </Toggle>
       </div>
       <Scroll label="Confusion matrix">
         <table class="confusion">

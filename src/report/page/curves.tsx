@@ -2,7 +2,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../review/reading/curve.js';
 import type { RunReport } from '../document.js';
-import { Section } from './base.js';
+import { Section, Toggle } from './base.js';
 import { Chart, type ChartSeries, type DrawnSeries } from './chart.js';
 import { isShare, words } from './format.js';
 import { smoothed, spacingOf } from './smoothing.js';
@@ -102,14 +102,9 @@ export function Charts({ plans }: { readonly plans: readonly ChartPlan[] }) {
           />
           <span class="amount">{weight === 0 ? 'off' : weight}</span>
         </label>
-        <label>
-          <input
-            type="checkbox"
-            checked={isLog}
-            onChange={event => change({ isLog: event.currentTarget.checked })}
-          />{' '}
+        <Toggle isOn={isLog} set={on => change({ isLog: on })}>
           logarithmic
-        </label>
+        </Toggle>
         <button type="button" disabled={range === null} onClick={() => setRange(null)}>
           Show all {AXIS_WORDS[axis]}
         </button>

@@ -12,7 +12,9 @@ import { GapsNote, ofThemWithout } from './without-value.js';
 
 /** Minimum distance of axes; wider charts scroll. */
 const MIN_GAP = 104;
-const EDGE = 60;
+const MIN_EDGE = 60;
+/** Half the width of a character in a title, at most. */
+const HALF_CHARACTER = 4;
 
 interface Props extends SweepParts {
   readonly brushes: Brushes;
@@ -21,9 +23,12 @@ interface Props extends SweepParts {
 
 export function Parallel({ report, axes, chosen, stressed, onStress, brushes, setBrushes }: Props) {
   const { ref, width: room } = useWidth<HTMLDivElement>(640);
-  const width = Math.max(room, (axes.length - 1) * MIN_GAP + 2 * EDGE);
+  // the titles of the outer axes are centered on them
+  const outer = [axes[0], axes[axes.length - 1]].map(({ spec }) => HALF_CHARACTER * spec.title.length);
+  const edge = Math.max(MIN_EDGE, ...outer);
+  const width = Math.max(room, (axes.length - 1) * MIN_GAP + 2 * edge);
   const lefts = axes.map((_, i) =>
-    axes.length === 1 ? width / 2 : EDGE + (i * (width - 2 * EDGE)) / (axes.length - 1),
+    axes.length === 1 ? width / 2 : edge + (i * (width - 2 * edge)) / (axes.length - 1),
   );
   const taken = new Set(chosen);
   // draws chosen trials above the others, the best and the highlighted one on top

@@ -3,7 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { isAbsent, unreadable } from '../../experiment/files/unreadable.js';
-import { PROOFS, RunDirectory } from '../../experiment/run-directory.js';
+import { RunDirectory } from '../../experiment/run-directory.js';
+import { PROOFS } from '../../experiment/run-name.js';
 import { UserError, usageError } from '../../util/errors.js';
 import { nearestFile } from '../../util/nearest.js';
 

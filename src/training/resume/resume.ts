@@ -1,7 +1,7 @@
 /** Resumes a run. All later results are byte-identical to an uninterrupted run's. */
 import { statSync } from 'node:fs';
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
-import type { BackendRequest } from '../../engine/backend.js';
+import type { BackendRequest } from '../../engine/backend-names.js';
 import type { Width } from '../../engine/simd/target.js';
 import { bestOf, type Checkpoint, listCheckpoints } from '../../experiment/checkpoints/folder.js';
 import { FOREIGN, ownStepHashes, refuseForeign } from '../../experiment/checkpoints/identity.js';

@@ -8,12 +8,8 @@ import {
   measuredMetrics,
 } from '../../config/index.js';
 import type { Dataset } from '../../data/index.js';
-import {
-  type Backend,
-  type BackendChoice,
-  type BackendRequest,
-  chooseBackend,
-} from '../../engine/backend.js';
+import { type BackendChoice, chooseBackend } from '../../engine/backend.js';
+import type { Backend, BackendRequest } from '../../engine/backend-names.js';
 import { Engine } from '../../engine/index.js';
 import { measuredWidth, type Width } from '../../engine/simd/target.js';
 import { ParameterLayout } from '../../model/parameters.js';

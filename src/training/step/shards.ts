@@ -4,7 +4,7 @@
  * it depends only on the batch size.
  */
 import type { MeasuredMetric } from '../../config/index.js';
-import type { Backend } from '../../engine/backend.js';
+import type { Backend } from '../../engine/backend-names.js';
 import type { Heap, HeapSpan } from '../../engine/heap.js';
 import type { ExecutionReport } from '../../engine/machine.js';
 import type { Width } from '../../engine/simd/target.js';

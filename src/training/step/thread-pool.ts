@@ -4,7 +4,7 @@
  */
 
 import { Worker } from 'node:worker_threads';
-import type { Backend } from '../../engine/backend.js';
+import type { Backend } from '../../engine/backend-names.js';
 import type { HeapSpan, WasmMemory } from '../../engine/heap.js';
 import type { Engine } from '../../engine/index.js';
 import type { LinkedPlan } from '../../engine/link.js';

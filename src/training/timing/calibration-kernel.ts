@@ -3,7 +3,7 @@
  * fixed size: the gates of an LSTM of 128 units in batches of 100, [100, 256] x [256, 512], 26.2
  * MFLOP.
  */
-import type { Backend } from '../../engine/backend.js';
+import type { Backend } from '../../engine/backend-names.js';
 import type { Executable } from '../../engine/executable.js';
 import { Graph, type Program } from '../../graph/node.js';
 import { contract } from '../../ops/contract.js';

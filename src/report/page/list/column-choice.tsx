@@ -1,5 +1,6 @@
 /** The reader's choice of columns, besides the default ones. */
 import { useState } from 'preact/hooks';
+import { Toggle } from '../base.js';
 import type { RunColumn } from './columns.js';
 
 /** By column name; a column that is absent is shown if it is a default one. */
@@ -62,14 +63,14 @@ export function ColumnChooser<Row>({
             <fieldset key={section}>
               <legend>{section}</legend>
               {offered.map(({ name, title, isDefault }) => (
-                <label key={name} title={name}>
-                  <input
-                    type="checkbox"
-                    checked={choice[name] ?? isDefault}
-                    onChange={event => set(changed(choice, name, event.currentTarget.checked, isDefault))}
-                  />{' '}
+                <Toggle
+                  key={name}
+                  title={name}
+                  isOn={choice[name] ?? isDefault}
+                  set={isOn => set(changed(choice, name, isOn, isDefault))}
+                >
                   {section === 'Config' ? name : title}
-                </label>
+                </Toggle>
               ))}
             </fieldset>
           )

@@ -1,0 +1,126 @@
+/** Reads the fields of a record: numbers, symbols and texts, with the position of what is invalid. */
+import type { FloatList } from '../columns.js';
+import type { JsonRecord, RecordLine } from '../formats/jsonl.js';
+import type { Problems } from '../problems.js';
+import { symbolsOf } from '../text/vocabulary.js';
+import type { JsonlConfig } from './jsonl.js';
+
+/** Maximum number of characters that a message shows of a value. */
+const MAX_SHOWN = 60;
+
+/** An invalid value and what was expected instead. */
+export class Unfit extends Error {
+  constructor(
+    readonly expected: string,
+    readonly value: unknown,
+    readonly code = 'data/jsonl-value',
+  ) {
+    super(expected);
+  }
+}
+
+/**
+ * Reads a field of a record; an invalid or missing value is added to `problems` at its position.
+ */
+export function attemptField<T>(
+  record: JsonRecord,
+  name: string,
+  {
+    read,
+    problems,
+    line,
+  }: { readonly read: (value: unknown) => T; readonly problems: Problems; readonly line: RecordLine },
+): T | undefined {
+  try {
+    if (Object.hasOwn(record, name)) return read(record[name]);
+    throw new Unfit('this field in every record', undefined, 'data/jsonl-missing-field');
+  } catch (error) {
+    if (!(error instanceof Unfit)) throw error;
+    const { code, expected, value } = error;
+    const has = value === undefined ? 'the record has no' : 'the record has a wrong';
+    problems.add({
+      code,
+      message: `${has} field ${JSON.stringify(name)}`,
+      ...line.place(name),
+      expected,
+      ...(value !== undefined && { got: words(value) }),
+    });
+    return undefined;
+  }
+}
+
+interface Steps {
+  /** F, set by the first step if not known yet. */
+  readonly shape: { features?: number };
+  /** The code of a symbol's text. */
+  codeOf(text: string): number;
+  readonly out: FloatList;
+}
+
+/** Appends the steps of a sequence to `steps.out` and returns their count. */
+export function addSteps(value: unknown, config: JsonlConfig, steps: Steps): number {
+  const count = config.input_kind === 'number' ? addNumbers(value, steps) : addSymbols(value, config, steps);
+  if (count === 0) throw new Unfit('at least one step', value);
+  return count;
+}
+
+function addNumbers(value: unknown, { shape, out }: Steps): number {
+  if (!Array.isArray(value)) throw new Unfit('a list with the numbers of each step', value);
+  for (const step of value) {
+    const numbers = Array.isArray(step) ? step : [step];
+    shape.features ??= numbers.length;
+    if (numbers.length !== shape.features || numbers.length === 0)
+      throw new Unfit(`${Math.max(1, shape.features)} numbers a step`, step);
+    for (const number of numbers) out.push(finite(number));
+  }
+  return value.length;
+}
+
+function addSymbols(
+  value: unknown,
+  { input_kind, level = 'character' }: JsonlConfig,
+  { codeOf, out }: Steps,
+): number {
+  if (input_kind === 'text') {
+    if (typeof value !== 'string') throw new Unfit('a string', value);
+    let count = 0;
+    for (const symbol of symbolsOf(value, level)) {
+      out.push(codeOf(symbol));
+      count++;
+    }
+    return count;
+  }
+  if (!Array.isArray(value)) throw new Unfit('a list with the symbol of each step', value);
+  for (const symbol of value) out.push(codeOf(textOf(symbol)));
+  return value.length;
+}
+
+/** The beginning of a text, or of a value as JSON. */
+function words(value: unknown): string {
+  // JSON has no infinity, which `1e999` is read as
+  if (typeof value === 'number') return String(value);
+  let text: string;
+  try {
+    text = typeof value === 'string' ? value : JSON.stringify(value);
+  } catch (error) {
+    // `JSON.parse` reads deeper nesting than `JSON.stringify` writes
+    if (!(error instanceof RangeError)) throw error;
+    return 'a value that is nested too deeply';
+  }
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}
+
+export function finite(value: unknown): number {
+  const number = typeof value === 'number' ? Math.fround(value) : Number.NaN;
+  if (Number.isFinite(number)) return number;
+  // quotes tell a text from the number that it spells
+  const got = typeof value === 'string' ? JSON.stringify(value) : value;
+  throw new Unfit('finite numbers', got, 'data/not-finite');
+}
+
+/** The text of a symbol, class label or name. */
+export function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  throw new Unfit('strings, numbers or booleans', value);
+}

@@ -1,0 +1,47 @@
+/** Reads sequences to predict from JSON Lines, record by record. */
+import { FloatList } from '../columns.js';
+import { JsonlPieces, type JsonRecord, type RecordLine } from '../formats/jsonl.js';
+import type { DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
+import { Problems } from '../problems.js';
+import { symbolNumbers, UNKNOWN } from '../text/vocabulary.js';
+import { addSteps, attemptField, textOf } from './fields.js';
+import type { JsonlConfig } from './jsonl.js';
+
+/** Reads the field `input` of each record. */
+export function jsonlSequences(config: JsonlConfig, { input, vocabulary }: DataRecord): SequenceReader {
+  const numbers = vocabulary && symbolNumbers(vocabulary);
+  const codeOf = (text: string): number => numbers?.get(text) ?? UNKNOWN;
+  const shape = input.kind === 'number' ? { features: input.size } : {};
+  return {
+    hasIds: config.id !== undefined,
+    hasTimes: false,
+    async *read({ name, chunks }) {
+      let done: ReadSequence[] = [];
+      const pieces = new JsonlPieces(name, {
+        record: (record, line) => done.push(readSequence(record, line)),
+        broken: problem => done.push({ problems: [problem] }),
+      });
+      for await (const chunk of chunks) {
+        pieces.push(chunk);
+        yield done;
+        done = [];
+      }
+      pieces.end();
+      yield done;
+    },
+  };
+
+  function readSequence(record: JsonRecord, line: RecordLine): ReadSequence {
+    const problems = new Problems();
+    const attempt = <T>(field: string, read: (value: unknown) => T): T | undefined =>
+      attemptField(record, field, { read, problems, line });
+    const values = new FloatList(64);
+    const id =
+      config.id === undefined || !Object.hasOwn(record, config.id) ? undefined : attempt(config.id, textOf);
+    const length = attempt(config.input, value => addSteps(value, config, { shape, codeOf, out: values }));
+    const named = id !== undefined && { id };
+    return length === undefined || problems.all.length > 0
+      ? { problems: problems.all, ...named }
+      : { length, values: values.toArray(), ...named, place: line.place() };
+  }
+}

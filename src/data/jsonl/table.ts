@@ -1,0 +1,190 @@
+/** Reads the records of a split's files: steps, targets, labels and names of all sequences. */
+import { FloatList, TextCodes } from '../columns.js';
+import { JsonlScan, type JsonRecord, type LinePlace, type RecordLine } from '../formats/jsonl.js';
+import type { LabelTexts } from '../label-texts.js';
+import { configError, Problems } from '../problems.js';
+import { readContent, type SourceFile } from '../reading/files.js';
+import { inputFiles } from '../reading/input-files.js';
+import { MAX_TEXT_BYTES } from '../reading/limits.js';
+import { RangedFile } from '../reading/ranged-file.js';
+import type { Place } from '../stored-split.js';
+import { addSteps, attemptField, finite, textOf, Unfit } from './fields.js';
+import type { JsonlConfig } from './jsonl.js';
+
+/** The records of one split's files, concatenated. */
+export interface JsonlTable {
+  readonly sources: readonly Pick<SourceFile, 'name' | 'sha256'>[];
+  /** `[rows, F]`, or each step's symbol code `[rows]`; empty if the records stay on disk. */
+  readonly features: Float32Array;
+  /** Byte range of each sequence's record; present if the records stay on disk. */
+  readonly records?: readonly Place[] | undefined;
+  readonly starts: readonly number[];
+  readonly lengths: readonly number[];
+  /**
+   * Label codes, one per sequence or per step, or `[N, C]` values. Excludes labels per step of
+   * records that stay on disk.
+   */
+  readonly targets: Float32Array;
+  readonly labels: LabelTexts;
+  readonly ids: readonly string[];
+}
+
+/** Shared by the records of all files. */
+export interface Common {
+  /** F and C, set by the first record. */
+  features?: number;
+  targets?: number;
+  readonly symbols: TextCodes;
+}
+
+/** Maximum number of fields that a message lists. */
+const MAX_NAMED = 30;
+
+/**
+ * Reads all files that `path` matches.
+ * @throws UserError (exit 2) if a file is missing or the first record lacks a field
+ * @throws UserError (exit 5) if a record is invalid, with its line
+ */
+export async function readJsonlTable(
+  path: string,
+  config: JsonlConfig,
+  common: Common,
+  isOnDisk: boolean,
+): Promise<JsonlTable> {
+  const problems = new Problems();
+  const files = await inputFiles(path);
+  const reader = new TableReader(files[0], config, common, problems, isOnDisk);
+  const sources: Pick<SourceFile, 'name' | 'sha256'>[] = [];
+  for (const file of files) {
+    const ranged = isOnDisk ? await RangedFile.open(file) : undefined;
+    const scan = new JsonlScan(file, (record, line) => reader.record(record, line, ranged), problems);
+    const source = ranged ? undefined : await readContent(file, MAX_TEXT_BYTES);
+    if (source) scan.push(source.bytes);
+    const sha256 = source?.sha256 ?? (await ranged?.scan(piece => scan.push(piece))) ?? '';
+    scan.end();
+    sources.push({ name: file, sha256 });
+  }
+  return { ...reader.table(), sources };
+}
+
+/** Code of a null label. */
+const NO_LABEL = -1;
+
+class TableReader {
+  private readonly features = new FloatList();
+  private readonly targets = new FloatList();
+  private readonly starts: number[] = [];
+  private readonly lengths: number[] = [];
+  private readonly ids: string[] = [];
+  private readonly labels = new TextCodes();
+  /** Position of the first occurrence of each label, by code. */
+  private readonly labelPlaces: LinePlace[] = [];
+  private rows = 0;
+  private readonly records: Place[] | undefined;
+
+  constructor(
+    private readonly file: string,
+    private readonly config: JsonlConfig,
+    private readonly common: Common,
+    private readonly problems: Problems,
+    isOnDisk: boolean,
+  ) {
+    this.records = isOnDisk ? [] : undefined;
+  }
+
+  /** @param file the file that the record stays in, if it stays on disk */
+  record(record: JsonRecord, line: RecordLine, file: RangedFile | undefined): void {
+    if (this.starts.length === 0) this.checkFields(record);
+    const { config, common, problems, features: out } = this;
+    const attempt = <T>(name: string, read: (value: unknown) => T): T | undefined =>
+      attemptField(record, name, { read, problems, line });
+    const codeOf = (text: string): number => common.symbols.code(text);
+    const length =
+      attempt(config.input, value => addSteps(value, config, { shape: common, codeOf, out })) ?? 0;
+    this.starts.push(this.rows);
+    this.lengths.push(length);
+    this.rows += length;
+    const before = this.targets.size;
+    attempt(config.target, value => this.target(value, length, line));
+    if (file && this.records) {
+      this.records.push({ file, from: line.from, to: line.to });
+      out.truncate(0);
+      if (config.per_step && config.target_kind === 'class') this.targets.truncate(before);
+    }
+    if (config.id !== undefined) attempt(config.id, value => this.ids.push(textOf(value)));
+  }
+
+  table(): Omit<JsonlTable, 'sources'> {
+    const { file, features, targets, starts, lengths, ids, labels, labelPlaces } = this;
+    return {
+      features: features.toArray(),
+      records: this.records,
+      starts,
+      lengths,
+      targets: targets.toArray(),
+      labels: { file, labels: labels.texts, placeOf: code => labelPlaces[code] },
+      ids,
+    };
+  }
+
+  /** Reports fields that the first record lacks as an error of the config. */
+  private checkFields(record: JsonRecord): void {
+    const { input, target, id } = this.config;
+    const names = Object.keys(record);
+    const missing = Object.entries({ input, target, id }).filter(
+      ([, name]) => name !== undefined && !Object.hasOwn(record, name),
+    );
+    if (missing.length === 0) return;
+    throw configError(
+      ...missing.map(([key, name]) => ({
+        code: 'data/jsonl-missing-field',
+        keyPath: ['dataset', key],
+        message: `the first record of ${this.file} has no field ${JSON.stringify(name)}`,
+        expected: `one of ${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`,
+        alternatives: names,
+      })),
+    );
+  }
+
+  private target(value: unknown, length: number, line: RecordLine): void {
+    const { target_kind, per_step, input } = this.config;
+    const one = (target: unknown): void =>
+      target_kind === 'value' ? this.numbers(target) : this.label(target, line);
+    if (!per_step) {
+      one(value);
+      return;
+    }
+    if (!Array.isArray(value)) throw new Unfit('a list with the target of each step', value);
+    // an invalid sequence has been reported already
+    if (value.length !== length && length > 0) {
+      const expected = `${length} targets, one for each step of ${JSON.stringify(input)}`;
+      throw new Unfit(expected, `${value.length} targets`);
+    }
+    for (const target of value) one(target);
+  }
+
+  /** Appends the numbers of a target; NaN for a step without one. */
+  private numbers(value: unknown): void {
+    const { common, targets } = this;
+    if (value === null && this.config.per_step) {
+      if (common.targets === undefined) throw new Unfit('a first step with a target', value);
+      for (let i = 0; i < common.targets; i++) targets.push(Number.NaN);
+      return;
+    }
+    const numbers = Array.isArray(value) ? value : [value];
+    common.targets ??= numbers.length;
+    if (numbers.length !== common.targets || numbers.length === 0)
+      throw new Unfit(`${Math.max(1, common.targets)} numbers, as in the first record`, value);
+    for (const number of numbers) targets.push(finite(number));
+  }
+
+  private label(value: unknown, line: RecordLine): void {
+    if (value === null) {
+      this.targets.push(NO_LABEL);
+      return;
+    }
+    const code = this.labels.code(textOf(value));
+    if (code === this.labelPlaces.length) this.labelPlaces.push(line.place(this.config.target));
+    this.targets.push(code);
+  }
+}
