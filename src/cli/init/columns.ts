@@ -1,10 +1,10 @@
-/** Reads the columns of a csv table, with the place of every cell. */
+/** Reads the columns of a table, with the place of every cell. */
 import { TIMESTAMP } from '../../data/csv/order.js';
 import { cellNumber, isMissing } from '../../data/csv/table.js';
-import { placeInCsv, scanCsv } from '../../data/formats/csv.js';
+import { TableFile } from '../../data/formats/tables.js';
 import { Problems } from '../../data/problems.js';
 import { readContent } from '../../data/reading/files.js';
-import { type Diagnostic, damagedError } from '../../util/errors.js';
+import { type Diagnostic, damagedError, placeOf } from '../../util/errors.js';
 
 export interface Column {
   readonly name: string;
@@ -17,25 +17,26 @@ export interface Column {
   readonly distinct: number;
   /** The rows of empty cells, or of the few cells that are unlike all others. */
   readonly bad?: { readonly rows: readonly number[]; readonly what: 'empty' | 'number' | 'date' };
-  /** `FILE:LINE:COLUMN` of a cell. */
+  /** Why it cannot be read; then all cells are empty. */
+  readonly unreadable?: string;
+  /** `FILE:LINE:COLUMN` of a cell, or `FILE: row ROW: column NAME`. */
   place(row: number): string;
 }
 
 /** @throws UserError (exit 5) if the table is damaged, has no rows, or has no commas */
 export async function readColumns(path: string): Promise<readonly Column[]> {
-  const { bytes } = await readContent(path);
+  const file = new TableFile(path, (await readContent(path)).bytes);
   const problems = new Problems();
   let names: readonly string[] = [];
   let cells: string[][] = [];
   const starts: number[] = [];
-  scanCsv(
-    bytes,
-    path,
+  await file.scan(
+    undefined,
     {
       header: header => {
         names = header;
         cells = header.map(() => []);
-        refuseOther(header, column => placeInCsv(bytes, path, 0, column));
+        if (!file.isParquet) refuseOther(header, column => file.placeOfName(column));
       },
       row: (fields, start) => {
         starts.push(start);
@@ -48,12 +49,14 @@ export async function readColumns(path: string): Promise<readonly Column[]> {
   if ((cells[0]?.length ?? 0) === 0) {
     throw damagedError({ code: 'init/no-rows', message: 'the table has no rows', file: path });
   }
-  return names.map((name, index) =>
-    columnOf({ name, index, cells: cells[index] }, row => {
-      const { file, line, column } = placeInCsv(bytes, path, starts[row], index);
-      return `${file}:${line}:${column}`;
-    }),
-  );
+  const { unreadable } = file;
+  return names.map((name, index) => {
+    const why = unreadable.get(name);
+    return columnOf(
+      { name, index, cells: cells[index], ...(why !== undefined && { unreadable: why }) },
+      row => placeOf(file.place(starts[row], index)).replace(/: $/, ''),
+    );
+  });
 }
 
 /** Refuses a table without names of columns, or with other separators than commas. */
@@ -74,7 +77,10 @@ function refuseOther(names: readonly string[], place: (column: number) => Partia
   if (problem) throw damagedError({ code: 'init/table', ...place(0), ...problem });
 }
 
-function columnOf(column: Pick<Column, 'name' | 'index' | 'cells'>, place: Column['place']): Column {
+function columnOf(
+  column: Pick<Column, 'name' | 'index' | 'cells' | 'unreadable'>,
+  place: Column['place'],
+): Column {
   const { cells } = column;
   const rowsWhere = (test: (cell: string) => boolean): number[] =>
     cells.flatMap((cell, row) => (test(cell) ? [row] : []));
@@ -103,7 +109,8 @@ function columnOf(column: Pick<Column, 'name' | 'index' | 'cells'>, place: Colum
 }
 
 /** `2 cells are not numbers, the first "?" at data.csv:7:3`. */
-export function describeBad({ bad, cells, place }: Column): string | undefined {
+export function describeBad({ bad, cells, place, unreadable }: Column): string | undefined {
+  if (unreadable !== undefined) return unreadable;
   if (bad === undefined) return undefined;
   const { rows, what } = bad;
   const isOne = rows.length === 1;

@@ -105,7 +105,7 @@ export function tableConfig(head: Head, path: string, table: SequenceTable): str
     head,
     [
       'dataset:',
-      '  kind: csv',
+      `  kind: ${/\.parquet(\.gz)?$/i.test(path) ? 'parquet' : 'csv'}`,
       `  path: ${scalar(path)}`,
       ...(group === undefined
         ? ['  # every row is a sequence of one step; `sequence: { group: COLUMN }` makes longer ones']
