@@ -1,6 +1,6 @@
 /**
- * Reads the columns of a table that a config names, as numbers and label codes, with the position of
- * each row.
+ * Reads the columns of a table that a config names, as numbers and label codes, with the position
+ * of each row.
  */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { FloatList, TextCodes } from '../columns.js';

@@ -165,7 +165,7 @@ function dateText(milliseconds: number): string {
   return Number.isNaN(date.getTime()) ? String(milliseconds) : date.toISOString().replace(/\.\d+Z$/, '');
 }
 
-/** Time of `value` units of 10^-`digits` seconds after 1970, with as few groups of digits as needed. */
+/** Time of `value` units of 10^-`digits` seconds after 1970; drops groups of three zeros. */
 function timeText(value: bigint, digits: 3 | 6 | 9): string {
   const unit = 10n ** BigInt(digits);
   // BigInt division rounds toward zero

@@ -1,6 +1,6 @@
 /**
- * Reads Parquet files: the cells of flat columns as text, as in a CSV file, one row group at a time.
- * The optional package hyparquet decodes them.
+ * Reads Parquet files: the cells of flat columns as text, as in a CSV file, one row group at a
+ * time. The optional package hyparquet decodes them.
  */
 import { pathToFileURL } from 'node:url';
 import type { FileMetaData, ParquetParsers, RowGroup, SchemaElement } from 'hyparquet';
