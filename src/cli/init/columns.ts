@@ -17,7 +17,7 @@ export interface Column {
   readonly distinct: number;
   /** The rows of empty cells, or of the few cells that are unlike all others. */
   readonly bad?: { readonly rows: readonly number[]; readonly what: 'empty' | 'number' | 'date' };
-  /** Why it cannot be read; then all cells are empty. */
+  /** Why it is of no use. */
   readonly unreadable?: string;
   /** `FILE:LINE:COLUMN` of a cell, or `FILE: row ROW: column NAME`. */
   place(row: number): string;
@@ -52,11 +52,19 @@ export async function readColumns(path: string): Promise<readonly Column[]> {
   const { unreadable } = file;
   return names.map((name, index) => {
     const why = unreadable.get(name);
-    return columnOf(
+    const column = columnOf(
       { name, index, cells: cells[index], ...(why !== undefined && { unreadable: why }) },
       row => placeOf(file.place(starts[row], index)).replace(/: $/, ''),
     );
+    return column.isNumber && PANDAS_INDEX.test(name) ? withoutUse(column, 'the index of pandas') : column;
   });
+}
+
+/** Name of an index without a name that pandas writes to Parquet. */
+const PANDAS_INDEX = /^__index_level_\d+__$/;
+
+function withoutUse(column: Column, unreadable: string): Column {
+  return { ...column, isNumber: false, bad: { rows: [], what: 'number' }, unreadable };
 }
 
 /** Refuses a table without names of columns, or with other separators than commas. */

@@ -182,6 +182,8 @@ interface Page {
   /** Number of values, with nulls. */
   readonly values: number;
   readonly encoding: number;
+  /** Encoding of the levels of nulls, if it may differ. */
+  readonly levelEncoding?: number;
   /** Bytes of the levels before the compressed content; 0 if they are in it. */
   readonly levels: number;
   readonly isCompressed: boolean;
@@ -191,8 +193,13 @@ interface Page {
 
 function firstForm(header: Struct): Page {
   const data = structOf(header, 5);
-  if (count(data, 3) !== RLE) throw new UnsupportedEncoding(count(data, 3));
-  return { values: count(data, 1), encoding: count(data, 2), levels: 0, isCompressed: true };
+  return {
+    values: count(data, 1),
+    encoding: count(data, 2),
+    levelEncoding: count(data, 3),
+    levels: 0,
+    isCompressed: true,
+  };
 }
 
 function secondForm(header: Struct, compressed: number): Page {
@@ -215,6 +222,7 @@ function checkValues(
   const data = new Thrift(content);
   let present = values;
   if (form.isOptional && nulls === undefined) {
+    if (page.levelEncoding !== RLE) throw new UnsupportedEncoding(page.levelEncoding ?? RLE);
     const end = lengthThere(content, 0) + 4;
     present = bitsOf(new Thrift(content.subarray(0, end), 4), values);
     data.skip(end);
