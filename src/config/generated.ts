@@ -509,14 +509,15 @@ export interface NpyDataset {
   limit?: Limit;
 }
 /**
- * A table with a header. Features and target are columns, chosen by name. With `sequence.group`,
- * the rows of a group form one sequence.
+ * A table with named columns: CSV with a header, or Parquet, which needs the npm package hyparquet.
+ * Each of the two kinds reads both formats. Features and target are columns, chosen by name. With
+ * `sequence.group`, the rows of a group form one sequence.
  */
 export interface CsvDataset {
   /**
-   * A table with a header.
+   * A table with named columns, in either format.
    */
-  kind: 'csv';
+  kind: 'csv' | 'parquet';
   /**
    * Path of the table. Gzip files are decompressed.
    */
@@ -698,7 +699,7 @@ export interface ForecastDataset {
    */
   kind: 'forecast';
   /**
-   * Path of the table, which has a header. Gzip files are decompressed.
+   * Path of the table: CSV with a header, or Parquet. Gzip files are decompressed.
    */
   path: string;
   delimiter: Delimiter;

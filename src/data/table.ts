@@ -31,11 +31,27 @@ export type DatasetConfig =
   | ForecastConfig
   | SyntheticConfig;
 
-type DatasetTable = {
-  readonly [K in DatasetConfig['kind']]: DatasetKind<Extract<DatasetConfig, { kind: K }>>;
-};
+/** Config of a kind; one config may have several kinds. */
+type ConfigOf<K, C = DatasetConfig> = C extends { readonly kind: infer Kinds }
+  ? K extends Kinds
+    ? C
+    : never
+  : never;
 
-export const datasets: DatasetTable = { mnist, idx, npz, npy, csv, jsonl, text, forecast, synthetic };
+type DatasetTable = { readonly [K in DatasetConfig['kind']]: DatasetKind<ConfigOf<K>> };
+
+export const datasets: DatasetTable = {
+  mnist,
+  idx,
+  npz,
+  npy,
+  csv,
+  parquet: csv,
+  jsonl,
+  text,
+  forecast,
+  synthetic,
+};
 
 /**
  * Opens the dataset that `config` describes. Relative paths are resolved against the working
@@ -49,9 +65,16 @@ export async function openDataset(config: DatasetConfig, context: DatasetContext
   const seed = (config.kind === 'synthetic' ? config.seed : undefined) ?? context.seed;
   const divided = kindOf(config).dividesItself ? whole : dividedTraining(whole, config, seed);
   const spelled = spelledOut(divided, config, context);
-  return config.kind === 'npz' || config.kind === 'npy' || config.kind === 'csv' || config.kind === 'jsonl'
-    ? normalized(spelled, config.normalize, context)
-    : spelled;
+  switch (config.kind) {
+    case 'npz':
+    case 'npy':
+    case 'csv':
+    case 'parquet':
+    case 'jsonl':
+      return normalized(spelled, config.normalize, context);
+    default:
+      return spelled;
+  }
 }
 
 /** Replaces text codes with symbol numbers of a vocabulary. */

@@ -120,7 +120,7 @@ export class Model {
     if (dataset.kind === 'forecast') return;
     this.stepForm = {
       input,
-      ...(dataset.kind === 'csv' && { featureNames: dataset.features }),
+      ...('features' in dataset && { featureNames: dataset.features }),
       ...(vocabulary && { vocabulary }),
     };
   }

@@ -35,6 +35,10 @@ export interface Diagnostic {
   readonly length?: number;
   /** The source line, for the caret. */
   readonly source?: string;
+  /** 1-based row of a table in a file that has no lines. */
+  readonly row?: number;
+  /** Column of such a table. */
+  readonly columnName?: string;
   /** Byte offset in a binary file. */
   readonly offset?: number;
   /** The expected type, range or the valid alternatives. */
@@ -70,9 +74,13 @@ export function damagedError(...diagnostics: Diagnostic[]): UserError {
   return new UserError(EXIT.damaged, diagnostics);
 }
 
-/** `FILE:LINE:COL: ` as far as known; empty if nothing is. */
-export function placeOf(d: Diagnostic): string {
+/** `FILE:LINE:COL: ` or `FILE: row ROW: column NAME: ` as far as known; empty if nothing is. */
+export function placeOf(d: Partial<Diagnostic>): string {
   if (d.file === undefined) return '';
+  if (d.row !== undefined || d.columnName !== undefined) {
+    const row = d.row === undefined ? '' : `row ${d.row}: `;
+    return `${d.file}: ${row}${d.columnName === undefined ? '' : `column ${JSON.stringify(d.columnName)}: `}`;
+  }
   if (d.line !== undefined) return `${d.file}:${d.line}:${d.column ?? 1}: `;
   if (d.offset !== undefined) return `${d.file}: offset ${d.offset}: `;
   return `${d.file}: `;

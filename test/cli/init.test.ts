@@ -312,7 +312,7 @@ t.test('unused columns and unusable tables are reported', async t => {
   t.match(deeper, { code: 0, stdout: /a\/new\/folder\/x\.yaml/ });
   t.match(await cellrun(cwd, 'init'), { code: 2, stderr: /--template mnist \| csv \| text \| forecast/ });
   t.match(await cellrun(cwd, 'init', '--from', 'none.csv'), { code: 2, stderr: /^none\.csv: / });
-  t.match(await cellrun(cwd, 'init', '--from', 'data.parquet'), { code: 2, stderr: /ends in \.csv/ });
+  t.match(await cellrun(cwd, 'init', '--from', 'data.xlsx'), { code: 2, stderr: /ends in \.csv/ });
   t.match(await cellrun(cwd, 'init', 'x.txt', '--template', 'csv'), {
     code: 2,
     stderr: /^x\.txt: a config is a YAML file/,

@@ -237,7 +237,7 @@ t.test('streams of rows without an end', async t => {
   const reader = () =>
     new CsvPieces('<stdin>', {
       header: () => {},
-      row: record => rows.push(`${record.line}: ${record.fields.join()}`),
+      row: record => rows.push(`${record.row.line}: ${record.fields.join()}`),
       ragged: () => {},
     });
   const PIECE = 2 ** 16;

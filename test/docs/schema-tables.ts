@@ -118,13 +118,16 @@ export class SchemaTables {
       return;
     }
     const branches = union.oneOf.map(branch => this.resolved(branch));
-    const tags = branches.map(branch => String(this.property(branch, union.key)?.const));
-    const headings = tags.map(tag => `${path}: ${tag}`);
+    const tags = branches.map(branch => {
+      const tag = this.property(branch, union.key);
+      return (tag?.enum ?? [tag?.const]).map(String);
+    });
+    const headings = tags.map(names => `${path}: ${names.join(', ')}`);
     this.lines.push(
       table(
         [code(union.key), 'Meaning'],
         branches.map((branch, i) => [
-          `[${code(tags[i])}](#${anchorOf(headings[i])})`,
+          `[${tags[i].map(code).join(', ')}](#${anchorOf(headings[i])})`,
           cell(sentence(branch.description ?? '')),
         ]),
       ),

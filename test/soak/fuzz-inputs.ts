@@ -73,12 +73,13 @@ async function readSoundly(
   }
   // who reads a whole file knows whether it has a line feed anywhere
   const isMixed = /^[^\n\r]*\r[^\n]/.test(bytes.toString('latin1')) && bytes.includes('\n');
-  if (config.kind === 'csv' && !isStream && !isMixed) await checkAgainstTraining(config, whole);
+  if ((config.kind === 'csv' || config.kind === 'parquet') && !isStream && !isMixed)
+    await checkAgainstTraining(config, whole);
 }
 
 /** A table that can be trained on gives the same sequences. */
 async function checkAgainstTraining(
-  config: DatasetConfig & { readonly kind: 'csv' },
+  config: Extract<DatasetConfig, { readonly kind: 'csv' | 'parquet' }>,
   read: readonly ReadSequence[],
 ): Promise<void> {
   const dataset = await attempt(() => openDataset({ ...config, test_path: config.path }, { seed: 0 }));

@@ -12,6 +12,7 @@ import { jsonConfigs, setArguments, yamlConfigs } from './fuzz-configs.js';
 import { csvFiles } from './fuzz-csv.js';
 import { idxFiles, idxGzipFiles, npyFiles, npzFiles } from './fuzz-data.js';
 import { csvInputs, idxInputs, npzInputs } from './fuzz-inputs.js';
+import { parquetFiles } from './fuzz-parquet.js';
 import { runDirectories } from './fuzz-run-directory.js';
 import { checkpointFiles, jsonFiles, logFiles, safetensorsFiles } from './fuzz-run-files.js';
 import type { FuzzRead, FuzzTarget } from './fuzz-target.js';
@@ -27,6 +28,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   idxGzipFiles,
   csvFiles,
   csvInputs,
+  parquetFiles,
   npzInputs,
   idxInputs,
   jsonlFiles,

@@ -1,16 +1,12 @@
-/** Reads the columns of a csv table, with the place of every cell. */
+/** Reads the columns of a table, with the place of every cell. */
 import { TIMESTAMP } from '../../data/csv/order.js';
 import { badNumber, CHANGE_COMMAS, COMMA_NUMBER, cellNumber, isMissing } from '../../data/csv/table.js';
-import {
-  type CsvHandlers,
-  type Delimiter,
-  guessDelimiter,
-  placeInCsv,
-  scanCsv,
-} from '../../data/formats/csv.js';
+import { type Delimiter, guessDelimiter } from '../../data/formats/csv.js';
+import { isParquet } from '../../data/formats/parquet.js';
+import { TableFile, type TableHandlers } from '../../data/formats/tables.js';
 import { Problems } from '../../data/problems.js';
 import { readContent } from '../../data/reading/files.js';
-import { type Diagnostic, damagedError, type UserError } from '../../util/errors.js';
+import { type Diagnostic, damagedError, placeOf, type UserError } from '../../util/errors.js';
 
 export interface Column {
   readonly name: string;
@@ -23,31 +19,34 @@ export interface Column {
   readonly distinct: number;
   /** The rows of empty cells, or of the few cells that are unlike all others. */
   readonly bad?: { readonly rows: readonly number[]; readonly what: 'empty' | 'number' | 'date' };
-  /** `FILE:LINE:COLUMN` of a cell. */
+  /** Why it is of no use. */
+  readonly unreadable?: string;
+  /** `FILE:LINE:COLUMN` of a cell, or `FILE: row ROW: column NAME`. */
   place(row: number): string;
 }
 
 export interface Columns {
   readonly columns: readonly Column[];
+  /** A comma for Parquet, which has none. */
   readonly delimiter: Delimiter;
 }
 
 /** @throws UserError (exit 5) if the table is damaged, has no rows, or has numbers with commas */
 export async function readColumns(path: string): Promise<Columns> {
   const { bytes } = await readContent(path);
-  const delimiter = guessDelimiter(bytes);
+  const delimiter = isParquet(bytes) ? ',' : guessDelimiter(bytes);
+  const file = new TableFile(path, bytes, delimiter);
   const problems = new Problems();
   let names: readonly string[] = [];
   let cells: string[][] = [];
   const starts: number[] = [];
-  const placeOf = (start: number, column: number) => placeInCsv(bytes, path, start, column, delimiter);
-  const rows: CsvHandlers = {
+  const rows: TableHandlers = {
     header: header => {
       names = header;
       cells = header.map(() => []);
-      if (header.every(name => cellNumber(name) !== undefined)) {
+      if (!file.isParquet && header.every(name => cellNumber(name) !== undefined)) {
         const expected = 'a line with the names of the columns';
-        throw damaged({ message: 'its first line has numbers', ...placeOf(0, 0), expected });
+        throw damaged({ message: 'its first line has numbers', ...file.placeOfName(0), expected });
       }
     },
     row: (fields, start) => {
@@ -55,7 +54,7 @@ export async function readColumns(path: string): Promise<Columns> {
       for (const [i, field] of fields.entries()) cells[i].push(field.trim());
     },
   };
-  scanCsv(bytes, path, rows, problems, delimiter);
+  await file.scan(undefined, rows, problems);
   problems.throwIfAny();
   if ((cells[0]?.length ?? 0) === 0) {
     throw damagedError({ code: 'init/no-rows', message: 'the table has no rows', file: path });
@@ -66,25 +65,38 @@ export async function readColumns(path: string): Promise<Columns> {
     if (commas.length > 0 && commas.length + numbers.length > column.length / 2) {
       const { message, expected, ...place } = badNumber(
         commas[0],
-        placeOf(starts[column.indexOf(commas[0])], index),
+        file.place(starts[column.indexOf(commas[0])], index),
       );
       throw damaged({ message, ...place, expected: `${expected} (${CHANGE_COMMAS})` });
     }
   }
-  const columns = names.map((name, index) =>
-    columnOf({ name, index, cells: cells[index] }, row => {
-      const { file, line, column } = placeOf(starts[row], index);
-      return `${file}:${line}:${column}`;
-    }),
-  );
+  const { unreadable } = file;
+  const columns = names.map((name, index) => {
+    const why = unreadable.get(name);
+    const column = columnOf(
+      { name, index, cells: cells[index], ...(why !== undefined && { unreadable: why }) },
+      row => placeOf(file.place(starts[row], index)).replace(/: $/, ''),
+    );
+    return column.isNumber && PANDAS_INDEX.test(name) ? withoutUse(column, 'the index of pandas') : column;
+  });
   return { columns, delimiter };
+}
+
+/** Name of an index without a name that pandas writes to Parquet. */
+const PANDAS_INDEX = /^__index_level_\d+__$/;
+
+function withoutUse(column: Column, unreadable: string): Column {
+  return { ...column, isNumber: false, bad: { rows: [], what: 'number' }, unreadable };
 }
 
 function damaged(problem: Omit<Diagnostic, 'code'>): UserError {
   return damagedError({ ...problem, code: 'init/table' });
 }
 
-function columnOf(column: Pick<Column, 'name' | 'index' | 'cells'>, place: Column['place']): Column {
+function columnOf(
+  column: Pick<Column, 'name' | 'index' | 'cells' | 'unreadable'>,
+  place: Column['place'],
+): Column {
   const { cells } = column;
   const rowsWhere = (test: (cell: string) => boolean): number[] =>
     cells.flatMap((cell, row) => (test(cell) ? [row] : []));
@@ -113,7 +125,8 @@ function columnOf(column: Pick<Column, 'name' | 'index' | 'cells'>, place: Colum
 }
 
 /** `2 cells are not numbers, the first "?" at data.csv:7:3`. */
-export function describeBad({ bad, cells, place }: Column): string | undefined {
+export function describeBad({ bad, cells, place, unreadable }: Column): string | undefined {
+  if (unreadable !== undefined) return unreadable;
   if (bad === undefined) return undefined;
   const { rows, what } = bad;
   const isOne = rows.length === 1;

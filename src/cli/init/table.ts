@@ -1,4 +1,4 @@
-/** Guesses the roles of the columns of a csv table for `init`. */
+/** Guesses the roles of the columns of a table for `init`. */
 import type { Delimiter } from '../../data/formats/csv.js';
 import { usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';

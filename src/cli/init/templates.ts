@@ -106,7 +106,7 @@ export function tableConfig(head: Head, path: string, table: SequenceTable): str
     head,
     [
       'dataset:',
-      '  kind: csv',
+      `  kind: ${/\.parquet(\.gz)?$/i.test(path) ? 'parquet' : 'csv'}`,
       `  path: ${scalar(path)}`,
       ...delimiterLine(table.delimiter),
       ...(group === undefined

@@ -20,7 +20,10 @@ const options = {
     TEMPLATES,
     'what to learn; csv, text and forecast write sample data too',
   ).conflicts('from'),
-  from: text('<data>', 'a .csv table, whose columns are guessed, or a .txt text; .gz is decompressed'),
+  from: text(
+    '<data>',
+    'a .csv or .parquet table, whose columns are guessed, or a .txt text; .gz is decompressed',
+  ),
   target: text('<column>', 'column to predict (default: guessed)'),
   group: text('<column>', 'column whose equal values form a sequence or series (default: guessed)'),
   time: text('<column>', 'column that orders the steps (default: guessed)'),
@@ -101,7 +104,7 @@ async function templatePlan(template: Template | undefined, columns: NamedColumn
     throw usageError({
       code: 'init/source',
       message: loose === undefined ? 'pass a data file or a template' : `--${loose} belongs to --from`,
-      expected: `--from DATA.csv, --from TEXT.txt or --template ${TEMPLATES.join(' | ')}`,
+      expected: `--from DATA.csv, --from DATA.parquet, --from TEXT.txt or --template ${TEMPLATES.join(' | ')}`,
     });
   }
   const { forecastConfig, mnistConfig, tableConfig, textConfig } = await import('../init/templates.js');
@@ -193,12 +196,12 @@ async function dataPlan(from: string, columns: NamedColumns, file: string | unde
     const description = `An LSTM predicts the next character of ${basename(from)}.`;
     return { name, description, notes: [], config: (head, data) => textConfig(head, data, bytes.length) };
   }
-  if (!/\.[ct]sv(\.gz)?$/i.test(from)) {
+  if (!/\.([ct]sv|parquet)(\.gz)?$/i.test(from)) {
     throw usageError({
       code: 'init/format',
       message: 'a config can be written for tables and texts',
       file: from,
-      expected: 'a file that ends in .csv, .tsv or .txt, or one of them and .gz',
+      expected: 'a file that ends in .csv, .tsv, .parquet or .txt, or one of them and .gz',
     });
   }
   const { readTable } = await import('../init/table.js');
@@ -256,7 +259,7 @@ function guesses({ otherTargets }: Table, named: NamedColumns, again: string): s
 /** Name of an experiment for a file. Replaces characters that are not allowed with hyphens. */
 function nameOf(path: string): string {
   const name = basename(path)
-    .replace(/(\.(csv|tsv|txt))?(\.gz)?$/i, '')
+    .replace(/(\.(csv|tsv|parquet|txt))?(\.gz)?$/i, '')
     .replaceAll(/[^A-Za-z0-9_-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 60);

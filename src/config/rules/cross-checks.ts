@@ -34,7 +34,13 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
 
 /** Checks datasets whose test split is a separate file or a fraction of the only file. */
 function checkTestSplit({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
-  if (dataset?.kind !== 'csv' && dataset?.kind !== 'jsonl' && dataset?.kind !== 'text') return [];
+  if (
+    dataset?.kind !== 'csv' &&
+    dataset?.kind !== 'parquet' &&
+    dataset?.kind !== 'jsonl' &&
+    dataset?.kind !== 'text'
+  )
+    return [];
   const { test_path, test_fraction } = dataset;
   if (test_path === undefined && test_fraction === undefined) {
     const expected = '`test_path`: a second file, or `test_fraction`, such as 0.2';
@@ -49,7 +55,7 @@ function checkTestSplit({ dataset }: PartialExperiment, locator: Locator): Diagn
 
 /** A target must not be an input. */
 function checkLeak({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
-  if (dataset?.kind === 'csv') {
+  if (dataset?.kind === 'csv' || dataset?.kind === 'parquet') {
     const targets = new Set([dataset.target].flat());
     const found = dataset.features.flatMap((feature, i) => {
       if (!targets.has(feature)) return [];

@@ -66,6 +66,7 @@ const OF_SYMBOLS: Readonly<Record<string, string>> = {
   npz: 'integers [N, T] as x',
   npy: 'integers [N, T] as x',
   csv: 'one column of texts with `input_kind: symbol`',
+  parquet: 'one column of texts with `input_kind: symbol`',
 };
 
 /** How a dataset kind has numbers instead of symbols. */
@@ -73,6 +74,7 @@ const OF_NUMBERS: Readonly<Record<string, string>> = {
   npz: ', or numbers [N, T, F] as x',
   npy: ', or numbers [N, T, F] as x',
   csv: ', or columns of numbers with `input_kind: number`',
+  parquet: ', or columns of numbers with `input_kind: number`',
 };
 
 function checkEmbedding(

@@ -61,9 +61,10 @@ export interface Branch {
 export function branchesOf(schema: Schema): { key: string; branches: readonly Branch[] } | undefined {
   const key = schema.discriminator?.propertyName;
   if (key === undefined || schema.oneOf === undefined) return undefined;
-  const branches = schema.oneOf.map(branch => {
+  const branches = schema.oneOf.flatMap(branch => {
     const tag = branch.properties?.[key];
-    return { tag: String(typeof tag === 'object' ? tag.const : undefined), schema: branch };
+    const tags = typeof tag === 'object' ? (tag.enum ?? [tag.const]) : [undefined];
+    return tags.map(value => ({ tag: String(value), schema: branch }));
   });
   return { key, branches };
 }

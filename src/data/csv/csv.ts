@@ -1,4 +1,4 @@
-/** Dataset kind `csv`: columns by name; the rows of a group form one sequence. */
+/** Dataset kinds `csv` and `parquet`: columns by name; the rows of a group form one sequence. */
 import { damagedError } from '../../util/errors.js';
 import { TextCodes } from '../columns.js';
 import type { Dataset, Split } from '../dataset.js';
@@ -18,7 +18,7 @@ import { type CsvColumns, type CsvTable, readCsvTable } from './table.js';
 import { labelTexts, sequenceTargets } from './targets.js';
 
 export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, VocabularyConfig {
-  readonly kind: 'csv';
+  readonly kind: 'csv' | 'parquet';
   readonly path: string;
   readonly validation_path?: string;
   /**
@@ -194,7 +194,7 @@ function partsOf(tables: Tables, config: CsvConfig, seed: number): Splits<Part> 
 /** Names sequences by their group; single rows by their line. */
 function namesOf({ table, lists }: Part): Pick<Split, 'id' | 'idIsPlace'> {
   if (table.groups !== undefined) return { id: index => groupOf(table, lists[index][0]) };
-  return { id: index => `line ${table.line(lists[index][0])}`, idIsPlace: true };
+  return { id: index => table.rowName(lists[index][0]), idIsPlace: true };
 }
 
 function pick({ table, lists }: Part, indices: Uint32Array): Part {

@@ -1,6 +1,6 @@
 /** Groups the rows of a table into sequences by one column and sorts them by another. */
 import type { Diagnostic } from '../../util/errors.js';
-import type { CsvPlace } from '../formats/csv.js';
+import { type CellPlace, rowName } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
 import type { Problems } from '../problems.js';
 import type { CsvTable } from './table.js';
@@ -73,7 +73,7 @@ export function orderKey(numeric: boolean): (cell: string) => number {
 }
 
 /** Problem: a cell of the order column has no sort key. */
-export function mixedOrder(cell: string, numeric: boolean, place: CsvPlace): Diagnostic {
+export function mixedOrder(cell: string, numeric: boolean, place: Partial<CellPlace>): Diagnostic {
   return {
     code: 'data/csv-order',
     message: 'the order column must have only numbers or only dates',
@@ -107,12 +107,12 @@ export function belowMilliseconds(cell: string): number {
 function addTies(list: RowList, keys: OrderKeys, table: CsvTable, problems: Problems): void {
   for (let i = 1; i < list.length && !problems.full; i++) {
     if (compare(keys, list[i], list[i - 1]) !== 0) continue;
-    const earlier = table.place(list[i - 1], 'order').line;
+    const earlier = rowName(table.place(list[i - 1], 'order'));
     problems.add({
       code: 'data/csv-order',
       message: `two rows of group ${JSON.stringify(groupOf(table, list[i]))} have the same value in the order column`,
       ...table.place(list[i], 'order'),
-      got: `${table.order?.[list[i]]}, as in line ${earlier}`,
+      got: `${table.order?.[list[i]]}, as in ${earlier}`,
     });
   }
 }

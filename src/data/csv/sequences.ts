@@ -1,21 +1,18 @@
 /**
- * Reads sequences to predict from CSV files, row by row. As in training, the rows of a group form a
+ * Reads sequences to predict from tables, row by row. As in training, the rows of a group form a
  * sequence, sorted by the order column; without a grouping column, each row is a sequence. The
  * target column and all other columns are ignored.
  */
 import type { Diagnostic } from '../../util/errors.js';
 import { FloatList } from '../columns.js';
-import {
-  type CsvPieceHandlers,
-  CsvPieces,
-  type CsvPlace,
-  type CsvRecord,
-  type Delimiter,
-  otherDelimiter,
-} from '../formats/csv.js';
+import { CsvPieces, type Delimiter, otherDelimiter } from '../formats/csv.js';
+import { isParquet, ParquetFile } from '../formats/parquet.js';
+import { type CellPlace, parquetRows, type RowPlace, rowName } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
-import type { DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
+import type { ByteSource, DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
 import { Problems } from '../problems.js';
+import { allBytes, beginning } from '../reading/byte-sources.js';
+import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { SeenTexts } from '../seen-texts.js';
 import { symbolNumbers, UNKNOWN } from '../text/vocabulary.js';
 import type { CsvConfig } from './csv.js';
@@ -31,6 +28,9 @@ export const MAX_GATHERED_BYTES = 2 ** 24;
 /** Maximum number of problems to report per sequence. */
 const MAX_TOLD = 20;
 
+/** Bytes that tell the format of a table. */
+const MAGIC_BYTES = 4;
+
 /** Maximum number of values in a sequence: 64 MiB. */
 const MAX_NUMBERS = 2 ** 24;
 
@@ -42,16 +42,15 @@ export function csvSequences(
   return {
     hasIds: true,
     hasTimes: sequence?.order !== undefined,
-    async *read({ name, size, chunks }) {
+    async *read(given) {
+      const { start, source } = await beginning(given, MAGIC_BYTES);
+      const { size } = source;
       const isGathered = size !== undefined && size <= MAX_GATHERED_BYTES;
-      const rows = new RowReader(name, { features, symbols, delimiter, ...sequence }, isGathered);
-      const pieces = new CsvPieces(name, rows, delimiter);
+      const rows = new RowReader({ features, symbols, delimiter, ...sequence }, isGathered);
       try {
-        for await (const chunk of chunks) {
-          pieces.push(chunk);
+        const read = isParquet(start) ? fromParquet(source, rows) : fromCsv(source, rows, delimiter);
+        for await (const _ of read)
           yield rows.take();
-        }
-        pieces.end();
       } catch (error) {
         // sequences before the error are predicted, regardless of how the input is split into
         // chunks
@@ -62,6 +61,52 @@ export function csvSequences(
       yield rows.take();
     },
   };
+}
+
+/** Passes the records of a CSV file to `rows`, and yields after each chunk. */
+async function* fromCsv(
+  { name, chunks }: ByteSource,
+  rows: RowReader,
+  delimiter: Delimiter | undefined,
+): AsyncGenerator<void> {
+  const pieces = new CsvPieces(name, rows, delimiter);
+  for await (const chunk of chunks) {
+    pieces.push(chunk);
+    yield;
+  }
+  pieces.end();
+}
+
+/** Rows between two yields. */
+const ROWS_TOGETHER = 4096;
+
+/** Passes the rows of a Parquet file to `rows`, and yields after some of them. */
+async function* fromParquet(source: ByteSource, rows: RowReader): AsyncGenerator<void> {
+  const { name } = source;
+  const file = await ParquetFile.open(await allBytes(source, MAX_TEXT_BYTES), name);
+  const names = file.columns.map(column => column.name);
+  const record = (row: number, fields: readonly string[]): TableRecord => ({
+    fields,
+    row: { file: name, row: row + 1 },
+    place: field => ({ file: name, row: row + 1, columnName: names[field] }),
+  });
+  rows.header({ ...record(0, names), place: () => ({ file: name }) });
+  let start = 0;
+  for await (const { count, fields } of parquetRows(file, rows.wanted)) {
+    for (let row = 0; row < count; row++) {
+      rows.row(record(start + row, fields(row)));
+      if (row % ROWS_TOGETHER === 0) yield;
+    }
+    start += count;
+    yield;
+  }
+}
+
+/** A row of a table; valid only during the call that receives it. */
+interface TableRecord {
+  readonly fields: readonly string[];
+  readonly row: RowPlace;
+  place(field: number): Partial<CellPlace>;
 }
 
 interface Columns {
@@ -80,7 +125,7 @@ interface Open {
   /** Cells of the order column, by row. */
   readonly order: OrderCell[];
   readonly problems: Diagnostic[];
-  readonly place: Required<Pick<Diagnostic, 'file' | 'line'>>;
+  readonly place: RowPlace;
   rows: number;
 }
 
@@ -89,14 +134,14 @@ interface OrderCell {
   readonly key: number;
   /** Fraction of a millisecond of a time; 0 for numbers. */
   readonly rest: number;
-  readonly line: number;
+  readonly place: RowPlace;
   /** Index of its row in the sequence. */
   readonly row: number;
 }
 
 const ABSENT = -1;
 
-class RowReader implements CsvPieceHandlers {
+class RowReader {
   private indices = { features: [] as readonly number[], group: ABSENT, order: ABSENT };
   private done: ReadSequence[] = [];
   /** Incomplete sequences, by group; at most one if groups must be contiguous. */
@@ -110,12 +155,17 @@ class RowReader implements CsvPieceHandlers {
   private stray: Diagnostic | undefined;
 
   constructor(
-    private readonly file: string,
     private readonly columns: Columns,
     private readonly isGathered: boolean,
   ) {}
 
-  header(record: CsvRecord): void {
+  /** Names of the columns that are read. */
+  get wanted(): readonly string[] {
+    const { features, group, order } = this.columns;
+    return [...features, group, order].flatMap(name => name ?? []);
+  }
+
+  header(record: TableRecord): void {
     const names = record.fields.map(name => name.trim());
     const problems = new Problems();
     const indexOf = (name: string | undefined): number => {
@@ -135,7 +185,7 @@ class RowReader implements CsvPieceHandlers {
     problems.throwIfAny();
   }
 
-  row(record: CsvRecord): void {
+  row(record: TableRecord): void {
     const { features, group, order } = this.indices;
     const id = group === ABSENT ? undefined : record.fields[group].trim();
     if (id !== undefined && isMissing(id)) {
@@ -164,12 +214,12 @@ class RowReader implements CsvPieceHandlers {
     return text === '' ? undefined : (symbols.get(text) ?? UNKNOWN);
   }
 
-  private badCell(cell: string, place: CsvPlace): Diagnostic {
+  private badCell(cell: string, place: Partial<CellPlace>): Diagnostic {
     return this.columns.symbols ? missingCell(cell.trim(), place) : badNumber(cell.trim(), place);
   }
 
   /** Reports a row with the wrong number of fields: its sequence lacks a step. */
-  ragged(record: CsvRecord, problem: Diagnostic): void {
+  ragged(record: TableRecord, problem: Diagnostic): void {
     const { group } = this.indices;
     const id = group === ABSENT ? undefined : record.fields[group]?.trim();
     if (group === ABSENT) this.done.push({ problems: [problem] });
@@ -206,27 +256,27 @@ class RowReader implements CsvPieceHandlers {
 
   private sequenceOf(
     id: string | undefined,
-    { line }: CsvRecord,
+    { row }: TableRecord,
     placeOfGroup: () => Partial<Diagnostic>,
   ): Open {
     const key = id ?? '';
     if (this.latest !== undefined && key !== this.latest && !this.isGathered) this.close(this.latest);
     this.latest = key;
     const known = this.open.get(key);
-    if (!known) this.open.set(key, this.begin(id, line, placeOfGroup));
+    if (!known) this.open.set(key, this.begin(id, row, placeOfGroup));
     this.stray = undefined;
     return known ?? (this.open.get(key) as Open);
   }
 
-  private begin(id: string | undefined, line: number, placeOfGroup: () => Partial<Diagnostic>): Open {
+  private begin(id: string | undefined, place: RowPlace, placeOfGroup: () => Partial<Diagnostic>): Open {
     const width = this.columns.features.length;
     const values = new FloatList(width * (id === undefined ? 1 : this.isGathered ? 4 : 64));
     const problems = this.stray ? [this.stray] : [];
     if (id !== undefined && this.ended.has(id)) problems.push(comesBack(id, placeOfGroup()));
-    return { id, values, order: [], problems, place: { file: this.file, line }, rows: 0 };
+    return { id, values, order: [], problems, place, rows: 0 };
   }
 
-  private orderCell(open: Open, record: CsvRecord): void {
+  private orderCell(open: Open, record: TableRecord): void {
     const { order } = this.indices;
     const text = record.fields[order].trim();
     const isNumeric = this.isNumeric ?? NUMBER.test(text);
@@ -239,7 +289,7 @@ class RowReader implements CsvPieceHandlers {
         text,
         key,
         rest: isNumeric ? 0 : belowMilliseconds(text),
-        line: record.line,
+        place: record.row,
         row: open.rows,
       });
     }
@@ -264,13 +314,13 @@ function compare(a: OrderCell, b: OrderCell): number {
 
 function closed(open: Open, columns: Columns): ReadSequence {
   const { values, order, problems, place, rows } = open;
-  // single rows are named by their line
-  const named = { id: open.id ?? `line ${place.line}` };
+  // single rows are named by their position
+  const named = { id: open.id ?? rowName(place) };
   const sorted = order.toSorted((a, b) => compare(a, b) || a.row - b.row);
   const tie = sorted.findIndex((cell, i) => i > 0 && compare(cell, sorted[i - 1]) === 0);
-  if (tie > 0) problems.push(samePlace(open.id, sorted[tie - 1], sorted[tie], place.file));
-  const inOrderOfLines = problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
-  if (problems.length > 0) return { problems: inOrderOfLines, ...named };
+  if (tie > 0) problems.push(samePlace(open.id, sorted[tie - 1], sorted[tie]));
+  const inOrderOfRows = problems.toSorted((a, b) => numberOf(a) - numberOf(b));
+  if (problems.length > 0) return { problems: inOrderOfRows, ...named };
   const size = columns.features.length;
   const read = values.toArray();
   const inOrder = columns.order === undefined || sorted.every(({ row }, i) => row === i);
@@ -285,12 +335,16 @@ function closed(open: Open, columns: Columns): ReadSequence {
   };
 }
 
+function numberOf({ line, row }: Diagnostic): number {
+  return line ?? row ?? 0;
+}
+
 /** Adds the problem of an input without the column `name`; only one if its header was not split. */
 export function addMissing(
   problems: Problems,
   name: string,
   names: readonly string[],
-  { delimiter, ...place }: CsvPlace & { readonly delimiter: Delimiter | undefined },
+  { delimiter, ...place }: Partial<CellPlace> & { readonly delimiter: Delimiter | undefined },
 ): void {
   const isSplit = otherDelimiter(names, delimiter) === undefined;
   if (!isSplit && problems.all.length > 0) return;
@@ -314,13 +368,12 @@ function comesBack(id: string, place: Partial<Diagnostic>): Diagnostic {
   };
 }
 
-function samePlace(id: string | undefined, a: OrderCell, b: OrderCell, file: string): Diagnostic {
+function samePlace(id: string | undefined, a: OrderCell, b: OrderCell): Diagnostic {
   return {
     code: 'data/csv-order',
     message: `two rows of group ${JSON.stringify(id ?? '')} have the same value in the order column`,
-    file,
-    line: b.line,
-    got: `${b.text}, as in line ${a.line}`,
+    ...b.place,
+    got: `${b.text}, as in ${rowName(a.place)}`,
   };
 }
 

@@ -1,17 +1,11 @@
 /**
- * Reads the columns of a CSV file that a config names, as numbers and label codes, with the
- * position of each row.
+ * Reads the columns of a table that a config names, as numbers and label codes, with the position
+ * of each row.
  */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { FloatList, TextCodes } from '../columns.js';
-import {
-  type CsvPlace,
-  type Delimiter,
-  otherDelimiter,
-  placeInCsv,
-  recordLines,
-  scanCsv,
-} from '../formats/csv.js';
+import { type Delimiter, otherDelimiter } from '../formats/csv.js';
+import { type CellPlace, rowName, TableFile } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
 import { type ConfigDiagnostic, configError, Problems } from '../problems.js';
 import { readContent, type SourceFile } from '../reading/files.js';
@@ -51,10 +45,10 @@ export interface CsvTable {
   readonly groupNames: readonly string[];
   /** Cells of the order column; absent without one. */
   readonly order?: readonly string[];
-  /** Line of the file (from 1) on which a row starts. */
-  line(row: number): number;
+  /** Name of a row by its position: `line 5`, or `row 5` in a file without lines. */
+  rowName(row: number): string;
   /** Position of a cell in row `row`. @param target index of the target column */
-  place(row: number, column: 'target' | 'order', target?: number): CsvPlace;
+  place(row: number, column: 'target' | 'order', target?: number): CellPlace;
 }
 
 interface ColumnIndices {
@@ -90,8 +84,11 @@ const MAX_MISSING = 20;
 export async function readCsvTable(path: string, columns: CsvColumns): Promise<CsvTable> {
   const source = await readContent(path, MAX_TEXT_BYTES);
   const problems = new Problems();
-  const reader = new TableReader(source, columns, problems);
-  scanCsv(source.bytes, source.name, reader, problems, columns.delimiter);
+  const file = new TableFile(source.name, source.bytes, columns.delimiter);
+  const reader = new TableReader(source, file, columns, problems);
+  const { features, targets, group, order } = columns;
+  const wanted = [...features, ...targets, group, order].flatMap(column => column?.name ?? []);
+  await file.scan(wanted, reader, problems);
   reader.reportCells();
   problems.throwIfAny();
   return reader.table();
@@ -99,10 +96,10 @@ export async function readCsvTable(path: string, columns: CsvColumns): Promise<C
 
 interface BadCell {
   readonly text: string;
-  /** Offset of its row, for {@link placeInCsv}. */
+  /** Position of its row, for {@link TableFile.place}. */
   readonly start: number;
   readonly column: number;
-  describe(text: string, place: CsvPlace): Diagnostic;
+  describe(text: string, place: CellPlace): Diagnostic;
 }
 
 /** Invalid cells of one column. */
@@ -126,6 +123,7 @@ class TableReader {
 
   constructor(
     private readonly source: SourceFile,
+    private readonly file: TableFile,
     private readonly columns: CsvColumns,
     private readonly problems: Problems,
   ) {}
@@ -135,7 +133,7 @@ class TableReader {
       names.map(name => name.trim()),
       this.columns,
       this.source.name,
-      (column: number) => this.place(0, column),
+      column => this.file.placeOfName(column),
     );
   }
 
@@ -156,7 +154,7 @@ class TableReader {
   }
 
   table(): CsvTable {
-    const { source, starts, indices } = this;
+    const { source, file, starts, indices } = this;
     if (starts.length === 0) {
       throw damagedError({
         code: 'data/csv-empty',
@@ -164,7 +162,7 @@ class TableReader {
         file: source.name,
       });
     }
-    let lines: Uint32Array | undefined;
+    let numbers: Uint32Array | undefined;
     return {
       source,
       rows: starts.length,
@@ -175,20 +173,15 @@ class TableReader {
       groups: indices.group === ABSENT ? undefined : this.groups,
       groupNames: this.groupNames.texts,
       order: indices.order === ABSENT ? undefined : this.order,
-      line: row => {
-        lines ??= recordLines(source.bytes, starts);
-        return lines[row];
+      rowName: row => {
+        numbers ??= file.rowNumbers(starts);
+        return rowName(file.isParquet ? { row: numbers[row] } : { line: numbers[row] });
       },
       place: (row, column, target = 0) => {
         const index = column === 'order' ? indices.order : indices.targets[target];
-        return this.place(starts[row], index);
+        return file.place(starts[row], index);
       },
     };
-  }
-
-  private place(start: number, column: number): CsvPlace {
-    const { source, columns } = this;
-    return placeInCsv(source.bytes, source.name, start, column, columns.delimiter);
   }
 
   /** Returns the code of a symbol, which may be any non-empty text. */
@@ -237,7 +230,7 @@ class TableReader {
       (a, b) => a.start - b.start || a.column - b.column,
     )) {
       if (this.problems.full) return;
-      this.problems.add(describe(text, this.place(start, column)));
+      this.problems.add(describe(text, this.file.place(start, column)));
     }
   }
 
@@ -272,7 +265,7 @@ function columnIndices(
   names: readonly string[],
   columns: CsvColumns,
   file: string,
-  placeOfColumn: (column: number) => CsvPlace,
+  placeOfColumn: (column: number) => Partial<Diagnostic>,
 ): ColumnIndices {
   const missing: ConfigDiagnostic[] = [];
   const doubled: Diagnostic[] = [];
@@ -352,7 +345,7 @@ function isWord(text: string): boolean {
 }
 
 /** Problem: a cell is not a finite number. */
-export function badNumber(text: string, place: CsvPlace): Diagnostic {
+export function badNumber(text: string, place: Partial<CellPlace>): Diagnostic {
   const numeric = NUMBER.test(text);
   if (isMissing(text)) return missingCell(text, place);
   const hasComma = COMMA_NUMBER.test(text);
@@ -369,7 +362,7 @@ export function badNumber(text: string, place: CsvPlace): Diagnostic {
   };
 }
 
-export function missingCell(text: string, place: CsvPlace): Diagnostic {
+export function missingCell(text: string, place: Partial<CellPlace>): Diagnostic {
   return {
     code: 'data/csv-missing-value',
     message: text === '' ? 'the cell is empty' : 'the cell is NaN',

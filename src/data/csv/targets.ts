@@ -2,6 +2,7 @@
 import { shortestDecimal } from '../../util/decimals.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { IGNORED, type Targets } from '../dataset.js';
+import { rowName } from '../formats/tables.js';
 import { type ClassMapping, classesByCode, type LabelTexts } from '../label-texts.js';
 import { Problems } from '../problems.js';
 import { groupOf, type RowList } from './order.js';
@@ -104,7 +105,7 @@ function differs(
     code: 'data/csv-target',
     message: `the rows of group ${JSON.stringify(groupOf(table, row))} have different targets`,
     ...table.place(row, 'target', target),
-    expected: `${words(first)}, as in line ${table.place(first, 'target', target).line}`,
+    expected: `${words(first)}, as in ${rowName(table.place(first, 'target', target))}`,
     got: words(row),
     suggestion: isClass ? 'dataset.sequence.per_step: true' : undefined,
   };

@@ -7,7 +7,7 @@ import { mixedOrder, orderKey } from '../csv/order.js';
 import { addMissing } from '../csv/sequences.js';
 import { badNumber, cellNumber, isMissing, missingCell } from '../csv/table.js';
 import type { Scaling } from '../dataset.js';
-import { type CsvPlace, placeInCsv, scanCsv } from '../formats/csv.js';
+import { type CellPlace, type RowPlace, TableFile } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
 import type { ByteSource, DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
 import { configError, Problems } from '../problems.js';
@@ -144,10 +144,10 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
     hasIds: config.series !== undefined,
     hasTimes: config.time !== undefined,
     async *read(source: ByteSource) {
-      const bytes = await allBytes(source, MAX_TEXT_BYTES);
+      const file = new TableFile(source.name, await allBytes(source, MAX_TEXT_BYTES));
       const problems = new Problems();
-      const rows = new Rows(config, bytes, source.name);
-      scanCsv(bytes, source.name, rows, problems, config.delimiter);
+      const rows = new Rows(config, file);
+      await file.scan(rows.wanted, rows, problems);
       problems.throwIfAny();
       const shape = windowShape(config);
       yield [...rows.series].map(([name, steps]): ReadSequence => {
@@ -155,7 +155,7 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
         const columns = shape.width;
         const { offset, scale } = scaling ?? repeated([0, 1], columns);
         const read = windowOf(steps, config, shape, { offset, scale });
-        const place = { file: source.name, line: steps[0].place(undefined).line };
+        const place = steps[0].row();
         const id = config.series !== undefined && { id: name };
         if (Array.isArray(read)) return { problems: read, ...id };
         const { level, ...sequence } = read;
@@ -175,11 +175,9 @@ interface Step {
   readonly key: number;
   readonly time: string | undefined;
   readonly cells: readonly string[];
-  /**
-   * Position of the cell of column `index` (of target, features, known), or of the row if
-   * undefined.
-   */
-  place(index: number | undefined): CsvPlace;
+  row(): RowPlace;
+  /** Position of the cell of column `index`, of target, features, known. */
+  place(index: number): CellPlace;
 }
 
 class Rows {
@@ -192,9 +190,14 @@ class Rows {
 
   constructor(
     private readonly config: ForecastConfig,
-    private readonly bytes: Buffer,
-    private readonly file: string,
+    private readonly file: TableFile,
   ) {}
+
+  /** Names of the columns that are read. */
+  get wanted(): readonly string[] {
+    const { target, features = [], known = [], series, time } = this.config;
+    return [target, ...features, ...known, series, time].flatMap(name => name ?? []);
+  }
 
   header(names: readonly string[]): void {
     const problems = new Problems();
@@ -203,8 +206,7 @@ class Rows {
       const index = name === undefined ? -1 : known.indexOf(name);
       if (name !== undefined && index < 0) {
         const { delimiter } = this.config;
-        const place = placeInCsv(this.bytes, this.file, 0, 0, delimiter);
-        addMissing(problems, name, known, { ...place, delimiter });
+        addMissing(problems, name, known, { ...this.file.placeOfName(0), delimiter });
       }
       return index;
     };
@@ -215,8 +217,7 @@ class Rows {
   }
 
   row(fields: readonly string[], start: number): void {
-    const { bytes, file, config } = this;
-    const placeOf = (column: number) => placeInCsv(bytes, file, start, column, config.delimiter);
+    const placeOf = (column: number) => this.file.place(start, column);
     const name = this.group < 0 ? '' : fields[this.group].trim();
     const text = this.time < 0 ? undefined : fields[this.time].trim();
     const problems = new Problems();
@@ -234,7 +235,8 @@ class Rows {
       key,
       time: text,
       cells: this.columns.map(column => fields[column].trim()),
-      place: index => placeOf(index === undefined ? 0 : this.columns[index]),
+      row: () => this.file.placeOfRow(start),
+      place: index => placeOf(this.columns[index]),
     });
   }
 }
@@ -259,14 +261,13 @@ function windowOf(
   const last = steps.findLastIndex(({ cells }) => cells[0] !== '');
   const ahead = shape.hasFuture ? horizon : 0;
   const first = last + 1 - input_steps;
-  const line = steps[0].place(undefined);
   if (first < 0 || last + ahead >= steps.length) {
     const message =
       first < 0 ? 'the series has too few steps' : 'the series lacks the features known in advance';
     const expected =
       first < 0 ? `${input_steps} rows with a target` : `${horizon} rows without a target at its end`;
     const got = first < 0 ? `${last + 1}` : `${steps.length - 1 - last}`;
-    return [{ code: 'data/forecast-steps', message, file: line.file, line: line.line, expected, got }];
+    return [{ code: 'data/forecast-steps', message, ...steps[0].row(), expected, got }];
   }
   const problems = new Problems();
   const window = steps.slice(first, last + 1 + ahead);

@@ -242,8 +242,8 @@ function broken(error: CsvError, place: CsvPlace): Diagnostic {
 export interface CsvRecord {
   /** As many as in the header, except for {@link CsvPieceHandlers.ragged}. */
   readonly fields: readonly string[];
-  /** Line on which it starts, from 1. */
-  readonly line: number;
+  /** Its first line, from 1. */
+  readonly row: Required<Pick<Diagnostic, 'file' | 'line'>>;
   /** Position of field `field` (0-based). */
   place(field: number): CsvPlace;
 }
@@ -342,15 +342,14 @@ export class CsvPieces implements CsvRecord {
     return parser;
   }
 
-  /** Line on which the current record starts. */
-  get line(): number {
-    return this.lineAt(this.from);
+  get row(): CsvRecord['row'] {
+    return { file: this.file, line: this.lineAt(this.from) };
   }
 
   place(field: number): CsvPlace {
-    const { window, file, from, base, delimiter } = this;
+    const { window, row, from, base, delimiter } = this;
     const text = window.toString('utf8', from, this.recordEnd - base);
-    return placeInRecord(text, { file, line: this.line }, field, delimiter);
+    return placeInRecord(text, row, field, delimiter);
   }
 
   private record(fields: readonly string[], end: number): void {

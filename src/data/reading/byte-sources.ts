@@ -69,6 +69,25 @@ export async function allBytes({ name, chunks }: ByteSource, maxBytes = MAX_BYTE
   return parts.length === 1 ? parts[0] : Buffer.concat(parts);
 }
 
+/**
+ * Returns the first bytes of `source`, fewer than `length` only if it ends before, and a source of
+ * all its bytes.
+ */
+export async function beginning(
+  source: ByteSource,
+  length: number,
+): Promise<{ readonly start: Buffer; readonly source: ByteSource }> {
+  const chunks = source.chunks[Symbol.asyncIterator]();
+  let start: Buffer = Buffer.alloc(0);
+  while (start.length < length) {
+    const next = await chunks.next();
+    if (next.done) break;
+    start = start.length === 0 ? next.value : Buffer.concat([start, next.value]);
+  }
+  const rest: AsyncIterable<Buffer> = { [Symbol.asyncIterator]: () => chunks };
+  return { start, source: { ...source, chunks: prepended(start, rest) } };
+}
+
 async function* namedErrors(name: string, stream: Readable): AsyncGenerator<Buffer, void> {
   try {
     // a text stream (for example in a test) yields strings

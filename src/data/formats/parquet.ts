@@ -1,0 +1,302 @@
+/**
+ * Reads Parquet files: the cells of flat columns as text, as in a CSV file, one row group at a
+ * time. The optional package hyparquet decodes them.
+ */
+import { pathToFileURL } from 'node:url';
+import type { FileMetaData, ParquetParsers, RowGroup, SchemaElement } from 'hyparquet';
+import { damagedError, UserError, usageError } from '../../util/errors.js';
+import { optionalFile } from '../../util/optional-package.js';
+import { expansionLimit, MAX_ELEMENTS } from '../reading/limits.js';
+import { type CellForm, cellForm, cellTexts, type Piece } from './parquet-cells.js';
+import { BrokenParquet, checkedPages, hasCodec, Thrift, UnsupportedEncoding } from './parquet-pages.js';
+
+type Library = typeof import('hyparquet');
+
+const MAGIC = 'PAR1';
+const ENCRYPTED_MAGIC = 'PARE';
+/** Size of the length of the metadata and of the magic at the end. */
+const TRAILER_BYTES = 8;
+
+/** Maximum size of the metadata, which take ten times as much memory: 32 MiB. */
+const MAX_METADATA_BYTES = 2 ** 25;
+
+/** Maximum number of cells of a row group that are read: they are in memory together. */
+const MAX_GROUP_CELLS = 2 ** 26;
+
+/** Maximum number of rows of a row group, whose columns are decoded one after another. */
+const MAX_GROUP_ROWS = 2 ** 24;
+
+const REWRITTEN = 'a table as pandas, Polars or DuckDB write it by default';
+const READABLE = 'a column of numbers, texts, booleans, dates or times';
+const CODECS = `no compression, Snappy, gzip, Brotli or Zstandard${hasCodec('ZSTD') ? '' : ' (with Node 22.15 or later)'}`;
+
+/** True for a Parquet file, also for an encrypted one. `bytes`: its first four, or more. */
+export function isParquet(bytes: Uint8Array): boolean {
+  const magic = Buffer.from(bytes.subarray(0, MAGIC.length)).toString('latin1');
+  return magic === MAGIC || magic === ENCRYPTED_MAGIC;
+}
+
+export interface ParquetColumn {
+  readonly name: string;
+  /** Why it cannot be read; undefined if it can. */
+  readonly unreadable?: string;
+}
+
+/** Rows of a row group. */
+export interface ParquetRows {
+  readonly count: number;
+  /** Cell of a row (from 0) in column `column` of those that are read. */
+  cell(column: number, row: number): string;
+}
+
+interface OpenColumn extends ParquetColumn {
+  readonly element: SchemaElement;
+  readonly form: CellForm | undefined;
+  /** Index among the columns that have values. */
+  readonly leaf: number;
+}
+
+/** An open Parquet file. */
+export class ParquetFile {
+  private constructor(
+    private readonly library: Library,
+    private readonly bytes: Buffer,
+    private readonly file: string,
+    private readonly metadata: FileMetaData,
+    readonly columns: readonly OpenColumn[],
+  ) {}
+
+  /**
+   * @param file name for messages
+   * @throws UserError (exit 2) if the package that reads it is not installed
+   * @throws UserError (exit 5) if it is damaged or encrypted, or its metadata are too large
+   */
+  static async open(bytes: Buffer, file: string): Promise<ParquetFile> {
+    const library = await loadLibrary(file);
+    const metadata = readMetadata(library, bytes, file);
+    const columns = columnsOf(metadata, file);
+    const names = new Set<string>();
+    for (const { name } of columns) {
+      if (names.has(name)) throw broken(file, 'two columns have this name', name);
+      names.add(name);
+    }
+    return new ParquetFile(library, bytes, file, metadata, columns);
+  }
+
+  /**
+   * Yields the rows of each row group.
+   * @param indices of the columns to read
+   * @throws UserError (exit 5) if a column cannot be read, or the file is damaged
+   */
+  async *groups(indices: readonly number[]): AsyncGenerator<ParquetRows> {
+    const columns = indices.map(index => this.columns[index]);
+    for (const { name, unreadable } of columns)
+      if (unreadable !== undefined)
+        throw unsupported(this.file, name, `the column has ${unreadable}`, READABLE);
+    let total = 0;
+    for (const group of this.metadata.row_groups) {
+      const rows = Number(group.num_rows);
+      total += rows * columns.length;
+      if (rows > MAX_GROUP_ROWS || rows * columns.length > MAX_GROUP_CELLS) throw this.largeGroup(rows);
+      if (total > MAX_ELEMENTS) throw this.tooLarge();
+      const cells: ((row: number) => string)[] = [];
+      for (const column of columns) cells.push(await this.read(group, column, rows));
+      yield { count: rows, cell: (column, row) => cells[column](row) };
+    }
+  }
+
+  private async read(group: RowGroup, column: OpenColumn, rows: number): Promise<(row: number) => string> {
+    const { file } = this;
+    try {
+      const pieces = await this.decode(group, column, rows);
+      return cellTexts(pieces, column.form as CellForm, rows);
+    } catch (error) {
+      if (error instanceof UserError) throw error;
+      if (error instanceof UnsupportedEncoding)
+        throw unsupported(file, column.name, `the column has encoding ${error.encoding}`, REWRITTEN);
+      const reason = error instanceof Error ? error.message : String(error);
+      throw broken(file, `the column is damaged: ${reason}`, column.name);
+    }
+  }
+
+  /** Values of a column in a row group. */
+  private async decode(group: RowGroup, column: OpenColumn, rows: number): Promise<readonly Piece[]> {
+    const { library, bytes, file } = this;
+    const { meta_data: meta, file_path: other, crypto_metadata: crypto } = group.columns[column.leaf] ?? {};
+    const refused = (message: string, expected: string) => unsupported(file, column.name, message, expected);
+    if (crypto !== undefined) throw refused('the column is encrypted', REWRITTEN);
+    if (other !== undefined) throw refused('the column is in another file', REWRITTEN);
+    if (meta === undefined || meta.path_in_schema.join() !== column.name || meta.type !== column.element.type)
+      throw new BrokenParquet('the metadata contradict each other');
+    if (rows === 0) return [];
+    const { type, codec, data_page_offset, total_compressed_size: size } = meta;
+    if (!hasCodec(codec)) throw refused(`the column is compressed with ${codec}`, CODECS);
+    const start = Number(meta.dictionary_page_offset || data_page_offset);
+    const end = start + Number(size);
+    if (!(start >= MAGIC.length && end > start && end <= bytes.length - TRAILER_BYTES))
+      throw new BrokenParquet('its position is outside of the file');
+    // in a buffer of its own, so that no value can reach beyond it
+    const chunk = new Uint8Array(bytes.subarray(start, end));
+    const { element, form } = column;
+    const pages = checkedPages(chunk, {
+      type,
+      codec,
+      snappy: library.snappyUncompress,
+      isOptional: element.repetition_type === 'OPTIONAL',
+      width: form?.width ?? 0,
+      rows,
+      maxBytes: expansionLimit(),
+    });
+    const inflate = (compressed: Uint8Array): Uint8Array => {
+      const page = pages.get(compressed.byteOffset);
+      if (page === undefined) throw new BrokenParquet('a page is somewhere else');
+      return page;
+    };
+    const pieces: Piece[] = [];
+    await library.parquetRead({
+      file: {
+        byteLength: bytes.length,
+        slice: (from, to = bytes.length) =>
+          from === start && to === end ? chunk.buffer : chunk.buffer.slice(from - start, to - start),
+      },
+      metadata: {
+        ...this.metadata,
+        num_rows: group.num_rows,
+        schema: [{ name: 'schema', num_children: 1 }, form?.element ?? element],
+        row_groups: [{ ...group, columns: [{ file_offset: 0n, meta_data: meta }] }],
+      },
+      compressors: { SNAPPY: inflate, GZIP: inflate, BROTLI: inflate, ZSTD: inflate },
+      parsers: PARSERS,
+      utf8: form?.isText === true,
+      onChunk: ({ columnData }) => void pieces.push(columnData as Piece),
+    });
+    return pieces;
+  }
+
+  private largeGroup(rows: number): UserError {
+    return damagedError({
+      code: 'data/too-large',
+      message: `a row group has ${rows} rows, which take too much memory`,
+      file: this.file,
+      expected: `at most ${MAX_GROUP_ROWS} rows and ${MAX_GROUP_CELLS} cells in columns that are read; write the table with a smaller row group size`,
+    });
+  }
+
+  private tooLarge(): UserError {
+    return damagedError({
+      code: 'data/too-large',
+      message: 'the table has too many cells',
+      file: this.file,
+      expected: `at most ${MAX_ELEMENTS} cells in columns that are read`,
+    });
+  }
+}
+
+/** All but texts are passed on as they are stored. */
+const PARSERS: Partial<ParquetParsers> = {
+  timestampFromNanoseconds: nanoseconds => nanoseconds,
+  stringFromBytes: textOf,
+};
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function textOf(bytes: Uint8Array | null | undefined): string | null | undefined {
+  if (!bytes) return bytes;
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw new BrokenParquet('a text is not UTF-8');
+  }
+}
+
+async function loadLibrary(file: string): Promise<Library> {
+  const found = optionalFile('hyparquet');
+  if (found !== undefined) return (await import(pathToFileURL(found).href)) as Library;
+  throw usageError({
+    code: 'data/parquet-missing',
+    message:
+      'Parquet is read by the npm package hyparquet, which is not installed; run: npm install hyparquet',
+    file,
+    expected: 'that package, or the table as CSV',
+  });
+}
+
+function readMetadata(library: Library, bytes: Buffer, file: string): FileMetaData {
+  const end = bytes.toString('latin1', Math.max(0, bytes.length - MAGIC.length));
+  if (end === ENCRYPTED_MAGIC || bytes.toString('latin1', 0, MAGIC.length) === ENCRYPTED_MAGIC)
+    throw damagedError({
+      code: 'data/parquet-unsupported',
+      message: 'the file is encrypted',
+      file,
+      expected: REWRITTEN,
+    });
+  if (end !== MAGIC || bytes.length < MAGIC.length + TRAILER_BYTES)
+    throw damagedError({
+      code: 'data/parquet',
+      message: 'the file ends too early',
+      file,
+      offset: bytes.length,
+      expected: `${MAGIC} at the end of a Parquet file`,
+    });
+  const length = bytes.readUInt32LE(bytes.length - TRAILER_BYTES);
+  const start = bytes.length - TRAILER_BYTES - length;
+  if (start < MAGIC.length) throw broken(file, 'the metadata are larger than the file');
+  if (length > MAX_METADATA_BYTES)
+    throw damagedError({
+      code: 'data/too-large',
+      message: 'the metadata are too large',
+      file,
+      expected: `at most ${MAX_METADATA_BYTES} bytes; write the table with a larger row group size`,
+      got: `${length} bytes`,
+    });
+  try {
+    new Thrift(bytes.subarray(start, bytes.length - TRAILER_BYTES)).struct();
+    const metadata = library.parquetMetadata(bytes.subarray(start), { geoparquet: false });
+    if (metadata.row_groups.some(({ num_rows }) => !(num_rows >= 0n)))
+      throw new BrokenParquet('a row group has no number of rows');
+    return metadata;
+  } catch (error) {
+    throw broken(file, `the metadata are damaged: ${(error as Error).message}`);
+  }
+}
+
+/** The columns at the top of the schema, which lists all nested ones before the next. */
+function columnsOf({ schema }: FileMetaData, file: string): OpenColumn[] {
+  const columns: OpenColumn[] = [];
+  let [at, leaf] = [1, 0];
+  /** Passes over an element with all that is nested in it. */
+  const pass = (): void => {
+    for (let open = 1; open > 0; open--) {
+      const element = schema[at++];
+      if (element === undefined) throw broken(file, 'the schema ends too early');
+      if (element.num_children) open += Math.min(element.num_children, schema.length);
+      else leaf++;
+    }
+  };
+  while (at < schema.length) {
+    const [element, first] = [schema[at], leaf];
+    pass();
+    if (typeof element.name !== 'string') throw broken(file, 'a column has no name');
+    const form = element.num_children ? 'a list, map or struct' : cellForm(element);
+    columns.push({
+      name: element.name,
+      element,
+      leaf: first,
+      ...(typeof form === 'string' ? { unreadable: form, form: undefined } : { form }),
+    });
+  }
+  return columns;
+}
+
+function broken(file: string, message: string, columnName?: string): UserError {
+  return damagedError({
+    code: 'data/parquet',
+    message,
+    file,
+    ...(columnName !== undefined && { columnName }),
+  });
+}
+
+function unsupported(file: string, columnName: string, message: string, expected: string): UserError {
+  return damagedError({ code: 'data/parquet-unsupported', message, file, columnName, expected });
+}
