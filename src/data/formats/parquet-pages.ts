@@ -35,6 +35,10 @@ export class Thrift {
     }
   }
 
+  get hasMore(): boolean {
+    return this.at < this.bytes.length;
+  }
+
   byte(): number {
     if (this.at >= this.bytes.length) throw new BrokenParquet('a structure ends too early');
     return this.bytes[this.at++];
@@ -335,6 +339,28 @@ function checkDeltas(data: Thrift, values: number, type: string): void {
 /** Bytes of content that one byte of Snappy can contain at most. */
 const SNAPPY_RATIO = 64;
 
+/** Bytes after the tag of a copy, by its type. */
+const COPY_BYTES = [0, 1, 2, 4];
+
+/**
+ * Checks the elements of a Snappy stream: the library would take the length of a literal for a
+ * negative number, and go back.
+ */
+function checkSnappy(data: Thrift, size: number): void {
+  if (data.varint() !== size) throw new Error('it has another size');
+  while (data.hasMore) {
+    const tag = data.byte();
+    const isLiteral = tag % 4 === 0;
+    const short = tag >> 2;
+    let length = short + 1;
+    if (isLiteral && short >= 60) {
+      length = 1;
+      for (let i = 0; i <= short - 60; i++) length += data.byte() * 2 ** (8 * i);
+    }
+    data.skip(isLiteral ? length : COPY_BYTES[tag % 4]);
+  }
+}
+
 type Inflate = (bytes: Uint8Array, options: { maxOutputLength: number }) => Buffer;
 
 /** Decompressors by codec. Node has Zstandard since 22.15. */
@@ -355,6 +381,7 @@ function decompressed(bytes: Uint8Array, size: number, { codec, snappy }: ChunkF
   try {
     const inflate = INFLATE[codec];
     if (inflate) return inflate(bytes, { maxOutputLength: size });
+    checkSnappy(new Thrift(bytes), size);
     if (size > SNAPPY_RATIO * bytes.length) throw new Error('it expands to too much data');
     const content = new Uint8Array(size);
     snappy(bytes, content);
