@@ -8,7 +8,8 @@ import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/optional-package.js';
 import { expansionLimit, MAX_ELEMENTS } from '../reading/limits.js';
 import { type CellForm, cellForm, cellTexts, type Piece } from './parquet-cells.js';
-import { BrokenParquet, checkedPages, hasCodec, Thrift, UnsupportedEncoding } from './parquet-pages.js';
+import { checkedPages, hasCodec, UnsupportedEncoding } from './parquet-pages.js';
+import { BrokenParquet, Thrift } from './parquet-thrift.js';
 
 type Library = typeof import('hyparquet');
 
