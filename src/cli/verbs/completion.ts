@@ -36,7 +36,7 @@ export function completionVerb(build: (shell: Shell) => Promise<Command>): Verb 
   });
 }
 
-/** What can stand in a place: one of some words, a path, or anything (`none`), which is not completed. */
+/** Values to complete: one of some words, or paths. Any value (`none`) is not completed. */
 type Kind = readonly string[] | 'config' | 'directory' | 'file' | 'none';
 
 /** Kinds by the placeholders of arguments and of the values of options. */

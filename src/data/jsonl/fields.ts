@@ -1,4 +1,4 @@
-/** Reads the fields of a record: numbers, symbols and texts, with the position of what is invalid. */
+/** Reads the fields of a record: numbers, symbols and texts. Invalid ones have their position. */
 import type { FloatList } from '../columns.js';
 import type { JsonRecord, RecordLine } from '../formats/jsonl.js';
 import type { Problems } from '../problems.js';
