@@ -318,13 +318,13 @@ export class RunDirectory {
   }
 
   /**
-   * SHA-256 (hex) of evaluation.json; undefined if there is none.
+   * SHA-256 (hex) of one of the run's files; undefined if there is none.
    * @throws UserError (exit 2) if it cannot be read
    */
-  evaluationDigest(): string | undefined {
-    const { evaluation } = this.files;
-    if (isAbsent(evaluation)) return undefined;
-    const bytes = withFile(evaluation, file => file.read(0, file.bytes), { follow: false });
+  digestOf(name: 'evaluation' | 'resolvedConfig' | 'manifest'): string | undefined {
+    const path = this.files[name];
+    if (isAbsent(path)) return undefined;
+    const bytes = withFile(path, file => file.read(0, file.bytes), { follow: false });
     return createHash('sha256').update(bytes).digest('hex');
   }
 
@@ -350,7 +350,8 @@ export class RunDirectory {
     writeJsonAtomic(this.files.notes, notes);
   }
 
-  private get nextConfig(): string {
+  /** Where a changed config is until the manifest has its hash. */
+  get nextConfig(): string {
     return `${this.files.resolvedConfig}.next`;
   }
 }

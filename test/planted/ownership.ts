@@ -88,7 +88,7 @@ export const ownership: readonly Plant[] = [
   },
   {
     file: 'src/review/judging/file-proof',
-    find: 'digests.evaluation !== directory.evaluationDigest()',
+    find: "digests.evaluation !== directory.digestOf('evaluation')",
     replace: 'false',
     why: 'an edited evaluation passes a review',
     tests: ['evidence'],

@@ -352,10 +352,29 @@ t.test('a run predicts without its data, and finds them where they have gone', a
     code: 5,
     stderr: /the data have changed since the run was trained/,
   });
-  t.match(await work.cellrun('predict', copy, '--set', 'seed=1', ...webasm), {
+  t.match(await work.cellrun('predict', copy, '--set', 'seed=2', ...webasm), {
     code: 2,
     stderr: /^--set: only the location of the data can change for a finished run/,
   });
+  const swapped = ['--set', 'dataset.features=["b","a"]'];
+  t.match(await work.cellrun('predict', copy, '--input', testElsewhere, ...swapped, ...webasm), {
+    code: 2,
+    stderr: /^--set: only the location of the data can change .*, not `dataset\.features`/,
+  });
+  const resolved = join(copy, 'config.resolved.yaml');
+  const yaml = readFileSync(resolved, 'utf8');
+  writeFileSync(resolved, yaml.replace('- a\n', '- x\n').replace('- b\n', '- a\n').replace('- x\n', '- b\n'));
+  for (const verb of ['predict', 'evaluate'])
+    t.match(
+      await work.cellrun(verb, copy, ...places, ...webasm),
+      { code: 5, stderr: /config\.resolved\.yaml: this file was edited after the run started/ },
+      verb,
+    );
+  // a process was killed after the manifest had the new config's hash
+  renameSync(resolved, `${resolved}.next`);
+  writeFileSync(`${resolved}.next`, yaml);
+  writeFileSync(resolved, yaml.replace(/seed: \d+/, 'seed: 12345'));
+  t.match(await work.cellrun('predict', copy, '--input', testElsewhere, ...webasm), { code: 0 });
 
   const manifest = join(copy, 'manifest.json');
   const { data, ...old } = JSON.parse(readFileSync(manifest, 'utf8'));
