@@ -202,6 +202,12 @@ export class RunDirectory {
     return existsSync(directory.files.resolvedConfig) || directory.hasLostConfig;
   }
 
+  /** True if `path` has the name of one of the files of a run in whose directory it is. */
+  static isOwnFile(path: string): boolean {
+    const directory = new RunDirectory(dirname(resolve(path)));
+    return Object.values(directory.files).includes(resolve(path)) && RunDirectory.isOne(directory.path);
+  }
+
   /**
    * Opens an existing run directory.
    * @throws UserError (exit 2) if `path` is not one

@@ -273,6 +273,11 @@ t.test('an edit that is only partly consistent', async t => {
         edit(directory, 'summary.json', text => text.replace(/"run_id": "[^"]+"/, '"run_id": "x"')),
       /run_id is x in its summary and \S+ in its manifest/,
     ],
+    'the id in the manifest': [
+      directory =>
+        edit(directory, 'manifest.json', text => text.replace(/"run_id": "[^"]+"/, '"run_id": "x"')),
+      /its log belongs to another run/,
+    ],
     'the id in manifest and summary': [
       directory => {
         for (const name of ['summary.json', 'manifest.json'])
@@ -433,6 +438,12 @@ t.test("refuses to resume with another run's log", async t => {
     exitCode: 5,
     diagnostics: [{ code: 'log/foreign', file: log }],
   });
+});
+
+t.test('the result of a complete run whose log was edited is not repeated', async t => {
+  const { directory } = (await train(work, config)).summary;
+  edit(directory, 'log.jsonl', text => text.replace(/"grad_norm":[\d.]+/, '"grad_norm":1'));
+  await refused(t, resume(directory), { exitCode: 5, diagnostics: [{ code: 'log/edited' }] });
 });
 
 t.test('an edited summary of a complete run is not repeated if its log is missing', async t => {

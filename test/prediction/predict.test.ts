@@ -3,8 +3,8 @@
  * streamed.
  */
 
-import { execFile } from 'node:child_process';
-import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { cpSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
@@ -17,6 +17,7 @@ import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { idx } from '../support/data-files.js';
 import { copies, train } from '../support/runs.js';
+import { comesTrue } from '../support/waiting.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -711,4 +712,34 @@ t.test('the example of the guide runs', async t => {
   const ran = await execute(process.execPath, [example, await runOf[NAMED]()]);
   t.match(ran.stdout, /^0 monday \{\n {2}kind: 'class',.*\n1 undefined \{.*\n {2}step: 1,/s);
   t.equal(ran.stderr, '');
+});
+
+const linuxOnly =
+  process.platform === 'linux' ? false : 'other systems report the end of a pipe without a writer';
+
+t.test('a named pipe is waited for, and the wait can be stopped', { skip: linuxOnly }, async t => {
+  const { summary } = await train(work, config(csvData({}), crossEntropy));
+  // a stream has the rows of a group together
+  const [header, ...rows] = csvTest.trimEnd().split('\n');
+  const input = work.file('sorted.csv', `${[header, ...rows.sort()].join('\n')}\n`);
+  const pipe = join(work.folder(), 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const waiting = work.start('predict', summary.directory, '--input', pipe, ...webasm);
+  const expected = await work.cellrun('predict', summary.directory, '--input', input, ...webasm);
+  const writer = spawn('sh', ['-c', 'cat "$0" > "$1"', input, pipe]);
+  t.match(await waiting.finished, { code: 0, stderr: '', stdout: expected.stdout });
+  writer.kill();
+
+  const stopped = work.start('predict', summary.directory, '--input', pipe, ...webasm);
+  await comesTrue(() =>
+    readdirSync(`/proc/${stopped.child.pid}/fd`).some(fd => {
+      try {
+        return readlinkSync(`/proc/${stopped.child.pid}/fd/${fd}`) === pipe;
+      } catch {
+        return false;
+      }
+    }),
+  );
+  stopped.child.kill('SIGTERM');
+  t.match(await stopped.finished, { code: 130, stderr: /SIGTERM: stopped/ });
 });
