@@ -203,4 +203,11 @@ export const hardening: readonly Plant[] = [
     why: 'a change of the clock uses up the time of a sweep',
     tests: ['sweep-journal'],
   },
+  {
+    file: 'src/sweep/launchers/bullmq',
+    find: "state === 'unknown'",
+    replace: 'false',
+    why: 'a job that is in no list of the queue is awaited for ever',
+    tests: ['launchers-bullmq'],
+  },
 ];

@@ -582,6 +582,10 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     const forgotten = await launcher.start(training());
     await server.command('FLUSHALL');
     t.match(await forgotten.end, { exitCode: null, signal: null, stderr: /no longer in the queue/ });
+    const unlisted = await launcher.start(training());
+    await server.command('DEL bull:empties:wait');
+    t.match(await unlisted.end, { exitCode: null, wasForgotten: true, stderr: /lost the list with job/ });
+    t.equal(await server.command(`EXISTS bull:empties:${unlisted.process}`), ':0', 'it can be queued again');
     const hopeless = await launcher.start(training());
     await server.kill();
     await t.rejects(hopeless.end, { exitCode: 2, message: /cannot reach redis:/ });
