@@ -723,7 +723,7 @@ t.test('a named pipe is waited for, and the wait can be stopped', { skip: linuxO
   const [header, ...rows] = csvTest.trimEnd().split('\n');
   const input = work.file('sorted.csv', `${[header, ...rows.sort()].join('\n')}\n`);
   const pipe = join(work.folder(), 'pipe');
-  execFileSync('mkfifo', [pipe]);
+  execFileSync('sh', ['-c', 'mkfifo "$0"', pipe]);
   const waiting = work.start('predict', summary.directory, '--input', pipe, ...webasm);
   const expected = await work.cellrun('predict', summary.directory, '--input', input, ...webasm);
   const writer = spawn('sh', ['-c', 'cat "$0" > "$1"', input, pipe]);
