@@ -28,9 +28,9 @@ export async function fileBytes(path: string): Promise<ByteSource> {
 }
 
 /**
- * Opens a named pipe without waiting for its writer. A thread that waits, for a writer or for bytes,
- * would keep the process from ending: then not even Ctrl-C stops it. Other systems report the end
- * of a pipe that nobody has opened for writing yet.
+ * Opens a named pipe without waiting for its writer. A thread that waits, for a writer or for
+ * bytes, would keep the process from ending: then not even Ctrl-C stops it. Other systems report
+ * the end of a pipe that nobody has opened for writing yet.
  */
 function openPipe(path: string): Socket {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
