@@ -193,6 +193,12 @@ export class RunDirectory {
     return existsSync(directory.files.resolvedConfig) || directory.hasLostConfig;
   }
 
+  /** True if `path` has the name of one of the files of a run in whose directory it is. */
+  static isOwnFile(path: string): boolean {
+    const directory = new RunDirectory(dirname(resolve(path)));
+    return Object.values(directory.files).includes(resolve(path)) && RunDirectory.isOne(directory.path);
+  }
+
   /**
    * Opens an existing run directory.
    * @throws UserError (exit 2) if `path` is not one
@@ -309,13 +315,13 @@ export class RunDirectory {
   }
 
   /**
-   * SHA-256 (hex) of evaluation.json; undefined if there is none.
+   * SHA-256 (hex) of one of the run's files; undefined if there is none.
    * @throws UserError (exit 2) if it cannot be read
    */
-  evaluationDigest(): string | undefined {
-    const { evaluation } = this.files;
-    if (isAbsent(evaluation)) return undefined;
-    const bytes = withFile(evaluation, file => file.read(0, file.bytes), { follow: false });
+  digestOf(name: 'evaluation' | 'resolvedConfig' | 'manifest'): string | undefined {
+    const path = this.files[name];
+    if (isAbsent(path)) return undefined;
+    const bytes = withFile(path, file => file.read(0, file.bytes), { follow: false });
     return createHash('sha256').update(bytes).digest('hex');
   }
 
@@ -341,7 +347,8 @@ export class RunDirectory {
     writeJsonAtomic(this.files.notes, notes);
   }
 
-  private get nextConfig(): string {
+  /** Where a changed config is until the manifest has its hash. */
+  get nextConfig(): string {
     return `${this.files.resolvedConfig}.next`;
   }
 }

@@ -45,6 +45,9 @@ export interface SummaryDigests {
   readonly log: { readonly records: number; readonly sha256: string } | null;
   /** SHA-256 (hex) of evaluation.json; null if there is none. */
   readonly evaluation: string | null;
+  /** Likewise of config.resolved.yaml and manifest.json. Absent in older runs. */
+  readonly config?: string;
+  readonly manifest?: string;
 }
 
 /** The fields of summary.json about existing checkpoints. */

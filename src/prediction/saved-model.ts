@@ -1,11 +1,13 @@
 /** Opens one of a run's checkpoints, to compute with its weights. */
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
+import { mapPaths } from '../config/merge/paths.js';
+import { configDifferences } from '../config/wording/explain.js';
 import type { DataRecord } from '../data/index.js';
 import { loadCheckpoint, resolveCheckpoint } from '../experiment/checkpoints/folder.js';
 import { ownStepHashes, refuseForeign } from '../experiment/checkpoints/identity.js';
 import type { Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
-import { configFolder } from '../training/resume/frozen-config.js';
+import { configFolder, frozenConfig } from '../training/resume/frozen-config.js';
 import type { WeightsName } from '../training/step/weights.js';
 import { type Diagnostic, damagedError, usageError } from '../util/errors.js';
 
@@ -39,9 +41,9 @@ export interface OpenModelOptions {
 
 /**
  * @param path the run directory
- * @throws UserError (exit 2) if there is no such run, checkpoint or average, or `set` has keys
- *   outside `dataset`
- * @throws UserError (exit 5) if a file is damaged
+ * @throws UserError (exit 2) if there is no such run, checkpoint or average, or `set` changes
+ *   anything but where the data are
+ * @throws UserError (exit 5) if a file is damaged, or the config was edited after the run
  */
 export function openModel(
   path: string,
@@ -49,19 +51,16 @@ export function openModel(
 ): SavedModel {
   const directory = RunDirectory.open(path);
   const { files } = directory;
-  refuseOtherKeys(set);
   const manifest = directory.readManifest();
   const folder = manifest && { folder: configFolder(directory, manifest) };
-  const loaded = loadExperiment(files.resolvedConfig, { ...folder, set });
+  const frozen = manifest ? frozenConfig(directory, manifest) : loadExperiment(files.resolvedConfig);
+  const loaded = set.length === 0 ? frozen : loadExperiment(frozen.file, { ...folder, set });
+  refuseOtherKeys(frozen, loaded);
   const chosen = checkpoint ?? directory.readSummary()?.restored?.step ?? 'last';
   const file = resolveCheckpoint(files.checkpoints, chosen);
   const saved = loadCheckpoint(file);
   const { step, epoch } = saved;
-  if (manifest) {
-    // an edited config has a different hash, as does one with a new location of the data
-    const current = manifest.config_hash === loaded.hash ? loaded.stepHash : undefined;
-    refuseForeign([saved], ownStepHashes(manifest, manifest.step_hash ?? current));
-  }
+  if (manifest) refuseForeign([saved], ownStepHashes(manifest, manifest.step_hash ?? frozen.stepHash));
   return { path, loaded, file, weights: chosenWeights(path, loaded, weights), manifest, step, epoch };
 }
 
@@ -80,21 +79,40 @@ export function dataRecordOf({ path, manifest }: SavedModel): DataRecord {
   });
 }
 
-/** Only the location of the data can change: the model, its loss and its training are fixed. */
-function refuseOtherKeys(set: readonly string[]): void {
-  const others = set.filter(assignment => !/^\s*dataset\./.test(assignment));
+/** Keys that change nothing of what a model reads and predicts: only how much, and where from. */
+const FREE: readonly string[] = ['dataset.memory', 'dataset.stride'];
+
+/**
+ * Only the location of the data can change: other columns or another scaling would yield wrong
+ * predictions.
+ */
+function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment): void {
+  const places = new Set([before, after].flatMap(dataPlaces));
+  const others = configDifferences(before, after).filter(
+    ({ key }) => !FREE.includes(key) && !places.has(key),
+  );
   if (others.length === 0) return;
   throw usageError(
     ...others.map(
-      (got): Diagnostic => ({
+      ({ key, b }): Diagnostic => ({
         code: 'cli/set',
-        message: 'only the location of the data can change for a finished run',
+        message: `only the location of the data can change for a finished run, not \`${key}\``,
         file: '--set',
-        expected: 'a key of `dataset`, such as dataset.path=FILE',
-        got,
+        expected: 'a path in `dataset`, such as dataset.path=FILE',
+        got: JSON.stringify(b?.value ?? null),
       }),
     ),
   );
+}
+
+/** Keys of `dataset` that are paths. */
+function dataPlaces({ experiment: { dataset } }: LoadedExperiment): string[] {
+  const places: string[] = [];
+  mapPaths({ dataset }, (path, at) => {
+    places.push(at.join('.'));
+    return path;
+  });
+  return places;
 }
 
 function chosenWeights(

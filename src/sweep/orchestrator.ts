@@ -157,12 +157,14 @@ export class Orchestrator {
     if (before?.process) await this.awaitEarlier(segment, before.process);
     let forgotten = 0;
     for (let tries = 0; ; ) {
-      await untilFree(path, this.parts.signal, lock =>
-        this.reportOn(
-          segment,
-          `waiting for a process on another machine that holds its run; if that process is gone, remove ${lock}`,
-        ),
-      );
+      // a queue's worker waits itself, and takes the run over if the earlier worker is suspended
+      if (forgotten === 0)
+        await untilFree(path, this.parts.signal, lock =>
+          this.reportOn(
+            segment,
+            `waiting for a process on another machine that holds its run; if that process is gone, remove ${lock}`,
+          ),
+        );
       const done = finishedSegment(segment, path, plan.objective);
       if (done) return this.finish(done);
       if (this.isStopping) return;

@@ -177,8 +177,11 @@ function verdictOf({ files }: SweepDirectory): ExitCode {
   return troubleOf(recordsOf(readJournal(files.journal).records))?.exitCode ?? EXIT.done;
 }
 
-/** Seconds that earlier processes worked, from the first to the last record of each. */
-function secondsOf(records: readonly JournalRecord[]): number {
+/**
+ * Seconds that earlier processes worked: as measured by those that could end, and from the first to
+ * the last record of those that were killed, by a clock that may have been changed meanwhile.
+ */
+export function secondsOf(records: readonly JournalRecord[]): number {
   let seconds = 0;
   let started: number | undefined;
   let last: number | undefined;
@@ -190,6 +193,10 @@ function secondsOf(records: readonly JournalRecord[]): number {
       started = at;
     }
     last = at;
+    if (!('seconds' in record)) continue;
+    // the total up to here
+    seconds = record.seconds;
+    started = at;
   }
   return started === undefined || last === undefined ? 0 : seconds + Math.max(0, last - started);
 }

@@ -146,7 +146,11 @@ function forgeDigest(directory: string): void {
 }
 
 t.test('an edit that is only partly consistent', async t => {
-  const { summary } = await train(work, config);
+  const gates = [
+    { metric: 'test.accuracy', min: 0.99 },
+    { metric: 'test.loss', beats: 'trivial' },
+  ];
+  const { summary } = await train(work, { ...config, gates });
   const copy = () => {
     const to = join(work.folder(), 'edited');
     cpSync(summary.directory, to, { recursive: true });
@@ -225,6 +229,62 @@ t.test('an edit that is only partly consistent', async t => {
         edit(directory, 'summary.json', text => text.replace(/("best": \{[^}]*"value": )[\d.]+/, '$10.999')),
       /best is .* in its summary and .* in its checkpoints/,
     ],
+    'a gate, in the config and the summary': [
+      directory => {
+        edit(directory, 'config.resolved.yaml', text => text.replace('min: 0.99', 'min: 0'));
+        edit(directory, 'summary.json', text =>
+          text
+            .replace(/"min": 0.99,\s*"verdict": "failed"/, '"min": 0, "verdict": "passed"')
+            .replace('"exit_code": 3', '"exit_code": 0'),
+        );
+      },
+      /exit_code is 0 in its summary and 3 in its log/,
+    ],
+    'the verdict of a gate': [
+      directory =>
+        edit(directory, 'summary.json', text => text.replace('"verdict": "failed"', '"verdict": "passed"')),
+      /its summary and its log differ in the gate on test\.accuracy/,
+    ],
+    'the value that a gate compares with': [
+      directory =>
+        edit(directory, 'summary.json', text => text.replace(/"reference": [\d.]+/, '"reference": 99')),
+      /its summary and its log differ in the gate on test\.loss/,
+    ],
+    'all gates taken out': [
+      directory =>
+        edit(directory, 'summary.json', text => JSON.stringify({ ...JSON.parse(text), gates: [] })),
+      /its summary lacks the gate on test\.accuracy, which is in its log/,
+    ],
+    'the learning rate in the config': [
+      directory => edit(directory, 'config.resolved.yaml', text => text.replace('0.01', '0.1')),
+      /config\.resolved\.yaml does not match the digest in its summary/,
+    ],
+    'the revision in the manifest': [
+      directory =>
+        edit(directory, 'manifest.json', text => text.replace(/"node": "[^"]+"/, '"node": "20.0.0"')),
+      /manifest\.json does not match the digest in its summary/,
+    ],
+    'the seed in the summary': [
+      directory => edit(directory, 'summary.json', text => text.replace('"seed": 0', '"seed": 1')),
+      /seed is 1 in its summary and 0 in its manifest/,
+    ],
+    'the id in the summary': [
+      directory =>
+        edit(directory, 'summary.json', text => text.replace(/"run_id": "[^"]+"/, '"run_id": "x"')),
+      /run_id is x in its summary and \S+ in its manifest/,
+    ],
+    'the id in the manifest': [
+      directory =>
+        edit(directory, 'manifest.json', text => text.replace(/"run_id": "[^"]+"/, '"run_id": "x"')),
+      /its log belongs to another run/,
+    ],
+    'the id in manifest and summary': [
+      directory => {
+        for (const name of ['summary.json', 'manifest.json'])
+          edit(directory, name, text => text.replace(/"run_id": "[^"]+"/, '"run_id": "x"'));
+      },
+      /its log belongs to another run/,
+    ],
     'the digest taken out': [
       directory =>
         edit(directory, 'summary.json', text => {
@@ -234,7 +294,7 @@ t.test('an edit that is only partly consistent', async t => {
       /lacks the digest of its log/,
     ],
   };
-  t.equal((await review(copy())).code, 0, 'nothing is wrong with it as it is');
+  t.equal((await review(copy())).code, 3, 'nothing is wrong with it as it is but its gate');
   for (const [name, [change, reason]] of Object.entries(cases)) {
     const directory = copy();
     change(directory);
@@ -378,6 +438,12 @@ t.test("refuses to resume with another run's log", async t => {
     exitCode: 5,
     diagnostics: [{ code: 'log/foreign', file: log }],
   });
+});
+
+t.test('the result of a complete run whose log was edited is not repeated', async t => {
+  const { directory } = (await train(work, config)).summary;
+  edit(directory, 'log.jsonl', text => text.replace(/"grad_norm":[\d.]+/, '"grad_norm":1'));
+  await refused(t, resume(directory), { exitCode: 5, diagnostics: [{ code: 'log/edited' }] });
 });
 
 t.test('an edited summary of a complete run is not repeated if its log is missing', async t => {

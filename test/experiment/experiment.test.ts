@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
@@ -24,7 +24,7 @@ import {
   resolveCheckpoint,
 } from '../../src/experiment/checkpoints/folder.js';
 import type { Tensor } from '../../src/experiment/checkpoints/safetensors.js';
-import { writeFlushed, writeJsonAtomic } from '../../src/experiment/files/atomic.js';
+import { AtomicFile, writeFlushed, writeJsonAtomic } from '../../src/experiment/files/atomic.js';
 import { spellNonFinite } from '../../src/experiment/files/json.js';
 import { utcStamp } from '../../src/experiment/files/new-folder.js';
 import type { EventName, RunEvent } from '../../src/experiment/log/events.js';
@@ -718,4 +718,18 @@ t.test('a damaged or missing checkpoint is always an error', async t => {
     message: 'there is no checkpoint of step 7 here',
     expected: 'one of the steps 100',
   });
+});
+
+t.test('processes with the same number in two containers write one file at once', t => {
+  const path = join(t.testdir(), 'report.html');
+  const [one, other] = [AtomicFile.create(path), AtomicFile.create(path)];
+  one.write('one');
+  other.write('oth');
+  one.commit();
+  t.equal(readFileSync(path, 'utf8'), 'one', 'not what the other has written so far');
+  other.write('er');
+  other.commit();
+  t.equal(readFileSync(path, 'utf8'), 'other');
+  t.same(readdirSync(dirname(path)), ['report.html']);
+  t.end();
 });

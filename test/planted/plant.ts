@@ -13,6 +13,7 @@ export type TestName =
   | 'engine'
   | 'equal-sequences'
   | 'evidence'
+  | 'experiment'
   | 'forecast'
   | 'fuzz'
   | 'gates'
@@ -37,6 +38,7 @@ export type TestName =
   | 'sequence-ids'
   | 'sessions'
   | 'simd'
+  | 'sweep-journal'
   | 'trainer'
   | 'validation';
 

@@ -3,8 +3,8 @@
  * streamed.
  */
 
-import { execFile } from 'node:child_process';
-import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { cpSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
@@ -17,6 +17,7 @@ import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { idx } from '../support/data-files.js';
 import { copies, train } from '../support/runs.js';
+import { comesTrue } from '../support/waiting.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -352,10 +353,29 @@ t.test('a run predicts without its data, and finds them where they have gone', a
     code: 5,
     stderr: /the data have changed since the run was trained/,
   });
-  t.match(await work.cellrun('predict', copy, '--set', 'seed=1', ...webasm), {
+  t.match(await work.cellrun('predict', copy, '--set', 'seed=2', ...webasm), {
     code: 2,
     stderr: /^--set: only the location of the data can change for a finished run/,
   });
+  const swapped = ['--set', 'dataset.features=["b","a"]'];
+  t.match(await work.cellrun('predict', copy, '--input', testElsewhere, ...swapped, ...webasm), {
+    code: 2,
+    stderr: /^--set: only the location of the data can change .*, not `dataset\.features`/,
+  });
+  const resolved = join(copy, 'config.resolved.yaml');
+  const yaml = readFileSync(resolved, 'utf8');
+  writeFileSync(resolved, yaml.replace('- a\n', '- x\n').replace('- b\n', '- a\n').replace('- x\n', '- b\n'));
+  for (const verb of ['predict', 'evaluate'])
+    t.match(
+      await work.cellrun(verb, copy, ...places, ...webasm),
+      { code: 5, stderr: /config\.resolved\.yaml: this file was edited after the run started/ },
+      verb,
+    );
+  // a process was killed after the manifest had the new config's hash
+  renameSync(resolved, `${resolved}.next`);
+  writeFileSync(`${resolved}.next`, yaml);
+  writeFileSync(resolved, yaml.replace(/seed: \d+/, 'seed: 12345'));
+  t.match(await work.cellrun('predict', copy, '--input', testElsewhere, ...webasm), { code: 0 });
 
   const manifest = join(copy, 'manifest.json');
   const { data, ...old } = JSON.parse(readFileSync(manifest, 'utf8'));
@@ -699,4 +719,34 @@ t.test('the example of the guide runs', async t => {
   const ran = await execute(process.execPath, [example, directory]);
   t.match(ran.stdout, /^0 monday \{\n {2}kind: 'class',.*\n1 undefined \{.*\n {2}step: 1,/s);
   t.equal(ran.stderr, '');
+});
+
+const linuxOnly =
+  process.platform === 'linux' ? false : 'other systems report the end of a pipe without a writer';
+
+t.test('a named pipe is waited for, and the wait can be stopped', { skip: linuxOnly }, async t => {
+  const { summary } = await train(work, config(csvData({}), crossEntropy));
+  // a stream has the rows of a group together
+  const [header, ...rows] = csvTest.trimEnd().split('\n');
+  const input = work.file('sorted.csv', `${[header, ...rows.sort()].join('\n')}\n`);
+  const pipe = join(work.folder(), 'pipe');
+  execFileSync('sh', ['-c', 'mkfifo "$0"', pipe]);
+  const waiting = work.start('predict', summary.directory, '--input', pipe, ...webasm);
+  const expected = await work.cellrun('predict', summary.directory, '--input', input, ...webasm);
+  const writer = spawn('sh', ['-c', 'cat "$0" > "$1"', input, pipe]);
+  t.match(await waiting.finished, { code: 0, stderr: '', stdout: expected.stdout });
+  writer.kill();
+
+  const stopped = work.start('predict', summary.directory, '--input', pipe, ...webasm);
+  await comesTrue(() =>
+    readdirSync(`/proc/${stopped.child.pid}/fd`).some(fd => {
+      try {
+        return readlinkSync(`/proc/${stopped.child.pid}/fd/${fd}`) === pipe;
+      } catch {
+        return false;
+      }
+    }),
+  );
+  stopped.child.kill('SIGTERM');
+  t.match(await stopped.finished, { code: 130, stderr: /SIGTERM: stopped/ });
 });

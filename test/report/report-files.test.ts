@@ -72,6 +72,7 @@ t.test('a report replaces only a report', async t => {
     [log, /log\.jsonl: this file is not a report and is not overwritten/],
     [work.config({ version: 1 }), /this file is not a report and is not overwritten/],
     [work.file('other.html', '<!DOCTYPE html><title>mine</title>'), /is not overwritten/],
+    [join(copy, 'notes.json'), /notes\.json: a file of the run has this name/],
     [copy, /this is a directory/],
     ['/dev/null', /this is not a regular file/],
   ] as const)

@@ -22,10 +22,7 @@ const hasPython = (await execute('/usr/bin/python3', ['--version'], surroundings
 const skip = !hasPython && 'there is no python3';
 
 t.test('a review without gates and baseline does not pass', async t => {
-  const run = copyOf(runs[0], (summary, directory) => {
-    summary.gates = [];
-    withoutGates(directory);
-  });
+  const run = copyOf(runs[0], withoutGates);
   const printed = async (...flags: string[]): Promise<string> => {
     const { code, stdout } = await work.cellrun('review', run, ...flags);
     t.equal(code, 0);
@@ -265,13 +262,7 @@ t.test('annotations point to the gate in the workspace, no more than GitHub show
 });
 
 t.test('the verb, also as a process', async t => {
-  const passing = await work.cellrun(
-    'review',
-    copyOf(runs[0], (summary, directory) => {
-      Object.assign(summary, { gates: [] });
-      withoutGates(directory);
-    }),
-  );
+  const passing = await work.cellrun('review', copyOf(runs[0], withoutGates));
   t.equal(passing.code, 0, passing.stderr);
   const seeds = await work.start('review', experiment, '--json').finished;
   t.equal(seeds.code, 3);

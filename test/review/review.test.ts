@@ -14,7 +14,16 @@ import { judgeNoise } from '../../src/review/statistics/noise.js';
 import { upperQuantile, upperTail } from '../../src/review/statistics/student-t.js';
 import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';
-import { copierInto, failure, judge, reach, trainSmallRuns, withoutGates } from '../support/reviewed-runs.js';
+import {
+  agree,
+  copierInto,
+  failure,
+  judge,
+  reach,
+  trainSmallRuns,
+  withoutGates,
+  withoutVerdicts,
+} from '../support/reviewed-runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -353,7 +362,7 @@ t.test('a gate without a verdict, or whose value differs from the metric, is inc
     verdict: 'inconclusive',
     reason: /the log has this value for the gate, but \d\.\d+ for the metric$/,
   });
-  const none = copyOf(runs[0], summary => Object.assign(summary, { gates: [] }));
+  const none = copyOf(runs[0], withoutVerdicts);
   const { review: judged } = judge([none]);
   t.match(judged.runs[0].gates, [
     { metric: 'test.accuracy', verdict: 'inconclusive', reason: 'the run recorded no verdict for it' },
@@ -365,8 +374,8 @@ t.test('a gate without a verdict, or whose value differs from the metric, is inc
 t.test('a metric that is missing or not finite never passes, whatever the limits', async () => {
   const nan = copyOf(runs[0], (summary, directory) => {
     summary.metrics = { train: {}, test: { loss: null, loss_nonfinite: 'nan' } };
-    Object.assign(summary, { gates: [], step_ratio: null });
-    withoutGates(directory);
+    summary.step_ratio = null;
+    withoutGates(summary, directory);
   });
   const pinned = join(work.folder(), 'new', 'b.json');
   judge(runs, { pin: pinned });
@@ -583,9 +592,10 @@ t.test('a baseline of another task cannot be compared', async t => {
 
 t.test('runs that cannot be pinned', async t => {
   const file = join(work.folder(), 'b.json');
-  const other = copyOf(runs[1], (_, directory) => {
+  const other = copyOf(runs[1], (summary, directory) => {
     const resolved = join(directory, 'config.resolved.yaml');
     writeFileSync(resolved, readFileSync(resolved, 'utf8').replace('hidden_size: 16', 'hidden_size: 32'));
+    agree(summary, directory);
   });
   t.match(failure(() => judge([runs[0], other], { pin: file })).diagnostics, [
     { message: /^config model\.hidden_size: 16 -> 32: runs of a baseline may differ only in their seed$/ },
@@ -598,6 +608,8 @@ t.test('runs that cannot be pinned', async t => {
   });
   t.match(failure(() => judge([nan], { pin: file })).diagnostics, [{ message: /^test\.loss is NaN/ }]);
   t.notOk(existsSync(file));
+  const [own] = failure(() => judge(runs, { pin: join(runs[0], 'notes.json') })).diagnostics;
+  t.match(own, { message: 'a file of the run has this name' });
   writeFileSync(file, '{"mine":1}');
   t.equal(failure(() => judge(runs, { pin: file })).exitCode, 2);
   t.equal(readFileSync(file, 'utf8'), '{"mine":1}');

@@ -64,7 +64,9 @@ function replace(name: string, operation: (...args: never[]) => string): void {
 
 /** The process's own number is in the names of temporary files. */
 function nameOf(path: unknown): string {
-  return basename(String(path)).replaceAll(String(process.pid), 'PID');
+  return basename(String(path))
+    .replace(/^\.tmp-\d+/, '.tmp-PID')
+    .replaceAll(String(process.pid), 'PID');
 }
 
 function watchFiles(): void {

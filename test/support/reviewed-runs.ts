@@ -80,7 +80,7 @@ export function reach(
 
 /**
  * Makes the files of the run in `directory` agree after a change of its log or summary: removes the
- * weights and updates the digest of the log.
+ * weights, updates the digest of the log and leaves out those of other files.
  */
 export function agree(summary: Record<string, unknown>, directory: string): void {
   for (const name of ['checkpoints', 'evaluation.json'])
@@ -94,11 +94,22 @@ export function agree(summary: Record<string, unknown>, directory: string): void
   summary.digests = { log: { records: told.length, sha256 }, evaluation: null };
 }
 
-/** Removes the gates from the run's resolved config, which a review reads. */
-export function withoutGates(directory: string): void {
+/** Changes the run in `directory` as if it had recorded no verdict of its gates. */
+export function withoutVerdicts(summary: Record<string, unknown>, directory: string): void {
+  Object.assign(summary, { gates: [], exit_code: 0 });
+  const file = join(directory, 'log.jsonl');
+  const lines = readFileSync(file, 'utf8').split(/(?<=\n)/);
+  const left = lines.filter(line => !line.includes('"event":"gate"'));
+  writeFileSync(file, left.join('').replace(/("event":"run\.end".*"exit_code":)\d+/, '$10'));
+  agree(summary, directory);
+}
+
+/** Changes the run in `directory` as if its config had no gates. */
+export function withoutGates(summary: Record<string, unknown>, directory: string): void {
   const file = join(directory, 'config.resolved.yaml');
   const text = readFileSync(file, 'utf8');
   writeFileSync(file, `${text.slice(0, text.indexOf('\ngates:'))}\ngates: []\n`);
+  withoutVerdicts(summary, directory);
 }
 
 export function failure(action: () => unknown): UserError {

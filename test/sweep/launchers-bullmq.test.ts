@@ -473,6 +473,34 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     t.equal(epochs(), 2 * EPOCHS, 'each epoch is there once');
   });
 
+  t.test('Redis forgets a job whose worker is suspended: another worker takes the run over', async t => {
+    const server = await RedisServer.start(work.folder(), false);
+    t.teardown(() => server.kill());
+    const queue = queueOf('suspends', server);
+    const first = await startWorker(t, queue, '--lease', SHORT_LEASE);
+    const output = join(root, 'suspends');
+    const flags = ['--objective', 'test.loss:min', '--backend', 'webasm', '--output', output];
+    const sweep = work.start(
+      ...['sweep', work.config(longerConfig(data, MORE_EPOCHS)), 'optimizer.learning_rate=0.01', ...flags],
+      ...['--launcher', 'bullmq', '--queue', queue],
+    );
+    t.teardown(() => sweep.child.kill('SIGKILL'));
+    const find = (name: string) =>
+      (existsSync(output) ? readdirSync(output, { recursive: true, encoding: 'utf8' }) : [])
+        .filter(path => basename(path) === name)
+        .map(path => readFileSync(join(output, path), 'utf8'));
+    await comesTrue(() => find('log.jsonl').some(text => text.includes('"train.epoch"')));
+    const { pid } = JSON.parse(find('run.lock')[0]) as { pid: number };
+    process.kill(pid, 'SIGSTOP');
+    t.teardown(() => process.kill(pid, 'SIGKILL'));
+    first.child.kill('SIGSTOP');
+    await server.command('FLUSHALL');
+    await startWorker(t, queue, '--lease', SHORT_LEASE);
+    const { code, stderr } = await sweep.finished;
+    t.equal(code, 0, stderr);
+    t.equal(find('log.jsonl')[0].split('"event":"train.epoch"').length - 1, MORE_EPOCHS, 'each epoch once');
+  });
+
   t.test('a worker cut off from Redis stops its job in time', async t => {
     const server = await RedisServer.start(work.folder());
     t.teardown(() => server.kill());
@@ -582,6 +610,10 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     const forgotten = await launcher.start(training());
     await server.command('FLUSHALL');
     t.match(await forgotten.end, { exitCode: null, signal: null, stderr: /no longer in the queue/ });
+    const unlisted = await launcher.start(training());
+    await server.command('DEL bull:empties:wait');
+    t.match(await unlisted.end, { exitCode: null, wasForgotten: true, stderr: /lost the list with job/ });
+    t.equal(await server.command(`EXISTS bull:empties:${unlisted.process}`), ':0', 'it can be queued again');
     const hopeless = await launcher.start(training());
     await server.kill();
     await t.rejects(hopeless.end, { exitCode: 2, message: /cannot reach redis:/ });

@@ -7,6 +7,7 @@ import { readSchema, wholeSchema } from '../../src/config/schema/schema.js';
 import { Journal, readJournal, streamJournal } from '../../src/sweep/journal.js';
 import type { SweepPlan } from '../../src/sweep/plan.js';
 import type { JournalRecord } from '../../src/sweep/records.js';
+import { secondsOf } from '../../src/sweep/run.js';
 import type { UserError } from '../../src/util/errors.js';
 import { isClosed, undescribed } from '../support/schemas.js';
 import { complaints } from '../support/sweep-files.js';
@@ -270,3 +271,21 @@ function writer(path: string, trial: number, count: number, killAt: number | und
     child.on('exit', (_, signal) => resolve({ killed: signal === 'SIGKILL', last }));
   });
 }
+
+t.test('a change of the clock adds nothing to the time of a sweep that could end', t => {
+  const at = (event: JournalRecord['event'], time: string, more = {}) =>
+    ({ ...SAMPLES[event], time, ...more }) as JournalRecord;
+  const records = [
+    at('sweep.start', '2026-01-01T00:00:00.000Z'),
+    at('segment.start', '2027-01-01T00:00:00.000Z'),
+    at('sweep.stop', '2027-01-01T00:00:05.000Z', { seconds: 10 }),
+  ];
+  t.equal(secondsOf(records), 10);
+  const killed = [
+    at('sweep.resume', '2027-01-02T00:00:00.000Z'),
+    at('segment.start', '2027-01-02T00:00:07.000Z'),
+  ];
+  t.equal(secondsOf([...records, ...killed]), 17, 'of a killed process, only dates are known');
+  t.equal(secondsOf([...records, ...killed, at('sweep.resume', '2027-01-03T00:00:00.000Z')]), 17);
+  t.end();
+});

@@ -373,6 +373,14 @@ t.test('damage to other files is a warning, or an error with --strict', async t 
   ]);
   t.ok(existsSync(path('summary.json.damaged')));
   sound(t, directory);
+
+  const other = await stopped();
+  rmSync(join(other, 'config.yaml'));
+  mkdirSync(join(other, 'config.yaml'));
+  const warned: string[] = [];
+  await resume(other, {}, { warning: text => warned.push(text) });
+  t.match(warned.at(-1), /^config\.yaml was edited/, 'a config that cannot be read is not needed either');
+  sound(t, other);
 });
 
 t.test("a run's own files are not read through links", async t => {

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { writeAtomic } from '../../experiment/files/atomic.js';
 import { atNamedPlace, withFileErrors } from '../../experiment/files/file-error.js';
 import { makeFolder } from '../../experiment/files/new-folder.js';
+import { RunDirectory } from '../../experiment/run-directory.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { json } from '../options.js';
 import { defineVerb, text } from '../verb.js';
@@ -43,13 +44,14 @@ const HEAD_BYTES = 4096;
  * @throws UserError (exit 2) if `path` is a directory or a file of another kind
  */
 function prepare(path: string, isReport: (head: string) => boolean): void {
+  const refuse = (message: string, expected: string) =>
+    usageError({ code: 'cli/output', message, file: path, expected });
   const found = withFileErrors(path, () => statSync(path, { throwIfNoEntry: false }));
   if (found === undefined) {
+    if (RunDirectory.isOwnFile(path)) throw refuse('a file of the run has this name', 'another name');
     makeFolder(dirname(path), path, 'its folder');
     return;
   }
-  const refuse = (message: string, expected: string) =>
-    usageError({ code: 'cli/output', message, file: path, expected });
   if (found.isDirectory()) throw refuse('this is a directory', 'a file name for the report');
   // a device or pipe would be replaced, not written to
   if (!found.isFile()) throw refuse('this is not a regular file', 'a file name for the report');

@@ -1,7 +1,8 @@
 /** Reads the bytes of an input: a file, a pipe or standard input; raw or gzip. */
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
+import { constants, createReadStream, openSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { damagedError } from '../../util/errors.js';
@@ -18,12 +19,22 @@ export async function fileBytes(path: string): Promise<ByteSource> {
   try {
     const info = await stat(path);
     if (info.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
-    const stream = createReadStream(path);
-    await once(stream, 'open');
+    const stream = info.isFIFO() && process.platform === 'linux' ? openPipe(path) : createReadStream(path);
+    if (!(stream instanceof Socket)) await once(stream, 'open');
     return await streamBytes(path, stream, info.isFile() ? info.size : undefined);
   } catch (error) {
     throw unreadableFile(path, error);
   }
+}
+
+/**
+ * Opens a named pipe without waiting for its writer. A thread that waits, for a writer or for
+ * bytes, would keep the process from ending: then not even Ctrl-C stops it. Other systems report
+ * the end of a pipe that nobody has opened for writing yet.
+ */
+function openPipe(path: string): Socket {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  return new Socket({ fd, readable: true, writable: false });
 }
 
 /**

@@ -3,6 +3,7 @@
  * disk, then renamed. A reader of the final name never sees a partial file, whenever the process or
  * the machine stops.
  */
+import { randomInt } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { refuseUnlessOwned } from '../locks/ownership.js';
@@ -40,17 +41,14 @@ export class AtomicFile {
   ) {}
 
   /**
-   * Creates the temporary file, named after this process and `path`, or after `alias` if that name
-   * would be misleading.
+   * Creates the temporary file, named after `path`, or after `alias` if that name would be
+   * misleading. A process id would not make it unique: containers that share a folder number their
+   * processes alike, and each would rename what the other is still writing.
    */
   static create(path: string, alias: string = basename(path)): AtomicFile {
-    const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${process.pid}-${alias}`);
+    const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${randomInt(2 ** 47)}-${alias}`);
     refuseUnlessOwned(path);
-    return withFileErrors(path, () => {
-      // left by a process with the same id, or a link that must not be followed
-      rmSync(temporary, { force: true });
-      return new AtomicFile(path, temporary, openSync(temporary, 'wx', 0o644));
-    });
+    return withFileErrors(path, () => new AtomicFile(path, temporary, openSync(temporary, 'wx', 0o644)));
   }
 
   write(chunk: Uint8Array | string): void {

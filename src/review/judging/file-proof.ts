@@ -69,6 +69,8 @@ export class FileProof {
       this.damage ??
       this.foreign() ??
       this.editedLog(summary) ??
+      this.editedFile(summary) ??
+      this.otherManifest(summary) ??
       this.otherEvaluation(summary) ??
       this.otherCheckpoints(summary) ??
       this.otherIndex()
@@ -95,6 +97,31 @@ export class FileProof {
     return 'its log does not match the digest in its summary: a line was edited, added or removed';
   }
 
+  private editedFile({ digests }: Summary): string | undefined {
+    const { directory } = this.record;
+    for (const [name, file] of [
+      ['resolvedConfig', digests?.config],
+      ['manifest', digests?.manifest],
+    ] as const) {
+      if (file !== undefined && file !== directory.digestOf(name))
+        return `${directory.nameOf(directory.files[name])} does not match the digest in its summary`;
+    }
+    return undefined;
+  }
+
+  private otherManifest({ run_id: id, seed, config_hash: hash }: Summary): string | undefined {
+    const { manifest, directory } = this.record;
+    if (manifest === undefined) return undefined;
+    // older versions recorded the new name of a renamed run on resume
+    const told = { run_id: id === directory.id ? manifest.run_id : id, seed, config_hash: hash };
+    const { run_id, seeds, config_hash } = manifest;
+    const facts = { run_id, seed: seeds.experiment, config_hash };
+    for (const [name, value] of Object.entries(facts))
+      if (told[name as keyof typeof told] !== value)
+        return `${name} is ${told[name as keyof typeof told]} in its summary and ${value} in its manifest`;
+    return undefined;
+  }
+
   private otherEvaluation(summary: Summary): string | undefined {
     const { directory } = this.record;
     const evaluation = directory.readEvaluation();
@@ -110,7 +137,7 @@ export class FileProof {
     if (split === 'test' && step !== end)
       return `evaluation.json is from step ${step}, but the run ended at step ${end}`;
     const { digests } = summary;
-    if (digests && digests.evaluation !== null && digests.evaluation !== directory.evaluationDigest())
+    if (digests && digests.evaluation !== null && digests.evaluation !== directory.digestOf('evaluation'))
       return 'evaluation.json does not match the digest in its summary';
     return undefined;
   }

@@ -3,13 +3,34 @@
  */
 
 import type { LogRecord } from '../../experiment/log/parse.js';
-import type { SplitMetrics, Summary } from '../../experiment/summary.js';
+import type { GateResult, SplitMetrics, Summary } from '../../experiment/summary.js';
 
 /** The name of a value, the value in the summary, and the value in the log. */
 type Told = readonly [name: string, value: number | null | undefined, logged: unknown];
 
 function logged(split: string, metrics: SplitMetrics | undefined, record: LogRecord | undefined): Told[] {
   return Object.entries(metrics ?? {}).map(([name, value]) => [`${split}.${name}`, value, record?.[name]]);
+}
+
+/** Fields of a gate without its origin, which is only shown. */
+const GATE = [
+  'metric',
+  'over',
+  'value',
+  'min',
+  'max',
+  'baseline',
+  'max_drop',
+  'max_regress',
+  'beats',
+  'by',
+  'reference',
+  'limit',
+  'verdict',
+] as const satisfies readonly (keyof GateResult)[];
+
+function isSameGate(gate: GateResult, record: LogRecord | undefined): boolean {
+  return record !== undefined && GATE.every(name => gate[name] === record[name]);
 }
 
 /** Collects records one by one, in constant memory. */
@@ -21,6 +42,8 @@ export class LogProof {
   /** At the step of the final weights; likewise `epoch`. */
   private validation: LogRecord | undefined;
   private epoch: LogRecord | undefined;
+  /** Of the process that ended the run: as many as in the summary and one more. */
+  private gates: LogRecord[] = [];
   /** The first other run that the log names. */
   private other: string | undefined;
 
@@ -42,14 +65,17 @@ export class LogProof {
     this.last = record;
     this.hasMore = false;
     const { event, run_id, split, step } = record;
-    const { run_id: laterId, restored } = this.summary ?? {};
+    const { run_id: laterId, restored, gates = [] } = this.summary ?? {};
     const isFinal = restored === undefined || restored.step === step;
     if (event === 'eval' && split === 'test') this.test = record;
     if (event === 'eval' && split === 'validation' && isFinal) this.validation = record;
     if (event === 'train.epoch' && isFinal) this.epoch = record;
+    if (event === 'gate' && this.gates.length <= gates.length) this.gates.push(record);
     if (event !== 'run.start' && event !== 'run.resume') return;
+    this.gates = [];
     // older versions logged the new name of a renamed run on resume
-    if (typeof run_id === 'string' && run_id !== this.runId && run_id !== laterId) this.other ??= run_id;
+    const isOwn = run_id === this.runId || (event === 'run.resume' && run_id === laterId);
+    if (typeof run_id === 'string' && !isOwn) this.other ??= run_id;
   }
 
   /**
@@ -66,10 +92,18 @@ export class LogProof {
     if (this.hasMore) return 'its log continues after the end of the run';
     if (last.status !== 'completed' || last.steps !== steps)
       return `its log ends with ${last.status} after step ${last.steps} and its summary with completed after step ${steps}`;
-    return this.otherMetric(summary);
+    return this.otherMetric(summary) ?? this.otherGate(summary);
   }
 
-  private otherMetric({ steps, restored, metrics, ms_per_step, step_ratio }: Summary): string | undefined {
+  private otherGate({ gates }: Summary): string | undefined {
+    const at = gates.findIndex((gate, i) => !isSameGate(gate, this.gates[i]));
+    if (at >= 0) return `its summary and its log differ in the gate on ${gates[at].metric}`;
+    const left = this.gates[gates.length];
+    return left && `its summary lacks the gate on ${left.metric}, which is in its log`;
+  }
+
+  private otherMetric(summary: Summary): string | undefined {
+    const { steps, epochs, restored, metrics, ms_per_step, step_ratio, exit_code } = summary;
     const { last, test, validation, epoch } = this;
     const end = restored?.step ?? steps;
     const told: readonly Told[] = [
@@ -77,6 +111,8 @@ export class LogProof {
       ...logged('validation', metrics.validation, validation),
       // an incomplete epoch has no event
       ['train.loss', epoch?.step === end ? metrics.train?.loss : undefined, epoch?.loss],
+      ['exit_code', exit_code, last?.exit_code],
+      ['epochs', epochs, last?.epochs],
       // older logs have no step times
       ['ms_per_step', last?.ms_per_step === undefined ? undefined : ms_per_step, last?.ms_per_step],
       ['step_ratio', last?.step_ratio === undefined ? undefined : step_ratio, last?.step_ratio],

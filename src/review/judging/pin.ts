@@ -7,6 +7,7 @@ import { writeAtomic } from '../../experiment/files/atomic.js';
 import { atNamedPlace } from '../../experiment/files/file-error.js';
 import { makeFolder } from '../../experiment/files/new-folder.js';
 import { type Baseline, readBaseline, summarizeSeeds } from '../../experiment/judging/baseline.js';
+import { RunDirectory } from '../../experiment/run-directory.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.js';
 import { notCompleted, type ReviewedRun } from '../reading/run-facts.js';
 import { type Deciding, movedBetween, movedWords, sorted } from './deciding.js';
@@ -27,6 +28,13 @@ export function pin(file: string, runs: readonly ReviewedRun[]): Baseline {
 
 /** Only a valid baseline is overwritten. A damaged one is refused, since it may be another file. */
 function refuseForeign(file: string): void {
+  if (!existsSync(file) && RunDirectory.isOwnFile(file))
+    throw usageError({
+      code: 'review/pin',
+      message: 'a file of the run has this name',
+      file,
+      expected: 'another name',
+    });
   if (!existsSync(file)) return;
   try {
     readBaseline(file);

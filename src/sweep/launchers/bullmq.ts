@@ -64,6 +64,8 @@ export class BullmqLauncher implements Launcher {
   private readonly patience: number;
   private readonly missing: MissingWorkers;
   private readonly awaited = new Map<string, Awaited>();
+  /** Jobs that were in no list of the queue when last checked. */
+  private readonly unlisted = new Set<string>();
   private service: Service | undefined;
   /** When the connection was lost, on the clock of `performance`. */
   private goneSince: number | undefined;
@@ -164,9 +166,26 @@ export class BullmqLauncher implements Launcher {
   private async endOf(id: string): Promise<TaskEnd | undefined> {
     const job = await this.queue.getJob(id);
     if (!job) return { ...lostEnd(`job ${id} is no longer in the queue`), wasForgotten: true };
-    if (await job.isCompleted()) return readEnd((await this.queue.getJob(id))?.returnvalue);
-    if (await job.isFailed()) return lostEnd((await this.queue.getJob(id))?.failedReason ?? '');
+    const state = await job.getState();
+    if (state === 'unknown') return this.unlistedEnd(job, id);
+    this.unlisted.delete(id);
+    if (state === 'completed') return readEnd((await this.queue.getJob(id))?.returnvalue);
+    if (state === 'failed') return lostEnd((await this.queue.getJob(id))?.failedReason ?? '');
     return undefined;
+  }
+
+  /**
+   * A server that is short of memory may have dropped the list that the job was in: then no worker
+   * ever takes it. Rejects if a worker still has it, whose lease ends.
+   */
+  private async unlistedEnd(job: TaskJob, id: string): Promise<TaskEnd | undefined> {
+    if (!this.unlisted.has(id)) {
+      this.unlisted.add(id);
+      return undefined;
+    }
+    await job.remove();
+    this.unlisted.delete(id);
+    return { ...lostEnd(`the queue has lost the list with job ${id}`), wasForgotten: true };
   }
 
   /**

@@ -7,7 +7,7 @@ import { isAbsent } from '../../experiment/files/unreadable.js';
 import { versions } from '../../experiment/machine.js';
 import type { Manifest } from '../../experiment/manifest.js';
 import type { RunDirectory } from '../../experiment/run-directory.js';
-import { damagedError } from '../../util/errors.js';
+import { damagedError, UserError } from '../../util/errors.js';
 
 /** Folder of the original config file; the config's hash uses paths relative to it. */
 export function configFolder(directory: RunDirectory, { config_files }: Manifest): string {
@@ -15,6 +15,8 @@ export function configFolder(directory: RunDirectory, { config_files }: Manifest
 }
 
 /**
+ * Changes nothing: if a process was killed while it changed the config, the new one is still in a
+ * file of another name.
  * @throws UserError (exit 5) if its hash differs from the manifest's
  * @throws UserError (exit 2) if it cannot be read
  */
@@ -23,6 +25,8 @@ export function frozenConfig(directory: RunDirectory, manifest: Manifest): Loade
   const folder = configFolder(directory, manifest);
   const frozen = loadExperiment(resolvedConfig, { folder });
   if (frozen.hash === manifest.config_hash) return frozen;
+  const next = isAbsent(directory.nextConfig) ? undefined : loadExperiment(directory.nextConfig, { folder });
+  if (next?.hash === manifest.config_hash) return next;
   throw damagedError({
     code: 'resume/config-edited',
     message: `this file was edited after the run started${byOther(manifest)}`,
@@ -44,11 +48,18 @@ export function configDigest(content: string | Uint8Array): string {
 }
 
 /**
- * True if `config.yaml` in the directory differs from the config that the run was started with.
- * False if unknown: manifests of earlier versions do not record its digest.
+ * True if `config.yaml` in the directory differs from the config that the run was started with, or
+ * cannot be read: a run resumes without it. False if unknown: manifests of earlier versions do not
+ * record its digest.
  */
 export function isGivenConfigEdited({ files }: RunDirectory, { given_config_sha256 }: Manifest): boolean {
-  if (given_config_sha256 === undefined || isAbsent(files.config)) return false;
-  const content = withFile(files.config, file => file.read(0, file.bytes), { follow: false });
-  return configDigest(content) !== given_config_sha256;
+  if (given_config_sha256 === undefined) return false;
+  try {
+    if (isAbsent(files.config)) return false;
+    const content = withFile(files.config, file => file.read(0, file.bytes), { follow: false });
+    return configDigest(content) !== given_config_sha256;
+  } catch (error) {
+    if (error instanceof UserError) return true;
+    throw error;
+  }
 }

@@ -132,9 +132,14 @@ export class RunClosing {
   }
 
   private digests(events: RunEvents | undefined): SummaryDigests {
+    const of = (name: 'evaluation' | 'resolvedConfig' | 'manifest') =>
+      attempt(() => this.directory.digestOf(name));
+    const [config, manifest] = [of('resolvedConfig'), of('manifest')];
     return {
       log: events?.digest() ?? null,
-      evaluation: attempt(() => this.directory.evaluationDigest()) ?? null,
+      evaluation: of('evaluation') ?? null,
+      ...(config !== undefined && { config }),
+      ...(manifest !== undefined && { manifest }),
     };
   }
 
