@@ -49,8 +49,7 @@ export function csvSequences(
       const rows = new RowReader({ features, symbols, delimiter, ...sequence }, isGathered);
       try {
         const read = isParquet(start) ? fromParquet(source, rows) : fromCsv(source, rows, delimiter);
-        for await (const _ of read)
-          yield rows.take();
+        for await (const _ of read) yield rows.take();
       } catch (error) {
         // sequences before the error are predicted, regardless of how the input is split into
         // chunks
