@@ -176,27 +176,6 @@ export const hardening: readonly Plant[] = [
     tests: ['outputs'],
   },
   {
-    file: 'src/prediction/saved-model',
-    find: 'manifest ? frozenConfig(directory, manifest) : ',
-    replace: '',
-    why: 'an edited config decides what a model reads',
-    tests: ['predict'],
-  },
-  {
-    file: 'src/prediction/saved-model',
-    find: '!FREE.includes(key) && !places.has(key)',
-    replace: 'false',
-    why: 'a model reads other columns than it was trained on',
-    tests: ['predict'],
-  },
-  {
-    file: 'src/data/reading/byte-sources',
-    find: "info.isFIFO() && process.platform === 'linux'",
-    replace: 'false',
-    why: 'a pipe without a writer cannot be stopped',
-    tests: ['predict'],
-  },
-  {
     file: 'src/sweep/run',
     find: 'seconds = record.seconds;',
     replace: '',
