@@ -87,8 +87,8 @@ const missing = await chooseBackend('webgpu').then(
 
 const patience = { skip: missing, timeout: 500_000 };
 
-// Software Vulkan takes most of the time to compile, so there is one model. A smaller one takes longer:
-// the driver unrolls its loops.
+// Software Vulkan takes most of the time to compile, so there is one model. A smaller one takes
+// longer: the driver unrolls its loops.
 t.test('5 steps of the reference experiment, in its full size', patience, async t => {
   const losses = await checkAgreement(t, { hiddenSize: 128, batchSize: 100, steps: 5, batches: 2 });
   t.ok(losses[4] < losses[0], 'it learns');

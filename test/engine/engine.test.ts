@@ -36,9 +36,9 @@ function withinSequences({ spec, steps, split }: Golden, logits: ArrayLike<numbe
 }
 
 /**
- * Whether optimizer steps can show more than the gradient does. Steps on software Vulkan take long,
- * and the update does not depend on the model: a model with one optimizer, Adam, adds nothing unless
- * it passes its state on to the next step.
+ * Whether optimizer steps can show more than the gradient does. Steps on software Vulkan take
+ * long, and the update does not depend on the model: a model with one optimizer, Adam, adds nothing
+ * unless it passes its state on to the next step.
  */
 function needsSteps({ spec, optimizers }: Golden): boolean {
   return spec.carriesState || Object.keys(optimizers).join() !== 'adam';
