@@ -1,6 +1,6 @@
 /** Reading, merging, overriding and checking of config files. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import t from 'tap';
 import { type LoadedExperiment, loadExperiment, locateInConfig } from '../../src/config/index.js';
@@ -94,6 +94,12 @@ t.test('files that are not configs', async t => {
   t.match(printed(failure(() => loadExperiment('package.json/x.yaml'))), /does not exist/);
   t.match(printed(failure(() => loadExperiment('a\0b.yaml'))), /cannot be read/);
   t.match(printed(failure(() => loadExperiment('/dev/null'))), /is not a regular file/);
+  // Linux reports an error when its first bytes are read
+  if (existsSync('/proc/self/mem'))
+    t.match(
+      printed(failure(() => loadExperiment('/proc/self/mem'))),
+      /^\/proc\/self\/mem: the file cannot be read \(EIO\)/m,
+    );
   const large = write('large.yaml', `${MINIMAL}# ${'x'.repeat(70_000)}\n`);
   t.match(
     printed(failure(() => loadExperiment(large))),

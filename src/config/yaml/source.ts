@@ -113,6 +113,15 @@ function readBytes(file: string, path: string, asked: Place | undefined): Buffer
       ...(expected !== undefined && { expected }),
       ...(suggestion !== undefined && { suggestion }),
     });
+  const failure = (error: unknown): unknown => {
+    const code = codeOf(error);
+    if (code === undefined) return error;
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      return problem('config/missing-file', `${what} does not exist`, undefined, nearestFile(file));
+    if (code === 'EACCES' || code === 'EPERM')
+      return problem('config/unreadable', `no permission to read ${what}`);
+    return problem('config/unreadable', `${what} cannot be read (${code})`);
+  };
   if (STREAM.test(path)) {
     const message = `${asked === undefined ? 'this' : file} is a stream, but a config must be a file, since its paths are relative to its directory`;
     throw problem('config/not-a-file', message, 'a YAML file');
@@ -135,13 +144,7 @@ function readBytes(file: string, path: string, asked: Place | undefined): Buffer
       );
     handle = openSync(path, 'r');
   } catch (error) {
-    const code = codeOf(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw problem('config/missing-file', `${what} does not exist`, undefined, nearestFile(file));
-    if (code === 'EACCES' || code === 'EPERM')
-      throw problem('config/unreadable', `no permission to read ${what}`);
-    if (code !== undefined) throw problem('config/unreadable', `${what} cannot be read (${code})`);
-    throw error;
+    throw failure(error);
   }
   try {
     if (fstatSync(handle).size > MAX_BYTES) {
@@ -152,6 +155,8 @@ function readBytes(file: string, path: string, asked: Place | undefined): Buffer
       );
     }
     return readFileSync(handle);
+  } catch (error) {
+    throw failure(error);
   } finally {
     closeSync(handle);
   }
