@@ -277,7 +277,9 @@ export class SchemaTables {
     const schema = this.resolved(raw);
     if (schema.const !== undefined) return code(String(schema.const));
     if (schema['x-form'] !== undefined) return schema['x-form'];
-    if (schema.enum !== undefined) return schema.enum.map(value => code(String(value))).join(', ');
+    // a tab as \t
+    if (schema.enum !== undefined)
+      return schema.enum.map(value => code(JSON.stringify(value).replace(/^"(.*)"$/, '$1'))).join(', ');
     if (schema.oneOf !== undefined)
       return [...new Set(schema.oneOf.map(form => this.typeOf(form)))].join('; or ');
     const types = typeof schema.type === 'string' ? [schema.type] : (schema.type ?? []);
