@@ -129,8 +129,8 @@ const globals: readonly GlobalRule[] = [
   {
     expression:
       /^(globalThis\.)?(Math\.random|crypto\.getRandomValues)$|^(randomBytes|randomUUID|randomInt)$/,
-    // a lock's name and token must be unique, and no result knows them
-    allowed: ['experiment/locks/run-lock.ts'],
+    // names and tokens of locks and temporary files must be unique, and no result knows them
+    allowed: ['experiment/locks/run-lock.ts', 'experiment/files/atomic.ts'],
     reason: 'chance comes from the seeded generator alone',
   },
   {

@@ -55,7 +55,7 @@ export function openModel(
   const folder = manifest && { folder: configFolder(directory, manifest) };
   const frozen = manifest ? frozenConfig(directory, manifest) : loadExperiment(files.resolvedConfig);
   const loaded = set.length === 0 ? frozen : loadExperiment(frozen.file, { ...folder, set });
-  refuseOtherKeys(frozen, loaded);
+  refuseOtherKeys(frozen, loaded, set);
   const chosen = checkpoint ?? directory.readSummary()?.restored?.step ?? 'last';
   const file = resolveCheckpoint(files.checkpoints, chosen);
   const saved = loadCheckpoint(file);
@@ -86,7 +86,7 @@ const FREE: readonly string[] = ['dataset.memory', 'dataset.stride'];
  * Only the location of the data can change: other columns or another scaling would yield wrong
  * predictions.
  */
-function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment): void {
+function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment, set: readonly string[]): void {
   const places = new Set([before, after].flatMap(dataPlaces));
   const others = configDifferences(before, after).filter(
     ({ key }) => !FREE.includes(key) && !places.has(key),
@@ -99,7 +99,8 @@ function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment): voi
         message: `only the location of the data can change for a finished run, not \`${key}\``,
         file: '--set',
         expected: 'a path in `dataset`, such as dataset.path=FILE',
-        got: JSON.stringify(b?.value ?? null),
+        got:
+          set.find(assignment => assignment.trim().startsWith(`${key}=`)) ?? JSON.stringify(b?.value ?? null),
       }),
     ),
   );

@@ -13,6 +13,12 @@ import { tidyUp, withFileErrors } from './file-error.js';
 export const TEMPORARY_PREFIX = '.tmp-';
 
 /**
+ * Not the process id: containers that share a folder number their processes alike, and each would
+ * rename what the other is still writing.
+ */
+const THIS_PROCESS = randomInt(2 ** 47);
+
+/**
  * Writes `chunks` to `path` and atomically replaces an existing file.
  * @throws UserError (exit 1) if the file cannot be written
  */
@@ -41,14 +47,17 @@ export class AtomicFile {
   ) {}
 
   /**
-   * Creates the temporary file, named after `path`, or after `alias` if that name would be
-   * misleading. A process id would not make it unique: containers that share a folder number their
-   * processes alike, and each would rename what the other is still writing.
+   * Creates the temporary file, named after this process and `path`, or after `alias` if that name
+   * would be misleading.
    */
   static create(path: string, alias: string = basename(path)): AtomicFile {
-    const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${randomInt(2 ** 47)}-${alias}`);
+    const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${THIS_PROCESS}-${alias}`);
     refuseUnlessOwned(path);
-    return withFileErrors(path, () => new AtomicFile(path, temporary, openSync(temporary, 'wx', 0o644)));
+    return withFileErrors(path, () => {
+      // left by a write that failed, or a link that must not be followed
+      rmSync(temporary, { force: true });
+      return new AtomicFile(path, temporary, openSync(temporary, 'wx', 0o644));
+    });
   }
 
   write(chunk: Uint8Array | string): void {
