@@ -2,7 +2,7 @@
  * Readers of hostile input: an answer or a user's error, soon, in little memory, and nothing
  * written outside. Long form: `npm run soak`.
  */
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
@@ -124,6 +124,17 @@ async function refusal(config: DatasetConfig, most: number): Promise<string> {
   return taken > most ? `took ${taken} steps` : said;
 }
 
+/**
+ * Bytes of memory that this process has written. Those of files that it only reads, such as its
+ * program, come and go with the load of the machine.
+ */
+function ownMemory(): number {
+  const status = '/proc/self/status';
+  const text = existsSync(status) ? readFileSync(status, 'utf8') : '';
+  const [, kilobytes] = /^RssAnon:\s+(\d+) kB$/m.exec(text) ?? [];
+  return kilobytes === undefined ? process.memoryUsage.rss() : Number(kilobytes) * 1024;
+}
+
 t.test('large files made to take long or much', async t => {
   const file = (name: string, content: string | Buffer): string => {
     const path = join(folder, name);
@@ -141,9 +152,9 @@ t.test('large files made to take long or much', async t => {
   });
   const one = Buffer.from([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7]);
   const bomb = file('bomb.gz', gzipSync(Buffer.concat([one, Buffer.alloc(2 ** 28)]), { level: 1 }));
-  const before = process.memoryUsage.rss();
+  const before = ownMemory();
   t.match(await refusal(pictures(bomb), 100_000), 'expands to too much');
-  t.ok(process.memoryUsage.rss() - before < 2 ** 26, 'what expands to 256 MiB takes little memory');
+  t.ok(ownMemory() - before < 2 ** 26, 'what expands to 256 MiB takes little memory');
 
   const count = 2 ** 14;
   const head = Buffer.from([0, 0, 8, 3, 0, 0, count >> 8, 0, 0, 0, 0, 28, 0, 0, 0, 28]);
@@ -173,13 +184,13 @@ t.test('large files made to take long or much', async t => {
     ]);
     const path = file('bomb.npz', archive);
     content.fill(0);
-    const used = process.memoryUsage.rss();
+    const used = ownMemory();
     t.match(
       await refusal({ kind: 'npz', path }, 4_000_000),
       /x: the (data have the wrong length|\.npy header is damaged)/,
       what,
     );
-    t.ok(process.memoryUsage.rss() - used < 2 ** 26, 'it is not expanded');
+    t.ok(ownMemory() - used < 2 ** 26, 'it is not expanded');
   }
 
   const member = { name: 'x.npy', content: Buffer.alloc(1), method: 0 } as const;
