@@ -403,7 +403,7 @@ t.test("the schema's own examples are valid", async t => {
   }
 });
 
-t.test('any damaged sweep file gives a UserError or a plan', async () => {
+t.test('a damaged sweep file yields a plan or a UserError', async () => {
   const text = sweepText(
     'method: tpe\nbudget: { trials: 3 }\nparameters:\n  optimizer.kind: [sgd, adam]\n  optimizer.momentum: { kind: uniform, low: 0, high: 0.9, when: { optimizer.kind: sgd } }\n  model.hidden_size,model.num_layers: { kind: paired, values: [[1, 2], [2, 1]] }\nexclude: [{ optimizer.kind: sgd }]\npruner: { kind: asha, min_epochs: 2 }\n',
   );
@@ -456,7 +456,7 @@ t.test('any damaged sweep file gives a UserError or a plan', async () => {
   );
 });
 
-t.test('any command line gives a UserError or a plan', async () => {
+t.test('a command line yields a plan or a UserError', async () => {
   const keys = allKeys().map(({ path }) => path.join('.'));
   const value = fc.oneof(
     fc.constantFrom(

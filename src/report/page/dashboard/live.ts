@@ -66,8 +66,8 @@ export function watch(url: string, handlers: LiveHandlers): () => void {
     on('document', data => handlers.document(data));
     on('change', data => handlers.change(data));
     on('trouble', data => handlers.trouble((data as Trouble).message));
-    // do not leave reconnecting to the browser: it gives up if the response is not a stream, and
-    // sends the initial `after`
+    // reconnects here, since the browser stops trying if the response is not a stream, and sends the
+    // initial `after`
     made.onerror = () => {
       close();
       handlers.connection('lost');
