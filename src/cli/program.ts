@@ -332,7 +332,7 @@ function asUsageError(error: CommanderError, verbs: string, word: string): Error
     });
   const isVerb = error.code === 'commander.unknownCommand';
   const similar = /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1];
-  const isData = isVerb && /\.(csv|tsv|txt)(\.gz)?$/i.test(word);
+  const isData = isVerb && /\.(csv|tsv|parquet|txt)(\.gz)?$/i.test(word);
   const meant = isData
     ? `${programName(process.argv, process.env)} init --from ${quoted(word)}`
     : isVerb

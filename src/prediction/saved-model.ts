@@ -79,8 +79,8 @@ export function dataRecordOf({ path, manifest }: SavedModel): DataRecord {
   });
 }
 
-/** Keys that change nothing of what a model reads and predicts: only how much, and where from. */
-const FREE: readonly string[] = ['dataset.memory', 'dataset.stride'];
+/** Keys that say how data are stored, or how many windows are read; not what a model makes of them. */
+const FREE: readonly string[] = ['dataset.delimiter', 'dataset.memory', 'dataset.stride'];
 
 /**
  * Only the location of the data can change: other columns or another scaling would yield wrong

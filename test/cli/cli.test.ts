@@ -78,7 +78,8 @@ t.test('help and version', async t => {
     });
   }
   t.match((await cellrun('help', 'x.yaml')).stderr, /^cellrun: unknown command 'x\.yaml'\n/);
-  t.match((await cellrun('my.csv')).stderr, /\n {2}did you mean \S.* init --from my\.csv\?\n$/);
+  for (const table of ['my.csv', 'my.parquet'])
+    t.match((await cellrun(table)).stderr, new RegExp(`\n {2}did you mean \\S.* init --from ${table}\\?\n$`));
   t.match(
     (await cellrun('validate', 'help')).stderr,
     /^help: the file does not exist\n/,

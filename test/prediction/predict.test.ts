@@ -362,6 +362,11 @@ t.test('a run predicts without its data, and finds them where they have gone', a
     code: 2,
     stderr: /^--set: only the location of the data can change .*, not `dataset\.features`/,
   });
+  const separated = work.file('semicolons.csv', readFileSync(testElsewhere, 'utf8').replaceAll(',', ';'));
+  const read = (file: string, ...flags: string[]) =>
+    work.cellrun('predict', copy, '--input', file, ...flags, ...webasm);
+  t.match(await read(separated), { code: 5, stderr: /expected: fields separated by ","/ });
+  t.equal((await read(separated, '--set', 'dataset.delimiter=;')).stdout, (await read(testElsewhere)).stdout);
   const resolved = join(copy, 'config.resolved.yaml');
   const yaml = readFileSync(resolved, 'utf8');
   writeFileSync(resolved, yaml.replace('- a\n', '- x\n').replace('- b\n', '- a\n').replace('- x\n', '- b\n'));
