@@ -66,7 +66,7 @@ export function watch(url: string, handlers: LiveHandlers): () => void {
     on('document', data => handlers.document(data));
     on('change', data => handlers.change(data));
     on('trouble', data => handlers.trouble((data as Trouble).message));
-    // reconnects here, since the browser stops trying if the response is not a stream, and sends the
+    // reconnects here: the browser stops trying if the response is not a stream, and it sends the
     // initial `after`
     made.onerror = () => {
       close();
