@@ -1,6 +1,6 @@
 /**
- * A program of its own: trains a small model in two threads in the folder it is given, and prints
- * what memory it has after 1,000 and after 10,000 steps, as JSON.
+ * A program of its own, `memory-child.js FOLDER EARLY LATE`: trains a small model in two threads in
+ * the empty folder FOLDER, and prints what memory it has after EARLY and after LATE steps, as JSON.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,13 +15,12 @@ import type { MemorySample } from './memory.js';
  * An epoch is 100 steps: there are evaluations and checkpoints before the first sample and after.
  */
 const BATCH = 8;
-const EARLY = 1_000;
-const LATE = 10_000;
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-const [folder] = process.argv.slice(2);
+const [folder, ...steps] = process.argv.slice(2);
+const [early, late] = steps.map(Number);
 const data = join(folder, 'data.npz');
 writeFileSync(data, randomDataset('soak/memory', { train: 100 * BATCH, test: 50, seed: 1 }));
 const config = join(folder, 'memory.yaml');
@@ -35,8 +34,8 @@ writeFileSync(
     loss: { kind: 'cross_entropy' },
     optimizer: { kind: 'adam', learning_rate: 0.001 },
     training: {
-      num_epochs: LATE,
-      max_steps: LATE + 1,
+      num_epochs: late,
+      max_steps: late + 1,
       batch_size: BATCH,
       log_every: 100,
       evaluate_every: { steps: 500 },
@@ -59,7 +58,7 @@ await runExperiment(
   {
     ...silentObserver,
     step: ({ step }) => {
-      if (step === EARLY || step === LATE) samples.push(sample(step));
+      if (step === early || step === late) samples.push(sample(step));
     },
   },
 );

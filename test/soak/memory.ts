@@ -1,4 +1,4 @@
-/** Whether memory stays flat over 10,000 steps with their evaluations and checkpoints. */
+/** Whether memory stays flat over many steps with their evaluations and checkpoints. */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -33,10 +33,14 @@ const MOST: Readonly<Record<Exclude<keyof MemorySample, 'step'>, number>> = {
 
 const execute = promisify(execFile);
 
-/** Trains in a process of its own; `folder` is empty. */
-export async function sampleMemory(folder: string): Promise<readonly MemorySample[]> {
+/** Trains in a process of its own, in the empty `folder`: a sample after each of two steps. */
+export async function sampleMemory(
+  folder: string,
+  early: number,
+  late: number,
+): Promise<readonly MemorySample[]> {
   const child = fileURLToPath(new URL('./memory-child.js', import.meta.url));
-  const { stdout } = await execute(process.execPath, [child, folder]);
+  const { stdout } = await execute(process.execPath, [child, folder, `${early}`, `${late}`]);
   return JSON.parse(stdout) as readonly MemorySample[];
 }
 

@@ -125,7 +125,7 @@ async function* sweeps({ seed, sweepKills, trials }: SoakOptions, folder: string
 }
 
 async function* memory(_: SoakOptions, folder: string): AsyncGenerator<Figures> {
-  const samples = await sampleMemory(below(folder));
+  const samples = await sampleMemory(below(folder), 1_000, 10_000);
   const failures = growth(samples);
   const note = samples
     .map(
