@@ -141,6 +141,19 @@ t.test('--check judges ratios beyond their noise, and nothing else', t => {
     figures.regressions.map(one => one.id),
     ['whole/run : PyTorch'],
   );
+  const disturbed = results([], [{ ...whole(9), disturbed: true }]);
+  const judged = (loosely: boolean) => {
+    const { regressions, noisy } = compare(results([], [whole(1)]), disturbed, { loosely });
+    return [regressions.length, noisy.length];
+  };
+  t.same(
+    [true, false].map(judged),
+    [
+      [0, 1],
+      [1, 0],
+    ],
+    '--loosely does not judge beside other work',
+  );
   const none = compare(before, results([]));
   t.same([none.compared, none.missing], [0, [id]]);
   t.match(checkText(figures), /regressed: whole\/run : PyTorch: 1\.20 .*20 % worse, 10 % is noise/);

@@ -24,7 +24,7 @@ export interface Check {
   readonly regressions: readonly Regression[];
   /** Ratios of both runs that could be judged. */
   readonly compared: number;
-  /** Ratios of both runs whose rounds scatter too much. */
+  /** Ratios whose rounds scatter too much or, if checked loosely, that were disturbed. */
   readonly noisy: readonly string[];
   /** Ratios of the baseline that this run did not measure. */
   readonly missing: readonly string[];
@@ -48,6 +48,7 @@ export function compare(
   { loosely = false, only }: { readonly loosely?: boolean; readonly only?: RegExp | undefined } = {},
 ): Check {
   const after = ratiosOf(now);
+  const disturbed = ratiosOf({ rows: [], figures: now.figures.filter(one => one.disturbed) });
   const regressions: Regression[] = [];
   const noisy: string[] = [];
   const missing: string[] = [];
@@ -56,6 +57,10 @@ export function compare(
     const ratio = after.get(id);
     if (!ratio) {
       if (only?.test(id) ?? true) missing.push(id);
+      continue;
+    }
+    if (loosely && disturbed.has(id)) {
+      noisy.push(id);
       continue;
     }
     const noise = 2 * Math.hypot(noiseOf(old), noiseOf(ratio));

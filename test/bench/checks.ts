@@ -4,6 +4,7 @@
  * results need: the kernel that sums them, and reading the sums. That the loss is looked at costs
  * nothing that a clock can see.
  */
+import { cpus } from 'node:os';
 import { Engine } from '../../src/engine/index.js';
 import type { Value } from '../../src/engine/linked-executable.js';
 import { adam } from '../../src/optimizers/adam.js';
@@ -89,8 +90,10 @@ export async function measureCalibrated(threads: number, rounds: number): Promis
       return [medianOf(steps), medianOf(kernels)] as const;
     };
     await round();
+    const isDisturbed = watchOthers(threads);
     const measured: (readonly [number, number])[] = [];
     for (let i = 0; i < rounds; i++) measured.push(await round());
+    const disturbed = isDisturbed() ? ({ disturbed: true } as const) : {};
     const [steps, kernels] = [0, 1].map(at => measured.map(pair => pair[at]));
     return {
       id: 'step/calibration',
@@ -99,10 +102,30 @@ export async function measureCalibrated(threads: number, rounds: number): Promis
       ours: spreadOf(steps),
       other: { name: 'calibration kernel', value: spreadOf(kernels) },
       ratio: ratioOf(steps, kernels),
+      ...disturbed,
     };
   } finally {
     await trainer.close();
   }
+}
+
+/** Cores of which other programs may take a part before `threads` wait for each other. */
+const MAX_TAKEN = 0.2;
+
+/**
+ * Returns a function that says whether other programs have left less than `threads` cores since.
+ * Threads that compute a step together wait for the slowest of them, the calibration kernel is too
+ * short to be interrupted often: the ratio says nothing then.
+ */
+function watchOthers(threads: number): () => boolean {
+  const busy = () =>
+    cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0);
+  const before = { time: performance.now(), busy: busy(), own: process.cpuUsage() };
+  return () => {
+    const { user, system } = process.cpuUsage(before.own);
+    const others = busy() - before.busy - (user + system) / 1000;
+    return others / (performance.now() - before.time) > cpus().length - threads + MAX_TAKEN;
+  };
 }
 
 /** Makes steps, and times each and its parts apart; milliseconds. */

@@ -40,6 +40,8 @@ export interface Figure {
    * better.
    */
   readonly ratio?: Spread;
+  /** Set if other programs kept the threads waiting while it was measured. */
+  readonly disturbed?: true;
 }
 
 export interface Results {
