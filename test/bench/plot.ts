@@ -1,6 +1,6 @@
 /** How the cost of a training step grows with each of its sizes, as a chart. */
 import { type BenchCase, REFERENCE } from './cases.js';
-import { OTHERS, OURS } from './contenders.js';
+import { OTHERS, OURS, TORCH_VARIANTS } from './contenders.js';
 import type { Results, Row } from './results.js';
 import { chart, type Panel } from './svg.js';
 
@@ -16,7 +16,11 @@ const AXES: readonly { readonly axis: Axis; readonly title: string; readonly lab
 /** The SVG; undefined where no axis was measured at two points. */
 export function scalingPlot(results: Results): string | undefined {
   const steps = results.rows.filter(row => row.case.benchmark === 'train_step' && row.case.model === 'lstm');
-  const names = ([OURS, ...OTHERS] as const).filter(name => steps.some(row => row.timings[name]));
+  // the variants would lie on top of each other
+  const shown = ([OURS, ...OTHERS] as const).filter(
+    name => !TORCH_VARIANTS.some(variant => variant === name),
+  );
+  const names = shown.filter(name => steps.some(row => row.timings[name]));
   const panels = AXES.flatMap(({ axis, title, label }): Panel[] => {
     const rows = steps.filter(({ case: one }) => isOn(axis, one, results.threads));
     if (new Set(rows.map(row => row.case[axis])).size < 2) return [];

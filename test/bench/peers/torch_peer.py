@@ -10,6 +10,7 @@ import platform
 import sys
 import time
 
+from blas import fast_blas
 import torch
 
 WARM_UP_S = 0.5
@@ -123,7 +124,11 @@ def say(**message):
 def main():
     torch.set_num_threads(options.threads)
     torch.backends.mkldnn.enabled = not options.no_onednn
-    versions = {"torch": torch.__version__, "python": platform.python_version()}
+    versions = {
+        "torch": torch.__version__,
+        "BLAS of torch": fast_blas(torch),
+        "python": platform.python_version(),
+    }
     say(versions=versions, threads=torch.get_num_threads(), models=list(MODELS))
     call = None
     for line in sys.stdin:
