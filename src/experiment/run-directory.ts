@@ -20,7 +20,7 @@ import { readJson } from './files/valid-json.js';
 import { isLocked } from './locks/run-lock.js';
 import { unspellMetrics } from './log/metric-fields.js';
 import type { Manifest } from './manifest.js';
-import { NO_NOTES, type Notes } from './notes.js';
+import { NotesFile } from './notes-file.js';
 import { checkName } from './run-name.js';
 import type { Summary } from './summary.js';
 
@@ -334,17 +334,8 @@ export class RunDirectory {
     return readJson<Manifest>(this.files.manifest, 'manifest');
   }
 
-  /**
-   * The notes; empty if there are none.
-   * @throws UserError (exit 5) if the file is damaged
-   * @throws UserError (exit 2) if it cannot be read
-   */
-  readNotes(): Notes {
-    return readJson<Notes>(this.files.notes, 'notes') ?? NO_NOTES;
-  }
-
-  writeNotes(notes: Notes): void {
-    writeJsonAtomic(this.files.notes, notes);
+  get notes(): NotesFile {
+    return new NotesFile(this.files.notes, this.files.config);
   }
 
   /** Where a changed config is until the manifest has its hash. */

@@ -117,7 +117,7 @@ function sparklineOf({ curves }: RunHistory): RunRow['sparkline'] {
 export function sweepRowOf(directory: string, path: string): SweepRow {
   const results = readSweepResults(directory);
   const { sweep_id, name, status, objective, trials, states, best, duration_s } = summaryOf(results);
-  const { tags, note } = results.directory.readNotes();
+  const { tags, note } = results.directory.notes.read();
   return {
     id: sweep_id,
     name,

@@ -43,7 +43,7 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
   const { summary, manifest, config, directory } = record;
   // a resumed run still has its old summary
   const ended = record.state === 'running' ? undefined : summary;
-  const { tags, note } = directory.readNotes();
+  const { tags, note } = directory.notes.read();
   return {
     kind: 'run',
     version: 1,

@@ -35,7 +35,7 @@ export function sweepReportOf(results: SweepResults): SweepReport {
   const { plan, directory, state, records } = results;
   const rows = ranked(plan, records.rows);
   const { baseline, states } = summaryOf(results);
-  const { tags, note } = directory.readNotes();
+  const { tags, note } = directory.notes.read();
   return {
     kind: 'sweep',
     version: 1,

@@ -7,8 +7,7 @@ import { writeAtomic, writeFlushed, writeJsonAtomic } from '../experiment/files/
 import { whereNotJson } from '../experiment/files/json.js';
 import { createExclusively } from '../experiment/files/new-folder.js';
 import { readText } from '../experiment/files/opened-file.js';
-import { readJson } from '../experiment/files/valid-json.js';
-import { NO_NOTES, type Notes } from '../experiment/notes.js';
+import { NotesFile } from '../experiment/notes-file.js';
 import { checkName } from '../experiment/run-name.js';
 import { damagedError, usageError } from '../util/errors.js';
 import type { Base, SweepPlan } from './plan.js';
@@ -135,13 +134,8 @@ export class SweepDirectory {
     return join(this.files.trials, `t${String(trial).padStart(4, '0')}-s${seed}`);
   }
 
-  /** @throws UserError as `readPlan` */
-  readNotes(): Notes {
-    return readJson<Notes>(this.files.notes, 'notes') ?? NO_NOTES;
-  }
-
-  writeNotes(notes: Notes): void {
-    writeJsonAtomic(this.files.notes, notes);
+  get notes(): NotesFile {
+    return new NotesFile(this.files.notes, this.files.plan);
   }
 
   write(file: 'summary' | 'table' | 'best', text: string): void {

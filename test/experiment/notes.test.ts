@@ -1,8 +1,10 @@
 /** Tags and notes of runs: `tag`, `run --tag`, and their use in reviews and reports. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
+import { tryAdvisoryLock } from '../../src/experiment/locks/advisory-lock.js';
 import type { IndexReport, RunReport } from '../../src/report/document.js';
 import { Workplace } from '../support/cli.js';
 import { makeRun } from '../support/dashboard.js';
@@ -59,6 +61,28 @@ t.test('tags and notes are added, changed, printed and removed', async t => {
       { path: second, tags: ['baseline', 'paper'], note: 'ok' },
     ],
   });
+});
+
+t.test('simultaneous changes wait for each other', async t => {
+  const {
+    paths: [run],
+  } = runs(1);
+  await work.cellrun('tag', run, '--add', 'first');
+  const file = openSync(join(run, 'config.yaml'), 'r+');
+  if (tryAdvisoryLock(file) === undefined) {
+    t.comment('no advisory locks here');
+    return;
+  }
+  const waiting = work.start('tag', run, '--add', 'third');
+  // ample for the program to start, and to lose a tag if it did not wait
+  await Promise.race([waiting.finished, sleep(1_000)]);
+  writeFileSync(join(run, 'notes.json'), JSON.stringify({ ...notesIn(run), tags: ['first', 'second'] }));
+  closeSync(file);
+  t.equal((await waiting.finished).code, 0);
+  t.same(notesIn(run).tags, ['first', 'second', 'third']);
+  const alias = join(work.folder(), 'alias');
+  symlinkSync(run, alias);
+  t.match(await work.cellrun('tag', run, alias, '--remove', 'third'), { code: 0 }, 'one run, two names');
 });
 
 t.test('reports the errors of all runs at once, and writes nothing', async t => {

@@ -189,4 +189,11 @@ export const hardening: readonly Plant[] = [
     why: 'a job that is in no list of the queue is awaited for ever',
     tests: ['launchers-bullmq'],
   },
+  {
+    file: 'src/experiment/notes-file',
+    find: 'const close = this.lock();',
+    replace: 'const close = () => {};',
+    why: 'one of two simultaneous changes of tags is lost',
+    tests: ['notes'],
+  },
 ];

@@ -59,7 +59,7 @@ function headline({ plan, directory, state, records }: SweepResults): string {
       `best ${plan.objective.metric} ${Number(best.value.toPrecision(5))}${spread}: trial ${best.trial} after ${best.epochs} of ${counted(plan.epochs, 'epoch')}`,
     );
   }
-  const notes = directory.readNotes();
+  const notes = directory.notes.read();
   if (notes.tags.length > 0 || notes.note !== null) lines.push(`tagged: ${notesInWords(notes)}`);
   if (state === 'running' && running.length > 0)
     lines.push(`running: ${running.map(({ trial, to }) => `trial ${trial} to epoch ${to}`).join(', ')}`);

@@ -1,5 +1,8 @@
 /** `tag RUN…`: changes or prints the tags and notes of runs and sweeps. */
-import { changedNotes, checkNotesChange, type Notes, type NotesChange } from '../../experiment/notes.js';
+import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { checkNotesChange, NO_NOTES, type Notes, type NotesChange } from '../../experiment/notes.js';
+import type { NotesFile } from '../../experiment/notes-file.js';
 import { RunDirectory } from '../../experiment/run-directory.js';
 import { SweepDirectory } from '../../sweep/sweep-directory.js';
 import { EXIT, UserError } from '../../util/errors.js';
@@ -24,14 +27,17 @@ export const verb = defineVerb({
   },
 });
 
-/** The directory of a run or a sweep. */
-interface Noted {
-  readNotes(): Notes;
-  writeNotes(notes: Notes): void;
+/** A path that does not exist is reported later. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
 }
 
-function openNoted(path: string): Noted {
-  return SweepDirectory.isAt(path) ? SweepDirectory.open(path) : RunDirectory.open(path);
+function notesOf(path: string): NotesFile {
+  return (SweepDirectory.isAt(path) ? SweepDirectory.open(path) : RunDirectory.open(path)).notes;
 }
 
 /**
@@ -42,31 +48,46 @@ function changedRuns(paths: readonly string[], change: NotesChange) {
   checkNotesChange(change);
   const isChange = change.add.length + change.remove.length > 0 || change.note !== undefined;
   const problems: UserError[] = [];
-  const runs = [...new Set(paths)].flatMap(path => {
+  const open: { write(): void; close(): void }[] = [];
+  const attempt = (path: string): Notes => {
     try {
-      const directory = openNoted(path);
-      const before = directory.readNotes();
-      return [{ path, directory, notes: isChange ? changedNotes(before, change, path) : before }];
+      const file = notesOf(path);
+      if (!isChange) return file.read();
+      const { notes, ...prepared } = file.prepare(change, path);
+      open.push(prepared);
+      return notes;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       problems.push(error);
-      return [];
+      return NO_NOTES;
     }
-  });
-  if (problems.length > 0)
-    throw new UserError(
-      problems[0].exitCode,
-      problems.flatMap(({ diagnostics }) => diagnostics),
-    );
-  if (isChange) for (const { directory, notes } of runs) directory.writeNotes(notes);
-  return runs;
+  };
+  try {
+    const distinct = new Map(paths.map(path => [realPath(path), path]));
+    // locked in one order, so that two calls for the same runs cannot wait for each other
+    const inOrder = [...distinct].sort(([a], [b]) => (a < b ? -1 : 1));
+    const notes = new Map(inOrder.map(([, path]) => [path, attempt(path)]));
+    if (problems.length > 0)
+      throw new UserError(
+        problems[0].exitCode,
+        problems.flatMap(({ diagnostics }) => diagnostics),
+      );
+    for (const { write } of open) write();
+    return [...distinct.values()].map(path => ({ path, notes: notes.get(path) ?? NO_NOTES }));
+  } finally {
+    for (const { close } of open) close();
+  }
 }
 
 /** Adds to the notes of a run or sweep. `checkNotesChange` must have accepted the change. */
 export function addNotes(directory: string, change: NotesChange): void {
   if (change.add.length === 0 && change.note === undefined) return;
-  const opened = openNoted(directory);
-  opened.writeNotes(changedNotes(opened.readNotes(), change, directory));
+  const { write, close } = notesOf(directory).prepare(change, directory);
+  try {
+    write();
+  } finally {
+    close();
+  }
 }
 
 export function notesInWords({ tags, note }: Notes): string {

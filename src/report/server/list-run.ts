@@ -30,7 +30,7 @@ export interface RunPlace {
 export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): ListedRun {
   const directory = RunDirectory.open(folder);
   const id = basename(folder);
-  const { tags, note } = directory.readNotes();
+  const { tags, note } = directory.notes.read();
   const summary = directory.readSummary();
   if (summary !== undefined && !isWorkedOn) {
     const { name, status, seed } = summary;

@@ -8,7 +8,7 @@ import type { RunPlace } from './list-run.js';
 export function listSweep({ path, folder }: RunPlace): ListedSweep {
   const { directory, plan, state, records } = readSweepResults(folder);
   const best = bestRow(plan, records);
-  const { tags, note } = directory.readNotes();
+  const { tags, note } = directory.notes.read();
   return {
     kind: 'sweep',
     path,
