@@ -27,6 +27,7 @@ export type TestName =
   | 'metrics'
   | 'miscompilation'
   | 'models'
+  | 'notes'
   | 'ops'
   | 'outputs'
   | 'predict'
