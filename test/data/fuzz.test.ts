@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
-import { CsvPieces } from '../../src/data/formats/csv.js';
+import { CsvPieces } from '../../src/data/formats/csv-pieces.js';
 import { type DatasetConfig, openDataset } from '../../src/data/index.js';
 import { UserError, usageError } from '../../src/util/errors.js';
 import { boundedFuzz } from '../soak/bounded-fuzz.js';

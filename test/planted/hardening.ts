@@ -127,7 +127,7 @@ export const hardening: readonly Plant[] = [
     tests: ['data-text'],
   },
   {
-    file: 'src/data/formats/csv',
+    file: 'src/data/formats/csv-pieces',
     find: ' && this.window.length <= MAX_RECORD_BYTES',
     replace: '',
     why: 'a first line without an end takes all memory',

@@ -5,7 +5,8 @@
  */
 import type { Diagnostic } from '../../util/errors.js';
 import { FloatList } from '../columns.js';
-import { CsvPieces, type Delimiter, otherDelimiter } from '../formats/csv.js';
+import { type Delimiter, otherDelimiter } from '../formats/csv.js';
+import { CsvPieces } from '../formats/csv-pieces.js';
 import { isParquet, ParquetFile } from '../formats/parquet.js';
 import { type CellPlace, parquetRows, type RowPlace, rowName } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
