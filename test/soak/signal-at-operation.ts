@@ -11,7 +11,7 @@ import { isMainThread } from 'node:worker_threads';
 type Call = (...args: never[]) => unknown;
 
 const table = fs as unknown as Record<string, Call>;
-const { openSync, writeSync } = fs;
+const { openSync, readFileSync, writeSync } = fs;
 const { searchParams } = new URL(import.meta.url);
 const signal = (searchParams.get('signal') ?? 'SIGKILL') as NodeJS.Signals;
 const after = searchParams.get('after');
@@ -32,6 +32,24 @@ function send(operation: string): void {
   done = true;
   writeSync(2, `${signal} at ${operation}\n`);
   process.kill(process.pid, signal);
+  waitUntilTaken();
+}
+
+/** What a thread needs to note a signal that it has taken. */
+const NOTE_MS = 20;
+
+/**
+ * The kernel may give the signal to any thread of the process, which on a busy machine can run much
+ * later: what follows the operation would be over by then.
+ */
+function waitUntilTaken(): void {
+  const pause = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, NOTE_MS);
+  try {
+    while (!/^ShdPnd:\s+0+$/m.test(readFileSync('/proc/self/status', 'utf8'))) pause();
+  } catch {
+    // no Linux
+  }
+  pause();
 }
 
 /**
