@@ -82,6 +82,8 @@ export interface Base {
   readonly name: string;
   /** As the user named it. */
   readonly file: string;
+  /** Of the copy, hex; absent in plans of earlier versions. */
+  readonly sha256?: string;
   /**
    * `FILE:LINE:COL` of its gates in the user's files, in order, since the copy in the sweep has
    * other lines. Absent if it has no gates.

@@ -1,6 +1,7 @@
 /**
  * The directory of a sweep: its plan, frozen base configs, journal and the trials' run directories.
  */
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { writeAtomic, writeFlushed, writeJsonAtomic } from '../experiment/files/atomic.js';
@@ -125,8 +126,27 @@ export class SweepDirectory {
     return plan as SweepPlan;
   }
 
-  baseFile({ name }: Pick<Base, 'name'>): string {
-    return join(this.files.configs, name);
+  /**
+   * Path of a base config.
+   * @throws UserError (exit 5) if it was edited: trials after that would differ from those before
+   * @throws UserError (exit 2) if it cannot be read
+   */
+  baseFile({ name, sha256 }: Base): string {
+    const file = join(this.files.configs, name);
+    if (sha256 === undefined) return file;
+    if (
+      createHash('sha256')
+        .update(readText(file, { follow: false }))
+        .digest('hex') === sha256
+    )
+      return file;
+    const message = 'this config was changed after the sweep began';
+    throw damagedError({
+      code: 'sweep/base-changed',
+      message,
+      file,
+      expected: 'its content of then, or a new sweep',
+    });
   }
 
   /** Directory of a trial's run with one of the seeds. */

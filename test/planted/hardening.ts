@@ -196,4 +196,11 @@ export const hardening: readonly Plant[] = [
     why: 'one of two simultaneous changes of tags is lost',
     tests: ['notes'],
   },
+  {
+    file: 'src/sweep/sweep-directory',
+    find: '=== sha256)',
+    replace: "!== '')",
+    why: 'a sweep goes on with a base config that was edited in between',
+    tests: ['sweep-verbs'],
+  },
 ];

@@ -40,6 +40,7 @@ export type TestName =
   | 'sessions'
   | 'simd'
   | 'sweep-journal'
+  | 'sweep-verbs'
   | 'trainer'
   | 'validation';
 

@@ -1,4 +1,5 @@
 /** Sweep files: plans, and every complaint at its place. */
+import { createHash } from 'node:crypto';
 import '../support/quick.js';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,8 +17,10 @@ const scratch = t.testdir({});
 
 const { write, load, told } = sweepFolder(scratch);
 
+const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+
 t.test('a plan has all defaults filled in', async t => {
-  const { plan, points, givenYaml } = load(GRID);
+  const { plan, points, givenYaml, bases } = load(GRID);
   t.same(plan, {
     name: 'tried',
     seed: 0,
@@ -41,7 +44,7 @@ t.test('a plan has all defaults filled in', async t => {
     trial_timeout: null,
     retries: 1,
     on_trial_error: 'continue',
-    bases: [{ name: 'base.yaml', file: join(scratch, 'base.yaml') }],
+    bases: [{ name: 'base.yaml', file: join(scratch, 'base.yaml'), sha256: digestOf(bases[0].yaml) }],
     finish_best: true,
   });
   t.same(points, [{ 'model.hidden_size': 4 }, { 'model.hidden_size': 8 }]);

@@ -273,7 +273,7 @@ t.test('the results of a sweep: table, summary and best config', async t => {
   const loaded = loadExperiment(directory.files.best);
   t.equal(
     loaded.resolvedYaml,
-    loadExperiment(directory.baseFile({ name: 'base.yaml' }), {
+    loadExperiment(directory.baseFile(directory.readPlan().bases[0]), {
       set: ['optimizer.learning_rate=0.01', 'model.hidden_size=4', 'seed=0'],
     }).resolvedYaml,
     'it is the config of the trial',

@@ -3,6 +3,7 @@
  * the sweep against its schema, its parameters and configs, each value against the schema of a
  * config, each point as a complete config.
  */
+import { createHash } from 'node:crypto';
 import { failed, type LoadedExperiment } from '../../config/load.js';
 import { validateAgainst } from '../../config/schema/schema.js';
 import { sweepSchema } from '../../config/schema/walk.js';
@@ -126,7 +127,12 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText): Loaded
 function planOf(
   settings: SweepSettings,
   space: Space,
-  { epochs, seeds, bases, objective }: Pick<SweepPlan, 'epochs' | 'seeds' | 'bases' | 'objective'>,
+  {
+    epochs,
+    seeds,
+    bases,
+    objective,
+  }: Pick<SweepPlan, 'epochs' | 'seeds' | 'objective'> & { readonly bases: readonly LoadedBase[] },
 ): SweepPlan {
   const { name, seed, method, pruner, budget, parallel, trial_timeout } = settings;
   return {
@@ -148,9 +154,10 @@ function planOf(
     trial_timeout: secondsOf(trial_timeout),
     retries: settings.retries,
     on_trial_error: settings.on_trial_error,
-    bases: bases.map(({ name: base, file, gate_origins, config_files }) => ({
+    bases: bases.map(({ name: base, file, gate_origins, config_files, yaml }) => ({
       name: base,
       file,
+      sha256: createHash('sha256').update(yaml).digest('hex'),
       ...(gate_origins !== undefined && { gate_origins, config_files }),
     })),
   };
