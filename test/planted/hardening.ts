@@ -47,7 +47,7 @@ export const hardening: readonly Plant[] = [
     // each of these alone drops a silent connection
     replace: 'server.timeout = server.headersTimeout = server.requestTimeout = 0;',
     why: 'connections that say nothing stay',
-    tests: ['dashboard'],
+    tests: ['dashboard-requests'],
   },
   {
     file: 'src/cli/verbs/recompute',

@@ -5,7 +5,7 @@ export type TestName =
   | 'baselines'
   | 'cells'
   | 'config-checks'
-  | 'dashboard'
+  | 'dashboard-requests'
   | 'data-scaling'
   | 'data-tables'
   | 'data-text'

@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { type Dashboard, startReportDashboard } from '../../src/report/server/index.js';
 
 export interface Answer {
   readonly status: number;
@@ -230,4 +231,27 @@ export function makeRun(
     }),
   );
   return directory;
+}
+
+/** Starts a dashboard for `use`. Throws the first defect that it reports meanwhile. */
+export async function withDashboard(
+  root: string,
+  use: (dashboard: Dashboard) => Promise<void>,
+  limits: Partial<Parameters<typeof startReportDashboard>[0]> = {},
+): Promise<void> {
+  const defects: unknown[] = [];
+  const dashboard = await startReportDashboard({
+    root,
+    host: '127.0.0.1',
+    port: 0,
+    pollMs: 20,
+    onBug: error => defects.push(error),
+    ...limits,
+  });
+  try {
+    await use(dashboard);
+  } finally {
+    await dashboard.close();
+  }
+  if (defects.length > 0) throw defects[0];
 }
