@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { Task, TaskEnd } from '../../src/sweep/launcher.js';
 import { SlurmLauncher } from '../../src/sweep/launchers/slurm.js';
+import { signalAtRest } from '../support/at-rest.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { SlurmCluster, slurmMissing } from '../support/slurm.js';
 import { longerConfig, randomDataset } from '../support/small-run.js';
@@ -197,7 +198,8 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
       const queued = training();
       const running = await launcher.start(queued);
       await hasTrained(queued);
-      await running.stop('interrupt');
+      const hasMore = () => epochsOf(queued).length < EPOCHS;
+      t.ok(await signalAtRest(queued.directory, hasMore, () => running.stop('interrupt')));
       t.match(await running.end, { exitCode: 130, signal: null, timedOut: false });
       t.not(epochsOf(queued).length, EPOCHS, 'it had not finished');
       const lost = { pid: 1, host: 'a-node-that-is-lost', started: '1' };

@@ -17,6 +17,7 @@ import { replay } from '../../src/sweep/schedule/replay.js';
 import { createSampler } from '../../src/sweep/search/index.js';
 import { finishedSegment } from '../../src/sweep/segment-result.js';
 import { costModel } from '../../src/sweep/trial-runs.js';
+import { signalAtRest } from '../support/at-rest.js';
 import { type Running, readLog, Workplace } from '../support/cli.js';
 import { randomDataset } from '../support/small-run.js';
 import { resumeInProcess, sweepInProcess } from '../support/sweeps.js';
@@ -147,10 +148,14 @@ function list(folder: string): string[] {
 }
 
 /** Whether a trial has trained an epoch whose evaluation is still to come. */
-function isEvaluating(directory: string | undefined): boolean {
-  if (directory === undefined || !existsSync(join(directory, 'trials'))) return false;
-  return readdirSync(join(directory, 'trials')).some(run => {
-    const log = join(directory, 'trials', run, 'log.jsonl');
+function isEvaluating(directory: string): boolean {
+  return evaluatingTrial(directory) !== undefined;
+}
+
+/** Its directory. */
+function evaluatingTrial(directory: string): string | undefined {
+  return list(join(directory, 'trials')).find(run => {
+    const log = join(run, 'log.jsonl');
     const text = existsSync(log) ? readFileSync(log, 'utf8') : '';
     const events = [...text.matchAll(/"event":"([\w.]+)"/g)].map(([, event]) => event);
     return events.at(-1) === 'train.epoch';
@@ -192,10 +197,19 @@ const straight = await sweepInProcess(work, file, work.folder(), undefined, { ba
 /** The sweep, stopped by `signal` while a trial evaluates. */
 async function stoppedBy(signal: NodeJS.Signals) {
   const begun = begin(file);
-  while (!isEvaluating(begun.directory())) await sleep(5);
-  begun.running.child.kill(signal);
+  const directory = await directoryOf(begun);
+  for (let isSent = false; !isSent; ) {
+    const trial = evaluatingTrial(directory);
+    if (trial === undefined) await sleep(5);
+    else
+      isSent = await signalAtRest(
+        trial,
+        () => evaluatingTrial(directory) === trial,
+        () => begun.running.child.kill(signal),
+      );
+  }
   const ended = await begun.running.finished;
-  return { ended, directory: await directoryOf(begun) };
+  return { ended, directory };
 }
 
 /** Copies a sweep to where its trials are as far from their data as before. */
