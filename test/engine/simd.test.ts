@@ -10,7 +10,9 @@ import { KernelError } from '../../src/engine/language/syntax.js';
 import { machineArithmetic } from '../../src/engine/simd/arithmetic.js';
 import { type CompileRequest, compileKernel } from '../../src/engine/simd/compile.js';
 import type { Parameter } from '../../src/engine/simd/lower.js';
+import { type Pack, packedElement } from '../../src/engine/simd/pack.js';
 import type { Target } from '../../src/engine/simd/target.js';
+import { LANES } from '../../src/engine/simd/tile.js';
 import { SMALLEST_RESULT } from '../../src/engine/simd/tile-code.js';
 import { Graph } from '../../src/graph/node.js';
 import type { Index, KernelWriter, Reader } from '../../src/graph/op.js';
@@ -286,6 +288,29 @@ const options = fc.record({
   seed: fc.nat(),
   shift: fc.integer({ min: 0, max: 3 }),
   target: fc.constantFrom(...TARGETS),
+});
+
+t.test('each round of nested loops has its own place in a packed copy', t => {
+  const shapes = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 3 });
+  const property = fc.property(shapes, fc.integer({ min: 1, max: 4 }), (extents, vectors) => {
+    const loops = extents.map(
+      (to, i) => ({ kind: 'loop', variable: `k${i}`, from: 0, to, body: [] }) as const,
+    );
+    const load = { element: { constant: 0, terms: new Map() }, gathered: [] };
+    const { constant, terms } = packedElement({ load, loops, at: 0 } as unknown as Pack, vectors);
+    const rounds = extents.reduce<number[][]>(
+      (all, to) => all.flatMap(indices => Array.from({ length: to }, (_, i) => [...indices, i])),
+      [[]],
+    );
+    const offsets = rounds.map(indices =>
+      indices.reduce((sum, index, i) => sum + index * (terms.get(`k${i}`) ?? 0), constant),
+    );
+    // in the order of the loops, without gaps
+    const expected = rounds.map((_, round) => round * vectors * LANES);
+    if (offsets.join() !== expected.join()) throw new Error(`${offsets} instead of ${expected}`);
+  });
+  t.doesNotThrow(() => fc.assert(property, { seed: SEED }));
+  t.end();
 });
 
 t.test('random kernels compute their expressions and write nowhere else', async t => {

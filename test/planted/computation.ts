@@ -231,13 +231,6 @@ export const kernels: readonly Plant[] = [
   },
   {
     file: 'src/engine/source',
-    find: 'this.variables = end;',
-    replace: 'this.variables = start;',
-    why: 'names of a branch are given again after it',
-    tests: ['ops'],
-  },
-  {
-    file: 'src/engine/source',
     find: 'index.join()',
     replace: "''",
     why: 'a fused value at one index stands for it at another',

@@ -262,7 +262,7 @@ const training: readonly Plant[] = [
     find: 'this.cotangents.set(name, place);',
     replace: 'if (!this.cotangents.has(name)) this.cotangents.set(name, place);',
     why: 'each block has the cotangents of the last',
-    tests: ['models'],
+    tests: ['reference'],
   },
   {
     file: 'src/model/walk',
