@@ -1,13 +1,27 @@
 /** The results table says what was recorded, of the configs as they are. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
+import { readBaseline } from '../../src/experiment/judging/baseline.js';
 import { packageRoot } from '../../src/util/root.js';
 import { experiments, resultsOf, table } from './table.js';
 
 t.test('the table is that of the records', async t => {
   t.equal(readFileSync(join(packageRoot, 'experiments/results.md'), 'utf8'), table());
+});
+
+t.test('baselines have the metrics of all recorded seeds', async t => {
+  for (const { name } of experiments) {
+    const file = join(packageRoot, 'experiments/baselines', `${name}.json`);
+    if (!existsSync(file)) continue;
+    const { metrics } = readBaseline(file);
+    const { ours } = resultsOf(name);
+    for (const metric of Object.keys(ours[0].metrics)) {
+      const recorded = Object.fromEntries(ours.map(({ seed, metrics }) => [seed, metrics[metric]]));
+      t.same(metrics[`test.${metric}`].by_seed, recorded, `${metric} of ${name}`);
+    }
+  }
 });
 
 t.test('recorded runs are of the configs as they are', async t => {
