@@ -134,18 +134,13 @@ export class SweepDirectory {
   baseFile({ name, sha256 }: Base): string {
     const file = join(this.files.configs, name);
     if (sha256 === undefined) return file;
-    if (
-      createHash('sha256')
-        .update(readText(file, { follow: false }))
-        .digest('hex') === sha256
-    )
-      return file;
-    const message = 'this config was changed after the sweep began';
+    const text = readText(file, { follow: false });
+    if (createHash('sha256').update(text).digest('hex') === sha256) return file;
     throw damagedError({
       code: 'sweep/base-changed',
-      message,
+      message: 'this config was changed after the sweep began',
       file,
-      expected: 'its content of then, or a new sweep',
+      expected: 'the unchanged config; start a new sweep to use another one',
     });
   }
 

@@ -109,13 +109,13 @@ export async function measureCalibrated(threads: number, rounds: number): Promis
   }
 }
 
-/** Cores of which other programs may take a part before `threads` wait for each other. */
+/** Number of cores that other programs may use before they slow the threads down. */
 const MAX_TAKEN = 0.2;
 
 /**
- * Returns a function that says whether other programs have left less than `threads` cores since.
- * Threads that compute a step together wait for the slowest of them, the calibration kernel is too
- * short to be interrupted often: the ratio says nothing then.
+ * Returns a function that says whether other programs left fewer than `threads` cores free since
+ * this call. If so, the ratio means nothing: the threads of a step wait for the slowest one, while
+ * the short calibration kernel is rarely interrupted.
  */
 function watchOthers(threads: number): () => boolean {
   const busy = () =>

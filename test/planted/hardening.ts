@@ -200,7 +200,7 @@ export const hardening: readonly Plant[] = [
     file: 'src/sweep/sweep-directory',
     find: '=== sha256)',
     replace: "!== '')",
-    why: 'a sweep goes on with a base config that was edited in between',
+    why: 'a sweep resumes with an edited base config',
     tests: ['sweep-verbs'],
   },
 ];

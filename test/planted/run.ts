@@ -22,9 +22,9 @@ import { packageRoot } from '../../src/util/root.js';
 import type { Plant, TestName } from './plant.js';
 import { plants } from './plants.js';
 
-/** Of a test without a planted error, on a machine that may be busy. */
+/** Limit for a test without a planted error. The machine may be busy. */
 const TIMEOUT_MS = 900_000;
-/** A planted error may turn a loop into an endless one. */
+/** Limit for a test with a planted error, which may turn a loop into an endless one. */
 const plantedTimeout = (usualMs: number): number => 60_000 + Math.ceil(4 * usualMs);
 
 /** Copies the build beside links to all that the tests read; returns the build's folder in it. */

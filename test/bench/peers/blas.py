@@ -1,9 +1,9 @@
 """The library that multiplies PyTorch's matrices. Import it before torch.
 
-Debian's PyTorch takes whichever `libblas.so.3` is installed. The one that comes with it is the
-reference, without vector instructions: a GRU trains about thirty times as long with it as with
-OpenBLAS. OpenBLAS with POSIX threads competes with PyTorch's own OpenMP threads, which takes even
-longer with two of them. Neither would be a fair comparison.
+Debian's PyTorch uses whichever `libblas.so.3` is installed. Its package installs the reference BLAS,
+which has no vector instructions: a GRU trains about thirty times slower than with OpenBLAS. The
+threads of OpenBLAS's pthread build compete with PyTorch's OpenMP threads, and two of them are slower
+still. Neither would be a fair comparison.
 """
 import ctypes
 import os
