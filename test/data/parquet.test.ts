@@ -101,6 +101,21 @@ t.test('every type has the value that DuckDB reads', async t => {
     t.ok(Math.abs(Number(half) - Number(b)) <= Number(b) * 2 ** -11, `${half} is ${b} in half precision`);
 });
 
+t.test('timestamps of 96 bits, as Spark writes them', async t => {
+  const expected: { number: number; time: string | null }[] = JSON.parse(
+    readFileSync(fixture('int96.json'), 'utf8'),
+  );
+  const read = await cellsOf(fixture('int96.parquet'));
+  t.equal(read.length, expected.length);
+  for (const { number, time } of expected) {
+    // DuckDB reads microseconds, the file has nanoseconds; zeros at the end are left out
+    const [seconds, fraction = ''] = read[number].time.split('.');
+    const shown = `${seconds}.${fraction.slice(0, 6).padEnd(6, '0')}`;
+    t.equal(read[number].time === '' ? null : shown, time, `row ${number}`);
+  }
+  t.match(read[2].time, /\.123456789$/, 'with the nanoseconds');
+});
+
 const readings = (path: string, more: Partial<CsvConfig> = {}): CsvConfig => ({
   kind: 'parquet',
   path: fixture(path),

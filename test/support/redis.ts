@@ -2,7 +2,9 @@
  * A Redis server on this machine, with its data in a folder. It can be killed and restarted.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { freePorts, isInstalled } from './slurm.js';
 import { comesTrue } from './waiting.js';
 
@@ -50,6 +52,23 @@ export class RedisServer {
     );
     socket.write(`${text}\r\n`);
     return answer.finally(() => socket.destroy());
+  }
+
+  /**
+   * Returns the time, in milliseconds since the epoch, at which the key expires, as the server last
+   * wrote it to disk. Works for a suspended server; it must be persistent.
+   */
+  expiryOnDisk(key: string): number {
+    const folder = join(this.folder, 'appendonlydir');
+    const written = readdirSync(folder)
+      .filter(name => name.endsWith('.incr.aof'))
+      .map(name => readFileSync(join(folder, name), 'utf8'))
+      .join('');
+    // SET key value PXAT time: the length of each part is in a line of its own
+    const sets = [...written.matchAll(/\r\n(\S+)\r\n\$\d+\r\n\S+\r\n\$4\r\nPXAT\r\n\$\d+\r\n(\d+)/g)];
+    const last = sets.findLast(([, set]) => set === key);
+    if (last === undefined) throw new Error(`Redis never set an expiry of ${key}`);
+    return Number(last[2]);
   }
 
   async kill(): Promise<void> {
