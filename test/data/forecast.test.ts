@@ -507,6 +507,50 @@ t.test('the last steps of a table are forecast from as they would be in a split'
   ]);
 });
 
+t.test('values far from 0 keep their digits: an offset changes nothing', async t => {
+  const OFFSET = 1_700_000_000;
+  const config = (offset: number): ForecastConfig => ({
+    kind: 'forecast',
+    path: work.file(
+      `offset-${offset}.csv`,
+      `y,z\n${Array.from({ length: 100 }, (_, i) => `${offset + i + (i % 7)},${offset + ((i * i) % 5)}\n`).join('')}`,
+    ),
+    target: 'y',
+    features: ['z'],
+    input_steps: 8,
+    horizon: 2,
+    stride: 1,
+    season: 7,
+    normalize: 'standard',
+    test_fraction: 0.25,
+  });
+  const [near0, far] = [await open(config(0)), await open(config(OFFSET))];
+  for (const split of ['train', 'test'] as const) {
+    for (let i = 0; i < near0[split].count; i++) {
+      const steps = [far, near0].map(data => sequence(data, data[split], i).flat());
+      t.ok(near(steps[0], steps[1]), `${split} ${i}`);
+      t.ok(near(targetsOf(far[split], i).stored, targetsOf(near0[split], i).stored));
+    }
+  }
+  // float32 has no number between 1,700,000,000 and 1,700,000,128
+  const csv = loadExperiment(
+    work.config({
+      version: 1,
+      name: 'far',
+      dataset: {
+        ...{ kind: 'csv', path: config(OFFSET).path, features: ['y'], target: 'z', target_kind: 'value' },
+        ...{ test_fraction: 0.25, normalize: 'standard' },
+      },
+      model: { cell: 'gru', hidden_size: 2 },
+      loss: { kind: 'mse' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 1, batch_size: 4 },
+    }),
+  );
+  const { warnings } = checkAgainstData(csv, await open(csv.experiment.dataset));
+  t.match(warnings[0], { code: 'data/coarse-column', message: /: y \(.* multiples of 128\), z \(/ });
+});
+
 t.test('what cannot be split or read is told', async t => {
   const with_ = (more: object) => complaints(2, () => open({ ...sales, ...more }));
   t.match(await with_({ horizon: 30 }), [
@@ -517,6 +561,11 @@ t.test('what cannot be split or read is told', async t => {
   ]);
   t.match(await with_({ validation: { count: 2 } }), [/^data\/no-window \| the validation split/]);
   t.match(await with_({ time: undefined }), [/^data\/calendar \| calendar features need a `time` column/]);
+  const germanDates = work.file('german.csv', 'day,sales\n01.01.2023,1\n02.01.2023,2\n03.01.2023,3\n');
+  const german = { path: germanDates, series: undefined, features: [], known: [], calendar: undefined };
+  t.match(await complaints(5, () => open({ ...sales, ...german } as unknown as ForecastConfig)), [
+    /only numbers or only dates.*ISO 8601.*"01\.01\.2023"/,
+  ]);
   t.match(await with_({ known: ['holliday'] }), [/^data\/csv-missing-column .*has no column "holliday"/]);
   const whole = await open({
     ...sales,

@@ -3,7 +3,7 @@
  * of each row.
  */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
-import { FloatList, TextCodes } from '../columns.js';
+import { GrowingList, TextCodes } from '../columns.js';
 import { type Delimiter, otherDelimiter } from '../formats/csv.js';
 import { type CellPlace, rowName, TableFile } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
@@ -26,6 +26,8 @@ export interface CsvColumns {
   /** More than one only for `value`. */
   readonly targets: readonly NamedColumn[];
   readonly targetKind: 'class' | 'value';
+  /** True to keep features in float64, for scaling before they are rounded to float32. */
+  readonly keepsFloat64?: boolean;
   readonly group?: NamedColumn;
   readonly order?: NamedColumn;
 }
@@ -33,9 +35,9 @@ export interface CsvColumns {
 export interface CsvTable {
   readonly source: SourceFile;
   readonly rows: number;
-  /** `[rows, F]`. */
-  readonly features: Float32Array;
-  /** `[rows, targets]`: numbers, or codes of the class labels in `labels`. */
+  /** `[rows, F]`; float64 if the columns ask for it. */
+  readonly features: Float32Array | Float64Array;
+  /** `[rows, targets]`: numbers in float64, or codes of the class labels in `labels`. */
   readonly targets: readonly number[];
   readonly targetNames: readonly string[];
   /** Distinct class labels, in the order of their first row; empty for numeric targets. */
@@ -111,7 +113,7 @@ interface BadCells {
 
 class TableReader {
   private indices: ColumnIndices = { features: [], targets: [], group: ABSENT, order: ABSENT };
-  private readonly features = new FloatList();
+  private readonly features: GrowingList<Float32Array | Float64Array>;
   private readonly targets: number[] = [];
   private readonly groups: number[] = [];
   private readonly order: string[] = [];
@@ -126,7 +128,11 @@ class TableReader {
     private readonly file: TableFile,
     private readonly columns: CsvColumns,
     private readonly problems: Problems,
-  ) {}
+  ) {
+    this.features = new GrowingList(length =>
+      columns.keepsFloat64 ? new Float64Array(length) : new Float32Array(length),
+    );
+  }
 
   header(names: readonly string[]): void {
     this.indices = columnIndices(
@@ -329,11 +335,11 @@ function missingColumn(
   };
 }
 
-/** Returns the float32 value of a cell; undefined unless it is a finite number. */
+/** Returns the float64 value of a cell; undefined unless it is a number that is finite in float32. */
 export function cellNumber(cell: string): number | undefined {
   const text = cell.trim();
-  const value = Math.fround(Number(text));
-  return NUMBER.test(text) && Number.isFinite(value) ? value : undefined;
+  const value = Number(text);
+  return NUMBER.test(text) && Number.isFinite(Math.fround(value)) ? value : undefined;
 }
 
 export function isMissing(text: string): boolean {

@@ -91,13 +91,13 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
   const levels = levelsOf(config);
   const table = await readTable(config);
   const keys = timeKeys(table, config);
-  const cuts = cutsOf(keys, config);
   const problems = new Problems();
   const lists = rowLists(
     table.groups ? table : { ...table, groups: new Array(table.rows).fill(0), groupNames: [''] },
     problems,
   );
   problems.throwIfAny();
+  const cuts = cutsOf(keys, config);
   const trainEnd = cuts.validation ?? cuts.test;
   const shape = windowShape(config);
   const { width } = shape;
@@ -190,6 +190,7 @@ function readTable({
     ],
     targets: [named(target, 'target')],
     targetKind: 'value',
+    keepsFloat64: true,
     ...(series !== undefined && { group: named(series, 'series') }),
     ...(time !== undefined && { order: named(time, 'time') }),
   });
