@@ -506,7 +506,7 @@ t.test('sequences to predict are read as those that train, in pieces of any size
           const steps = sequence(data, data.train, i).flat().slice(0, one.length);
           t.same([...one.values], steps, `${size} bytes`);
           t.equal(one.length, data.train.lengths?.[i] ?? data.sequenceLength);
-          t.equal(one.id, config === tagged ? data.train.id!(i) : undefined);
+          t.equal(one.id, data.train.id!(i));
         }
       });
     }
@@ -550,7 +550,7 @@ t.test('what cannot be predicted is told, and what follows is read', async t => 
   t.same(
     read.map(one => (isRejected(one) ? [one.id, ...one.problems.map(line)] : [one.id, ...one.values])),
     [
-      [undefined, 1, 0],
+      ['line 1', 1, 0],
       [
         'x',
         'data/jsonl-value 2:2+7 | the record has a wrong field "words" | expected a list with the symbol of each step | got 3',
@@ -567,8 +567,53 @@ t.test('what cannot be predicted is told, and what follows is read', async t => 
       ['4', 4],
     ],
   );
-  writeFileSync(path, Buffer.concat([Buffer.from('{"words": ["a"]}\n{"words": ["'), Buffer.of(0xc3)]));
-  t.match(await complaints(5, () => readInPieces(config, data, path, 5)), [/^data\/encoding 29 \|/]);
+  const [head, tail] = ['{"words": ["a"]}\n{"words": ["', '"]}\n{"id": "z", "words": ["a"]}'];
+  writeFileSync(path, Buffer.concat([Buffer.from(head), Buffer.of(0xc3), Buffer.from(tail)]));
+  const around = await readInPieces(config, data, path, 5);
+  t.same(
+    around.map(one => (isRejected(one) ? one.problems.map(line) : one.id)),
+    ['line 1', ['data/encoding 29 | the file is not UTF-8 text | expected UTF-8'], 'z'],
+    'a byte that is not UTF-8 costs its line only',
+  );
+  const long = Buffer.alloc(2 ** 26 + 10, 'x');
+  writeFileSync(
+    path,
+    Buffer.concat([Buffer.from('{"words": ["a"]}\n'), long, Buffer.from('\n{"words": ["a"]}')]),
+  );
+  const apart = await readInPieces(config, data, path, 2 ** 20);
+  t.same(
+    apart.map(one => (isRejected(one) ? one.problems.map(({ code, line }) => [code, line]) : one.id)),
+    ['line 1', [['data/line-too-long', 2]], 'line 3'],
+  );
+});
+
+t.test('records without ids are named by their lines, and targets may begin with null', async t => {
+  const folder = t.testdir({
+    'a.jsonl': '{"x": [1, 2], "y": [null, null]}\n\n{"x": [3, 4], "y": [null, [5, 6]]}\n',
+    'b.jsonl': '{"x": [7, 8], "y": [[9, 10], null]}\n',
+    'null.jsonl': '{"x": [1], "y": [null]}\n{"x": [1], "y": [null]}\n',
+    'large.jsonl':
+      '{"x": [1], "y": [1], "id": 9007199254740993}\n{"x": [1], "y": [1], "id": 9007199254740991}\n',
+  });
+  const config = (path: string, more: object = {}): DatasetConfig => ({
+    kind: 'jsonl',
+    ...{ path: join(folder, path), test_path: join(folder, 'b.jsonl') },
+    ...{ input: 'x', target: 'y', input_kind: 'number', target_kind: 'value', per_step: true },
+    ...more,
+  });
+  const one = await open(config('a.jsonl'));
+  t.same([0, 1].map(one.train.id!), ['line 1', 'line 3']);
+  const none = [Number.NaN, Number.NaN];
+  t.same([...one.train.targets.values], [...none, ...none, ...none, 5, 6]);
+  const both = await open(config('[ab].jsonl'));
+  t.same([0, 1, 2].map(both.train.id!), ['a.jsonl:1', 'a.jsonl:3', 'b.jsonl:1']);
+  t.match(await complaints(5, () => open(config('null.jsonl'))), [/every target in the field "y" is null/]);
+  t.match(
+    await complaints(5, () =>
+      open(config('large.jsonl', { id: 'id', test_path: join(folder, 'large.jsonl') })),
+    ),
+    [/1:22\+4 .* "id" \| expected a string, since a number of this size loses digits/],
+  );
 });
 
 t.test('a language model makes up the text that PyTorch does', async t => {

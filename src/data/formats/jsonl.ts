@@ -21,7 +21,7 @@ export interface RecordLine {
 
 export interface JsonlHandlers {
   record(record: JsonRecord, line: RecordLine): void;
-  /** Called for a line that is not a JSON object. */
+  /** Called for a line that is not a JSON object, not UTF-8 or too long. */
   broken(problem: Diagnostic): void;
 }
 
@@ -33,10 +33,12 @@ export class JsonlPieces {
     private readonly file: string,
     private readonly handlers: JsonlHandlers,
   ) {
-    this.lines = new LinePieces(file, true, line => this.line(line));
+    this.lines = new LinePieces(file, true, {
+      line: line => this.line(line),
+      broken: problem => handlers.broken(problem),
+    });
   }
 
-  /** @throws UserError (exit 5) if the file is not UTF-8 */
   push(piece: Buffer): void {
     this.lines.push(piece);
   }
@@ -65,7 +67,7 @@ export class JsonlScan {
   private count = 0;
   private readonly pieces: JsonlPieces;
 
-  /** Adds lines that are not JSON objects to `problems`, and throws these once they are full. */
+  /** Adds broken lines to `problems`, and throws these once they are full. */
   constructor(
     private readonly file: string,
     onRecord: JsonlHandlers['record'],
@@ -84,7 +86,7 @@ export class JsonlScan {
     });
   }
 
-  /** @throws UserError (exit 5) if the file is not UTF-8 or `problems` are full */
+  /** @throws UserError (exit 5) if `problems` are full */
   push(piece: Buffer): void {
     this.pieces.push(piece);
   }

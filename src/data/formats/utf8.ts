@@ -1,6 +1,6 @@
 /** Text files: checks that they are UTF-8 and splits them into lines. */
 import { isUtf8 } from 'node:buffer';
-import { damagedError, type UserError } from '../../util/errors.js';
+import { type Diagnostic, damagedError, type UserError } from '../../util/errors.js';
 
 /**
  * Checks that `bytes` are UTF-8.
@@ -14,13 +14,17 @@ export function checkUtf8(bytes: Buffer, file: string, base = 0): void {
 }
 
 export function notUtf8(file: string, offset: number): UserError {
-  return damagedError({
+  return damagedError(encodingProblem(file, offset));
+}
+
+function encodingProblem(file: string, offset: number): Diagnostic {
+  return {
     code: 'data/encoding',
     message: 'the file is not UTF-8 text',
     file,
     offset,
     expected: 'UTF-8',
-  });
+  };
 }
 
 /**
@@ -88,25 +92,31 @@ const LINE_FEED = 0x0a;
 /** A longer line (64 MiB) indicates that the file is not text. */
 const MAX_LINE_BYTES = 2 ** 26;
 
+export interface LineHandlers {
+  line(line: TextLine): void;
+  /** Called for a line that is not UTF-8 or too long, and is left out. */
+  broken(problem: Diagnostic): void;
+}
+
 /**
  * Splits a file that is read in chunks into lines. It keeps only the line that is incomplete at the
- * end of a chunk. Removes a byte order mark and the CR of a CRLF. Errors of `onLine` propagate.
+ * end of a chunk. Removes a byte order mark and the CR of a CRLF. Errors of the handlers propagate.
  */
 export class LinePieces {
   private parts: Buffer[] = [];
-  private kept = 0;
+  /** Bytes of the line so far. */
+  private length = 0;
   private number = 1;
-  /** Offset of the next line in the file. */
+  /** Offset of the line in the file. */
   private start = 0;
 
   /** @param isText true if lines must be UTF-8 */
   constructor(
     private readonly file: string,
     private readonly isText: boolean,
-    private readonly onLine: (line: TextLine) => void,
+    private readonly handlers: LineHandlers,
   ) {}
 
-  /** @throws UserError (exit 5) if a line is not UTF-8 or longer than 64 MiB */
   push(piece: Buffer): void {
     let from = 0;
     for (let end = piece.indexOf(LINE_FEED); end >= 0; end = piece.indexOf(LINE_FEED, from)) {
@@ -119,14 +129,19 @@ export class LinePieces {
 
   /** Call after the last chunk. Text after the last line end is a line if it is not empty. */
   end(): void {
-    if (this.kept > 0) this.emit(0);
+    if (this.length > 0) this.emit(0);
   }
 
   private keep(part: Buffer): void {
-    this.parts.push(part);
-    this.kept += part.length;
-    if (this.kept <= MAX_LINE_BYTES) return;
-    throw damagedError({
+    const wasShort = this.length <= MAX_LINE_BYTES;
+    this.length += part.length;
+    if (this.length <= MAX_LINE_BYTES) {
+      this.parts.push(part);
+      return;
+    }
+    this.parts = [];
+    if (!wasShort) return;
+    this.handlers.broken({
       code: 'data/line-too-long',
       message: 'the line is too long',
       file: this.file,
@@ -137,15 +152,23 @@ export class LinePieces {
 
   /** @param endLength number of bytes of the line end */
   private emit(endLength: number): void {
-    const whole = this.parts.length === 1 ? this.parts[0] : Buffer.concat(this.parts);
-    const mark = this.isText && this.number === 1 ? markLength(whole) : 0;
-    if (this.isText) checkUtf8(whole, this.file, this.start);
-    const bytes = whole.subarray(mark, contentEnd(whole));
-    this.onLine({ bytes, from: this.start + mark, number: this.number });
-    this.start += whole.length + endLength;
+    if (this.length <= MAX_LINE_BYTES) this.check();
+    this.start += this.length + endLength;
     this.number++;
     this.parts = [];
-    this.kept = 0;
+    this.length = 0;
+  }
+
+  private check(): void {
+    const whole = this.parts.length === 1 ? this.parts[0] : Buffer.concat(this.parts);
+    const bad = this.isText ? badByte(whole) : undefined;
+    if (bad !== undefined) {
+      this.handlers.broken(encodingProblem(this.file, this.start + bad));
+      return;
+    }
+    const mark = this.isText && this.number === 1 ? markLength(whole) : 0;
+    const bytes = whole.subarray(mark, contentEnd(whole));
+    this.handlers.line({ bytes, from: this.start + mark, number: this.number });
   }
 }
 

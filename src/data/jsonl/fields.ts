@@ -121,6 +121,9 @@ export function finite(value: unknown): number {
 /** The text of a symbol, class label or name. */
 export function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
+  // JSON.parse has rounded it, maybe to the same number as another one
+  if (Number.isInteger(value) && !Number.isSafeInteger(value))
+    throw new Unfit('a string, since a number of this size loses digits', value);
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   throw new Unfit('strings, numbers or booleans', value);
 }

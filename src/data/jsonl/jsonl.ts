@@ -134,7 +134,7 @@ function splitOf(
     readonly common: Common;
   },
 ): Split {
-  const { features, ids, sources } = table;
+  const { features, sources } = table;
   const starts = Uint32Array.from(indices, i => table.starts[i]);
   const lengths = Int32Array.from(indices, i => table.lengths[i]);
   const isStored = table.records !== undefined && mapping !== undefined && config.per_step;
@@ -145,7 +145,10 @@ function splitOf(
       file: sources[0].name,
     });
   }
-  const id = config.id !== undefined && { id: (index: number) => ids[indices[index]] };
+  const id: Pick<Split, 'id' | 'idIsPlace'> = {
+    id: index => table.idOf(indices[index]),
+    ...(config.id === undefined && { idIsPlace: true }),
+  };
   const targets = () =>
     targetsOf(table, indices, mapping, {
       steps: config.per_step ? steps : undefined,

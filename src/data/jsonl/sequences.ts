@@ -13,7 +13,7 @@ export function jsonlSequences(config: JsonlConfig, { input, vocabulary }: DataR
   const codeOf = (text: string): number => numbers?.get(text) ?? UNKNOWN;
   const shape = input.kind === 'number' ? { features: input.size } : {};
   return {
-    hasIds: config.id !== undefined,
+    hasIds: true,
     hasTimes: false,
     async *read({ name, chunks }) {
       let done: ReadSequence[] = [];
@@ -36,8 +36,8 @@ export function jsonlSequences(config: JsonlConfig, { input, vocabulary }: DataR
     const attempt = <T>(field: string, read: (value: unknown) => T): T | undefined =>
       attemptField(record, field, { read, problems, line });
     const values = new FloatList(64);
-    const id =
-      config.id === undefined || !Object.hasOwn(record, config.id) ? undefined : attempt(config.id, textOf);
+    const hasId = config.id !== undefined && Object.hasOwn(record, config.id);
+    const id = hasId ? attempt(config.id, textOf) : `line ${line.number}`;
     const length = attempt(config.input, value => addSteps(value, config, { shape, codeOf, out: values }));
     const named = id !== undefined && { id };
     return length === undefined || problems.all.length > 0

@@ -1,4 +1,5 @@
 /** Reads the records of a split's files: steps, targets, labels and names of all sequences. */
+import { basename } from 'node:path';
 import { FloatList, TextCodes } from '../columns.js';
 import { JsonlScan, type JsonRecord, type LinePlace, type RecordLine } from '../formats/jsonl.js';
 import type { LabelTexts } from '../label-texts.js';
@@ -26,7 +27,8 @@ export interface JsonlTable {
    */
   readonly targets: Float32Array;
   readonly labels: LabelTexts;
-  readonly ids: readonly string[];
+  /** Name of a sequence: its `id`, or the place of its record. */
+  idOf(row: number): string;
 }
 
 /** Shared by the records of all files. */
@@ -56,6 +58,7 @@ export async function readJsonlTable(
   const reader = new TableReader(files[0], config, common, problems, isOnDisk);
   const sources: Pick<SourceFile, 'name' | 'sha256'>[] = [];
   for (const file of files) {
+    reader.startFile(file);
     const ranged = isOnDisk ? await RangedFile.open(file) : undefined;
     const scan = new JsonlScan(file, (record, line) => reader.record(record, line, ranged), problems);
     const source = ranged ? undefined : await readContent(file, MAX_TEXT_BYTES);
@@ -64,7 +67,9 @@ export async function readJsonlTable(
     scan.end();
     sources.push({ name: file, sha256 });
   }
-  return { ...reader.table(), sources };
+  const table = reader.table();
+  problems.throwIfAny();
+  return { ...table, sources };
 }
 
 /** Code of a null label. */
@@ -76,6 +81,12 @@ class TableReader {
   private readonly starts: number[] = [];
   private readonly lengths: number[] = [];
   private readonly ids: string[] = [];
+  /** Line of each record; empty if records have ids. */
+  private readonly lines: number[] = [];
+  /** The files read so far, and the index of the first record of each. */
+  private readonly files: { readonly name: string; readonly first: number }[] = [];
+  /** Targets that are null before the first number, whose size is not known yet. */
+  private pendingNulls = 0;
   private readonly labels = new TextCodes();
   /** Position of the first occurrence of each label, by code. */
   private readonly labelPlaces: LinePlace[] = [];
@@ -90,6 +101,10 @@ class TableReader {
     isOnDisk: boolean,
   ) {
     this.records = isOnDisk ? [] : undefined;
+  }
+
+  startFile(name: string): void {
+    this.files.push({ name, first: this.starts.length });
   }
 
   /** @param file the file that the record stays in, if it stays on disk */
@@ -111,11 +126,16 @@ class TableReader {
       out.truncate(0);
       if (config.per_step && config.target_kind === 'class') this.targets.truncate(before);
     }
-    if (config.id !== undefined) attempt(config.id, value => this.ids.push(textOf(value)));
+    if (config.id === undefined) this.lines.push(line.number);
+    else attempt(config.id, value => this.ids.push(textOf(value)));
   }
 
   table(): Omit<JsonlTable, 'sources'> {
-    const { file, features, targets, starts, lengths, ids, labels, labelPlaces } = this;
+    const { file, features, targets, starts, lengths, labels, labelPlaces } = this;
+    if (this.pendingNulls > 0) {
+      const message = `every target in the field ${JSON.stringify(this.config.target)} is null`;
+      this.problems.add({ code: 'data/jsonl-value', message, file, expected: 'a number in at least one step' });
+    }
     return {
       features: features.toArray(),
       records: this.records,
@@ -123,8 +143,16 @@ class TableReader {
       lengths,
       targets: targets.toArray(),
       labels: { file, labels: labels.texts, placeOf: code => labelPlaces[code] },
-      ids,
+      idOf: row => this.ids[row] ?? this.placeOf(row),
     };
+  }
+
+  /** `line 5`, or `part-2.jsonl:5` if there are several files. */
+  private placeOf(row: number): string {
+    const { files, lines } = this;
+    if (files.length === 1) return `line ${lines[row]}`;
+    const name = files.findLast(({ first }) => first <= row)?.name ?? this.file;
+    return `${basename(name)}:${lines[row]}`;
   }
 
   /** Reports fields that the first record lacks as an error of the config. */
@@ -167,12 +195,14 @@ class TableReader {
   private numbers(value: unknown): void {
     const { common, targets } = this;
     if (value === null && this.config.per_step) {
-      if (common.targets === undefined) throw new Unfit('a first step with a target', value);
-      for (let i = 0; i < common.targets; i++) targets.push(Number.NaN);
+      if (common.targets === undefined) this.pendingNulls++;
+      for (let i = 0; i < (common.targets ?? 0); i++) targets.push(Number.NaN);
       return;
     }
     const numbers = Array.isArray(value) ? value : [value];
     common.targets ??= numbers.length;
+    for (let i = 0; i < this.pendingNulls * common.targets; i++) targets.push(Number.NaN);
+    this.pendingNulls = 0;
     if (numbers.length !== common.targets || numbers.length === 0)
       throw new Unfit(`${Math.max(1, common.targets)} numbers, as in the first record`, value);
     for (const number of numbers) targets.push(finite(number));

@@ -68,15 +68,19 @@ export const text: DatasetKind<TextConfig> = {
 function newSequences({ level }: TextConfig, { vocabulary }: DataRecord): SequenceReader {
   const numbers = vocabulary && symbolNumbers(vocabulary);
   return {
-    hasIds: false,
+    // blank lines are no texts, so the index of a text is not its line
+    hasIds: true,
     hasTimes: false,
     async *read({ name, chunks }) {
       let done: ReadSequence[] = [];
-      const lines = new LinePieces(name, level !== 'byte', ({ bytes, number }) => {
-        if (bytes.length === 0) return;
-        const values = Float32Array.from(symbolsOf(bytes, level), symbol => numbers?.get(symbol) ?? UNKNOWN);
-        const place = { file: name, line: number };
-        if (values.length > 0) done.push({ length: values.length, values, place });
+      const lines = new LinePieces(name, level !== 'byte', {
+        line({ bytes, number }) {
+          const symbols = bytes.length === 0 ? [] : symbolsOf(bytes, level);
+          const values = Float32Array.from(symbols, symbol => numbers?.get(symbol) ?? UNKNOWN);
+          if (values.length === 0) return;
+          done.push({ length: values.length, values, id: `line ${number}`, place: { file: name, line: number } });
+        },
+        broken: problem => done.push({ problems: [problem] }),
       });
       for await (const chunk of chunks) {
         lines.push(chunk);
