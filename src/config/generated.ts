@@ -541,9 +541,11 @@ export interface CsvDataset {
   features: [string, ...string[]];
   /**
    * Kind of the features. number: numbers. symbol: one column of strings, each a symbol of the
-   * vocabulary; the rows of a group are the steps of a sequence.
+   * vocabulary; the rows of a group are the steps of a sequence. text: one column of texts, split
+   * into symbols by `level`; each row is a sequence.
    */
-  input_kind?: 'number' | 'symbol';
+  input_kind?: 'number' | 'symbol' | 'text';
+  level?: TextLevel;
   /**
    * Symbols that occur less often in the training split become the unknown symbol. Without this
    * key, all symbols are kept.

@@ -587,6 +587,46 @@ t.test('what cannot be predicted is told, and what follows is read', async t => 
   );
 });
 
+t.test('a column of texts is read as the same texts in JSON Lines', async t => {
+  const texts = ['good film', '  "so" bad,\nso bad ', 'Grüße 🎉', 'bad bad good', 'x', 'film'];
+  const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+  const folder = t.testdir({
+    'texts.csv': `stars,text\n${texts.map((text, i) => `${i % 2},${quoted(text)}\n`).join('')}`,
+    'empty.csv': 'stars,text\n1,a\n0,""\n',
+    'texts.jsonl': texts
+      .map((text, i) => `${JSON.stringify({ text: text.trim(), stars: i % 2 })}\n`)
+      .join(''),
+  });
+  const shared = { input_kind: 'text', target: 'stars', target_kind: 'class', test_fraction: 0.5 } as const;
+  const table = { kind: 'csv', path: join(folder, 'texts.csv'), features: ['text'], ...shared } as const;
+  for (const level of ['character', 'byte', 'word'] as const) {
+    const csv = await open({ ...table, level });
+    const jsonl = await open({
+      kind: 'jsonl',
+      path: join(folder, 'texts.jsonl'),
+      input: 'text',
+      level,
+      ...shared,
+    });
+    t.same(csv.vocabulary, jsonl.vocabulary, level);
+    for (const split of ['train', 'test'] as const) {
+      t.same(csv[split].lengths, jsonl[split].lengths);
+      t.same(classes(csv[split]), classes(jsonl[split]));
+      for (let i = 0; i < csv[split].count; i++)
+        t.same(sequence(csv, csv[split], i), sequence(jsonl, jsonl[split], i), `${level}, ${split} ${i}`);
+    }
+    const read = await readInPieces({ ...table, level }, csv, table.path, 5);
+    const first = read.find(one => !isRejected(one) && one.id === csv.train.id!(0));
+    if (first === undefined || isRejected(first)) throw new Error('the first sequence of training is read');
+    t.same([...first.values], sequence(csv, csv.train, 0).flat().slice(0, first.length), 'as it trains');
+  }
+  const empty = { ...table, level: 'word', path: join(folder, 'empty.csv') } as const;
+  t.match(await complaints(5, () => open(empty)), [/^data\/csv-missing-value 3:3\+2 \| the cell is empty/]);
+  t.match(await complaints(2, () => open({ ...table, level: 'word', features: ['text', 'stars'] })), [
+    /texts are read from one column/,
+  ]);
+});
+
 t.test('records without ids are named by their lines, and targets may begin with null', async t => {
   const folder = t.testdir({
     'a.jsonl': '{"x": [1, 2], "y": [null, null]}\n\n{"x": [3, 4], "y": [null, [5, 6]]}\n',

@@ -65,8 +65,8 @@ const HAS_OUTPUT_PER_STEP: Readonly<Record<ModelConfig['head']['from'], boolean>
 const OF_SYMBOLS: Readonly<Record<string, string>> = {
   npz: 'integers [N, T] as x',
   npy: 'integers [N, T] as x',
-  csv: 'one column of texts with `input_kind: symbol`',
-  parquet: 'one column of texts with `input_kind: symbol`',
+  csv: 'one column with `input_kind: symbol` or `text`',
+  parquet: 'one column with `input_kind: symbol` or `text`',
 };
 
 /** How a dataset kind has numbers instead of symbols. */

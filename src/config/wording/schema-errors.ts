@@ -184,14 +184,15 @@ class Explainer {
     return schema === undefined ? undefined : taggedWithin(schema);
   }
 
-  /** A key that does not belong to the chosen `problem` of a synthetic dataset. */
+  /** A key that does not belong to the chosen `problem` or `input_kind` of a dataset. */
   private foreignKey(path: Path): Diagnostic {
     const parent = nodeAt(this.tree, path.slice(0, -1))?.value;
-    const problem = parent === undefined ? undefined : toPlain(parent);
-    const choice = isRecord(problem) ? String(problem.problem) : '';
+    const dataset = parent === undefined ? undefined : toPlain(parent);
+    const { problem, input_kind = 'number' } = isRecord(dataset) ? dataset : {};
+    const choice = problem === undefined ? `input_kind: ${input_kind}` : `problem: ${problem}`;
     return {
       code: 'config/foreign-key',
-      message: `the key \`${path[path.length - 1]}\` does not belong to problem ${choice}`,
+      message: `the key \`${path[path.length - 1]}\` does not belong to \`${choice}\``,
       ...positionOf(keyPlace(this.tree, path)),
     };
   }

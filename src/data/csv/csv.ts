@@ -1,7 +1,7 @@
 /** Dataset kinds `csv` and `parquet`: columns by name; the rows of a group form one sequence. */
 import { damagedError } from '../../util/errors.js';
 import { TextCodes } from '../columns.js';
-import type { Dataset, Split } from '../dataset.js';
+import type { Dataset, Split, TextLevel } from '../dataset.js';
 import type { Delimiter } from '../formats/csv.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { type ClassMapping, classMapping, ignoredLabels, labelTextFacts } from '../label-texts.js';
@@ -30,8 +30,10 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, Vocabula
   /** Delimiter of the fields in all files. */
   readonly delimiter?: Delimiter;
   readonly features: readonly string[];
-  /** Type of the features; `symbol` allows only one, given as text. Default: `number`. */
-  readonly input_kind?: 'number' | 'symbol';
+  /** Type of the features; `symbol` and `text` allow only one column. Default: `number`. */
+  readonly input_kind?: 'number' | 'symbol' | 'text';
+  /** How `text` is split into symbols. */
+  readonly level?: TextLevel;
   /** One column, or several for values. */
   readonly target: string | readonly string[];
   readonly target_kind: 'class' | 'value';
@@ -64,7 +66,7 @@ type Tables = Partial<Splits<CsvTable>> & Pick<Splits<CsvTable>, 'train'>;
 export const csv: DatasetKind<CsvConfig> = {
   open,
   facts: ({ input_kind = 'number', target_kind, sequence }) => ({
-    inputKind: input_kind,
+    inputKind: input_kind === 'number' ? 'number' : 'symbol',
     targetKind: target_kind,
     perStep: sequence?.per_step ?? false,
   }),
@@ -82,7 +84,7 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
   checkOptions(config);
   const { path, validation_path, test_path } = config;
   // codes are shared by all files
-  const symbols = config.input_kind === 'symbol' ? new TextCodes() : undefined;
+  const symbols = (config.input_kind ?? 'number') === 'number' ? undefined : new TextCodes();
   const columns = { ...columnsOf(config), symbols };
   const read = async (file: string | undefined): Promise<CsvTable | undefined> =>
     file === undefined ? undefined : readCsvTable(file, columns);
@@ -112,7 +114,7 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
     input: symbols
       ? { kind: 'symbol', count: symbols.texts.length }
       : { kind: 'number', size: config.features.length },
-    ...(symbols && { symbolTexts: { level: null, texts: symbols.texts } }),
+    ...(symbols && { symbolTexts: { level: config.level ?? null, texts: symbols.texts } }),
     sequenceLength: steps,
     train,
     ...(validation && { validation }),
@@ -134,11 +136,12 @@ function digestsOf({ train, validation, test }: Tables): Dataset['digests'] {
 }
 
 function checkOptions(config: CsvConfig): void {
-  if (config.input_kind === 'symbol' && config.features.length > 1) {
+  const { input_kind: kind = 'number' } = config;
+  if (kind !== 'number' && config.features.length > 1) {
     throw configError({
       code: 'data/symbol-columns',
       keyPath: ['dataset', 'features'],
-      message: 'symbols are read from one column',
+      message: `${kind === 'text' ? 'texts' : 'symbols'} are read from one column`,
       expected: 'one feature, or `input_kind: number`',
     });
   }
@@ -156,11 +159,12 @@ function targetsOf({ target }: CsvConfig): readonly string[] {
   return typeof target === 'string' ? [target] : target;
 }
 
-function columnsOf({ features, target, target_kind, sequence, delimiter }: CsvConfig): CsvColumns {
+function columnsOf({ features, level, target, target_kind, sequence, delimiter }: CsvConfig): CsvColumns {
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   return {
     delimiter,
     features: features.map((name, i) => named(name, 'features', i)),
+    level,
     targets:
       typeof target === 'string'
         ? [named(target, 'target')]
@@ -201,8 +205,13 @@ function pick({ table, lists }: Part, indices: Uint32Array): Part {
   return { table, lists: Array.from(indices, i => lists[i]) };
 }
 
-function longest({ lists }: Part): number {
-  return lists.reduce((most, list) => Math.max(most, list.length), 0);
+function longest({ table, lists }: Part): number {
+  return lists.reduce((most, list) => Math.max(most, stepsOf(table, list)), 0);
+}
+
+/** Steps of a sequence: the symbols of its text, or its rows. */
+function stepsOf({ texts }: CsvTable, list: RowList): number {
+  return texts === undefined ? list.length : texts.starts[list[0] + 1] - texts.starts[list[0]];
 }
 
 function pack(part: Part, config: CsvConfig, mapping: ClassMapping | undefined, steps: number): Packed {
@@ -216,23 +225,24 @@ function pack(part: Part, config: CsvConfig, mapping: ClassMapping | undefined, 
     });
   }
   const inputSize = config.features.length;
-  const rows = lists.reduce((sum, list) => sum + list.length, 0);
-  const features = new Float32Array(rows * inputSize);
+  const lengths = Int32Array.from(lists, list => stepsOf(table, list));
+  const features = new Float32Array(lengths.reduce((sum, length) => sum + length, 0) * inputSize);
   const starts = new Uint32Array(lists.length);
   let at = 0;
+  const add = (from: number, steps: number): void => {
+    features.set(table.features.subarray(from * inputSize, (from + steps) * inputSize), at * inputSize);
+    at += steps;
+  };
   lists.forEach((list, i) => {
     starts[i] = at;
-    for (const row of list) {
-      const from = row * inputSize;
-      features.set(table.features.subarray(from, from + inputSize), at * inputSize);
-      at++;
-    }
+    if (table.texts) add(table.texts.starts[list[0]], lengths[i]);
+    else for (const row of list) add(row, 1);
   });
   return {
     features,
     inputSize,
     starts,
-    lengths: Int32Array.from(lists, list => list.length),
+    lengths,
     targets: sequenceTargets(table, lists, mapping, perStep ? steps : undefined),
   };
 }

@@ -5,6 +5,7 @@
  */
 import type { Diagnostic } from '../../util/errors.js';
 import { FloatList } from '../columns.js';
+import type { TextLevel } from '../dataset.js';
 import { type Delimiter, otherDelimiter } from '../formats/csv.js';
 import { CsvPieces } from '../formats/csv-pieces.js';
 import { isParquet, ParquetFile } from '../formats/parquet.js';
@@ -15,7 +16,7 @@ import { Problems } from '../problems.js';
 import { allBytes, beginning } from '../reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { SeenTexts } from '../seen-texts.js';
-import { symbolNumbers, UNKNOWN } from '../text/vocabulary.js';
+import { symbolNumbers, symbolsOf, UNKNOWN } from '../text/vocabulary.js';
 import type { CsvConfig } from './csv.js';
 import { belowMilliseconds, mixedOrder, orderKey } from './order.js';
 import { badNumber, cellNumber, isMissing, missingCell } from './table.js';
@@ -36,7 +37,7 @@ const MAGIC_BYTES = 4;
 const MAX_NUMBERS = 2 ** 24;
 
 export function csvSequences(
-  { features, sequence, delimiter }: CsvConfig,
+  { features, level, sequence, delimiter }: CsvConfig,
   { vocabulary }: DataRecord,
 ): SequenceReader {
   const symbols = vocabulary && symbolNumbers(vocabulary);
@@ -47,7 +48,7 @@ export function csvSequences(
       const { start, source } = await beginning(given, MAGIC_BYTES);
       const { size } = source;
       const isGathered = size !== undefined && size <= MAX_GATHERED_BYTES;
-      const rows = new RowReader({ features, symbols, delimiter, ...sequence }, isGathered);
+      const rows = new RowReader({ features, symbols, level, delimiter, ...sequence }, isGathered);
       try {
         const read = isParquet(start) ? fromParquet(source, rows) : fromCsv(source, rows, delimiter);
         for await (const _ of read) yield rows.take();
@@ -114,6 +115,8 @@ interface Columns {
   readonly delimiter: Delimiter | undefined;
   /** Symbol numbers by text; absent if features are numbers. */
   readonly symbols?: ReadonlyMap<string, number> | undefined;
+  /** Set if each row is a text. */
+  readonly level?: TextLevel | undefined;
   readonly group?: string;
   readonly order?: string;
 }
@@ -195,10 +198,7 @@ class RowReader {
     const open = this.sequenceOf(id, record, () => record.place(group));
     for (const column of features) {
       const cell = record.fields[column];
-      const value = this.value(cell);
-      if (value === undefined) complain(open, () => this.badCell(cell, record.place(column)));
-      // invalid sequences are not predicted
-      else if (open.problems.length === 0) open.values.push(value);
+      if (!this.add(cell, open)) complain(open, () => this.badCell(cell, record.place(column)));
     }
     if (order !== ABSENT) this.orderCell(open, record);
     open.rows++;
@@ -206,12 +206,18 @@ class RowReader {
     if (id === undefined) this.close('');
   }
 
-  /** Returns the number or symbol of a cell; undefined if it is invalid. */
-  private value(cell: string): number | undefined {
-    const { symbols } = this.columns;
-    if (symbols === undefined) return cellNumber(cell);
+  /** Appends the number or symbols of a cell; returns false if it is invalid. */
+  private add(cell: string, { values, problems }: Open): boolean {
+    const { symbols, level } = this.columns;
     const text = cell.trim();
-    return text === '' ? undefined : (symbols.get(text) ?? UNKNOWN);
+    const number = symbols === undefined ? cellNumber(text) : undefined;
+    if (symbols === undefined ? number === undefined : text === '') return false;
+    // invalid sequences are not predicted
+    if (problems.length > 0) return true;
+    if (number !== undefined) values.push(number);
+    else if (level === undefined) values.push(symbols?.get(text) ?? UNKNOWN);
+    else for (const symbol of symbolsOf(text, level)) values.push(symbols?.get(symbol) ?? UNKNOWN);
+    return true;
   }
 
   private badCell(cell: string, place: Partial<CellPlace>): Diagnostic {
@@ -325,7 +331,7 @@ function closed(open: Open, columns: Columns): ReadSequence {
   const read = values.toArray();
   const inOrder = columns.order === undefined || sorted.every(({ row }, i) => row === i);
   return {
-    length: rows,
+    length: columns.level === undefined ? rows : read.length,
     values: inOrder
       ? read
       : Float32Array.from(read, (_, i) => read[sorted[Math.floor(i / size)].row * size + (i % size)]),

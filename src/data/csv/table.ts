@@ -4,12 +4,14 @@
  */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { GrowingList, TextCodes } from '../columns.js';
+import type { TextLevel } from '../dataset.js';
 import { type Delimiter, otherDelimiter } from '../formats/csv.js';
 import { type CellPlace, rowName, TableFile } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
 import { type ConfigDiagnostic, configError, Problems } from '../problems.js';
 import { readContent, type SourceFile } from '../reading/files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
+import { symbolsOf } from '../text/vocabulary.js';
 
 /** A column's name and the config key that sets it. */
 export interface NamedColumn {
@@ -23,6 +25,8 @@ export interface CsvColumns {
   readonly features: readonly NamedColumn[];
   /** Codes of the feature cells if they are symbols; absent if they are numbers. */
   readonly symbols?: TextCodes | undefined;
+  /** Set if the only feature is a column of texts, to be split into symbols. */
+  readonly level?: TextLevel | undefined;
   /** More than one only for `value`. */
   readonly targets: readonly NamedColumn[];
   readonly targetKind: 'class' | 'value';
@@ -35,8 +39,10 @@ export interface CsvColumns {
 export interface CsvTable {
   readonly source: SourceFile;
   readonly rows: number;
-  /** `[rows, F]`; float64 if the columns ask for it. */
+  /** `[rows, F]`, or the symbols of all texts; float64 if the columns ask for it. */
   readonly features: Float32Array | Float64Array;
+  /** Present if features are texts: those of row r are from `starts[r]` to `starts[r + 1]`. */
+  readonly texts?: { readonly starts: readonly number[] };
   /** `[rows, targets]`: numbers in float64, or codes of the class labels in `labels`. */
   readonly targets: readonly number[];
   readonly targetNames: readonly string[];
@@ -114,6 +120,7 @@ interface BadCells {
 class TableReader {
   private indices: ColumnIndices = { features: [], targets: [], group: ABSENT, order: ABSENT };
   private readonly features: GrowingList<Float32Array | Float64Array>;
+  private readonly textStarts: number[] = [0];
   private readonly targets: number[] = [];
   private readonly groups: number[] = [];
   private readonly order: string[] = [];
@@ -146,10 +153,12 @@ class TableReader {
   row(fields: readonly string[], start: number): void {
     const { features, targets, group, order } = this.indices;
     this.starts.push(start);
-    for (const column of features) {
-      const read = this.columns.symbols ? this.symbol : this.number;
-      this.features.push(read.call(this, fields[column], start, column));
-    }
+    if (this.columns.level !== undefined) this.symbolsOf(fields[features[0]], start, features[0]);
+    else
+      for (const column of features) {
+        const read = this.columns.symbols ? this.symbol : this.number;
+        this.features.push(read.call(this, fields[column], start, column));
+      }
     for (const target of targets) {
       const isValue = this.columns.targetKind === 'value';
       const read = isValue ? this.number : this.label;
@@ -173,6 +182,7 @@ class TableReader {
       source,
       rows: starts.length,
       features: this.features.toArray(),
+      ...(this.columns.level !== undefined && { texts: { starts: this.textStarts } }),
       targets: this.targets,
       targetNames: this.columns.targets.map(({ name }) => name),
       labels: this.labels.texts,
@@ -195,6 +205,15 @@ class TableReader {
     const text = cell.trim();
     if (text === '') this.complain({ text, start, column, describe: missingCell });
     return this.columns.symbols?.code(text) ?? 0;
+  }
+
+  /** Appends the codes of a text's symbols. */
+  private symbolsOf(cell: string, start: number, column: number): void {
+    const { level = 'character', symbols } = this.columns;
+    const text = cell.trim();
+    for (const symbol of symbolsOf(text, level)) this.features.push(symbols?.code(symbol) ?? 0);
+    if (text === '') this.complain({ text, start, column, describe: missingCell });
+    this.textStarts.push(this.features.size);
   }
 
   private number(cell: string, start: number, column: number): number {

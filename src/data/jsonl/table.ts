@@ -134,7 +134,12 @@ class TableReader {
     const { file, features, targets, starts, lengths, labels, labelPlaces } = this;
     if (this.pendingNulls > 0) {
       const message = `every target in the field ${JSON.stringify(this.config.target)} is null`;
-      this.problems.add({ code: 'data/jsonl-value', message, file, expected: 'a number in at least one step' });
+      this.problems.add({
+        code: 'data/jsonl-value',
+        message,
+        file,
+        expected: 'a number in at least one step',
+      });
     }
     return {
       features: features.toArray(),

@@ -78,7 +78,12 @@ function newSequences({ level }: TextConfig, { vocabulary }: DataRecord): Sequen
           const symbols = bytes.length === 0 ? [] : symbolsOf(bytes, level);
           const values = Float32Array.from(symbols, symbol => numbers?.get(symbol) ?? UNKNOWN);
           if (values.length === 0) return;
-          done.push({ length: values.length, values, id: `line ${number}`, place: { file: name, line: number } });
+          done.push({
+            length: values.length,
+            values,
+            id: `line ${number}`,
+            place: { file: name, line: number },
+          });
         },
         broken: problem => done.push({ problems: [problem] }),
       });
