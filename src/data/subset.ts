@@ -18,6 +18,7 @@ export function subset(split: Split, indices: Uint32Array, steps: number): Split
     }),
     ...(split.id && { id: index => (split.id as NonNullable<Split['id']>)(indices[index]) }),
     ...(split.idIsPlace && { idIsPlace: true }),
+    ...(split.place && { place: index => (split.place as NonNullable<Split['place']>)(indices[index]) }),
     ...(split.picture && {
       picture: index => (split.picture as NonNullable<Split['picture']>)(indices[index]),
     }),

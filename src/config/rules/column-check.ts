@@ -39,6 +39,35 @@ export function checkColumns(
   return [locator.atKey(PATH, 'data/not-normalized', message, { expected })];
 }
 
+/** Columns of a few steps of float32 have lost most of what distinguishes their values. */
+const MIN_STEPS = 10;
+/** From here on, float32 cannot represent every integer. */
+const FIRST_COARSE = 2 ** 24;
+
+/** Warns of columns whose values differ by so little that float32 makes them equal. */
+export function checkPrecision(columns: readonly Column[], locator: Locator): Diagnostic[] {
+  const coarse = columns.filter(column => {
+    // whether a constant column of small numbers had other values is not known
+    if (isConstant(column)) return Math.abs(column.max) >= FIRST_COARSE;
+    return column.deviation < MIN_STEPS * stepOfFloat32(column);
+  });
+  if (coarse.length === 0) return [];
+  const words = (column: Column): string => `steps of ${round(stepOfFloat32(column))} near ${column.max}`;
+  const message = `float32 is too coarse for columns of large numbers that differ by little, and makes close values equal: ${named(coarse, words)}`;
+  const expected = 'smaller numbers, such as differences from the first value';
+  return [locator.atValue(placeOfFeatures(locator), 'data/coarse-column', message, { expected })];
+}
+
+/** Distance between neighbouring float32 numbers at the largest value of a column. */
+function stepOfFloat32({ min, max }: Column): number {
+  return 2 ** (Math.floor(Math.log2(Math.max(Math.abs(min), Math.abs(max)))) - 23);
+}
+
+function placeOfFeatures(locator: Locator): readonly string[] {
+  const path = ['dataset', 'features'];
+  return locator.isGiven(path) ? path : ['dataset'];
+}
+
 function isFar(column: Column): boolean {
   const { mean, deviation, min, max } = column;
   if (Math.abs(mean) > MAX_USUAL || deviation > MAX_USUAL) return true;

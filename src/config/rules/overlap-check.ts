@@ -8,6 +8,7 @@ interface NamedSequences extends Partial<ComparedSequences> {
   id?(index: number): string;
   /** Set if `id` is a position in a file, which does not identify sequences across files. */
   readonly idIsPlace?: true;
+  place?(index: number): string;
 }
 
 /** Maximum number of sequences named in a warning. */
@@ -29,19 +30,20 @@ export function checkOverlap(
   return names.length > 0 ? names : checkEqual(loaded, splits, shape);
 }
 
-/** Sequences without names are not compared, since a warning could not name them. */
+/** Sequences without names or places are not compared, since a warning could not name them. */
 function checkEqual(
   { experiment: { dataset }, locator }: LoadedExperiment,
   splits: Readonly<Record<string, NamedSequences>>,
   shape: SequenceShape,
 ): Diagnostic[] {
-  const compared = Object.entries(splits).flatMap(([name, { count, targets, read, id }]) =>
-    targets && read && id ? [{ name, count, targets, read, id }] : [],
-  );
+  const compared = Object.entries(splits).flatMap(([name, { count, targets, read, id, place }]) => {
+    const nameOf = id ?? place;
+    return targets && read && nameOf ? [{ name, count, targets, read, nameOf }] : [];
+  });
   return sharedSequences(compared, shape).map(({ of, among, count, example }) => {
     const message =
       `${counted(count, 'sequence')} of the ${of.name} split ${count === 1 ? 'is' : 'are'} also in the ` +
-      `${among.name} split, with the same target: ${of.id(example.of)} equals ${among.id(example.among)}`;
+      `${among.name} split, with the same target: ${of.nameOf(example.of)} equals ${among.nameOf(example.among)}`;
     const expected = 'each sequence in only one split';
     const [key] = Object.keys(dataset).filter(one => one === `${of.name}_path`);
     return locator.atValue(['dataset', key ?? 'path'], 'data/equal-sequences', message, { expected });

@@ -145,7 +145,10 @@ function splitOf(
       file: sources[0].name,
     });
   }
-  const id = config.id !== undefined && { id: (index: number) => ids[indices[index]] };
+  const id =
+    config.id === undefined
+      ? { place: (index: number) => table.lineName(indices[index]) }
+      : { id: (index: number) => ids[indices[index]] };
   const targets = () =>
     targetsOf(table, indices, mapping, {
       steps: config.per_step ? steps : undefined,

@@ -27,6 +27,8 @@ export interface JsonlTable {
   readonly targets: Float32Array;
   readonly labels: LabelTexts;
   readonly ids: readonly string[];
+  /** Names the line of sequence `index` in messages. */
+  lineName(index: number): string;
 }
 
 /** Shared by the records of all files. */
@@ -55,16 +57,27 @@ export async function readJsonlTable(
   const files = await inputFiles(path);
   const reader = new TableReader(files[0], config, common, problems, isOnDisk);
   const sources: Pick<SourceFile, 'name' | 'sha256'>[] = [];
+  /** Line of each record, and the first record of each file. */
+  const [lines, firsts]: [number[], number[]] = [[], []];
   for (const file of files) {
+    firsts.push(lines.length);
     const ranged = isOnDisk ? await RangedFile.open(file) : undefined;
-    const scan = new JsonlScan(file, (record, line) => reader.record(record, line, ranged), problems);
+    const onRecord = (record: JsonRecord, line: RecordLine): void => {
+      lines.push(line.number);
+      reader.record(record, line, ranged);
+    };
+    const scan = new JsonlScan(file, onRecord, problems);
     const source = ranged ? undefined : await readContent(file, MAX_TEXT_BYTES);
     if (source) scan.push(source.bytes);
     const sha256 = source?.sha256 ?? (await ranged?.scan(piece => scan.push(piece))) ?? '';
     scan.end();
     sources.push({ name: file, sha256 });
   }
-  return { ...reader.table(), sources };
+  const lineName = (index: number): string => {
+    if (files.length === 1) return `line ${lines[index]}`;
+    return `${files[firsts.findLastIndex(first => first <= index)]}:${lines[index]}`;
+  };
+  return { ...reader.table(), sources, lineName };
 }
 
 /** Code of a null label. */
@@ -114,7 +127,7 @@ class TableReader {
     if (config.id !== undefined) attempt(config.id, value => this.ids.push(textOf(value)));
   }
 
-  table(): Omit<JsonlTable, 'sources'> {
+  table(): Omit<JsonlTable, 'sources' | 'lineName'> {
     const { file, features, targets, starts, lengths, ids, labels, labelPlaces } = this;
     return {
       features: features.toArray(),
