@@ -178,7 +178,7 @@ function scalingWords({ min, max, scaling, series_scaling }: ColumnSummary): str
   const range = (key: 'offset' | 'scale', digits?: number): string => {
     const values = series_scaling.series.map(one => one[key]);
     const bounds = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
-    return bounds.map(bound => round(bound, digits)).join('..');
+    return [...new Set(bounds.map(bound => round(bound, digits)))].join('..');
   };
   return `${formula(series_scaling, range('offset', digits), range('scale'))} by series`;
 }
@@ -328,12 +328,19 @@ function whole(value: number): string {
 const DIGITS = 4;
 /** With these, every float64 differs from all others. */
 const MAX_DIGITS = 17;
+/** Largest rounding error of numbers, as a fraction of the distance between them. */
+const MAX_ERROR = 0.05;
 
-/** The number of significant digits, at least 4, with which different values look different. */
+/** The number of significant digits, at least 4, that show how far apart different values are. */
 function digitsFor(values: readonly number[]): number {
-  const { size } = new Set(values);
+  const sorted = [...new Set(values)].sort((a, b) => a - b);
+  const distance = sorted
+    .slice(1)
+    .reduce((least, value, i) => Math.min(least, value - sorted[i]), Number.POSITIVE_INFINITY);
+  const isClose = (digits: number): boolean =>
+    sorted.every(value => Math.abs(Number(value.toPrecision(digits)) - value) <= MAX_ERROR * distance);
   let digits = DIGITS;
-  while (digits < MAX_DIGITS && new Set(values.map(value => round(value, digits))).size < size) digits++;
+  while (digits < MAX_DIGITS && !isClose(digits)) digits++;
   return digits;
 }
 
