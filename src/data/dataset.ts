@@ -160,7 +160,7 @@ export interface Split {
   /** Position of sequence `index` in the data, for messages, if it has no name there. */
   place?(index: number): string;
   /**
-   * Steps of sequence `index` that are not padding, if all sequences have T steps in training, where
+   * Steps of sequence `index` that are not padding, if training reads all T steps of a sequence and
    * padding only lacks targets. Absent: its length.
    */
   realSteps?(index: number): number;

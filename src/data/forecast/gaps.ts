@@ -38,7 +38,7 @@ interface Times {
   readonly isNumeric: boolean;
 }
 
-/** A smaller multiple of the usual step is jitter, or a pattern such as Monday, Wednesday, Friday. */
+/** Less than this many usual steps is jitter, or a pattern such as Monday, Wednesday, Friday. */
 const MIN_GAP = 1.75;
 /** If the most frequent difference is rarer, the times are irregular and have no usual step. */
 const MIN_SHARE = 0.25;
