@@ -4,6 +4,8 @@
  * bytes until they are read.
  */
 
+import type { TimeGaps } from './forecast/gaps.js';
+import type { RelativeTo } from './forecast/sequences.js';
 import type { LabelFacts, PlacedLabel } from './labels.js';
 import type { Values } from './values.js';
 
@@ -31,6 +33,21 @@ export interface DataScaling {
 export interface SeriesScaling {
   readonly pooled: Scaling;
   readonly series: readonly (Scaling & { readonly name: string })[];
+}
+
+/** Facts about the series of a forecast, in the units of the data. */
+export interface SeriesFacts {
+  /** Statistics of the scaled columns over the rows of the training split: the target first. */
+  readonly columns: readonly Column[];
+  readonly method: DataScaling['method'] | 'none';
+  /** Set if values of the target are scaled as differences from a level. */
+  readonly relativeTo?: RelativeTo;
+  /** Values of each of those columns that training window `index` reads. */
+  window(index: number): readonly (readonly number[])[];
+  /** Number of training steps of the series that has most. */
+  readonly longest: number;
+  /** Steps that are missing; absent if there are none, or no times. */
+  readonly gaps?: TimeGaps;
 }
 
 /** Statistics of a feature or target value over the training split, in the units of the data. */
@@ -141,6 +158,11 @@ export interface Split {
   /** Set if `id` is a position such as `x[3]`, which is unrelated to ids of other splits. */
   readonly idIsPlace?: true;
   /**
+   * Steps of sequence `index` that are not padding, if training reads all T steps of a sequence and
+   * padding only lacks targets. Absent: its length.
+   */
+  realSteps?(index: number): number;
+  /**
    * Denominator of MASE for sequence `index`, in the units of the data: the mean error of the naive
    * forecast in training. Undefined if unknown or 0.
    */
@@ -200,6 +222,8 @@ export interface Dataset {
   readonly scaling?: DataScaling;
   /** Scaling of each series, if each is scaled by itself. */
   readonly seriesScaling?: SeriesScaling;
+  /** Present for forecasts only. */
+  readonly seriesFacts?: SeriesFacts;
   /** Height and width in pixels, if the sequences are pictures (for reports). */
   readonly picture?: { readonly height: number; readonly width: number };
 }

@@ -5,10 +5,13 @@ import {
   type Dataset,
   IGNORED,
   inputWidth,
+  type Scaling,
   type Split,
   type SplitName,
   type Vocabulary,
 } from './dataset.js';
+import type { TimeGaps } from './forecast/gaps.js';
+import type { RelativeTo } from './forecast/sequences.js';
 import { inDataUnits } from './scaling.js';
 import { eachChunk } from './values.js';
 
@@ -22,6 +25,8 @@ export interface DataSummary {
   readonly vocabulary?: VocabularySummary;
   /** Names of the series of a forecast. */
   readonly series?: readonly string[];
+  /** Steps that are missing in the series of a forecast; absent if there are none, or no times. */
+  readonly gaps?: TimeGaps;
   readonly examples: readonly Example[];
 }
 
@@ -60,7 +65,23 @@ export type TargetSummary =
 
 /** A column and its scaling: stored = (value - offset) / scale. */
 export interface ColumnSummary extends Column {
-  readonly scaling?: { readonly method: string; readonly offset: number; readonly scale: number };
+  /** Absent also if there are several series. */
+  readonly scaling?: ScalingMethod & OffsetAndScale;
+  /** The scaling of each of several series. */
+  readonly series_scaling?: ScalingMethod & {
+    readonly series: readonly ({ readonly name: string } & OffsetAndScale)[];
+  };
+}
+
+interface ScalingMethod {
+  readonly method: string;
+  /** Level that is subtracted from the values first. */
+  readonly relative_to?: RelativeTo;
+}
+
+interface OffsetAndScale {
+  readonly offset: number;
+  readonly scale: number;
 }
 
 export interface VocabularySummary {
@@ -75,7 +96,9 @@ export interface Example {
   readonly id?: string;
   readonly steps: number;
   /**
-   * Values of each feature, or the mean if there are many features; absent if steps are symbols.
+   * Values of each feature, or the mean if there are many features (of a forecast, the first
+   * features); absent if steps are symbols. Features of a forecast that are unknown in the horizon
+   * end before it.
    */
   readonly values?: readonly { readonly name: string; readonly values: readonly number[] }[];
   /** Texts or numbers of the symbols. */
@@ -95,7 +118,8 @@ const MAX_STEPS = 2 ** 12;
 
 /** @param labelTargets true if value targets are labels of 0 and 1 */
 export function summarize(dataset: Dataset, labelTargets = false): DataSummary {
-  const { input, train, validation, test, sequenceLength: steps, vocabulary, seriesScaling } = dataset;
+  const { input, train, validation, test, sequenceLength: steps, vocabulary } = dataset;
+  const { seriesScaling, seriesFacts } = dataset;
   const columns = dataset.columns ?? trainingColumns(dataset, { hasLabelTargets: labelTargets });
   const splits = { train, ...(validation && { validation }), test };
   return {
@@ -104,22 +128,38 @@ export function summarize(dataset: Dataset, labelTargets = false): DataSummary {
     splits: Object.fromEntries(
       Object.entries(splits).map(([name, split]) => [name, splitSummary(dataset, split, name as SplitName)]),
     ),
-    features: columns.features.map((column, i) => scaledColumn(column, i, dataset)),
+    // windows have scaled columns, then calendar features, which are not scaled
+    features: columns.features.map((column, i) =>
+      scaledColumn(seriesFacts?.columns[i] ?? column, i, dataset),
+    ),
     ...(vocabulary && { vocabulary: vocabularySummary(vocabulary, train, steps) }),
     ...(seriesScaling && { series: seriesScaling.series.map(({ name }) => name) }),
+    ...(seriesFacts?.gaps && { gaps: seriesFacts.gaps }),
     examples: examplesOf(dataset),
   };
 }
 
-function scaledColumn(column: Column, index: number, { scaling }: Dataset): ColumnSummary {
-  if (!scaling?.features) return column;
-  const { offset, scale } = scaling.features;
-  return { ...column, scaling: { method: scaling.method, offset: offset[index], scale: scale[index] } };
+function scaledColumn(column: Column, index: number, dataset: Dataset): ColumnSummary {
+  const { scaling, seriesScaling, seriesFacts } = dataset;
+  const ofColumn = ({ offset, scale }: Scaling): OffsetAndScale => ({
+    offset: offset[index],
+    scale: scale[index],
+  });
+  if (scaling?.features)
+    return { ...column, scaling: { method: scaling.method, ...ofColumn(scaling.features) } };
+  if (!seriesScaling || !seriesFacts) return column;
+  const { method, relativeTo, columns } = seriesFacts;
+  if (method === 'none' || index >= columns.length) return column;
+  const how = { method, ...(relativeTo !== undefined && index === 0 && { relative_to: relativeTo }) };
+  const series = seriesScaling.series.map(one => ({ name: one.name, ...ofColumn(one) }));
+  return series.length === 1
+    ? { ...column, scaling: { ...how, ...ofColumn(seriesScaling.series[0]) } }
+    : { ...column, series_scaling: { ...how, series } };
 }
 
 function splitSummary(dataset: Dataset, split: Split, name: SplitName): SplitSummary {
   const { sequenceLength: steps, unknownShares } = dataset;
-  const lengths = split.lengths ?? new Int32Array(split.count).fill(steps);
+  const lengths = realLengths(split, steps);
   const total = lengths.reduce((sum, length) => sum + length, 0);
   const [min, max] = rangeOf(lengths);
   const unknown = unknownShares?.[name];
@@ -132,11 +172,21 @@ function splitSummary(dataset: Dataset, split: Split, name: SplitName): SplitSum
   };
 }
 
-function targetSummary(dataset: Dataset, { targets, lengths, count }: Split): TargetSummary {
+/** Steps of each sequence without padding. */
+function realLengths(split: Split, steps: number): Int32Array {
+  return split.lengths ?? Int32Array.from({ length: split.count }, (_, i) => realLength(split, i, steps));
+}
+
+function realLength({ lengths, realSteps }: Split, index: number, steps: number): number {
+  return lengths?.[index] ?? realSteps?.(index) ?? steps;
+}
+
+function targetSummary(dataset: Dataset, split: Split): TargetSummary {
   const { sequenceLength: steps, classLabels } = dataset;
+  const { targets, count } = split;
   const perStep = targets.perStep ?? false;
   const isPadding = (at: number): boolean =>
-    perStep && lengths !== undefined && at % steps >= lengths[Math.floor(at / steps)];
+    perStep && at % steps >= realLength(split, Math.floor(at / steps), steps);
   let missing = 0;
   if (targets.kind === 'class') {
     const counts = new Array<number>(targets.numClasses).fill(0);
@@ -274,7 +324,7 @@ function vocabularySummary(vocabulary: Vocabulary, train: Split, steps: number):
   const row = new Float32Array(steps);
   for (let index = 0; index < train.count; index++) {
     train.read(index, row, 0, 1);
-    const length = train.lengths?.[index] ?? steps;
+    const length = realLength(train, index, steps);
     for (let step = 0; step < length; step++) counts[row[step]]++;
   }
   const frequent = [...counts.keys()].sort((a, b) => counts[b] - counts[a] || a - b).slice(0, MAX_FREQUENT);
@@ -293,11 +343,11 @@ function examplesOf(dataset: Dataset): Example[] {
 }
 
 function exampleOf(dataset: Dataset, index: number): Example {
-  const { input, train, sequenceLength, vocabulary, columnNames, scaling } = dataset;
+  const { input, train, sequenceLength, vocabulary, columnNames, scaling, seriesFacts } = dataset;
   const width = inputWidth(input);
   const row = new Float32Array(sequenceLength * width);
   train.read(index, row, 0, width);
-  const steps = train.lengths?.[index] ?? sequenceLength;
+  const steps = realLength(train, index, sequenceLength);
   const shown = Math.min(steps, MAX_STEPS);
   const id = train.id?.(index);
   const common = { ...(id !== undefined && { id }), steps, ...targetOf(dataset, index) };
@@ -314,15 +364,17 @@ function exampleOf(dataset: Dataset, index: number): Example {
     return offset && scale ? value * scale[feature] + offset[feature] : value;
   };
   const overSteps = (of: (step: number) => number) => Array.from({ length: shown }, (_, step) => of(step));
-  if (width > MAX_FEATURES) {
+  const unscaled = seriesFacts?.window(index);
+  // a mean over columns that partly end before the horizon says nothing
+  if (width > MAX_FEATURES && !unscaled) {
     const mean = (step: number) =>
       Array.from({ length: width }, (_, f) => valueAt(step, f)).reduce((sum, value) => sum + value, 0) /
       width;
     return { ...common, values: [{ name: `mean of ${width} features`, values: overSteps(mean) }] };
   }
-  const values = Array.from({ length: width }, (_, f) => ({
+  const values = Array.from({ length: Math.min(width, MAX_FEATURES) }, (_, f) => ({
     name: columnNames?.features(f) ?? `feature ${f}`,
-    values: overSteps(step => valueAt(step, f)),
+    values: unscaled?.[f]?.slice(0, shown) ?? overSteps(step => valueAt(step, f)),
   }));
   return { ...common, values };
 }

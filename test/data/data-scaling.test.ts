@@ -161,7 +161,13 @@ t.test('columns of another size are named, unless the config says what is to be 
   const flags = Array.from({ length: 200 }, (_, i) => Number(i === 7));
   const rare = work.file(
     'rare.npz',
-    npz({ x: floats([100, 1, 2], flags), y: integers([100], flags.slice(0, 100)) }),
+    npz({
+      x: floats([100, 1, 2], flags),
+      y: integers(
+        [100],
+        flags.slice(0, 100).map((_, i) => i % 2),
+      ),
+    }),
   );
   const classes = {
     ...CONFIG,

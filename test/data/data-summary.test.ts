@@ -1,5 +1,6 @@
 /** `data`: figures of data small enough to count by hand. */
 import t from 'tap';
+import { timeGaps } from '../../src/data/forecast/gaps.js';
 import { Workplace } from '../support/cli.js';
 
 const work = new Workplace();
@@ -202,4 +203,251 @@ t.test('targets of a forecast per step, in the units of each series', async t =>
   const { columns } = JSON.parse(stdout).splits.test.targets;
   // the windows of the test split forecast the last two days
   t.match(columns, [{ min: 8, max: 580, mean: (8 + 9 + 570 + 580) / 4 }]);
+});
+
+/** Rows `name,day,value` of one series. */
+const daily = (name: string, days: readonly number[], valueAt: (day: number) => number): string =>
+  days
+    .map(
+      day => `${name},${new Date(Date.UTC(2024, 0, 1 + day)).toISOString().slice(0, 10)},${valueAt(day)}\n`,
+    )
+    .join('');
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+const forecastOf = (rows: string, more: object = {}, training: object = {}) => ({
+  ...common,
+  dataset: {
+    kind: 'forecast',
+    path: work.file(`series-${rows.length}.csv`, `s,day,v\n${rows}`),
+    target: 'v',
+    series: 's',
+    time: 'day',
+    input_steps: 2,
+    horizon: 1,
+    normalize: 'standard',
+    test_fraction: 0.25,
+    ...more,
+  },
+  model,
+  loss: { kind: 'mse' },
+  optimizer: { kind: 'adam', learning_rate: 0.01 },
+  training: { ...common.training, ...training },
+});
+
+t.test('steps that are missing in a forecast', async t => {
+  // lacks the 9 days from 2024-01-11 to 2024-01-19, and one day
+  const days = upTo(40).filter(day => (day < 10 || day > 18) && day !== 25);
+  const rows = `${daily('whole', upTo(40), day => day)}${daily('cut', days, day => day)}`;
+  const config = work.config(forecastOf(rows));
+  const json = await work.cellrun('data', config, '--json');
+  t.equal(json.code, 0, json.stdout);
+  const { gaps, warnings } = JSON.parse(json.stdout);
+  const largest = { series: 'cut', missing: 9, after: '2024-01-10', before: '2024-01-20', step: '1 day' };
+  t.strictSame(gaps, { count: 2, missing: 10, largest });
+  t.match(warnings, [{ code: 'data/time-gaps', line: Number }]);
+  const text = await work.cellrun('data', config);
+  t.match(
+    text.stdout,
+    'gaps: 2 (10 missing steps); the largest: 9 steps of 1 day, from 2024-01-10 to 2024-01-20 in cut\n',
+  );
+  t.match(
+    text.stderr,
+    'warning: 10 steps are missing, in 2 gaps; the largest lacks 9 between 2024-01-10 and 2024-01-20 in series "cut"',
+  );
+  const { stderr } = await work.cellrun(config, '--set', 'training.max_steps=1');
+  t.match(stderr, 'warning: 10 steps are missing, in 2 gaps', 'training warns, too');
+});
+
+t.test('what is a gap', async t => {
+  const found = (cells: readonly string[]): string => {
+    const isNumeric = !cells[0].includes('-');
+    const keys = Float64Array.from(cells, cell => (isNumeric ? Number(cell) : Date.parse(cell)));
+    const gaps = timeGaps([{ name: '', rows: [...cells.keys()] }], { keys, cells, isNumeric });
+    return gaps ? `${gaps.missing} of ${gaps.largest.step}` : 'none';
+  };
+  const dates = (count: number, at: (i: number) => number): string[] =>
+    upTo(count).map(i => new Date(at(i)).toISOString().slice(0, 10));
+  const firsts = dates(30, i => Date.UTC(2023, i, 1));
+  const lasts = dates(30, i => Date.UTC(2023, i + 1, 0));
+  const workdays = dates(60, i => Date.UTC(2024, 0, 1 + i)).filter(day => new Date(day).getUTCDay() % 6 > 0);
+  t.equal(found(firsts), 'none', 'months have 28 to 31 days');
+  t.equal(found(lasts), 'none', 'the last days of months');
+  t.equal(found(firsts.toSpliced(5, 3)), '3 of 1 month');
+  t.equal(found(firsts.filter((_, i) => i % 3 === 0)), 'none', 'quarters');
+  t.equal(found(firsts.filter((_, i) => i % 3 === 0).toSpliced(4, 1)), '1 of 3 months');
+  t.equal(found(workdays), 'none', 'no weekends');
+  t.equal(found(workdays.toSpliced(9, 2)), '2 of 1 workday', 'a Friday and a Monday');
+  t.equal(found(dates(9, i => Date.UTC(2024, 0, 1 + 28 * i))), 'none', 'four weeks');
+  t.equal(
+    found(
+      ['2024-03-29', '2024-03-30', '2024-03-31']
+        .map(day => `${day}T00:00+01:00`)
+        .concat('2024-04-01T00:00+02:00'),
+    ),
+    'none',
+    'a day of 23 hours',
+  );
+  const tenths = upTo(30).map(i => String(i / 10));
+  t.equal(found(tenths), 'none');
+  t.equal(found(tenths.toSpliced(10, 4)), '4 of 0.1');
+  t.equal(found(upTo(30).map(i => String(i ** 2))), 'none', 'irregular times have no usual step');
+  t.equal(found(['1', '40']), 'none');
+});
+
+t.test('features of a forecast in the units of the file, with the scaling of each series', async t => {
+  const high = (day: number): number => (day % 2 === 0 ? 90 : 110);
+  const low = (day: number): number => (day % 2 === 0 ? 1 : 3);
+  const days = upTo(16);
+  // 12 days train; half of them have each value
+  const two = work.config(forecastOf(`${daily('low', days, low)}${daily('high', days, high)}`));
+  const { features, examples } = JSON.parse((await work.cellrun('data', two, '--json')).stdout);
+  t.match(features, [
+    {
+      name: 'v',
+      min: 1,
+      mean: (1 + 3 + 90 + 110) / 4,
+      max: 110,
+      series_scaling: {
+        method: 'standard',
+        series: [
+          { name: 'low', offset: 2, scale: 1 },
+          { name: 'high', offset: 100, scale: 10 },
+        ],
+      },
+    },
+  ]);
+  t.strictSame(examples[0].values, [{ name: 'v', values: [1, 3] }]);
+  t.strictSame(examples.at(-1).values, [{ name: 'v', values: [110, 90] }]);
+  const text = await work.cellrun('data', two);
+  t.match(text.stdout, / v +1 +51 +110 /);
+  t.match(text.stdout, /\nscaling by series\n +v, low +\(x - 2\) \/ 1\n +v, high +\(x - 100\) \/ 10\n/);
+  const alone = daily('low', days, low);
+  const one = await work.cellrun('data', work.config(forecastOf(alone)));
+  t.match(one.stdout, / v +1 +2 +3 +1 +\(x - 2\) \/ 1\n/);
+  const relative = await work.cellrun('data', work.config(forecastOf(alone, { relative_to: 'last_value' })));
+  // its changes are 2 and -2, and there is one more of 2
+  t.match(relative.stdout, / v +1 +2 +3 +1 +\(x - last value\) \/ 1\.99\d+\n/);
+  const many = upTo(6).map(i =>
+    daily(`s${i}`, days, day => (i === 5 ? 500 + 2 * low(day) : 100 * i + low(day))),
+  );
+  const ranges = await work.cellrun('data', work.config(forecastOf(many.join(''))));
+  t.match(ranges.stdout, / v +1 +252\.3 +506 .*\(x - 2\.\.504\) \/ 1\.\.2 by series\n/);
+});
+
+t.test('MASE that cannot be computed', async t => {
+  const rows = daily('a', upTo(16), day => day % 5);
+  const config = work.config(forecastOf(rows, { season: 12 }, { metrics: ['mase'] }));
+  const { code, stderr } = await work.cellrun('data', config);
+  t.equal(code, 0);
+  t.match(stderr, 'mase cannot be computed on the test split: a season of 12 steps is not shorter than');
+  t.match(stderr, 'expected: a season of at most 11 steps, or another metric');
+  const fits = await work.cellrun('data', config, '--set', 'dataset.season=11');
+  t.notMatch(fits.stderr, 'mase');
+  const out = work.folder();
+  const run = await work.cellrun(config, '--output', out, '--json');
+  t.match(run.stderr, 'warning: mase cannot be computed on the test split');
+  const evaluated = await work.cellrun('evaluate', JSON.parse(run.stdout).directory);
+  t.match(evaluated.stderr, 'warning: mase cannot be computed on the test split\n');
+  const constant = work.config(
+    forecastOf(
+      daily('a', upTo(16), () => 5),
+      {},
+      { metrics: ['mase'] },
+    ),
+  );
+  t.match((await work.cellrun('data', constant)).stderr, 'or every value equals that of the step before');
+});
+
+t.test('padding of a text is not part of it', async t => {
+  // 8 symbols have 7 targets: sequences of 4 and 3 steps
+  const config = work.config({
+    ...common,
+    dataset: {
+      kind: 'text',
+      path: work.file('padded.txt', 'abcabcab'),
+      test_path: work.file('padded-test.txt', 'abc'),
+      level: 'character',
+      sequence_length: 4,
+    },
+    model: { ...model, embedding: { size: 2 }, head: { from: 'every' } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+  });
+  const { splits, vocabulary, examples } = JSON.parse((await work.cellrun('data', config, '--json')).stdout);
+  t.match(splits.train, { sequences: 2, steps: 7, lengths: { min: 3, max: 4 }, targets: { missing: 0 } });
+  t.match(splits.test, { sequences: 1, steps: 2 });
+  t.strictSame(
+    vocabulary.most_frequent.find(({ symbol }: { symbol: string }) => symbol === '<unk>')?.count,
+    0,
+  );
+  t.match(examples.at(-1), { steps: 3, symbols: ['b', 'c', 'a'] });
+});
+
+const records = (lines: readonly object[], more: object = {}) =>
+  work.config({
+    ...common,
+    dataset: {
+      kind: 'jsonl',
+      path: work.file(`records-${lines.length}.jsonl`, lines.map(line => JSON.stringify(line)).join('\n')),
+      input: 'x',
+      input_kind: 'number',
+      target: 'y',
+      target_kind: 'class',
+      test_fraction: 0.25,
+      ...more,
+    },
+    model,
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+  });
+
+t.test('records that are in two splits, by their lines', async t => {
+  const lines = upTo(20).flatMap(i => [1, 1].map(() => ({ x: [i, 0.5], y: `${i % 2}` })));
+  const { code, stderr } = await work.cellrun('data', records(lines));
+  t.equal(code, 0);
+  const [, of, among] =
+    /of the test split are also in the training split, with the same target: line (\d+) equals line (\d+)/.exec(
+      stderr,
+    ) ?? [];
+  // records 1 and 2 are equal, 3 and 4, …
+  t.equal(Math.ceil(Number(of) / 2), Math.ceil(Number(among) / 2), stderr);
+  t.not(of, among);
+});
+
+t.test('a class that training never sees', async t => {
+  const lines = upTo(8).map(i => ({ x: [i], y: i === 7 ? 'only' : `${i % 2}` }));
+  const config = records(lines, { validation: { count: 1, select: 'last' } });
+  const json = JSON.parse((await work.cellrun('data', config, '--json')).stdout);
+  const { splits } = json;
+  const count = (split: string) =>
+    splits[split].targets.classes.find(({ label }: { label: string }) => label === 'only').count;
+  const holder = ['validation', 'test'].find(split => count(split) === 1);
+  t.equal(count('train'), 0);
+  t.match(
+    json.warnings.map(({ message }: { message: string }) => message),
+    [`1 class of the ${holder} split never occurs in the training split: "only"`],
+  );
+});
+
+t.test('large numbers that differ by little', async t => {
+  const rows = (values: readonly number[]): string =>
+    `a,y\n${values.map((v, i) => `${v},${i % 2 ? 'up' : 'down'}\n`).join('')}`;
+  const shown = (values: readonly number[]) =>
+    work.cellrun(
+      'data',
+      work.config(
+        table(rows(values), {
+          sequence: undefined,
+          normalize: 'standard',
+          test_path: work.file('large.csv', 'a,y\n7,up\n'),
+        }),
+      ),
+    );
+  // multiples of 64 are float32 numbers
+  const { stdout } = await shown([1e9, 1e9 + 64]);
+  t.match(stdout, / a +1000000000 +1000000032 +1000000064 +32 +\(x - 1000000032\) \/ 32\n/);
+  const { stderr } = await shown([1e9, 1e9 + 3]);
+  t.match(stderr, 'makes close values equal: a (steps of 64 near 1000000000)');
+  t.notMatch((await shown([1, 2])).stderr, 'float32');
 });

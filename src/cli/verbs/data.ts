@@ -57,13 +57,14 @@ const BAR = 30;
 const SPARKS = 60;
 
 function summaryText(kind: string, summary: DataSummary, unicode: boolean): string {
-  const { input, sequence_length, splits, features, vocabulary, series, examples } = summary;
+  const { input, sequence_length, splits, features, vocabulary, series, gaps, examples } = summary;
   const step =
     input.kind === 'number' ? counted(input.size, 'feature') : `a symbol, one of ${whole(input.count)}`;
   const named = Object.entries(splits);
   return [
     `${kind}: sequences of up to ${counted(sequence_length, 'step')}; each step is ${step}`,
     ...(series ? [`series: ${series.length}${names(series)}`] : []),
+    ...(gaps ? [gapLine(gaps)] : []),
     '',
     ...table([
       ['split', series ? 'windows' : 'sequences', 'steps', 'shortest', 'mean', 'longest'],
@@ -79,11 +80,18 @@ function summaryText(kind: string, summary: DataSummary, unicode: boolean): stri
     ...lengthLines(...named[0], unicode),
     ...targetLines(named, unicode),
     ...(features.length > 0 ? ['', 'features (train)', ...columnLines(features)] : []),
+    ...seriesLines(features),
     ...vocabularyLines(vocabulary, named),
     ...examples.flatMap(example => ['', ...exampleLines(example, unicode, vocabulary?.level)]),
   ]
     .map(line => `${line}\n`)
     .join('');
+}
+
+function gapLine({ count, missing, largest }: NonNullable<DataSummary['gaps']>): string {
+  const { series, after, before, step } = largest;
+  const where = `from ${printable(after)} to ${printable(before)}${series === '' ? '' : ` in ${printable(series)}`}`;
+  return `gaps: ${whole(count)} (${counted(missing, 'missing step')}); the largest: ${counted(largest.missing, 'step')} of ${step}, ${where}`;
 }
 
 /** Empty if all sequences have the same length. */
@@ -142,19 +150,61 @@ function classLines(splits: readonly (readonly [string, SplitSummary])[], unicod
 }
 
 function columnLines(columns: readonly ColumnSummary[], most = MAX_ROWS): string[] {
-  const isScaled = columns.some(({ scaling }) => scaling !== undefined);
-  const rows = columns
-    .slice(0, most)
-    .map(({ name, min, mean, max, deviation, scaling }) => [
+  const isScaled = columns.some(column => scalingWords(column) !== '');
+  const rows = columns.slice(0, most).map(column => {
+    const { name, min, mean, max, deviation } = column;
+    const digits = digitsFor([min, max]);
+    return [
       printable(name),
-      round(min),
-      round(mean),
-      round(max),
+      round(min, digits),
+      round(mean, digits),
+      round(max, digits),
       round(deviation),
-      ...(isScaled && scaling ? [`(x - ${round(scaling.offset)}) / ${round(scaling.scale)}`] : []),
-    ]);
+      ...(isScaled ? [scalingWords(column)] : []),
+    ];
+  });
   const header = ['name', 'min', 'mean', 'max', 'deviation', ...(isScaled ? ['scaled to'] : [])];
   return [...table([header, ...rows]), ...more(columns.length, most)];
+}
+
+/** Maximum number of series whose scaling is listed; of more, the ranges are shown. */
+const MAX_SERIES = 5;
+
+/** How a column is scaled; empty if it is not, or if its series are listed. */
+function scalingWords({ min, max, scaling, series_scaling }: ColumnSummary): string {
+  const digits = digitsFor([min, max]);
+  if (scaling) return formula(scaling, round(scaling.offset, digits), round(scaling.scale));
+  if (!series_scaling || series_scaling.series.length <= MAX_SERIES) return '';
+  const range = (key: 'offset' | 'scale', digits?: number): string => {
+    const values = series_scaling.series.map(one => one[key]);
+    const bounds = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+    return [...new Set(bounds.map(bound => round(bound, digits)))].join('..');
+  };
+  return `${formula(series_scaling, range('offset', digits), range('scale'))} by series`;
+}
+
+const LEVELS = { last_value: 'last value', season: 'mean of its season' };
+
+function formula(
+  { relative_to }: NonNullable<ColumnSummary['scaling' | 'series_scaling']>,
+  offset: string,
+  scale: string,
+): string {
+  return `(x - ${relative_to === undefined ? offset : LEVELS[relative_to]}) / ${scale}`;
+}
+
+/** The scaling of each series, if there are few. */
+function seriesLines(columns: readonly ColumnSummary[]): string[] {
+  const rows = columns.flatMap(({ name, min, max, series_scaling }) => {
+    const digits = digitsFor([min, max]);
+    const { series = [] } = series_scaling ?? {};
+    if (!series_scaling || series.length > MAX_SERIES) return [];
+    return series.map(one => [
+      `${printable(name)}, ${printable(one.name)}`,
+      formula(series_scaling, round(one.offset, digits), round(one.scale)),
+    ]);
+  });
+  return rows.length === 0 ? [] : ['', 'scaling by series', ...table(rows)];
 }
 
 function vocabularyLines(
@@ -213,16 +263,16 @@ function sparkline(values: readonly number[], unicode: boolean): string {
   const levels = unicode ? SPARK_LEVELS.unicode : SPARK_LEVELS.ascii;
   const level = (value: number): number =>
     max > min ? Math.min(levels.length - 1, Math.floor(((value - min) / (max - min)) * levels.length)) : 0;
-  return `${parts.map(value => levels[level(value)]).join('')}  ${round(min)} to ${round(max)}`;
+  return `${parts.map(value => levels[level(value)]).join('')}  ${bounds(min, max)}`;
 }
 
 function histogramLines(histogram: Histogram, unicode: boolean, isWhole = false): string[] {
   const most = Math.max(...histogram.map(({ count }) => count));
+  const digits = digitsFor(histogram.flatMap(({ from, to }) => [from, to]));
+  const number = (value: number): string => (isWhole ? whole(value) : round(value, digits));
   return table(
     histogram.map(({ from, to, count }) => [
-      isWhole && from === to
-        ? whole(from)
-        : `${isWhole ? whole(from) : round(from)} to ${isWhole ? whole(to) : round(to)}`,
+      isWhole && from === to ? number(from) : `${number(from)} to ${number(to)}`,
       whole(count),
       bar(count / most, unicode),
     ]),
@@ -274,8 +324,33 @@ function whole(value: number): string {
   return value.toLocaleString('en');
 }
 
-function round(value: number): string {
-  return String(Number(value.toPrecision(4)));
+/** Significant digits of most numbers. */
+const DIGITS = 4;
+/** With these, every float64 differs from all others. */
+const MAX_DIGITS = 17;
+/** Largest rounding error of numbers, as a fraction of the distance between them. */
+const MAX_ERROR = 0.05;
+
+/** The number of significant digits, at least 4, that show how far apart different values are. */
+function digitsFor(values: readonly number[]): number {
+  const sorted = [...new Set(values)].sort((a, b) => a - b);
+  const distance = sorted
+    .slice(1)
+    .reduce((least, value, i) => Math.min(least, value - sorted[i]), Number.POSITIVE_INFINITY);
+  const isClose = (digits: number): boolean =>
+    sorted.every(value => Math.abs(Number(value.toPrecision(digits)) - value) <= MAX_ERROR * distance);
+  let digits = DIGITS;
+  while (digits < MAX_DIGITS && !isClose(digits)) digits++;
+  return digits;
+}
+
+function bounds(min: number, max: number): string {
+  const digits = digitsFor([min, max]);
+  return `${round(min, digits)} to ${round(max, digits)}`;
+}
+
+function round(value: number, digits = DIGITS): string {
+  return String(Number(value.toPrecision(digits)));
 }
 
 function percent(share: number): string {

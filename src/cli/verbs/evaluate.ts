@@ -1,4 +1,5 @@
 /** `evaluate RUN`: computes a checkpoint's metrics again. */
+import { measuredMetrics } from '../../config/index.js';
 import { spellNonFinite } from '../../experiment/files/json.js';
 import { metricSentence } from '../../experiment/judging/metric-words.js';
 import type { ForecastsErrors } from '../../prediction/backtest.js';
@@ -46,6 +47,9 @@ export const verb = defineVerb({
     const { loss, metrics, count } = await hintingAtMovedData(() =>
       evaluateCheckpoint(model, options, progress => display.evaluating(progress)),
     ).finally(() => display.end());
+    const undefinedMetrics = measuredMetrics(model.loaded.experiment).filter(name => !(name in metrics));
+    if (undefinedMetrics.length > 0)
+      io.err(`warning: ${undefinedMetrics.join(', ')} cannot be computed on the ${split} split\n`);
     const measured = { loss, ...metrics };
     const values = Object.entries(measured).map(([name, value]) => metricSentence(split, name, value));
     print(

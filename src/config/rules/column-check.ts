@@ -1,4 +1,4 @@
-/** Warns of columns whose scale makes learning hard, or loses their digits. */
+/** Warns of columns whose scale makes learning hard, or costs them digits. */
 import type { Column } from '../../data/dataset.js';
 import { isConstant } from '../../data/scaling.js';
 import type { Diagnostic } from '../../util/errors.js';
@@ -14,8 +14,8 @@ export interface ColumnFacts {
 const MAX_USUAL = 5;
 /** A column with only smaller values hardly affects a network, unlike a rare flag of 0 and 1. */
 const MIN_USUAL = 0.05;
-/** Largest distance between float32 numbers that does no harm, as a part of the deviation. */
-const MAX_STEP = 0.1;
+/** Columns of a few steps of float32 have lost most of what distinguishes their values. */
+const MIN_STEPS = 10;
 /** Maximum number of columns named in a warning. */
 const MAX_NAMED = 5;
 
@@ -29,15 +29,6 @@ export function checkColumns(
   isScaled: boolean,
   locator: Locator,
 ): Diagnostic[] {
-  const coarse = [...features, ...targets].filter(isCoarse);
-  if (coarse.length > 0) {
-    const message = `float32 keeps too few digits of columns whose values differ by little: ${named(coarse, ({ min, max }) => `${min} to ${max}, rounded to multiples of ${spacing(max)}`)}`;
-    return [
-      locator.atKey(PATH, 'data/coarse-column', message, {
-        expected: 'values near 0: subtract an offset from the column in the file',
-      }),
-    ];
-  }
   const found = isScaled ? [...features, ...targets].filter(isConstant) : [];
   if (found.length > 0) {
     const message = `cannot scale columns that are constant in the training split: ${named(found, ({ min }) => `${round(min)}`)}`;
@@ -50,18 +41,32 @@ export function checkColumns(
   return [locator.atKey(PATH, 'data/not-normalized', message, { expected })];
 }
 
-/** True if values of a column that differ in the file may have become equal in float32. */
-function isCoarse(column: Column): boolean {
-  const { min, max, deviation } = column;
-  const step = spacing(Math.max(Math.abs(min), Math.abs(max)));
-  // a step of at most 1 keeps integers
-  const keepsAll = step <= 1 && Number.isInteger(min) && Number.isInteger(max);
-  return isConstant(column) ? step > 1 : !keepsAll && step > deviation * MAX_STEP;
+/** Warns of columns whose values differ by so little that float32 makes them equal. */
+export function checkPrecision({ features, targets }: ColumnFacts, locator: Locator): Diagnostic[] {
+  const coarse = [...features, ...targets].filter(isCoarse);
+  if (coarse.length === 0) return [];
+  const words = (column: Column): string => `steps of ${round(stepOfFloat32(column))} near ${column.max}`;
+  const message = `float32 is too coarse for columns of large numbers that differ by little, and makes close values equal: ${named(coarse, words)}`;
+  const expected = 'smaller numbers, such as differences from the first value';
+  return [locator.atValue(placeOfFeatures(locator), 'data/coarse-column', message, { expected })];
 }
 
-/** Distance between float32 numbers near `value`: they have 24 significant bits. */
-function spacing(value: number): number {
-  return 2 ** (Math.floor(Math.log2(Math.abs(value))) - 23);
+function isCoarse(column: Column): boolean {
+  const { min, max, deviation } = column;
+  const step = stepOfFloat32(column);
+  // a step of at most 1 keeps integers
+  const keepsAll = step <= 1 && Number.isInteger(min) && Number.isInteger(max);
+  return isConstant(column) ? step > 1 : !keepsAll && deviation < MIN_STEPS * step;
+}
+
+/** Distance between neighbouring float32 numbers at the largest value of a column. */
+function stepOfFloat32({ min, max }: Column): number {
+  return 2 ** (Math.floor(Math.log2(Math.max(Math.abs(min), Math.abs(max)))) - 23);
+}
+
+function placeOfFeatures(locator: Locator): readonly string[] {
+  const path = ['dataset', 'features'];
+  return locator.isGiven(path) ? path : ['dataset'];
 }
 
 function isFar(column: Column): boolean {

@@ -6,12 +6,19 @@ import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { Experiment, ModelConfig } from '../experiment.js';
 import type { LoadedExperiment } from '../load.js';
-import { type ColumnFacts, checkColumns } from './column-check.js';
+import { type ColumnFacts, checkColumns, checkPrecision } from './column-check.js';
 import { checkFacts, type DataFacts } from './data-facts.js';
 import { lossFacts, outputsFor } from './losses.js';
 import { modelWarnings } from './model-checks.js';
 import { checkOverlap } from './overlap-check.js';
-import { checkLabels, checkLossTargets, checkVariety, type LabelVerdict } from './target-checks.js';
+import { checkGaps, checkScale, type SeriesShape } from './series-check.js';
+import {
+  checkLabels,
+  checkLossTargets,
+  checkUntrained,
+  checkVariety,
+  type LabelVerdict,
+} from './target-checks.js';
 import { trainingWarnings } from './training-checks.js';
 
 /** The targets of a split, as far as the check needs them. */
@@ -59,6 +66,7 @@ interface SplitShape {
   read?(index: number, out: Float32Array, offset: number, stepStride: number): void;
   id?(index: number): string;
   readonly idIsPlace?: true;
+  errorScale?(index: number): number | undefined;
 }
 
 /** A dataset, as far as the check needs it. */
@@ -73,6 +81,9 @@ export interface DataShape {
   /** Present for numbers that can be scaled. */
   readonly columns?: ColumnFacts;
   readonly scaling?: object;
+  readonly classLabels?: readonly string[];
+  /** Present for forecasts. */
+  readonly seriesFacts?: SeriesShape;
   readonly unknownShares?: Readonly<Partial<Record<string, number>>>;
   readonly digests?: readonly { readonly name: string; readonly sha256: string }[];
 }
@@ -128,7 +139,10 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
         { steps: data.sequenceLength, width: inputWidth(data.input) },
       ),
       ...(data.columns ? checkColumns(data.columns, data.scaling !== undefined, locator) : []),
+      ...(data.columns ? checkPrecision(data.columns, locator) : []),
       ...checkUnknown(loaded, data),
+      ...checkGaps(loaded, data.seriesFacts),
+      ...checkScale(loaded, otherSplits(data), data.seriesFacts),
       // a synthetic dataset has no path
       ...warnings.map(({ code, message }) => locator.atValue(placeOfData(locator), code, message)),
     ],
@@ -173,7 +187,17 @@ function completeInput({ embedding }: ModelConfig, input: SequenceInput): Sequen
 function labelsVerdict({ experiment: { loss, model } }: LoadedExperiment, data: DataShape): LabelVerdict {
   if (data.labels === undefined || lossFacts(loss).target !== 'class') return { damage: [], warnings: [] };
   if (model.num_classes !== undefined) return { damage: [], warnings: checkVariety(data.labels) };
-  return checkLabels(data.labels, classesOf(data));
+  const { damage, warnings } = checkLabels(data.labels, classesOf(data));
+  return { damage, warnings: [...warnings, ...untrainedClasses(data)] };
+}
+
+function untrainedClasses(data: DataShape): Diagnostic[] {
+  const { targets } = data.train;
+  if (targets.kind !== 'class') return [];
+  const heldOut = Object.entries(otherSplits(data)).flatMap(([name, split]) =>
+    split.targets.kind === 'class' ? [[name, split.targets] as const] : [],
+  );
+  return checkUntrained(targets, Object.fromEntries(heldOut), data.classLabels);
 }
 
 /** If all labels of a split are ignored, its loss and metrics are undefined. */

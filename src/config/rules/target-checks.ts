@@ -2,7 +2,9 @@
  * Checks the targets of the data: labels against the number of classes, and all targets against the
  * loss.
  */
+import { IGNORED } from '../../data/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../../data/labels.js';
+import { eachChunk, type Values } from '../../data/values.js';
 import type { Diagnostic } from '../../util/errors.js';
 import type { LoadedExperiment } from '../load.js';
 import { lossFacts, targetSize } from './losses.js';
@@ -40,6 +42,50 @@ export function checkVariety({ trainClasses, gap }: LabelFacts): Diagnostic[] {
   if (trainClasses - (gap?.count ?? 0) !== 1) return [];
   const message = 'all training labels have the same class, so there is nothing to learn';
   return [{ code: 'data/one-class', message }];
+}
+
+/** Maximum number of classes named in a warning. */
+const MAX_NAMED = 5;
+
+interface ClassTargets {
+  readonly values?: Values<Int32Array>;
+  readonly numClasses: number;
+}
+
+/**
+ * Warns of classes that a held-out split has but the training split lacks: a model cannot learn
+ * them.
+ * @param splits the held-out splits, by name
+ */
+export function checkUntrained(
+  train: ClassTargets,
+  splits: Readonly<Record<string, ClassTargets>>,
+  classLabels: readonly string[] | undefined,
+): Diagnostic[] {
+  const trained = occurring(train);
+  return Object.entries(splits).flatMap(([name, targets]) => {
+    const missing = [...occurring(targets)].filter(label => !trained.has(label)).sort((a, b) => a - b);
+    if (missing.length === 0) return [];
+    const names = missing.slice(0, MAX_NAMED).map(label => {
+      const text = classLabels?.[label];
+      return text === undefined ? String(label) : JSON.stringify(text);
+    });
+    const rest = missing.length > names.length ? ', …' : '';
+    const which = missing.length === 1 ? '1 class' : `${missing.length} classes`;
+    const message = `${which} of the ${name} split never ${missing.length === 1 ? 'occurs' : 'occur'} in the training split: ${names.join(', ')}${rest}`;
+    return [{ code: 'data/untrained-classes', message }];
+  });
+}
+
+function occurring({ values, numClasses }: ClassTargets): Set<number> {
+  const seen = new Set<number>();
+  if (values === undefined) return seen;
+  eachChunk(values, Math.max(1, numClasses), labels => {
+    for (const label of labels) if (label !== IGNORED) seen.add(label);
+    // later chunks cannot have others
+    return seen.size < numClasses;
+  });
+  return seen;
 }
 
 function stray(label: PlacedLabel, why: string, expected: string, numClasses: number): Diagnostic {

@@ -19,7 +19,7 @@
 
 import { orderKey, rowLists } from '../csv/order.js';
 import { type CsvTable, readCsvTable } from '../csv/table.js';
-import type { Column, Dataset, Scaling, Split, SplitName } from '../dataset.js';
+import type { Column, Dataset, Scaling, SeriesFacts, Split, SplitName } from '../dataset.js';
 import type { Delimiter } from '../formats/csv.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { NUMBER } from '../label-texts.js';
@@ -27,6 +27,7 @@ import { configError, Problems } from '../problems.js';
 import { columnScaling, type NormalizeConfig } from '../scaling.js';
 import { shareOf } from '../selection.js';
 import type { ValidationConfig } from '../training-part.js';
+import { timeGaps } from './gaps.js';
 import {
   type CalendarFeature,
   forecastSequences,
@@ -36,7 +37,15 @@ import {
   type RelativeTo,
   windowShape,
 } from './sequences.js';
-import { type Cuts, forecastSplit, idOf, type Series, windowsOf } from './windows.js';
+import {
+  type Cuts,
+  forecastSplit,
+  idOf,
+  type Series,
+  unscaledWindow,
+  type Window,
+  windowsOf,
+} from './windows.js';
 
 export interface ForecastConfig extends Required<NormalizeConfig> {
   readonly kind: 'forecast';
@@ -114,7 +123,8 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
   const isTrained = (row: number): boolean => keys[row] < trainEnd;
   const reach = levels === undefined ? 0 : levels.period * levels.count;
   const histories = lists.map(rows => rows.filter(isTrained));
-  const pooled = fit([...keys.keys()].filter(isTrained), histories);
+  const trainedRows = [...keys.keys()].filter(isTrained);
+  const pooled = fit(trainedRows, histories);
   const all = lists.map((rows, i): Series => {
     const trained = histories[i];
     // a series that starts after the training split has no data to fit a scaling
@@ -137,11 +147,10 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     };
   });
   const { size, steps } = shape;
-  const split = (name: SplitName): Split => {
-    const windows = windowsOf(all, keys, cuts, name, config);
-    return forecastSplit(windows, keys, config, index => idOf(windows[index], table));
-  };
-  const train = split('train');
+  const split = (windows: readonly Window[]): Split =>
+    forecastSplit(windows, keys, config, index => idOf(windows[index], table));
+  const windows = (name: SplitName): Window[] => windowsOf(all, keys, cuts, name, config);
+  const trainWindows = windows('train');
   const names = [
     'target',
     ...features,
@@ -149,20 +158,31 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     ...calendar.flatMap(one => [`sin ${one}`, `cos ${one}`]),
     'future',
   ];
+  const nameOf = (column: number): string => (column === 0 ? config.target : names[column]);
   return {
     input: { kind: 'number', size },
     sequenceLength: steps,
     ...(per_step && { firstAnswer: config.input_steps }),
-    train,
-    ...(cuts.validation !== undefined && { validation: split('validation') }),
-    test: split('test'),
+    train: split(trainWindows),
+    ...(cuts.validation !== undefined && { validation: split(windows('validation')) }),
+    test: split(windows('test')),
     seriesScaling: {
       pooled: scalingOf(pooled),
       series: all.map(({ name, scalings }) => ({ name, ...scalingOf(scalings) })),
     },
+    seriesFacts: {
+      columns: names
+        .slice(0, width)
+        .map((_, c) => ({ ...statistics(trainedRows.map(row => value(row, c))), name: nameOf(c) })),
+      method: normalize,
+      ...(config.relative_to !== undefined && { relativeTo: config.relative_to }),
+      window: index => unscaledWindow(trainWindows[index], config),
+      longest: histories.reduce((most, { length }) => Math.max(most, length), 0),
+      ...gapsOf(all, keys, table),
+    },
     digests: [{ name: table.source.name, sha256: table.source.sha256 }],
     columnNames: {
-      features: i => (i === 0 ? config.target : names[i]),
+      features: nameOf,
       targets: i => (per_step ? config.target : `${config.target} ${i + 1} ahead`),
     },
   };
@@ -199,7 +219,7 @@ function readTable({
 /** Point in time of each row: from the `time` column, else its position in its series. */
 function timeKeys(table: CsvTable, { calendar = [] }: ForecastConfig): Float64Array {
   const { order, rows, groups } = table;
-  const isNumeric = order === undefined || NUMBER.test(order[0]);
+  const isNumeric = order === undefined || hasNumbers(order);
   if (calendar.length > 0 && isNumeric) {
     throw configError({
       code: 'data/calendar',
@@ -218,6 +238,20 @@ function timeKeys(table: CsvTable, { calendar = [] }: ForecastConfig): Float64Ar
     next.set(group, place + 1);
     return place;
   });
+}
+
+function hasNumbers(times: readonly string[]): boolean {
+  return NUMBER.test(times[0]);
+}
+
+function gapsOf(
+  all: readonly Series[],
+  keys: Float64Array,
+  { order: cells }: CsvTable,
+): Pick<SeriesFacts, 'gaps'> {
+  // in the order of the file no step is missing
+  const gaps = cells && timeGaps(all, { keys, cells, isNumeric: hasNumbers(cells) });
+  return gaps === undefined ? {} : { gaps };
 }
 
 function cutsOf(keys: Float64Array, { test_fraction, validation }: ForecastConfig): Cuts {

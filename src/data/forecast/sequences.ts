@@ -24,7 +24,7 @@ export type RelativeTo = 'last_value' | 'season';
 
 export type CalendarFeature = 'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month';
 
-const MS_OF_DAY = 86_400_000;
+export const MS_OF_DAY = 86_400_000;
 /** Mean number of days in a Gregorian year. */
 const DAYS_OF_YEAR = 365.2425;
 

@@ -149,6 +149,21 @@ export function forecastSplit(
 }
 
 /**
+ * The columns of a window's steps in the units of the data; those that are unknown in the horizon
+ * end before it.
+ */
+export function unscaledWindow({ series, origin }: Window, config: ForecastConfig): number[][] {
+  const { steps, width, observed } = windowShape(config);
+  const { input_steps } = config;
+  return series.scalings.map(([offset, scale], c) =>
+    Array.from({ length: c < observed ? input_steps : steps }, (_, step) => {
+      const at = origin - input_steps + step;
+      return series.values[at * width + c] * scale + offset;
+    }),
+  );
+}
+
+/**
  * Names a window by its series and the time of its first target, or the number of that step, from
  * 1.
  */

@@ -281,7 +281,8 @@ function streamSplit(
     for (let step = 0; step < steps; step++)
       out[offset + step * stepStride] = step < codes.length ? symbols[codes[step]] : 0;
   };
-  const split = { count, read };
+  const realSteps = (index: number): number => lengthOf(inputsOf(index));
+  const split = { count, read, realSteps };
   if (!stream.load) {
     const values = new Int32Array(count * steps);
     for (let index = 0; index < count; index++) values.set(labels(index), index * steps);
