@@ -154,8 +154,11 @@ export const MISFIT: Readonly<Record<string, readonly string[]>> = {
     '2 columns.yaml:10:41 data/csv-missing-column',
   ],
   'folder.yaml': ['2 folder.yaml:5:9 data/unreadable'],
-  'limit.yaml': ['0 limit.yaml:11:10 data/limit'],
-  'not-normalized.yaml': ['0 not-normalized.yaml:3:1 data/not-normalized'],
+  'limit.yaml': ['0 limit.yaml:11:10 data/limit', '0 limit.yaml:5:9 data/untrained-classes'],
+  'not-normalized.yaml': [
+    '0 not-normalized.yaml:3:1 data/not-normalized',
+    '0 not-normalized.yaml:5:9 data/untrained-classes',
+  ],
   'obtain.yaml': ['2 obtain.yaml:5:9 data/unreadable'],
   'one-sequence.yaml': ['2 one-sequence.yaml:6:18 data/test-fraction'],
   'separator.yaml': ['2 separator.yaml:7:14 data/csv-missing-column'],
