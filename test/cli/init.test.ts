@@ -312,6 +312,12 @@ t.test('unused columns and unusable tables are reported', async t => {
   t.match(deeper, { code: 0, stdout: /a\/new\/folder\/x\.yaml/ });
   t.match(await cellrun(cwd, 'init'), { code: 2, stderr: /--template mnist \| csv \| text \| forecast/ });
   t.match(await cellrun(cwd, 'init', '--from', 'none.csv'), { code: 2, stderr: /^none\.csv: / });
+  writeFileSync(join(cwd, 'empty.txt'), '');
+  t.match(await cellrun(cwd, 'init', '--from', 'empty.txt'), {
+    code: 5,
+    stderr: /^empty\.txt: the file is empty\n/,
+  });
+  t.notOk(existsSync(join(cwd, 'empty.cellrun.yaml')));
   t.match(await cellrun(cwd, 'init', '--from', 'data.xlsx'), { code: 2, stderr: /ends in \.csv/ });
   t.match(await cellrun(cwd, 'init', 'x.txt', '--template', 'csv'), {
     code: 2,

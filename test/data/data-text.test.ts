@@ -169,6 +169,16 @@ t.test('text: what does not fit is told at its place', async t => {
   ]);
   writeFileSync(cut, Buffer.from([0x61, 0x80, 0x62]));
   t.match(await complaints(5, () => open(text(cut))), [/^data\/encoding 1 /]);
+  const empty = join(directory, 'empty');
+  for (const content of ['', '\uFEFF']) {
+    writeFileSync(empty, content);
+    for (const more of [{}, { memory: 0 }])
+      t.same(await complaints(5, () => open(text(empty, more))), ['data/text-empty | the file is empty']);
+  }
+  t.same(
+    await complaints(5, () => open(text(join(directory, 'short'), { test_fraction: undefined, test_path: empty }))),
+    ['data/text-empty | the file is empty'],
+  );
   t.match(await complaints(2, () => open(text(join(directory, 'absent')))), [/the file does not exist/]);
 });
 

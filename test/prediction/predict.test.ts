@@ -503,6 +503,12 @@ t.test('line ends, a byte order mark, a last line without its end, no sequence a
   })) {
     t.equal((await predicted(content)).stdout, want, name);
   }
+  const mixed = table(0, 9);
+  t.equal((await predicted(gzipSync(mixed))).stdout, (await predicted(mixed)).stdout, 'mixed groups in gzip');
+  t.match(await predicted(gzipSync(mixed + '\n'.repeat(2 ** 24))), {
+    code: 5,
+    said: /appears again after other groups/,
+  });
   t.match(await predicted(rows[0]), {
     code: 0,
     ids: [],
