@@ -50,6 +50,8 @@ export interface SeriesTable extends Common {
   readonly steps: number;
   /** Milliseconds between two steps; undefined if the times are not dates. */
   readonly interval?: number;
+  /** The target of each series, in the order of time; absent for sample data. */
+  readonly values?: readonly (readonly number[])[];
   /** Columns known in advance. */
   readonly known: readonly string[];
   /** The columns whose dates ascend in the order of the file; absent if there is a `time`. */
@@ -262,6 +264,10 @@ function seriesTable(roles: Roles): SeriesTable {
       ? (row: number) => Date.parse(utc(time.cells[row]))
       : undefined;
   const interval = timeOf && medianInterval(rows[0].map(timeOf));
+  const keyOf = timeOf ?? ((row: number) => Number(time?.cells[row] ?? row));
+  const values = rows.map(list =>
+    list.toSorted((a, b) => keyOf(a) - keyOf(b)).map(row => Number(target.cells[row])),
+  );
   return {
     kind: 'forecast',
     delimiter: roles.delimiter,
@@ -276,6 +282,7 @@ function seriesTable(roles: Roles): SeriesTable {
     ...(group && { series: group.name }),
     steps,
     ...(interval !== undefined && { interval }),
+    values,
   };
 }
 
