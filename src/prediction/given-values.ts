@@ -12,6 +12,7 @@ import {
   type Vocabulary,
 } from '../data/index.js';
 import { type Diagnostic, damagedError } from '../util/errors.js';
+import { counted } from '../util/words.js';
 
 /**
  * One step of a sequence in the units of the data: F numbers, in order or (if the data name the
@@ -71,7 +72,7 @@ export function givenSequence(given: SequenceValues, index: number, form: StepFo
     isText && form.vocabulary ? encodeText(listed, form.vocabulary) : (listed as readonly StepValues[]);
   if (steps.length === 0) problems.push(unfit(`${place} has no steps`));
   if (times !== undefined && times.length !== steps.length) {
-    const counts = { expected: `${steps.length} times`, got: `${times.length} times` };
+    const counts = { expected: counted(steps.length, 'time'), got: counted(times.length, 'time') };
     problems.push(unfit(`${place} has a different number of times and steps`, counts));
   }
   const width = form.input.kind === 'number' ? form.input.size : 1;
@@ -148,8 +149,8 @@ function writeStep(
   }
   const numbers = numbersOf(given, featureNames);
   if (numbers.length !== input.size) {
-    const expected = `${input.size} numbers${featureNames ? `, or an object with ${featureNames.join(', ')}` : ''}`;
-    return unfit(`${place} does not fit the model`, { expected, got: `${numbers.length} numbers` });
+    const expected = `${counted(input.size, 'number')}${featureNames ? `, or an object with ${featureNames.join(', ')}` : ''}`;
+    return unfit(`${place} does not fit the model`, { expected, got: counted(numbers.length, 'number') });
   }
   for (let f = 0; f < input.size; f++) {
     const value = numbers[f];

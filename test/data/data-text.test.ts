@@ -411,7 +411,7 @@ t.test('jsonl: what is wrong is told with its line and field', async t => {
       [good, '{"words": [], "class": 1}'],
       {},
       [
-        /^data\/jsonl-value 2:2\+7 \| the record has a wrong field "words" \| expected at least one step \| got \[\]$/,
+        /^data\/jsonl-value 2:2\+7 \| field "words" is empty \| expected at least one step$/,
       ],
     ],
     [
@@ -424,14 +424,14 @@ t.test('jsonl: what is wrong is told with its line and field', async t => {
       'no list',
       [good, '{"words": "a", "class": [1]}'],
       {},
-      [/expected a list with the symbol of each step \| got a$/, /^data\/jsonl-value 2:16\+7 .*got \[1\]$/],
+      [/expected a list with the symbol of each step \| got "a"$/, /^data\/jsonl-value 2:16\+7 .*got \[1\]$/],
     ],
     [
       'too few classes',
       ['{"words": ["a", "b"], "class": [1]}', good],
       { per_step: true },
       [
-        /1:23\+7 .*expected 2 targets, one for each step of "words" \| got 1 targets/,
+        /1:23\+7 .*expected 2 targets, one for each step of "words" \| got 1 target$/,
         /expected a list with the target of each step \| got 1$/,
       ],
     ],
@@ -563,7 +563,7 @@ t.test('what cannot be predicted is told, and what follows is read', async t => 
       [undefined, 1, 0],
       [
         'x',
-        'data/jsonl-value 2:2+7 | the record has a wrong field "words" | expected a list with the symbol of each step | got 3',
+        'data/jsonl-value 2:2+7 | field "words" has an invalid value | expected a list with the symbol of each step | got 3',
       ],
       [
         undefined,
@@ -571,8 +571,8 @@ t.test('what cannot be predicted is told, and what follows is read', async t => 
       ],
       [
         undefined,
-        'data/jsonl-value 5:15+4 | the record has a wrong field "id" | expected strings, numbers or booleans | got []',
-        'data/jsonl-value 5:2+7 | the record has a wrong field "words" | expected at least one step | got []',
+        'data/jsonl-value 5:15+4 | field "id" is empty | expected strings, numbers or booleans',
+        'data/jsonl-value 5:2+7 | field "words" is empty | expected at least one step',
       ],
       ['4', 4],
     ],

@@ -298,7 +298,7 @@ function sequenceTable(roles: Roles): SequenceTable {
   const { features, unused } = featuresOf(roles);
   const symbols = features.length === 0 && group !== undefined ? columns.find(isSymbols(roles)) : undefined;
   const chosen = symbols ? [symbols] : features;
-  if (chosen.length === 0) throw nothing(path, 'none of its columns is a feature: a number in every row');
+  if (chosen.length === 0) throw nothing(path, 'no column has a number in every row');
   return {
     kind: 'csv',
     delimiter: roles.delimiter,
@@ -353,6 +353,6 @@ function nothing(path: string, why: string) {
     message: `no config can be made for this table: ${why}`,
     file: path,
     expected:
-      'a column to predict and columns of numbers to predict it from; --target, --group and --time name them',
+      'a column to predict and columns of numbers to predict it from; --target, --group and --time name them; for texts, JSON Lines (`dataset.kind: jsonl`)',
   });
 }

@@ -3,6 +3,7 @@
  * Inputs known in advance come from the rows after them, whose target is empty.
  */
 import type { Diagnostic } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
 import { belowMilliseconds, mixedOrder, orderKey, samePlace } from '../csv/order.js';
 import { addMissing } from '../csv/sequences.js';
 import { badNumber, cellNumber, isMissing, missingCell } from '../csv/table.js';
@@ -298,7 +299,9 @@ function windowOf(
     const message =
       first < 0 ? 'the series has too few steps' : 'the series lacks the features known in advance';
     const expected =
-      first < 0 ? `${input_steps} rows with a target` : `${horizon} rows without a target at its end`;
+      first < 0
+        ? `${counted(input_steps, 'row')} with a target`
+        : `${counted(horizon, 'row')} without a target at its end`;
     const got = first < 0 ? `${last + 1}` : `${steps.length - 1 - last}`;
     return [{ code: 'data/forecast-steps', message, ...steps[0].row(), expected, got }];
   }
