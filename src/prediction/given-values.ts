@@ -62,7 +62,7 @@ export interface StepForm {
 export function givenSequence(given: SequenceValues, index: number, form: StepForm): ReadSequence {
   const place = `sequence ${index}`;
   if (!isSequence(given))
-    return { problems: [unfit(`${place} is not a sequence`, { expected: A_SEQUENCE, got: String(given) })] };
+    return { problems: [unfit(`${place} is not a sequence`, { expected: A_SEQUENCE, got: shown(given) })] };
   const { steps: listed, id, times } = typeof given === 'object' && 'steps' in given ? given : alone(given);
   const named = id !== undefined && { id };
   const problems: Diagnostic[] = [];
@@ -135,10 +135,10 @@ function writeStep(
       return undefined;
     }
     const expected = `an integer from 0 to ${input.count - 1}`;
-    return unfit(`${place} is not a symbol of the model`, { expected, got: String(given) });
+    return unfit(`${place} is not a symbol of the model`, { expected, got: shown(given) });
   }
   if (typeof given !== 'number' && (typeof given !== 'object' || given === null))
-    return unfit(`${place} is not a step`, { expected: 'numbers', got: String(given) });
+    return unfit(`${place} is not a step`, { expected: 'numbers', got: shown(given) });
   if (typeof given === 'object' && !isList(given) && featureNames) {
     const missing = featureNames.filter(name => !Object.hasOwn(given, name));
     if (missing.length > 0)
@@ -157,7 +157,7 @@ function writeStep(
     out[f] = value;
     if (typeof value === 'number' && Number.isFinite(out[f])) continue;
     const name = featureNames?.[f] ?? `feature ${f}`;
-    return unfit(`${place}: ${name} is not a finite float32 number`, { got: String(value) });
+    return unfit(`${place}: ${name} is not a finite float32 number`, { got: shown(value) });
   }
   return undefined;
 }
@@ -175,6 +175,11 @@ function isList(
   given: readonly number[] | Float32Array | Readonly<Record<string, number>>,
 ): given is readonly number[] | Float32Array {
   return Array.isArray(given) || ArrayBuffer.isView(given);
+}
+
+/** Quotes tell a text from the number that it spells. */
+function shown(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
 function unfit(message: string, more: Pick<Diagnostic, 'expected' | 'got'> = {}): Diagnostic {

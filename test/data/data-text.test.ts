@@ -176,7 +176,9 @@ t.test('text: what does not fit is told at its place', async t => {
       t.same(await complaints(5, () => open(text(empty, more))), ['data/text-empty | the file is empty']);
   }
   t.same(
-    await complaints(5, () => open(text(join(directory, 'short'), { test_fraction: undefined, test_path: empty }))),
+    await complaints(5, () =>
+      open(text(join(directory, 'short'), { test_fraction: undefined, test_path: empty })),
+    ),
     ['data/text-empty | the file is empty'],
   );
   t.match(await complaints(2, () => open(text(join(directory, 'absent')))), [/the file does not exist/]);
@@ -410,9 +412,7 @@ t.test('jsonl: what is wrong is told with its line and field', async t => {
       'an empty sequence',
       [good, '{"words": [], "class": 1}'],
       {},
-      [
-        /^data\/jsonl-value 2:2\+7 \| field "words" is empty \| expected at least one step$/,
-      ],
+      [/^data\/jsonl-value 2:2\+7 \| field "words" is empty \| expected at least one step$/],
     ],
     [
       'a word that is none',

@@ -539,7 +539,9 @@ t.test('what cannot be split or read is told', async t => {
     `data/csv-order 4:3+16 | series "A" has two rows at time 2024-10-27 02:00 | ${offset} | got 2024-10-27 02:00, as in line 3`,
   ]);
   const alone = { ...night, series: undefined } as unknown as ForecastConfig;
-  t.match(await complaints(5, () => open(alone)), [/ \| two rows have the time 2024-10-27 02:00 \| expected /]);
+  t.match(await complaints(5, () => open(alone)), [
+    / \| two rows have the time 2024-10-27 02:00 \| expected /,
+  ]);
   t.match(await with_({ known: ['holliday'] }), [/^data\/csv-missing-column .*has no column "holliday"/]);
   const whole = await open({
     ...sales,

@@ -171,7 +171,8 @@ function levelOf(
   all: readonly (readonly number[])[],
   { horizon, season }: { readonly horizon: number; readonly season: number | undefined },
 ): 'last_value' | 'season' | undefined {
-  const mean = (values: readonly number[]): number => values.reduce((sum, one) => sum + one, 0) / values.length;
+  const mean = (values: readonly number[]): number =>
+    values.reduce((sum, one) => sum + one, 0) / values.length;
   /** How far the values move, in mean errors of the forecast from `lag(h)` steps before step h. */
   const movesBy = (lag: (h: number) => number): number =>
     mean(

@@ -30,7 +30,9 @@ export const verb = defineVerb({
     const keysOf = () => dataPlaces(openModel(run, options).loaded);
     if (options.backtest) {
       const { backtest } = await import('../../prediction/backtest.js');
-      const { saved, horizon, origins, mean } = await hintingAtMovedData(keysOf, () => backtest(run, options));
+      const { saved, horizon, origins, mean } = await hintingAtMovedData(keysOf, () =>
+        backtest(run, options),
+      );
       const { file, step, epoch } = saved;
       const rows = [...origins, { id: `mean of ${origins.length}`, ...mean }].map(({ id, ...errors }) => [
         id,
