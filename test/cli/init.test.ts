@@ -164,8 +164,8 @@ t.test('a series that moves is measured from its level', async t => {
   /** Uniform from -0.5 to 0.5, but the same in each run. */
   const noise = (i: number) => ((i * 2_654_435_761) % 1009) / 1009 - 0.5;
   const weekly = (i: number) => 5 * Math.sin((2 * Math.PI * i) / 7);
-  const moving = (valueOf: (i: number) => number) =>
-    from(table('date,y', 300, i => `${day(i)},${valueOf(i).toFixed(3)}`));
+  const moving = (valueAt: (i: number) => number) =>
+    from(table('date,y', 300, i => `${day(i)},${valueAt(i).toFixed(3)}`));
   const seasonal = await moving(i => 0.1 * i + weekly(i) + noise(i));
   t.match(seasonal.config, {
     dataset: { season: 7, relative_to: 'season' },
