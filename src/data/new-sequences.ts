@@ -47,7 +47,10 @@ export interface NewSequence {
   readonly values: Float32Array;
   /** Its name in the input; absent if there is none. */
   readonly id?: string;
-  /** Time of each step as written in the input; absent if steps have no time. */
+  /**
+   * Time of each step as written in the input, to the last step with a time to answer; absent if
+   * steps have no time.
+   */
   readonly times?: readonly string[];
   /**
    * Returns the scaling that converts predictions at a step to the units of the data; present if
@@ -77,6 +80,8 @@ export interface ByteSource {
   readonly name: string;
   /** Size in bytes; undefined if not known in advance. */
   readonly size: number | undefined;
+  /** True for the content of a gzip file, whose size is unknown but which ends. */
+  readonly isDecompressedFile?: boolean;
   readonly chunks: AsyncIterable<Buffer>;
 }
 

@@ -12,6 +12,7 @@ import {
   type Vocabulary,
 } from '../data/index.js';
 import { type Diagnostic, damagedError } from '../util/errors.js';
+import { counted } from '../util/words.js';
 
 /**
  * One step of a sequence in the units of the data: F numbers, in order or (if the data name the
@@ -61,7 +62,7 @@ export interface StepForm {
 export function givenSequence(given: SequenceValues, index: number, form: StepForm): ReadSequence {
   const place = `sequence ${index}`;
   if (!isSequence(given))
-    return { problems: [unfit(`${place} is not a sequence`, { expected: A_SEQUENCE, got: String(given) })] };
+    return { problems: [unfit(`${place} is not a sequence`, { expected: A_SEQUENCE, got: shown(given) })] };
   const { steps: listed, id, times } = typeof given === 'object' && 'steps' in given ? given : alone(given);
   const named = id !== undefined && { id };
   const problems: Diagnostic[] = [];
@@ -71,7 +72,7 @@ export function givenSequence(given: SequenceValues, index: number, form: StepFo
     isText && form.vocabulary ? encodeText(listed, form.vocabulary) : (listed as readonly StepValues[]);
   if (steps.length === 0) problems.push(unfit(`${place} has no steps`));
   if (times !== undefined && times.length !== steps.length) {
-    const counts = { expected: `${steps.length} times`, got: `${times.length} times` };
+    const counts = { expected: counted(steps.length, 'time'), got: counted(times.length, 'time') };
     problems.push(unfit(`${place} has a different number of times and steps`, counts));
   }
   const width = form.input.kind === 'number' ? form.input.size : 1;
@@ -134,10 +135,10 @@ function writeStep(
       return undefined;
     }
     const expected = `an integer from 0 to ${input.count - 1}`;
-    return unfit(`${place} is not a symbol of the model`, { expected, got: String(given) });
+    return unfit(`${place} is not a symbol of the model`, { expected, got: shown(given) });
   }
   if (typeof given !== 'number' && (typeof given !== 'object' || given === null))
-    return unfit(`${place} is not a step`, { expected: 'numbers', got: String(given) });
+    return unfit(`${place} is not a step`, { expected: 'numbers', got: shown(given) });
   if (typeof given === 'object' && !isList(given) && featureNames) {
     const missing = featureNames.filter(name => !Object.hasOwn(given, name));
     if (missing.length > 0)
@@ -148,15 +149,15 @@ function writeStep(
   }
   const numbers = numbersOf(given, featureNames);
   if (numbers.length !== input.size) {
-    const expected = `${input.size} numbers${featureNames ? `, or an object with ${featureNames.join(', ')}` : ''}`;
-    return unfit(`${place} does not fit the model`, { expected, got: `${numbers.length} numbers` });
+    const expected = `${counted(input.size, 'number')}${featureNames ? `, or an object with ${featureNames.join(', ')}` : ''}`;
+    return unfit(`${place} does not fit the model`, { expected, got: counted(numbers.length, 'number') });
   }
   for (let f = 0; f < input.size; f++) {
     const value = numbers[f];
     out[f] = value;
     if (typeof value === 'number' && Number.isFinite(out[f])) continue;
     const name = featureNames?.[f] ?? `feature ${f}`;
-    return unfit(`${place}: ${name} is not a finite float32 number`, { got: String(value) });
+    return unfit(`${place}: ${name} is not a finite float32 number`, { got: shown(value) });
   }
   return undefined;
 }
@@ -174,6 +175,11 @@ function isList(
   given: readonly number[] | Float32Array | Readonly<Record<string, number>>,
 ): given is readonly number[] | Float32Array {
   return Array.isArray(given) || ArrayBuffer.isView(given);
+}
+
+/** Quotes tell a text from the number that it spells. */
+function shown(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
 function unfit(message: string, more: Pick<Diagnostic, 'expected' | 'got'> = {}): Diagnostic {

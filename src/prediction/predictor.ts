@@ -22,6 +22,7 @@ import { ForwardPass, inTurn, type SplitBatch } from '../training/step/forward.j
 import { Readout } from '../training/step/readout.js';
 import type { ModelRun, ShardPool } from '../training/step/shards.js';
 import { type Diagnostic, damagedError } from '../util/errors.js';
+import { counted } from '../util/words.js';
 import { type Answer, type AnswerForm, answerForm, answerOf, type SequencePrediction } from './answers.js';
 import type { RejectionOptions } from './given-values.js';
 
@@ -183,8 +184,8 @@ export class Predictor {
         code: 'data/sequence-too-long',
         message: 'the sequence is too long to predict',
         ...place,
-        expected: `at most ${most} steps`,
-        got: `${length} steps`,
+        expected: `at most ${counted(most, 'step')}`,
+        got: counted(length, 'step'),
       },
     ];
   }

@@ -66,16 +66,18 @@ export function openModel(
 
 /**
  * Returns the run's data record.
- * @throws UserError (exit 5) if the run's version did not write one
+ * @throws UserError (exit 5) if the run's version did not write one, or the manifest is missing
  */
 export function dataRecordOf({ path, manifest }: SavedModel): DataRecord {
   if (manifest?.data) return manifest.data;
   throw damagedError({
     code: 'run/no-data-record',
     message:
-      'this run cannot read new sequences: its manifest.json has no `data` (it was trained by an older version)',
+      manifest === undefined
+        ? 'this run cannot read new sequences: manifest.json is missing'
+        : 'this run cannot read new sequences: its manifest.json has no `data` (it was trained by an older version)',
     file: path,
-    expected: 'a run of this version; `predict --split` and `evaluate` read the dataset and still work',
+    expected: `a run ${manifest === undefined ? 'with its manifest.json' : 'of this version'}; \`predict --split\` and \`evaluate\` read the dataset and still work`,
   });
 }
 
@@ -107,7 +109,7 @@ function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment, set:
 }
 
 /** Keys of `dataset` that are paths. */
-function dataPlaces({ experiment: { dataset } }: LoadedExperiment): string[] {
+export function dataPlaces({ experiment: { dataset } }: Pick<LoadedExperiment, 'experiment'>): string[] {
   const places: string[] = [];
   mapPaths({ dataset }, (path, at) => {
     places.push(at.join('.'));

@@ -21,7 +21,11 @@ export function counted(
     | 'node'
     | 'kernel'
     | 'source'
-    | 'evaluation',
+    | 'evaluation'
+    | 'number'
+    | 'time'
+    | 'target'
+    | 'row',
 ): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }

@@ -160,6 +160,42 @@ t.test('a number over time is forecast', async t => {
   t.match(short, { code: 2, stderr: /its shortest series has 30 steps/ });
 });
 
+t.test('a series that moves is measured from its level', async t => {
+  /** Uniform from -0.5 to 0.5, but the same in each run. */
+  const noise = (i: number) => ((i * 2_654_435_761) % 1009) / 1009 - 0.5;
+  const weekly = (i: number) => 5 * Math.sin((2 * Math.PI * i) / 7);
+  const moving = (valueAt: (i: number) => number) =>
+    from(table('date,y', 300, i => `${day(i)},${valueAt(i).toFixed(3)}`));
+  const seasonal = await moving(i => 0.1 * i + weekly(i) + noise(i));
+  t.match(seasonal.config, {
+    dataset: { season: 7, relative_to: 'season' },
+    training: { metrics: ['mean_absolute_error', 'rmse', 'mase'] },
+    gates: [{ metric: 'test.mase', max: 1 }],
+  });
+  t.equal(seasonal.found, 'exit 0');
+  const rising = await moving(i => 0.1 * i + noise(i));
+  t.match(rising.config, {
+    dataset: { relative_to: 'last_value' },
+    gates: [{ metric: 'test.mean_absolute_error', beats: 'trivial' }],
+  });
+  t.equal(rising.found, 'exit 0');
+  const [still, constant] = [await moving(i => weekly(i) + noise(i)), await moving(() => 3)];
+  for (const one of [still, constant]) t.notOk('relative_to' in one.config.dataset);
+  // the test split has no say: the last 15 % of the rows
+  const late = await moving(i => (i < 255 ? 0 : 0.5 * i) + weekly(i) + noise(i));
+  t.notOk('relative_to' in late.config.dataset);
+  // rows are in the order of their times, series by series
+  const rows = Array.from({ length: 300 }, (_, i) =>
+    ['A', 'B'].map(
+      name => `${name},${day(i)},${((name === 'A' ? 1 : 1000) * (0.1 * i + weekly(i))).toFixed(3)}`,
+    ),
+  ).flat();
+  const shuffled = rows.map((_, i) => rows[(i * 7) % rows.length]);
+  const several = await from(`store,date,y\n${shuffled.join('\n')}\n`);
+  t.match(several.config.dataset, { series: 'store', relative_to: 'season' });
+  t.equal(several.found, 'exit 0');
+});
+
 t.test('a forecast is of a measure, not of a flag or an identifier', async t => {
   const flags = await from(
     table('date,sales,holiday,store_id', 120, i => `${day(i)},${(i * 37) % 101}.5,${Number(i % 7 === 0)},4`),
@@ -302,6 +338,11 @@ t.test('unused columns and unusable tables are reported', async t => {
   });
   t.match(await from(table('x,label', 20, i => `"1,${i}",${i % 2}`)), { code: 5, stderr: /has a comma/ });
   t.match(await from(table('1,2', 20, i => `${i},1`)), { code: 5, stderr: /its first line has numbers/ });
+  t.match(await from(table('text,label', 40, i => `hello ${i},${i % 2 ? 'a' : 'b'}`)), {
+    code: 2,
+    stderr:
+      /no config can be made for this table: no column has a number in every row\n.*`dataset\.kind: jsonl`/,
+  });
   t.match(await from('a,b\n'), { code: 5, stderr: /the table has no rows/ });
   t.match(await from(table('x,label', 20, i => `${i},1`)), {
     code: 2,
@@ -312,6 +353,12 @@ t.test('unused columns and unusable tables are reported', async t => {
   t.match(deeper, { code: 0, stdout: /a\/new\/folder\/x\.yaml/ });
   t.match(await cellrun(cwd, 'init'), { code: 2, stderr: /--template mnist \| csv \| text \| forecast/ });
   t.match(await cellrun(cwd, 'init', '--from', 'none.csv'), { code: 2, stderr: /^none\.csv: / });
+  writeFileSync(join(cwd, 'empty.txt'), '');
+  t.match(await cellrun(cwd, 'init', '--from', 'empty.txt'), {
+    code: 5,
+    stderr: /^empty\.txt: the file is empty\n/,
+  });
+  t.notOk(existsSync(join(cwd, 'empty.cellrun.yaml')));
   t.match(await cellrun(cwd, 'init', '--from', 'data.xlsx'), { code: 2, stderr: /ends in \.csv/ });
   t.match(await cellrun(cwd, 'init', 'x.txt', '--template', 'csv'), {
     code: 2,

@@ -171,6 +171,16 @@ t.test('warns of very small splits and very large batches', async t => {
   t.same(told(10, 9), []);
 });
 
+t.test('a mapping that --set adds a key to stays where it is written', async t => {
+  const place = (...set: string[]) => {
+    const { locator } = loadExperiment(write('place.yaml', MINIMAL), { set });
+    const { file, line } = locator.atValue(['dataset'], 'x', '');
+    return [file?.endsWith('place.yaml') ?? false, line];
+  };
+  t.same(place('dataset.limit=5'), place());
+  t.equal(place()[0], true);
+});
+
 t.test('warns of a patience that exceeds the run', async t => {
   const told = (
     steps: { epochs: number; every?: number; max?: number; count?: number },

@@ -169,6 +169,18 @@ t.test('text: what does not fit is told at its place', async t => {
   ]);
   writeFileSync(cut, Buffer.from([0x61, 0x80, 0x62]));
   t.match(await complaints(5, () => open(text(cut))), [/^data\/encoding 1 /]);
+  const empty = join(directory, 'empty');
+  for (const content of ['', '\uFEFF']) {
+    writeFileSync(empty, content);
+    for (const more of [{}, { memory: 0 }])
+      t.same(await complaints(5, () => open(text(empty, more))), ['data/text-empty | the file is empty']);
+  }
+  t.same(
+    await complaints(5, () =>
+      open(text(join(directory, 'short'), { test_fraction: undefined, test_path: empty })),
+    ),
+    ['data/text-empty | the file is empty'],
+  );
   t.match(await complaints(2, () => open(text(join(directory, 'absent')))), [/the file does not exist/]);
 });
 
@@ -400,9 +412,7 @@ t.test('jsonl: what is wrong is told with its line and field', async t => {
       'an empty sequence',
       [good, '{"words": [], "class": 1}'],
       {},
-      [
-        /^data\/jsonl-value 2:2\+7 \| the record has a wrong field "words" \| expected at least one step \| got \[\]$/,
-      ],
+      [/^data\/jsonl-value 2:2\+7 \| field "words" is empty \| expected at least one step$/],
     ],
     [
       'a word that is none',
@@ -414,14 +424,14 @@ t.test('jsonl: what is wrong is told with its line and field', async t => {
       'no list',
       [good, '{"words": "a", "class": [1]}'],
       {},
-      [/expected a list with the symbol of each step \| got a$/, /^data\/jsonl-value 2:16\+7 .*got \[1\]$/],
+      [/expected a list with the symbol of each step \| got "a"$/, /^data\/jsonl-value 2:16\+7 .*got \[1\]$/],
     ],
     [
       'too few classes',
       ['{"words": ["a", "b"], "class": [1]}', good],
       { per_step: true },
       [
-        /1:23\+7 .*expected 2 targets, one for each step of "words" \| got 1 targets/,
+        /1:23\+7 .*expected 2 targets, one for each step of "words" \| got 1 target$/,
         /expected a list with the target of each step \| got 1$/,
       ],
     ],
@@ -553,7 +563,7 @@ t.test('what cannot be predicted is told, and what follows is read', async t => 
       ['line 1', 1, 0],
       [
         'x',
-        'data/jsonl-value 2:2+7 | the record has a wrong field "words" | expected a list with the symbol of each step | got 3',
+        'data/jsonl-value 2:2+7 | field "words" has an invalid value | expected a list with the symbol of each step | got 3',
       ],
       [
         undefined,
@@ -561,8 +571,8 @@ t.test('what cannot be predicted is told, and what follows is read', async t => 
       ],
       [
         undefined,
-        'data/jsonl-value 5:15+4 | the record has a wrong field "id" | expected strings, numbers or booleans | got []',
-        'data/jsonl-value 5:2+7 | the record has a wrong field "words" | expected at least one step | got []',
+        'data/jsonl-value 5:15+4 | field "id" is empty | expected strings, numbers or booleans',
+        'data/jsonl-value 5:2+7 | field "words" is empty | expected at least one step',
       ],
       ['4', 4],
     ],
@@ -652,7 +662,7 @@ t.test('records without ids are named by their lines, and targets may begin with
     await complaints(5, () =>
       open(config('large.jsonl', { id: 'id', test_path: join(folder, 'large.jsonl') })),
     ),
-    [/1:22\+4 .* "id" \| expected a string, since a number of this size loses digits/],
+    [/1:22\+4 .* field "id" has an invalid value \| expected a string, since a number of this size loses digits/],
   );
 });
 

@@ -459,6 +459,7 @@ t.test('the last steps of a table are forecast from as they would be in a split'
       all.push(...some);
     return all;
   };
+  const dayBefore = (day: string) => new Date(Date.parse(day) - 86_400_000).toISOString().slice(0, 10);
   for (const window of expected.splits.test) {
     const [region, day] = window.id.split(' ');
     const last = new Date(Date.parse(day) + 2 * 86_400_000).toISOString().slice(0, 10);
@@ -475,7 +476,7 @@ t.test('the last steps of a table are forecast from as they would be in a split'
     else {
       t.ok(near(one.values, window.x.flat()), window.id);
       t.equal(one.id, region);
-      t.equal(one.times?.at(-1), last);
+      t.equal(one.times?.at(-1), dayBefore(day), 'the time of the last known target');
       const { offset, scale } = one.targetScaling!(0);
       t.ok(
         near(
@@ -500,6 +501,17 @@ t.test('the last steps of a table are forecast from as they would be in a split'
   const ahead = [6, 7, 8].map(day => `a,2024-01-0${day},,,0`);
   t.match(await told([head, ...days, ...ahead].join('\n')), [
     [/^data\/csv-number 6:16\+1 \| the cell is not a number/],
+  ]);
+  const numbered = [...days, ...ahead].map((text, i) => text.replace(/2024-01-\d+/, `${i}`));
+  t.match(await complaints(5, () => read([head, ...numbered].join('\n'))), [
+    /^data\/calendar 2:3\+1 \| the model reads calendar features, so times must be dates \| expected ISO 8601 .* \| got "0"$/,
+  ]);
+  const plain = { ...sales, features: [], known: [], calendar: [] };
+  const [counted] = await read([head, ...numbered].join('\n'), plain);
+  t.same(isRejected(counted), false, 'other models need no dates');
+  const twice = [...days.slice(0, 4), days[3], ...ahead];
+  t.match(await told([head, ...twice].join('\n')), [
+    [/^data\/csv-order 6:.* \| series "a" has two rows at time 2024-01-04 \| got 2024-01-04, as in line 5$/],
   ]);
   t.match(await complaints(5, () => read('region,day,sales\na,2024-01-01,1')), [
     /^data\/csv-missing-column .*"rain", which the model reads/,
@@ -566,6 +578,19 @@ t.test('what cannot be split or read is told', async t => {
   const german = { path: germanDates, series: undefined, features: [], known: [], calendar: undefined };
   t.match(await complaints(5, () => open({ ...sales, ...german } as unknown as ForecastConfig)), [
     /only numbers or only dates.*ISO 8601.*"01\.01\.2023"/,
+  ]);
+  const clocks = ['2024-10-27 01:00', '2024-10-27 02:00', '2024-10-27 02:00', '2024-10-27 03:00'];
+  const atNight = work.file('clocks.csv', ['s,time,y', ...clocks.map(time => `A,${time},1`)].join('\n'));
+  const { validation: _validation, ...undivided } = sales;
+  const columns = { time: 'time', target: 'y', features: [], known: [], calendar: [] };
+  const night = { ...undivided, ...columns, path: atNight };
+  const offset = 'expected different times; if clocks were set back, times with a UTC offset such as +02:00';
+  t.same(await complaints(5, () => open({ ...night, series: 's' })), [
+    `data/csv-order 4:3+16 | series "A" has two rows at time 2024-10-27 02:00 | ${offset} | got 2024-10-27 02:00, as in line 3`,
+  ]);
+  const alone = { ...night, series: undefined } as unknown as ForecastConfig;
+  t.match(await complaints(5, () => open(alone)), [
+    / \| two rows have the time 2024-10-27 02:00 \| expected /,
   ]);
   t.match(await with_({ known: ['holliday'] }), [/^data\/csv-missing-column .*has no column "holliday"/]);
   const whole = await open({

@@ -342,7 +342,7 @@ t.test('a run predicts without its data, and finds them where they have gone', a
     const lost = await work.cellrun(verb, copy, ...webasm);
     t.equal(lost.code, 2, verb);
     t.match(lost.stderr, /the file does not exist/);
-    t.match(lost.stderr, /--set dataset\.path=FILE/);
+    t.match(lost.stderr, /are: --set dataset\.path=FILE --set dataset\.test_path=FILE\n/);
   }
   const places = ['--set', `dataset.path=${elsewhere}`, '--set', `dataset.test_path=${testElsewhere}`];
   const found = await work.cellrun('predict', copy, ...places, ...webasm);
@@ -394,7 +394,13 @@ t.test('a run predicts without its data, and finds them where they have gone', a
   writeFileSync(manifest, JSON.stringify(old));
   t.match(await work.cellrun('predict', copy, '--input', testElsewhere, ...webasm), {
     code: 5,
-    stderr: /this run cannot read new sequences/,
+    stderr: /this run cannot read new sequences: its manifest\.json has no `data`/,
+  });
+  rmSync(manifest);
+  t.match(await work.cellrun('predict', copy, '--input', testElsewhere, ...webasm), {
+    code: 5,
+    stderr:
+      /this run cannot read new sequences: manifest\.json is missing\n {2}expected: a run with its manifest/,
   });
 });
 
@@ -503,6 +509,12 @@ t.test('line ends, a byte order mark, a last line without its end, no sequence a
   })) {
     t.equal((await predicted(content)).stdout, want, name);
   }
+  const mixed = table(0, 9);
+  t.equal((await predicted(gzipSync(mixed))).stdout, (await predicted(mixed)).stdout, 'mixed groups in gzip');
+  t.match(await predicted(gzipSync(mixed + '\n'.repeat(2 ** 24))), {
+    code: 5,
+    said: /appears again after other groups/,
+  });
   t.match(await predicted(rows[0]), {
     code: 0,
     ids: [],
@@ -688,11 +700,18 @@ t.test('the library: the same predictions of values that a program hands over', 
   }
   t.same(turns, given.slice(0, 2));
 
-  const bad = [sequences[0], [[1, 2, 3]], [], [[1, 'x']], [{ a: 1 }], sequences[1]] as typeof sequences;
+  const bad = [sequences[0], [[1]], [], [[1, 'x']], [{ a: 1 }], sequences[1]] as typeof sequences;
   const problems: string[] = [];
+  const reasons: (string | undefined)[] = [];
   const good = await all(
-    model.predict(bad, { onRejected: ([{ message }], index) => problems.push(`${index}: ${message}`) }),
+    model.predict(bad, {
+      onRejected([{ message, got }], index) {
+        problems.push(`${index}: ${message}`);
+        reasons.push(got);
+      },
+    }),
   );
+  t.same(reasons, ['1 number', undefined, '"x"', 'a']);
   t.same(
     good.map(one => (one as { index: number }).index),
     [0, 5],

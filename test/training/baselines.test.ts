@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
+import { baselineWarnings } from '../../src/experiment/judging/baseline-words.js';
 import { judgeRun } from '../../src/experiment/judging/gates.js';
 import type { SplitBaselines } from '../../src/experiment/summary.js';
 import { trivialBaselines } from '../../src/training/evaluation/baselines.js';
@@ -229,8 +230,20 @@ t.test('which values beat a trivial baseline', t => {
   t.equal(verdict('test.loss', 1.9), 'passed', 'the smaller, the better');
   t.equal(verdict('test.loss', 1.9, 0.2), 'failed');
   t.equal(verdict('test.f1', 1), 'inconclusive');
-  const wrong = (gate: object) => {
-    const config = work.config({ ...CONFIG, dataset: { kind: 'npz', path: 'a.npz' }, gates: [gate] });
+  const warned = (name: string) =>
+    baselineWarnings({
+      status: 'completed',
+      metrics: { train: {}, test: { mean_absolute_error: 2 } },
+      baselines: { test: { [name]: { mean_absolute_error: 1 } } },
+    }).join();
+  t.match(
+    warned('seasonal_naive'),
+    /no better than .* \(seasonal_naive\); try `dataset\.relative_to: season` if/,
+  );
+  t.match(warned('last_value'), /\(last_value\); try `dataset\.relative_to: last_value` if/);
+  t.match(warned('mean'), /\(mean\)$/);
+  const wrong = (gate: object, dataset: object = { kind: 'npz', path: 'a.npz' }) => {
+    const config = work.config({ ...CONFIG, dataset, gates: [gate] });
     try {
       loadExperiment(config);
     } catch (error) {
@@ -243,6 +256,12 @@ t.test('which values beat a trivial baseline', t => {
     '`min` and `beats` cannot be combined',
   );
   t.match(wrong({ metric: 'test.accuracy', min: 0.5, by: 0.1 }), '`by` needs `beats`');
+  const validated = { metric: 'validation.accuracy', min: 0.5 };
+  t.match(wrong(validated), 'validation.accuracy needs a validation split');
+  const misplaced = { kind: 'npy', x: 'x.npy', y: 'y.npy', path: 'a.npy', validation: { fraction: 0.1 } };
+  const told = wrong(validated, misplaced);
+  t.match(told, 'unknown key `path`');
+  t.notMatch(told, 'needs a validation split', 'what an invalid dataset lacks is unknown');
   t.match(wrong({ metric: 'train.loss', beats: 'trivial' }), 'trivial baselines do not have train.loss');
   t.equal(wrong({ metric: 'test.accuracy', beats: 'trivial', by: 0 }), 'valid');
   t.end();

@@ -50,6 +50,8 @@ export interface SeriesTable extends Common {
   readonly steps: number;
   /** Milliseconds between two steps; undefined if the times are not dates. */
   readonly interval?: number;
+  /** The target of each series, in the order of time; absent for sample data. */
+  readonly values?: readonly (readonly number[])[];
   /** Columns known in advance. */
   readonly known: readonly string[];
   /** The columns whose dates ascend in the order of the file; absent if there is a `time`. */
@@ -262,6 +264,10 @@ function seriesTable(roles: Roles): SeriesTable {
       ? (row: number) => Date.parse(utc(time.cells[row]))
       : undefined;
   const interval = timeOf && medianInterval(rows[0].map(timeOf));
+  const keyOf = timeOf ?? ((row: number) => Number(time?.cells[row] ?? row));
+  const values = rows.map(list =>
+    list.toSorted((a, b) => keyOf(a) - keyOf(b)).map(row => Number(target.cells[row])),
+  );
   return {
     kind: 'forecast',
     delimiter: roles.delimiter,
@@ -276,6 +282,7 @@ function seriesTable(roles: Roles): SeriesTable {
     ...(group && { series: group.name }),
     steps,
     ...(interval !== undefined && { interval }),
+    values,
   };
 }
 
@@ -291,7 +298,7 @@ function sequenceTable(roles: Roles): SequenceTable {
   const { features, unused } = featuresOf(roles);
   const symbols = features.length === 0 && group !== undefined ? columns.find(isSymbols(roles)) : undefined;
   const chosen = symbols ? [symbols] : features;
-  if (chosen.length === 0) throw nothing(path, 'none of its columns is a feature: a number in every row');
+  if (chosen.length === 0) throw nothing(path, 'no column has a number in every row');
   return {
     kind: 'csv',
     delimiter: roles.delimiter,
@@ -346,6 +353,6 @@ function nothing(path: string, why: string) {
     message: `no config can be made for this table: ${why}`,
     file: path,
     expected:
-      'a column to predict and columns of numbers to predict it from; --target, --group and --time name them',
+      'a column to predict and columns of numbers to predict it from; --target, --group and --time name them; for texts, JSON Lines (`dataset.kind: jsonl`)',
   });
 }

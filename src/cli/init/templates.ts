@@ -157,11 +157,49 @@ function seasonOf(interval: number | undefined): {
   return interval < 32 * DAY ? { season: 12, calendar: ['month'] } : { calendar: [] };
 }
 
+/** Shares of the rows for the test split, and of those before it for the validation split. */
+const HELD_OUT = 0.15;
+
+/**
+ * Chooses the level that a forecast starts from: that of the better naive forecast, if the values
+ * of the validation split have moved away from those of training by more than this forecast errs.
+ * A model of the values themselves would have to forecast values unlike any that it learned from.
+ * Undefined for series that stay at their level, where subtracting it only adds noise. The test
+ * split has no say.
+ */
+function levelOf(
+  all: readonly (readonly number[])[],
+  { horizon, season }: { readonly horizon: number; readonly season: number | undefined },
+): 'last_value' | 'season' | undefined {
+  const mean = (values: readonly number[]): number =>
+    values.reduce((sum, one) => sum + one, 0) / values.length;
+  /** How far the values move, in mean errors of the forecast from `lag(h)` steps before step h. */
+  const movesBy = (lag: (h: number) => number): number =>
+    mean(
+      all.map(series => {
+        const known = series.slice(0, Math.floor((1 - HELD_OUT) * series.length));
+        const trained = known.slice(0, Math.floor((1 - HELD_OUT) * known.length));
+        const errors = Array.from({ length: horizon }, (_, h) =>
+          trained.slice(lag(h)).map((value, i) => Math.abs(value - trained[i])),
+        );
+        const moved = Math.abs(mean(known.slice(trained.length)) - mean(trained));
+        // a constant series does not move
+        return moved === 0 ? 0 : moved / mean(errors.flat());
+      }),
+    );
+  const last = movesBy(h => h + 1);
+  const seasonal = season === undefined ? 0 : movesBy(() => season);
+  return Math.max(last, seasonal) <= 1 ? undefined : seasonal >= last ? 'season' : 'last_value';
+}
+
 export function forecastConfig(head: Head, path: string, table: SeriesTable): string {
-  const { features, known, target, series, time, fileOrder, steps, interval, unused } = table;
-  const { season, calendar } = seasonOf(interval);
-  const horizon = Math.max(1, Math.min(season ?? 12, Math.floor(steps / 16)));
+  const { features, known, target, series, time, fileOrder, steps, interval, unused, values = [] } = table;
+  const { season: usual, calendar } = seasonOf(interval);
+  const season = usual !== undefined && usual <= steps / 4 ? usual : undefined;
+  const horizon = Math.max(1, Math.min(usual ?? 12, Math.floor(steps / 16)));
   const inputSteps = Math.max(2, Math.min(4 * horizon, Math.floor(steps / 4)));
+  const readSeason = season !== undefined && season <= inputSteps ? season : undefined;
+  const level = levelOf(values, { horizon, season: readSeason });
   return config(
     head,
     [
@@ -187,12 +225,15 @@ export function forecastConfig(head: Head, path: string, table: SeriesTable): st
       ...(calendar.length === 0 || time === undefined ? [] : [`  calendar: [${calendar.join(', ')}]`]),
       `  input_steps: ${inputSteps} # that the model reads`,
       `  horizon: ${horizon} # that it forecasts`,
-      ...(season === undefined || season > steps / 4
+      ...(season === undefined ? [] : [`  season: ${season} # steps after which the pattern repeats`]),
+      ...(level === undefined
         ? []
-        : [`  season: ${season} # steps after which the pattern repeats`]),
+        : [
+            `  relative_to: ${level} # the values move: learn the difference from the last ${level === 'season' ? 'seasons' : 'value'}`,
+          ]),
       '  normalize: standard # mean 0 and variance 1 of each series, by the training split',
-      '  validation: { fraction: 0.15 } # the time before the test split; selects the best weights',
-      '  test_fraction: 0.15 # the latest time',
+      `  validation: { fraction: ${HELD_OUT} } # the time before the test split; selects the best weights`,
+      `  test_fraction: ${HELD_OUT} # the latest time`,
       '',
       'model:',
       '  cell: gru',
@@ -205,7 +246,15 @@ export function forecastConfig(head: Head, path: string, table: SeriesTable): st
       epochs: 30,
       batchSize: batchSize(0.6 * steps),
       metric: 'validation.loss',
-      gate: '{ metric: test.mean_absolute_error, beats: trivial } # better than the last value, or the last season',
+      // the constant that is best with `relative_to: season` is more than a trivial forecast
+      ...(level === 'season'
+        ? {
+            training: ['metrics: [mean_absolute_error, rmse, mase]'],
+            gate: '{ metric: test.mase, max: 1 } # errs less than the last season does in training',
+          }
+        : {
+            gate: '{ metric: test.mean_absolute_error, beats: trivial } # better than the last value, or the last season',
+          }),
     },
   );
 }

@@ -27,9 +27,13 @@ export const verb = defineVerb({
     const { split } = options;
     const print = (answer: object, text: string) =>
       io.out(options.json ? `${JSON.stringify(spellNonFinite({ version: 1, ...answer }))}\n` : text);
+    const { dataPlaces, openModel } = await import('../../prediction/saved-model.js');
+    const keysOf = () => dataPlaces(openModel(run, options).loaded);
     if (options.backtest) {
       const { backtest } = await import('../../prediction/backtest.js');
-      const { saved, horizon, origins, mean } = await hintingAtMovedData(() => backtest(run, options));
+      const { saved, horizon, origins, mean } = await hintingAtMovedData(keysOf, () =>
+        backtest(run, options),
+      );
       const { file, step, epoch } = saved;
       const rows = [...origins, { id: `mean of ${origins.length}`, ...mean }].map(({ id, ...errors }) => [
         id,
@@ -40,11 +44,10 @@ export const verb = defineVerb({
       return EXIT.done;
     }
     const { evaluateCheckpoint } = await import('../../prediction/evaluate.js');
-    const { openModel } = await import('../../prediction/saved-model.js');
     const model = openModel(run, options);
     const { file, step, epoch } = model;
     const display = createEvaluationDisplay(io, options.quiet);
-    const { loss, metrics, count } = await hintingAtMovedData(() =>
+    const { loss, metrics, count } = await hintingAtMovedData(keysOf, () =>
       evaluateCheckpoint(model, options, progress => display.evaluating(progress)),
     ).finally(() => display.end());
     const undefinedMetrics = measuredMetrics(model.loaded.experiment).filter(name => !(name in metrics));

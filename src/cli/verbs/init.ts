@@ -55,6 +55,7 @@ interface Plan {
 /**
  * @param file the config to write; by default named after the data or the template
  * @throws UserError (exit 2) if a file exists, or no config can be made for the data
+ * @throws UserError (exit 5) if the data are damaged or empty
  */
 async function init(file: string | undefined, flags: Values<typeof options>, io: Io): Promise<void> {
   const { force, from, target, group, time } = flags;
@@ -192,7 +193,9 @@ async function dataPlan(from: string, columns: NamedColumns, file: string | unde
   const { forecastConfig, tableConfig, textConfig } = await import('../init/templates.js');
   if (/\.txt(\.gz)?$/i.test(from)) {
     const { readContent } = await import('../../data/reading/files.js');
+    const { emptyText } = await import('../../data/text/streams.js');
     const { bytes } = await readContent(from);
+    if (bytes.length === 0) throw emptyText(from);
     const description = `An LSTM predicts the next character of ${basename(from)}.`;
     return { name, description, notes: [], config: (head, data) => textConfig(head, data, bytes.length) };
   }

@@ -3,7 +3,7 @@ import { type ByteSource, fileBytes, streamBytes } from '../../data/index.js';
 import type { SequencePrediction } from '../../prediction/answers.js';
 import { loadModel } from '../../prediction/model.js';
 import { type PredictionForm, predictInput, predictSplit } from '../../prediction/predict.js';
-import { openModel } from '../../prediction/saved-model.js';
+import { dataPlaces, openModel } from '../../prediction/saved-model.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { backend, checkpoint, movedData, split, threads, weights, width } from '../options.js';
@@ -61,7 +61,10 @@ export const verb = defineVerb({
     const write = (form: PredictionForm, predictions: AsyncIterable<readonly SequencePrediction[]>) =>
       writeLines(form, predictions, { ...options, limit }, io);
     if (input === undefined) {
-      await hintingAtMovedData(() => predictSplit(saved, { ...options, limit }, write));
+      await hintingAtMovedData(
+        () => dataPlaces(saved.loaded),
+        () => predictSplit(saved, { ...options, limit }, write),
+      );
       return EXIT.done;
     }
     const rejections = new Rejections(io);

@@ -149,11 +149,14 @@ function splitPath(source: SourceText, end: number): Step[] {
 }
 
 function setsTag({ steps }: Pick<Change, 'steps'>): boolean {
-  const parent = schemaAt(
-    steps.slice(0, -1).map(step => step.name),
-    undefined,
-  );
-  return parent !== undefined && decidingKeys(parent).includes(steps[steps.length - 1].name);
+  const path = steps.slice(0, -1).map(step => step.name);
+  return isDeciding(path, steps[steps.length - 1].name);
+}
+
+/** True if the key `name` of the mapping at `path` decides which other keys it has. */
+function isDeciding(path: Path, name: string): boolean {
+  const parent = schemaAt(path, undefined);
+  return parent !== undefined && decidingKeys(parent).includes(name);
 }
 
 function apply(tree: MapNode, { steps, valueFor }: Change): MapNode {
@@ -181,7 +184,11 @@ function put(node: Node | undefined, steps: readonly Step[], value: Node, path: 
     throw fail('config/set-path', `\`${formatPath(path)}\` has no key \`${step.name}\``, step.place);
   }
   const map: MapNode = node?.kind === 'map' ? node : { kind: 'map', entries: new Map(), place: step.place };
-  if (rest.length === 0) return mergeTrees(map, single(step, value), path);
+  if (rest.length === 0) {
+    const merged = mergeTrees(map, single(step, value), path);
+    // the mapping stays where it is written, unless another kind makes it another one
+    return isDeciding(path, step.name) ? merged : { ...merged, place: map.place };
+  }
   const inner = put(map.entries.get(step.name)?.value, rest, value, [...path, step.name]);
   const entry: Entry = { key: map.entries.get(step.name)?.key ?? step.place, value: inner };
   return { ...map, entries: new Map(map.entries).set(step.name, entry) };

@@ -42,6 +42,8 @@ export function checkMetric(
       `${metric} is not measured with loss ${loss.kind}`,
       `a metric of ${task}: ${metrics.join(' | ')}`,
     );
+  // what is wrong with an invalid dataset is reported elsewhere
+  if (dataset === undefined && metric.startsWith('validation.')) return [];
   if (metric.startsWith('validation.') && !hasValidation(dataset))
     return report(`${metric} needs a validation split`, 'dataset.validation, such as { fraction: 0.1 }');
   if (metric.startsWith('test.') && hasValidation(dataset))

@@ -15,16 +15,20 @@ const DATE_LENGTH = 'YYYY-MM-DD'.length;
 /**
  * Returns the sequences of a table in the order of their first rows. Without a grouping column,
  * every row is a sequence of one step; without an order column, steps keep the order of the file.
- * Rows that cannot be ordered are added to `problems`.
+ * Rows that cannot be ordered are added to `problems`, with the sequence `of` a row.
  */
-export function rowLists(table: CsvTable, problems: Problems): RowList[] {
+export function rowLists(
+  table: CsvTable,
+  problems: Problems,
+  of = (row: number): RowOwner => ({ group: groupOf(table, row) }),
+): RowList[] {
   const lists = grouped(table);
   if (table.order === undefined) return lists;
   const keys = orderKeys(table, table.order, problems);
   if (keys === undefined) return lists;
   for (const list of lists) {
     list.sort((a, b) => compare(keys, a, b) || a - b);
-    addTies(list, keys, table, problems);
+    addTies(list, keys, table, { problems, of });
   }
   return lists;
 }
@@ -104,17 +108,47 @@ export function belowMilliseconds(cell: string): number {
   return digits === '' ? 0 : Number(`0.${digits}`);
 }
 
-function addTies(list: RowList, keys: OrderKeys, table: CsvTable, problems: Problems): void {
+function addTies(
+  list: RowList,
+  keys: OrderKeys,
+  table: CsvTable,
+  { problems, of }: { readonly problems: Problems; of(row: number): RowOwner },
+): void {
   for (let i = 1; i < list.length && !problems.full; i++) {
     if (compare(keys, list[i], list[i - 1]) !== 0) continue;
     const earlier = rowName(table.place(list[i - 1], 'order'));
-    problems.add({
-      code: 'data/csv-order',
-      message: `two rows of group ${JSON.stringify(groupOf(table, list[i]))} have the same value in the order column`,
-      ...table.place(list[i], 'order'),
-      got: `${table.order?.[list[i]]}, as in ${earlier}`,
-    });
+    const text = table.order?.[list[i]] ?? '';
+    problems.add(samePlace(of(list[i]), text, { place: table.place(list[i], 'order'), earlier }));
   }
+}
+
+/** The sequence of two rows: a group, or a series (without a name if it is the whole table). */
+export type RowOwner = { readonly group: string } | { readonly series: string | undefined };
+
+/** A date with a time of day and without an offset, which an hour may have twice. */
+const LOCAL_TIME = /^\d{4}-\d{2}-\d{2}[T ][\d:.]+$/;
+
+/** Problem: two rows of a sequence have the same value in the order column. */
+export function samePlace(
+  owner: RowOwner,
+  text: string,
+  { place, earlier }: { readonly place: Partial<Diagnostic>; readonly earlier: string },
+): Diagnostic {
+  const message =
+    'group' in owner
+      ? `two rows of group ${JSON.stringify(owner.group)} have the same value in the order column`
+      : owner.series === undefined
+        ? `two rows have the time ${text}`
+        : `series ${JSON.stringify(owner.series)} has two rows at time ${text}`;
+  return {
+    code: 'data/csv-order',
+    message,
+    ...place,
+    ...(LOCAL_TIME.test(text) && {
+      expected: 'different times; if clocks were set back, times with a UTC offset such as +02:00',
+    }),
+    got: `${text}, as in ${earlier}`,
+  };
 }
 
 /** Name of the group that `row` belongs to. */

@@ -18,7 +18,7 @@ import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { SeenTexts } from '../seen-texts.js';
 import { symbolNumbers, symbolsOf, UNKNOWN } from '../text/vocabulary.js';
 import type { CsvConfig } from './csv.js';
-import { belowMilliseconds, mixedOrder, orderKey } from './order.js';
+import { belowMilliseconds, mixedOrder, orderKey, samePlace } from './order.js';
 import { badNumber, cellNumber, isMissing, missingCell } from './table.js';
 
 /**
@@ -45,8 +45,10 @@ export function csvSequences(
     hasIds: true,
     hasTimes: sequence?.order !== undefined,
     async *read(given) {
-      const { start, source } = await beginning(given, MAGIC_BYTES);
-      const { size } = source;
+      // only its content tells whether a gzip file is small
+      const isMeasured = sequence?.group !== undefined && given.isDecompressedFile === true;
+      const { start, source } = await beginning(given, isMeasured ? MAX_GATHERED_BYTES + 1 : MAGIC_BYTES);
+      const size = isMeasured ? start.length : source.size;
       const isGathered = size !== undefined && size <= MAX_GATHERED_BYTES;
       const rows = new RowReader({ features, symbols, level, delimiter, ...sequence }, isGathered);
       try {
@@ -324,7 +326,10 @@ function closed(open: Open, columns: Columns): ReadSequence {
   const named = { id: open.id ?? rowName(place) };
   const sorted = order.toSorted((a, b) => compare(a, b) || a.row - b.row);
   const tie = sorted.findIndex((cell, i) => i > 0 && compare(cell, sorted[i - 1]) === 0);
-  if (tie > 0) problems.push(samePlace(open.id, sorted[tie - 1], sorted[tie]));
+  if (tie > 0) {
+    const earlier = rowName(sorted[tie - 1].place);
+    problems.push(samePlace({ group: open.id ?? '' }, sorted[tie].text, { ...sorted[tie], earlier }));
+  }
   const inOrderOfRows = problems.toSorted((a, b) => numberOf(a) - numberOf(b));
   if (problems.length > 0) return { problems: inOrderOfRows, ...named };
   const size = columns.features.length;
@@ -371,15 +376,6 @@ function comesBack(id: string, place: Partial<Diagnostic>): Diagnostic {
     message: `group ${JSON.stringify(id)} appears again after other groups`,
     ...place,
     expected: `contiguous rows for each group if the input is a stream or larger than ${MAX_GATHERED_BYTES / 2 ** 20} MiB`,
-  };
-}
-
-function samePlace(id: string | undefined, a: OrderCell, b: OrderCell): Diagnostic {
-  return {
-    code: 'data/csv-order',
-    message: `two rows of group ${JSON.stringify(id ?? '')} have the same value in the order column`,
-    ...b.place,
-    got: `${b.text}, as in ${rowName(a.place)}`,
   };
 }
 

@@ -17,7 +17,7 @@
  * split.
  */
 
-import { orderKey, rowLists } from '../csv/order.js';
+import { groupOf, orderKey, rowLists } from '../csv/order.js';
 import { type CsvTable, readCsvTable } from '../csv/table.js';
 import type { Column, Dataset, Scaling, SeriesFacts, Split, SplitName } from '../dataset.js';
 import type { Delimiter } from '../formats/csv.js';
@@ -104,6 +104,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
   const lists = rowLists(
     table.groups ? table : { ...table, groups: new Array(table.rows).fill(0), groupNames: [''] },
     problems,
+    row => ({ series: table.groups && groupOf(table, row) }),
   );
   problems.throwIfAny();
   const cuts = cutsOf(keys, config);

@@ -3,11 +3,12 @@
  * Inputs known in advance come from the rows after them, whose target is empty.
  */
 import type { Diagnostic } from '../../util/errors.js';
-import { mixedOrder, orderKey } from '../csv/order.js';
+import { counted } from '../../util/words.js';
+import { belowMilliseconds, mixedOrder, orderKey, samePlace } from '../csv/order.js';
 import { addMissing } from '../csv/sequences.js';
 import { badNumber, cellNumber, isMissing, missingCell } from '../csv/table.js';
 import type { Scaling } from '../dataset.js';
-import { type CellPlace, type RowPlace, TableFile } from '../formats/tables.js';
+import { type CellPlace, type RowPlace, rowName, TableFile } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
 import type { ByteSource, DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
 import { configError, Problems } from '../problems.js';
@@ -154,9 +155,10 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
         const scaling = series_scaling?.series.find(one => one.name === name) ?? series_scaling?.pooled;
         const columns = shape.width;
         const { offset, scale } = scaling ?? repeated([0, 1], columns);
-        const read = windowOf(steps, config, shape, { offset, scale });
+        const series = config.series === undefined ? undefined : name;
+        const read = windowOf(steps, config, shape, { offset, scale, series });
         const place = steps[0].row();
-        const id = config.series !== undefined && { id: name };
+        const id = series !== undefined && { id: series };
         if (Array.isArray(read)) return { problems: read, ...id };
         const { level, ...sequence } = read;
         const { input_steps, horizon, per_step = false } = config;
@@ -173,6 +175,8 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
 /** A row of the table. */
 interface Step {
   readonly key: number;
+  /** Fraction of a millisecond of a time; 0 for numbers. */
+  readonly rest: number;
   readonly time: string | undefined;
   readonly cells: readonly string[];
   row(): RowPlace;
@@ -225,14 +229,18 @@ class Rows {
     const steps = this.series.get(name) ?? [];
     let key = steps.length;
     if (text !== undefined) {
+      const { calendar = [] } = this.config;
       this.isNumeric ??= NUMBER.test(text);
       key = orderKey(this.isNumeric)(text);
-      if (!Number.isFinite(key)) problems.add(mixedOrder(text, this.isNumeric, placeOf(this.time)));
+      const place = placeOf(this.time);
+      if (!Number.isFinite(key)) problems.add(mixedOrder(text, this.isNumeric, place));
+      else if (this.isNumeric && calendar.length > 0) problems.add(withoutCalendar(text, place));
     }
     problems.throwIfAny();
     this.series.set(name, steps);
     steps.push({
       key,
+      rest: text === undefined || this.isNumeric ? 0 : belowMilliseconds(text),
       time: text,
       cells: this.columns.map(column => fields[column].trim()),
       row: () => this.file.placeOfRow(start),
@@ -241,12 +249,32 @@ class Rows {
   }
 }
 
+/** Problem: a number has no place in the calendar, which the model reads. */
+function withoutCalendar(text: string, place: Partial<CellPlace>): Diagnostic {
+  return {
+    code: 'data/calendar',
+    message: 'the model reads calendar features, so times must be dates',
+    ...place,
+    expected: 'ISO 8601 dates or times such as 2025-03-01 or 2025-03-01T12:00:00Z',
+    got: JSON.stringify(text.slice(0, 60)),
+  };
+}
+
 /** Returns the last window of a series, or its problems. */
 function windowOf(
   unordered: readonly Step[],
   config: ForecastConfig,
   shape: WindowShape,
-  { offset, scale }: { readonly offset: readonly number[]; readonly scale: readonly number[] },
+  {
+    offset,
+    scale,
+    series,
+  }: {
+    readonly offset: readonly number[];
+    readonly scale: readonly number[];
+    /** Its name; undefined if the table is one series. */
+    readonly series: string | undefined;
+  },
 ):
   | {
       readonly length: number;
@@ -257,7 +285,13 @@ function windowOf(
     }
   | Diagnostic[] {
   const { input_steps, horizon, calendar = [] } = config;
-  const steps = unordered.toSorted((a, b) => a.key - b.key);
+  const compare = (a: Step, b: Step): number => a.key - b.key || a.rest - b.rest;
+  const steps = unordered.toSorted(compare);
+  const tie = steps.findIndex((step, i) => i > 0 && compare(step, steps[i - 1]) === 0);
+  if (tie > 0) {
+    const { time = '', row } = steps[tie];
+    return [samePlace({ series }, time, { place: row(), earlier: rowName(steps[tie - 1].row()) })];
+  }
   const last = steps.findLastIndex(({ cells }) => cells[0] !== '');
   const ahead = shape.hasFuture ? horizon : 0;
   const first = last + 1 - input_steps;
@@ -265,7 +299,9 @@ function windowOf(
     const message =
       first < 0 ? 'the series has too few steps' : 'the series lacks the features known in advance';
     const expected =
-      first < 0 ? `${input_steps} rows with a target` : `${horizon} rows without a target at its end`;
+      first < 0
+        ? `${counted(input_steps, 'row')} with a target`
+        : `${counted(horizon, 'row')} without a target at its end`;
     const got = first < 0 ? `${last + 1}` : `${steps.length - 1 - last}`;
     return [{ code: 'data/forecast-steps', message, ...steps[0].row(), expected, got }];
   }
@@ -290,6 +326,8 @@ function windowOf(
     );
   });
   if (problems.all.length > 0) return [...problems.all];
-  const times = window.flatMap(({ time }) => (time === undefined ? [] : [time]));
+  // an answer for the whole horizon has the time of the last known target
+  const answered = config.per_step ? window : window.slice(0, input_steps);
+  const times = answered.flatMap(({ time }) => (time === undefined ? [] : [time]));
   return { length: window.length, values, level, ...(times.length > 0 && { times }) };
 }

@@ -1,4 +1,5 @@
 /** Reads the fields of a record: numbers, symbols and texts. Invalid ones have their position. */
+import { counted } from '../../util/words.js';
 import type { FloatList } from '../columns.js';
 import type { JsonRecord, RecordLine } from '../formats/jsonl.js';
 import type { Problems } from '../problems.js';
@@ -10,12 +11,18 @@ const MAX_SHOWN = 60;
 
 /** An invalid value and what was expected instead. */
 export class Unfit extends Error {
+  readonly code: string;
+  /** What the message says of the value: by default, its beginning. */
+  readonly got: string | undefined;
+
   constructor(
     readonly expected: string,
     readonly value: unknown,
-    readonly code = 'data/jsonl-value',
+    { code = 'data/jsonl-value', got }: { readonly code?: string; readonly got?: string } = {},
   ) {
     super(expected);
+    this.code = code;
+    this.got = got;
   }
 }
 
@@ -33,17 +40,21 @@ export function attemptField<T>(
 ): T | undefined {
   try {
     if (Object.hasOwn(record, name)) return read(record[name]);
-    throw new Unfit('this field in every record', undefined, 'data/jsonl-missing-field');
+    throw new Unfit('this field in every record', undefined, { code: 'data/jsonl-missing-field' });
   } catch (error) {
     if (!(error instanceof Unfit)) throw error;
-    const { code, expected, value } = error;
-    const has = value === undefined ? 'the record has no' : 'the record has a wrong';
+    const { code, expected, value, got } = error;
+    const field = `field ${JSON.stringify(name)}`;
+    const isEmpty = value === '' || (Array.isArray(value) && value.length === 0);
     problems.add({
       code,
-      message: `${has} field ${JSON.stringify(name)}`,
+      message:
+        value === undefined
+          ? `the record has no ${field}`
+          : `${field} ${isEmpty ? 'is empty' : 'has an invalid value'}`,
       ...line.place(name),
       expected,
-      ...(value !== undefined && { got: words(value) }),
+      ...(value !== undefined && !isEmpty && { got: got ?? words(value) }),
     });
     return undefined;
   }
@@ -70,7 +81,7 @@ function addNumbers(value: unknown, { shape, out }: Steps): number {
     const numbers = Array.isArray(step) ? step : [step];
     shape.features ??= numbers.length;
     if (numbers.length !== shape.features || numbers.length === 0)
-      throw new Unfit(`${Math.max(1, shape.features)} numbers a step`, step);
+      throw new Unfit(`${counted(Math.max(1, shape.features), 'number')} a step`, step);
     for (const number of numbers) out.push(finite(number));
   }
   return value.length;
@@ -95,27 +106,27 @@ function addSymbols(
   return value.length;
 }
 
-/** The beginning of a text, or of a value as JSON. */
+/** The beginning of a value as JSON. */
 function words(value: unknown): string {
   // JSON has no infinity, which `1e999` is read as
   if (typeof value === 'number') return String(value);
   let text: string;
   try {
-    text = typeof value === 'string' ? value : JSON.stringify(value);
+    // quotes tell a text from the number that it spells
+    text = JSON.stringify(value);
   } catch (error) {
     // `JSON.parse` reads deeper nesting than `JSON.stringify` writes
     if (!(error instanceof RangeError)) throw error;
     return 'a value that is nested too deeply';
   }
-  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+  if (text.length <= MAX_SHOWN) return text;
+  return `${text.slice(0, MAX_SHOWN)}…${typeof value === 'string' ? '"' : ''}`;
 }
 
 export function finite(value: unknown): number {
   const number = typeof value === 'number' ? Math.fround(value) : Number.NaN;
   if (Number.isFinite(number)) return number;
-  // quotes tell a text from the number that it spells
-  const got = typeof value === 'string' ? JSON.stringify(value) : value;
-  throw new Unfit('finite numbers', got, 'data/not-finite');
+  throw new Unfit('finite numbers', value, { code: 'data/not-finite' });
 }
 
 /** The text of a symbol, class label or name. */

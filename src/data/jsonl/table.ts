@@ -1,5 +1,6 @@
 /** Reads the records of a split's files: steps, targets, labels and names of all sequences. */
 import { basename } from 'node:path';
+import { counted } from '../../util/words.js';
 import { FloatList, TextCodes } from '../columns.js';
 import { JsonlScan, type JsonRecord, type LinePlace, type RecordLine } from '../formats/jsonl.js';
 import type { LabelTexts } from '../label-texts.js';
@@ -190,8 +191,8 @@ class TableReader {
     if (!Array.isArray(value)) throw new Unfit('a list with the target of each step', value);
     // an invalid sequence has been reported already
     if (value.length !== length && length > 0) {
-      const expected = `${length} targets, one for each step of ${JSON.stringify(input)}`;
-      throw new Unfit(expected, `${value.length} targets`);
+      const expected = `${counted(length, 'target')}, one for each step of ${JSON.stringify(input)}`;
+      throw new Unfit(expected, value, { got: counted(value.length, 'target') });
     }
     for (const target of value) one(target);
   }
@@ -209,7 +210,7 @@ class TableReader {
     for (let i = 0; i < this.pendingNulls * common.targets; i++) targets.push(Number.NaN);
     this.pendingNulls = 0;
     if (numbers.length !== common.targets || numbers.length === 0)
-      throw new Unfit(`${Math.max(1, common.targets)} numbers, as in the first record`, value);
+      throw new Unfit(`${counted(Math.max(1, common.targets), 'number')}, as in the first record`, value);
     for (const number of numbers) targets.push(finite(number));
   }
 

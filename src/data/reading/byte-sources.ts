@@ -40,7 +40,7 @@ function openPipe(path: string): Socket {
 /**
  * Reads `stream`, decompressed if it is gzip. The errors may also occur while chunks are read.
  * @param name of the source, for messages
- * @param size in bytes, if known
+ * @param size in bytes, of a file
  * @throws UserError (exit 2) if it cannot be read
  * @throws UserError (exit 5) if a gzip stream is damaged
  */
@@ -54,7 +54,7 @@ export async function streamBytes(name: string, stream: Readable, size?: number)
   }
   const chunks = prepended(first, raw);
   return isGzip(first)
-    ? { name, size: undefined, chunks: decompressed(name, chunks) }
+    ? { name, size: undefined, isDecompressedFile: size !== undefined, chunks: decompressed(name, chunks) }
     : { name, size, chunks };
 }
 
@@ -89,12 +89,14 @@ export async function beginning(
   length: number,
 ): Promise<{ readonly start: Buffer; readonly source: ByteSource }> {
   const chunks = source.chunks[Symbol.asyncIterator]();
-  let start: Buffer = Buffer.alloc(0);
-  while (start.length < length) {
+  const parts: Buffer[] = [];
+  for (let total = 0; total < length; ) {
     const next = await chunks.next();
     if (next.done) break;
-    start = start.length === 0 ? next.value : Buffer.concat([start, next.value]);
+    parts.push(next.value);
+    total += next.value.length;
   }
+  const start = parts.length === 1 ? parts[0] : Buffer.concat(parts);
   const rest: AsyncIterable<Buffer> = { [Symbol.asyncIterator]: () => chunks };
   return { start, source: { ...source, chunks: prepended(start, rest) } };
 }

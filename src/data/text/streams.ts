@@ -5,7 +5,7 @@
  * Text is read in pieces of whole symbols. For files on disk, memory holds the start of each piece,
  * in bytes and in symbols.
  */
-import { damagedError } from '../../util/errors.js';
+import { damagedError, type UserError } from '../../util/errors.js';
 import { GrowingList, type TextCodes } from '../columns.js';
 import type { Dataset, TextLevel } from '../dataset.js';
 import { checkUtf8, markLength, wholeLength } from '../formats/utf8.js';
@@ -119,6 +119,13 @@ export async function streamOnDisk(
     reader,
     codes,
   });
+}
+
+/** The error for a text without symbols. */
+export function emptyText(...files: readonly string[]): UserError {
+  return damagedError(
+    ...files.map(file => ({ code: 'data/text-empty', message: 'the file is empty', file })),
+  );
 }
 
 /** A file that has pieces `first` to `end`, exclusive. */

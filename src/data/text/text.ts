@@ -32,7 +32,7 @@ import { type MemoryConfig, staysOnDisk } from '../reading/memory.js';
 import { shareOf, type TestPartConfig } from '../selection.js';
 import type { ValidationConfig } from '../training-part.js';
 import { RowValues, type Values } from '../values.js';
-import { type SymbolRange, type SymbolStream, streamInMemory, streamOnDisk } from './streams.js';
+import { emptyText, type SymbolRange, type SymbolStream, streamInMemory, streamOnDisk } from './streams.js';
 import {
   fitVocabulary,
   symbolNumbers,
@@ -107,7 +107,8 @@ interface Layout {
 
 /**
  * @throws UserError (exit 2) if a file is missing or a split has too few symbols
- * @throws UserError (exit 5) if a file is not UTF-8 (unless its symbols are bytes)
+ * @throws UserError (exit 5) if all files of a split are empty, or one is not UTF-8 (unless its
+ *   symbols are bytes)
  */
 async function open(
   config: TextConfig,
@@ -118,8 +119,11 @@ async function open(
   const { path, validation_path, test_path } = config;
   const files = await Promise.all([path, validation_path ?? [], test_path ?? []].map(inputFiles));
   const isOnDisk = await staysOnDisk(files.flat(), config, MAX_TEXT_BYTES);
-  const read = async (of: readonly string[]): Promise<SymbolStream> =>
-    (isOnDisk ? streamOnDisk : streamInMemory)(of, { level, codes });
+  const read = async (of: readonly string[]): Promise<SymbolStream> => {
+    const stream = await (isOnDisk ? streamOnDisk : streamInMemory)(of, { level, codes });
+    if (stream.length === 0) throw emptyText(...of);
+    return stream;
+  };
   const streams: Streams = {
     train: await read(files[0]),
     validation: validation_path === undefined ? undefined : await read(files[1]),

@@ -48,6 +48,9 @@ export function baselinesSentence(reached: SplitMetrics, baselines: SplitBaselin
   return `Trivial baseline${values.length === 1 ? '' : 's'}: ${told.join(', ')}.`;
 }
 
+/** The value of `dataset.relative_to` with which a model starts from a naive forecast. */
+const LEVELS: Readonly<Record<string, string>> = { last_value: 'last_value', seasonal_naive: 'season' };
+
 /** Warnings about a completed run that learned nothing. */
 export function baselineWarnings({
   status,
@@ -64,7 +67,13 @@ export function baselineWarnings({
   const { metric, value, name } = best;
   const reached = metricSentence('test', metric, test[metric]);
   const trivial = metricSentence('baseline', metric, value);
-  return [...found, `the model is no better than a trivial baseline: ${reached}, ${trivial} (${name})`];
+  const advice = Object.hasOwn(LEVELS, name)
+    ? `; try \`dataset.relative_to: ${LEVELS[name]}\` if it is not set`
+    : '';
+  return [
+    ...found,
+    `the model is no better than a trivial baseline: ${reached}, ${trivial} (${name})${advice}`,
+  ];
 }
 
 function isBetter(one: BaselineValue, other: BaselineValue): boolean {
