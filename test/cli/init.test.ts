@@ -119,6 +119,22 @@ t.test('targets of steps, numbers, rows without a group, symbols', async t => {
     model: { embedding: { size: 16 } },
   });
   t.equal(symbols.found, 'exit 0');
+
+  const texts = await from(
+    table('who,review,stars', 60, i => `p${i},"${['a good film', 'a bad, bad film'][i % 2]} ${i}",${i % 2}`),
+  );
+  t.match(texts.config, {
+    dataset: {
+      features: ['review'],
+      input_kind: 'text',
+      level: 'word',
+      target: 'stars',
+      target_kind: 'class',
+    },
+    model: { embedding: { size: 16 } },
+  });
+  t.notOk(texts.config.dataset.sequence);
+  t.equal(texts.found, 'exit 0');
 });
 
 const day = (i: number) => new Date(Date.UTC(2024, 0, 1) + i * 86_400_000).toISOString().slice(0, 10);
@@ -338,10 +354,9 @@ t.test('unused columns and unusable tables are reported', async t => {
   });
   t.match(await from(table('x,label', 20, i => `"1,${i}",${i % 2}`)), { code: 5, stderr: /has a comma/ });
   t.match(await from(table('1,2', 20, i => `${i},1`)), { code: 5, stderr: /its first line has numbers/ });
-  t.match(await from(table('text,label', 40, i => `hello ${i},${i % 2 ? 'a' : 'b'}`)), {
+  t.match(await from(table('text,label', 40, i => `hello,${i % 2 ? 'a' : 'b'}`)), {
     code: 2,
-    stderr:
-      /no config can be made for this table: no column has a number in every row\n.*`dataset\.kind: jsonl`/,
+    stderr: /no config can be made for this table: no column has a number or a text in every row/,
   });
   t.match(await from('a,b\n'), { code: 5, stderr: /the table has no rows/ });
   t.match(await from(table('x,label', 20, i => `${i},1`)), {

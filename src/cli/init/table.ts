@@ -33,8 +33,8 @@ export interface SequenceTable extends Common {
   readonly kind: 'csv';
   readonly targetKind: 'class' | 'value';
   readonly classes?: number;
-  /** True if the only feature is a column of symbols. */
-  readonly symbols: boolean;
+  /** `symbol` and `text`: the only feature is a column of symbols or texts. */
+  readonly inputKind: 'number' | 'symbol' | 'text';
   /** If absent, every row is a sequence of one step. */
   readonly group?: string;
   /** True if the target differs within a sequence. */
@@ -287,7 +287,7 @@ function seriesTable(roles: Roles): SeriesTable {
 }
 
 function sequenceTable(roles: Roles): SequenceTable {
-  const { path, columns, time, group, target, otherTargets, rows } = roles;
+  const { path, time, group, target, otherTargets, rows } = roles;
   const isClass =
     !target.isNumber ||
     (target.distinct <= MAX_GUESSED_CLASSES && target.cells.every(cell => Number.isInteger(Number(cell))));
@@ -296,9 +296,9 @@ function sequenceTable(roles: Roles): SequenceTable {
     throw nothing(path, `its target ${target.name} has bad cells: ${describeBad(target)}`);
   if (target.distinct < 2) throw nothing(path, `its target ${target.name} has the same value everywhere`);
   const { features, unused } = featuresOf(roles);
-  const symbols = features.length === 0 && group !== undefined ? columns.find(isSymbols(roles)) : undefined;
-  const chosen = symbols ? [symbols] : features;
-  if (chosen.length === 0) throw nothing(path, 'no column has a number in every row');
+  const words = features.length === 0 ? columnOfWords(roles) : undefined;
+  const chosen = words ? [words] : features;
+  if (chosen.length === 0) throw nothing(path, 'no column has a number or a text in every row');
   return {
     kind: 'csv',
     delimiter: roles.delimiter,
@@ -309,20 +309,31 @@ function sequenceTable(roles: Roles): SequenceTable {
     ...(isClass && { classes: target.distinct }),
     features: chosen.map(({ name }) => name),
     unused: [
-      ...unused.filter(({ name }) => name !== symbols?.name),
+      ...unused.filter(({ name }) => name !== words?.name),
       ...(time && !group
         ? [{ name: time.name, reason: 'it orders the rows of a group, and there is none' }]
         : []),
     ],
-    symbols: symbols !== undefined,
+    inputKind: words === undefined ? 'number' : group === undefined ? 'text' : 'symbol',
     ...(group && { group: group.name, ...(time && time.missing === 0 && { time: time.name }) }),
     perStep: group !== undefined && !isConstantWithin(rows, target),
     sequences: group === undefined ? target.cells.length : rows.length,
   };
 }
 
-function isSymbols({ time, group, target }: Roles): (column: Column) => boolean {
-  return column => ![time, group, target].includes(column) && column.bad === undefined;
+/**
+ * The column of symbols of a table with groups, else that of texts; a text is longer than what else
+ * a row has, such as a name.
+ */
+function columnOfWords({ columns, time, group, target }: Roles): Column | undefined {
+  const words = columns.filter(
+    column => ![time, group, target].includes(column) && column.bad === undefined && column.missing === 0,
+  );
+  if (group !== undefined) return words[0];
+  const size = ({ cells }: Column): number => cells.reduce((sum, cell) => sum + cell.length, 0);
+  return words
+    .filter(({ isNumber, isTime, distinct }) => !isNumber && !isTime && distinct > 1)
+    .toSorted((a, b) => size(b) - size(a))[0];
 }
 
 function featuresOf(roles: Roles): Pick<Common, 'unused'> & { features: readonly Column[] } {
@@ -353,6 +364,6 @@ function nothing(path: string, why: string) {
     message: `no config can be made for this table: ${why}`,
     file: path,
     expected:
-      'a column to predict and columns of numbers to predict it from; --target, --group and --time name them; for texts, JSON Lines (`dataset.kind: jsonl`)',
+      'a column to predict, and columns of numbers or one of texts to predict it from; --target, --group and --time name them',
   });
 }

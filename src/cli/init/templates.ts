@@ -82,13 +82,24 @@ model:
   );
 }
 
+/** Lines about the features, if they are no numbers. */
+const INPUT_LINES: Readonly<Record<SequenceTable['inputKind'], readonly string[]>> = {
+  number: [],
+  symbol: ['  input_kind: symbol'],
+  text: [
+    '  input_kind: text # each row is a sequence of words',
+    '  level: word # or character, byte',
+    '  min_count: 2 # rarer words are unknown, so that training sees unknown ones',
+  ],
+};
+
 export function tableConfig(head: Head, path: string, table: SequenceTable): string {
   const {
     features,
     target,
     targetKind,
     classes = 0,
-    symbols,
+    inputKind,
     group,
     time,
     perStep,
@@ -96,6 +107,7 @@ export function tableConfig(head: Head, path: string, table: SequenceTable): str
     unused,
   } = table;
   const isClass = targetKind === 'class';
+  const isSymbolic = inputKind !== 'number';
   const isSmall = sequences < 1000;
   const sequence = [
     `group: ${scalar(group ?? '')}`,
@@ -109,20 +121,23 @@ export function tableConfig(head: Head, path: string, table: SequenceTable): str
       `  kind: ${/\.parquet(\.gz)?$/i.test(path) ? 'parquet' : 'csv'}`,
       `  path: ${scalar(path)}`,
       ...delimiterLine(table.delimiter),
-      ...(group === undefined
+      ...(group === undefined ? [] : [`  sequence: { ${sequence.join(', ')} }`]),
+      ...(group === undefined && inputKind !== 'text'
         ? ['  # every row is a sequence of one step; `sequence: { group: COLUMN }` makes longer ones']
-        : [`  sequence: { ${sequence.join(', ')} }`]),
+        : []),
       `  features: [${features.map(scalar).join(', ')}]`,
       ...unused.map(({ name, reason }) => `  # not used: ${comment(name)} (${reason})`),
-      ...(symbols ? ['  input_kind: symbol'] : []),
+      ...INPUT_LINES[inputKind],
       `  target: ${scalar(target)}`,
       `  target_kind: ${targetKind}${isClass ? ` # ${classes} classes` : ''}`,
-      ...(symbols && isClass ? [] : ['  normalize: standard # mean 0 and variance 1, by the training split']),
+      ...(isSymbolic && isClass
+        ? []
+        : ['  normalize: standard # mean 0 and variance 1, by the training split']),
       `  validation: { fraction: 0.2${isClass && !perStep ? ', select: stratified' : ''} } # selects the best weights`,
       '  test_fraction: 0.2',
       '',
       'model:',
-      ...(symbols ? ['  embedding: { size: 16 }'] : []),
+      ...(isSymbolic ? ['  embedding: { size: 16 }'] : []),
       '  cell: lstm',
       `  hidden_size: ${isSmall ? 32 : 64}`,
       `  head: { from: ${perStep ? 'every' : 'last'} }`,

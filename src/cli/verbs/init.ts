@@ -131,7 +131,7 @@ async function templatePlan(template: Template | undefined, columns: NamedColumn
         classes: 3,
         otherTargets: [],
         unused: [],
-        symbols: false,
+        inputKind: 'number',
         group: 'id',
         time: 'step',
         perStep: false,
