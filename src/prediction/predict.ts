@@ -1,5 +1,14 @@
 /** Predicts a split of a run's data, or an input, with a saved model. */
-import { type ByteSource, newSequences, type SplitName } from '../data/index.js';
+import {
+  type ByteSource,
+  type DataRecord,
+  isRejected,
+  type NewSequence,
+  newSequences,
+  type ReadSequence,
+  type SplitName,
+} from '../data/index.js';
+import { UNKNOWN } from '../data/text/vocabulary.js';
 import type { BackendOptions } from '../training/run/session.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { splitOf } from './evaluate.js';
@@ -39,6 +48,11 @@ export function predictSplit<T>(
   });
 }
 
+/** Called for a sequence with something that training never saw, and in words what that is. */
+interface StrangerOptions {
+  onStranger?(what: 'symbols' | 'series', sequence: NewSequence): void;
+}
+
 /**
  * Predicts the sequences of `source`, which has the format of the run's data. The data themselves
  * are not needed.
@@ -47,7 +61,7 @@ export function predictSplit<T>(
 export async function predictInput<T>(
   saved: SavedModel,
   source: ByteSource,
-  options: BackendOptions & RejectionOptions,
+  options: BackendOptions & RejectionOptions & StrangerOptions,
   use: Use<T>,
 ): Promise<T> {
   const model = await openWithoutData(saved, options);
@@ -56,8 +70,37 @@ export async function predictInput<T>(
     const reader = newSequences(saved.loaded.experiment.dataset, model.data);
     const { hasIds, hasTimes } = reader;
     const form = { ...predictor.form, hasIds, hasTimes, hasLabels: false };
-    return await use(form, predictor.sequences(reader.read(source), options));
+    const lists = watched(reader.read(source), strangerIn(saved, model.data), options);
+    return await use(form, predictor.sequences(lists, options));
   } finally {
     await model.close();
   }
+}
+
+async function* watched(
+  lists: AsyncIterable<readonly ReadSequence[]>,
+  strangerOf: ReturnType<typeof strangerIn>,
+  { onStranger }: StrangerOptions,
+): AsyncGenerator<readonly ReadSequence[]> {
+  for await (const list of lists) {
+    for (const sequence of onStranger ? list : []) {
+      const what = isRejected(sequence) ? undefined : strangerOf(sequence);
+      if (what !== undefined) onStranger?.(what, sequence as NewSequence);
+    }
+    yield list;
+  }
+}
+
+/** Returns the function that finds what a sequence has that training never saw. */
+function strangerIn(
+  { loaded }: SavedModel,
+  { vocabulary, series_scaling }: DataRecord,
+): (sequence: NewSequence) => 'symbols' | 'series' | undefined {
+  const { dataset } = loaded.experiment;
+  // with `min_count`, training has unknown symbols
+  const isUntrained = vocabulary && (!('min_count' in dataset) || (dataset.min_count ?? 1) === 1);
+  if (isUntrained) return ({ values }) => (values.includes(UNKNOWN) ? 'symbols' : undefined);
+  if (series_scaling === undefined) return () => undefined;
+  const trained = new Set(series_scaling.series.map(({ name }) => name));
+  return ({ id }) => (id === undefined || trained.has(id) ? undefined : 'series');
 }

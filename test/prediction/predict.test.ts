@@ -325,6 +325,41 @@ t.test('formats: all probabilities or the best, names, times and quantiles', asy
   t.match(ranked, { code: 2, stderr: '--top: this model predicts values' });
 });
 
+t.test('what training never saw is counted', async t => {
+  const texts = work.file('words.csv', `text,label\n${'a b,x\nb c,y\n'.repeat(20)}`);
+  const dataset = {
+    ...{ kind: 'csv', path: texts, features: ['text'], input_kind: 'text', level: 'word' },
+    ...{ target: 'label', target_kind: 'class', test_fraction: 0.2 },
+  };
+  const given = work.file('new-words.csv', 'text\na b\nd a\ne f\n');
+  const embedding = { embedding: { size: 2 } };
+  const warningOf = async (directory: string, input: string) => {
+    const { code, stderr } = await work.cellrun('predict', directory, '--input', input, ...webasm);
+    t.equal(code, 0, stderr);
+    return stderr;
+  };
+  const all = await train(work, config(dataset, crossEntropy, embedding));
+  t.equal(
+    await warningOf(all.summary.directory, given),
+    'warning: 2 sequences with symbols that training never saw, first "line 3": expect poor predictions\n',
+  );
+  const rare = await train(work, config({ ...dataset, min_count: 25 }, crossEntropy, embedding));
+  t.equal(await warningOf(rare.summary.directory, given), '', 'training has unknown symbols');
+
+  const series = (name: string) => Array.from({ length: 30 }, (_, i) => `${name},${i % 7}\n`).join('');
+  const sales = work.file('sales.csv', `shop,sold\n${series('north')}${series('south')}`);
+  const forecast = {
+    ...{ kind: 'forecast', path: sales, target: 'sold', series: 'shop', normalize: 'standard' },
+    ...{ input_steps: 4, horizon: 1, stride: 1, test_fraction: 0.2 },
+  };
+  const { summary } = await train(work, config(forecast, { kind: 'mse' }));
+  const shops = work.file('shops.csv', `shop,sold\n${series('north')}${series('west')}`);
+  t.match(
+    await warningOf(summary.directory, shops),
+    /^warning: 1 sequence of series that training never saw, first "west"/,
+  );
+});
+
 t.test('a run predicts without its data, and finds them where they have gone', async t => {
   const moved = work.file('table.csv', table(0, 40));
   const test = work.file('table.csv', csvTest);

@@ -1,5 +1,5 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
-import { type ByteSource, fileBytes, streamBytes } from '../../data/index.js';
+import { type ByteSource, fileBytes, type NewSequence, streamBytes } from '../../data/index.js';
 import type { SequencePrediction } from '../../prediction/answers.js';
 import { loadModel } from '../../prediction/model.js';
 import { type PredictionForm, predictInput, predictSplit } from '../../prediction/predict.js';
@@ -70,7 +70,10 @@ export const verb = defineVerb({
     const rejections = new Rejections(io);
     const onRejected = options.onError === 'skip' ? rejections.add : undefined;
     const source = await openInput(input, io);
-    const predicted = await predictInput(saved, source, { ...options, onRejected }, write);
+    const strangers = new Strangers();
+    const onStranger = strangers.add;
+    const predicted = await predictInput(saved, source, { ...options, onRejected, onStranger }, write);
+    strangers.print(io);
     if (predicted === 0 && rejections.isEmpty)
       io.err(`warning: ${input === STDIN ? STDIN_NAME : input}: there are no sequences to predict\n`);
     return rejections.printCount(predicted);
@@ -138,6 +141,27 @@ async function writeLines(
     await io.drained?.();
   }
   return written;
+}
+
+/** Counts sequences with something that training never saw. */
+class Strangers {
+  private count = 0;
+  private first = '';
+
+  readonly add = (what: 'symbols' | 'series', { id }: NewSequence): void => {
+    this.count++;
+    if (this.count > 1) return;
+    const of = id === undefined ? '' : `, first ${JSON.stringify(id)}`;
+    this.first =
+      what === 'symbols'
+        ? `with symbols that training never saw${of}`
+        : `of series that training never saw${of}`;
+  };
+
+  print({ err }: Io): void {
+    if (this.count === 0) return;
+    err(`warning: ${counted(this.count, 'sequence')} ${this.first}: expect poor predictions\n`);
+  }
 }
 
 /** Maximum number of rejected sequences whose problems are shown. */
