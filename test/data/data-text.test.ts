@@ -662,7 +662,9 @@ t.test('records without ids are named by their lines, and targets may begin with
     await complaints(5, () =>
       open(config('large.jsonl', { id: 'id', test_path: join(folder, 'large.jsonl') })),
     ),
-    [/1:22\+4 .* field "id" has an invalid value \| expected a string, since a number of this size loses digits/],
+    [
+      /1:22\+4 .* field "id" has an invalid value \| expected a string, since a number of this size loses digits/,
+    ],
   );
 });
 
