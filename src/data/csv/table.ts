@@ -354,7 +354,7 @@ function missingColumn(
   };
 }
 
-/** Returns the float64 value of a cell; undefined unless it is a number that is finite in float32. */
+/** Returns the float64 value of a cell; undefined if it is no number, or infinite in float32. */
 export function cellNumber(cell: string): number | undefined {
   const text = cell.trim();
   const value = Number(text);
