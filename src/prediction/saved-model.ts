@@ -7,7 +7,7 @@ import { loadCheckpoint, resolveCheckpoint } from '../experiment/checkpoints/fol
 import { ownStepHashes, refuseForeign } from '../experiment/checkpoints/identity.js';
 import type { Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
-import { configFolder, frozenConfig } from '../training/resume/frozen-config.js';
+import { configFolder, frozenConfig, refuseEditedManifest } from '../training/resume/frozen-config.js';
 import type { WeightsName } from '../training/step/weights.js';
 import { type Diagnostic, damagedError, usageError } from '../util/errors.js';
 
@@ -43,7 +43,8 @@ export interface OpenModelOptions {
  * @param path the run directory
  * @throws UserError (exit 2) if there is no such run, checkpoint or average, or `set` changes
  *   anything but where the data are
- * @throws UserError (exit 5) if a file is damaged, or the config was edited after the run
+ * @throws UserError (exit 5) if a file is damaged, or the config or the manifest was edited after
+ *   the run
  */
 export function openModel(
   path: string,
@@ -52,6 +53,7 @@ export function openModel(
   const directory = RunDirectory.open(path);
   const { files } = directory;
   const manifest = directory.readManifest();
+  refuseEditedManifest(directory, () => directory.readSummary());
   const folder = manifest && { folder: configFolder(directory, manifest) };
   const frozen = manifest ? frozenConfig(directory, manifest) : loadExperiment(files.resolvedConfig);
   const loaded = set.length === 0 ? frozen : loadExperiment(frozen.file, { ...folder, set });

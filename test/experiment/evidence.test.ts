@@ -6,8 +6,9 @@ import t, { type Test } from 'tap';
 import { STATE_KEY } from '../../src/experiment/checkpoints/folder.js';
 import { readSafetensors, writeSafetensors } from '../../src/experiment/checkpoints/safetensors.js';
 import type { RunResult } from '../../src/training/run/observer.js';
+import { loadModel, loadRun } from '../../src/index.js';
 import { readLog, Workplace } from '../support/cli.js';
-import { resume, train, trainUntil } from '../support/runs.js';
+import { forgetManifest, resume, stopAt, train, trainUntil } from '../support/runs.js';
 import { longerConfig, randomDataset } from '../support/small-run.js';
 
 const work = new Workplace();
@@ -81,12 +82,68 @@ t.test('a manifest of an older version without a hash: computed from its config'
   for (const { summary } of [a, b]) {
     const { step_hash: _, directory: _place, ...older } = json(summary.directory, 'manifest.json');
     writeFileSync(join(summary.directory, 'manifest.json'), JSON.stringify(older));
+    forgetManifest(summary.directory);
   }
   const mixed = join(work.folder(), 'mixed');
   cpSync(a.summary.directory, mixed, { recursive: true });
   exchange(b.summary.directory, mixed);
   await refused(t, resume(mixed), { exitCode: 5, diagnostics: [{ code: 'checkpoint/foreign' }] });
   t.equal((await resume(a.summary.directory)).summary.status, 'completed');
+});
+
+t.test('an edited manifest is refused by all that compute with it', async t => {
+  const [complete, paused] = [await train(work, config), await trainUntil(work, config, 4)];
+  const copyOf = (from: string) => {
+    const to = join(work.folder(), 'edited');
+    cpSync(from, to, { recursive: true });
+    return to;
+  };
+  const input = work.file('new.npz', randomDataset('test/evidence', { train: 1, test: 1, seed: 1 }));
+  const cases: Record<string, (manifest: Record<string, unknown>) => object> = {
+    'names of the classes': manifest => ({
+      data: { ...(manifest.data as object), class_names: ['3', '2', '1', '0'] },
+    }),
+    'a scaling': () => ({ scaling: { method: 'standard', features: null, targets: null } }),
+    'the machine': ({ machine }) => ({ machine: { ...(machine as object), cpu: 'another' } }),
+    'the command line': () => ({ command_line: ['run', 'other.yaml'] }),
+    'the number of parameters': () => ({ parameters: 1 }),
+  };
+  for (const [name, changed] of Object.entries(cases)) {
+    const change = (text: string) => {
+      const manifest = JSON.parse(text);
+      return JSON.stringify({ ...manifest, ...changed(manifest) }, undefined, 2);
+    };
+    const [a, p] = [copyOf(complete.summary.directory), copyOf(paused.summary.directory)];
+    for (const directory of [a, p]) edit(directory, 'manifest.json', change);
+    const message = /manifest\.json: .*does not match the digest in the summary/;
+    const { stderr, code, stdout } = await work.cellrun('predict', a, '--input', input);
+    t.match({ code, stdout, stderr }, { code: 5, stdout: '', stderr: message }, name);
+    t.match(await work.cellrun('evaluate', a), { code: 5, stderr: message }, name);
+    const exported = join(work.folder(), 'exported');
+    t.match(await work.cellrun('export', a, '--output', exported, '--weights'), { code: 5, stderr: message }, name);
+    const error = { exitCode: 5, diagnostics: [{ code: 'run/manifest-edited' }] };
+    await refused(t, (async () => loadRun(a))(), error);
+    await refused(t, (async () => loadModel(a))(), error);
+    const before = readFileSync(join(p, 'log.jsonl'));
+    for (const directory of [a, p]) await refused(t, resume(directory), error);
+    t.same(readFileSync(join(p, 'log.jsonl')), before, 'nothing was written');
+    // without its last record the log does not say that the run has ended
+    edit(p, 'log.jsonl', text => text.replace(/.*\n$/, ''));
+    await refused(t, resume(p), error);
+  }
+});
+
+t.test('a manifest that a killed resume has changed is no edited one', async t => {
+  const { directory } = (await trainUntil(work, config, 4)).summary;
+  const left = readFileSync(join(directory, 'summary.json'));
+  const set = { set: ['training.num_epochs=4'] };
+  await resume(directory, { ...set, ...stopAt(6) }, stopAt(6).observer);
+  // as a kill after the first step leaves it
+  writeFileSync(join(directory, 'summary.json'), left);
+  edit(directory, 'log.jsonl', text => text.replace(/.*"run\.end".*\n/, ''));
+  t.equal((await work.cellrun('evaluate', directory)).code, 0);
+  t.equal((await resume(directory)).summary.epochs, 4);
+  t.equal((await review(directory)).code, 0);
 });
 
 t.test("a checkpoint's metrics must match the log", async t => {

@@ -115,6 +115,20 @@ export const ownership: readonly Plant[] = [
     tests: ['evidence'],
   },
   {
+    file: 'src/training/resume/frozen-config',
+    find: 'found === expected',
+    replace: 'true',
+    why: 'a model computes with an edited manifest',
+    tests: ['evidence'],
+  },
+  {
+    file: 'src/training/resume/frozen-config',
+    find: 'isChangedByResume(directory, digests?.log)',
+    replace: 'false',
+    why: 'a run whose resume was killed cannot go on',
+    tests: ['evidence'],
+  },
+  {
     file: 'src/training/resume/evidence',
     find: "if (event !== 'run.start' || run_id === manifest.run_id)",
     replace: 'if (true)',
