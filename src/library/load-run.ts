@@ -1,6 +1,6 @@
 /** Run directories for programs: `loadRun`. */
 import type { Experiment } from '../config/index.js';
-import { bestOf, listCheckpoints } from '../experiment/checkpoints/folder.js';
+import { bestOf, listCheckpoints, rereading } from '../experiment/checkpoints/folder.js';
 import { readSafetensors, type Tensor } from '../experiment/checkpoints/safetensors.js';
 import type { SplitEvaluation } from '../experiment/evaluation.js';
 import type { Manifest } from '../experiment/manifest.js';
@@ -79,7 +79,7 @@ export function loadRun(directory: string): LoadedRun {
   const { directory: opened, id, name, state, config, manifest, summary } = readRun(directory);
   refuseEditedManifest(opened, () => opened.readSummary());
   const { files } = opened;
-  const entries = listCheckpoints(files.checkpoints);
+  const entries = rereading(() => listCheckpoints(files.checkpoints));
   const best = bestOf(entries);
   return {
     directory: opened.path,
