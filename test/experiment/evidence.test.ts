@@ -1,14 +1,23 @@
 /** The files of a run are checked against each other, and files of another run are reported. */
 import { createHash } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import fs, {
+  cpSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { STATE_KEY } from '../../src/experiment/checkpoints/folder.js';
 import { readSafetensors, writeSafetensors } from '../../src/experiment/checkpoints/safetensors.js';
-import type { RunResult } from '../../src/training/run/observer.js';
 import { loadModel, loadRun } from '../../src/index.js';
+import type { RunResult } from '../../src/training/run/observer.js';
 import { readLog, Workplace } from '../support/cli.js';
-import { forgetManifest, resume, stopAt, train, trainUntil } from '../support/runs.js';
+import { forgetManifest, forgetSummary, resume, stopAt, train, trainUntil } from '../support/runs.js';
 import { longerConfig, randomDataset } from '../support/small-run.js';
 
 const work = new Workplace();
@@ -120,7 +129,11 @@ t.test('an edited manifest is refused by all that compute with it', async t => {
     t.match({ code, stdout, stderr }, { code: 5, stdout: '', stderr: message }, name);
     t.match(await work.cellrun('evaluate', a), { code: 5, stderr: message }, name);
     const exported = join(work.folder(), 'exported');
-    t.match(await work.cellrun('export', a, '--output', exported, '--weights'), { code: 5, stderr: message }, name);
+    t.match(
+      await work.cellrun('export', a, '--output', exported, '--weights'),
+      { code: 5, stderr: message },
+      name,
+    );
     const error = { exitCode: 5, diagnostics: [{ code: 'run/manifest-edited' }] };
     await refused(t, (async () => loadRun(a))(), error);
     await refused(t, (async () => loadModel(a))(), error);
@@ -361,6 +374,73 @@ t.test('an edit that is only partly consistent', async t => {
   }
 });
 
+type Leaf = readonly (string | number)[];
+
+/** Paths of all values in a JSON document that contain no other. */
+function leavesOf(value: unknown, at: Leaf = []): Leaf[] {
+  if (typeof value !== 'object' || value === null) return [at];
+  const keys = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
+  return keys.flatMap(key => leavesOf(value[key as keyof typeof value], [...at, key]));
+}
+
+/** Changes the value at `leaf` of a JSON file, keeping its type where it can. */
+function editLeaf(directory: string, file: string, leaf: Leaf): void {
+  edit(directory, file, text => {
+    const document = JSON.parse(text);
+    const parent = leaf.slice(0, -1).reduce((part, key) => part[key], document);
+    const key = leaf.at(-1) as string;
+    const now = parent[key];
+    parent[key] = typeof now === 'number' ? now + 1 : typeof now === 'boolean' ? !now : `${now ?? ''}x`;
+    return JSON.stringify(document, undefined, 2);
+  });
+}
+
+t.test('no value of a summary or of a checkpoint index can be edited alone', async t => {
+  const gates = [{ metric: 'test.loss', beats: 'trivial', over: 'seeds' }];
+  const { directory } = (await train(work, { ...config, gates })).summary;
+  const doubts = async (file: string, leaves: readonly Leaf[]) => {
+    for (const leaf of leaves) {
+      const before = readFileSync(join(directory, file));
+      editLeaf(directory, file, leaf);
+      const { code } = await review(directory);
+      t.equal(code, 5, `${file}: ${leaf.join('.')}`);
+      writeFileSync(join(directory, file), before);
+    }
+  };
+  const [summary, index] = ['summary.json', 'checkpoints/index.json'];
+  // another status is another state of the run, which is not completed then
+  const leaves = leavesOf(json(directory, summary)).filter(([name]) => name !== 'status');
+  t.ok(leaves.length > 40);
+  await doubts(summary, leaves);
+  const indexed = leavesOf(json(directory, index)).filter(([name]) => name !== 'version');
+  t.ok(indexed.length >= 8);
+  await doubts(index, indexed);
+  edit(directory, index, text => text.slice(0, 20));
+  t.match((await review(directory)).runs[0].completed.reason, /its checkpoint index is not valid/);
+  rmSync(join(directory, index));
+  t.equal((await review(directory)).code, 3, 'what is missing contradicts nothing');
+
+  forgetSummary(directory);
+  t.equal((await review(directory)).code, 3, 'nor does a log of an older version');
+  const elsewhere = ['duration_s', 'calibration_ms', 'parameters', 'backend', 'executor', 'name'];
+  await doubts(summary, [...elsewhere.map(name => [name]), ['baselines', 'test', 'majority', 'loss']]);
+});
+
+t.test('an edited summary of a stopped run is not used', async t => {
+  const { summary } = await trainUntil(work, config, 4);
+  const { directory } = summary;
+  editLeaf(directory, 'summary.json', ['train_s']);
+  await refused(t, resume(directory, { strict: true }), {
+    exitCode: 5,
+    diagnostics: [{ code: 'run/summary-edited', file: join(directory, 'summary.json') }],
+  });
+  const lines: string[] = [];
+  const resumed = await resume(directory, {}, { warning: line => lines.push(line) });
+  t.match(lines, [/the summary does not match the digest in the log.*it is renamed/]);
+  t.equal(resumed.summary.status, 'completed');
+  t.equal((await review(directory)).code, 0);
+});
+
 t.test('files too long to be read are refused before they take memory', async t => {
   const { summary } = await train(work, config);
   for (const name of ['summary.json', 'manifest.json', 'evaluation.json']) {
@@ -427,10 +507,51 @@ t.test('consistent forgeries are found by evaluating the weights again', async t
     format: 'pt',
     [STATE_KEY]: metadata[STATE_KEY].replaceAll(`${summary.metrics.test.loss}`, '0.0125'),
   });
+  t.match((await review(directory)).runs[0].completed.reason, /its summary does not match the digest/);
+  const end = createHash('sha256')
+    .update(readFileSync(join(directory, 'summary.json')))
+    .digest('hex');
+  edit(directory, 'log.jsonl', text => text.replace(/("summary_sha256":")\w+/, `$1${end}`));
   t.equal((await review(directory)).code, 0, 'its files agree');
   const { code, runs } = await review(directory, '--recompute');
   t.equal(code, 5);
   t.match(runs[0].completed.reason, /its summary records test\.loss 0\.0125, but its weights yield /);
+});
+
+t.test('checkpoints that a run in training replaces are looked up again', async t => {
+  const [paused, later] = [await trainUntil(work, config, 4), await trainUntil(work, config, 6)];
+  const { directory } = paused.summary;
+  const { lstatSync } = fs;
+  const copy = join(work.folder(), 'training');
+  const replaced = join(copy, 'checkpoints');
+  /** Evaluates the run while its checkpoints are replaced before the file `name` is looked at. */
+  const whileReplaced = async (name: string) => {
+    rmSync(copy, { recursive: true, force: true });
+    cpSync(directory, copy, { recursive: true });
+    let isDue = true;
+    const patched = (path: fs.PathLike, ...others: []) => {
+      if (isDue && path === join(replaced, name)) {
+        isDue = false;
+        rmSync(replaced, { recursive: true });
+        cpSync(join(later.summary.directory, 'checkpoints'), replaced, { recursive: true });
+      }
+      return lstatSync(path, ...others);
+    };
+    Object.assign(fs, { lstatSync: patched });
+    syncBuiltinESMExports();
+    const { code, stdout, stderr } = await work.cellrun('evaluate', copy, '--json').finally(() => {
+      Object.assign(fs, { lstatSync });
+      syncBuiltinESMExports();
+    });
+    t.notOk(isDue, name);
+    t.equal(code, 0, stderr);
+    t.equal(JSON.parse(stdout).step, later.summary.steps, name);
+  };
+  // before its header is read, and between the list of the files and the index
+  await whileReplaced('step-00000004.safetensors');
+  await whileReplaced('index.json');
+  rmSync(join(copy, 'checkpoints', 'step-00000006.safetensors'));
+  t.match(await work.cellrun('evaluate', copy), { code: 5, stderr: /this checkpoint is missing/ });
 });
 
 t.test('the digest that a run prints matches its log', async t => {

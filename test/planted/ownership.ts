@@ -95,7 +95,7 @@ export const ownership: readonly Plant[] = [
   },
   {
     file: 'src/review/judging/file-proof',
-    find: 'one.step !== step || one.epoch !== epoch || one.metric.value !== value',
+    find: 'one.step !== step || one.epoch !== epoch || one.value !== metric.value',
     replace: 'false',
     why: 'an edited index passes a review',
     tests: ['evidence'],
@@ -136,6 +136,20 @@ export const ownership: readonly Plant[] = [
     tests: ['evidence'],
   },
   {
+    file: 'src/sweep/results/proof',
+    find: 'RunDirectory.isOne(file)',
+    replace: 'true',
+    why: 'a sweep without the run of a trial passes a review',
+    tests: ['review-sweeps'],
+  },
+  {
+    file: 'src/sweep/results/proof',
+    find: 'verdict === true',
+    replace: 'true',
+    why: 'edited results of a sweep pass a review',
+    tests: ['review-sweeps'],
+  },
+  {
     file: 'src/experiment/files/atomic',
     find: 'randomInt(2 ** 47)',
     replace: 'process.pid',
@@ -147,6 +161,27 @@ export const ownership: readonly Plant[] = [
     find: 'file !== undefined && file !== directory.digestOf(name)',
     replace: 'false',
     why: 'an edited config or manifest passes a review',
+    tests: ['evidence'],
+  },
+  {
+    file: 'src/review/judging/file-proof',
+    find: "this.summary === this.record.directory.digestOf('summary')",
+    replace: 'true',
+    why: 'an edited summary passes a review',
+    tests: ['evidence'],
+  },
+  {
+    file: 'src/review/judging/file-proof',
+    find: 'found !== expected',
+    replace: 'false',
+    why: 'an index that names another best checkpoint passes a review',
+    tests: ['evidence'],
+  },
+  {
+    file: 'src/training/resume/left-summary',
+    find: "end.summary_sha256 === directory.digestOf('summary')",
+    replace: 'true',
+    why: 'a run goes on with an edited summary',
     tests: ['evidence'],
   },
   {

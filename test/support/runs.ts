@@ -73,6 +73,13 @@ export function forgetManifest(directory: string): void {
   const file = join(directory, 'summary.json');
   const { digests, ...rest } = JSON.parse(readFileSync(file, 'utf8'));
   writeFileSync(file, JSON.stringify({ ...rest, digests: { ...digests, manifest: undefined } }));
+  forgetSummary(directory);
+}
+
+/** Removes the digest of the summary from a log: older versions logged none. */
+export function forgetSummary(directory: string): void {
+  const file = join(directory, 'log.jsonl');
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/,"summary_sha256":"\w+"/, ''));
 }
 
 /** Returns a function that trains on its first call and returns a new copy of the run each time. */
