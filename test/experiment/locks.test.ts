@@ -307,7 +307,7 @@ t.test('what is no regular file is no lock, and a pipe does not block', async t 
   const { summary } = await trainUntil(work, longerConfig(data, 2), 2);
   const lock = join(summary.directory, 'run.lock');
   const refused = { exitCode: 2, message: /run\.lock: this is not a regular file/ };
-  execFileSync('mkfifo', [lock]);
+  execFileSync('sh', ['-c', 'mkfifo "$0"', lock]);
   await t.rejects(resume(summary.directory), refused);
   // the check of a lock whose file becomes a pipe after it was read
   t.not(isAdvisoryLocked(lock), true);

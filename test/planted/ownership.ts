@@ -136,6 +136,20 @@ export const ownership: readonly Plant[] = [
     tests: ['evidence'],
   },
   {
+    file: 'src/experiment/checkpoints/folder',
+    find: 'tries === TRIES',
+    replace: 'true',
+    why: 'a checkpoint that was replaced meanwhile is not looked up again',
+    tests: ['evidence'],
+  },
+  {
+    file: 'src/experiment/locks/run-lock',
+    find: '?.isFile() === false',
+    replace: ' === null',
+    why: 'a pipe counts as the lock of another process',
+    tests: ['locks'],
+  },
+  {
     file: 'src/sweep/results/proof',
     find: 'RunDirectory.isOne(file)',
     replace: 'true',
