@@ -318,7 +318,7 @@ export class RunDirectory {
    * SHA-256 (hex) of one of the run's files; undefined if there is none.
    * @throws UserError (exit 2) if it cannot be read
    */
-  digestOf(name: 'evaluation' | 'resolvedConfig' | 'manifest'): string | undefined {
+  digestOf(name: 'evaluation' | 'resolvedConfig' | 'manifest' | 'summary'): string | undefined {
     const path = this.files[name];
     if (isAbsent(path)) return undefined;
     const bytes = withFile(path, file => file.read(0, file.bytes), { follow: false });

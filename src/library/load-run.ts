@@ -1,6 +1,6 @@
 /** Run directories for programs: `loadRun`. */
 import type { Experiment } from '../config/index.js';
-import { bestOf, listCheckpoints } from '../experiment/checkpoints/folder.js';
+import { bestOf, listCheckpoints, rereading } from '../experiment/checkpoints/folder.js';
 import { readSafetensors, type Tensor } from '../experiment/checkpoints/safetensors.js';
 import type { SplitEvaluation } from '../experiment/evaluation.js';
 import type { Manifest } from '../experiment/manifest.js';
@@ -8,6 +8,7 @@ import type { Summary } from '../experiment/summary.js';
 import type { Curve } from '../review/reading/curve.js';
 import { readHistory } from '../review/reading/history.js';
 import { type RunState, readRun } from '../review/reading/run-record.js';
+import { refuseEditedManifest } from '../training/resume/frozen-config.js';
 import { checkArgument, path } from '../util/arguments.js';
 
 /** Capacity of curves: even, as they require, and larger than any number of steps. */
@@ -71,13 +72,14 @@ export interface LoadedRun {
  * const { steps, values } = history()['validation.loss'];
  *
  * @throws UserError (exit 2) if this is not a run directory or a file cannot be read
- * @throws UserError (exit 5) if a file is damaged
+ * @throws UserError (exit 5) if a file is damaged, or the manifest was edited after the run
  */
 export function loadRun(directory: string): LoadedRun {
   checkArgument('loadRun', 'directory', directory, path);
   const { directory: opened, id, name, state, config, manifest, summary } = readRun(directory);
+  refuseEditedManifest(opened, () => opened.readSummary());
   const { files } = opened;
-  const entries = listCheckpoints(files.checkpoints);
+  const entries = rereading(() => listCheckpoints(files.checkpoints));
   const best = bestOf(entries);
   return {
     directory: opened.path,

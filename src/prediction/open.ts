@@ -88,14 +88,14 @@ function unweighted({ experiment: { loss } }: LoadedExperiment): LossSettings {
 }
 
 async function start(
-  { loaded, file, weights }: SavedModel,
+  { loaded, file, tensors, weights }: SavedModel,
   run: ModelRun,
   of: Pick<PredictingModel, 'data' | 'scaling'>,
 ): Promise<OpenedModel> {
   const layout = new ParameterLayout(run.spec);
   const engine = await Engine.start(run.backend, { width: run.width });
   const parameters = allocateParameters(layout, engine.heap);
-  loadWeights(file, layout, parameters, weights);
+  loadWeights(file, layout, parameters, weights, tensors);
   const pool = createPool(engine, run, parameters);
   const close = async (): Promise<void> => {
     await pool.close();

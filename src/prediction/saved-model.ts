@@ -3,11 +3,12 @@ import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { mapPaths } from '../config/merge/paths.js';
 import { configDifferences } from '../config/wording/explain.js';
 import type { DataRecord } from '../data/index.js';
-import { loadCheckpoint, resolveCheckpoint } from '../experiment/checkpoints/folder.js';
+import { loadCheckpoint, rereading, resolveCheckpoint } from '../experiment/checkpoints/folder.js';
 import { ownStepHashes, refuseForeign } from '../experiment/checkpoints/identity.js';
+import type { Tensors } from '../experiment/checkpoints/safetensors.js';
 import type { Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
-import { configFolder, frozenConfig } from '../training/resume/frozen-config.js';
+import { configFolder, frozenConfig, refuseEditedManifest } from '../training/resume/frozen-config.js';
 import type { WeightsName } from '../training/step/weights.js';
 import { type Diagnostic, damagedError, usageError } from '../util/errors.js';
 
@@ -19,8 +20,10 @@ export interface SavedModel {
   readonly path: string;
   /** The run's config. */
   readonly loaded: LoadedExperiment;
-  /** File of the checkpoint. */
+  /** File of the checkpoint. A run in training may have removed it. */
   readonly file: string;
+  /** Its content. */
+  readonly tensors: Tensors;
   /** Which of its weights to use. */
   readonly weights: WeightsName;
   /** The run's manifest; absent if the run was killed before it wrote one. */
@@ -43,7 +46,8 @@ export interface OpenModelOptions {
  * @param path the run directory
  * @throws UserError (exit 2) if there is no such run, checkpoint or average, or `set` changes
  *   anything but where the data are
- * @throws UserError (exit 5) if a file is damaged, or the config was edited after the run
+ * @throws UserError (exit 5) if a file is damaged, or the config or the manifest was edited after
+ *   the run
  */
 export function openModel(
   path: string,
@@ -52,16 +56,25 @@ export function openModel(
   const directory = RunDirectory.open(path);
   const { files } = directory;
   const manifest = directory.readManifest();
+  refuseEditedManifest(directory, () => directory.readSummary());
   const folder = manifest && { folder: configFolder(directory, manifest) };
   const frozen = manifest ? frozenConfig(directory, manifest) : loadExperiment(files.resolvedConfig);
   const loaded = set.length === 0 ? frozen : loadExperiment(frozen.file, { ...folder, set });
   refuseOtherKeys(frozen, loaded, set);
   const chosen = checkpoint ?? directory.readSummary()?.restored?.step ?? 'last';
-  const file = resolveCheckpoint(files.checkpoints, chosen);
-  const saved = loadCheckpoint(file);
-  const { step, epoch } = saved;
+  const saved = rereading(() => loadCheckpoint(resolveCheckpoint(files.checkpoints, chosen)));
+  const { path: file, step, epoch, tensors } = saved;
   if (manifest) refuseForeign([saved], ownStepHashes(manifest, manifest.step_hash ?? frozen.stepHash));
-  return { path, loaded, file, weights: chosenWeights(path, loaded, weights), manifest, step, epoch };
+  return {
+    path,
+    loaded,
+    file,
+    tensors,
+    weights: chosenWeights(path, loaded, weights),
+    manifest,
+    step,
+    epoch,
+  };
 }
 
 /**

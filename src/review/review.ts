@@ -12,7 +12,7 @@ import type { FlatConfig } from './judging/deciding.js';
 import { distinctOf, groupsOf, judgeGroup, type LeftOut, newestOfSeeds } from './judging/groups.js';
 import { judgeRun, type RunReview } from './judging/judge-run.js';
 import { pin } from './judging/pin.js';
-import type { SweepReview } from './judging/trials.js';
+import { heldToJournal, type SweepReview } from './judging/trials.js';
 import type { Curves } from './reading/history.js';
 import { type DamagedRun, readRuns } from './reading/reading.js';
 import type { Doubt, ReviewedRun } from './reading/run-facts.js';
@@ -90,7 +90,8 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
   checkLimits(options);
   const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline);
   const read = readRuns(runPaths(paths), options.doubts);
-  const { runs, damaged, sweeps } = read;
+  const { runs, damaged } = read;
+  const sweeps = read.sweeps.map(sweep => (isAsked(sweep, paths) ? heldToJournal(sweep) : sweep));
   if (options.pin !== undefined) read.refuseDamage();
   const judged = runs.filter(run => read.stopped(run) === undefined);
   const grouped = groupsOf(judged);

@@ -2,12 +2,13 @@
 
 import { processIdentity } from '../experiment/locks/process-identity.js';
 import { whileLocked } from '../experiment/locks/run-lock.js';
-import { EXIT, type ExitCode, usageError } from '../util/errors.js';
+import { damagedError, EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { Journal, readJournal } from './journal.js';
 import type { Launcher } from './launcher.js';
 import { Orchestrator, type SweepEnd, type SweepObserver } from './orchestrator.js';
 import type { SweepPlan } from './plan.js';
 import { type JournalRecord, outcomesOf } from './records.js';
+import { missingRuns } from './results/proof.js';
 import { recordsOf } from './results/trials.js';
 import { troubleOf } from './results/trouble.js';
 import { Scheduler } from './schedule/scheduler.js';
@@ -78,6 +79,7 @@ export interface ResumeSweepOptions extends SweepOptions {
  * Resumes a sweep. Runs that were interrupted resume from their checkpoints.
  * @throws UserError (exit 2) if `path` is not a sweep or is in use, or if failed trials cannot be
  * retried
+ * @throws UserError (exit 5) if a run is missing that the journal has a result of
  */
 export async function resumeSweep(path: string, options: ResumeSweepOptions): Promise<SweepResult> {
   return runToEnd(SweepDirectory.open(path), options);
@@ -98,6 +100,7 @@ async function runLocked(
   const plan = directory.readPlan();
   const { records, damage } = readJournal(directory.files.journal);
   for (const sentence of damage) observer.warning(sentence);
+  refuseMissingRuns(directory, records);
   const retryFailed = options.retryFailed === true && hasFailures(records, observer);
   if (retryFailed) refuseRetry(plan, directory);
   const before = backendOf(records);
@@ -159,6 +162,14 @@ function hasFailures(records: readonly JournalRecord[], observer: SweepObserver)
   if (outcomesOf(records).some(({ status }) => status === 'failed')) return true;
   observer.warning('--retry-failed has no effect: no trial has failed');
   return false;
+}
+
+/** A run that is trained again could differ from the result that led to later decisions. */
+function refuseMissingRuns(directory: SweepDirectory, records: readonly JournalRecord[]): void {
+  const missing = missingRuns(directory, recordsOf(records));
+  if (missing.length === 0) return;
+  const expected = 'the directory restored from a backup, or a new sweep';
+  throw damagedError(...missing.map(one => ({ ...one, expected })));
 }
 
 /** Points that TPE chose after a failure depend on it, so the failure cannot be undone. */

@@ -93,6 +93,8 @@ const TIMES = new Set([
   'ms_per_step',
   'calibration_ms',
   'step_ratio',
+  // the summary has times
+  'summary_sha256',
   'run_id',
 ]);
 

@@ -11,6 +11,7 @@ import { openData } from '../../src/training/run/data.js';
 import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { closeTo, complaints, open, sequence } from '../support/data-files.js';
+import { forgetManifest } from '../support/runs.js';
 
 const FOLDER = join(packageRoot, 'test/fixtures/scaling');
 const PATH = join(FOLDER, 'scaling.npz');
@@ -216,6 +217,7 @@ t.test('a run keeps its scaling, and predicts in the units of the data', async t
   const shifted = structuredClone(manifest);
   shifted.scaling.features.offset[1] += 1;
   writeFileSync(manifestFile, JSON.stringify(shifted));
+  forgetManifest(directory);
   for (const verb of ['evaluate', 'predict', 'resume'] as const) {
     const refused = await work.cellrun(verb, directory);
     t.equal(refused.code, 5, verb);

@@ -1,13 +1,23 @@
 /** The files of a run are checked against each other, and files of another run are reported. */
 import { createHash } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import fs, {
+  cpSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { STATE_KEY } from '../../src/experiment/checkpoints/folder.js';
 import { readSafetensors, writeSafetensors } from '../../src/experiment/checkpoints/safetensors.js';
+import { loadModel, loadRun } from '../../src/index.js';
 import type { RunResult } from '../../src/training/run/observer.js';
 import { readLog, Workplace } from '../support/cli.js';
-import { resume, train, trainUntil } from '../support/runs.js';
+import { forgetManifest, forgetSummary, resume, stopAt, train, trainUntil } from '../support/runs.js';
 import { longerConfig, randomDataset } from '../support/small-run.js';
 
 const work = new Workplace();
@@ -81,12 +91,72 @@ t.test('a manifest of an older version without a hash: computed from its config'
   for (const { summary } of [a, b]) {
     const { step_hash: _, directory: _place, ...older } = json(summary.directory, 'manifest.json');
     writeFileSync(join(summary.directory, 'manifest.json'), JSON.stringify(older));
+    forgetManifest(summary.directory);
   }
   const mixed = join(work.folder(), 'mixed');
   cpSync(a.summary.directory, mixed, { recursive: true });
   exchange(b.summary.directory, mixed);
   await refused(t, resume(mixed), { exitCode: 5, diagnostics: [{ code: 'checkpoint/foreign' }] });
   t.equal((await resume(a.summary.directory)).summary.status, 'completed');
+});
+
+t.test('an edited manifest is refused by all that compute with it', async t => {
+  const [complete, paused] = [await train(work, config), await trainUntil(work, config, 4)];
+  const copyOf = (from: string) => {
+    const to = join(work.folder(), 'edited');
+    cpSync(from, to, { recursive: true });
+    return to;
+  };
+  const input = work.file('new.npz', randomDataset('test/evidence', { train: 1, test: 1, seed: 1 }));
+  const cases: Record<string, (manifest: Record<string, unknown>) => object> = {
+    'names of the classes': manifest => ({
+      data: { ...(manifest.data as object), class_names: ['3', '2', '1', '0'] },
+    }),
+    'a scaling': () => ({ scaling: { method: 'standard', features: null, targets: null } }),
+    'the machine': ({ machine }) => ({ machine: { ...(machine as object), cpu: 'another' } }),
+    'the command line': () => ({ command_line: ['run', 'other.yaml'] }),
+    'the number of parameters': () => ({ parameters: 1 }),
+  };
+  for (const [name, changed] of Object.entries(cases)) {
+    const change = (text: string) => {
+      const manifest = JSON.parse(text);
+      return JSON.stringify({ ...manifest, ...changed(manifest) }, undefined, 2);
+    };
+    const [a, p] = [copyOf(complete.summary.directory), copyOf(paused.summary.directory)];
+    for (const directory of [a, p]) edit(directory, 'manifest.json', change);
+    const message = /manifest\.json: .*does not match the digest in the summary/;
+    const { stderr, code, stdout } = await work.cellrun('predict', a, '--input', input);
+    t.match({ code, stdout, stderr }, { code: 5, stdout: '', stderr: message }, name);
+    t.match(await work.cellrun('evaluate', a), { code: 5, stderr: message }, name);
+    const exported = join(work.folder(), 'exported');
+    t.match(
+      await work.cellrun('export', a, '--output', exported, '--weights'),
+      { code: 5, stderr: message },
+      name,
+    );
+    const error = { exitCode: 5, diagnostics: [{ code: 'run/manifest-edited' }] };
+    await refused(t, (async () => loadRun(a))(), error);
+    await refused(t, (async () => loadModel(a))(), error);
+    const before = readFileSync(join(p, 'log.jsonl'));
+    for (const directory of [a, p]) await refused(t, resume(directory), error);
+    t.same(readFileSync(join(p, 'log.jsonl')), before, 'nothing was written');
+    // without its last record the log does not say that the run has ended
+    edit(p, 'log.jsonl', text => text.replace(/.*\n$/, ''));
+    await refused(t, resume(p), error);
+  }
+});
+
+t.test('a manifest that a killed resume has changed is no edited one', async t => {
+  const { directory } = (await trainUntil(work, config, 4)).summary;
+  const left = readFileSync(join(directory, 'summary.json'));
+  const set = { set: ['training.num_epochs=4'] };
+  await resume(directory, { ...set, ...stopAt(6) }, stopAt(6).observer);
+  // as a kill after the first step leaves it
+  writeFileSync(join(directory, 'summary.json'), left);
+  edit(directory, 'log.jsonl', text => text.replace(/.*"run\.end".*\n/, ''));
+  t.equal((await work.cellrun('evaluate', directory)).code, 0);
+  t.equal((await resume(directory)).summary.epochs, 4);
+  t.equal((await review(directory)).code, 0);
 });
 
 t.test("a checkpoint's metrics must match the log", async t => {
@@ -304,6 +374,73 @@ t.test('an edit that is only partly consistent', async t => {
   }
 });
 
+type Leaf = readonly (string | number)[];
+
+/** Paths of all values in a JSON document that contain no other. */
+function leavesOf(value: unknown, at: Leaf = []): Leaf[] {
+  if (typeof value !== 'object' || value === null) return [at];
+  const keys = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
+  return keys.flatMap(key => leavesOf(value[key as keyof typeof value], [...at, key]));
+}
+
+/** Changes the value at `leaf` of a JSON file, keeping its type where it can. */
+function editLeaf(directory: string, file: string, leaf: Leaf): void {
+  edit(directory, file, text => {
+    const document = JSON.parse(text);
+    const parent = leaf.slice(0, -1).reduce((part, key) => part[key], document);
+    const key = leaf.at(-1) as string;
+    const now = parent[key];
+    parent[key] = typeof now === 'number' ? now + 1 : typeof now === 'boolean' ? !now : `${now ?? ''}x`;
+    return JSON.stringify(document, undefined, 2);
+  });
+}
+
+t.test('no value of a summary or of a checkpoint index can be edited alone', async t => {
+  const gates = [{ metric: 'test.loss', beats: 'trivial', over: 'seeds' }];
+  const { directory } = (await train(work, { ...config, gates })).summary;
+  const doubts = async (file: string, leaves: readonly Leaf[]) => {
+    for (const leaf of leaves) {
+      const before = readFileSync(join(directory, file));
+      editLeaf(directory, file, leaf);
+      const { code } = await review(directory);
+      t.equal(code, 5, `${file}: ${leaf.join('.')}`);
+      writeFileSync(join(directory, file), before);
+    }
+  };
+  const [summary, index] = ['summary.json', 'checkpoints/index.json'];
+  // another status is another state of the run, which is not completed then
+  const leaves = leavesOf(json(directory, summary)).filter(([name]) => name !== 'status');
+  t.ok(leaves.length > 40);
+  await doubts(summary, leaves);
+  const indexed = leavesOf(json(directory, index)).filter(([name]) => name !== 'version');
+  t.ok(indexed.length >= 8);
+  await doubts(index, indexed);
+  edit(directory, index, text => text.slice(0, 20));
+  t.match((await review(directory)).runs[0].completed.reason, /its checkpoint index is not valid/);
+  rmSync(join(directory, index));
+  t.equal((await review(directory)).code, 3, 'what is missing contradicts nothing');
+
+  forgetSummary(directory);
+  t.equal((await review(directory)).code, 3, 'nor does a log of an older version');
+  const elsewhere = ['duration_s', 'calibration_ms', 'parameters', 'backend', 'executor', 'name'];
+  await doubts(summary, [...elsewhere.map(name => [name]), ['baselines', 'test', 'majority', 'loss']]);
+});
+
+t.test('an edited summary of a stopped run is not used', async t => {
+  const { summary } = await trainUntil(work, config, 4);
+  const { directory } = summary;
+  editLeaf(directory, 'summary.json', ['train_s']);
+  await refused(t, resume(directory, { strict: true }), {
+    exitCode: 5,
+    diagnostics: [{ code: 'run/summary-edited', file: join(directory, 'summary.json') }],
+  });
+  const lines: string[] = [];
+  const resumed = await resume(directory, {}, { warning: line => lines.push(line) });
+  t.match(lines, [/the summary does not match the digest in the log.*it is renamed/]);
+  t.equal(resumed.summary.status, 'completed');
+  t.equal((await review(directory)).code, 0);
+});
+
 t.test('files too long to be read are refused before they take memory', async t => {
   const { summary } = await train(work, config);
   for (const name of ['summary.json', 'manifest.json', 'evaluation.json']) {
@@ -370,10 +507,51 @@ t.test('consistent forgeries are found by evaluating the weights again', async t
     format: 'pt',
     [STATE_KEY]: metadata[STATE_KEY].replaceAll(`${summary.metrics.test.loss}`, '0.0125'),
   });
+  t.match((await review(directory)).runs[0].completed.reason, /its summary does not match the digest/);
+  const end = createHash('sha256')
+    .update(readFileSync(join(directory, 'summary.json')))
+    .digest('hex');
+  edit(directory, 'log.jsonl', text => text.replace(/("summary_sha256":")\w+/, `$1${end}`));
   t.equal((await review(directory)).code, 0, 'its files agree');
   const { code, runs } = await review(directory, '--recompute');
   t.equal(code, 5);
   t.match(runs[0].completed.reason, /its summary records test\.loss 0\.0125, but its weights yield /);
+});
+
+t.test('checkpoints that a run in training replaces are looked up again', async t => {
+  const [paused, later] = [await trainUntil(work, config, 4), await trainUntil(work, config, 6)];
+  const { directory } = paused.summary;
+  const { lstatSync } = fs;
+  const copy = join(work.folder(), 'training');
+  const replaced = join(copy, 'checkpoints');
+  /** Evaluates the run while its checkpoints are replaced before the file `name` is looked at. */
+  const whileReplaced = async (name: string) => {
+    rmSync(copy, { recursive: true, force: true });
+    cpSync(directory, copy, { recursive: true });
+    let isDue = true;
+    const patched = (path: fs.PathLike, ...others: []) => {
+      if (isDue && path === join(replaced, name)) {
+        isDue = false;
+        rmSync(replaced, { recursive: true });
+        cpSync(join(later.summary.directory, 'checkpoints'), replaced, { recursive: true });
+      }
+      return lstatSync(path, ...others);
+    };
+    Object.assign(fs, { lstatSync: patched });
+    syncBuiltinESMExports();
+    const { code, stdout, stderr } = await work.cellrun('evaluate', copy, '--json').finally(() => {
+      Object.assign(fs, { lstatSync });
+      syncBuiltinESMExports();
+    });
+    t.notOk(isDue, name);
+    t.equal(code, 0, stderr);
+    t.equal(JSON.parse(stdout).step, later.summary.steps, name);
+  };
+  // before its header is read, and between the list of the files and the index
+  await whileReplaced('step-00000004.safetensors');
+  await whileReplaced('index.json');
+  rmSync(join(copy, 'checkpoints', 'step-00000006.safetensors'));
+  t.match(await work.cellrun('evaluate', copy), { code: 5, stderr: /this checkpoint is missing/ });
 });
 
 t.test('the digest that a run prints matches its log', async t => {

@@ -2,13 +2,14 @@
  * Locks of runs: two processes never write to the same run, in any namespaces, and a process that
  * has lost its lock stops.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { writeAtomic } from '../../src/experiment/files/atomic.js';
+import { isAdvisoryLocked } from '../../src/experiment/locks/advisory-lock.js';
 import { leaseUntil, monotonicNow } from '../../src/experiment/locks/ownership.js';
 import { processPlace } from '../../src/experiment/locks/process-identity.js';
 import { isLocked, lockHolder, lockRun } from '../../src/experiment/locks/run-lock.js';
@@ -300,4 +301,19 @@ t.test('a journal that is removed or replaced during a sweep stops the sweep', t
   t.equal(readFileSync(path, 'utf8'), '');
   journal.close();
   t.end();
+});
+
+t.test('what is no regular file is no lock, and a pipe does not block', async t => {
+  const { summary } = await trainUntil(work, longerConfig(data, 2), 2);
+  const lock = join(summary.directory, 'run.lock');
+  const refused = { exitCode: 2, message: /run\.lock: this is not a regular file/ };
+  execFileSync('sh', ['-c', 'mkfifo "$0"', lock]);
+  await t.rejects(resume(summary.directory), refused);
+  // the check of a lock whose file becomes a pipe after it was read
+  t.not(isAdvisoryLocked(lock), true);
+  rmSync(lock);
+  mkdirSync(lock);
+  await t.rejects(resume(summary.directory), refused);
+  rmSync(lock, { recursive: true });
+  t.equal((await resume(summary.directory)).summary.status, 'completed');
 });

@@ -21,7 +21,7 @@ import { readSafetensors } from '../../src/experiment/checkpoints/safetensors.js
 import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
-import { resume, train } from '../support/runs.js';
+import { forgetManifest, resume, train } from '../support/runs.js';
 import { longerConfig, randomDataset } from '../support/small-run.js';
 
 const work = new Workplace();
@@ -257,12 +257,14 @@ t.test('a run of another version resumes only if allowed', async t => {
   const manifest = JSON.parse(readFileSync(path, 'utf8'));
   manifest.versions.cellrun = '0.0.9';
   writeFileSync(path, JSON.stringify(manifest));
+  forgetManifest(run);
   await t.rejects(resume(run), { exitCode: 2, message: /`version`/ });
   const allowed = await resume(run, { allowChange: ['version'] });
   t.equal(allowed.summary.status, 'completed');
   const { changes } = JSON.parse(readFileSync(path, 'utf8'));
   t.match(changes, [{ key: 'version', from: '0.0.9' }]);
   writeFileSync(path, JSON.stringify({ ...manifest, config_hash: '0'.repeat(64) }));
+  forgetManifest(run);
   const message = /edited after the run started, or cellrun .* reads it differently from 0\.0\.9/;
   await t.rejects(resume(run, { allowChange: ['version'] }), { exitCode: 5, message });
 });

@@ -35,6 +35,7 @@ export type TestName =
   | 'report-page'
   | 'review'
   | 'review-files'
+  | 'review-sweeps'
   | 'schedules'
   | 'sequence-ids'
   | 'sessions'

@@ -16,7 +16,7 @@ import { loadModel, UserError } from '../../src/index.js';
 import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { idx } from '../support/data-files.js';
-import { copies, train } from '../support/runs.js';
+import { copies, forgetManifest, train } from '../support/runs.js';
 import { comesTrue } from '../support/waiting.js';
 
 const work = new Workplace();
@@ -427,6 +427,7 @@ t.test('a run predicts without its data, and finds them where they have gone', a
     class_names: ['down', 'up'],
   });
   writeFileSync(manifest, JSON.stringify(old));
+  forgetManifest(copy);
   t.match(await work.cellrun('predict', copy, '--input', testElsewhere, ...webasm), {
     code: 5,
     stderr: /this run cannot read new sequences: its manifest\.json has no `data`/,

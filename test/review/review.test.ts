@@ -494,6 +494,7 @@ t.test('changes are listed key by key, and noise decides', async t => {
       manifest.versions.cellrun = '9.9.9';
       manifest.git = { revision: 'abc', dirty: true };
       manifest.backend.name = 'webgpu';
+      summary.backend = 'webgpu';
       writeFileSync(join(directory, 'manifest.json'), JSON.stringify(manifest));
     });
   const compare = (path: string, limits = {}) =>

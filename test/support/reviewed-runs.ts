@@ -6,6 +6,7 @@ import type { Summary } from '../../src/experiment/summary.js';
 import { type Reviewed, type ReviewOptions, reviewRuns } from '../../src/review/review.js';
 import { UserError } from '../../src/util/errors.js';
 import type { Workplace } from './cli.js';
+import { forgetSummary } from './runs.js';
 import { longerConfig, randomDataset } from './small-run.js';
 
 /** The first gate fails, the others pass. */
@@ -55,7 +56,9 @@ export function copierInto(work: Workplace): (run: string, change?: Change) => s
     const file = join(directory, 'summary.json');
     const summary = JSON.parse(readFileSync(file, 'utf8'));
     change(summary, directory);
-    if (existsSync(file)) writeFileSync(file, JSON.stringify(summary));
+    if (!existsSync(file)) return directory;
+    writeFileSync(file, JSON.stringify(summary));
+    if (existsSync(join(directory, 'log.jsonl'))) forgetSummary(directory);
     return directory;
   };
 }

@@ -2,7 +2,7 @@
  * Trains runs without the command line: to the end, resumed, stopped at a step, or once for many
  * tests.
  */
-import { cpSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadExperiment } from '../../src/config/index.js';
 import { type ResumeOptions, resumeExperiment } from '../../src/training/resume/resume.js';
@@ -66,6 +66,20 @@ export function stopAt(step: number): { signal: AbortSignal; observer: Partial<R
     },
   };
   return { signal: stop.signal, observer };
+}
+
+/** Removes the digest of the manifest from a summary: older versions wrote none. */
+export function forgetManifest(directory: string): void {
+  const file = join(directory, 'summary.json');
+  const { digests, ...rest } = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify({ ...rest, digests: { ...digests, manifest: undefined } }));
+  forgetSummary(directory);
+}
+
+/** Removes the digest of the summary from a log: older versions logged none. */
+export function forgetSummary(directory: string): void {
+  const file = join(directory, 'log.jsonl');
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/,"summary_sha256":"\w+"/, ''));
 }
 
 /** Returns a function that trains on its first call and returns a new copy of the run each time. */

@@ -1,6 +1,6 @@
 /** The verbs that read sweeps, the view of one that runs, dry runs, and flags. */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -530,7 +530,13 @@ t.test('a replay needs a journal', async t => {
 
 t.test('damage in a journal is reported, an incomplete last line is not', async t => {
   const damaged = async (change: (lines: string[]) => readonly string[]): Promise<string> => {
-    const { path, files } = directoryOf(STORY);
+    const directory = directoryOf(STORY);
+    const { path, files } = directory;
+    for (const record of STORY) {
+      if (record.event !== 'segment.end') continue;
+      mkdirSync(directory.runPath(record), { recursive: true });
+      writeFileSync(join(directory.runPath(record), 'config.resolved.yaml'), '');
+    }
     const lines = readFileSync(files.journal, 'utf8').split('\n');
     writeFileSync(files.journal, change(lines).join('\n'));
     const said: string[] = [];

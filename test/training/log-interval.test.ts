@@ -6,6 +6,7 @@ import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { defaultLogEvery } from '../../src/training/run/batch-plan.js';
 import { readLog, Workplace } from '../support/cli.js';
+import { forgetManifest } from '../support/runs.js';
 import { randomDataset } from '../support/small-run.js';
 
 const work = new Workplace();
@@ -97,6 +98,7 @@ t.test("a run of an older version keeps that version's default of 100", async t 
   const directory = await begun('--set', 'training.log_every=100');
   const { log_every: _, ...older } = manifest(directory);
   writeFileSync(join(directory, 'manifest.json'), JSON.stringify(older));
+  forgetManifest(directory);
   const again = ['run', file, '--directory', directory, ...WEBASM];
   const { code, stderr } = await work.cellrun(...again);
   t.equal(code, 0, stderr);

@@ -21,7 +21,7 @@ import { compareRuns } from '../../src/verify/compare-runs.js';
 import { verifyResume } from '../../src/verify/resume.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
-import { copies, resume, stopAt, type Trained, train, trainUntil } from '../support/runs.js';
+import { copies, forgetManifest, resume, stopAt, type Trained, train, trainUntil } from '../support/runs.js';
 import { randomDataset } from '../support/small-run.js';
 
 const work = new Workplace();
@@ -673,6 +673,7 @@ t.test('a crash between writing the two files of a config change', async t => {
     if (!isDone) {
       const { config_hash, ...rest } = JSON.parse(readFileSync(manifest, 'utf8'));
       writeFileSync(manifest, JSON.stringify({ ...rest, config_hash: hashBefore }));
+      forgetManifest(directory);
     }
     await resume(directory);
     t.notOk(existsSync(`${resolved}.next`));

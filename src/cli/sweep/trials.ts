@@ -2,11 +2,13 @@
  * The trials of a sweep as a table, with remarks, from the sweep's files only.
  */
 
+import { relative } from 'node:path';
 import {
   beatsBaseline,
   bestRow,
   betterEarlier,
   formatTable,
+  missingRuns,
   objectiveBaseline,
   ranked,
   readSweepResults,
@@ -28,13 +30,16 @@ export function widthOf(io: Io): number {
 }
 
 /**
- * Reads a sweep and warns about damage in its journal.
+ * Reads a sweep and warns about damage in its journal and about runs that are missing.
  * @throws UserError (exit 2) if `path` is not a sweep
  * @throws UserError (exit 5) if its plan is damaged
  */
 export function readResults(path: string, io: Io): SweepResults {
   const results = readSweepResults(path);
-  for (const sentence of results.damage) io.err(`warning: ${sentence}\n`);
+  const missing = missingRuns(results.directory, results.records).map(
+    ({ message, file = '' }) => `${relative(results.directory.path, file)}: ${message}`,
+  );
+  for (const sentence of [...results.damage, ...missing]) io.err(`warning: ${sentence}\n`);
   return results;
 }
 

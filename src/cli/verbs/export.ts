@@ -1,6 +1,6 @@
 /** `export RUN…`: writes TensorBoard event files, or weights for PyTorch. */
 import { join, resolve, sep } from 'node:path';
-import { readSafetensors, writeSafetensors } from '../../experiment/checkpoints/safetensors.js';
+import { writeSafetensors } from '../../experiment/checkpoints/safetensors.js';
 import { atNamedPlace } from '../../experiment/files/file-error.js';
 import { makeFolder } from '../../experiment/files/new-folder.js';
 import { exportRun } from '../../interop/tensorboard/export.js';
@@ -83,9 +83,9 @@ function exportWeights(
     ...run,
     model: openModel(run.path, { checkpoint, weights }),
   }));
-  const written = models.map(({ path, target: folder, model: { file, weights, step } }) => {
+  const written = models.map(({ path, target: folder, model: { tensors: all, weights, step } }) => {
     const target = join(folder, WEIGHTS_FILE);
-    const tensors = weightsAlone(readSafetensors(file).tensors, weights);
+    const tensors = weightsAlone(all, weights);
     makeFolder(folder, output ?? folder, 'this folder');
     // programs that read PyTorch's files look for this key
     atNamedPlace(() => writeSafetensors(target, tensors, { format: 'pt' }));

@@ -4,8 +4,10 @@
  * written for other readers; here it only reveals missing files.
  */
 import { basename, join } from 'node:path';
-import { damagedError, usageError } from '../../util/errors.js';
+import { type Diagnostic, damagedError, UserError, usageError } from '../../util/errors.js';
 import type { JsonObject } from '../files/json.js';
+import { isAbsent } from '../files/unreadable.js';
+import { pause } from '../locks/lock-owner.js';
 import { checkpointName, checkpointNames, isCheckpointName } from './files.js';
 import { readIndex } from './index-file.js';
 import { readSafetensors, readSafetensorsMetadata, type Tensors } from './safetensors.js';
@@ -103,6 +105,9 @@ export function resolveCheckpoint(folder: string, which: Which): string {
   return selectCheckpoint(folder, entries, which).path;
 }
 
+/** Code of the error that a checkpoint of the index is missing. */
+const LOST = 'checkpoint/lost';
+
 /**
  * Without this check, another checkpoint would be used instead of the missing one that the index
  * names.
@@ -118,10 +123,34 @@ function checkNotLost(folder: string, entries: readonly CheckpointEntry[], which
         : index.files.find(file => file === checkpointName(which));
   if (named === undefined || named === null || entries.some(({ path }) => basename(path) === named)) return;
   throw damagedError({
-    code: 'checkpoint/lost',
+    code: LOST,
     message: 'this checkpoint is missing: checkpoints/index.json lists it, but the file does not exist',
     file: join(folder, named),
   });
+}
+
+/** Times that {@link rereading} reads, and the pause between them. */
+const TRIES = 5;
+const PAUSE_MS = 20;
+
+/**
+ * Runs `read` again if a checkpoint that it found is gone: a run in training replaces its
+ * checkpoints meanwhile.
+ */
+export function rereading<T>(read: () => T): T {
+  for (let tries = 1; ; tries++) {
+    try {
+      return read();
+    } catch (error) {
+      if (tries === TRIES || !(error instanceof UserError) || !error.diagnostics.some(isGone)) throw error;
+      pause(PAUSE_MS);
+    }
+  }
+}
+
+function isGone({ code, file }: Diagnostic): boolean {
+  // a file that the index names may be there by now
+  return code === LOST || (file !== undefined && isCheckpointName(basename(file)) && isAbsent(file));
 }
 
 /**

@@ -18,6 +18,9 @@ export interface CheckpointIndex {
   readonly best: string | null;
   /** File names of all kept checkpoints. */
   readonly files: readonly string[];
+  /** The metric of `best` and whether `min` or `max` of it is, as far as valid. */
+  readonly metric: unknown;
+  readonly mode: unknown;
 }
 
 export function indexPath(folder: string): string {
@@ -29,10 +32,10 @@ export function indexPath(folder: string): string {
  * through it.
  */
 export function readIndex(folder: string): CheckpointIndex | undefined {
-  const { last, best, checkpoints } = parsed(textOf(indexPath(folder)));
+  const { last, best, metric, mode, checkpoints } = parsed(textOf(indexPath(folder)));
   if (!isName(last) || !Array.isArray(checkpoints)) return undefined;
   const files = checkpoints.map((entry: unknown) => (isRecord(entry) ? entry.file : undefined));
-  return { last, best: isName(best) ? best : null, files: files.filter(isName) };
+  return { last, best: isName(best) ? best : null, files: files.filter(isName), metric, mode };
 }
 
 /**

@@ -5,7 +5,7 @@
  * namespaces of one kernel, and over NFS where its lock manager runs. Systems without a prebuilt
  * binding (musl, FreeBSD) have none, and `run-lock.ts` relies on process information.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { codeOf } from '../../util/system-errors.js';
 
@@ -15,6 +15,9 @@ interface Binding {
 
 /** Offset beyond the content: on Windows, others cannot read a locked part of a file. */
 const OFFSET = 2 ** 30;
+
+/** Opening a pipe without a writer would block forever. Windows has no such flag. */
+const WITHOUT_WAITING = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 const require = createRequire(import.meta.url);
 
@@ -51,7 +54,7 @@ export function tryAdvisoryLock(file: number, shared = false): boolean | undefin
 export function isAdvisoryLocked(path: string): boolean | undefined {
   let file: number;
   try {
-    file = openSync(path, 'r');
+    file = openSync(path, WITHOUT_WAITING);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;

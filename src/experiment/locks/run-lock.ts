@@ -56,7 +56,7 @@ const PAUSE_MS = 20;
 
 /**
  * Makes the file at `path` the lock of this process. Returns a function that releases it.
- * @throws UserError (exit 2) if another process holds the lock
+ * @throws UserError (exit 2) if another process holds the lock, or what is there is no regular file
  * @throws UserError (exit 1) if the lock cannot be written
  */
 export function lockRun(path: string): () => void {
@@ -197,9 +197,10 @@ function linked(from: string, to: string): boolean {
 /**
  * Removes a lock whose owner has ended, but not another lock that may have replaced it. Returns its
  * fence; undefined if the lock was already gone.
- * @throws UserError (exit 2) if the owner is alive
+ * @throws UserError (exit 2) if the owner is alive, or this is no regular file
  */
 function takeAway(path: string): number | undefined {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) throw noLock(path);
   const found = readOwner(path);
   if (found === undefined) return undefined;
   if (isAlive(path, found) && !isCopied(path, found)) throw inUse(path, found);
@@ -262,6 +263,15 @@ function removeAttempts(path: string): void {
 
 function remove(path: string): void {
   withFileErrors(path, () => rmSync(path, { force: true }));
+}
+
+function noLock(path: string) {
+  return usageError({
+    code: 'run/no-lock',
+    message: 'this is not a regular file, so it cannot be the lock of this directory',
+    file: path,
+    expected: 'nothing of that name while no process works here; remove it',
+  });
 }
 
 /** End of the message if another process works on the run. */

@@ -174,6 +174,11 @@ export interface EventFields {
     readonly ms_per_step?: number | null;
     readonly calibration_ms?: number | null;
     readonly step_ratio?: number | null;
+    /**
+     * SHA-256 (hex) of summary.json. Absent if it could not be written, and in logs of older
+     * versions.
+     */
+    readonly summary_sha256?: string;
     /** What went wrong, in one line; absent if nothing did. */
     readonly message?: string;
   };

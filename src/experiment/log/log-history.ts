@@ -54,7 +54,7 @@ export interface CutLog {
 }
 
 /**
- * Cuts the log at `path`, which may be absent, after the records up to `point`. Checks for lost
+ * Cuts the log at `path` after the records up to `point`; creates an absent one. Checks for lost
  * records if `expected` is given.
  * @throws UserError (exit 1) if a file cannot be written
  * @throws UserError (exit 2 or 5) if the log cannot be read
@@ -75,6 +75,7 @@ export function cutLog(path: string, point: LogPoint, expected?: ExpectedRecords
         events.slice(end).some(event => isBefore(event, point)) ||
         (expected !== undefined && lacksRecords(staying, point.step, expected))),
   };
+  if (isAbsent(path)) writeAtomic(path, []);
   if (end === lines.length) return { ...stay, replaced: 0, replacedFile: null };
   const replacedFile = freeName(path);
   writeAtomic(join(dirname(path), replacedFile), lines.slice(end));

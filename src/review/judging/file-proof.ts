@@ -5,7 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import { type CheckpointEntry, listCheckpoints } from '../../experiment/checkpoints/folder.js';
+import { isRecord } from '../../config/schema/walk.js';
+import { listCheckpoints } from '../../experiment/checkpoints/folder.js';
 import {
   CheckpointProof,
   FOREIGN,
@@ -14,9 +15,14 @@ import {
   ownStepHashes,
   type SavedCheckpoint,
 } from '../../experiment/checkpoints/identity.js';
-import { listCheckpoints as listedInIndex } from '../../experiment/checkpoints/index-file.js';
+import {
+  indexPath,
+  listCheckpoints as listedInIndex,
+  readIndex,
+} from '../../experiment/checkpoints/index-file.js';
 import { savedCheckpoints } from '../../experiment/checkpoints/saved.js';
 import type { JsonObject } from '../../experiment/files/json.js';
+import { isAbsent } from '../../experiment/files/unreadable.js';
 import type { LogRecord } from '../../experiment/log/parse.js';
 import type { Summary } from '../../experiment/summary.js';
 import { UserError } from '../../util/errors.js';
@@ -34,6 +40,8 @@ export class FileProof {
   private readonly checkpoints: readonly SavedCheckpoint[];
   private readonly damage: string | undefined;
   private readonly proof: CheckpointProof;
+  /** Digest of the summary in the last `run.end`. */
+  private summary: unknown;
 
   constructor(private readonly record: RunRecord) {
     const { checkpoints, damage } = readable(record);
@@ -61,6 +69,7 @@ export class FileProof {
 
   addEvent(record: LogRecord): void {
     this.proof.add(record);
+    if (record.event === 'run.end') this.summary = record.summary_sha256;
   }
 
   /** The first contradiction; undefined if there is none. */
@@ -73,7 +82,9 @@ export class FileProof {
       this.otherManifest(summary) ??
       this.otherEvaluation(summary) ??
       this.otherCheckpoints(summary) ??
-      this.otherIndex()
+      this.otherIndex(summary) ??
+      // last, since the others say what differs
+      this.editedSummary()
     );
   }
 
@@ -109,16 +120,32 @@ export class FileProof {
     return undefined;
   }
 
-  private otherManifest({ run_id: id, seed, config_hash: hash }: Summary): string | undefined {
-    const { manifest, directory } = this.record;
+  private editedSummary(): string | undefined {
+    // older versions do not log it
+    if (this.summary === undefined || this.summary === this.record.directory.digestOf('summary'))
+      return undefined;
+    return 'its summary does not match the digest in its log';
+  }
+
+  private otherManifest(summary: Summary): string | undefined {
+    const { manifest, directory, config } = this.record;
     if (manifest === undefined) return undefined;
-    // older versions recorded the new name of a renamed run on resume
-    const told = { run_id: id === directory.id ? manifest.run_id : id, seed, config_hash: hash };
-    const { run_id, seeds, config_hash } = manifest;
-    const facts = { run_id, seed: seeds.experiment, config_hash };
-    for (const [name, value] of Object.entries(facts))
-      if (told[name as keyof typeof told] !== value)
-        return `${name} is ${told[name as keyof typeof told]} in its summary and ${value} in its manifest`;
+    const { run_id, seeds, config_hash, parameters, backend, changes = [] } = manifest;
+    // the manifest has the backend that the run started on
+    const hasMoved = changes.some(({ key }) => key === 'backend');
+    const facts = [
+      // older versions recorded the new name of a renamed run on resume
+      ['run_id', run_id, summary.run_id === directory.id ? run_id : summary.run_id],
+      ['seed', seeds.experiment, summary.seed],
+      ['config_hash', config_hash, summary.config_hash],
+      ['parameters', parameters, summary.parameters],
+      ['backend', backend.name, hasMoved ? backend.name : summary.backend],
+      ['executor', backend.executor, hasMoved ? backend.executor : summary.executor],
+    ] as const;
+    for (const [name, value, told] of facts)
+      if (told !== value) return `${name} is ${told} in its summary and ${value} in its manifest`;
+    if (typeof config.name === 'string' && config.name !== summary.name)
+      return `name is ${summary.name} in its summary and ${config.name} in its config`;
     return undefined;
   }
 
@@ -163,14 +190,30 @@ export class FileProof {
     return found && `its checkpoint ${basename(found.path)} contradicts its log: ${found.message}`;
   }
 
-  private otherIndex(): string | undefined {
-    const { directory } = this.record;
-    const files = new Map(this.checkpoints.map(one => [basename(one.path), one]));
-    const other = listedInIndex(directory.files.checkpoints).find(({ file, step, epoch, value }) => {
-      const one: CheckpointEntry | undefined = files.get(file);
-      return one && (one.step !== step || one.epoch !== epoch || one.metric.value !== value);
-    });
-    return other && `its checkpoint index contradicts ${other.file}`;
+  /** An entry whose file is gone is no contradiction: checkpoints may be removed to save space. */
+  private otherIndex({ checkpoints: { last, best } }: Summary): string | undefined {
+    const { directory, config } = this.record;
+    const folder = directory.files.checkpoints;
+    if (isAbsent(indexPath(folder))) return undefined;
+    const index = readIndex(folder);
+    if (index === undefined) return 'its checkpoint index is not valid';
+    const listed = new Map(listedInIndex(folder).map(one => [one.file, one]));
+    for (const { path, step, epoch, metric } of this.checkpoints) {
+      const name = basename(path);
+      const one = listed.get(name);
+      if (one === undefined) return `its checkpoint index lacks ${name}`;
+      if (one.step !== step || one.epoch !== epoch || one.value !== metric.value)
+        return `its checkpoint index contradicts ${name}`;
+    }
+    const { metric, mode } = isRecord(config.checkpoint) ? config.checkpoint : {};
+    const facts = [
+      ['last', index.last, last && basename(last)],
+      ['best', index.best, best && basename(best)],
+      ['metric', index.metric, metric ?? index.metric],
+      ['mode', index.mode, mode ?? index.mode],
+    ] as const;
+    const other = facts.find(([, found, expected]) => found !== expected);
+    return other && `${other[0]} is ${other[1]} in its checkpoint index, but should be ${other[2]}`;
   }
 }
 

@@ -2,6 +2,7 @@
  * Checks that a log agrees with the summary: that this run completed, and with these metrics.
  */
 
+import { hardestTrivial } from '../../experiment/judging/gates.js';
 import type { LogRecord } from '../../experiment/log/parse.js';
 import type { GateResult, SplitMetrics, Summary } from '../../experiment/summary.js';
 
@@ -95,15 +96,24 @@ export class LogProof {
     return this.otherMetric(summary) ?? this.otherGate(summary);
   }
 
-  private otherGate({ gates }: Summary): string | undefined {
+  private otherGate(summary: Summary): string | undefined {
+    const { gates, baselines } = summary;
     const at = gates.findIndex((gate, i) => !isSameGate(gate, this.gates[i]));
     if (at >= 0) return `its summary and its log differ in the gate on ${gates[at].metric}`;
+    // the log has the value of the hardest baseline where a gate compares with it
+    const other = gates.find(
+      ({ beats, metric, reference }) =>
+        beats !== undefined && baselines !== undefined && hardestTrivial(metric, summary) !== reference,
+    );
+    if (other !== undefined)
+      return `its summary has another baseline for ${other.metric} than the gate on it in its log`;
     const left = this.gates[gates.length];
     return left && `its summary lacks the gate on ${left.metric}, which is in its log`;
   }
 
   private otherMetric(summary: Summary): string | undefined {
-    const { steps, epochs, restored, metrics, ms_per_step, step_ratio, exit_code } = summary;
+    const { steps, epochs, restored, metrics, exit_code } = summary;
+    const { duration_s, ms_per_step, calibration_ms, step_ratio } = summary;
     const { last, test, validation, epoch } = this;
     const end = restored?.step ?? steps;
     const told: readonly Told[] = [
@@ -113,8 +123,14 @@ export class LogProof {
       ['train.loss', epoch?.step === end ? metrics.train?.loss : undefined, epoch?.loss],
       ['exit_code', exit_code, last?.exit_code],
       ['epochs', epochs, last?.epochs],
+      ['duration_s', duration_s, last?.duration_s],
       // older logs have no step times
       ['ms_per_step', last?.ms_per_step === undefined ? undefined : ms_per_step, last?.ms_per_step],
+      [
+        'calibration_ms',
+        last?.calibration_ms === undefined ? undefined : calibration_ms,
+        last?.calibration_ms,
+      ],
       ['step_ratio', last?.step_ratio === undefined ? undefined : step_ratio, last?.step_ratio],
     ];
     for (const [name, value, inLog] of told) {

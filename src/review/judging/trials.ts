@@ -6,6 +6,7 @@ import { basename, dirname } from 'node:path';
 import { momentsOf } from '../../experiment/judging/baseline.js';
 import {
   bestRow,
+  contradictionsOf,
   readSweepResults,
   type SweepResults,
   sweepCautions,
@@ -125,6 +126,18 @@ export class Trials {
     this.sweeps.set(folder, known);
     return known;
   }
+}
+
+/**
+ * The review of a sweep with all its trials: damaged if its files contradict its journal, or the
+ * run of a trial is missing.
+ */
+export function heldToJournal(sweep: SweepReview): SweepReview {
+  if (sweep.state === 'damaged') return sweep;
+  const found = contradictionsOf(readSweepResults(sweep.directory));
+  if (found.length === 0) return sweep;
+  const message = [...(sweep.message === null ? [] : [sweep.message]), ...found].join('; ');
+  return { ...sweep, state: 'damaged', message };
 }
 
 /**

@@ -3,6 +3,7 @@ export { beatsBaseline, objectiveBaseline } from './baseline.js';
 export { sweepCautions } from './cautions.js';
 export { epochValues } from './history.js';
 export { importanceOf } from './importances.js';
+export { contradictionsOf, missingRuns } from './proof.js';
 export { isSweepWorkedOn, readSweepResults, type SweepResults } from './read.js';
 export { type Cell, formatTable, type Table, type TableFormat } from './table.js';
 export { trialTable } from './trial-table.js';

@@ -31,16 +31,16 @@ export function writeResults(directory: SweepDirectory): SweepResults {
   directory.write('summary', `${JSON.stringify(summaryOf(results), undefined, 2)}\n`);
   const best = bestRow(plan, records);
   if (best !== undefined)
-    directory.write('best', bestYaml(plan, directory, best, sweepCautions(plan, records.rows)));
+    directory.write('best', bestYaml(plan, directory, best, { cautions: sweepCautions(plan, records.rows) }));
   return results;
 }
 
 /** The config of a trial's first seed, ready to run, with a header about its origin. */
-function bestYaml(
+export function bestYaml(
   plan: SweepPlan,
   directory: SweepDirectory,
   row: TrialRow,
-  cautions: readonly string[],
+  { cautions, id = directory.id }: { readonly cautions: readonly string[]; readonly id?: string },
 ): string {
   const { metric } = plan.objective;
   const seeds =
@@ -48,7 +48,7 @@ function bestYaml(
       ? ''
       : `, the mean over the seeds ${plan.seeds.join(', ')}${row.spread === null ? '' : ` (spread ${row.spread})`}`;
   const head = [
-    `Trial ${row.trial} of the sweep ${plan.name} (${directory.id}), its best: ${metric} ${row.value} after`,
+    `Trial ${row.trial} of the sweep ${plan.name} (${id}), its best: ${metric} ${row.value} after`,
     `${row.epochs} of ${counted(plan.epochs, 'epoch')}${seeds}.`,
     ...cautions.map(caution => `Caution: ${caution}.`),
     `  ${describePoint(row.point)}`,

@@ -1,12 +1,14 @@
-/** The config saved in a run's directory, which the run uses. */
+/** The config and the manifest saved in a run's directory, which the run uses. */
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import { withFile } from '../../experiment/files/opened-file.js';
 import { isAbsent } from '../../experiment/files/unreadable.js';
+import { readEvents } from '../../experiment/log/log-history.js';
 import { versions } from '../../experiment/machine.js';
 import type { Manifest } from '../../experiment/manifest.js';
 import type { RunDirectory } from '../../experiment/run-directory.js';
+import type { Summary, SummaryDigests } from '../../experiment/summary.js';
 import { damagedError, UserError } from '../../util/errors.js';
 
 /** Folder of the original config file; the config's hash uses paths relative to it. */
@@ -34,6 +36,40 @@ export function frozenConfig(directory: RunDirectory, manifest: Manifest): Loade
     expected: `the original file (\`config show ${manifest.config_files.at(-1)}\` prints it, with each --set of the run; hash ${manifest.config_hash}); to change a key, use \`resume --set KEY=VALUE\``,
     got: `hash ${frozen.hash}`,
   });
+}
+
+/**
+ * Checks the manifest against the digest in the run's summary, if there is one.
+ * @throws UserError (exit 5) if the manifest was edited after the summary was written
+ */
+export function refuseEditedManifest(directory: RunDirectory, readSummary: () => Summary | undefined): void {
+  const { files } = directory;
+  // before the summary is read: a run that ends meanwhile writes its summary after its manifest
+  const found = directory.digestOf('manifest');
+  const { digests } = readSummary() ?? {};
+  const expected = digests?.manifest;
+  if (found === undefined || expected === undefined || found === expected) return;
+  if (isChangedByResume(directory, digests?.log)) return;
+  throw damagedError({
+    code: 'run/manifest-edited',
+    message: 'the manifest does not match the digest in the summary: it was edited after the run',
+    file: files.manifest,
+    expected: `the original file, with the SHA-256 that summary.json has in \`digests.manifest\`, ${expected}`,
+    got: `SHA-256 ${found}`,
+  });
+}
+
+/**
+ * True if a resume that wrote no summary may have changed the manifest: it cuts `run.end` off the
+ * log before it records its changes.
+ * @param covered the part of the log that the summary has the digest of
+ */
+function isChangedByResume(directory: RunDirectory, covered: SummaryDigests['log'] | undefined): boolean {
+  const { log } = directory.files;
+  if (isAbsent(log)) return false;
+  const end = readEvents(log).at(-1);
+  if (end?.event === 'run.end' && end.seq === (covered?.records ?? end.seq)) return false;
+  return (directory.readManifest()?.changes ?? []).length > 0;
 }
 
 /** Another version may have other defaults, so the same file can hash differently. */

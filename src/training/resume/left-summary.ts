@@ -2,6 +2,7 @@
 import { renameSync } from 'node:fs';
 import { withFileErrors } from '../../experiment/files/file-error.js';
 import { refuseUnlessOwned } from '../../experiment/locks/ownership.js';
+import { readEvents } from '../../experiment/log/log-history.js';
 import type { RunDirectory } from '../../experiment/run-directory.js';
 import type { Summary } from '../../experiment/summary.js';
 import { damagedError, EXIT, UserError } from '../../util/errors.js';
@@ -31,6 +32,7 @@ export function leftSummary(
   try {
     const summary = directory.readSummary();
     refuseForeign(summary, directory, runId);
+    if (summary !== undefined) refuseEdited(directory);
     return { summary, problem: undefined, setAside: () => {} };
   } catch (error) {
     if (!(error instanceof UserError) || error.exitCode === EXIT.unexpected || strict) throw error;
@@ -44,6 +46,19 @@ export function leftSummary(
       },
     };
   }
+}
+
+/** Refuses a summary that differs from the one that was there when the log ended. */
+function refuseEdited(directory: RunDirectory): void {
+  const { log, summary } = directory.files;
+  const end = readEvents(log).at(-1);
+  if (end?.event !== 'run.end' || end.summary_sha256 === undefined) return;
+  if (end.summary_sha256 === directory.digestOf('summary')) return;
+  throw damagedError({
+    code: 'run/summary-edited',
+    message: 'the summary does not match the digest in the log: it was edited after the run',
+    file: summary,
+  });
 }
 
 /**

@@ -44,7 +44,7 @@ import {
   refuseEditedLog,
   reportMissing,
 } from './evidence.js';
-import { configFolder, frozenConfig, isGivenConfigEdited } from './frozen-config.js';
+import { configFolder, frozenConfig, isGivenConfigEdited, refuseEditedManifest } from './frozen-config.js';
 import { leftSummary } from './left-summary.js';
 import { checkResumable, checkUse } from './resumable.js';
 import { checkSameData, digestChanges, fittedBy } from './same-data.js';
@@ -93,6 +93,8 @@ async function resumeLocked(
   const began = performance.now();
   const manifest = manifestOf(directory);
   const { run_id: runId } = manifest;
+  const left = leftSummary(directory, runId, options);
+  refuseEditedManifest(directory, () => left.summary);
   directory.removeTemporaryFiles();
   const { before, loaded: frozen } = loadConfigs(directory, manifest, options);
   const edits = configChanges(before, frozen);
@@ -111,7 +113,6 @@ async function resumeLocked(
     runId,
   });
   const alters = [...edits, ...machineChanges(manifest, { backend: runsOn, versions: versions() })];
-  const left = leftSummary(directory, runId, options);
   // an allowed key that has not changed is refused below, even if the run is complete
   const asksNothing = alters.length === 0 && options.allowChange.length === 0;
   const complete = asksNothing ? completeResult(directory, left.summary) : undefined;
@@ -150,13 +151,6 @@ async function resumeLocked(
       open: () => {
         setAside();
         left.setAside();
-        if (changes.length > 0)
-          recordChanges(
-            directory,
-            manifest,
-            { loaded, frozen: before, session },
-            { changes, step, time: options.started },
-          );
         const expected = {
           epochs: evaluatedEpochs(saved),
           loggedEvery: loggedEvery(manifest, logEvery, changes),
@@ -166,6 +160,14 @@ async function resumeLocked(
           { step, evaluationIsDue, hasValidation: session.dataset.validation !== undefined },
           expected,
         );
+        // not before the log is cut: while it has its end, the manifest must match the summary
+        if (changes.length > 0)
+          recordChanges(
+            directory,
+            manifest,
+            { loaded, frozen: before, session },
+            { changes, step, time: options.started },
+          );
         for (const event of readEvents(directory.files.log)) state.best.addEvent(event);
         const events = RunEvents.open(directory.files.log, loaded, session, cut.seq);
         if (!cut.kept.has('run.start')) events.started(runId);

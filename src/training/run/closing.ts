@@ -46,7 +46,10 @@ export class RunClosing {
     for (const gate of judged.gates) events.gate(gate);
     const summary = { ...judged, digests: this.digests(events) };
     this.directory.writeSummary(summary);
-    events.ended(summary);
+    events.ended(
+      summary,
+      attempt(() => this.directory.digestOf('summary')),
+    );
     if (summary.status !== 'diverged') return { exitCode, summary };
     // an overflow in the first update is caused by the learning rate, so the update counts here
     const isUpdate =
@@ -69,8 +72,11 @@ export class RunClosing {
     );
     const digests = attempt(() => this.digests(events));
     const summary = digests ? { ...told, digests } : told;
-    attempt(() => this.directory.writeSummary(summary));
-    attempt(() => events?.ended(summary));
+    const sha256 = attempt(() => {
+      this.directory.writeSummary(summary);
+      return this.directory.digestOf('summary');
+    });
+    attempt(() => events?.ended(summary, sha256));
     return summary;
   }
 

@@ -235,10 +235,14 @@ export class RunEvents {
     this.log.emit({ event: 'gate', ...result });
   }
 
-  ended({ status, exit_code, epochs, steps, message, ...times }: Summary): void {
+  /** `sha256` is the digest of the summary's file; undefined if it could not be written. */
+  ended({ status, exit_code, epochs, steps, message, ...times }: Summary, sha256: string | undefined): void {
     const { duration_s, ms_per_step, calibration_ms, step_ratio } = times;
     const speed = { ms_per_step, calibration_ms, step_ratio };
-    const told = message === undefined ? {} : { message };
+    const told = {
+      ...(sha256 !== undefined && { summary_sha256: sha256 }),
+      ...(message !== undefined && { message }),
+    };
     this.log.emit({ event: 'run.end', status, exit_code, epochs, steps, duration_s, ...speed, ...told });
   }
 }

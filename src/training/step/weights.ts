@@ -79,8 +79,8 @@ export function loadWeights(
   layout: ParameterLayout,
   flat: Float32Array,
   which: WeightsName = 'trained',
+  tensors: Tensors = readSafetensors(file).tensors,
 ): void {
-  const { tensors } = readSafetensors(file);
   const prefix = which === 'average' ? AVERAGE : commonPrefix(tensors, layout);
   const problems: Diagnostic[] = [];
   for (const parameter of layout.parameters) {
