@@ -24,8 +24,10 @@ export const verb = defineVerb({
   },
   async action([run], options, { io }) {
     const { split } = options;
-    const print = (answer: object, text: string) =>
-      io.out(options.json ? `${JSON.stringify(spellNonFinite({ version: 1, ...answer }))}\n` : text);
+    const print = (answer: object, text: string) => {
+      if (options.json) io.data(`${JSON.stringify(spellNonFinite({ version: 1, ...answer }))}\n`);
+      else io.out(text);
+    };
     if (options.backtest) {
       const { backtest } = await import('../../prediction/backtest.js');
       const { saved, horizon, origins, mean } = await hintingAtMovedData(() => backtest(run, options));
