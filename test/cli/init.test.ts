@@ -302,6 +302,10 @@ t.test('unused columns and unusable tables are reported', async t => {
   });
   t.match(await from(table('x,label', 20, i => `"1,${i}",${i % 2}`)), { code: 5, stderr: /has a comma/ });
   t.match(await from(table('1,2', 20, i => `${i},1`)), { code: 5, stderr: /its first line has numbers/ });
+  t.match(await from(table('a,a,b', 20, i => `${i},1,${i % 2}`)), {
+    code: 5,
+    stderr: /^data\.csv:1:3: two columns are named "a"\n/,
+  });
   t.match(await from('a,b\n'), { code: 5, stderr: /the table has no rows/ });
   t.match(await from(table('x,label', 20, i => `${i},1`)), {
     code: 2,
