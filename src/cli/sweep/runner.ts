@@ -140,9 +140,11 @@ export async function runToEnd(
     return result.exitCode;
   } catch (error) {
     view?.end();
-    // resuming does not repair damage
-    const isDamage = error instanceof UserError && error.exitCode === EXIT.damaged;
-    throw directory === undefined || isDamage ? error : new HintedError(error, hint(directory.path));
+    // resuming does not repair damage, and another process may be at work
+    const cannotResume =
+      error instanceof UserError &&
+      (error.exitCode === EXIT.damaged || error.diagnostics.some(({ code }) => code === 'run/in-use'));
+    throw directory === undefined || cannotResume ? error : new HintedError(error, hint(directory.path));
   } finally {
     stop.release();
     await watching.end();
@@ -157,7 +159,8 @@ function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: 
     const table = bestTable(results, 5);
     if (table.rows.length > 0) io.out(formatTable(table, 'text', widthOf(io)));
     io.out(remarks(results));
-    if (!quiet) {
+    if (quiet) io.out(`Sweep directory: ${printable(directory.path)}\n`);
+    else {
       const { best, table } = directory.files;
       const written = bestRow(plan, records) === undefined ? [table] : [best, table];
       io.out(`\n${written.map(file => `${printable(file)}\n`).join('')}`);
