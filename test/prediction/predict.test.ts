@@ -342,7 +342,9 @@ t.test('a run predicts without its data, and finds them where they have gone', a
     const lost = await work.cellrun(verb, copy, ...webasm);
     t.equal(lost.code, 2, verb);
     t.match(lost.stderr, /the file does not exist/);
-    t.match(lost.stderr, /--set dataset\.path=FILE/);
+    t.match(lost.stderr, /--set dataset\.path=FILE\.$/m);
+    const other = await work.cellrun(verb, copy, '--set', `dataset.path=${elsewhere}`, ...webasm);
+    t.match(other.stderr, / test_path: .*--set dataset\.path=FILE, or the key named above\.$/ms);
   }
   const places = ['--set', `dataset.path=${elsewhere}`, '--set', `dataset.test_path=${testElsewhere}`];
   const found = await work.cellrun('predict', copy, ...places, ...webasm);

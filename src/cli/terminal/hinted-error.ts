@@ -1,5 +1,5 @@
 /** Errors with advice. */
-import { UserError } from '../../util/errors.js';
+import { type Diagnostic, UserError } from '../../util/errors.js';
 
 export class HintedError extends Error {
   /** @param hint complete lines, printed after the message of `cause` */
@@ -16,12 +16,21 @@ export async function hintingAtMovedData<T>(use: () => Promise<T>): Promise<T> {
   try {
     return await use();
   } catch (error) {
-    const isLost =
-      error instanceof UserError && error.diagnostics.some(({ code }) => code === 'data/unreadable');
-    throw isLost ? new HintedError(error, MOVED) : error;
+    const lost = error instanceof UserError ? error.diagnostics.filter(isUnreadable) : [];
+    throw lost.length > 0 ? new HintedError(error, movedHint(lost)) : error;
   }
 }
 
-const MOVED =
-  'If the data has moved, pass --set dataset.path=FILE, or the key named above.\n' +
-  '`predict RUN --input FILE` does not need it.\n';
+function isUnreadable({ code }: Diagnostic): boolean {
+  return code === 'data/unreadable';
+}
+
+function movedHint(lost: readonly Diagnostic[]): string {
+  // the excerpt of the config shows the key
+  const isOtherKey = lost.some(({ source }) => source !== undefined && !/^\s*path:/.test(source));
+  const other = isOtherKey ? ', or the key named above' : '';
+  return (
+    `If the data has moved, pass --set dataset.path=FILE${other}.\n` +
+    '`predict RUN --input FILE` does not need it.\n'
+  );
+}
