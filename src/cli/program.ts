@@ -323,7 +323,7 @@ function unexpectedArgument(command: Command): Error {
   });
 }
 
-/** The error for an option, such as `--lr 0.1`, that other programs have for a key of the config. */
+/** The error for an option that names a key of the config, such as `--lr 0.1`. */
 async function assignmentMeant(
   message: string,
   words: readonly string[],

@@ -89,7 +89,7 @@ t.test('numbers that become 0 or 1 in float32 are rejected', async t => {
     ['optimizer.eps=1e-60', 0],
     ['model.dropout=0.99999999999', 1],
     ['optimizer.schedule={ kind: cosine, min_learning_rate: 1e-50 }', 0],
-    ['dataset={ kind: npy, x: [a.npy], y: b.npy, test_fraction: 1e-320 }', 0],
+    ['dataset={ kind: npy, x: a.npy, y: b.npy, test_fraction: 1e-320 }', 0],
   ];
   for (const [set, becomes] of cases)
     t.match(told(set), [new RegExp(`^config/float32 this number becomes ${becomes} in float32`)], set);

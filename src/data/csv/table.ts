@@ -335,7 +335,7 @@ function missingColumn(
   };
 }
 
-/** Returns the float64 value of a cell; undefined unless it is a number that is finite in float32. */
+/** The float64 value of a cell; undefined unless it is a number that is finite in float32. */
 export function cellNumber(cell: string): number | undefined {
   const text = cell.trim();
   const value = Number(text);
