@@ -23,7 +23,9 @@ export {
   predict,
 } from './library/predict.js';
 export {
+  type SweepObject,
   type SweepOptions,
+  type SweepParameter,
   type SweepProgress,
   type SweepResult,
   sweep,

@@ -81,6 +81,7 @@ try {
 async function cellrun(root: string, ...words: string[]): Promise<void> {
   const io = {
     out: () => {},
+    data: () => {},
     err: (text: string) => process.stderr.write(text),
     color: { out: false, err: false },
     interactive: false,

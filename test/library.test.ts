@@ -2,6 +2,7 @@
 import { createReadStream, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
+import { validateAgainst } from '../src/config/schema/schema.js';
 import * as library from '../src/index.js';
 import { computeInThreads } from '../src/training/step/pool.js';
 import { Workplace } from './support/cli.js';
@@ -84,7 +85,7 @@ t.test('what is wrong is data with a place', async t => {
     exitCode: 0,
     sequences: { train: 40, test: 20 },
   });
-  await refuses(t, sweep({ name: 'x', base: 'none.yaml' }), {
+  await refuses(t, sweep({ name: 'x', base: 'none.yaml', method: 'grid' }), {
     exitCode: 2,
     diagnostics: [{ file: '<object>' }],
   });
@@ -174,6 +175,8 @@ t.test('a trained run is evaluated, predicted and read', async t => {
     fromFile.map(({ answers }) => answers),
   );
   t.equal((await collect({ split: 'train' })).length, 9);
+  for (const source of [file, given, { split: 'train' } as const])
+    t.same(await collect(source, { limit: 5 }), (await collect(source)).slice(0, 5));
   await refuses(t, collect({ split: 'validation' }), { exitCode: 2 });
   const rejected: number[] = [];
   const wrong = [[[Number.NaN]], ...given];
@@ -290,6 +293,16 @@ t.test('wrong arguments of JavaScript callers are errors with a sentence', async
   );
   await refuses(t, js.evaluate('x', { checkpoint: 'bset' }), argument(/'last', 'best' or the step/));
   await refuses(t, js.sweep(), argument(/^sweep\(\): `sweep` must be the path/));
+  await refuses(
+    t,
+    js.sweep({ name: 'x', method: 'grid', base: config }),
+    argument(/^sweep\(\): `base` must be the path of a config file, not an object$/),
+  );
+  await refuses(
+    t,
+    js.sweep({ name: 'x', variants: ['a.yaml', {}] }),
+    argument(/`variants\.1` must be the path/),
+  );
   await refuses(t, js.sweep({}, { paralel: 2 }), unknown(undefined, /no option `paralel`/));
   await refuses(t, js.loadModel(), argument(/^loadModel\(\): `run`/));
   await refuses(t, js.loadModel('x', { wieghts: 'average' }), unknown('weights', /did you mean `weights`/));
@@ -334,3 +347,30 @@ function csvOf(sequences: number): string {
   const rows = Array.from({ length: sequences }, (_, i) => stepsOf(i).map(([x]) => `s${i},${x},${i / 10}`));
   return `id,x,y\n${rows.flat().join('\n')}\n`;
 }
+
+t.test('the type of a sweep has the keys of a sweep file', t => {
+  const given: library.SweepObject = {
+    name: 'x',
+    base: 'a.yaml',
+    method: { kind: 'tpe', n_startup_trials: 3 },
+    pruner: 'asha',
+    parameters: {
+      'model.hidden_size': { kind: 'int', low: 8, high: 16 },
+      'optimizer.learning_rate': { kind: 'log_uniform', low: 1e-3, high: 1e-1 },
+      'optimizer.kind': ['sgd', 'adam'],
+    },
+    budget: { trials: 4, time: '10m' },
+  };
+  const parts = { name: 'x', method: 'grid' } as const;
+  const wrong = [
+    // @ts-expect-error this is an option of the command line
+    { threads: 1 } satisfies library.SweepObject,
+    // @ts-expect-error a config is a path
+    { ...parts, base: {} } satisfies library.SweepObject,
+    // @ts-expect-error there is no such method
+    { ...parts, base: 'a.yaml', method: 'gird' } satisfies library.SweepObject,
+  ];
+  t.equal(wrong.length, 3, 'the compiler has refused them');
+  t.same(validateAgainst('sweep', { version: 1, ...given }), []);
+  t.end();
+});

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { EXIT, type ExitCode, UserError, usageError } from '../util/errors.js';
 import { packageRoot } from '../util/root.js';
 import { systemReason } from '../util/system-errors.js';
+import { printable } from '../util/words.js';
 import { checkNames } from './names.js';
 import { asTyped } from './short-forms.js';
 import { formatDiagnostics } from './terminal/diagnostics.js';
@@ -58,7 +59,7 @@ export class Call {
     }
     const system = systemFailure(error);
     const message = system ?? (error instanceof Error ? error.message : String(error)).split('\n')[0];
-    err(`cellrun: ${system === undefined ? 'unexpected failure: ' : ''}${message}\n`);
+    err(`cellrun: ${system === undefined ? 'unexpected failure: ' : ''}${printable(message)}\n`);
     if (this.verbose) err(`${stackOf(error)}\n`);
     else if (system === undefined)
       err('This is a bug in cellrun. Please report it with the output of --verbose.\n');

@@ -185,6 +185,10 @@ export async function runCommandLine(argv: readonly string[], io: Io, version: s
     if (error.code === 'commander.help' && error.exitCode !== 0) return EXIT.usage;
     if (error.code === 'commander.excessArguments')
       throw unexpectedArgument(commandOf(words, program).command);
+    if (error.code === 'commander.unknownOption') {
+      const assignment = await assignmentMeant(error.message, words, commandOf(words, program).command);
+      if (assignment !== undefined) throw assignment;
+    }
     if (error.exitCode !== 0) throw asUsageError(error, expectedVerbs(program, words), words[0]);
   }
   return code;
@@ -282,7 +286,8 @@ function verbOf(command: Command, word: string): Command | undefined {
 
 function unknownVerb(word: string, command: Command): Error {
   const names = command.commands.map(verb => verb.name());
-  const suggestion = nearest(word, names);
+  const meant = command.parent === null ? verbMeant(word) : undefined;
+  const suggestion = meant ?? nearest(word, names);
   return usageError({
     code: 'cli/unknownCommand',
     message: `unknown command '${word}'`,
@@ -315,6 +320,30 @@ function unexpectedArgument(command: Command): Error {
     code,
     message: `unexpected argument '${word}'`,
     expected: `${command.name()} ${usage.join(' ')}`.trim(),
+  });
+}
+
+/** The error for an option that names a key of the config, such as `--lr 0.1`. */
+async function assignmentMeant(
+  message: string,
+  words: readonly string[],
+  { options }: Command,
+): Promise<Error | undefined> {
+  const [, option, name] = /unknown option '(--([\w-]+))(?:=.*)?'(?!.*Did you mean)/s.exec(message) ?? [];
+  if (name === undefined || !options.some(({ long }) => long === '--set')) return undefined;
+  const [{ findElsewhere }, { experimentSchema }] = await Promise.all([
+    import('../config/wording/suggest.js'),
+    import('../config/schema/walk.js'),
+  ]);
+  const found = findElsewhere(name, experimentSchema());
+  const [key] = found.toSorted((a, b) => a.path.length - b.path.length);
+  if (key === undefined) return undefined;
+  const at = words.findIndex(word => word === option || word.startsWith(`${option}=`));
+  const value = words[at] === option ? words[at + 1] : words[at]?.slice(option.length + 1);
+  return usageError({
+    code: 'cli/unknownOption',
+    message: `unknown option '${option}'`,
+    suggestion: `${key.path.join('.')}=${value === undefined || value.startsWith('-') ? 'VALUE' : value}`,
   });
 }
 

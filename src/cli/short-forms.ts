@@ -71,7 +71,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   ui: 'serve',
   dashboard: 'serve',
   show: 'config show',
-  list: 'report',
+  list: 'serve',
   diff: 'compare',
   info: 'doctor',
 };

@@ -60,7 +60,7 @@ export class NotesFile {
     while (tryAdvisoryLock(file) === false) {
       if (performance.now() > end) {
         closeSync(file);
-        const message = 'another program is changing the notes and does not finish';
+        const message = 'timed out waiting for the notes lock: another program is changing the notes';
         throw usageError({ code: 'notes/locked', message, file: this.path });
       }
       pause(PAUSE_MS);

@@ -127,6 +127,8 @@ export type PredictionSource =
 export interface PredictOptions extends SavedModelOptions, RejectionOptions {
   /** Current location of the data of a split. */
   readonly set?: Overrides;
+  /** Predict only the first sequences, this many. Default: all. */
+  readonly limit?: number;
 }
 
 /**
@@ -151,11 +153,18 @@ export async function* predict(
 ): AsyncGenerator<SequencePrediction, void> {
   checkArgument('predict', 'directory', directory, path);
   checkArgument('predict', 'source', source, predictionSource);
-  checkOptions<PredictOptions>('predict', options, { ...SAVED_MODEL_OPTIONS, onRejected: callback });
-  const { signal } = options;
+  checkOptions<PredictOptions>('predict', options, {
+    ...SAVED_MODEL_OPTIONS,
+    onRejected: callback,
+    limit: integer(1),
+  });
+  const { signal, limit = Number.POSITIVE_INFINITY } = options;
   signal?.throwIfAborted();
+  let predicted = 0;
   for await (const prediction of predictions(directory, source, options)) {
     yield prediction;
+    predicted += 1;
+    if (predicted === limit) return;
     signal?.throwIfAborted();
   }
 }
@@ -163,14 +172,22 @@ export async function* predict(
 async function* predictions(
   directory: string,
   source: PredictionSource,
-  { checkpoint, weights, set, backend = 'auto', threads, onRejected }: PredictOptions,
+  {
+    checkpoint,
+    weights,
+    set,
+    backend = 'auto',
+    threads,
+    onRejected,
+    limit = Number.POSITIVE_INFINITY,
+  }: PredictOptions,
 ): AsyncGenerator<SequencePrediction, void> {
   if (isSplit(source)) {
     const saved = openModel(directory, { checkpoint, weights, set: assignments(set) });
     const { model, dataset } = await openWithData(saved, { backend, threads });
     try {
       const split = splitOf(dataset, source.split);
-      for await (const batch of new Predictor(model).split(split, Number.POSITIVE_INFINITY)) yield* batch;
+      for await (const batch of new Predictor(model).split(split, limit)) yield* batch;
     } finally {
       await model.close();
     }

@@ -3,7 +3,9 @@ import type { BackendRequest } from '../engine/backend-names.js';
 import { versions } from '../experiment/machine.js';
 import { backendKind } from '../prediction/model.js';
 import { loadSweep } from '../sweep/config/index.js';
+import type { GivenParameter, SweepSettings } from '../sweep/config/settings.js';
 import { LocalLauncher } from '../sweep/launchers/local.js';
+import type { Method, Pruner } from '../sweep/plan.js';
 import type { Segment } from '../sweep/records.js';
 import { type SweepSummary, summaryOf, writeResults } from '../sweep/results/index.js';
 import {
@@ -20,6 +22,7 @@ import {
   checkOptions,
   integer,
   isPlainObject,
+  type Kind,
   overrides,
   path,
   signal,
@@ -78,13 +81,53 @@ export interface SweepResult {
   readonly summary: SweepSummary;
 }
 
+/** A word that is short for the mapping with this kind, or the mapping; defaults may be omitted. */
+type Kinded<T extends { readonly kind: string }> =
+  | T['kind']
+  | (T extends unknown ? Pick<T, 'kind'> & Partial<T> : never);
+
+type IntParameter = Extract<GivenParameter, { readonly kind: 'int' }>;
+
+/** Values of a parameter: a list, or a mapping with a `kind`. */
+export type SweepParameter =
+  | Exclude<GivenParameter, IntParameter>
+  | (Omit<IntParameter, 'step'> & Partial<Pick<IntParameter, 'step'>>);
+
+/**
+ * A sweep as an object with the keys of a sweep file. Its configs are paths, which are resolved
+ * against the working directory. `version` may be omitted.
+ */
+export type SweepObject = (
+  | { readonly base: string; readonly variants?: undefined }
+  | { readonly base?: undefined; readonly variants: readonly string[] }
+) & {
+  readonly version?: 1;
+  readonly name: string;
+  readonly description?: string;
+  readonly method: Kinded<Method>;
+  /** By key of the config. */
+  readonly parameters?: Readonly<Record<string, SweepParameter>>;
+  readonly pruner?: Kinded<Pruner>;
+} & Partial<
+    Pick<
+      SweepSettings,
+      | 'exclude'
+      | 'seed'
+      | 'seeds'
+      | 'objective'
+      | 'budget'
+      | 'parallel'
+      | 'trial_timeout'
+      | 'retries'
+      | 'on_trial_error'
+    >
+  >;
+
 /**
  * Runs all trials of a sweep on this machine, each in its own process. If `sweep` is the directory
  * of a stopped sweep, resumes it.
  *
- * @param sweep path of a sweep file or of a sweep's directory, or the content of a sweep file as an
- *   object, whose paths are resolved against the working directory and whose `version` may be
- *   omitted
+ * @param sweep path of a sweep file or of a sweep's directory, or a sweep as an object
  *
  * @example
  * const { summary } = await sweep({
@@ -98,14 +141,12 @@ export interface SweepResult {
  *   started
  * @throws UserError (exit 5) if a data file is damaged; no trial was started
  */
-export async function sweep(
-  sweep: string | Readonly<Record<string, unknown>>,
-  options: SweepOptions = {},
-): Promise<SweepResult> {
+export async function sweep(sweep: string | SweepObject, options: SweepOptions = {}): Promise<SweepResult> {
   checkArgument('sweep', 'sweep', sweep, {
     expected: 'the path of a sweep file or a sweep directory, or a sweep as an object',
     accepts: value => path.accepts(value) || isPlainObject(value),
   });
+  if (typeof sweep !== 'string') checkConfigPaths(sweep);
   checkOptions<SweepOptions>('sweep', options, {
     set: overrides,
     output: path,
@@ -128,6 +169,16 @@ export async function sweep(
   const all = { ...conducting(options), backend: options.backend ?? 'auto' };
   return ended(await runSweep({ plan, bases, givenYaml, output }, all, begin));
 }
+
+/** Unlike `run`, a sweep takes no config objects: its processes read the configs from files. */
+function checkConfigPaths({ base, variants = [] }: SweepObject): void {
+  const configs = { base, ...(Array.isArray(variants) && { ...variants }) };
+  for (const [key, config] of Object.entries(configs))
+    if (isPlainObject(config))
+      checkArgument('sweep', key === 'base' ? key : `variants.${key}`, config, configPath);
+}
+
+const configPath: Kind = { ...path, expected: 'the path of a config file' };
 
 function conducting({
   backend,

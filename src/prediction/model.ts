@@ -1,5 +1,6 @@
 /** Trained models for programs: `loadModel` opens the model of a run directory. */
 import type { Readable } from 'node:stream';
+import { type InspectOptions, inspect } from 'node:util';
 import {
   type ByteSource,
   decodeText,
@@ -123,6 +124,12 @@ export class Model {
       ...('features' in dataset && { featureNames: dataset.features }),
       ...(vocabulary && { vocabulary }),
     };
+  }
+
+  /** What `console.log` shows. */
+  [inspect.custom](_: number, options: InspectOptions): string {
+    const { form, input } = this;
+    return `Model ${inspect({ form, input }, options)}`;
   }
 
   /** Type of a step: F numbers, or one of several symbols. */

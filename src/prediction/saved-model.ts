@@ -94,7 +94,7 @@ export function dataRecordOf({ path, manifest }: SavedModel): DataRecord {
   });
 }
 
-/** Keys that say how data are stored or how many are read, not what a model makes of them. */
+/** Keys that say how data are stored or how many are read, without effect on predictions. */
 const FREE: readonly string[] = ['dataset.delimiter', 'dataset.memory', 'dataset.stride'];
 
 /**

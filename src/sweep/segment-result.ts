@@ -146,8 +146,8 @@ function summaryOf(directory: string): Summary | undefined {
   try {
     return RunDirectory.open(directory).readSummary();
   } catch {
-    // a directory that is not one yet, or a damaged summary: the next process of the segment sees
-    // to it
+    // a directory that is not one yet, or a damaged summary: the next process of the segment
+    // handles it
     return undefined;
   }
 }

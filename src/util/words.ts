@@ -29,3 +29,8 @@ export function counted(
 ): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
+
+/** Replaces line breaks and control characters, which could drive the terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/(?!\t)\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
+}

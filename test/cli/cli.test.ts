@@ -351,6 +351,7 @@ function recorder(parts: Partial<Io> = {}): Io & { text: string } {
   const io = {
     text: '',
     out: () => {},
+    data: () => {},
     err: (text: string) => {
       io.text += text;
     },

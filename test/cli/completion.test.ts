@@ -223,7 +223,33 @@ t.test("names of other programs' verbs", async t => {
     continue: 'resume',
     dashboard: 'serve',
     evalute: 'evaluate',
+    list: 'serve',
   };
   for (const [name, verb] of Object.entries(meant))
     t.match(await work.cellrun(name, 'x.yaml'), { code: 2, stderr: new RegExp(`did you mean ${verb}\\?`) });
+  for (const words of [
+    ['train', '--help'],
+    ['help', 'train'],
+  ])
+    t.match(await work.cellrun(...words), { code: 2, stderr: /did you mean run\?/ });
+});
+
+t.test("other programs' options for keys of the config", async t => {
+  const cases: [string[], string][] = [
+    [['--lr', '0.1'], 'optimizer.learning_rate=0.1'],
+    [['--lr=0.1'], 'optimizer.learning_rate=0.1'],
+    [['--epochs', '3'], 'training.num_epochs=3'],
+    [['--batch-size', '3'], 'training.batch_size=3'],
+    [['--hidden-size'], 'model.hidden_size=VALUE'],
+    [['epochs=3'], 'training.num_epochs'],
+  ];
+  const config = work.config({});
+  for (const [words, meant] of cases)
+    t.match(
+      await work.cellrun(config, ...words),
+      { code: 2, stderr: `did you mean ${meant}?` },
+      words.join(' '),
+    );
+  const { stderr } = await work.cellrun(config, '--xyzzy', '1');
+  t.equal(stderr, "cellrun: unknown option '--xyzzy'\n");
 });

@@ -358,6 +358,10 @@ t.test('unused columns and unusable tables are reported', async t => {
     code: 2,
     stderr: /no config can be made for this table: no column has a number or a text in every row/,
   });
+  t.match(await from(table('a,a,b', 20, i => `${i},1,${i % 2}`)), {
+    code: 5,
+    stderr: /^data\.csv:1:3: two columns are named "a"\n/,
+  });
   t.match(await from('a,b\n'), { code: 5, stderr: /the table has no rows/ });
   t.match(await from(table('x,label', 20, i => `${i},1`)), {
     code: 2,

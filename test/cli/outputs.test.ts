@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { exhausted } from '../../src/cli/terminal/exhausted.js';
 import { formatAnnotations } from '../../src/cli/terminal/github.js';
+import { processIo } from '../../src/cli/terminal/io.js';
 import { csvLines, type PredictionStyle } from '../../src/cli/verbs/prediction-lines.js';
 import { resumeHint } from '../../src/cli/verbs/result.js';
 import { EXIT } from '../../src/util/errors.js';
@@ -76,6 +77,28 @@ t.test('names cannot break lines or act as formulas, links or escape sequences',
   t.equal(code, 0, stderr);
   t.notMatch(stdout + stderr, /^::error/m);
   t.notOk(`${stdout}${stderr}`.includes('\u001b'));
+
+  const other = work.config({ ...small, description: 'b\u001b[2J\n::error::c', seed: 2 });
+  const second = await work.cellrun('run', other, '--backend', 'webasm', '--directory', `${directory} 2`);
+  t.equal(second.code, 0, second.stderr);
+  const table = work.file('names.csv', '"a\u001b[2J","b\n::error::c"\n1,2\n3,4\n5,6\n');
+  const config = join(work.folder(), 'c\n::error::.yaml');
+  for (const words of [
+    ['compare', directory, `${directory} 2`, '--all'],
+    ['tag', directory, '--add', 'a'],
+    ['report', directory],
+    ['export', directory, '--weights'],
+    ['export', directory, '--tensorboard'],
+    ['review', directory, '--schema'],
+    ['init', config, '--from', table],
+    ['validate', config],
+    ['config', 'diff', config, config],
+  ]) {
+    const { stdout, stderr } = await work.cellrun(...words);
+    t.not(stdout, '', words[0]);
+    t.notMatch(stdout + stderr, /^::error/m, words[0]);
+    t.notOk(`${stdout}${stderr}`.includes('\u001b'), words[0]);
+  }
   t.match(resumeHint('resume', directory), /\$'.*a\\x0a::error::b\\x1b\[2J'\n$/);
   t.match(
     formatAnnotations([{ code: 'a', message: 'x\u001b]0;y\u0007\nz' }], { file: 'f' }),
@@ -110,4 +133,35 @@ t.test('names cannot break lines or act as formulas, links or escape sequences',
     t.match(line(text), `'${text}`, text);
   for (const text of ['-5', '+1.5e3', '-.5', 'a=b', '']) t.equal(line(text), text, text);
   t.equal(line('=1+1', true), '=1+1', 'unless it is switched off');
+});
+
+t.test('a terminal gets no control characters; pipes get data as they are', t => {
+  const io = (isTTY: boolean) => {
+    const text = { out: '', err: '' };
+    const stream = (name: 'out' | 'err') => ({
+      isTTY,
+      on: () => {},
+      write: (more: string) => {
+        text[name] += more;
+      },
+    });
+    return { text, ...processIo({ stdout: stream('out'), stderr: stream('err'), env: {} }, false) };
+  };
+  const evil = 'a\u001b]0;b\u0007\u009b2J\r\u202e\tc\n';
+  const harmless = 'a\ufffd]0;b\ufffd\ufffd2J\ufffd\ufffd\tc\n';
+  const [terminal, pipe] = [io(true), io(false)];
+  for (const { out, data, err } of [terminal, pipe]) {
+    out(evil);
+    data(evil);
+    err(`\u001b[2A\r\u001b[J\u001b[31m${evil}\u001b[39m`);
+  }
+  t.same(terminal.text, {
+    out: harmless.repeat(2),
+    err: `\u001b[2A\r\u001b[J\u001b[31m${harmless}\u001b[39m`,
+  });
+  t.same(pipe.text, {
+    out: harmless + evil,
+    err: `\u001b[2A\r\u001b[J\ufffd[31m${harmless}\ufffd[39m`,
+  });
+  t.end();
 });

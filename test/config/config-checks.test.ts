@@ -88,9 +88,15 @@ t.test('numbers that become 0 or 1 in float32 are rejected', async t => {
     ['optimizer.betas=[0.9, 0.99999999]', 1],
     ['optimizer.eps=1e-60', 0],
     ['model.dropout=0.99999999999', 1],
+    ['optimizer.schedule={ kind: cosine, min_learning_rate: 1e-50 }', 0],
+    ['dataset={ kind: npy, x: a.npy, y: b.npy, test_fraction: 1e-320 }', 0],
   ];
   for (const [set, becomes] of cases)
     t.match(told(set), [new RegExp(`^config/float32 this number becomes ${becomes} in float32`)], set);
+  const expected = (set: string) =>
+    failure(() => loadExperiment(file, { set: [set] })).diagnostics.map(problem => problem.expected);
+  t.same(expected('optimizer.learning_rate=1e-320'), ['a number of at least 1.18e-38']);
+  t.same(expected('optimizer.weight_decay=1e-320'), ['0, or an absolute value of at least 1.18e-38']);
   for (const set of [
     'optimizer.betas=[0.9, 0.9999999]',
     'optimizer.betas=[0, 0.5]',

@@ -11,6 +11,7 @@ const written: string[] = [];
 const program = await buildProgram({
   io: {
     out: text => written.push(text),
+    data: text => written.push(text),
     err: () => {},
     color: { out: false, err: false },
     interactive: false,

@@ -243,7 +243,13 @@ function plainWords(line: string): string[] | undefined {
   return words;
 }
 
-const io = { out: () => {}, err: () => {}, color: { out: false, err: false }, interactive: false };
+const io = {
+  out: () => {},
+  data: () => {},
+  err: () => {},
+  color: { out: false, err: false },
+  interactive: false,
+};
 const program = await buildProgram({ io, commandLine: [], version: '', finish: () => {} });
 
 /** That the verb of a `./run` command and its flags exist. */

@@ -6,7 +6,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { MeasuredMetric, Task } from '../../src/config/index.js';
-import { largerIsBetter, METRICS, PERFORMANCE, rangeOf } from '../../src/config/rules/metrics.js';
+import {
+  largerIsBetter,
+  METRICS,
+  PERFORMANCE,
+  rangeOf,
+  TASK_METRICS,
+} from '../../src/config/rules/metrics.js';
+import { validateAgainst } from '../../src/config/schema/schema.js';
 import { type Schema, schemaAt, sweepSchema } from '../../src/config/schema/walk.js';
 import { accumulator } from '../../src/metrics/index.js';
 import type { Scored } from '../../src/metrics/metric.js';
@@ -81,6 +88,33 @@ t.test('the schemas name the same metrics', async t => {
   t.same(enumOf(schemaAt(['checkpoint', 'metric'], {})), names);
   t.same(enumOf(schemaAt(['gates', 0, 'metric'], {})), [...names, ...PERFORMANCE].sort());
   t.same(enumOf(schemaAt(['objective', 'metric'], {}, sweepSchema())), names);
+
+  const measured = [...new Set<string>(Object.values(TASK_METRICS).flat())].sort();
+  const listed = schemaAt(['training', 'metrics'], {});
+  t.same(enumOf(listed?.items), measured);
+  const inWords = [
+    listed?.items?.description,
+    schemaAt(['checkpoint', 'metric'], {})?.['x-form'],
+    schemaAt(['gates', 0, 'metric'], {})?.['x-form'],
+    schemaAt(['objective', 'metric'], {}, sweepSchema())?.['x-form'],
+  ];
+  for (const words of inWords)
+    t.same(
+      measured.filter(name => !new RegExp(`\\b${name}\\b`).test(words ?? '')),
+      [],
+    );
+  for (const split of ['test', 'train'])
+    for (const name of measured) {
+      const isValid = (values: object): boolean => {
+        const place = { level: 'info', time: '2026-01-01T00:00:00.000Z', v: 1, seq: 1, epoch: 1, step: 1 };
+        const event = { ...place, event: 'eval', split, loss: 1, samples: 1, duration_s: 1, ...values };
+        return validateAgainst('log-event', event).length === 0;
+      };
+      t.ok(isValid({ [name]: 1 }), `log-event: ${split} ${name}`);
+      t.ok(isValid({ [name]: null, [`${name}_nonfinite`]: 'nan' }), `log-event: ${split} ${name}_nonfinite`);
+      t.notOk(isValid({ [name]: null }), `log-event: null ${name} needs ${name}_nonfinite`);
+      t.notOk(isValid({ [name]: 1, [`${name}_nonfinite`]: 'nan' }), `log-event: finite ${name}`);
+    }
 });
 
 t.test('whether larger is better does not depend on the split', async t => {

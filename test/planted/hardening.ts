@@ -169,7 +169,7 @@ export const hardening: readonly Plant[] = [
     tests: ['outputs'],
   },
   {
-    file: 'src/cli/terminal/diagnostics',
+    file: 'src/util/words',
     find: '(?!\\t)\\p{Cc}|',
     replace: '',
     why: 'messages have escape sequences and bells',

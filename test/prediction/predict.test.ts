@@ -7,7 +7,7 @@ import { execFile, execFileSync, spawn } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { promisify } from 'node:util';
+import { inspect, promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
@@ -460,7 +460,7 @@ async function predicted(content: string | Uint8Array, ...flags: string[]) {
   };
 }
 
-t.test('an input that is wrong is told at its place, or left out', async t => {
+t.test('an input that is wrong is reported with its location, or left out', async t => {
   const head = 'recording,t,a,b\n';
   const good = 'r1,0,1,2\nr1,1,3,4\n';
   t.match(await predicted(`${head}${good}r2,0,1,x\nr3,0,1,1\n`), {
@@ -665,6 +665,7 @@ t.test('the library: the same predictions of values that a program hands over', 
   const model = await loadModel(directory, { backend: 'webasm', threads: 1 });
   t.teardown(() => model.close());
   t.same(model.input, { kind: 'number', size: 2 });
+  t.match(inspect(model), /^Model \{\n? *form: \{[^}]*'up'[^}]*\},\s+input: \{[^}]*\}\s*\}$/);
   t.match(model.form, { kind: 'class', perStep: false, size: 2, classNames: ['down', 'up'] });
   const want = linesOf((await work.cellrun('predict', directory, '--input', csvTestPath, ...webasm)).stdout);
   const fromFile = [];

@@ -654,6 +654,9 @@ async function compared(...words: readonly string[]): Promise<{ code: number; ou
     out: (more: string) => {
       text.out += more;
     },
+    data: (more: string) => {
+      text.out += more;
+    },
     err: (more: string) => {
       text.err += more;
     },

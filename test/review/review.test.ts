@@ -417,8 +417,8 @@ t.test('errors point to the mistake in a gate of the command line', async t => {
     ['test.loss <=', 13, 'a gate compares with a number'],
     ['test.loss <= 0x10', 14, 'a gate compares with a number, not 0x10'],
     ['ms_per_step <= 5', 1, 'there is no metric ms_per_step', 'performance.ms_per_step'],
-    ['test.loss <= 1 over bset', 16, 'this is not understood', 'over best'],
-    ['test.loss <= 1 please', 16, 'this is not understood'],
+    ['test.loss <= 1 over bset', 16, 'cannot parse the gate', 'over best'],
+    ['test.loss <= 1 please', 16, 'cannot parse the gate'],
     [
       'performance.step_ratio <= 1 over best',
       29,

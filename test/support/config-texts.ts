@@ -57,6 +57,9 @@ export function recorder(): Io & { outText: () => string; errText: () => string 
     out: part => {
       text.out += part;
     },
+    data: part => {
+      text.out += part;
+    },
     err: part => {
       text.err += part;
     },

@@ -166,6 +166,9 @@ export function recorder(parts: { columns?: number; rows?: number; interactive?:
     out: (more: string) => {
       text.out += more;
     },
+    data: (more: string) => {
+      text.out += more;
+    },
     err: (more: string) => {
       text.err += more;
     },

@@ -121,6 +121,21 @@ t.test('the default objective is checkpoint.metric of the configs', async t => {
   );
   t.same(await words(['model.hidden=8,16', 'optimizer.learning_rate=x,1']), ['config/unknown-key']);
   t.same(await words(['optimizer.learning_rate=x,1']), ['config/type']);
+  const overridden = fromCommandLine(
+    [base],
+    ['model.hidden_size=8,16', 'training.num_epochs=7', 'gates=[]', 'name=other'],
+    {},
+  );
+  t.match(overridden.plan, { name: 'other', epochs: 7 });
+  t.same(
+    overridden.plan.space.parameters.map(({ name }) => name),
+    ['model.hidden_size'],
+    'one value for a key that cannot be varied is an override',
+  );
+  t.match(
+    printed(await failure(() => fromCommandLine([base], ['training.num_epochs=1,2'], {}))),
+    /`training\.num_epochs` cannot be varied.*expected: one value, for all trials/s,
+  );
   write('vague.yaml', `${BASE}checkpoint: { metric: test.los }\n`);
   const vague = await failure(() =>
     fromCommandLine([join(scratch, 'vague.yaml')], ['model.hidden_size=8,16']),

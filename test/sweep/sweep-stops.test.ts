@@ -6,6 +6,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { lockRun } from '../../src/experiment/locks/run-lock.js';
 import type { Summary } from '../../src/experiment/summary.js';
 import { fromCommandLine, type SweepFlags } from '../../src/sweep/config/index.js';
 import { readJournal } from '../../src/sweep/journal.js';
@@ -310,6 +311,16 @@ t.test('a sweep with a damaged journal continues with a warning', async t => {
   t.equal(whole.code, 0);
   t.notMatch(whole.stderr, /^trial/m, 'old results are no news');
   t.match(whole.stdout, /best\.yaml/);
+
+  const quiet = await work.cellrun(...RESUME, straight, '-q');
+  t.match(quiet, { code: 0, stderr: '' });
+  t.match(quiet.stdout, `\nSweep directory: ${straight}\n`);
+  const release = lockRun(join(straight, 'sweep.lock'));
+  const locked = await work.cellrun(...RESUME, straight);
+  release();
+  t.match(locked, { code: 2, stderr: /another process \(\d+ on .*\) is working on this sweep\n/ });
+  t.match(locked.stderr, /expected: wait for it to finish/);
+  t.notMatch(locked.stderr, /Resume with/);
 
   const isEnd = (line: string) => /"event":"segment.end".*"to":1/.test(line);
   const shortened = damaged(lines => lines.toSpliced(lines.findIndex(isEnd), 1));

@@ -514,6 +514,7 @@ function recordedIo(columns: number, interactive: boolean): Io & { text: string 
   return {
     text: '',
     out: () => {},
+    data: () => {},
     err(text) {
       this.text += text;
     },

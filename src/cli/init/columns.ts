@@ -19,7 +19,7 @@ export interface Column {
   readonly distinct: number;
   /** The rows of empty cells, or of the few cells that are unlike all others. */
   readonly bad?: { readonly rows: readonly number[]; readonly what: 'empty' | 'number' | 'date' };
-  /** Why it is of no use. */
+  /** Why the column is unused. */
   readonly unreadable?: string;
   /** `FILE:LINE:COLUMN` of a cell, or `FILE: row ROW: column NAME`. */
   place(row: number): string;
@@ -31,7 +31,10 @@ export interface Columns {
   readonly delimiter: Delimiter;
 }
 
-/** @throws UserError (exit 5) if the table is damaged, has no rows, or has numbers with commas */
+/**
+ * @throws UserError (exit 5) if the table is damaged, has no rows, names a column twice, or has
+ *   numbers with commas
+ */
 export async function readColumns(path: string): Promise<Columns> {
   const { bytes } = await readContent(path);
   const delimiter = isParquet(bytes) ? ',' : guessDelimiter(bytes);
@@ -43,6 +46,12 @@ export async function readColumns(path: string): Promise<Columns> {
   const rows: TableHandlers = {
     header: header => {
       names = header;
+      const again = header.findIndex((name, i) => header.indexOf(name) < i);
+      if (again >= 0) {
+        const message = `two columns are named ${JSON.stringify(header[again])}`;
+        const expected = 'a different name for each column';
+        throw damaged({ message, ...file.placeOfName(again), expected });
+      }
       cells = header.map(() => []);
       if (!file.isParquet && header.every(name => cellNumber(name) !== undefined)) {
         const expected = 'a line with the names of the columns';

@@ -53,7 +53,7 @@ export async function dryRun(
       models: distinct,
       points: estimates,
     };
-    io.out(`${JSON.stringify(answer)}\n`);
+    io.data(`${JSON.stringify(answer)}\n`);
     return EXIT.done;
   }
   io.out(formatTable(table, 'text', widthOf(io)));

@@ -48,7 +48,7 @@ function replayed({ plan, directory, journal }: SweepResults, json: boolean, io:
     const answer = same
       ? { version: 1, same, decisions: verdict.decisions.length, unwritten: verdict.unwritten }
       : { version: 1, ...verdict };
-    io.out(`${JSON.stringify(answer)}\n`);
+    io.data(`${JSON.stringify(answer)}\n`);
   } else if (verdict.same) {
     const unwritten = verdict.unwritten === 0 ? '' : `; the journal lacks the last ${verdict.unwritten}`;
     io.out(`${verdict.decisions.length} decisions, byte-identical${unwritten}.\n`);
@@ -75,7 +75,7 @@ function pruned({ plan, directory, journal }: SweepResults, text: string, json: 
   if (json) {
     const known = isExact ? epochs : { recorded: epochs.recorded, whatIf: null, saved: null };
     const epochs_at_least = isExact || pruner.kind === 'none' ? epochs.whatIf : null;
-    io.out(
+    io.data(
       `${JSON.stringify({ version: 1, pruner, epochs: known, epochs_at_least, epochs_known: epochs.whatIf, best, unknown, exact: isExact })}\n`,
     );
     return EXIT.done;

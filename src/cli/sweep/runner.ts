@@ -6,6 +6,7 @@ import type { SweepOptions, SweepResult } from '../../sweep/run.js';
 import type { SweepDirectory } from '../../sweep/sweep-directory.js';
 import { usableCores } from '../../training/step/threads.js';
 import { EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
+import { printable } from '../../util/words.js';
 import { dashboards, json, quiet, width } from '../options.js';
 import { onStopSignal } from '../signals.js';
 import { HintedError } from '../terminal/hinted-error.js';
@@ -106,7 +107,7 @@ export async function runToEnd(
     directory = made;
     view = createSweepView(io, made.readPlan(), options.quiet);
     view.recall(readJournal(made.files.journal).records);
-    if (!options.quiet) io.err(`${made.path}\n`);
+    if (!options.quiet) io.err(`${printable(made.path)}\n`);
   };
   try {
     const result = await start(
@@ -139,9 +140,11 @@ export async function runToEnd(
     return result.exitCode;
   } catch (error) {
     view?.end();
-    // resuming does not repair damage
-    const isDamage = error instanceof UserError && error.exitCode === EXIT.damaged;
-    throw directory === undefined || isDamage ? error : new HintedError(error, hint(directory.path));
+    // resuming does not repair damage, and another process may be at work
+    const cannotResume =
+      error instanceof UserError &&
+      (error.exitCode === EXIT.damaged || error.diagnostics.some(({ code }) => code === 'run/in-use'));
+    throw directory === undefined || cannotResume ? error : new HintedError(error, hint(directory.path));
   } finally {
     stop.release();
     await watching.end();
@@ -151,16 +154,18 @@ export async function runToEnd(
 function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: Io): void {
   const results = writeResults(directory);
   const { plan, records } = results;
-  if (json) io.out(`${JSON.stringify(summaryOf(results))}\n`);
+  if (json) io.data(`${JSON.stringify(summaryOf(results))}\n`);
   else {
     const table = bestTable(results, 5);
     if (table.rows.length > 0) io.out(formatTable(table, 'text', widthOf(io)));
     io.out(remarks(results));
-    if (!quiet) {
-      const best = bestRow(plan, records) === undefined ? '' : `${directory.files.best}\n`;
-      io.out(`\n${best}${directory.files.table}\n`);
+    if (quiet) io.out(`Sweep directory: ${printable(directory.path)}\n`);
+    else {
+      const { best, table } = directory.files;
+      const written = bestRow(plan, records) === undefined ? [table] : [best, table];
+      io.out(`\n${written.map(file => `${printable(file)}\n`).join('')}`);
     }
   }
   const trouble = troubleOf(records);
-  if (trouble !== undefined) io.err(`cellrun: ${trouble.message}\n`);
+  if (trouble !== undefined) io.err(`cellrun: ${printable(trouble.message)}\n`);
 }

@@ -23,7 +23,7 @@ export const verb = defineVerb({
   options: { json: json('the summary') },
   action([path], { json }, { io }) {
     const results = readResults(path, io);
-    if (json) io.out(`${JSON.stringify(summaryOf(results))}\n`);
+    if (json) io.data(`${JSON.stringify(summaryOf(results))}\n`);
     else {
       io.out(headline(results));
       const table = bestTable(results, 5);

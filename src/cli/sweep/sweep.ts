@@ -12,16 +12,16 @@ import {
 import { runSweep } from '../../sweep/run.js';
 import { usableCores } from '../../training/step/threads.js';
 import { usageError } from '../../util/errors.js';
-import { backend, experiments, notes, set } from '../options.js';
+import { backend, experiments, notes } from '../options.js';
 import { formatWarnings } from '../terminal/diagnostics.js';
-import { defineVerb, flag, text } from '../verb.js';
+import { defineVerb, flag, list, text } from '../verb.js';
 import { addNotes } from '../verbs/tag.js';
 import { runnerOptions, runToEnd, withLauncherProblems, withQueue } from './runner.js';
 
 export const verb = defineVerb({
   arguments: '<words...>',
   options: {
-    set,
+    set: list('<key.path=value>', 'override a value of the config in every trial'),
     objective: text('<metric:goal>', 'objective, such as test.accuracy:max'),
     method: text('<name>', 'search method: grid, random, sobol or tpe'),
     trials: text('<n>', 'maximum number of trials'),
@@ -37,12 +37,14 @@ export const verb = defineVerb({
     ...runnerOptions,
   },
   help: `
-Words are a sweep file (see \`cellrun schema sweep\`), or configs and values for their keys:
+Pass a sweep file (see \`cellrun schema sweep\`), or configs and values for their keys:
   cellrun sweep configs/sweeps/mnist-lstm.yaml
   cellrun sweep configs/mnist-lstm.yaml optimizer.learning_rate=1e-3,1e-2 model.hidden_size=64,128
   cellrun sweep configs/variants --seeds 0,1,2
   cellrun sweep configs/mnist-lstm.yaml 'optimizer.learning_rate=log_uniform(1e-4,1e-1)' \\
     --method tpe --trials 30
+
+One value for a key that cannot be varied overrides it in every trial: training.num_epochs=2.
 
 Options override the sweep file. Without a sweep file, the method is grid and the objective is the
 config's checkpoint.metric. All points are checked before the first trial starts. A trial has
@@ -101,7 +103,7 @@ function load(
   if (files.length === 1 && sweeps.length === 1 && assignments.length === 0)
     return loadSweep(files[0], options);
   if (sweeps.length > 0) {
-    const message = `${sweeps[0]} is a sweep file, which cannot be combined with other words`;
+    const message = `${sweeps[0]} is a sweep file, which cannot be combined with configs or KEY=VALUE`;
     throw usageError({ code: 'cli/sweep', message, expected: 'the sweep file alone, or configs' });
   }
   return fromCommandLine(files, assignments, options);

@@ -21,7 +21,7 @@ import {
 } from '../../sweep/results/index.js';
 import { usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
-import { counted } from '../../util/words.js';
+import { counted, printable } from '../../util/words.js';
 import type { Io } from '../terminal/io.js';
 
 /** Width of tables in columns: that of the terminal, or enough for most tables. */
@@ -39,7 +39,7 @@ export function readResults(path: string, io: Io): SweepResults {
   const missing = missingRuns(results.directory, results.records).map(
     ({ message, file = '' }) => `${relative(results.directory.path, file)}: ${message}`,
   );
-  for (const sentence of [...results.damage, ...missing]) io.err(`warning: ${sentence}\n`);
+  for (const sentence of [...results.damage, ...missing]) io.err(`warning: ${printable(sentence)}\n`);
   return results;
 }
 
@@ -107,7 +107,7 @@ function failures({ records }: SweepResults): string[] {
   if (failed.length === 0) return [];
   const shown = failed
     .slice(0, 5)
-    .map(({ trial, message }) => `trial ${trial} failed: ${message ?? 'unknown'}`);
+    .map(({ trial, message }) => `trial ${trial} failed: ${printable(message ?? 'unknown')}`);
   const more = failed.length > shown.length ? [`and ${failed.length - shown.length} more`] : [];
   return [`${failed.length} of ${counted(records.rows.length, 'trial')} failed:`, ...shown, ...more];
 }
@@ -150,8 +150,8 @@ export function compareTrials(path: string, options: TrialTableOptions, io: Io):
   };
   const table = sorted(tableOf(!options.all), tableOf(false), options.sort);
   const top = { ...table, rows: table.rows.slice(0, options.top) };
-  io.out(formatTable(top, options.format, widthOf(io)));
-  if (options.format === 'text') io.out(paragraph(baselines(results)));
+  if (options.format !== 'text') io.data(formatTable(top, options.format));
+  else io.out(formatTable(top, 'text', widthOf(io)) + paragraph(baselines(results)));
 }
 
 /** @param whole the same rows with all columns, any of which can be the sort key */

@@ -16,7 +16,7 @@ import {
   trialTable,
 } from '../../sweep/results/index.js';
 import { describePoint } from '../../sweep/space.js';
-import { counted } from '../../util/words.js';
+import { counted, printable } from '../../util/words.js';
 import { Block } from '../terminal/block.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
@@ -100,7 +100,7 @@ export function createSweepView(
       for (const record of [REDECIDED, ...decisions]) trials.add(record);
       draw();
     },
-    warning: text => print(`warning: ${text}`),
+    warning: text => print(`warning: ${printable(text)}`),
     line: print,
     end: () => {
       stopTicking();
@@ -115,7 +115,7 @@ const REDECIDED: JournalRecord = { event: 'sweep.redecided', time: '', retry_fai
 function sentence(plan: SweepPlan, decision: Decision, trials: TrialCollector): string | undefined {
   switch (decision.event) {
     case 'trial.chosen':
-      return `trial ${decision.trial}: ${describePoint(decision.point) || 'the config as it is'}`;
+      return `trial ${decision.trial}: ${printable(describePoint(decision.point)) || 'the config as it is'}`;
     case 'trial.measured': {
       const { trial, value, spread, status } = decision;
       // fewer epochs than decided if training stopped early

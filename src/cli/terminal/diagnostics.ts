@@ -10,6 +10,7 @@
  */
 import pico from 'picocolors';
 import { type Diagnostic, placeOf } from '../../util/errors.js';
+import { printable } from '../../util/words.js';
 
 /** Longer source lines are cut around the caret. */
 const MAX_SOURCE = 120;
@@ -118,9 +119,4 @@ function crop(
   const shifted = column - start + (start > 0 ? 1 : 0);
   // The caret may be one column past the end, but no further.
   return { text, column: shifted, length: Math.max(1, Math.min(length, text.length - shifted + 1)) };
-}
-
-/** Replaces control characters, which could drive the terminal. */
-export function printable(text: string): string {
-  return text.replaceAll(/(?!\t)\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
 }

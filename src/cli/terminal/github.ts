@@ -1,7 +1,8 @@
 /** Diagnostics as GitHub workflow commands, which annotate the lines of a pull request. */
 import { relativeTo } from '../../review/judging/gate-places.js';
 import type { Diagnostic } from '../../util/errors.js';
-import { printable, type Severity } from './diagnostics.js';
+import { printable } from '../../util/words.js';
+import type { Severity } from './diagnostics.js';
 
 export interface Annotating {
   /** Shown for diagnostics without a file, such as those of `--set`. */

@@ -1,10 +1,15 @@
 /** The streams of the program. */
 import { constants, readFileSync, readlinkSync } from 'node:fs';
 import type { Readable } from 'node:stream';
+import { printable } from '../../util/words.js';
 
-/** The streams of a verb. Results go to `out`, everything else to `err`. */
+/** The streams of a verb. Results go to `out` or `data`, everything else to `err`. */
 export interface Io {
+  /** Text for people on stdout. Control characters other than tabs and newlines are replaced. */
   out(text: string): void;
+  /** Output for programs on stdout, such as JSON and CSV: exact, except on a terminal. */
+  data(text: string): void;
+  /** Text for people on stderr, like `out`. May start with a sequence that redraws lines. */
   err(text: string): void;
   /** Aborted when the reader of stdout closes it; absent if that cannot happen. */
   readonly outClosed?: AbortSignal;
@@ -51,22 +56,26 @@ export function processIo(terminal: Terminal, noColor: boolean): Io {
   const { stdout, stderr, env } = terminal;
   const plain = noColor || isSet(env.NO_COLOR) || env.TERM === 'dumb';
   const closed = new AbortController();
+  const color = { out: stdout.isTTY === true && !plain, err: stderr.isTTY === true && !plain };
+  const toStdout = writer(
+    stdout,
+    error => error.code === 'EPIPE',
+    'stdout',
+    () => closed.abort(),
+  );
+  // a run continues if nobody reads its progress
+  const toStderr = writer(stderr, () => true, 'stderr');
   return {
-    out: writer(
-      stdout,
-      error => error.code === 'EPIPE',
-      'stdout',
-      () => closed.abort(),
-    ),
+    out: text => toStdout(harmless(text, color.out)),
+    data: text => toStdout(stdout.isTTY ? harmless(text, color.out) : text),
     outClosed: closed.signal,
     drained: () => drained(stdout),
     // opened on first use
     get stdin() {
       return terminal.stdin;
     },
-    // a run continues if nobody reads its progress
-    err: writer(stderr, () => true, 'stderr'),
-    color: { out: stdout.isTTY === true && !plain, err: stderr.isTTY === true && !plain },
+    err: text => toStderr(harmless(text, color.err)),
+    color,
     interactive: stderr.isTTY === true && !isSet(env.CI) && env.TERM !== 'dumb',
     unicode: isUnicode(env),
     // read again each time, since windows are resized; 0 means an unknown size
@@ -77,6 +86,25 @@ export function processIo(terminal: Terminal, noColor: boolean): Io {
       return stderr.rows || undefined;
     },
   };
+}
+
+const ESC = '\\u001b\\[';
+/** Sequences at the start of a text that erase the line, or the lines of a block. */
+const ERASURE = new RegExp(`^(?:\\r${ESC}2K|${ESC}\\d+A\\r${ESC}J)?`);
+/** Colors of picocolors. */
+const COLORS = new RegExp(`(${ESC}(?:[12]|22|3\\d)m)`);
+
+/** Replaces control characters that cellrun did not write itself. */
+function harmless(text: string, isColored: boolean): string {
+  const erasure = ERASURE.exec(text)?.[0] ?? '';
+  const rest = text.slice(erasure.length);
+  const parts = isColored ? rest.split(COLORS) : [rest];
+  // every second part is a color
+  return erasure + parts.map((part, i) => (i % 2 === 1 ? part : shown(part))).join('');
+}
+
+function shown(text: string): string {
+  return text.split('\n').map(printable).join('\n');
 }
 
 function drained(stream: OutputStream): Promise<void> {

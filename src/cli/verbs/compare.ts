@@ -7,10 +7,10 @@ import { describeSide, sentencesOf } from '../../review/comparison/sentences.js'
 import { kindOf } from '../../review/reading/find.js';
 import { formatTable, type TableFormat } from '../../sweep/results/index.js';
 import { EXIT, usageError } from '../../util/errors.js';
+import { printable } from '../../util/words.js';
 import { jsonFormat } from '../options.js';
 import { compareTrials, widthOf } from '../sweep/trials.js';
 import { formatWarnings } from '../terminal/diagnostics.js';
-import type { Io } from '../terminal/io.js';
 import { choice, count, defineVerb, flag, list, number, text, type Values } from '../verb.js';
 import { comparedCurves } from './compare-curves.js';
 import { differencesTable, metricsRecords, metricsTable, performanceTable } from './compare-tables.js';
@@ -65,14 +65,17 @@ before those with fewer: values after different numbers of epochs are not compar
     if (sides.length < 2) throw error ?? nothingToCompare(paths, sides[0]?.runs.length ?? 0);
     if (sides.length > MAX_SIDES) throw tooMany(paths, sides.length);
     if (warnings.length > 0) io.err(formatWarnings(warnings, io.color.err));
-    io.out(formatted(comparison, format, io));
-    if (format === 'text' && !options.noCurves)
-      io.out(comparedCurves(sides, options.curves, { width: Math.min(widthOf(io), 120), io }));
+    if (format !== 'text') io.data(formatted(comparison, format));
+    else {
+      io.out(asText(comparison, widthOf(io)));
+      if (!options.noCurves)
+        io.out(comparedCurves(sides, options.curves, { width: Math.min(widthOf(io), 120), io }));
+    }
     return EXIT.done;
   },
 });
 
-function formatted(comparison: Comparison, format: TableFormat, io: Io): string {
+function formatted(comparison: Comparison, format: Exclude<TableFormat, 'text'>): string {
   switch (format) {
     case 'json':
       return `${JSON.stringify(comparison, undefined, 2)}\n`;
@@ -80,15 +83,13 @@ function formatted(comparison: Comparison, format: TableFormat, io: Io): string 
       return formatTable(metricsRecords(comparison), 'csv');
     case 'markdown':
       return asMarkdown(comparison);
-    case 'text':
-      return asText(comparison, widthOf(io));
     default:
       return format satisfies never;
   }
 }
 
 function asText(comparison: Comparison, width: number): string {
-  const names = comparison.sides.map(side => [side.id, side.name, describeSide(side)]);
+  const names = comparison.sides.map(side => [side.id, printable(side.name), describeSide(side)]);
   const pad = [0, 1].map(i => Math.max(...names.map(row => row[i].length)));
   const head = names.map(([id, name, what]) => `${id.padEnd(pad[0])}  ${name.padEnd(pad[1])}  ${what}\n`);
   const differences = differencesTable(comparison);
@@ -125,7 +126,7 @@ function asMarkdown(comparison: Comparison): string {
 }
 
 function sentences(comparison: Comparison, mark: string): string[] {
-  return sentencesOf(comparison).map(line => `${mark}${line}`);
+  return sentencesOf(comparison).map(line => `${mark}${printable(line)}`);
 }
 
 /** Joins the parts with empty lines. */

@@ -30,7 +30,7 @@ export function completionVerb(build: (shell: Shell) => Promise<Command>): Verb 
           expected: `one of ${SHELLS.join(', ')}`,
           ...(suggestion !== undefined && { suggestion }),
         });
-      context.io.out(completionScript(shell, await build(context)));
+      context.io.data(completionScript(shell, await build(context)));
       return EXIT.done;
     },
   });

@@ -9,6 +9,7 @@ import {
   explainValues,
 } from '../../config/wording/explain.js';
 import { EXIT } from '../../util/errors.js';
+import { printable } from '../../util/words.js';
 import { set } from '../options.js';
 import { defineVerb, flag } from '../verb.js';
 
@@ -19,7 +20,7 @@ export const show = defineVerb({
   options,
   action([config], { set, json }, { io }) {
     const { experiment, resolvedYaml } = loadExperiment(config, { set });
-    io.out(json ? document(experiment) : resolvedYaml);
+    io.data(json ? document(experiment) : resolvedYaml);
     return EXIT.done;
   },
 });
@@ -31,10 +32,12 @@ export const explain = defineVerb({
     const loaded = loadExperiment(config, { set });
     if (key === undefined) {
       const values = explainValues(loaded);
-      io.out(json ? document(values) : formatValues(values));
+      if (json) io.data(document(values));
+      else io.out(formatValues(values));
     } else {
       const explained = explainKey(loaded, key);
-      io.out(json ? document(explained) : formatKey(explained));
+      if (json) io.data(document(explained));
+      else io.out(formatKey(explained));
     }
     return EXIT.done;
   },
@@ -48,13 +51,13 @@ export const diff = defineVerb({
     const [first, second] = [loadExperiment(a, { set }), loadExperiment(b, { set })];
     const differences = configDifferences(first, second);
     if (json) {
-      io.out(document({ version: 1, a, b, equal: differences.length === 0, differences }));
+      io.data(document({ version: 1, a, b, equal: differences.length === 0, differences }));
     } else if (differences.length === 0) {
-      io.out(`${a} and ${b} resolve to the same config.\n`);
+      io.out(`${printable(a)} and ${printable(b)} resolve to the same config.\n`);
     } else {
       const written = (side: ConfigDifference['a']) =>
         side === undefined ? 'not set' : JSON.stringify(side.value);
-      io.out(`--- ${a}\n+++ ${b}\n`);
+      io.out(`--- ${printable(a)}\n+++ ${printable(b)}\n`);
       for (const { key, a: old, b: now } of differences)
         io.out(`${key}: ${written(old)} -> ${written(now)}\n`);
     }

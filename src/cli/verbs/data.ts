@@ -21,7 +21,7 @@ export const verb = defineVerb({
   help: 'Exit codes: 0 the data fit the config, 2 they do not, 5 data is damaged.',
   async action([file], { set, json }, { io }) {
     const document = (content: object): void =>
-      io.out(`${JSON.stringify({ file, ...content }, undefined, 2)}\n`);
+      io.data(`${JSON.stringify({ file, ...content }, undefined, 2)}\n`);
     try {
       const loaded = loadExperiment(file, { set });
       const { data: dataset, diagnostics, warnings } = await checkedData(loaded);

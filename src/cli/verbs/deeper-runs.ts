@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { DEPTH, deeperFolder, findRuns, kindOf } from '../../review/reading/find.js';
+import { printable } from '../../util/words.js';
 import type { Io } from '../terminal/io.js';
 
 /**
@@ -10,6 +11,6 @@ export function warnOfDeeper(folder: string, io: Io): void {
   const deeper = kindOf(folder) === undefined ? deeperFolder(folder, findRuns(folder)) : undefined;
   if (deeper !== undefined)
     io.err(
-      `warning: ${folder}: runs more than ${DEPTH} directories deep are not shown, such as those in ${join(folder, deeper)}\n`,
+      `warning: ${printable(folder)}: runs more than ${DEPTH} directories deep are not shown, such as those in ${printable(join(folder, deeper))}\n`,
     );
 }

@@ -39,7 +39,8 @@ export const verb = defineVerb({
   async action(_, { json }, { io }) {
     const [choice, adapter] = await Promise.all([chooseBackend('auto'), webGpuAdapter()]);
     const findings = examine(choice, 'missing' in adapter ? null : adapter);
-    io.out(json ? `${JSON.stringify(findings, null, 2)}\n` : describe(findings));
+    if (json) io.data(`${JSON.stringify(findings, null, 2)}\n`);
+    else io.out(describe(findings));
     return EXIT.done;
   },
 });

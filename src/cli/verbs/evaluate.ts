@@ -25,8 +25,10 @@ export const verb = defineVerb({
   },
   async action([run], options, { io }) {
     const { split } = options;
-    const print = (answer: object, text: string) =>
-      io.out(options.json ? `${JSON.stringify(spellNonFinite({ version: 1, ...answer }))}\n` : text);
+    const print = (answer: object, text: string) => {
+      if (options.json) io.data(`${JSON.stringify(spellNonFinite({ version: 1, ...answer }))}\n`);
+      else io.out(text);
+    };
     const { dataPlaces, openModel } = await import('../../prediction/saved-model.js');
     const keysOf = () => dataPlaces(openModel(run, options).loaded);
     if (options.backtest) {

@@ -9,6 +9,7 @@ import { kindOf, runsAt } from '../../review/reading/find.js';
 import { readRun } from '../../review/reading/run-record.js';
 import { type WeightsName, weightsAlone } from '../../training/step/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
+import { printable } from '../../util/words.js';
 import { checkpoint, json, WEIGHTS } from '../options.js';
 import { quoted } from '../program-name.js';
 import type { Io } from '../terminal/io.js';
@@ -62,9 +63,9 @@ function exportTensorboard(paths: readonly string[], { output, json }: ExportOpt
     const run = readRun(path);
     return { run: path, directory, files: atNamedPlace(() => exportRun(run, directory)) };
   });
-  if (json) io.out(`${JSON.stringify({ version: 1, format: 'tensorboard', exports: written })}\n`);
+  if (json) io.data(`${JSON.stringify({ version: 1, format: 'tensorboard', exports: written })}\n`);
   else {
-    for (const { directory } of written) io.out(`${directory}\n`);
+    for (const { directory } of written) io.out(`${printable(directory)}\n`);
     const folder = output ?? commonFolder(written.map(({ directory }) => directory));
     io.err(`View it with: tensorboard --logdir ${quoted(folder)}\n`);
   }
@@ -91,8 +92,8 @@ function exportWeights(
     atNamedPlace(() => writeSafetensors(target, tensors, { format: 'pt' }));
     return { run: path, file: target, weights, step, tensors: tensors.size };
   });
-  if (json) io.out(`${JSON.stringify({ version: 1, format: 'weights', exports: written })}\n`);
-  else for (const { file } of written) io.out(`${file}\n`);
+  if (json) io.data(`${JSON.stringify({ version: 1, format: 'weights', exports: written })}\n`);
+  else for (const { file } of written) io.out(`${printable(file)}\n`);
 }
 
 /**

@@ -50,17 +50,19 @@ export const verb = defineVerb({
           got: 'mermaid',
         });
       const profile = await profileStep(loaded, session, PROFILED_STEPS);
-      io.out(format === 'json' ? `${JSON.stringify(profile)}\n` : profileText(profile));
+      if (format === 'json') io.data(`${JSON.stringify(profile)}\n`);
+      else io.out(profileText(profile));
       return EXIT.done;
     }
     const step = stepCosts(session.run, loaded.experiment.training.batch_size);
     const { programs } = step;
-    if (options.emit !== undefined) io.out(emitted(programs, options.emit));
-    else if (format === 'mermaid') io.out(mermaid(programs[programs.length - 1]));
+    if (options.emit !== undefined) io.data(emitted(programs, options.emit));
+    else if (format === 'mermaid') io.data(mermaid(programs[programs.length - 1]));
     else {
       const layout = new ParameterLayout(session.spec);
       const summary = summaryOf(loaded, session, step, layout);
-      io.out(format === 'json' ? json(summary, layout, programs) : text(summary, layout, programs));
+      if (format === 'json') io.data(json(summary, layout, programs));
+      else io.out(text(summary, layout, programs));
     }
     return EXIT.done;
   },

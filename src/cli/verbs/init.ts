@@ -6,6 +6,7 @@ import { atNamedPlace, withFileErrors } from '../../experiment/files/file-error.
 import { EXIT, usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/optional-package.js';
 import { packageRoot } from '../../util/root.js';
+import { printable } from '../../util/words.js';
 import type { NamedColumns, Table } from '../init/table.js';
 import { programName, quoted } from '../program-name.js';
 import type { Io } from '../terminal/io.js';
@@ -82,8 +83,9 @@ async function init(file: string | undefined, flags: Values<typeof options>, io:
     if (sample) writeAtomic(sample.path, [sample.content]);
     writeAtomic(path, [text]);
   });
-  for (const note of plan.notes) io.out(`${note}\n`);
-  io.out(`Wrote ${[path, ...(sample ? [sample.path] : [])].join(' and ')}\n\nNext: ${command}\n`);
+  for (const note of plan.notes) io.out(`${printable(note)}\n`);
+  const written = [path, ...(sample ? [sample.path] : [])].map(printable).join(' and ');
+  io.out(`Wrote ${written}\n\nNext: ${command}\n`);
 }
 
 function refuseExisting(paths: readonly string[], force: boolean): void {

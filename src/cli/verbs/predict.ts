@@ -5,7 +5,7 @@ import { loadModel } from '../../prediction/model.js';
 import { type PredictionForm, predictInput, predictSplit } from '../../prediction/predict.js';
 import { dataPlaces, openModel } from '../../prediction/saved-model.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
-import { counted } from '../../util/words.js';
+import { counted, printable } from '../../util/words.js';
 import { backend, checkpoint, movedData, split, threads, weights, width } from '../options.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import { hintingAtMovedData } from '../terminal/hinted-error.js';
@@ -75,7 +75,9 @@ export const verb = defineVerb({
     const predicted = await predictInput(saved, source, { ...options, onRejected, onStranger }, write);
     strangers.print(io);
     if (predicted === 0 && rejections.isEmpty)
-      io.err(`warning: ${input === STDIN ? STDIN_NAME : input}: there are no sequences to predict\n`);
+      io.err(
+        `warning: ${input === STDIN ? STDIN_NAME : printable(input)}: there are no sequences to predict\n`,
+      );
     return rejections.printCount(predicted);
   },
 });
@@ -88,13 +90,13 @@ async function generate(
 ): Promise<ExitCode> {
   const model = await loadModel(runPath, { checkpoint, weights, backend, threads });
   try {
-    io.out(prompt);
+    io.data(prompt);
     for await (const text of model.generateText(prompt, { length, temperature, seed })) {
-      io.out(text);
+      io.data(text);
       if (io.outClosed?.aborted) break;
       await io.drained?.();
     }
-    io.out('\n');
+    io.data('\n');
     return EXIT.done;
   } finally {
     await model.close();
@@ -130,12 +132,12 @@ async function writeLines(
     throw usageError({ code: 'cli/top', message, file: '--top' });
   }
   const style = { ...form, top, raw };
-  if (format === 'csv') io.out(csvHeader(style));
+  if (format === 'csv') io.data(csvHeader(style));
   const lines = format === 'csv' ? csvLines : jsonLine;
   let written = 0;
   for await (const batch of predictions) {
     const shown = batch.slice(0, limit - written);
-    io.out(shown.map(prediction => lines(style, prediction)).join(''));
+    io.data(shown.map(prediction => lines(style, prediction)).join(''));
     written += shown.length;
     if (written >= limit || io.outClosed?.aborted) break;
     await io.drained?.();

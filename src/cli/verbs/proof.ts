@@ -1,6 +1,7 @@
 /** Options shared by all `verify` verbs, and the output of their proofs. */
 import { spellNonFinite } from '../../experiment/files/json.js';
 import { EXIT, type ExitCode } from '../../util/errors.js';
+import { printable } from '../../util/words.js';
 import { json, quiet, set, threads } from '../options.js';
 import type { Io } from '../terminal/io.js';
 import { folder } from '../verb.js';
@@ -30,6 +31,7 @@ export async function printProof<P extends object>(
   const { proof, file } = await prove(new Date(), note => {
     if (!quiet) io.err(`${note}\n`);
   });
-  io.out(json ? `${JSON.stringify(spellNonFinite(proof))}\n` : `${text(proof)}Proof: ${file}\n`);
+  if (json) io.data(`${JSON.stringify(spellNonFinite(proof))}\n`);
+  else io.out(`${text(proof)}Proof: ${printable(file)}\n`);
   return holds(proof) ? EXIT.done : EXIT.unexpected;
 }

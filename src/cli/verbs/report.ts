@@ -6,6 +6,7 @@ import { atNamedPlace, withFileErrors } from '../../experiment/files/file-error.
 import { makeFolder } from '../../experiment/files/new-folder.js';
 import { RunDirectory } from '../../experiment/run-directory.js';
 import { EXIT, usageError } from '../../util/errors.js';
+import { printable } from '../../util/words.js';
 import { json } from '../options.js';
 import { defineVerb, text } from '../verb.js';
 import { warnOfDeeper } from './deeper-runs.js';
@@ -22,7 +23,7 @@ export const verb = defineVerb({
     if (document.kind === 'index') warnOfDeeper(path, io);
     const page = json ? `${JSON.stringify(document)}\n` : renderPage(document, readPageAssets());
     const target = output ?? (json ? '-' : join(path, 'report.html'));
-    if (target === '-') io.out(page);
+    if (target === '-') io.data(page);
     else {
       const isReport = (head: string) =>
         head.includes(GENERATOR) || /^\{"kind":"(run|sweep|index)","version":\d/.test(head);
@@ -30,7 +31,7 @@ export const verb = defineVerb({
         prepare(target, isReport);
         writeAtomic(resolve(target), [page]);
       });
-      io.out(`${target}\n`);
+      io.out(`${printable(target)}\n`);
     }
     return EXIT.done;
   },

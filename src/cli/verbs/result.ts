@@ -6,9 +6,8 @@ import { gateSentence } from '../../experiment/judging/gate-words.js';
 import { metricSentence } from '../../experiment/judging/metric-words.js';
 import type { Summary } from '../../experiment/summary.js';
 import type { RunResult } from '../../training/run/observer.js';
-import { counted } from '../../util/words.js';
+import { counted, printable } from '../../util/words.js';
 import { programName, quoted } from '../program-name.js';
-import { printable } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
 
@@ -42,7 +41,7 @@ export function printProblems({ summary, advice }: RunResult, json: boolean, io:
       `warning: ${skipped_batches} of ${counted(steps, 'step')} skipped their batch: its loss, gradient or update was not finite\n`,
     );
   if (status === 'completed' || message === undefined) return;
-  io.err(`cellrun: ${message}${advice === undefined ? '' : `; ${advice}`}\n`);
+  io.err(`cellrun: ${printable(message)}${advice === undefined ? '' : `; ${advice}`}\n`);
   if (status === 'interrupted') io.err(resumeHint('resume', directory));
 }
 

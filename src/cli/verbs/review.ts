@@ -7,8 +7,9 @@ import { textLines } from '../../review/formats/text.js';
 import { type Reviewed, reviewRuns } from '../../review/review.js';
 import { type CheckedFile, checkSchemas, MAX_SHOWN } from '../../review/schema-check.js';
 import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
+import { printable } from '../../util/words.js';
 import { jsonFormat } from '../options.js';
-import { formatDiagnostics, formatWarnings, printable } from '../terminal/diagnostics.js';
+import { formatDiagnostics, formatWarnings } from '../terminal/diagnostics.js';
 import { formatAnnotations } from '../terminal/github.js';
 import type { Io } from '../terminal/io.js';
 import { choice, defineVerb, flag, list, number, text, type Values } from '../verb.js';
@@ -69,13 +70,13 @@ function print(reviewed: Reviewed, format: Format, github: GithubPlace, io: Io):
   const { review } = reviewed;
   switch (format) {
     case 'json':
-      io.out(`${JSON.stringify(spellNonFinite(review), undefined, 2)}\n`);
+      io.data(`${JSON.stringify(spellNonFinite(review), undefined, 2)}\n`);
       return;
     case 'markdown':
-      io.out(formatMarkdown(reviewed));
+      io.data(formatMarkdown(reviewed));
       return;
     case 'junit':
-      io.out(formatJunit(review));
+      io.data(formatJunit(review));
       return;
     case 'github': {
       io.out(githubAnnotations(review, github));
@@ -128,12 +129,12 @@ function reviewSchemas(
   const { files, diagnostics } = check;
   const isValid = files.every(({ wrong }) => wrong === 0);
   if (format === 'json')
-    io.out(`${JSON.stringify({ version: 1, valid: isValid, ...check }, undefined, 2)}\n`);
+    io.data(`${JSON.stringify({ version: 1, valid: isValid, ...check }, undefined, 2)}\n`);
   else if (format === 'github') io.out(formatAnnotations(diagnostics, { file: paths[0], workspace }));
   else {
     if (diagnostics.length > 0) io.err(`${formatDiagnostics(diagnostics, { color: io.color.err })}\n`);
     if (diagnostics.length === MAX_SHOWN) io.err(`Only the first ${MAX_SHOWN} problems are shown.\n`);
-    for (const checked of files) io.out(`${checked.file}: ${schemaVerdict(checked)}\n`);
+    for (const checked of files) io.out(`${printable(checked.file)}: ${schemaVerdict(checked)}\n`);
   }
   return isValid ? EXIT.done : EXIT.damaged;
 }

@@ -15,7 +15,7 @@ export const verb = defineVerb({
   async action([name = 'experiment'], { list }, { io }) {
     const names = schemaNames();
     if (list) io.out(names.map(known => `${known.padEnd(14)}${titleOf(known)}\n`).join(''));
-    else if (names.includes(name)) io.out(readFileSync(fileOf(name), 'utf8'));
+    else if (names.includes(name)) io.data(readFileSync(fileOf(name), 'utf8'));
     else throw await unknownSchema(name, names);
     return EXIT.done;
   },

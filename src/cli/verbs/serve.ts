@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Dashboard } from '../../report/server/index.js';
 import { EXIT, UserError } from '../../util/errors.js';
+import { printable } from '../../util/words.js';
 import { json } from '../options.js';
 import { takeSignals } from '../stop-at-once.js';
 import type { Io } from '../terminal/io.js';
@@ -24,13 +25,14 @@ export const verb = defineVerb({
   },
   async action([directory = 'experiments'], { host, port, json }, { io }) {
     if (!existsSync(directory))
-      io.err(`warning: ${directory} does not exist yet; its runs will appear once it does\n`);
+      io.err(`warning: ${printable(directory)} does not exist yet; its runs will appear once it does\n`);
     else warnOfDeeper(directory, io);
     const { isLoopback } = await import('../../report/server/index.js');
     const dashboard = await start(directory, host, port, io);
     if (!isLoopback(host))
       io.err(`warning: everyone who can reach ${host} can read these runs; there is no password\n`);
-    io.out(json ? `${JSON.stringify({ url: dashboard.url })}\n` : `${dashboard.url}\n`);
+    if (json) io.data(`${JSON.stringify({ url: dashboard.url })}\n`);
+    else io.out(`${dashboard.url}\n`);
     await stopped();
     await dashboard.close();
     return EXIT.done;

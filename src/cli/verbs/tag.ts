@@ -6,6 +6,7 @@ import type { NotesFile } from '../../experiment/notes-file.js';
 import { RunDirectory } from '../../experiment/run-directory.js';
 import { SweepDirectory } from '../../sweep/sweep-directory.js';
 import { EXIT, UserError } from '../../util/errors.js';
+import { printable } from '../../util/words.js';
 import { json } from '../options.js';
 import { defineVerb, list, text } from '../verb.js';
 
@@ -21,8 +22,8 @@ export const verb = defineVerb({
     const runs = changedRuns(paths, change);
     if (json) {
       const listed = runs.map(({ path, notes: { tags, note } }) => ({ path, tags, note }));
-      io.out(`${JSON.stringify({ version: 1, runs: listed })}\n`);
-    } else for (const { path, notes } of runs) io.out(`${path}: ${notesInWords(notes)}\n`);
+      io.data(`${JSON.stringify({ version: 1, runs: listed })}\n`);
+    } else for (const { path, notes } of runs) io.out(`${printable(path)}: ${notesInWords(notes)}\n`);
     return EXIT.done;
   },
 });
@@ -92,5 +93,5 @@ export function addNotes(directory: string, change: NotesChange): void {
 
 export function notesInWords({ tags, note }: Notes): string {
   const parts = [tags.join(', '), note === null ? '' : JSON.stringify(note)].filter(Boolean);
-  return parts.length === 0 ? 'no tags and no note' : parts.join('; ');
+  return parts.length === 0 ? 'no tags and no note' : printable(parts.join('; '));
 }

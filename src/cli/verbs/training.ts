@@ -72,5 +72,5 @@ export async function runToEnd(
 }
 
 function printJson(summary: Summary, io: Io): void {
-  io.out(`${JSON.stringify(spellNonFinite(summary))}\n`);
+  io.data(`${JSON.stringify(spellNonFinite(summary))}\n`);
 }

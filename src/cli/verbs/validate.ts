@@ -2,6 +2,7 @@
 import { loadExperiment } from '../../config/index.js';
 import { type Validation, validateLoaded } from '../../library/validate.js';
 import { EXIT } from '../../util/errors.js';
+import { printable } from '../../util/words.js';
 import { jsonFormat, set } from '../options.js';
 import { asTyped } from '../short-forms.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
@@ -37,7 +38,7 @@ function print(verdicts: readonly Verdict[], format: 'text' | 'json' | 'github',
   switch (format) {
     case 'json': {
       const configs = verdicts.map(({ exitCode, ...config }) => config);
-      io.out(`${JSON.stringify({ valid: verdicts.every(({ valid }) => valid), configs }, undefined, 2)}\n`);
+      io.data(`${JSON.stringify({ valid: verdicts.every(({ valid }) => valid), configs }, undefined, 2)}\n`);
       return;
     }
     case 'github': {
@@ -73,7 +74,7 @@ function printText(
   const verdict = valid
     ? `valid${countWords(sequences)}`
     : `${count} ${count === 1 ? 'problem' : 'problems'}`;
-  io.out(`${file}: ${verdict}\n`);
+  io.out(`${printable(file)}: ${verdict}\n`);
 }
 
 /** ` (54,000 training, 6,000 validation, 10,000 test sequences)` */

@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { makeFolder } from '../../experiment/files/new-folder.js';
 import { EXIT } from '../../util/errors.js';
+import { printable } from '../../util/words.js';
 import { quiet } from '../options.js';
 import { onStopSignal } from '../signals.js';
 import { count, defineVerb, folder, integer, text } from '../verb.js';
@@ -29,7 +30,7 @@ export const verb = defineVerb({
     const root = realpathSync(plan.root);
     const stop = onStopSignal(io);
     const log = (line: string) => {
-      if (!quiet) io.err(`${line}\n`);
+      if (!quiet) io.err(`${printable(line)}\n`);
     };
     try {
       const { workOn } = await import('../../sweep/launchers/worker.js');

@@ -4,6 +4,7 @@ import { datasetFacts } from '../../data/table.js';
 import type { Diagnostic } from '../../util/errors.js';
 import type { PartialExperiment } from '../experiment.js';
 import { mapPaths } from '../merge/paths.js';
+import { schemaAt } from '../schema/walk.js';
 import type { Locator } from '../yaml/locator.js';
 import type { Path } from '../yaml/tree.js';
 import { checkFacts } from './data-facts.js';
@@ -185,10 +186,16 @@ const MIN_NORMAL = 2 ** -126;
  * effect.
  */
 function checkFloats(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
-  const { optimizer, training, model, loss } = experiment;
+  const { dataset, optimizer, training, model, loss } = experiment;
   // rates of a schedule are computed in float64; their float32 value depends on the step
-  const { schedule: _, ...steps } = optimizer ?? {};
+  const { schedule = {}, ...steps } = optimizer ?? {};
+  const { test_fraction, validation }: { test_fraction?: unknown; validation?: unknown } = dataset ?? {};
   const numbers = [
+    // no data are so large that such a fraction of them means anything
+    ...numbersIn({ test_fraction, validation }, ['dataset']),
+    ...('min_learning_rate' in schedule
+      ? numbersIn(schedule.min_learning_rate, ['optimizer', 'schedule', 'min_learning_rate'])
+      : []),
     ...numbersIn(steps, ['optimizer']),
     ...numbersIn(training?.gradient_clip_norm, ['training', 'gradient_clip_norm']),
     ...numbersIn(training?.average, ['training', 'average']),
@@ -199,10 +206,9 @@ function checkFloats(experiment: PartialExperiment, locator: Locator): Diagnosti
     const becomes = inFloat32(value);
     if (becomes === undefined) return [];
     const message = `this number becomes ${becomes} in float32`;
-    const expected =
-      becomes === 0
-        ? `0, or an absolute value of at least ${MIN_NORMAL.toPrecision(3)}`
-        : `at most ${1 - 2 ** -24}`;
+    const isAbove0 = schemaAt(path, experiment)?.exclusiveMinimum === 0;
+    const least = `${isAbove0 ? 'a number' : '0, or an absolute value'} of at least ${MIN_NORMAL.toPrecision(3)}`;
+    const expected = becomes === 0 ? least : `at most ${1 - 2 ** -24}`;
     return [locator.atValue(path, 'config/float32', message, { expected, got: String(value) })];
   });
 }

@@ -274,7 +274,7 @@ function checkSelected(
 ): Diagnostic[] {
   const { fraction } = ('validation' in dataset ? dataset.validation : undefined) ?? {};
   if (fraction === undefined || validation?.count !== 1 || train.count < MIN_SELECTABLE) return [];
-  const message = `the validation split has only 1 sequence, of ${train.count + 1}: it decides alone what is selected`;
+  const message = `the validation split has only 1 sequence, of ${train.count + 1}: it alone selects the checkpoint`;
   return [locator.atValue(['dataset', 'validation', 'fraction'], 'data/few-validation-sequences', message)];
 }
 

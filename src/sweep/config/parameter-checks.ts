@@ -7,6 +7,7 @@ import type { Diagnostic } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { canonical, exists, type Parameter, type Point, sameValue, type Value } from '../space.js';
 import { VARIANT } from '../trial-runs.js';
+import { COMMAND_LINE } from './bases.js';
 import { exclusionsOf, inOrder, type LocatedParameter, nameOf } from './parameters.js';
 import { pointAssignments } from './points.js';
 import type { SweepSettings } from './settings.js';
@@ -23,6 +24,12 @@ const FIXED: Readonly<Record<string, string>> = {
   'training.num_epochs': 'trials are compared after the same number of epochs',
   'training.log_every': 'it does not affect results',
 };
+
+/** The part of `key` that a sweep cannot vary; undefined if it can. */
+export function fixedKey(key: string): string | undefined {
+  const path = key.split('.');
+  return path.map((_, i) => path.slice(0, i + 1).join('.')).find(part => Object.hasOwn(FIXED, part));
+}
 
 type Report = (path: Path, code: string, message: string, more?: Partial<Diagnostic>) => Diagnostic;
 
@@ -52,10 +59,14 @@ export function checkParameters(
 function checkKeys({ keys, keyPlace: place }: LocatedParameter): Diagnostic[] {
   return keys.flatMap(key => {
     const path = key.split('.');
-    const fixed = path.map((_, i) => path.slice(0, i + 1).join('.')).find(part => part in FIXED);
+    const fixed = fixedKey(key);
     if (fixed !== undefined) {
       const message = `\`${fixed}\` cannot be varied: ${FIXED[fixed]}`;
-      return [{ code: 'sweep/fixed-key', message, ...positionOf(place) }];
+      const expected = 'one value, for all trials';
+      const isOnCommandLine = place.text.file === COMMAND_LINE;
+      return [
+        { code: 'sweep/fixed-key', message, ...positionOf(place), ...(isOnCommandLine && { expected }) },
+      ];
     }
     if (schemaAt(path, undefined) !== undefined) return [];
     const suggestion = nearestKey(key);

@@ -1,5 +1,6 @@
 /** Formats tables as text for people, and as csv, json and markdown for programs. */
 import { plainMarkdown } from '../../util/markdown.js';
+import { printable } from '../../util/words.js';
 
 export type TableFormat = 'text' | 'csv' | 'json' | 'markdown';
 
@@ -45,7 +46,8 @@ const GAP = '  ';
 const MIN_WIDTH = 6;
 
 function textTable(table: Table, width: number): string {
-  const { texts, isNumeric } = shown(table);
+  const { texts: raw, isNumeric } = shown(table);
+  const texts = raw.map(row => row.map(printable));
   const widths = table.columns.map((_, i) => Math.max(...texts.map(row => row[i].length)));
   const fitted = fit(widths, width);
   const lines = texts.map(row =>

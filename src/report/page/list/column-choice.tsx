@@ -42,15 +42,15 @@ export function ColumnChooser<Row>({
   readonly columns: readonly RunColumn<Row>[];
   readonly choices: ColumnChoices;
 }) {
-  const [sought, setSought] = useState('');
-  const isFound = ({ name, title }: RunColumn<Row>) => `${name} ${title}`.includes(sought.trim());
+  const [query, setQuery] = useState('');
+  const isFound = ({ name, title }: RunColumn<Row>) => `${name} ${title}`.includes(query.trim());
   return (
     <details class="columns">
       <summary>Columns</summary>
       <div class="toolbar">
         <label>
           Find a column{' '}
-          <input type="search" value={sought} onInput={event => setSought(event.currentTarget.value)} />
+          <input type="search" value={query} onInput={event => setQuery(event.currentTarget.value)} />
         </label>
         <button type="button" disabled={Object.keys(choice).length === 0} onClick={() => set({})}>
           Reset

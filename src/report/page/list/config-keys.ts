@@ -4,7 +4,7 @@ import { configValue, type RunLine } from './line.js';
 
 /** Keys that other columns show, and keys without effect on training. */
 const NOT_SETTINGS: ReadonlySet<string> = new Set(['version', 'name', 'description', 'seed']);
-/** Last words that mean nothing alone. */
+/** Key names too generic for a title. */
 const VAGUE: ReadonlySet<string> = new Set([
   'kind',
   'from',
