@@ -21,7 +21,16 @@ import { compareRuns } from '../../src/verify/compare-runs.js';
 import { verifyResume } from '../../src/verify/resume.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
-import { copies, forgetManifest, resume, stopAt, type Trained, train, trainUntil } from '../support/runs.js';
+import {
+  copies,
+  forgetManifest,
+  forgetSummary,
+  resume,
+  stopAt,
+  type Trained,
+  train,
+  trainUntil,
+} from '../support/runs.js';
 import { randomDataset } from '../support/small-run.js';
 
 const work = new Workplace();
@@ -724,6 +733,7 @@ t.test('a finished run whose metrics are not finite', async t => {
   rmSync(join(directory, 'checkpoints'), { recursive: true });
   written.metrics.test = { ...written.metrics.test, loss: null, loss_nonfinite: 'inf' };
   writeFileSync(file, JSON.stringify(written));
+  forgetSummary(directory);
   const again = await resume(directory);
   const { test } = straight.summary.metrics;
   t.same(again.summary.metrics.test, { ...test, loss: Number.POSITIVE_INFINITY });

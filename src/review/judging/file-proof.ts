@@ -42,6 +42,7 @@ export class FileProof {
   private readonly proof: CheckpointProof;
   /** Digest of the summary in the last `run.end`. */
   private summary: unknown;
+  private isResumed = false;
 
   constructor(private readonly record: RunRecord) {
     const { checkpoints, damage } = readable(record);
@@ -69,6 +70,7 @@ export class FileProof {
 
   addEvent(record: LogRecord): void {
     this.proof.add(record);
+    this.isResumed ||= record.event === 'run.resume';
     if (record.event === 'run.end') this.summary = record.summary_sha256;
   }
 
@@ -130,17 +132,19 @@ export class FileProof {
   private otherManifest(summary: Summary): string | undefined {
     const { manifest, directory, config } = this.record;
     if (manifest === undefined) return undefined;
-    const { run_id, seeds, config_hash, parameters, backend, changes = [] } = manifest;
-    // the manifest has the backend that the run started on
-    const hasMoved = changes.some(({ key }) => key === 'backend');
+    const { run_id, seeds, config_hash, parameters, backend } = manifest;
+    // the manifest has what the run started on, the summary what it ended on
+    const { name, executor } = this.isResumed
+      ? { name: summary.backend, executor: summary.executor }
+      : backend;
     const facts = [
       // older versions recorded the new name of a renamed run on resume
       ['run_id', run_id, summary.run_id === directory.id ? run_id : summary.run_id],
       ['seed', seeds.experiment, summary.seed],
       ['config_hash', config_hash, summary.config_hash],
       ['parameters', parameters, summary.parameters],
-      ['backend', backend.name, hasMoved ? backend.name : summary.backend],
-      ['executor', backend.executor, hasMoved ? backend.executor : summary.executor],
+      ['backend', name, summary.backend],
+      ['executor', executor, summary.executor],
     ] as const;
     for (const [name, value, told] of facts)
       if (told !== value) return `${name} is ${told} in its summary and ${value} in its manifest`;
