@@ -9,7 +9,7 @@ import { checkNpyLayout, type NpyArray, parseNpy, parseNpyTexts } from '../forma
 import { type Entry, MEMBER_BYTES, memberHeaderLength, readZip, zipDirectory } from '../formats/zip.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { configError, Problems } from '../problems.js';
-import { readSource, type SourceFile } from '../reading/files.js';
+import { readContent, type SourceFile } from '../reading/files.js';
 import { expansionLimit, MAX_BYTES } from '../reading/limits.js';
 import { type MemoryConfig, staysOnDisk } from '../reading/memory.js';
 import { RangedFile } from '../reading/ranged-file.js';
@@ -81,7 +81,7 @@ async function open(config: NpzConfig, { seed, ignoredLabel = IGNORED }: Dataset
     const finished = finish(pending, ({ finish }) => finish());
     return { ...numpyDataset(finished, config.test_fraction, seed), digests: [{ name: path, sha256 }] };
   }
-  const source = await readSource(path);
+  const source = await readContent(path);
   const parts = partsOf(readArrays(source), config, sourceOf, sequencesOf);
   const dataset = numpyDataset(
     finish(parts, one => one),
