@@ -519,7 +519,8 @@ export interface CsvDataset {
    */
   kind: 'csv' | 'parquet';
   /**
-   * Path of the table. Gzip files are decompressed.
+   * The table: a file, a directory (all its files), or a pattern such as data/*.csv. Gzip files are
+   * decompressed.
    */
   path: string;
   delimiter: Delimiter;
@@ -701,7 +702,8 @@ export interface ForecastDataset {
    */
   kind: 'forecast';
   /**
-   * Path of the table: CSV with a header, or Parquet. Gzip files are decompressed.
+   * The table, CSV with a header or Parquet: a file, a directory (all its files), or a pattern such
+   * as data/*.csv. Gzip files are decompressed.
    */
   path: string;
   delimiter: Delimiter;

@@ -322,6 +322,66 @@ t.test('csv: the dataset does not depend on the delimiter', async t => {
   t.equal(guessDelimiter(Buffer.from('a;b, with c;d')), ';');
 });
 
+t.test('csv: the files of a folder or pattern are one table', async t => {
+  const rows = Array.from({ length: 12 }, (_, i) => [
+    `g${Math.floor(i / 3)}`,
+    i * i,
+    i / 8,
+    'xyz'[i % 3 === 0 ? 0 : 2],
+  ]);
+  const lines = (some: typeof rows) => some.map(row => `${row.join(',')}\n`).join('');
+  const swapped = rows.slice(4, 8).map(([group, a, b, label]) => `${label},${b},${a},${group}\n`);
+  const folder = t.testdir({
+    'whole.csv': `group,a,b,label\n${lines(rows.map(row => [...row.slice(0, 3), 'x']))}`,
+    parts: {
+      '1.csv': `group,a,b,label\n${lines(rows.slice(0, 4)).replaceAll(/[yz]$/gm, 'x')}`,
+      '2.csv': `label,b,a,group\n${swapped.join('').replaceAll(/^[yz]/gm, 'x')}`,
+      '3.csv': `group,a,b,label\n${lines(rows.slice(8)).replaceAll(/[yz]$/gm, 'x')}`,
+    },
+    bad: { '1.csv': 'group,a,b,label\ng,1,2,x\n', '2.csv': 'group,a,b,label\ng,1,?,x\n' },
+    texts: { '1.csv': 't,y\nab,0\nc,1\n', '2.csv': 't,y\ncb,1\nd,0\n' },
+  });
+  const config = (path: string, more: object = {}): DatasetConfig => ({
+    ...{ kind: 'csv', path: join(folder, path), features: ['a', 'b'], sequence: { group: 'group' } },
+    ...{ target: 'label', target_kind: 'class', test_fraction: 0.25 },
+    ...more,
+  });
+  const whole = await open(config('whole.csv'));
+  for (const path of ['parts', 'parts/?.csv']) {
+    const parts = await open(config(path));
+    for (const split of ['train', 'test'] as const) {
+      t.same(
+        Array.from({ length: parts[split].count }, (_, i) => parts[split].id!(i)),
+        Array.from({ length: whole[split].count }, (_, i) => whole[split].id!(i)),
+      );
+      for (let i = 0; i < whole[split].count; i++)
+        t.same(sequence(parts, parts[split], i), sequence(whole, whole[split], i), `${path}, ${split} ${i}`);
+    }
+    t.equal(parts.digests.length, 3);
+  }
+  t.match(await complaints(5, () => open(config('bad'))), [
+    /^data\/csv-number 2:5\+1 .*the cell is not a number/,
+  ]);
+  const texts = await open(
+    config('texts', {
+      ...{ features: ['t'], input_kind: 'text', level: 'character', target: 'y' },
+      ...{ sequence: undefined, test_fraction: undefined, test_path: join(folder, 'texts/2.csv') },
+    }),
+  );
+  t.same(
+    [0, 1, 2, 3].map(i => texts.train.id!(i)),
+    ['1.csv:2', '1.csv:3', '2.csv:2', '2.csv:3'],
+  );
+  const read = [0, 1, 2, 3].map(i =>
+    sequence(texts, texts.train, i)
+      .flat()
+      .slice(0, texts.train.lengths![i])
+      .map(symbol => texts.vocabulary!.symbols[symbol])
+      .join(''),
+  );
+  t.same(read, ['ab', 'c', 'cb', 'd']);
+});
+
 t.test('csv: groups become sequences, ordered and padded', async t => {
   const folder = t.testdir();
   const path = join(folder, 'train.csv');

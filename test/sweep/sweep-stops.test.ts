@@ -197,8 +197,8 @@ const straight = await sweepInProcess(work, file, work.folder(), undefined, { ba
 
 /**
  * The sweep, stopped by `signal` while a trial evaluates: an epoch without its evaluation is no
- * result. Starts anew if the trial's process noticed the signal only after its evaluation, since the
- * main thread takes signals between two turns of its loop.
+ * result. Starts anew if the trial's process noticed the signal only after its evaluation, since
+ * the main thread takes signals between two turns of its loop.
  */
 async function stoppedBy(signal: NodeJS.Signals) {
   for (;;) {

@@ -12,9 +12,10 @@ import type { NormalizeConfig } from '../scaling.js';
 import { range, testSelection } from '../selection.js';
 import type { VocabularyConfig } from '../text/vocabulary.js';
 import type { TrainingPartConfig } from '../training-part.js';
+import { readCsvTable } from './files.js';
 import { groupOf, type RowList, rowLists } from './order.js';
 import { csvSequences } from './sequences.js';
-import { type CsvColumns, type CsvTable, readCsvTable } from './table.js';
+import type { CsvColumns, CsvTable } from './table.js';
 import { labelTexts, sequenceTargets } from './targets.js';
 
 export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, VocabularyConfig {
@@ -131,7 +132,7 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
 function digestsOf({ train, validation, test }: Tables): Dataset['digests'] {
   const ordered = test === undefined ? [validation, train] : [train, validation, test];
   return ordered.flatMap(table =>
-    table === undefined ? [] : [{ name: table.source.name, sha256: table.source.sha256 }],
+    table === undefined ? [] : table.sources.map(({ name, sha256 }) => ({ name, sha256 })),
   );
 }
 
@@ -221,7 +222,7 @@ function pack(part: Part, config: CsvConfig, mapping: ClassMapping | undefined, 
     throw damagedError({
       code: 'data/too-large',
       message: `one group has ${steps} rows; padding every sequence to that length takes too much memory`,
-      file: table.source.name,
+      file: table.sources[0].name,
     });
   }
   const inputSize = config.features.length;

@@ -3,12 +3,12 @@
  * of each row.
  */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
-import { GrowingList, TextCodes } from '../columns.js';
+import { GrowingList, type TextCodes } from '../columns.js';
 import type { TextLevel } from '../dataset.js';
 import { type Delimiter, otherDelimiter } from '../formats/csv.js';
 import { type CellPlace, rowName, TableFile } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
-import { type ConfigDiagnostic, configError, Problems } from '../problems.js';
+import { type ConfigDiagnostic, configError, type Problems } from '../problems.js';
 import { readContent, type SourceFile } from '../reading/files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { symbolsOf } from '../text/vocabulary.js';
@@ -37,7 +37,8 @@ export interface CsvColumns {
 }
 
 export interface CsvTable {
-  readonly source: SourceFile;
+  /** The files, in the order of their rows. */
+  readonly sources: readonly Pick<SourceFile, 'name' | 'sha256'>[];
   readonly rows: number;
   /** `[rows, F]`, or the symbols of all texts; float64 if the columns ask for it. */
   readonly features: Float32Array | Float64Array;
@@ -53,7 +54,10 @@ export interface CsvTable {
   readonly groupNames: readonly string[];
   /** Cells of the order column; absent without one. */
   readonly order?: readonly string[];
-  /** Name of a row by its position: `line 5`, or `row 5` in a file without lines. */
+  /**
+   * Name of a row by its position: `line 5`, or `row 5` in a file without lines; `b.csv:5` if there
+   * are several files.
+   */
   rowName(row: number): string;
   /** Position of a cell in row `row`. @param target index of the target column */
   place(row: number, column: 'target' | 'order', target?: number): CellPlace;
@@ -84,22 +88,36 @@ const MIN_WORDS = 3;
 /** Maximum number of missing or duplicate columns to report; the wrong file may lack thousands. */
 const MAX_MISSING = 20;
 
+/** Shared by the files of a table. */
+export interface ReaderContext {
+  readonly columns: CsvColumns;
+  /** Codes of the class labels and of the groups. */
+  readonly codes: { readonly labels: TextCodes; readonly groups: TextCodes };
+  readonly problems: Problems;
+}
+
+/** The table of one file. */
+export interface FileTable extends CsvTable {
+  /** Line of a row, or its number in a file without lines. */
+  rowNumber(row: number): number;
+}
+
 /**
- * Reads the named columns of a file.
+ * Reads the named columns of a file; undefined if there are problems.
  * @throws UserError (exit 2) if the file or a column is missing
- * @throws UserError (exit 5) if rows are invalid, with all of them
+ * @throws UserError (exit 5) if the file is damaged, has no rows or too many problems
  */
-export async function readCsvTable(path: string, columns: CsvColumns): Promise<CsvTable> {
+export async function readFile(path: string, context: ReaderContext): Promise<FileTable | undefined> {
+  const { columns, problems } = context;
   const source = await readContent(path, MAX_TEXT_BYTES);
-  const problems = new Problems();
   const file = new TableFile(source.name, source.bytes, columns.delimiter);
-  const reader = new TableReader(source, file, columns, problems);
+  const reader = new TableReader(source, file, context);
   const { features, targets, group, order } = columns;
   const wanted = [...features, ...targets, group, order].flatMap(column => column?.name ?? []);
   await file.scan(wanted, reader, problems);
   reader.reportCells();
-  problems.throwIfAny();
-  return reader.table();
+  if (problems.full) problems.throwIfAny();
+  return problems.all.length > 0 ? undefined : reader.table();
 }
 
 interface BadCell {
@@ -124,8 +142,9 @@ class TableReader {
   private readonly targets: number[] = [];
   private readonly groups: number[] = [];
   private readonly order: string[] = [];
-  private readonly labels = new TextCodes();
-  private readonly groupNames = new TextCodes();
+  private readonly columns: CsvColumns;
+  private readonly codes: ReaderContext['codes'];
+  private readonly problems: Problems;
   private readonly starts: number[] = [];
   /** Invalid cells by column index. */
   private readonly badCells = new Map<number, BadCells>();
@@ -133,9 +152,11 @@ class TableReader {
   constructor(
     private readonly source: SourceFile,
     private readonly file: TableFile,
-    private readonly columns: CsvColumns,
-    private readonly problems: Problems,
+    { columns, codes, problems }: ReaderContext,
   ) {
+    this.columns = columns;
+    this.codes = codes;
+    this.problems = problems;
     this.features = new GrowingList(length =>
       columns.keepsFloat64 ? new Float64Array(length) : new Float32Array(length),
     );
@@ -164,11 +185,11 @@ class TableReader {
       const read = isValue ? this.number : this.label;
       this.targets.push(read.call(this, fields[target], start, target));
     }
-    if (group !== ABSENT) this.groups.push(this.groupNames.code(this.text(fields[group], start, group)));
+    if (group !== ABSENT) this.groups.push(this.codes.groups.code(this.text(fields[group], start, group)));
     if (order !== ABSENT) this.order.push(this.text(fields[order], start, order));
   }
 
-  table(): CsvTable {
+  table(): FileTable {
     const { source, file, starts, indices } = this;
     if (starts.length === 0) {
       throw damagedError({
@@ -178,21 +199,23 @@ class TableReader {
       });
     }
     let numbers: Uint32Array | undefined;
+    const rowNumber = (row: number): number => {
+      numbers ??= file.rowNumbers(starts);
+      return numbers[row];
+    };
     return {
-      source,
+      sources: [source],
       rows: starts.length,
       features: this.features.toArray(),
       ...(this.columns.level !== undefined && { texts: { starts: this.textStarts } }),
       targets: this.targets,
       targetNames: this.columns.targets.map(({ name }) => name),
-      labels: this.labels.texts,
+      labels: this.codes.labels.texts,
       groups: indices.group === ABSENT ? undefined : this.groups,
-      groupNames: this.groupNames.texts,
+      groupNames: this.codes.groups.texts,
       order: indices.order === ABSENT ? undefined : this.order,
-      rowName: row => {
-        numbers ??= file.rowNumbers(starts);
-        return rowName(file.isParquet ? { row: numbers[row] } : { line: numbers[row] });
-      },
+      rowNumber,
+      rowName: row => rowName(file.isParquet ? { row: rowNumber(row) } : { line: rowNumber(row) }),
       place: (row, column, target = 0) => {
         const index = column === 'order' ? indices.order : indices.targets[target];
         return file.place(starts[row], index);
@@ -224,7 +247,7 @@ class TableReader {
   }
 
   private label(cell: string, start: number, column: number): number {
-    return this.labels.code(this.text(cell, start, column));
+    return this.codes.labels.code(this.text(cell, start, column));
   }
 
   private text(cell: string, start: number, column: number): string {

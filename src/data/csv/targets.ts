@@ -9,8 +9,8 @@ import { groupOf, type RowList } from './order.js';
 import type { CsvTable } from './table.js';
 
 export function labelTexts(table: CsvTable): LabelTexts {
-  const { source, labels, targets } = table;
-  return { file: source.name, labels, placeOf: code => table.place(targets.indexOf(code), 'target') };
+  const { sources, labels, targets } = table;
+  return { file: sources[0].name, labels, placeOf: code => table.place(targets.indexOf(code), 'target') };
 }
 
 /**

@@ -17,8 +17,9 @@
  * split.
  */
 
+import { readCsvTable } from '../csv/files.js';
 import { groupOf, orderKey, rowLists } from '../csv/order.js';
-import { type CsvTable, readCsvTable } from '../csv/table.js';
+import type { CsvTable } from '../csv/table.js';
 import type { Column, Dataset, Scaling, SeriesFacts, Split, SplitName } from '../dataset.js';
 import type { Delimiter } from '../formats/csv.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
@@ -181,7 +182,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
       longest: histories.reduce((most, { length }) => Math.max(most, length), 0),
       ...gapsOf(all, keys, table),
     },
-    digests: [{ name: table.source.name, sha256: table.source.sha256 }],
+    digests: table.sources.map(({ name, sha256 }) => ({ name, sha256 })),
     columnNames: {
       features: nameOf,
       targets: i => (per_step ? config.target : `${config.target} ${i + 1} ahead`),
