@@ -25,7 +25,14 @@ export function counted(
     | 'number'
     | 'time'
     | 'target'
-    | 'row',
+    | 'row'
+    | 'month'
+    | 'workday'
+    | 'day'
+    | 'hour'
+    | 'minute'
+    | 'second'
+    | 'millisecond',
 ): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }

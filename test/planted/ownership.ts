@@ -125,7 +125,7 @@ export const ownership: readonly Plant[] = [
     file: 'src/training/resume/frozen-config',
     find: 'isChangedByResume(directory, digests?.log)',
     replace: 'false',
-    why: 'a run whose resume was killed cannot go on',
+    why: 'a run whose resume was killed cannot be resumed again',
     tests: ['evidence'],
   },
   {
@@ -195,7 +195,7 @@ export const ownership: readonly Plant[] = [
     file: 'src/training/resume/left-summary',
     find: "end.summary_sha256 === directory.digestOf('summary')",
     replace: 'true',
-    why: 'a run goes on with an edited summary',
+    why: 'a run is resumed with an edited summary',
     tests: ['evidence'],
   },
   {

@@ -2,6 +2,7 @@
  * Finds steps that are missing in the series of a forecast. A window counts steps as rows, so it
  * reads across a gap as if nothing were missing.
  */
+import { counted } from '../../util/words.js';
 import { MS_OF_DAY } from './sequences.js';
 
 /** Missing steps of all series. */
@@ -147,8 +148,4 @@ const UNITS = [
 function duration(milliseconds: number): string {
   const [unit, size] = UNITS.find(([, of]) => milliseconds % of === 0) ?? (['millisecond', 1] as const);
   return counted(milliseconds / size, unit);
-}
-
-function counted(count: number, unit: string): string {
-  return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
