@@ -1,5 +1,6 @@
 /** Evaluates a model on a split in batches: loss and metrics. */
 
+import { setImmediate } from 'node:timers/promises';
 import { lossFacts, type MeasuredMetric, targetSize } from '../../config/index.js';
 import type { Split } from '../../data/dataset.js';
 import { range } from '../../data/selection.js';
@@ -104,7 +105,8 @@ export async function* batchesOf(
   for (let from = 0; from < split.count && !signal?.aborted; from += batchSize) {
     const length = Math.min(batchSize, split.count - from);
     const indices = Uint32Array.from({ length }, (_, i) => from + i);
-    const loaded = await split.load?.(indices);
+    // answers of threads that arrive quickly enough would keep signals and timers waiting
+    const [loaded] = await Promise.all([split.load?.(indices), setImmediate()]);
     yield loaded
       ? { split: loaded, indices: range(length), position: index => from + index }
       : { split, indices, position: index => index };

@@ -1,4 +1,5 @@
 /** The training loop: takes the batches in order, and decides when to evaluate and when to stop. */
+import { setImmediate } from 'node:timers/promises';
 import type { BatchOrder, BatchOrderState } from '../../data/index.js';
 import type { SplitMetrics } from '../../experiment/summary.js';
 import { addSums, type MetricSums, meansOf, NO_METRICS } from '../step/batch-metrics.js';
@@ -127,7 +128,8 @@ export async function trainingLoop(
     const coming = step < lastStep ? take(trainer, order, step + 1) : undefined;
     // its error is thrown when it is awaited, after the current step
     coming?.catch(() => {});
-    const result = await running;
+    // answers of threads that arrive quickly enough would keep signals and timers waiting
+    const [result] = await Promise.all([running, setImmediate()]);
     next = await coming;
     if (!result.updated && skipped >= (plan.maxSkippedBatches ?? 0)) {
       const { loss, gradientNorm, notFinite } = result;

@@ -17,8 +17,7 @@ let inThreads = true;
 
 /**
  * Sets whether later runs compute in worker threads; returns the previous setting. For tests: a
- * thread takes longer to start than a test's run takes to train. Results are byte-identical. A
- * process that computes in its main thread handles no signals while it does.
+ * thread takes longer to start than a test's run takes to train. Results are byte-identical.
  */
 export function computeInThreads(isOn: boolean): boolean {
   const before = inThreads;
