@@ -1,5 +1,5 @@
 /** What the library does beyond the command line; its examples run in `package.test.ts`. */
-import { createReadStream, realpathSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { validateAgainst } from '../src/config/schema/schema.js';
@@ -88,6 +88,34 @@ t.test('what is wrong is data with a place', async t => {
   await refuses(t, sweep({ name: 'x', base: 'none.yaml', method: 'grid' }), {
     exitCode: 2,
     diagnostics: [{ file: '<object>' }],
+  });
+});
+
+t.test('configs of a sweep may be objects', async t => {
+  const objective = { metric: 'test.loss', goal: 'minimize' } as const;
+  const wide = { ...config, name: 'wide', model: { ...config.model, hidden_size: 8 } };
+  const variants = [work.config({ version: 1, ...config }), wide, wide];
+  const given = { name: 'both', variants, method: 'grid', objective } as const;
+  const { status, directory, summary } = await sweep(given, { ...webasm, output: work.folder(), threads: 1 });
+  t.equal(status, 'completed');
+  const [narrow, ...wider] = [...summary.top].sort((a, b) => a.trial - b.trial);
+  t.same(
+    wider.map(({ point }) => point),
+    [{ config: 'wide.yaml' }, { config: 'wide-2.yaml' }],
+  );
+  for (const [trial, alone] of [[narrow, config] as const, ...wider.map(trial => [trial, wide] as const)]) {
+    const { summary } = await run(alone, { ...webasm, output: work.folder() });
+    t.equal(trial.value, summary.metrics.test?.loss, 'as trained alone');
+  }
+  t.equal((await sweep(directory, webasm)).status, 'completed', 'the directory has all configs');
+  const text = readFileSync(join(directory, 'sweep.yaml'), 'utf8');
+  for (const [path] of text.matchAll(/configs\/.*\.yaml/g)) t.ok(existsSync(join(directory, path)), path);
+
+  const method = 'grid';
+  const base = { ...config, loss: { kind: 'mes' } } as unknown as library.ConfigObject;
+  await refuses(t, sweep({ name: 'x', base, method, objective, seeds: [0, 1] }), {
+    exitCode: 2,
+    diagnostics: [{ file: '<object>', source: '  kind: mes', suggestion: 'mse' }],
   });
 });
 
@@ -293,16 +321,6 @@ t.test('wrong arguments of JavaScript callers are errors with a sentence', async
   );
   await refuses(t, js.evaluate('x', { checkpoint: 'bset' }), argument(/'last', 'best' or the step/));
   await refuses(t, js.sweep(), argument(/^sweep\(\): `sweep` must be the path/));
-  await refuses(
-    t,
-    js.sweep({ name: 'x', method: 'grid', base: config }),
-    argument(/^sweep\(\): `base` must be the path of a config file, not an object$/),
-  );
-  await refuses(
-    t,
-    js.sweep({ name: 'x', variants: ['a.yaml', {}] }),
-    argument(/`variants\.1` must be the path/),
-  );
   await refuses(t, js.sweep({}, { paralel: 2 }), unknown(undefined, /no option `paralel`/));
   await refuses(t, js.loadModel(), argument(/^loadModel\(\): `run`/));
   await refuses(t, js.loadModel('x', { wieghts: 'average' }), unknown('weights', /did you mean `weights`/));
@@ -365,8 +383,8 @@ t.test('the type of a sweep has the keys of a sweep file', t => {
   const wrong = [
     // @ts-expect-error this is an option of the command line
     { threads: 1 } satisfies library.SweepObject,
-    // @ts-expect-error a config is a path
-    { ...parts, base: {} } satisfies library.SweepObject,
+    // @ts-expect-error a config has no such key
+    { ...parts, base: { modle: {} } } satisfies library.SweepObject,
     // @ts-expect-error there is no such method
     { ...parts, base: 'a.yaml', method: 'gird' } satisfies library.SweepObject,
   ];

@@ -36,8 +36,12 @@ export function assignments(overrides: Overrides = {}): readonly string[] {
   return Object.entries(overrides).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
 }
 
+/** Programs need not state the only version. */
+export function withVersion(given: object): object {
+  return { version: 1, ...given };
+}
+
 /** @throws UserError (exit 2) if the config is invalid, with all problems */
 export function loadConfig(config: Config, set?: Overrides): LoadedExperiment {
-  const given = typeof config === 'string' ? config : { version: 1, ...config };
-  return loadExperiment(given, { set: assignments(set) });
+  return loadExperiment(typeof config === 'string' ? config : withVersion(config), { set: assignments(set) });
 }

@@ -2,6 +2,7 @@
 import type { BackendRequest } from '../engine/backend-names.js';
 import { versions } from '../experiment/machine.js';
 import { backendKind } from '../prediction/model.js';
+import { frozenNames } from '../sweep/config/bases.js';
 import { loadSweep } from '../sweep/config/index.js';
 import type { GivenParameter, SweepSettings } from '../sweep/config/settings.js';
 import { LocalLauncher } from '../sweep/launchers/local.js';
@@ -22,13 +23,12 @@ import {
   checkOptions,
   integer,
   isPlainObject,
-  type Kind,
   overrides,
   path,
   signal,
 } from '../util/arguments.js';
 import type { ExitCode } from '../util/errors.js';
-import { assignments, type Overrides } from './config.js';
+import { assignments, type Config, type Overrides, withVersion } from './config.js';
 import { SweepModels } from './sweep-models.js';
 
 /** Progress events of a sweep, distinguished by `type`. */
@@ -95,11 +95,11 @@ export type SweepParameter =
 
 /**
  * A sweep as an object with the keys of a sweep file. Its configs are paths, which are resolved
- * against the working directory. `version` may be omitted.
+ * against the working directory, or objects. `version` may be omitted.
  */
 export type SweepObject = (
-  | { readonly base: string; readonly variants?: undefined }
-  | { readonly base?: undefined; readonly variants: readonly string[] }
+  | { readonly base: Config; readonly variants?: undefined }
+  | { readonly base?: undefined; readonly variants: readonly Config[] }
 ) & {
   readonly version?: 1;
   readonly name: string;
@@ -146,7 +146,6 @@ export async function sweep(sweep: string | SweepObject, options: SweepOptions =
     expected: 'the path of a sweep file or a sweep directory, or a sweep as an object',
     accepts: value => path.accepts(value) || isPlainObject(value),
   });
-  if (typeof sweep !== 'string') checkConfigPaths(sweep);
   checkOptions<SweepOptions>('sweep', options, {
     set: overrides,
     output: path,
@@ -161,8 +160,8 @@ export async function sweep(sweep: string | SweepObject, options: SweepOptions =
     begin(SweepDirectory.open(sweep));
     return ended(await resumeSweep(sweep, { ...conducting(options), retryFailed: false }));
   }
-  const given = typeof sweep === 'string' ? sweep : { version: 1, ...sweep };
-  const loaded = loadSweep(given, { set: assignments(set) });
+  const [given, configs] = typeof sweep === 'string' ? [sweep] : withConfigNames(sweep);
+  const loaded = loadSweep(given, { set: assignments(set), ...(configs && { configs }) });
   const warnings = [...loaded.warnings, ...(await new SweepModels(loaded).check())];
   for (const { message } of warnings) onProgress({ type: 'warning', message });
   const { plan, bases, givenYaml } = loaded;
@@ -170,15 +169,21 @@ export async function sweep(sweep: string | SweepObject, options: SweepOptions =
   return ended(await runSweep({ plan, bases, givenYaml, output }, all, begin));
 }
 
-/** Unlike `run`, a sweep takes no config objects: its processes read the configs from files. */
-function checkConfigPaths({ base, variants = [] }: SweepObject): void {
-  const configs = { base, ...(Array.isArray(variants) && { ...variants }) };
-  for (const [key, config] of Object.entries(configs))
-    if (isPlainObject(config))
-      checkArgument('sweep', key === 'base' ? key : `variants.${key}`, config, configPath);
+/**
+ * The sweep with a path in place of each config that is an object, and these configs. The path is
+ * where the sweep's directory has the config for its processes.
+ */
+function withConfigNames(sweep: SweepObject): [object, (object | undefined)[]] {
+  const { base, variants } = sweep;
+  const given: readonly unknown[] = base !== undefined ? [base] : Array.isArray(variants) ? variants : [];
+  const names = frozenNames(
+    given.map(config => (isPlainObject(config) ? `${config.name ?? 'config'}.yaml` : String(config))),
+  );
+  const paths = given.map((config, i) => (isPlainObject(config) ? `configs/${names[i]}` : config));
+  const configs = given.map(config => (isPlainObject(config) ? withVersion(config) : undefined));
+  const named = base !== undefined ? { base: paths[0] } : variants !== undefined && { variants: paths };
+  return [{ ...withVersion(sweep), ...named }, configs];
 }
-
-const configPath: Kind = { ...path, expected: 'the path of a config file' };
 
 function conducting({
   backend,

@@ -23,25 +23,36 @@ interface NamedConfig {
   /** Within the sweep's `configs` directory. */
   readonly name: string;
   readonly node: Node;
+  /** The config itself; absent if it is read from the file that `node` names. */
+  readonly content?: object | undefined;
 }
 
 /**
- * The configs of `base` or `variants`, named by their files; equal names are numbered.
+ * The configs of `base` or `variants`, named by their files.
  * @param tree valid against the schema
+ * @param contents the configs that are objects, at their places in `variants`
  */
-export function baseConfigs(tree: MapNode): readonly NamedConfig[] {
+export function baseConfigs(
+  tree: MapNode,
+  contents: readonly (object | undefined)[] = [],
+): readonly NamedConfig[] {
   const variants = nodeAt(tree, ['variants'])?.value;
   const base = nodeAt(tree, ['base'])?.value;
   const nodes = base !== undefined ? [base] : variants?.kind === 'list' ? variants.items : [];
+  const names = frozenNames(nodes.map(fileOf));
+  return nodes.map((node, i) => ({ name: names[i], node, content: contents[i] }));
+}
+
+/** The names of config files within the sweep's `configs` directory; equal ones are numbered. */
+export function frozenNames(files: readonly string[]): readonly string[] {
   const taken = new Set<string>();
-  return nodes.map(node => {
-    const file = basename(fileOf(node));
-    const stem = file.slice(0, file.length - extname(file).length);
+  for (const path of files) {
+    const stem = basename(path, extname(path));
     let name = `${stem}.yaml`;
     for (let n = 2; taken.has(name); n++) name = `${stem}-${n}.yaml`;
     taken.add(name);
-    return { name, node };
-  });
+  }
+  return [...taken];
 }
 
 /** The parameter that chooses the config; empty for a sweep with one base. */
@@ -72,9 +83,9 @@ export function openBases(
 ): { bases: readonly LoadedBase[]; problems: readonly Diagnostic[] } {
   const bases: LoadedBase[] = [];
   const problems: Diagnostic[] = [];
-  for (const { name, node } of configs) {
+  for (const config of configs) {
     try {
-      bases.push(openBase(name, node, set));
+      bases.push(openBase(config, set));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       problems.push(...error.diagnostics);
@@ -83,12 +94,12 @@ export function openBases(
   return { bases, problems };
 }
 
-function openBase(name: string, node: Node, set: readonly string[]): LoadedBase {
+function openBase({ name, node, content }: NamedConfig, set: readonly string[]): LoadedBase {
   const { text } = node.place;
   const written = fileOf(node);
   const isArgument = text.file === COMMAND_LINE;
   const file = isAbsolute(written) || isArgument ? written : join(dirname(text.file), written);
-  const source = openConfig(file, { set, ...(!isArgument && { asked: node.place }) });
+  const source = openConfig(content ?? file, { set, ...(!isArgument && { asked: node.place }) });
   const { experiment, files, origin } = source.load();
   const origins = experiment.gates.map((_, i) => origin(`gates.${i}`));
   return withSource(source, {

@@ -27,6 +27,8 @@ interface LoadOptions {
   /** Arguments `key.path=value` for every config. */
   readonly set?: readonly string[];
   readonly flags?: SweepFlags;
+  /** The configs of `base` or `variants` that are objects; the others are read from files. */
+  readonly configs?: readonly (object | undefined)[];
 }
 
 export interface LoadedSweep {
@@ -50,8 +52,11 @@ export interface LoadedSweep {
  * Loads a sweep, from a file or from an object, and checks its points, without reading data.
  * @throws UserError (exit 2) if anything is wrong
  */
-export function loadSweep(sweep: string | object, { set = [], flags = {} }: LoadOptions = {}): LoadedSweep {
-  return checkSweep(readSweep(sweep, set, flags));
+export function loadSweep(
+  sweep: string | object,
+  { set = [], flags = {}, configs }: LoadOptions = {},
+): LoadedSweep {
+  return checkSweep(readSweep(sweep, set, flags), configs);
 }
 
 /**
@@ -66,7 +71,10 @@ export function fromCommandLine(
   return checkSweep(sweepOfArguments(configs, assignments, set, flags));
 }
 
-function checkSweep({ file, tree, givenYaml, set, problems }: SweepText): LoadedSweep {
+function checkSweep(
+  { file, tree, givenYaml, set, problems }: SweepText,
+  contents?: LoadOptions['configs'],
+): LoadedSweep {
   const refused = (found: readonly Diagnostic[]): UserError => failed(distinct(found), file);
   const stopIf = (found: readonly Diagnostic[]): void => {
     if (found.length > 0) throw refused(found);
@@ -75,7 +83,7 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText): Loaded
 
   const locator = new Locator(tree);
   const settings = settingsOf(tree);
-  const configs = baseConfigs(tree);
+  const configs = baseConfigs(tree, contents);
   const written = [...variantParameter(tree, configs), ...locatedParameters(tree, settings)];
   const { bases: opened, problems: unreadable } = openBases(configs, set);
   const { objective = commonObjective(opened) } = settings;
