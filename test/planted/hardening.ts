@@ -124,7 +124,7 @@ export const hardening: readonly Plant[] = [
     find: '!(error instanceof RangeError)',
     replace: 'true',
     why: 'a deeply nested value is a bug',
-    tests: ['data-text'],
+    tests: ['data-jsonl'],
   },
   {
     file: 'src/data/formats/csv-pieces',

@@ -72,7 +72,7 @@ export const leaks: readonly Plant[] = [
     find: 'eachSymbol(train, sequenceLength,',
     replace: 'eachSymbol(test, sequenceLength,',
     why: 'the vocabulary is fitted on the test split',
-    tests: ['data-text'],
+    tests: ['data-jsonl'],
   },
   {
     file: 'src/data/text/text',

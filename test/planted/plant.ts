@@ -6,6 +6,7 @@ export type TestName =
   | 'cells'
   | 'config-checks'
   | 'dashboard-requests'
+  | 'data-jsonl'
   | 'data-scaling'
   | 'data-tables'
   | 'data-text'

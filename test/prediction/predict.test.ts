@@ -16,6 +16,7 @@ import { loadModel, UserError } from '../../src/index.js';
 import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { idx } from '../support/data-files.js';
+import { config, crossEntropy, predictionCases, table } from '../support/prediction-cases.js';
 import { copies, forgetManifest, train } from '../support/runs.js';
 import { comesTrue } from '../support/waiting.js';
 
@@ -46,197 +47,10 @@ const unlabelled = (lines: readonly Line[]) =>
     id: line.id?.replace('x_test[', 'x['),
   }));
 
-/** A number that looks random; the same for the same `i`. */
-const noise = (i: number): number => ((i * 2_654_435_761) % 1009) / 1009 - 0.5;
-
-/** Recordings of 1 to 6 steps, whose rows stand in between each other and in no order. */
-function table(from: number, count: number): string {
-  const rows = Array.from({ length: count }, (_, i) => from + i).flatMap(recording =>
-    Array.from({ length: 1 + ((recording * 5) % 6) }, (_, step) => {
-      const at = recording * 7 + step;
-      const [a, b] = [noise(at) * 20 + 100, noise(at + 5000)];
-      const [label, step_label] = [recording % 3 ? 'up' : 'down', `s${(recording + step) % 3}`];
-      return { at, row: [`r${recording}`, step, a, b, label, step_label, recording / 4] };
-    }),
-  );
-  rows.sort((a, b) => noise(a.at + 77) - noise(b.at + 77));
-  return `${['recording,t,a,b,label,step_label,level', ...rows.map(({ row }) => row.join())].join('\n')}\n`;
-}
-
-const csvTest = table(100, 23);
-const csvTestPath = work.file('test.csv', csvTest);
-
-const csvData = (more: object) => ({
-  kind: 'csv',
-  path: work.file('train.csv', table(0, 40)),
-  test_path: csvTestPath,
-  features: ['a', 'b'],
-  target: 'label',
-  target_kind: 'class',
-  sequence: { group: 'recording', order: 't' },
-  normalize: 'standard',
-  ...more,
-});
-
-const config = (dataset: object, loss: object, model: object = {}, training: object = {}) => ({
-  version: 1,
-  name: 'predicted',
-  dataset,
-  model: { cell: 'lstm', hidden_size: 5, ...model },
-  loss,
-  optimizer: { kind: 'adam', learning_rate: 0.01 },
-  training: { num_epochs: 1, batch_size: 8, eval_batch_size: 10, ...training },
-});
-
-const crossEntropy = { kind: 'cross_entropy' };
-
-const [N, T, F] = [21, 4, 3];
-const testX = floats(
-  [N, T, F],
-  Array.from({ length: N * T * F }, (_, i) => noise(i)),
-);
-const testLengths = integers(
-  [N],
-  Array.from({ length: N }, (_, i) => 1 + (i % T)),
-);
-const testSymbols = integers(
-  [N, T],
-  Array.from({ length: N * T }, (_, i) => (i * i) % 7),
-);
-
-function archive(y: (count: number) => object, symbols = false) {
-  const arrays = (count: number) => ({
-    x: symbols
-      ? integers(
-          [count, T],
-          Array.from({ length: count * T }, (_, i) => (i * 3) % 7),
-        )
-      : floats(
-          [count, T, F],
-          Array.from({ length: count * T * F }, (_, i) => noise(i + 999)),
-        ),
-    y: y(count),
-  });
-  const train = arrays(30);
-  return npz({
-    ...train,
-    lengths: integers(
-      [30],
-      Array.from({ length: 30 }, (_, i) => 1 + (i % T)),
-    ),
-    x_test: symbols ? testSymbols : testX,
-    y_test: y(N),
-    lengths_test: testLengths,
-  } as Parameters<typeof npz>[0]);
-}
-
-const classesOf = (count: number) =>
-  integers(
-    [count],
-    Array.from({ length: count }, (_, i) => i % 3),
-  );
-const valuesOf = (count: number) =>
-  floats(
-    [count, 2],
-    Array.from({ length: count * 2 }, (_, i) => 50 + 10 * noise(i)),
-  );
-
-function idxFiles() {
-  const folder = work.folder();
-  const pictures = (count: number, from: number) =>
-    idx(8, [count, 3, 2], Buffer.from(Array.from({ length: count * 6 }, (_, i) => (from + i * 37) % 256)));
-  const labels = (count: number) =>
-    idx(8, [count], Buffer.from(Array.from({ length: count }, (_, i) => i % 4)));
-  const files = {
-    train_images: pictures(30, 1),
-    train_labels: labels(30),
-    test_images: pictures(13, 7),
-    test_labels: labels(13),
-  };
-  for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
-  return Object.fromEntries(Object.keys(files).map(name => [name, join(folder, name)]));
-}
-
-const npzInput = (x: typeof testX | typeof testSymbols) =>
-  work.file('new.npz', npz({ x, lengths: testLengths }));
-const pictures = idxFiles();
-
-/** A run's config, and its test split as an input. */
-const CASES: Readonly<Record<string, { config: object; input: string }>> = {
-  'csv, a class for each sequence': { config: config(csvData({}), crossEntropy), input: csvTestPath },
-  'csv, a class for each step': {
-    config: config(
-      csvData({ target: 'step_label', sequence: { group: 'recording', order: 't', per_step: true } }),
-      crossEntropy,
-      { head: { from: 'every' } },
-    ),
-    input: csvTestPath,
-  },
-  'csv, scaled values, a bidirectional model': {
-    config: config(
-      csvData({ target: 'level', target_kind: 'value' }),
-      { kind: 'mse' },
-      { bidirectional: true, head: { from: 'final' } },
-    ),
-    input: csvTestPath,
-  },
-  'csv, quantiles, the mean of the outputs': {
-    config: config(
-      csvData({ target: 'level', target_kind: 'value', normalize: 'min_max' }),
-      { kind: 'quantile', quantiles: [0.1, 0.5, 0.9] },
-      { cell: 'gru', head: { from: 'mean' } },
-    ),
-    input: csvTestPath,
-  },
-  'csv, rows that are sequences': {
-    config: config(csvData({ sequence: undefined, target: 'step_label' }), crossEntropy),
-    input: csvTestPath,
-  },
-  'csv, several values with names': {
-    config: config(csvData({ sequence: undefined, target: ['level', 't'], target_kind: 'value' }), {
-      kind: 'quantile',
-      quantiles: [0.2, 0.5],
-    }),
-    input: csvTestPath,
-  },
-  'npz, classes with weights, the largest outputs': {
-    config: config(
-      { kind: 'npz', path: work.file('classes.npz', archive(classesOf)) },
-      { kind: 'cross_entropy', class_weights: 'balanced' },
-      { head: { from: 'max' }, num_layers: 2 },
-    ),
-    input: npzInput(testX),
-  },
-  'npz, two scaled values': {
-    config: config(
-      { kind: 'npz', path: work.file('values.npz', archive(valuesOf)), normalize: 'standard' },
-      { kind: 'huber' },
-    ),
-    input: npzInput(testX),
-  },
-  'npz, symbols': {
-    config: config({ kind: 'npz', path: work.file('symbols.npz', archive(classesOf, true)) }, crossEntropy, {
-      embedding: { size: 4 },
-    }),
-    input: npzInput(testSymbols),
-  },
-  'npz, states that pass from batch to batch': {
-    config: config(
-      { kind: 'npz', path: work.file('carried.npz', archive(classesOf)) },
-      crossEntropy,
-      {},
-      { carry_state: true, shuffle: false, eval_batch_size: 8 },
-    ),
-    input: npzInput(testX),
-  },
-  'idx, pictures': {
-    config: config({ kind: 'idx', ...pictures, sequence: 'rows' }, crossEntropy),
-    input: pictures.test_images,
-  },
-};
+const { cases, csvData, csvTest, csvTestPath, testX } = predictionCases(work);
 
 t.test("a run's own test file is predicted as the run evaluates it, to the bit", async t => {
-  for (const [name, { config: trained, input }] of Object.entries(CASES)) {
+  for (const [name, { config: trained, input }] of Object.entries(cases)) {
     const { summary } = await train(work, trained);
     const { directory } = summary;
     const split = await work.cellrun('predict', directory, ...webasm);
@@ -257,7 +71,7 @@ t.test("a run's own test file is predicted as the run evaluates it, to the bit",
 const NAMED = 'csv, a class for each sequence';
 /** A copy of a run each time it is called. */
 const runOf = Object.fromEntries(
-  Object.entries(CASES).map(([name, one]) => [name, copies(work, () => train(work, one.config))]),
+  Object.entries(cases).map(([name, one]) => [name, copies(work, () => train(work, one.config))]),
 );
 
 t.test('formats: all probabilities or the best, names, times and quantiles', async t => {
