@@ -122,6 +122,11 @@ export interface Vocabulary {
   readonly level: TextLevel | null;
   /** Text of each symbol, by its number; the first represents all unknown symbols. */
   readonly symbols: readonly string[];
+  /**
+   * True if some symbols of the training split are unknown, so that a model learns to read them;
+   * absent: false.
+   */
+  readonly has_unknown?: boolean;
 }
 
 /** Texts of symbols that a reader stored as codes. */

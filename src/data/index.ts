@@ -36,5 +36,5 @@ export {
   summarize,
 } from './summary.js';
 export { type DatasetConfig, newSequences, openDataset } from './table.js';
-export { decodeText, encodeText, symbolNumbers, UNKNOWN } from './text/vocabulary.js';
+export { decodeText, encodeText, symbolReader, UNKNOWN, UnknownSymbol } from './text/vocabulary.js';
 export { eachChunk, inMemory, type Values } from './values.js';

@@ -20,6 +20,8 @@ interface VocabularyRecord {
   /** How text is split into symbols; null if the data list them. */
   readonly level: 'character' | 'byte' | 'word' | null;
   readonly symbols: readonly string[];
+  /** True if the model has learned to read unknown symbols; absent: false. */
+  readonly has_unknown?: boolean;
 }
 
 /** Properties of a run's data that predictions need; `DataRecord` of `data/`. */

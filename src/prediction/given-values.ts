@@ -7,8 +7,8 @@ import {
   type NewSequence,
   type ReadSequence,
   type SequenceInput,
-  symbolNumbers,
-  UNKNOWN,
+  symbolReader,
+  UnknownSymbol,
   type Vocabulary,
 } from '../data/index.js';
 import { type Diagnostic, damagedError } from '../util/errors.js';
@@ -68,8 +68,12 @@ export function givenSequence(given: SequenceValues, index: number, form: StepFo
   const problems: Diagnostic[] = [];
   const isText = typeof listed === 'string';
   if (isText && !form.vocabulary) return { problems: [unfit(`${place} is a text`, NO_TEXTS)], ...named };
-  const steps =
-    isText && form.vocabulary ? encodeText(listed, form.vocabulary) : (listed as readonly StepValues[]);
+  let steps: readonly StepValues[];
+  try {
+    steps = isText && form.vocabulary ? encodeText(listed, form.vocabulary) : (listed as typeof steps);
+  } catch (error) {
+    return { problems: [unknownSymbol(error, place)], ...named };
+  }
   if (steps.length === 0) problems.push(unfit(`${place} has no steps`));
   if (times !== undefined && times.length !== steps.length) {
     const counts = { expected: counted(steps.length, 'time'), got: counted(times.length, 'time') };
@@ -126,8 +130,12 @@ function writeStep(
 ): Diagnostic | undefined {
   if (typeof given === 'string') {
     if (vocabulary === undefined) return unfit(`${place} is a text`, NO_TEXTS);
-    out[0] = symbolNumbers(vocabulary).get(given) ?? UNKNOWN;
-    return undefined;
+    try {
+      out[0] = symbolReader(vocabulary)(given);
+      return undefined;
+    } catch (error) {
+      return unknownSymbol(error, place);
+    }
   }
   if (input.kind === 'symbol') {
     if (typeof given === 'number' && Number.isInteger(given) && given >= 0 && given < input.count) {
@@ -180,6 +188,12 @@ function isList(
 /** Quotes tell a text from the number that it spells. */
 function shown(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}
+
+function unknownSymbol(error: unknown, place: string): Diagnostic {
+  if (!(error instanceof UnknownSymbol)) throw error;
+  const { problem } = error;
+  return { ...problem, message: `${place}: ${problem.message}` };
 }
 
 function unfit(message: string, more: Pick<Diagnostic, 'expected' | 'got'> = {}): Diagnostic {

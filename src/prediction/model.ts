@@ -11,6 +11,7 @@ import {
   type SequenceInput,
   streamBytes,
   UNKNOWN,
+  UnknownSymbol,
   type Vocabulary,
 } from '../data/index.js';
 import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.js';
@@ -196,10 +197,9 @@ export class Model {
   }
 
   /**
-   * Continues a text with a language model, piece by piece; the prompt is not yielded. Unknown
-   * symbols of the prompt are read as the unknown symbol.
-   * @throws UserError (exit 2) if the model does not predict the next symbol at each step, or its
-   *   symbols are not text
+   * Continues a text with a language model, piece by piece; the prompt is not yielded.
+   * @throws UserError (exit 2) if the model does not predict the next symbol at each step, its
+   *   symbols are not text, or it has not learned to read a symbol of the prompt
    */
   async *generateText(prompt: string, options: GenerateOptions): AsyncGenerator<string> {
     checkArgument('generateText', 'prompt', prompt, text);
@@ -213,7 +213,7 @@ export class Model {
         expected: '`generate` of the library, with numbers',
       });
     }
-    const numbers = encodeText(prompt, vocabulary);
+    const numbers = encodedPrompt(prompt, vocabulary);
     yield* decodeText(this.generate([...numbers], options), vocabulary, numbers.length > 0);
   }
 
@@ -314,4 +314,17 @@ function closed(): UserError {
 
 function sourceOf(input: string | Readable): Promise<ByteSource> {
   return typeof input === 'string' ? fileBytes(input) : streamBytes('<stream>', input);
+}
+
+function encodedPrompt(prompt: string, vocabulary: Vocabulary): readonly number[] {
+  try {
+    return encodeText(prompt, vocabulary);
+  } catch (error) {
+    if (!(error instanceof UnknownSymbol)) throw error;
+    const { problem } = error;
+    throw usageError({
+      ...problem,
+      message: `the prompt has a symbol that the model cannot read: ${problem.message}`,
+    });
+  }
 }

@@ -8,7 +8,6 @@ import {
   type ReadSequence,
   type SplitName,
 } from '../data/index.js';
-import { UNKNOWN } from '../data/text/vocabulary.js';
 import type { BackendOptions } from '../training/run/session.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { splitOf } from './evaluate.js';
@@ -48,9 +47,9 @@ export function predictSplit<T>(
   });
 }
 
-/** Called for a sequence with something that training never saw, and in words what that is. */
 interface StrangerOptions {
-  onStranger?(what: 'symbols' | 'series', sequence: NewSequence): void;
+  /** Called for a sequence of a series that the training data do not have. */
+  onStranger?(sequence: NewSequence): void;
 }
 
 /**
@@ -70,7 +69,7 @@ export async function predictInput<T>(
     const reader = newSequences(saved.loaded.experiment.dataset, model.data);
     const { hasIds, hasTimes } = reader;
     const form = { ...predictor.form, hasIds, hasTimes, hasLabels: false };
-    const lists = watched(reader.read(source), strangerIn(saved, model.data), options);
+    const lists = watched(reader.read(source), strangerIn(model.data), options);
     return await use(form, predictor.sequences(lists, options));
   } finally {
     await model.close();
@@ -79,28 +78,19 @@ export async function predictInput<T>(
 
 async function* watched(
   lists: AsyncIterable<readonly ReadSequence[]>,
-  strangerOf: ReturnType<typeof strangerIn>,
+  isStranger: ReturnType<typeof strangerIn>,
   { onStranger }: StrangerOptions,
 ): AsyncGenerator<readonly ReadSequence[]> {
   for await (const list of lists) {
     for (const sequence of onStranger ? list : []) {
-      const what = isRejected(sequence) ? undefined : strangerOf(sequence);
-      if (what !== undefined) onStranger?.(what, sequence as NewSequence);
+      if (!isRejected(sequence) && isStranger(sequence)) onStranger?.(sequence);
     }
     yield list;
   }
 }
 
-/** Returns the function that finds what a sequence has that training never saw. */
-function strangerIn(
-  { loaded }: SavedModel,
-  { vocabulary, series_scaling }: DataRecord,
-): (sequence: NewSequence) => 'symbols' | 'series' | undefined {
-  const { dataset } = loaded.experiment;
-  // with `min_count`, training has unknown symbols
-  const isUntrained = vocabulary && (!('min_count' in dataset) || (dataset.min_count ?? 1) === 1);
-  if (isUntrained) return ({ values }) => (values.includes(UNKNOWN) ? 'symbols' : undefined);
-  if (series_scaling === undefined) return () => undefined;
-  const trained = new Set(series_scaling.series.map(({ name }) => name));
-  return ({ id }) => (id === undefined || trained.has(id) ? undefined : 'series');
+/** Returns true for sequences of series that the training data do not have. */
+function strangerIn({ series_scaling }: DataRecord): (sequence: NewSequence) => boolean {
+  const trained = new Set(series_scaling?.series.map(({ name }) => name));
+  return ({ id }) => series_scaling !== undefined && id !== undefined && !trained.has(id);
 }

@@ -47,6 +47,8 @@ t.test('jsonl: sequences, targets and names are those that Python reads', async 
   t.same(tagged.vocabulary, {
     level: null,
     symbols: ['<unk>', 'cat', '12', 'The', 'a', 'the', '\u2028sat', '\ud800'],
+    // a record spells `<unk>`
+    has_unknown: true,
   });
   t.same(tagged.classLabels, ['D', 'N', 'V']);
   t.equal(tagged.sequenceLength, 4);

@@ -44,7 +44,9 @@ t.test('text: symbols and vocabularies are those that Python has', async t => {
           min_count,
         });
         const known: string[] = vocabularies[level][min_count];
-        t.same(data.vocabulary, { level, symbols: known }, `${level} ${name}`);
+        const hasUnknown = training[level].some((symbol: string) => known.indexOf(symbol) <= 0);
+        const has_unknown = hasUnknown && { has_unknown: true };
+        t.same(data.vocabulary, { level, symbols: known, ...has_unknown }, `${level} ${name}`);
         const numbers = (all: string[]) => all.map(symbol => Math.max(0, known.indexOf(symbol)));
         const read = numbers(training[level]);
         t.same(
@@ -284,7 +286,9 @@ t.test('a language model makes up the text that PyTorch does', async t => {
   await model.close();
   const alone = await work.cellrun('predict', summary.directory, '--seed', '1');
   t.match(alone, { code: 2, stderr: /--seed requires --generate/ });
-  const input = work.file('lines.txt', 'der wal \nahoi? \n');
+  const foreign = await work.cellrun('predict', summary.directory, '--generate', '--prompt', 'der € ');
+  t.match(foreign, { code: 2, stderr: /the prompt .*: the symbol "€" does not occur in the training split/ });
+  const input = work.file('lines.txt', 'der wal \nda wal\n');
   const scored = await work.cellrun('predict', summary.directory, '--checkpoint', 'last', '--input', input);
   const told = scored.stdout
     .trim()
@@ -317,7 +321,11 @@ t.test('texts are put together as they were cut', async t => {
     }),
   );
   const words = { level: 'word', symbols: ['<unk>', '<eos>', 'a', 'b'] } as const;
-  t.same(encodeText('a  b\n\nb c', words), [2, 3, 1, 1, 3, 0]);
+  t.same(encodeText('a  b\n\nb', words), [2, 3, 1, 1, 3]);
+  t.throws(() => encodeText('b c', words), {
+    message: 'the symbol "c" does not occur in the training split',
+  });
+  t.same(encodeText('b c', { ...words, has_unknown: true }), [3, 0]);
   t.equal(await decoded([2, 3, 1, 1, 3], words), 'a b\n\nb');
   t.equal(await decoded([2, 1, 3], words, true), ' a\nb', 'after a prompt');
 });

@@ -139,7 +139,7 @@ t.test('formats: all probabilities or the best, names, times and quantiles', asy
   t.match(ranked, { code: 2, stderr: '--top: this model predicts values' });
 });
 
-t.test('what training never saw is counted', async t => {
+t.test('symbols and series that are not in the training data', async t => {
   const texts = work.file('words.csv', `text,label\n${'a b,x\nb c,y\n'.repeat(20)}`);
   const dataset = {
     ...{ kind: 'csv', path: texts, features: ['text'], input_kind: 'text', level: 'word' },
@@ -147,18 +147,22 @@ t.test('what training never saw is counted', async t => {
   };
   const given = work.file('new-words.csv', 'text\na b\nd a\ne f\n');
   const embedding = { embedding: { size: 2 } };
-  const warningOf = async (directory: string, input: string) => {
-    const { code, stderr } = await work.cellrun('predict', directory, '--input', input, ...webasm);
-    t.equal(code, 0, stderr);
-    return stderr;
-  };
-  const all = await train(work, config(dataset, crossEntropy, embedding));
-  t.equal(
-    await warningOf(all.summary.directory, given),
-    'warning: 2 sequences with symbols that training never saw, first "line 3": expect poor predictions\n',
+  const predicted = (directory: string, input: string, ...flags: string[]) =>
+    work.cellrun('predict', directory, '--input', input, ...webasm, ...flags);
+  const { summary: all } = await train(work, config(dataset, crossEntropy, embedding));
+  const refused = await predicted(all.directory, given);
+  t.equal(refused.code, 5);
+  t.match(refused.stderr, /new-words\.csv:3:1: the symbol "d" does not occur in the training split\n/);
+  const skipped = await predicted(all.directory, given, '--on-error', 'skip');
+  t.match(skipped, { code: 0, stderr: /:3:1: .*:4:1: .*skipped 2 of 3 sequences/s });
+  t.same(
+    linesOf(skipped.stdout).map(({ id }) => id),
+    ['line 2'],
   );
-  const rare = await train(work, config({ ...dataset, min_count: 25 }, crossEntropy, embedding));
-  t.equal(await warningOf(rare.summary.directory, given), '', 'training has unknown symbols');
+  const { summary: rare } = await train(work, config({ ...dataset, min_count: 25 }, crossEntropy, embedding));
+  t.match(await predicted(rare.directory, given), { code: 0, stderr: /^$/ }, 'it has learned to read others');
+  const { summary: none } = await train(work, config({ ...dataset, min_count: 2 }, crossEntropy, embedding));
+  t.equal((await predicted(none.directory, given)).code, 5, 'its training has no rare symbol');
 
   const series = (name: string) => Array.from({ length: 30 }, (_, i) => `${name},${i % 7}\n`).join('');
   const sales = work.file('sales.csv', `shop,sold\n${series('north')}${series('south')}`);
@@ -168,10 +172,10 @@ t.test('what training never saw is counted', async t => {
   };
   const { summary } = await train(work, config(forecast, { kind: 'mse' }));
   const shops = work.file('shops.csv', `shop,sold\n${series('north')}${series('west')}`);
-  t.match(
-    await warningOf(summary.directory, shops),
-    /^warning: 1 sequence of series that training never saw, first "west"/,
-  );
+  t.match(await predicted(summary.directory, shops), {
+    code: 0,
+    stderr: /^warning: 1 sequence of series that are not in the training data, first "west"/,
+  });
 });
 
 t.test('a run predicts without its data, and finds them where they have gone', async t => {

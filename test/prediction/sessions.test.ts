@@ -270,7 +270,7 @@ t.test('texts are symbols as those of the data', async t => {
   });
   const model = await loadModel(summary.directory, { backend: 'webasm', threads: 1 });
   t.teardown(() => model.close());
-  const texts = ['crane', 'zzé', 'owl'];
+  const texts = ['crane', 'tart', 'owl'];
   const input = work.file('new.jsonl', texts.map(text => JSON.stringify({ text })).join('\n'));
   const want: number[][] = [];
   for await (const { answers } of model.predictFile(input)) want.push(outputs(answers[0]));
@@ -284,6 +284,13 @@ t.test('texts are symbols as those of the data', async t => {
     const answer = await session.step(character);
     if (i === texts[0].length - 1) t.same(outputs(answer), want[0]);
   }
+  const unknown = /^the symbol "é" does not occur in the training split$/;
+  const named = (place: string) => ({
+    exitCode: 5,
+    message: new RegExp(`^${place}: ${unknown.source.slice(1)}`),
+  });
+  await t.rejects(model.predict(['owlé']).next(), named('sequence 0'));
+  await t.rejects(model.session().step('é'), named('step 0'));
   const numbers = await modelOf(CASES['min_gru, symbols']);
   t.teardown(() => numbers.close());
   await t.rejects(numbers.session().step('a'), { message: 'step 0 is a text' });

@@ -145,24 +145,22 @@ async function writeLines(
   return written;
 }
 
-/** Counts sequences with something that training never saw. */
+/** Counts sequences of series that the training data do not have. */
 class Strangers {
   private count = 0;
   private first = '';
 
-  readonly add = (what: 'symbols' | 'series', { id }: NewSequence): void => {
+  readonly add = ({ id = '' }: NewSequence): void => {
+    if (this.count === 0) this.first = id;
     this.count++;
-    if (this.count > 1) return;
-    const of = id === undefined ? '' : `, first ${JSON.stringify(id)}`;
-    this.first =
-      what === 'symbols'
-        ? `with symbols that training never saw${of}`
-        : `of series that training never saw${of}`;
   };
 
   print({ err }: Io): void {
     if (this.count === 0) return;
-    err(`warning: ${counted(this.count, 'sequence')} ${this.first}: expect poor predictions\n`);
+    const sequences = counted(this.count, 'sequence');
+    err(
+      `warning: ${sequences} of series that are not in the training data, first ${JSON.stringify(this.first)}: expect poor predictions\n`,
+    );
   }
 }
 

@@ -16,7 +16,7 @@ import { Problems } from '../problems.js';
 import { allBytes, beginning } from '../reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { SeenTexts } from '../seen-texts.js';
-import { symbolNumbers, symbolsOf, UNKNOWN } from '../text/vocabulary.js';
+import { symbolReader, symbolsOf, UnknownSymbol } from '../text/vocabulary.js';
 import type { CsvConfig } from './csv.js';
 import { belowMilliseconds, mixedOrder, orderKey, samePlace } from './order.js';
 import { badNumber, cellNumber, isMissing, missingCell } from './table.js';
@@ -40,7 +40,7 @@ export function csvSequences(
   { features, level, sequence, delimiter }: CsvConfig,
   { vocabulary }: DataRecord,
 ): SequenceReader {
-  const symbols = vocabulary && symbolNumbers(vocabulary);
+  const symbolOf = vocabulary && symbolReader(vocabulary);
   return {
     hasIds: true,
     hasTimes: sequence?.order !== undefined,
@@ -50,7 +50,7 @@ export function csvSequences(
       const { start, source } = await beginning(given, isMeasured ? MAX_GATHERED_BYTES + 1 : MAGIC_BYTES);
       const size = isMeasured ? start.length : source.size;
       const isGathered = size !== undefined && size <= MAX_GATHERED_BYTES;
-      const rows = new RowReader({ features, symbols, level, delimiter, ...sequence }, isGathered);
+      const rows = new RowReader({ features, symbolOf, level, delimiter, ...sequence }, isGathered);
       try {
         const read = isParquet(start) ? fromParquet(source, rows) : fromCsv(source, rows, delimiter);
         for await (const _ of read) yield rows.take();
@@ -115,8 +115,8 @@ interface TableRecord {
 interface Columns {
   readonly features: readonly string[];
   readonly delimiter: Delimiter | undefined;
-  /** Symbol numbers by text; absent if features are numbers. */
-  readonly symbols?: ReadonlyMap<string, number> | undefined;
+  /** Numbers a symbol; absent if features are numbers. */
+  readonly symbolOf?: ReturnType<typeof symbolReader> | undefined;
   /** Set if each row is a text. */
   readonly level?: TextLevel | undefined;
   readonly group?: string;
@@ -199,8 +199,8 @@ class RowReader {
     }
     const open = this.sequenceOf(id, record, () => record.place(group));
     for (const column of features) {
-      const cell = record.fields[column];
-      if (!this.add(cell, open)) complain(open, () => this.badCell(cell, record.place(column)));
+      const problem = this.add(record.fields[column].trim(), open);
+      if (problem) complain(open, () => problem(record.place(column)));
     }
     if (order !== ABSENT) this.orderCell(open, record);
     open.rows++;
@@ -208,22 +208,27 @@ class RowReader {
     if (id === undefined) this.close('');
   }
 
-  /** Appends the number or symbols of a cell; returns false if it is invalid. */
-  private add(cell: string, { values, problems }: Open): boolean {
-    const { symbols, level } = this.columns;
-    const text = cell.trim();
-    const number = symbols === undefined ? cellNumber(text) : undefined;
-    if (symbols === undefined ? number === undefined : text === '') return false;
+  /** Appends the number or symbols of a cell; returns its problem if it is invalid. */
+  private add(
+    text: string,
+    { values, problems }: Open,
+  ): ((place: Partial<CellPlace>) => Diagnostic) | undefined {
+    const { symbolOf, level } = this.columns;
+    const number = symbolOf ? undefined : cellNumber(text);
+    if (!symbolOf && number === undefined) return place => badNumber(text, place);
+    if (symbolOf && text === '') return place => missingCell(text, place);
     // invalid sequences are not predicted
-    if (problems.length > 0) return true;
+    if (problems.length > 0) return undefined;
     if (number !== undefined) values.push(number);
-    else if (level === undefined) values.push(symbols?.get(text) ?? UNKNOWN);
-    else for (const symbol of symbolsOf(text, level)) values.push(symbols?.get(symbol) ?? UNKNOWN);
-    return true;
-  }
-
-  private badCell(cell: string, place: Partial<CellPlace>): Diagnostic {
-    return this.columns.symbols ? missingCell(cell.trim(), place) : badNumber(cell.trim(), place);
+    else if (symbolOf) {
+      try {
+        for (const symbol of level ? symbolsOf(text, level) : [text]) values.push(symbolOf(symbol));
+      } catch (error) {
+        if (!(error instanceof UnknownSymbol)) throw error;
+        return place => ({ ...error.problem, ...place });
+      }
+    }
+    return undefined;
   }
 
   /** Reports a row with the wrong number of fields: its sequence lacks a step. */

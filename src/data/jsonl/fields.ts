@@ -3,7 +3,7 @@ import { counted } from '../../util/words.js';
 import type { FloatList } from '../columns.js';
 import type { JsonRecord, RecordLine } from '../formats/jsonl.js';
 import type { Problems } from '../problems.js';
-import { symbolsOf } from '../text/vocabulary.js';
+import { symbolsOf, UnknownSymbol } from '../text/vocabulary.js';
 import type { JsonlConfig } from './jsonl.js';
 
 /** Maximum number of characters that a message shows of a value. */
@@ -42,9 +42,14 @@ export function attemptField<T>(
     if (Object.hasOwn(record, name)) return read(record[name]);
     throw new Unfit('this field in every record', undefined, { code: 'data/jsonl-missing-field' });
   } catch (error) {
+    const field = `field ${JSON.stringify(name)}`;
+    if (error instanceof UnknownSymbol) {
+      const { problem } = error;
+      problems.add({ ...problem, message: `${field}: ${problem.message}`, ...line.place(name) });
+      return undefined;
+    }
     if (!(error instanceof Unfit)) throw error;
     const { code, expected, value, got } = error;
-    const field = `field ${JSON.stringify(name)}`;
     const isEmpty = value === '' || (Array.isArray(value) && value.length === 0);
     problems.add({
       code,

@@ -3,14 +3,13 @@ import { FloatList } from '../columns.js';
 import { JsonlPieces, type JsonRecord, type RecordLine } from '../formats/jsonl.js';
 import type { DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
 import { Problems } from '../problems.js';
-import { symbolNumbers, UNKNOWN } from '../text/vocabulary.js';
+import { symbolReader } from '../text/vocabulary.js';
 import { addSteps, attemptField, textOf } from './fields.js';
 import type { JsonlConfig } from './jsonl.js';
 
 /** Reads the field `input` of each record. */
 export function jsonlSequences(config: JsonlConfig, { input, vocabulary }: DataRecord): SequenceReader {
-  const numbers = vocabulary && symbolNumbers(vocabulary);
-  const codeOf = (text: string): number => numbers?.get(text) ?? UNKNOWN;
+  const codeOf = symbolReader(vocabulary);
   const shape = input.kind === 'number' ? { features: input.size } : {};
   return {
     hasIds: true,

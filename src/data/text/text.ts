@@ -35,10 +35,11 @@ import { RowValues, type Values } from '../values.js';
 import { emptyText, type SymbolRange, type SymbolStream, streamInMemory, streamOnDisk } from './streams.js';
 import {
   fitVocabulary,
-  symbolNumbers,
+  symbolReader,
   symbolsByCode,
   symbolsOf,
   UNKNOWN,
+  UnknownSymbol,
   type VocabularyConfig,
 } from './vocabulary.js';
 
@@ -66,7 +67,7 @@ export const text: DatasetKind<TextConfig> = {
 
 /** Reads sequences to predict: each line is a separate text. */
 function newSequences({ level }: TextConfig, { vocabulary }: DataRecord): SequenceReader {
-  const numbers = vocabulary && symbolNumbers(vocabulary);
+  const numberOf = symbolReader(vocabulary);
   return {
     // blank lines are no texts, so the index of a text is not its line
     hasIds: true,
@@ -76,14 +77,15 @@ function newSequences({ level }: TextConfig, { vocabulary }: DataRecord): Sequen
       const lines = new LinePieces(name, level !== 'byte', {
         line({ bytes, number }) {
           const symbols = bytes.length === 0 ? [] : symbolsOf(bytes, level);
-          const values = Float32Array.from(symbols, symbol => numbers?.get(symbol) ?? UNKNOWN);
-          if (values.length === 0) return;
-          done.push({
-            length: values.length,
-            values,
-            id: `line ${number}`,
-            place: { file: name, line: number },
-          });
+          const place = { file: name, line: number };
+          const id = `line ${number}`;
+          try {
+            const values = Float32Array.from(symbols, numberOf);
+            if (values.length > 0) done.push({ length: values.length, values, id, place });
+          } catch (error) {
+            if (!(error instanceof UnknownSymbol)) throw error;
+            done.push({ problems: [{ ...error.problem, ...place }], id });
+          }
         },
         broken: problem => done.push({ problems: [problem] }),
       });

@@ -4,6 +4,7 @@
  * training split only, like scaling.
  */
 import { StringDecoder } from 'node:string_decoder';
+import type { Diagnostic } from '../../util/errors.js';
 import type { Dataset, Split, SymbolTexts, TextLevel, Vocabulary } from '../dataset.js';
 import { mappedLoad } from '../packed.js';
 import { configError } from '../problems.js';
@@ -49,15 +50,53 @@ function* symbolsOfLines(text: string, level: TextLevel): Generator<string> {
   }
 }
 
+/** A symbol to predict that the model has not learned to read. */
+export class UnknownSymbol extends Error {
+  constructor(symbol: string, level: TextLevel | null) {
+    const text =
+      level === 'byte'
+        ? `the byte 0x${symbol.charCodeAt(0).toString(16)}`
+        : `the symbol ${JSON.stringify(symbol)}`;
+    super(`${text} does not occur in the training split`);
+  }
+
+  get problem(): Pick<Diagnostic, 'code' | 'message' | 'expected'> {
+    return {
+      code: 'data/unknown-symbol',
+      message: this.message,
+      expected: 'symbols that the model has learned; trained with a higher `min_count`, it also reads others',
+    };
+  }
+}
+
+/** Of data without symbols. */
+const NO_SYMBOLS: Vocabulary = { level: null, symbols: [] };
+
 /**
- * Encodes a text that will be continued (nothing is appended for its end) as symbol numbers;
- * {@link UNKNOWN} for unknown symbols. Without a level, the words are the symbols.
+ * Returns the function that numbers the symbols of sequences to predict; {@link UNKNOWN} for all
+ * unknown symbols if the model has learned to read them.
+ * @throws UnknownSymbol (the returned function) if it has not: its answer would be arbitrary
+ */
+export function symbolReader(vocabulary: Vocabulary = NO_SYMBOLS): (symbol: string) => number {
+  const numbers = symbolNumbers(vocabulary);
+  const { level, has_unknown = false } = vocabulary;
+  return symbol => {
+    const number = numbers.get(symbol);
+    if (number !== undefined) return number;
+    if (has_unknown) return UNKNOWN;
+    throw new UnknownSymbol(symbol, level);
+  };
+}
+
+/**
+ * Encodes a text that will be continued (nothing is appended for its end) as symbol numbers.
+ * Without a level, the words are the symbols.
+ * @throws UnknownSymbol if the model has not learned to read a symbol
  */
 export function encodeText(text: string, vocabulary: Vocabulary): number[] {
-  const numbers = symbolNumbers(vocabulary);
   const { level } = vocabulary;
   const symbols = level === null ? symbolsOf(text, 'word') : symbolsOfLines(text, level);
-  return Array.from(symbols, symbol => numbers.get(symbol) ?? UNKNOWN);
+  return Array.from(symbols, symbolReader(vocabulary));
 }
 
 /**
@@ -88,7 +127,7 @@ export async function* decodeText(
 const numbered = new WeakMap<Vocabulary, ReadonlyMap<string, number>>();
 
 /** The number of each symbol of a vocabulary, by its text. */
-export function symbolNumbers(vocabulary: Vocabulary): ReadonlyMap<string, number> {
+function symbolNumbers(vocabulary: Vocabulary): ReadonlyMap<string, number> {
   const known = numbered.get(vocabulary);
   if (known) return known;
   const numbers = new Map(vocabulary.symbols.map((text, number) => [text, number]));
@@ -125,7 +164,14 @@ export function fitVocabulary(
     });
   }
   const byFrequency = known.toSorted((a, b) => counts[b] - counts[a] || (texts[a] < texts[b] ? -1 : 1));
-  return { level, symbols: [UNKNOWN_TEXT, ...byFrequency.map(code => texts[code])] };
+  const hasUnknown = texts.some(
+    (text, code) => counts[code] > 0 && (counts[code] < min_count || text === UNKNOWN_TEXT),
+  );
+  return {
+    level,
+    symbols: [UNKNOWN_TEXT, ...byFrequency.map(code => texts[code])],
+    ...(hasUnknown && { has_unknown: true }),
+  };
 }
 
 /** Maps each code to a symbol number; {@link UNKNOWN} if the vocabulary does not have its text. */
