@@ -766,7 +766,10 @@ t.test('a save that fails briefly is retried and reported', async t => {
         const folder = join(runIn(output), 'checkpoints');
         if (step !== 4) return;
         renameSync(folder, `${folder}.away`);
-        setTimeout(() => renameSync(`${folder}.away`, folder), 50);
+      },
+      warning: () => {
+        const folder = join(runIn(output), 'checkpoints');
+        renameSync(`${folder}.away`, folder);
       },
     },
   });
