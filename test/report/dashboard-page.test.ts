@@ -263,7 +263,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       const chart = page.locator('[data-chart="Loss"]');
       await chart.waitFor();
       t.match(await title(page), 'running');
-      const note = page.locator('article.run header .note');
+      const note = page.locator('article.run header .note', { hasText: / steps?, / });
       const stepsTold = async () =>
         Number(/([\d,]+) steps?/.exec((await note.textContent()) ?? '')?.[1].replaceAll(',', ''));
       await comesTrue(async () => (await stepsTold()) === 2);
