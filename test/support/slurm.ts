@@ -153,7 +153,7 @@ export class SlurmCluster {
       'SlurmdParameters=config_overrides',
       'ReturnToService=2',
       'MinJobAge=5',
-      'KillWait=5',
+      'KillWait=60',
       `NodeName=here NodeHostname=${hostname()} NodeAddr=127.0.0.1 Port=${node} CPUs=${cpus}`,
       'PartitionName=all Nodes=here Default=YES MaxTime=INFINITE State=UP',
     ].join('\n')}\n`;
