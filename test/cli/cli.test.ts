@@ -624,7 +624,8 @@ t.test('two first starts at once do not disturb each other', async t => {
 
 t.test('a signal during an installation ends the installation too', async t => {
   const root = clone('stopped');
-  const npm = command('npm', `echo $$ > "${root}/npm-process"; exec sleep 100`);
+  const number = join(root, 'npm-process');
+  const npm = command('npm', `echo $$ > "${number}"; exec sleep 1000`);
   const child = spawn(join(root, 'run'), [], {
     env: { ...cleanEnv, PATH: `${npm}:${process.env.PATH}`, CELLRUN_NODE: 'system' },
     cwd: folder,
@@ -635,12 +636,13 @@ t.test('a signal during an installation ends the installation too', async t => {
   for await (const chunk of child.stderr) {
     said += chunk;
     if (!said.includes('installing') || child.killed) continue;
-    while (!existsSync(join(root, 'npm-process'))) await new Promise(resolve => setTimeout(resolve, 10));
+    // the file is there before what is in it
+    await comesTrue(() => /\n$/.test(existsSync(number) ? readFileSync(number, 'utf8') : ''));
     child.kill('SIGTERM');
   }
   t.equal(await ended, 130);
   t.equal(said, 'cellrun: installing and building, once\ncellrun: SIGTERM: stopped\n');
-  const installer = Number(readFileSync(join(root, 'npm-process'), 'utf8'));
+  const installer = Number(readFileSync(number, 'utf8'));
   // its parent may not have reaped it yet
   await comesTrue(() => !exists(installer));
   t.pass('nothing continues in the background');

@@ -1,13 +1,22 @@
 /** Tags and notes of runs: `tag`, `run --tag`, and their use in reviews and reports. */
-import { closeSync, existsSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { tryAdvisoryLock } from '../../src/experiment/locks/advisory-lock.js';
 import type { IndexReport, RunReport } from '../../src/report/document.js';
 import { Workplace } from '../support/cli.js';
 import { makeRun } from '../support/dashboard.js';
+import { comesTrue } from '../support/waiting.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -63,6 +72,16 @@ t.test('tags and notes are added, changed, printed and removed', async t => {
   });
 });
 
+function hasOpen(pid: number, name: string): boolean {
+  const files = `/proc/${pid}/fd`;
+  try {
+    return readdirSync(files).some(file => basename(readlinkSync(join(files, file))) === name);
+  } catch {
+    // a file that has just been closed, or the process has ended
+    return false;
+  }
+}
+
 t.test('simultaneous changes wait for each other', async t => {
   const {
     paths: [run],
@@ -74,8 +93,8 @@ t.test('simultaneous changes wait for each other', async t => {
     return;
   }
   const waiting = work.start('tag', run, '--add', 'third');
-  // ample for the program to start, and to lose a tag if it did not wait
-  await Promise.race([waiting.finished, sleep(1_000)]);
+  // it has the file open whose lock it waits for; without the wait it comes to its end
+  await comesTrue(() => waiting.child.exitCode !== null || hasOpen(Number(waiting.child.pid), 'config.yaml'));
   writeFileSync(join(run, 'notes.json'), JSON.stringify({ ...notesIn(run), tags: ['first', 'second'] }));
   closeSync(file);
   t.equal((await waiting.finished).code, 0);

@@ -99,7 +99,7 @@ t.test('a file system that becomes read-only', { skip: noMounts }, async t => {
     ${program} resume $run --quiet > ${kept}/closed 2>&1; echo $? >> ${kept}/closed
     ${program} evaluate $run --json > ${kept}/read 2>&1; echo $? >> ${kept}/read
     mount -o remount,rw ${place}
-    ${program} resume $run --quiet --set training.num_epochs=5000 > ${kept}/open 2>&1 &
+    ${program} resume $run --quiet --set training.num_epochs=1000000 > ${kept}/open 2>&1 &
     until grep -q '"step":[67],' $run/log.jsonl; do sleep 0.05; done
     mount --bind $run $run
     until mount -o remount,bind,ro $run 2> /dev/null; do :; done

@@ -2,22 +2,14 @@
  * The dashboard in a real browser, over real runs: what is on the page is what is in the files, and
  * stays so while they grow.
  */
-import {
-  appendFileSync,
-  cpSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
 import t from 'tap';
 import { type Dashboard, startReportDashboard } from '../../src/report/server/index.js';
 import type { Comparison } from '../../src/review/comparison/document.js';
+import { holdAfter } from '../soak/moments.js';
+import { isStopped } from '../support/at-rest.js';
 import {
   changeLook,
   chromiumMissing,
@@ -30,6 +22,7 @@ import {
 import { type RunSummary, readLog, Workplace } from '../support/cli.js';
 import { logLines, makeRun } from '../support/dashboard.js';
 import { sweepInProcess } from '../support/sweeps.js';
+import { comesTrue } from '../support/waiting.js';
 
 /**
  * The machine may be busy; how soon a point is on the page is not what these tests are about, as
@@ -257,10 +250,11 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       await page.getByRole('heading', { name: 'No runs yet' }).waitFor();
       const training = { num_epochs: 300, batch_size: 40, log_every: 1 };
       const file = work.config({ ...small, training, checkpoint: { every: { steps: 300 } } });
-      const running = work.start('run', file, '--json', '--output', root, ...WEBASM);
-      await running.logged(2, root);
       // the run stands still while the page is read, so that it does not end too early
-      running.child.kill('SIGSTOP');
+      const holds = [2, 50].flatMap(step => ['--import', holdAfter(`"event":"train.step".*"step":${step},`)]);
+      const running = work.startWith(holds, ['run', file, '--json', '--output', root, ...WEBASM]);
+      const isAtRest = () => isStopped(Number(running.child.pid));
+      await comesTrue(isAtRest);
       await page.locator('tr[data-row] .badge.running').waitFor();
       t.match(await page.title(), '(1)');
       await page.locator('tr[data-row] a').click();
@@ -269,16 +263,13 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       const chart = page.locator('[data-chart="Loss"]');
       await chart.waitFor();
       t.match(await title(page), 'running');
-      const note = page.locator('article.run header .note');
+      const note = page.locator('article.run header .note', { hasText: / steps?, / });
       const stepsTold = async () =>
         Number(/([\d,]+) steps?/.exec((await note.textContent()) ?? '')?.[1].replaceAll(',', ''));
-      const early = await stepsTold();
-      const log = join(root, 'adding', readdirSync(join(root, 'adding'))[0], 'log.jsonl');
-      const before = statSync(log).size;
+      await comesTrue(async () => (await stepsTold()) === 2);
       running.child.kill('SIGCONT');
-      while (statSync(log).size < before + 2000) await setTimeout(1);
-      running.child.kill('SIGSTOP');
-      while ((await stepsTold()) <= early) await setTimeout(20);
+      await comesTrue(async () => (await stepsTold()) === 50);
+      await comesTrue(isAtRest);
       t.match(await title(page), 'running', 'it grew while the run was under way');
       running.child.kill('SIGCONT');
       const { stdout, code } = await running.finished;

@@ -485,11 +485,10 @@ t.test('serve: prints its address, stops cleanly, and reports invalid arguments'
     t.same(await finished, { code: 0, stdout: address, stderr: '' });
   }
   const open = place.start('serve', '--host', '0.0.0.0', '--port', '0', 'absent');
+  // stdout may be read before stderr
+  const printed = new Promise(resolve => open.child.stdout?.once('data', chunk => resolve(String(chunk))));
   await open.said('there is no password');
-  t.match(
-    await new Promise(resolve => open.child.stdout?.once('data', chunk => resolve(String(chunk)))),
-    /^http:\/\/localhost:\d+\/\n$/,
-  );
+  t.match(await printed, /^http:\/\/localhost:\d+\/\n$/);
   open.child.kill('SIGTERM');
   t.match((await open.finished).stderr, /absent does not exist yet/);
   makeRun(join(root, 'old', 'lab'), { name: 'a', id: '20260101T000000Z-00000000' });

@@ -96,13 +96,29 @@ function said(stream: NodeJS.ReadableStream | null, text: string): Promise<void>
 /** The program that sends itself `signal` at an operation; as it is for any other moment. */
 export function programFor(moment: AtOperation | { readonly kind: string }, signal: NodeJS.Signals): Program {
   if (!isOperation(moment)) return PROGRAM;
+  return [process.execPath, '--import', preloadFor(moment, signal), main];
+}
+
+/** A module for `node --import` with which a program sends itself `signal` at an operation. */
+export function preloadFor(
+  { at, after, only, torn }: Omit<AtOperation, 'kind'>,
+  signal: NodeJS.Signals,
+): string {
   const preload = new URL('./signal-at-operation.js', import.meta.url);
   preload.searchParams.set('signal', signal);
-  preload.searchParams.set('at', String(moment.at));
-  if (moment.after !== undefined) preload.searchParams.set('after', moment.after);
-  if (moment.only !== undefined) preload.searchParams.set('only', moment.only);
-  if (moment.torn) preload.searchParams.set('torn', '');
-  return [process.execPath, '--import', preload.href, main];
+  preload.searchParams.set('at', String(at));
+  if (after !== undefined) preload.searchParams.set('after', after);
+  if (only !== undefined) preload.searchParams.set('only', only);
+  if (torn) preload.searchParams.set('torn', '');
+  return preload.href;
+}
+
+/**
+ * A module for `node --import` with which a program stops itself once it has written what `after`
+ * matches, until SIGCONT: however fast it is, it goes no further.
+ */
+export function holdAfter(after: string): string {
+  return preloadFor({ at: 0, after }, 'SIGSTOP');
 }
 
 function isOperation(moment: AtOperation | { readonly kind: string }): moment is AtOperation {

@@ -104,9 +104,11 @@ function watchFiles(): void {
   table.writeSync = (...args) => {
     const [file, bytes, from = 0] = args as unknown as [number, Buffer, number?];
     const name = names.get(file);
-    if (name !== undefined) beforeWrite(file, name, bytes, from);
+    // such as what another module of this kind says
+    if (name === undefined) return writeSync(...(args as unknown as Parameters<typeof writeSync>));
+    beforeWrite(file, name, bytes, from);
     const written = writeSync(file, bytes, from);
-    if (name !== undefined) afterWrite(name, bytes);
+    afterWrite(name, bytes);
     return written;
   };
   syncBuiltinESMExports();

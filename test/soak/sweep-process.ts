@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readJournal } from '../../src/sweep/journal.js';
 import type { JournalRecord } from '../../src/sweep/records.js';
 import { cameTo, type Outcome, type Program, runUnder, startRun } from '../../src/verify/killing.js';
+import { isStopped } from '../support/at-rest.js';
 import { comesTrue } from '../support/waiting.js';
 import { type AtOperation, momentInWords, programFor } from './moments.js';
 
@@ -19,6 +20,8 @@ export type SweepMoment =
   | { readonly kind: 'clock'; readonly delay: number; readonly victims: Victims }
   /** Milliseconds after the journal has so many more records of ends. */
   | { readonly kind: 'ends'; readonly more: number; readonly delay: number; readonly victims: Victims }
+  /** Right after the process has recorded the end of a segment: it waits there. */
+  | { readonly kind: 'end'; readonly victims: Victims }
   /** Of the sweep's own process, which alone is ended. */
   | AtOperation;
 
@@ -79,15 +82,23 @@ export async function killedSweep(
   moment: SweepMoment,
 ): Promise<Outcome> {
   const before = sweepStanding(directory());
-  const running = startRun(programFor(moment, 'SIGKILL'), args);
+  const running = startRun(programOf(moment), args);
   const { child, ended } = running;
   if (moment.kind === 'operation') return ended;
-  const isReached = () =>
-    moment.kind === 'clock' || sweepStanding(directory()).ended >= before.ended + moment.more;
-  if (await cameTo(running, isReached)) await Promise.race([sleep(moment.delay), ended]);
+  if (moment.kind === 'end') await cameTo(running, () => isStopped(Number(child.pid)));
+  else {
+    const isReached = () =>
+      moment.kind === 'clock' || sweepStanding(directory()).ended >= before.ended + moment.more;
+    if (await cameTo(running, isReached)) await Promise.race([sleep(moment.delay), ended]);
+  }
   if (moment.victims === 'the sweep and its trials') await killWithTrials(child);
   else child.kill('SIGKILL');
   return ended;
+}
+
+function programOf(moment: SweepMoment): Program {
+  if (moment.kind !== 'end') return programFor(moment, 'SIGKILL');
+  return programFor({ kind: 'operation', after: '"event":"segment.end"', at: 0 }, 'SIGSTOP');
 }
 
 /** All at one moment, as far as any of them can tell: nobody sees another one end. */
@@ -129,6 +140,7 @@ function endGroup(leader: number): void {
 /** In words, for a failure to be found again. */
 export function sweepMomentInWords(moment: SweepMoment): string {
   if (moment.kind === 'operation') return `the sweep alone at ${momentInWords(moment)}`;
+  if (moment.kind === 'end') return `${moment.victims} at the end of a segment`;
   const delay = `${moment.delay.toFixed(1)} ms after`;
   return `${moment.victims} ${delay} ${moment.kind === 'clock' ? 'the start' : `${moment.more} more ends`}`;
 }

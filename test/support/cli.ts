@@ -84,9 +84,13 @@ export class Workplace {
     return this.startWith([], args);
   }
 
-  /** Starts the program on Node with `nodeFlags`. */
-  startWith(nodeFlags: readonly string[], args: readonly string[]): Running {
-    const child = spawn(process.execPath, [...nodeFlags, main, ...args], { ...this.place, stdio: 'pipe' });
+  /**
+   * Starts the program on Node with `nodeFlags`, and with `env` besides the usual variables, which
+   * its own processes inherit.
+   */
+  startWith(nodeFlags: readonly string[], args: readonly string[], env: Place['env'] = {}): Running {
+    const place = { ...this.place, env: { ...this.place.env, ...env } };
+    const child = spawn(process.execPath, [...nodeFlags, main, ...args], { ...place, stdio: 'pipe' });
     this.started.push(child);
     const text = { stdout: '', stderr: '' };
     child.stdout.setEncoding('utf8').on('data', chunk => {

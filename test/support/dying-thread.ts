@@ -1,6 +1,7 @@
 /**
  * Loaded by `--import` into a program and its threads. A compute thread ends at its `AT`-th request
- * for shards, in the way that `HOW` names. `idle` ends it after it has answered.
+ * for shards, in the way that `HOW` names. `idle` ends it after it has answered; it takes no other
+ * request meanwhile, so that the program cannot come to its end before.
  */
 import { isMainThread, parentPort, threadId } from 'node:worker_threads';
 
@@ -13,6 +14,7 @@ if (!isMainThread && parentPort && threadId === 1) {
   const on = (event: string, handler: (request: unknown) => void) =>
     listen(event, request => {
       if ((request as { shards?: unknown }).shards !== undefined) asked += 1;
+      if (asked > Number(AT)) return;
       if (asked === Number(AT)) {
         if (HOW === 'exit') process.exit(7);
         if (HOW === 'throw') throw new Error('thrown in a thread');

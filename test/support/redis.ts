@@ -28,10 +28,12 @@ export class RedisServer {
    * false.
    */
   static async start(folder: string, isPersistent = true): Promise<RedisServer> {
-    const [port] = await freePorts(1);
-    const redis = new RedisServer(folder, port, isPersistent, launch(folder, port, isPersistent));
-    await redis.up();
-    return redis;
+    for (;;) {
+      const [port] = await freePorts(1);
+      const redis = new RedisServer(folder, port, isPersistent, launch(folder, port, isPersistent));
+      // another program may have taken the port meanwhile
+      if (await redis.isUp()) return redis;
+    }
   }
 
   get url(): string {
@@ -48,7 +50,10 @@ export class RedisServer {
   async command(text: string): Promise<string> {
     const socket = connect(this.port, '127.0.0.1');
     const answer = new Promise<string>((resolve, reject) =>
-      socket.once('data', data => resolve(data.toString().trim())).once('error', reject),
+      socket
+        .once('data', data => resolve(data.toString().trim()))
+        .once('error', reject)
+        .once('close', () => reject(new Error('the server closed the connection'))),
     );
     socket.write(`${text}\r\n`);
     return answer.finally(() => socket.destroy());
@@ -79,15 +84,18 @@ export class RedisServer {
 
   async startAgain(): Promise<void> {
     this.server = launch(this.folder, this.port, this.isPersistent);
-    await this.up();
+    if (!(await this.isUp())) throw new Error(`Redis ended with exit code ${this.server.exitCode}`);
   }
 
-  private async up(): Promise<void> {
-    await comesTrue(() => {
-      if (this.server.exitCode !== null)
-        throw new Error(`Redis ended with exit code ${this.server.exitCode}`);
-      return accepts(this.port);
-    });
+  /** Whether this server, not another on its port, answers; false once it has ended. */
+  private async isUp(): Promise<boolean> {
+    const answers = async () => {
+      const info = await this.command('INFO server').catch(() => '');
+      return info.includes(`process_id:${this.server.pid}\r\n`);
+    };
+    const hasEnded = () => this.server.exitCode !== null || this.server.signalCode !== null;
+    await comesTrue(async () => hasEnded() || (await answers()));
+    return !hasEnded();
   }
 }
 
@@ -102,13 +110,4 @@ function launch(folder: string, port: number, isPersistent: boolean): ChildProce
   };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
   return spawn(PROGRAM, args, { stdio: 'ignore' });
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    }).on('error', () => resolve(false));
-  });
 }

@@ -2,9 +2,9 @@
  * Slurm on this machine: starts and stops its daemons, with their configuration in a folder.
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -153,7 +153,7 @@ export class SlurmCluster {
       'SlurmdParameters=config_overrides',
       'ReturnToService=2',
       'MinJobAge=5',
-      'KillWait=5',
+      'KillWait=60',
       `NodeName=here NodeHostname=${hostname()} NodeAddr=127.0.0.1 Port=${node} CPUs=${cpus}`,
       'PartitionName=all Nodes=here Default=YES MaxTime=INFINITE State=UP',
     ].join('\n')}\n`;
@@ -169,21 +169,29 @@ async function ended(daemon: ChildProcess): Promise<void> {
   await gone;
 }
 
-/** Free ports of this machine. */
+/** The system gives ports from 32768 to clients, also to those that connect to a dead server. */
+const LOWEST_PORT = 10_000;
+const PORTS = 22_000;
+
+/**
+ * Ports that are free now and that no client gets by chance, so that a server can be restarted on
+ * its port.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      server =>
-        new Promise<number>((resolve, reject) => {
-          server.once('error', reject).listen(0, '127.0.0.1', () => {
-            const address = server.address();
-            if (address === null || typeof address === 'string') reject(new Error('no port'));
-            else resolve(address.port);
-          });
-        }),
-    ),
-  );
+  const servers: Server[] = [];
+  while (servers.length < count) {
+    const server = await listening(LOWEST_PORT + randomInt(PORTS));
+    if (server !== undefined) servers.push(server);
+  }
+  const ports = servers.map(server => (server.address() as AddressInfo).port);
   await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))));
   return ports;
+}
+
+/** A server on `port`; undefined if the port is taken. */
+function listening(port: number): Promise<Server | undefined> {
+  return new Promise(resolve => {
+    const server = createServer();
+    server.once('error', () => resolve(undefined)).listen(port, '127.0.0.1', () => resolve(server));
+  });
 }

@@ -9,11 +9,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { lockRun } from '../../src/experiment/locks/run-lock.js';
 import { Journal } from '../../src/sweep/journal.js';
-import type { Task } from '../../src/sweep/launcher.js';
+import type { RunningTask, Task } from '../../src/sweep/launcher.js';
 import { BullmqLauncher, type BullmqOptions } from '../../src/sweep/launchers/bullmq.js';
 import { MissingWorkers } from '../../src/sweep/launchers/missing-workers.js';
 import { parseQueue } from '../../src/sweep/launchers/queue-connection.js';
@@ -21,15 +21,17 @@ import { jobId, queueJob, readEnd, taskOfJob } from '../../src/sweep/launchers/q
 import { describeEnd, workOn } from '../../src/sweep/launchers/worker.js';
 import { Leases } from '../../src/sweep/launchers/worker-lease.js';
 import { SweepDirectory } from '../../src/sweep/sweep-directory.js';
-import { type Running, readLog, Workplace } from '../support/cli.js';
+import { holdAfter } from '../soak/moments.js';
+import { bringToRest, hasEnded, holderOf, isStopped } from '../support/at-rest.js';
+import { type Finished, type Running, readLog, Workplace } from '../support/cli.js';
 import { RedisServer, redisMissing } from '../support/redis.js';
 import { longerConfig, randomDataset } from '../support/small-run.js';
 import { PLAN } from '../support/sweep-stories.js';
 import { comesTrue } from '../support/waiting.js';
 
 const EPOCHS = 60;
-/** Of trainings that must not end before this process, which may be busy, stops them. */
-const MORE_EPOCHS = 200;
+/** Of trials that are held after an epoch, some of them again and again. */
+const HELD_EPOCHS = 5;
 const epochNumbers = (length: number): number[] => Array.from({ length }, (_, i) => i + 1);
 const EVERY_EPOCH = epochNumbers(EPOCHS);
 /** Seconds; for cases that wait for a lease to run out. */
@@ -108,13 +110,38 @@ function pidOf({ directory }: Task): number {
   return (JSON.parse(readFileSync(join(directory, 'run.lock'), 'utf8')) as { pid: number }).pid;
 }
 
-/** Whether a process is gone, or waits only for its parent to read its exit code. */
-function hasEnded(pid: number): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
-  } catch {
-    return true;
-  }
+/** Of a worker whose processes stop themselves after they have saved, until SIGCONT. */
+const HELD = { NODE_OPTIONS: `--import=${holdAfter('"event":"checkpoint.saved"')}` };
+
+/** The processes of the runs under `output` that are held. */
+function heldUnder(output: string): number[] {
+  const names = existsSync(output) ? readdirSync(output, { recursive: true, encoding: 'utf8' }) : [];
+  return names
+    .filter(name => basename(name) === 'run.lock')
+    .flatMap(name => holderOf(dirname(join(output, name))) ?? [])
+    .filter(isStopped);
+}
+
+/** Waits for a held process; rejects if one of `others`, without which there is none, ends. */
+async function heldBy(output: string, ...others: readonly Running[]): Promise<number> {
+  let ended: Finished | undefined;
+  for (const { finished } of others)
+    void finished.then(end => {
+      ended = end;
+    });
+  await comesTrue(() => ended !== undefined || heldUnder(output).length > 0);
+  if (ended !== undefined) throw new Error(`nothing was held: exit ${ended.code}, ${ended.stderr}`);
+  return heldUnder(output)[0];
+}
+
+/**
+ * Stops an endless training. A worker that has just returned its job to the queue answers for its
+ * process.
+ */
+async function stopped(running: RunningTask): Promise<boolean> {
+  await running.stop('interrupt');
+  const { exitCode, signal } = await running.end;
+  return exitCode === 130 || signal === 'SIGINT';
 }
 
 function count(task: Task, wanted: string): number {
@@ -134,6 +161,11 @@ function epochsOf({ directory }: Task): unknown[] {
   return readLog(directory)
     .filter(({ event }) => event === 'train.epoch')
     .map(({ epoch }) => epoch);
+}
+
+function eachEpochOnce(t: Test, task: Task): void {
+  const epochs = epochsOf(task);
+  t.strictSame(epochs, epochNumbers(epochs.length), 'each epoch once');
 }
 
 t.test('addresses of queues', async t => {
@@ -273,8 +305,14 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     t.teardown(() => launcher.close());
     return launcher;
   };
-  const startWorker = async (t: Test, queue: string, ...flags: string[]): Promise<Running> => {
-    const worker = work.start('worker', '--queue', queue, '--root', root, ...flags);
+  const startWorker = (t: Test, queue: string, ...flags: string[]) => workerWith({}, t, queue, ...flags);
+  const workerWith = async (
+    env: Readonly<Record<string, string>>,
+    t: Test,
+    queue: string,
+    ...flags: string[]
+  ): Promise<Running> => {
+    const worker = work.startWith([], ['worker', '--queue', queue, '--root', root, ...flags], env);
     t.teardown(() => worker.child.kill('SIGKILL'));
     await worker.said('waiting for tasks');
     return worker;
@@ -391,19 +429,20 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     const queue = queueOf('kills');
     const launcher = await open(t, queue);
     const first = await startWorker(t, queue, '--lease', SHORT_LEASE);
-    const task = training({ epochs: MORE_EPOCHS });
+    const task = training(ENDLESS);
     const running = await launcher.start(task);
     await hasTrained(task);
     first.child.kill('SIGKILL');
     await first.finished;
     await comesTrue(() => !existsSync(join(task.directory, 'run.lock')));
-    t.ok(epochsOf(task).length < MORE_EPOCHS, 'it was killed in the middle');
+    const before = epochsOf(task).length;
     // as if the worker had been on another machine, of whose processes nobody here can know
     const lost = { pid: 1, host: 'a-machine-that-is-lost', started: '1' };
     writeFileSync(join(task.directory, 'run.lock'), `${JSON.stringify(lost)}\n`);
     await startWorker(t, queue, '--lease', SHORT_LEASE);
-    t.match(await running.end, { exitCode: 0, signal: null });
-    t.strictSame(epochsOf(task), epochNumbers(MORE_EPOCHS), 'each epoch once');
+    await comesTrue(() => epochsSoFar(task) > before);
+    t.ok(await stopped(running));
+    eachEpochOnce(t, task);
     t.strictSame(repeatedSteps(task), [], 'no step is computed twice');
   });
 
@@ -411,17 +450,18 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     const queue = queueOf('terminates');
     const launcher = await open(t, queue);
     const first = await startWorker(t, queue);
-    const task = training({ epochs: MORE_EPOCHS });
+    const task = training(ENDLESS);
     const running = await launcher.start(task);
     await hasTrained(task);
     first.child.kill('SIGTERM');
     const { code, stderr } = await first.finished;
     t.equal(code, 0);
     t.match(stderr, /: interrupted; it can be resumed\n.*: returned to the queue/);
-    t.ok(epochsOf(task).length < MORE_EPOCHS);
+    const before = epochsOf(task).length;
     await startWorker(t, queue);
-    t.match(await running.end, { exitCode: 0 });
-    t.strictSame(epochsOf(task), epochNumbers(MORE_EPOCHS));
+    await comesTrue(() => epochsSoFar(task) > before);
+    t.ok(await stopped(running));
+    eachEpochOnce(t, task);
     t.strictSame(repeatedSteps(task), [], 'no step is computed twice');
   });
 
@@ -450,8 +490,8 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     const server = await RedisServer.start(work.folder(), false);
     t.teardown(() => server.kill());
     const queue = queueOf('forgets', server);
-    await startWorker(t, queue, '--lease', SHORT_LEASE);
-    const config = work.config(longerConfig(data, MORE_EPOCHS));
+    const worker = await workerWith(HELD, t, queue, '--lease', SHORT_LEASE);
+    const config = work.config(longerConfig(data, HELD_EPOCHS));
     const output = join(root, 'forgets');
     const flags = ['--objective', 'test.loss:min', '--backend', 'webasm', '--output', output];
     const sweep = work.start(
@@ -466,12 +506,21 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
         .join('');
     const epochs = () => read('log.jsonl').split('"event":"train.epoch"').length - 1;
     for (let restart = 0; restart < 3; restart++) {
-      const before = epochs();
-      await comesTrue(() => epochs() > before);
+      const pid = await heldBy(output, sweep, worker);
       await server.kill();
       await server.startAgain();
+      // its worker ends it, since the lock on its job is gone
+      await comesTrue(() => hasEnded(pid));
     }
-    const { code, stderr } = await sweep.finished;
+    let isOver = false;
+    const over = sweep.finished.finally(() => {
+      isOver = true;
+    });
+    await comesTrue(() => {
+      for (const pid of heldUnder(output)) process.kill(pid, 'SIGCONT');
+      return isOver;
+    });
+    const { code, stderr } = await over;
     t.equal(code, 0, stderr);
     const records = read('journal.jsonl')
       .split('\n')
@@ -481,39 +530,37 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     t.same(
       ends.map(({ status, epochs: trained }) => [status, trained]),
       [
-        ['done', MORE_EPOCHS],
-        ['done', MORE_EPOCHS],
+        ['done', HELD_EPOCHS],
+        ['done', HELD_EPOCHS],
       ],
     );
-    t.equal(epochs(), 2 * MORE_EPOCHS, 'each epoch is there once');
+    t.equal(epochs(), 2 * HELD_EPOCHS, 'each epoch is there once');
   });
 
   t.test('Redis forgets a job whose worker is suspended: another worker takes the run over', async t => {
     const server = await RedisServer.start(work.folder(), false);
     t.teardown(() => server.kill());
     const queue = queueOf('suspends', server);
-    const first = await startWorker(t, queue, '--lease', SHORT_LEASE);
+    const first = await workerWith(HELD, t, queue, '--lease', SHORT_LEASE);
     const output = join(root, 'suspends');
     const flags = ['--objective', 'test.loss:min', '--backend', 'webasm', '--output', output];
     const sweep = work.start(
-      ...['sweep', work.config(longerConfig(data, MORE_EPOCHS)), 'optimizer.learning_rate=0.01', ...flags],
+      ...['sweep', work.config(longerConfig(data, HELD_EPOCHS)), 'optimizer.learning_rate=0.01', ...flags],
       ...['--launcher', 'bullmq', '--queue', queue],
     );
     t.teardown(() => sweep.child.kill('SIGKILL'));
-    const find = (name: string) =>
-      (existsSync(output) ? readdirSync(output, { recursive: true, encoding: 'utf8' }) : [])
-        .filter(path => basename(path) === name)
-        .map(path => readFileSync(join(output, path), 'utf8'));
-    await comesTrue(() => find('log.jsonl').some(text => text.includes('"train.epoch"')));
-    const { pid } = JSON.parse(find('run.lock')[0]) as { pid: number };
-    process.kill(pid, 'SIGSTOP');
+    const pid = await heldBy(output, sweep, first);
     t.teardown(() => process.kill(pid, 'SIGKILL'));
-    first.child.kill('SIGSTOP');
+    await bringToRest(Number(first.child.pid));
     await server.command('FLUSHALL');
     await startWorker(t, queue, '--lease', SHORT_LEASE);
     const { code, stderr } = await sweep.finished;
     t.equal(code, 0, stderr);
-    t.equal(find('log.jsonl')[0].split('"event":"train.epoch"').length - 1, MORE_EPOCHS, 'each epoch once');
+    const [log] = readdirSync(output, { recursive: true, encoding: 'utf8' }).filter(
+      path => basename(path) === 'log.jsonl',
+    );
+    const text = readFileSync(join(output, log), 'utf8');
+    t.equal(text.split('"event":"train.epoch"').length - 1, HELD_EPOCHS, 'each epoch once');
   });
 
   t.test('a worker cut off from Redis stops its job in time', async t => {
@@ -545,34 +592,38 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     const queue = queueOf('sleeps');
     const launcher = await open(t, queue);
     const first = await startWorker(t, queue, '--lease', SHORT_LEASE);
-    const task = training({ epochs: MORE_EPOCHS });
+    const task = training(ENDLESS);
     const running = await launcher.start(task);
     await hasTrained(task);
-    first.child.kill('SIGSTOP');
+    const pid = pidOf(task);
+    await bringToRest(Number(first.child.pid));
+    await comesTrue(() => hasEnded(pid));
     await startWorker(t, queue, '--lease', SHORT_LEASE);
-    t.match(await running.end, { exitCode: 0, signal: null });
+    await comesTrue(() => logOf(task).includes('"run.resume"'));
+    t.ok(await stopped(running));
     first.child.kill('SIGCONT');
-    t.strictSame(epochsOf(task), epochNumbers(MORE_EPOCHS), 'each epoch once');
+    eachEpochOnce(t, task);
   });
 
   t.test('a suspended worker and process: the process writes nothing when it wakes up', async t => {
     const queue = queueOf('dreams');
     const launcher = await open(t, queue);
     const first = await startWorker(t, queue, '--lease', SHORT_LEASE);
-    const task = training({ epochs: MORE_EPOCHS });
+    const task = training(ENDLESS);
     const running = await launcher.start(task);
     await hasTrained(task);
     const pid = pidOf(task);
-    process.kill(pid, 'SIGSTOP');
-    first.child.kill('SIGSTOP');
+    await bringToRest(pid);
+    await bringToRest(Number(first.child.pid));
     await startWorker(t, queue, '--lease', SHORT_LEASE);
-    t.match(await running.end, { exitCode: 0, signal: null });
+    await comesTrue(() => logOf(task).includes('"run.resume"'));
+    t.ok(await stopped(running));
     const before = readFileSync(join(task.directory, 'log.jsonl'));
     process.kill(pid, 'SIGCONT');
     await comesTrue(() => hasEnded(pid));
     first.child.kill('SIGCONT');
     t.same(readFileSync(join(task.directory, 'log.jsonl')), before);
-    t.strictSame(epochsOf(task), epochNumbers(MORE_EPOCHS), 'each epoch once');
+    eachEpochOnce(t, task);
   });
 
   t.test('waits for a run that another process holds', async t => {

@@ -18,10 +18,13 @@ import { replay } from '../../src/sweep/schedule/replay.js';
 import { createSampler } from '../../src/sweep/search/index.js';
 import { finishedSegment } from '../../src/sweep/segment-result.js';
 import { costModel } from '../../src/sweep/trial-runs.js';
-import { signalAtRest } from '../support/at-rest.js';
+import { holdAfter } from '../soak/moments.js';
+import { hasEnded, hasPending, holderOf, isStopped, signalAtRest } from '../support/at-rest.js';
 import { type Running, readLog, Workplace } from '../support/cli.js';
+import { callInProcess } from '../support/in-process.js';
 import { randomDataset } from '../support/small-run.js';
 import { resumeInProcess, sweepInProcess } from '../support/sweeps.js';
+import { comesTrue } from '../support/waiting.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -50,7 +53,7 @@ function failing(on_trial_error: string): string {
     JSON.stringify({
       version: 1,
       name: 'failing',
-      base: work.config({ ...long, training: { ...long.training, num_epochs: 5000 } }),
+      base: work.config({ ...long, training: { ...long.training, num_epochs: 1_000_000 } }),
       method: 'grid',
       on_trial_error,
       retries: 0,
@@ -115,9 +118,13 @@ interface Begun {
   directory(): string | undefined;
 }
 
+/** With which every trial stops itself after an epoch, before its evaluation, until SIGCONT. */
+const HELD = { NODE_OPTIONS: `--import=${holdAfter('"event":"train.epoch"')}` };
+
+/** Starts a sweep of held trials. */
 function begin(file: string): Begun {
   const output = work.folder();
-  const running = work.start('sweep', file, '--output', output, ...FLAGS);
+  const running = work.startWith([], ['sweep', file, '--output', output, ...FLAGS], HELD);
   return { running, directory: () => list(join(output, 'sweeps', 'stopped'))[0] };
 }
 
@@ -148,19 +155,17 @@ function list(folder: string): string[] {
     : [];
 }
 
-/** Whether a trial has trained an epoch whose evaluation is still to come. */
-function isEvaluating(directory: string): boolean {
-  return evaluatingTrial(directory) !== undefined;
-}
-
-/** Its directory. */
-function evaluatingTrial(directory: string): string | undefined {
-  return list(join(directory, 'trials')).find(run => {
-    const log = join(run, 'log.jsonl');
-    const text = existsSync(log) ? readFileSync(log, 'utf8') : '';
-    const events = [...text.matchAll(/"event":"([\w.]+)"/g)].map(([, event]) => event);
-    return events.at(-1) === 'train.epoch';
-  });
+/**
+ * The directory of a held trial, which has trained an epoch and not evaluated it; rejects if the
+ * sweep ends without one.
+ */
+async function heldTrial(directory: string, { child, finished }: Running): Promise<string> {
+  for (;;) {
+    const held = list(join(directory, 'trials')).find(run => isStopped(holderOf(run) ?? 0));
+    if (held !== undefined) return held;
+    if (child.exitCode !== null) throw new Error(`no trial was held:\n${(await finished).stderr}`);
+    await sleep(5);
+  }
 }
 
 function backendsOf(directory: string): unknown[] {
@@ -197,27 +202,18 @@ const straight = await sweepInProcess(work, file, work.folder(), undefined, { ba
 
 /**
  * The sweep, stopped by `signal` while a trial evaluates: an epoch without its evaluation is no
- * result. Starts anew if the trial's process noticed the signal only after its evaluation, since
- * the main thread takes signals between two turns of its loop.
+ * result.
  */
 async function stoppedBy(signal: NodeJS.Signals) {
-  for (;;) {
-    const begun = begin(file);
-    const directory = await directoryOf(begun);
-    for (let isSent = false; !isSent; ) {
-      const trial = evaluatingTrial(directory);
-      if (trial === undefined) await sleep(5);
-      else
-        isSent = await signalAtRest(
-          trial,
-          () => evaluatingTrial(directory) === trial,
-          () => begun.running.child.kill(signal),
-        );
-    }
-    const ended = await begun.running.finished;
-    const { records } = readJournal(join(directory, 'journal.jsonl'));
-    if (!records.some(({ event }) => event === 'segment.end')) return { ended, directory };
-  }
+  const { running, ...begun } = begin(file);
+  const directory = await directoryOf({ running, ...begun });
+  const trial = await heldTrial(directory, running);
+  await signalAtRest(
+    trial,
+    () => true,
+    () => running.child.kill(signal),
+  );
+  return { ended: await running.finished, directory };
 }
 
 /** Copies a sweep to where its trials are as far from their data as before. */
@@ -234,6 +230,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   t.test(`${signal} while a trial evaluates loses nothing`, async t => {
     const { ended, directory } = await stoppedBy(signal);
     t.equal(ended.code, 130, ended.stderr);
+    const { records } = readJournal(join(directory, 'journal.jsonl'));
+    t.notOk(records.some(({ event }) => event === 'segment.end'));
     t.notOk(existsSync(join(directory, 'best.yaml')));
     t.notMatch(ended.stdout, /best\.yaml/, 'no file is named that is not there');
     begun = copied(directory);
@@ -242,35 +240,31 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-/**
- * Whether the sweep's process has started one more segment than there were `before`, and it trains.
- */
-function isUnderWay(directory: string, before: number): boolean {
-  return startsOf(directory) > before && isEvaluating(directory);
-}
-
-function startsOf(directory: string): number {
-  return readJournal(join(directory, 'journal.jsonl')).records.filter(
-    ({ event }) => event === 'segment.start',
-  ).length;
-}
-
 t.test('signals of every kind, one after another', async t => {
   const begun = begin(file);
   const directory = await directoryOf(begun);
   let { running } = begun;
   for (const stop of ['SIGKILL', 'SIGINT twice', 'SIGTERM'] as const) {
-    const before = startsOf(directory);
-    while (!isUnderWay(directory, before) && running.child.exitCode === null) await sleep(5);
-    running.child.kill(stop === 'SIGINT twice' ? 'SIGINT' : stop);
+    const trial = await heldTrial(directory, running);
+    const pid = Number(holderOf(trial));
+    if (stop === 'SIGKILL') running.child.kill(stop);
     if (stop === 'SIGINT twice') {
-      // signals that arrive together are one
-      await sleep(20);
+      // the sweep has taken the first when it has sent it on; signals that arrive together are one
+      running.child.kill('SIGINT');
+      await comesTrue(() => hasPending(pid) || running.child.exitCode !== null);
       running.child.kill('SIGINT');
     }
+    if (stop === 'SIGTERM')
+      await signalAtRest(
+        trial,
+        () => true,
+        () => running.child.kill('SIGTERM'),
+      );
     const { code, stderr } = await running.finished;
     t.equal(code, stop === 'SIGKILL' ? null : 130, `${stop}: ${stderr}`);
-    running = work.start(...RESUME, directory);
+    if (stop !== 'SIGTERM') process.kill(pid, 'SIGCONT');
+    await comesTrue(() => hasEnded(pid));
+    running = work.startWith([], [...RESUME, directory], stop === 'SIGTERM' ? {} : HELD);
   }
   const ended = await running.finished;
   t.equal(ended.code, 0, ended.stderr);
@@ -397,7 +391,25 @@ t.test('a sweep stops trials that it no longer needs', async t => {
   };
   const output = work.folder();
   const file = work.file('sweep.yaml', JSON.stringify(sweep));
-  const { code, stdout, stderr } = await work.cellrun('sweep', file, '--output', output, ...FLAGS);
+  // the larger trial is held before its first step, so that it cannot end first
+  const env = { NODE_OPTIONS: `--import=${holdAfter('"event":"graph.compiled".*"parameters":\\d{5}')}` };
+  const words = ['sweep', file, '--output', output, ...FLAGS];
+  const running = callInProcess(words, { ...work.place, env: { ...work.place.env, ...env } });
+  let isOver = false;
+  const over = running.finally(() => {
+    isOver = true;
+  });
+  await comesTrue(() => {
+    const [directory] = list(join(output, 'sweeps', 'target'));
+    if (directory === undefined || !existsSync(join(directory, 'journal.jsonl'))) return isOver;
+    const { records } = readJournal(join(directory, 'journal.jsonl'));
+    const held = holderOf(join(directory, 'trials', 't0001-s0')) ?? 0;
+    // on a busy machine it may have been asked to stop before it was held
+    const isAsked = records.some(({ event }) => event === 'sweep.decided');
+    return isOver || (isStopped(held) && isAsked && process.kill(held, 'SIGCONT'));
+  });
+  await over;
+  const { code, stdout, stderr } = await running;
   t.equal(code, 0, stderr);
   t.notMatch(stderr, /warning/);
   const [directory] = list(join(output, 'sweeps', 'target'));

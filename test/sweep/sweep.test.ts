@@ -3,7 +3,7 @@
  * sweeps`.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
@@ -16,13 +16,15 @@ import { runSweep, type SweepResult } from '../../src/sweep/run.js';
 import { finishedSegment } from '../../src/sweep/segment-result.js';
 import type { SweepDirectory } from '../../src/sweep/sweep-directory.js';
 import { killableSweep, writeSweep } from '../soak/killable-sweep.js';
-import { type AtOperation, PROGRAM, signalled } from '../soak/moments.js';
+import { type AtOperation, holdAfter, PROGRAM, signalled } from '../soak/moments.js';
 import { countEpochs } from '../soak/sweep-differences.js';
 import { killSweep } from '../soak/sweep-kills.js';
-import { recordsOf, type SweepMoment } from '../soak/sweep-process.js';
+import { recordsOf, type SweepMoment, sweepUnder } from '../soak/sweep-process.js';
+import { holderOf, isStopped } from '../support/at-rest.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { screens } from '../support/screen.js';
 import { sweepComplaints } from '../support/sweep-files.js';
+import { comesTrue } from '../support/waiting.js';
 
 // a slow machine is no failure
 t.setTimeout(900_000);
@@ -74,9 +76,9 @@ t.test('a killed sweep ends like one that was never killed', async t => {
     };
     const moments: readonly SweepMoment[] = [
       unrecorded,
-      { kind: 'ends', more: 1, delay: 0, victims: 'the sweep and its trials' },
+      { kind: 'end', victims: 'the sweep and its trials' },
       unrecorded,
-      { kind: 'ends', more: 1, delay: 0, victims: 'the sweep alone' },
+      { kind: 'end', victims: 'the sweep alone' },
       // in the start-up, which writes the lock first
       { kind: 'operation', at: 4, torn: true },
     ];
@@ -184,6 +186,9 @@ t.test('a trial whose sweep is gone before it starts stops', async t => {
   t.equal(await new Promise(resolve => child.on('exit', resolve)), 130);
 });
 
+/** Begins each redraw of a table. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is what terminals are sent
+const CURSOR_UP = /\u001b\[\d+A/g;
 /** Of util-linux; it gives its command a terminal. */
 const SCRIPT = 'script';
 const hasScript = /util-linux/.test(spawnSync(SCRIPT, ['--version'], { encoding: 'utf8' }).stdout ?? '');
@@ -194,24 +199,40 @@ t.test(
   async t => {
     const folder = work.folder();
     const file = writeSweep(folder, 2, { method: 'random', pruner: 'none' });
+    // trials wait after an epoch, so that the sweep does not end before its table is drawn again
+    const env = {
+      PATH: process.env.PATH,
+      TERM: 'xterm',
+      NODE_OPTIONS: `--import=${holdAfter('"event":"train.epoch"')}`,
+    };
     for (const columns of [70, 40]) {
-      const flags = [
-        '--set',
-        'training.num_epochs=2',
-        '--backend',
-        'webasm',
-        '--output',
-        join(folder, 'out'),
-      ];
+      const output = work.folder();
+      const flags = ['--set', 'training.num_epochs=2', '--backend', 'webasm', '--output', output];
       const command = [...PROGRAM, 'sweep', file, ...flags].map(word => `'${word}'`).join(' ');
-      const { stdout, status } = spawnSync(
+      const child = spawn(
         SCRIPT,
         ['-qec', `stty cols ${columns} rows 20 && ${command} >/dev/null`, '/dev/null'],
-        { encoding: 'utf8', env: { PATH: process.env.PATH, TERM: 'xterm' } },
+        { env, stdio: ['ignore', 'pipe', 'inherit'] },
       );
+      let stdout = '';
+      child.stdout.setEncoding('utf8').on('data', text => {
+        stdout += text;
+      });
+      let status: number | null | undefined;
+      child.on('close', code => {
+        status = code;
+      });
+      await comesTrue(() => {
+        const trials = join(sweepUnder(output) ?? output, 'trials');
+        const held = existsSync(trials) ? readdirSync(trials).map(run => holderOf(join(trials, run))) : [];
+        const isDrawn = (stdout.match(CURSOR_UP)?.length ?? 0) >= 2;
+        for (const pid of isDrawn ? held : [])
+          if (pid !== undefined && isStopped(pid)) process.kill(pid, 'SIGCONT');
+        return status !== undefined;
+      });
       t.equal(status, 0, stdout);
       const [path, ...shown] = screens(stdout, columns).map(text => text.split(/\n(?=killed )/));
-      t.equal(path[0].replaceAll('\n', '').startsWith(join(folder, 'out')), true, path[0]);
+      t.equal(path[0].replaceAll('\n', '').startsWith(output), true, path[0]);
       const tables = shown.flatMap(([, ...found]) => [found]);
       t.ok(tables.length > 1, `drawn ${tables.length} times`);
       for (const [table, more] of tables.slice(0, -1)) {

@@ -32,6 +32,7 @@ import {
   trainUntil,
 } from '../support/runs.js';
 import { randomDataset } from '../support/small-run.js';
+import { comesTrue } from '../support/waiting.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -766,7 +767,9 @@ t.test('a save that fails briefly is retried and reported', async t => {
         const folder = join(runIn(output), 'checkpoints');
         if (step !== 4) return;
         renameSync(folder, `${folder}.away`);
-        setTimeout(() => renameSync(`${folder}.away`, folder), 50);
+        const log = join(runIn(output), 'log.jsonl');
+        const isTold = () => readFileSync(log, 'utf8').includes('"checkpoint/retry"');
+        void comesTrue(isTold).then(() => renameSync(`${folder}.away`, folder));
       },
     },
   });

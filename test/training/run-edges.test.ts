@@ -31,6 +31,8 @@ import { openSession } from '../../src/training/run/session.js';
 import { RunState } from '../../src/training/run/state.js';
 import { StepTimes } from '../../src/training/timing/step-times.js';
 import { EXIT, type ExitCode } from '../../src/util/errors.js';
+import { preloadFor } from '../soak/moments.js';
+import { bringToRest } from '../support/at-rest.js';
 import { type Finished, floats, npz, readLog, TrainedRun, Workplace } from '../support/cli.js';
 import { callInProcess, main } from '../support/in-process.js';
 import { execute, onSmallDisk } from '../support/programs.js';
@@ -52,7 +54,7 @@ const webasm = ['--backend', 'webasm', '--threads', '1'];
 const HELD_MODULE = `import { writeSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 writeSync(2, 'loading\\n');
-await setTimeout(60000);`;
+await setTimeout(2 ** 31 - 1);`;
 const HELD = dataModule(`import { register } from 'node:module';
 register(${JSON.stringify(
   dataModule(`export function load(url, context, next) {
@@ -82,11 +84,11 @@ const small = {
   training: { num_epochs: 2, batch_size: 32, log_every: 1 },
 };
 
-/** One step per epoch, then an evaluation of many seconds: its batches have one sequence each. */
-const longEvaluation = {
+/** Never ends. One step per epoch, then an evaluation whose batches have one sequence each. */
+const endless = {
   ...small,
-  dataset: { kind: 'npz', path: work.file('long.npz', dataset(32, 60_000)) },
-  training: { num_epochs: 5, batch_size: 32, eval_batch_size: 1, log_every: 1 },
+  dataset: { kind: 'npz', path: work.file('long.npz', dataset(32, 600)) },
+  training: { num_epochs: 1_000_000, batch_size: 32, eval_batch_size: 1, log_every: 1 },
 };
 
 const summaryIn = (directory: string) => JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
@@ -104,11 +106,11 @@ function oneMessage(t: Test, stderr: string): void {
 
 t.test('a second signal ends the process at once, and prints how to resume', parallel, async t => {
   const output = work.folder();
-  const training = { ...small.training, num_epochs: 3000, max_steps: 6000 };
-  const running = work.start('run', work.config({ ...small, training }), '--output', output, ...webasm);
+  const running = work.start('run', work.config(endless), '--output', output, ...webasm);
   await running.logged(5, output);
+  await bringToRest(Number(running.child.pid));
   // both signals are pending when it continues
-  for (const signal of ['SIGSTOP', 'SIGINT', 'SIGTERM', 'SIGCONT'] as const) running.child.kill(signal);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGCONT'] as const) running.child.kill(signal);
   const { code, stderr } = await running.finished;
   t.equal(code, 130);
   t.match(
@@ -126,10 +128,10 @@ t.test('a second signal ends the process at once, and prints how to resume', par
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   t.test(`${signal} during an evaluation leaves an intact, resumable run`, parallel, async t => {
     const output = work.folder();
-    const running = work.start('run', work.config(longEvaluation), '--json', '--output', output, ...webasm);
-    await running.logged(1, output);
-    running.child.kill(signal);
-    const run = new TrainedRun(await running.finished, output);
+    // it comes before the first batch, however fast the program is
+    const before = preloadFor({ at: 0, after: '"event":"train.epoch"' }, signal);
+    const args = ['run', work.config(endless), '--json', '--output', output, ...webasm];
+    const run = new TrainedRun(await work.startWith(['--import', before], args).finished, output);
     t.equal(run.code, 130, run.finished.stderr);
     t.match(run.summary, { status: 'interrupted', exit_code: 130, steps: 1, metrics: { test: {} } });
     t.same(validateAgainst('summary', run.summary), []);
@@ -156,13 +158,13 @@ async function runOnSmallDisk(t: Test, config: object, before: string) {
 }
 
 t.test('a disk that fills up with checkpoints: exit 1 with the file name, older files intact', async t => {
-  const endless = {
+  const filling = {
     ...small,
     model: { ...small.model, hidden_size: 20 },
     training: { ...small.training, num_epochs: 100 },
     checkpoint: { every: { steps: 1 }, keep: { last: 1000 } },
   };
-  const run = await runOnSmallDisk(t, endless, '');
+  const run = await runOnSmallDisk(t, filling, '');
   if (run === undefined) return;
   const { code, stdout, stderr } = run.finished;
   t.equal(code, EXIT.unexpected, stderr);
@@ -386,7 +388,7 @@ t.test('a signal before a run starts, and during a proof', async t => {
   t.match(failing.stderr, /^\S*a run of this config failed with exit code 2: |nowhere\.npz/);
   t.notMatch(failing.stderr, /\ufffd/);
   const wait = `while ! ls "${tmp}"/cellrun-verify-*/straight/*/*/log.jsonl >/dev/null 2>&1; do sleep 0.1; done`;
-  const long = work.config(longEvaluation);
+  const long = work.config(endless);
   const script = `(${verify(`"${long}"`, '--output', work.folder())}) & ${wait}; kill -TERM $!; wait $!`;
   const stopped = await execute('bash', ['-c', script], surroundings);
   t.equal(stopped?.code, EXIT.interrupted, stopped?.stderr ?? '');

@@ -66,6 +66,8 @@ export class BullmqLauncher implements Launcher {
   private readonly awaited = new Map<string, Awaited>();
   /** Jobs that were in no list of the queue when last checked. */
   private readonly unlisted = new Set<string>();
+  /** Jobs whose check has not been answered yet: on a slow server polls would overtake each other. */
+  private readonly checking = new Set<string>();
   private service: Service | undefined;
   /** When the connection was lost, on the clock of `performance`. */
   private goneSince: number | undefined;
@@ -149,18 +151,21 @@ export class BullmqLauncher implements Launcher {
     }
     if (this.awaited.size === 0) return;
     this.missing.check(this.queue).catch(() => this.noteLoss());
-    for (const id of this.awaited.keys()) this.check(id);
+    for (const id of this.awaited.keys()) if (!this.checking.has(id)) this.check(id);
   }
 
   private check(id: string): void {
     if (!this.awaited.has(id)) return;
-    this.endOf(id).then(
-      end => {
-        if (end !== undefined) this.settle(id, end);
-      },
-      // the server is gone; the next poll tries again
-      () => this.noteLoss(),
-    );
+    this.checking.add(id);
+    this.endOf(id)
+      .then(
+        end => {
+          if (end !== undefined) this.settle(id, end);
+        },
+        // the server is gone; the next poll tries again
+        () => this.noteLoss(),
+      )
+      .finally(() => this.checking.delete(id));
   }
 
   private async endOf(id: string): Promise<TaskEnd | undefined> {
