@@ -145,8 +145,23 @@ t.test('multi-label targets', async t => {
   t.equal(outside.code, 2);
   t.match(
     outside.finished.stderr,
-    /needs targets from 0 to 1, but the target of training sequence 3, label 1 is 1.5/,
+    /needs targets from 0 to 1, but the target of training sequence ".*\[3\]", label 1 is 1.5/,
   );
+  const rows = ['a,1,0', 'a,2,1', 'b,1,0', 'b,2,0', 'b,3,2', 'c,1,1'].map(row => `${row}\n`).join('');
+  const steps = {
+    ...{ kind: 'csv', path: work.file('steps.csv', `id,x,y\n${rows}`), features: ['x'], test_fraction: 0.3 },
+    ...{ target: 'y', target_kind: 'value', sequence: { group: 'id', per_step: true } },
+  };
+  const head = { from: 'every' };
+  const file = work.config({
+    ...config('', { kind: 'binary_cross_entropy' }),
+    dataset: steps,
+    model: { cell: 'gru', hidden_size: 2, head },
+  });
+  t.match(await work.cellrun('validate', file), {
+    code: 2,
+    stderr: /the target of \w+ sequence "b", step 2 is 2\n/,
+  });
 });
 
 t.test('quantiles: one output each, and the median is the prediction', async t => {

@@ -6,6 +6,7 @@ import { IGNORED } from '../../data/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../../data/labels.js';
 import { eachChunk, type Values } from '../../data/values.js';
 import type { Diagnostic } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
 import type { LoadedExperiment } from '../load.js';
 import { lossFacts, targetSize } from './losses.js';
 
@@ -109,6 +110,8 @@ function absentClasses({ count, first }: NonNullable<LabelFacts['gap']>, numClas
 
 /** The targets of a split, as far as the check needs them. */
 interface SplitTargets {
+  readonly count: number;
+  id?(index: number): string;
   readonly targets:
     | { readonly kind: 'class' }
     | {
@@ -137,15 +140,14 @@ export function checkLossTargets(
 function checkWeights({ experiment: { loss }, locator }: LoadedExperiment, size: number): Diagnostic[] {
   const [key, weights, what] =
     loss.kind === 'cross_entropy'
-      ? (['class_weights', loss.class_weights, 'classes'] as const)
+      ? (['class_weights', loss.class_weights, (count: number) => `${count} classes`] as const)
       : loss.kind === 'binary_cross_entropy'
-        ? (['positive_weights', loss.positive_weights, 'labels'] as const)
+        ? (['positive_weights', loss.positive_weights, (count: number) => counted(count, 'label')] as const)
         : [];
   if (key === undefined || typeof weights !== 'object' || weights.length === size) return [];
-  const message = `${weights.length} weights for ${size} ${what}`;
-  return [
-    locator.atValue(['loss', key], 'config/loss-weights', message, { expected: `${size} positive numbers` }),
-  ];
+  const message = `${counted(weights.length, 'weight')} for ${what(size)}`;
+  const expected = counted(size, 'positive number');
+  return [locator.atValue(['loss', key], 'config/loss-weights', message, { expected })];
 }
 
 /** Targets of labels must be unscaled numbers from 0 to 1. */
@@ -153,9 +155,10 @@ function checkLabelTargets(
   { experiment: { loss }, locator }: LoadedExperiment,
   splits: Readonly<Record<string, SplitTargets>>,
 ): Diagnostic[] {
-  for (const [name, { targets }] of Object.entries(splits)) {
+  for (const [name, split] of Object.entries(splits)) {
+    const { targets } = split;
     if (targets.kind !== 'value') continue;
-    const { size, values = [], perStep, scaling } = targets;
+    const { values = [], scaling } = targets;
     const expected = 'targets from 0 to 1';
     if (scaling !== undefined) {
       const message = `loss ${loss.kind} needs ${expected}, but \`dataset.normalize\` scales them`;
@@ -165,11 +168,22 @@ function checkLabelTargets(
     for (let i = 0; i < values.length; i++) {
       // steps with NaN are ignored
       if ((values[i] >= 0 && values[i] <= 1) || Number.isNaN(values[i])) continue;
-      const each = perStep ? 'step' : 'sequence';
-      const place = `${name} ${each} ${Math.floor(i / size)}${size > 1 ? `, label ${i % size}` : ''}`;
+      const place = `${name} ${placeOfTarget(split, targets.size, values.length, i)}`;
       const message = `loss ${loss.kind} needs ${expected}, but the target of ${place} is ${values[i]}`;
       return [locator.atValue(['loss', 'kind'], 'config/label-targets', message, { suggestion: 'mse' })];
     }
   }
   return [];
+}
+
+/** The sequence, step and label of the value at index `at` of all `length` values. */
+function placeOfTarget(split: SplitTargets, size: number, length: number, at: number): string {
+  const perSequence = length / split.count;
+  const sequence = Math.floor(at / perSequence);
+  const step = Math.floor((at % perSequence) / size);
+  return [
+    `sequence ${split.id ? JSON.stringify(split.id(sequence)) : sequence}`,
+    ...(perSequence > size ? [`step ${step}`] : []),
+    ...(size > 1 ? [`label ${at % size}`] : []),
+  ].join(', ');
 }
