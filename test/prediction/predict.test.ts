@@ -452,12 +452,18 @@ t.test('standard input in pieces', async t => {
   t.same([code, stderr], [0, '']);
   t.equal(stdout, want.stdout);
   // a stream is not kept: the rows of a group have to stand together
-  const apart = work.start('predict', directory, '--input', '-', ...webasm);
-  apart.child.stdin?.end('recording,t,a,b\nr1,0,1,1\nr2,0,1,1\nr1,1,1,1\n');
-  t.match(await apart.finished, {
-    code: 5,
-    stderr: /^<stdin>:4:1: group "r1" appears again after other groups/,
-  });
+  for (const action of ['stop', 'skip']) {
+    const apart = work.start('predict', directory, '--input', '-', '--on-error', action, ...webasm);
+    apart.child.stdin?.end('recording,t,a,b\nr1,0,1,1\nr2,0,1,1\nr1,1,1,1\nr3,0,1,1\n');
+    const { code, stdout, stderr } = await apart.finished;
+    t.equal(code, 5, 'not a group to skip: its prediction is already printed');
+    t.same(
+      linesOf(stdout).map(({ id }) => id),
+      ['r1', 'r2'],
+    );
+    t.match(stderr, /^<stdin>:4:1: group "r1" appears again after other groups, so a prediction already made/);
+    t.match(stderr, /expected: rows sorted by group, or a file of up to 16 MiB instead of a stream/);
+  }
 });
 
 t.test('texts that have been seen, and no others', t => {

@@ -3,7 +3,7 @@
  * sequence, sorted by the order column; without a grouping column, each row is a sequence. The
  * target column and all other columns are ignored.
  */
-import type { Diagnostic } from '../../util/errors.js';
+import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { FloatList } from '../columns.js';
 import type { TextLevel } from '../dataset.js';
 import { type Delimiter, otherDelimiter } from '../formats/csv.js';
@@ -280,7 +280,8 @@ class RowReader {
     const width = this.columns.features.length;
     const values = new FloatList(width * (id === undefined ? 1 : this.isGathered ? 4 : 64));
     const problems = this.stray ? [this.stray] : [];
-    if (id !== undefined && this.ended.has(id)) problems.push(comesBack(id, placeOfGroup()));
+    // not a problem of this sequence alone, which could be skipped: an earlier prediction is wrong
+    if (id !== undefined && this.ended.has(id)) throw damagedError(comesBack(id, placeOfGroup()));
     return { id, values, order: [], problems, place, rows: 0 };
   }
 
@@ -373,9 +374,9 @@ export function addMissing(
 function comesBack(id: string, place: Partial<Diagnostic>): Diagnostic {
   return {
     code: 'data/csv-group-again',
-    message: `group ${JSON.stringify(id)} appears again after other groups`,
+    message: `group ${JSON.stringify(id)} appears again after other groups, so a prediction already made for it is incomplete`,
     ...place,
-    expected: `contiguous rows for each group if the input is a stream or larger than ${MAX_GATHERED_BYTES / 2 ** 20} MiB`,
+    expected: `rows sorted by group, or a file of up to ${MAX_GATHERED_BYTES / 2 ** 20} MiB instead of a stream`,
   };
 }
 
