@@ -10,6 +10,7 @@ import {
 } from '../data/index.js';
 import { UNKNOWN } from '../data/text/vocabulary.js';
 import type { BackendOptions } from '../training/run/session.js';
+import type { Diagnostic } from '../util/errors.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { splitOf } from './evaluate.js';
 import type { RejectionOptions } from './given-values.js';
@@ -48,9 +49,11 @@ export function predictSplit<T>(
   });
 }
 
-/** Called for a sequence with something that training never saw, and in words what that is. */
-interface StrangerOptions {
+interface DoubtOptions {
+  /** Called for a sequence with something that training never saw, and in words what that is. */
   onStranger?(what: 'symbols' | 'series', sequence: NewSequence): void;
+  /** Called for a sequence whose prediction is doubtful. */
+  onWarnings?(warnings: readonly Diagnostic[]): void;
 }
 
 /**
@@ -61,7 +64,7 @@ interface StrangerOptions {
 export async function predictInput<T>(
   saved: SavedModel,
   source: ByteSource,
-  options: BackendOptions & RejectionOptions & StrangerOptions,
+  options: BackendOptions & RejectionOptions & DoubtOptions,
   use: Use<T>,
 ): Promise<T> {
   const model = await openWithoutData(saved, options);
@@ -80,12 +83,14 @@ export async function predictInput<T>(
 async function* watched(
   lists: AsyncIterable<readonly ReadSequence[]>,
   strangerOf: ReturnType<typeof strangerIn>,
-  { onStranger }: StrangerOptions,
+  { onStranger, onWarnings }: DoubtOptions,
 ): AsyncGenerator<readonly ReadSequence[]> {
   for await (const list of lists) {
-    for (const sequence of onStranger ? list : []) {
-      const what = isRejected(sequence) ? undefined : strangerOf(sequence);
-      if (what !== undefined) onStranger?.(what, sequence as NewSequence);
+    for (const sequence of list) {
+      if (isRejected(sequence)) continue;
+      const what = strangerOf(sequence);
+      if (what !== undefined) onStranger?.(what, sequence);
+      if (sequence.warnings) onWarnings?.(sequence.warnings);
     }
     yield list;
   }

@@ -26,6 +26,7 @@ export function counted(
     | 'time'
     | 'target'
     | 'row'
+    | 'more row'
     | 'month'
     | 'workday'
     | 'day'

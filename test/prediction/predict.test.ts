@@ -174,6 +174,27 @@ t.test('what training never saw is counted', async t => {
   );
 });
 
+t.test('steps that are missing in the input of a forecast are warned of', async t => {
+  const series = (name: string, without?: number) =>
+    Array.from({ length: 30 }, (_, i) => (i === without ? '' : `${name},${i},${i % 7}\n`)).join('');
+  const sales = work.file('timed.csv', `shop,day,sold\n${series('north')}${series('south')}`);
+  const forecast = {
+    ...{ kind: 'forecast', path: sales, target: 'sold', series: 'shop', time: 'day', normalize: 'standard' },
+    ...{ input_steps: 4, horizon: 1, stride: 1, test_fraction: 0.2 },
+  };
+  const { summary } = await train(work, config(forecast, { kind: 'mse' }));
+  const input = work.file('gap.csv', `shop,day,sold\n${series('north', 5)}${series('south', 27)}`);
+  const { code, stdout, stderr } = await work.cellrun(
+    ...['predict', summary.directory, '--input', input],
+    ...webasm,
+  );
+  t.same([code, linesOf(stdout).length], [0, 2]);
+  t.match(
+    stderr,
+    /^\S+gap\.csv:58:7: warning: 1 step is missing between 26 and 28 in series "south"\. .*\n +58 \| south,28,0\n.*\n +expected: .*\n$/,
+  );
+});
+
 t.test('a run predicts without its data, and finds them where they have gone', async t => {
   const moved = work.file('table.csv', table(0, 40));
   const test = work.file('table.csv', csvTest);
