@@ -45,14 +45,12 @@ function grouped({ rows, groups, groupNames }: CsvTable): number[][] {
 /** Sort key of each row. */
 interface OrderKeys {
   readonly whole: Float64Array;
-  /**
-   * Fraction of a millisecond; float64 milliseconds since 1970 cannot represent all microseconds.
-   */
-  readonly rest: Float64Array | undefined;
+  /** See {@link orderRest}. */
+  readonly rest: Float64Array;
 }
 
 function compare({ whole, rest }: OrderKeys, a: number, b: number): number {
-  return whole[a] - whole[b] || (rest === undefined ? 0 : rest[a] - rest[b]);
+  return whole[a] - whole[b] || rest[a] - rest[b];
 }
 
 /**
@@ -63,7 +61,7 @@ function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems
   const numeric = NUMBER.test(cells[0]);
   const whole = Float64Array.from(cells, orderKey(numeric));
   const bad = whole.findIndex(key => !Number.isFinite(key));
-  if (bad < 0) return { whole, rest: numeric ? undefined : Float64Array.from(cells, belowMilliseconds) };
+  if (bad < 0) return { whole, rest: Float64Array.from(cells, orderRest(numeric)) };
   problems.add(mixedOrder(cells[bad], numeric, table.place(bad, 'order')));
   return undefined;
 }
@@ -102,8 +100,25 @@ function isDay(cell: string): boolean {
   return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
 }
 
+/**
+ * Returns the function from a cell to what its sort key leaves out, which orders cells with equal
+ * keys: float64 has neither all microseconds since 1970 nor all integers above 2^53.
+ */
+export function orderRest(numeric: boolean): (cell: string) => number {
+  return numeric ? beyondFloat64 : belowMilliseconds;
+}
+
+/** An integer that may be above 2^53. */
+const LONG_INTEGER = /^[+-]?\d{16,}$/;
+
+/** Difference between a long integer and the float64 nearest to it. */
+function beyondFloat64(cell: string): number {
+  if (!LONG_INTEGER.test(cell) || !Number.isFinite(Number(cell))) return 0;
+  return Number(BigInt(cell) - BigInt(Number(cell)));
+}
+
 /** Fraction of a millisecond: 0.456 for `12:00:00.123456`. */
-export function belowMilliseconds(cell: string): number {
+function belowMilliseconds(cell: string): number {
   const [, digits = ''] = /\.\d{3}(\d+)/.exec(cell) ?? [];
   return digits === '' ? 0 : Number(`0.${digits}`);
 }
@@ -116,9 +131,9 @@ function addTies(
 ): void {
   for (let i = 1; i < list.length && !problems.full; i++) {
     if (compare(keys, list[i], list[i - 1]) !== 0) continue;
-    const earlier = rowName(table.place(list[i - 1], 'order'));
-    const text = table.order?.[list[i]] ?? '';
-    problems.add(samePlace(of(list[i]), text, { place: table.place(list[i], 'order'), earlier }));
+    const place = table.place(list[i], 'order');
+    const earlier = rowName(table.place(list[i - 1], 'order'), place);
+    problems.add(samePlace(of(list[i]), table.order?.[list[i]] ?? '', { place, earlier }));
   }
 }
 

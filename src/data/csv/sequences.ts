@@ -18,7 +18,7 @@ import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { SeenTexts } from '../seen-texts.js';
 import { symbolNumbers, symbolsOf, UNKNOWN } from '../text/vocabulary.js';
 import type { CsvConfig } from './csv.js';
-import { belowMilliseconds, mixedOrder, orderKey, samePlace } from './order.js';
+import { mixedOrder, orderKey, orderRest, samePlace } from './order.js';
 import { badNumber, cellNumber, isMissing, missingCell } from './table.js';
 
 /**
@@ -137,7 +137,7 @@ interface Open {
 interface OrderCell {
   readonly text: string;
   readonly key: number;
-  /** Fraction of a millisecond of a time; 0 for numbers. */
+  /** What `key` leaves out. */
   readonly rest: number;
   readonly place: RowPlace;
   /** Index of its row in the sequence. */
@@ -297,7 +297,7 @@ class RowReader {
       open.order.push({
         text,
         key,
-        rest: isNumeric ? 0 : belowMilliseconds(text),
+        rest: orderRest(isNumeric)(text),
         place: record.row,
         row: open.rows,
       });

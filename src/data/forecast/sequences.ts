@@ -4,7 +4,7 @@
  */
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import { belowMilliseconds, mixedOrder, orderKey, samePlace } from '../csv/order.js';
+import { mixedOrder, orderKey, orderRest, samePlace } from '../csv/order.js';
 import { addMissing } from '../csv/sequences.js';
 import { badNumber, cellNumber, isMissing, missingCell } from '../csv/table.js';
 import type { Scaling } from '../dataset.js';
@@ -175,7 +175,7 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
 /** A row of the table. */
 interface Step {
   readonly key: number;
-  /** Fraction of a millisecond of a time; 0 for numbers. */
+  /** What `key` leaves out. */
   readonly rest: number;
   readonly time: string | undefined;
   readonly cells: readonly string[];
@@ -242,7 +242,7 @@ class Rows {
     this.series.set(name, steps);
     steps.push({
       key,
-      rest: text === undefined || this.isNumeric ? 0 : belowMilliseconds(text),
+      rest: text === undefined ? 0 : orderRest(this.isNumeric ?? false)(text),
       time: text,
       cells: this.columns.map(column => fields[column].trim()),
       row: () => this.file.placeOfRow(start),
