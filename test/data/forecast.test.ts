@@ -245,6 +245,15 @@ t.test('a run reports MASE beside the naive forecasts, and forecasts in the unit
       t.ok(closeTo(value, expected.mase[split][name], 1e-5), `${split} ${name}: ${value}`);
     }
   }
+  const evaluate = async (...flags: string[]) =>
+    (await work.cellrun('evaluate', summary.directory, '--split', 'validation', ...flags)).stdout;
+  const { baselines } = JSON.parse(await evaluate('--json'));
+  for (const name of ['last_value', 'seasonal_naive'] as const) {
+    const value = expected.mase.validation[name];
+    t.ok(closeTo(baselines.validation[name].mase, value, 1e-5), name);
+    const line = new RegExp(`\\n${name}: (?:.*, )?validation mase ([^,]+), `).exec(await evaluate());
+    t.ok(closeTo(Number(line?.[1]), value, 1e-3), `${name}: ${line}`);
+  }
   const { code, stdout, stderr } = await work.cellrun('predict', summary.directory);
   t.equal(code, 0, stderr);
   const told = stdout
