@@ -55,6 +55,8 @@ export const verb = defineVerb({
   options,
   async action([run], options, { io }) {
     const { input, limit = Number.POSITIVE_INFINITY } = options;
+    // refuses a closed stdout before anything is computed
+    io.data('');
     if (options.generate) return generate(run, options, io);
     refuseWithoutGenerate(options);
     const saved = openModel(run, options);
