@@ -500,10 +500,18 @@ t.test('csv: order to the microsecond, days that the calendar has, line ends of 
   for (const day of ['2023-02-30', '2023-02-29', '2024-04-31', '2024-02-30T10:00'])
     await (async () => {
       writeFileSync(path, rows(day));
-      t.match(await complaints(5, () => open(ordered)), [/only numbers or only dates.*got/], day);
+      t.match(await complaints(5, () => open(ordered)), [/the calendar has no such date .*got/], day);
     })();
+  writeFileSync(path, rows('2024-02-28', '20240229T000000Z'));
+  t.match(await complaints(5, () => open(ordered)), [
+    /only numbers or only dates \| .* such as 2025-03, .*got "20240229T000000Z"/,
+  ]);
   writeFileSync(path, rows('2024-02-29', '2024-02-28'));
   await open(ordered);
+  writeFileSync(path, rows('2024-03', '2024-01', '2024-02-01', '2023-12-31'));
+  const months = await open(ordered);
+  const four = [months.train, months.test].find(split => split.lengths === undefined || split.lengths[0] === 4);
+  t.same(four && sequence(months, four, 0), [[3], [1], [2], [0]], 'a month is its first day');
 
   const plain = { ...base, features: ['a'], target: 'y' } as const;
   for (const text of ['a,y\r\n1,p\n2,q\n3,p\n', 'a,y\n1,p\r\n2,q\r\n3,p', 'a,y\r1,p\r2,q\r3,p\r']) {

@@ -8,7 +8,9 @@ import type { CsvTable } from './table.js';
 /** Row indices of one sequence, in the order of its steps. */
 export type RowList = readonly number[];
 
-export const TIMESTAMP = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
+/** A month is its first day. */
+export const TIMESTAMP =
+  /^\d{4}-\d{2}$|^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
 const ZONED = /(?:Z|[+-]\d{2}:\d{2})$/;
 const DATE_LENGTH = 'YYYY-MM-DD'.length;
 
@@ -76,13 +78,16 @@ export function orderKey(numeric: boolean): (cell: string) => number {
 
 /** Problem: a cell of the order column has no sort key. */
 export function mixedOrder(cell: string, numeric: boolean, place: Partial<CellPlace>): Diagnostic {
+  const isForm = !numeric && TIMESTAMP.test(cell);
   return {
     code: 'data/csv-order',
-    message: 'the order column must have only numbers or only dates',
+    message: isForm
+      ? 'the calendar has no such date'
+      : 'the order column must have only numbers or only dates',
     ...place,
     expected: numeric
       ? 'numbers, as in the first row'
-      : 'numbers, or ISO 8601 dates or times such as 2025-03-01 or 2025-03-01T12:00:00Z',
+      : 'numbers, or ISO 8601 dates or times such as 2025-03, 2025-03-01 or 2025-03-01T12:00:00Z',
     got: JSON.stringify(cell.slice(0, 60)),
   };
 }
@@ -93,9 +98,15 @@ function timeKey(cell: string): number {
   return Date.parse(iso.length > DATE_LENGTH && !ZONED.test(iso) ? `${iso}Z` : iso);
 }
 
+/** Year, month and day as written. */
+export function dateParts(cell: string): [year: number, month: number, day: number] {
+  const [year, month, day = 1] = cell.slice(0, DATE_LENGTH).split('-').map(Number);
+  return [year, month, day];
+}
+
 /** JavaScript engines accept 30 February as 1 or 2 March. */
 function isDay(cell: string): boolean {
-  const [year, month, day] = cell.slice(0, DATE_LENGTH).split('-').map(Number);
+  const [year, month, day] = dateParts(cell);
   // day 0 of the next month is the last day of this one
   return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
 }

@@ -3,6 +3,7 @@
  * reads across a gap as if nothing were missing.
  */
 import { counted } from '../../util/words.js';
+import { dateParts } from '../csv/order.js';
 
 export const MS_OF_DAY = 86_400_000;
 
@@ -107,7 +108,7 @@ function positionsOf(rows: readonly number[], { keys, cells, isNumeric }: Times)
   if (isNumeric) return { positions, words: step => String(Number(step.toPrecision(6))) };
   const smallest = differences(positions).reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   // the dates as written: in UTC, midnight elsewhere is another day
-  const dates = () => rows.map(row => cells[row].slice(0, 'YYYY-MM-DD'.length).split('-').map(Number));
+  const dates = () => rows.map(row => dateParts(cells[row]));
   if (smallest >= SHORTEST_MONTH) {
     const months = monthsOf(dates());
     if (months) return { positions: months, words: step => counted(step, 'month') };
