@@ -360,12 +360,14 @@ export function addMissing(
 ): void {
   const isSplit = otherDelimiter(names, delimiter) === undefined;
   if (!isSplit && problems.all.length > 0) return;
+  // a Parquet file has none
+  const hasLines = 'line' in place;
   problems.add({
     code: 'data/csv-missing-column',
     message: `there is no column ${JSON.stringify(name)}, which the model reads`,
     ...place,
     expected: isSplit
-      ? 'a header line with the column names of the training data'
+      ? `${hasLines ? 'a header line with ' : ''}the column names of the training data`
       : `fields separated by ${JSON.stringify(delimiter ?? ',')}, as in the training data`,
     got: names.join(', ').slice(0, 200),
   });
