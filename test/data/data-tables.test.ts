@@ -493,7 +493,9 @@ t.test('csv: order to the microsecond, days that the calendar has, line ends of 
   t.equal(Number(nanoseconds[1]), Number(nanoseconds[2]), 'float64 has only one of them');
   writeFileSync(path, rows(...nanoseconds).replace('2020-01-01', '0'));
   const exact = await open(ordered);
-  const three = [exact.train, exact.test].find(split => split.lengths === undefined || split.lengths[0] === 3);
+  const three = [exact.train, exact.test].find(
+    split => split.lengths === undefined || split.lengths[0] === 3,
+  );
   t.same(three && sequence(exact, three, 0), [[1], [2], [0]]);
   writeFileSync(path, rows(nanoseconds[1], nanoseconds[1]).replace('2020-01-01', '0'));
   t.match(await complaints(5, () => open(ordered)), [/have the same value in the order column/]);
@@ -510,7 +512,9 @@ t.test('csv: order to the microsecond, days that the calendar has, line ends of 
   await open(ordered);
   writeFileSync(path, rows('2024-03', '2024-01', '2024-02-01', '2023-12-31'));
   const months = await open(ordered);
-  const four = [months.train, months.test].find(split => split.lengths === undefined || split.lengths[0] === 4);
+  const four = [months.train, months.test].find(
+    split => split.lengths === undefined || split.lengths[0] === 4,
+  );
   t.same(four && sequence(months, four, 0), [[3], [1], [2], [0]], 'a month is its first day');
 
   const plain = { ...base, features: ['a'], target: 'y' } as const;

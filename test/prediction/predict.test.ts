@@ -482,7 +482,10 @@ t.test('standard input in pieces', async t => {
       linesOf(stdout).map(({ id }) => id),
       ['r1', 'r2'],
     );
-    t.match(stderr, /^<stdin>:4:1: group "r1" appears again after other groups, so a prediction already made/);
+    t.match(
+      stderr,
+      /^<stdin>:4:1: group "r1" appears again after other groups, so a prediction already made/,
+    );
     t.match(stderr, /expected: rows sorted by group, or a file of up to 16 MiB instead of a stream/);
   }
 });

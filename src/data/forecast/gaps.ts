@@ -83,11 +83,10 @@ export function timeGaps(
 }
 
 /** Says how many steps are missing, between which times, and what the usual step is. */
-export function gapWords({
-  count,
-  missing,
-  largest,
-}: TimeGaps): { readonly lacking: string; readonly expected: string } {
+export function gapWords({ count, missing, largest }: TimeGaps): {
+  readonly lacking: string;
+  readonly expected: string;
+} {
   const { after, before, series, step } = largest;
   const lacking = `${counted(missing, 'step')} ${missing === 1 ? 'is' : 'are'} missing`;
   const between = `between ${after} and ${before}${series === '' ? '' : ` in series ${JSON.stringify(series)}`}`;

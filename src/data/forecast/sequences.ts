@@ -361,7 +361,8 @@ function lackingSteps(
     return { code, message, ...steps[0].timePlace(), expected, got: String(history) };
   }
   if (future >= ahead) return undefined;
-  const columns = known.length > 0 ? `with the features known in advance (${known.join(', ')})` : 'at its end';
+  const columns =
+    known.length > 0 ? `with the features known in advance (${known.join(', ')})` : 'at its end';
   const message = `${name} needs ${missing(ahead, future)} ${columns}, without a target`;
   const expected = `${counted(ahead, 'row')} after its last target`;
   // where they are missing
