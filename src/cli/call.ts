@@ -1,7 +1,7 @@
 /** One call of the program. `main.ts` connects it to a process. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXIT, type ExitCode, UserError, usageError } from '../util/errors.js';
+import { EXIT, type ExitCode, UserError } from '../util/errors.js';
 import { packageRoot } from '../util/root.js';
 import { systemReason } from '../util/system-errors.js';
 import { printable } from '../util/words.js';
@@ -10,9 +10,7 @@ import { asTyped } from './short-forms.js';
 import { formatDiagnostics } from './terminal/diagnostics.js';
 import { exhausted } from './terminal/exhausted.js';
 import { HintedError } from './terminal/hinted-error.js';
-import { type Io, isClosed, processIo, type Terminal } from './terminal/io.js';
-
-const STDOUT = 1;
+import { type Io, isStdoutMissing, processIo, stdoutMissing, type Terminal } from './terminal/io.js';
 
 export class Call {
   private readonly io: Io;
@@ -30,18 +28,15 @@ export class Call {
   /** Runs the command line and prints errors. */
   async run(): Promise<ExitCode> {
     try {
-      if (this.isStdoutMissing()) throw stdoutMissing();
+      // before anything is done
+      if (this.argv.includes('--json') && isStdoutMissing(this.terminal.stdout))
+        throw stdoutMissing('--json cannot print', ', or no --json');
       checkNames(this.argv);
       const { runCommandLine } = await import('./program.js');
       return await runCommandLine(this.argv, this.io, packageVersion());
     } catch (error) {
       return this.fail(error);
     }
-  }
-
-  /** True if a `--json` document would be lost. */
-  private isStdoutMissing(): boolean {
-    return this.argv.includes('--json') && this.terminal.stdout.fd === STDOUT && isClosed(STDOUT);
   }
 
   /** Prints an error and returns its exit code. */
@@ -65,15 +60,6 @@ export class Call {
       err('This is a bug in cellrun. Please report it with the output of --verbose.\n');
     return EXIT.unexpected;
   }
-}
-
-function stdoutMissing(): UserError {
-  return usageError({
-    code: 'cli/stdout-closed',
-    message: 'stdout is closed, so --json cannot print',
-    file: 'stdout',
-    expected: 'a file, a pipe or a terminal, or no --json',
-  });
 }
 
 function packageVersion(): string {

@@ -59,6 +59,8 @@ export interface NewSequence {
   readonly targetScaling?: (step: number) => Scaling;
   /** Its start, for problems of the whole sequence. */
   readonly place?: Partial<Diagnostic>;
+  /** What makes its prediction doubtful; absent if nothing does. */
+  readonly warnings?: readonly Diagnostic[];
 }
 
 /** A sequence that cannot be read; later ones can. */

@@ -1,5 +1,7 @@
 /** Evaluates a checkpoint on its run's data. */
 import type { Dataset, Split, SplitName } from '../data/index.js';
+import type { SplitBaselines } from '../experiment/summary.js';
+import { trivialBaselines } from '../training/evaluation/baselines.js';
 import { type Evaluation, Evaluator } from '../training/evaluation/evaluator.js';
 import { watchedSplit } from '../training/evaluation/watched-split.js';
 import type { EvaluationProgress } from '../training/run/observer.js';
@@ -7,6 +9,11 @@ import type { BackendOptions } from '../training/run/session.js';
 import { usageError } from '../util/errors.js';
 import { withData } from './open.js';
 import type { SavedModel } from './saved-model.js';
+
+/** An evaluation and, for a forecast, what the naive forecasts reach on the same split. */
+export interface CheckpointEvaluation extends Evaluation {
+  readonly naive?: SplitBaselines;
+}
 
 /**
  * Computes the metrics of `model` on a split of its experiment, exactly as the run does. `watch` is
@@ -18,10 +25,17 @@ export function evaluateCheckpoint(
   model: SavedModel,
   { split, ...options }: BackendOptions & { readonly split: SplitName },
   watch: (progress: EvaluationProgress) => void,
-): Promise<Evaluation> {
+): Promise<CheckpointEvaluation> {
   return withData(model, options, async ({ run, pool, batchSize }, dataset) => {
     const evaluator = new Evaluator(pool, run, batchSize);
-    return (await evaluator.evaluate(watchedSplit(splitOf(dataset, split), watch))) as Evaluation;
+    const of = splitOf(dataset, split);
+    const evaluation = (await evaluator.evaluate(watchedSplit(of, watch))) as Evaluation;
+    if (of.naive === undefined) return evaluation;
+    const { last_value, seasonal_naive } = trivialBaselines(run, dataset, of);
+    return {
+      ...evaluation,
+      naive: { ...(last_value && { last_value }), ...(seasonal_naive && { seasonal_naive }) },
+    };
   });
 }
 

@@ -9,6 +9,7 @@ import {
   type SplitName,
 } from '../data/index.js';
 import type { BackendOptions } from '../training/run/session.js';
+import type { Diagnostic } from '../util/errors.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { splitOf } from './evaluate.js';
 import type { RejectionOptions } from './given-values.js';
@@ -47,9 +48,11 @@ export function predictSplit<T>(
   });
 }
 
-interface StrangerOptions {
+interface DoubtOptions {
   /** Called for a sequence of a series that the training data do not have. */
   onStranger?(sequence: NewSequence): void;
+  /** Called for a sequence whose prediction is doubtful. */
+  onWarnings?(warnings: readonly Diagnostic[]): void;
 }
 
 /**
@@ -60,7 +63,7 @@ interface StrangerOptions {
 export async function predictInput<T>(
   saved: SavedModel,
   source: ByteSource,
-  options: BackendOptions & RejectionOptions & StrangerOptions,
+  options: BackendOptions & RejectionOptions & DoubtOptions,
   use: Use<T>,
 ): Promise<T> {
   const model = await openWithoutData(saved, options);
@@ -79,11 +82,13 @@ export async function predictInput<T>(
 async function* watched(
   lists: AsyncIterable<readonly ReadSequence[]>,
   isStranger: ReturnType<typeof strangerIn>,
-  { onStranger }: StrangerOptions,
+  { onStranger, onWarnings }: DoubtOptions,
 ): AsyncGenerator<readonly ReadSequence[]> {
   for await (const list of lists) {
-    for (const sequence of onStranger ? list : []) {
-      if (!isRejected(sequence) && isStranger(sequence)) onStranger?.(sequence);
+    for (const sequence of list) {
+      if (isRejected(sequence)) continue;
+      if (isStranger(sequence)) onStranger?.(sequence);
+      if (sequence.warnings) onWarnings?.(sequence.warnings);
     }
     yield list;
   }

@@ -29,6 +29,7 @@ export function counted(
     | 'time'
     | 'target'
     | 'row'
+    | 'more row'
     | 'month'
     | 'workday'
     | 'day'

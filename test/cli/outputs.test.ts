@@ -34,6 +34,20 @@ t.test('--json with stdout closed is refused before anything is done', { skip: o
     0,
     'without it a run needs none',
   );
+  const [name] = readdirSync(output);
+  const directory = join(output, name);
+  for (const verb of [
+    `predict ${directory}`,
+    `evaluate ${directory}`,
+    `compare ${directory} ${directory} --format csv`,
+    `report ${directory} --output -`,
+    'schema experiment',
+  ])
+    t.match(
+      await execute('bash', ['-c', `${program} ${verb} >&-`], surroundings),
+      { code: EXIT.usage, stderr: /^stdout: stdout is closed, so the result cannot be printed\n/ },
+      verb,
+    );
 });
 
 t.test('an exhausted resource is named with the part that needs it', { skip: onlyLinux }, async t => {

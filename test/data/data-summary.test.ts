@@ -274,6 +274,9 @@ t.test('what is a gap', async t => {
   t.equal(found(firsts), 'none', 'months have 28 to 31 days');
   t.equal(found(lasts), 'none', 'the last days of months');
   t.equal(found(firsts.toSpliced(5, 3)), '3 of 1 month');
+  const months = firsts.map(day => day.slice(0, 'YYYY-MM'.length));
+  t.equal(found(months), 'none');
+  t.equal(found(months.toSpliced(5, 3)), '3 of 1 month');
   t.equal(found(firsts.filter((_, i) => i % 3 === 0)), 'none', 'quarters');
   t.equal(found(firsts.filter((_, i) => i % 3 === 0).toSpliced(4, 1)), '1 of 3 months');
   t.equal(found(workdays), 'none', 'no weekends');

@@ -339,6 +339,7 @@ t.test('csv: the files of a folder or pattern are one table', async t => {
       '3.csv': `group,a,b,label\n${lines(rows.slice(8)).replaceAll(/[yz]$/gm, 'x')}`,
     },
     bad: { '1.csv': 'group,a,b,label\ng,1,2,x\n', '2.csv': 'group,a,b,label\ng,1,?,x\n' },
+    twice: { '1.csv': 'group,a,b,label\ng,1,2,x\n', '2.csv': 'group,a,b,label\nh,1,2,x\ng,1,2,z\n' },
     texts: { '1.csv': 't,y\nab,0\nc,1\n', '2.csv': 't,y\ncb,1\nd,0\n' },
   });
   const config = (path: string, more: object = {}): DatasetConfig => ({
@@ -361,6 +362,12 @@ t.test('csv: the files of a folder or pattern are one table', async t => {
   }
   t.match(await complaints(5, () => open(config('bad'))), [
     /^data\/csv-number 2:5\+1 .*the cell is not a number/,
+  ]);
+  t.match(await complaints(5, () => open(config('twice', { sequence: { group: 'group', order: 'a' } }))), [
+    /^data\/csv-order 3:3\+1 .*two rows of group "g" .*got 1, as in line 2 of \S+twice\/1\.csv$/,
+  ]);
+  t.match(await complaints(5, () => open(config('twice'))), [
+    /^data\/csv-target 3:7\+1 .*expected x, as in line 2 of \S+twice\/1\.csv \| got z/,
   ]);
   const texts = await open(
     config('texts', {
@@ -482,13 +489,33 @@ t.test('csv: order to the microsecond, days that the calendar has, line ends of 
   t.same(long && sequence(data, long, 0), [[3], [1], [2], [0]]);
   writeFileSync(path, rows(at('123456'), at('123456')));
   t.match(await complaints(5, () => open(ordered)), [/have the same value in the order column/]);
+  const nanoseconds = ['1735689600000000300', '1735689600000000050', '1735689600000000100'];
+  t.equal(Number(nanoseconds[1]), Number(nanoseconds[2]), 'float64 has only one of them');
+  writeFileSync(path, rows(...nanoseconds).replace('2020-01-01', '0'));
+  const exact = await open(ordered);
+  const three = [exact.train, exact.test].find(
+    split => split.lengths === undefined || split.lengths[0] === 3,
+  );
+  t.same(three && sequence(exact, three, 0), [[1], [2], [0]]);
+  writeFileSync(path, rows(nanoseconds[1], nanoseconds[1]).replace('2020-01-01', '0'));
+  t.match(await complaints(5, () => open(ordered)), [/have the same value in the order column/]);
   for (const day of ['2023-02-30', '2023-02-29', '2024-04-31', '2024-02-30T10:00'])
     await (async () => {
       writeFileSync(path, rows(day));
-      t.match(await complaints(5, () => open(ordered)), [/only numbers or only dates.*got/], day);
+      t.match(await complaints(5, () => open(ordered)), [/the calendar has no such date .*got/], day);
     })();
+  writeFileSync(path, rows('2024-02-28', '20240229T000000Z'));
+  t.match(await complaints(5, () => open(ordered)), [
+    /only numbers or only dates \| .* such as 2025-03, .*got "20240229T000000Z"/,
+  ]);
   writeFileSync(path, rows('2024-02-29', '2024-02-28'));
   await open(ordered);
+  writeFileSync(path, rows('2024-03', '2024-01', '2024-02-01', '2023-12-31'));
+  const months = await open(ordered);
+  const four = [months.train, months.test].find(
+    split => split.lengths === undefined || split.lengths[0] === 4,
+  );
+  t.same(four && sequence(months, four, 0), [[3], [1], [2], [0]], 'a month is its first day');
 
   const plain = { ...base, features: ['a'], target: 'y' } as const;
   for (const text of ['a,y\r\n1,p\n2,q\n3,p\n', 'a,y\n1,p\r\n2,q\r\n3,p', 'a,y\r1,p\r2,q\r3,p\r']) {

@@ -245,6 +245,15 @@ t.test('a run reports MASE beside the naive forecasts, and forecasts in the unit
       t.ok(closeTo(value, expected.mase[split][name], 1e-5), `${split} ${name}: ${value}`);
     }
   }
+  const evaluate = async (...flags: string[]) =>
+    (await work.cellrun('evaluate', summary.directory, '--split', 'validation', ...flags)).stdout;
+  const { baselines } = JSON.parse(await evaluate('--json'));
+  for (const name of ['last_value', 'seasonal_naive'] as const) {
+    const value = expected.mase.validation[name];
+    t.ok(closeTo(baselines.validation[name].mase, value, 1e-5), name);
+    const line = new RegExp(`\\n${name}: (?:.*, )?validation mase ([^,]+), `).exec(await evaluate());
+    t.ok(closeTo(Number(line?.[1]), value, 1e-3), `${name}: ${line}`);
+  }
   const { code, stdout, stderr } = await work.cellrun('predict', summary.directory);
   t.equal(code, 0, stderr);
   const told = stdout
@@ -490,17 +499,47 @@ t.test('the last steps of a table are forecast from as they would be in a split'
     (await read(text)).map(one => (isRejected(one) ? one.problems.map(line) : 'read'));
   const head = 'region,day,sales,rain,holiday';
   t.match(await told([head, 'a,2024-01-01,1,1,0'].join('\n')), [
-    [/^data\/forecast-steps .*the series has too few steps \| expected 5 rows with a target \| got 1$/],
+    [
+      /^data\/forecast-steps 2:3\+10 \| series "a" needs 4 more rows with a target \| expected 5 rows \| got 1$/,
+    ],
   ]);
   const days = [1, 2, 3, 4, 5].map(day => `a,2024-01-0${day},1,${day === 5 ? 'x' : 1},0`);
   t.match(await told([head, ...days].join('\n')), [
     [
-      /the series lacks the features known in advance \| expected 3 rows without a target at its end \| got 0$/,
+      /6:3\+10 \| series "a" needs 3 rows with the features known in advance \(holiday\), without a target \| expected 3 rows after its last target \| got 0$/,
     ],
   ]);
   const ahead = [6, 7, 8].map(day => `a,2024-01-0${day},,,0`);
+  t.match(await told([head, ...days, ahead[0]].join('\n')), [[/ 7:3.* needs 2 more rows with the features/]]);
   t.match(await told([head, ...days, ...ahead].join('\n')), [
     [/^data\/csv-number 6:16\+1 \| the cell is not a number/],
+  ]);
+  // of daily rows, some are missing in the window or after it
+  const warned = async (...lacking: number[]) => {
+    const all = Array.from({ length: 12 }, (_, i) => `a,2024-01-${String(i + 1).padStart(2, '0')}`);
+    const dated = all.flatMap((text, i) =>
+      lacking.includes(i + 1) ? [] : `${text}${i < 8 ? ',1,1,0' : ',,,0'}`,
+    );
+    const [one] = await read([head, ...dated].join('\n'));
+    return isRejected(one) ? one.problems.map(line) : (one.warnings ?? []).map(line);
+  };
+  const daily = 'expected a row for each step (usual step: 1 day)';
+  const missing = (day: number) =>
+    `1 step is missing between 2024-01-0${day - 1} and 2024-01-${String(day + 1).padStart(2, '0')} in series "a"`;
+  t.same(await warned(), []);
+  t.same(await warned(2), [], 'the window begins later');
+  t.same(await warned(6), [
+    `data/time-gaps 7:3+10 | ${missing(6)}. The forecast reads across the gap as if nothing were missing | ${daily}`,
+  ]);
+  const nextRows = 'The forecast takes the next rows for the next steps as if nothing were missing';
+  t.same(await warned(9), [`data/time-gaps 10:3+10 | ${missing(9)}. ${nextRows} | ${daily}`]);
+  t.match(await warned(6, 9), [/ 7:3/, / 9:3/]);
+  const aYearLater = ahead.map(text => text.replace('2024', '2025'));
+  const four = days.map(text => text.replace('x', '1'));
+  t.same(await told([head, ...four, ...aYearLater].join('\n')), [
+    [
+      'data/forecast-steps 7:3+10 | 260 steps are missing between 2024-01-05 and 2025-01-06 in series "a". The rows without a target do not continue the series | expected rows for the 3 steps after 2024-01-05 (usual step: 1 workday)',
+    ],
   ]);
   const numbered = [...days, ...ahead].map((text, i) => text.replace(/2024-01-\d+/, `${i}`));
   t.match(await complaints(5, () => read([head, ...numbered].join('\n'))), [

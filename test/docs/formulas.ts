@@ -111,6 +111,9 @@ interface BaselineText {
   readonly answer: string;
 }
 
+const RELATIVE =
+  '; with `relative_to`, of its differences from the level of a window, to which the answer is added';
+
 export const BASELINES: readonly (BaselineText & { readonly name: BaselineName })[] = [
   {
     name: 'majority',
@@ -128,12 +131,16 @@ export const BASELINES: readonly (BaselineText & { readonly name: BaselineName }
     targets: 'one class per step',
     answer: 'the last known class of an earlier step of the sequence; `majority` at the first step. No loss',
   },
-  { name: 'mean', targets: 'values', answer: 'the mean of each target' },
-  { name: 'median', targets: 'values, with `mae` or `huber`', answer: 'the median of each target' },
+  { name: 'mean', targets: 'values', answer: `the mean of each target${RELATIVE}` },
+  {
+    name: 'median',
+    targets: 'values, with `mae` or `huber`',
+    answer: `the median of each target${RELATIVE}`,
+  },
   {
     name: 'quantiles',
     targets: 'values, with `quantile`',
-    answer: 'the quantiles of each target, interpolated linearly between two values',
+    answer: `the quantiles of each target, interpolated linearly between two values${RELATIVE}`,
   },
   { name: 'last_value', targets: 'forecasts', answer: 'the last value that the window reads. No loss' },
   {

@@ -178,6 +178,27 @@ t.test('symbols and series that are not in the training data', async t => {
   });
 });
 
+t.test('steps that are missing in the input of a forecast are warned of', async t => {
+  const series = (name: string, without?: number) =>
+    Array.from({ length: 30 }, (_, i) => (i === without ? '' : `${name},${i},${i % 7}\n`)).join('');
+  const sales = work.file('timed.csv', `shop,day,sold\n${series('north')}${series('south')}`);
+  const forecast = {
+    ...{ kind: 'forecast', path: sales, target: 'sold', series: 'shop', time: 'day', normalize: 'standard' },
+    ...{ input_steps: 4, horizon: 1, stride: 1, test_fraction: 0.2 },
+  };
+  const { summary } = await train(work, config(forecast, { kind: 'mse' }));
+  const input = work.file('gap.csv', `shop,day,sold\n${series('north', 5)}${series('south', 27)}`);
+  const { code, stdout, stderr } = await work.cellrun(
+    ...['predict', summary.directory, '--input', input],
+    ...webasm,
+  );
+  t.same([code, linesOf(stdout).length], [0, 2]);
+  t.match(
+    stderr,
+    /^\S+gap\.csv:58:7: warning: 1 step is missing between 26 and 28 in series "south"\. .*\n +58 \| south,28,0\n.*\n +expected: .*\n$/,
+  );
+});
+
 t.test('a run predicts without its data, and finds them where they have gone', async t => {
   const moved = work.file('table.csv', table(0, 40));
   const test = work.file('table.csv', csvTest);
@@ -456,12 +477,21 @@ t.test('standard input in pieces', async t => {
   t.same([code, stderr], [0, '']);
   t.equal(stdout, want.stdout);
   // a stream is not kept: the rows of a group have to stand together
-  const apart = work.start('predict', directory, '--input', '-', ...webasm);
-  apart.child.stdin?.end('recording,t,a,b\nr1,0,1,1\nr2,0,1,1\nr1,1,1,1\n');
-  t.match(await apart.finished, {
-    code: 5,
-    stderr: /^<stdin>:4:1: group "r1" appears again after other groups/,
-  });
+  for (const action of ['stop', 'skip']) {
+    const apart = work.start('predict', directory, '--input', '-', '--on-error', action, ...webasm);
+    apart.child.stdin?.end('recording,t,a,b\nr1,0,1,1\nr2,0,1,1\nr1,1,1,1\nr3,0,1,1\n');
+    const { code, stdout, stderr } = await apart.finished;
+    t.equal(code, 5, 'not a group to skip: its prediction is already printed');
+    t.same(
+      linesOf(stdout).map(({ id }) => id),
+      ['r1', 'r2'],
+    );
+    t.match(
+      stderr,
+      /^<stdin>:4:1: group "r1" appears again after other groups, so a prediction already made/,
+    );
+    t.match(stderr, /expected: rows sorted by group, or a file of up to 16 MiB instead of a stream/);
+  }
 });
 
 t.test('texts that have been seen, and no others', t => {

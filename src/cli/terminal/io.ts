@@ -1,13 +1,17 @@
 /** The streams of the program. */
 import { constants, readFileSync, readlinkSync } from 'node:fs';
 import type { Readable } from 'node:stream';
+import { type UserError, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 
 /** The streams of a verb. Results go to `out` or `data`, everything else to `err`. */
 export interface Io {
   /** Text for people on stdout. Control characters other than tabs and newlines are replaced. */
   out(text: string): void;
-  /** Output for programs on stdout, such as JSON and CSV: exact, except on a terminal. */
+  /**
+   * Output for programs on stdout, such as JSON and CSV: exact, except on a terminal.
+   * @throws UserError (exit 2) if stdout was closed from the start
+   */
   data(text: string): void;
   /** Text for people on stderr, like `out`. May start with a sequence that redraws lines. */
   err(text: string): void;
@@ -65,9 +69,14 @@ export function processIo(terminal: Terminal, noColor: boolean): Io {
   );
   // a run continues if nobody reads its progress
   const toStderr = writer(stderr, () => true, 'stderr');
+  let isMissing: boolean | undefined;
   return {
     out: text => toStdout(harmless(text, color.out)),
-    data: text => toStdout(stdout.isTTY ? harmless(text, color.out) : text),
+    data(text) {
+      isMissing ??= isStdoutMissing(stdout);
+      if (isMissing) throw stdoutMissing('the result cannot be printed');
+      toStdout(stdout.isTTY ? harmless(text, color.out) : text);
+    },
     outClosed: closed.signal,
     drained: () => drained(stdout),
     // opened on first use
@@ -146,7 +155,7 @@ function writer(
  * True if the process was started with `file` closed, as by `>&-`. Node then opens /dev/null for
  * reading and writing, whereas `>/dev/null` only writes. Always false outside Linux.
  */
-export function isClosed(file: number): boolean {
+function isClosed(file: number): boolean {
   try {
     const flags = /^flags:\s+([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${file}`, 'utf8'))?.[1] ?? '';
     const isBoth = (Number.parseInt(flags, 8) & 0b11) === constants.O_RDWR;
@@ -154,6 +163,22 @@ export function isClosed(file: number): boolean {
   } catch {
     return false;
   }
+}
+
+const STDOUT = 1;
+
+/** True if everything printed would be lost. */
+export function isStdoutMissing({ fd }: OutputStream): boolean {
+  return fd === STDOUT && isClosed(STDOUT);
+}
+
+export function stdoutMissing(effect: string, alternative = ''): UserError {
+  return usageError({
+    code: 'cli/stdout-closed',
+    message: `stdout is closed, so ${effect}`,
+    file: 'stdout',
+    expected: `a file, a pipe or a terminal${alternative}`,
+  });
 }
 
 /**

@@ -1,7 +1,7 @@
 /** `evaluate RUN`: computes a checkpoint's metrics again. */
 import { measuredMetrics } from '../../config/index.js';
 import { spellNonFinite } from '../../experiment/files/json.js';
-import { metricSentence } from '../../experiment/judging/metric-words.js';
+import { metricSentence, metricSentences } from '../../experiment/judging/metric-words.js';
 import type { ForecastsErrors } from '../../prediction/backtest.js';
 import { EXIT } from '../../util/errors.js';
 import { backend, checkpoint, json, movedData, quiet, split, threads, weights, width } from '../options.js';
@@ -25,6 +25,8 @@ export const verb = defineVerb({
   },
   async action([run], options, { io }) {
     const { split } = options;
+    // refuses a closed stdout before anything is computed
+    io.data('');
     const print = (answer: object, text: string) => {
       if (options.json) io.data(`${JSON.stringify(spellNonFinite({ version: 1, ...answer }))}\n`);
       else io.out(text);
@@ -49,7 +51,7 @@ export const verb = defineVerb({
     const model = openModel(run, options);
     const { file, step, epoch } = model;
     const display = createEvaluationDisplay(io, options.quiet);
-    const { loss, metrics, count } = await hintingAtMovedData(keysOf, () =>
+    const { loss, metrics, count, naive } = await hintingAtMovedData(keysOf, () =>
       evaluateCheckpoint(model, options, progress => display.evaluating(progress)),
     ).finally(() => display.end());
     const undefinedMetrics = measuredMetrics(model.loaded.experiment).filter(name => !(name in metrics));
@@ -57,9 +59,13 @@ export const verb = defineVerb({
       io.err(`warning: ${undefinedMetrics.join(', ')} cannot be computed on the ${split} split\n`);
     const measured = { loss, ...metrics };
     const values = Object.entries(measured).map(([name, value]) => metricSentence(split, name, value));
+    const baselines = naive && { baselines: { [split]: naive } };
+    const naiveLines = Object.entries(naive ?? {}).map(
+      ([name, of]) => `${name}: ${metricSentences(split, of).join(', ')}\n`,
+    );
     print(
-      { checkpoint: file, step, epoch, metrics: { [split]: measured }, predictions: count },
-      `step ${step}: ${values.join(', ')} over ${count} predictions\n`,
+      { checkpoint: file, step, epoch, metrics: { [split]: measured }, predictions: count, ...baselines },
+      `step ${step}: ${values.join(', ')} over ${count} predictions\n${naiveLines.join('')}`,
     );
     return EXIT.done;
   },

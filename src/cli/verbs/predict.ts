@@ -7,7 +7,7 @@ import { dataPlaces, openModel } from '../../prediction/saved-model.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { counted, printable } from '../../util/words.js';
 import { backend, checkpoint, movedData, split, threads, weights, width } from '../options.js';
-import { formatDiagnostics } from '../terminal/diagnostics.js';
+import { formatDiagnostics, formatWarnings } from '../terminal/diagnostics.js';
 import { hintingAtMovedData } from '../terminal/hinted-error.js';
 import type { Io } from '../terminal/io.js';
 import { choice, count, defineVerb, flag, integer, number, text, type Values } from '../verb.js';
@@ -55,6 +55,8 @@ export const verb = defineVerb({
   options,
   async action([run], options, { io }) {
     const { input, limit = Number.POSITIVE_INFINITY } = options;
+    // refuses a closed stdout before anything is computed
+    io.data('');
     if (options.generate) return generate(run, options, io);
     refuseWithoutGenerate(options);
     const saved = openModel(run, options);
@@ -71,8 +73,14 @@ export const verb = defineVerb({
     const onRejected = options.onError === 'skip' ? rejections.add : undefined;
     const source = await openInput(input, io);
     const strangers = new Strangers();
-    const onStranger = strangers.add;
-    const predicted = await predictInput(saved, source, { ...options, onRejected, onStranger }, write);
+    const warnings: Diagnostic[] = [];
+    const doubts = {
+      onStranger: strangers.add,
+      onWarnings: (more: readonly Diagnostic[]) => void warnings.push(...more),
+    };
+    const predicted = await predictInput(saved, source, { ...options, ...doubts, onRejected }, write).finally(
+      () => void (warnings.length > 0 && io.err(formatWarnings(warnings, io.color.err))),
+    );
     strangers.print(io);
     if (predicted === 0 && rejections.isEmpty)
       io.err(

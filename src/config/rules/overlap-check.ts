@@ -38,10 +38,17 @@ function checkEqual(
   const compared = Object.entries(splits).flatMap(([name, { count, targets, read, id }]) =>
     targets && read && id ? [{ name, count, targets, read, id }] : [],
   );
+  const files: Readonly<Record<string, unknown>> = { ...dataset };
+  const fileOf = ({ name }: { readonly name: string }): unknown => files[`${name}_path`] ?? files.path;
   return sharedSequences(compared, shape).map(({ of, among, count, example }) => {
+    // one of several files is named already
+    const named = (split: (typeof compared)[number], index: number): string =>
+      fileOf(of) === fileOf(among)
+        ? split.id(index)
+        : split.id(index).replace(/^(?:line|row) \d+$/, place => `${place} of ${fileOf(split)}`);
     const message =
       `${counted(count, 'sequence')} of the ${of.name} split ${count === 1 ? 'is' : 'are'} also in the ` +
-      `${among.name} split, with the same target: ${of.id(example.of)} equals ${among.id(example.among)}`;
+      `${among.name} split, with the same target: ${named(of, example.of)} equals ${named(among, example.among)}`;
     const expected = 'each sequence in only one split';
     const [key] = Object.keys(dataset).filter(one => one === `${of.name}_path`);
     return locator.atValue(['dataset', key ?? 'path'], 'data/equal-sequences', message, { expected });

@@ -1,6 +1,6 @@
 /** Checks the series of a forecast: steps that are missing, and whether MASE can be computed. */
 import type { Column } from '../../data/dataset.js';
-import type { TimeGaps } from '../../data/forecast/gaps.js';
+import { gapWords, type TimeGaps } from '../../data/forecast/gaps.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { LoadedExperiment } from '../load.js';
@@ -22,14 +22,8 @@ export function checkGaps(
   { gaps }: Partial<SeriesShape> = {},
 ): readonly Diagnostic[] {
   if (gaps === undefined) return [];
-  const { count, missing, largest } = gaps;
-  const { after, before, series, step } = largest;
-  const lacking = `${counted(missing, 'step')} ${missing === 1 ? 'is' : 'are'} missing`;
-  const between = `between ${after} and ${before}${series === '' ? '' : ` in series ${JSON.stringify(series)}`}`;
-  const where =
-    count === 1 ? ` ${between}` : `, in ${count} gaps; the largest lacks ${largest.missing} ${between}`;
-  const message = `${lacking}${where}. Windows read across a gap as if nothing were missing`;
-  const expected = `a row for each step (usual step: ${step})`;
+  const { lacking, expected } = gapWords(gaps);
+  const message = `${lacking}. Windows read across a gap as if nothing were missing`;
   return [locator.atValue(['dataset', 'time'], 'data/time-gaps', message, { expected })];
 }
 

@@ -8,7 +8,9 @@ import type { CsvTable } from './table.js';
 /** Row indices of one sequence, in the order of its steps. */
 export type RowList = readonly number[];
 
-export const TIMESTAMP = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
+/** A month is its first day. */
+export const TIMESTAMP =
+  /^\d{4}-\d{2}$|^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
 const ZONED = /(?:Z|[+-]\d{2}:\d{2})$/;
 const DATE_LENGTH = 'YYYY-MM-DD'.length;
 
@@ -45,14 +47,12 @@ function grouped({ rows, groups, groupNames }: CsvTable): number[][] {
 /** Sort key of each row. */
 interface OrderKeys {
   readonly whole: Float64Array;
-  /**
-   * Fraction of a millisecond; float64 milliseconds since 1970 cannot represent all microseconds.
-   */
-  readonly rest: Float64Array | undefined;
+  /** See {@link orderRest}. */
+  readonly rest: Float64Array;
 }
 
 function compare({ whole, rest }: OrderKeys, a: number, b: number): number {
-  return whole[a] - whole[b] || (rest === undefined ? 0 : rest[a] - rest[b]);
+  return whole[a] - whole[b] || rest[a] - rest[b];
 }
 
 /**
@@ -63,7 +63,7 @@ function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems
   const numeric = NUMBER.test(cells[0]);
   const whole = Float64Array.from(cells, orderKey(numeric));
   const bad = whole.findIndex(key => !Number.isFinite(key));
-  if (bad < 0) return { whole, rest: numeric ? undefined : Float64Array.from(cells, belowMilliseconds) };
+  if (bad < 0) return { whole, rest: Float64Array.from(cells, orderRest(numeric)) };
   problems.add(mixedOrder(cells[bad], numeric, table.place(bad, 'order')));
   return undefined;
 }
@@ -78,13 +78,16 @@ export function orderKey(numeric: boolean): (cell: string) => number {
 
 /** Problem: a cell of the order column has no sort key. */
 export function mixedOrder(cell: string, numeric: boolean, place: Partial<CellPlace>): Diagnostic {
+  const isForm = !numeric && TIMESTAMP.test(cell);
   return {
     code: 'data/csv-order',
-    message: 'the order column must have only numbers or only dates',
+    message: isForm
+      ? 'the calendar has no such date'
+      : 'the order column must have only numbers or only dates',
     ...place,
     expected: numeric
       ? 'numbers, as in the first row'
-      : 'numbers, or ISO 8601 dates or times such as 2025-03-01 or 2025-03-01T12:00:00Z',
+      : 'numbers, or ISO 8601 dates or times such as 2025-03, 2025-03-01 or 2025-03-01T12:00:00Z',
     got: JSON.stringify(cell.slice(0, 60)),
   };
 }
@@ -95,15 +98,38 @@ function timeKey(cell: string): number {
   return Date.parse(iso.length > DATE_LENGTH && !ZONED.test(iso) ? `${iso}Z` : iso);
 }
 
+/** Year, month and day as written. */
+export function dateParts(cell: string): [year: number, month: number, day: number] {
+  const [year, month, day = 1] = cell.slice(0, DATE_LENGTH).split('-').map(Number);
+  return [year, month, day];
+}
+
 /** JavaScript engines accept 30 February as 1 or 2 March. */
 function isDay(cell: string): boolean {
-  const [year, month, day] = cell.slice(0, DATE_LENGTH).split('-').map(Number);
+  const [year, month, day] = dateParts(cell);
   // day 0 of the next month is the last day of this one
   return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
 }
 
+/**
+ * Returns the function from a cell to what its sort key leaves out, which orders cells with equal
+ * keys: float64 has neither all microseconds since 1970 nor all integers above 2^53.
+ */
+export function orderRest(numeric: boolean): (cell: string) => number {
+  return numeric ? beyondFloat64 : belowMilliseconds;
+}
+
+/** An integer that may be above 2^53. */
+const LONG_INTEGER = /^[+-]?\d{16,}$/;
+
+/** Difference between a long integer and the float64 nearest to it. */
+function beyondFloat64(cell: string): number {
+  if (!LONG_INTEGER.test(cell) || !Number.isFinite(Number(cell))) return 0;
+  return Number(BigInt(cell) - BigInt(Number(cell)));
+}
+
 /** Fraction of a millisecond: 0.456 for `12:00:00.123456`. */
-export function belowMilliseconds(cell: string): number {
+function belowMilliseconds(cell: string): number {
   const [, digits = ''] = /\.\d{3}(\d+)/.exec(cell) ?? [];
   return digits === '' ? 0 : Number(`0.${digits}`);
 }
@@ -116,9 +142,9 @@ function addTies(
 ): void {
   for (let i = 1; i < list.length && !problems.full; i++) {
     if (compare(keys, list[i], list[i - 1]) !== 0) continue;
-    const earlier = rowName(table.place(list[i - 1], 'order'));
-    const text = table.order?.[list[i]] ?? '';
-    problems.add(samePlace(of(list[i]), text, { place: table.place(list[i], 'order'), earlier }));
+    const place = table.place(list[i], 'order');
+    const earlier = rowName(table.place(list[i - 1], 'order'), place);
+    problems.add(samePlace(of(list[i]), table.order?.[list[i]] ?? '', { place, earlier }));
   }
 }
 

@@ -3,7 +3,7 @@
  * sequence, sorted by the order column; without a grouping column, each row is a sequence. The
  * target column and all other columns are ignored.
  */
-import type { Diagnostic } from '../../util/errors.js';
+import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { FloatList } from '../columns.js';
 import type { TextLevel } from '../dataset.js';
 import { type Delimiter, otherDelimiter } from '../formats/csv.js';
@@ -18,7 +18,7 @@ import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { SeenTexts } from '../seen-texts.js';
 import { symbolReader, symbolsOf, UnknownSymbol } from '../text/vocabulary.js';
 import type { CsvConfig } from './csv.js';
-import { belowMilliseconds, mixedOrder, orderKey, samePlace } from './order.js';
+import { mixedOrder, orderKey, orderRest, samePlace } from './order.js';
 import { badNumber, cellNumber, isMissing, missingCell } from './table.js';
 
 /**
@@ -137,7 +137,7 @@ interface Open {
 interface OrderCell {
   readonly text: string;
   readonly key: number;
-  /** Fraction of a millisecond of a time; 0 for numbers. */
+  /** What `key` leaves out. */
   readonly rest: number;
   readonly place: RowPlace;
   /** Index of its row in the sequence. */
@@ -285,7 +285,8 @@ class RowReader {
     const width = this.columns.features.length;
     const values = new FloatList(width * (id === undefined ? 1 : this.isGathered ? 4 : 64));
     const problems = this.stray ? [this.stray] : [];
-    if (id !== undefined && this.ended.has(id)) problems.push(comesBack(id, placeOfGroup()));
+    // not a problem of this sequence alone, which could be skipped: an earlier prediction is wrong
+    if (id !== undefined && this.ended.has(id)) throw damagedError(comesBack(id, placeOfGroup()));
     return { id, values, order: [], problems, place, rows: 0 };
   }
 
@@ -301,7 +302,7 @@ class RowReader {
       open.order.push({
         text,
         key,
-        rest: isNumeric ? 0 : belowMilliseconds(text),
+        rest: orderRest(isNumeric)(text),
         place: record.row,
         row: open.rows,
       });
@@ -364,12 +365,14 @@ export function addMissing(
 ): void {
   const isSplit = otherDelimiter(names, delimiter) === undefined;
   if (!isSplit && problems.all.length > 0) return;
+  // a Parquet file has none
+  const hasLines = 'line' in place;
   problems.add({
     code: 'data/csv-missing-column',
     message: `there is no column ${JSON.stringify(name)}, which the model reads`,
     ...place,
     expected: isSplit
-      ? 'a header line with the column names of the training data'
+      ? `${hasLines ? 'a header line with ' : ''}the column names of the training data`
       : `fields separated by ${JSON.stringify(delimiter ?? ',')}, as in the training data`,
     got: names.join(', ').slice(0, 200),
   });
@@ -378,9 +381,9 @@ export function addMissing(
 function comesBack(id: string, place: Partial<Diagnostic>): Diagnostic {
   return {
     code: 'data/csv-group-again',
-    message: `group ${JSON.stringify(id)} appears again after other groups`,
+    message: `group ${JSON.stringify(id)} appears again after other groups, so a prediction already made for it is incomplete`,
     ...place,
-    expected: `contiguous rows for each group if the input is a stream or larger than ${MAX_GATHERED_BYTES / 2 ** 20} MiB`,
+    expected: `rows sorted by group, or a file of up to ${MAX_GATHERED_BYTES / 2 ** 20} MiB instead of a stream`,
   };
 }
 

@@ -101,11 +101,12 @@ function differs(
     const value = targets[at * targetNames.length + target];
     return isClass ? labels[value] : String(shortestDecimal(value));
   };
+  const place = table.place(row, 'target', target);
   return {
     code: 'data/csv-target',
     message: `the rows of group ${JSON.stringify(groupOf(table, row))} have different targets`,
-    ...table.place(row, 'target', target),
-    expected: `${words(first)}, as in ${rowName(table.place(first, 'target', target))}`,
+    ...place,
+    expected: `${words(first)}, as in ${rowName(table.place(first, 'target', target), place)}`,
     got: words(row),
     suggestion: isClass ? 'dataset.sequence.per_step: true' : undefined,
   };

@@ -3,9 +3,11 @@
  * reads across a gap as if nothing were missing.
  */
 import { counted } from '../../util/words.js';
-import { MS_OF_DAY } from './sequences.js';
+import { dateParts } from '../csv/order.js';
 
-/** Missing steps of all series. */
+export const MS_OF_DAY = 86_400_000;
+
+/** Steps that are missing in series. */
 export interface TimeGaps {
   /** Number of gaps. */
   readonly count: number;
@@ -39,20 +41,34 @@ interface Times {
   readonly isNumeric: boolean;
 }
 
+/** Positions of steps in a series. */
+interface StepRange {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** Less than this many usual steps is jitter, or a pattern such as Monday, Wednesday, Friday. */
 const MIN_GAP = 1.75;
 /** If the most frequent difference is rarer, the times are irregular and have no usual step. */
 const MIN_SHARE = 0.25;
 
-/** Returns the gaps of all series; undefined if there are none. */
-export function timeGaps(all: readonly TimedSeries[], times: Times): TimeGaps | undefined {
+/**
+ * Returns the gaps of all series; undefined if there are none.
+ * @param range the first and the last step between which gaps count; absent: all. The usual step is
+ *   that of the whole series
+ */
+export function timeGaps(
+  all: readonly TimedSeries[],
+  times: Times,
+  { first, last }: StepRange = { first: 0, last: Number.POSITIVE_INFINITY },
+): TimeGaps | undefined {
   let [count, missing] = [0, 0];
   let largest: SeriesGap | undefined;
   for (const { name, rows } of all) {
     const { positions, words } = positionsOf(rows, times);
     const step = usualStep(positions);
     if (step === undefined) continue;
-    for (let i = 1; i < rows.length; i++) {
+    for (let i = first + 1; i < rows.length && i <= last; i++) {
       const steps = (positions[i] - positions[i - 1]) / step;
       if (steps < MIN_GAP) continue;
       const lacking = Math.round(steps) - 1;
@@ -64,6 +80,19 @@ export function timeGaps(all: readonly TimedSeries[], times: Times): TimeGaps | 
     }
   }
   return largest && { count, missing, largest };
+}
+
+/** Says how many steps are missing, between which times, and what the usual step is. */
+export function gapWords({ count, missing, largest }: TimeGaps): {
+  readonly lacking: string;
+  readonly expected: string;
+} {
+  const { after, before, series, step } = largest;
+  const lacking = `${counted(missing, 'step')} ${missing === 1 ? 'is' : 'are'} missing`;
+  const between = `between ${after} and ${before}${series === '' ? '' : ` in series ${JSON.stringify(series)}`}`;
+  const where =
+    count === 1 ? ` ${between}` : `, in ${count} gaps; the largest lacks ${largest.missing} ${between}`;
+  return { lacking: lacking + where, expected: `a row for each step (usual step: ${step})` };
 }
 
 /** Numbers whose differences are steps, and words for a difference. */
@@ -78,7 +107,7 @@ function positionsOf(rows: readonly number[], { keys, cells, isNumeric }: Times)
   if (isNumeric) return { positions, words: step => String(Number(step.toPrecision(6))) };
   const smallest = differences(positions).reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   // the dates as written: in UTC, midnight elsewhere is another day
-  const dates = () => rows.map(row => cells[row].slice(0, 'YYYY-MM-DD'.length).split('-').map(Number));
+  const dates = () => rows.map(row => dateParts(cells[row]));
   if (smallest >= SHORTEST_MONTH) {
     const months = monthsOf(dates());
     if (months) return { positions: months, words: step => counted(step, 'month') };

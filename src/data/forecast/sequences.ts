@@ -4,7 +4,7 @@
  */
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import { belowMilliseconds, mixedOrder, orderKey, samePlace } from '../csv/order.js';
+import { mixedOrder, orderKey, orderRest, samePlace } from '../csv/order.js';
 import { addMissing } from '../csv/sequences.js';
 import { badNumber, cellNumber, isMissing, missingCell } from '../csv/table.js';
 import type { Scaling } from '../dataset.js';
@@ -16,6 +16,7 @@ import { allBytes } from '../reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { repeated } from '../scaling.js';
 import type { ForecastConfig } from './forecast.js';
+import { gapWords, MS_OF_DAY, timeGaps } from './gaps.js';
 
 /**
  * `last_value`: the last value that a window reads; `season`: the mean of the values that it reads
@@ -25,7 +26,6 @@ export type RelativeTo = 'last_value' | 'season';
 
 export type CalendarFeature = 'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month';
 
-export const MS_OF_DAY = 86_400_000;
 /** Mean number of days in a Gregorian year. */
 const DAYS_OF_YEAR = 365.2425;
 
@@ -175,13 +175,15 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
 /** A row of the table. */
 interface Step {
   readonly key: number;
-  /** Fraction of a millisecond of a time; 0 for numbers. */
+  /** What `key` leaves out. */
   readonly rest: number;
   readonly time: string | undefined;
   readonly cells: readonly string[];
   row(): RowPlace;
   /** Position of the cell of column `index`, of target, features, known. */
   place(index: number): CellPlace;
+  /** Position of the time, or of the target if steps have no times. */
+  timePlace(): CellPlace;
 }
 
 class Rows {
@@ -240,11 +242,12 @@ class Rows {
     this.series.set(name, steps);
     steps.push({
       key,
-      rest: text === undefined || this.isNumeric ? 0 : belowMilliseconds(text),
+      rest: text === undefined ? 0 : orderRest(this.isNumeric ?? false)(text),
       time: text,
       cells: this.columns.map(column => fields[column].trim()),
       row: () => this.file.placeOfRow(start),
       place: index => placeOf(this.columns[index]),
+      timePlace: () => placeOf(this.time < 0 ? this.columns[0] : this.time),
     });
   }
 }
@@ -280,6 +283,7 @@ function windowOf(
       readonly length: number;
       readonly values: Float32Array;
       readonly times?: readonly string[];
+      readonly warnings?: readonly Diagnostic[];
       /** Level of a step of the window, in the units of the data. */
       level(step: number): number;
     }
@@ -295,16 +299,10 @@ function windowOf(
   const last = steps.findLastIndex(({ cells }) => cells[0] !== '');
   const ahead = shape.hasFuture ? horizon : 0;
   const first = last + 1 - input_steps;
-  if (first < 0 || last + ahead >= steps.length) {
-    const message =
-      first < 0 ? 'the series has too few steps' : 'the series lacks the features known in advance';
-    const expected =
-      first < 0
-        ? `${counted(input_steps, 'row')} with a target`
-        : `${counted(horizon, 'row')} without a target at its end`;
-    const got = first < 0 ? `${last + 1}` : `${steps.length - 1 - last}`;
-    return [{ code: 'data/forecast-steps', message, ...steps[0].row(), expected, got }];
-  }
+  const lacking = lackingSteps(steps, config, { last, ahead, series });
+  if (lacking !== undefined) return [lacking];
+  const gaps = gapsOf(steps, config, { first, last, ahead, series });
+  if ('error' in gaps) return [gaps.error];
   const problems = new Problems();
   const window = steps.slice(first, last + 1 + ahead);
   const values = new Float32Array(window.length * shape.size);
@@ -329,5 +327,81 @@ function windowOf(
   // an answer for the whole horizon has the time of the last known target
   const answered = config.per_step ? window : window.slice(0, input_steps);
   const times = answered.flatMap(({ time }) => (time === undefined ? [] : [time]));
-  return { length: window.length, values, level, ...(times.length > 0 && { times }) };
+  const { warnings } = gaps;
+  return {
+    ...{ length: window.length, values, level },
+    ...(times.length > 0 && { times }),
+    ...(warnings.length > 0 && { warnings }),
+  };
+}
+
+/** A window in the steps of a series. */
+interface Place {
+  /** Last step with a target. */
+  readonly last: number;
+  /** Number of steps after it. */
+  readonly ahead: number;
+  readonly series: string | undefined;
+}
+
+/** Problem: a series is too short for a window. */
+function lackingSteps(
+  steps: readonly Step[],
+  { input_steps, known = [] }: ForecastConfig,
+  { last, ahead, series }: Place,
+): Diagnostic | undefined {
+  const name = series === undefined ? 'the series' : `series ${JSON.stringify(series)}`;
+  const code = 'data/forecast-steps';
+  const [history, future] = [last + 1, steps.length - 1 - last];
+  const missing = (needed: number, rows: number): string =>
+    rows === 0 ? counted(needed, 'row') : counted(needed - rows, 'more row');
+  if (history < input_steps) {
+    const message = `${name} needs ${missing(input_steps, history)} with a target`;
+    const expected = counted(input_steps, 'row');
+    return { code, message, ...steps[0].timePlace(), expected, got: String(history) };
+  }
+  if (future >= ahead) return undefined;
+  const columns =
+    known.length > 0 ? `with the features known in advance (${known.join(', ')})` : 'at its end';
+  const message = `${name} needs ${missing(ahead, future)} ${columns}, without a target`;
+  const expected = `${counted(ahead, 'row')} after its last target`;
+  // where they are missing
+  return { code, message, ...(steps.at(-1) ?? steps[0]).timePlace(), expected, got: String(future) };
+}
+
+/**
+ * Steps that are missing in a window. They are warned of, as before training: some series lack
+ * steps for a reason, such as the holidays of a market, and the model learned to read across them.
+ * But what comes after a gap that is longer than the window does not continue it.
+ */
+function gapsOf(
+  steps: readonly Step[],
+  { input_steps, horizon }: ForecastConfig,
+  { first, last, ahead, series = '' }: Place & { readonly first: number },
+): { readonly error: Diagnostic } | { readonly warnings: readonly Diagnostic[] } {
+  const cells = steps.flatMap(({ time }) => time ?? []);
+  if (cells.length === 0) return { warnings: [] };
+  const times = { keys: Float64Array.from(steps, ({ key }) => key), cells, isNumeric: NUMBER.test(cells[0]) };
+  const between = (first: number, last: number) =>
+    timeGaps([{ name: series, rows: [...steps.keys()] }], times, { first, last });
+  const placeOf = (before: string) => steps[cells.indexOf(before)].timePlace();
+  const leap = between(last, last + Math.min(1, ahead));
+  if (leap !== undefined && leap.missing >= input_steps + horizon) {
+    const { after, before, step } = leap.largest;
+    const message = `${gapWords(leap).lacking}. The rows without a target do not continue the series`;
+    const expected = `rows for the ${counted(horizon, 'step')} after ${after} (usual step: ${step})`;
+    return { error: { code: 'data/forecast-steps', message, ...placeOf(before), expected } };
+  }
+  const warning = (gaps: ReturnType<typeof between>, effect: string): Diagnostic[] => {
+    if (gaps === undefined) return [];
+    const { lacking, expected } = gapWords(gaps);
+    const message = `${lacking}. ${effect} as if nothing were missing`;
+    return [{ code: 'data/time-gaps', message, ...placeOf(gaps.largest.before), expected }];
+  };
+  return {
+    warnings: [
+      ...warning(between(first, last), 'The forecast reads across the gap'),
+      ...warning(between(last, last + ahead), 'The forecast takes the next rows for the next steps'),
+    ],
+  };
 }

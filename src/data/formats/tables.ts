@@ -12,9 +12,16 @@ export type CellPlace =
 /** Position of a row. */
 export type RowPlace = { readonly file: string } & Pick<Diagnostic, 'line' | 'row'>;
 
-/** `line 5`, or `row 5` of a file without lines. */
-export function rowName({ line, row }: Pick<Diagnostic, 'line' | 'row'>): string {
-  return line === undefined ? `row ${row}` : `line ${line}`;
+/**
+ * `line 5`, or `row 5` of a file without lines.
+ * @param from the position of the text that names the row, whose file goes without saying
+ */
+export function rowName(
+  { file, line, row }: Pick<Diagnostic, 'file' | 'line' | 'row'>,
+  from: Pick<Diagnostic, 'file'> = { file },
+): string {
+  const name = line === undefined ? `row ${row}` : `line ${line}`;
+  return file === from.file ? name : `${name} of ${file}`;
 }
 
 export interface TableHandlers {
