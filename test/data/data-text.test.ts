@@ -285,7 +285,10 @@ t.test('a language model makes up the text that PyTorch does', async t => {
   const alone = await work.cellrun('predict', summary.directory, '--seed', '1');
   t.match(alone, { code: 2, stderr: /--seed requires --generate/ });
   const input = work.file('lines.txt', 'der wal \nahoi? \n');
-  const scored = await work.cellrun('predict', summary.directory, '--checkpoint', 'last', '--input', input);
+  const predict = (...flags: string[]) =>
+    work.cellrun('predict', summary.directory, '--checkpoint', 'last', ...flags);
+  t.match(await predict('--lines'), { code: 2, stderr: /^--lines: --lines requires --input/ });
+  const scored = await predict('--lines', '--input', input);
   const told = scored.stdout
     .trim()
     .split('\n')

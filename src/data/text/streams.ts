@@ -9,6 +9,7 @@ import { damagedError, type UserError } from '../../util/errors.js';
 import { GrowingList, type TextCodes } from '../columns.js';
 import type { Dataset, TextLevel } from '../dataset.js';
 import { checkUtf8, markLength, wholeLength } from '../formats/utf8.js';
+import type { ByteSource } from '../new-sequences.js';
 import { readContent } from '../reading/files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { RangedFile } from '../reading/ranged-file.js';
@@ -119,6 +120,30 @@ export async function streamOnDisk(
     reader,
     codes,
   });
+}
+
+/**
+ * The symbols of an input, as numbers of `codeOf`: the pieces that each chunk completes. Only the
+ * end of a chunk is kept.
+ * @throws UserError (exit 5) if the input is not UTF-8
+ */
+export async function* inputSymbols(
+  { name, chunks }: ByteSource,
+  level: TextLevel,
+  codeOf: (symbol: string) => number,
+): AsyncGenerator<readonly Uint32Array[]> {
+  const reader = new PieceReader(level, { code: codeOf });
+  let pieces: Uint32Array[] = [];
+  const cutter = new PieceCutter(name, level, PIECE_BYTES, (piece, place) =>
+    pieces.push(reader.codesOf(piece, place).slice()),
+  );
+  for await (const chunk of chunks) {
+    cutter.push(chunk);
+    yield pieces;
+    pieces = [];
+  }
+  cutter.end();
+  yield pieces;
 }
 
 /** The error for a text without symbols. */
@@ -337,7 +362,7 @@ class PieceReader {
 
   constructor(
     private readonly level: TextLevel,
-    private readonly codes: TextCodes,
+    private readonly codes: Pick<TextCodes, 'code'>,
   ) {}
 
   /** The codes of a piece's symbols; valid until the next call. */

@@ -12,7 +12,7 @@
  * B is 1. PyTorch's `word_language_model` has the same rows, but drops the symbols that do not fill
  * them, and the target of the last step of each row.
  */
-import { TextCodes } from '../columns.js';
+import { GrowingList, TextCodes } from '../columns.js';
 import {
   type Dataset,
   IGNORED,
@@ -23,7 +23,12 @@ import {
 } from '../dataset.js';
 import { LinePieces } from '../formats/utf8.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
-import type { DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
+import type {
+  DataRecord,
+  NewSequencesOptions,
+  ReadSequence,
+  SequenceReader,
+} from '../new-sequences.js';
 import { packedSplit } from '../packed.js';
 import { configError } from '../problems.js';
 import { inputFiles } from '../reading/input-files.js';
@@ -32,7 +37,14 @@ import { type MemoryConfig, staysOnDisk } from '../reading/memory.js';
 import { shareOf, type TestPartConfig } from '../selection.js';
 import type { ValidationConfig } from '../training-part.js';
 import { RowValues, type Values } from '../values.js';
-import { emptyText, type SymbolRange, type SymbolStream, streamInMemory, streamOnDisk } from './streams.js';
+import {
+  emptyText,
+  inputSymbols,
+  type SymbolRange,
+  type SymbolStream,
+  streamInMemory,
+  streamOnDisk,
+} from './streams.js';
 import {
   fitVocabulary,
   symbolNumbers,
@@ -64,9 +76,78 @@ export const text: DatasetKind<TextConfig> = {
   newSequences,
 };
 
-/** Reads sequences to predict: each line is a separate text. */
-function newSequences({ level }: TextConfig, { vocabulary }: DataRecord): SequenceReader {
+/**
+ * Reads sequences to predict. The input is one stream, cut like the stream of a split: that is what
+ * the model learned, line ends included, and so a run's own test file gets the predictions of its
+ * evaluation. With `lines`, each line is a separate text, such as a prompt or a sentence to score.
+ */
+function newSequences(
+  { level, sequence_length: steps }: TextConfig,
+  { vocabulary }: DataRecord,
+  { rows = 1, lines = false }: NewSequencesOptions = {},
+): SequenceReader {
   const numbers = vocabulary && symbolNumbers(vocabulary);
+  const codeOf = (symbol: string): number => numbers?.get(symbol) ?? UNKNOWN;
+  if (lines) return linesToPredict(level, codeOf);
+  const layout = { steps, rows };
+  return {
+    hasIds: false,
+    hasTimes: false,
+    continues: true,
+    read: source => (rows === 1 ? cutStream : cutRows)(inputSymbols(source, level, codeOf), layout),
+  };
+}
+
+/**
+ * Cuts a stream into sequences as it arrives. The last symbol is only a target, as in a split.
+ */
+async function* cutStream(
+  pieces: AsyncIterable<readonly Uint32Array[]>,
+  { steps }: Layout,
+): AsyncGenerator<readonly ReadSequence[]> {
+  let values = new Float32Array(steps);
+  let length = 0;
+  for await (const some of pieces) {
+    const done: ReadSequence[] = [];
+    for (const piece of some) {
+      for (const symbol of piece) {
+        if (length === steps) {
+          done.push({ length, values });
+          values = new Float32Array(steps);
+          length = 0;
+        }
+        values[length++] = symbol;
+      }
+    }
+    yield done;
+  }
+  if (length > 1) yield [{ length: length - 1, values: values.subarray(0, length - 1) }];
+}
+
+/**
+ * Cuts a stream into rows that continue from batch to batch. All of it is read first: where a row
+ * starts depends on the length.
+ */
+async function* cutRows(
+  pieces: AsyncIterable<readonly Uint32Array[]>,
+  layout: Layout,
+): AsyncGenerator<readonly ReadSequence[]> {
+  const list = new GrowingList<Uint32Array>(length => new Uint32Array(length));
+  for await (const some of pieces) for (const piece of some) list.append(piece);
+  const symbols = list.toArray();
+  const { count, inputsOf } = cutOf(symbols.length - 1, layout);
+  for (let index = 0; index < count; index++) {
+    const { from, to } = inputsOf(index);
+    // only the last rows of a batch have no symbols left
+    if (from === to) continue;
+    const startsBatch = index % layout.rows === 0;
+    yield [
+      { length: to - from, values: Float32Array.from(symbols.subarray(from, to)), position: index, startsBatch },
+    ];
+  }
+}
+
+function linesToPredict(level: TextLevel, codeOf: (symbol: string) => number): SequenceReader {
   return {
     // blank lines are no texts, so the index of a text is not its line
     hasIds: true,
@@ -76,7 +157,7 @@ function newSequences({ level }: TextConfig, { vocabulary }: DataRecord): Sequen
       const lines = new LinePieces(name, level !== 'byte', {
         line({ bytes, number }) {
           const symbols = bytes.length === 0 ? [] : symbolsOf(bytes, level);
-          const values = Float32Array.from(symbols, symbol => numbers?.get(symbol) ?? UNKNOWN);
+          const values = Float32Array.from(symbols, codeOf);
           if (values.length === 0) return;
           done.push({
             length: values.length,
@@ -243,6 +324,22 @@ function checkSize(length: number, name: SplitName, { rows }: Layout): void {
   });
 }
 
+/** Cuts a stream with `numTargets` targets into sequences; see the top of this file. */
+function cutOf(
+  numTargets: number,
+  { steps, rows }: Layout,
+): { readonly count: number; inputsOf(index: number): SymbolRange } {
+  const rowLength = Math.max(0, Math.ceil(numTargets / rows));
+  return {
+    count: Math.ceil(rowLength / steps) * rows,
+    inputsOf(index) {
+      const inRow = Math.floor(index / rows) * steps;
+      const from = (index % rows) * rowLength + inRow;
+      return { from, to: from + Math.max(0, Math.min(steps, rowLength - inRow, numTargets - from)) };
+    },
+  };
+}
+
 /**
  * Splits a part into sequences; see the top of this file.
  * @param symbols by the codes of the stream
@@ -250,18 +347,15 @@ function checkSize(length: number, name: SplitName, { rows }: Layout): void {
 function streamSplit(
   { stream, range }: Part,
   symbols: Int32Array,
-  { steps, rows }: Layout,
+  layout: Layout,
   numClasses: number,
 ): Split {
-  const numTargets = lengthOf(range) - 1;
-  const rowLength = Math.ceil(numTargets / rows);
-  const count = Math.ceil(rowLength / steps) * rows;
+  const { steps } = layout;
+  const { count, inputsOf: inPart } = cutOf(lengthOf(range) - 1, layout);
   /** The symbols that sequence `index` reads, without the last target; perhaps none. */
   const inputsOf = (index: number): SymbolRange => {
-    const inRow = Math.floor(index / rows) * steps;
-    const start = (index % rows) * rowLength + inRow;
-    const length = Math.max(0, Math.min(steps, rowLength - inRow, numTargets - start));
-    return { from: range.from + start, to: range.from + start + length };
+    const { from, to } = inPart(index);
+    return { from: range.from + from, to: range.from + to };
   };
   const targetsOf = (index: number): SymbolRange => {
     const { from, to } = inputsOf(index);
