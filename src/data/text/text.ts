@@ -23,12 +23,7 @@ import {
 } from '../dataset.js';
 import { LinePieces } from '../formats/utf8.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
-import type {
-  DataRecord,
-  NewSequencesOptions,
-  ReadSequence,
-  SequenceReader,
-} from '../new-sequences.js';
+import type { DataRecord, NewSequencesOptions, ReadSequence, SequenceReader } from '../new-sequences.js';
 import { packedSplit } from '../packed.js';
 import { configError } from '../problems.js';
 import { inputFiles } from '../reading/input-files.js';
@@ -142,7 +137,12 @@ async function* cutRows(
     if (from === to) continue;
     const startsBatch = index % layout.rows === 0;
     yield [
-      { length: to - from, values: Float32Array.from(symbols.subarray(from, to)), position: index, startsBatch },
+      {
+        length: to - from,
+        values: Float32Array.from(symbols.subarray(from, to)),
+        position: index,
+        startsBatch,
+      },
     ];
   }
 }
