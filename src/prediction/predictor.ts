@@ -23,7 +23,14 @@ import { Readout } from '../training/step/readout.js';
 import type { ModelRun, ShardPool } from '../training/step/shards.js';
 import { type Diagnostic, damagedError } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import { type Answer, type AnswerForm, answerForm, answerOf, type SequencePrediction } from './answers.js';
+import {
+  type Answer,
+  type AnswerForm,
+  AnswerRoom,
+  answerForm,
+  answerOf,
+  type SequencePrediction,
+} from './answers.js';
 import type { RejectionOptions } from './given-values.js';
 
 /** Maximum number of steps of a sequence; an LSTM of 128 units takes 1 GB for that many. */
@@ -108,11 +115,13 @@ export class Predictor {
     const first = this.model.data.first_answer ?? 0;
     const length = batch.realSteps?.(index) ?? split.lengths?.[index];
     const predictions = pass.predictions(slot, at, length).slice(first);
+    const room = form.kind === 'class' ? new AnswerRoom(predictions.length, form.size) : undefined;
     const answers = predictions.map(({ step, outputs }): Answer => {
       const time = form.perStep ? times?.[step] : times?.at(-1);
       return answerOf(form, readout, {
         step: step - first,
         outputs,
+        ...(room && { room }),
         at: index * perSequence + step,
         ...(time !== undefined && { time }),
         ...(hasLabels && { target: readout.target(index * perSequence + step) }),
