@@ -8,7 +8,7 @@
 import { damagedError, type UserError } from '../../util/errors.js';
 import { GrowingList, type TextCodes } from '../columns.js';
 import type { Dataset, TextLevel } from '../dataset.js';
-import { checkUtf8, markLength, wholeLength } from '../formats/utf8.js';
+import { checkUtf8, countLineFeeds, markLength, wholeLength } from '../formats/utf8.js';
 import type { ByteSource } from '../new-sequences.js';
 import { readContent } from '../reading/files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
@@ -298,6 +298,8 @@ class PieceCutter {
   private rest: Buffer = Buffer.alloc(0);
   /** Where `rest` begins in the file. */
   private start = 0;
+  /** Line number of `start`. */
+  private line = 1;
 
   /** @param onPiece called with each piece in order and its start; a piece is valid only then */
   constructor(
@@ -332,7 +334,10 @@ class PieceCutter {
   }
 
   private emit(piece: Buffer, isLast: boolean): void {
-    if (this.level !== 'byte') checkUtf8(piece, this.file, this.start);
+    if (this.level !== 'byte') {
+      checkUtf8(piece, this.file, { offset: this.start, line: this.line });
+      this.line += countLineFeeds(piece);
+    }
     this.onPiece(piece, { from: this.start, isFirst: this.start === 0, isLast });
     this.start += piece.length;
   }
