@@ -20,6 +20,7 @@ export {
   type DataRecord,
   isRejected,
   type NewSequence,
+  type NewSequencesOptions,
   newSplit,
   type ReadSequence,
   type RejectedSequence,

@@ -1,6 +1,6 @@
 /** Interface of a dataset kind: one object per file, listed in the table. */
 import type { DataScaling, Dataset, IGNORED, SequenceInput, Targets, Vocabulary } from './dataset.js';
-import type { DataRecord, SequenceReader } from './new-sequences.js';
+import type { DataRecord, NewSequencesOptions, SequenceReader } from './new-sequences.js';
 
 export interface DatasetContext {
   /** The experiment's seed, for generated data and random draws. */
@@ -53,5 +53,5 @@ export interface DatasetKind<Config> {
    * Returns a reader of sequences to predict. It needs the run's config and data record only; the
    * files of its dataset need not exist.
    */
-  newSequences(config: Config, data: DataRecord): SequenceReader;
+  newSequences(config: Config, data: DataRecord, options?: NewSequencesOptions): SequenceReader;
 }

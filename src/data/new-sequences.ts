@@ -61,6 +61,10 @@ export interface NewSequence {
   readonly place?: Partial<Diagnostic>;
   /** What makes its prediction doubtful; absent if nothing does. */
   readonly warnings?: readonly Diagnostic[];
+  /** Position in the input if others before it are left out; absent: after the one before. */
+  readonly position?: number;
+  /** True if it is the first of a batch, for rows that continue from batch to batch. */
+  readonly startsBatch?: boolean;
 }
 
 /** A sequence that cannot be read; later ones can. */
@@ -87,8 +91,18 @@ export interface ByteSource {
   readonly chunks: AsyncIterable<Buffer>;
 }
 
+/** How an input is read, if its format alone does not say so. */
+export interface NewSequencesOptions {
+  /** Rows of a batch if each continues the row of the previous batch. Default: 1. */
+  readonly rows?: number;
+  /** True if each line of a text is a sequence of its own. */
+  readonly lines?: boolean;
+}
+
 /** Reads sequences in the format of a run's data. */
 export interface SequenceReader {
+  /** True if all sequences are parts of one stream, so that a model may carry its states. */
+  readonly continues?: boolean;
   /** True if sequences may have an `id`. */
   readonly hasIds: boolean;
   /** True if steps may have a time. */

@@ -9,7 +9,7 @@ import type { Dataset } from './dataset.js';
 import { type ForecastConfig, forecast } from './forecast/forecast.js';
 import { type JsonlConfig, jsonl } from './jsonl/jsonl.js';
 import type { DatasetContext, DatasetFacts, DatasetKind } from './kind.js';
-import type { DataRecord, SequenceReader } from './new-sequences.js';
+import type { DataRecord, NewSequencesOptions, SequenceReader } from './new-sequences.js';
 import { type NpyConfig, npy } from './numpy/npy.js';
 import { type NpzConfig, npz } from './numpy/npz.js';
 import { type IdxConfig, idx } from './pictures/idx.js';
@@ -113,8 +113,12 @@ export function datasetFacts(config: DatasetConfig): DatasetFacts {
 }
 
 /** Returns a reader of sequences to predict for a run with `config` and the data record `data`. */
-export function newSequences(config: DatasetConfig, data: DataRecord): SequenceReader {
-  return kindOf(config).newSequences(config, data);
+export function newSequences(
+  config: DatasetConfig,
+  data: DataRecord,
+  options?: NewSequencesOptions,
+): SequenceReader {
+  return kindOf(config).newSequences(config, data, options);
 }
 
 /** The table's entry for a config's kind; the table's type guarantees that they match. */

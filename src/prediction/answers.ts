@@ -101,12 +101,37 @@ export function answerForm(
   };
 }
 
+/**
+ * Memory for the answers of a sequence: as long as each answer has its own, much more of it lies
+ * about as garbage than is in use.
+ */
+export class AnswerRoom {
+  private readonly logits: Float32Array;
+  private readonly shares: Float64Array;
+  private used = 0;
+
+  constructor(answers: number, size: number) {
+    this.logits = new Float32Array(answers * size);
+    this.shares = new Float64Array(answers * size);
+  }
+
+  copyOf(outputs: Float32Array): { readonly logits: Float32Array; readonly shares: Float64Array } {
+    const [from, to] = [this.used, this.used + outputs.length];
+    this.used = to;
+    const logits = this.logits.subarray(from, to);
+    logits.set(outputs);
+    return { logits, shares: probabilities(outputs, this.shares.subarray(from, to)) };
+  }
+}
+
 /** Outputs of a model for one step or sequence. */
 interface Outcome extends AnswerPlace {
   /** `[C]`; may be overwritten afterwards. */
   readonly outputs: Float32Array;
   /** Its position among all predictions of the split. */
   readonly at: number;
+  /** Memory for the answer's lists of C numbers; absent: their own. */
+  readonly room?: AnswerRoom;
   /** Target as in a split; absent without labels. */
   readonly target?: Numbers;
 }
@@ -115,7 +140,7 @@ interface Outcome extends AnswerPlace {
 export function answerOf(
   { kind, classNames }: AnswerForm,
   readout: Readout,
-  { step, time, outputs, target, at }: Outcome,
+  { step, time, outputs, target, at, room = new AnswerRoom(1, outputs.length) }: Outcome,
 ): Answer {
   const place = { step, ...(time !== undefined && { time }) };
   const decimals = (values: Numbers) => Float64Array.from(readout.decimals(values, at));
@@ -129,7 +154,7 @@ export function answerOf(
     };
   }
   const best = predictedClass(outputs);
-  const shares = probabilities(outputs);
+  const { logits, shares } = room.copyOf(outputs);
   return {
     kind,
     ...place,
@@ -137,7 +162,7 @@ export function answerOf(
     ...(classNames && { name: classNames[best] ?? null }),
     probability: best < 0 ? Number.NaN : shares[best],
     probabilities: shares,
-    logits: outputs.slice(),
+    logits,
     ...(target && { label: target[0] === IGNORED ? null : target[0] }),
   };
 }

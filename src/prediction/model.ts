@@ -6,9 +6,9 @@ import {
   decodeText,
   encodeText,
   fileBytes,
-  newSequences,
   type ReadSequence,
   type SequenceInput,
+  type SequenceReader,
   streamBytes,
   UNKNOWN,
   UnknownSymbol,
@@ -30,7 +30,7 @@ import { UserError, usageError } from '../util/errors.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { type GenerateOptions, generateSymbols } from './generate.js';
 import { givenSequence, type RejectionOptions, type SequenceValues, type StepForm } from './given-values.js';
-import { type OpenedModel, openWithoutData } from './open.js';
+import { type OpenedModel, openWithoutData, readerFor } from './open.js';
 import { Predictor } from './predictor.js';
 import { type OpenModelOptions, openModel, type SavedModel } from './saved-model.js';
 import { type Session, StepModel } from './session.js';
@@ -106,8 +106,11 @@ export class Model {
   private readonly stepForm: StepForm | undefined;
   private stepModel: StepModel | undefined;
   private isClosed = false;
-  /** Idle predictors; each has its own memory. */
-  private readonly idle: Predictor[] = [];
+  /** Idle predictors of sequences and of streams; each has its own memory. */
+  private readonly idle: Readonly<Record<'sequences' | 'streams', Predictor[]>> = {
+    sequences: [],
+    streams: [],
+  };
 
   /** @internal Use {@link loadModel}. */
   constructor(
@@ -115,7 +118,7 @@ export class Model {
     private readonly opened: OpenedModel,
   ) {
     const predictor = new Predictor(opened);
-    this.idle.push(predictor);
+    this.idle.sequences.push(predictor);
     this.form = predictor.form;
     const { dataset } = saved.loaded.experiment;
     const { input, vocabulary } = opened.data;
@@ -158,7 +161,8 @@ export class Model {
 
   /**
    * Predicts the sequences of a file or byte stream in the format of the run's data: the same
-   * columns, lengths and scaling. Labels are ignored.
+   * columns, lengths and scaling. Labels are ignored. A text is one stream, cut into sequences as
+   * the evaluation cuts it; {@link predict} takes separate texts.
    * @param input path of the file, or a stream such as `process.stdin`
    * @throws UserError (exit 2) if it cannot be read
    * @throws UserError (exit 5) if a sequence does not fit the model and there is no `onRejected`,
@@ -167,7 +171,9 @@ export class Model {
   predictFile(input: string | Readable, options: RejectionOptions = {}): AsyncGenerator<SequencePrediction> {
     checkArgument('predictFile', 'input', input, fileInput);
     checkOptions<RejectionOptions>('predictFile', options, { onRejected: callback });
-    return this.sequences(this.read(input), options);
+    const { reader, model } = readerFor(this.saved, this.opened);
+    const of = reader.continues ? { model, idle: this.idle.streams } : undefined;
+    return this.sequences(read(reader, input), options, of);
   }
 
   /**
@@ -269,9 +275,10 @@ export class Model {
   private async *sequences(
     lists: AsyncIterable<readonly ReadSequence[]>,
     options: RejectionOptions,
+    { model, idle } = { model: this.opened, idle: this.idle.sequences },
   ): AsyncGenerator<SequencePrediction> {
     this.refuseIfClosed();
-    const predictor = this.idle.pop() ?? new Predictor(this.opened);
+    const predictor = idle.pop() ?? new Predictor(model);
     const batches = predictor.sequences(lists, options);
     try {
       for (;;) {
@@ -281,7 +288,7 @@ export class Model {
       }
     } finally {
       await batches.return(undefined);
-      this.idle.push(predictor);
+      idle.push(predictor);
     }
   }
 
@@ -291,11 +298,6 @@ export class Model {
   ): AsyncGenerator<readonly ReadSequence[]> {
     let index = 0;
     for await (const sequence of sequences) yield [givenSequence(sequence, index++, form)];
-  }
-
-  private async *read(input: string | Readable): AsyncGenerator<readonly ReadSequence[]> {
-    const reader = newSequences(this.saved.loaded.experiment.dataset, this.opened.data);
-    yield* reader.read(await sourceOf(input));
   }
 }
 
@@ -310,6 +312,13 @@ function closed(): UserError {
     message: 'the model is closed',
     expected: 'a model that `loadModel` opened and `close` did not end',
   });
+}
+
+async function* read(
+  reader: SequenceReader,
+  input: string | Readable,
+): AsyncGenerator<readonly ReadSequence[]> {
+  yield* reader.read(await sourceOf(input));
 }
 
 function sourceOf(input: string | Readable): Promise<ByteSource> {

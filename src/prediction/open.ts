@@ -1,11 +1,12 @@
 /** Opens a saved model for computation, with or without its run's data. */
 import type { LoadedExperiment } from '../config/index.js';
-import type { Dataset } from '../data/index.js';
+import { type Dataset, type NewSequencesOptions, newSequences, type SequenceReader } from '../data/index.js';
 import { chooseBackend } from '../engine/backend.js';
 import { Engine } from '../engine/index.js';
 import type { LossSettings } from '../losses/index.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { checkSameData, fittedBy } from '../training/resume/same-data.js';
+import { streamsOf } from '../training/run/data.js';
 import { dataRecord } from '../training/run/manifest-facts.js';
 import { type BackendOptions, modelSpec, openSession, widthOn } from '../training/run/session.js';
 import { createPool } from '../training/step/pool.js';
@@ -71,7 +72,7 @@ export async function openWithoutData(saved: SavedModel, options: BackendOptions
     backend,
     threads: options.threads ?? usableCores(),
     width: widthOn(backend, options.width),
-    // texts to predict are not parts of one stream
+    // texts that a program hands over are not parts of one stream; see `readerFor`
     spec: { ...spec, carriesState: spec.carriesState && experiment.dataset.kind !== 'text' },
     loss: unweighted(loaded),
     metrics: [],
@@ -80,6 +81,22 @@ export async function openWithoutData(saved: SavedModel, options: BackendOptions
     variableLength: data.variable_length,
   };
   return start(saved, run, { data, scaling: manifest?.scaling });
+}
+
+/**
+ * Returns the reader of an input for the model, and the model with carried states if the input is
+ * one stream.
+ */
+export function readerFor<M extends PredictingModel>(
+  { loaded: { experiment } }: SavedModel,
+  model: M,
+  { lines }: Pick<NewSequencesOptions, 'lines'> = {},
+): { readonly reader: SequenceReader; readonly model: M } {
+  const { dataset, training } = experiment;
+  const reader = newSequences(dataset, model.data, { rows: streamsOf(training), ...(lines && { lines }) });
+  const { run } = model;
+  const carriesState = reader.continues ? training.carry_state : run.spec.carriesState;
+  return { reader, model: { ...model, run: { ...run, spec: { ...run.spec, carriesState } } } };
 }
 
 /** Drops class weights: they may depend on the training data, and predictions do not need them. */

@@ -4,7 +4,7 @@ import {
   type DataRecord,
   isRejected,
   type NewSequence,
-  newSequences,
+  type NewSequencesOptions,
   type ReadSequence,
   type SplitName,
 } from '../data/index.js';
@@ -13,7 +13,7 @@ import type { Diagnostic } from '../util/errors.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { splitOf } from './evaluate.js';
 import type { RejectionOptions } from './given-values.js';
-import { openWithoutData, withData } from './open.js';
+import { openWithoutData, readerFor, withData } from './open.js';
 import { Predictor } from './predictor.js';
 import type { SavedModel } from './saved-model.js';
 
@@ -63,13 +63,13 @@ interface DoubtOptions {
 export async function predictInput<T>(
   saved: SavedModel,
   source: ByteSource,
-  options: BackendOptions & RejectionOptions & DoubtOptions,
+  options: BackendOptions & RejectionOptions & DoubtOptions & Pick<NewSequencesOptions, 'lines'>,
   use: Use<T>,
 ): Promise<T> {
   const model = await openWithoutData(saved, options);
   try {
-    const predictor = new Predictor(model);
-    const reader = newSequences(saved.loaded.experiment.dataset, model.data);
+    const { reader, model: reading } = readerFor(saved, model, options);
+    const predictor = new Predictor(reading);
     const { hasIds, hasTimes } = reader;
     const form = { ...predictor.form, hasIds, hasTimes, hasLabels: false };
     const lists = watched(reader.read(source), strangerIn(model.data), options);

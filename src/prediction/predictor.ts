@@ -23,7 +23,14 @@ import { Readout } from '../training/step/readout.js';
 import type { ModelRun, ShardPool } from '../training/step/shards.js';
 import { type Diagnostic, damagedError } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import { type Answer, type AnswerForm, answerForm, answerOf, type SequencePrediction } from './answers.js';
+import {
+  type Answer,
+  type AnswerForm,
+  AnswerRoom,
+  answerForm,
+  answerOf,
+  type SequencePrediction,
+} from './answers.js';
 import type { RejectionOptions } from './given-values.js';
 
 /** Maximum number of steps of a sequence; an LSTM of 128 units takes 1 GB for that many. */
@@ -51,6 +58,8 @@ interface PredictedBatch extends SplitBatch {
   id(index: number): string | undefined;
   /** Times of its steps; undefined if they have none. */
   times(index: number): readonly string[] | undefined;
+  /** Steps of sequence `index` that are not padding, if the split says so. */
+  realSteps?(index: number): number;
   readonly hasLabels: boolean;
   readonly pass: ForwardPass;
 }
@@ -88,7 +97,10 @@ export class Predictor {
     for (const pass of this.passes.values()) pass.resetStates();
     for await (const { batch, slot } of inTurn(batches, (to, one) => one.pass.compute(to, one))) {
       const readout = new Readout(lossOf(this.model.run.loss), batch.split.targets);
-      yield Array.from(batch.indices, (index, at) => this.prediction(batch, readout, { index, at, slot }));
+      const all = Array.from(batch.indices, (index, at) => ({ index, at, slot }));
+      // a row of a text that has ended has no steps
+      const rows = all.filter(({ index }) => batch.realSteps?.(index) !== 0);
+      yield rows.map(row => this.prediction(batch, readout, row));
     }
   }
 
@@ -101,12 +113,15 @@ export class Predictor {
     const times = batch.times(index);
     const perSequence = form.perStep ? pass.steps : 1;
     const first = this.model.data.first_answer ?? 0;
-    const predictions = pass.predictions(slot, at, split.lengths?.[index]).slice(first);
+    const length = batch.realSteps?.(index) ?? split.lengths?.[index];
+    const predictions = pass.predictions(slot, at, length).slice(first);
+    const room = form.kind === 'class' ? new AnswerRoom(predictions.length, form.size) : undefined;
     const answers = predictions.map(({ step, outputs }): Answer => {
       const time = form.perStep ? times?.[step] : times?.at(-1);
       return answerOf(form, readout, {
         step: step - first,
         outputs,
+        ...(room && { room }),
         at: index * perSequence + step,
         ...(time !== undefined && { time }),
         ...(hasLabels && { target: readout.target(index * perSequence + step) }),
@@ -119,11 +134,14 @@ export class Predictor {
   private async *batchesOfSplit(split: Split): AsyncGenerator<PredictedBatch> {
     const { run, batchSize } = this.model;
     const pass = this.pass(run.sequenceLength, run.variableLength, batchSize);
+    // steps past the end of a text are no steps of its sequences
+    const { realSteps } = this.form.perStep ? split : {};
     for await (const batch of batchesOf(split, batchSize)) {
       yield {
         ...batch,
         id: index => split.id?.(batch.position(index)),
         times: () => undefined,
+        ...(realSteps && { realSteps: index => realSteps(batch.position(index)) }),
         hasLabels: true,
         pass,
       };
@@ -144,9 +162,12 @@ export class Predictor {
           waiting = [];
         }
         for (const sequence of list ?? []) {
-          const placed = { sequence, position: index++ };
+          const position = isRejected(sequence) ? index : (sequence.position ?? index);
+          index = position + 1;
+          const placed = { sequence, position };
           if (!this.isSound(placed, onRejected)) continue;
-          if (waiting.length > 0 && waiting.length >= this.mostWith(waiting, placed)) {
+          const isFull = placed.sequence.startsBatch || waiting.length >= this.mostWith(waiting, placed);
+          if (waiting.length > 0 && isFull) {
             yield this.batchOf(waiting);
             waiting = [];
           }

@@ -153,8 +153,13 @@ t.test('text: what does not fit is told at its place', async t => {
       test_fraction: 0.5,
       ...more,
     }) as DatasetConfig;
-  t.same(await complaints(5, () => open(text(cut))), [
-    'data/encoding 8 | the file is not UTF-8 text | expected UTF-8',
+  t.match(await complaints(5, () => open(text(cut))), [
+    /^data\/encoding 1:.* \| the file is not UTF-8 text \| expected UTF-8; `iconv.*-1252.*at offset 8$/,
+  ]);
+  const wide = join(directory, 'wide');
+  writeFileSync(wide, Buffer.from('\ufeffah\nab', 'utf16le'));
+  t.match(await complaints(5, () => open(text(wide))), [
+    / 1:.* \| the file is not UTF-8 text \| expected UTF-8; this looks like UTF-16.*\| got byte 0xff at offset 0$/,
   ]);
   t.equal((await open(text(cut, { level: 'byte' }))).vocabulary?.level, 'byte', 'bytes may be anything');
   t.match(await complaints(2, () => open(text(join(directory, 'short')))), [
@@ -164,7 +169,7 @@ t.test('text: what does not fit is told at its place', async t => {
     /^data\/vocabulary \| no symbol of the training split occurs that often \| expected at most 1, .* got 9$/,
   ]);
   writeFileSync(cut, Buffer.from([0x61, 0x80, 0x62]));
-  t.match(await complaints(5, () => open(text(cut))), [/^data\/encoding 1 /]);
+  t.match(await complaints(5, () => open(text(cut))), [/^data\/encoding 1:.* at offset 1$/]);
   const empty = join(directory, 'empty');
   for (const content of ['', '\uFEFF']) {
     writeFileSync(empty, content);
@@ -289,7 +294,10 @@ t.test('a language model makes up the text that PyTorch does', async t => {
   const foreign = await work.cellrun('predict', summary.directory, '--generate', '--prompt', 'der € ');
   t.match(foreign, { code: 2, stderr: /the prompt .*: the symbol "€" does not occur in the training split/ });
   const input = work.file('lines.txt', 'der wal \nda wal\n');
-  const scored = await work.cellrun('predict', summary.directory, '--checkpoint', 'last', '--input', input);
+  const predict = (...flags: string[]) =>
+    work.cellrun('predict', summary.directory, '--checkpoint', 'last', ...flags);
+  t.match(await predict('--lines'), { code: 2, stderr: /^--lines: --lines requires --input/ });
+  const scored = await predict('--lines', '--input', input);
   const told = scored.stdout
     .trim()
     .split('\n')

@@ -164,6 +164,23 @@ t.test('symbols and series that are not in the training data', async t => {
   const { summary: none } = await train(work, config({ ...dataset, min_count: 2 }, crossEntropy, embedding));
   t.equal((await predicted(none.directory, given)).code, 5, 'its training has no rare symbol');
 
+  const book = work.file('abc.txt', 'abc\n'.repeat(40));
+  const text = { kind: 'text', path: book, level: 'character', sequence_length: 6, test_fraction: 0.2 };
+  const every = { embedding: { size: 2 }, head: { from: 'every' } };
+  const stream = work.file('stream.txt', 'abc\nabx\nabc\nay\n');
+  const { summary: cut } = await train(work, config(text, crossEntropy, every));
+  const parts = await predicted(cut.directory, stream, '--on-error', 'skip');
+  t.match(parts, { code: 0, stderr: /:2:1: warning: the symbol "x" .*:4:1: .*"y".*skipped 2 of 3 sequences/s });
+  t.same(
+    linesOf(parts.stdout).map(({ predicted }) => (predicted as number[]).length),
+    [6],
+  );
+  const { summary: carried } = await train(
+    work,
+    config(text, crossEntropy, every, { carry_state: true, shuffle: false, eval_batch_size: 8 }),
+  );
+  t.match(await predicted(carried.directory, stream, '--on-error', 'skip'), { code: 5, stderr: /:2:1: .*"x"/ });
+
   const series = (name: string) => Array.from({ length: 30 }, (_, i) => `${name},${i % 7}\n`).join('');
   const sales = work.file('sales.csv', `shop,sold\n${series('north')}${series('south')}`);
   const forecast = {
@@ -335,7 +352,7 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
   t.match(await predicted(''), { code: 5, said: /^FILE: the file is empty/ });
   t.match(await predicted(Buffer.concat([Buffer.from(`${head}r1,0,1,2\nr`), Buffer.from([0xc3])])), {
     code: 5,
-    said: /^FILE: offset 26: the file is not UTF-8 text/,
+    said: /^FILE:3:1: the file is not UTF-8 text\n.*iconv.*\n {2}got: byte 0xc3 at offset 26/,
   });
   t.match(await predicted(gzipSync(head + good).subarray(0, 40)), {
     code: 5,

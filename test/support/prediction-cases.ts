@@ -84,6 +84,28 @@ const valuesOf = (count: number) =>
     Array.from({ length: count * 2 }, (_, i) => 50 + 10 * noise(i)),
   );
 
+/** Language models of a text of several lines that is longer than the pieces it is read in. */
+function textCases(work: Workplace) {
+  const written = (from: number, words: number): string =>
+    Array.from({ length: words }, (_, i) => {
+      const word = ['sea', 'öl', 'the', 'whale', 'a'][Math.floor((noise(from + i) + 0.5) * 5)];
+      return `${word}${i % 9 === 8 ? '\n' : ' '}`;
+    }).join('');
+  // its rare symbol teaches the models to read unknown ones
+  const path = work.file('book.txt', `${written(0, 900)}q`);
+  const test_path = work.file('book-test.txt', `\uFEFF${written(2000, 700)}end`);
+  const cases = (['character', 'byte', 'word'] as const).flatMap(level =>
+    [false, true].map(carry_state => {
+      const dataset = { kind: 'text', path, test_path, level, sequence_length: 12, min_count: 2 };
+      const model = { embedding: { size: 4 }, head: { from: 'every' } };
+      const training = { carry_state, shuffle: false, eval_batch_size: 8 };
+      const name = `text, ${level} level${carry_state ? ', states that pass from batch to batch' : ''}`;
+      return [name, { config: config(dataset, crossEntropy, model, training), input: test_path }] as const;
+    }),
+  );
+  return Object.fromEntries(cases);
+}
+
 /** Configs with their test splits as inputs, and the data of some of them. */
 export function predictionCases(work: Workplace) {
   const csvTest = table(100, 23);
@@ -193,6 +215,7 @@ export function predictionCases(work: Workplace) {
       ),
       input: npzInput(testX),
     },
+    ...textCases(work),
     'idx, pictures': {
       config: config({ kind: 'idx', ...pictures, sequence: 'rows' }, crossEntropy),
       input: pictures.test_images,

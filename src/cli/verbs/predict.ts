@@ -3,7 +3,7 @@ import { type ByteSource, fileBytes, type NewSequence, streamBytes } from '../..
 import type { SequencePrediction } from '../../prediction/answers.js';
 import { loadModel } from '../../prediction/model.js';
 import { type PredictionForm, predictInput, predictSplit } from '../../prediction/predict.js';
-import { dataPlaces, openModel } from '../../prediction/saved-model.js';
+import { dataPlaces, openModel, type SavedModel } from '../../prediction/saved-model.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { counted, printable } from '../../util/words.js';
 import { backend, checkpoint, movedData, split, threads, weights, width } from '../options.js';
@@ -18,6 +18,7 @@ const options = {
     '<file>',
     "predict new sequences in the format of the run's data, without labels; - is standard input",
   ).conflicts('split'),
+  lines: flag('each line of a text is a sequence of its own, such as a prompt').conflicts('split'),
   split,
   onError: choice('<action>', ['stop', 'skip'], 'what to do with unreadable sequences of the input').default(
     'stop',
@@ -27,7 +28,7 @@ const options = {
   raw: flag('csv: do not escape text that spreadsheets take for a formula (=…, @…, +a, -a)'),
   limit: count('<n>', 'predict only the first n sequences'),
   generate: flag('generate text with a language model').conflicts(
-    ...['input', 'split', 'onError', 'format', 'top', 'limit', 'set'],
+    ...['input', 'lines', 'split', 'onError', 'format', 'top', 'limit', 'set'],
   ),
   prompt: text('<text>', 'start of the generated text (default: empty)'),
   length: count('<n>', 'number of symbols to generate (default: 500)'),
@@ -60,6 +61,7 @@ export const verb = defineVerb({
     if (options.generate) return generate(run, options, io);
     refuseWithoutGenerate(options);
     const saved = openModel(run, options);
+    refuseLinesElsewhere(saved, options);
     const write = (form: PredictionForm, predictions: AsyncIterable<readonly SequencePrediction[]>) =>
       writeLines(form, predictions, { ...options, limit }, io);
     if (input === undefined) {
@@ -118,6 +120,19 @@ function refuseWithoutGenerate(options: PredictOptions): void {
   if (given === undefined) return;
   const [code, file] = ['cli/generate', `--${given}`];
   throw usageError({ code, message: `${file} requires --generate`, file });
+}
+
+function refuseLinesElsewhere({ loaded }: SavedModel, { lines, input }: PredictOptions): void {
+  const { kind } = loaded.experiment.dataset;
+  if (!lines || (input !== undefined && kind === 'text')) return;
+  throw usageError({
+    code: 'cli/lines',
+    message:
+      input === undefined
+        ? '--lines requires --input'
+        : `--lines is for models trained on \`dataset.kind: text\`, not \`${kind}\``,
+    file: '--lines',
+  });
 }
 
 async function openInput(input: string, { stdin, outClosed }: Io): Promise<ByteSource> {

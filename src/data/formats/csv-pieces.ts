@@ -83,7 +83,7 @@ export class CsvPieces implements CsvRecord {
     const sound = bad === undefined ? piece : piece.subarray(0, Math.max(0, bad - this.received));
     this.received += piece.length;
     this.parse(sound, bad);
-    if (bad !== undefined) throw notUtf8(this.file, bad);
+    if (bad !== undefined) throw this.badEncoding(bad);
     this.forget();
   }
 
@@ -94,7 +94,7 @@ export class CsvPieces implements CsvRecord {
   end(): void {
     if (this.received === 0) throw emptyFile(this.file);
     const bad = this.badText(this.window.length);
-    if (bad !== undefined) throw notUtf8(this.file, bad);
+    if (bad !== undefined) throw this.badEncoding(bad);
     this.parser ??= this.begin(LINE_FEEDS);
     this.parser._flush(error => this.check(error));
     // nothing but empty lines
@@ -185,6 +185,12 @@ export class CsvPieces implements CsvRecord {
     if (bad !== undefined) return this.checked + bad;
     this.checked = this.base + end;
     return undefined;
+  }
+
+  private badEncoding(offset: number): Error {
+    const at = offset - this.base;
+    const place = { file: this.file, offset, line: this.lineAt(at) };
+    return damagedError(notUtf8(this.window, at, place));
   }
 
   /** Drops processed records from the window, and the empty lines after them. */

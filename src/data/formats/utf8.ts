@@ -1,30 +1,62 @@
 /** Text files: checks that they are UTF-8 and splits them into lines. */
 import { isUtf8 } from 'node:buffer';
-import { type Diagnostic, damagedError, type UserError } from '../../util/errors.js';
+import { type Diagnostic, damagedError } from '../../util/errors.js';
+
+const LINE_FEED = 0x0a;
+
+/** Position of some bytes in a file. */
+interface BytesPlace {
+  readonly offset: number;
+  readonly line: number;
+}
 
 /**
  * Checks that `bytes` are UTF-8.
- * @param base offset of `bytes` in the file
- * @throws UserError (exit 5) if they are not, with the offset of the first invalid or truncated
- *   character
+ * @param place of `bytes` in the file
+ * @throws UserError (exit 5) if they are not, with the line and offset of the first invalid or
+ *   truncated character
  */
-export function checkUtf8(bytes: Buffer, file: string, base = 0): void {
+export function checkUtf8(bytes: Buffer, file: string, place: BytesPlace = { offset: 0, line: 1 }): void {
   const bad = badByte(bytes);
-  if (bad !== undefined) throw notUtf8(file, base + bad);
+  if (bad === undefined) return;
+  const line = place.line + countLineFeeds(bytes.subarray(0, bad));
+  throw damagedError(notUtf8(bytes, bad, { file, offset: place.offset + bad, line }));
 }
 
-export function notUtf8(file: string, offset: number): UserError {
-  return damagedError(encodingProblem(file, offset));
-}
-
-function encodingProblem(file: string, offset: number): Diagnostic {
+/**
+ * The problem of a character that is not UTF-8, at `place`.
+ * @param around bytes of the file around it, which tell what else the text may be
+ * @param bad its position in `around`
+ */
+export function notUtf8(
+  around: Buffer,
+  bad: number,
+  { file, line, offset }: BytesPlace & { readonly file: string },
+): Diagnostic {
   return {
     code: 'data/encoding',
     message: 'the file is not UTF-8 text',
     file,
-    offset,
-    expected: 'UTF-8',
+    line,
+    expected: isUtf16(around)
+      ? 'UTF-8; this looks like UTF-16, which `iconv -f UTF-16 -t UTF-8 FILE` converts'
+      : 'UTF-8; `iconv -f WINDOWS-1252 -t UTF-8 FILE` converts Windows-1252 and Latin-1',
+    got: `byte 0x${around[bad].toString(16)} at offset ${offset}`,
   };
+}
+
+/** True if every fourth byte or more is NUL, or a byte order mark says so. */
+function isUtf16(bytes: Buffer): boolean {
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true;
+  const start = bytes.subarray(0, 4096);
+  return start.reduce((sum, byte) => sum + (byte === 0 ? 1 : 0), 0) >= start.length / 4;
+}
+
+export function countLineFeeds(bytes: Buffer): number {
+  let count = 0;
+  for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) count++;
+  return count;
 }
 
 /**
@@ -86,8 +118,6 @@ export interface TextLine {
   /** Line number, from 1. */
   readonly number: number;
 }
-
-const LINE_FEED = 0x0a;
 
 /** A longer line (64 MiB) indicates that the file is not text. */
 const MAX_LINE_BYTES = 2 ** 26;
@@ -163,7 +193,9 @@ export class LinePieces {
     const whole = this.parts.length === 1 ? this.parts[0] : Buffer.concat(this.parts);
     const bad = this.isText ? badByte(whole) : undefined;
     if (bad !== undefined) {
-      this.handlers.broken(encodingProblem(this.file, this.start + bad));
+      this.handlers.broken(
+        notUtf8(whole, bad, { file: this.file, offset: this.start + bad, line: this.number }),
+      );
       return;
     }
     const mark = this.isText && this.number === 1 ? markLength(whole) : 0;

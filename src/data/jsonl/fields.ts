@@ -107,7 +107,7 @@ function addSymbols(
     return count;
   }
   if (!Array.isArray(value)) throw new Unfit('a list with the symbol of each step', value);
-  for (const symbol of value) out.push(codeOf(textOf(symbol)));
+  for (const symbol of value) out.push(codeOf(textOf(symbol, 'a list of strings, numbers or booleans')));
   return value.length;
 }
 
@@ -134,12 +134,15 @@ export function finite(value: unknown): number {
   throw new Unfit('finite numbers', value, { code: 'data/not-finite' });
 }
 
-/** The text of a symbol, class label or name. */
-export function textOf(value: unknown): string {
+/**
+ * The text of a symbol, class label or name.
+ * @param expected what the field takes, for an invalid value
+ */
+export function textOf(value: unknown, expected = 'a string, a number or a boolean'): string {
   if (typeof value === 'string') return value;
   // JSON.parse has rounded it, maybe to the same number as another one
   if (Number.isInteger(value) && !Number.isSafeInteger(value))
     throw new Unfit('a string, since a number of this size loses digits', value);
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  throw new Unfit('strings, numbers or booleans', value);
+  throw new Unfit(expected, value);
 }

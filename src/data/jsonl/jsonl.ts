@@ -63,7 +63,7 @@ export const jsonl: DatasetKind<JsonlConfig> = {
 
 /**
  * Opens the dataset. Class labels of all files become classes in sorted order (by value if all are
- * numbers, else by UTF-16 code units); -100 and null are ignored.
+ * numbers, else by UTF-16 code units); -100 and the null of a step are ignored.
  * @throws UserError (exit 2) if a file is missing, the first record lacks a field or the test split
  *   is not defined
  * @throws UserError (exit 5) if a record is invalid, with its line

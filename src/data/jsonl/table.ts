@@ -215,11 +215,12 @@ class TableReader {
   }
 
   private label(value: unknown, line: RecordLine): void {
-    if (value === null) {
+    // a record without a label is as wrong as an empty cell; a step may have none
+    if (value === null && this.config.per_step) {
       this.targets.push(NO_LABEL);
       return;
     }
-    const code = this.labels.code(textOf(value));
+    const code = this.labels.code(textOf(value, 'a class: a string, a number or a boolean'));
     if (code === this.labelPlaces.length) this.labelPlaces.push(line.place(this.config.target));
     this.targets.push(code);
   }

@@ -8,7 +8,8 @@
 import { damagedError, type UserError } from '../../util/errors.js';
 import { GrowingList, type TextCodes } from '../columns.js';
 import type { Dataset, TextLevel } from '../dataset.js';
-import { checkUtf8, markLength, wholeLength } from '../formats/utf8.js';
+import { checkUtf8, countLineFeeds, markLength, wholeLength } from '../formats/utf8.js';
+import type { ByteSource } from '../new-sequences.js';
 import { readContent } from '../reading/files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { RangedFile } from '../reading/ranged-file.js';
@@ -119,6 +120,30 @@ export async function streamOnDisk(
     reader,
     codes,
   });
+}
+
+/**
+ * The symbols of an input, as numbers of `codeOf`: the pieces that each chunk completes. Only the
+ * end of a chunk is kept.
+ * @throws UserError (exit 5) if the input is not UTF-8
+ */
+export async function* inputSymbols(
+  { name, chunks }: ByteSource,
+  level: TextLevel,
+  codeOf: (symbol: string) => number,
+): AsyncGenerator<readonly Uint32Array[]> {
+  const reader = new PieceReader(level, { code: codeOf });
+  let pieces: Uint32Array[] = [];
+  const cutter = new PieceCutter(name, level, PIECE_BYTES, (piece, place) =>
+    pieces.push(reader.codesOf(piece, place).slice()),
+  );
+  for await (const chunk of chunks) {
+    cutter.push(chunk);
+    yield pieces;
+    pieces = [];
+  }
+  cutter.end();
+  yield pieces;
 }
 
 /** The error for a text without symbols. */
@@ -273,6 +298,8 @@ class PieceCutter {
   private rest: Buffer = Buffer.alloc(0);
   /** Where `rest` begins in the file. */
   private start = 0;
+  /** Line number of `start`. */
+  private line = 1;
 
   /** @param onPiece called with each piece in order and its start; a piece is valid only then */
   constructor(
@@ -307,7 +334,10 @@ class PieceCutter {
   }
 
   private emit(piece: Buffer, isLast: boolean): void {
-    if (this.level !== 'byte') checkUtf8(piece, this.file, this.start);
+    if (this.level !== 'byte') {
+      checkUtf8(piece, this.file, { offset: this.start, line: this.line });
+      this.line += countLineFeeds(piece);
+    }
     this.onPiece(piece, { from: this.start, isFirst: this.start === 0, isLast });
     this.start += piece.length;
   }
@@ -337,7 +367,7 @@ class PieceReader {
 
   constructor(
     private readonly level: TextLevel,
-    private readonly codes: TextCodes,
+    private readonly codes: Pick<TextCodes, 'code'>,
   ) {}
 
   /** The codes of a piece's symbols; valid until the next call. */

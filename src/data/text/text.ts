@@ -21,9 +21,7 @@ import {
   type Targets,
   type TextLevel,
 } from '../dataset.js';
-import { LinePieces } from '../formats/utf8.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
-import type { DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
 import { packedSplit } from '../packed.js';
 import { configError } from '../problems.js';
 import { inputFiles } from '../reading/input-files.js';
@@ -32,16 +30,9 @@ import { type MemoryConfig, staysOnDisk } from '../reading/memory.js';
 import { shareOf, type TestPartConfig } from '../selection.js';
 import type { ValidationConfig } from '../training-part.js';
 import { RowValues, type Values } from '../values.js';
+import { cutOf, type Layout, newSequences } from './sequences.js';
 import { emptyText, type SymbolRange, type SymbolStream, streamInMemory, streamOnDisk } from './streams.js';
-import {
-  fitVocabulary,
-  symbolReader,
-  symbolsByCode,
-  symbolsOf,
-  UNKNOWN,
-  UnknownSymbol,
-  type VocabularyConfig,
-} from './vocabulary.js';
+import { fitVocabulary, symbolsByCode, UNKNOWN, type VocabularyConfig } from './vocabulary.js';
 
 export interface TextConfig extends VocabularyConfig, Omit<TestPartConfig, 'path'>, MemoryConfig {
   readonly kind: 'text';
@@ -64,48 +55,6 @@ export const text: DatasetKind<TextConfig> = {
   dividesItself: true,
   newSequences,
 };
-
-/** Reads sequences to predict: each line is a separate text. */
-function newSequences({ level }: TextConfig, { vocabulary }: DataRecord): SequenceReader {
-  const numberOf = symbolReader(vocabulary);
-  return {
-    // blank lines are no texts, so the index of a text is not its line
-    hasIds: true,
-    hasTimes: false,
-    async *read({ name, chunks }) {
-      let done: ReadSequence[] = [];
-      const lines = new LinePieces(name, level !== 'byte', {
-        line({ bytes, number }) {
-          const symbols = bytes.length === 0 ? [] : symbolsOf(bytes, level);
-          const place = { file: name, line: number };
-          const id = `line ${number}`;
-          try {
-            const values = Float32Array.from(symbols, numberOf);
-            if (values.length > 0) done.push({ length: values.length, values, id, place });
-          } catch (error) {
-            if (!(error instanceof UnknownSymbol)) throw error;
-            done.push({ problems: [{ ...error.problem, ...place }], id });
-          }
-        },
-        broken: problem => done.push({ problems: [problem] }),
-      });
-      for await (const chunk of chunks) {
-        lines.push(chunk);
-        yield done;
-        done = [];
-      }
-      lines.end();
-      yield done;
-    },
-  };
-}
-
-interface Layout {
-  /** T. */
-  readonly steps: number;
-  /** B. */
-  readonly rows: number;
-}
 
 /**
  * @throws UserError (exit 2) if a file is missing or a split has too few symbols
@@ -252,18 +201,15 @@ function checkSize(length: number, name: SplitName, { rows }: Layout): void {
 function streamSplit(
   { stream, range }: Part,
   symbols: Int32Array,
-  { steps, rows }: Layout,
+  layout: Layout,
   numClasses: number,
 ): Split {
-  const numTargets = lengthOf(range) - 1;
-  const rowLength = Math.ceil(numTargets / rows);
-  const count = Math.ceil(rowLength / steps) * rows;
+  const { steps } = layout;
+  const { count, inputsOf: inPart } = cutOf(lengthOf(range) - 1, layout);
   /** The symbols that sequence `index` reads, without the last target; perhaps none. */
   const inputsOf = (index: number): SymbolRange => {
-    const inRow = Math.floor(index / rows) * steps;
-    const start = (index % rows) * rowLength + inRow;
-    const length = Math.max(0, Math.min(steps, rowLength - inRow, numTargets - start));
-    return { from: range.from + start, to: range.from + start + length };
+    const { from, to } = inPart(index);
+    return { from: range.from + from, to: range.from + to };
   };
   const targetsOf = (index: number): SymbolRange => {
     const { from, to } = inputsOf(index);

@@ -33,9 +33,12 @@ export function probabilityOf(logits: ArrayLike<number>, k: number): number {
   return probabilities(logits)[k];
 }
 
-/** softmax(z) of all classes, [C]. */
-export function probabilities(logits: ArrayLike<number>): Float64Array {
-  const values = Float64Array.from(logits);
+/** softmax(z) of all classes, [C], written to `values`. */
+export function probabilities(
+  logits: ArrayLike<number>,
+  values: Float64Array = new Float64Array(logits.length),
+): Float64Array {
+  values.set(logits);
   const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   for (let k = 0; k < values.length; k++) values[k] = Math.exp(values[k] - most);
   const sum = values.reduce((a, b) => a + b, 0);
