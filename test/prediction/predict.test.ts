@@ -170,7 +170,10 @@ t.test('symbols and series that are not in the training data', async t => {
   const stream = work.file('stream.txt', 'abc\nabx\nabc\nay\n');
   const { summary: cut } = await train(work, config(text, crossEntropy, every));
   const parts = await predicted(cut.directory, stream, '--on-error', 'skip');
-  t.match(parts, { code: 0, stderr: /:2:1: warning: the symbol "x" .*:4:1: .*"y".*skipped 2 of 3 sequences/s });
+  t.match(parts, {
+    code: 0,
+    stderr: /:2:1: warning: the symbol "x" .*:4:1: .*"y".*skipped 2 of 3 sequences/s,
+  });
   t.same(
     linesOf(parts.stdout).map(({ predicted }) => (predicted as number[]).length),
     [6],
@@ -179,7 +182,10 @@ t.test('symbols and series that are not in the training data', async t => {
     work,
     config(text, crossEntropy, every, { carry_state: true, shuffle: false, eval_batch_size: 8 }),
   );
-  t.match(await predicted(carried.directory, stream, '--on-error', 'skip'), { code: 5, stderr: /:2:1: .*"x"/ });
+  t.match(await predicted(carried.directory, stream, '--on-error', 'skip'), {
+    code: 5,
+    stderr: /:2:1: .*"x"/,
+  });
 
   const series = (name: string) => Array.from({ length: 30 }, (_, i) => `${name},${i % 7}\n`).join('');
   const sales = work.file('sales.csv', `shop,sold\n${series('north')}${series('south')}`);
