@@ -190,7 +190,7 @@ export class CsvPieces implements CsvRecord {
   private badEncoding(offset: number): Error {
     const at = offset - this.base;
     const place = { file: this.file, offset, line: this.lineAt(at) };
-    return damagedError(notUtf8(this.window, at, place));
+    return damagedError(notUtf8(this.window[at], place));
   }
 
   /** Drops processed records from the window, and the empty lines after them. */

@@ -20,17 +20,12 @@ export function checkUtf8(bytes: Buffer, file: string, place: BytesPlace = { off
   const bad = badByte(bytes);
   if (bad === undefined) return;
   const line = place.line + countLineFeeds(bytes.subarray(0, bad));
-  throw damagedError(notUtf8(bytes, bad, { file, offset: place.offset + bad, line }));
+  throw damagedError(notUtf8(bytes[bad], { file, offset: place.offset + bad, line }));
 }
 
-/**
- * The problem of a character that is not UTF-8, at `place`.
- * @param around bytes of the file around it, which tell what else the text may be
- * @param bad its position in `around`
- */
+/** The problem of a character that is not UTF-8, whose first byte is `byte`. */
 export function notUtf8(
-  around: Buffer,
-  bad: number,
+  byte: number,
   { file, line, offset }: BytesPlace & { readonly file: string },
 ): Diagnostic {
   return {
@@ -38,19 +33,13 @@ export function notUtf8(
     message: 'the file is not UTF-8 text',
     file,
     line,
-    expected: isUtf16(around)
-      ? 'UTF-8; this looks like UTF-16, which `iconv -f UTF-16 -t UTF-8 FILE` converts'
-      : 'UTF-8; `iconv -f WINDOWS-1252 -t UTF-8 FILE` converts Windows-1252 and Latin-1',
-    got: `byte 0x${around[bad].toString(16)} at offset ${offset}`,
+    // where a byte order mark would be; bytes further on may not have been read yet
+    expected:
+      offset === 0 && (byte === 0xff || byte === 0xfe)
+        ? 'UTF-8; this looks like UTF-16, which `iconv -f UTF-16 -t UTF-8 FILE` converts'
+        : 'UTF-8; `iconv -f WINDOWS-1252 -t UTF-8 FILE` converts Windows-1252 and Latin-1',
+    got: `byte 0x${byte.toString(16)} at offset ${offset}`,
   };
-}
-
-/** True if every fourth byte or more is NUL, or a byte order mark says so. */
-function isUtf16(bytes: Buffer): boolean {
-  const [first, second] = bytes;
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true;
-  const start = bytes.subarray(0, 4096);
-  return start.reduce((sum, byte) => sum + (byte === 0 ? 1 : 0), 0) >= start.length / 4;
 }
 
 export function countLineFeeds(bytes: Buffer): number {
@@ -194,7 +183,7 @@ export class LinePieces {
     const bad = this.isText ? badByte(whole) : undefined;
     if (bad !== undefined) {
       this.handlers.broken(
-        notUtf8(whole, bad, { file: this.file, offset: this.start + bad, line: this.number }),
+        notUtf8(whole[bad], { file: this.file, offset: this.start + bad, line: this.number }),
       );
       return;
     }
