@@ -104,7 +104,9 @@ function lengthLines(name: string, { lengths }: SplitSummary, unicode: boolean):
 function targetLines(splits: readonly (readonly [string, SplitSummary])[], unicode: boolean): string[] {
   const missing = splits.flatMap(([name, { targets }]) =>
     targets.missing > 0
-      ? [`  ${name}: ${whole(targets.missing)} ${targets.per_step ? 'steps' : 'sequences'} without a target`]
+      ? [
+          `  ${name}: ${whole(targets.missing)} ${targets.per_step ? 'step' : 'sequence'}${targets.missing === 1 ? '' : 's'} without a target`,
+        ]
       : [],
   );
   const classes = classLines(splits, unicode);

@@ -84,7 +84,8 @@ function checkFiles({ dataset }: PartialExperiment, locator: Locator): Diagnosti
     if (other === undefined) keys.set(file, key);
     else {
       const message = `\`${key}\` is the same file as \`${other}\``;
-      const expected = 'a separate file for each split';
+      const isList = /\.\d+$/.test(key);
+      const expected = isList ? 'each file once' : 'a separate file for each split';
       found.push(locator.atValue(at, 'config/same-file', message, { expected }));
     }
     return path;

@@ -96,8 +96,8 @@ function otherBranch(key: string, schema: Schema, value: unknown): string | unde
   if (union === undefined || !isRecord(value)) return undefined;
   const owners = union.branches.filter(branch => propertiesOf(branch.schema).has(key));
   if (owners.length === 0) return undefined;
-  const tags = owners.map(owner => owner.tag).join(' or ');
-  return `it belongs to \`${union.key}: ${tags}\`, but \`${union.key}\` is ${String(value[union.key])} here`;
+  const tags = owners.map(owner => `\`${union.key}: ${owner.tag}\``).join(', ');
+  return `it belongs to ${tags}, but \`${union.key}\` is ${String(value[union.key])} here`;
 }
 
 function hintElsewhere(key: string, found: readonly KnownKey[]): Hint {

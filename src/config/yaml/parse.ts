@@ -235,7 +235,12 @@ class TreeBuilder {
     const target = this.anchors.get(alias.source);
     if (target === undefined) {
       const known = shorten([...this.anchors.keys()].map(name => `*${name}`).join(', '));
-      const expected = known === '' ? 'an anchor (`&name`) earlier in the file' : known;
+      const isPattern = /[*/.]/.test(alias.source);
+      const expected = isPattern
+        ? `a pattern that begins with * in quotes: "*${shorten(alias.source)}"`
+        : known === ''
+          ? 'an anchor (`&name`) earlier in the file'
+          : known;
       return this.broken(
         'config/alias',
         `the alias *${shorten(alias.source)} has no anchor before it`,

@@ -144,7 +144,7 @@ export function shapeOf(x: ArrayForm, name: string, file: string): NumpyShape {
         x.shape.length === 2 && !x.integer
           ? 'has the wrong shape or type: symbols must be integers'
           : 'has the wrong shape',
-      expected: 'numbers [N, T, F] or integers [N, T] (symbols), none of them 0',
+      expected: 'numbers [N, T, F] or integers [N, T] (symbols), each dimension at least 1',
       got: `${x.dtype} ${shapeWords(x)}`,
     });
   }
