@@ -181,7 +181,7 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
     'a key that only another choice has': [
       'method: grid\nparameters:\n  optimizer.momentum: [0.5]',
       ['config/unknown-key 7:3'],
-      /belongs to `kind: sgd or rmsprop`, but `kind` is adam here/,
+      /belongs to `kind: sgd` or `kind: rmsprop`, but `kind` is adam here/,
     ],
     'a key without its condition': [
       'method: grid\nparameters:\n  optimizer.kind: [sgd, adam]\n  optimizer.momentum: [0.5, 0.9]',

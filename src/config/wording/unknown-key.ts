@@ -96,7 +96,7 @@ function otherBranch(key: string, schema: Schema, value: unknown): string | unde
   if (union === undefined || !isRecord(value)) return undefined;
   const owners = union.branches.filter(branch => propertiesOf(branch.schema).has(key));
   if (owners.length === 0) return undefined;
-  const tags = owners.map(owner => `\`${union.key}: ${owner.tag}\``).join(', ');
+  const tags = owners.map(owner => `\`${union.key}: ${owner.tag}\``).join(' or ');
   return `it belongs to ${tags}, but \`${union.key}\` is ${String(value[union.key])} here`;
 }
 
