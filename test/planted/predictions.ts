@@ -32,8 +32,8 @@ export const predictions: readonly Plant[] = [
   },
   {
     file: 'src/prediction/model',
-    find: 'this.idle.pop() ??',
-    replace: 'this.idle[0] ??',
+    find: 'idle.pop() ??',
+    replace: 'idle[0] ??',
     why: 'predictions at the same time write into the same memory',
     tests: ['predict'],
   },
