@@ -13,16 +13,17 @@ import {
   openDataset,
   type ReadSequence,
 } from '../../src/data/index.js';
-import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
-import { classes, complaints, line, open, sequence } from '../support/data-files.js';
-
-const folder = join(packageRoot, 'test/fixtures/text');
-const file = (name: string): string => join(folder, name);
-const json = (name: string) => JSON.parse(readFileSync(file(name), 'utf8'));
-
-type Level = 'character' | 'byte' | 'word';
-const LEVELS: readonly Level[] = ['character', 'byte', 'word'];
+import {
+  classes,
+  complaints,
+  textFixture as file,
+  textExpectation as json,
+  TEXT_LEVELS as LEVELS,
+  line,
+  open,
+  sequence,
+} from '../support/data-files.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());

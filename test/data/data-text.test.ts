@@ -13,19 +13,19 @@ import {
 } from '../../src/data/index.js';
 import { symbolsOf } from '../../src/data/text/vocabulary.js';
 import { loadModel } from '../../src/prediction/model.js';
-import { packageRoot } from '../../src/util/root.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { readLog, Workplace } from '../support/cli.js';
-import { classes, complaints, open, sequence } from '../support/data-files.js';
+import {
+  classes,
+  complaints,
+  textFixture as file,
+  textExpectation as json,
+  TEXT_LEVELS as LEVELS,
+  open,
+  sequence,
+} from '../support/data-files.js';
 import { relativeError } from '../support/goldens.js';
 import { resume, stopAt, train } from '../support/runs.js';
-
-const folder = join(packageRoot, 'test/fixtures/text');
-const file = (name: string): string => join(folder, name);
-const json = (name: string) => JSON.parse(readFileSync(file(name), 'utf8'));
-
-type Level = 'character' | 'byte' | 'word';
-const LEVELS: readonly Level[] = ['character', 'byte', 'word'];
 
 const work = new Workplace();
 t.teardown(() => work.remove());

@@ -169,7 +169,10 @@ async function ended(daemon: ChildProcess): Promise<void> {
   await gone;
 }
 
-/** The system gives ports from 32768 to clients, also to those that connect to a dead server. */
+/**
+ * Below 32768, where Linux starts to assign ports to outgoing connections: a client that reconnects
+ * could get the port of the server it waits for.
+ */
 const LOWEST_PORT = 10_000;
 const PORTS = 22_000;
 

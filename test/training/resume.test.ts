@@ -192,24 +192,6 @@ t.test('a stop during the evaluation of an epoch: the resumed run repeats it', a
   t.same(straight.summary.metrics, (await resume(cut.summary.directory)).summary.metrics);
 });
 
-t.test('signals and timers are handled between two steps and between two batches', async t => {
-  const cut = async (moment: 'step' | 'evaluating') => {
-    const stop = new AbortController();
-    const turn = () => setImmediate(() => stop.abort());
-    const small = { ...config, training: { ...config.training, eval_batch_size: 1 } };
-    return (await run(small, { observer: { [moment]: turn }, signal: stop.signal })).summary;
-  };
-  const training = await cut('step');
-  t.match(training, { status: 'interrupted' });
-  t.ok(training.steps < 3, `${training.steps} steps`);
-  const evaluation = await cut('evaluating');
-  t.match(evaluation, { status: 'interrupted', steps: 3, metrics: { test: {} } });
-  t.same(
-    events(evaluation.directory).filter(({ event }) => event === 'eval'),
-    [],
-  );
-});
-
 t.test(
   'more epochs equal a run that had them from the start; changes of results must be allowed',
   async t => {

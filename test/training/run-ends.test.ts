@@ -17,6 +17,7 @@ import { bringToRest } from '../support/at-rest.js';
 import { type LogLine, readLog, TrainedRun, Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
 import { execute, onSmallDisk } from '../support/programs.js';
+import { train } from '../support/runs.js';
 import { randomDataset, silentObserver } from '../support/small-run.js';
 
 const work = new Workplace();
@@ -417,4 +418,23 @@ t.test('a resumed copy of a run is a separate run; a renamed directory is not', 
   running.child.kill('SIGCONT');
   running.child.kill('SIGINT');
   t.equal(new TrainedRun(await running.finished, output).code, 130);
+});
+
+t.test('signals and timers are handled between two steps and between two batches', async t => {
+  const cut = async (moment: 'step' | 'evaluating') => {
+    const stop = new AbortController();
+    const turn = () => setImmediate(() => stop.abort());
+    const config = { ...small, training: { ...small.training, eval_batch_size: 1 } };
+    const options = { observer: { [moment]: turn }, signal: stop.signal };
+    return (await train(work, config, options)).summary;
+  };
+  const training = await cut('step');
+  t.match(training, { status: 'interrupted' });
+  t.ok(training.steps < 3, `${training.steps} steps`);
+  const evaluation = await cut('evaluating');
+  t.match(evaluation, { status: 'interrupted', steps: 3, metrics: { test: {} } });
+  t.same(
+    readLog(evaluation.directory).filter(({ event }) => event === 'eval'),
+    [],
+  );
 });
