@@ -62,6 +62,11 @@ export class TextCodes {
   readonly texts: string[] = [];
   private readonly codes = new Map<string, number>();
 
+  /** Number of distinct texts. */
+  get size(): number {
+    return this.texts.length;
+  }
+
   code(text: string): number {
     const known = this.codes.get(text);
     if (known !== undefined) return known;

@@ -88,6 +88,8 @@ export interface ByteSource {
   readonly size: number | undefined;
   /** True for the content of a gzip file, whose size is unknown but which ends. */
   readonly isDecompressedFile?: boolean;
+  /** Path of the file that has exactly these bytes; absent for a stream and for a gzip file. */
+  readonly path?: string;
   readonly chunks: AsyncIterable<Buffer>;
 }
 

@@ -7,6 +7,7 @@ import { unzipSync } from 'fflate';
 import t from 'tap';
 import { TextCodes } from '../../src/data/columns.js';
 import { openDataset } from '../../src/data/index.js';
+import { RangedFile } from '../../src/data/reading/ranged-file.js';
 import { streamInMemory, streamOnDisk } from '../../src/data/text/streams.js';
 import { symbolsOf } from '../../src/data/text/vocabulary.js';
 import { RandomStream } from '../../src/util/random.js';
@@ -73,6 +74,27 @@ function records(record: (index: number) => object) {
   writeFileSync(join(path, 'b.jsonl'), lines.slice(9).join('\n'));
   return { kind: 'jsonl', path };
 }
+
+t.test('ranges are read alike whether they are in the page cache or must be waited for', async t => {
+  const bytes = Buffer.from(below(200_000, 256));
+  const file = await RangedFile.open(work.file('ranges.bin', bytes));
+  const inOrder = Array.from({ length: 12 }, (_, i) => ({ from: i * 16_000, to: i * 16_000 + 1000 + i }));
+  // unordered, some of them next to each other
+  const ranges = [...inOrder.toReversed(), { from: 17_100, to: 17_200 }, { from: 5, to: 5 }];
+  let now = 0;
+  for (const step of [0, 0.3, 5, 0]) {
+    // each look at the clock is `step` milliseconds later: none, several or all reads are slow
+    const clock = t.intercept(performance, 'now', { value: () => (now += step) });
+    for (let call = 0; call < 11; call++) {
+      const found = await file.read(ranges);
+      t.ok(
+        found.every((own, i) => own.equals(bytes.subarray(ranges[i].from, ranges[i].to))),
+        `${step} ms a read, call ${call}`,
+      );
+    }
+    clock.restore();
+  }
+});
 
 const perSplit = Object.fromEntries(
   ['', '_validation', '_test'].flatMap(suffix => [

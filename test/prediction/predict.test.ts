@@ -74,6 +74,18 @@ const runOf = Object.fromEntries(
   Object.entries(cases).map(([name, one]) => [name, copies(work, () => train(work, one.config))]),
 );
 
+t.test('a text with carried states is predicted alike from a file and from a stream', async t => {
+  const name = 'text, character level, states that pass from batch to batch';
+  const directory = await runOf[name]();
+  const { input } = cases[name];
+  const file = await work.cellrun('predict', directory, '--input', input, ...webasm);
+  // a compressed file cannot be read by range, as a pipe cannot
+  const zipped = work.file('book-test.txt.gz', gzipSync(readFileSync(input)));
+  const stream = await work.cellrun('predict', directory, '--input', zipped, ...webasm);
+  t.ok(linesOf(file.stdout).length > 8);
+  t.same([stream.code, stream.stdout], [0, file.stdout]);
+});
+
 t.test('formats: all probabilities or the best, names, times and quantiles', async t => {
   const directory = await runOf[NAMED]();
   const predict = async (...flags: string[]) =>

@@ -21,7 +21,9 @@ export async function fileBytes(path: string): Promise<ByteSource> {
     if (info.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
     const stream = info.isFIFO() && process.platform === 'linux' ? openPipe(path) : createReadStream(path);
     if (!(stream instanceof Socket)) await once(stream, 'open');
-    return await streamBytes(path, stream, info.isFile() ? info.size : undefined);
+    if (!info.isFile()) return await streamBytes(path, stream);
+    const source = await streamBytes(path, stream, info.size);
+    return source.isDecompressedFile ? source : { ...source, path };
   } catch (error) {
     throw unreadableFile(path, error);
   }

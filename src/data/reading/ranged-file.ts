@@ -20,10 +20,18 @@ const CHUNK_BYTES = 2 ** 22;
 const WINDOW_BYTES = 2 ** 20;
 /** Ranges with a gap of at most this size are read as one. */
 const GAP_BYTES = 2 ** 12;
+/**
+ * Milliseconds that `read` may block. A read of a sequence takes about 0.003 ms from the page
+ * cache and 0.1 ms from a fast drive.
+ */
+const BLOCKING_MS = 1;
+/** Number of calls of `read` that do not block after one that took longer. */
+const CALLS_IN_BACKGROUND = 8;
 
 export class RangedFile {
   private window: Buffer = Buffer.alloc(0);
   private windowStart = 0;
+  private callsInBackground = 0;
 
   private constructor(
     readonly name: string,
@@ -109,7 +117,18 @@ export class RangedFile {
       for (const i of members) found[i] = piece.subarray(ranges[i].from - from, ranges[i].to - from);
       return { piece, from };
     });
-    await this.opened(({ fd }) => this.fillAll(fd, pieces));
+    try {
+      // not with promises: each that waits for a thread costs 0.1 ms beside busy threads
+      const file = openSync(this.name, 'r');
+      try {
+        this.checkSame(fstatSync(file));
+        await this.fillAll(file, pieces.slice(this.fillCached(file, pieces)));
+      } finally {
+        closeSync(file);
+      }
+    } catch (error) {
+      throw unreadableFile(this.name, error);
+    }
     return found;
   }
 
@@ -174,6 +193,28 @@ export class RangedFile {
       if (bytesRead === 0) throw this.changed();
       done += bytesRead;
     }
+  }
+
+  /**
+   * Reads pieces synchronously, which takes half the processor time if they are in the page cache.
+   * Stops after {@link BLOCKING_MS}, since reads from a drive should overlap with computation.
+   * @returns how many pieces are complete
+   */
+  private fillCached(fd: number, pieces: readonly { piece: Buffer; from: number }[]): number {
+    if (this.callsInBackground > 0) {
+      this.callsInBackground -= 1;
+      return 0;
+    }
+    const began = performance.now();
+    for (const [done, { piece, from }] of pieces.entries()) {
+      if (performance.now() - began > BLOCKING_MS) {
+        this.callsInBackground = CALLS_IN_BACKGROUND;
+        return done;
+      }
+      // fillAll completes a short read, or finds that the file was changed
+      if (readSync(fd, piece, 0, piece.length, from) < piece.length) return done;
+    }
+    return pieces.length;
   }
 
   /**

@@ -1,12 +1,14 @@
 /** Cuts streams of text into sequences, and reads the sequences to predict. */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
-import { GrowingList } from '../columns.js';
 import type { TextLevel, Vocabulary } from '../dataset.js';
 import { LinePieces } from '../formats/utf8.js';
-import type { DataRecord, NewSequencesOptions, ReadSequence, SequenceReader } from '../new-sequences.js';
-import { inputSymbols, type SymbolRange } from './streams.js';
+import type { ByteSource, DataRecord, NewSequencesOptions, ReadSequence, SequenceReader } from '../new-sequences.js';
+import { inputStream, inputSymbols, type SymbolCodes, type SymbolRange, type SymbolStream } from './streams.js';
 import type { TextConfig } from './text.js';
 import { LINE_END, symbolReader, symbolsOf, UnknownSymbol } from './vocabulary.js';
+
+/** Symbols that are searched at once for unknown ones. */
+const CHECKED_SYMBOLS = 2 ** 16;
 
 export interface Layout {
   /** T. */
@@ -48,41 +50,49 @@ export function newSequences(
     hasTimes: false,
     continues: true,
     read(source) {
-      const symbols = new StreamSymbols(vocabulary, source.name);
-      const pieces = inputSymbols(source, level, symbols.codeOf);
-      return (rows === 1 ? cutStream : cutRows)(pieces, layout, symbols);
+      const codes = new StreamCodes(vocabulary, source.name);
+      return (rows === 1 ? cutStream : cutRows)(source, { level, codes }, layout);
     },
   };
 }
 
-/** Numbers the symbols of a stream, and locates those that the model has not learned to read. */
-class StreamSymbols {
+/**
+ * Numbers the symbols of a stream, and locates those that the model has not learned to read. The
+ * reader of a stream asks once for each distinct symbol.
+ */
+class StreamCodes implements SymbolCodes {
   private readonly known: number;
+  private readonly read: (symbol: string) => number;
   private readonly refused: UnknownSymbol[] = [];
   private lineEnd: number | undefined;
   private line = 1;
-  /**
-   * Numbers a symbol, from the size of the vocabulary on if it is refused. The reader of a stream
-   * asks once for each distinct symbol.
-   */
-  readonly codeOf: (symbol: string) => number;
 
   constructor(
     vocabulary: Vocabulary | undefined,
     private readonly file: string,
   ) {
     this.known = vocabulary?.symbols.length ?? 0;
-    const read = symbolReader(vocabulary);
-    this.codeOf = symbol => {
-      const code = this.numberOf(symbol, read);
-      if (symbol === '\n' || symbol === LINE_END) this.lineEnd = code;
-      return code;
-    };
+    this.read = symbolReader(vocabulary);
   }
 
-  private numberOf(symbol: string, read: ReturnType<typeof symbolReader>): number {
+  get size(): number {
+    return this.known + this.refused.length;
+  }
+
+  get hasRefused(): boolean {
+    return this.refused.length > 0;
+  }
+
+  /** Returns the number of a symbol; if it is refused, one from the size of the vocabulary on. */
+  code(symbol: string): number {
+    const code = this.numberOf(symbol);
+    if (symbol === '\n' || symbol === LINE_END) this.lineEnd = code;
+    return code;
+  }
+
+  private numberOf(symbol: string): number {
     try {
-      return read(symbol);
+      return this.read(symbol);
     } catch (error) {
       if (!(error instanceof UnknownSymbol)) throw error;
       return this.known + this.refused.push(error) - 1;
@@ -101,23 +111,28 @@ class StreamSymbols {
   }
 }
 
+interface CodedText {
+  readonly level: TextLevel;
+  readonly codes: StreamCodes;
+}
+
 /**
  * Cuts a stream into sequences as it arrives. The last symbol is only a target, as in a split.
  */
 async function* cutStream(
-  pieces: AsyncIterable<readonly Uint32Array[]>,
+  source: ByteSource,
+  text: CodedText,
   { steps }: Layout,
-  symbols: StreamSymbols,
 ): AsyncGenerator<readonly ReadSequence[]> {
   let values = new Float32Array(steps);
   let length = 0;
   const read = (): ReadSequence => {
-    const problems = symbols.problemsOf(values);
+    const problems = text.codes.problemsOf(values);
     return problems.length > 0 ? { problems } : { length: values.length, values };
   };
-  for await (const some of pieces) {
+  for await (const pieces of inputSymbols(source, text)) {
     const done: ReadSequence[] = [];
-    for (const piece of some) {
+    for (const piece of pieces) {
       for (const symbol of piece) {
         if (length === steps) {
           done.push(read());
@@ -138,30 +153,31 @@ async function* cutStream(
  * starts depends on the length.
  */
 async function* cutRows(
-  pieces: AsyncIterable<readonly Uint32Array[]>,
+  source: ByteSource,
+  text: CodedText,
   layout: Layout,
-  refused: StreamSymbols,
 ): AsyncGenerator<readonly ReadSequence[]> {
-  const list = new GrowingList<Uint32Array>(length => new Uint32Array(length));
-  for await (const some of pieces) for (const piece of some) list.append(piece);
-  const symbols = list.toArray();
+  const stream = await inputStream(source, text);
+  const numTargets = stream.length - 1;
   // what follows a skipped sequence would continue from the states of another
-  const problems = refused.problemsOf(symbols.subarray(0, symbols.length - 1));
-  if (problems.length > 0) throw damagedError(...problems);
-  const { count, inputsOf } = cutOf(symbols.length - 1, layout);
+  checkAllKnown(stream, numTargets, text.codes);
+  const { count, inputsOf } = cutOf(numTargets, layout);
   for (let index = 0; index < count; index++) {
     const { from, to } = inputsOf(index);
     // only the last rows of a batch have no symbols left
     if (from === to) continue;
-    const startsBatch = index % layout.rows === 0;
-    yield [
-      {
-        length: to - from,
-        values: Float32Array.from(symbols.subarray(from, to)),
-        position: index,
-        startsBatch,
-      },
-    ];
+    const values = Float32Array.from(stream.read({ from, to }));
+    yield [{ length: to - from, values, position: index, startsBatch: index % layout.rows === 0 }];
+  }
+}
+
+/** @throws UserError (exit 5) that locates the first refused symbols before `end` */
+function checkAllKnown(stream: Pick<SymbolStream, 'read'>, end: number, codes: StreamCodes): void {
+  if (!codes.hasRefused) return;
+  for (let from = 0; from < end; from += CHECKED_SYMBOLS) {
+    const symbols = stream.read({ from, to: Math.min(end, from + CHECKED_SYMBOLS) });
+    const problems = codes.problemsOf(symbols);
+    if (problems.length > 0) throw damagedError(...problems);
   }
 }
 

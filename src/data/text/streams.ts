@@ -6,7 +6,7 @@
  * in bytes and in symbols.
  */
 import { damagedError, type UserError } from '../../util/errors.js';
-import { GrowingList, type TextCodes } from '../columns.js';
+import { GrowingList } from '../columns.js';
 import type { Dataset, TextLevel } from '../dataset.js';
 import { checkUtf8, countLineFeeds, markLength, wholeLength } from '../formats/utf8.js';
 import type { ByteSource } from '../new-sequences.js';
@@ -37,10 +37,16 @@ export interface SymbolStream {
   counts(range: SymbolRange): Float64Array;
 }
 
+/** Numbers the texts of symbols; streams that share them have the same codes. */
+export interface SymbolCodes {
+  code(text: string): number;
+  /** Number of codes. */
+  readonly size: number;
+}
+
 interface StreamOptions {
   readonly level: TextLevel;
-  /** Numbers the texts of symbols; streams that share them have the same codes. */
-  readonly codes: TextCodes;
+  readonly codes: SymbolCodes;
   /** Bytes of a piece, about. */
   readonly pieceBytes?: number;
 }
@@ -75,10 +81,9 @@ export async function streamInMemory(
   const all = list.toArray();
   return {
     sources,
-    length: all.length,
-    read: ({ from, to }) => all.subarray(from, to),
+    ...wholeStream(all),
     counts({ from, to }) {
-      const counts = new Float64Array(codes.texts.length);
+      const counts = new Float64Array(codes.size);
       for (let i = from; i < to; i++) counts[all[i]]++;
       return counts;
     },
@@ -123,18 +128,17 @@ export async function streamOnDisk(
 }
 
 /**
- * The symbols of an input, as numbers of `codeOf`: the pieces that each chunk completes. Only the
- * end of a chunk is kept.
+ * Yields the codes of an input's symbols: the pieces that each chunk completes. Keeps only the end
+ * of a chunk.
  * @throws UserError (exit 5) if the input is not UTF-8
  */
 export async function* inputSymbols(
   { name, chunks }: ByteSource,
-  level: TextLevel,
-  codeOf: (symbol: string) => number,
+  { level, codes, pieceBytes = PIECE_BYTES }: StreamOptions,
 ): AsyncGenerator<readonly Uint32Array[]> {
-  const reader = new PieceReader(level, { code: codeOf });
+  const reader = new PieceReader(level, codes);
   let pieces: Uint32Array[] = [];
-  const cutter = new PieceCutter(name, level, PIECE_BYTES, (piece, place) =>
+  const cutter = new PieceCutter(name, level, pieceBytes, (piece, place) =>
     pieces.push(reader.codesOf(piece, place).slice()),
   );
   for await (const chunk of chunks) {
@@ -144,6 +148,25 @@ export async function* inputSymbols(
   }
   cutter.end();
   yield pieces;
+}
+
+/**
+ * Returns an input as a stream that can be read in any order. A file is read by range; other
+ * inputs are kept in memory, 4 bytes a symbol.
+ * @throws UserError (exit 5) if the input is not UTF-8
+ */
+export async function inputStream(
+  source: ByteSource,
+  options: StreamOptions,
+): Promise<Pick<SymbolStream, 'length' | 'read'>> {
+  if (source.path !== undefined) return streamOnDisk([source.path], options);
+  const list = new GrowingList<Uint32Array>(length => new Uint32Array(length));
+  for await (const pieces of inputSymbols(source, options)) for (const piece of pieces) list.append(piece);
+  return wholeStream(list.toArray());
+}
+
+function wholeStream(all: Uint32Array): Pick<SymbolStream, 'length' | 'read'> {
+  return { length: all.length, read: ({ from, to }) => all.subarray(from, to) };
 }
 
 /** The error for a text without symbols. */
@@ -169,7 +192,7 @@ interface StoredPieces {
   /** How often each code occurs in the stream. */
   readonly totals: readonly number[];
   readonly reader: PieceReader;
-  readonly codes: TextCodes;
+  readonly codes: SymbolCodes;
 }
 
 class StoredStream implements SymbolStream {
@@ -215,7 +238,7 @@ class StoredStream implements SymbolStream {
 
   counts({ from, to }: SymbolRange): Float64Array {
     const { codes, totals } = this.pieces;
-    const counts = new Float64Array(codes.texts.length);
+    const counts = new Float64Array(codes.size);
     if (to - from <= this.length / 2) {
       for (const piece of this.piecesOf({ from, to })) {
         const start = this.pieces.positions[piece];
@@ -367,7 +390,7 @@ class PieceReader {
 
   constructor(
     private readonly level: TextLevel,
-    private readonly codes: Pick<TextCodes, 'code'>,
+    private readonly codes: Pick<SymbolCodes, 'code'>,
   ) {}
 
   /** The codes of a piece's symbols; valid until the next call. */
