@@ -2,8 +2,20 @@
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import type { TextLevel, Vocabulary } from '../dataset.js';
 import { LinePieces } from '../formats/utf8.js';
-import type { ByteSource, DataRecord, NewSequencesOptions, ReadSequence, SequenceReader } from '../new-sequences.js';
-import { inputStream, inputSymbols, type SymbolCodes, type SymbolRange, type SymbolStream } from './streams.js';
+import type {
+  ByteSource,
+  DataRecord,
+  NewSequencesOptions,
+  ReadSequence,
+  SequenceReader,
+} from '../new-sequences.js';
+import {
+  inputStream,
+  inputSymbols,
+  type SymbolCodes,
+  type SymbolRange,
+  type SymbolStream,
+} from './streams.js';
 import type { TextConfig } from './text.js';
 import { LINE_END, symbolReader, symbolsOf, UnknownSymbol } from './vocabulary.js';
 
