@@ -8,6 +8,7 @@ import { answersEachStep } from '../model/heads.js';
 import type { ModelSpec } from '../model/spec.js';
 import { probabilities } from '../training/step/predictions.js';
 import type { Readout } from '../training/step/readout.js';
+import type { Diagnostic } from '../util/errors.js';
 
 interface AnswerPlace {
   /**
@@ -67,6 +68,8 @@ export interface SequencePrediction<A extends Answer = Answer> {
   readonly id?: string;
   /** One answer, or one per step (`head: { from: every }`). */
   readonly answers: readonly A[];
+  /** What makes them doubtful, such as missing steps before a forecast; absent if nothing does. */
+  readonly warnings?: readonly Diagnostic[];
 }
 
 /** Form of a model's answers. */

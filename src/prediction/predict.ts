@@ -1,15 +1,6 @@
 /** Predicts a split of a run's data, or an input, with a saved model. */
-import {
-  type ByteSource,
-  type DataRecord,
-  isRejected,
-  type NewSequence,
-  type NewSequencesOptions,
-  type ReadSequence,
-  type SplitName,
-} from '../data/index.js';
+import type { ByteSource, NewSequencesOptions, SplitName } from '../data/index.js';
 import type { BackendOptions } from '../training/run/session.js';
-import type { Diagnostic } from '../util/errors.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { splitOf } from './evaluate.js';
 import type { RejectionOptions } from './given-values.js';
@@ -48,13 +39,6 @@ export function predictSplit<T>(
   });
 }
 
-interface DoubtOptions {
-  /** Called for a sequence of a series that the training data do not have. */
-  onStranger?(sequence: NewSequence): void;
-  /** Called for a sequence whose prediction is doubtful. */
-  onWarnings?(warnings: readonly Diagnostic[]): void;
-}
-
 /**
  * Predicts the sequences of `source`, which has the format of the run's data. The data themselves
  * are not needed.
@@ -63,7 +47,7 @@ interface DoubtOptions {
 export async function predictInput<T>(
   saved: SavedModel,
   source: ByteSource,
-  options: BackendOptions & RejectionOptions & DoubtOptions & Pick<NewSequencesOptions, 'lines'>,
+  options: BackendOptions & RejectionOptions & Pick<NewSequencesOptions, 'lines'>,
   use: Use<T>,
 ): Promise<T> {
   const model = await openWithoutData(saved, options);
@@ -72,30 +56,8 @@ export async function predictInput<T>(
     const predictor = new Predictor(reading);
     const { hasIds, hasTimes } = reader;
     const form = { ...predictor.form, hasIds, hasTimes, hasLabels: false };
-    const lists = watched(reader.read(source), strangerIn(model.data), options);
-    return await use(form, predictor.sequences(lists, options));
+    return await use(form, predictor.sequences(reader.read(source), options));
   } finally {
     await model.close();
   }
-}
-
-async function* watched(
-  lists: AsyncIterable<readonly ReadSequence[]>,
-  isStranger: ReturnType<typeof strangerIn>,
-  { onStranger, onWarnings }: DoubtOptions,
-): AsyncGenerator<readonly ReadSequence[]> {
-  for await (const list of lists) {
-    for (const sequence of list) {
-      if (isRejected(sequence)) continue;
-      if (isStranger(sequence)) onStranger?.(sequence);
-      if (sequence.warnings) onWarnings?.(sequence.warnings);
-    }
-    yield list;
-  }
-}
-
-/** Returns true for sequences of series that the training data do not have. */
-function strangerIn({ series_scaling }: DataRecord): (sequence: NewSequence) => boolean {
-  const trained = new Set(series_scaling?.series.map(({ name }) => name));
-  return ({ id }) => series_scaling !== undefined && id !== undefined && !trained.has(id);
 }

@@ -60,6 +60,8 @@ interface PredictedBatch extends SplitBatch {
   times(index: number): readonly string[] | undefined;
   /** Steps of sequence `index` that are not padding, if the split says so. */
   realSteps?(index: number): number;
+  /** What makes its prediction doubtful; undefined if nothing does. */
+  warnings(index: number): readonly Diagnostic[] | undefined;
   readonly hasLabels: boolean;
   readonly pass: ForwardPass;
 }
@@ -127,8 +129,13 @@ export class Predictor {
         ...(hasLabels && { target: readout.target(index * perSequence + step) }),
       });
     });
-    const id = batch.id(index);
-    return { index: batch.position(index), ...(id !== undefined && { id }), answers };
+    const [id, warnings] = [batch.id(index), batch.warnings(index)];
+    return {
+      index: batch.position(index),
+      ...(id !== undefined && { id }),
+      answers,
+      ...(warnings && { warnings }),
+    };
   }
 
   private async *batchesOfSplit(split: Split): AsyncGenerator<PredictedBatch> {
@@ -141,6 +148,7 @@ export class Predictor {
         ...batch,
         id: index => split.id?.(batch.position(index)),
         times: () => undefined,
+        warnings: () => undefined,
         ...(realSteps && { realSteps: index => realSteps(batch.position(index)) }),
         hasLabels: true,
         pass,
@@ -252,6 +260,7 @@ export class Predictor {
       position: index => waiting[index].position,
       id: index => sequences[index].id,
       times: index => sequences[index].times,
+      warnings: index => sequences[index].warnings,
       hasLabels: false,
       pass: this.pass(steps, isVariable, this.rowsOf(steps)),
     };

@@ -17,6 +17,7 @@ import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';
 import { closeTo, complaints, line, open, sequence } from '../support/data-files.js';
 import { train } from '../support/runs.js';
+import { StepCounter } from '../support/steps.js';
 
 const folder = join(packageRoot, 'test/fixtures/forecast');
 const work = new Workplace();
@@ -521,7 +522,9 @@ t.test('the last steps of a table are forecast from as they would be in a split'
       lacking.includes(i + 1) ? [] : `${text}${i < 8 ? ',1,1,0' : ',,,0'}`,
     );
     const [one] = await read([head, ...dated].join('\n'));
-    return isRejected(one) ? one.problems.map(line) : (one.warnings ?? []).map(line);
+    const told = isRejected(one) ? one.problems : (one.warnings ?? []);
+    // the training data have no series "a"
+    return told.filter(({ code }) => code !== 'data/new-series').map(line);
   };
   const daily = 'expected a row for each step (usual step: 1 day)';
   const missing = (day: number) =>
@@ -542,9 +545,12 @@ t.test('the last steps of a table are forecast from as they would be in a split'
     ],
   ]);
   const numbered = [...days, ...ahead].map((text, i) => text.replace(/2024-01-\d+/, `${i}`));
-  t.match(await complaints(5, () => read([head, ...numbered].join('\n'))), [
+  const [undated] = await told([head, ...numbered].join('\n'));
+  t.equal(undated.length, numbered.length);
+  t.match(
+    undated[0],
     /^data\/calendar 2:3\+1 \| the model reads calendar features, so times must be dates \| expected ISO 8601 .* \| got "0"$/,
-  ]);
+  );
   const plain = { ...sales, features: [], known: [], calendar: [] };
   const [counted] = await read([head, ...numbered].join('\n'), plain);
   t.same(isRejected(counted), false, 'other models need no dates');
@@ -556,6 +562,64 @@ t.test('the last steps of a table are forecast from as they would be in a split'
     /^data\/csv-missing-column .*"rain", which the model reads/,
     /"holiday"/,
   ]);
+  t.match(await complaints(5, () => read(['sales,region,day,sales,rain,holiday'].join('\n'))), [
+    /^data\/csv-duplicate-column .* two columns are named "sales"/,
+  ]);
+
+  // a bad row spoils its series alone
+  const complete = [...four, ...ahead];
+  const ofSeries = (name: string) => complete.map(text => text.replace('a,', `${name},`));
+  const spoilt = (name: string, row: string) => [...ofSeries(name), row];
+  const some = [
+    ...spoilt('short', 'short,2024-01-09'),
+    ...spoilt('undated', 'undated,9 January,,,0'),
+    ...ofSeries('whole'),
+    ',2024-01-09,,,0',
+    '2024',
+  ];
+  t.match(await told([head, ...some].join('\n')), [
+    [/^data\/csv-ragged 10:.* the row has too few fields/],
+    [/^data\/csv-order 19:9\+9 .*only numbers or only dates/],
+    'read',
+    [/^data\/csv-ragged 29:/],
+    [/^data\/csv-missing-value 28:1/],
+  ]);
+  const semicolons = [head, ...complete].join('\n').replaceAll(',', ';');
+  t.equal(isRejected((await read(semicolons, { ...sales, delimiter: ';' }))[0]), false);
+});
+
+t.test('a table of many series is forecast from in linear work', async t => {
+  const steps = await StepCounter.start();
+  const plain = { ...sales, features: [], known: [], calendar: [] };
+  const record = {
+    input: { kind: 'number', size: 1 } as const,
+    sequence_length: 8,
+    variable_length: false,
+    output_size: 3,
+  };
+  const counted = (count: number) => {
+    const rows = Array.from({ length: count * 20 }, (_, i) => {
+      const day = new Date(Date.UTC(2024, 0, 1 + (i % 20))).toISOString().slice(0, 10);
+      return `series ${Math.floor(i / 20)},${day},${i % 20 === 19 ? 'x' : i % 7}\n`;
+    });
+    const text = Buffer.from(`region,day,sales\n${rows.join('')}`);
+    const source = {
+      name: 'a.csv',
+      size: text.length,
+      chunks: (async function* () {
+        yield text;
+      })(),
+    };
+    return steps.of(async () => {
+      let problems = 0;
+      for await (const some of newSequences(plain, record).read(source))
+        problems += some.filter(isRejected).length;
+      t.equal(problems, count, 'the last value of each series is no number');
+    });
+  };
+  const [few, many] = [await counted(100), await counted(500)];
+  // quadratic would be 25 times
+  t.ok(many < 8 * few, `100 series in ${few} steps, five times as many in ${many}`);
 });
 
 t.test('values far from 0 keep their digits: an offset changes nothing', async t => {

@@ -88,7 +88,7 @@ function train(experiment: Experiment, seed: number): string {
   const summary = JSON.parse(run.stdout) as Summary;
   // where it ran is no part of the result
   const kept = { ...summary, directory: `experiments/${summary.name}/${summary.run_id}` };
-  recordRun(name, summary);
+  recordRun(name, summary, sampleOf(experiment, summary.directory));
   if (summaries !== undefined) {
     mkdirSync(join(packageRoot, summaries), { recursive: true });
     const file = join(packageRoot, summaries, `${name}-seed-${seed}.json`);
@@ -107,6 +107,16 @@ function train(experiment: Experiment, seed: number): string {
   recordPyTorch(name, result);
   tell(experiment, seed, 'PyTorch', result.metrics.test[metric], result.duration_s);
   return summary.directory;
+}
+
+/** What the model of a run writes, prompt included; undefined if it is no language model. */
+function sampleOf({ sample }: Experiment, directory: string): string | undefined {
+  if (sample === undefined) return undefined;
+  const { prompt, length, temperature, seed } = sample;
+  const options = Object.entries({ prompt, length, temperature, seed }).map(
+    ([key, value]) => `--${key}=${value}`,
+  );
+  return called(launcher, ['predict', directory, '--generate', ...options]).stdout;
 }
 
 function tell(
@@ -150,7 +160,7 @@ function record(experiment: Experiment, path: string): void {
   const isRun = statSync(path).isDirectory();
   const read = JSON.parse(readFileSync(isRun ? join(path, 'summary.json') : path, 'utf8'));
   if (isRun) {
-    recordRun(experiment.name, read as Summary);
+    recordRun(experiment.name, read as Summary, sampleOf(experiment, path));
     pin(experiment, path);
   } else recordPyTorch(experiment.name, read as PyTorchRun);
 }

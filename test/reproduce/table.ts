@@ -22,6 +22,13 @@ export interface Experiment {
   readonly rule?: string;
   readonly published?: string;
   readonly note?: string;
+  /** How to generate a sample of what a language model writes. */
+  readonly sample?: {
+    readonly prompt: string;
+    readonly length: number;
+    readonly temperature: number;
+    readonly seed: number;
+  };
 }
 
 /** What one training reached on its test split. */
@@ -38,6 +45,8 @@ interface Results {
   readonly ours: readonly (Outcome & { readonly config_hash: string; readonly backend: string | null })[];
   /** Of the first seed; of the test split. */
   readonly baselines?: SplitBaselines;
+  /** What the model of the first seed wrote. */
+  readonly sample?: string;
   readonly pytorch: readonly (Outcome & { readonly torch: string })[];
 }
 
@@ -59,17 +68,22 @@ export function resultsOf(name: string): Results {
   return JSON.parse(readFileSync(fileOf(name), 'utf8'));
 }
 
-/** Adds what a run reached; it takes the place of an earlier one with its seed. */
-export function recordRun(name: string, summary: Summary): void {
+/**
+ * Adds what a run reached; it takes the place of an earlier one with its seed.
+ * @param sample what its model wrote; kept for the first seed
+ */
+export function recordRun(name: string, summary: Summary, sample?: string): void {
   const { seed, steps, parameters = 0, duration_s, config_hash, backend, metrics, baselines } = summary;
   if (summary.status !== 'completed' || seed === undefined)
     throw new Error(`${summary.run_id} is not a completed run: ${summary.status}`);
   const results = resultsOf(name);
   const { test } = metrics;
+  const isFirst = results.ours.every(one => one.seed >= seed);
   write(name, {
     ...results,
     ours: withRun(results.ours, { seed, metrics: test, steps, parameters, duration_s, config_hash, backend }),
-    ...(baselines?.test && results.ours.every(one => one.seed >= seed) && { baselines: baselines.test }),
+    ...(isFirst && baselines?.test && { baselines: baselines.test }),
+    ...(isFirst && sample !== undefined && { sample }),
   });
 }
 
@@ -118,7 +132,22 @@ a config says how to get its data; [configs/data](../configs/data/README.md) lis
 | name | experiment | ours | PyTorch | trivial | published | target |
 | --- | --- | --- | --- | --- | --- | --- |
 ${rows.map(cells => `| ${cells.join(' | ')} |`).join('\n')}
-${notes.length === 0 ? '' : `\n${notes.join('\n')}\n`}`;
+${notes.length === 0 ? '' : `\n${notes.join('\n')}\n`}${experiments.map(sampleOf).join('')}`;
+}
+
+function sampleOf({ name, title, sample }: Experiment): string {
+  const { sample: text } = resultsOf(name);
+  if (sample === undefined || text === undefined) return '';
+  const { prompt, length, temperature, seed } = sample;
+  return `
+## A sample: ${title}
+
+\`./run predict RUN --generate --prompt "${prompt}" --length ${length} --temperature ${temperature} --seed ${seed}\` of the first seed:
+
+\`\`\`text
+${text.trimEnd()}
+\`\`\`
+`;
 }
 
 /** The README's rows: task, ours, PyTorch, and the rule or best trivial baseline. */

@@ -1,5 +1,5 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
-import { type ByteSource, fileBytes, type NewSequence, streamBytes } from '../../data/index.js';
+import { type ByteSource, fileBytes, streamBytes } from '../../data/index.js';
 import type { SequencePrediction } from '../../prediction/answers.js';
 import { loadModel } from '../../prediction/model.js';
 import { type PredictionForm, predictInput, predictSplit } from '../../prediction/predict.js';
@@ -62,8 +62,9 @@ export const verb = defineVerb({
     refuseWithoutGenerate(options);
     const saved = openModel(run, options);
     refuseLinesElsewhere(saved, options);
+    const warnings: Diagnostic[] = [];
     const write = (form: PredictionForm, predictions: AsyncIterable<readonly SequencePrediction[]>) =>
-      writeLines(form, predictions, { ...options, limit }, io);
+      writeLines(form, predictions, { ...options, limit, warnings }, io);
     if (input === undefined) {
       await hintingAtMovedData(
         () => dataPlaces(saved.loaded),
@@ -74,16 +75,9 @@ export const verb = defineVerb({
     const rejections = new Rejections(io);
     const onRejected = options.onError === 'skip' ? rejections.add : undefined;
     const source = await openInput(input, io);
-    const strangers = new Strangers();
-    const warnings: Diagnostic[] = [];
-    const doubts = {
-      onStranger: strangers.add,
-      onWarnings: (more: readonly Diagnostic[]) => void warnings.push(...more),
-    };
-    const predicted = await predictInput(saved, source, { ...options, ...doubts, onRejected }, write).finally(
+    const predicted = await predictInput(saved, source, { ...options, onRejected }, write).finally(
       () => void (warnings.length > 0 && io.err(formatWarnings(warnings, io.color.err))),
     );
-    strangers.print(io);
     if (predicted === 0 && rejections.isEmpty)
       io.err(
         `warning: ${input === STDIN ? STDIN_NAME : printable(input)}: there are no sequences to predict\n`,
@@ -143,11 +137,17 @@ async function openInput(input: string, { stdin, outClosed }: Io): Promise<ByteS
   return streamBytes(STDIN_NAME, stdin);
 }
 
+interface LineOptions extends PredictOptions {
+  readonly limit: number;
+  /** To which the warnings of what is written are added. */
+  readonly warnings: Diagnostic[];
+}
+
 /** Returns the number of predictions written. */
 async function writeLines(
   form: PredictionForm,
   predictions: AsyncIterable<readonly SequencePrediction[]>,
-  { format, top, raw, limit }: PredictOptions & { readonly limit: number },
+  { format, top, raw, limit, warnings }: LineOptions,
   io: Io,
 ): Promise<number> {
   if (top !== undefined && form.kind !== 'class') {
@@ -161,30 +161,12 @@ async function writeLines(
   for await (const batch of predictions) {
     const shown = batch.slice(0, limit - written);
     io.data(shown.map(prediction => lines(style, prediction)).join(''));
+    for (const prediction of shown) warnings.push(...(prediction.warnings ?? []));
     written += shown.length;
     if (written >= limit || io.outClosed?.aborted) break;
     await io.drained?.();
   }
   return written;
-}
-
-/** Counts sequences of series that the training data do not have. */
-class Strangers {
-  private count = 0;
-  private first = '';
-
-  readonly add = ({ id = '' }: NewSequence): void => {
-    if (this.count === 0) this.first = id;
-    this.count++;
-  };
-
-  print({ err }: Io): void {
-    if (this.count === 0) return;
-    const sequences = counted(this.count, 'sequence');
-    err(
-      `warning: ${sequences} of series that are not in the training data, first ${JSON.stringify(this.first)}: expect poor predictions\n`,
-    );
-  }
 }
 
 /** Maximum number of rejected sequences whose problems are shown. */

@@ -28,7 +28,7 @@ import { badNumber, cellNumber, isMissing, missingCell } from './table.js';
 export const MAX_GATHERED_BYTES = 2 ** 24;
 
 /** Maximum number of problems to report per sequence. */
-const MAX_TOLD = 20;
+export const MAX_TOLD = 20;
 
 /** Bytes that tell the format of a table. */
 const MAGIC_BYTES = 4;
@@ -171,21 +171,9 @@ class RowReader {
   }
 
   header(record: TableRecord): void {
-    const names = record.fields.map(name => name.trim());
     const problems = new Problems();
-    const indexOf = (name: string | undefined): number => {
-      if (name === undefined) return ABSENT;
-      const index = names.indexOf(name);
-      const again = names.indexOf(name, index + 1);
-      if (index < 0)
-        addMissing(problems, name, names, { ...record.place(0), delimiter: this.columns.delimiter });
-      else if (again >= 0) {
-        const message = `two columns are named ${JSON.stringify(name)}`;
-        problems.add({ code: 'data/csv-duplicate-column', message, ...record.place(again) });
-      }
-      return index;
-    };
-    const { features, group, order } = this.columns;
+    const { features, group, order, delimiter } = this.columns;
+    const indexOf = columnFinder(record.fields, { place: field => record.place(field), delimiter }, problems);
     this.indices = { features: features.map(indexOf), group: indexOf(group), order: indexOf(order) };
     problems.throwIfAny();
   }
@@ -356,8 +344,37 @@ function numberOf({ line, row }: Diagnostic): number {
   return line ?? row ?? 0;
 }
 
-/** Adds the problem of an input without the column `name`; only one if its header was not split. */
-export function addMissing(
+interface Header {
+  /** Position of a column name. */
+  place(field: number): Partial<CellPlace>;
+  readonly delimiter: Delimiter | undefined;
+}
+
+/**
+ * Returns the function from the name of a column that the model reads to its index in an input; -1
+ * without a name. Columns that are missing or occur twice are added to `problems`; only one if the
+ * header was not split.
+ */
+export function columnFinder(
+  fields: readonly string[],
+  { place, delimiter }: Header,
+  problems: Problems,
+): (name: string | undefined) => number {
+  const names = fields.map(name => name.trim());
+  return name => {
+    if (name === undefined) return ABSENT;
+    const index = names.indexOf(name);
+    const again = names.indexOf(name, index + 1);
+    if (index === ABSENT) addMissing(problems, name, names, { ...place(0), delimiter });
+    else if (again !== ABSENT) {
+      const message = `two columns are named ${JSON.stringify(name)}`;
+      problems.add({ code: 'data/csv-duplicate-column', message, ...place(again) });
+    }
+    return index;
+  };
+}
+
+function addMissing(
   problems: Problems,
   name: string,
   names: readonly string[],

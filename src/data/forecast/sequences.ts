@@ -5,9 +5,9 @@
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { mixedOrder, orderKey, orderRest, samePlace } from '../csv/order.js';
-import { addMissing } from '../csv/sequences.js';
+import { columnFinder, MAX_TOLD } from '../csv/sequences.js';
 import { badNumber, cellNumber, isMissing, missingCell } from '../csv/table.js';
-import type { Scaling } from '../dataset.js';
+import type { Scaling, SeriesScaling } from '../dataset.js';
 import { type CellPlace, type RowPlace, rowName, TableFile } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
 import type { ByteSource, DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
@@ -141,35 +141,55 @@ export function rowValues(
 }
 
 export function forecastSequences(config: ForecastConfig, { series_scaling }: DataRecord): SequenceReader {
+  const scalings = {
+    bySeries: series_scaling && new Map(series_scaling.series.map(one => [one.name, one])),
+    pooled: series_scaling?.pooled,
+  };
   return {
     hasIds: config.series !== undefined,
     hasTimes: config.time !== undefined,
     async *read(source: ByteSource) {
-      const file = new TableFile(source.name, await allBytes(source, MAX_TEXT_BYTES));
+      const file = new TableFile(source.name, await allBytes(source, MAX_TEXT_BYTES), config.delimiter);
       const problems = new Problems();
       const rows = new Rows(config, file);
       await file.scan(rows.wanted, rows, problems);
       problems.throwIfAny();
-      const shape = windowShape(config);
-      yield [...rows.series].map(([name, steps]): ReadSequence => {
-        const scaling = series_scaling?.series.find(one => one.name === name) ?? series_scaling?.pooled;
-        const columns = shape.width;
-        const { offset, scale } = scaling ?? repeated([0, 1], columns);
-        const series = config.series === undefined ? undefined : name;
-        const read = windowOf(steps, config, shape, { offset, scale, series });
-        const place = steps[0].row();
-        const id = series !== undefined && { id: series };
-        if (Array.isArray(read)) return { problems: read, ...id };
-        const { level, ...sequence } = read;
-        const { input_steps, horizon, per_step = false } = config;
-        const targetScaling = (step: number): Scaling => {
-          const steps = per_step ? [step] : Array.from({ length: horizon }, (_, h) => input_steps + h);
-          return { offset: steps.map(one => offset[0] + level(one)), scale: steps.map(() => scale[0]) };
-        };
-        return { ...sequence, ...id, targetScaling, place };
-      });
+      yield [
+        ...[...rows.series.values()].map(series => sequenceOf(series, config, scalings)),
+        ...rows.strays.map(problem => ({ problems: [problem] })),
+      ];
     },
   };
+}
+
+/** The last window of a series, or its problems. */
+function sequenceOf(
+  { name, steps, problems, place }: Series,
+  config: ForecastConfig,
+  { pooled, bySeries }: Scalings,
+): ReadSequence {
+  const id = name !== undefined && { id: name };
+  if (problems.length > 0) return { problems, ...id };
+  const shape = windowShape(config);
+  const trained = bySeries?.get(name ?? '');
+  const { offset, scale } = trained ?? pooled ?? repeated([0, 1], shape.width);
+  const read = windowOf(steps, config, shape, { offset, scale, series: name });
+  if (Array.isArray(read)) return { problems: read, ...id };
+  const { level, gaps, ...sequence } = read;
+  const { input_steps, horizon, per_step = false } = config;
+  const targetScaling = (step: number): Scaling => {
+    const steps = per_step ? [step] : Array.from({ length: horizon }, (_, h) => input_steps + h);
+    return { offset: steps.map(one => offset[0] + level(one)), scale: steps.map(() => scale[0]) };
+  };
+  const isNew = bySeries !== undefined && name !== undefined && trained === undefined;
+  const warnings = isNew ? [...gaps, notTrained(name, place)] : gaps;
+  return { ...sequence, ...id, targetScaling, place, ...(warnings.length > 0 && { warnings }) };
+}
+
+/** Scalings of the run's series, if each series is scaled by itself. */
+interface Scalings {
+  readonly bySeries: ReadonlyMap<string, SeriesScaling['series'][number]> | undefined;
+  readonly pooled: SeriesScaling['pooled'] | undefined;
 }
 
 /** A row of the table. */
@@ -186,9 +206,22 @@ interface Step {
   timePlace(): CellPlace;
 }
 
+/** The rows of a series. */
+interface Series {
+  /** Undefined if the table is one series. */
+  readonly name: string | undefined;
+  /** In the order of the file. */
+  readonly steps: Step[];
+  /** Of its rows, {@link MAX_TOLD} at most. */
+  readonly problems: Diagnostic[];
+  readonly place: RowPlace;
+}
+
 class Rows {
-  /** Steps by the name of their series, in the order of the file. */
-  readonly series = new Map<string, Step[]>();
+  /** By name, in the order of the file. */
+  readonly series = new Map<string, Series>();
+  /** Problems of rows without a series. */
+  readonly strays: Diagnostic[] = [];
   private columns: readonly number[] = [];
   private group = -1;
   private time = -1;
@@ -207,49 +240,81 @@ class Rows {
 
   header(names: readonly string[]): void {
     const problems = new Problems();
-    const known = names.map(name => name.trim());
-    const indexOf = (name: string | undefined): number => {
-      const index = name === undefined ? -1 : known.indexOf(name);
-      if (name !== undefined && index < 0) {
-        const { delimiter } = this.config;
-        addMissing(problems, name, known, { ...this.file.placeOfName(0), delimiter });
-      }
-      return index;
-    };
-    const { target, features = [], known: inAdvance = [], series, time } = this.config;
-    this.columns = [target, ...features, ...inAdvance].map(indexOf);
+    const { target, features = [], known = [], series, time, delimiter } = this.config;
+    const place = (field: number) => this.file.placeOfName(field);
+    const indexOf = columnFinder(names, { place, delimiter }, problems);
+    this.columns = [target, ...features, ...known].map(indexOf);
     [this.group, this.time] = [indexOf(series), indexOf(time)];
     problems.throwIfAny();
   }
 
   row(fields: readonly string[], start: number): void {
-    const placeOf = (column: number) => this.file.place(start, column);
-    const name = this.group < 0 ? '' : fields[this.group].trim();
+    const series = this.seriesOf(fields, start, () =>
+      missingCell(fields[this.group].trim(), this.file.place(start, this.group)),
+    );
+    if (series === undefined) return;
     const text = this.time < 0 ? undefined : fields[this.time].trim();
-    const problems = new Problems();
-    if (this.group >= 0 && isMissing(name)) problems.add(missingCell(name, placeOf(this.group)));
-    const steps = this.series.get(name) ?? [];
-    let key = steps.length;
-    if (text !== undefined) {
-      const { calendar = [] } = this.config;
-      this.isNumeric ??= NUMBER.test(text);
-      key = orderKey(this.isNumeric)(text);
-      const place = placeOf(this.time);
-      if (!Number.isFinite(key)) problems.add(mixedOrder(text, this.isNumeric, place));
-      else if (this.isNumeric && calendar.length > 0) problems.add(withoutCalendar(text, place));
+    if (text === undefined) {
+      series.steps.push(this.step(fields, start, { key: series.steps.length, rest: 0, time: undefined }));
+      return;
     }
-    problems.throwIfAny();
-    this.series.set(name, steps);
-    steps.push({
-      key,
-      rest: text === undefined ? 0 : orderRest(this.isNumeric ?? false)(text),
-      time: text,
-      cells: this.columns.map(column => fields[column].trim()),
-      row: () => this.file.placeOfRow(start),
-      place: index => placeOf(this.columns[index]),
-      timePlace: () => placeOf(this.time < 0 ? this.columns[0] : this.time),
-    });
+    this.isNumeric ??= NUMBER.test(text);
+    const [key, rest] = [orderKey(this.isNumeric)(text), orderRest(this.isNumeric)(text)];
+    const { calendar = [] } = this.config;
+    const place = () => this.file.place(start, this.time);
+    if (isMissing(text)) complain(series, () => missingCell(text, place()));
+    else if (!Number.isFinite(key))
+      complain(series, () => mixedOrder(text, this.isNumeric === true, place()));
+    else if (this.isNumeric && calendar.length > 0) complain(series, () => withoutCalendar(text, place()));
+    else series.steps.push(this.step(fields, start, { key, rest, time: text }));
   }
+
+  ragged(fields: readonly string[], start: number, problem: () => Diagnostic): void {
+    const series = this.seriesOf(fields, start, problem);
+    if (series !== undefined) complain(series, problem);
+  }
+
+  /**
+   * The series of a row. Without one, the row is left out alone.
+   * @param problem of a row without one
+   */
+  private seriesOf(fields: readonly string[], start: number, problem: () => Diagnostic): Series | undefined {
+    const name = this.group < 0 ? '' : fields[this.group]?.trim();
+    if (this.group >= 0 && (name === undefined || isMissing(name))) {
+      this.strays.push(problem());
+      return undefined;
+    }
+    const known = this.series.get(name);
+    if (known) return known;
+    const place = this.file.placeOfRow(start);
+    const series = { name: this.group < 0 ? undefined : name, steps: [], problems: [], place };
+    this.series.set(name, series);
+    return series;
+  }
+
+  private step(fields: readonly string[], start: number, order: Pick<Step, 'key' | 'rest' | 'time'>): Step {
+    const { file, columns, time } = this;
+    return {
+      ...order,
+      cells: columns.map(column => fields[column].trim()),
+      row: () => file.placeOfRow(start),
+      place: index => file.place(start, columns[index]),
+      timePlace: () => file.place(start, time < 0 ? columns[0] : time),
+    };
+  }
+}
+
+function complain({ problems }: Series, problem: () => Diagnostic): void {
+  if (problems.length < MAX_TOLD) problems.push(problem());
+}
+
+/** Warning: the training data do not have this series. */
+function notTrained(series: string, place: RowPlace): Diagnostic {
+  return {
+    code: 'data/new-series',
+    message: `the series ${JSON.stringify(series)} is not in the training data: expect a poor forecast`,
+    ...place,
+  };
 }
 
 /** Problem: a number has no place in the calendar, which the model reads. */
@@ -283,7 +348,8 @@ function windowOf(
       readonly length: number;
       readonly values: Float32Array;
       readonly times?: readonly string[];
-      readonly warnings?: readonly Diagnostic[];
+      /** Warnings of steps that are missing. */
+      readonly gaps: readonly Diagnostic[];
       /** Level of a step of the window, in the units of the data. */
       level(step: number): number;
     }
@@ -327,11 +393,9 @@ function windowOf(
   // an answer for the whole horizon has the time of the last known target
   const answered = config.per_step ? window : window.slice(0, input_steps);
   const times = answered.flatMap(({ time }) => (time === undefined ? [] : [time]));
-  const { warnings } = gaps;
   return {
-    ...{ length: window.length, values, level },
+    ...{ length: window.length, values, level, gaps: gaps.warnings },
     ...(times.length > 0 && { times }),
-    ...(warnings.length > 0 && { warnings }),
   };
 }
 

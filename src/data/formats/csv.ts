@@ -20,6 +20,8 @@ export interface CsvHandlers {
    * {@link placeInCsv}.
    */
   row(fields: readonly string[], start: number): void;
+  /** Called for a record with another number of fields; absent: that is a problem of the file. */
+  ragged?(fields: readonly string[], start: number, problem: () => Diagnostic): void;
 }
 
 /** Delimiters of fields that a table may have. */
@@ -67,7 +69,10 @@ export function scanCsv(
     } else if (fields.length === columns) {
       handlers.row(fields, at);
     } else {
-      problems.add(ragged(columns, fields.length, field => placeInCsv(bytes, file, at, field, delimiter)));
+      const problem = () =>
+        ragged(columns, fields.length, field => placeInCsv(bytes, file, at, field, delimiter));
+      if (handlers.ragged) handlers.ragged(fields, at, problem);
+      else problems.add(problem());
     }
     if (problems.full) problems.throwIfAny();
     return null;
@@ -92,10 +97,19 @@ export function placeInCsv(
   start: number,
   field: number,
   delimiter: Delimiter = ',',
+  lines = new RecordLines(bytes),
 ): CsvPlace {
+  return placeInRecord(recordText(bytes, start), { file, line: lines.lineOf(start) }, field, delimiter);
+}
+
+/** The text of a record, and perhaps more if a quoted field has several lines. */
+function recordText(bytes: Buffer, start: number): string {
   const from = recordStart(bytes, start);
-  const text = bytes.toString('utf8', from, from + MAX_RECORD_BYTES);
-  return placeInRecord(text, { file, line: lineNumber(bytes, from) }, field, delimiter);
+  const most = bytes.subarray(from, from + MAX_RECORD_BYTES);
+  const ends = [LINE_FEED, CARRIAGE_RETURN].map(end => most.indexOf(end)).filter(end => end >= 0);
+  const line = most.toString('utf8', 0, Math.min(most.length, ...ends));
+  const isWhole = line.split('"').length % 2 === 1;
+  return isWhole ? line : most.toString('utf8');
 }
 
 /** Returns the delimiter that splits the first record of `bytes` into the most fields. */
@@ -162,21 +176,36 @@ export function placeInRecord(
 }
 
 /**
- * Returns the lines on which records start. `starts` are ascending values passed to
- * {@link CsvHandlers.row}.
+ * Lines on which records start, for values passed to {@link CsvHandlers.row}. Ascending ones are
+ * found in one pass. Lines end with LF or CRLF, or with CR if a file has no LF.
  */
-export function recordLines(bytes: Buffer, starts: readonly number[]): Uint32Array {
-  const end = bytes.includes(LINE_FEED) ? LINE_FEED : CARRIAGE_RETURN;
-  let line = 1;
-  let next = bytes.indexOf(end);
-  return Uint32Array.from(starts, start => {
-    const from = recordStart(bytes, start);
-    while (next >= 0 && next < from) {
-      line++;
-      next = bytes.indexOf(end, next + 1);
+export class RecordLines {
+  private readonly end: number;
+  private line = 1;
+  /** Start of the line `line`. */
+  private lineStart = 0;
+  /** Its end; -1 in the last line. */
+  private lineEnd: number;
+
+  constructor(private readonly bytes: Buffer) {
+    this.end = bytes.includes(LINE_FEED) ? LINE_FEED : CARRIAGE_RETURN;
+    this.lineEnd = bytes.indexOf(this.end);
+  }
+
+  lineOf(start: number): number {
+    const at = recordStart(this.bytes, start);
+    if (at < this.lineStart) {
+      this.line = 1;
+      this.lineStart = 0;
+      this.lineEnd = this.bytes.indexOf(this.end);
     }
-    return line;
-  });
+    while (this.lineEnd >= 0 && this.lineEnd < at) {
+      this.line++;
+      this.lineStart = this.lineEnd + 1;
+      this.lineEnd = this.bytes.indexOf(this.end, this.lineStart);
+    }
+    return this.line;
+  }
 }
 
 function fieldLength(source: string, from: number, delimiter: Delimiter): number {
@@ -189,14 +218,6 @@ function recordStart(bytes: Buffer, start: number): number {
   let at = start === 0 && bytes[0] === 0xef ? BYTE_ORDER_MARK_BYTES : start;
   while (bytes[at] === LINE_FEED || bytes[at] === CARRIAGE_RETURN) at++;
   return at;
-}
-
-/** Lines end with LF or CRLF, or with CR if a file has no LF. */
-function lineNumber(bytes: Buffer, at: number): number {
-  const end = bytes.includes(LINE_FEED) ? LINE_FEED : CARRIAGE_RETURN;
-  let line = 1;
-  for (let next = bytes.indexOf(end); next >= 0 && next < at; next = bytes.indexOf(end, next + 1)) line++;
-  return line;
 }
 
 function isLineEnd(char: string): boolean {

@@ -1,7 +1,7 @@
 /** Reads tables with named columns: Parquet files by their first bytes, all others as CSV. */
 import type { Diagnostic } from '../../util/errors.js';
 import type { Problems } from '../problems.js';
-import { type CsvPlace, type Delimiter, placeInCsv, recordLines, scanCsv } from './csv.js';
+import { type CsvPlace, type Delimiter, placeInCsv, RecordLines, scanCsv } from './csv.js';
 import { isParquet, type ParquetColumn, ParquetFile } from './parquet.js';
 
 /** Position of a cell. */
@@ -14,7 +14,7 @@ export type RowPlace = { readonly file: string } & Pick<Diagnostic, 'line' | 'ro
 
 /**
  * `line 5`, or `row 5` of a file without lines.
- * @param from the position of the text that names the row, whose file goes without saying
+ * @param from the position of the text that names the row; its file is not repeated
  */
 export function rowName(
   { file, line, row }: Pick<Diagnostic, 'file' | 'line' | 'row'>,
@@ -32,12 +32,15 @@ export interface TableHandlers {
    * {@link TableFile.place}.
    */
   row(fields: readonly string[], at: number): void;
+  /** Called for a row of a CSV file with a wrong number of fields; absent: that is a problem of the file. */
+  ragged?(fields: readonly string[], at: number, problem: () => Diagnostic): void;
 }
 
 /** A table in memory. */
 export class TableFile {
   readonly isParquet: boolean;
   private columns: readonly ParquetColumn[] = [];
+  private readonly lines: RecordLines | undefined;
 
   /**
    * @param name of the file, for messages
@@ -49,6 +52,7 @@ export class TableFile {
     private readonly delimiter?: Delimiter,
   ) {
     this.isParquet = isParquet(bytes);
+    if (!this.isParquet) this.lines = new RecordLines(bytes);
   }
 
   /**
@@ -96,9 +100,8 @@ export class TableFile {
   }
 
   placeOfRow(at: number): RowPlace {
-    if (this.isParquet) return { file: this.name, row: at + 1 };
-    const { file, line } = this.placeInCsv(at, 0);
-    return { file, line };
+    const { name: file, lines } = this;
+    return lines ? { file, line: lines.lineOf(at) } : { file, row: at + 1 };
   }
 
   /** Position of a column name. */
@@ -107,12 +110,13 @@ export class TableFile {
   }
 
   private placeInCsv(at: number, field: number): CsvPlace {
-    return placeInCsv(this.bytes, this.name, at, field, this.delimiter);
+    return placeInCsv(this.bytes, this.name, at, field, this.delimiter, this.lines);
   }
 
   /** Lines on which rows start, or their numbers in a file without lines. `starts` ascend. */
   rowNumbers(starts: readonly number[]): Uint32Array {
-    return this.isParquet ? Uint32Array.from(starts, at => at + 1) : recordLines(this.bytes, starts);
+    const { lines } = this;
+    return Uint32Array.from(starts, at => (lines ? lines.lineOf(at) : at + 1));
   }
 }
 
