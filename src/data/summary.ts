@@ -182,18 +182,19 @@ function realLength({ lengths, realSteps }: Split, index: number, steps: number)
 }
 
 function targetSummary(dataset: Dataset, split: Split): TargetSummary {
-  const { sequenceLength: steps, classLabels } = dataset;
+  const { sequenceLength: steps, firstAnswer = 0, classLabels } = dataset;
   const { targets, count } = split;
   const perStep = targets.perStep ?? false;
-  const isPadding = (at: number): boolean =>
-    perStep && at % steps >= realLength(split, Math.floor(at / steps), steps);
+  // neither padding nor the input steps of a forecast have targets
+  const hasNone = (at: number): boolean =>
+    perStep && (at % steps < firstAnswer || at % steps >= realLength(split, Math.floor(at / steps), steps));
   let missing = 0;
   if (targets.kind === 'class') {
     const counts = new Array<number>(targets.numClasses).fill(0);
     eachChunk(targets.values, perStep ? steps : 1, (labels, from) => {
       for (let i = 0; i < labels.length; i++) {
         if (labels[i] !== IGNORED) counts[labels[i]]++;
-        else if (!isPadding(from + i)) missing++;
+        else if (!hasNone(from + i)) missing++;
       }
     });
     const classes = counts.map((found, label) => ({
@@ -211,7 +212,7 @@ function targetSummary(dataset: Dataset, split: Split): TargetSummary {
         const row = values.subarray(at, at + size);
         const index = (from + at) / size;
         if (!Number.isNaN(row[0])) visit(inDataUnits(row, scalingOf(targets, index)));
-        else if (!isPadding(index)) missing++;
+        else if (!hasNone(index)) missing++;
       }
     });
   eachTarget(row => columns.forEach((column, c) => column.add(row[c])));

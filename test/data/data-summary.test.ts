@@ -259,6 +259,14 @@ t.test('steps that are missing in a forecast', async t => {
   t.match(stderr, 'warning: 10 steps are missing, in 2 gaps', 'training warns, too');
 });
 
+t.test('input steps of a forecast lack no targets', async t => {
+  const config = work.config(forecastOf(daily('a', upTo(40), day => day)));
+  for (const per_step of ['true', 'false']) {
+    const { stdout } = await work.cellrun('data', config, '--json', '--set', `dataset.per_step=${per_step}`);
+    t.equal(JSON.parse(stdout).splits.train.targets.missing, 0);
+  }
+});
+
 t.test('what is a gap', async t => {
   const found = (cells: readonly string[]): string => {
     const isNumeric = !cells[0].includes('-');
