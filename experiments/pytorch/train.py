@@ -23,6 +23,33 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from data import read
 
+# What this script computes, by section: keys that it reads, and values that change nothing.
+READ = {
+    "dataset": "kind path test_path validation_path train_images train_labels test_images test_labels sequence "
+    "sequence_length problem seed train_size test_size test_fraction validation level min_count input input_kind "
+    "target target_kind features normalize per_step id input_steps horizon stride season time calendar known relative_to",
+    "model": "cell hidden_size num_layers dropout bidirectional embedding",
+    "model.head": "from",
+    "loss": "kind positive_weights",
+    "optimizer": "kind learning_rate betas eps weight_decay",
+    "optimizer.schedule": "kind",
+    "training": "num_epochs batch_size eval_batch_size shuffle bucket_by_length carry_state gradient_clip_norm",
+    "training.early_stopping": "metric patience restore_best",
+}
+NEUTRAL = {
+    "dataset": {"delimiter": ","},
+    "model": {"layer_norm": False, "nonlinearity": "tanh"},
+    "model.head": {"activation": "relu", "dropout": 0, "hidden_sizes": []},
+    "loss": {"ignored_index": -100, "label_smoothing": 0},
+    "optimizer": {"amsgrad": False, "weight_decay_on": "all"},
+    "optimizer.schedule": {"min_learning_rate": 0},
+    "training": {"last_batch": "train"},
+    "training.early_stopping": {"min_delta": 0},
+}
+# Of reports and of our own implementation.
+UNUSED = {"dataset.obtain", "training.metrics", "training.log_every", "training.max_skipped_batches"}
+HEADS = ("last", "every", "final")
+
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
@@ -57,6 +84,22 @@ class Model(nn.Module):
             directions = 2 if self.cell.bidirectional else 1
             return self.fc(torch.cat(list(h[-directions:]), 1)), state
         return self.fc(out[:, -1]), state
+
+
+def refuse_unknown(config):
+    """Exits if the config has a key that would be ignored, so that no comparison is silently wrong."""
+    for section, read in READ.items():
+        values = config
+        for name in section.split("."):
+            values = values.get(name, {})
+        for key, value in values.items():
+            path = f"{section}.{key}"
+            if key in read.split() or path in READ or path in UNUSED:
+                continue
+            if key not in NEUTRAL[section] or NEUTRAL[section][key] != value:
+                raise SystemExit(f"{path}: {json.dumps(value)} is not implemented here")
+    if config["model"]["head"]["from"] not in HEADS:
+        raise SystemExit(f"model.head.from: {config['model']['head']['from']} is not implemented here")
 
 
 def loss_function(config, data):
@@ -159,6 +202,7 @@ def main():
     args = parser.parse_args()
     with sys.stdin if args.config == "-" else open(args.config, encoding="utf-8") as file:
         config = json.load(file)
+    refuse_unknown(config)
     torch.set_num_threads(args.threads)
     # gradients over hundreds of steps become denormal, which makes a step take three times as long
     torch.set_flush_denormal(True)

@@ -18,7 +18,9 @@ import { readBaseline, summarizeSeeds } from '../../src/experiment/judging/basel
 import type { Summary } from '../../src/experiment/summary.js';
 import { packageRoot } from '../../src/util/root.js';
 import {
+  type Backtest,
   type Experiment,
+  type Extras,
   experiments,
   type PyTorchRun,
   reached,
@@ -88,7 +90,7 @@ function train(experiment: Experiment, seed: number): string {
   const summary = JSON.parse(run.stdout) as Summary;
   // where it ran is no part of the result
   const kept = { ...summary, directory: `experiments/${summary.name}/${summary.run_id}` };
-  recordRun(name, summary, sampleOf(experiment, summary.directory));
+  recordRun(name, summary, extrasOf(experiment, summary.directory));
   if (summaries !== undefined) {
     mkdirSync(join(packageRoot, summaries), { recursive: true });
     const file = join(packageRoot, summaries, `${name}-seed-${seed}.json`);
@@ -109,13 +111,28 @@ function train(experiment: Experiment, seed: number): string {
   return summary.directory;
 }
 
-/** What the model of a run writes, prompt included; undefined if it is no language model. */
-function sampleOf({ sample }: Experiment, directory: string): string | undefined {
-  if (sample === undefined) return undefined;
-  const { prompt, length, temperature, seed } = sample;
-  const options = Object.entries({ prompt, length, temperature, seed }).map(
-    ([key, value]) => `--${key}=${value}`,
+function extrasOf({ backtest, sample }: Experiment, directory: string): Extras {
+  return {
+    ...(backtest && { backtest: backtestOf(directory) }),
+    ...(sample && { sample: written(directory, sample) }),
+  };
+}
+
+function backtestOf(directory: string): Backtest {
+  const { origins, mean } = JSON.parse(
+    called(launcher, ['evaluate', directory, '--backtest', '--json']).stdout,
   );
+  return {
+    origins: origins.length,
+    model: mean.model.mase,
+    last_value: mean.last_value.mase,
+    seasonal_naive: mean.seasonal_naive.mase,
+  };
+}
+
+/** What a language model writes, with the prompt. */
+function written(directory: string, sample: NonNullable<Experiment['sample']>): string {
+  const options = Object.entries(sample).map(([key, value]) => `--${key}=${value}`);
   return called(launcher, ['predict', directory, '--generate', ...options]).stdout;
 }
 
@@ -160,7 +177,7 @@ function record(experiment: Experiment, path: string): void {
   const isRun = statSync(path).isDirectory();
   const read = JSON.parse(readFileSync(isRun ? join(path, 'summary.json') : path, 'utf8'));
   if (isRun) {
-    recordRun(experiment.name, read as Summary, sampleOf(experiment, path));
+    recordRun(experiment.name, read as Summary, extrasOf(experiment, path));
     pin(experiment, path);
   } else recordPyTorch(experiment.name, read as PyTorchRun);
 }

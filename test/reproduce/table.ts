@@ -19,9 +19,13 @@ export interface Experiment {
   readonly target: { readonly min?: number; readonly max?: number; readonly pytorch?: true };
   /** Folder that keeps the whole summaries. */
   readonly summaries?: string;
+  /** Names of baselines that the table shows besides the best. */
+  readonly baselines?: readonly string[];
   readonly rule?: string;
   readonly published?: string;
   readonly note?: string;
+  /** Whether to forecast from successive origins of the test split as well. */
+  readonly backtest?: true;
   /** How to generate a sample of what a language model writes. */
   readonly sample?: {
     readonly prompt: string;
@@ -40,9 +44,29 @@ export interface Outcome {
   readonly duration_s: number;
 }
 
+/** MASE over all origins, of the model and of naive forecasts. */
+export interface Backtest {
+  readonly origins: number;
+  readonly model: number;
+  readonly last_value: number;
+  readonly seasonal_naive: number;
+}
+
+/** What a run has besides its summary. */
+export interface Extras {
+  readonly backtest?: Backtest;
+  readonly sample?: string;
+}
+
+interface OwnOutcome extends Outcome {
+  readonly config_hash: string;
+  readonly backend: string | null;
+  readonly backtest?: Backtest;
+}
+
 /** experiments/results/NAME.json. */
 interface Results {
-  readonly ours: readonly (Outcome & { readonly config_hash: string; readonly backend: string | null })[];
+  readonly ours: readonly OwnOutcome[];
   /** Of the first seed; of the test split. */
   readonly baselines?: SplitBaselines;
   /** What the model of the first seed wrote. */
@@ -68,11 +92,8 @@ export function resultsOf(name: string): Results {
   return JSON.parse(readFileSync(fileOf(name), 'utf8'));
 }
 
-/**
- * Adds what a run reached; it takes the place of an earlier one with its seed.
- * @param sample what its model wrote; kept for the first seed
- */
-export function recordRun(name: string, summary: Summary, sample?: string): void {
+/** Adds what a run reached; it takes the place of an earlier one with its seed. */
+export function recordRun(name: string, summary: Summary, { backtest, sample }: Extras): void {
   const { seed, steps, parameters = 0, duration_s, config_hash, backend, metrics, baselines } = summary;
   if (summary.status !== 'completed' || seed === undefined)
     throw new Error(`${summary.run_id} is not a completed run: ${summary.status}`);
@@ -81,7 +102,10 @@ export function recordRun(name: string, summary: Summary, sample?: string): void
   const isFirst = results.ours.every(one => one.seed >= seed);
   write(name, {
     ...results,
-    ours: withRun(results.ours, { seed, metrics: test, steps, parameters, duration_s, config_hash, backend }),
+    ours: withRun(results.ours, {
+      ...{ seed, metrics: test, steps, parameters, duration_s, config_hash, backend },
+      ...(backtest && { backtest }),
+    }),
     ...(isFirst && baselines?.test && { baselines: baselines.test }),
     ...(isFirst && sample !== undefined && { sample }),
   });
@@ -118,13 +142,14 @@ export function reached({ name, metric, target }: Experiment): boolean | undefin
 /** experiments/results.md. */
 export function table(): string {
   const rows = experiments.map(rowOf);
-  const notes = experiments.flatMap(({ title, note }) =>
-    note === undefined ? [] : [`- ${title}: ${note}.`],
-  );
+  const notes = experiments.flatMap(experiment => {
+    const told = [experiment.note, backtestOf(experiment)].flatMap(text => text ?? []);
+    return told.length === 0 ? [] : [`- ${experiment.title}: ${told.join('. ')}.`];
+  });
   return `# Results
 
 Written by \`npm run reproduce -- --table\` from [experiments.yaml](experiments.yaml) and the records in [results](results). Values are of the test split,
-after the last step or the best epoch by the validation split: mean (lowest to highest), and how many seeds if they are fewer than ${SEEDS}. Nothing was selected by a
+after the last step or the best epoch by the validation split: mean (lowest to highest) of ${SEEDS} seeds if no other number is named. Nothing was selected by a
 test split. Not run: the row waits for machine time; its target is open. PyTorch trains the same config with its own random numbers ([pytorch/train.py](pytorch/train.py)). Trivial is the best baseline that needs no model;
 rules are those of [pytorch/rules.py](pytorch/rules.py). \`npm run reproduce -- NAME\` repeats a row, \`--pytorch\` its PyTorch column as well. \`dataset.obtain\` of
 a config says how to get its data; [configs/data](../configs/data/README.md) lists sources and licences.
@@ -133,6 +158,15 @@ a config says how to get its data; [configs/data](../configs/data/README.md) lis
 | --- | --- | --- | --- | --- | --- | --- |
 ${rows.map(cells => `| ${cells.join(' | ')} |`).join('\n')}
 ${notes.length === 0 ? '' : `\n${notes.join('\n')}\n`}${experiments.map(sampleOf).join('')}`;
+}
+
+function backtestOf(experiment: Experiment): string | undefined {
+  const all = resultsOf(experiment.name).ours.flatMap(({ backtest }) => backtest ?? []);
+  if (all.length === 0) return undefined;
+  const show = (value: number): string => shown(value, experiment);
+  const [{ origins, last_value, seasonal_naive }] = all;
+  const models = all.map(({ model }) => show(model)).join(', ');
+  return `Backtest from ${origins} origins, by seed: ${models}; last value ${show(last_value)}, seasonal naive ${show(seasonal_naive)}`;
 }
 
 function sampleOf({ name, title, sample }: Experiment): string {
@@ -180,7 +214,7 @@ function rowOf(experiment: Experiment): string[] {
   const wanted = [
     ...(target.min === undefined ? [] : [`at least ${show(target.min)}`]),
     ...(target.max === undefined ? [] : [`at most ${show(target.max)}`]),
-    ...(target.pytorch ? ['within PyTorch’s range'] : []),
+    ...(target.pytorch ? ['not below PyTorch’s range'] : []),
   ].join(', ');
   return [
     `\`${name}\``,
@@ -203,12 +237,12 @@ function spread(runs: readonly Outcome[], metric: string, show: (value: number) 
   if (values.length === 0) return 'not run';
   if (values.length === 1) return `${show(values[0])}, one seed`;
   const range = `${show(meanOf(values))} (${show(Math.min(...values))} to ${show(Math.max(...values))})`;
-  return values.length < SEEDS ? `${range}, ${values.length} seeds` : range;
+  return values.length === SEEDS ? range : `${range}, ${values.length} seeds`;
 }
 
-/** The best trivial baseline and the row's rule. */
+/** The best trivial baseline, others that the row names, and its rule. */
 function trivial(
-  { name, metric, target, rule }: Experiment,
+  { name, metric, target, baselines: named = [], rule }: Experiment,
   baselines: SplitBaselines | undefined,
   show: (value: number) => string,
 ): readonly string[] {
@@ -217,7 +251,7 @@ function trivial(
   );
   const isHigherBetter = target.max === undefined && metric !== 'loss';
   found.sort(([, a], [, b]) => (isHigherBetter ? b - a : a - b));
-  const best = found.slice(0, 1);
+  const best = found.filter(([baseline], i) => i === 0 || named.includes(baseline));
   if (rule !== undefined) best.push([rule, rules()[name][rule]]);
   return best.map(([what, value]) => `${show(value)} (${what.replaceAll('_', ' ')})`);
 }
