@@ -184,7 +184,7 @@ t.test('symbols and series that are not in the training data', async t => {
   const parts = await predicted(cut.directory, stream, '--on-error', 'skip');
   t.match(parts, {
     code: 0,
-    stderr: /:2:1: warning: the symbol "x" .*:4:1: .*"y".*skipped 2 of 3 sequences/s,
+    stderr: /:2:3: warning: the symbol "x" .*:4:2: .*"y".*skipped 2 of 3 sequences/s,
   });
   t.same(
     linesOf(parts.stdout).map(({ predicted }) => (predicted as number[]).length),
@@ -196,7 +196,7 @@ t.test('symbols and series that are not in the training data', async t => {
   );
   t.match(await predicted(carried.directory, stream, '--on-error', 'skip'), {
     code: 5,
-    stderr: /:2:1: .*"x"/,
+    stderr: /:2:3: .*"x"/,
   });
 
   const series = (name: string) => Array.from({ length: 30 }, (_, i) => `${name},${i % 7}\n`).join('');

@@ -198,7 +198,7 @@ export function briefRows(): readonly (readonly string[])[] {
         `[${brief}](${config})`,
         mean(ours),
         mean(pytorch),
-        trivial(experiment, baselines, show).at(-1) ?? '–',
+        trivial(experiment, baselines, show).at(experiment.rule === undefined ? 0 : -1) ?? '–',
       ],
     ];
   });

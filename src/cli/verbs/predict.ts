@@ -94,13 +94,15 @@ async function generate(
 ): Promise<ExitCode> {
   const model = await loadModel(runPath, { checkpoint, weights, backend, threads });
   try {
-    io.data(prompt);
+    // not before the first symbol: the prompt may be refused
+    let start = prompt;
     for await (const text of model.generateText(prompt, { length, temperature, seed })) {
-      io.data(text);
+      io.data(start + text);
+      start = '';
       if (io.outClosed?.aborted) break;
       await io.drained?.();
     }
-    io.data('\n');
+    io.data(`${start}\n`);
     return EXIT.done;
   } finally {
     await model.close();

@@ -281,14 +281,23 @@ function checkSelected(
 /** Above this fraction of unknown symbols, metrics say little about the model. */
 const MAX_UNKNOWN = 0.05;
 
-/** Warns of splits with many symbols unknown to training, such as text in another language. */
+/**
+ * Warns of splits with many symbols unknown to training, such as text in another language, and of
+ * unknown symbols that the model cannot learn to read, because training has none.
+ */
 function checkUnknown({ locator }: LoadedExperiment, { unknownShares = {} }: DataShape): Diagnostic[] {
   const { train = 0, ...others } = unknownShares;
-  const high = Object.entries(others).filter(([, share = 0]) => share > MAX_UNKNOWN && share > 2 * train);
-  return high.map(([name, share = 0]) => {
-    const percent = (of: number): string => `${(100 * of).toFixed(1)} %`;
-    const message = `${percent(share)} of the symbols in the ${name} split are unknown, but only ${percent(train)} in the training split`;
-    return locator.atKey(['dataset', 'min_count'], 'data/unknown-symbols', message);
+  const percent = (of: number): string => `${of < 0.001 ? '< 0.1' : (100 * of).toFixed(1)} %`;
+  return Object.entries(others).flatMap(([name, share = 0]) => {
+    const isHigh = share > MAX_UNKNOWN && share > 2 * train;
+    if (!isHigh && (share === 0 || train > 0)) return [];
+    const unknown = `${percent(share)} of the symbols in the ${name} split are unknown`;
+    const message =
+      train > 0
+        ? `${unknown}, but only ${percent(train)} in the training split`
+        : `${unknown}, and none in the training split, so the model does not learn to read them: \`predict\` refuses new sequences that have them`;
+    const warning = locator.atKey(['dataset', 'min_count'], 'data/unknown-symbols', message);
+    return [train > 0 ? warning : { ...warning, expected: '2 or more, so that rare symbols become unknown' }];
   });
 }
 

@@ -75,9 +75,12 @@ export function newSequences(
 class StreamCodes implements SymbolCodes {
   private readonly known: number;
   private readonly read: (symbol: string) => number;
+  private readonly level: Vocabulary['level'];
   private readonly refused: UnknownSymbol[] = [];
   private lineEnd: number | undefined;
   private line = 1;
+  /** Symbols of the line before the next one. */
+  private before = 0;
 
   constructor(
     vocabulary: Vocabulary | undefined,
@@ -85,6 +88,13 @@ class StreamCodes implements SymbolCodes {
   ) {
     this.known = vocabulary?.symbols.length ?? 0;
     this.read = symbolReader(vocabulary);
+    this.level = vocabulary?.level ?? null;
+  }
+
+  /** Of the next symbol. Bytes and words do not tell their column. */
+  private place(): Partial<Diagnostic> {
+    const { file, line, before } = this;
+    return { file, line, ...(this.level === 'character' && { column: before + 1 }) };
   }
 
   get size(): number {
@@ -116,8 +126,11 @@ class StreamCodes implements SymbolCodes {
     const problems: Diagnostic[] = [];
     for (const code of codes) {
       const error = this.refused[code - this.known];
-      if (error) problems.push({ ...error.problem, file: this.file, line: this.line });
-      if (code === this.lineEnd) this.line++;
+      if (error) problems.push({ ...error.problem, ...this.place() });
+      this.before++;
+      if (code !== this.lineEnd) continue;
+      this.line++;
+      this.before = 0;
     }
     return problems;
   }
