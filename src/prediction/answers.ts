@@ -105,8 +105,8 @@ export function answerForm(
 }
 
 /**
- * Memory for the answers of a sequence: as long as each answer has its own, much more of it lies
- * about as garbage than is in use.
+ * Memory shared by the answers of a sequence. With an allocation for each answer, most of the heap
+ * would be garbage.
  */
 export class AnswerRoom {
   private readonly logits: Float32Array;

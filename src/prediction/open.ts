@@ -72,7 +72,7 @@ export async function openWithoutData(saved: SavedModel, options: BackendOptions
     backend,
     threads: options.threads ?? usableCores(),
     width: widthOn(backend, options.width),
-    // texts that a program hands over are not parts of one stream; see `readerFor`
+    // the texts of a program are separate, not parts of one stream; see `readerFor`
     spec: { ...spec, carriesState: spec.carriesState && experiment.dataset.kind !== 'text' },
     loss: unweighted(loaded),
     metrics: [],

@@ -1,11 +1,14 @@
 /** Training steps: partial batches, shards and threads, dropout, carried states. */
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import type { Split } from '../../src/data/dataset.js';
+import type { BatchOrder } from '../../src/data/index.js';
 import { Heap } from '../../src/engine/heap.js';
 import type { ParameterLayout } from '../../src/model/parameters.js';
 import type { ModelSpec } from '../../src/model/spec.js';
 import { sgd } from '../../src/optimizers/sgd.js';
+import { trainingLoop } from '../../src/training/run/loop.js';
 import { BatchWriter } from '../../src/training/step/batch.js';
 import { allocateShards, type ShardShape } from '../../src/training/step/shards.js';
 import { Trainer } from '../../src/training/step/trainer.js';
@@ -196,6 +199,43 @@ t.test("a batch continues from the previous one's states, and an epoch from zero
   t.equal(await loss(1, true), fresh, 'an epoch forgets');
   trainer.restoreCarriedStates(new Map([[name, carried]]));
   t.equal(await loss(1, false), continued, 'restored states go on where they were');
+});
+
+t.test('the next batch is read while a step runs', async t => {
+  const log: string[] = [];
+  const order = { epoch: 0, position: 1, next: () => new Uint32Array(2) } as unknown as BatchOrder;
+  const result = {
+    loss: 1,
+    gradientNorm: 1,
+    updated: true,
+    metrics: { sums: {}, predictions: 0 },
+    notFinite: [],
+  };
+  const trainer = {
+    async prepare(_: Uint32Array, step: number) {
+      log.push(`batch ${step}`);
+      return {};
+    },
+    async step(_: object, step: number) {
+      log.push(`step ${step} begins`);
+      await setImmediate();
+      log.push(`step ${step} ends`);
+      return result;
+    },
+  } as unknown as Trainer;
+  const hooks = {
+    onStep: () => {},
+    onEvaluation: async () => true,
+    isFinished: () => false,
+    stopRequested: () => false,
+  };
+  await trainingLoop(trainer, order, { totalSteps: 3, learningRate: () => 1 }, hooks);
+  t.same(log, [
+    'batch 1',
+    ...['step 1 begins', 'batch 2', 'step 1 ends'],
+    ...['step 2 begins', 'batch 3', 'step 2 ends'],
+    ...['step 3 begins', 'step 3 ends'],
+  ]);
 });
 
 t.test('digits pixel by pixel, 784 steps, in bounded memory', async t => {

@@ -50,7 +50,7 @@ export function cutOf(
  * the model learned, line ends included, and so a run's own test file gets the predictions of its
  * evaluation. With `lines`, each line is a separate text, such as a prompt or a sentence to score.
  */
-export function newSequences(
+export function textSequences(
   { level, sequence_length: steps }: TextConfig,
   { vocabulary }: DataRecord,
   { rows = 1, lines = false }: NewSequencesOptions = {},

@@ -30,7 +30,7 @@ import { type MemoryConfig, staysOnDisk } from '../reading/memory.js';
 import { shareOf, type TestPartConfig } from '../selection.js';
 import type { ValidationConfig } from '../training-part.js';
 import { RowValues, type Values } from '../values.js';
-import { cutOf, type Layout, newSequences } from './sequences.js';
+import { cutOf, type Layout, textSequences } from './sequences.js';
 import { emptyText, type SymbolRange, type SymbolStream, streamInMemory, streamOnDisk } from './streams.js';
 import { fitVocabulary, symbolsByCode, UNKNOWN, type VocabularyConfig } from './vocabulary.js';
 
@@ -53,7 +53,7 @@ export const text: DatasetKind<TextConfig> = {
   facts: () => ({ inputKind: 'symbol', targetKind: 'class', perStep: true }),
   testDigests: 1,
   dividesItself: true,
-  newSequences,
+  newSequences: textSequences,
 };
 
 /**
