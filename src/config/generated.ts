@@ -561,6 +561,11 @@ export interface CsvDataset {
    */
   target_kind: 'class' | 'value';
   sequence?: CsvSequence;
+  /**
+   * Column that names the rows in predictions, if each row is a sequence. Default: their lines.
+   * Groups are named by `sequence.group`.
+   */
+  id?: string;
   normalize?: Normalize;
   validation?: Validation;
   obtain?: Obtain;

@@ -260,7 +260,12 @@ t.test('steps that are missing in a forecast', async t => {
 });
 
 t.test('input steps of a forecast lack no targets', async t => {
-  const config = work.config(forecastOf(daily('a', upTo(40), day => day), { per_step: true }));
+  const config = work.config(
+    forecastOf(
+      daily('a', upTo(40), day => day),
+      { per_step: true },
+    ),
+  );
   const { stdout } = await work.cellrun('data', config, '--json', '--set', 'model.head.from=every');
   t.equal(JSON.parse(stdout).splits.train.targets.missing, 0, stdout);
 });

@@ -292,7 +292,11 @@ t.test('a language model makes up the text that PyTorch does', async t => {
   const alone = await work.cellrun('predict', summary.directory, '--seed', '1');
   t.match(alone, { code: 2, stderr: /--seed requires --generate/ });
   const foreign = await work.cellrun('predict', summary.directory, '--generate', '--prompt', 'der € ');
-  t.match(foreign, { code: 2, stdout: /^$/, stderr: /the prompt .*: the symbol "€" does not occur in the training split/ });
+  t.match(foreign, {
+    code: 2,
+    stdout: /^$/,
+    stderr: /the prompt .*: the symbol "€" does not occur in the training split/,
+  });
   const input = work.file('lines.txt', 'der wal \nda wal\n');
   const predict = (...flags: string[]) =>
     work.cellrun('predict', summary.directory, '--checkpoint', 'last', ...flags);

@@ -213,6 +213,34 @@ t.test('symbols and series that are not in the training data', async t => {
   });
 });
 
+t.test('ids of the rows of a table are passed through', async t => {
+  const rows = (from: number) =>
+    Array.from({ length: 12 }, (_, i) => `${i % 2},no. ${from + i},${'ab'.repeat(1 + (i % 3))}\n`).join('');
+  const given = (name: string, text: string) => work.file(name, `stars,id,text\n${text}`);
+  const texts = {
+    ...{ kind: 'csv', path: given('texts.csv', rows(0)), test_path: given('later.csv', rows(100)), id: 'id' },
+    ...{ features: ['text'], input_kind: 'text', level: 'character', target: 'stars', target_kind: 'class' },
+  };
+  const { summary } = await train(work, config(texts, crossEntropy, { embedding: { size: 2 } }));
+  const split = await work.cellrun('predict', summary.directory, ...webasm);
+  t.same(
+    linesOf(split.stdout).map(({ id }) => id),
+    Array.from({ length: 12 }, (_, i) => `no. ${100 + i}`),
+  );
+  const input = work.file('new.csv', 'text,id\nab,"a, 7"\nba,\nxa,odd\n');
+  const flags = ['--input', input, '--on-error', 'skip'];
+  const { code, stdout, stderr } = await work.cellrun('predict', summary.directory, ...flags, ...webasm);
+  t.match(stderr, /new\.csv:4:1: warning: the symbol "x"/);
+  t.same(
+    [code, linesOf(stdout).map(({ id }) => id)],
+    [0, ['a, 7', 'line 3']],
+    'a row without one has its line',
+  );
+  const grouped = { ...texts, input_kind: 'number', level: undefined, sequence: { group: 'stars' } };
+  const refused = await work.cellrun('validate', work.config(config(grouped, crossEntropy)));
+  t.match(refused, { code: 2, stderr: /`id`/ });
+});
+
 t.test('steps that are missing in the input of a forecast are warned of', async t => {
   const series = (name: string, without?: number) =>
     Array.from({ length: 30 }, (_, i) => (i === without ? '' : `${name},${i},${i % 7}\n`)).join('');

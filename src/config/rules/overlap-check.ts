@@ -88,7 +88,7 @@ function checkNames(
   splits: Readonly<Record<string, NamedSequences>>,
 ): Diagnostic[] {
   const [what, path] =
-    dataset.kind === 'csv' || dataset.kind === 'parquet'
+    'sequence' in dataset && typeof dataset.sequence === 'object'
       ? (['group', ['dataset', 'sequence', 'group']] as const)
       : (['id', ['dataset']] as const);
   const named = Object.entries(splits).flatMap(([name, { count, id, idIsPlace }]) =>

@@ -48,6 +48,8 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, Vocabula
      */
     readonly per_step?: boolean;
   };
+  /** Names the rows, if each is a sequence. */
+  readonly id?: string;
 }
 
 /** The rows of one split's sequences. */
@@ -160,7 +162,7 @@ function targetsOf({ target }: CsvConfig): readonly string[] {
   return typeof target === 'string' ? [target] : target;
 }
 
-function columnsOf({ features, level, target, target_kind, sequence, delimiter }: CsvConfig): CsvColumns {
+function columnsOf({ features, level, target, target_kind, sequence, id, delimiter }: CsvConfig): CsvColumns {
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   return {
     delimiter,
@@ -173,6 +175,7 @@ function columnsOf({ features, level, target, target_kind, sequence, delimiter }
     targetKind: target_kind,
     group: sequence && named(sequence.group, 'sequence', 'group'),
     order: sequence?.order === undefined ? undefined : named(sequence.order, 'sequence', 'order'),
+    id: id === undefined ? undefined : named(id, 'id'),
   };
 }
 
@@ -196,10 +199,12 @@ function partsOf(tables: Tables, config: CsvConfig, seed: number): Splits<Part> 
   };
 }
 
-/** Names sequences by their group; single rows by their line. */
+/** Names sequences by their group; single rows by their id, or by their line if they have none. */
 function namesOf({ table, lists }: Part): Pick<Split, 'id' | 'idIsPlace'> {
   if (table.groups !== undefined) return { id: index => groupOf(table, lists[index][0]) };
-  return { id: index => table.rowName(lists[index][0]), idIsPlace: true };
+  const { ids } = table;
+  const nameOf = (row: number): string => ids?.[row] || table.rowName(row);
+  return { id: index => nameOf(lists[index][0]), ...(ids === undefined && { idIsPlace: true }) };
 }
 
 function pick({ table, lists }: Part, indices: Uint32Array): Part {

@@ -58,6 +58,7 @@ function joined(tables: readonly FileTable[]): CsvTable {
     targets: all(({ targets }) => targets),
     groups: first.groups && all(({ groups = [] }) => groups),
     order: first.order && all(({ order = [] }) => order),
+    ids: first.ids && all(({ ids = [] }) => ids),
     rowName: row => {
       const [table, own] = find(row);
       return `${basename(table.sources[0].name)}:${table.rowNumber(own)}`;

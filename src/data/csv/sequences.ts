@@ -37,7 +37,7 @@ const MAGIC_BYTES = 4;
 const MAX_NUMBERS = 2 ** 24;
 
 export function csvSequences(
-  { features, level, sequence, delimiter }: CsvConfig,
+  { features, level, sequence, id, delimiter }: CsvConfig,
   { vocabulary }: DataRecord,
 ): SequenceReader {
   const symbolOf = vocabulary && symbolReader(vocabulary);
@@ -50,7 +50,7 @@ export function csvSequences(
       const { start, source } = await beginning(given, isMeasured ? MAX_GATHERED_BYTES + 1 : MAGIC_BYTES);
       const size = isMeasured ? start.length : source.size;
       const isGathered = size !== undefined && size <= MAX_GATHERED_BYTES;
-      const rows = new RowReader({ features, symbolOf, level, delimiter, ...sequence }, isGathered);
+      const rows = new RowReader({ features, symbolOf, level, delimiter, id, ...sequence }, isGathered);
       try {
         const read = isParquet(start) ? fromParquet(source, rows) : fromCsv(source, rows, delimiter);
         for await (const _ of read) yield rows.take();
@@ -121,11 +121,15 @@ interface Columns {
   readonly level?: TextLevel | undefined;
   readonly group?: string;
   readonly order?: string;
+  /** Names rows that are sequences. */
+  readonly id?: string | undefined;
 }
 
 /** A sequence with more rows to come. */
 interface Open {
+  /** Its group; undefined for a row. */
   readonly id: string | undefined;
+  readonly name: string;
   readonly values: FloatList;
   /** Cells of the order column, by row. */
   readonly order: OrderCell[];
@@ -147,7 +151,7 @@ interface OrderCell {
 const ABSENT = -1;
 
 class RowReader {
-  private indices = { features: [] as readonly number[], group: ABSENT, order: ABSENT };
+  private indices = { features: [] as readonly number[], group: ABSENT, order: ABSENT, id: ABSENT };
   private done: ReadSequence[] = [];
   /** Incomplete sequences, by group; at most one if groups must be contiguous. */
   private readonly open = new Map<string, Open>();
@@ -166,15 +170,16 @@ class RowReader {
 
   /** Names of the columns that are read. */
   get wanted(): readonly string[] {
-    const { features, group, order } = this.columns;
-    return [...features, group, order].flatMap(name => name ?? []);
+    const { features, group, order, id } = this.columns;
+    return [...features, group, order, id].flatMap(name => name ?? []);
   }
 
   header(record: TableRecord): void {
     const problems = new Problems();
-    const { features, group, order, delimiter } = this.columns;
+    const { features, group, order, id, delimiter } = this.columns;
     const indexOf = columnFinder(record.fields, { place: field => record.place(field), delimiter }, problems);
-    this.indices = { features: features.map(indexOf), group: indexOf(group), order: indexOf(order) };
+    const indices = { features: features.map(indexOf), group: indexOf(group), order: indexOf(order) };
+    this.indices = { ...indices, id: indexOf(id) };
     problems.throwIfAny();
   }
 
@@ -257,25 +262,30 @@ class RowReader {
 
   private sequenceOf(
     id: string | undefined,
-    { row }: TableRecord,
+    record: TableRecord,
     placeOfGroup: () => Partial<Diagnostic>,
   ): Open {
     const key = id ?? '';
     if (this.latest !== undefined && key !== this.latest && !this.isGathered) this.close(this.latest);
     this.latest = key;
     const known = this.open.get(key);
-    if (!known) this.open.set(key, this.begin(id, row, placeOfGroup));
+    if (!known) this.open.set(key, this.begin(id, record, placeOfGroup));
     this.stray = undefined;
     return known ?? (this.open.get(key) as Open);
   }
 
-  private begin(id: string | undefined, place: RowPlace, placeOfGroup: () => Partial<Diagnostic>): Open {
+  private begin(
+    id: string | undefined,
+    { fields, row: place }: TableRecord,
+    placeOfGroup: () => Partial<Diagnostic>,
+  ): Open {
     const width = this.columns.features.length;
     const values = new FloatList(width * (id === undefined ? 1 : this.isGathered ? 4 : 64));
     const problems = this.stray ? [this.stray] : [];
     // not a problem of this sequence alone, which could be skipped: an earlier prediction is wrong
     if (id !== undefined && this.ended.has(id)) throw damagedError(comesBack(id, placeOfGroup()));
-    return { id, values, order: [], problems, place, rows: 0 };
+    const ownName = id ?? fields[this.indices.id]?.trim();
+    return { id, name: ownName || rowName(place), values, order: [], problems, place, rows: 0 };
   }
 
   private orderCell(open: Open, record: TableRecord): void {
@@ -316,8 +326,7 @@ function compare(a: OrderCell, b: OrderCell): number {
 
 function closed(open: Open, columns: Columns): ReadSequence {
   const { values, order, problems, place, rows } = open;
-  // single rows are named by their position
-  const named = { id: open.id ?? rowName(place) };
+  const named = { id: open.name };
   const sorted = order.toSorted((a, b) => compare(a, b) || a.row - b.row);
   const tie = sorted.findIndex((cell, i) => i > 0 && compare(cell, sorted[i - 1]) === 0);
   if (tie > 0) {

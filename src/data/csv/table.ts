@@ -34,6 +34,7 @@ export interface CsvColumns {
   readonly keepsFloat64?: boolean;
   readonly group?: NamedColumn;
   readonly order?: NamedColumn;
+  readonly id?: NamedColumn;
 }
 
 export interface CsvTable {
@@ -54,6 +55,8 @@ export interface CsvTable {
   readonly groupNames: readonly string[];
   /** Cells of the order column; absent without one. */
   readonly order?: readonly string[];
+  /** Cells of the id column, which may be empty; absent without one. */
+  readonly ids?: readonly string[];
   /**
    * Name of a row by its position: `line 5`, or `row 5` in a file without lines; `b.csv:5` if there
    * are several files.
@@ -68,6 +71,7 @@ interface ColumnIndices {
   readonly targets: readonly number[];
   readonly group: number;
   readonly order: number;
+  readonly id: number;
 }
 
 const ABSENT = -1;
@@ -112,8 +116,8 @@ export async function readFile(path: string, context: ReaderContext): Promise<Fi
   const source = await readContent(path, MAX_TEXT_BYTES);
   const file = new TableFile(source.name, source.bytes, columns.delimiter);
   const reader = new TableReader(source, file, context);
-  const { features, targets, group, order } = columns;
-  const wanted = [...features, ...targets, group, order].flatMap(column => column?.name ?? []);
+  const { features, targets, group, order, id } = columns;
+  const wanted = [...features, ...targets, group, order, id].flatMap(column => column?.name ?? []);
   await file.scan(wanted, reader, problems);
   reader.reportCells();
   if (problems.full) problems.throwIfAny();
@@ -136,12 +140,13 @@ interface BadCells {
 }
 
 class TableReader {
-  private indices: ColumnIndices = { features: [], targets: [], group: ABSENT, order: ABSENT };
+  private indices: ColumnIndices = { features: [], targets: [], group: ABSENT, order: ABSENT, id: ABSENT };
   private readonly features: GrowingList<Float32Array | Float64Array>;
   private readonly textStarts: number[] = [0];
   private readonly targets: number[] = [];
   private readonly groups: number[] = [];
   private readonly order: string[] = [];
+  private readonly ids: string[] = [];
   private readonly columns: CsvColumns;
   private readonly codes: ReaderContext['codes'];
   private readonly problems: Problems;
@@ -172,7 +177,7 @@ class TableReader {
   }
 
   row(fields: readonly string[], start: number): void {
-    const { features, targets, group, order } = this.indices;
+    const { features, targets, group, order, id } = this.indices;
     this.starts.push(start);
     if (this.columns.level !== undefined) this.symbolsOf(fields[features[0]], start, features[0]);
     else
@@ -187,6 +192,7 @@ class TableReader {
     }
     if (group !== ABSENT) this.groups.push(this.codes.groups.code(this.text(fields[group], start, group)));
     if (order !== ABSENT) this.order.push(this.text(fields[order], start, order));
+    if (id !== ABSENT) this.ids.push(fields[id].trim());
   }
 
   table(): FileTable {
@@ -214,6 +220,7 @@ class TableReader {
       groups: indices.group === ABSENT ? undefined : this.groups,
       groupNames: this.codes.groups.texts,
       order: indices.order === ABSENT ? undefined : this.order,
+      ids: indices.id === ABSENT ? undefined : this.ids,
       rowNumber,
       rowName: row => rowName(file.isParquet ? { row: rowNumber(row) } : { line: rowNumber(row) }),
       place: (row, column, target = 0) => {
@@ -328,11 +335,13 @@ function columnIndices(
     }
     return index;
   };
+  const indexIfNamed = (column: NamedColumn | undefined) => (column === undefined ? ABSENT : indexOf(column));
   const found = {
     features: columns.features.map(indexOf),
     targets: columns.targets.map(indexOf),
-    group: columns.group === undefined ? ABSENT : indexOf(columns.group),
-    order: columns.order === undefined ? ABSENT : indexOf(columns.order),
+    group: indexIfNamed(columns.group),
+    order: indexIfNamed(columns.order),
+    id: indexIfNamed(columns.id),
   };
   // one is enough if the header was not split
   const isSplit = otherDelimiter(names, columns.delimiter) === undefined;
