@@ -6,7 +6,7 @@ import { zipSync } from 'fflate';
 import t from 'tap';
 import { inputWidth } from '../../src/data/dataset.js';
 import { crc32, tableCrc32 } from '../../src/data/formats/crc32.js';
-import { DELIMITERS, guessDelimiter } from '../../src/data/formats/csv.js';
+import { DELIMITERS, type Delimiter, guessDelimiter } from '../../src/data/formats/csv.js';
 import { CsvPieces } from '../../src/data/formats/csv-pieces.js';
 import { readZip } from '../../src/data/formats/zip.js';
 import type { DatasetConfig } from '../../src/data/index.js';
@@ -257,6 +257,33 @@ t.test('csv: every error at its line and column', async t => {
   t.match(await complaints(5, () => open({ ...config, test_fraction: 0.5 })), [
     /^data\/encoding 2:.* \| the file is not UTF-8 text \| expected UTF-8; `iconv.* \| got byte 0xe9 at offset 13$/,
   ]);
+});
+
+t.test("csv: the cells that Python's csv module reads", async t => {
+  type Row = readonly [group: string, reading: number, b: number, label: string];
+  const tables: Record<string, { delimiter: Delimiter; header: string[]; rows: Row[] }> = JSON.parse(
+    readFileSync(fixture('tables.json'), 'utf8'),
+  );
+  for (const [name, { delimiter, header, rows }] of Object.entries(tables)) {
+    const path = fixture(`table-${name}.csv`);
+    const [group, reading, b, label] = header;
+    const data = await open({
+      ...{ kind: 'csv', path, test_path: path, delimiter, features: [reading, b] },
+      ...{ target: label, target_kind: 'class', sequence: { group } },
+    });
+    const groups = [...new Set(rows.map(([group]) => group))];
+    t.ok(groups.length > 10, name);
+    const got = groups.map((_, i) => ({
+      group: data.train.id!(i),
+      label: data.classLabels![classes(data.train)[i]],
+      readings: sequence(data, data.train, i).slice(0, data.train.lengths![i]),
+    }));
+    const want = groups.map(group => {
+      const own = rows.filter(row => row[0] === group);
+      return { group, label: own[0][3], readings: own.map(([, reading, b]) => [reading, b]) };
+    });
+    t.same(got, want, name);
+  }
 });
 
 t.test('csv: the dataset does not depend on the delimiter', async t => {

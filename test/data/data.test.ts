@@ -215,6 +215,20 @@ t.test('gzip: damage is located', async t => {
   }
 });
 
+t.test('idx: the numbers that NumPy wrote', async t => {
+  const { images, labels } = JSON.parse(readFileSync(fixture('idx.json'), 'utf8'));
+  const [pictures, classesOf] = [fixture('images.idx'), fixture('labels.idx')];
+  const data = await open({
+    ...{ kind: 'idx', train_images: pictures, train_labels: classesOf },
+    ...{ test_images: pictures, test_labels: classesOf, sequence: 'rows' },
+  });
+  t.same([data.picture, classes(data.train)], [{ height: 3, width: 4 }, labels]);
+  images.forEach((picture: number[][], i: number) => {
+    const scaled = picture.map(row => row.map(value => Math.fround(value / 255)));
+    t.same(sequence(data, data.train, i), scaled);
+  });
+});
+
 t.test('idx: what the labels say of the classes', async t => {
   const path = (config: DatasetConfig & { kind: 'idx' }): string => config.train_labels;
   const labels = (...values: number[]): Buffer => idx(8, [values.length], Buffer.from(values));
