@@ -576,9 +576,14 @@ export interface CsvDataset {
  */
 export interface CsvSequence {
   /**
+   * Whether each file is one sequence, named by its file. Otherwise `group` says which rows form a
+   * sequence.
+   */
+  per_file: boolean;
+  /**
    * Column whose equal values form one sequence.
    */
-  group: string;
+  group?: string;
   /**
    * Column to sort the steps of a sequence by. Default: the order of the file.
    */

@@ -241,6 +241,52 @@ t.test('ids of the rows of a table are passed through', async t => {
   t.match(refused, { code: 2, stderr: /`id`/ });
 });
 
+t.test('each file of a folder is a recording', async t => {
+  const folders = ['train', 'test'].map(() => work.folder());
+  const rows = (i: number) =>
+    Array.from(
+      { length: 3 + (i % 4) },
+      (_, row) => `${row % 3},${(i * row) % 5},${i % 2 ? 'walk' : 'run'}\n`,
+    );
+  for (const [f, folder] of folders.entries())
+    for (let i = 0; i < 8; i++)
+      writeFileSync(
+        join(folder, `${10 * f + i}.csv`),
+        `s,x,activity\n${rows(i + f)
+          .reverse()
+          .join('')}`,
+      );
+  const [path, test_path] = folders;
+  const recordings = {
+    ...{ kind: 'csv', path, test_path, features: ['x'], target: 'activity', target_kind: 'class' },
+    sequence: { per_file: true },
+  };
+  const { summary } = await train(work, config(recordings, crossEntropy));
+  const predict = (...flags: string[]) => work.cellrun('predict', summary.directory, ...flags, ...webasm);
+  const all = linesOf((await predict()).stdout);
+  t.same(
+    all.map(({ id }) => id),
+    Array.from({ length: 8 }, (_, i) => `${10 + i}.csv`).sort(),
+  );
+  for (const line of all) {
+    const [one, ...more] = linesOf((await predict('--input', join(test_path, line.id as string))).stdout);
+    t.same(more, []);
+    t.same(unlabelled([{ ...one, index: line.index }]), unlabelled([line]));
+  }
+  const cut = work.file('cut.csv', 's,x\n1,2\n1\n');
+  t.match(await predict('--input', cut, '--on-error', 'skip'), {
+    code: 5,
+    stderr: /cut\.csv:3:1: .*too few/,
+  });
+  for (const sequence of [{ per_file: true, group: 's' }, { per_file: false }]) {
+    const both = await work.cellrun(
+      'validate',
+      work.config(config({ ...recordings, sequence }, crossEntropy)),
+    );
+    t.match(both, { code: 2, stderr: /group/ });
+  }
+});
+
 t.test('steps that are missing in the input of a forecast are warned of', async t => {
   const series = (name: string, without?: number) =>
     Array.from({ length: 30 }, (_, i) => (i === without ? '' : `${name},${i},${i % 7}\n`)).join('');

@@ -40,7 +40,10 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, Vocabula
   readonly target_kind: 'class' | 'value';
   /** Absent: every row is a sequence of one step. */
   readonly sequence?: {
-    readonly group: string;
+    /** True if each file is a sequence. */
+    readonly per_file?: boolean;
+    /** Present otherwise. */
+    readonly group?: string;
     readonly order?: string;
     /**
      * True if each row has the target of its step. Default: all rows of a group have the same
@@ -173,7 +176,8 @@ function columnsOf({ features, level, target, target_kind, sequence, id, delimit
         ? [named(target, 'target')]
         : target.map((name, i) => named(name, 'target', i)),
     targetKind: target_kind,
-    group: sequence && named(sequence.group, 'sequence', 'group'),
+    perFile: sequence?.per_file ?? false,
+    group: sequence?.group === undefined ? undefined : named(sequence.group, 'sequence', 'group'),
     order: sequence?.order === undefined ? undefined : named(sequence.order, 'sequence', 'order'),
     id: id === undefined ? undefined : named(id, 'id'),
   };

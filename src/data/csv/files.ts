@@ -14,12 +14,20 @@ export async function readCsvTable(path: string, columns: CsvColumns): Promise<C
   const codes = { labels: new TextCodes(), groups: new TextCodes() };
   const problems = new Problems();
   const tables: FileTable[] = [];
-  for (const file of await inputFiles(path)) {
-    const table = await readFile(file, { columns, codes, problems });
+  const files = await inputFiles(path);
+  const names = recordingNames(files);
+  for (const [i, file] of files.entries()) {
+    const table = await readFile(file, { columns, codes, problems, recording: names[i] });
     if (table) tables.push(table);
   }
   problems.throwIfAny();
   return tables.length === 1 ? tables[0] : joined(tables);
+}
+
+/** The names of the files, without their folders if that keeps them apart. */
+function recordingNames(files: readonly string[]): readonly string[] {
+  const names = files.map(file => basename(file));
+  return new Set(names).size === names.length ? names : files;
 }
 
 /** Concatenates the rows of several files, whose codes are shared. */

@@ -3,6 +3,7 @@
  * sequence, sorted by the order column; without a grouping column, each row is a sequence. The
  * target column and all other columns are ignored.
  */
+import { basename } from 'node:path';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { FloatList } from '../columns.js';
 import type { TextLevel } from '../dataset.js';
@@ -50,7 +51,9 @@ export function csvSequences(
       const { start, source } = await beginning(given, isMeasured ? MAX_GATHERED_BYTES + 1 : MAGIC_BYTES);
       const size = isMeasured ? start.length : source.size;
       const isGathered = size !== undefined && size <= MAX_GATHERED_BYTES;
-      const rows = new RowReader({ features, symbolOf, level, delimiter, id, ...sequence }, isGathered);
+      const recording = sequence?.per_file ? basename(source.name) : undefined;
+      const columns = { features, symbolOf, level, delimiter, id, recording, ...sequence };
+      const rows = new RowReader(columns, isGathered);
       try {
         const read = isParquet(start) ? fromParquet(source, rows) : fromCsv(source, rows, delimiter);
         for await (const _ of read) yield rows.take();
@@ -123,6 +126,8 @@ interface Columns {
   readonly order?: string;
   /** Names rows that are sequences. */
   readonly id?: string | undefined;
+  /** Name of the sequence, if the file is one. */
+  readonly recording: string | undefined;
 }
 
 /** A sequence with more rows to come. */
@@ -185,7 +190,7 @@ class RowReader {
 
   row(record: TableRecord): void {
     const { features, group, order } = this.indices;
-    const id = group === ABSENT ? undefined : record.fields[group].trim();
+    const id = this.groupOf(record.fields);
     if (id !== undefined && isMissing(id)) {
       this.strayRow(missingCell(id, record.place(group)));
       return;
@@ -227,14 +232,20 @@ class RowReader {
   /** Reports a row with the wrong number of fields: its sequence lacks a step. */
   ragged(record: TableRecord, problem: Diagnostic): void {
     const { group } = this.indices;
-    const id = group === ABSENT ? undefined : record.fields[group]?.trim();
-    if (group === ABSENT) this.done.push({ problems: [problem] });
+    const id = this.groupOf(record.fields);
+    const { recording } = this.columns;
+    if (group === ABSENT && recording === undefined) this.done.push({ problems: [problem] });
     else if (id === undefined || isMissing(id)) this.strayRow(problem);
     else
       complain(
         this.sequenceOf(id, record, () => problem),
         () => problem,
       );
+  }
+
+  /** The group of a row; undefined if rows are sequences, or the cell is lacking. */
+  private groupOf(fields: readonly string[]): string | undefined {
+    return this.columns.recording ?? fields[this.indices.group]?.trim();
   }
 
   /** Returns the sequences completed since the last call. */

@@ -32,6 +32,8 @@ export interface CsvColumns {
   readonly targetKind: 'class' | 'value';
   /** True to keep features in float64, for scaling before they are rounded to float32. */
   readonly keepsFloat64?: boolean;
+  /** True if the rows of a file are one group. */
+  readonly perFile?: boolean;
   readonly group?: NamedColumn;
   readonly order?: NamedColumn;
   readonly id?: NamedColumn;
@@ -98,6 +100,8 @@ export interface ReaderContext {
   /** Codes of the class labels and of the groups. */
   readonly codes: { readonly labels: TextCodes; readonly groups: TextCodes };
   readonly problems: Problems;
+  /** Name of the file as a group. */
+  readonly recording: string;
 }
 
 /** The table of one file. */
@@ -145,6 +149,8 @@ class TableReader {
   private readonly textStarts: number[] = [0];
   private readonly targets: number[] = [];
   private readonly groups: number[] = [];
+  /** Code of the group that all rows belong to. */
+  private readonly fileGroup: number;
   private readonly order: string[] = [];
   private readonly ids: string[] = [];
   private readonly columns: CsvColumns;
@@ -157,9 +163,10 @@ class TableReader {
   constructor(
     private readonly source: SourceFile,
     private readonly file: TableFile,
-    { columns, codes, problems }: ReaderContext,
+    { columns, codes, problems, recording }: ReaderContext,
   ) {
     this.columns = columns;
+    this.fileGroup = columns.perFile ? codes.groups.code(recording) : ABSENT;
     this.codes = codes;
     this.problems = problems;
     this.features = new GrowingList(length =>
@@ -190,6 +197,7 @@ class TableReader {
       const read = isValue ? this.number : this.label;
       this.targets.push(read.call(this, fields[target], start, target));
     }
+    if (this.fileGroup !== ABSENT) this.groups.push(this.fileGroup);
     if (group !== ABSENT) this.groups.push(this.codes.groups.code(this.text(fields[group], start, group)));
     if (order !== ABSENT) this.order.push(this.text(fields[order], start, order));
     if (id !== ABSENT) this.ids.push(fields[id].trim());
@@ -217,7 +225,7 @@ class TableReader {
       targets: this.targets,
       targetNames: this.columns.targets.map(({ name }) => name),
       labels: this.codes.labels.texts,
-      groups: indices.group === ABSENT ? undefined : this.groups,
+      groups: this.groups.length === 0 ? undefined : this.groups,
       groupNames: this.codes.groups.texts,
       order: indices.order === ABSENT ? undefined : this.order,
       ids: indices.id === ABSENT ? undefined : this.ids,
