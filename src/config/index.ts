@@ -14,6 +14,7 @@ export type {
 export { type LoadedExperiment, loadExperiment } from './load.js';
 export { locateInConfig } from './merge/relocate.js';
 export { checkAgainstData, type DataShape, type ModelSizes } from './rules/data-check.js';
+export { keysOfFiles } from './rules/file-checks.js';
 export { ignoredLabel, lossFacts, measuredMetrics, targetSize } from './rules/losses.js';
 export type { ClassesMetric, LabelsMetric, MeasuredMetric, Task, ValuesMetric } from './rules/metrics.js';
 export { layersOf } from './rules/model-checks.js';

@@ -195,6 +195,8 @@ export interface Dataset {
   readonly test: Split;
   /** Data sources for the manifest: SHA-256 of each file's bytes, or of the generated values. */
   readonly digests: readonly { readonly name: string; readonly sha256: string }[];
+  /** Config key that names each file of `digests`, such as `test_path`; absent if not known. */
+  readonly keysOfFiles?: ReadonlyMap<string, string>;
   /** Label of each class, if the data name their classes (for the manifest and for predictions). */
   readonly classLabels?: readonly string[];
   /** Name of each target value, if the data name them. */

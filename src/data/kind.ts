@@ -47,6 +47,8 @@ export interface DatasetKind<Config> {
    * be divided before they become sequences.
    */
   readonly dividesItself?: boolean;
+  /** True if each path may be a folder or a pattern, which `inputFiles` expands. */
+  readonly expandsPaths?: boolean;
   /** Number of digests, at the end of the list, that belong to the test data. */
   readonly testDigests: number;
   /**

@@ -57,11 +57,15 @@ function farFrom(word: string, candidate: string): number {
 /** More entries of a folder are not compared. */
 const MAX_ENTRIES = 10_000;
 
-/** A file or folder beside `path`, which does not exist, with a similar name. */
+/** A file or folder beside `path`, which does not exist, with a similar name but not the same. */
 export function nearestFile(path: string): string | undefined {
   try {
-    const wanted = normalize(basename(path));
-    const names = readdirSync(dirname(path)).slice(0, MAX_ENTRIES);
+    const missing = basename(path);
+    const wanted = normalize(missing);
+    // a link that leads nowhere is an entry of the folder
+    const names = readdirSync(dirname(path))
+      .slice(0, MAX_ENTRIES)
+      .filter(name => name !== missing);
     // files of one kind have long names in common
     const similar = names.map(normalize).map((name, i) => ({ i, far: farFrom(wanted, name) }));
     const best = similar.reduce((a, b) => (b.far < a.far ? b : a), { i: -1, far: MAX_FILE_TYPOS + 1 });

@@ -1,4 +1,5 @@
 /** Describes errors of the operating system and of Node's file functions. */
+import { readlinkSync } from 'node:fs';
 
 export const MISSING_FILE = 'the file does not exist';
 
@@ -50,9 +51,19 @@ export function systemReason(error: unknown, own: Readonly<Record<string, string
   return own[code] ?? REASONS[code];
 }
 
-/** Like `systemReason`, for an error of reading a file. */
-export function readingReason(error: unknown): string | undefined {
-  return systemReason(error, READING);
+/** Like `systemReason`, for an error of reading the file at `path`. */
+export function readingReason(error: unknown, path: string): string | undefined {
+  const target = codeOf(error) === 'ENOENT' ? linkTarget(path) : undefined;
+  return target === undefined ? systemReason(error, READING) : `the symbolic link to ${target} leads nowhere`;
+}
+
+/** The path in a symbolic link; undefined if `path` is no link. */
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether the path itself cannot be used, so that a retry is useless. */

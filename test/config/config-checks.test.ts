@@ -22,7 +22,7 @@ import { allKeys, experimentSchema } from '../../src/config/schema/walk.js';
 import { type FileLabels, labelFacts } from '../../src/data/labels.js';
 import type { Json } from '../../src/experiment/files/json.js';
 import { UserError } from '../../src/util/errors.js';
-import { nearest } from '../../src/util/nearest.js';
+import { nearest, nearestFile } from '../../src/util/nearest.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import {
@@ -412,6 +412,10 @@ t.test('suggests similar names', async t => {
     ['a', ['b'], undefined],
   ];
   for (const [word, candidates, wanted] of near) t.equal(nearest(word, candidates), wanted, word);
+
+  const folder = t.testdir({ broken: t.fixture('symlink', 'gone') });
+  t.equal(nearestFile(join(folder, 'brokne')), join(folder, 'broken'));
+  t.equal(nearestFile(join(folder, 'broken')), undefined, 'not the path itself');
 });
 
 t.test('every key of the schema has a description, and every object is closed', async t => {

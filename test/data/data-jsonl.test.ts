@@ -376,6 +376,18 @@ t.test('what cannot be predicted is told, and what follows is read', async t => 
     ],
     'a byte that is not UTF-8 costs its line only',
   );
+  // each of its lines is broken
+  const array = Buffer.from('\x93NUMPY\x01\x00\n\xff\n\xff\n', 'latin1');
+  writeFileSync(path, array);
+  const told = ['data/not-text | the file is a NumPy array (.npy), not text | expected UTF-8 text'];
+  t.same(await complaints(5, () => readInPieces(config, data, path, 2)), told);
+  t.same(await complaints(5, () => open({ ...config, path } as DatasetConfig)), told);
+  writeFileSync(path, Buffer.from('PAR1\n\xff\nPAR1', 'latin1'));
+  t.same(
+    await complaints(5, () => open({ ...config, path } as DatasetConfig)),
+    [told[0].replace('NumPy array (.npy)', 'Parquet file')],
+    'also if its first line could be text',
+  );
   const long = Buffer.alloc(2 ** 26 + 10, 'x');
   writeFileSync(
     path,

@@ -1,10 +1,11 @@
 /** Validation sequences: set aside from the training part, or given by the data themselves. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';
 import t from 'tap';
-import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
-import { type Dataset, type DatasetConfig, openDataset, type Split } from '../../src/data/index.js';
+import { loadExperiment } from '../../src/config/index.js';
+import type { Dataset, DatasetConfig, Split } from '../../src/data/index.js';
+import { checkedData } from '../../src/library/validate.js';
 import { classes, complaints, idx, idxFolder, npy, open, sequence } from '../support/data-files.js';
 
 const folder = t.testdir();
@@ -257,10 +258,10 @@ t.test('files and groups that two splits have in common', async t => {
       training: { num_epochs: 1, batch_size: 1 },
     };
     const loaded = loadExperiment(write('overlap.json', JSON.stringify(config, null, 1)));
-    const data = await openDataset(loaded.experiment.dataset, { seed: 0 });
-    return checkAgainstData(loaded, data).warnings.map(
-      d => `${/"(\w+)"/.exec(d.source ?? '')?.[1]}: ${d.message}`,
-    );
+    const { warnings } = await checkedData(loaded);
+    return warnings
+      .filter(({ code }) => code.startsWith('data/'))
+      .map(d => `${/"(\w+)"/.exec(d.source ?? '')?.[1]}: ${d.message.replaceAll(`${folder}/`, '')}`);
   };
   const csv = {
     kind: 'csv',
@@ -273,10 +274,10 @@ t.test('files and groups that two splits have in common', async t => {
   t.same(await judge({ ...csv, test_path: apart }), []);
   t.same(await judge({ ...csv, test_fraction: 0.25, validation: { count: 1 } }), []);
   t.same(await judge({ ...csv, test_path: copy }), [
-    'test_path: the files of `test_path` and `path` are identical',
+    'test_path: files of `test_path` and `path` are identical: copy.csv and one.csv',
   ]);
   t.match(await judge({ ...csv, validation_path: copy, test_fraction: 0.5 }), [
-    'validation_path: the files of `validation_path` and `path` are identical',
+    'validation_path: files of `validation_path` and `path` are identical: copy.csv and one.csv',
   ]);
   const shared = ['group: 1 group is in both the training and the validation split: "rec4"'];
   t.same(await judge({ ...csv, validation_path: other, test_path: apart }), shared);
@@ -295,7 +296,154 @@ t.test('files and groups that two splits have in common', async t => {
   const files = idxFolder(folder, { train_labels: labels, test_labels: labels });
   t.same(
     await judge(files),
-    ['test_images: the files of `test_images` and `train_images` are identical'],
+    ['test_images: files of `test_images` and `train_images` are identical: test_images and train_images'],
     'equal labels are no sign of equal sequences',
   );
+});
+
+t.test('splits that share a file are refused, however the file is named', async t => {
+  const root = t.testdir({
+    'whole.txt': 'a b c d e f g h a b c d e f g h',
+    train: {
+      'a.csv': 'v,y\n1,0\n2,1\n3,0\n4,1\n5,0\n6,1\n',
+      'b.csv': 'v,y\n7,1\n8,0\n9,1\n10,0\n11,1\n12,0\n',
+    },
+    lines: {
+      'a.jsonl': '{"v":[1,2],"y":0}\n{"v":[3],"y":1}\n',
+      'b.jsonl': '{"v":[4,5],"y":1}\n{"v":[6],"y":0}\n',
+    },
+    single: { 'x.npy': '', 'y.npy': '' },
+    'test.csv': 'v,y\n20,0\n21,1\n',
+    'test.jsonl': '{"v":[7,8],"y":0}\n{"v":[9],"y":1}\n',
+  });
+  const at = (name: string): string => join(root, name);
+  const link = (name: string, target: string): string => {
+    symlinkSync(at(target), at(name));
+    return at(name);
+  };
+  const check = (dataset: Readonly<Record<string, unknown>>): Promise<string[]> => {
+    const isText = dataset.kind === 'text';
+    const isValue = dataset.kind === 'forecast';
+    const config = {
+      version: 1,
+      name: 'shared',
+      dataset,
+      model: {
+        cell: 'lstm',
+        hidden_size: 2,
+        ...(isText && { embedding: { size: 2 }, head: { from: 'every' } }),
+      },
+      loss: { kind: isValue ? 'mse' : 'cross_entropy' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 1, batch_size: 1 },
+    };
+    writeFileSync(at('shared.json'), JSON.stringify(config, null, 1));
+    return complaints(2, () => checkedData(loadExperiment(at('shared.json'))));
+  };
+  const keyOf = (complaint: string): string | undefined => {
+    const line = Number(/^config\/same-file (\d+):/.exec(complaint)?.[1]);
+    return readFileSync(at('shared.json'), 'utf8').split('\n')[line - 1].trim();
+  };
+
+  const table = { features: ['v'], target: 'y', target_kind: 'class' };
+  const kinds = {
+    csv: { kind: 'csv', ...table },
+    parquet: { kind: 'parquet', ...table },
+    jsonl: { kind: 'jsonl', input: 'v', input_kind: 'number', target: 'y', target_kind: 'class' },
+    text: { kind: 'text', level: 'character', sequence_length: 2 },
+  };
+  for (const [name, kind] of Object.entries(kinds)) {
+    const [folder, ending] = name === 'jsonl' ? ['lines', 'jsonl'] : ['train', 'csv'];
+    const b = at(`${folder}/b.${ending}`);
+    const alias = link(`${name}-alias`, `${folder}/b.${ending}`);
+    const other = { test_path: at(`test.${ending}`) };
+    const path = at(folder);
+    t.same(await check({ ...kind, path, ...other }), ['no error'], name);
+    const shared = `\`test_path\` and \`path\` share a file: ${b}`;
+    for (const [given, message] of [
+      [{ path: `${path}/*`, test_path: `${path}/b*` }, shared],
+      [{ path, test_path: b }, shared],
+      [
+        { path, test_path: alias },
+        `\`test_path\` and \`path\` share a file: ${alias}, the same file as ${b}`,
+      ],
+      [{ path, validation_path: b, ...other }, shared.replace('test_path', 'validation_path')],
+      [
+        { path: at(`${folder}/a.${ending}`), validation_path: b, test_path: `${path}/b*` },
+        shared.replace('`path`', '`validation_path`'),
+      ],
+      [
+        { path, test_path: `${path}/*` },
+        `\`test_path\` and \`path\` share 2 files, such as ${at(`${folder}/a.${ending}`)}`,
+      ],
+    ] as const) {
+      const [complaint, ...more] = await check({ ...kind, ...given });
+      t.same(more, [], message);
+      t.match(complaint, `| ${message} | expected a separate file for each split`, name);
+      const key = message.startsWith('`test') ? 'test_path' : 'validation_path';
+      t.match(keyOf(complaint), `"${key}": `, 'it points to the later key');
+    }
+  }
+
+  const { text } = kinds;
+  const list = [`${at('train')}/*`, at('train/a.csv')];
+  t.match(await check({ ...text, path: list, test_fraction: 0.5 }), [
+    `| \`path.1\` and \`path.0\` share a file: ${at('train/a.csv')} | expected each file once`,
+  ]);
+  mkdirSync(at('linked'));
+  copyFileSync(at('train/a.csv'), at('linked/a.csv'));
+  const alias = link('linked/z.csv', 'linked/a.csv');
+  const twice = `| \`path\` has a file twice: ${alias}, the same file as ${at('linked/a.csv')} | expected each file once`;
+  const forecast = { kind: 'forecast', target: 'v', input_steps: 1, horizon: 1, test_fraction: 0.5 };
+  for (const kind of [forecast, { ...kinds.csv, test_fraction: 0.5 }])
+    t.match(await check({ ...kind, path: at('linked') }), [twice], kind.kind);
+
+  const pictures = idxFolder(root, {});
+  const images = link('linked-images', 'train_images');
+  t.match(await check({ ...pictures, test_images: images }), [
+    `| \`test_images\` and \`train_images\` share a file: ${images}, the same file as ${at('train_images')}`,
+  ]);
+  const arrays = { x: at('single/x.npy'), y: at('single/y.npy'), y_test: at('test.csv') };
+  const x_test = link('linked-x', 'single/x.npy');
+  t.match(await check({ kind: 'npy', ...arrays, x_test }), [
+    `| \`x_test\` and \`x\` share a file: ${x_test}, the same file as ${arrays.x}`,
+  ]);
+});
+
+t.test('copies of a file are warned of by the names of both', async t => {
+  const root = t.testdir({
+    train: { 'a.txt': 'a b c d e f a b c', 'b.txt': 'f e d c b a f e d' },
+    test: { 'c.txt': 'f e d c b a f e d', 'd.txt': 'a c e f d b a c e' },
+  });
+  const at = (name: string): string => join(root, name);
+  const warnings = async (): Promise<readonly string[]> => {
+    const config = {
+      version: 1,
+      name: 'copies',
+      dataset: {
+        kind: 'text',
+        path: at('train'),
+        test_path: `${at('test')}/*`,
+        level: 'character',
+        sequence_length: 2,
+      },
+      model: { cell: 'lstm', hidden_size: 2, embedding: { size: 2 }, head: { from: 'every' } },
+      loss: { kind: 'cross_entropy' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 1, batch_size: 1 },
+    };
+    writeFileSync(at('copies.json'), JSON.stringify(config));
+    const found = await checkedData(loadExperiment(at('copies.json')));
+    return found.warnings.flatMap(({ code, message }) => (code === 'data/same-file' ? [message] : []));
+  };
+  t.same(await warnings(), [
+    `files of \`test_path\` and \`path\` are identical: ${at('test/c.txt')} and ${at('train/b.txt')}`,
+  ]);
+  copyFileSync(at('train/a.txt'), at('test/d.txt'));
+  t.same(await warnings(), [
+    `2 files of \`test_path\` and \`path\` are identical, such as ${at('test/c.txt')} and ${at('train/b.txt')}`,
+  ]);
+  writeFileSync(at('test/c.txt'), 'b b b b');
+  writeFileSync(at('test/d.txt'), 'b b b b');
+  t.same(await warnings(), [], 'copies within a split are no leak');
 });

@@ -566,6 +566,29 @@ t.test('other formats: what does not fit, and no sequence at all', async t => {
     code: 5,
     stderr: /^FILE: offset 8: the pictures differ in size/,
   });
+
+  const parquet = Buffer.concat([Buffer.from('PAR1'), Buffer.of(0x15, 0x04, 0xff), Buffer.from('PAR1')]);
+  const formats = {
+    'a zip archive, such as .npz or .xlsx': npz({ x: testX }),
+    'a NumPy array (.npy)': array,
+    'a Parquet file': parquet,
+    'a gzip file inside a gzip file': gzipSync(gzipSync('some text')),
+  };
+  const readers: [name: string, ...flags: string[]][] = [
+    [NAMED],
+    ['text, character level'],
+    ['text, word level, states that pass from batch to batch'],
+    ['text, character level', '--lines'],
+  ];
+  for (const [name, ...flags] of readers) {
+    for (const [format, content] of Object.entries(formats)) {
+      // tables are read from Parquet too
+      if (name === NAMED && content === parquet) continue;
+      const given = await predict(name, 'other', content, ...flags);
+      const stderr = `FILE: the file is ${format}, not text\n  expected: UTF-8 text\n`;
+      t.same([given.code, given.lines, given.stderr], [5, 0, stderr], `${name} ${flags}`);
+    }
+  }
 });
 
 t.test('standard input in pieces', async t => {

@@ -1,13 +1,12 @@
 /** Rules between keys that the schema cannot express. They need no data. */
-import { resolve } from 'node:path';
 import { datasetFacts } from '../../data/table.js';
 import type { Diagnostic } from '../../util/errors.js';
 import type { PartialExperiment } from '../experiment.js';
-import { mapPaths } from '../merge/paths.js';
 import { schemaAt } from '../schema/walk.js';
 import type { Locator } from '../yaml/locator.js';
 import type { Path } from '../yaml/tree.js';
 import { checkFacts } from './data-facts.js';
+import { checkPaths } from './file-checks.js';
 import { checkGate, checkMetric, checkSelectingMetric } from './gate-checks.js';
 import { largerIsBetter } from './metrics.js';
 import { checkModel } from './model-checks.js';
@@ -20,7 +19,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
     ...(dataset === undefined ? [] : checkFacts(experiment, datasetFacts(dataset), locator)),
     ...checkTestSplit(experiment, locator),
     ...checkLeak(experiment, locator),
-    ...checkFiles(experiment, locator),
+    ...checkPaths(experiment, locator),
     ...checkValidation(experiment, locator),
     ...checkFloats(experiment, locator),
     ...checkModel(experiment, locator),
@@ -71,26 +70,6 @@ function checkLeak({ dataset }: PartialExperiment, locator: Locator): Diagnostic
   if (dataset?.kind !== 'jsonl' || dataset.input !== dataset.target) return [];
   const message = `the target field "${dataset.target}" is also the input`;
   return [locator.atValue(['dataset', 'input'], 'config/target-leak', message)];
-}
-
-/** Two splits must not be the same file. */
-function checkFiles({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
-  const found: Diagnostic[] = [];
-  const keys = new Map<string, string>();
-  mapPaths({ dataset }, (path, at) => {
-    const file = resolve(path);
-    const other = keys.get(file);
-    const key = at.slice(1).join('.');
-    if (other === undefined) keys.set(file, key);
-    else {
-      const message = `\`${key}\` is the same file as \`${other}\``;
-      const isList = /\.\d+$/.test(key);
-      const expected = isList ? 'each file once' : 'a separate file for each split';
-      found.push(locator.atValue(at, 'config/same-file', message, { expected }));
-    }
-    return path;
-  });
-  return found;
 }
 
 function checkValidation({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {

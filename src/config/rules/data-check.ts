@@ -10,7 +10,7 @@ import { type ColumnFacts, checkColumns, checkPrecision } from './column-check.j
 import { checkFacts, type DataFacts } from './data-facts.js';
 import { lossFacts, outputsFor } from './losses.js';
 import { modelWarnings } from './model-checks.js';
-import { checkOverlap } from './overlap-check.js';
+import { checkOverlap, type Digests } from './overlap-check.js';
 import { checkGaps, checkScale, type SeriesShape } from './series-check.js';
 import {
   checkLabels,
@@ -85,7 +85,8 @@ export interface DataShape {
   /** Present for forecasts. */
   readonly seriesFacts?: SeriesShape;
   readonly unknownShares?: Readonly<Partial<Record<string, number>>>;
-  readonly digests?: readonly { readonly name: string; readonly sha256: string }[];
+  readonly digests?: Digests;
+  readonly keysOfFiles?: ReadonlyMap<string, string>;
 }
 
 /** Sizes that the data determine. */
@@ -134,7 +135,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
       ...trainingWarnings(loaded, data.train, outputSize),
       ...checkOverlap(
         loaded,
-        data.digests ?? [],
+        data,
         { training: data.train, ...otherSplits(data) },
         { steps: data.sequenceLength, width: inputWidth(data.input) },
       ),

@@ -10,6 +10,15 @@ interface NamedSequences extends Partial<ComparedSequences> {
   readonly idIsPlace?: true;
 }
 
+/** SHA-256 of each data file. */
+export type Digests = readonly { readonly name: string; readonly sha256: string }[];
+
+interface NamedFiles {
+  readonly digests?: Digests;
+  /** Config key that names each file. Other files are not compared. */
+  readonly keysOfFiles?: ReadonlyMap<string, string>;
+}
+
 /** Maximum number of sequences named in a warning. */
 const MAX_NAMED = 3;
 
@@ -19,11 +28,11 @@ const MAX_NAMED = 3;
  */
 export function checkOverlap(
   loaded: LoadedExperiment,
-  digests: readonly { readonly name: string; readonly sha256: string }[],
+  files: NamedFiles,
   splits: Readonly<Record<string, NamedSequences>>,
   shape: SequenceShape,
 ): Diagnostic[] {
-  const copies = checkCopies(loaded, digests);
+  const copies = checkCopies(loaded, files);
   if (copies.length > 0) return copies;
   const names = checkNames(loaded, splits);
   return names.length > 0 ? names : checkEqual(loaded, splits, shape);
@@ -55,31 +64,38 @@ function checkEqual(
   });
 }
 
-/** Ignores files of labels, which may be identical, such as those of balanced classes in order. */
-function checkCopies(
-  { experiment: { dataset }, locator }: LoadedExperiment,
-  digests: readonly { readonly name: string; readonly sha256: string }[],
-): Diagnostic[] {
-  const keys = new Map(Object.entries(dataset).map(([key, value]) => [value, key]));
+/** Files that may be identical, such as labels of balanced classes in order. */
+const OFTEN_IDENTICAL = /_labels$|^(?:y|lengths|ids)(?:_|$)/;
+const TRAINING_KEYS: readonly unknown[] = ['path', 'train_images', 'x'];
+
+/** Warns of files with the same content that different keys name. */
+function checkCopies({ locator }: LoadedExperiment, { digests = [], keysOfFiles }: NamedFiles): Diagnostic[] {
   const files = digests.flatMap(({ name, sha256 }) => {
-    const key = keys.get(name);
-    return key === undefined || key.endsWith('_labels') ? [] : [{ key, sha256 }];
+    const key = keysOfFiles?.get(name);
+    return key === undefined || OFTEN_IDENTICAL.test(key) ? [] : [{ key, name, sha256 }];
   });
   // report the held-out file rather than the training file
-  const isTrained = ({ key }: { readonly key: string }) => key === 'path' || key === 'train_images';
-  const first = new Map<string, string>();
-  return files
-    .toSorted((a, b) => Number(isTrained(b)) - Number(isTrained(a)))
-    .flatMap(({ key, sha256 }) => {
-      const other = first.get(sha256);
-      if (other === undefined) {
-        first.set(sha256, key);
-        return [];
-      }
-      const message = `the files of \`${key}\` and \`${other}\` are identical`;
-      const expected = 'different sequences in each split';
-      return [locator.atValue(['dataset', key], 'data/same-file', message, { expected })];
-    });
+  const isTrained = ({ key }: { readonly key: string }) => TRAINING_KEYS.includes(key);
+  const first = new Map<string, (typeof files)[number]>();
+  const copies = new Map<string, { readonly key: string; readonly example: string; count: number }>();
+  for (const file of files.toSorted((a, b) => Number(isTrained(b)) - Number(isTrained(a)))) {
+    const { key, name, sha256 } = file;
+    const other = first.get(sha256);
+    if (other === undefined) first.set(sha256, file);
+    if (other === undefined || other.key === key) continue;
+    const pair = `\`${key}\` and \`${other.key}\``;
+    const known = copies.get(pair);
+    if (known) known.count++;
+    else copies.set(pair, { key, example: `${name} and ${other.name}`, count: 1 });
+  }
+  return [...copies].map(([pair, { key, example, count }]) => {
+    const message =
+      count === 1
+        ? `files of ${pair} are identical: ${example}`
+        : `${count} files of ${pair} are identical, such as ${example}`;
+    const expected = 'different sequences in each split';
+    return locator.atValue(['dataset', key], 'data/same-file', message, { expected });
+  });
 }
 
 /** Sequences with the same name in two splits may be parts of one recording. */

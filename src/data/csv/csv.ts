@@ -76,6 +76,7 @@ export const csv: DatasetKind<CsvConfig> = {
     targetKind: target_kind,
     perStep: sequence?.per_step ?? false,
   }),
+  expandsPaths: true,
   testDigests: 1,
   newSequences: csvSequences,
 };

@@ -87,6 +87,7 @@ export interface ForecastConfig extends Required<NormalizeConfig> {
 export const forecast: DatasetKind<ForecastConfig> = {
   open,
   facts: ({ per_step = false }) => ({ inputKind: 'number', targetKind: 'value', perStep: per_step }),
+  expandsPaths: true,
   testDigests: 1,
   dividesItself: true,
   newSequences: forecastSequences,

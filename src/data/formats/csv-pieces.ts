@@ -16,7 +16,7 @@ import {
   placeInRecord,
   ragged,
 } from './csv.js';
-import { badByte, notUtf8, wholeLength } from './utf8.js';
+import { badByte, notUtf8, START_BYTES, wholeLength } from './utf8.js';
 
 /** A record of a file that is read in chunks; valid only during the call that receives it. */
 export interface CsvRecord {
@@ -47,6 +47,8 @@ export class CsvPieces implements CsvRecord {
   private parser: RecordParser | undefined;
   /** Bytes not parsed to a record yet, preceded by the current record. */
   private window: Buffer = Buffer.alloc(0);
+  /** First bytes of the file, once the window no longer has them. */
+  private fileStart: Buffer | undefined;
   /** Offset of the window in the file. */
   private base = 0;
   /** Line number of byte `counted`. */
@@ -190,7 +192,7 @@ export class CsvPieces implements CsvRecord {
   private badEncoding(offset: number): Error {
     const at = offset - this.base;
     const place = { file: this.file, offset, line: this.lineAt(at) };
-    return damagedError(notUtf8(this.window[at], place));
+    return damagedError(notUtf8(this.window[at], place, this.fileStart ?? this.window));
   }
 
   /** Drops processed records from the window, and the empty lines after them. */
@@ -199,6 +201,7 @@ export class CsvPieces implements CsvRecord {
     // a byte order mark is part of the first record
     if (to === 0 || (this.start === 0 && to === BYTE_ORDER_MARK_BYTES)) return;
     this.lineAt(to);
+    this.fileStart ??= Buffer.from(this.window.subarray(0, START_BYTES));
     this.base += to;
     this.start = Math.max(this.start, this.base);
     this.window = this.window.subarray(to);

@@ -4,6 +4,9 @@ import { type Diagnostic, damagedError } from '../../util/errors.js';
 
 const LINE_FEED = 0x0a;
 
+/** Code of the problem of a file in another format, which is the same for each of its lines. */
+const NOT_TEXT = 'data/not-text';
+
 /** Position of some bytes in a file. */
 interface BytesPlace {
   readonly offset: number;
@@ -13,21 +16,51 @@ interface BytesPlace {
 /**
  * Checks that `bytes` are UTF-8.
  * @param place of `bytes` in the file
+ * @param start first bytes of the file
  * @throws UserError (exit 5) if they are not, with the line and offset of the first invalid or
  *   truncated character
  */
-export function checkUtf8(bytes: Buffer, file: string, place: BytesPlace = { offset: 0, line: 1 }): void {
+export function checkUtf8(
+  bytes: Buffer,
+  file: string,
+  place: BytesPlace = { offset: 0, line: 1 },
+  start = bytes,
+): void {
   const bad = badByte(bytes);
   if (bad === undefined) return;
   const line = place.line + countLineFeeds(bytes.subarray(0, bad));
-  throw damagedError(notUtf8(bytes[bad], { file, offset: place.offset + bad, line }));
+  throw damagedError(notUtf8(bytes[bad], { file, offset: place.offset + bad, line }, start));
 }
 
-/** The problem of a character that is not UTF-8, whose first byte is `byte`. */
+/** First bytes of formats that are not text. A gzip file is already decompressed here. */
+const FORMATS: Readonly<Record<string, string>> = {
+  'PK\x03\x04': 'a zip archive, such as .npz or .xlsx',
+  '\x93NUMPY': 'a NumPy array (.npy)',
+  PAR1: 'a Parquet file',
+  '\x1f\x8b': 'a gzip file inside a gzip file',
+};
+
+/** Number of first bytes of a file that tell its format. */
+export const START_BYTES = 6;
+
+/** What a file is whose first bytes are `start`; undefined if it is of no known format. */
+function formatOf(start: Buffer): string | undefined {
+  const text = start.toString('latin1', 0, START_BYTES);
+  return Object.entries(FORMATS).find(([magic]) => text.startsWith(magic))?.[1];
+}
+
+/**
+ * The problem of a character that is not UTF-8, whose first byte is `byte`.
+ * @param start first bytes of the file
+ */
 export function notUtf8(
   byte: number,
   { file, line, offset }: BytesPlace & { readonly file: string },
+  start: Buffer,
 ): Diagnostic {
+  const format = formatOf(start);
+  if (format !== undefined)
+    return { code: NOT_TEXT, message: `the file is ${format}, not text`, file, expected: 'UTF-8 text' };
   return {
     code: 'data/encoding',
     message: 'the file is not UTF-8 text',
@@ -120,6 +153,7 @@ export interface LineHandlers {
 /**
  * Splits a file that is read in chunks into lines. It keeps only the line that is incomplete at the
  * end of a chunk. Removes a byte order mark and the CR of a CRLF. Errors of the handlers propagate.
+ * A file in another format is one error (exit 5), not one per line.
  */
 export class LinePieces {
   private parts: Buffer[] = [];
@@ -128,6 +162,8 @@ export class LinePieces {
   private number = 1;
   /** Offset of the line in the file. */
   private start = 0;
+  /** First bytes of the file, or its first line if that is shorter. */
+  private fileStart: Buffer | undefined;
 
   /** @param isText true if lines must be UTF-8 */
   constructor(
@@ -180,11 +216,13 @@ export class LinePieces {
 
   private check(): void {
     const whole = this.parts.length === 1 ? this.parts[0] : Buffer.concat(this.parts);
+    this.fileStart ??= Buffer.from(whole.subarray(0, START_BYTES));
     const bad = this.isText ? badByte(whole) : undefined;
     if (bad !== undefined) {
-      this.handlers.broken(
-        notUtf8(whole[bad], { file: this.file, offset: this.start + bad, line: this.number }),
-      );
+      const place = { file: this.file, offset: this.start + bad, line: this.number };
+      const problem = notUtf8(whole[bad], place, this.fileStart);
+      if (problem.code === NOT_TEXT) throw damagedError(problem);
+      this.handlers.broken(problem);
       return;
     }
     const mark = this.isText && this.number === 1 ? markLength(whole) : 0;

@@ -57,6 +57,7 @@ export const jsonl: DatasetKind<JsonlConfig> = {
     targetKind: target_kind,
     perStep: per_step,
   }),
+  expandsPaths: true,
   testDigests: 1,
   newSequences: jsonlSequences,
 };

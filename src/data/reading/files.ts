@@ -90,7 +90,7 @@ export async function readContent(path: string, maxBytes = MAX_BYTES): Promise<S
  */
 export function unreadableFile(path: string, error: unknown): UserError {
   if (error instanceof UserError) return error;
-  return unreadable(path, readingReason(error) ?? `the system reported ${codeOf(error)}`);
+  return unreadable(path, readingReason(error, path) ?? `the system reported ${codeOf(error)}`);
 }
 
 /** SHA-256 over the concatenated parts, lower-case hex. */

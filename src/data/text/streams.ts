@@ -8,7 +8,7 @@
 import { damagedError, type UserError } from '../../util/errors.js';
 import { GrowingList } from '../columns.js';
 import type { Dataset, TextLevel } from '../dataset.js';
-import { checkUtf8, countLineFeeds, markLength, wholeLength } from '../formats/utf8.js';
+import { checkUtf8, countLineFeeds, markLength, START_BYTES, wholeLength } from '../formats/utf8.js';
 import type { ByteSource } from '../new-sequences.js';
 import { readContent } from '../reading/files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
@@ -321,6 +321,8 @@ class PieceCutter {
   private rest: Buffer = Buffer.alloc(0);
   /** Where `rest` begins in the file. */
   private start = 0;
+  /** First bytes of the file. */
+  private fileStart: Buffer | undefined;
   /** Line number of `start`. */
   private line = 1;
 
@@ -358,7 +360,8 @@ class PieceCutter {
 
   private emit(piece: Buffer, isLast: boolean): void {
     if (this.level !== 'byte') {
-      checkUtf8(piece, this.file, { offset: this.start, line: this.line });
+      this.fileStart ??= Buffer.from(piece.subarray(0, START_BYTES));
+      checkUtf8(piece, this.file, { offset: this.start, line: this.line }, this.fileStart);
       this.line += countLineFeeds(piece);
     }
     this.onPiece(piece, { from: this.start, isFirst: this.start === 0, isLast });

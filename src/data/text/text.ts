@@ -51,6 +51,7 @@ export interface TextConfig extends VocabularyConfig, Omit<TestPartConfig, 'path
 export const text: DatasetKind<TextConfig> = {
   open,
   facts: () => ({ inputKind: 'symbol', targetKind: 'class', perStep: true }),
+  expandsPaths: true,
   testDigests: 1,
   dividesItself: true,
   newSequences: textSequences,

@@ -12,7 +12,7 @@ export function unreadable(file: string, error: unknown): UserError {
   const code = codeOf(error) ?? 'unknown error';
   if (code === 'EIO' && error instanceof Error && 'syscall' in error && error.syscall === 'read')
     return damagedError({ code: 'file/unreadable', message: 'the disk reported an error', file, offset: 0 });
-  const message = readingReason(error) ?? `the file cannot be read (${code})`;
+  const message = readingReason(error, file) ?? `the file cannot be read (${code})`;
   const suggestion = code === 'ENOENT' ? nearestFile(file) : undefined;
   return usageError({
     code: 'file/unreadable',

@@ -1,5 +1,5 @@
 /** Opens the data of an experiment for its loss. */
-import { type Experiment, ignoredLabel, lossFacts } from '../../config/index.js';
+import { type Experiment, ignoredLabel, keysOfFiles, lossFacts } from '../../config/index.js';
 import { type Dataset, type DatasetContext, openDataset } from '../../data/index.js';
 
 /** Values that a run fitted on its training split; fitted again if absent. */
@@ -7,10 +7,11 @@ export type Fitted = Pick<DatasetContext, 'scaling' | 'vocabulary'>;
 
 /**
  * The last parameter has the values that the run fitted earlier.
- * @throws UserError (exit 2) if the data do not fit the config or cannot be read
+ * @throws UserError (exit 2) if the data do not fit the config or cannot be read, or splits share a
+ *   file
  * @throws UserError (exit 5) if the data are damaged
  */
-export function openData(
+export async function openData(
   {
     dataset,
     loss,
@@ -19,8 +20,9 @@ export function openData(
   }: Pick<Experiment, 'dataset' | 'loss' | 'seed'> & Partial<Pick<Experiment, 'training'>>,
   { scaling, vocabulary }: Fitted = {},
 ): Promise<Dataset> {
+  const keys = await keysOfFiles(dataset);
   const hasLabelTargets = lossFacts(loss).task === 'labels';
-  return openDataset(dataset, {
+  const opened = await openDataset(dataset, {
     seed,
     streams: streamsOf(training),
     scaling,
@@ -28,6 +30,7 @@ export function openData(
     hasLabelTargets,
     ignoredLabel: ignoredLabel(loss),
   });
+  return { ...opened, keysOfFiles: keys };
 }
 
 /**
