@@ -7,7 +7,7 @@ import { RandomStream } from '../util/random.js';
 import type { Session } from './session.js';
 
 export interface GenerateOptions {
-  /** Number of symbols to draw, at least 1. */
+  /** Number of symbols to draw, 0 or more. */
   readonly length: number;
   /**
    * Divisor of the outputs before the softmax: values below 1 make likely symbols more likely; 0

@@ -11,13 +11,15 @@ import {
   UnknownSymbol,
   type Vocabulary,
 } from '../data/index.js';
+import { inWords } from '../util/arguments.js';
 import { type Diagnostic, damagedError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 
 /**
  * One step of a sequence in the units of the data: F numbers, in order or (if the data name the
- * features) by feature name. For a model of symbols, one symbol: its number from 0, or its text; a
- * text that the model does not know becomes the unknown symbol.
+ * features) by feature name. For a model of symbols, one symbol: its number from 0, or its text. A
+ * text that is not in the vocabulary is refused, unless training had unknown symbols: then it is
+ * read as one.
  */
 export type StepValues =
   | readonly number[]
@@ -62,7 +64,7 @@ export interface StepForm {
 export function givenSequence(given: SequenceValues, index: number, form: StepForm): ReadSequence {
   const place = `sequence ${index}`;
   if (!isSequence(given))
-    return { problems: [unfit(`${place} is not a sequence`, { expected: A_SEQUENCE, got: shown(given) })] };
+    return { problems: [unfit(`${place} is not a sequence`, { expected: A_SEQUENCE, got: inWords(given) })] };
   const { steps: listed, id, times } = typeof given === 'object' && 'steps' in given ? given : alone(given);
   const named = id !== undefined && { id };
   const problems: Diagnostic[] = [];
@@ -143,10 +145,10 @@ function writeStep(
       return undefined;
     }
     const expected = `an integer from 0 to ${input.count - 1}`;
-    return unfit(`${place} is not a symbol of the model`, { expected, got: shown(given) });
+    return unfit(`${place} is not a symbol of the model`, { expected, got: inWords(given) });
   }
   if (typeof given !== 'number' && (typeof given !== 'object' || given === null))
-    return unfit(`${place} is not a step`, { expected: 'numbers', got: shown(given) });
+    return unfit(`${place} is not a step`, { expected: 'numbers', got: inWords(given) });
   if (typeof given === 'object' && !isList(given) && featureNames) {
     const missing = featureNames.filter(name => !Object.hasOwn(given, name));
     if (missing.length > 0)
@@ -162,10 +164,11 @@ function writeStep(
   }
   for (let f = 0; f < input.size; f++) {
     const value = numbers[f];
-    out[f] = value;
-    if (typeof value === 'number' && Number.isFinite(out[f])) continue;
+    // other values may not convert: a bigint throws
+    out[f] = typeof value === 'number' ? value : Number.NaN;
+    if (Number.isFinite(out[f])) continue;
     const name = featureNames?.[f] ?? `feature ${f}`;
-    return unfit(`${place}: ${name} is not a finite float32 number`, { got: shown(value) });
+    return unfit(`${place}: ${name} is not a finite float32 number`, { got: inWords(value) });
   }
   return undefined;
 }
@@ -183,11 +186,6 @@ function isList(
   given: readonly number[] | Float32Array | Readonly<Record<string, number>>,
 ): given is readonly number[] | Float32Array {
   return Array.isArray(given) || ArrayBuffer.isView(given);
-}
-
-/** Quotes tell a text from the number that it spells. */
-function shown(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
 function unknownSymbol(error: unknown, place: string): Diagnostic {

@@ -106,9 +106,10 @@ function unknownOption(call: string, name: string, names: readonly string[]): Di
   };
 }
 
-/** Describes a value briefly, since it may be large. */
-function inWords(value: unknown): string {
+/** Describes a value of any type briefly, since it may be large. */
+export function inWords(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 60));
+  if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);

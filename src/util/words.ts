@@ -3,6 +3,8 @@ export function counted(
   count: number,
   thing:
     | 'step'
+    | 'missing step'
+    | 'feature'
     | 'update'
     | 'epoch'
     | 'trial'

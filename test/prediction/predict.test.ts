@@ -47,6 +47,40 @@ const unlabelled = (lines: readonly Line[]) =>
     id: line.id?.replace('x_test[', 'x['),
   }));
 
+/** A number, null, or these by place or by name. */
+type Numbers = number | null | readonly Numbers[] | { readonly [name: string]: Numbers };
+
+function numbersIn(value: Numbers): readonly (number | null)[] {
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(numbersIn) : [value];
+}
+
+/**
+ * The test metric of a run from its predictions of an input and the labels or targets of the same
+ * sequences in a split, with how far rounding of printed numbers may move it.
+ * @param offsets of the scaling of targets, one per target
+ */
+function metricOf(predictions: readonly Line[], labelled: readonly Line[], offsets: readonly number[]) {
+  const isClass = 'label' in labelled[0];
+  const answers = predictions.flatMap(({ predicted }) => numbersIn(predicted as Numbers));
+  const wanted = labelled.flatMap(line => numbersIn((isClass ? line.label : line.target) as Numbers));
+  const scores = answers.flatMap((answer, i) => {
+    const want = wanted[i];
+    if (answer === null || want === null) return [];
+    if (isClass) return [{ score: Number(answer === want), error: 0 }];
+    // printed is a short decimal that float32 does not distinguish, neither scaled nor in the data
+    const offset = offsets[i % offsets.length];
+    const error = [answer, want].reduce((sum, v) => sum + 2 ** -24 * (Math.abs(v) + Math.abs(v - offset)), 0);
+    return [{ score: Math.abs(answer - want), error }];
+  });
+  const mean = (of: 'score' | 'error') => scores.reduce((sum, one) => sum + one[of], 0) / scores.length;
+  return {
+    name: isClass ? 'accuracy' : 'mean_absolute_error',
+    value: mean('score'),
+    tolerance: mean('error'),
+    isPaired: answers.length === wanted.length,
+  };
+}
+
 const { cases, csvData, csvTest, csvTestPath, testX } = predictionCases(work);
 
 t.test("a run's own test file is predicted as the run evaluates it, to the bit", async t => {
@@ -64,6 +98,10 @@ t.test("a run's own test file is predicted as the run evaluates it, to the bit",
       name,
     );
     const manifest = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
+    const metric = metricOf(got, want, manifest.scaling?.targets?.offset ?? [0]);
+    const evaluated = summary.metrics?.test[metric.name] ?? Number.NaN;
+    t.ok(metric.isPaired, name);
+    t.ok(Math.abs(metric.value - evaluated) <= metric.tolerance, `${name}: ${metric.value} is ${evaluated}`);
     t.same(validateAgainst('manifest', manifest), [], name);
   }
 });

@@ -169,6 +169,18 @@ t.test('what a session refuses', async t => {
   await t.rejects(session.step([1, 2, Number.NaN]), {
     message: 'step 1: feature 2 is not a finite float32 number',
   });
+  const foreign: readonly (readonly [unknown, string])[] = [
+    ['0.5', '"0.5"'],
+    [1_000_000n, '1000000n'],
+    [Symbol('x'), 'Symbol(x)'],
+    [Object.create(null), 'an object'],
+  ];
+  for (const [value, got] of foreign) {
+    const refused = await session.step([value, 0.5, 0.5] as number[]).catch(reason => reason);
+    t.ok(refused instanceof UserError, got);
+    const message = 'step 1: feature 0 is not a finite float32 number';
+    t.match(refused, { exitCode: 5, diagnostics: [{ message, got }] });
+  }
   await other.step(steps[0]);
   t.same(await session.step(steps[1]), await other.step(steps[1]), 'a refused step leaves no trace');
 });
@@ -214,6 +226,7 @@ t.test('a language model goes on', async t => {
     likeliest.push(symbol);
   }
   t.same(await made([2], { length: 8, temperature: 0 }), likeliest);
+  t.same(await made([2], { length: 0 }), []);
   const drawn = await made([2], { length: 40, seed: 1 });
   t.equal(drawn.length, 40);
   t.same(await made([2], { length: 40, seed: 1 }), drawn, 'the same seed draws the same');

@@ -1,6 +1,7 @@
 /** Runs whose test split is a file, of every kind of dataset and prediction. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, type Workplace } from './cli.js';
 import { idx } from './data-files.js';
 
@@ -88,8 +89,7 @@ const valuesOf = (count: number) =>
 function textCases(work: Workplace) {
   const written = (from: number, words: number): string =>
     Array.from({ length: words }, (_, i) => {
-      const word = ['sea', 'öl', 'the', 'whale', 'a'][Math.floor((noise(from + i) + 0.5) * 5)];
-      return `${word}${i % 9 === 8 ? '\n' : ' '}`;
+      return `${pick(WORDS, from + i)}${i % 9 === 8 ? '\n' : ' '}`;
     }).join('');
   // its rare symbol teaches the models to read unknown ones
   const path = work.file('book.txt', `${written(0, 900)}q`);
@@ -104,6 +104,110 @@ function textCases(work: Workplace) {
     }),
   );
   return Object.fromEntries(cases);
+}
+
+/** One of `items` that looks random; the same for the same `i`. */
+const pick = <T>(items: readonly T[], i: number): T => items[Math.floor((noise(i) + 0.5) * items.length)];
+
+const WORDS = ['sea', 'öl', 'the', 'whale', 'a'];
+
+/** Models of JSON records: a class for a text, a tag for each word, and numbers. */
+function recordCases(work: Workplace) {
+  const split = (name: string, record: (i: number) => object, from: number, count: number) => {
+    const lines = Array.from({ length: count }, (_, i) => JSON.stringify(record(from + i)));
+    return work.file(name, `${lines.join('\n')}\n`);
+  };
+  const recordCase = (
+    record: (i: number) => { x: unknown; y: unknown },
+    dataset: object,
+    loss: object,
+    model: object,
+  ) => {
+    const named = (i: number) => ({ name: `record ${i}`, ...record(i) });
+    const test_path = split('test.jsonl', named, 1000, 23);
+    const path = split('train.jsonl', named, 0, 40);
+    const data = { kind: 'jsonl', path, test_path, input: 'x', target: 'y', id: 'name', ...dataset };
+    return { config: config(data, loss, model), input: test_path };
+  };
+  /** 1 to 6 of what `of` returns. */
+  const list = <T>(i: number, of: (at: number) => T): T[] =>
+    Array.from({ length: 1 + ((i * 5) % 6) }, (_, step) => of(i * 7 + step));
+  const words = (i: number) => list(i, at => pick(WORDS, at));
+  const features = (i: number) => list(i, at => [noise(at) * 20 + 100, noise(at + 5000)]);
+  const embedding = { embedding: { size: 4 } };
+  const every = { head: { from: 'every' } };
+  return {
+    'jsonl, a class for each text': recordCase(
+      i => ({ x: words(i).join(' '), y: pick(['down', 'level', 'up'], i + 300) }),
+      { input_kind: 'text', level: 'character', target_kind: 'class' },
+      crossEntropy,
+      embedding,
+    ),
+    // `sea` is rarer than the others, so that the model reads it as unknown; some tags are missing
+    'jsonl, a tag for each word': recordCase(
+      i => ({ x: words(i), y: words(i).map((word, k) => (i % 4 === 1 && k === 1 ? null : word[0])) }),
+      { input_kind: 'symbol', min_count: 26, target_kind: 'class', per_step: true },
+      crossEntropy,
+      { ...embedding, ...every, bidirectional: true },
+    ),
+    'jsonl, scaled values': recordCase(
+      i => ({ x: features(i), y: [50 + 10 * noise(i), i / 4] }),
+      { input_kind: 'number', target_kind: 'value', normalize: 'standard' },
+      { kind: 'mse' },
+      {},
+    ),
+    'jsonl, values for each step': recordCase(
+      i => ({ x: features(i), y: features(i).map(([a], k) => (i % 4 === 1 && k === 1 ? null : a)) }),
+      { input_kind: 'number', target_kind: 'value', per_step: true, normalize: 'min_max' },
+      { kind: 'huber' },
+      every,
+    ),
+  };
+}
+
+/** Models of a symbol in each row, and of a text in each row. */
+function symbolTables(work: Workplace, csvData: (more: object) => object) {
+  const texts = (from: number, count: number): string => {
+    const rows = Array.from({ length: count }, (_, i) => from + i).map(i => {
+      const words = Array.from({ length: 1 + (i % 4) }, (_, k) => pick(WORDS, i * 7 + k));
+      return `"${words.join(', ')}",${pick(['down', 'up'], i + 300)}`;
+    });
+    return `${['text,label', ...rows].join('\n')}\n`;
+  };
+  const embedding = { embedding: { size: 4 } };
+  const symbols = csvData({ features: ['step_label'], input_kind: 'symbol', normalize: 'none' });
+  const test_path = work.file('texts-test.csv', texts(1000, 23));
+  const words = {
+    ...{ path: work.file('texts.csv', texts(0, 40)), test_path, sequence: undefined, normalize: 'none' },
+    ...{ features: ['text'], input_kind: 'text', level: 'word' },
+  };
+  return {
+    'csv, symbols': {
+      config: config(symbols, crossEntropy, embedding),
+      input: (symbols as { test_path: string }).test_path,
+    },
+    'csv, texts': { config: config(csvData(words), crossEntropy, embedding), input: test_path },
+  };
+}
+
+/** Parquet tables; both splits have the same rows. */
+function parquetCases() {
+  const file = (compression: string): string =>
+    join(packageRoot, `test/fixtures/parquet/readings-${compression}.parquet`);
+  const dataset = {
+    ...{ kind: 'parquet', path: file('plain'), test_path: file('snappy'), normalize: 'standard' },
+    ...{ features: ['a', 'b', 'c'], sequence: { group: 'recording', order: 'time' } },
+  };
+  const cases = {
+    'parquet, a class for each sequence': config(
+      { ...dataset, target: 'label', target_kind: 'class' },
+      crossEntropy,
+    ),
+    'parquet, scaled values': config({ ...dataset, target: 'score', target_kind: 'value' }, { kind: 'mse' }),
+  };
+  return Object.fromEntries(
+    Object.entries(cases).map(([name, config]) => [name, { config, input: dataset.test_path }]),
+  );
 }
 
 /** Configs with their test splits as inputs, and the data of some of them. */
@@ -215,6 +319,9 @@ export function predictionCases(work: Workplace) {
       ),
       input: npzInput(testX),
     },
+    ...symbolTables(work, csvData),
+    ...recordCases(work),
+    ...parquetCases(),
     ...textCases(work),
     'idx, pictures': {
       config: config({ kind: 'idx', ...pictures, sequence: 'rows' }, crossEntropy),

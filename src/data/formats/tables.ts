@@ -32,7 +32,10 @@ export interface TableHandlers {
    * {@link TableFile.place}.
    */
   row(fields: readonly string[], at: number): void;
-  /** Called for a row of a CSV file with a wrong number of fields; absent: that is a problem of the file. */
+  /**
+   * Called for a row of a CSV file with a wrong number of fields; absent: that is a problem of the
+   * file.
+   */
   ragged?(fields: readonly string[], at: number, problem: () => Diagnostic): void;
 }
 
