@@ -127,7 +127,7 @@ export class RangedFile {
         closeSync(file);
       }
     } catch (error) {
-      throw unreadableFile(this.name, error);
+      throw isSystemError(error) ? unreadableFile(this.name, error) : error;
     }
     return found;
   }
