@@ -576,10 +576,10 @@ export interface CsvDataset {
  */
 export interface CsvSequence {
   /**
-   * Whether each file is one sequence, named by its file. Otherwise `group` says which rows form a
-   * sequence.
+   * Whether each file is one sequence, named by its file. Without this key, `group` says which rows
+   * form a sequence.
    */
-  per_file: boolean;
+  per_file?: boolean;
   /**
    * Column whose equal values form one sequence.
    */
