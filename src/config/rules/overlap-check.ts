@@ -105,10 +105,7 @@ function checkNames(
 ): Diagnostic[] {
   const [what, path] =
     'sequence' in dataset && typeof dataset.sequence === 'object'
-      ? ([
-          'group',
-          ['dataset', 'sequence', ...(dataset.sequence.group === undefined ? [] : ['group'])],
-        ] as const)
+      ? (['group', ['dataset', 'sequence', 'group']] as const)
       : (['id', ['dataset']] as const);
   const named = Object.entries(splits).flatMap(([name, { count, id, idIsPlace }]) =>
     id === undefined || idIsPlace

@@ -184,15 +184,23 @@ class Explainer {
     return schema === undefined ? undefined : taggedWithin(schema);
   }
 
-  /** A key that does not belong to the chosen `problem` or `input_kind` of a dataset. */
+  /** A key of a dataset that does not belong to what another key chooses. */
   private foreignKey(path: Path): Diagnostic {
     const parent = nodeAt(this.tree, path.slice(0, -1))?.value;
-    const dataset = parent === undefined ? undefined : toPlain(parent);
-    const { problem, input_kind = 'number' } = isRecord(dataset) ? dataset : {};
-    const choice = problem === undefined ? `input_kind: ${input_kind}` : `problem: ${problem}`;
+    const siblings = parent === undefined ? undefined : toPlain(parent);
+    const { per_file, problem, input_kind = 'number' } = isRecord(siblings) ? siblings : {};
+    const key = path[path.length - 1];
+    const choice =
+      key === 'id'
+        ? 'sequence'
+        : per_file !== undefined
+          ? `per_file: ${per_file}`
+          : problem === undefined
+            ? `input_kind: ${input_kind}`
+            : `problem: ${problem}`;
     return {
       code: 'config/foreign-key',
-      message: `the key \`${path[path.length - 1]}\` does not belong to \`${choice}\``,
+      message: `the key \`${key}\` does not belong to \`${choice}\``,
       ...positionOf(keyPlace(this.tree, path)),
     };
   }

@@ -110,7 +110,7 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
   const problems = new Problems();
   const split = (part: Part): Split | undefined => {
     const packed = problems.attempt(() => pack(part, config, mapping, steps));
-    return packed && { ...packedSplit(packed, steps), ...namesOf(part) };
+    return packed && { ...packedSplit(packed, steps), ...namesOf(part, config) };
   };
   const train = split(parts.train);
   const validation = parts.validation && split(parts.validation);
@@ -204,9 +204,15 @@ function partsOf(tables: Tables, config: CsvConfig, seed: number): Splits<Part> 
   };
 }
 
-/** Names sequences by their group; single rows by their id, or by their line if they have none. */
-function namesOf({ table, lists }: Part): Pick<Split, 'id' | 'idIsPlace'> {
-  if (table.groups !== undefined) return { id: index => groupOf(table, lists[index][0]) };
+/**
+ * Names sequences by their group; single rows by their id, or by their line if they have none.
+ * Folders of recordings often number their files alike, so equal names of files mean nothing.
+ */
+function namesOf({ table, lists }: Part, { sequence }: CsvConfig): Pick<Split, 'id' | 'idIsPlace'> {
+  if (table.groups !== undefined) {
+    const id = (index: number): string => groupOf(table, lists[index][0]);
+    return { id, ...(sequence?.per_file && { idIsPlace: true }) };
+  }
   const { ids } = table;
   const nameOf = (row: number): string => ids?.[row] || table.rowName(row);
   return { id: index => nameOf(lists[index][0]), ...(ids === undefined && { idIsPlace: true }) };
