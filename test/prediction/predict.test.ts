@@ -289,7 +289,7 @@ t.test('each file of a folder is a recording', async t => {
   for (const [f, folder] of folders.entries())
     for (let i = 0; i < 8; i++)
       writeFileSync(
-        join(folder, `${10 * f + i}.csv`),
+        join(folder, `${i}.csv`),
         `s,x,activity\n${rows(i + f)
           .reverse()
           .join('')}`,
