@@ -114,7 +114,7 @@ export const hardening: readonly Plant[] = [
   },
   {
     file: 'src/cli/terminal/io',
-    find: 'isClosed(STDOUT)',
+    find: 'isNull(STDOUT)',
     replace: 'false',
     why: '--json loses its output where stdout is closed',
     tests: ['outputs'],

@@ -1,5 +1,5 @@
 /** The streams of the program. */
-import { constants, readFileSync, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { type UserError, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
@@ -151,25 +151,23 @@ function writer(
   };
 }
 
+const STDOUT = 1;
+
 /**
- * True if the process was started with `file` closed, as by `>&-`. Node then opens /dev/null for
- * reading and writing, whereas `>/dev/null` only writes. Always false outside Linux.
+ * True if everything printed would be lost, since stdout was closed, as by `>&-`. Only the launcher
+ * can tell: Node opens /dev/null instead, as programs do that want no output on purpose.
  */
-function isClosed(file: number): boolean {
+export function isStdoutMissing({ fd }: OutputStream): boolean {
+  return fd === STDOUT && process.env.CELLRUN_STDOUT === 'closed' && isNull(STDOUT);
+}
+
+/** False outside Linux. The programs that this one starts may have another stdout. */
+function isNull(file: number): boolean {
   try {
-    const flags = /^flags:\s+([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${file}`, 'utf8'))?.[1] ?? '';
-    const isBoth = (Number.parseInt(flags, 8) & 0b11) === constants.O_RDWR;
-    return isBoth && readlinkSync(`/proc/self/fd/${file}`) === '/dev/null';
+    return readlinkSync(`/proc/self/fd/${file}`) === '/dev/null';
   } catch {
     return false;
   }
-}
-
-const STDOUT = 1;
-
-/** True if everything printed would be lost. */
-export function isStdoutMissing({ fd }: OutputStream): boolean {
-  return fd === STDOUT && isClosed(STDOUT);
 }
 
 export function stdoutMissing(effect: string, alternative = ''): UserError {
