@@ -5,7 +5,7 @@
  */
 
 import type { TimeGaps } from './forecast/gaps.js';
-import type { RelativeTo } from './forecast/sequences.js';
+import type { RelativeTo } from './forecast/shape.js';
 import type { LabelFacts, PlacedLabel } from './labels.js';
 import type { Values } from './values.js';
 

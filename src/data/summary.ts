@@ -11,7 +11,7 @@ import {
   type Vocabulary,
 } from './dataset.js';
 import type { TimeGaps } from './forecast/gaps.js';
-import type { RelativeTo } from './forecast/sequences.js';
+import type { RelativeTo } from './forecast/shape.js';
 import { inDataUnits } from './scaling.js';
 import { eachChunk } from './values.js';
 

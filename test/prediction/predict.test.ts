@@ -122,6 +122,19 @@ t.test('a text with carried states is predicted alike from a file and from a str
   const stream = await work.cellrun('predict', directory, '--input', zipped, ...webasm);
   t.ok(linesOf(file.stdout).length > 8);
   t.same([stream.code, stream.stdout], [0, file.stdout]);
+
+  if (process.platform !== 'linux') return;
+  const model = await loadModel(directory, { backend: 'webasm', threads: 1 });
+  for await (const _ of model.predictFile(input));
+  await model.close();
+  const opened = readdirSync('/proc/self/fd').filter(fd => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === input;
+    } catch {
+      return false;
+    }
+  });
+  t.same(opened, [], 'the file is closed');
 });
 
 t.test('formats: all probabilities or the best, names, times and quantiles', async t => {

@@ -29,15 +29,15 @@ import { columnScaling, type NormalizeConfig } from '../scaling.js';
 import { shareOf } from '../selection.js';
 import type { ValidationConfig } from '../training-part.js';
 import { timeGaps } from './gaps.js';
+import { forecastSequences } from './sequences.js';
 import {
   type CalendarFeature,
-  forecastSequences,
   type Levels,
   levelAt,
   levelsOf,
   type RelativeTo,
   windowShape,
-} from './sequences.js';
+} from './shape.js';
 import {
   type Cuts,
   forecastSplit,

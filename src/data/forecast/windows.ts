@@ -3,7 +3,7 @@ import type { CsvTable } from '../csv/table.js';
 import type { Split, SplitName } from '../dataset.js';
 import { configError } from '../problems.js';
 import type { ForecastConfig } from './forecast.js';
-import { levelAt, levelsOf, rowValues, windowShape } from './sequences.js';
+import { levelAt, levelsOf, rowValues, windowShape } from './shape.js';
 
 /** The ordered steps of one series. */
 export interface Series {

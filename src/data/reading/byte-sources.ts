@@ -113,8 +113,14 @@ async function* namedErrors(name: string, stream: Readable): AsyncGenerator<Buff
 }
 
 async function* prepended(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  if (first.length > 0) yield first;
-  yield* rest;
+  const chunks = rest[Symbol.asyncIterator]();
+  try {
+    if (first.length > 0) yield first;
+    yield* { [Symbol.asyncIterator]: () => chunks };
+  } finally {
+    // also if the reader stops at the first bytes
+    await chunks.return?.();
+  }
 }
 
 async function* decompressed(name: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

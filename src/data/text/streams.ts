@@ -159,7 +159,11 @@ export async function inputStream(
   source: ByteSource,
   options: StreamOptions,
 ): Promise<Pick<SymbolStream, 'length' | 'read'>> {
-  if (source.path !== undefined) return streamOnDisk([source.path], options);
+  if (source.path !== undefined) {
+    // closes the file, which is opened again for each range
+    for await (const _ of source.chunks) break;
+    return streamOnDisk([source.path], options);
+  }
   const list = new GrowingList<Uint32Array>(length => new Uint32Array(length));
   for await (const pieces of inputSymbols(source, options)) for (const piece of pieces) list.append(piece);
   return wholeStream(list.toArray());
@@ -393,7 +397,7 @@ class PieceReader {
 
   constructor(
     private readonly level: TextLevel,
-    private readonly codes: Pick<SymbolCodes, 'code'>,
+    private readonly codes: SymbolCodes,
   ) {}
 
   /** The codes of a piece's symbols; valid until the next call. */
