@@ -3,10 +3,12 @@
  * disappear.
  */
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -314,6 +316,57 @@ t.test('evaluate refuses files that the run did not write', parallel, async t =>
   t.match(lost, { code: EXIT.damaged, stdout: '' });
   t.ok(lost.stderr.startsWith(`${last}: this checkpoint is missing`), lost.stderr);
   oneMessage(t, lost.stderr);
+});
+
+t.test('files that were added to a folder, or removed, are told', parallel, async t => {
+  const folder = work.folder();
+  const path = (name: string) => join(folder, name);
+  // of equal lengths, so that the model would fit any of them
+  const write = (name: string, first: number) =>
+    writeFileSync(path(name), `x,y\n${[0, 1, 2, 3].map(i => `${first + i},${i % 2}\n`).join('')}`);
+  for (const [i, name] of ['b.csv', 'c.csv', 'd.csv'].entries()) write(name, 10 * i);
+  const dataset = { kind: 'csv', path: folder, test_fraction: 0.25, features: ['x'] };
+  const config = { ...small, dataset: { ...dataset, target: 'y', target_kind: 'class' } };
+  const run = await work.train(config, '--pause-after-epoch', '1', ...webasm);
+  t.match(run.finished, { code: EXIT.interrupted });
+  const refused = async (...messages: string[]) => {
+    for (const verb of ['evaluate', 'predict', 'resume']) {
+      const { code, stdout, stderr } = await work.cellrun(verb, run.directory, ...webasm);
+      const told = stderr.split('\n').filter(line => line.startsWith(folder));
+      t.same({ code, stdout, told }, { code: EXIT.damaged, stdout: '', told: messages }, verb);
+    }
+  };
+
+  const added = 'the file was added after the run was trained';
+  const missing = 'the run was trained with this file, which is missing now';
+  for (const [name, first] of [
+    ['a.csv', 50],
+    ['e.csv', 20],
+  ] as const) {
+    write(name, first);
+    await refused(`${path(name)}: ${added}`);
+    rmSync(path(name));
+  }
+  for (const [i, name] of ['b.csv', 'c.csv', 'd.csv'].entries()) {
+    rmSync(path(name));
+    await refused(`${path(name)}: ${missing}`);
+    write(name, 10 * i);
+  }
+  renameSync(path('b.csv'), path('e.csv'));
+  await refused(`${path('c.csv')}: the data files are in another order than when the run was trained`);
+  renameSync(path('e.csv'), path('b.csv'));
+
+  const elsewhere = work.folder();
+  for (const name of readdirSync(folder)) copyFileSync(path(name), join(elsewhere, name));
+  const moved = () =>
+    work.cellrun('evaluate', run.directory, '--set', `dataset.path=${elsewhere}`, ...webasm);
+  t.match(await moved(), { code: 0 });
+  writeFileSync(join(elsewhere, 'e.csv'), 'x,y\n9,1\n');
+  t.match(await moved(), { code: EXIT.damaged, stderr: `${join(elsewhere, 'e.csv')}: ${added}` });
+  rmSync(join(elsewhere, 'e.csv'));
+  rmSync(join(elsewhere, 'c.csv'));
+  t.match(await moved(), { code: EXIT.damaged, stderr: `${path('c.csv')}: ${missing}` });
+  t.match(await work.cellrun('resume', run.directory, ...webasm), { code: 0 });
 });
 
 t.test('evaluate --json spells a number that is not finite', parallel, async t => {

@@ -1,7 +1,7 @@
 /** Checks that a run's data have not changed. */
 import { type Dataset, fitScaling, type Scaling } from '../../data/index.js';
 import type { Manifest } from '../../experiment/manifest.js';
-import { damagedError } from '../../util/errors.js';
+import { type Diagnostic, damagedError } from '../../util/errors.js';
 import type { Fitted } from '../run/data.js';
 
 /** A run's record of the data that it was trained on. */
@@ -57,27 +57,58 @@ function scalingWords(scaling: Scaling | null, i: number): string {
   return scaling === null ? 'none' : `offset ${scaling.offset[i]}, scale ${scaling.scale[i]}`;
 }
 
+type DataFile = Dataset['digests'][number];
+
 /**
- * A file name that is not in the manifest is a moved file; it is compared with the entry at the
- * same index.
- * @throws UserError (exit 5) if one of `now` has another digest than in the run's manifest
+ * Checks that the same files are read in the same order. Their names may differ, since files may
+ * have been moved.
+ * @throws UserError (exit 5) for each file that was changed, added or removed since the run
  */
 function checkDigests(now: Dataset['digests'], then: Dataset['digests']): void {
-  const known = new Map(then.map(({ name, sha256 }) => [name, sha256]));
-  const changed = now.flatMap(({ name, sha256 }, place) => {
-    const expected = known.get(name) ?? then.at(place)?.sha256;
-    return expected === undefined || expected === sha256 ? [] : [{ name, sha256, expected }];
+  if (now.length === then.length && now.every(({ sha256 }, i) => sha256 === then[i].sha256)) return;
+  const problems = fileChanges(now, then);
+  if (problems.length > 0) throw damagedError(...problems);
+  throw damagedError({
+    code: 'run/data-changed',
+    message: 'the data files are in another order than when the run was trained',
+    file: now[0].name,
+    expected: then.map(({ name }) => name).join(', '),
+    got: now.map(({ name }) => name).join(', '),
   });
-  if (changed.length === 0) return;
-  throw damagedError(
-    ...changed.map(({ name, sha256, expected }) => ({
-      code: 'run/data-changed',
-      message: 'the data have changed since the run was trained',
-      file: name,
-      expected: `SHA-256 ${expected}`,
-      got: sha256,
-    })),
-  );
+}
+
+/** A problem for each file that was changed, added or removed. */
+function fileChanges(now: Dataset['digests'], then: Dataset['digests']): Diagnostic[] {
+  const unmatched = [...then];
+  const take = (index: number): DataFile | undefined =>
+    index < 0 ? undefined : unmatched.splice(index, 1)[0];
+  const others = now.filter(file => !take(unmatched.findIndex(({ sha256 }) => sha256 === file.sha256)));
+  const names = new Set(then.map(({ name }) => name));
+  const areMoved = now.length === then.length && !now.some(({ name }) => names.has(name));
+  const changedOrAdded = others.map(({ name, sha256 }): Diagnostic => {
+    const earlier = take(areMoved ? 0 : unmatched.findIndex(file => file.name === name));
+    if (earlier) return changed(name, { expected: earlier.sha256, got: sha256 });
+    return { code: 'run/data-changed', message: 'the file was added after the run was trained', file: name };
+  });
+  const removed = unmatched.map(({ name }) => ({
+    code: 'run/data-changed',
+    message: 'the run was trained with this file, which is missing now',
+    file: name,
+  }));
+  return [...changedOrAdded, ...removed];
+}
+
+function changed(
+  file: string,
+  { expected, got }: { readonly expected: string; readonly got: string },
+): Diagnostic {
+  return {
+    code: 'run/data-changed',
+    message: 'the data have changed since the run was trained',
+    file,
+    expected: `SHA-256 ${expected}`,
+    got,
+  };
 }
 
 /** Entries of `now` that are new or changed since `then`. */
