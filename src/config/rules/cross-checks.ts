@@ -1,7 +1,7 @@
 /** Rules between keys that the schema cannot express. They need no data. */
 import { datasetFacts } from '../../data/table.js';
 import type { Diagnostic } from '../../util/errors.js';
-import type { PartialExperiment } from '../experiment.js';
+import type { DatasetConfig, PartialExperiment } from '../experiment.js';
 import { schemaAt } from '../schema/walk.js';
 import type { Locator } from '../yaml/locator.js';
 import type { Path } from '../yaml/tree.js';
@@ -67,9 +67,39 @@ function checkLeak({ dataset }: PartialExperiment, locator: Locator): Diagnostic
     const expected = 'the name of one column, or `target_kind: value`';
     return [...found, locator.atValue(['dataset', 'target'], 'config/class-targets', message, { expected })];
   }
+  if (dataset?.kind === 'forecast') return checkForecastInputs(dataset, locator);
   if (dataset?.kind !== 'jsonl' || dataset.input !== dataset.target) return [];
   const message = `the target field "${dataset.target}" is also the input`;
   return [locator.atValue(['dataset', 'input'], 'config/target-leak', message)];
+}
+
+/** A forecast always reads the past of its target; by `known` it would read what it predicts. */
+function checkForecastInputs(
+  dataset: Extract<DatasetConfig, { kind: 'forecast' }>,
+  locator: Locator,
+): Diagnostic[] {
+  const { target } = dataset;
+  const features: readonly string[] = dataset.features ?? [];
+  const known: readonly string[] = dataset.known ?? [];
+  const found: Diagnostic[] = [];
+  if (features.includes(target)) {
+    const message = `the target column "${target}" is also a feature`;
+    const expected = 'other columns: the past of the target is always read';
+    const path = ['dataset', 'features', features.indexOf(target)];
+    found.push(locator.atValue(path, 'config/target-leak', message, { expected }));
+  }
+  known.forEach((column, i) => {
+    const path = ['dataset', 'known', i];
+    if (column === target) {
+      const message = `the target column "${target}" cannot be known in advance`;
+      found.push(locator.atValue(path, 'config/target-leak', message));
+    } else if (features.includes(column)) {
+      const message = `the column "${column}" is also in \`features\``;
+      const expected = 'each column once: the past of known columns is read, too';
+      found.push(locator.atValue(path, 'config/known-feature', message, { expected }));
+    }
+  });
+  return found;
 }
 
 function checkValidation({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
