@@ -183,6 +183,31 @@ export interface Split {
   picture?(index: number): Uint8Array;
 }
 
+/** A source of data. */
+export interface DataFile {
+  readonly name: string;
+  /** SHA-256 of the file's bytes, or of the generated values. */
+  readonly sha256: string;
+  /** True if the test split is read from it. */
+  readonly test?: true;
+}
+
+type Files = readonly Pick<DataFile, 'name' | 'sha256'>[];
+
+/** @param files of each split; without `test`, the test split is a part of `train` */
+export function dataFiles(files: {
+  readonly train: Files;
+  readonly validation?: Files | undefined;
+  readonly test?: Files | undefined;
+}): DataFile[] {
+  const others = files.test ? [files.train, files.validation] : [files.validation];
+  const tested = files.test ?? files.train;
+  return [
+    ...others.flatMap(list => list ?? []).map(({ name, sha256 }) => ({ name, sha256 })),
+    ...tested.map(({ name, sha256 }) => ({ name, sha256, test: true as const })),
+  ];
+}
+
 export interface Dataset {
   readonly input: SequenceInput;
   /** T, steps of the longest sequence. */
@@ -193,8 +218,8 @@ export interface Dataset {
   /** Sequences held out from training for model selection; absent if the config asks for none. */
   readonly validation?: Split;
   readonly test: Split;
-  /** Data sources for the manifest: SHA-256 of each file's bytes, or of the generated values. */
-  readonly digests: readonly { readonly name: string; readonly sha256: string }[];
+  /** Data sources for the manifest, as {@link dataFiles} returns them. */
+  readonly digests: readonly DataFile[];
   /** Config key that names each file of `digests`, such as `test_path`; absent if not known. */
   readonly keysOfFiles?: ReadonlyMap<string, string>;
   /** Label of each class, if the data name their classes (for the manifest and for predictions). */

@@ -49,8 +49,6 @@ export interface DatasetKind<Config> {
   readonly dividesItself?: boolean;
   /** True if each path may be a folder or a pattern, which `inputFiles` expands. */
   readonly expandsPaths?: boolean;
-  /** Number of digests, at the end of the list, that belong to the test data. */
-  readonly testDigests: number;
   /**
    * Returns a reader of sequences to predict. It needs the run's config and data record only; the
    * files of its dataset need not exist.

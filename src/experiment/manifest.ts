@@ -96,7 +96,12 @@ export interface ManifestFacts {
     /** Name of the GPU from its driver; `null` without one. */
     readonly adapter: string | null;
   };
-  readonly datasets: readonly { readonly name: string; readonly sha256: string }[];
+  readonly datasets: readonly {
+    readonly name: string;
+    readonly sha256: string;
+    /** True if the test split is read from it. */
+    readonly test?: true;
+  }[];
   /** Properties of the data that predictions need; absent in runs of older versions. */
   readonly data?: DataRecord;
   /** How features and targets were scaled; absent if they were not. */

@@ -1,7 +1,7 @@
 /** Dataset kinds `csv` and `parquet`: columns by name; the rows of a group form one sequence. */
 import { damagedError } from '../../util/errors.js';
 import { TextCodes } from '../columns.js';
-import type { Dataset, Split, TextLevel } from '../dataset.js';
+import { type Dataset, dataFiles, type Split, type TextLevel } from '../dataset.js';
 import type { Delimiter } from '../formats/csv.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { type ClassMapping, classMapping, ignoredLabels, labelTextFacts } from '../label-texts.js';
@@ -77,7 +77,6 @@ export const csv: DatasetKind<CsvConfig> = {
     perStep: sequence?.per_step ?? false,
   }),
   expandsPaths: true,
-  testDigests: 1,
   newSequences: csvSequences,
 };
 
@@ -126,20 +125,16 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
     train,
     ...(validation && { validation }),
     test,
-    digests: digestsOf(tables),
+    digests: dataFiles({
+      train: tables.train.sources,
+      validation: tables.validation?.sources,
+      test: tables.test?.sources,
+    }),
     columnNames: { features: i => config.features[i], targets: i => targetsOf(config)[i] },
     ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
     classLabels: mapping?.labels,
     labels: mapping && labelTextFacts(all, ignored),
   };
-}
-
-/** The test data come last. */
-function digestsOf({ train, validation, test }: Tables): Dataset['digests'] {
-  const ordered = test === undefined ? [validation, train] : [train, validation, test];
-  return ordered.flatMap(table =>
-    table === undefined ? [] : table.sources.map(({ name, sha256 }) => ({ name, sha256 })),
-  );
 }
 
 function checkOptions(config: CsvConfig): void {

@@ -20,7 +20,15 @@
 import { readCsvTable } from '../csv/files.js';
 import { groupOf, orderKey, rowLists } from '../csv/order.js';
 import type { CsvTable } from '../csv/table.js';
-import type { Column, Dataset, Scaling, SeriesFacts, Split, SplitName } from '../dataset.js';
+import {
+  type Column,
+  type Dataset,
+  dataFiles,
+  type Scaling,
+  type SeriesFacts,
+  type Split,
+  type SplitName,
+} from '../dataset.js';
 import type { Delimiter } from '../formats/csv.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { NUMBER } from '../label-texts.js';
@@ -88,7 +96,6 @@ export const forecast: DatasetKind<ForecastConfig> = {
   open,
   facts: ({ per_step = false }) => ({ inputKind: 'number', targetKind: 'value', perStep: per_step }),
   expandsPaths: true,
-  testDigests: 1,
   dividesItself: true,
   newSequences: forecastSequences,
 };
@@ -183,7 +190,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
       longest: histories.reduce((most, { length }) => Math.max(most, length), 0),
       ...gapsOf(all, keys, table),
     },
-    digests: table.sources.map(({ name, sha256 }) => ({ name, sha256 })),
+    digests: dataFiles({ train: table.sources }),
     columnNames: {
       features: nameOf,
       targets: i => (per_step ? config.target : `${config.target} ${i + 1} ahead`),

@@ -1,5 +1,5 @@
 /** Dataset kind `npy`: the arrays of an `npz` dataset, each in its own file. */
-import { type Dataset, IGNORED } from '../dataset.js';
+import { type Dataset, dataFiles, IGNORED } from '../dataset.js';
 import { parseNpy, parseNpyTexts } from '../formats/npy.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { configError, Problems } from '../problems.js';
@@ -32,7 +32,6 @@ export interface NpyConfig extends TrainingPartConfig, NormalizeConfig, MemoryCo
 export const npy: DatasetKind<NpyConfig> = {
   open,
   facts: () => ({}),
-  testDigests: 1,
   newSequences: (_, data) => numpySequences(data),
 };
 
@@ -46,8 +45,11 @@ interface SplitFiles {
 }
 
 type ArrayName = 'x' | 'y' | 'lengths' | 'ids';
-/** In the order of the digests: the test data come last. */
 const ARRAYS: readonly ArrayName[] = ['y', 'lengths', 'ids', 'x'];
+
+function pathsOf(files: SplitFiles | undefined): string[] {
+  return ARRAYS.flatMap(array => files?.[array] ?? []);
+}
 
 /**
  * Opens files with the arrays that {@link npz} reads from an archive.
@@ -55,13 +57,11 @@ const ARRAYS: readonly ArrayName[] = ['y', 'lengths', 'ids', 'x'];
  * @throws UserError (exit 5) if a file is damaged, shapes do not match or a value is out of range
  */
 async function open(config: NpyConfig, { seed, ignoredLabel = IGNORED }: DatasetContext): Promise<Dataset> {
-  const train = filesOf(config, '') as SplitFiles;
-  const [validation, test] = [filesOf(config, '_validation'), filesOf(config, '_test')];
+  const train = splitFiles(config, '') as SplitFiles;
+  const [validation, test] = [splitFiles(config, '_validation'), splitFiles(config, '_test')];
   checkTestSplit(config, test);
   const splits = { train, validation, test };
-  // the test data come last
-  const order = test ? [train, validation, test] : [validation, train];
-  const paths = order.flatMap(files => ARRAYS.flatMap(array => files?.[array] ?? []));
+  const paths = [train, validation, test].flatMap(pathsOf);
   const sourceOf = ({ suffix, ...files }: SplitFiles): Part<never>['source'] => ({
     suffix,
     fileOf: array => files[array] ?? files.x,
@@ -69,9 +69,15 @@ async function open(config: NpyConfig, { seed, ignoredLabel = IGNORED }: Dataset
   });
   const read = (await staysOnDisk(paths, config, MAX_BYTES)) ? fromDisk : fromMemory;
   const { parts, digests } = await read(splits, sourceOf);
+  const filesOf = (files: SplitFiles) =>
+    pathsOf(files).map(name => ({ name, sha256: digests.get(name) ?? '' }));
   return {
     ...numpyDataset(parts, config.test_fraction, seed),
-    digests: paths.map(name => ({ name, sha256: digests.get(name) ?? '' })),
+    digests: dataFiles({
+      train: filesOf(train),
+      validation: validation && filesOf(validation),
+      test: test && filesOf(test),
+    }),
   };
 }
 
@@ -165,7 +171,7 @@ async function eachSplit<S>(
  * Returns the files of a split; undefined if it has none.
  * @throws UserError (exit 2) if `x` or `y` is missing
  */
-function filesOf(config: NpyConfig, suffix: Suffix): SplitFiles | undefined {
+function splitFiles(config: NpyConfig, suffix: Suffix): SplitFiles | undefined {
   const path = (array: ArrayName): string | undefined => config[`${array}${suffix}`];
   const [x, y, lengths, ids] = [path('x'), path('y'), path('lengths'), path('ids')];
   const given = ARRAYS.filter(array => path(array) !== undefined);

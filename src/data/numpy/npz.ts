@@ -3,7 +3,7 @@
  * `_test`, in one archive.
  */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
-import { type Dataset, IGNORED } from '../dataset.js';
+import { type Dataset, dataFiles, IGNORED } from '../dataset.js';
 import { crc32 } from '../formats/crc32.js';
 import { checkNpyLayout, type NpyArray, parseNpy, parseNpyTexts } from '../formats/npy.js';
 import { type Entry, MEMBER_BYTES, memberHeaderLength, readZip, zipDirectory } from '../formats/zip.js';
@@ -57,7 +57,6 @@ interface Arrays<A> {
 export const npz: DatasetKind<NpzConfig> = {
   open,
   facts: () => ({}),
-  testDigests: 1,
   newSequences: (_, data) => numpySequences(data),
 };
 
@@ -79,7 +78,10 @@ async function open(config: NpzConfig, { seed, ignoredLabel = IGNORED }: Dataset
     const pending = partsOf(archive, config, sourceOf, pendingSequences);
     const sha256 = await scan(archive, Object.values(pending));
     const finished = finish(pending, ({ finish }) => finish());
-    return { ...numpyDataset(finished, config.test_fraction, seed), digests: [{ name: path, sha256 }] };
+    return {
+      ...numpyDataset(finished, config.test_fraction, seed),
+      digests: dataFiles({ train: [{ name: path, sha256 }] }),
+    };
   }
   const source = await readContent(path);
   const parts = partsOf(readArrays(source), config, sourceOf, sequencesOf);
@@ -88,7 +90,7 @@ async function open(config: NpzConfig, { seed, ignoredLabel = IGNORED }: Dataset
     config.test_fraction,
     seed,
   );
-  return { ...dataset, digests: [{ name: path, sha256: source.sha256 }] };
+  return { ...dataset, digests: dataFiles({ train: [{ name: path, sha256: source.sha256 }] }) };
 }
 
 /**

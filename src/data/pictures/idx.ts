@@ -2,7 +2,7 @@
  * Dataset kind `idx`: pictures of any size in MNIST's format, one pair of files per split, raw or
  * gzip.
  */
-import type { Dataset } from '../dataset.js';
+import { type DataFile, type Dataset, dataFiles } from '../dataset.js';
 import { type IdxArray, idxForm, parseIdx } from '../formats/idx.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { configError } from '../problems.js';
@@ -36,7 +36,6 @@ export interface IdxConfig extends TrainingPartConfig, MemoryConfig {
 export const idx: DatasetKind<IdxConfig> = {
   open,
   facts: () => ({ inputKind: 'number', targetKind: 'class', perStep: false }),
-  testDigests: 2,
   newSequences: ({ sequence }, data) => pictureSequences(sequence, data),
 };
 
@@ -80,14 +79,14 @@ async function open(config: IdxConfig, { ignoredLabel }: DatasetContext): Promis
     {
       sequence: config.sequence,
       ignoredLabel,
-      digests: all.flatMap(pair => pair?.digests ?? []),
+      digests: dataFiles({ train: trained.digests, validation: validated?.digests, test: tested.digests }),
     },
   );
 }
 
 interface ReadPair {
   readonly files: PictureFiles;
-  readonly digests: Dataset['digests'];
+  readonly digests: readonly DataFile[];
 }
 
 type ReadPictures = Pick<PictureFiles, 'images'> & { readonly sha256: string };

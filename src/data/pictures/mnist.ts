@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { damagedError } from '../../util/errors.js';
 import { optionalFile } from '../../util/optional-package.js';
-import type { Dataset } from '../dataset.js';
+import { type Dataset, dataFiles } from '../dataset.js';
 import { type IdxArray, parseIdx } from '../formats/idx.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { configError } from '../problems.js';
@@ -66,7 +66,6 @@ export const mnist: DatasetKind<MnistConfig> = {
     numClasses: CLASSES,
     trainCount: TRAIN_COUNT,
   }),
-  testDigests: 2,
   newSequences: ({ sequence }, data) => pictureSequences(sequence, data),
 };
 
@@ -88,7 +87,10 @@ async function open(config: MnistConfig, { ignoredLabel }: DatasetContext): Prom
       sequence: config.sequence,
       numClasses: CLASSES,
       ignoredLabel,
-      digests: Object.values(PARTS).map(part => ({ name: part.name, sha256: part.sha256 })),
+      digests: dataFiles({
+        train: [PARTS.trainImages, PARTS.trainLabels],
+        test: [PARTS.testImages, PARTS.testLabels],
+      }),
     },
   );
 }

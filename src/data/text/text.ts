@@ -15,6 +15,7 @@
 import { TextCodes } from '../columns.js';
 import {
   type Dataset,
+  dataFiles,
   IGNORED,
   type Split,
   type SplitName,
@@ -52,7 +53,6 @@ export const text: DatasetKind<TextConfig> = {
   open,
   facts: () => ({ inputKind: 'symbol', targetKind: 'class', perStep: true }),
   expandsPaths: true,
-  testDigests: 1,
   dividesItself: true,
   newSequences: textSequences,
 };
@@ -98,16 +98,17 @@ async function open(
       counts.reduce((sum, n, code) => sum + (symbols[code] === UNKNOWN ? n : 0), 0) / length;
     return streamSplit(part, symbols, layout, count);
   };
-  const sources = streams.test
-    ? [streams.train, streams.validation, streams.test]
-    : [streams.validation, streams.train];
   return {
     input: { kind: 'symbol', count },
     sequenceLength: steps,
     train: split('train', parts.train),
     ...(parts.validation && { validation: split('validation', parts.validation) }),
     test: split('test', parts.test),
-    digests: sources.flatMap(stream => stream?.sources ?? []),
+    digests: dataFiles({
+      train: streams.train.sources,
+      validation: streams.validation?.sources,
+      test: streams.test?.sources,
+    }),
     classLabels: vocabulary.symbols,
     vocabulary,
     unknownShares,

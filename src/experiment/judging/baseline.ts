@@ -6,6 +6,7 @@ import { validateAgainst } from '../../config/schema/schema.js';
 import { damagedError } from '../../util/errors.js';
 import { type Json, whereNotJson } from '../files/json.js';
 import { readText } from '../files/opened-file.js';
+import type { Manifest } from '../manifest.js';
 
 /** A metric over the seeds of the pinned runs. */
 export interface BaselineMetric {
@@ -26,7 +27,7 @@ export interface Baseline {
    * the config.
    */
   readonly config: Readonly<Record<string, Json>>;
-  readonly datasets: readonly { readonly name: string; readonly sha256: string }[];
+  readonly datasets: Manifest['datasets'];
   readonly versions: Readonly<Record<string, string>>;
   readonly backend: {
     readonly name: string;

@@ -6,7 +6,6 @@ import { dirname, isAbsolute, relative, sep } from 'node:path';
 import { flatValues } from '../../config/merge/flat.js';
 import { mapPaths } from '../../config/merge/paths.js';
 import { youngerDefault } from '../../config/merge/younger-keys.js';
-import { testDigestsOf } from '../../config/rules/dataset-kinds.js';
 import type { Json } from '../../experiment/files/json.js';
 import type { Manifest } from '../../experiment/manifest.js';
 import { effectsOf, isDataPath, isEarlier } from '../comparison/effects.js';
@@ -86,8 +85,10 @@ export function movedBetween(before: Deciding, after: Deciding): Moved[] {
  * the dataset. The training data, and the paths of identical files, may differ.
  */
 export function otherTask(before: Deciding, after: Deciding): Moved[] {
-  const [tested, now] = [before, after].map(({ config, datasets }) =>
-    datasets.slice(-(testDigestsOf(config['dataset.kind']) ?? datasets.length)),
+  // older versions did not mark the files with test data
+  const areMarked = [before, after].every(({ datasets }) => datasets.some(({ test }) => test));
+  const [tested, now] = [before, after].map(({ datasets }) =>
+    areMarked ? datasets.filter(({ test }) => test) : datasets,
   );
   const sums = (digests: Deciding['datasets']) => digests.map(({ sha256 }) => sha256).join();
   const sameTest = sums(tested) === sums(now);
