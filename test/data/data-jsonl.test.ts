@@ -370,7 +370,7 @@ t.test('what cannot be predicted is told, and what follows is read', async t => 
     [
       'line 1',
       [
-        'data/encoding 2:undefined+undefined | the file is not UTF-8 text | expected UTF-8; `iconv -f WINDOWS-1252 -t UTF-8 FILE` converts Windows-1252 and Latin-1 | got byte 0xc3 at offset 29',
+        'data/encoding 2:13+undefined | the file is not UTF-8 text | expected UTF-8; `iconv -f WINDOWS-1252 -t UTF-8 FILE` converts Windows-1252 and Latin-1 | got byte 0xc3 at offset 29',
       ],
       'z',
     ],

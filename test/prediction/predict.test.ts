@@ -497,7 +497,7 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
   t.match(await predicted(''), { code: 5, said: /^FILE: the file is empty/ });
   t.match(await predicted(Buffer.concat([Buffer.from(`${head}r1,0,1,2\nr`), Buffer.from([0xc3])])), {
     code: 5,
-    said: /^FILE:3:1: the file is not UTF-8 text\n.*iconv.*\n {2}got: byte 0xc3 at offset 26/,
+    said: /^FILE:3:2: the file is not UTF-8 text\n.*iconv.*\n {2}got: byte 0xc3 at offset 26/,
   });
   t.match(await predicted(gzipSync(head + good).subarray(0, 40)), {
     code: 5,
