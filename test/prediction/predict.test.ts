@@ -476,7 +476,11 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
   t.match(skipped.said, /FILE:5:8: warning: the cell is not a number/);
   t.match(skipped.said, /FILE:7:1: warning: two rows of group "r3" have the same value/);
   t.match(skipped.said, /FILE:8:1: warning: the cell is empty/);
-  t.match(skipped.said, /\nskipped 4 of 6 sequences/);
+  t.match(skipped.said, /\nskipped 4 of 6 sequences: unreadable\n$/);
+  const bad = Array.from({ length: 8 }, (_, i) => `b${i},0,1,x\n`).join('');
+  const capped = await predicted(head + good + bad, '--on-error', 'skip');
+  t.equal(capped.said.match(/the cell is not a number/g)?.length, 5);
+  t.match(capped.said, /skipped 8 of 9 sequences: unreadable; the problems of 3 more are not shown\n$/);
   t.match(
     await predicted(`${head}r2,0,1,x\n`, '--on-error', 'skip'),
     { code: 5, ids: [] },

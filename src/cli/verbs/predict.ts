@@ -195,7 +195,9 @@ class Rejections {
   printCount(predicted: number): ExitCode {
     if (this.count === 0) return EXIT.done;
     const all = counted(this.count + predicted, 'sequence');
-    this.io.err(`skipped ${this.count} of ${all}: unreadable\n`);
+    const hidden = this.count - MAX_SHOWN;
+    const rest = hidden > 0 ? `; the problems of ${hidden} more are not shown` : '';
+    this.io.err(`skipped ${this.count} of ${all}: unreadable${rest}\n`);
     return predicted === 0 ? EXIT.damaged : EXIT.done;
   }
 }
