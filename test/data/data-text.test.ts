@@ -313,7 +313,12 @@ t.test('a language model makes up the text that PyTorch does', async t => {
   const input = work.file('lines.txt', 'der wal \nda wal\n');
   const predict = (...flags: string[]) =>
     work.cellrun('predict', summary.directory, '--checkpoint', 'last', ...flags);
-  t.match(await predict('--lines'), { code: 2, stderr: /^--lines: --lines requires --input/ });
+  for (const [flag, ...more] of [['--lines'], ['--on-error', 'skip']])
+    t.match(await predict(flag, ...more), {
+      code: 2,
+      stdout: '',
+      stderr: `${flag}: ${flag} requires --input\n`,
+    });
   const scored = await predict('--lines', '--input', input);
   const told = scored.stdout
     .trim()

@@ -20,9 +20,9 @@ const options = {
   ).conflicts('split'),
   lines: flag('each line of a text is a sequence of its own, such as a prompt').conflicts('split'),
   split,
-  onError: choice('<action>', ['stop', 'skip'], 'what to do with unreadable sequences of the input').default(
-    'stop',
-  ),
+  onError: choice('<action>', ['stop', 'skip'], 'what to do with unreadable sequences of the input')
+    .default('stop')
+    .conflicts('split'),
   format: choice('<format>', ['jsonl', 'csv'], 'output format').default('jsonl'),
   top: count('<k>', 'print the k most probable classes instead of all probabilities'),
   raw: flag('csv: do not escape text that spreadsheets take for a formula (=…, @…, +a, -a)'),
@@ -60,6 +60,7 @@ export const verb = defineVerb({
     io.data('');
     if (options.generate) return generate(run, options, io);
     refuseWithoutGenerate(options);
+    refuseWithoutInput(options);
     const saved = openModel(run, options);
     refuseLinesElsewhere(saved, options);
     const warnings: Diagnostic[] = [];
@@ -118,15 +119,18 @@ function refuseWithoutGenerate(options: PredictOptions): void {
   throw usageError({ code, message: `${file} requires --generate`, file });
 }
 
-function refuseLinesElsewhere({ loaded }: SavedModel, { lines, input }: PredictOptions): void {
+function refuseWithoutInput({ input, lines, onError }: PredictOptions): void {
+  const file = lines ? '--lines' : onError === 'skip' ? '--on-error' : undefined;
+  if (file === undefined || input !== undefined) return;
+  throw usageError({ code: 'cli/input', message: `${file} requires --input`, file });
+}
+
+function refuseLinesElsewhere({ loaded }: SavedModel, { lines }: PredictOptions): void {
   const { kind } = loaded.experiment.dataset;
-  if (!lines || (input !== undefined && kind === 'text')) return;
+  if (!lines || kind === 'text') return;
   throw usageError({
     code: 'cli/lines',
-    message:
-      input === undefined
-        ? '--lines requires --input'
-        : `--lines is for models trained on \`dataset.kind: text\`, not \`${kind}\``,
+    message: `--lines is for models trained on \`dataset.kind: text\`, not \`${kind}\``,
     file: '--lines',
   });
 }
