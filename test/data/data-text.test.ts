@@ -300,7 +300,7 @@ t.test('a language model makes up the text that PyTorch does', async t => {
   const model = await loadModel(summary.directory, { checkpoint: 'last', backend: 'webasm', threads: 1 });
   const pieces: string[] = [];
   for await (const piece of model.generateText(prompt, { length: 30, temperature: 0 })) pieces.push(piece);
-  t.equal(pieces.join(''), greedy);
+  t.same(pieces, [...greedy], 'a piece for each character');
   await model.close();
   const alone = await work.cellrun('predict', summary.directory, '--seed', '1');
   t.match(alone, { code: 2, stderr: /--seed requires --generate/ });
@@ -333,14 +333,15 @@ t.test('a language model makes up the text that PyTorch does', async t => {
 });
 
 t.test('texts are put together as they were cut', async t => {
-  const decoded = async (symbols: number[], vocabulary: Vocabulary, isContinued = false) => {
+  const pieces = async (symbols: number[], vocabulary: Vocabulary, isContinued = false) => {
     const given = async function* () {
       yield* symbols;
     };
-    let text = '';
-    for await (const piece of decodeText(given(), vocabulary, isContinued)) text += piece;
-    return text;
+    const all: string[] = [];
+    for await (const piece of decodeText(given(), vocabulary, isContinued)) all.push(piece);
+    return all;
   };
+  const decoded = async (...args: Parameters<typeof pieces>) => (await pieces(...args)).join('');
   await fc.assert(
     fc.asyncProperty(fc.string({ unit: 'grapheme' }), async text => {
       for (const level of ['character', 'byte'] as const) {
@@ -358,6 +359,8 @@ t.test('texts are put together as they were cut', async t => {
   t.same(encodeText('b c', { ...words, has_unknown: true }), [3, 0]);
   t.equal(await decoded([2, 3, 1, 1, 3], words), 'a b\n\nb');
   t.equal(await decoded([2, 1, 3], words, true), ' a\nb', 'after a prompt');
+  const bytes = { level: 'byte', symbols: ['<unk>', '\xc3', '\xa9', 'a'] } as const;
+  t.same(await pieces([3, 1, 2, 1], bytes), ['a', 'é', '\ufffd'], 'no empty pieces');
 });
 
 t.test('an unknown symbol of an input and a byte that is not UTF-8 have their column', async t => {

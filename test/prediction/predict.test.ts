@@ -722,6 +722,10 @@ t.test('the library: the same predictions of values that a program hands over', 
   const given = [];
   for await (const one of model.predict(sequences)) given.push(one);
   t.same(given, fromFile);
+  const [{ answers: read }] = JSON.parse(JSON.stringify(given));
+  t.same(read[0].probabilities, want[0].probabilities, 'as JSON');
+  t.equal(read[0].logits.length, 2);
+  t.match(inspect(given[0].answers[0]), /probabilities: Float64Array\(2\) \[ /);
   t.same(
     given.map(({ index, id, answers: [answer] }) =>
       answer.kind === 'class'

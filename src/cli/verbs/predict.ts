@@ -1,6 +1,7 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
 import { type ByteSource, fileBytes, streamBytes } from '../../data/index.js';
 import type { SequencePrediction } from '../../prediction/answers.js';
+import { GENERATED_LENGTH } from '../../prediction/generate.js';
 import { loadModel } from '../../prediction/model.js';
 import { type PredictionForm, predictInput, predictSplit } from '../../prediction/predict.js';
 import { dataPlaces, openModel, type SavedModel } from '../../prediction/saved-model.js';
@@ -31,7 +32,7 @@ const options = {
     ...['input', 'lines', 'split', 'onError', 'format', 'top', 'limit', 'set'],
   ),
   prompt: text('<text>', 'start of the generated text (default: empty)'),
-  length: count('<n>', 'number of symbols to generate (default: 500)'),
+  length: count('<n>', `number of symbols to generate (default: ${GENERATED_LENGTH})`),
   temperature: number(
     '<t>',
     'sampling temperature: below 1 favors likely symbols, 0 takes the likeliest (default: 1)',
@@ -90,7 +91,7 @@ export const verb = defineVerb({
 /** Prints the prompt and its continuation, symbol by symbol. */
 async function generate(
   runPath: string,
-  { prompt = '', length = 500, temperature, seed, checkpoint, weights, backend, threads }: PredictOptions,
+  { prompt = '', length, temperature, seed, checkpoint, weights, backend, threads }: PredictOptions,
   io: Io,
 ): Promise<ExitCode> {
   const model = await loadModel(runPath, { checkpoint, weights, backend, threads });

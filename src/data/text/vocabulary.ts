@@ -116,7 +116,8 @@ export function encodeText(text: string, vocabulary: Vocabulary): number[] {
 }
 
 /**
- * Decodes symbols to text, piece by piece. A word is preceded by a space unless it starts a line.
+ * Decodes symbols to text, piece by piece; no piece is empty. A word is preceded by a space unless
+ * it starts a line.
  * @param isContinued true if the symbols continue a line, so that the first word needs a space too
  */
 export async function* decodeText(
@@ -129,14 +130,17 @@ export async function* decodeText(
   for await (const symbol of symbols) {
     const text = texts[symbol];
     if (level === 'character') yield text;
-    else if (level === 'byte') yield bytes.write(Buffer.from(text, 'latin1'));
-    else {
+    else if (level === 'byte') {
+      const piece = bytes.write(Buffer.from(text, 'latin1'));
+      if (piece !== '') yield piece;
+    } else {
       const isEnd = text === LINE_END;
       yield isEnd ? '\n' : `${isLineStart ? '' : ' '}${text}`;
       isLineStart = isEnd;
     }
   }
-  yield bytes.end();
+  const rest = bytes.end();
+  if (rest !== '') yield rest;
 }
 
 /** Cache by vocabulary, because texts are encoded one by one. */
