@@ -339,7 +339,7 @@ t.test('what cannot be predicted is told, and what follows is read', async t => 
   const data = await open(config);
   writeFileSync(
     path,
-    '{"words": ["cat", "new"]}\n{"words": 3, "id": "x"}\n{"word\n\n{"words": [], "id": []}\n{"id": 4, "words": ["a"], "class": 7}',
+    '{"words": ["cat", "new"], "id": ""}\n{"words": 3, "id": "x"}\n{"word\n\n{"words": [], "id": []}\n{"id": 4, "words": ["a"], "class": 7}',
   );
   const read = await readInPieces(config, data, path, 10);
   t.same(
