@@ -137,6 +137,10 @@ function refuseLinesElsewhere({ loaded }: SavedModel, { lines }: PredictOptions)
 }
 
 async function openInput(input: string, { stdin, outClosed }: Io): Promise<ByteSource> {
+  if (input === '') {
+    const expected = 'a file, or - for standard input';
+    throw usageError({ code: 'cli/input', message: 'the path is empty', file: '--input', expected });
+  }
   if (input !== STDIN) return fileBytes(input);
   if (stdin === undefined) throw new Error('there is no standard input');
   // stop waiting for input once nobody reads the predictions
