@@ -401,7 +401,10 @@ t.test('a run predicts without its data, and finds them where they have gone', a
   const separated = work.file('semicolons.csv', readFileSync(testElsewhere, 'utf8').replaceAll(',', ';'));
   const read = (file: string, ...flags: string[]) =>
     work.cellrun('predict', copy, '--input', file, ...flags, ...webasm);
-  t.match(await read(separated), { code: 5, stderr: /expected: fields separated by ","/ });
+  t.match(await read(separated), {
+    code: 5,
+    stderr: /expected: fields separated by ",".*`predict --set 'dataset\.delimiter=;'` reads these\n/,
+  });
   t.equal((await read(separated, '--set', 'dataset.delimiter=;')).stdout, (await read(testElsewhere)).stdout);
   const resolved = join(copy, 'config.resolved.yaml');
   const yaml = readFileSync(resolved, 'utf8');
