@@ -347,8 +347,11 @@ t.test('wrong arguments of JavaScript callers are errors with a sentence', async
   t.throws(() => model.predict([], { onRejcted: 1 }), unknown('onRejected', /onRejcted/));
   t.throws(() => model.predictFile(5), argument(/^predictFile\(\): `input`/));
   t.throws(() => model.generate('a', { length: 1 }), argument(/`prompt` must be a list of symbol numbers/));
-  t.throws(() => model.generate([0]), argument(/`options` must be/));
-  t.throws(() => model.generate([0], {}), argument(/`length` must be a whole number from 0, not undefined$/));
+  t.throws(() => model.generate([0], 5), argument(/`options` must be/));
+  t.throws(
+    () => model.generate([0], { length: -1 }),
+    argument(/`length` must be a whole number from 0, not/),
+  );
   await refuses(t, model.generateText(5, { length: 1 }).next(), argument(/^generateText\(\): `prompt`/));
   await refuses(t, model.predict([null]).next(), { exitCode: 5, message: 'sequence 0 is not a sequence' });
   await refuses(t, model.predict([{}]).next(), { exitCode: 5, message: 'sequence 0 is not a sequence' });

@@ -163,7 +163,7 @@ export class RunDirectory {
   private lostConfig(): UserError {
     return damagedError({
       code: 'run/config-lost',
-      message: 'config.resolved.yaml is missing, so this run cannot resume; its other files are unchanged',
+      message: 'config.resolved.yaml is missing, so this run cannot be read; its other files are unchanged',
       file: this.files.resolvedConfig,
       expected: 'the file, restored from a backup',
     });

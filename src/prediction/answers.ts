@@ -10,6 +10,23 @@ import { probabilities } from '../training/step/predictions.js';
 import type { Readout } from '../training/step/readout.js';
 import type { Diagnostic } from '../util/errors.js';
 
+/** Numbers that `JSON.stringify` writes as a list and `console.log` shows as the array they are. */
+class JsonFloat64Array extends Float64Array {
+  static override readonly name = 'Float64Array';
+
+  toJSON(): number[] {
+    return Array.from(this);
+  }
+}
+
+class JsonFloat32Array extends Float32Array {
+  static override readonly name = 'Float32Array';
+
+  toJSON(): number[] {
+    return Array.from(this);
+  }
+}
+
 interface AnswerPlace {
   /**
    * Step of its sequence, from 0 at the first step with an answer (for forecasts, the first step of
@@ -114,8 +131,8 @@ export class AnswerRoom {
   private used = 0;
 
   constructor(answers: number, size: number) {
-    this.logits = new Float32Array(answers * size);
-    this.shares = new Float64Array(answers * size);
+    this.logits = new JsonFloat32Array(answers * size);
+    this.shares = new JsonFloat64Array(answers * size);
   }
 
   copyOf(outputs: Float32Array): { readonly logits: Float32Array; readonly shares: Float64Array } {
@@ -146,7 +163,7 @@ export function answerOf(
   { step, time, outputs, target, at, room = new AnswerRoom(1, outputs.length) }: Outcome,
 ): Answer {
   const place = { step, ...(time !== undefined && { time }) };
-  const decimals = (values: Numbers) => Float64Array.from(readout.decimals(values, at));
+  const decimals = (values: Numbers) => JsonFloat64Array.from(readout.decimals(values, at));
   if (kind === 'value') {
     return {
       kind,

@@ -6,9 +6,11 @@ import { usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import type { Session } from './session.js';
 
+export const GENERATED_LENGTH = 500;
+
 export interface GenerateOptions {
-  /** Number of symbols to draw, 0 or more. */
-  readonly length: number;
+  /** Number of symbols to draw, 0 or more. Default: 500. */
+  readonly length?: number | undefined;
   /**
    * Divisor of the outputs before the softmax: values below 1 make likely symbols more likely; 0
    * takes the most likely symbol (the first of equal ones). Default: 1.
@@ -37,7 +39,7 @@ export async function* generateSymbols(
   session: Session,
   { symbols, excluded }: Drawable,
   prompt: readonly number[],
-  { length, temperature = 1, seed = 0 }: GenerateOptions,
+  { length = GENERATED_LENGTH, temperature = 1, seed = 0 }: GenerateOptions,
 ): AsyncGenerator<number> {
   checkTemperature(temperature);
   const random = RandomStream.of(seed, 'predict/generate');

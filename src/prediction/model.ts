@@ -194,9 +194,9 @@ export class Model {
    * @throws UserError (exit 2) if the model does not predict the next symbol at each step
    * @throws UserError (exit 5) if the model does not have a symbol of the prompt
    */
-  generate(prompt: readonly number[], options: GenerateOptions): AsyncGenerator<number> {
+  generate(prompt: readonly number[], options: GenerateOptions = {}): AsyncGenerator<number> {
     checkArgument('generate', 'prompt', prompt, symbols);
-    checkGenerateOptions('generate', options);
+    checkOptions<GenerateOptions>('generate', options, GENERATE_OPTIONS);
     const count = this.refuseIfNotGenerative();
     const excluded = this.vocabulary && UNKNOWN;
     return generateSymbols(this.session(), { symbols: count, excluded }, prompt, options);
@@ -207,9 +207,9 @@ export class Model {
    * @throws UserError (exit 2) if the model does not predict the next symbol at each step, its
    *   symbols are not text, or it has not learned to read a symbol of the prompt
    */
-  async *generateText(prompt: string, options: GenerateOptions): AsyncGenerator<string> {
+  async *generateText(prompt: string, options: GenerateOptions = {}): AsyncGenerator<string> {
     checkArgument('generateText', 'prompt', prompt, text);
-    checkGenerateOptions('generateText', options);
+    checkOptions<GenerateOptions>('generateText', options, GENERATE_OPTIONS);
     const { vocabulary } = this;
     this.refuseIfNotGenerative();
     if (vocabulary === undefined) {
@@ -299,11 +299,6 @@ export class Model {
     let index = 0;
     for await (const sequence of sequences) yield [givenSequence(sequence, index++, form)];
   }
-}
-
-function checkGenerateOptions(call: string, options: unknown): void {
-  checkOptions<GenerateOptions>(call, options, GENERATE_OPTIONS);
-  checkArgument(call, 'length', options.length, GENERATE_OPTIONS.length);
 }
 
 function closed(): UserError {

@@ -324,6 +324,32 @@ t.test('suggests keys for names of other libraries and for bare numbers', async 
   t.equal(diagnostics.length, 1);
 });
 
+t.test('a tab is a choice that can be seen and written', t => {
+  const table = 'kind: csv, path: a.csv, features: [a], target: y, target_kind: class, test_path: b.csv';
+  const file = write('csv.yaml', MINIMAL.replace(/dataset: .*/, `dataset: { ${table} }`));
+  for (const tab of ['\t', '\\t', '"\\t"']) {
+    const { dataset } = loadExperiment(file, { set: [`dataset.delimiter=${tab}`] }).experiment;
+    t.equal('delimiter' in dataset && dataset.delimiter, '\t');
+  }
+  const { diagnostics } = failure(() => loadExperiment(file, { set: ['dataset.delimiter=\\n'] }));
+  t.match(diagnostics, [{ code: 'config/choice', expected: ', | ; | "\\t" | |', got: '"\\\\n"' }]);
+  t.end();
+});
+
+t.test('a wrong `per_file` is one error', t => {
+  const table = 'kind: csv, path: a.csv, features: [a], target: y, target_kind: class, test_path: b.csv';
+  const codesOf = (sequence: string) => {
+    const dataset = `dataset: { ${table}, sequence: { ${sequence} } }`;
+    const file = write('per-file.yaml', MINIMAL.replace(/dataset: .*/, dataset));
+    return failure(() => loadExperiment(file)).diagnostics.map(({ code }) => code);
+  };
+  t.same(codesOf('per_file: "yes"'), ['config/type']);
+  t.same(codesOf('per_file: false'), ['config/missing-key']);
+  t.same(codesOf('per_step: true'), ['config/missing-key']);
+  t.same(codesOf('per_file: true, group: g'), ['config/foreign-key']);
+  t.end();
+});
+
 t.test('labels that would silently enlarge the model', async t => {
   const file = write('labels.yaml', MINIMAL);
   const train = (values: number[]): FileLabels => ({

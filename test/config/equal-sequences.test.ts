@@ -1,4 +1,6 @@
 /** Warnings of sequences that are in two splits. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { type ComparedSequences, sharedSequences } from '../../src/config/rules/overlap-check.js';
@@ -129,6 +131,20 @@ t.test('warnings about a leak in an archive or a table name a pair', async t => 
   t.match(await warned({ ...csv, test_path: table('test.csv', [5, 3, 6]) }, 'mse'), [
     /1 sequence of the test split is also in the training split, with the same target: line 3 of \S+test\.csv equals line 5 of \S+train\.csv$/,
   ]);
+  const [train, test] = ['train', 'test'].map((name, i) => {
+    const folder = join(work.folder(), name);
+    mkdirSync(folder);
+    // not the same file: another column differs
+    for (const part of [0, 1, 2, 3])
+      writeFileSync(
+        join(folder, `rec0${part}.csv`),
+        `a,y,note\n${row(part === 0 ? 0 : 10 * i + part)},${i}\n`,
+      );
+    return folder;
+  });
+  const files = { ...csv, path: train, test_path: test, sequence: { per_file: true } };
+  const [leak] = await warned(files, 'mse');
+  t.ok(leak.endsWith(`rec00.csv of ${test} equals rec00.csv of ${train}`), leak);
 });
 
 t.test('shared names are reported before equal sequences', async t => {
@@ -147,4 +163,20 @@ t.test('shared names are reported before equal sequences', async t => {
   );
   const { stdout, stderr } = await work.cellrun('validate', work.config(config({ kind: 'npz', path })));
   t.match(`${stdout}${stderr}`, /1 id is in both the training and the test split: "12"/);
+  const table = (name: string, ids: string) =>
+    work.file(name, `id,a,y\n${[...ids].map((id, i) => `${id},${i},${i % 2}\n`).join('')}`);
+  const tables = {
+    ...{ kind: 'csv', path: table('train.csv', 'abcd'), test_path: table('test.csv', 'xdyz') },
+    ...{ id: 'id', features: ['a'], target: 'y', target_kind: 'class' },
+  };
+  const file = work.config(config(tables));
+  const line =
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .findIndex(text => text.includes('"test_path"')) + 1;
+  const named = await work.cellrun('validate', file);
+  t.match(
+    named.stdout + named.stderr,
+    `config.yaml:${line}:18: warning: 1 id is in both the training and the test split`,
+  );
 });

@@ -339,7 +339,7 @@ t.test('what cannot be predicted is told, and what follows is read', async t => 
   const data = await open(config);
   writeFileSync(
     path,
-    '{"words": ["cat", "new"]}\n{"words": 3, "id": "x"}\n{"word\n\n{"words": [], "id": []}\n{"id": 4, "words": ["a"], "class": 7}',
+    '{"words": ["cat", "new"], "id": ""}\n{"words": 3, "id": "x"}\n{"word\n\n{"words": [], "id": []}\n{"id": 4, "words": ["a"], "class": 7}',
   );
   const read = await readInPieces(config, data, path, 10);
   t.same(
@@ -370,7 +370,7 @@ t.test('what cannot be predicted is told, and what follows is read', async t => 
     [
       'line 1',
       [
-        'data/encoding 2:undefined+undefined | the file is not UTF-8 text | expected UTF-8; `iconv -f WINDOWS-1252 -t UTF-8 FILE` converts Windows-1252 and Latin-1 | got byte 0xc3 at offset 29',
+        'data/encoding 2:13+undefined | the file is not UTF-8 text | expected UTF-8; `iconv -f WINDOWS-1252 -t UTF-8 FILE` converts Windows-1252 and Latin-1 | got byte 0xc3 at offset 29',
       ],
       'z',
     ],

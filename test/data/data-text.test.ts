@@ -8,11 +8,14 @@ import {
   type DatasetConfig,
   decodeText,
   encodeText,
+  isRejected,
+  newSequences,
   openDataset,
   type Vocabulary,
 } from '../../src/data/index.js';
 import { symbolsOf } from '../../src/data/text/vocabulary.js';
 import { loadModel } from '../../src/prediction/model.js';
+import { type Diagnostic, UserError } from '../../src/util/errors.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { readLog, Workplace } from '../support/cli.js';
 import {
@@ -297,7 +300,7 @@ t.test('a language model makes up the text that PyTorch does', async t => {
   const model = await loadModel(summary.directory, { checkpoint: 'last', backend: 'webasm', threads: 1 });
   const pieces: string[] = [];
   for await (const piece of model.generateText(prompt, { length: 30, temperature: 0 })) pieces.push(piece);
-  t.equal(pieces.join(''), greedy);
+  t.same(pieces, [...greedy], 'a piece for each character');
   await model.close();
   const alone = await work.cellrun('predict', summary.directory, '--seed', '1');
   t.match(alone, { code: 2, stderr: /--seed requires --generate/ });
@@ -310,7 +313,12 @@ t.test('a language model makes up the text that PyTorch does', async t => {
   const input = work.file('lines.txt', 'der wal \nda wal\n');
   const predict = (...flags: string[]) =>
     work.cellrun('predict', summary.directory, '--checkpoint', 'last', ...flags);
-  t.match(await predict('--lines'), { code: 2, stderr: /^--lines: --lines requires --input/ });
+  for (const [flag, ...more] of [['--lines'], ['--on-error', 'skip']])
+    t.match(await predict(flag, ...more), {
+      code: 2,
+      stdout: '',
+      stderr: `${flag}: ${flag} requires --input\n`,
+    });
   const scored = await predict('--lines', '--input', input);
   const told = scored.stdout
     .trim()
@@ -325,14 +333,15 @@ t.test('a language model makes up the text that PyTorch does', async t => {
 });
 
 t.test('texts are put together as they were cut', async t => {
-  const decoded = async (symbols: number[], vocabulary: Vocabulary, isContinued = false) => {
+  const pieces = async (symbols: number[], vocabulary: Vocabulary, isContinued = false) => {
     const given = async function* () {
       yield* symbols;
     };
-    let text = '';
-    for await (const piece of decodeText(given(), vocabulary, isContinued)) text += piece;
-    return text;
+    const all: string[] = [];
+    for await (const piece of decodeText(given(), vocabulary, isContinued)) all.push(piece);
+    return all;
   };
+  const decoded = async (...args: Parameters<typeof pieces>) => (await pieces(...args)).join('');
   await fc.assert(
     fc.asyncProperty(fc.string({ unit: 'grapheme' }), async text => {
       for (const level of ['character', 'byte'] as const) {
@@ -350,6 +359,62 @@ t.test('texts are put together as they were cut', async t => {
   t.same(encodeText('b c', { ...words, has_unknown: true }), [3, 0]);
   t.equal(await decoded([2, 3, 1, 1, 3], words), 'a b\n\nb');
   t.equal(await decoded([2, 1, 3], words, true), ' a\nb', 'after a prompt');
+  const bytes = { level: 'byte', symbols: ['<unk>', '\xc3', '\xa9', 'a'] } as const;
+  t.same(await pieces([3, 1, 2, 1], bytes), ['a', 'é', '\ufffd'], 'no empty pieces');
+});
+
+t.test('an unknown symbol of an input and a byte that is not UTF-8 have their column', async t => {
+  // longer than a piece of the reader, which ends within the line
+  const line = `${'cafe\u0301 🦊 '.repeat(400)}the Zeg the`;
+  const text = `\uFEFFthe\n\n${line}\nthe\n`;
+  const path = work.file('unknown.txt', text);
+  const bytes = Buffer.from(text);
+  const place = `3:${line.indexOf('Z') + 1}`;
+  const problemsOf = async (level: 'character' | 'byte' | 'word', given: Buffer, options: object) => {
+    const known = symbolsOf(text.slice(level === 'byte' ? 0 : 1).replaceAll(/Zeg/g, 'the\n'), level);
+    const vocabulary = { level, symbols: ['<unk>', '<eos>', ...new Set(known)] };
+    const config = { kind: 'text', path, level, sequence_length: 7, test_fraction: 0.5 } as const;
+    const record = {
+      input: { kind: 'symbol', count: vocabulary.symbols.length },
+      sequence_length: 7,
+      variable_length: true,
+      output_size: vocabulary.symbols.length,
+      vocabulary,
+    } as const;
+    const chunks = async function* () {
+      for (let at = 0; at < given.length; at += 1000) yield given.subarray(at, at + 1000);
+    };
+    const source = { name: path, size: given.length, chunks: chunks(), ...(given === bytes && { path }) };
+    const places: string[] = [];
+    const add = (problems: readonly Diagnostic[]) =>
+      places.push(...problems.map(({ line, column }) => `${line}:${column}`));
+    try {
+      for await (const some of newSequences(config, record, options).read(source))
+        for (const one of some) if (isRejected(one)) add(one.problems);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      add(error.diagnostics);
+    }
+    return places;
+  };
+  const [z, fox] = [bytes.indexOf('Z'), bytes.lastIndexOf('🦊')];
+  const [notText, cut] = [Buffer.from(bytes), Buffer.from(bytes)];
+  notText[z] = 0xff;
+  cut[fox + 2] = 0x99;
+  for (const options of [{}, { lines: true }, { rows: 2 }]) {
+    for (const level of LEVELS) {
+      const name = `${level} ${JSON.stringify(options)}`;
+      const places = await problemsOf(level, bytes, options);
+      t.same(
+        places,
+        level === 'word' || 'lines' in options ? [place] : [place, `3:${line.indexOf('g') + 1}`],
+        name,
+      );
+      if (level !== 'byte') t.same(await problemsOf(level, notText, options), [place], name);
+    }
+    const inside = `3:${line.lastIndexOf('🦊') + 1}`;
+    t.same((await problemsOf('byte', cut, options))[0], inside, 'a byte within a character');
+  }
 });
 
 t.test('a file that is named twice is told by its keys', t => {

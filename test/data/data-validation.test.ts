@@ -385,6 +385,14 @@ t.test('splits that share a file are refused, however the file is named', async 
     }
   }
 
+  const array = at('array.npy');
+  t.match(await check({ kind: 'npy', x: array, y: array, test_fraction: 0.5 }), [
+    '| `y` is the same file as `x` | expected a separate file for each key',
+  ]);
+  t.match(await check({ kind: 'npy', x: array, y: at('y.npy'), x_test: array, y_test: at('z.npy') }), [
+    '| `x_test` is the same file as `x` | expected a separate file for each split',
+  ]);
+
   const { text } = kinds;
   const list = [`${at('train')}/*`, at('train/a.csv')];
   t.match(await check({ ...text, path: list, test_fraction: 0.5 }), [

@@ -401,7 +401,10 @@ t.test('a run predicts without its data, and finds them where they have gone', a
   const separated = work.file('semicolons.csv', readFileSync(testElsewhere, 'utf8').replaceAll(',', ';'));
   const read = (file: string, ...flags: string[]) =>
     work.cellrun('predict', copy, '--input', file, ...flags, ...webasm);
-  t.match(await read(separated), { code: 5, stderr: /expected: fields separated by ","/ });
+  t.match(await read(separated), {
+    code: 5,
+    stderr: /expected: fields separated by ",".*`predict --set 'dataset\.delimiter=;'` reads these\n/,
+  });
   t.equal((await read(separated, '--set', 'dataset.delimiter=;')).stdout, (await read(testElsewhere)).stdout);
   const resolved = join(copy, 'config.resolved.yaml');
   const yaml = readFileSync(resolved, 'utf8');
@@ -476,7 +479,11 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
   t.match(skipped.said, /FILE:5:8: warning: the cell is not a number/);
   t.match(skipped.said, /FILE:7:1: warning: two rows of group "r3" have the same value/);
   t.match(skipped.said, /FILE:8:1: warning: the cell is empty/);
-  t.match(skipped.said, /\nskipped 4 of 6 sequences/);
+  t.match(skipped.said, /\nskipped 4 of 6 sequences: unreadable\n$/);
+  const bad = Array.from({ length: 8 }, (_, i) => `b${i},0,1,x\n`).join('');
+  const capped = await predicted(head + good + bad, '--on-error', 'skip');
+  t.equal(capped.said.match(/the cell is not a number/g)?.length, 5);
+  t.match(capped.said, /skipped 8 of 9 sequences: unreadable; the problems of 3 more are not shown\n$/);
   t.match(
     await predicted(`${head}r2,0,1,x\n`, '--on-error', 'skip'),
     { code: 5, ids: [] },
@@ -497,7 +504,7 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
   t.match(await predicted(''), { code: 5, said: /^FILE: the file is empty/ });
   t.match(await predicted(Buffer.concat([Buffer.from(`${head}r1,0,1,2\nr`), Buffer.from([0xc3])])), {
     code: 5,
-    said: /^FILE:3:1: the file is not UTF-8 text\n.*iconv.*\n {2}got: byte 0xc3 at offset 26/,
+    said: /^FILE:3:2: the file is not UTF-8 text\n.*iconv.*\n {2}got: byte 0xc3 at offset 26/,
   });
   t.match(await predicted(gzipSync(head + good).subarray(0, 40)), {
     code: 5,
@@ -506,6 +513,10 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
   t.match(await work.cellrun('predict', await runOf[NAMED](), '--input', 'nowhere', ...webasm), {
     code: 2,
     stderr: /^nowhere: the file does not exist/,
+  });
+  t.match(await work.cellrun('predict', await runOf[NAMED](), '--input', '', ...webasm), {
+    code: 2,
+    stderr: /^--input: the path is empty\n {2}expected: a file, or - for standard input\n/,
   });
   t.match(await work.cellrun('predict', await runOf[NAMED](), '--input', 'x', '--split', 'test'), {
     code: 2,
@@ -718,6 +729,10 @@ t.test('the library: the same predictions of values that a program hands over', 
   const given = [];
   for await (const one of model.predict(sequences)) given.push(one);
   t.same(given, fromFile);
+  const [{ answers: read }] = JSON.parse(JSON.stringify(given));
+  t.same(read[0].probabilities, want[0].probabilities, 'as JSON');
+  t.equal(read[0].logits.length, 2);
+  t.match(inspect(given[0].answers[0]), /probabilities: Float64Array\(2\) \[ /);
   t.same(
     given.map(({ index, id, answers: [answer] }) =>
       answer.kind === 'class'

@@ -213,7 +213,7 @@ t.test('a language model goes on', async t => {
   });
   const model = await loadModel(summary.directory, { backend: 'webasm', threads: 1 });
   t.teardown(() => model.close());
-  const made = async (prompt: number[], options: Parameters<Model['generate']>[1]) => {
+  const made = async (prompt: number[], options?: Parameters<Model['generate']>[1]) => {
     const symbols = [];
     for await (const symbol of model.generate(prompt, options)) symbols.push(symbol);
     return symbols;
@@ -235,6 +235,7 @@ t.test('a language model goes on', async t => {
     (await made([2, ...drawn.slice(0, 3)], { length: 2, temperature: 0 }))[0],
   ]);
   t.equal((await made([], { length: 3 })).length, 3, 'without a prompt');
+  t.equal((await made([2])).length, 500, 'as many as the command line');
   await t.rejects(made([5], { length: 3 }), { message: 'step 0 is not a symbol of the model' });
   await t.rejects(made([1], { length: 3, temperature: -1 }), { message: 'this is not a valid temperature' });
   const other = await modelOf(CASES['lstm, the last output']);

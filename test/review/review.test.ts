@@ -237,7 +237,7 @@ t.test('a damaged run does not hide verdicts on others', async t => {
       directory => writeFileSync(join(directory, 'config.resolved.yaml'), '{ name: ['),
     ],
     [
-      /config\.resolved\.yaml is missing, so this run cannot resume/,
+      /config\.resolved\.yaml is missing, so this run cannot be read/,
       directory => rmSync(join(directory, 'config.resolved.yaml')),
     ],
     [

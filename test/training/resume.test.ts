@@ -433,7 +433,7 @@ t.test('a missing config is reported as damage by every reader', async t => {
   for (const verb of [['evaluate'], ['predict'], ['review'], ['report'], ['compare', directory]]) {
     const { code, stdout, stderr } = await work.cellrun(...verb, directory);
     t.equal(code, 5, verb[0]);
-    t.match(stdout + stderr, 'config.resolved.yaml is missing, so this run cannot resume', verb[0]);
+    t.match(stdout + stderr, 'config.resolved.yaml is missing, so this run cannot be read', verb[0]);
   }
 });
 

@@ -1,6 +1,7 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
 import { type ByteSource, fileBytes, streamBytes } from '../../data/index.js';
 import type { SequencePrediction } from '../../prediction/answers.js';
+import { GENERATED_LENGTH } from '../../prediction/generate.js';
 import { loadModel } from '../../prediction/model.js';
 import { type PredictionForm, predictInput, predictSplit } from '../../prediction/predict.js';
 import { dataPlaces, openModel, type SavedModel } from '../../prediction/saved-model.js';
@@ -20,9 +21,9 @@ const options = {
   ).conflicts('split'),
   lines: flag('each line of a text is a sequence of its own, such as a prompt').conflicts('split'),
   split,
-  onError: choice('<action>', ['stop', 'skip'], 'what to do with unreadable sequences of the input').default(
-    'stop',
-  ),
+  onError: choice('<action>', ['stop', 'skip'], 'what to do with unreadable sequences of the input')
+    .default('stop')
+    .conflicts('split'),
   format: choice('<format>', ['jsonl', 'csv'], 'output format').default('jsonl'),
   top: count('<k>', 'print the k most probable classes instead of all probabilities'),
   raw: flag('csv: do not escape text that spreadsheets take for a formula (=…, @…, +a, -a)'),
@@ -31,7 +32,7 @@ const options = {
     ...['input', 'lines', 'split', 'onError', 'format', 'top', 'limit', 'set'],
   ),
   prompt: text('<text>', 'start of the generated text (default: empty)'),
-  length: count('<n>', 'number of symbols to generate (default: 500)'),
+  length: count('<n>', `number of symbols to generate (default: ${GENERATED_LENGTH})`),
   temperature: number(
     '<t>',
     'sampling temperature: below 1 favors likely symbols, 0 takes the likeliest (default: 1)',
@@ -60,6 +61,7 @@ export const verb = defineVerb({
     io.data('');
     if (options.generate) return generate(run, options, io);
     refuseWithoutGenerate(options);
+    refuseWithoutInput(options);
     const saved = openModel(run, options);
     refuseLinesElsewhere(saved, options);
     const warnings: Diagnostic[] = [];
@@ -89,7 +91,7 @@ export const verb = defineVerb({
 /** Prints the prompt and its continuation, symbol by symbol. */
 async function generate(
   runPath: string,
-  { prompt = '', length = 500, temperature, seed, checkpoint, weights, backend, threads }: PredictOptions,
+  { prompt = '', length, temperature, seed, checkpoint, weights, backend, threads }: PredictOptions,
   io: Io,
 ): Promise<ExitCode> {
   const model = await loadModel(runPath, { checkpoint, weights, backend, threads });
@@ -118,20 +120,27 @@ function refuseWithoutGenerate(options: PredictOptions): void {
   throw usageError({ code, message: `${file} requires --generate`, file });
 }
 
-function refuseLinesElsewhere({ loaded }: SavedModel, { lines, input }: PredictOptions): void {
+function refuseWithoutInput({ input, lines, onError }: PredictOptions): void {
+  const file = lines ? '--lines' : onError === 'skip' ? '--on-error' : undefined;
+  if (file === undefined || input !== undefined) return;
+  throw usageError({ code: 'cli/input', message: `${file} requires --input`, file });
+}
+
+function refuseLinesElsewhere({ loaded }: SavedModel, { lines }: PredictOptions): void {
   const { kind } = loaded.experiment.dataset;
-  if (!lines || (input !== undefined && kind === 'text')) return;
+  if (!lines || kind === 'text') return;
   throw usageError({
     code: 'cli/lines',
-    message:
-      input === undefined
-        ? '--lines requires --input'
-        : `--lines is for models trained on \`dataset.kind: text\`, not \`${kind}\``,
+    message: `--lines is for models trained on \`dataset.kind: text\`, not \`${kind}\``,
     file: '--lines',
   });
 }
 
 async function openInput(input: string, { stdin, outClosed }: Io): Promise<ByteSource> {
+  if (input === '') {
+    const expected = 'a file, or - for standard input';
+    throw usageError({ code: 'cli/input', message: 'the path is empty', file: '--input', expected });
+  }
   if (input !== STDIN) return fileBytes(input);
   if (stdin === undefined) throw new Error('there is no standard input');
   // stop waiting for input once nobody reads the predictions
@@ -195,7 +204,9 @@ class Rejections {
   printCount(predicted: number): ExitCode {
     if (this.count === 0) return EXIT.done;
     const all = counted(this.count + predicted, 'sequence');
-    this.io.err(`skipped ${this.count} of ${all}: unreadable\n`);
+    const hidden = this.count - MAX_SHOWN;
+    const rest = hidden > 0 ? `; the problems of ${hidden} more are not shown` : '';
+    this.io.err(`skipped ${this.count} of ${all}: unreadable${rest}\n`);
     return predicted === 0 ? EXIT.damaged : EXIT.done;
   }
 }

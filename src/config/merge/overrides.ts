@@ -242,7 +242,7 @@ function parseValue({ source, valueAt }: Override, schema: Schema | undefined): 
   const text = source.text.slice(valueAt);
   const place = source.place(valueAt, Math.max(valueAt + 1, source.text.length));
   const plain = isStringSchema(schema) && !/^\s*["']/.test(text) && text.trim() !== 'null';
-  if (plain) return { kind: 'scalar', value: text, written: text, place };
+  if (plain) return { kind: 'scalar', value: choiceOf(text, schema), written: text, place };
   if (text.trim() === '') {
     throw fail('config/set-syntax', 'the value is missing', place, { expected: 'KEY.PATH=VALUE' });
   }
@@ -250,6 +250,12 @@ function parseValue({ source, valueAt }: Override, schema: Schema | undefined): 
   const { node, problems } = parseText(source, ' '.repeat(valueAt) + text);
   if (problems.length > 0 || node === undefined) throw new OverrideProblem(problems);
   return node;
+}
+
+/** The choice that `text` is an escape of: a shell takes `\t` more easily than a tab. */
+function choiceOf(text: string, { enum: choices = [] }: Schema = {}): string {
+  const meant = choices.find(choice => JSON.stringify(choice) === `"${text}"`);
+  return typeof meant === 'string' ? meant : text;
 }
 
 function isStringSchema(schema: Schema | undefined): boolean {

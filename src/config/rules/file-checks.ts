@@ -98,5 +98,11 @@ function nameOf(at: Path): string {
 }
 
 function separation(at: Path, other: Path): string {
-  return at[1] === other[1] ? 'each file once' : 'a separate file for each split';
+  if (at[1] === other[1]) return 'each file once';
+  return splitOf(at) === splitOf(other) ? 'a separate file for each key' : 'a separate file for each split';
+}
+
+/** Several keys of a split hold its parts, such as inputs and targets. */
+function splitOf(at: Path): string {
+  return /validation|test/.exec(String(at[1]))?.[0] ?? 'train';
 }

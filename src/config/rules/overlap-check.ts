@@ -50,14 +50,15 @@ function checkEqual(
   const files: Readonly<Record<string, unknown>> = { ...dataset };
   const fileOf = ({ name }: { readonly name: string }): unknown => files[`${name}_path`] ?? files.path;
   return sharedSequences(compared, shape).map(({ of, among, count, example }) => {
+    const ids = [of.id(example.of), among.id(example.among)];
     // one of several files is named already
-    const named = (split: (typeof compared)[number], index: number): string =>
-      fileOf(of) === fileOf(among)
-        ? split.id(index)
-        : split.id(index).replace(/^(?:line|row) \d+$/, place => `${place} of ${fileOf(split)}`);
+    const named = (split: (typeof compared)[number], id: string): string => {
+      const isVague = ids[0] === ids[1] || /^(?:line|row) \d+$/.test(id);
+      return isVague && fileOf(of) !== fileOf(among) ? `${id} of ${fileOf(split)}` : id;
+    };
     const message =
       `${counted(count, 'sequence')} of the ${of.name} split ${count === 1 ? 'is' : 'are'} also in the ` +
-      `${among.name} split, with the same target: ${named(of, example.of)} equals ${named(among, example.among)}`;
+      `${among.name} split, with the same target: ${named(of, ids[0])} equals ${named(among, ids[1])}`;
     const expected = 'each sequence in only one split';
     const [key] = Object.keys(dataset).filter(one => one === `${of.name}_path`);
     return locator.atValue(['dataset', key ?? 'path'], 'data/equal-sequences', message, { expected });
@@ -106,7 +107,7 @@ function checkNames(
   const [what, path] =
     'sequence' in dataset && typeof dataset.sequence === 'object'
       ? (['group', ['dataset', 'sequence', 'group']] as const)
-      : (['id', ['dataset']] as const);
+      : (['id', undefined] as const);
   const named = Object.entries(splits).flatMap(([name, { count, id, idIsPlace }]) =>
     id === undefined || idIsPlace
       ? []
@@ -121,7 +122,10 @@ function checkNames(
       const shared = common.length === 1 ? `1 ${what} is` : `${common.length} ${what}s are`;
       const message = `${shared} in both the ${other} and the ${name} split: ${words.join(', ')}${rest}`;
       const expected = `each ${what} in only one split, unless the splits number their ${what}s separately`;
-      return [locator.atValue(path, `data/shared-${what}s`, message, { expected })];
+      // the key that makes the second split
+      const key = [`${name}_path`, `${name}_fraction`, name].find(one => Object.hasOwn(dataset, one));
+      const at = path ?? ['dataset', ...(key === undefined ? [] : [key])];
+      return [locator.atValue(at, `data/shared-${what}s`, message, { expected })];
     }),
   );
 }

@@ -12,9 +12,9 @@ const NOUNS: Readonly<Record<string, string>> = {
 
 /** `an integer from 1 to 64`, `adam | sgd`, `a list of 2 numbers`. */
 export function describeExpected(schema: Schema): string {
-  if (schema.const !== undefined) return String(schema.const);
+  if (schema.const !== undefined) return choice(schema.const);
   if (schema['x-form'] !== undefined) return schema['x-form'];
-  if (schema.enum !== undefined) return schema.enum.join(' | ');
+  if (schema.enum !== undefined) return schema.enum.map(choice).join(' | ');
   const union = branchesOf(schema);
   if (union !== undefined) {
     return `a mapping with \`${union.key}\`: ${union.branches.map(branch => branch.tag).join(' | ')}`;
@@ -25,6 +25,12 @@ export function describeExpected(schema: Schema): string {
   if (schema.type === 'array') return describeList(schema);
   if (schema.type === 'object') return describeMapping(schema);
   return `${NOUNS[String(schema.type)] ?? 'a value'}${describeBounds(schema)}`;
+}
+
+/** Control characters, such as the tab of `delimiter`, would be invisible. */
+function choice(value: unknown): string {
+  const text = String(value);
+  return /\p{Cc}/u.test(text) ? JSON.stringify(text) : text;
 }
 
 /** One of several forms. Mappings are distinguished by their required keys. */

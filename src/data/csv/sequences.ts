@@ -400,7 +400,8 @@ function addMissing(
   names: readonly string[],
   { delimiter, ...place }: Partial<CellPlace> & { readonly delimiter: Delimiter | undefined },
 ): void {
-  const isSplit = otherDelimiter(names, delimiter) === undefined;
+  const other = otherDelimiter(names, delimiter);
+  const isSplit = other === undefined;
   if (!isSplit && problems.all.length > 0) return;
   // a Parquet file has none
   const hasLines = 'line' in place;
@@ -410,7 +411,8 @@ function addMissing(
     ...place,
     expected: isSplit
       ? `${hasLines ? 'a header line with ' : ''}the column names of the training data`
-      : `fields separated by ${JSON.stringify(delimiter ?? ',')}, as in the training data`,
+      : `fields separated by ${JSON.stringify(delimiter ?? ',')}, as in the training data; ` +
+        `\`predict --set 'dataset.delimiter=${JSON.stringify(other).slice(1, -1)}'\` reads these`,
     got: names.join(', ').slice(0, 200),
   });
 }

@@ -16,7 +16,7 @@ import {
   placeInRecord,
   ragged,
 } from './csv.js';
-import { badByte, notUtf8, START_BYTES, wholeLength } from './utf8.js';
+import { badByte, markLength, notUtf8, START_BYTES, wholeLength } from './utf8.js';
 
 /** A record of a file that is read in chunks; valid only during the call that receives it. */
 export interface CsvRecord {
@@ -191,7 +191,11 @@ export class CsvPieces implements CsvRecord {
 
   private badEncoding(offset: number): Error {
     const at = offset - this.base;
-    const place = { file: this.file, offset, line: this.lineAt(at) };
+    const before = this.window.subarray(0, at);
+    const lineStart = before.lastIndexOf(this.ending ?? LINE_FEED) + 1;
+    const mark = this.base === 0 && lineStart === 0 ? markLength(before) : 0;
+    const column = before.toString('utf8', lineStart + mark).length + 1;
+    const place = { file: this.file, offset, line: this.lineAt(at), column };
     return damagedError(notUtf8(this.window[at], place, this.fileStart ?? this.window));
   }
 

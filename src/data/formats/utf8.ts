@@ -7,29 +7,38 @@ const LINE_FEED = 0x0a;
 /** Code of the problem of a file in another format, which is the same for each of its lines. */
 const NOT_TEXT = 'data/not-text';
 
-/** Position of some bytes in a file. */
-interface BytesPlace {
+/** Position of some bytes in a text file. */
+export interface BytesPlace {
   readonly offset: number;
   readonly line: number;
+  /** 1-based, in UTF-16 code units. */
+  readonly column: number;
+}
+
+export const FILE_START: BytesPlace = { offset: 0, line: 1, column: 1 };
+
+/** Returns the place after `bytes`, which are UTF-8. A byte order mark takes no column. */
+export function placeAfter(bytes: Buffer, { offset, line, column }: BytesPlace): BytesPlace {
+  const lineStart = bytes.lastIndexOf(LINE_FEED) + 1;
+  const from = lineStart === 0 && offset === 0 ? markLength(bytes) : lineStart;
+  return {
+    offset: offset + bytes.length,
+    line: line + countLineFeeds(bytes),
+    column: (lineStart === 0 ? column : 1) + bytes.toString('utf8', from).length,
+  };
 }
 
 /**
  * Checks that `bytes` are UTF-8.
  * @param place of `bytes` in the file
  * @param start first bytes of the file
- * @throws UserError (exit 5) if they are not, with the line and offset of the first invalid or
- *   truncated character
+ * @throws UserError (exit 5) if they are not, with the place of the first invalid or truncated
+ *   character
  */
-export function checkUtf8(
-  bytes: Buffer,
-  file: string,
-  place: BytesPlace = { offset: 0, line: 1 },
-  start = bytes,
-): void {
+export function checkUtf8(bytes: Buffer, file: string, place = FILE_START, start = bytes): void {
   const bad = badByte(bytes);
   if (bad === undefined) return;
-  const line = place.line + countLineFeeds(bytes.subarray(0, bad));
-  throw damagedError(notUtf8(bytes[bad], { file, offset: place.offset + bad, line }, start));
+  throw damagedError(notUtf8(bytes[bad], { file, ...placeAfter(bytes.subarray(0, bad), place) }, start));
 }
 
 /** First bytes of formats that are not text. A gzip file is already decompressed here. */
@@ -55,7 +64,7 @@ function formatOf(start: Buffer): string | undefined {
  */
 export function notUtf8(
   byte: number,
-  { file, line, offset }: BytesPlace & { readonly file: string },
+  { file, line, column, offset }: BytesPlace & { readonly file: string },
   start: Buffer,
 ): Diagnostic {
   const format = formatOf(start);
@@ -66,6 +75,7 @@ export function notUtf8(
     message: 'the file is not UTF-8 text',
     file,
     line,
+    column,
     // where a byte order mark would be; bytes further on may not have been read yet
     expected:
       offset === 0 && (byte === 0xff || byte === 0xfe)
@@ -75,7 +85,7 @@ export function notUtf8(
   };
 }
 
-export function countLineFeeds(bytes: Buffer): number {
+function countLineFeeds(bytes: Buffer): number {
   let count = 0;
   for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) count++;
   return count;
@@ -109,7 +119,7 @@ function characterLength(byte: number): number {
 }
 
 /** Returns `end`, or the start of the character that extends beyond it. */
-function wholeCharacters(bytes: Buffer, end: number): number {
+export function wholeCharacters(bytes: Buffer, end: number): number {
   let at = end;
   while (at > 0 && end - at < 4 && (bytes[at] & 0xc0) === 0x80) at--;
   return at;
@@ -219,8 +229,9 @@ export class LinePieces {
     this.fileStart ??= Buffer.from(whole.subarray(0, START_BYTES));
     const bad = this.isText ? badByte(whole) : undefined;
     if (bad !== undefined) {
-      const place = { file: this.file, offset: this.start + bad, line: this.number };
-      const problem = notUtf8(whole[bad], place, this.fileStart);
+      const lineStart = { offset: this.start, line: this.number, column: 1 };
+      const place = placeAfter(whole.subarray(0, bad), lineStart);
+      const problem = notUtf8(whole[bad], { file: this.file, ...place }, this.fileStart);
       if (problem.code === NOT_TEXT) throw damagedError(problem);
       this.handlers.broken(problem);
       return;

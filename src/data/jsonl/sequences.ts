@@ -36,7 +36,9 @@ export function jsonlSequences(config: JsonlConfig, { input, vocabulary }: DataR
       attemptField(record, field, { read, problems, line });
     const values = new FloatList(64);
     const hasId = config.id !== undefined && Object.hasOwn(record, config.id);
-    const id = hasId ? attempt(config.id, textOf) : `line ${line.number}`;
+    const given = hasId ? attempt(config.id, textOf) : '';
+    // an empty one names nothing
+    const id = given === '' ? `line ${line.number}` : given;
     const length = attempt(config.input, value => addSteps(value, config, { shape, codeOf, out: values }));
     const named = id !== undefined && { id };
     return length === undefined || problems.all.length > 0

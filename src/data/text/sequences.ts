@@ -17,7 +17,7 @@ import {
   type SymbolStream,
 } from './streams.js';
 import type { TextConfig } from './text.js';
-import { LINE_END, symbolReader, symbolsOf, UnknownSymbol } from './vocabulary.js';
+import { LINE_END, symbolColumn, symbolReader, symbolsOf, UnknownSymbol } from './vocabulary.js';
 
 /** Symbols that are searched at once for unknown ones. */
 const CHECKED_SYMBOLS = 2 ** 16;
@@ -68,6 +68,9 @@ export function textSequences(
   };
 }
 
+/** The problem of a refused symbol; a word has its column. */
+type Refusal = UnknownSymbol['problem'] & Pick<Diagnostic, 'column'>;
+
 /**
  * Numbers the symbols of a stream, and locates those that the model has not learned to read. The
  * reader of a stream asks once for each distinct symbol.
@@ -76,11 +79,17 @@ class StreamCodes implements SymbolCodes {
   private readonly known: number;
   private readonly read: (symbol: string) => number;
   private readonly level: Vocabulary['level'];
-  private readonly refused: UnknownSymbol[] = [];
+  private readonly refused: Refusal[] = [];
   private lineEnd: number | undefined;
+  /** UTF-16 code units of each symbol that does not have one: 0 for a byte inside a character. */
+  private readonly widths = new Map<number, number>();
   private line = 1;
-  /** Symbols of the line before the next one. */
-  private before = 0;
+  /** Column of the last symbol. */
+  private column = 1;
+  /** Column of the next character. */
+  private next = 1;
+  /** The line whose words are numbered, or a part of it, and what was numbered before its words. */
+  private readonly words = { text: '', columns: 0, count: 0 };
 
   constructor(
     vocabulary: Vocabulary | undefined,
@@ -91,12 +100,6 @@ class StreamCodes implements SymbolCodes {
     this.level = vocabulary?.level ?? null;
   }
 
-  /** Of the next symbol. Bytes and words do not tell their column. */
-  private place(): Partial<Diagnostic> {
-    const { file, line, before } = this;
-    return { file, line, ...(this.level === 'character' && { column: before + 1 }) };
-  }
-
   get size(): number {
     return this.known + this.refused.length;
   }
@@ -105,10 +108,24 @@ class StreamCodes implements SymbolCodes {
     return this.refused.length > 0;
   }
 
-  /** Returns the number of a symbol; if it is refused, one from the size of the vocabulary on. */
+  startLine(text: string, continues: boolean): void {
+    const { words } = this;
+    words.columns = continues ? words.columns + words.text.length : 0;
+    words.text = text;
+    words.count = 0;
+  }
+
+  /**
+   * Returns the number of a symbol; if it is refused, one from the size of the vocabulary on, which
+   * is another one for each word.
+   */
   code(symbol: string): number {
+    const isLineEnd = symbol === '\n' || symbol === LINE_END;
+    if (isLineEnd && this.lineEnd !== undefined) return this.lineEnd;
     const code = this.numberOf(symbol);
-    if (symbol === '\n' || symbol === LINE_END) this.lineEnd = code;
+    if (isLineEnd) this.lineEnd = code;
+    else if (this.level === 'word') this.words.count++;
+    else this.widths.set(code, this.level === 'byte' ? byteWidth(symbol.charCodeAt(0)) : symbol.length);
     return code;
   }
 
@@ -117,23 +134,39 @@ class StreamCodes implements SymbolCodes {
       return this.read(symbol);
     } catch (error) {
       if (!(error instanceof UnknownSymbol)) throw error;
-      return this.known + this.refused.push(error) - 1;
+      return this.known + this.refused.push(this.refusal(symbol, error)) - 1;
     }
+  }
+
+  /** Words are as long as their text, so their column is known only while they are numbered. */
+  private refusal(symbol: string, { problem }: UnknownSymbol): Refusal {
+    if (this.level !== 'word' || symbol === LINE_END) return problem;
+    const { text, columns, count } = this.words;
+    return { ...problem, column: columns + symbolColumn(text, 'word', count) };
   }
 
   /** Returns the problems of `codes`, which follow those of the last call. */
   problemsOf(codes: Iterable<number>): readonly Diagnostic[] {
     const problems: Diagnostic[] = [];
     for (const code of codes) {
-      const error = this.refused[code - this.known];
-      if (error) problems.push({ ...error.problem, ...this.place() });
-      this.before++;
+      const width = this.widths.get(code) ?? 1;
+      if (width > 0) this.column = this.next;
+      this.next += width;
+      const { file, line, column } = this;
+      const refusal = this.refused[code - this.known];
+      if (refusal) problems.push({ file, line, ...(this.level !== 'word' && { column }), ...refusal });
       if (code !== this.lineEnd) continue;
       this.line++;
-      this.before = 0;
+      this.next = 1;
     }
     return problems;
   }
+}
+
+/** Code units that a byte adds to the UTF-16 of its text; its character is counted once. */
+function byteWidth(byte: number): number {
+  if ((byte & 0xc0) === 0x80) return 0;
+  return byte >= 0xf0 ? 2 : 1;
 }
 
 interface CodedText {
@@ -219,12 +252,17 @@ function linesToPredict(level: TextLevel, vocabulary: Vocabulary | undefined): S
           const symbols = bytes.length === 0 ? [] : symbolsOf(bytes, level);
           const place = { file: name, line: number };
           const id = `line ${number}`;
+          let at = 0;
           try {
-            const values = Float32Array.from(symbols, numberOf);
+            const values = Float32Array.from(symbols, (symbol, i) => {
+              at = i;
+              return numberOf(symbol);
+            });
             if (values.length > 0) done.push({ length: values.length, values, id, place });
           } catch (error) {
             if (!(error instanceof UnknownSymbol)) throw error;
-            done.push({ problems: [{ ...error.problem, ...place }], id });
+            const column = symbolColumn(bytes, level, at);
+            done.push({ problems: [{ ...error.problem, ...place, column }], id });
           }
         },
         broken: problem => done.push({ problems: [problem] }),

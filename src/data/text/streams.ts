@@ -8,7 +8,7 @@
 import { damagedError, type UserError } from '../../util/errors.js';
 import { GrowingList } from '../columns.js';
 import type { Dataset, TextLevel } from '../dataset.js';
-import { checkUtf8, countLineFeeds, markLength, START_BYTES, wholeLength } from '../formats/utf8.js';
+import { checkUtf8, FILE_START, markLength, placeAfter, START_BYTES, wholeLength } from '../formats/utf8.js';
 import type { ByteSource } from '../new-sequences.js';
 import { readContent } from '../reading/files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
@@ -40,6 +40,11 @@ export interface SymbolStream {
 /** Numbers the texts of symbols; streams that share them have the same codes. */
 export interface SymbolCodes {
   code(text: string): number;
+  /**
+   * Called with each line of words before its words are numbered.
+   * @param continues true if `text` continues the line before, which a piece ended
+   */
+  startLine?(text: string, continues: boolean): void;
   /** Number of codes. */
   readonly size: number;
 }
@@ -323,12 +328,10 @@ interface PiecePlace {
 /** Cuts a file that is read chunk by chunk into pieces that hold whole symbols. */
 class PieceCutter {
   private rest: Buffer = Buffer.alloc(0);
-  /** Where `rest` begins in the file. */
-  private start = 0;
+  /** Where `rest` begins in the file; of bytes that are not text, only the offset is counted. */
+  private start = FILE_START;
   /** First bytes of the file. */
   private fileStart: Buffer | undefined;
-  /** Line number of `start`. */
-  private line = 1;
 
   /** @param onPiece called with each piece in order and its start; a piece is valid only then */
   constructor(
@@ -352,7 +355,7 @@ class PieceCutter {
       code: 'data/word-too-long',
       message: 'the word is too long',
       file: this.file,
-      offset: this.start,
+      offset: this.start.offset,
       expected: `at most ${MAX_WORD_BYTES} bytes`,
     });
   }
@@ -363,13 +366,14 @@ class PieceCutter {
   }
 
   private emit(piece: Buffer, isLast: boolean): void {
-    if (this.level !== 'byte') {
+    const { start, level, file } = this;
+    if (level !== 'byte') {
       this.fileStart ??= Buffer.from(piece.subarray(0, START_BYTES));
-      checkUtf8(piece, this.file, { offset: this.start, line: this.line }, this.fileStart);
-      this.line += countLineFeeds(piece);
+      checkUtf8(piece, file, start, this.fileStart);
     }
-    this.onPiece(piece, { from: this.start, isFirst: this.start === 0, isLast });
-    this.start += piece.length;
+    const from = start.offset;
+    this.onPiece(piece, { from, isFirst: from === 0, isLast });
+    this.start = level === 'byte' ? { ...start, offset: from + piece.length } : placeAfter(piece, start);
   }
 
   /** Returns the end of the piece that starts at `from`; `bytes.length` if it is not known yet. */
@@ -406,7 +410,7 @@ class PieceReader {
     // a line end after the last word is one more symbol
     if (this.buffer.length <= bytes.length) this.buffer = new Uint32Array(2 * bytes.length + 1);
     const read = { byte: this.bytes, character: this.characters, word: this.words }[this.level];
-    return this.buffer.subarray(0, read.call(this, bytes, isLast));
+    return this.buffer.subarray(0, read.call(this, bytes, { isFirst, isLast }));
   }
 
   private bytes(bytes: Buffer): number {
@@ -433,12 +437,13 @@ class PieceReader {
   /**
    * Splits into lines like Python: text after the last line end is a line if it is not empty.
    */
-  private words(bytes: Buffer, isLast: boolean): number {
+  private words(bytes: Buffer, { isFirst, isLast }: PiecePlace): number {
     const { buffer, codes } = this;
     const lines = bytes.toString('utf8').split(LINE_BREAK);
     let count = 0;
     lines.forEach((line, i) => {
       if (i > 0) buffer[count++] = codes.code(LINE_END);
+      codes.startLine?.(line, i === 0 && !isFirst);
       for (const word of symbolsOf(line, 'word')) buffer[count++] = codes.code(word);
     });
     if (isLast && lines.at(-1) !== '') buffer[count++] = codes.code(LINE_END);

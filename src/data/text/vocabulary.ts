@@ -6,6 +6,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Diagnostic } from '../../util/errors.js';
 import type { Dataset, Split, SymbolTexts, TextLevel, Vocabulary } from '../dataset.js';
+import { wholeCharacters } from '../formats/utf8.js';
 import { mappedLoad } from '../packed.js';
 import { configError } from '../problems.js';
 import { MAX_SYMBOLS } from '../reading/limits.js';
@@ -25,9 +26,9 @@ export const LINE_END = '<eos>';
 export const LINE_BREAK = /\r\n|\n|\r/;
 
 /** White space as defined by Python's `str.split()`. */
-const WHITE_SPACE = new RegExp(
-  `[\t-\r${String.fromCharCode(0x1c)}-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+`,
-);
+const SPACES = `\t-\r${String.fromCharCode(0x1c)}-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`;
+const WHITE_SPACE = new RegExp(`[${SPACES}]+`);
+const WORD = new RegExp(`[^${SPACES}]+`, 'g');
 
 /**
  * Splits a text into symbols: code points, bytes of its UTF-8, or words separated by white space.
@@ -36,6 +37,21 @@ export function symbolsOf(text: string | Buffer, level: TextLevel): Iterable<str
   if (level === 'byte') return Buffer.from(text).toString('latin1');
   const decoded = text.toString();
   return level === 'character' ? decoded : decoded.split(WHITE_SPACE).filter(word => word !== '');
+}
+
+/**
+ * Returns the column of a symbol of a line: 1-based, in UTF-16 code units. A byte has that of its
+ * character.
+ * @param index of the symbol in {@link symbolsOf}
+ */
+export function symbolColumn(line: string | Buffer, level: TextLevel, index: number): number {
+  if (level === 'byte') {
+    const bytes = Buffer.from(line);
+    return bytes.toString('utf8', 0, wholeCharacters(bytes, index)).length + 1;
+  }
+  const text = line.toString();
+  if (level === 'character') return [...text].slice(0, index).join('').length + 1;
+  return Array.from(text.matchAll(WORD), word => word.index)[index] + 1;
 }
 
 /** Splits a text of several lines into symbols; at level `word`, each line end is a symbol too. */
@@ -100,7 +116,8 @@ export function encodeText(text: string, vocabulary: Vocabulary): number[] {
 }
 
 /**
- * Decodes symbols to text, piece by piece. A word is preceded by a space unless it starts a line.
+ * Decodes symbols to text, piece by piece; no piece is empty. A word is preceded by a space unless
+ * it starts a line.
  * @param isContinued true if the symbols continue a line, so that the first word needs a space too
  */
 export async function* decodeText(
@@ -113,14 +130,17 @@ export async function* decodeText(
   for await (const symbol of symbols) {
     const text = texts[symbol];
     if (level === 'character') yield text;
-    else if (level === 'byte') yield bytes.write(Buffer.from(text, 'latin1'));
-    else {
+    else if (level === 'byte') {
+      const piece = bytes.write(Buffer.from(text, 'latin1'));
+      if (piece !== '') yield piece;
+    } else {
       const isEnd = text === LINE_END;
       yield isEnd ? '\n' : `${isLineStart ? '' : ' '}${text}`;
       isLineStart = isEnd;
     }
   }
-  yield bytes.end();
+  const rest = bytes.end();
+  if (rest !== '') yield rest;
 }
 
 /** Cache by vocabulary, because texts are encoded one by one. */
