@@ -66,7 +66,7 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
     baselines: baselinesOf(ended?.baselines),
     best: ended?.best ?? null,
     ending: ended === undefined ? null : endingOf(ended),
-    cautions: ended === undefined ? [] : cautionsOf(ended, config),
+    cautions: ended === undefined ? [] : cautionsOf(ended),
     gates: gatesOf(record),
     curves: history.curves,
     elapsed: history.elapsed,

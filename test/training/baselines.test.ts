@@ -230,22 +230,17 @@ t.test('which values beat a trivial baseline', t => {
   t.equal(verdict('test.loss', 1.9), 'passed', 'the smaller, the better');
   t.equal(verdict('test.loss', 1.9, 0.2), 'failed');
   t.equal(verdict('test.f1', 1), 'inconclusive');
-  const warned = (name: string, relativeTo?: string) =>
-    baselineWarnings(
-      {
-        status: 'completed',
-        metrics: { train: {}, test: { mean_absolute_error: 2 } },
-        baselines: { test: { [name]: { mean_absolute_error: 1 } } },
-      },
-      relativeTo,
-    ).join();
+  const warned = (name: string) =>
+    baselineWarnings({
+      status: 'completed',
+      metrics: { train: {}, test: { mean_absolute_error: 2 } },
+      baselines: { test: { [name]: { mean_absolute_error: 1 } } },
+    }).join();
   t.match(
     warned('seasonal_naive'),
-    /no better than .* \(seasonal_naive\); try `dataset\.relative_to: season`$/,
+    /no better than .* \(seasonal_naive\); try `dataset\.relative_to: season` if/,
   );
-  t.match(warned('seasonal_naive', 'season'), /\(seasonal_naive\)$/, 'it is set already');
-  t.match(warned('last_value'), /\(last_value\); try `dataset\.relative_to: last_value`$/);
-  t.match(warned('last_value', 'season'), /relative_to: last_value`$/);
+  t.match(warned('last_value'), /\(last_value\); try `dataset\.relative_to: last_value` if/);
   t.match(warned('mean'), /\(mean\)$/);
   const wrong = (gate: object, dataset: object = { kind: 'npz', path: 'a.npz' }) => {
     const config = work.config({ ...CONFIG, dataset, gates: [gate] });

@@ -1,11 +1,9 @@
 /** Prints the result of a run, and the command that resumes it. */
 import { relative } from 'node:path';
-import { readPlainConfig } from '../../config/merge/plain.js';
 import { baselinesSentence, leadingMetric } from '../../experiment/judging/baseline-words.js';
 import { cautionsOf } from '../../experiment/judging/cautions.js';
 import { gateSentence } from '../../experiment/judging/gate-words.js';
 import { metricSentence } from '../../experiment/judging/metric-words.js';
-import { RunDirectory } from '../../experiment/run-directory.js';
 import type { Summary } from '../../experiment/summary.js';
 import type { RunResult } from '../../training/run/observer.js';
 import { counted, printable } from '../../util/words.js';
@@ -37,8 +35,7 @@ export function printResult(summary: Summary, quiet: boolean, io: Io): void {
 export function printProblems({ summary, advice }: RunResult, json: boolean, io: Io): void {
   const { status, message, gates, directory, skipped_batches, steps } = summary;
   for (const gate of json ? gates : []) if (gate.verdict !== 'passed') io.err(`${gateSentence(gate)}\n`);
-  const config = readPlainConfig(RunDirectory.open(directory).files.resolvedConfig);
-  for (const caution of cautionsOf(summary, config)) io.err(`warning: ${caution}\n`);
+  for (const caution of cautionsOf(summary)) io.err(`warning: ${caution}\n`);
   if (skipped_batches > 0)
     io.err(
       `warning: ${skipped_batches} of ${counted(steps, 'step')} skipped their batch: its loss, gradient or update was not finite\n`,

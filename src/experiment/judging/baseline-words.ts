@@ -51,19 +51,13 @@ export function baselinesSentence(reached: SplitMetrics, baselines: SplitBaselin
 /** The value of `dataset.relative_to` with which a model starts from a naive forecast. */
 const LEVELS: Readonly<Record<string, string>> = { last_value: 'last_value', seasonal_naive: 'season' };
 
-/**
- * Warnings about a completed run that learned nothing.
- * @param relativeTo the run's `dataset.relative_to`
- */
-export function baselineWarnings(
-  {
-    status,
-    metrics: { test },
-    baselines,
-    constant_outputs,
-  }: Pick<Summary, 'status' | 'metrics' | 'baselines' | 'constant_outputs'>,
-  relativeTo?: unknown,
-): string[] {
+/** Warnings about a completed run that learned nothing. */
+export function baselineWarnings({
+  status,
+  metrics: { test },
+  baselines,
+  constant_outputs,
+}: Pick<Summary, 'status' | 'metrics' | 'baselines' | 'constant_outputs'>): string[] {
   if (status !== 'completed') return [];
   const found = constant_outputs
     ? ['the model gives the same answer for every test input: it has not learned to distinguish them']
@@ -73,8 +67,9 @@ export function baselineWarnings(
   const { metric, value, name } = best;
   const reached = metricSentence('test', metric, test[metric]);
   const trivial = metricSentence('baseline', metric, value);
-  const isSet = !Object.hasOwn(LEVELS, name) || relativeTo === LEVELS[name];
-  const advice = isSet ? '' : `; try \`dataset.relative_to: ${LEVELS[name]}\``;
+  const advice = Object.hasOwn(LEVELS, name)
+    ? `; try \`dataset.relative_to: ${LEVELS[name]}\` if it is not set`
+    : '';
   return [
     ...found,
     `the model is no better than a trivial baseline: ${reached}, ${trivial} (${name})${advice}`,

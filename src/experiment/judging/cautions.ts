@@ -1,21 +1,15 @@
 /** Cautions about a result, besides its numbers. */
 import { OPTIMISTIC } from '../../config/rules/splits.js';
-import { isRecord } from '../../config/schema/walk.js';
 import type { Summary } from '../summary.js';
 import { baselineWarnings } from './baseline-words.js';
 
 /**
  * A sentence for each result that was selected by the test split, for a result no better than a
  * trivial baseline, and for constant outputs. Older summaries have none of these fields.
- * @param config the resolved config of the run
  */
-export function cautionsOf(summary: Summary, { dataset }: Readonly<Record<string, unknown>>): string[] {
+export function cautionsOf(summary: Summary): string[] {
   const { selected_on_test = [] } = summary;
-  const relativeTo = isRecord(dataset) ? dataset.relative_to : undefined;
-  return [
-    ...selected_on_test.map(what => `${what} is ${OPTIMISTIC}`),
-    ...baselineWarnings(summary, relativeTo),
-  ];
+  return [...selected_on_test.map(what => `${what} is ${OPTIMISTIC}`), ...baselineWarnings(summary)];
 }
 
 /**

@@ -202,7 +202,7 @@ function factsOf({
     metrics: summary?.metrics ?? null,
     best: summary?.best ?? null,
     ending: summary ? endingOf(summary) : null,
-    cautions: [...(summary ? cautionsOf(summary, config) : []), ...copyCaution({ directory, manifest })],
+    cautions: [...(summary ? cautionsOf(summary) : []), ...copyCaution({ directory, manifest })],
     performance: {
       ms_per_step: summary?.ms_per_step ?? null,
       step_ratio: (summary && lastValue(summary, 'performance.step_ratio')) ?? null,
