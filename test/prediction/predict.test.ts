@@ -675,7 +675,7 @@ t.test('standard input in pieces', async t => {
       stderr,
       /^<stdin>:4:1: group "r1" appears again after other groups, so a prediction already made/,
     );
-    t.match(stderr, /expected: rows sorted by group, or a file of up to 16 MiB instead of a stream/);
+    t.match(stderr, /expected: rows sorted by group, or files of up to 16 MiB in total instead of a stream/);
   }
 });
 

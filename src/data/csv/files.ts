@@ -25,7 +25,7 @@ export async function readCsvTable(path: string, columns: CsvColumns): Promise<C
 }
 
 /** The names of the files, without their folders if that keeps them apart. */
-function recordingNames(files: readonly string[]): readonly string[] {
+export function recordingNames(files: readonly string[]): readonly string[] {
   const names = files.map(file => basename(file));
   return new Set(names).size === names.length ? names : files;
 }

@@ -3,8 +3,7 @@
  * sequence, sorted by the order column; without a grouping column, each row is a sequence. The
  * target column and all other columns are ignored.
  */
-import { basename } from 'node:path';
-import { type Diagnostic, damagedError } from '../../util/errors.js';
+import { type Diagnostic, damagedError, EXIT, UserError } from '../../util/errors.js';
 import { FloatList } from '../columns.js';
 import type { TextLevel } from '../dataset.js';
 import { type Delimiter, otherDelimiter } from '../formats/csv.js';
@@ -12,19 +11,28 @@ import { CsvPieces } from '../formats/csv-pieces.js';
 import { isParquet, ParquetFile } from '../formats/parquet.js';
 import { type CellPlace, parquetRows, type RowPlace, rowName } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
-import type { ByteSource, DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
+import {
+  type ByteSource,
+  type DataRecord,
+  type InputSource,
+  inTurn,
+  placeName,
+  type ReadSequence,
+  type SequenceReader,
+} from '../new-sequences.js';
 import { Problems } from '../problems.js';
 import { allBytes, beginning } from '../reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { SeenTexts } from '../seen-texts.js';
 import { symbolReader, symbolsOf, UnknownSymbol } from '../text/vocabulary.js';
 import type { CsvConfig } from './csv.js';
+import { recordingNames } from './files.js';
 import { mixedOrder, orderKey, orderRest, samePlace } from './order.js';
-import { badNumber, cellNumber, isMissing, missingCell } from './table.js';
+import { badNumber, cellNumber, isMissing, missingCell, noRows } from './table.js';
 
 /**
- * In files up to this size, the rows of a group may be anywhere, as in training. Larger files and
- * streams are not kept in memory, so their groups must be contiguous.
+ * In files up to this total size, the rows of a group may be anywhere, as in training. Larger files
+ * and streams are not kept in memory, so their groups must be contiguous.
  */
 export const MAX_GATHERED_BYTES = 2 ** 24;
 
@@ -46,27 +54,59 @@ export function csvSequences(
     hasIds: true,
     hasTimes: sequence?.order !== undefined,
     async *read(given) {
-      // only its content tells whether a gzip file is small
-      const isMeasured = sequence?.group !== undefined && given.isDecompressedFile === true;
-      const { start, source } = await beginning(given, isMeasured ? MAX_GATHERED_BYTES + 1 : MAGIC_BYTES);
-      const size = isMeasured ? start.length : source.size;
-      const isGathered = size !== undefined && size <= MAX_GATHERED_BYTES;
-      const recording = sequence?.per_file ? basename(source.name) : undefined;
-      const columns = { features, symbolOf, level, delimiter, id, recording, ...sequence };
-      const rows = new RowReader(columns, isGathered);
-      try {
-        const read = isParquet(start) ? fromParquet(source, rows) : fromCsv(source, rows, delimiter);
-        for await (const _ of read) yield rows.take();
-      } catch (error) {
-        // sequences before the error are predicted, regardless of how the input is split into
-        // chunks
-        yield rows.take();
-        throw error;
+      const { isSmall, sources } =
+        sequence?.group === undefined ? { isSmall: false, sources: given } : await measured(given);
+      const columns = { features, symbolOf, level, delimiter, id, ...sequence };
+      const rows = new RowReader(columns, given, isSmall);
+      const names = recordingNames(given.map(({ name }) => name));
+      let index = 0;
+      for await (const opened of inTurn(sources)) {
+        rows.startFile(sequence?.per_file ? names[index++] : undefined);
+        try {
+          const { start, source } = await beginning(opened, MAGIC_BYTES);
+          const read = isParquet(start) ? fromParquet(source, rows) : fromCsv(source, rows, delimiter);
+          for await (const _ of read) yield rows.take();
+        } catch (error) {
+          const refused = sequence?.per_file ? damageOf(error) : undefined;
+          if (refused) rows.refuse(refused);
+          // sequences before the error are predicted, regardless of how the input is split into
+          // chunks
+          yield rows.take();
+          if (!refused) throw error;
+          continue;
+        }
+        if (sequence?.per_file) rows.endRecording(opened.name);
       }
       rows.end();
       yield rows.take();
     },
   };
+}
+
+/** What is damaged; undefined if the error has another cause. */
+function damageOf(error: unknown): readonly Diagnostic[] | undefined {
+  return error instanceof UserError && error.exitCode === EXIT.damaged ? error.diagnostics : undefined;
+}
+
+/**
+ * Returns whether `sources` are files of up to {@link MAX_GATHERED_BYTES} in total, and the sources
+ * to read instead: small files are in memory, since only its content tells how large a gzip file is.
+ */
+async function measured(
+  sources: readonly InputSource[],
+): Promise<{ readonly isSmall: boolean; readonly sources: readonly InputSource[] }> {
+  const opened: InputSource[] = [];
+  let room = MAX_GATHERED_BYTES;
+  for (const { name, open } of sources) {
+    const given = await open();
+    const isFile = given.size !== undefined || given.isDecompressedFile === true;
+    const isLarge = !isFile || (given.size ?? 0) > room;
+    const { start, source } = await beginning(given, isLarge ? 0 : room + 1);
+    room -= isLarge ? room + 1 : start.length;
+    opened.push({ name, open: async () => source });
+    if (room < 0) break;
+  }
+  return { isSmall: room >= 0, sources: [...opened, ...sources.slice(opened.length)] };
 }
 
 /** Passes the records of a CSV file to `rows`, and yields after each chunk. */
@@ -126,8 +166,6 @@ interface Columns {
   readonly order?: string;
   /** Names rows that are sequences. */
   readonly id?: string | undefined;
-  /** Name of the sequence, if the file is one. */
-  readonly recording: string | undefined;
 }
 
 /** A sequence with more rows to come. */
@@ -167,11 +205,34 @@ class RowReader {
   private isNumeric: boolean | undefined;
   /** Problem of a row with unknown group, which may belong to the next group. */
   private stray: Diagnostic | undefined;
+  /** Name of the file if it is a sequence. */
+  private recording: string | undefined;
 
+  /** @param isGathered true if the rows of a group may be anywhere */
   constructor(
     private readonly columns: Columns,
+    private readonly sources: readonly InputSource[],
     private readonly isGathered: boolean,
   ) {}
+
+  /** @param recording name of the file if it is a sequence */
+  startFile(recording: string | undefined): void {
+    this.recording = recording;
+  }
+
+  /** Call after a file that is a sequence, with its name for messages. */
+  endRecording(file: string): void {
+    const { open, recording = '', done } = this;
+    if (open.size === 0) done.push({ problems: [noRows(file)], id: recording });
+    this.end();
+  }
+
+  /** Call instead if the file is damaged. */
+  refuse(damage: readonly Diagnostic[]): void {
+    const { open, recording = '' } = this;
+    this.done.push({ problems: [...(open.get(recording)?.problems ?? []), ...damage], id: recording });
+    open.clear();
+  }
 
   /** Names of the columns that are read. */
   get wanted(): readonly string[] {
@@ -233,8 +294,7 @@ class RowReader {
   ragged(record: TableRecord, problem: Diagnostic): void {
     const { group } = this.indices;
     const id = this.groupOf(record.fields);
-    const { recording } = this.columns;
-    if (group === ABSENT && recording === undefined) this.done.push({ problems: [problem] });
+    if (group === ABSENT && this.recording === undefined) this.done.push({ problems: [problem] });
     else if (id === undefined || isMissing(id)) this.strayRow(problem);
     else
       complain(
@@ -245,7 +305,7 @@ class RowReader {
 
   /** The group of a row; undefined if rows are sequences, or the cell is lacking. */
   private groupOf(fields: readonly string[]): string | undefined {
-    return this.columns.recording ?? fields[this.indices.group]?.trim();
+    return this.recording ?? fields[this.indices.group]?.trim();
   }
 
   /** Returns the sequences completed since the last call. */
@@ -296,7 +356,8 @@ class RowReader {
     // not a problem of this sequence alone, which could be skipped: an earlier prediction is wrong
     if (id !== undefined && this.ended.has(id)) throw damagedError(comesBack(id, placeOfGroup()));
     const ownName = id ?? fields[this.indices.id]?.trim();
-    return { id, name: ownName || rowName(place), values, order: [], problems, place, rows: 0 };
+    const name = ownName || placeName(place, this.sources);
+    return { id, name, values, order: [], problems, place, rows: 0 };
   }
 
   private orderCell(open: Open, record: TableRecord): void {
@@ -322,8 +383,8 @@ class RowReader {
     const open = this.open.get(id);
     if (!open) return;
     this.open.delete(id);
-    if (open.id !== undefined && !this.isGathered) this.ended.add(open.id);
-    this.done.push(closed(open, this.columns));
+    if (this.indices.group !== ABSENT && !this.isGathered) this.ended.add(id);
+    this.done.push(closed(open, this.columns, this.sources));
   }
 }
 
@@ -335,16 +396,17 @@ function compare(a: OrderCell, b: OrderCell): number {
   return a.key - b.key || a.rest - b.rest;
 }
 
-function closed(open: Open, columns: Columns): ReadSequence {
+function closed(open: Open, columns: Columns, sources: readonly InputSource[]): ReadSequence {
   const { values, order, problems, place, rows } = open;
   const named = { id: open.name };
   const sorted = order.toSorted((a, b) => compare(a, b) || a.row - b.row);
   const tie = sorted.findIndex((cell, i) => i > 0 && compare(cell, sorted[i - 1]) === 0);
   if (tie > 0) {
-    const earlier = rowName(sorted[tie - 1].place);
+    const earlier = rowName(sorted[tie - 1].place, sorted[tie].place);
     problems.push(samePlace({ group: open.id ?? '' }, sorted[tie].text, { ...sorted[tie], earlier }));
   }
-  const inOrderOfRows = problems.toSorted((a, b) => numberOf(a) - numberOf(b));
+  const fileOf = ({ file }: Diagnostic) => sources.findIndex(({ name }) => name === file);
+  const inOrderOfRows = problems.toSorted((a, b) => fileOf(a) - fileOf(b) || numberOf(a) - numberOf(b));
   if (problems.length > 0) return { problems: inOrderOfRows, ...named };
   const size = columns.features.length;
   const read = values.toArray();
@@ -420,7 +482,7 @@ function comesBack(id: string, place: Partial<Diagnostic>): Diagnostic {
     code: 'data/csv-group-again',
     message: `group ${JSON.stringify(id)} appears again after other groups, so a prediction already made for it is incomplete`,
     ...place,
-    expected: `rows sorted by group, or a file of up to ${MAX_GATHERED_BYTES / 2 ** 20} MiB instead of a stream`,
+    expected: `rows sorted by group, or files of up to ${MAX_GATHERED_BYTES / 2 ** 20} MiB in total instead of a stream`,
   };
 }
 

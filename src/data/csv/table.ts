@@ -128,6 +128,11 @@ export async function readFile(path: string, context: ReaderContext): Promise<Fi
   return problems.all.length > 0 ? undefined : reader.table();
 }
 
+/** Problem: a table has column names only. */
+export function noRows(file: string): Diagnostic {
+  return { code: 'data/csv-empty', message: 'the file has a header but no rows', file };
+}
+
 interface BadCell {
   readonly text: string;
   /** Position of its row, for {@link TableFile.place}. */
@@ -206,11 +211,7 @@ class TableReader {
   table(): FileTable {
     const { source, file, starts, indices } = this;
     if (starts.length === 0) {
-      throw damagedError({
-        code: 'data/csv-empty',
-        message: 'the file has a header but no rows',
-        file: source.name,
-      });
+      throw damagedError(noRows(source.name));
     }
     let numbers: Uint32Array | undefined;
     const rowNumber = (row: number): number => {
