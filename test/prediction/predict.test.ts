@@ -287,6 +287,13 @@ t.test('ids of the rows of a table are passed through', async t => {
     [0, ['a, 7', 'line 3']],
     'a row without one has its line',
   );
+  const unnamed = work.file('unnamed.csv', 'text\nab\nba\n');
+  const lines = await work.cellrun('predict', summary.directory, '--input', unnamed, ...webasm);
+  t.same(
+    [lines.code, lines.stderr, linesOf(lines.stdout).map(({ id }) => id)],
+    [0, '', ['line 2', 'line 3']],
+    'a table without the column has the lines of its rows',
+  );
   const grouped = { ...texts, input_kind: 'number', level: undefined, sequence: { group: 'stars' } };
   const refused = await work.cellrun('validate', work.config(config(grouped, crossEntropy)));
   t.match(refused, { code: 2, stderr: /the key `id` does not belong to `sequence`/ });

@@ -245,7 +245,9 @@ class RowReader {
     const { features, group, order, id, delimiter } = this.columns;
     const indexOf = columnFinder(record.fields, { place: field => record.place(field), delimiter }, problems);
     const indices = { features: features.map(indexOf), group: indexOf(group), order: indexOf(order) };
-    this.indices = { ...indices, id: indexOf(id) };
+    // the model does not read names
+    const hasIds = record.fields.some(name => name.trim() === id);
+    this.indices = { ...indices, id: hasIds ? indexOf(id) : ABSENT };
     problems.throwIfAny();
   }
 
