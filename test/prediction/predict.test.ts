@@ -484,6 +484,33 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
   t.match(skipped.said, /FILE:7:1: warning: two rows of group "r3" have the same value/);
   t.match(skipped.said, /FILE:8:1: warning: the cell is empty/);
   t.match(skipped.said, /\nskipped 4 of 6 sequences/);
+  const between = await predicted(`${head}r1,0,1,2\n,3,1,1\nr2,0,1,1\nr3,0,1,1\n`, '--on-error', 'skip');
+  t.same(
+    [between.code, between.ids, between.said],
+    [
+      0,
+      ['r3'],
+      [
+        'FILE:3:1: warning: the cell is empty; the row may belong to group "r1" or "r2"',
+        '  3 | ,3,1,1',
+        '    | ^',
+        '  expected: a value in every row',
+        'skipped 2 of 3 sequences: unreadable',
+        '',
+      ].join('\n'),
+    ],
+    'a row that may belong to either of two groups is reported once',
+  );
+  const again = await predicted(
+    `${head}r2,1,1,1\nr1,0,1,2\n,3,1,1\nr2,0,1,1\n,5,1,1\n`,
+    '--on-error',
+    'skip',
+  );
+  t.match(again.said, /FILE:4:1: [^\n]* group "r1" or "r2"\n/, 'also if the group after it began before');
+  t.match(again.said, /FILE:6:1: [^\n]* group "r2"\n/);
+  t.match(again.said, /\nskipped 2 of 2 sequences/);
+  const alone = await predicted(`${head},3,1,1\n`, '--on-error', 'skip');
+  t.match(alone.said, /^FILE:2:1: warning: the cell is empty\n.*\nskipped 1 of 1 sequence:/s);
   t.match(
     await predicted(`${head}r2,0,1,x\n`, '--on-error', 'skip'),
     { code: 5, ids: [] },

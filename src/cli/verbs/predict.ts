@@ -183,6 +183,8 @@ const MAX_SHOWN = 5;
 /** Counts skipped sequences and shows the problems of the first ones. */
 class Rejections {
   private count = 0;
+  /** A row may spoil several sequences, but is shown once. */
+  private readonly shown = new Set<Diagnostic>();
 
   constructor(private readonly io: Io) {}
 
@@ -190,7 +192,9 @@ class Rejections {
     this.count++;
     if (this.count > MAX_SHOWN) return;
     const { err, color } = this.io;
-    err(formatDiagnostics(problems, { color: color.err, severity: 'warning' }));
+    const unseen = problems.filter(problem => !this.shown.has(problem));
+    if (unseen.length > 0) err(formatDiagnostics(unseen, { color: color.err, severity: 'warning' }));
+    for (const problem of unseen) this.shown.add(problem);
   };
 
   get isEmpty(): boolean {

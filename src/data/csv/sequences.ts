@@ -203,8 +203,8 @@ class RowReader {
   private latest: string | undefined;
   /** True if the order column has numbers; undefined before its first cell. */
   private isNumeric: boolean | undefined;
-  /** Problem of a row with unknown group, which may belong to the next group. */
-  private stray: Diagnostic | undefined;
+  /** Problems of the latest rows, if their groups are unknown. */
+  private strays: Diagnostic[] = [];
   /** Name of the file if it is a sequence. */
   private recording: string | undefined;
 
@@ -318,19 +318,36 @@ class RowReader {
   }
 
   end(): void {
+    const { strays } = this;
+    const told = this.spoiled(undefined);
+    if (strays.length > 0 && told.length === 0) this.done.push({ problems: strays });
     for (const id of [...this.open.keys()]) this.close(id);
-    if (this.stray) this.done.push({ problems: [this.stray] });
-    this.stray = undefined;
+  }
+
+  /** Keeps the problem of a row with unknown group until the group after it is known. */
+  private strayRow(problem: Diagnostic): void {
+    if (this.strays.length < MAX_TOLD) this.strays.push(problem);
   }
 
   /**
-   * Reports a row with unknown group, which may belong to the sequence before it or to the next
-   * one.
+   * Reports rows with unknown group to the group before them; they may also belong to the one
+   * `after` them.
+   * @returns what to report to that group
    */
-  private strayRow(problem: Diagnostic): void {
+  private spoiled(after: string | undefined): readonly Diagnostic[] {
+    const { strays } = this;
+    if (strays.length === 0) return [];
+    this.strays = [];
     const before = this.latest === undefined ? undefined : this.open.get(this.latest);
-    before?.problems.push(problem);
-    this.stray = problem;
+    const groups = [...new Set([before?.id, after])].flatMap(id => (id === undefined ? [] : [id]));
+    if (groups.length === 0) return [];
+    const names = groups.map(id => JSON.stringify(id)).join(' or ');
+    const told = strays.map(problem => ({
+      ...problem,
+      message: `${problem.message}; the row may belong to group ${names}`,
+    }));
+    for (const problem of told) if (before) complain(before, () => problem);
+    return before?.id === after ? [] : told;
   }
 
   private sequenceOf(
@@ -339,12 +356,13 @@ class RowReader {
     placeOfGroup: () => Partial<Diagnostic>,
   ): Open {
     const key = id ?? '';
+    const spoiled = this.spoiled(id);
     if (this.latest !== undefined && key !== this.latest && !this.isGathered) this.close(this.latest);
     this.latest = key;
-    const known = this.open.get(key);
-    if (!known) this.open.set(key, this.begin(id, record, placeOfGroup));
-    this.stray = undefined;
-    return known ?? (this.open.get(key) as Open);
+    const open = this.open.get(key) ?? this.begin(id, record, placeOfGroup);
+    this.open.set(key, open);
+    for (const problem of spoiled) complain(open, () => problem);
+    return open;
   }
 
   private begin(
@@ -354,12 +372,11 @@ class RowReader {
   ): Open {
     const width = this.columns.features.length;
     const values = new FloatList(width * (id === undefined ? 1 : this.isGathered ? 4 : 64));
-    const problems = this.stray ? [this.stray] : [];
     // not a problem of this sequence alone, which could be skipped: an earlier prediction is wrong
     if (id !== undefined && this.ended.has(id)) throw damagedError(comesBack(id, placeOfGroup()));
     const ownName = id ?? fields[this.indices.id]?.trim();
     const name = ownName || placeName(place, this.sources);
-    return { id, name, values, order: [], problems, place, rows: 0 };
+    return { id, name, values, order: [], problems: [], place, rows: 0 };
   }
 
   private orderCell(open: Open, record: TableRecord): void {
