@@ -114,6 +114,23 @@ t.test('each file of the input is a recording', async t => {
   );
 });
 
+t.test('recordings with equal names are told apart by their folders', async t => {
+  const nest = folderOf({
+    ...{ 'p1/rec01.csv': recording(1), 'p1/rec02.csv': recording(2), 'p2/rec02.csv': recording(3) },
+    ...{ 'p2/more/rec03.csv': recording(4) },
+  });
+  const want = ['p1/rec01.csv', 'p1/rec02.csv', 'more/rec03.csv', 'p2/rec02.csv'];
+  const { summary } = await train(work, config(perFile(`${nest}/**/*.csv`), crossEntropy));
+  for (const flags of [[], ['--input', `${nest}/**/*.csv`]]) {
+    const { code, stdout } = await work.cellrun('predict', summary.directory, ...flags, ...webasm);
+    t.same([code, idsOf(stdout)], [0, want]);
+  }
+  const some = await predict('--input', `${nest}/p1/*.csv`);
+  t.same(idsOf(some.stdout), ['rec01.csv', 'rec02.csv'], 'not longer than it must be');
+  const mixed = folderOf({ 'a.csv': recording(1), 'p/a.csv': recording(2) });
+  t.same(idsOf((await predict('--input', `${mixed}/**/*.csv`)).stdout), ['a.csv', 'p/a.csv']);
+});
+
 t.test('a damaged recording is left out, and its file is named', async t => {
   const folder = folderOf({
     ...{ 'a.csv': recording(1), 'b.csv': '', 'c.csv': 's,x\n', 'd.csv': 's,x\n1,2\n2,y\n' },
