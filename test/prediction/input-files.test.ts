@@ -155,6 +155,32 @@ t.test('a damaged recording is left out, and its file is named', async t => {
   t.match(skipped.stderr, /\nskipped 4 of 6 sequences: unreadable\n/);
 });
 
+t.test('a file of a folder that is no table is one message', async t => {
+  const columns = { features: ['x', 's'], target: 'activity', target_kind: 'class' };
+  for (const [content, exit, message] of [
+    ['   \n', 5, 'b\\.csv: the first line is blank, but names the columns'],
+    ['# Recordings\n\nof 2024, walking\n', 2, 'b\\.csv has none of the columns "x", "s", "activity"'],
+  ] as const) {
+    const folder = folderOf({ 'a.csv': recording(1), 'b.csv': content });
+    const dataset = { ...{ kind: 'csv', path: folder, test_fraction: 0.4 }, ...columns };
+    const valid = await work.cellrun('validate', work.config(config(dataset, crossEntropy)));
+    t.equal(valid.code, exit);
+    t.match(valid.stderr, new RegExp(message));
+    t.equal(valid.stderr.match(/b\.csv/g)?.length, 1, valid.stderr);
+  }
+  const read = { ...perFile(tested), ...columns, path: folderOf(recordings(8)) };
+  const { summary } = await train(work, config(read, crossEntropy));
+  for (const [content, message] of [
+    ['   \n', 'b\\.csv: the first line is blank'],
+    ['# Recordings\n', 'b\\.csv:1:1: there is none of the columns "x", "s", which the model reads'],
+  ]) {
+    const input = work.file('b.csv', content);
+    const { stderr } = await work.cellrun('predict', summary.directory, '--input', input, ...webasm);
+    t.match(stderr, new RegExp(`^[^\n]*${message}`));
+    t.equal(stderr.match(/b\.csv/g)?.length, 1, stderr);
+  }
+});
+
 t.test('an exact name is no pattern; what has no files, or a file twice, is refused', async t => {
   const folder = folderOf({ 'rec[1].csv': recording(1), 'rec1.csv': recording(2) });
   const exact = await predict('--input', join(folder, 'rec[1].csv'));

@@ -6,7 +6,7 @@
 import { type Diagnostic, damagedError, EXIT, UserError } from '../../util/errors.js';
 import { FloatList } from '../columns.js';
 import type { TextLevel } from '../dataset.js';
-import { type Delimiter, otherDelimiter } from '../formats/csv.js';
+import { blankHeader, type Delimiter, otherDelimiter } from '../formats/csv.js';
 import { CsvPieces } from '../formats/csv-pieces.js';
 import { isParquet, ParquetFile } from '../formats/parquet.js';
 import { type CellPlace, parquetRows, type RowPlace, rowName } from '../formats/tables.js';
@@ -28,7 +28,7 @@ import { symbolReader, symbolsOf, UnknownSymbol } from '../text/vocabulary.js';
 import type { CsvConfig } from './csv.js';
 import { recordingNames } from './files.js';
 import { mixedOrder, orderKey, orderRest, samePlace } from './order.js';
-import { badNumber, cellNumber, isMissing, missingCell, noRows } from './table.js';
+import { badNumber, cellNumber, isMissing, isOtherTable, listed, missingCell, noRows } from './table.js';
 
 /**
  * In files up to this total size, the rows of a group may be anywhere, as in training. Larger files
@@ -243,7 +243,9 @@ class RowReader {
   header(record: TableRecord): void {
     const problems = new Problems();
     const { features, group, order, id, delimiter } = this.columns;
-    const indexOf = columnFinder(record.fields, { place: field => record.place(field), delimiter }, problems);
+    const header = { place: (field: number) => record.place(field), delimiter };
+    checkHeader(record.fields, header, [...features, group, order]);
+    const indexOf = columnFinder(record.fields, header, problems);
     const indices = { features: features.map(indexOf), group: indexOf(group), order: indexOf(order) };
     // the model does not read names
     const hasIds = record.fields.some(name => name.trim() === id);
@@ -449,6 +451,28 @@ interface Header {
   /** Position of a column name. */
   place(field: number): Partial<CellPlace>;
   readonly delimiter: Delimiter | undefined;
+}
+
+/**
+ * Checks that a header has names, and not only those of another table than the one with the
+ * columns `wanted`.
+ * @throws UserError (exit 5) if not, as one problem
+ */
+export function checkHeader(
+  fields: readonly string[],
+  { place, delimiter }: Header,
+  wanted: readonly (string | undefined)[],
+): void {
+  const names = fields.map(name => name.trim());
+  if (names.every(name => name === '')) throw damagedError(blankHeader(place(0).file ?? ''));
+  const read = wanted.filter(name => name !== undefined);
+  if (otherDelimiter(names, delimiter) !== undefined || !isOtherTable(read, names)) return;
+  throw damagedError({
+    code: 'data/csv-missing-column',
+    message: `there is none of the columns ${listed(read)}, which the model reads`,
+    ...place(0),
+    got: names.join(', ').slice(0, 200),
+  });
 }
 
 /**

@@ -5,7 +5,7 @@
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { mixedOrder, orderKey, orderRest, samePlace } from '../csv/order.js';
-import { columnFinder, MAX_TOLD } from '../csv/sequences.js';
+import { checkHeader, columnFinder, MAX_TOLD } from '../csv/sequences.js';
 import { badNumber, cellNumber, isMissing, missingCell } from '../csv/table.js';
 import type { Scaling, SeriesScaling } from '../dataset.js';
 import { type CellPlace, type RowPlace, rowName, TableFile, type TableHandlers } from '../formats/tables.js';
@@ -136,6 +136,7 @@ class Rows {
     const problems = new Problems();
     const { target, features = [], known = [], series, time, delimiter } = this.config;
     const place = (field: number) => file.placeOfName(field);
+    checkHeader(names, { place, delimiter }, [target, ...features, ...known, series, time]);
     const indexOf = columnFinder(names, { place, delimiter }, problems);
     this.columns = [target, ...features, ...known].map(indexOf);
     [this.group, this.time] = [indexOf(series), indexOf(time)];
