@@ -509,6 +509,23 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
   t.match(again.said, /FILE:4:1: [^\n]* group "r1" or "r2"\n/, 'also if the group after it began before');
   t.match(again.said, /FILE:6:1: [^\n]* group "r2"\n/);
   t.match(again.said, /\nskipped 2 of 2 sequences/);
+  const joined = await predicted(`${head}r1,0,1,2\n${head}r2,0,1,1\n`, '--on-error', 'skip');
+  t.same(
+    [joined.code, joined.ids, joined.said],
+    [
+      0,
+      ['r1', 'r2'],
+      [
+        'FILE:3:1: warning: the header of line 1 appears again',
+        '  3 | recording,t,a,b',
+        '    | ^^^^^^^^^',
+        '  expected: one header, or a file for each table',
+        'skipped 1 of 3 sequences: unreadable',
+        '',
+      ].join('\n'),
+    ],
+    'two tables in one file',
+  );
   const alone = await predicted(`${head},3,1,1\n`, '--on-error', 'skip');
   t.match(alone.said, /^FILE:2:1: warning: the cell is empty\n.*\nskipped 1 of 1 sequence:/s);
   t.match(

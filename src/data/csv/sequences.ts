@@ -28,7 +28,16 @@ import { symbolReader, symbolsOf, UnknownSymbol } from '../text/vocabulary.js';
 import type { CsvConfig } from './csv.js';
 import { recordingNames } from './files.js';
 import { mixedOrder, orderKey, orderRest, samePlace } from './order.js';
-import { badNumber, cellNumber, isMissing, isOtherTable, listed, missingCell, noRows } from './table.js';
+import {
+  badNumber,
+  cellNumber,
+  isMissing,
+  isOtherTable,
+  isWord,
+  listed,
+  missingCell,
+  noRows,
+} from './table.js';
 
 /**
  * In files up to this total size, the rows of a group may be anywhere, as in training. Larger files
@@ -194,6 +203,8 @@ interface OrderCell {
 const ABSENT = -1;
 
 class RowReader {
+  private names: readonly string[] = [];
+  private headerRow: RowPlace | undefined;
   private indices = { features: [] as readonly number[], group: ABSENT, order: ABSENT, id: ABSENT };
   private done: ReadSequence[] = [];
   /** Incomplete sequences, by group; at most one if groups must be contiguous. */
@@ -243,6 +254,8 @@ class RowReader {
   header(record: TableRecord): void {
     const problems = new Problems();
     const { features, group, order, id, delimiter } = this.columns;
+    this.names = record.fields.map(name => name.trim());
+    this.headerRow = record.row;
     const header = { place: (field: number) => record.place(field), delimiter };
     checkHeader(record.fields, header, [...features, group, order]);
     const indexOf = columnFinder(record.fields, header, problems);
@@ -261,14 +274,26 @@ class RowReader {
       return;
     }
     const open = this.sequenceOf(id, record, () => record.place(group));
-    for (const column of features) {
+    const isHeader = this.isHeader(record.fields);
+    if (isHeader) complain(open, () => repeatedHeader(record.place(0), this.headerRow));
+    for (const column of isHeader ? [] : features) {
       const problem = this.add(record.fields[column].trim(), open);
       if (problem) complain(open, () => problem(record.place(column)));
     }
-    if (order !== ABSENT) this.orderCell(open, record);
+    if (order !== ABSENT && !isHeader) this.orderCell(open, record);
     open.rows++;
     if (open.values.size > MAX_NUMBERS) complain(open, () => tooLong(open));
     if (id === undefined) this.close('');
+  }
+
+  /** True if a row has the column names, which the columns of numbers cannot have. */
+  private isHeader(fields: readonly string[]): boolean {
+    const { names, indices } = this;
+    return (
+      this.columns.symbolOf === undefined &&
+      fields.every((field, column) => field.trim() === names[column]) &&
+      indices.features.some(column => isWord(names[column]))
+    );
   }
 
   /** Appends the number or symbols of a cell; returns its problem if it is invalid. */
@@ -526,6 +551,16 @@ function comesBack(id: string, place: Partial<Diagnostic>): Diagnostic {
     message: `group ${JSON.stringify(id)} appears again after other groups, so a prediction already made for it is incomplete`,
     ...place,
     expected: `rows sorted by group, or files of up to ${MAX_GATHERED_BYTES / 2 ** 20} MiB in total instead of a stream`,
+  };
+}
+
+/** Problem: several tables stand in one file. */
+function repeatedHeader(place: Partial<CellPlace>, first: RowPlace | undefined): Diagnostic {
+  return {
+    code: 'data/csv-header-again',
+    message: `the header${first ? ` of ${rowName(first)}` : ''} appears again`,
+    ...place,
+    expected: 'one header, or a file for each table',
   };
 }
 

@@ -429,7 +429,8 @@ export function isMissing(text: string): boolean {
   return text === '' || /^nan$/i.test(text);
 }
 
-function isWord(text: string): boolean {
+/** True if a cell has text instead of a number. */
+export function isWord(text: string): boolean {
   return !isMissing(text) && !NUMBER.test(text) && !/^[+-]?inf(inity)?$/i.test(text);
 }
 
