@@ -1,6 +1,6 @@
 /** Groups the rows of a table into sequences by one column and sorts them by another. */
 import type { Diagnostic } from '../../util/errors.js';
-import { type CellPlace, rowName } from '../formats/tables.js';
+import { type CellPlace, type RowPlace, rowName } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
 import type { Problems } from '../problems.js';
 import type { CsvTable } from './table.js';
@@ -64,7 +64,9 @@ function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems
   const whole = Float64Array.from(cells, orderKey(numeric));
   const bad = whole.findIndex(key => !Number.isFinite(key));
   if (bad < 0) return { whole, rest: Float64Array.from(cells, orderRest(numeric)) };
-  problems.add(mixedOrder(cells[bad], numeric, table.place(bad, 'order')));
+  problems.add(
+    mixedOrder(cells[bad], table.place(bad, 'order'), { numeric, place: table.place(0, 'order') }),
+  );
   return undefined;
 }
 
@@ -76,8 +78,16 @@ export function orderKey(numeric: boolean): (cell: string) => number {
   return numeric ? cell => (NUMBER.test(cell) ? Number(cell) : Number.NaN) : timeKey;
 }
 
+/** The first row, which determines the type of the order column. */
+export interface FirstOrder {
+  readonly numeric: boolean;
+  readonly place: Partial<CellPlace> | RowPlace;
+}
+
 /** Problem: a cell of the order column has no sort key. */
-export function mixedOrder(cell: string, numeric: boolean, place: Partial<CellPlace>): Diagnostic {
+export function mixedOrder(cell: string, place: Partial<CellPlace>, first: FirstOrder): Diagnostic {
+  const { numeric } = first;
+  const firstRow = rowName(first.place, place);
   const isForm = !numeric && TIMESTAMP.test(cell);
   return {
     code: 'data/csv-order',
@@ -86,8 +96,10 @@ export function mixedOrder(cell: string, numeric: boolean, place: Partial<CellPl
       : 'the order column must have only numbers or only dates',
     ...place,
     expected: numeric
-      ? 'numbers, as in the first row'
-      : 'numbers, or ISO 8601 dates or times such as 2025-03, 2025-03-01 or 2025-03-01T12:00:00Z',
+      ? `numbers, as in ${firstRow}`
+      : NUMBER.test(cell)
+        ? `ISO 8601 dates or times, as in ${firstRow}`
+        : 'numbers, or ISO 8601 dates or times such as 2025-03, 2025-03-01 or 2025-03-01T12:00:00Z',
     got: JSON.stringify(cell.slice(0, 60)),
   };
 }

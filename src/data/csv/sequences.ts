@@ -27,7 +27,7 @@ import { SeenTexts } from '../seen-texts.js';
 import { symbolReader, symbolsOf, UnknownSymbol } from '../text/vocabulary.js';
 import type { CsvConfig } from './csv.js';
 import { recordingNames } from './files.js';
-import { mixedOrder, orderKey, orderRest, samePlace } from './order.js';
+import { type FirstOrder, mixedOrder, orderKey, orderRest, samePlace } from './order.js';
 import {
   badNumber,
   cellNumber,
@@ -212,8 +212,8 @@ class RowReader {
   private readonly ended = new SeenTexts();
   /** Group of the latest row; undefined before the first. */
   private latest: string | undefined;
-  /** True if the order column has numbers; undefined before its first cell. */
-  private isNumeric: boolean | undefined;
+  /** First cell of the order column; undefined before it. */
+  private firstOrder: FirstOrder | undefined;
   /** Problems of the latest rows, if their groups are unknown. */
   private strays: Diagnostic[] = [];
   /** Name of the file if it is a sequence. */
@@ -409,16 +409,16 @@ class RowReader {
   private orderCell(open: Open, record: TableRecord): void {
     const { order } = this.indices;
     const text = record.fields[order].trim();
-    const isNumeric = this.isNumeric ?? NUMBER.test(text);
-    const key = orderKey(isNumeric)(text);
+    const first = this.firstOrder ?? { numeric: NUMBER.test(text), place: record.row };
+    const key = orderKey(first.numeric)(text);
     if (isMissing(text)) complain(open, () => missingCell(text, record.place(order)));
-    else if (!Number.isFinite(key)) complain(open, () => mixedOrder(text, isNumeric, record.place(order)));
+    else if (!Number.isFinite(key)) complain(open, () => mixedOrder(text, record.place(order), first));
     else {
-      this.isNumeric = isNumeric;
+      this.firstOrder = first;
       open.order.push({
         text,
         key,
-        rest: orderRest(isNumeric)(text),
+        rest: orderRest(first.numeric)(text),
         place: record.row,
         row: open.rows,
       });
@@ -496,8 +496,14 @@ export function checkHeader(
     code: 'data/csv-missing-column',
     message: `there is none of the columns ${listed(read)}, which the model reads`,
     ...place(0),
+    expected: trainingHeader(place(0)),
     got: names.join(', ').slice(0, 200),
   });
+}
+
+/** @param place of the header; a Parquet file has no lines */
+function trainingHeader(place: Partial<CellPlace>): string {
+  return `${'line' in place ? 'a header line with ' : ''}the column names of the training data`;
 }
 
 /**
@@ -532,14 +538,12 @@ function addMissing(
 ): void {
   const isSplit = otherDelimiter(names, delimiter) === undefined;
   if (!isSplit && problems.all.length > 0) return;
-  // a Parquet file has none
-  const hasLines = 'line' in place;
   problems.add({
     code: 'data/csv-missing-column',
     message: `there is no column ${JSON.stringify(name)}, which the model reads`,
     ...place,
     expected: isSplit
-      ? `${hasLines ? 'a header line with ' : ''}the column names of the training data`
+      ? trainingHeader(place)
       : `fields separated by ${JSON.stringify(delimiter ?? ',')}, as in the training data`,
     got: names.join(', ').slice(0, 200),
   });

@@ -4,7 +4,7 @@
  */
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import { mixedOrder, orderKey, orderRest, samePlace } from '../csv/order.js';
+import { type FirstOrder, mixedOrder, orderKey, orderRest, samePlace } from '../csv/order.js';
 import { checkHeader, columnFinder, MAX_TOLD } from '../csv/sequences.js';
 import { badNumber, cellNumber, isMissing, missingCell } from '../csv/table.js';
 import type { Scaling, SeriesScaling } from '../dataset.js';
@@ -113,7 +113,7 @@ class Rows {
   private columns: readonly number[] = [];
   private group = -1;
   private time = -1;
-  private isNumeric: boolean | undefined;
+  private first: FirstOrder | undefined;
 
   constructor(private readonly config: ForecastConfig) {}
 
@@ -154,14 +154,14 @@ class Rows {
       series.steps.push(this.step(fields, at, { key: series.steps.length, rest: 0, time: undefined }));
       return;
     }
-    this.isNumeric ??= NUMBER.test(text);
-    const [key, rest] = [orderKey(this.isNumeric)(text), orderRest(this.isNumeric)(text)];
+    this.first ??= { numeric: NUMBER.test(text), place: at.file.placeOfRow(at.start) };
+    const { first } = this;
+    const [key, rest] = [orderKey(first.numeric)(text), orderRest(first.numeric)(text)];
     const { calendar = [] } = this.config;
     const place = () => placeOf(this.time);
     if (isMissing(text)) complain(series, () => missingCell(text, place()));
-    else if (!Number.isFinite(key))
-      complain(series, () => mixedOrder(text, this.isNumeric === true, place()));
-    else if (this.isNumeric && calendar.length > 0) complain(series, () => withoutCalendar(text, place()));
+    else if (!Number.isFinite(key)) complain(series, () => mixedOrder(text, place(), first));
+    else if (first.numeric && calendar.length > 0) complain(series, () => withoutCalendar(text, place()));
     else series.steps.push(this.step(fields, at, { key, rest, time: text }));
   }
 
