@@ -198,6 +198,17 @@ t.test('what differs from the first row of another file is located in both', asy
   }
 });
 
+t.test('a problem of a recording names its file', async t => {
+  const rec1 = 's,x,activity\n1,1,a\n2,1,a\n2,1,a\n';
+  const tied = folderOf({ 'rec0.csv': recording(1), 'rec1.csv': rec1 });
+  const differing = folderOf({ 'rec0.csv': recording(1), 'rec1.csv': 's,x,activity\n1,1,a\n2,1,b\n' });
+  const valid = (path: string) => work.cellrun('validate', work.config(config(perFile(path), crossEntropy)));
+  const twoRows = /rec1\.csv:4:1: two rows of file "rec1\.csv" have the same value in the order column/;
+  t.match(await valid(tied), { code: 5, stderr: twoRows });
+  t.match(await predict('--input', tied), { code: 5, stderr: twoRows });
+  t.match(await valid(differing), { code: 5, stderr: /the rows of file "rec1\.csv" have different targets/ });
+});
+
 t.test('an exact name is no pattern; what has no files, or a file twice, is refused', async t => {
   const folder = folderOf({ 'rec[1].csv': recording(1), 'rec1.csv': recording(2) });
   const exact = await predict('--input', join(folder, 'rec[1].csv'));

@@ -22,7 +22,7 @@ const DATE_LENGTH = 'YYYY-MM-DD'.length;
 export function rowLists(
   table: CsvTable,
   problems: Problems,
-  of = (row: number): RowOwner => ({ group: groupOf(table, row) }),
+  of = (row: number): RowOwner => ownerOf(table, row),
 ): RowList[] {
   const lists = grouped(table);
   if (table.order === undefined) return lists;
@@ -160,8 +160,17 @@ function addTies(
   }
 }
 
-/** The sequence of two rows: a group, or a series (without a name if it is the whole table). */
-export type RowOwner = { readonly group: string } | { readonly series: string | undefined };
+/** A sequence of rows that is a group, or a file. */
+export type NamedRows = { readonly group: string } | { readonly file: string };
+
+/** The sequence of two rows; a series has no name if it is the whole table. */
+export type RowOwner = NamedRows | { readonly series: string | undefined };
+
+/** `group "a"` or `file "a.csv"`. */
+export function rowsName(owner: NamedRows): string {
+  const [word, name] = 'file' in owner ? ['file', owner.file] : ['group', owner.group];
+  return `${word} ${JSON.stringify(name)}`;
+}
 
 /** A date with a time of day and without an offset, which an hour may have twice. */
 const LOCAL_TIME = /^\d{4}-\d{2}-\d{2}[T ][\d:.]+$/;
@@ -172,12 +181,11 @@ export function samePlace(
   text: string,
   { place, earlier }: { readonly place: Partial<Diagnostic>; readonly earlier: string },
 ): Diagnostic {
-  const message =
-    'group' in owner
-      ? `two rows of group ${JSON.stringify(owner.group)} have the same value in the order column`
-      : owner.series === undefined
-        ? `two rows have the time ${text}`
-        : `series ${JSON.stringify(owner.series)} has two rows at time ${text}`;
+  const message = !('series' in owner)
+    ? `two rows of ${rowsName(owner)} have the same value in the order column`
+    : owner.series === undefined
+      ? `two rows have the time ${text}`
+      : `series ${JSON.stringify(owner.series)} has two rows at time ${text}`;
   return {
     code: 'data/csv-order',
     message,
@@ -187,6 +195,12 @@ export function samePlace(
     }),
     got: `${text}, as in ${earlier}`,
   };
+}
+
+/** The group or file that `row` belongs to. */
+export function ownerOf(table: CsvTable, row: number): NamedRows {
+  const name = groupOf(table, row);
+  return table.perFile ? { file: name } : { group: name };
 }
 
 /** Name of the group that `row` belongs to. */

@@ -27,7 +27,15 @@ import { SeenTexts } from '../seen-texts.js';
 import { symbolReader, symbolsOf, UnknownSymbol } from '../text/vocabulary.js';
 import type { CsvConfig } from './csv.js';
 import { recordingNames } from './files.js';
-import { type FirstOrder, mixedOrder, orderKey, orderRest, samePlace } from './order.js';
+import {
+  type FirstOrder,
+  mixedOrder,
+  type NamedRows,
+  orderKey,
+  orderRest,
+  rowsName,
+  samePlace,
+} from './order.js';
 import {
   badNumber,
   cellNumber,
@@ -181,6 +189,8 @@ interface Columns {
 interface Open {
   /** Its group; undefined for a row. */
   readonly id: string | undefined;
+  /** For messages. */
+  readonly owner: NamedRows;
   readonly name: string;
   readonly values: FloatList;
   /** Cells of the order column, by row. */
@@ -403,7 +413,8 @@ class RowReader {
     if (id !== undefined && this.ended.has(id)) throw damagedError(comesBack(id, placeOfGroup()));
     const ownName = id ?? fields[this.indices.id]?.trim();
     const name = ownName || placeName(place, this.sources);
-    return { id, name, values, order: [], problems: [], place, rows: 0 };
+    const owner = this.recording === undefined ? { group: id ?? '' } : { file: this.recording };
+    return { id, owner, name, values, order: [], problems: [], place, rows: 0 };
   }
 
   private orderCell(open: Open, record: TableRecord): void {
@@ -449,7 +460,7 @@ function closed(open: Open, columns: Columns, sources: readonly InputSource[]): 
   const tie = sorted.findIndex((cell, i) => i > 0 && compare(cell, sorted[i - 1]) === 0);
   if (tie > 0) {
     const earlier = rowName(sorted[tie - 1].place, sorted[tie].place);
-    problems.push(samePlace({ group: open.id ?? '' }, sorted[tie].text, { ...sorted[tie], earlier }));
+    problems.push(samePlace(open.owner, sorted[tie].text, { ...sorted[tie], earlier }));
   }
   const fileOf = ({ file }: Diagnostic) => sources.findIndex(({ name }) => name === file);
   const inOrderOfRows = problems.toSorted((a, b) => fileOf(a) - fileOf(b) || numberOf(a) - numberOf(b));
@@ -568,10 +579,10 @@ function repeatedHeader(place: Partial<CellPlace>, first: RowPlace | undefined):
   };
 }
 
-function tooLong({ id, place }: Open): Diagnostic {
+function tooLong({ owner, place }: Open): Diagnostic {
   return {
     code: 'data/sequence-too-long',
-    message: `group ${JSON.stringify(id ?? '')} is too long to predict`,
+    message: `${rowsName(owner)} is too long to predict`,
     ...place,
     expected: `at most ${MAX_NUMBERS} numbers`,
   };

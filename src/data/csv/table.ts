@@ -56,6 +56,8 @@ export interface CsvTable {
   /** Group code of each row, numbered by first occurrence; absent without a grouping column. */
   readonly groups?: readonly number[];
   readonly groupNames: readonly string[];
+  /** True if each group is a file. */
+  readonly perFile: boolean;
   /** Cells of the order column; absent without one. */
   readonly order?: readonly string[];
   /** Cells of the id column, which may be empty; absent without one. */
@@ -246,6 +248,7 @@ class TableReader {
       labels: this.codes.labels.texts,
       groups: this.groups.length === 0 ? undefined : this.groups,
       groupNames: this.codes.groups.texts,
+      perFile: this.columns.perFile === true,
       order: indices.order === ABSENT ? undefined : this.order,
       ids: indices.id === ABSENT ? undefined : this.ids,
       rowNumber,
