@@ -107,7 +107,8 @@ function damageOf(error: unknown): readonly Diagnostic[] | undefined {
 
 /**
  * Returns whether `sources` are files of up to {@link MAX_GATHERED_BYTES} in total, and the sources
- * to read instead: small files are in memory, since only its content tells how large a gzip file is.
+ * to read instead: small files are in memory, since only its content tells how large a gzip file
+ * is.
  */
 async function measured(
   sources: readonly InputSource[],
