@@ -18,6 +18,7 @@ export type { DatasetContext } from './kind.js';
 export {
   type ByteSource,
   type DataRecord,
+  type InputSource,
   isRejected,
   type NewSequence,
   type NewSequencesOptions,
@@ -26,7 +27,7 @@ export {
   type RejectedSequence,
   type SequenceReader,
 } from './new-sequences.js';
-export { fileBytes, streamBytes } from './reading/byte-sources.js';
+export { streamBytes } from './reading/byte-sources.js';
 export { fitScaling, inDataUnits, isConstant } from './scaling.js';
 export {
   type ColumnSummary,
@@ -36,6 +37,6 @@ export {
   type SplitSummary,
   summarize,
 } from './summary.js';
-export { type DatasetConfig, newSequences, openDataset } from './table.js';
+export { type DatasetConfig, newSequenceFiles, newSequences, openDataset } from './table.js';
 export { decodeText, encodeText, symbolReader, UNKNOWN, UnknownSymbol } from './text/vocabulary.js';
 export { eachChunk, inMemory, type Values } from './values.js';

@@ -2,6 +2,7 @@
  * Sequences to predict with a trained model. They are read one after another without labels, in the
  * format of the run's data, using the run's data record.
  */
+import { basename } from 'node:path';
 import type { Diagnostic } from '../util/errors.js';
 import {
   type DataScaling,
@@ -93,6 +94,34 @@ export interface ByteSource {
   readonly chunks: AsyncIterable<Buffer>;
 }
 
+/** A file or stream of an input, opened when its turn comes. */
+export interface InputSource {
+  /** As in {@link ByteSource}. */
+  readonly name: string;
+  /** @throws UserError (exit 2) if it cannot be read */
+  open(): Promise<ByteSource>;
+}
+
+/**
+ * Opens each source once the one before it has been read.
+ * @throws UserError (exit 2) if one cannot be read
+ */
+export async function* inTurn(sources: readonly InputSource[]): AsyncGenerator<ByteSource> {
+  for (const source of sources) yield source.open();
+}
+
+/**
+ * Name of a sequence of an input of `sources`, by its place: `line 5`, or `b.csv:5` if there are
+ * several sources. Rows of a file without lines are `row 5`.
+ */
+export function placeName(
+  { file, line, row }: Required<Pick<Diagnostic, 'file'>> & Pick<Diagnostic, 'line' | 'row'>,
+  sources: readonly InputSource[],
+): string {
+  if (sources.length > 1) return `${basename(file)}:${line ?? row}`;
+  return line === undefined ? `row ${row}` : `line ${line}`;
+}
+
 /** How an input is read, if its format alone does not say so. */
 export interface NewSequencesOptions {
   /** Rows of a batch if each continues the row of the previous batch. Default: 1. */
@@ -110,11 +139,12 @@ export interface SequenceReader {
   /** True if steps may have a time. */
   readonly hasTimes: boolean;
   /**
-   * Yields the sequences in the order of the input. Each list contains those that one chunk of the
-   * input completes, and may be empty.
+   * Yields the sequences of an input in order, one or more sources, which are read like the files
+   * of a split. Each list contains those that one chunk completes, and may be empty.
+   * @throws UserError (exit 2) if a source cannot be opened
    * @throws UserError (exit 5) if the rest of the input cannot be read
    */
-  read(source: ByteSource): AsyncIterable<readonly ReadSequence[]>;
+  read(sources: readonly InputSource[]): AsyncIterable<readonly ReadSequence[]>;
 }
 
 interface SplitOptions {

@@ -3,17 +3,20 @@
  * schema, a test.
  */
 
+import { usageError } from '../util/errors.js';
 import { trainingColumns } from './column-statistics.js';
 import { type CsvConfig, csv } from './csv/csv.js';
 import type { Dataset } from './dataset.js';
 import { type ForecastConfig, forecast } from './forecast/forecast.js';
 import { type JsonlConfig, jsonl } from './jsonl/jsonl.js';
 import type { DatasetContext, DatasetFacts, DatasetKind } from './kind.js';
-import type { DataRecord, NewSequencesOptions, SequenceReader } from './new-sequences.js';
+import type { DataRecord, InputSource, NewSequencesOptions, SequenceReader } from './new-sequences.js';
 import { type NpyConfig, npy } from './numpy/npy.js';
 import { type NpzConfig, npz } from './numpy/npz.js';
 import { type IdxConfig, idx } from './pictures/idx.js';
 import { type MnistConfig, mnist } from './pictures/mnist.js';
+import { fileBytes } from './reading/byte-sources.js';
+import { distinctFiles, inputFiles } from './reading/input-files.js';
 import { fitScaling, type NormalizeConfig, scaledDataset } from './scaling.js';
 import { type SyntheticConfig, synthetic } from './synthetic.js';
 import { type TextConfig, text } from './text/text.js';
@@ -119,6 +122,30 @@ export function newSequences(
   options?: NewSequencesOptions,
 ): SequenceReader {
   return kindOf(config).newSequences(config, data, options);
+}
+
+/**
+ * Returns the files of `paths` to predict for a run with `config`: folders and patterns are
+ * expanded like those of the dataset.
+ * @throws UserError (exit 2) if a folder or pattern has no files, a file is named twice, or there
+ *   are several for a dataset that is read from one
+ */
+export async function newSequenceFiles(
+  config: DatasetConfig,
+  paths: readonly string[],
+): Promise<readonly InputSource[]> {
+  const expands = kindOf(config).expandsPaths === true;
+  if (!expands && paths.length > 1) {
+    throw usageError({
+      code: 'data/several-files',
+      message: `an input of \`dataset.kind: ${config.kind}\` is one file`,
+      file: paths[1],
+    });
+  }
+  const files = expands ? await distinctFiles(await inputFiles(paths)) : paths;
+  // a wrong name is an error before any prediction
+  const first = await fileBytes(files[0]);
+  return files.map((name, i) => ({ name, open: async () => (i === 0 ? first : fileBytes(name)) }));
 }
 
 /** The table's entry for a config's kind; the table's type guarantees that they match. */

@@ -2,10 +2,9 @@
 import type { Readable } from 'node:stream';
 import { type InspectOptions, inspect } from 'node:util';
 import {
-  type ByteSource,
   decodeText,
   encodeText,
-  fileBytes,
+  newSequenceFiles,
   type ReadSequence,
   type SequenceInput,
   type SequenceReader,
@@ -60,7 +59,7 @@ const iterable: Kind = {
 };
 
 const fileInput: Kind = {
-  expected: 'the path of a file, or a stream',
+  expected: 'a path, or a stream',
   accepts: value => path.accepts(value) || (typeof value === 'object' && value !== null && 'read' in value),
 };
 
@@ -163,7 +162,8 @@ export class Model {
    * Predicts the sequences of a file or byte stream in the format of the run's data: the same
    * columns, lengths and scaling. Labels are ignored. A text is one stream, cut into sequences as
    * the evaluation cuts it; {@link predict} takes separate texts.
-   * @param input path of the file, or a stream such as `process.stdin`
+   * @param input path of the file, or of a folder or pattern of files if the dataset takes them,
+   *   which are read in order like those of the dataset; or a stream such as `process.stdin`
    * @throws UserError (exit 2) if it cannot be read
    * @throws UserError (exit 5) if a sequence does not fit the model and there is no `onRejected`,
    *   after the sequences before it have been predicted
@@ -173,7 +173,7 @@ export class Model {
     checkOptions<RejectionOptions>('predictFile', options, { onRejected: callback });
     const { reader, model } = readerFor(this.saved, this.opened);
     const of = reader.continues ? { model, idle: this.idle.streams } : undefined;
-    return this.sequences(read(reader, input), options, of);
+    return this.sequences(this.read(reader, input), options, of);
   }
 
   /**
@@ -292,6 +292,18 @@ export class Model {
     }
   }
 
+  private async *read(
+    reader: SequenceReader,
+    input: string | Readable,
+  ): AsyncGenerator<readonly ReadSequence[]> {
+    const name = '<stream>';
+    yield* reader.read(
+      typeof input === 'string'
+        ? await newSequenceFiles(this.saved.loaded.experiment.dataset, [input])
+        : [{ name, open: () => streamBytes(name, input) }],
+    );
+  }
+
   private async *given(
     sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
     form: StepForm,
@@ -307,17 +319,6 @@ function closed(): UserError {
     message: 'the model is closed',
     expected: 'a model that `loadModel` opened and `close` did not end',
   });
-}
-
-async function* read(
-  reader: SequenceReader,
-  input: string | Readable,
-): AsyncGenerator<readonly ReadSequence[]> {
-  yield* reader.read(await sourceOf(input));
-}
-
-function sourceOf(input: string | Readable): Promise<ByteSource> {
-  return typeof input === 'string' ? fileBytes(input) : streamBytes('<stream>', input);
 }
 
 function encodedPrompt(prompt: string, vocabulary: Vocabulary): readonly number[] {

@@ -1,5 +1,5 @@
 /** Predicts a split of a run's data, or an input, with a saved model. */
-import type { ByteSource, NewSequencesOptions, SplitName } from '../data/index.js';
+import type { InputSource, NewSequencesOptions, SplitName } from '../data/index.js';
 import type { BackendOptions } from '../training/run/session.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { splitOf } from './evaluate.js';
@@ -40,13 +40,14 @@ export function predictSplit<T>(
 }
 
 /**
- * Predicts the sequences of `source`, which has the format of the run's data. The data themselves
+ * Predicts the sequences of `sources`, which have the format of the run's data. The data themselves
  * are not needed.
- * @throws UserError (exit 5) if the source is damaged, or the run did not record its data format
+ * @throws UserError (exit 2) if a source cannot be opened
+ * @throws UserError (exit 5) if one is damaged, or the run did not record its data format
  */
 export async function predictInput<T>(
   saved: SavedModel,
-  source: ByteSource,
+  sources: readonly InputSource[],
   options: BackendOptions & RejectionOptions & Pick<NewSequencesOptions, 'lines'>,
   use: Use<T>,
 ): Promise<T> {
@@ -56,7 +57,7 @@ export async function predictInput<T>(
     const predictor = new Predictor(reading);
     const { hasIds, hasTimes } = reader;
     const form = { ...predictor.form, hasIds, hasTimes, hasLabels: false };
-    return await use(form, predictor.sequences(reader.read(source), options));
+    return await use(form, predictor.sequences(reader.read(sources), options));
   } finally {
     await model.close();
   }

@@ -15,6 +15,7 @@ import {
 } from '../../src/data/index.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import {
+  asInput,
   classes,
   complaints,
   textFixture as file,
@@ -283,7 +284,7 @@ async function readInPieces(config: DatasetConfig, data: Dataset, path: string, 
   };
   const all: ReadSequence[] = [];
   const source = { name: path, size: bytes.length, chunks: chunks() };
-  for await (const some of newSequences(config, record).read(source)) all.push(...some);
+  for await (const some of newSequences(config, record).read(asInput(source))) all.push(...some);
   return all;
 }
 

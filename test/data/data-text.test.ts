@@ -19,6 +19,7 @@ import { type Diagnostic, UserError } from '../../src/util/errors.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { readLog, Workplace } from '../support/cli.js';
 import {
+  asInput,
   classes,
   complaints,
   textFixture as file,
@@ -389,7 +390,7 @@ t.test('an unknown symbol of an input and a byte that is not UTF-8 have their co
     const add = (problems: readonly Diagnostic[]) =>
       places.push(...problems.map(({ line, column }) => `${line}:${column}`));
     try {
-      for await (const some of newSequences(config, record, options).read(source))
+      for await (const some of newSequences(config, record, options).read(asInput(source)))
         for (const one of some) if (isRejected(one)) add(one.problems);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;

@@ -15,7 +15,7 @@ import {
 } from '../../src/data/index.js';
 import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';
-import { closeTo, complaints, line, open, sequence } from '../support/data-files.js';
+import { asInput, closeTo, complaints, line, open, sequence } from '../support/data-files.js';
 import { train } from '../support/runs.js';
 import { StepCounter } from '../support/steps.js';
 
@@ -461,11 +461,9 @@ t.test('the last steps of a table are forecast from as they would be in a split'
       yield Buffer.from(text);
     };
     const all: ReadSequence[] = [];
-    for await (const some of newSequences(config, record).read({
-      name: 'a.csv',
-      size: text.length,
-      chunks: chunks(),
-    }))
+    for await (const some of newSequences(config, record).read(
+      asInput({ name: 'a.csv', size: text.length, chunks: chunks() }),
+    ))
       all.push(...some);
     return all;
   };
@@ -612,7 +610,7 @@ t.test('a table of many series is forecast from in linear work', async t => {
     };
     return steps.of(async () => {
       let problems = 0;
-      for await (const some of newSequences(plain, record).read(source))
+      for await (const some of newSequences(plain, record).read(asInput(source)))
         problems += some.filter(isRejected).length;
       t.equal(problems, count, 'the last value of each series is no number');
     });

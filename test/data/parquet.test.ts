@@ -19,7 +19,7 @@ import { Problems } from '../../src/data/problems.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';
-import { open, sequence } from '../support/data-files.js';
+import { asInput, open, sequence } from '../support/data-files.js';
 import { callInProcess } from '../support/in-process.js';
 
 const fixture = (name: string): string => join(packageRoot, 'test/fixtures/parquet', name);
@@ -199,7 +199,7 @@ async function inputs(name: string, size: number, isStream = false): Promise<Rea
   };
   const source = { name, size: isStream ? undefined : bytes.length, chunks: chunks() };
   const found: ReadSequence[] = [];
-  for await (const some of newSequences(readings(name), record).read(source)) found.push(...some);
+  for await (const some of newSequences(readings(name), record).read(asInput(source))) found.push(...some);
   return found;
 }
 
@@ -233,7 +233,8 @@ t.test('a run predicts a table in either format', async t => {
   t.equal(parquet.stdout.replaceAll(times, ''), csv.stdout.replaceAll(times, ''));
   t.match(await predict('types.parquet'), {
     code: 5,
-    stderr: /there is no column .*\n {2}expected: the column names of the training data\n {2}got: \S+, /,
+    stderr:
+      /there is none of the columns .*\n {2}expected: the column names of the training data\n {2}got: \S+, /,
   });
   const shown = await work.cellrun('data', work.config(config));
   t.match(shown, { code: 0, stdout: /\b22\b/ }, shown.stderr);

@@ -287,6 +287,13 @@ t.test('ids of the rows of a table are passed through', async t => {
     [0, ['a, 7', 'line 3']],
     'a row without one has its line',
   );
+  const unnamed = work.file('unnamed.csv', 'text\nab\nba\n');
+  const lines = await work.cellrun('predict', summary.directory, '--input', unnamed, ...webasm);
+  t.same(
+    [lines.code, lines.stderr, linesOf(lines.stdout).map(({ id }) => id)],
+    [0, '', ['line 2', 'line 3']],
+    'a table without the column has the lines of its rows',
+  );
   const grouped = { ...texts, input_kind: 'number', level: undefined, sequence: { group: 'stars' } };
   const refused = await work.cellrun('validate', work.config(config(grouped, crossEntropy)));
   t.match(refused, { code: 2, stderr: /the key `id` does not belong to `sequence`/ });
@@ -484,6 +491,50 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
   const capped = await predicted(head + good + bad, '--on-error', 'skip');
   t.equal(capped.said.match(/the cell is not a number/g)?.length, 5);
   t.match(capped.said, /skipped 8 of 9 sequences: unreadable; the problems of 3 more are not shown\n$/);
+  const between = await predicted(`${head}r1,0,1,2\n,3,1,1\nr2,0,1,1\nr3,0,1,1\n`, '--on-error', 'skip');
+  t.same(
+    [between.code, between.ids, between.said],
+    [
+      0,
+      ['r3'],
+      [
+        'FILE:3:1: warning: the cell is empty; the row may belong to group "r1" or "r2"',
+        '  3 | ,3,1,1',
+        '    | ^',
+        '  expected: a value in every row',
+        'skipped 2 of 3 sequences: unreadable',
+        '',
+      ].join('\n'),
+    ],
+    'a row that may belong to either of two groups is reported once',
+  );
+  const again = await predicted(
+    `${head}r2,1,1,1\nr1,0,1,2\n,3,1,1\nr2,0,1,1\n,5,1,1\n`,
+    '--on-error',
+    'skip',
+  );
+  t.match(again.said, /FILE:4:1: [^\n]* group "r1" or "r2"\n/, 'also if the group after it began before');
+  t.match(again.said, /FILE:6:1: [^\n]* group "r2"\n/);
+  t.match(again.said, /\nskipped 2 of 2 sequences/);
+  const joined = await predicted(`${head}r1,0,1,2\n${head}r2,0,1,1\n`, '--on-error', 'skip');
+  t.same(
+    [joined.code, joined.ids, joined.said],
+    [
+      0,
+      ['r1', 'r2'],
+      [
+        'FILE:3:1: warning: the header of line 1 appears again',
+        '  3 | recording,t,a,b',
+        '    | ^^^^^^^^^',
+        '  expected: one header, or a file for each table',
+        'skipped 1 of 3 sequences: unreadable',
+        '',
+      ].join('\n'),
+    ],
+    'two tables in one file',
+  );
+  const alone = await predicted(`${head},3,1,1\n`, '--on-error', 'skip');
+  t.match(alone.said, /^FILE:2:1: warning: the cell is empty\n.*\nskipped 1 of 1 sequence:/s);
   t.match(
     await predicted(`${head}r2,0,1,x\n`, '--on-error', 'skip'),
     { code: 5, ids: [] },
@@ -686,7 +737,7 @@ t.test('standard input in pieces', async t => {
       stderr,
       /^<stdin>:4:1: group "r1" appears again after other groups, so a prediction already made/,
     );
-    t.match(stderr, /expected: rows sorted by group, or a file of up to 16 MiB instead of a stream/);
+    t.match(stderr, /expected: rows sorted by group, or files of up to 16 MiB in total instead of a stream/);
   }
 });
 

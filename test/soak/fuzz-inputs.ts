@@ -15,6 +15,7 @@ import {
 } from '../../src/data/index.js';
 import { UserError } from '../../src/util/errors.js';
 import type { RandomStream } from '../../src/util/random.js';
+import { asInput } from '../support/data-files.js';
 import { onceIn } from '../support/mutations.js';
 import { csvFiles } from './fuzz-csv.js';
 import { idxFiles, npzFiles } from './fuzz-data.js';
@@ -109,7 +110,7 @@ async function read(
 ): Promise<ReadSequence[]> {
   const source = await streamBytes('input', Readable.from(pieces, { objectMode: false }), size);
   const found: ReadSequence[] = [];
-  for await (const list of newSequences(config, data).read(source)) found.push(...list);
+  for await (const list of newSequences(config, data).read(asInput(source))) found.push(...list);
   return found;
 }
 

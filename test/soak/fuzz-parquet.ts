@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type DatasetConfig, isRejected, newSequences } from '../../src/data/index.js';
 import type { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
+import { asInput } from '../support/data-files.js';
 import { mutateBytes, onceIn, pick } from '../support/mutations.js';
 import { ensure, type FuzzTarget } from './fuzz-target.js';
 import { openSoundly } from './sound-dataset.js';
@@ -59,7 +60,7 @@ async function readToPredict(
   const chunks = async function* () {
     yield bytes;
   };
-  for await (const sequences of reader.read({ name: 'x', size: bytes.length, chunks: chunks() })) {
+  for await (const sequences of reader.read(asInput({ name: 'x', size: bytes.length, chunks: chunks() }))) {
     for (const one of sequences) {
       if (isRejected(one)) ensure(one.problems.length > 0, 'what is rejected has a reason');
       else ensure(one.values.length === size * one.length && one.values.every(Number.isFinite), 'sizes fit');

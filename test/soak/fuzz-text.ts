@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type DatasetConfig, isRejected, newSequences } from '../../src/data/index.js';
 import type { RandomStream } from '../../src/util/random.js';
+import { asInput } from '../support/data-files.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
 import { CSV_TOKENS } from './fuzz-csv.js';
 import { ensure, type FuzzTarget } from './fuzz-target.js';
@@ -50,7 +51,7 @@ async function readToPredict(config: DatasetConfig, path: string, size: number):
     output_size: 2,
     ...(!isNumber && { vocabulary: { level, symbols: ['<unk>', 'a', 'b'] } }),
   });
-  for await (const sequences of reader.read({ name: path, size: bytes.length, chunks: chunks() })) {
+  for await (const sequences of reader.read(asInput({ name: path, size: bytes.length, chunks: chunks() }))) {
     for (const one of sequences) {
       if (isRejected(one)) ensure(one.problems.length > 0, 'what is rejected has a reason');
       else {
@@ -205,11 +206,9 @@ async function forecastFrom(config: DatasetConfig, path: string): Promise<void> 
     variable_length: false,
     output_size: 1,
   } as const;
-  for await (const list of newSequences(config, record).read({
-    name: path,
-    size: bytes.length,
-    chunks: chunks(),
-  })) {
+  for await (const list of newSequences(config, record).read(
+    asInput({ name: path, size: bytes.length, chunks: chunks() }),
+  )) {
     for (const one of list) {
       if (isRejected(one)) ensure(one.problems.length > 0, 'what is rejected has a reason');
       else

@@ -2,14 +2,21 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  type ByteSource,
   type Dataset,
   type DatasetConfig,
+  type InputSource,
   inputWidth,
   openDataset,
   type Split,
 } from '../../src/data/index.js';
 import { type Diagnostic, UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
+
+/** `source` as an input to predict. */
+export const asInput = (source: ByteSource): readonly InputSource[] => [
+  { name: source.name, open: async () => source },
+];
 
 export const fixtures = join(packageRoot, 'test/fixtures/data');
 export const fixture = (name: string): string => join(fixtures, name);

@@ -1,5 +1,5 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
-import { type ByteSource, fileBytes, streamBytes } from '../../data/index.js';
+import { type InputSource, newSequenceFiles, streamBytes } from '../../data/index.js';
 import type { SequencePrediction } from '../../prediction/answers.js';
 import { GENERATED_LENGTH } from '../../prediction/generate.js';
 import { loadModel } from '../../prediction/model.js';
@@ -11,13 +11,13 @@ import { backend, checkpoint, movedData, split, threads, weights, width } from '
 import { formatDiagnostics, formatWarnings } from '../terminal/diagnostics.js';
 import { hintingAtMovedData } from '../terminal/hinted-error.js';
 import type { Io } from '../terminal/io.js';
-import { choice, count, defineVerb, flag, integer, number, text, type Values } from '../verb.js';
+import { choice, count, defineVerb, flag, integer, list, number, text, type Values } from '../verb.js';
 import { csvHeader, csvLines, jsonLine } from './prediction-lines.js';
 
 const options = {
-  input: text(
+  input: list(
     '<file>',
-    "predict new sequences in the format of the run's data, without labels; - is standard input",
+    "predict new sequences in the format of the run's data, without labels: a file, a folder or a pattern; - is standard input",
   ).conflicts('split'),
   lines: flag('each line of a text is a sequence of its own, such as a prompt').conflicts('split'),
   split,
@@ -67,7 +67,7 @@ export const verb = defineVerb({
     const warnings: Diagnostic[] = [];
     const write = (form: PredictionForm, predictions: AsyncIterable<readonly SequencePrediction[]>) =>
       writeLines(form, predictions, { ...options, limit, warnings }, io);
-    if (input === undefined) {
+    if (input.length === 0) {
       await hintingAtMovedData(
         () => dataPlaces(saved.loaded),
         () => predictSplit(saved, { ...options, limit }, write),
@@ -76,14 +76,12 @@ export const verb = defineVerb({
     }
     const rejections = new Rejections(io);
     const onRejected = options.onError === 'skip' ? rejections.add : undefined;
-    const source = await openInput(input, io);
-    const predicted = await predictInput(saved, source, { ...options, onRejected }, write).finally(
+    const sources = await openInput(saved, input, io);
+    const predicted = await predictInput(saved, sources, { ...options, onRejected }, write).finally(
       () => void (warnings.length > 0 && io.err(formatWarnings(warnings, io.color.err))),
     );
     if (predicted === 0 && rejections.isEmpty)
-      io.err(
-        `warning: ${input === STDIN ? STDIN_NAME : printable(input)}: there are no sequences to predict\n`,
-      );
+      io.err(`warning: ${printable(sources[0].name)}: there are no sequences to predict\n`);
     return rejections.printCount(predicted);
   },
 });
@@ -122,7 +120,7 @@ function refuseWithoutGenerate(options: PredictOptions): void {
 
 function refuseWithoutInput({ input, lines, onError }: PredictOptions): void {
   const file = lines ? '--lines' : onError === 'skip' ? '--on-error' : undefined;
-  if (file === undefined || input !== undefined) return;
+  if (file === undefined || input.length > 0) return;
   throw usageError({ code: 'cli/input', message: `${file} requires --input`, file });
 }
 
@@ -136,16 +134,24 @@ function refuseLinesElsewhere({ loaded }: SavedModel, { lines }: PredictOptions)
   });
 }
 
-async function openInput(input: string, { stdin, outClosed }: Io): Promise<ByteSource> {
-  if (input === '') {
-    const expected = 'a file, or - for standard input';
+async function openInput(
+  { loaded }: SavedModel,
+  input: readonly string[],
+  { stdin, outClosed }: Io,
+): Promise<readonly InputSource[]> {
+  if (input.includes('')) {
+    const expected = 'a file, a folder or a pattern, or - for standard input';
     throw usageError({ code: 'cli/input', message: 'the path is empty', file: '--input', expected });
   }
-  if (input !== STDIN) return fileBytes(input);
+  if (!input.includes(STDIN)) return newSequenceFiles(loaded.experiment.dataset, input);
+  if (input.length > 1) {
+    const message = 'standard input is the only input if it is one';
+    throw usageError({ code: 'cli/input', message, file: '--input', expected: 'only files, or only -' });
+  }
   if (stdin === undefined) throw new Error('there is no standard input');
   // stop waiting for input once nobody reads the predictions
   outClosed?.addEventListener('abort', () => void stdin.destroy());
-  return streamBytes(STDIN_NAME, stdin);
+  return [{ name: STDIN_NAME, open: () => streamBytes(STDIN_NAME, stdin) }];
 }
 
 interface LineOptions extends PredictOptions {
@@ -186,6 +192,8 @@ const MAX_SHOWN = 5;
 /** Counts skipped sequences and shows the problems of the first ones. */
 class Rejections {
   private count = 0;
+  /** A row may spoil several sequences, but is shown once. */
+  private readonly shown = new Set<Diagnostic>();
 
   constructor(private readonly io: Io) {}
 
@@ -193,7 +201,9 @@ class Rejections {
     this.count++;
     if (this.count > MAX_SHOWN) return;
     const { err, color } = this.io;
-    err(formatDiagnostics(problems, { color: color.err, severity: 'warning' }));
+    const unseen = problems.filter(problem => !this.shown.has(problem));
+    if (unseen.length > 0) err(formatDiagnostics(unseen, { color: color.err, severity: 'warning' }));
+    for (const problem of unseen) this.shown.add(problem);
   };
 
   get isEmpty(): boolean {

@@ -1,8 +1,7 @@
 /** Each data file belongs to one split and is read once. */
-import { realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type ConfigDiagnostic, configError } from '../../data/problems.js';
-import { inputFiles } from '../../data/reading/input-files.js';
+import { inputFiles, realPath } from '../../data/reading/input-files.js';
 import { datasets } from '../../data/table.js';
 import type { Diagnostic } from '../../util/errors.js';
 import type { Experiment, PartialExperiment } from '../experiment.js';
@@ -86,11 +85,6 @@ function pathsOf(dataset: PartialExperiment['dataset']): (readonly [path: string
     return path;
   });
   return paths;
-}
-
-/** The reader reports a file that does not exist. */
-function realPath(name: string): Promise<string> {
-  return realpath(name).catch(() => resolve(name));
 }
 
 function nameOf(at: Path): string {

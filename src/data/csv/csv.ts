@@ -232,7 +232,7 @@ function pack(part: Part, config: CsvConfig, mapping: ClassMapping | undefined, 
   if (perStep && lists.length * steps > MAX_ELEMENTS) {
     throw damagedError({
       code: 'data/too-large',
-      message: `one group has ${steps} rows; padding every sequence to that length takes too much memory`,
+      message: `one ${table.perFile ? 'file' : 'group'} has ${steps} rows; padding every sequence to that length takes too much memory`,
       file: table.sources[0].name,
     });
   }

@@ -1,5 +1,5 @@
 /** Reads one or several files as one table. */
-import { basename } from 'node:path';
+import { basename, resolve, sep } from 'node:path';
 import { TextCodes } from '../columns.js';
 import { Problems } from '../problems.js';
 import { inputFiles } from '../reading/input-files.js';
@@ -24,10 +24,22 @@ export async function readCsvTable(path: string, columns: CsvColumns): Promise<C
   return tables.length === 1 ? tables[0] : joined(tables);
 }
 
-/** The names of the files, without their folders if that keeps them apart. */
-function recordingNames(files: readonly string[]): readonly string[] {
-  const names = files.map(file => basename(file));
-  return new Set(names).size === names.length ? names : files;
+/**
+ * The names of the files: the last parts of their paths, as few as keep all of them apart, below
+ * the folder that they have in common.
+ */
+export function recordingNames(files: readonly string[]): readonly string[] {
+  const paths = files.map(file => resolve(file).split(sep));
+  const longest = Math.max(...paths.map(({ length }) => length));
+  const isCommon = (depth: number): boolean =>
+    paths.every(path => depth < path.length - 1 && path[depth] === paths[0][depth]);
+  let common = 0;
+  while (isCommon(common)) common++;
+  for (let parts = 1; parts < longest; parts++) {
+    const names = paths.map(path => path.slice(Math.max(common, path.length - parts)).join('/'));
+    if (new Set(names).size === names.length) return names;
+  }
+  return files;
 }
 
 /** Concatenates the rows of several files, whose codes are shared. */

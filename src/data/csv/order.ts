@@ -1,6 +1,6 @@
 /** Groups the rows of a table into sequences by one column and sorts them by another. */
 import type { Diagnostic } from '../../util/errors.js';
-import { type CellPlace, rowName } from '../formats/tables.js';
+import { type CellPlace, type RowPlace, rowName } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
 import type { Problems } from '../problems.js';
 import type { CsvTable } from './table.js';
@@ -22,7 +22,7 @@ const DATE_LENGTH = 'YYYY-MM-DD'.length;
 export function rowLists(
   table: CsvTable,
   problems: Problems,
-  of = (row: number): RowOwner => ({ group: groupOf(table, row) }),
+  of = (row: number): RowOwner => ownerOf(table, row),
 ): RowList[] {
   const lists = grouped(table);
   if (table.order === undefined) return lists;
@@ -64,7 +64,9 @@ function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems
   const whole = Float64Array.from(cells, orderKey(numeric));
   const bad = whole.findIndex(key => !Number.isFinite(key));
   if (bad < 0) return { whole, rest: Float64Array.from(cells, orderRest(numeric)) };
-  problems.add(mixedOrder(cells[bad], numeric, table.place(bad, 'order')));
+  problems.add(
+    mixedOrder(cells[bad], table.place(bad, 'order'), { numeric, place: table.place(0, 'order') }),
+  );
   return undefined;
 }
 
@@ -76,8 +78,16 @@ export function orderKey(numeric: boolean): (cell: string) => number {
   return numeric ? cell => (NUMBER.test(cell) ? Number(cell) : Number.NaN) : timeKey;
 }
 
+/** The first row, which determines the type of the order column. */
+export interface FirstOrder {
+  readonly numeric: boolean;
+  readonly place: Partial<CellPlace> | RowPlace;
+}
+
 /** Problem: a cell of the order column has no sort key. */
-export function mixedOrder(cell: string, numeric: boolean, place: Partial<CellPlace>): Diagnostic {
+export function mixedOrder(cell: string, place: Partial<CellPlace>, first: FirstOrder): Diagnostic {
+  const { numeric } = first;
+  const firstRow = rowName(first.place, place);
   const isForm = !numeric && TIMESTAMP.test(cell);
   return {
     code: 'data/csv-order',
@@ -86,8 +96,10 @@ export function mixedOrder(cell: string, numeric: boolean, place: Partial<CellPl
       : 'the order column must have only numbers or only dates',
     ...place,
     expected: numeric
-      ? 'numbers, as in the first row'
-      : 'numbers, or ISO 8601 dates or times such as 2025-03, 2025-03-01 or 2025-03-01T12:00:00Z',
+      ? `numbers, as in ${firstRow}`
+      : NUMBER.test(cell)
+        ? `ISO 8601 dates or times, as in ${firstRow}`
+        : 'numbers, or ISO 8601 dates or times such as 2025-03, 2025-03-01 or 2025-03-01T12:00:00Z',
     got: JSON.stringify(cell.slice(0, 60)),
   };
 }
@@ -148,8 +160,17 @@ function addTies(
   }
 }
 
-/** The sequence of two rows: a group, or a series (without a name if it is the whole table). */
-export type RowOwner = { readonly group: string } | { readonly series: string | undefined };
+/** A sequence of rows that is a group, or a file. */
+export type NamedRows = { readonly group: string } | { readonly file: string };
+
+/** The sequence of two rows; a series has no name if it is the whole table. */
+export type RowOwner = NamedRows | { readonly series: string | undefined };
+
+/** `group "a"` or `file "a.csv"`. */
+export function rowsName(owner: NamedRows): string {
+  const [word, name] = 'file' in owner ? ['file', owner.file] : ['group', owner.group];
+  return `${word} ${JSON.stringify(name)}`;
+}
 
 /** A date with a time of day and without an offset, which an hour may have twice. */
 const LOCAL_TIME = /^\d{4}-\d{2}-\d{2}[T ][\d:.]+$/;
@@ -160,12 +181,11 @@ export function samePlace(
   text: string,
   { place, earlier }: { readonly place: Partial<Diagnostic>; readonly earlier: string },
 ): Diagnostic {
-  const message =
-    'group' in owner
-      ? `two rows of group ${JSON.stringify(owner.group)} have the same value in the order column`
-      : owner.series === undefined
-        ? `two rows have the time ${text}`
-        : `series ${JSON.stringify(owner.series)} has two rows at time ${text}`;
+  const message = !('series' in owner)
+    ? `two rows of ${rowsName(owner)} have the same value in the order column`
+    : owner.series === undefined
+      ? `two rows have the time ${text}`
+      : `series ${JSON.stringify(owner.series)} has two rows at time ${text}`;
   return {
     code: 'data/csv-order',
     message,
@@ -175,6 +195,12 @@ export function samePlace(
     }),
     got: `${text}, as in ${earlier}`,
   };
+}
+
+/** The group or file that `row` belongs to. */
+export function ownerOf(table: CsvTable, row: number): NamedRows {
+  const name = groupOf(table, row);
+  return table.perFile ? { file: name } : { group: name };
 }
 
 /** Name of the group that `row` belongs to. */

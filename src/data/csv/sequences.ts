@@ -3,28 +3,53 @@
  * sequence, sorted by the order column; without a grouping column, each row is a sequence. The
  * target column and all other columns are ignored.
  */
-import { basename } from 'node:path';
-import { type Diagnostic, damagedError } from '../../util/errors.js';
+import { type Diagnostic, damagedError, EXIT, UserError } from '../../util/errors.js';
 import { FloatList } from '../columns.js';
 import type { TextLevel } from '../dataset.js';
-import { type Delimiter, otherDelimiter } from '../formats/csv.js';
+import { blankHeader, type Delimiter, otherDelimiter } from '../formats/csv.js';
 import { CsvPieces } from '../formats/csv-pieces.js';
 import { isParquet, ParquetFile } from '../formats/parquet.js';
 import { type CellPlace, parquetRows, type RowPlace, rowName } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
-import type { ByteSource, DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
+import {
+  type ByteSource,
+  type DataRecord,
+  type InputSource,
+  inTurn,
+  placeName,
+  type ReadSequence,
+  type SequenceReader,
+} from '../new-sequences.js';
 import { Problems } from '../problems.js';
 import { allBytes, beginning } from '../reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { SeenTexts } from '../seen-texts.js';
 import { symbolReader, symbolsOf, UnknownSymbol } from '../text/vocabulary.js';
 import type { CsvConfig } from './csv.js';
-import { mixedOrder, orderKey, orderRest, samePlace } from './order.js';
-import { badNumber, cellNumber, isMissing, missingCell } from './table.js';
+import { recordingNames } from './files.js';
+import {
+  type FirstOrder,
+  mixedOrder,
+  type NamedRows,
+  orderKey,
+  orderRest,
+  rowsName,
+  samePlace,
+} from './order.js';
+import {
+  badNumber,
+  cellNumber,
+  isMissing,
+  isOtherTable,
+  isWord,
+  listed,
+  missingCell,
+  noRows,
+} from './table.js';
 
 /**
- * In files up to this size, the rows of a group may be anywhere, as in training. Larger files and
- * streams are not kept in memory, so their groups must be contiguous.
+ * In files up to this total size, the rows of a group may be anywhere, as in training. Larger files
+ * and streams are not kept in memory, so their groups must be contiguous.
  */
 export const MAX_GATHERED_BYTES = 2 ** 24;
 
@@ -46,27 +71,60 @@ export function csvSequences(
     hasIds: true,
     hasTimes: sequence?.order !== undefined,
     async *read(given) {
-      // only its content tells whether a gzip file is small
-      const isMeasured = sequence?.group !== undefined && given.isDecompressedFile === true;
-      const { start, source } = await beginning(given, isMeasured ? MAX_GATHERED_BYTES + 1 : MAGIC_BYTES);
-      const size = isMeasured ? start.length : source.size;
-      const isGathered = size !== undefined && size <= MAX_GATHERED_BYTES;
-      const recording = sequence?.per_file ? basename(source.name) : undefined;
-      const columns = { features, symbolOf, level, delimiter, id, recording, ...sequence };
-      const rows = new RowReader(columns, isGathered);
-      try {
-        const read = isParquet(start) ? fromParquet(source, rows) : fromCsv(source, rows, delimiter);
-        for await (const _ of read) yield rows.take();
-      } catch (error) {
-        // sequences before the error are predicted, regardless of how the input is split into
-        // chunks
-        yield rows.take();
-        throw error;
+      const { isSmall, sources } =
+        sequence?.group === undefined ? { isSmall: false, sources: given } : await measured(given);
+      const columns = { features, symbolOf, level, delimiter, id, ...sequence };
+      const rows = new RowReader(columns, given, isSmall);
+      const names = recordingNames(given.map(({ name }) => name));
+      let index = 0;
+      for await (const opened of inTurn(sources)) {
+        rows.startFile(sequence?.per_file ? names[index++] : undefined);
+        try {
+          const { start, source } = await beginning(opened, MAGIC_BYTES);
+          const read = isParquet(start) ? fromParquet(source, rows) : fromCsv(source, rows, delimiter);
+          for await (const _ of read) yield rows.take();
+        } catch (error) {
+          const refused = sequence?.per_file ? damageOf(error) : undefined;
+          if (refused) rows.refuse(refused);
+          // sequences before the error are predicted, regardless of how the input is split into
+          // chunks
+          yield rows.take();
+          if (!refused) throw error;
+          continue;
+        }
+        if (sequence?.per_file) rows.endRecording(opened.name);
       }
       rows.end();
       yield rows.take();
     },
   };
+}
+
+/** What is damaged; undefined if the error has another cause. */
+function damageOf(error: unknown): readonly Diagnostic[] | undefined {
+  return error instanceof UserError && error.exitCode === EXIT.damaged ? error.diagnostics : undefined;
+}
+
+/**
+ * Returns whether `sources` are files of up to {@link MAX_GATHERED_BYTES} in total, and the sources
+ * to read instead: small files are in memory, since only its content tells how large a gzip file
+ * is.
+ */
+async function measured(
+  sources: readonly InputSource[],
+): Promise<{ readonly isSmall: boolean; readonly sources: readonly InputSource[] }> {
+  const opened: InputSource[] = [];
+  let room = MAX_GATHERED_BYTES;
+  for (const { name, open } of sources) {
+    const given = await open();
+    const isFile = given.size !== undefined || given.isDecompressedFile === true;
+    const isLarge = !isFile || (given.size ?? 0) > room;
+    const { start, source } = await beginning(given, isLarge ? 0 : room + 1);
+    room -= isLarge ? room + 1 : start.length;
+    opened.push({ name, open: async () => source });
+    if (room < 0) break;
+  }
+  return { isSmall: room >= 0, sources: [...opened, ...sources.slice(opened.length)] };
 }
 
 /** Passes the records of a CSV file to `rows`, and yields after each chunk. */
@@ -126,14 +184,14 @@ interface Columns {
   readonly order?: string;
   /** Names rows that are sequences. */
   readonly id?: string | undefined;
-  /** Name of the sequence, if the file is one. */
-  readonly recording: string | undefined;
 }
 
 /** A sequence with more rows to come. */
 interface Open {
   /** Its group; undefined for a row. */
   readonly id: string | undefined;
+  /** For messages. */
+  readonly owner: NamedRows;
   readonly name: string;
   readonly values: FloatList;
   /** Cells of the order column, by row. */
@@ -156,6 +214,8 @@ interface OrderCell {
 const ABSENT = -1;
 
 class RowReader {
+  private names: readonly string[] = [];
+  private headerRow: RowPlace | undefined;
   private indices = { features: [] as readonly number[], group: ABSENT, order: ABSENT, id: ABSENT };
   private done: ReadSequence[] = [];
   /** Incomplete sequences, by group; at most one if groups must be contiguous. */
@@ -163,15 +223,38 @@ class RowReader {
   private readonly ended = new SeenTexts();
   /** Group of the latest row; undefined before the first. */
   private latest: string | undefined;
-  /** True if the order column has numbers; undefined before its first cell. */
-  private isNumeric: boolean | undefined;
-  /** Problem of a row with unknown group, which may belong to the next group. */
-  private stray: Diagnostic | undefined;
+  /** First cell of the order column; undefined before it. */
+  private firstOrder: FirstOrder | undefined;
+  /** Problems of the latest rows, if their groups are unknown. */
+  private strays: Diagnostic[] = [];
+  /** Name of the file if it is a sequence. */
+  private recording: string | undefined;
 
+  /** @param isGathered true if the rows of a group may be anywhere */
   constructor(
     private readonly columns: Columns,
+    private readonly sources: readonly InputSource[],
     private readonly isGathered: boolean,
   ) {}
+
+  /** @param recording name of the file if it is a sequence */
+  startFile(recording: string | undefined): void {
+    this.recording = recording;
+  }
+
+  /** Call after a file that is a sequence, with its name for messages. */
+  endRecording(file: string): void {
+    const { open, recording = '', done } = this;
+    if (open.size === 0) done.push({ problems: [noRows(file)], id: recording });
+    this.end();
+  }
+
+  /** Call instead if the file is damaged. */
+  refuse(damage: readonly Diagnostic[]): void {
+    const { open, recording = '' } = this;
+    this.done.push({ problems: [...(open.get(recording)?.problems ?? []), ...damage], id: recording });
+    open.clear();
+  }
 
   /** Names of the columns that are read. */
   get wanted(): readonly string[] {
@@ -182,9 +265,15 @@ class RowReader {
   header(record: TableRecord): void {
     const problems = new Problems();
     const { features, group, order, id, delimiter } = this.columns;
-    const indexOf = columnFinder(record.fields, { place: field => record.place(field), delimiter }, problems);
+    this.names = record.fields.map(name => name.trim());
+    this.headerRow = record.row;
+    const header = { place: (field: number) => record.place(field), delimiter };
+    checkHeader(record.fields, header, [...features, group, order]);
+    const indexOf = columnFinder(record.fields, header, problems);
     const indices = { features: features.map(indexOf), group: indexOf(group), order: indexOf(order) };
-    this.indices = { ...indices, id: indexOf(id) };
+    // the model does not read names
+    const hasIds = record.fields.some(name => name.trim() === id);
+    this.indices = { ...indices, id: hasIds ? indexOf(id) : ABSENT };
     problems.throwIfAny();
   }
 
@@ -196,14 +285,26 @@ class RowReader {
       return;
     }
     const open = this.sequenceOf(id, record, () => record.place(group));
-    for (const column of features) {
+    const isHeader = this.isHeader(record.fields);
+    if (isHeader) complain(open, () => repeatedHeader(record.place(0), this.headerRow));
+    for (const column of isHeader ? [] : features) {
       const problem = this.add(record.fields[column].trim(), open);
       if (problem) complain(open, () => problem(record.place(column)));
     }
-    if (order !== ABSENT) this.orderCell(open, record);
+    if (order !== ABSENT && !isHeader) this.orderCell(open, record);
     open.rows++;
     if (open.values.size > MAX_NUMBERS) complain(open, () => tooLong(open));
     if (id === undefined) this.close('');
+  }
+
+  /** True if a row has the column names, which the columns of numbers cannot have. */
+  private isHeader(fields: readonly string[]): boolean {
+    const { names, indices } = this;
+    return (
+      this.columns.symbolOf === undefined &&
+      fields.every((field, column) => field.trim() === names[column]) &&
+      indices.features.some(column => isWord(names[column]))
+    );
   }
 
   /** Appends the number or symbols of a cell; returns its problem if it is invalid. */
@@ -233,8 +334,7 @@ class RowReader {
   ragged(record: TableRecord, problem: Diagnostic): void {
     const { group } = this.indices;
     const id = this.groupOf(record.fields);
-    const { recording } = this.columns;
-    if (group === ABSENT && recording === undefined) this.done.push({ problems: [problem] });
+    if (group === ABSENT && this.recording === undefined) this.done.push({ problems: [problem] });
     else if (id === undefined || isMissing(id)) this.strayRow(problem);
     else
       complain(
@@ -245,7 +345,7 @@ class RowReader {
 
   /** The group of a row; undefined if rows are sequences, or the cell is lacking. */
   private groupOf(fields: readonly string[]): string | undefined {
-    return this.columns.recording ?? fields[this.indices.group]?.trim();
+    return this.recording ?? fields[this.indices.group]?.trim();
   }
 
   /** Returns the sequences completed since the last call. */
@@ -256,19 +356,36 @@ class RowReader {
   }
 
   end(): void {
+    const { strays } = this;
+    const told = this.spoiled(undefined);
+    if (strays.length > 0 && told.length === 0) this.done.push({ problems: strays });
     for (const id of [...this.open.keys()]) this.close(id);
-    if (this.stray) this.done.push({ problems: [this.stray] });
-    this.stray = undefined;
+  }
+
+  /** Keeps the problem of a row with unknown group until the group after it is known. */
+  private strayRow(problem: Diagnostic): void {
+    if (this.strays.length < MAX_TOLD) this.strays.push(problem);
   }
 
   /**
-   * Reports a row with unknown group, which may belong to the sequence before it or to the next
-   * one.
+   * Reports rows with unknown group to the group before them; they may also belong to the one
+   * `after` them.
+   * @returns what to report to that group
    */
-  private strayRow(problem: Diagnostic): void {
+  private spoiled(after: string | undefined): readonly Diagnostic[] {
+    const { strays } = this;
+    if (strays.length === 0) return [];
+    this.strays = [];
     const before = this.latest === undefined ? undefined : this.open.get(this.latest);
-    before?.problems.push(problem);
-    this.stray = problem;
+    const groups = [...new Set([before?.id, after])].flatMap(id => (id === undefined ? [] : [id]));
+    if (groups.length === 0) return [];
+    const names = groups.map(id => JSON.stringify(id)).join(' or ');
+    const told = strays.map(problem => ({
+      ...problem,
+      message: `${problem.message}; the row may belong to group ${names}`,
+    }));
+    for (const problem of told) if (before) complain(before, () => problem);
+    return before?.id === after ? [] : told;
   }
 
   private sequenceOf(
@@ -277,12 +394,13 @@ class RowReader {
     placeOfGroup: () => Partial<Diagnostic>,
   ): Open {
     const key = id ?? '';
+    const spoiled = this.spoiled(id);
     if (this.latest !== undefined && key !== this.latest && !this.isGathered) this.close(this.latest);
     this.latest = key;
-    const known = this.open.get(key);
-    if (!known) this.open.set(key, this.begin(id, record, placeOfGroup));
-    this.stray = undefined;
-    return known ?? (this.open.get(key) as Open);
+    const open = this.open.get(key) ?? this.begin(id, record, placeOfGroup);
+    this.open.set(key, open);
+    for (const problem of spoiled) complain(open, () => problem);
+    return open;
   }
 
   private begin(
@@ -292,26 +410,27 @@ class RowReader {
   ): Open {
     const width = this.columns.features.length;
     const values = new FloatList(width * (id === undefined ? 1 : this.isGathered ? 4 : 64));
-    const problems = this.stray ? [this.stray] : [];
     // not a problem of this sequence alone, which could be skipped: an earlier prediction is wrong
     if (id !== undefined && this.ended.has(id)) throw damagedError(comesBack(id, placeOfGroup()));
     const ownName = id ?? fields[this.indices.id]?.trim();
-    return { id, name: ownName || rowName(place), values, order: [], problems, place, rows: 0 };
+    const name = ownName || placeName(place, this.sources);
+    const owner = this.recording === undefined ? { group: id ?? '' } : { file: this.recording };
+    return { id, owner, name, values, order: [], problems: [], place, rows: 0 };
   }
 
   private orderCell(open: Open, record: TableRecord): void {
     const { order } = this.indices;
     const text = record.fields[order].trim();
-    const isNumeric = this.isNumeric ?? NUMBER.test(text);
-    const key = orderKey(isNumeric)(text);
+    const first = this.firstOrder ?? { numeric: NUMBER.test(text), place: record.row };
+    const key = orderKey(first.numeric)(text);
     if (isMissing(text)) complain(open, () => missingCell(text, record.place(order)));
-    else if (!Number.isFinite(key)) complain(open, () => mixedOrder(text, isNumeric, record.place(order)));
+    else if (!Number.isFinite(key)) complain(open, () => mixedOrder(text, record.place(order), first));
     else {
-      this.isNumeric = isNumeric;
+      this.firstOrder = first;
       open.order.push({
         text,
         key,
-        rest: orderRest(isNumeric)(text),
+        rest: orderRest(first.numeric)(text),
         place: record.row,
         row: open.rows,
       });
@@ -322,8 +441,8 @@ class RowReader {
     const open = this.open.get(id);
     if (!open) return;
     this.open.delete(id);
-    if (open.id !== undefined && !this.isGathered) this.ended.add(open.id);
-    this.done.push(closed(open, this.columns));
+    if (this.indices.group !== ABSENT && !this.isGathered) this.ended.add(id);
+    this.done.push(closed(open, this.columns, this.sources));
   }
 }
 
@@ -335,16 +454,17 @@ function compare(a: OrderCell, b: OrderCell): number {
   return a.key - b.key || a.rest - b.rest;
 }
 
-function closed(open: Open, columns: Columns): ReadSequence {
+function closed(open: Open, columns: Columns, sources: readonly InputSource[]): ReadSequence {
   const { values, order, problems, place, rows } = open;
   const named = { id: open.name };
   const sorted = order.toSorted((a, b) => compare(a, b) || a.row - b.row);
   const tie = sorted.findIndex((cell, i) => i > 0 && compare(cell, sorted[i - 1]) === 0);
   if (tie > 0) {
-    const earlier = rowName(sorted[tie - 1].place);
-    problems.push(samePlace({ group: open.id ?? '' }, sorted[tie].text, { ...sorted[tie], earlier }));
+    const earlier = rowName(sorted[tie - 1].place, sorted[tie].place);
+    problems.push(samePlace(open.owner, sorted[tie].text, { ...sorted[tie], earlier }));
   }
-  const inOrderOfRows = problems.toSorted((a, b) => numberOf(a) - numberOf(b));
+  const fileOf = ({ file }: Diagnostic) => sources.findIndex(({ name }) => name === file);
+  const inOrderOfRows = problems.toSorted((a, b) => fileOf(a) - fileOf(b) || numberOf(a) - numberOf(b));
   if (problems.length > 0) return { problems: inOrderOfRows, ...named };
   const size = columns.features.length;
   const read = values.toArray();
@@ -368,6 +488,34 @@ interface Header {
   /** Position of a column name. */
   place(field: number): Partial<CellPlace>;
   readonly delimiter: Delimiter | undefined;
+}
+
+/**
+ * Checks that a header has names, and not only those of another table than the one with the
+ * columns `wanted`.
+ * @throws UserError (exit 5) if not, as one problem
+ */
+export function checkHeader(
+  fields: readonly string[],
+  { place, delimiter }: Header,
+  wanted: readonly (string | undefined)[],
+): void {
+  const names = fields.map(name => name.trim());
+  if (names.every(name => name === '')) throw damagedError(blankHeader(place(0).file ?? ''));
+  const read = wanted.filter(name => name !== undefined);
+  if (otherDelimiter(names, delimiter) !== undefined || !isOtherTable(read, names)) return;
+  throw damagedError({
+    code: 'data/csv-missing-column',
+    message: `there is none of the columns ${listed(read)}, which the model reads`,
+    ...place(0),
+    expected: trainingHeader(place(0)),
+    got: names.join(', ').slice(0, 200),
+  });
+}
+
+/** @param place of the header; a Parquet file has no lines */
+function trainingHeader(place: Partial<CellPlace>): string {
+  return `${'line' in place ? 'a header line with ' : ''}the column names of the training data`;
 }
 
 /**
@@ -403,14 +551,12 @@ function addMissing(
   const other = otherDelimiter(names, delimiter);
   const isSplit = other === undefined;
   if (!isSplit && problems.all.length > 0) return;
-  // a Parquet file has none
-  const hasLines = 'line' in place;
   problems.add({
     code: 'data/csv-missing-column',
     message: `there is no column ${JSON.stringify(name)}, which the model reads`,
     ...place,
     expected: isSplit
-      ? `${hasLines ? 'a header line with ' : ''}the column names of the training data`
+      ? trainingHeader(place)
       : `fields separated by ${JSON.stringify(delimiter ?? ',')}, as in the training data; ` +
         `\`predict --set 'dataset.delimiter=${JSON.stringify(other).slice(1, -1)}'\` reads these`,
     got: names.join(', ').slice(0, 200),
@@ -422,14 +568,24 @@ function comesBack(id: string, place: Partial<Diagnostic>): Diagnostic {
     code: 'data/csv-group-again',
     message: `group ${JSON.stringify(id)} appears again after other groups, so a prediction already made for it is incomplete`,
     ...place,
-    expected: `rows sorted by group, or a file of up to ${MAX_GATHERED_BYTES / 2 ** 20} MiB instead of a stream`,
+    expected: `rows sorted by group, or files of up to ${MAX_GATHERED_BYTES / 2 ** 20} MiB in total instead of a stream`,
   };
 }
 
-function tooLong({ id, place }: Open): Diagnostic {
+/** Problem: several tables stand in one file. */
+function repeatedHeader(place: Partial<CellPlace>, first: RowPlace | undefined): Diagnostic {
+  return {
+    code: 'data/csv-header-again',
+    message: `the header${first ? ` of ${rowName(first)}` : ''} appears again`,
+    ...place,
+    expected: 'one header, or a file for each table',
+  };
+}
+
+function tooLong({ owner, place }: Open): Diagnostic {
   return {
     code: 'data/sequence-too-long',
-    message: `group ${JSON.stringify(id ?? '')} is too long to predict`,
+    message: `${rowsName(owner)} is too long to predict`,
     ...place,
     expected: `at most ${MAX_NUMBERS} numbers`,
   };

@@ -3,9 +3,10 @@
  * of each row.
  */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
+import { nearest } from '../../util/nearest.js';
 import { GrowingList, type TextCodes } from '../columns.js';
 import type { TextLevel } from '../dataset.js';
-import { type Delimiter, otherDelimiter } from '../formats/csv.js';
+import { blankHeader, type Delimiter, otherDelimiter } from '../formats/csv.js';
 import { type CellPlace, rowName, TableFile } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
 import { type ConfigDiagnostic, configError, type Problems } from '../problems.js';
@@ -55,6 +56,8 @@ export interface CsvTable {
   /** Group code of each row, numbered by first occurrence; absent without a grouping column. */
   readonly groups?: readonly number[];
   readonly groupNames: readonly string[];
+  /** True if each group is a file. */
+  readonly perFile: boolean;
   /** Cells of the order column; absent without one. */
   readonly order?: readonly string[];
   /** Cells of the id column, which may be empty; absent without one. */
@@ -120,12 +123,34 @@ export async function readFile(path: string, context: ReaderContext): Promise<Fi
   const source = await readContent(path, MAX_TEXT_BYTES);
   const file = new TableFile(source.name, source.bytes, columns.delimiter);
   const reader = new TableReader(source, file, context);
-  const { features, targets, group, order, id } = columns;
-  const wanted = [...features, ...targets, group, order, id].flatMap(column => column?.name ?? []);
-  await file.scan(wanted, reader, problems);
+  await file.scan(wantedColumns(columns), reader, problems);
   reader.reportCells();
   if (problems.full) problems.throwIfAny();
   return problems.all.length > 0 ? undefined : reader.table();
+}
+
+/** Problem: a table has column names only. */
+export function noRows(file: string): Diagnostic {
+  return { code: 'data/csv-empty', message: 'the file has a header but no rows', file };
+}
+
+/** Names of the columns that are read. */
+function wantedColumns({ features, targets, group, order, id }: CsvColumns): readonly string[] {
+  return [...features, ...targets, group, order, id].flatMap(column => column?.name ?? []);
+}
+
+/**
+ * True if `names` has neither one of several `wanted` columns nor a similar name: that is the wrong
+ * file, or no table, so that one message is enough.
+ */
+export function isOtherTable(wanted: readonly string[], names: readonly string[]): boolean {
+  return new Set(wanted).size > 1 && wanted.every(name => !names.includes(name) && !nearest(name, names));
+}
+
+/** Names in quotes, the first of them if there are many. */
+export function listed(names: readonly string[]): string {
+  const some = [...new Set(names)].slice(0, MAX_NAMED).map(name => JSON.stringify(name));
+  return `${some.join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`;
 }
 
 interface BadCell {
@@ -206,11 +231,7 @@ class TableReader {
   table(): FileTable {
     const { source, file, starts, indices } = this;
     if (starts.length === 0) {
-      throw damagedError({
-        code: 'data/csv-empty',
-        message: 'the file has a header but no rows',
-        file: source.name,
-      });
+      throw damagedError(noRows(source.name));
     }
     let numbers: Uint32Array | undefined;
     const rowNumber = (row: number): number => {
@@ -227,6 +248,7 @@ class TableReader {
       labels: this.codes.labels.texts,
       groups: this.groups.length === 0 ? undefined : this.groups,
       groupNames: this.codes.groups.texts,
+      perFile: this.columns.perFile === true,
       order: indices.order === ABSENT ? undefined : this.order,
       ids: indices.id === ABSENT ? undefined : this.ids,
       rowNumber,
@@ -330,6 +352,7 @@ function columnIndices(
   file: string,
   placeOfColumn: (column: number) => Partial<Diagnostic>,
 ): ColumnIndices {
+  if (names.every(name => name === '')) throw damagedError(blankHeader(file));
   const missing: ConfigDiagnostic[] = [];
   const doubled: Diagnostic[] = [];
   const places = placesOf(names);
@@ -353,6 +376,10 @@ function columnIndices(
   };
   // one is enough if the header was not split
   const isSplit = otherDelimiter(names, columns.delimiter) === undefined;
+  if (missing.length > 0 && isSplit && isOtherTable(wantedColumns(columns), names)) {
+    const message = `${file} has none of the columns ${listed(wantedColumns(columns))}`;
+    throw configError({ ...missing[0], message });
+  }
   if (missing.length > 0) throw configError(...(isSplit ? missing : missing.slice(0, 1)));
   if (doubled.length > 0) throw damagedError(...doubled);
   return found;
@@ -405,7 +432,8 @@ export function isMissing(text: string): boolean {
   return text === '' || /^nan$/i.test(text);
 }
 
-function isWord(text: string): boolean {
+/** True if a cell has text instead of a number. */
+export function isWord(text: string): boolean {
   return !isMissing(text) && !NUMBER.test(text) && !/^[+-]?inf(inity)?$/i.test(text);
 }
 

@@ -5,7 +5,7 @@ import { IGNORED, type Targets } from '../dataset.js';
 import { rowName } from '../formats/tables.js';
 import { type ClassMapping, classesByCode, type LabelTexts } from '../label-texts.js';
 import { Problems } from '../problems.js';
-import { groupOf, type RowList } from './order.js';
+import { ownerOf, type RowList, rowsName } from './order.js';
 import type { CsvTable } from './table.js';
 
 export function labelTexts(table: CsvTable): LabelTexts {
@@ -104,7 +104,7 @@ function differs(
   const place = table.place(row, 'target', target);
   return {
     code: 'data/csv-target',
-    message: `the rows of group ${JSON.stringify(groupOf(table, row))} have different targets`,
+    message: `the rows of ${rowsName(ownerOf(table, row))} have different targets`,
     ...place,
     expected: `${words(first)}, as in ${rowName(table.place(first, 'target', target), place)}`,
     got: words(row),

@@ -4,13 +4,13 @@
  */
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import { mixedOrder, orderKey, orderRest, samePlace } from '../csv/order.js';
-import { columnFinder, MAX_TOLD } from '../csv/sequences.js';
+import { type FirstOrder, mixedOrder, orderKey, orderRest, samePlace } from '../csv/order.js';
+import { checkHeader, columnFinder, MAX_TOLD } from '../csv/sequences.js';
 import { badNumber, cellNumber, isMissing, missingCell } from '../csv/table.js';
 import type { Scaling, SeriesScaling } from '../dataset.js';
-import { type CellPlace, type RowPlace, rowName, TableFile } from '../formats/tables.js';
+import { type CellPlace, type RowPlace, rowName, TableFile, type TableHandlers } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
-import type { ByteSource, DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
+import { type DataRecord, inTurn, type ReadSequence, type SequenceReader } from '../new-sequences.js';
 import { Problems } from '../problems.js';
 import { allBytes } from '../reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
@@ -27,11 +27,13 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
   return {
     hasIds: config.series !== undefined,
     hasTimes: config.time !== undefined,
-    async *read(source: ByteSource) {
-      const file = new TableFile(source.name, await allBytes(source, MAX_TEXT_BYTES), config.delimiter);
+    async *read(sources) {
       const problems = new Problems();
-      const rows = new Rows(config, file);
-      await file.scan(rows.wanted, rows, problems);
+      const rows = new Rows(config);
+      for await (const source of inTurn(sources)) {
+        const file = new TableFile(source.name, await allBytes(source, MAX_TEXT_BYTES), config.delimiter);
+        await file.scan(rows.wanted, rows.ofFile(file), problems);
+      }
       problems.throwIfAny();
       yield [
         ...[...rows.series.values()].map(series => sequenceOf(series, config, scalings)),
@@ -89,27 +91,31 @@ interface Step {
 interface Series {
   /** Undefined if the table is one series. */
   readonly name: string | undefined;
-  /** In the order of the file. */
+  /** In the order of the files. */
   readonly steps: Step[];
   /** Of its rows, {@link MAX_TOLD} at most. */
   readonly problems: Diagnostic[];
   readonly place: RowPlace;
 }
 
+/** A row of a file. */
+interface RowAt {
+  readonly file: TableFile;
+  /** Its position, for {@link TableFile.place}. */
+  readonly start: number;
+}
+
 class Rows {
-  /** By name, in the order of the file. */
+  /** By name, in the order of the rows. */
   readonly series = new Map<string, Series>();
   /** Problems of rows without a series. */
   readonly strays: Diagnostic[] = [];
   private columns: readonly number[] = [];
   private group = -1;
   private time = -1;
-  private isNumeric: boolean | undefined;
+  private first: FirstOrder | undefined;
 
-  constructor(
-    private readonly config: ForecastConfig,
-    private readonly file: TableFile,
-  ) {}
+  constructor(private readonly config: ForecastConfig) {}
 
   /** Names of the columns that are read. */
   get wanted(): readonly string[] {
@@ -117,39 +123,50 @@ class Rows {
     return [target, ...features, ...known, series, time].flatMap(name => name ?? []);
   }
 
-  header(names: readonly string[]): void {
+  /** What reads the rows of a file, after those of the files before it. */
+  ofFile(file: TableFile): TableHandlers {
+    return {
+      header: names => this.header(names, file),
+      row: (fields, start) => this.row(fields, { file, start }),
+      ragged: (fields, start, problem) => this.ragged(fields, { file, start }, problem),
+    };
+  }
+
+  private header(names: readonly string[], file: TableFile): void {
     const problems = new Problems();
     const { target, features = [], known = [], series, time, delimiter } = this.config;
-    const place = (field: number) => this.file.placeOfName(field);
+    const place = (field: number) => file.placeOfName(field);
+    checkHeader(names, { place, delimiter }, [target, ...features, ...known, series, time]);
     const indexOf = columnFinder(names, { place, delimiter }, problems);
     this.columns = [target, ...features, ...known].map(indexOf);
     [this.group, this.time] = [indexOf(series), indexOf(time)];
     problems.throwIfAny();
   }
 
-  row(fields: readonly string[], start: number): void {
-    const series = this.seriesOf(fields, start, () =>
-      missingCell(fields[this.group].trim(), this.file.place(start, this.group)),
+  private row(fields: readonly string[], at: RowAt): void {
+    const placeOf = (field: number) => at.file.place(at.start, field);
+    const series = this.seriesOf(fields, at, () =>
+      missingCell(fields[this.group].trim(), placeOf(this.group)),
     );
     if (series === undefined) return;
     const text = this.time < 0 ? undefined : fields[this.time].trim();
     if (text === undefined) {
-      series.steps.push(this.step(fields, start, { key: series.steps.length, rest: 0, time: undefined }));
+      series.steps.push(this.step(fields, at, { key: series.steps.length, rest: 0, time: undefined }));
       return;
     }
-    this.isNumeric ??= NUMBER.test(text);
-    const [key, rest] = [orderKey(this.isNumeric)(text), orderRest(this.isNumeric)(text)];
+    this.first ??= { numeric: NUMBER.test(text), place: at.file.placeOfRow(at.start) };
+    const { first } = this;
+    const [key, rest] = [orderKey(first.numeric)(text), orderRest(first.numeric)(text)];
     const { calendar = [] } = this.config;
-    const place = () => this.file.place(start, this.time);
+    const place = () => placeOf(this.time);
     if (isMissing(text)) complain(series, () => missingCell(text, place()));
-    else if (!Number.isFinite(key))
-      complain(series, () => mixedOrder(text, this.isNumeric === true, place()));
-    else if (this.isNumeric && calendar.length > 0) complain(series, () => withoutCalendar(text, place()));
-    else series.steps.push(this.step(fields, start, { key, rest, time: text }));
+    else if (!Number.isFinite(key)) complain(series, () => mixedOrder(text, place(), first));
+    else if (first.numeric && calendar.length > 0) complain(series, () => withoutCalendar(text, place()));
+    else series.steps.push(this.step(fields, at, { key, rest, time: text }));
   }
 
-  ragged(fields: readonly string[], start: number, problem: () => Diagnostic): void {
-    const series = this.seriesOf(fields, start, problem);
+  private ragged(fields: readonly string[], at: RowAt, problem: () => Diagnostic): void {
+    const series = this.seriesOf(fields, at, problem);
     if (series !== undefined) complain(series, problem);
   }
 
@@ -157,7 +174,11 @@ class Rows {
    * The series of a row. Without one, the row is left out alone.
    * @param problem of a row without one
    */
-  private seriesOf(fields: readonly string[], start: number, problem: () => Diagnostic): Series | undefined {
+  private seriesOf(
+    fields: readonly string[],
+    { file, start }: RowAt,
+    problem: () => Diagnostic,
+  ): Series | undefined {
     const name = this.group < 0 ? '' : fields[this.group]?.trim();
     if (this.group >= 0 && (name === undefined || isMissing(name))) {
       this.strays.push(problem());
@@ -165,14 +186,18 @@ class Rows {
     }
     const known = this.series.get(name);
     if (known) return known;
-    const place = this.file.placeOfRow(start);
+    const place = file.placeOfRow(start);
     const series = { name: this.group < 0 ? undefined : name, steps: [], problems: [], place };
     this.series.set(name, series);
     return series;
   }
 
-  private step(fields: readonly string[], start: number, order: Pick<Step, 'key' | 'rest' | 'time'>): Step {
-    const { file, columns, time } = this;
+  private step(
+    fields: readonly string[],
+    { file, start }: RowAt,
+    order: Pick<Step, 'key' | 'rest' | 'time'>,
+  ): Step {
+    const { columns, time } = this;
     return {
       ...order,
       cells: columns.map(column => fields[column].trim()),
@@ -239,7 +264,8 @@ function windowOf(
   const tie = steps.findIndex((step, i) => i > 0 && compare(step, steps[i - 1]) === 0);
   if (tie > 0) {
     const { time = '', row } = steps[tie];
-    return [samePlace({ series }, time, { place: row(), earlier: rowName(steps[tie - 1].row()) })];
+    const place = row();
+    return [samePlace({ series }, time, { place, earlier: rowName(steps[tie - 1].row(), place) })];
   }
   const last = steps.findLastIndex(({ cells }) => cells[0] !== '');
   const ahead = shape.hasFuture ? horizon : 0;

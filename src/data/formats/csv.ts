@@ -238,6 +238,12 @@ export function emptyFile(file: string): UserError {
   });
 }
 
+/** Problem: the line of the column names has none. */
+export function blankHeader(file: string): Diagnostic {
+  const message = 'the first line is blank, but names the columns';
+  return { code: 'data/csv-empty', message, file, expected: 'a line of column names, then rows' };
+}
+
 export function ragged(columns: number, got: number, place: (field: number) => CsvPlace): Diagnostic {
   return {
     code: 'data/csv-ragged',

@@ -1,7 +1,13 @@
 /** Reads sequences to predict from JSON Lines, record by record. */
 import { FloatList } from '../columns.js';
 import { JsonlPieces, type JsonRecord, type RecordLine } from '../formats/jsonl.js';
-import type { DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
+import {
+  type DataRecord,
+  inTurn,
+  placeName,
+  type ReadSequence,
+  type SequenceReader,
+} from '../new-sequences.js';
 import { Problems } from '../problems.js';
 import { symbolReader } from '../text/vocabulary.js';
 import { addSteps, attemptField, textOf } from './fields.js';
@@ -14,23 +20,30 @@ export function jsonlSequences(config: JsonlConfig, { input, vocabulary }: DataR
   return {
     hasIds: true,
     hasTimes: false,
-    async *read({ name, chunks }) {
+    async *read(sources) {
       let done: ReadSequence[] = [];
-      const pieces = new JsonlPieces(name, {
-        record: (record, line) => done.push(readSequence(record, line)),
-        broken: problem => done.push({ problems: [problem] }),
-      });
-      for await (const chunk of chunks) {
-        pieces.push(chunk);
+      for await (const { name: file, chunks } of inTurn(sources)) {
+        const pieces = new JsonlPieces(file, {
+          record(record, line) {
+            const name = placeName({ file, line: line.number }, sources);
+            done.push(readSequence(record, line, name));
+          },
+          broken: problem => done.push({ problems: [problem] }),
+        });
+        for await (const chunk of chunks) {
+          pieces.push(chunk);
+          yield done;
+          done = [];
+        }
+        pieces.end();
         yield done;
         done = [];
       }
-      pieces.end();
-      yield done;
     },
   };
 
-  function readSequence(record: JsonRecord, line: RecordLine): ReadSequence {
+  /** @param name of a record without an id */
+  function readSequence(record: JsonRecord, line: RecordLine, name: string): ReadSequence {
     const problems = new Problems();
     const attempt = <T>(field: string, read: (value: unknown) => T): T | undefined =>
       attemptField(record, field, { read, problems, line });
@@ -38,7 +51,7 @@ export function jsonlSequences(config: JsonlConfig, { input, vocabulary }: DataR
     const hasId = config.id !== undefined && Object.hasOwn(record, config.id);
     const given = hasId ? attempt(config.id, textOf) : '';
     // an empty one names nothing
-    const id = given === '' ? `line ${line.number}` : given;
+    const id = given === '' ? name : given;
     const length = attempt(config.input, value => addSteps(value, config, { shape, codeOf, out: values }));
     const named = id !== undefined && { id };
     return length === undefined || problems.all.length > 0

@@ -6,7 +6,7 @@
 import { damagedError } from '../../util/errors.js';
 import { checkNpyLayout, isNpy, type NpyArray, parseNpy, parseNpyTexts } from '../formats/npy.js';
 import { readZip } from '../formats/zip.js';
-import type { DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
+import { type DataRecord, inTurn, type ReadSequence, type SequenceReader } from '../new-sequences.js';
 import { Problems } from '../problems.js';
 import { allBytes } from '../reading/byte-sources.js';
 import { expansionLimit } from '../reading/limits.js';
@@ -33,13 +33,14 @@ export function numpySequences(data: DataRecord): SequenceReader {
   return {
     hasIds: true,
     hasTimes: false,
-    async *read(source) {
-      const bytes = await allBytes(source);
-      const arrays = arraysOf(bytes, source.name);
-      const shape = shapeOf(arrays, data, source.name);
-      for (let from = 0; from < shape.count; from += LIST) {
-        const length = Math.min(LIST, shape.count - from);
-        yield Array.from({ length }, (_, i) => sequenceOf(from + i, arrays, shape, data, source.name));
+    async *read(sources) {
+      for await (const source of inTurn(sources)) {
+        const arrays = arraysOf(await allBytes(source), source.name);
+        const shape = shapeOf(arrays, data, source.name);
+        for (let from = 0; from < shape.count; from += LIST) {
+          const length = Math.min(LIST, shape.count - from);
+          yield Array.from({ length }, (_, i) => sequenceOf(from + i, arrays, shape, data, source.name));
+        }
       }
     },
   };

@@ -5,7 +5,13 @@ import { RandomStream } from '../../util/random.js';
 import { type Dataset, IGNORED, type Split, type Targets } from '../dataset.js';
 import { type IdxArray, type IdxForm, idxDamage, offsetNote, parseIdx } from '../formats/idx.js';
 import { type FileLabels, labelFacts } from '../labels.js';
-import type { DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
+import {
+  type ByteSource,
+  type DataRecord,
+  inTurn,
+  type ReadSequence,
+  type SequenceReader,
+} from '../new-sequences.js';
 import { packedSplit } from '../packed.js';
 import { allBytes } from '../reading/byte-sources.js';
 import { MAX_CLASSES } from '../reading/limits.js';
@@ -306,35 +312,43 @@ export function pictureSequences(sequence: PictureSequence, { picture }: DataRec
   return {
     hasIds: false,
     hasTimes: false,
-    async *read(source) {
-      const name = source.name;
-      const images = parseIdx({ file: name, bytes: await allBytes(source) }, 3);
-      const [count, height, width] = images.dims;
-      if (picture && (picture.height !== height || picture.width !== width)) {
-        throw idxDamage('data/shape-mismatch', { file: name }, 8, {
-          message: 'the pictures differ in size from the training pictures of the run',
-          expected: `${picture.height} x ${picture.width}`,
-          got: `${height} x ${width}`,
-        });
-      }
-      const inputSize = sequence === 'rows' ? width : 1;
-      const size = height * width;
-      const pixelsOf = pixelReader(images, name);
-      const order = sequence === 'permuted_pixels' ? pixelOrder(size) : undefined;
-      const perList = Math.max(1, Math.floor(LIST_VALUES / size));
-      for (let from = 0; from < count; from += perList) {
-        yield Array.from({ length: Math.min(perList, count - from) }, (_, i): ReadSequence => {
-          const at = (from + i) * size;
-          const pixels = pixelsOf(at, size);
-          const values = order ? Float32Array.from(order, place => pixels[place]) : pixels;
-          const bad = pixels.findIndex(value => !Number.isFinite(value));
-          if (bad >= 0)
-            return { problems: notFinite(images, name, at + bad, images.values[at + bad]).diagnostics };
-          return { length: size / inputSize, values, place: { file: name, offset: offsetOf(images, at) } };
-        });
-      }
+    async *read(sources) {
+      for await (const source of inTurn(sources)) yield* readPictures(source, sequence, picture);
     },
   };
+}
+
+async function* readPictures(
+  source: ByteSource,
+  sequence: PictureSequence,
+  picture: DataRecord['picture'],
+): AsyncGenerator<readonly ReadSequence[]> {
+  const { name } = source;
+  const images = parseIdx({ file: name, bytes: await allBytes(source) }, 3);
+  const [count, height, width] = images.dims;
+  if (picture && (picture.height !== height || picture.width !== width)) {
+    throw idxDamage('data/shape-mismatch', { file: name }, 8, {
+      message: 'the pictures differ in size from the training pictures of the run',
+      expected: `${picture.height} x ${picture.width}`,
+      got: `${height} x ${width}`,
+    });
+  }
+  const inputSize = sequence === 'rows' ? width : 1;
+  const size = height * width;
+  const pixelsOf = pixelReader(images, name);
+  const order = sequence === 'permuted_pixels' ? pixelOrder(size) : undefined;
+  const perList = Math.max(1, Math.floor(LIST_VALUES / size));
+  for (let from = 0; from < count; from += perList) {
+    yield Array.from({ length: Math.min(perList, count - from) }, (_, i): ReadSequence => {
+      const at = (from + i) * size;
+      const pixels = pixelsOf(at, size);
+      const values = order ? Float32Array.from(order, place => pixels[place]) : pixels;
+      const bad = pixels.findIndex(value => !Number.isFinite(value));
+      if (bad >= 0)
+        return { problems: notFinite(images, name, at + bad, images.values[at + bad]).diagnostics };
+      return { length: size / inputSize, values, place: { file: name, offset: offsetOf(images, at) } };
+    });
+  }
 }
 
 /** Returns a function that reads `size` pixels, starting at `at`, as features. */

@@ -1,8 +1,8 @@
 /**
  * Resolves a config's path to files: one file, the files of a folder, or the matches of a pattern.
  */
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { usageError } from '../../util/errors.js';
 
@@ -34,6 +34,29 @@ async function filesOf(path: string): Promise<readonly string[]> {
   if (info !== undefined || !isDynamicPattern(path)) return [path];
   const found = await glob(path, { absolute: path.startsWith('/'), expandDirectories: false });
   return some(path, 'no file matches the pattern', found.sort());
+}
+
+/**
+ * Returns `files`.
+ * @throws UserError (exit 2) if one of them is there twice, perhaps through a symbolic link
+ */
+export async function distinctFiles(files: readonly string[]): Promise<readonly string[]> {
+  const known = new Map<string, string>();
+  for (const file of files) {
+    const real = await realPath(file);
+    const other = known.get(real);
+    if (other !== undefined) {
+      const message = `the file is read twice${other === file ? '' : `: it is also ${other}`}`;
+      throw usageError({ code: 'data/same-file', message, file, expected: 'each file once' });
+    }
+    known.set(real, file);
+  }
+  return files;
+}
+
+/** The reader reports a file that does not exist. */
+export function realPath(file: string): Promise<string> {
+  return realpath(file).catch(() => resolve(file));
 }
 
 function some(path: string, message: string, files: readonly string[]): readonly string[] {

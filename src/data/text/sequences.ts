@@ -2,12 +2,14 @@
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import type { TextLevel, Vocabulary } from '../dataset.js';
 import { LinePieces } from '../formats/utf8.js';
-import type {
-  ByteSource,
-  DataRecord,
-  NewSequencesOptions,
-  ReadSequence,
-  SequenceReader,
+import {
+  type DataRecord,
+  type InputSource,
+  inTurn,
+  type NewSequencesOptions,
+  placeName,
+  type ReadSequence,
+  type SequenceReader,
 } from '../new-sequences.js';
 import {
   inputStream,
@@ -61,9 +63,9 @@ export function textSequences(
     hasIds: false,
     hasTimes: false,
     continues: true,
-    read(source) {
-      const codes = new StreamCodes(vocabulary, source.name);
-      return (rows === 1 ? cutStream : cutRows)(source, { level, codes }, layout);
+    read(sources) {
+      const codes = new StreamCodes(vocabulary);
+      return (rows === 1 ? cutStream : cutRows)(sources, { level, codes }, layout);
     },
   };
 }
@@ -83,6 +85,11 @@ class StreamCodes implements SymbolCodes {
   private lineEnd: number | undefined;
   /** UTF-16 code units of each symbol that does not have one: 0 for a byte inside a character. */
   private readonly widths = new Map<number, number>();
+  /** Files whose first symbol is still to come, after those of the stream before it. */
+  private readonly files: { readonly name: string; readonly position: number }[] = [];
+  private file = '';
+  /** Symbols of the stream before the next one. */
+  private position = 0;
   private line = 1;
   /** Column of the last symbol. */
   private column = 1;
@@ -91,13 +98,15 @@ class StreamCodes implements SymbolCodes {
   /** The line whose words are numbered, or a part of it, and what was numbered before its words. */
   private readonly words = { text: '', columns: 0, count: 0 };
 
-  constructor(
-    vocabulary: Vocabulary | undefined,
-    private readonly file: string,
-  ) {
+  constructor(vocabulary: Vocabulary | undefined) {
     this.known = vocabulary?.symbols.length ?? 0;
     this.read = symbolReader(vocabulary);
     this.level = vocabulary?.level ?? null;
+  }
+
+  /** @param position symbols of the stream before the file */
+  startFile(name: string, position: number): void {
+    this.files.push({ name, position });
   }
 
   get size(): number {
@@ -149,6 +158,9 @@ class StreamCodes implements SymbolCodes {
   problemsOf(codes: Iterable<number>): readonly Diagnostic[] {
     const problems: Diagnostic[] = [];
     for (const code of codes) {
+      for (; this.files.length > 0 && this.files[0].position <= this.position; this.files.shift())
+        [this.file, this.line, this.next] = [this.files[0].name, 1, 1];
+      this.position++;
       const width = this.widths.get(code) ?? 1;
       if (width > 0) this.column = this.next;
       this.next += width;
@@ -178,29 +190,34 @@ interface CodedText {
  * Cuts a stream into sequences as it arrives. The last symbol is only a target, as in a split.
  */
 async function* cutStream(
-  source: ByteSource,
+  sources: readonly InputSource[],
   text: CodedText,
   { steps }: Layout,
 ): AsyncGenerator<readonly ReadSequence[]> {
   let values = new Float32Array(steps);
   let length = 0;
+  let position = 0;
   const read = (): ReadSequence => {
     const problems = text.codes.problemsOf(values);
     return problems.length > 0 ? { problems } : { length: values.length, values };
   };
-  for await (const pieces of inputSymbols(source, text)) {
-    const done: ReadSequence[] = [];
-    for (const piece of pieces) {
-      for (const symbol of piece) {
-        if (length === steps) {
-          done.push(read());
-          values = new Float32Array(steps);
-          length = 0;
+  for await (const source of inTurn(sources)) {
+    text.codes.startFile(source.name, position);
+    for await (const pieces of inputSymbols(source, text)) {
+      const done: ReadSequence[] = [];
+      for (const piece of pieces) {
+        position += piece.length;
+        for (const symbol of piece) {
+          if (length === steps) {
+            done.push(read());
+            values = new Float32Array(steps);
+            length = 0;
+          }
+          values[length++] = symbol;
         }
-        values[length++] = symbol;
       }
+      yield done;
     }
-    yield done;
   }
   values = values.subarray(0, Math.max(0, length - 1));
   if (values.length > 0) yield [read()];
@@ -211,11 +228,12 @@ async function* cutStream(
  * starts depends on the length.
  */
 async function* cutRows(
-  source: ByteSource,
+  sources: readonly InputSource[],
   text: CodedText,
   layout: Layout,
 ): AsyncGenerator<readonly ReadSequence[]> {
-  const stream = await inputStream(source, text);
+  const startFile = (name: string, position: number) => text.codes.startFile(name, position);
+  const stream = await inputStream(sources, { ...text, startFile });
   const numTargets = stream.length - 1;
   // what follows a skipped sequence would continue from the states of another
   checkAllKnown(stream, numTargets, text.codes);
@@ -245,35 +263,40 @@ function linesToPredict(level: TextLevel, vocabulary: Vocabulary | undefined): S
     // blank lines are no texts, so the index of a text is not its line
     hasIds: true,
     hasTimes: false,
-    async *read({ name, chunks }) {
+    async *read(sources) {
       let done: ReadSequence[] = [];
-      const lines = new LinePieces(name, level !== 'byte', {
-        line({ bytes, number }) {
-          const symbols = bytes.length === 0 ? [] : symbolsOf(bytes, level);
-          const place = { file: name, line: number };
-          const id = `line ${number}`;
-          let at = 0;
-          try {
-            const values = Float32Array.from(symbols, (symbol, i) => {
-              at = i;
-              return numberOf(symbol);
-            });
-            if (values.length > 0) done.push({ length: values.length, values, id, place });
-          } catch (error) {
-            if (!(error instanceof UnknownSymbol)) throw error;
-            const column = symbolColumn(bytes, level, at);
-            done.push({ problems: [{ ...error.problem, ...place, column }], id });
-          }
-        },
-        broken: problem => done.push({ problems: [problem] }),
-      });
-      for await (const chunk of chunks) {
-        lines.push(chunk);
+      const linesOf = (file: string) =>
+        new LinePieces(file, level !== 'byte', {
+          line({ bytes, number }) {
+            const symbols = bytes.length === 0 ? [] : symbolsOf(bytes, level);
+            const place = { file, line: number };
+            const id = placeName(place, sources);
+            let at = 0;
+            try {
+              const values = Float32Array.from(symbols, (symbol, i) => {
+                at = i;
+                return numberOf(symbol);
+              });
+              if (values.length > 0) done.push({ length: values.length, values, id, place });
+            } catch (error) {
+              if (!(error instanceof UnknownSymbol)) throw error;
+              const column = symbolColumn(bytes, level, at);
+              done.push({ problems: [{ ...error.problem, ...place, column }], id });
+            }
+          },
+          broken: problem => done.push({ problems: [problem] }),
+        });
+      for await (const { name, chunks } of inTurn(sources)) {
+        const lines = linesOf(name);
+        for await (const chunk of chunks) {
+          lines.push(chunk);
+          yield done;
+          done = [];
+        }
+        lines.end();
         yield done;
         done = [];
       }
-      lines.end();
-      yield done;
     },
   };
 }

@@ -9,7 +9,7 @@ import { damagedError, type UserError } from '../../util/errors.js';
 import { GrowingList } from '../columns.js';
 import type { Dataset, TextLevel } from '../dataset.js';
 import { checkUtf8, FILE_START, markLength, placeAfter, START_BYTES, wholeLength } from '../formats/utf8.js';
-import type { ByteSource } from '../new-sequences.js';
+import { type ByteSource, type InputSource, inTurn } from '../new-sequences.js';
 import { readContent } from '../reading/files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { RangedFile } from '../reading/ranged-file.js';
@@ -56,6 +56,11 @@ interface StreamOptions {
   readonly pieceBytes?: number;
 }
 
+interface InputOptions extends StreamOptions {
+  /** Called for each file, with its position in the stream. */
+  startFile(name: string, position: number): void;
+}
+
 /** A sequence is read with all its pieces, and each piece takes 16 bytes of memory. */
 const PIECE_BYTES = 2048;
 /** Pieces that are kept as codes, since the next sequence often begins where one ends. */
@@ -98,7 +103,7 @@ export async function streamInMemory(
 /** @throws UserError like {@link streamInMemory} */
 export async function streamOnDisk(
   files: readonly string[],
-  { level, codes, pieceBytes = PIECE_BYTES }: StreamOptions,
+  { level, codes, pieceBytes = PIECE_BYTES, startFile }: StreamOptions & Partial<InputOptions>,
 ): Promise<SymbolStream> {
   const sources: Dataset['digests'][number][] = [];
   const reader = new PieceReader(level, codes);
@@ -109,6 +114,7 @@ export async function streamOnDisk(
   let length = 0;
   for (const path of files) {
     const file = await RangedFile.open(path);
+    startFile?.(path, length);
     const first = positions.size;
     const cutter = new PieceCutter(path, level, pieceBytes, (piece, place) => {
       positions.push(length);
@@ -157,20 +163,24 @@ export async function* inputSymbols(
 
 /**
  * Returns an input as a stream that can be read in any order. A file is read by range; other
- * inputs are kept in memory, 4 bytes a symbol.
+ * inputs, and several files, are kept in memory, 4 bytes a symbol.
+ * @throws UserError (exit 2) if a file cannot be read
  * @throws UserError (exit 5) if the input is not UTF-8
  */
 export async function inputStream(
-  source: ByteSource,
-  options: StreamOptions,
+  sources: readonly InputSource[],
+  options: InputOptions,
 ): Promise<Pick<SymbolStream, 'length' | 'read'>> {
-  if (source.path !== undefined) {
-    // closes the file, which is opened again for each range
-    for await (const _ of source.chunks) break;
-    return streamOnDisk([source.path], options);
-  }
   const list = new GrowingList<Uint32Array>(length => new Uint32Array(length));
-  for await (const pieces of inputSymbols(source, options)) for (const piece of pieces) list.append(piece);
+  for await (const source of inTurn(sources)) {
+    if (source.path !== undefined && sources.length === 1) {
+      // closes the file, which is opened again for each range
+      for await (const _ of source.chunks) break;
+      return streamOnDisk([source.path], options);
+    }
+    options.startFile(source.name, list.size);
+    for await (const pieces of inputSymbols(source, options)) for (const piece of pieces) list.append(piece);
+  }
   return wholeStream(list.toArray());
 }
 
