@@ -10,7 +10,7 @@ export const predictions: readonly Plant[] = [
     tests: ['predict'],
   },
   {
-    file: 'src/data/csv/sequences',
+    file: 'src/data/csv/input-rows',
     find: 'compare(a, b) || a.row - b.row',
     replace: 'a.row - b.row',
     why: 'the rows of a new sequence are not put in order',

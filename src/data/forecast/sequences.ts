@@ -4,8 +4,9 @@
  */
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
+import { checkHeader, columnFinder } from '../csv/input-columns.js';
+import { MAX_TOLD } from '../csv/input-rows.js';
 import { type FirstOrder, mixedOrder, orderKey, orderRest, samePlace } from '../csv/order.js';
-import { checkHeader, columnFinder, MAX_TOLD } from '../csv/sequences.js';
 import { badNumber, cellNumber, isMissing, missingCell } from '../csv/table.js';
 import type { Scaling, SeriesScaling } from '../dataset.js';
 import { type CellPlace, type RowPlace, rowName, TableFile, type TableHandlers } from '../formats/tables.js';
