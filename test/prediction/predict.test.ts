@@ -567,7 +567,8 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
   });
   t.match(await work.cellrun('predict', await runOf[NAMED](), '--input', '', ...webasm), {
     code: 2,
-    stderr: /^--input: the path is empty\n {2}expected: a file, a folder or a pattern, or - for standard input\n/,
+    stderr:
+      /^--input: the path is empty\n {2}expected: a file, a folder or a pattern, or - for standard input\n/,
   });
   t.match(await work.cellrun('predict', await runOf[NAMED](), '--input', 'x', '--split', 'test'), {
     code: 2,
