@@ -188,24 +188,22 @@ export interface DataFile {
   readonly name: string;
   /** SHA-256 of the file's bytes, or of the generated values. */
   readonly sha256: string;
-  /** True if the test split is read from it. */
-  readonly test?: true;
 }
 
-type Files = readonly Pick<DataFile, 'name' | 'sha256'>[];
+/** A source and the split that it was given for; the test split may be a part of `train`. */
+export interface SplitFile extends DataFile {
+  readonly split: SplitName;
+}
 
 /** @param files of each split; without `test`, the test split is a part of `train` */
-export function dataFiles(files: {
-  readonly train: Files;
-  readonly validation?: Files | undefined;
-  readonly test?: Files | undefined;
-}): DataFile[] {
-  const others = files.test ? [files.train, files.validation] : [files.validation];
-  const tested = files.test ?? files.train;
-  return [
-    ...others.flatMap(list => list ?? []).map(({ name, sha256 }) => ({ name, sha256 })),
-    ...tested.map(({ name, sha256 }) => ({ name, sha256, test: true as const })),
-  ];
+export function splitFiles(files: {
+  readonly train: readonly DataFile[];
+  readonly validation?: readonly DataFile[] | undefined;
+  readonly test?: readonly DataFile[] | undefined;
+}): SplitFile[] {
+  // as in older versions: the files with the test split come last
+  const order = files.test ? (['train', 'validation', 'test'] as const) : (['validation', 'train'] as const);
+  return order.flatMap(split => (files[split] ?? []).map(({ name, sha256 }) => ({ name, sha256, split })));
 }
 
 export interface Dataset {
@@ -218,8 +216,8 @@ export interface Dataset {
   /** Sequences held out from training for model selection; absent if the config asks for none. */
   readonly validation?: Split;
   readonly test: Split;
-  /** Data sources for the manifest, as {@link dataFiles} returns them. */
-  readonly digests: readonly DataFile[];
+  /** Data sources for the manifest, as {@link splitFiles} returns them. */
+  readonly digests: readonly SplitFile[];
   /** Config key that names each file of `digests`, such as `test_path`; absent if not known. */
   readonly keysOfFiles?: ReadonlyMap<string, string>;
   /** Label of each class, if the data name their classes (for the manifest and for predictions). */

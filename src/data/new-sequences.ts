@@ -2,7 +2,6 @@
  * Sequences to predict with a trained model. They are read one after another without labels, in the
  * format of the run's data, using the run's data record.
  */
-import { basename } from 'node:path';
 import type { Diagnostic } from '../util/errors.js';
 import {
   type DataScaling,
@@ -15,6 +14,7 @@ import {
   type Vocabulary,
 } from './dataset.js';
 import { packedSplit } from './packed.js';
+import { shortNames } from './reading/input-files.js';
 import { scaledSplit } from './scaling.js';
 
 /** Everything about a run's data that prediction needs, except their scaling. */
@@ -110,16 +110,21 @@ export async function* inTurn(sources: readonly InputSource[]): AsyncGenerator<B
   for (const source of sources) yield source.open();
 }
 
+/** Position of a sequence in an input. */
+type Place = Required<Pick<Diagnostic, 'file'>> & Pick<Diagnostic, 'line' | 'row'>;
+
 /**
- * Name of a sequence of an input of `sources`, by its place: `line 5`, or `b.csv:5` if there are
- * several sources. Rows of a file without lines are `row 5`.
+ * Returns the function from the place of a sequence of an input of `sources` to its name: `line 5`,
+ * or `b.csv:5` if there are several sources. Rows of a file without lines are `row 5`.
  */
-export function placeName(
-  { file, line, row }: Required<Pick<Diagnostic, 'file'>> & Pick<Diagnostic, 'line' | 'row'>,
-  sources: readonly InputSource[],
-): string {
-  if (sources.length > 1) return `${basename(file)}:${line ?? row}`;
-  return line === undefined ? `row ${row}` : `line ${line}`;
+export function placeNames(sources: readonly InputSource[]): (place: Place) => string {
+  const files = sources.map(({ name }) => name);
+  const names = shortNames(files);
+  const nameOf = new Map(files.map((file, i) => [file, names[i]]));
+  return ({ file, line, row }) => {
+    if (sources.length > 1) return `${nameOf.get(file)}:${line ?? row}`;
+    return line === undefined ? `row ${row}` : `line ${line}`;
+  };
 }
 
 /** How an input is read, if its format alone does not say so. */

@@ -7,7 +7,7 @@
  * Recurrent Neural Networks", ICML 2016, sections 5.1 and 5.2.
  */
 import { RandomStream } from '../util/random.js';
-import { type Dataset, dataFiles, IGNORED, type Split } from './dataset.js';
+import { type Dataset, IGNORED, type Split, splitFiles } from './dataset.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
 import { numpySequences } from './numpy/sequences.js';
 import { packedSplit } from './packed.js';
@@ -77,7 +77,7 @@ function generated(config: SyntheticConfig, { seed: experimentSeed, ignoredLabel
     sequenceLength: steps,
     train: without(ignoredLabel, train.split),
     test: without(ignoredLabel, test.split),
-    digests: dataFiles({
+    digests: splitFiles({
       train: [{ name: `synthetic/${config.problem}/train`, sha256: train.sha256 }],
       test: [{ name: `synthetic/${config.problem}/test`, sha256: test.sha256 }],
     }),

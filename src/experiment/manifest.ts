@@ -99,8 +99,11 @@ export interface ManifestFacts {
   readonly datasets: readonly {
     readonly name: string;
     readonly sha256: string;
-    /** True if the test split is read from it. */
-    readonly test?: true;
+    /**
+     * Split that it was given for; the test split may be a part of the files for `train`. Absent in
+     * runs of older versions.
+     */
+    readonly split?: 'train' | 'validation' | 'test';
   }[];
   /** Properties of the data that predictions need; absent in runs of older versions. */
   readonly data?: DataRecord;

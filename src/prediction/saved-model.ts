@@ -102,10 +102,11 @@ const FREE: readonly string[] = ['dataset.delimiter', 'dataset.memory', 'dataset
  * predictions.
  */
 function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment, set: readonly string[]): void {
-  const places = new Set([before, after].flatMap(dataPlaces));
-  const others = configDifferences(before, after).filter(
-    ({ key }) => !FREE.includes(key) && !places.has(key),
-  );
+  const places = [before, after].flatMap(dataPlaces);
+  const isPlace = (key: string): boolean =>
+    // a list of paths differs as a whole
+    places.some(place => place === key || place.startsWith(`${key}.`));
+  const others = configDifferences(before, after).filter(({ key }) => !FREE.includes(key) && !isPlace(key));
   if (others.length === 0) return;
   throw usageError(
     ...others.map(

@@ -160,11 +160,13 @@ t.test('data may have validation sequences of their own', async t => {
   t.same(shown.validation && [...(shown.validation.picture?.(0) ?? [])], [1, 2, 3, 4, 5, 6]);
   t.same(shown.validation && classes(shown.validation), [2]);
   const sources = ({ digests }: Dataset) =>
-    digests.map(({ name, test }) => `${name.slice(folder.length + 1)}${test ? ', for the test' : ''}`);
-  t.same(sources(shown), [
-    ...['train_images', 'train_labels', 'validation_images', 'validation_labels'],
-    ...['test_images, for the test', 'test_labels, for the test'],
-  ]);
+    digests.map(({ name, split }) => `${split}: ${name.slice(folder.length + 1)}`);
+  t.same(
+    sources(shown),
+    ['train', 'validation', 'test'].flatMap(split =>
+      ['images', 'labels'].map(array => `${split}: ${split}_${array}`),
+    ),
+  );
 
   const table = (name: string, rows: string): string => {
     writeFileSync(join(folder, name), `id,a,label\n${rows}\n`);
@@ -182,9 +184,9 @@ t.test('data may have validation sequences of their own', async t => {
   const tables = await open({ ...csv, test_fraction: 0.3 });
   t.same(tables.validation && sequence(tables, tables.validation, 0), [[5], [6], [7]]);
   t.equal(tables.sequenceLength, 3, 'its sequences count in the padding');
-  t.same(sources(tables), ['validation.csv', 'train.csv, for the test']);
+  t.same(sources(tables), ['validation: validation.csv', 'train: train.csv']);
   const parted = await open({ ...csv, test_path: table('test.csv', 't,8,x') });
-  t.same(sources(parted), ['train.csv', 'validation.csv', 'test.csv, for the test']);
+  t.same(sources(parted), ['train: train.csv', 'validation: validation.csv', 'test: test.csv']);
 });
 
 t.test('what cannot be set aside is told', async t => {

@@ -1,5 +1,5 @@
 /** Inputs to predict of several files: folders, patterns and repeated options. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
@@ -80,6 +80,40 @@ t.test("a run's own folder of test files is predicted as the run evaluates it, t
     t.equal(index, want.length);
     await model.close();
   }
+});
+
+t.test('lines of files with equal names are told apart by the folders', async t => {
+  for (const name of ['csv, rows that are sequences', 'text, word level']) {
+    const { config: trained, input } = cases[name];
+    const { kind } = (trained as { dataset: { kind: string } }).dataset;
+    const file = `a.${kind}`;
+    const [content] = cut(kind, readFileSync(input, 'utf8'));
+    const folder = folderOf({ [`p/${file}`]: content, [`q/${file}`]: content });
+    const { summary } = await train(work, trained);
+    const lines = kind === 'text' ? ['--lines'] : [];
+    const given = ['p', 'q'].flatMap(part => ['--input', join(folder, part, file)]);
+    const { stdout } = await work.cellrun('predict', summary.directory, ...given, ...lines, ...webasm);
+    const ids = idsOf(stdout);
+    t.match([ids[0], ids.at(-1)], [new RegExp(`^p/${file}:\\d+$`), new RegExp(`^q/${file}:\\d+$`)], name);
+    t.equal(new Set(ids).size, ids.length);
+  }
+});
+
+t.test('a list of texts that have been moved', async t => {
+  const { config: trained, input } = cases['text, word level'];
+  const { dataset } = trained as { dataset: object };
+  const parts = cut('text', readFileSync(input, 'utf8'));
+  const files = Object.fromEntries(parts.map((part, i) => [`${i}.txt`, part]));
+  const [before, after] = [folderOf(files), folderOf(files)];
+  const list = (folder: string) => [2, 0, 1].map(i => join(folder, `${i}.txt`));
+  const { summary } = await train(work, { ...trained, dataset: { ...dataset, path: list(before) } });
+  rmSync(before, { recursive: true });
+  const evaluate = (...sets: string[]) =>
+    work.cellrun('evaluate', summary.directory, ...sets.flatMap(set => ['--set', set]), ...webasm);
+  const places = list(after).map((file, i) => `dataset.path.${i}=${file}`);
+  t.match(await evaluate(...places), { code: 0, stderr: '' });
+  t.match(await evaluate(`dataset.path=${JSON.stringify(list(after))}`), { code: 0, stderr: '' });
+  t.match(await evaluate(`dataset.path=${after}`), { code: 5, stderr: /in another order/ });
 });
 
 /** Recording `i`: a table of 3 to 6 rows. */

@@ -559,7 +559,7 @@ t.test('a baseline of another task cannot be compared', async t => {
     [
       /^measured on another task: data labels\.npy: "e{64}" -> null$/,
       changed => {
-        changed.datasets.unshift({ name: 'labels.npy', sha256: 'e'.repeat(64), test: true });
+        changed.datasets.unshift({ name: 'labels.npy', sha256: 'e'.repeat(64), split: 'train' });
       },
     ],
     [
@@ -591,7 +591,7 @@ t.test('a baseline of another task cannot be compared', async t => {
       changed.datasets[0].name = 'elsewhere/data.npz';
     },
     changed => {
-      changed.datasets.unshift({ name: 'training.npz', sha256: 'e'.repeat(64) });
+      changed.datasets.unshift({ name: 'validation.npz', sha256: 'e'.repeat(64), split: 'validation' });
     },
   ];
   for (const change of same) {

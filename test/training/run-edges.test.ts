@@ -3,7 +3,7 @@
  * disappear.
  */
 import {
-  copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -318,54 +318,70 @@ t.test('evaluate refuses files that the run did not write', parallel, async t =>
   oneMessage(t, lost.stderr);
 });
 
-t.test('files that were added to a folder, or removed, are told', parallel, async t => {
+t.test('data files that are not those of the run', parallel, async t => {
   const folder = work.folder();
-  const path = (name: string) => join(folder, name);
+  const place = (name: string) => join(folder, name);
   // of equal lengths, so that the model would fit any of them
-  const write = (name: string, first: number) =>
-    writeFileSync(path(name), `x,y\n${[0, 1, 2, 3].map(i => `${first + i},${i % 2}\n`).join('')}`);
-  for (const [i, name] of ['b.csv', 'c.csv', 'd.csv'].entries()) write(name, 10 * i);
-  const dataset = { kind: 'csv', path: folder, test_fraction: 0.25, features: ['x'] };
+  const contents = (first: number) => `x,y\n${[0, 1, 2, 3].map(i => `${first + i},${i % 2}\n`).join('')}`;
+  const files = ['train/b.csv', 'train/c.csv', 'train/d.csv', 'test/z.csv'];
+  for (const name of ['train', 'test']) mkdirSync(place(name));
+  const restore = () => {
+    for (const name of ['train', 'test'])
+      for (const file of readdirSync(place(name))) rmSync(place(join(name, file)));
+    for (const [i, name] of files.entries()) writeFileSync(place(name), contents(10 * i));
+  };
+  restore();
+  const dataset = { kind: 'csv', path: place('train'), test_path: place('test'), features: ['x'] };
   const config = { ...small, dataset: { ...dataset, target: 'y', target_kind: 'class' } };
   const run = await work.train(config, '--pause-after-epoch', '1', ...webasm);
   t.match(run.finished, { code: EXIT.interrupted });
-  const refused = async (...messages: string[]) => {
-    for (const verb of ['evaluate', 'predict', 'resume']) {
-      const { code, stdout, stderr } = await work.cellrun(verb, run.directory, ...webasm);
-      const told = stderr.split('\n').filter(line => line.startsWith(folder));
-      t.same({ code, stdout, told }, { code: EXIT.damaged, stdout: '', told: messages }, verb);
-    }
-  };
 
   const added = 'the file was added after the run was trained';
   const missing = 'the run was trained with this file, which is missing now';
-  for (const [name, first] of [
-    ['a.csv', 50],
-    ['e.csv', 20],
-  ] as const) {
-    write(name, first);
-    await refused(`${path(name)}: ${added}`);
-    rmSync(path(name));
+  const changed = 'the data have changed since the run was trained';
+  const renamed = 'the file was renamed after the run was trained, which changes the order of the data';
+  const inTrain = 'the file was in the train split when the run was trained';
+  const move = (from: string, to: string) => renameSync(place(from), place(to));
+  const cases: readonly [() => void, Record<string, string>][] = [
+    [() => writeFileSync(place('train/a.csv'), contents(50)), { 'train/a.csv': added }],
+    // a copy
+    [() => writeFileSync(place('test/zz.csv'), contents(0)), { 'test/zz.csv': added }],
+    ...files
+      .slice(0, 3)
+      .map((name): [() => void, Record<string, string>] => [() => rmSync(place(name)), { [name]: missing }]),
+    [() => move('train/b.csv', 'train/e.csv'), { 'train/e.csv': renamed }],
+    [() => move('train/d.csv', 'test/a.csv'), { 'test/a.csv': inTrain }],
+    [
+      () => {
+        writeFileSync(place('train/b.csv'), contents(20));
+        writeFileSync(place('train/d.csv'), contents(0));
+      },
+      { 'train/b.csv': changed, 'train/d.csv': changed },
+    ],
+  ];
+  for (const [change, told] of cases) {
+    change();
+    for (const verb of ['evaluate', 'predict', 'resume']) {
+      const { code, stdout, stderr } = await work.cellrun(verb, run.directory, ...webasm);
+      const lines = stderr.split('\n').filter(line => line.startsWith(folder));
+      const messages = Object.entries(told).map(([name, message]) => `${place(name)}: ${message}`);
+      t.same({ code, stdout, lines }, { code: EXIT.damaged, stdout: '', lines: messages }, verb);
+    }
+    restore();
   }
-  for (const [i, name] of ['b.csv', 'c.csv', 'd.csv'].entries()) {
-    rmSync(path(name));
-    await refused(`${path(name)}: ${missing}`);
-    write(name, 10 * i);
-  }
-  renameSync(path('b.csv'), path('e.csv'));
-  await refused(`${path('c.csv')}: the data files are in another order than when the run was trained`);
-  renameSync(path('e.csv'), path('b.csv'));
 
   const elsewhere = work.folder();
-  for (const name of readdirSync(folder)) copyFileSync(path(name), join(elsewhere, name));
+  cpSync(folder, elsewhere, { recursive: true });
+  const paths = ['path=train', 'test_path=test'].map(
+    pair => `dataset.${pair.replace('=', `=${elsewhere}/`)}`,
+  );
   const moved = () =>
-    work.cellrun('evaluate', run.directory, '--set', `dataset.path=${elsewhere}`, ...webasm);
+    work.cellrun('evaluate', run.directory, ...paths.flatMap(set => ['--set', set]), ...webasm);
   t.match(await moved(), { code: 0 });
-  writeFileSync(join(elsewhere, 'e.csv'), 'x,y\n9,1\n');
-  t.match(await moved(), { code: EXIT.damaged, stderr: `${join(elsewhere, 'e.csv')}: ${added}` });
-  rmSync(join(elsewhere, 'e.csv'));
-  rmSync(join(elsewhere, 'c.csv'));
-  t.match(await moved(), { code: EXIT.damaged, stderr: `${path('c.csv')}: ${missing}` });
+  renameSync(join(elsewhere, 'train/b.csv'), join(elsewhere, 'train/e.csv'));
+  t.match(await moved(), { code: EXIT.damaged, stderr: `${join(elsewhere, 'train/e.csv')}: ${renamed}` });
+  rmSync(join(elsewhere, 'train/e.csv'));
+  t.match(await moved(), { code: EXIT.damaged, stderr: `${place('train/b.csv')}: ${missing}` });
   t.match(await work.cellrun('resume', run.directory, ...webasm), { code: 0 });
 });
 

@@ -81,7 +81,7 @@ export const verb = defineVerb({
       () => void (warnings.length > 0 && io.err(formatWarnings(warnings, io.color.err))),
     );
     if (predicted === 0 && rejections.isEmpty)
-      io.err(`warning: ${printable(sources[0].name)}: there are no sequences to predict\n`);
+      io.err(`warning: ${namesOf(sources)}: there are no sequences to predict\n`);
     return rejections.printCount(predicted);
   },
 });
@@ -132,6 +132,10 @@ function refuseLinesElsewhere({ loaded }: SavedModel, { lines }: PredictOptions)
     message: `--lines is for models trained on \`dataset.kind: text\`, not \`${kind}\``,
     file: '--lines',
   });
+}
+
+function namesOf(sources: readonly InputSource[]): string {
+  return sources.length === 1 ? printable(sources[0].name) : `${sources.length} files`;
 }
 
 async function openInput(

@@ -1,7 +1,7 @@
 /** Dataset kinds `csv` and `parquet`: columns by name; the rows of a group form one sequence. */
 import { damagedError } from '../../util/errors.js';
 import { TextCodes } from '../columns.js';
-import { type Dataset, dataFiles, type Split, type TextLevel } from '../dataset.js';
+import { type Dataset, type Split, splitFiles, type TextLevel } from '../dataset.js';
 import type { Delimiter } from '../formats/csv.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { type ClassMapping, classMapping, ignoredLabels, labelTextFacts } from '../label-texts.js';
@@ -125,7 +125,7 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
     train,
     ...(validation && { validation }),
     test,
-    digests: dataFiles({
+    digests: splitFiles({
       train: tables.train.sources,
       validation: tables.validation?.sources,
       test: tables.test?.sources,

@@ -5,7 +5,7 @@ import type { TextLevel } from '../dataset.js';
 import type { Delimiter } from '../formats/csv.js';
 import { type CellPlace, type RowPlace, rowName } from '../formats/tables.js';
 import { NUMBER } from '../label-texts.js';
-import { type InputSource, placeName, type ReadSequence } from '../new-sequences.js';
+import { type InputSource, placeNames, type ReadSequence } from '../new-sequences.js';
 import { Problems } from '../problems.js';
 import { SeenTexts } from '../seen-texts.js';
 import { type symbolReader, symbolsOf, UnknownSymbol } from '../text/vocabulary.js';
@@ -93,6 +93,8 @@ export class RowReader {
   private firstOrder: FirstOrder | undefined;
   /** Problems of the latest rows, if their groups are unknown. */
   private strays: Diagnostic[] = [];
+  /** Names a sequence by its place. */
+  private readonly nameOf: ReturnType<typeof placeNames>;
   /** Name of the file if it is a sequence. */
   private recording: string | undefined;
 
@@ -101,7 +103,9 @@ export class RowReader {
     private readonly columns: Columns,
     private readonly sources: readonly InputSource[],
     private readonly isGathered: boolean,
-  ) {}
+  ) {
+    this.nameOf = placeNames(sources);
+  }
 
   /** @param recording name of the file if it is a sequence */
   startFile(recording: string | undefined): void {
@@ -279,7 +283,7 @@ export class RowReader {
     // not a problem of this sequence alone, which could be skipped: an earlier prediction is wrong
     if (id !== undefined && this.ended.has(id)) throw damagedError(comesBack(id, placeOfGroup()));
     const ownName = id ?? fields[this.indices.id]?.trim();
-    const name = ownName || placeName(place, this.sources);
+    const name = ownName || this.nameOf(place);
     const owner = this.recording === undefined ? { group: id ?? '' } : { file: this.recording };
     return { id, owner, name, values, order: [], problems: [], place, rows: 0 };
   }

@@ -16,10 +16,10 @@ import {
   type SequenceReader,
 } from '../new-sequences.js';
 import { allBytes, beginning } from '../reading/byte-sources.js';
+import { shortNames } from '../reading/input-files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { symbolReader } from '../text/vocabulary.js';
 import type { CsvConfig } from './csv.js';
-import { recordingNames } from './files.js';
 import { MAX_GATHERED_BYTES, RowReader, type TableRecord } from './input-rows.js';
 
 /** Bytes that tell the format of a table. */
@@ -38,7 +38,7 @@ export function csvSequences(
         sequence?.group === undefined ? { isSmall: false, sources: given } : await measured(given);
       const columns = { features, symbolOf, level, delimiter, id, ...sequence };
       const rows = new RowReader(columns, given, isSmall);
-      const names = recordingNames(given.map(({ name }) => name));
+      const names = shortNames(given.map(({ name }) => name));
       let index = 0;
       for await (const opened of inTurn(sources)) {
         rows.startFile(sequence?.per_file ? names[index++] : undefined);

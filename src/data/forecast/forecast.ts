@@ -23,11 +23,11 @@ import type { CsvTable } from '../csv/table.js';
 import {
   type Column,
   type Dataset,
-  dataFiles,
   type Scaling,
   type SeriesFacts,
   type Split,
   type SplitName,
+  splitFiles,
 } from '../dataset.js';
 import type { Delimiter } from '../formats/csv.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
@@ -190,7 +190,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
       longest: histories.reduce((most, { length }) => Math.max(most, length), 0),
       ...gapsOf(all, keys, table),
     },
-    digests: dataFiles({ train: table.sources }),
+    digests: splitFiles({ train: table.sources }),
     columnNames: {
       features: nameOf,
       targets: i => (per_step ? config.target : `${config.target} ${i + 1} ahead`),

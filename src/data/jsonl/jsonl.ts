@@ -1,7 +1,7 @@
 /** Dataset kind `jsonl`: one sequence per line, as numbers, symbols or text. */
 import { damagedError } from '../../util/errors.js';
 import { FloatList, TextCodes } from '../columns.js';
-import { type Dataset, dataFiles, IGNORED, type Split, type Targets, type TextLevel } from '../dataset.js';
+import { type Dataset, IGNORED, type Split, splitFiles, type Targets, type TextLevel } from '../dataset.js';
 import type { JsonRecord } from '../formats/jsonl.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import {
@@ -108,7 +108,7 @@ async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext)
     train: split(train, trained),
     ...(validation && { validation: split(validation) }),
     test: split(given ?? train, tested),
-    digests: dataFiles({ train: train.sources, validation: validation?.sources, test: given?.sources }),
+    digests: splitFiles({ train: train.sources, validation: validation?.sources, test: given?.sources }),
     columnNames: {
       features: i => (common.features === 1 ? config.input : `${config.input}[${i}]`),
       targets: i => (common.targets === 1 ? config.target : `${config.target}[${i}]`),

@@ -4,7 +4,7 @@ import { JsonlPieces, type JsonRecord, type RecordLine } from '../formats/jsonl.
 import {
   type DataRecord,
   inTurn,
-  placeName,
+  placeNames,
   type ReadSequence,
   type SequenceReader,
 } from '../new-sequences.js';
@@ -22,10 +22,11 @@ export function jsonlSequences(config: JsonlConfig, { input, vocabulary }: DataR
     hasTimes: false,
     async *read(sources) {
       let done: ReadSequence[] = [];
+      const nameOf = placeNames(sources);
       for await (const { name: file, chunks } of inTurn(sources)) {
         const pieces = new JsonlPieces(file, {
           record(record, line) {
-            const name = placeName({ file, line: line.number }, sources);
+            const name = nameOf({ file, line: line.number });
             done.push(readSequence(record, line, name));
           },
           broken: problem => done.push({ problems: [problem] }),

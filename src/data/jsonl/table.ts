@@ -1,12 +1,11 @@
 /** Reads the records of a split's files: steps, targets, labels and names of all sequences. */
-import { basename } from 'node:path';
 import { counted } from '../../util/words.js';
 import { FloatList, TextCodes } from '../columns.js';
 import { JsonlScan, type JsonRecord, type LinePlace, type RecordLine } from '../formats/jsonl.js';
 import type { LabelTexts } from '../label-texts.js';
 import { configError, Problems } from '../problems.js';
 import { readContent, type SourceFile } from '../reading/files.js';
-import { inputFiles } from '../reading/input-files.js';
+import { inputFiles, shortNames } from '../reading/input-files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { RangedFile } from '../reading/ranged-file.js';
 import type { Place } from '../stored-split.js';
@@ -86,6 +85,8 @@ class TableReader {
   private readonly lines: number[] = [];
   /** The files read so far, and the index of the first record of each. */
   private readonly files: { readonly name: string; readonly first: number }[] = [];
+  /** Of all files, once they have been read. */
+  private names: readonly string[] | undefined;
   /** Targets that are null before the first number, whose size is not known yet. */
   private pendingNulls = 0;
   private readonly labels = new TextCodes();
@@ -157,8 +158,8 @@ class TableReader {
   private placeOf(row: number): string {
     const { files, lines } = this;
     if (files.length === 1) return `line ${lines[row]}`;
-    const name = files.findLast(({ first }) => first <= row)?.name ?? this.file;
-    return `${basename(name)}:${lines[row]}`;
+    this.names ??= shortNames(files.map(({ name }) => name));
+    return `${this.names[files.findLastIndex(({ first }) => first <= row)]}:${lines[row]}`;
   }
 
   /** Reports fields that the first record lacks as an error of the config. */

@@ -1,5 +1,5 @@
 /** Dataset kind `npy`: the arrays of an `npz` dataset, each in its own file. */
-import { type Dataset, dataFiles, IGNORED } from '../dataset.js';
+import { type Dataset, IGNORED, splitFiles } from '../dataset.js';
 import { parseNpy, parseNpyTexts } from '../formats/npy.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { configError, Problems } from '../problems.js';
@@ -57,8 +57,8 @@ function pathsOf(files: SplitFiles | undefined): string[] {
  * @throws UserError (exit 5) if a file is damaged, shapes do not match or a value is out of range
  */
 async function open(config: NpyConfig, { seed, ignoredLabel = IGNORED }: DatasetContext): Promise<Dataset> {
-  const train = splitFiles(config, '') as SplitFiles;
-  const [validation, test] = [splitFiles(config, '_validation'), splitFiles(config, '_test')];
+  const train = filesOfSplit(config, '') as SplitFiles;
+  const [validation, test] = [filesOfSplit(config, '_validation'), filesOfSplit(config, '_test')];
   checkTestSplit(config, test);
   const splits = { train, validation, test };
   const paths = [train, validation, test].flatMap(pathsOf);
@@ -73,7 +73,7 @@ async function open(config: NpyConfig, { seed, ignoredLabel = IGNORED }: Dataset
     pathsOf(files).map(name => ({ name, sha256: digests.get(name) ?? '' }));
   return {
     ...numpyDataset(parts, config.test_fraction, seed),
-    digests: dataFiles({
+    digests: splitFiles({
       train: filesOf(train),
       validation: validation && filesOf(validation),
       test: test && filesOf(test),
@@ -171,7 +171,7 @@ async function eachSplit<S>(
  * Returns the files of a split; undefined if it has none.
  * @throws UserError (exit 2) if `x` or `y` is missing
  */
-function splitFiles(config: NpyConfig, suffix: Suffix): SplitFiles | undefined {
+function filesOfSplit(config: NpyConfig, suffix: Suffix): SplitFiles | undefined {
   const path = (array: ArrayName): string | undefined => config[`${array}${suffix}`];
   const [x, y, lengths, ids] = [path('x'), path('y'), path('lengths'), path('ids')];
   const given = ARRAYS.filter(array => path(array) !== undefined);

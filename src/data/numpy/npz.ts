@@ -3,7 +3,7 @@
  * `_test`, in one archive.
  */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
-import { type Dataset, dataFiles, IGNORED } from '../dataset.js';
+import { type Dataset, IGNORED, splitFiles } from '../dataset.js';
 import { crc32 } from '../formats/crc32.js';
 import { checkNpyLayout, type NpyArray, parseNpy, parseNpyTexts } from '../formats/npy.js';
 import { type Entry, MEMBER_BYTES, memberHeaderLength, readZip, zipDirectory } from '../formats/zip.js';
@@ -80,7 +80,7 @@ async function open(config: NpzConfig, { seed, ignoredLabel = IGNORED }: Dataset
     const finished = finish(pending, ({ finish }) => finish());
     return {
       ...numpyDataset(finished, config.test_fraction, seed),
-      digests: dataFiles({ train: [{ name: path, sha256 }] }),
+      digests: splitFiles({ train: [{ name: path, sha256 }] }),
     };
   }
   const source = await readContent(path);
@@ -90,7 +90,7 @@ async function open(config: NpzConfig, { seed, ignoredLabel = IGNORED }: Dataset
     config.test_fraction,
     seed,
   );
-  return { ...dataset, digests: dataFiles({ train: [{ name: path, sha256: source.sha256 }] }) };
+  return { ...dataset, digests: splitFiles({ train: [{ name: path, sha256: source.sha256 }] }) };
 }
 
 /**

@@ -2,7 +2,7 @@
  * Dataset kind `idx`: pictures of any size in MNIST's format, one pair of files per split, raw or
  * gzip.
  */
-import { type DataFile, type Dataset, dataFiles } from '../dataset.js';
+import { type DataFile, type Dataset, splitFiles } from '../dataset.js';
 import { type IdxArray, idxForm, parseIdx } from '../formats/idx.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { configError } from '../problems.js';
@@ -79,7 +79,7 @@ async function open(config: IdxConfig, { ignoredLabel }: DatasetContext): Promis
     {
       sequence: config.sequence,
       ignoredLabel,
-      digests: dataFiles({ train: trained.digests, validation: validated?.digests, test: tested.digests }),
+      digests: splitFiles({ train: trained.digests, validation: validated?.digests, test: tested.digests }),
     },
   );
 }

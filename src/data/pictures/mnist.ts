@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { damagedError } from '../../util/errors.js';
 import { optionalFile } from '../../util/optional-package.js';
-import { type Dataset, dataFiles } from '../dataset.js';
+import { type Dataset, splitFiles } from '../dataset.js';
 import { type IdxArray, parseIdx } from '../formats/idx.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { configError } from '../problems.js';
@@ -87,7 +87,7 @@ async function open(config: MnistConfig, { ignoredLabel }: DatasetContext): Prom
       sequence: config.sequence,
       numClasses: CLASSES,
       ignoredLabel,
-      digests: dataFiles({
+      digests: splitFiles({
         train: [PARTS.trainImages, PARTS.trainLabels],
         test: [PARTS.testImages, PARTS.testLabels],
       }),

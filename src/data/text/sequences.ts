@@ -7,7 +7,7 @@ import {
   type InputSource,
   inTurn,
   type NewSequencesOptions,
-  placeName,
+  placeNames,
   type ReadSequence,
   type SequenceReader,
 } from '../new-sequences.js';
@@ -265,12 +265,13 @@ function linesToPredict(level: TextLevel, vocabulary: Vocabulary | undefined): S
     hasTimes: false,
     async *read(sources) {
       let done: ReadSequence[] = [];
+      const nameOf = placeNames(sources);
       const linesOf = (file: string) =>
         new LinePieces(file, level !== 'byte', {
           line({ bytes, number }) {
             const symbols = bytes.length === 0 ? [] : symbolsOf(bytes, level);
             const place = { file, line: number };
-            const id = placeName(place, sources);
+            const id = nameOf(place);
             let at = 0;
             try {
               const values = Float32Array.from(symbols, (symbol, i) => {

@@ -7,7 +7,7 @@
  */
 import { damagedError, type UserError } from '../../util/errors.js';
 import { GrowingList } from '../columns.js';
-import type { Dataset, TextLevel } from '../dataset.js';
+import type { DataFile, TextLevel } from '../dataset.js';
 import { checkUtf8, FILE_START, markLength, placeAfter, START_BYTES, wholeLength } from '../formats/utf8.js';
 import { type ByteSource, type InputSource, inTurn } from '../new-sequences.js';
 import { readContent } from '../reading/files.js';
@@ -22,7 +22,7 @@ export interface SymbolRange {
 }
 
 export interface SymbolStream {
-  readonly sources: Dataset['digests'];
+  readonly sources: readonly DataFile[];
   /** Symbols. */
   readonly length: number;
   /** The codes of the symbols in a range; valid until the next call. */
@@ -76,7 +76,7 @@ export async function streamInMemory(
   files: readonly string[],
   { level, codes, pieceBytes = PIECE_BYTES }: StreamOptions,
 ): Promise<SymbolStream> {
-  const sources: Dataset['digests'][number][] = [];
+  const sources: DataFile[] = [];
   const list = new GrowingList<Uint32Array>(length => new Uint32Array(length));
   const reader = new PieceReader(level, codes);
   for (const file of files) {
@@ -105,7 +105,7 @@ export async function streamOnDisk(
   files: readonly string[],
   { level, codes, pieceBytes = PIECE_BYTES, startFile }: StreamOptions & Partial<InputOptions>,
 ): Promise<SymbolStream> {
-  const sources: Dataset['digests'][number][] = [];
+  const sources: DataFile[] = [];
   const reader = new PieceReader(level, codes);
   const positions = new GrowingList(length => new Float64Array(length));
   const offsets = new GrowingList(length => new Float64Array(length));
@@ -220,7 +220,7 @@ class StoredStream implements SymbolStream {
   private buffer = new Uint32Array(0);
 
   constructor(
-    readonly sources: Dataset['digests'],
+    readonly sources: readonly DataFile[],
     readonly length: number,
     private readonly pieces: StoredPieces,
   ) {}

@@ -15,10 +15,10 @@
 import { TextCodes } from '../columns.js';
 import {
   type Dataset,
-  dataFiles,
   IGNORED,
   type Split,
   type SplitName,
+  splitFiles,
   type Targets,
   type TextLevel,
 } from '../dataset.js';
@@ -104,7 +104,7 @@ async function open(
     train: split('train', parts.train),
     ...(parts.validation && { validation: split('validation', parts.validation) }),
     test: split('test', parts.test),
-    digests: dataFiles({
+    digests: splitFiles({
       train: streams.train.sources,
       validation: streams.validation?.sources,
       test: streams.test?.sources,

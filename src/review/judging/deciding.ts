@@ -85,11 +85,9 @@ export function movedBetween(before: Deciding, after: Deciding): Moved[] {
  * the dataset. The training data, and the paths of identical files, may differ.
  */
 export function otherTask(before: Deciding, after: Deciding): Moved[] {
-  // older versions did not mark the files with test data
-  const areMarked = [before, after].every(({ datasets }) => datasets.some(({ test }) => test));
-  const [tested, now] = [before, after].map(({ datasets }) =>
-    areMarked ? datasets.filter(({ test }) => test) : datasets,
-  );
+  // older versions did not record the splits of files
+  const areKnown = [before, after].every(({ datasets }) => datasets.every(({ split }) => split));
+  const [tested, now] = [before, after].map(({ datasets }) => (areKnown ? testedFiles(datasets) : datasets));
   const sums = (digests: Deciding['datasets']) => digests.map(({ sha256 }) => sha256).join();
   const sameTest = sums(tested) === sums(now);
   const names = new Set([...tested, ...now].map(({ name }) => name));
@@ -100,6 +98,12 @@ export function otherTask(before: Deciding, after: Deciding): Moved[] {
     if (isDataPath(key)) return !sameTest;
     return key === 'loss.kind' || (key.startsWith('dataset.') && !DIVIDES_TRAINING.test(key));
   });
+}
+
+/** The files that the test split is read from. */
+function testedFiles(datasets: Deciding['datasets']): Deciding['datasets'] {
+  const own = datasets.filter(({ split }) => split === 'test');
+  return own.length > 0 ? own : datasets.filter(({ split }) => split === 'train');
 }
 
 /** Keys that only select training sequences. */

@@ -1,4 +1,5 @@
 /** Checks that a run's data have not changed. */
+import { basename } from 'node:path';
 import { type Dataset, fitScaling, type Scaling } from '../../data/index.js';
 import type { Manifest } from '../../experiment/manifest.js';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
@@ -18,7 +19,7 @@ export function fittedBy(run: RunData | undefined): Fitted {
  * @throws UserError (exit 5) if one of them differs
  */
 export function checkSameData(dataset: Dataset, run: RunData): void {
-  checkDigests(dataset.digests, run.datasets);
+  checkFiles(dataset.digests, run.datasets);
   // a run resumed with other data keeps its original scaling
   const isFitted = !run.changes?.some(({ key }) => key.startsWith('dataset.'));
   if (isFitted) checkScaling(dataset);
@@ -58,61 +59,68 @@ function scalingWords(scaling: Scaling | null, i: number): string {
 }
 
 type DataFile = Dataset['digests'][number];
+type EarlierFile = RunData['datasets'][number];
 
 /**
- * Checks that the same files are read in the same order. Their names may differ, since files may
- * have been moved.
- * @throws UserError (exit 5) for each file that was changed, added or removed since the run
+ * Checks that each split is read from the same files in the same order. Their names may differ,
+ * since files may have been moved.
+ * @throws UserError (exit 5) for each file that differs
  */
-function checkDigests(now: Dataset['digests'], then: Dataset['digests']): void {
-  if (now.length === then.length && now.every(({ sha256 }, i) => sha256 === then[i].sha256)) return;
-  const problems = fileChanges(now, then);
-  if (problems.length > 0) throw damagedError(...problems);
-  throw damagedError({
-    code: 'run/data-changed',
-    message: 'the data files are in another order than when the run was trained',
-    file: now[0].name,
-    expected: then.map(({ name }) => name).join(', '),
-    got: now.map(({ name }) => name).join(', '),
-  });
+function checkFiles(now: readonly DataFile[], then: readonly EarlierFile[]): void {
+  const isSame = now.every(
+    ({ sha256, split }, i) => sha256 === then[i]?.sha256 && split === (then[i].split ?? split),
+  );
+  if (isSame && now.length === then.length) return;
+  throw damagedError(...fileChanges(now, then));
 }
 
-/** A problem for each file that was changed, added or removed. */
-function fileChanges(now: Dataset['digests'], then: Dataset['digests']): Diagnostic[] {
+function fileChanges(now: readonly DataFile[], then: readonly EarlierFile[]): Diagnostic[] {
   const unmatched = [...then];
-  const take = (index: number): DataFile | undefined =>
-    index < 0 ? undefined : unmatched.splice(index, 1)[0];
-  const others = now.filter(file => !take(unmatched.findIndex(({ sha256 }) => sha256 === file.sha256)));
-  const names = new Set(then.map(({ name }) => name));
-  const areMoved = now.length === then.length && !now.some(({ name }) => names.has(name));
-  const changedOrAdded = others.map(({ name, sha256 }): Diagnostic => {
-    const earlier = take(areMoved ? 0 : unmatched.findIndex(file => file.name === name));
-    if (earlier) return changed(name, { expected: earlier.sha256, got: sha256 });
-    return { code: 'run/data-changed', message: 'the file was added after the run was trained', file: name };
-  });
-  const removed = unmatched.map(({ name }) => ({
-    code: 'run/data-changed',
-    message: 'the run was trained with this file, which is missing now',
-    file: name,
+  const take = (matches: (earlier: EarlierFile) => boolean): EarlierFile | undefined => {
+    const index = unmatched.findIndex(matches);
+    return index < 0 ? undefined : unmatched.splice(index, 1)[0];
+  };
+  const named = now.map(file => take(({ name }) => name === file.name));
+  const known = now.map((file, i) => named[i] ?? take(({ sha256 }) => sha256 === file.sha256));
+  // if no name is known, the files have been moved, and stand for those in the same places
+  const areMoved = now.length === then.length && named.every(earlier => earlier === undefined);
+  const pairs = now.map((file, i) => ({
+    file,
+    earlier: known[i] ?? (areMoved ? unmatched.shift() : undefined),
   }));
-  return [...changedOrAdded, ...removed];
+  const found = [
+    ...pairs.flatMap(({ file, earlier }) => fileChange(file, earlier)),
+    ...unmatched.map(({ name }) => change(name, 'the run was trained with this file, which is missing now')),
+  ];
+  if (found.length > 0) return found;
+  const renamed = pairs.find(({ file, earlier = file }) => basename(earlier.name) !== basename(file.name));
+  if (renamed) {
+    const message = 'the file was renamed after the run was trained, which changes the order of the data';
+    return [change(renamed.file.name, message, { expected: renamed.earlier?.name })];
+  }
+  const first = now.findIndex(({ sha256 }, i) => sha256 !== then[i].sha256);
+  const message = 'the data files are in another order than when the run was trained';
+  return [change(now[first].name, message, { expected: then[first].name })];
 }
 
-function changed(
-  file: string,
-  { expected, got }: { readonly expected: string; readonly got: string },
-): Diagnostic {
-  return {
-    code: 'run/data-changed',
-    message: 'the data have changed since the run was trained',
-    file,
-    expected: `SHA-256 ${expected}`,
-    got,
-  };
+/** @param earlier what the run was trained with in place of `file` */
+function fileChange({ name, sha256, split }: DataFile, earlier: EarlierFile | undefined): Diagnostic[] {
+  if (earlier === undefined) return [change(name, 'the file was added after the run was trained')];
+  if (sha256 !== earlier.sha256) {
+    const [expected, got] = [`SHA-256 ${earlier.sha256}`, sha256];
+    return [change(name, 'the data have changed since the run was trained', { expected, got })];
+  }
+  const before = earlier.split ?? split;
+  if (split === before) return [];
+  return [change(name, `the file was in the ${before} split when the run was trained`, { got: split })];
+}
+
+function change(file: string, message: string, more: Partial<Diagnostic> = {}): Diagnostic {
+  return { code: 'run/data-changed', message, file, ...more };
 }
 
 /** Entries of `now` that are new or changed since `then`. */
-export function digestChanges(now: Dataset['digests'], then: Dataset['digests']): Dataset['digests'] {
+export function digestChanges(now: Dataset['digests'], then: readonly EarlierFile[]): Dataset['digests'] {
   const known = new Map(then.map(({ name, sha256 }) => [name, sha256]));
   return now.filter(({ name, sha256 }) => known.get(name) !== sha256);
 }
