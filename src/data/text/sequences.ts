@@ -19,10 +19,13 @@ import {
   type SymbolStream,
 } from './streams.js';
 import type { TextConfig } from './text.js';
-import { LINE_END, symbolColumn, symbolReader, symbolsOf, UnknownSymbol } from './vocabulary.js';
+import { LINE_END, symbolColumn, symbolReader, symbolsOf, UnknownSymbol, wordColumns } from './vocabulary.js';
 
 /** Symbols that are searched at once for unknown ones. */
 const CHECKED_SYMBOLS = 2 ** 16;
+
+/** Maximum number of refused words that are remembered with their columns until they are reported. */
+const MAX_LOCATED = 2 ** 16;
 
 export interface Layout {
   /** T. */
@@ -73,6 +76,16 @@ export function textSequences(
 /** The problem of a refused symbol; a word has its column. */
 type Refusal = UnknownSymbol['problem'] & Pick<Diagnostic, 'column'>;
 
+interface NumberedWords {
+  readonly text: string;
+  /** Code units of the line before `text`. */
+  readonly columns: number;
+  /** Words that have been numbered. */
+  count: number;
+  /** Columns of all words in `text`, once a word has been refused. */
+  starts?: readonly number[];
+}
+
 /**
  * Numbers the symbols of a stream, and locates those that the model has not learned to read. The
  * reader of a stream asks once for each distinct symbol.
@@ -81,7 +94,14 @@ class StreamCodes implements SymbolCodes {
   private readonly known: number;
   private readonly read: (symbol: string) => number;
   private readonly level: Vocabulary['level'];
-  private readonly refused: Refusal[] = [];
+  /** By code. */
+  private readonly refused = new Map<number, Refusal>();
+  /** Words that were refused when {@link MAX_LOCATED} others had not been reported yet. */
+  private readonly unlocated = new Map<string, number>();
+  /** Codes of words that have been reported. */
+  private readonly free: number[] = [];
+  /** Codes of refused symbols so far. */
+  private count = 0;
   private lineEnd: number | undefined;
   /** UTF-16 code units of each symbol that does not have one: 0 for a byte inside a character. */
   private readonly widths = new Map<number, number>();
@@ -95,8 +115,8 @@ class StreamCodes implements SymbolCodes {
   private column = 1;
   /** Column of the next character. */
   private next = 1;
-  /** The line whose words are numbered, or a part of it, and what was numbered before its words. */
-  private readonly words = { text: '', columns: 0, count: 0 };
+  /** The line whose words are numbered, or a part of it. */
+  private words: NumberedWords = { text: '', columns: 0, count: 0 };
 
   constructor(vocabulary: Vocabulary | undefined) {
     this.known = vocabulary?.symbols.length ?? 0;
@@ -110,23 +130,21 @@ class StreamCodes implements SymbolCodes {
   }
 
   get size(): number {
-    return this.known + this.refused.length;
+    return this.known + this.count;
   }
 
   get hasRefused(): boolean {
-    return this.refused.length > 0;
+    return this.refused.size > 0;
   }
 
   startLine(text: string, continues: boolean): void {
-    const { words } = this;
-    words.columns = continues ? words.columns + words.text.length : 0;
-    words.text = text;
-    words.count = 0;
+    const columns = continues ? this.words.columns + this.words.text.length : 0;
+    this.words = { text, columns, count: 0 };
   }
 
   /**
    * Returns the number of a symbol; if it is refused, one from the size of the vocabulary on, which
-   * is another one for each word.
+   * is another one each time a word is refused.
    */
   code(symbol: string): number {
     const isLineEnd = symbol === '\n' || symbol === LINE_END;
@@ -143,15 +161,27 @@ class StreamCodes implements SymbolCodes {
       return this.read(symbol);
     } catch (error) {
       if (!(error instanceof UnknownSymbol)) throw error;
-      return this.known + this.refused.push(this.refusal(symbol, error)) - 1;
+      return this.refuse(symbol, error);
     }
   }
 
-  /** Words are as long as their text, so their column is known only while they are numbered. */
-  private refusal(symbol: string, { problem }: UnknownSymbol): Refusal {
-    if (this.level !== 'word' || symbol === LINE_END) return problem;
-    const { text, columns, count } = this.words;
-    return { ...problem, column: columns + symbolColumn(text, 'word', count) };
+  private refuse(symbol: string, { problem }: UnknownSymbol): number {
+    if (this.level !== 'word' || symbol === LINE_END) return this.codeOf(problem);
+    if (this.refused.size < MAX_LOCATED) {
+      // words differ in length, so their column is known only while they are numbered
+      const { words } = this;
+      words.starts ??= wordColumns(words.text);
+      return this.codeOf({ ...problem, column: words.columns + words.starts[words.count] });
+    }
+    const code = this.unlocated.get(symbol) ?? this.codeOf(problem);
+    this.unlocated.set(symbol, code);
+    return code;
+  }
+
+  private codeOf(refusal: Refusal): number {
+    const code = this.free.pop() ?? this.known + this.count++;
+    this.refused.set(code, refusal);
+    return code;
   }
 
   /** Returns the problems of `codes`, which follow those of the last call. */
@@ -165,8 +195,12 @@ class StreamCodes implements SymbolCodes {
       if (width > 0) this.column = this.next;
       this.next += width;
       const { file, line, column } = this;
-      const refusal = this.refused[code - this.known];
+      const refusal = this.refused.get(code);
       if (refusal) problems.push({ file, line, ...(this.level !== 'word' && { column }), ...refusal });
+      if (refusal?.column !== undefined) {
+        this.refused.delete(code);
+        this.free.push(code);
+      }
       if (code !== this.lineEnd) continue;
       this.line++;
       this.next = 1;

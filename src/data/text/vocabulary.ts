@@ -51,7 +51,12 @@ export function symbolColumn(line: string | Buffer, level: TextLevel, index: num
   }
   const text = line.toString();
   if (level === 'character') return [...text].slice(0, index).join('').length + 1;
-  return Array.from(text.matchAll(WORD), word => word.index)[index] + 1;
+  return wordColumns(text)[index];
+}
+
+/** Columns of the words of a line: 1-based, in UTF-16 code units. */
+export function wordColumns(line: string): number[] {
+  return Array.from(line.matchAll(WORD), word => word.index + 1);
 }
 
 /** Splits a text of several lines into symbols; at level `word`, each line end is a symbol too. */
