@@ -117,4 +117,32 @@ export const leaks: readonly Plant[] = [
     why: 'sequences of a split have the names of others',
     tests: ['sequence-ids'],
   },
+  {
+    file: 'src/training/resume/same-data',
+    find: 'isSame && now.length === then.length',
+    replace: 'isSame',
+    why: 'data files that were removed after a run are not noticed',
+    tests: ['run-edges'],
+  },
+  {
+    file: 'src/training/resume/same-data',
+    find: 'split === (then[i].split ?? split)',
+    replace: 'true',
+    why: 'training files that were moved to the test split are not noticed',
+    tests: ['run-edges'],
+  },
+  {
+    file: 'src/config/rules/cross-checks',
+    find: 'column === target',
+    replace: 'false',
+    why: 'a forecast reads its target in advance',
+    tests: ['config'],
+  },
+  {
+    file: 'src/review/judging/deciding',
+    find: 'own.length > 0 ? own',
+    replace: 'own.length > 1 ? own',
+    why: 'the files of the test split are not told from those of the training split',
+    tests: ['review'],
+  },
 ];

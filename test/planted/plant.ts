@@ -4,6 +4,7 @@
 export type TestName =
   | 'baselines'
   | 'cells'
+  | 'config'
   | 'config-checks'
   | 'dashboard-requests'
   | 'data-jsonl'
@@ -37,6 +38,7 @@ export type TestName =
   | 'review'
   | 'review-files'
   | 'review-sweeps'
+  | 'run-edges'
   | 'schedules'
   | 'sequence-ids'
   | 'sessions'

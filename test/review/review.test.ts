@@ -593,6 +593,10 @@ t.test('a baseline of another task cannot be compared', async t => {
     changed => {
       changed.datasets.unshift({ name: 'validation.npz', sha256: 'e'.repeat(64), split: 'validation' });
     },
+    changed => {
+      changed.datasets[0].split = 'test';
+      changed.datasets.unshift({ name: 'training.npz', sha256: 'e'.repeat(64), split: 'train' });
+    },
   ];
   for (const change of same) {
     const { comparison } = against(change).groups[0];
