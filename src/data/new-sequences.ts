@@ -14,7 +14,7 @@ import {
   type Vocabulary,
 } from './dataset.js';
 import { packedSplit } from './packed.js';
-import { shortNames } from './reading/input-files.js';
+import { shortNames } from './reading/short-names.js';
 import { scaledSplit } from './scaling.js';
 
 /** Everything about a run's data that prediction needs, except their scaling. */

@@ -1,7 +1,8 @@
 /** Reads one or several files as one table. */
 import { TextCodes } from '../columns.js';
 import { Problems } from '../problems.js';
-import { inputFiles, shortNames } from '../reading/input-files.js';
+import { inputFiles } from '../reading/input-files.js';
+import { shortNames } from '../reading/short-names.js';
 import { type CsvColumns, type CsvTable, type FileTable, readFile } from './table.js';
 
 /**

@@ -16,8 +16,8 @@ import {
   type SequenceReader,
 } from '../new-sequences.js';
 import { allBytes, beginning } from '../reading/byte-sources.js';
-import { shortNames } from '../reading/input-files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
+import { shortNames } from '../reading/short-names.js';
 import { symbolReader } from '../text/vocabulary.js';
 import type { CsvConfig } from './csv.js';
 import { MAX_GATHERED_BYTES, RowReader, type TableRecord } from './input-rows.js';

@@ -5,9 +5,10 @@ import { JsonlScan, type JsonRecord, type LinePlace, type RecordLine } from '../
 import type { LabelTexts } from '../label-texts.js';
 import { configError, Problems } from '../problems.js';
 import { readContent, type SourceFile } from '../reading/files.js';
-import { inputFiles, shortNames } from '../reading/input-files.js';
+import { inputFiles } from '../reading/input-files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { RangedFile } from '../reading/ranged-file.js';
+import { shortNames } from '../reading/short-names.js';
 import type { Place } from '../stored-split.js';
 import { addSteps, attemptField, finite, textOf, Unfit } from './fields.js';
 import type { JsonlConfig } from './jsonl.js';

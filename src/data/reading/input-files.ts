@@ -2,7 +2,7 @@
  * Resolves a config's path to files: one file, the files of a folder, or the matches of a pattern.
  */
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { join, resolve, sep } from 'node:path';
+import { join, resolve } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { usageError } from '../../util/errors.js';
 
@@ -50,24 +50,6 @@ export async function distinctFiles(files: readonly string[]): Promise<readonly 
       throw usageError({ code: 'data/same-file', message, file, expected: 'each file once' });
     }
     known.set(real, file);
-  }
-  return files;
-}
-
-/**
- * The names of the files: the last parts of their paths, as few as keep all of them apart, below
- * the folder that they have in common.
- */
-export function shortNames(files: readonly string[]): readonly string[] {
-  const paths = files.map(file => resolve(file).split(sep));
-  const longest = Math.max(...paths.map(({ length }) => length));
-  const isCommon = (depth: number): boolean =>
-    paths.every(path => depth < path.length - 1 && path[depth] === paths[0][depth]);
-  let common = 0;
-  while (isCommon(common)) common++;
-  for (let parts = 1; parts < longest; parts++) {
-    const names = paths.map(path => path.slice(Math.max(common, path.length - parts)).join('/'));
-    if (new Set(names).size === names.length) return names;
   }
   return files;
 }
