@@ -24,7 +24,7 @@ import { LINE_END, symbolColumn, symbolReader, symbolsOf, UnknownSymbol, wordCol
 /** Symbols that are searched at once for unknown ones. */
 const CHECKED_SYMBOLS = 2 ** 16;
 
-/** Maximum number of refused words that are remembered with their columns until they are reported. */
+/** Maximum number of refused words whose columns are kept until they are reported. */
 const MAX_LOCATED = 2 ** 16;
 
 export interface Layout {
