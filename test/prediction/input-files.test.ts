@@ -5,29 +5,13 @@ import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { loadModel } from '../../src/index.js';
 import { Workplace } from '../support/cli.js';
-import { config, crossEntropy, predictionCases } from '../support/prediction-cases.js';
+import { config, crossEntropy, linesOf, predictionCases, unlabelled } from '../support/prediction-cases.js';
 import { copies, train } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
 
 const webasm = ['--backend', 'webasm', '--threads', '1'];
-
-interface Line {
-  readonly index: number;
-  readonly id?: string;
-  readonly [field: string]: unknown;
-}
-
-const linesOf = (text: string): Line[] =>
-  text
-    .split('\n')
-    .slice(0, -1)
-    .map(line => JSON.parse(line));
-
-/** Without what only sequences of a split have, or only those of an input. */
-const unlabelled = (lines: readonly Line[]) =>
-  lines.map(({ label, label_name, target, time, ...line }) => line);
 
 const idsOf = (stdout: string) => linesOf(stdout).map(({ id }) => id);
 
@@ -266,7 +250,7 @@ t.test('arrays are read from one file', async t => {
   t.match(await given('--input', input, '--input', input), { code: 2, stdout: '', stderr: /is one file/ });
 });
 
-t.test('in large files, a group goes on in the next file but does not come back', async t => {
+t.test('in large files, a group may continue in the next file, but not appear again later', async t => {
   const name = 'csv, a class for each sequence';
   const { summary } = await train(work, cases[name].config);
   const head = 'recording,t,a,b\n';

@@ -16,7 +16,15 @@ import { loadModel, UserError } from '../../src/index.js';
 import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { idx } from '../support/data-files.js';
-import { config, crossEntropy, predictionCases, table } from '../support/prediction-cases.js';
+import {
+  config,
+  crossEntropy,
+  type Line,
+  linesOf,
+  predictionCases,
+  table,
+  unlabelled,
+} from '../support/prediction-cases.js';
 import { copies, forgetManifest, train } from '../support/runs.js';
 import { comesTrue } from '../support/waiting.js';
 
@@ -26,26 +34,6 @@ t.teardown(() => work.remove());
 const execute = promisify(execFile);
 
 const webasm = ['--backend', 'webasm', '--threads', '1'];
-
-interface Line {
-  readonly index: number;
-  readonly id?: string;
-  readonly [field: string]: unknown;
-}
-
-const linesOf = (text: string): Line[] =>
-  text
-    .split('\n')
-    .slice(0, -1)
-    .map(line => JSON.parse(line));
-
-/** Without what only sequences of a split have, or only those of an input. */
-const unlabelled = (lines: readonly Line[]) =>
-  lines.map(({ label, label_name, target, time, ...line }) => ({
-    ...line,
-    // an input has one array
-    id: line.id?.replace('x_test[', 'x['),
-  }));
 
 /** A number, null, or these by place or by name. */
 type Numbers = number | null | readonly Numbers[] | { readonly [name: string]: Numbers };

@@ -5,6 +5,27 @@ import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, type Workplace } from './cli.js';
 import { idx } from './data-files.js';
 
+/** A printed prediction. */
+export interface Line {
+  readonly index: number;
+  readonly id?: string;
+  readonly [field: string]: unknown;
+}
+
+export const linesOf = (text: string): Line[] =>
+  text
+    .split('\n')
+    .slice(0, -1)
+    .map(line => JSON.parse(line));
+
+/** Without what only sequences of a split have, or only those of an input. */
+export const unlabelled = (lines: readonly Line[]) =>
+  lines.map(({ label, label_name, target, time, ...line }) => ({
+    ...line,
+    // an input has one array
+    id: line.id?.replace('x_test[', 'x['),
+  }));
+
 /** A number that looks random; the same for the same `i`. */
 export const noise = (i: number): number => ((i * 2_654_435_761) % 1009) / 1009 - 0.5;
 
