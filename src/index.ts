@@ -4,14 +4,8 @@
  * `UserError`, whose `diagnostics` say what is wrong and where.
  */
 export type { DatasetConfig, Experiment } from './config/index.js';
-export type { Tensor } from './experiment/checkpoints/safetensors.js';
-export type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from './experiment/evaluation.js';
-export type { LogEvent, SummaryFile } from './experiment/files/files.js';
-export type { Baseline } from './experiment/judging/baseline.js';
-export type { EventName, RunStatus, Verdict } from './experiment/log/events.js';
-export type { Manifest } from './experiment/manifest.js';
-export type { Notes } from './experiment/notes.js';
-export type { GateResult, Summary } from './experiment/summary.js';
+export type { Comparison } from './judge/comparison/document.js';
+export type { ReviewFile } from './judge/review.js';
 export type { Config, ConfigObject, Overrides } from './library/config.js';
 export { type LoadedRun, loadRun, type RunCheckpoint } from './library/load-run.js';
 export {
@@ -46,13 +40,19 @@ export type {
   RankedClass,
   SequencePrediction,
   ValueAnswer,
-} from './prediction/answers.js';
-export type { GenerateOptions } from './prediction/generate.js';
-export type { RejectionOptions, SequenceValues, StepValues } from './prediction/given-values.js';
-export { type LoadModelOptions, loadModel, type Model } from './prediction/model.js';
-export type { Session } from './prediction/session.js';
-export type { Comparison } from './review/comparison/document.js';
-export type { ReviewFile } from './review/review.js';
+} from './predict/answers.js';
+export type { GenerateOptions } from './predict/generate.js';
+export type { RejectionOptions, SequenceValues, StepValues } from './predict/given-values.js';
+export { type LoadModelOptions, loadModel, type Model } from './predict/model.js';
+export type { Session } from './predict/session.js';
+export type { Tensor } from './run/checkpoints/safetensors.js';
+export type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from './run/evaluation.js';
+export type { LogEvent, SummaryFile } from './run/files/files.js';
+export type { Baseline } from './run/judging/baseline.js';
+export type { EventName, RunStatus, Verdict } from './run/log/events.js';
+export type { Manifest } from './run/manifest.js';
+export type { Notes } from './run/notes.js';
+export type { GateResult, Summary } from './run/summary.js';
 export type { JournalRecord } from './sweep/records.js';
 export type { SweepSummary } from './sweep/results/index.js';
 export { type Diagnostic, type ExitCode, UserError } from './util/errors.js';

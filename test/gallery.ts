@@ -9,10 +9,10 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { runCommandLine } from '../src/cli/program.js';
-import { buildReport, readPageAssets, renderPage } from '../src/report/index.js';
-import { startReportDashboard } from '../src/report/server/index.js';
-import { findRuns } from '../src/review/reading/find.js';
+import { findRuns } from '../src/judge/reading/find.js';
 import { packageRoot } from '../src/util/root.js';
+import { buildReport, readPageAssets, renderPage } from '../src/view/index.js';
+import { startReportDashboard } from '../src/view/server/index.js';
 import { chromiumMissing, openPage, startChromium } from './support/browser.js';
 
 /** As wide as a README is shown, about, at twice the pixels of the text. */

@@ -44,45 +44,45 @@ t.test('the imports follow the rules, and a planted violation of each rule is fo
   }
   symlinkSync(join(packageRoot, 'node_modules'), join(copy, 'node_modules'));
   const planted: [rule: string, file: string, target: string][] = [
-    ['no-circular', 'src/training/planted-a.ts', './planted-b.js'],
-    ['not-resolvable', 'src/training/planted-c.ts', './absent.js'],
+    ['no-circular', 'src/train/planted-a.ts', './planted-b.js'],
+    ['not-resolvable', 'src/train/planted-c.ts', './absent.js'],
     ['no-dev-packages', 'src/data/planted-d.ts', 'fast-check'],
-    ['gpu.js-in-engine', 'src/training/planted-e.ts', 'gpu.js'],
-    ['ajv-and-yaml-in-config', 'src/experiment/planted-f.ts', 'yaml'],
+    ['gpu.js-in-engine', 'src/train/planted-e.ts', 'gpu.js'],
+    ['ajv-and-yaml-in-config', 'src/run/planted-f.ts', 'yaml'],
     ['ajv-and-yaml-in-config', 'src/cli/planted-f.ts', 'ajv'],
-    ['pino-in-experiment', 'src/training/planted-g.ts', 'pino'],
+    ['pino-in-run', 'src/train/planted-g.ts', 'pino'],
     ['bullmq-in-launchers', 'src/sweep/planted-r.ts', 'bullmq'],
-    ['browser-packages-in-page', 'src/report/planted-u.ts', 'preact'],
-    ['page-is-bundled', 'src/cli/planted-v.ts', '../report/page/format.js'],
-    ['page-knows-documents', 'src/report/page/planted-w.ts', '../html.js'],
-    ['commander-in-cli', 'src/training/planted-h.ts', 'commander'],
-    ['library-is-for-programs', 'src/training/planted-z.ts', '../library/validate.js'],
-    ['cli-is-the-top', 'src/training/planted-i.ts', '../cli/terminal/io.js'],
-    ['graph-knows-no-op', 'src/graph/planted-j.ts', '../ops/index.js'],
-    ['mathematics-knows-no-machine', 'src/ops/planted-k.ts', '../engine/index.js'],
+    ['browser-packages-in-page', 'src/view/planted-u.ts', 'preact'],
+    ['page-is-bundled', 'src/cli/planted-v.ts', '../view/page/format.js'],
+    ['page-knows-documents', 'src/view/page/planted-w.ts', '../html.js'],
+    ['commander-in-cli', 'src/train/planted-h.ts', 'commander'],
+    ['library-is-for-programs', 'src/train/planted-z.ts', '../library/validate.js'],
+    ['cli-is-the-top', 'src/train/planted-i.ts', '../cli/terminal/io.js'],
+    ['graph-knows-no-op', 'src/math/graph/planted-j.ts', '../ops/index.js'],
+    ['mathematics-knows-no-machine', 'src/math/ops/planted-k.ts', '../../engine/index.js'],
     ['engine-knows-no-training', 'src/engine/planted-l.ts', '../model/spec.js'],
-    ['training-does-not-predict', 'src/training/planted-x.ts', '../prediction/answers.js'],
-    ['data-is-a-source', 'src/data/planted-m.ts', '../experiment/files/json.js'],
-    ['config-is-a-source', 'src/config/planted-n.ts', '../experiment/files/json.js'],
-    ['experiment-writes-what-it-is-given', 'src/experiment/planted-o.ts', '../data/index.js'],
-    ['readers-read-files', 'src/report/planted-p.ts', '../data/index.js'],
-    ['reviews-ask-sweeps-for-results', 'src/review/planted-x.ts', '../sweep/run.js'],
+    ['training-does-not-predict', 'src/train/planted-x.ts', '../predict/answers.js'],
+    ['data-is-a-source', 'src/data/planted-m.ts', '../run/files/json.js'],
+    ['config-is-a-source', 'src/config/planted-n.ts', '../run/files/json.js'],
+    ['run-writes-what-it-is-given', 'src/run/planted-o.ts', '../data/index.js'],
+    ['readers-read-files', 'src/view/planted-p.ts', '../data/index.js'],
+    ['reviews-ask-sweeps-for-results', 'src/judge/planted-x.ts', '../sweep/run.js'],
     ['sweeps-launch-runs', 'src/sweep/planted-q.ts', '../engine/index.js'],
-    ['cells-siblings', 'src/cells/planted-r.ts', './lstm.js'],
-    ['losses-siblings', 'src/losses/planted-s.ts', './mse.js'],
-    ['optimizers-siblings', 'src/optimizers/planted-t.ts', './sgd.js'],
-    ['schedules-siblings', 'src/schedules/planted-y.ts', './cosine.js'],
+    ['cells-siblings', 'src/math/cells/planted-r.ts', './lstm.js'],
+    ['losses-siblings', 'src/math/losses/planted-s.ts', './mse.js'],
+    ['optimizers-siblings', 'src/math/optimizers/planted-t.ts', './sgd.js'],
+    ['schedules-siblings', 'src/math/schedules/planted-y.ts', './cosine.js'],
   ];
   for (const [, file, target] of planted) {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     writeFileSync(join(copy, file), `import * as planted from '${target}';\nexport const used = planted;\n`);
   }
   // The other half of the cycle, which is reported once.
-  writeFileSync(join(copy, 'src/training/planted-b.ts'), "export * from './planted-a.js';\n");
+  writeFileSync(join(copy, 'src/train/planted-b.ts'), "export * from './planted-a.js';\n");
   const { modules, violations } = cruise(copy);
   const found = violations.map(({ rule, from }) => `${rule.severity} ${rule.name}: ${from}`);
   for (const [rule, file] of planted) t.ok(found.includes(`error ${rule}: ${file}`), `${rule} in ${file}`);
-  const files = new Set(['src/training/planted-b.ts', ...planted.map(([, file]) => file)]);
+  const files = new Set(['src/train/planted-b.ts', ...planted.map(([, file]) => file)]);
   t.same(
     violations.filter(({ from }) => !files.has(from)),
     [],
@@ -130,13 +130,13 @@ const globals: readonly GlobalRule[] = [
     expression:
       /^(globalThis\.)?(Math\.random|crypto\.getRandomValues)$|^(randomBytes|randomUUID|randomInt)$/,
     // names and tokens of locks and temporary files must be unique, and no result knows them
-    allowed: ['experiment/locks/run-lock.ts', 'experiment/files/atomic.ts'],
+    allowed: ['run/locks/run-lock.ts', 'run/files/atomic.ts'],
     reason: 'chance comes from the seeded generator alone',
   },
   {
     expression: /^Date\.now$|^new Date\(\)$/,
     // a server is named by when it was started
-    allowed: ['cli/', 'library/', 'experiment/', 'report/server/'],
+    allowed: ['cli/', 'library/', 'run/', 'view/server/'],
     reason: 'time may be written down, and must not decide a result',
   },
   {
@@ -150,12 +150,12 @@ const globals: readonly GlobalRule[] = [
       'data/reading/ranged-file.ts',
       'engine/linked-executable.ts',
       'engine/simd/target.ts',
-      'experiment/',
-      'training/',
+      'run/',
+      'train/',
       'verify/gradients.ts',
       'sweep/orchestrator.ts',
       'sweep/launchers/',
-      'report/server/',
+      'view/server/',
     ],
     reason: 'durations are reported, and must not decide a result',
   },

@@ -1,6 +1,6 @@
 /**
  * `npm test [-- NAME ...] [--jobs=N] [--tap]`: runs test files, all of them or those named. A NAME
- * is `resume`, `test/training/resume.test.ts`, `test/training`, or the first word of several files
+ * is `resume`, `test/train/resume.test.ts`, `test/train`, or the first word of several files
  * if no file has it as its name. `--quick` runs the files that import `./support/quick.js`. Prints
  * a line for each file and what failed in it; `--tap` prints everything. Exit code: 0, 1 if a test
  * failed, 2 for a wrong command line.

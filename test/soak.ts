@@ -1,6 +1,6 @@
 /**
- * `npm run soak`: the long form of test/training/faults.test.ts, test/data/fuzz.test.ts and
- * test/training/kills.test.ts. One table of figures on stdout, progress and what failed on stderr.
+ * `npm run soak`: the long form of test/train/faults.test.ts, test/data/fuzz.test.ts and
+ * test/train/kills.test.ts. One table of figures on stdout, progress and what failed on stderr.
  * Exit codes: 0, 1 on any failure, 2 for wrong arguments.
  */
 import { mkdtempSync, rmSync } from 'node:fs';

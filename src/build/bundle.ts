@@ -15,19 +15,19 @@ import { type ProgramFile, packageRoot } from '../util/root.js';
 const ENTRIES = [
   'cli/main.js',
   'engine/probe.js',
-  'training/step/worker.js',
+  'train/step/worker.js',
   'index.js',
 ] as const satisfies readonly (ProgramFile | 'index.js')[];
 
 /** Outputs of the other build steps that are read at run time. */
 const ASSETS = [
   'config/validators',
-  'report/page.js',
-  'report/index-page.js',
-  'report/dashboard.js',
-  'report/page.css',
-  'report/index-page.css',
-  'report/dashboard.css',
+  'view/page.js',
+  'view/index-page.js',
+  'view/dashboard.js',
+  'view/page.css',
+  'view/index-page.css',
+  'view/dashboard.css',
 ];
 
 const compiled = join(packageRoot, 'dist', 'src');

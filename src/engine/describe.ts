@@ -1,6 +1,6 @@
 /** The cost of a plan, counted from the plan itself. */
-import { type Node, type Program, reachable } from '../graph/node.js';
-import { sizeOf } from '../graph/shape.js';
+import { type Node, type Program, reachable } from '../math/graph/node.js';
+import { sizeOf } from '../math/graph/shape.js';
 import { makePlan, type Plan } from './plan.js';
 
 const FLOAT_BYTES = 4;

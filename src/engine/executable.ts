@@ -3,8 +3,8 @@
  * call is checked.
  */
 import type { GPU, GPUVariableType, IKernelRunShortcut, IPipelineRunShortcut } from 'gpu.js';
-import type { Node } from '../graph/node.js';
-import { sizeOf } from '../graph/shape.js';
+import type { Node } from '../math/graph/node.js';
+import { sizeOf } from '../math/graph/shape.js';
 import { EXIT, UserError } from '../util/errors.js';
 import type { Backend } from './backend-names.js';
 import { gpuSize, tensorInput } from './gpu.js';

@@ -12,7 +12,7 @@
  *   fusing would exceed it, the part with the most operands is stored. That is also what cuts a
  *   long sum of products into groups with a running total.
  */
-import { type Node, type Program, reachable } from '../graph/node.js';
+import { type Node, type Program, reachable } from '../math/graph/node.js';
 
 /** WebGPU guarantees 8 storage buffers per stage; one of them is the result. */
 export const MAX_ARRAY_ARGUMENTS = 7;

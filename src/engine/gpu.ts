@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import type { GPU, Input } from 'gpu.js';
-import type { Shape } from '../graph/shape.js';
+import type { Shape } from '../math/graph/shape.js';
 import type { AdapterInfo } from './backend.js';
 
 const require = createRequire(import.meta.url);

@@ -1,6 +1,6 @@
 /** The interface of the engine for the rest of the program. */
 import type { GPU } from 'gpu.js';
-import type { Program } from '../graph/node.js';
+import type { Program } from '../math/graph/node.js';
 import type { Backend } from './backend-names.js';
 import { type Executable, PipelineExecutable } from './executable.js';
 import { gpuLibrary, installWebGpu } from './gpu.js';

@@ -3,8 +3,8 @@
  * data that any thread can run (`linked-executable.ts`).
  */
 import type { GPU, IKernelRunShortcut } from 'gpu.js';
-import type { Node } from '../graph/node.js';
-import { sizeOf } from '../graph/shape.js';
+import type { Node } from '../math/graph/node.js';
+import { sizeOf } from '../math/graph/shape.js';
 import { createKernel, ExecutionError } from './executable.js';
 import { tensorInput } from './gpu.js';
 import { ALIGNMENT } from './heap.js';

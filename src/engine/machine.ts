@@ -1,5 +1,5 @@
 /** Runs the programs of a model's blocks in this thread; each is compiled once. */
-import type { KeyedProgram } from '../graph/node.js';
+import type { KeyedProgram } from '../math/graph/node.js';
 import { EXECUTORS, type Executable } from './executable.js';
 import type { Engine, Fallback } from './index.js';
 import type { LinkedPlan } from './link.js';

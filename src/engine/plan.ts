@@ -1,6 +1,6 @@
 /** Plans the kernels that compute a graph: what runs, in which order, with which operands. */
-import { type Node, type Program, reachable } from '../graph/node.js';
-import { requireShape, type Shape, shapeText } from '../graph/shape.js';
+import { type Node, type Program, reachable } from '../math/graph/node.js';
+import { requireShape, type Shape, shapeText } from '../math/graph/shape.js';
 import { fuse } from './fuse.js';
 import { type Argument, lintKernel } from './language/lint.js';
 import { parseKernel } from './language/parse.js';

@@ -6,7 +6,7 @@
  * V8's merging is experimental. It has lost the start of a sum in the upper half of a merged vector
  * (test/engine/miscompilation.test.ts); this finds any other miscompilation before the first step.
  */
-import { sizeOf } from '../graph/shape.js';
+import { sizeOf } from '../math/graph/shape.js';
 import { ALIGNMENT, type Heap, type WasmMemory } from './heap.js';
 import type { Step } from './plan.js';
 import type { WasmModule } from './simd/kernel.js';

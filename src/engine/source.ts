@@ -1,6 +1,6 @@
 /** Writes the source of a kernel: the expression of a node and of all nodes fused into it. */
-import type { Node } from '../graph/node.js';
-import type { Expression, Index, KernelWriter, Op, Reader } from '../graph/op.js';
+import type { Node } from '../math/graph/node.js';
+import type { Expression, Index, KernelWriter, Op, Reader } from '../math/graph/op.js';
 import type { Fusion } from './fuse.js';
 
 /**

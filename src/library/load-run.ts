@@ -1,14 +1,14 @@
 /** Run directories for programs: `loadRun`. */
 import type { Experiment } from '../config/index.js';
-import { bestOf, listCheckpoints, rereading } from '../experiment/checkpoints/folder.js';
-import { readSafetensors, type Tensor } from '../experiment/checkpoints/safetensors.js';
-import type { SplitEvaluation } from '../experiment/evaluation.js';
-import type { Manifest } from '../experiment/manifest.js';
-import type { Summary } from '../experiment/summary.js';
-import type { Curve } from '../review/reading/curve.js';
-import { readHistory } from '../review/reading/history.js';
-import { type RunState, readRun } from '../review/reading/run-record.js';
-import { refuseEditedManifest } from '../training/resume/frozen-config.js';
+import type { Curve } from '../judge/reading/curve.js';
+import { readHistory } from '../judge/reading/history.js';
+import { type RunState, readRun } from '../judge/reading/run-record.js';
+import { bestOf, listCheckpoints, rereading } from '../run/checkpoints/folder.js';
+import { readSafetensors, type Tensor } from '../run/checkpoints/safetensors.js';
+import type { SplitEvaluation } from '../run/evaluation.js';
+import type { Manifest } from '../run/manifest.js';
+import type { Summary } from '../run/summary.js';
+import { refuseEditedManifest } from '../train/resume/frozen-config.js';
 import { checkArgument, path } from '../util/arguments.js';
 
 /** Capacity of curves: even, as they require, and larger than any number of steps. */

@@ -2,15 +2,15 @@
 import type { Readable } from 'node:stream';
 import type { SplitName } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
-import type { SplitMetrics } from '../experiment/summary.js';
-import type { SequencePrediction } from '../prediction/answers.js';
-import { evaluateCheckpoint, splitOf } from '../prediction/evaluate.js';
-import type { RejectionOptions, SequenceValues } from '../prediction/given-values.js';
-import { backendKind, checkpointKind, loadModel, weightsKind } from '../prediction/model.js';
-import { openWithData } from '../prediction/open.js';
-import { Predictor } from '../prediction/predictor.js';
-import { openModel, type WhichCheckpoint } from '../prediction/saved-model.js';
-import type { WeightsName } from '../training/step/weights.js';
+import type { SequencePrediction } from '../predict/answers.js';
+import { evaluateCheckpoint, splitOf } from '../predict/evaluate.js';
+import type { RejectionOptions, SequenceValues } from '../predict/given-values.js';
+import { backendKind, checkpointKind, loadModel, weightsKind } from '../predict/model.js';
+import { openWithData } from '../predict/open.js';
+import { Predictor } from '../predict/predictor.js';
+import { openModel, type WhichCheckpoint } from '../predict/saved-model.js';
+import type { SplitMetrics } from '../run/summary.js';
+import type { WeightsName } from '../train/step/weights.js';
 import {
   callback,
   checkArgument,

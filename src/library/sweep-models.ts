@@ -1,12 +1,12 @@
 /** Models of a sweep's points and their data; points with the same data share a dataset. */
 import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
 import type { Dataset } from '../data/index.js';
-import { checkName } from '../experiment/run-name.js';
+import { checkName } from '../run/run-name.js';
 import { type LoadedSweep, PointDiagnostics } from '../sweep/config/index.js';
 import type { Point } from '../sweep/space.js';
 import { VARIANT } from '../sweep/trial-runs.js';
-import { openData, streamsOf } from '../training/run/data.js';
-import { initialParameters, modelSpec } from '../training/run/session.js';
+import { openData, streamsOf } from '../train/run/data.js';
+import { initialParameters, modelSpec } from '../train/run/session.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
 
 /** Keys that determine whether a config fits its data, and the size of the model. */

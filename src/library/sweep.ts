@@ -1,7 +1,7 @@
 /** Sweeps for programs: `sweep`. */
 import type { BackendRequest } from '../engine/backend-names.js';
-import { versions } from '../experiment/machine.js';
-import { backendKind } from '../prediction/model.js';
+import { backendKind } from '../predict/model.js';
+import { versions } from '../run/machine.js';
 import { frozenNames } from '../sweep/config/bases.js';
 import { loadSweep } from '../sweep/config/index.js';
 import type { GivenParameter, SweepSettings } from '../sweep/config/settings.js';
@@ -16,7 +16,7 @@ import {
   runSweep,
 } from '../sweep/run.js';
 import { SweepDirectory } from '../sweep/sweep-directory.js';
-import { usableCores } from '../training/step/threads.js';
+import { usableCores } from '../train/step/threads.js';
 import {
   callback,
   checkArgument,

@@ -1,11 +1,11 @@
 /** Training for programs: `run` and `resume`. */
 import type { BackendRequest } from '../engine/backend-names.js';
-import type { RunStatus } from '../experiment/log/events.js';
-import type { SplitMetrics, Summary } from '../experiment/summary.js';
-import { backendKind } from '../prediction/model.js';
-import { resumeExperiment } from '../training/resume/resume.js';
-import type { RunResult as Result, RunObserver } from '../training/run/observer.js';
-import { runExperiment } from '../training/run/run.js';
+import { backendKind } from '../predict/model.js';
+import type { RunStatus } from '../run/log/events.js';
+import type { SplitMetrics, Summary } from '../run/summary.js';
+import { resumeExperiment } from '../train/resume/resume.js';
+import type { RunResult as Result, RunObserver } from '../train/run/observer.js';
+import { runExperiment } from '../train/run/run.js';
 import {
   callback,
   checkArgument,

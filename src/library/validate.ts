@@ -2,11 +2,11 @@
 import { checkAgainstData, type LoadedExperiment, locateInConfig, measuredMetrics } from '../config/index.js';
 import { OPTIMISTIC, testSelections } from '../config/rules/splits.js';
 import type { Dataset, SplitName } from '../data/index.js';
-import { checkName } from '../experiment/run-name.js';
-import { openData } from '../training/run/data.js';
-import { gateReferences, gateWarnings } from '../training/run/gate-references.js';
-import { lossSettings } from '../training/run/loss-settings.js';
-import { initialParameters, modelSpec } from '../training/run/session.js';
+import { checkName } from '../run/run-name.js';
+import { openData } from '../train/run/data.js';
+import { gateReferences, gateWarnings } from '../train/run/gate-references.js';
+import { lossSettings } from '../train/run/loss-settings.js';
+import { initialParameters, modelSpec } from '../train/run/session.js';
 import { checkArgument, checkOptions, overrides } from '../util/arguments.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../util/errors.js';
 import { type Config, config as configKind, loadConfig, type Overrides } from './config.js';

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lockHolder } from '../experiment/locks/run-lock.js';
+import { lockHolder } from '../run/locks/run-lock.js';
 
 const POLL_MS = 50;
 

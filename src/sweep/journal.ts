@@ -19,9 +19,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { withFileErrors } from '../experiment/files/file-error.js';
-import { readText } from '../experiment/files/opened-file.js';
-import { refuseUnlessOwned } from '../experiment/locks/ownership.js';
+import { withFileErrors } from '../run/files/file-error.js';
+import { readText } from '../run/files/opened-file.js';
+import { refuseUnlessOwned } from '../run/locks/ownership.js';
 import { damagedError, EXIT, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import { isEvent, type JournalRecord } from './records.js';

@@ -1,7 +1,7 @@
 /** Runs a sweep, or resumes one. */
 
-import { processIdentity } from '../experiment/locks/process-identity.js';
-import { whileLocked } from '../experiment/locks/run-lock.js';
+import { processIdentity } from '../run/locks/process-identity.js';
+import { whileLocked } from '../run/locks/run-lock.js';
 import { damagedError, EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { Journal, readJournal } from './journal.js';
 import type { Launcher } from './launcher.js';

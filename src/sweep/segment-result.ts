@@ -3,11 +3,11 @@
  * trained it.
  */
 import { existsSync } from 'node:fs';
-import { metricValue } from '../experiment/judging/gates.js';
-import { LEASE_LOST, LOCK_LOST } from '../experiment/locks/ownership.js';
-import { IN_USE } from '../experiment/locks/run-lock.js';
-import { RunDirectory } from '../experiment/run-directory.js';
-import type { Summary } from '../experiment/summary.js';
+import { metricValue } from '../run/judging/gates.js';
+import { LEASE_LOST, LOCK_LOST } from '../run/locks/ownership.js';
+import { IN_USE } from '../run/locks/run-lock.js';
+import { RunDirectory } from '../run/run-directory.js';
+import type { Summary } from '../run/summary.js';
 import { EXIT } from '../util/errors.js';
 import { FULL_DISK_REASONS } from '../util/system-errors.js';
 import type { TaskEnd } from './launcher.js';

@@ -27,15 +27,15 @@ export function launcherIn(root: string): string {
 export const launcher: string = launcherIn(packageRoot);
 
 /** Files that the program starts by their path. */
-export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'training/step/worker.js';
+export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'train/step/worker.js';
 
 /**
  * Absolute path of a file of the running program: in `dist/src` if compiled, or in `dist/bundle`,
  * where modules are joined but these files keep their paths.
  *
- * @param file a program, or a file that the build generates for it, such as `report/page.js`
+ * @param file a program, or a file that the build generates for it, such as `view/page.js`
  */
-export function programFile(file: ProgramFile | `config/validators/${string}` | `report/${string}`): string {
+export function programFile(file: ProgramFile | `config/validators/${string}` | `view/${string}`): string {
   const [, form] = relative(packageRoot, fileURLToPath(import.meta.url)).split(sep);
   return join(packageRoot, 'dist', form, file);
 }

@@ -6,11 +6,11 @@
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { type BackendChoice, chooseBackend } from '../engine/backend.js';
 import type { Backend } from '../engine/backend-names.js';
-import { ParameterLayout } from '../model/parameters.js';
-import { batchOrder, totalSteps } from '../training/run/batch-plan.js';
-import { learningRates } from '../training/run/learning-rate.js';
-import { createTrainer, initialParameters, openSession, type Session } from '../training/run/session.js';
-import type { Trainer } from '../training/step/trainer.js';
+import { ParameterLayout } from '../math/model/parameters.js';
+import { batchOrder, totalSteps } from '../train/run/batch-plan.js';
+import { learningRates } from '../train/run/learning-rate.js';
+import { createTrainer, initialParameters, openSession, type Session } from '../train/run/session.js';
+import type { Trainer } from '../train/step/trainer.js';
 import { EXIT, UserError } from '../util/errors.js';
 import { makeOutputFolder, type ProofOptions, writeProof } from './proof.js';
 import {

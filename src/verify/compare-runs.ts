@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Summary } from '../experiment/summary.js';
+import type { Summary } from '../run/summary.js';
 
 export interface Difference {
   /** A file of the run directory. */

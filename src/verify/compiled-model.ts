@@ -4,12 +4,12 @@
  */
 import type { LoadedExperiment } from '../config/index.js';
 import { Engine } from '../engine/index.js';
-import { ParameterLayout } from '../model/parameters.js';
-import { batchOrder } from '../training/run/batch-plan.js';
-import type { Session } from '../training/run/session.js';
-import { BatchWriter } from '../training/step/batch.js';
-import { createPool } from '../training/step/pool.js';
-import { allocateParameters, planShards, type ShardGroup, type ShardPool } from '../training/step/shards.js';
+import { ParameterLayout } from '../math/model/parameters.js';
+import { batchOrder } from '../train/run/batch-plan.js';
+import type { Session } from '../train/run/session.js';
+import { BatchWriter } from '../train/step/batch.js';
+import { createPool } from '../train/step/pool.js';
+import { allocateParameters, planShards, type ShardGroup, type ShardPool } from '../train/step/shards.js';
 import type { Gradient } from './reference.js';
 import type { BatchInShards } from './sampled-rows.js';
 

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Summary } from '../experiment/summary.js';
+import type { Summary } from '../run/summary.js';
 import { EXIT, UserError } from '../util/errors.js';
 
 /** An executable and its first arguments. */

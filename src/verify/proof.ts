@@ -1,9 +1,9 @@
 /** Writes proofs to the output root. */
 import { join } from 'node:path';
-import { writeJsonAtomic } from '../experiment/files/atomic.js';
-import { spellNonFinite } from '../experiment/files/json.js';
-import { makeFolder, utcStamp } from '../experiment/files/new-folder.js';
-import { PROOFS } from '../experiment/run-name.js';
+import { writeJsonAtomic } from '../run/files/atomic.js';
+import { spellNonFinite } from '../run/files/json.js';
+import { makeFolder, utcStamp } from '../run/files/new-folder.js';
+import { PROOFS } from '../run/run-name.js';
 
 export interface ProofOptions {
   /** The output root. */

@@ -2,18 +2,18 @@
  * Loss and gradient of a model in float64: the graphs that its kernels are compiled from, in the
  * same schedule, interpreted with the ops' references.
  */
-import { interpret } from '../graph/interpret.js';
-import { type KeyedProgram, type Program, reachable } from '../graph/node.js';
-import { type LossSettings, lossOf } from '../losses/index.js';
-import { type InputOptions, predictionsOf } from '../model/inputs.js';
-import { ParameterLayout } from '../model/parameters.js';
-import { blockProgram } from '../model/programs.js';
-import { MAX_CELL_STEPS, makeSchedule } from '../model/schedule.js';
-import type { ModelSpec } from '../model/spec.js';
-import type { Arrays } from '../model/tape.js';
-import { type Machine, ScheduleWalk, type WalkShape } from '../model/walk.js';
+import { interpret } from '../math/graph/interpret.js';
+import { type KeyedProgram, type Program, reachable } from '../math/graph/node.js';
+import { type LossSettings, lossOf } from '../math/losses/index.js';
+import { type InputOptions, predictionsOf } from '../math/model/inputs.js';
+import { ParameterLayout } from '../math/model/parameters.js';
+import { blockProgram } from '../math/model/programs.js';
+import { MAX_CELL_STEPS, makeSchedule } from '../math/model/schedule.js';
+import type { ModelSpec } from '../math/model/spec.js';
+import type { Arrays } from '../math/model/tape.js';
+import { type Machine, ScheduleWalk, type WalkShape } from '../math/model/walk.js';
 
-/** Like the batch of a shard (`training/step/shards.ts`), in float64. */
+/** Like the batch of a shard (`train/step/shards.ts`), in float64. */
 export interface ReferenceBatch extends InputOptions {
   /** B. */
   readonly rows: number;

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Summary } from '../experiment/summary.js';
+import type { Summary } from '../run/summary.js';
 import { RandomStream } from '../util/random.js';
 import { counted } from '../util/words.js';
 import { compareRuns, type Difference, type FileDigest, resultDigests } from './compare-runs.js';

@@ -2,10 +2,10 @@
  * Samples rows of a batch in the memory of its shards: gives weight only to these, and copies them
  * for the float64 reference.
  */
-import { type LossSettings, lossOf } from '../losses/index.js';
-import { declaredInputs, predictionsOf, widthOf } from '../model/inputs.js';
-import type { ModelSpec } from '../model/spec.js';
-import type { ShardBatch, ShardShape } from '../training/step/shards.js';
+import { type LossSettings, lossOf } from '../math/losses/index.js';
+import { declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
+import type { ModelSpec } from '../math/model/spec.js';
+import type { ShardBatch, ShardShape } from '../train/step/shards.js';
 import type { ReferenceBatch } from './reference.js';
 
 export interface BatchInShards {

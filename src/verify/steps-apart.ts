@@ -2,8 +2,8 @@
  * Differences between two backends after the same optimizer steps, and their tolerances for
  * rounding.
  */
-import type { Parameter as LaidOut } from '../model/parameters.js';
-import type { StepResult } from '../training/step/trainer.js';
+import type { Parameter as LaidOut } from '../math/model/parameters.js';
+import type { StepResult } from '../train/step/trainer.js';
 import { relative } from './norms.js';
 
 type Parameter = Pick<LaidOut, 'name' | 'offset' | 'size'>;

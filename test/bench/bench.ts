@@ -1,8 +1,8 @@
 /** One run of the benchmark, from its options to its results. */
 import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { gitState, machine, versions } from '../../src/experiment/machine.js';
-import { usableCores } from '../../src/training/step/threads.js';
+import { gitState, machine, versions } from '../../src/run/machine.js';
+import { usableCores } from '../../src/train/step/threads.js';
 import { usageError } from '../../src/util/errors.js';
 import { BUCKETED_LENGTHS, bucketedId, measureBucketed } from './bucketed.js';
 import { allCases, type BenchCase, quickCases } from './cases.js';

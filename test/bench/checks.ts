@@ -7,10 +7,10 @@
 import { cpus } from 'node:os';
 import { Engine } from '../../src/engine/index.js';
 import type { Value } from '../../src/engine/linked-executable.js';
-import { adam } from '../../src/optimizers/adam.js';
-import { TOTAL, updateProgram } from '../../src/optimizers/program.js';
-import type { Trainer } from '../../src/training/step/trainer.js';
-import { gradientNorm, isFiniteThroughout } from '../../src/training/step/updater.js';
+import { adam } from '../../src/math/optimizers/adam.js';
+import { TOTAL, updateProgram } from '../../src/math/optimizers/program.js';
+import type { Trainer } from '../../src/train/step/trainer.js';
+import { gradientNorm, isFiniteThroughout } from '../../src/train/step/updater.js';
 import { type BenchCase, benchCase, REFERENCE } from './cases.js';
 import { ADAM, LEARNING_RATE, openTrainer, randomSplit } from './contenders/model.js';
 import type { Figure } from './results.js';

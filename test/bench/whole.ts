@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Summary } from '../../src/experiment/summary.js';
+import type { Summary } from '../../src/run/summary.js';
 import { packageRoot } from '../../src/util/root.js';
 import { peersFolder } from './contenders.js';
 import { measureStatus, measureSuggestion } from './long-sweeps.js';

@@ -22,7 +22,7 @@ import { withVerb } from '../../src/cli/program.js';
 import { formatDiagnostics, formatWarnings } from '../../src/cli/terminal/diagnostics.js';
 import { type Io, processIo } from '../../src/cli/terminal/io.js';
 import { createProgress, formatDuration } from '../../src/cli/terminal/progress.js';
-import { exists } from '../../src/experiment/locks/process-identity.js';
+import { exists } from '../../src/run/locks/process-identity.js';
 import { packageRoot } from '../../src/util/root.js';
 import { callInProcess, main } from '../support/in-process.js';
 import { comesTrue } from '../support/waiting.js';
@@ -470,7 +470,7 @@ function clone(name: string): string {
   );
   // no schemas and no pages to build
   mkdirSync(join(root, 'schemas'));
-  for (const step of ['src/config/schema/build-validators.ts', 'src/report/bundle.ts']) {
+  for (const step of ['src/config/schema/build-validators.ts', 'src/view/bundle.ts']) {
     mkdirSync(dirname(join(root, step)), { recursive: true });
     writeFileSync(join(root, step), 'export {};\n');
   }

@@ -10,16 +10,16 @@ import { selectTests } from '../support/select-tests.js';
 import { countsOf, everything, failuresOnly, runFile, totals } from '../support/test-files.js';
 
 t.test('tests are selected by their files, their paths or the first word of several', async t => {
-  const files = ['config/config-cli', 'config/config-yaml', 'training/run', 'training/run-ends'];
+  const files = ['config/config-cli', 'config/config-yaml', 'train/run', 'train/run-ends'];
   const all = { selected: files, unknown: [] };
   t.strictSame(selectTests(files, []), all);
-  t.strictSame(selectTests(files, ['run']), { selected: ['training/run'], unknown: [] });
-  for (const path of ['test/training/run.test.ts', 'dist/test/training/run.test.js'])
-    t.strictSame(selectTests(files, [path]).selected, ['training/run']);
+  t.strictSame(selectTests(files, ['run']), { selected: ['train/run'], unknown: [] });
+  for (const path of ['test/train/run.test.ts', 'dist/test/train/run.test.js'])
+    t.strictSame(selectTests(files, [path]).selected, ['train/run']);
   t.strictSame(selectTests(files, ['config']).selected, ['config/config-cli', 'config/config-yaml']);
-  t.strictSame(selectTests(files, ['test/training/']).selected, ['training/run', 'training/run-ends']);
+  t.strictSame(selectTests(files, ['test/train/']).selected, ['train/run', 'train/run-ends']);
   t.strictSame(selectTests(files, ['nothing', 'run', 'conf']), {
-    selected: ['training/run'],
+    selected: ['train/run'],
     unknown: ['nothing', 'conf'],
   });
 });

@@ -3,8 +3,8 @@ import { checkAgainstData, type DataShape, layersOf, loadExperiment } from '../.
 import { flatValues } from '../../src/config/merge/flat.js';
 import { withoutYoungerDefaults, withYoungerDefaults } from '../../src/config/merge/younger-keys.js';
 import { branchesOf, schemaAt } from '../../src/config/schema/walk.js';
-import { effectsOf } from '../../src/review/comparison/effects.js';
-import { type Deciding, movedBetween } from '../../src/review/judging/deciding.js';
+import { effectsOf } from '../../src/judge/comparison/effects.js';
+import { type Deciding, movedBetween } from '../../src/judge/judging/deciding.js';
 import { failure, recorder, writerIn } from '../support/config-texts.js';
 import { callWith } from '../support/in-process.js';
 

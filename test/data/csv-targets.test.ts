@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { readEvaluation } from '../../src/report/evaluation.js';
 import { RandomStream } from '../../src/util/random.js';
+import { readEvaluation } from '../../src/view/evaluation.js';
 import { floats, npz, type TrainedRun, Workplace } from '../support/cli.js';
 
 const work = new Workplace();

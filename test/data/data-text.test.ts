@@ -14,7 +14,7 @@ import {
   type Vocabulary,
 } from '../../src/data/index.js';
 import { symbolsOf } from '../../src/data/text/vocabulary.js';
-import { loadModel } from '../../src/prediction/model.js';
+import { loadModel } from '../../src/predict/model.js';
 import { type Diagnostic, UserError } from '../../src/util/errors.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { readLog, Workplace } from '../support/cli.js';

@@ -4,7 +4,7 @@
  */
 import type { LossConfig, OptimizerConfig, ScheduleConfig } from '../../src/config/experiment.js';
 import type { ClassesMetric, LabelsMetric, ValuesMetric } from '../../src/config/rules/metrics.js';
-import type { BaselineName } from '../../src/experiment/summary.js';
+import type { BaselineName } from '../../src/run/summary.js';
 import type { EXIT } from '../../src/util/errors.js';
 
 export const CLASSES: Readonly<Record<ClassesMetric, string>> = {

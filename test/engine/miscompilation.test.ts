@@ -13,8 +13,8 @@ import { FunctionAssembler } from '../../src/engine/simd/assembler.js';
 import { compileKernel } from '../../src/engine/simd/compile.js';
 import { kernelListing } from '../../src/engine/simd/inspect.js';
 import { makeModule, measuredWidth, type Width } from '../../src/engine/simd/target.js';
-import { Graph, type Program } from '../../src/graph/node.js';
-import type { Op } from '../../src/graph/op.js';
+import { Graph, type Program } from '../../src/math/graph/node.js';
+import type { Op } from '../../src/math/graph/op.js';
 
 interface Sum {
   readonly start: number;

@@ -21,7 +21,7 @@ export const hardening: readonly Plant[] = [
     tests: ['launchers-bullmq'],
   },
   {
-    file: 'src/review/reading/run-record',
+    file: 'src/judge/reading/run-record',
     find: 'manifest?.run_id ?? summary?.run_id ?? directory.id',
     replace: 'directory.id',
     why: 'a run is called by its folder',
@@ -42,7 +42,7 @@ export const hardening: readonly Plant[] = [
     tests: ['config-checks'],
   },
   {
-    file: 'src/report/server/dashboard',
+    file: 'src/view/server/dashboard',
     find: 'server.timeout = timeouts.idle;',
     // each of these alone drops a silent connection
     replace: 'server.timeout = server.headersTimeout = server.requestTimeout = 0;',
@@ -134,21 +134,21 @@ export const hardening: readonly Plant[] = [
     tests: ['fuzz'],
   },
   {
-    file: 'src/experiment/log/parse',
+    file: 'src/run/log/parse',
     find: 'nested !== undefined',
     replace: 'false',
     why: 'an event has fields that are no scalars',
     tests: ['review-files'],
   },
   {
-    file: 'src/review/judging/log-proof',
+    file: 'src/judge/judging/log-proof',
     find: 'if (this.hasMore)',
     replace: 'if (false)',
     why: 'a log continues after its end',
     tests: ['evidence'],
   },
   {
-    file: 'src/experiment/files/opened-file',
+    file: 'src/run/files/opened-file',
     find: 'maxBytes: MAX_TEXT_BYTES, ',
     replace: '',
     why: 'a file longer than a string is read',
@@ -190,7 +190,7 @@ export const hardening: readonly Plant[] = [
     tests: ['launchers-bullmq'],
   },
   {
-    file: 'src/experiment/notes-file',
+    file: 'src/run/notes-file',
     find: 'const close = this.lock();',
     replace: 'const close = () => {};',
     why: 'one of two simultaneous changes of tags is lost',

@@ -5,42 +5,42 @@ import type { Plant } from './plant.js';
 
 export const selection: readonly Plant[] = [
   {
-    file: 'src/training/run/early-stopping',
+    file: 'src/train/run/early-stopping',
     find: '.stale >= settings.patience',
     replace: '.stale > settings.patience',
     why: 'training goes on for one evaluation too many',
     tests: ['validation'],
   },
   {
-    file: 'src/training/run/early-stopping',
+    file: 'src/train/run/early-stopping',
     find: '(value - best) > min_delta',
     replace: '(value - best) >= min_delta',
     why: 'an equal value counts as an improvement',
     tests: ['validation'],
   },
   {
-    file: 'src/training/run/recorder',
+    file: 'src/train/run/recorder',
     find: "session.dataset.validation ? 'validation' : 'test'",
     replace: "session.dataset.validation ? 'test' : 'test'",
     why: 'the test split selects although there is a validation split',
     tests: ['validation'],
   },
   {
-    file: 'src/training/run/checkpoint-metadata',
+    file: 'src/train/run/checkpoint-metadata',
     find: '...(Object.keys(history).length > 0 && { history })',
     replace: '...(Object.keys(history).length < 0 && { history })',
     why: 'a resumed run counts its patience from zero',
     tests: ['validation'],
   },
   {
-    file: 'src/training/run/checkpoints',
+    file: 'src/train/run/checkpoints',
     find: 'bestOf(listCheckpoints(this.directory.files.checkpoints))',
     replace: 'listCheckpoints(this.directory.files.checkpoints).at(-1)',
     why: 'the last weights are restored in place of the best',
     tests: ['validation'],
   },
   {
-    file: 'src/experiment/log/log-history',
+    file: 'src/run/log/log-history',
     find: "hasValidation && isEvaluation(event) && event.split === 'test'",
     replace: "!hasValidation && isEvaluation(event) && event.split === 'test'",
     why: 'a longer run keeps the test evaluation of its old end',

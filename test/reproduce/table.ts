@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import type { SplitBaselines, Summary } from '../../src/experiment/summary.js';
+import type { SplitBaselines, Summary } from '../../src/run/summary.js';
 import { packageRoot } from '../../src/util/root.js';
 
 /** An entry of experiments/experiments.yaml, which says what each key means. */

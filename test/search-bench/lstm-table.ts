@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
 import type { Split } from '../../src/data/index.js';
-import { writeAtomic } from '../../src/experiment/files/atomic.js';
-import { versions } from '../../src/experiment/machine.js';
+import { writeAtomic } from '../../src/run/files/atomic.js';
+import { versions } from '../../src/run/machine.js';
 import {
   assignments,
   canonical,
@@ -19,15 +19,15 @@ import {
   type Point,
   type Value,
 } from '../../src/sweep/space.js';
-import { batchOrder, totalSteps } from '../../src/training/run/batch-plan.js';
-import { trainingLoop } from '../../src/training/run/loop.js';
+import { batchOrder, totalSteps } from '../../src/train/run/batch-plan.js';
+import { trainingLoop } from '../../src/train/run/loop.js';
 import {
   createTrainer,
   initialParameters,
   modelSpec,
   openSession,
   type Session,
-} from '../../src/training/run/session.js';
+} from '../../src/train/run/session.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import { EPOCHS, type LstmTable, problem, space, type TableRow, TEST_COUNT } from './lstm-problem.js';

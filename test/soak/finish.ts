@@ -2,7 +2,7 @@
  * How runs come to their end that are to be compared: each in a process of its own, or all in this
  * one.
  */
-import type { Summary } from '../../src/experiment/summary.js';
+import type { Summary } from '../../src/run/summary.js';
 import { finish, isDone } from '../../src/verify/killing.js';
 import { callInProcess } from '../support/in-process.js';
 import { PROGRAM } from './moments.js';

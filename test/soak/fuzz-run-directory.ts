@@ -2,9 +2,9 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadExperiment } from '../../src/config/index.js';
-import type { Json } from '../../src/experiment/files/json.js';
-import { resumeExperiment } from '../../src/training/resume/resume.js';
-import { runExperiment } from '../../src/training/run/run.js';
+import type { Json } from '../../src/run/files/json.js';
+import { resumeExperiment } from '../../src/train/resume/resume.js';
+import { runExperiment } from '../../src/train/run/run.js';
 import { EXIT } from '../../src/util/errors.js';
 import type { RandomStream } from '../../src/util/random.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';

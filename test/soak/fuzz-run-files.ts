@@ -5,26 +5,26 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchOrder } from '../../src/data/index.js';
-import { CheckpointStore } from '../../src/experiment/checkpoints/checkpoints.js';
+import { ParameterLayout } from '../../src/math/model/parameters.js';
+import { CheckpointStore } from '../../src/run/checkpoints/checkpoints.js';
 import {
   listCheckpoints,
   loadCheckpoint,
   resolveCheckpoint,
   STATE_KEY,
-} from '../../src/experiment/checkpoints/folder.js';
-import { latestCheckpoint } from '../../src/experiment/checkpoints/latest.js';
+} from '../../src/run/checkpoints/folder.js';
+import { latestCheckpoint } from '../../src/run/checkpoints/latest.js';
 import {
   readSafetensors,
   readSafetensorsMetadata,
   type Tensor,
   writeSafetensors,
-} from '../../src/experiment/checkpoints/safetensors.js';
-import type { Json } from '../../src/experiment/files/json.js';
-import { lockRun } from '../../src/experiment/locks/run-lock.js';
-import { type CutLog, cutLog } from '../../src/experiment/log/log-history.js';
-import { ParameterLayout } from '../../src/model/parameters.js';
-import { savedState } from '../../src/training/run/checkpoint-metadata.js';
-import { loadWeights, trainingTensors } from '../../src/training/step/weights.js';
+} from '../../src/run/checkpoints/safetensors.js';
+import type { Json } from '../../src/run/files/json.js';
+import { lockRun } from '../../src/run/locks/run-lock.js';
+import { type CutLog, cutLog } from '../../src/run/log/log-history.js';
+import { savedState } from '../../src/train/run/checkpoint-metadata.js';
+import { loadWeights, trainingTensors } from '../../src/train/step/weights.js';
 import type { RandomStream } from '../../src/util/random.js';
 import { modelOf } from '../support/models.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';

@@ -2,10 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDataset } from '../../src/data/index.js';
-import { CheckpointStore } from '../../src/experiment/checkpoints/checkpoints.js';
-import { loadCheckpoint, resolveCheckpoint } from '../../src/experiment/checkpoints/folder.js';
-import { latestCheckpoint } from '../../src/experiment/checkpoints/latest.js';
-import type { Tensor } from '../../src/experiment/checkpoints/safetensors.js';
+import { CheckpointStore } from '../../src/run/checkpoints/checkpoints.js';
+import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoints/folder.js';
+import { latestCheckpoint } from '../../src/run/checkpoints/latest.js';
+import type { Tensor } from '../../src/run/checkpoints/safetensors.js';
 import { zipArchive } from '../support/zip.js';
 import type { HostileCase } from './hostile.js';
 

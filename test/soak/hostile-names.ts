@@ -3,9 +3,9 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { loadExperiment } from '../../src/config/index.js';
 import { openDataset } from '../../src/data/index.js';
-import { RunDirectory } from '../../src/experiment/run-directory.js';
-import { ParameterLayout } from '../../src/model/parameters.js';
-import { loadWeights } from '../../src/training/step/weights.js';
+import { ParameterLayout } from '../../src/math/model/parameters.js';
+import { RunDirectory } from '../../src/run/run-directory.js';
+import { loadWeights } from '../../src/train/step/weights.js';
 import { modelOf } from '../support/models.js';
 import type { HostileCase, Place } from './hostile.js';
 

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Summary } from '../../src/experiment/summary.js';
+import type { Summary } from '../../src/run/summary.js';
 import { randomDataset } from '../support/small-run.js';
 import { inThisProcess } from './finish.js';
 

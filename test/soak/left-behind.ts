@@ -4,9 +4,9 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkpointNames } from '../../src/experiment/checkpoints/files.js';
-import { loadCheckpoint, resolveCheckpoint } from '../../src/experiment/checkpoints/folder.js';
-import { TEMPORARY_PREFIX } from '../../src/experiment/files/atomic.js';
+import { checkpointNames } from '../../src/run/checkpoints/files.js';
+import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoints/folder.js';
+import { TEMPORARY_PREFIX } from '../../src/run/files/atomic.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { type LogLine, readLog } from '../support/cli.js';
 

@@ -8,13 +8,13 @@ import {
   type CheckpointInput,
   type CheckpointPolicy,
   CheckpointStore,
-} from '../../src/experiment/checkpoints/checkpoints.js';
-import { bestOf, listCheckpoints, loadCheckpoint } from '../../src/experiment/checkpoints/folder.js';
-import { latestCheckpoint } from '../../src/experiment/checkpoints/latest.js';
-import type { Tensor } from '../../src/experiment/checkpoints/safetensors.js';
-import { lockRun } from '../../src/experiment/locks/run-lock.js';
-import { LogFile } from '../../src/experiment/log/log-file.js';
-import { cutLog } from '../../src/experiment/log/log-history.js';
+} from '../../src/run/checkpoints/checkpoints.js';
+import { bestOf, listCheckpoints, loadCheckpoint } from '../../src/run/checkpoints/folder.js';
+import { latestCheckpoint } from '../../src/run/checkpoints/latest.js';
+import type { Tensor } from '../../src/run/checkpoints/safetensors.js';
+import { lockRun } from '../../src/run/locks/run-lock.js';
+import { LogFile } from '../../src/run/log/log-file.js';
+import { cutLog } from '../../src/run/log/log-history.js';
 import type { Fault } from '../support/faulty-files.js';
 
 export interface Scenario {

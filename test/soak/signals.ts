@@ -4,8 +4,8 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { TEMPORARY_PREFIX } from '../../src/experiment/files/atomic.js';
-import type { Summary } from '../../src/experiment/summary.js';
+import { TEMPORARY_PREFIX } from '../../src/run/files/atomic.js';
+import type { Summary } from '../../src/run/summary.js';
 import { EXIT } from '../../src/util/errors.js';
 import { RandomStream } from '../../src/util/random.js';
 import { isDone, type Outcome, runUnder } from '../../src/verify/killing.js';

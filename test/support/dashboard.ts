@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { type Dashboard, startReportDashboard } from '../../src/report/server/index.js';
+import { type Dashboard, startReportDashboard } from '../../src/view/server/index.js';
 
 export interface Answer {
   readonly status: number;

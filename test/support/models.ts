@@ -1,6 +1,6 @@
 /** Models for tests, written as in a config, without defaults. */
 import type { ModelConfig } from '../../src/config/index.js';
-import { describeModel, type ModelContext, type ModelSpec } from '../../src/model/spec.js';
+import { describeModel, type ModelContext, type ModelSpec } from '../../src/math/model/spec.js';
 
 /** A `model` section without the defaults of the schema. */
 export interface ShortModel {

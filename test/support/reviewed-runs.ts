@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Summary } from '../../src/experiment/summary.js';
-import { type Reviewed, type ReviewOptions, reviewRuns } from '../../src/review/review.js';
+import { type Reviewed, type ReviewOptions, reviewRuns } from '../../src/judge/review.js';
+import type { Summary } from '../../src/run/summary.js';
 import { UserError } from '../../src/util/errors.js';
 import type { Workplace } from './cli.js';
 import { forgetSummary } from './runs.js';

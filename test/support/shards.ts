@@ -1,10 +1,10 @@
 /** Batches of a golden in the memory of one shard, as in training. */
 import type { Backend } from '../../src/engine/backend-names.js';
 import { Heap } from '../../src/engine/heap.js';
-import { ParameterLayout } from '../../src/model/parameters.js';
-import { paddedSize } from '../../src/optimizers/program.js';
-import { BatchWriter } from '../../src/training/step/batch.js';
-import { allocateShards, type ShardJob, type ShardMemory } from '../../src/training/step/shards.js';
+import { ParameterLayout } from '../../src/math/model/parameters.js';
+import { paddedSize } from '../../src/math/optimizers/program.js';
+import { BatchWriter } from '../../src/train/step/batch.js';
+import { allocateShards, type ShardJob, type ShardMemory } from '../../src/train/step/shards.js';
 import type { Golden } from './goldens.js';
 
 export interface GoldenShard {

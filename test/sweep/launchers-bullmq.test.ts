@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
-import { lockRun } from '../../src/experiment/locks/run-lock.js';
+import { lockRun } from '../../src/run/locks/run-lock.js';
 import { Journal } from '../../src/sweep/journal.js';
 import type { RunningTask, Task } from '../../src/sweep/launcher.js';
 import { BullmqLauncher, type BullmqOptions } from '../../src/sweep/launchers/bullmq.js';

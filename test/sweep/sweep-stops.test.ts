@@ -6,8 +6,8 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { lockRun } from '../../src/experiment/locks/run-lock.js';
-import type { Summary } from '../../src/experiment/summary.js';
+import { lockRun } from '../../src/run/locks/run-lock.js';
+import type { Summary } from '../../src/run/summary.js';
 import { fromCommandLine, type SweepFlags } from '../../src/sweep/config/index.js';
 import { readJournal } from '../../src/sweep/journal.js';
 import type { Launcher, Task, TaskEnd } from '../../src/sweep/launcher.js';

@@ -9,7 +9,7 @@ import { type LauncherOptions, launcherFlags } from '../../src/cli/sweep/launche
 import { compareTrials, type TrialTableOptions } from '../../src/cli/sweep/trials.js';
 import { createSweepView } from '../../src/cli/sweep/view.js';
 import { resumeHint } from '../../src/cli/verbs/result.js';
-import { processInfo } from '../../src/experiment/locks/process-identity.js';
+import { processInfo } from '../../src/run/locks/process-identity.js';
 import { Journal } from '../../src/sweep/journal.js';
 import type { SweepPlan } from '../../src/sweep/plan.js';
 import { readSweepResults } from '../../src/sweep/results/index.js';
@@ -18,7 +18,7 @@ import { createSampler } from '../../src/sweep/search/index.js';
 import type { Point } from '../../src/sweep/space.js';
 import type { SweepDirectory } from '../../src/sweep/sweep-directory.js';
 import { costModel } from '../../src/sweep/trial-runs.js';
-import { computeInThreads } from '../../src/training/step/pool.js';
+import { computeInThreads } from '../../src/train/step/pool.js';
 import { UserError } from '../../src/util/errors.js';
 import { writeLongSweep } from '../bench/long-sweeps.js';
 

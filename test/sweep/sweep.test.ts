@@ -7,8 +7,8 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from 'node:path';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
-import { lockRun } from '../../src/experiment/locks/run-lock.js';
-import type { Summary } from '../../src/experiment/summary.js';
+import { lockRun } from '../../src/run/locks/run-lock.js';
+import type { Summary } from '../../src/run/summary.js';
 import { LocalLauncher } from '../../src/sweep/launchers/local.js';
 import type { SweepObserver } from '../../src/sweep/orchestrator.js';
 import type { SweepPlan } from '../../src/sweep/plan.js';

@@ -6,7 +6,7 @@ import { createPruning } from '../../sweep/schedule/pruners.js';
 import { gridSize, pointsAtMost } from '../../sweep/search/grid.js';
 import { createSampler } from '../../sweep/search/index.js';
 import type { Point } from '../../sweep/space.js';
-import type { BackendOptions } from '../../training/run/session.js';
+import type { BackendOptions } from '../../train/run/session.js';
 import { EXIT, type ExitCode } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { Io } from '../terminal/io.js';

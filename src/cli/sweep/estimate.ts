@@ -9,12 +9,12 @@ import { spawn } from 'node:child_process';
 import type { LoadedExperiment } from '../../config/index.js';
 import { chooseBackend } from '../../engine/backend.js';
 import type { PointModel, SweepModels } from '../../library/sweep-models.js';
-import { ParameterLayout } from '../../model/parameters.js';
+import { ParameterLayout } from '../../math/model/parameters.js';
 import type { Point } from '../../sweep/space.js';
-import { batchOrder, totalSteps } from '../../training/run/batch-plan.js';
-import type { BackendOptions } from '../../training/run/session.js';
-import { createTrainer, initialParameters, type Session, sessionWith } from '../../training/run/session.js';
-import { stepCosts } from '../../training/timing/step-costs.js';
+import { batchOrder, totalSteps } from '../../train/run/batch-plan.js';
+import type { BackendOptions } from '../../train/run/session.js';
+import { createTrainer, initialParameters, type Session, sessionWith } from '../../train/run/session.js';
+import { stepCosts } from '../../train/timing/step-costs.js';
 import { programFile } from '../../util/root.js';
 
 /** Maximum number of models to probe, in order. */

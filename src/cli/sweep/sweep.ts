@@ -1,7 +1,7 @@
 /** `sweep WORDS…`: trains variants of a config and finds the best. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkNotesChange } from '../../experiment/notes.js';
+import { checkNotesChange } from '../../run/notes.js';
 import {
   fromCommandLine,
   isSweepFile,
@@ -10,7 +10,7 @@ import {
   type SweepFlags,
 } from '../../sweep/config/index.js';
 import { runSweep } from '../../sweep/run.js';
-import { usableCores } from '../../training/step/threads.js';
+import { usableCores } from '../../train/step/threads.js';
 import { usageError } from '../../util/errors.js';
 import { backend, experiments, notes } from '../options.js';
 import { formatWarnings } from '../terminal/diagnostics.js';

@@ -1,5 +1,5 @@
 /** Diagnostics as GitHub workflow commands, which annotate the lines of a pull request. */
-import { relativeTo } from '../../review/judging/gate-places.js';
+import { relativeTo } from '../../judge/judging/gate-places.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import type { Severity } from './diagnostics.js';

@@ -1,8 +1,8 @@
 /** The learning curves of a comparison. */
 
-import { compareCurves, curveNames, type SideHistories } from '../../review/comparison/curves.js';
-import { distinguishingRuns, type Side } from '../../review/comparison/sides.js';
-import { type RunHistory, readHistory } from '../../review/reading/history.js';
+import { compareCurves, curveNames, type SideHistories } from '../../judge/comparison/curves.js';
+import { distinguishingRuns, type Side } from '../../judge/comparison/sides.js';
+import { type RunHistory, readHistory } from '../../judge/reading/history.js';
 import { UserError, usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { lineChart } from '../terminal/chart.js';

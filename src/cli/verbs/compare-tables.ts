@@ -1,6 +1,6 @@
 /** A comparison as tables, for all formats except JSON. */
-import type { Comparison, MetricComparison, SideComparison } from '../../review/comparison/document.js';
-import { effectWords, listed } from '../../review/comparison/sentences.js';
+import type { Comparison, MetricComparison, SideComparison } from '../../judge/comparison/document.js';
+import { effectWords, listed } from '../../judge/comparison/sentences.js';
 import type { Cell, Table } from '../../sweep/results/index.js';
 import { formatDuration } from '../terminal/progress.js';
 

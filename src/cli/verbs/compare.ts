@@ -1,10 +1,10 @@
 /** `compare PATH…`: compares runs and their results, or lists the trials of a sweep. */
 import { METRICS } from '../../config/rules/metrics.js';
-import { comparisonOf } from '../../review/comparison/compare.js';
-import type { Comparison } from '../../review/comparison/document.js';
-import { readGroups } from '../../review/comparison/read.js';
-import { describeSide, sentencesOf } from '../../review/comparison/sentences.js';
-import { kindOf } from '../../review/reading/find.js';
+import { comparisonOf } from '../../judge/comparison/compare.js';
+import type { Comparison } from '../../judge/comparison/document.js';
+import { readGroups } from '../../judge/comparison/read.js';
+import { describeSide, sentencesOf } from '../../judge/comparison/sentences.js';
+import { kindOf } from '../../judge/reading/find.js';
 import { formatTable, type TableFormat } from '../../sweep/results/index.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';

@@ -1,8 +1,8 @@
 /** `evaluate RUN`: computes a checkpoint's metrics again. */
 import { measuredMetrics } from '../../config/index.js';
-import { spellNonFinite } from '../../experiment/files/json.js';
-import { metricSentence, metricSentences } from '../../experiment/judging/metric-words.js';
-import type { ForecastsErrors } from '../../prediction/backtest.js';
+import type { ForecastsErrors } from '../../predict/backtest.js';
+import { spellNonFinite } from '../../run/files/json.js';
+import { metricSentence, metricSentences } from '../../run/judging/metric-words.js';
 import { EXIT } from '../../util/errors.js';
 import { backend, checkpoint, json, movedData, quiet, split, threads, weights, width } from '../options.js';
 import { hintingAtMovedData } from '../terminal/hinted-error.js';
@@ -31,10 +31,10 @@ export const verb = defineVerb({
       if (options.json) io.data(`${JSON.stringify(spellNonFinite({ version: 1, ...answer }))}\n`);
       else io.out(text);
     };
-    const { dataPlaces, openModel } = await import('../../prediction/saved-model.js');
+    const { dataPlaces, openModel } = await import('../../predict/saved-model.js');
     const keysOf = () => dataPlaces(openModel(run, options).loaded);
     if (options.backtest) {
-      const { backtest } = await import('../../prediction/backtest.js');
+      const { backtest } = await import('../../predict/backtest.js');
       const { saved, horizon, origins, mean } = await hintingAtMovedData(keysOf, () =>
         backtest(run, options),
       );
@@ -47,7 +47,7 @@ export const verb = defineVerb({
       print(answer, aligned([['origin', ...HEADERS], ...rows]));
       return EXIT.done;
     }
-    const { evaluateCheckpoint } = await import('../../prediction/evaluate.js');
+    const { evaluateCheckpoint } = await import('../../predict/evaluate.js');
     const model = openModel(run, options);
     const { file, step, epoch } = model;
     const display = createEvaluationDisplay(io, options.quiet);

@@ -1,13 +1,13 @@
 /** `export RUN…`: writes TensorBoard event files, or weights for PyTorch. */
 import { join, resolve, sep } from 'node:path';
-import { writeSafetensors } from '../../experiment/checkpoints/safetensors.js';
-import { atNamedPlace } from '../../experiment/files/file-error.js';
-import { makeFolder } from '../../experiment/files/new-folder.js';
 import { exportRun } from '../../interop/tensorboard/export.js';
-import { openModel, type WhichCheckpoint } from '../../prediction/saved-model.js';
-import { kindOf, runsAt } from '../../review/reading/find.js';
-import { readRun } from '../../review/reading/run-record.js';
-import { type WeightsName, weightsAlone } from '../../training/step/weights.js';
+import { kindOf, runsAt } from '../../judge/reading/find.js';
+import { readRun } from '../../judge/reading/run-record.js';
+import { openModel, type WhichCheckpoint } from '../../predict/saved-model.js';
+import { writeSafetensors } from '../../run/checkpoints/safetensors.js';
+import { atNamedPlace } from '../../run/files/file-error.js';
+import { makeFolder } from '../../run/files/new-folder.js';
+import { type WeightsName, weightsAlone } from '../../train/step/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { checkpoint, json, WEIGHTS } from '../options.js';

@@ -1,10 +1,10 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
 import { type InputSource, newSequenceFiles, streamBytes } from '../../data/index.js';
-import type { SequencePrediction } from '../../prediction/answers.js';
-import { GENERATED_LENGTH } from '../../prediction/generate.js';
-import { loadModel } from '../../prediction/model.js';
-import { type PredictionForm, predictInput, predictSplit } from '../../prediction/predict.js';
-import { dataPlaces, openModel, type SavedModel } from '../../prediction/saved-model.js';
+import type { SequencePrediction } from '../../predict/answers.js';
+import { GENERATED_LENGTH } from '../../predict/generate.js';
+import { loadModel } from '../../predict/model.js';
+import { type PredictionForm, predictInput, predictSplit } from '../../predict/predict.js';
+import { dataPlaces, openModel, type SavedModel } from '../../predict/saved-model.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { counted, printable } from '../../util/words.js';
 import { backend, checkpoint, movedData, split, threads, weights, width } from '../options.js';

@@ -1,13 +1,14 @@
 /** Formats predictions as lines of JSON or CSV. */
-import { nonFiniteName, spellNonFinite } from '../../experiment/files/json.js';
+
 import {
   type Answer,
   type ClassAnswer,
   type SequencePrediction,
   topClasses,
   type ValueAnswer,
-} from '../../prediction/answers.js';
-import type { PredictionForm } from '../../prediction/predict.js';
+} from '../../predict/answers.js';
+import type { PredictionForm } from '../../predict/predict.js';
+import { nonFiniteName, spellNonFinite } from '../../run/files/json.js';
 
 /** The values of one line, by column. */
 type Fields = Readonly<Record<string, number | string | null>>;

@@ -2,13 +2,13 @@
 import { resolve } from 'node:path';
 import type { BackendRequest } from '../../engine/backend-names.js';
 import { machineArithmetic } from '../../engine/simd/arithmetic.js';
-import { versions } from '../../experiment/machine.js';
-import { RunDirectory } from '../../experiment/run-directory.js';
-import type { SplitMetrics } from '../../experiment/summary.js';
-import { evaluateCheckpoint } from '../../prediction/evaluate.js';
-import { openModel } from '../../prediction/saved-model.js';
-import type { Doubt } from '../../review/reading/run-facts.js';
-import { runPaths } from '../../review/reading/targets.js';
+import type { Doubt } from '../../judge/reading/run-facts.js';
+import { runPaths } from '../../judge/reading/targets.js';
+import { evaluateCheckpoint } from '../../predict/evaluate.js';
+import { openModel } from '../../predict/saved-model.js';
+import { versions } from '../../run/machine.js';
+import { RunDirectory } from '../../run/run-directory.js';
+import type { SplitMetrics } from '../../run/summary.js';
 import { EXIT, UserError } from '../../util/errors.js';
 
 /**

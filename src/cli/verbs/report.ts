@@ -1,10 +1,10 @@
 /** `report PATH`: writes a self-contained HTML file about a run, a sweep or a directory of them. */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { writeAtomic } from '../../experiment/files/atomic.js';
-import { atNamedPlace, withFileErrors } from '../../experiment/files/file-error.js';
-import { makeFolder } from '../../experiment/files/new-folder.js';
-import { RunDirectory } from '../../experiment/run-directory.js';
+import { writeAtomic } from '../../run/files/atomic.js';
+import { atNamedPlace, withFileErrors } from '../../run/files/file-error.js';
+import { makeFolder } from '../../run/files/new-folder.js';
+import { RunDirectory } from '../../run/run-directory.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { json } from '../options.js';
@@ -18,7 +18,7 @@ export const verb = defineVerb({
     json: json("the report's data"),
   },
   async action([path], { output, json }, { io }) {
-    const { buildReport, GENERATOR, readPageAssets, renderPage } = await import('../../report/index.js');
+    const { buildReport, GENERATOR, readPageAssets, renderPage } = await import('../../view/index.js');
     const document = buildReport(path);
     if (document.kind === 'index') warnOfDeeper(path, io);
     const page = json ? `${JSON.stringify(document)}\n` : renderPage(document, readPageAssets());

@@ -1,6 +1,6 @@
 /** `resume RUN`: continues a stopped run. */
 import { resolve } from 'node:path';
-import { sweepFolder } from '../../review/reading/find.js';
+import { sweepFolder } from '../../judge/reading/find.js';
 import { dashboards, json, pauseAfterEpoch, quiet, sameBackend, set, threads, width } from '../options.js';
 import { programName, quoted } from '../program-name.js';
 import { defineVerb, flag, list } from '../verb.js';
@@ -26,7 +26,7 @@ export const verb = defineVerb({
       io.err(
         `warning: ${run} is a trial of a sweep, which will not see this change; to resume the sweep, run \`${programName(process.argv, process.env)} sweep resume ${quoted(sweep)}\`\n`,
       );
-    const { resumeExperiment } = await import('../../training/resume/resume.js');
+    const { resumeExperiment } = await import('../../train/resume/resume.js');
     return runToEnd(options, run, io, (signal, observer) =>
       resumeExperiment(run, { ...options, commandLine, started: new Date(), signal }, observer),
     );

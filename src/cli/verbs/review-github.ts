@@ -5,17 +5,17 @@
  */
 import { appendFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { withFileErrors } from '../../experiment/files/file-error.js';
-import { formatMarkdown } from '../../review/formats/markdown.js';
+import { formatMarkdown } from '../../judge/formats/markdown.js';
 import {
   closingSentence,
   sweepSentences,
   type VerdictGroup,
   type VerdictLine,
   verdictGroups,
-} from '../../review/formats/verdict-lines.js';
-import { placeOfGate } from '../../review/judging/gate-places.js';
-import type { Review, Reviewed } from '../../review/review.js';
+} from '../../judge/formats/verdict-lines.js';
+import { placeOfGate } from '../../judge/judging/gate-places.js';
+import type { Review, Reviewed } from '../../judge/review.js';
+import { withFileErrors } from '../../run/files/file-error.js';
 import { type Diagnostic, UserError } from '../../util/errors.js';
 import { annotationLine } from '../terminal/github.js';
 

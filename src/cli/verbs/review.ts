@@ -1,11 +1,11 @@
 /** `review PATH…`: checks runs from their files, for people and for CI. */
 import { relative } from 'node:path';
-import { spellNonFinite } from '../../experiment/files/json.js';
-import { formatJunit } from '../../review/formats/junit.js';
-import { formatMarkdown } from '../../review/formats/markdown.js';
-import { textLines } from '../../review/formats/text.js';
-import { type Reviewed, reviewRuns } from '../../review/review.js';
-import { type CheckedFile, checkSchemas, MAX_SHOWN } from '../../review/schema-check.js';
+import { formatJunit } from '../../judge/formats/junit.js';
+import { formatMarkdown } from '../../judge/formats/markdown.js';
+import { textLines } from '../../judge/formats/text.js';
+import { type Reviewed, reviewRuns } from '../../judge/review.js';
+import { type CheckedFile, checkSchemas, MAX_SHOWN } from '../../judge/schema-check.js';
+import { spellNonFinite } from '../../run/files/json.js';
 import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { jsonFormat } from '../options.js';

@@ -1,5 +1,5 @@
 /** `run CONFIG`: trains a model. */
-import { checkNotesChange } from '../../experiment/notes.js';
+import { checkNotesChange } from '../../run/notes.js';
 import {
   backend,
   dashboards,
@@ -35,7 +35,7 @@ export const verb = defineVerb({
     const change = { add: options.tag, remove: [], note: options.note };
     checkNotesChange(change);
     const { loadExperiment } = await import('../../config/index.js');
-    const { runExperiment } = await import('../../training/run/run.js');
+    const { runExperiment } = await import('../../train/run/run.js');
     const loaded = loadExperiment(config, { set: options.set });
     return runToEnd(options, options.directory ?? options.output, io, (signal, observer) =>
       runExperiment(

@@ -1,8 +1,8 @@
 /** `serve [DIR]`: runs the dashboard until a signal ends it. */
 import { existsSync } from 'node:fs';
-import type { Dashboard } from '../../report/server/index.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
+import type { Dashboard } from '../../view/server/index.js';
 import { json } from '../options.js';
 import { takeSignals } from '../stop-at-once.js';
 import type { Io } from '../terminal/io.js';
@@ -27,7 +27,7 @@ export const verb = defineVerb({
     if (!existsSync(directory))
       io.err(`warning: ${printable(directory)} does not exist yet; its runs will appear once it does\n`);
     else warnOfDeeper(directory, io);
-    const { isLoopback } = await import('../../report/server/index.js');
+    const { isLoopback } = await import('../../view/server/index.js');
     const dashboard = await start(directory, host, port, io);
     if (!isLoopback(host))
       io.err(`warning: everyone who can reach ${host} can read these runs; there is no password\n`);
@@ -41,7 +41,7 @@ export const verb = defineVerb({
 
 /** @throws UserError (exit 2) if the directory cannot be read or the address cannot be used */
 async function start(root: string, host: string, port: number | undefined, io: Io): Promise<Dashboard> {
-  const { PORT_TAKEN, startReportDashboard } = await import('../../report/server/index.js');
+  const { PORT_TAKEN, startReportDashboard } = await import('../../view/server/index.js');
   const onBug = (error: unknown) =>
     io.err(`cellrun: a request failed: ${error instanceof Error ? error.stack : String(error)}\n`);
   const listen = (port: number) => startReportDashboard({ root, host, port, onBug });

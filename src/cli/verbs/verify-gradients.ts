@@ -1,5 +1,5 @@
 /** `verify gradients CONFIG`: checks that the compiled gradient is the derivative of the loss. */
-import { shapeText } from '../../graph/shape.js';
+import { shapeText } from '../../math/graph/shape.js';
 import { counted } from '../../util/words.js';
 import type { GradientsProof, TensorProof } from '../../verify/gradients.js';
 import { backend, seed } from '../options.js';

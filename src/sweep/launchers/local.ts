@@ -4,7 +4,7 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { isSameProcess, processIdentity } from '../../experiment/locks/process-identity.js';
+import { isSameProcess, processIdentity } from '../../run/locks/process-identity.js';
 import { programFile } from '../../util/root.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
 

@@ -2,9 +2,9 @@
  * Leases of a worker's jobs. A worker renews the lock on its job while it lives; if the lock
  * expires, another worker may start the job. By then no process of this worker may still write,
  * even if the worker was only cut off from the queue or suspended. Each renewal therefore sends the
- * process of the job the time until which it may write (`experiment/locks/ownership.ts`).
+ * process of the job the time until which it may write (`run/locks/ownership.ts`).
  */
-import { monotonicNow } from '../../experiment/locks/ownership.js';
+import { monotonicNow } from '../../run/locks/ownership.js';
 import type { TaskLease } from '../launcher.js';
 import type { StopRequest } from './queue-job.js';
 

@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job, Queue, Worker } from 'bullmq';
-import { lockHolder } from '../../experiment/locks/run-lock.js';
+import { lockHolder } from '../../run/locks/run-lock.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
 import { untilFree } from '../free-run.js';
@@ -159,7 +159,7 @@ class Work {
    * Waits for the process of a job's earlier worker. That process stops by itself before its lease
    * ends. If it still holds the run a lease later, it is suspended or on an unreachable machine:
    * removing its lock makes it stop before it writes anything, should it wake up
-   * (`experiment/locks/ownership.ts`).
+   * (`run/locks/ownership.ts`).
    */
   private async waitForEarlierWorker({ directory }: Task): Promise<void> {
     // not `AbortSignal.any`: on Node 20 a timeout signal that only it references may be

@@ -1,6 +1,6 @@
 /** The best trivial baseline on a sweep's objective, to compare the best trial with. */
-import { RunDirectory } from '../../experiment/run-directory.js';
-import type { Summary } from '../../experiment/summary.js';
+import { RunDirectory } from '../../run/run-directory.js';
+import type { Summary } from '../../run/summary.js';
 import type { SweepPlan } from '../plan.js';
 import type { SweepDirectory } from '../sweep-directory.js';
 import { bestRow, ranked, type SweepRecords, type TrialRow } from './trials.js';

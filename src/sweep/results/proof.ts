@@ -1,10 +1,10 @@
 /** Holds the files of a sweep to its journal: the runs of its trials and the results. */
 import { basename, relative, sep } from 'node:path';
-import type { Json } from '../../experiment/files/json.js';
-import { readText } from '../../experiment/files/opened-file.js';
-import { isAbsent } from '../../experiment/files/unreadable.js';
-import { versions } from '../../experiment/machine.js';
-import { RunDirectory } from '../../experiment/run-directory.js';
+import type { Json } from '../../run/files/json.js';
+import { readText } from '../../run/files/opened-file.js';
+import { isAbsent } from '../../run/files/unreadable.js';
+import { versions } from '../../run/machine.js';
+import { RunDirectory } from '../../run/run-directory.js';
 import { type Diagnostic, UserError } from '../../util/errors.js';
 import type { SweepDirectory } from '../sweep-directory.js';
 import { sweepCautions } from './cautions.js';

@@ -1,6 +1,6 @@
 /** Reads a sweep's directory, whether or not a process is working on it. */
 import { join } from 'node:path';
-import { lockHolder } from '../../experiment/locks/run-lock.js';
+import { lockHolder } from '../../run/locks/run-lock.js';
 import { readJournal } from '../journal.js';
 import type { SweepPlan } from '../plan.js';
 import type { JournalRecord } from '../records.js';

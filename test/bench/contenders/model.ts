@@ -1,8 +1,8 @@
 /** The model that is measured, ready to be trained. */
 import type { Split } from '../../../src/data/dataset.js';
 import { pictureDataset } from '../../../src/data/pictures/pictures.js';
-import { adam } from '../../../src/optimizers/adam.js';
-import { Trainer } from '../../../src/training/step/trainer.js';
+import { adam } from '../../../src/math/optimizers/adam.js';
+import { Trainer } from '../../../src/train/step/trainer.js';
 import { RandomStream } from '../../../src/util/random.js';
 import { modelOf } from '../../support/models.js';
 import { type BenchCase, MODELS } from '../cases.js';

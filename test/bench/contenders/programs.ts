@@ -1,10 +1,10 @@
 /** The kernels of the benchmarks `matmul` and `gates` as graphs. */
-import { Graph, type Node, type Program } from '../../../src/graph/node.js';
-import { sizeOf } from '../../../src/graph/shape.js';
-import { activate } from '../../../src/ops/activate.js';
-import { broadcast } from '../../../src/ops/broadcast.js';
-import { contract } from '../../../src/ops/contract.js';
-import { addAll } from '../../../src/ops/index.js';
+import { Graph, type Node, type Program } from '../../../src/math/graph/node.js';
+import { sizeOf } from '../../../src/math/graph/shape.js';
+import { activate } from '../../../src/math/ops/activate.js';
+import { broadcast } from '../../../src/math/ops/broadcast.js';
+import { contract } from '../../../src/math/ops/contract.js';
+import { addAll } from '../../../src/math/ops/index.js';
 import { RandomStream } from '../../../src/util/random.js';
 import type { BenchCase } from '../cases.js';
 

@@ -1,0 +1,170 @@
+/** Differences between sides other than results: configs, data, code, versions and machines. */
+import { dirname, isAbsolute, relative } from 'node:path';
+import { isChosenByRun } from '../../config/schema/walk.js';
+import type { Json } from '../../run/files/json.js';
+import type { Manifest } from '../../run/manifest.js';
+import { earlierValues } from '../reading/earlier-values.js';
+import type { RunRecord } from '../reading/run-record.js';
+import { type ConfigValues, valuesOf } from './config-values.js';
+import type { ConfigDifference, Effect, FactDifference } from './document.js';
+import { effectsOf, isDataPath } from './effects.js';
+import { distinguishingRuns, type Side } from './sides.js';
+
+/** @param all includes keys that do not differ */
+export function configDifferences(sides: readonly Side[], all: boolean): ConfigDifference[] {
+  const configs = sides.map(side => distinguishingRuns(side).map(({ record }) => portableValues(record)));
+  const keys = [...new Set(configs.flat().flatMap(values => [...values.keys()]))];
+  const sameData = sameEverywhere(sides, manifest => manifest.datasets.map(({ sha256 }) => sha256));
+  const drawn = configs.flat().some(values => values.has('dataset.test_fraction'));
+  return keys
+    .map(key => {
+      const values = configs.map(side =>
+        distinct(side.flatMap(one => (one.has(key) ? [one.get(key) as Json] : []))),
+      );
+      return {
+        key,
+        values,
+        differs: isDifference(key, values),
+        changes: changesOf(key, { sameData, drawn }),
+      };
+    })
+    .filter(difference => all || difference.differs);
+}
+
+const GATES_BASELINE = /^gates\.\d+\.baseline$/;
+
+/**
+ * Like `valuesOf`, with earlier values of resumed runs. Baselines of gates, which do not affect
+ * results, are relative to the config, so that a moved config makes no difference.
+ */
+function portableValues({ config, manifest }: RunRecord): ConfigValues {
+  const file = manifest?.config_files.at(-1);
+  const entries = [...valuesOf(config), ...earlierValues(manifest)].map(([key, value]) => {
+    const isPath = GATES_BASELINE.test(key) && typeof value === 'string' && isAbsolute(value);
+    return [key, isPath && file !== undefined ? relative(dirname(file), value) : value] as const;
+  });
+  return new Map(entries);
+}
+
+function changesOf(
+  key: string,
+  { sameData, drawn }: { readonly sameData: boolean; readonly drawn: boolean },
+): readonly Effect[] {
+  // the same bytes under another path
+  if (isDataPath(key) && sameData) return [];
+  // the seed determines the test split
+  if (key === 'seed' && drawn) return [...effectsOf(key), 'data'];
+  return effectsOf(key);
+}
+
+interface Fact {
+  readonly key: string;
+  /** See `FactDifference`. */
+  readonly changesResults: boolean;
+  of(manifest: Manifest): Json;
+}
+
+/**
+ * Threads, cores and memory do not change results (src/README.md). Node's version may, since it
+ * computes the exponentials on the cpu backend. The processor affects results only through
+ * `backend.arithmetic`.
+ */
+const FACTS: readonly Fact[] = [
+  { key: 'parameters', changesResults: true, of: ({ parameters }) => parameters },
+  { key: 'versions.cellrun', changesResults: true, of: ({ versions }) => versions.cellrun },
+  { key: 'versions.gpu.js', changesResults: true, of: ({ versions }) => versions['gpu.js'] },
+  { key: 'versions.node', changesResults: true, of: ({ versions }) => versions.node },
+  { key: 'git.revision', changesResults: true, of: ({ git }) => git?.revision ?? null },
+  { key: 'git.dirty', changesResults: true, of: ({ git }) => git?.dirty ?? null },
+  { key: 'backend.name', changesResults: true, of: ({ backend }) => backend.name },
+  { key: 'backend.executor', changesResults: true, of: ({ backend }) => backend.executor },
+  { key: 'backend.arithmetic', changesResults: true, of: ({ backend }) => backend.arithmetic },
+  { key: 'backend.adapter', changesResults: true, of: ({ backend }) => backend.adapter },
+  { key: 'backend.threads', changesResults: false, of: ({ backend }) => backend.threads },
+  { key: 'machine.platform', changesResults: false, of: ({ machine }) => machine.platform },
+  { key: 'machine.arch', changesResults: false, of: ({ machine }) => machine.arch },
+  { key: 'machine.cpu', changesResults: false, of: ({ machine }) => machine.cpu },
+  { key: 'machine.cores', changesResults: false, of: ({ machine }) => machine.cores },
+  { key: 'machine.memory_mb', changesResults: false, of: ({ machine }) => machine.memory_mb },
+];
+
+/** @param all includes facts that do not differ */
+export function factDifferences(sides: readonly Side[], all: boolean): FactDifference[] {
+  return [...dataFacts(sides), ...FACTS]
+    .map(({ key, changesResults, of }) => {
+      const values = sides.map(side => distinct(manifestsOf(side).map(of)));
+      return { key, values, differs: differs(values), changes_results: changesResults };
+    })
+    .filter(difference => all || difference.differs);
+}
+
+/**
+ * Notes on possible causes of differences that the table does not show: facts that differ within a
+ * side, and uncommitted changes on several sides.
+ */
+export function factNotes(sides: readonly Side[]): string[] {
+  const mixed = sides.flatMap(side => {
+    const keys = FACTS.filter(
+      ({ changesResults, of }) => changesResults && distinct(manifestsOf(side).map(of)).length > 1,
+    );
+    if (keys.length === 0) return [];
+    return [`the runs of ${side.id} differ in ${keys.map(({ key }) => key).join(', ')}`];
+  });
+  const dirty = sides.filter(side => manifestsOf(side).some(({ git }) => git?.dirty === true));
+  if (dirty.length < 2) return mixed;
+  const names = dirty.map(({ id }) => id).join(', ');
+  return [
+    ...mixed,
+    `${names} ran with uncommitted changes, so their code may differ although the revision is the same`,
+  ];
+}
+
+/** Data files by their base names, since their directories may differ between machines. */
+function dataFacts(sides: readonly Side[]): Fact[] {
+  const names = new Set(
+    sides.flatMap(side =>
+      manifestsOf(side).flatMap(({ datasets }) => datasets.map(({ name }) => lastName(name))),
+    ),
+  );
+  return [...names].map(name => ({
+    key: `data ${name}`,
+    changesResults: true,
+    of: ({ datasets }) => {
+      const digests = datasets.filter(file => lastName(file.name) === name).map(({ sha256 }) => sha256);
+      return digests.length > 0 ? digests.join(' ') : null;
+    },
+  }));
+}
+
+/** The base name of a POSIX or Windows path. */
+function lastName(path: string): string {
+  return path.split(/[\\/]/).at(-1) ?? path;
+}
+
+function sameEverywhere(sides: readonly Side[], of: (manifest: Manifest) => Json): boolean {
+  const values = sides.map(side => distinct(manifestsOf(side).map(of)));
+  return values.every(list => list.length === 1) && !differs(values);
+}
+
+function manifestsOf(side: Side): Manifest[] {
+  return distinguishingRuns(side).flatMap(({ record }) => record.manifest ?? []);
+}
+
+/** Sorted without duplicates: numbers by value, others by their JSON text. */
+function distinct(values: readonly Json[]): Json[] {
+  const byText = new Map(values.map(value => [JSON.stringify(value), value]));
+  return [...byText.values()].sort((a, b) => {
+    if (typeof a === 'number' && typeof b === 'number') return a - b;
+    const [x, y] = [JSON.stringify(a), JSON.stringify(b)];
+    return x < y ? -1 : Number(x > y);
+  });
+}
+
+/** Ignores sides that lack a key whose default the run chooses. */
+function isDifference(key: string, values: readonly (readonly Json[])[]): boolean {
+  return differs(values) && differs(isChosenByRun(key) ? values.filter(of => of.length > 0) : values);
+}
+
+function differs(values: readonly (readonly Json[])[]): boolean {
+  return new Set(values.map(value => JSON.stringify(value))).size > 1;
+}

@@ -1,0 +1,129 @@
+/**
+ * The facts that determine a run's results, read from its files to compare runs: config, data, code
+ * and backend.
+ */
+import { dirname, isAbsolute, relative, sep } from 'node:path';
+import { flatValues } from '../../config/merge/flat.js';
+import { mapPaths } from '../../config/merge/paths.js';
+import { youngerDefault } from '../../config/merge/younger-keys.js';
+import type { Json } from '../../run/files/json.js';
+import type { Manifest } from '../../run/manifest.js';
+import { effectsOf, isDataPath, isEarlier } from '../comparison/effects.js';
+import { earlierValues } from '../reading/earlier-values.js';
+import type { RunRecord } from '../reading/run-record.js';
+
+/** Values of a config by key path, sorted. */
+export type FlatConfig = Readonly<Record<string, Json>>;
+
+export interface Deciding {
+  readonly config: FlatConfig;
+  readonly datasets: Manifest['datasets'];
+  readonly versions: Readonly<Record<string, string>>;
+  readonly backend: Pick<Manifest['backend'], 'name' | 'executor' | 'arithmetic' | 'adapter'>;
+}
+
+/** Undefined if the run was killed before it wrote a manifest. */
+export function decidingOf({ config, manifest, directory }: RunRecord): Deciding | undefined {
+  if (manifest === undefined) return undefined;
+  const folder = dirname(manifest.config_files.at(-1) ?? directory.path);
+  const fromConfig = (path: string) =>
+    isAbsolute(path) ? relative(folder, path).split(sep).join('/') : path;
+  const portable = mapPaths(config, fromConfig);
+  const isMade = followsSeed(config);
+  const values = [...flatValues(portable), ...earlierValues(manifest)];
+  const kept = values.filter(([key]) => !isLeftOut(key) && !(isMade && key === 'dataset.seed'));
+  const { name, executor, arithmetic, adapter } = manifest.backend;
+  return {
+    config: sorted(Object.fromEntries(kept)) as FlatConfig,
+    // data generated from the seed differ with it
+    datasets: isMade ? [] : manifest.datasets.map(one => ({ ...one, name: fromConfig(one.name) })),
+    versions: sorted({ ...manifest.versions }),
+    backend: { name, executor, arithmetic, adapter },
+  };
+}
+
+/** True if the data are generated from the experiment's seed. */
+function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
+  const made = typeof dataset === 'object' && dataset !== null ? (dataset as Record<string, unknown>) : {};
+  return made.kind === 'synthetic' && made.seed === seed;
+}
+
+/** True for keys that do not change results, and for the seed. */
+function isLeftOut(key: string): boolean {
+  return key === 'seed' || effectsOf(key).length === 0;
+}
+
+/** A copy with the keys sorted by code units. */
+export function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : Number(a > b))));
+}
+
+/** Something that changed. */
+export interface Moved {
+  readonly what: 'config' | 'data' | 'code' | 'backend';
+  readonly key: string;
+  /** `null` if this side does not have it; likewise `to`. */
+  readonly from: Json;
+  readonly to: Json;
+}
+
+/** All differences, key by key. */
+export function movedBetween(before: Deciding, after: Deciding): Moved[] {
+  const digests = ({ datasets }: Deciding) =>
+    Object.fromEntries(datasets.map(({ name, sha256 }) => [name, sha256]));
+  return [
+    // a baseline may be older than a key
+    ...differences('config', before.config, after.config, youngerDefault),
+    ...differences('data', digests(before), digests(after)),
+    ...differences('code', before.versions, after.versions),
+    ...differences('backend', before.backend, after.backend),
+  ];
+}
+
+/**
+ * The changes that make test metrics incomparable: another loss, other test data, or other keys of
+ * the dataset. The training data, and the paths of identical files, may differ.
+ */
+export function otherTask(before: Deciding, after: Deciding): Moved[] {
+  // older versions did not record the splits of files
+  const areKnown = [before, after].every(({ datasets }) => datasets.every(({ split }) => split));
+  const [tested, now] = [before, after].map(({ datasets }) => (areKnown ? testedFiles(datasets) : datasets));
+  const sums = (digests: Deciding['datasets']) => digests.map(({ sha256 }) => sha256).join();
+  const sameTest = sums(tested) === sums(now);
+  const names = new Set([...tested, ...now].map(({ name }) => name));
+  return movedBetween(before, after).filter(({ what, key }) => {
+    if (what === 'data') return !sameTest && names.has(key);
+    // the test split is that of the final config
+    if (what !== 'config' || isEarlier(key)) return false;
+    if (isDataPath(key)) return !sameTest;
+    return key === 'loss.kind' || (key.startsWith('dataset.') && !DIVIDES_TRAINING.test(key));
+  });
+}
+
+/** The files that the test split is read from. */
+function testedFiles(datasets: Deciding['datasets']): Deciding['datasets'] {
+  const own = datasets.filter(({ split }) => split === 'test');
+  return own.length > 0 ? own : datasets.filter(({ split }) => split === 'train');
+}
+
+/** Keys that only select training sequences. */
+const DIVIDES_TRAINING = /^dataset\.(?:limit$|validation\.)/;
+
+function differences(
+  what: Moved['what'],
+  before: Readonly<Record<string, Json>>,
+  after: Readonly<Record<string, Json>>,
+  otherwise: (key: string) => unknown = () => undefined,
+): Moved[] {
+  const valueIn = (side: Readonly<Record<string, Json>>, key: string) =>
+    side[key] ?? (otherwise(key) as Json | undefined) ?? null;
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+  return keys
+    .map(key => ({ what, key, from: valueIn(before, key), to: valueIn(after, key) }))
+    .filter(({ from, to }) => JSON.stringify(from) !== JSON.stringify(to));
+}
+
+/** `config model.hidden_size: 64 -> 128` */
+export function movedWords({ what, key, from, to }: Moved): string {
+  return `${what} ${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`;
+}

@@ -1,0 +1,129 @@
+/** Groups of runs that differ only in their seed, as for means over seeds and baselines. */
+
+import { momentsOf } from '../../run/judging/baseline.js';
+import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../run/judging/gates.js';
+import type { GateResult } from '../../run/summary.js';
+import { notJudgeable, type ReviewedRun } from '../reading/run-facts.js';
+import type { FlatConfig } from './deciding.js';
+import { ownGates, sameGate } from './own-gates.js';
+
+/** Groups in the order of their first runs. */
+export function groupsOf(runs: readonly ReviewedRun[]): ReviewedRun[][] {
+  const groups = new Map<string, ReviewedRun[]>();
+  for (const run of runs) {
+    // a run without a manifest is a group of its own
+    const key = JSON.stringify([run.facts.name, run.deciding?.config ?? run.facts.directory]);
+    groups.set(key, [...(groups.get(key) ?? []), run]);
+  }
+  return [...groups.values()];
+}
+
+/** For each group, the values of its config that differ from other groups of the same name. */
+export function distinctOf(groups: readonly (readonly ReviewedRun[])[]): FlatConfig[] {
+  const configs = groups.map(([{ facts, deciding }]) => ({
+    name: facts.name,
+    config: deciding?.config ?? {},
+  }));
+  return configs.map(({ name, config }) => {
+    const others = configs.filter(other => other.name === name);
+    const isDistinct = (key: string) =>
+      others.some(other => JSON.stringify(other.config[key]) !== JSON.stringify(config[key]));
+    return Object.fromEntries(Object.entries(config).filter(([key]) => isDistinct(key)));
+  });
+}
+
+/** A run that does not count among those of its group. */
+export interface LeftOut {
+  readonly run_id: string;
+  readonly reason: string;
+}
+
+/**
+ * Among runs with the same seed, only the newest counts, as in a comparison: the same config has
+ * the same result, unless code or machine changed.
+ */
+export function newestOfSeeds(runs: readonly ReviewedRun[]): {
+  readonly counted: readonly ReviewedRun[];
+  readonly leftOut: readonly LeftOut[];
+} {
+  const newest = new Map<number | string, ReviewedRun>();
+  const keyOf = ({ facts }: ReviewedRun) => facts.seed ?? facts.directory;
+  for (const run of runs) {
+    const known = newest.get(keyOf(run));
+    if (known === undefined || ageOf(known) < ageOf(run)) newest.set(keyOf(run), run);
+  }
+  const leftOut = runs.flatMap(run => {
+    const { facts } = newest.get(keyOf(run)) ?? run;
+    if (facts === run.facts) return [];
+    const reason = `replaced by ${facts.run_id} with the same seed ${facts.seed}`;
+    return [{ run_id: run.facts.run_id, reason }];
+  });
+  return { counted: runs.filter(run => newest.get(keyOf(run)) === run), leftOut };
+}
+
+/** Sorts runs by age: an id starts with the time. */
+function ageOf({ facts: { started, run_id, directory } }: ReviewedRun): string {
+  return `${started ?? ''}\n${run_id}\n${directory}`;
+}
+
+/** A gate over seeds. `gate` has its recorded reference; undefined if no run recorded the gate. */
+interface SeedsGate {
+  readonly asked: WrittenGate;
+  readonly gate: WrittenGate | undefined;
+}
+
+/**
+ * Judges the gates over seeds: those of the runs' configs, without duplicates, and those of the
+ * command line.
+ */
+export function judgeGroup(runs: readonly ReviewedRun[], given: readonly WrittenGate[]): GateResult[] {
+  const own = runs
+    .flatMap(run => ownGates(run))
+    .map(({ asked, recorded }) => ({ asked, gate: recorded && { ...recorded, origin: asked.origin } }));
+  const known = new Map<string, SeedsGate>();
+  for (const one of [...own, ...given.map(gate => ({ asked: gate, gate }))]) {
+    const key = sameGate(one.asked);
+    // a run that did not complete recorded nothing
+    if (one.asked.over === 'seeds' && known.get(key)?.gate === undefined) known.set(key, one);
+  }
+  return [...known.values()].map(gate => judgeSeeds(gate, runs));
+}
+
+function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): GateResult {
+  const why = notJudgeable(runs);
+  if (why !== undefined) return inconclusive(asked, null, why);
+  if (gate === undefined) return inconclusive(asked, null, 'the runs did not record it');
+  const values = seedValues(runs, run => run.last(gate.metric));
+  if (values.size < 2) return inconclusive(gate, null, 'a mean over seeds needs at least two seeds');
+  return judgeGate(gate.beats === undefined ? gate : withMeanTrivial(gate, runs), meanOf(values));
+}
+
+/**
+ * The gate with the mean of the runs' trivial baselines as reference, since these differ if splits
+ * depend on the seed. Without a reference if a run has none.
+ */
+function withMeanTrivial({ reference: _, ...gate }: WrittenGate, runs: readonly ReviewedRun[]): WrittenGate {
+  const reference = meanOf(
+    seedValues(runs, ({ summary }) => summary && hardestTrivial(gate.metric, summary)),
+  );
+  return reference === undefined ? gate : { ...gate, reference };
+}
+
+/** Mean of the values; undefined if one is missing. */
+function meanOf(values: ReadonlyMap<number, number | undefined>): number | undefined {
+  const numbers = [...values.values()];
+  const known = numbers.filter(value => value !== undefined);
+  return known.length < numbers.length ? undefined : momentsOf(known).mean;
+}
+
+/**
+ * The value for each seed, ascending; undefined if the run has none.
+ * @param runs with different seeds
+ */
+export function seedValues(
+  runs: readonly ReviewedRun[],
+  measure: (run: ReviewedRun) => number | undefined,
+): Map<number, number | undefined> {
+  const entries = runs.map(run => [run.facts.seed ?? 0, measure(run)] as const);
+  return new Map(entries.toSorted(([a], [b]) => a - b));
+}

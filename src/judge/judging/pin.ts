@@ -1,0 +1,154 @@
+/** Writes a baseline: `review RUN… --pin FILE`. */
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { metricsOfKind } from '../../config/rules/losses.js';
+import { PERFORMANCE } from '../../config/rules/metrics.js';
+import { writeAtomic } from '../../run/files/atomic.js';
+import { atNamedPlace } from '../../run/files/file-error.js';
+import { makeFolder } from '../../run/files/new-folder.js';
+import { type Baseline, readBaseline, summarizeSeeds } from '../../run/judging/baseline.js';
+import { RunDirectory } from '../../run/run-directory.js';
+import { type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.js';
+import { notCompleted, type ReviewedRun } from '../reading/run-facts.js';
+import { type Deciding, movedBetween, movedWords, sorted } from './deciding.js';
+
+/**
+ * Writes the baseline of `runs` to `file`.
+ * @throws UserError (exit 2) if the runs cannot form a baseline, or `file` is not a baseline or
+ *   cannot be written
+ * @throws UserError (exit 1) if writing fails for another reason
+ */
+export function pin(file: string, runs: readonly ReviewedRun[]): Baseline {
+  refuseForeign(file);
+  const baseline = baselineOf(runs);
+  makeFolder(dirname(file), file, 'its folder');
+  atNamedPlace(() => writeAtomic(file, [`${JSON.stringify(baseline, null, 2)}\n`]));
+  return baseline;
+}
+
+/** Only a valid baseline is overwritten. A damaged one is refused, since it may be another file. */
+function refuseForeign(file: string): void {
+  if (!existsSync(file) && RunDirectory.isOwnFile(file))
+    throw usageError({
+      code: 'review/pin',
+      message: 'a file of the run has this name',
+      file,
+      expected: 'another name',
+    });
+  if (!existsSync(file)) return;
+  try {
+    readBaseline(file);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw usageError({
+      code: 'review/pin',
+      message: 'this file is not a baseline and is not overwritten',
+      file,
+      expected: 'a baseline, or a file that does not exist yet',
+    });
+  }
+}
+
+/**
+ * The baseline of runs. Their order does not matter.
+ * @throws UserError (exit 2) if the runs cannot form a baseline; lists all reasons
+ */
+export function baselineOf(given: readonly ReviewedRun[]): Baseline {
+  const runs = [...given].sort(
+    (a, b) => (a.facts.seed ?? 0) - (b.facts.seed ?? 0) || (a.facts.directory < b.facts.directory ? -1 : 1),
+  );
+  const problems = runs.flatMap(run => incomplete(run));
+  if (problems.length > 0) throw new UserError(EXIT.usage, problems);
+  const [first] = runs;
+  // complete runs have a manifest
+  const deciding = first.deciding as Deciding;
+  const others = runs.slice(1).flatMap((run, i) => [...different(deciding, run), ...sameSeed(runs[i], run)]);
+  if (others.length > 0) throw new UserError(EXIT.usage, others);
+  return {
+    version: 1,
+    name: first.facts.name,
+    metrics: measured(runs),
+    config_hash_by_seed: bySeed(runs, ({ facts }) => facts.config_hash as string),
+    config: deciding.config,
+    datasets: deciding.datasets,
+    versions: deciding.versions,
+    backend: { ...deciding.backend, threads: threadsOf(runs) },
+    git: revisionsOf(runs),
+  };
+}
+
+function incomplete(run: ReviewedRun): Diagnostic[] {
+  const file = run.facts.directory;
+  const why = notCompleted(run) ?? (run.deciding === undefined ? 'the run has no manifest' : undefined);
+  if (why !== undefined)
+    return [{ code: 'review/pin', message: `${why}, and only completed runs are pinned`, file }];
+  const unfit = quality(run)
+    .filter(metric => !Number.isFinite(run.last(metric)))
+    .map(metric => ({
+      code: 'review/pin',
+      message: `${metric} ${run.last(metric) === undefined ? 'was not measured' : `is ${run.last(metric)}`}, and only finite values are pinned`,
+      file,
+    }));
+  if (unfit.length > 0 || run.doubt === undefined) return unfit;
+  return [
+    { code: 'review/pin', message: `${run.doubt.reason}, and only runs whose files agree are pinned`, file },
+  ];
+}
+
+/**
+ * The metrics that every run with this loss reports, and all others that were measured on the
+ * validation and test splits.
+ */
+function quality({ deciding, facts }: ReviewedRun): readonly string[] {
+  const { validation = {}, test = {} } = facts.metrics ?? {};
+  const measured = Object.entries({ validation, test }).flatMap(([split, metrics]) =>
+    Object.keys(metrics).map(metric => `${split}.${metric}`),
+  );
+  // a config may list other metrics than the default of its loss
+  const hasOwn = Object.keys(test).some(metric => metric !== 'loss');
+  const always = metricsOfKind(deciding?.config['loss.kind']).filter(
+    metric => !hasOwn || metric.endsWith('.loss'),
+  );
+  return [...new Set([...always, ...measured])];
+}
+
+function different(before: Deciding, { facts, deciding }: ReviewedRun): Diagnostic[] {
+  const moved = movedBetween(before, deciding as Deciding);
+  return moved.map(one => ({
+    code: 'review/pin',
+    message: `${movedWords(one)}: runs of a baseline may differ only in their seed`,
+    file: facts.directory,
+  }));
+}
+
+function sameSeed(before: ReviewedRun, { facts }: ReviewedRun): Diagnostic[] {
+  if (before.facts.seed !== facts.seed) return [];
+  const message = `seed ${facts.seed} is also that of ${before.facts.directory}; pin one of them`;
+  return [{ code: 'review/pin', message, file: facts.directory }];
+}
+
+function measured(runs: readonly ReviewedRun[]): Baseline['metrics'] {
+  const names = [...quality(runs[0]), ...PERFORMANCE];
+  // some machines and versions do not measure all of them
+  const known = names.filter(metric => runs.every(run => Number.isFinite(run.last(metric))));
+  const entries = known.map(
+    metric => [metric, summarizeSeeds(bySeed(runs, run => run.last(metric) as number))] as const,
+  );
+  return sorted(Object.fromEntries(entries));
+}
+
+function bySeed<T>(runs: readonly ReviewedRun[], measure: (run: ReviewedRun) => T): Record<string, T> {
+  return Object.fromEntries(runs.map(run => [String(run.facts.seed), measure(run)]));
+}
+
+function threadsOf(runs: readonly ReviewedRun[]): (number | null)[] {
+  const threads = new Set(runs.map(({ facts }) => facts.backend?.threads ?? null));
+  return [...threads].sort((a, b) => (a ?? 0) - (b ?? 0));
+}
+
+function revisionsOf(runs: readonly ReviewedRun[]): Baseline['git'] {
+  const texts = runs.flatMap(({ facts: { git } }) =>
+    git === null ? [] : [JSON.stringify({ revision: git.revision, dirty: git.dirty })],
+  );
+  return [...new Set(texts)].sort().map(text => JSON.parse(text) as Baseline['git'][number]);
+}

@@ -1,0 +1,196 @@
+/**
+ * Reviews runs of a sweep's trials. A run that its sweep paused or pruned is not judged; all others
+ * are. Its gates are located in the user's config, not in the sweep's copy of it.
+ */
+import { basename, dirname } from 'node:path';
+import { momentsOf } from '../../run/judging/baseline.js';
+import {
+  bestRow,
+  contradictionsOf,
+  readSweepResults,
+  type SweepResults,
+  sweepCautions,
+  type TrialRow,
+  troubleOf,
+} from '../../sweep/results/index.js';
+import { placeOf, UserError } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
+import { sweepFolder } from '../reading/find.js';
+import type { ReviewedRun } from '../reading/run-facts.js';
+import type { RunState } from '../reading/run-record.js';
+
+/** A sweep with reviewed runs. */
+export interface SweepReview {
+  /** Absolute. */
+  readonly directory: string;
+  readonly name: string;
+  readonly state: SweepResults['state'] | 'damaged';
+  /** Why it does not count as completed; null if it does. */
+  readonly message: string | null;
+}
+
+interface KnownSweep {
+  readonly review: SweepReview;
+  readonly bases: SweepResults['plan']['bases'];
+  /** By run directory. */
+  readonly rows: ReadonlyMap<string, TrialRow>;
+  /** Epochs of a trial that is not pruned. */
+  readonly epochs: number;
+  /** Metric of the objective. */
+  readonly metric: string;
+  /** The best trial. */
+  readonly best: TrialRow | undefined;
+  /** Reasons to trust the value of the best trial less. */
+  readonly cautions: readonly string[];
+}
+
+/** Reads the sweeps of the runs that it is asked about, each once. */
+export class Trials {
+  private readonly sweeps = new Map<string, KnownSweep>();
+
+  /**
+   * Why the run in the directory `run` is not judged; undefined if it is, or if its sweep is
+   * damaged.
+   */
+  notJudged(run: string, state: RunState): string | undefined {
+    const sweep = this.sweepOf(run);
+    const row = sweep?.rows.get(run);
+    if (sweep === undefined || row === undefined) return undefined;
+    // any other state means trouble, whatever was decided about the trial
+    if (state !== 'interrupted' && state !== 'completed') return undefined;
+    if (row.state !== 'paused' && row.state !== 'pruned') return undefined;
+    return `${row.state} by its sweep after ${row.epochs} of ${counted(sweep.epochs, 'epoch')}`;
+  }
+
+  /**
+   * For a run of a trial: locates its gates in the user's config, adds cautions if its sweep
+   * selected it, and sets `doubt` if its sweep contradicts it. Returns other runs unchanged.
+   */
+  placed(run: ReviewedRun): ReviewedRun {
+    const placed = this.withCautions(this.withOrigins(run));
+    const contradiction = run.doubt === undefined ? this.contradiction(run) : undefined;
+    return contradiction === undefined
+      ? placed
+      : { ...placed, doubt: { reason: contradiction, isDamage: true } };
+  }
+
+  private withCautions(run: ReviewedRun): ReviewedRun {
+    const { facts } = run;
+    const sweep = this.sweepOf(facts.directory);
+    if (sweep?.best === undefined || sweep.rows.get(facts.directory) !== sweep.best) return run;
+    return { ...run, facts: { ...facts, cautions: [...facts.cautions, ...sweep.cautions] } };
+  }
+
+  /** How a completed run contradicts the records of its sweep; undefined if it does not. */
+  private contradiction({ facts, last }: ReviewedRun): string | undefined {
+    const sweep = this.sweepOf(facts.directory);
+    const row = sweep?.rows.get(facts.directory);
+    const told = row?.seeds.find(({ seed }) => seed === facts.seed);
+    if (sweep === undefined || row === undefined || told === undefined || facts.state !== 'completed')
+      return undefined;
+    if (facts.epochs !== null && facts.epochs > told.epochs)
+      return `it continued to epoch ${facts.epochs}, but its sweep recorded ${told.epochs}`;
+    const value = last(sweep.metric);
+    const isSame = Number.isFinite(value) ? value === told.value : told.value === null;
+    if (!isSame) return `its sweep recorded ${sweep.metric} ${told.value}, but the run has ${value}`;
+    const mean = meanOf(row);
+    // rounding of the sum depends on the order of the seeds
+    if (mean === undefined || row.value === null || Math.abs(mean - row.value) <= 1e-9 * Math.abs(mean))
+      return undefined;
+    return `its sweep used ${sweep.metric} ${row.value}, but the mean over the seeds is ${mean}`;
+  }
+
+  /** Moves gates to the user's config; to the whole file if the sweep lacks their positions. */
+  private withOrigins(run: ReviewedRun): ReviewedRun {
+    const copy = run.facts.config_files.at(-1);
+    const base = this.sweepOf(run.facts.directory)?.bases.find(({ name }) =>
+      copy?.endsWith(`configs/${name}`),
+    );
+    if (base === undefined) return run;
+    const asked = run.asked.map((gate, i) => {
+      const isOfCopy = gate.origin.startsWith(`${copy}:`);
+      return isOfCopy ? { ...gate, origin: base.gate_origins?.[i] ?? base.file } : gate;
+    });
+    return { ...run, asked, facts: { ...run.facts, config_files: base.config_files ?? [] } };
+  }
+
+  /** The sweeps read so far, in order. */
+  get reviews(): SweepReview[] {
+    return [...this.sweeps.values()].map(({ review }) => review);
+  }
+
+  private sweepOf(run: string): KnownSweep | undefined {
+    const folder = sweepFolder(run);
+    if (folder === undefined) return undefined;
+    const known = this.sweeps.get(folder) ?? readSound(folder);
+    this.sweeps.set(folder, known);
+    return known;
+  }
+}
+
+/**
+ * The review of a sweep with all its trials: damaged if its files contradict its journal, or the
+ * run of a trial is missing.
+ */
+export function heldToJournal(sweep: SweepReview): SweepReview {
+  if (sweep.state === 'damaged') return sweep;
+  const found = contradictionsOf(readSweepResults(sweep.directory));
+  if (found.length === 0) return sweep;
+  const message = [...(sweep.message === null ? [] : [sweep.message]), ...found].join('; ');
+  return { ...sweep, state: 'damaged', message };
+}
+
+/**
+ * Mean over the runs of a trial; undefined if one has no value, or was at another rung than the
+ * trial when it was measured.
+ */
+function meanOf({ seeds, rung }: TrialRow): number | undefined {
+  const values = seeds.flatMap(one => (one.rung === rung && one.value !== null ? [one.value] : []));
+  if (values.length < seeds.length) return undefined;
+  return momentsOf(values).mean;
+}
+
+function readSound(folder: string): KnownSweep {
+  try {
+    return readSweep(folder);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const message = error.diagnostics.map(one => `${placeOf(one)}${one.message}`).join('; ');
+    const review = { directory: folder, name: basename(dirname(folder)), state: 'damaged', message } as const;
+    return { review, bases: [], rows: new Map(), epochs: 0, metric: '', best: undefined, cautions: [] };
+  }
+}
+
+function readSweep(folder: string): KnownSweep {
+  const results = readSweepResults(folder);
+  const { directory, plan, state, records } = results;
+  const rows = records.rows.flatMap(row =>
+    plan.seeds.map(seed => [directory.runPath({ trial: row.trial, seed }), row] as const),
+  );
+  const review = { directory: folder, name: plan.name, state, message: messageOf(results) };
+  const { metric } = plan.objective;
+  return {
+    review,
+    bases: plan.bases,
+    rows: new Map(rows),
+    epochs: plan.epochs,
+    metric,
+    best: bestRow(plan, records),
+    cautions: sweepCautions(plan, records.rows),
+  };
+}
+
+function messageOf({ state, records, damage }: SweepResults): string | null {
+  const trouble = troubleOf(records)?.message;
+  const ended = state === 'completed' ? undefined : `${STATES[state]}${trouble ? `: ${trouble}` : ''}`;
+  const parts = [ended, ...damage].filter(part => part !== undefined);
+  return parts.length === 0 ? null : parts.join('; ');
+}
+
+const STATES: Readonly<Record<Exclude<SweepResults['state'], 'completed'>, string>> = {
+  running: 'the sweep is still running',
+  failed: 'the sweep failed',
+  interrupted: 'the sweep was interrupted',
+  killed: 'the sweep was killed before it ended',
+  'not begun': 'the sweep has not begun',
+};

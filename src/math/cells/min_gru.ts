@@ -1,0 +1,37 @@
+import type { LayerConfig } from '../../config/index.js';
+import { sigmoid } from '../ops/activate.js';
+import { add } from '../ops/add.js';
+import { multiply } from '../ops/multiply.js';
+import { affine } from '../ops/polynomial.js';
+import { select } from '../ops/select.js';
+import { type Cell, gateBias, gateWeight, spreadBias } from './cell.js';
+
+type Settings = Extract<LayerConfig, { cell: 'min_gru' }>;
+
+const GATES = 2;
+
+/**
+ * Minimal GRU of Feng et al., Were RNNs All We Needed? (2024), section 3.1, with biases (gate order
+ * z, n):
+ *
+ *     z = sigmoid(W_z x + b_z)        n = W_n x + b_n        h' = (1 - z) * h + z * n
+ *
+ * x [B, F], h [B, H]. No gate reads h: there is no weight_hh.
+ */
+export const minGru: Cell<Settings> = {
+  module: 'min_gru',
+
+  states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
+
+  parameters: (inputSize, { hidden_size }) => [
+    { ...gateWeight('weight_ih', GATES, hidden_size, inputSize), readsInput: true },
+    gateBias('bias_ih', GATES, hidden_size),
+  ],
+
+  step(input, states, { bias_ih }) {
+    const gates = add(input.times('weight_ih'), spreadBias(bias_ih, input.batch));
+    const z = sigmoid(select(gates, 0));
+    const written = multiply(z, select(gates, 1));
+    return [states ? add(multiply(affine(z, -1, 1), states[0]), written) : written];
+  },
+};

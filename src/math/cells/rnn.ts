@@ -1,0 +1,39 @@
+import type { LayerConfig } from '../../config/index.js';
+import { activate } from '../ops/activate.js';
+import { broadcast } from '../ops/broadcast.js';
+import { contract } from '../ops/contract.js';
+import { addAll } from '../ops/index.js';
+import type { Cell } from './cell.js';
+
+type Settings = Extract<LayerConfig, { cell: 'rnn' }>;
+
+/**
+ * Elman's recurrent network (1990), as torch.nn.RNN defines it, with tanh or relu as the
+ * activation:
+ *
+ *     h' = tanh(W_ih x + b_ih + W_hh h + b_hh)
+ *
+ * x [B, F], h [B, H].
+ */
+export const rnn: Cell<Settings> = {
+  module: 'rnn',
+
+  states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
+
+  parameters(inputSize, { hidden_size }) {
+    const plain = (name: string, ...shape: number[]) => ({ name, shape, graphShape: shape });
+    return [
+      { ...plain('weight_ih', hidden_size, inputSize), readsInput: true },
+      plain('weight_hh', hidden_size, hidden_size),
+      plain('bias_ih', hidden_size),
+      plain('bias_hh', hidden_size),
+    ];
+  },
+
+  step(input, states, { weight_hh, bias_ih, bias_hh }, { hidden_size, nonlinearity }) {
+    const bias = (b: typeof bias_ih) => broadcast(b, [input.batch, hidden_size], [1]);
+    const terms = [input.times('weight_ih'), bias(bias_ih), bias(bias_hh)];
+    if (states) terms.splice(1, 0, contract('bk,jk->bj', states[0], weight_hh));
+    return [activate(addAll(terms), [nonlinearity])];
+  },
+};

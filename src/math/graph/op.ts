@@ -1,0 +1,91 @@
+/**
+ * The interface of an operation to the graph, the compiler and the tests: a shape rule, a gradient,
+ * the source of its kernel and a float64 reference, side by side in one file per op under
+ * `math/ops/`.
+ */
+import type { Node } from './node.js';
+import type { Shape, Tensor } from './shape.js';
+
+/** A JavaScript expression inside a kernel, in the subset that gpu.js compiles. */
+export type Expression = string;
+
+/** One expression per axis: the element of a tensor that a kernel reads or writes. */
+export type Index = readonly Expression[];
+
+/** Returns the value of an input at an index; emits the statements it needs. */
+export interface Reader {
+  (index: Index): Expression;
+  /**
+   * Returns `start` plus the value; present if this kernel computes the value as a sum, which then
+   * starts at `start`.
+   */
+  readonly from?: (start: Expression, index: Index) => Expression;
+}
+
+/** Writes the statements of one kernel; passed to `Op.emit`. */
+export interface KernelWriter {
+  /** Stores `value` in a variable, so that it is computed once; returns its name. */
+  define(value: Expression): Expression;
+  /**
+   * Sums `term` over loop variables that run from 0 to each of `extents`, starting at `start`
+   * (default 0); returns the name of the sum. Nested from the first (outermost) to the last.
+   */
+  sum(extents: readonly number[], term: (variables: Index) => Expression, start?: Expression): Expression;
+  /** Largest `term` over one loop variable that runs from 0 to `extent`; returns its name. */
+  max(extent: number, term: (variable: Expression) => Expression): Expression;
+  /**
+   * Returns the value of the case with the number `selector`, an integer; of the last case if none
+   * matches.
+   */
+  choose(selector: Expression, cases: readonly (() => Expression)[]): Expression;
+  /** An integer argument, so that kernels that differ only in its value share one source. */
+  parameter(value: number): Expression;
+}
+
+/**
+ * How the compiler may treat a node of an op:
+ * - `view`: only renames indices; always written into its readers
+ * - `unary`: one input, same shape, so reading the input again costs no more than reading the
+ *   result
+ * - `pointwise`: several inputs of the result's shape; written into its reader if it has only one
+ * - `reduction`: loops; written into a single pointwise reader of the same shape
+ * - `copy`: moves elements; always a kernel of its own
+ */
+export type OpKind = 'view' | 'unary' | 'pointwise' | 'reduction' | 'copy';
+
+export interface Op<A = unknown> {
+  readonly name: string;
+  readonly kind: OpKind;
+  /** True if computing the whole result reads each element of each input at most once. */
+  readonly readsOnce: boolean;
+  /** The result's shape. Throws ShapeError if the inputs do not fit. */
+  shape(inputs: readonly Shape[], attributes: A): Shape;
+  /**
+   * The vector-Jacobian product: for each input the gradient of sum(result * cotangent), or null if
+   * the result does not depend on it differentiably (class indices, say).
+   */
+  gradient(node: Node<A>, cotangent: Node): readonly (Node | null)[];
+  /**
+   * The result in float64, row-major; the independent definition for tests of kernels and
+   * gradients.
+   */
+  reference(inputs: readonly Tensor[], attributes: A, shape: Shape): Float64Array;
+  /**
+   * True if `emit` accepts a `start` to add the result to. A kernel that adds it at the end instead
+   * needs registers for two sets of sums.
+   */
+  readonly accumulates?: true;
+  /** The expression of the result's element at `index`, added to `start` if there is one. */
+  emit(
+    writer: KernelWriter,
+    inputs: readonly Reader[],
+    index: Index,
+    node: Node<A>,
+    start?: Expression,
+  ): Expression;
+  /**
+   * Floating-point operations for the whole result; an addition, a multiplication and a function
+   * call each count as one.
+   */
+  flops(node: Node<A>): number;
+}

@@ -1,0 +1,113 @@
+/** Metrics of regression, from values z and targets y, both in the units of the data. */
+import type { TrainedMetric, ValuesMetric } from '../../config/index.js';
+import { type Accumulator, meanOfDefined, type PredictionMetric, type Scored } from './metric.js';
+
+/** Metrics that are means of one value per prediction. */
+export const valuesMeans: Readonly<Record<Extract<ValuesMetric, TrainedMetric>, PredictionMetric>> = {
+  mean_absolute_error({ point, target }) {
+    let sum = 0;
+    for (let i = 0; i < target.length; i++) sum += Math.abs(point[i] - target[i]);
+    return sum / target.length;
+  },
+};
+
+export const valuesMetrics: Readonly<
+  Record<Exclude<ValuesMetric, TrainedMetric>, (targets: number) => Accumulator>
+> = {
+  rmse: macro('rmse'),
+  r2: macro('r2'),
+  mase: scaledError,
+};
+
+/**
+ * MASE: mean of |z - y| / q, where q is the error of the naive forecast in training (Hyndman and
+ * Koehler, 2006). Predictions without q do not count.
+ */
+function scaledError(): Accumulator {
+  let [sum, count] = [0, 0];
+  return {
+    add(prediction) {
+      const { errorScale } = prediction;
+      if (errorScale === undefined) return;
+      sum += valuesMeans.mean_absolute_error(prediction) / errorScale;
+      count++;
+    },
+    get value() {
+      return count === 0 ? undefined : sum / count;
+    },
+  };
+}
+
+/** Errors of the predictions of one target. */
+export interface OutputErrors {
+  /** Mean of |z - y|. */
+  readonly mean_absolute_error: number;
+  /** Root of the mean of (z - y)^2. */
+  readonly rmse: number;
+  /**
+   * 1 - sum (z - y)^2 / sum (y - mean of y)^2. If all y are equal: 1 if all z equal them, else 0,
+   * as in scikit-learn. Undefined with fewer than two predictions.
+   */
+  readonly r2: number | undefined;
+}
+
+/** Accumulates the errors of each target. */
+export class Errors {
+  private count = 0;
+  private readonly absolute: Float64Array;
+  private readonly squared: Float64Array;
+  /** Mean of each target so far, and the sum of squared deviations from it (Welford, 1962). */
+  private readonly mean: Float64Array;
+  private readonly spread: Float64Array;
+
+  constructor(targets: number) {
+    this.absolute = new Float64Array(targets);
+    this.squared = new Float64Array(targets);
+    this.mean = new Float64Array(targets);
+    this.spread = new Float64Array(targets);
+  }
+
+  add({ point, target }: Pick<Scored, 'point' | 'target'>): void {
+    this.count++;
+    for (let i = 0; i < this.mean.length; i++) {
+      const error = point[i] - target[i];
+      this.absolute[i] += Math.abs(error);
+      this.squared[i] += error * error;
+      const before = target[i] - this.mean[i];
+      this.mean[i] += before / this.count;
+      this.spread[i] += before * (target[i] - this.mean[i]);
+    }
+  }
+
+  /** Errors of each target; NaN without predictions. */
+  get outputs(): readonly OutputErrors[] {
+    const { count } = this;
+    return Array.from(this.squared, (squared, i) => ({
+      mean_absolute_error: this.absolute[i] / count,
+      rmse: Math.sqrt(squared / count),
+      r2: count < 2 ? undefined : explained(squared, this.spread[i]),
+    }));
+  }
+}
+
+function explained(squared: number, spread: number): number {
+  if (spread !== 0) return 1 - squared / spread;
+  return squared === 0 ? 1 : Number.isNaN(squared) ? squared : 0;
+}
+
+/** Mean over the targets. */
+function macro(error: keyof OutputErrors): (targets: number) => Accumulator {
+  return targets => {
+    const errors = new Errors(targets);
+    let count = 0;
+    return {
+      add(prediction) {
+        errors.add(prediction);
+        count++;
+      },
+      get value() {
+        return count === 0 ? undefined : meanOfDefined(errors.outputs.map(output => output[error]));
+      },
+    };
+  };
+}

@@ -1,0 +1,135 @@
+/**
+ * The inputs of a model besides its parameters. Allocation, writing, slicing and the float64
+ * reference go through this list, so that an input is declared here and filled in
+ * `train/step/batch.ts`, and nowhere else.
+ */
+import type { Shape } from '../graph/shape.js';
+import type { Loss } from '../losses/loss.js';
+import { answersEachStep, heads } from './heads.js';
+import { type ModelSpec, outputSizes } from './spec.js';
+
+/** The meaning of a value, which determines what writes it. */
+export type InputRole =
+  /** Features of a step, or its symbol. */
+  | 'features'
+  /** 1 within a sequence, 0 after its end. */
+  | 'mask'
+  /** The weight of a step in the head's pool. */
+  | 'pool'
+  /** 0 if dropped, else 1 / (1 - p). */
+  | 'dropout'
+  /** The target of a prediction. */
+  | 'target'
+  /**
+   * The weight of a prediction's loss in the mean; 0 if it is ignored or pads the batch.
+   */
+  | 'weight';
+
+export interface DeclaredInput {
+  readonly name: string;
+  readonly role: InputRole;
+  /** One value for each step of the sequence, or one for each prediction of the head. */
+  readonly per: 'step' | 'prediction';
+  /** Numbers for each row, as a separate axis; null: one number without an axis. */
+  readonly width: number | null;
+  /** Values are integers from 0 to this, exclusive. */
+  readonly symbols?: number;
+  readonly dropout?: DropoutPlace;
+}
+
+export interface DropoutPlace {
+  /** Probability that a value is dropped. */
+  readonly probability: number;
+  /** Distinguishes the masks of one step: unique among the inputs. */
+  readonly stream: number;
+}
+
+export interface InputOptions {
+  /** Whether sequences differ in length. */
+  readonly variableLength: boolean;
+  /** Whether dropout is on. */
+  readonly training: boolean;
+}
+
+/** The inputs of `spec` with `loss`, in a fixed order. */
+export function declaredInputs(
+  spec: ModelSpec,
+  loss: Loss,
+  { variableLength, training }: InputOptions,
+): DeclaredInput[] {
+  const { input, head } = spec;
+  const inputs: DeclaredInput[] = [
+    input.kind === 'symbol'
+      ? { name: 'x', role: 'features', per: 'step', width: null, symbols: input.count }
+      : { name: 'x', role: 'features', per: 'step', width: input.size },
+  ];
+  if (variableLength && spec.layers.some((_, layer) => keepsStates(spec, layer))) {
+    inputs.push({ name: 'mask', role: 'mask', per: 'step', width: null });
+  }
+  if (poolsByWeight(spec, variableLength)) {
+    inputs.push({ name: 'pool', role: 'pool', per: 'step', width: null });
+  }
+  if (training && spec.dropout > 0) {
+    for (let layer = 1; layer < spec.layers.length; layer++) {
+      outputSizes(spec, layer - 1).forEach((width, part) => {
+        const dropout = { probability: spec.dropout, stream: 2 * layer + part };
+        inputs.push({ name: dropoutName(layer, part), role: 'dropout', per: 'step', width, dropout });
+      });
+    }
+  }
+  if (training && head.dropout > 0) {
+    head.hiddenSizes.forEach((width, i) => {
+      const dropout = { probability: head.dropout, stream: 2 * spec.layers.length + i };
+      inputs.push({ name: headDropoutName(i), role: 'dropout', per: 'prediction', width, dropout });
+    });
+  }
+  inputs.push(
+    { name: 'target', role: 'target', per: 'prediction', width: loss.targetWidth(spec.outputSize) },
+    { name: 'weight', role: 'weight', per: 'prediction', width: null },
+  );
+  return inputs;
+}
+
+/** The input of a vector of the loss, equal for all rows. */
+export function constantName(name: string): string {
+  return `loss.${name}`;
+}
+
+/** The dropout mask of the input of `layer` from part `part` of the layer below. */
+export function dropoutName(layer: number, part: number): string {
+  return `dropout.${layer}.${part}`;
+}
+
+/** The dropout mask of the output of the head's hidden dense layer `i`. */
+export function headDropoutName(i: number): string {
+  return `dropout.head.${i}`;
+}
+
+/**
+ * Whether the states of `layer` must not change after a sequence's end: a reverse direction starts
+ * there, and some models read the final states. Elsewhere steps after the end affect no result.
+ */
+export function keepsStates({ layers, head, carriesState }: ModelSpec, layer: number): boolean {
+  const isRead = heads[head.from].reads === 'states' && layer === layers.length - 1;
+  return layers[layer].settings.bidirectional || carriesState || isRead;
+}
+
+/** Whether the head's pool takes a weight for each step. */
+export function poolsByWeight({ head }: ModelSpec, variableLength: boolean): boolean {
+  return heads[head.from].pool !== undefined && (variableLength || head.from === 'mean');
+}
+
+/** Numbers for each row and step, or row and prediction. */
+export function widthOf({ width }: DeclaredInput): number {
+  return width ?? 1;
+}
+
+/** Numbers for `count` steps or predictions of a batch of `batch` rows. */
+export function inputShape({ width }: DeclaredInput, count: number, batch: number): Shape {
+  return width === null ? [count, batch] : [count, batch, width];
+}
+
+/** Predictions for each sequence of `steps` steps. */
+export function predictionsOf({ head }: ModelSpec, steps: number): number {
+  return answersEachStep(head) ? steps : 1;
+}

@@ -1,0 +1,211 @@
+/** A model's parameters: PyTorch's names and shapes, in one flat array. */
+
+import type { RandomStream } from '../../util/random.js';
+import type { ParameterShape } from '../cells/cell.js';
+import { type Shape, sizeOf } from '../graph/shape.js';
+import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } from './spec.js';
+
+/**
+ * The reader of a parameter: a direction of a layer (its `unitName`), the head or the embedding.
+ */
+export type Owner = string;
+export const HEAD: Owner = 'head';
+export const EMBEDDING: Owner = 'embedding';
+
+/** Initial values. */
+type Initial =
+  /** Uniform in (-bound, bound). */
+  | { readonly kind: 'uniform'; readonly bound: number }
+  /** Normal with mean 0 and variance 1. */
+  | { readonly kind: 'normal' }
+  | { readonly kind: 'constant'; readonly value: number };
+
+/**
+ * Columns of a parameter that lie together: those that one part of the layer's input is multiplied
+ * by, or all.
+ */
+interface Block {
+  /** Its name as an input of the owner's program. */
+  readonly input: string;
+  readonly graphShape: Shape;
+  /** Offset in the flat array. */
+  readonly offset: number;
+  readonly size: number;
+  readonly firstColumn: number;
+  readonly columns: number;
+}
+
+export interface Parameter {
+  /** PyTorch's state_dict name, such as `lstm.weight_ih_l0`. */
+  readonly name: string;
+  readonly owner: Owner;
+  /** PyTorch's shape. */
+  readonly shape: Shape;
+  /** Offset in the flat array; its elements are contiguous. */
+  readonly offset: number;
+  readonly size: number;
+  /** In the flat array one block follows the other. */
+  readonly blocks: readonly Block[];
+  readonly initial: Initial;
+}
+
+/** A parameter without an offset. */
+interface Description extends Pick<Parameter, 'name' | 'owner' | 'shape' | 'initial'> {
+  /** Its name in the owner's program. */
+  readonly local: string;
+  readonly graphShape: Shape;
+  /** Widths of the parts of its last axis, if it reads an input of parts. */
+  readonly parts?: readonly number[];
+}
+
+/**
+ * All parameters of a model lie in one array, in state_dict order: an update or a norm is then one
+ * pass.
+ */
+export class ParameterLayout {
+  readonly parameters: readonly Parameter[];
+  /** Number of elements of all parameters. */
+  readonly size: number;
+
+  constructor(spec: ModelSpec) {
+    let offset = 0;
+    this.parameters = describe(spec).map(description => {
+      const placed = place(description, offset);
+      offset += placed.size;
+      return placed;
+    });
+    this.size = offset;
+  }
+
+  blocksOf(owner: Owner): Block[] {
+    return this.parameters.filter(one => one.owner === owner).flatMap(({ blocks }) => blocks);
+  }
+
+  /** Fills `flat` with PyTorch's default initialisation of each module. */
+  initialise(flat: Float32Array, random: RandomStream): void {
+    for (const { offset, size, initial } of this.parameters) {
+      for (let i = offset; i < offset + size; i++) flat[i] = draw(initial, random);
+    }
+  }
+
+  /** The elements of a parameter in PyTorch's order. */
+  read<A extends Float32Array | Float64Array>({ shape, size, blocks }: Parameter, flat: A): A {
+    const values = flat.slice(0, size) as A;
+    const width = shape[shape.length - 1];
+    forEachRow(blocks, width, (at, from, columns) => values.set(flat.subarray(from, from + columns), at));
+    return values;
+  }
+
+  /** Writes `values`, in PyTorch's order, to a parameter. */
+  write({ shape, blocks }: Parameter, values: Float32Array, flat: Float32Array): void {
+    const width = shape[shape.length - 1];
+    forEachRow(blocks, width, (at, from, columns) => flat.set(values.subarray(at, at + columns), from));
+  }
+}
+
+/** Each row of each block: where it is in PyTorch's order, and in the flat array. */
+function forEachRow(
+  blocks: readonly Block[],
+  width: number,
+  visit: (at: number, from: number, columns: number) => void,
+): void {
+  for (const { offset, size, firstColumn, columns } of blocks) {
+    for (let row = 0; row < size / columns; row++) {
+      visit(row * width + firstColumn, offset + row * columns, columns);
+    }
+  }
+}
+
+function draw(initial: Initial, random: RandomStream): number {
+  switch (initial.kind) {
+    case 'uniform':
+      return (random.uniform() * 2 - 1) * initial.bound;
+    case 'normal':
+      return random.normal();
+    case 'constant':
+      return initial.value;
+  }
+}
+
+function place({ local, graphShape, parts, ...rest }: Description, offset: number): Parameter {
+  const size = sizeOf(rest.shape);
+  const widths = parts ?? [rest.shape[rest.shape.length - 1]];
+  let firstColumn = 0;
+  let next = offset;
+  const blocks = widths.map((columns, part): Block => {
+    const own = [...graphShape.slice(0, -1), parts ? columns : graphShape[graphShape.length - 1]];
+    const block = {
+      input: parts ? partName(local, part) : local,
+      graphShape: own,
+      offset: next,
+      size: sizeOf(own),
+      firstColumn,
+      columns,
+    };
+    firstColumn += columns;
+    next += block.size;
+    return block;
+  });
+  return { ...rest, offset, size, blocks };
+}
+
+/** The block of weight `name` that part `part` of the input is multiplied by. */
+export function partName(name: string, part: number): string {
+  return `${name}:${part}`;
+}
+
+function describe(spec: ModelSpec): Description[] {
+  const layers = spec.layers.flatMap((_, layer) =>
+    unitsOf(spec, layer).flatMap(unit => describeUnit(spec, unit)),
+  );
+  return [...describeEmbedding(spec), ...layers, ...describeHead(spec)];
+}
+
+/** torch.nn.Embedding. */
+function describeEmbedding({ input }: ModelSpec): Description[] {
+  if (input.kind !== 'symbol') return [];
+  const shape = [input.count, input.size];
+  const name = 'embedding.weight';
+  return [{ name, owner: EMBEDDING, local: 'weight', shape, graphShape: shape, initial: { kind: 'normal' } }];
+}
+
+/** torch.nn.RNNBase. */
+function describeUnit(spec: ModelSpec, unit: Unit): Description[] {
+  const layer = spec.layers[unit.layer];
+  const { settings, inputSizes, module, number } = layer;
+  const inputSize = inputSizes.reduce((sum, size) => sum + size, 0);
+  const bound = 1 / Math.sqrt(settings.hidden_size);
+  const initialOf = ({ initial }: ParameterShape): Initial =>
+    initial === undefined ? { kind: 'uniform', bound } : { kind: 'constant', value: initial };
+  return cellOf(layer)
+    .parameters(inputSize, settings)
+    .map(parameter => ({
+      name: `${module}.${parameter.name}_l${number}${unit.reverse ? '_reverse' : ''}`,
+      owner: unitName(unit),
+      local: parameter.name,
+      shape: parameter.shape,
+      graphShape: parameter.graphShape,
+      initial: initialOf(parameter),
+      ...(parameter.readsInput && { parts: inputSizes }),
+    }));
+}
+
+/** torch.nn.Linear: Kaiming uniform with a = sqrt(5), which is uniform within 1/sqrt(fan_in). */
+function describeHead(spec: ModelSpec): Description[] {
+  const parts = outputSizes(spec, spec.layers.length - 1);
+  const widths = [parts.reduce((sum, size) => sum + size, 0), ...spec.head.hiddenSizes, spec.outputSize];
+  return widths.slice(1).flatMap((outputs, i): Description[] => {
+    const inputs = widths[i];
+    const prefix = widths.length > 2 ? `fc.${i}` : 'fc';
+    const initial = { kind: 'uniform', bound: 1 / Math.sqrt(inputs) } as const;
+    const of = (name: string, shape: Shape) => ({
+      name: `${prefix}.${name}`,
+      owner: HEAD,
+      local: `${i}.${name}`,
+      shape,
+      graphShape: shape,
+      initial,
+    });
+    return [{ ...of('weight', [outputs, inputs]), ...(i === 0 && { parts }) }, of('bias', [outputs])];
+  });
+}

@@ -1,0 +1,341 @@
+/**
+ * The graph of one block of the schedule: directions of layers over some steps, with the head if
+ * the block has it. Names are relative to the block, so that blocks of equal shape, such as the
+ * middle layers of a stack, share one compiled program.
+ */
+
+import { Recent } from '../../util/recent.js';
+import { differentiate } from '../graph/differentiate.js';
+import { Graph, type Node, type Program } from '../graph/node.js';
+import type { Loss } from '../losses/loss.js';
+import { activate } from '../ops/activate.js';
+import { add } from '../ops/add.js';
+import { broadcast } from '../ops/broadcast.js';
+import { contract } from '../ops/contract.js';
+import { gather } from '../ops/gather.js';
+import { addAll } from '../ops/index.js';
+import { multiply } from '../ops/multiply.js';
+import { affine } from '../ops/polynomial.js';
+import { select } from '../ops/select.js';
+import {
+  type BlockLinks,
+  type BlockOptions,
+  blockInputs,
+  blockLinks,
+  hasLoss,
+  localUnit,
+  programKey,
+  type StateSpec,
+  topOutputs,
+} from './blocks.js';
+import { heads } from './heads.js';
+import {
+  constantName,
+  declaredInputs,
+  dropoutName,
+  headDropoutName,
+  inputShape,
+  keepsStates,
+  poolsByWeight,
+} from './inputs.js';
+import { EMBEDDING, HEAD, ParameterLayout, partName } from './parameters.js';
+import type { Block } from './schedule.js';
+import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } from './spec.js';
+
+/**
+ * Inputs: those of the model that the block reads (`blockInputs`); parameters as `UNIT.NAME`;
+ * `state.NAME` [B, size]; `below.PART` [S, B, D], the outputs of the layer below; with gradients
+ * `cotangent.state.NAME` and `cotangent.above.PART` [S, B, D]. Outputs: `prediction.T` [B, C] and
+ * `rows.T` [B] (the loss of each row); `state.NAME`; `above.PART.T` [B, D]; with gradients
+ * `gradient.PARAMETER`, `gradient.state.NAME`, `gradient.below.PART.T` and `gradient.embedded.T`
+ * [B, E], the gradient of what was read from the embedding.
+ */
+export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options: BlockOptions): Program {
+  const programs = built.get(loss) ?? new Recent<Program>(MAX_BUILT);
+  built.set(loss, programs);
+  const key = `${JSON.stringify(spec)} ${programKey(spec, block, options)}`;
+  return programs.get(key, () => new BlockBuilder(spec, loss, block, options).build());
+}
+
+/**
+ * The cost of a step is counted from the programs that run, and a process may open a model several
+ * times.
+ */
+const built = new WeakMap<Loss, Recent<Program>>();
+const MAX_BUILT = 20;
+
+/** A sequence of steps of each part: `[part][step]`. */
+type Sequence = readonly (readonly Node[])[];
+
+class BlockBuilder {
+  private readonly graph = new Graph();
+  private readonly outputs = new Map<string, Node>();
+  private readonly inputs: ReadonlyMap<string, Node>;
+  private readonly layout: ParameterLayout;
+  private readonly links: BlockLinks;
+  /** Results with a cotangent, from which gradients start. */
+  private readonly sources: [result: Node, cotangent: Node][] = [];
+  /** The nodes to differentiate with respect to, by the name of the output. */
+  private readonly wrt = new Map<string, Node>();
+
+  constructor(
+    private readonly spec: ModelSpec,
+    private readonly loss: Loss,
+    private readonly block: Block,
+    private readonly options: BlockOptions,
+  ) {
+    this.layout = new ParameterLayout(spec);
+    this.links = blockLinks(spec, block, options.variableLength);
+    this.inputs = this.declareInputs();
+  }
+
+  build(): Program {
+    const { block, links, outputs } = this;
+    const states = new Map(links.incoming.map(state => [state.local, this.stateInput(state)]));
+    let sequence = this.readBelow();
+    const above: (readonly Node[])[] = [];
+    const finals = new Map(states);
+    const layers = new Set(block.units.map(({ layer }) => layer));
+    for (const layer of layers) {
+      const below = this.dropped(sequence, layer);
+      sequence = block.units
+        .filter(unit => unit.layer === layer)
+        .map(unit => {
+          const steps = this.walk(unit, below, states, finals);
+          if (links.above.includes(unit)) above.push(steps);
+          return steps;
+        });
+    }
+    if (block.hasHead) this.head(sequence, states, finals);
+    for (const { local } of links.outgoing) outputs.set(`state.${local}`, finals.get(local)!);
+    links.above.forEach((unit, i) => {
+      const part = unit.reverse ? 1 : 0;
+      above[i].forEach((node, t) => void outputs.set(`above.${part}.${t}`, node));
+      if (!this.options.gradient) return;
+      const cotangent = this.graph.input(`cotangent.above.${part}`, [above[i].length, ...above[i][0].shape]);
+      above[i].forEach((node, t) => void this.sources.push([node, select(cotangent, t)]));
+    });
+    if (this.options.gradient) this.differentiate(finals);
+    return { graph: this.graph, outputs };
+  }
+
+  private declareInputs(): ReadonlyMap<string, Node> {
+    const { spec, loss, block, options, graph } = this;
+    const declared = declaredInputs(spec, loss, options);
+    const predictions = heads[spec.head.from].reads === 'each' ? block.steps : 1;
+    return new Map(
+      blockInputs(spec, block, declared).map(({ input, local }) => {
+        const count = input.per === 'step' ? block.steps : predictions;
+        const shape = inputShape(input, Math.max(1, count), options.batch);
+        return [local, graph.input(local, shape, input)];
+      }),
+    );
+  }
+
+  private input(name: string): Node {
+    const node = this.inputs.get(name);
+    if (!node) throw new Error(`the model declares no input '${name}'`);
+    return node;
+  }
+
+  private stateInput(state: StateSpec): Node {
+    const node = this.graph.input(`state.${state.local}`, [this.options.batch, state.size]);
+    if (this.links.incomingGradients.includes(state)) this.wrt.set(`state.${state.local}`, node);
+    return node;
+  }
+
+  /** The parameters of `owner`, whose names begin with `prefix` here. */
+  private parameters(owner: string, prefix: string): Map<string, Node> {
+    return new Map(
+      this.layout.blocksOf(owner).map(({ input, graphShape }) => {
+        const name = `${prefix}.${input}`;
+        const node = this.graph.input(name, graphShape);
+        this.wrt.set(name, node);
+        return [input, node];
+      }),
+    );
+  }
+
+  /** The input of the lowest layer, or of a separate head. */
+  private readBelow(): Sequence {
+    const { spec, block, links, graph, options } = this;
+    const steps = Array.from({ length: block.steps }, (_, t) => t);
+    if (links.below !== undefined) {
+      return outputSizes(spec, links.below).map((size, part) => {
+        const all = graph.input(`below.${part}`, [block.steps, options.batch, size]);
+        return steps.map(t => this.tracked(`below.${part}.${t}`, select(all, t)));
+      });
+    }
+    if (block.units.length === 0) return [];
+    const x = this.input('x');
+    if (spec.input.kind === 'number') return [steps.map(t => select(x, t))];
+    const table = graph.input(`${EMBEDDING}.weight`, [spec.input.count, spec.input.size]);
+    return [steps.map(t => this.tracked(`embedded.${t}`, gather(table, select(x, t))))];
+  }
+
+  private tracked(name: string, node: Node): Node {
+    this.wrt.set(name, node);
+    return node;
+  }
+
+  /** `sequence` as the input of `layer`. */
+  private dropped(sequence: Sequence, layer: number): Sequence {
+    if (layer === 0 || !this.options.training || this.spec.dropout === 0) return sequence;
+    return sequence.map((steps, part) => {
+      const kept = this.input(dropoutName(layer - this.block.firstLayer, part));
+      return steps.map((node, t) => multiply(node, select(kept, t)));
+    });
+  }
+
+  /** The outputs of `unit` at each step; stores its last states in `finals`. */
+  private walk(
+    unit: Unit,
+    below: Sequence,
+    initial: ReadonlyMap<string, Node>,
+    finals: Map<string, Node>,
+  ): readonly Node[] {
+    const { spec, block, options } = this;
+    const layer = spec.layers[unit.layer];
+    const cell = cellOf(layer);
+    const prefix = localUnit(unit, block.firstLayer);
+    const weights = this.parameters(unitName(unit), prefix);
+    const names = cell.states(layer.settings).map(({ name }) => `${prefix}.${name}`);
+    const mask = options.variableLength && keepsStates(spec, unit.layer) ? this.input('mask') : undefined;
+    let states: readonly Node[] | null = initial.has(names[0]) ? names.map(name => initial.get(name)!) : null;
+    const outputs: Node[] = [];
+    for (let i = 0; i < block.steps; i++) {
+      const t = unit.reverse ? block.steps - 1 - i : i;
+      const before: readonly Node[] | null = states;
+      const input = {
+        batch: options.batch,
+        times: (name: string) =>
+          times(
+            below.map(steps => steps[t]),
+            name,
+            weights,
+          ),
+      };
+      states = cell.step(input, before, Object.fromEntries(weights), layer.settings);
+      if (mask) states = keepAfterEnd(states, before, select(mask, t), unit.reverse);
+      outputs[t] = states[0];
+    }
+    names.forEach((name, i) => void finals.set(name, states![i]));
+    return outputs;
+  }
+
+  private head(sequence: Sequence, initial: ReadonlyMap<string, Node>, finals: Map<string, Node>): void {
+    const { spec, block, loss, outputs } = this;
+    const read = this.readByHead(sequence, initial, finals);
+    if (!hasLoss(spec, block)) return;
+    const weights = this.parameters(HEAD, HEAD);
+    const target = this.input('target');
+    const weight = this.input('weight');
+    const constants = Object.fromEntries(
+      Object.entries(loss.constants?.(spec.outputSize) ?? {}).map(([name, { length }]) => [
+        name,
+        this.graph.input(constantName(name), [length]),
+      ]),
+    );
+    read.forEach((parts, t) => {
+      const prediction = this.dense(parts, t, weights);
+      const rows = loss.rows(prediction, select(target, t), constants);
+      outputs.set(`prediction.${t}`, prediction).set(`rows.${t}`, rows);
+      this.sources.push([rows, select(weight, t)]);
+    });
+  }
+
+  /** The input of the dense layers for each prediction, in parts; stores pools in `finals`. */
+  private readByHead(
+    sequence: Sequence,
+    initial: ReadonlyMap<string, Node>,
+    finals: Map<string, Node>,
+  ): readonly (readonly Node[])[] {
+    const { spec, block, options } = this;
+    const { reads, pool } = heads[spec.head.from];
+    const steps = Array.from({ length: block.steps }, (_, t) => t);
+    if (reads === 'each') return steps.map(t => sequence.map(part => part[t]));
+    if (reads === 'states') return [topStates(spec, block).map(name => finals.get(name)!)];
+    const weighs = poolsByWeight(spec, options.variableLength);
+    if (reads === 'last' && !weighs) return [sequence.map(part => part[part.length - 1])];
+    const stepWeights = weighs ? this.input('pool') : null;
+    const pooled = sequence.map(
+      (part, i) =>
+        part.reduce<Node | null>(
+          (sum, node, t) => pool!.add(sum, node, stepWeights && select(stepWeights, t)),
+          initial.get(`pool.${i}`) ?? null,
+        )!,
+    );
+    pooled.forEach((node, i) => void finals.set(`pool.${i}`, node));
+    return [pooled];
+  }
+
+  /** fc layers: `[B, D]` in parts -> `[B, C]`. */
+  private dense(parts: readonly Node[], t: number, weights: ReadonlyMap<string, Node>): Node {
+    const { head } = this.spec;
+    const biased = (product: Node, i: number) =>
+      add(product, broadcast(weights.get(`${i}.bias`)!, product.shape, [1]));
+    let z = biased(times(parts, '0.weight', weights), 0);
+    head.hiddenSizes.forEach((_, i) => {
+      let hidden = activate(z, [head.activation]);
+      if (this.options.training && head.dropout > 0) {
+        hidden = multiply(hidden, select(this.input(headDropoutName(i)), t));
+      }
+      z = biased(contract('bk,ck->bc', hidden, weights.get(`${i + 1}.weight`)!), i + 1);
+    });
+    return z;
+  }
+
+  private differentiate(finals: ReadonlyMap<string, Node>): void {
+    const { graph, links, sources, wrt, outputs, options } = this;
+    for (const { local, size } of links.outgoingCotangents) {
+      sources.push([finals.get(local)!, graph.input(`cotangent.state.${local}`, [options.batch, size])]);
+    }
+    const gradients = differentiate(
+      sources.map(([result]) => result),
+      sources.map(([, cotangent]) => cotangent),
+      [...wrt.values()],
+      addAll,
+    );
+    [...wrt.keys()].forEach((name, i) => {
+      const node = gradients[i];
+      if (node) outputs.set(`gradient.${name}`, node);
+    });
+  }
+}
+
+/** The states that a head on final states reads, by their names in `block`. */
+function topStates(spec: ModelSpec, { units, firstLayer }: Block): string[] {
+  const top = spec.layers.length - 1;
+  if (units.length === 0) return topOutputs(spec).map(({ local }) => local);
+  const [{ name }] = cellOf(spec.layers[top]).states(spec.layers[top].settings);
+  return unitsOf(spec, top).map(unit => `${localUnit(unit, firstLayer)}.${name}`);
+}
+
+/** x W^T for `x` in parts, each with its own columns of the weight. */
+function times(parts: readonly Node[], name: string, weights: ReadonlyMap<string, Node>): Node {
+  return addAll(
+    parts.map((part, i) => {
+      const weight = weights.get(partName(name, i))!;
+      return contract(weight.shape.length === 3 ? 'bk,gjk->gbj' : 'bk,jk->bj', part, weight);
+    }),
+  );
+}
+
+/**
+ * `states` within a sequence, those `before` after its end, as torch's packed sequences. A reverse
+ * direction begins at the end, where its states are zero. Products instead of a difference: states
+ * within the sequence stay exactly as they are.
+ */
+function keepAfterEnd(
+  states: readonly Node[],
+  before: readonly Node[] | null,
+  mask: Node,
+  reverse: boolean,
+): readonly Node[] {
+  return states.map((state, i) => {
+    const within = broadcast(mask, state.shape, [0]);
+    const kept = multiply(state, within);
+    if (reverse || !before) return kept;
+    return add(kept, multiply(before[i], affine(within, -1, 1)));
+  });
+}

@@ -1,0 +1,117 @@
+/** The description of a model for given data: layers over an input, and a head. */
+
+import { type LayerConfig, layersOf, type ModelConfig } from '../../config/index.js';
+import type { SequenceInput } from '../../data/index.js';
+import type { Cell } from '../cells/cell.js';
+import { cells } from '../cells/index.js';
+
+/** A step of a sequence. */
+export type ModelInput =
+  | { readonly kind: 'number'; readonly size: number }
+  /** One of `count` symbols, which an embedding of `size` numbers represents. */
+  | { readonly kind: 'symbol'; readonly count: number; readonly size: number };
+
+export interface LayerSpec {
+  /** Cell, hidden size and the cell's own options. */
+  readonly settings: LayerConfig;
+  /** The parts of its input: one for each direction of the layer below. */
+  readonly inputSizes: readonly number[];
+  /** The module in weight names, such as `lstm` or `layers.0`. */
+  readonly module: string;
+  /** The layer's number in its module: 1 in `lstm.weight_ih_l1`. */
+  readonly number: number;
+}
+
+export interface HeadSpec {
+  readonly from: ModelConfig['head']['from'];
+  /** Widths of the dense layers before the last. */
+  readonly hiddenSizes: readonly number[];
+  readonly activation: 'relu' | 'tanh';
+  /** Probability that an output of a hidden dense layer is dropped. */
+  readonly dropout: number;
+}
+
+export interface ModelSpec {
+  readonly input: ModelInput;
+  readonly layers: readonly LayerSpec[];
+  /** Probability that an output of a layer below another one is dropped. */
+  readonly dropout: number;
+  readonly head: HeadSpec;
+  /** C: classes, or target values. */
+  readonly outputSize: number;
+  /** Whether a batch starts with the states that the batch before it ended with. */
+  readonly carriesState: boolean;
+  /** Whether the head's pool is one of these states; not in training. */
+  readonly carriesPool?: boolean;
+}
+
+/** One direction of one layer. */
+export interface Unit {
+  readonly layer: number;
+  readonly reverse: boolean;
+}
+
+export function cellOf({ settings }: LayerSpec): Cell<LayerConfig> {
+  return cells[settings.cell] as Cell<LayerConfig>;
+}
+
+/** The directions of a layer: forward, then reverse. */
+export function unitsOf({ layers }: ModelSpec, layer: number): Unit[] {
+  const forward = { layer, reverse: false };
+  return layers[layer].settings.bidirectional ? [forward, { layer, reverse: true }] : [forward];
+}
+
+/** Sizes of a layer's output: one part for each direction. */
+export function outputSizes(spec: ModelSpec, layer: number): number[] {
+  const one = spec.layers[layer];
+  return unitsOf(spec, layer).map(() => cellOf(one).states(one.settings)[0].size);
+}
+
+export function unitName({ layer, reverse }: Unit): string {
+  return `${layer}${reverse ? '_reverse' : ''}`;
+}
+
+/** What the data and training add to a config. */
+export interface ModelContext {
+  /** A step of the data. */
+  readonly input: SequenceInput;
+  readonly outputSize: number;
+  readonly carriesState: boolean;
+}
+
+/** The model of a config and its data. */
+export function describeModel(model: ModelConfig, context: ModelContext): ModelSpec {
+  const { hidden_sizes: hiddenSizes, ...head } = model.head;
+  const input = describeInput(model, context.input);
+  return {
+    input,
+    layers: stackLayers(model, input.size),
+    dropout: model.dropout,
+    head: { ...head, hiddenSizes },
+    outputSize: context.outputSize,
+    carriesState: context.carriesState,
+  };
+}
+
+function describeInput({ embedding }: ModelConfig, data: SequenceInput): ModelInput {
+  if (data.kind === 'number') return data;
+  if (!embedding) throw new Error('symbols need an embedding: the config was not checked against its data');
+  return { kind: 'symbol', count: embedding.num_symbols ?? data.count, size: embedding.size };
+}
+
+/**
+ * Each layer reads the output of the one below; weights are named as in torch's module, or in a
+ * ModuleList of layers.
+ */
+function stackLayers(model: ModelConfig, inputSize: number): LayerSpec[] {
+  const isList = 'layers' in model;
+  let inputSizes: readonly number[] = [inputSize];
+  return layersOf(model).map((settings, layer) => {
+    const cell = cells[settings.cell] as Cell<LayerConfig>;
+    const place = isList ? { module: `layers.${layer}`, number: 0 } : { module: cell.module, number: layer };
+    const spec = { settings, inputSizes, ...place };
+    const [{ size }] = cell.states(settings);
+    inputSizes = settings.bidirectional ? [size, size] : [size];
+    return spec;
+  });
+}

@@ -1,0 +1,336 @@
+/**
+ * Carries out a schedule: loss, predictions and gradient of a batch. Forward it keeps what passes
+ * between blocks; backward it goes through the blocks in the opposite order, and each computes its
+ * forward pass again (Chen et al., 2016, Training Deep Nets with Sublinear Memory Cost). Who
+ * computes the programs is the caller's: kernels in float32, or the references of the ops in
+ * float64.
+ */
+
+import { counted } from '../../util/words.js';
+import type { KeyedProgram, Program } from '../graph/node.js';
+import type { Loss } from '../losses/loss.js';
+import { blockInputs, blockLinks, hasLoss, parametersOf, programKey } from './blocks.js';
+import { answersEachStep } from './heads.js';
+import { constantName, declaredInputs, type InputOptions, widthOf } from './inputs.js';
+import { EMBEDDING, ParameterLayout } from './parameters.js';
+import { blockProgram } from './programs.js';
+import { type Block, makeSchedule } from './schedule.js';
+import type { ModelSpec } from './spec.js';
+import {
+  type Arrays,
+  type Numbers,
+  type PlannedBlock,
+  Tape,
+  type WalkBatch,
+  type WalkResult,
+} from './tape.js';
+
+/** Computes programs. */
+export interface Machine<A extends Numbers> {
+  /** Allocates zeros that are never freed. */
+  allocate(size: number): A;
+  /**
+   * Runs a program. Results are written to their arrays in `into`; those without one are valid
+   * until the next run.
+   */
+  run(program: KeyedProgram, values: Readonly<Arrays<A>>, into: Readonly<Arrays<A>>): Promise<Arrays<A>>;
+}
+
+export interface WalkShape extends InputOptions {
+  /** B. */
+  readonly batch: number;
+  /** Steps of the longest batch. */
+  readonly sequenceLength: number;
+  readonly maxCellSteps?: number;
+}
+
+/** The blocks of a batch of `steps` steps, in the order of the forward pass. */
+function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, steps: number): readonly PlannedBlock[] {
+  const { sequenceLength: longest, variableLength, training, maxCellSteps, batch } = shape;
+  const layout = new ParameterLayout(spec);
+  const declared = declaredInputs(spec, loss, shape);
+  const schedule = makeSchedule(spec, {
+    steps,
+    longest,
+    variableLength,
+    ...(maxCellSteps && { maxCellSteps }),
+  });
+  const parameters = schedule.map(block => parametersOf(layout, block));
+  const readers = new Map<number, number>();
+  for (const { offset } of parameters.flat()) readers.set(offset, (readers.get(offset) ?? 0) + 1);
+  return schedule.map((block, index) => {
+    const program = (gradient: boolean): KeyedProgram => {
+      const options = { batch, variableLength, training, gradient };
+      return {
+        key: programKey(spec, block, options),
+        make: () => blockProgram(spec, loss, block, options),
+      };
+    };
+    return {
+      index,
+      block,
+      links: blockLinks(spec, block, variableLength),
+      parameters: parameters[index].map(one => ({
+        ...one,
+        isShared: (readers.get(one.offset) as number) > 1,
+      })),
+      inputs: blockInputs(spec, block, declared),
+      forward: program(false),
+      gradient: program(true),
+    };
+  });
+}
+
+/**
+ * The programs that a batch of `steps` steps runs, with or without gradient, in the order in which
+ * they first run.
+ */
+export function batchPrograms(
+  spec: ModelSpec,
+  loss: Loss,
+  shape: WalkShape,
+  steps: number,
+  withGradient: boolean,
+): readonly KeyedProgram[] {
+  const blocks = planBlocks(spec, loss, shape, steps);
+  const forward = blocks.map(block => block.forward);
+  const programs = withGradient
+    ? [...forward.slice(0, -1), ...blocks.map(block => block.gradient).reverse()]
+    : forward;
+  return [...new Map(programs.map(program => [program.key, program])).values()];
+}
+
+interface WalkPlan<A extends Numbers> {
+  readonly blocks: readonly PlannedBlock[];
+  readonly tape: Tape<A>;
+}
+
+export class ScheduleWalk<A extends Numbers> {
+  readonly layout: ParameterLayout;
+  /** What the graph of the loss reads, by the names of its inputs. */
+  private readonly constants: Readonly<Arrays<A>>;
+  /** By the steps of a batch. */
+  private readonly plans = new Map<number, WalkPlan<A>>();
+
+  constructor(
+    private readonly spec: ModelSpec,
+    private readonly loss: Loss,
+    private readonly shape: WalkShape,
+    private readonly machine: Machine<A>,
+  ) {
+    this.layout = new ParameterLayout(spec);
+    this.constants = Object.fromEntries(
+      Object.entries(loss.constants?.(spec.outputSize) ?? {}).map(([name, values]) => {
+        const array = machine.allocate(values.length);
+        array.set(values);
+        return [constantName(name), array];
+      }),
+    );
+  }
+
+  /** Loss and predictions; `parameters` are flat. */
+  async evaluate(parameters: A, batch: WalkBatch<A>, result: WalkResult<A>): Promise<void> {
+    const { blocks, tape } = this.planOf(batch.steps);
+    tape.begin(batch);
+    for (const block of blocks) {
+      const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
+      this.collect(block, await this.machine.run(block.forward, values, tape.outputs(block)), result);
+    }
+    tape.finish(result);
+  }
+
+  /** Writes the gradient of the sum of weight * loss to `gradient`, which is flat. */
+  async writeGradient(parameters: A, batch: WalkBatch<A>, result: WalkResult<A>, gradient: A): Promise<void> {
+    const { blocks, tape } = this.planOf(batch.steps);
+    tape.begin(batch);
+    for (const { parameters } of blocks) {
+      // arrays that several blocks add to, or that may have no gradient, start with zeros
+      for (const { offset, size, isShared } of parameters)
+        if (isShared) gradient.fill(0, offset, offset + size);
+    }
+    const before: Arrays<A>[] = [];
+    for (const block of blocks) {
+      const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
+      before.push(values);
+      // the last block's gradient repeats its forward pass anyway
+      if (before.length < blocks.length) await this.machine.run(block.forward, values, tape.outputs(block));
+    }
+    for (let at = blocks.length - 1; at >= 0; at--) {
+      const block = blocks[at];
+      // the gradients that the block returns overwrite the cotangents it reads, so these are looked
+      // up first
+      const values = { ...before[at], ...tape.cotangentsOf(block) };
+      const places = { ...tape.gradients(block), ...this.ownGradients(block, gradient) };
+      if (at === blocks.length - 1) Object.assign(places, tape.outputs(block));
+      const out = await this.machine.run(block.gradient, values, places);
+      this.collect(block, out, result);
+      this.accumulate(block, out, batch, gradient);
+      tape.addGradients(block, out);
+    }
+    tape.finish(result);
+  }
+  private planOf(steps: number): WalkPlan<A> {
+    const { spec, loss, shape } = this;
+    let plan = this.plans.get(steps);
+    if (!plan) {
+      plan = {
+        blocks: planBlocks(spec, loss, shape, steps),
+        tape: new Tape(spec, shape.batch, steps, size => this.machine.allocate(size)),
+      };
+      this.plans.set(steps, plan);
+    }
+    return plan;
+  }
+
+  /** The inputs of a block's programs, except for the cotangents. */
+  private valuesOf(
+    { block, parameters: own, inputs: read }: PlannedBlock,
+    parameters: A,
+    { inputs }: WalkBatch<A>,
+    values: Readonly<Arrays<A>>,
+  ): Arrays<A> {
+    const { batch } = this.shape;
+    const given: Arrays<A> = { ...values, ...(hasLoss(this.spec, block) && this.constants) };
+    for (const { name, offset, size } of own) given[name] = parameters.subarray(offset, offset + size) as A;
+    for (const { input, local } of read) {
+      const [from, count] =
+        input.per === 'step' ? [block.start, Math.max(1, block.steps)] : this.predictions(block);
+      const size = batch * widthOf(input);
+      given[local] = inputs[input.name].subarray(from * size, (from + count) * size) as A;
+    }
+    return given;
+  }
+
+  /**
+   * The predictions that a block with the head makes: the first of the sequence's, and how many.
+   */
+  private predictions({ start, steps }: Block): [number, number] {
+    return answersEachStep(this.spec.head) ? [start, steps] : [0, 1];
+  }
+
+  private collect(
+    { block }: PlannedBlock,
+    out: Readonly<Arrays<A>>,
+    { rows, predictions }: WalkResult<A>,
+  ): void {
+    if (!hasLoss(this.spec, block)) return;
+    const { batch } = this.shape;
+    const [from, count] = this.predictions(block);
+    for (let t = 0; t < count; t++) {
+      const at = (from + t) * batch;
+      rows.set(out[`rows.${t}`], at);
+      predictions.set(out[`prediction.${t}`], at * this.spec.outputSize);
+    }
+  }
+
+  /** Where a block writes the gradients of parameters that no other block reads. */
+  private ownGradients({ parameters }: PlannedBlock, gradient: A): Arrays<A> {
+    return Object.fromEntries(
+      parameters
+        .filter(({ isShared }) => !isShared)
+        .map(({ name, offset, size }) => [`gradient.${name}`, gradient.subarray(offset, offset + size) as A]),
+    );
+  }
+
+  private accumulate(
+    { block, parameters }: PlannedBlock,
+    out: Readonly<Arrays<A>>,
+    { inputs }: WalkBatch<A>,
+    gradient: A,
+  ): void {
+    for (const { name, offset, size, isShared } of parameters) {
+      // a parameter that no result depends on (recurrent weights of a single step) has no output
+      const part = out[`gradient.${name}`];
+      if (!isShared) {
+        if (!part) gradient.fill(0, offset, offset + size);
+      } else if (part) for (let i = 0; i < part.length; i++) gradient[offset + i] += part[i];
+    }
+    if (this.spec.input.kind === 'symbol') this.scatter(block, out, inputs.x, gradient);
+  }
+
+  /**
+   * Adds the gradient of each row that was read from the embedding: work per symbol that was read,
+   * not per row of the embedding.
+   */
+  private scatter({ start, steps }: Block, out: Readonly<Arrays<A>>, symbols: A, gradient: A): void {
+    const { batch } = this.shape;
+    const [table] = this.layout.blocksOf(EMBEDDING);
+    for (let t = 0; t < steps; t++) {
+      const rows = out[`gradient.embedded.${t}`];
+      if (!rows) continue;
+      for (let b = 0; b < batch; b++) {
+        const at = table.offset + symbols[(start + t) * batch + b] * table.columns;
+        for (let i = 0; i < table.columns; i++) gradient[at + i] += rows[b * table.columns + i];
+      }
+    }
+  }
+}
+
+/** A program of a training step. */
+export interface StepProgram {
+  readonly name: string;
+  readonly program: Program;
+  /**
+   * The names of parameters that its inputs and results have in checkpoints; for the first of
+   * several blocks that it serves.
+   */
+  readonly parameterNames: ReadonlyMap<string, string>;
+  /** How often a step runs it. */
+  readonly runs: number;
+}
+
+/**
+ * The programs that `writeGradient` runs for a batch of the longest sequences, in the order in
+ * which they first run.
+ */
+export function stepPrograms(spec: ModelSpec, loss: Loss, shape: WalkShape): StepProgram[] {
+  const { sequenceLength: steps, batch, variableLength, training, maxCellSteps } = shape;
+  const blocks = makeSchedule(spec, { steps, variableLength, ...(maxCellSteps && { maxCellSteps }) });
+  const layout = new ParameterLayout(spec);
+  const found = new Map<string, StepProgram>();
+  const add = (block: Block, gradient: boolean) => {
+    const options = { batch, variableLength, training, gradient };
+    const key = programKey(spec, block, options);
+    const known = found.get(key);
+    const name = `${gradient ? 'gradient' : 'forward'} of ${blockName(spec, block)}`;
+    if (known) found.set(key, { ...known, runs: known.runs + 1 });
+    else {
+      const parameterNames = new Map(
+        parametersOf(layout, block).map(({ name, parameter }) => [name, parameter]),
+      );
+      found.set(key, { name, program: blockProgram(spec, loss, block, options), parameterNames, runs: 1 });
+    }
+  };
+  for (const block of blocks.slice(0, -1)) add(block, false);
+  for (const block of [...blocks].reverse()) add(block, true);
+  return [...found.values()];
+}
+
+/** Such as `layers 0 and 1 and the head over 28 steps`. */
+function blockName(spec: ModelSpec, { units, hasHead, steps }: Block): string {
+  const layers = [...new Set(units.map(({ layer }) => layer))];
+  const directions = units.length === 1 && spec.layers[units[0].layer].settings.bidirectional;
+  const direction = directions ? ` ${units[0].reverse ? 'in reverse' : 'forward'}` : '';
+  const parts = [
+    ...(layers.length > 0
+      ? [`${layers.length === 1 ? 'layer' : 'layers'} ${layers.join(' and ')}${direction}`]
+      : []),
+    ...(hasHead ? ['the head'] : []),
+  ];
+  return `${parts.join(' and ')}${steps > 0 ? ` over ${counted(steps, 'step')}` : ''}`;
+}
+
+interface CarriedState {
+  readonly name: string;
+  /** Numbers of a row. */
+  readonly size: number;
+  /** What it holds at the start of a sequence. */
+  readonly start: number;
+}
+
+/** The states that a model carries from batch to batch. */
+export function carriedStates(spec: ModelSpec): CarriedState[] {
+  if (!spec.carriesState) return [];
+  const [block] = makeSchedule(spec, { steps: 1, variableLength: false });
+  return blockLinks(spec, block, false).incoming.map(({ name, size, start }) => ({ name, size, start }));
+}

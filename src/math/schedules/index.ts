@@ -1,0 +1,60 @@
+/**
+ * Schedules by the `kind` of a config; typed against the config's union so that none is missing.
+ */
+import type { ScheduleConfig } from '../../config/index.js';
+import { constant } from './constant.js';
+import { cosine } from './cosine.js';
+import { linear } from './linear.js';
+import { one_cycle } from './one_cycle.js';
+import { plateau } from './plateau.js';
+import { type Observation, type Schedule, type UpdatesOrEpochs, updatesIn } from './schedule.js';
+import { step } from './step.js';
+
+export type { Observation } from './schedule.js';
+
+export const schedules: {
+  readonly [K in ScheduleConfig['kind']]: Schedule<Extract<ScheduleConfig, { kind: K }>>;
+} = { constant, step, exponential: step, cosine, linear, one_cycle, plateau };
+
+/** Everything that the learning rate of an update depends on. */
+export interface UpdatePlace {
+  /** Number of the update, from 1. */
+  readonly update: number;
+  /** Planned updates of the whole run. */
+  readonly totalUpdates: number;
+  readonly updatesPerEpoch: number;
+  /**
+   * Values of the metric that the schedule monitors, in order; may include values measured after
+   * the update.
+   */
+  history(): readonly Observation[];
+}
+
+/**
+ * Returns the learning rate of an update. A warm-up of w updates is PyTorch's `SequentialLR` of
+ * `LinearLR` and the schedule: update k (0 for the first) has the rate base (start_factor + (1 -
+ * start_factor) k / w), and the schedule starts at update w.
+ * @param base learning rate of the optimizer's settings
+ */
+export function rateOf(base: number, settings: ScheduleConfig | undefined, place: UpdatePlace): number {
+  if (settings === undefined) return base;
+  const { update, totalUpdates, updatesPerEpoch } = place;
+  const warmup: Warmup | undefined = 'warmup' in settings ? settings.warmup : undefined;
+  const before = warmup === undefined ? 0 : updatesIn(warmup, place);
+  const done = update - 1 - before;
+  if (warmup !== undefined && done < 0) {
+    const { start_factor } = warmup;
+    return base * (start_factor + ((1 - start_factor) * (update - 1)) / before);
+  }
+  const schedule = schedules[settings.kind] as Schedule<ScheduleConfig>;
+  return schedule.rate(base, settings, {
+    done,
+    total: totalUpdates - before,
+    updatesPerEpoch,
+    observations: () => place.history().filter(one => one.update > before && one.update < update),
+  });
+}
+
+interface Warmup extends UpdatesOrEpochs {
+  readonly start_factor: number;
+}

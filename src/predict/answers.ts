@@ -1,0 +1,214 @@
+/** Converts outputs of a model to answers in the units and names of the data. */
+import { type DataRecord, IGNORED } from '../data/index.js';
+import type { LossSettings } from '../math/losses/index.js';
+import { lossOf } from '../math/losses/index.js';
+import { predictedClass } from '../math/metrics/classes.js';
+import type { Numbers } from '../math/metrics/metric.js';
+import { answersEachStep } from '../math/model/heads.js';
+import type { ModelSpec } from '../math/model/spec.js';
+import { probabilities } from '../train/step/predictions.js';
+import type { Readout } from '../train/step/readout.js';
+import type { Diagnostic } from '../util/errors.js';
+
+/** Numbers that `JSON.stringify` writes as a list and `console.log` shows as the array they are. */
+class JsonFloat64Array extends Float64Array {
+  static override readonly name = 'Float64Array';
+
+  toJSON(): number[] {
+    return Array.from(this);
+  }
+}
+
+class JsonFloat32Array extends Float32Array {
+  static override readonly name = 'Float32Array';
+
+  toJSON(): number[] {
+    return Array.from(this);
+  }
+}
+
+interface AnswerPlace {
+  /**
+   * Step of its sequence, from 0 at the first step with an answer (for forecasts, the first step of
+   * the horizon); 0 if the model has one answer per sequence.
+   */
+  readonly step: number;
+  /**
+   * Time of the step, or of the last step if there is one answer per sequence, as written in the
+   * data; absent if they have no times.
+   */
+  readonly time?: string;
+}
+
+/** Answer of a model trained with `cross_entropy`. */
+export interface ClassAnswer extends AnswerPlace {
+  readonly kind: 'class';
+  /** Class with the largest output (the first of equal ones); null if an output is NaN. */
+  readonly predicted: number | null;
+  /** Name of that class; null if there is none, absent if the data do not name classes. */
+  readonly name?: string | null;
+  /** Probability of the predicted class; NaN if there is none. */
+  readonly probability: number;
+  /** `[C]`, softmax of the outputs: probability of each class. */
+  readonly probabilities: Float64Array;
+  /** `[C]`, raw outputs. */
+  readonly logits: Float32Array;
+  /** The true class; null if ignored, absent for sequences without labels. */
+  readonly label?: number | null;
+}
+
+/** Answer of a model trained with another loss. Labels of `binary_cross_entropy` are values too. */
+export interface ValueAnswer extends AnswerPlace {
+  readonly kind: 'value';
+  /**
+   * The prediction in the units of the data, one number per target value: for labels their
+   * probabilities, for quantiles the one nearest to 0.5. Rounded to the shortest decimals that
+   * identify the model's float32 numbers.
+   */
+  readonly values: Float64Array;
+  /**
+   * The predicted quantiles in the same form, in the order of `loss.quantiles`; empty for other
+   * losses.
+   */
+  readonly quantiles: readonly Float64Array[];
+  /** The true values; absent for sequences without labels. */
+  readonly target?: Float64Array;
+}
+
+export type Answer = ClassAnswer | ValueAnswer;
+
+/** Prediction for one sequence. */
+export interface SequencePrediction<A extends Answer = Answer> {
+  /** Position of the sequence in the input, from 0; skipped sequences count. */
+  readonly index: number;
+  /** Name of the sequence in the input; absent if it has none. */
+  readonly id?: string;
+  /** One answer, or one per step (`head: { from: every }`). */
+  readonly answers: readonly A[];
+  /** What makes them doubtful, such as missing steps before a forecast; absent if nothing does. */
+  readonly warnings?: readonly Diagnostic[];
+}
+
+/** Form of a model's answers. */
+export interface AnswerForm {
+  readonly kind: Answer['kind'];
+  /** True if there is one answer per step. */
+  readonly perStep: boolean;
+  /** Number of classes, or of values per answer. */
+  readonly size: number;
+  /** Levels of the predicted quantiles; empty if the loss predicts none. */
+  readonly quantiles: readonly number[];
+  /** Name of each class; absent if the data do not name them. */
+  readonly classNames?: readonly string[];
+  /** Name of each value; absent if there is only one, or the data do not name them. */
+  readonly targetNames?: readonly string[];
+}
+
+/** Returns the form of the answers of a model with this loss and data. */
+export function answerForm(
+  { head, outputSize }: ModelSpec,
+  loss: LossSettings,
+  { class_names: classNames, target_names: targetNames }: DataRecord,
+): AnswerForm {
+  const { target, quantiles = [] } = lossOf(loss);
+  return {
+    kind: target,
+    perStep: answersEachStep(head),
+    size: outputSize / Math.max(1, quantiles.length),
+    quantiles: quantiles.map(({ level }) => level),
+    ...(classNames && { classNames }),
+    ...(targetNames && targetNames.length > 1 && { targetNames }),
+  };
+}
+
+/**
+ * Memory shared by the answers of a sequence. With an allocation for each answer, most of the heap
+ * would be garbage.
+ */
+export class AnswerRoom {
+  private readonly logits: Float32Array;
+  private readonly shares: Float64Array;
+  private used = 0;
+
+  constructor(answers: number, size: number) {
+    this.logits = new JsonFloat32Array(answers * size);
+    this.shares = new JsonFloat64Array(answers * size);
+  }
+
+  copyOf(outputs: Float32Array): { readonly logits: Float32Array; readonly shares: Float64Array } {
+    const [from, to] = [this.used, this.used + outputs.length];
+    this.used = to;
+    const logits = this.logits.subarray(from, to);
+    logits.set(outputs);
+    return { logits, shares: probabilities(outputs, this.shares.subarray(from, to)) };
+  }
+}
+
+/** Outputs of a model for one step or sequence. */
+interface Outcome extends AnswerPlace {
+  /** `[C]`; may be overwritten afterwards. */
+  readonly outputs: Float32Array;
+  /** Its position among all predictions of the split. */
+  readonly at: number;
+  /** Memory for the answer's lists of C numbers; absent: their own. */
+  readonly room?: AnswerRoom;
+  /** Target as in a split; absent without labels. */
+  readonly target?: Numbers;
+}
+
+/** Converts outputs to an answer. */
+export function answerOf(
+  { kind, classNames }: AnswerForm,
+  readout: Readout,
+  { step, time, outputs, target, at, room = new AnswerRoom(1, outputs.length) }: Outcome,
+): Answer {
+  const place = { step, ...(time !== undefined && { time }) };
+  const decimals = (values: Numbers) => JsonFloat64Array.from(readout.decimals(values, at));
+  if (kind === 'value') {
+    return {
+      kind,
+      ...place,
+      values: decimals(readout.point(outputs, at)),
+      quantiles: readout.quantiles(outputs, at).map(decimals),
+      ...(target && { target: decimals(target) }),
+    };
+  }
+  const best = predictedClass(outputs);
+  const { logits, shares } = room.copyOf(outputs);
+  return {
+    kind,
+    ...place,
+    predicted: best < 0 ? null : best,
+    ...(classNames && { name: classNames[best] ?? null }),
+    probability: best < 0 ? Number.NaN : shares[best],
+    probabilities: shares,
+    logits,
+    ...(target && { label: target[0] === IGNORED ? null : target[0] }),
+  };
+}
+
+/** A class and its probability. */
+export interface RankedClass {
+  readonly class: number;
+  /** Absent if the data do not name classes. */
+  readonly name?: string;
+  readonly probability: number;
+}
+
+/**
+ * Returns the `count` most probable classes of an answer (lower class first if equal); empty if an
+ * output is NaN.
+ */
+export function topClasses(
+  { predicted, probabilities: shares }: ClassAnswer,
+  count: number,
+  classNames?: readonly string[],
+): RankedClass[] {
+  if (predicted === null) return [];
+  const order = Array.from(shares.keys()).sort((a, b) => shares[b] - shares[a] || a - b);
+  return order.slice(0, count).map(k => ({
+    class: k,
+    ...(classNames && { name: classNames[k] }),
+    probability: shares[k],
+  }));
+}

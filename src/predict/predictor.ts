@@ -1,0 +1,340 @@
+/**
+ * Turns sequences into predictions, both for splits of a run's data and for new sequences: batches,
+ * forward passes, answers.
+ */
+import { targetSize } from '../config/index.js';
+import {
+  type DataRecord,
+  type DataScaling,
+  IGNORED,
+  inputWidth,
+  isRejected,
+  type NewSequence,
+  newSplit,
+  type ReadSequence,
+  type Split,
+  type Targets,
+} from '../data/index.js';
+import { lossOf } from '../math/losses/index.js';
+import { answersEachStep } from '../math/model/heads.js';
+import { batchesOf } from '../train/evaluation/evaluator.js';
+import { ForwardPass, inTurn, type SplitBatch } from '../train/step/forward.js';
+import { Readout } from '../train/step/readout.js';
+import type { ModelRun, ShardPool } from '../train/step/shards.js';
+import { type Diagnostic, damagedError } from '../util/errors.js';
+import { counted } from '../util/words.js';
+import {
+  type Answer,
+  type AnswerForm,
+  AnswerRoom,
+  answerForm,
+  answerOf,
+  type SequencePrediction,
+} from './answers.js';
+import type { RejectionOptions } from './given-values.js';
+
+/** Maximum number of steps of a sequence; an LSTM of 128 units takes 1 GB for that many. */
+const MAX_STEPS = 2 ** 18;
+
+/** Maximum number of input values in a batch if its sequences are longer than those of the run. */
+const MAX_BATCH_NUMBERS = 2 ** 22;
+
+/** A model with its weights and its knowledge of the data. */
+export interface PredictingModel {
+  readonly run: ModelRun;
+  /** Holds the model's weights. */
+  readonly pool: ShardPool;
+  /** Number of sequences per batch. */
+  readonly batchSize: number;
+  readonly data: DataRecord;
+  readonly scaling: DataScaling | undefined;
+}
+
+/** A batch of sequences, and what their predictions contain besides the outputs. */
+interface PredictedBatch extends SplitBatch {
+  /** Position in the input of sequence `index` of the split. */
+  position(index: number): number;
+  /** Its name in the input; undefined if it has none. */
+  id(index: number): string | undefined;
+  /** Times of its steps; undefined if they have none. */
+  times(index: number): readonly string[] | undefined;
+  /** Steps of sequence `index` that are not padding, if the split says so. */
+  realSteps?(index: number): number;
+  /** What makes its prediction doubtful; undefined if nothing does. */
+  warnings(index: number): readonly Diagnostic[] | undefined;
+  readonly hasLabels: boolean;
+  readonly pass: ForwardPass;
+}
+
+export class Predictor {
+  readonly form: AnswerForm;
+  private readonly passes = new Map<string, ForwardPass>();
+
+  constructor(private readonly model: PredictingModel) {
+    const { run, data } = model;
+    this.form = answerForm(run.spec, run.loss, data);
+  }
+
+  /** Predicts the first `limit` sequences of `split` in order, with labels, batch by batch. */
+  split(split: Split, limit: number): AsyncGenerator<readonly SequencePrediction[]> {
+    const first: Split = { ...split, count: Math.min(split.count, limit) };
+    return this.predict(this.batchesOfSplit(first));
+  }
+
+  /**
+   * Predicts new sequences in order, batch by batch.
+   * @throws UserError (exit 5) if a sequence cannot be read and there is no `onRejected`, after the
+   *   sequences before it have been predicted
+   */
+  sequences(
+    lists: AsyncIterable<readonly ReadSequence[]>,
+    options: RejectionOptions = {},
+  ): AsyncGenerator<readonly SequencePrediction[]> {
+    return this.predict(this.batchesOfSequences(lists, options));
+  }
+
+  private async *predict(
+    batches: AsyncIterable<PredictedBatch>,
+  ): AsyncGenerator<readonly SequencePrediction[]> {
+    for (const pass of this.passes.values()) pass.resetStates();
+    for await (const { batch, slot } of inTurn(batches, (to, one) => one.pass.compute(to, one))) {
+      const readout = new Readout(lossOf(this.model.run.loss), batch.split.targets);
+      const all = Array.from(batch.indices, (index, at) => ({ index, at, slot }));
+      // a row of a text that has ended has no steps
+      const rows = all.filter(({ index }) => batch.realSteps?.(index) !== 0);
+      yield rows.map(row => this.prediction(batch, readout, row));
+    }
+  }
+
+  private prediction(
+    { split, pass, hasLabels, ...batch }: PredictedBatch,
+    readout: Readout,
+    { index, at, slot }: { readonly index: number; readonly at: number; readonly slot: number },
+  ): SequencePrediction {
+    const { form } = this;
+    const times = batch.times(index);
+    const perSequence = form.perStep ? pass.steps : 1;
+    const first = this.model.data.first_answer ?? 0;
+    const length = batch.realSteps?.(index) ?? split.lengths?.[index];
+    const predictions = pass.predictions(slot, at, length).slice(first);
+    const room = form.kind === 'class' ? new AnswerRoom(predictions.length, form.size) : undefined;
+    const answers = predictions.map(({ step, outputs }): Answer => {
+      const time = form.perStep ? times?.[step] : times?.at(-1);
+      return answerOf(form, readout, {
+        step: step - first,
+        outputs,
+        ...(room && { room }),
+        at: index * perSequence + step,
+        ...(time !== undefined && { time }),
+        ...(hasLabels && { target: readout.target(index * perSequence + step) }),
+      });
+    });
+    const [id, warnings] = [batch.id(index), batch.warnings(index)];
+    return {
+      index: batch.position(index),
+      ...(id !== undefined && { id }),
+      answers,
+      ...(warnings && { warnings }),
+    };
+  }
+
+  private async *batchesOfSplit(split: Split): AsyncGenerator<PredictedBatch> {
+    const { run, batchSize } = this.model;
+    const pass = this.pass(run.sequenceLength, run.variableLength, batchSize);
+    // steps past the end of a text are no steps of its sequences
+    const { realSteps } = this.form.perStep ? split : {};
+    for await (const batch of batchesOf(split, batchSize)) {
+      yield {
+        ...batch,
+        id: index => split.id?.(batch.position(index)),
+        times: () => undefined,
+        warnings: () => undefined,
+        ...(realSteps && { realSteps: index => realSteps(batch.position(index)) }),
+        hasLabels: true,
+        pass,
+      };
+    }
+  }
+
+  private async *batchesOfSequences(
+    lists: AsyncIterable<readonly ReadSequence[]>,
+    { onRejected }: RejectionOptions,
+  ): AsyncGenerator<PredictedBatch> {
+    let waiting: Placed[] = [];
+    let index = 0;
+    try {
+      for await (const list of pausing(lists)) {
+        // a source that pauses does not wait for a full batch
+        if (list === undefined && waiting.length > 0 && !this.model.run.spec.carriesState) {
+          yield this.batchOf(waiting);
+          waiting = [];
+        }
+        for (const sequence of list ?? []) {
+          const position = isRejected(sequence) ? index : (sequence.position ?? index);
+          index = position + 1;
+          const placed = { sequence, position };
+          if (!this.isSound(placed, onRejected)) continue;
+          const isFull = placed.sequence.startsBatch || waiting.length >= this.mostWith(waiting, placed);
+          if (waiting.length > 0 && isFull) {
+            yield this.batchOf(waiting);
+            waiting = [];
+          }
+          waiting.push(placed);
+        }
+      }
+    } catch (error) {
+      if (waiting.length > 0) yield this.batchOf(waiting);
+      throw error;
+    }
+    if (waiting.length > 0) yield this.batchOf(waiting);
+  }
+
+  /** @throws UserError (exit 5) if the sequence cannot be predicted and there is no `onRejected` */
+  private isSound(
+    placed: { readonly sequence: ReadSequence; readonly position: number },
+    onRejected: RejectionOptions['onRejected'],
+  ): placed is Placed {
+    const { sequence, position } = placed;
+    const problems = isRejected(sequence) ? sequence.problems : this.unfit(sequence);
+    if (problems.length === 0) return true;
+    if (!onRejected) throw damagedError(...problems);
+    onRejected(problems, position);
+    return false;
+  }
+
+  /** Problems of a sequence that the model cannot process. */
+  private unfit({ length, place }: NewSequence): readonly Diagnostic[] {
+    const { run } = this.model;
+    // states are carried only between batches of the same pass
+    const most = run.spec.carriesState ? run.sequenceLength : MAX_STEPS;
+    if (length <= most) return [];
+    return [
+      {
+        code: 'data/sequence-too-long',
+        message: 'the sequence is too long to predict',
+        ...place,
+        expected: `at most ${counted(most, 'step')}`,
+        got: counted(length, 'step'),
+      },
+    ];
+  }
+
+  /** Maximum number of sequences in a batch with `waiting` and `next`. */
+  private mostWith(waiting: readonly Placed[], next: Placed): number {
+    return this.rowsOf(this.stepsFor(Math.max(longest(waiting), next.sequence.length)));
+  }
+
+  private rowsOf(steps: number): number {
+    const { run, batchSize, data } = this.model;
+    if (steps === run.sequenceLength) return batchSize;
+    const fitting = Math.floor(MAX_BATCH_NUMBERS / (steps * inputWidth(data.input)));
+    return Math.max(1, Math.min(batchSize, fitting));
+  }
+
+  /**
+   * Number of steps of the pass for a sequence of `length` steps. There are few different numbers,
+   * so that little is compiled.
+   */
+  private stepsFor(length: number): number {
+    let steps = this.model.run.sequenceLength;
+    while (steps < length) steps *= 2;
+    return steps;
+  }
+
+  private batchOf(waiting: readonly Placed[]): PredictedBatch {
+    const { run, data, scaling } = this.model;
+    const steps = this.stepsFor(longest(waiting));
+    // carried states require one pass for all batches
+    const isAny = run.variableLength || run.spec.carriesState;
+    const isVariable = isAny || waiting.some(({ sequence }) => sequence.length !== steps);
+    const sequences = waiting.map(({ sequence }) => sequence);
+    const split = newSplit(sequences, {
+      input: data.input,
+      steps,
+      scaling,
+      targets: noTargets(this.model, steps),
+    });
+    return {
+      split,
+      indices: Uint32Array.from(waiting.keys()),
+      position: index => waiting[index].position,
+      id: index => sequences[index].id,
+      times: index => sequences[index].times,
+      warnings: index => sequences[index].warnings,
+      hasLabels: false,
+      pass: this.pass(steps, isVariable, this.rowsOf(steps)),
+    };
+  }
+
+  private pass(steps: number, variableLength: boolean, rows: number): ForwardPass {
+    const key = `${steps} ${variableLength}`;
+    const known = this.passes.get(key);
+    if (known) return known;
+    const { run, pool } = this.model;
+    const made = new ForwardPass(pool, { ...run, sequenceLength: steps, variableLength }, rows);
+    this.passes.set(key, made);
+    return made;
+  }
+}
+
+/** A sequence and its position in the input. */
+interface Placed {
+  readonly sequence: NewSequence;
+  readonly position: number;
+}
+
+function longest(waiting: readonly Placed[]): number {
+  return waiting.reduce((most, { sequence }) => Math.max(most, sequence.length), 0);
+}
+
+/** Milliseconds without data after which a source counts as pausing. */
+const PAUSE_MS = 50;
+
+/** Yields the items of `source`, and undefined once per pause. */
+async function* pausing<T>(source: AsyncIterable<T>): AsyncGenerator<T | undefined> {
+  const iterator = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = iterator.next();
+      if (!(await isWithin(next, PAUSE_MS))) yield undefined;
+      const { value, done } = await next;
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    // not awaited: a generator waiting for its source returns only when that yields
+    iterator.return?.().catch(() => {});
+  }
+}
+
+function isWithin(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const timer = setTimeout(resolve, milliseconds, false);
+    const settle = () => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    promise.then(settle, settle);
+  });
+}
+
+/**
+ * Returns a function that creates placeholder targets for `count` sequences of up to `steps` steps,
+ * with the shape and scaling of real ones.
+ */
+export function noTargets(
+  { run: { spec, loss }, scaling }: Pick<PredictingModel, 'run' | 'scaling'>,
+  steps: number,
+): (count: number) => Targets {
+  const perStep = answersEachStep(spec.head);
+  return count => {
+    const answers = count * (perStep ? steps : 1);
+    if (lossOf(loss).target === 'class') {
+      const values = new Int32Array(answers).fill(IGNORED);
+      return { kind: 'class', numClasses: spec.outputSize, values, perStep };
+    }
+    const size = targetSize(loss, spec.outputSize);
+    const own = scaling?.targets;
+    return { kind: 'value', size, values: new Float32Array(answers * size), ...(own && { scaling: own }) };
+  };
+}

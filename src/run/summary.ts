@@ -1,0 +1,153 @@
+/**
+ * `summary.json`: the results of a run; schema in schemas/summary.schema.json. Also the output of
+ * `--json`.
+ */
+import type { EventFields, RunStatus } from './log/events.js';
+
+/**
+ * A gate's verdict and its reasons. `value` is null if it was not measured or needs several runs;
+ * `reference` is the baseline's mean or the trivial baseline's value, `limit` the worst allowed
+ * value, `reason` why there is no verdict, `origin` the gate's location.
+ */
+export type GateResult = EventFields['gate'];
+
+/**
+ * Metric values of one split by name, such as `{ loss, accuracy }`; values that are not finite are
+ * spelled out in files.
+ */
+export type SplitMetrics = Readonly<Record<string, number>>;
+
+/** One value per split; a run may have no validation split. */
+export type BySplit<T> = { readonly train: T; readonly validation?: T; readonly test: T };
+
+/** Predictions that ignore the input, defined in `train/evaluation/baselines.ts`. */
+export type BaselineName =
+  | 'majority'
+  | 'previous'
+  | 'mean'
+  | 'median'
+  | 'quantiles'
+  | 'last_value'
+  | 'seasonal_naive';
+
+/** Baselines for the targets of a split, by name; without metrics that are not finite. */
+export type SplitBaselines = Readonly<Partial<Record<BaselineName, SplitMetrics>>>;
+
+/**
+ * Digests that reveal edits of a run's files; docs/internals/invariants.md explains what they prove
+ * and what they do not.
+ */
+export interface SummaryDigests {
+  /**
+   * Of the first `records` lines of log.jsonl, all before `run.end`: the output of `head -n RECORDS
+   * log.jsonl | sha256sum`.
+   */
+  readonly log: { readonly records: number; readonly sha256: string } | null;
+  /** SHA-256 (hex) of evaluation.json; null if there is none. */
+  readonly evaluation: string | null;
+  /** Likewise of config.resolved.yaml and manifest.json. Absent in older runs. */
+  readonly config?: string;
+  readonly manifest?: string;
+}
+
+/** The fields of summary.json about existing checkpoints. */
+export type SavedCheckpoints = Pick<Summary, 'best' | 'checkpoints'>;
+
+export interface Summary {
+  readonly version: 1;
+  /** Name of the run directory. */
+  readonly run_id: string;
+  readonly name: string;
+  readonly description?: string;
+  readonly status: RunStatus;
+  readonly exit_code: number;
+  /** What went wrong; absent if nothing did. */
+  readonly message?: string;
+  /** The run directory, absolute. */
+  readonly directory: string;
+  readonly config_hash: string;
+  /** `null` if the run ended before one was chosen. */
+  readonly backend: string | null;
+  /** The actual executor of the kernels. */
+  readonly executor: string | null;
+  readonly seed: number;
+  /** Completed optimizer steps, including skipped ones. */
+  readonly steps: number;
+  /** Completed epochs. */
+  readonly epochs: number;
+  /**
+   * Steps without an update because their loss, gradient or update was not finite; included in
+   * `steps`.
+   */
+  readonly skipped_batches: number;
+  /**
+   * True if the model was evaluated after the last step; if not, `metrics` are from an earlier
+   * epoch. Absent in older runs.
+   */
+  readonly evaluated?: boolean;
+  /**
+   * Final values. With a validation split, the test metrics are measured only at the end and empty
+   * before. If `restored` is present, they are those of the restored weights.
+   */
+  readonly metrics: BySplit<SplitMetrics>;
+  /**
+   * Scores of the trivial baselines on the evaluated splits; absent in older runs and in runs that
+   * did not complete.
+   */
+  readonly baselines?: { readonly validation?: SplitBaselines; readonly test: SplitBaselines };
+  /** Present if the model predicts the same for every test input in the final evaluation. */
+  readonly constant_outputs?: true;
+  /**
+   * The checkpoint whose weights the run restored at its end; absent if it kept those of its last
+   * step.
+   */
+  readonly restored?: { readonly step: number; readonly epoch: number };
+  /**
+   * Results that were selected by a metric of the test split, so their test values are optimistic.
+   * Each is the subject of a sentence; absent if there are none.
+   */
+  readonly selected_on_test?: readonly string[];
+  /** Why training ended before its last step; absent if it did not. */
+  readonly stopped_early?: {
+    readonly metric: string;
+    readonly patience: number;
+    /** The best value, which later evaluations did not improve; null if none was finite. */
+    readonly best: number | null;
+  };
+  /** The best value of the checkpoint metric and its position; `null` if none was finite. */
+  readonly best: {
+    readonly metric: string;
+    readonly value: number;
+    readonly step: number;
+    readonly epoch: number;
+  } | null;
+  readonly gates: readonly GateResult[];
+  /**
+   * Total seconds of all processes that worked on the run; see run-times.ts for killed processes.
+   */
+  readonly duration_s: number;
+  readonly train_s: number;
+  readonly eval_s: number;
+  /**
+   * Median training step of the last process that completed one and was not killed; `null` if there
+   * is none.
+   */
+  readonly ms_per_step: number | null;
+  /**
+   * Median of the calibration kernel in the same process; `null` if it was not measured, absent in
+   * summaries of older versions.
+   */
+  readonly calibration_ms?: number | null;
+  /**
+   * `ms_per_step` / `calibration_ms`: the duration of a step, comparable between machines; `null`
+   * or absent if one of them is.
+   */
+  readonly step_ratio?: number | null;
+  readonly parameters: number;
+  /** The maximum over all processes of the run. */
+  readonly peak_rss_mb: number;
+  /** Files relative to the run directory. */
+  readonly checkpoints: { readonly last: string | null; readonly best: string | null };
+  /** Absent in older runs. */
+  readonly digests?: SummaryDigests;
+}

@@ -1,0 +1,34 @@
+/** The comparison of runs for the dashboard: the document of `compare --json` plus its texts. */
+import { comparisonOf } from '../judge/comparison/compare.js';
+import { describeSide, effectWords, listed, sentencesOf } from '../judge/comparison/sentences.js';
+import type { RunRecord } from '../judge/reading/run-record.js';
+import type { ComparisonReport } from './document.js';
+
+/**
+ * Compares runs. Runs that differ only in their seed form one side.
+ * @param placed by the dashboard's path
+ */
+export function comparisonReportOf(placed: ReadonlyMap<string, RunRecord>): ComparisonReport {
+  const runs = [...placed.values()];
+  const pathOf = new Map([...placed].map(([path, { directory }]) => [directory.path, path]));
+  const names = [...new Set(runs.map(({ name }) => name))];
+  const groups = names.map(name => ({ argument: name, runs: runs.filter(run => run.name === name) }));
+  const { comparison } = comparisonOf(groups, { metrics: [], all: true, leftOut: [] });
+  const { sides, config, facts, metrics } = comparison;
+  return {
+    kind: 'comparison',
+    version: 1,
+    sides: sides.map(side => ({
+      id: side.id,
+      name: side.name,
+      description: describeSide(side),
+      runs: side.runs.map(({ directory }) => pathOf.get(directory) ?? directory),
+    })),
+    changes: Object.fromEntries(config.map(({ key, changes }) => [key, effectWords(changes)])),
+    facts: facts
+      .filter(({ differs }) => differs)
+      .map(({ key, values, changes_results }) => ({ key, values: values.map(listed), changes_results })),
+    metrics,
+    sentences: sentencesOf(comparison),
+  };
+}

@@ -1,0 +1,384 @@
+/**
+ * The content of a report as plain JSON: built from files by this folder, drawn by the page, served
+ * by the dashboard. Keys are in snake_case, as in the files that people read. Only types, so that
+ * the browser's code can share them.
+ */
+
+import type { MetricComparison } from '../judge/comparison/document.js';
+import type { Curve } from '../judge/reading/curve.js';
+import type { RunStatus, Verdict } from '../run/log/events.js';
+
+export type Report = RunReport | SweepReport | IndexReport;
+
+/** A measured number, or the name of one that JSON lacks; null if it was not measured. */
+export type Measured = number | 'nan' | 'inf' | '-inf' | null;
+
+export type RunState = RunStatus | 'running' | 'killed';
+
+/** A fact, shown as it is. */
+export interface Fact {
+  readonly label: string;
+  readonly value: string;
+}
+
+export interface Metric {
+  /** Such as `test.accuracy`. */
+  readonly name: string;
+  readonly value: Measured;
+}
+
+export interface RunReport {
+  readonly kind: 'run';
+  readonly version: 1;
+  readonly id: string;
+  /** The experiment. */
+  readonly name: string;
+  readonly description: string | null;
+  readonly state: RunState;
+  /** The error, if there was one. */
+  readonly message: string | null;
+  /** ISO 8601, UTC. */
+  readonly started: string | null;
+  readonly seed: number | null;
+  readonly tags: readonly string[];
+  readonly note: string | null;
+  /** Completed so far; planned ones are null if the config does not determine them. */
+  readonly steps: number;
+  readonly epochs: number;
+  readonly planned_epochs: number | null;
+  /** Steps per whole epoch; null if they differ or none is complete. */
+  readonly steps_per_epoch: number | null;
+  readonly skipped_batches: number;
+  readonly resumes: number;
+  /** Final values; while the run continues, the latest. */
+  readonly metrics: readonly Metric[];
+  /** Scores of answers that ignore the input; empty until the run is complete. */
+  readonly baselines: readonly BaselineReport[];
+  /** How training ended early, or with restored weights; null otherwise. */
+  readonly ending: string | null;
+  /** Cautions about the result, one sentence each. */
+  readonly cautions: readonly string[];
+  readonly best: {
+    readonly metric: string;
+    readonly value: number;
+    readonly step: number;
+    readonly epoch: number;
+  } | null;
+  readonly gates: readonly GateReport[];
+  /**
+   * By name: `train.loss` is that of single batches, `epoch.loss` the mean of an epoch; see
+   * judge/reading/history.ts.
+   */
+  readonly curves: Readonly<Record<string, Curve>>;
+  /**
+   * Seconds since the run started, without the time between a stop and a resume, by step: a rising
+   * curve to interpolate.
+   */
+  readonly elapsed: Pick<Curve, 'steps' | 'values'>;
+  readonly evaluation: EvaluationReport | null;
+  readonly config: readonly ConfigValue[];
+  readonly environment: readonly Fact[];
+  readonly timings: {
+    readonly duration_s: number;
+    readonly train_s: number;
+    readonly eval_s: number;
+    readonly ms_per_step: number | null;
+    readonly peak_rss_mb: number;
+  } | null;
+  /** Changes by resumes. */
+  readonly changes: readonly {
+    readonly step: number;
+    readonly key: string;
+    readonly from: string;
+    readonly to: string;
+  }[];
+  readonly warnings: {
+    readonly count: number;
+    readonly first: readonly {
+      readonly code: string;
+      readonly message: string;
+      readonly step: number | null;
+    }[];
+  };
+  /** Damaged lines of the log. */
+  readonly damaged: {
+    readonly count: number;
+    readonly first: readonly { readonly line: number; readonly message: string }[];
+  };
+  readonly checkpoints: readonly CheckpointReport[];
+}
+
+export interface GateReport {
+  /**
+   * The metric, and what it is taken over unless it is the last value: `test.accuracy over best`.
+   */
+  readonly name: string;
+  readonly value: number | null;
+  /** Such as `at least 0.96`; for a baseline, including how the limit was computed. */
+  readonly required: string;
+  /** Null until the run has judged it. */
+  readonly verdict: Verdict | null;
+  /** Why there is no verdict. */
+  readonly reason: string | null;
+  /** Where it is configured, such as `configs/mnist-lstm.yaml:17:5`. */
+  readonly place: string;
+}
+
+export interface ConfigValue {
+  /** Key path such as `optimizer.learning_rate`. */
+  readonly key: string;
+  /** In YAML's flow style. */
+  readonly value: string;
+  /** Null if the schema has none. */
+  readonly default: string | null;
+  /** Whether the value differs from the default. */
+  readonly differs: boolean;
+  /** Whether the command line set it. */
+  readonly overridden: boolean;
+}
+
+export interface CheckpointReport {
+  /** Relative to the run directory. */
+  readonly file: string;
+  readonly step: number;
+  readonly epoch: number;
+  readonly metric: string;
+  readonly value: number | null;
+  readonly bytes: number;
+  readonly last: boolean;
+  readonly best: boolean;
+}
+
+/** The model's predictions for a split. */
+export interface EvaluationReport {
+  readonly split: string;
+  readonly step: number | null;
+  readonly epoch: number | null;
+  readonly predictions: number;
+  /** Null if the targets are values. */
+  readonly classes: ClassesReport | null;
+  /** Null if the targets are classes. */
+  readonly values: ValuesReport | null;
+  /** Scores by class, label or target; null if the run has none. */
+  readonly scores: ScoresReport | null;
+}
+
+export interface ScoresReport {
+  /** The kind of the rows. */
+  readonly of: 'class' | 'label' | 'target';
+  /** Such as `precision`. */
+  readonly columns: readonly string[];
+  /** In the order of the columns. */
+  readonly rows: readonly { readonly name: string; readonly values: readonly Measured[] }[];
+}
+
+export interface BaselineReport {
+  /** Such as `majority`. */
+  readonly name: string;
+  /** By `SPLIT.NAME`. */
+  readonly metrics: readonly Metric[];
+}
+
+export interface ClassesReport {
+  readonly names: readonly string[];
+  /** Rows are true classes, columns predicted ones; null if there are too many classes. */
+  readonly confusion: readonly (readonly number[])[] | null;
+  /** Predictions without a class, which are in no column. */
+  readonly undecided: number;
+  /** Largest loss first. */
+  readonly mistakes: readonly MistakeReport[];
+  /** Null if the data are not images. */
+  readonly pictures: { readonly width: number; readonly height: number } | null;
+}
+
+export interface MistakeReport {
+  readonly index: number;
+  /** The sequence's name in the data; null if it has none. */
+  readonly id: string | null;
+  /** The step, if the sequence has a class at every step. */
+  readonly step_in_sequence: number | null;
+  readonly label: number;
+  /** Null if there was none. */
+  readonly predicted: number | null;
+  /** Of the predicted and of the true class. */
+  readonly probability: number | null;
+  readonly label_probability: number | null;
+  /** Base64 of one byte per pixel, row by row; 0 is black. */
+  readonly picture: string | null;
+}
+
+export interface ValuesReport {
+  /** Names of the targets; null if the data have none. */
+  readonly names: readonly string[] | null;
+  /** A sample of pairs of target and prediction: one list for each of the first targets. */
+  readonly pairs: readonly (readonly (readonly [target: number, prediction: number])[])[];
+  readonly worst: readonly {
+    readonly index: number;
+    readonly id: string | null;
+    readonly target: readonly Measured[];
+    readonly prediction: readonly Measured[];
+    readonly absolute_error: Measured;
+  }[];
+}
+
+export type TrialState = 'running' | 'stopped' | 'paused' | 'pruned' | 'completed' | 'diverged' | 'failed';
+
+export interface SweepReport {
+  readonly kind: 'sweep';
+  readonly version: 1;
+  readonly id: string;
+  readonly name: string;
+  readonly state: 'running' | 'completed' | 'failed' | 'interrupted' | 'killed' | 'not begun';
+  /** Why no more trials start. */
+  readonly reason: string | null;
+  readonly started: string | null;
+  readonly objective: { readonly metric: string; readonly goal: 'minimize' | 'maximize' };
+  /** Epochs of a trial that is never pruned. */
+  readonly epochs: number;
+  readonly epochs_trained: number;
+  readonly duration_s: number | null;
+  /** Method, pruner, seeds, budget. */
+  readonly settings: readonly Fact[];
+  readonly parameters: readonly ParameterReport[];
+  /** Best first. */
+  readonly trials: readonly TrialReport[];
+  /** Number of all trials; `trials` may be a selection. */
+  readonly states: Readonly<Record<TrialState, number>>;
+  /** Cautions about the best trial, one sentence each. */
+  readonly cautions: readonly string[];
+  /** The best trivial baseline on the objective; null if unknown. */
+  readonly baseline: { readonly name: string; readonly value: number } | null;
+  readonly tags: readonly string[];
+  readonly note: string | null;
+  /** The winner, or the current leader. */
+  readonly best: number | null;
+  /** Shares of the objective's variance; null if there are too few trials. */
+  readonly importance: readonly { readonly name: string; readonly share: number }[] | null;
+}
+
+export interface ParameterReport {
+  /** As in a trial's point. */
+  readonly name: string;
+  /** The last words of its key, if unique. */
+  readonly title: string;
+  readonly scale: 'linear' | 'log' | 'category';
+  /** Bounds; null for categories. */
+  readonly low: number | null;
+  readonly high: number | null;
+  /** The values of a category as shown; empty for numbers. */
+  readonly values: readonly string[];
+}
+
+export interface TrialReport {
+  readonly trial: number;
+  readonly state: TrialState;
+  readonly epochs: number;
+  readonly value: number | null;
+  readonly spread: number | null;
+  /** Training steps over all seeds. */
+  readonly seconds: number;
+  /** A number, or a category as shown; parameters that do not exist at this point are absent. */
+  readonly point: Readonly<Record<string, number | string>>;
+  /** Why it failed. */
+  readonly message: string | null;
+  readonly runs: readonly {
+    readonly seed: number;
+    /** Relative to the sweep's directory. */
+    readonly path: string;
+    readonly epochs: number;
+    readonly value: number | null;
+  }[];
+  /** The objective after each epoch, as the mean over the seeds that have reached it. */
+  readonly curve: { readonly epochs: readonly number[]; readonly values: readonly (number | null)[] };
+}
+
+export interface IndexReport {
+  readonly kind: 'index';
+  readonly version: 1;
+  readonly title: string;
+  readonly common_config: CommonConfig;
+  readonly runs: readonly RunRow[];
+  readonly sweeps: readonly SweepRow[];
+  /** What could not be read, and why. */
+  readonly unreadable: readonly { readonly path: string; readonly message: string }[];
+  /** Short reports of the runs; empty if there are too many. */
+  readonly details: readonly RunReport[];
+}
+
+/** Values that the configs of all listed runs have in common; a row's `config` has the others. */
+export type CommonConfig = Readonly<Record<string, string>>;
+
+export interface RunRow {
+  readonly id: string;
+  readonly name: string;
+  /** Relative to the reported directory, with forward slashes. */
+  readonly path: string;
+  readonly state: RunState;
+  readonly started: string | null;
+  readonly seed: number | null;
+  readonly steps: number;
+  readonly epochs: number;
+  readonly tags: readonly string[];
+  readonly note: string | null;
+  /**
+   * Values of the config that are not in `common_config`, by key path, in YAML's flow style; null
+   * if not read.
+   */
+  readonly config: Readonly<Record<string, string>> | null;
+  readonly metrics: readonly Metric[];
+  /** `failed` if one failed; null if there are none or the run has not judged them. */
+  readonly gates: Verdict | null;
+  readonly duration_s: number | null;
+  /** A few points of the main curve; null if there is none. */
+  readonly sparkline: {
+    readonly metric: string;
+    readonly steps: readonly number[];
+    readonly values: readonly (number | null)[];
+  } | null;
+}
+
+export interface SweepRow {
+  readonly id: string;
+  readonly name: string;
+  readonly path: string;
+  readonly state: SweepReport['state'];
+  readonly started: string | null;
+  readonly metric: string;
+  readonly goal: 'minimize' | 'maximize';
+  readonly trials: number;
+  readonly states: Readonly<Record<TrialState, number>>;
+  readonly best: { readonly trial: number; readonly value: number } | null;
+  readonly duration_s: number | null;
+  readonly tags: readonly string[];
+  readonly note: string | null;
+}
+
+/** The comparison of several runs, as by `compare`. */
+export interface ComparisonReport {
+  readonly kind: 'comparison';
+  readonly version: 1;
+  /** Groups of runs that differ only in their seed; each is compared with the first. */
+  readonly sides: readonly {
+    /** `A`, `B`, … */
+    readonly id: string;
+    readonly name: string;
+    /** Such as `3 runs, seeds 0 to 2`. */
+    readonly description: string;
+    /** Paths in the dashboard. */
+    readonly runs: readonly string[];
+  }[];
+  /** Effects of differences as texts, by config key. */
+  readonly changes: Readonly<Record<string, string>>;
+  /**
+   * Differences besides the config: data, code, versions, machine; the values in the order of the
+   * sides.
+   */
+  readonly facts: readonly {
+    readonly key: string;
+    readonly values: readonly string[];
+    readonly changes_results: boolean;
+  }[];
+  readonly metrics: readonly MetricComparison[];
+  /** Notes on the method, on missing values and on ignored differences. */
+  readonly sentences: readonly string[];
+}

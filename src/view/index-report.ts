@@ -1,0 +1,136 @@
+/**
+ * The report of a directory of runs and sweeps: a table, and the reports of the runs if they are
+ * few.
+ */
+import { basename, relative, resolve, sep } from 'node:path';
+import { type Found, findRuns, runsAt } from '../judge/reading/find.js';
+import { type RunHistory, readHistory } from '../judge/reading/history.js';
+import { type RunRecord, readRun } from '../judge/reading/run-record.js';
+import type { Verdict } from '../run/log/events.js';
+import { readSweepResults, summaryOf } from '../sweep/results/index.js';
+import { UserError } from '../util/errors.js';
+import { withoutCommon } from './common-config.js';
+import { configTexts } from './config-values.js';
+import type { IndexReport, RunReport, RunRow, SweepRow } from './document.js';
+import { runReportOf } from './run-report.js';
+
+/** Number of pieces of a curve in a short report, and in a sparkline. */
+const SHORT = 60;
+const SPARK = 24;
+/** Maximum number of runs whose reports are embedded: about 25 kB each. */
+const MAX_DETAILS = 20;
+
+/**
+ * Reports everything under `root`: an output root, or the folder of an experiment. Unreadable runs
+ * are listed and skipped.
+ * @throws UserError (exit 2) if there is no run and no sweep, or `root` is not a readable folder
+ */
+export function buildIndexReport(root: string): IndexReport {
+  const found = findRuns(root);
+  // throws if there are none
+  const all = found.length > 0 ? found : runsAt(root);
+  const withDetails = all.filter(({ kind }) => kind === 'run').length <= MAX_DETAILS;
+  const runs: RunRow[] = [];
+  const sweeps: SweepRow[] = [];
+  const details: RunReport[] = [];
+  const unreadable: { path: string; message: string }[] = [];
+  for (const one of all) {
+    const path = pathOf(root, one);
+    try {
+      if (one.kind === 'sweep') sweeps.push(sweepRowOf(one.path, path));
+      else {
+        const record = readRun(one.path);
+        const history = readHistory(record.directory.files.log, { capacity: SHORT });
+        runs.push(runRowOf(record, history, path));
+        if (withDetails) details.push({ ...runReportOf(record, history), evaluation: null });
+      }
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      unreadable.push({ path, message: error.diagnostics.map(({ message }) => message).join('; ') });
+    }
+  }
+  const { common_config, rows } = withoutCommon(runs);
+  return {
+    kind: 'index',
+    version: 1,
+    title: basename(resolve(root)),
+    common_config,
+    runs: rows,
+    sweeps,
+    unreadable,
+    details,
+  };
+}
+
+function pathOf(root: string, { path }: Found): string {
+  return relative(resolve(root), path).split(sep).join('/');
+}
+
+/**
+ * A run as a row, with its whole config.
+ * @param path of its directory in the table
+ */
+export function runRowOf(record: RunRecord, history: RunHistory, path: string): RunRow {
+  const { id, name, state, started, seed, tags, note, steps, epochs, metrics, gates, timings } = runReportOf(
+    record,
+    history,
+  );
+  return {
+    id,
+    name,
+    path,
+    state,
+    started,
+    seed,
+    tags,
+    note,
+    steps,
+    epochs,
+    config: configTexts(record.config),
+    metrics,
+    gates: worstOf(gates.flatMap(({ verdict }) => (verdict === null ? [] : [verdict]))),
+    duration_s: timings?.duration_s ?? null,
+    sparkline: sparklineOf(history),
+  };
+}
+
+function worstOf(verdicts: readonly Verdict[]): Verdict | null {
+  return (['failed', 'inconclusive', 'passed'] as const).find(verdict => verdicts.includes(verdict)) ?? null;
+}
+
+/**
+ * The loss of the validation or test split, of the epochs or of the steps: the first curve with
+ * more than one point.
+ */
+function sparklineOf({ curves }: RunHistory): RunRow['sparkline'] {
+  const metric = ['validation.loss', 'test.loss', 'epoch.loss', 'train.loss'].find(
+    name => (curves[name]?.steps.length ?? 0) > 1,
+  );
+  if (metric === undefined) return null;
+  const { steps, values } = curves[metric];
+  const every = Math.max(1, Math.ceil(steps.length / (2 * SPARK)));
+  const kept = steps.map((_, i) => i).filter(i => i % every === 0 || i === steps.length - 1);
+  return { metric, steps: kept.map(i => steps[i]), values: kept.map(i => values[i]) };
+}
+
+/** A sweep as a row. @throws UserError as `readSweepResults` */
+export function sweepRowOf(directory: string, path: string): SweepRow {
+  const results = readSweepResults(directory);
+  const { sweep_id, name, status, objective, trials, states, best, duration_s } = summaryOf(results);
+  const { tags, note } = results.directory.notes.read();
+  return {
+    id: sweep_id,
+    name,
+    path,
+    state: status,
+    started: results.records.started ?? null,
+    metric: objective.metric,
+    goal: objective.goal,
+    trials,
+    states,
+    best: best === null || best.value === null ? null : { trial: best.trial, value: best.value },
+    duration_s,
+    tags,
+    note,
+  };
+}

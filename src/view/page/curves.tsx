@@ -1,0 +1,269 @@
+/** The charts of one or several runs, and their shared axis, cursor, zoom and smoothing. */
+import { useMemo, useState } from 'preact/hooks';
+import type { Curve } from '../../judge/reading/curve.js';
+import type { RunReport } from '../document.js';
+import { Section, Toggle } from './base.js';
+import { Chart, type ChartSeries, type DrawnSeries } from './chart.js';
+import { isShare, words } from './format.js';
+import { smoothed, spacingOf } from './smoothing.js';
+import { hasAxis, type Places, placesOf, placeText, X_AXES, type XAxis } from './x-axis.js';
+
+export interface ChartPlan {
+  readonly title: string;
+  readonly series: readonly ChartSeries[];
+  readonly isShare: boolean;
+}
+
+/** In display order; the colour shows the split, in every chart. */
+const LOSSES: readonly (readonly [curve: string, label: string, color: ChartSeries['color']])[] = [
+  ['train.loss', 'train, each batch', 'faint'],
+  ['epoch.loss', 'train, mean of the epoch', 'train'],
+  ['train_set.loss', 'train set', 'other'],
+  ['validation.loss', 'validation', 'validation'],
+  ['test.loss', 'test', 'test'],
+];
+/** Charts of metrics besides the loss. */
+const SPLITS: readonly (readonly [split: string, label: string, color: ChartSeries['color']])[] = [
+  ['epoch', 'train, mean of the epoch', 'train'],
+  ['train_set', 'train set', 'other'],
+  ['validation', 'validation', 'validation'],
+  ['test', 'test', 'test'],
+];
+const SINGLE: readonly (readonly [curve: string, title: string])[] = [
+  ['learning_rate', 'Learning rate'],
+  ['grad_norm', 'Gradient norm'],
+  ['samples_per_s', 'Samples per second'],
+];
+
+export function Curves({ report }: { readonly report: Pick<RunReport, 'curves'> & Places }) {
+  const { curves, steps_per_epoch, elapsed } = report;
+  const plans = useMemo(
+    () => plansOf(curves, { steps_per_epoch, elapsed }),
+    [curves, steps_per_epoch, elapsed],
+  );
+  return <Charts plans={plans} />;
+}
+
+/** The reader's settings for all charts. */
+interface Settings {
+  readonly axis: XAxis;
+  readonly isLog: boolean;
+  /** See `smoothed`. */
+  readonly weight: number;
+  readonly hidden: ReadonlySet<string>;
+}
+
+const AXIS_WORDS: Readonly<Record<XAxis, string>> = { step: 'steps', epoch: 'epochs', time: 'time' };
+
+const AT_FIRST: Settings = { axis: 'step', isLog: false, weight: 0, hidden: new Set() };
+
+/** Charts that share axis, cursor, zoom and smoothing. */
+export function Charts({ plans }: { readonly plans: readonly ChartPlan[] }) {
+  const [cursor, setCursor] = useState<number | null>(null);
+  const [range, setRange] = useState<readonly [number, number] | null>(null);
+  const [settings, setSettings] = useState<Settings>(AT_FIRST);
+  const { axis, isLog, weight, hidden } = settings;
+  const drawn = useMemo(() => drawnPlans(plans, settings), [plans, axis, weight, hidden]);
+  if (plans.length === 0) return null;
+  const extent = extentOf(drawn);
+  const change = (changes: Partial<Settings>) => setSettings(old => ({ ...old, ...changes }));
+  const shared = {
+    axis,
+    cursor,
+    setCursor,
+    range: range ?? extent,
+    setRange: (to: typeof range) => setRange(within(to, extent)),
+    toggle: (name: string) =>
+      change({
+        hidden: new Set(hidden.has(name) ? [...hidden].filter(one => one !== name) : [...hidden, name]),
+      }),
+  };
+  return (
+    <Section title="Curves">
+      <div class="toolbar">
+        <AxisSelect
+          plans={plans}
+          axis={axis}
+          change={to => {
+            change({ axis: to });
+            setRange(null);
+            setCursor(null);
+          }}
+        />
+        <label>
+          smoothing{' '}
+          <input
+            type="range"
+            min={0}
+            max={0.999}
+            step={0.001}
+            value={weight}
+            onInput={event => change({ weight: Number(event.currentTarget.value) })}
+          />
+          <span class="amount">{weight === 0 ? 'off' : weight}</span>
+        </label>
+        <Toggle isOn={isLog} set={on => change({ isLog: on })}>
+          logarithmic
+        </Toggle>
+        <button type="button" disabled={range === null} onClick={() => setRange(null)}>
+          Show all {AXIS_WORDS[axis]}
+        </button>
+        <output class="step" data-cursor={cursor ?? ''}>
+          {positionText(axis, cursor, range, plans)}
+        </output>
+      </div>
+      <div class="charts">
+        {drawn.map(plan => (
+          <Chart key={plan.title} {...plan} isLog={isLog} {...shared} />
+        ))}
+      </div>
+      <p class="note screen">
+        Drag over a chart to zoom in, double click to zoom out; click a name to hide its curve. By keyboard:
+        arrow keys move the cursor, Page Up and Page Down by more, + and − zoom, 0 shows all.
+        {weight > 0 && ' Smoothed curves are exponential moving averages; the measurements are behind them.'}
+      </p>
+    </Section>
+  );
+}
+
+function AxisSelect({
+  plans,
+  axis,
+  change,
+}: {
+  readonly plans: readonly ChartPlan[];
+  readonly axis: XAxis;
+  change(axis: XAxis): void;
+}) {
+  const runs = [...new Set(plans.flatMap(({ series }) => series.map(({ places }) => places)))];
+  return (
+    <label>
+      over{' '}
+      <select value={axis} onChange={event => change(event.currentTarget.value as XAxis)}>
+        {X_AXES.map(one => (
+          <option key={one} value={one} disabled={!runs.every(places => hasAxis(places, one))}>
+            {AXIS_WORDS[one]}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** If less than this share of the previous measurement remains, smoothing has no visible effect. */
+const MIN_SMOOTHING = 0.02;
+
+/**
+ * All curves are smoothed over the same number of steps: that of the most frequent measurements.
+ */
+function drawnPlans(plans: readonly ChartPlan[], settings: Settings) {
+  const spacing = Math.min(...plans.flatMap(({ series }) => series.map(({ curve }) => spacingOf(curve))));
+  return plans.map(plan => ({
+    ...plan,
+    series: plan.series.map(one => drawnSeries(one, spacing, settings)),
+  }));
+}
+
+function drawnSeries(series: ChartSeries, spacing: number, { axis, weight, hidden }: Settings): DrawnSeries {
+  const { curve, name } = series;
+  const places = placesOf(curve.steps, axis, series.places);
+  const isSmooth = weight > 0 && weight ** (spacingOf(curve) / spacing) > MIN_SMOOTHING;
+  return {
+    ...series,
+    isHidden: hidden.has(name),
+    line: { places, values: curve.values },
+    smooth: isSmooth ? { places, values: smoothed(curve, weight, spacing) } : undefined,
+  };
+}
+
+/** The positions of all curves, so that all charts share one axis. */
+function extentOf(plans: readonly { readonly series: readonly DrawnSeries[] }[]): readonly [number, number] {
+  const all = plans.flatMap(({ series }) => series.map(({ line: { places } }) => places));
+  const first = Math.min(...all.map(places => places[0]));
+  const last = Math.max(...all.map(places => places[places.length - 1]));
+  return first === last ? [first - 1, last + 1] : [first, last];
+}
+
+/** A range as wide as the data is not a zoom. */
+function within(
+  range: readonly [number, number] | null,
+  [first, last]: readonly [number, number],
+): readonly [number, number] | null {
+  if (range === null || range[1] - range[0] >= last - first) return null;
+  return [Math.max(first, range[0]), Math.min(last, range[1])];
+}
+
+function positionText(
+  axis: XAxis,
+  cursor: number | null,
+  range: readonly [number, number] | null,
+  plans: readonly ChartPlan[],
+): string {
+  if (cursor === null)
+    return range === null
+      ? ''
+      : `${placeText(axis, inside(axis, range[0], Math.ceil))} to ${placeText(axis, inside(axis, range[1], Math.floor)).replace(`${axis} `, '')}`;
+  const each = axis === 'step' ? commonStepsPerEpoch(plans) : null;
+  const epoch = each === null ? '' : `, epoch ${Math.max(1, Math.ceil(cursor / each))}`;
+  return placeText(axis, cursor) + epoch;
+}
+
+/** Steps are integers. */
+function inside(axis: XAxis, place: number, round: (place: number) => number): number {
+  return axis === 'step' ? round(place) : place;
+}
+
+function commonStepsPerEpoch(plans: readonly ChartPlan[]): number | null {
+  const [first, ...others] = plans.flatMap(({ series }) =>
+    series.map(({ places }) => places.steps_per_epoch),
+  );
+  return others.every(other => other === first) ? (first ?? null) : null;
+}
+
+/** Such as a learning rate without a schedule, which the config shows already. */
+export function isConstant({ values: [first, ...others] }: Curve): boolean {
+  return first !== null && others.every(value => value === first);
+}
+
+function plansOf(curves: RunReport['curves'], places: Places): readonly ChartPlan[] {
+  const seriesOf = (name: string, label: string, color: ChartSeries['color']): ChartSeries => ({
+    name,
+    label,
+    color,
+    curve: curves[name],
+    places,
+  });
+  const losses = LOSSES.flatMap(([name, label, color]): ChartSeries[] =>
+    name in curves ? [seriesOf(name, label, color)] : [],
+  );
+  const known = new Set([...LOSSES, ...SINGLE].map(([name]) => name));
+  const measured = [
+    ...new Set(
+      Object.keys(curves)
+        .filter(name => !known.has(name))
+        .map(metricOf),
+    ),
+  ].sort();
+  const metrics = measured.map((metric): ChartPlan => {
+    const series = SPLITS.flatMap(([split, label, color]): ChartSeries[] => {
+      const name = `${split}.${metric}`;
+      return name in curves ? [seriesOf(name, label, color)] : [];
+    });
+    return { title: capital(words(metric)), series, isShare: isShare(metric) };
+  });
+  const single = SINGLE.flatMap(([name, title]): ChartPlan[] =>
+    name in curves && !(name === 'learning_rate' && isConstant(curves[name]))
+      ? [{ title, series: [seriesOf(name, title.toLowerCase(), 'train')], isShare: false }]
+      : [],
+  );
+  const all = [{ title: 'Loss', series: losses, isShare: false }, ...metrics, ...single];
+  return all.filter(({ series }) => series.length > 0);
+}
+
+function metricOf(name: string): string {
+  return name.slice(name.indexOf('.') + 1);
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

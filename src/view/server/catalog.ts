@@ -1,0 +1,161 @@
+/**
+ * Keeps track of the runs and sweeps under the root. One is read again only if the time, size or
+ * number of a file changed, so a refresh costs little more than stat calls. Paths from a browser
+ * are looked up here and never opened directly.
+ */
+import { existsSync, lstatSync } from 'node:fs';
+import { basename, join, relative, resolve, sep } from 'node:path';
+import { DEPTH, deeperFolder, type Found, findRuns, findTrials, kindOf } from '../../judge/reading/find.js';
+import { isLocked } from '../../run/locks/run-lock.js';
+import { isSweepWorkedOn } from '../../sweep/results/index.js';
+import { UserError } from '../../util/errors.js';
+import type { ListDocument, Listed, ListedRun, ListedSweep } from './documents.js';
+import { ListedConfigs } from './list-configs.js';
+import { damagedRun, listRun, type RunPlace } from './list-run.js';
+import { damagedSweep, listSweep } from './list-sweep.js';
+import { LISTED_FILES, RUN_FILES, SWEEP_FILES, signatureOf } from './safe-files.js';
+
+/** Entries that are read before other work gets a turn: some ten milliseconds. */
+const TURN = 200;
+const FRESH_MS = 250;
+
+interface Known {
+  readonly signature: string;
+  readonly listed: Listed;
+}
+
+export interface Place extends RunPlace {
+  readonly kind: Found['kind'];
+}
+
+export class Catalog {
+  /** Absolute. */
+  readonly root: string;
+  private known = new Map<string, Known>();
+  private runs: readonly ListedRun[] = [];
+  private sweeps: readonly ListedSweep[] = [];
+  private readonly configs = new ListedConfigs();
+  private places = new Map<string, Place>();
+  private deeper: string | undefined;
+  private polling: Promise<void> | undefined;
+  private lookedAt = Number.NEGATIVE_INFINITY;
+
+  /** @param root a folder of experiments, a run or a sweep; it need not exist yet */
+  constructor(root: string) {
+    this.root = resolve(root);
+  }
+
+  /**
+   * Reads all changed files.
+   * @throws UserError (exit 2) if the root cannot be read
+   */
+  refresh(): Promise<void> {
+    this.polling ??= this.poll().finally(() => {
+      this.polling = undefined;
+    });
+    return this.polling;
+  }
+
+  /** Refreshes unless that just happened: starting the server already reads everything. */
+  async freshen(): Promise<void> {
+    if (performance.now() - this.lookedAt > FRESH_MS) await this.refresh();
+  }
+
+  /** The list at the last refresh. */
+  get list(): ListDocument {
+    return {
+      version: 1,
+      root: this.root,
+      exists: existsSync(this.root),
+      depth: DEPTH,
+      deeper: this.deeper ?? null,
+      common_config: this.configs.common,
+      runs: this.runs,
+      sweeps: this.sweeps,
+    };
+  }
+
+  /**
+   * The run or sweep at `path` in the list, or a trial's run at `SWEEP/trials/NAME`. Undefined if
+   * there is none.
+   */
+  find(kind: Found['kind'], path: string): Place | undefined {
+    const place = this.places.get(path);
+    if (place !== undefined) return place.kind === kind ? place : undefined;
+    const [, sweep, id] = /^(.+)\/trials\/([^/]+)$/.exec(path) ?? [];
+    const owner = sweep === undefined ? undefined : this.places.get(sweep);
+    if (kind !== 'run' || owner?.kind !== 'sweep' || isLink(join(owner.folder, 'trials'))) return undefined;
+    const trial = findTrials(owner.folder).find(found => found.id === id);
+    return trial && { kind, path, folder: trial.path };
+  }
+
+  private async poll(): Promise<void> {
+    const places = foundUnder(this.root);
+    const known = new Map<string, Known>();
+    for (const [i, place] of places.entries()) {
+      if (i % TURN === TURN - 1) await new Promise(resolve => setImmediate(resolve));
+      known.set(place.path, lookAt(place, this.known.get(place.path)));
+    }
+    this.known = known;
+    await this.configs.read(places.filter(({ kind }) => kind === 'run'));
+    const listed = [...known.values()].map(one => one.listed);
+    this.runs = this.configs.withConfigs(listed.filter(one => one.kind === 'run'));
+    this.sweeps = listed.filter(one => one.kind === 'sweep');
+    this.deeper = deeperUnder(this.root, places);
+    this.lookedAt = performance.now();
+    this.places = new Map(places.map(place => [place.path, place]));
+  }
+}
+
+function foundUnder(root: string): readonly Place[] {
+  if (!existsSync(root)) return [];
+  const kind = kindOf(root);
+  if (kind !== undefined) return [{ kind, path: basename(root), folder: root }];
+  return findRuns(root).map(({ kind, path }) => ({
+    kind,
+    path: relative(root, path).split(sep).join('/'),
+    folder: path,
+  }));
+}
+
+function deeperUnder(root: string, places: readonly Place[]): string | undefined {
+  if (!existsSync(root) || places[0]?.folder === root) return undefined;
+  const found = places.map(({ folder }) => ({ path: folder }));
+  return deeperFolder(root, found)?.split(sep).join('/');
+}
+
+function lookAt(place: Place, before: Known | undefined): Known {
+  return place.kind === 'run' ? lookAtRun(place, before) : lookAtSweep(place, before);
+}
+
+function lookAtRun(place: Place, before: Known | undefined): Known {
+  try {
+    const isWorkedOn = isLocked(join(place.folder, 'run.lock'));
+    const signature = `${signatureOf(place.folder, LISTED_FILES)} ${isWorkedOn}`;
+    if (before?.signature === signature) return before;
+    // a problem that prevents the run's own page makes it damaged here as well
+    signatureOf(place.folder, RUN_FILES);
+    return { signature, listed: listRun(place, isWorkedOn) };
+  } catch (error) {
+    return { signature: 'damaged', listed: damagedRun(place, reasonOf(error)) };
+  }
+}
+
+function lookAtSweep(place: Place, before: Known | undefined): Known {
+  try {
+    const signature = `${signatureOf(place.folder, SWEEP_FILES)} ${isSweepWorkedOn(place.folder)}`;
+    return before?.signature === signature ? before : { signature, listed: listSweep(place) };
+  } catch (error) {
+    return { signature: 'damaged', listed: damagedSweep(place, reasonOf(error)) };
+  }
+}
+
+/** A run that cannot be read, or disappears meanwhile, must not hide the others. */
+function reasonOf(error: unknown): string {
+  if (error instanceof UserError || (error instanceof Error && 'syscall' in error)) return error.message;
+  throw error;
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+}

@@ -1,0 +1,361 @@
+/** The formats of a review, the verb, and checks of foreign files against the schemas. */
+import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { parseDocument } from 'yaml';
+import { githubAnnotations, githubPlace, writeJobSummary } from '../../src/cli/verbs/review-github.js';
+import { validateAgainst } from '../../src/config/schema/schema.js';
+import { formatJunit } from '../../src/judge/formats/junit.js';
+import { formatMarkdown } from '../../src/judge/formats/markdown.js';
+import { Workplace } from '../support/cli.js';
+import { execute } from '../support/programs.js';
+import { copierInto, failure, judge, trainSmallRuns, withoutGates } from '../support/reviewed-runs.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+const { folder, config, experiment, runs } = await trainSmallRuns(work);
+const copyOf = copierInto(work);
+
+const surroundings = { cwd: work.path, env: process.env };
+const hasPython = (await execute('/usr/bin/python3', ['--version'], surroundings))?.code === 0;
+const skip = !hasPython && 'there is no python3';
+
+t.test('a review without gates and baseline does not pass', async t => {
+  const run = copyOf(runs[0], withoutGates);
+  const printed = async (...flags: string[]): Promise<string> => {
+    const { code, stdout } = await work.cellrun('review', run, ...flags);
+    t.equal(code, 0);
+    return stdout;
+  };
+  const parsed = JSON.parse(await printed('--json'));
+  t.same(validateAgainst('review', parsed), []);
+  t.equal(parsed.verdict, 'no gate');
+  t.match(await printed('--format', 'text'), /^Review: not judged: no gate and no baseline\.$/m);
+  t.match(await printed('--format', 'markdown'), /^## Review: not judged: no gate and no baseline$/m);
+  t.match(await printed('--format', 'github'), /Review: not judged: no gate/);
+  t.match(await printed('--gate', 'test.loss <= 100'), /^Review: passed\.$/m);
+});
+
+t.test('all formats have the same content', async t => {
+  const printed = async (format: 'text' | 'json' | 'markdown' | 'junit'): Promise<[number, string]> => {
+    const { code, stdout } = await work.cellrun('review', experiment, '--format', format);
+    return [Number(code), stdout];
+  };
+  const [code, json] = await printed('json');
+  t.equal(code, 3);
+  const parsed = JSON.parse(json);
+  t.same(validateAgainst('review', parsed), []);
+  const { runs: reviews, groups } = parsed;
+  const gates = [
+    ...reviews.flatMap((run: { gates: object[] }) => run.gates),
+    ...groups.flatMap((group: { gates: object[] }) => group.gates),
+  ];
+  const failed = gates.filter(({ verdict }) => verdict === 'failed').length;
+  t.equal(failed, 3);
+  const [, text] = await printed('text');
+  t.equal(
+    text.match(/^ {2}Gate test\.accuracy failed: [\d.]+ < 0\.99 \(.*small\.yaml:\d+:5\)\.$/gm)?.length,
+    failed,
+  );
+  t.match(text, /^Review: failed\.$/m);
+  const [, markdown] = await printed('markdown');
+  t.equal(markdown.match(/^\| \*\*failed\*\* /gm)?.length, failed);
+  t.equal(markdown.match(/^\| passed /gm)?.length, 3 + 3 + 1);
+  const [, junit] = await printed('junit');
+  t.equal(junit.match(/<failure /g)?.length, failed);
+  t.equal(junit.match(/<testcase /g)?.length, 3 + gates.length);
+  t.match(
+    junit,
+    new RegExp(
+      `<testsuites name="cellrun review" tests="${3 + gates.length}" failures="${failed}" errors="0">`,
+    ),
+  );
+});
+
+t.test('curves in Markdown have the measured values', async t => {
+  const reviewed = judge([runs[0]]);
+  const markdown = formatMarkdown(reviewed);
+  const evaluations = readFileSync(join(runs[0], 'log.jsonl'), 'utf8')
+    .split('\n')
+    .filter(line => line.includes('"event":"eval"'))
+    .map(line => JSON.parse(line));
+  const charts = [
+    ...markdown.matchAll(
+      /```mermaid\n%%\{init: .*\}%%\nxychart-beta\n {2}title "(.*)"\n {2}x-axis "step" (\d+) --> (\d+)\n {2}line \[(.*)\]\n```/g,
+    ),
+  ];
+  t.equal(charts.length, 2);
+  t.same(
+    charts[0][4].split(', ').map(Number),
+    evaluations.map(({ loss }) => Number(loss.toPrecision(6))),
+  );
+  t.same([charts[0][2], charts[0][3]].map(Number), [2, 4]);
+  const cut = formatMarkdown(reviewed, 600);
+  t.ok(Buffer.byteLength(cut) <= 600);
+  t.match(cut, /\d+ more lines are left out\.\n$/);
+  t.notMatch(cut, 'mermaid');
+});
+
+t.test('foreign text breaks out of no format', async t => {
+  const evil = 'a|b\n::error::x <script>@me</script> ]]> \u0007 "q" & `c` %0A';
+  const path = copyOf(runs[0], (summary, directory) => {
+    summary.name = evil;
+    Object.assign(summary, { status: 'failed', message: evil, gates: [] });
+    appendFileSync(
+      join(directory, 'log.jsonl'),
+      `${JSON.stringify({ event: 'warning', code: 'x,y:z', message: evil, step: 1 })}\n`,
+    );
+  });
+  const { review: judged, curves } = judge([path]);
+  const junit = formatJunit(judged);
+  t.notMatch(junit, '<script');
+  t.notMatch(junit, '\u0007');
+  const annotations = githubAnnotations(judged, { workspace: undefined, summary: undefined });
+  t.same(
+    annotations.match(/^::/gm)?.length,
+    4,
+    'the run, its gate over seeds, one warning, the notes on the run',
+  );
+  t.match(annotations, /^::warning title=x%2Cy%3Az::.*%0A::error::x .*%250A$/m);
+  const markdown = formatMarkdown({ review: judged, curves });
+  t.notMatch(markdown, /<script|[^\\]\|b/);
+  t.notMatch(markdown, '@me');
+  const { stdout } = await work.cellrun('review', path);
+  t.notMatch(stdout, /^::/m);
+  t.notMatch(stdout, '\u0007');
+});
+
+/**
+ * Prints the document as read by Python's XML parser (expat): the attributes of all suites, and the
+ * cases with the attributes and text of their elements.
+ */
+const READ_JUNIT = `
+import json, sys, xml.etree.ElementTree as tree
+root = tree.parse(sys.argv[1]).getroot()
+print(json.dumps([[suite.attrib, [[case.attrib, [[inner.tag, inner.attrib, inner.text] for inner in case]] for case in suite.findall("testcase")], [[one.attrib["name"], one.attrib["value"]] for one in suite.find("properties")]] for suite in root]))
+`;
+
+t.test('another XML parser can read JUnit reports with any text', { skip }, async t => {
+  const { review: judged } = judge([runs[0]]);
+  const [run] = judged.runs;
+  const texts = fc.sample(
+    fc.string({ unit: fc.oneof(fc.nat(0xff), fc.nat(0xffff), fc.nat(0x10ffff)).map(String.fromCodePoint) }),
+    { numRuns: 300, seed: 20260101 },
+  );
+  const junit = formatJunit({
+    ...judged,
+    runs: texts.map(text => ({ ...run, name: text, completed: { verdict: 'failed', reason: text } })),
+  });
+  const file = work.file('junit.xml', junit);
+  const { stdout, stderr } = (await execute('/usr/bin/python3', ['-c', READ_JUNIT, file], surroundings))!;
+  t.equal(stderr, '');
+  // characters that XML 1.0 forbids are replaced
+  const kept = (text: string) => text.replaceAll(/(?![\t\n\r])\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu, '\ufffd');
+  const suites: [
+    Record<string, string>,
+    [Record<string, string>, [string, Record<string, string>, string][]][],
+    [string, string][],
+  ][] = JSON.parse(stdout);
+  t.equal(suites.length, texts.length + judged.groups.length);
+  t.equal(new Set(suites.map(([{ name }]) => name)).size, suites.length);
+  for (const [i, [suite, cases, properties]] of suites.slice(0, texts.length).entries()) {
+    const text = kept(texts[i]);
+    t.ok(suite.name.startsWith(`${text}.seed-0`));
+    t.same(properties, [
+      ['about', `${text}/${run.run_id}`],
+      ['directory', run.directory],
+      ['run_id', run.run_id],
+    ]);
+    t.equal(Number(suite.tests), cases.length);
+    t.equal(Number(suite.failures), cases.filter(([, [inner]]) => inner?.[0] === 'failure').length);
+    const [[head, [[tag, attributes, content]]]] = cases;
+    t.match({ ...head, tag }, { name: 'completed', classname: suite.name, tag: 'failure' });
+    t.equal(attributes.message, `Not completed: ${text}.`);
+    t.equal(content, attributes.message);
+  }
+});
+
+t.test('test cases have unique names, the same in every review', async t => {
+  const gates = ['test.loss <= 100', 'test.loss >= 0.001', 'test.loss <= 100 over best', 'test.loss <= 100'];
+  const again = copyOf(runs[0]);
+  const cases = (...paths: string[]) =>
+    [
+      ...formatJunit(judge(paths, { gates }).review).matchAll(
+        /<testcase name="(.*?)" classname="(.*?)" time="(.*?)"/g,
+      ),
+    ].map(found => found.slice(1));
+  const own = cases(runs[0]);
+  t.same(
+    own.slice(0, 7).map(([name]) => name),
+    [
+      'completed',
+      'test.accuracy &gt;= 0.99',
+      'test.loss over best &lt;= 100',
+      'test.loss &lt;= 100',
+      'test.loss &gt;= 0.001',
+      'test.loss over best &lt;= 100 #2',
+      'test.loss &lt;= 100 #2',
+    ],
+  );
+  t.same([...new Set(own.map(([, classname]) => classname))], ['small.seed-0', 'small.over-seeds']);
+  const { duration_s } = JSON.parse(readFileSync(join(runs[0], 'summary.json'), 'utf8'));
+  t.equal(own[0][2], duration_s.toFixed(3));
+  const both = cases(runs[0], again, runs[1]);
+  t.equal(new Set(both.map(([name, classname]) => `${classname}/${name}`)).size, both.length);
+  t.ok(both.some(([, classname]) => classname === 'small.seed-0.2'));
+});
+
+t.test('annotations point to the gate in the workspace, no more than GitHub shows', async t => {
+  const reviewed = judge([runs[0]]);
+  const at = (workspace: string | undefined) =>
+    githubAnnotations(reviewed.review, { workspace, summary: undefined });
+  const line = Number(/small\.yaml:(\d+):5/.exec(reviewed.review.runs[0].gates[0].origin)?.[1]);
+  t.equal(readFileSync(config, 'utf8').split('\n')[line - 1].trim(), '{', 'the line of the gate');
+  t.match(
+    at(folder),
+    new RegExp(`^::error file=small\\.yaml,line=${line},col=5,title=gate test\\.accuracy::`, 'm'),
+  );
+  t.match(
+    at(join(folder, 'experiments')),
+    /^::error title=gate test\.accuracy::.*small\.yaml:\d+:5/m,
+    'outside: only in words',
+  );
+  // a checkout elsewhere, as in a job that downloads the runs: the file whose path ends the same,
+  // if it has that gate at that position
+  const checkout = work.folder();
+  const elsewhere = join(checkout, basename(folder));
+  mkdirSync(elsewhere);
+  cpSync(config, join(elsewhere, 'small.yaml'));
+  t.match(
+    at(checkout),
+    new RegExp(`^::error file=${basename(folder)}/small\\.yaml,line=${line},col=5,`, 'm'),
+  );
+  writeFileSync(join(checkout, 'small.yaml'), `# another file\n${readFileSync(config, 'utf8')}`);
+  t.match(at(checkout), new RegExp(`^::error file=${basename(folder)}/small\\.yaml,`, 'm'), 'not the first');
+  rmSync(elsewhere, { recursive: true });
+  t.match(at(checkout), /^::error title=gate test\.accuracy::/m, 'a file of the same name is another one');
+  cpSync(config, join(checkout, 'small.yaml'));
+  t.match(at(checkout), new RegExp(`^::error file=small\\.yaml,line=${line},`, 'm'));
+  const many = judge([runs[0]], { gates: Array.from({ length: 30 }, (_, i) => `test.loss >= ${1000 + i}`) });
+  const annotations = githubAnnotations(many.review, { workspace: folder, summary: undefined });
+  t.equal(annotations.match(/^::error /gm)?.length, 10);
+  t.match(annotations, /^22 more verdicts that did not pass are not annotated\.$/m);
+  const summary = join(work.folder(), 'summary.md');
+  writeFileSync(summary, 'before\n');
+  writeJobSummary(reviewed, { workspace: folder, summary });
+  t.equal(readFileSync(summary, 'utf8'), `before\n${formatMarkdown(reviewed)}`);
+  writeFileSync(summary, 'x'.repeat(2 ** 20 - 700));
+  writeJobSummary(reviewed, { workspace: folder, summary });
+  t.ok(readFileSync(summary).length <= 2 ** 20);
+  for (const left of [0, 1, 6, 99, 100, 101]) {
+    writeFileSync(summary, 'x'.repeat(2 ** 20 - left));
+    t.same(writeJobSummary(reviewed, { workspace: folder, summary }), []);
+    t.ok(readFileSync(summary).length <= 2 ** 20, `${left} bytes left`);
+  }
+  // a summary that cannot be written is a warning
+  const [wrong] = writeJobSummary(reviewed, { workspace: folder, summary: folder });
+  t.match(wrong, { file: folder, message: /cannot be written/ });
+  const variables = { GITHUB_STEP_SUMMARY: 'x.md', GITHUB_WORKSPACE: '/w' };
+  t.same(githubPlace(variables), { workspace: '/w', summary: undefined });
+  t.same(githubPlace({ ...variables, GITHUB_ACTIONS: 'true' }), { workspace: '/w', summary: 'x.md' });
+});
+
+t.test('the verb, also as a process', async t => {
+  const passing = await work.cellrun('review', copyOf(runs[0], withoutGates));
+  t.equal(passing.code, 0, passing.stderr);
+  const seeds = await work.start('review', experiment, '--json').finished;
+  t.equal(seeds.code, 3);
+  t.same(validateAgainst('review', JSON.parse(seeds.stdout)), []);
+  const wrong = await work.cellrun('review', runs[0], '--gate', 'test.acuracy >= 1');
+  t.equal(wrong.code, 2);
+  t.match(wrong.stderr, /^--gate:1:1: there is no metric test\.acuracy\n/);
+});
+
+t.test('foreign files are checked against the schemas', async t => {
+  const sound = await work.cellrun('review', '--schema', experiment);
+  t.equal(sound.code, 0, sound.stderr);
+  t.equal(sound.stdout.match(/: valid /g)?.length, 15);
+  const broken = copyOf(runs[0], (summary, directory) => {
+    const log = join(directory, 'log.jsonl');
+    const lines = readFileSync(log, 'utf8').split('\n');
+    lines[2] = lines[2].replace('"seq":2', '"seq":5');
+    lines[3] = lines[3].replace('"seq":3', '"seq":6').replace('"level":"info"', '"level":"inof"');
+    lines[4] = '[1]';
+    lines[5] = lines[5].replace('"seq":5', '"seq":8').replace('"loss"', '"los"');
+    lines[6] = lines[6].replace('"seq":6', '"seq":9').slice(0, -1);
+    writeFileSync(log, lines.slice(0, 7).join('\n'));
+    delete summary.status;
+  });
+  const { code, stdout, stderr } = await work.cellrun('review', '--schema', broken);
+  t.equal(code, 5);
+  const places = [...stderr.matchAll(/^\S*\/(\w+\.jsonl?):(\d+):(\d+): (.*)$/gm)].map(found =>
+    found.slice(1).join(' '),
+  );
+  t.match(places, [
+    /^log\.jsonl 3 \d+ `seq` does not follow/,
+    /^log\.jsonl 4 10 `level` is not one of the choices/,
+    /^log\.jsonl 5 1 this is not a JSON object/,
+    /^log\.jsonl 6 \d+ unknown key `los`/,
+    /^log\.jsonl 7 1 the last line is incomplete/,
+    /^summary\.json 1 2 the key `status` is missing/,
+  ]);
+  t.equal(places.length, 6, stderr);
+  t.match(stdout, /log\.jsonl: invalid log-event, 5 of 7 lines/);
+  const log = readFileSync(join(runs[0], 'log.jsonl'), 'utf8');
+  const first = log.slice(0, log.indexOf('\n') + 1);
+  const odd: [string, string, string, RegExp][] = [
+    ['empty.jsonl', '', '1:1', /this log is empty/],
+    ['mark.jsonl', `\ufeff${log}`, '1:1', /it starts with a byte order mark/],
+    ['at.jsonl', `${first}{"event": nope}\n`, '2:12', /this is not JSON/],
+    ['end.jsonl', `${first}{"event":1`, '2:1', /the last line is incomplete/],
+    ['long.jsonl', `${first}${'x'.repeat(6 << 20)}\n`, '2:1', /longer than an event can be/],
+    ['endless.jsonl', `${first}${'x'.repeat(6 << 20)}`, '2:1', /the last line is incomplete/],
+    ['newer.json', '{"version":99}', '1:12', /format version 99 is not supported \(supported: 1\)/],
+    ['cut.json', '{"version":1,', '1:13', /this is not JSON/],
+  ];
+  for (const [name, text, place, message] of odd) {
+    const file = work.file(name, text);
+    const checked = await work.cellrun('review', '--schema', file, '--json');
+    t.equal(checked.code, 5, name);
+    const { diagnostics: found } = JSON.parse(checked.stdout);
+    t.equal(found.length, 1, `${name}: ${checked.stdout.slice(0, 500)}`);
+    t.match(found, [{ message }]);
+    t.equal(`${found[0].line}:${found[0].column}`, place, name);
+  }
+  const newer = work.file('b2.json', JSON.stringify({ version: 2 }));
+  t.match(
+    failure(() => judge([runs[0]], { baseline: newer })),
+    {
+      exitCode: 5,
+      diagnostics: [{ message: /baseline format version 2 is not supported/ }],
+    },
+  );
+  const many = work.file('foreign.jsonl', `${'{"event":"nothing"}\n'.repeat(250)}`);
+  const long = await work.cellrun('review', '--schema', many, '--json');
+  t.equal(long.code, 5);
+  const { diagnostics, files } = JSON.parse(long.stdout);
+  t.equal(diagnostics.length, 100);
+  t.match(files, [{ parts: 250, wrong: 250 }]);
+  t.equal((await work.cellrun('review', '--schema', config)).code, 2);
+});
+
+t.test('the example workflows use only existing verbs and options', async t => {
+  for (const name of ['github', 'gitlab']) {
+    const text = readFileSync(`configs/ci/${name}.yaml`, 'utf8');
+    t.equal(parseDocument(text).errors.length, 0);
+    const commands = [...text.matchAll(/\.\/run (.*?)(?: \|\||; done|$)/gm)].map(([, words]) =>
+      words.replace(/ > \S+$/, ''),
+    );
+    t.ok(commands.length >= 3);
+    for (const command of commands) {
+      const [verb, ...rest] = command.split(' ');
+      const file = [verb, ...rest].find(word => word.startsWith('configs/'));
+      if (file !== undefined) t.ok(existsSync(file), file);
+      const { code, stdout } = await work.cellrun(verb.endsWith('.yaml') ? 'run' : verb, '--help');
+      t.equal(code, 0, command);
+      for (const flag of rest.filter(word => word.startsWith('--')))
+        t.ok(stdout.includes(`${flag} `), `${verb} ${flag}`);
+    }
+  }
+});

@@ -1,0 +1,695 @@
+/** Reviews of real runs: completion, gates, baselines, noise, and changes since the baseline. */
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { githubAnnotations } from '../../src/cli/verbs/review-github.js';
+import { validateAgainst } from '../../src/config/schema/schema.js';
+import { formatJunit } from '../../src/judge/formats/junit.js';
+import { formatMarkdown } from '../../src/judge/formats/markdown.js';
+import { oddities, textLines } from '../../src/judge/formats/text.js';
+import { judgeNoise } from '../../src/judge/statistics/noise.js';
+import { upperQuantile, upperTail } from '../../src/judge/statistics/student-t.js';
+import { readBaseline, summarizeSeeds } from '../../src/run/judging/baseline.js';
+import type { Summary } from '../../src/run/summary.js';
+import { packageRoot } from '../../src/util/root.js';
+import { Workplace } from '../support/cli.js';
+import {
+  agree,
+  copierInto,
+  failure,
+  judge,
+  reach,
+  trainSmallRuns,
+  withoutGates,
+  withoutVerdicts,
+} from '../support/reviewed-runs.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+const { folder, config, experiment, runs } = await trainSmallRuns(work);
+const copyOf = copierInto(work);
+
+t.test('gates of the config and of the command line', async t => {
+  const { review } = judge([runs[0]], {
+    gates: ['test.loss <= 100 over best', 'performance.peak_rss_mb<=1'],
+  });
+  t.equal(review.exit_code, 3);
+  t.equal(review.verdict, 'failed');
+  t.equal(review.runs[0].completed.verdict, 'passed');
+  t.match(review.runs[0].gates, [
+    { metric: 'test.accuracy', verdict: 'failed', min: 0.99, origin: /small\.yaml:\d+:5$/ },
+    { metric: 'test.loss', over: 'best', verdict: 'passed' },
+    { metric: 'test.loss', over: 'best', verdict: 'passed', origin: '--gate' },
+    { metric: 'performance.peak_rss_mb', verdict: 'failed', max: 1, origin: '--gate' },
+  ]);
+  // the best value in the log is the one that the run recorded
+  t.equal(review.runs[0].gates[1].value, review.runs[0].gates[2].value);
+  t.match(
+    review.groups[0].gates,
+    [{ verdict: 'inconclusive', reason: /two seeds/ }],
+    'one run has no mean over seeds',
+  );
+});
+
+t.test('a mean over seeds is judged over the runs given', async t => {
+  const accuracies = runs.map(
+    run => JSON.parse(readFileSync(join(run, 'summary.json'), 'utf8')).metrics.test.accuracy,
+  );
+  const mean = (accuracies[0] + accuracies[1] + accuracies[2]) / 3;
+  const gate = (bound: number) => `test.accuracy >= ${bound} over seeds`;
+  const { review } = judge([experiment], { gates: [gate(mean - 1e-9), gate(mean + 1e-9)] });
+  t.equal(review.runs.length, 3);
+  // runs started in the same second have no order
+  t.same([...review.groups[0].seeds].sort(), [0, 1, 2]);
+  t.match(review.groups[0].gates, [{ verdict: 'passed' }, { verdict: 'passed' }, { verdict: 'failed' }]);
+  t.ok(Math.abs(Number(review.groups[0].gates[1].value) - mean) < 1e-15);
+  const killed = copyOf(runs[1], (_, directory) => rmSync(join(directory, 'summary.json')));
+  const some = judge([runs[0], killed, runs[2]]).review;
+  t.match(some.groups[0].gates, [{ verdict: 'inconclusive', reason: '1 of 3 runs did not complete' }]);
+});
+
+t.test('groups with the same name and seeds are distinguished, each with its own verdicts', async t => {
+  const others = runs.map(run =>
+    copyOf(run, (summary, directory) => {
+      reach({ loss: 7, accuracy: 0.5 }, summary, directory);
+      const resolved = join(directory, 'config.resolved.yaml');
+      const text = readFileSync(resolved, 'utf8');
+      writeFileSync(resolved, text.replace('learning_rate: 0.01', 'learning_rate: 0.5'));
+    }),
+  );
+  const bound = 6;
+  for (const paths of [
+    [...runs, ...others],
+    [...others, ...runs],
+  ]) {
+    const { review: judged } = judge(paths, { gates: [`test.loss <= ${bound} over seeds`] });
+    t.same(
+      Object.fromEntries(
+        judged.groups.map(({ distinct, gates }) => [
+          String(distinct['optimizer.learning_rate']),
+          gates.at(-1)?.verdict,
+        ]),
+      ),
+      { 0.01: 'passed', 0.5: 'failed' },
+    );
+    const lines = textLines(judged, basename);
+    const lineAfter = (rate: string): string | undefined => {
+      const head = lines.indexOf(`small, optimizer.learning_rate ${rate}, 3 runs, seeds 0, 1, 2`);
+      return lines.slice(head).find(line => /Gate test\.loss over seeds \w+: \S+ \S+ 6\b/.test(line));
+    };
+    t.match(lineAfter('0.01'), /over seeds passed/);
+    t.match(lineAfter('0.5'), /over seeds failed: 7/);
+    t.match(
+      formatJunit(judged),
+      /<testsuite name="small\.optimizer\.learning_rate=0\.5\.over-seeds" .* failures="1"/,
+    );
+    t.match(
+      githubAnnotations(judged, { workspace: undefined, summary: undefined }),
+      /small, optimizer\.learning_rate 0\.5, 3 runs, seeds 0, 1, 2: /,
+    );
+  }
+});
+
+t.test(
+  'a run whose config was changed by a resume is not in a group with runs that always had it',
+  async t => {
+    const changed = copyOf(runs[1], (_, directory) => {
+      const file = join(directory, 'manifest.json');
+      const manifest = JSON.parse(readFileSync(file, 'utf8'));
+      const change = { time: manifest.started, step: 4, key: 'optimizer.learning_rate', from: 0.5, to: 0.01 };
+      const harmless = { ...change, key: 'training.num_epochs', from: 1, to: 2 };
+      const early = { ...change, key: 'optimizer.eps', step: 0, from: 1, to: 2 };
+      writeFileSync(file, JSON.stringify({ ...manifest, changes: [harmless, change, early] }));
+    });
+    const key = 'optimizer.learning_rate until step 4';
+    const { groups } = judge([runs[0], changed]).review;
+    t.same(
+      groups.map(({ distinct }) => distinct),
+      [{}, { [key]: 0.5 }],
+    );
+    const file = join(work.folder(), 'b.json');
+    judge(runs, { pin: file });
+    const compared = judge([changed], { baseline: file }).review.groups[0].comparison;
+    t.same(compared?.moved, [{ what: 'config', key, from: null, to: 0.5 }]);
+    const { code, stdout } = await work.cellrun('compare', runs[0], changed, '--json');
+    t.equal(code, 0);
+    t.match(JSON.parse(stdout), {
+      sides: [{}, {}],
+      config: [{ key: 'seed' }, { key, values: [[], [0.5]], changes: ['numerics'] }],
+    });
+  },
+);
+
+t.test(
+  'metrics that contradict the log are not trusted, neither against a baseline nor to be pinned',
+  async t => {
+    const file = join(work.folder(), 'b.json');
+    judge(runs, { pin: file });
+    const { loss } = JSON.parse(readFileSync(join(runs[0], 'summary.json'), 'utf8')).metrics.test;
+    const edited = copyOf(runs[0], summary => {
+      Object.assign(summary, { metrics: { train: { loss: 1 }, test: { loss: 0.05, accuracy: 1 } } });
+    });
+    const gates = ['test.loss <= 100 over seeds'];
+    const { runs: judged, groups } = judge([edited, ...runs.slice(1)], { baseline: file, gates }).review;
+    const doubt = `test.loss is 0.05 in its summary and ${loss} in its log`;
+    t.match(judged[0].completed, {
+      verdict: 'inconclusive',
+      reason: `the run claims to be complete, but ${doubt}`,
+    });
+    const unjudged = {
+      verdict: 'inconclusive',
+      value: null,
+      reason: `${basename(edited)} is in doubt: ${doubt}`,
+    };
+    t.match(groups[0].comparison?.metrics, [unjudged, unjudged]);
+    t.match(groups[0].gates.at(-1), unjudged);
+    const fields = {
+      'train.loss': (summary: Record<string, unknown>) =>
+        Object.assign((summary.metrics as Summary['metrics']).train, { loss: 1e-9 }),
+      step_ratio: (summary: Record<string, unknown>) => Object.assign(summary, { step_ratio: 1e-9 }),
+      ms_per_step: (summary: Record<string, unknown>) => Object.assign(summary, { ms_per_step: 1e-9 }),
+    };
+    for (const [field, change] of Object.entries(fields))
+      t.match(
+        judge([copyOf(runs[0], change)]).review.runs[0].completed.reason,
+        new RegExp(`${field} is 1e-9 in its summary and \\d`),
+      );
+    t.match(
+      failure(() => judge([edited], { pin: join(work.folder(), 'c.json') })),
+      {
+        exitCode: 2,
+        diagnostics: [{ code: 'review/pin', message: /only runs whose files agree are pinned/ }],
+      },
+    );
+  },
+);
+
+t.test('the newest of several runs with one seed counts', async t => {
+  const again = copyOf(runs[0], (summary, directory) => {
+    reach({ loss: 7, accuracy: 0.5 }, summary, directory);
+    const file = join(directory, 'manifest.json');
+    const manifest = JSON.parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify({ ...manifest, started: '2100-01-01T00:00:00.000Z' }));
+  });
+  const other = JSON.parse(readFileSync(join(runs[1], 'summary.json'), 'utf8')).metrics.test.loss;
+  for (const paths of [
+    [again, runs[0], runs[1]],
+    [runs[0], runs[1], again],
+  ]) {
+    const { groups } = judge(paths, { gates: ['test.loss <= 100 over seeds'] }).review;
+    t.equal(groups[0].gates.at(-1)?.value, (7 + other) / 2);
+    t.same(groups[0].seeds.toSorted(), [0, 1]);
+    const reason = `replaced by ${basename(again)} with the same seed 0`;
+    t.same(groups[0].left_out, [{ run_id: basename(runs[0]), reason }]);
+    const { stdout } = await work.cellrun('review', ...paths);
+    t.match(stdout, /^small, 2 runs, seeds (0, 1|1, 0)\n {2}left out: \S+: replaced by /m);
+  }
+});
+
+t.test('a run that did not complete never passes', async t => {
+  const states: [string, (summary: Record<string, unknown>, directory: string) => void][] = [
+    ['killed', (_, directory) => rmSync(join(directory, 'summary.json'))],
+    ['interrupted', summary => Object.assign(summary, { status: 'interrupted', gates: [] })],
+    ['diverged', summary => Object.assign(summary, { status: 'diverged', message: 'at step 3', gates: [] })],
+    ['failed', summary => Object.assign(summary, { status: 'failed', message: 'x', gates: [] })],
+  ];
+  for (const [state, change] of states) {
+    const path = copyOf(runs[0], change);
+    const { review } = judge([path], { gates: ['test.loss <= 1e9'] });
+    t.match(review, { exit_code: 3, verdict: 'failed', runs: [{ state, completed: { verdict: 'failed' } }] });
+    for (const gate of review.runs[0].gates)
+      t.match(gate, { verdict: 'inconclusive', reason: 'the run did not complete' });
+    t.match(formatJunit(review), /<skipped message=/);
+    t.equal(failure(() => judge([path], { pin: join(work.folder(), 'b.json') })).exitCode, 2);
+  }
+  const damaged = copyOf(runs[0], (_, directory) => writeFileSync(join(directory, 'manifest.json'), '{'));
+  t.match(judge([damaged]).review, { exit_code: 5, verdict: 'inconclusive', runs: [] });
+  t.equal(failure(() => judge([damaged], { pin: join(work.folder(), 'b.json') })).exitCode, 5);
+});
+
+t.test('a damaged run does not hide verdicts on others', async t => {
+  const damages: [RegExp, (directory: string) => void][] = [
+    [/summary\.json: .*this is not JSON/, directory => writeFileSync(join(directory, 'summary.json'), '{')],
+    [/manifest\.json: /, directory => writeFileSync(join(directory, 'manifest.json'), '[]')],
+    [
+      /config\.resolved\.yaml:1:/,
+      directory => writeFileSync(join(directory, 'config.resolved.yaml'), '{ name: ['),
+    ],
+    [
+      /config\.resolved\.yaml is missing, so this run cannot be read/,
+      directory => rmSync(join(directory, 'config.resolved.yaml')),
+    ],
+    [
+      /log\.jsonl: this is a directory/,
+      directory => {
+        rmSync(join(directory, 'log.jsonl'));
+        mkdirSync(join(directory, 'log.jsonl'));
+      },
+    ],
+  ];
+  for (const [message, damage] of damages) {
+    const directory = join(work.folder(), basename(runs[0]));
+    cpSync(runs[0], directory, { recursive: true });
+    damage(directory);
+    const { code, stdout } = await work.cellrun('review', directory, runs[1], '--json');
+    t.equal(code, 5);
+    const document = JSON.parse(stdout);
+    t.same(validateAgainst('review', document), []);
+    t.match(document, { damaged: [{ directory, message }], runs: [{ seed: 1 }], exit_code: 5 });
+    t.equal(document.runs[0].gates.length, 2);
+    const { review: judged } = judge([directory, runs[1]]);
+    t.equal(formatJunit(judged).match(/<error [^>]*>Damaged: /g)?.length, 1);
+    t.equal(formatJunit(judged).match(/<testcase name="completed"/g)?.length, 1);
+    t.match(
+      githubAnnotations(judged, { workspace: undefined, summary: undefined }),
+      /^::error title=gate readable::.*Damaged: /m,
+    );
+    t.match((await work.cellrun('review', directory, runs[1])).stdout, /: damaged: /);
+    t.match(formatMarkdown({ review: judged, curves: [{}] }), /\| \*\*inconclusive\*\* .* \| readable \|/);
+  }
+});
+
+t.test('gates of a run that did not complete are listed with their positions', async t => {
+  const places = judge([runs[0]]).review.runs[0].gates.map(({ origin }) => origin);
+  t.equal(places.length, 2);
+  for (const status of ['diverged', undefined]) {
+    const path = copyOf(runs[0], (summary, directory) => {
+      if (status === undefined) rmSync(join(directory, 'summary.json'));
+      else Object.assign(summary, { status, gates: [] });
+    });
+    const { review: judged } = judge([path]);
+    t.match(judged.runs[0].gates, [
+      { metric: 'test.accuracy', min: 0.99, verdict: 'inconclusive', reason: 'the run did not complete' },
+      { metric: 'test.loss', over: 'best', max: 100, verdict: 'inconclusive' },
+    ]);
+    t.same(
+      judged.runs[0].gates.map(({ origin }) => origin),
+      places,
+    );
+    t.match(judged.groups[0].gates, [{ over: 'seeds', verdict: 'inconclusive' }]);
+    t.equal(formatJunit(judged).match(/<testcase /g)?.length, 4);
+    t.equal(formatJunit(judged).match(/<skipped /g)?.length, 2);
+  }
+});
+
+t.test('a run whose files do not prove that it completed is in doubt', async t => {
+  const change = (name: string, by: (text: string) => string) => (_: unknown, directory: string) => {
+    const file = join(directory, name);
+    writeFileSync(file, by(readFileSync(file, 'utf8')));
+  };
+  const log = (by: (text: string) => string) => change('log.jsonl', by);
+  const cases: [RegExp, Parameters<typeof copyOf>[1]][] = [
+    [/but its manifest is missing$/, (_, directory) => rmSync(join(directory, 'manifest.json'))],
+    [/but its log is missing$/, (_, directory) => rmSync(join(directory, 'log.jsonl'))],
+    [/but its log is empty$/, log(() => '')],
+    [/but its log is empty$/, log(() => 'x\n'.repeat(100))],
+    [/but its log has lost its last lines$/, log(text => text.slice(0, -20))],
+    [/but its log has no end of the run$/, log(text => text.replace(/^.*"run\.end".*\n/m, ''))],
+    [/but its log belongs to another run, x$/, log(text => text.replace(/"run_id":"[^"]*"/, '"run_id":"x"'))],
+    [
+      /but its log ends with diverged after step 4 and its summary with completed after step 4$/,
+      log(text => text.replace(/("run\.end".*"status":")completed/, '$1diverged')),
+    ],
+    [/after step 3 and its summary/, log(text => text.replace(/("run\.end".*"steps":)4/, '$13'))],
+  ];
+  for (const [reason, by] of cases) {
+    const { review: judged } = judge([copyOf(runs[0], by)]);
+    t.match(judged.runs[0].completed, { verdict: 'inconclusive', reason }, String(reason));
+    t.equal(judged.exit_code, 5);
+  }
+  const older = log(text => text.replace(/,"ms_per_step":[^\n]*(?=\}\n$)/, ''));
+  t.equal(judge([copyOf(runs[0], older)]).review.runs[0].completed.verdict, 'passed', 'its log has no times');
+  const odd = copyOf(
+    runs[0],
+    log(text => text.replace('\n', '\njunk\n')),
+  );
+  const [judgedOdd] = judge([odd]).review.runs;
+  const edited = { verdict: 'inconclusive', reason: /a line was edited, added or removed$/ };
+  t.match(judgedOdd, { completed: edited, damaged_lines: 1 });
+  const told = (lines: number, warnings: number) =>
+    oddities({
+      ...judgedOdd,
+      cautions: [],
+      damaged_lines: lines,
+      warnings: { count: warnings, first: [] },
+    });
+  t.same(told(1, 1), ['  1 more warning', '  warning: 1 line of the log is not an event']);
+  t.same(told(2, 2), ['  2 more warnings', '  warning: 2 lines of the log are not events']);
+});
+
+t.test('a gate without a verdict, or whose value differs from the metric, is inconclusive', async t => {
+  const set = (loss: number | null) =>
+    copyOf(runs[0], summary => {
+      const { test } = summary.metrics as { test: Record<string, unknown> };
+      Object.assign(test, { accuracy: loss });
+    });
+  const [recorded] = judge([runs[0]]).review.runs[0].gates;
+  t.match(judge([set(1)]).review.runs[0].gates[0], {
+    verdict: 'inconclusive',
+    value: recorded.value,
+    reason: 'summary.json has this value for the gate, but 1 for the metric',
+  });
+  t.match(judge([set(null)]).review.runs[0].gates[0], {
+    verdict: 'inconclusive',
+    reason: /summary\.json has this value for the gate, but none for the metric$/,
+  });
+  const best = copyOf(runs[0], summary => {
+    for (const gate of summary.gates as { over: string; value: number }[])
+      if (gate.over === 'best') gate.value = 0;
+  });
+  t.match(judge([best]).review.runs[0].gates[1], {
+    verdict: 'inconclusive',
+    reason: /the log has this value for the gate, but \d\.\d+ for the metric$/,
+  });
+  const none = copyOf(runs[0], withoutVerdicts);
+  const { review: judged } = judge([none]);
+  t.match(judged.runs[0].gates, [
+    { metric: 'test.accuracy', verdict: 'inconclusive', reason: 'the run recorded no verdict for it' },
+    { metric: 'test.loss', verdict: 'inconclusive' },
+  ]);
+  t.match(judged.groups[0].gates, [{ verdict: 'inconclusive', reason: 'the runs did not record it' }]);
+});
+
+t.test('a metric that is missing or not finite never passes, whatever the limits', async () => {
+  const nan = copyOf(runs[0], (summary, directory) => {
+    summary.metrics = { train: {}, test: { loss: null, loss_nonfinite: 'nan' } };
+    summary.step_ratio = null;
+    withoutGates(summary, directory);
+  });
+  const pinned = join(work.folder(), 'new', 'b.json');
+  judge(runs, { pin: pinned });
+  const bound = fc.double({ noNaN: true, noDefaultInfinity: true });
+  fc.assert(
+    fc.property(
+      fc.constantFrom('test.loss', 'test.accuracy', 'train.loss', 'performance.step_ratio'),
+      fc.constantFrom('>=', '<='),
+      bound,
+      fc.constantFrom(undefined, 0, 1e300),
+      (metric, comparison, limit, max_drop) => {
+        const gates = [`${metric} ${comparison} ${limit}`];
+        const { review } = judge([nan], {
+          gates,
+          baseline: pinned,
+          ...(max_drop !== undefined && { max_drop }),
+        });
+        const verdicts = [...review.runs[0].gates, ...(review.groups[0].comparison?.metrics ?? [])];
+        return (
+          // its log has other metrics
+          review.exit_code === 5 &&
+          verdicts.length === 3 &&
+          verdicts.every(({ verdict }) => verdict === 'inconclusive')
+        );
+      },
+    ),
+    { numRuns: 15 },
+  );
+});
+
+t.test('errors point to the mistake in a gate of the command line', async t => {
+  const cases: [string, number, string, string?][] = [
+    ['test.acuracy >= 0.9', 1, 'there is no metric test.acuracy', 'test.accuracy'],
+    ['', 1, 'a gate starts with a metric'],
+    ['test.loss < 1', 11, 'a gate compares with >= or <=', '<='],
+    ['test.loss', 10, 'a gate compares with >= or <='],
+    ['test.loss <= x', 14, 'a gate compares with a number, not x'],
+    ['test.loss <= nan', 14, 'a gate compares with a number, not nan'],
+    ['test.loss <=', 13, 'a gate compares with a number'],
+    ['test.loss <= 0x10', 14, 'a gate compares with a number, not 0x10'],
+    ['ms_per_step <= 5', 1, 'there is no metric ms_per_step', 'performance.ms_per_step'],
+    ['test.loss <= 1 over bset', 16, 'cannot parse the gate', 'over best'],
+    ['test.loss <= 1 please', 16, 'cannot parse the gate'],
+    [
+      'performance.step_ratio <= 1 over best',
+      29,
+      'performance.step_ratio is measured once, so it has no best value',
+    ],
+  ];
+  for (const [text, column, message, suggestion] of cases) {
+    const { exitCode, diagnostics } = failure(() => judge([runs[0]], { gates: [text] }));
+    t.equal(exitCode, 2);
+    t.match(diagnostics, [{ file: '--gate', line: 1, column, message }], text);
+    t.equal(diagnostics[0].suggestion, suggestion, text);
+  }
+  const two = failure(() => judge([runs[0]], { gates: ['x >= 1', 'test.loss >= y'] }));
+  t.equal(two.diagnostics.length, 2, 'all at once');
+});
+
+t.test('paths without runs', async t => {
+  const { diagnostics, exitCode } = failure(() => judge([join(folder, 'none'), folder, config]));
+  t.equal(exitCode, 2);
+  t.equal(diagnostics.length, 3);
+});
+
+t.test('a baseline is the same in any order, and its own runs are identical to it', async t => {
+  const [a, b] = [join(work.folder(), 'a.json'), join(work.folder(), 'b.json')];
+  t.equal(judge(runs, { pin: a }).review.pinned, a);
+  judge([runs[2], runs[0], runs[1]], { pin: b });
+  const text = readFileSync(a, 'utf8');
+  t.equal(readFileSync(b, 'utf8'), text);
+  t.same(validateAgainst('baseline', JSON.parse(text)), []);
+  t.notOk(text.includes(work.path), 'no path of this machine');
+  const { metrics, config: flat, config_hash_by_seed } = readBaseline(a);
+  t.same(Object.keys(metrics), Object.keys(metrics).toSorted());
+  t.same(Object.keys(config_hash_by_seed), ['0', '1', '2']);
+  t.match(flat, { 'optimizer.learning_rate': 0.01, 'dataset.path': 'data.npz', 'training.batch_size': 32 });
+  for (const key of ['seed', 'name', 'gates', 'description']) t.notOk(key in flat);
+  const losses = runs.map(
+    run => JSON.parse(readFileSync(join(run, 'summary.json'), 'utf8')).metrics.test.loss as number,
+  );
+  t.same(Object.values(metrics['test.loss'].by_seed), losses);
+  const whole = judge(runs, { baseline: a }).review.groups[0].comparison;
+  t.same(whole?.moved, []);
+  t.match(whole?.metrics, [
+    { metric: 'test.accuracy', verdict: 'passed', reason: 'identical', count: 3 },
+    { metric: 'test.loss', verdict: 'passed', reason: 'identical' },
+  ]);
+  t.match(judge([runs[1]], { baseline: a }).review.groups[0].comparison?.metrics, [
+    { reason: 'identical' },
+    { reason: 'identical' },
+  ]);
+  // runs are deterministic: another value from the same inputs fails, even if it is better
+  const other = copyOf(runs[1], (summary, directory) => {
+    reach({ loss: 1e-9, accuracy: 1 }, summary, directory);
+  });
+  t.match(judge([other], { baseline: a }).review.groups[0].comparison?.metrics, [
+    { verdict: 'failed', reason: /^not identical: seed 1 reached/ },
+    { verdict: 'failed' },
+  ]);
+});
+
+t.test('changes are listed key by key, and noise decides', async t => {
+  const pinned = join(work.folder(), 'b.json');
+  judge(runs, { pin: pinned });
+  const { metrics } = readBaseline(pinned);
+  const moved = (loss: number, accuracy: number) =>
+    copyOf(runs[0], (summary, directory) => {
+      reach({ loss, accuracy }, summary, directory);
+      const resolved = join(directory, 'config.resolved.yaml');
+      writeFileSync(
+        resolved,
+        readFileSync(resolved, 'utf8').replace('learning_rate: 0.01', 'learning_rate: 0.5'),
+      );
+      const manifest = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
+      manifest.versions.cellrun = '9.9.9';
+      manifest.git = { revision: 'abc', dirty: true };
+      manifest.backend.name = 'webgpu';
+      summary.backend = 'webgpu';
+      writeFileSync(join(directory, 'manifest.json'), JSON.stringify(manifest));
+    });
+  const compare = (path: string, limits = {}) =>
+    judge([path], { baseline: pinned, ...limits }).review.groups[0].comparison;
+  const good = compare(moved(metrics['test.loss'].mean, 1));
+  t.match(good?.moved, [
+    { what: 'config', key: 'optimizer.learning_rate', from: 0.01, to: 0.5 },
+    { what: 'code', key: 'cellrun', to: '9.9.9' },
+    { what: 'backend', key: 'name', from: 'webasm', to: 'webgpu' },
+    { what: 'code', key: 'git', to: 'abc with changes' },
+  ]);
+  t.match(good?.metrics, [
+    { verdict: 'passed', reason: 'better than the mean' },
+    { verdict: 'passed', reason: 'equal' },
+  ]);
+  const bad = compare(moved(metrics['test.loss'].mean + 100 * Number(metrics['test.loss'].spread), 1));
+  t.match(bad?.metrics[1], { verdict: 'failed', reason: 'worse by more than the noise' });
+  const within = compare(moved(metrics['test.loss'].mean + 0.1 * Number(metrics['test.loss'].spread), 1));
+  t.match(within?.metrics[1], { verdict: 'passed', reason: 'not distinguishable' });
+  const limited = compare(moved(metrics['test.loss'].mean + 1, 1), { max_drop: 0.5 });
+  t.match(limited?.metrics[1], {
+    verdict: 'failed',
+    reason: 'beyond --max-drop 0.5',
+    limit: metrics['test.loss'].mean + 0.5,
+  });
+  const share = compare(moved(metrics['test.loss'].mean * 1.5, 1), { max_regress: 0.75 });
+  t.match(share?.metrics[1], { verdict: 'passed', reason: 'within --max-regress 0.75' });
+  t.equal(failure(() => judge(runs, { max_drop: 1 })).exitCode, 2, 'a limit needs a baseline');
+  t.equal(failure(() => judge(runs, { baseline: pinned, max_drop: 1, max_regress: 1 })).exitCode, 2);
+});
+
+t.test('a baseline of another task cannot be compared', async t => {
+  const pinned = join(work.folder(), 'b.json');
+  judge(runs, { pin: pinned });
+  const baseline = JSON.parse(readFileSync(pinned, 'utf8'));
+  const against = (change: (changed: typeof baseline) => void) => {
+    const changed = structuredClone(baseline);
+    change(changed);
+    const file = join(work.folder(), 'other.json');
+    writeFileSync(file, JSON.stringify(changed));
+    return judge([runs[0]], { baseline: file }).review;
+  };
+  const other: [RegExp, (changed: typeof baseline) => void][] = [
+    [
+      /^measured on another task: config loss\.kind: "mse" -> "cross_entropy"$/,
+      changed => {
+        changed.config['loss.kind'] = 'mse';
+      },
+    ],
+    [
+      /config dataset\.kind: "idx" -> "npz"/,
+      changed => {
+        changed.config['dataset.kind'] = 'idx';
+      },
+    ],
+    [
+      /^measured on another task: data data\.npz: "f{64}" -> /,
+      changed => {
+        changed.datasets[0].sha256 = 'f'.repeat(64);
+      },
+    ],
+    [
+      /^measured on another task: data labels\.npy: "e{64}" -> null$/,
+      changed => {
+        changed.datasets.unshift({ name: 'labels.npy', sha256: 'e'.repeat(64), split: 'train' });
+      },
+    ],
+    [
+      // of an older version: the test data could be in any file
+      /^measured on another task: data training\.npz: "e{64}" -> null$/,
+      changed => {
+        changed.datasets = [{ name: 'training.npz', sha256: 'e'.repeat(64) }, ...changed.datasets].map(
+          ({ name, sha256 }) => ({ name, sha256 }),
+        );
+      },
+    ],
+  ];
+  for (const [reason, change] of other) {
+    const judged = against(change);
+    for (const metric of judged.groups[0].comparison?.metrics ?? [])
+      t.match(metric, { verdict: 'inconclusive', reason });
+    const junit = formatJunit(judged);
+    t.match(junit, /<system-out>changed since \S*other\.json:&#10; {2}(config|data) /);
+    const annotations = githubAnnotations(judged, { workspace: undefined, summary: undefined });
+    t.match(annotations, /^::notice title=review::small, seed 0:%0Achanged since \S*other\.json:%0A {2}/m);
+  }
+  const same: ((changed: typeof baseline) => void)[] = [
+    // fewer training sequences, the same file under another path
+    changed => {
+      changed.config['dataset.limit'] = 3;
+    },
+    changed => {
+      changed.config['dataset.path'] = 'elsewhere/data.npz';
+      changed.datasets[0].name = 'elsewhere/data.npz';
+    },
+    changed => {
+      changed.datasets.unshift({ name: 'validation.npz', sha256: 'e'.repeat(64), split: 'validation' });
+    },
+    changed => {
+      changed.datasets[0].split = 'test';
+      changed.datasets.unshift({ name: 'training.npz', sha256: 'e'.repeat(64), split: 'train' });
+    },
+  ];
+  for (const change of same) {
+    const { comparison } = against(change).groups[0];
+    t.ok(comparison && comparison.moved.length > 0);
+    for (const { reason } of comparison?.metrics ?? []) t.notMatch(reason, 'another task');
+  }
+  const drawn = against(changed => {
+    changed.datasets = [];
+  });
+  t.same(drawn.groups[0].comparison?.not_pinned, ['data']);
+  const none = join(work.folder(), 'none.json');
+  writeFileSync(none, JSON.stringify({ ...baseline, datasets: [] }));
+  const { stdout } = await work.cellrun('review', runs[0], '--baseline', none);
+  t.match(stdout, /^ +data are drawn from the seed, and not pinned by \S*none\.json$/m);
+});
+
+t.test('runs that cannot be pinned', async t => {
+  const file = join(work.folder(), 'b.json');
+  const other = copyOf(runs[1], (summary, directory) => {
+    const resolved = join(directory, 'config.resolved.yaml');
+    writeFileSync(resolved, readFileSync(resolved, 'utf8').replace('hidden_size: 16', 'hidden_size: 32'));
+    agree(summary, directory);
+  });
+  t.match(failure(() => judge([runs[0], other], { pin: file })).diagnostics, [
+    { message: /^config model\.hidden_size: 16 -> 32: runs of a baseline may differ only in their seed$/ },
+  ]);
+  t.match(failure(() => judge([runs[0], copyOf(runs[0])], { pin: file })).diagnostics, [
+    { message: /^seed 0 is also that of/ },
+  ]);
+  const nan = copyOf(runs[0], summary => {
+    summary.metrics = { train: { loss: 1 }, test: { loss: null, loss_nonfinite: 'nan', accuracy: 1 } };
+  });
+  t.match(failure(() => judge([nan], { pin: file })).diagnostics, [{ message: /^test\.loss is NaN/ }]);
+  t.notOk(existsSync(file));
+  const [own] = failure(() => judge(runs, { pin: join(runs[0], 'notes.json') })).diagnostics;
+  t.match(own, { message: 'a file of the run has this name' });
+  writeFileSync(file, '{"mine":1}');
+  t.equal(failure(() => judge(runs, { pin: file })).exitCode, 2);
+  t.equal(readFileSync(file, 'utf8'), '{"mine":1}');
+  rmSync(file);
+  judge([runs[0]], { pin: file });
+  judge(runs, { pin: file });
+  t.equal(readBaseline(file).metrics['test.loss'].count, 3, 'a baseline is replaced');
+});
+
+interface Expected {
+  readonly pinned: readonly number[];
+  readonly values: readonly number[];
+  readonly p: number;
+  readonly limit: number;
+}
+const scipy: {
+  readonly tails: readonly { t: number; df: number; p: number }[];
+  readonly quantiles: readonly { t: number; df: number; p: number }[];
+  readonly predictions: readonly Expected[];
+  readonly welches: readonly Expected[];
+} = JSON.parse(readFileSync(join(packageRoot, 'test/fixtures/review/noise.json'), 'utf8'));
+
+t.test("Student's t, prediction intervals and Welch's test as in SciPy", async t => {
+  const near = (a: number, b: number, relative: number) => Math.abs(a - b) <= relative * Math.abs(b);
+  for (const { t: x, df, p } of scipy.tails)
+    t.ok(near(upperTail(x, df), p, 1e-9), `tail ${x} ${df}: ${upperTail(x, df)} ${p}`);
+  for (const { t: x, df, p } of scipy.quantiles)
+    t.ok(
+      Math.abs(upperQuantile(p, df) - x) <= 1e-9 * Math.max(1, x),
+      `quantile ${p} ${df}: ${upperQuantile(p, df)} ${x}`,
+    );
+  for (const { pinned, values, p, limit } of [...scipy.predictions, ...scipy.welches]) {
+    const seeds = values.map((value, i) => ({ seed: 100 + i, value, pinned: undefined }));
+    const baseline = summarizeSeeds(Object.fromEntries(pinned.map((value, i) => [i, value])));
+    const accuracy = judgeNoise('test.accuracy', seeds, baseline);
+    const isWorse = values.reduce((a, b) => a + b, 0) / values.length < baseline.mean;
+    t.equal(accuracy.verdict, isWorse && p < 0.05 ? 'failed' : 'passed');
+    if (isWorse) t.ok(near(Number(accuracy.p), p, 1e-7), `${accuracy.p} ${p}`);
+    t.ok(near(Number(accuracy.limit), limit, 1e-9), `${accuracy.limit} ${limit}`);
+    // the mirror image, for a metric that should be small
+    const loss = judgeNoise(
+      'test.loss',
+      seeds.map(one => ({ ...one, value: -one.value })),
+      summarizeSeeds(Object.fromEntries(pinned.map((value, i) => [i, -value]))),
+    );
+    t.equal(loss.verdict, accuracy.verdict);
+    t.ok(near(Number(loss.limit), -limit, 1e-9));
+  }
+});
+
+t.test('unknown noise, and no noise', async t => {
+  const one = (value: number) => [{ seed: 9, value, pinned: undefined }];
+  const single = summarizeSeeds({ 0: 0.5 });
+  t.match(judgeNoise('test.accuracy', one(0.4), single), { verdict: 'inconclusive' });
+  t.match(judgeNoise('test.accuracy', one(0.5), single), { verdict: 'passed', reason: 'equal' });
+  t.match(judgeNoise('test.accuracy', one(0.6), single), { verdict: 'passed' });
+  const equal = summarizeSeeds({ 0: 0.1, 1: 0.1, 2: 0.1 });
+  t.same([equal.mean, equal.spread], [0.1, 0], 'three times 0.1 has the mean 0.1');
+  t.match(judgeNoise('test.accuracy', one(0.0999), equal), { verdict: 'failed', p: 0 });
+});

@@ -1,0 +1,103 @@
+/**
+ * What holds for every cell besides PyTorch's values (engine.test, verify.test): its parameters,
+ * and its first step.
+ */
+import t from 'tap';
+import type { Cell, CellWeights, StepInput } from '../../src/math/cells/cell.js';
+import { type CellName, cells } from '../../src/math/cells/index.js';
+import { differentiate } from '../../src/math/graph/differentiate.js';
+import { interpret } from '../../src/math/graph/interpret.js';
+import { Graph, type Node } from '../../src/math/graph/node.js';
+import { sizeOf } from '../../src/math/graph/shape.js';
+import { contract } from '../../src/math/ops/contract.js';
+import { addAll } from '../../src/math/ops/index.js';
+import { RandomStream } from '../../src/util/random.js';
+
+type AnyCell = Cell<{ readonly hidden_size: number }>;
+
+type Settings = { readonly hidden_size: number } & Readonly<Record<string, unknown>>;
+
+/** An input of one part: the product with the whole weight. */
+function wholeInput(x: Node, weights: CellWeights): StepInput {
+  return {
+    batch: x.shape[0],
+    times(name) {
+      const weight = weights[name];
+      return contract(weight.shape.length === 3 ? 'bk,gjk->gbj' : 'bk,jk->bj', x, weight);
+    },
+  };
+}
+
+/** Settings of each cell that reach all of its code. */
+const VARIANTS: readonly [CellName, Settings][] = [
+  ['lstm', { hidden_size: 5 }],
+  ['lstm', { hidden_size: 5, projection_size: 3 }],
+  ['lstm', { hidden_size: 5, layer_norm: true }],
+  ['gru', { hidden_size: 5 }],
+  ['rnn', { hidden_size: 5, nonlinearity: 'relu' }],
+  ['min_gru', { hidden_size: 5 }],
+  ['min_lstm', { hidden_size: 5 }],
+];
+
+t.test('parameters are in the order of the modules', async t => {
+  const names = (cell: CellName, settings: Settings) =>
+    (cells[cell] as AnyCell).parameters(4, settings).map(({ name }) => name);
+  const products = ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'];
+  const norms = ['norm_ih', 'norm_hh', 'norm_c'].flatMap(norm => [`${norm}_weight`, `${norm}_bias`]);
+  for (const cell of ['lstm', 'gru', 'rnn'] as const) t.same(names(cell, { hidden_size: 3 }), products);
+  t.same(names('lstm', { hidden_size: 3, projection_size: 2 }), [...products, 'weight_hr']);
+  t.same(names('lstm', { hidden_size: 3, layer_norm: true }), [
+    'weight_ih',
+    'bias_ih',
+    'weight_hh',
+    'bias_hh',
+    ...norms,
+  ]);
+  t.same(names('min_gru', { hidden_size: 3 }), ['weight_ih', 'bias_ih']);
+});
+
+t.test("the first step is that of states that are zero, and so are the parameters' gradients", async t => {
+  t.same(new Set(VARIANTS.map(([name]) => name)), new Set(Object.keys(cells)), 'every cell');
+  for (const [name, settings] of VARIANTS) {
+    const cell = cells[name] as AnyCell;
+    const random = RandomStream.of(1, `${name} ${JSON.stringify(settings)}`);
+    const graph = new Graph();
+    const [batch, features] = [3, 4];
+    const x = graph.input('x', [batch, features]);
+    const parameters = cell.parameters(features, settings);
+    const weights = Object.fromEntries(
+      parameters.map(({ name, graphShape }) => [name, graph.input(name, graphShape)]),
+    );
+    const zeros = cell.states(settings).map(({ name, size }) => graph.input(name, [batch, size]));
+    const cotangents = zeros.map(({ shape }, i) => graph.input(`cotangent${i}`, shape));
+    const runs = [null, zeros].map(states => cell.step(wholeInput(x, weights), states, weights, settings));
+    t.same(
+      runs[0].map(({ shape }) => shape),
+      zeros.map(({ shape }) => shape),
+      'the states have the sizes that they are declared with',
+    );
+    const gradients = runs.map(results =>
+      differentiate(results, cotangents, [x, ...Object.values(weights)], addAll),
+    );
+    const values = Object.fromEntries(
+      graph.nodes
+        .filter(({ op }) => !op)
+        .map(node => {
+          const isZero = zeros.includes(node);
+          const value = () => (isZero ? 0 : random.uniform() * 2 - 1);
+          return [node.name, Float64Array.from({ length: sizeOf(node.shape) }, value)];
+        }),
+    );
+    const roots = [...runs.flat(), ...gradients.flat().filter(node => node !== null)];
+    const known = interpret(roots, values);
+    const data = (node: Node | null) => [...(node ? (known.get(node)?.data ?? []) : [])];
+    const close = (a: readonly number[], b: readonly number[]) =>
+      b.every((value, i) => Math.abs((a[i] ?? 0) - value) < 1e-12);
+    runs[0].forEach((state, i) => {
+      t.ok(close(data(state), data(runs[1][i])), `${name}: state ${i}`);
+    });
+    gradients[1].forEach((gradient, i) => {
+      t.ok(close(data(gradients[0][i]), data(gradient)), `${name}: gradient ${i}`);
+    });
+  }
+});

@@ -1,0 +1,127 @@
+/**
+ * Metrics against scikit-learn (`fixtures/metrics/generate.py`), and their names in the schemas.
+ */
+import '../support/quick.js';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { MeasuredMetric, Task } from '../../src/config/index.js';
+import {
+  largerIsBetter,
+  METRICS,
+  PERFORMANCE,
+  rangeOf,
+  TASK_METRICS,
+} from '../../src/config/rules/metrics.js';
+import { validateAgainst } from '../../src/config/schema/schema.js';
+import { type Schema, schemaAt, sweepSchema } from '../../src/config/schema/walk.js';
+import { accumulator } from '../../src/math/metrics/index.js';
+import type { Scored } from '../../src/math/metrics/metric.js';
+import { packageRoot } from '../../src/util/root.js';
+
+interface Case {
+  readonly name: string;
+  readonly task: Task;
+  readonly size: number;
+  readonly outputs: readonly (readonly number[])[];
+  readonly targets: readonly (number | readonly number[])[];
+  readonly metrics: Readonly<Record<MeasuredMetric, number | null>>;
+}
+
+const cases: readonly Case[] = JSON.parse(
+  readFileSync(join(packageRoot, 'test/fixtures/metrics/metrics.json'), 'utf8'),
+);
+
+function scored({ task, outputs, targets }: Case): Scored[] {
+  return outputs.map((row, i) => ({
+    outputs: Float64Array.from(row),
+    point: Float64Array.from(row, z => (task === 'labels' ? 1 / (1 + Math.exp(-z)) : z)),
+    target: Float64Array.from([targets[i]].flat()),
+  }));
+}
+
+for (const one of cases) {
+  t.test(`${one.task}: ${one.name}`, async t => {
+    for (const [name, expected] of Object.entries(one.metrics)) {
+      const metric = accumulator(one.task, name as MeasuredMetric, one.size);
+      for (const prediction of scored(one)) metric.add(prediction);
+      if (expected === null) t.equal(metric.value, undefined, `${name} is not defined`);
+      else {
+        const error = Math.abs((metric.value ?? Number.NaN) - expected);
+        t.ok(
+          error <= 1e-12 * Math.max(1, Math.abs(expected)),
+          `${name} ${metric.value}, scikit-learn ${expected}`,
+        );
+      }
+    }
+  });
+}
+
+t.test('without predictions, all metrics are undefined', async t => {
+  for (const { task, size, metrics } of cases)
+    for (const name of Object.keys(metrics))
+      t.equal(accumulator(task, name as MeasuredMetric, size).value, undefined, `${name} of ${task}`);
+});
+
+t.test('the predicted class is the first of the largest logits; there is none if a logit is NaN', async t => {
+  const accuracy = (logits: number[], label: number, name: MeasuredMetric = 'accuracy') => {
+    const metric = accumulator('classes', name, logits.length);
+    const outputs = Float64Array.from(logits);
+    metric.add({ outputs, point: outputs, target: Int32Array.of(label) });
+    return metric.value;
+  };
+  t.equal(accuracy([0, 3, 1], 1), 1);
+  t.equal(accuracy([-5, -3, -1], 2), 1);
+  t.equal(accuracy([2, 1, 2], 0), 1, 'the first of equals');
+  t.equal(accuracy([2, 1, 2], 2), 0);
+  t.equal(accuracy([1, 1, 1, 1], 2, 'top_3_accuracy'), 1);
+  t.equal(accuracy([1, 1, 1, 1], 3, 'top_3_accuracy'), 0);
+  for (const label of [0, 1, 2]) {
+    t.equal(accuracy([1, Number.NaN, 2], label), 0, 'NaN is never right');
+    t.equal(accuracy([1, Number.NaN, 2], label, 'top_3_accuracy'), 0, 'nor among the first');
+  }
+});
+
+t.test('the schemas name the same metrics', async t => {
+  const enumOf = (schema: Schema | undefined) => [...(schema?.enum ?? [])].map(String).sort();
+  const names = [...METRICS].sort();
+  t.same(enumOf(schemaAt(['checkpoint', 'metric'], {})), names);
+  t.same(enumOf(schemaAt(['gates', 0, 'metric'], {})), [...names, ...PERFORMANCE].sort());
+  t.same(enumOf(schemaAt(['objective', 'metric'], {}, sweepSchema())), names);
+
+  const measured = [...new Set<string>(Object.values(TASK_METRICS).flat())].sort();
+  const listed = schemaAt(['training', 'metrics'], {});
+  t.same(enumOf(listed?.items), measured);
+  const inWords = [
+    listed?.items?.description,
+    schemaAt(['checkpoint', 'metric'], {})?.['x-form'],
+    schemaAt(['gates', 0, 'metric'], {})?.['x-form'],
+    schemaAt(['objective', 'metric'], {}, sweepSchema())?.['x-form'],
+  ];
+  for (const words of inWords)
+    t.same(
+      measured.filter(name => !new RegExp(`\\b${name}\\b`).test(words ?? '')),
+      [],
+    );
+  for (const split of ['test', 'train'])
+    for (const name of measured) {
+      const isValid = (values: object): boolean => {
+        const place = { level: 'info', time: '2026-01-01T00:00:00.000Z', v: 1, seq: 1, epoch: 1, step: 1 };
+        const event = { ...place, event: 'eval', split, loss: 1, samples: 1, duration_s: 1, ...values };
+        return validateAgainst('log-event', event).length === 0;
+      };
+      t.ok(isValid({ [name]: 1 }), `log-event: ${split} ${name}`);
+      t.ok(isValid({ [name]: null, [`${name}_nonfinite`]: 'nan' }), `log-event: ${split} ${name}_nonfinite`);
+      t.notOk(isValid({ [name]: null }), `log-event: null ${name} needs ${name}_nonfinite`);
+      t.notOk(isValid({ [name]: 1, [`${name}_nonfinite`]: 'nan' }), `log-event: finite ${name}`);
+    }
+});
+
+t.test('whether larger is better does not depend on the split', async t => {
+  t.ok(largerIsBetter('validation.f1'));
+  t.ok(largerIsBetter('train.accuracy'));
+  t.notOk(largerIsBetter('validation.perplexity'));
+  t.notOk(largerIsBetter('performance.ms_per_step'));
+  t.same(rangeOf('test.r2'), { min: Number.NEGATIVE_INFINITY, max: 1 });
+  t.same(rangeOf('validation.top_5_accuracy'), { min: 0, max: 1 });
+});

@@ -1,0 +1,288 @@
+/**
+ * Random models: stacks of random cells, directions, heads and lengths. What kernels compute, cut
+ * into blocks, against one uncut graph in float64, and that against differences of its loss.
+ */
+import fc from 'fast-check';
+import t, { type Test } from 'tap';
+import { targetSize } from '../../src/config/index.js';
+import type { Targets } from '../../src/data/dataset.js';
+import { Engine } from '../../src/engine/index.js';
+import { KernelMachine } from '../../src/engine/machine.js';
+import { makePlan } from '../../src/engine/plan.js';
+import { cells } from '../../src/math/cells/index.js';
+import { type LossSettings, lossOf as lossOfSettings } from '../../src/math/losses/index.js';
+
+import { ParameterLayout } from '../../src/math/model/parameters.js';
+import { batchLengths, makeSchedule } from '../../src/math/model/schedule.js';
+import type { ModelSpec } from '../../src/math/model/spec.js';
+import { stepPrograms } from '../../src/math/model/walk.js';
+import { paddedSize } from '../../src/math/optimizers/program.js';
+import { BatchWriter } from '../../src/train/step/batch.js';
+import { allocateShards, ShardComputer, type ShardJob } from '../../src/train/step/shards.js';
+import { RandomStream } from '../../src/util/random.js';
+import { Recent } from '../../src/util/recent.js';
+import { differentiateAtZero } from '../../src/verify/differences.js';
+import { Reference } from '../../src/verify/reference.js';
+import { readRows } from '../../src/verify/sampled-rows.js';
+import { relativeError, splitOf } from '../support/goldens.js';
+import { modelOf, type ShortModel } from '../support/models.js';
+import { lossOf } from '../support/shards.js';
+
+const UNCUT = Number.POSITIVE_INFINITY;
+
+const size = fc.integer({ min: 1, max: 5 });
+const layer = fc.oneof(
+  fc.record({ cell: fc.constant('lstm'), hidden_size: size, layer_norm: fc.constant(true) }),
+  fc.record({
+    cell: fc.constant('lstm'),
+    hidden_size: fc.integer({ min: 3, max: 5 }),
+    projection_size: fc.constant(2),
+  }),
+  fc.record({ cell: fc.constant('rnn'), hidden_size: size, nonlinearity: fc.constant('relu') }),
+  fc.record({ cell: fc.constantFrom(...Object.keys(cells)), hidden_size: size }),
+);
+
+interface Case {
+  readonly model: ShortModel;
+  readonly loss: LossSettings;
+  readonly steps: number;
+  readonly batch: number;
+  readonly symbols: boolean;
+  readonly carriesState: boolean;
+  readonly lengths: readonly number[] | null;
+  readonly seed: number;
+}
+
+const cases: fc.Arbitrary<Case> = fc
+  .record({
+    layers: fc.array(fc.tuple(layer, fc.boolean()), { minLength: 1, maxLength: 3 }),
+    from: fc.constantFrom('last', 'final', 'mean', 'max', 'every'),
+    hidden_sizes: fc.array(size, { maxLength: 2 }),
+    activation: fc.constantFrom('relu', 'tanh'),
+    dropout: fc.constantFrom(0, 0.4),
+    carry: fc.boolean(),
+    symbols: fc.boolean(),
+    classes: fc.constantFrom<LossSettings>(
+      { kind: 'cross_entropy' },
+      { kind: 'cross_entropy', class_weights: [0.5, 1, 3] },
+      { kind: 'cross_entropy', class_weights: [0.5, 1, 3], label_smoothing: 0.2 },
+    ),
+    values: fc.constantFrom<LossSettings | null>(
+      null,
+      { kind: 'mse' },
+      { kind: 'mae' },
+      { kind: 'huber', delta: 0.4 },
+      { kind: 'quantile', quantiles: [0.1, 0.6, 0.8] },
+      { kind: 'binary_cross_entropy', positive_weights: [2, 1, 0.5] },
+    ),
+    batch: fc.integer({ min: 1, max: 5 }),
+    // short ones are one block; long ones are cut
+    steps: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 60, max: 150 })),
+    varies: fc.boolean(),
+    seed: fc.nat(),
+  })
+  .map(
+    ({
+      layers,
+      from,
+      hidden_sizes,
+      activation,
+      dropout,
+      carry,
+      symbols,
+      classes,
+      values,
+      batch,
+      steps,
+      varies,
+      seed,
+    }) => {
+      const random = RandomStream.of(seed, 'test/lengths');
+      const directed = layers.map(([one, both]) => ({ ...one, bidirectional: both && !carry }));
+      return {
+        model: {
+          layers: directed,
+          dropout,
+          head: { from, hidden_sizes, activation, dropout },
+          ...(symbols && { embedding: { size: 3, num_symbols: 7 } }),
+        },
+        loss: values !== null && from !== 'every' ? values : classes,
+        steps,
+        batch,
+        symbols,
+        carriesState: carry,
+        lengths: varies ? Array.from({ length: batch }, () => 1 + random.integer(steps)) : null,
+        seed,
+      };
+    },
+  );
+
+const OUTPUTS = 3;
+const FEATURES = 2;
+
+function dataOf({ loss, steps, batch, symbols, lengths, seed, model }: Case) {
+  const random = RandomStream.of(seed, 'test/data');
+  const uniform = (length: number) => Float32Array.from({ length }, () => 2 * random.uniform() - 1);
+  const perStep = model.head?.from === 'every';
+  const labels = () =>
+    Int32Array.from({ length: batch * (perStep ? steps : 1) }, () =>
+      random.uniform() < 0.2 ? -100 : random.integer(OUTPUTS),
+    );
+  const targets: Targets =
+    loss.kind !== 'cross_entropy'
+      ? { kind: 'value', size: targetSize(loss, OUTPUTS), values: uniform(batch * targetSize(loss, OUTPUTS)) }
+      : { kind: 'class', numClasses: OUTPUTS, values: labels(), perStep };
+  const x = symbols
+    ? Float32Array.from({ length: batch * steps }, () => random.integer(7))
+    : uniform(batch * steps * FEATURES);
+  return splitOf({ x, count: batch, steps, targets, ...(lengths && { lengths: Int32Array.from(lengths) }) });
+}
+
+function specOf({ model, symbols, carriesState }: Case): ModelSpec {
+  return modelOf(model, {
+    input: symbols ? { kind: 'symbol', count: 7 } : { kind: 'number', size: FEATURES },
+    outputSize: OUTPUTS,
+    carriesState,
+  });
+}
+
+/** Fills the shard's memory, and computes it on webasm. */
+async function byKernels(given: Case, engine: Engine) {
+  const spec = specOf(given);
+  const { loss, steps, batch, lengths, seed } = given;
+  const shape = { batch, sequenceLength: steps, variableLength: lengths !== null, training: true };
+  const job: ShardJob = { backend: engine.backend, spec, loss, shape, withGradient: true };
+  const [[memory]] = allocateShards(job, { shards: 1, slots: 1 }, engine.heap);
+  new BatchWriter(spec, loss, shape, seed).write(
+    dataOf(given),
+    Uint32Array.from({ length: batch }, (_, i) => i),
+    [memory.batch],
+  );
+  const layout = new ParameterLayout(spec);
+  const flat = new Float32Array(paddedSize(layout.size));
+  const random = RandomStream.of(seed, 'test/weights');
+  for (let i = 0; i < layout.size; i++) flat[i] = 2 * random.uniform() - 1;
+  await new ShardComputer(new KernelMachine(engine), job).compute(flat, memory);
+  const rows = Array.from({ length: batch }, (_, row) => row);
+  return { spec, layout, flat, memory, exact: readRows({ spec, loss, shape, shards: [memory.batch] }, rows) };
+}
+
+async function check(given: Case, engine: Engine): Promise<string[]> {
+  const problems: string[] = [];
+  const { spec, layout, flat, memory, exact } = await byKernels(given, engine);
+  const reference = new Reference(spec, given.loss, exact, UNCUT);
+  const point = Float64Array.from(flat.subarray(0, layout.size));
+  const { loss, gradient } = await reference.gradientAt(point);
+  const found = lossOf(memory);
+  if (Math.abs(found - loss) > 1e-5 * Math.max(1, Math.abs(loss)))
+    problems.push(`loss ${found}, exactly ${loss}`);
+  const whole = Math.hypot(...gradient);
+  const error = relativeError(memory.gradient.subarray(0, layout.size), gradient);
+  if (whole > 1e-6 && error > 1e-4) problems.push(`gradient: ${error} of ${whole}`);
+  const random = RandomStream.of(given.seed, 'test/direction');
+  const direction = Float64Array.from(gradient, () => (random.uniform() < 0.5 ? -1 : 1));
+  const slope = await differentiateAtZero(
+    by => reference.lossAt(point.map((value, i) => value + by * direction[i])),
+    1e-7 * Math.max(1, whole),
+  );
+  const expected = gradient.reduce((sum, one, i) => sum + one * direction[i], 0);
+  const off = Math.abs(slope.value - expected) - slope.uncertainty;
+  if (off > 1e-5 * Math.max(1, whole)) problems.push(`slope ${slope.value}, by the gradient ${expected}`);
+  if (engine.fallbacks.length > 0) problems.push(`gpu.js's own code ran: ${engine.fallbacks[0].reason}`);
+  return problems;
+}
+
+t.test('kernels in blocks compute the loss and gradient of the whole graph in float64', async t => {
+  await holds(t, 12, async given => {
+    // each with an engine of its own: WebAssembly has room for the code of so many models only
+    const engine = await Engine.start('webasm');
+    try {
+      return await check(given, engine);
+    } finally {
+      await engine.close();
+    }
+  });
+});
+
+/** Checks random cases one after the other; a failing one is made smaller. */
+async function holds(
+  t: Test,
+  numRuns: number,
+  problemsOf: (given: Case) => Promise<string[]>,
+): Promise<void> {
+  const result = await fc.check(
+    fc.asyncProperty(cases, async given => {
+      const problems = await problemsOf(given);
+      if (problems.length > 0) throw new Error(problems.join('; '));
+    }),
+    { numRuns, seed: 1 },
+  );
+  t.notOk(result.failed, `${JSON.stringify(result.counterexample)}: ${result.errorInstance}`);
+}
+
+t.test('a schedule has every direction of every layer once, and the head after its inputs', async t => {
+  fc.assert(
+    fc.property(cases, fc.integer({ min: 1, max: 2000 }), ({ lengths, ...given }, steps) => {
+      const spec = specOf({ ...given, lengths });
+      const variableLength = lengths !== null;
+      const blocks = makeSchedule(spec, { steps, variableLength });
+      const covered = new Map<string, number>();
+      for (const { units, steps: own } of blocks) {
+        for (const { layer, reverse } of units) {
+          const key = `${layer}${reverse}`;
+          covered.set(key, (covered.get(key) ?? 0) + own);
+        }
+      }
+      const directions = spec.layers.reduce((n, { settings }) => n + (settings.bidirectional ? 2 : 1), 0);
+      return (
+        covered.size === directions &&
+        [...covered.values()].every(sum => sum === steps) &&
+        blocks.filter(({ hasHead, closes }) => hasHead && closes).length === 1 &&
+        blocks.at(-1)?.hasHead === true
+      );
+    }),
+    { numRuns: 300 },
+  );
+  t.pass();
+});
+
+t.test('batches have few different lengths, the longest last, and little padding', async t => {
+  fc.assert(
+    fc.property(cases, fc.integer({ min: 1, max: 3000 }), (given, steps) => {
+      const lengths = batchLengths(specOf(given), { steps, variableLength: true });
+      const rising = lengths.every((length, i) => length > (lengths[i - 1] ?? 0));
+      // of lengths uniform in 1..T, sorted, half are steps of a sequence
+      const padded = lengths.reduce((sum, length, i) => sum + length * (length - (lengths[i - 1] ?? 0)), 0);
+      return lengths.at(-1) === steps && rising && (steps < 16 || padded <= 0.64 * steps * steps);
+    }),
+    { numRuns: 300 },
+  );
+  t.pass();
+});
+
+t.test('equal models share programs and plans; different models do not', async t => {
+  const programOf = (model: ShortModel, loss: LossSettings['kind'] = 'cross_entropy', batch = 2) => {
+    const spec = modelOf(model, { outputSize: 3 });
+    const shape = { batch, sequenceLength: 2, variableLength: false, training: true };
+    return stepPrograms(spec, lossOfSettings({ kind: loss } as LossSettings), shape)[0].program;
+  };
+  const model = { cell: 'lstm', hidden_size: 3 };
+  const program = programOf(model);
+  t.equal(programOf({ ...model }), program);
+  t.equal(makePlan(program), makePlan(programOf(model)));
+  const others = [
+    programOf({ ...model, hidden_size: 4 }),
+    programOf({ ...model, cell: 'gru' }),
+    programOf({ ...model, head: { from: 'mean' } }),
+    programOf(model, 'mse'),
+    programOf(model, 'cross_entropy', 3),
+  ];
+  t.equal(new Set([program, ...others]).size, 1 + others.length);
+});
+
+t.test('the most recently used entries are kept', async t => {
+  const recent = new Recent<number>(2);
+  let made = 0;
+  const ask = (key: string) => recent.get(key, () => ++made);
+  t.same(['a', 'b', 'a', 'c', 'a', 'b'].map(ask), [1, 2, 1, 3, 1, 4]);
+});

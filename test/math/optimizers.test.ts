@@ -1,0 +1,126 @@
+/**
+ * Ten updates of every optimizer against float64 values of PyTorch and, for Lion, of its paper
+ * (fixtures/optimizers/generate.py): the graph in float64, then the kernels of each backend.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { chooseBackend } from '../../src/engine/backend.js';
+import { BACKENDS, type Backend } from '../../src/engine/backend-names.js';
+import { Engine } from '../../src/engine/index.js';
+import { interpret } from '../../src/math/graph/interpret.js';
+import { optimizers } from '../../src/math/optimizers/index.js';
+import type { Optimizer } from '../../src/math/optimizers/optimizer.js';
+import { paddedSize, updateProgram } from '../../src/math/optimizers/program.js';
+import { WeightAverage } from '../../src/train/step/average.js';
+import { Updater } from '../../src/train/step/updater.js';
+import { packageRoot } from '../../src/util/root.js';
+import '../support/software-gpu.js';
+
+interface Case {
+  readonly settings: { readonly kind: keyof typeof optimizers; readonly [key: string]: unknown };
+  readonly weight_decay_on: 'all' | 'weights';
+  /** After each update. */
+  readonly parameters: readonly (readonly number[])[];
+  readonly average_decay?: number;
+  readonly averages?: readonly (readonly number[])[];
+}
+
+interface Fixture {
+  readonly start: readonly number[];
+  /** Elements of the matrix; those after it are a bias. */
+  readonly matrix: number;
+  readonly gradients: readonly (readonly number[])[];
+  readonly rates: readonly number[];
+  readonly cases: readonly Case[];
+}
+
+const { start, matrix, gradients, rates, cases }: Fixture = JSON.parse(
+  readFileSync(join(packageRoot, 'test/fixtures/optimizers/optimizers.json'), 'utf8'),
+);
+const SIZE = start.length;
+const ROWS = paddedSize(SIZE);
+
+const optimizerFor = ({ settings }: Case) => optimizers[settings.kind] as Optimizer<unknown>;
+const nameOf = ({ settings, weight_decay_on }: Case) => `${JSON.stringify(settings)} on ${weight_decay_on}`;
+
+function decayedBy({ weight_decay_on }: Case): Float32Array | undefined {
+  if (weight_decay_on === 'all') return undefined;
+  return padded(start.map((_, i) => (i < matrix ? 1 : 0)));
+}
+
+function padded(values: readonly number[]): Float32Array {
+  const array = new Float32Array(ROWS);
+  array.set(values);
+  return array;
+}
+
+function largestError(actual: ArrayLike<number>, expected: readonly number[]): number {
+  return Math.max(...expected.map((value, i) => Math.abs(actual[i] - value)));
+}
+
+t.test('every optimizer has a case', async t => {
+  const kinds = new Set(cases.map(({ settings }) => settings.kind));
+  t.strictSame([...kinds].sort(), Object.keys(optimizers).sort());
+});
+
+t.test('the graph in float64 agrees with PyTorch', async t => {
+  for (const one of cases) {
+    const optimizer = optimizerFor(one);
+    const decayed = decayedBy(one);
+    const { outputs } = updateProgram(optimizer, one.settings, SIZE, { decaysSome: decayed !== undefined });
+    const float64 = (values: readonly number[]) =>
+      Float64Array.from({ length: ROWS }, (_, i) => values[i] ?? 0);
+    const values: Record<string, ArrayLike<number>> = {
+      parameter: float64(start),
+      gradient_scale: [1],
+      ...(decayed && { decayed }),
+    };
+    for (const name of optimizer.state(one.settings)) values[`state.${name}`] = new Float64Array(ROWS);
+    const errors = gradients.map((gradient, i) => {
+      values.gradient = float64(gradient);
+      for (const [name, value] of Object.entries(optimizer.scalars(one.settings, i + 1, rates[i])))
+        values[name] = [value];
+      const results = interpret([...outputs.values()], values);
+      for (const [name, node] of outputs) values[name] = results.get(node)?.data as Float64Array;
+      return largestError(values.parameter, one.parameters[i]);
+    });
+    const worst = Math.max(...errors);
+    t.ok(worst < 1e-12, `${nameOf(one)}: ${worst}`);
+  }
+});
+
+async function unavailable(backend: Backend): Promise<string | false> {
+  return chooseBackend(backend).then(
+    () => false,
+    (error: Error) => error.message,
+  );
+}
+
+for (const backend of BACKENDS) {
+  const skip = await unavailable(backend);
+  t.test(`the kernels of ${backend}`, { skip }, async t => {
+    const engine = await Engine.start(backend);
+    t.teardown(() => engine.close());
+    for (const one of cases) {
+      const updater = Updater.create(engine, optimizerFor(one), one.settings, SIZE, decayedBy(one));
+      const parameters = padded(start);
+      const average =
+        one.average_decay === undefined ? undefined : new WeightAverage(ROWS, one.average_decay);
+      let worst = 0;
+      for (const [i, gradient] of gradients.entries()) {
+        const bad = await updater.apply(parameters, padded(gradient), {
+          step: i + 1,
+          learningRate: rates[i],
+          scale: 1,
+        });
+        t.equal(bad.length, 0);
+        worst = Math.max(worst, largestError(parameters, one.parameters[i]));
+        average?.add(parameters, i + 1);
+        if (average) worst = Math.max(worst, largestError(average.values, one.averages?.[i] ?? []));
+      }
+      t.ok(worst < 2e-6, `${nameOf(one)}: ${worst}`);
+    }
+    t.equal(engine.fallbacks.length, 0, "no kernel of gpu.js's own code");
+  });
+}

@@ -1,0 +1,337 @@
+/** A model step by step: what it says is what it would say of the whole sequence so far. */
+import t from 'tap';
+import { type Answer, loadModel, type Model, UserError } from '../../src/index.js';
+import { drawClass } from '../../src/predict/generate.js';
+import { RandomStream } from '../../src/util/random.js';
+import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { train } from '../support/runs.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const [T, F] = [6, 3];
+
+/** `count` sequences of numbers or symbols, with the targets that the loss needs. */
+function data(kind: { readonly symbols?: boolean; readonly target: 'class' | 'step' | 'value' }): string {
+  const random = RandomStream.of(3, 'test/sessions');
+  const part = (count: number) => ({
+    x: kind.symbols
+      ? integers(
+          [count, T],
+          Array.from({ length: count * T }, () => random.integer(5)),
+        )
+      : floats(
+          [count, T, F],
+          Array.from({ length: count * T * F }, () => 40 + 9 * random.normal()),
+        ),
+    y:
+      kind.target === 'value'
+        ? floats(
+            [count, 2],
+            Array.from({ length: count * 2 }, () => 7 + random.normal()),
+          )
+        : integers(
+            kind.target === 'step' ? [count, T] : [count],
+            Array.from({ length: count * (kind.target === 'step' ? T : 1) }, () => random.integer(3)),
+          ),
+  });
+  const [first, test] = [part(16), part(4)];
+  return work.file('data.npz', npz({ ...first, x_test: test.x, y_test: test.y }));
+}
+
+interface Case {
+  readonly data: Parameters<typeof data>[0];
+  readonly model: object;
+  readonly loss?: object;
+  readonly training?: object;
+  readonly normalize?: string;
+}
+
+const CASES: Readonly<Record<string, Case>> = {
+  'lstm, the last output': { data: { target: 'class' }, model: {}, normalize: 'standard' },
+  'two layers of gru, every output': {
+    data: { target: 'step' },
+    model: { cell: 'gru', num_layers: 2, head: { from: 'every', hidden_sizes: [6] } },
+    normalize: 'min_max',
+  },
+  'rnn, final states, scaled values': {
+    data: { target: 'value' },
+    model: { cell: 'rnn', head: { from: 'final' } },
+    loss: { kind: 'quantile', quantiles: [0.2, 0.5] },
+    normalize: 'standard',
+  },
+  'lstm with projections, the mean': {
+    data: { target: 'class' },
+    model: { projection_size: 3, head: { from: 'mean', hidden_sizes: [4], activation: 'tanh' } },
+    normalize: 'standard',
+  },
+  'min_lstm, the largest outputs': {
+    data: { target: 'class' },
+    model: { cell: 'min_lstm', num_layers: 2, head: { from: 'max' }, dropout: 0.3 },
+    normalize: 'standard',
+  },
+  'min_gru, symbols': {
+    data: { target: 'class', symbols: true },
+    model: { cell: 'min_gru', embedding: { size: 4 } },
+  },
+  'lstm, states that pass from batch to batch': {
+    data: { target: 'class' },
+    model: {},
+    training: { carry_state: true, shuffle: false, eval_batch_size: 8 },
+  },
+};
+
+async function modelOf({ data: kind, model, loss, training, normalize }: Case): Promise<Model> {
+  const { summary } = await train(work, {
+    version: 1,
+    name: 'session',
+    dataset: { kind: 'npz', path: data(kind), ...(normalize && { normalize }) },
+    model: { cell: 'lstm', hidden_size: 7, ...model },
+    loss: loss ?? { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.05 },
+    training: { num_epochs: 1, batch_size: 8, ...training },
+  });
+  return loadModel(summary.directory, { backend: 'webasm', threads: 1 });
+}
+
+/** Sequences of values that no data have. */
+function sequences(symbols: boolean, count: number): (number[] | number)[][] {
+  const random = RandomStream.of(4, 'test/sessions');
+  const step = () =>
+    symbols ? random.integer(5) : Array.from({ length: F }, () => 40 + 9 * random.normal());
+  return Array.from({ length: count }, () => Array.from({ length: T }, step));
+}
+
+const outputs = (answer: Answer): number[] =>
+  answer.kind === 'class'
+    ? [...answer.logits]
+    : [...answer.values, ...answer.quantiles.flatMap(values => [...values])];
+
+/** What the model says of each sequence as far as each of its steps: `[sequence][step]`. */
+async function ofPrefixes(model: Model, given: readonly (number[] | number)[][]): Promise<number[][][]> {
+  const prefixes = given.flatMap(steps => steps.map((_, step) => steps.slice(0, step + 1)));
+  // where states pass from batch to batch, a sequence by itself is the first row of a first batch
+  const found: number[][] = [];
+  for (const prefix of prefixes)
+    for await (const { answers } of model.predict([prefix])) found.push(outputs(answers.at(-1) as Answer));
+  return given.map((_, i) => found.slice(i * T, (i + 1) * T));
+}
+
+for (const [name, one] of Object.entries(CASES)) {
+  t.test(name, async t => {
+    const model = await modelOf(one);
+    t.teardown(() => model.close());
+    const given = sequences(one.data.symbols ?? false, 3);
+    const want = await ofPrefixes(model, given);
+    // side by side, in turn and not awaited
+    const sessions = given.map(() => model.session());
+    const answers: Promise<Answer>[][] = given.map(() => []);
+    for (let step = 0; step < T; step++)
+      sessions.forEach((session, i) => void answers[i].push(session.step(given[i][step])));
+    const got = await Promise.all(answers.map(async of => (await Promise.all(of)).map(outputs)));
+    // the mean is that of the steps so far times a factor, which rounds in another place
+    if (name.includes('mean')) {
+      const apart = got.flat(2).map((value, i) => Math.abs(value - want.flat(2)[i]));
+      t.ok(Math.max(...apart) < 1e-6, `${Math.max(...apart)} apart`);
+    } else t.same(got, want, 'to the bit');
+    t.notSame(got[0], got[1]);
+    sessions[0].reset();
+    const again = await sessions[0].step(given[1][0]);
+    t.same(outputs(again), got[1][0], 'a session begins anew');
+    t.equal(again.step, 0);
+    if (one.training) return;
+    // several times as long as those that it was trained on, and among short ones
+    const long = [...given.flat(), ...given.flat()];
+    const walked = model.session();
+    const steps: number[][] = [];
+    for (const step of long) steps.push(outputs(await walked.step(step)));
+    const found: number[][] = [];
+    for await (const { answers } of model.predict([given[0], long, given[1]]))
+      found.push(outputs(answers.at(-1) as Answer));
+    const apart = found[1].map((value, i) => Math.abs(value - steps[long.length - 1][i]));
+    t.ok(Math.max(...apart) <= (name.includes('mean') ? 1e-6 : 0), `${Math.max(...apart)} apart`);
+    t.same([found[0], found[2]], [want[0][T - 1], want[1][T - 1]]);
+  });
+}
+
+t.test('what a session refuses', async t => {
+  const both = await modelOf({ data: { target: 'class' }, model: { bidirectional: true } });
+  t.teardown(() => both.close());
+  const error = t.throws(() => both.session(), UserError) as unknown as UserError;
+  t.match(error, { exitCode: 2, diagnostics: [{ code: 'model/bidirectional' }] });
+
+  const model = await modelOf(CASES['lstm, the last output']);
+  t.teardown(() => model.close());
+  const [steps] = sequences(false, 1);
+  const [session, other] = [model.session(), model.session()];
+  await session.step(steps[0]);
+  await t.rejects(session.step([1, 2]), { message: 'step 1 does not fit the model' });
+  await t.rejects(session.step([1, 2, Number.NaN]), {
+    message: 'step 1: feature 2 is not a finite float32 number',
+  });
+  const foreign: readonly (readonly [unknown, string])[] = [
+    ['0.5', '"0.5"'],
+    [1_000_000n, '1000000n'],
+    [Symbol('x'), 'Symbol(x)'],
+    [Object.create(null), 'an object'],
+  ];
+  for (const [value, got] of foreign) {
+    const refused = await session.step([value, 0.5, 0.5] as number[]).catch(reason => reason);
+    t.ok(refused instanceof UserError, got);
+    const message = 'step 1: feature 0 is not a finite float32 number';
+    t.match(refused, { exitCode: 5, diagnostics: [{ message, got }] });
+  }
+  await other.step(steps[0]);
+  t.same(await session.step(steps[1]), await other.step(steps[1]), 'a refused step leaves no trace');
+});
+
+t.test('a language model goes on', async t => {
+  // five symbols in, five classes out
+  const random = RandomStream.of(5, 'test/sessions');
+  const part = (count: number) => ({
+    x: integers(
+      [count, T],
+      Array.from({ length: count * T }, (_, i) => (i < 5 ? i : random.integer(5))),
+    ),
+    y: integers(
+      [count, T],
+      Array.from({ length: count * T }, (_, i) => (i < 5 ? i : random.integer(5))),
+    ),
+  });
+  const [first, test] = [part(16), part(4)];
+  const { summary } = await train(work, {
+    version: 1,
+    name: 'language',
+    dataset: {
+      kind: 'npz',
+      path: work.file('text.npz', npz({ ...first, x_test: test.x, y_test: test.y })),
+    },
+    model: { cell: 'gru', hidden_size: 7, embedding: { size: 3 }, head: { from: 'every' } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.05 },
+    training: { num_epochs: 1, batch_size: 8 },
+  });
+  const model = await loadModel(summary.directory, { backend: 'webasm', threads: 1 });
+  t.teardown(() => model.close());
+  const made = async (prompt: number[], options?: Parameters<Model['generate']>[1]) => {
+    const symbols = [];
+    for await (const symbol of model.generate(prompt, options)) symbols.push(symbol);
+    return symbols;
+  };
+  const session = model.session();
+  const likeliest: (number | null)[] = [];
+  for (let symbol: number | null = 2; symbol !== null && likeliest.length < 8; ) {
+    const answer: Answer = await session.step(symbol);
+    symbol = answer.kind === 'class' ? answer.predicted : null;
+    likeliest.push(symbol);
+  }
+  t.same(await made([2], { length: 8, temperature: 0 }), likeliest);
+  t.same(await made([2], { length: 0 }), []);
+  const drawn = await made([2], { length: 40, seed: 1 });
+  t.equal(drawn.length, 40);
+  t.same(await made([2], { length: 40, seed: 1 }), drawn, 'the same seed draws the same');
+  t.notSame(await made([2], { length: 40, seed: 2 }), drawn);
+  t.same(await made([2, ...drawn.slice(0, 3)], { length: 1, temperature: 0 }), [
+    (await made([2, ...drawn.slice(0, 3)], { length: 2, temperature: 0 }))[0],
+  ]);
+  t.equal((await made([], { length: 3 })).length, 3, 'without a prompt');
+  t.equal((await made([2])).length, 500, 'as many as the command line');
+  await t.rejects(made([5], { length: 3 }), { message: 'step 0 is not a symbol of the model' });
+  await t.rejects(made([1], { length: 3, temperature: -1 }), { message: 'this is not a valid temperature' });
+  const other = await modelOf(CASES['lstm, the last output']);
+  t.teardown(() => other.close());
+  t.throws(() => other.generate([1], { length: 1 }), { message: /only language models can generate/ });
+});
+
+t.test('symbols are drawn as often as they are likely', t => {
+  const logits = Float32Array.from([0, 1, -1, 2]);
+  const n = 40_000;
+  for (const temperature of [0.5, 1, 2]) {
+    const weights = [...logits].map(z => Math.exp(z / temperature));
+    const sum = weights.reduce((a, b) => a + b);
+    const counts = [0, 0, 0, 0];
+    for (let i = 0; i < n; i++) counts[drawClass(logits, temperature, (i + 0.5) / n)]++;
+    counts.forEach((count, k) => {
+      t.ok(Math.abs(count / n - weights[k] / sum) < 1 / n, `temperature ${temperature}, class ${k}`);
+    });
+  }
+  t.equal(drawClass(logits, 0, 0.1), 3);
+  t.equal(drawClass(Float32Array.from([1, 1, 0]), 0, 0.9), 0, 'of equal ones the first');
+  t.equal(drawClass(Float32Array.from([0, -Infinity]), 1, 1 - 2 ** -53), 0);
+  t.end();
+});
+
+t.test('texts are symbols as those of the data', async t => {
+  const words = ['tern', 'auk', 'owl', 'kite', 'rook', 'swan', 'crow', 'lark'];
+  const lines = words.map((text, i) => JSON.stringify({ text, y: i % 2 ? 'a' : 'b' })).join('\n');
+  const { summary } = await train(work, {
+    version: 1,
+    name: 'texts',
+    dataset: {
+      kind: 'jsonl',
+      path: work.file('birds.jsonl', lines),
+      test_fraction: 0.25,
+      input: 'text',
+      input_kind: 'text',
+      level: 'character',
+      target: 'y',
+      target_kind: 'class',
+    },
+    model: { cell: 'gru', hidden_size: 4, embedding: { size: 3 } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.05 },
+    training: { num_epochs: 1, batch_size: 4 },
+  });
+  const model = await loadModel(summary.directory, { backend: 'webasm', threads: 1 });
+  t.teardown(() => model.close());
+  const texts = ['crane', 'tart', 'owl'];
+  const input = work.file('new.jsonl', texts.map(text => JSON.stringify({ text })).join('\n'));
+  const want: number[][] = [];
+  for await (const { answers } of model.predictFile(input)) want.push(outputs(answers[0]));
+  t.equal(want.length, 3);
+  const given: number[][] = [];
+  const ways = [texts[0], { id: 'x', steps: texts[1] }, [...texts[2]]];
+  for await (const { answers } of model.predict(ways)) given.push(outputs(answers[0]));
+  t.same(given, want);
+  const session = model.session();
+  for (const [i, character] of [...texts[0]].entries()) {
+    const answer = await session.step(character);
+    if (i === texts[0].length - 1) t.same(outputs(answer), want[0]);
+  }
+  const unknown = /^the symbol "é" does not occur in the training split$/;
+  const named = (place: string) => ({
+    exitCode: 5,
+    message: new RegExp(`^${place}: ${unknown.source.slice(1)}`),
+  });
+  await t.rejects(model.predict(['owlé']).next(), named('sequence 0'));
+  await t.rejects(model.session().step('é'), named('step 0'));
+  const numbers = await modelOf(CASES['min_gru, symbols']);
+  t.teardown(() => numbers.close());
+  await t.rejects(numbers.session().step('a'), { message: 'step 0 is a text' });
+  await t.rejects(numbers.predict(['abc']).next(), { message: 'sequence 0 is a text' });
+});
+
+t.test('a model that forecasts takes no values', async t => {
+  const rows = Array.from({ length: 60 }, (_, i) => `${i},${i}`);
+  const { summary } = await train(work, {
+    version: 1,
+    name: 'forecast',
+    dataset: {
+      kind: 'forecast',
+      path: work.file('load.csv', ['day,load', ...rows].join('\n')),
+      time: 'day',
+      target: 'load',
+      input_steps: 4,
+      horizon: 2,
+      test_fraction: 0.25,
+    },
+    model: { cell: 'gru', hidden_size: 3 },
+    loss: { kind: 'mse' },
+    optimizer: { kind: 'adam', learning_rate: 0.05 },
+    training: { num_epochs: 1, batch_size: 4 },
+  });
+  const model = await loadModel(summary.directory, { backend: 'webasm', threads: 1 });
+  t.teardown(() => model.close());
+  t.throws(() => model.session(), { message: /a forecasting model reads windows of a table/ });
+  t.throws(() => model.predict([[[1]]]), { message: /a forecasting model reads windows of a table/ });
+});

@@ -1,0 +1,733 @@
+/** The run directory: its files are complete and stay inside it. */
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { validateAgainst } from '../../src/config/schema/schema.js';
+import { type CheckpointPolicy, CheckpointStore } from '../../src/run/checkpoints/checkpoints.js';
+import { listCheckpoints, loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoints/folder.js';
+import type { Tensor } from '../../src/run/checkpoints/safetensors.js';
+import { AtomicFile, writeFlushed, writeJsonAtomic } from '../../src/run/files/atomic.js';
+import { spellNonFinite } from '../../src/run/files/json.js';
+import { utcStamp } from '../../src/run/files/new-folder.js';
+import type { EventName, RunEvent } from '../../src/run/log/events.js';
+import { EventLog } from '../../src/run/log/logger.js';
+import { gitState, machine, versions } from '../../src/run/machine.js';
+import { describeRun, type ManifestFacts } from '../../src/run/manifest.js';
+import { RunDirectory } from '../../src/run/run-directory.js';
+import { checkName } from '../../src/run/run-name.js';
+import type { Summary } from '../../src/run/summary.js';
+import { RunningMedian } from '../../src/train/timing/running-median.js';
+import { EXIT, UserError } from '../../src/util/errors.js';
+import { packageRoot } from '../../src/util/root.js';
+import { onSmallDisk } from '../support/programs.js';
+
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-experiment-')));
+t.teardown(() => rmSync(folder, { recursive: true }));
+let made = 0;
+const fresh = (): string => {
+  made += 1;
+  const path = join(folder, String(made));
+  mkdirSync(path);
+  return path;
+};
+
+function failureOf(action: () => unknown): UserError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+  throw new Error('nothing was reported');
+}
+
+const HASH = 'ab12cd34'.padEnd(64, '0');
+const started = new Date('2026-01-31T23:59:58.765Z');
+const newRun = (outputRoot: string, name = 'mnist-lstm') => ({
+  name,
+  outputRoot,
+  configHash: HASH,
+  givenYaml: 'seed: 0 # as given\n',
+  resolvedYaml: 'seed: 0\n',
+  started,
+});
+
+t.test('a run directory is named after the time and the config', async t => {
+  const root = join(fresh(), 'not', 'there', 'yet');
+  const run = RunDirectory.create(newRun(root));
+  t.equal(run.path, join(root, 'mnist-lstm', '20260131T235958Z-ab12cd34'));
+  t.equal(run.id, basename(run.path));
+  t.same(readdirSync(run.path).sort(), ['config.resolved.yaml', 'config.yaml']);
+  t.equal(readFileSync(run.files.config, 'utf8'), 'seed: 0 # as given\n');
+  t.equal(readFileSync(run.files.resolvedConfig, 'utf8'), 'seed: 0\n');
+  const second = RunDirectory.create(newRun(root));
+  t.equal(second.id, '20260131T235959Z-ab12cd34', 'the next second, in the same form');
+  t.equal(RunDirectory.create(newRun(root)).id, '20260201T000000Z-ab12cd34');
+  t.equal(utcStamp(new Date(0)), '19700101T000000Z');
+  t.equal(RunDirectory.open(run.path).path, run.path);
+  t.equal(run.readSummary(), undefined);
+});
+
+t.test('eight processes at the same instant get eight directories', async t => {
+  const root = fresh();
+  const module = new URL('../../src/run/run-directory.js', import.meta.url).href;
+  const script = `
+    import { RunDirectory } from ${JSON.stringify(module)};
+    process.stdin.once('data', () => {
+      const run = RunDirectory.create({ name: 'x', outputRoot: ${JSON.stringify(root)}, configHash: ${JSON.stringify(HASH)},
+        givenYaml: String(process.pid), resolvedYaml: '', started: new Date(0) });
+      process.stdout.write('\\n' + run.path);
+      process.exit(0);
+    });
+    process.stdout.write('ready');`;
+  const children = Array.from({ length: 8 }, () =>
+    spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] }),
+  );
+  const ready = children.map(child => new Promise(resolve => child.stdout.once('data', resolve)));
+  await Promise.all(ready);
+  const answers = children.map(
+    child =>
+      new Promise<string>(resolve => {
+        let text = '';
+        child.stdout.on('data', chunk => {
+          text += chunk;
+        });
+        child.on('close', () => resolve(text.trim()));
+      }),
+  );
+  for (const child of children) child.stdin.write('go');
+  const paths = await Promise.all(answers);
+  t.equal(new Set(paths).size, 8);
+  t.equal(readdirSync(join(root, 'x')).length, 8);
+  const owners = paths.map(path => readFileSync(join(path, 'config.yaml'), 'utf8')).sort();
+  t.same(owners, children.map(child => String(child.pid)).sort(), 'and each holds its own config');
+});
+
+t.test('hostile names and outputs never leave the output root', async t => {
+  const root = join(fresh(), 'root');
+  const hostile = [
+    '',
+    '.',
+    '..',
+    '../../x',
+    'a/b',
+    'a\\b',
+    '/etc',
+    'a..b',
+    '-rf',
+    '.hidden',
+    'a b',
+    'a\0b',
+    'a\nb',
+    'é',
+    'sweeps',
+    'Sweeps',
+    '~',
+    '$HOME',
+    'x'.repeat(101),
+    'a%2f',
+    'C:x',
+  ];
+  for (const name of hostile) {
+    const error = failureOf(() => RunDirectory.create(newRun(root, name)));
+    t.equal(error.exitCode, EXIT.usage, JSON.stringify(name));
+    t.notOk(existsSync(root), 'nothing was written');
+  }
+  for (const name of ['a', 'A-1_b.c', '0', 'x'.repeat(100)]) t.doesNotThrow(() => checkName(name), name);
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 12 }), name => {
+      try {
+        checkName(name);
+      } catch (error) {
+        return error instanceof UserError;
+      }
+      return join(root, name).startsWith(`${root}/`) && basename(join(root, name)) === name;
+    }),
+  );
+
+  const elsewhere = fresh();
+  mkdirSync(root);
+  symlinkSync(elsewhere, join(root, 'linked'));
+  t.match(
+    failureOf(() => RunDirectory.create(newRun(root, 'linked'))).message,
+    'a link to a place outside the output directory',
+  );
+  t.same(readdirSync(elsewhere), []);
+
+  writeFileSync(join(root, 'file'), '');
+  t.match(
+    failureOf(() => RunDirectory.create(newRun(join(root, 'file')))).message,
+    'a component of the path is a file',
+  );
+  t.match(
+    failureOf(() => RunDirectory.create(newRun(root, 'file'))).message,
+    'a file or a broken symbolic link with that name exists',
+  );
+  if (existsSync('/proc/self')) {
+    t.match(
+      failureOf(() => RunDirectory.create(newRun('/proc/x'))).message,
+      'cannot create a directory here',
+    );
+  }
+  t.match(
+    failureOf(() => RunDirectory.open(join(root, 'absent'))).message,
+    'the run directory does not exist',
+  );
+  t.match(
+    failureOf(() => RunDirectory.open(join(root, 'file'))).message,
+    'this is a file, not a run directory',
+  );
+  t.match(failureOf(() => RunDirectory.open(root)).message, 'it has no config.resolved.yaml');
+  const run = RunDirectory.create(newRun(root, 'trained'));
+  t.equal(
+    failureOf(() => RunDirectory.open(join(root, 'trained'))).diagnostics[0].suggestion,
+    run.path,
+    'the run in it',
+  );
+});
+
+const summary: Summary = {
+  version: 1,
+  run_id: '20260131T235958Z-ab12cd34',
+  name: 'mnist-lstm',
+  status: 'completed',
+  exit_code: 0,
+  directory: '/runs/x',
+  config_hash: HASH,
+  backend: 'webasm',
+  executor: 'WebAssembly kernels',
+  seed: 0,
+  steps: 1200,
+  epochs: 2,
+  skipped_batches: 0,
+  evaluated: true,
+  metrics: { train: { loss: Number.NaN }, test: { loss: 0.1, accuracy: 0.97 } },
+  best: { metric: 'test.accuracy', value: 0.97, step: 1200, epoch: 2 },
+  gates: [
+    { metric: 'test.accuracy', over: 'last', min: 0.96, value: 0.97, verdict: 'passed', origin: '--set' },
+  ],
+  duration_s: 10,
+  train_s: 9,
+  eval_s: 1,
+  ms_per_step: 7.5,
+  parameters: 100,
+  peak_rss_mb: 300,
+  checkpoints: { last: 'checkpoints/step-00001200.safetensors', best: null },
+};
+
+const facts: ManifestFacts = {
+  run_id: '20260131T235958Z-ab12cd34',
+  name: 'mnist-lstm',
+  started,
+  config_hash: HASH,
+  config_files: ['configs/mnist-lstm.yaml'],
+  backend: {
+    name: 'webasm',
+    reason: 'as requested',
+    executor: 'WebAssembly kernels',
+    arithmetic: 'fused',
+    threads: null,
+    adapter: null,
+  },
+  datasets: [{ name: 'train images', sha256: HASH }],
+  seeds: { experiment: 0 },
+  parameters: 100,
+  command_line: ['run', 'configs/mnist-lstm.yaml'],
+};
+
+t.test('summary and manifest fit their schemas', async t => {
+  const run = RunDirectory.create(newRun(fresh()));
+  run.writeSummary(summary);
+  const written = JSON.parse(readFileSync(run.files.summary, 'utf8'));
+  t.same(run.readSummary(), summary);
+  t.match(written, { metrics: { train: { loss: null, loss_nonfinite: 'nan' } } });
+  t.same(validateAgainst('summary', written), []);
+  t.not(validateAgainst('summary', { ...written, extra: 1 }).length, 0);
+  run.writeManifest(describeRun(facts, null));
+  t.same(validateAgainst('manifest', run.readManifest()), []);
+  t.same(
+    readdirSync(run.path).filter(name => name.startsWith('.')),
+    [],
+    'no temporary files',
+  );
+  writeFileSync(run.files.summary, '{');
+  t.equal(failureOf(() => run.readSummary()).exitCode, EXIT.damaged);
+});
+
+t.test('machine, versions and git state', async t => {
+  const { version } = JSON.parse(readFileSync(join(packageRoot, 'node_modules/gpu.js/package.json'), 'utf8'));
+  t.equal(versions()['gpu.js'], version);
+  t.equal(versions().node, process.version.slice(1));
+  t.ok(machine().cores >= 1 && machine().memory_mb > 100);
+  const repository = fresh();
+  t.equal(await gitState(repository), null, 'outside of a repository');
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-C', repository, '-c', 'user.name=x', '-c', 'user.email=x@example.org', ...args], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    });
+  git('init');
+  t.equal(await gitState(repository), null, 'without a commit');
+  writeFileSync(join(repository, 'a'), '1');
+  git('add', '.');
+  git('commit', '-m', 'x');
+  const revision = git('rev-parse', 'HEAD').trim();
+  writeFileSync(join(repository, 'untracked'), '');
+  t.same(await gitState(repository), { revision, dirty: false });
+  writeFileSync(join(repository, 'a'), '2');
+  t.same(await gitState(repository), { revision, dirty: true });
+  git('add', '.');
+  t.same(await gitState(repository), { revision, dirty: true }, 'staged');
+  const trap = join(repository, 'started');
+  git('config', 'core.fsmonitor', `touch ${trap}; false`);
+  t.same(await gitState(repository), { revision, dirty: true });
+  t.notOk(existsSync(trap), 'what the repository would have started is not started');
+});
+
+/** A sample of each event; the type requires all of them. */
+const samples: { readonly [E in EventName]: Extract<RunEvent, { event: E }> } = {
+  'run.start': { event: 'run.start', run_id: 'x', name: 'y', seed: 0, config_hash: HASH, version: '0.1.0' },
+  'run.resume': {
+    event: 'run.resume',
+    run_id: 'x',
+    step: 600,
+    config_hash: HASH,
+    version: '0.1.0',
+    replaced_records: 3,
+    replaced_file: 'log.replaced-1.jsonl',
+    changes: 'training.num_epochs: 2 -> 4',
+    duration_s: 15.5,
+    train_s: 12,
+    eval_s: 1,
+    ms_per_step: null,
+    peak_rss_mb: 200,
+  },
+  'data.ready': {
+    event: 'data.ready',
+    train_count: 5,
+    test_count: 2,
+    input_size: 28,
+    sequence_length: 28,
+    num_classes: null,
+    duration_s: 0.1,
+  },
+  'graph.compiled': {
+    event: 'graph.compiled',
+    backend: 'cpu',
+    backend_reason: 'as requested',
+    executor: 'JavaScript',
+    parameters: 1,
+    nodes: 2,
+    kernels_per_step: 3,
+    flops_per_step: 4e9,
+    bytes: 5,
+    duration_s: 0.5,
+  },
+  'train.step': {
+    event: 'train.step',
+    epoch: 1,
+    step: 100,
+    loss: 0.5,
+    learning_rate: 0.01,
+    grad_norm: 1.5,
+    samples_per_s: 5000,
+  },
+  'train.epoch': { event: 'train.epoch', epoch: 1, step: 600, loss: 0.4, samples: 60000, duration_s: 12 },
+  eval: {
+    event: 'eval',
+    split: 'test',
+    epoch: 1,
+    step: 600,
+    loss: 0.2,
+    accuracy: 0.95,
+    samples: 10000,
+    duration_s: 1,
+  },
+  'eval.trained': {
+    event: 'eval.trained',
+    split: 'test',
+    epoch: 1,
+    step: 600,
+    loss: 0.25,
+    accuracy: 0.94,
+    samples: 10000,
+    duration_s: 1,
+  },
+  'checkpoint.saved': {
+    event: 'checkpoint.saved',
+    epoch: 1,
+    step: 600,
+    path: 'checkpoints/step-00000600.safetensors',
+    bytes: 9,
+    metric: 'test.accuracy',
+    value: 0.95,
+    best: true,
+    temporary: false,
+    duration_s: 0.01,
+  },
+  early_stop: {
+    event: 'early_stop',
+    epoch: 9,
+    step: 5400,
+    metric: 'test.loss',
+    value: 0.2,
+    best: 0.1,
+    patience: 3,
+  },
+  warning: { event: 'warning', code: 'x/y', message: 'z' },
+  gate: {
+    event: 'gate',
+    metric: 'test.accuracy',
+    over: 'last',
+    value: 0.95,
+    min: 0.96,
+    verdict: 'failed',
+    origin: 'x.yaml:9:5',
+  },
+  'run.end': { event: 'run.end', status: 'completed', exit_code: 0, epochs: 2, steps: 1200, duration_s: 30 },
+};
+
+function logged(events: readonly RunEvent[]): Record<string, unknown>[] {
+  const path = join(fresh(), 'log.jsonl');
+  const log = EventLog.open(path, { clock: () => started });
+  for (const event of events) log.emit(event);
+  const text = readFileSync(path, 'utf8');
+  log.close();
+  t.ok(text.endsWith('\n'), 'all of it was on the disk before the log was closed');
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map(line => JSON.parse(line));
+}
+
+t.test('every event is a line that fits the schema', async t => {
+  const lines = logged(Object.values(samples));
+  for (const [seq, line] of lines.entries()) {
+    t.same(validateAgainst('log-event', line), [], String(line.event));
+    t.match(line, { seq, v: 1, time: '2026-01-31T23:59:58.765Z' });
+    t.not(validateAgainst('log-event', { ...line, unknown: 1 }).length, 0, 'and the schema is closed');
+    for (const key of ['v', 'seq', 'time', 'level', 'event']) {
+      const { [key]: _, ...rest } = line;
+      t.not(validateAgainst('log-event', rest).length, 0, `${line.event} without ${key}`);
+    }
+  }
+  const schema = JSON.parse(readFileSync(join(packageRoot, 'schemas/log-event.schema.json'), 'utf8'));
+  t.equal(schema.oneOf.length, lines.length, 'the schema knows the same events as the type');
+});
+
+t.test('the bytes of a line are as documented', async t => {
+  const path = join(fresh(), 'log.jsonl');
+  const log = EventLog.open(path, { clock: () => started });
+  log.emit(samples.warning);
+  t.equal(
+    readFileSync(path, 'utf8'),
+    '{"level":"warn","time":"2026-01-31T23:59:58.765Z","v":1,"seq":0,"event":"warning","code":"x/y","message":"z"}\n',
+  );
+  log.close();
+});
+
+t.test('a number that is not finite is spelled out and raises the level', async t => {
+  const step = samples['train.step'];
+  const values = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  const lines = logged([step, ...values.map(loss => ({ ...step, loss }))]);
+  t.same(
+    lines.map(line => [line.level, line.loss, line.loss_nonfinite]),
+    [
+      ['info', 0.5, undefined],
+      ['warn', null, 'nan'],
+      ['warn', null, 'inf'],
+      ['warn', null, '-inf'],
+    ],
+  );
+  for (const line of lines) t.same(validateAgainst('log-event', line), []);
+  t.not(
+    validateAgainst('log-event', { ...lines[0], loss: null }).length,
+    0,
+    'null without a reason is refused',
+  );
+  t.not(
+    validateAgainst('log-event', { ...lines[0], loss_nonfinite: 'nan' }).length,
+    0,
+    'a reason without null too',
+  );
+  t.same(spellNonFinite({ a: { b: [1, Number.NaN] }, c: undefined }), { a: { b: [1, 'nan'] } });
+});
+
+t.test('a file that cannot be written is named, with exit 1', async t => {
+  const [absent, taken] = [join(folder, 'absent', 'log.jsonl'), fresh()];
+  const refused: [() => unknown, string][] = [
+    [() => EventLog.open(absent), `${absent}: the file cannot be written: its directory no longer exists`],
+    [
+      () => writeJsonAtomic(absent, {}),
+      `${absent}: the file cannot be written: its directory no longer exists`,
+    ],
+    [() => EventLog.open(taken), `${taken}: the file cannot be written: a directory with that name exists`],
+    [() => writeFlushed(taken, []), `${taken}: the file cannot be written: EEXIST`],
+  ];
+  if (existsSync('/dev/full')) {
+    const log = EventLog.open('/dev/full');
+    const full = '/dev/full: the file cannot be written: no space left on the disk';
+    refused.push([() => log.emit(samples.warning), full]);
+  }
+  for (const [action, message] of refused) {
+    const error = failureOf(action);
+    t.equal(error.exitCode, EXIT.unexpected);
+    t.ok(error.message.startsWith(message), error.message);
+  }
+  t.same(readdirSync(taken), [], 'and nothing is left behind');
+});
+
+t.test('a log on a full disk has complete lines, and continues when space is freed', async t => {
+  const module = new URL('../../src/run/log/logger.js', import.meta.url).href;
+  const program = `
+    import { EventLog } from ${JSON.stringify(module)};
+    import { rmSync, writeFileSync } from 'node:fs';
+    writeFileSync('filling', Buffer.alloc(56 * 1024));
+    const log = EventLog.open('log.jsonl');
+    const event = { event: 'warning', code: 'x/y', message: 'z'.repeat(3000) };
+    let refused;
+    for (let i = 0; i < 9 && !refused; i++) try { log.emit(event); } catch (error) { refused = error.message; }
+    console.log(refused);
+    rmSync('filling');
+    log.emit(event);`;
+  const script = `"${process.execPath}" --input-type=module -e '${program.replaceAll("'", `'"'"'`)}' && cat log.jsonl`;
+  const run = await onSmallDisk(fresh(), '64k', `cd "$0" && ${script}`, { cwd: folder, env: process.env });
+  if (run === undefined) {
+    t.comment('this process may not mount a small disk');
+    return;
+  }
+  const [refused, ...lines] = run.stdout.trimEnd().split('\n');
+  t.equal(refused, 'log.jsonl: the file cannot be written: no space left on the disk', run.stderr);
+  t.ok(lines.length > 1 && lines.length < 9, `${lines.length} lines`);
+  t.same(
+    lines.map(line => JSON.parse(line).seq),
+    lines.map((_, i) => i),
+    'whole lines, their numbers without a gap',
+  );
+});
+
+t.test('the median of any step times is accurate to half a percent', async t => {
+  const { value } = new RunningMedian();
+  t.equal(value, null);
+  const property = fc.property(
+    fc.array(fc.double({ min: 1e-6, max: 1e5, noNaN: true }), { minLength: 1, maxLength: 60 }),
+    values => {
+      const median = new RunningMedian();
+      for (const each of values) median.add(each);
+      const sorted = [...values].sort((a, b) => a - b);
+      const exact = (sorted[(values.length - 1) >> 1] + sorted[values.length >> 1]) / 2;
+      return Math.abs((median.value ?? 0) / exact - 1) <= 0.005;
+    },
+  );
+  t.doesNotThrow(() => fc.assert(property));
+  const odd = new RunningMedian();
+  for (const each of [0, 1e12, 1e12]) odd.add(each);
+  t.equal(Math.round((odd.value ?? 0) / 1e7), 100, 'what is out of range counts as the bound');
+});
+
+t.test('levels of events', async t => {
+  const end = samples['run.end'];
+  const lines = logged([
+    ...(['completed', 'interrupted', 'diverged', 'failed'] as const).map(status => ({ ...end, status })),
+    samples.gate,
+    { ...samples.gate, verdict: 'passed' },
+  ]);
+  t.same(
+    lines.map(line => line.level),
+    ['info', 'warn', 'error', 'error', 'error', 'info'],
+  );
+});
+
+const tensors = new Map<string, Tensor>([
+  ['fc.bias', { dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) }],
+  ['optimizer.exp_avg.fc.bias', { dtype: 'F32', shape: [2], data: Float32Array.of(3, 4) }],
+]);
+const max: CheckpointPolicy = { keep: { last: 1, best: 1 }, metric: 'test.accuracy', mode: 'max' };
+
+function filled(
+  path: string,
+  policy: CheckpointPolicy,
+  metrics: readonly (number | null)[],
+): CheckpointStore {
+  const store = CheckpointStore.open(path, policy);
+  for (const [i, metric] of metrics.entries()) {
+    store.save({
+      step: (i + 1) * 100,
+      epoch: i + 1,
+      tensors,
+      metadata: { config_hash: HASH, order: [1, 2] },
+      metric,
+      temporary: false,
+    });
+  }
+  return store;
+}
+
+const stepsIn = (path: string): number[] => listCheckpoints(path).map(entry => entry.step);
+
+t.test('a checkpoint loads as saved', async t => {
+  const path = join(fresh(), 'checkpoints');
+  const store = CheckpointStore.open(path, max);
+  const saved = store.save({
+    step: 600,
+    epoch: 1,
+    tensors,
+    metadata: { a: { b: 1 } },
+    metric: 0.9,
+    temporary: false,
+  });
+  t.equal(saved.path, join(path, 'step-00000600.safetensors'));
+  t.equal(saved.bytes, statSync(saved.path).size);
+  t.equal(saved.best, true);
+  const loaded = loadCheckpoint(saved.path);
+  t.match(loaded, {
+    step: 600,
+    epoch: 1,
+    metadata: { a: { b: 1 } },
+    metric: { name: 'test.accuracy', mode: 'max', value: 0.9 },
+  });
+  t.same([...loaded.tensors.keys()].sort(), [...tensors.keys()].sort());
+  t.same([...loaded.tensors.get('optimizer.exp_avg.fc.bias')!.data], [3, 4]);
+  t.equal(resolveCheckpoint(path, 'last'), saved.path);
+  t.equal(store.load('best').step, 600);
+  const again = readFileSync(saved.path);
+  store.save({ step: 600, epoch: 1, tensors, metadata: { a: { b: 1 } }, metric: 0.9, temporary: false });
+  t.ok(readFileSync(saved.path).equals(again), 'the same content is the same bytes');
+  t.same(stepsIn(path), [600]);
+});
+
+t.test(
+  'a temporary checkpoint is replaced by the next one, and does not count among those to keep',
+  async t => {
+    const path = join(fresh(), 'checkpoints');
+    const keepTwo = { ...max, keep: { last: 2, best: 0 } };
+    const save = (step: number, temporary: boolean) =>
+      CheckpointStore.open(path, keepTwo).save({
+        step,
+        epoch: 1,
+        tensors,
+        metadata: {},
+        metric: null,
+        temporary,
+      });
+    save(100, false);
+    save(200, false);
+    save(250, true);
+    t.same(stepsIn(path), [100, 200, 250]);
+    save(260, true);
+    t.same(stepsIn(path), [100, 200, 260]);
+    save(300, false);
+    t.same(stepsIn(path), [200, 300]);
+  },
+);
+
+t.test('keeps the last and the best, whatever the metrics', async t => {
+  const cases: [CheckpointPolicy, (number | null)[], number[], number | null][] = [
+    [max, [0.5, 0.9, 0.7], [200, 300], 200],
+    [{ ...max, mode: 'min' }, [0.5, 0.9, 0.7], [100, 300], 100],
+    [max, [0.9, 0.9], [100, 200], 100],
+    [max, [Number.NaN, Number.POSITIVE_INFINITY, null], [300], null],
+    [max, [0.1, Number.NaN, Number.NEGATIVE_INFINITY], [100, 300], 100],
+    [{ ...max, keep: { last: 0, best: 0 } }, [0.9, 0.1], [200], 200],
+    [{ ...max, keep: { last: 2, best: 0 } }, [0.9, 0.1, 0.2], [200, 300], 300],
+    [{ ...max, keep: { last: 1, best: 2 } }, [0.9, 0.8, 0.1, 0.2], [100, 200, 400], 100],
+  ];
+  for (const [policy, metrics, kept, best] of cases) {
+    const path = fresh();
+    const store = filled(path, policy, metrics);
+    const name = JSON.stringify([policy, metrics]);
+    t.same(stepsIn(path), kept, name);
+    t.equal(loadCheckpoint(store.resolve('last')).step, kept.at(-1));
+    if (best === null)
+      t.match(failureOf(() => store.resolve('best')).message, "there is no checkpoint 'best' here");
+    else t.equal(loadCheckpoint(store.resolve('best')).step, best, name);
+    const index = JSON.parse(readFileSync(join(path, 'index.json'), 'utf8'));
+    t.same(validateAgainst('checkpoints', index), []);
+    t.equal(index.last, basename(store.resolve('last')));
+    t.equal(index.best, best === null ? null : basename(store.resolve('best')));
+    t.same(
+      index.checkpoints.map((entry: { step: number }) => entry.step),
+      kept,
+    );
+  }
+});
+
+t.test('remains of an interrupted write do no harm', async t => {
+  const path = fresh();
+  filled(path, max, [0.5, 0.4]);
+  writeFileSync(join(path, '.tmp-1-step-00000300.safetensors'), 'half');
+  rmSync(join(path, 'index.json'));
+  t.same(stepsIn(path), [100, 200], 'readers do not see the temporary file, nor need the index');
+  const store = CheckpointStore.open(path, max);
+  t.notOk(existsSync(join(path, '.tmp-1-step-00000300.safetensors')));
+  t.equal(basename(store.resolve('best')), 'step-00000100.safetensors');
+});
+
+t.test('a damaged or missing checkpoint is always an error', async t => {
+  const path = fresh();
+  filled(path, max, [0.5, 0.4]);
+  const last = resolveCheckpoint(path, 'last');
+  const bytes = readFileSync(last);
+  bytes[bytes.length - 1] ^= 1;
+  writeFileSync(last, bytes);
+  t.equal(failureOf(() => loadCheckpoint(last)).exitCode, EXIT.damaged);
+  writeFileSync(last, bytes.subarray(0, 20));
+  const error = failureOf(() => resolveCheckpoint(path, 'last'));
+  t.equal(error.exitCode, EXIT.damaged);
+  t.equal(error.diagnostics[0].file, last);
+  t.equal(failureOf(() => resolveCheckpoint(join(path, 'absent'), 'last')).exitCode, EXIT.usage);
+  rmSync(last);
+  const lost = failureOf(() => resolveCheckpoint(path, 'last'));
+  t.equal(lost.exitCode, EXIT.damaged, 'not the one before in its place');
+  t.match(lost.diagnostics[0], { code: 'checkpoint/lost', file: last });
+  t.equal(failureOf(() => resolveCheckpoint(path, 200)).exitCode, EXIT.damaged);
+  t.equal(loadCheckpoint(resolveCheckpoint(path, 'best')).step, 100, 'the other one is still there');
+  t.equal(failureOf(() => resolveCheckpoint(path, 300)).exitCode, EXIT.usage, 'there never was such a one');
+  rmSync(resolveCheckpoint(path, 'best'));
+  for (const which of ['last', 'best', 100] as const)
+    t.equal(failureOf(() => resolveCheckpoint(path, which)).exitCode, EXIT.damaged, `${which}`);
+  writeFileSync(join(path, 'index.json'), '{"last": 3');
+  t.equal(
+    failureOf(() => resolveCheckpoint(path, 'last')).exitCode,
+    EXIT.usage,
+    'an index says nothing else',
+  );
+  const golden = join(packageRoot, 'test/fixtures/goldens/lstm_odd.safetensors');
+  t.match(failureOf(() => loadCheckpoint(golden)).message, 'not a checkpoint');
+  const other = fresh();
+  filled(other, max, [0.5]);
+  t.match(failureOf(() => resolveCheckpoint(other, 7)).diagnostics[0], {
+    message: 'there is no checkpoint of step 7 here',
+    expected: 'one of the steps 100',
+  });
+});
+
+t.test('processes with the same number in two containers write one file at once', async t => {
+  const path = join(t.testdir(), 'report.html');
+  // loaded anew, as in another process; the process id is the same
+  const again = new URL('../../src/run/files/atomic.js?again', import.meta.url).href;
+  const container: { AtomicFile: typeof AtomicFile } = await import(again);
+  const [one, other] = [AtomicFile.create(path), container.AtomicFile.create(path)];
+  one.write('one');
+  other.write('oth');
+  one.commit();
+  t.equal(readFileSync(path, 'utf8'), 'one', 'not what the other has written so far');
+  other.write('er');
+  other.commit();
+  t.equal(readFileSync(path, 'utf8'), 'other');
+  t.same(readdirSync(dirname(path)), ['report.html']);
+});

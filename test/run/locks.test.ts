@@ -1,0 +1,319 @@
+/**
+ * Locks of runs: two processes never write to the same run, in any namespaces, and a process that
+ * has lost its lock stops.
+ */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { writeAtomic } from '../../src/run/files/atomic.js';
+import { isAdvisoryLocked } from '../../src/run/locks/advisory-lock.js';
+import { leaseUntil, monotonicNow } from '../../src/run/locks/ownership.js';
+import { processPlace } from '../../src/run/locks/process-identity.js';
+import { isLocked, lockHolder, lockRun } from '../../src/run/locks/run-lock.js';
+import { LogFile } from '../../src/run/log/log-file.js';
+import { EventLog } from '../../src/run/log/logger.js';
+import { RunDirectory } from '../../src/run/run-directory.js';
+import { Journal } from '../../src/sweep/journal.js';
+import { Workplace } from '../support/cli.js';
+import { resume, trainUntil } from '../support/runs.js';
+import { longerConfig, randomDataset } from '../support/small-run.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const HOLDER = fileURLToPath(new URL('../support/lock-holder.js', import.meta.url));
+const NAMESPACES = [
+  'unshare',
+  '-r',
+  '--user',
+  '--pid',
+  '--fork',
+  '--mount-proc',
+  '--uts',
+  '--net',
+  '--mount',
+];
+const noNamespaces =
+  spawnSync(NAMESPACES[0], [...NAMESPACES.slice(1), 'true']).status === 0
+    ? false
+    : 'this system lets nobody make namespaces of their own';
+
+interface Holder {
+  readonly child: ChildProcess;
+  /** The next line that it prints. */
+  said(): Promise<string>;
+  ask(...words: string[]): Promise<string>;
+}
+
+/** Starts a process that takes the lock at `lock` at once and prints `ok`, or why it could not. */
+function holder(lock: string, inNamespaces = false): Holder {
+  const program = [process.execPath, HOLDER];
+  const [command, ...args] = inNamespaces ? [...NAMESPACES, ...program] : program;
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  const lines: string[] = [];
+  const waiting: ((line: string) => void)[] = [];
+  let rest = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const parts = (rest + text).split('\n');
+    rest = parts.pop() ?? '';
+    for (const line of parts) (waiting.shift() ?? (one => lines.push(one)))(line);
+  });
+  const said = () =>
+    new Promise<string>(resolve => {
+      const line = lines.shift();
+      if (line === undefined) waiting.push(resolve);
+      else resolve(line);
+    });
+  const ask = (...words: string[]) => {
+    child.stdin.write(`${JSON.stringify(words)}\n`);
+    return said();
+  };
+  child.stdin.write(`${JSON.stringify(['lock', lock])}\n`);
+  return { child, said, ask };
+}
+
+/** Checks that `action` throws an error that matches `pattern`. */
+function fails(t: Test, action: () => unknown, pattern: object, why = 'refused'): void {
+  let thrown: unknown;
+  try {
+    action();
+  } catch (error) {
+    thrown = error;
+  }
+  t.match(thrown, pattern, why);
+}
+
+async function ended({ child }: Holder, signal: NodeJS.Signals): Promise<void> {
+  const gone = new Promise(resolve => child.once('close', resolve));
+  child.kill(signal);
+  await gone;
+}
+
+function place(): { lock: string; log: string } {
+  const folder = work.folder();
+  return { lock: join(folder, 'run.lock'), log: join(folder, 'log.jsonl') };
+}
+
+t.test('a process in other PID, UTS and network namespaces', { skip: noNamespaces }, async t => {
+  const { lock } = place();
+  const here = holder(lock);
+  t.equal(await here.said(), 'ok');
+  t.match(await holder(lock, true).said(), /is working on this run/, 'it sees the one outside');
+  await ended(here, 'SIGKILL');
+
+  const there = holder(lock, true);
+  t.equal(await there.said(), 'ok', 'the lock of a killed process is taken over');
+  t.match(await holder(lock).said(), /is working on this run/, 'and the one outside sees it');
+  t.ok(isLocked(lock));
+  t.equal(lockHolder(lock), 'here', 'of the same kernel, whatever its host name');
+  // that process id is another process's here, or unused
+  const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number };
+  t.not(pid, there.child.pid);
+  await ended(there, 'SIGKILL');
+  const again = holder(lock);
+  t.equal(await again.said(), 'ok');
+  t.equal(JSON.parse(readFileSync(lock, 'utf8')).fence, 3);
+});
+
+t.test('without advisory locks, a heartbeat decides across namespaces, not process ids', t => {
+  const { lock } = place();
+  const other = {
+    ...processPlace(),
+    pid: 1,
+    pid_namespace: 'pid:[1]',
+    token: 'a',
+    fence: 1,
+    advisory: false,
+  };
+  writeFileSync(lock, JSON.stringify(other));
+  t.ok(isLocked(lock), 'process 1 of another namespace may live');
+  writeFileSync(
+    lock,
+    JSON.stringify({ ...other, pid_namespace: processPlace().pid_namespace, started: '0' }),
+  );
+  t.notOk(isLocked(lock), 'process 1 of this one is another');
+  t.end();
+});
+
+t.test('after a reboot, earlier processes have ended', t => {
+  const { lock } = place();
+  const before = { ...processPlace(), boot: 'another', token: 'a', fence: 4, advisory: true };
+  writeFileSync(lock, JSON.stringify(before));
+  t.notOk(isLocked(lock));
+  lockRun(lock)();
+  writeFileSync(lock, JSON.stringify({ ...before, host: `not-${hostname()}`, advisory: false }));
+  fails(t, () => lockRun(lock), { exitCode: 2, diagnostics: [{ code: 'run/in-use' }] }, 'of another machine');
+  t.end();
+});
+
+t.test("an advisory lock takes precedence over the file's content", async t => {
+  const { lock } = place();
+  const held = holder(lock);
+  t.equal(await held.said(), 'ok');
+  writeFileSync(lock, JSON.stringify({ ...processPlace(), pid: 2 ** 22 + 1, started: '1' }));
+  t.ok(isLocked(lock), 'a process has it, though its number is of none');
+  fails(t, () => lockRun(lock), { diagnostics: [{ code: 'run/in-use' }] });
+});
+
+t.test('locks of older versions are read', t => {
+  const { lock } = place();
+  const { pid, host, started } = processPlace();
+  writeFileSync(lock, JSON.stringify({ pid, host, started }));
+  fails(t, () => lockRun(lock), { diagnostics: [{ code: 'run/in-use' }] });
+  writeFileSync(lock, JSON.stringify({ pid, host, started: '1' }));
+  lockRun(lock)();
+  t.notOk(existsSync(lock));
+  t.end();
+});
+
+t.test('removes lock attempts of killed processes, keeps those of others', async t => {
+  const { lock } = place();
+  const beside = (number: number) => `${lock}.${number}`;
+  const other = { ...processPlace(), token: 'a', fence: 1 };
+  writeFileSync(beside(1), JSON.stringify({ ...other, started: '1', advisory: true }));
+  writeFileSync(beside(2), '');
+  writeFileSync(beside(3), JSON.stringify({ ...other, pid: 1, pid_namespace: 'pid:[1]', advisory: false }));
+  const held = holder(beside(4));
+  await held.said();
+  lockRun(lock)();
+  t.same(
+    [1, 2, 3, 4].filter(number => existsSync(beside(number))),
+    [3, 4],
+  );
+});
+
+/**
+ * Takes the lock at `lock` over from its owner, like a worker that takes over another worker's job.
+ */
+function takeOver(lock: string): () => void {
+  rmSync(lock);
+  return lockRun(lock);
+}
+
+t.test('a stopped process that has lost its lock writes nothing when it continues', async t => {
+  const { lock, log } = place();
+  const loser = holder(lock);
+  await loser.said();
+  t.equal(await loser.ask('write', log), 'ok');
+  loser.child.kill('SIGSTOP');
+  fails(t, () => lockRun(lock), { diagnostics: [{ code: 'run/in-use' }] }, 'a stopped process lives');
+  const release = takeOver(lock);
+  loser.child.kill('SIGCONT');
+  t.match(await loser.ask('write', log), /has lost its lock/);
+  t.equal(readFileSync(log, 'utf8').split('\n').length, 2);
+  t.equal(await loser.ask('release'), 'ok');
+  t.ok(isLocked(lock), 'nor does it remove the lock of the other');
+  release();
+});
+
+t.test('every kind of write is fenced', t => {
+  const folder = work.folder();
+  const lock = join(folder, 'run.lock');
+  mkdirSync(join(folder, 'checkpoints'));
+  const release = lockRun(lock);
+  const log = EventLog.open(join(folder, 'log.jsonl'));
+  const journal = Journal.open(join(folder, 'journal.jsonl'), 'one');
+  writeAtomic(join(folder, 'checkpoints', 'index.json'), ['{}']);
+  const own = readFileSync(lock, 'utf8');
+  const lost = { exitCode: 1, diagnostics: [{ code: 'run/lock-lost', file: lock }] };
+  rmSync(lock);
+  fails(t, () => log.emit({ event: 'warning', code: 'a', message: 'b' }), lost);
+  fails(t, () => writeAtomic(join(folder, 'summary.json'), ['{}']), lost);
+  fails(t, () => writeAtomic(join(folder, 'checkpoints', 'index.json'), ['{}']), lost);
+  fails(t, () => journal.append({ event: 'sweep.stop', time: '', seconds: 0, reason: 'interrupted' }), lost);
+  writeFileSync(lock, own);
+  fails(t, () => writeAtomic(join(folder, 'summary.json'), ['{}']), lost, 'for good');
+  writeFileSync(lock, '');
+  release();
+  writeAtomic(join(folder, 'summary.json'), ['{}']);
+  t.equal(readFileSync(lock, 'utf8'), '', 'a lock that is not its own stays');
+  t.end();
+});
+
+const data = work.file('data.npz', randomDataset('test/locks', { train: 64, test: 20, seed: 1 }));
+const config = { ...longerConfig(data, 3), name: 'ok' };
+
+t.test('a run whose lock is taken over stops, and leaves its files to the other process', async t => {
+  const { summary } = await trainUntil(work, config, 2);
+  const { directory } = summary;
+  const { files } = RunDirectory.open(directory);
+  let before: Buffer[] = [];
+  const content = () => [files.log, files.summary, files.manifest].map(file => readFileSync(file));
+  const thrown: unknown = await resume(
+    directory,
+    {},
+    {
+      step: ({ step }) => {
+        if (step !== 4) return;
+        rmSync(files.lock);
+        writeFileSync(files.lock, 'of another');
+        before = content();
+      },
+    },
+  ).catch((error: unknown) => error);
+  t.match(thrown, { exitCode: 1, diagnostics: [{ code: 'run/lock-lost' }] });
+  t.same(content(), before, 'not even that it failed');
+  rmSync(files.lock);
+  lockRun(files.lock)();
+  t.equal((await resume(directory)).summary.status, 'completed');
+});
+
+t.test('a clock that jumps does not affect locks', async (t: Test) => {
+  const { lock, log } = place();
+  const held = holder(lock);
+  await held.said();
+  for (const date of [new Date(0), new Date('2100-01-01')]) {
+    utimesSync(lock, date, date);
+    t.ok(isLocked(lock));
+    t.equal(await held.ask('write', log), 'ok');
+  }
+});
+
+t.test('a process whose lease has expired writes nothing more', t => {
+  const { lock, log } = place();
+  const release = lockRun(lock);
+  t.teardown(() => leaseUntil(Number.POSITIVE_INFINITY));
+  const file = LogFile.open(log);
+  leaseUntil(monotonicNow() + 60_000);
+  file.write('{}\n');
+  leaseUntil(monotonicNow() - 1);
+  fails(t, () => file.write('{}\n'), { exitCode: 1, diagnostics: [{ code: 'run/lease-lost' }] });
+  t.equal(readFileSync(log, 'utf8'), '{}\n');
+  file.close();
+  release();
+  t.end();
+});
+
+t.test('a journal that is removed or replaced during a sweep stops the sweep', t => {
+  const path = join(work.folder(), 'journal.jsonl');
+  const journal = Journal.open(path, 'one');
+  const record = { event: 'sweep.stop', time: '', seconds: 0, reason: 'interrupted' } as const;
+  journal.append(record);
+  rmSync(path);
+  const gone = { exitCode: 1, diagnostics: [{ code: 'sweep/journal-gone', file: path }] };
+  fails(t, () => journal.append(record), gone);
+  writeFileSync(path, '');
+  fails(t, () => journal.append(record), gone);
+  t.equal(readFileSync(path, 'utf8'), '');
+  journal.close();
+  t.end();
+});
+
+t.test('what is no regular file is no lock, and a pipe does not block', async t => {
+  const { summary } = await trainUntil(work, longerConfig(data, 2), 2);
+  const lock = join(summary.directory, 'run.lock');
+  const refused = { exitCode: 2, message: /run\.lock: this is not a regular file/ };
+  execFileSync('sh', ['-c', 'mkfifo "$0"', lock]);
+  await t.rejects(resume(summary.directory), refused);
+  // the check of a lock whose file becomes a pipe after it was read
+  t.not(isAdvisoryLocked(lock), true);
+  rmSync(lock);
+  mkdirSync(lock);
+  await t.rejects(resume(summary.directory), refused);
+  rmSync(lock, { recursive: true });
+  t.equal((await resume(summary.directory)).summary.status, 'completed');
+});

@@ -1,0 +1,791 @@
+/** Resumed runs: byte-identical to uninterrupted ones, and refused if something does not fit. */
+import fs, {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { basename, join } from 'node:path';
+import t, { type Test } from 'tap';
+import { validateAgainst } from '../../src/config/schema/schema.js';
+import { lockRun } from '../../src/run/locks/run-lock.js';
+import type { RunResult } from '../../src/train/run/observer.js';
+import { compareRuns } from '../../src/verify/compare-runs.js';
+import { verifyResume } from '../../src/verify/resume.js';
+import { readLog, Workplace } from '../support/cli.js';
+import { main } from '../support/in-process.js';
+import {
+  copies,
+  forgetManifest,
+  forgetSummary,
+  resume,
+  stopAt,
+  type Trained,
+  train,
+  trainUntil,
+} from '../support/runs.js';
+import { randomDataset } from '../support/small-run.js';
+import { comesTrue } from '../support/waiting.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+/** Seventy training sequences make three batches. */
+function dataset(seed: number): Uint8Array {
+  return randomDataset('test/resume', { train: 70, test: 30, seed });
+}
+
+const data = work.file('data.npz', dataset(1));
+
+/** Three steps per epoch, the last with a smaller batch; checkpoints within epochs. */
+const config = {
+  version: 1,
+  name: 'resumed',
+  dataset: { kind: 'npz', path: data },
+  model: { cell: 'lstm', hidden_size: 6, num_layers: 2, head: { from: 'last' } },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.02 },
+  training: { num_epochs: 4, batch_size: 32, log_every: 1 },
+  checkpoint: { every: { steps: 2 }, keep: { last: 3, best: 1 }, metric: 'test.accuracy' },
+};
+const STEPS = 12;
+
+const run = (of: object, options: Trained = {}) => train(work, of, options);
+const interrupted = (of: object, step: number) => trainUntil(work, of, step);
+
+const two = { ...config, training: { ...config.training, num_epochs: 2 } };
+const straight = await run(config);
+/** Copies of the completed run, of one of two epochs, and of one stopped after step 7. */
+const whole = copies(work, async () => straight);
+const short = copies(work, () => run(two));
+const stopped = copies(work, () => interrupted(config, 7));
+
+const events = (directory: string) => readLog(directory);
+const checkpoints = (directory: string) => readdirSync(join(directory, 'checkpoints')).sort();
+
+async function refused(t: Test, resumed: Promise<RunResult>, error: object, why = 'refused'): Promise<void> {
+  const outcome: unknown = await resumed.catch((thrown: unknown) => thrown);
+  t.match(outcome, error, why);
+}
+
+function sound(t: Test, directory: string): void {
+  for (const event of events(directory)) t.same(validateAgainst('log-event', event), [], String(event.event));
+  t.notOk(existsSync(join(directory, 'run.lock')), 'the lock is gone');
+}
+
+t.test('byte-identical after a crash at each step', async t => {
+  const copies = new Map<number, string>();
+  const output = work.folder();
+  const crashed = await run(config, {
+    output,
+    observer: {
+      step: ({ step }) => {
+        const copy = join(work.folder(), 'copy');
+        cpSync(runIn(output), copy, { recursive: true });
+        copies.set(step, copy);
+      },
+    },
+  });
+  t.equal(copies.size, STEPS);
+  for (const [step, copy] of copies) {
+    // the lock is this process's, which is alive; a crashed one would not be
+    rmSync(join(copy, 'run.lock'));
+    const { summary } = await resume(copy, { threads: step % 4 === 1 ? 2 : 1 });
+    t.same(compareRuns(crashed.summary.directory, summary.directory), [], `after step ${step}`);
+    const [resumed] = events(copy).filter(({ event }) => event === 'run.resume');
+    const saved = events(crashed.summary.directory).filter(
+      line => line.event === 'checkpoint.saved' && Number(line.step) < step,
+    );
+    t.match(resumed, { changes: null, step: saved.at(-1)?.step ?? 0 });
+    sound(t, copy);
+  }
+});
+
+t.test('byte-identical if a crashed run resumes with another vector width and thread count', async t => {
+  for (const [width, other] of [
+    [256, 128],
+    [128, 256],
+  ] as const) {
+    const output = work.folder();
+    const crash = join(work.folder(), 'crash');
+    const whole = await run(config, {
+      output,
+      width,
+      threads: 2,
+      observer: {
+        step: ({ step }) => {
+          if (step === 7) cpSync(runIn(output), crash, { recursive: true });
+        },
+      },
+    });
+    rmSync(join(crash, 'run.lock'));
+    const { summary } = await resume(crash, { width: other, threads: 1 });
+    t.equal(summary.status, 'completed');
+    t.same(compareRuns(whole.summary.directory, crash), [], `${width} -> ${other}`);
+    for (const file of checkpoints(crash).filter(name => name.endsWith('.safetensors')))
+      t.same(
+        readFileSync(join(crash, 'checkpoints', file)),
+        readFileSync(join(whole.summary.directory, 'checkpoints', file)),
+        file,
+      );
+    const manifest = JSON.parse(readFileSync(join(crash, 'manifest.json'), 'utf8'));
+    t.match(manifest, { backend: { width }, changes: [{ key: 'width', step: 6, from: width, to: other }] });
+    t.same(validateAgainst('manifest', manifest), []);
+    // the next resume compares with the changed value
+    await resume(crash, { width: other, set: ['training.num_epochs=5'] });
+    const again = JSON.parse(readFileSync(join(crash, 'manifest.json'), 'utf8'));
+    t.equal(again.changes.filter(({ key }: { key: string }) => key === 'width').length, 1);
+  }
+});
+
+/** The one run directory under `output`. */
+function runIn(output: string): string {
+  const [id] = readdirSync(join(output, 'resumed'));
+  return join(output, 'resumed', id);
+}
+
+t.test('three stops in one epoch', async t => {
+  const long = { ...config, training: { ...config.training, batch_size: 8 } };
+  const straight = await run(long);
+  let { summary } = await interrupted(long, 11);
+  for (const step of [13, 16]) {
+    const { signal, observer } = stopAt(step);
+    const result = await resume(summary.directory, { signal }, observer);
+    t.match(result, { exitCode: 130, summary: { status: 'interrupted', steps: step } });
+    summary = result.summary;
+  }
+  const result = await resume(summary.directory);
+  t.equal(result.summary.status, 'completed');
+  t.same(compareRuns(straight.summary.directory, summary.directory), []);
+  t.equal(events(summary.directory).filter(({ event }) => event === 'run.resume').length, 3);
+  sound(t, summary.directory);
+});
+
+t.test('a stop during the evaluation of an epoch: the resumed run repeats it', async t => {
+  const stop = new AbortController();
+  let evaluations = 0;
+  const observer = {
+    evaluating: () => {
+      evaluations++;
+      if (evaluations === 40) stop.abort();
+    },
+  };
+  const cut = await run(
+    { ...config, training: { ...config.training, eval_batch_size: 1 } },
+    { observer, signal: stop.signal },
+  );
+  t.match(cut.summary, { status: 'interrupted', steps: 6 });
+  await resume(cut.summary.directory);
+  const differences = compareRuns(straight.summary.directory, cut.summary.directory);
+  // the batch size of evaluations does not change results, but is part of the config's hash
+  t.same(
+    differences.filter(({ what }) => !what.includes('config_hash')),
+    [],
+  );
+  t.same(straight.summary.metrics, (await resume(cut.summary.directory)).summary.metrics);
+});
+
+t.test(
+  'more epochs equal a run that had them from the start; changes of results must be allowed',
+  async t => {
+    const directory = await short();
+    await refused(t, resume(directory, { set: ['training.num_epochs=3', 'optimizer.learning_rate=0.001'] }), {
+      exitCode: 2,
+      diagnostics: [
+        {
+          code: 'resume/changed',
+          file: '--set',
+          message: '`optimizer.learning_rate` differs from the start of the run, so results would differ',
+          expected: '0.02, or --allow-change optimizer.learning_rate to resume with the change',
+          got: '0.001',
+        },
+        {
+          code: 'resume/safe',
+          message: /^`training.num_epochs` may change \(was 2\)/,
+          got: '3',
+        },
+      ],
+    });
+    await refused(t, resume(directory, { set: ['seed=4'], allowChange: ['seed'] }), {
+      exitCode: 2,
+      diagnostics: [
+        { code: 'resume/impossible', message: /^`seed` cannot change/, expected: '0, or a new run' },
+      ],
+    });
+    await refused(t, resume(directory, { allowChange: ['optimizer.learning_rat'] }), {
+      exitCode: 2,
+      diagnostics: [{ code: 'resume/not-changed', got: 'optimizer.learning_rat' }],
+    });
+    await refused(t, resume(directory, { backend: 'cpu' }), {
+      exitCode: 2,
+      diagnostics: [{ message: /^`backend` differs/ }],
+    });
+    await refused(
+      t,
+      resume(directory, { set: ['optimizer.learning_rate=0.001'], allowChange: ['optimizer'] }),
+      {
+        exitCode: 2,
+        diagnostics: [
+          {
+            code: 'resume/nothing-left',
+            message:
+              'the run has completed all of its 6 steps, so changing `optimizer.learning_rate` has no effect',
+          },
+        ],
+      },
+    );
+    t.equal(events(directory).at(-1)?.event, 'run.end', 'refusals leave the run as it was');
+
+    const longer = await resume(directory, { set: ['training.num_epochs=4'] });
+    t.equal(longer.summary.steps, STEPS);
+    const differences = compareRuns(straight.summary.directory, directory).map(({ file }) => file);
+    // the log of the shorter training has its own hash in its first record
+    t.same(differences, ['log.jsonl']);
+    const series = (run: string) =>
+      events(run).flatMap(({ event, step, loss }) => (loss ? [[event, step, loss]] : []));
+    t.same(series(directory), series(straight.summary.directory));
+    t.match(
+      events(directory).find(({ event }) => event === 'run.resume')?.changes,
+      'training.num_epochs: 2 -> 4',
+    );
+    const manifest = () => JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
+    t.same(validateAgainst('manifest', manifest()), []);
+    t.match(manifest().changes, [{ step: 6, key: 'training.num_epochs', from: 2, to: 4 }]);
+
+    const allowed = await resume(directory, {
+      set: ['training.num_epochs=5', 'optimizer.learning_rate=0.001'],
+      allowChange: ['optimizer'],
+    });
+    t.equal(allowed.summary.steps, 15);
+    t.match(manifest().changes, [
+      {},
+      { key: 'optimizer.learning_rate', to: 0.001 },
+      { key: 'training.num_epochs', to: 5 },
+    ]);
+    const steps = events(directory).filter(({ event }) => event === 'train.step');
+    t.equal(steps.at(-1)?.learning_rate, 0.001);
+    const log = events(directory);
+    const [first, ...others] = log
+      .slice(log.findLastIndex(({ event }) => event === 'run.resume'))
+      .filter(({ event }) => event === 'train.step');
+    t.notOk('samples_per_s' in first, 'the first step of a process compiles');
+    t.ok(others.length > 0 && others.every(step => Number(step.samples_per_s) > 0));
+    sound(t, directory);
+  },
+);
+
+t.test('impossible changes are refused before anything is written', async t => {
+  const directory = await stopped();
+  const files = () =>
+    ['config.resolved.yaml', 'manifest.json', 'log.jsonl', 'summary.json'].map(name =>
+      readFileSync(join(directory, name), 'utf8'),
+    );
+  const before = files();
+  const other = { set: ['model.hidden_size=5'], allowChange: ['model.hidden_size'] };
+  await refused(t, resume(directory, other), { exitCode: 2, diagnostics: [{ code: 'resume/impossible' }] });
+  const another = { code: 'resume/changed', expected: /, or a new run$/ };
+  await refused(t, resume(directory, { set: ['optimizer.kind=sgd'] }), {
+    exitCode: 2,
+    diagnostics: [{ code: 'resume/impossible', expected: another.expected }, ...Array(4).fill(another)],
+  });
+  // refused before the user is asked to allow it
+  const coarse = { set: ['training.batch_size=70'] };
+  await refused(t, resume(directory, coarse), { exitCode: 2, diagnostics: [{ code: 'resume/unfit' }] });
+  await refused(t, resume(directory, { set: ['training.num_epochs=1'] }), {
+    exitCode: 2,
+    diagnostics: [
+      { code: 'resume/past-end', message: 'the run has completed 7 steps, but the new config ends after 3' },
+    ],
+  });
+  t.same(files(), before);
+});
+
+t.test('other data, if allowed, are recorded and used from the next epoch', async t => {
+  const directory = await short();
+  const more = work.file('more.npz', randomDataset('test/resume', { train: 130, test: 30, seed: 8 }));
+  const set = [`dataset.path=${more}`, 'training.num_epochs=3'];
+  await refused(t, resume(directory, { set }), {
+    exitCode: 2,
+    diagnostics: [
+      { code: 'resume/changed', expected: /--allow-change dataset\.path/ },
+      { code: 'resume/safe' },
+    ],
+  });
+  const { summary: longer } = await resume(directory, { set, allowChange: ['dataset'] });
+  // two epochs of three batches, then one of five
+  t.match(longer, { status: 'completed', steps: 11, epochs: 3 });
+  const { datasets, changes } = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
+  t.match(datasets, [{ name: more }]);
+  t.match(changes, [
+    { key: 'dataset.path', to: more },
+    { key: 'training.num_epochs' },
+    { key: `datasets.${more}`, from: null, to: datasets[0].sha256 },
+  ]);
+  t.match((await resume(directory)).summary, { status: 'completed', steps: 11 }, 'and is no change any more');
+  sound(t, directory);
+});
+
+t.test('a log that has lost its end is reported once', async t => {
+  for (const keep of [9, 12]) {
+    const { summary } = await interrupted(config, 11);
+    const { directory } = summary;
+    const log = join(directory, 'log.jsonl');
+    const lines = readFileSync(log, 'utf8').split('\n');
+    writeFileSync(log, `${lines.slice(0, keep).join('\n')}\n`);
+    const told: string[] = [];
+    const stop = new AbortController();
+    await resume(
+      directory,
+      { set: ['training.num_epochs=5'], signal: stop.signal },
+      { step: () => stop.abort(), warning: text => told.push(text) },
+    );
+    t.same(told, ['log.jsonl has lost records from before the checkpoint'], `after ${keep} lines`);
+    await resume(directory, {}, { warning: text => told.push(text) });
+    t.equal(told.length, 1, 'the next resume does not say it again');
+    sound(t, directory);
+  }
+  const rare = { ...config, training: { ...config.training, log_every: 5 } };
+  const { summary } = await interrupted(rare, 11);
+  const told: string[] = [];
+  const set = ['training.log_every=2'];
+  await resume(summary.directory, { set }, { warning: text => told.push(text) });
+  await resume(summary.directory, { set: ['training.num_epochs=5'] }, { warning: text => told.push(text) });
+  t.same(told, [], 'another log_every is no loss');
+});
+
+t.test('damage to other files is a warning, or an error with --strict', async t => {
+  const directory = await stopped();
+  const path = (...names: string[]) => join(directory, ...names);
+  writeFileSync(path('summary.json'), 'hello');
+  await refused(t, resume(directory, { strict: true }), {
+    exitCode: 5,
+    diagnostics: [{ code: 'run/damaged', message: 'this is not JSON' }],
+  });
+  writeFileSync(path('checkpoints', 'index.json'), 'garbage');
+  mkdirSync(path('checkpoints', 'step-00000090.safetensors'));
+  writeFileSync(path('config.yaml'), 'seed: 99\n');
+  const told: string[] = [];
+  const { summary: done } = await resume(directory, {}, { warning: text => told.push(text) });
+  t.equal(done.status, 'completed');
+  t.match(told, [
+    /step-00000090\.safetensors is left out: this is not a file$/,
+    /index\.json: this is not a valid checkpoint index; it will be rewritten$/,
+    /summary\.json: this is not JSON; it is renamed/,
+    /^this directory is a copy of the run in /,
+    /^config\.yaml was edited after the run started and is ignored/,
+  ]);
+  t.ok(existsSync(path('summary.json.damaged')));
+  sound(t, directory);
+
+  const other = await stopped();
+  rmSync(join(other, 'config.yaml'));
+  mkdirSync(join(other, 'config.yaml'));
+  const warned: string[] = [];
+  await resume(other, {}, { warning: text => warned.push(text) });
+  t.match(warned.at(-1), /^config\.yaml was edited/, 'a config that cannot be read is not needed either');
+  sound(t, other);
+});
+
+t.test("a run's own files are not read through links", async t => {
+  for (const name of ['log.jsonl', 'summary.json', 'checkpoints/step-00000007.safetensors']) {
+    const directory = await stopped();
+    const file = join(directory, name);
+    const elsewhere = join(work.folder(), 'elsewhere');
+    renameSync(file, elsewhere);
+    symlinkSync(elsewhere, file);
+    await refused(t, resume(directory, { strict: true }), {
+      exitCode: 2,
+      diagnostics: [
+        {
+          file,
+          message: 'this is a symbolic link, which cellrun does not follow',
+          expected: /^a copy of the file itself/,
+        },
+      ],
+    });
+  }
+});
+
+t.test('a missing manifest: nothing starts over, and nothing is changed', async t => {
+  const directory = await stopped();
+  const manifest = join(directory, 'manifest.json');
+  rmSync(manifest);
+  const lost = { exitCode: 5, diagnostics: [{ code: 'run/manifest-lost', file: manifest }] };
+  await refused(t, resume(directory), lost);
+  await refused(t, run(config, { directory }), lost);
+  t.ok(checkpoints(directory).includes('step-00000007.safetensors'));
+});
+
+t.test('a missing config is reported as damage by every reader', async t => {
+  const directory = await stopped();
+  const resolved = join(directory, 'config.resolved.yaml');
+  rmSync(resolved);
+  const lost = { exitCode: 5, diagnostics: [{ code: 'run/config-lost', file: resolved }] };
+  await refused(t, resume(directory), lost);
+  await refused(t, run(config, { directory }), lost);
+  for (const verb of [['evaluate'], ['predict'], ['review'], ['report'], ['compare', directory]]) {
+    const { code, stdout, stderr } = await work.cellrun(...verb, directory);
+    t.equal(code, 5, verb[0]);
+    t.match(stdout + stderr, 'config.resolved.yaml is missing, so this run cannot be read', verb[0]);
+  }
+});
+
+t.test("does not use a folder with the user's own files", async t => {
+  for (const [name, content] of [
+    ['config.yaml', 'mine: 1\n'],
+    ['config.resolved.yaml', 'mine: 1\n'],
+    ['.tmp-mine', ''],
+  ]) {
+    const directory = work.folder();
+    writeFileSync(join(directory, name), content);
+    await refused(t, run(config, { directory }), {
+      exitCode: 2,
+      diagnostics: [{ code: 'run/not-empty', message: /: \S+$/ }],
+    });
+    t.same(readdirSync(directory), [name], 'nothing else was written');
+    t.equal(readFileSync(join(directory, name), 'utf8'), content);
+  }
+  // the files of a process killed while writing
+  const directory = work.folder();
+  writeFileSync(join(directory, 'config.yaml'), JSON.stringify(config, null, 2));
+  writeFileSync(join(directory, 'config.resolved.yaml'), 'version: 1\nname: res');
+  t.match(await run(config, { directory }), { exitCode: 0, summary: { directory } });
+});
+
+t.test('a run that another process begins while this one reads the data', async t => {
+  /** Runs in a new directory; `begin` is called with it when the data are opened. */
+  const overtaken = async (begin: (directory: string) => void) => {
+    const directory = join(work.folder(), 'run');
+    const { openSync } = fs;
+    const opening = (path: fs.PathLike, ...others: [fs.OpenMode, fs.Mode?]) => {
+      if (path === data && !existsSync(directory)) begin(directory);
+      return openSync(path, ...others);
+    };
+    Object.assign(fs, { openSync: opening });
+    syncBuiltinESMExports();
+    try {
+      return await run(config, { directory }).catch((thrown: unknown) => thrown);
+    } finally {
+      Object.assign(fs, { openSync });
+      syncBuiltinESMExports();
+    }
+  };
+  const left = await stopped();
+  const ended = (await overtaken(directory => cpSync(left, directory, { recursive: true }))) as RunResult;
+  t.match(ended, { exitCode: 0, summary: { status: 'completed', steps: STEPS } });
+  t.equal(events(ended.summary.directory).find(({ event }) => event === 'run.resume')?.step, 7);
+  t.same(compareRuns(straight.summary.directory, ended.summary.directory), []);
+
+  let release = () => {};
+  const refusal = await overtaken(directory => {
+    cpSync(left, directory, { recursive: true });
+    release = lockRun(join(directory, 'run.lock'));
+  });
+  release();
+  t.match(refusal, { exitCode: 2, diagnostics: [{ code: 'run/in-use' }] });
+});
+
+t.test('another config for the directory of a run: lists each key, and how to resume', async t => {
+  const directory = join(work.folder(), 'run');
+  await run(config, { directory });
+  const longer = { ...config, training: { ...config.training, num_epochs: 5 } };
+  await refused(t, run(longer, { directory }), {
+    exitCode: 2,
+    diagnostics: [
+      { code: 'run/other-config', message: /`resume --set training\.num_epochs=5` resumes/ },
+      { code: 'resume/safe', message: /^`training\.num_epochs` may change \(was 4\)/, got: '5' },
+    ],
+  });
+  await refused(t, run({ ...longer, optimizer: { kind: 'adam', learning_rate: 1 } }, { directory }), {
+    diagnostics: [{ message: /--allow-change optimizer\.learning_rate` resumes/ }, {}, {}],
+  });
+  await refused(t, run({ ...longer, seed: 3 }, { directory }), {
+    diagnostics: [{ message: /needs a directory of its own$/ }, { code: 'resume/impossible' }, {}],
+  });
+  const [still, moving] = [0, 0.9].map(momentum => ({
+    ...config,
+    optimizer: { kind: 'sgd', learning_rate: 0.02, momentum },
+  }));
+  const plain = join(work.folder(), 'plain');
+  await run(still, { directory: plain });
+  await refused(t, run(moving, { directory: plain }), {
+    diagnostics: [
+      { message: /needs a directory of its own$/ },
+      { code: 'resume/impossible', message: /no momentum$/, expected: '0, or a new run' },
+    ],
+  });
+  const copy = join(work.folder(), 'copy');
+  cpSync(directory, copy, { recursive: true });
+  t.equal((await run(config, { directory: copy })).summary.directory, copy, 'a copy says where it is');
+});
+
+t.test('missing checkpoints and records are a warning, or an error', async t => {
+  const directory = await stopped();
+  rmSync(join(directory, 'checkpoints', 'step-00000007.safetensors'));
+  const lines = readFileSync(join(directory, 'log.jsonl'), 'utf8').split(/(?<=\n)/);
+  // without its end, the log may be that of a process that was killed
+  writeFileSync(join(directory, 'log.jsonl'), lines.toSpliced(3, 1).slice(0, -1).join(''));
+  await refused(t, resume(directory, { strict: true }), {
+    exitCode: 5,
+    diagnostics: [{ code: 'checkpoint/lost' }],
+  });
+  await resume(directory);
+  t.match(
+    events(directory).filter(({ event }) => event === 'warning'),
+    [{ code: 'log/lost' }, { code: 'checkpoint/damaged', message: /is missing/ }],
+  );
+  const bytes = compareRuns(straight.summary.directory, directory).filter(({ file }) => file !== 'log.jsonl');
+  t.same(bytes, []);
+
+  const emptied = await stopped();
+  rmSync(join(emptied, 'checkpoints'), { recursive: true });
+  await refused(t, resume(emptied), {
+    exitCode: 5,
+    diagnostics: [{ code: 'resume/checkpoints-lost' }],
+  });
+});
+
+t.test('a complete run prints its result again and is not changed', async t => {
+  const directory = await whole();
+  const before = readFileSync(join(directory, 'log.jsonl'));
+  const again = await resume(directory);
+  t.equal(again.exitCode, 0);
+  t.same(again.summary.metrics, straight.summary.metrics);
+  t.same(readFileSync(join(directory, 'log.jsonl')), before);
+});
+
+t.test(
+  'a damaged newest checkpoint: uses the previous one and warns, or is an error with --strict',
+  async t => {
+    const directory = await stopped();
+    const newestFile = join(directory, 'checkpoints', 'step-00000007.safetensors');
+    truncateSync(newestFile, 3000);
+    await refused(t, resume(directory, { strict: true }), {
+      exitCode: 5,
+      diagnostics: [{ file: newestFile }],
+    });
+    t.ok(existsSync(newestFile), 'nothing was set aside');
+    t.equal(events(directory).at(-1)?.event, 'run.end', 'nothing was logged');
+    const lines: string[] = [];
+    await resume(directory, {}, { warning: text => lines.push(text) });
+    t.match(lines[0], /step-00000007\.safetensors is left out: /);
+    t.match(
+      events(directory).find(({ event }) => event === 'warning'),
+      { code: 'checkpoint/damaged' },
+    );
+    t.ok(existsSync(`${newestFile}.damaged`));
+    rmSync(`${newestFile}.damaged`);
+    const differences = compareRuns(straight.summary.directory, directory);
+    t.same(
+      differences.filter(({ what }) => !what.includes('checkpoint/damaged')),
+      [],
+    );
+
+    const { summary: lost } = await interrupted(config, 3);
+    for (const name of checkpoints(lost.directory).filter(name => name.startsWith('step')))
+      truncateSync(join(lost.directory, 'checkpoints', name), 100);
+    await refused(t, resume(lost.directory), { exitCode: 5 }, 'none is whole');
+  },
+);
+
+t.test('a torn log, a missing one, and a checkpoint that is not in the log', async t => {
+  for (const damage of ['torn', 'missing', 'untold'] as const) {
+    const { summary } = await interrupted(config, 8);
+    const { directory } = summary;
+    const log = join(directory, 'log.jsonl');
+    if (damage === 'missing') rmSync(log);
+    const lines = damage === 'missing' ? [] : readFileSync(log, 'utf8').split('\n');
+    if (damage === 'torn') writeFileSync(log, lines.join('\n').slice(0, -30));
+    if (damage === 'untold') {
+      const at = lines.findIndex(line => line.includes('checkpoint.saved') && line.includes('"step":8'));
+      t.ok(at > 0);
+      writeFileSync(log, `${lines.slice(0, at).join('\n')}\n`);
+    }
+    await resume(directory);
+    t.same(
+      compareRuns(straight.summary.directory, directory).slice(0, damage === 'missing' ? 0 : 9),
+      [],
+      damage,
+    );
+    events(directory).forEach(({ seq }, i) => void t.equal(seq, i));
+    if (damage === 'torn') {
+      const told = events(directory).find(({ event }) => event === 'run.resume');
+      t.match(told, { replaced_records: 1, replaced_file: 'log.replaced-1.jsonl' });
+      t.equal(
+        readFileSync(join(directory, 'log.replaced-1.jsonl'), 'utf8'),
+        lines.slice(-2)[0].slice(0, -29),
+      );
+    }
+    sound(t, directory);
+  }
+});
+
+t.test('refuses no run, a run in use, other data and an edited config', async t => {
+  const { summary } = await interrupted(config, 4);
+  const { directory } = summary;
+  await refused(t, resume(work.folder()), { exitCode: 2 });
+  const lock = join(directory, 'run.lock');
+  writeFileSync(
+    lock,
+    JSON.stringify({ pid: process.ppid, host: (await import('node:os')).hostname(), started: null }),
+  );
+  await refused(t, resume(directory), {
+    exitCode: 2,
+    diagnostics: [
+      { code: 'run/in-use', file: lock, message: new RegExp(`^another process \\(${process.ppid} on `) },
+    ],
+  });
+  writeFileSync(
+    lock,
+    JSON.stringify({ pid: 2 ** 22 + 1, host: (await import('node:os')).hostname(), started: '1' }),
+  );
+
+  const resolved = join(directory, 'config.resolved.yaml');
+  const text = readFileSync(resolved, 'utf8');
+  writeFileSync(resolved, text.replace('learning_rate: 0.02', 'learning_rate: 0.03'));
+  await refused(t, resume(directory), {
+    exitCode: 5,
+    diagnostics: [{ code: 'resume/config-edited', file: resolved }],
+  });
+  writeFileSync(resolved, text);
+
+  const original = readFileSync(data);
+  writeFileSync(data, dataset(5));
+  await refused(t, resume(directory), { exitCode: 5, diagnostics: [{ code: 'run/data-changed' }] });
+  writeFileSync(data, original);
+
+  const manifest = join(directory, 'manifest.json');
+  renameSync(manifest, `${manifest}.away`);
+  const begun = ['log.jsonl', 'checkpoints'].map(name => join(directory, name));
+  for (const file of begun) renameSync(file, `${file}.away`);
+  await refused(t, resume(directory), { exitCode: 2, diagnostics: [{ code: 'resume/not-begun' }] });
+  for (const file of [manifest, ...begun]) renameSync(`${file}.away`, file);
+  t.equal((await resume(directory)).summary.status, 'completed', 'and none of that was lost');
+});
+
+t.test('a crash between writing the two files of a config change', async t => {
+  for (const isDone of [false, true]) {
+    const directory = await short();
+    const [resolved, manifest] = ['config.resolved.yaml', 'manifest.json'].map(name => join(directory, name));
+    const before = readFileSync(resolved);
+    const { config_hash: hashBefore } = JSON.parse(readFileSync(manifest, 'utf8'));
+    await resume(directory, { set: ['training.num_epochs=3'] });
+    // the new config was written, and its manifest perhaps
+    renameSync(resolved, `${resolved}.next`);
+    writeFileSync(resolved, before);
+    if (!isDone) {
+      const { config_hash, ...rest } = JSON.parse(readFileSync(manifest, 'utf8'));
+      writeFileSync(manifest, JSON.stringify({ ...rest, config_hash: hashBefore }));
+      forgetManifest(directory);
+    }
+    await resume(directory);
+    t.notOk(existsSync(`${resolved}.next`));
+    t.match(readFileSync(resolved, 'utf8'), isDone ? 'num_epochs: 3' : 'num_epochs: 2');
+  }
+});
+
+t.test('the log is flushed before a checkpoint', async t => {
+  const calls: string[] = [];
+  const { fsyncSync, openSync, renameSync: rename } = fs;
+  const names = new Map<number, string>();
+  const noted = {
+    openSync: (path: fs.PathLike, ...others: [fs.OpenMode, fs.Mode?]) => {
+      const file = openSync(path, ...others);
+      names.set(file, basename(String(path)));
+      return file;
+    },
+    fsyncSync: (file: number) => {
+      calls.push(`flush ${names.get(file)}`);
+      fsyncSync(file);
+    },
+    renameSync: (from: fs.PathLike, to: fs.PathLike) => {
+      calls.push(`rename ${basename(String(to))}`);
+      rename(from, to);
+    },
+  };
+  Object.assign(fs, noted);
+  syncBuiltinESMExports();
+  try {
+    await run(config);
+  } finally {
+    Object.assign(fs, { fsyncSync, openSync, renameSync: rename });
+    syncBuiltinESMExports();
+  }
+  const saved = calls.flatMap((call, i) => (/^rename step-/.test(call) ? [i] : []));
+  t.ok(saved.length > 5);
+  for (const [i, at] of saved.entries()) {
+    const since = calls.slice(i === 0 ? 0 : saved[i - 1], at);
+    t.ok(since.includes('flush log.jsonl'), calls[at]);
+  }
+});
+
+t.test('a finished run whose metrics are not finite', async t => {
+  const directory = await whole();
+  const file = join(directory, 'summary.json');
+  const written = JSON.parse(readFileSync(file, 'utf8'));
+  // its weights would contradict this
+  rmSync(join(directory, 'checkpoints'), { recursive: true });
+  written.metrics.test = { ...written.metrics.test, loss: null, loss_nonfinite: 'inf' };
+  writeFileSync(file, JSON.stringify(written));
+  forgetSummary(directory);
+  const again = await resume(directory);
+  const { test } = straight.summary.metrics;
+  t.same(again.summary.metrics.test, { ...test, loss: Number.POSITIVE_INFINITY });
+});
+
+t.test('a save that fails briefly is retried and reported', async t => {
+  const output = work.folder();
+  const { summary } = await run(config, {
+    output,
+    observer: {
+      step: ({ step }) => {
+        const folder = join(runIn(output), 'checkpoints');
+        if (step !== 4) return;
+        renameSync(folder, `${folder}.away`);
+        const log = join(runIn(output), 'log.jsonl');
+        const isTold = () => readFileSync(log, 'utf8').includes('"checkpoint/retry"');
+        void comesTrue(isTold).then(() => renameSync(`${folder}.away`, folder));
+      },
+    },
+  });
+  t.equal(summary.status, 'completed');
+  t.match(
+    events(summary.directory).filter(({ event }) => event === 'warning'),
+    [
+      {
+        code: 'checkpoint/retry',
+        message: /the file cannot be written: its directory no longer exists; trying again$/,
+      },
+    ],
+  );
+});
+
+t.test('verify resume: processes killed at any moment', async t => {
+  const program = [process.execPath, main] as const;
+  const sgd = {
+    ...config,
+    optimizer: { kind: 'sgd', learning_rate: 0.1, momentum: 0.9 },
+    training: { num_epochs: 20, batch_size: 16, last_batch: 'drop' },
+    checkpoint: { every: 'epoch', keep: { last: 2, best: 2 }, metric: 'test.loss', mode: 'min' },
+  };
+  const output = work.folder();
+  const { proof, file } = await verifyResume({
+    config: work.config(sgd),
+    program,
+    flags: ['--backend', 'webasm', '--threads', '1'],
+    kills: 2,
+    seed: 1,
+    output,
+    started: new Date(),
+    note: text => t.comment(text),
+  });
+  t.match(proof, { identical: true, steps: 80 });
+  t.same(JSON.parse(readFileSync(file, 'utf8')), proof);
+});

@@ -1,0 +1,728 @@
+/**
+ * Runs that are cut short: by a signal, a full disk, a closed stream, or files that change or
+ * disappear.
+ */
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import t, { type Test } from 'tap';
+import { programName } from '../../src/cli/program-name.js';
+import type { Io } from '../../src/cli/terminal/io.js';
+import { createProgress } from '../../src/cli/terminal/progress.js';
+import { loadExperiment } from '../../src/config/index.js';
+import { validateAgainst } from '../../src/config/schema/schema.js';
+import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoints/folder.js';
+import { gateSentence } from '../../src/run/judging/gate-words.js';
+import { judgeGate } from '../../src/run/judging/gates.js';
+import { RunDirectory } from '../../src/run/run-directory.js';
+import { RunClosing } from '../../src/train/run/closing.js';
+import { runExperiment } from '../../src/train/run/run.js';
+import { openSession } from '../../src/train/run/session.js';
+import { RunState } from '../../src/train/run/state.js';
+import { StepTimes } from '../../src/train/timing/step-times.js';
+import { EXIT, type ExitCode } from '../../src/util/errors.js';
+import { preloadFor } from '../soak/moments.js';
+import { bringToRest } from '../support/at-rest.js';
+import { type Finished, floats, npz, readLog, TrainedRun, Workplace } from '../support/cli.js';
+import { callInProcess, main } from '../support/in-process.js';
+import { execute, onSmallDisk } from '../support/programs.js';
+import { randomDataset, randomSequences, silentObserver } from '../support/small-run.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+t.jobs = 2;
+const parallel = { buffered: true };
+/** A program that makes the given calls. */
+const CALLS = fileURLToPath(new URL('../support/calls.js', import.meta.url));
+const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
+const webasm = ['--backend', 'webasm', '--threads', '1'];
+
+/**
+ * Stops the program before any of its verbs is loaded, and prints so. The module itself waits: a
+ * waiting hook would keep the main thread from handling signals on Node 24.
+ */
+const HELD_MODULE = `import { writeSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+writeSync(2, 'loading\\n');
+await setTimeout(2 ** 31 - 1);`;
+const HELD = dataModule(`import { register } from 'node:module';
+register(${JSON.stringify(
+  dataModule(`export function load(url, context, next) {
+  if (!/\\/program(-\\w+)?\\.js$/.test(url)) return next(url, context);
+  return { format: 'module', shortCircuit: true, source: ${JSON.stringify(HELD_MODULE)} };
+}`),
+)});`);
+
+function dataModule(source: string): string {
+  return `data:text/javascript,${encodeURIComponent(source)}`;
+}
+
+const STREAM = 'test/run-edges';
+
+function dataset(train: number, test: number, seed = 1): Uint8Array {
+  return randomDataset(STREAM, { train, test, seed });
+}
+
+/** Three steps per epoch. */
+const small = {
+  version: 1,
+  name: 'small',
+  dataset: { kind: 'npz', path: work.file('data.npz', dataset(70, 30)) },
+  model: { cell: 'lstm', hidden_size: 6, num_layers: 1, head: { from: 'last' } },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.05 },
+  training: { num_epochs: 2, batch_size: 32, log_every: 1 },
+};
+
+/** Never ends. One step per epoch, then an evaluation whose batches have one sequence each. */
+const endless = {
+  ...small,
+  dataset: { kind: 'npz', path: work.file('long.npz', dataset(32, 600)) },
+  training: { num_epochs: 1_000_000, batch_size: 32, eval_batch_size: 1, log_every: 1 },
+};
+
+const summaryIn = (directory: string) => JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
+
+/** The one run under `output`. */
+function onlyRun(output: string): string {
+  const runs = readdirSync(join(output, 'small'));
+  if (runs.length !== 1) throw new Error(`${runs.length} runs`);
+  return join(output, 'small', runs[0]);
+}
+
+function oneMessage(t: Test, stderr: string): void {
+  t.notMatch(stderr, /^\s+at |unexpected failure|defect/m, 'no stack trace');
+}
+
+t.test('a second signal ends the process at once, and prints how to resume', parallel, async t => {
+  const output = work.folder();
+  const running = work.start('run', work.config(endless), '--output', output, ...webasm);
+  await running.logged(5, output);
+  await bringToRest(Number(running.child.pid));
+  // both signals are pending when it continues
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGCONT'] as const) running.child.kill(signal);
+  const { code, stderr } = await running.finished;
+  t.equal(code, 130);
+  t.match(
+    stderr,
+    /: stopping after the current step.*\ncellrun: SIG(INT|TERM): stopped\nResume with: .* resume \S+\n$/,
+  );
+  const directory = onlyRun(output);
+  t.match(stderr, `${basename(directory)}\n`);
+  t.notOk(existsSync(join(directory, 'summary.json')), 'nothing was brought to its end');
+  const resumed = await work.cellrun('resume', directory, '--pause-after-epoch', '1', '--json');
+  t.equal(resumed.code, 130, resumed.stderr);
+  t.match(summaryIn(directory), { status: 'interrupted' });
+});
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  t.test(`${signal} during an evaluation leaves an intact, resumable run`, parallel, async t => {
+    const output = work.folder();
+    // it comes before the first batch, however fast the program is
+    const before = preloadFor({ at: 0, after: '"event":"train.epoch"' }, signal);
+    const args = ['run', work.config(endless), '--json', '--output', output, ...webasm];
+    const run = new TrainedRun(await work.startWith(['--import', before], args).finished, output);
+    t.equal(run.code, 130, run.finished.stderr);
+    t.match(run.summary, { status: 'interrupted', exit_code: 130, steps: 1, metrics: { test: {} } });
+    t.same(validateAgainst('summary', run.summary), []);
+    const events = run.events.map(({ event }) => event);
+    t.same(events.slice(-3), ['train.epoch', 'checkpoint.saved', 'run.end'], 'no evaluation came to its end');
+    t.equal(run.checkpoint('last').step, 1);
+    t.same(readdirSync(join(run.directory, 'checkpoints')).sort(), [
+      'index.json',
+      'step-00000001.safetensors',
+    ]);
+  });
+}
+
+const program = `"${process.execPath}" "${main}"`;
+
+/** Runs with the small disk as output, and copies that to `saved` afterwards. */
+async function runOnSmallDisk(t: Test, config: object, before: string) {
+  const saved = join(work.folder(), 'saved');
+  const flags = `--output "$0" --quiet --json ${webasm.join(' ')}`;
+  const script = `${before} ${program} run "${work.config(config)}" ${flags}; code=$?; cp -r "$0" "${saved}"; exit $code`;
+  const finished = await onSmallDisk(work.folder(), '256k', script, surroundings);
+  if (finished === undefined) t.comment('this process may not mount a small disk');
+  return finished && { finished, saved };
+}
+
+t.test('a disk that fills up with checkpoints: exit 1 with the file name, older files intact', async t => {
+  const filling = {
+    ...small,
+    model: { ...small.model, hidden_size: 20 },
+    training: { ...small.training, num_epochs: 100 },
+    checkpoint: { every: { steps: 1 }, keep: { last: 1000 } },
+  };
+  const run = await runOnSmallDisk(t, filling, '');
+  if (run === undefined) return;
+  const { code, stdout, stderr } = run.finished;
+  t.equal(code, EXIT.unexpected, stderr);
+  t.match(
+    stderr,
+    /^\S+\/(step-\d+\.safetensors|index\.json): the file cannot be written: no space left on the disk\nResume with: node \S+main\.js resume \S+\n$/,
+  );
+  const directory = onlyRun(run.saved);
+  const events = readLog(directory);
+  const saved = events.filter(({ event }) => event === 'checkpoint.saved').map(({ step }) => Number(step));
+  t.ok(saved.length > 1, `${saved.length} checkpoints went well`);
+  const last = loadCheckpoint(resolveCheckpoint(join(directory, 'checkpoints'), 'last'));
+  t.ok(last.step >= (saved.at(-1) ?? 0), 'the last one is whole');
+  t.same(
+    readdirSync(join(directory, 'checkpoints')).filter(name => name.startsWith('.')),
+    [],
+    'no half of a file',
+  );
+  const summary = summaryIn(directory);
+  t.same(JSON.parse(stdout), summary, '--json says what the summary says');
+  t.match(summary, { status: 'failed', exit_code: 1, checkpoints: { last: /step-\d+\.safetensors$/ } });
+  t.ok(stderr.includes(summary.message), 'the summary says it too');
+  t.same(validateAgainst('summary', summary), []);
+  t.match(events.at(-1), { event: 'run.end', status: 'failed', exit_code: 1 });
+});
+
+t.test('a disk without space for the log', async t => {
+  const chatty = { ...small, training: { ...small.training, num_epochs: 10_000 } };
+  const run = await runOnSmallDisk(t, { ...chatty, checkpoint: { every: { steps: 1_000_000 } } }, '');
+  if (run === undefined) return;
+  const { code, stderr } = run.finished;
+  t.equal(code, EXIT.unexpected, stderr);
+  t.match(
+    stderr,
+    /^\S+\/\S+: the file cannot be written: no space left on the disk\nResume with: node \S+ resume \S+\n$/,
+  );
+  t.ok(readLog(onlyRun(run.saved)).length > 10, 'whole lines, without a gap');
+  const full = await runOnSmallDisk(t, small, 'head -c 250000 /dev/zero > "$0/filling";');
+  t.equal(full?.finished.code, EXIT.unexpected);
+  t.match(full?.finished.stderr ?? '', /^\S+: the file cannot be written: no space left on the disk\n$/);
+});
+
+t.test('an unwritable output root is one message and exit 2', parallel, async t => {
+  const config = work.config(small);
+  const dangling = join(work.folder(), 'link');
+  symlinkSync(join(work.path, 'nowhere', 'at', 'all'), dangling);
+  const file = work.file('file', '');
+  for (const [output, told] of [
+    [dangling, 'or a broken symbolic link'],
+    [file, 'a component of the path is a file'],
+    [join(file, 'below'), 'a component of the path is a file'],
+  ]) {
+    const { code, stdout, stderr } = await work.cellrun('run', config, '--output', output, ...webasm);
+    t.match({ code, stdout }, { code: 2, stdout: '' }, stderr);
+    t.ok(stderr.startsWith(`${output}: the output directory cannot be created: `), stderr);
+    t.match(stderr, told);
+  }
+  t.notOk(existsSync(join(work.path, 'nowhere')));
+  const script = `mount -o remount,ro "$0" && ${program} run "${config}" --output "$0" ${webasm.join(' ')}`;
+  const readOnly = await onSmallDisk(work.folder(), '64k', script, surroundings);
+  if (readOnly === undefined) t.comment('this process may not mount a read-only disk');
+  else {
+    t.match(readOnly, { code: 2, stdout: '' });
+    t.match(readOnly.stderr, /^\S+: the output directory cannot be created: the file system is read-only\n$/);
+  }
+});
+
+t.test('a read-only path that the user named for output is a usage error', parallel, async t => {
+  const run = await work.train(small, ...webasm);
+  const long = await work.cellrun('report', run.directory, '-o', 'x'.repeat(300));
+  t.equal(long.code, EXIT.usage);
+  t.match(long.stderr, /^x+: the file cannot be written: the path is too long\n$/);
+  const exported = await work.cellrun('export', run.directory, '--tensorboard');
+  t.equal(exported.code, EXIT.done, exported.stderr);
+  const disk = work.folder();
+  const inside = join(disk, basename(run.directory));
+  const cases: readonly [string[], ExitCode, RegExp][] = [
+    [['report', inside], EXIT.usage, /\/report\.html: the file cannot be written/],
+    [
+      ['report', inside, '-o', join(disk, 'new/page.html')],
+      EXIT.usage,
+      /\/new\/page\.html: its folder cannot be created/,
+    ],
+    [
+      ['review', inside, '--pin', join(disk, 'pinned.json')],
+      EXIT.usage,
+      /\/pinned\.json: the file cannot be written/,
+    ],
+    [
+      ['export', inside, '--tensorboard'],
+      EXIT.usage,
+      /\/tensorboard\/events\.out\.\S+: the file cannot be written/,
+    ],
+    [
+      ['export', inside, '--tensorboard', '-o', join(disk, 'board')],
+      EXIT.usage,
+      /\/board: this folder cannot be created/,
+    ],
+    [['resume', inside], EXIT.unexpected, /\/run\.lock: the file cannot be written/],
+  ];
+  const commands = work.file('commands.json', JSON.stringify(cases.map(([command]) => command)));
+  const script = `cp -r "${run.directory}" "$0" && mount -o remount,ro "$0" &&
+    "${process.execPath}" "${CALLS}" "$(cat "${commands}")"`;
+  const finished = await onSmallDisk(disk, '8M', script, surroundings);
+  if (finished === undefined) {
+    t.comment('this process may not mount a read-only disk');
+    return;
+  }
+  const ended: Finished[] = JSON.parse(finished.stdout);
+  for (const [i, [command, code, place]] of cases.entries()) {
+    t.equal(ended[i].code, code, command.join(' '));
+    const [message, ...others] = ended[i].stderr.trimEnd().split('\n');
+    t.match(message, new RegExp(`${place.source}: the file system is read-only$`));
+    t.same(others, [], 'one message');
+  }
+});
+
+t.test('a closed stderr does not stop anything', parallel, async t => {
+  const output = work.folder();
+  const script = `${program} run "${work.config(small)}" --json --output "${output}" ${webasm.join(' ')} 2>&-`;
+  const closed = await execute('bash', ['-c', script], surroundings);
+  t.equal(closed?.code, 0);
+  t.match(JSON.parse(closed?.stdout ?? ''), { status: 'completed', steps: 6 });
+  t.match(readLog(onlyRun(output)).at(-1), { event: 'run.end', status: 'completed' });
+});
+
+t.test('evaluate refuses files that the run did not write', parallel, async t => {
+  const original = dataset(70, 30);
+  const path = work.file('changing.npz', original);
+  const run = await work.train({ ...small, dataset: { kind: 'npz', path } }, ...webasm);
+  t.equal(run.code, 0, run.finished.stderr);
+  const evaluate = (...flags: string[]) => work.cellrun('evaluate', run.directory, ...webasm, ...flags);
+  const { metrics } = JSON.parse((await evaluate('--json')).stdout);
+  t.same(metrics.test, run.summary.metrics.test);
+
+  writeFileSync(path, dataset(70, 30, 5));
+  const changed = await evaluate();
+  t.match(changed, { code: EXIT.damaged, stdout: '' });
+  t.match(changed.stderr, `${path}: the data have changed since the run was trained`);
+  t.match(changed.stderr, /expected: SHA-256 [0-9a-f]{64}\n {2}got: [0-9a-f]{64}\n$/);
+  writeFileSync(path, original);
+  t.equal((await evaluate()).code, 0, 'the same bytes again');
+
+  const last = join(run.directory, String(run.summary.checkpoints.last));
+  rmSync(last);
+  const lost = await evaluate();
+  t.match(lost, { code: EXIT.damaged, stdout: '' });
+  t.ok(lost.stderr.startsWith(`${last}: this checkpoint is missing`), lost.stderr);
+  oneMessage(t, lost.stderr);
+});
+
+t.test('data files that are not those of the run', parallel, async t => {
+  const folder = work.folder();
+  const place = (name: string) => join(folder, name);
+  // of equal lengths, so that the model would fit any of them
+  const contents = (first: number) => `x,y\n${[0, 1, 2, 3].map(i => `${first + i},${i % 2}\n`).join('')}`;
+  const files = ['train/b.csv', 'train/c.csv', 'train/d.csv', 'test/y.csv', 'test/z.csv'];
+  for (const name of ['train', 'test']) mkdirSync(place(name));
+  const restore = () => {
+    for (const name of ['train', 'test'])
+      for (const file of readdirSync(place(name))) rmSync(place(join(name, file)));
+    for (const [i, name] of files.entries()) writeFileSync(place(name), contents(10 * i));
+  };
+  restore();
+  const dataset = { kind: 'csv', path: place('train'), test_path: place('test'), features: ['x'] };
+  const config = { ...small, dataset: { ...dataset, target: 'y', target_kind: 'class' } };
+  const run = await work.train(config, '--pause-after-epoch', '1', ...webasm);
+  t.match(run.finished, { code: EXIT.interrupted });
+
+  const added = 'the file was added after the run was trained';
+  const missing = 'the run was trained with this file, which is missing now';
+  const changed = 'the data have changed since the run was trained';
+  const renamed = 'the file was renamed after the run was trained, which changes the order of the data';
+  const inTrain = 'the file was in the train split when the run was trained';
+  const move = (from: string, to: string) => renameSync(place(from), place(to));
+  const cases: readonly [() => void, Record<string, string>][] = [
+    [() => writeFileSync(place('train/a.csv'), contents(50)), { 'train/a.csv': added }],
+    // a copy
+    [() => writeFileSync(place('test/zz.csv'), contents(0)), { 'test/zz.csv': added }],
+    ...files.map((name): [() => void, Record<string, string>] => [
+      () => rmSync(place(name)),
+      { [name]: missing },
+    ]),
+    [() => move('train/b.csv', 'train/e.csv'), { 'train/e.csv': renamed }],
+    [() => move('train/d.csv', 'test/a.csv'), { 'test/a.csv': inTrain }],
+    [
+      () => {
+        writeFileSync(place('train/b.csv'), contents(20));
+        writeFileSync(place('train/d.csv'), contents(0));
+      },
+      { 'train/b.csv': changed, 'train/d.csv': changed },
+    ],
+  ];
+  for (const [change, told] of cases) {
+    change();
+    for (const verb of ['evaluate', 'predict', 'resume']) {
+      const { code, stdout, stderr } = await work.cellrun(verb, run.directory, ...webasm);
+      const lines = stderr.split('\n').filter(line => line.startsWith(folder));
+      const messages = Object.entries(told).map(([name, message]) => `${place(name)}: ${message}`);
+      t.same({ code, stdout, lines }, { code: EXIT.damaged, stdout: '', lines: messages }, verb);
+    }
+    restore();
+  }
+
+  const elsewhere = work.folder();
+  cpSync(folder, elsewhere, { recursive: true });
+  const paths = ['path=train', 'test_path=test'].map(
+    pair => `dataset.${pair.replace('=', `=${elsewhere}/`)}`,
+  );
+  const moved = () =>
+    work.cellrun('evaluate', run.directory, ...paths.flatMap(set => ['--set', set]), ...webasm);
+  t.match(await moved(), { code: 0 });
+  renameSync(join(elsewhere, 'train/b.csv'), join(elsewhere, 'train/e.csv'));
+  t.match(await moved(), { code: EXIT.damaged, stderr: `${join(elsewhere, 'train/e.csv')}: ${renamed}` });
+  rmSync(join(elsewhere, 'train/e.csv'));
+  t.match(await moved(), { code: EXIT.damaged, stderr: `${place('train/b.csv')}: ${missing}` });
+  t.match(await work.cellrun('resume', run.directory, ...webasm), { code: 0 });
+});
+
+t.test('evaluate --json spells a number that is not finite', parallel, async t => {
+  const { x } = randomSequences(STREAM, 30, 3);
+  const y = floats([30, 1], new Float32Array(30));
+  // the square of such a target overflows float32
+  const far = floats([30, 1], new Float32Array(30).fill(1e30));
+  const path = work.file('far.npz', npz({ x, y, x_test: x, y_test: far }));
+  const config = { ...small, dataset: { kind: 'npz', path }, loss: { kind: 'mse' } };
+  const run = await work.train(config, ...webasm);
+  t.match(run.summary.metrics.test, { loss: null, loss_nonfinite: 'inf' }, run.finished.stderr);
+  t.match(
+    run.summary,
+    { status: 'diverged', exit_code: EXIT.diverged, steps: 2 },
+    'not a model to go on with',
+  );
+  t.equal(run.code, EXIT.diverged);
+  t.match(
+    run.events.filter(({ code }) => code === 'eval/not-finite'),
+    [{ event: 'warning', message: /^step 1: test loss Infinity/, step: 1 }, { step: 2 }],
+  );
+  t.match(run.finished.stderr, /the model after the last step has test loss Infinity/);
+  const { code, stdout, stderr } = await work.cellrun('evaluate', run.directory, '--json', ...webasm);
+  t.equal(code, 0, stderr);
+  t.match(JSON.parse(stdout), { metrics: { test: { loss: null, loss_nonfinite: 'inf' } } });
+});
+
+const options = {
+  backend: 'webasm',
+  threads: 1,
+  commandLine: [],
+  started: new Date('2026-01-31T23:59:58Z'),
+  signal: new AbortController().signal,
+} as const;
+
+t.test('usage names the program as it was called', async t => {
+  const env = { PATH: `/usr/bin${delimiter}/opt/bin` };
+  t.equal(programName(['node', '/opt/bin/cellrun'], env), 'cellrun');
+  t.equal(programName(['node', '/home/x/node_modules/.bin/cellrun'], env), 'npx cellrun');
+  const inNpm = { PATH: `/home/x/node_modules/.bin${delimiter}/usr/bin` };
+  t.equal(programName(['node', '/home/x/node_modules/.bin/cellrun'], inNpm), 'npx cellrun');
+  t.equal(programName(['node', '/c d/main.js'], env), "node '/c d/main.js'");
+  t.equal(programName(['node', '/c/main.js'], { ...env, CELLRUN_CALLED_AS: '/c/run' }), '/c/run');
+});
+
+t.test('an unwritable stdout is named in the error', async t => {
+  const full = await execute('bash', ['-c', `${program} schema > /dev/full`], surroundings);
+  t.match(full, { code: EXIT.unexpected, stderr: 'cellrun: stdout: no space left on the disk\n' });
+});
+
+t.test('a signal before a run starts, and during a proof', async t => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const listening = work.startWith(
+      ['--import', HELD],
+      ['run', work.config(small), '--output', work.folder()],
+    );
+    await listening.said('loading');
+    listening.child.kill(signal);
+    t.match(await listening.finished, {
+      code: EXIT.interrupted,
+      stderr: new RegExp(`cellrun: ${signal}: stopped\n`),
+    });
+  }
+  const folders = () => readdirSync(tmp).filter(name => name.startsWith('cellrun-verify-'));
+  const tmp = work.folder();
+  const verify = (...args: string[]) => `TMPDIR="${tmp}" exec ${program} verify resume ${args.join(' ')}`;
+  const inTmp = { ...surroundings, env: { ...surroundings.env, TMPDIR: tmp } };
+  const missing = await callInProcess(['verify', 'resume', 'nowhere.yaml'], inTmp);
+  t.match(missing, { code: EXIT.usage, stderr: 'nowhere.yaml: the file does not exist\n' });
+  const noData = work.config({ ...small, dataset: { kind: 'npz', path: '/nowhere.npz' } });
+  const failing = await callInProcess(['verify', 'resume', noData, '--output', work.folder()], inTmp);
+  t.match(failing.stderr, /^\S*a run of this config failed with exit code 2: |nowhere\.npz/);
+  t.notMatch(failing.stderr, /\ufffd/);
+  const wait = `while ! ls "${tmp}"/cellrun-verify-*/straight/*/*/log.jsonl >/dev/null 2>&1; do sleep 0.1; done`;
+  const long = work.config(endless);
+  const script = `(${verify(`"${long}"`, '--output', work.folder())}) & ${wait}; kill -TERM $!; wait $!`;
+  const stopped = await execute('bash', ['-c', script], surroundings);
+  t.equal(stopped?.code, EXIT.interrupted, stopped?.stderr ?? '');
+  t.same(folders(), [], 'nothing is left behind');
+});
+
+t.test('two runs in one process are byte-identical', async t => {
+  const loaded = loadExperiment(work.config(small));
+  const output = work.folder();
+  const told: string[] = [];
+  const observer = {
+    ...silentObserver,
+    evaluating: ({ done, total }: { done: number; total: number }) => told.push(`${done}/${total}`),
+    evaluated: ({ left }: { left: number }) => told.push(`left ${left}`),
+    end: () => told.push('end'),
+  };
+  const first = await runExperiment(loaded, { ...options, output }, observer);
+  const second = await runExperiment(loaded, { ...options, output }, silentObserver);
+  const bytes = ({ summary }: typeof first) =>
+    readFileSync(resolveCheckpoint(join(summary.directory, 'checkpoints'), 'last'));
+  t.equal(first.exitCode, EXIT.done);
+  t.not(first.summary.directory, second.summary.directory);
+  t.ok(bytes(first).equals(bytes(second)));
+  t.same(first.summary.metrics, second.summary.metrics);
+  const evaluation = Array.from({ length: 30 }, (_, i) => `${i + 1}/30`);
+  t.same(
+    told,
+    [...evaluation, 'left 1', ...evaluation, 'left 0', 'end'],
+    'an observer sees evaluations go on',
+  );
+
+  const { directory } = first.summary;
+  const [start] = readLog(directory);
+  const written = statSync(join(directory, 'manifest.json')).mtimeMs;
+  t.ok(written <= Date.parse(String(start.time)) + 1, 'the manifest was there before anything else');
+});
+
+t.test('a run that ends before it has a log still writes a summary', async t => {
+  const loaded = loadExperiment(work.config(small));
+  const session = await openSession(loaded, options);
+  const directory = RunDirectory.create({
+    name: 'small',
+    outputRoot: work.folder(),
+    configHash: loaded.hash,
+    givenYaml: '',
+    resolvedYaml: '',
+    started: options.started,
+  });
+  const closing = new RunClosing(loaded, session, directory, directory.id, new RunState(), 0);
+  closing.failed(new Error('no luck\nat all'), undefined);
+  const summary = summaryIn(directory.path);
+  t.match(summary, { status: 'failed', exit_code: 1, message: 'no luck', steps: 0, ms_per_step: null });
+  t.same(validateAgainst('summary', summary), []);
+  mkdirSync(directory.files.checkpoints);
+  writeFileSync(join(directory.files.checkpoints, 'step-00000001.safetensors'), 'damaged');
+  closing.failed(new Error('worse'), undefined);
+  t.match(summaryIn(directory.path), { message: 'worse', checkpoints: { last: null } });
+  rmSync(directory.path, { recursive: true });
+  t.doesNotThrow(() => closing.failed(new Error('gone'), undefined), 'the first error is the one to tell');
+});
+
+t.test('validate refuses what a run would only detect later', parallel, async t => {
+  const cases: [object, number, RegExp][] = [
+    [
+      { model: { ...small.model, hidden_size: 10_000 } },
+      2,
+      /the model is too large(.|\n)*at most 268,435,456/,
+    ],
+    [
+      { model: { ...small.model, init_from: '/nowhere/w.safetensors' } },
+      2,
+      /\/nowhere\/w\.safetensors: the file does not exist/,
+    ],
+    [
+      { model: { ...small.model, init_from: work.file('text.safetensors', 'these are no weights') } },
+      5,
+      /text\.safetensors: /,
+    ],
+    [{ name: 'Sweeps' }, 2, /the name 'sweeps' is reserved/],
+  ];
+  for (const [sections, exit, told] of cases) {
+    const { code, stdout, stderr } = await work.cellrun('validate', work.config({ ...small, ...sections }));
+    t.equal(code, exit, stderr);
+    t.match(stderr, told);
+    t.match(stdout, /: 1 problem\n$/);
+    oneMessage(t, stderr);
+  }
+});
+
+t.test('a gate shows four digits, on the same side of its bounds as the value', async t => {
+  const say = (value: number, bounds: { min?: number; max?: number }) =>
+    gateSentence(judgeGate({ metric: 'test.loss', over: 'last', origin: 'x.yaml:1:1', ...bounds }, value));
+  const cases: [number, { min?: number; max?: number }, string][] = [
+    [0.95999999, { min: 0.96 }, 'failed: 0.9599 < 0.96'],
+    [0.96000001, { max: 0.96 }, 'failed: 0.9601 > 0.96'],
+    [0.960000004, { min: 0.96 }, 'passed: 0.96 >= 0.96'],
+    [0.97, { min: 0.96 }, 'passed: 0.97 >= 0.96'],
+    [0.123456789012345, { max: 1e-6 }, 'failed: 0.1235 > 0.000001'],
+    [0.9612344, { min: 0.96123435 }, 'passed: 0.9613 >= 0.96123435'],
+    [0, { min: 0, max: 1 }, 'passed: 0 >= 0 and <= 1'],
+    [-1234567.8, { min: -1234567.7 }, 'failed: -1235000 < -1234567.7'],
+    [123456.74, { min: 123456.73, max: 123456.75 }, 'passed: 123456.74 >= 123456.73 and <= 123456.75'],
+    [Number.NaN, { min: 0 }, 'inconclusive: it is NaN; required: >= 0'],
+  ];
+  for (const [value, bounds, told] of cases) {
+    const place = told.startsWith('passed') ? '' : ' (x.yaml:1:1)';
+    t.equal(say(value, bounds), `Gate test.loss ${told}${place}.`);
+  }
+  const property = fc.property(
+    fc.double({ min: -1e9, max: 1e9, noNaN: true }),
+    fc.double({ min: -1e-5, max: 1e-5, noNaN: true }),
+    fc.boolean(),
+    (value, distance, least) => {
+      const bound = value * (1 + distance);
+      const told = say(value, least ? { min: bound } : { max: bound });
+      const shown = Number(/: (\S+) [<>]/.exec(told)?.[1]);
+      const near = Math.abs(shown - value) <= 1e-3 * Math.abs(value);
+      return near && (least ? shown >= bound === value >= bound : shown <= bound === value <= bound);
+    },
+  );
+  t.doesNotThrow(() => fc.assert(property));
+});
+
+function recordedIo(columns: number, interactive: boolean): Io & { text: string } {
+  return {
+    text: '',
+    out: () => {},
+    data: () => {},
+    err(text) {
+      this.text += text;
+    },
+    color: { out: false, err: false },
+    interactive,
+    columns,
+  };
+}
+
+t.test('the rate is of training only, the time left of everything', async t => {
+  const io = recordedIo(80, false);
+  let now = 0;
+  const plan = { totalSteps: 4, numEpochs: 2, quiet: false };
+  const progress = createProgress(io, plan, () => now);
+  const after = (seconds: number): void => {
+    now += 1000 * seconds;
+  };
+  for (let step = 1; step <= 4; step++) {
+    after(4);
+    progress.step({ epoch: Math.ceil(step / 2), step, samples: 2000 });
+    after(2);
+    progress.saved();
+    if (step % 2 === 0) {
+      after(30);
+      progress.evaluating({ done: 1, total: 1 });
+      progress.evaluated({ split: 'test', left: (4 - step) / 2, text: `evaluated at ${step}` });
+    }
+  }
+  t.equal(
+    io.text,
+    `epoch 1/2  step 2/4  500 samples/s  0:10 left
+evaluated at 2
+epoch 2/2  step 4/4  500 samples/s  0:30 left
+evaluated at 4
+`,
+  );
+});
+
+t.test('rate and time left exclude the start of a process', async t => {
+  const io = recordedIo(80, false);
+  let now = 0;
+  const progress = createProgress(io, { totalSteps: 44, numEpochs: 2, quiet: false }, () => now);
+  const after = (seconds: number): void => {
+    now += 1000 * seconds;
+  };
+  // a resumed run first repeats the interrupted evaluation
+  after(60);
+  progress.evaluated({ split: 'test', left: 1, text: 'evaluated' });
+  after(30);
+  progress.step({ epoch: 2, step: 41, samples: 2000, loss: 1 });
+  after(5);
+  progress.step({ epoch: 2, step: 42, samples: 2000, loss: 1 });
+  t.equal(
+    io.text,
+    `evaluated
+epoch 2/2  step 41/44  loss 1.000
+epoch 2/2  step 42/44  loss 1.000  400 samples/s  0:10 left
+`,
+  );
+});
+
+t.test('the logged rate excludes the first step, which compiles', async t => {
+  const times = new StepTimes();
+  times.add(10, 5);
+  t.equal(times.takeRate(), undefined);
+  times.add(10, 0.125);
+  times.add(6, 0.125);
+  t.equal(times.takeRate(), 64);
+  t.equal(times.takeRate(), undefined);
+  const others = new StepTimes();
+  others.add(10, 5);
+  others.add(8, 0.5);
+  t.equal(others.takeRate(), 16, 'also of an event that tells of several steps');
+  t.equal(others.total, 5.5);
+});
+
+t.test('the progress of an evaluation is shown only on a terminal', async t => {
+  const io = recordedIo(40, true);
+  let now = 0;
+  const plan = { totalSteps: 4, numEpochs: 2, quiet: false };
+  const progress = createProgress(io, plan, () => now);
+  for (let done = 1; done <= 1000; done++) {
+    now += 1;
+    progress.evaluating({ done, total: 1000 });
+  }
+  const drawn = io.text.split('\r\u001b[2K').slice(1);
+  t.equal(drawn.length, 10, 'ten times a second');
+  t.match(drawn.at(-1) ?? '', /^━+─* evaluating 901\/1000$/);
+  t.ok(drawn.every(line => line.length < 40));
+});
+
+const hasScript = (process.env.PATH ?? '').split(delimiter).some(bin => existsSync(join(bin, 'script')));
+
+/**
+ * The program's output on a terminal with `columns` columns, both streams, split where a line is
+ * redrawn.
+ */
+async function onTerminal(columns: number, ...args: string[]) {
+  const words = args.map(word => `'${word}'`).join(' ');
+  const command = `stty cols ${columns} rows 24; ${program} ${words}`;
+  const env = { ...surroundings.env, TERM: 'xterm', SHELL: '/bin/sh' };
+  const ran = await execute('script', ['-qefc', command, '/dev/null'], { ...surroundings, env });
+  return { code: ran?.code, drawn: (ran?.stdout ?? '').split('\r\u001b[2K') };
+}
+
+/** Width of a text in columns, without color codes. */
+const width = (text: string): number => text.replaceAll(new RegExp(`${'\u001b'}\\[[\\d;]*m`, 'g'), '').length;
+
+t.test('the bar on a real terminal, and evaluate with and without it', { skip: !hasScript }, async t => {
+  const config = work.config({
+    ...small,
+    dataset: { kind: 'npz', path: work.file('wide.npz', dataset(2000, 20000)) },
+    training: { num_epochs: 1, batch_size: 4, eval_batch_size: 4 },
+  });
+  const output = work.folder();
+  for (const columns of [80, 10]) {
+    const { code, drawn } = await onTerminal(columns, 'run', config, '--output', output, ...webasm);
+    t.equal(code, 0, drawn.join(''));
+    const redrawn = drawn.slice(1).filter(text => !text.includes('\n') && text !== '');
+    t.ok(redrawn.length > 2, `${redrawn.length} times`);
+    t.same(
+      redrawn.filter(text => width(text) >= columns),
+      [],
+      `never wrapped at ${columns}`,
+    );
+    t.match(drawn.join('\n'), columns === 80 ? /samples\/s {2}\d+:\d\d left/ : /^epoch 1\/1$/m);
+    if (columns === 80) t.match(drawn.join(''), /[━─].*evaluating \d+\/20000/, 'evaluations are shown too');
+  }
+  const run = join(output, 'small', readdirSync(join(output, 'small'))[0]);
+  const shown = await onTerminal(60, 'evaluate', run, ...webasm);
+  t.equal(shown.code, 0, shown.drawn.join(''));
+  t.match(shown.drawn.join(''), /[━─].*evaluating \d+\/20000/);
+  t.match(shown.drawn.at(-1), /^step 500: test loss [\d.]+/, 'the bar is gone, the result stays');
+  const quiet = await onTerminal(60, 'evaluate', run, '--quiet', ...webasm);
+  t.match(quiet, { code: 0, drawn: [/^step 500: test loss [\d.]+/] });
+  t.equal(quiet.drawn.length, 1, 'nothing was drawn');
+  const piped = await work.cellrun('evaluate', run, ...webasm);
+  t.match(piped, { code: 0, stderr: '' });
+});

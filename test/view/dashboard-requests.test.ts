@@ -1,0 +1,239 @@
+/** Which requests and connections the dashboard's server accepts, and what it refuses or drops. */
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import t, { type Test } from 'tap';
+import type { ListDocument } from '../../src/view/server/documents.js';
+import { EventStream } from '../../src/view/server/event-stream.js';
+import { refusalOf } from '../../src/view/server/guard.js';
+import type { Dashboard } from '../../src/view/server/index.js';
+import { Workplace } from '../support/cli.js';
+import { ask, EventReader, makeRun, send, withDashboard } from '../support/dashboard.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+const newFolder = () => work.folder();
+
+t.test('which requests are allowed', async t => {
+  const headers = { host: '127.0.0.1:7420' };
+  const asked = { method: 'GET', url: '/', headers, rawHeaders: [] };
+  const status = (changes: object, host = '127.0.0.1') => refusalOf({ ...asked, ...changes }, host)?.status;
+  const named = (host: string) => ({ headers: { host } });
+  for (const host of ['localhost:1', '127.0.0.1', '[::1]:7420', '192.168.1.7:80'])
+    t.equal(status(named(host)), undefined, host);
+  for (const host of [
+    'evil.example',
+    'localhost.evil.example:7420',
+    '127.0.0.1.nip.example',
+    'a@localhost',
+    '',
+    'localhost/x',
+  ])
+    t.equal(status(named(host)), 421, host);
+  t.equal(status({ headers: {} }), 421);
+  t.equal(
+    status(named('lab.example:7420'), 'lab.example'),
+    undefined,
+    'the name that it was told to listen on',
+  );
+  t.equal(status(named('lab.example:7420'), '127.0.0.1'), 421);
+  const also = (more: object) => ({ headers: { ...headers, ...more } });
+  t.equal(status(also({ origin: 'http://127.0.0.1:7420' })), undefined);
+  for (const origin of ['http://evil.example', 'null', 'http://127.0.0.1:7421', 'http://localhost:7420'])
+    t.equal(status(also({ origin })), 403, origin);
+  t.equal(
+    status(also({ 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' })),
+    undefined,
+  );
+  for (const site of ['cross-site', 'same-site']) {
+    t.equal(
+      status(also({ 'sec-fetch-site': site, 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'script' })),
+      403,
+      site,
+    );
+    t.equal(
+      status(also({ 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' })),
+      403,
+    );
+    t.equal(
+      status(also({ 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' })),
+      undefined,
+      'a link',
+    );
+  }
+  for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH'])
+    t.equal(status({ method }), 405);
+  t.equal(status({ url: `/${'a'.repeat(9000)}` }), 414);
+  t.equal(status({ url: 'http://127.0.0.1/' }), 400);
+  t.equal(status(also({ 'content-length': '5' })), 413);
+  t.equal(status(also({ 'transfer-encoding': 'chunked' })), 413);
+});
+
+t.test('silent connections and ones that never close are dropped', async t => {
+  const timeouts = { headers: 200, idle: 400 };
+  await withDashboard(newFolder(), dashboard => dropsSilentConnections(t, dashboard), { timeouts });
+});
+
+async function dropsSilentConnections(t: Test, dashboard: Dashboard): Promise<void> {
+  const { port } = new URL(dashboard.url);
+  const idle = Array.from({ length: 256 }, (_, i) => {
+    const socket = connect({ host: '127.0.0.1', port: Number(port), allowHalfOpen: true });
+    // a third says nothing, a third begins a request, a third is refused and keeps its end open
+    if (i % 3 === 1) socket.write('GET / HTTP/1.1\r\nHost: ');
+    if (i % 3 === 2) socket.write('nonsense\r\n\r\n');
+    socket.on('error', () => {});
+    socket.resume();
+    return socket;
+  });
+  t.teardown(() => idle.map(socket => socket.destroy()));
+  const dropped = idle.map(
+    socket => new Promise(resolve => void socket.once('end', resolve).once('close', resolve)),
+  );
+  const answered = () =>
+    ask(dashboard.url, '/api/list').then(
+      ({ status }) => status === 200,
+      () => false,
+    );
+  while (!(await answered()));
+  t.pass('there is room again');
+  await Promise.all(dropped);
+  t.pass('all of them were dropped');
+}
+
+t.test('malformed requests', async t => {
+  const root = newFolder();
+  const outside = makeRun(newFolder(), {
+    name: 'secret',
+    id: '20260101T000000Z-00000000',
+    status: 'completed',
+  });
+  makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', status: 'completed' });
+  symlinkSync(outside, join(root, 'a', '20260102T000000Z-00000000'));
+  symlinkSync(join(outside, '..'), join(root, 'linked'));
+  const partly = makeRun(root, { name: 'a', id: '20260103T000000Z-00000000' });
+  symlinkSync(join(outside, 'summary.json'), join(partly, 'summary.json'));
+  const reading = makeRun(root, { name: 'a', id: '20260104T000000Z-00000000' });
+  rmSync(join(reading, 'config.resolved.yaml'));
+  symlinkSync('/etc/hostname', join(reading, 'config.resolved.yaml'));
+  const extending = makeRun(root, { name: 'a', id: '20260105T000000Z-00000000' });
+  writeFileSync(
+    join(extending, 'config.resolved.yaml'),
+    `extends: ${join(outside, 'config.resolved.yaml')}\nname: a\n`,
+  );
+  await withDashboard(root, async ({ url }) => {
+    const status = async (...asked: Parameters<typeof ask> extends [string, ...infer Rest] ? Rest : never) =>
+      (await ask(url, ...asked)).status;
+    t.equal(await status('/api/list'), 200);
+    t.equal(await status('/api/list', { method: 'HEAD' }), 200);
+    t.equal((await ask(url, '/api/list', { method: 'HEAD' })).text, '');
+    t.equal(await status('/api/list', { headers: { Host: 'evil.example' } }), 421);
+    t.equal(await status('/api/list', { headers: { Origin: 'http://evil.example' } }), 403);
+    t.equal(await status('/api/list', { method: 'POST', body: 'x' }), 405);
+    t.equal(
+      await status('/api/list', { method: 'OPTIONS', headers: { 'Access-Control-Request-Method': 'GET' } }),
+      405,
+    );
+    for (const path of [
+      '/../../etc/passwd',
+      '/..%2f..%2fetc%2fpasswd',
+      '/api/runs/../../../etc/passwd',
+      '/api/runs/%2e%2e/%2e%2e/etc/passwd',
+      '/api/runs/..%2F..%2Fetc%2Fpasswd',
+      `/api/runs/${encodeURIComponent(outside)}`,
+      '/api/runs/a/..%2fa%2f20260101T000000Z-00000000',
+      '/api/runs/a/20260101T000000Z-00000000/summary.json',
+      '/api/runs/a/20260102T000000Z-00000000',
+      '/api/runs/linked/20260101T000000Z-00000000',
+      '/api/runs/a%00b/x',
+      '/api/sweeps/a/20260101T000000Z-00000000',
+      '/api/runs/__proto__',
+      '/api/runs/a/20260101T000000Z-00000000/trials/..',
+      '/page.js/../../package.json',
+      '/api/comparison?run=a/20260101T000000Z-00000000',
+      '/api/comparison?run=a/20260101T000000Z-00000000&run=a/20260102T000000Z-00000000',
+      `/api/comparison?run=a/20260101T000000Z-00000000&run=${encodeURIComponent(outside)}`,
+      `/api/comparison?${'run=a/20260101T000000Z-00000000&'.repeat(13)}`,
+      '/index.html',
+      '/api',
+    ])
+      t.equal(await status(path), 404, path);
+    for (const path of ['/api/runs/%', '/api/runs/%zz', '/api/runs/%c0%ae%c0%ae'])
+      t.equal(await status(path), 400, path);
+    t.equal(await status(`/${'a'.repeat(9000)}`), 414);
+    t.equal(await status('/api/runs/a/20260103T000000Z-00000000'), 409, 'a link in the place of a file');
+    t.equal(await status('/api/runs/a/20260104T000000Z-00000000'), 409);
+    const linked = '/api/comparison?run=a/20260101T000000Z-00000000&run=a/20260103T000000Z-00000000';
+    t.equal(await status(linked), 409, 'nor is it followed in a comparison');
+    const extended = await ask(url, '/api/runs/a/20260105T000000Z-00000000');
+    t.notMatch(extended.text, 'hidden_size', 'what a run extends is not read');
+    const list = JSON.parse((await ask(url, '/api/list')).text) as ListDocument;
+    t.same(
+      list.runs.map(({ path, state }) => [path, state]),
+      [
+        ['a/20260101T000000Z-00000000', 'completed'],
+        ['a/20260103T000000Z-00000000', 'damaged'],
+        ['a/20260104T000000Z-00000000', 'damaged'],
+        ['a/20260105T000000Z-00000000', 'killed'],
+      ],
+    );
+    const { headers } = await ask(url, '/api/list');
+    t.match(headers['content-security-policy'], /default-src 'none'/);
+    t.equal(headers['x-content-type-options'], 'nosniff');
+    t.notOk('access-control-allow-origin' in headers);
+    t.equal(headers['cache-control'], 'no-store');
+    for (const bytes of [
+      'GARBAGE\r\n\r\n',
+      'GET / HTTP/1.1\r\n\r\n',
+      'GET http://evil.example/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n\r\n',
+      `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ${'y'.repeat(100_000)}\r\n\r\n`,
+      'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      'CONNECT evil.example:443 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
+      'GET /api/list HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
+      '\x16\x03\x01\x02\x00\x01\x00',
+      '',
+    ]) {
+      const [line] = (await send(url, bytes)).split('\r\n');
+      t.match(line, /^(HTTP\/1\.1 4\d\d |$)/, JSON.stringify(bytes.slice(0, 40)));
+    }
+    t.equal(await status('/api/list'), 200, 'and it still answers');
+  });
+});
+
+t.test('many watching pages, and one too many', async t => {
+  const root = newFolder();
+  makeRun(root, { name: 'a', id: '20260101T000000Z-00000000' });
+  await withDashboard(root, async ({ url }) => {
+    const pages = await Promise.all(
+      Array.from({ length: 80 }, () => EventReader.open(url, '/api/list/events')),
+    );
+    const [open, refused] = [200, 503].map(status => pages.filter(page => page.status === status));
+    t.equal(open.length, 64);
+    t.equal(refused.length, 16);
+    makeRun(root, { name: 'b', id: '20260102T000000Z-00000000' });
+    for (const page of open) await page.next(({ event }) => event === 'change');
+    for (const page of pages) page.close();
+    // the places become free again
+    let again = await EventReader.open(url, '/api/list/events');
+    while (again.status !== 200) {
+      again.close();
+      again = await EventReader.open(url, '/api/list/events');
+    }
+    await again.next(({ event }) => event === 'document');
+    again.close();
+  });
+});
+
+t.test('a page that reads nothing is dropped, but not for one large document', async t => {
+  // never drains
+  const unread = Object.assign(new Writable({ write() {} }), { writeHead() {} });
+  const stream = new EventStream(unread as unknown as ServerResponse, 'server', () => {});
+  const send = (length: number) => stream.send({ event: 'document', data: 'x'.repeat(length) });
+  send(40 << 20);
+  t.ok(stream.isOpen);
+  t.ok(unread.writableLength > 40 << 20);
+  send(1);
+  t.notOk(stream.isOpen);
+});

@@ -1,0 +1,581 @@
+/**
+ * The dashboard's server over real HTTP: what it tells, and how it follows files that
+ * change under it.
+ */
+import { deepStrictEqual } from 'node:assert';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { type RunHistory, readHistory } from '../../src/judge/reading/history.js';
+import { LogFollower } from '../../src/judge/reading/log-follower.js';
+import { UserError } from '../../src/util/errors.js';
+import type { RunReport } from '../../src/view/document.js';
+import { Catalog } from '../../src/view/server/catalog.js';
+import { Channel, type Message } from '../../src/view/server/channel.js';
+import type {
+  ListChange,
+  ListDocument,
+  ListedRun,
+  RunChange,
+  Trouble,
+} from '../../src/view/server/documents.js';
+import { NOTHING, type Source, type Update } from '../../src/view/server/source.js';
+import { Workplace } from '../support/cli.js';
+import {
+  ask,
+  EventReader,
+  logLines,
+  makeRun,
+  type ServerEvent,
+  withDashboard,
+} from '../support/dashboard.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+const newFolder = () => work.folder();
+
+const defects: unknown[] = [];
+t.afterEach(() => {
+  if (defects.length > 0) throw defects.splice(0)[0];
+});
+
+/** The history as it is told at the end, whatever was seen on the way. */
+function followedToTheEnd(follower: LogFollower): RunHistory {
+  while (follower.poll().more);
+  return follower.history;
+}
+
+const change = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('append' as const), bytes: fc.integer({ min: 1, max: 900 }) }),
+  },
+  // what a failed write left of a line is taken back
+  fc.record({ kind: fc.constant('take back' as const) }),
+  // a resume puts the beginning of the log in its place, by a new file of the same name; or in the
+  // same file
+  fc.record({
+    kind: fc.constantFrom('replace' as const, 'cut' as const),
+    keep: fc.double({ min: 0, max: 1, noNaN: true }),
+  }),
+  fc.record({ kind: fc.constant('remove' as const) }),
+);
+
+t.test(
+  'a log that is written in pieces, torn and replaced is followed to the same history as is read at its end',
+  async () => {
+    const whole = Buffer.from(`${logLines(3, 20).join('')}junk\n`);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(change, fc.boolean()), { maxLength: 25 }), async steps => {
+        const path = join(newFolder(), 'log.jsonl');
+        const follower = new LogFollower(path, 8);
+        /** Bytes of `whole` in the file, and how many were there when it was last replaced. */
+        let written = 0;
+        let kept = 0;
+        let version = 0;
+        for (const [step, isLooked] of steps) {
+          if (step.kind === 'append') {
+            const next = whole.subarray(written, Math.min(whole.length, written + step.bytes));
+            appendFileSync(path, next);
+            written += next.length;
+          } else if (step.kind === 'take back' && written > 0) {
+            const left = Math.max(kept, whole.lastIndexOf(10, written - 1) + 1);
+            // behind what was kept stands the line of the resume
+            truncateSync(path, statSync(path).size - (written - left));
+            written = left;
+          } else if (step.kind === 'remove') {
+            rmSync(path, { force: true });
+            written = 0;
+            kept = 0;
+          } else if ('keep' in step && written > 0) {
+            const end = whole.lastIndexOf(10, Math.floor(step.keep * (written - 1))) + 1;
+            // a resume says so where it goes on
+            version += 1;
+            const resumed = `{"event":"run.resume","step":${version}}\n`;
+            const content = Buffer.concat([whole.subarray(0, end), Buffer.from(resumed)]);
+            if (step.kind === 'cut') writeFileSync(path, content);
+            else {
+              writeFileSync(`${path}.new`, content);
+              renameSync(`${path}.new`, path);
+            }
+            written = end;
+            kept = end;
+          }
+          if (isLooked) follower.poll();
+        }
+        const followed = followedToTheEnd(follower);
+        const read = readHistory(path, { capacity: 8 });
+        follower.close();
+        deepStrictEqual(followed, read);
+      }),
+      { numRuns: 150 },
+    );
+  },
+);
+
+t.test('a line that is too long for an event is one damaged line', t => {
+  const path = join(newFolder(), 'log.jsonl');
+  const follower = new LogFollower(path, 8);
+  const long = 'x'.repeat(9 << 20);
+  writeFileSync(path, `{"event":"a"}\n${long}`);
+  followedToTheEnd(follower);
+  appendFileSync(path, `${long}\n{"event":"b"}\n`);
+  const followed = followedToTheEnd(follower);
+  t.same(followed, readHistory(path, { capacity: 8 }));
+  const first = [{ line: 2, message: 'the line is longer than an event can be' }];
+  t.same(followed.damaged, { count: 1, first });
+  follower.close();
+  t.end();
+});
+
+t.test('only new lines are sent, and a restart of the log is reported', async t => {
+  const path = join(newFolder(), 'log.jsonl');
+  const follower = new LogFollower(path, 8);
+  const told = () => {
+    const { restarted, records } = follower.poll();
+    return [restarted, records.map(({ event }) => event)];
+  };
+  t.same(told(), [false, []], 'there is none yet');
+  appendFileSync(path, '{"event":"a"}\n{"event":"b"}\n{"ev');
+  t.same(told(), [false, ['a', 'b']]);
+  t.same(told(), [false, []]);
+  appendFileSync(path, 'ent":"c"}\n');
+  t.same(told(), [false, ['c']]);
+  writeFileSync(`${path}.new`, '{"event":"a"}\n{"event":"run.resume"}\n');
+  renameSync(`${path}.new`, path);
+  t.same(told(), [true, ['a', 'run.resume']]);
+  rmSync(path);
+  symlinkSync('/etc/passwd', path);
+  t.same(told(), [true, []], 'a link is not followed');
+  follower.close();
+});
+
+class Counting implements Source {
+  readonly everyMs = 1;
+  private readonly items: number[] = [];
+  private update: number[] = [];
+  private isOther = false;
+  add(item: number): void {
+    this.update.push(item);
+  }
+  replace(item: number): void {
+    this.items.length = 0;
+    this.update = [item];
+    this.isOther = true;
+  }
+  async poll(): Promise<Update> {
+    await new Promise(resolve => setImmediate(resolve));
+    const { update, isOther } = this;
+    this.update = [];
+    this.isOther = false;
+    this.items.push(...update);
+    if (isOther) return { kind: 'document' };
+    return update.length === 0 ? NOTHING : { kind: 'change', change: { update } };
+  }
+  document(): object {
+    return { items: [...this.items] };
+  }
+  close(): void {}
+}
+
+/** A page as it builds up what it was told; its connection may break at any time. */
+class Page {
+  items: number[] = [];
+  last: string | undefined;
+  isOpen = true;
+  send({ id, event, data }: Message): void {
+    const value = JSON.parse(data);
+    if (event === 'document') this.items = value.items;
+    else this.items.push(...value.update);
+    this.last = id;
+  }
+}
+
+t.test('pages that reconnect receive everything exactly once', async () => {
+  const act = fc.oneof(
+    fc.record({ kind: fc.constant('add' as const) }),
+    fc.record({ kind: fc.constant('replace' as const) }),
+    fc.record({ kind: fc.constantFrom('leave' as const, 'join' as const), page: fc.nat(2) }),
+    fc.record({ kind: fc.constant('wait' as const) }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(act, { maxLength: 30 }), async acts => {
+      const source = new Counting();
+      const channel = new Channel('test', source, error => defects.push(error));
+      const pages = [new Page(), new Page(), new Page()];
+      const joined = new Set<Page>();
+      const expected: number[] = [];
+      for (const [i, { kind, ...rest }] of acts.entries()) {
+        const page = pages['page' in rest ? rest.page : 0];
+        if (kind === 'add') {
+          source.add(i);
+          expected.push(i);
+        } else if (kind === 'replace') {
+          source.replace(i);
+          expected.splice(0, expected.length, i);
+        } else if (kind === 'wait') await new Promise(resolve => setTimeout(resolve, 2));
+        else if (kind === 'leave') {
+          channel.leave(page);
+          joined.delete(page);
+        } else if (!joined.has(page)) {
+          await channel.join(page, page.last);
+          joined.add(page);
+        }
+      }
+      for (const page of pages) if (!joined.has(page)) await channel.join(page, page.last);
+      await channel.current();
+      channel.close();
+      for (const page of pages) deepStrictEqual(page.items, expected);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+t.test('the list matches the files and rereads only changed ones', async t => {
+  const root = newFolder();
+  const id = (day: number) => `2026010${day}T000000Z-00000000`;
+  makeRun(root, { name: 'a', id: id(1), status: 'completed', accuracy: 0.75 });
+  makeRun(root, { name: 'a', id: id(2) });
+  const broken = makeRun(root, { name: 'b', id: id(3), status: 'completed' });
+  writeFileSync(join(broken, 'summary.json'), '{');
+  const catalog = new Catalog(root);
+  await catalog.refresh();
+  const before = catalog.list;
+  const [done, killed, damaged] = before.runs;
+  t.match(done, {
+    path: `a/${id(1)}`,
+    name: 'a',
+    state: 'completed',
+    started: '2026-01-01T00:00:00.000Z',
+    seed: 0,
+    steps: 6,
+    epochs: 2,
+    gates: 'failed',
+    duration_s: 12.5,
+    metrics: [
+      { name: 'train.loss', value: 0.5 },
+      { name: 'test.loss', value: 0.25 },
+      { name: 'test.accuracy', value: 0.75 },
+    ],
+  });
+  // of one that was killed the end of its log tells
+  t.match(killed, { state: 'killed', steps: 6, epochs: 2, duration_s: null, gates: null });
+  t.same(killed.metrics, [
+    { name: 'train.loss', value: 2 / 6 },
+    { name: 'test.loss', value: 0.5 },
+    { name: 'test.accuracy', value: 1 - 1 / 3 },
+  ]);
+  t.equal(damaged.state, 'damaged');
+  t.match(damaged.message, /not JSON/);
+  await catalog.refresh();
+  t.equal(catalog.list.runs[0], done, 'not read again');
+  utimesSync(join(root, 'a', id(1), 'summary.json'), 1, 1);
+  appendFileSync(join(root, 'a', id(2), 'log.jsonl'), logLines(3, 3).slice(-5).join(''));
+  await catalog.refresh();
+  t.not(catalog.list.runs[0], done);
+  t.equal(catalog.list.runs[1].steps, 9);
+  t.equal(catalog.list.deeper, null);
+  makeRun(join(root, 'old', 'lab'), { name: 'c', id: id(4) });
+  await catalog.refresh();
+  t.equal(catalog.list.runs.length, 3);
+  t.match(catalog.list, { depth: 2, deeper: 'old/lab' });
+});
+
+t.test('a change of the list is sent to its watchers', async t => {
+  const root = join(newFolder(), 'later');
+  await withDashboard(root, async ({ url }) => {
+    const page = await EventReader.open(url, '/api/list/events');
+    const first = (await page.next(({ event }) => event === 'document')).data as ListDocument;
+    t.match(first, { exists: false, root, deeper: null, runs: [], sweeps: [] });
+    const path = 'a/20260101T000000Z-00000000';
+    const directory = makeRun(root, { name: 'a', id: '20260101T000000Z-00000000' });
+    await page.next(({ event, data }) => event === 'document' && (data as ListDocument).exists, 2);
+    const listedAs =
+      (state: string) =>
+      ({ event, data }: ServerEvent): boolean => {
+        const { runs = [] } = data as Partial<ListDocument>;
+        const { changed = [] } = data as Partial<ListChange>;
+        const listed = event === 'document' ? runs : event === 'change' ? changed : [];
+        return listed.some(one => one.path === path && one.state === state);
+      };
+    await page.next(listedAs('killed'));
+    makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', status: 'completed' });
+    const { event, data } = await page.next(listedAs('completed'));
+    t.equal(event, 'change');
+    t.match(data, { changed: [{ path, state: 'completed' }], removed: [] });
+    rmSync(directory, { recursive: true });
+    await page.next(({ event, data }) => event === 'change' && (data as ListChange).removed.includes(path));
+    page.close();
+  });
+});
+
+t.test('a log that is not a file: the list and the run report the same', async t => {
+  const root = newFolder();
+  const id = (day: number) => `2026010${day}T000000Z-00000000`;
+  const log = join(root, 'log.jsonl');
+  writeFileSync(log, logLines(2, 3).join(''));
+  const pipe = (path: string) => execFileSync('sh', ['-c', 'mkfifo "$0"', path]);
+  const odd: readonly [day: number, status: string | undefined, put: (path: string) => void][] = [
+    [1, undefined, path => pipe(path)],
+    [2, 'completed', path => pipe(path)],
+    [3, 'completed', path => symlinkSync(log, path)],
+    [4, undefined, path => symlinkSync(log, path)],
+    [5, 'completed', path => mkdirSync(path)],
+  ];
+  const paths = odd.map(([day]) => `a/${id(day)}`);
+  for (const [day, status] of odd) makeRun(root, { name: 'a', id: id(day), status });
+  await withDashboard(root, async ({ url }) => {
+    /** As soon as the list, which looks at files now and then, has it so. */
+    const listedAs = async (path: string, state: string): Promise<ListedRun> => {
+      for (;;) {
+        const { runs } = JSON.parse((await ask(url, '/api/list')).text) as ListDocument;
+        const found = runs.find(run => run.path === path && run.state === state);
+        if (found !== undefined) return found;
+      }
+    };
+    const pages = await Promise.all(paths.map(path => EventReader.open(url, `/api/runs/${path}/events`)));
+    for (const page of pages) await page.next(({ event }) => event === 'document');
+    for (const [day, , put] of odd) {
+      const path = join(root, 'a', id(day), 'log.jsonl');
+      rmSync(path);
+      put(path);
+    }
+    for (const [i, page] of pages.entries()) {
+      const { data } = await page.next(({ event }) => event === 'trouble');
+      const listed = await listedAs(paths[i], 'damaged');
+      t.match(listed, { message: /log\.jsonl: this is (a symbolic link|not a regular file)/ });
+      t.equal(listed.message, (data as Trouble).message);
+      const answer = await ask(url, `/api/runs/${paths[i]}`);
+      t.equal(answer.status, 409, answer.text);
+      t.equal(JSON.parse(answer.text).error, listed.message);
+    }
+    for (const [i, page] of pages.entries()) {
+      const told = page.events.length;
+      rmSync(join(root, paths[i], 'log.jsonl'), { recursive: true });
+      writeFileSync(join(root, paths[i], 'log.jsonl'), logLines(2, 3).join(''));
+      const { data } = await page.next(({ event }) => event === 'document', told);
+      t.equal((data as RunReport).state, odd[i][1] ?? 'killed');
+      await listedAs(paths[i], odd[i][1] ?? 'killed');
+      page.close();
+    }
+  });
+});
+
+t.test('points of a run arrive exactly once over a broken connection', async t => {
+  const root = newFolder();
+  const lines = logLines(1, 40);
+  const directory = makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', log: lines.slice(0, 10) });
+  const log = join(directory, 'log.jsonl');
+  const events = '/api/runs/a/20260101T000000Z-00000000/events';
+  await withDashboard(root, async ({ url }) => {
+    const losses = new Map<number, number | null>();
+    const take = (reader: EventReader) => {
+      for (const { event, data } of reader.events) {
+        if (event !== 'change') continue;
+        const { steps, values } = (data as RunChange).points['train.loss'];
+        for (const [i, step] of steps.entries()) {
+          if (losses.has(step)) t.fail(`step ${step} is told twice`);
+          losses.set(step, values[i]);
+        }
+      }
+    };
+    const upTo = (step: number) => (event: { data: unknown }) => (event.data as RunChange).steps >= step;
+    const first = await EventReader.open(url, events);
+    await first.next(({ event }) => event === 'document');
+    appendFileSync(log, lines.slice(10, 20).join(''));
+    const { id } = await first.next(upTo(20));
+    first.close();
+    take(first);
+    appendFileSync(log, lines.slice(20, 30).join(''));
+    const second = await EventReader.open(url, events, id);
+    await second.next(upTo(30));
+    appendFileSync(log, lines.slice(30, 40).join(''));
+    await second.next(upTo(40));
+    take(second);
+    second.close();
+    t.notOk(
+      second.events.some(({ event }) => event === 'document'),
+      'only what was missed',
+    );
+    t.same(
+      [...losses.keys()],
+      Array.from({ length: 30 }, (_, i) => i + 11),
+    );
+    const stranger = await EventReader.open(url, events, 'another-server.7');
+    await stranger.next(({ event }) => event === 'document');
+    stranger.close();
+    // a resume replaces the end of the log: told as a whole
+    const third = await EventReader.open(url, events, id);
+    await third.next(({ event }) => event !== 'hello');
+    const told = third.events.length;
+    writeFileSync(`${log}.new`, `${lines.slice(0, 5).join('')}{"event":"run.resume","step":5}\n`);
+    renameSync(`${log}.new`, log);
+    await third.next(({ event }) => event === 'document', told);
+    third.close();
+    rmSync(directory, { recursive: true });
+    const last = await EventReader.open(url, events);
+    const { event, data } = await last.next(one => one.event !== 'hello');
+    t.equal(event, 'trouble');
+    t.match(data, { message: /the run directory does not exist/ });
+    last.close();
+  });
+});
+
+t.test('a run, a sweep and a trial by their addresses; a single run as the root', async t => {
+  const root = newFolder();
+  const id = '20260101T000000Z-00000000';
+  const directory = makeRun(root, { name: 'a', id, status: 'completed' });
+  const read = async (url: string, path: string) => JSON.parse((await ask(url, path)).text);
+  await withDashboard(root, async ({ url }) => {
+    const report = await read(url, `/api/runs/a/${id}`);
+    t.same(report.curves['test.accuracy'].values, [0.5, 1 - 1 / 3]);
+    // one that is made after the list was read
+    makeRun(root, { name: 'b', id, status: 'completed' });
+    t.match(await read(url, `/api/runs/b/${id}`), { id, name: 'b' });
+    t.match(await read(url, `/api/comparison?run=b/${id}&run=a/${id}`), {
+      kind: 'comparison',
+      sides: [
+        { id: 'A', name: 'b', runs: [`b/${id}`] },
+        { id: 'B', name: 'a', runs: [`a/${id}`] },
+      ],
+    });
+  });
+  await withDashboard(directory, async ({ url }) => {
+    t.same(
+      (await read(url, '/api/list')).runs.map(({ path }: { path: string }) => path),
+      [id],
+    );
+    t.match(await read(url, `/api/runs/${id}`), { id });
+  });
+});
+
+t.test('serve: prints its address, stops cleanly, and reports invalid arguments', async t => {
+  const place = new Workplace();
+  t.teardown(() => place.remove());
+  const root = join(place.path, 'experiments');
+  mkdirSync(root);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const { child, finished } = place.start('serve', '--json', '--port', '0');
+    const address = await new Promise<string>(resolve =>
+      child.stdout?.once('data', chunk => resolve(String(chunk))),
+    );
+    const { url } = JSON.parse(address);
+    t.match(url, /^http:\/\/127\.0\.0\.1:\d+\/$/);
+    // one that still watches does not keep it from ending
+    const page = await EventReader.open(url, '/api/list/events');
+    t.equal(page.status, 200);
+    if (signal === 'SIGINT') {
+      const taken = await place.cellrun('serve', '--port', new URL(url).port);
+      t.equal(taken.code, 2);
+      t.match(taken.stderr, /the address is already in use/);
+    }
+    child.kill(signal);
+    t.same(await finished, { code: 0, stdout: address, stderr: '' });
+  }
+  const open = place.start('serve', '--host', '0.0.0.0', '--port', '0', 'absent');
+  // stdout may be read before stderr
+  const printed = new Promise(resolve => open.child.stdout?.once('data', chunk => resolve(String(chunk))));
+  await open.said('there is no password');
+  t.match(await printed, /^http:\/\/localhost:\d+\/\n$/);
+  open.child.kill('SIGTERM');
+  t.match((await open.finished).stderr, /absent does not exist yet/);
+  makeRun(join(root, 'old', 'lab'), { name: 'a', id: '20260101T000000Z-00000000' });
+  const deeper = place.start('serve', '--port', '0');
+  await new Promise(resolve => deeper.child.stdout?.once('data', resolve));
+  deeper.child.kill('SIGTERM');
+  t.match(
+    (await deeper.finished).stderr,
+    /more than 2 directories deep are not shown, such as those in experiments.old.lab\n/,
+  );
+  for (const [args, message] of [
+    [['serve', '--port', '70000'], /from 0 to 65535/],
+    [['serve', place.file('x.txt', '')], /x\.txt/],
+    [['serve', '--host', '203.0.113.1'], /not an address of this machine/],
+  ] as const) {
+    const { code, stderr } = await place.cellrun(...args);
+    t.equal(code, 2, stderr);
+    t.match(stderr, message);
+  }
+});
+
+t.test('run --dashboard: the run is identical, and the dashboard ends with it', async t => {
+  const place = new Workplace();
+  t.teardown(() => place.remove());
+  const config = {
+    version: 1,
+    name: 'watched',
+    dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 10, train_size: 200, test_size: 20 },
+    model: { cell: 'lstm', hidden_size: 8, num_layers: 1, head: { from: 'last' } },
+    loss: { kind: 'mse' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 2, batch_size: 20, log_every: 1 },
+  };
+  const webasm = ['--backend', 'webasm'];
+  const plain = await place.train(config, ...webasm);
+  const output = place.folder();
+  const file = place.config(config);
+  const words = ['run', file, '--json', '--output', output, '--dashboard', ...webasm];
+  const { finished, said, child } = place.start(...words);
+  await said('Dashboard: http');
+  let text = '';
+  child.stderr?.on('data', chunk => {
+    text += chunk;
+  });
+  const { code, stdout, stderr } = await finished;
+  t.equal(code, 0, stderr);
+  const url = /Dashboard: (\S+)/.exec(stderr)?.[1] ?? '';
+  t.same(JSON.parse(stdout).metrics, plain.summary.metrics);
+  await t.rejects(ask(url, '/api/list'), { code: 'ECONNREFUSED' }, 'it has ended');
+  const warnings = text.split('\n').filter(line => line.startsWith('warning'));
+  t.same(
+    warnings.filter(line => !line.includes('trivial baseline')),
+    [],
+    'none of the dashboard',
+  );
+});
+
+t.test('a channel reports once why its document is unavailable, and recovers', async t => {
+  let trouble: Error | undefined = new UserError(2, [{ code: 'x', message: 'gone' }]);
+  let looks = 0;
+  const source: Source = {
+    everyMs: 1,
+    poll: async () => {
+      looks += 1;
+      if (trouble) throw trouble;
+      return NOTHING;
+    },
+    document: () => ({ whole: true }),
+    close: () => {},
+  };
+  const channel = new Channel('test', source, error => defects.push(error));
+  const told: Message[] = [];
+  const page = { isOpen: true, send: (message: Message) => void told.push(message) };
+  const severalLooks = async () => {
+    const enough = looks + 5;
+    while (looks < enough) await new Promise(resolve => setTimeout(resolve, 1));
+  };
+  await channel.join(page, undefined);
+  await severalLooks();
+  trouble = undefined;
+  await severalLooks();
+  t.same(
+    told.map(({ event, data }) => [event, data]),
+    [
+      ['trouble', '{"message":"gone"}'],
+      ['document', '{"whole":true}'],
+    ],
+  );
+  channel.close();
+});

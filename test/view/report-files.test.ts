@@ -1,0 +1,161 @@
+/**
+ * The files of reports: the same bytes for the same run, what is refused, what is never
+ * overwritten, and how large they get.
+ */
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { RunReport } from '../../src/view/document.js';
+import { buildReport, readPageAssets, renderPage } from '../../src/view/index.js';
+import { Workplace } from '../support/cli.js';
+import { classesConfig, trainInto, trainSweep } from '../support/report-runs.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+const output = work.folder();
+const classRun = await trainInto(work, output, classesConfig(work), '--set', 'training.batch_size=12');
+const sweepDirectory = await trainSweep(work, output, 2);
+
+/** The page of `path`, in a file outside of it. */
+async function reportOf(path: string): Promise<string> {
+  const file = work.file('report.html', '');
+  const { code, stdout, stderr } = await work.cellrun('report', path, '-o', file);
+  t.same({ code, stdout, stderr }, { code: 0, stdout: `${file}\n`, stderr: '' });
+  return file;
+}
+
+t.test('reports are byte-identical for the same files; the default place is the directory', async t => {
+  for (const path of [classRun, sweepDirectory, output]) {
+    const [first, second] = [await reportOf(path), await reportOf(path)];
+    t.ok(readFileSync(first).equals(readFileSync(second)), path);
+  }
+  const copy = join(work.folder(), 'copy');
+  cpSync(classRun, copy, { recursive: true });
+  const { stdout } = await work.cellrun('report', copy);
+  t.equal(stdout, `${join(copy, 'report.html')}\n`);
+  const piped = await work.start('report', copy, '-o', '-').finished;
+  t.equal(piped.stdout, readFileSync(join(copy, 'report.html'), 'utf8'));
+  t.equal(existsSync(join(classRun, 'report.html')), false, 'and nowhere else');
+  const { stdout: json } = await work.cellrun('report', copy, '--json');
+  t.match(JSON.parse(json), { kind: 'run', name: 'classes', state: 'completed', steps: 15 });
+});
+
+t.test('anything but a run, sweep or folder is a usage error', async t => {
+  for (const path of [join(work.path, 'absent'), work.file('a.txt', '')]) {
+    const { code, stdout } = await work.cellrun('report', path);
+    t.match({ code, stdout }, { code: 2, stdout: '' });
+  }
+  const deep = work.folder();
+  cpSync(classRun, join(deep, 'a', 'b', 'classes', 'r'), { recursive: true });
+  t.match(await work.cellrun('report', deep), {
+    code: 2,
+    stderr: `expected: such as ${join(deep, 'a', 'b')}`,
+  });
+  cpSync(classRun, join(deep, 'r'), { recursive: true });
+  t.match(await work.cellrun('report', deep, '--json'), {
+    code: 0,
+    stdout: /^\{"kind":"index".*"path":"r"/,
+    stderr: `such as those in ${join(deep, 'a', 'b')}`,
+  });
+  const damaged = join(work.folder(), 'damaged');
+  cpSync(classRun, damaged, { recursive: true });
+  writeFileSync(join(damaged, 'summary.json'), '{');
+  t.match(await work.cellrun('report', damaged), { code: 5, stderr: /summary\.json/ });
+});
+
+t.test('a report replaces only a report', async t => {
+  const copy = join(work.folder(), 'copy');
+  cpSync(classRun, copy, { recursive: true });
+  const log = join(copy, 'log.jsonl');
+  const before = readFileSync(log);
+  for (const [target, message] of [
+    [log, /log\.jsonl: this file is not a report and is not overwritten/],
+    [work.config({ version: 1 }), /this file is not a report and is not overwritten/],
+    [work.file('other.html', '<!DOCTYPE html><title>mine</title>'), /is not overwritten/],
+    [join(copy, 'notes.json'), /notes\.json: a file of the run has this name/],
+    [copy, /this is a directory/],
+    ['/dev/null', /this is not a regular file/],
+  ] as const)
+    t.match(await work.cellrun('report', copy, '-o', target), { code: 2, stdout: '', stderr: message });
+  t.ok(readFileSync(log).equals(before));
+  const file = join(work.folder(), 'new', 'x.html');
+  t.match(await work.cellrun('report', copy, '-o', file), { code: 0, stdout: `${file}\n` });
+  t.match(await work.cellrun('report', copy, '-o', file), { code: 0 }, 'another time');
+  const json = join(work.folder(), 'x.json');
+  for (let time = 0; time < 2; time++)
+    t.match(await work.cellrun('report', copy, '--json', '-o', json), { code: 0 });
+});
+
+t.test(
+  'a damaged run among others is told, and the others are shown; an experiment is a directory too',
+  async t => {
+    const root = work.folder();
+    for (const name of ['whole', 'damaged'])
+      cpSync(classRun, join(root, 'classes', name), { recursive: true });
+    writeFileSync(join(root, 'classes', 'damaged', 'summary.json'), '{');
+    for (const [path, prefix] of [
+      [root, 'classes/'],
+      [join(root, 'classes'), ''],
+    ]) {
+      const { stdout } = await work.cellrun('report', path, '--json');
+      const report: { runs: { path: string }[]; unreadable: { path: string; message: string }[] } =
+        JSON.parse(stdout);
+      t.same(
+        report.runs.map(run => run.path),
+        [`${prefix}whole`],
+      );
+      t.match(report.unreadable, [{ path: `${prefix}damaged`, message: /JSON/ }]);
+    }
+    t.match(await work.cellrun('report', work.folder()), { code: 2 });
+  },
+);
+
+t.test('a log of 100,000 steps and epochs becomes a small page that keeps its spike', async t => {
+  const long = join(work.folder(), 'long');
+  cpSync(classRun, long, { recursive: true });
+  const lines: string[] = [];
+  for (let step = 1; step <= 100_000; step++) {
+    const noise = Math.sin(step * 12.9898) / 3;
+    const loss = step === 77_777 ? 1234.5 : 2 / Math.sqrt(step) + Math.abs(noise);
+    lines.push(
+      JSON.stringify({
+        event: 'train.step',
+        epoch: step,
+        step,
+        loss,
+        learning_rate: 0.01 / step,
+        grad_norm: loss * 3.3,
+        samples_per_s: 1000 + 100 * noise,
+      }),
+    );
+    lines.push(
+      JSON.stringify({
+        event: 'train.epoch',
+        epoch: step,
+        step,
+        loss: loss * 1.1,
+        samples: 1,
+        duration_s: 1,
+      }),
+    );
+    lines.push(
+      JSON.stringify({
+        event: 'eval',
+        split: 'test',
+        epoch: step,
+        step,
+        loss: loss * 1.2,
+        accuracy: Math.abs(noise),
+        samples: 1,
+        duration_s: 1,
+      }),
+    );
+  }
+  writeFileSync(join(long, 'log.jsonl'), `${lines.join('\n')}\n`);
+  const report = buildReport(long) as RunReport;
+  const bytes = Buffer.byteLength(renderPage(report, readPageAssets()));
+  t.ok(bytes < 500_000, `${bytes} bytes`);
+  const loss = report.curves['train.loss'];
+  t.equal(loss.values[loss.steps.indexOf(77_777)], 1234.5);
+  t.equal(loss.count, 100_000);
+});

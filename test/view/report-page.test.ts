@@ -1,0 +1,677 @@
+/**
+ * Reports of real runs and a real sweep in a real browser: what is on the page is what is in the
+ * files.
+ */
+import { appendFileSync, cpSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parse } from 'csv-parse/sync';
+import type { Locator, Page } from 'playwright-core';
+import t from 'tap';
+import type { Summary } from '../../src/run/summary.js';
+import { buildReport, readPageAssets, renderPage } from '../../src/view/index.js';
+import {
+  changeLook,
+  chromiumMissing,
+  keepPicture,
+  type Look,
+  type OpenPage,
+  openPage,
+  startChromium,
+  violationsOf,
+} from '../support/browser.js';
+import { type LogLine, type RunSummary, readLog, Workplace } from '../support/cli.js';
+import {
+  classesConfig,
+  EVALUATION,
+  HOSTILE,
+  readJson,
+  trainInto,
+  trainSweep,
+  valuesConfig,
+  withEvaluation,
+} from '../support/report-runs.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+const output = work.folder();
+
+const values = valuesConfig(work);
+const classRun = await trainInto(work, output, classesConfig(work), '--set', 'training.batch_size=12');
+const valueRun = await trainInto(work, output, values);
+const divergedRun = await trainInto(work, output, {
+  ...values,
+  training: { ...values.training, max_skipped_batches: 0 },
+});
+const sweepDirectory = await trainSweep(work, output, 6);
+
+/** The address of the page of `path`. */
+function reportOf(path: string): string {
+  return pathToFileURL(work.file('report.html', renderPage(buildReport(path), readPageAssets()))).href;
+}
+
+t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, async t => {
+  const browser = await startChromium();
+  t.teardown(() => browser.close());
+  const files = {
+    classes: reportOf(withEvaluation(work, classRun)),
+    values: reportOf(valueRun),
+    diverged: reportOf(divergedRun),
+    sweep: reportOf(sweepDirectory),
+    index: reportOf(output),
+  };
+  type Name = keyof typeof files;
+  const open = (name: Name, look?: Look): Promise<OpenPage> => openPage(browser, files[name], look);
+  const opened = new Map<Name, Promise<OpenPage>>();
+  /**
+   * A page that tests read together: they may open details and check boxes, and leave cursor and
+   * zoom as they are.
+   */
+  const shared = async (name: Name): Promise<Page> => {
+    if (!opened.has(name)) opened.set(name, open(name));
+    const { page } = await (opened.get(name) as Promise<OpenPage>);
+    return page;
+  };
+
+  t.test('a run: its metrics, its gates, its config, its checkpoints', async t => {
+    for (const [name, directory] of [
+      ['classes', classRun],
+      ['values', valueRun],
+      ['diverged', divergedRun],
+    ] as const) {
+      const page = await shared(name);
+      const summary = readJson<RunSummary & { gates: GateInFile[]; message?: string }>(
+        directory,
+        'summary.json',
+      );
+      t.equal(await textOf(page.locator('h1 .badge')), await saidBadge(summary.status), name);
+      const expected = Object.entries(summary.metrics).flatMap(([split, metrics]) =>
+        Object.entries(metrics)
+          .filter(([metric]) => !metric.endsWith('_nonfinite'))
+          .map(([metric, value]) => [`${split}.${metric}`, value]),
+      );
+      const shown = await tilesOf(page);
+      if (summary.best) t.equal(shown.best, summary.best.value);
+      const { best, ...rest } = shown;
+      t.same(rest, Object.fromEntries(expected), name);
+      t.equal(await page.locator('.alert').count(), summary.message === undefined ? 0 : 1);
+      if (summary.message !== undefined) t.equal(await textOf(page.locator('.alert')), summary.message);
+      const index = existsSync(join(directory, 'checkpoints', 'index.json'))
+        ? readJson<{ checkpoints: { file: string; step: number }[] }>(directory, 'checkpoints', 'index.json')
+            .checkpoints
+        : [];
+      const rows = await cellsOf(part(page, 'Checkpoints').locator('tbody tr'));
+      t.same(
+        rows.map(([file, step]) => [file.split(' ')[0], Number(step)]),
+        index.map(({ file, step }) => [`checkpoints/${file}`, step]),
+      );
+    }
+  });
+
+  t.test('trivial baselines below the metrics of the run', async t => {
+    const page = await shared('classes');
+    const { metrics, baselines } = readJson<Pick<Summary, 'metrics' | 'baselines'>>(classRun, 'summary.json');
+    const rows = await cellsOf(part(page, 'Trivial baselines').locator('tbody tr'));
+    t.same(
+      rows.map(([name]) => name),
+      ['this run', 'majority'],
+    );
+    const majority = baselines?.test.majority ?? {};
+    const names = Object.keys(majority).sort();
+    t.same(
+      await valuesIn(part(page, 'Trivial baselines').locator('tbody td data')),
+      [metrics.test, majority].flatMap(values => names.map(name => values[name])),
+    );
+  });
+
+  t.test('gates show value, limit, verdict and line', async t => {
+    const page = await shared('classes');
+    const rows = await cellsOf(part(page, 'Gates').locator('tbody tr'));
+    const { gates } = readJson<{ gates: GateInFile[] }>(classRun, 'summary.json');
+    t.same(
+      rows.map(([name, , required, verdict, place]) => [name, required, verdict.replace(/^\W+/, ''), place]),
+      [
+        ['test.accuracy', '>= 0', 'passed', gates[0].origin],
+        ['test.loss', '<= 0.001', 'failed', gates[1].origin],
+      ],
+    );
+    t.match(gates[1].origin, /config\.yaml:\d+:\d+$/);
+    t.same(
+      await valuesIn(part(page, 'Gates').locator('tbody td data')),
+      gates.map(({ value }) => value),
+    );
+  });
+
+  t.test('the config: changed values, overridden values, and all values', async t => {
+    const page = await shared('classes');
+    const config = part(page, 'Config');
+    const keys = async () =>
+      Promise.all((await config.locator('tbody tr').all()).map(row => row.getAttribute('data-key')));
+    const row = async (key: string) => (await cellsOf(config.locator(`tr[data-key="${key}"]`)))[0];
+    t.same(await row('training.batch_size'), ['training.batch_size', '12command line', '–']);
+    t.same(await row('training.log_every'), ['training.log_every', '1', '–']);
+    t.equal((await row('description'))[1], HOSTILE);
+    t.notOk((await keys()).includes('training.shuffle'), 'a default is not shown');
+    // follows from batch_size, and is what follows: no difference
+    t.notOk((await keys()).includes('training.eval_batch_size'));
+    await config.getByRole('checkbox').check();
+    t.same(await row('training.eval_batch_size'), ['training.eval_batch_size', '12', '12']);
+    t.same(await row('training.shuffle'), ['training.shuffle', 'true', 'true']);
+  });
+
+  t.test('curves: the tables contain every value of the log, including gaps', async t => {
+    for (const [name, directory] of [
+      ['classes', classRun],
+      ['values', valueRun],
+      ['diverged', divergedRun],
+    ] as const) {
+      const page = await shared(name);
+      const log = readLog(directory);
+      const losses = await tableOf(page, 'Loss');
+      t.same(losses['train, each batch'], seriesIn(log, 'train.step', 'loss'), `${name}: loss of batches`);
+      t.same(
+        losses['train, mean of the epoch'] ?? {},
+        seriesIn(log, 'train.epoch', 'loss'),
+        `${name}: loss of epochs`,
+      );
+      t.same(losses.test ?? {}, seriesIn(log, 'eval', 'loss'), `${name}: test loss`);
+      for (const [title, field] of [
+        ['Gradient norm', 'grad_norm'],
+        ['Samples per second', 'samples_per_s'],
+      ]) {
+        // the first step has no rate; nor has the one that diverged
+        const measured = log.filter(line => field in line);
+        if (measured.length === 0) t.equal(await chart(page, title).count(), 0, `${name}: no ${field}`);
+        else
+          t.same(
+            (await tableOf(page, title))[title.toLowerCase()],
+            seriesIn(measured, 'train.step', field),
+            `${name}: ${field}`,
+          );
+      }
+      t.equal(await chart(page, 'Learning rate').count(), 0, 'it is the same all the time');
+      if (name === 'classes')
+        t.same((await tableOf(page, 'Accuracy')).test, seriesIn(log, 'eval', 'accuracy'));
+    }
+    t.ok(
+      Object.values(seriesIn(readLog(valueRun), 'train.step', 'loss')).includes(null),
+      'and one of them has gaps',
+    );
+  });
+
+  t.test('one cursor for all charts, by pointer and by keyboard', async t => {
+    const { page, close } = await open('classes');
+    const log = readLog(classRun);
+    const loss = chart(page, 'Loss');
+    const box = await loss.locator('.u-over').boundingBox();
+    if (box === null) throw new Error('the chart is not there');
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    // fifteen steps: the eighth is in the middle
+    t.equal(await page.locator('output.step').getAttribute('data-cursor'), '8');
+    t.match(await textOf(page.locator('output.step')), /^step 8, epoch 2$/);
+    const legend = (name: string) => page.locator(`[data-series="${name}"] data`).getAttribute('value');
+    const at = (field: string) =>
+      String(log.find(({ event, step }) => event === 'train.step' && step === 8)?.[field]);
+    t.equal(await legend('train.loss'), at('loss'));
+    t.equal(await legend('grad_norm'), at('grad_norm'));
+    t.equal(await legend('samples_per_s'), at('samples_per_s'));
+    const crosshair = await chart(page, 'Gradient norm').locator('.u-cursor-x').boundingBox();
+    const other = await chart(page, 'Gradient norm').locator('.u-over').boundingBox();
+    t.ok(
+      Math.abs((crosshair?.x ?? 0) - (other?.x ?? 0) - (other?.width ?? 0) / 2) < 2,
+      'the line is in the middle of the other chart too',
+    );
+    await page.mouse.move(0, 0);
+    t.equal(await page.locator('output.step').getAttribute('data-cursor'), '', 'it goes with the pointer');
+
+    const slider = loss.getByRole('slider');
+    await slider.focus();
+    await page.keyboard.press('Home');
+    t.equal(await page.locator('output.step').getAttribute('data-cursor'), '1');
+    for (const key of ['ArrowRight', 'ArrowRight', 'ArrowLeft']) await page.keyboard.press(key);
+    t.equal(await slider.getAttribute('aria-valuenow'), '2');
+    t.match(await slider.getAttribute('aria-valuetext'), /^step 2: train, each batch \d/);
+    await page.keyboard.press('End');
+    t.equal(await slider.getAttribute('aria-valuenow'), '15');
+    await page.keyboard.press('+');
+    t.equal(await slider.getAttribute('aria-valuemin'), '8', 'half of the steps, the last one in its place');
+    await page.keyboard.press('0');
+    t.equal(await slider.getAttribute('aria-valuemin'), '1');
+    await close();
+  });
+
+  t.test('a drag zooms all charts, a double click shows all, and the axis can be logarithmic', async t => {
+    const { page, close } = await open('classes');
+    const range = async (title: string) => {
+      const slider = chart(page, title).getByRole('slider');
+      return [
+        Number(await slider.getAttribute('aria-valuemin')),
+        Number(await slider.getAttribute('aria-valuemax')),
+      ];
+    };
+    // a screenshot scrolls the page, so that places are measured after it
+    const before = await chart(page, 'Loss').locator('canvas').screenshot();
+    const over = chart(page, 'Gradient norm').locator('.u-over');
+    await over.scrollIntoViewIfNeeded();
+    const box = await over.boundingBox();
+    if (box === null) throw new Error('the chart is not there');
+    await page.mouse.move(box.x + box.width / 4, box.y + 50);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width / 2, box.y + 60, { steps: 4 });
+    await page.mouse.up();
+    for (const title of ['Loss', 'Gradient norm', 'Accuracy']) {
+      const [from, to] = await range(title);
+      t.ok(Math.abs(from - 4.5) < 0.2 && Math.abs(to - 8) < 0.2, `${title}: ${from} to ${to}`);
+    }
+    t.notOk(before.equals(await chart(page, 'Loss').locator('canvas').screenshot()), 'other pixels');
+    await over.dblclick();
+    t.same(await range('Loss'), [1, 15]);
+    await page.mouse.move(0, 0);
+    t.ok(
+      before.equals(await chart(page, 'Loss').locator('canvas').screenshot()),
+      'the same pixels as at first',
+    );
+    await page.getByLabel('logarithmic').check();
+    t.notOk(before.equals(await chart(page, 'Loss').locator('canvas').screenshot()), 'another axis');
+    await close();
+  });
+
+  t.test('curves over epochs and time, smoothed, and hidden', async t => {
+    const { page, close } = await open('classes');
+    const slider = chart(page, 'Loss').getByRole('slider');
+    const over = page.getByRole('combobox', { name: /^over/ });
+    await over.selectOption('epochs');
+    await slider.focus();
+    await page.keyboard.press('End');
+    // fifteen steps in three epochs
+    t.equal(await slider.getAttribute('aria-valuenow'), '3');
+    t.match(await slider.getAttribute('aria-valuetext'), /^epoch 3: train, each batch/);
+    t.equal(await slider.getAttribute('aria-valuemin'), '0.2');
+    await over.selectOption('time');
+    await slider.focus();
+    await page.keyboard.press('End');
+    const log = readLog(classRun);
+    const timeOf = (event: string) => Date.parse(String(log.find(one => one.event === event)?.time));
+    const last = log.findLast(({ event }) => event === 'train.step');
+    const seconds = (Date.parse(String(last?.time)) - timeOf('run.start')) / 1000;
+    t.equal(await slider.getAttribute('aria-valuenow'), String(seconds));
+    await over.selectOption('steps');
+    t.equal(await slider.getAttribute('aria-valuenow'), '15');
+
+    const norm = chart(page, 'Gradient norm');
+    const smooth = norm.locator('.smooth');
+    t.equal(await smooth.count(), 0);
+    const pixels = await norm.locator('canvas').screenshot();
+    await page.getByLabel('smoothing').fill('0.6');
+    const norms = Object.values(seriesIn(log, 'train.step', 'grad_norm')).map(Number);
+    const [sum, weights] = norms.reduce(([a, b], value) => [a * 0.6 + value, b * 0.6 + 1], [0, 0]);
+    const told = Number(/[\d.]+$/.exec(await textOf(smooth))?.[0]);
+    t.ok(Math.abs(told / (sum / weights) - 1) < 1e-3, `${told}, not ${sum / weights}`);
+    t.equal(
+      await norm.locator('[data-series="grad_norm"] data').getAttribute('value'),
+      String(norms.at(-1)),
+      'the measurement is told as well',
+    );
+    t.notOk(pixels.equals(await norm.locator('canvas').screenshot()), 'other pixels');
+    await page.getByLabel('smoothing').fill('0');
+    t.ok(pixels.equals(await norm.locator('canvas').screenshot()), 'the same pixels as at first');
+
+    const hide = chart(page, 'Loss').getByRole('button', { name: 'train, each batch' });
+    await hide.focus();
+    await page.keyboard.press('Space');
+    t.equal(await hide.getAttribute('aria-pressed'), 'false');
+    await slider.focus();
+    await page.keyboard.press('Home');
+    t.notMatch(await slider.getAttribute('aria-valuetext'), /each batch/);
+    await close();
+  });
+
+  t.test('warnings, and damage in the log, as text', async t => {
+    const page = await shared('values');
+    const logged = readLog(valueRun).filter(({ event }) => event === 'warning');
+    const shown = await part(page, 'Warnings').locator('li').allInnerTexts();
+    t.ok(logged.length > 0);
+    t.equal(shown.length, logged.length);
+    for (const [i, { code, message }] of logged.entries()) t.match(shown[i], `${code} ${message}`);
+    const hostile = join(work.folder(), 'hostile');
+    cpSync(valueRun, hostile, { recursive: true });
+    appendFileSync(
+      join(hostile, 'log.jsonl'),
+      `${JSON.stringify({ event: 'warning', code: 'x', message: HOSTILE })}\nno event\n`,
+    );
+    const { page: other, said, requested, close: closeOther } = await openPage(browser, reportOf(hostile));
+    const texts = await part(other, 'Warnings').locator('li').allInnerTexts();
+    t.equal(texts.at(-2), `x ${HOSTILE}`);
+    t.match(texts.at(-1), /^log\.jsonl:\d+ this is not JSON$/);
+    t.equal(await other.locator('img').count(), 0);
+    t.same([...said, ...requested], []);
+    await closeOther();
+  });
+
+  t.test('classes: the confusion matrix and the worst mistakes as pictures', async t => {
+    const page = await shared('classes');
+    const matrix = part(page, 'Confusion matrix').locator('tbody tr');
+    const counts = (await cellsOf(matrix)).map(cells => cells.slice(1, -1).map(Number));
+    t.same(counts, EVALUATION.confusion);
+    t.match(
+      await textOf(part(page, 'Confusion matrix').locator('.note')),
+      /^10 of 20 right; test split, epoch 3, step 15/,
+    );
+    await part(page, 'Confusion matrix').getByRole('checkbox').check();
+    t.same((await cellsOf(matrix))[1].slice(1, -1), ['20.0', '60.0', '20.0', '0.0'], '1, 3, 1 and 0 of 5');
+    const pictures = part(page, 'Worst mistakes').locator('li');
+    t.same(await pictures.allInnerTexts().then(texts => texts.map(text => text.replaceAll(/\s+/g, ' '))), [
+      '0 → taken for 1 90.00 % #7',
+      '2 → taken for 3 80.00 % #2',
+    ]);
+    const pixels = await page.evaluate(
+      `[...document.querySelector('.mistakes canvas').getContext('2d').getImageData(0, 0, 2, 2).data]`,
+    );
+    t.same(
+      pixels,
+      [0, 85, 170, 255].flatMap(grey => [grey, grey, grey, 255]),
+    );
+  });
+
+  t.test('evaluations of the runs', async t => {
+    const ofClasses = await openPage(browser, reportOf(classRun));
+    const { confusion, per_class } = readJson<{
+      confusion: number[][];
+      per_class: Record<'precision' | 'recall' | 'f1' | 'support', number>[];
+    }>(classRun, 'evaluation.json');
+    const rows = await cellsOf(part(ofClasses.page, 'Confusion matrix').locator('tbody tr'));
+    t.same(
+      rows.map(cells => cells.slice(1, -1).map(Number)),
+      confusion,
+    );
+    t.same(
+      await valuesIn(part(ofClasses.page, 'Each class').locator('td data')),
+      per_class.flatMap(({ precision, recall, f1, support }) => [precision, recall, f1, support]),
+    );
+    await ofClasses.close();
+    const ofValues = await shared('values');
+    const { worst, sample, per_output } = readJson<{
+      per_output: Record<'mean_absolute_error' | 'rmse' | 'r2', number>[];
+      worst: { id: string; absolute_error: number }[];
+      sample: unknown[];
+    }>(valueRun, 'evaluation.json');
+    const shown = part(ofValues, 'True and predicted');
+    t.same(
+      await valuesIn(shown.locator('td data')),
+      worst.map(({ absolute_error: error }) => error),
+    );
+    t.same(
+      (await cellsOf(shown.locator('tbody tr'))).map(([sequence]) => sequence),
+      worst.map(({ id }) => id),
+    );
+    t.equal(await shown.locator('svg').count(), 2, 'a plot for each target');
+    t.equal(await shown.locator('.mark').count(), 2 * sample.length);
+    t.same(
+      await valuesIn(part(ofValues, 'Each target').locator('td data')),
+      per_output.flatMap(({ mean_absolute_error: error, rmse, r2 }) => [error, rmse, r2]),
+    );
+  });
+
+  t.test('a sweep: its table is trials.csv, and can be sorted', async t => {
+    const page = await shared('sweep');
+    const csv = trialsInFile();
+    const rows = page.locator('.sortable tbody tr');
+    const column = (name: string) => rows.locator(`[data-column="${name}"]`);
+    const trials = (await column('trial').allInnerTexts()).map(Number);
+    t.same(
+      trials,
+      csv.map(({ trial }) => Number(trial)),
+      'best first',
+    );
+    for (const name of ['test.loss', 'optimizer.learning_rate', 'model.hidden_size'])
+      t.same(
+        await valuesIn(column(name).locator('data')),
+        csv.flatMap(row => (row[name] === '' ? [] : [Number(row[name])])),
+        name,
+      );
+    t.same(
+      await column('optimizer.kind').allInnerTexts(),
+      csv.map(row => row['optimizer.kind']),
+    );
+    t.same(
+      (await column('state').allInnerTexts()).map(text => text.replace(/^\W+/, '')),
+      csv.map(({ state }) => state),
+    );
+    const byRate = csv
+      .toSorted((a, b) => Number(a['optimizer.learning_rate']) - Number(b['optimizer.learning_rate']))
+      .map(({ trial }) => Number(trial));
+    const button = page.getByRole('button', { name: 'learning_rate' });
+    await button.click();
+    t.same((await column('trial').allInnerTexts()).map(Number), byRate);
+    t.equal(
+      await page.getByRole('columnheader', { name: 'learning_rate' }).getAttribute('aria-sort'),
+      'ascending',
+    );
+    await button.click();
+    t.same((await column('trial').allInnerTexts()).map(Number), byRate.toReversed());
+    t.equal(await page.locator('[data-metric="best"] data').getAttribute('value'), csv[0]['test.loss']);
+  });
+
+  t.test('selects trials along the axes, by pointer and by keyboard', async t => {
+    const page = await shared('sweep');
+    const csv = trialsInFile();
+    const chosen = async () =>
+      (await page.locator('.sortable [data-column="trial"]').allInnerTexts()).map(Number).toSorted();
+    const ends = page.locator('[data-axis="model.hidden_size"]').getByRole('slider');
+    await ends.first().focus();
+    t.match(await ends.first().getAttribute('aria-valuetext'), /^2$/);
+    // 2 to 6 in twenty keys: eleven lead to 4.2
+    for (let i = 0; i < 11; i++) await page.keyboard.press('ArrowUp');
+    t.equal(await ends.first().getAttribute('aria-valuetext'), '4.2');
+    const large = csv
+      .filter(row => Number(row['model.hidden_size']) > 4.2)
+      .map(({ trial }) => Number(trial))
+      .toSorted();
+    t.same(await chosen(), large);
+    t.match(await textOf(page.locator('.toolbar output').first()), `${large.length} of 6 trials chosen`);
+    await page.keyboard.press('Escape');
+    t.equal((await chosen()).length, 6);
+    const catcher = page.locator('[data-axis="optimizer.learning_rate"] .catcher');
+    await catcher.scrollIntoViewIfNeeded();
+    const box = await catcher.boundingBox();
+    if (box === null) throw new Error('the axis is not there');
+    const middle = box.x + box.width / 2;
+    await page.mouse.move(middle, box.y + box.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(middle, box.y + 10, { steps: 4 });
+    await page.mouse.move(middle, box.y - 20);
+    await page.mouse.up();
+    // the axis is logarithmic: its middle is the geometric mean of 0.001 and 0.1
+    const fast = csv
+      .filter(row => Number(row['optimizer.learning_rate']) > 0.01)
+      .map(({ trial }) => Number(trial))
+      .toSorted();
+    t.ok(fast.length > 0 && fast.length < 6, 'the sample tells');
+    t.same(await chosen(), fast);
+    await page.getByRole('button', { name: 'Choose all' }).click();
+    t.equal((await chosen()).length, 6);
+  });
+
+  t.test('the charts of a sweep match its logs', async t => {
+    const page = await shared('sweep');
+    const csv = trialsInFile();
+    const lines = await page.locator('.pruning [data-trial]').all();
+    t.equal(lines.length, csv.length);
+    for (const line of lines) {
+      const trial = await line.getAttribute('data-trial');
+      const d = (await line.locator('path.trial').getAttribute('d')) ?? '';
+      const log = readLog(join(sweepDirectory, 'trials', `t${trial?.padStart(4, '0')}-s0`));
+      t.equal(
+        d.split(/[ML]/).length - 1,
+        log.filter(({ event }) => event === 'eval').length,
+        `trial ${trial}: a point for each epoch`,
+      );
+    }
+    const marks = await page.locator('.multiples .point-plot').first().locator('.mark').count();
+    t.equal(marks, csv.filter(row => row['test.loss'] !== '').length);
+  });
+
+  t.test('a directory: its runs, its sweeps, and each run in short', async t => {
+    const page = await shared('index');
+    const rows = page.locator('.scroll[aria-label="Runs"] tbody tr');
+    t.same(await rows.locator('[data-column="name"]').allInnerTexts(), ['classes', 'values', 'values']);
+    // runs of the same name that began in the same second follow their digests
+    const inOrder = [classRun, ...[valueRun, divergedRun].toSorted()];
+    for (const [i, directory] of inOrder.entries()) {
+      const { run_id: id, metrics } = readJson<RunSummary>(directory, 'summary.json');
+      t.equal(await textOf(rows.nth(i).locator('[data-column="id"]')), id);
+      const { loss } = metrics.test;
+      const shown = await valuesIn(rows.nth(i).locator('[data-column="test.loss"] data'));
+      t.same(shown, loss === undefined || loss === null ? [] : [loss]);
+    }
+    await page.getByRole('searchbox').fill('diverged');
+    await rows.nth(1).waitFor({ state: 'detached' });
+    t.equal(await rows.count(), 1);
+    await page.locator('details.detail summary').first().click();
+    t.equal(
+      await page.locator('article.run').getAttribute('data-run'),
+      readJson<RunSummary>(classRun, 'summary.json').run_id,
+    );
+    await page.locator('article.run .plot canvas').nth(3).waitFor();
+  });
+
+  t.test(
+    'axe finds nothing, in dark and light, at three widths; nothing is said, asked for, or wider than the screen',
+    async t => {
+      for (const name of Object.keys(files) as (keyof typeof files)[]) {
+        const { page, said, requested, close } = await open(name, { width: 360 });
+        for (const summary of await page.locator('summary').all()) await summary.click();
+        for (const width of [360, 768, 1280])
+          for (const scheme of ['light', 'dark'] as const) {
+            const look = `${name}-${scheme}-${width}`;
+            await changeLook(page, { width, scheme });
+            const { violations, passes } = await violationsOf(page);
+            t.same(violations, [], look);
+            t.ok(passes > 10, 'there was something to look at');
+            const needed = (await page.evaluate('document.documentElement.scrollWidth')) as number;
+            t.ok(needed <= width, `${look} needs ${needed} pixels`);
+            await keepPicture(page, look);
+          }
+        t.same([...said, ...requested], [], name);
+        await close();
+      }
+    },
+  );
+
+  t.test('shows the essentials without scripts and in print', async t => {
+    const without = await open('classes', { scripts: false });
+    const summary = readJson<RunSummary>(classRun, 'summary.json');
+    const text = await textOf(without.page.locator('main'));
+    for (const value of ['classes', 'completed', String(summary.metrics.test.loss), 'Charts need JavaScript'])
+      t.ok(text.includes(value), value);
+    await without.close();
+    const dark = await open('classes', { scheme: 'dark' });
+    await dark.page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+    t.equal(
+      await dark.page.evaluate('getComputedStyle(document.body).backgroundColor'),
+      'rgb(255, 255, 255)',
+    );
+    t.equal(await dark.page.locator('.toolbar').first().isVisible(), false);
+    t.ok((await dark.page.pdf()).length > 10_000);
+    await dark.close();
+  });
+
+  t.test('the policy of the page allows no external resource', async t => {
+    const page = await shared('classes');
+    await page.evaluate(
+      "document.body.append(Object.assign(document.createElement('script'), { textContent: 'document.title = 1' }))",
+    );
+    await page.evaluate(
+      "document.body.append(Object.assign(document.createElement('img'), { src: 'http://127.0.0.1:9/x.png' }))",
+    );
+    t.match(await page.title(), /^classes /);
+    t.equal(
+      await page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'reached', error => error.name)"),
+      'TypeError',
+    );
+  });
+});
+
+interface GateInFile {
+  readonly metric: string;
+  readonly value: number | null;
+  readonly verdict: string;
+  readonly origin: string;
+}
+
+/** The trials best first: more epochs before fewer, then the smaller loss. */
+function trialsInFile(): Record<string, string>[] {
+  const rows: Record<string, string>[] = parse(readFileSync(join(sweepDirectory, 'trials.csv')), {
+    columns: true,
+  });
+  const rank = (row: Record<string, string>) => [
+    row['test.loss'] === '' ? 1 : 0,
+    -Number(row.epochs),
+    Number(row['test.loss']),
+  ];
+  return rows.toSorted((a, b) => {
+    const [x, y] = [rank(a), rank(b)];
+    return x[0] - y[0] || x[1] - y[1] || x[2] - y[2];
+  });
+}
+
+async function textOf(locator: Locator): Promise<string> {
+  return (await locator.allInnerTexts()).join();
+}
+
+function part(page: Page, title: string): Locator {
+  return page
+    .locator('section.part')
+    .filter({ has: page.getByRole('heading', { name: title, exact: true }) });
+}
+
+function chart(page: Page, title: string): Locator {
+  return page.locator(`figure[data-chart="${title}"]`);
+}
+
+async function tilesOf(page: Page): Promise<Record<string, number>> {
+  const tiles = await page.locator('.tiles > div').all();
+  const entries = tiles.map(async tile => [
+    (await tile.getAttribute('data-metric')) ?? '',
+    Number(await tile.locator('data').getAttribute('value')),
+  ]);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+async function cellsOf(rows: Locator): Promise<string[][]> {
+  return Promise.all((await rows.all()).map(row => row.locator('th, td').allInnerTexts()));
+}
+
+async function valuesIn(data: Locator): Promise<number[]> {
+  return Promise.all((await data.all()).map(async one => Number(await one.getAttribute('value'))));
+}
+
+/** The table of a chart: by column, the value at each step that the column has one of its own. */
+async function tableOf(page: Page, title: string): Promise<Record<string, Record<string, number | null>>> {
+  const figure = chart(page, title);
+  await figure.locator('summary').click();
+  await figure.locator('table').waitFor();
+  // in one go: a question for each cell would take long
+  const [head, ...body] = (await page.evaluate(
+    `[...document.querySelectorAll('figure[data-chart="${title}"] tr')].map(row =>
+      [...row.cells].map(cell => cell.querySelector('data')?.value ?? cell.textContent))`,
+  )) as string[][];
+  const columns = head.slice(1).map((name, i) => {
+    const filled = body.filter(cells => cells[i + 1] !== '');
+    const values = filled.map(cells => [
+      cells[0],
+      cells[i + 1] === 'not finite' ? null : Number(cells[i + 1]),
+    ]);
+    return [name, Object.fromEntries(values)];
+  });
+  return Object.fromEntries(columns);
+}
+
+function seriesIn(log: readonly LogLine[], event: string, field: string): Record<string, number | null> {
+  const records = log.filter(line => line.event === event);
+  return Object.fromEntries(records.map(line => [String(line.step), line[field] as number | null]));
+}
+
+async function saidBadge(status: string): Promise<string> {
+  return `${{ completed: '✓', diverged: '✕' }[status]} ${status}`;
+}

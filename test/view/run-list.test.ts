@@ -1,0 +1,381 @@
+/**
+ * The list of runs: what a search finds, which columns tell the runs apart, what a group of runs
+ * is.
+ */
+import '../support/quick.js';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { commonConfig, restOf, withoutCommon } from '../../src/view/common-config.js';
+import { applyListChange } from '../../src/view/page/dashboard/apply.js';
+import { differingKeys, distinguishingKeys, shortTitles } from '../../src/view/page/list/config-keys.js';
+import { Fields } from '../../src/view/page/list/fields.js';
+import { groupRows, summarize } from '../../src/view/page/list/groups.js';
+import type { RunLine } from '../../src/view/page/list/line.js';
+import { matchesSearch, parseSearch, unknownFields } from '../../src/view/page/list/search.js';
+import { Catalog } from '../../src/view/server/catalog.js';
+import type { ListChange } from '../../src/view/server/documents.js';
+import { ListSource } from '../../src/view/server/list-source.js';
+import { Workplace } from '../support/cli.js';
+import { makeRun } from '../support/dashboard.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+type Config = Readonly<Record<string, string>>;
+
+function run(id: string, config: Config, more: Partial<RunLine> = {}): RunLine {
+  return {
+    id,
+    name: 'adding',
+    path: `adding/${id}`,
+    state: 'completed',
+    started: null,
+    seed: 0,
+    steps: 100,
+    epochs: 2,
+    tags: [],
+    note: null,
+    config,
+    metrics: [],
+    gates: null,
+    duration_s: null,
+    sparkline: null,
+    ...more,
+  };
+}
+
+const LSTM = { 'model.cell': 'lstm', 'model.layer_norm': 'false', 'optimizer.kind': 'adam' };
+const GRU = { 'model.cell': 'gru', 'optimizer.kind': 'adam' };
+
+t.test('a search', async t => {
+  const common = { 'dataset.kind': 'synthetic', 'training.batch_size': '20' };
+  const rows = [
+    run(
+      'a',
+      { ...LSTM, 'optimizer.learning_rate': '0.01' },
+      {
+        tags: ['baseline', 'paper'],
+        metrics: [{ name: 'test.accuracy', value: 0.975 }],
+        started: '2026-01-31T12:00:00.000Z',
+      },
+    ),
+    run(
+      'b',
+      { ...GRU, 'optimizer.learning_rate': '1e-3' },
+      {
+        state: 'failed',
+        note: 'Too hot',
+        metrics: [{ name: 'test.accuracy', value: 0.5 }],
+        started: '2026-02-01T00:00:00.000Z',
+      },
+    ),
+    run(
+      'c',
+      { ...LSTM, 'optimizer.learning_rate': '0.1' },
+      {
+        name: 'copying',
+        seed: 7,
+        metrics: [{ name: 'test.accuracy', value: 'nan' }],
+      },
+    ),
+    run('d', {}, { config: null, state: 'damaged' }),
+  ];
+  const fields = new Fields(rows, common);
+  const found = (text: string): string =>
+    rows
+      .filter(row => matchesSearch(row, parseSearch(text), fields, common))
+      .map(({ id }) => id)
+      .join('');
+  for (const [text, ids] of [
+    ['', 'abcd'],
+    ['lr=0.01', 'a'],
+    ['lr=1e-2', 'a'],
+    ['LR=.01', 'a'],
+    ['optimizer.learning_rate=0.001', 'b'],
+    ['learning_rate>=0.01', 'ac'],
+    ['learning_rate<0.01', 'b'],
+    ['status:failed', 'b'],
+    ['state=fail', ''],
+    ['state:fail', 'b'],
+    ['state!=failed', 'acd'],
+    ['-state:failed', 'acd'],
+    ['tag:paper', 'a'],
+    ['tag=pap', ''],
+    ['note:hot', 'b'],
+    ['"too hot"', 'b'],
+    ['-"too hot" lstm', 'ac'],
+    ['gru', 'b'],
+    ['GRU failed', 'b'],
+    ['gru lstm', ''],
+    ['batch_size=20', 'abc'],
+    ['synthetic', 'abc'],
+    ['20', 'abc'],
+    ['2', ''],
+    ['0.1', 'c'],
+    ['accuracy>97%', 'a'],
+    ['accuracy<=0.5', 'b'],
+    ['accuracy=nan', 'c'],
+    ['seed=7', 'c'],
+    ['experiment:copy', 'c'],
+    ['started>2026-01-31', 'b'],
+    ['started>=2026-01-31', 'ab'],
+    ['started:2026-01', 'a'],
+    // several keys end in it: dataset.kind and optimizer.kind
+    ['kind=adam', 'abc'],
+    ['kind=synthetic', 'abc'],
+    // not typed to its end
+    ['lr=', 'abcd'],
+    ['-', 'abcd'],
+    ['lr=0.01 -', 'a'],
+    ['"', 'abcd'],
+    ['nothing:here', ''],
+    ['lr=abc', ''],
+    ['adding/a', 'a'],
+  ] as const)
+    t.equal(found(text), ids, text);
+  t.same(unknownFields(parseSearch('nothing:here lr=1 text nothing<2 kind=x'), fields), ['nothing']);
+});
+
+t.test('keys that distinguish runs', async t => {
+  const rows = [
+    run('a', { ...LSTM, 'dataset.seed': '0', 'optimizer.learning_rate': '0.01' }),
+    run(
+      'b',
+      { ...GRU, 'dataset.seed': '1', 'optimizer.learning_rate': '0.1', 'training.clip': '5' },
+      { seed: 1 },
+    ),
+    run('c', { ...LSTM, 'dataset.seed': '2', 'optimizer.learning_rate': '0.1' }, { seed: 2 }),
+    run('d', {}, { config: null }),
+  ];
+  t.same(
+    differingKeys(rows, {}),
+    ['model.cell', 'model.layer_norm', 'dataset.seed', 'optimizer.learning_rate', 'training.clip'],
+    'one that a run lacks differs, too',
+  );
+  t.same(
+    distinguishingKeys(rows, {}, { few: 9, max: 9 }),
+    ['model.cell', 'optimizer.learning_rate', 'training.clip'],
+    'not what repeats the seed, or follows from the cell',
+  );
+  t.same(distinguishingKeys(rows, {}, { few: 2, max: 2 }), ['model.cell', 'optimizer.learning_rate']);
+  t.same(distinguishingKeys(rows.slice(0, 1), {}, { few: 9, max: 9 }), []);
+  const other = run(
+    'e',
+    { 'dataset.path': 'x.csv', 'loss.kind': 'mse', 'optimizer.kind': 'adam' },
+    { name: 'other' },
+  );
+  const telling = (few: number, max: number) => distinguishingKeys([...rows, other], {}, { few, max });
+  t.same(telling(0, 9), ['model.cell', 'optimizer.learning_rate', 'training.clip'], 'within an experiment');
+  t.same(
+    telling(4, 9),
+    ['model.cell', 'optimizer.learning_rate', 'training.clip', 'loss.kind'],
+    'few of those that only differ between experiments, of the model and the training first',
+  );
+  t.same(distinguishingKeys([rows[0], other], {}, { few: 2, max: 9 }), [
+    'model.cell',
+    'optimizer.learning_rate',
+  ]);
+  const aside = ['0', '1'].map(value => run(value, { gates: value, 'checkpoint.every': value }));
+  t.same(differingKeys(aside, {}), ['gates', 'checkpoint.every']);
+  t.same(distinguishingKeys(aside, {}, { few: 9, max: 9 }), [], 'not what has no part in the results');
+});
+
+t.test('keys that depend on a kind are hidden; the most varied key comes first', async t => {
+  const optimizers: readonly Config[] = [
+    { kind: 'adam', betas: '[0.9,0.999]', eps: '1e-8' },
+    { kind: 'lion', betas: '[0.9,0.99]' },
+    { kind: 'rmsprop', eps: '1e-10', centered: 'false' },
+  ];
+  const rows = [...optimizers, ...optimizers].map((optimizer, i) =>
+    run(String(i), {
+      'training.clip': i === 0 ? '5' : '1',
+      'model.hidden_size': String(8 * (i % 2)),
+      ...Object.fromEntries(Object.entries(optimizer).map(([key, value]) => [`optimizer.${key}`, value])),
+      'optimizer.learning_rate': String(i),
+    }),
+  );
+  const few = { few: 9, max: 9 };
+  t.same(distinguishingKeys(rows, {}, few), [
+    'optimizer.learning_rate',
+    'optimizer.kind',
+    'model.hidden_size',
+    'training.clip',
+  ]);
+  const tuned = run('6', {
+    'optimizer.kind': 'adam',
+    'optimizer.betas': '[0.8,0.9]',
+    'optimizer.eps': '1e-8',
+  });
+  t.ok(distinguishingKeys([...rows, tuned], {}, few).includes('optimizer.betas'), 'one that was chosen');
+});
+
+t.test('the shortest distinct titles', async t => {
+  const titles = (keys: readonly string[], taken?: readonly string[]) => [
+    ...shortTitles(keys, taken).values(),
+  ];
+  t.same(titles(['optimizer.learning_rate', 'model.cell']), ['learning_rate', 'cell']);
+  t.same(titles(['model.dropout', 'model.head.dropout']), ['model.dropout', 'head.dropout']);
+  t.same(titles(['optimizer.kind']), ['optimizer.kind'], 'a kind of what?');
+  t.same(titles(['training.epochs'], ['epochs']), ['training.epochs']);
+  t.same(titles(['gates', 'a.gates']), ['gates', 'a.gates']);
+});
+
+t.test('common values of all configs are sent once', async t => {
+  const configs: readonly Config[] = [
+    { a: '1', b: '2', c: '3' },
+    { a: '1', b: '4', c: '3' },
+    { a: '1', c: '3', d: '5' },
+  ];
+  const common = commonConfig(configs);
+  t.same(common, { a: '1', c: '3' });
+  for (const config of configs) t.same({ ...common, ...restOf(config, common) }, config);
+  t.same(commonConfig([]), {});
+  t.same(commonConfig([configs[0]]), configs[0]);
+  const rows = [...configs, null].map((config, id) => ({ id, config }));
+  t.same(withoutCommon(rows), {
+    common_config: common,
+    rows: [
+      { id: 0, config: { b: '2' } },
+      { id: 1, config: { b: '4' } },
+      { id: 2, config: { d: '5' } },
+      { id: 3, config: null },
+    ],
+  });
+});
+
+t.test('groups', async t => {
+  const rate = (id: string, value: string, more: Partial<RunLine> = {}) =>
+    run(id, { 'optimizer.learning_rate': value, 'dataset.seed': String(more.seed ?? 0) }, more);
+  const rows = [
+    rate('a', '0.1', { tags: ['x'] }),
+    rate('b', '0.01', { seed: 1, state: 'failed' }),
+    rate('c', '0.1', { seed: 1, tags: ['x', 'y'] }),
+    rate('d', '1e-3'),
+    run('e', {}, { name: 'other' }),
+  ];
+  const groups = (by: string) =>
+    groupRows(rows, by, {}).map(({ label, rows: members }) => [label, members.map(({ id }) => id).join('')]);
+  t.same(groups('optimizer.learning_rate'), [
+    ['1e-3', 'd'],
+    ['0.01', 'b'],
+    ['0.1', 'ac'],
+    ['not set', 'e'],
+  ]);
+  t.same(groups('experiment'), [
+    ['adding', 'abcd'],
+    ['other', 'e'],
+  ]);
+  t.same(groups('state'), [
+    ['completed', 'acde'],
+    ['failed', 'b'],
+  ]);
+  t.same(groups('tag'), [
+    ['no tags', 'bde'],
+    ['x', 'a'],
+    ['x · y', 'c'],
+  ]);
+  t.same(
+    groups('config'),
+    [
+      ['adding · 1e-3', 'd'],
+      ['adding · 0.01', 'b'],
+      ['adding · 0.1', 'ac'],
+      ['other', 'e'],
+    ],
+    'the seeds of one setting together',
+  );
+});
+
+t.test('mean and spread', async t => {
+  // numpy.std([2, 4, 4, 4, 5, 5, 7, 9], ddof=1)
+  const told = summarize([2, 4, 4, 4, 5, 5, 7, 9]);
+  t.same(told && { ...told, spread: told.spread?.toFixed(12) }, {
+    count: 8,
+    mean: 5,
+    spread: '2.138089935299',
+  });
+  t.same(summarize([3, null, 'nan', undefined]), { count: 1, mean: 3, spread: null });
+  t.equal(summarize([null, 'inf']), undefined);
+});
+
+t.test('the list sends common config values once', async t => {
+  const root = work.folder();
+  const id = (number: number) => `20260101T${String(number).padStart(6, '0')}Z-00000000`;
+  const put = (number: number, learningRate: number, name = 'a') =>
+    makeRun(root, { name, id: id(number), status: 'completed', learningRate });
+  put(1, 0.01);
+  const catalog = new Catalog(root);
+  const rates = () => catalog.list.runs.map(({ config }) => config?.['optimizer.learning_rate']);
+  await catalog.refresh();
+  t.equal(catalog.list.common_config['optimizer.learning_rate'], '0.01', 'of one run everything');
+  t.match(catalog.list.common_config, { 'model.head.from': 'last', 'model.hidden_size': '16' });
+  t.same(catalog.list.runs[0].config, {});
+  const second = put(2, 0.02);
+  await catalog.refresh();
+  t.notOk('optimizer.learning_rate' in catalog.list.common_config);
+  t.same(
+    catalog.list.runs.map(({ config }) => config),
+    [{ 'optimizer.learning_rate': '0.01' }, { 'optimizer.learning_rate': '0.02' }],
+  );
+  const { common_config: common, runs } = catalog.list;
+  await catalog.refresh();
+  t.equal(catalog.list.common_config, common);
+  t.equal(catalog.list.runs[0], runs[0], 'nothing is made anew');
+  // a resume may change the config
+  put(2, 0.03);
+  await catalog.refresh();
+  t.same(rates(), ['0.01', '0.03']);
+  t.equal(catalog.list.runs[0], runs[0]);
+  writeFileSync(join(second, 'config.resolved.yaml'), '{');
+  await catalog.refresh();
+  t.equal(catalog.list.runs[1].config, null, 'it cannot be read');
+  t.equal(catalog.list.common_config['optimizer.learning_rate'], '0.01');
+  writeFileSync(join(second, 'notes.json'), '{"version":1,"tags":["x"],"note":"y"}');
+  await catalog.refresh();
+  t.match(catalog.list.runs[1], { tags: ['x'], note: 'y', state: 'completed' });
+});
+
+t.test('the list reads the newest configs first', async t => {
+  const root = work.folder();
+  const id = (number: number) => `20260101T${String(number).padStart(6, '0')}Z-00000000`;
+  for (let number = 0; number < 130; number++)
+    makeRun(root, { name: 'a', id: id(number), status: 'completed', learningRate: number + 1, log: [] });
+  const catalog = new Catalog(root);
+  const unread = () => catalog.list.runs.filter(({ config }) => config === null).map(run => run.id);
+  await catalog.refresh();
+  t.same(
+    unread(),
+    Array.from({ length: 30 }, (_, number) => id(number)),
+  );
+  await catalog.refresh();
+  t.same(unread(), []);
+});
+
+t.test('applying the changes reproduces the list', async t => {
+  const root = work.folder();
+  const put = (day: number, learningRate: number, name = 'a') =>
+    makeRun(root, { name, id: `2026010${day}T000000Z-00000000`, status: 'completed', learningRate });
+  const first = put(1, 0.01);
+  const catalog = new Catalog(root);
+  const source = new ListSource(catalog);
+  t.same(await source.poll(), { kind: 'document' });
+  let page = source.document();
+  const events = [
+    () => put(2, 0.01),
+    () => put(3, 0.02),
+    () => put(4, 0.02, 'b'),
+    () => writeFileSync(join(first, 'notes.json'), '{"version":1,"tags":["x"],"note":null}'),
+    () => rmSync(join(root, 'b'), { recursive: true }),
+    () => put(3, 0.01),
+  ];
+  for (const [i, happen] of events.entries()) {
+    happen();
+    await catalog.refresh();
+    const update = await source.poll();
+    if (update.kind !== 'change') throw new Error(`${i}: ${update.kind}`);
+    page = applyListChange(page, update.change as ListChange);
+    t.same(page, source.document(), `${i}`);
+  }
+  t.same(await source.poll(), { kind: 'nothing' });
+});
