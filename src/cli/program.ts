@@ -96,7 +96,7 @@ const VERBS: Catalogue = {
         load: async () => (await import('./sweep/resume.js')).verb,
       },
       replay: {
-        summary: "check a sweep's decisions, or try another pruner on its results",
+        summary: "repeat a sweep's decisions from its results and compare them",
         load: async () => (await import('./sweep/replay.js')).verb,
       },
     },

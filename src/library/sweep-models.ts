@@ -1,6 +1,8 @@
 /** Models of a sweep's points and their data; points with the same data share a dataset. */
 import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
 import type { Dataset } from '../data/index.js';
+import { ParameterLayout } from '../math/model/parameters.js';
+import type { ModelSpec } from '../math/model/spec.js';
 import { checkName } from '../run/run-name.js';
 import { type LoadedSweep, PointDiagnostics } from '../sweep/config/index.js';
 import type { Point } from '../sweep/space.js';
@@ -11,11 +13,6 @@ import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js'
 
 /** Keys that determine whether a config fits its data, and the size of the model. */
 const DECISIVE = [VARIANT, 'dataset', 'model', 'loss', 'training.batch_size', 'training.last_batch'];
-
-export interface PointModel {
-  readonly loaded: LoadedExperiment;
-  readonly dataset: Dataset;
-}
 
 export class SweepModels {
   private readonly datasets = new Map<string, Promise<Dataset>>();
@@ -44,9 +41,13 @@ export class SweepModels {
     return [...warnings.values()];
   }
 
-  /** @throws UserError (exit 2) if the config of the point does not fit its data */
-  modelAt(point: Point): Promise<PointModel> {
-    return this.open(point);
+  /**
+   * The number of parameters of the point's model.
+   * @throws UserError (exit 2) if the config of the point does not fit its data
+   */
+  async parametersAt(point: Point): Promise<number> {
+    const { spec } = await this.open(point);
+    return new ParameterLayout(spec).size;
   }
 
   /** Returns one point of each group with equal decisive keys. */
@@ -59,7 +60,7 @@ export class SweepModels {
     return [...points.values()];
   }
 
-  private async open(point: Point): Promise<PointModel & { readonly warnings: readonly Diagnostic[] }> {
+  private async open(point: Point): Promise<{ spec: ModelSpec; warnings: readonly Diagnostic[] }> {
     const loaded = this.sweep.configAt(point);
     try {
       const dataset = await this.dataset(loaded);
@@ -67,7 +68,7 @@ export class SweepModels {
       if (diagnostics.length > 0) throw usageError(...diagnostics);
       const spec = modelSpec(loaded, sizes);
       if (loaded.experiment.model.init_from !== undefined) initialParameters(loaded, spec);
-      return { loaded, dataset, warnings };
+      return { spec, warnings };
     } catch (error) {
       throw error instanceof UserError ? locateInConfig(error, loaded) : error;
     }

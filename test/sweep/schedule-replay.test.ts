@@ -1,7 +1,4 @@
-/**
- * How a sweep ends, its decisions made again from a journal, and what other pruners would have
- * decided.
- */
+/** How a sweep ends, and its decisions made again from a journal. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -9,7 +6,6 @@ import type { Pruner } from '../../src/sweep/plan.js';
 import type { JournalRecord } from '../../src/sweep/records.js';
 import { replay } from '../../src/sweep/schedule/replay.js';
 import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
-import { whatIf } from '../../src/sweep/schedule/what-if.js';
 import type { Sampler } from '../../src/sweep/search/sampler.js';
 import type { Point } from '../../src/sweep/space.js';
 import { RandomStream } from '../../src/util/random.js';
@@ -24,13 +20,11 @@ import {
   done,
   drive,
   journalOf,
-  linesOf,
   partsOf,
   planOf,
   schedulerOf,
   twoLanes,
   type World,
-  worldOf,
 } from '../support/schedules.js';
 
 t.test('budgets', async t => {
@@ -144,92 +138,6 @@ t.test('replay', async t => {
   await t.test('an extra decision', async t => {
     const more: JournalRecord = { event: 'trial.failed', trial: 9 };
     t.match(replay(parts, [...records, more]), { same: false, index: decided.length, replayed: undefined });
-  });
-});
-
-t.test('what if', async t => {
-  const epochs = 9;
-  const free = (pruner: Pruner) =>
-    planOf({ pruner, epochs, seeds: [1, 2], parallel: 3, budget: budgetOf(40) });
-  const cost = (trial: number) => 1 + (trial % 4);
-
-  await t.test('a full sweep replayed with each pruner equals the sweep with that pruner', async t => {
-    // every value is known: what never fails in this world is its values at rungs
-    const calm = worldOf(3, 0);
-    const history = (trial: number, seed: number) =>
-      Array.from({ length: epochs }, (_, i) => ({
-        epoch: i + 1,
-        value: calm({ trial, seed, from: 0, to: i + 1 }).value,
-      }));
-    const none: Pruner = { kind: 'none' };
-    const records = journalOf(partsOf(free(none), cost), calm);
-    const median: Pruner = { kind: 'median', n_startup_trials: 3, n_warmup_epochs: 0, interval_epochs: 2 };
-    for (const pruner of [none, ASHA, median, { ...ASHA, kind: 'hyperband' as const }]) {
-      const parts = partsOf(free(pruner), cost);
-      let trained = 0;
-      const decisions = drive(schedulerOf(parts), calm, ({ from, to }) => {
-        trained += to - from;
-      });
-      const result = whatIf({ plan: free(none), pruner, costPerEpoch: parts.costPerEpoch, history }, records);
-      t.equal(linesOf(result.decisions), linesOf(decisions), pruner.kind);
-      t.strictSame(result.unknown, []);
-      t.equal(result.isExact, true);
-      t.strictSame(result.epochs, { recorded: 720, whatIf: trained, saved: 720 - trained });
-      const last = decisions.at(-1);
-      t.strictSame(result.best.whatIf, last?.event === 'sweep.decided' && last.best);
-    }
-  });
-
-  await t.test('without history only recorded rungs are known', async t => {
-    const none: Pruner = { kind: 'none' };
-    const { plan, cost: slow, values } = twoLanes;
-    const records = journalOf(partsOf(plan, slow), segment => done(segment, values[segment.trial]));
-    const result = whatIf({ plan, pruner: none, costPerEpoch: () => 1 }, records);
-    // trials 0, 3 and 5 were trained to the end; of the others nothing is known there
-    t.strictSame(result.unknown, [
-      { trial: 1, from: 0, to: 4 },
-      { trial: 2, from: 0, to: 4 },
-      { trial: 4, from: 0, to: 4 },
-    ]);
-    t.equal(result.isExact, false);
-    // who is not known there trains on all the same, to its next rung, which without a pruner is
-    // its end
-    t.strictSame(result.epochs, { recorded: 1 + 1 + 3 * 4 + 2, whatIf: 6 * 4, saved: 16 - 6 * 4 });
-    t.match(result.best, { recorded: { trial: 0, value: 0.1 }, whatIf: { trial: 0, value: 0.1 } });
-  });
-
-  await t.test('after a target is reached nothing is trained or unknown', async t => {
-    const none: Pruner = { kind: 'none' };
-    const records = journalOf(partsOf(free(none), cost), segment => done(segment, 1 / (1 + segment.trial)));
-    const plan = { ...free(none), budget: budgetOf(40, 0.25) };
-    const cut = records.filter(
-      record => !('trial' in record) || record.trial < 4 || record.event === 'trial.chosen',
-    );
-    // 0 and 1 hold two lanes; 3 follows 2 on the third, and nothing follows 3
-    const costPerEpoch = ({ x }: Point) => ((x as number) < 2 ? 100 : 1);
-    const result = whatIf({ plan, pruner: none, costPerEpoch }, cut);
-    t.match(result.best.whatIf, { trial: 3, value: 0.25 });
-    t.strictSame([result.unknown, result.epochs.whatIf], [[], 4 * 2 * epochs]);
-  });
-
-  await t.test('a diverged trial diverges again at the same epoch', async t => {
-    const plan = planOf({ budget: budgetOf(2), pruner: { kind: 'none' } });
-    const diverging: World = segment =>
-      segment.trial === 0 ? { ...segment, status: 'diverged', value: null } : done(segment, 0.5);
-    const records = journalOf(partsOf(plan), diverging);
-    // looks after 1, 5 and 9 epochs; trial 0 diverged somewhere after the epochs that its history
-    // has
-    const pruner: Pruner = { kind: 'median', n_startup_trials: 5, n_warmup_epochs: 0, interval_epochs: 4 };
-    const known = (most: number) => (trial: number) =>
-      [1, 2, 3, 4, 5, 6, 7, 8, 9].slice(0, trial === 0 ? most : 9).map(epoch => ({ epoch, value: 0.5 }));
-    const decided = (most: number) =>
-      whatIf({ plan, pruner, costPerEpoch: () => 1, history: known(most) }, records);
-    t.strictSame(decided(4).unknown, [{ trial: 0, from: 1, to: 5 }]);
-    t.strictSame(decided(6).unknown, []);
-    t.strictSame(decided(6).epochs, { recorded: 18, whatIf: 18, saved: 0 });
-    const again = whatIf({ plan, pruner: { kind: 'none' }, costPerEpoch: () => 1 }, records);
-    t.strictSame(again.unknown, []);
-    t.match(again.decisions[2], { event: 'trial.measured', trial: 0, epochs: 9, status: 'diverged' });
   });
 });
 

@@ -6,7 +6,7 @@ import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { allKeys, type Schema, sweepSchema } from '../../src/config/schema/walk.js';
 import { SweepModels } from '../../src/library/sweep-models.js';
-import { fromCommandLine, isSweepFile, loadSweep, prunerOf } from '../../src/sweep/config/index.js';
+import { fromCommandLine, isSweepFile, loadSweep } from '../../src/sweep/config/index.js';
 import { overridesOf } from '../../src/sweep/trial-runs.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -357,20 +357,6 @@ t.test('corners and a sample of infinite spaces are checked', async t => {
   ]);
   t.ok(points.length >= 100 && points.slice(4).every(point => point['model.hidden_size'] !== undefined));
   t.same(load(lines).points, points, 'the same each time');
-});
-
-t.test('a pruner can be given by a flag alone', async t => {
-  t.same(prunerOf('what-if', 'asha', 4), { kind: 'asha', min_epochs: 1, reduction_factor: 4 });
-  t.same(prunerOf('what-if', '{ kind: hyperband, min_epochs: 2 }', 4), {
-    kind: 'hyperband',
-    min_epochs: 2,
-    reduction_factor: 3,
-  });
-  t.same(prunerOf('what-if', 'none', 4), { kind: 'none' });
-  t.same(told(await failure(() => prunerOf('what-if', '{ kind: asha, min_epochs: 4 }', 4))), [
-    'sweep/pruner-epochs 1:27 --what-if',
-  ]);
-  t.same(told(await failure(() => prunerOf('what-if', 'ahsa', 4))), ['config/choice 1:1 --what-if']);
 });
 
 t.test('sweep files are distinguished from configs', async t => {

@@ -188,58 +188,6 @@ t.test('replay repeats the decisions and reports changes of the journal', async 
   t.match(JSON.parse(changed.text.out), { same: false, recorded: /trial\.paused/ });
 });
 
-t.test('what-if with another pruner: savings and unknowns', async t => {
-  const whole = simulated({
-    ...PLAN,
-    pruner: { kind: 'none' },
-    budget: { trials: 9, seconds: null, target: null },
-  });
-  for (let trial = 0; trial < 9; trial++) {
-    const place = whole.runPath({ trial, seed: 0 });
-    const { mkdirSync } = await import('node:fs');
-    mkdirSync(place);
-    const lines = [1, 3].map((epoch, seq) => ({
-      seq,
-      event: 'eval',
-      split: 'test',
-      epoch,
-      accuracy: trial / 10,
-    }));
-    writeFileSync(join(place, 'log.jsonl'), lines.map(line => `${JSON.stringify(line)}\n`).join(''));
-  }
-  const io = recorder();
-  t.equal(
-    await callWith(
-      io,
-      'sweep',
-      'replay',
-      whole.path,
-      '--json',
-      '--what-if',
-      '{ kind: asha, reduction_factor: 3 }',
-    ),
-    0,
-  );
-  const answer = JSON.parse(io.text.out);
-  t.match(answer, { exact: true, unknown: [], epochs: { recorded: 81 } });
-  t.ok(answer.epochs.whatIf < 81, 'the epochs of trials that are given up are saved');
-  const pruned = recorder();
-  const asha = simulated({ ...PLAN, budget: { trials: 9, seconds: null, target: null } });
-  await callWith(pruned, 'sweep', 'replay', asha.path, '--what-if', 'none');
-  t.match(pruned.text.out, /unknown +\d+ trials would have trained longer than the journal records/);
-  t.match(pruned.text.out, /^epochs +\d+ +≥ 81$/m, 'nine trials of nine epochs, and no fewer than with ASHA');
-  const told = recorder();
-  await callWith(told, 'sweep', 'replay', asha.path, '--json', '--what-if', 'none');
-  t.match(JSON.parse(told.text.out), { epochs: { whatIf: null, saved: null }, epochs_at_least: 81 });
-  const other = recorder();
-  await callWith(other, 'sweep', 'replay', asha.path, '--json', '--what-if', 'median');
-  const { exact, epochs_at_least, epochs_known } = JSON.parse(other.text.out);
-  t.same([exact, epochs_at_least, typeof epochs_known], [false, null, 'number'], 'no bound either way');
-  const shown = recorder();
-  await callWith(shown, 'sweep', 'replay', asha.path, '--what-if', 'median');
-  t.match(shown.text.out, new RegExp(`^epochs +\\d+ +~ ${epochs_known}$`, 'm'));
-});
-
 // how long it takes is in `npm run bench -- --whole --only ^whole/status`
 t.test('status of 10,000 trials', async t => {
   const io = recorder();
@@ -388,13 +336,7 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
       [8, 0.02, parameters(8)],
     ],
   );
-  t.match(answer, { trials: 4, seeds: [0, 1], probes: 2, models: 2 });
-  const [a, , c] = answer.points;
-  t.ok(answer.start_seconds > 0, `${answer.start_seconds} s to start`);
-  t.ok((a.seconds + c.seconds) / 2 > answer.start_seconds, 'the start is in it');
-  const each = answer.points.map((one: { seconds: number }) => one.seconds);
-  const sum = each.reduce((x: number, y: number) => x + y, 0);
-  t.ok(Math.abs(answer.seconds - 2 * sum) < 1e-9 * sum, 'of all trials and seeds, one at a time');
+  t.match(answer, { trials: 4, seeds: [0, 1] });
   t.throws(() => readFileSync(join(scratch, 'dry')), { code: 'ENOENT' }, 'nothing is written');
 
   const listed = recorder();
@@ -419,8 +361,7 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
     listed.text.out,
     /^Only the first 10 of 30 trials are listed: later points of tpe depend on results\.$/m,
   );
-  t.match(listed.text.out, /^Times include starting each trial's process, about \d+\.\d s here\.$/m);
-  t.match(listed.text.out, /for 30 trials of 9 epochs, 1 at a time\./);
+  t.match(listed.text.out, /^30 trials of 9 epochs, 1 at a time\.$/m);
 
   const few = recorder();
   const random = [
@@ -436,8 +377,10 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
   const objective = ['--objective', 'test.loss:min', '--dry-run', '--backend', 'cpu'];
   t.equal(await runCommandLine([...random, ...pruned, ...objective], few, '0'), 0);
   t.notMatch(few.text.out, /are listed/, 'there are no more points than two');
-  t.match(few.text.out, /for 2 trials of 9 epochs with 2 seeds, 1 at a time, or less: asha stops some early/);
-  t.match(few.text.out, /; a trial has up to 3 per seed, one per rung\.$/m);
+  t.match(
+    few.text.out,
+    /^2 trials of 9 epochs with 2 seeds, 1 at a time, or less: asha stops some early\.$/m,
+  );
   rmSync(base);
 });
 
@@ -518,7 +461,7 @@ t.test('flags of a sweep that do not go together', async t => {
 t.test('a replay needs a journal', async t => {
   const { path, files } = directoryOf(STORY);
   rmSync(files.journal);
-  for (const flags of [[], ['--what-if', 'asha'], ['--json']])
+  for (const flags of [[], ['--json']])
     await t.rejects(runCommandLine(['sweep', 'replay', path, ...flags], recorder(), '0'), {
       exitCode: 5,
       message: /^\S+\/journal\.jsonl: the sweep has no journal/,

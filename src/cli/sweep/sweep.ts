@@ -10,7 +10,6 @@ import {
   type SweepFlags,
 } from '../../sweep/config/index.js';
 import { runSweep } from '../../sweep/run.js';
-import { usableCores } from '../../train/step/threads.js';
 import { usageError } from '../../util/errors.js';
 import { backend, experiments, notes } from '../options.js';
 import { formatWarnings } from '../terminal/diagnostics.js';
@@ -33,7 +32,7 @@ export const verb = defineVerb({
     backend,
     output: experiments,
     ...notes,
-    dryRun: flag('list the points and estimate the time without training'),
+    dryRun: flag('list the points without training'),
     ...runnerOptions,
   },
   help: `
@@ -71,10 +70,8 @@ disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resume
     if (warnings.length > 0) shell.io.err(`${formatWarnings(warnings, shell.io.color.err)}\n`);
     const { plan, bases, givenYaml } = loaded;
     if (given.dryRun) {
-      // imported here, since it loads the engine
       const { dryRun } = await import('./dry-run.js');
-      const threads = Math.max(1, Math.floor((given.threads ?? usableCores()) / plan.parallel));
-      return dryRun(loaded, models, { ...options, threads }, shell.io);
+      return dryRun(loaded, models, given.json, shell.io);
     }
     return runToEnd(options, output, shell, (shared, opened) =>
       runSweep({ plan, bases, givenYaml, output }, shared, directory => {

@@ -1,17 +1,10 @@
 /** Reads a sweep file as a tree, with the values of flags merged in. */
 import { dirname, resolve } from 'node:path';
 import { objectText } from '../../config/load.js';
-import { validateAgainst } from '../../config/schema/schema.js';
-import { sweepSchema } from '../../config/schema/walk.js';
-import { explainSchemaErrors } from '../../config/wording/schema-errors.js';
-import { Locator } from '../../config/yaml/locator.js';
 import { parseConfig, parseText } from '../../config/yaml/parse.js';
 import { type Place, positionOf, readSource, SourceText } from '../../config/yaml/source.js';
-import { type MapNode, type Node, toPlain } from '../../config/yaml/tree.js';
+import type { MapNode, Node } from '../../config/yaml/tree.js';
 import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
-import type { Pruner } from '../plan.js';
-import { checkPruner } from './plan-checks.js';
-import { settingsOf } from './settings.js';
 
 /** A sweep that has been read but not checked. */
 export interface SweepText {
@@ -163,25 +156,6 @@ function objectiveNode(text: string): Node {
   }
   const metric = scalar(text.slice(0, colon), source, 0, colon);
   return mapping({ metric, goal: scalar(goal, source, colon + 1, text.length) }, source);
-}
-
-/**
- * A pruner given by a flag alone, as a sweep file would contain it.
- * @param flag name of the flag, without hyphens
- * @param text such as `asha` or `{ kind: asha, reduction_factor: 3 }`
- * @param epochs of a trial that is not pruned
- * @throws UserError (exit 2) if it is not a pruner, or cannot judge a trial before its last epoch
- */
-export function prunerOf(flag: string, text: string, epochs: number): Pruner {
-  const tree = mapping({ pruner: flagNode(flag, text) }, flagSource(flag, text));
-  // the keys that a sweep requires are missing here
-  const errors = validateAgainst('sweep', toPlain(tree)).filter(({ instancePath }) => instancePath !== '');
-  const problems = explainSchemaErrors(errors, tree, sweepSchema());
-  if (problems.length > 0) throw usageError(...problems);
-  const { pruner } = settingsOf(tree);
-  const unfit = checkPruner(pruner, epochs, new Locator(tree), false);
-  if (unfit.length > 0) throw usageError(...unfit);
-  return pruner;
 }
 
 /** A scalar for a part of a source. */

@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import { type LoggedEvent, readEvents } from '../../run/log/log-history.js';
 import { UserError } from '../../util/errors.js';
 import type { SweepPlan } from '../plan.js';
-import type { EpochValue } from '../schedule/what-if.js';
+
+interface EpochValue {
+  readonly epoch: number;
+  /** The objective's metric; null if it is not finite. */
+  readonly value: number | null;
+}
 
 /** Values of the run in `directory`; empty if it does not exist or its log cannot be read. */
 export function epochValues(
