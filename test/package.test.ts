@@ -80,10 +80,13 @@ t.test('it installs into an empty folder, and nothing large or compiled comes al
     entries.flatMap(({ bin = {} }) => Object.keys(bin)),
     ['cellrun'],
   );
+  const licences = readFileSync(join(modules, 'cellrun/dist/bundle/LICENSES.txt'), 'utf8');
+  t.match(licences, /^gpu\.js 2\.24\.1 \(MIT\)$/m);
   t.match(
-    readFileSync(join(modules, 'cellrun/dist/bundle/LICENSES.txt'), 'utf8'),
-    /^gpu\.js 2\.24\.1 \(MIT\)$/m,
+    licences,
+    /^@bufbuild\/protobuf [\d.]+ \(\(Apache-2\.0 AND BSD-3-Clause\)\)\n\n *Apache License\n/m,
   );
+  for (const entry of licences.split(`${'-'.repeat(80)}\n`)) t.ok(entry.length > 300, entry.slice(0, 50));
 });
 
 t.test('its README has commands and links that work there', async t => {

@@ -58,6 +58,15 @@ const lazyRequire: Plugin = {
   },
 };
 
+/** gpu.js asks for `gl`, which has to be compiled; without it, it uses its other backends. */
+const withoutGl: Plugin = {
+  name: 'without-gl',
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^gl$/ }, () => ({ path: 'gl', namespace: 'empty' }));
+    onLoad({ filter: /^gl$/, namespace: 'empty' }, () => ({ contents: '' }));
+  },
+};
+
 rmSync(bundle, { recursive: true, force: true });
 const { metafile } = await build({
   absWorkingDir: packageRoot,
@@ -72,7 +81,7 @@ const { metafile } = await build({
   target: 'node20',
   charset: 'utf8',
   external,
-  plugins: [lazyRequire],
+  plugins: [lazyRequire, withoutGl],
   // for CommonJS libraries, and for files loaded by path at run time
   banner: {
     js: "import { createRequire as createBundleRequire } from 'node:module';\nconst require = createBundleRequire(import.meta.url);",
@@ -124,15 +133,19 @@ function licences({ inputs }: Metafile): string {
   const notices = [...folders].sort().map(folder => {
     const { name, version, license } = packageFileIn(join(packageRoot, folder));
     if (license === undefined) throw new Error(`${name} names no licence`);
-    return `${name} ${version} (${license})\n\n${licenceIn(join(packageRoot, folder))}`;
+    return `${name} ${version} (${license})\n\n${licenceIn(join(packageRoot, folder), name)}`;
   });
   return `This package contains the following packages.\n\n${notices.join(`\n${'-'.repeat(80)}\n\n`)}`;
 }
 
-/** The text of a package's licence; empty if the package only names it. */
-function licenceIn(folder: string): string {
-  const file = readdirSync(folder).find(name => /^licen[cs]e/i.test(name));
-  return file === undefined ? '' : readFileSync(join(folder, file), 'utf8');
+/** The text of a package's licence, from the package or, if it has none, from `licences`. */
+function licenceIn(folder: string, name: string): string {
+  const own = readdirSync(folder).find(file => /^licen[cs]e/i.test(file));
+  const file =
+    own === undefined ? join(packageRoot, 'src', 'build', 'licences', `${name}.txt`) : join(folder, own);
+  const text = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  if (text === '') throw new Error(`${name} has no text of its licence: write it into ${file}`);
+  return `${text}\n`;
 }
 
 function packageFileIn(folder: string): PackageFile {

@@ -57,7 +57,7 @@ export interface OpenOptions {
 }
 
 /**
- * Loads, checks and resolves a config, from a file or from an object.
+ * Loads, checks and resolves a config, from a file, a text or an object.
  * @throws UserError (exit 2) with all problems of the config
  */
 export function loadExperiment(config: string | object, options: OpenOptions = {}): LoadedExperiment {
@@ -77,7 +77,7 @@ export function objectText(value: object): SourceText {
  * @throws UserError (exit 2) if it cannot be read or is not a YAML mapping
  */
 export function openConfig(config: string | object, options: OpenOptions = {}): ConfigSource {
-  const given = typeof config === 'string' ? config : objectText(config);
+  const given = typeof config === 'string' || config instanceof SourceText ? config : objectText(config);
   const layers = readLayers(given, options.asked);
   const { file } = layers.source;
   if (layers.tree === undefined) throw failed(layers.problems, file);

@@ -378,6 +378,22 @@ t.test('unused columns and unusable tables are reported', async t => {
     stderr: /^empty\.txt: the file is empty\n/,
   });
   t.notOk(existsSync(join(cwd, 'empty.cellrun.yaml')));
+  writeFileSync(join(cwd, 'two.txt'), 'ab');
+  t.match(await cellrun(cwd, 'init', '--from', 'two.txt'), {
+    code: 2,
+    stderr: /^two\.txt: no config can be made for these data: the training split has too little text\n/,
+  });
+  writeFileSync(join(cwd, 'latin.txt'), Buffer.from('un caf\xe9, s.v.p. '.repeat(20), 'latin1'));
+  t.match(await cellrun(cwd, 'init', '--from', 'latin.txt'), {
+    code: 5,
+    stderr: /^latin\.txt:1:7: the file is not UTF-8 text\n/,
+  });
+  t.notOk(existsSync(join(cwd, 'two.cellrun.yaml')) || existsSync(join(cwd, 'latin.cellrun.yaml')));
+  t.match(await from(table('id,x,label', 4, i => `${i >> 1},${i},${i >> 1 ? 'up' : 'down'}`)), {
+    code: 2,
+    stderr: /^data\.csv: no config can be made for these data: a validation split needs at least two /,
+    found: 'no config',
+  });
   t.match(await cellrun(cwd, 'init', '--from', 'data.xlsx'), { code: 2, stderr: /ends in \.csv/ });
   t.match(await cellrun(cwd, 'init', 'x.txt', '--template', 'csv'), {
     code: 2,

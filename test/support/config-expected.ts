@@ -37,7 +37,6 @@ export const BROKEN: Readonly<Record<string, readonly string[]>> = {
   'warmup-without-length.yaml': ['schedule 10:29'],
   'warmup-twice.yaml': ['schedule 10:50'],
   'warmup-whole-training.yaml': ['schedule 10:47'],
-  'warmup-more-than-max-steps.yaml': ['schedule 10:48'],
   'schedule-min-above-rate.yaml': ['schedule 10:48'],
   'plateau-metric-of-other-loss.yaml': ['metric 10:38'],
   'schedule-every-two-units.yaml': ['length 10:34'],

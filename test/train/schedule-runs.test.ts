@@ -162,6 +162,24 @@ t.test('refuses a warm-up in updates as long as the training, once the data are 
   t.match(finished.stderr, /the warm-up must be shorter than training \(20 updates\)/);
 });
 
+t.test('max_steps may end training within the warm-up, with a warning', async t => {
+  for (const warmup of [{ steps: 15 }, { epochs: 1 }]) {
+    const schedule = { kind: 'cosine', length: { epochs: 1 }, warmup };
+    const tried = await work.cellrun(
+      ...['run', work.config(config(schedule)), '--output', work.folder()],
+      ...['--json', '--set', 'training.max_steps=4'],
+    );
+    t.equal(tried.code, 0, tried.stderr);
+    t.match(tried.stderr, /warning: `max_steps` ends training within the warm-up \(\d+ updates\)/);
+    const whole = await train(work, config(schedule));
+    t.strictSame(
+      ratesOf(JSON.parse(tried.stdout).directory),
+      ratesOf(whole.summary.directory).slice(0, 4),
+      'the rates of the first steps',
+    );
+  }
+});
+
 t.test('a warm-up in epochs is accepted before the data are known', async t => {
   const warm = { kind: 'constant', warmup: { epochs: 1 } };
   for (const training of [{}, { max_steps: 40 }]) {

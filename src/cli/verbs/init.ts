@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { writeAtomic } from '../../run/files/atomic.js';
 import { atNamedPlace, withFileErrors } from '../../run/files/file-error.js';
-import { EXIT, usageError } from '../../util/errors.js';
+import { damagedError, EXIT, usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/optional-package.js';
 import { packageRoot } from '../../util/root.js';
 import { printable } from '../../util/words.js';
@@ -78,6 +78,7 @@ async function init(file: string | undefined, flags: Values<typeof options>, io:
     { schema: schemaFor(folder), name, description, comments: [`  ${command}`] },
     data,
   );
+  if (from !== undefined) await checkWithData({ path, folder, text }, from);
   atNamedPlace(() => {
     withFileErrors(path, () => mkdirSync(dirname(path), { recursive: true }));
     if (sample) writeAtomic(sample.path, [sample.content]);
@@ -86,6 +87,36 @@ async function init(file: string | undefined, flags: Values<typeof options>, io:
   for (const note of plan.notes) io.out(`${printable(note)}\n`);
   const written = [path, ...(sample ? [sample.path] : [])].map(printable).join(' and ');
   io.out(`Wrote ${written}\n\nNext: ${command}\n`);
+}
+
+/**
+ * Checks the config for the data in `from`, before it is written.
+ * @throws UserError (exit 2) if it cannot run, for example since there are too few data
+ * @throws UserError (exit 5) if the data are damaged
+ */
+async function checkWithData(
+  { path, folder, text }: { readonly path: string; readonly folder: string; readonly text: string },
+  from: string,
+): Promise<void> {
+  const { loadExperiment } = await import('../../config/index.js');
+  const { SourceText } = await import('../../config/yaml/source.js');
+  const { validateLoaded } = await import('../../library/validate.js');
+  const source = new SourceText(basename(path), text, folder);
+  const { diagnostics, exitCode } = await validateLoaded(() => loadExperiment(source));
+  if (exitCode === EXIT.damaged)
+    throw damagedError(
+      ...diagnostics.map(one => (one.file === resolve(from) ? { ...one, file: from } : one)),
+    );
+  if (diagnostics.length === 0) return;
+  throw usageError(
+    ...diagnostics.map(({ message, expected, got }) => ({
+      code: 'init/data',
+      message: `no config can be made for these data: ${message}`,
+      file: from,
+      ...(expected !== undefined && { expected }),
+      ...(got !== undefined && { got }),
+    })),
+  );
 }
 
 function refuseExisting(paths: readonly string[], force: boolean): void {
@@ -195,9 +226,7 @@ async function dataPlan(from: string, columns: NamedColumns, file: string | unde
   const { forecastConfig, tableConfig, textConfig } = await import('../init/templates.js');
   if (/\.txt(\.gz)?$/i.test(from)) {
     const { readContent } = await import('../../data/reading/files.js');
-    const { emptyText } = await import('../../data/text/streams.js');
     const { bytes } = await readContent(from);
-    if (bytes.length === 0) throw emptyText(from);
     const description = `An LSTM predicts the next character of ${basename(from)}.`;
     return { name, description, notes: [], config: (head, data) => textConfig(head, data, bytes.length) };
   }

@@ -1,7 +1,8 @@
 /** Rules about the learning rate schedule that the schema cannot express. */
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import type { PartialExperiment, ScheduleConfig } from '../experiment.js';
+import type { Experiment, PartialExperiment, ScheduleConfig } from '../experiment.js';
+import type { LoadedExperiment } from '../load.js';
 import type { Locator } from '../yaml/locator.js';
 import { checkSelectingMetric } from './gate-checks.js';
 
@@ -45,7 +46,7 @@ export function checkSchedule(experiment: PartialExperiment, locator: Locator): 
 }
 
 /**
- * Checks that the warm-up is shorter than training, as far as known.
+ * Checks that the warm-up is shorter than `num_epochs`, as far as known.
  * @param trainCount number of training sequences, if known
  */
 export function checkWarmup(
@@ -56,26 +57,41 @@ export function checkWarmup(
   const warmup = warmupOf(optimizer?.schedule);
   if (warmup === undefined || training === undefined) return [];
   const { steps, epochs } = warmup;
-  const { num_epochs, max_steps = Number.POSITIVE_INFINITY, batch_size, last_batch } = training;
-  const perEpoch = (trainCount ?? Number.POSITIVE_INFINITY) / batch_size;
-  const batches = last_batch === 'drop' ? Math.floor(perEpoch) : Math.ceil(perEpoch);
-  const total = Math.min(num_epochs * batches, max_steps);
+  const { num_epochs } = training;
+  const total = num_epochs * batchesPerEpoch(training, trainCount ?? Number.POSITIVE_INFINITY);
   const report = (key: string, got: string, length: string): Diagnostic[] => {
     const message = `the warm-up must be shorter than training (${length})`;
     return [locator.atValue([...WARMUP, key], 'config/schedule', message, { got })];
   };
   if (epochs !== undefined && epochs >= num_epochs)
     return report('epochs', counted(epochs, 'epoch'), counted(num_epochs, 'epoch'));
-  if (total < 1) return [];
-  if (epochs !== undefined && Number.isFinite(batches) && epochs * batches >= total)
-    return report(
-      'epochs',
-      `${counted(epochs, 'epoch')}, which have ${counted(epochs * batches, 'update')}`,
-      counted(total, 'update'),
-    );
-  if (steps !== undefined && steps >= total)
+  if (steps !== undefined && total >= 1 && steps >= total)
     return report('steps', counted(steps, 'update'), counted(total, 'update'));
   return [];
+}
+
+/** Warns of a first try that `max_steps` ends within the warm-up. */
+export function checkCutWarmup(
+  { experiment, locator }: LoadedExperiment,
+  { count }: { readonly count: number },
+): Diagnostic[] {
+  const { training, optimizer } = experiment;
+  const warmup = warmupOf(optimizer.schedule);
+  if (warmup === undefined || training.max_steps === undefined) return [];
+  const { steps, epochs = 0 } = warmup;
+  const updates = steps ?? epochs * batchesPerEpoch(training, count);
+  if (updates < training.max_steps) return [];
+  const message = `\`max_steps\` ends training within the warm-up (${counted(updates, 'update')})`;
+  const got = counted(training.max_steps, 'update');
+  return [locator.atValue(['training', 'max_steps'], 'config/cut-warmup', message, { got })];
+}
+
+export function batchesPerEpoch(
+  { batch_size, last_batch }: Pick<Experiment['training'], 'batch_size' | 'last_batch'>,
+  trainCount: number,
+): number {
+  const batches = trainCount / batch_size;
+  return last_batch === 'drop' ? Math.floor(batches) : Math.ceil(batches);
 }
 
 const WARMUP = [...SCHEDULE, 'warmup'];

@@ -3,6 +3,7 @@ import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { LoadedExperiment } from '../load.js';
 import { lossFacts, measuredMetrics } from './losses.js';
+import { batchesPerEpoch, checkCutWarmup } from './schedule-checks.js';
 
 interface TrainingSplit {
   readonly count: number;
@@ -20,6 +21,7 @@ export function trainingWarnings(
     ...checkLengths(loaded, train),
     ...checkRanks(loaded, outputSize),
     ...checkPatience(loaded, train),
+    ...checkCutWarmup(loaded, train),
   ];
 }
 
@@ -95,18 +97,9 @@ function checkPatience({ experiment, locator }: LoadedExperiment, train: Trainin
 }
 
 /** Number of evaluations of a run: after each epoch, every N steps, and after the last step. */
-function evaluationsOf(
-  {
-    num_epochs,
-    max_steps,
-    batch_size,
-    last_batch,
-    evaluate_every,
-  }: LoadedExperiment['experiment']['training'],
-  trainCount: number,
-): number {
-  const perEpoch =
-    last_batch === 'drop' ? Math.floor(trainCount / batch_size) : Math.ceil(trainCount / batch_size);
+function evaluationsOf(training: LoadedExperiment['experiment']['training'], trainCount: number): number {
+  const { num_epochs, max_steps, evaluate_every } = training;
+  const perEpoch = batchesPerEpoch(training, trainCount);
   const steps = Math.min(num_epochs * perEpoch, max_steps ?? Number.POSITIVE_INFINITY);
   const every = evaluate_every?.steps;
   const atEpochs = Math.floor(steps / perEpoch);
