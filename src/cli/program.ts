@@ -137,10 +137,6 @@ const VERBS: Catalogue = {
     summary: 'write a first config and print the next command',
     load: async () => (await import('./verbs/init.js')).verb,
   },
-  completion: {
-    summary: 'print a script that completes verbs, options and values in a shell',
-    load: async () => (await import('./verbs/completion.js')).completionVerb(buildProgram),
-  },
   doctor: {
     summary: "print this machine's hardware, backends and versions",
     load: async () => (await import('./verbs/doctor.js')).verb,

@@ -205,8 +205,6 @@ type Arguments<A extends string> = A extends `${infer First} ${infer Rest}`
 interface Declaration<A extends string, O extends Options> {
   /** Arguments as in the usage line, such as `<config> [key]`. */
   readonly arguments?: A;
-  /** Values of the first argument, for completion. The action refuses others. */
-  readonly choices?: readonly string[];
   readonly options: O;
   /** Shown below the options. */
   readonly help?: string;
@@ -229,7 +227,6 @@ export function defineVerb<const A extends string = '', O extends Options = Opti
       );
       for (const [, , option] of options) command.addOption(option);
       if (declaration.arguments) command.arguments(declaration.arguments);
-      if (declaration.choices) command.registeredArguments[0].argChoices = [...declaration.choices];
       if (declaration.help) command.addHelpText('after', `\n${declaration.help.trim()}`);
       command.action(async () => {
         const read = command.opts();

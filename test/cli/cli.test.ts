@@ -50,7 +50,7 @@ async function cellrun(...args: string[]): Promise<Ended> {
 }
 
 const VERBS =
-  'run resume verify validate data config graph evaluate predict sweep compare review report tag serve worker export schema init completion doctor'.split(
+  'run resume verify validate data config graph evaluate predict sweep compare review report tag serve worker export schema init doctor'.split(
     ' ',
   );
 
@@ -113,10 +113,6 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     [
       ['run', 'x', '--backend', 'wbgpu'],
       "--backend: invalid value 'wbgpu'\n  expected: one of auto, webgpu, webasm, cpu\n  did you mean webgpu?\n",
-    ],
-    [
-      ['completion', 'bsh'],
-      "cellrun: unknown shell 'bsh'\n  expected: one of bash, zsh, fish\n  did you mean bash?\n",
     ],
     [
       ['resume', 'x', 'training.num_epochs', '5'],

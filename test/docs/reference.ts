@@ -128,7 +128,7 @@ function runFiles(): string {
   return `# Files of a run
 
 Each file that cellrun reads or writes has a JSON Schema in \`schemas/\`. \`./run schema NAME\` prints one,
-\`./run schema --list\` names them all, and \`./run review --schema PATH\` checks files against them.
+\`./run schema --list\` names them all.
 TypeScript programs import the same as types: \`import type { LogEvent, SummaryFile } from 'cellrun'\`.
 
 ${table(

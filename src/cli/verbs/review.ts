@@ -4,15 +4,12 @@ import { formatJunit } from '../../judge/formats/junit.js';
 import { formatMarkdown } from '../../judge/formats/markdown.js';
 import { textLines } from '../../judge/formats/text.js';
 import { type Reviewed, reviewRuns } from '../../judge/review.js';
-import { type CheckedFile, checkSchemas, MAX_SHOWN } from '../../judge/schema-check.js';
 import { spellNonFinite } from '../../run/files/json.js';
-import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { jsonFormat } from '../options.js';
-import { formatDiagnostics, formatWarnings } from '../terminal/diagnostics.js';
-import { formatAnnotations } from '../terminal/github.js';
+import { formatWarnings } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
-import { choice, defineVerb, flag, list, number, text, type Values } from '../verb.js';
+import { choice, defineVerb, flag, list, number, text } from '../verb.js';
 import { type GithubPlace, githubAnnotations, githubPlace, writeJobSummary } from './review-github.js';
 
 const FORMATS = ['text', 'json', 'markdown', 'github', 'junit'] as const;
@@ -27,10 +24,7 @@ const options = {
   format: choice('<format>', FORMATS, 'output format').default('text'),
   json: jsonFormat,
   recompute: flag('evaluate the final weights again and compare'),
-  schema: flag('check files against their schemas instead: logs, run directories, sweeps'),
 };
-
-type ReviewOptions = Values<typeof options>;
 
 export const verb = defineVerb({
   arguments: '<paths...>',
@@ -53,10 +47,6 @@ contradict each other.`,
   async action([paths], given, { io }) {
     const format = given.json ? 'json' : given.format;
     const github = githubPlace(process.env);
-    if (given.schema) {
-      refuseWithSchema(given);
-      return reviewSchemas(paths, format, github, io);
-    }
     // imported here, since it loads the engine
     const doubts = given.recompute ? await (await import('./recompute.js')).recompute(paths) : undefined;
     const { gate: gates, pin, baseline, maxDrop: max_drop, maxRegress: max_regress } = given;
@@ -91,56 +81,4 @@ function print(reviewed: Reviewed, format: Format, github: GithubPlace, io: Io):
     default:
       format satisfies never;
   }
-}
-
-/** @throws UserError (exit 2) if an option or format has no meaning for `--schema` */
-function refuseWithSchema({ gate, pin, baseline, maxDrop, maxRegress, format }: ReviewOptions): void {
-  const judging = {
-    '--gate': gate[0],
-    '--pin': pin,
-    '--baseline': baseline,
-    '--max-drop': maxDrop,
-    '--max-regress': maxRegress,
-  };
-  const [option] = Object.entries(judging).find(([, value]) => value !== undefined) ?? [];
-  const code = 'cli/schema';
-  if (option !== undefined)
-    throw usageError({ code, message: 'cannot be combined with --schema', file: option });
-  if (format === 'markdown' || format === 'junit')
-    throw usageError({
-      code,
-      message: `--schema has no ${format} output`,
-      file: '--format',
-      expected: 'text, json or github',
-    });
-}
-
-/**
- * Checks files against their schemas. Exit 5 if one of them is invalid.
- * @throws UserError (exit 2) if a path has no schema
- */
-function reviewSchemas(
-  paths: readonly string[],
-  format: Format,
-  { workspace }: GithubPlace,
-  io: Io,
-): ExitCode {
-  const check = checkSchemas(paths);
-  const { files, diagnostics } = check;
-  const isValid = files.every(({ wrong }) => wrong === 0);
-  if (format === 'json')
-    io.data(`${JSON.stringify({ version: 1, valid: isValid, ...check }, undefined, 2)}\n`);
-  else if (format === 'github') io.out(formatAnnotations(diagnostics, { file: paths[0], workspace }));
-  else {
-    if (diagnostics.length > 0) io.err(`${formatDiagnostics(diagnostics, { color: io.color.err })}\n`);
-    if (diagnostics.length === MAX_SHOWN) io.err(`Only the first ${MAX_SHOWN} problems are shown.\n`);
-    for (const checked of files) io.out(`${printable(checked.file)}: ${schemaVerdict(checked)}\n`);
-  }
-  return isValid ? EXIT.done : EXIT.damaged;
-}
-
-function schemaVerdict({ schema, parts, wrong }: CheckedFile): string {
-  const isLog = parts > 1;
-  if (wrong === 0) return `valid ${schema}${isLog ? `, ${parts} lines` : ''}`;
-  return `invalid ${schema}${isLog ? `, ${wrong} of ${parts} lines` : ''}`;
 }

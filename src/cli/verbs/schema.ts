@@ -9,7 +9,6 @@ const SUFFIX = '.schema.json';
 
 export const verb = defineVerb({
   arguments: '[name]',
-  choices: schemaNames(),
   options: { list: flag('list the names of all schemas') },
   help: 'Without a name, prints the schema of configs (experiment).',
   async action([name = 'experiment'], { list }, { io }) {
