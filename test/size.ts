@@ -1,0 +1,72 @@
+/**
+ * `npm run check`: how large the project is. Prints the figures, and exits with 1 if one is above
+ * its ceiling in `tools/size.json`. Generated files do not count.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, normalize } from 'node:path';
+import { packageRoot } from '../src/util/root.js';
+
+/** A file that lists the members of a family is not the only user that a member will have. */
+const REGISTRY = /^(index|table|registry|program)\.tsx?$/;
+const IMPORT = /(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
+
+function textsIn(folder: string): Map<string, string> {
+  const files = readdirSync(join(packageRoot, folder), { recursive: true, encoding: 'utf8' })
+    .map(file => join(folder, file))
+    .filter(file => /(?<!\.d)\.tsx?$/.test(file) && !/^src.*generated/.test(file));
+  return new Map(files.map(file => [file, readFileSync(join(packageRoot, file), 'utf8')]));
+}
+
+const linesOf = (text: string): number => text.split('\n').length - 1;
+
+/** Number of lines that are neither blank nor comments. */
+function codeLinesOf(text: string): number {
+  const withoutBlocks = text.replaceAll(/^[ \t]*\/\*[\s\S]*?\*\/[^\n]*/gm, '');
+  return withoutBlocks.split('\n').filter(line => !/^\s*(\/\/.*)?$/.test(line)).length;
+}
+
+/** The files that each file imports. */
+function importsOf(texts: ReadonlyMap<string, string>): [from: string, to: string][] {
+  return [...texts].flatMap(([from, text]) =>
+    [...text.matchAll(IMPORT)].flatMap(([, path]): [string, string][] => {
+      const module = normalize(join(dirname(from), path)).replace(/\.js$/, '');
+      const to = [`${module}.ts`, `${module}.tsx`].find(file => texts.has(file));
+      return to === undefined ? [] : [[from, to]];
+    }),
+  );
+}
+
+function figures() {
+  const texts = textsIn('src');
+  const importers = new Map<string, Set<string>>();
+  const folders = new Set<string>();
+  for (const [from, to] of importsOf(texts)) {
+    importers.set(to, (importers.get(to) ?? new Set()).add(from));
+    if (dirname(from) !== dirname(to)) folders.add(`${dirname(from)} ${dirname(to)}`);
+  }
+  const isMutual = (pair: string): boolean => folders.has(pair.split(' ').reverse().join(' '));
+  const all = [...texts.values()];
+  const sum = (texts: Iterable<string>, measure: (text: string) => number): number =>
+    [...texts].reduce((total, text) => total + measure(text), 0);
+  return {
+    lines: sum(all, linesOf),
+    code_lines: sum(all, codeLinesOf),
+    files: all.length,
+    files_with_one_importer: [...importers.values()].filter(
+      ([from, ...others]) => others.length === 0 && !REGISTRY.test(basename(from)),
+    ).length,
+    files_under_40_lines: all.filter(text => linesOf(text) < 40).length,
+    files_over_600_lines: all.filter(text => linesOf(text) > 600).length,
+    mutual_folder_pairs: [...folders].filter(isMutual).length / 2,
+    test_lines: sum(textsIn('test').values(), linesOf),
+  };
+}
+
+const ceilings: Readonly<Record<string, number>> = JSON.parse(
+  readFileSync(join(packageRoot, 'tools/size.json'), 'utf8'),
+);
+for (const [name, figure] of Object.entries(figures())) {
+  const isAbove = figure > ceilings[name];
+  process.stdout.write(`${name} ${figure}${isAbove ? `, above its ceiling ${ceilings[name]}` : ''}\n`);
+  if (isAbove) process.exitCode = 1;
+}
