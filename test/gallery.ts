@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { runCommandLine } from '../src/cli/program.js';
-import { findRuns } from '../src/judge/reading/find.js';
+import { findRuns } from '../src/run/find.js';
 import { packageRoot } from '../src/util/root.js';
 import { buildReport, readPageAssets, renderPage } from '../src/view/index.js';
 import { startReportDashboard } from '../src/view/server/index.js';

@@ -62,8 +62,8 @@ t.test('the imports follow the rules, and a planted violation of each rule is fo
     ['mathematics-knows-no-machine', 'src/math/ops/planted-k.ts', '../../engine/index.js'],
     ['engine-knows-no-training', 'src/engine/planted-l.ts', '../math/model/spec.js'],
     ['training-does-not-predict', 'src/train/planted-x.ts', '../predict/answers.js'],
-    ['data-is-a-source', 'src/data/planted-m.ts', '../run/files/json.js'],
-    ['config-is-a-source', 'src/config/planted-n.ts', '../run/files/json.js'],
+    ['data-is-a-source', 'src/data/planted-m.ts', '../run/json.js'],
+    ['config-is-a-source', 'src/config/planted-n.ts', '../run/json.js'],
     ['run-writes-what-it-is-given', 'src/run/planted-o.ts', '../data/index.js'],
     ['readers-read-files', 'src/view/planted-p.ts', '../data/index.js'],
     ['reviews-ask-sweeps-for-results', 'src/judge/planted-x.ts', '../sweep/run.js'],
@@ -130,7 +130,7 @@ const globals: readonly GlobalRule[] = [
     expression:
       /^(globalThis\.)?(Math\.random|crypto\.getRandomValues)$|^(randomBytes|randomUUID|randomInt)$/,
     // names and tokens of locks and temporary files must be unique, and no result knows them
-    allowed: ['run/locks/run-lock.ts', 'run/files/atomic.ts'],
+    allowed: ['run/locks/run-lock.ts', 'run/files.ts'],
     reason: 'chance comes from the seeded generator alone',
   },
   {

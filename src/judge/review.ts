@@ -1,10 +1,11 @@
 /** Reviews runs: judges them from their files. */
 import { join, resolve, sep } from 'node:path';
-import type { SummaryFile } from '../run/files/files.js';
-import { type Baseline, readBaseline } from '../run/judging/baseline.js';
-import type { WrittenGate } from '../run/judging/gates.js';
-import type { Verdict } from '../run/log/events.js';
-import type { GateResult } from '../run/summary.js';
+import { type Baseline, readBaseline } from '../run/baseline.js';
+import type { Verdict } from '../run/events.js';
+import { runPaths } from '../run/find.js';
+import type { WrittenGate } from '../run/gates.js';
+import type { Curves } from '../run/history.js';
+import type { GateResult, SummaryFile } from '../run/summary.js';
 import { EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { type Comparison, compareWith, type Limits } from './judging/against.js';
 import { commandGates } from './judging/command-gate.js';
@@ -12,11 +13,9 @@ import type { FlatConfig } from './judging/deciding.js';
 import { distinctOf, groupsOf, judgeGroup, type LeftOut, newestOfSeeds } from './judging/groups.js';
 import { judgeRun, type RunReview } from './judging/judge-run.js';
 import { pin } from './judging/pin.js';
+import { type DamagedRun, readRuns } from './judging/reading.js';
+import type { Doubt, ReviewedRun } from './judging/run-facts.js';
 import { heldToJournal, type SweepReview } from './judging/trials.js';
-import type { Curves } from './reading/history.js';
-import { type DamagedRun, readRuns } from './reading/reading.js';
-import type { Doubt, ReviewedRun } from './reading/run-facts.js';
-import { runPaths } from './reading/targets.js';
 
 export interface ReviewOptions extends Limits {
   /** Further gates, such as `test.accuracy >= 0.97 over best`. */

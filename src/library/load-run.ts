@@ -1,12 +1,12 @@
 /** Run directories for programs: `loadRun`. */
 import type { Experiment } from '../config/index.js';
-import type { Curve } from '../judge/reading/curve.js';
-import { readHistory } from '../judge/reading/history.js';
-import { type RunState, readRun } from '../judge/reading/run-record.js';
-import { bestOf, listCheckpoints, rereading } from '../run/checkpoints/folder.js';
-import { readSafetensors, type Tensor } from '../run/checkpoints/safetensors.js';
+import { bestOf, listCheckpoints, rereading } from '../run/checkpoint-files.js';
+import type { Curve } from '../run/curve.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
+import { readHistory } from '../run/history.js';
 import type { Manifest } from '../run/manifest.js';
+import { type RunState, readRun } from '../run/record.js';
+import { readSafetensors, type Tensor } from '../run/safetensors.js';
 import type { Summary } from '../run/summary.js';
 import { refuseEditedManifest } from '../train/resume/frozen-config.js';
 import { checkArgument, path } from '../util/arguments.js';

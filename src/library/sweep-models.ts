@@ -3,7 +3,7 @@ import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../conf
 import type { Dataset } from '../data/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import type { ModelSpec } from '../math/model/spec.js';
-import { checkName } from '../run/run-name.js';
+import { checkName } from '../run/folders.js';
 import { type LoadedSweep, PointDiagnostics } from '../sweep/config/index.js';
 import type { Point } from '../sweep/space.js';
 import { VARIANT } from '../sweep/trial-runs.js';

@@ -1,7 +1,7 @@
 /** Sweeps for programs: `sweep`. */
 import type { BackendRequest } from '../engine/backend-names.js';
 import { backendKind } from '../predict/model.js';
-import { versions } from '../run/machine.js';
+import { versions } from '../run/manifest.js';
 import { frozenNames } from '../sweep/config/bases.js';
 import { loadSweep } from '../sweep/config/index.js';
 import type { GivenParameter, SweepSettings } from '../sweep/config/settings.js';

@@ -1,7 +1,7 @@
 /** Training for programs: `run` and `resume`. */
 import type { BackendRequest } from '../engine/backend-names.js';
 import { backendKind } from '../predict/model.js';
-import type { RunStatus } from '../run/log/events.js';
+import type { RunStatus } from '../run/events.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
 import { resumeExperiment } from '../train/resume/resume.js';
 import type { RunResult as Result, RunObserver } from '../train/run/observer.js';

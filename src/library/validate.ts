@@ -2,7 +2,7 @@
 import { checkAgainstData, type LoadedExperiment, locateInConfig, measuredMetrics } from '../config/index.js';
 import { OPTIMISTIC, testSelections } from '../config/rules/splits.js';
 import type { Dataset, SplitName } from '../data/index.js';
-import { checkName } from '../run/run-name.js';
+import { checkName } from '../run/folders.js';
 import { openData } from '../train/run/data.js';
 import { gateReferences, gateWarnings } from '../train/run/gate-references.js';
 import { lossSettings } from '../train/run/loss-settings.js';

@@ -5,7 +5,7 @@
  * first record to that of its last, and its training up to the last logged step, at the rate logged
  * there. Its memory and the times of its single steps are unknown.
  */
-import type { LoggedEvent } from './log/log-history.js';
+import type { LoggedEvent } from './log.js';
 import type { Summary } from './summary.js';
 
 /** Named as in summary.json. */

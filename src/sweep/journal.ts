@@ -19,8 +19,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { withFileErrors } from '../run/files/file-error.js';
-import { readText } from '../run/files/opened-file.js';
+import { readText, withFileErrors } from '../run/files.js';
 import { refuseUnlessOwned } from '../run/locks/ownership.js';
 import { damagedError, EXIT, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';

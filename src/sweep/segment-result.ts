@@ -3,10 +3,10 @@
  * trained it.
  */
 import { existsSync } from 'node:fs';
-import { metricValue } from '../run/judging/gates.js';
+import { RunDirectory } from '../run/directory.js';
+import { metricValue } from '../run/gates.js';
 import { LEASE_LOST, LOCK_LOST } from '../run/locks/ownership.js';
 import { IN_USE } from '../run/locks/run-lock.js';
-import { RunDirectory } from '../run/run-directory.js';
 import type { Summary } from '../run/summary.js';
 import { EXIT } from '../util/errors.js';
 import { FULL_DISK_REASONS } from '../util/system-errors.js';

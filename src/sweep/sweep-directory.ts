@@ -4,12 +4,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { writeAtomic, writeFlushed, writeJsonAtomic } from '../run/files/atomic.js';
-import { whereNotJson } from '../run/files/json.js';
-import { createExclusively } from '../run/files/new-folder.js';
-import { readText } from '../run/files/opened-file.js';
-import { NotesFile } from '../run/notes-file.js';
-import { checkName } from '../run/run-name.js';
+import { readText, writeAtomic, writeFlushed, writeJsonAtomic } from '../run/files.js';
+import { checkName, createExclusively } from '../run/folders.js';
+import { whereNotJson } from '../run/json.js';
+import { NotesFile } from '../run/notes.js';
 import { damagedError, usageError } from '../util/errors.js';
 import type { Base, SweepPlan } from './plan.js';
 import type { Segment } from './records.js';

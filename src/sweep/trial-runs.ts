@@ -1,6 +1,6 @@
 /** The command lines of a trial's runs, and their relative cost. */
 import { loadExperiment } from '../config/index.js';
-import { RunDirectory } from '../run/run-directory.js';
+import { RunDirectory } from '../run/directory.js';
 import { UserError } from '../util/errors.js';
 import type { Base, SweepPlan } from './plan.js';
 import type { JournalRecord } from './records.js';

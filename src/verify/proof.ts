@@ -1,9 +1,8 @@
 /** Writes proofs to the output root. */
 import { join } from 'node:path';
-import { writeJsonAtomic } from '../run/files/atomic.js';
-import { spellNonFinite } from '../run/files/json.js';
-import { makeFolder, utcStamp } from '../run/files/new-folder.js';
-import { PROOFS } from '../run/run-name.js';
+import { writeJsonAtomic } from '../run/files.js';
+import { makeFolder, PROOFS, utcStamp } from '../run/folders.js';
+import { spellNonFinite } from '../run/json.js';
 
 export interface ProofOptions {
   /** The output root. */

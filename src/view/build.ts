@@ -1,5 +1,5 @@
 /** Builds the report of a run, a sweep or a folder. */
-import { kindOf } from '../judge/reading/find.js';
+import { kindOf } from '../run/find.js';
 import type { Report } from './document.js';
 import { buildIndexReport } from './index-report.js';
 import { buildRunReport } from './run-report.js';

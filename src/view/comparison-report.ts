@@ -1,7 +1,7 @@
 /** The comparison of runs for the dashboard: the document of `compare --json` plus its texts. */
 import { comparisonOf } from '../judge/comparison/compare.js';
 import { describeSide, effectWords, listed, sentencesOf } from '../judge/comparison/sentences.js';
-import type { RunRecord } from '../judge/reading/run-record.js';
+import type { RunRecord } from '../run/record.js';
 import type { ComparisonReport } from './document.js';
 
 /**

@@ -5,8 +5,8 @@
  */
 
 import type { MetricComparison } from '../judge/comparison/document.js';
-import type { Curve } from '../judge/reading/curve.js';
-import type { RunStatus, Verdict } from '../run/log/events.js';
+import type { Curve } from '../run/curve.js';
+import type { RunStatus, Verdict } from '../run/events.js';
 
 export type Report = RunReport | SweepReport | IndexReport;
 
@@ -67,7 +67,7 @@ export interface RunReport {
   readonly gates: readonly GateReport[];
   /**
    * By name: `train.loss` is that of single batches, `epoch.loss` the mean of an epoch; see
-   * judge/reading/history.ts.
+   * run/history.ts.
    */
   readonly curves: Readonly<Record<string, Curve>>;
   /**

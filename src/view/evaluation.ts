@@ -6,8 +6,7 @@ import type {
   SplitEvaluation,
   ValueEvaluation,
 } from '../run/evaluation.js';
-import { readText } from '../run/files/opened-file.js';
-import { isAbsent } from '../run/files/unreadable.js';
+import { isAbsent, readText } from '../run/files.js';
 import { damagedError } from '../util/errors.js';
 import type { ClassesReport, EvaluationReport, ScoresReport, ValuesReport } from './document.js';
 
@@ -32,7 +31,7 @@ export function readEvaluation(path: string): EvaluationReport | null {
 
 /**
  * Restores numbers that JSON lacks: they are written as null with their name in a field next to it,
- * or as their name in a list; see run/files/json.ts.
+ * or as their name in a list; see run/json.ts.
  */
 function reported(written: SplitEvaluation): EvaluationReport {
   const { split, step, epoch, predictions } = written;

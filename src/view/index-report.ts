@@ -3,10 +3,10 @@
  * few.
  */
 import { basename, relative, resolve, sep } from 'node:path';
-import { type Found, findRuns, runsAt } from '../judge/reading/find.js';
-import { type RunHistory, readHistory } from '../judge/reading/history.js';
-import { type RunRecord, readRun } from '../judge/reading/run-record.js';
-import type { Verdict } from '../run/log/events.js';
+import type { Verdict } from '../run/events.js';
+import { type Found, findRuns, runsAt } from '../run/find.js';
+import { type RunHistory, readHistory } from '../run/history.js';
+import { type RunRecord, readRun } from '../run/record.js';
 import { readSweepResults, summaryOf } from '../sweep/results/index.js';
 import { UserError } from '../util/errors.js';
 import { withoutCommon } from './common-config.js';

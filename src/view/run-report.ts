@@ -4,13 +4,12 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { lineOf } from '../config/merge/plain.js';
 import { isRecord } from '../config/schema/walk.js';
-import { type Curves, finalName, type RunHistory, readHistory } from '../judge/reading/history.js';
-import { type RunRecord, readRun } from '../judge/reading/run-record.js';
-import { listCheckpoints } from '../run/checkpoints/index-file.js';
-import { nonFiniteName } from '../run/files/json.js';
-import { cautionsOf, endingOf } from '../run/judging/cautions.js';
-import { gateName, requiredWords } from '../run/judging/gate-words.js';
+import { indexedCheckpoints } from '../run/checkpoint-files.js';
+import { type Curves, finalName, type RunHistory, readHistory } from '../run/history.js';
+import { nonFiniteName } from '../run/json.js';
+import { type RunRecord, readRun } from '../run/record.js';
 import type { GateResult, SplitBaselines } from '../run/summary.js';
+import { cautionsOf, endingOf, gateName, requiredWords } from '../run/words.js';
 import { configValues } from './config-values.js';
 import type {
   BaselineReport,
@@ -157,7 +156,7 @@ function stepsPerEpoch({ epochs }: RunHistory): number | null {
 }
 
 function checkpointsOf(folder: string): readonly CheckpointReport[] {
-  return listCheckpoints(folder).flatMap(one => {
+  return indexedCheckpoints(folder).flatMap(one => {
     const path = join(folder, one.file);
     if (!existsSync(path)) return [];
     return [{ ...one, file: `${basename(folder)}/${one.file}`, bytes: statSync(path).size }];

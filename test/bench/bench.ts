@@ -1,7 +1,7 @@
 /** One run of the benchmark, from its options to its results. */
 import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { gitState, machine, versions } from '../../src/run/machine.js';
+import { gitState, machine, versions } from '../../src/run/manifest.js';
 import { usableCores } from '../../src/train/step/threads.js';
 import { usageError } from '../../src/util/errors.js';
 import { BUCKETED_LENGTHS, bucketedId, measureBucketed } from './bucketed.js';

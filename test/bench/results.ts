@@ -1,6 +1,6 @@
 /** What a benchmark run leaves behind: the JSON that `--json` writes and `--check` reads. */
 import { readFileSync } from 'node:fs';
-import type { Machine } from '../../src/run/machine.js';
+import type { Machine } from '../../src/run/manifest.js';
 import { usageError } from '../../src/util/errors.js';
 import type { BenchCase } from './cases.js';
 import type { ContenderName, Other } from './contenders.js';

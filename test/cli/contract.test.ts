@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { readSchema, validateAgainst } from '../../src/config/schema/schema.js';
-import type { LogEvent } from '../../src/run/files/files.js';
+import type { LogEvent } from '../../src/run/summary.js';
 import { packageRoot } from '../../src/util/root.js';
 
 type Schema = { readonly [key: string]: unknown };

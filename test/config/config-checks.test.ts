@@ -20,7 +20,7 @@ import {
 } from '../../src/config/schema/schema.js';
 import { allKeys, experimentSchema } from '../../src/config/schema/walk.js';
 import { type FileLabels, labelFacts } from '../../src/data/labels.js';
-import type { Json } from '../../src/run/files/json.js';
+import type { Json } from '../../src/run/json.js';
 import { UserError } from '../../src/util/errors.js';
 import { nearest, nearestFile } from '../../src/util/nearest.js';
 import { RandomStream } from '../../src/util/random.js';

@@ -10,7 +10,7 @@ import { formatMarkdown } from '../../src/judge/formats/markdown.js';
 import { oddities, textLines } from '../../src/judge/formats/text.js';
 import { judgeNoise } from '../../src/judge/statistics/noise.js';
 import { upperQuantile, upperTail } from '../../src/judge/statistics/student-t.js';
-import { readBaseline, summarizeSeeds } from '../../src/run/judging/baseline.js';
+import { readBaseline, summarizeSeeds } from '../../src/run/baseline.js';
 import type { Summary } from '../../src/run/summary.js';
 import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
-import { type Tensor, type Tensors, writeSafetensors } from '../../src/run/checkpoints/safetensors.js';
+import { type Tensor, type Tensors, writeSafetensors } from '../../src/run/safetensors.js';
 import { floats, integers, type NpyContent, npz, type TrainedRun, Workplace } from '../support/cli.js';
 import { GOLDENS, type Golden, golden, relativeError } from '../support/goldens.js';
 

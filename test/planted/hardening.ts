@@ -21,7 +21,7 @@ export const hardening: readonly Plant[] = [
     tests: ['launchers-bullmq'],
   },
   {
-    file: 'src/judge/reading/run-record',
+    file: 'src/run/record',
     find: 'manifest?.run_id ?? summary?.run_id ?? directory.id',
     replace: 'directory.id',
     why: 'a run is called by its folder',
@@ -134,7 +134,7 @@ export const hardening: readonly Plant[] = [
     tests: ['fuzz'],
   },
   {
-    file: 'src/run/log/parse',
+    file: 'src/run/log',
     find: 'nested !== undefined',
     replace: 'false',
     why: 'an event has fields that are no scalars',
@@ -148,7 +148,7 @@ export const hardening: readonly Plant[] = [
     tests: ['evidence'],
   },
   {
-    file: 'src/run/files/opened-file',
+    file: 'src/run/files',
     find: 'maxBytes: MAX_TEXT_BYTES, ',
     replace: '',
     why: 'a file longer than a string is read',
@@ -190,7 +190,7 @@ export const hardening: readonly Plant[] = [
     tests: ['launchers-bullmq'],
   },
   {
-    file: 'src/run/notes-file',
+    file: 'src/run/notes',
     find: 'const close = this.lock();',
     replace: 'const close = () => {};',
     why: 'one of two simultaneous changes of tags is lost',

@@ -45,14 +45,14 @@ export const ownership: readonly Plant[] = [
     tests: ['locks'],
   },
   {
-    file: 'src/run/log/log-file',
+    file: 'src/run/lines',
     find: 'refuseUnlessOwned(this.path);',
     replace: '',
     why: 'the log is not fenced',
     tests: ['locks'],
   },
   {
-    file: 'src/run/log/log-file',
+    file: 'src/run/lines',
     find: 'if (there === undefined)',
     replace: 'if (there === undefined) return false; if (false)',
     why: 'a log that was removed is written to',
@@ -66,14 +66,14 @@ export const ownership: readonly Plant[] = [
     tests: ['locks'],
   },
   {
-    file: 'src/run/checkpoints/identity',
+    file: 'src/run/identity',
     find: 'own.has(found)',
     replace: 'true',
     why: "any checkpoint is the run's own",
     tests: ['evidence'],
   },
   {
-    file: 'src/run/checkpoints/identity',
+    file: 'src/run/identity',
     find: 'inLog === undefined || inLog === value',
     replace: 'true',
     why: 'the metrics of a checkpoint are not held to the log',
@@ -101,7 +101,7 @@ export const ownership: readonly Plant[] = [
     tests: ['evidence'],
   },
   {
-    file: 'src/run/checkpoints/identity',
+    file: 'src/run/identity',
     find: 'inSummary !== undefined && inSummary !== value',
     replace: 'false',
     why: 'a summary is not held to the checkpoint whose weights are the run',
@@ -136,7 +136,7 @@ export const ownership: readonly Plant[] = [
     tests: ['evidence'],
   },
   {
-    file: 'src/run/checkpoints/folder',
+    file: 'src/run/checkpoint-files',
     find: 'tries === TRIES',
     replace: 'true',
     why: 'a checkpoint that was replaced meanwhile is not looked up again',
@@ -164,7 +164,7 @@ export const ownership: readonly Plant[] = [
     tests: ['review-sweeps'],
   },
   {
-    file: 'src/run/files/atomic',
+    file: 'src/run/files',
     find: 'randomInt(2 ** 47)',
     replace: 'process.pid',
     why: 'two containers write to one temporary file',

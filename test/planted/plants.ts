@@ -296,28 +296,28 @@ const training: readonly Plant[] = [
 
 const verdicts: readonly Plant[] = [
   {
-    file: 'src/run/judging/gates',
+    file: 'src/run/gates',
     find: 'if (!Number.isFinite(value))',
     replace: 'if (Number.isNaN(value))',
     why: 'an infinite value is judged',
     tests: ['gates'],
   },
   {
-    file: 'src/run/judging/gates',
+    file: 'src/run/gates',
     find: 'reference - slack : reference + slack',
     replace: 'reference + slack : reference - slack',
     why: 'a baseline asks for more than it has',
     tests: ['gates'],
   },
   {
-    file: 'src/run/judging/gates',
+    file: 'src/run/gates',
     find: "over !== 'seeds' && verdict !== 'passed'",
     replace: "over !== 'seeds' && verdict === 'failed'",
     why: 'a gate without a verdict lets a run pass',
     tests: ['gates'],
   },
   {
-    file: 'src/run/judging/baseline',
+    file: 'src/run/baseline',
     find: 'squares / (values.length - 1)',
     replace: 'squares / values.length',
     why: 'the spread is that of a population',
@@ -338,7 +338,7 @@ const verdicts: readonly Plant[] = [
     tests: ['review'],
   },
   {
-    file: 'src/judge/reading/run-facts',
+    file: 'src/judge/judging/run-facts',
     find: "if (state === 'completed')",
     replace: "if (state === 'completed' || state === 'interrupted')",
     why: 'an interrupted run may pass',

@@ -40,7 +40,7 @@ export const selection: readonly Plant[] = [
     tests: ['validation'],
   },
   {
-    file: 'src/run/log/log-history',
+    file: 'src/run/log',
     find: "hasValidation && isEvaluation(event) && event.split === 'test'",
     replace: "!hasValidation && isEvaluation(event) && event.split === 'test'",
     why: 'a longer run keeps the test evaluation of its old end',

@@ -14,7 +14,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readBaseline, summarizeSeeds } from '../../src/run/judging/baseline.js';
+import { readBaseline, summarizeSeeds } from '../../src/run/baseline.js';
 import type { Summary } from '../../src/run/summary.js';
 import { packageRoot } from '../../src/util/root.js';
 import {

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
-import { readBaseline } from '../../src/run/judging/baseline.js';
+import { readBaseline } from '../../src/run/baseline.js';
 import { packageRoot } from '../../src/util/root.js';
 import { experiments, resultsOf, table } from './table.js';
 

@@ -17,18 +17,16 @@ import { basename, dirname, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import { type CheckpointPolicy, CheckpointStore } from '../../src/run/checkpoints/checkpoints.js';
-import { listCheckpoints, loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoints/folder.js';
-import type { Tensor } from '../../src/run/checkpoints/safetensors.js';
-import { AtomicFile, writeFlushed, writeJsonAtomic } from '../../src/run/files/atomic.js';
-import { spellNonFinite } from '../../src/run/files/json.js';
-import { utcStamp } from '../../src/run/files/new-folder.js';
-import type { EventName, RunEvent } from '../../src/run/log/events.js';
-import { EventLog } from '../../src/run/log/logger.js';
-import { gitState, machine, versions } from '../../src/run/machine.js';
-import { describeRun, type ManifestFacts } from '../../src/run/manifest.js';
-import { RunDirectory } from '../../src/run/run-directory.js';
-import { checkName } from '../../src/run/run-name.js';
+import { listCheckpoints, loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoint-files.js';
+import { type CheckpointPolicy, CheckpointStore } from '../../src/run/checkpoints.js';
+import { RunDirectory } from '../../src/run/directory.js';
+import { EventLog } from '../../src/run/event-log.js';
+import type { EventName, RunEvent } from '../../src/run/events.js';
+import { AtomicFile, writeFlushed, writeJsonAtomic } from '../../src/run/files.js';
+import { checkName, utcStamp } from '../../src/run/folders.js';
+import { spellNonFinite } from '../../src/run/json.js';
+import { describeRun, gitState, type ManifestFacts, machine, versions } from '../../src/run/manifest.js';
+import type { Tensor } from '../../src/run/safetensors.js';
 import type { Summary } from '../../src/run/summary.js';
 import { RunningMedian } from '../../src/train/timing/running-median.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
@@ -84,7 +82,7 @@ t.test('a run directory is named after the time and the config', async t => {
 
 t.test('eight processes at the same instant get eight directories', async t => {
   const root = fresh();
-  const module = new URL('../../src/run/run-directory.js', import.meta.url).href;
+  const module = new URL('../../src/run/directory.js', import.meta.url).href;
   const script = `
     import { RunDirectory } from ${JSON.stringify(module)};
     process.stdin.once('data', () => {
@@ -492,7 +490,7 @@ t.test('a file that cannot be written is named, with exit 1', async t => {
 });
 
 t.test('a log on a full disk has complete lines, and continues when space is freed', async t => {
-  const module = new URL('../../src/run/log/logger.js', import.meta.url).href;
+  const module = new URL('../../src/run/log.js', import.meta.url).href;
   const program = `
     import { EventLog } from ${JSON.stringify(module)};
     import { rmSync, writeFileSync } from 'node:fs';
@@ -719,7 +717,7 @@ t.test('a damaged or missing checkpoint is always an error', async t => {
 t.test('processes with the same number in two containers write one file at once', async t => {
   const path = join(t.testdir(), 'report.html');
   // loaded anew, as in another process; the process id is the same
-  const again = new URL('../../src/run/files/atomic.js?again', import.meta.url).href;
+  const again = new URL('../../src/run/files.js?again', import.meta.url).href;
   const container: { AtomicFile: typeof AtomicFile } = await import(again);
   const [one, other] = [AtomicFile.create(path), container.AtomicFile.create(path)];
   one.write('one');

@@ -13,7 +13,7 @@ import {
   readSafetensorsMetadata,
   type Tensor,
   writeSafetensors,
-} from '../../src/run/checkpoints/safetensors.js';
+} from '../../src/run/safetensors.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';

@@ -17,7 +17,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { readSafetensors } from '../../src/run/checkpoints/safetensors.js';
+import { readSafetensors } from '../../src/run/safetensors.js';
 import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';

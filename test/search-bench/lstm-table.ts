@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
 import type { Split } from '../../src/data/index.js';
-import { writeAtomic } from '../../src/run/files/atomic.js';
-import { versions } from '../../src/run/machine.js';
+import { writeAtomic } from '../../src/run/files.js';
+import { versions } from '../../src/run/manifest.js';
 import {
   assignments,
   canonical,

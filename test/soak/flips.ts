@@ -1,10 +1,10 @@
 /** Every single flipped bit and every length of a small checkpoint, and of the index beside it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CheckpointStore } from '../../src/run/checkpoints/checkpoints.js';
-import { loadCheckpoint, resolveCheckpoint, type Which } from '../../src/run/checkpoints/folder.js';
-import { latestCheckpoint } from '../../src/run/checkpoints/latest.js';
-import type { Tensor } from '../../src/run/checkpoints/safetensors.js';
+import { loadCheckpoint, resolveCheckpoint, type Which } from '../../src/run/checkpoint-files.js';
+import { CheckpointStore } from '../../src/run/checkpoints.js';
+import { latestCheckpoint } from '../../src/run/latest-checkpoint.js';
+import type { Tensor } from '../../src/run/safetensors.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
 
 export interface FlipReport {

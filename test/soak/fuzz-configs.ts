@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { loadExperiment } from '../../src/config/index.js';
-import type { Json } from '../../src/run/files/json.js';
+import type { Json } from '../../src/run/json.js';
 import type { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';

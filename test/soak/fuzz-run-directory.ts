@@ -2,7 +2,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadExperiment } from '../../src/config/index.js';
-import type { Json } from '../../src/run/files/json.js';
+import type { Json } from '../../src/run/json.js';
 import { resumeExperiment } from '../../src/train/resume/resume.js';
 import { runExperiment } from '../../src/train/run/run.js';
 import { EXIT } from '../../src/util/errors.js';

@@ -6,23 +6,23 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchOrder } from '../../src/data/index.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
-import { CheckpointStore } from '../../src/run/checkpoints/checkpoints.js';
 import {
   listCheckpoints,
   loadCheckpoint,
   resolveCheckpoint,
   STATE_KEY,
-} from '../../src/run/checkpoints/folder.js';
-import { latestCheckpoint } from '../../src/run/checkpoints/latest.js';
+} from '../../src/run/checkpoint-files.js';
+import { CheckpointStore } from '../../src/run/checkpoints.js';
+import type { Json } from '../../src/run/json.js';
+import { latestCheckpoint } from '../../src/run/latest-checkpoint.js';
+import { lockRun } from '../../src/run/locks/run-lock.js';
+import { type CutLog, cutLog } from '../../src/run/log.js';
 import {
   readSafetensors,
   readSafetensorsMetadata,
   type Tensor,
   writeSafetensors,
-} from '../../src/run/checkpoints/safetensors.js';
-import type { Json } from '../../src/run/files/json.js';
-import { lockRun } from '../../src/run/locks/run-lock.js';
-import { type CutLog, cutLog } from '../../src/run/log/log-history.js';
+} from '../../src/run/safetensors.js';
 import { savedState } from '../../src/train/run/checkpoint-metadata.js';
 import { loadWeights, trainingTensors } from '../../src/train/step/weights.js';
 import type { RandomStream } from '../../src/util/random.js';

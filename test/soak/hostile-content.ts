@@ -2,10 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDataset } from '../../src/data/index.js';
-import { CheckpointStore } from '../../src/run/checkpoints/checkpoints.js';
-import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoints/folder.js';
-import { latestCheckpoint } from '../../src/run/checkpoints/latest.js';
-import type { Tensor } from '../../src/run/checkpoints/safetensors.js';
+import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoint-files.js';
+import { CheckpointStore } from '../../src/run/checkpoints.js';
+import { latestCheckpoint } from '../../src/run/latest-checkpoint.js';
+import type { Tensor } from '../../src/run/safetensors.js';
 import { zipArchive } from '../support/zip.js';
 import type { HostileCase } from './hostile.js';
 

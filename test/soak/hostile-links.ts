@@ -4,14 +4,14 @@
  */
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { CheckpointStore } from '../../src/run/checkpoints/checkpoints.js';
-import { latestCheckpoint } from '../../src/run/checkpoints/latest.js';
-import { writeJsonAtomic } from '../../src/run/files/atomic.js';
+import { CheckpointStore } from '../../src/run/checkpoints.js';
+import { RunDirectory } from '../../src/run/directory.js';
+import { writeJsonAtomic } from '../../src/run/files.js';
+import { latestCheckpoint } from '../../src/run/latest-checkpoint.js';
+import { LogFile } from '../../src/run/lines.js';
 import { lockRun } from '../../src/run/locks/run-lock.js';
-import { LogFile } from '../../src/run/log/log-file.js';
-import { cutLog } from '../../src/run/log/log-history.js';
+import { cutLog } from '../../src/run/log.js';
 import type { Manifest } from '../../src/run/manifest.js';
-import { RunDirectory } from '../../src/run/run-directory.js';
 import { UserError } from '../../src/util/errors.js';
 import type { HostileCase, Place } from './hostile.js';
 

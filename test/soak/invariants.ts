@@ -24,7 +24,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { reviewRuns } from '../../src/judge/review.js';
-import { loadCheckpoint } from '../../src/run/checkpoints/folder.js';
+import { loadCheckpoint } from '../../src/run/checkpoint-files.js';
 import { isLocked } from '../../src/run/locks/run-lock.js';
 import type { Summary } from '../../src/run/summary.js';
 import { readJournal } from '../../src/sweep/journal.js';

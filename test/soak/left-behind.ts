@@ -4,9 +4,8 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkpointNames } from '../../src/run/checkpoints/files.js';
-import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoints/folder.js';
-import { TEMPORARY_PREFIX } from '../../src/run/files/atomic.js';
+import { checkpointNames, loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoint-files.js';
+import { TEMPORARY_PREFIX } from '../../src/run/files.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { type LogLine, readLog } from '../support/cli.js';
 

@@ -4,17 +4,13 @@
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type CheckpointInput,
-  type CheckpointPolicy,
-  CheckpointStore,
-} from '../../src/run/checkpoints/checkpoints.js';
-import { bestOf, listCheckpoints, loadCheckpoint } from '../../src/run/checkpoints/folder.js';
-import { latestCheckpoint } from '../../src/run/checkpoints/latest.js';
-import type { Tensor } from '../../src/run/checkpoints/safetensors.js';
+import { bestOf, listCheckpoints, loadCheckpoint } from '../../src/run/checkpoint-files.js';
+import { type CheckpointInput, type CheckpointPolicy, CheckpointStore } from '../../src/run/checkpoints.js';
+import { latestCheckpoint } from '../../src/run/latest-checkpoint.js';
+import { LogFile } from '../../src/run/lines.js';
 import { lockRun } from '../../src/run/locks/run-lock.js';
-import { LogFile } from '../../src/run/log/log-file.js';
-import { cutLog } from '../../src/run/log/log-history.js';
+import { cutLog } from '../../src/run/log.js';
+import type { Tensor } from '../../src/run/safetensors.js';
 import type { Fault } from '../support/faulty-files.js';
 
 export interface Scenario {

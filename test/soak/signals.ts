@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { TEMPORARY_PREFIX } from '../../src/run/files/atomic.js';
+import { TEMPORARY_PREFIX } from '../../src/run/files.js';
 import type { Summary } from '../../src/run/summary.js';
 import { EXIT } from '../../src/util/errors.js';
 import { RandomStream } from '../../src/util/random.js';

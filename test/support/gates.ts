@@ -1,6 +1,6 @@
 /** Baselines and configs for tests of gates and reviews. */
-import type { Baseline } from '../../src/run/judging/baseline.js';
-import { summarizeSeeds } from '../../src/run/judging/baseline.js';
+import type { Baseline } from '../../src/run/baseline.js';
+import { summarizeSeeds } from '../../src/run/baseline.js';
 
 /** A baseline with the given values and made-up facts. */
 export function baselineOf(metrics: Readonly<Record<string, Readonly<Record<string, number>>>>): Baseline {

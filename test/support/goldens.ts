@@ -9,7 +9,7 @@ import { fillDefaults } from '../../src/config/merge/defaults.js';
 import type { Split, Targets } from '../../src/data/dataset.js';
 import type { LossSettings } from '../../src/math/losses/index.js';
 import { describeModel, type ModelSpec } from '../../src/math/model/spec.js';
-import { readSafetensors } from '../../src/run/checkpoints/safetensors.js';
+import { readSafetensors } from '../../src/run/safetensors.js';
 import { packageRoot } from '../../src/util/root.js';
 import { fullModel } from './models.js';
 

@@ -3,8 +3,8 @@
  * `["write", FILE]` or `["release"]`. The answer is a line: `ok` or an error.
  */
 import { createInterface } from 'node:readline';
+import { LogFile } from '../../src/run/lines.js';
 import { lockRun } from '../../src/run/locks/run-lock.js';
-import { LogFile } from '../../src/run/log/log-file.js';
 import { UserError } from '../../src/util/errors.js';
 
 let release = () => {};

@@ -1,5 +1,5 @@
 /** Random damage to bytes, texts and JSON values, determined by the random stream. */
-import type { Json } from '../../src/run/files/json.js';
+import type { Json } from '../../src/run/json.js';
 import type { RandomStream } from '../../src/util/random.js';
 
 export function pick<T>(random: RandomStream, choices: readonly T[]): T {

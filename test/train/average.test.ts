@@ -1,8 +1,8 @@
 /** Averaged weights: checkpoints, evaluation, and byte-identical resumes. */
 import { join } from 'node:path';
 import t from 'tap';
-import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoints/folder.js';
-import { readSafetensors, type Tensors } from '../../src/run/checkpoints/safetensors.js';
+import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoint-files.js';
+import { readSafetensors, type Tensors } from '../../src/run/safetensors.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { resume, train, trainUntil } from '../support/runs.js';

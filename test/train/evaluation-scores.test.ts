@@ -9,7 +9,7 @@ import type { Task } from '../../src/config/index.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import type { Dataset, Split, Targets } from '../../src/data/index.js';
 import type { LossSettings } from '../../src/math/losses/index.js';
-import { spellNonFinite } from '../../src/run/files/json.js';
+import { spellNonFinite } from '../../src/run/json.js';
 import { evaluationCollector } from '../../src/train/evaluation/evaluation-collector.js';
 import type { ModelRun } from '../../src/train/step/shards.js';
 import { packageRoot } from '../../src/util/root.js';

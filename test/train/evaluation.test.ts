@@ -16,7 +16,7 @@ import type {
   ValueEvaluation,
   WorstValue,
 } from '../../src/run/evaluation.js';
-import { spellNonFinite } from '../../src/run/files/json.js';
+import { spellNonFinite } from '../../src/run/json.js';
 import { addTimes, NO_TIMES, stepRatio } from '../../src/run/run-times.js';
 import { evaluationCollector } from '../../src/train/evaluation/evaluation-collector.js';
 import { computeInThreads } from '../../src/train/step/pool.js';

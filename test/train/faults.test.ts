@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { writeAtomic } from '../../src/run/files/atomic.js';
+import { writeAtomic } from '../../src/run/files.js';
 import { injectFaults } from '../soak/faults.js';
 import { type FlipReport, flipCheckpoint, flipIndex } from '../soak/flips.js';
 import { type Attempt, SCENARIOS, type Scenario } from '../soak/scenarios.js';

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { readSafetensors } from '../../src/run/checkpoints/safetensors.js';
+import { readSafetensors } from '../../src/run/safetensors.js';
 import { UserError } from '../../src/util/errors.js';
 import { Workplace } from '../support/cli.js';
 

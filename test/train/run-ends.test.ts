@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import type { LoggedEvent } from '../../src/run/log/log-history.js';
+import type { LoggedEvent } from '../../src/run/log.js';
 import { timesSoFar } from '../../src/run/run-times.js';
 import type { Summary } from '../../src/run/summary.js';
 import { runExperiment } from '../../src/train/run/run.js';

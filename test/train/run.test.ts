@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
-import { type Tensor, type Tensors, writeSafetensors } from '../../src/run/checkpoints/safetensors.js';
+import { type Tensor, type Tensors, writeSafetensors } from '../../src/run/safetensors.js';
 import type { StepProfile } from '../../src/train/timing/profile.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';

@@ -3,8 +3,8 @@ import '../support/quick.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { CurveBuilder } from '../../src/judge/reading/curve.js';
-import { HistoryCollector } from '../../src/judge/reading/history.js';
+import { CurveBuilder } from '../../src/run/curve.js';
+import { HistoryCollector } from '../../src/run/history.js';
 import { packageRoot } from '../../src/util/root.js';
 import { smoothed, spacingOf } from '../../src/view/page/smoothing.js';
 import {

@@ -18,8 +18,7 @@ import {
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { type RunHistory, readHistory } from '../../src/judge/reading/history.js';
-import { LogFollower } from '../../src/judge/reading/log-follower.js';
+import { LogFollower, type RunHistory, readHistory } from '../../src/run/history.js';
 import { UserError } from '../../src/util/errors.js';
 import type { RunReport } from '../../src/view/document.js';
 import { Catalog } from '../../src/view/server/catalog.js';

@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import t from 'tap';
 import { crc32c } from '../../src/interop/tensorboard/crc32c.js';
 import { exportRun } from '../../src/interop/tensorboard/export.js';
-import { readRun } from '../../src/judge/reading/run-record.js';
+import { readRun } from '../../src/run/record.js';
 import { packageRoot } from '../../src/util/root.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { execute } from '../support/programs.js';

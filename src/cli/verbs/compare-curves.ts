@@ -2,7 +2,7 @@
 
 import { compareCurves, curveNames, type SideHistories } from '../../judge/comparison/curves.js';
 import { distinguishingRuns, type Side } from '../../judge/comparison/sides.js';
-import { type RunHistory, readHistory } from '../../judge/reading/history.js';
+import { type RunHistory, readHistory } from '../../run/history.js';
 import { UserError, usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { lineChart } from '../terminal/chart.js';

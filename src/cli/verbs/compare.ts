@@ -4,7 +4,7 @@ import { comparisonOf } from '../../judge/comparison/compare.js';
 import type { Comparison } from '../../judge/comparison/document.js';
 import { readGroups } from '../../judge/comparison/read.js';
 import { describeSide, sentencesOf } from '../../judge/comparison/sentences.js';
-import { kindOf } from '../../judge/reading/find.js';
+import { kindOf } from '../../run/find.js';
 import { formatTable, type TableFormat } from '../../sweep/results/index.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { DEPTH, deeperFolder, findRuns, kindOf } from '../../judge/reading/find.js';
+import { DEPTH, deeperFolder, findRuns, kindOf } from '../../run/find.js';
 import { printable } from '../../util/words.js';
 import type { Io } from '../terminal/io.js';
 

@@ -1,8 +1,8 @@
 /** `evaluate RUN`: computes a checkpoint's metrics again. */
 import { measuredMetrics } from '../../config/index.js';
 import type { ForecastsErrors } from '../../predict/backtest.js';
-import { spellNonFinite } from '../../run/files/json.js';
-import { metricSentence, metricSentences } from '../../run/judging/metric-words.js';
+import { spellNonFinite } from '../../run/json.js';
+import { metricSentence, metricSentences } from '../../run/words.js';
 import { EXIT } from '../../util/errors.js';
 import { backend, checkpoint, json, movedData, quiet, split, threads, weights, width } from '../options.js';
 import { hintingAtMovedData } from '../terminal/hinted-error.js';

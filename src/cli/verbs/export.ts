@@ -1,12 +1,12 @@
 /** `export RUN…`: writes TensorBoard event files, or weights for PyTorch. */
 import { join, resolve, sep } from 'node:path';
 import { exportRun } from '../../interop/tensorboard/export.js';
-import { kindOf, runsAt } from '../../judge/reading/find.js';
-import { readRun } from '../../judge/reading/run-record.js';
 import { openModel, type WhichCheckpoint } from '../../predict/saved-model.js';
-import { writeSafetensors } from '../../run/checkpoints/safetensors.js';
-import { atNamedPlace } from '../../run/files/file-error.js';
-import { makeFolder } from '../../run/files/new-folder.js';
+import { atNamedPlace } from '../../run/files.js';
+import { kindOf, runsAt } from '../../run/find.js';
+import { makeFolder } from '../../run/folders.js';
+import { readRun } from '../../run/record.js';
+import { writeSafetensors } from '../../run/safetensors.js';
 import { type WeightsName, weightsAlone } from '../../train/step/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';

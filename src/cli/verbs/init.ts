@@ -1,8 +1,7 @@
 /** `init`: writes a first config, for the user's own data or with sample data. */
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { writeAtomic } from '../../run/files/atomic.js';
-import { atNamedPlace, withFileErrors } from '../../run/files/file-error.js';
+import { atNamedPlace, withFileErrors, writeAtomic } from '../../run/files.js';
 import { damagedError, EXIT, usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/optional-package.js';
 import { packageRoot } from '../../util/root.js';

@@ -8,7 +8,7 @@ import {
   type ValueAnswer,
 } from '../../predict/answers.js';
 import type { PredictionForm } from '../../predict/predict.js';
-import { nonFiniteName, spellNonFinite } from '../../run/files/json.js';
+import { nonFiniteName, spellNonFinite } from '../../run/json.js';
 
 /** The values of one line, by column. */
 type Fields = Readonly<Record<string, number | string | null>>;

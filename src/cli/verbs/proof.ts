@@ -1,5 +1,5 @@
 /** Options shared by all `verify` verbs, and the output of their proofs. */
-import { spellNonFinite } from '../../run/files/json.js';
+import { spellNonFinite } from '../../run/json.js';
 import { EXIT, type ExitCode } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { json, quiet, set, threads } from '../options.js';

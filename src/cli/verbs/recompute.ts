@@ -2,12 +2,12 @@
 import { resolve } from 'node:path';
 import type { BackendRequest } from '../../engine/backend-names.js';
 import { machineArithmetic } from '../../engine/simd/arithmetic.js';
-import type { Doubt } from '../../judge/reading/run-facts.js';
-import { runPaths } from '../../judge/reading/targets.js';
+import type { Doubt } from '../../judge/judging/run-facts.js';
 import { evaluateCheckpoint } from '../../predict/evaluate.js';
 import { openModel } from '../../predict/saved-model.js';
-import { versions } from '../../run/machine.js';
-import { RunDirectory } from '../../run/run-directory.js';
+import { RunDirectory } from '../../run/directory.js';
+import { runPaths } from '../../run/find.js';
+import { versions } from '../../run/manifest.js';
 import type { SplitMetrics } from '../../run/summary.js';
 import { EXIT, UserError } from '../../util/errors.js';
 

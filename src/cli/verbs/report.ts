@@ -1,10 +1,9 @@
 /** `report PATH`: writes a self-contained HTML file about a run, a sweep or a directory of them. */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { writeAtomic } from '../../run/files/atomic.js';
-import { atNamedPlace, withFileErrors } from '../../run/files/file-error.js';
-import { makeFolder } from '../../run/files/new-folder.js';
-import { RunDirectory } from '../../run/run-directory.js';
+import { RunDirectory } from '../../run/directory.js';
+import { atNamedPlace, withFileErrors, writeAtomic } from '../../run/files.js';
+import { makeFolder } from '../../run/folders.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { json } from '../options.js';

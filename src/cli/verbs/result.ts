@@ -1,10 +1,13 @@
 /** Prints the result of a run, and the command that resumes it. */
 import { relative } from 'node:path';
-import { baselinesSentence, leadingMetric } from '../../run/judging/baseline-words.js';
-import { cautionsOf } from '../../run/judging/cautions.js';
-import { gateSentence } from '../../run/judging/gate-words.js';
-import { metricSentence } from '../../run/judging/metric-words.js';
 import type { Summary } from '../../run/summary.js';
+import {
+  baselinesSentence,
+  cautionsOf,
+  gateSentence,
+  leadingMetric,
+  metricSentence,
+} from '../../run/words.js';
 import type { RunResult } from '../../train/run/observer.js';
 import { counted, printable } from '../../util/words.js';
 import { programName, quoted } from '../program-name.js';

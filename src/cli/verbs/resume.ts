@@ -1,6 +1,6 @@
 /** `resume RUN`: continues a stopped run. */
 import { resolve } from 'node:path';
-import { sweepFolder } from '../../judge/reading/find.js';
+import { sweepFolder } from '../../run/find.js';
 import { dashboards, json, pauseAfterEpoch, quiet, sameBackend, set, threads, width } from '../options.js';
 import { programName, quoted } from '../program-name.js';
 import { defineVerb, flag, list } from '../verb.js';

@@ -15,7 +15,7 @@ import {
 } from '../../judge/formats/verdict-lines.js';
 import { placeOfGate } from '../../judge/judging/gate-places.js';
 import type { Review, Reviewed } from '../../judge/review.js';
-import { withFileErrors } from '../../run/files/file-error.js';
+import { withFileErrors } from '../../run/files.js';
 import { type Diagnostic, UserError } from '../../util/errors.js';
 import { annotationLine } from '../terminal/github.js';
 

@@ -4,7 +4,7 @@ import { formatJunit } from '../../judge/formats/junit.js';
 import { formatMarkdown } from '../../judge/formats/markdown.js';
 import { textLines } from '../../judge/formats/text.js';
 import { type Reviewed, reviewRuns } from '../../judge/review.js';
-import { spellNonFinite } from '../../run/files/json.js';
+import { spellNonFinite } from '../../run/json.js';
 import { printable } from '../../util/words.js';
 import { jsonFormat } from '../options.js';
 import { formatWarnings } from '../terminal/diagnostics.js';

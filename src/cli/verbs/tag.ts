@@ -1,9 +1,9 @@
 /** `tag RUN…`: changes or prints the tags and notes of runs and sweeps. */
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { RunDirectory } from '../../run/directory.js';
+import type { NotesFile } from '../../run/notes.js';
 import { checkNotesChange, NO_NOTES, type Notes, type NotesChange } from '../../run/notes.js';
-import type { NotesFile } from '../../run/notes-file.js';
-import { RunDirectory } from '../../run/run-directory.js';
 import { SweepDirectory } from '../../sweep/sweep-directory.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';

@@ -1,5 +1,5 @@
 /** Trains a model for `run` and `resume`, shows progress and prints the result. */
-import { spellNonFinite } from '../../run/files/json.js';
+import { spellNonFinite } from '../../run/json.js';
 import type { Summary } from '../../run/summary.js';
 import type { RunObserver, RunResult } from '../../train/run/observer.js';
 import type { ExitCode } from '../../util/errors.js';

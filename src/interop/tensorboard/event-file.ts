@@ -1,5 +1,5 @@
 /** An event file, written piece by piece; it appears under its name when complete. */
-import { AtomicFile } from '../../run/files/atomic.js';
+import { AtomicFile } from '../../run/files.js';
 import { fileVersion } from './messages.js';
 import { frame } from './record.js';
 

@@ -3,8 +3,8 @@
  * significance of differences between metrics.
  */
 import type { MetricName } from '../../config/experiment.js';
-import { momentsOf } from '../../run/judging/baseline.js';
-import type { RunRecord } from '../reading/run-record.js';
+import { momentsOf } from '../../run/baseline.js';
+import type { RunRecord } from '../../run/record.js';
 import { configDifferences, factDifferences, factNotes } from './differences.js';
 import type { Comparison, Performance, SideInfo } from './document.js';
 import { compareMetric, metricsOf } from './metrics.js';

@@ -1,7 +1,7 @@
 /** Configs as maps from keys to values, to compare them key by key. */
 import { flatValues } from '../../config/merge/flat.js';
-import { earlierValues } from '../reading/earlier-values.js';
-import type { RunRecord } from '../reading/run-record.js';
+import type { RunRecord } from '../../run/record.js';
+import { earlierValues } from './earlier-values.js';
 import { effectsOf, isDataPath } from './effects.js';
 
 export type ConfigValues = ReadonlyMap<string, unknown>;

@@ -1,8 +1,8 @@
 /** Learning curves of sides: means over their seeds. */
 
-import { momentsOf } from '../../run/judging/baseline.js';
-import type { Curve } from '../reading/curve.js';
-import type { RunHistory } from '../reading/history.js';
+import { momentsOf } from '../../run/baseline.js';
+import type { Curve } from '../../run/curve.js';
+import type { RunHistory } from '../../run/history.js';
 
 export interface SideCurve {
   readonly side: string;

@@ -1,12 +1,12 @@
 /** Differences between sides other than results: configs, data, code, versions and machines. */
 import { dirname, isAbsolute, relative } from 'node:path';
 import { isChosenByRun } from '../../config/schema/walk.js';
-import type { Json } from '../../run/files/json.js';
+import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
-import { earlierValues } from '../reading/earlier-values.js';
-import type { RunRecord } from '../reading/run-record.js';
+import type { RunRecord } from '../../run/record.js';
 import { type ConfigValues, valuesOf } from './config-values.js';
 import type { ConfigDifference, Effect, FactDifference } from './document.js';
+import { earlierValues } from './earlier-values.js';
 import { effectsOf, isDataPath } from './effects.js';
 import { distinguishingRuns, type Side } from './sides.js';
 

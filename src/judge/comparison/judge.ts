@@ -3,7 +3,7 @@
  * enough seeds.
  */
 
-import { momentsOf } from '../../run/judging/baseline.js';
+import { momentsOf } from '../../run/baseline.js';
 import { counted } from '../../util/words.js';
 import { differenceInterval, meanInterval } from '../statistics/bootstrap.js';
 import { holm } from '../statistics/holm.js';

@@ -1,10 +1,10 @@
 /** Metrics of the sides, and comparisons between them. */
 import type { MetricName } from '../../config/experiment.js';
 import { largerIsBetter, METRICS } from '../../config/rules/metrics.js';
-import { nonFiniteName } from '../../run/files/json.js';
-import { momentsOf } from '../../run/judging/baseline.js';
-import { metricValue } from '../../run/judging/gates.js';
-import type { RunRecord } from '../reading/run-record.js';
+import { momentsOf } from '../../run/baseline.js';
+import { metricValue } from '../../run/gates.js';
+import { nonFiniteName } from '../../run/json.js';
+import type { RunRecord } from '../../run/record.js';
 import type { MetricComparison, MetricOfSide } from './document.js';
 import { compareValues } from './judge.js';
 import { countedRuns, type Side } from './sides.js';

@@ -1,9 +1,9 @@
 /** Reads the runs that the arguments of `compare` name. */
 
+import { kindOf, runsAt } from '../../run/find.js';
+import { type RunRecord, readRun } from '../../run/record.js';
 import { bestRow, readSweepResults } from '../../sweep/results/index.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
-import { kindOf, runsAt } from '../reading/find.js';
-import { type RunRecord, readRun } from '../reading/run-record.js';
 import type { Comparison } from './document.js';
 import type { Group } from './sides.js';
 

@@ -1,5 +1,5 @@
 /** Sentences and words of a comparison, shared by all output formats. */
-import type { Json } from '../../run/files/json.js';
+import type { Json } from '../../run/json.js';
 import type { Comparison, Effect, SideComparison, SideInfo } from './document.js';
 
 const EFFECTS: Readonly<Record<Effect, string>> = {

@@ -1,6 +1,6 @@
 /** Groups runs that are replicates of each other into the sides of a comparison. */
 import stableStringify from 'safe-stable-stringify';
-import type { RunRecord } from '../reading/run-record.js';
+import type { RunRecord } from '../../run/record.js';
 import { type ConfigValues, DATA, decisiveValues, drawsWithSeed, valuesOf } from './config-values.js';
 
 /** The runs of one argument of `compare`. */

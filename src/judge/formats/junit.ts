@@ -6,8 +6,8 @@
  * are unique and do not change between reviews.
  */
 import { basename } from 'node:path';
-import { gateName } from '../../run/judging/gate-words.js';
 import type { GateResult } from '../../run/summary.js';
+import { gateName } from '../../run/words.js';
 import type { Review } from '../review.js';
 import { type VerdictGroup, type VerdictLine, verdictGroups } from './verdict-lines.js';
 

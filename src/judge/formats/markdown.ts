@@ -5,12 +5,12 @@
  */
 
 import { largerIsBetter } from '../../config/rules/metrics.js';
+import type { Curve } from '../../run/curve.js';
+import type { Curves } from '../../run/history.js';
 import { plainMarkdown } from '../../util/markdown.js';
 import { counted } from '../../util/words.js';
 import { groupNotes } from '../judging/group-notes.js';
 import type { RunReview } from '../judging/judge-run.js';
-import type { Curve } from '../reading/curve.js';
-import type { Curves } from '../reading/history.js';
 import type { Review, Reviewed } from '../review.js';
 import { costWords, metricsOfRun } from './run-words.js';
 import { oddities } from './text.js';

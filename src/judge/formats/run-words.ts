@@ -1,6 +1,6 @@
 /** Describes runs in words: environment, metrics and cost. */
 import { counted } from '../../util/words.js';
-import type { RunFacts } from '../reading/run-facts.js';
+import type { RunFacts } from '../judging/run-facts.js';
 import { short } from './verdict-lines.js';
 
 /**

@@ -2,15 +2,15 @@
  * Every verdict of a review as one line, for text, annotations and test reports.
  */
 import { basename, sep } from 'node:path';
-import { gateName, gateSentence } from '../../run/judging/gate-words.js';
-import type { Verdict } from '../../run/log/events.js';
+import type { Verdict } from '../../run/events.js';
 import type { GateResult } from '../../run/summary.js';
+import { gateName, gateSentence } from '../../run/words.js';
 import { EXIT } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { MetricVerdict } from '../judging/against.js';
 import { groupNotes } from '../judging/group-notes.js';
 import type { RunReview } from '../judging/judge-run.js';
-import type { DamagedRun } from '../reading/reading.js';
+import type { DamagedRun } from '../judging/reading.js';
 import type { GroupReview, Review } from '../review.js';
 
 export interface VerdictLine {

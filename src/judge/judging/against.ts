@@ -1,13 +1,13 @@
 /** Judges runs of one config against a baseline, and lists what changed since. */
 
-import type { Baseline } from '../../run/judging/baseline.js';
-import { judgeGate } from '../../run/judging/gates.js';
-import type { Verdict } from '../../run/log/events.js';
+import type { Baseline } from '../../run/baseline.js';
+import type { Verdict } from '../../run/events.js';
+import { judgeGate } from '../../run/gates.js';
 import { usageError } from '../../util/errors.js';
-import { notJudgeable, type ReviewedRun } from '../reading/run-facts.js';
 import { judgeNoise, type SeedValue } from '../statistics/noise.js';
 import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted } from './deciding.js';
 import { seedValues } from './groups.js';
+import { notJudgeable, type ReviewedRun } from './run-facts.js';
 
 /** Explicit limits from the command line. Without them, the noise between seeds decides. */
 export interface Limits {

@@ -3,7 +3,7 @@ import type { GateMetricName } from '../../config/experiment.js';
 import { isPerformance } from '../../config/rules/metrics.js';
 import { schemaAt } from '../../config/schema/walk.js';
 import { positionOf, SourceText } from '../../config/yaml/source.js';
-import type { WrittenGate } from '../../run/judging/gates.js';
+import type { WrittenGate } from '../../run/gates.js';
 import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 

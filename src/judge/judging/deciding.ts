@@ -6,11 +6,11 @@ import { dirname, isAbsolute, relative, sep } from 'node:path';
 import { flatValues } from '../../config/merge/flat.js';
 import { mapPaths } from '../../config/merge/paths.js';
 import { youngerDefault } from '../../config/merge/younger-keys.js';
-import type { Json } from '../../run/files/json.js';
+import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
+import type { RunRecord } from '../../run/record.js';
+import { earlierValues } from '../comparison/earlier-values.js';
 import { effectsOf, isDataPath, isEarlier } from '../comparison/effects.js';
-import { earlierValues } from '../reading/earlier-values.js';
-import type { RunRecord } from '../reading/run-record.js';
 
 /** Values of a config by key path, sorted. */
 export type FlatConfig = Readonly<Record<string, Json>>;

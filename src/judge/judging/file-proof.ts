@@ -6,7 +6,13 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { isRecord } from '../../config/schema/walk.js';
-import { listCheckpoints } from '../../run/checkpoints/folder.js';
+import {
+  indexPath,
+  listCheckpoints,
+  indexedCheckpoints as listedInIndex,
+  readIndex,
+} from '../../run/checkpoint-files.js';
+import { isAbsent } from '../../run/files.js';
 import {
   CheckpointProof,
   FOREIGN,
@@ -14,15 +20,13 @@ import {
   otherMetric,
   ownStepHashes,
   type SavedCheckpoint,
-} from '../../run/checkpoints/identity.js';
-import { indexPath, listCheckpoints as listedInIndex, readIndex } from '../../run/checkpoints/index-file.js';
-import { savedCheckpoints } from '../../run/checkpoints/saved.js';
-import type { JsonObject } from '../../run/files/json.js';
-import { isAbsent } from '../../run/files/unreadable.js';
-import type { LogRecord } from '../../run/log/parse.js';
+} from '../../run/identity.js';
+import type { JsonObject } from '../../run/json.js';
+import type { LogRecord } from '../../run/log.js';
+import type { RunRecord } from '../../run/record.js';
+import { savedCheckpoints } from '../../run/saved-checkpoints.js';
 import type { Summary } from '../../run/summary.js';
 import { UserError } from '../../util/errors.js';
-import type { RunRecord } from '../reading/run-record.js';
 
 const PIECE = 1 << 16;
 

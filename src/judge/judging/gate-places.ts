@@ -6,7 +6,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, normalize, relative, sep } from 'node:path';
 import { itemsAt } from '../../config/merge/plain.js';
 import { isRecord } from '../../config/schema/walk.js';
-import type { Gate } from '../../run/judging/gates.js';
+import type { Gate } from '../../run/gates.js';
 
 export interface GatePlace {
   /** Relative to the checkout, with forward slashes. */

@@ -1,11 +1,11 @@
 /** Groups of runs that differ only in their seed, as for means over seeds and baselines. */
 
-import { momentsOf } from '../../run/judging/baseline.js';
-import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../run/judging/gates.js';
+import { momentsOf } from '../../run/baseline.js';
+import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
 import type { GateResult } from '../../run/summary.js';
-import { notJudgeable, type ReviewedRun } from '../reading/run-facts.js';
 import type { FlatConfig } from './deciding.js';
 import { ownGates, sameGate } from './own-gates.js';
+import { notJudgeable, type ReviewedRun } from './run-facts.js';
 
 /** Groups in the order of their first runs. */
 export function groupsOf(runs: readonly ReviewedRun[]): ReviewedRun[][] {

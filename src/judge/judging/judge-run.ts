@@ -1,10 +1,10 @@
 /** Judges one run: its completion, its own gates and those of the command line. */
 
-import { inconclusive, judgeGate, type WrittenGate } from '../../run/judging/gates.js';
-import type { Verdict } from '../../run/log/events.js';
+import type { Verdict } from '../../run/events.js';
+import { inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
 import type { GateResult } from '../../run/summary.js';
-import { notCompleted, type ReviewedRun, type RunFacts } from '../reading/run-facts.js';
 import { judgeOwn, ownGates } from './own-gates.js';
+import { notCompleted, type ReviewedRun, type RunFacts } from './run-facts.js';
 
 export interface RunReview extends RunFacts {
   /**

@@ -2,8 +2,8 @@
  * Checks that a log agrees with the summary: that this run completed, and with these metrics.
  */
 
-import { hardestTrivial } from '../../run/judging/gates.js';
-import type { LogRecord } from '../../run/log/parse.js';
+import { hardestTrivial } from '../../run/gates.js';
+import type { LogRecord } from '../../run/log.js';
 import type { GateResult, SplitMetrics, Summary } from '../../run/summary.js';
 
 /** The name of a value, the value in the summary, and the value in the log. */

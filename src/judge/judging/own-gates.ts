@@ -4,10 +4,10 @@
 import { basename } from 'node:path';
 import { lineOf } from '../../config/merge/plain.js';
 import { isRecord } from '../../config/schema/walk.js';
-import { type Gate, inconclusive, judgeGate, type WrittenGate } from '../../run/judging/gates.js';
+import { type Gate, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
+import type { RunRecord } from '../../run/record.js';
 import type { GateResult } from '../../run/summary.js';
-import type { ReviewedRun } from '../reading/run-facts.js';
-import type { RunRecord } from '../reading/run-record.js';
+import type { ReviewedRun } from './run-facts.js';
 
 const BOUNDS = ['min', 'max', 'max_drop', 'max_regress', 'by'] as const;
 

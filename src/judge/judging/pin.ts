@@ -3,14 +3,13 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { metricsOfKind } from '../../config/rules/losses.js';
 import { PERFORMANCE } from '../../config/rules/metrics.js';
-import { writeAtomic } from '../../run/files/atomic.js';
-import { atNamedPlace } from '../../run/files/file-error.js';
-import { makeFolder } from '../../run/files/new-folder.js';
-import { type Baseline, readBaseline, summarizeSeeds } from '../../run/judging/baseline.js';
-import { RunDirectory } from '../../run/run-directory.js';
+import { type Baseline, readBaseline, summarizeSeeds } from '../../run/baseline.js';
+import { RunDirectory } from '../../run/directory.js';
+import { atNamedPlace, writeAtomic } from '../../run/files.js';
+import { makeFolder } from '../../run/folders.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.js';
-import { notCompleted, type ReviewedRun } from '../reading/run-facts.js';
 import { type Deciding, movedBetween, movedWords, sorted } from './deciding.js';
+import { notCompleted, type ReviewedRun } from './run-facts.js';
 
 /**
  * Writes the baseline of `runs` to `file`.

@@ -3,7 +3,9 @@
  * are. Its gates are located in the user's config, not in the sweep's copy of it.
  */
 import { basename, dirname } from 'node:path';
-import { momentsOf } from '../../run/judging/baseline.js';
+import { momentsOf } from '../../run/baseline.js';
+import { sweepFolder } from '../../run/find.js';
+import type { RunState } from '../../run/record.js';
 import {
   bestRow,
   contradictionsOf,
@@ -15,9 +17,7 @@ import {
 } from '../../sweep/results/index.js';
 import { placeOf, UserError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import { sweepFolder } from '../reading/find.js';
-import type { ReviewedRun } from '../reading/run-facts.js';
-import type { RunState } from '../reading/run-record.js';
+import type { ReviewedRun } from './run-facts.js';
 
 /** A sweep with reviewed runs. */
 export interface SweepReview {

@@ -4,7 +4,7 @@
  * samples follows Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section
  * 5.3.
  */
-import { momentsOf } from '../../run/judging/baseline.js';
+import { momentsOf } from '../../run/baseline.js';
 import { normalMass, normalQuantile } from '../../util/normal.js';
 import { RandomStream } from '../../util/random.js';
 import type { Interval } from './interval.js';

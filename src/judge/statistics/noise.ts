@@ -18,8 +18,8 @@
  * seeds are independent and normal.
  */
 import { largerIsBetter } from '../../config/rules/metrics.js';
-import { type BaselineMetric, momentsOf } from '../../run/judging/baseline.js';
-import type { Verdict } from '../../run/log/events.js';
+import { type BaselineMetric, momentsOf } from '../../run/baseline.js';
+import type { Verdict } from '../../run/events.js';
 import { upperQuantile, upperTail } from './student-t.js';
 
 /** Probability of failing a run that is as good as the baseline. */

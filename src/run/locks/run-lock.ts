@@ -34,8 +34,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path';
 import { usageError } from '../../util/errors.js';
 import { codeOf } from '../../util/system-errors.js';
-import { writeWhole } from '../files/atomic.js';
-import { tidyUp, withFileErrors } from '../files/file-error.js';
+import { tidyUp, withFileErrors, writeWhole } from '../files.js';
 import { isAdvisoryLocked, tryAdvisoryLock } from './advisory-lock.js';
 import {
   HEARTBEAT_MS,

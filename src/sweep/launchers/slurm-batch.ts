@@ -15,8 +15,8 @@ import {
 } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { writeAtomic, writeJsonAtomic } from '../../run/files/atomic.js';
-import { makeFolder } from '../../run/files/new-folder.js';
+import { writeAtomic, writeJsonAtomic } from '../../run/files.js';
+import { makeFolder } from '../../run/folders.js';
 import { codeOf } from '../../util/system-errors.js';
 import type { Task, TaskEnd } from '../launcher.js';
 import type { JobId } from './slurm-commands.js';

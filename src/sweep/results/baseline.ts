@@ -1,5 +1,5 @@
 /** The best trivial baseline on a sweep's objective, to compare the best trial with. */
-import { RunDirectory } from '../../run/run-directory.js';
+import { RunDirectory } from '../../run/directory.js';
 import type { Summary } from '../../run/summary.js';
 import type { SweepPlan } from '../plan.js';
 import type { SweepDirectory } from '../sweep-directory.js';

@@ -1,7 +1,7 @@
 /** The objective after each epoch of a trial's run, from the run's log. */
 
 import { join } from 'node:path';
-import { type LoggedEvent, readEvents } from '../../run/log/log-history.js';
+import { type LoggedEvent, readEvents } from '../../run/log.js';
 import { UserError } from '../../util/errors.js';
 import type { SweepPlan } from '../plan.js';
 

@@ -1,10 +1,9 @@
 /** Holds the files of a sweep to its journal: the runs of its trials and the results. */
 import { basename, relative, sep } from 'node:path';
-import type { Json } from '../../run/files/json.js';
-import { readText } from '../../run/files/opened-file.js';
-import { isAbsent } from '../../run/files/unreadable.js';
-import { versions } from '../../run/machine.js';
-import { RunDirectory } from '../../run/run-directory.js';
+import { RunDirectory } from '../../run/directory.js';
+import { isAbsent, readText } from '../../run/files.js';
+import type { Json } from '../../run/json.js';
+import { versions } from '../../run/manifest.js';
 import { type Diagnostic, UserError } from '../../util/errors.js';
 import type { SweepDirectory } from '../sweep-directory.js';
 import { sweepCautions } from './cautions.js';

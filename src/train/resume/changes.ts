@@ -5,7 +5,7 @@
 
 import { dependsOnLength, type LoadedExperiment } from '../../config/index.js';
 import { configDifferences } from '../../config/wording/explain.js';
-import type { Json } from '../../run/files/json.js';
+import type { Json } from '../../run/json.js';
 import type { Manifest, ManifestChange } from '../../run/manifest.js';
 import { type Diagnostic, usageError } from '../../util/errors.js';
 

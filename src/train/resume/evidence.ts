@@ -4,7 +4,9 @@
  */
 import { join } from 'node:path';
 import type { LoadedExperiment } from '../../config/index.js';
-import { type Checkpoint, listCheckpoints } from '../../run/checkpoints/folder.js';
+import { type Checkpoint, listCheckpoints } from '../../run/checkpoint-files.js';
+import type { RunDirectory } from '../../run/directory.js';
+import { isAbsent } from '../../run/files.js';
 import {
   CheckpointProof,
   FOREIGN,
@@ -13,11 +15,9 @@ import {
   ownStepHashes,
   refuseForeign,
   type SavedCheckpoint,
-} from '../../run/checkpoints/identity.js';
-import { isAbsent } from '../../run/files/unreadable.js';
-import { type LoggedEvent, logDigest, readEvents } from '../../run/log/log-history.js';
+} from '../../run/identity.js';
+import { type LoggedEvent, logDigest, readEvents } from '../../run/log.js';
 import type { Manifest } from '../../run/manifest.js';
-import type { RunDirectory } from '../../run/run-directory.js';
 import type { Summary } from '../../run/summary.js';
 import { damagedError, type ExitCode, UserError } from '../../util/errors.js';
 import type { RunObserver, RunResult } from '../run/observer.js';

@@ -2,12 +2,11 @@
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
-import { withFile } from '../../run/files/opened-file.js';
-import { isAbsent } from '../../run/files/unreadable.js';
-import { readEvents } from '../../run/log/log-history.js';
-import { versions } from '../../run/machine.js';
+import type { RunDirectory } from '../../run/directory.js';
+import { isAbsent, withFile } from '../../run/files.js';
+import { readEvents } from '../../run/log.js';
 import type { Manifest } from '../../run/manifest.js';
-import type { RunDirectory } from '../../run/run-directory.js';
+import { versions } from '../../run/manifest.js';
 import type { Summary, SummaryDigests } from '../../run/summary.js';
 import { damagedError, UserError } from '../../util/errors.js';
 

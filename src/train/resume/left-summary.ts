@@ -1,9 +1,9 @@
 /** The summary that a run's last process wrote. A resume reads its times, but can do without it. */
 import { renameSync } from 'node:fs';
-import { withFileErrors } from '../../run/files/file-error.js';
+import type { RunDirectory } from '../../run/directory.js';
+import { withFileErrors } from '../../run/files.js';
 import { refuseUnlessOwned } from '../../run/locks/ownership.js';
-import { readEvents } from '../../run/log/log-history.js';
-import type { RunDirectory } from '../../run/run-directory.js';
+import { readEvents } from '../../run/log.js';
 import type { Summary } from '../../run/summary.js';
 import { damagedError, EXIT, UserError } from '../../util/errors.js';
 

@@ -3,7 +3,7 @@
  * and suggests what to do.
  */
 import type { LoadedExperiment } from '../../config/index.js';
-import type { RunDirectory } from '../../run/run-directory.js';
+import type { RunDirectory } from '../../run/directory.js';
 import { usageError } from '../../util/errors.js';
 import { type Change, configChanges, describeChanges, kindOf } from './changes.js';
 import { frozenConfig } from './frozen-config.js';

@@ -3,9 +3,9 @@
  * without timestamps.
  */
 import type { BatchOrderState } from '../../data/index.js';
-import { type JsonObject, spellNonFinite } from '../../run/files/json.js';
-import type { Metrics } from '../../run/judging/gates.js';
-import { unspellMetrics } from '../../run/log/metric-fields.js';
+import type { Metrics } from '../../run/gates.js';
+import { type JsonObject, spellNonFinite } from '../../run/json.js';
+import { unspellMetrics } from '../../run/log.js';
 import type { BySplit } from '../../run/summary.js';
 import { damagedError } from '../../util/errors.js';
 import type { MetricSums } from '../step/batch-metrics.js';

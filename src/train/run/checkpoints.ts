@@ -1,12 +1,8 @@
 /** Saves and restores the checkpoints of a run. */
 import type { LoadedExperiment } from '../../config/index.js';
-import {
-  type CheckpointInput,
-  CheckpointStore,
-  type SavedCheckpoint,
-} from '../../run/checkpoints/checkpoints.js';
-import { bestOf, listCheckpoints, loadCheckpoint } from '../../run/checkpoints/folder.js';
-import type { RunDirectory } from '../../run/run-directory.js';
+import { bestOf, listCheckpoints, loadCheckpoint } from '../../run/checkpoint-files.js';
+import { type CheckpointInput, CheckpointStore, type SavedCheckpoint } from '../../run/checkpoints.js';
+import type { RunDirectory } from '../../run/directory.js';
 import type { Trainer } from '../step/trainer.js';
 import { loadWeights, trainingTensors } from '../step/weights.js';
 import { checkpointMetadata, type SavedState, savedState } from './checkpoint-metadata.js';

@@ -1,8 +1,8 @@
 /** Ends a run: judges the gates, writes the summary and the closing event. */
 import type { LoadedExperiment } from '../../config/index.js';
-import { savedCheckpoints } from '../../run/checkpoints/saved.js';
-import { judgeRun, missedIn } from '../../run/judging/gates.js';
-import type { RunDirectory } from '../../run/run-directory.js';
+import type { RunDirectory } from '../../run/directory.js';
+import { judgeRun, missedIn } from '../../run/gates.js';
+import { savedCheckpoints } from '../../run/saved-checkpoints.js';
 import type { GateResult, SavedCheckpoints, Summary, SummaryDigests } from '../../run/summary.js';
 import { EXIT, type ExitCode, UserError } from '../../util/errors.js';
 import { trivialBaselines } from '../evaluation/baselines.js';

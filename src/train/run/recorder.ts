@@ -4,9 +4,9 @@
  */
 import type { EarlyStopping, LoadedExperiment } from '../../config/index.js';
 import type { Split } from '../../data/index.js';
+import type { RunDirectory } from '../../run/directory.js';
 import type { SplitEvaluation } from '../../run/evaluation.js';
-import { metricValue } from '../../run/judging/gates.js';
-import type { RunDirectory } from '../../run/run-directory.js';
+import { metricValue } from '../../run/gates.js';
 import type { SplitMetrics } from '../../run/summary.js';
 import { evaluationCollector } from '../evaluation/evaluation-collector.js';
 import type { Evaluator } from '../evaluation/evaluator.js';

@@ -1,12 +1,11 @@
 /** Starts a new run from a loaded config. */
 import { dirname } from 'node:path';
 import type { LoadedExperiment } from '../../config/index.js';
-import type { GivenConfigs } from '../../run/files/given-folder.js';
+import { RunDirectory } from '../../run/directory.js';
+import type { GivenConfigs } from '../../run/folders.js';
+import { checkName } from '../../run/folders.js';
 import { whileLocked } from '../../run/locks/run-lock.js';
-import { gitState } from '../../run/machine.js';
-import { describeRun } from '../../run/manifest.js';
-import { RunDirectory } from '../../run/run-directory.js';
-import { checkName } from '../../run/run-name.js';
+import { describeRun, gitState } from '../../run/manifest.js';
 import { refuseOtherConfig } from '../resume/other-config.js';
 import { resumeExperiment } from '../resume/resume.js';
 import { batchOrder, defaultLogEvery, totalSteps } from './batch-plan.js';

@@ -1,8 +1,8 @@
 /** Messages of a run to the user. */
 import type { LoadedExperiment } from '../../config/index.js';
-import type { Metrics } from '../../run/judging/gates.js';
-import { metricSentence, metricSentences } from '../../run/judging/metric-words.js';
+import type { Metrics } from '../../run/gates.js';
 import type { SplitMetrics } from '../../run/summary.js';
+import { metricSentence, metricSentences } from '../../run/words.js';
 import { counted } from '../../util/words.js';
 import type { StepResult } from '../step/trainer.js';
 import type { EarlyStop } from './events.js';

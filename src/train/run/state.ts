@@ -1,6 +1,7 @@
 /** The position of a run and its measurements so far. */
-import { BestValues } from '../../run/judging/best-values.js';
-import type { Metrics } from '../../run/judging/gates.js';
+
+import type { Metrics } from '../../run/gates.js';
+import { BestValues } from '../../run/gates.js';
 import { NO_TIMES, type RunTimes } from '../../run/run-times.js';
 import type { Summary } from '../../run/summary.js';
 import { Calibration } from '../timing/calibration.js';

@@ -2,7 +2,7 @@
 
 import type { LoadedExperiment } from '../../config/index.js';
 import { DeviceLostError } from '../../engine/executable.js';
-import type { RunDirectory } from '../../run/run-directory.js';
+import type { RunDirectory } from '../../run/directory.js';
 import type { Trainer } from '../step/trainer.js';
 import { batchOrder, totalSteps } from './batch-plan.js';
 import { RunCheckpoints } from './checkpoints.js';

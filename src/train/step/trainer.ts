@@ -12,7 +12,7 @@ import { ParameterLayout } from '../../math/model/parameters.js';
 import { carriedStates } from '../../math/model/walk.js';
 import type { Optimizer } from '../../math/optimizers/optimizer.js';
 import { gradientSumProgram, paddedSize } from '../../math/optimizers/program.js';
-import type { Tensor } from '../../run/checkpoints/safetensors.js';
+import type { Tensor } from '../../run/safetensors.js';
 import { Evaluator } from '../evaluation/evaluator.js';
 import { WeightAverage } from './average.js';
 import { BatchWriter } from './batch.js';

@@ -2,7 +2,7 @@
 
 import { shapeText } from '../../math/graph/shape.js';
 import type { ParameterLayout } from '../../math/model/parameters.js';
-import { readSafetensors, type Tensor, type Tensors } from '../../run/checkpoints/safetensors.js';
+import { readSafetensors, type Tensor, type Tensors } from '../../run/safetensors.js';
 import { type Diagnostic, damagedError, usageError } from '../../util/errors.js';
 
 /** `flat` as one F32 tensor per parameter, in PyTorch's shapes; names begin with `prefix`. */

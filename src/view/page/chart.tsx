@@ -1,7 +1,7 @@
 /** A chart of curves: drawn by uPlot, described by a legend, a sentence and a table. */
 import { useEffect, useId, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type uPlot from 'uplot';
-import type { Curve } from '../../judge/reading/curve.js';
+import type { Curve } from '../../run/curve.js';
 import { type Aligned, align, type Line, valueAt } from './align.js';
 import { useHeading } from './base.js';
 import { describeCurve } from './curve-words.js';

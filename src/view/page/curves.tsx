@@ -1,6 +1,6 @@
 /** The charts of one or several runs, and their shared axis, cursor, zoom and smoothing. */
 import { useMemo, useState } from 'preact/hooks';
-import type { Curve } from '../../judge/reading/curve.js';
+import type { Curve } from '../../run/curve.js';
 import type { RunReport } from '../document.js';
 import { Section, Toggle } from './base.js';
 import { Chart, type ChartSeries, type DrawnSeries } from './chart.js';

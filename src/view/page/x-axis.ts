@@ -1,5 +1,5 @@
 /** The x axes of curves: steps, epochs or time. */
-import type { Curve } from '../../judge/reading/curve.js';
+import type { Curve } from '../../run/curve.js';
 import type { RunReport } from '../document.js';
 import { formatNumber, formatSeconds, grouped } from './format.js';
 

@@ -3,7 +3,7 @@
  * use.
  */
 
-import type { RunHistory } from '../../judge/reading/history.js';
+import type { RunHistory } from '../../run/history.js';
 import { type UserError, usageError } from '../../util/errors.js';
 import type { Catalog, Place } from './catalog.js';
 import { Channel } from './channel.js';

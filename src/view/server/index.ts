@@ -1,6 +1,6 @@
 /** The live dashboard: shows everything under a folder of experiments in a browser. */
 
-import { readRun } from '../../judge/reading/run-record.js';
+import { readRun } from '../../run/record.js';
 import { programFile } from '../../util/root.js';
 import { comparisonReportOf } from '../comparison-report.js';
 import { runReportOf } from '../run-report.js';

@@ -5,7 +5,7 @@
 import { basename } from 'node:path';
 import { readPlainConfig } from '../../config/merge/plain.js';
 import { withYoungerDefaults } from '../../config/merge/younger-keys.js';
-import { RunDirectory } from '../../run/run-directory.js';
+import { RunDirectory } from '../../run/directory.js';
 import { UserError } from '../../util/errors.js';
 import { commonConfig, restOf } from '../common-config.js';
 import { configTexts } from '../config-values.js';

@@ -3,13 +3,12 @@
  * runs or after it was killed.
  */
 import { basename, dirname } from 'node:path';
-import { finalName, pointsOf } from '../../judge/reading/history.js';
-import { type JsonObject, nonFiniteName, unspellNumbers } from '../../run/files/json.js';
-import { type OpenedFile, withFile } from '../../run/files/opened-file.js';
-import { isAbsent } from '../../run/files/unreadable.js';
-import type { Verdict } from '../../run/log/events.js';
-import { type LogRecord, parseEvent } from '../../run/log/parse.js';
-import { RunDirectory } from '../../run/run-directory.js';
+import { RunDirectory } from '../../run/directory.js';
+import type { Verdict } from '../../run/events.js';
+import { isAbsent, type OpenedFile, withFile } from '../../run/files.js';
+import { finalName, pointsOf } from '../../run/history.js';
+import { type JsonObject, nonFiniteName, unspellNumbers } from '../../run/json.js';
+import { type LogRecord, parseEvent } from '../../run/log.js';
 import type { Summary } from '../../run/summary.js';
 import type { ListedRun } from './documents.js';
 

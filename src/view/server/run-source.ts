@@ -1,9 +1,8 @@
 /** A run as a source: its report, and the points that its log adds to the curves. */
 import { join } from 'node:path';
-import { type CurvePoint, pointsOf, type RunHistory } from '../../judge/reading/history.js';
-import { LogFollower } from '../../judge/reading/log-follower.js';
+import { type CurvePoint, LogFollower, pointsOf, type RunHistory } from '../../run/history.js';
 import { isLocked } from '../../run/locks/run-lock.js';
-import type { LogRecord } from '../../run/log/parse.js';
+import type { LogRecord } from '../../run/log.js';
 import type { RunChange } from './documents.js';
 import { RUN_FILES, signatureOf } from './safe-files.js';
 import { DOCUMENT, NOTHING, type Source, type Update } from './source.js';

@@ -1,5 +1,5 @@
 /** A sweep as a source: sends the whole report whenever its journal or a trial's log has grown. */
-import { findTrials } from '../../judge/reading/find.js';
+import { findTrials } from '../../run/find.js';
 import { isSweepWorkedOn } from '../../sweep/results/index.js';
 import { SWEEP_FILES, signatureOf } from './safe-files.js';
 import { DOCUMENT, NOTHING, type Source, type Update } from './source.js';

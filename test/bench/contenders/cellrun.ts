@@ -10,7 +10,7 @@ import { BroadcastChannel } from 'node:worker_threads';
 import { EXECUTORS } from '../../../src/engine/executable.js';
 import { Engine } from '../../../src/engine/index.js';
 import type { ExecutionReport } from '../../../src/engine/machine.js';
-import { versions } from '../../../src/run/machine.js';
+import { versions } from '../../../src/run/manifest.js';
 import { RandomStream } from '../../../src/util/random.js';
 import { type BenchCase, MODELS } from '../cases.js';
 import { answerRequests, type Workload } from './answer.js';

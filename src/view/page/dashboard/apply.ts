@@ -1,5 +1,5 @@
 /** Applies changes from the server without mutating the document. */
-import type { Curve } from '../../../judge/reading/curve.js';
+import type { Curve } from '../../../run/curve.js';
 import type { RunReport } from '../../document.js';
 import type { ListChange, ListDocument, Listed, RunChange } from '../../server/documents.js';
 

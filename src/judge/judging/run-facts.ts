@@ -1,0 +1,232 @@
+/** Reads the facts about a run that a review reports and judges. */
+
+import type { RunStatus } from '../../run/events.js';
+import { isAbsent } from '../../run/files.js';
+import { BestValues, lastValue, type WrittenGate } from '../../run/gates.js';
+import {
+  type Curves,
+  finalName,
+  HistoryCollector,
+  type LoggedWarning,
+  type RunHistory,
+} from '../../run/history.js';
+import { readLog } from '../../run/log.js';
+import type { Manifest } from '../../run/manifest.js';
+import { type RunRecord, type RunState, readRun } from '../../run/record.js';
+import type { Summary } from '../../run/summary.js';
+import { cautionsOf, endingOf } from '../../run/words.js';
+import { counted } from '../../util/words.js';
+import { type Deciding, decidingOf } from './deciding.js';
+import { FileProof } from './file-proof.js';
+import { LogProof } from './log-proof.js';
+import { askedGates } from './own-gates.js';
+
+export interface RunFacts {
+  /** Absolute. */
+  readonly directory: string;
+  readonly run_id: string;
+  readonly name: string;
+  /** How the run ended, or `running` or `killed`. */
+  readonly state: RunState;
+  /** The run's message about why it did not complete; null if it completed. */
+  readonly message: string | null;
+  readonly seed: number | null;
+  readonly config_hash: string | null;
+  /**
+   * Absolute paths, on the machine of the run, of the files that the config extends and, last, of
+   * the config.
+   */
+  readonly config_files: readonly string[];
+  /** ISO 8601, UTC. */
+  readonly started: string | null;
+  readonly backend: Manifest['backend'] | null;
+  readonly machine: Manifest['machine'] | null;
+  readonly versions: Manifest['versions'] | null;
+  readonly git: Manifest['git'];
+  readonly steps: number | null;
+  readonly epochs: number | null;
+  readonly duration_s: number | null;
+  /** Final values. Values that are not finite are written as strings. */
+  readonly metrics: Summary['metrics'] | null;
+  readonly best: Summary['best'];
+  /** Describes an early end or restored weights; null if there was neither. */
+  readonly ending: string | null;
+  /** Reasons to trust the result less, one sentence each. */
+  readonly cautions: readonly string[];
+  readonly performance: {
+    readonly ms_per_step: number | null;
+    readonly step_ratio: number | null;
+    readonly peak_rss_mb: number | null;
+  };
+  readonly warnings: { readonly count: number; readonly first: readonly LoggedWarning[] };
+  /** Number of lines of the log that are not events. */
+  readonly damaged_lines: number;
+  /** Number of times the run was resumed. */
+  readonly resumes: number;
+}
+
+/** Evidence against a completed run. */
+export interface Doubt {
+  readonly reason: string;
+  /** True if files are damaged or contradict each other, false if they could not be checked. */
+  readonly isDamage: boolean;
+}
+
+/** A run with everything needed to judge it. */
+export interface ReviewedRun {
+  readonly facts: RunFacts;
+  readonly summary: Summary | undefined;
+  readonly deciding: Deciding | undefined;
+  readonly curves: Curves;
+  /** The gates of its config. */
+  readonly asked: readonly WrittenGate[];
+  /**
+   * Why its files do not prove that it completed; undefined if they do, or if it did not complete.
+   */
+  readonly doubt: Doubt | undefined;
+  /** The last value of a metric; undefined if it was not measured. */
+  last(metric: string): number | undefined;
+  /** The best value over the evaluations. */
+  best(metric: string): number | undefined;
+}
+
+/** Enough buckets for a curve in a line of text or a small picture. */
+const POINTS = 64;
+
+/**
+ * Reads a run and its log.
+ * @param more a reason, other than its files, to doubt the run
+ * @throws UserError (exit 2) if `path` is not a run directory or a file in it cannot be read
+ * @throws UserError (exit 5) if a file is damaged
+ */
+export function reviewedRun(path: string, more?: Doubt): ReviewedRun {
+  const record = readRun(path);
+  const { summary } = record;
+  const { history, doubt } = readLogOf(record);
+  const best = bestOf(history.curves);
+  return {
+    facts: { ...factsOf(record), ...oddities(history) },
+    summary,
+    deciding: decidingOf(record),
+    curves: history.curves,
+    asked: askedGates(record),
+    doubt: doubt === undefined ? more : { reason: doubt, isDamage: true },
+    last: metric => (summary === undefined ? undefined : lastValue(summary, metric)),
+    best: metric => best.get(metric),
+  };
+}
+
+function readLogOf(record: RunRecord): {
+  readonly history: RunHistory;
+  readonly doubt: string | undefined;
+} {
+  const { directory, state, manifest, summary } = record;
+  const { log } = directory.files;
+  const collector = new HistoryCollector(POINTS);
+  const proof = new LogProof(summary, manifest?.run_id);
+  const files = new FileProof(record);
+  const isMissing = isAbsent(log);
+  const { isTorn } = isMissing
+    ? { isTorn: false }
+    : readLog(
+        log,
+        event => {
+          collector.add(event);
+          proof.add(event);
+          files.addEvent(event);
+        },
+        line => {
+          collector.addDamage(line);
+          proof.addDamage();
+        },
+        text => files.addLine(text),
+      );
+  const doubts = (): string | undefined => {
+    if (state !== 'completed' || summary === undefined) return undefined;
+    if (manifest === undefined) return 'its manifest is missing';
+    return isMissing ? 'its log is missing' : (proof.doubt(summary, isTorn) ?? files.doubt(summary));
+  };
+  return { history: collector.history, doubt: doubts() };
+}
+
+/** Why a run cannot pass; undefined if it completed. */
+export function notCompleted({ facts }: ReviewedRun): string | undefined {
+  const { state, message } = facts;
+  if (state === 'completed') return undefined;
+  const said = message === null ? '' : `: ${message}`;
+  return `${STATES[state]}${said}`;
+}
+
+/** Why these runs cannot be judged together; undefined if they can. */
+export function notJudgeable(runs: readonly ReviewedRun[]): string | undefined {
+  const undone = runs.filter(run => notCompleted(run) !== undefined).length;
+  if (undone > 0) return `${undone} of ${counted(runs.length, 'run')} did not complete`;
+  const doubted = runs.find(({ doubt }) => doubt !== undefined);
+  return doubted && `${doubted.facts.run_id} is in doubt: ${doubted.doubt?.reason}`;
+}
+
+const STATES: Readonly<Record<Exclude<RunStatus, 'completed'> | 'running' | 'killed', string>> = {
+  running: 'the run is still running',
+  killed: 'the run was killed before it ended',
+  interrupted: 'the run was interrupted',
+  diverged: 'the run diverged',
+  failed: 'the run failed',
+};
+
+function oddities({ warnings, damaged, resumes }: RunHistory) {
+  return { warnings, damaged_lines: damaged.count, resumes };
+}
+
+function factsOf({
+  directory,
+  id,
+  name,
+  state,
+  config,
+  manifest,
+  summary,
+}: RunRecord): Omit<RunFacts, 'warnings' | 'damaged_lines' | 'resumes'> {
+  const isOver = state !== 'running' && state !== 'killed';
+  return {
+    directory: directory.path,
+    run_id: id,
+    name,
+    state,
+    message: (isOver && state !== 'completed' && summary?.message) || null,
+    seed: manifest?.seeds.experiment ?? (typeof config.seed === 'number' ? config.seed : null),
+    config_hash: manifest?.config_hash ?? null,
+    config_files: manifest?.config_files ?? [],
+    started: manifest?.started ?? null,
+    backend: manifest?.backend ?? null,
+    machine: manifest?.machine ?? null,
+    versions: manifest?.versions ?? null,
+    git: manifest?.git ?? null,
+    steps: summary?.steps ?? null,
+    epochs: summary?.epochs ?? null,
+    duration_s: summary?.duration_s ?? null,
+    metrics: summary?.metrics ?? null,
+    best: summary?.best ?? null,
+    ending: summary ? endingOf(summary) : null,
+    cautions: [...(summary ? cautionsOf(summary) : []), ...copyCaution({ directory, manifest })],
+    performance: {
+      ms_per_step: summary?.ms_per_step ?? null,
+      step_ratio: (summary && lastValue(summary, 'performance.step_ratio')) ?? null,
+      peak_rss_mb: summary?.peak_rss_mb ?? null,
+    },
+  };
+}
+
+function copyCaution({ directory, manifest }: Pick<RunRecord, 'directory' | 'manifest'>): string[] {
+  const original = manifest && directory.originalBy(manifest);
+  return original === undefined ? [] : [`this is a copy of the run in ${original}`];
+}
+
+/** The best value of each metric. Curves keep their extremes, so they contain it. */
+function bestOf(curves: Curves): BestValues {
+  const best = new BestValues();
+  for (const [name, { values }] of Object.entries(curves)) {
+    const metric = finalName(name);
+    if (metric !== undefined) for (const value of values) best.add(metric, value);
+  }
+  return best;
+}

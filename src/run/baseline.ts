@@ -1,0 +1,107 @@
+/**
+ * A baseline: results of runs of one config in a small file, which is committed and which gates
+ * compare with. Written by `review --pin`.
+ */
+import { validateAgainst } from '../config/schema/schema.js';
+import { damagedError } from '../util/errors.js';
+import { readText } from './files.js';
+import { type Json, whereNotJson } from './json.js';
+import type { Manifest } from './manifest.js';
+
+/** A metric over the seeds of the pinned runs. */
+export interface BaselineMetric {
+  readonly count: number;
+  readonly mean: number;
+  /** Sample standard deviation, with n - 1; `null` for a single value. */
+  readonly spread: number | null;
+  readonly by_seed: Readonly<Record<string, number>>;
+}
+
+export interface Baseline {
+  readonly version: 1;
+  readonly name: string;
+  readonly metrics: Readonly<Record<string, BaselineMetric>>;
+  readonly config_hash_by_seed: Readonly<Record<string, string>>;
+  /**
+   * Config values that determine the results, by key path; without the seed. Paths are relative to
+   * the config.
+   */
+  readonly config: Readonly<Record<string, Json>>;
+  readonly datasets: Manifest['datasets'];
+  readonly versions: Readonly<Record<string, string>>;
+  readonly backend: {
+    readonly name: string;
+    readonly executor: string;
+    readonly arithmetic: string | null;
+    readonly adapter: string | null;
+    /** Threads of the runs; results do not depend on them. */
+    readonly threads: readonly (number | null)[];
+  };
+  /** State of the repository at each run; several if the runs are from several commits. */
+  readonly git: readonly { readonly revision: string; readonly dirty: boolean }[];
+}
+
+/** Version of the file format. */
+const VERSION = 1;
+
+/** Maximum file size. */
+const MAX_BYTES = 16 * 2 ** 20;
+
+/**
+ * Count, mean and spread of values by seed; summed in seed order, so that equal values give
+ * byte-identical results.
+ */
+export function summarizeSeeds(bySeed: Readonly<Record<string, number>>): BaselineMetric {
+  const seeds = Object.keys(bySeed).sort((a, b) => Number(a) - Number(b));
+  const values = seeds.map(seed => bySeed[seed]);
+  const { mean, spread } = momentsOf(values);
+  return {
+    count: values.length,
+    mean,
+    spread,
+    by_seed: Object.fromEntries(seeds.map(seed => [seed, bySeed[seed]])),
+  };
+}
+
+/**
+ * Mean and sample standard deviation (n - 1, in two passes); `spread` is null for a single value.
+ * @param values at least one
+ */
+export function momentsOf(values: readonly number[]): { mean: number; spread: number | null } {
+  const first = values[0];
+  // the mean of equal values is exactly that value; a sum would round
+  if (values.every(value => value === first)) return { mean: first, spread: values.length > 1 ? 0 : null };
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, spread: Math.sqrt(squares / (values.length - 1)) };
+}
+
+/**
+ * @throws UserError (exit 2) if `path` cannot be read
+ * @throws UserError (exit 5) if it is not a valid baseline
+ */
+export function readBaseline(path: string): Baseline {
+  const text = readText(path, { maxBytes: MAX_BYTES });
+  const damaged = (message: string) => damagedError({ code: 'baseline/damaged', message, file: path });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    const message = 'this is not JSON';
+    throw damagedError({ code: 'baseline/damaged', message, file: path, ...whereNotJson(text) });
+  }
+  const { version } = Object(value) as { version?: unknown };
+  if (typeof version === 'number' && version !== VERSION)
+    throw damaged(`baseline format version ${version} is not supported (supported: ${VERSION})`);
+  const [wrong] = validateAgainst('baseline', value);
+  if (wrong) throw damaged(`this is not a baseline: ${wrong.instancePath} ${wrong.message}`);
+  const baseline = value as Baseline;
+  const edited = Object.entries(baseline.metrics).find(([, metric]) => !isConsistent(metric));
+  if (edited) throw damaged(`the count, mean or spread of ${edited[0]} is not that of its values by seed`);
+  return baseline;
+}
+
+function isConsistent({ by_seed, ...given }: BaselineMetric): boolean {
+  const { count, mean, spread } = summarizeSeeds(by_seed);
+  return count === given.count && mean === given.mean && spread === given.spread;
+}

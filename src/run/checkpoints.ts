@@ -1,0 +1,185 @@
+/**
+ * Writes checkpoints: each file is complete or absent, `last` and `best` can always be resolved,
+ * and old ones are removed according to a policy.
+ */
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import {
+  bestOf,
+  type Checkpoint,
+  type CheckpointEntry,
+  checkpointName,
+  indexPath,
+  listCheckpoints,
+  loadCheckpoint,
+  rankByMetric,
+  refuseLink,
+  STATE_KEY,
+  selectCheckpoint,
+  type Which,
+} from './checkpoint-files.js';
+import { flushFolder, TEMPORARY_PREFIX, withFileErrors, writeJsonAtomic } from './files.js';
+import { type JsonObject, nonFiniteName, spellNonFinite } from './json.js';
+import { refuseUnlessOwned } from './locks/ownership.js';
+import { type Tensors, writeSafetensors } from './safetensors.js';
+
+export interface CheckpointPolicy {
+  /** How many of the newest and of the best to keep. The newest one is always kept. */
+  readonly keep: { readonly last: number; readonly best: number };
+  /** The metric of `best`, such as `test.accuracy`. */
+  readonly metric: string;
+  readonly mode: 'min' | 'max';
+}
+
+export interface CheckpointInput {
+  /** Completed optimizer steps. */
+  readonly step: number;
+  /** Completed epochs. */
+  readonly epoch: number;
+  /**
+   * Weights under PyTorch's names, optimizer state as `optimizer.<state>.<weight>`; other names are
+   * kept too.
+   */
+  readonly tensors: Tensors;
+  /** Anything else that a resume needs. */
+  readonly metadata: JsonObject;
+  /** The policy's metric at this step; `null` if it was not measured. */
+  readonly metric: number | null;
+  /**
+   * True for a checkpoint that only serves to resume; the next one replaces it, regardless of
+   * `keep`.
+   */
+  readonly temporary: boolean;
+}
+
+export interface SavedCheckpoint {
+  readonly path: string;
+  readonly bytes: number;
+  /** True if this is now the best checkpoint. */
+  readonly best: boolean;
+}
+
+export class CheckpointStore {
+  private entries: CheckpointEntry[];
+
+  private constructor(
+    /** The `checkpoints/` folder. */
+    readonly folder: string,
+    private readonly policy: CheckpointPolicy,
+  ) {
+    this.entries = listCheckpoints(folder);
+    // a process killed while saving may have left the old index and files to remove
+    if (this.entries.length > 0) this.prune();
+  }
+
+  /**
+   * Opens `folder`, creates it if it is missing, and completes an interrupted save.
+   * @throws UserError (exit 5) if a checkpoint is damaged
+   * @throws UserError (exit 2) if the folder is a link, or a checkpoint cannot be read
+   * @throws UserError (exit 1) if the folder cannot be created or written
+   */
+  static open(folder: string, policy: CheckpointPolicy): CheckpointStore {
+    withFileErrors(folder, () => {
+      refuseLink(folder);
+      mkdirSync(folder, { recursive: true });
+      flushFolder(dirname(folder));
+      for (const name of readdirSync(folder))
+        if (name.startsWith(TEMPORARY_PREFIX)) remove(join(folder, name));
+    });
+    return new CheckpointStore(folder, policy);
+  }
+
+  /**
+   * Writes a checkpoint; replaces one of the same step. Older ones are removed only after it is
+   * flushed to disk.
+   * @throws UserError (exit 1) if it cannot be written
+   */
+  save(input: CheckpointInput): SavedCheckpoint {
+    const path = join(this.folder, checkpointName(input.step));
+    const { name, mode, value } = this.metricOf(input.metric);
+    const state = spellNonFinite({
+      version: 1,
+      step: input.step,
+      epoch: input.epoch,
+      metric: { name, mode, value },
+      temporary: input.temporary,
+      metadata: input.metadata,
+    });
+    const bytes = writeSafetensors(path, input.tensors, { format: 'pt', [STATE_KEY]: JSON.stringify(state) });
+    const { step, epoch, temporary } = input;
+    const entry = { path, step, epoch, metric: { name, mode, value }, temporary };
+    const others = this.entries.filter(e => e.step !== step);
+    this.entries = [...others, entry].sort((a, b) => a.step - b.step);
+    this.prune();
+    return { path, bytes, best: bestOf(this.entries) === entry };
+  }
+
+  /** True if a checkpoint with this metric value would be the best. */
+  wouldBeBest(value: number): boolean {
+    const best = bestOf(this.entries)?.metric.value;
+    if (best === undefined || best === null) return nonFiniteName(value) === undefined;
+    return this.policy.mode === 'max' ? value > best : value < best;
+  }
+
+  /**
+   * The path of a checkpoint's file.
+   * @throws UserError (exit 2) if there is none
+   */
+  resolve(which: Which): string {
+    return selectCheckpoint(this.folder, this.entries, which).path;
+  }
+
+  /**
+   * Reads a checkpoint with all its tensors.
+   * @throws UserError (exit 2) if it is absent
+   * @throws UserError (exit 5) if it is damaged
+   */
+  load(which: Which): Checkpoint {
+    return loadCheckpoint(this.resolve(which));
+  }
+
+  private metricOf(value: number | null): CheckpointEntry['metric'] {
+    const { metric: name, mode } = this.policy;
+    return { name, mode, value: value !== null && nonFiniteName(value) === undefined ? value : null };
+  }
+
+  /**
+   * Removes old checkpoints. The index is replaced first, so it never names a missing file. Files
+   * that could not be removed stay in `entries`, and the next save retries.
+   */
+  private prune(): void {
+    const kept = this.kept();
+    this.writeIndex(this.entries.filter(entry => kept.has(entry)));
+    for (const entry of this.entries) if (!kept.has(entry)) remove(entry.path);
+    this.entries = this.entries.filter(entry => kept.has(entry));
+  }
+
+  private kept(): Set<CheckpointEntry> {
+    const lasting = this.entries.filter(entry => !entry.temporary);
+    const newest = [...lasting.slice(-Math.max(1, this.policy.keep.last)), ...this.entries.slice(-1)];
+    return new Set([...newest, ...rankByMetric(this.entries).slice(0, this.policy.keep.best)]);
+  }
+
+  /** Schema: schemas/checkpoints.schema.json. */
+  private writeIndex(entries: readonly CheckpointEntry[]): void {
+    const best = bestOf(entries);
+    writeJsonAtomic(indexPath(this.folder), {
+      version: 1,
+      metric: this.policy.metric,
+      mode: this.policy.mode,
+      last: basename(selectCheckpoint(this.folder, entries, 'last').path),
+      best: best === undefined ? null : basename(best.path),
+      checkpoints: entries.map(e => ({
+        file: basename(e.path),
+        step: e.step,
+        epoch: e.epoch,
+        metric: e.metric.value,
+      })),
+    });
+  }
+}
+
+function remove(path: string): void {
+  refuseUnlessOwned(path);
+  withFileErrors(path, () => rmSync(path, { force: true }));
+}

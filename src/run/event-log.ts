@@ -1,0 +1,106 @@
+/**
+ * `log.jsonl`: one event per line, written to the file before `emit` returns, so that a crash of
+ * the process loses nothing. Byte layout of a line: `{"level":…,"time":…,"v":…,"seq":…,"event":…,`
+ * the event's fields in the order given, `}\n`.
+ */
+import { createHash } from 'node:crypto';
+import { type Logger, pino } from 'pino';
+import { EVENT_VERSION, type RunEvent } from './events.js';
+import { withFile } from './files.js';
+import { type JsonObject, spellNonFinite } from './json.js';
+import { LogFile } from './lines.js';
+
+export interface LogOptions {
+  /** Sequence number of the next event. */
+  readonly seq?: number;
+  readonly clock?: () => Date;
+}
+
+/** Code of the warning that the log was restored. */
+const LOG_RESTORED = 'log/restored';
+
+export class EventLog {
+  private readonly logger: Logger;
+  private wasPutBack = false;
+  private readonly hash = createHash('sha256');
+
+  private constructor(
+    private readonly file: LogFile,
+    private seq: number,
+    private readonly clock: () => Date,
+  ) {
+    this.logger = pino(
+      {
+        // no process id and host: they would make equal runs differ
+        base: undefined,
+        timestamp: () => `,"time":"${this.clock().toISOString()}"`,
+        formatters: { level: label => ({ level: label }) },
+      },
+      // pino's own destination buffers failed writes and could later insert them into another line
+      {
+        write: (line: string) => {
+          this.wasPutBack ||= file.write(line);
+          this.hash.update(line);
+        },
+      },
+    );
+  }
+
+  /**
+   * Opens `path` for appending after `seq` complete lines. `clock` provides the time stamps.
+   * @throws UserError (exit 1) if the file cannot be opened or created
+   */
+  static open(path: string, { seq = 0, clock = () => new Date() }: LogOptions = {}): EventLog {
+    const log = new EventLog(LogFile.open(path), seq, clock);
+    if (seq > 0) withFile(path, file => log.hash.update(file.read(0, file.bytes)), { follow: false });
+    return log;
+  }
+
+  /**
+   * Appends one event. A number that is not finite becomes `null` with an additional
+   * `<field>_nonfinite`, and raises the level to `warn`.
+   * @throws UserError (exit 1) if the event cannot be written, for example on a full disk; its
+   *   number is then used by the next event
+   */
+  emit(event: RunEvent): void {
+    const fields = spellNonFinite(event);
+    this.logger[levelOf(event, fields)]({ v: EVENT_VERSION, seq: this.seq, ...fields });
+    this.seq += 1;
+    if (!this.wasPutBack) return;
+    this.wasPutBack = false;
+    this.emit({
+      event: 'warning',
+      code: LOG_RESTORED,
+      message: 'log.jsonl was removed during the run and has been restored',
+    });
+  }
+
+  /** Digest of all events so far: the output of `head -n RECORDS log.jsonl | sha256sum`. */
+  digest(): { readonly records: number; readonly sha256: string } {
+    return { records: this.seq, sha256: this.hash.copy().digest('hex') };
+  }
+
+  /**
+   * Flushes every event to disk, so that no file saved later can be newer than the log after a
+   * crash.
+   * @throws UserError (exit 1) if this fails
+   */
+  flush(): void {
+    this.file.flush();
+  }
+
+  /** Closes the file; nothing may be emitted afterwards. */
+  close(): void {
+    this.file.close();
+  }
+}
+
+function levelOf(event: RunEvent, spelled: JsonObject): 'info' | 'warn' | 'error' {
+  if (event.event === 'run.end') {
+    if (event.status === 'failed' || event.status === 'diverged') return 'error';
+    return event.status === 'interrupted' ? 'warn' : 'info';
+  }
+  if (event.event === 'gate' && event.verdict !== 'passed') return 'error';
+  const nonFinite = Object.keys(spelled).some(key => key.endsWith('_nonfinite'));
+  return event.event === 'warning' || nonFinite ? 'warn' : 'info';
+}

@@ -1,0 +1,363 @@
+/**
+ * Files of runs: written whole or not at all, read in parts, with system errors that name the file.
+ */
+
+import { constants as buffers } from 'node:buffer';
+import { randomInt } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { damagedError, EXIT, UserError, usageError } from '../util/errors.js';
+import { nearestFile } from '../util/nearest.js';
+import { codeOf, isPathError, readingReason, systemReason } from '../util/system-errors.js';
+import { refuseUnlessOwned } from './locks/ownership.js';
+
+/** Prefix of temporary files. Readers of a folder skip them; a crash may leave one behind. */
+export const TEMPORARY_PREFIX = '.tmp-';
+
+/**
+ * Not the process id: containers that share a folder number their processes alike, and each would
+ * rename what the other is still writing.
+ */
+const THIS_PROCESS = randomInt(2 ** 47);
+
+/**
+ * Writes `chunks` to `path` and atomically replaces an existing file.
+ * @throws UserError (exit 1) if the file cannot be written
+ */
+export function writeAtomic(path: string, chunks: readonly (Uint8Array | string)[]): void {
+  const file = AtomicFile.create(path);
+  try {
+    for (const chunk of chunks) file.write(chunk);
+  } catch (error) {
+    file.discard();
+    throw error;
+  }
+  file.commit();
+}
+
+/**
+ * A file that is written piece by piece and appears under its name only when committed. Its methods
+ * throw UserError (exit 1) if the file cannot be written.
+ */
+export class AtomicFile {
+  private isOpen = true;
+
+  private constructor(
+    private readonly path: string,
+    private readonly temporary: string,
+    private readonly file: number,
+  ) {}
+
+  /**
+   * Creates the temporary file, named after this process and `path`, or after `alias` if that name
+   * would be misleading.
+   */
+  static create(path: string, alias: string = basename(path)): AtomicFile {
+    const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${THIS_PROCESS}-${alias}`);
+    refuseUnlessOwned(path);
+    return withFileErrors(path, () => {
+      // left by a write that failed, or a link that must not be followed
+      rmSync(temporary, { force: true });
+      return new AtomicFile(path, temporary, openSync(temporary, 'wx', 0o644));
+    });
+  }
+
+  write(chunk: Uint8Array | string): void {
+    withFileErrors(this.path, () => writeWhole(this.file, chunk));
+  }
+
+  /** Flushes the file to disk and renames it. If this fails, the temporary file is removed. */
+  commit(): void {
+    withFileErrors(this.path, () => {
+      try {
+        try {
+          fsyncSync(this.file);
+        } finally {
+          this.close();
+        }
+        refuseUnlessOwned(this.path);
+        renameSync(this.temporary, this.path);
+      } catch (error) {
+        this.remove();
+        throw error;
+      }
+      flushFolder(dirname(this.path));
+    });
+  }
+
+  /** Removes the temporary file; does nothing after `commit`. */
+  discard(): void {
+    if (!this.isOpen) return;
+    tidyUp(() => this.close());
+    this.remove();
+  }
+
+  private close(): void {
+    // even if closing fails, the file descriptor may be reused from now on
+    this.isOpen = false;
+    closeSync(this.file);
+  }
+
+  private remove(): void {
+    tidyUp(() => rmSync(this.temporary, { force: true }));
+  }
+}
+
+/** Atomically writes `value` as indented JSON with a final newline. */
+export function writeJsonAtomic(path: string, value: object): void {
+  writeAtomic(path, [`${JSON.stringify(value, null, 2)}\n`]);
+}
+
+/**
+ * Writes a new file and flushes it to disk, not atomically.
+ * @throws UserError (exit 1) if it exists or cannot be written
+ */
+export function writeFlushed(path: string, chunks: readonly (Uint8Array | string)[]): void {
+  withFileErrors(path, () => {
+    writeNew(path, chunks);
+    flushFolder(dirname(path));
+  });
+}
+
+function writeNew(path: string, chunks: readonly (Uint8Array | string)[]): void {
+  refuseUnlessOwned(path);
+  const file = openSync(path, 'wx', 0o644);
+  try {
+    try {
+      for (const chunk of chunks) writeWhole(file, chunk);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    tidyUp(() => rmSync(path, { force: true }));
+    throw error;
+  }
+}
+
+/**
+ * Writes all of `chunk` and returns the number of bytes. A single write call may write only a part
+ * (full disks, more than 2 GiB), so it is repeated for the rest.
+ */
+export function writeWhole(file: number, chunk: Uint8Array | string): number {
+  const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+  let done = 0;
+  while (done < bytes.length) {
+    const written = writeSync(file, bytes, done);
+    if (written === 0) throw Object.assign(new Error('a write took no bytes'), STUCK);
+    done += written;
+  }
+  return done;
+}
+
+/** Thrown if a device accepts no bytes without an error, which would loop forever. */
+const STUCK = { code: 'EIO', syscall: 'write' };
+
+/**
+ * Flushes a folder to disk: otherwise a power failure may undo a new name or a removal. Windows
+ * cannot open folders and does not need this.
+ */
+export function flushFolder(folder: string): void {
+  if (process.platform === 'win32') return;
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/* Turns system errors about a run's file into messages that name the file. */
+
+/** Meaning of these codes when a file is written. */
+const OF_A_FILE: Readonly<Record<string, string>> = {
+  ENOENT: 'its directory no longer exists',
+  EISDIR: 'a directory with that name exists',
+  ELOOP: 'a symbolic link with that name exists, which cellrun does not follow',
+};
+
+/**
+ * Runs `action` on `file`. Errors other than system errors are rethrown unchanged.
+ * @throws UserError (exit 1) naming the file if `action` throws a system error
+ */
+export function withFileErrors<T>(file: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw fileError(file, error);
+  }
+}
+
+/**
+ * Runs `action`, which writes to a path that the user named. If that path cannot be written to, the
+ * error of `withFileErrors` gets exit 2 instead of exit 1.
+ */
+export function atNamedPlace<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof UserError && isPathError(error.cause))) throw error;
+    throw new UserError(EXIT.usage, error.diagnostics, { cause: error.cause });
+  }
+}
+
+/**
+ * Cleans up after an error, which is the one to report. System errors in `action` are ignored;
+ * other errors are defects and are thrown.
+ */
+export function tidyUp(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    const refused = error instanceof UserError ? error.cause : error;
+    if (!isSystemError(refused)) throw error;
+  }
+}
+
+function isSystemError(error: unknown): error is Error & { readonly code: unknown } {
+  return error instanceof Error && 'syscall' in error && 'code' in error;
+}
+
+function fileError(file: string, error: unknown): unknown {
+  if (!isSystemError(error)) return error;
+  const message = `the file cannot be written: ${systemReason(error, OF_A_FILE) ?? error.message}`;
+  return new UserError(EXIT.unexpected, [{ code: 'file/unwritable', message, file }], { cause: error });
+}
+
+/* Reads parts of a file that may be too large for memory, or that may not be a regular file. */
+
+export interface OpenedFile {
+  /** The file's length. */
+  readonly bytes: number;
+  /** Reads `length` bytes from `position`; fewer at the end of the file. */
+  read(position: number, length: number): Buffer;
+}
+
+/** The limit of Node's own whole-file reads; our weights are far smaller. */
+const MAX_BYTES = 2 ** 31;
+
+export interface Opening {
+  /** Callers that read in pieces can allow more than 2 GiB. */
+  readonly maxBytes?: number;
+  /** False for a run's own files: a link there could expose any file of the machine. */
+  readonly follow?: boolean;
+}
+
+/** V8 has no longer strings. */
+const MAX_TEXT_BYTES = buffers.MAX_STRING_LENGTH;
+
+/**
+ * Reads the text of the file at `path`. Throws like {@link withFile}, and with exit 2 if the file
+ * is longer than a string can be.
+ */
+export function readText(path: string, opening: Opening = {}): string {
+  const read = (file: OpenedFile): string => file.read(0, file.bytes).toString('utf8');
+  return withFile(path, read, { maxBytes: MAX_TEXT_BYTES, ...opening });
+}
+
+/** Windows has no such flag, and needs special rights to create links. */
+const WITHOUT_LINKS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
+
+/**
+ * Opens the file at `path` and runs `use` on it. Errors that `use` throws are rethrown.
+ * @throws UserError (exit 2) if it cannot be read, is no regular file, is a link and `follow` is
+ *   false, or has `maxBytes` or more
+ * @throws UserError (exit 5) if the disk reports a read error
+ */
+export function withFile<T>(
+  path: string,
+  use: (file: OpenedFile) => T,
+  { maxBytes = MAX_BYTES, follow = true }: Opening = {},
+): T {
+  try {
+    // checked before opening, because opening a pipe without a writer would block forever
+    refuseUnlessFile(path, follow ? statSync(path) : lstatSync(path), maxBytes);
+    const file = openSync(path, follow ? 'r' : WITHOUT_LINKS);
+    try {
+      return use(opened(file));
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    throw isOfSystem(error) ? unreadable(path, error) : error;
+  }
+}
+
+function refuseUnlessFile(
+  path: string,
+  info: { isFile(): boolean; isDirectory(): boolean; isSymbolicLink(): boolean; size: number },
+  maxBytes: number,
+): void {
+  const refused = (message: string, expected?: string): UserError =>
+    usageError({ code: 'file/unreadable', message, file: path, ...(expected !== undefined && { expected }) });
+  if (info.isSymbolicLink())
+    throw refused('this is a symbolic link, which cellrun does not follow', 'a copy of the file itself');
+  if (info.isDirectory()) throw refused('this is a directory, not a file');
+  if (!info.isFile()) throw refused('this is not a regular file');
+  if (info.size >= maxBytes) throw refused(`the file is larger than ${Math.ceil(maxBytes / 2 ** 20)} MiB`);
+}
+
+function opened(file: number): OpenedFile {
+  const { size } = fstatSync(file);
+  return { bytes: size, read: (position, length) => readAt(file, position, length) };
+}
+
+function readAt(file: number, position: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  let done = 0;
+  while (done < length) {
+    const read = readSync(file, bytes, done, length - done, position + done);
+    if (read === 0) break;
+    done += read;
+  }
+  return bytes.subarray(0, done);
+}
+
+function isOfSystem(error: unknown): boolean {
+  return !(error instanceof UserError) && error instanceof Error && 'code' in error;
+}
+
+/* Turns system errors about reading a file into messages that name the file. */
+
+/**
+ * The error to throw if reading `file` failed: exit 5 if the disk reports a read error, else exit
+ * 2, because an inaccessible file may still be intact.
+ */
+export function unreadable(file: string, error: unknown): UserError {
+  const code = codeOf(error) ?? 'unknown error';
+  if (code === 'EIO' && error instanceof Error && 'syscall' in error && error.syscall === 'read')
+    return damagedError({ code: 'file/unreadable', message: 'the disk reported an error', file, offset: 0 });
+  const message = readingReason(error, file) ?? `the file cannot be read (${code})`;
+  const suggestion = code === 'ENOENT' ? nearestFile(file) : undefined;
+  return usageError({
+    code: 'file/unreadable',
+    message,
+    file,
+    ...(suggestion !== undefined && { suggestion }),
+  });
+}
+
+/**
+ * True if `path` does not exist, not even as a broken link.
+ * @throws UserError (exit 2) if this cannot be determined: an inaccessible file must not count as
+ *   missing
+ */
+export function isAbsent(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}

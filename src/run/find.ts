@@ -1,0 +1,217 @@
+/** Finds runs and sweeps under an output root, from directory listings only. */
+import { isUtf8 } from 'node:buffer';
+import { type Dirent, existsSync, readdirSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { type Diagnostic, UserError, usageError } from '../util/errors.js';
+import { nearestFile } from '../util/nearest.js';
+import { RunDirectory } from './directory.js';
+import { isAbsent, unreadable } from './files.js';
+import { PROOFS } from './folders.js';
+
+export interface Found {
+  readonly kind: 'run' | 'sweep';
+  /** Absolute. */
+  readonly path: string;
+  /** Name of the parent directory: of the experiment or the sweep. */
+  readonly name: string;
+  readonly id: string;
+}
+
+const SWEEPS = 'sweeps';
+/**
+ * Maximum depth of runs below a root. Sweeps may be one level deeper, under `sweeps`.
+ */
+export const DEPTH = 2;
+/** Limits of the search for deeper runs, which only needs to find an example. */
+const LOOK = { depth: 6, folders: 500 };
+
+/**
+ * Finds runs and sweeps in `root`, in its directories, and in its `sweeps` folder. Sorted by name,
+ * then by id, which starts with the time. Excludes the runs of a sweep's trials (see `findTrials`).
+ * Does not follow links.
+ * @throws UserError (exit 2) if `root` is not a readable directory
+ */
+export function findRuns(root: string): Found[] {
+  const top = resolve(root);
+  const names = foldersIn(top).filter(name => name !== SWEEPS && name !== PROOFS);
+  const found = [...foundIn(top, basename(top)), ...names.flatMap(name => foundIn(join(top, name), name))];
+  const sweeps = existsSync(join(top, SWEEPS)) ? foldersIn(join(top, SWEEPS)) : [];
+  return [...found, ...sweeps.flatMap(name => foundIn(join(top, SWEEPS, name), name))];
+}
+
+/**
+ * If `root` has runs or sweeps too deep to be in `found`, returns a folder, relative to `root`, in
+ * which `findRuns` finds some. Undefined if a bounded search finds none.
+ */
+export function deeperFolder(root: string, found: readonly Pick<Found, 'path'>[]): string | undefined {
+  const top = resolve(root);
+  const known = new Set(found.map(({ path }) => path));
+  let level = [top];
+  let looked = 0;
+  for (let depth = 1; depth <= LOOK.depth; depth++) {
+    const below: string[] = [];
+    for (const folder of level) {
+      if (looked++ >= LOOK.folders) return undefined;
+      for (const name of readableIn(folder)) {
+        const path = join(folder, name);
+        if (known.has(path) || name === PROOFS || name === 'node_modules' || name.startsWith('.')) continue;
+        if (kindOf(path) !== undefined) return relative(top, rootOf(path)) || relative(top, dirname(path));
+        below.push(path);
+      }
+    }
+    level = below;
+  }
+  return undefined;
+}
+
+/** The output root of a run or sweep. */
+function rootOf(path: string): string {
+  const parent = dirname(dirname(path));
+  return basename(parent) === SWEEPS ? dirname(parent) : parent;
+}
+
+/**
+ * The runs of a sweep's trials.
+ * @param sweep directory of the sweep
+ * @throws UserError (exit 2) if its `trials` cannot be read
+ */
+export function findTrials(sweep: string): Found[] {
+  const trials = join(resolve(sweep), 'trials');
+  return existsSync(trials) ? foundIn(trials, 'trials').filter(({ kind }) => kind === 'run') : [];
+}
+
+/**
+ * The runs at `path`: the run itself, the trials of a sweep, the runs of an experiment's folder, or
+ * all runs of an output root.
+ * @throws UserError (exit 2) if there are none, or `path` cannot be read
+ */
+export function runsAt(path: string): Found[] {
+  const top = resolve(path);
+  if (isAbsent(top)) throw missing(path);
+  const kind = kindOf(top);
+  if (kind === 'run') return [{ kind, path: top, name: basename(dirname(top)), id: basename(top) }];
+  const runs = kind === 'sweep' ? findTrials(top) : findRuns(top);
+  if (kind === undefined) refuseUnnameable([top, ...foldersIn(top).map(name => join(top, name))]);
+  const found = runs.filter(one => one.kind === 'run');
+  if (found.length > 0) return found;
+  const deeper = kind === 'sweep' ? undefined : deeperFolder(top, runs);
+  throw usageError({
+    code: 'run/not-a-run',
+    message: kind === 'sweep' ? 'this sweep has no trials yet' : 'no runs found here',
+    file: path,
+    expected:
+      deeper === undefined
+        ? 'a run directory, a sweep, or a folder of runs'
+        : `such as ${join(path, deeper)}: cellrun searches ${DEPTH} levels of directories`,
+  });
+}
+
+function missing(path: string): UserError {
+  const suggestion = nearestFile(path);
+  return usageError({
+    code: 'file/unreadable',
+    message: 'the directory does not exist',
+    file: path,
+    ...(suggestion !== undefined && { suggestion }),
+  });
+}
+
+/** Returns the kind of a directory: run or sweep; undefined if it is neither. */
+export function kindOf(path: string): Found['kind'] | undefined {
+  if (RunDirectory.isOne(path)) return 'run';
+  // written before anything runs
+  return existsSync(join(path, 'plan.json')) ? 'sweep' : undefined;
+}
+
+function foundIn(parent: string, name: string): Found[] {
+  return foldersIn(parent).flatMap(id => {
+    const path = join(parent, id);
+    const kind = kindOf(path);
+    return kind === undefined ? [] : [{ kind, path, name, id }];
+  });
+}
+
+/**
+ * The directory of the sweep whose trial a run is, if any.
+ * @param run directory of the run; absolute
+ */
+export function sweepFolder(run: string): string | undefined {
+  const folder = dirname(dirname(run));
+  return basename(dirname(run)) === 'trials' && kindOf(folder) === 'sweep' ? folder : undefined;
+}
+
+/** Names of the directories in `path`, sorted by code units on every file system. */
+function foldersIn(path: string): string[] {
+  let entries: Dirent[];
+  try {
+    entries = readdirSync(path, { withFileTypes: true });
+  } catch (error) {
+    throw isAbsent(path) ? missing(path) : unreadable(path, error);
+  }
+  return entries
+    .filter(entry => entry.isDirectory())
+    .map(entry => entry.name)
+    .sort();
+}
+
+/**
+ * Refuses run directories whose names are not UTF-8. Node replaces bytes of such names, so the runs
+ * would be missing silently.
+ * @throws UserError (exit 2) if a directory in one of the `folders` has such a name and a config
+ */
+function refuseUnnameable(folders: readonly string[]): void {
+  const runs = folders.flatMap(folder =>
+    unnameableIn(folder).flatMap(name => {
+      const config = Buffer.concat([Buffer.from(`${folder}/`), name, Buffer.from('/config.resolved.yaml')]);
+      return existsSync(config) ? [join(folder, name.toString())] : [];
+    }),
+  );
+  if (runs.length === 0) return;
+  throw usageError(
+    ...runs.map(file => ({
+      code: 'run/not-utf-8',
+      message: 'the name of this run directory is not UTF-8, so it cannot be opened',
+      file,
+      expected: 'a UTF-8 name; rename it with `mv`',
+    })),
+  );
+}
+
+function unnameableIn(folder: string): Buffer[] {
+  try {
+    return readdirSync(folder, { encoding: 'buffer' }).filter(name => !isUtf8(name));
+  } catch {
+    return [];
+  }
+}
+
+/** Like `foldersIn`; empty if the folder cannot be read. */
+function readableIn(path: string): string[] {
+  try {
+    return foldersIn(path);
+  } catch (error) {
+    if (error instanceof UserError) return [];
+    throw error;
+  }
+}
+
+/* The runs at several paths. */
+
+/**
+ * Absolute run directories, in the order of `paths`, without duplicates.
+ * @throws UserError (exit 2) if a path has no runs; lists all such paths
+ */
+export function runPaths(paths: readonly string[]): string[] {
+  const problems: Diagnostic[] = [];
+  const found = paths.flatMap(path => {
+    try {
+      return runsAt(path).map(run => run.path);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.push(...error.diagnostics);
+      return [];
+    }
+  });
+  if (problems.length > 0) throw usageError(...problems);
+  return [...new Set(found)];
+}

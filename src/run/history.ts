@@ -1,0 +1,292 @@
+/**
+ * The history of a run from its log: curves, warnings, resumes and damaged lines. Read in one pass
+ * with curves in constant memory.
+ */
+
+import { type Curve, CurveBuilder } from './curve.js';
+import { isAbsent } from './files.js';
+import { LineTail } from './lines.js';
+import { type DamagedLine, type LogRecord, metricsIn, parseEvent, readLog, TOO_LONG } from './log.js';
+
+/**
+ * Curves by name, such as `test.accuracy`. `train.loss` is the loss of single batches; `epoch.loss`
+ * and all other `epoch.*` are means over an epoch.
+ */
+export type Curves = Readonly<Record<string, Curve>>;
+
+export interface RunHistory {
+  readonly curves: Curves;
+  /** Number of events in the log. */
+  readonly events: number;
+  /** Number of warnings, and the first ones. */
+  readonly warnings: { readonly count: number; readonly first: readonly LoggedWarning[] };
+  /** Number of resumes. */
+  readonly resumes: number;
+  /** Seconds since the log's first line by step, without the time between a stop and a resume. */
+  readonly elapsed: Pick<Curve, 'steps' | 'values'>;
+  /** The last step of each finished epoch. */
+  readonly epochs: readonly { readonly epoch: number; readonly step: number }[];
+  /** The latest step, epoch and time in the log. */
+  readonly last: { readonly step: number; readonly epoch: number; readonly time: string | null };
+  /** Number of lines that are not events, and the first ones. */
+  readonly damaged: { readonly count: number; readonly first: readonly DamagedLine[] };
+}
+
+export interface LoggedWarning {
+  readonly code: string;
+  readonly message: string;
+  readonly step: number | null;
+}
+
+/** Maximum number of warnings, and of damaged lines, that are kept. */
+const FIRST = 20;
+
+/** Fields of `train.step` that have curves, and the names of these. */
+const STEP_CURVES: readonly (readonly [field: string, curve: string])[] = [
+  ['loss', 'train.loss'],
+  ['learning_rate', 'learning_rate'],
+  ['grad_norm', 'grad_norm'],
+  ['samples_per_s', 'samples_per_s'],
+];
+
+/** Prefixes of the curves of `eval`, by split. Otherwise `test`; older logs have no other split. */
+const SPLITS: Readonly<Record<string, string>> = { train: 'train_set', validation: 'validation' };
+
+/** One measurement of a curve. */
+export interface CurvePoint {
+  /** Name of the curve, see `Curves`. */
+  readonly curve: string;
+  readonly step: number;
+  /** Null if it was not finite. */
+  readonly value: number | null;
+}
+
+/** The measurements in a record. */
+export function pointsOf(record: LogRecord): readonly CurvePoint[] {
+  switch (record.event) {
+    case 'train.step':
+      return STEP_CURVES.flatMap(([field, curve]) => pointOf(curve, record, field));
+    case 'train.epoch':
+      return metricsIn(record).flatMap(name => pointOf(`epoch.${name}`, record, name));
+    case 'eval': {
+      const split = SPLITS[String(record.split)] ?? 'test';
+      return metricsIn(record).flatMap(name => pointOf(`${split}.${name}`, record, name));
+    }
+    default:
+      return [];
+  }
+}
+
+/** The name in a summary of the metric that `curve` shows; undefined if summaries lack it. */
+export function finalName(curve: string): string | undefined {
+  const [split, metric] = curve.split('.');
+  if (split === 'epoch') return `train.${metric}`;
+  return split === 'validation' || split === 'test' ? curve : undefined;
+}
+
+function pointOf(curve: string, record: LogRecord, field: string): readonly CurvePoint[] {
+  const { step, [field]: value } = record;
+  return isNumber(step) && (isNumber(value) || value === null) ? [{ curve, step, value }] : [];
+}
+
+/** Collects records one by one, so that a log can be followed while it is written. */
+export class HistoryCollector {
+  private readonly builders = new Map<string, CurveBuilder>();
+  private readonly warnings: { count: number; first: LoggedWarning[] } = { count: 0, first: [] };
+  private readonly damaged: { count: number; first: DamagedLine[] } = { count: 0, first: [] };
+  private readonly epochs: { epoch: number; step: number }[] = [];
+  private events = 0;
+  private resumes = 0;
+  private last = { step: 0, epoch: 0, time: null as string | null };
+  private readonly clock = new LogClock();
+  private readonly elapsed: CurveBuilder;
+
+  /**
+   * @param capacity maximum number of buckets per curve, even; see `CurveBuilder`
+   */
+  constructor(private readonly capacity: number) {
+    this.elapsed = new CurveBuilder(capacity);
+  }
+
+  add(record: LogRecord): void {
+    this.events += 1;
+    this.clock.read(record);
+    this.keepPlace(record);
+    for (const point of pointsOf(record)) this.addPoint(point);
+    switch (record.event) {
+      case 'train.epoch':
+        if (isNumber(record.epoch) && isNumber(record.step))
+          this.epochs.push({ epoch: record.epoch, step: record.step });
+        return;
+      case 'run.resume':
+        this.resumes += 1;
+        return;
+      case 'warning':
+        this.addWarning(record);
+    }
+  }
+
+  addDamage(line: DamagedLine): void {
+    this.damaged.count += 1;
+    if (this.damaged.first.length < FIRST) this.damaged.first.push(line);
+  }
+
+  /** `RunHistory.elapsed` at the last line. */
+  get seconds(): number {
+    return this.clock.seconds;
+  }
+
+  get history(): RunHistory {
+    const curves = [...this.builders].map(([name, builder]) => [name, builder.curve] as const);
+    const elapsed = this.elapsed.curve;
+    return {
+      curves: Object.fromEntries(curves),
+      events: this.events,
+      warnings: { count: this.warnings.count, first: [...this.warnings.first] },
+      resumes: this.resumes,
+      elapsed: { steps: elapsed.steps, values: elapsed.values },
+      epochs: [...this.epochs],
+      last: { ...this.last },
+      damaged: { count: this.damaged.count, first: [...this.damaged.first] },
+    };
+  }
+
+  private keepPlace({ event, step, epoch, time }: LogRecord): void {
+    if (typeof time === 'string') this.last.time = time;
+    // `run.resume` and warnings may refer to earlier steps
+    if (event !== 'train.step' && event !== 'train.epoch' && event !== 'eval') return;
+    if (isNumber(step)) {
+      if (step > this.last.step) this.elapsed.add(step, this.clock.seconds);
+      this.last.step = step;
+    }
+    if (isNumber(epoch)) this.last.epoch = epoch;
+  }
+
+  private addPoint({ curve, step, value }: CurvePoint): void {
+    let builder = this.builders.get(curve);
+    if (builder === undefined) {
+      builder = new CurveBuilder(this.capacity);
+      this.builders.set(curve, builder);
+    }
+    builder.add(step, value ?? Number.NaN);
+  }
+
+  private addWarning({ code, message, step }: LogRecord): void {
+    this.warnings.count += 1;
+    if (this.warnings.first.length >= FIRST) return;
+    this.warnings.first.push({
+      code: String(code),
+      message: String(message),
+      step: isNumber(step) ? step : null,
+    });
+  }
+}
+
+/**
+ * Sums the time between the lines of a log, without the time between a stop and a resume.
+ */
+class LogClock {
+  private before: number | undefined;
+  private milliseconds = 0;
+
+  get seconds(): number {
+    return this.milliseconds / 1000;
+  }
+
+  read({ event, time }: LogRecord): void {
+    const now = typeof time === 'string' ? Date.parse(time) : Number.NaN;
+    if (Number.isNaN(now)) return;
+    const passed = this.before === undefined || event === 'run.resume' ? 0 : now - this.before;
+    // the clock may have been set back
+    this.milliseconds += Math.max(0, passed);
+    this.before = now;
+  }
+}
+
+/**
+ * The history of the log at `path`; empty if there is no log.
+ * @throws UserError (exit 2) if the file cannot be read
+ * @throws UserError (exit 5) if the disk fails to read it
+ */
+export function readHistory(path: string, { capacity }: { readonly capacity: number }): RunHistory {
+  const collector = new HistoryCollector(capacity);
+  if (!isAbsent(path))
+    readLog(
+      path,
+      record => collector.add(record),
+      line => collector.addDamage(line),
+    );
+  return collector.history;
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number';
+}
+
+/*
+ * A run's history while its log is being written. After each poll, it equals the result of
+ * `readHistory`.
+ */
+
+export interface LogNews {
+  /**
+   * True if the log restarts because a resume replaced its end. `records` are then the first of the
+   * log.
+   */
+  readonly restarted: boolean;
+  readonly records: readonly LogRecord[];
+  /** True if more can be read immediately. */
+  readonly more: boolean;
+}
+
+export class LogFollower {
+  private readonly tail: LineTail;
+  private collector: HistoryCollector;
+  private line = 0;
+
+  /** @param capacity see `HistoryCollector` */
+  constructor(
+    path: string,
+    private readonly capacity: number,
+  ) {
+    this.tail = new LineTail(path);
+    this.collector = new HistoryCollector(capacity);
+  }
+
+  /**
+   * Reads events added since the last call, at most a megabyte unless a line is longer. Throws
+   * system errors.
+   */
+  poll(): LogNews {
+    const { restarted, lines, more } = this.tail.read();
+    if (restarted) {
+      this.collector = new HistoryCollector(this.capacity);
+      this.line = 0;
+    }
+    return { restarted, records: lines.flatMap(text => this.add(text)), more };
+  }
+
+  get history(): RunHistory {
+    return this.collector.history;
+  }
+
+  /** See `HistoryCollector`. */
+  get seconds(): number {
+    return this.collector.seconds;
+  }
+
+  close(): void {
+    this.tail.close();
+  }
+
+  private add(text: string | undefined): readonly LogRecord[] {
+    this.line += 1;
+    const parsed = text === undefined ? TOO_LONG : parseEvent(text);
+    if (typeof parsed === 'string') {
+      this.collector.addDamage({ line: this.line, message: parsed });
+      return [];
+    }
+    this.collector.add(parsed);
+    return [parsed];
+  }
+}

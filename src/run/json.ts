@@ -1,0 +1,144 @@
+/**
+ * JSON values, numbers that JSON cannot represent, and JSON files validated with their schemas.
+ */
+import { validateAgainst } from '../config/schema/schema.js';
+import { damagedError } from '../util/errors.js';
+import { isAbsent, readText } from './files.js';
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+/**
+ * The message that `what` is not JSON, with the position if the `error` of `JSON.parse` has one.
+ * The text there is left out: it may be confidential.
+ */
+export function notJson(what: string, error: unknown): string {
+  const told = error instanceof SyntaxError ? error.message : '';
+  const [where] = /at position \d+( \(line \d+ column \d+\))?/.exec(told) ?? [];
+  return `${what} is not JSON${where === undefined ? '' : `, ${where}`}`;
+}
+
+/**
+ * Length of the longest prefix of `text` that can start a JSON value; undefined if all of it is
+ * JSON. Needed because parsers do not always report the position of the error.
+ */
+export function soundLength(text: string): number | undefined {
+  if (isJson(text)) return undefined;
+  let [sound, wrong] = [0, text.length + 1];
+  while (wrong - sound > 1) {
+    const middle = (sound + wrong) >> 1;
+    if (isBeginning(text.slice(0, middle))) sound = middle;
+    else wrong = middle;
+  }
+  return sound;
+}
+
+function isBeginning(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (error) {
+    const { message } = error as SyntaxError;
+    const [, at] = /at position (\d+)/.exec(message) ?? [];
+    return at === undefined ? message.includes('end of JSON') : Number(at) >= text.length;
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Line and column, from 1, of the first error in `text`; of its last character if it ends too
+ * early.
+ */
+export function whereNotJson(text: string): { readonly line: number; readonly column: number } {
+  const end = Math.min(soundLength(text) ?? text.length, Math.max(0, text.length - 1));
+  const lines = text.slice(0, end).split('\n');
+  return { line: lines.length, column: lines[lines.length - 1].length + 1 };
+}
+
+/** Name of a number that JSON cannot represent, stored next to its `null`. */
+export type NonFinite = 'nan' | 'inf' | '-inf';
+
+/** `undefined` for a finite number. */
+export function nonFiniteName(value: number): NonFinite | undefined {
+  if (Number.isFinite(value)) return undefined;
+  if (Number.isNaN(value)) return 'nan';
+  return value > 0 ? 'inf' : '-inf';
+}
+
+/**
+ * A copy of `value` in which every number `x: NaN` has become `x: null, x_nonfinite: "nan"`
+ * (likewise infinities), at any depth. Inside a list, such a number becomes its name, because a
+ * list has no second key.
+ */
+export function spellNonFinite(value: object): JsonObject {
+  const spelled: [string, Json][] = [];
+  for (const [key, entry] of Object.entries(value)) {
+    const name = typeof entry === 'number' ? nonFiniteName(entry) : undefined;
+    if (name !== undefined) spelled.push([key, null], [`${key}_nonfinite`, name]);
+    else if (entry !== undefined) spelled.push([key, spellValue(entry)]);
+  }
+  return Object.fromEntries(spelled);
+}
+
+function spellValue(value: unknown): Json {
+  if (Array.isArray(value)) return value.map(spellValue);
+  if (typeof value === 'object' && value !== null) return spellNonFinite(value);
+  if (typeof value === 'number') return nonFiniteName(value) ?? value;
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
+  throw new TypeError(`JSON cannot hold a ${typeof value}`);
+}
+
+/** The numbers of a record that `spellNonFinite` wrote, including those that are not finite. */
+export function unspellNumbers(record: JsonObject): Record<string, number> {
+  const numbers: Record<string, number> = {};
+  for (const [key, value] of Object.entries(record)) {
+    if (typeof value === 'number') numbers[key] = value;
+    const number = value === null ? nonFinite(record[`${key}_nonfinite`]) : undefined;
+    if (number !== undefined) numbers[key] = number;
+  }
+  return numbers;
+}
+
+/** Inverse of `nonFiniteName`; undefined for any other `name`. */
+export function nonFinite(name: unknown): number | undefined {
+  return NON_FINITE.get(name);
+}
+
+const NON_FINITE: ReadonlyMap<unknown, number> = new Map([
+  ['nan', Number.NaN],
+  ['inf', Number.POSITIVE_INFINITY],
+  ['-inf', Number.NEGATIVE_INFINITY],
+]);
+
+/* Reads the JSON files of a run, and validates them with their schemas. */
+
+/**
+ * Reads a file and validates it with the schema that describes `T`; undefined if it is missing.
+ * @throws UserError (exit 5) if it is not JSON or does not fit the schema
+ * @throws UserError (exit 2) if it cannot be read
+ */
+export function readJson<T>(
+  path: string,
+  schema: 'summary' | 'manifest' | 'evaluation' | 'notes',
+): T | undefined {
+  if (isAbsent(path)) return undefined;
+  const text = readText(path, { follow: false });
+  const damaged = (message: string) => damagedError({ code: 'run/damaged', message, file: path });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw damaged(notJson('this', error));
+  }
+  const [wrong] = validateAgainst(schema, value);
+  if (wrong) throw damaged(`this is not the ${schema} of a run: ${wrong.instancePath} ${wrong.message}`);
+  return value as T;
+}
