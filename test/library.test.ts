@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { validateAgainst } from '../src/config/schema/schema.js';
 import * as library from '../src/index.js';
-import { computeInThreads } from '../src/train/step/pool.js';
+import { computeInThreads } from '../src/train/pool.js';
 import { Workplace } from './support/cli.js';
 
 const { evaluate, loadModel, loadRun, predict, resume, run, sweep, UserError, validate } = library;

@@ -15,7 +15,7 @@ import { type ProgramFile, packageRoot } from '../util/root.js';
 const ENTRIES = [
   'cli/main.js',
   'engine/probe.js',
-  'train/step/worker.js',
+  'train/worker.js',
   'index.js',
 ] as const satisfies readonly (ProgramFile | 'index.js')[];
 

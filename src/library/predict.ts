@@ -10,7 +10,7 @@ import { openWithData } from '../predict/open.js';
 import { Predictor } from '../predict/predictor.js';
 import { openModel, type WhichCheckpoint } from '../predict/saved-model.js';
 import type { SplitMetrics } from '../run/summary.js';
-import type { WeightsName } from '../train/step/weights.js';
+import type { WeightsName } from '../train/weights.js';
 import {
   callback,
   checkArgument,

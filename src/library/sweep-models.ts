@@ -7,8 +7,7 @@ import { checkName } from '../run/folders.js';
 import { type LoadedSweep, PointDiagnostics } from '../sweep/config/index.js';
 import type { Point } from '../sweep/space.js';
 import { VARIANT } from '../sweep/trial-runs.js';
-import { openData, streamsOf } from '../train/run/data.js';
-import { initialParameters, modelSpec } from '../train/run/session.js';
+import { initialParameters, modelSpec, openData, streamsOf } from '../train/session.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
 
 /** Keys that determine whether a config fits its data, and the size of the model. */

@@ -16,7 +16,7 @@ import {
   runSweep,
 } from '../sweep/run.js';
 import { SweepDirectory } from '../sweep/sweep-directory.js';
-import { usableCores } from '../train/step/threads.js';
+import { usableCores } from '../train/threads.js';
 import {
   callback,
   checkArgument,

@@ -3,9 +3,9 @@ import type { BackendRequest } from '../engine/backend-names.js';
 import { backendKind } from '../predict/model.js';
 import type { RunStatus } from '../run/events.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
+import type { RunResult as Result, RunObserver } from '../train/observer.js';
 import { resumeExperiment } from '../train/resume/resume.js';
-import type { RunResult as Result, RunObserver } from '../train/run/observer.js';
-import { runExperiment } from '../train/run/run.js';
+import { runExperiment } from '../train/run.js';
 import {
   callback,
   checkArgument,

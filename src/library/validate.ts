@@ -3,10 +3,8 @@ import { checkAgainstData, type LoadedExperiment, locateInConfig, measuredMetric
 import { OPTIMISTIC, testSelections } from '../config/rules/splits.js';
 import type { Dataset, SplitName } from '../data/index.js';
 import { checkName } from '../run/folders.js';
-import { openData } from '../train/run/data.js';
-import { gateReferences, gateWarnings } from '../train/run/gate-references.js';
-import { lossSettings } from '../train/run/loss-settings.js';
-import { initialParameters, modelSpec } from '../train/run/session.js';
+import { gateReferences, gateWarnings } from '../train/gates.js';
+import { initialParameters, lossSettings, modelSpec, openData } from '../train/session.js';
 import { checkArgument, checkOptions, overrides } from '../util/arguments.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../util/errors.js';
 import { type Config, config as configKind, loadConfig, type Overrides } from './config.js';

@@ -6,8 +6,8 @@ import { predictedClass } from '../math/metrics/classes.js';
 import type { Numbers } from '../math/metrics/metric.js';
 import { answersEachStep } from '../math/model/heads.js';
 import type { ModelSpec } from '../math/model/spec.js';
-import { probabilities } from '../train/step/predictions.js';
-import type { Readout } from '../train/step/readout.js';
+import type { Readout } from '../train/predictions.js';
+import { probabilities } from '../train/predictions.js';
 import type { Diagnostic } from '../util/errors.js';
 
 /** Numbers that `JSON.stringify` writes as a list and `console.log` shows as the array they are. */

@@ -1,11 +1,9 @@
 /** Evaluates a checkpoint on its run's data. */
 import type { Dataset, Split, SplitName } from '../data/index.js';
 import type { SplitBaselines } from '../run/summary.js';
-import { trivialBaselines } from '../train/evaluation/baselines.js';
-import { type Evaluation, Evaluator } from '../train/evaluation/evaluator.js';
-import { watchedSplit } from '../train/evaluation/watched-split.js';
-import type { EvaluationProgress } from '../train/run/observer.js';
-import type { BackendOptions } from '../train/run/session.js';
+import { trivialBaselines } from '../train/baselines.js';
+import { type Evaluation, type EvaluationProgress, Evaluator } from '../train/evaluator.js';
+import type { BackendOptions } from '../train/session.js';
 import { usageError } from '../util/errors.js';
 import { withData } from './open.js';
 import type { SavedModel } from './saved-model.js';
@@ -17,7 +15,7 @@ export interface CheckpointEvaluation extends Evaluation {
 
 /**
  * Computes the metrics of `model` on a split of its experiment, exactly as the run does. `watch` is
- * called for each sequence.
+ * called after each batch.
  * @throws UserError (exit 2) if there is no such split
  * @throws UserError (exit 5) if the data have changed since the run
  */
@@ -29,7 +27,7 @@ export function evaluateCheckpoint(
   return withData(model, options, async ({ run, pool, batchSize }, dataset) => {
     const evaluator = new Evaluator(pool, run, batchSize);
     const of = splitOf(dataset, split);
-    const evaluation = (await evaluator.evaluate(watchedSplit(of, watch))) as Evaluation;
+    const evaluation = (await evaluator.evaluate(of, { progress: watch })) as Evaluation;
     if (of.naive === undefined) return evaluation;
     const { last_value, seasonal_naive } = trivialBaselines(run, dataset, of);
     return {

@@ -1,6 +1,6 @@
 /** Predicts a split of a run's data, or an input, with a saved model. */
 import type { InputSource, NewSequencesOptions, SplitName } from '../data/index.js';
-import type { BackendOptions } from '../train/run/session.js';
+import type { BackendOptions } from '../train/session.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { splitOf } from './evaluate.js';
 import type { RejectionOptions } from './given-values.js';

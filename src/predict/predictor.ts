@@ -17,10 +17,10 @@ import {
 } from '../data/index.js';
 import { lossOf } from '../math/losses/index.js';
 import { answersEachStep } from '../math/model/heads.js';
-import { batchesOf } from '../train/evaluation/evaluator.js';
-import { ForwardPass, inTurn, type SplitBatch } from '../train/step/forward.js';
-import { Readout } from '../train/step/readout.js';
-import type { ModelRun, ShardPool } from '../train/step/shards.js';
+import { batchesOf } from '../train/evaluator.js';
+import { ForwardPass, inTurn, type SplitBatch } from '../train/forward.js';
+import { Readout } from '../train/predictions.js';
+import type { ModelRun, ShardPool } from '../train/shards.js';
 import { type Diagnostic, damagedError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import {

@@ -9,7 +9,7 @@ import { ownStepHashes, refuseForeign } from '../run/identity.js';
 import type { Manifest } from '../run/manifest.js';
 import type { Tensors } from '../run/safetensors.js';
 import { configFolder, frozenConfig, refuseEditedManifest } from '../train/resume/frozen-config.js';
-import type { WeightsName } from '../train/step/weights.js';
+import type { WeightsName } from '../train/weights.js';
 import { type Diagnostic, damagedError, usageError } from '../util/errors.js';
 
 /** A checkpoint of a run, by name or by step. */

@@ -23,7 +23,7 @@ export type SplitMetrics = Readonly<Record<string, number>>;
 /** One value per split; a run may have no validation split. */
 export type BySplit<T> = { readonly train: T; readonly validation?: T; readonly test: T };
 
-/** Predictions that ignore the input, defined in `train/evaluation/baselines.ts`. */
+/** Predictions that ignore the input, defined in `train/baselines.ts`. */
 export type BaselineName =
   | 'majority'
   | 'previous'

@@ -27,7 +27,7 @@ export function launcherIn(root: string): string {
 export const launcher: string = launcherIn(packageRoot);
 
 /** Files that the program starts by their path. */
-export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'train/step/worker.js';
+export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'train/worker.js';
 
 /**
  * Absolute path of a file of the running program: in `dist/src` if compiled, or in `dist/bundle`,

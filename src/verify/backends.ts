@@ -7,10 +7,9 @@ import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { type BackendChoice, chooseBackend } from '../engine/backend.js';
 import type { Backend } from '../engine/backend-names.js';
 import { ParameterLayout } from '../math/model/parameters.js';
-import { batchOrder, totalSteps } from '../train/run/batch-plan.js';
-import { learningRates } from '../train/run/learning-rate.js';
-import { createTrainer, initialParameters, openSession, type Session } from '../train/run/session.js';
-import type { Trainer } from '../train/step/trainer.js';
+import { batchOrder, learningRates, totalSteps } from '../train/plan.js';
+import { createTrainer, initialParameters, openSession, type Session } from '../train/session.js';
+import type { Trainer } from '../train/trainer.js';
 import { EXIT, UserError } from '../util/errors.js';
 import { makeOutputFolder, type ProofOptions, writeProof } from './proof.js';
 import {

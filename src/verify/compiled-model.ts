@@ -5,11 +5,11 @@
 import type { LoadedExperiment } from '../config/index.js';
 import { Engine } from '../engine/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
-import { batchOrder } from '../train/run/batch-plan.js';
-import type { Session } from '../train/run/session.js';
-import { BatchWriter } from '../train/step/batch.js';
-import { createPool } from '../train/step/pool.js';
-import { allocateParameters, planShards, type ShardGroup, type ShardPool } from '../train/step/shards.js';
+import { BatchWriter } from '../train/batch.js';
+import { batchOrder } from '../train/plan.js';
+import { createPool } from '../train/pool.js';
+import type { Session } from '../train/session.js';
+import { allocateParameters, planShards, type ShardGroup, type ShardPool } from '../train/shards.js';
 import type { Gradient } from './reference.js';
 import type { BatchInShards } from './sampled-rows.js';
 

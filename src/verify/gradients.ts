@@ -9,7 +9,7 @@ import { loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
 import type { Shape } from '../math/graph/shape.js';
 import { type Parameter, ParameterLayout } from '../math/model/parameters.js';
-import { initialParameters, openSession, type Session } from '../train/run/session.js';
+import { initialParameters, openSession, type Session } from '../train/session.js';
 import { usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { counted } from '../util/words.js';

@@ -13,7 +13,7 @@ import type { ModelSpec } from '../math/model/spec.js';
 import type { Arrays } from '../math/model/tape.js';
 import { type Machine, ScheduleWalk, type WalkShape } from '../math/model/walk.js';
 
-/** Like the batch of a shard (`train/step/shards.ts`), in float64. */
+/** Like the batch of a shard (`train/shards.ts`), in float64. */
 export interface ReferenceBatch extends InputOptions {
   /** B. */
   readonly rows: number;

@@ -5,7 +5,7 @@
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import { declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
 import type { ModelSpec } from '../math/model/spec.js';
-import type { ShardBatch, ShardShape } from '../train/step/shards.js';
+import type { ShardBatch, ShardShape } from '../train/shards.js';
 import type { ReferenceBatch } from './reference.js';
 
 export interface BatchInShards {

@@ -3,7 +3,7 @@
  * rounding.
  */
 import type { Parameter as LaidOut } from '../math/model/parameters.js';
-import type { StepResult } from '../train/step/trainer.js';
+import type { StepResult } from '../train/trainer.js';
 import { relative } from './norms.js';
 
 type Parameter = Pick<LaidOut, 'name' | 'offset' | 'size'>;

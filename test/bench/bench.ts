@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { gitState, machine, versions } from '../../src/run/manifest.js';
-import { usableCores } from '../../src/train/step/threads.js';
+import { usableCores } from '../../src/train/threads.js';
 import { usageError } from '../../src/util/errors.js';
 import { BUCKETED_LENGTHS, bucketedId, measureBucketed } from './bucketed.js';
 import { allCases, type BenchCase, quickCases } from './cases.js';

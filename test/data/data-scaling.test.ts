@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
 import type { Dataset, DatasetConfig, Split } from '../../src/data/index.js';
-import { openData } from '../../src/train/run/data.js';
+import { openData } from '../../src/train/session.js';
 import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { closeTo, complaints, open, sequence } from '../support/data-files.js';

@@ -13,7 +13,7 @@ import { interpret } from '../../src/math/graph/interpret.js';
 import { Graph, type Node } from '../../src/math/graph/node.js';
 import { type LossSettings, lossOf } from '../../src/math/losses/index.js';
 import { addAll } from '../../src/math/ops/index.js';
-import { balancedWeights } from '../../src/train/run/loss-settings.js';
+import { balancedWeights } from '../../src/train/session.js';
 import { packageRoot } from '../../src/util/root.js';
 
 interface Case {

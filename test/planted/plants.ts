@@ -83,7 +83,7 @@ const training: readonly Plant[] = [
     tests: ['mathematics'],
   },
   {
-    file: 'src/train/step/updater',
+    file: 'src/train/updater',
     find: 'most / (norm + CLIP_EPSILON)',
     replace: '(norm + CLIP_EPSILON) / most',
     why: 'short gradients are clipped, long ones are not',
@@ -279,14 +279,14 @@ const training: readonly Plant[] = [
     tests: ['reference'],
   },
   {
-    file: 'src/train/step/batch',
+    file: 'src/train/batch',
     find: 'this.dropout.key(step, inBatch, stream, t)',
     replace: 'this.dropout.key(step, row, stream, t)',
     why: 'what is dropped depends on the shard',
     tests: ['trainer'],
   },
   {
-    file: 'src/train/step/shards',
+    file: 'src/train/shards',
     find: 'state.set(after[name]);',
     replace: '',
     why: 'a batch forgets what the one before carried over',

@@ -15,7 +15,7 @@ import t, { type Test } from 'tap';
 import { loadModel, loadRun } from '../../src/index.js';
 import { STATE_KEY } from '../../src/run/checkpoint-files.js';
 import { readSafetensors, writeSafetensors } from '../../src/run/safetensors.js';
-import type { RunResult } from '../../src/train/run/observer.js';
+import type { RunResult } from '../../src/train/observer.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { forgetManifest, forgetSummary, resume, stopAt, train, trainUntil } from '../support/runs.js';
 import { longerConfig, randomDataset } from '../support/small-run.js';

@@ -28,7 +28,7 @@ import { spellNonFinite } from '../../src/run/json.js';
 import { describeRun, gitState, type ManifestFacts, machine, versions } from '../../src/run/manifest.js';
 import type { Tensor } from '../../src/run/safetensors.js';
 import type { Summary } from '../../src/run/summary.js';
-import { RunningMedian } from '../../src/train/timing/running-median.js';
+import { RunningMedian } from '../../src/train/timing.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
 import { onSmallDisk } from '../support/programs.js';

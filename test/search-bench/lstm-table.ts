@@ -19,15 +19,15 @@ import {
   type Point,
   type Value,
 } from '../../src/sweep/space.js';
-import { batchOrder, totalSteps } from '../../src/train/run/batch-plan.js';
-import { trainingLoop } from '../../src/train/run/loop.js';
+import { TrainingState, trainingLoop } from '../../src/train/loop.js';
+import { batchOrder, totalSteps } from '../../src/train/plan.js';
 import {
   createTrainer,
   initialParameters,
   modelSpec,
   openSession,
   type Session,
-} from '../../src/train/run/session.js';
+} from '../../src/train/session.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import { EPOCHS, type LstmTable, problem, space, type TableRow, TEST_COUNT } from './lstm-problem.js';
@@ -85,19 +85,14 @@ class Training {
       const order = batchOrder(loaded, session);
       const evaluator = trainer.evaluator(loaded.experiment.training.eval_batch_size);
       const accuracy: number[] = [];
-      const hooks = {
-        onStep: () => {},
-        onEvaluation: async () => {
-          const evaluation = await evaluator.evaluate(session.dataset.test);
-          if (!evaluation) throw new Error('an evaluation nobody stopped was stopped');
-          accuracy.push(Number(evaluation.metrics.accuracy.toFixed(4)));
-          return true;
-        },
-        isFinished: () => false,
-        stopRequested: () => false,
-      };
       const learningRate = () => loaded.experiment.optimizer.learning_rate;
-      await trainingLoop(trainer, order, { totalSteps: totalSteps(loaded, order), learningRate }, hooks);
+      const plan = { totalSteps: totalSteps(loaded, order), learningRate };
+      for await (const { kind } of trainingLoop({ trainer, order, plan, state: new TrainingState() })) {
+        if (kind !== 'epoch') continue;
+        const evaluation = await evaluator.evaluate(session.dataset.test);
+        if (!evaluation) throw new Error('an evaluation nobody stopped was stopped');
+        accuracy.push(Number(evaluation.metrics.accuracy.toFixed(4)));
+      }
       return accuracy;
     } finally {
       await trainer.close();

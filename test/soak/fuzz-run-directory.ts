@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadExperiment } from '../../src/config/index.js';
 import type { Json } from '../../src/run/json.js';
 import { resumeExperiment } from '../../src/train/resume/resume.js';
-import { runExperiment } from '../../src/train/run/run.js';
+import { runExperiment } from '../../src/train/run.js';
 import { EXIT } from '../../src/util/errors.js';
 import type { RandomStream } from '../../src/util/random.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';

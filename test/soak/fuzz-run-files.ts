@@ -23,8 +23,8 @@ import {
   type Tensor,
   writeSafetensors,
 } from '../../src/run/safetensors.js';
-import { savedState } from '../../src/train/run/checkpoint-metadata.js';
-import { loadWeights, trainingTensors } from '../../src/train/step/weights.js';
+import { savedState } from '../../src/train/checkpoints.js';
+import { loadWeights, trainingTensors } from '../../src/train/weights.js';
 import type { RandomStream } from '../../src/util/random.js';
 import { modelOf } from '../support/models.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';

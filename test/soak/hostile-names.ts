@@ -5,7 +5,7 @@ import { loadExperiment } from '../../src/config/index.js';
 import { openDataset } from '../../src/data/index.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { RunDirectory } from '../../src/run/directory.js';
-import { loadWeights } from '../../src/train/step/weights.js';
+import { loadWeights } from '../../src/train/weights.js';
 import { modelOf } from '../support/models.js';
 import type { HostileCase, Place } from './hostile.js';
 

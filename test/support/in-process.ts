@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Call } from '../../src/cli/call.js';
 import { runCommandLine } from '../../src/cli/program.js';
 import type { Io, OutputStream } from '../../src/cli/terminal/io.js';
-import { computeInThreads } from '../../src/train/step/pool.js';
+import { computeInThreads } from '../../src/train/pool.js';
 import { packageRoot } from '../../src/util/root.js';
 
 /**

@@ -5,10 +5,10 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadExperiment } from '../../src/config/index.js';
+import type { RunObserver, RunResult } from '../../src/train/observer.js';
+import { computeInThreads } from '../../src/train/pool.js';
 import { type ResumeOptions, resumeExperiment } from '../../src/train/resume/resume.js';
-import type { RunObserver, RunResult } from '../../src/train/run/observer.js';
-import { type RunOptions, runExperiment } from '../../src/train/run/run.js';
-import { computeInThreads } from '../../src/train/step/pool.js';
+import { type RunOptions, runExperiment } from '../../src/train/run.js';
 import type { Workplace } from './cli.js';
 import { silentObserver } from './small-run.js';
 

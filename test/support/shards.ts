@@ -3,8 +3,8 @@ import type { Backend } from '../../src/engine/backend-names.js';
 import { Heap } from '../../src/engine/heap.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { paddedSize } from '../../src/math/optimizers/program.js';
-import { BatchWriter } from '../../src/train/step/batch.js';
-import { allocateShards, type ShardJob, type ShardMemory } from '../../src/train/step/shards.js';
+import { BatchWriter } from '../../src/train/batch.js';
+import { allocateShards, type ShardJob, type ShardMemory } from '../../src/train/shards.js';
 import type { Golden } from './goldens.js';
 
 export interface GoldenShard {

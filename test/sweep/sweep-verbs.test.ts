@@ -18,7 +18,7 @@ import { createSampler } from '../../src/sweep/search/index.js';
 import type { Point } from '../../src/sweep/space.js';
 import type { SweepDirectory } from '../../src/sweep/sweep-directory.js';
 import { costModel } from '../../src/sweep/trial-runs.js';
-import { computeInThreads } from '../../src/train/step/pool.js';
+import { computeInThreads } from '../../src/train/pool.js';
 import { UserError } from '../../src/util/errors.js';
 import { writeLongSweep } from '../bench/long-sweeps.js';
 

@@ -10,8 +10,8 @@ import { validateAgainst } from '../../src/config/schema/schema.js';
 import type { Dataset, Split, Targets } from '../../src/data/index.js';
 import type { LossSettings } from '../../src/math/losses/index.js';
 import { spellNonFinite } from '../../src/run/json.js';
-import { evaluationCollector } from '../../src/train/evaluation/evaluation-collector.js';
-import type { ModelRun } from '../../src/train/step/shards.js';
+import { evaluationCollector } from '../../src/train/evaluation-document.js';
+import type { ModelRun } from '../../src/train/shards.js';
 import { packageRoot } from '../../src/util/root.js';
 import { modelOf } from '../support/models.js';
 

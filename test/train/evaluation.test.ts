@@ -18,12 +18,12 @@ import type {
 } from '../../src/run/evaluation.js';
 import { spellNonFinite } from '../../src/run/json.js';
 import { addTimes, NO_TIMES, stepRatio } from '../../src/run/run-times.js';
-import { evaluationCollector } from '../../src/train/evaluation/evaluation-collector.js';
-import { computeInThreads } from '../../src/train/step/pool.js';
-import type { PredictedSequence } from '../../src/train/step/predictions.js';
-import type { ModelRun } from '../../src/train/step/shards.js';
-import { Trainer } from '../../src/train/step/trainer.js';
-import { Calibration } from '../../src/train/timing/calibration.js';
+import { evaluationCollector } from '../../src/train/evaluation-document.js';
+import { computeInThreads } from '../../src/train/pool.js';
+import type { PredictedSequence } from '../../src/train/predictions.js';
+import type { ModelRun } from '../../src/train/shards.js';
+import { Calibration } from '../../src/train/timing.js';
+import { Trainer } from '../../src/train/trainer.js';
 import { packageRoot } from '../../src/util/root.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { floats, integers, npz, type TrainedRun, Workplace } from '../support/cli.js';

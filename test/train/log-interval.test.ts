@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
-import { defaultLogEvery } from '../../src/train/run/batch-plan.js';
+import { defaultLogEvery } from '../../src/train/plan.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { forgetManifest } from '../support/runs.js';
 import { randomDataset } from '../support/small-run.js';

@@ -13,20 +13,20 @@ import { Engine } from '../../src/engine/index.js';
 import { adam } from '../../src/math/optimizers/adam.js';
 import { ROW } from '../../src/math/optimizers/program.js';
 import { sgd } from '../../src/math/optimizers/sgd.js';
-import { resumeExperiment } from '../../src/train/resume/resume.js';
 import {
-  type EvaluationReport,
+  type EpochReport,
   type LoopEnd,
-  type LoopStart,
   type StepReport,
+  TrainingState,
   trainingLoop,
-} from '../../src/train/run/loop.js';
-import type { RunObserver, RunResult } from '../../src/train/run/observer.js';
-import { runExperiment } from '../../src/train/run/run.js';
-import { createPool } from '../../src/train/step/pool.js';
-import type { GroupSize, ShardGroup, ShardJob, ShardMemory, ShardPool } from '../../src/train/step/shards.js';
-import { Trainer } from '../../src/train/step/trainer.js';
-import { Updater } from '../../src/train/step/updater.js';
+} from '../../src/train/loop.js';
+import type { RunObserver, RunResult } from '../../src/train/observer.js';
+import { createPool } from '../../src/train/pool.js';
+import { resumeExperiment } from '../../src/train/resume/resume.js';
+import { runExperiment } from '../../src/train/run.js';
+import type { GroupSize, ShardGroup, ShardJob, ShardMemory, ShardPool } from '../../src/train/shards.js';
+import { Trainer } from '../../src/train/trainer.js';
+import { Updater } from '../../src/train/updater.js';
 import { RandomStream } from '../../src/util/random.js';
 import { compareRuns, resultDigests } from '../../src/verify/compare-runs.js';
 import { floats, npz, readLog, Workplace } from '../support/cli.js';
@@ -112,7 +112,7 @@ type Arrays = Readonly<Record<string, Float32Array>>;
 interface Outcome {
   readonly end: LoopEnd;
   readonly steps: readonly StepReport[];
-  readonly epochs: readonly EvaluationReport[];
+  readonly epochs: readonly EpochReport[];
   /** After each step that the loop reported, and at its end. */
   readonly after: readonly Arrays[];
   readonly last: Arrays;
@@ -185,21 +185,21 @@ class Bench {
     const [input] = faults.filter(({ source }) => source === 'input');
     this.split.fault = input && { index: (input.step - 1) * BATCH + 20, value: input.value };
     const steps: StepReport[] = [];
-    const epochs: EvaluationReport[] = [];
+    const epochs: EpochReport[] = [];
     const after: Arrays[] = [];
-    const hooks = {
-      onStep: (report: StepReport) => {
-        steps.push(report);
-        after.push(arraysOf(this.trainer));
-      },
-      onEvaluation: async (report: EvaluationReport) => epochs.push(report) > 0,
-      isFinished: () => false,
-      stopRequested: () => false,
-    };
-    const start: LoopStart | undefined = from && { position: from.at, evaluated: true };
+    const state = new TrainingState();
+    state.position = from?.at;
+    state.evaluated = from !== undefined;
     const plan = { totalSteps: end, learningRate: () => LEARNING_RATE, maxSkippedBatches: most };
-    const ended = await trainingLoop(this.trainer, order, plan, hooks, start);
-    return { end: ended, steps, epochs, after, last: arraysOf(this.trainer) };
+    for await (const event of trainingLoop({ trainer: this.trainer, order, plan, state })) {
+      if (event.kind === 'step') {
+        steps.push(event);
+        after.push(arraysOf(this.trainer));
+      } else if (event.kind === 'epoch') epochs.push(event);
+      else if (event.kind === 'end')
+        return { end: event, steps, epochs, after, last: arraysOf(this.trainer) };
+    }
+    throw new Error('the loop did not say how it ended');
   }
 
   /** The same without a loop: trains on all batches after `from`, except that of step `without`. */

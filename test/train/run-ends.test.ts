@@ -11,7 +11,7 @@ import { validateAgainst } from '../../src/config/schema/schema.js';
 import type { LoggedEvent } from '../../src/run/log.js';
 import { timesSoFar } from '../../src/run/run-times.js';
 import type { Summary } from '../../src/run/summary.js';
-import { runExperiment } from '../../src/train/run/run.js';
+import { runExperiment } from '../../src/train/run.js';
 import { preloadFor } from '../soak/moments.js';
 import { bringToRest } from '../support/at-rest.js';
 import { type LogLine, readLog, TrainedRun, Workplace } from '../support/cli.js';

@@ -8,10 +8,10 @@ import { Heap } from '../../src/engine/heap.js';
 import type { ParameterLayout } from '../../src/math/model/parameters.js';
 import type { ModelSpec } from '../../src/math/model/spec.js';
 import { sgd } from '../../src/math/optimizers/sgd.js';
-import { trainingLoop } from '../../src/train/run/loop.js';
-import { BatchWriter } from '../../src/train/step/batch.js';
-import { allocateShards, type ShardShape } from '../../src/train/step/shards.js';
-import { Trainer } from '../../src/train/step/trainer.js';
+import { BatchWriter } from '../../src/train/batch.js';
+import { TrainingState, trainingLoop } from '../../src/train/loop.js';
+import { allocateShards, type ShardShape } from '../../src/train/shards.js';
+import { Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import { Reference } from '../../src/verify/reference.js';
@@ -223,13 +223,11 @@ t.test('the next batch is read while a step runs', async t => {
       return result;
     },
   } as unknown as Trainer;
-  const hooks = {
-    onStep: () => {},
-    onEvaluation: async () => true,
-    isFinished: () => false,
-    stopRequested: () => false,
-  };
-  await trainingLoop(trainer, order, { totalSteps: 3, learningRate: () => 1 }, hooks);
+  const plan = { totalSteps: 3, learningRate: () => 1 };
+  const kinds: string[] = [];
+  for await (const { kind } of trainingLoop({ trainer, order, plan, state: new TrainingState() }))
+    kinds.push(kind);
+  t.same(kinds, ['step', 'step', 'step', 'epoch', 'end']);
   t.same(log, [
     'batch 1',
     ...['step 1 begins', 'batch 2', 'step 1 ends'],

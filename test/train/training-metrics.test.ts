@@ -3,8 +3,8 @@
  */
 import t from 'tap';
 import type { BatchOrder } from '../../src/data/index.js';
-import { type EpochTotals, type EvaluationReport, trainingLoop } from '../../src/train/run/loop.js';
-import type { StepResult, Trainer } from '../../src/train/step/trainer.js';
+import { type EpochReport, type EpochTotals, TrainingState, trainingLoop } from '../../src/train/loop.js';
+import type { StepResult, Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 
@@ -80,7 +80,7 @@ for (const [what, path, loss, from] of [
 /**
  * The loop's report after an epoch of four batches, two of which were trained before the resume.
  */
-async function afterResume(totals: EpochTotals): Promise<EvaluationReport> {
+async function afterResume(totals: EpochTotals): Promise<EpochReport> {
   let step = 2;
   const state = { epoch: 0, position: 0, generator: [0, 0, 0, 0], count: 8 } as const;
   const order = {
@@ -102,19 +102,12 @@ async function afterResume(totals: EpochTotals): Promise<EvaluationReport> {
     notFinite: [],
   };
   const trainer = { prepare: () => ({}), step: async () => result } as unknown as Trainer;
-  const reports: EvaluationReport[] = [];
-  const hooks = {
-    onStep: () => {},
-    onEvaluation: async (report: EvaluationReport) => reports.push(report) > 0,
-    isFinished: () => false,
-    stopRequested: () => false,
-  };
-  const position = { step: 2, skipped: 0, epoch: 1, epochsDone: 0, epochEnded: false, order: state, totals };
-  await trainingLoop(trainer, order, { totalSteps: 4, learningRate: () => 1 }, hooks, {
-    position,
-    evaluated: false,
-  });
-  return reports[0];
+  const plan = { totalSteps: 4, learningRate: () => 1 };
+  const from = new TrainingState();
+  from.position = { step: 2, skipped: 0, epoch: 1, epochsDone: 0, epochEnded: false, order: state, totals };
+  for await (const event of trainingLoop({ trainer, order, plan, state: from }))
+    if (event.kind === 'epoch') return event;
+  throw new Error('no epoch ended');
 }
 
 t.test('a resumed epoch has the metrics of all its batches', async t => {

@@ -5,12 +5,7 @@
 import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import {
-  isExhausted,
-  type Measurement,
-  MetricHistory,
-  patienceAfter,
-} from '../../src/train/run/early-stopping.js';
+import { earlyStop, type Measurement, MetricHistory, patienceAfter } from '../../src/train/early-stopping.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { buildRunReport } from '../../src/view/run-report.js';
 import { floats, integers, type LogLine, npz, readLog, Workplace } from '../support/cli.js';
@@ -46,6 +41,7 @@ const stopping = {
   training: {
     ...config.training,
     num_epochs: 40,
+    eval_batch_size: 7,
     evaluate_every: { steps: 4 },
     early_stopping: { patience: 3 },
   },
@@ -76,9 +72,9 @@ t.test('patience counts consecutive evaluations without improvement', async t =>
     stale: 2,
   });
   const settings = { ...loss, patience: 2, restore_best: true } as const;
-  t.notOk(isExhausted(history(1, 2), settings));
-  t.ok(isExhausted(history(1, 2, 3), settings));
-  t.ok(isExhausted(history(Number.NaN, Number.NaN), settings), 'never finite');
+  t.equal(earlyStop(history(1, 2), settings), undefined);
+  t.same(earlyStop(history(1, 2, 3), settings), { metric: settings.metric, value: 3, best: 1, patience: 2 });
+  t.match(earlyStop(history(Number.NaN, Number.NaN), settings), { best: Number.NaN }, 'never finite');
 });
 
 t.test('a history survives its checkpoint', async t => {
@@ -269,7 +265,7 @@ t.test('byte-identical with the same end after a crash or a stop anywhere', asyn
         steps = step;
         copyAs(`step ${step}`);
       },
-      evaluating: ({ done }) => done === 5 && copyAs(`evaluation after step ${steps}`),
+      evaluating: ({ done, total }) => done < total && copyAs(`evaluation after step ${steps}`),
       evaluated: () => copyAs(`evaluated after step ${steps}`),
     },
   });
@@ -403,7 +399,6 @@ t.test('a paused run has the evaluation of its validation split, which a report 
   t.match(evaluationOf(summary.directory), { split: 'validation' });
   const page = join(work.folder(), 'page.html');
   t.match(await work.cellrun('report', summary.directory, '-o', page), { code: 0, stderr: '' });
-  t.match(await work.cellrun('review', '--schema', summary.directory), { code: 0, stderr: '' });
 });
 
 function summaryOf(directory: string) {

@@ -345,7 +345,7 @@ async function brokenProgram(file: string, find: string, replace: string) {
   if (before.split(find).length !== 2) throw new Error(`${file} has '${find}' not exactly once`);
   writeFileSync(path, before.replace(find, replace));
   const modules = await Promise.all(
-    ['cli/call.js', 'train/step/pool.js'].map(name => import(pathToFileURL(join(copy, name)).href)),
+    ['cli/call.js', 'train/pool.js'].map(name => import(pathToFileURL(join(copy, name)).href)),
   );
   const program: ProgramModules = Object.assign({}, ...modules);
   return (args: readonly string[]) => callInProcess(args, work.place, program);
@@ -423,7 +423,7 @@ t.test('planted errors', async t => {
   await t.test('in one update of one backend: that step, that tensor', async t => {
     const scale = 'const scale = clipFactor(norm, this.options.gradientClipNorm)';
     const wrong = `${scale} * (update === 3 && this.options.backend === 'webasm' ? 1.02 : 1)`;
-    const start = await brokenProgram('train/step/trainer', scale, wrong);
+    const start = await brokenProgram('train/trainer', scale, wrong);
     const [{ code, proof }, words] = await Promise.all([
       verified<BackendsProof>(t, 'backends', config, CPU_AND_WEBASM, start),
       start(['verify', 'backends', work.config(config), ...CPU_AND_WEBASM, '--output', work.folder()]),
@@ -440,14 +440,14 @@ t.test('planted errors', async t => {
   await t.test('an update that one backend does not make', async t => {
     const scale = 'const scale = clipFactor(norm, this.options.gradientClipNorm)';
     const wrong = `${scale} * (update === 2 && this.options.backend === 'cpu' ? Number.NaN : 1)`;
-    const start = await brokenProgram('train/step/trainer', scale, wrong);
+    const start = await brokenProgram('train/trainer', scale, wrong);
     const { code, proof } = await verified<BackendsProof>(t, 'backends', config, CPU_AND_WEBASM, start);
     t.equal(code, 1);
     t.match(proof.first_beyond, { step: 2, tensor: 'update', difference: null, difference_nonfinite: 'inf' });
   });
 
   await t.test('and without an error all of it holds', async t => {
-    const start = await brokenProgram('train/step/trainer', 'const SLOTS = 2', 'const SLOTS = 3');
+    const start = await brokenProgram('train/trainer', 'const SLOTS = 2', 'const SLOTS = 3');
     const all = await Promise.all([
       verified(t, 'gradients', config, WEBASM, start),
       verified(t, 'backends', config, CPU_AND_WEBASM, start),

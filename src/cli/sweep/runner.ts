@@ -4,7 +4,7 @@ import { readJournal } from '../../sweep/journal.js';
 import { bestRow, formatTable, summaryOf, troubleOf, writeResults } from '../../sweep/results/index.js';
 import type { SweepOptions, SweepResult } from '../../sweep/run.js';
 import type { SweepDirectory } from '../../sweep/sweep-directory.js';
-import { usableCores } from '../../train/step/threads.js';
+import { usableCores } from '../../train/threads.js';
 import { EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { dashboards, json, quiet, width } from '../options.js';

@@ -8,7 +8,7 @@ import { type AdapterInfo, type BackendChoice, chooseBackend, webGpuAdapter } fr
 import { type Arithmetic, machineArithmetic } from '../../engine/simd/arithmetic.js';
 import { measuredWidth, type WidthFinding } from '../../engine/simd/target.js';
 import { type Machine, machine, type Versions, versions } from '../../run/manifest.js';
-import { usableCores } from '../../train/step/threads.js';
+import { usableCores } from '../../train/threads.js';
 import { EXIT } from '../../util/errors.js';
 import { optionalFile } from '../../util/optional-package.js';
 import { fasterBy } from '../doctor-advice.js';

@@ -7,7 +7,7 @@ import { kindOf, runsAt } from '../../run/find.js';
 import { makeFolder } from '../../run/folders.js';
 import { readRun } from '../../run/record.js';
 import { writeSafetensors } from '../../run/safetensors.js';
-import { type WeightsName, weightsAlone } from '../../train/step/weights.js';
+import { type WeightsName, weightsAlone } from '../../train/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { checkpoint, json, WEIGHTS } from '../options.js';

@@ -8,9 +8,14 @@ import { shapeText } from '../../math/graph/shape.js';
 import { ParameterLayout } from '../../math/model/parameters.js';
 import { optimizerOf } from '../../math/optimizers/index.js';
 import { updateProgram } from '../../math/optimizers/program.js';
-import { openSession, type Session } from '../../train/run/session.js';
-import { profileStep, type StepProfile } from '../../train/timing/profile.js';
-import { type PlannedProgram, type StepCosts, stepCosts } from '../../train/timing/step-costs.js';
+import {
+  type PlannedProgram,
+  profileStep,
+  type StepCosts,
+  type StepProfile,
+  stepCosts,
+} from '../../train/profile.js';
+import { openSession, type Session } from '../../train/session.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { backend, jsonFormat, set, threads, width } from '../options.js';

@@ -8,7 +8,7 @@ import {
   leadingMetric,
   metricSentence,
 } from '../../run/words.js';
-import type { RunResult } from '../../train/run/observer.js';
+import type { RunResult } from '../../train/observer.js';
 import { counted, printable } from '../../util/words.js';
 import { programName, quoted } from '../program-name.js';
 import type { Io } from '../terminal/io.js';

@@ -1,7 +1,7 @@
 /** Trains a model for `run` and `resume`, shows progress and prints the result. */
 import { spellNonFinite } from '../../run/json.js';
 import type { Summary } from '../../run/summary.js';
-import type { RunObserver, RunResult } from '../../train/run/observer.js';
+import type { RunObserver, RunResult } from '../../train/observer.js';
 import type { ExitCode } from '../../util/errors.js';
 import { onStopSignal } from '../signals.js';
 import { HintedError } from '../terminal/hinted-error.js';

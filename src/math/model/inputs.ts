@@ -1,7 +1,7 @@
 /**
  * The inputs of a model besides its parameters. Allocation, writing, slicing and the float64
  * reference go through this list, so that an input is declared here and filled in
- * `train/step/batch.ts`, and nowhere else.
+ * `train/batch.ts`, and nowhere else.
  */
 import type { Shape } from '../graph/shape.js';
 import type { Loss } from '../losses/loss.js';

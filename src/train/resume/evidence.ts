@@ -20,7 +20,7 @@ import { type LoggedEvent, logDigest, readEvents } from '../../run/log.js';
 import type { Manifest } from '../../run/manifest.js';
 import type { Summary } from '../../run/summary.js';
 import { damagedError, type ExitCode, UserError } from '../../util/errors.js';
-import type { RunObserver, RunResult } from '../run/observer.js';
+import type { RunObserver, RunResult } from '../observer.js';
 import type { Change } from './changes.js';
 
 /**

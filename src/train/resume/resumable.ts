@@ -8,10 +8,10 @@ import type { RunDirectory } from '../../run/directory.js';
 import { isAbsent, withFile } from '../../run/files.js';
 import { type Diagnostic, damagedError, UserError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import { batchOrder, totalSteps } from '../run/batch-plan.js';
-import type { SavedState } from '../run/checkpoint-metadata.js';
-import type { Session } from '../run/session.js';
-import { unfitTensors } from '../step/weights.js';
+import type { SavedState } from '../checkpoints.js';
+import { batchOrder, totalSteps } from '../plan.js';
+import type { Session } from '../session.js';
+import { unfitTensors } from '../weights.js';
 import { type Change, inWords, kindOf } from './changes.js';
 
 interface Resumption {

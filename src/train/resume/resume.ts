@@ -13,19 +13,18 @@ import type { Manifest } from '../../run/manifest.js';
 import { versions } from '../../run/manifest.js';
 import { timesSoFar } from '../../run/run-times.js';
 import { usageError } from '../../util/errors.js';
-import { batchOrder, defaultLogEvery, totalSteps } from '../run/batch-plan.js';
-import { type SavedState, savedState } from '../run/checkpoint-metadata.js';
-import { watchedMetrics } from '../run/early-stopping.js';
-import { RunEvents } from '../run/events.js';
-import { gateOrigins, withGateOrigins } from '../run/gate-references.js';
-import type { LoopStart } from '../run/loop.js';
-import { dataRecord, manifestFacts } from '../run/manifest-facts.js';
-import type { RunObserver, RunResult } from '../run/observer.js';
-import { initialParameters, openSession, type Session } from '../run/session.js';
-import { RunState } from '../run/state.js';
-import { trainRun } from '../run/train.js';
-import type { Trainer } from '../step/trainer.js';
-import { restoreTraining } from '../step/weights.js';
+import { type SavedState, savedState } from '../checkpoints.js';
+import { watchedMetrics } from '../early-stopping.js';
+import { RunEvents } from '../events.js';
+import { gateOrigins, withGateOrigins } from '../gates.js';
+import { TrainingState } from '../loop.js';
+import { dataRecord, manifestFacts } from '../manifest.js';
+import type { RunObserver, RunResult } from '../observer.js';
+import { batchOrder, defaultLogEvery, totalSteps } from '../plan.js';
+import { initialParameters, openSession, type Session } from '../session.js';
+import { trainRun } from '../train.js';
+import type { Trainer } from '../trainer.js';
+import { restoreTraining } from '../weights.js';
 import {
   type Change,
   checkAllowed,
@@ -142,7 +141,7 @@ async function resumeLocked(
   );
   const step = saved?.position.step ?? 0;
   const evaluationIsDue = saved?.evaluated === false;
-  const state = new RunState(watchedMetrics(loaded.experiment), spent);
+  const state = new TrainingState(watchedMetrics(loaded.experiment), spent);
   const { signal, pauseAfterEpoch } = options;
   const logEvery = intervalOf(manifest, loaded, session);
   return trainRun(
@@ -194,7 +193,6 @@ async function resumeLocked(
         if (checkpoint && saved) return restore(trainer, state, checkpoint, saved);
         trainer.parameters.set(initialParameters(loaded, session.spec));
         events.warnings(observer);
-        return undefined;
       },
     },
   );
@@ -338,11 +336,10 @@ function logCheckpoint(
   });
 }
 
-function restore(trainer: Trainer, state: RunState, checkpoint: Checkpoint, saved: SavedState): LoopStart {
+function restore(trainer: Trainer, state: TrainingState, checkpoint: Checkpoint, saved: SavedState): void {
   trainer.restoreCarriedStates(restoreTraining(checkpoint.tensors, trainer.layout, trainer));
   state.position = saved.position;
   state.metrics = saved.metrics;
   state.evaluated = saved.evaluated;
   state.history.restore(saved.history);
-  return { position: saved.position, evaluated: saved.evaluated };
 }

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { type Dataset, fitScaling, type Scaling } from '../../data/index.js';
 import type { Manifest } from '../../run/manifest.js';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
-import type { Fitted } from '../run/data.js';
+import type { Fitted } from '../session.js';
 
 /** A run's record of the data that it was trained on. */
 export type RunData = Pick<Manifest, 'datasets' | 'data' | 'scaling' | 'changes'>;

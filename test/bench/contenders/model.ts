@@ -2,7 +2,7 @@
 import type { Split } from '../../../src/data/dataset.js';
 import { pictureDataset } from '../../../src/data/pictures/pictures.js';
 import { adam } from '../../../src/math/optimizers/adam.js';
-import { Trainer } from '../../../src/train/step/trainer.js';
+import { Trainer } from '../../../src/train/trainer.js';
 import { RandomStream } from '../../../src/util/random.js';
 import { modelOf } from '../../support/models.js';
 import { type BenchCase, MODELS } from '../cases.js';

@@ -1,0 +1,246 @@
+/**
+ * Trivial baselines: scores of predictions that ignore the input. Fitted on the training split and
+ * scored on another split, like a model:
+ *
+ *     majority   log of each class's (or label's) share: predicts the most frequent class
+ *     previous   with targets per step: the class of the previous step; majority at the first
+ *     mean       mean of each target
+ *     median     median of each target: the best constant for `mae`, a robust one for `huber`
+ *     quantiles  quantiles of each target: the best constants for `quantile`
+ *     last_value, seasonal_naive  forecasts only: the last known value, or the one a season
+ *                earlier (`Split.naive`)
+ */
+import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
+import {
+  type Dataset,
+  eachChunk,
+  IGNORED,
+  type NaiveForecast,
+  type Split,
+  type Targets,
+} from '../data/index.js';
+import { lossOf } from '../math/losses/index.js';
+import { accumulator } from '../math/metrics/index.js';
+import type { BaselineName, SplitBaselines, SplitMetrics } from '../run/summary.js';
+import { meanLoss } from './constant-loss.js';
+import { Readout } from './predictions.js';
+import type { ModelRun } from './shards.js';
+
+type Classes = Extract<Targets, { kind: 'class' }>;
+type Values = Extract<Targets, { kind: 'value' }>;
+
+/** The part of a run that baselines depend on, besides the data. */
+export type BaselineSubject = Pick<ModelRun, 'loss' | 'metrics' | 'spec'>;
+
+/** A constant prediction. */
+interface Constant {
+  /** [C], in the model's units. */
+  readonly outputs: Float32Array;
+  /** True if some class has probability 0. A smoothed loss needs all of them. */
+  readonly hasZero?: boolean;
+  /**
+   * Returns true if every target of a split has a probability above 0; absent if this always holds.
+   */
+  isPossible?(targets: Targets): boolean;
+}
+
+/** Used for log 0 (and its negative for the logit of 1), so that sums never become NaN. */
+const LOG_OF_ZERO = -1e4;
+
+/** The baselines of a split, fitted on the training split of its dataset. */
+export function trivialBaselines(run: BaselineSubject, { train }: Dataset, split: Split): SplitBaselines {
+  const { targets } = split;
+  const measure = (constant: Constant): SplitMetrics => {
+    const { outputs, hasZero = false } = constant;
+    const isPossible = constant.isPossible?.(targets) ?? true;
+    const hasLoss = isPossible && !(hasZero && isSmoothed(run.loss));
+    return {
+      ...(hasLoss && finite('loss', meanLoss(run.loss, outputs, targets))),
+      // LOG_OF_ZERO would make these finite although they are infinite
+      ...measured(
+        run,
+        split,
+        () => outputs,
+        run.metrics.filter(name => isPossible || !OF_LIKELIHOOD.has(name)),
+      ),
+    };
+  };
+  const found: [BaselineName, SplitMetrics][] = constants(run, train.targets).map(([name, constant]) => [
+    name,
+    measure(constant),
+  ]);
+  if (targets.kind === 'class' && targets.perStep) {
+    const [[, first]] = constants(run, train.targets);
+    // a single predicted class has no probabilities, so only these metrics are defined
+    const metrics = run.metrics.filter(name => OF_DECISIONS.has(name));
+    const answers = stepBefore(targets, split.count, first.outputs);
+    found.push(['previous', measured(run, split, answers, metrics)]);
+  }
+  for (const name of ['last_value', 'seasonal_naive'] as const) {
+    if (split.naive?.[name] === undefined) continue;
+    const answers: Answers = at => naiveOutputs(split, name, at, run.spec.outputSize);
+    found.push([name, measured(run, split, answers, run.metrics)]);
+  }
+  return Object.fromEntries(found);
+}
+
+function constants({ loss, spec }: BaselineSubject, train: Targets): [BaselineName, Constant][] {
+  const { outputSize } = spec;
+  if (train.kind === 'class') return [['majority', classPrior(train, outputSize)]];
+  if (lossFacts(loss).task === 'labels') return [['majority', labelPrior(train)]];
+  const columns = Array.from({ length: train.size }, (_, i) =>
+    train.values.filter((value, at) => at % train.size === i && !Number.isNaN(value)),
+  );
+  const perTarget = outputSize / train.size;
+  const outputs = (of: (column: Float32Array, which: number) => number): Constant => ({
+    outputs: Float32Array.from({ length: outputSize }, (_, i) =>
+      of(columns[Math.floor(i / perTarget)], i % perTarget),
+    ),
+  });
+  const constant: [BaselineName, Constant][] = [['mean', outputs(meanOf)]];
+  if (loss.kind === 'mae' || loss.kind === 'huber')
+    constant.push(['median', outputs(column => quantileOf(column, 0.5))]);
+  if (loss.kind === 'quantile') {
+    const { quantiles = [0.1, 0.5, 0.9] } = loss;
+    constant.push(['quantiles', outputs((column, which) => quantileOf(column, quantiles[which]))]);
+  }
+  return constant;
+}
+
+function classPrior({ values }: Classes, classes: number): Constant {
+  const counts = new Float64Array(classes);
+  eachChunk(values, 1, labels => {
+    for (const label of labels) if (label !== IGNORED) counts[label]++;
+  });
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  return {
+    outputs: Float32Array.from(counts, count => (count === 0 ? LOG_OF_ZERO : Math.log(count / total))),
+    hasZero: counts.includes(0),
+    isPossible: split =>
+      split.kind !== 'class' || isEach(split.values, label => label === IGNORED || counts[label] > 0),
+  };
+}
+
+function labelPrior({ values: all, size }: Values): Constant {
+  const values = all.filter(value => !Number.isNaN(value));
+  const sums = new Float64Array(size);
+  values.forEach((label, at) => {
+    sums[at % size] += label;
+  });
+  // divide last, so that a label that is always 1 has a share of exactly 1
+  const shares = sums.map(sum => (sum * size) / values.length);
+  const logit = (share: number) =>
+    Math.max(LOG_OF_ZERO, Math.min(-LOG_OF_ZERO, Math.log(share / (1 - share))));
+  return {
+    outputs: Float32Array.from(shares, logit),
+    isPossible: split =>
+      isEach(split.values, (label, at) => {
+        const share = shares[at % size];
+        return Number.isNaN(label) || ((share > 0 || label === 0) && (share < 1 || label === 1));
+      }),
+  };
+}
+
+function isEach(values: Iterable<number>, is: (value: number, at: number) => boolean): boolean {
+  let at = 0;
+  for (const value of values) if (!is(value, at++)) return false;
+  return true;
+}
+
+function meanOf(values: Float32Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function isSmoothed(loss: BaselineSubject['loss']): boolean {
+  return loss.kind === 'cross_entropy' && (loss.label_smoothing ?? 0) > 0;
+}
+
+/** Interpolates linearly between the two nearest values, like NumPy's default. */
+function quantileOf(values: Float32Array, quantile: number): number {
+  const sorted = values.toSorted();
+  const at = quantile * (sorted.length - 1);
+  const below = Math.floor(at);
+  const above = sorted[Math.min(below + 1, sorted.length - 1)];
+  return sorted[below] + (at - below) * (above - sorted[below]);
+}
+
+/**
+ * Returns the outputs for prediction `at` of a split, a view that is valid until the next call.
+ * Predictions without outputs are not scored.
+ */
+type Answers = (at: number) => Float32Array | undefined;
+
+function stepBefore({ values }: Classes, count: number, first: Float32Array): Answers {
+  const steps = values.length / count;
+  const answer = new Float32Array(first.length);
+  let known = 0;
+  return at => {
+    // the last known class, which may be several steps back
+    const earlier = values.subarray(at - (at % steps), at);
+    const before = earlier.findLastIndex(label => label !== IGNORED);
+    if (before < 0) return first;
+    answer[known] = 0;
+    known = earlier[before];
+    answer[known] = 1;
+    return answer;
+  };
+}
+
+/**
+ * The naive forecast `name` of prediction `at` as `size` model outputs; undefined if there is none.
+ */
+export function naiveOutputs(
+  { naive }: Split,
+  name: NaiveForecast,
+  at: number,
+  size: number,
+): Float32Array | undefined {
+  const values = naive?.[name]?.(at);
+  const each = size / (values?.length ?? 1);
+  return values && Float32Array.from({ length: size }, (_, i) => values[Math.floor(i / each)]);
+}
+
+/** Metrics that are infinite if a target has probability 0. */
+const OF_LIKELIHOOD: ReadonlySet<MeasuredMetric> = new Set(['perplexity', 'bits_per_symbol']);
+
+/** Metrics that depend only on the predicted class. */
+const OF_DECISIONS: ReadonlySet<MeasuredMetric> = new Set(['accuracy', 'precision', 'recall', 'f1']);
+
+/** True if prediction `at` of a split has no target to score. */
+function isIgnored(targets: Targets, at: number): boolean {
+  return targets.kind === 'class'
+    ? targets.values.subarray(at, at + 1)[0] === IGNORED
+    : Number.isNaN(targets.values[at * targets.size]);
+}
+
+function measured(
+  { loss, spec }: BaselineSubject,
+  { targets, errorScale, count }: Split,
+  answers: Answers,
+  names: readonly MeasuredMetric[],
+): SplitMetrics {
+  const { task } = lossFacts(loss);
+  const gathered = names.map(
+    name => [name, accumulator(task, name, targetSize(loss, spec.outputSize))] as const,
+  );
+  const readout = new Readout(lossOf(loss), targets);
+  const width = targets.kind === 'value' ? targets.size : 1;
+  const predictions = targets.values.length / width;
+  for (let at = 0; at < predictions; at++) {
+    if (isIgnored(targets, at)) continue;
+    const outputs = answers(at);
+    if (outputs === undefined) continue;
+    const scored = {
+      outputs,
+      point: readout.point(outputs, at),
+      target: readout.target(at),
+      errorScale: errorScale?.(Math.floor((at * count) / predictions)),
+    };
+    for (const [, metric] of gathered) metric.add(scored);
+  }
+  return Object.assign({}, ...gathered.map(([name, { value }]) => finite(name, value)));
+}
+
+function finite(name: string, value: number | undefined): SplitMetrics {
+  return value !== undefined && Number.isFinite(value) ? { [name]: value } : {};
+}

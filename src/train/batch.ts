@@ -1,0 +1,222 @@
+/** Writes batches in the form that shards need: time-major, in float32, with loss weights. */
+import { IGNORED, type Split } from '../data/dataset.js';
+import { type LossSettings, lossOf } from '../math/losses/index.js';
+import type { Loss } from '../math/losses/loss.js';
+import { heads } from '../math/model/heads.js';
+import {
+  type DeclaredInput,
+  declaredInputs,
+  type InputRole,
+  predictionsOf,
+  widthOf,
+} from '../math/model/inputs.js';
+import { batchLengths } from '../math/model/schedule.js';
+import type { ModelSpec } from '../math/model/spec.js';
+import { CounterRandom } from '../util/random.js';
+import type { ShardBatch, ShardShape } from './shards.js';
+
+/** Minimum rows per shard: fewer would not fill the tiles of the kernels. */
+const MIN_ROWS = 16;
+/** Maximum shards: more help on no machine tested, and each costs one gradient buffer. */
+const MAX_SHARDS = 8;
+
+export interface ShardRows {
+  readonly shards: number;
+  readonly rows: number;
+}
+
+/**
+ * Splits a training batch into shards. This depends only on the batch size, so the sums that form a
+ * gradient are the same for any number of threads.
+ */
+export function trainingShards(batchSize: number): ShardRows {
+  const shards = Math.max(1, Math.min(MAX_SHARDS, Math.floor(batchSize / MIN_ROWS)));
+  // powers of two divide evenly among threads
+  const even = 2 ** Math.floor(Math.log2(shards));
+  return { shards: even, rows: Math.ceil(batchSize / even) };
+}
+
+/**
+ * One shard per thread: evaluation sums nothing over rows, and each shard costs a copy of the
+ * parameters.
+ */
+export function evaluationShards(batchSize: number, threads: number): ShardRows {
+  const shards = Math.max(1, Math.min(threads, Math.floor(batchSize / MIN_ROWS)));
+  return { shards, rows: Math.ceil(batchSize / shards) };
+}
+
+/** The row of a shard being written. */
+interface Row {
+  /** The sequence's position in the split. */
+  readonly index: number;
+  readonly length: number;
+  /** Position in the shard. */
+  readonly row: number;
+  /** Position in the whole batch. */
+  readonly inBatch: number;
+}
+
+interface BatchFacts {
+  /** The split of the sequences. */
+  readonly split: Split;
+  /** Steps of the batch. */
+  readonly steps: number;
+  /** Weight in the mean of each prediction that counts. */
+  readonly weight: number;
+  /** The optimizer step that the batch is for, from 1; determines the dropout masks. */
+  readonly step: number;
+}
+
+type Fill = (input: DeclaredInput, values: Float32Array, row: Row, facts: BatchFacts) => void;
+
+/** Writes sequences of splits into shards: all declared inputs of the model. */
+export class BatchWriter {
+  private readonly inputs: readonly DeclaredInput[];
+  /** Predictions of the longest sequence. */
+  private readonly predictions: number;
+  private readonly lengths: readonly number[];
+  private readonly loss: Loss;
+  private readonly dropout: CounterRandom;
+
+  /** `seed` is the experiment's and determines the dropout masks. */
+  constructor(
+    private readonly spec: ModelSpec,
+    loss: LossSettings,
+    private readonly shape: ShardShape,
+    seed = 0,
+  ) {
+    const { sequenceLength, variableLength } = shape;
+    this.loss = lossOf(loss);
+    this.inputs = declaredInputs(spec, this.loss, shape);
+    this.predictions = predictionsOf(spec, sequenceLength);
+    this.lengths = variableLength
+      ? batchLengths(spec, { steps: sequenceLength, variableLength })
+      : [sequenceLength];
+    this.dropout = new CounterRandom(seed, 'model/dropout');
+  }
+
+  /**
+   * Writes the sequences `indices` of `split` into `shards`, one shard after the other. Unused rows
+   * are set to 0 and have weight 0.
+   */
+  write(split: Split, indices: Uint32Array, shards: readonly ShardBatch[], step = 1): void {
+    const total = this.totalShare(split, indices);
+    const longest = indices.reduce((most, index) => Math.max(most, this.lengthOf(split, index)), 1);
+    const facts: BatchFacts = {
+      split,
+      steps: this.lengths.find(length => length >= longest) ?? this.shape.sequenceLength,
+      weight: total === 0 ? 0 : 1 / total,
+      step,
+    };
+    shards.forEach((shard, s) => {
+      shard.steps[0] = facts.steps;
+      for (let row = 0; row < this.shape.batch; row++) {
+        const inBatch = s * this.shape.batch + row;
+        if (inBatch < indices.length) {
+          const index = indices[inBatch];
+          this.writeRow(shard, { index, length: this.lengthOf(split, index), row, inBatch }, facts);
+        } else this.clearRow(shard, row);
+      }
+    });
+  }
+
+  private lengthOf({ lengths }: Split, index: number): number {
+    return lengths?.[index] ?? this.shape.sequenceLength;
+  }
+
+  /** The targets of all predictions of sequence `index`. */
+  private targetsOf({ targets }: Split, index: number): Int32Array | Float32Array {
+    const width = this.predictions * (targets.kind === 'value' ? targets.size : 1);
+    return targets.values.subarray(index * width, (index + 1) * width);
+  }
+
+  /**
+   * Sum of `Loss.share` over the predictions of `indices` that count: the denominator of the mean.
+   */
+  private totalShare(split: Split, indices: Uint32Array): number {
+    let total = 0;
+    for (const index of indices) {
+      const values = this.targetsOf(split, index);
+      const length = this.lengthOf(split, index);
+      for (let t = 0; t < this.predictions; t++)
+        if (this.counts(split, values, length, t)) total += this.loss.share(this.spec.outputSize, values[t]);
+    }
+    return total;
+  }
+
+  /**
+   * True if a prediction counts: its target is not ignored, and it is not past the end of its
+   * sequence.
+   * @param values the targets of its sequence
+   */
+  private counts({ targets }: Split, values: Int32Array | Float32Array, length: number, t: number): boolean {
+    if (this.predictions > 1 && t >= length) return false;
+    return targets.kind === 'value' ? !Number.isNaN(values[t * targets.size]) : values[t] !== IGNORED;
+  }
+
+  private writeRow({ inputs }: ShardBatch, row: Row, facts: BatchFacts): void {
+    for (const input of this.inputs) this.fill[input.role](input, inputs[input.name], row, facts);
+  }
+
+  private clearRow({ inputs }: ShardBatch, row: number): void {
+    for (const input of this.inputs) {
+      const width = widthOf(input);
+      const values = inputs[input.name];
+      for (let at = row * width; at < values.length; at += this.shape.batch * width)
+        values.fill(0, at, at + width);
+    }
+  }
+
+  /** Writes one row of an input, by the input's role. */
+  private readonly fill: Readonly<Record<InputRole, Fill>> = {
+    features: (input, values, { index, row }, { split }) => {
+      const width = widthOf(input);
+      split.read(index, values, row * width, this.shape.batch * width);
+    },
+    mask: (_input, values, { length, row }) => {
+      for (let t = 0; t < this.shape.sequenceLength; t++)
+        values[t * this.shape.batch + row] = t < length ? 1 : 0;
+    },
+    pool: (_input, values, { length, row }) => {
+      const { stepWeight } = heads[this.spec.head.from];
+      for (let t = 0; t < this.shape.sequenceLength; t++) {
+        values[t * this.shape.batch + row] = stepWeight(t, length);
+      }
+    },
+    target: (input, values, { index, row }, { split }) => {
+      const width = widthOf(input);
+      const { targets } = split;
+      const given = this.targetsOf(split, index);
+      for (let t = 0; t < this.predictions; t++) {
+        // repeat each number of the data for every output that predicts it
+        const own = targets.kind === 'value' ? targets.size : 1;
+        const from = t * own;
+        const at = (t * this.shape.batch + row) * width;
+        // an ignored target has weight 0 but must not be NaN
+        for (let c = 0; c < width; c++) {
+          const value = given[from + Math.floor((c * own) / width)];
+          values[at + c] = Number.isNaN(value) ? 0 : value;
+        }
+      }
+    },
+    weight: (_input, values, { index, length, row }, { split, weight }) => {
+      const given = this.targetsOf(split, index);
+      for (let t = 0; t < this.predictions; t++) {
+        values[t * this.shape.batch + row] = this.counts(split, given, length, t) ? weight : 0;
+      }
+    },
+    dropout: (input, values, { row, inBatch }, { steps, step }) => {
+      const { probability, stream } = input.dropout!;
+      const width = widthOf(input);
+      const count = input.per === 'step' ? steps : predictionsOf(this.spec, steps);
+      const kept = 1 / (1 - probability);
+      for (let t = 0; t < count; t++) {
+        const key = this.dropout.key(step, inBatch, stream, t);
+        const at = (t * this.shape.batch + row) * width;
+        for (let unit = 0; unit < width; unit++) {
+          values[at + unit] = this.dropout.uniform(key, unit) < probability ? 0 : kept;
+        }
+      }
+    },
+  };
+}

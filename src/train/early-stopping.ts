@@ -1,0 +1,114 @@
+/**
+ * Early stopping. Decisions depend only on recorded metrics, so a resumed run makes the same ones.
+ */
+import type { EarlyStopping, Experiment } from '../config/index.js';
+import { largerIsBetter } from '../config/rules/metrics.js';
+import type { EventFields } from '../run/events.js';
+
+/** A metric's value at an evaluation. */
+export interface Measurement {
+  /** Optimizer updates made so far. */
+  readonly update: number;
+  readonly value: number;
+}
+
+export interface Patience {
+  /** The best value so far; undefined before the first finite one. */
+  readonly best: number | undefined;
+  /** Evaluations since the best value. */
+  readonly stale: number;
+}
+
+/**
+ * The state of early stopping after `history`. A value improves if it is better than the best by
+ * more than `min_delta`; a value that is not finite never improves.
+ */
+export function patienceAfter(
+  history: readonly Measurement[],
+  { metric, min_delta }: Pick<EarlyStopping, 'metric' | 'min_delta'>,
+): Patience {
+  const sign = largerIsBetter(metric) ? 1 : -1;
+  let best: number | undefined;
+  let stale = 0;
+  for (const { value } of history) {
+    const improves = Number.isFinite(value) && (best === undefined || sign * (value - best) > min_delta);
+    if (improves) {
+      best = value;
+      stale = 0;
+    } else stale++;
+  }
+  return { best, stale };
+}
+
+/** Why training stops early. */
+export type EarlyStop = Omit<EventFields['early_stop'], 'epoch' | 'step'>;
+
+/** The reason to stop: the last `patience` evaluations did not improve. Undefined if they did. */
+export function earlyStop(history: readonly Measurement[], settings: EarlyStopping): EarlyStop | undefined {
+  const patience = patienceAfter(history, settings);
+  if (!(patience.stale >= settings.patience)) return undefined;
+  const { best = Number.NaN, stale } = patience;
+  return { metric: settings.metric, value: history.at(-1)?.value ?? Number.NaN, best, patience: stale };
+}
+
+/** Metrics that early stopping and the plateau schedule depend on. */
+export function watchedMetrics({ training, optimizer }: Experiment): ReadonlySet<string> {
+  const { early_stopping } = training;
+  const { schedule } = optimizer;
+  return new Set([
+    ...(early_stopping ? [early_stopping.metric] : []),
+    ...(schedule?.kind === 'plateau' ? [schedule.metric] : []),
+  ]);
+}
+
+/** The history of the watched metrics: their values at every evaluation so far, by name. */
+export class MetricHistory {
+  private readonly series: Map<string, Measurement[]>;
+
+  /** @param metrics names such as `validation.loss` */
+  constructor(metrics: Iterable<string> = []) {
+    this.series = new Map([...metrics].map(name => [name, []]));
+  }
+
+  /** Adds a value of each watched metric; NaN if it was not measured. */
+  add(update: number, measured: (metric: string) => number | undefined): void {
+    for (const [name, values] of this.series) values.push({ update, value: measured(name) ?? Number.NaN });
+  }
+
+  /** Names of the watched metrics. */
+  get metrics(): Iterable<string> {
+    return this.series.keys();
+  }
+
+  of(metric: string): readonly Measurement[] {
+    return this.series.get(metric) ?? [];
+  }
+
+  /** Restores the values that an earlier process measured. */
+  restore(saved: SavedHistory): void {
+    for (const [name, values] of this.series) {
+      const earlier = saved[name] ?? [];
+      values.splice(
+        0,
+        values.length,
+        ...earlier.map(([update, value]) => ({ update, value: value ?? Number.NaN })),
+      );
+    }
+  }
+
+  /** The history for a checkpoint, without metrics that have no value yet. */
+  get saved(): SavedHistory {
+    const entries = [...this.series].filter(([, values]) => values.length > 0);
+    return Object.fromEntries(
+      entries.map(([name, values]) => [
+        name,
+        values.map(({ update, value }) => [update, Number.isFinite(value) ? value : null] as const),
+      ]),
+    );
+  }
+}
+
+/** By metric: update and value of each evaluation; null for a value that is not finite. */
+export type SavedHistory = Readonly<
+  Record<string, readonly (readonly [update: number, value: number | null])[]>
+>;

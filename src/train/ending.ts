@@ -1,0 +1,252 @@
+/** Ends a run: judges the gates, writes the summary and the closing event. */
+import type { Experiment, LoadedExperiment } from '../config/index.js';
+import { testSelections } from '../config/rules/splits.js';
+import { EXECUTORS } from '../engine/executable.js';
+import { ParameterLayout } from '../math/model/parameters.js';
+import type { RunDirectory } from '../run/directory.js';
+import type { RunStatus } from '../run/events.js';
+import { judgeRun, metricValue, missedIn } from '../run/gates.js';
+import { addTimes, type RunTimes, stepRatio } from '../run/run-times.js';
+import { savedCheckpoints } from '../run/saved-checkpoints.js';
+import type { GateResult, SavedCheckpoints, Summary, SummaryDigests } from '../run/summary.js';
+import { EXIT, type ExitCode, UserError } from '../util/errors.js';
+import { trivialBaselines } from './baselines.js';
+import type { RunEvents } from './events.js';
+import { writtenGates } from './gates.js';
+import type { LoopEnd, TrainingState } from './loop.js';
+import {
+  divergedAdvice,
+  divergedSentence,
+  gatesSentence,
+  interruptedSentence,
+  notFiniteMetrics,
+  uselessSentence,
+} from './messages.js';
+import type { RunResult } from './observer.js';
+import type { Session } from './session.js';
+
+type Outcome = Omit<Ending, 'duration' | 'saved'>;
+
+export class RunClosing {
+  /** `began` is when this process started working on the run, on the `performance` clock. */
+  constructor(
+    private readonly loaded: LoadedExperiment,
+    private readonly session: Session,
+    private readonly directory: RunDirectory,
+    private readonly runId: string,
+    private readonly state: TrainingState,
+    private readonly began: number,
+  ) {}
+
+  /** @throws UserError (exit 1) if the summary or the log cannot be written */
+  ended(end: LoopEnd, events: RunEvents): RunResult {
+    const outcome = this.outcome(end);
+    const measured = this.summary(outcome, savedCheckpoints(this.directory));
+    const { exitCode, summary: judged } =
+      end.status === 'completed'
+        ? this.judged({ ...measured, baselines: this.baselines(), ...this.constancy() })
+        : { ...outcome, summary: measured };
+    for (const gate of judged.gates) events.emit({ event: 'gate', ...gate });
+    const summary = { ...judged, digests: this.digests(events) };
+    this.directory.writeSummary(summary);
+    events.ended(
+      summary,
+      attempt(() => this.directory.digestOf('summary')),
+    );
+    if (summary.status !== 'diverged') return { exitCode, summary };
+    // an overflow in the first update is caused by the learning rate, so the update counts here
+    const isUpdate =
+      end.status === 'diverged' && Number.isFinite(end.loss) && Number.isFinite(end.gradientNorm);
+    const updates = summary.steps - summary.skipped_batches + Number(isUpdate);
+    return { exitCode, summary, advice: divergedAdvice(updates, this.loaded) };
+  }
+
+  /**
+   * Writes what it can of the summary and the log of a run that `error` has ended, and returns the
+   * summary. Never throws. `events` is undefined if no log was opened.
+   */
+  failed(error: unknown, events: RunEvents | undefined): Summary {
+    const exitCode: ExitCode = error instanceof UserError ? error.exitCode : EXIT.unexpected;
+    const [message] = (error instanceof Error ? error.message : String(error)).split('\n');
+    const saved = attempt(() => savedCheckpoints(this.directory));
+    const told = this.summary(
+      { status: 'failed', exitCode, message },
+      saved ?? { best: null, checkpoints: { last: null, best: null } },
+    );
+    const digests = attempt(() => this.digests(events));
+    const summary = digests ? { ...told, digests } : told;
+    const sha256 = attempt(() => {
+      this.directory.writeSummary(summary);
+      return this.directory.digestOf('summary');
+    });
+    attempt(() => events?.ended(summary, sha256));
+    return summary;
+  }
+
+  private outcome(end: LoopEnd): Outcome {
+    switch (end.status) {
+      case 'diverged':
+        return {
+          status: 'diverged',
+          exitCode: EXIT.diverged,
+          message: divergedSentence(end, this.loaded, savedCheckpoints(this.directory).checkpoints.last),
+        };
+      case 'interrupted':
+        return {
+          status: 'interrupted',
+          exitCode: EXIT.interrupted,
+          message: interruptedSentence(this.state.position?.step ?? 0),
+        };
+      case 'completed':
+        return { status: 'completed', exitCode: EXIT.done };
+    }
+  }
+
+  /** Judges the gates on the summary's values, so that a review reaches the same verdicts. */
+  private judged(measured: Summary): RunResult {
+    const gates: readonly GateResult[] = judgeRun(
+      writtenGates(this.loaded, this.session.references),
+      measured,
+      metric => this.state.best.get(metric),
+    );
+    const odd = notFiniteMetrics('test', measured.metrics.test);
+    // such a model is unusable, whatever the gates say
+    if (odd !== '') {
+      const message = uselessSentence(odd, this.loaded);
+      const { diverged } = EXIT;
+      return {
+        exitCode: diverged,
+        summary: { ...measured, status: 'diverged', exit_code: diverged, message, gates },
+      };
+    }
+    const missed = missedIn(gates).length;
+    if (missed === 0) return { exitCode: EXIT.done, summary: { ...measured, gates } };
+    const message = gatesSentence(missed, gates.length);
+    return { exitCode: EXIT.gate, summary: { ...measured, exit_code: EXIT.gate, message, gates } };
+  }
+
+  /** A damaged evaluation file is ignored: it is no reason to fail. */
+  private constancy(): Pick<Summary, 'constant_outputs'> {
+    const { split, constant } = attempt(() => this.directory.readEvaluation()) ?? {};
+    return split === 'test' && constant === true ? { constant_outputs: true } : {};
+  }
+
+  private baselines(): NonNullable<Summary['baselines']> {
+    const { run, dataset } = this.session;
+    const { validation, test } = dataset;
+    return {
+      ...(validation && { validation: trivialBaselines(run, dataset, validation) }),
+      test: trivialBaselines(run, dataset, test),
+    };
+  }
+
+  private digests(events: RunEvents | undefined): SummaryDigests {
+    const of = (name: 'evaluation' | 'resolvedConfig' | 'manifest') =>
+      attempt(() => this.directory.digestOf(name));
+    const [config, manifest] = [of('resolvedConfig'), of('manifest')];
+    return {
+      log: events?.digest() ?? null,
+      evaluation: of('evaluation') ?? null,
+      ...(config !== undefined && { config }),
+      ...(manifest !== undefined && { manifest }),
+    };
+  }
+
+  private summary(outcome: Outcome, saved: SavedCheckpoints) {
+    const duration = (performance.now() - this.began) / 1000;
+    return summarize(
+      this.loaded,
+      this.session,
+      { directory: this.directory, runId: this.runId },
+      this.state,
+      { ...outcome, duration, saved },
+    );
+  }
+}
+
+/** Runs `action` and ignores its errors: they must not hide the error that ended the run. */
+function attempt<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch {
+    return undefined;
+  }
+}
+
+export interface Ending {
+  readonly status: RunStatus;
+  readonly exitCode: ExitCode;
+  /** What went wrong, in one line. */
+  readonly message?: string;
+  /** Seconds since this process started working on the run. */
+  readonly duration: number;
+  readonly saved: SavedCheckpoints;
+}
+
+export function summarize(
+  { experiment, hash }: LoadedExperiment,
+  { choice, spec }: Session,
+  { directory, runId }: { readonly directory: RunDirectory; readonly runId: string },
+  state: TrainingState,
+  { status, exitCode, message, duration, saved }: Ending,
+): Summary {
+  const times = addTimes(state.before, timesHere(state, duration));
+  const selected = selectedOnTest(experiment, state, saved);
+  return {
+    version: 1,
+    run_id: runId,
+    name: experiment.name,
+    ...(experiment.description !== undefined && { description: experiment.description }),
+    status,
+    exit_code: exitCode,
+    ...(message !== undefined && { message }),
+    directory: directory.path,
+    config_hash: hash,
+    backend: choice.backend,
+    executor: EXECUTORS[choice.backend],
+    seed: experiment.seed,
+    steps: state.position?.step ?? 0,
+    epochs: state.position?.epochsDone ?? 0,
+    skipped_batches: state.position?.skipped ?? 0,
+    evaluated: state.evaluated,
+    metrics: state.metrics,
+    ...(state.restored && {
+      restored: { step: state.restored.step, epoch: state.restored.epochsDone },
+    }),
+    ...(state.stoppedEarly && { stopped_early: state.stoppedEarly }),
+    gates: [],
+    ...times,
+    step_ratio: stepRatio(times),
+    parameters: new ParameterLayout(spec).size,
+    ...saved,
+    ...(selected.length > 0 && { selected_on_test: selected }),
+  };
+}
+
+/** The parts of the result that were selected by metrics of the test split. */
+function selectedOnTest(
+  experiment: Experiment,
+  { position, stoppedEarly, restored, metrics }: TrainingState,
+  { best }: SavedCheckpoints,
+): string[] {
+  return testSelections(experiment).flatMap(({ path: [section], what }) => {
+    if (section === 'training' && stoppedEarly === undefined) return [];
+    if (section !== 'checkpoint') return [what];
+    if (best === null || best.step === position?.step) return [];
+    // the last step has the same value, so selection did not matter
+    if (restored === undefined && metricValue(metrics, best.metric) === best.value) return [];
+    return [`${what} (step ${best.step}, ${best.metric} ${Number(best.value.toPrecision(4))})`];
+  });
+}
+
+/** Times of this process. */
+function timesHere({ stepTimes, evalSeconds, calibration }: TrainingState, duration: number): RunTimes {
+  return {
+    duration_s: duration,
+    train_s: stepTimes.total,
+    eval_s: evalSeconds,
+    ms_per_step: stepTimes.medianMilliseconds,
+    calibration_ms: calibration.medianMilliseconds,
+    peak_rss_mb: process.resourceUsage().maxRSS / 1024,
+  };
+}

@@ -1,0 +1,194 @@
+/** Evaluates a model on a split in batches: loss and metrics. */
+import { setImmediate } from 'node:timers/promises';
+import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
+import type { Split } from '../data/dataset.js';
+import { range } from '../data/selection.js';
+import type { ExecutionReport } from '../engine/machine.js';
+import { lossOf } from '../math/losses/index.js';
+import type { Loss } from '../math/losses/loss.js';
+import { accumulator } from '../math/metrics/index.js';
+import type { Accumulator } from '../math/metrics/metric.js';
+import { predictionsOf } from '../math/model/inputs.js';
+import type { SplitMetrics } from '../run/summary.js';
+import { type Forwarded, ForwardPass, inTurn, type SplitBatch } from './forward.js';
+import { type PredictedSequence, type PredictionWatcher, Readout } from './predictions.js';
+import type { ModelRun, ShardPool } from './shards.js';
+
+export interface Evaluation {
+  readonly loss: number;
+  /** By name, without the loss. */
+  readonly metrics: SplitMetrics;
+  /** Predictions that counted. */
+  readonly count: number;
+}
+
+/** Progress of an evaluation, in sequences. */
+export interface EvaluationProgress {
+  readonly kind: 'progress';
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface EvaluationOptions {
+  /** Aborted to stop the evaluation. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with each sequence of the split in order; after an abort, not with the rest. */
+  readonly watch?: PredictionWatcher;
+}
+
+export class Evaluator {
+  private readonly forward: ForwardPass;
+  private readonly loss: Loss;
+  private warm: Promise<void> | undefined;
+
+  /** Reads the current parameters of `pool` at each evaluation. */
+  constructor(
+    pool: ShardPool,
+    private readonly run: ModelRun,
+    readonly batchSize: number,
+  ) {
+    this.forward = new ForwardPass(pool, run, batchSize);
+    this.loss = lossOf(run.loss);
+  }
+
+  /** The executor of the kernels; known after the first evaluation. */
+  get execution(): ExecutionReport {
+    return this.forward.execution;
+  }
+
+  /**
+   * Compiles the model. Otherwise the first evaluation does; calling this first makes a run
+   * allocate all its memory at the start.
+   */
+  warmUp(): Promise<void> {
+    this.warm ??= this.forward.warmUp();
+    return this.warm;
+  }
+
+  /**
+   * Means over the predictions of `split` that count, summed in float64 in the order of the data,
+   * so independent of the number of threads; null if `signal` is aborted before the last batch.
+   */
+  async evaluate(
+    split: Split,
+    { progress, ...options }: EvaluationOptions & { progress?: (so: EvaluationProgress) => void } = {},
+  ): Promise<Evaluation | null> {
+    const events = this.progress(split, options);
+    for (;;) {
+      const { done, value } = await events.next();
+      if (done) return value;
+      progress?.(value);
+    }
+  }
+
+  /** Like `evaluate`; yields the progress after each batch. */
+  async *progress(
+    split: Split,
+    { signal, watch }: EvaluationOptions = {},
+  ): AsyncGenerator<EvaluationProgress, Evaluation | null> {
+    const { forward } = this;
+    const totals = new Totals(this.run, this.loss);
+    forward.resetStates();
+    const batches = batchesOf(split, this.batchSize, signal);
+    const targets = predictionsOf(this.run.spec, this.run.sequenceLength);
+    let done = 0;
+    for await (const { batch, slot } of inTurn(batches, (to, one) => forward.compute(to, one))) {
+      const readout = new Readout(this.loss, batch.split.targets);
+      batch.indices.forEach((index, at) => {
+        const predictions = forward.predictions(slot, at, batch.split.lengths?.[index]);
+        const sequence = withTargets(split, batch.position(index), {
+          first: index * targets,
+          predictions,
+          readout,
+        });
+        totals.add(sequence);
+        watch?.(sequence);
+      });
+      done += batch.indices.length;
+      yield { kind: 'progress', done, total: split.count };
+    }
+    return done < split.count ? null : totals.means();
+  }
+}
+
+/** Sequences of a split, loaded into memory. */
+export interface LoadedBatch extends SplitBatch {
+  /** The position in the whole split of sequence `index` of the batch's split. */
+  position(index: number): number;
+}
+
+/**
+ * The sequences of `split` in their order, until `signal` is aborted.
+ * @throws UserError (exit 2 or 5) if sequences on disk cannot be read
+ */
+export async function* batchesOf(
+  split: Split,
+  batchSize: number,
+  signal?: AbortSignal,
+): AsyncGenerator<LoadedBatch> {
+  for (let from = 0; from < split.count && !signal?.aborted; from += batchSize) {
+    const length = Math.min(batchSize, split.count - from);
+    const indices = Uint32Array.from({ length }, (_, i) => from + i);
+    // answers of threads that arrive quickly enough would keep signals and timers waiting
+    const [loaded] = await Promise.all([split.load?.(indices), setImmediate()]);
+    yield loaded
+      ? { split: loaded, indices: range(length), position: index => from + index }
+      : { split, indices, position: index => index };
+  }
+}
+
+interface OfSequence {
+  /** Index of its first target among the readout's targets. */
+  readonly first: number;
+  readonly predictions: readonly Forwarded[];
+  readonly readout: Readout;
+}
+
+function withTargets(
+  { id, errorScale }: Split,
+  position: number,
+  { first, predictions, readout }: OfSequence,
+): PredictedSequence {
+  return {
+    index: position,
+    ...(id && { id: id(position) }),
+    predictions: predictions.map(one => ({
+      ...one,
+      point: readout.point(one.outputs, first + one.step),
+      target: readout.target(first + one.step),
+      errorScale: errorScale?.(position),
+    })),
+  };
+}
+
+class Totals {
+  private loss = 0;
+  private share = 0;
+  private count = 0;
+  private readonly outputSize: number;
+  private readonly metrics: readonly (readonly [MeasuredMetric, Accumulator])[];
+
+  constructor(
+    { loss, metrics, spec }: ModelRun,
+    private readonly of: Loss,
+  ) {
+    const { task } = lossFacts(loss);
+    this.metrics = metrics.map(name => [name, accumulator(task, name, targetSize(loss, spec.outputSize))]);
+    this.outputSize = spec.outputSize;
+  }
+
+  add({ predictions }: PredictedSequence): void {
+    for (const prediction of predictions) {
+      if (!prediction.counts) continue;
+      this.loss += prediction.loss;
+      this.share += this.of.share(this.outputSize, prediction.target[0]);
+      this.count++;
+      for (const [, metric] of this.metrics) metric.add(prediction);
+    }
+  }
+
+  means(): Evaluation {
+    const metrics = this.metrics.flatMap(([name, { value }]) => (value === undefined ? [] : [[name, value]]));
+    return { loss: this.loss / this.share, metrics: Object.fromEntries(metrics), count: this.count };
+  }
+}

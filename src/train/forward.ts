@@ -1,0 +1,179 @@
+/**
+ * The forward pass of a model over batches of sequences; one batch is written while another is
+ * computed.
+ */
+import type { Split } from '../data/dataset.js';
+import type { ExecutionReport } from '../engine/machine.js';
+import { predictionsOf } from '../math/model/inputs.js';
+import { BatchWriter } from './batch.js';
+import {
+  type ModelRun,
+  planShards,
+  resetStates,
+  type ShardGroup,
+  type ShardJob,
+  type ShardPool,
+} from './shards.js';
+
+/** Sequences of a split that are computed together. */
+export interface SplitBatch {
+  readonly split: Split;
+  readonly indices: Uint32Array;
+}
+
+/** A computed prediction. `outputs` [C] is a view that is valid until its slot is written again. */
+export interface Forwarded {
+  /** Step of its sequence, from 0; 0 if the model predicts once per sequence. */
+  readonly step: number;
+  /** True if its target counts. */
+  readonly counts: boolean;
+  /** Before weighting; meaningless if the target does not count. */
+  readonly loss: number;
+  readonly outputs: Float32Array;
+}
+
+/** One batch is computed while the next is written and queued for threads that finish early. */
+const SLOTS = 2;
+
+/**
+ * A model compiled for batches of one shape: `batchSize` sequences of up to `run.sequenceLength`
+ * steps.
+ */
+export class ForwardPass {
+  private readonly shards: ShardGroup;
+  private readonly job: ShardJob;
+  private readonly writer: BatchWriter;
+  private report: ExecutionReport = { executor: null, fallbacks: [] };
+
+  /** Reads the current parameters of `pool` at each batch. */
+  constructor(
+    pool: ShardPool,
+    private readonly run: ModelRun,
+    batchSize: number,
+  ) {
+    const { shards, job } = planShards(run, batchSize, false);
+    this.job = job;
+    this.writer = new BatchWriter(run.spec, run.loss, job.shape);
+    this.shards = pool.group(job, { shards, slots: SLOTS });
+  }
+
+  /** Maximum sequence length, T. */
+  get steps(): number {
+    return this.run.sequenceLength;
+  }
+
+  /** The executor of the kernels; known after the first batch. */
+  get execution(): ExecutionReport {
+    return this.report;
+  }
+
+  /** Compiles, by computing on the uninitialized batch memory. */
+  async warmUp(): Promise<void> {
+    await this.shards.compute(0);
+  }
+
+  /** Resets the states that are carried from batch to batch to zero. */
+  resetStates(): void {
+    for (const { carried } of this.shards.slots[0]) resetStates(carried);
+  }
+
+  /**
+   * Writes a batch into `slot` and computes it; resolves when that is done. Batches are computed in
+   * the order of the calls.
+   */
+  async compute(slot: number, { split, indices }: SplitBatch): Promise<void> {
+    this.writer.write(
+      split,
+      indices,
+      this.shards.slots[slot].map(memory => memory.batch),
+    );
+    this.report = await this.shards.compute(slot);
+  }
+
+  /** The predictions of sequence number `at` in the batch of `slot`, which has `length` steps. */
+  predictions(slot: number, at: number, length = this.run.sequenceLength): Forwarded[] {
+    const { spec } = this.run;
+    const { batch: rowsOfShard } = this.job.shape;
+    const { rows, predictions, batch } = this.shards.slots[slot][Math.floor(at / rowsOfShard)];
+    const width = spec.outputSize;
+    const { weight } = batch.inputs;
+    return Array.from({ length: predictionsOf(spec, length) }, (_, step) => {
+      const i = step * rowsOfShard + (at % rowsOfShard);
+      const outputs = predictions.subarray(i * width, (i + 1) * width);
+      return { step, counts: weight[i] !== 0, loss: rows[i], outputs };
+    });
+  }
+}
+
+/** A batch computed in `slot`. */
+export interface Computed<B> {
+  readonly batch: B;
+  readonly slot: number;
+}
+
+interface Running<B> extends Computed<B> {
+  readonly computed: Promise<void>;
+}
+
+/** The next item of a source: a batch, or the end, with its error if it failed. */
+type Next<B> = { readonly batch: B } | { readonly end: readonly unknown[] };
+
+/**
+ * Computes `batches` in two alternating slots and yields each in order, as soon as it is computed.
+ * A yielded batch is valid until the next is requested. If the source fails, the batches computed
+ * before are yielded before its error is thrown.
+ */
+export async function* inTurn<B>(
+  batches: AsyncIterable<B>,
+  compute: (slot: number, batch: B) => Promise<void>,
+): AsyncGenerator<Computed<B>, void> {
+  const source = batches[Symbol.asyncIterator]();
+  const ask = (): Promise<Next<B>> =>
+    source.next().then(
+      ({ value, done }) => (done ? { end: [] } : { batch: value }),
+      (error: unknown) => ({ end: [error] }),
+    );
+  let running: Running<B> | undefined;
+  let slot = 0;
+  let next = ask();
+  try {
+    for (;;) {
+      // yield a finished batch while the source is still producing the next one
+      if (running && (await isDoneBefore(running, next))) {
+        yield await finished(running);
+        running = undefined;
+      }
+      const arrived = await next;
+      if ('end' in arrived) {
+        if (running) yield await finished(running);
+        for (const error of arrived.end) throw error;
+        return;
+      }
+      const before = running;
+      running = { batch: arrived.batch, slot, computed: compute(slot, arrived.batch) };
+      // if the previous batch fails, its error is the one thrown
+      running.computed.catch(() => {});
+      slot = 1 - slot;
+      next = ask();
+      if (before) yield await finished(before);
+    }
+  } finally {
+    // a consumer that stops early may reuse the slots
+    await running?.computed.catch(() => {});
+    // not awaited: a source waiting for its next batch ends only when that arrives
+    source.return?.().catch(() => {});
+  }
+}
+
+function isDoneBefore<B>({ computed }: Running<B>, next: Promise<unknown>): Promise<boolean> {
+  const done = computed.then(
+    () => true,
+    () => true,
+  );
+  return Promise.race([next.then(() => false), done]);
+}
+
+async function finished<B>(running: Running<B>): Promise<Running<B>> {
+  await running.computed;
+  return running;
+}

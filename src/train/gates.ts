@@ -1,0 +1,122 @@
+/**
+ * References of the gates of a config: the means of their baselines, read before training starts.
+ */
+import { existsSync } from 'node:fs';
+import { type LoadedExperiment, locateInConfig } from '../config/index.js';
+import { largerIsBetter, rangeOf } from '../config/rules/metrics.js';
+import type { Dataset } from '../data/index.js';
+import { type Baseline, readBaseline } from '../run/baseline.js';
+import { hardestTrivial, type WrittenGate } from '../run/gates.js';
+import type { SplitBaselines } from '../run/summary.js';
+import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
+import { type BaselineSubject, trivialBaselines } from './baselines.js';
+
+/** The baseline's mean of each gate, in the gates' order; undefined if a gate has no baseline. */
+export type GateReferences = readonly (number | undefined)[];
+
+/**
+ * Reads the references. Errors contain the diagnostics of all gates.
+ * @throws UserError (exit 5) if a baseline is damaged
+ * @throws UserError (exit 2) if none is damaged, but one is missing, unreadable or lacks the metric
+ */
+export function gateReferences(loaded: LoadedExperiment): GateReferences {
+  const problems: UserError[] = [];
+  const references = loaded.experiment.gates.map((_, index) => {
+    try {
+      return referenceOf(loaded, index);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.push(locateInConfig(error, loaded));
+      return undefined;
+    }
+  });
+  if (problems.length === 0) return references;
+  const exitCode = problems.find(({ exitCode }) => exitCode === EXIT.damaged)?.exitCode ?? EXIT.usage;
+  throw new UserError(exitCode, withoutEchoes(problems.flatMap(({ diagnostics }) => diagnostics)));
+}
+
+/**
+ * Warns of gates that no model can pass: the trivial baseline plus `by` is outside the metric's
+ * range, such as 0.9 above an accuracy of 0.5.
+ */
+export function gateWarnings(
+  { experiment, locator }: LoadedExperiment,
+  dataset: Dataset,
+  subject: BaselineSubject,
+): Diagnostic[] {
+  const measured = new Map<string, SplitBaselines>();
+  return experiment.gates.flatMap(({ metric, beats, by = 0 }, index): Diagnostic[] => {
+    const [name] = metric.split('.');
+    const split = name === 'validation' || name === 'test' ? dataset[name] : undefined;
+    if (beats === undefined || by === 0 || split === undefined) return [];
+    const baselines = measured.get(name) ?? trivialBaselines(subject, dataset, split);
+    measured.set(name, baselines);
+    const reference = hardestTrivial(metric, { baselines: { test: baselines, [name]: baselines } });
+    if (reference === undefined) return [];
+    const { min, max } = rangeOf(metric);
+    const room = largerIsBetter(metric) ? max - reference : reference - min;
+    if (by <= room) return [];
+    const [side, end] = largerIsBetter(metric) ? ['above', max] : ['below', min];
+    const message = `no model can pass this gate: a trivial baseline has ${metric} ${Number(reference.toPrecision(4))}, and nothing is ${side} ${end}`;
+    return [
+      locator.atValue(['gates', index, 'by'], 'config/unreachable-gate', message, {
+        expected: `at most ${Number(room.toPrecision(4))}`,
+        got: String(by),
+      }),
+    ];
+  });
+}
+
+/** The location of each gate in the config files or options. */
+export function gateOrigins({
+  experiment,
+  origin,
+}: Pick<LoadedExperiment, 'experiment' | 'origin'>): string[] {
+  return experiment.gates.map((_, index) => origin(`gates.${index}`));
+}
+
+/**
+ * The same config with the gates' locations from `origins`: a config loaded from a run directory
+ * has only locations in its own file.
+ */
+export function withGateOrigins(loaded: LoadedExperiment, origins: readonly string[]): LoadedExperiment {
+  const places = new Map(origins.map((place, index) => [`gates.${index}`, place]));
+  return { ...loaded, origin: key => places.get(key) ?? loaded.origin(key) };
+}
+
+/** The gates of a config with their locations and references. */
+export function writtenGates(
+  { experiment, origin }: Pick<LoadedExperiment, 'experiment' | 'origin'>,
+  references: GateReferences,
+): WrittenGate[] {
+  const origins = gateOrigins({ experiment, origin });
+  return experiment.gates.map((gate, index) => {
+    const reference = references[index];
+    return { ...gate, origin: origins[index], ...(reference !== undefined && { reference }) };
+  });
+}
+
+function referenceOf({ experiment, locator }: LoadedExperiment, index: number): number | undefined {
+  const { metric, baseline: file } = experiment.gates[index];
+  if (file === undefined) return undefined;
+  if (!existsSync(file))
+    throw usageError(
+      locator.atValue(['gates', index, 'baseline'], 'config/gate', `baseline ${file} does not exist`, {
+        expected: 'a file written by `review RUN… --pin FILE`; train the runs to pin with --set gates=[]',
+      }),
+    );
+  const { metrics }: Baseline = readBaseline(file);
+  const found = Object.hasOwn(metrics, metric) ? metrics[metric] : undefined;
+  if (found !== undefined) return found.mean;
+  throw usageError(
+    locator.atValue(['gates', index, 'metric'], 'config/gate', `${file} has no ${metric}`, {
+      expected: Object.keys(metrics).join(' | '),
+    }),
+  );
+}
+
+/** Removes duplicates: two gates may name the same damaged file. */
+function withoutEchoes(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const texts = diagnostics.map(d => JSON.stringify(d));
+  return diagnostics.filter((_, i) => texts.indexOf(texts[i]) === i);
+}

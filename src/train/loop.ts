@@ -1,0 +1,407 @@
+/**
+ * The training loop: takes the batches in order, evaluates when it is due, and decides when to
+ * stop. It yields what happened, and writes nothing: `recorder.ts` does.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { EarlyStopping } from '../config/index.js';
+import type { BatchOrder, BatchOrderState, Dataset } from '../data/index.js';
+import type { SplitEvaluation } from '../run/evaluation.js';
+import { BestValues, type Metrics, metricValue } from '../run/gates.js';
+import { NO_TIMES, type RunTimes } from '../run/run-times.js';
+import type { SplitMetrics, Summary } from '../run/summary.js';
+import { restoreBest } from './checkpoints.js';
+import { type EarlyStop, earlyStop, MetricHistory } from './early-stopping.js';
+import { evaluationCollector } from './evaluation-document.js';
+import type { EvaluationProgress, Evaluator } from './evaluator.js';
+import type { ModelRun } from './shards.js';
+import { Calibration, StepTimes } from './timing.js';
+import type { StepResult, Trainer } from './trainer.js';
+import { addSums, type MetricSums, meansOf, NO_METRICS } from './training-metrics.js';
+
+export interface LoopPlan {
+  /** Stop after this many optimizer steps, even within an epoch. */
+  readonly totalSteps: number;
+  /** The learning rate of an update, from 1. */
+  readonly learningRate: (update: number) => number;
+  /** Maximum number of skipped batches in the whole run; absent: 0. */
+  readonly maxSkippedBatches?: number;
+  /** Also evaluate after every N steps; absent: only after each epoch and after the last step. */
+  readonly evaluateEvery?: number | undefined;
+  /** Pause after this many epochs have been trained and evaluated; absent: never. */
+  readonly pauseAfterEpoch?: number | undefined;
+  readonly earlyStopping?: EarlyStopping | undefined;
+}
+
+export interface Position {
+  /** Completed steps, including skipped ones. */
+  readonly step: number;
+  /** Skipped steps: no update was made. The optimizer counts only the others. */
+  readonly skipped: number;
+  /** The current epoch, from 1; at its end, the one that has just ended. */
+  readonly epoch: number;
+  /** Completed epochs. */
+  readonly epochsDone: number;
+  /** True if this step was the last of its epoch. */
+  readonly epochEnded: boolean;
+  /** State of the batch order after this step. */
+  readonly order: BatchOrderState;
+  /** Totals of the current epoch, including this step. */
+  readonly totals: EpochTotals;
+}
+
+/** Sums for the means over an epoch. */
+export interface EpochTotals {
+  /** Loss summed over the sequences trained on. Skipped batches do not count here or below. */
+  readonly loss: number;
+  readonly samples: number;
+  /** Sums of the training metrics; absent if known only for a part of the epoch. */
+  readonly metrics?: MetricSums;
+}
+
+/** The position of a run and its measurements so far. */
+export class TrainingState {
+  /** Position after the last completed step; undefined before the first. */
+  position: Position | undefined;
+  /** The latest values of each split. */
+  metrics: Metrics = { train: {}, test: {} };
+  /** History of the metrics that early stopping and the plateau schedule depend on. */
+  readonly history: MetricHistory;
+  /** Position of the checkpoint whose weights were restored at the end. */
+  restored: Position | undefined;
+  stoppedEarly: Summary['stopped_early'];
+  /** True if the position has been evaluated. */
+  evaluated = false;
+  /** Best values over all evaluations, including those of earlier processes. */
+  readonly best = new BestValues();
+  /** Of this process. */
+  readonly stepTimes = new StepTimes();
+  /** Of this process. */
+  readonly calibration = new Calibration();
+  /** Of this process. */
+  evalSeconds = 0;
+
+  /**
+   * `watched` are the metrics to keep a history of; `before` are the times of earlier processes.
+   */
+  constructor(
+    watched: Iterable<string> = [],
+    readonly before: RunTimes = NO_TIMES,
+  ) {
+    this.history = new MetricHistory(watched);
+  }
+}
+
+/** What the loop evaluates, and how. */
+export interface EvaluationPlan {
+  readonly run: ModelRun;
+  readonly dataset: Dataset;
+  readonly batchSize: number;
+  /** Folder of the checkpoints, from which the best weights are restored. */
+  readonly checkpoints: string;
+}
+
+/** A model in training. The loop starts at the position of `state`, which it updates. */
+export interface Training {
+  readonly trainer: Trainer;
+  /** At the position of `state`. */
+  readonly order: BatchOrder;
+  readonly plan: LoopPlan;
+  readonly state: TrainingState;
+  /** Undefined: only trains. */
+  readonly evaluation?: EvaluationPlan;
+  /** Aborted to stop after the current step. */
+  readonly signal?: AbortSignal;
+}
+
+/** A completed step. */
+export interface StepReport extends Position, StepResult {
+  readonly kind: 'step';
+  readonly learningRate: number;
+  /** True if an evaluation follows. */
+  readonly evaluationIsDue: boolean;
+  /** Sequences in the batch. */
+  readonly samples: number;
+  /** Duration of the step in seconds. */
+  readonly seconds: number;
+}
+
+/** The training since the start of the epoch; an evaluation follows. */
+export interface EpochReport extends Position {
+  readonly kind: 'epoch';
+  /** Mean over the sequences trained on so far in this epoch; NaN if every batch was skipped. */
+  readonly loss: number;
+  /** Training metrics over the same sequences, by name; empty if unknown. */
+  readonly metrics: SplitMetrics;
+  readonly samples: number;
+  readonly seconds: number;
+}
+
+/** The result of an evaluation. */
+interface Measured {
+  readonly split: 'validation' | 'test';
+  /** Position of the run. */
+  readonly position: Position;
+  readonly metrics: SplitMetrics;
+  /** Predictions that counted. */
+  readonly samples: number;
+  readonly seconds: number;
+}
+
+/** In a run that is evaluated with its average: what the weights themselves reach. */
+export interface TrainedWeightsReport extends Measured {
+  readonly kind: 'trained weights';
+}
+
+export interface EvaluationReport extends Measured {
+  readonly kind: 'evaluation';
+  /** The content of evaluation.json. */
+  readonly document: SplitEvaluation;
+  /** `end`: of the final weights on the test split, which selects nothing. */
+  readonly stage: 'training' | 'end';
+  /** True if no step follows. */
+  readonly isLast: boolean;
+  /** Present if this evaluation ends training although steps are left. */
+  readonly stop?: EarlyStop;
+}
+
+/** Training has ended before its last step because a metric no longer improves. */
+export interface StopReport {
+  readonly kind: 'early stop';
+  readonly position: Position;
+  readonly stop: EarlyStop;
+}
+
+export type LoopEnd = { readonly kind: 'end' } & (
+  | { readonly status: 'completed' | 'interrupted' }
+  | ({
+      /** The update of `step` failed, and no more batches may be skipped. */
+      readonly status: 'diverged';
+      readonly step: number;
+      readonly epoch: number;
+      /** Batches skipped before. */
+      readonly skipped: number;
+      /** Learning rate of the failed update. */
+      readonly learningRate: number;
+    } & Pick<StepResult, 'loss' | 'gradientNorm' | 'notFinite'>)
+);
+
+export type TrainingEvent =
+  | StepReport
+  | EpochReport
+  | EvaluationProgress
+  | TrainedWeightsReport
+  | EvaluationReport
+  | StopReport
+  | LoopEnd;
+
+const INTERRUPTED: LoopEnd = { kind: 'end', status: 'interrupted' };
+
+/**
+ * Trains until the plan is complete, the run diverges or it is interrupted, and yields what
+ * happened; the last event is the end. The next batch is written while a step runs.
+ */
+export async function* trainingLoop(training: Training): AsyncGenerator<TrainingEvent, void> {
+  const { trainer, order, plan, state, signal } = training;
+  const { totalSteps, evaluateEvery, maxSkippedBatches = 0, pauseAfterEpoch = Infinity } = plan;
+  const from = state.position;
+  const done = from?.step ?? 0;
+  let epoch = new EpochSums(from?.totals);
+  let skipped = from?.skipped ?? 0;
+  let next = done < totalSteps ? await take(trainer, order, done + 1) : undefined;
+  const isDue = ({ step, epochEnded }: Pick<Position, 'step' | 'epochEnded'>) =>
+    epochEnded || step >= totalSteps || (evaluateEvery !== undefined && step % evaluateEvery === 0);
+  if (from && !state.evaluated && isDue(from)) {
+    if (!(yield* evaluateEpoch(training, from, epoch))) return yield INTERRUPTED;
+  }
+  if (from?.epochEnded) epoch = new EpochSums();
+  for (let step = done + 1; next && step <= totalSteps; step++) {
+    if (stopOf(training)) break;
+    const isPausing = state.evaluated && (state.position?.epochsDone ?? 0) >= pauseAfterEpoch;
+    if (signal?.aborted || isPausing) return yield INTERRUPTED;
+    const began = performance.now();
+    const { batch, samples, ...after } = next;
+    const update = step - skipped;
+    const learningRate = plan.learningRate(update);
+    const running = trainer.step(batch, update, learningRate);
+    const coming = step < totalSteps ? take(trainer, order, step + 1) : undefined;
+    // its error is thrown when it is awaited, after the current step
+    coming?.catch(() => {});
+    // answers of threads that arrive quickly enough would keep signals and timers waiting
+    const [result] = await Promise.all([running, setImmediate()]);
+    next = await coming;
+    if (!result.updated && skipped >= maxSkippedBatches) {
+      const { loss, gradientNorm, notFinite } = result;
+      const failed = { step, epoch: after.epoch, skipped, learningRate, loss, gradientNorm, notFinite };
+      return yield { kind: 'end', status: 'diverged', ...failed };
+    }
+    const seconds = (performance.now() - began) / 1000;
+    if (!result.updated) skipped++;
+    epoch.add(result, samples, seconds);
+    const position = { step, skipped, ...after, totals: epoch.totals };
+    const evaluationIsDue = isDue(position);
+    state.position = position;
+    state.evaluated = false;
+    yield { kind: 'step', ...position, ...result, learningRate, evaluationIsDue, samples, seconds };
+    // not before, so as not to delay the first step
+    if (step === done + 1) await evaluatorOf(training)?.warmUp();
+    if (!evaluationIsDue) continue;
+    if (!(yield* evaluateEpoch(training, position, epoch))) return yield INTERRUPTED;
+    if (position.epochEnded) epoch = new EpochSums();
+  }
+  if (!(yield* finish(training))) return yield INTERRUPTED;
+  yield { kind: 'end', status: 'completed' };
+}
+
+/** Why training is complete although steps are left; undefined if it is not. */
+function stopOf({ plan: { earlyStopping, totalSteps }, state }: Training): EarlyStop | undefined {
+  if (earlyStopping === undefined || (state.position?.step ?? 0) >= totalSteps) return undefined;
+  return earlyStop(state.history.of(earlyStopping.metric), earlyStopping);
+}
+
+/** The evaluator of a training, made once. */
+function evaluatorOf({ trainer, evaluation }: Training): Evaluator | undefined {
+  return evaluation && trainer.evaluator(evaluation.batchSize);
+}
+
+/**
+ * Evaluates the split that selects (validation, or test if there is none) and adds its values to
+ * the history. Returns false if the evaluation was interrupted.
+ */
+async function* evaluateEpoch(
+  training: Training,
+  position: Position,
+  epoch: EpochSums,
+): AsyncGenerator<TrainingEvent, boolean> {
+  const { state, plan, evaluation } = training;
+  const report: EpochReport = { kind: 'epoch', ...position, ...epoch.means() };
+  yield report;
+  if (!evaluation) return true;
+  const split = evaluation.dataset.validation ? 'validation' : 'test';
+  const result = yield* measure(training, evaluation, split, position);
+  if (!result) return false;
+  // without any trained batch there is no mean
+  const train: SplitMetrics = report.samples > 0 ? { loss: report.loss, ...report.metrics } : {};
+  const { validation, test }: Metrics = { ...state.metrics, [split]: result.metrics };
+  // in a fixed order, because checkpoints must be byte-identical
+  state.metrics = { train, ...(validation && { validation }), test };
+  state.history.add(position.step - position.skipped, metric => metricValue(state.metrics, metric));
+  state.evaluated = true;
+  const stop = stopOf(training);
+  const isLast = position.step >= plan.totalSteps || stop !== undefined;
+  yield { kind: 'evaluation', stage: 'training', ...result, isLast, ...(stop && { stop }) };
+  return true;
+}
+
+/**
+ * Takes the best weights back if the config says so, and evaluates the test split unless these
+ * weights already were. Returns false if the evaluation was interrupted.
+ */
+async function* finish(training: Training): AsyncGenerator<TrainingEvent, boolean> {
+  const { trainer, state, evaluation, plan } = training;
+  const { position } = state;
+  if (!position || !evaluation) return true;
+  const stop = stopOf(training);
+  if (stop) {
+    const { metric, patience, best } = stop;
+    state.stoppedEarly = { metric, patience, best: Number.isFinite(best) ? best : null };
+    yield { kind: 'early stop', position, stop };
+  }
+  const best = plan.earlyStopping?.restore_best ? restoreBest(evaluation.checkpoints, trainer) : undefined;
+  const isOther = best !== undefined && best.position.step !== position.step;
+  if (isOther) {
+    state.metrics = best.metrics;
+    state.restored = best.position;
+  }
+  if (!evaluation.dataset.validation && !isOther) return true;
+  const result = yield* measure(training, evaluation, 'test', position);
+  if (!result) return false;
+  state.metrics = { ...state.metrics, test: result.metrics };
+  yield { kind: 'evaluation', stage: 'end', ...result, isLast: true };
+  return true;
+}
+
+/** Evaluates a split, with the average of the weights if one is kept; null if interrupted. */
+async function* measure(
+  training: Training,
+  { run, dataset }: EvaluationPlan,
+  name: 'validation' | 'test',
+  position: Position,
+): AsyncGenerator<TrainingEvent, Omit<EvaluationReport, 'kind' | 'stage' | 'isLast'> | null> {
+  const { trainer, state, signal } = training;
+  const evaluator = evaluatorOf(training) as Evaluator;
+  await evaluator.warmUp();
+  const split = dataset[name] ?? dataset.test;
+  const place = { split: name, position };
+  if (trainer.average) {
+    const began = performance.now();
+    const evaluation = await evaluator.evaluate(split, { signal });
+    if (!evaluation) return null;
+    const { loss, metrics, count: samples } = evaluation;
+    const seconds = (performance.now() - began) / 1000;
+    yield { kind: 'trained weights', ...place, metrics: { loss, ...metrics }, samples, seconds };
+  }
+  const began = performance.now();
+  const collector = evaluationCollector(run, dataset, name);
+  const watch = collector.add.bind(collector);
+  const restore = trainer.useAverage();
+  try {
+    const evaluation = yield* evaluator.progress(split, { signal, watch });
+    if (!evaluation) return null;
+    const seconds = (performance.now() - began) / 1000;
+    const { loss, metrics, count: samples } = evaluation;
+    // after a restore, the evaluated weights are those of an earlier step
+    const { step, epoch } = state.restored ?? position;
+    const document = collector.document({ step, epoch, ...evaluation });
+    return { ...place, metrics: { loss, ...metrics }, samples, seconds, document };
+  } finally {
+    restore();
+  }
+}
+
+/** The written batch of step `step`, and the position after it. */
+async function take(trainer: Trainer, order: BatchOrder, step: number) {
+  const epoch = order.epoch + 1;
+  const startsEpoch = order.position === 0;
+  const indices = order.next();
+  const after = {
+    samples: indices.length,
+    epoch,
+    epochsDone: order.epoch,
+    epochEnded: order.position === 0,
+    order: order.state,
+  };
+  return { batch: await trainer.prepare(indices, step, startsEpoch), ...after };
+}
+
+class EpochSums {
+  private loss: number;
+  private samples: number;
+  private metrics: MetricSums | undefined;
+  private seconds = 0;
+
+  constructor({ loss, samples, metrics }: EpochTotals = { loss: 0, samples: 0 }) {
+    this.loss = loss;
+    this.samples = samples;
+    // checkpoints of older versions have no metrics
+    this.metrics = samples === 0 ? NO_METRICS : metrics;
+  }
+
+  add({ loss, updated, metrics }: StepResult, samples: number, seconds: number): void {
+    this.seconds += seconds;
+    if (!updated) return;
+    this.loss += loss * samples;
+    this.samples += samples;
+    this.metrics = this.metrics && addSums(this.metrics, metrics);
+  }
+
+  get totals(): EpochTotals {
+    const { loss, samples, metrics } = this;
+    return { loss, samples, ...(metrics && { metrics }) };
+  }
+
+  /** Means over the epoch. `seconds` counts only this process. */
+  means(): Pick<EpochReport, 'loss' | 'metrics' | 'samples' | 'seconds'> {
+    const { loss, samples, seconds, metrics = NO_METRICS } = this;
+    return { loss: loss / samples, metrics: meansOf(metrics), samples, seconds };
+  }
+}

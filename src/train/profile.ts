@@ -1,0 +1,169 @@
+/** What a training step costs, and where its time goes: each kernel, and everything else. */
+
+import type { LoadedExperiment } from '../config/index.js';
+import { describePlan, type PlanCosts } from '../engine/describe.js';
+import { Engine } from '../engine/index.js';
+import { makePlan, type Plan } from '../engine/plan.js';
+import { sizeOf } from '../math/graph/shape.js';
+import { lossOf } from '../math/losses/index.js';
+import { type StepProgram, stepPrograms } from '../math/model/walk.js';
+import { batchOrder } from './plan.js';
+import { createLocalPool } from './pool.js';
+import { createTrainer, initialParameters, type Session } from './session.js';
+import { type ModelRun, planShards, type ShardJob } from './shards.js';
+
+/** A program of a step, its plan, and the cost of one run. */
+export interface PlannedProgram extends StepProgram {
+  readonly plan: Plan;
+  readonly costs: PlanCosts;
+}
+
+/** The cost of one training step, over all shards. */
+export interface StepCosts {
+  readonly shards: number;
+  readonly job: ShardJob;
+  readonly programs: readonly PlannedProgram[];
+  /** Nodes of the distinct programs. */
+  readonly nodes: number;
+  readonly kernels: number;
+  readonly flops: number;
+  /** Bytes of the inputs and buffers of all programs, once per thread that holds them. */
+  readonly bytes: number;
+  /** Bytes that a step copies to a GPU and back. */
+  readonly transferredBytes: number;
+}
+
+export function stepCosts(run: ModelRun, batchSize: number): StepCosts {
+  const { shards, job } = planShards(run, batchSize, true);
+  const programs = stepPrograms(run.spec, lossOf(run.loss), job.shape).map((step): PlannedProgram => {
+    const plan = makePlan(step.program);
+    return { ...step, plan, costs: describePlan(step.program, plan) };
+  });
+  const sum = (of: (one: PlannedProgram) => number) => programs.reduce((total, one) => total + of(one), 0);
+  return {
+    shards,
+    job,
+    programs,
+    nodes: sum(({ costs }) => costs.nodes),
+    kernels: shards * sum(({ costs, runs }) => costs.kernels * runs),
+    flops: shards * sum(({ costs, runs }) => costs.flops * runs),
+    transferredBytes: shards * sum(({ costs, runs }) => costs.transferredBytes * runs),
+    bytes: Math.min(shards, run.threads) * sum(({ costs }) => costs.bytes),
+  };
+}
+
+export interface KernelProfile {
+  /** The program's description, such as `gradient of layers 0 and 1 and the head over 28 steps`. */
+  readonly program: string;
+  readonly kernel: string;
+  /** Calls per training step, over all shards. */
+  readonly calls: number;
+  /** Milliseconds per training step. */
+  readonly ms: number;
+  /** Share of the whole step, 0 to 1. */
+  readonly share: number;
+  readonly flops_per_s: number;
+  /** Bytes that its calls read and write, counting each array once per call. */
+  readonly bytes: number;
+}
+
+export interface StepProfile {
+  readonly version: 1;
+  readonly steps: number;
+  readonly width: number;
+  /** Milliseconds of the fastest step, in one thread. */
+  readonly step_ms: number;
+  /** Slowest first. */
+  readonly kernels: readonly KernelProfile[];
+  /** Time outside the kernels: the gradient's norm, copies, calls. */
+  readonly other: { readonly ms: number; readonly share: number };
+  /** Milliseconds to write a batch; with threads, this overlaps with the previous step. */
+  readonly batch_ms: number;
+}
+
+/** Steps that are not measured: they touch the memory for the first time. */
+const WARM_UP = 3;
+
+const UPDATE = 'sum of gradients and update';
+
+/**
+ * Trains `steps` steps in this thread and times each kernel. The fastest time of each call counts,
+ * because other load on the machine only makes it slower.
+ */
+export async function profileStep(
+  loaded: LoadedExperiment,
+  session: Session,
+  steps: number,
+): Promise<StepProfile> {
+  const { run, spec } = session;
+  const engine = await Engine.start(run.backend, { width: run.width, profiled: true });
+  const trainer = await createTrainer(loaded, session, { engine, makePool: createLocalPool });
+  try {
+    trainer.parameters.set(initialParameters(loaded, spec));
+    const order = batchOrder(loaded, session);
+    const { learning_rate: rate } = loaded.experiment.optimizer;
+    let [stepMs, batchMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (let step = 1; step <= WARM_UP + steps; step++) {
+      if (step === WARM_UP + 1) engine.resetProfile();
+      const indices = order.next();
+      const began = performance.now();
+      const batch = await trainer.prepare(indices, step, true);
+      const written = performance.now();
+      await trainer.step(batch, step, rate);
+      if (step <= WARM_UP) continue;
+      batchMs = Math.min(batchMs, written - began);
+      stepMs = Math.min(stepMs, performance.now() - written);
+    }
+    return summarize(engine, session, loaded.experiment.training.batch_size, { steps, stepMs, batchMs });
+  } finally {
+    await trainer.close();
+  }
+}
+
+function summarize(
+  engine: Engine,
+  { run }: Session,
+  batchSize: number,
+  { steps, stepMs, batchMs }: { steps: number; stepMs: number; batchMs: number },
+): StepProfile {
+  const { programs } = stepCosts(run, batchSize);
+  const kernels = engine.profiled.flatMap(({ plan, times, runs }) => {
+    if (runs === 0) return [];
+    const program = programs.find(one => one.plan === plan)?.name ?? UPDATE;
+    const perStep = runs / steps;
+    return plan.kernels.map((kernel): KernelProfile => {
+      const found = { calls: 0, ms: 0, flops: 0, bytes: 0 };
+      plan.steps.forEach((step, i) => {
+        if (step.kernel !== kernel) return;
+        const arrays = [step.node, ...step.operands.flatMap(one => (typeof one === 'number' ? [] : [one]))];
+        found.calls += perStep;
+        found.ms += times[i] * perStep;
+        found.flops += step.flops * perStep;
+        const elements = arrays.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+        found.bytes += elements * Float32Array.BYTES_PER_ELEMENT * perStep;
+      });
+      const { calls, ms, flops, bytes } = found;
+      const name = kernel.name;
+      return {
+        program,
+        kernel: name,
+        calls,
+        ms,
+        share: ms / stepMs,
+        flops_per_s: (flops / ms) * 1000,
+        bytes,
+      };
+    });
+  });
+  kernels.sort((a, b) => b.ms - a.ms);
+  const other = Math.max(0, stepMs - kernels.reduce((sum, { ms }) => sum + ms, 0));
+  return {
+    version: 1,
+    steps,
+    width: run.width ?? 128,
+    step_ms: stepMs,
+    kernels,
+    other: { ms: other, share: other / stepMs },
+    batch_ms: batchMs,
+  };
+}

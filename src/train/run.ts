@@ -1,0 +1,125 @@
+/** Starts a new run from a loaded config. */
+import { dirname } from 'node:path';
+import type { LoadedExperiment } from '../config/index.js';
+import { RunDirectory } from '../run/directory.js';
+import type { GivenConfigs } from '../run/folders.js';
+import { checkName } from '../run/folders.js';
+import { whileLocked } from '../run/locks/run-lock.js';
+import { describeRun, gitState } from '../run/manifest.js';
+import { watchedMetrics } from './early-stopping.js';
+import { RunEvents } from './events.js';
+import { TrainingState } from './loop.js';
+import { manifestFacts } from './manifest.js';
+import type { RunObserver, RunResult } from './observer.js';
+import { batchOrder, defaultLogEvery, totalSteps } from './plan.js';
+import { refuseOtherConfig } from './resume/other-config.js';
+import { resumeExperiment } from './resume/resume.js';
+import { type BackendOptions, initialParameters, openSession } from './session.js';
+import { type RunStart, trainRun } from './train.js';
+
+export type { RunObserver, RunResult } from './observer.js';
+
+export interface RunOptions extends BackendOptions {
+  /** The output root, as the user named it. */
+  readonly output: string;
+  /**
+   * Directory of the run, instead of a new one under `output`. Resumes the run if it already
+   * contains one.
+   */
+  readonly directory?: string;
+  /** Pause after this many epochs have been trained and evaluated. */
+  readonly pauseAfterEpoch?: number;
+  /** The arguments after the program's name, for the manifest. */
+  readonly commandLine: readonly string[];
+  readonly started: Date;
+  /** Aborted to stop the run after the current step. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Trains, evaluates, judges the gates and writes the run directory. Once the directory exists,
+ * every end, even an unexpected one, writes a summary and a closing event if possible.
+ * @throws UserError (exit 2 or 5) if the config or the data are wrong, before the directory is
+ *   created
+ */
+export async function runExperiment(
+  loaded: LoadedExperiment,
+  options: RunOptions,
+  observer: RunObserver,
+): Promise<RunResult> {
+  if (options.directory !== undefined && RunDirectory.hasBegun(options.directory))
+    return resumeIn(options.directory, loaded, options, observer);
+  const began = performance.now();
+  const config = loaded.files.at(-1);
+  const asked = config === undefined ? null : gitState(dirname(config));
+  const session = await openSession(loaded, options);
+  const dataSeconds = (performance.now() - began) / 1000;
+  const logEvery =
+    loaded.experiment.training.log_every ?? defaultLogEvery(totalSteps(loaded, batchOrder(loaded, session)));
+  const initial = initialParameters(loaded, session.spec);
+  const { givenYaml, resolvedYaml } = loaded;
+  const configs: GivenConfigs = { givenYaml, resolvedYaml };
+  const git = await asked;
+  const directory = makeDirectory(loaded, configs, options);
+  const { signal, pauseAfterEpoch } = options;
+  const state = new TrainingState(watchedMetrics(loaded.experiment));
+  const runId = directory.id;
+  const context = {
+    loaded,
+    session,
+    directory,
+    runId,
+    observer,
+    signal,
+    pauseAfterEpoch,
+    began,
+    state,
+    logEvery,
+  };
+  const start: RunStart = {
+    open: () => {
+      const facts = manifestFacts(loaded, session, { ...options, directory: directory.path, runId });
+      directory.writeManifest(describeRun({ ...facts, log_every: logEvery }, git));
+      const events = RunEvents.open(directory.files.log, loaded, session);
+      events.started(runId);
+      events.dataReady(dataSeconds);
+      return events;
+    },
+    prepare: (trainer, events) => {
+      trainer.parameters.set(initial);
+      events.compiled();
+      events.warnings(observer);
+    },
+  };
+  const { files } = directory;
+  if (options.directory === undefined) return whileLocked(files.lock, () => trainRun(context, start));
+  const begun = await whileLocked(files.lock, async () => {
+    // another process may have run here while this one read the data
+    if (directory.isResumable) return undefined;
+    directory.takeConfigs(configs);
+    return trainRun(context, start);
+  });
+  return begun ?? resumeIn(directory.path, loaded, options, observer);
+}
+
+/** @throws UserError (exit 2) if `directory` contains a run of another config */
+async function resumeIn(
+  directory: string,
+  loaded: LoadedExperiment,
+  options: RunOptions,
+  observer: RunObserver,
+): Promise<RunResult> {
+  refuseOtherConfig(RunDirectory.open(directory), loaded);
+  return resumeExperiment(directory, { ...options, set: [], allowChange: [], strict: false }, observer);
+}
+
+function makeDirectory(
+  loaded: LoadedExperiment,
+  configs: GivenConfigs,
+  { output, directory, started }: RunOptions,
+): RunDirectory {
+  if (directory !== undefined) return RunDirectory.at(directory, configs);
+  const { name } = loaded.experiment;
+  checkName(name, loaded.locator.atValue(['name'], 'run/name', ''));
+  return RunDirectory.create({ ...configs, name, outputRoot: output, configHash: loaded.hash, started });
+}

@@ -1,0 +1,266 @@
+/** Prepares training from a loaded config: dataset, loss, model sizes, backend, trainer. */
+import { setImmediate } from 'node:timers/promises';
+import {
+  checkAgainstData,
+  type Experiment,
+  ignoredLabel,
+  keysOfFiles,
+  type LoadedExperiment,
+  locateInConfig,
+  lossFacts,
+  type ModelSizes,
+  measuredMetrics,
+} from '../config/index.js';
+import {
+  type Dataset,
+  type DatasetContext,
+  eachChunk,
+  IGNORED,
+  openDataset,
+  type Split,
+} from '../data/index.js';
+import { type BackendChoice, chooseBackend } from '../engine/backend.js';
+import type { Backend, BackendRequest } from '../engine/backend-names.js';
+import { Engine } from '../engine/index.js';
+import { measuredWidth, type Width } from '../engine/simd/target.js';
+import type { LossSettings } from '../math/losses/index.js';
+import { ParameterLayout } from '../math/model/parameters.js';
+import { describeModel, type ModelSpec } from '../math/model/spec.js';
+import { optimizerOf } from '../math/optimizers/index.js';
+import { type Diagnostic, UserError, usageError } from '../util/errors.js';
+import { RandomStream } from '../util/random.js';
+import { type GateReferences, gateReferences, gateWarnings } from './gates.js';
+import type { ModelRun } from './shards.js';
+import { usableCores } from './threads.js';
+import { Trainer, type TrainerOptions, type TrainerParts } from './trainer.js';
+import { loadWeights } from './weights.js';
+
+export interface BackendOptions {
+  readonly backend: BackendRequest;
+  /** Undefined: as many as the process can use. */
+  readonly threads: number | undefined;
+  /** Bits of vectors on webasm; undefined: the fastest on this machine. */
+  readonly width?: Width | undefined;
+}
+
+/** Backend options, and values fitted earlier by the run. */
+export type SessionOptions = BackendOptions & Fitted;
+
+export interface Session {
+  readonly dataset: Dataset;
+  readonly spec: ModelSpec;
+  readonly choice: BackendChoice;
+  readonly run: ModelRun;
+  /** References of the config's gates. */
+  readonly references: GateReferences;
+  /** Warnings about data that are unusual but may be intended. */
+  readonly warnings: readonly Diagnostic[];
+}
+
+/**
+ * Reads the data, derives the model's sizes from them and chooses the backend.
+ * @throws UserError (exit 2 or 5) if the config or the data are wrong
+ */
+export async function openSession(loaded: LoadedExperiment, options: SessionOptions): Promise<Session> {
+  const { experiment } = loaded;
+  const [choice, dataset] = await Promise.all([
+    chooseBackend(options.backend).then(async choice => {
+      // after reading of the files has started
+      await setImmediate();
+      if (choice.backend === 'webasm') Engine.prepare(options.width);
+      return choice;
+    }),
+    openData(experiment, options).catch((error: unknown) => {
+      throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+    }),
+  ]);
+  return sessionWith(loaded, dataset, { choice, threads: options.threads, width: options.width });
+}
+
+/**
+ * Like `openSession`, for data already read.
+ * @throws UserError (exit 2) if they do not fit the config
+ */
+export function sessionWith(
+  loaded: LoadedExperiment,
+  dataset: Dataset,
+  { choice, threads, width }: { readonly choice: BackendChoice } & Pick<BackendOptions, 'threads' | 'width'>,
+): Session {
+  const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
+  if (diagnostics.length > 0) throw usageError(...diagnostics);
+  const references = gateReferences(loaded);
+  const spec = modelSpec(loaded, sizes);
+  const run: ModelRun = {
+    backend: choice.backend,
+    threads: threads ?? usableCores(),
+    width: widthOn(choice.backend, width),
+    spec,
+    loss: lossSettings(loaded, dataset.train, spec),
+    metrics: measuredMetrics(loaded.experiment),
+    seed: loaded.experiment.seed,
+    sequenceLength: sizes.sequenceLength,
+    variableLength: [dataset.train, dataset.validation, dataset.test].some(
+      split => split?.lengths !== undefined,
+    ),
+  };
+  return {
+    dataset,
+    spec,
+    choice,
+    run,
+    references,
+    warnings: [...warnings, ...gateWarnings(loaded, dataset, run)],
+  };
+}
+
+/**
+ * The vector width in bits; undefined on backends that choose it themselves.
+ * @throws UserError (exit 2) if `asked` is set on such a backend
+ */
+export function widthOn(backend: Backend, asked: Width | undefined): Width | undefined {
+  if (backend === 'webasm') return asked ?? measuredWidth().width;
+  if (asked === undefined) return undefined;
+  throw usageError({
+    code: 'backend/width',
+    message: `backend ${backend} has no vector width to choose`,
+    file: '--width',
+    expected: '--backend webasm, or no --width',
+    got: String(asked),
+  });
+}
+
+/** Creates a trainer with the experiment's optimizer; its parameters are not set yet. */
+export async function createTrainer(
+  loaded: LoadedExperiment,
+  { dataset, run }: Session,
+  parts?: TrainerParts,
+): Promise<Trainer> {
+  const { training, optimizer } = loaded.experiment;
+  const clip = training.gradient_clip_norm;
+  const options: TrainerOptions = {
+    ...run,
+    train: dataset.train,
+    batchSize: training.batch_size,
+    ...(clip !== undefined && { gradientClipNorm: clip }),
+    weightDecayOn: optimizer.weight_decay_on,
+    ...(training.average && { averageDecay: training.average.decay }),
+  };
+  return Trainer.create(options, optimizerOf(optimizer), optimizer, parts);
+}
+
+/**
+ * Maximum parameters, 1 GiB: they fit into one flat array and leave room for a gradient per shard.
+ */
+const MAX_PARAMETERS = 2 ** 28;
+
+/**
+ * The model's spec with the sizes from the data.
+ * @throws UserError (exit 2) if it has more than `MAX_PARAMETERS`
+ */
+export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: ModelSizes): ModelSpec {
+  const spec = describeModel(experiment.model, { ...sizes, carriesState: experiment.training.carry_state });
+  const { size } = new ParameterLayout(spec);
+  if (size > MAX_PARAMETERS) {
+    throw usageError(
+      locator.atKey(['model', 'hidden_size'], 'config/model-size', 'the model is too large', {
+        expected: `at most ${MAX_PARAMETERS.toLocaleString('en')} parameters`,
+        got: size.toLocaleString('en'),
+      }),
+    );
+  }
+  return spec;
+}
+
+/**
+ * PyTorch's default initialization, or the weights of `model.init_from`; flat, without padding.
+ * @throws UserError (exit 2) if those weights do not fit the model
+ * @throws UserError (exit 5) if their file is damaged
+ */
+export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Float32Array {
+  const { seed, model } = loaded.experiment;
+  const layout = new ParameterLayout(spec);
+  const parameters = new Float32Array(layout.size);
+  if (model.init_from === undefined) {
+    layout.initialise(parameters, RandomStream.of(seed, 'model/init'));
+    return parameters;
+  }
+  try {
+    loadWeights(model.init_from, layout, parameters);
+  } catch (error) {
+    throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+  }
+  return parameters;
+}
+
+/** Values that a run fitted on its training split; fitted again if absent. */
+export type Fitted = Pick<DatasetContext, 'scaling' | 'vocabulary'>;
+
+/**
+ * The last parameter has the values that the run fitted earlier.
+ * @throws UserError (exit 2) if the data do not fit the config or cannot be read, or splits share a
+ *   file
+ * @throws UserError (exit 5) if the data are damaged
+ */
+export async function openData(
+  {
+    dataset,
+    loss,
+    seed,
+    training,
+  }: Pick<Experiment, 'dataset' | 'loss' | 'seed'> & Partial<Pick<Experiment, 'training'>>,
+  { scaling, vocabulary }: Fitted = {},
+): Promise<Dataset> {
+  const keys = await keysOfFiles(dataset);
+  const hasLabelTargets = lossFacts(loss).task === 'labels';
+  const opened = await openDataset(dataset, {
+    seed,
+    streams: streamsOf(training),
+    scaling,
+    vocabulary,
+    hasLabelTargets,
+    ignoredLabel: ignoredLabel(loss),
+  });
+  return { ...opened, keysOfFiles: keys };
+}
+
+/**
+ * Number of parallel sequences: with carried state, each row continues that row of the previous
+ * batch.
+ */
+export function streamsOf(training: Experiment['training'] | undefined): number {
+  return training?.carry_state ? training.batch_size : 1;
+}
+
+/** The loss settings for the threads, with class weights as numbers. */
+export function lossSettings(
+  { experiment: { loss } }: LoadedExperiment,
+  train: Split,
+  { outputSize }: ModelSpec,
+): LossSettings {
+  if (loss.kind !== 'cross_entropy') return loss;
+  const { kind, label_smoothing, class_weights: given } = loss;
+  if (given === undefined) return { kind, label_smoothing };
+  const class_weights = given === 'balanced' ? balancedWeights(train, outputSize) : given;
+  return { kind, label_smoothing, class_weights };
+}
+
+/**
+ * Balanced class weights, [C]: N / (K n) for a class with n of N labels, if K classes occur, like
+ * scikit-learn's `compute_class_weight`; 1 for a class that does not occur.
+ */
+export function balancedWeights({ targets, lengths }: Split, classes: number): number[] {
+  const counts = new Array<number>(classes).fill(0);
+  if (targets.kind === 'class') {
+    const steps = targets.values.length / Math.max(1, lengths?.length ?? targets.values.length);
+    eachChunk(targets.values, steps, (labels, from) => {
+      labels.forEach((label, at) => {
+        const i = from + at;
+        const isPadding = targets.perStep && lengths && i % steps >= lengths[Math.floor(i / steps)];
+        if (label !== IGNORED && !isPadding) counts[label]++;
+      });
+    });
+  }
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const present = counts.filter(count => count > 0).length;
+  return counts.map(count => (count === 0 ? 1 : total / (present * count)));
+}

@@ -1,0 +1,245 @@
+/**
+ * The shards of a batch: their jobs, their memory and the interface of pools that compute them. The
+ * thread that computes a shard does not affect results; the number of shards would, so in training
+ * it depends only on the batch size.
+ */
+import type { MeasuredMetric } from '../config/index.js';
+import type { Backend } from '../engine/backend-names.js';
+import type { Heap, HeapSpan } from '../engine/heap.js';
+import type { ExecutionReport } from '../engine/machine.js';
+import type { Width } from '../engine/simd/target.js';
+import { type LossSettings, lossOf } from '../math/losses/index.js';
+import { declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
+import { ParameterLayout } from '../math/model/parameters.js';
+import type { ModelSpec } from '../math/model/spec.js';
+import { carriedStates, type Machine, ScheduleWalk, type WalkShape } from '../math/model/walk.js';
+import { paddedSize } from '../math/optimizers/program.js';
+import { evaluationShards, type ShardRows, trainingShards } from './batch.js';
+
+/** A model, and where it runs. */
+export interface ModelRun {
+  readonly backend: Backend;
+  readonly threads: number;
+  /** Bits of vectors on webasm; undefined: the fastest on this machine. */
+  readonly width?: Width | undefined;
+  readonly spec: ModelSpec;
+  readonly loss: LossSettings;
+  /** Metrics of evaluations, besides the loss. */
+  readonly metrics: readonly MeasuredMetric[];
+  /** The experiment's seed; determines the dropout masks. */
+  readonly seed: number;
+  /** Steps of the longest sequence, T. */
+  readonly sequenceLength: number;
+  /** True if any split has sequences of different lengths. */
+  readonly variableLength: boolean;
+}
+
+/** The size of a shard and of its sequences. */
+export type ShardShape = WalkShape;
+
+/** The computation of a shard: all that a thread needs to compile it. */
+export interface ShardJob {
+  readonly backend: Backend;
+  readonly spec: ModelSpec;
+  readonly loss: LossSettings;
+  readonly shape: ShardShape;
+  readonly withGradient: boolean;
+}
+
+/** Input of one shard. Rows of weight 0 do not count: they fill up a partial last batch. */
+export interface ShardBatch {
+  /** The model's declared inputs by name, each with the steps of the longest sequence. */
+  readonly inputs: Readonly<Record<string, Float32Array>>;
+  /** [1]: number of steps of this batch. */
+  readonly steps: Int32Array;
+}
+
+/**
+ * States that are carried from batch to batch, by name: initial states of the next batch, and final
+ * states of the last one.
+ */
+export interface CarriedStates {
+  readonly before: Readonly<Record<string, Float32Array>>;
+  readonly after: Readonly<Record<string, Float32Array>>;
+}
+
+/** The memory of one shard. */
+export interface ShardMemory {
+  readonly batch: ShardBatch;
+  /** Loss of each prediction, [S, B]. */
+  readonly rows: Float32Array;
+  /** Outputs, [S, B, C]. */
+  readonly predictions: Float32Array;
+  /** Flat and padded like the parameters; empty without gradients. */
+  readonly gradient: Float32Array;
+  readonly carried: CarriedStates;
+}
+
+export interface ShardMachine extends Machine<Float32Array> {
+  readonly report: ExecutionReport;
+}
+
+/** Computes one shard in this thread. */
+export class ShardComputer {
+  private readonly walk: ScheduleWalk<Float32Array>;
+
+  constructor(
+    private readonly machine: ShardMachine,
+    private readonly job: ShardJob,
+  ) {
+    this.walk = new ScheduleWalk(job.spec, lossOf(job.loss), job.shape, machine);
+  }
+
+  async compute(parameters: Float32Array, memory: ShardMemory): Promise<ExecutionReport> {
+    const { rows, predictions, gradient, carried } = memory;
+    const batch = { steps: memory.batch.steps[0], inputs: memory.batch.inputs, states: carried.before };
+    const result = { rows, predictions, states: carried.after };
+    if (this.job.withGradient) {
+      await this.walk.writeGradient(parameters, batch, result, gradient);
+    } else {
+      await this.walk.evaluate(parameters, batch, result);
+      // training passes states on only if the update is applied; an evaluation always does
+      passOn(carried);
+    }
+    return this.machine.report;
+  }
+}
+
+/** Makes the final states of a batch the initial states of the next. */
+export function passOn({ before, after }: CarriedStates): void {
+  for (const [name, state] of Object.entries(before)) state.set(after[name]);
+}
+
+/** Resets the initial states of the next batch to zero. */
+export function resetStates({ before }: CarriedStates): void {
+  for (const state of Object.values(before)) state.fill(0);
+}
+
+/** The shards of one kind of batch. Each has the memory of one batch and its results per slot. */
+export interface ShardGroup {
+  /** By slot, then by shard. The slots of a shard share one gradient and the carried states. */
+  readonly slots: readonly (readonly ShardMemory[])[];
+  /**
+   * Computes all shards of `slot` and resolves when the last is done. Slots are computed in the
+   * order of the calls; a thread that finishes one starts the next without waiting for the others.
+   */
+  compute(slot: number): Promise<ExecutionReport>;
+}
+
+export interface GroupSize {
+  readonly shards: number;
+  readonly slots: number;
+}
+
+/** Computes shards. All groups use the same parameters, read again for each computation. */
+export interface ShardPool {
+  group(job: ShardJob, plan: GroupSize): ShardGroup;
+  /**
+   * Milliseconds of the calibration kernel, run at the same time on all threads that compute that
+   * many `shards`: the slowest thread's, which a training step would wait for. Nothing else may be
+   * running.
+   */
+  calibrate(shards: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Plans how a batch of `batchSize` is split into shards for `run`, and the job of each shard. */
+export function planShards(
+  run: ModelRun,
+  batchSize: number,
+  withGradient: boolean,
+): { shards: number; job: ShardJob } {
+  const { backend, threads, spec, loss, sequenceLength, variableLength } = run;
+  const { shards, rows } = cut(backend, threads, batchSize, withGradient);
+  const shape = { batch: rows, sequenceLength, variableLength, training: withGradient };
+  return { shards, job: { backend, spec, loss, shape, withGradient } };
+}
+
+function cut(backend: Backend, threads: number, batchSize: number, withGradient: boolean): ShardRows {
+  // a GPU parallelizes by itself
+  if (backend === 'webgpu') return { shards: 1, rows: batchSize };
+  return withGradient ? trainingShards(batchSize) : evaluationShards(batchSize, threads);
+}
+
+/** A flat array for all parameters, padded to whole rows. */
+export function allocateParameters({ size }: ParameterLayout, heap: Heap): Float32Array {
+  return heap.allocate(paddedSize(size));
+}
+
+/**
+ * Allocates memory for `slots` batches of `shards` shards each in the heap; by slot, then by shard.
+ */
+export function allocateShards(job: ShardJob, { shards, slots }: GroupSize, heap: Heap): ShardMemory[][] {
+  const { spec, shape } = job;
+  const predictions = predictionsOf(spec, shape.sequenceLength);
+  const parameters = job.withGradient ? paddedSize(new ParameterLayout(spec).size) : 0;
+  const states = () =>
+    Object.fromEntries(
+      carriedStates(spec).map(({ name, size }) => [name, heap.allocate(shape.batch * size)]),
+    );
+  const shared = Array.from({ length: shards }, () => ({
+    gradient: heap.allocate(parameters),
+    carried: { before: states(), after: states() },
+  }));
+  return Array.from({ length: slots }, () =>
+    shared.map(one => ({
+      batch: allocateBatch(job, heap),
+      rows: heap.allocate(predictions * shape.batch),
+      predictions: heap.allocate(predictions * shape.batch * spec.outputSize),
+      ...one,
+    })),
+  );
+}
+
+function allocateBatch({ spec, shape, loss }: ShardJob, heap: Heap): ShardBatch {
+  const steps = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  steps[0] = shape.sequenceLength;
+  const inputs = declaredInputs(spec, lossOf(loss), shape).map(input => {
+    const count = input.per === 'step' ? shape.sequenceLength : predictionsOf(spec, shape.sequenceLength);
+    return [input.name, heap.allocate(count * shape.batch * widthOf(input))];
+  });
+  return { steps, inputs: Object.fromEntries(inputs) };
+}
+
+/** The memory of a shard with the heap span of each array instead of the array. */
+export interface ShardSpans {
+  readonly steps: Int32Array;
+  readonly inputs: Spans;
+  readonly rows: HeapSpan;
+  readonly predictions: HeapSpan;
+  readonly gradient: HeapSpan;
+  readonly before: Spans;
+  readonly after: Spans;
+}
+
+type Spans = Readonly<Record<string, HeapSpan>>;
+
+/** Describes a shard's memory in a form that can be sent to another thread. */
+export function describeShard({ batch, carried, ...rest }: ShardMemory, heap: Heap): ShardSpans {
+  const span = (array: Float32Array) => heap.spanOf(array) as HeapSpan;
+  return {
+    steps: batch.steps,
+    inputs: mapValues(batch.inputs, span),
+    rows: span(rest.rows),
+    predictions: span(rest.predictions),
+    gradient: span(rest.gradient),
+    before: mapValues(carried.before, span),
+    after: mapValues(carried.after, span),
+  };
+}
+
+/** Opens in this thread the memory that `describeShard` described. */
+export function openShard({ steps, inputs, before, after, ...rest }: ShardSpans, heap: Heap): ShardMemory {
+  const open = (span: HeapSpan) => heap.open(span);
+  return {
+    batch: { steps, inputs: mapValues(inputs, open) },
+    rows: open(rest.rows),
+    predictions: open(rest.predictions),
+    gradient: open(rest.gradient),
+    carried: { before: mapValues(before, open), after: mapValues(after, open) },
+  };
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, of: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, of(value)]));
+}

@@ -1,0 +1,183 @@
+/**
+ * Durations of training steps, and how fast the machine was meanwhile. Displayed and recorded only;
+ * nothing depends on them.
+ */
+import type { Backend } from '../engine/backend-names.js';
+import type { Executable } from '../engine/executable.js';
+import { Graph, type Program } from '../math/graph/node.js';
+import { contract } from '../math/ops/contract.js';
+
+export class StepTimes {
+  private readonly median = new RunningMedian();
+  private window = { samples: 0, seconds: 0 };
+  private all = 0;
+  private steps = 0;
+
+  /** Adds a step over `samples` sequences. */
+  add(samples: number, seconds: number): void {
+    this.all += seconds;
+    this.steps++;
+    this.median.add(seconds);
+    // the first step of a process also compiles
+    if (this.steps > 1)
+      this.window = { samples: this.window.samples + samples, seconds: this.window.seconds + seconds };
+  }
+
+  get count(): number {
+    return this.steps;
+  }
+
+  /** Total seconds of all steps. */
+  get total(): number {
+    return this.all;
+  }
+
+  /** Within 0.5 %; null before the first step. */
+  get medianMilliseconds(): number | null {
+    const { value } = this.median;
+    return value === null ? null : 1000 * value;
+  }
+
+  /**
+   * Sequences per second over the steps since the last call, without a process's first step;
+   * undefined if there are none.
+   */
+  takeRate(): number | undefined {
+    const { samples, seconds } = this.window;
+    this.window = { samples: 0, seconds: 0 };
+    return samples > 0 ? samples / seconds : undefined;
+  }
+}
+
+/** Smaller values count as this; for seconds, a nanosecond. */
+const MIN_VALUE = 1e-9;
+/** Larger values count as this; for seconds, about thirty years. */
+const MAX_VALUE = 1e9;
+const LOG_GROWTH = Math.log(1.01);
+const BINS = Math.ceil(Math.log(MAX_VALUE / MIN_VALUE) / LOG_GROWTH) + 1;
+
+/**
+ * A running median of positive numbers, within 0.5 % and in constant memory: a histogram whose bins
+ * grow by 1 % each.
+ */
+export class RunningMedian {
+  /** Bin `i` counts values from `MIN_VALUE * 1.01 ** i` up to the next bin's. */
+  private readonly counts = new Float64Array(BINS);
+  private total = 0;
+
+  add(value: number): void {
+    const bounded = Math.min(MAX_VALUE, Math.max(MIN_VALUE, value));
+    this.counts[Math.min(BINS - 1, Math.floor(Math.log(bounded / MIN_VALUE) / LOG_GROWTH))] += 1;
+    this.total += 1;
+  }
+
+  /**
+   * Within 0.5 % of the median (for an even count, the mean of the two middle values); null if
+   * there are no values.
+   */
+  get value(): number | null {
+    if (this.total === 0) return null;
+    return (this.ranked(Math.floor((this.total - 1) / 2)) + this.ranked(Math.floor(this.total / 2))) / 2;
+  }
+
+  /** The middle of the bin of the value of rank `rank`, 0 for the smallest. */
+  private ranked(rank: number): number {
+    let below = 0;
+    const bin = this.counts.findIndex(count => {
+      below += count;
+      return below > rank;
+    });
+    return MIN_VALUE * Math.exp((bin + 0.5) * LOG_GROWTH);
+  }
+}
+
+/** Maximum share of the training time, except for the minimum that a short run needs. */
+const SHARE = 0.005;
+/** Earlier steps compile and warm up, and so does other measuring code. */
+const FIRST_STEP = 4;
+/**
+ * A run of 100 steps has a dozen measurements or more, one of 1000 two dozen: fewer give no stable
+ * median on a busy machine.
+ */
+const GROWTH = 1.3;
+/** Assumed duration of a measurement until the first one. */
+const EXPECTED_SECONDS = 0.02;
+
+/** Tracks how fast the machine was during training by timing a fixed kernel now and then. */
+export class Calibration {
+  private readonly median = new RunningMedian();
+  private measured = 0;
+  private spentSeconds = EXPECTED_SECONDS;
+
+  /**
+   * True if a measurement is due after `steps` steps of this process, which took `trainedSeconds`:
+   * as often as `SHARE` of the time allows, which spreads measurements over the run, and at least
+   * each time the steps have grown by `GROWTH`.
+   */
+  isDue(steps: number, trainedSeconds: number): boolean {
+    return steps >= FIRST_STEP * GROWTH ** this.measured || this.spentSeconds <= SHARE * trainedSeconds;
+  }
+
+  /** Adds a measurement of `kernel`, which returns milliseconds. */
+  async measure(kernel: () => Promise<number>): Promise<void> {
+    const began = performance.now();
+    this.median.add((await kernel()) / 1000);
+    // the first also compiles the kernel; its time must not postpone the next
+    if (this.measured > 0) this.spentSeconds += (performance.now() - began) / 1000;
+    this.measured++;
+  }
+
+  /** Over all measurements, within 0.5 %; null if there are none. */
+  get medianMilliseconds(): number | null {
+    const { value } = this.median;
+    return value === null ? null : 1000 * value;
+  }
+}
+
+/** The gates of an LSTM of 128 units in batches of 100, 26.2 MFLOP. */
+const [ROWS, INNER, COLUMNS] = [100, 256, 512];
+
+/**
+ * Products per measurement: a few milliseconds, like a thread's part of a small step. The number is
+ * fixed: a measurement of fixed duration would contain fewer products exactly when it is disturbed.
+ */
+const PRODUCTS: Readonly<Record<Backend, number>> = { webasm: 6, webgpu: 6, cpu: 1 };
+
+export function calibrationProgram(): Program {
+  const graph = new Graph();
+  const product = contract('bk,kj->bj', graph.input('x', [ROWS, INNER]), graph.input('w', [INNER, COLUMNS]));
+  return { graph, outputs: new Map([['product', product]]) };
+}
+
+/**
+ * Measures how fast this machine currently computes, other load included, with a matrix product of
+ * fixed size.
+ */
+export class CalibrationKernel {
+  private readonly values = {
+    x: new Float32Array(ROWS * INNER).fill(0.5),
+    w: new Float32Array(INNER * COLUMNS).fill(0.25),
+  };
+  private isWarm = false;
+
+  /** `executable` is the compiled `calibrationProgram`. */
+  constructor(
+    private readonly backend: Backend,
+    private readonly executable: Pick<Executable, 'run'>,
+  ) {}
+
+  /** Milliseconds of one product, the mean of a few. */
+  async measure(): Promise<number> {
+    // the first calls include compilation
+    if (!this.isWarm) await this.mean();
+    this.isWarm = true;
+    return this.mean();
+  }
+
+  private async mean(): Promise<number> {
+    const products = PRODUCTS[this.backend];
+    const began = performance.now();
+    for (let i = 0; i < products; i++) await this.executable.run(this.values);
+    return (performance.now() - began) / products;
+  }
+}

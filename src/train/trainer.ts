@@ -1,0 +1,302 @@
+/**
+ * A model in training: its parameters and one optimizer step. It knows nothing of files or
+ * schedules.
+ */
+import type { Split } from '../data/dataset.js';
+import { range } from '../data/selection.js';
+import type { Executable } from '../engine/executable.js';
+import { Engine } from '../engine/index.js';
+import type { ExecutionReport } from '../engine/machine.js';
+import { sizeOf } from '../math/graph/shape.js';
+import { ParameterLayout } from '../math/model/parameters.js';
+import { carriedStates } from '../math/model/walk.js';
+import type { Optimizer } from '../math/optimizers/optimizer.js';
+import { gradientSumProgram, paddedSize } from '../math/optimizers/program.js';
+import type { Tensor } from '../run/safetensors.js';
+import { BatchWriter } from './batch.js';
+import { Evaluator } from './evaluator.js';
+import { createPool } from './pool.js';
+import {
+  allocateParameters,
+  type ModelRun,
+  passOn,
+  planShards,
+  resetStates,
+  type ShardGroup,
+  type ShardPool,
+} from './shards.js';
+import { BatchMetrics, type MetricSums, NO_METRICS } from './training-metrics.js';
+import { clipFactor, gradientNorm, Updater, WeightAverage } from './updater.js';
+
+export interface TrainerOptions extends ModelRun {
+  readonly train: Split;
+  readonly batchSize: number;
+  readonly gradientClipNorm?: number;
+  /** Parameters that weight decay applies to; default `all`. */
+  readonly weightDecayOn?: 'all' | 'weights';
+  /** Keep a moving average of the parameters; each update keeps this share of it. */
+  readonly averageDecay?: number;
+}
+
+export interface TrainerParts {
+  readonly engine?: Engine;
+  readonly makePool?: typeof createPool;
+}
+
+/** One batch is computed while the next is written. */
+const SLOTS = 2;
+
+/** A written batch, valid for one step. */
+export interface PreparedBatch {
+  /** Indices of its sequences in `split`. */
+  readonly indices: Uint32Array;
+  readonly split: Split;
+  readonly slot: number;
+  /** True if the states carried from batch to batch start from zero. */
+  readonly startsEpoch: boolean;
+}
+
+export interface StepResult {
+  /** Mean loss over the batch's predictions. */
+  readonly loss: number;
+  /** Euclidean norm before clipping. */
+  readonly gradientNorm: number;
+  /**
+   * False if the update was skipped because the loss, gradient, updated parameters or optimizer
+   * state were not finite.
+   */
+  readonly updated: boolean;
+  /** Metrics of the batch before the update; empty if it was skipped. */
+  readonly metrics: MetricSums;
+  /**
+   * Names of parameters whose gradient or update has a value that is not finite; empty if the
+   * update was made.
+   */
+  readonly notFinite: readonly string[];
+}
+
+export class Trainer {
+  readonly layout: ParameterLayout;
+  /** Flat, padded to whole rows. */
+  readonly parameters: Float32Array;
+  private readonly gradient: Float32Array;
+  /** Undefined if there is only one shard. */
+  private readonly gradientSum: Executable | undefined;
+  private readonly averaged: WeightAverage | undefined;
+  private readonly updater: Updater;
+  private readonly pool: ShardPool;
+  private readonly shards: ShardGroup;
+  private readonly writer: BatchWriter;
+  private readonly measured: BatchMetrics;
+  private evaluates: Evaluator | undefined;
+  private slot = 0;
+  private report: ExecutionReport = { executor: null, fallbacks: [] };
+
+  private constructor(
+    private readonly options: TrainerOptions,
+    private readonly engine: Engine,
+    makePool: typeof createPool,
+    makeUpdater: () => Updater,
+  ) {
+    this.layout = new ParameterLayout(options.spec);
+    this.parameters = allocateParameters(this.layout, engine.heap);
+    this.gradient = engine.heap.allocate(this.parameters.length);
+    const { averageDecay } = options;
+    this.averaged =
+      averageDecay === undefined ? undefined : new WeightAverage(this.parameters.length, averageDecay);
+    const { shards, job } = planShards(options, options.batchSize, true);
+    this.pool = makePool(engine, options, this.parameters);
+    // the pool's threads start while this one compiles
+    this.shards = this.pool.group(job, { shards, slots: SLOTS });
+    this.updater = makeUpdater();
+    if (shards > 1) this.gradientSum = engine.compile(gradientSumProgram(this.layout.size, shards));
+    this.measured = new BatchMetrics(options, job.shape.batch);
+    this.writer = new BatchWriter(options.spec, options.loss, job.shape, options.seed);
+  }
+
+  /** `engine` is closed with the trainer; `makePool` chooses where shards are computed. */
+  static async create<S>(
+    options: TrainerOptions,
+    optimizer: Optimizer<S>,
+    settings: S,
+    { engine, makePool = createPool }: TrainerParts = {},
+  ): Promise<Trainer> {
+    const own = engine ?? (await Engine.start(options.backend, { width: options.width }));
+    const layout = new ParameterLayout(options.spec);
+    const decayed = options.weightDecayOn === 'weights' ? weightMask(layout) : undefined;
+    const makeUpdater = () => Updater.create(own, optimizer, settings, layout.size, decayed);
+    return new Trainer(options, own, makePool, makeUpdater);
+  }
+
+  get optimizerState(): Readonly<Record<string, Float32Array>> {
+    return this.updater.state;
+  }
+
+  /** The average of the parameters, laid out like them; undefined if none is kept. */
+  get average(): Float32Array | undefined {
+    return this.averaged?.values;
+  }
+
+  /**
+   * Replaces the parameters by their average, if one is kept, until the returned function is
+   * called. No step may be running.
+   */
+  useAverage(): () => void {
+    if (this.average === undefined) return () => {};
+    const trained = this.parameters.slice();
+    this.parameters.set(this.average);
+    return () => this.parameters.set(trained);
+  }
+
+  /**
+   * The executor of the kernels, and the kernels that fall back to gpu.js's own code; known after
+   * the first step.
+   */
+  get execution(): ExecutionReport {
+    return this.report;
+  }
+
+  /**
+   * Writes the sequences `indices` as the batch of optimizer step `step` (from 1, counting skipped
+   * steps), at most one step ahead of the running one. Reads sequences on disk in the background.
+   * @throws UserError (exit 2 or 5) if they cannot be read
+   */
+  async prepare(indices: Uint32Array, step: number, startsEpoch: boolean): Promise<PreparedBatch> {
+    this.slot = (this.slot + 1) % SLOTS;
+    const { slot } = this;
+    const { train } = this.options;
+    const loaded = await train.load?.(indices);
+    const split = loaded ?? train;
+    // copied: the order may overwrite its indices with the next epoch's before the step runs
+    const written = loaded ? range(loaded.count) : indices.slice();
+    this.writer.write(
+      split,
+      written,
+      this.shards.slots[slot].map(memory => memory.batch),
+      step,
+    );
+    return { split, indices: written, slot, startsEpoch };
+  }
+
+  /**
+   * Runs one optimizer step. `update` is the number of the update, from 1, without skipped steps. A
+   * skipped update changes nothing.
+   */
+  async step(
+    { split, indices, slot, startsEpoch }: PreparedBatch,
+    update: number,
+    learningRate: number,
+  ): Promise<StepResult> {
+    const shards = this.shards.slots[slot];
+    if (startsEpoch) for (const { carried } of shards) resetStates(carried);
+    this.report = await this.shards.compute(slot);
+    const loss = this.weightedLoss(slot);
+    await this.sumGradients();
+    const norm = gradientNorm(this.gradient);
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+      const notFinite = this.notFiniteIn([this.gradient]);
+      return { loss, gradientNorm: norm, updated: false, metrics: NO_METRICS, notFinite };
+    }
+    const scale = clipFactor(norm, this.options.gradientClipNorm);
+    const bad = await this.updater.apply(this.parameters, this.gradient, {
+      step: update,
+      learningRate,
+      scale,
+    });
+    const updated = bad.length === 0;
+    if (updated) {
+      this.averaged?.add(this.parameters, update);
+      for (const { carried } of shards) passOn(carried);
+    }
+    const metrics = updated ? this.measured.of(split, indices, shards) : NO_METRICS;
+    return { loss, gradientNorm: norm, updated, metrics, notFinite: this.notFiniteIn(bad) };
+  }
+
+  /**
+   * The initial states of the next batch by name, [B, size] each; empty unless the model carries
+   * states from batch to batch.
+   */
+  get carriedStates(): ReadonlyMap<string, Tensor> {
+    const shards = this.shards.slots[0].map(({ carried }) => carried.before);
+    return new Map(
+      carriedStates(this.options.spec).map(({ name, size }) => {
+        const rows = shards.flatMap(states => [...states[name]]);
+        const shape = [this.options.batchSize, size];
+        // without the rows that fill up the last shard
+        return [name, { dtype: 'F32', shape, data: Float32Array.from(rows.slice(0, sizeOf(shape))) }];
+      }),
+    );
+  }
+
+  /** Restores states that `carriedStates` returned. */
+  restoreCarriedStates(states: ReadonlyMap<string, Tensor>): void {
+    this.shards.slots[0].forEach(({ carried }, shard) => {
+      for (const [name, before] of Object.entries(carried.before)) {
+        const { data } = states.get(name) as { data: Float32Array };
+        before.set(data.subarray(shard * before.length, (shard + 1) * before.length));
+      }
+    });
+  }
+
+  /** An evaluator of this model, with its parameters at the time of each evaluation. */
+  evaluator(batchSize: number): Evaluator {
+    if (this.evaluates?.batchSize !== batchSize)
+      this.evaluates = new Evaluator(this.pool, this.options, batchSize);
+    return this.evaluates;
+  }
+
+  /** Milliseconds of the calibration kernel on the threads that train. No step may be running. */
+  calibrate(): Promise<number> {
+    return this.pool.calibrate(this.shards.slots[0].length);
+  }
+
+  async close(): Promise<void> {
+    await this.pool.close();
+    await this.engine.close();
+  }
+
+  /**
+   * Names of the parameters that have a value that is not finite in one of `arrays`, laid out
+   * alike.
+   */
+  private notFiniteIn(arrays: readonly Float32Array[]): string[] {
+    return this.layout.parameters
+      .filter(({ offset, size }) =>
+        arrays.some(array => !array.subarray(offset, offset + size).every(Number.isFinite)),
+      )
+      .map(({ name }) => name);
+  }
+
+  private weightedLoss(slot: number): number {
+    let loss = 0;
+    for (const { rows, batch } of this.shards.slots[slot]) {
+      const { weight } = batch.inputs;
+      for (let i = 0; i < rows.length; i++) {
+        // a padding row has weight 0, but its loss may be NaN
+        if (weight[i] !== 0) loss += rows[i] * weight[i];
+      }
+    }
+    return loss;
+  }
+
+  /** Sums in shard order, so byte-identical for any number of threads. */
+  private async sumGradients(): Promise<void> {
+    const { gradient, gradientSum } = this;
+    const parts = this.shards.slots[0].map(memory => memory.gradient);
+    if (gradientSum) {
+      const values = Object.fromEntries(parts.map((part, s) => [`shard.${s}`, part]));
+      await gradientSum.run(values, { gradient });
+    } else gradient.set(parts[0]);
+  }
+}
+
+/**
+ * 1 for each element of a matrix, 0 for biases and the gains of layer normalization; flat and
+ * padded to whole rows.
+ */
+function weightMask(layout: ParameterLayout): Float32Array {
+  const mask = new Float32Array(paddedSize(layout.size));
+  for (const { shape, offset, size } of layout.parameters)
+    if (shape.length > 1) mask.fill(1, offset, offset + size);
+  return mask;
+}

@@ -1,0 +1,197 @@
+/** Converts parameters and optimizer state to tensors under PyTorch's names, and back. */
+import { shapeText } from '../math/graph/shape.js';
+import type { ParameterLayout } from '../math/model/parameters.js';
+import { readSafetensors, type Tensor, type Tensors } from '../run/safetensors.js';
+import { type Diagnostic, damagedError, usageError } from '../util/errors.js';
+
+/** `flat` as one F32 tensor per parameter, in PyTorch's shapes; names begin with `prefix`. */
+export function parameterTensors(
+  layout: ParameterLayout,
+  flat: Float32Array,
+  prefix = '',
+): Map<string, Tensor> {
+  return new Map(
+    layout.parameters.map(parameter => [
+      `${prefix}${parameter.name}`,
+      { dtype: 'F32', shape: [...parameter.shape], data: layout.read(parameter, flat) },
+    ]),
+  );
+}
+
+/** Training state that a checkpoint stores; restored in place. */
+export interface TrainingState {
+  /** Flat, in the layout's order, and padded. */
+  readonly parameters: Float32Array;
+  /** The optimizer's buffers by name, in the same layout. */
+  readonly optimizerState: Readonly<Record<string, Float32Array>>;
+  /** The average of the parameters, in the same layout; undefined if none is kept. */
+  readonly average: Float32Array | undefined;
+}
+
+/**
+ * All tensors of a model in training for a checkpoint. `carried` are the initial states of the next
+ * batch.
+ */
+export function trainingTensors(
+  layout: ParameterLayout,
+  { parameters, optimizerState, average }: TrainingState,
+  carried: ReadonlyMap<string, Tensor>,
+): Map<string, Tensor> {
+  const tensors = parameterTensors(layout, parameters);
+  for (const [state, flat] of Object.entries(optimizerState)) {
+    for (const [name, tensor] of parameterTensors(layout, flat, `${OPTIMIZER}${state}.`))
+      tensors.set(name, tensor);
+  }
+  if (average)
+    for (const [name, tensor] of parameterTensors(layout, average, AVERAGE)) tensors.set(name, tensor);
+  for (const [name, tensor] of carried) tensors.set(`${CARRIED}${name}`, tensor);
+  return tensors;
+}
+
+const CARRIED = 'carried.';
+const AVERAGE = 'average.';
+const OPTIMIZER = 'optimizer.';
+
+/** Only the weights among the `tensors` of a checkpoint, under PyTorch's names. */
+export function weightsAlone(tensors: Tensors, which: WeightsName): Map<string, Tensor> {
+  const isOther = (name: string) => [OPTIMIZER, CARRIED, AVERAGE].some(prefix => name.startsWith(prefix));
+  const chosen =
+    which === 'average'
+      ? [...tensors].filter(([name]) => name.startsWith(AVERAGE))
+      : [...tensors].filter(([name]) => !isOther(name));
+  const prefix = which === 'average' ? AVERAGE : '';
+  return new Map(chosen.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+}
+
+/** Which weights of a checkpoint: those of the last update, or their average. */
+export type WeightsName = 'trained' | 'average';
+
+/**
+ * Fills `flat` with the weights of `file`. All names may share a prefix (such as `model.` in
+ * `model.lstm.weight_ih_l0`); other tensors are ignored. `which` selects the weights of a
+ * checkpoint with an average.
+ * @throws UserError (exit 2) if a weight is missing, has another shape, or is not F32 or F64
+ * @throws UserError (exit 5) if the file is damaged, or a weight is not finite
+ */
+export function loadWeights(
+  file: string,
+  layout: ParameterLayout,
+  flat: Float32Array,
+  which: WeightsName = 'trained',
+  tensors: Tensors = readSafetensors(file).tensors,
+): void {
+  const prefix = which === 'average' ? AVERAGE : commonPrefix(tensors, layout);
+  const problems: Diagnostic[] = [];
+  for (const parameter of layout.parameters) {
+    const { name, shape } = parameter;
+    const tensor = tensors.get(`${prefix}${name}`);
+    if (!tensor) {
+      problems.push({ code: 'weights/missing', file, message: `the weight '${prefix}${name}' is missing` });
+    } else if (tensor.shape.join() !== shape.join()) {
+      problems.push({
+        code: 'weights/shape',
+        file,
+        message: `the weight '${prefix}${name}' has another shape than the model`,
+        expected: shapeText(shape),
+        got: shapeText(tensor.shape),
+      });
+    } else if (tensor.dtype !== 'F32' && tensor.dtype !== 'F64') {
+      const got = tensor.dtype;
+      problems.push({
+        code: 'weights/type',
+        file,
+        message: `the weight '${prefix}${name}' is not a float`,
+        expected: 'F32 or F64',
+        got,
+      });
+    } else {
+      const values = Float32Array.from(tensor.data);
+      if (!values.every(Number.isFinite)) {
+        throw damagedError({
+          code: 'weights/not-finite',
+          file,
+          message: `the weight '${prefix}${name}' has a value that is not finite`,
+        });
+      }
+      layout.write(parameter, values, flat);
+    }
+  }
+  if (problems.length > 0) throw usageError(...problems);
+}
+
+/** The tensors that a checkpoint must have for a model in training. */
+export interface TrainingShape {
+  readonly layout: ParameterLayout;
+  /** Names of the optimizer's buffers; each parameter has one of each. */
+  readonly optimizerStates: readonly string[];
+  /** True if an average of the parameters is kept. */
+  readonly hasAverage: boolean;
+  /** Shapes of the states that are carried from batch to batch. */
+  readonly carried: ReadonlyMap<string, readonly number[]>;
+}
+
+/** Diagnostics for each tensor that is missing from `tensors` or has another type or shape. */
+export function unfitTensors(
+  file: string,
+  tensors: Tensors,
+  { layout, optimizerStates, hasAverage, carried }: TrainingShape,
+): Diagnostic[] {
+  const prefixes = [
+    '',
+    ...optimizerStates.map(state => `${OPTIMIZER}${state}.`),
+    ...(hasAverage ? [AVERAGE] : []),
+  ];
+  const expected = [
+    ...prefixes.flatMap(prefix =>
+      layout.parameters.map(({ name, shape }) => [`${prefix}${name}`, shape] as const),
+    ),
+    ...[...carried].map(([name, shape]) => [`${CARRIED}${name}`, shape] as const),
+  ];
+  return expected.flatMap(([name, shape]) => {
+    const tensor = tensors.get(name);
+    if (tensor?.dtype === 'F32' && tensor.shape.join() === shape.join()) return [];
+    return {
+      code: 'checkpoint/tensor',
+      file,
+      message: `the tensor '${name}' of the checkpoint does not fit the model that resumes`,
+      expected: `F32 ${shapeText(shape)}`,
+      got: describeTensor(tensor),
+    };
+  });
+}
+
+/**
+ * Fills the training state from a checkpoint's tensors, made by `trainingTensors`; they must fit
+ * (`unfitTensors`). Returns the initial states of the next batch.
+ */
+export function restoreTraining(
+  tensors: Tensors,
+  layout: ParameterLayout,
+  { parameters, optimizerState, average }: TrainingState,
+): ReadonlyMap<string, Tensor> {
+  const fill = (flat: Float32Array, prefix: string) => {
+    for (const parameter of layout.parameters) {
+      const { data } = tensors.get(`${prefix}${parameter.name}`) as { data: Float32Array };
+      layout.write(parameter, data, flat);
+    }
+  };
+  fill(parameters, '');
+  for (const [state, flat] of Object.entries(optimizerState)) fill(flat, `${OPTIMIZER}${state}.`);
+  if (average) fill(average, AVERAGE);
+  const carried = [...tensors].filter(([name]) => name.startsWith(CARRIED));
+  return new Map(carried.map(([name, tensor]) => [name.slice(CARRIED.length), tensor]));
+}
+
+function describeTensor(tensor: Tensor | undefined): string {
+  return tensor ? `${tensor.dtype} ${shapeText(tensor.shape)}` : 'nothing';
+}
+
+/** The prefix of the first weight in the file; empty if it has none or is missing. */
+function commonPrefix(tensors: ReadonlyMap<string, unknown>, layout: ParameterLayout): string {
+  const [{ name: first }] = layout.parameters;
+  if (tensors.has(first)) return '';
+  const found = [...tensors.keys()].find(
+    name => name.endsWith(`.${first}`) && !name.startsWith(OPTIMIZER) && !name.startsWith(AVERAGE),
+  );
+  return found ? found.slice(0, -first.length) : '';
+}
