@@ -3,55 +3,76 @@
  * same data.
  */
 import { createHash } from 'node:crypto';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { relative, sep } from 'node:path';
-import { configure } from 'safe-stable-stringify';
+import { Recent } from '../util/recent.js';
 import type { Experiment } from './experiment.js';
+import { effectsOf, onResume } from './key-facts.js';
+import { flatValues } from './merge/flat.js';
 import { mapPaths } from './merge/paths.js';
-import { withoutYoungerDefaults } from './merge/younger-keys.js';
-import { dependsOnLength } from './rules/schedule-checks.js';
-
-const stringify = configure({ deterministic: true, strict: true });
 
 export interface Hashes {
   /** SHA-256 (hex) of everything that affects results. */
   readonly hash: string;
-  /** SHA-256 (hex) of everything that affects a single step. Extending training keeps it. */
+  /**
+   * SHA-256 (hex) of everything that affects a single step: without what may change freely when a
+   * run resumes.
+   */
   readonly stepHash: string;
 }
 
 /**
- * SHA-256 (hex) of everything that affects results, so without `name`, `description`,
- * `dataset.obtain`, `dataset.memory`, `checkpoint`, `gates`, `training.log_every` and
- * `training.metrics`. Paths are hashed relative to the config's directory, so that a checkout
- * elsewhere has the same hash. Younger keys count only if they differ from their defaults.
+ * SHA-256 (hex) of all keys that have an effect (`key-facts.ts`). Paths are hashed relative to the
+ * config's directory, so that a checkout elsewhere has the same hash.
  * @param folder directory of the config; absolute
+ * @param weights digest of the file `model.init_from`, which is hashed instead of its path
  */
-export function hashExperiment(experiment: Experiment, folder: string): Hashes {
-  const counted = withoutYoungerDefaults(experiment) as Experiment;
-  const portable = mapPaths(counted, path => relative(folder, path).split(sep).join('/'));
-  const { version, seed, dataset: described, model, loss, optimizer, training } = portable;
-  const {
-    obtain: _obtain,
-    memory: _memory,
-    ...dataset
-  } = { obtain: undefined, memory: undefined, ...described };
-  const { log_every: _, metrics: _metrics, ...trained } = training;
-  const {
-    num_epochs: _epochs,
-    max_steps: _steps,
-    max_skipped_batches: _skips,
-    eval_batch_size: _evaluated,
-    ...stepped
-  } = trained;
-  const rest = { version, seed, dataset, model, loss, optimizer };
-  const hash = digest({ ...rest, training: trained });
-  // then each step depends on the length of training
-  if (dependsOnLength(optimizer.schedule)) return { hash, stepHash: hash };
-  return { hash, stepHash: digest({ ...rest, training: stepped }) };
+export function hashExperiment(experiment: Experiment, folder: string, weights?: string): Hashes {
+  const portable = mapPaths(experiment, path => relative(folder, path).split(sep).join('/'));
+  const decisive = flatValues(portable)
+    .filter(([key]) => effectsOf(key, experiment).length > 0)
+    .map(([key, value]) => ({ key, value: key === INIT_FROM ? (weights ?? value) : value }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1));
+  return {
+    hash: digest(decisive),
+    stepHash: digest(decisive.filter(({ key }) => onResume(key, UNKNOWN, experiment) !== 'safe')),
+  };
 }
 
-function digest(content: object): string {
-  return createHash('sha256')
-    .update(String(stringify(content)))
-    .digest('hex');
+/** Some change. */
+const UNKNOWN = { from: undefined, to: undefined };
+
+const INIT_FROM = 'model.init_from';
+
+function digest(values: readonly { readonly key: string; readonly value: unknown }[]): string {
+  const text = JSON.stringify(values.map(({ key, value }) => [key, value]));
+  return createHash('sha256').update(text).digest('hex');
+}
+
+const digests = new Recent<string>(20);
+
+/**
+ * SHA-256 (hex) of a file; undefined if it cannot be read, which is reported when it is used. A
+ * file that has not changed is read once.
+ */
+export function fileDigest(path: string): string | undefined {
+  try {
+    const { ino, size, mtimeMs, ctimeMs } = statSync(path);
+    return digests.get(JSON.stringify([path, ino, size, mtimeMs, ctimeMs]), () => readDigest(path));
+  } catch {
+    return undefined;
+  }
+}
+
+function readDigest(path: string): string {
+  const hash = createHash('sha256');
+  const file = openSync(path, 'r');
+  try {
+    const chunk = Buffer.allocUnsafe(1 << 20);
+    for (let read = readSync(file, chunk); read > 0; read = readSync(file, chunk))
+      hash.update(chunk.subarray(0, read));
+  } finally {
+    closeSync(file);
+  }
+  return hash.digest('hex');
 }

@@ -11,7 +11,9 @@ export type {
   ScheduleConfig,
   TrainedMetric,
 } from './experiment.js';
-export { type LoadedExperiment, loadExperiment } from './load.js';
+export { fileDigest } from './hash.js';
+export { type Effect, effectsOf } from './key-facts.js';
+export { type LoadedExperiment, loadExperiment, type OpenOptions } from './load.js';
 export { locateInConfig } from './merge/relocate.js';
 export { checkAgainstData, type DataShape, type ModelSizes } from './rules/data-check.js';
 export { keysOfFiles } from './rules/file-checks.js';

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { type Diagnostic, type UserError, usageError } from '../util/errors.js';
 import type { Experiment, PartialExperiment } from './experiment.js';
-import { hashExperiment } from './hash.js';
+import { fileDigest, hashExperiment } from './hash.js';
 import { fillConstantDefaults, fillDefaults } from './merge/defaults.js';
 import { type Layers, readLayers } from './merge/layers.js';
 import { type Assignment, applyAssignments, applyOverrides } from './merge/overrides.js';
@@ -32,6 +32,11 @@ export interface LoadedExperiment {
    * in checkpoints.
    */
   readonly stepHash: string;
+  /**
+   * SHA-256 (hex) of the file `model.init_from`, part of both hashes; undefined without the key or
+   * if the file cannot be read.
+   */
+  readonly weightsDigest: string | undefined;
   /** The config as the user named it. */
   readonly file: string;
   /** Every file read, absolute; the config itself last. */
@@ -52,6 +57,8 @@ export interface OpenOptions {
   readonly set?: readonly string[];
   /** Directory of the original config, so that a run's resolved config has the hash of the run. */
   readonly folder?: string;
+  /** Digest of the initial weights that a run started from, whatever their file contains now. */
+  readonly weights?: string | undefined;
   /** Where the file is named, unless on the command line. */
   readonly asked?: Place;
 }
@@ -83,7 +90,10 @@ export function openConfig(config: string | object, options: OpenOptions = {}): 
   if (layers.tree === undefined) throw failed(layers.problems, file);
   const { tree, problems } = applyOverrides(layers.tree, options.set ?? [], resolve('.'));
   const folder = options.folder ?? dirname(resolve(file));
-  return new ConfigSource(file, folder, layers, tree, [...layers.problems, ...problems]);
+  return new ConfigSource({ file, folder, layers, weights: options.weights }, tree, [
+    ...layers.problems,
+    ...problems,
+  ]);
 }
 
 export interface CheckedConfig {
@@ -95,15 +105,24 @@ export interface CheckedConfig {
   readonly problems: readonly Diagnostic[];
 }
 
+interface ConfigOrigin {
+  readonly file: string;
+  readonly folder: string;
+  readonly layers: Layers;
+  readonly weights: string | undefined;
+}
+
 /** A config that is read once and can be checked many times with different values. */
 export class ConfigSource {
   constructor(
-    readonly file: string,
-    private readonly folder: string,
-    private readonly layers: Layers,
+    private readonly origin: ConfigOrigin,
     private readonly tree: MapNode,
     private readonly problems: readonly Diagnostic[],
   ) {}
+
+  get file(): string {
+    return this.origin.file;
+  }
 
   /** Makes diagnostics that point into the config as it was read. */
   get locator(): Locator {
@@ -118,24 +137,28 @@ export class ConfigSource {
   /** A copy with `assignments` applied. */
   with(assignments: readonly Assignment[]): ConfigSource {
     const { tree, problems } = this.changed(assignments);
-    return new ConfigSource(this.file, this.folder, this.layers, tree, problems);
+    return new ConfigSource(this.origin, tree, problems);
   }
 
   /** @throws UserError (exit 2) with all problems of the config */
   load(assignments: readonly Assignment[] = []): LoadedExperiment {
     const { tree, problems } = this.changed(assignments);
     const { experiment, problems: found } = check(tree, problems);
-    if (found.length > 0) throw failed(found, this.file);
+    const { file, folder, layers, weights } = this.origin;
+    if (found.length > 0) throw failed(found, file);
     // complete, since only sections with problems are left out
     const whole = deepFreeze(experiment as Experiment);
     const locator = new Locator(tree);
+    const { init_from } = whole.model;
+    const weightsDigest = init_from === undefined ? undefined : (weights ?? fileDigest(init_from));
     return {
       experiment: whole,
       resolvedYaml: stringify(whole, { lineWidth: 0 }),
-      givenYaml: this.layers.source.text,
-      ...hashExperiment(whole, this.folder),
-      file: this.file,
-      files: this.layers.files,
+      givenYaml: layers.source.text,
+      ...hashExperiment(whole, folder, weightsDigest),
+      weightsDigest,
+      file,
+      files: layers.files,
       locator,
       origin: keyPath => locator.origin(keyPath.split('.')),
     };

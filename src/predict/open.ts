@@ -111,7 +111,7 @@ async function start(
   const layout = new ParameterLayout(run.spec);
   const engine = await Engine.start(run.backend, { width: run.width });
   const parameters = allocateParameters(layout, engine.heap);
-  loadWeights(file, layout, parameters, weights, tensors);
+  loadWeights(file, layout, parameters, { which: weights, tensors });
   const pool = createPool(engine, run, parameters);
   const close = async (): Promise<void> => {
     await pool.close();

@@ -8,7 +8,7 @@ import { RunDirectory } from '../run/directory.js';
 import { ownStepHashes, refuseForeign } from '../run/identity.js';
 import type { Manifest } from '../run/manifest.js';
 import type { Tensors } from '../run/safetensors.js';
-import { configFolder, frozenConfig, refuseEditedManifest } from '../train/resume/frozen-config.js';
+import { frozenConfig, frozenOptions, refuseEditedManifest } from '../train/resume/frozen-config.js';
 import type { WeightsName } from '../train/weights.js';
 import { type Diagnostic, damagedError, usageError } from '../util/errors.js';
 
@@ -57,9 +57,9 @@ export function openModel(
   const { files } = directory;
   const manifest = directory.readManifest();
   refuseEditedManifest(directory, () => directory.readSummary());
-  const folder = manifest && { folder: configFolder(directory, manifest) };
+  const options = manifest && frozenOptions(directory, manifest);
   const frozen = manifest ? frozenConfig(directory, manifest) : loadExperiment(files.resolvedConfig);
-  const loaded = set.length === 0 ? frozen : loadExperiment(frozen.file, { ...folder, set });
+  const loaded = set.length === 0 ? frozen : loadExperiment(frozen.file, { ...options, set });
   refuseOtherKeys(frozen, loaded, set);
   const chosen = checkpoint ?? directory.readSummary()?.restored?.step ?? 'last';
   const saved = rereading(() => loadCheckpoint(resolveCheckpoint(files.checkpoints, chosen)));

@@ -112,6 +112,8 @@ export interface ManifestFacts {
      */
     readonly split?: 'train' | 'validation' | 'test';
   }[];
+  /** The file `model.init_from`; absent without the key. */
+  readonly initial_weights?: { readonly name: string; readonly sha256: string };
   /** Properties of the data that predictions need; absent in runs of older versions. */
   readonly data?: DataRecord;
   /** How features and targets were scaled; absent if they were not. */

@@ -3,7 +3,6 @@
  * version.
  */
 import { readPlainConfig } from '../config/merge/plain.js';
-import { withYoungerDefaults } from '../config/merge/younger-keys.js';
 import { RunDirectory } from './directory.js';
 import type { RunStatus } from './events.js';
 import { isLocked } from './locks/run-lock.js';
@@ -38,7 +37,7 @@ export function readRun(path: string): RunRecord {
   const directory = RunDirectory.open(path);
   const manifest = directory.readManifest();
   const summary = directory.readSummary();
-  const config = withYoungerDefaults(readPlainConfig(directory.files.resolvedConfig));
+  const config = readPlainConfig(directory.files.resolvedConfig);
   const name =
     manifest?.name ?? summary?.name ?? (typeof config.name === 'string' ? config.name : directory.id);
   // the directory may have been renamed

@@ -126,7 +126,7 @@ export function restoreBest(
   if (best === undefined) return undefined;
   const checkpoint = loadCheckpoint(best.path);
   loadWeights(best.path, layout, parameters);
-  if (average) loadWeights(best.path, layout, average, 'average');
+  if (average) loadWeights(best.path, layout, average, { which: 'average' });
   return savedState(best.path, checkpoint);
 }
 

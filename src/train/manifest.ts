@@ -26,7 +26,8 @@ export function manifestFacts(
   },
 ): ManifestFacts {
   const { choice, dataset, run, spec } = session;
-  const { experiment, hash, stepHash, files, givenYaml } = loaded;
+  const { experiment, hash, stepHash, weightsDigest, files, givenYaml } = loaded;
+  const { init_from } = experiment.model;
   const onGpu = choice.backend === 'webgpu';
   const seeds = { experiment: experiment.seed };
   return {
@@ -49,6 +50,8 @@ export function manifestFacts(
       adapter: onGpu ? (choice.adapter?.description ?? null) : null,
     },
     datasets: dataset.digests,
+    ...(init_from !== undefined &&
+      weightsDigest !== undefined && { initial_weights: { name: init_from, sha256: weightsDigest } }),
     data: dataRecord(session),
     ...(dataset.scaling && { scaling: dataset.scaling }),
     seeds: experiment.dataset.kind === 'synthetic' ? { ...seeds, dataset: experiment.dataset.seed } : seeds,

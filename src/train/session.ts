@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import {
   checkAgainstData,
   type Experiment,
+  fileDigest,
   ignoredLabel,
   keysOfFiles,
   type LoadedExperiment,
@@ -27,13 +28,13 @@ import type { LossSettings } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { describeModel, type ModelSpec } from '../math/model/spec.js';
 import { optimizerOf } from '../math/optimizers/index.js';
-import { type Diagnostic, UserError, usageError } from '../util/errors.js';
+import { type Diagnostic, damagedError, UserError, usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { type GateReferences, gateReferences, gateWarnings } from './gates.js';
 import type { ModelRun } from './shards.js';
 import { usableCores } from './threads.js';
 import { Trainer, type TrainerOptions, type TrainerParts } from './trainer.js';
-import { loadWeights } from './weights.js';
+import { loadWeights, weightsChanged } from './weights.js';
 
 export interface BackendOptions {
   readonly backend: BackendRequest;
@@ -174,7 +175,8 @@ export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: Mode
 /**
  * PyTorch's default initialization, or the weights of `model.init_from`; flat, without padding.
  * @throws UserError (exit 2) if those weights do not fit the model
- * @throws UserError (exit 5) if their file is damaged
+ * @throws UserError (exit 5) if their file is damaged, or has changed since the run started or the
+ *   config was read
  */
 export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Float32Array {
   const { seed, model } = loaded.experiment;
@@ -185,10 +187,12 @@ export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Fl
     return parameters;
   }
   try {
-    loadWeights(model.init_from, layout, parameters);
+    loadWeights(model.init_from, layout, parameters, { all: true });
   } catch (error) {
     throw error instanceof UserError ? locateInConfig(error, loaded) : error;
   }
+  const [then, now] = [loaded.weightsDigest, fileDigest(model.init_from)];
+  if (then !== now) throw damagedError(weightsChanged(model.init_from, then, now));
   return parameters;
 }
 

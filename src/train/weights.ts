@@ -68,17 +68,21 @@ export type WeightsName = 'trained' | 'average';
 
 /**
  * Fills `flat` with the weights of `file`. All names may share a prefix (such as `model.` in
- * `model.lstm.weight_ih_l0`); other tensors are ignored. `which` selects the weights of a
- * checkpoint with an average.
- * @throws UserError (exit 2) if a weight is missing, has another shape, or is not F32 or F64
+ * `model.lstm.weight_ih_l0`). `which` selects the weights of a checkpoint with an average. With
+ * `all`, the file must have no other weights; the rest of the state of training is ignored.
+ * @throws UserError (exit 2) if a weight is missing, has another shape, or is not F32 or F64, or
+ *   if the model lacks a weight of the file
  * @throws UserError (exit 5) if the file is damaged, or a weight is not finite
  */
 export function loadWeights(
   file: string,
   layout: ParameterLayout,
   flat: Float32Array,
-  which: WeightsName = 'trained',
-  tensors: Tensors = readSafetensors(file).tensors,
+  {
+    which = 'trained',
+    all = false,
+    tensors = readSafetensors(file).tensors,
+  }: { readonly which?: WeightsName; readonly all?: boolean; readonly tensors?: Tensors } = {},
 ): void {
   const prefix = which === 'average' ? AVERAGE : commonPrefix(tensors, layout);
   const problems: Diagnostic[] = [];
@@ -116,7 +120,33 @@ export function loadWeights(
       layout.write(parameter, values, flat);
     }
   }
+  if (all) {
+    const known = new Set(layout.parameters.map(({ name }) => `${prefix}${name}`));
+    const surplus = [...weightsAlone(tensors, which).keys()].filter(name => !known.has(name)).sort();
+    if (surplus.length > 0) problems.push(surplusWeights(file, surplus));
+  }
   if (problems.length > 0) throw usageError(...problems);
+}
+
+/** The file of initial weights is not the one that a run started from. */
+export function weightsChanged(file: string, then: string | undefined, now: string | undefined): Diagnostic {
+  return {
+    code: 'weights/changed',
+    file,
+    message: 'the initial weights have changed since the run started',
+    expected: `SHA-256 ${then ?? 'of the file that was there'}`,
+    got: now ?? 'no file',
+  };
+}
+
+function surplusWeights(file: string, names: readonly string[]): Diagnostic {
+  const which = names.map(name => `'${name}'`).join(', ');
+  return {
+    code: 'weights/surplus',
+    file,
+    message: `the model has no ${names.length === 1 ? 'weight' : 'weights'} ${which}, which the file has`,
+    expected: 'a model with all weights of the file, or a file without them',
+  };
 }
 
 /** The tensors that a checkpoint must have for a model in training. */

@@ -11,12 +11,12 @@ import t from 'tap';
 import { runCommandLine } from '../../src/cli/program.js';
 import { lineChart } from '../../src/cli/terminal/chart.js';
 import { processIo } from '../../src/cli/terminal/io.js';
+import { effectsOf } from '../../src/config/key-facts.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { allKeys, type Schema } from '../../src/config/schema/walk.js';
 import { comparisonOf } from '../../src/judge/comparison/compare.js';
 import { compareCurves } from '../../src/judge/comparison/curves.js';
 import type { Comparison } from '../../src/judge/comparison/document.js';
-import { effectsOf } from '../../src/judge/comparison/effects.js';
 import { sentencesOf } from '../../src/judge/comparison/sentences.js';
 import { differenceInterval, meanInterval } from '../../src/judge/statistics/bootstrap.js';
 import { holm } from '../../src/judge/statistics/holm.js';
@@ -150,12 +150,12 @@ t.test('the effects of every key of a config are known', async t => {
   for (const { path, schema } of allKeys()) {
     const isLeaf = formsOf(schema).some(form => form.properties === undefined);
     if (isLeaf && path[0] !== 'extends')
-      t.notOk(effectsOf(path.join('.')).includes('unknown'), `${path.join('.')} has an entry`);
+      t.notOk(effectsOf(path.join('.'), {}).includes('unknown'), `${path.join('.')} has an entry`);
   }
-  t.same(effectsOf('optimizer.learning_rate'), ['numerics']);
-  t.same(effectsOf('gates.3.min'), []);
-  t.same(effectsOf('training.shuffle'), ['data_order']);
-  t.same(effectsOf('model.attention'), ['unknown'], 'a key of another version');
+  t.same(effectsOf('optimizer.learning_rate', {}), ['numerics']);
+  t.same(effectsOf('gates.3.min', {}), []);
+  t.same(effectsOf('training.shuffle', {}), ['data_order']);
+  t.same(effectsOf('model.attention', {}), ['unknown'], 'a key of another version');
 });
 
 const CONFIG = {

@@ -17,11 +17,9 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { readSafetensors } from '../../src/run/safetensors.js';
-import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
-import { forgetManifest, resume, train } from '../support/runs.js';
+import { forgetManifest, resume, train, trainUntil } from '../support/runs.js';
 import { longerConfig, randomDataset } from '../support/small-run.js';
 
 const work = new Workplace();
@@ -210,51 +208,9 @@ t.test('a working directory that has been removed', t => {
   t.end();
 });
 
-const OLDER = join(packageRoot, 'test', 'fixtures', 'older-run');
-
-/** The fixture's run, as if it had started in a new folder. */
-async function olderRun(): Promise<string> {
-  const folder = work.folder();
-  cpSync(OLDER, folder, { recursive: true });
-  const { summary } = await straight;
-  const manifest = readFileSync(join(summary.directory, 'manifest.json'), 'utf8');
-  const { arithmetic } = JSON.parse(manifest).backend;
-  for (const name of ['config.resolved.yaml', 'manifest.json', 'log.jsonl', 'summary.json']) {
-    const path = join(folder, 'run', name);
-    const text = readFileSync(path, 'utf8').replaceAll('/tmp/older', folder);
-    writeFileSync(path, text.replace('"arithmetic": "fused"', `"arithmetic": "${arithmetic}"`));
-  }
-  return join(folder, 'run');
-}
-
-t.test('a run of an older version', async t => {
-  const run = await olderRun();
-  const expected = JSON.parse(readFileSync(join(OLDER, 'straight.json'), 'utf8'));
-  const before = JSON.parse(readFileSync(join(run, 'summary.json'), 'utf8'));
-  t.match(await work.cellrun('review', run), { code: 3, stdout: /: the run was interrupted: / });
-  const { stdout } = await work.cellrun('evaluate', run, '--json');
-  t.ok(Math.abs(JSON.parse(stdout).metrics.test.loss - before.metrics.test.loss) < 1e-6, stdout);
-  t.equal((await work.cellrun('report', run)).code, 0);
-
-  const { summary } = await resume(run);
-  t.equal(summary.status, 'completed');
-  for (const name of ['loss', 'accuracy'] as const)
-    t.ok(Math.abs((summary.metrics.test[name] ?? 0) - expected.metrics.test[name]) < 1e-6, name);
-  const tensors = (path: string) => readSafetensors(path).tensors;
-  const its = tensors(join(OLDER, 'straight.safetensors'));
-  const ours = tensors(join(run, 'checkpoints', 'step-00000008.safetensors'));
-  t.same([...ours.keys()], [...its.keys()]);
-  for (const [name, tensor] of its) {
-    const found = ours.get(name)?.data ?? new Float32Array();
-    const far = tensor.data.some((value, i) => Math.abs(Number(value) - Number(found[i])) > 1e-5);
-    t.notOk(far, name);
-  }
-  t.equal((await work.cellrun('review', run)).code, 0);
-  rmSync(join(run, 'report.html'));
-});
-
 t.test('a run of another version resumes only if allowed', async t => {
-  const run = await olderRun();
+  const { summary } = await trainUntil(work, config, 3);
+  const run = summary.directory;
   const path = join(run, 'manifest.json');
   const manifest = JSON.parse(readFileSync(path, 'utf8'));
   manifest.versions.cellrun = '0.0.9';

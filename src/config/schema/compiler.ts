@@ -9,15 +9,7 @@ import type { Ajv, Options, ValidateFunction } from 'ajv';
 const require = createRequire(import.meta.url);
 
 /** Annotations for readers of the schema and for other code. Validation ignores them. */
-export const ANNOTATIONS = [
-  'x-path',
-  'x-form',
-  'x-default',
-  'x-run-default',
-  'x-aliases',
-  'x-unhashed-default',
-  'x-excludes',
-];
+export const ANNOTATIONS = ['x-path', 'x-form', 'x-default', 'x-run-default', 'x-aliases', 'x-excludes'];
 
 export function compileValidator(schema: object): ValidateFunction {
   return ajv(require('ajv') as AjvModule).compile(schema);

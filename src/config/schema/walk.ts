@@ -35,8 +35,6 @@ export interface Schema {
   /** True if the run chooses the default. The resolved config then lacks the key. */
   readonly 'x-run-default'?: boolean;
   readonly 'x-aliases'?: readonly string[];
-  /** True if a config with the default has the same hash as one without the key. */
-  readonly 'x-unhashed-default'?: boolean;
   /** Sibling keys that are not inherited from an extended config if this key is set. */
   readonly 'x-excludes'?: readonly string[];
 }

@@ -1,8 +1,8 @@
 /** Configs as maps from keys to values, to compare them key by key. */
+import { effectsOf, isInputPath } from '../../config/key-facts.js';
 import { flatValues } from '../../config/merge/flat.js';
 import type { RunRecord } from '../../run/record.js';
 import { earlierValues } from './earlier-values.js';
-import { effectsOf, isDataPath } from './effects.js';
 
 export type ConfigValues = ReadonlyMap<string, unknown>;
 
@@ -18,16 +18,16 @@ export function drawsWithSeed(values: ConfigValues): boolean {
 
 /**
  * The values that determine the results, except the seed, including values that a resume changed.
- * Runs with equal values are replicates of each other. Data files are compared by their digests if
- * the manifest has them.
+ * Runs with equal values are replicates of each other. Data files and initial weights are compared
+ * by their digests if the manifest has them.
  */
 export function decisiveValues({ config, manifest }: RunRecord): ConfigValues {
   const digests = manifest?.datasets.map(({ sha256 }) => sha256).join(' ');
   const decisive = new Map<string, unknown>();
-  for (const [key, value] of [...valuesOf(config), ...earlierValues(manifest)]) {
-    if (key === 'seed' || effectsOf(key).length === 0) continue;
-    if (digests !== undefined && isDataPath(key)) continue;
-    decisive.set(key, value);
+  for (const [key, value] of [...valuesOf(config), ...earlierValues(config, manifest)]) {
+    if (key === 'seed' || effectsOf(key, config).length === 0) continue;
+    if (key === 'model.init_from') decisive.set(key, manifest?.initial_weights?.sha256 ?? value);
+    else if (digests === undefined || !isInputPath(key)) decisive.set(key, value);
   }
   // generated data have a different digest for each seed
   if (digests !== undefined && !decisive.has('dataset.seed')) decisive.set(DATA, digests);

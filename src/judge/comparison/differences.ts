@@ -1,13 +1,13 @@
 /** Differences between sides other than results: configs, data, code, versions and machines. */
 import { dirname, isAbsolute, relative } from 'node:path';
+import { effectsOf, isInputPath } from '../../config/key-facts.js';
 import { isChosenByRun } from '../../config/schema/walk.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 import type { RunRecord } from '../../run/record.js';
 import { type ConfigValues, valuesOf } from './config-values.js';
-import type { ConfigDifference, Effect, FactDifference } from './document.js';
+import type { ConfigDifference, FactDifference } from './document.js';
 import { earlierValues } from './earlier-values.js';
-import { effectsOf, isDataPath } from './effects.js';
 import { distinguishingRuns, type Side } from './sides.js';
 
 /** @param all includes keys that do not differ */
@@ -15,7 +15,17 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
   const configs = sides.map(side => distinguishingRuns(side).map(({ record }) => portableValues(record)));
   const keys = [...new Set(configs.flat().flatMap(values => [...values.keys()]))];
   const sameData = sameEverywhere(sides, manifest => manifest.datasets.map(({ sha256 }) => sha256));
+  const sameWeights = sameEverywhere(sides, manifest => manifest.initial_weights?.sha256 ?? null);
   const drawn = configs.flat().some(values => values.has('dataset.test_fraction'));
+  const effects = (key: string) => {
+    // the same bytes under another path
+    if (isInputPath(key) && (key.startsWith('dataset.') ? sameData : sameWeights)) return [];
+    const found = sides.flatMap(side =>
+      distinguishingRuns(side).flatMap(({ record }) => effectsOf(key, record.config)),
+    );
+    // the seed determines the test split
+    return [...new Set([...found, ...(key === 'seed' && drawn ? (['data'] as const) : [])])];
+  };
   return keys
     .map(key => {
       const values = configs.map(side =>
@@ -25,7 +35,7 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
         key,
         values,
         differs: isDifference(key, values),
-        changes: changesOf(key, { sameData, drawn }),
+        changes: effects(key),
       };
     })
     .filter(difference => all || difference.differs);
@@ -39,22 +49,11 @@ const GATES_BASELINE = /^gates\.\d+\.baseline$/;
  */
 function portableValues({ config, manifest }: RunRecord): ConfigValues {
   const file = manifest?.config_files.at(-1);
-  const entries = [...valuesOf(config), ...earlierValues(manifest)].map(([key, value]) => {
+  const entries = [...valuesOf(config), ...earlierValues(config, manifest)].map(([key, value]) => {
     const isPath = GATES_BASELINE.test(key) && typeof value === 'string' && isAbsolute(value);
     return [key, isPath && file !== undefined ? relative(dirname(file), value) : value] as const;
   });
   return new Map(entries);
-}
-
-function changesOf(
-  key: string,
-  { sameData, drawn }: { readonly sameData: boolean; readonly drawn: boolean },
-): readonly Effect[] {
-  // the same bytes under another path
-  if (isDataPath(key) && sameData) return [];
-  // the seed determines the test split
-  if (key === 'seed' && drawn) return [...effectsOf(key), 'data'];
-  return effectsOf(key);
 }
 
 interface Fact {
@@ -90,7 +89,7 @@ const FACTS: readonly Fact[] = [
 
 /** @param all includes facts that do not differ */
 export function factDifferences(sides: readonly Side[], all: boolean): FactDifference[] {
-  return [...dataFacts(sides), ...FACTS]
+  return [...inputFacts(sides), ...FACTS]
     .map(({ key, changesResults, of }) => {
       const values = sides.map(side => distinct(manifestsOf(side).map(of)));
       return { key, values, differs: differs(values), changes_results: changesResults };
@@ -119,21 +118,31 @@ export function factNotes(sides: readonly Side[]): string[] {
   ];
 }
 
-/** Data files by their base names, since their directories may differ between machines. */
-function dataFacts(sides: readonly Side[]): Fact[] {
+/**
+ * Data files by their base names, since their directories may differ between machines, and initial
+ * weights.
+ */
+function inputFacts(sides: readonly Side[]): Fact[] {
   const names = new Set(
     sides.flatMap(side =>
       manifestsOf(side).flatMap(({ datasets }) => datasets.map(({ name }) => lastName(name))),
     ),
   );
-  return [...names].map(name => ({
+  const data = [...names].map(name => ({
     key: `data ${name}`,
     changesResults: true,
-    of: ({ datasets }) => {
+    of: ({ datasets }: Manifest) => {
       const digests = datasets.filter(file => lastName(file.name) === name).map(({ sha256 }) => sha256);
       return digests.length > 0 ? digests.join(' ') : null;
     },
   }));
+  const weights = {
+    key: 'initial weights',
+    changesResults: true,
+    of: ({ initial_weights }: Manifest) => initial_weights?.sha256 ?? null,
+  };
+  const haveWeights = sides.some(side => manifestsOf(side).some(weights.of));
+  return [...data, ...(haveWeights ? [weights] : [])];
 }
 
 /** The base name of a POSIX or Windows path. */

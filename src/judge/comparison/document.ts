@@ -2,6 +2,7 @@
  * The type of a comparison, which `compare --json` prints. Its schema is
  * schemas/comparison.schema.json.
  */
+import type { Effect } from '../../config/key-facts.js';
 import type { Json } from '../../run/json.js';
 import type { Interval } from '../statistics/interval.js';
 
@@ -39,18 +40,6 @@ export interface SideRun {
   /** Why the run does not count; null if it does. */
   readonly left_out: string | null;
 }
-
-/**
- * The effect of a key of the config:
- *
- * - `numerics`: changes the computation
- * - `data`: changes the data, or the part of them that is used
- * - `data_order`: changes the sequences of a batch, or the order of batches
- * - `initialisation`: changes the initial weights
- * - `length`: changes the number of steps
- * - `unknown`: a key of another version
- */
-export type Effect = 'numerics' | 'data' | 'data_order' | 'initialisation' | 'length' | 'unknown';
 
 /**
  * The values of each side, in the order of the sides. Empty if the key is not set; several if the

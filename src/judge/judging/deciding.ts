@@ -3,14 +3,13 @@
  * and backend.
  */
 import { dirname, isAbsolute, relative, sep } from 'node:path';
+import { effectsOf, isEarlier, isInputPath } from '../../config/key-facts.js';
 import { flatValues } from '../../config/merge/flat.js';
 import { mapPaths } from '../../config/merge/paths.js';
-import { youngerDefault } from '../../config/merge/younger-keys.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 import type { RunRecord } from '../../run/record.js';
 import { earlierValues } from '../comparison/earlier-values.js';
-import { effectsOf, isDataPath, isEarlier } from '../comparison/effects.js';
 
 /** Values of a config by key path, sorted. */
 export type FlatConfig = Readonly<Record<string, Json>>;
@@ -30,8 +29,11 @@ export function decidingOf({ config, manifest, directory }: RunRecord): Deciding
     isAbsolute(path) ? relative(folder, path).split(sep).join('/') : path;
   const portable = mapPaths(config, fromConfig);
   const isMade = followsSeed(config);
-  const values = [...flatValues(portable), ...earlierValues(manifest)];
-  const kept = values.filter(([key]) => !isLeftOut(key) && !(isMade && key === 'dataset.seed'));
+  const { initial_weights: weights } = manifest;
+  const values = [...flatValues(portable), ...earlierValues(config, manifest)].map(
+    ([key, value]) => [key, key === 'model.init_from' && weights ? weights.sha256 : value] as const,
+  );
+  const kept = values.filter(([key]) => !isLeftOut(key, config) && !(isMade && key === 'dataset.seed'));
   const { name, executor, arithmetic, adapter } = manifest.backend;
   return {
     config: sorted(Object.fromEntries(kept)) as FlatConfig,
@@ -49,8 +51,8 @@ function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
 }
 
 /** True for keys that do not change results, and for the seed. */
-function isLeftOut(key: string): boolean {
-  return key === 'seed' || effectsOf(key).length === 0;
+function isLeftOut(key: string, config: object): boolean {
+  return key === 'seed' || effectsOf(key, config).length === 0;
 }
 
 /** A copy with the keys sorted by code units. */
@@ -72,8 +74,7 @@ export function movedBetween(before: Deciding, after: Deciding): Moved[] {
   const digests = ({ datasets }: Deciding) =>
     Object.fromEntries(datasets.map(({ name, sha256 }) => [name, sha256]));
   return [
-    // a baseline may be older than a key
-    ...differences('config', before.config, after.config, youngerDefault),
+    ...differences('config', before.config, after.config),
     ...differences('data', digests(before), digests(after)),
     ...differences('code', before.versions, after.versions),
     ...differences('backend', before.backend, after.backend),
@@ -95,7 +96,7 @@ export function otherTask(before: Deciding, after: Deciding): Moved[] {
     if (what === 'data') return !sameTest && names.has(key);
     // the test split is that of the final config
     if (what !== 'config' || isEarlier(key)) return false;
-    if (isDataPath(key)) return !sameTest;
+    if (key.startsWith('dataset.') && isInputPath(key)) return !sameTest;
     return key === 'loss.kind' || (key.startsWith('dataset.') && !DIVIDES_TRAINING.test(key));
   });
 }
@@ -113,13 +114,10 @@ function differences(
   what: Moved['what'],
   before: Readonly<Record<string, Json>>,
   after: Readonly<Record<string, Json>>,
-  otherwise: (key: string) => unknown = () => undefined,
 ): Moved[] {
-  const valueIn = (side: Readonly<Record<string, Json>>, key: string) =>
-    side[key] ?? (otherwise(key) as Json | undefined) ?? null;
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   return keys
-    .map(key => ({ what, key, from: valueIn(before, key), to: valueIn(after, key) }))
+    .map(key => ({ what, key, from: before[key] ?? null, to: after[key] ?? null }))
     .filter(({ from, to }) => JSON.stringify(from) !== JSON.stringify(to));
 }
 

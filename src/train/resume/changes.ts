@@ -3,7 +3,8 @@
  * name.
  */
 
-import { dependsOnLength, type LoadedExperiment } from '../../config/index.js';
+import type { LoadedExperiment } from '../../config/index.js';
+import { type OnResume, onResume } from '../../config/key-facts.js';
 import { configDifferences } from '../../config/wording/explain.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest, ManifestChange } from '../../run/manifest.js';
@@ -15,63 +16,23 @@ export const LOG_EVERY = 'training.log_every';
 
 const WIDTH = 'width';
 
-/**
- * Keys, or prefixes of keys, that can change freely: they name, monitor, judge or extend a run, and
- * alter no result up to its previous end.
- */
-const SAFE = [
-  'description',
-  'checkpoint',
-  'gates',
-  LOG_EVERY,
-  'dataset.memory',
-  'training.metrics',
-  'training.num_epochs',
-  'training.max_steps',
-  'training.evaluate_every',
-  'training.early_stopping.patience',
-  'training.early_stopping.min_delta',
-  'training.max_skipped_batches',
-  'training.eval_batch_size',
-  WIDTH,
-];
-
-/** Keys, or prefixes of keys, that set how long a run trains. */
-const LENGTH = ['training.num_epochs', 'training.max_steps'];
-
-/**
- * Keys, or prefixes of keys, that cannot change after a run has started, with the reason. The first
- * match wins.
- */
-const IMPOSSIBLE: Readonly<Record<string, string>> = {
-  name: 'the run directory is named after it',
-  seed: 'the weights were initialized and the batches ordered with the first seed',
-  'model.init_from': 'initial weights are read only at the start of a run',
-  'dataset.validation': 'its best checkpoint was selected on this validation split',
-  'dataset.validation_arrays': 'its best checkpoint was selected on this validation split',
-  'dataset.normalize': 'its weights were trained on data with this scaling',
-  'dataset.level': 'its weights were trained with this vocabulary',
-  'dataset.sequence_length': 'its batches have this length',
-  'dataset.min_count': 'its weights were trained with this vocabulary',
-  model: 'its checkpoints belong to this model',
-  loss: 'its model was built for this loss',
-  'optimizer.kind': 'its checkpoints have no state for another optimizer',
-};
+/** Keys of `machineChanges`. */
+const MACHINE = ['backend', 'arithmetic', 'version', 'gpu.js'] as const;
 
 /** `unsafe`: alters results; recorded in the manifest if the user allows it by name. */
 export type ChangeKind = 'safe' | 'unsafe' | 'impossible';
 
 /** @param loaded the new config */
 export function kindOf(change: Change, loaded: LoadedExperiment): ChangeKind {
-  if (covers(SAFE, change.key)) return changesRates(change, loaded) ? 'unsafe' : 'safe';
-  return reasonAgainst(change) === undefined ? 'unsafe' : 'impossible';
+  const found = resumeFact(change, loaded);
+  if (typeof found === 'string') return found;
+  return 'never' in found ? 'impossible' : 'unsafe';
 }
 
-/**
- * True if the change alters learning rates: the schedule depends on the planned training length.
- */
-function changesRates({ key }: Change, { experiment }: LoadedExperiment): boolean {
-  return covers(LENGTH, key) && dependsOnLength(experiment.optimizer.schedule);
+function resumeFact(change: Change, { experiment }: LoadedExperiment): OnResume {
+  const { key } = change;
+  if (key === WIDTH) return 'safe';
+  return MACHINE.some(one => one === key) ? 'unsafe' : onResume(key, change, experiment);
 }
 
 /** Keys whose values differ between two configs; null for an absent value. */
@@ -94,7 +55,7 @@ export function widthChanges({ backend, changes = [] }: Manifest, now: Manifest[
 
 /** Changes of backend, arithmetic and versions, which also affect the exact bytes of results. */
 export function machineChanges(then: Manifest, now: Pick<Manifest, 'backend' | 'versions'>): Change[] {
-  const facts = ({ backend, versions }: typeof now): Record<string, Json> => ({
+  const facts = ({ backend, versions }: typeof now): Partial<Record<(typeof MACHINE)[number], Json>> => ({
     backend: backend.name,
     // only comparable within one backend
     ...(backend.name === then.backend.name && { arithmetic: backend.arithmetic }),
@@ -102,9 +63,10 @@ export function machineChanges(then: Manifest, now: Pick<Manifest, 'backend' | '
     'gpu.js': versions['gpu.js'],
   });
   const [before, after] = [facts(then), facts(now)];
-  return Object.keys(after)
-    .filter(key => key in before && before[key] !== after[key])
-    .map(key => ({ key, from: before[key], to: after[key] }));
+  return MACHINE.flatMap(key => {
+    const [from, to] = [before[key], after[key]];
+    return from === undefined || to === undefined || from === to ? [] : [{ key, from, to }];
+  });
 }
 
 /**
@@ -134,10 +96,9 @@ export function refuseImpossible(
   allowed: readonly string[],
   loaded: LoadedExperiment,
 ): void {
-  if (changes.some(isImpossible)) throw usageError(...describeChanges(changes, allowed, loaded));
+  if (changes.some(change => kindOf(change, loaded) === 'impossible'))
+    throw usageError(...describeChanges(changes, allowed, loaded));
 }
-
-const isImpossible = (change: Change): boolean => reasonAgainst(change) !== undefined;
 
 /** Describes each change with its classification, refused changes first. */
 export function describeChanges(
@@ -147,7 +108,7 @@ export function describeChanges(
 ): Diagnostic[] {
   const order: readonly ChangeKind[] = ['impossible', 'unsafe', 'safe'];
   // if one change is impossible, allowing the others is no use
-  const instead = changes.some(isImpossible) ? 'a new run' : undefined;
+  const instead = changes.some(change => kindOf(change, loaded) === 'impossible') ? 'a new run' : undefined;
   return changes
     .toSorted((a, b) => order.indexOf(kindOf(a, loaded)) - order.indexOf(kindOf(b, loaded)))
     .map(change => described(change, { allowed, instead }, loaded));
@@ -175,43 +136,29 @@ function classified(
 ): Pick<Diagnostic, 'code' | 'message' | 'expected'> {
   const { key } = change;
   const was = JSON.stringify(change.from);
-  const why = changesRates(change, loaded)
-    ? `: the learning rates of \`optimizer.schedule\` depend on the planned length`
-    : '';
-  switch (kindOf(change, loaded)) {
-    case 'impossible':
-      return {
-        code: 'resume/impossible',
-        message: `\`${key}\` cannot change after a run has started: ${reasonAgainst(change)}`,
-        expected: `${was}, or a new run`,
-      };
-    case 'safe':
-      return {
-        code: 'resume/safe',
-        message: `\`${key}\` may change (was ${was}): results up to the previous end stay the same`,
-      };
-    case 'unsafe':
-      if (covers(allowed, key))
-        return {
-          code: 'resume/allowed',
-          message: `\`${key}\` is allowed to change (was ${was}); results will differ${why}`,
-        };
-      return {
-        code: 'resume/changed',
-        message: `\`${key}\` differs from the start of the run, so results would differ${why}`,
-        expected: `${was}, or ${instead ?? `--allow-change ${key} to resume with the change`}`,
-      };
-  }
-}
-
-/** The reason why the change is impossible; undefined if it is possible. */
-function reasonAgainst({ key, from, to }: Change): string | undefined {
-  if (key === 'optimizer.momentum' && from === 0 && to !== null) return 'its checkpoints have no momentum';
-  if (['optimizer.amsgrad', 'optimizer.centered'].includes(key) && to === true)
-    return 'its checkpoints have no state for it';
-  if (key.startsWith('training.average') && from === null) return 'its checkpoints have no averaged weights';
-  const [, reason] = Object.entries(IMPOSSIBLE).find(([one]) => covers([one], key)) ?? [];
-  return reason;
+  const fact = resumeFact(change, loaded);
+  if (typeof fact === 'object' && 'never' in fact)
+    return {
+      code: 'resume/impossible',
+      message: `\`${key}\` cannot change after a run has started: ${fact.never}`,
+      expected: `${was}, or a new run`,
+    };
+  if (fact === 'safe')
+    return {
+      code: 'resume/safe',
+      message: `\`${key}\` may change (was ${was}): results up to the previous end stay the same`,
+    };
+  const why = typeof fact === 'object' ? `: ${fact.unsafe}` : '';
+  if (covers(allowed, key))
+    return {
+      code: 'resume/allowed',
+      message: `\`${key}\` is allowed to change (was ${was}); results will differ${why}`,
+    };
+  return {
+    code: 'resume/changed',
+    message: `\`${key}\` differs from the start of the run, so results would differ${why}`,
+    expected: `${was}, or ${instead ?? `--allow-change ${key} to resume with the change`}`,
+  };
 }
 
 function covers(keys: readonly string[], key: string): boolean {

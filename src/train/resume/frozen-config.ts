@@ -1,7 +1,7 @@
 /** The config and the manifest saved in a run's directory, which the run uses. */
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
-import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
+import { type LoadedExperiment, loadExperiment, type OpenOptions } from '../../config/index.js';
 import type { RunDirectory } from '../../run/directory.js';
 import { isAbsent, withFile } from '../../run/files.js';
 import { readEvents } from '../../run/log.js';
@@ -10,9 +10,15 @@ import { versions } from '../../run/manifest.js';
 import type { Summary, SummaryDigests } from '../../run/summary.js';
 import { damagedError, UserError } from '../../util/errors.js';
 
-/** Folder of the original config file; the config's hash uses paths relative to it. */
-export function configFolder(directory: RunDirectory, { config_files }: Manifest): string {
-  return dirname(config_files.at(-1) ?? directory.path);
+/**
+ * How to load the config of a run, so that its hash is that of the original config: paths in it are
+ * relative to the folder of the original file.
+ */
+export function frozenOptions(
+  directory: RunDirectory,
+  { config_files, initial_weights }: Manifest,
+): Pick<OpenOptions, 'folder' | 'weights'> {
+  return { folder: dirname(config_files.at(-1) ?? directory.path), weights: initial_weights?.sha256 };
 }
 
 /**
@@ -23,10 +29,10 @@ export function configFolder(directory: RunDirectory, { config_files }: Manifest
  */
 export function frozenConfig(directory: RunDirectory, manifest: Manifest): LoadedExperiment {
   const { resolvedConfig } = directory.files;
-  const folder = configFolder(directory, manifest);
-  const frozen = loadExperiment(resolvedConfig, { folder });
+  const options = frozenOptions(directory, manifest);
+  const frozen = loadExperiment(resolvedConfig, options);
   if (frozen.hash === manifest.config_hash) return frozen;
-  const next = isAbsent(directory.nextConfig) ? undefined : loadExperiment(directory.nextConfig, { folder });
+  const next = isAbsent(directory.nextConfig) ? undefined : loadExperiment(directory.nextConfig, options);
   if (next?.hash === manifest.config_hash) return next;
   throw damagedError({
     code: 'resume/config-edited',

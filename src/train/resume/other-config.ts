@@ -2,9 +2,11 @@
  * Handles `run CONFIG --directory D` if D contains a run of another config: lists the differences
  * and suggests what to do.
  */
-import type { LoadedExperiment } from '../../config/index.js';
+import { effectsOf, type LoadedExperiment } from '../../config/index.js';
+import type { Manifest } from '../../run/manifest.js';
 import type { RunDirectory } from '../../run/directory.js';
-import { usageError } from '../../util/errors.js';
+import { damagedError, usageError } from '../../util/errors.js';
+import { weightsChanged } from '../weights.js';
 import { type Change, configChanges, describeChanges, kindOf } from './changes.js';
 import { frozenConfig } from './frozen-config.js';
 
@@ -15,9 +17,13 @@ import { frozenConfig } from './frozen-config.js';
 export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperiment): void {
   const manifest = directory.readManifest();
   if (manifest === undefined) return;
+  refuseOtherWeights(manifest, loaded);
   const found = configChanges(frozenConfig(directory, manifest), loaded);
   // with equal hashes, only data paths may differ, as in another checkout
-  const changes = manifest.config_hash === loaded.hash ? found.filter(isOutsideHash) : found;
+  const changes =
+    manifest.config_hash === loaded.hash
+      ? found.filter(({ key }) => effectsOf(key, loaded.experiment).length === 0)
+      : found;
   if (changes.length === 0) return;
   throw usageError(
     {
@@ -29,7 +35,16 @@ export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperim
   );
 }
 
-const isOutsideHash = ({ key }: Change): boolean => /^(checkpoint|gates|training\.log_every)(\.|$)/.test(key);
+/** @throws UserError (exit 5) if the initial weights have changed since the run started */
+function refuseOtherWeights(
+  { initial_weights: then }: Manifest,
+  { experiment, weightsDigest }: LoadedExperiment,
+): void {
+  const { init_from } = experiment.model;
+  if (!then || init_from !== then.name || weightsDigest === undefined) return;
+  if (weightsDigest !== then.sha256)
+    throw damagedError(weightsChanged(then.name, then.sha256, weightsDigest));
+}
 
 function advice(changes: readonly Change[], loaded: LoadedExperiment): string {
   const kinds = changes.map(change => kindOf(change, loaded));

@@ -1,6 +1,6 @@
 /** Resumes a run. All later results are byte-identical to an uninterrupted run's. */
 import { statSync } from 'node:fs';
-import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
+import { effectsOf, type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import type { BackendRequest } from '../../engine/backend-names.js';
 import type { Width } from '../../engine/simd/target.js';
 import { bestOf, type Checkpoint, listCheckpoints } from '../../run/checkpoint-files.js';
@@ -43,7 +43,7 @@ import {
   refuseEditedLog,
   reportMissing,
 } from './evidence.js';
-import { configFolder, frozenConfig, isGivenConfigEdited, refuseEditedManifest } from './frozen-config.js';
+import { frozenConfig, frozenOptions, isGivenConfigEdited, refuseEditedManifest } from './frozen-config.js';
 import { leftSummary } from './left-summary.js';
 import { checkResumable, checkUse } from './resumable.js';
 import { checkSameData, digestChanges, fittedBy } from './same-data.js';
@@ -103,7 +103,7 @@ async function resumeLocked(
   const backend = options.backend ?? (manifest.backend.name as BackendRequest);
   const { threads, width } = options;
   const session = await openSession(loaded, { backend, threads, width, ...fittedBy(manifest) });
-  const isOtherData = edits.some(({ key }) => key.startsWith('dataset.') && key !== 'dataset.memory');
+  const isOtherData = edits.some(({ key }) => effectsOf(key, loaded.experiment).includes('data'));
   if (!isOtherData) checkSameData(session.dataset, manifest);
   const dataSeconds = (performance.now() - began) / 1000;
   const { backend: runsOn } = manifestFacts(loaded, session, {
@@ -222,12 +222,12 @@ function loadConfigs(
   manifest: Manifest,
   { set }: ResumeOptions,
 ): { before: LoadedExperiment; loaded: LoadedExperiment } {
-  const folder = configFolder(directory, manifest);
-  const isCurrent = (file: string) => loadExperiment(file, { folder }).hash === manifest.config_hash;
+  const options = frozenOptions(directory, manifest);
+  const isCurrent = (file: string) => loadExperiment(file, options).hash === manifest.config_hash;
   directory.settleResolvedConfig(isCurrent);
   const before = frozenConfig(directory, manifest);
   const { resolvedConfig } = directory.files;
-  return { before, loaded: set.length > 0 ? loadExperiment(resolvedConfig, { set, folder }) : before };
+  return { before, loaded: set.length > 0 ? loadExperiment(resolvedConfig, { set, ...options }) : before };
 }
 
 /** Code of index problems, which concern no single checkpoint that could be left out. */

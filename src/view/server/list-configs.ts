@@ -4,7 +4,6 @@
  */
 import { basename } from 'node:path';
 import { readPlainConfig } from '../../config/merge/plain.js';
-import { withYoungerDefaults } from '../../config/merge/younger-keys.js';
 import { RunDirectory } from '../../run/directory.js';
 import { UserError } from '../../util/errors.js';
 import { commonConfig, restOf } from '../common-config.js';
@@ -87,7 +86,7 @@ function textsOf(folder: string): CommonConfig | null {
       // links are not followed
       signatureOf(folder, ['config.resolved.yaml']);
       const { resolvedConfig } = RunDirectory.open(folder).files;
-      return configTexts(withYoungerDefaults(readPlainConfig(resolvedConfig)));
+      return configTexts(readPlainConfig(resolvedConfig));
     }) ?? null
   );
 }
