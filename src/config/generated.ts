@@ -103,7 +103,8 @@ export type NumLayers = number;
  */
 export type NumClasses = number;
 /**
- * A safetensors file with the initial weights, instead of random ones.
+ * A safetensors file with the initial weights, instead of random ones. It must have all weights of
+ * the model and no others.
  */
 export type InitFrom = string;
 /**
@@ -305,8 +306,7 @@ export type GateMetricName =
  * describes a pattern in words; x-default describes a default that depends on other keys;
  * x-run-default marks a default that the run chooses, so the resolved config lacks the key;
  * x-excludes lists the keys that an inherited config loses if this key is given; x-aliases lists
- * names from other tools; x-unhashed-default marks a key added after the first release, which
- * counts in the hash of a config only if it differs from its default.
+ * names from other tools.
  */
 export interface Experiment {
   /**

@@ -1,4 +1,5 @@
 /** Resumed runs: byte-identical to uninterrupted ones, and refused if something does not fit. */
+import { createHash } from 'node:crypto';
 import fs, {
   cpSync,
   existsSync,
@@ -788,4 +789,63 @@ t.test('verify resume: processes killed at any moment', async t => {
   });
   t.match(proof, { identical: true, steps: 80 });
   t.same(JSON.parse(readFileSync(file, 'utf8')), proof);
+});
+
+t.test('initial weights are an input: their digest is in the manifest, the hash and compare', async t => {
+  const weightsOf = async (seed: number) => {
+    const { summary } = await run({ ...two, seed });
+    return readFileSync(join(summary.directory, String(summary.checkpoints.last)));
+  };
+  const [first, second] = [await weightsOf(1), await weightsOf(2)];
+  const file = work.file('weights.safetensors', first);
+  const from = (path: string) => ({ ...two, model: { ...two.model, init_from: path } });
+  const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+  const ran = await run(from(file));
+  const { directory } = ran.summary;
+  const manifest = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
+  t.same(manifest.initial_weights, { name: file, sha256: digest(first) });
+  t.same(validateAgainst('manifest', manifest), []);
+
+  const same = await run(from(work.file('copy.safetensors', first)));
+  t.equal(same.summary.config_hash, ran.summary.config_hash, 'the same weights elsewhere');
+  writeFileSync(file, second);
+  const other = await run(from(file));
+  t.not(other.summary.config_hash, ran.summary.config_hash);
+  const compared = await work.cellrun('compare', directory, other.summary.directory, '--json');
+  t.match(
+    JSON.parse(compared.stdout).facts.filter(({ key }: { key: string }) => key === 'initial weights'),
+    [{ values: [[digest(first)], [digest(second)]], differs: true, changes_results: true }],
+  );
+
+  // killed before its first checkpoint
+  const killed = join(work.folder(), 'killed');
+  cpSync(directory, killed, { recursive: true });
+  for (const name of ['checkpoints', 'log.jsonl', 'summary.json', 'evaluation.json'])
+    rmSync(join(killed, name), { recursive: true });
+  const changed = { exitCode: 5, message: /weights\.safetensors: the initial weights have changed since/ };
+  await refused(t, resume(killed), changed);
+  await refused(t, run(from(file), { directory: killed }), changed, 'run --directory');
+  writeFileSync(file, first);
+  t.same((await resume(killed)).summary.metrics, ran.summary.metrics);
+
+  rmSync(file);
+  t.equal((await work.cellrun('evaluate', directory)).code, 0, 'a finished run does not need them');
+  t.equal((await resume(directory)).summary.config_hash, ran.summary.config_hash);
+});
+
+t.test('another interval of evaluations must be allowed if it decides results', async t => {
+  const every = { set: ['training.evaluate_every.steps=1'] };
+  const schedule = { kind: 'plateau', factor: 0.5, patience: 0 };
+  const optimizer = { ...config.optimizer, schedule };
+  const following = await interrupted({ ...config, optimizer }, 2);
+  const message = /`training.evaluate_every.steps` differs .*the learning rates .* follow the evaluations/;
+  await refused(t, resume(following.summary.directory, every), { exitCode: 2, message });
+  const training = { ...config.training, early_stopping: { patience: 5 } };
+  const stopping = await interrupted({ ...config, training }, 2);
+  await refused(t, resume(stopping.summary.directory, every), {
+    exitCode: 2,
+    message: /`training.evaluate_every.steps` differs .*early stopping counts evaluations/,
+  });
+  const plain = await interrupted(config, 2);
+  t.equal((await resume(plain.summary.directory, every)).summary.status, 'completed');
 });

@@ -342,6 +342,12 @@ const bad: [what: string, sections: object, code: number, told: RegExp][] = [
     /weights\.safetensors: the weight 'lstm\.bias_hh_l1' is missing/,
   ],
   [
+    'weights of a layer that the model lacks',
+    { model: { ...expectedShape, num_layers: 1, init_from: whole } },
+    2,
+    /weights\.safetensors: the model has no weights 'lstm\.bias_hh_l1', 'lstm\.bias_ih_l1', .*which the file has/,
+  ],
+  [
     'weights of another size',
     { model: { ...expectedShape, hidden_size: 7, init_from: whole } },
     2,

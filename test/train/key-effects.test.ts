@@ -1,0 +1,581 @@
+/**
+ * Holds what comparisons, hashes and `resume` say of a key of the config against training: draws
+ * pairs of configs that differ in this key alone, and trains both. Each key is drawn.
+ */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { loadExperiment } from '../../src/config/index.js';
+import { onResume } from '../../src/config/key-facts.js';
+import { flatValues } from '../../src/config/merge/flat.js';
+import { allKeys, type Schema } from '../../src/config/schema/walk.js';
+import { comparisonOf } from '../../src/judge/comparison/compare.js';
+import { readRun } from '../../src/judge/reading/run-record.js';
+import { listCheckpoints } from '../../src/run/checkpoints/folder.js';
+import { readSafetensors } from '../../src/run/checkpoints/safetensors.js';
+import { RandomStream } from '../../src/util/random.js';
+import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { idx, npy } from '../support/data-files.js';
+import { train } from '../support/runs.js';
+
+type Values = Readonly<Record<string, unknown>>;
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+const random = RandomStream.of(1, 'test/key-effects');
+
+// data
+
+const N = 12;
+const T = 4;
+const uniform = (count: number) => Array.from({ length: count }, () => random.uniform() - 0.5);
+const labels = (count: number) => Array.from({ length: count }, (_, i) => (i < 3 ? i : random.integer(3)));
+/** Sequences whose last step tells the class. */
+const arrays = () => {
+  const x = uniform(N * T * 2);
+  const y = Array.from({ length: N }, (_, i) => Math.min(2, Math.floor(3 * (x[(i * T + T - 1) * 2] + 0.5))));
+  return { x: floats([N, T, 2], x), y: integers([N], y) };
+};
+const split = (name: string, { x, y }: ReturnType<typeof arrays>) => ({ [`x_${name}`]: x, [`y_${name}`]: y });
+const archive = (more: Parameters<typeof npz>[0] = {}) =>
+  work.file('data.npz', npz({ ...arrays(), ...split('test', arrays()), ...more }));
+const npyFloats = (...shape: number[]) =>
+  work.file(
+    'x.npy',
+    npy('<f4', `(${shape.join(', ')},)`, Float32Array.from(uniform(shape.reduce((a, b) => a * b)))),
+  );
+const npyIntegers = (values: number[]) =>
+  work.file('y.npy', npy('<i8', `(${values.length},)`, BigInt64Array.from(values.map(BigInt))));
+const pictures = () =>
+  work.file(
+    'images',
+    idx(8, [N, T, 3], Buffer.from(Array.from({ length: N * T * 3 }, () => random.integer(256)))),
+  );
+const pictureLabels = () => work.file('labels', idx(8, [N], Buffer.from(labels(N))));
+const word = () => 'abcd'[random.integer(4)];
+/** Groups of four rows. */
+const table = (separator = ',') => {
+  const rows = Array.from({ length: N * T }, (_, i) => {
+    const group = Math.floor(i / T);
+    const [a, b] = uniform(2).map(value => value.toFixed(4));
+    return [`g${group}`, T - (i % T), a, b, word(), group % 3, (i % 5) / 5, i % 3];
+  });
+  const lines = [['g', 'o', 'a', 'b', 'w', 'class', 'value', 'step'], ...rows];
+  return lines.map(line => line.join(separator)).join('\n');
+};
+const csv = () => work.file('table.csv', table());
+const records = () =>
+  work.file(
+    'records.jsonl',
+    Array.from({ length: N }, (_, i) =>
+      JSON.stringify({
+        a: uniform(T),
+        b: uniform(T),
+        t: `${word()}${word()} ${word()}`,
+        c: i % 3,
+        v: i / N,
+        id: `r${i}`,
+        s: [0, 1, 2, i % 3],
+      }),
+    ).join('\n'),
+  );
+const prose = () =>
+  work.file('text.txt', Array.from({ length: 160 }, () => (random.integer(4) === 0 ? ' ' : word())).join(''));
+const series = () =>
+  work.file(
+    'series.csv',
+    [
+      's,t,v,f,k,u',
+      ...Array.from(
+        { length: 60 },
+        (_, i) =>
+          `${i % 2},2024-01-${String(1 + Math.floor(i / 2)).padStart(2, '0')},${uniform(1)[0].toFixed(3)},${uniform(1)[0].toFixed(3)},${i % 7},${60 - i}`,
+      ),
+    ].join('\n'),
+  );
+
+// configs
+
+const set = (config: Values, key: string, value: unknown): Values => {
+  const [first, ...rest] = key.split('.');
+  if (Array.isArray(config))
+    return config.map((item, i) =>
+      i === Number(first) ? set(item, rest.join('.'), value) : item,
+    ) as unknown as Values;
+  if (rest.length === 0) {
+    const { [first]: _, ...others } = config;
+    return value === undefined ? others : { ...config, [first]: value };
+  }
+  if (value === undefined && config[first] === undefined) return config;
+  return { ...config, [first]: set((config[first] ?? {}) as Values, rest.join('.'), value) };
+};
+const sets = (config: Values, values: Values): Values =>
+  Object.entries(values).reduce((made, [key, value]) => set(made, key, value), config);
+
+const CLASSES: Values = {
+  version: 1,
+  name: 'drawn',
+  dataset: { kind: 'npz', path: archive() },
+  model: { cell: 'rnn', hidden_size: 3 },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'sgd', learning_rate: 0.5 },
+  training: { num_epochs: 2, batch_size: 4 },
+};
+const VALUES = sets(CLASSES, {
+  loss: { kind: 'mse' },
+  dataset: { kind: 'synthetic', problem: 'adding', sequence_length: T, train_size: N, test_size: 6 },
+});
+const NPY = set(CLASSES, 'dataset', {
+  kind: 'npy',
+  x: npyFloats(N, T, 2),
+  y: npyIntegers(labels(N)),
+  x_test: npyFloats(N, T, 2),
+  y_test: npyIntegers(labels(N)),
+});
+const NPY_VALIDATED = sets(NPY, {
+  'dataset.x_validation': npyFloats(N, T, 2),
+  'dataset.y_validation': npyIntegers(labels(N)),
+});
+const IDX = set(CLASSES, 'dataset', {
+  kind: 'idx',
+  train_images: pictures(),
+  train_labels: pictureLabels(),
+  test_images: pictures(),
+  test_labels: pictureLabels(),
+});
+const IDX_VALIDATED = sets(IDX, {
+  'dataset.validation_images': pictures(),
+  'dataset.validation_labels': pictureLabels(),
+});
+const TABLE = set(CLASSES, 'dataset', {
+  kind: 'csv',
+  path: csv(),
+  test_path: csv(),
+  features: ['a', 'b'],
+  target: 'class',
+  target_kind: 'class',
+  sequence: { group: 'g' },
+});
+const WORDS = sets(TABLE, {
+  'dataset.features': ['w'],
+  'dataset.input_kind': 'text',
+  'dataset.sequence': undefined,
+  'dataset.level': 'character',
+  'model.embedding': { size: 2 },
+});
+const RECORDS = set(CLASSES, 'dataset', {
+  kind: 'jsonl',
+  path: records(),
+  test_path: records(),
+  input: 'a',
+  input_kind: 'number',
+  target: 'c',
+  target_kind: 'class',
+});
+const TEXT = sets(CLASSES, {
+  dataset: { kind: 'text', path: prose(), test_path: prose(), level: 'character', sequence_length: 8 },
+  'model.embedding': { size: 2 },
+  'model.head': { from: 'every' },
+});
+const FORECAST = sets(VALUES, {
+  dataset: {
+    kind: 'forecast',
+    path: series(),
+    series: 's',
+    time: 't',
+    target: 'v',
+    input_steps: 3,
+    horizon: 2,
+    test_fraction: 0.3,
+  },
+});
+const scheduled = (schedule: Values) => set(CLASSES, 'optimizer.schedule', schedule);
+const optimized = (optimizer: Values) => sets(CLASSES, { optimizer: { learning_rate: 0.05, ...optimizer } });
+const PLATEAU: Values = { kind: 'plateau', factor: 0.5, patience: 0, min_delta: 10 };
+const STOPPING: Values = { patience: 2, min_delta: 10 };
+const plateau = scheduled(PLATEAU);
+const stopping = sets(CLASSES, { 'training.early_stopping': STOPPING, 'training.num_epochs': 4 });
+
+const COPY: Values = {
+  'dataset.sequence_length': undefined,
+  'dataset.delay': 1,
+  'model.head': { from: 'every' },
+  loss: { kind: 'cross_entropy' },
+};
+/** The loss falls at each evaluation. */
+const SLOW: Values = { 'optimizer.learning_rate': 0.05, 'training.num_epochs': 6 };
+const EVERY: Values = { 'model.head': { from: 'every' } };
+const gated = set(CLASSES, 'gates', [{ metric: 'test.loss', max: 100 }]);
+const semicolons = () => work.file('semicolons.csv', table(';'));
+
+/**
+ * A config and two values of the key; undefined: not set. If a key cannot change alone, `more` are
+ * the values that change with the second.
+ */
+type Pair = readonly [config: Values, a: unknown, b: unknown, more?: Values];
+
+const weights = async (seed: number): Promise<string> => {
+  const { summary } = await train(work, sets(CLASSES, { seed, 'training.num_epochs': 1 }));
+  return join(summary.directory, summary.checkpoints.last ?? '');
+};
+const floatsFile = () => npyFloats(N, T, 2);
+const classesFile = () => npyIntegers(labels(N));
+const short = () => npyIntegers(Array.from({ length: N }, () => 2));
+const ids = () => npyIntegers(Array.from({ length: N }, (_, i) => i));
+
+const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
+  name: [[CLASSES, 'one', 'two']],
+  description: [[CLASSES, 'one', 'two']],
+  seed: [
+    [CLASSES, 0, 1],
+    [set(VALUES, 'dataset.seed', 3), 0, 1],
+  ],
+
+  'dataset.kind': [[TABLE, 'csv', 'parquet']],
+  'dataset.sequence': [[IDX, 'rows', 'pixels']],
+  'dataset.path': [
+    [CLASSES, archive(), archive()],
+    [TEXT, prose(), prose()],
+  ],
+  'dataset.limit': [[CLASSES, 4, 8]],
+  'dataset.memory': [
+    [CLASSES, 0, 1000],
+    [TEXT, 0, 1000],
+  ],
+  'dataset.obtain': [[CLASSES, 'one', 'two']],
+  'dataset.validation.fraction': [[CLASSES, 0.2, 0.4]],
+  'dataset.validation.count': [[CLASSES, 2, 5]],
+  'dataset.validation.select': [[set(CLASSES, 'dataset.validation', { count: 3 }), 'random', 'last']],
+  'dataset.validation_arrays': [
+    [set(CLASSES, 'dataset.path', archive(split('validation', arrays()))), true, false],
+  ],
+  'dataset.train_images': [[IDX, pictures(), pictures()]],
+  'dataset.train_labels': [[IDX, pictureLabels(), pictureLabels()]],
+  'dataset.validation_images': [[IDX_VALIDATED, pictures(), pictures()]],
+  'dataset.validation_labels': [[IDX_VALIDATED, pictureLabels(), pictureLabels()]],
+  'dataset.test_images': [[IDX, pictures(), pictures()]],
+  'dataset.test_labels': [[IDX, pictureLabels(), pictureLabels()]],
+  'dataset.test_fraction': [[set(CLASSES, 'dataset.path', work.file('one.npz', npz(arrays()))), 0.2, 0.5]],
+  'dataset.normalize': [[CLASSES, 'standard', 'none']],
+  'dataset.x': [[NPY, floatsFile(), floatsFile()]],
+  'dataset.y': [[NPY, classesFile(), classesFile()]],
+  'dataset.lengths': [[NPY, undefined, short(), { 'dataset.lengths_test': short() }]],
+  'dataset.ids': [[NPY, undefined, ids(), { 'dataset.ids_test': ids() }]],
+  'dataset.x_validation': [[NPY_VALIDATED, floatsFile(), floatsFile()]],
+  'dataset.y_validation': [[NPY_VALIDATED, classesFile(), classesFile()]],
+  'dataset.lengths_validation': [[set(NPY_VALIDATED, 'dataset.lengths', short()), undefined, short()]],
+  'dataset.ids_validation': [[set(NPY_VALIDATED, 'dataset.ids', ids()), undefined, ids()]],
+  'dataset.x_test': [[NPY, floatsFile(), floatsFile()]],
+  'dataset.y_test': [[NPY, classesFile(), classesFile()]],
+  'dataset.lengths_test': [[set(NPY, 'dataset.lengths', short()), undefined, short()]],
+  'dataset.ids_test': [[set(NPY, 'dataset.ids', ids()), undefined, ids()]],
+  'dataset.delimiter': [
+    [TABLE, ',', ';', { 'dataset.path': semicolons(), 'dataset.test_path': semicolons() }],
+  ],
+  'dataset.validation_path': [[TABLE, csv(), csv()]],
+  'dataset.test_path': [[TABLE, csv(), csv()]],
+  'dataset.features': [[TABLE, ['a', 'b'], ['b', 'a']]],
+  'dataset.input_kind': [
+    [WORDS, 'text', 'symbol', { 'dataset.level': undefined, 'dataset.sequence': { group: 'g' } }],
+  ],
+  'dataset.target': [[FORECAST, 'v', 'f']],
+  'dataset.target_kind': [[TABLE, 'class', 'value', { loss: { kind: 'mse' } }]],
+  'dataset.level': [[TEXT, 'character', 'word']],
+  'dataset.min_count': [[TEXT, 1, 30]],
+  'dataset.sequence.per_file': [
+    [
+      sets(TABLE, { 'dataset.sequence': undefined, 'dataset.target': 'step' }),
+      undefined,
+      true,
+      { ...EVERY, 'dataset.sequence.per_step': true },
+    ],
+  ],
+  'dataset.sequence.group': [[TABLE, 'g', 'class']],
+  'dataset.sequence.order': [[TABLE, undefined, 'o']],
+  'dataset.sequence.per_step': [[TABLE, false, true, EVERY]],
+  'dataset.id': [[RECORDS, undefined, 'id']],
+  'dataset.input': [[RECORDS, 'a', 'b']],
+  'dataset.per_step': [[FORECAST, false, true, EVERY]],
+  'dataset.sequence_length': [
+    [TEXT, 6, 10],
+    [VALUES, 4, 6],
+  ],
+  'dataset.series': [[set(FORECAST, 'dataset.time', undefined), 's', undefined]],
+  'dataset.time': [[FORECAST, 't', 'u']],
+  'dataset.known': [[FORECAST, undefined, ['k']]],
+  'dataset.calendar': [[FORECAST, undefined, ['day_of_week']]],
+  'dataset.input_steps': [[FORECAST, 3, 4]],
+  'dataset.horizon': [[FORECAST, 1, 2]],
+  'dataset.stride': [[FORECAST, 1, 2]],
+  'dataset.season': [[set(FORECAST, 'dataset.relative_to', 'season'), 2, 3]],
+  'dataset.relative_to': [[FORECAST, undefined, 'last_value']],
+  'dataset.problem': [[VALUES, 'adding', 'copy_memory', COPY]],
+  'dataset.delay': [[sets(VALUES, { ...COPY, 'dataset.problem': 'copy_memory' }), 1, 2]],
+  'dataset.train_size': [[VALUES, 8, N]],
+  'dataset.test_size': [[VALUES, 6, 8]],
+  'dataset.seed': [[VALUES, 1, 2]],
+
+  'model.cell': [[CLASSES, 'rnn', 'min_gru']],
+  'model.hidden_size': [[CLASSES, 2, 3]],
+  'model.num_layers': [[CLASSES, 1, 2]],
+  'model.bidirectional': [[CLASSES, false, true]],
+  'model.projection_size': [[set(CLASSES, 'model.cell', 'lstm'), undefined, 2]],
+  'model.layer_norm': [[set(CLASSES, 'model.cell', 'lstm'), false, true]],
+  'model.nonlinearity': [[CLASSES, 'tanh', 'relu']],
+  'model.dropout': [[set(CLASSES, 'model.num_layers', 2), 0.2, 0.4]],
+  'model.embedding.size': [[TEXT, 2, 3]],
+  'model.embedding.num_symbols': [[TEXT, undefined, 9]],
+  'model.head.from': [[CLASSES, 'last', 'mean']],
+  'model.head.hidden_sizes': [[CLASSES, [2], [3]]],
+  'model.head.activation': [[set(CLASSES, 'model.head.hidden_sizes', [3]), 'relu', 'tanh']],
+  'model.head.dropout': [[set(CLASSES, 'model.head.hidden_sizes', [3]), 0.2, 0.6]],
+  'model.num_classes': [[CLASSES, undefined, 4]],
+  'model.init_from': [[CLASSES, await weights(5), await weights(6)]],
+  'model.layers': [
+    [set(CLASSES, 'model', {}), [{ cell: 'rnn', hidden_size: 2 }], [{ cell: 'rnn', hidden_size: 3 }]],
+  ],
+
+  'loss.kind': [[VALUES, 'mse', 'mae']],
+  'loss.class_weights': [[CLASSES, [1, 2, 3], 'balanced']],
+  'loss.label_smoothing': [[CLASSES, 0, 0.1]],
+  'loss.ignored_index': [[CLASSES, 1, 2]],
+  'loss.positive_weights': [
+    [
+      sets(TABLE, {
+        loss: { kind: 'binary_cross_entropy' },
+        'dataset.target': 'value',
+        'dataset.target_kind': 'value',
+        'dataset.sequence': undefined,
+      }),
+      undefined,
+      [2],
+    ],
+  ],
+  'loss.delta': [[set(VALUES, 'loss.kind', 'huber'), 0.1, 1]],
+  'loss.quantiles': [[set(VALUES, 'loss.kind', 'quantile'), [0.5], [0.2]]],
+
+  'optimizer.kind': [[CLASSES, 'sgd', 'adam']],
+  'optimizer.learning_rate': [[CLASSES, 0.5, 0.25]],
+  'optimizer.momentum': [[CLASSES, 0, 0.5]],
+  'optimizer.nesterov': [[set(CLASSES, 'optimizer.momentum', 0.5), false, true]],
+  'optimizer.weight_decay': [[CLASSES, 0, 0.1]],
+  'optimizer.weight_decay_on': [[set(CLASSES, 'optimizer.weight_decay', 0.5), 'all', 'weights']],
+  'optimizer.betas': [[optimized({ kind: 'adam' }), [0.9, 0.999], [0.8, 0.9]]],
+  'optimizer.eps': [[optimized({ kind: 'adam' }), 1e-8, 0.1]],
+  'optimizer.amsgrad': [[optimized({ kind: 'adam', betas: [0.9, 0.1] }), false, true]],
+  'optimizer.alpha': [[optimized({ kind: 'rmsprop' }), 0.9, 0.5]],
+  'optimizer.centered': [[optimized({ kind: 'rmsprop' }), false, true]],
+  'optimizer.momentum_decay': [[optimized({ kind: 'nadam' }), 0.004, 0.5]],
+  'optimizer.learning_rate_decay': [[optimized({ kind: 'adagrad' }), 0, 0.5]],
+  'optimizer.schedule.kind': [[scheduled({}), 'cosine', 'linear']],
+  'optimizer.schedule.every.steps': [[scheduled({ kind: 'step' }), 1, 2]],
+  'optimizer.schedule.every.epochs': [[scheduled({ kind: 'step' }), 1, 2]],
+  'optimizer.schedule.length.steps': [[scheduled({ kind: 'linear' }), 3, 5]],
+  'optimizer.schedule.length.epochs': [[scheduled({ kind: 'linear' }), 1, 2]],
+  'optimizer.schedule.factor': [[scheduled({ kind: 'step', every: { steps: 1 } }), 0.5, 0.9]],
+  'optimizer.schedule.min_learning_rate': [[scheduled({ kind: 'cosine' }), 0, 0.1]],
+  'optimizer.schedule.end_factor': [[scheduled({ kind: 'linear' }), 0, 0.5]],
+  'optimizer.schedule.start_factor': [[scheduled({ kind: 'one_cycle' }), 0.1, 0.5]],
+  'optimizer.schedule.warmup_fraction': [[scheduled({ kind: 'one_cycle' }), 0.3, 0.7]],
+  'optimizer.schedule.warmup.steps': [[scheduled({ kind: 'constant' }), 2, 3]],
+  'optimizer.schedule.warmup.epochs': [
+    [set(scheduled({ kind: 'constant' }), 'training.num_epochs', 3), 1, 2],
+  ],
+  'optimizer.schedule.warmup.start_factor': [[scheduled({ kind: 'constant', warmup: { steps: 2 } }), 0, 0.5]],
+  'optimizer.schedule.metric': [
+    [sets(plateau, { ...SLOW, 'optimizer.schedule.min_delta': 0 }), 'test.loss', 'test.accuracy'],
+  ],
+  'optimizer.schedule.patience': [[set(plateau, 'training.num_epochs', 4), 0, 1]],
+  'optimizer.schedule.min_delta': [
+    [sets(plateau, { ...SLOW, 'optimizer.schedule.metric': 'test.loss' }), 0, 10],
+  ],
+  'optimizer.schedule.cooldown': [[set(plateau, 'training.num_epochs', 4), 0, 1]],
+
+  'training.num_epochs': [
+    [CLASSES, 1, 2],
+    [scheduled({ kind: 'cosine' }), 1, 2],
+    [plateau, 1, 2],
+  ],
+  'training.max_steps': [
+    [CLASSES, 4, 5],
+    [scheduled({ kind: 'one_cycle' }), 4, 5],
+    [plateau, 4, 5],
+  ],
+  'training.batch_size': [[CLASSES, 3, 4]],
+  'training.shuffle': [[CLASSES, true, false]],
+  'training.last_batch': [[set(CLASSES, 'training.batch_size', 5), 'train', 'drop']],
+  'training.bucket_by_length': [
+    [set(NPY, 'dataset.lengths', npyIntegers(Array.from({ length: N }, (_, i) => 1 + (i % T)))), false, true],
+  ],
+  'training.carry_state': [[sets(TEXT, { 'training.shuffle': false }), false, true]],
+  'training.log_every': [[CLASSES, 1, 2]],
+  'training.gradient_clip_norm': [[CLASSES, 0.1, 0.2]],
+  'training.max_skipped_batches': [[CLASSES, 0, 1]],
+  'training.metrics': [[CLASSES, ['accuracy'], ['accuracy', 'top_3_accuracy']]],
+  'training.average.kind': [[CLASSES, undefined, 'ema', { 'training.average.decay': 0.5 }]],
+  'training.average.decay': [[set(CLASSES, 'training.average.kind', 'ema'), 0.5, 0.9]],
+  'training.eval_batch_size': [[CLASSES, 1, 5]],
+  'training.evaluate_every.steps': [
+    [CLASSES, 1, 2],
+    [plateau, 1, undefined],
+    [stopping, 1, undefined],
+    [set(stopping, 'training.num_epochs', 2), 1, 2],
+  ],
+  'training.early_stopping.metric': [
+    [
+      sets(stopping, {
+        ...SLOW,
+        'training.early_stopping': { patience: 1, min_delta: 0, restore_best: false },
+      }),
+      'test.loss',
+      'test.accuracy',
+    ],
+  ],
+  'training.early_stopping.patience': [[stopping, 1, 2]],
+  'training.early_stopping.min_delta': [
+    [sets(stopping, { ...SLOW, 'training.early_stopping.metric': 'test.loss' }), 0, 10],
+  ],
+  'training.early_stopping.restore_best': [[stopping, true, false]],
+
+  'checkpoint.every': [[CLASSES, 'epoch', { steps: 2 }]],
+  'checkpoint.every.steps': [
+    [CLASSES, 1, 3],
+    [stopping, 1, 3],
+  ],
+  'checkpoint.every.seconds': [[CLASSES, 1, 100]],
+  'checkpoint.keep.last': [
+    [CLASSES, 3, 20],
+    [stopping, 1, 20],
+  ],
+  'checkpoint.keep.best': [
+    [CLASSES, 0, 2],
+    [stopping, 1, 2],
+  ],
+  'checkpoint.metric': [[CLASSES, 'test.loss', 'test.accuracy']],
+  'gates.0.metric': [[gated, 'test.loss', 'test.accuracy']],
+  'gates.0.over': [[gated, 'last', 'best']],
+  'gates.0.min': [[gated, undefined, 0]],
+  'gates.0.max': [[gated, 100, 200]],
+};
+
+/** Keys with one valid value. */
+const FIXED = ['version', 'checkpoint.mode'];
+/** Keys of gates that compare with a baseline or another run, after training. */
+const OF_BASELINES = ['gates.baseline', 'gates.max_drop', 'gates.max_regress', 'gates.beats', 'gates.by'];
+
+/** Keys that may leave weights and metrics as they are. */
+const RARE = [
+  // the split that selects checkpoints
+  /^dataset\.validation_arrays$/,
+  // names of sequences
+  /^dataset\.id/,
+  // the same data in another form
+  /^dataset\.(kind|delimiter)$/,
+  // the last digits of metrics
+  /^training\.eval_batch_size$/,
+  // batches whose loss is not finite
+  /^training\.max_skipped_batches$/,
+];
+
+interface Outcome {
+  readonly directory: string;
+  /** The weights after each step, as far as they were saved. */
+  readonly weights: ReadonlyMap<number, string>;
+  readonly steps: number;
+  /** The step whose weights the run ends with. */
+  readonly kept: number;
+  readonly metrics: ReadonlyMap<string, unknown>;
+}
+
+const trained = new Map<string, Promise<Outcome>>();
+
+function outcomeOf(config: Values): Promise<Outcome> {
+  const text = JSON.stringify(config);
+  const known = trained.get(text) ?? train(work, config).then(({ summary }) => outcome(summary));
+  trained.set(text, known);
+  return known;
+}
+
+function outcome(summary: Awaited<ReturnType<typeof train>>['summary']): Outcome {
+  const { directory, steps, restored, metrics } = summary;
+  const saved = listCheckpoints(join(directory, 'checkpoints'));
+  return {
+    directory,
+    weights: new Map(saved.map(({ path, step }) => [step, weightsDigest(path)])),
+    steps,
+    kept: restored?.step ?? steps,
+    metrics: new Map(flatValues(metrics)),
+  };
+}
+
+function weightsDigest(path: string): string {
+  const hash = createHash('sha256');
+  for (const [name, { data }] of readSafetensors(path).tensors)
+    if (!/^(optimizer|carried)\./.test(name)) hash.update(`${name} ${[...data]}`);
+  return hash.digest('hex');
+}
+
+async function holds(t: Test, key: string, [config, a, b, more = {}]: Pair): Promise<void> {
+  const saved = key.startsWith('checkpoint.')
+    ? config
+    : sets(config, { checkpoint: { every: { steps: 1 }, keep: { last: 50 } } });
+  const configs = [set(saved, key, a), sets(set(saved, key, b), more)];
+  const loaded = configs.map(one => loadExperiment(work.config(one)));
+  const [one, two] = [await outcomeOf(configs[0]), await outcomeOf(configs[1])];
+
+  const otherWeights = [...one.weights].some(
+    ([step, digest]) => (two.weights.get(step) ?? digest) !== digest,
+  );
+  const otherEnd = one.steps !== two.steps || one.kept !== two.kept;
+  const otherMetrics = [...one.metrics].some(
+    ([name, value]) => two.metrics.has(name) && two.metrics.get(name) !== value,
+  );
+
+  const { comparison } = comparisonOf(
+    [one, two].map(({ directory }) => ({ argument: directory, runs: [readRun(directory)] })),
+    { metrics: [], all: false, leftOut: [] },
+  );
+  const differing = comparison.config.filter(({ differs }) => differs);
+  const plain = (path: string) => path.replace(/\.\d+/g, '');
+  t.ok(
+    differing.some(found => plain(found.key).startsWith(plain(key))),
+    'the key differs',
+  );
+  const effects = differing.flatMap(({ changes }) => changes);
+  const isSafe = differing.every(found => {
+    const [from, to] = loaded.map(({ experiment }) => new Map(flatValues(experiment)).get(found.key) ?? null);
+    return (
+      onResume(found.key, { from, to }, loaded[1].experiment) === 'safe' &&
+      onResume(found.key, { from: to, to: from }, loaded[0].experiment) === 'safe'
+    );
+  });
+  const changesSteps = effects.some(effect => effect !== 'length');
+
+  t.equal(loaded[0].hash !== loaded[1].hash, effects.length > 0, 'the hash has what changes results');
+  if (otherWeights) {
+    t.ok(changesSteps, 'other weights: more than the length changes');
+    t.not(loaded[0].stepHash, loaded[1].stepHash, 'other weights: another hash of the steps');
+    t.notOk(isSafe, 'other weights: resume asks');
+  }
+  if (otherEnd || otherMetrics) t.ok(effects.length > 0, 'another end or other metrics: the key has effects');
+  if (effects.length > 0 && !RARE.some(rare => rare.test(key)))
+    t.ok(otherWeights || otherEnd || otherMetrics, 'effects: something differs');
+}
+
+t.test('every key of the schema is drawn', async t => {
+  const leaf = (schema: Schema): boolean =>
+    schema.oneOf?.some(leaf) ?? (schema.items ? leaf(schema.items) : schema.properties === undefined);
+  const drawn = new Set(Object.keys(PAIRS).map(key => key.replace(/\.\d+/g, '')));
+  const keys = allKeys().filter(({ path, schema }) => leaf(schema) && path[0] !== 'extends');
+  const left = new Set(keys.map(({ path }) => path.join('.').replace('model.layers.', 'model.')));
+  const isDrawn = (key: string) => [drawn, new Set(FIXED), new Set(OF_BASELINES)].some(set => set.has(key));
+  t.same(
+    [...left].filter(key => !isDrawn(key)),
+    [],
+  );
+});
+
+for (const [key, pairs] of Object.entries(PAIRS))
+  t.test(key, async t => {
+    for (const pair of pairs) await holds(t, key, pair);
+  });
