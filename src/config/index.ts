@@ -12,7 +12,7 @@ export type {
   TrainedMetric,
 } from './experiment.js';
 export { fileDigest } from './hash.js';
-export { type Effect, effectsOf } from './key-facts.js';
+export { effectsOf } from './key-facts.js';
 export { type LoadedExperiment, loadExperiment, type OpenOptions } from './load.js';
 export { locateInConfig } from './merge/relocate.js';
 export { checkAgainstData, type DataShape, type ModelSizes } from './rules/data-check.js';
@@ -20,4 +20,3 @@ export { keysOfFiles } from './rules/file-checks.js';
 export { ignoredLabel, lossFacts, measuredMetrics, targetSize } from './rules/losses.js';
 export type { ClassesMetric, LabelsMetric, MeasuredMetric, Task, ValuesMetric } from './rules/metrics.js';
 export { layersOf } from './rules/model-checks.js';
-export { dependsOnLength } from './rules/schedule-checks.js';

@@ -3,8 +3,8 @@
  * and suggests what to do.
  */
 import { effectsOf, type LoadedExperiment } from '../../config/index.js';
-import type { Manifest } from '../../run/manifest.js';
 import type { RunDirectory } from '../../run/directory.js';
+import type { Manifest } from '../../run/manifest.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { weightsChanged } from '../weights.js';
 import { type Change, configChanges, describeChanges, kindOf } from './changes.js';
