@@ -47,7 +47,8 @@ export type SequenceValues =
 export interface RejectionOptions {
   /**
    * Called for each sequence that cannot be read, with its problems and position in the input; the
-   * others are predicted. Absent: the first such sequence ends the predictions with an error.
+   * others are predicted. Absent: the first such sequence ends the predictions with an error. A
+   * model that carries states refuses it: others would start in the states of a skipped sequence.
    */
   readonly onRejected?: ((problems: readonly Diagnostic[], index: number) => void) | undefined;
 }

@@ -21,7 +21,7 @@ import { batchesOf } from '../train/evaluator.js';
 import { ForwardPass, inTurn, type SplitBatch } from '../train/forward.js';
 import { Readout } from '../train/predictions.js';
 import type { ModelRun, ShardPool } from '../train/shards.js';
-import { type Diagnostic, damagedError } from '../util/errors.js';
+import { type Diagnostic, damagedError, type UserError, usageError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import {
   type Answer,
@@ -83,6 +83,7 @@ export class Predictor {
 
   /**
    * Predicts new sequences in order, batch by batch.
+   * @throws UserError (exit 2) if the model carries states and there is an `onRejected`
    * @throws UserError (exit 5) if a sequence cannot be read and there is no `onRejected`, after the
    *   sequences before it have been predicted
    */
@@ -90,6 +91,7 @@ export class Predictor {
     lists: AsyncIterable<readonly ReadSequence[]>,
     options: RejectionOptions = {},
   ): AsyncGenerator<readonly SequencePrediction[]> {
+    if (options.onRejected && this.model.run.spec.carriesState) throw cannotSkip();
     return this.predict(this.batchesOfSequences(lists, options));
   }
 
@@ -275,6 +277,19 @@ export class Predictor {
     this.passes.set(key, made);
     return made;
   }
+}
+
+/**
+ * Nothing can stand for a sequence that cannot be read: the next one of its row would start in the
+ * states of another, and so would all after it.
+ */
+function cannotSkip(): UserError {
+  return usageError({
+    code: 'predict/skip',
+    message:
+      'sequences cannot be skipped: this model has `carry_state`, so each starts in the states of one before it',
+    expected: '`--on-error stop`; in a program, no `onRejected`',
+  });
 }
 
 /** A sequence and its position in the input. */

@@ -233,10 +233,7 @@ t.test('symbols and series that are not in the training data', async t => {
     work,
     config(text, crossEntropy, every, { carry_state: true, shuffle: false, eval_batch_size: 8 }),
   );
-  t.match(await predicted(carried.directory, stream, '--on-error', 'skip'), {
-    code: 5,
-    stderr: /:2:3: .*"x"/,
-  });
+  t.match(await predicted(carried.directory, stream), { code: 5, stderr: /:2:3: .*"x"/ });
 
   const series = (name: string) => Array.from({ length: 30 }, (_, i) => `${name},${i % 7}\n`).join('');
   const sales = work.file('sales.csv', `shop,sold\n${series('north')}${series('south')}`);
@@ -249,6 +246,44 @@ t.test('symbols and series that are not in the training data', async t => {
   t.match(await predicted(summary.directory, shops), {
     code: 0,
     stderr: /shops\.csv:32:1?:? ?warning: the series "west" is not in the training data/,
+  });
+});
+
+t.test('a model that carries states skips no sequence', async t => {
+  const carry = ', states that pass from batch to batch';
+  for (const name of [`npz${carry}`, `text, character level${carry}`]) {
+    const directory = await runOf[name]();
+    const flags = ['--input', cases[name].input, '--on-error', 'skip'];
+    const refused = {
+      code: 2,
+      stdout: '',
+      stderr: /: sequences cannot be skipped: this model has `carry_state`/,
+    };
+    t.match(await work.cellrun('predict', directory, ...flags, ...webasm), refused, name);
+    const model = await loadModel(directory, { backend: 'webasm', threads: 1 });
+    const onRejected = () => {};
+    const error = await model
+      .predictFile(cases[name].input, { onRejected })
+      .next()
+      .catch(caught => caught);
+    t.match(error, { exitCode: 2, message: /cannot be skipped/ }, name);
+    await model.close();
+  }
+});
+
+t.test('a stream that fails says why', async t => {
+  const model = await loadModel(await runOf[NAMED](), { backend: 'webasm', threads: 1 });
+  t.teardown(() => model.close());
+  const cause = new Error('the upload was aborted');
+  const stream = new Readable({ read: () => void stream.destroy(cause) });
+  const error = await model
+    .predictFile(stream)
+    .next()
+    .catch(caught => caught);
+  t.match(error, {
+    exitCode: 2,
+    message: '<stream>: cannot read the file: the upload was aborted',
+    cause,
   });
 });
 

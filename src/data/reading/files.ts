@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, read as readCallback, readFileSync, statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { constants, gunzipSync } from 'node:zlib';
-import { damagedError, UserError, usageError } from '../../util/errors.js';
+import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../../util/errors.js';
 import { nearestFile } from '../../util/nearest.js';
 import { codeOf, MISSING_FILE, readingReason } from '../../util/system-errors.js';
 import { expansionLimit, MAX_BYTES } from './limits.js';
@@ -85,12 +85,12 @@ export async function readContent(path: string, maxBytes = MAX_BYTES): Promise<S
 }
 
 /**
- * Converts a system error of reading `path` to a `UserError` (exit 2); returns a `UserError`
- * unchanged.
+ * Converts an error of reading `path`, of the system or of a program's stream, to a `UserError`
+ * (exit 2) with that cause; returns a `UserError` unchanged.
  */
 export function unreadableFile(path: string, error: unknown): UserError {
   if (error instanceof UserError) return error;
-  return unreadable(path, readingReason(error, path) ?? `the system reported ${codeOf(error)}`);
+  return unreadable(path, readingReason(error, path) ?? reasonOf(error), error);
 }
 
 /** SHA-256 over the concatenated parts, lower-case hex. */
@@ -195,13 +195,18 @@ function damageOffset(bytes: Buffer, maxBytes: number): number {
   return good;
 }
 
-function unreadable(path: string, reason: string): UserError {
+function reasonOf(error: unknown): string {
+  return (error instanceof Error && error.message) || `the system reported ${codeOf(error) ?? String(error)}`;
+}
+
+function unreadable(path: string, reason: string, cause?: unknown): UserError {
   const isMissing = reason === MISSING_FILE;
   const suggestion = isMissing ? nearestFile(path) : undefined;
-  return usageError({
+  const diagnostic: Diagnostic = {
     code: 'data/unreadable',
     message: isMissing ? reason : `cannot read the file: ${reason}`,
     file: path,
     ...(suggestion !== undefined && { suggestion }),
-  });
+  };
+  return new UserError(EXIT.usage, [diagnostic], { cause });
 }

@@ -28,6 +28,13 @@ const BLOCKING_MS = 1;
 /** Number of calls of `read` that do not block after one that took longer. */
 const CALLS_IN_BACKGROUND = 8;
 
+/** What identifies the content of a file. */
+interface KnownFile extends Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeMs'> {
+  ctimeMs: number;
+  /** Digest of the whole file; undefined until it has been read. */
+  sha256?: string;
+}
+
 export class RangedFile {
   private window: Buffer = Buffer.alloc(0);
   private windowStart = 0;
@@ -35,7 +42,7 @@ export class RangedFile {
 
   private constructor(
     readonly name: string,
-    private readonly stats: Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeMs'>,
+    private readonly known: KnownFile,
   ) {}
 
   /** @throws UserError (exit 2) if the file cannot be read or is not a regular file */
@@ -47,19 +54,20 @@ export class RangedFile {
         const message = 'cannot read the file: this is not a regular file';
         throw usageError({ code: 'data/unreadable', message, file: path });
       }
-      return new RangedFile(path, stats);
+      const { dev, ino, size, mtimeMs, ctimeMs } = stats;
+      return new RangedFile(path, { dev, ino, size, mtimeMs, ctimeMs });
     } catch (error) {
       throw unreadableFile(path, error);
     }
   }
 
   get size(): number {
-    return this.stats.size;
+    return this.known.size;
   }
 
   /** Returns another reader of the same file, with its own window. */
   twin(): RangedFile {
-    return new RangedFile(this.name, this.stats);
+    return new RangedFile(this.name, this.known);
   }
 
   /**
@@ -89,7 +97,8 @@ export class RangedFile {
       }
       await next;
     });
-    return hash.digest('hex');
+    this.known.sha256 = hash.digest('hex');
+    return this.known.sha256;
   }
 
   /**
@@ -121,7 +130,7 @@ export class RangedFile {
       // not with promises: each that waits for a thread costs 0.1 ms beside busy threads
       const file = openSync(this.name, 'r');
       try {
-        this.checkSame(fstatSync(file));
+        this.checkSame(file);
         await this.fillAll(file, pieces.slice(this.fillCached(file, pieces)));
       } finally {
         closeSync(file);
@@ -158,7 +167,7 @@ export class RangedFile {
     try {
       const file = openSync(this.name, 'r');
       try {
-        this.checkSame(fstatSync(file));
+        this.checkSame(file);
         for (let done = 0; done < bytes.length; ) {
           const count = readSync(file, bytes, done, bytes.length - done, from + done);
           if (count === 0) throw this.changed();
@@ -177,7 +186,7 @@ export class RangedFile {
     try {
       const handle = await open(this.name, 'r');
       try {
-        this.checkSame(await handle.stat());
+        this.checkSame(handle.fd);
         return await use(handle);
       } finally {
         await handle.close();
@@ -248,10 +257,31 @@ export class RangedFile {
     });
   }
 
-  private checkSame({ dev, ino, size, mtimeMs }: Stats): void {
-    const { stats } = this;
-    if (dev !== stats.dev || ino !== stats.ino || size !== stats.size || mtimeMs !== stats.mtimeMs)
+  /**
+   * The time of the last change of the content (mtime) can be set back, as `cp -p` does; that of
+   * the last change of the file (ctime) cannot. But ctime also changes with permissions and links,
+   * so if only ctime has changed, the digest decides.
+   */
+  private checkSame(file: number): void {
+    const { known } = this;
+    const { dev, ino, size, mtimeMs, ctimeMs } = fstatSync(file);
+    if (dev !== known.dev || ino !== known.ino || size !== known.size || mtimeMs !== known.mtimeMs)
       throw this.changed();
+    if (ctimeMs === known.ctimeMs) return;
+    if (this.digestOf(file) !== known.sha256) throw this.changed();
+    known.ctimeMs = ctimeMs;
+  }
+
+  private digestOf(file: number): string {
+    const hash = createHash('sha256');
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    for (let from = 0; from < this.size; ) {
+      const count = readSync(file, chunk, 0, chunk.length, from);
+      if (count === 0) throw this.changed();
+      hash.update(chunk.subarray(0, count));
+      from += count;
+    }
+    return hash.digest('hex');
   }
 
   private changed() {
