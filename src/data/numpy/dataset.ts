@@ -1,77 +1,84 @@
-/** Builds a dataset from NumPy arrays; shared by the kinds `npz` and `npy`. */
+/** Builds a dataset from the NumPy arrays of its splits; shared by the kinds `npz` and `npy`. */
+import type { Diagnostic } from '../../util/errors.js';
 import { damagedError } from '../../util/errors.js';
 import type { Dataset, Split } from '../dataset.js';
 import { type FileLabels, labelFacts } from '../labels.js';
 import { Problems } from '../problems.js';
 import { holdOut, range } from '../selection.js';
 import { subset } from '../subset.js';
-import { type ArraySource, checkSameShape, type NumpySequences } from './arrays.js';
+import {
+  type NumpySequences,
+  type PendingSequences,
+  pendingSequences,
+  type SplitArrays,
+  type Suffix,
+} from './arrays.js';
 
-/** Suffix of the names of a split's arrays. */
-export type Suffix = '' | '_validation' | '_test';
+export const SUFFIXES: readonly Suffix[] = ['', '_validation', '_test'];
 
-/** One split: its sequences, or the data to build them from. */
-export interface Part<S> {
-  readonly source: ArraySource & { readonly suffix: Suffix };
-  readonly sequences: S;
-  /** Names of the sequences; absent: their indices. */
-  readonly ids?: readonly string[] | undefined;
+/** The arrays of each split; a test split that is absent is a fraction of the training sequences. */
+export type SplitsArrays = Readonly<Partial<Record<Suffix, SplitArrays | undefined>>> & {
+  readonly '': SplitArrays;
+};
+
+interface NumpyOptions {
+  /** Fraction of the training sequences to hold out for testing. */
+  readonly testFraction: number | undefined;
+  readonly seed: number;
+  /** Label to ignore besides -100; becomes -100. */
+  readonly ignored: number;
+  /** Reads the files on disk from start to end, and runs the checks of their rows. */
+  scan?(checks: PendingSequences['checks']): Promise<void>;
 }
 
-export interface Parts<S> {
-  readonly train: Part<S>;
-  readonly validation?: Part<S> | undefined;
-  /** Absent: a fraction of the training sequences. */
-  readonly test?: Part<S> | undefined;
+/** A split: its arrays, and the sequences in them. */
+interface Part {
+  readonly arrays: SplitArrays;
+  readonly sequences: NumpySequences;
 }
 
 /**
- * Completes the sequences of every split.
- * @throws UserError (exit 5) if a split is invalid, with the problems of all splits
+ * @throws UserError (exit 2) if there is no test split and the fraction or the number of sequences
+ *   does not allow one
+ * @throws UserError (exit 5) if a split is invalid, with the problems of all splits, or shapes or
+ *   kinds of targets differ between splits
  */
-export function finish<S>(
-  { train, validation, test }: Parts<S>,
-  finished: (sequences: S) => NumpySequences,
-): Parts<NumpySequences> {
+export async function numpyDataset(
+  splits: SplitsArrays,
+  { testFraction, seed, ignored, scan }: NumpyOptions,
+): Promise<Omit<Dataset, 'digests'>> {
   const problems = new Problems();
-  const one = (part: Part<S> | undefined): Part<NumpySequences> | undefined => {
-    const sequences = part && problems.attempt(() => finished(part.sequences));
-    return sequences && part && { ...part, sequences };
-  };
-  const found = { train: one(train), validation: one(validation), test: one(test) };
+  const given = SUFFIXES.flatMap(suffix => splits[suffix] ?? []);
+  const pending = given.map(arrays => problems.attempt(() => pendingSequences(arrays, ignored)));
   problems.throwIfAny();
-  return { ...found, train: found.train as Part<NumpySequences> };
-}
-
-/**
- * @param testFraction fraction of the training sequences to hold out, if `test` is absent
- * @throws UserError (exit 2) if `test` is absent and the fraction or the number of sequences does
- *   not allow a test split
- * @throws UserError (exit 5) if shapes or kinds of targets differ between splits, or `ids` and `x`
- *   differ in length
- */
-export function numpyDataset(
-  { train, validation, test }: Parts<NumpySequences>,
-  testFraction: number | undefined,
-  seed: number,
-): Omit<Dataset, 'digests'> {
-  const others = [validation, test].filter(part => part !== undefined);
-  for (const part of [train, ...others]) checkIds(part);
-  for (const part of others) checkSameShape(train.sequences, part.sequences, part.source);
-  const all = [train, ...others].map(({ sequences }) => sequences);
-  const numClasses = Math.max(...all.map(classesOf));
-  const split = ({ sequences, ids, source }: Part<NumpySequences>, chosen?: Uint32Array): Split => {
+  await scan?.(pending.flatMap(one => one?.checks ?? []));
+  const parts = given.flatMap((arrays, i): Part[] => {
+    const sequences = problems.attempt(() => pending[i]?.finish());
+    return sequences ? [{ arrays, sequences }] : [];
+  });
+  problems.throwIfAny();
+  const [train, ...others] = parts;
+  const partOf = (suffix: Suffix) => parts.find(({ arrays }) => arrays === splits[suffix]);
+  const [validation, test] = [partOf('_validation'), partOf('_test')];
+  for (const part of others) checkSameShape(train, part);
+  const all = parts.map(({ sequences }) => sequences);
+  const numClasses = Math.max(
+    ...all.map(({ targets }) => (targets.kind === 'class' ? targets.numClasses : 0)),
+  );
+  const split = ({ sequences, arrays: { x, ids } }: Part, chosen?: Uint32Array): Split => {
     const whole = sequences.split(numClasses);
     const rows = chosen ?? range(sequences.count);
     return {
       ...(chosen ? subset(whole, chosen, sequences.steps) : whole),
-      ...namesOf(rows, source.suffix, ids),
+      // without ids, sequences are named by their index
+      ...(ids
+        ? { id: index => ids.texts[rows[index]] }
+        : { id: index => `${x.name}[${rows[index]}]`, idIsPlace: true }),
     };
   };
-  const { count, steps } = train.sequences;
-  const held = test ? undefined : holdOut(count, testFraction ?? 0, seed, train.source.fileOf('x'));
+  const { count, steps, labels, targets } = train.sequences;
+  const held = test ? undefined : holdOut(count, testFraction ?? 0, seed, train.arrays.x.file);
   const { input, largestSymbol } = all.reduce((a, b) => (symbolsOf(b) > symbolsOf(a) ? b : a));
-  const { labels } = train.sequences;
   return {
     input,
     sequenceLength: steps,
@@ -80,36 +87,14 @@ export function numpyDataset(
     test: test ? split(test) : split(train, held?.test),
     columnNames: {
       features: i => `x[:, :, ${i}]`,
-      targets: i => (train.sequences.targets.perStep ? `y[:, :, ${i}]` : `y[:, ${i}]`),
+      targets: i => (targets.perStep ? `y[:, :, ${i}]` : `y[:, ${i}]`),
     },
     labels: labels && labelFacts(labels, ...labelsOf(others)),
     largestSymbol,
   };
 }
 
-/** Checks that there is one id per sequence. */
-function checkIds({ ids, sequences: { count }, source: { suffix, fileOf } }: Part<NumpySequences>): void {
-  if (ids === undefined || ids.length === count) return;
-  throw damagedError({
-    code: 'data/shape-mismatch',
-    message: `array ids${suffix} does not fit array x${suffix}`,
-    file: fileOf('ids'),
-    expected: `[${count}]`,
-    got: `[${ids.length}]`,
-  });
-}
-
-/** Names rows by their ids, else by their index in the array. */
-function namesOf(
-  rows: Uint32Array,
-  suffix: Suffix,
-  ids: readonly string[] | undefined,
-): Pick<Split, 'id' | 'idIsPlace'> {
-  if (ids) return { id: index => ids[rows[index]] };
-  return { id: index => `x${suffix}[${rows[index]}]`, idIsPlace: true };
-}
-
-function labelsOf(parts: readonly Part<NumpySequences>[]): FileLabels[] {
+function labelsOf(parts: readonly Part[]): FileLabels[] {
   return parts.map(({ sequences }) => sequences.labels).filter(labels => labels !== undefined);
 }
 
@@ -117,6 +102,22 @@ function symbolsOf({ input }: NumpySequences): number {
   return input.kind === 'symbol' ? input.count : 0;
 }
 
-function classesOf({ targets }: NumpySequences): number {
-  return targets.kind === 'class' ? targets.numClasses : 0;
+/** @throws UserError (exit 5) if two splits differ in T, F or the kind of targets */
+function checkSameShape(train: Part, other: Part): void {
+  const problems: Diagnostic[] = [];
+  const compare = (array: 'x' | 'y', words: (sequences: NumpySequences) => string): void => {
+    const [expected, got] = [train, other].map(({ sequences }) => words(sequences));
+    if (expected === got) return;
+    const { name, file } = other.arrays[array];
+    const message = `array ${name} does not fit the training array`;
+    problems.push({ code: 'data/shape-mismatch', message, file, expected, got });
+  };
+  compare('x', ({ input, steps }) =>
+    input.kind === 'number' ? `[N, ${steps}, ${input.size}]` : `[N, ${steps}] (symbols)`,
+  );
+  compare('y', ({ targets }) => {
+    if (targets.kind === 'value') return `${targets.size} values a ${targets.perStep ? 'step' : 'sequence'}`;
+    return targets.perStep ? 'one class a step' : 'one class a sequence';
+  });
+  if (problems.length > 0) throw damagedError(...problems);
 }

@@ -3,151 +3,92 @@
  * `ids`, or `x` alone as an .npy file. As in training, `x` is `[N, T, F]`, or `[N, T]` integers
  * (symbols).
  */
-import { damagedError } from '../../util/errors.js';
-import { checkNpyLayout, isNpy, type NpyArray, parseNpy, parseNpyTexts } from '../formats/npy.js';
-import { readZip } from '../formats/zip.js';
+import { isNpy, type NpyArray } from '../formats/npy.js';
 import { type DataRecord, inTurn, type ReadSequence, type SequenceReader } from '../new-sequences.js';
-import { Problems } from '../problems.js';
 import { allBytes } from '../reading/byte-sources.js';
-import { expansionLimit } from '../reading/limits.js';
-import { indexWords, shapeWords, wrong } from './arrays.js';
+import { readArchive, type WantedArrays } from './archive.js';
+import {
+  arrayInMemory,
+  checkIds,
+  checkLengths,
+  type FileArray,
+  featureProblem,
+  lengthProblem,
+  type SplitArrays,
+  wrongShape,
+} from './arrays.js';
 
-interface Arrays {
-  readonly x: NpyArray;
-  readonly lengths?: NpyArray | undefined;
-  /** Names of the sequences; absent: their indices. */
-  readonly ids?: readonly string[] | undefined;
-}
+type InputArrays = Omit<SplitArrays, 'y'>;
 
-interface Shape {
-  readonly count: number;
-  readonly steps: number;
-  /** Numbers per step; 1 if steps are symbols. */
-  readonly width: number;
-}
+const WANTED: WantedArrays = {
+  names: ['x', 'lengths', 'ids'],
+  required: () => ['x'],
+  expected: 'x ([N, T, F] or [N, T]), and lengths ([N]) if sequences differ in length',
+};
 
 /** Sequences yielded at once. */
 const LIST = 64;
 
-export function numpySequences(data: DataRecord): SequenceReader {
+export function numpySequences({ input }: DataRecord): SequenceReader {
   return {
     hasIds: true,
     hasTimes: false,
     async *read(sources) {
       for await (const source of inTurn(sources)) {
         const arrays = arraysOf(await allBytes(source), source.name);
-        const shape = shapeOf(arrays, data, source.name);
-        for (let from = 0; from < shape.count; from += LIST) {
-          const length = Math.min(LIST, shape.count - from);
-          yield Array.from({ length }, (_, i) => sequenceOf(from + i, arrays, shape, data, source.name));
+        checkShapes(arrays, input);
+        const { x, lengths, ids } = arrays;
+        const sequenceOf = sequenceReader(x, lengths, input);
+        const [count] = x.shape;
+        for (let from = 0; from < count; from += LIST) {
+          const length = Math.min(LIST, count - from);
+          yield Array.from({ length }, (_, i): ReadSequence => {
+            const index = from + i;
+            return { ...sequenceOf(index), id: ids?.texts[index] ?? `x[${index}]` };
+          });
         }
       }
     },
   };
 }
 
-function arraysOf(bytes: Buffer, file: string): Arrays {
-  if (isNpy(bytes)) return { x: parseNpy(bytes, file, 'x') };
-  const found: string[] = [];
-  const problems = new Problems();
-  const members = readZip(bytes, file, {
-    accepts: member => {
-      found.push(member.replace(/\.npy$/, ''));
-      return ['x.npy', 'lengths.npy', 'ids.npy'].includes(member);
-    },
-    maxBytes: expansionLimit(),
-    // reject a member whose size differs from its header before inflating it
-    fits: (member, head, size) => {
-      const [name] = member.split('.');
-      const check = () => {
-        checkNpyLayout(head, size, file, name, { texts: name === 'ids' });
-        return true;
-      };
-      return problems.attempt(check) ?? false;
-    },
-  });
-  problems.throwIfAny();
-  const [x, lengths] = ['x', 'lengths'].map(name => {
-    const member = members.get(`${name}.npy`);
-    return member && parseNpy(member, file, name);
-  });
-  const texts = members.get('ids.npy');
-  if (x) return { x, lengths, ids: texts && parseNpyTexts(texts, file, 'ids') };
-  throw damagedError({
-    code: 'data/npz-missing',
-    message: 'the file has no array x',
-    file,
-    expected: 'x ([N, T, F] or [N, T]), and lengths ([N]) if sequences differ in length',
-    got: found.slice(0, 12).join(', ') || 'no arrays',
-  });
+function arraysOf(bytes: Buffer, file: string): InputArrays {
+  if (isNpy(bytes)) return { x: arrayInMemory(bytes, file, 'x') };
+  const { numbers, ids } = readArchive(bytes, file, WANTED);
+  return { x: numbers.get('x') as FileArray, lengths: numbers.get('lengths'), ids: ids.get('ids') };
 }
 
-function shapeOf({ x, lengths, ids }: Arrays, { input }: DataRecord, file: string): Shape {
-  const [count, steps, width = 1] = x.shape;
-  const fits =
-    input.kind === 'number'
-      ? x.shape.length === 3 && width === input.size
-      : x.shape.length === 2 && x.integer;
+/** @throws UserError (exit 5) if the arrays do not fit the model or each other */
+function checkShapes({ x, lengths, ids }: InputArrays, input: DataRecord['input']): void {
+  const [count, steps, width] = x.shape;
+  const isNumbers = input.kind === 'number';
+  const fits = isNumbers ? x.shape.length === 3 && width === input.size : x.shape.length === 2 && x.integer;
   if (!fits || steps === 0) {
-    throw wrong('data/shape-mismatch', file, 'x', '', {
-      message: 'does not fit the model',
-      expected: input.kind === 'number' ? `numbers [N, T, ${input.size}]` : 'integers [N, T] (symbols)',
-      got: `${x.dtype} ${shapeWords(x)}`,
-    });
+    const expected = isNumbers ? `numbers [N, T, ${input.size}]` : 'integers [N, T] (symbols)';
+    throw wrongShape(x, expected, 'does not fit the model');
   }
-  if (lengths && (lengths.shape.length !== 1 || lengths.shape[0] !== count || !lengths.integer)) {
-    throw wrong('data/shape-mismatch', file, 'lengths', '', {
-      message: 'has the wrong shape or type',
-      expected: `integers [${count}]`,
-      got: `${lengths.dtype} ${shapeWords(lengths)}`,
-    });
-  }
-  if (ids && ids.length !== count) {
-    throw wrong('data/shape-mismatch', file, 'ids', '', {
-      message: 'does not fit array x',
-      expected: `[${count}]`,
-      got: `[${ids.length}]`,
-    });
-  }
-  return { count, steps, width };
+  if (lengths) checkLengths(lengths, count);
+  checkIds(ids, x);
 }
 
-function sequenceOf(
-  index: number,
-  { x, lengths, ids }: Arrays,
-  { steps, width }: Shape,
-  { input }: DataRecord,
-  file: string,
-): ReadSequence {
-  const id = ids?.[index] ?? `x[${index}]`;
-  const refused = (...complaint: Parameters<typeof wrong>): ReadSequence => ({
-    problems: wrong(...complaint).diagnostics,
-    id,
-  });
-  const length = lengths?.values[index] ?? steps;
-  if (lengths && (length < 1 || length > steps)) {
-    return refused('data/length-range', file, 'lengths', `[${index}]`, {
-      message: 'is out of range',
-      expected: `1 to ${steps}`,
-      got: lengths.exactly(index),
+function sequenceReader(x: FileArray, lengths: FileArray | undefined, input: DataRecord['input']) {
+  const { values, exactly } = x.whole();
+  const [, steps, width = 1] = x.shape;
+  const own: NpyArray | undefined = lengths?.whole();
+  return (index: number): ReadSequence => {
+    const wrongLength = lengths && own && lengthProblem(lengths, own, index, steps);
+    if (wrongLength) return { problems: [wrongLength] };
+    const length = own?.values[index] ?? steps;
+    const from = index * steps * width;
+    const row = values.subarray(from, from + length * width);
+    const problem = featureProblem(x, row, {
+      index,
+      exactly: i => exactly(from + i),
+      symbols: input.kind === 'symbol' ? input.count : 0,
+      isOfModel: true,
     });
-  }
-  const from = index * steps * width;
-  const values = Float32Array.from(x.values.subarray(from, from + length * width));
-  if (input.kind === 'symbol') {
-    const bad = values.findIndex(symbol => !(symbol >= 0 && symbol < input.count));
-    if (bad >= 0) {
-      return refused('data/symbol-range', file, 'x', indexWords(from + bad, [steps]), {
-        message: 'is not a symbol of the model',
-        expected: `0 to ${input.count - 1}`,
-        got: x.exactly(from + bad),
-      });
-    }
-  }
-  const bad = values.findIndex(value => !Number.isFinite(value));
-  if (bad < 0) return { length, values, id, place: { file } };
-  return refused('data/not-finite', file, 'x', indexWords(from + bad, [steps, width]), {
-    message: 'is not a finite float32 number',
-    got: x.exactly(from + bad),
-  });
+    return problem
+      ? { problems: [problem] }
+      : { length, values: Float32Array.from(row), place: { file: x.file } };
+  };
 }
