@@ -152,7 +152,7 @@ export interface Split {
    */
   read(index: number, out: Float32Array, offset: number, stepStride: number): void;
   /**
-   * Loads the sequences `indices`, in that order, as a split in memory without ids, pictures or
+   * Loads the sequences `indices`, in that order, as a split in memory without ids, images or
    * naive forecasts. Absent if all sequences are in memory.
    * @throws UserError (exit 2) if they can no longer be read
    * @throws UserError (exit 5) if the file has changed
@@ -178,9 +178,9 @@ export interface Split {
    */
   readonly naive?: Readonly<Partial<Record<NaiveForecast, (at: number) => Float32Array | undefined>>>;
   /**
-   * Original picture of sequence `index`: grey values, row by row. Present if `Dataset.picture` is.
+   * Original image of sequence `index`: grey values, row by row. Present if `Dataset.image` is.
    */
-  picture?(index: number): Uint8Array;
+  image?(index: number): Uint8Array;
 }
 
 /** A source of data. */
@@ -254,6 +254,6 @@ export interface Dataset {
   readonly seriesScaling?: SeriesScaling;
   /** Present for forecasts only. */
   readonly seriesFacts?: SeriesFacts;
-  /** Height and width in pixels, if the sequences are pictures (for reports). */
-  readonly picture?: { readonly height: number; readonly width: number };
+  /** Height and width in pixels, if the sequences are images (for reports). */
+  readonly image?: { readonly height: number; readonly width: number };
 }

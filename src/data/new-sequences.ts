@@ -32,8 +32,8 @@ export interface DataRecord {
   readonly class_names?: readonly string[];
   /** Name of each target value; absent if the data do not name them. */
   readonly target_names?: readonly string[];
-  /** Present if the sequences are pictures. */
-  readonly picture?: { readonly height: number; readonly width: number };
+  /** Present if the sequences are images. */
+  readonly image?: { readonly height: number; readonly width: number };
   /** Present if the data give symbols as text. */
   readonly vocabulary?: Vocabulary;
   /** Present if each series is scaled by itself. */

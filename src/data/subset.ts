@@ -18,8 +18,8 @@ export function subset(split: Split, indices: Uint32Array, steps: number): Split
     }),
     ...(split.id && { id: index => (split.id as NonNullable<Split['id']>)(indices[index]) }),
     ...(split.idIsPlace && { idIsPlace: true }),
-    ...(split.picture && {
-      picture: index => (split.picture as NonNullable<Split['picture']>)(indices[index]),
+    ...(split.image && {
+      image: index => (split.image as NonNullable<Split['image']>)(indices[index]),
     }),
   };
 }

@@ -42,7 +42,7 @@ interface DataRecord {
   readonly output_size: number;
   readonly class_names?: readonly string[];
   readonly target_names?: readonly string[];
-  readonly picture?: { readonly height: number; readonly width: number };
+  readonly image?: { readonly height: number; readonly width: number };
   readonly vocabulary?: VocabularyRecord;
   readonly series_scaling?: {
     readonly pooled: { readonly offset: readonly number[]; readonly scale: readonly number[] };

@@ -141,7 +141,7 @@ class ClassCollector implements EvaluationCollector {
   private mistake(sequence: PredictedSequence, prediction: Prediction, predicted: number): Mistake {
     const { outputs, target, loss } = prediction;
     const [label] = target;
-    const picture = this.pictures && this.dataset[this.split]?.picture?.(sequence.index);
+    const picture = this.pictures && this.dataset[this.split]?.image?.(sequence.index);
     return {
       ...placeOf(this.run, sequence, prediction),
       label,
@@ -302,9 +302,9 @@ function placeOf(
   };
 }
 
-function pictureLayout({ picture, ...splits }: Dataset, split: SplitName): PictureLayout | null {
-  if (!picture || !splits[split]?.picture || picture.width * picture.height > MAX_PIXELS) return null;
-  return { width: picture.width, height: picture.height, encoding: 'base64-uint8' };
+function pictureLayout({ image, ...splits }: Dataset, split: SplitName): PictureLayout | null {
+  if (!image || !splits[split]?.image || image.width * image.height > MAX_PIXELS) return null;
+  return { width: image.width, height: image.height, encoding: 'base64-uint8' };
 }
 
 /** At most `most` of 0, 1, …, count-1, evenly spaced. */

@@ -72,7 +72,7 @@ export function dataRecord({ dataset, run, spec }: Pick<Session, 'dataset' | 'ru
     output_size: spec.outputSize,
     ...(dataset.classLabels && { class_names: dataset.classLabels }),
     ...(dataset.targetNames && { target_names: dataset.targetNames }),
-    ...(dataset.picture && { picture: dataset.picture }),
+    ...(dataset.image && { image: dataset.image }),
     ...(dataset.vocabulary && { vocabulary: dataset.vocabulary }),
     ...(dataset.seriesScaling && { series_scaling: dataset.seriesScaling }),
   };

@@ -287,6 +287,7 @@ const CASES: Readonly<Record<string, Case>> = {
     loss: { kind: 'cross_entropy', class_weights: 'balanced' },
   },
   'idx, bytes': { dataset: { ...pictures(8, pixels), sequence: 'rows' } },
+  'idx, bytes, pixels in random order': { dataset: { ...pictures(8, pixels), sequence: 'permuted_pixels' } },
   'idx, floats, pixel by pixel': {
     dataset: { ...pictures(0x0d, floatPixels), sequence: 'pixels', validation: { count: 4 } },
   },

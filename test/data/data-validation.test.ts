@@ -157,7 +157,7 @@ t.test('data may have validation sequences of their own', async t => {
     validation_labels: join(folder, 'validation_labels'),
   };
   const shown = await open({ ...files, ...own });
-  t.same(shown.validation && [...(shown.validation.picture?.(0) ?? [])], [1, 2, 3, 4, 5, 6]);
+  t.same(shown.validation && [...(shown.validation.image?.(0) ?? [])], [1, 2, 3, 4, 5, 6]);
   t.same(shown.validation && classes(shown.validation), [2]);
   const sources = ({ digests }: Dataset) =>
     digests.map(({ name, split }) => `${split}: ${name.slice(folder.length + 1)}`);

@@ -49,7 +49,7 @@ t.test('mnist: the real digits, checked against numbers that NumPy gives', async
   );
   t.ok(closeTo(sum(sequence(rows, rows.train, 0)), 27525 / 255, 1e-3), 'first picture');
   t.ok(closeTo(sum(sequence(rows, rows.train, 59999)), 20920 / 255, 1e-3), 'last picture');
-  t.same(rows.picture, { height: 28, width: 28 });
+  t.same(rows.image, { height: 28, width: 28 });
   t.equal(rows.digests[0].sha256.slice(0, 8), 'ba891046');
 
   const out = new Float32Array(100 * 784);
@@ -68,7 +68,7 @@ t.test('mnist: the real digits, checked against numbers that NumPy gives', async
   t.same(sequence(pixels, pixels.train, 0).flat(), sequence(rows, rows.train, 0).flat());
 });
 
-t.test('permuted pixels are those of every picture in one random order', async t => {
+t.test('permuted pixels are those of every image in one random order', async t => {
   const options = { kind: 'mnist', limit: 3 } as const;
   const pixels = await open({ ...options, sequence: 'pixels' });
   const permuted = await open({ ...options, sequence: 'permuted_pixels' });
@@ -222,7 +222,7 @@ t.test('idx: the numbers that NumPy wrote', async t => {
     ...{ kind: 'idx', train_images: pictures, train_labels: classesOf },
     ...{ test_images: pictures, test_labels: classesOf, sequence: 'rows' },
   });
-  t.same([data.picture, classes(data.train)], [{ height: 3, width: 4 }, labels]);
+  t.same([data.image, classes(data.train)], [{ height: 3, width: 4 }, labels]);
   images.forEach((picture: number[][], i: number) => {
     const scaled = picture.map(row => row.map(value => Math.fround(value / 255)));
     t.same(sequence(data, data.train, i), scaled);
@@ -311,7 +311,7 @@ t.test('mnist: without the package the message says how to install it', async t 
   for (const name of ['pure-rand', 'fastest-levenshtein'])
     symlinkSync(join(packageRoot, 'node_modules', name), join(folder, 'node_modules', name));
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  const { mnist } = await import(pathToFileURL(join(folder, 'data/pictures/mnist.js')).href);
+  const { mnist } = await import(pathToFileURL(join(folder, 'data/images/mnist.js')).href);
   // packages are looked for in the working directory, too
   const before = process.cwd();
   t.teardown(() => process.chdir(before));

@@ -701,9 +701,9 @@ t.test('other formats: what does not fit, and no sequence at all', async t => {
     stderr: /the sequence is too long to predict\n {2}expected: at most 4 steps/,
   });
   const large = idx(8, [1, 4, 2], Buffer.alloc(8));
-  t.match(await predict('idx, pictures', 'images', large), {
+  t.match(await predict('idx, images', 'images', large), {
     code: 5,
-    stderr: /^FILE: offset 8: the pictures differ in size/,
+    stderr: /^FILE: offset 8: the images differ in size/,
   });
 
   const parquet = Buffer.concat([Buffer.from('PAR1'), Buffer.of(0x15, 0x04, 0xff), Buffer.from('PAR1')]);

@@ -171,6 +171,6 @@ export const idxInputs = inputs(idxFiles, 'train_images', (path, random) => {
       test_labels: path,
       sequence,
     },
-    data: record(sequence === 'rows' ? 2 : 1, { picture: { height: 3, width: 2 } }),
+    data: record(sequence === 'rows' ? 2 : 1, { image: { height: 3, width: 2 } }),
   };
 });

@@ -344,7 +344,7 @@ export function predictionCases(work: Workplace) {
     ...recordCases(work),
     ...parquetCases(),
     ...textCases(work),
-    'idx, pictures': {
+    'idx, images': {
       config: config({ kind: 'idx', ...pictures, sequence: 'rows' }, crossEntropy),
       input: pictures.test_images,
     },

@@ -219,8 +219,8 @@ t.test('leaves out data that are too large', async t => {
     [100, true],
     [101, false],
   ] as const) {
-    const data = datasetOf(1, { picture: { height: 100, width } });
-    const test = { ...data.test, picture: () => new Uint8Array(100 * width) };
+    const data = datasetOf(1, { image: { height: 100, width } });
+    const test = { ...data.test, image: () => new Uint8Array(100 * width) };
     const collector = evaluationCollector(modelRun('cross_entropy', 'last', 2), { ...data, test }, 'test');
     collector.add(predicted(0, [1, 0], [1], 5));
     const { pictures, mistakes } = written(t, collector.document(OUTCOME) as ClassEvaluation);
@@ -616,8 +616,8 @@ t.test('pictures of mistakes match the data', async t => {
   );
   const floatImages = { ...dataset, test_images: work.file('float-x', asFloats) };
   const { test } = await openDataset(floatImages, { seed: 0 });
-  t.same([...(test.picture?.(1) ?? [])], pixels(20, 2).slice(6, 12));
-  t.same([...(test.picture?.(0) ?? [])].slice(0, 2), [0, 255]);
+  t.same([...(test.image?.(1) ?? [])], pixels(20, 2).slice(6, 12));
+  t.same([...(test.image?.(0) ?? [])].slice(0, 2), [0, 255]);
 });
 
 t.test('schedule of the calibration kernel', async t => {

@@ -91,8 +91,8 @@ export async function storedArchive(path: string, wanted: WantedArrays): Promise
       else numbers.set(name, arrayOnDisk(file, start, entry.originalBytes, name));
     });
   }
-  const found = entries.map(({ name }) => name.replace(/\.npy$/, ''));
-  problems.add(...missingArrays(path, wanted, found));
+  const files = entries.map(({ name }) => name);
+  problems.add(...missingArrays(path, wanted, files));
   problems.throwIfAny();
   return { numbers, ids, scan: checks => scan(file, members, checks) };
 }
@@ -132,12 +132,11 @@ async function scan(
  */
 export function readArchive(bytes: Buffer, file: string, wanted: WantedArrays): Arrays {
   const { names } = wanted;
-  const found: string[] = [];
+  const files: string[] = [];
   const problems = new Problems();
-  const nameOf = (member: string): string => member.replace(/\.npy$/, '');
   const members = readZip(bytes, file, {
     accepts: member => {
-      found.push(nameOf(member));
+      files.push(member);
       return member.endsWith('.npy') && names.includes(nameOf(member));
     },
     maxBytes: expansionLimit(),
@@ -161,19 +160,24 @@ export function readArchive(bytes: Buffer, file: string, wanted: WantedArrays): 
       else numbers.set(name, arrayInMemory(member, file, name));
     });
   }
-  problems.add(...missingArrays(file, wanted, found));
+  problems.add(...missingArrays(file, wanted, files));
   problems.throwIfAny();
   return { numbers, ids };
+}
+
+function nameOf(member: string): string {
+  return member.replace(/\.npy$/, '');
 }
 
 function missingArrays(
   file: string,
   { required, expected }: WantedArrays,
-  found: readonly string[],
+  files: readonly string[],
 ): Diagnostic[] {
+  const found = files.map(nameOf);
   const got = found.slice(0, 12).join(', ') || 'no arrays';
   return required(found)
-    .filter(name => !found.includes(name))
+    .filter(name => !files.includes(`${name}.npy`))
     .map(name => ({
       code: 'data/npz-missing',
       message: `the file has no array ${name}`,

