@@ -17,15 +17,24 @@ export interface BytesPlace {
 
 export const FILE_START: BytesPlace = { offset: 0, line: 1, column: 1 };
 
-/** Returns the place after `bytes`, which are UTF-8. A byte order mark takes no column. */
+/**
+ * Returns the place after `bytes`, which are whole characters. A byte order mark takes no column.
+ */
 export function placeAfter(bytes: Buffer, { offset, line, column }: BytesPlace): BytesPlace {
   const lineStart = bytes.lastIndexOf(LINE_FEED) + 1;
   const from = lineStart === 0 && offset === 0 ? markLength(bytes) : lineStart;
   return {
     offset: offset + bytes.length,
     line: line + countLineFeeds(bytes),
-    column: (lineStart === 0 ? column : 1) + bytes.toString('utf8', from).length,
+    column: (lineStart === 0 ? column : 1) + codeUnits(bytes.subarray(from)),
   };
+}
+
+/** Number of UTF-16 code units of whole characters; other bytes count by their first. */
+function codeUnits(bytes: Buffer): number {
+  let units = 0;
+  for (const byte of bytes) if ((byte & 0xc0) !== 0x80) units += byte >= 0xf0 ? 2 : 1;
+  return units;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Cuts streams of text into sequences, and reads the sequences to predict. */
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import type { TextLevel, Vocabulary } from '../dataset.js';
-import { LinePieces } from '../formats/utf8.js';
+import { FILE_START, LinePieces, placeAfter } from '../formats/utf8.js';
 import {
   type DataRecord,
   type InputSource,
@@ -11,21 +11,12 @@ import {
   type ReadSequence,
   type SequenceReader,
 } from '../new-sequences.js';
-import {
-  inputStream,
-  inputSymbols,
-  type SymbolCodes,
-  type SymbolRange,
-  type SymbolStream,
-} from './streams.js';
+import { type CodedPiece, inputStream, inputSymbols, type SymbolRange } from './streams.js';
 import type { TextConfig } from './text.js';
-import { LINE_END, symbolColumn, symbolReader, symbolsOf, UnknownSymbol, wordColumns } from './vocabulary.js';
+import { inputCodes, symbolAt, symbolReader, symbolsOf, UnknownSymbol } from './vocabulary.js';
 
-/** Symbols that are searched at once for unknown ones. */
-const CHECKED_SYMBOLS = 2 ** 16;
-
-/** Maximum number of refused words whose columns are kept until they are reported. */
-const MAX_LOCATED = 2 ** 16;
+/** Maximum number of unknown symbols of a sequence that are reported. */
+const MAX_TOLD = 20;
 
 export interface Layout {
   /** T. */
@@ -67,157 +58,21 @@ export function textSequences(
     hasTimes: false,
     continues: true,
     read(sources) {
-      const codes = new StreamCodes(vocabulary);
+      const codes = inputCodes(vocabulary);
       return (rows === 1 ? cutStream : cutRows)(sources, { level, codes }, layout);
     },
   };
 }
 
-/** The problem of a refused symbol; a word has its column. */
-type Refusal = UnknownSymbol['problem'] & Pick<Diagnostic, 'column'>;
-
-interface NumberedWords {
-  readonly text: string;
-  /** Code units of the line before `text`. */
-  readonly columns: number;
-  /** Words that have been numbered. */
-  count: number;
-  /** Columns of all words in `text`, once a word has been refused. */
-  starts?: readonly number[];
-}
-
-/**
- * Numbers the symbols of a stream, and locates those that the model has not learned to read. The
- * reader of a stream asks once for each distinct symbol.
- */
-class StreamCodes implements SymbolCodes {
-  private readonly known: number;
-  private readonly read: (symbol: string) => number;
-  private readonly level: Vocabulary['level'];
-  /** By code. */
-  private readonly refused = new Map<number, Refusal>();
-  /** Words that were refused when {@link MAX_LOCATED} others had not been reported yet. */
-  private readonly unlocated = new Map<string, number>();
-  /** Codes of words that have been reported. */
-  private readonly free: number[] = [];
-  /** Codes of refused symbols so far. */
-  private count = 0;
-  private lineEnd: number | undefined;
-  /** UTF-16 code units of each symbol that does not have one: 0 for a byte inside a character. */
-  private readonly widths = new Map<number, number>();
-  /** Files whose first symbol is still to come, after those of the stream before it. */
-  private readonly files: { readonly name: string; readonly position: number }[] = [];
-  private file = '';
-  /** Symbols of the stream before the next one. */
-  private position = 0;
-  private line = 1;
-  /** Column of the last symbol. */
-  private column = 1;
-  /** Column of the next character. */
-  private next = 1;
-  /** The line whose words are numbered, or a part of it. */
-  private words: NumberedWords = { text: '', columns: 0, count: 0 };
-
-  constructor(vocabulary: Vocabulary | undefined) {
-    this.known = vocabulary?.symbols.length ?? 0;
-    this.read = symbolReader(vocabulary);
-    this.level = vocabulary?.level ?? null;
-  }
-
-  /** @param position symbols of the stream before the file */
-  startFile(name: string, position: number): void {
-    this.files.push({ name, position });
-  }
-
-  get size(): number {
-    return this.known + this.count;
-  }
-
-  get hasRefused(): boolean {
-    return this.refused.size > 0;
-  }
-
-  startLine(text: string, continues: boolean): void {
-    const columns = continues ? this.words.columns + this.words.text.length : 0;
-    this.words = { text, columns, count: 0 };
-  }
-
-  /**
-   * Returns the number of a symbol; if it is refused, one from the size of the vocabulary on, which
-   * is another one each time a word is refused.
-   */
-  code(symbol: string): number {
-    const isLineEnd = symbol === '\n' || symbol === LINE_END;
-    if (isLineEnd && this.lineEnd !== undefined) return this.lineEnd;
-    const code = this.numberOf(symbol);
-    if (isLineEnd) this.lineEnd = code;
-    else if (this.level === 'word') this.words.count++;
-    else this.widths.set(code, this.level === 'byte' ? byteWidth(symbol.charCodeAt(0)) : symbol.length);
-    return code;
-  }
-
-  private numberOf(symbol: string): number {
-    try {
-      return this.read(symbol);
-    } catch (error) {
-      if (!(error instanceof UnknownSymbol)) throw error;
-      return this.refuse(symbol, error);
-    }
-  }
-
-  private refuse(symbol: string, { problem }: UnknownSymbol): number {
-    if (this.level !== 'word' || symbol === LINE_END) return this.codeOf(problem);
-    if (this.refused.size < MAX_LOCATED) {
-      // words differ in length, so their column is known only while they are numbered
-      const { words } = this;
-      words.starts ??= wordColumns(words.text);
-      return this.codeOf({ ...problem, column: words.columns + words.starts[words.count] });
-    }
-    const code = this.unlocated.get(symbol) ?? this.codeOf(problem);
-    this.unlocated.set(symbol, code);
-    return code;
-  }
-
-  private codeOf(refusal: Refusal): number {
-    const code = this.free.pop() ?? this.known + this.count++;
-    this.refused.set(code, refusal);
-    return code;
-  }
-
-  /** Returns the problems of `codes`, which follow those of the last call. */
-  problemsOf(codes: Iterable<number>): readonly Diagnostic[] {
-    const problems: Diagnostic[] = [];
-    for (const code of codes) {
-      for (; this.files.length > 0 && this.files[0].position <= this.position; this.files.shift())
-        [this.file, this.line, this.next] = [this.files[0].name, 1, 1];
-      this.position++;
-      const width = this.widths.get(code) ?? 1;
-      if (width > 0) this.column = this.next;
-      this.next += width;
-      const { file, line, column } = this;
-      const refusal = this.refused.get(code);
-      if (refusal) problems.push({ file, line, ...(this.level !== 'word' && { column }), ...refusal });
-      if (refusal?.column !== undefined) {
-        this.refused.delete(code);
-        this.free.push(code);
-      }
-      if (code !== this.lineEnd) continue;
-      this.line++;
-      this.next = 1;
-    }
-    return problems;
-  }
-}
-
-/** Code units that a byte adds to the UTF-16 of its text; its character is counted once. */
-function byteWidth(byte: number): number {
-  if ((byte & 0xc0) === 0x80) return 0;
-  return byte >= 0xf0 ? 2 : 1;
-}
-
 interface CodedText {
   readonly level: TextLevel;
-  readonly codes: StreamCodes;
+  readonly codes: ReturnType<typeof inputCodes>;
+}
+
+/** The problem of a symbol that the model has not learned to read. */
+function refusal(piece: CodedPiece, index: number, level: TextLevel): Diagnostic {
+  const { symbol, place } = piece.symbolAt(index);
+  return { ...new UnknownSymbol(symbol, level).problem, ...place };
 }
 
 /**
@@ -228,33 +83,33 @@ async function* cutStream(
   text: CodedText,
   { steps }: Layout,
 ): AsyncGenerator<readonly ReadSequence[]> {
+  const { level, codes } = text;
   let values = new Float32Array(steps);
   let length = 0;
-  let position = 0;
-  const read = (): ReadSequence => {
-    const problems = text.codes.problemsOf(values);
-    return problems.length > 0 ? { problems } : { length: values.length, values };
+  let refused: { readonly step: number; readonly problem: Diagnostic }[] = [];
+  const sequence = (length: number): ReadSequence => {
+    const problems = refused.flatMap(({ step, problem }) => (step < length ? [problem] : []));
+    return problems.length > 0 ? { problems } : { length, values: values.subarray(0, length) };
   };
   for await (const source of inTurn(sources)) {
-    text.codes.startFile(source.name, position);
     for await (const pieces of inputSymbols(source, text)) {
       const done: ReadSequence[] = [];
       for (const piece of pieces) {
-        position += piece.length;
-        for (const symbol of piece) {
+        for (let i = 0; i < piece.codes.length; i++) {
+          const code = piece.codes[i];
           if (length === steps) {
-            done.push(read());
-            values = new Float32Array(steps);
-            length = 0;
+            done.push(sequence(steps));
+            [values, length, refused] = [new Float32Array(steps), 0, []];
           }
-          values[length++] = symbol;
+          if (code === codes.refused && refused.length < MAX_TOLD)
+            refused.push({ step: length, problem: refusal(piece, i, level) });
+          values[length++] = code;
         }
       }
       yield done;
     }
   }
-  values = values.subarray(0, Math.max(0, length - 1));
-  if (values.length > 0) yield [read()];
+  if (length > 1) yield [sequence(length - 1)];
 }
 
 /**
@@ -266,12 +121,8 @@ async function* cutRows(
   text: CodedText,
   layout: Layout,
 ): AsyncGenerator<readonly ReadSequence[]> {
-  const startFile = (name: string, position: number) => text.codes.startFile(name, position);
-  const stream = await inputStream(sources, { ...text, startFile });
-  const numTargets = stream.length - 1;
-  // what follows a skipped sequence would continue from the states of another
-  checkAllKnown(stream, numTargets, text.codes);
-  const { count, inputsOf } = cutOf(numTargets, layout);
+  const stream = await inputStream(sources, { ...text, onPiece: pieceCheck(text) });
+  const { count, inputsOf } = cutOf(stream.length - 1, layout);
   for (let index = 0; index < count; index++) {
     const { from, to } = inputsOf(index);
     // only the last rows of a batch have no symbols left
@@ -281,14 +132,23 @@ async function* cutRows(
   }
 }
 
-/** @throws UserError (exit 5) that locates the first refused symbols before `end` */
-function checkAllKnown(stream: Pick<SymbolStream, 'read'>, end: number, codes: StreamCodes): void {
-  if (!codes.hasRefused) return;
-  for (let from = 0; from < end; from += CHECKED_SYMBOLS) {
-    const symbols = stream.read({ from, to: Math.min(end, from + CHECKED_SYMBOLS) });
-    const problems = codes.problemsOf(symbols);
+/**
+ * Returns a check of the pieces of a stream in order. The last symbol of the stream is only a
+ * target, so it may be unknown.
+ * @throws UserError (exit 5) (the returned function) if the model has not learned to read a symbol
+ */
+function pieceCheck({ level, codes: { refused } }: CodedText): (piece: CodedPiece) => void {
+  let last: Diagnostic | undefined;
+  return piece => {
+    const { codes } = piece;
+    if (codes.length === 0) return;
+    const problems = last ? [last] : [];
+    const end = codes.length - 1;
+    for (let at = codes.indexOf(refused); at >= 0 && at < end; at = codes.indexOf(refused, at + 1))
+      if (problems.push(refusal(piece, at, level)) === MAX_TOLD) break;
     if (problems.length > 0) throw damagedError(...problems);
-  }
+    last = codes[end] === refused ? refusal(piece, end, level) : undefined;
+  };
 }
 
 function linesToPredict(level: TextLevel, vocabulary: Vocabulary | undefined): SequenceReader {
@@ -315,7 +175,8 @@ function linesToPredict(level: TextLevel, vocabulary: Vocabulary | undefined): S
               if (values.length > 0) done.push({ length: values.length, values, id, place });
             } catch (error) {
               if (!(error instanceof UnknownSymbol)) throw error;
-              const column = symbolColumn(bytes, level, at);
+              const { offset } = symbolAt(bytes, level, at, { hasLines: false });
+              const { column } = placeAfter(bytes.subarray(0, offset), { ...FILE_START, line: number });
               done.push({ problems: [{ ...error.problem, ...place, column }], id });
             }
           },

@@ -5,15 +5,23 @@
  * Text is read in pieces of whole symbols. For files on disk, memory holds the start of each piece,
  * in bytes and in symbols.
  */
-import { damagedError, type UserError } from '../../util/errors.js';
+import { type Diagnostic, damagedError, type UserError } from '../../util/errors.js';
 import { GrowingList } from '../columns.js';
 import type { DataFile, TextLevel } from '../dataset.js';
-import { checkUtf8, FILE_START, markLength, placeAfter, START_BYTES, wholeLength } from '../formats/utf8.js';
+import {
+  type BytesPlace,
+  checkUtf8,
+  FILE_START,
+  markLength,
+  placeAfter,
+  START_BYTES,
+  wholeLength,
+} from '../formats/utf8.js';
 import { type ByteSource, type InputSource, inTurn } from '../new-sequences.js';
 import { readContent } from '../reading/files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { RangedFile } from '../reading/ranged-file.js';
-import { LINE_BREAK, LINE_END, symbolsOf } from './vocabulary.js';
+import { LINE_BREAK, LINE_END, symbolAt, symbolsOf } from './vocabulary.js';
 
 /** Symbols from `from` to `to`, exclusive, of a stream. */
 export interface SymbolRange {
@@ -40,11 +48,6 @@ export interface SymbolStream {
 /** Numbers the texts of symbols; streams that share them have the same codes. */
 export interface SymbolCodes {
   code(text: string): number;
-  /**
-   * Called with each line of words before its words are numbered.
-   * @param continues true if `text` continues the line before, which a piece ended
-   */
-  startLine?(text: string, continues: boolean): void;
   /** Number of codes. */
   readonly size: number;
 }
@@ -54,12 +57,18 @@ interface StreamOptions {
   readonly codes: SymbolCodes;
   /** Bytes of a piece, about. */
   readonly pieceBytes?: number;
+  /** Called with each piece in order. */
+  onPiece?(piece: CodedPiece): void;
 }
 
-interface InputOptions extends StreamOptions {
-  /** Called for each file, with its position in the stream. */
-  startFile(name: string, position: number): void;
+/** A piece of a file. */
+export interface CodedPiece {
+  readonly codes: Uint32Array;
+  /** Returns a symbol of the piece and its place. */
+  symbolAt(index: number): { readonly symbol: string; readonly place: TextPlace };
 }
+
+type TextPlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column'>>;
 
 /** A sequence is read with all its pieces, and each piece takes 16 bytes of memory. */
 const PIECE_BYTES = 2048;
@@ -103,7 +112,7 @@ export async function streamInMemory(
 /** @throws UserError like {@link streamInMemory} */
 export async function streamOnDisk(
   files: readonly string[],
-  { level, codes, pieceBytes = PIECE_BYTES, startFile }: StreamOptions & Partial<InputOptions>,
+  { level, codes, pieceBytes = PIECE_BYTES, onPiece }: StreamOptions,
 ): Promise<SymbolStream> {
   const sources: DataFile[] = [];
   const reader = new PieceReader(level, codes);
@@ -114,14 +123,14 @@ export async function streamOnDisk(
   let length = 0;
   for (const path of files) {
     const file = await RangedFile.open(path);
-    startFile?.(path, length);
     const first = positions.size;
     const cutter = new PieceCutter(path, level, pieceBytes, (piece, place) => {
       positions.push(length);
-      offsets.push(place.from);
+      offsets.push(place.start.offset);
       const found = reader.codesOf(piece, place);
       for (const code of found) totals[code] = (totals[code] ?? 0) + 1;
       length += found.length;
+      onPiece?.(codedPiece(found, piece, place));
     });
     const sha256 = await file.scan(chunk => cutter.push(chunk));
     cutter.end();
@@ -139,18 +148,17 @@ export async function streamOnDisk(
 }
 
 /**
- * Yields the codes of an input's symbols: the pieces that each chunk completes. Keeps only the end
- * of a chunk.
+ * Yields the pieces of an input that each chunk completes. Keeps only the end of a chunk.
  * @throws UserError (exit 5) if the input is not UTF-8
  */
 export async function* inputSymbols(
   { name, chunks }: ByteSource,
   { level, codes, pieceBytes = PIECE_BYTES }: StreamOptions,
-): AsyncGenerator<readonly Uint32Array[]> {
+): AsyncGenerator<readonly CodedPiece[]> {
   const reader = new PieceReader(level, codes);
-  let pieces: Uint32Array[] = [];
+  let pieces: CodedPiece[] = [];
   const cutter = new PieceCutter(name, level, pieceBytes, (piece, place) =>
-    pieces.push(reader.codesOf(piece, place).slice()),
+    pieces.push(codedPiece(reader.codesOf(piece, place).slice(), Buffer.from(piece), place)),
   );
   for await (const chunk of chunks) {
     cutter.push(chunk);
@@ -169,7 +177,7 @@ export async function* inputSymbols(
  */
 export async function inputStream(
   sources: readonly InputSource[],
-  options: InputOptions,
+  options: StreamOptions,
 ): Promise<Pick<SymbolStream, 'length' | 'read'>> {
   const list = new GrowingList<Uint32Array>(length => new Uint32Array(length));
   for await (const source of inTurn(sources)) {
@@ -178,8 +186,12 @@ export async function inputStream(
       for await (const _ of source.chunks) break;
       return streamOnDisk([source.path], options);
     }
-    options.startFile(source.name, list.size);
-    for await (const pieces of inputSymbols(source, options)) for (const piece of pieces) list.append(piece);
+    for await (const pieces of inputSymbols(source, options)) {
+      for (const piece of pieces) {
+        options.onPiece?.(piece);
+        list.append(piece.codes);
+      }
+    }
   }
   return wholeStream(list.toArray());
 }
@@ -329,16 +341,38 @@ class StoredStream implements SymbolStream {
   }
 }
 
+function codedPiece(
+  codes: Uint32Array,
+  piece: Buffer,
+  { file, level, start, isFirst }: PiecePlace,
+): CodedPiece {
+  const mark = isFirst && level !== 'byte' ? markLength(piece) : 0;
+  return {
+    codes,
+    symbolAt(index) {
+      const { symbol, offset } = symbolAt(piece.subarray(mark), level, index, { hasLines: true });
+      const { line, column } = placeAfter(piece.subarray(0, mark + offset), start);
+      return { symbol, place: { file, line, column } };
+    },
+  };
+}
+
 /** Position of a piece in its file. */
-interface PiecePlace {
+interface PiecePosition {
   readonly isFirst: boolean;
   readonly isLast: boolean;
+}
+
+interface PiecePlace extends PiecePosition {
+  readonly file: string;
+  readonly level: TextLevel;
+  readonly start: BytesPlace;
 }
 
 /** Cuts a file that is read chunk by chunk into pieces that hold whole symbols. */
 class PieceCutter {
   private rest: Buffer = Buffer.alloc(0);
-  /** Where `rest` begins in the file; of bytes that are not text, only the offset is counted. */
+  /** Where `rest` begins in the file. */
   private start = FILE_START;
   /** First bytes of the file. */
   private fileStart: Buffer | undefined;
@@ -348,7 +382,7 @@ class PieceCutter {
     private readonly file: string,
     private readonly level: TextLevel,
     private readonly pieceBytes: number,
-    private readonly onPiece: (piece: Buffer, place: PiecePlace & { readonly from: number }) => void,
+    private readonly onPiece: (piece: Buffer, place: PiecePlace) => void,
   ) {}
 
   /** @throws UserError (exit 5) if the text is not UTF-8, or a word is far too long */
@@ -381,17 +415,15 @@ class PieceCutter {
       this.fileStart ??= Buffer.from(piece.subarray(0, START_BYTES));
       checkUtf8(piece, file, start, this.fileStart);
     }
-    const from = start.offset;
-    this.onPiece(piece, { from, isFirst: from === 0, isLast });
-    this.start = level === 'byte' ? { ...start, offset: from + piece.length } : placeAfter(piece, start);
+    this.onPiece(piece, { file, level, start, isFirst: start.offset === 0, isLast });
+    this.start = placeAfter(piece, start);
   }
 
   /** Returns the end of the piece that starts at `from`; `bytes.length` if it is not known yet. */
   private cut(bytes: Buffer, from: number): number {
     const end = from + this.pieceBytes;
     if (end >= bytes.length) return bytes.length;
-    if (this.level === 'byte') return end;
-    if (this.level === 'character') return from + (wholeLength(bytes.subarray(from, end)) || end - from);
+    if (this.level !== 'word') return from + (wholeLength(bytes.subarray(from, end)) || end - from);
     for (let at = end; at > from; at--) if (isWordEnd(bytes[at - 1])) return at;
     for (let at = end; at < bytes.length; at++) if (isWordEnd(bytes[at])) return at + 1;
     return bytes.length;
@@ -415,12 +447,12 @@ class PieceReader {
   ) {}
 
   /** The codes of a piece's symbols; valid until the next call. */
-  codesOf(piece: Buffer, { isFirst, isLast }: PiecePlace): Uint32Array {
+  codesOf(piece: Buffer, { isFirst, isLast }: PiecePosition): Uint32Array {
     const bytes = isFirst && this.level !== 'byte' ? piece.subarray(markLength(piece)) : piece;
     // a line end after the last word is one more symbol
     if (this.buffer.length <= bytes.length) this.buffer = new Uint32Array(2 * bytes.length + 1);
     const read = { byte: this.bytes, character: this.characters, word: this.words }[this.level];
-    return this.buffer.subarray(0, read.call(this, bytes, { isFirst, isLast }));
+    return this.buffer.subarray(0, read.call(this, bytes, isLast));
   }
 
   private bytes(bytes: Buffer): number {
@@ -447,13 +479,12 @@ class PieceReader {
   /**
    * Splits into lines like Python: text after the last line end is a line if it is not empty.
    */
-  private words(bytes: Buffer, { isFirst, isLast }: PiecePlace): number {
+  private words(bytes: Buffer, isLast: boolean): number {
     const { buffer, codes } = this;
     const lines = bytes.toString('utf8').split(LINE_BREAK);
     let count = 0;
     lines.forEach((line, i) => {
       if (i > 0) buffer[count++] = codes.code(LINE_END);
-      codes.startLine?.(line, i === 0 && !isFirst);
       for (const word of symbolsOf(line, 'word')) buffer[count++] = codes.code(word);
     });
     if (isLast && lines.at(-1) !== '') buffer[count++] = codes.code(LINE_END);

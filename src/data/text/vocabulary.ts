@@ -39,24 +39,36 @@ export function symbolsOf(text: string | Buffer, level: TextLevel): Iterable<str
   return level === 'character' ? decoded : decoded.split(WHITE_SPACE).filter(word => word !== '');
 }
 
-/**
- * Returns the column of a symbol of a line: 1-based, in UTF-16 code units. A byte has that of its
- * character.
- * @param index of the symbol in {@link symbolsOf}
- */
-export function symbolColumn(line: string | Buffer, level: TextLevel, index: number): number {
-  if (level === 'byte') {
-    const bytes = Buffer.from(line);
-    return bytes.toString('utf8', 0, wholeCharacters(bytes, index)).length + 1;
-  }
-  const text = line.toString();
-  if (level === 'character') return [...text].slice(0, index).join('').length + 1;
-  return wordColumns(text)[index];
+const CHARACTER = /./gsu;
+const WORD_OR_BREAK = new RegExp(`\r\n|[\r\n]|${WORD.source}`, 'g');
+
+/** A symbol of a text, and where its character begins, in bytes. */
+export interface TextSymbol {
+  readonly symbol: string;
+  readonly offset: number;
 }
 
-/** Columns of the words of a line: 1-based, in UTF-16 code units. */
-export function wordColumns(line: string): number[] {
-  return Array.from(line.matchAll(WORD), word => word.index + 1);
+/**
+ * Finds symbol `index` of a text: as {@link symbolsOf} lists those of a line, or with line ends if
+ * there are several lines. After the last word, that is the line end.
+ */
+export function symbolAt(
+  text: Buffer,
+  level: TextLevel,
+  index: number,
+  { hasLines }: { readonly hasLines: boolean },
+): TextSymbol {
+  if (level === 'byte')
+    return { symbol: String.fromCharCode(text[index]), offset: wholeCharacters(text, index) };
+  const decoded = text.toString();
+  const pattern = level === 'character' ? CHARACTER : hasLines ? WORD_OR_BREAK : WORD;
+  let at = 0;
+  for (const { 0: symbol, index: units } of decoded.matchAll(pattern)) {
+    if (at++ < index) continue;
+    const isBreak = level === 'word' && LINE_BREAK.test(symbol);
+    return { symbol: isBreak ? LINE_END : symbol, offset: Buffer.byteLength(decoded.slice(0, units)) };
+  }
+  return { symbol: LINE_END, offset: text.length };
 }
 
 /** Splits a text of several lines into symbols; at level `word`, each line end is a symbol too. */
@@ -107,6 +119,17 @@ export function symbolReader(vocabulary: Vocabulary = NO_SYMBOLS): (symbol: stri
     if (has_unknown) return UNKNOWN;
     throw new UnknownSymbol(symbol, level);
   };
+}
+
+/**
+ * Returns the numbers of the symbols of an input, as codes; those that the model has not learned to
+ * read have the code `refused`.
+ */
+export function inputCodes(vocabulary: Vocabulary = NO_SYMBOLS) {
+  const numbers = symbolNumbers(vocabulary);
+  const refused = vocabulary.symbols.length;
+  const unknown = vocabulary.has_unknown ? UNKNOWN : refused;
+  return { code: (symbol: string): number => numbers.get(symbol) ?? unknown, size: refused + 1, refused };
 }
 
 /**
