@@ -5,7 +5,7 @@ import { ParameterLayout } from '../math/model/parameters.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import { checkName } from '../run/folders.js';
 import { type LoadedSweep, PointDiagnostics } from '../sweep/config/index.js';
-import type { Point } from '../sweep/space.js';
+import type { Point } from '../sweep/search/space.js';
 import { VARIANT } from '../sweep/trial-runs.js';
 import { initialParameters, modelSpec, openData, streamsOf } from '../train/session.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';

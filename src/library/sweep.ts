@@ -4,29 +4,16 @@ import { backendKind } from '../predict/model.js';
 import { versions } from '../run/manifest.js';
 import { frozenNames } from '../sweep/config/bases.js';
 import { loadSweep } from '../sweep/config/index.js';
-import type { GivenParameter, SweepSettings } from '../sweep/config/settings.js';
+import type { GivenParameter, SweepSettings } from '../sweep/config/parameters.js';
+import { SweepDirectory } from '../sweep/directory.js';
+import { type SweepSummary, summaryOf, writeResults } from '../sweep/index.js';
 import { LocalLauncher } from '../sweep/launchers/local.js';
-import type { Method, Pruner } from '../sweep/plan.js';
-import type { Segment } from '../sweep/records.js';
-import { type SweepSummary, summaryOf, writeResults } from '../sweep/results/index.js';
-import {
-  type SweepResult as Conducted,
-  type SweepOptions as Conducting,
-  resumeSweep,
-  runSweep,
-} from '../sweep/run.js';
-import { SweepDirectory } from '../sweep/sweep-directory.js';
+import { type SweepResult as Conducted, type SweepOptions as Conducting, resumeSweep, runSweep } from '../sweep/run.js';
+import type { Pruner } from '../sweep/schedule/plan.js';
+import type { Segment } from '../sweep/schedule/records.js';
+import type { Method } from '../sweep/search/index.js';
 import { usableCores } from '../train/threads.js';
-import {
-  callback,
-  checkArgument,
-  checkOptions,
-  integer,
-  isPlainObject,
-  overrides,
-  path,
-  signal,
-} from '../util/arguments.js';
+import { callback, checkArgument, checkOptions, integer, isPlainObject, overrides, path, signal } from '../util/arguments.js';
 import type { ExitCode } from '../util/errors.js';
 import { assignments, type Config, type Overrides, withVersion } from './config.js';
 import { SweepModels } from './sweep-models.js';

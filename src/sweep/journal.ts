@@ -23,7 +23,7 @@ import { readText, withFileErrors } from '../run/files.js';
 import { refuseUnlessOwned } from '../run/locks/ownership.js';
 import { damagedError, EXIT, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import { isEvent, type JournalRecord } from './records.js';
+import { isEvent, type JournalRecord } from './schedule/records.js';
 
 const VERSION = 1;
 

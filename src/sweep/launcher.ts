@@ -1,5 +1,5 @@
 /** Starts the processes of trials: on this machine, with Slurm, or with the workers of a queue. */
-import type { Segment } from './records.js';
+import type { Segment } from './schedule/records.js';
 
 /** One process to run: `cellrun run …` or `cellrun resume …`, paused after `to` epochs. */
 export interface Task extends Segment {

@@ -4,12 +4,12 @@
  * decisions.
  */
 import { EXIT, UserError } from '../util/errors.js';
-import { type DecisionObserver, DecisionRecord, type RecordedHistory } from './decision-record.js';
-import { untilFree } from './free-run.js';
+import { type DecisionObserver, DecisionRecord, type RecordedHistory } from './decisions.js';
+import type { SweepDirectory } from './directory.js';
 import type { Journal } from './journal.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from './launcher.js';
-import type { SweepPlan } from './plan.js';
-import { outcomesOf, type Segment } from './records.js';
+import type { SweepPlan } from './schedule/plan.js';
+import { outcomesOf, type Segment } from './schedule/records.js';
 import type { Scheduler } from './schedule/scheduler.js';
 import {
   failedSegment,
@@ -20,8 +20,8 @@ import {
   isWorthRetrying,
   type SegmentResult,
   trainedSteps,
-} from './segment-result.js';
-import type { SweepDirectory } from './sweep-directory.js';
+  untilFree,
+} from './segment.js';
 import { placeArguments } from './trial-runs.js';
 
 export interface SweepObserver extends DecisionObserver {

@@ -3,18 +3,17 @@
 import { processIdentity } from '../run/locks/process-identity.js';
 import { whileLocked } from '../run/locks/run-lock.js';
 import { damagedError, EXIT, type ExitCode, usageError } from '../util/errors.js';
+import { type FrozenBase, SweepDirectory } from './directory.js';
 import { Journal, readJournal } from './journal.js';
 import type { Launcher } from './launcher.js';
 import { Orchestrator, type SweepEnd, type SweepObserver } from './orchestrator.js';
-import type { SweepPlan } from './plan.js';
-import { type JournalRecord, outcomesOf } from './records.js';
-import { missingRuns } from './results/proof.js';
-import { recordsOf } from './results/trials.js';
-import { troubleOf } from './results/trouble.js';
+import { missingRuns } from './proof.js';
+import type { SweepPlan } from './schedule/plan.js';
+import { type JournalRecord, outcomesOf } from './schedule/records.js';
 import { Scheduler } from './schedule/scheduler.js';
-import { createSampler } from './search/index.js';
-import { type FrozenBase, SweepDirectory } from './sweep-directory.js';
+import { blindTrials, createSampler } from './search/index.js';
 import { backendOf, backendOfRun, costModel, trialArguments } from './trial-runs.js';
+import { recordsOf, troubleOf } from './trials.js';
 
 export interface SweepOptions {
   /** Threads of all trials together, divided evenly; each trial has at least one. */
@@ -172,12 +171,12 @@ function refuseMissingRuns(directory: SweepDirectory, records: readonly JournalR
   throw damagedError(...missing.map(one => ({ ...one, expected })));
 }
 
-/** Points that TPE chose after a failure depend on it, so the failure cannot be undone. */
+/** Points that were chosen knowing of a failure depend on it, so the failure cannot be undone. */
 function refuseRetry({ method, on_trial_error }: SweepPlan, { path }: SweepDirectory): void {
-  if (method.kind !== 'tpe' || on_trial_error === 'stop') return;
+  if (blindTrials(method) === Number.POSITIVE_INFINITY || on_trial_error === 'stop') return;
   throw usageError({
     code: 'sweep/no-retry',
-    message: 'cannot retry failed trials of this sweep: tpe chose later points based on the failures',
+    message: `cannot retry failed trials of this sweep: ${method.kind} chose later points based on the failures`,
     file: path,
     expected: 'a new sweep, or `sweep resume` without --retry-failed',
   });

@@ -2,10 +2,10 @@
 import { loadExperiment } from '../config/index.js';
 import { RunDirectory } from '../run/directory.js';
 import { UserError } from '../util/errors.js';
-import type { Base, SweepPlan } from './plan.js';
-import type { JournalRecord } from './records.js';
-import { assignments, type Point, type Value } from './space.js';
-import type { SweepDirectory } from './sweep-directory.js';
+import type { SweepDirectory } from './directory.js';
+import type { Base, SweepPlan } from './schedule/plan.js';
+import type { JournalRecord } from './schedule/records.js';
+import { assignments, type Point, type Value } from './search/space.js';
 
 /** The parameter whose values are the names of the base configs, if there are several. */
 export const VARIANT = 'config';

@@ -1,7 +1,7 @@
 /** The values of a config with their defaults. */
 import { fillDefaults } from '../config/merge/defaults.js';
 import { isRecord } from '../config/schema/walk.js';
-import { canonical, type Value } from '../sweep/space.js';
+import { canonical, type Value } from '../sweep/search/space.js';
 import type { ConfigValue } from './document.js';
 
 type Path = readonly string[];

@@ -7,7 +7,7 @@ import type { Verdict } from '../run/events.js';
 import { type Found, findRuns, runsAt } from '../run/find.js';
 import { type RunHistory, readHistory } from '../run/history.js';
 import { type RunRecord, readRun } from '../run/record.js';
-import { readSweepResults, summaryOf } from '../sweep/results/index.js';
+import { readSweepResults, summaryOf } from '../sweep/index.js';
 import { UserError } from '../util/errors.js';
 import { withoutCommon } from './common-config.js';
 import { configTexts } from './config-values.js';

@@ -1,6 +1,5 @@
 /** The report of one sweep, from its plan, its journal and the logs of its trials. */
 import { relative, sep } from 'node:path';
-import type { Budget, Method, Pruner, SweepPlan } from '../sweep/plan.js';
 import {
   beatsBaseline,
   bestRow,
@@ -14,8 +13,10 @@ import {
   type TrialRow,
   trialTable,
   troubleOf,
-} from '../sweep/results/index.js';
-import { canonical, type Parameter, type Value } from '../sweep/space.js';
+} from '../sweep/index.js';
+import type { Budget, Pruner, SweepPlan } from '../sweep/schedule/plan.js';
+import type { Method } from '../sweep/search/index.js';
+import { canonical, type Parameter, type Value } from '../sweep/search/space.js';
 import { counted } from '../util/words.js';
 import type { Fact, ParameterReport, SweepReport, TrialReport } from './document.js';
 

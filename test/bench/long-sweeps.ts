@@ -5,10 +5,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { SweepPlan } from '../../src/sweep/plan.js';
-import type { JournalRecord } from '../../src/sweep/records.js';
+import { SweepDirectory } from '../../src/sweep/directory.js';
+import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
+import type { JournalRecord } from '../../src/sweep/schedule/records.js';
 import { createSampler } from '../../src/sweep/search/index.js';
-import { SweepDirectory } from '../../src/sweep/sweep-directory.js';
 import { packageRoot } from '../../src/util/root.js';
 import { readRecord, recordedProblems, search, TPE } from '../search-bench/comparison.js';
 import { runProgram } from './programs.js';

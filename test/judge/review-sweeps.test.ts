@@ -9,7 +9,7 @@ import { githubAnnotations } from '../../src/cli/verbs/review-github.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { formatJunit } from '../../src/judge/formats/junit.js';
 import { reviewRuns } from '../../src/judge/review.js';
-import { bestRow, readSweepResults, sweepCautions } from '../../src/sweep/results/index.js';
+import { bestRow, readSweepResults, sweepCautions } from '../../src/sweep/index.js';
 import { listSweep } from '../../src/view/server/list-sweep.js';
 import { buildSweepReport } from '../../src/view/sweep-report.js';
 import { Workplace } from '../support/cli.js';

@@ -7,14 +7,14 @@ import type { Plant } from './plant.js';
 
 export const hardening: readonly Plant[] = [
   {
-    file: 'src/sweep/segment-result',
+    file: 'src/sweep/segment',
     find: 'return stderr.includes(IN_USE)',
     replace: 'return false',
     why: 'a run that is in use counts as a failed trial',
     tests: ['launchers-bullmq'],
   },
   {
-    file: 'src/sweep/launchers/queue-job',
+    file: 'src/sweep/launchers/queue',
     find: 'checkInside(root, sweep);',
     replace: '',
     why: "a job names a sweep outside the worker's root",
@@ -197,7 +197,7 @@ export const hardening: readonly Plant[] = [
     tests: ['notes'],
   },
   {
-    file: 'src/sweep/sweep-directory',
+    file: 'src/sweep/directory',
     find: '=== sha256)',
     replace: "!== '')",
     why: 'a sweep resumes with an edited base config',

@@ -150,14 +150,14 @@ export const ownership: readonly Plant[] = [
     tests: ['locks'],
   },
   {
-    file: 'src/sweep/results/proof',
+    file: 'src/sweep/proof',
     find: 'RunDirectory.isOne(file)',
     replace: 'true',
     why: 'a sweep without the run of a trial passes a review',
     tests: ['review-sweeps'],
   },
   {
-    file: 'src/sweep/results/proof',
+    file: 'src/sweep/proof',
     find: 'verdict === true',
     replace: 'true',
     why: 'edited results of a sweep pass a review',

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSampler } from '../../src/sweep/search/index.js';
-import type { Observation, Sampler } from '../../src/sweep/search/sampler.js';
-import type { Point } from '../../src/sweep/space.js';
+import type { Observation, Sampler } from '../../src/sweep/search/method.js';
+import type { Point } from '../../src/sweep/search/space.js';
 import { packageRoot } from '../../src/util/root.js';
 import { EPOCHS, type LstmTable } from './lstm-problem.js';
 import { furtherProblems, type Problem, problems } from './problems.js';

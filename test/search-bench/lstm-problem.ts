@@ -2,7 +2,7 @@
  * The small real problem of the recorded table: MNIST digits read row by row by one LSTM layer, and
  * what is searched.
  */
-import type { Point, Space } from '../../src/sweep/space.js';
+import type { Point, Space } from '../../src/sweep/search/space.js';
 
 export const EPOCHS = 9;
 /** Training sequences; the test split is its first TEST_COUNT. */

@@ -1,7 +1,7 @@
 /**
  * The functions on which search methods are compared, as in optuna_reference.py; all are minimised.
  */
-import type { Distribution, Point, Space, Value } from '../../src/sweep/space.js';
+import type { Distribution, Point, Space, Value } from '../../src/sweep/search/space.js';
 import type { LstmTable, TableRow } from './lstm-problem.js';
 
 export interface Problem {

@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { decisionsOf } from '../../src/sweep/records.js';
+import { decisionsOf } from '../../src/sweep/schedule/records.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { sweepComplaints } from '../support/sweep-files.js';
 import { recordsOf } from './sweep-process.js';

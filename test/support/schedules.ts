@@ -3,11 +3,11 @@
  * killed.
  */
 
-import type { Pruner, SweepPlan } from '../../src/sweep/plan.js';
-import type { Decision, JournalRecord, Outcome, Segment } from '../../src/sweep/records.js';
-import type { ScheduleParts } from '../../src/sweep/schedule/replay.js';
+import type { ScheduleParts } from '../../src/sweep/decisions.js';
+import type { Pruner, SweepPlan } from '../../src/sweep/schedule/plan.js';
+import type { Decision, JournalRecord, Outcome, Segment } from '../../src/sweep/schedule/records.js';
 import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
-import type { Sampler } from '../../src/sweep/search/sampler.js';
+import type { Sampler } from '../../src/sweep/search/method.js';
 import { RandomStream } from '../../src/util/random.js';
 
 export const ASHA = { kind: 'asha', min_epochs: 1, reduction_factor: 3 } as const satisfies Pruner;

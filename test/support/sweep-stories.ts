@@ -1,9 +1,9 @@
 /** Journals of sweeps written by hand, and outputs of verbs about them. */
 import { join } from 'node:path';
+import { SweepDirectory } from '../../src/sweep/directory.js';
 import { Journal } from '../../src/sweep/journal.js';
-import type { SweepPlan } from '../../src/sweep/plan.js';
-import type { JournalRecord, SegmentStatus } from '../../src/sweep/records.js';
-import { SweepDirectory } from '../../src/sweep/sweep-directory.js';
+import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
+import type { JournalRecord, SegmentStatus } from '../../src/sweep/schedule/records.js';
 
 export const BASE = `version: 1
 name: base

@@ -3,8 +3,8 @@
  * segments start no processes.
  */
 import { loadSweep } from '../../src/sweep/config/index.js';
+import { writeResults } from '../../src/sweep/index.js';
 import type { Launcher, RunningTask, Task } from '../../src/sweep/launcher.js';
-import { writeResults } from '../../src/sweep/results/index.js';
 import { resumeSweep, runSweep, type SweepOptions } from '../../src/sweep/run.js';
 import type { Workplace } from './cli.js';
 

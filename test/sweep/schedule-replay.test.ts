@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Pruner } from '../../src/sweep/plan.js';
-import type { JournalRecord } from '../../src/sweep/records.js';
-import { replay } from '../../src/sweep/schedule/replay.js';
+import { replay } from '../../src/sweep/decisions.js';
+import type { Pruner } from '../../src/sweep/schedule/plan.js';
+import type { JournalRecord } from '../../src/sweep/schedule/records.js';
 import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
-import type { Sampler } from '../../src/sweep/search/sampler.js';
-import type { Point } from '../../src/sweep/space.js';
+import type { Sampler } from '../../src/sweep/search/method.js';
+import type { Point } from '../../src/sweep/search/space.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import type { LstmTable } from '../search-bench/lstm-problem.js';

@@ -6,13 +6,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import type { Pruner, SweepPlan } from '../../src/sweep/plan.js';
-import type { Decision, Outcome, Segment } from '../../src/sweep/records.js';
-import { bracketSizes, Hyperband } from '../../src/sweep/schedule/hyperband.js';
-import { replay } from '../../src/sweep/schedule/replay.js';
-import { rungEpochs } from '../../src/sweep/schedule/rungs.js';
+import { replay } from '../../src/sweep/decisions.js';
+import { rungEpochs } from '../../src/sweep/schedule/asha.js';
+import { bracketSizes, hyperband } from '../../src/sweep/schedule/hyperband.js';
+import type { Pruner, SweepPlan } from '../../src/sweep/schedule/plan.js';
+import type { Decision, Outcome, Segment } from '../../src/sweep/schedule/records.js';
 import { createSampler } from '../../src/sweep/search/index.js';
-import type { Sampler } from '../../src/sweep/search/sampler.js';
+import type { Sampler } from '../../src/sweep/search/method.js';
 import { packageRoot } from '../../src/util/root.js';
 import {
   ASHA,
@@ -306,12 +306,13 @@ t.test('Hyperband: the brackets of the paper', async t => {
   // Table 1 of Li et al. (2018), "Hyperband: A Novel Bandit-Based Approach", R = 81, eta = 3: n_0
   // of each bracket
   t.strictSame(bracketSizes(5, 3), [81, 34, 15, 8, 5]);
-  const hyperband = new Hyperband([1, 3, 9, 27, 81], 3);
+  const settings = { kind: 'hyperband', min_epochs: 1, reduction_factor: 3 } as const;
+  const pruning = hyperband.create(settings, 81);
   const counts = [0, 0, 0, 0, 0];
   for (let trial = 0; trial < 2 * 143; trial++) {
-    const bracket = hyperband.bracket(trial);
+    const bracket = pruning.bracket(trial) ?? -1;
     counts[bracket] += 1;
-    t.equal(hyperband.rungs(trial)[0], [1, 3, 9, 27, 81][bracket]);
+    t.equal(pruning.rungs(trial)[0], [1, 3, 9, 27, 81][bracket]);
     const share = [81, 34, 15, 8, 5].map(size => (size * (trial + 1)) / 143);
     t.ok(
       counts.every((count, b) => Math.abs(count - share[b]) < 2),

@@ -5,17 +5,14 @@
 import '../support/quick.js';
 import fc from 'fast-check';
 import t from 'tap';
-import type { Method } from '../../src/sweep/plan.js';
 import { drawPoint, takenPoints } from '../../src/sweep/search/draw.js';
 import { gridPoints, gridSize } from '../../src/sweep/search/grid.js';
 import { importance } from '../../src/sweep/search/importance.js';
+import type { Method } from '../../src/sweep/search/index.js';
 import { createSampler } from '../../src/sweep/search/index.js';
-import { kernelsOf } from '../../src/sweep/search/kernels.js';
-import { ParzenEstimator } from '../../src/sweep/search/parzen.js';
-import type { Observation } from '../../src/sweep/search/sampler.js';
-import { valueAtFraction } from '../../src/sweep/search/scale.js';
-import { sobolSequence } from '../../src/sweep/search/sobol-sequence.js';
-import { splitObservations } from '../../src/sweep/search/tpe.js';
+import type { Observation } from '../../src/sweep/search/method.js';
+import { kernelsOf, ParzenEstimator } from '../../src/sweep/search/parzen.js';
+import { sobolSequence } from '../../src/sweep/search/sobol.js';
 import {
   canonical,
   type Distribution,
@@ -26,7 +23,9 @@ import {
   type Space,
   sameValue,
   type Value,
-} from '../../src/sweep/space.js';
+  valueAtFraction,
+} from '../../src/sweep/search/space.js';
+import { splitObservations } from '../../src/sweep/search/tpe.js';
 import { UserError } from '../../src/util/errors.js';
 import { normalMass, truncatedNormal } from '../../src/util/normal.js';
 import { RandomStream } from '../../src/util/random.js';

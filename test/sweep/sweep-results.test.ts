@@ -7,8 +7,6 @@ import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
-import type { SweepPlan } from '../../src/sweep/plan.js';
-import type { JournalRecord } from '../../src/sweep/records.js';
 import {
   bestRow,
   betterEarlier,
@@ -23,9 +21,11 @@ import {
   trialTable,
   troubleOf,
   writeResults,
-} from '../../src/sweep/results/index.js';
-import { failureSentence } from '../../src/sweep/segment-result.js';
-import type { Parameter, Point, Value } from '../../src/sweep/space.js';
+} from '../../src/sweep/index.js';
+import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
+import type { JournalRecord } from '../../src/sweep/schedule/records.js';
+import type { Parameter, Point, Value } from '../../src/sweep/search/space.js';
+import { failureSentence } from '../../src/sweep/segment.js';
 import { costModel } from '../../src/sweep/trial-runs.js';
 import { RandomStream } from '../../src/util/random.js';
 import { Workplace } from '../support/cli.js';

@@ -10,13 +10,13 @@ import { compareTrials, type TrialTableOptions } from '../../src/cli/sweep/trial
 import { createSweepView } from '../../src/cli/sweep/view.js';
 import { resumeHint } from '../../src/cli/verbs/result.js';
 import { processInfo } from '../../src/run/locks/process-identity.js';
+import type { SweepDirectory } from '../../src/sweep/directory.js';
+import { readSweepResults } from '../../src/sweep/index.js';
 import { Journal } from '../../src/sweep/journal.js';
-import type { SweepPlan } from '../../src/sweep/plan.js';
-import { readSweepResults } from '../../src/sweep/results/index.js';
+import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
 import { createSampler } from '../../src/sweep/search/index.js';
-import type { Point } from '../../src/sweep/space.js';
-import type { SweepDirectory } from '../../src/sweep/sweep-directory.js';
+import type { Point } from '../../src/sweep/search/space.js';
 import { costModel } from '../../src/sweep/trial-runs.js';
 import { computeInThreads } from '../../src/train/pool.js';
 import { UserError } from '../../src/util/errors.js';

@@ -1,10 +1,10 @@
 /** `sweep … --dry-run`: lists the points of a sweep with the sizes of their models. */
 import type { SweepModels } from '../../library/sweep-models.js';
 import type { LoadedSweep } from '../../sweep/config/index.js';
-import { formatTable, type Table } from '../../sweep/results/index.js';
+import { formatTable, type Table } from '../../sweep/index.js';
 import { gridSize, pointsAtMost } from '../../sweep/search/grid.js';
-import { createSampler } from '../../sweep/search/index.js';
-import type { Point } from '../../sweep/space.js';
+import { blindTrials, createSampler, methodOf } from '../../sweep/search/index.js';
+import type { Point } from '../../sweep/search/space.js';
 import { EXIT, type ExitCode } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { Io } from '../terminal/io.js';
@@ -39,15 +39,15 @@ export async function dryRun(
 }
 
 /**
- * The points of a grid, or the first points of another method. For TPE, only those chosen without
+ * The points of a grid, or the first points of another method, as far as they are chosen without
  * results.
  */
 function chosenPoints(plan: LoadedSweep['plan']): readonly Point[] {
   const sampler = createSampler(plan.space, plan.method, plan.seed);
-  const max = plan.budget.trials ?? (plan.method.kind === 'grid' ? Number.POSITIVE_INFINITY : LISTED);
-  const startup = plan.method.kind === 'tpe' ? plan.method.n_startup_trials : max;
+  const all = methodOf(plan.method).isExhaustive ? Number.POSITIVE_INFINITY : LISTED;
+  const max = Math.min(plan.budget.trials ?? all, blindTrials(plan.method));
   const points: Point[] = [];
-  while (points.length < Math.min(max, startup)) {
+  while (points.length < max) {
     const point = sampler.suggest(points.length, [], points);
     if (point === undefined) break;
     points.push(point);
@@ -91,7 +91,9 @@ function sentences(
   if (trials === null || trials > listed) {
     const of = trials === null ? '' : `of ${trials} `;
     const why =
-      method.kind === 'tpe' ? 'later points of tpe depend on results' : 'more follow until the time is up';
+      listed === blindTrials(method)
+        ? `later points of ${method.kind} depend on results`
+        : 'more follow until the time is up';
     lines.push(`Only the first ${listed} ${of}trials are listed: ${why}.`);
   }
   const each = `${counted(epochs, 'epoch')}${seeds.length > 1 ? ` with ${seeds.length} seeds` : ''}`;

@@ -1,5 +1,5 @@
 /** The option `--launcher`, which selects how a sweep starts its trials. */
-import { parseQueue } from '../../sweep/launchers/queue-connection.js';
+import { parseQueue } from '../../sweep/launchers/queue.js';
 import type { SweepOptions } from '../../sweep/run.js';
 import { type Diagnostic, UserError } from '../../util/errors.js';
 import { choice, list, text, type Values } from '../verb.js';

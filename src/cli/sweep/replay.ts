@@ -1,7 +1,7 @@
 /** `sweep replay SWEEP`: repeats the decisions of a sweep from its results. */
 import { existsSync } from 'node:fs';
-import type { SweepResults } from '../../sweep/results/index.js';
-import { replay, type ScheduleParts } from '../../sweep/schedule/replay.js';
+import { replay, type ScheduleParts } from '../../sweep/decisions.js';
+import type { SweepResults } from '../../sweep/index.js';
 import { createSampler } from '../../sweep/search/index.js';
 import { costModel } from '../../sweep/trial-runs.js';
 import { damagedError, EXIT, type ExitCode } from '../../util/errors.js';

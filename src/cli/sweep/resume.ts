@@ -1,6 +1,7 @@
 /** `sweep resume SWEEP`: continues a stopped sweep. */
+
+import { SweepDirectory } from '../../sweep/directory.js';
 import { resumeSweep } from '../../sweep/run.js';
-import { SweepDirectory } from '../../sweep/sweep-directory.js';
 import { sameBackend } from '../options.js';
 import { defineVerb, flag } from '../verb.js';
 import { runnerOptions, runToEnd, withLauncherProblems, withQueue } from './runner.js';

@@ -1,9 +1,9 @@
 /** Runs the trials of a sweep for `sweep` and `sweep resume`. */
 import type { BackendRequest } from '../../engine/backend-names.js';
+import type { SweepDirectory } from '../../sweep/directory.js';
+import { bestRow, formatTable, summaryOf, troubleOf, writeResults } from '../../sweep/index.js';
 import { readJournal } from '../../sweep/journal.js';
-import { bestRow, formatTable, summaryOf, troubleOf, writeResults } from '../../sweep/results/index.js';
 import type { SweepOptions, SweepResult } from '../../sweep/run.js';
-import type { SweepDirectory } from '../../sweep/sweep-directory.js';
 import { usableCores } from '../../train/threads.js';
 import { EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
@@ -14,13 +14,7 @@ import type { Io } from '../terminal/io.js';
 import { integer, type Shell, type Values } from '../verb.js';
 import { startDashboardBeside } from '../verbs/dashboard-process.js';
 import { type RepeatedFlags, resumeHint } from '../verbs/result.js';
-import {
-  type LauncherOptions,
-  launcherFlags,
-  launcherOf,
-  launcherOptions,
-  launcherProblems,
-} from './launcher.js';
+import { type LauncherOptions, launcherFlags, launcherOf, launcherOptions, launcherProblems } from './launcher.js';
 import { bestTable, remarks, widthOf } from './trials.js';
 import { createSweepView } from './view.js';
 

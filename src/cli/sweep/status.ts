@@ -8,7 +8,7 @@ import {
   type SweepResults,
   summaryOf,
   troubleOf,
-} from '../../sweep/results/index.js';
+} from '../../sweep/index.js';
 import { EXIT } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { json } from '../options.js';

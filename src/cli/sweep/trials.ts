@@ -18,7 +18,7 @@ import {
   type TableFormat,
   type TrialRow,
   trialTable,
-} from '../../sweep/results/index.js';
+} from '../../sweep/index.js';
 import { usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { counted, printable } from '../../util/words.js';

@@ -3,9 +3,7 @@
  * trials, else a line per result, fewer if the sweep is long. Warnings are printed at once. The
  * clock affects only what is shown.
  */
-import type { SweepObserver } from '../../sweep/orchestrator.js';
-import type { SweepPlan } from '../../sweep/plan.js';
-import type { Decision, JournalRecord } from '../../sweep/records.js';
+
 import {
   bestRow,
   formatTable,
@@ -14,8 +12,11 @@ import {
   TrialCollector,
   type TrialRow,
   trialTable,
-} from '../../sweep/results/index.js';
-import { describePoint } from '../../sweep/space.js';
+} from '../../sweep/index.js';
+import type { SweepObserver } from '../../sweep/orchestrator.js';
+import type { SweepPlan } from '../../sweep/schedule/plan.js';
+import type { Decision, JournalRecord } from '../../sweep/schedule/records.js';
+import { describePoint } from '../../sweep/search/space.js';
 import { counted, printable } from '../../util/words.js';
 import { Block } from '../terminal/block.js';
 import type { Io } from '../terminal/io.js';

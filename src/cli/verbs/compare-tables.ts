@@ -1,7 +1,7 @@
 /** A comparison as tables, for all formats except JSON. */
 import type { Comparison, MetricComparison, SideComparison } from '../../judge/comparison/document.js';
 import { effectWords, listed } from '../../judge/comparison/sentences.js';
-import type { Cell, Table } from '../../sweep/results/index.js';
+import type { Cell, Table } from '../../sweep/index.js';
 import { formatDuration } from '../terminal/progress.js';
 
 /** Settings that differ, or all with `--all`. */

@@ -5,7 +5,7 @@ import type { Comparison } from '../../judge/comparison/document.js';
 import { readGroups } from '../../judge/comparison/read.js';
 import { describeSide, sentencesOf } from '../../judge/comparison/sentences.js';
 import { kindOf } from '../../run/find.js';
-import { formatTable, type TableFormat } from '../../sweep/results/index.js';
+import { formatTable, type TableFormat } from '../../sweep/index.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { jsonFormat } from '../options.js';

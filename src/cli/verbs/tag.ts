@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { RunDirectory } from '../../run/directory.js';
 import type { NotesFile } from '../../run/notes.js';
 import { checkNotesChange, NO_NOTES, type Notes, type NotesChange } from '../../run/notes.js';
-import { SweepDirectory } from '../../sweep/sweep-directory.js';
+import { SweepDirectory } from '../../sweep/directory.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { json } from '../options.js';

@@ -2,7 +2,7 @@
 
 import { kindOf, runsAt } from '../../run/find.js';
 import { type RunRecord, readRun } from '../../run/record.js';
-import { bestRow, readSweepResults } from '../../sweep/results/index.js';
+import { bestRow, readSweepResults } from '../../sweep/index.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
 import type { Comparison } from './document.js';
 import type { Group } from './sides.js';

@@ -14,7 +14,7 @@ import {
   sweepCautions,
   type TrialRow,
   troubleOf,
-} from '../../sweep/results/index.js';
+} from '../../sweep/index.js';
 import { placeOf, UserError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { ReviewedRun } from './run-facts.js';

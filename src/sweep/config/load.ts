@@ -11,17 +11,39 @@ import { explainSchemaErrors } from '../../config/wording/schema-errors.js';
 import { Locator } from '../../config/yaml/locator.js';
 import { toPlain, valuePlace } from '../../config/yaml/tree.js';
 import type { Diagnostic, UserError } from '../../util/errors.js';
-import type { SweepPlan } from '../plan.js';
-import type { Point, Space } from '../space.js';
-import { baseConfigs, type LoadedBase, openBases, variantParameter } from './bases.js';
-import { sweepOfArguments } from './command-line.js';
-import { commonObjective, measuring, noObjective, objectiveRule, splitWarnings } from './objective.js';
-import { checkParameters, checkValues } from './parameter-checks.js';
-import { exclusionsOf, inOrder, locatedParameters, withoutPlaces } from './parameters.js';
-import { checkCommon, checkPlan, checkPruner, checkSet, checkSize } from './plan-checks.js';
+import type { SweepPlan } from '../schedule/plan.js';
+import type { Point, Space } from '../search/space.js';
+import {
+  baseConfigs,
+  commonObjective,
+  type LoadedBase,
+  measuring,
+  noObjective,
+  objectiveRule,
+  openBases,
+  splitWarnings,
+  variantParameter,
+} from './bases.js';
+import {
+  checkCommon,
+  checkParameters,
+  checkPlan,
+  checkPruner,
+  checkSet,
+  checkSize,
+  checkValues,
+} from './checks.js';
+import {
+  exclusionsOf,
+  inOrder,
+  locatedParameters,
+  type SweepSettings,
+  secondsOf,
+  settingsOf,
+  withoutPlaces,
+} from './parameters.js';
 import { PointConfigs, pointsToCheck } from './points.js';
-import { readSweep, type SweepFlags, type SweepText } from './read.js';
-import { type SweepSettings, secondsOf, settingsOf } from './settings.js';
+import { readSweep, type SweepFlags, type SweepText, sweepOfArguments } from './read.js';
 
 interface LoadOptions {
   /** Arguments `key.path=value` for every config. */

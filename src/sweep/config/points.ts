@@ -9,7 +9,7 @@ import type { Diagnostic } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';
 import { drawPoint } from '../search/draw.js';
 import { gridPoints, gridSize, pointsAtMost } from '../search/grid.js';
-import { type Distribution, describePoint, type Point, type Space } from '../space.js';
+import { type Distribution, describePoint, type Point, type Space } from '../search/space.js';
 import { baseOf, VARIANT } from '../trial-runs.js';
 import type { LoadedBase } from './bases.js';
 import { assignmentsOf, type LocatedParameter } from './parameters.js';

@@ -6,17 +6,19 @@
 import type { Job, Queue, QueueEvents } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
-import { MissingWorkers } from './missing-workers.js';
-import { openQueue, parseQueue, type QueueAddress, unreachableError } from './queue-connection.js';
 import {
   jobId,
   lostEnd,
+  openQueue,
+  parseQueue,
+  type QueueAddress,
   type QueueJob,
   queueJob,
   readEnd,
   type StopRequest,
   stoppedEnd,
-} from './queue-job.js';
+  unreachableError,
+} from './queue.js';
 
 /**
  * Events report ends at once; polling finds those whose event was missed, such as during an outage.
@@ -224,4 +226,41 @@ export class BullmqLauncher implements Launcher {
 
 async function isFinished(job: TaskJob): Promise<boolean> {
   return (await job.isCompleted()) || (await job.isFailed());
+}
+
+/** Milliseconds between warnings that no worker runs. */
+const EVERY_MS = 600_000;
+
+/** Warns that tasks wait and no worker runs: as soon as it is noticed, then every ten minutes. */
+export class MissingWorkers {
+  /** When it last warned, on the clock of `performance`. */
+  private lastWarning = Number.NEGATIVE_INFINITY;
+  /**
+   * Prevents a second query while a slow server has not answered the first, so that a warning is
+   * not repeated.
+   */
+  private isChecking = false;
+
+  /** @param folder of the sweep's runs, at the same path on all machines */
+  constructor(
+    private readonly address: QueueAddress,
+    private readonly folder: string,
+    private readonly warn: (text: string) => void,
+  ) {}
+
+  /** Rejects if the server is gone. */
+  async check(queue: Pick<Queue, 'getWorkersCount'>): Promise<void> {
+    if (this.isChecking || performance.now() - this.lastWarning < EVERY_MS) return;
+    this.isChecking = true;
+    try {
+      if ((await queue.getWorkersCount()) > 0) return;
+    } finally {
+      this.isChecking = false;
+    }
+    this.lastWarning = performance.now();
+    const { shown, argument } = this.address;
+    this.warn(
+      `tasks wait in ${shown}, but no worker is running; start one with: cellrun worker --queue '${argument}' --root '${this.folder}'`,
+    );
+  }
 }

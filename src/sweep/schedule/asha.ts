@@ -5,15 +5,17 @@
  * time, so a trial that was passed over may be promoted once its rung has more trials. When there
  * are no new points, promotions continue until no trial is promotable; the rest is pruned.
  */
-import { isBetter, type Measured, type Pruning } from './pruning.js';
+import type { Pruner } from './plan.js';
+import { isBetter, type Measured, type PrunerKind, Pruning } from './pruner.js';
 
-export class Asha implements Pruning {
+export class Asha extends Pruning {
   private readonly halvings: readonly Rung[];
 
   constructor(
     private readonly rungEpochs: readonly number[],
     reductionFactor: number,
   ) {
+    super();
     this.halvings = rungEpochs.slice(0, -1).map(epochs => new Rung(epochs, reductionFactor));
   }
 
@@ -21,28 +23,22 @@ export class Asha implements Pruning {
     return this.rungEpochs;
   }
 
-  bracket(): undefined {
-    return undefined;
-  }
-
   judge(measured: Measured): 'pause' {
     this.rungAt(measured.epochs).add(measured);
     return 'pause';
   }
 
-  completed(): void {}
-
-  promotable(): number | undefined {
+  override promotable(): number | undefined {
     return this.candidateRung()?.candidate();
   }
 
-  promoted(trial: number): void {
+  override promoted(trial: number): void {
     const rung = this.candidateRung();
     if (rung?.candidate() !== trial) throw new Error(`trial ${trial} is not the one to promote`);
     rung.promote();
   }
 
-  withdrawn(trial: number): void {
+  override withdrawn(trial: number): void {
     for (const rung of this.halvings) rung.withdraw(trial);
   }
 
@@ -105,3 +101,28 @@ function rankIn(ranking: readonly Measured[], measured: Measured): number {
   }
   return low;
 }
+
+export type HalvingSettings = Omit<Extract<Pruner, { kind: 'asha' }>, 'kind'>;
+
+/** min_epochs * eta^k below `epochs`, rounded down to whole epochs, followed by `epochs`. */
+export function rungEpochs(
+  { min_epochs, reduction_factor }: HalvingSettings,
+  epochs: number,
+): readonly number[] {
+  if (!(min_epochs >= 1 && reduction_factor > 1))
+    throw new Error(
+      `rungs cannot start at ${min_epochs} epochs with a reduction factor of ${reduction_factor}`,
+    );
+  const rungs: number[] = [];
+  for (let rung = min_epochs; rung < epochs; rung *= reduction_factor) {
+    const whole = Math.floor(rung);
+    // with a factor below 2, rungs may differ by less than an epoch
+    if (whole !== rungs.at(-1)) rungs.push(whole);
+  }
+  return [...rungs, epochs];
+}
+
+export const asha: PrunerKind<Extract<Pruner, { kind: 'asha' }>> = {
+  firstJudged: ({ min_epochs }) => ['min_epochs', min_epochs],
+  create: (settings, epochs) => new Asha(rungEpochs(settings, epochs), settings.reduction_factor),
+};

@@ -6,20 +6,22 @@
  * one bracket has a promotable trial at a time: the end of a segment makes at most one promotable,
  * and the lane it frees takes that one.
  */
-import { Asha } from './asha.js';
-import type { Measured, Pruning, Verdict } from './pruning.js';
+import { Asha, rungEpochs } from './asha.js';
+import type { Pruner } from './plan.js';
+import { type Measured, type PrunerKind, Pruning, type Verdict } from './pruner.js';
 
-export class Hyperband implements Pruning {
+class Hyperband extends Pruning {
   private readonly brackets: readonly Asha[];
   /** The brackets of trials 0, 1, …, repeated. */
   private readonly deal: readonly number[];
 
-  constructor(rungEpochs: readonly number[], reductionFactor: number) {
-    this.brackets = rungEpochs.map((_, b) => new Asha(rungEpochs.slice(b), reductionFactor));
-    this.deal = dealOut(bracketSizes(rungEpochs.length, reductionFactor));
+  constructor(rungs: readonly number[], reductionFactor: number) {
+    super();
+    this.brackets = rungs.map((_, b) => new Asha(rungs.slice(b), reductionFactor));
+    this.deal = dealOut(bracketSizes(rungs.length, reductionFactor));
   }
 
-  bracket(trial: number): number {
+  override bracket(trial: number): number {
     return this.deal[trial % this.deal.length];
   }
 
@@ -31,9 +33,7 @@ export class Hyperband implements Pruning {
     return this.bracketOf(measured.trial).judge(measured);
   }
 
-  completed(): void {}
-
-  promotable(): number | undefined {
+  override promotable(): number | undefined {
     for (const bracket of this.brackets) {
       const trial = bracket.promotable();
       if (trial !== undefined) return trial;
@@ -41,11 +41,11 @@ export class Hyperband implements Pruning {
     return undefined;
   }
 
-  promoted(trial: number): void {
+  override promoted(trial: number): void {
     this.bracketOf(trial).promoted(trial);
   }
 
-  withdrawn(trial: number): void {
+  override withdrawn(trial: number): void {
     this.bracketOf(trial).withdrawn(trial);
   }
 
@@ -79,3 +79,8 @@ function dealOut(sizes: readonly number[]): readonly number[] {
     return next;
   });
 }
+
+export const hyperband: PrunerKind<Extract<Pruner, { kind: 'hyperband' }>> = {
+  firstJudged: ({ min_epochs }) => ['min_epochs', min_epochs],
+  create: (settings, epochs) => new Hyperband(rungEpochs(settings, epochs), settings.reduction_factor),
+};

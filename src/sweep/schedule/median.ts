@@ -5,15 +5,12 @@
  * are judged after n_warmup_epochs + 1 epochs and then every `interval_epochs`, once
  * `n_startup_trials` are completed. Only values at these epochs count.
  */
-import type { Measured, Pruning, Verdict } from './pruning.js';
+import type { Pruner } from './plan.js';
+import { type Measured, type PrunerKind, Pruning, type Verdict } from './pruner.js';
 
-export interface MedianOptions {
-  readonly n_startup_trials: number;
-  readonly n_warmup_epochs: number;
-  readonly interval_epochs: number;
-}
+type MedianSettings = Extract<Pruner, { kind: 'median' }>;
 
-export class MedianPruning implements Pruning {
+class MedianPruning extends Pruning {
   private readonly rungEpochs: readonly number[];
   /** Finite values of running trials, by trial, in the order of the epochs. */
   private readonly values = new Map<number, Measured[]>();
@@ -22,11 +19,12 @@ export class MedianPruning implements Pruning {
   private completedTrials = 0;
 
   constructor(
-    private readonly options: MedianOptions,
+    private readonly settings: MedianSettings,
     epochs: number,
   ) {
+    super();
     const rungs: number[] = [];
-    for (let rung = options.n_warmup_epochs + 1; rung < epochs; rung += options.interval_epochs)
+    for (let rung = settings.n_warmup_epochs + 1; rung < epochs; rung += settings.interval_epochs)
       rungs.push(rung);
     this.rungEpochs = [...rungs, epochs];
   }
@@ -35,23 +33,19 @@ export class MedianPruning implements Pruning {
     return this.rungEpochs;
   }
 
-  bracket(): undefined {
-    return undefined;
-  }
-
   judge(measured: Measured): Verdict {
     const values = this.values.get(measured.trial) ?? [];
     this.values.set(measured.trial, values);
     if (measured.value !== null) values.push(measured);
-    if (this.completedTrials === 0 || this.completedTrials < this.options.n_startup_trials) return 'advance';
+    if (this.completedTrials === 0 || this.completedTrials < this.settings.n_startup_trials) return 'advance';
     if (values.length === 0) return 'prune';
     const others = this.completedValues.get(measured.epochs) ?? [];
     if (others.length === 0) return 'advance';
     const best = Math.min(...values.map(({ value }) => value as number));
-    return best > median(others) ? 'prune' : 'advance';
+    return best > middleOf(others) ? 'prune' : 'advance';
   }
 
-  completed({ trial }: Measured): void {
+  override completed({ trial }: Measured): void {
     this.completedTrials += 1;
     for (const { epochs, value } of this.values.get(trial) ?? []) {
       const values = this.completedValues.get(epochs) ?? [];
@@ -60,19 +54,16 @@ export class MedianPruning implements Pruning {
     }
     this.values.delete(trial);
   }
-
-  promotable(): undefined {
-    return undefined;
-  }
-
-  promoted(): void {}
-
-  withdrawn(): void {}
 }
 
 /** The median; for an even count the mean of the middle two, as in NumPy. */
-function median(values: readonly number[]): number {
+function middleOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
+
+export const median: PrunerKind<MedianSettings> = {
+  firstJudged: ({ n_warmup_epochs }) => ['n_warmup_epochs', n_warmup_epochs + 1],
+  create: (settings, epochs) => new MedianPruning(settings, epochs),
+};

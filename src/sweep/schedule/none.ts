@@ -1,28 +1,20 @@
 /** Trains every trial to the last epoch. */
-import type { Pruning } from './pruning.js';
+import { type PrunerKind, Pruning } from './pruner.js';
 
-export class NoPruning implements Pruning {
-  constructor(private readonly epochs: number) {}
+class NoPruning extends Pruning {
+  constructor(private readonly epochs: number) {
+    super();
+  }
 
   rungs(): readonly number[] {
     return [this.epochs];
   }
 
-  bracket(): undefined {
-    return undefined;
-  }
-
   judge(): 'advance' {
     return 'advance';
   }
-
-  completed(): void {}
-
-  promotable(): undefined {
-    return undefined;
-  }
-
-  promoted(): void {}
-
-  withdrawn(): void {}
 }
+
+export const none: PrunerKind<{ readonly kind: 'none' }> = {
+  create: (_, epochs) => new NoPruning(epochs),
+};

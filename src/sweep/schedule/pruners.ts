@@ -1,28 +1,23 @@
-/** Pruners by their kind in the plan. */
-import type { Pruner, SweepPlan } from '../plan.js';
-import { Asha } from './asha.js';
-import { Hyperband } from './hyperband.js';
-import { MedianPruning } from './median.js';
-import { NoPruning } from './none.js';
-import type { Pruning } from './pruning.js';
-import { rungEpochs } from './rungs.js';
+/** The pruners by their kind in the plan. */
+import { asha } from './asha.js';
+import { hyperband } from './hyperband.js';
+import { median } from './median.js';
+import { none } from './none.js';
+import type { Pruner, SweepPlan } from './plan.js';
+import type { PrunerKind, Pruning } from './pruner.js';
 
-type PruningOf<P> = (pruner: P, epochs: number) => Pruning;
-
-type PrunerTable = { readonly [K in Pruner['kind']]: PruningOf<Extract<Pruner, { kind: K }>> };
-
-const pruners: PrunerTable = {
-  none: (_, epochs) => new NoPruning(epochs),
-  median: (options, epochs) => new MedianPruning(options, epochs),
-  asha: (options, epochs) => new Asha(rungEpochs(options, epochs), options.reduction_factor),
-  hyperband: (options, epochs) => new Hyperband(rungEpochs(options, epochs), options.reduction_factor),
+const pruners: { readonly [K in Pruner['kind']]: PrunerKind<Extract<Pruner, { kind: K }>> } = {
+  none,
+  median,
+  asha,
+  hyperband,
 };
 
-export function createPruning({ pruner, epochs }: Pick<SweepPlan, 'pruner' | 'epochs'>): Pruning {
-  return prunerOf(pruner)(pruner, epochs);
+/** The facts about a pruner; the table's type guarantees that they accept its settings. */
+export function prunerOf<P extends Pruner>({ kind }: P): PrunerKind<P> {
+  return pruners[kind] as PrunerKind<P>;
 }
 
-/** The entry for a pruner; the table's type guarantees that the entry accepts it. */
-function prunerOf<P extends Pruner>(pruner: P): PruningOf<P> {
-  return pruners[pruner.kind] as PruningOf<P>;
+export function createPruning({ pruner, epochs }: Pick<SweepPlan, 'pruner' | 'epochs'>): Pruning {
+  return prunerOf(pruner).create(pruner, epochs);
 }

@@ -6,17 +6,24 @@
  * orders differ. If neither method nor pruner looks at results, no decision depends on an outcome
  * and nothing waits: trials start before they are decided.
  */
-import type { SweepPlan } from '../plan.js';
-import type { Decision, Outcome, Segment } from '../records.js';
-import type { Observation, Sampler } from '../search/sampler.js';
-import type { Point } from '../space.js';
-import { Dispatch } from './dispatch.js';
-import { Goal } from './goal.js';
-import { type Job, Lanes } from './lanes.js';
-import { type Measurement, Outcomes } from './outcomes.js';
-import { createPruning } from './pruners.js';
-import type { Pruning } from './pruning.js';
-import { aheadState, bestOf, observe, Trial, type TrialState } from './trials.js';
+
+import { blindTrials } from '../search/index.js';
+import type { Observation, Sampler } from '../search/method.js';
+import type { Point } from '../search/space.js';
+import type { SweepPlan } from './plan.js';
+import type { Pruning } from './pruner.js';
+import { createPruning, prunerOf } from './pruners.js';
+import { type Decision, type Outcome, type Segment, segmentKey } from './records.js';
+import {
+  aheadState,
+  bestOf,
+  Goal,
+  type Measurement,
+  Outcomes,
+  observe,
+  Trial,
+  type TrialState,
+} from './trials.js';
 
 type Reason = Extract<Decision, { event: 'sweep.decided' }>['reason'];
 
@@ -156,7 +163,8 @@ export class Scheduler {
 
   /** Whether decisions depend on no outcome, except how the sweep ends. */
   private get isStatic(): boolean {
-    return this.plan.method.kind !== 'tpe' && this.plan.pruner.kind === 'none';
+    const { method, pruner } = this.plan;
+    return blindTrials(method) === Number.POSITIVE_INFINITY && prunerOf(pruner).firstJudged === undefined;
   }
 
   private *ahead(): Generator<Omit<Segment, 'seed'>> {
@@ -327,5 +335,118 @@ export class Scheduler {
 
   private decide(decision: Decision): void {
     this.decisions.push(decision);
+  }
+}
+
+/** A trial that is trained to its next rung, with all seeds one after the other. */
+interface Job {
+  readonly trial: number;
+  readonly from: number;
+  readonly to: number;
+  /** Virtual time. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The virtual clock: which trial occupies which lane until when, from the plan's costs alone,
+ * independent of the machine.
+ */
+class Lanes {
+  private readonly running: Job[] = [];
+
+  constructor(private readonly count: number) {
+    if (!(Number.isInteger(count) && count >= 1)) throw new Error(`${count} lanes`);
+  }
+
+  get jobs(): readonly Job[] {
+    return this.running;
+  }
+
+  get isFree(): boolean {
+    return this.running.length < this.count;
+  }
+
+  start(job: Job): void {
+    if (!this.isFree) throw new Error(`trial ${job.trial} has no lane`);
+    this.running.push(job);
+  }
+
+  /** The job that ends first; if several do, the one of the oldest trial. */
+  get next(): Job | undefined {
+    let next: Job | undefined;
+    for (const job of this.running) {
+      if (!next || job.end < next.end || (job.end === next.end && job.trial < next.trial)) next = job;
+    }
+    return next;
+  }
+
+  end(job: Job): void {
+    this.running.splice(this.running.indexOf(job), 1);
+  }
+}
+
+/** Selects the segments that run: at most one per lane, each once, in the order of virtual time. */
+class Dispatch {
+  private readonly started = new Set<string>();
+  private readonly running = new Set<string>();
+  private highest = -1;
+
+  constructor(
+    private readonly lanes: number,
+    private readonly seeds: readonly number[],
+    private readonly outcomes: Outcomes,
+  ) {}
+
+  /** The highest trial that was ever started or has an outcome; -1 if there is none. */
+  get highestTrial(): number {
+    return this.highest;
+  }
+
+  /** Takes segments from `jobs`, then from `ahead` while lanes are free. */
+  take(jobs: readonly Job[], ahead: Iterable<Omit<Segment, 'seed'>>): Segment[] {
+    const taken: Segment[] = [];
+    const fill = (segments: Iterable<Segment>) => {
+      for (const segment of segments) {
+        if (this.running.size >= this.lanes) return;
+        if (this.started.has(segmentKey(segment)) || this.outcomes.has(segment)) continue;
+        this.start(segment);
+        taken.push(segment);
+      }
+    };
+    fill(this.inVirtualOrder(jobs));
+    if (this.running.size >= this.lanes) return taken;
+    for (const job of ahead) {
+      fill(this.segmentsOf(job));
+      if (this.running.size >= this.lanes) break;
+    }
+    return taken;
+  }
+
+  private start(segment: Segment): void {
+    this.started.add(segmentKey(segment));
+    this.running.add(segmentKey(segment));
+    this.highest = Math.max(this.highest, segment.trial);
+  }
+
+  ended(segment: Segment): void {
+    this.running.delete(segmentKey(segment));
+    this.highest = Math.max(this.highest, segment.trial);
+  }
+
+  /** A lane trains the seeds of a job one after the other, so each has its own virtual start. */
+  private inVirtualOrder(jobs: readonly Job[]): Segment[] {
+    const timed = jobs.flatMap(job =>
+      this.segmentsOf(job).map((segment, i) => ({
+        segment,
+        start: job.start + ((job.end - job.start) * i) / this.seeds.length,
+      })),
+    );
+    timed.sort((a, b) => a.start - b.start || a.segment.trial - b.segment.trial);
+    return timed.map(({ segment }) => segment);
+  }
+
+  private segmentsOf({ trial, from, to }: Omit<Segment, 'seed'>): Segment[] {
+    return this.seeds.map(seed => ({ trial, seed, from, to }));
   }
 }

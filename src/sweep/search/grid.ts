@@ -2,9 +2,18 @@
  * Lists the points of a finite space: the last parameter changes fastest, and parameters that do
  * not exist at a point are skipped.
  */
-import { canonical, exists, isExcluded, type Parameter, type Point, type Space } from '../space.js';
-import type { Sampler } from './sampler.js';
-import { countOf, valueAt } from './scale.js';
+
+import { listingSampler, type SearchMethod } from './method.js';
+import {
+  canonical,
+  countOf,
+  exists,
+  isExcluded,
+  type Parameter,
+  type Point,
+  type Space,
+  valueAt,
+} from './space.js';
 
 /**
  * The real parameters, which a grid cannot contain. The functions below require that there are
@@ -60,24 +69,6 @@ export function* gridPoints(space: Space, point: Point = {}, at = 0): Generator<
     yield* gridPoints(space, { ...point, [name]: valueAt(distribution, i) }, at + 1);
 }
 
-/** Trial n is point n of the grid, regardless of results. */
-export function gridSampler(space: Space): Sampler {
-  const [real] = continuousParameters(space);
-  if (real) throw new Error(`a grid cannot list the values of ${real.name}`);
-  const points = gridPoints(space);
-  const listed: Point[] = [];
-  return {
-    suggest(trial) {
-      while (listed.length <= trial) {
-        const { done, value } = points.next();
-        if (done) return undefined;
-        listed.push(value);
-      }
-      return listed[trial];
-    },
-  };
-}
-
 interface Prefix {
   readonly point: Point;
   readonly count: number;
@@ -101,3 +92,13 @@ function namedIn({ parameters, exclude }: Space): ReadonlySet<string> {
   const conditions = parameters.flatMap(({ condition }) => (condition ? [condition.name] : []));
   return new Set([...conditions, ...exclude.flatMap(pattern => Object.keys(pattern))]);
 }
+
+export const grid: SearchMethod<{ readonly kind: 'grid' }> = {
+  isExhaustive: true,
+  create(space) {
+    const [real] = continuousParameters(space);
+    if (real) throw new Error(`a grid cannot list the values of ${real.name}`);
+    const points = gridPoints(space);
+    return listingSampler(() => points.next().value ?? undefined);
+  },
+};

@@ -1,11 +1,29 @@
 /** The search methods by name. */
-import type { Method } from '../plan.js';
-import type { Space } from '../space.js';
-import { gridSampler } from './grid.js';
-import { randomSampler } from './random.js';
-import type { Sampler } from './sampler.js';
-import { sobolSampler } from './sobol.js';
-import { tpeSampler } from './tpe.js';
+import { grid } from './grid.js';
+import type { Sampler, SearchMethod } from './method.js';
+import { random } from './random.js';
+import { sobol } from './sobol.js';
+import type { Space } from './space.js';
+import { type TpeSettings, tpe } from './tpe.js';
+
+export type Method = { readonly kind: 'grid' | 'random' | 'sobol' } | TpeSettings;
+
+const methods: { readonly [K in Method['kind']]: SearchMethod<Extract<Method, { kind: K }>> } = {
+  grid,
+  random,
+  sobol,
+  tpe,
+};
+
+/** The facts about a method; the table's type guarantees that they accept its settings. */
+export function methodOf<M extends Method>({ kind }: M): SearchMethod<M> {
+  return methods[kind] as SearchMethod<M>;
+}
+
+/** Number of first trials that are chosen without results. */
+export function blindTrials(method: Method): number {
+  return methodOf(method).blindTrials?.(method) ?? Number.POSITIVE_INFINITY;
+}
 
 /**
  * Creates the sampler of a sweep with seed `seed`. A grid must have been checked with
@@ -13,16 +31,5 @@ import { tpeSampler } from './tpe.js';
  * @throws UserError (exit 2) if the method cannot search the space
  */
 export function createSampler(space: Space, method: Method, seed: number): Sampler {
-  switch (method.kind) {
-    case 'grid':
-      return gridSampler(space);
-    case 'random':
-      return randomSampler(space, seed);
-    case 'sobol':
-      return sobolSampler(space, seed);
-    case 'tpe':
-      return tpeSampler(space, method, seed);
-    default:
-      return method satisfies never;
-  }
+  return methodOf(method).create(space, method, seed);
 }

@@ -3,26 +3,17 @@
  * (2012).
  */
 import { RandomStream } from '../../util/random.js';
-import type { Point, Space } from '../space.js';
-import type { Sampler } from './sampler.js';
-import { Untried } from './untried.js';
+import { Untried } from './draw.js';
+import { listingSampler, type SearchMethod } from './method.js';
 
-/**
- * Each trial draws from its own random stream, regardless of results. Points of a finite space do
- * not repeat.
- */
-export function randomSampler(space: Space, seed: number): Sampler {
-  const untried = new Untried(space);
-  const listed: Point[] = [];
-  return {
-    suggest(trial) {
-      while (listed.length <= trial) {
-        const point = untried.draw(RandomStream.of(seed, `sweep/random/${listed.length}`));
-        if (!point) return undefined;
-        listed.push(point);
-        untried.take(point);
-      }
-      return listed[trial];
-    },
-  };
-}
+export const random: SearchMethod<{ readonly kind: 'random' }> = {
+  /** Each trial draws from its own random stream. Points of a finite space do not repeat. */
+  create(space, _, seed) {
+    const untried = new Untried(space);
+    return listingSampler(trial => {
+      const point = untried.draw(RandomStream.of(seed, `sweep/random/${trial}`));
+      if (point) untried.take(point);
+      return point;
+    });
+  },
+};

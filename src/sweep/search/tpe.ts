@@ -3,46 +3,55 @@
  * results than among the rest. See Bergstra et al. (2011) and the papers in parzen.ts. Parameters
  * that exist at the same points form a group and are estimated together. Names and rules are those
  * of Optuna's TPESampler with `multivariate`, `group` and `constant_liar`, with three differences:
- * the first points come from a Sobol sequence, kernels are narrower (kernels.ts), and points of a
+ * the first points come from a Sobol sequence, kernels are narrower (parzen.ts), and points of a
  * finite space do not repeat.
  */
 import { RandomStream } from '../../util/random.js';
-import type { Method } from '../plan.js';
-import { canonical, exists, type Parameter, type Point, type Space } from '../space.js';
 import { drawPoint, isAllowed, type Taken, takenPoints } from './draw.js';
+import type { Observation, SearchMethod } from './method.js';
 import { ParzenEstimator } from './parzen.js';
-import { randomSampler } from './random.js';
-import type { Observation, Sampler } from './sampler.js';
-import { countOf, valueAt } from './scale.js';
-import { sobolSampler } from './sobol.js';
-import { MAX_SOBOL_DIMENSIONS } from './sobol-sequence.js';
+import { random } from './random.js';
+import { MAX_SOBOL_DIMENSIONS, sobol } from './sobol.js';
+import { canonical, countOf, exists, type Parameter, type Point, type Space, valueAt } from './space.js';
 
 /** Attempts to find an allowed new point before one is drawn at random. */
 const MAX_ATTEMPTS = 20;
 /** Maximum number of good observations. */
 const MAX_BEST = 25;
 
-export function tpeSampler(space: Space, method: Extract<Method, { kind: 'tpe' }>, seed: number): Sampler {
-  const groups = groupsOf(space);
-  // a Sobol sequence covers the space more evenly than random points, but has limited dimensions
-  const sobol = space.parameters.length <= MAX_SOBOL_DIMENSIONS;
-  const startup = sobol ? sobolSampler(space, seed) : randomSampler(space, seed);
-  return {
-    suggest(trial, finished, pending) {
-      const told = finished.filter(({ state }) => state !== 'failed').length;
-      if (told < method.n_startup_trials) return startup.suggest(trial, finished, pending);
-      const random = RandomStream.of(seed, `sweep/tpe/${trial}`);
-      const taken = takenPoints(space, finished, pending);
-      const split = splitObservations(finished, pending);
-      const search = new Search(space, groups, split, method.n_ei_candidates, taken, random);
-      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        const point = search.attempt();
-        if (point) return point;
-      }
-      return drawPoint(space, taken, random);
-    },
-  };
+/** Names and defaults as in Optuna's TPESampler. */
+export interface TpeSettings {
+  readonly kind: 'tpe';
+  readonly n_startup_trials: number;
+  readonly n_ei_candidates: number;
 }
+
+export const tpe: SearchMethod<TpeSettings> = {
+  blindTrials: ({ n_startup_trials }) => n_startup_trials,
+  create(space, { n_startup_trials, n_ei_candidates }, seed) {
+    const groups = groupsOf(space);
+    // a Sobol sequence covers the space more evenly than random points, but has limited dimensions
+    const startup =
+      space.parameters.length <= MAX_SOBOL_DIMENSIONS
+        ? sobol.create(space, { kind: 'sobol' }, seed)
+        : random.create(space, { kind: 'random' }, seed);
+    return {
+      suggest(trial, finished, pending) {
+        const told = finished.filter(({ state }) => state !== 'failed').length;
+        if (told < n_startup_trials) return startup.suggest(trial, finished, pending);
+        const stream = RandomStream.of(seed, `sweep/tpe/${trial}`);
+        const taken = takenPoints(space, finished, pending);
+        const split = splitObservations(finished, pending);
+        const search = new Search(space, groups, split, n_ei_candidates, taken, stream);
+        for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+          const point = search.attempt();
+          if (point) return point;
+        }
+        return drawPoint(space, taken, stream);
+      },
+    };
+  },
+};
 
 /** Good and other points, each from the oldest to the latest. */
 export interface Split {

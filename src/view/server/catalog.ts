@@ -7,7 +7,7 @@ import { existsSync, lstatSync } from 'node:fs';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import { DEPTH, deeperFolder, type Found, findRuns, findTrials, kindOf } from '../../run/find.js';
 import { isLocked } from '../../run/locks/run-lock.js';
-import { isSweepWorkedOn } from '../../sweep/results/index.js';
+import { isSweepWorkedOn } from '../../sweep/index.js';
 import { UserError } from '../../util/errors.js';
 import type { ListDocument, Listed, ListedRun, ListedSweep } from './documents.js';
 import { ListedConfigs } from './list-configs.js';

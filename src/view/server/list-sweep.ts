@@ -1,6 +1,6 @@
 /** A sweep's entry in the list, from its plan and journal. */
 import { basename, dirname } from 'node:path';
-import { bestRow, readSweepResults } from '../../sweep/results/index.js';
+import { bestRow, readSweepResults } from '../../sweep/index.js';
 import type { ListedSweep } from './documents.js';
 import type { RunPlace } from './list-run.js';
 

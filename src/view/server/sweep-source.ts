@@ -1,6 +1,6 @@
 /** A sweep as a source: sends the whole report whenever its journal or a trial's log has grown. */
 import { findTrials } from '../../run/find.js';
-import { isSweepWorkedOn } from '../../sweep/results/index.js';
+import { isSweepWorkedOn } from '../../sweep/index.js';
 import { SWEEP_FILES, signatureOf } from './safe-files.js';
 import { DOCUMENT, NOTHING, type Source, type Update } from './source.js';
 

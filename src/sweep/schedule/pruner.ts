@@ -1,7 +1,4 @@
-/**
- * The interface of pruners, which decide which trials continue. They only keep records, in the
- * order of virtual time: no clock, no randomness.
- */
+/** What every pruner is. */
 
 export interface Measured {
   readonly trial: number;
@@ -16,27 +13,49 @@ export interface Measured {
 /** A paused trial waits and may be promoted later. */
 export type Verdict = 'advance' | 'prune' | 'pause';
 
-export interface Pruning {
+/**
+ * Decides which trials continue. It only keeps records, in the order of virtual time: no clock, no
+ * randomness.
+ */
+export abstract class Pruning {
   /** Epochs after which the trial is measured, ascending; the last one is its last epoch. */
-  rungs(trial: number): readonly number[];
-  /** The trial's bracket; undefined for pruners without brackets. */
-  bracket(trial: number): number | undefined;
+  abstract rungs(trial: number): readonly number[];
+
   /**
    * Records that a trial has reached a rung below its last. A diverged trial counts, but its
    * verdict is ignored.
    */
-  judge(measured: Measured): Verdict;
+  abstract judge(measured: Measured): Verdict;
+
+  /** The trial's bracket; undefined for pruners without brackets. */
+  bracket(_trial: number): number | undefined {
+    return undefined;
+  }
+
   /** Records that a trial was trained to its last epoch without diverging. */
-  completed(measured: Measured): void;
+  completed(_measured: Measured): void {}
+
   /**
    * The paused trial that the next free lane continues; undefined if the lane takes a new one. Has
    * no side effects.
    */
-  promotable(): number | undefined;
+  promotable(): number | undefined {
+    return undefined;
+  }
+
   /** Records that the trial that `promotable` returned continues. */
-  promoted(trial: number): void;
+  promoted(_trial: number): void {}
+
   /** Records that a paused trial continues although it is not promotable. */
-  withdrawn(trial: number): void;
+  withdrawn(_trial: number): void {}
+}
+
+/** The facts about a pruner; `S` are its settings in a plan. */
+export interface PrunerKind<S> {
+  /** The setting that decides when a trial is first judged, and that epoch; absent if none is. */
+  firstJudged?(settings: S): readonly [setting: keyof S & string, epoch: number];
+  /** @param epochs of a trial that is not pruned */
+  create(settings: S, epochs: number): Pruning;
 }
 
 /**

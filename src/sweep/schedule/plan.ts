@@ -2,14 +2,8 @@
  * A sweep with all defaults filled in and independent of the machine. Stored in the sweep's
  * directory.
  */
-import type { Space } from './space.js';
-
-export type Method =
-  | { readonly kind: 'grid' }
-  | { readonly kind: 'random' }
-  | { readonly kind: 'sobol' }
-  /** Field names and defaults as in Optuna's TPESampler. */
-  | { readonly kind: 'tpe'; readonly n_startup_trials: number; readonly n_ei_candidates: number };
+import type { Method } from '../search/index.js';
+import type { Space } from '../search/space.js';
 
 /** Pruners count epochs. A rung is an epoch after which a trial is judged. */
 export type Pruner =

@@ -1,19 +1,21 @@
 /**
- * The result of a segment, read from its run directory, regardless of the process and machine that
- * trained it.
+ * What a segment's run directory tells: its result, regardless of the process and machine that trained
+ * it, and whether another process holds it.
  */
 import { existsSync } from 'node:fs';
-import { RunDirectory } from '../run/directory.js';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { metricValue } from '../run/gates.js';
 import { LEASE_LOST, LOCK_LOST } from '../run/locks/ownership.js';
-import { IN_USE } from '../run/locks/run-lock.js';
+import { IN_USE, lockHolder } from '../run/locks/run-lock.js';
+import { type LoggedEvent, readEvents } from '../run/log.js';
+import { RunDirectory } from '../run/directory.js';
 import type { Summary } from '../run/summary.js';
-import { EXIT } from '../util/errors.js';
+import { EXIT, UserError } from '../util/errors.js';
 import { FULL_DISK_REASONS } from '../util/system-errors.js';
 import type { TaskEnd } from './launcher.js';
-import type { Objective } from './plan.js';
-import type { Outcome, Segment } from './records.js';
-import { epochValues } from './results/history.js';
+import type { Objective, SweepPlan } from './schedule/plan.js';
+import type { Outcome, Segment } from './schedule/records.js';
 
 export interface SegmentResult {
   readonly outcome: Outcome;
@@ -149,5 +151,64 @@ function summaryOf(directory: string): Summary | undefined {
     // a directory that is not one yet, or a damaged summary: the next process of the segment
     // handles it
     return undefined;
+  }
+}
+
+const POLL_MS = 50;
+
+/**
+ * Waits until no process works on the run in `directory`, which need not exist, or until `signal`.
+ * A sweep that is killed between starting a process and recording it leaves a process that its
+ * journal does not know, and the process of a worker that lost its lease may not have noticed yet.
+ * @param afar called once if that process is on another machine, where its end cannot be observed
+ */
+export async function untilFree(
+  directory: string,
+  signal: AbortSignal,
+  afar: (lock: string) => void = () => {},
+): Promise<void> {
+  const lock = join(directory, 'run.lock');
+  for (let isTold = false; !signal.aborted; await sleep(POLL_MS)) {
+    const holder = lockHolder(lock);
+    if (holder === undefined) return;
+    if (holder === 'elsewhere' && !isTold) afar(lock);
+    isTold ||= holder === 'elsewhere';
+  }
+}
+
+interface EpochValue {
+  readonly epoch: number;
+  /** The objective's metric; null if it is not finite. */
+  readonly value: number | null;
+}
+
+/**
+ * The objective after each epoch, from the log of the run in `directory`; empty if it does not exist
+ * or its log cannot be read.
+ */
+export function epochValues(
+  { objective }: Pick<SweepPlan, 'objective'>,
+  directory: string,
+): readonly EpochValue[] {
+  const [split, name] = objective.metric.split('.');
+  const event = split === 'train' ? 'train.epoch' : 'eval';
+  const byEpoch = new Map<number, EpochValue>();
+  for (const record of eventsOf(directory)) {
+    const { epoch } = record;
+    if (record.event !== event || typeof epoch !== 'number') continue;
+    if (event === 'eval' && record.split !== split) continue;
+    const value = record[name];
+    // an epoch may have evaluations before the one that ends it
+    byEpoch.set(epoch, { epoch, value: typeof value === 'number' ? value : null });
+  }
+  return [...byEpoch.values()];
+}
+
+function eventsOf(path: string): readonly LoggedEvent[] {
+  try {
+    return readEvents(join(path, 'log.jsonl'));
+  } catch (error) {
+    if (error instanceof UserError) return [];
+    throw error;
   }
 }

@@ -1,7 +1,11 @@
 /** The results of a sweep's trials, from its plan and journal. */
-import type { SweepPlan } from '../plan.js';
-import type { JournalRecord, Outcome } from '../records.js';
-import type { Point } from '../space.js';
+
+import { OPTIMISTIC } from '../config/rules/splits.js';
+import { EXIT, type ExitCode } from '../util/errors.js';
+import { counted } from '../util/words.js';
+import type { SweepPlan } from './schedule/plan.js';
+import type { JournalRecord, Outcome } from './schedule/records.js';
+import type { Point } from './search/space.js';
 
 /** `stopped`: running when the sweep ended, was stopped or was killed. */
 export type TrialState = 'running' | 'stopped' | 'paused' | 'pruned' | 'completed' | 'diverged' | 'failed';
@@ -269,4 +273,52 @@ export class TrialCollector {
 
 function keyOf({ trial, seed, to }: Pick<Outcome, 'trial' | 'seed' | 'to'>): string {
   return `${trial}/${seed}/${to}`;
+}
+
+/** Why a finished sweep counts as failed. */
+export interface Trouble {
+  readonly exitCode: ExitCode;
+  /** One line. */
+  readonly message: string;
+}
+
+/**
+ * A finished sweep fails if a failed trial stopped it (exit 1), or if no trial has a value of the
+ * objective (exit 4 if all diverged, otherwise exit 1). Undefined if it did not fail or is not
+ * finished.
+ */
+export function troubleOf({ rows, reason, winner }: SweepRecords): Trouble | undefined {
+  if (reason === 'trial_error') {
+    const failed = rows.find(({ state }) => state === 'failed');
+    const what = `trial ${failed?.trial} failed: ${failed?.message ?? 'unknown'}`;
+    return { exitCode: EXIT.unexpected, message: `stopped: ${what}` };
+  }
+  if (reason === undefined || winner !== undefined) return undefined;
+  const count = (state: TrialState): number => rows.filter(row => row.state === state).length;
+  const [failed, diverged] = [count('failed'), count('diverged')];
+  const kinds = [
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(diverged > 0 ? [`${diverged} diverged`] : []),
+  ];
+  const allDiverged = rows.length > 0 && diverged === rows.length;
+  return {
+    exitCode: allDiverged ? EXIT.diverged : EXIT.unexpected,
+    message: `none of ${counted(rows.length, 'trial')} has a value of the objective${kinds.length > 0 ? `: ${kinds.join(', ')}` : ''}`,
+  };
+}
+
+const BEST_TRIAL = 'the best trial';
+
+/** Selections by the test split: the best of several trials, or nothing. */
+export function selectedOnTest(
+  { objective }: Pick<SweepPlan, 'objective'>,
+  rows: readonly TrialRow[],
+): string[] {
+  const measured = rows.filter(({ value }) => value !== null);
+  return objective.metric.startsWith('test.') && measured.length > 1 ? [BEST_TRIAL] : [];
+}
+
+/** Cautions about the best trial's value, as sentences. */
+export function sweepCautions(plan: Pick<SweepPlan, 'objective'>, rows: readonly TrialRow[]): string[] {
+  return selectedOnTest(plan, rows).map(what => `${what} is ${OPTIMISTIC}`);
 }

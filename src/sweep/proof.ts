@@ -1,17 +1,15 @@
 /** Holds the files of a sweep to its journal: the runs of its trials and the results. */
 import { basename, relative, sep } from 'node:path';
-import { RunDirectory } from '../../run/directory.js';
-import { isAbsent, readText } from '../../run/files.js';
-import type { Json } from '../../run/json.js';
-import { versions } from '../../run/manifest.js';
-import { type Diagnostic, UserError } from '../../util/errors.js';
-import type { SweepDirectory } from '../sweep-directory.js';
-import { sweepCautions } from './cautions.js';
-import type { SweepResults } from './read.js';
-import { formatTable } from './table.js';
-import { fullTable } from './trial-table.js';
-import { bestRow, type SweepRecords } from './trials.js';
-import { bestYaml, summaryOf } from './write.js';
+import type { Json } from '../run/json.js';
+import { readText } from '../run/files.js';
+import { isAbsent } from '../run/files.js';
+import { versions } from '../run/manifest.js';
+import { RunDirectory } from '../run/directory.js';
+import { type Diagnostic, UserError } from '../util/errors.js';
+import type { SweepDirectory } from './directory.js';
+import { bestYaml, type SweepResults, summaryOf } from './results.js';
+import { formatTable, fullTable } from './table.js';
+import { bestRow, type SweepRecords, sweepCautions } from './trials.js';
 
 /** The runs that have a result in the journal, but no directory. */
 export function missingRuns(directory: SweepDirectory, { rows }: Pick<SweepRecords, 'rows'>): Diagnostic[] {

@@ -9,8 +9,8 @@ import { checkName, createExclusively } from '../run/folders.js';
 import { whereNotJson } from '../run/json.js';
 import { NotesFile } from '../run/notes.js';
 import { damagedError, usageError } from '../util/errors.js';
-import type { Base, SweepPlan } from './plan.js';
-import type { Segment } from './records.js';
+import type { Base, SweepPlan } from './schedule/plan.js';
+import type { Segment } from './schedule/records.js';
 
 /** A resolved base config: paths absolute, all defaults filled in. */
 export interface FrozenBase extends Base {

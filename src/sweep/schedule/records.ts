@@ -3,8 +3,9 @@
  * and no machine: they follow only from the plan and the results, so a replay writes the same
  * bytes. All other records are events on the machine.
  */
+
+import type { Point } from '../search/space.js';
 import type { SweepPlan } from './plan.js';
-import type { Point } from './space.js';
 
 /**
  * One training process: a trial's run with one of the seeds, from its last epoch to the next rung.

@@ -3,7 +3,11 @@
  */
 import { damagedError, type UserError } from '../util/errors.js';
 import type { Journal } from './journal.js';
-import { type Decision, decisionsOf, type JournalRecord } from './records.js';
+import type { SweepPlan } from './schedule/plan.js';
+import { type Decision, decisionsOf, type JournalRecord, outcomesOf } from './schedule/records.js';
+import { Scheduler } from './schedule/scheduler.js';
+import type { Sampler } from './search/method.js';
+import type { Point } from './search/space.js';
 
 export interface DecisionObserver {
   /** Called once per decision, by the process that records it first. */
@@ -107,4 +111,56 @@ function otherDecision(decided: Decision | undefined, recorded: Decision): UserE
     expected: decided === undefined ? 'none' : JSON.stringify(decided),
     got: JSON.stringify(recorded),
   });
+}
+
+/** Arguments of a scheduler. */
+export interface ScheduleParts {
+  readonly plan: SweepPlan;
+  readonly sampler: Sampler;
+  readonly costPerEpoch: (point: Point) => number;
+}
+
+export type Replay =
+  | {
+      readonly same: true;
+      readonly decisions: readonly Decision[];
+      /**
+       * Number of decisions at the end that the journal lacks, since it ends before they were
+       * written.
+       */
+      readonly unwritten: number;
+    }
+  | {
+      readonly same: false;
+      /** Index of the first decision that differs. */
+      readonly index: number;
+      /** JSON lines; `replayed` is undefined if the results lead to no further decision. */
+      readonly recorded: string;
+      readonly replayed: string | undefined;
+    };
+
+/**
+ * Repeats the decisions from the results in `records` (and the end of the time budget). The
+ * recorded decisions are only compared, byte by byte.
+ */
+export function replay(parts: ScheduleParts, records: readonly JournalRecord[]): Replay {
+  const decisions = decideAgain(parts, records);
+  const recorded = decisionsOf(records);
+  for (const [index, decision] of recorded.entries()) {
+    const line = JSON.stringify(decision);
+    const replayed = index < decisions.length ? JSON.stringify(decisions[index]) : undefined;
+    if (line !== replayed) return { same: false, index, recorded: line, replayed };
+  }
+  return { same: true, decisions, unwritten: decisions.length - recorded.length };
+}
+
+function decideAgain(
+  { plan, sampler, costPerEpoch }: ScheduleParts,
+  records: readonly JournalRecord[],
+): readonly Decision[] {
+  const scheduler = new Scheduler(plan, sampler, costPerEpoch);
+  for (const outcome of outcomesOf(records)) scheduler.report(outcome);
+  const ended = records.find(record => record.event === 'budget.time');
+  if (ended) scheduler.endBudget('time', ended.advances);
+  return scheduler.advance();
 }

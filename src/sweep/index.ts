@@ -1,0 +1,30 @@
+/**
+ * Sweeps, for what reads them. `search/` chooses points of a space, `schedule/` decides which trial
+ * trains how far (pure, on a virtual clock), the files here carry that out, record it in the journal
+ * and read results back, `config/` makes plans from sweep files, `launchers/` start processes.
+ * Imports go from `config/` and `launchers/` to the files here, to `schedule/`, to `search/`.
+ */
+export { contradictionsOf, missingRuns } from './proof.js';
+export {
+  beatsBaseline,
+  importanceOf,
+  isSweepWorkedOn,
+  objectiveBaseline,
+  readSweepResults,
+  type SweepResults,
+  type SweepSummary,
+  summaryOf,
+  trialConfig,
+  writeResults,
+} from './results.js';
+export { epochValues } from './segment.js';
+export { type Cell, formatTable, type Table, type TableFormat, trialTable } from './table.js';
+export {
+  bestRow,
+  betterEarlier,
+  ranked,
+  sweepCautions,
+  TrialCollector,
+  type TrialRow,
+  troubleOf,
+} from './trials.js';

@@ -1,0 +1,305 @@
+/**
+ * The results of a sweep, read from its directory whether or not a process is working on it:
+ * `trials.csv`, `summary.json` and `best.yaml`.
+ */
+
+import { join } from 'node:path';
+import { type LoadedExperiment, loadExperiment } from '../config/index.js';
+import { lockHolder } from '../run/locks/run-lock.js';
+import { RunDirectory } from '../run/directory.js';
+import type { Summary } from '../run/summary.js';
+import { launcher } from '../util/root.js';
+import { counted } from '../util/words.js';
+import { SweepDirectory } from './directory.js';
+import { readJournal } from './journal.js';
+import type { SweepPlan } from './schedule/plan.js';
+import type { JournalRecord } from './schedule/records.js';
+import { type Importance, importance } from './search/importance.js';
+import { describePoint } from './search/space.js';
+import { formatTable, fullTable } from './table.js';
+import { baseOf, overridesOf } from './trial-runs.js';
+import {
+  bestRow,
+  betterEarlier,
+  ranked,
+  recordsOf,
+  type SweepRecords,
+  selectedOnTest,
+  sweepCautions,
+  type TrialRow,
+  type TrialState,
+  troubleOf,
+  withoutProcess,
+} from './trials.js';
+
+/** Writes the results from the journal; the same journal produces the same files.
+ * @returns the results that were read */
+export function writeResults(directory: SweepDirectory): SweepResults {
+  const results = readSweepResults(directory.path);
+  const { plan, records } = results;
+  directory.write('table', formatTable(fullTable(plan, records.rows), 'csv'));
+  directory.write('summary', `${JSON.stringify(summaryOf(results), undefined, 2)}\n`);
+  const best = bestRow(plan, records);
+  if (best !== undefined)
+    directory.write('best', bestYaml(plan, directory, best, { cautions: sweepCautions(plan, records.rows) }));
+  return results;
+}
+
+/** The config of a trial's first seed, ready to run, with a header about its origin. */
+export function bestYaml(
+  plan: SweepPlan,
+  directory: SweepDirectory,
+  row: TrialRow,
+  { cautions, id = directory.id }: { readonly cautions: readonly string[]; readonly id?: string },
+): string {
+  const { metric } = plan.objective;
+  const seeds =
+    plan.seeds.length === 1
+      ? ''
+      : `, the mean over the seeds ${plan.seeds.join(', ')}${row.spread === null ? '' : ` (spread ${row.spread})`}`;
+  const head = [
+    `Trial ${row.trial} of the sweep ${plan.name} (${id}), its best: ${metric} ${row.value} after`,
+    `${row.epochs} of ${counted(plan.epochs, 'epoch')}${seeds}.`,
+    ...cautions.map(caution => `Caution: ${caution}.`),
+    `  ${describePoint(row.point)}`,
+    `  ${launcher} best.yaml`,
+  ];
+  return `${head.map(line => `# ${line}\n`).join('')}${trialConfig(plan, directory, row).resolvedYaml}`;
+}
+
+/** @throws UserError (exit 2) if the sweep's frozen configs were changed or are missing */
+export function trialConfig(
+  plan: SweepPlan,
+  directory: SweepDirectory,
+  { point }: Pick<TrialRow, 'point'>,
+  seed = plan.seeds[0],
+): LoadedExperiment {
+  const set = [...overridesOf(plan, point), `seed=${seed}`];
+  return loadExperiment(directory.baseFile(baseOf(plan, point)), { set });
+}
+
+const STATES: readonly TrialState[] = [
+  'running',
+  'stopped',
+  'paused',
+  'pruned',
+  'completed',
+  'diverged',
+  'failed',
+];
+
+/** A trial in the summary. */
+interface SummaryTrial extends Pick<TrialRow, 'trial' | 'state' | 'epochs' | 'value' | 'spread' | 'point'> {
+  /** Run directories, in the order of the seeds. */
+  readonly runs: readonly string[];
+}
+
+/** `summary.json` of a sweep; layout in schemas/sweep-summary.schema.json. */
+export interface SweepSummary {
+  readonly version: 1;
+  readonly sweep_id: string;
+  readonly name: string;
+  readonly status: SweepState;
+  readonly reason: SweepRecords['reason'] | null;
+  readonly directory: string;
+  readonly objective: SweepPlan['objective'];
+  readonly trials: number;
+  readonly states: Readonly<Record<TrialState, number>>;
+  readonly epochs_trained: number;
+  readonly duration_s: number | null;
+  /** As in a run's summary. */
+  readonly selected_on_test?: readonly string[];
+  readonly best: SummaryTrial | null;
+  /** The best trivial baseline on the objective; absent if unknown. */
+  readonly baseline?: ObjectiveBaseline;
+  /** A better value after fewer epochs than the best trial has. */
+  readonly better_earlier: SummaryTrial | null;
+  /** The best five. */
+  readonly top: readonly SummaryTrial[];
+  readonly importance: readonly Importance[] | null;
+}
+
+/** The content of `summary.json` and `sweep --json`. */
+export function summaryOf(results: SweepResults): SweepSummary {
+  const { directory, plan, state, records } = results;
+  const { rows } = records;
+  const best = bestRow(plan, records);
+  const better = betterEarlier(plan, rows, best);
+  const baseline = objectiveBaseline(plan, directory, records);
+  const selected = selectedOnTest(plan, rows);
+  const described = (row: TrialRow): SummaryTrial => ({
+    trial: row.trial,
+    state: row.state,
+    epochs: row.epochs,
+    value: row.value,
+    spread: row.spread,
+    point: row.point,
+    runs: plan.seeds.map(seed => directory.runPath({ trial: row.trial, seed })),
+  });
+  const counts = STATES.map(name => [name, rows.filter(row => row.state === name).length]);
+  return {
+    version: 1,
+    sweep_id: directory.id,
+    name: plan.name,
+    status: state,
+    reason: records.reason ?? null,
+    directory: directory.path,
+    objective: plan.objective,
+    trials: rows.length,
+    states: Object.fromEntries(counts) as Readonly<Record<TrialState, number>>,
+    epochs_trained: records.epochsTrained,
+    duration_s: records.seconds ?? null,
+    ...(selected.length > 0 && { selected_on_test: selected }),
+    best: best === undefined ? null : described(best),
+    ...(baseline && { baseline }),
+    better_earlier: better === undefined ? null : described(better),
+    top: ranked(plan, rows)
+      .filter(({ value }) => value !== null)
+      .slice(0, 5)
+      .map(described),
+    importance: importanceOf(plan, rows),
+  };
+}
+
+export type SweepState = 'running' | 'completed' | 'failed' | 'interrupted' | 'killed' | 'not begun';
+
+export interface SweepResults {
+  readonly directory: SweepDirectory;
+  readonly plan: SweepPlan;
+  readonly state: SweepState;
+  readonly records: SweepRecords;
+  /** All records of the journal. */
+  readonly journal: readonly JournalRecord[];
+  /** A sentence for each damaged place of the journal. */
+  readonly damage: readonly string[];
+}
+
+/** Reads the undamaged parts of a sweep.
+ * @throws UserError (exit 2) if `path` is not a sweep, (exit 5) if its plan is damaged */
+export function readSweepResults(path: string): SweepResults {
+  const directory = SweepDirectory.open(path);
+  const plan = directory.readPlan();
+  const { records: journal, damage } = readJournal(directory.files.journal);
+  const records = recordsOf(journal);
+  const state = stateOf(directory, records);
+  const settled = state === 'running' ? records : withoutProcess(records);
+  return { directory, plan, state, records: settled, journal, damage };
+}
+
+/** Whether a process is working on the sweep in `folder`, as far as known. */
+export function isSweepWorkedOn(folder: string): boolean {
+  return lockHolder(join(folder, 'sweep.lock')) !== undefined;
+}
+
+function stateOf({ files }: SweepDirectory, records: SweepRecords): SweepState {
+  if (lockHolder(files.lock) !== undefined) return 'running';
+  if (records.isComplete) return troubleOf(records) === undefined ? 'completed' : 'failed';
+  if (records.isStopped) return 'interrupted';
+  return records.started === undefined ? 'not begun' : 'killed';
+}
+
+/** The best trivial baseline on a sweep's objective, to compare the best trial with. */
+export interface ObjectiveBaseline {
+  /** Such as `majority`. */
+  readonly name: string;
+  /** Value of the objective, the mean over the seeds. */
+  readonly value: number;
+}
+
+/** Trials whose runs are read for baselines, which pruned runs do not have. */
+const READ_TRIALS = 10;
+
+/**
+ * The best trivial baseline, from the runs of the best completed trial; undefined if there is none,
+ * or if the objective is a training metric.
+ */
+export function objectiveBaseline(
+  plan: SweepPlan,
+  directory: SweepDirectory,
+  records: SweepRecords,
+): ObjectiveBaseline | undefined {
+  const best = bestRow(plan, records);
+  const others = ranked(plan, records.rows).filter(({ state }) => state === 'completed');
+  for (const row of [...(best ? [best] : []), ...others].slice(0, READ_TRIALS)) {
+    const found = baselineOf(plan, directory, row);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function baselineOf(
+  { seeds, objective }: SweepPlan,
+  directory: SweepDirectory,
+  { trial }: TrialRow,
+): ObjectiveBaseline | undefined {
+  const [split, metric] = objective.metric.split('.');
+  if (split !== 'validation' && split !== 'test') return undefined;
+  const ofSeeds = seeds.map(seed => baselinesIn(directory.runPath({ trial, seed }))?.[split] ?? {});
+  const sign = objective.goal === 'maximize' ? -1 : 1;
+  const [first] = Object.keys(ofSeeds[0])
+    .flatMap(name => {
+      const values = ofSeeds.map(one => one[name as keyof typeof one]?.[metric] ?? Number.NaN);
+      const value = values.reduce((sum, one) => sum + one, 0) / values.length;
+      return Number.isFinite(value) ? [{ name, value }] : [];
+    })
+    .toSorted((a, b) => sign * (a.value - b.value));
+  return first;
+}
+
+function baselinesIn(path: string): Summary['baselines'] {
+  try {
+    return RunDirectory.open(path).readSummary()?.baselines;
+  } catch {
+    // a missing or damaged run is reported elsewhere
+    return undefined;
+  }
+}
+
+/** Whether the best trial is better; undefined if there is nothing to compare. */
+export function beatsBaseline(
+  { objective }: Pick<SweepPlan, 'objective'>,
+  best: TrialRow | undefined,
+  baseline: ObjectiveBaseline | undefined,
+): boolean | undefined {
+  if (baseline === undefined || best === undefined || best.value === null) return undefined;
+  return objective.goal === 'maximize' ? best.value > baseline.value : best.value < baseline.value;
+}
+
+/** Of more trials an even selection is used for importances, with about the same result. */
+const MAX_TRIALS = 300;
+/** With fewer trials the importances depend mostly on chance. */
+const MIN_TRIALS = 20;
+const MIN_TRIALS_PER_PARAMETER = 10;
+
+/**
+ * The importance of each parameter; null if fewer than 20 trials, or than 10 for each parameter, have a value after the same number
+ * of epochs, or if all values are equal.
+ */
+export function importanceOf(plan: SweepPlan, rows: readonly TrialRow[]): readonly Importance[] | null {
+  // values after different numbers of epochs are different measures: the number that most trials
+  // have seen
+  const byEpochs = new Map<number, TrialRow[]>();
+  for (const row of rows) {
+    if (row.value === null) continue;
+    const group = byEpochs.get(row.rung);
+    if (group === undefined) byEpochs.set(row.rung, [row]);
+    else group.push(row);
+  }
+  const [all = []] = [...byEpochs.values()].toSorted((a, b) => b.length - a.length);
+  const needed = Math.max(MIN_TRIALS, MIN_TRIALS_PER_PARAMETER * plan.space.parameters.length);
+  if (all.length < needed) return null;
+  const every = Math.max(1, Math.ceil(all.length / MAX_TRIALS));
+  const compared = all.filter((_, i) => i % every === 0);
+  const sign = plan.objective.goal === 'maximize' ? -1 : 1;
+  const shares = importance(
+    plan.space,
+    compared.map(({ trial, point, epochs, value }) => ({
+      trial,
+      point,
+      epochs,
+      state: 'complete' as const,
+      value: value === null ? null : sign * value,
+    })),
+  );
+  return shares.length === 0 ? null : shares;
+}

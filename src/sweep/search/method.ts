@@ -1,0 +1,53 @@
+/** What every search method is. */
+import type { Point, Space } from './space.js';
+
+export interface Observation {
+  readonly trial: number;
+  readonly point: Point;
+  /** Epochs after which `value` was measured. */
+  readonly epochs: number;
+  /** `pruned` includes trials that are paused at a rung: they have not seen all epochs. */
+  readonly state: 'complete' | 'pruned' | 'failed';
+  /**
+   * The value to minimize. Null if it is not finite or was not reached, which is worse than any
+   * number.
+   */
+  readonly value: number | null;
+}
+
+/** Chooses the points of a sweep. */
+export interface Sampler {
+  /**
+   * The point of trial `trial`, requested in the order 0, 1, 2, …. It depends only on the sweep's
+   * seed and these arguments, not on the order of observations, so that a replay chooses the same.
+   * Undefined if every point of a finite space was chosen.
+   * @param pending points of trials without a result
+   * @throws UserError (exit 2) if `exclude` leaves (almost) no points
+   */
+  suggest(trial: number, finished: readonly Observation[], pending: readonly Point[]): Point | undefined;
+}
+
+/** The facts about a search method; `S` are its settings in a plan. */
+export interface SearchMethod<S> {
+  /** Whether it lists all points, which ends it, and is impossible with a real parameter. */
+  readonly isExhaustive?: true;
+  /** Number of first trials that are chosen without results; absent if all are. */
+  blindTrials?(settings: S): number;
+  /** @throws UserError (exit 2) if the method cannot search the space */
+  create(space: Space, settings: S, seed: number): Sampler;
+}
+
+/** The points that `next` returns, one for each trial, regardless of results. */
+export function listingSampler(next: (trial: number) => Point | undefined): Sampler {
+  const listed: Point[] = [];
+  return {
+    suggest(trial) {
+      while (listed.length <= trial) {
+        const point = next(listed.length);
+        if (point === undefined) return undefined;
+        listed.push(point);
+      }
+      return listed[trial];
+    },
+  };
+}
