@@ -47,7 +47,7 @@ const VERBS: Catalogue = {
     },
   },
   validate: {
-    summary: 'check configs and their data without training',
+    summary: 'check configs or sweeps and their data without training',
     load: async () => (await import('./verbs/validate.js')).verb,
   },
   data: {

@@ -1,5 +1,11 @@
 /** Validates a config without training, including its data. */
-import { checkAgainstData, type LoadedExperiment, locateInConfig, measuredMetrics } from '../config/index.js';
+import {
+  checkAgainstData,
+  type LoadedExperiment,
+  loadExperiment,
+  locateInConfig,
+  measuredMetrics,
+} from '../config/index.js';
 import { OPTIMISTIC, testSelections } from '../config/rules/splits.js';
 import type { Dataset, SplitName } from '../data/index.js';
 import { checkName } from '../run/folders.js';
@@ -7,7 +13,7 @@ import { gateReferences, gateWarnings } from '../train/gates.js';
 import { initialParameters, lossSettings, modelSpec, openData } from '../train/session.js';
 import { checkArgument, checkOptions, overrides } from '../util/arguments.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../util/errors.js';
-import { type Config, config as configKind, loadConfig, type Overrides } from './config.js';
+import { assignments, type Config, config as configKind, loadConfig, type Overrides } from './config.js';
 
 export interface ValidateOptions {
   /** Overrides of the config. */
@@ -28,24 +34,44 @@ export interface Validation {
 
 /**
  * Validates a config: keys, values, rules between them, and that it fits its data, which are read.
- * Problems are returned, not thrown.
+ * If it is the path of a sweep file, validates the sweep and the configs of its points. Problems are
+ * returned, not thrown.
  *
  * @example
  * const { valid, diagnostics } = await validate('config.yaml');
  * for (const { code, file, line, message } of diagnostics) console.log(code, file, line, message);
  */
 export async function validate(config: Config, options: ValidateOptions = {}): Promise<Validation> {
-  return validateLoaded(() => {
+  return reported(async () => {
     checkArgument('validate', 'config', config, configKind);
     checkOptions<ValidateOptions>('validate', options, { set: overrides });
-    return loadConfig(config, options.set);
+    if (typeof config === 'string') return checkFile(config, assignments(options.set));
+    return checkWithData(loadConfig(config, options.set));
   });
 }
 
-/** @param load may throw a UserError, which becomes the result */
-export async function validateLoaded(load: () => LoadedExperiment): Promise<Validation> {
+/**
+ * Like `validate`, for the file of a config or a sweep.
+ * @param set arguments `key.path=value`
+ */
+export function validateFile(file: string, set: readonly string[]): Promise<Validation> {
+  return reported(() => checkFile(file, set));
+}
+
+async function checkFile(file: string, set: readonly string[]): Promise<Found> {
+  const { kindOfFile, loadSweep } = await import('../sweep/config/index.js');
+  if (kindOfFile(file) !== 'sweep') return checkWithData(loadExperiment(file, { set }));
+  const { SweepModels } = await import('./sweep-models.js');
+  const sweep = loadSweep(file, { set });
+  return { diagnostics: [], warnings: [...sweep.warnings, ...(await new SweepModels(sweep).check())] };
+}
+
+type Found = Pick<Validation, 'diagnostics' | 'warnings' | 'sequences'>;
+
+/** @param check may throw a UserError, which becomes the result */
+async function reported(check: () => Promise<Found>): Promise<Validation> {
   try {
-    const found = await checkWithData(load());
+    const found = await check();
     const valid = found.diagnostics.length === 0;
     return { valid, exitCode: valid ? EXIT.done : EXIT.usage, ...found };
   } catch (error) {
@@ -54,9 +80,7 @@ export async function validateLoaded(load: () => LoadedExperiment): Promise<Vali
   }
 }
 
-async function checkWithData(
-  loaded: LoadedExperiment,
-): Promise<Pick<Validation, 'diagnostics' | 'warnings' | 'sequences'>> {
+async function checkWithData(loaded: LoadedExperiment): Promise<Found> {
   const {
     data: { train, validation, test },
     ...found

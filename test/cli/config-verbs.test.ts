@@ -76,6 +76,22 @@ t.test('validate', async t => {
       `::warning file=${limit},line=11,col=10,endColumn=14,title=data/limit::dataset.limit`,
     );
   });
+  await t.test('a sweep', async t => {
+    const lines = ['version: 1', 'name: widths', 'base: good.yaml', 'method: grid'];
+    const objective = 'objective: { metric: test.loss, goal: minimize }';
+    const widths = (values: string) =>
+      write('sweep.yaml', [...lines, objective, `parameters: { model.hidden_size: ${values} }`].join('\n'));
+    const [fine, wrong, unfit] = [recorder(), recorder(), recorder()];
+    const sweep = widths('[2, 3]');
+    t.equal(await callWith(fine, 'validate', sweep), 0);
+    t.equal(fine.outText(), `${sweep}: valid\n`);
+    t.equal(await callWith(wrong, 'validate', widths('[2, 0]')), 2);
+    t.match(wrong.errText(), /sweep\.yaml:6:39: `model\.hidden_size` must be at least 1/);
+    const rows = 'dataset.train_size: [20, 5]';
+    const file = write('rows.yaml', [...lines, objective, `parameters: { ${rows} }`].join('\n'));
+    t.equal(await callWith(unfit, 'validate', file, '--set', 'training.batch_size=10'), 2);
+    t.match(unfit.errText(), /dataset\.train_size=5/, 'a point that does not fit its data');
+  });
   await t.test('a validation split', async t => {
     const io = recorder();
     const set = ['dataset.validation={count: 3}', 'dataset.train_size=5000'];

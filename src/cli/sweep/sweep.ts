@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { checkNotesChange } from '../../run/notes.js';
 import {
   fromCommandLine,
-  isSweepFile,
+  kindOfFile,
   type LoadedSweep,
   loadSweep,
   type SweepFlags,
@@ -96,7 +96,7 @@ function load(
     const expected = 'a sweep file, or configs and KEY=VALUE,VALUE…';
     throw usageError({ code: 'cli/sweep', message: 'no config to sweep over', expected });
   }
-  const sweeps = files.filter(isSweepFile);
+  const sweeps = files.filter(file => kindOfFile(file) !== 'config');
   if (files.length === 1 && sweeps.length === 1 && assignments.length === 0)
     return loadSweep(files[0], options);
   if (sweeps.length > 0) {

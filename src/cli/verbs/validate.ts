@@ -1,6 +1,5 @@
-/** `validate CONFIG…`: checks configs and their data without training. */
-import { loadExperiment } from '../../config/index.js';
-import { type Validation, validateLoaded } from '../../library/validate.js';
+/** `validate CONFIG…`: checks configs, or sweeps, and their data without training. */
+import { type Validation, validateFile } from '../../library/validate.js';
 import { EXIT } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { jsonFormat, set } from '../options.js';
@@ -21,7 +20,7 @@ export const verb = defineVerb({
   async action([configs], { set, format, json }, { io, commandLine }) {
     const verdicts: Verdict[] = [];
     for (const file of configs) {
-      const verdict = await validateLoaded(() => loadExperiment(file, { set }));
+      const verdict = await validateFile(file, set);
       const diagnostics = asTyped(verdict.diagnostics, commandLine);
       verdicts.push({ file, ...verdict, diagnostics });
     }

@@ -64,17 +64,16 @@ const SWEEP_KEYS: readonly string[] = [
 ];
 
 /**
- * Whether a file is a sweep rather than a config; true if it is neither, since it may be a broken
- * sweep.
+ * Whether a file is a sweep or a config; undefined if it has keys of neither.
+ * @throws UserError (exit 2) if it cannot be read
  */
-export function isSweepFile(file: string): boolean {
+export function kindOfFile(file: string): 'sweep' | 'config' | undefined {
   const path = resolve(file);
   const { root } = parseConfig(readSource(file, path, dirname(path)));
-  if (root === undefined) return true;
-  return (
-    SWEEP_KEYS.some(key => root.entries.has(key)) ||
-    !['dataset', 'model', 'extends'].some(key => root.entries.has(key))
-  );
+  const has = (key: string): boolean => root?.entries.has(key) === true;
+  if (has('dataset') || has('model')) return 'config';
+  if (SWEEP_KEYS.some(has)) return 'sweep';
+  return has('extends') ? 'config' : undefined;
 }
 
 /** The tree with the values of flags in place of its own. */
