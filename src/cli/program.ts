@@ -85,19 +85,19 @@ const VERBS: Catalogue = {
   },
   sweep: {
     summary: 'train variants of a config and find the best',
-    load: async () => (await import('./sweep/sweep.js')).verb,
+    load: async () => (await import('./sweep/sweep.js')).sweep,
     verbs: {
       status: {
         summary: "print a sweep's progress and best trials",
-        load: async () => (await import('./sweep/status.js')).verb,
+        load: async () => (await import('./sweep/status.js')).status,
       },
       resume: {
         summary: 'continue a stopped sweep exactly where it stopped',
-        load: async () => (await import('./sweep/resume.js')).verb,
+        load: async () => (await import('./sweep/sweep.js')).resume,
       },
       replay: {
         summary: "repeat a sweep's decisions from its results and compare them",
-        load: async () => (await import('./sweep/replay.js')).verb,
+        load: async () => (await import('./sweep/status.js')).replay,
       },
     },
   },

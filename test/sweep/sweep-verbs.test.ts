@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { buildProgram, runCommandLine } from '../../src/cli/program.js';
-import { type LauncherOptions, launcherFlags } from '../../src/cli/sweep/launcher.js';
+import { type LauncherOptions, launcherFlags } from '../../src/cli/sweep/runner.js';
 import { compareTrials, type TrialTableOptions } from '../../src/cli/sweep/trials.js';
 import { createSweepView } from '../../src/cli/sweep/view.js';
 import { resumeHint } from '../../src/cli/verbs/result.js';

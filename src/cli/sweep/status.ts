@@ -1,6 +1,10 @@
 /**
- * `sweep status SWEEP`: prints the progress and the best trials of a sweep, from its files only.
+ * The verbs that read a sweep from its files: `sweep status SWEEP` prints its progress and best trials,
+ * `sweep replay SWEEP` repeats its decisions from its results.
  */
+
+import { existsSync } from 'node:fs';
+import { replay as repeat, type ScheduleParts } from '../../sweep/decisions.js';
 import {
   bestRow,
   formatTable,
@@ -9,16 +13,19 @@ import {
   summaryOf,
   troubleOf,
 } from '../../sweep/index.js';
-import { EXIT } from '../../util/errors.js';
+import { createSampler } from '../../sweep/search/index.js';
+import { costModel } from '../../sweep/trial-runs.js';
+import { damagedError, EXIT, type ExitCode } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { json } from '../options.js';
 import { quoted } from '../program-name.js';
+import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
 import { defineVerb } from '../verb.js';
 import { notesInWords } from '../verbs/tag.js';
 import { bestTable, readResults, remarks, widthOf } from './trials.js';
 
-export const verb = defineVerb({
+export const status = defineVerb({
   arguments: '<sweep>',
   options: { json: json('the summary') },
   action([path], { json }, { io }) {
@@ -82,4 +89,47 @@ function importances({ plan, records }: SweepResults): string {
     .toSorted((a, b) => b.importance - a.importance)
     .map(({ name, importance: share }) => `${name} ${(100 * share).toFixed(0)} %`);
   return `\nimportance: ${parts.join(', ')}\n`;
+}
+
+export const replay = defineVerb({
+  arguments: '<sweep>',
+  options: {
+    json: json('the result'),
+  },
+  help: 'Exit codes: 0 the decisions are the same, 1 they differ, 5 there is no journal.',
+  action([path], { json }, { io }) {
+    const results = readResults(path, io);
+    const { journal } = results.directory.files;
+    if (!existsSync(journal))
+      throw damagedError({
+        code: 'sweep/no-journal',
+        message: 'the sweep has no journal: it has not started, or the file is gone',
+        file: journal,
+      });
+    return repeated(results, json, io);
+  },
+});
+
+function repeated({ plan, directory, journal }: SweepResults, json: boolean, io: Io): ExitCode {
+  const parts: ScheduleParts = {
+    plan,
+    sampler: createSampler(plan.space, plan.method, plan.seed),
+    costPerEpoch: costModel(plan, directory),
+  };
+  const verdict = repeat(parts, journal);
+  if (json) {
+    const { same } = verdict;
+    const answer = same
+      ? { version: 1, same, decisions: verdict.decisions.length, unwritten: verdict.unwritten }
+      : { version: 1, ...verdict };
+    io.data(`${JSON.stringify(answer)}\n`);
+  } else if (verdict.same) {
+    const unwritten = verdict.unwritten === 0 ? '' : `; the journal lacks the last ${verdict.unwritten}`;
+    io.out(`${verdict.decisions.length} decisions, byte-identical${unwritten}.\n`);
+  } else {
+    io.out(
+      `Decision ${verdict.index} differs.\n  journal: ${verdict.recorded}\n  replay:  ${verdict.replayed ?? 'none'}\n`,
+    );
+  }
+  return verdict.same ? EXIT.done : EXIT.unexpected;
 }

@@ -1,6 +1,8 @@
-/** `sweep WORDS…`: trains variants of a config and finds the best. */
+/** The verbs that run sweeps: `sweep WORDS…` and `sweep resume SWEEP`. */
+
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { SweepModels } from '../../library/sweep-models.js';
 import { checkNotesChange } from '../../run/notes.js';
 import {
   fromCommandLine,
@@ -9,15 +11,25 @@ import {
   loadSweep,
   type SweepFlags,
 } from '../../sweep/config/index.js';
-import { runSweep } from '../../sweep/run.js';
-import { usageError } from '../../util/errors.js';
-import { backend, experiments, notes } from '../options.js';
+import { SweepDirectory } from '../../sweep/directory.js';
+import { formatTable, type Table } from '../../sweep/index.js';
+import { resumeSweep, runSweep } from '../../sweep/run.js';
+import { gridSize, pointsAtMost } from '../../sweep/search/grid.js';
+import { blindTrials, createSampler, methodOf } from '../../sweep/search/index.js';
+import type { Point } from '../../sweep/search/space.js';
+import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
+import { backend, experiments, notes, sameBackend } from '../options.js';
 import { formatWarnings } from '../terminal/diagnostics.js';
+import type { Io } from '../terminal/io.js';
+import { formatDuration } from '../terminal/progress.js';
 import { defineVerb, flag, list, text } from '../verb.js';
 import { addNotes } from '../verbs/tag.js';
 import { runnerOptions, runToEnd, withLauncherProblems, withQueue } from './runner.js';
+import { widthOf } from './trials.js';
 
-export const verb = defineVerb({
+/** `sweep WORDS…`: trains variants of a config and finds the best. */
+export const sweep = defineVerb({
   arguments: '<words...>',
   options: {
     set: list('<key.path=value>', 'override a value of the config in every trial'),
@@ -70,7 +82,6 @@ disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resume
     if (warnings.length > 0) shell.io.err(`${formatWarnings(warnings, shell.io.color.err)}\n`);
     const { plan, bases, givenYaml } = loaded;
     if (given.dryRun) {
-      const { dryRun } = await import('./dry-run.js');
       return dryRun(loaded, models, given.json, shell.io);
     }
     return runToEnd(options, output, shell, (shared, opened) =>
@@ -122,4 +133,112 @@ function configsIn(path: string): readonly string[] {
     file: path,
     expected: 'files ending in .yaml, .yml or .json',
   });
+}
+
+/** `sweep resume SWEEP`: continues a stopped sweep. */
+export const resume = defineVerb({
+  arguments: '<sweep>',
+  options: {
+    backend: sameBackend('the sweep'),
+    retryFailed: flag('retry failed trials from where they stopped'),
+    ...runnerOptions,
+  },
+  async action([path], given, shell) {
+    const options = withQueue(given);
+    const directory = withLauncherProblems(options, () => SweepDirectory.open(path));
+    return runToEnd(options, path, shell, (shared, opened) => {
+      opened(directory);
+      return resumeSweep(path, { ...shared, retryFailed: given.retryFailed });
+    });
+  },
+});
+
+/** Number of points to list if the sweep has no maximum number of trials. */
+const LISTED = 20;
+
+interface ListedPoint {
+  readonly point: Point;
+  readonly parameters: number;
+}
+
+/** Lists the points of a sweep with the sizes of their models. */
+async function dryRun({ plan }: LoadedSweep, models: SweepModels, json: boolean, io: Io): Promise<ExitCode> {
+  const points: ListedPoint[] = [];
+  for (const point of chosenPoints(plan))
+    points.push({ point, parameters: await models.parametersAt(point) });
+  const trials = trialsOf(plan);
+  if (json)
+    io.data(`${JSON.stringify({ version: 1, name: plan.name, trials, seeds: plan.seeds, points })}\n`);
+  else {
+    io.out(formatTable(pointTable(points), 'text', widthOf(io)));
+    io.out(sentences(plan, points.length, trials));
+  }
+  return EXIT.done;
+}
+
+/**
+ * The points of a grid, or the first points of another method, as far as they are chosen without
+ * results.
+ */
+function chosenPoints(plan: LoadedSweep['plan']): readonly Point[] {
+  const sampler = createSampler(plan.space, plan.method, plan.seed);
+  const all = methodOf(plan.method).isExhaustive ? Number.POSITIVE_INFINITY : LISTED;
+  const max = Math.min(plan.budget.trials ?? all, blindTrials(plan.method));
+  const points: Point[] = [];
+  while (points.length < max) {
+    const point = sampler.suggest(points.length, [], points);
+    if (point === undefined) break;
+    points.push(point);
+  }
+  return points;
+}
+
+/** Maximum number of trials; null if only time or a target ends the sweep. */
+function trialsOf({ budget, space }: LoadedSweep['plan']): number | null {
+  const size = Number.isFinite(pointsAtMost(space)) ? gridSize(space) : null;
+  const limits = [size, budget.trials].filter(limit => limit !== null);
+  return limits.length === 0 ? null : Math.min(...limits);
+}
+
+function pointTable(points: readonly ListedPoint[]): Table {
+  const names = [...new Set(points.flatMap(({ point }) => Object.keys(point)))];
+  return {
+    columns: [
+      { name: 'trial' },
+      ...names.map(name => ({ name, show: (value: number) => String(Number(value.toPrecision(6))) })),
+      { name: 'parameters', show: value => value.toLocaleString('en') },
+    ],
+    rows: points.map(({ point, parameters }, trial) => [
+      trial,
+      ...names.map(name => {
+        const value = point[name];
+        if (value === undefined) return null;
+        return typeof value === 'number' || typeof value === 'string' ? value : JSON.stringify(value);
+      }),
+      parameters,
+    ]),
+  };
+}
+
+function sentences(
+  { pruner, seeds, parallel, epochs, budget, method }: LoadedSweep['plan'],
+  listed: number,
+  trials: number | null,
+): string {
+  const lines: string[] = [''];
+  if (trials === null || trials > listed) {
+    const of = trials === null ? '' : `of ${trials} `;
+    const why =
+      listed === blindTrials(method)
+        ? `later points of ${method.kind} depend on results`
+        : 'more follow until the time is up';
+    lines.push(`Only the first ${listed} ${of}trials are listed: ${why}.`);
+  }
+  const each = `${counted(epochs, 'epoch')}${seeds.length > 1 ? ` with ${seeds.length} seeds` : ''}`;
+  if (trials !== null) {
+    const pruned = pruner.kind === 'none' ? '' : `, or less: ${pruner.kind} stops some early`;
+    lines.push(`${counted(trials, 'trial')} of ${each}, ${parallel} at a time${pruned}.`);
+  }
+  if (budget.seconds !== null) lines.push(`No trial starts after ${formatDuration(budget.seconds)}.`);
+  return lines.map(line => `${line}\n`).join('');
 }
