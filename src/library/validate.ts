@@ -34,8 +34,8 @@ export interface Validation {
 
 /**
  * Validates a config: keys, values, rules between them, and that it fits its data, which are read.
- * If it is the path of a sweep file, validates the sweep and the configs of its points. Problems are
- * returned, not thrown.
+ * If it is the path of a sweep file, validates the sweep and the configs of its points. Problems
+ * are returned, not thrown.
  *
  * @example
  * const { valid, diagnostics } = await validate('config.yaml');
@@ -56,6 +56,11 @@ export async function validate(config: Config, options: ValidateOptions = {}): P
  */
 export function validateFile(file: string, set: readonly string[]): Promise<Validation> {
   return reported(() => checkFile(file, set));
+}
+
+/** Like `validate`, for a config that `load` reads; what it throws becomes the result. */
+export function validateLoaded(load: () => LoadedExperiment): Promise<Validation> {
+  return reported(async () => checkWithData(load()));
 }
 
 async function checkFile(file: string, set: readonly string[]): Promise<Found> {

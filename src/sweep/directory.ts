@@ -13,7 +13,7 @@ import type { Base, SweepPlan } from './schedule/plan.js';
 import type { Segment } from './schedule/records.js';
 
 /** A resolved base config: paths absolute, all defaults filled in. */
-export interface FrozenBase extends Base {
+export interface FrozenBase extends Pick<Base, 'name'> {
   readonly yaml: string;
 }
 
@@ -131,7 +131,6 @@ export class SweepDirectory {
    */
   baseFile({ name, sha256 }: Base): string {
     const file = join(this.files.configs, name);
-    if (sha256 === undefined) return file;
     const text = readText(file, { follow: false });
     if (createHash('sha256').update(text).digest('hex') === sha256) return file;
     throw damagedError({

@@ -10,7 +10,6 @@
 import {
   closeSync,
   constants,
-  createReadStream,
   existsSync,
   fstatSync,
   fsyncSync,
@@ -18,8 +17,8 @@ import {
   openSync,
   writeSync,
 } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { readText, withFileErrors } from '../run/files.js';
+import { withFileErrors } from '../run/files.js';
+import { readText } from '../run/files.js';
 import { refuseUnlessOwned } from '../run/locks/ownership.js';
 import { damagedError, EXIT, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
@@ -101,33 +100,8 @@ export class Journal {
 
 export interface JournalContent {
   readonly records: readonly JournalRecord[];
-  /** Number of lines that are not records: incomplete or damaged ones. */
-  readonly torn: number;
   /** A sentence for each of the first damaged places, without an incomplete line at the end. */
   readonly damage: readonly string[];
-}
-
-/**
- * Reads all complete records in order, each once.
- * @throws UserError (exit 2) if it cannot be read, (exit 5) if another version wrote the journal
- */
-export function readJournal(path: string): JournalContent {
-  if (!existsSync(path)) return { records: [], torn: 0, damage: [] };
-  const collected = new Collector(path);
-  const lines = readText(path).split('\n');
-  const last = lines.pop() ?? '';
-  for (const line of lines) collected.add(line);
-  collected.addLast(last);
-  return collected;
-}
-
-/** Like `readJournal`, line by line, for journals that are large or still growing. */
-export async function* streamJournal(path: string): AsyncGenerator<JournalRecord> {
-  const collected = new Collector(path);
-  for await (const line of createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Infinity })) {
-    const record = collected.add(line);
-    if (record) yield record;
-  }
 }
 
 const JOURNAL = 'journal.jsonl';
@@ -136,63 +110,47 @@ const MAX_DAMAGE = 5;
 /** Start of every record. */
 const RECORD_START = '{"event":"';
 
-class Collector implements JournalContent {
-  readonly records: JournalRecord[] = [];
-  torn = 0;
-  private readonly damaged: string[] = [];
-  private lines = 0;
-  private readonly last = new Map<string, number>();
-
-  constructor(private readonly path: string) {}
-
-  get damage(): readonly string[] {
-    const left = this.damaged.length - MAX_DAMAGE;
-    if (left <= 0) return this.damaged;
-    return [...this.damaged.slice(0, MAX_DAMAGE), `and ${counted(left, 'more damaged place')} in ${JOURNAL}`];
-  }
-
-  /** The record of a line, unless it is a duplicate or not a record. */
-  add(line: string): JournalRecord | undefined {
-    this.lines += 1;
-    if (line === '') return undefined;
+/**
+ * Reads all complete records in order, each once.
+ * @throws UserError (exit 2) if it cannot be read, (exit 5) if another version wrote the journal
+ */
+export function readJournal(path: string): JournalContent {
+  const records: JournalRecord[] = [];
+  const damage: string[] = [];
+  const last = new Map<string, number>();
+  const lines = existsSync(path) ? readText(path).split('\n') : [];
+  for (const [i, line] of lines.entries()) {
+    if (line === '') continue;
     const parsed = parse(line);
-    if (isOfAnotherVersion(parsed)) throw this.unknown(parsed);
+    if (isOfAnotherVersion(parsed)) throw unknownVersion(path, i + 1, parsed.v);
     if (!isStamped(parsed)) {
-      this.torn += 1;
-      this.damaged.push(`line ${this.lines} of ${JOURNAL} is damaged and was skipped`);
-      return undefined;
+      // a killed process may leave the start of a record at the end
+      const isTorn = parsed === undefined && (line.startsWith(RECORD_START) || RECORD_START.startsWith(line));
+      if (!isTorn || i < lines.length - 1)
+        damage.push(`line ${i + 1} of ${JOURNAL} is damaged and was skipped`);
+      continue;
     }
     const { v: _, writer, n, ...record } = parsed;
-    const missing = n - (this.last.get(writer) ?? 0) - 1;
-    if (missing < 0) return undefined;
-    if (missing > 0)
-      this.damaged.push(`${JOURNAL} is missing ${counted(missing, 'record')} before line ${this.lines}`);
-    this.last.set(writer, n);
-    this.records.push(record);
-    return record;
+    const missing = n - (last.get(writer) ?? 0) - 1;
+    if (missing < 0) continue;
+    if (missing > 0) damage.push(`${JOURNAL} is missing ${counted(missing, 'record')} before line ${i + 1}`);
+    last.set(writer, n);
+    records.push(record);
   }
+  const left = damage.length - MAX_DAMAGE;
+  if (left > 0) damage.splice(MAX_DAMAGE, left, `and ${counted(left, 'more damaged place')} in ${JOURNAL}`);
+  return { records, damage };
+}
 
-  private unknown({ v }: { readonly v: number }): UserError {
-    return damagedError({
-      code: 'sweep/version',
-      message: 'the journal was written by another version of cellrun',
-      file: this.path,
-      line: this.lines,
-      expected: `format version ${VERSION}`,
-      got: `version ${v}`,
-    });
-  }
-
-  /** Text after the last line break, which may be an incomplete record of a killed process. */
-  addLast(rest: string): void {
-    if (
-      rest !== '' &&
-      (rest.startsWith(RECORD_START) || RECORD_START.startsWith(rest)) &&
-      parse(rest) === undefined
-    )
-      this.torn += 1;
-    else this.add(rest);
-  }
+function unknownVersion(file: string, line: number, v: number): UserError {
+  return damagedError({
+    code: 'sweep/version',
+    message: 'the journal was written by another version of cellrun',
+    file,
+    line,
+    expected: `format version ${VERSION}`,
+    got: `version ${v}`,
+  });
 }
 
 function isOfAnotherVersion(line: unknown): line is { readonly v: number } {
@@ -200,14 +158,11 @@ function isOfAnotherVersion(line: unknown): line is { readonly v: number } {
   return Number.isSafeInteger(line.v) && line.v !== VERSION;
 }
 
-function isCount(n: unknown): boolean {
-  return Number.isSafeInteger(n) && (n as number) >= 1;
-}
-
 function isStamped(line: unknown): line is JournalRecord & Stamp {
   if (typeof line !== 'object' || line === null) return false;
   const { event, v, writer, n } = line as Readonly<Record<string, unknown>>;
-  return v === VERSION && typeof writer === 'string' && isCount(n) && isEvent(event);
+  const isCount = Number.isSafeInteger(n) && (n as number) >= 1;
+  return v === VERSION && typeof writer === 'string' && isCount && isEvent(event);
 }
 
 function parse(line: string): unknown {

@@ -272,8 +272,8 @@ const MIN_TRIALS = 20;
 const MIN_TRIALS_PER_PARAMETER = 10;
 
 /**
- * The importance of each parameter; null if fewer than 20 trials, or than 10 for each parameter, have a value after the same number
- * of epochs, or if all values are equal.
+ * The importance of each parameter; null if fewer than 20 trials, or than 10 for each parameter,
+ * have a value after the same number of epochs, or if all values are equal.
  */
 export function importanceOf(plan: SweepPlan, rows: readonly TrialRow[]): readonly Importance[] | null {
   // values after different numbers of epochs are different measures: the number that most trials

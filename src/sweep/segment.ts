@@ -1,6 +1,6 @@
 /**
- * What a segment's run directory tells: its result, regardless of the process and machine that trained
- * it, and whether another process holds it.
+ * What a segment's run directory tells: its result, regardless of the process and machine that
+ * trained it, and whether another process holds it.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -183,8 +183,8 @@ interface EpochValue {
 }
 
 /**
- * The objective after each epoch, from the log of the run in `directory`; empty if it does not exist
- * or its log cannot be read.
+ * The objective after each epoch, from the log of the run in `directory`; empty if it does not
+ * exist or its log cannot be read.
  */
 export function epochValues(
   { objective }: Pick<SweepPlan, 'objective'>,

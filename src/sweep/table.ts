@@ -1,6 +1,6 @@
 /**
- * Tables as text for people, and as csv, json and markdown for programs; and the trials of a sweep as
- * a table: their results and parameters.
+ * Tables as text for people, and as csv, json and markdown for programs; and the trials of a sweep
+ * as a table: their results and parameters.
  */
 import { plainMarkdown } from '../util/markdown.js';
 import { printable } from '../util/words.js';

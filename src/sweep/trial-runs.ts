@@ -12,7 +12,10 @@ export const VARIANT = 'config';
 
 /** The base of a point.
  * @throws Error if the plan has no such base, which is a bug */
-export function baseOf({ bases }: Pick<SweepPlan, 'bases'>, point: Point): Base {
+export function baseOf<B extends Pick<Base, 'name'>>(
+  { bases }: { readonly bases: readonly B[] },
+  point: Point,
+): B {
   const base = point[VARIANT] === undefined ? bases[0] : bases.find(({ name }) => name === point[VARIANT]);
   if (!base) throw new Error(`no base config ${JSON.stringify(point[VARIANT])}`);
   return base;
@@ -43,10 +46,7 @@ export function placeArguments(path: string, to: number, threads: number): reado
   return ['--directory', path, '--pause-after-epoch', String(to), '--threads', String(threads), '--quiet'];
 }
 
-/**
- * The last backend of the trials; undefined before the first trial, and in journals that do not
- * record it.
- */
+/** The last backend of the trials; undefined before the first trial. */
 export function backendOf(records: readonly JournalRecord[]): string | undefined {
   const last = records.findLast(({ event }) => event === 'sweep.start' || event === 'sweep.resume');
   return last !== undefined && 'backend' in last ? last.backend : undefined;

@@ -2,6 +2,7 @@
  * What waits for a sweep that has many trials: its status as a whole process, and the next
  * suggestion of TPE.
  */
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +19,9 @@ import { spreadOf } from './statistics.js';
 const TRIALS = 10_000;
 const FINISHED = 1_000;
 const TIME = '2026-01-02T03:04:05.000Z';
-const BASE = { name: 'base.yaml', file: 'base.yaml' };
+const YAML = 'version: 1\nname: long\n';
+const SHA256 = createHash('sha256').update(YAML).digest('hex');
+const BASE = { name: 'base.yaml', file: 'base.yaml', sha256: SHA256 };
 const RATE = 'optimizer.learning_rate';
 
 const PLAN: SweepPlan = {
@@ -54,7 +57,7 @@ export function writeLongSweep(folder: string): string {
     outputRoot: folder,
     started: new Date(TIME),
     givenYaml: null,
-    bases: [{ ...BASE, yaml: 'version: 1\nname: long\n' }],
+    bases: [{ ...BASE, yaml: YAML }],
   });
   const records: JournalRecord[] = [
     { event: 'sweep.start', time: TIME, id: 'x', plan: PLAN, backend: 'auto', version: '0' },

@@ -1,4 +1,5 @@
 /** Journals of sweeps written by hand, and outputs of verbs about them. */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { SweepDirectory } from '../../src/sweep/directory.js';
 import { Journal } from '../../src/sweep/journal.js';
@@ -43,7 +44,7 @@ export const PLAN: SweepPlan = {
   trial_timeout: null,
   retries: 1,
   on_trial_error: 'continue',
-  bases: [{ name: 'base.yaml', file: 'base.yaml' }],
+  bases: [{ name: 'base.yaml', file: 'base.yaml', sha256: createHash('sha256').update(BASE).digest('hex') }],
 };
 
 /** Makes directories of sweeps in `folder`. */
@@ -58,7 +59,7 @@ export class SweepStories {
       outputRoot: join(this.folder, String(this.directories.length + 1)),
       started: new Date(Date.UTC(2026, 0, 2, 3, 4, 5)),
       givenYaml: null,
-      bases: [{ name: 'base.yaml', file: 'base.yaml', yaml: BASE }],
+      bases: [{ name: 'base.yaml', yaml: BASE }],
     });
     const journal = Journal.open(directory.files.journal, 'writer');
     journal.append(...records);

@@ -45,7 +45,6 @@ t.test('a plan has all defaults filled in', async t => {
     retries: 1,
     on_trial_error: 'continue',
     bases: [{ name: 'base.yaml', file: join(scratch, 'base.yaml'), sha256: digestOf(bases[0].yaml) }],
-    finish_best: true,
   });
   t.same(points, [{ 'model.hidden_size': 4 }, { 'model.hidden_size': 8 }]);
   t.equal(givenYaml, sweepText(GRID));

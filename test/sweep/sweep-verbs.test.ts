@@ -1,5 +1,3 @@
-/** The verbs that read sweeps, the view of one that runs, dry runs, and flags. */
-import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -546,11 +544,8 @@ t.test('a damaged plan is reported with its place', async t => {
 });
 
 t.test('a sweep is not resumed with an edited base config', async t => {
-  const [base] = PLAN.bases;
-  const sha256 = createHash('sha256').update(BASE).digest('hex');
-  const plan = { ...PLAN, bases: [{ ...base, sha256 }] };
-  const directory = directoryOf([begun(plan)], plan);
-  const file = directory.baseFile(plan.bases[0]);
+  const directory = directoryOf([begun()]);
+  const file = directory.baseFile(PLAN.bases[0]);
   const other = BASE.replace('num_epochs: 9', 'num_epochs: 8');
   t.not(other, BASE);
   writeFileSync(file, other);
@@ -558,7 +553,6 @@ t.test('a sweep is not resumed with an edited base config', async t => {
   t.equal(code, 5, stderr);
   t.match(stderr, `${file}: this config was changed after the sweep began`);
   t.same(readdirSync(directory.files.trials), []);
-  t.equal(directory.baseFile(base), file, 'earlier versions recorded no digest');
 });
 
 t.test('every flag of a verb below another is its own', async t => {

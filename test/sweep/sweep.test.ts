@@ -2,7 +2,9 @@
  * Sweeps as a whole, with real processes: the long form of the kills is `npm run soak -- --parts
  * sweeps`.
  */
+
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -323,6 +325,7 @@ function conducted(
   writeSweep(folder, values.length);
   const file = join(folder, 'base.yaml');
   const name = 'optimizer.learning_rate';
+  const yaml = loadExperiment(file).resolvedYaml;
   const plan: SweepPlan = {
     name: 'small',
     seed: 3,
@@ -337,9 +340,8 @@ function conducted(
     trial_timeout: 60,
     retries: 1,
     on_trial_error: 'continue',
-    bases: [{ name: 'base.yaml', file }],
+    bases: [{ name: 'base.yaml', file, sha256: createHash('sha256').update(yaml).digest('hex') }],
   };
-  const bases = [{ name: 'base.yaml', file, yaml: loadExperiment(file).resolvedYaml }];
   const silent: SweepObserver = {
     decided: () => {},
     started: () => {},
@@ -348,7 +350,7 @@ function conducted(
     warning: () => {},
   };
   return runSweep(
-    { plan, bases, givenYaml: null, output: join(folder, 'out') },
+    { plan, bases: [{ name: 'base.yaml', yaml }], givenYaml: null, output: join(folder, 'out') },
     {
       threads: 2,
       backend: 'webasm',

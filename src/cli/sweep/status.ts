@@ -1,6 +1,6 @@
 /**
- * The verbs that read a sweep from its files: `sweep status SWEEP` prints its progress and best trials,
- * `sweep replay SWEEP` repeats its decisions from its results.
+ * The verbs that read a sweep from its files: `sweep status SWEEP` prints its progress and best
+ * trials, `sweep replay SWEEP` repeats its decisions from its results.
  */
 
 import { existsSync } from 'node:fs';

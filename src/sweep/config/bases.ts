@@ -1,4 +1,4 @@
-/** The configs that trials start from, one or one per variant, and the objective that they measure. */
+/** The configs that trials start from, one or one per variant, and the objective they measure. */
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import type { MetricName } from '../../config/experiment.js';
 import { type ConfigSource, openConfig } from '../../config/load.js';
@@ -23,7 +23,7 @@ export function isCommandLine(tree: MapNode): boolean {
   return tree.place.text.file === COMMAND_LINE;
 }
 
-export interface LoadedBase extends FrozenBase {
+export interface LoadedBase extends FrozenBase, Omit<Base, 'sha256'> {
   readonly source: ConfigSource;
 }
 
@@ -119,7 +119,7 @@ function openBase({ name, node, content }: NamedConfig, set: readonly string[]):
 
 export function withSource(
   source: ConfigSource,
-  { name, file, gate_origins, config_files }: Base,
+  { name, file, gate_origins, config_files }: Omit<Base, 'sha256'>,
 ): LoadedBase {
   return {
     name,

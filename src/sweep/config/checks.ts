@@ -1,6 +1,6 @@
 /**
- * Checks of a sweep: its parameters (first without a config, then each value against the schema of a
- * config), its parts with each other, and with the configs of its points.
+ * Checks of a sweep: its parameters (first without a config, then each value against the schema of
+ * a config), its parts with each other, and with the configs of its points.
  */
 
 import { resolve } from 'node:path';

@@ -179,7 +179,6 @@ function planOf(
       target: budget.target ?? null,
     },
     epochs,
-    finish_best: true,
     parallel,
     trial_timeout: secondsOf(trial_timeout),
     retries: settings.retries,

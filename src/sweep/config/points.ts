@@ -79,7 +79,7 @@ export class PointConfigs {
   endsBySteps = false;
 
   constructor(
-    private readonly bases: readonly LoadedBase[],
+    readonly bases: readonly LoadedBase[],
     private readonly parameters: readonly LocatedParameter[],
     private readonly rule: PointRule,
   ) {}
@@ -121,8 +121,7 @@ export class PointConfigs {
   }
 
   private baseOf(point: Point): LoadedBase {
-    const { name } = baseOf({ bases: this.bases }, point);
-    return this.bases.find(base => base.name === name) ?? this.bases[0];
+    return baseOf(this, point);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Reads a sweep as a tree, with the values of flags merged in: from a file, or from configs and values
- * for their keys on the command line.
+ * Reads a sweep as a tree, with the values of flags merged in: from a file, or from configs and
+ * values for their keys on the command line.
  */
 import { basename, dirname, resolve } from 'node:path';
 import { objectText, openConfig } from '../../config/load.js';

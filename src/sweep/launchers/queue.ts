@@ -1,9 +1,9 @@
 /**
- * The queue of the BullMQ launcher and its workers: its Redis server and its jobs. BullMQ and ioredis
- * are optional packages, loaded on use. Anyone who can write to Redis can put anything there, so a job only names a
- * sweep, one of its trials and how far to train it. The worker takes everything else (config,
- * values, seed and backend) from the sweep's frozen plan and journal, which are within the worker's
- * root.
+ * The queue of the BullMQ launcher and its workers: its Redis server and its jobs. BullMQ and
+ * ioredis are optional packages, loaded on use. Anyone who can write to Redis can put anything
+ * there, so a job only names a sweep, one of its trials and how far to train it. The worker takes
+ * everything else (config, values, seed and backend) from the sweep's frozen plan and journal,
+ * which are within the worker's root.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';

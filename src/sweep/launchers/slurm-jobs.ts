@@ -1,9 +1,9 @@
 /**
  * Job arrays of Slurm: the folder of each, its batch script, and Slurm's commands.
  *
- * `<sweep>/slurm/<number>/` is one submitted job array. `script.sh` is the batch script, `tasks.json`
- * lists the tasks by index, `job` holds the array's job ID once it is submitted, `<index>.stderr`
- * and `<index>.end` are written by the tasks.
+ * `<sweep>/slurm/<number>/` is one submitted array. `script.sh` is the batch script, `tasks.json`
+ * lists the tasks by index, `job` holds the array's job ID, `<index>.stderr` and `<index>.end` are
+ * written by the tasks.
  */
 
 import { execFile } from 'node:child_process';

@@ -47,11 +47,6 @@ export interface SweepPlan {
   /** Epochs of a trial that is not pruned. */
   readonly epochs: number;
   /**
-   * Whether to train the best paused trial to the end if no trial was, so that the winner has all
-   * epochs. Absent in plans of older versions, which do not.
-   */
-  readonly finish_best?: boolean;
-  /**
    * Number of concurrent trials. Part of the plan, since it determines which results are known when
    * a point is chosen.
    */
@@ -76,8 +71,8 @@ export interface Base {
   readonly name: string;
   /** As the user named it. */
   readonly file: string;
-  /** Of the copy, hex; absent in plans of earlier versions. */
-  readonly sha256?: string;
+  /** Of the copy, hex. */
+  readonly sha256: string;
   /**
    * `FILE:LINE:COL` of its gates in the user's files, in order, since the copy in the sweep has
    * other lines. Absent if it has no gates.

@@ -14,16 +14,7 @@ import type { SweepPlan } from './plan.js';
 import type { Pruning } from './pruner.js';
 import { createPruning, prunerOf } from './pruners.js';
 import { type Decision, type Outcome, type Segment, segmentKey } from './records.js';
-import {
-  aheadState,
-  bestOf,
-  Goal,
-  type Measurement,
-  Outcomes,
-  observe,
-  Trial,
-  type TrialState,
-} from './trials.js';
+import { bestOf, Goal, type Measurement, Outcomes, observe, Trial } from './trials.js';
 
 type Reason = Extract<Decision, { event: 'sweep.decided' }>['reason'];
 
@@ -31,7 +22,8 @@ export class Scheduler {
   private readonly goal: Goal;
   private readonly pruning: Pruning;
   private readonly outcomes: Outcomes;
-  private readonly lanes: Lanes;
+  /** At most one for each lane, of which there are `parallel`. */
+  private readonly jobs: Job[] = [];
   private readonly dispatch: Dispatch;
   private readonly decided: Trial[] = [];
   /** By trial, including trials that have started before they are decided. */
@@ -62,7 +54,6 @@ export class Scheduler {
     this.goal = new Goal(plan);
     this.pruning = createPruning(plan);
     this.outcomes = new Outcomes(plan);
-    this.lanes = new Lanes(plan.parallel);
     this.dispatch = new Dispatch(plan.parallel, plan.seeds, this.outcomes);
   }
 
@@ -106,7 +97,7 @@ export class Scheduler {
       this.fillLanes(0);
     }
     while (!this.isFinished) {
-      const job = this.lanes.next;
+      const job = nextOf(this.jobs);
       if (!job) {
         if (this.startFinalist()) continue;
         this.finish(this.reason);
@@ -114,7 +105,7 @@ export class Scheduler {
       }
       const measurement = this.outcomes.measure(job);
       if (!measurement) break;
-      this.lanes.end(job);
+      this.jobs.splice(this.jobs.indexOf(job), 1);
       this.now = job.end;
       this.conclude(job, measurement);
       const trial = this.decided[job.trial];
@@ -132,7 +123,7 @@ export class Scheduler {
    */
   ready(): Segment[] {
     if (this.isFinished || !this.hasStarted) return [];
-    return this.dispatch.take(this.lanes.jobs, this.ahead());
+    return this.dispatch.take(this.jobs, this.ahead());
   }
 
   /** @throws Error if the trial has no point, which is a bug */
@@ -140,16 +131,6 @@ export class Scheduler {
     const point = this.points[trial];
     if (!point) throw new Error(`trial ${trial} has no point yet`);
     return point;
-  }
-
-  /** In order of their numbers; trials that started before they are decided come last. */
-  trials(): TrialState[] {
-    const ahead: TrialState[] = [];
-    for (let trial = this.decided.length; trial <= this.dispatch.highestTrial; trial++) {
-      const point = this.points[trial];
-      if (point) ahead.push(aheadState(trial, point, this.plan.epochs));
-    }
-    return [...this.decided, ...ahead];
   }
 
   private get reason(): Reason {
@@ -161,10 +142,14 @@ export class Scheduler {
     return this.advances < (this.budgetEnd?.advances ?? Number.POSITIVE_INFINITY);
   }
 
+  /** Whether points depend on results. */
+  private get usesResults(): boolean {
+    return Number.isFinite(blindTrials(this.plan.method));
+  }
+
   /** Whether decisions depend on no outcome, except how the sweep ends. */
   private get isStatic(): boolean {
-    const { method, pruner } = this.plan;
-    return blindTrials(method) === Number.POSITIVE_INFINITY && prunerOf(pruner).firstJudged === undefined;
+    return !this.usesResults && prunerOf(this.plan.pruner).firstJudged === undefined;
   }
 
   private *ahead(): Generator<Omit<Segment, 'seed'>> {
@@ -187,11 +172,11 @@ export class Scheduler {
   }
 
   /**
-   * TPE gets the results. Other methods get every earlier trial as one without a result, so that no
+   * A method that does not use results gets every earlier trial as one without a result, so that no
    * point depends on results.
    */
   private suggest(trial: number): Point | undefined {
-    if (this.plan.method.kind !== 'tpe') return this.sampler.suggest(trial, [], this.points);
+    if (!this.usesResults) return this.sampler.suggest(trial, [], this.points);
     const finished: Observation[] = [];
     const pending: Point[] = [];
     for (const { observation, point } of this.decided) {
@@ -205,12 +190,11 @@ export class Scheduler {
   private conclude(job: Job, measurement: Measurement): void {
     const trial = this.decided[job.trial];
     const { epochs, status, value, spread } = measurement;
-    trial.to = undefined;
     if (status === 'failed') {
       trial.state = 'failed';
       this.decide({ event: 'trial.failed', trial: job.trial });
     } else {
-      trial.values.push(measurement);
+      trial.last = measurement;
       this.decide({ event: 'trial.measured', trial: job.trial, epochs, value, spread, status });
       this.judge(job, measurement);
     }
@@ -257,7 +241,7 @@ export class Scheduler {
 
   /** Starts a promoted or new trial on each free lane, at virtual time `now`. */
   private fillLanes(now: number): void {
-    while (this.lanes.isFree) {
+    while (this.jobs.length < this.plan.parallel) {
       const promotable = this.pruning.promotable();
       const point = promotable === undefined ? this.nextPoint() : undefined;
       if (promotable === undefined && point === undefined) return;
@@ -274,8 +258,7 @@ export class Scheduler {
    * if no trial was trained to its last epoch. Returns whether it does.
    */
   private startFinalist(): boolean {
-    if (this.plan.finish_best !== true || this.decided.some(({ state }) => state === 'completed'))
-      return false;
+    if (this.decided.some(({ state }) => state === 'completed')) return false;
     const waiting = this.decided.filter(({ state }) => state === 'paused');
     const best = bestOf(waiting, this.goal);
     if (best === undefined || !this.isAffordable()) return false;
@@ -305,7 +288,7 @@ export class Scheduler {
   private choose(point: Point): Trial {
     const number = this.decided.length;
     const bracket = this.pruning.bracket(number);
-    const trial = new Trial(number, point, bracket, this.costPerEpoch(point));
+    const trial = new Trial(number, point, this.costPerEpoch(point));
     this.decided.push(trial);
     this.decide({ event: 'trial.chosen', trial: number, point, ...(bracket !== undefined && { bracket }) });
     return trial;
@@ -317,9 +300,8 @@ export class Scheduler {
     const to = this.pruning.rungs(trial.trial).find(epochs => epochs > from);
     if (to === undefined) throw new Error(`trial ${trial.trial} has no rung after ${from} epochs`);
     const cost = (to - from) * trial.costPerEpoch * this.plan.seeds.length;
-    this.lanes.start({ trial: trial.trial, from, to, start: now, end: now + cost });
+    this.jobs.push({ trial: trial.trial, from, to, start: now, end: now + cost });
     trial.state = 'running';
-    trial.to = to;
     this.advances += 1;
     this.decide({ event: 'trial.advanced', trial: trial.trial, from, to });
   }
@@ -329,7 +311,9 @@ export class Scheduler {
     for (const trial of this.decided) if (trial.state === 'paused') this.prune(trial);
     this.isFinished = true;
     const best =
-      winner?.value == null ? null : { trial: winner.trial, value: winner.value, spread: winner.spread };
+      winner?.last?.value == null
+        ? null
+        : { trial: winner.trial, value: winner.last.value, spread: winner.last.spread };
     this.decide({ event: 'sweep.decided', reason, best });
   }
 
@@ -338,7 +322,10 @@ export class Scheduler {
   }
 }
 
-/** A trial that is trained to its next rung, with all seeds one after the other. */
+/**
+ * A trial that is trained to its next rung on a lane of the virtual clock, with all seeds one after
+ * the other. Its times follow from the plan's costs alone, independent of the machine.
+ */
 interface Job {
   readonly trial: number;
   readonly from: number;
@@ -348,42 +335,12 @@ interface Job {
   readonly end: number;
 }
 
-/**
- * The virtual clock: which trial occupies which lane until when, from the plan's costs alone,
- * independent of the machine.
- */
-class Lanes {
-  private readonly running: Job[] = [];
-
-  constructor(private readonly count: number) {
-    if (!(Number.isInteger(count) && count >= 1)) throw new Error(`${count} lanes`);
-  }
-
-  get jobs(): readonly Job[] {
-    return this.running;
-  }
-
-  get isFree(): boolean {
-    return this.running.length < this.count;
-  }
-
-  start(job: Job): void {
-    if (!this.isFree) throw new Error(`trial ${job.trial} has no lane`);
-    this.running.push(job);
-  }
-
-  /** The job that ends first; if several do, the one of the oldest trial. */
-  get next(): Job | undefined {
-    let next: Job | undefined;
-    for (const job of this.running) {
-      if (!next || job.end < next.end || (job.end === next.end && job.trial < next.trial)) next = job;
-    }
-    return next;
-  }
-
-  end(job: Job): void {
-    this.running.splice(this.running.indexOf(job), 1);
-  }
+/** The job that ends first; if several do, the one of the oldest trial. */
+function nextOf(jobs: readonly Job[]): Job | undefined {
+  let next: Job | undefined;
+  for (const job of jobs)
+    if (!next || job.end < next.end || (job.end === next.end && job.trial < next.trial)) next = job;
+  return next;
 }
 
 /** Selects the segments that run: at most one per lane, each once, in the order of virtual time. */

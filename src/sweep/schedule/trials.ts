@@ -5,45 +5,16 @@ import type { SweepPlan } from './plan.js';
 import { isBetter } from './pruner.js';
 import { type Outcome, type Segment, type SegmentStatus, segmentKey } from './records.js';
 
-export type TrialStatus =
-  /** Started before it is decided, which only the end of the sweep can prevent. */
-  | 'ahead'
-  /** On a lane; also if the sweep was decided before its segment ended. */
-  | 'running'
-  | 'paused'
-  | 'pruned'
-  | 'completed'
-  | 'diverged'
-  | 'failed';
-
-export interface TrialState {
-  readonly trial: number;
-  readonly point: Point;
-  /** Bracket of Hyperband. */
-  readonly bracket: number | undefined;
-  readonly state: TrialStatus;
-  /** Last epoch of its current segment; undefined if there is none. */
-  readonly to: number | undefined;
-  /** Epochs at its last measurement. */
-  readonly epochs: number;
-  /** Value at its last measurement, as the metric was measured. */
-  readonly value: number | null;
-  readonly spread: number | null;
-  /** Measurements in the order of the epochs. */
-  readonly values: readonly Measurement[];
-}
-
-export class Trial implements TrialState {
-  state: TrialStatus = 'running';
-  to: number | undefined;
-  readonly values: Measurement[] = [];
+export class Trial {
+  state: 'running' | 'paused' | 'pruned' | 'completed' | 'diverged' | 'failed' = 'running';
+  /** At the last rung that it has reached. */
+  last: Measurement | undefined;
   /** Since its last finished segment; undefined before. */
   observation: Observation | undefined;
 
   constructor(
     readonly trial: number,
     readonly point: Point,
-    readonly bracket: number | undefined,
     /** Virtual time of one epoch with one seed. */
     readonly costPerEpoch: number,
   ) {
@@ -51,36 +22,14 @@ export class Trial implements TrialState {
       throw new Error(`an epoch of trial ${trial} cannot cost ${costPerEpoch}`);
   }
 
-  get last(): Measurement | undefined {
-    return this.values.at(-1);
-  }
-
   get epochs(): number {
     return this.last?.epochs ?? 0;
   }
 
+  /** As the metric was measured. */
   get value(): number | null {
     return this.last?.value ?? null;
   }
-
-  get spread(): number | null {
-    return this.last?.spread ?? null;
-  }
-}
-
-/** The state of a trial that started before it is decided; such trials have no rungs. */
-export function aheadState(trial: number, point: Point, to: number): TrialState {
-  return {
-    trial,
-    point,
-    bracket: undefined,
-    state: 'ahead',
-    to,
-    epochs: 0,
-    value: null,
-    spread: null,
-    values: [],
-  };
 }
 
 /** The observation of a sampler after a trial's segment has ended. */

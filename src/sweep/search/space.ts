@@ -1,6 +1,6 @@
 /**
- * The search space of a sweep: parameters, their conditions and values, points, and positions on the
- * axis that is searched.
+ * The search space of a sweep: parameters, their conditions and values, points, and positions on
+ * the axis that is searched.
  */
 
 /** A value of YAML or JSON. */
