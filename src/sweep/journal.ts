@@ -17,8 +17,7 @@ import {
   openSync,
   writeSync,
 } from 'node:fs';
-import { withFileErrors } from '../run/files.js';
-import { readText } from '../run/files.js';
+import { readText, withFileErrors } from '../run/files.js';
 import { refuseUnlessOwned } from '../run/locks/ownership.js';
 import { damagedError, EXIT, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';

@@ -1,10 +1,9 @@
 /** Holds the files of a sweep to its journal: the runs of its trials and the results. */
 import { basename, relative, sep } from 'node:path';
-import type { Json } from '../run/json.js';
-import { readText } from '../run/files.js';
-import { isAbsent } from '../run/files.js';
-import { versions } from '../run/manifest.js';
 import { RunDirectory } from '../run/directory.js';
+import { isAbsent, readText } from '../run/files.js';
+import type { Json } from '../run/json.js';
+import { versions } from '../run/manifest.js';
 import { type Diagnostic, UserError } from '../util/errors.js';
 import type { SweepDirectory } from './directory.js';
 import { bestYaml, type SweepResults, summaryOf } from './results.js';

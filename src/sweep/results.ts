@@ -5,14 +5,14 @@
 
 import { join } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
-import { lockHolder } from '../run/locks/run-lock.js';
 import { RunDirectory } from '../run/directory.js';
+import { lockHolder } from '../run/locks/run-lock.js';
 import type { Summary } from '../run/summary.js';
 import { launcher } from '../util/root.js';
 import { counted } from '../util/words.js';
 import { SweepDirectory } from './directory.js';
 import { readJournal } from './journal.js';
-import type { SweepPlan } from './schedule/plan.js';
+import { type SweepPlan, signOf } from './schedule/plan.js';
 import type { JournalRecord } from './schedule/records.js';
 import { type Importance, importance } from './search/importance.js';
 import { describePoint } from './search/space.js';
@@ -235,7 +235,7 @@ function baselineOf(
   const [split, metric] = objective.metric.split('.');
   if (split !== 'validation' && split !== 'test') return undefined;
   const ofSeeds = seeds.map(seed => baselinesIn(directory.runPath({ trial, seed }))?.[split] ?? {});
-  const sign = objective.goal === 'maximize' ? -1 : 1;
+  const sign = signOf(objective);
   const [first] = Object.keys(ofSeeds[0])
     .flatMap(name => {
       const values = ofSeeds.map(one => one[name as keyof typeof one]?.[metric] ?? Number.NaN);
@@ -262,7 +262,7 @@ export function beatsBaseline(
   baseline: ObjectiveBaseline | undefined,
 ): boolean | undefined {
   if (baseline === undefined || best === undefined || best.value === null) return undefined;
-  return objective.goal === 'maximize' ? best.value > baseline.value : best.value < baseline.value;
+  return signOf(objective) * (best.value - baseline.value) < 0;
 }
 
 /** Of more trials an even selection is used for importances, with about the same result. */
@@ -290,7 +290,7 @@ export function importanceOf(plan: SweepPlan, rows: readonly TrialRow[]): readon
   if (all.length < needed) return null;
   const every = Math.max(1, Math.ceil(all.length / MAX_TRIALS));
   const compared = all.filter((_, i) => i % every === 0);
-  const sign = plan.objective.goal === 'maximize' ? -1 : 1;
+  const sign = signOf(plan.objective);
   const shares = importance(
     plan.space,
     compared.map(({ trial, point, epochs, value }) => ({

@@ -5,11 +5,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RunDirectory } from '../run/directory.js';
 import { metricValue } from '../run/gates.js';
 import { LEASE_LOST, LOCK_LOST } from '../run/locks/ownership.js';
 import { IN_USE, lockHolder } from '../run/locks/run-lock.js';
 import { type LoggedEvent, readEvents } from '../run/log.js';
-import { RunDirectory } from '../run/directory.js';
 import type { Summary } from '../run/summary.js';
 import { EXIT, UserError } from '../util/errors.js';
 import { FULL_DISK_REASONS } from '../util/system-errors.js';

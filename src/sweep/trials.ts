@@ -3,7 +3,7 @@
 import { OPTIMISTIC } from '../config/rules/splits.js';
 import { EXIT, type ExitCode } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import type { SweepPlan } from './schedule/plan.js';
+import { type SweepPlan, signOf } from './schedule/plan.js';
 import type { JournalRecord, Outcome } from './schedule/records.js';
 import type { Point } from './search/space.js';
 
@@ -83,14 +83,14 @@ export function betterEarlier(
   rows: readonly TrialRow[],
   best: TrialRow | undefined,
 ): TrialRow | undefined {
-  if (best === undefined || best.value === null) return undefined;
-  const sign = objective.goal === 'maximize' ? -1 : 1;
-  let better: { row: TrialRow; value: number } = { row: best, value: sign * best.value };
+  const sign = signOf(objective);
+  let better = best;
   for (const row of rows) {
-    if (row.value !== null && row.state !== 'failed' && sign * row.value < better.value)
-      better = { row, value: sign * row.value };
+    if (row.value === null || row.state === 'failed' || better === undefined || better.value === null)
+      continue;
+    if (sign * row.value < sign * better.value) better = row;
   }
-  return better.row === best ? undefined : better.row;
+  return better === best ? undefined : better;
 }
 
 /**
@@ -98,7 +98,7 @@ export function betterEarlier(
  * value; trials without a value last.
  */
 export function ranked({ objective }: Pick<SweepPlan, 'objective'>, rows: readonly TrialRow[]): TrialRow[] {
-  const sign = objective.goal === 'maximize' ? -1 : 1;
+  const sign = signOf(objective);
   const rank = ({ value, rung, epochs, trial }: TrialRow): readonly number[] =>
     value === null ? [1, -epochs, 0, trial] : [0, -rung, sign * value, trial];
   return rows.toSorted((a, b) => compareLists(rank(a), rank(b)));
@@ -124,23 +124,18 @@ export function recordsOf(records: Iterable<JournalRecord>): SweepRecords {
   return collected.result;
 }
 
-interface Building {
-  readonly trial: number;
-  readonly point: Point;
-  state: TrialState;
-  rung: number;
-  value: number | null;
-  spread: number | null;
+interface Collected {
+  /** Undefined until the trial is chosen: the journal may have the end of its run before. */
+  decided: Omit<TrialRow, 'epochs' | 'seeds' | 'seconds' | 'message'> | undefined;
+  message: string | null;
+  /** By seed. */
+  readonly results: Map<number, SeedResult>;
+  readonly seconds: Map<number, number>;
 }
 
 /** Collects trials record by record, for watching a sweep. */
 export class TrialCollector {
-  private readonly trials = new Map<number, Building>();
-  /** By trial and seed. The journal may have a run before the decision about its trial. */
-  private readonly runs = new Map<number, Map<number, SeedResult>>();
-  private readonly seconds = new Map<number, number>();
-  private readonly secondsOfRun = new Map<string, number>();
-  private readonly messages = new Map<number, string>();
+  private readonly trials = new Map<number, Collected>();
   private readonly running = new Map<string, SweepRecords['running'][number]>();
   private readonly trained = new Set<string>();
   private epochsTrained = 0;
@@ -158,29 +153,24 @@ export class TrialCollector {
         return;
       case 'trial.chosen': {
         const { trial, point } = record;
-        this.trials.set(trial, { trial, point, state: 'running', rung: 0, value: null, spread: null });
+        this.of(trial).decided = { trial, point, state: 'running', rung: 0, value: null, spread: null };
         return;
       }
+      case 'trial.measured': {
+        const { trial, epochs: rung, value, spread, status } = record;
+        this.change(trial, { rung, value, spread, ...(status === 'diverged' && { state: 'diverged' }) });
+        return;
+      }
+      case 'trial.pruned':
+        // a diverged trial is also pruned, but `diverged` is more specific
+        if (this.of(record.trial).decided?.state !== 'diverged')
+          this.change(record.trial, { state: 'pruned' });
+        return;
       case 'trial.advanced':
         this.change(record.trial, { state: 'running' });
         return;
-      case 'trial.measured': {
-        const { epochs: rung, value, spread, status } = record;
-        this.change(record.trial, {
-          rung,
-          value,
-          spread,
-          ...(status === 'diverged' && { state: 'diverged' }),
-        });
-        return;
-      }
       case 'trial.paused':
         this.change(record.trial, { state: 'paused' });
-        return;
-      case 'trial.pruned':
-        // a diverged trial is also pruned, but `diverged` is more specific
-        if (this.trials.get(record.trial)?.state !== 'diverged')
-          this.change(record.trial, { state: 'pruned' });
         return;
       case 'trial.completed':
         this.change(record.trial, { state: 'completed' });
@@ -203,7 +193,7 @@ export class TrialCollector {
         this.spent = record.seconds;
         return;
       case 'sweep.redecided':
-        this.trials.clear();
+        for (const collected of this.trials.values()) collected.decided = undefined;
         this.reason = undefined;
         this.winner = undefined;
         return;
@@ -216,13 +206,20 @@ export class TrialCollector {
   }
 
   get result(): SweepRecords {
-    const rows = [...this.trials.values()].map(built => ({
-      ...built,
-      epochs: Math.min(built.rung, this.mostEpochs(built.trial) ?? built.rung),
-      seeds: [...(this.runs.get(built.trial)?.values() ?? [])].toSorted((a, b) => a.seed - b.seed),
-      seconds: this.seconds.get(built.trial) ?? 0,
-      message: built.state === 'failed' ? (this.messages.get(built.trial) ?? null) : null,
-    }));
+    const rows = [...this.trials.values()].flatMap(({ decided, message, results, seconds }): TrialRow[] => {
+      if (decided === undefined) return [];
+      const seeds = [...results.values()].toSorted((a, b) => a.seed - b.seed);
+      const trained = seeds.length === 0 ? decided.rung : Math.max(...seeds.map(({ epochs }) => epochs));
+      return [
+        {
+          ...decided,
+          epochs: Math.min(decided.rung, trained),
+          seeds,
+          seconds: [...seconds.values()].reduce((sum, one) => sum + one, 0),
+          message: decided.state === 'failed' ? message : null,
+        },
+      ];
+    });
     return {
       rows: rows.toSorted((a, b) => a.trial - b.trial),
       reason: this.reason,
@@ -236,38 +233,33 @@ export class TrialCollector {
     };
   }
 
-  private change(trial: number, changes: Partial<Building>): void {
-    const known = this.trials.get(trial);
-    if (known !== undefined) Object.assign(known, changes);
+  private of(trial: number): Collected {
+    let collected = this.trials.get(trial);
+    if (collected === undefined) {
+      collected = { decided: undefined, message: null, results: new Map(), seconds: new Map() };
+      this.trials.set(trial, collected);
+    }
+    return collected;
+  }
+
+  private change(trial: number, changes: Partial<Collected['decided']>): void {
+    const collected = this.of(trial);
+    if (collected.decided !== undefined) collected.decided = { ...collected.decided, ...changes };
   }
 
   private addEnd(record: Extract<JournalRecord, { event: 'segment.end' }>): void {
     const { trial, seed, from, to, value, status, train_s: trained, message } = record;
     this.running.delete(keyOf(record));
-    const runs = this.runs.get(trial) ?? new Map<number, SeedResult>();
-    this.runs.set(trial, runs);
+    const collected = this.of(trial);
     // a run's summary counts from its start, so the last one is the total
-    if (trained !== null) this.addSeconds(trial, seed, trained);
-    if (message !== null) this.messages.set(trial, message);
+    if (trained !== null) collected.seconds.set(seed, trained);
+    if (message !== null) collected.message = message;
     if (status === 'failed') return;
     const epochs = Math.min(to, record.epochs ?? to);
-    runs.set(seed, { seed, rung: to, epochs, value });
+    collected.results.set(seed, { seed, rung: to, epochs, value });
     // a segment's end may be recorded twice after a kill
     if (!this.trained.has(keyOf(record))) this.epochsTrained += Math.max(0, epochs - from);
     this.trained.add(keyOf(record));
-  }
-
-  /** Of a trial's runs; undefined if none has ended. */
-  private mostEpochs(trial: number): number | undefined {
-    const runs = [...(this.runs.get(trial)?.values() ?? [])];
-    return runs.length === 0 ? undefined : Math.max(...runs.map(({ epochs }) => epochs));
-  }
-
-  private addSeconds(trial: number, seed: number, trained: number): void {
-    const key = `${trial}/${seed}`;
-    const before = this.secondsOfRun.get(key) ?? 0;
-    this.secondsOfRun.set(key, trained);
-    this.seconds.set(trial, (this.seconds.get(trial) ?? 0) + trained - before);
   }
 }
 

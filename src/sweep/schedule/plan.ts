@@ -24,6 +24,11 @@ export interface Objective {
   readonly goal: 'minimize' | 'maximize';
 }
 
+/** A value times this sign is to be minimized. */
+export function signOf({ goal }: Pick<Objective, 'goal'>): 1 | -1 {
+  return goal === 'maximize' ? -1 : 1;
+}
+
 export interface Budget {
   /** Maximum number of trials; a grid has at most its points. */
   readonly trials: number | null;

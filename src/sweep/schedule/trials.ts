@@ -1,7 +1,7 @@
 /** Trials on the virtual clock: their measurements over all seeds, and the best of them. */
 import type { Observation } from '../search/method.js';
 import type { Point } from '../search/space.js';
-import type { SweepPlan } from './plan.js';
+import { type SweepPlan, signOf } from './plan.js';
 import { isBetter } from './pruner.js';
 import { type Outcome, type Segment, type SegmentStatus, segmentKey } from './records.js';
 
@@ -137,7 +137,7 @@ export class Goal {
   private readonly target: number | null;
 
   constructor({ objective, budget }: Pick<SweepPlan, 'objective' | 'budget'>) {
-    this.sign = objective.goal === 'maximize' ? -1 : 1;
+    this.sign = signOf(objective);
     this.target = budget.target === null ? null : this.sign * budget.target;
   }
 
