@@ -17,7 +17,8 @@ import {
   openSync,
   writeSync,
 } from 'node:fs';
-import { readText, withFileErrors } from '../run/files.js';
+import { withFileErrors } from '../run/files.js';
+import { eachLine } from '../run/lines.js';
 import { refuseUnlessOwned } from '../run/locks/ownership.js';
 import { damagedError, EXIT, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
@@ -106,8 +107,6 @@ export interface JournalContent {
 const JOURNAL = 'journal.jsonl';
 /** Maximum number of sentences about damage. */
 const MAX_DAMAGE = 5;
-/** Start of every record. */
-const RECORD_START = '{"event":"';
 
 /**
  * Reads all complete records in order, each once.
@@ -117,25 +116,23 @@ export function readJournal(path: string): JournalContent {
   const records: JournalRecord[] = [];
   const damage: string[] = [];
   const last = new Map<string, number>();
-  const lines = existsSync(path) ? readText(path).split('\n') : [];
-  for (const [i, line] of lines.entries()) {
-    if (line === '') continue;
-    const parsed = parse(line);
-    if (isOfAnotherVersion(parsed)) throw unknownVersion(path, i + 1, parsed.v);
+  const visit = (text: string | undefined, line: number): void => {
+    if (text === '') return;
+    const parsed = parse(text);
+    if (isOfAnotherVersion(parsed)) throw unknownVersion(path, line, parsed.v);
     if (!isStamped(parsed)) {
-      // a killed process may leave the start of a record at the end
-      const isTorn = parsed === undefined && (line.startsWith(RECORD_START) || RECORD_START.startsWith(line));
-      if (!isTorn || i < lines.length - 1)
-        damage.push(`line ${i + 1} of ${JOURNAL} is damaged and was skipped`);
-      continue;
+      damage.push(`line ${line} of ${JOURNAL} is damaged and was skipped`);
+      return;
     }
     const { v: _, writer, n, ...record } = parsed;
     const missing = n - (last.get(writer) ?? 0) - 1;
-    if (missing < 0) continue;
-    if (missing > 0) damage.push(`${JOURNAL} is missing ${counted(missing, 'record')} before line ${i + 1}`);
+    if (missing < 0) return;
+    if (missing > 0) damage.push(`${JOURNAL} is missing ${counted(missing, 'record')} before line ${line}`);
     last.set(writer, n);
     records.push(record);
-  }
+  };
+  // a killed process may leave an incomplete line at the end, which is not visited
+  if (existsSync(path)) eachLine(path, visit);
   const left = damage.length - MAX_DAMAGE;
   if (left > 0) damage.splice(MAX_DAMAGE, left, `and ${counted(left, 'more damaged place')} in ${JOURNAL}`);
   return { records, damage };
@@ -164,9 +161,9 @@ function isStamped(line: unknown): line is JournalRecord & Stamp {
   return v === VERSION && typeof writer === 'string' && isCount && isEvent(event);
 }
 
-function parse(line: string): unknown {
+function parse(text: string | undefined): unknown {
   try {
-    return JSON.parse(line);
+    return text === undefined ? undefined : JSON.parse(text);
   } catch {
     return undefined;
   }

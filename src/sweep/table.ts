@@ -5,7 +5,7 @@
 import { plainMarkdown } from '../util/markdown.js';
 import { printable } from '../util/words.js';
 import type { SweepPlan } from './schedule/plan.js';
-import { canonical, describeValue } from './search/space.js';
+import { canonical, describeValue, type Point } from './search/space.js';
 import type { TrialRow } from './trials.js';
 
 export type TableFormat = 'text' | 'csv' | 'json' | 'markdown';
@@ -120,49 +120,46 @@ function markdownTable(table: Table): string {
   return [head, rule, ...body].map(row => `| ${row.join(' | ')} |\n`).join('');
 }
 
-interface Field extends Column {
-  of(row: TrialRow): Cell;
+/** A column with the cell of each row. */
+interface Field<R> extends Column {
+  of(row: R, index: number): Cell;
+}
+
+export function tableOf<R>(fields: readonly Field<R>[], rows: readonly R[]): Table {
+  return {
+    columns: fields.map(({ of: _, ...column }) => column),
+    rows: rows.map((row, i) => fields.map(field => field.of(row, i))),
+  };
 }
 
 /**
- * The rows in the order given. `changed`: of the parameters only those that differ between these
- * rows.
+ * The trials in the order given. `changed`: of the parameters only those that differ between these
+ * trials.
  */
 export function trialTable(
   plan: SweepPlan,
   rows: readonly TrialRow[],
   { changed }: { readonly changed: boolean },
 ): Table {
-  const parameters = plan.space.parameters.map(({ name }) => name);
-  const kept = changed ? parameters.filter(name => differs(rows, name)) : parameters;
-  const fields = [...measuredFields(plan), ...kept.map(name => parameterField(name, titles(parameters)))];
-  return {
-    columns: fields.map(({ name, title, show }) => ({
-      name,
-      ...(title !== undefined && { title }),
-      ...(show !== undefined && { show }),
-    })),
-    rows: rows.map(row => fields.map(field => field.of(row))),
-  };
+  const parameters = parameterFields(plan).filter(({ name }) => !changed || differs(rows, name));
+  return tableOf<TrialRow>([...measuredFields(plan), ...parameters], rows);
 }
 
 /** All columns, and the results of each seed, as in `trials.csv`. */
 export function fullTable(plan: SweepPlan, rows: readonly TrialRow[]): Table {
-  const table = trialTable(plan, rows, { changed: false });
-  const { seeds, objective } = plan;
-  const perSeed = seeds.length > 1 ? seeds : [];
-  return {
-    columns: [...table.columns, ...perSeed.map(seed => ({ name: `${objective.metric}_seed_${seed}` }))],
-    rows: table.rows.map((cells, i) => [
-      ...cells,
-      ...perSeed.map(seed => rows[i].seeds.find(result => result.seed === seed)?.value ?? null),
-    ]),
-  };
+  const seeds = plan.seeds.length > 1 ? plan.seeds : [];
+  const results = seeds.map(
+    (seed): Field<TrialRow> => ({
+      name: `${plan.objective.metric}_seed_${seed}`,
+      of: row => row.seeds.find(result => result.seed === seed)?.value ?? null,
+    }),
+  );
+  return tableOf<TrialRow>([...measuredFields(plan), ...parameterFields(plan), ...results], rows);
 }
 
-function measuredFields({ objective, seeds }: SweepPlan): Field[] {
+function measuredFields({ objective, seeds }: SweepPlan): Field<TrialRow>[] {
   const digits = (value: number): string => String(Number(value.toPrecision(5)));
-  const spread: Field = { name: 'spread', show: digits, of: row => row.spread };
+  const spread: Field<TrialRow> = { name: 'spread', show: digits, of: row => row.spread };
   return [
     { name: 'trial', of: row => row.trial },
     { name: 'state', of: row => row.state },
@@ -177,31 +174,27 @@ function measuredFields({ objective, seeds }: SweepPlan): Field[] {
   ];
 }
 
-function parameterField(name: string, title: ReadonlyMap<string, string>): Field {
-  return {
+/** The parameters, titled by the last part of their keys if that is unique. */
+export function parameterFields({ space }: Pick<SweepPlan, 'space'>): Field<{ readonly point: Point }>[] {
+  const short = (name: string): string =>
+    name
+      .split(',')
+      .map(key => key.split('.').at(-1) ?? key)
+      .join(',');
+  const titles = space.parameters.map(({ name }) => short(name));
+  return space.parameters.map(({ name }, i) => ({
     name,
-    title: title.get(name) ?? name,
+    title: titles.filter(title => title === titles[i]).length === 1 ? titles[i] : name,
     show: value => String(Number(value.toPrecision(4))),
     of: ({ point }) => {
       const value = point[name];
       if (value === undefined) return null;
       return typeof value === 'number' ? value : value === null ? 'null' : describeValue(value);
     },
-  };
+  }));
 }
 
 function differs(rows: readonly TrialRow[], name: string): boolean {
   const texts = rows.map(({ point }) => (point[name] === undefined ? '' : canonical(point[name])));
   return texts.some(text => text !== texts[0]);
-}
-
-/** The last part of each key, if unique. */
-function titles(names: readonly string[]): ReadonlyMap<string, string> {
-  const short = (name: string): string =>
-    name
-      .split(',')
-      .map(key => key.split('.').at(-1) ?? key)
-      .join(',');
-  const count = (title: string): number => names.filter(name => short(name) === title).length;
-  return new Map(names.map(name => [name, count(short(name)) === 1 ? short(name) : name]));
 }

@@ -1,7 +1,7 @@
 /** Sweep files: plans, and every complaint at its place. */
 import { createHash } from 'node:crypto';
 import '../support/quick.js';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -16,6 +16,10 @@ process.chdir(packageRoot);
 const scratch = t.testdir({});
 
 const { write, load, told } = sweepFolder(scratch);
+
+function fixture<T>(name: string): [string, T][] {
+  return Object.entries(parse(readFileSync(join(packageRoot, 'test/fixtures/sweeps', name), 'utf8')));
+}
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -131,285 +135,41 @@ parameters:
   t.same(plan.space.parameters[6].keys, ['training.batch_size', 'training.last_batch']);
 });
 
-/** Lines after the fourth, and what is told of them. */
-const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly string[], message?: RegExp]>> =
-  {
-    'no method': [
-      'parameters: { model.hidden_size: [4] }',
-      ['config/missing-key 1:1'],
-      /`method`: grid \| random/,
-    ],
-    'a method that is none': [
-      'method: gird\nparameters: { model.hidden_size: [4] }',
-      ['config/choice 5:9'],
-      /did you mean grid\?/,
-    ],
-    'a method of a kind that is none': [
-      'method: { kind: tpa }\nparameters: { model.hidden_size: [4] }',
-      ['config/unknown-kind 5:17'],
-      /grid \| random \| sobol \| tpe[\s\S]*did you mean tpe\?/,
-    ],
-    'an option of another method': [
-      'method: { kind: random, n_startup_trials: 3 }\nparameters: { model.hidden_size: [4] }',
-      ['config/unknown-key 5:25'],
-      /belongs to `kind: tpe`, but `kind` is random here/,
-    ],
-    'a key by another name': [
-      'method: grid\nspace: { model.hidden_size: [4] }',
-      ['config/unknown-key 6:1'],
-      /did you mean parameters\?/,
-    ],
-    'a key that a config lacks': [
-      'method: grid\nparameters:\n  model.hiden_size: [4]\n  lr: [1]',
-      ['config/unknown-key 7:3', 'config/unknown-key 8:3'],
-      /did you mean model\.hidden_size\?/,
-    ],
-    'values that the config may not have': [
-      'method: grid\nparameters:\n  model.hidden_size: [4, x, 0]\n  optimizer.kind: [adam, sdg]',
-      ['config/type 7:26', 'config/range 7:29', 'config/unknown-kind 8:26'],
-      /an integer from 1 to 16384[\s\S]*did you mean sgd\?/,
-    ],
-    'bounds that the config may not have': [
-      'method: random\nbudget: { trials: 3 }\nparameters:\n  optimizer.learning_rate: { kind: uniform, low: 0, high: 2000 }',
-      ['config/range 8:50', 'config/range 8:59'],
-    ],
-    'real values for whole numbers': [
-      'method: random\nbudget: { trials: 3 }\nparameters:\n  model.hidden_size: { kind: uniform, low: 1.5, high: 8 }',
-      ['config/type 8:44'],
-    ],
-    'a key that only another choice has': [
-      'method: grid\nparameters:\n  optimizer.momentum: [0.5]',
-      ['config/unknown-key 7:3'],
-      /belongs to `kind: sgd` or `kind: rmsprop`, but `kind` is adam here/,
-    ],
-    'a key without its condition': [
-      'method: grid\nparameters:\n  optimizer.kind: [sgd, adam]\n  optimizer.momentum: [0.5, 0.9]',
-      ['config/unknown-key 8:3'],
-      /but `kind` is adam here; at optimizer\.kind=adam, optimizer\.momentum=0\.5 and 1 more point$/m,
-    ],
-    'a point that contradicts itself': [
-      'method: grid\nparameters:\n  training.last_batch: [train, drop]\n  training.batch_size: [10, 50]',
-      ['config/batch-size 8:29'],
-      /leaves no batch; at training\.last_batch=drop, training\.batch_size=50$/m,
-    ],
-    'a distribution that is none': [
-      'method: grid\nparameters:\n  model.hidden_size: { kind: loguniform, low: 1, high: 2 }',
-      ['config/unknown-kind 7:30'],
-      /choice \| uniform \| log_uniform \| int \| log_int \| paired[\s\S]*did you mean log_uniform\?/,
-    ],
-    'no kind': [
-      'method: grid\nparameters:\n  model.hidden_size: { low: 1, high: 2 }',
-      ['config/missing-key 7:3'],
-      /`kind`: choice \| uniform/,
-    ],
-    'a single value': [
-      'method: grid\nparameters:\n  model.hidden_size: 4',
-      ['config/type 7:22'],
-      /a list of values, or a mapping with `kind`/,
-    ],
-    'bounds in the wrong order, and the same': [
-      'method: random\nbudget: { trials: 3 }\nparameters:\n  model.hidden_size: { kind: int, low: 9, high: 2 }\n  model.num_layers: { kind: int, low: 2, high: 2 }',
-      ['sweep/bounds 8:49', 'sweep/bounds 9:48'],
-    ],
-    'a bound that no step reaches': [
-      'method: grid\nparameters:\n  model.hidden_size: { kind: int, low: 16, high: 60, step: 16 }',
-      ['sweep/bounds 7:50'],
-      /did you mean 48\?/,
-    ],
-    'a logarithm of nothing': [
-      'method: random\nbudget: { trials: 3 }\nparameters:\n  optimizer.learning_rate: { kind: log_uniform, low: 0, high: 1 }',
-      ['config/range 8:54'],
-    ],
-    'keys that are not to be varied': [
-      'method: grid\nparameters:\n  seed: [1]\n  training.num_epochs: [1]\n  checkpoint.keep.last: [2]\n  name: [a]',
-      ['sweep/fixed-key 7:3', 'sweep/fixed-key 8:3', 'sweep/fixed-key 9:3', 'sweep/fixed-key 10:3'],
-      /list the seeds of each point in `seeds`/,
-    ],
-    'two parameters for one key': [
-      'method: grid\nparameters:\n  optimizer: [{ kind: sgd, learning_rate: 1 }]\n  optimizer.learning_rate: [0.1]',
-      ['sweep/overlap 8:3'],
-      /is also set on line 7 as `optimizer`/,
-    ],
-    'several keys without pairs, and pairs of one': [
-      'method: grid\nparameters:\n  model.hidden_size,model.num_layers: [1, 2]\n  training.batch_size: { kind: paired, values: [[1, 2]] }',
-      ['sweep/paired 7:3', 'sweep/paired 8:3'],
-    ],
-    'pairs of the wrong length': [
-      'method: grid\nparameters:\n  model.hidden_size,model.num_layers: { kind: paired, values: [[1, 2], [1, 2, 3]] }',
-      ['sweep/paired 7:72'],
-      /a list of 2[\s\S]*got: a list of 3/,
-    ],
-    'a value of a pair that the config may not have': [
-      'method: grid\nparameters:\n  model.hidden_size,model.num_layers: { kind: paired, values: [[1, 2], [1, x]] }',
-      ['config/type 7:76'],
-    ],
-    'a condition on nothing': [
-      'method: grid\nparameters:\n  optimizer.kind: [sgd]\n  optimizer.momentum: { kind: choice, values: [0.5], when: { optimizer.kid: sgd } }',
-      ['sweep/unknown-parameter 8:62'],
-      /did you mean optimizer\.kind\?/,
-    ],
-    'a condition that never holds': [
-      'method: grid\nparameters:\n  optimizer.kind: [sgd, adam]\n  optimizer.momentum: { kind: choice, values: [0.5], when: { optimizer.kind: [sgd, sdg] } }',
-      ['sweep/impossible-value 8:84'],
-      /"sgd" \| "adam"[\s\S]*did you mean sgd\?/,
-    ],
-    'a condition on a real number': [
-      'method: random\nbudget: { trials: 3 }\nparameters:\n  optimizer.learning_rate: { kind: uniform, low: 0.1, high: 1 }\n  model.hidden_size: { kind: choice, values: [2], when: { optimizer.learning_rate: 0.5 } }',
-      ['sweep/impossible-value 9:84'],
-    ],
-    'conditions in a circle': [
-      'method: grid\nparameters:\n  model.hidden_size: { kind: choice, values: [2], when: { model.num_layers: 1 } }\n  model.num_layers: { kind: choice, values: [1], when: { model.hidden_size: 2 } }',
-      ['sweep/condition-cycle 7:3', 'sweep/condition-cycle 8:3'],
-    ],
-    'an exclusion of nothing': [
-      'method: grid\nparameters: { model.hidden_size: [2, 4] }\nexclude:\n  - { model.hidden_size: 3 }\n  - { model.size: 2 }',
-      ['sweep/impossible-value 8:26', 'sweep/unknown-parameter 9:7'],
-    ],
-    'an exclusion of everything': [
-      'method: grid\nparameters: { model.hidden_size: [2] }\nexclude: [{ model.hidden_size: 2 }]',
-      ['sweep/nothing-left 7:1'],
-    ],
-    'a grid without end': [
-      'method: grid\nparameters:\n  optimizer.learning_rate: { kind: uniform, low: 0.1, high: 1 }',
-      ['sweep/endless-grid 7:3'],
-    ],
-    'a grid that nobody would wait for': [
-      'method: grid\nparameters:\n  model.hidden_size: { kind: int, low: 1, high: 1000 }\n  training.batch_size: { kind: int, low: 1, high: 1000 }',
-      ['sweep/large-grid 6:1'],
-      /the grid has 1,000,000 points/,
-    ],
-    'a search without end': [
-      'method: random\nparameters: { model.hidden_size: [2, 4] }\nbudget: { target: 0.9 }',
-      ['sweep/endless 7:1'],
-    ],
-    'an accuracy in percent': [
-      `${GRID}budget: { target: 97 }`,
-      ['sweep/target 7:19'],
-      /never above 1[\s\S]*did you mean 0\.97\?/,
-    ],
-    'a time without a unit that is one': [
-      `${GRID}budget: { time: 10 minutes }`,
-      ['config/pattern 7:17'],
-      /a duration such as 90s/,
-    ],
-    'a time that is over': [
-      `${GRID}budget: { time: 0s }\ntrial_timeout: 0`,
-      ['config/pattern 7:17', 'config/range 8:16'],
-    ],
-    'a pruner that never judges': [
-      `${GRID}pruner: { kind: asha, min_epochs: 4 }`,
-      ['sweep/pruner-epochs 7:35'],
-      /starts after epoch 4, and the last epoch is 4/,
-    ],
-    'a pruner that waits too long': [
-      `${GRID}pruner: { kind: median, n_warmup_epochs: 3 }`,
-      ['sweep/pruner-epochs 7:42'],
-    ],
-    'a pruner where steps end a training': [
-      'method: grid\nparameters: { training.max_steps: [3, 4] }\npruner: asha',
-      ['sweep/pruner-steps 7:9'],
-    ],
-    'no seeds, the same twice': [`${GRID}seeds: [1, 1]`, ['config/repeated-item 7:8']],
-    'nothing varies': ['method: grid', ['sweep/nothing-varies 1:1']],
-    'both base and variants': [`${GRID}variants: [base.yaml]`, ['sweep/base 7:1']],
-  };
+interface Broken {
+  /** The lines after the fourth. */
+  readonly sweep: string;
+  readonly reported: readonly string[];
+  /** A pattern. */
+  readonly message?: string;
+}
 
 t.test('broken sweeps: every problem is reported at its position', async t => {
   const file = join(scratch, 'broken.yaml');
-  for (const [name, [lines, expected, message]] of Object.entries(BROKEN)) {
-    write('broken.yaml', sweepText(lines));
+  for (const [name, { sweep, reported, message }] of fixture<Broken>('broken.yaml')) {
+    write('broken.yaml', sweepText(sweep));
     const error = await failure(() => loadSweep(file));
     t.equal(error.exitCode, 2, name);
-    t.same(told(error, file), expected, `${name}: ${printed(error)}`);
-    if (message !== undefined) t.match(printed(error), message, name);
+    t.same(told(error, file), reported, `${name}: ${printed(error)}`);
+    if (message !== undefined) t.match(printed(error), new RegExp(message, 'm'), name);
   }
 });
 
-/** Sweeps with errors of several stages: what each stage reports, and the edits that fix it. */
-const STAGED: Readonly<
-  Record<string, readonly [lines: string, ...stages: readonly [told: readonly string[], ...fixes: Fix[]][]]>
-> = {
-  'schema, names, values and points': [
-    `method: gird
-pruner: { kind: asha, min_epochs: 9 }
-budget: { trials: many }
-parameters:
-  model.hidden_size: 4
-  model.num_layers: [1, 0]
-  optimizer.learning_rat: [0.1]
-  training.last_batch: [train, drop]
-  training.batch_size: [10, 50]
-exclude: [{ model.hidden_size: 3, training.batch_size: 10 }]`,
-    [
-      ['config/choice 5:9', 'config/type 7:19', 'config/type 9:22'],
-      ['gird', 'grid'],
-      ['many', '3'],
-      ['hidden_size: 4', 'hidden_size: [4]'],
-    ],
-    [
-      ['config/unknown-key 11:3', 'sweep/impossible-value 14:32'],
-      ['learning_rat:', 'learning_rate:'],
-      ['hidden_size: 3', 'hidden_size: 4'],
-    ],
-    [['config/range 10:25'], ['[1, 0]', '[1, 2]']],
-    [
-      ['sweep/pruner-epochs 6:35', 'config/batch-size 13:29'],
-      ['min_epochs: 9', 'min_epochs: 1'],
-      ['[10, 50]', '[10, 20]'],
-    ],
-  ],
-  'a kind that other parameters depend on': [
-    `method: grid
-parameters:
-  optimizer.kind: sgd
-  optimizer.momentum: [0.5]
-  model.hidden_size: [0, 4]`,
-    [['config/type 7:19'], ['optimizer.kind: sgd', 'optimizer.kind: [sgd]']],
-    [['config/range 9:23'], ['[0, 4]', '[4]']],
-  ],
-  'a parameter that another one depends on': [
-    `method: grid
-parameters:
-  model.num_layers: { kind: choice, valuez: [1, 2] }
-  training.batch_size: { kind: choice, values: [x], when: { model.num_layers: 3 } }
-  model.hidden_size: [0, 4]`,
-    [['config/unknown-key 7:37'], ['valuez', 'values']],
-    [['sweep/impossible-value 8:79'], ['num_layers: 3', 'num_layers: 2']],
-    [
-      ['config/type 8:49', 'config/range 9:23'],
-      ['[x]', '[10]'],
-      ['[0, 4]', '[4]'],
-    ],
-  ],
-  'a loss that does not fit the data, beside a wrong cell': [
-    `method: grid
-parameters:
-  model.cell: [lstm, lstn]
-  loss.kind: [mse, cross_entropy]`,
-    [['config/unknown-kind 7:22'], ['lstn', 'gru']],
-    [
-      ['config/loss-target 8:15', 'sweep/metric 4:22'],
-      ['[mse, cross_entropy]', '[cross_entropy]'],
-    ],
-  ],
-  'a misspelt key': [
-    'method: grid\nparametres: { model.hidden_size: [4] }\npruner: { kind: asha, min_epochs: 4 }',
-    [['config/unknown-key 6:1'], ['parametres', 'parameters']],
-    [['sweep/pruner-epochs 7:35'], ['min_epochs: 4', 'min_epochs: 2']],
-  ],
-};
-
-type Fix = readonly [from: string, to: string];
+interface Staged extends Pick<Broken, 'sweep'> {
+  /** What each stage reports, and the edits that mend it. */
+  readonly stages: readonly (Pick<Broken, 'reported'> & {
+    readonly fixes: Readonly<Record<string, string>>;
+  })[];
+}
 
 t.test('broken sweeps: checking stops after the first stage with errors', async t => {
   const file = join(scratch, 'staged.yaml');
-  for (const [name, [lines, ...stages]] of Object.entries(STAGED)) {
-    let text = lines;
-    for (const [expected, ...fixes] of stages) {
+  for (const [name, { sweep, stages }] of fixture<Staged>('staged.yaml')) {
+    let text = sweep;
+    for (const { reported, fixes } of stages) {
       write('staged.yaml', sweepText(text));
       const error = await failure(() => loadSweep(file));
-      t.same(told(error, file).toSorted(), [...expected].toSorted(), `${name}: ${printed(error)}`);
-      text = fixes.reduce((now, [from, to]) => now.replace(from, to), text);
+      t.same(told(error, file).toSorted(), reported.toSorted(), `${name}: ${printed(error)}`);
+      for (const [from, to] of Object.entries(fixes)) text = text.replace(from, to);
     }
     write('staged.yaml', sweepText(text));
     t.doesNotThrow(() => loadSweep(file), name);

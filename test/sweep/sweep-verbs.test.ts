@@ -490,14 +490,13 @@ t.test('damage in a journal is reported, an incomplete last line is not', async 
     return said[0];
   };
   t.equal(await damaged(lines => lines), '');
-  t.equal(
-    await damaged(lines => lines.toSpliced(9, 0, '{"event": junk')),
-    'warning: line 10 of journal.jsonl is damaged and was skipped\n',
-  );
-  t.equal(
-    await damaged(lines => lines.with(-1, '\0'.repeat(512))),
-    `warning: line ${2 * STORY.length + 1} of journal.jsonl is damaged and was skipped\n`,
-  );
+  for (const junk of ['{"event": junk', '\0'.repeat(512)]) {
+    t.equal(
+      await damaged(lines => lines.toSpliced(9, 0, junk)),
+      'warning: line 10 of journal.jsonl is damaged and was skipped\n',
+    );
+    t.equal(await damaged(lines => lines.with(-1, junk)), '');
+  }
   // a record stands on each second line
   t.equal(
     await damaged(lines => lines.toSpliced(9, 1)),

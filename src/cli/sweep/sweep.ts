@@ -12,11 +12,11 @@ import {
   type SweepFlags,
 } from '../../sweep/config/index.js';
 import { SweepDirectory } from '../../sweep/directory.js';
-import { formatTable, type Table } from '../../sweep/index.js';
 import { resumeSweep, runSweep } from '../../sweep/run.js';
 import { gridSize, pointsAtMost } from '../../sweep/search/grid.js';
 import { blindTrials, createSampler, methodOf } from '../../sweep/search/index.js';
 import type { Point } from '../../sweep/search/space.js';
+import { formatTable, parameterFields, tableOf } from '../../sweep/table.js';
 import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { backend, experiments, notes, sameBackend } from '../options.js';
@@ -170,7 +170,15 @@ async function dryRun({ plan }: LoadedSweep, models: SweepModels, json: boolean,
   if (json)
     io.data(`${JSON.stringify({ version: 1, name: plan.name, trials, seeds: plan.seeds, points })}\n`);
   else {
-    io.out(formatTable(pointTable(points), 'text', widthOf(io)));
+    const table = tableOf<ListedPoint>(
+      [
+        { name: 'trial', of: (_, trial) => trial },
+        ...parameterFields(plan),
+        { name: 'parameters', show: value => value.toLocaleString('en'), of: ({ parameters }) => parameters },
+      ],
+      points,
+    );
+    io.out(formatTable(table, 'text', widthOf(io)));
     io.out(sentences(plan, points.length, trials));
   }
   return EXIT.done;
@@ -198,26 +206,6 @@ function trialsOf({ budget, space }: LoadedSweep['plan']): number | null {
   const size = Number.isFinite(pointsAtMost(space)) ? gridSize(space) : null;
   const limits = [size, budget.trials].filter(limit => limit !== null);
   return limits.length === 0 ? null : Math.min(...limits);
-}
-
-function pointTable(points: readonly ListedPoint[]): Table {
-  const names = [...new Set(points.flatMap(({ point }) => Object.keys(point)))];
-  return {
-    columns: [
-      { name: 'trial' },
-      ...names.map(name => ({ name, show: (value: number) => String(Number(value.toPrecision(6))) })),
-      { name: 'parameters', show: value => value.toLocaleString('en') },
-    ],
-    rows: points.map(({ point, parameters }, trial) => [
-      trial,
-      ...names.map(name => {
-        const value = point[name];
-        if (value === undefined) return null;
-        return typeof value === 'number' || typeof value === 'string' ? value : JSON.stringify(value);
-      }),
-      parameters,
-    ]),
-  };
 }
 
 function sentences(
