@@ -1,19 +1,32 @@
 /** Sweeps for programs: `sweep`. */
 import type { BackendRequest } from '../engine/backend-names.js';
 import { backendKind } from '../predict/model.js';
-import { versions } from '../run/manifest.js';
 import { frozenNames } from '../sweep/config/bases.js';
 import { loadSweep } from '../sweep/config/index.js';
 import type { GivenParameter, SweepSettings } from '../sweep/config/parameters.js';
 import { SweepDirectory } from '../sweep/directory.js';
 import { type SweepSummary, summaryOf, writeResults } from '../sweep/index.js';
 import { LocalLauncher } from '../sweep/launchers/local.js';
-import { type SweepResult as Conducted, type SweepOptions as Conducting, resumeSweep, runSweep } from '../sweep/run.js';
+import {
+  type SweepResult as Conducted,
+  type SweepOptions as Conducting,
+  resumeSweep,
+  runSweep,
+} from '../sweep/run.js';
 import type { Pruner } from '../sweep/schedule/plan.js';
 import type { Segment } from '../sweep/schedule/records.js';
 import type { Method } from '../sweep/search/index.js';
 import { usableCores } from '../train/threads.js';
-import { callback, checkArgument, checkOptions, integer, isPlainObject, overrides, path, signal } from '../util/arguments.js';
+import {
+  callback,
+  checkArgument,
+  checkOptions,
+  integer,
+  isPlainObject,
+  overrides,
+  path,
+  signal,
+} from '../util/arguments.js';
 import type { ExitCode } from '../util/errors.js';
 import { assignments, type Config, type Overrides, withVersion } from './config.js';
 import { SweepModels } from './sweep-models.js';
@@ -185,8 +198,6 @@ function conducting({
     signal,
     launcher: () => new LocalLauncher(),
     observer: {
-      decided: () => {},
-      redecided: () => {},
       started: segment => onProgress({ type: 'started', ...part(segment) }),
       ended: ({ outcome }) => {
         const { status, value } = outcome;
@@ -194,8 +205,6 @@ function conducting({
       },
       warning: message => onProgress({ type: 'warning', message }),
     },
-    version: versions().cellrun,
-    now: () => new Date(),
   };
 }
 

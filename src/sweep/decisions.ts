@@ -11,9 +11,9 @@ import type { Point } from './search/space.js';
 
 export interface DecisionObserver {
   /** Called once per decision, by the process that records it first. */
-  decided(decision: Decision): void;
+  decided?(decision: Decision): void;
   /** Called with all decisions so far, which replace the earlier ones. */
-  redecided(decisions: readonly Decision[]): void;
+  redecided?(decisions: readonly Decision[]): void;
   /** Called with one line about a problem that does not stop the sweep. */
   warning(text: string): void;
 }
@@ -21,7 +21,6 @@ export interface DecisionObserver {
 export interface DecisionRecordParts {
   readonly journal: Pick<Journal, 'append'>;
   readonly observer: DecisionObserver;
-  now(): Date;
 }
 
 /** Records of earlier processes. */
@@ -56,7 +55,7 @@ export class DecisionRecord {
       if (JSON.stringify(decision) !== JSON.stringify(recorded)) this.redecide(decision, recorded);
     } else {
       this.parts.journal.append(decision);
-      this.parts.observer.decided(decision);
+      this.parts.observer.decided?.(decision);
     }
   }
 
@@ -84,12 +83,12 @@ export class DecisionRecord {
 
   /** Records all decisions again, including `more`; earlier ones no longer count. */
   restate(more: readonly Decision[], retry_failed: boolean): void {
-    const { journal, observer, now } = this.parts;
+    const { journal, observer } = this.parts;
     this.decided.push(...more);
     this.recorded = [];
-    const time = now().toISOString();
+    const time = new Date().toISOString();
     journal.append({ event: 'sweep.redecided', time, retry_failed }, ...this.decided);
-    observer.redecided(this.decided);
+    observer.redecided?.(this.decided);
   }
 
   /**

@@ -25,8 +25,8 @@ import {
 import { placeArguments } from './trial-runs.js';
 
 export interface SweepObserver extends DecisionObserver {
-  started(segment: Segment, attempt: number): void;
-  ended(result: SegmentResult): void;
+  started?(segment: Segment, attempt: number): void;
+  ended?(result: SegmentResult): void;
 }
 
 export interface OrchestratorParts {
@@ -42,7 +42,6 @@ export interface OrchestratorParts {
   readonly threads: number;
   /** The trial's own arguments of `run`: base config and overrides. */
   argsOf(segment: Segment): readonly string[];
-  now(): Date;
 }
 
 /** State of earlier processes of the sweep, from the journal. */
@@ -216,16 +215,16 @@ export class Orchestrator {
   }
 
   private async attempt(segment: Segment): Promise<TaskEnd> {
-    const { launcher, journal, observer, now } = this.parts;
+    const { launcher, journal, observer } = this.parts;
     const id = idOf(segment);
     const attempt = (this.attempts.get(id)?.count ?? 0) + 1;
     const task = this.task(segment, attempt);
     const running = await launcher.start(task);
     this.attempts.set(id, { count: attempt, process: running.process });
-    observer.started(segment, attempt);
+    observer.started?.(segment, attempt);
     journal.append({
       event: 'segment.start',
-      time: now().toISOString(),
+      time: new Date().toISOString(),
       ...segmentOf(segment),
       attempt,
       directory: task.directory,
@@ -256,11 +255,11 @@ export class Orchestrator {
   }
 
   private finish(result: SegmentResult): void {
-    const { journal, scheduler, observer, now } = this.parts;
+    const { journal, scheduler, observer } = this.parts;
     const { outcome, exitCode, message, epochs, trainSeconds } = result;
     journal.append({
       event: 'segment.end',
-      time: now().toISOString(),
+      time: new Date().toISOString(),
       ...outcome,
       attempt: this.attempts.get(idOf(outcome))?.count ?? 0,
       exit_code: exitCode,
@@ -268,13 +267,13 @@ export class Orchestrator {
       epochs,
       train_s: trainSeconds,
     });
-    observer.ended(result);
+    observer.ended?.(result);
     scheduler.report(outcome);
   }
 
   /** The time budget applies to all processes of the sweep together. */
   private watchTime(): NodeJS.Timeout | undefined {
-    const { plan, journal, scheduler, now } = this.parts;
+    const { plan, journal, scheduler } = this.parts;
     const { seconds } = plan.budget;
     if (seconds === null) return undefined;
     const left = Math.max(0, seconds - this.history.seconds) * 1000;
@@ -282,7 +281,12 @@ export class Orchestrator {
       () => {
         if (scheduler.finished) return;
         const advances = scheduler.endBudget('time');
-        journal.append({ event: 'budget.time', time: now().toISOString(), seconds: this.elapsed, advances });
+        journal.append({
+          event: 'budget.time',
+          time: new Date().toISOString(),
+          seconds: this.elapsed,
+          advances,
+        });
       },
       Math.min(left, 2 ** 31 - 1),
     );

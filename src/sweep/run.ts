@@ -2,6 +2,7 @@
 
 import { processIdentity } from '../run/locks/process-identity.js';
 import { whileLocked } from '../run/locks/run-lock.js';
+import { versions } from '../run/manifest.js';
 import { damagedError, EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { type FrozenBase, SweepDirectory } from './directory.js';
 import { Journal, readJournal } from './journal.js';
@@ -29,9 +30,6 @@ export interface SweepOptions {
   readonly observer: SweepObserver;
   /** Aborted to stop the sweep so that it can be resumed. */
   readonly signal: AbortSignal;
-  /** Of cellrun. */
-  readonly version: string;
-  now(): Date;
 }
 
 /** A sweep that has not started. */
@@ -61,7 +59,7 @@ export async function runSweep(
 ): Promise<SweepResult> {
   const directory = SweepDirectory.create(plan, {
     outputRoot: output,
-    started: options.now(),
+    started: new Date(),
     givenYaml,
     bases,
   });
@@ -95,7 +93,8 @@ async function runLocked(
   directory: SweepDirectory,
   options: SweepOptions & Partial<ResumeSweepOptions>,
 ): Promise<SweepResult> {
-  const { observer, signal, now, version } = options;
+  const { observer, signal } = options;
+  const version = versions().cellrun;
   const plan = directory.readPlan();
   const { records, damage } = readJournal(directory.files.journal);
   for (const sentence of damage) observer.warning(sentence);
@@ -110,7 +109,7 @@ async function runLocked(
     );
   }
   const self = processIdentity(process.pid);
-  const time = now().toISOString();
+  const time = new Date().toISOString();
   const launcher = await options.launcher(directory, text => observer.warning(text));
   await launcher.open();
   // the time distinguishes a process that resumes the same sweep twice
@@ -141,12 +140,11 @@ async function runLocked(
           backendOfRun(directory.runPath({ trial, seed })) ?? backend,
           ...(options.width === undefined ? [] : ['--width', String(options.width)]),
         ],
-        now,
       },
       { records, isDamaged: damage.length > 0, retryFailed, seconds: secondsOf(records) },
     );
     const end = await orchestrator.run();
-    const closing = { time: now().toISOString(), seconds: orchestrator.elapsed };
+    const closing = { time: new Date().toISOString(), seconds: orchestrator.elapsed };
     if (end === 'completed') journal.append({ event: 'sweep.end', ...closing });
     else journal.append({ event: 'sweep.stop', ...closing, reason: 'interrupted' });
     const exitCode = end === 'completed' ? verdictOf(directory) : EXIT.interrupted;

@@ -7,11 +7,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SweepDirectory } from '../../src/sweep/directory.js';
-import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import type { JournalRecord } from '../../src/sweep/schedule/records.js';
 import { createSampler } from '../../src/sweep/search/index.js';
 import { packageRoot } from '../../src/util/root.js';
 import { readRecord, recordedProblems, search, TPE } from '../search-bench/comparison.js';
+import { budgetOf, planOf } from '../support/schedules.js';
+import { PLAN as TRIED } from '../support/sweep-stories.js';
 import { runProgram } from './programs.js';
 import type { Figure } from './results.js';
 import { spreadOf } from './statistics.js';
@@ -22,34 +23,8 @@ const TIME = '2026-01-02T03:04:05.000Z';
 const YAML = 'version: 1\nname: long\n';
 const SHA256 = createHash('sha256').update(YAML).digest('hex');
 const BASE = { name: 'base.yaml', file: 'base.yaml', sha256: SHA256 };
-const RATE = 'optimizer.learning_rate';
 
-const PLAN: SweepPlan = {
-  name: 'long',
-  seed: 0,
-  seeds: [0],
-  space: {
-    parameters: [
-      { keys: [RATE], name: RATE, distribution: { kind: 'log_uniform', low: 1e-4, high: 0.1 } },
-      {
-        keys: ['model.hidden_size'],
-        name: 'model.hidden_size',
-        distribution: { kind: 'choice', values: [4, 8] },
-      },
-    ],
-    exclude: [],
-  },
-  method: { kind: 'random' },
-  pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 3 },
-  objective: { metric: 'test.accuracy', goal: 'maximize' },
-  budget: { trials: TRIALS, seconds: null, target: null },
-  epochs: 9,
-  parallel: 1,
-  trial_timeout: null,
-  retries: 1,
-  on_trial_error: 'continue',
-  bases: [BASE],
-};
+const PLAN = planOf({ ...TRIED, name: 'long', budget: budgetOf(TRIALS), bases: [BASE] });
 
 /** A sweep whose trials are all paused at the first rung; gives its directory. */
 export function writeLongSweep(folder: string): string {
@@ -73,7 +48,10 @@ export function writeLongSweep(folder: string): string {
 function recordsOf(trial: number): JournalRecord[] {
   const value = ((trial * 7919) % 1000) / 1000;
   const part = { trial, seed: 0, from: 0, to: 1, time: TIME, attempt: 1 };
-  const point = { [RATE]: 0.001 + trial / 1e6, 'model.hidden_size': trial % 2 === 0 ? 4 : 8 };
+  const point = {
+    'optimizer.learning_rate': 0.001 + trial / 1e6,
+    'model.hidden_size': trial % 2 === 0 ? 4 : 8,
+  };
   return [
     { event: 'trial.chosen', trial, point },
     { event: 'trial.advanced', trial, from: 0, to: 1 },

@@ -11,10 +11,23 @@ import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
 import type { Split } from '../../src/data/index.js';
 import { writeAtomic } from '../../src/run/files.js';
 import { versions } from '../../src/run/manifest.js';
-import { assignments, canonical, type Distribution, exists, type Point, type Value } from '../../src/sweep/search/space.js';
+import {
+  assignments,
+  canonical,
+  type Distribution,
+  exists,
+  type Point,
+  type Value,
+} from '../../src/sweep/search/space.js';
 import { TrainingState, trainingLoop } from '../../src/train/loop.js';
 import { batchOrder, totalSteps } from '../../src/train/plan.js';
-import { createTrainer, initialParameters, modelSpec, openSession, type Session } from '../../src/train/session.js';
+import {
+  createTrainer,
+  initialParameters,
+  modelSpec,
+  openSession,
+  type Session,
+} from '../../src/train/session.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import { EPOCHS, type LstmTable, problem, space, type TableRow, TEST_COUNT } from './lstm-problem.js';

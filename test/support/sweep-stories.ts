@@ -5,6 +5,7 @@ import { SweepDirectory } from '../../src/sweep/directory.js';
 import { Journal } from '../../src/sweep/journal.js';
 import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import type { JournalRecord, SegmentStatus } from '../../src/sweep/schedule/records.js';
+import { budgetOf, planOf } from './schedules.js';
 
 export const BASE = `version: 1
 name: base
@@ -16,10 +17,8 @@ optimizer: { kind: adam, learning_rate: 0.01 }
 training: { num_epochs: 9, batch_size: 10 }
 `;
 
-export const PLAN: SweepPlan = {
+export const PLAN = planOf({
   name: 'tried',
-  seed: 0,
-  seeds: [0],
   space: {
     parameters: [
       {
@@ -35,17 +34,11 @@ export const PLAN: SweepPlan = {
     ],
     exclude: [],
   },
-  method: { kind: 'random' },
-  pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 3 },
   objective: { metric: 'test.accuracy', goal: 'maximize' },
-  budget: { trials: 4, seconds: null, target: null },
-  epochs: 9,
-  parallel: 1,
-  trial_timeout: null,
+  budget: budgetOf(4),
   retries: 1,
-  on_trial_error: 'continue',
   bases: [{ name: 'base.yaml', file: 'base.yaml', sha256: createHash('sha256').update(BASE).digest('hex') }],
-};
+});
 
 /** Makes directories of sweeps in `folder`. */
 export class SweepStories {

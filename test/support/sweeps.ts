@@ -43,24 +43,24 @@ interface Conducting {
 const open: Gate = async () => {};
 
 function optionsOf(work: Workplace, gate: Gate, { backend, warning }: Conducting): SweepOptions {
+  return sweepOptions(new InProcessLauncher(work, gate), warning && { warning }, backend);
+}
+
+/** Options of a sweep that nothing stops, and that fails with a warning unless they are taken. */
+export function sweepOptions(
+  launcher: Launcher,
+  observer: Partial<SweepOptions['observer']> = {},
+  backend: string | undefined = 'webasm',
+): SweepOptions {
+  const warning = (text: string): never => {
+    throw new Error(text);
+  };
   return {
     threads: 1,
     backend,
-    launcher: () => new InProcessLauncher(work, gate),
-    observer: {
-      decided: () => {},
-      started: () => {},
-      ended: () => {},
-      redecided: () => {},
-      warning:
-        warning ??
-        (text => {
-          throw new Error(text);
-        }),
-    },
+    launcher: () => launcher,
+    observer: { warning, ...observer },
     signal: new AbortController().signal,
-    version: '0.0.0',
-    now: () => new Date(),
   };
 }
 

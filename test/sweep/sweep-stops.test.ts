@@ -13,7 +13,7 @@ import { replay } from '../../src/sweep/decisions.js';
 import { readSweepResults, summaryOf } from '../../src/sweep/index.js';
 import { readJournal } from '../../src/sweep/journal.js';
 import type { Launcher, Task, TaskEnd } from '../../src/sweep/launcher.js';
-import { type NewSweep, resumeSweep, runSweep, type SweepOptions } from '../../src/sweep/run.js';
+import { type NewSweep, resumeSweep, runSweep } from '../../src/sweep/run.js';
 import { decisionsOf } from '../../src/sweep/schedule/records.js';
 import { createSampler } from '../../src/sweep/search/index.js';
 import { finishedSegment } from '../../src/sweep/segment.js';
@@ -23,7 +23,7 @@ import { hasEnded, hasPending, holderOf, isStopped, signalAtRest } from '../supp
 import { type Running, readLog, Workplace } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
 import { randomDataset } from '../support/small-run.js';
-import { resumeInProcess, sweepInProcess } from '../support/sweeps.js';
+import { resumeInProcess, sweepInProcess, sweepOptions } from '../support/sweeps.js';
 import { comesTrue } from '../support/waiting.js';
 
 const work = new Workplace();
@@ -456,31 +456,13 @@ function pretending(act: (task: Task) => TaskEnd): Launcher {
   };
 }
 
+const IGNORING = { warning: () => {} };
 const ENDED: TaskEnd = { exitCode: 0, signal: null, timedOut: false, stderr: '' };
 
 function leave(directory: string, summary: Partial<Summary>): void {
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'config.resolved.yaml'), '');
   writeFileSync(join(directory, 'summary.json'), JSON.stringify({ ...SUMMARY, ...summary }));
-}
-
-/** How a sweep is conducted in this process. */
-function pretended(launcher: Launcher, warnings: string[] = []): SweepOptions {
-  return {
-    threads: 1,
-    backend: 'webasm',
-    launcher: () => launcher,
-    observer: {
-      decided: () => {},
-      started: () => {},
-      ended: () => {},
-      redecided: () => {},
-      warning: text => warnings.push(text),
-    },
-    signal: new AbortController().signal,
-    version: 'test',
-    now: () => new Date(),
-  };
 }
 
 function newlyLoaded(words: readonly string[], flags: SweepFlags = {}): NewSweep {
@@ -500,7 +482,11 @@ t.test('a trial that was stopped from outside is resumed with a warning', async 
     return { ...ENDED, exitCode: isThrough ? 0 : 130 };
   });
   const sweep = newlyLoaded(['model.hidden_size=4']);
-  const { exitCode } = await runSweep(sweep, pretended(launcher, warnings), () => {});
+  const { exitCode } = await runSweep(
+    sweep,
+    sweepOptions(launcher, { warning: text => warnings.push(text) }),
+    () => {},
+  );
   t.equal(exitCode, 0);
   t.same(warnings, ['trial 0, seed 0: stopped from outside; resuming it']);
 });
@@ -520,7 +506,7 @@ t.test('a full disk stops the sweep instead of failing a trial, and the sweep ca
   const sweep = newlyLoaded(['model.hidden_size=2,3,4']);
   let path = '';
   await t.rejects(
-    runSweep(sweep, pretended(launcher), made => {
+    runSweep(sweep, sweepOptions(launcher, IGNORING), made => {
       path = made.path;
     }),
     {
@@ -531,7 +517,7 @@ t.test('a full disk stops the sweep instead of failing a trial, and the sweep ca
   const journal = () => readJournal(join(path, 'journal.jsonl')).records;
   t.notOk(journal().some(({ event }) => event === 'trial.failed'));
   isFull = false;
-  const { exitCode } = await resumeSweep(path, { ...pretended(launcher), retryFailed: false });
+  const { exitCode } = await resumeSweep(path, { ...sweepOptions(launcher, IGNORING), retryFailed: false });
   t.equal(exitCode, 0);
   t.match(
     journal().findLast(({ event }) => event === 'sweep.decided'),
@@ -553,12 +539,15 @@ t.test('--retry-failed retries failed trials', async t => {
     });
     const sweep = newlyLoaded(words, isDrawn ? flags : {});
     const paths: string[] = [];
-    const begin = () => runSweep(sweep, pretended(launcher), ({ path }) => paths.push(path));
+    const begin = () => runSweep(sweep, sweepOptions(launcher, IGNORING), ({ path }) => paths.push(path));
     t.equal((await begin()).exitCode, 0);
     const summary = () => summaryOf(readSweepResults(paths[0]));
     t.equal(summary().states.failed, 1);
     const again = (warnings: string[] = []) =>
-      resumeSweep(paths[0], { ...pretended(launcher, warnings), retryFailed: true });
+      resumeSweep(paths[0], {
+        ...sweepOptions(launcher, { warning: text => warnings.push(text) }),
+        retryFailed: true,
+      });
     await again();
     t.equal(summary().states.failed, 1, 'it fails again');
     isBroken = false;
@@ -583,10 +572,10 @@ t.test('--retry-failed is rejected if tpe used the failures', async t => {
   });
   const sweep = newlyLoaded(['optimizer.learning_rate=uniform(0.1,0.2)'], { method: 'tpe', trials: '2' });
   let path = '';
-  await runSweep(sweep, pretended(launcher), made => {
+  await runSweep(sweep, sweepOptions(launcher, IGNORING), made => {
     path = made.path;
   });
-  await t.rejects(resumeSweep(path, { ...pretended(launcher), retryFailed: true }), {
+  await t.rejects(resumeSweep(path, { ...sweepOptions(launcher, IGNORING), retryFailed: true }), {
     exitCode: 2,
     message: /tpe chose later points based on the failures/,
   });

@@ -15,7 +15,6 @@ import type { SweepDirectory } from '../../src/sweep/directory.js';
 import { LocalLauncher } from '../../src/sweep/launchers/local.js';
 import type { SweepObserver } from '../../src/sweep/orchestrator.js';
 import { runSweep, type SweepResult } from '../../src/sweep/run.js';
-import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import { finishedSegment } from '../../src/sweep/segment.js';
 import { killableSweep, writeSweep } from '../soak/killable-sweep.js';
 import { type AtOperation, holdAfter, PROGRAM, signalled } from '../soak/moments.js';
@@ -24,8 +23,10 @@ import { killSweep } from '../soak/sweep-kills.js';
 import { recordsOf, type SweepMoment, sweepUnder } from '../soak/sweep-process.js';
 import { holderOf, isStopped } from '../support/at-rest.js';
 import { readLog, Workplace } from '../support/cli.js';
+import { planOf } from '../support/schedules.js';
 import { screens } from '../support/screen.js';
 import { sweepComplaints } from '../support/sweep-files.js';
+import { sweepOptions } from '../support/sweeps.js';
 import { comesTrue } from '../support/waiting.js';
 
 // a slow machine is no failure
@@ -326,40 +327,20 @@ function conducted(
   const file = join(folder, 'base.yaml');
   const name = 'optimizer.learning_rate';
   const yaml = loadExperiment(file).resolvedYaml;
-  const plan: SweepPlan = {
+  const sha256 = createHash('sha256').update(yaml).digest('hex');
+  const plan = planOf({
     name: 'small',
-    seed: 3,
-    seeds: [0],
     space: { parameters: [{ keys: [name], name, distribution: { kind: 'choice', values } }], exclude: [] },
     method: { kind: 'grid' },
     pruner: { kind: 'none' },
-    objective: { metric: 'test.loss', goal: 'minimize' },
-    budget: { trials: null, seconds: null, target: null },
     epochs: 2,
     parallel: 2,
-    trial_timeout: 60,
-    retries: 1,
-    on_trial_error: 'continue',
-    bases: [{ name: 'base.yaml', file, sha256: createHash('sha256').update(yaml).digest('hex') }],
-  };
-  const silent: SweepObserver = {
-    decided: () => {},
-    started: () => {},
-    ended: () => {},
-    redecided: () => {},
-    warning: () => {},
-  };
+    bases: [{ name: 'base.yaml', file, sha256 }],
+  });
+  const bases = [{ name: 'base.yaml', yaml }];
   return runSweep(
-    { plan, bases: [{ name: 'base.yaml', yaml }], givenYaml: null, output: join(folder, 'out') },
-    {
-      threads: 2,
-      backend: 'webasm',
-      launcher: () => new LocalLauncher(),
-      observer: { ...silent, ...observer },
-      signal: new AbortController().signal,
-      version: 'test',
-      now: () => new Date(),
-    },
+    { plan, bases, givenYaml: null, output: join(folder, 'out') },
+    sweepOptions(new LocalLauncher(), { warning: () => {}, ...observer }),
     opened,
   );
 }

@@ -96,7 +96,7 @@ type Start = (options: SweepOptions, opened: (directory: SweepDirectory) => void
 export async function runToEnd(
   options: SweepRunOptions,
   watched: string,
-  { io, version }: Shell,
+  { io }: Shell,
   start: Start,
 ): Promise<ExitCode> {
   let directory: SweepDirectory | undefined;
@@ -129,8 +129,6 @@ export async function runToEnd(
           warning: text => view?.warning(text),
         },
         signal: stop.signal,
-        version,
-        now: () => new Date(),
       },
       opened,
     );

@@ -35,7 +35,7 @@ const MAX_SHOWN = 5;
 const MAX_TRIAL_LINES = 100;
 const PROGRESS_LINES = 20;
 
-export interface SweepView extends SweepObserver {
+export interface SweepView extends Required<SweepObserver> {
   /** Adds the records of an earlier process of the sweep. */
   recall(records: readonly JournalRecord[]): void;
   /** Writes a line, above the table if there is one. */
