@@ -33,18 +33,17 @@ export {
   run,
 } from './library/train.js';
 export { type ValidateOptions, type Validation, validate } from './library/validate.js';
-export type {
-  Answer,
-  AnswerForm,
-  ClassAnswer,
-  RankedClass,
-  SequencePrediction,
-  ValueAnswer,
-} from './predict/answers.js';
-export type { GenerateOptions } from './predict/generate.js';
 export type { RejectionOptions, SequenceValues, StepValues } from './predict/given-values.js';
 export { type LoadModelOptions, loadModel, type Model } from './predict/model.js';
-export type { Session } from './predict/session.js';
+export type {
+  ClassPrediction,
+  Prediction,
+  PredictionForm,
+  RankedClass,
+  SequencePrediction,
+  ValuePrediction,
+} from './predict/predictions.js';
+export type { GenerateOptions, Session } from './predict/session.js';
 export type { Baseline } from './run/baseline.js';
 export type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from './run/evaluation.js';
 export type { EventName, RunStatus, Verdict } from './run/events.js';

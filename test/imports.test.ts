@@ -61,7 +61,7 @@ t.test('the imports follow the rules, and a planted violation of each rule is fo
     ['graph-knows-no-op', 'src/math/graph/planted-j.ts', '../ops/index.js'],
     ['mathematics-knows-no-machine', 'src/math/ops/planted-k.ts', '../../engine/index.js'],
     ['engine-knows-no-training', 'src/engine/planted-l.ts', '../math/model/spec.js'],
-    ['training-does-not-predict', 'src/train/planted-x.ts', '../predict/answers.js'],
+    ['training-does-not-predict', 'src/train/planted-x.ts', '../predict/predictions.js'],
     ['data-is-a-source', 'src/data/planted-m.ts', '../run/json.js'],
     ['config-is-a-source', 'src/config/planted-n.ts', '../run/json.js'],
     ['run-writes-what-it-is-given', 'src/run/planted-o.ts', '../data/index.js'],

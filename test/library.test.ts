@@ -199,8 +199,8 @@ t.test('a trained run is evaluated, predicted and read', async t => {
   t.same(await collect(createReadStream(file)), fromFile);
   const given = Array.from({ length: 12 }, (_, i) => ({ id: `s${i}`, steps: stepsOf(i) }));
   t.same(
-    (await collect(given)).map(({ answers }) => answers),
-    fromFile.map(({ answers }) => answers),
+    (await collect(given)).map(({ predictions }) => predictions),
+    fromFile.map(({ predictions }) => predictions),
   );
   t.equal((await collect({ split: 'train' })).length, 9);
   for (const source of [file, given, { split: 'train' } as const])

@@ -2,11 +2,11 @@
 import type { Readable } from 'node:stream';
 import type { SplitName } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
-import type { SequencePrediction } from '../predict/answers.js';
 import { evaluateCheckpoint, splitOf } from '../predict/evaluate.js';
 import type { RejectionOptions, SequenceValues } from '../predict/given-values.js';
 import { backendKind, checkpointKind, loadModel, weightsKind } from '../predict/model.js';
 import { openWithData } from '../predict/open.js';
+import type { SequencePrediction } from '../predict/predictions.js';
 import { Predictor } from '../predict/predictor.js';
 import { openModel, type WhichCheckpoint } from '../predict/saved-model.js';
 import type { SplitMetrics } from '../run/summary.js';
@@ -138,8 +138,9 @@ export interface PredictOptions extends SavedModelOptions, RejectionOptions {
  * @param directory the run directory; the run's data are needed only to predict one of its splits
  *
  * @example
- * for await (const { id, answers } of predict(directory, 'new.csv')) console.log(id, answers[0]);
- * for await (const { answers } of predict(directory, [[[0.1], [0.2]]])) console.log(answers);
+ * for await (const { id, predictions } of predict(directory, 'new.csv'))
+ *   console.log(id, predictions[0]);
+ * for await (const one of predict(directory, [[[0.1], [0.2]]])) console.log(one.predictions);
  *
  * @throws UserError (exit 2) if there is no such run, checkpoint or split, or the input cannot be
  *   read

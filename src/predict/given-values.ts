@@ -39,7 +39,7 @@ export type SequenceValues =
       readonly steps: string | readonly StepValues[];
       /** Returned with the prediction. */
       readonly id?: string;
-      /** One per step; returned with the answers. */
+      /** One per step; returned with the predictions. */
       readonly times?: readonly string[];
     };
 

@@ -26,13 +26,12 @@ import {
   text,
 } from '../util/arguments.js';
 import { UserError, usageError } from '../util/errors.js';
-import type { AnswerForm, SequencePrediction } from './answers.js';
-import { type GenerateOptions, generateSymbols } from './generate.js';
 import { givenSequence, type RejectionOptions, type SequenceValues, type StepForm } from './given-values.js';
 import { type OpenedModel, openWithoutData, readerFor } from './open.js';
+import type { PredictionForm, SequencePrediction } from './predictions.js';
 import { Predictor } from './predictor.js';
 import { type OpenModelOptions, openModel, type SavedModel } from './saved-model.js';
-import { type Session, StepModel } from './session.js';
+import { type GenerateOptions, generateSymbols, type Session, StepModel } from './session.js';
 
 export interface LoadModelOptions extends Pick<OpenModelOptions, 'checkpoint' | 'weights'> {
   /** Where kernels run. Default: `auto`. */
@@ -76,8 +75,8 @@ const GENERATE_OPTIONS = { length: integer(0), temperature: number, seed: intege
  *
  * @example
  * const model = await loadModel('experiments/wind/20260101T120000Z-1a2b3c4d');
- * for await (const { id, answers } of model.predict(sequences))
- *   console.log(id, answers[0].predicted);
+ * for await (const { id, predictions } of model.predict(sequences))
+ *   console.log(id, predictions[0].predicted);
  * await model.close();
  *
  * @throws UserError (exit 2) if there is no such run or checkpoint, or the backend is not available
@@ -99,8 +98,8 @@ export async function loadModel(run: string, options: LoadModelOptions = {}): Pr
 
 /** A trained model. Its threads do not keep the process alive. */
 export class Model {
-  /** Form of the answers. */
-  readonly form: AnswerForm;
+  /** Form of the predictions. */
+  readonly form: PredictionForm;
   /** Undefined if sequences can only be read from tables. */
   private readonly stepForm: StepForm | undefined;
   private stepModel: StepModel | undefined;
@@ -143,7 +142,7 @@ export class Model {
   /**
    * Predicts sequences in order. They may be longer or shorter than the training sequences. They
    * are computed in batches, so that memory is bounded for any number of sequences; a batch starts
-   * once it is full or `sequences` pauses. To get the answer to each step at once, use a
+   * once it is full or `sequences` pauses. To get the prediction to each step at once, use a
    * {@link session}; a forecasting model only reads tables, through {@link predictFile}.
    * @throws UserError (exit 2) if the model is a forecasting model
    * @throws UserError (exit 5) if a sequence does not fit the model and there is no `onRejected`,

@@ -1,6 +1,13 @@
 /** Opens a saved model for computation, with or without its run's data. */
 import type { LoadedExperiment } from '../config/index.js';
-import { type Dataset, type NewSequencesOptions, newSequences, type SequenceReader } from '../data/index.js';
+import {
+  type DataRecord,
+  type DataScaling,
+  type Dataset,
+  type NewSequencesOptions,
+  newSequences,
+  type SequenceReader,
+} from '../data/index.js';
 import { chooseBackend } from '../engine/backend.js';
 import { Engine } from '../engine/index.js';
 import type { LossSettings } from '../math/losses/index.js';
@@ -9,11 +16,21 @@ import { dataRecord } from '../train/manifest.js';
 import { createPool } from '../train/pool.js';
 import { checkSameData, fittedBy } from '../train/resume/same-data.js';
 import { type BackendOptions, modelSpec, openSession, streamsOf, widthOn } from '../train/session.js';
-import { allocateParameters, type ModelRun } from '../train/shards.js';
+import { allocateParameters, type ModelRun, type ShardPool } from '../train/shards.js';
 import { usableCores } from '../train/threads.js';
 import { loadWeights } from '../train/weights.js';
-import type { PredictingModel } from './predictor.js';
 import { dataRecordOf, type SavedModel } from './saved-model.js';
+
+/** A model with its weights and its knowledge of the data. */
+export interface PredictingModel {
+  readonly run: ModelRun;
+  /** Holds the model's weights. */
+  readonly pool: ShardPool;
+  /** Number of sequences per batch. */
+  readonly batchSize: number;
+  readonly data: DataRecord;
+  readonly scaling: DataScaling | undefined;
+}
 
 /** A model that can compute until it is closed. */
 export interface OpenedModel extends PredictingModel {

@@ -4,15 +4,16 @@
  */
 import { targetSize } from '../config/index.js';
 import {
-  type DataRecord,
-  type DataScaling,
   IGNORED,
+  type InputSource,
   inputWidth,
   isRejected,
   type NewSequence,
+  type NewSequencesOptions,
   newSplit,
   type ReadSequence,
   type Split,
+  type SplitName,
   type Targets,
 } from '../data/index.js';
 import { lossOf } from '../math/losses/index.js';
@@ -20,18 +21,21 @@ import { answersEachStep } from '../math/model/heads.js';
 import { batchesOf } from '../train/evaluator.js';
 import { ForwardPass, inTurn, type SplitBatch } from '../train/forward.js';
 import { Readout } from '../train/predictions.js';
-import type { ModelRun, ShardPool } from '../train/shards.js';
+import type { BackendOptions } from '../train/session.js';
 import { type Diagnostic, damagedError, type UserError, usageError } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import {
-  type Answer,
-  type AnswerForm,
-  AnswerRoom,
-  answerForm,
-  answerOf,
-  type SequencePrediction,
-} from './answers.js';
+import { splitOf } from './evaluate.js';
 import type { RejectionOptions } from './given-values.js';
+import { openWithoutData, type PredictingModel, readerFor, withData } from './open.js';
+import {
+  type Prediction,
+  type PredictionForm,
+  PredictionRoom,
+  predictionForm,
+  predictionOf,
+  type SequencePrediction,
+} from './predictions.js';
+import type { SavedModel } from './saved-model.js';
 
 /** Maximum number of steps of a sequence; an LSTM of 128 units takes 1 GB for that many. */
 const MAX_STEPS = 2 ** 18;
@@ -39,40 +43,33 @@ const MAX_STEPS = 2 ** 18;
 /** Maximum number of input values in a batch if its sequences are longer than those of the run. */
 const MAX_BATCH_NUMBERS = 2 ** 22;
 
-/** A model with its weights and its knowledge of the data. */
-export interface PredictingModel {
-  readonly run: ModelRun;
-  /** Holds the model's weights. */
-  readonly pool: ShardPool;
-  /** Number of sequences per batch. */
-  readonly batchSize: number;
-  readonly data: DataRecord;
-  readonly scaling: DataScaling | undefined;
+/** What the prediction of a sequence contains besides the outputs. */
+interface PredictedSequence {
+  /** Position in the input. */
+  readonly position: number;
+  readonly id?: string | undefined;
+  /** Times of its steps; undefined if they have none. */
+  readonly times?: readonly string[] | undefined;
+  /** Steps that are not padding; undefined: all steps of the batch. */
+  readonly length: number | undefined;
+  /** What makes its prediction doubtful; undefined if nothing does. */
+  readonly warnings?: readonly Diagnostic[] | undefined;
 }
 
-/** A batch of sequences, and what their predictions contain besides the outputs. */
 interface PredictedBatch extends SplitBatch {
-  /** Position in the input of sequence `index` of the split. */
-  position(index: number): number;
-  /** Its name in the input; undefined if it has none. */
-  id(index: number): string | undefined;
-  /** Times of its steps; undefined if they have none. */
-  times(index: number): readonly string[] | undefined;
-  /** Steps of sequence `index` that are not padding, if the split says so. */
-  realSteps?(index: number): number;
-  /** What makes its prediction doubtful; undefined if nothing does. */
-  warnings(index: number): readonly Diagnostic[] | undefined;
+  /** One for each of `indices`. */
+  readonly sequences: readonly PredictedSequence[];
   readonly hasLabels: boolean;
   readonly pass: ForwardPass;
 }
 
 export class Predictor {
-  readonly form: AnswerForm;
+  readonly form: PredictionForm;
   private readonly passes = new Map<string, ForwardPass>();
 
   constructor(private readonly model: PredictingModel) {
     const { run, data } = model;
-    this.form = answerForm(run.spec, run.loss, data);
+    this.form = predictionForm(run.spec, run.loss, data);
   }
 
   /** Predicts the first `limit` sequences of `split` in order, with labels, batch by batch. */
@@ -101,28 +98,36 @@ export class Predictor {
     for (const pass of this.passes.values()) pass.resetStates();
     for await (const { batch, slot } of inTurn(batches, (to, one) => one.pass.compute(to, one))) {
       const readout = new Readout(lossOf(this.model.run.loss), batch.split.targets);
-      const all = Array.from(batch.indices, (index, at) => ({ index, at, slot }));
+      const all = batch.sequences.map((sequence, at) => ({ sequence, index: batch.indices[at], at, slot }));
       // a row of a text that has ended has no steps
-      const rows = all.filter(({ index }) => batch.realSteps?.(index) !== 0);
+      const rows = all.filter(({ sequence }) => sequence.length !== 0);
       yield rows.map(row => this.prediction(batch, readout, row));
     }
   }
 
   private prediction(
-    { split, pass, hasLabels, ...batch }: PredictedBatch,
+    { pass, hasLabels }: PredictedBatch,
     readout: Readout,
-    { index, at, slot }: { readonly index: number; readonly at: number; readonly slot: number },
+    {
+      sequence: { position, id, times, length, warnings },
+      index,
+      at,
+      slot,
+    }: {
+      readonly sequence: PredictedSequence;
+      readonly index: number;
+      readonly at: number;
+      readonly slot: number;
+    },
   ): SequencePrediction {
     const { form } = this;
-    const times = batch.times(index);
     const perSequence = form.perStep ? pass.steps : 1;
     const first = this.model.data.first_answer ?? 0;
-    const length = batch.realSteps?.(index) ?? split.lengths?.[index];
-    const predictions = pass.predictions(slot, at, length).slice(first);
-    const room = form.kind === 'class' ? new AnswerRoom(predictions.length, form.size) : undefined;
-    const answers = predictions.map(({ step, outputs }): Answer => {
+    const computed = pass.predictions(slot, at, length).slice(first);
+    const room = form.kind === 'class' ? new PredictionRoom(computed.length, form.size) : undefined;
+    const predictions = computed.map(({ step, outputs }): Prediction => {
       const time = form.perStep ? times?.[step] : times?.at(-1);
-      return answerOf(form, readout, {
+      return predictionOf(form, readout, {
         step: step - first,
         outputs,
         ...(room && { room }),
@@ -131,13 +136,7 @@ export class Predictor {
         ...(hasLabels && { target: readout.target(index * perSequence + step) }),
       });
     });
-    const [id, warnings] = [batch.id(index), batch.warnings(index)];
-    return {
-      index: batch.position(index),
-      ...(id !== undefined && { id }),
-      answers,
-      ...(warnings && { warnings }),
-    };
+    return { index: position, ...(id !== undefined && { id }), predictions, ...(warnings && { warnings }) };
   }
 
   private async *batchesOfSplit(split: Split): AsyncGenerator<PredictedBatch> {
@@ -146,15 +145,12 @@ export class Predictor {
     // steps past the end of a text are no steps of its sequences
     const { realSteps } = this.form.perStep ? split : {};
     for await (const batch of batchesOf(split, batchSize)) {
-      yield {
-        ...batch,
-        id: index => split.id?.(batch.position(index)),
-        times: () => undefined,
-        warnings: () => undefined,
-        ...(realSteps && { realSteps: index => realSteps(batch.position(index)) }),
-        hasLabels: true,
-        pass,
-      };
+      const sequences = Array.from(batch.indices, (index): PredictedSequence => {
+        const position = batch.position(index);
+        const length = realSteps?.(position) ?? batch.split.lengths?.[index];
+        return { position, id: split.id?.(position), length };
+      });
+      yield { ...batch, sequences, hasLabels: true, pass };
     }
   }
 
@@ -259,10 +255,10 @@ export class Predictor {
     return {
       split,
       indices: Uint32Array.from(waiting.keys()),
-      position: index => waiting[index].position,
-      id: index => sequences[index].id,
-      times: index => sequences[index].times,
-      warnings: index => sequences[index].warnings,
+      sequences: waiting.map(({ sequence: { id, times, warnings }, position }, i) => ({
+        ...{ position, id, times, warnings },
+        length: split.lengths?.[i],
+      })),
       hasLabels: false,
       pass: this.pass(steps, isVariable, this.rowsOf(steps)),
     };
@@ -352,4 +348,59 @@ export function noTargets(
     const own = scaling?.targets;
     return { kind: 'value', size, values: new Float32Array(answers * size), ...(own && { scaling: own }) };
   };
+}
+
+/** Form of all predictions of a split or an input, known before the first one. */
+export interface OutputForm extends PredictionForm {
+  /** True if sequences may have an id. */
+  readonly hasIds: boolean;
+  /** True if predictions may have a time. */
+  readonly hasTimes: boolean;
+  /** True if predictions include the true label or values. */
+  readonly hasLabels: boolean;
+}
+
+/** Consumes predictions, batch by batch. */
+type Use<T> = (form: OutputForm, predictions: AsyncIterable<readonly SequencePrediction[]>) => Promise<T>;
+
+/**
+ * Predicts the first `limit` sequences of a split.
+ * @throws UserError (exit 2) if there is no such split, or the data cannot be opened
+ * @throws UserError (exit 5) if the data have changed since the run
+ */
+export function predictSplit<T>(
+  saved: SavedModel,
+  { split, limit, ...options }: BackendOptions & { readonly split: SplitName; readonly limit: number },
+  use: Use<T>,
+): Promise<T> {
+  return withData(saved, options, (model, dataset) => {
+    const all = splitOf(dataset, split);
+    const predictor = new Predictor(model);
+    const form = { ...predictor.form, hasIds: all.id !== undefined, hasTimes: false, hasLabels: true };
+    return use(form, predictor.split(all, limit));
+  });
+}
+
+/**
+ * Predicts the sequences of `sources`, which have the format of the run's data. The data themselves
+ * are not needed.
+ * @throws UserError (exit 2) if a source cannot be opened
+ * @throws UserError (exit 5) if one is damaged, or the run did not record its data format
+ */
+export async function predictInput<T>(
+  saved: SavedModel,
+  sources: readonly InputSource[],
+  options: BackendOptions & RejectionOptions & Pick<NewSequencesOptions, 'lines'>,
+  use: Use<T>,
+): Promise<T> {
+  const model = await openWithoutData(saved, options);
+  try {
+    const { reader, model: reading } = readerFor(saved, model, options);
+    const predictor = new Predictor(reading);
+    const { hasIds, hasTimes } = reader;
+    const form = { ...predictor.form, hasIds, hasTimes, hasLabels: false };
+    return await use(form, predictor.sequences(reader.read(sources), options));
+  } finally {
+    await model.close();
+  }
 }

@@ -1,4 +1,4 @@
-/** Runs a model step by step: each answer is for the sequence up to that step. */
+/** Runs a model step by step; each prediction uses the steps so far. Also generates text. */
 import { KernelMachine } from '../engine/machine.js';
 import { lossOf } from '../math/losses/index.js';
 import type { ModelSpec } from '../math/model/spec.js';
@@ -6,16 +6,17 @@ import { carriedStates } from '../math/model/walk.js';
 import { Readout } from '../train/predictions.js';
 import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../train/shards.js';
 import { usageError } from '../util/errors.js';
-import { type Answer, type AnswerForm, answerOf } from './answers.js';
+import { RandomStream } from '../util/random.js';
 import { givenStep, type StepForm, type StepValues } from './given-values.js';
 import type { OpenedModel } from './open.js';
+import { type Prediction, type PredictionForm, predictionOf } from './predictions.js';
 import { noTargets } from './predictor.js';
 
 /** A sequence whose steps are passed one by one. Sessions of one model are independent. */
-export interface Session<A extends Answer = Answer> {
+export interface Session<A extends Prediction = Prediction> {
   /**
-   * Adds the next step and returns the model's answer for the sequence so far. Steps are processed
-   * in the order of the calls, even if these are not awaited.
+   * Adds the next step and returns the model's prediction for the sequence so far. Steps are
+   * processed in the order of the calls, even if these are not awaited.
    * @throws UserError (exit 5) if the step does not fit the model; the sequence continues without
    *   it
    */
@@ -42,7 +43,7 @@ export class StepModel {
    */
   constructor(
     private readonly model: OpenedModel,
-    private readonly form: AnswerForm,
+    private readonly form: PredictionForm,
     private readonly steps: StepForm,
   ) {
     const { run, engine } = model;
@@ -87,7 +88,7 @@ export class StepModel {
   }
 
   /** Computes a step of the sequence with these `states` and updates them. */
-  private async compute(states: States, step: number, values: Float32Array): Promise<Answer> {
+  private async compute(states: States, step: number, values: Float32Array): Promise<Prediction> {
     const { batch, carried, predictions } = this.memory;
     const { inputs } = batch;
     inputs.x.set(values);
@@ -102,7 +103,7 @@ export class StepModel {
     }
     await this.computer.compute(this.model.parameters, this.memory);
     for (const [name, state] of states) state.set(carried.before[name]);
-    return answerOf(this.form, this.readout, { step, outputs: predictions, at: 0 });
+    return predictionOf(this.form, this.readout, { step, outputs: predictions, at: 0 });
   }
 
   private scaled(values: Float32Array): Float32Array {
@@ -118,5 +119,88 @@ function refuseBidirectional({ layers }: ModelSpec): void {
     code: 'model/bidirectional',
     message: 'a bidirectional model reads sequences from both ends, so it cannot run step by step',
     expected: '`predict` with whole sequences',
+  });
+}
+
+export const GENERATED_LENGTH = 500;
+
+export interface GenerateOptions {
+  /** Number of symbols to draw, 0 or more. Default: 500. */
+  readonly length?: number | undefined;
+  /**
+   * Divisor of the outputs before the softmax: values below 1 make likely symbols more likely; 0
+   * takes the most likely symbol (the first of equal ones). Default: 1.
+   */
+  readonly temperature?: number | undefined;
+  /** Seed of the random draws. Default: 0. */
+  readonly seed?: number | undefined;
+}
+
+/** The symbols that can be drawn. */
+interface Drawable {
+  /** Symbols are 0 to `symbols` - 1. */
+  readonly symbols: number;
+  /** Symbol that is never drawn, if any: the one for unknown symbols has no text. */
+  readonly excluded: number | undefined;
+}
+
+/**
+ * Continues the symbols of `prompt`, which are not yielded. Without a prompt, the first symbol is
+ * drawn uniformly.
+ * @param session a new session of a model whose classes are its input symbols
+ * @throws UserError (exit 2) if the temperature is negative or not finite
+ * @throws UserError (exit 5) if the model does not have a symbol of the prompt
+ */
+export async function* generateSymbols(
+  session: Session,
+  { symbols, excluded }: Drawable,
+  prompt: readonly number[],
+  { length = GENERATED_LENGTH, temperature = 1, seed = 0 }: GenerateOptions,
+): AsyncGenerator<number> {
+  checkTemperature(temperature);
+  const random = RandomStream.of(seed, 'predict/generate');
+  let logits: Float32Array | undefined;
+  for (const symbol of prompt) logits = await next(session, symbol);
+  for (let made = 0; made < length; made++) {
+    if (logits === undefined) logits = new Float32Array(symbols);
+    if (excluded !== undefined) logits[excluded] = Number.NEGATIVE_INFINITY;
+    const symbol = drawClass(logits, temperature, random.uniform());
+    yield symbol;
+    if (made + 1 < length) logits = await next(session, symbol);
+  }
+}
+
+async function next(session: Session, symbol: number): Promise<Float32Array> {
+  const prediction = await session.step(symbol);
+  if (prediction.kind === 'class') return prediction.logits;
+  throw new Error('a language model predicts classes');
+}
+
+/**
+ * Returns the first class k with P_0 + … + P_k > u, where P is the softmax of z / temperature.
+ * @param logits z, `[C]`; with NaN, the result is meaningless
+ * @param u uniform in [0, 1)
+ */
+export function drawClass(logits: Float32Array, temperature: number, u: number): number {
+  const most = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  if (temperature === 0) return Math.max(0, logits.indexOf(most));
+  const weights = Float64Array.from(logits, z => Math.exp((z - most) / temperature));
+  const target = u * weights.reduce((a, b) => a + b, 0);
+  let sum = 0;
+  const found = weights.findIndex(weight => {
+    sum += weight;
+    return sum > target;
+  });
+  // rounding can make the target equal to the sum of all
+  return found < 0 ? weights.findLastIndex(weight => weight > 0) : found;
+}
+
+function checkTemperature(temperature: number): void {
+  if (temperature >= 0 && Number.isFinite(temperature)) return;
+  throw usageError({
+    code: 'model/temperature',
+    message: 'this is not a valid temperature',
+    expected: 'a number of at least 0',
+    got: String(temperature),
   });
 }

@@ -148,7 +148,7 @@ t.test('names cannot break lines or act as formulas, links or escape sequences',
     hasLabels: false,
     top: undefined,
   } as unknown as PredictionStyle;
-  const answer = {
+  const prediction = {
     kind: 'class',
     step: 0,
     predicted: 0,
@@ -157,7 +157,7 @@ t.test('names cannot break lines or act as formulas, links or escape sequences',
     logits: Float32Array.of(1),
   } as const;
   const line = (id: string, raw = false) =>
-    csvLines({ ...style, raw }, { index: 0, id, answers: [answer] } as never).split(',')[1];
+    csvLines({ ...style, raw }, { index: 0, id, predictions: [prediction] } as never).split(',')[1];
   for (const text of ['=1+1', '@SUM(1)', '+a', '-a', '-2+3+cmd|x', '\tx'])
     t.match(line(text), `'${text}`, text);
   for (const text of ['-5', '+1.5e3', '-.5', 'a=b', '']) t.equal(line(text), text, text);

@@ -6,7 +6,8 @@ const { loss, count } = await evaluate(directory, { split: 'test' });
 console.log('test loss', loss, 'of', count);
 
 // a split of the run's data; or the path of a file, a stream, or sequences of this program
-for await (const { index, answers } of predict(directory, { split: 'test' })) console.log(index, answers[0]);
+for await (const { index, predictions } of predict(directory, { split: 'test' }))
+  console.log(index, predictions[0]);
 
 const { config, manifest, summary, checkpoints, history } = loadRun(directory);
 console.log(config.model, manifest?.parameters, summary?.status);

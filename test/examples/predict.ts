@@ -6,9 +6,10 @@ const model = await loadModel(process.argv[2]);
 // whole sequences: each step a list of numbers, or an object by the names of the features
 const monday = [{ speed: 3.1, heart_rate: 148 }, [3.4, 155]];
 const recordings = [{ id: 'monday', steps: monday }, [[2.9, 143]]];
-for await (const { index, id, answers } of model.predict(recordings)) console.log(index, id, answers[0]);
+for await (const { index, id, predictions } of model.predict(recordings))
+  console.log(index, id, predictions[0]);
 
-// a live stream: each answer is that to the sequence as far as it has come
+// a live stream: each prediction uses the steps so far
 const session = model.session();
 for (const step of monday) console.log(await session.step(step));
 

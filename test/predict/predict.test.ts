@@ -804,14 +804,14 @@ t.test('the library: the same predictions of values that a program hands over', 
   const given = [];
   for await (const one of model.predict(sequences)) given.push(one);
   t.same(given, fromFile);
-  const [{ answers: read }] = JSON.parse(JSON.stringify(given));
+  const [{ predictions: read }] = JSON.parse(JSON.stringify(given));
   t.same(read[0].probabilities, want[0].probabilities, 'as JSON');
   t.equal(read[0].logits.length, 2);
-  t.match(inspect(given[0].answers[0]), /probabilities: Float64Array\(2\) \[ /);
+  t.match(inspect(given[0].predictions[0]), /probabilities: Float64Array\(2\) \[ /);
   t.same(
-    given.map(({ index, id, answers: [answer] }) =>
-      answer.kind === 'class'
-        ? [index, id, answer.time, answer.predicted, answer.name, [...answer.probabilities]]
+    given.map(({ index, id, predictions: [prediction] }) =>
+      prediction.kind === 'class'
+        ? [index, id, prediction.time, prediction.predicted, prediction.name, [...prediction.probabilities]]
         : [],
     ),
     want.map(({ index, id, time, predicted, predicted_name, probabilities }) => [
@@ -844,7 +844,7 @@ t.test('the library: the same predictions of values that a program hands over', 
   }
   t.same(await all(model.predict(sequences)), given);
 
-  // who waits for an answer before it goes on gets it
+  // a caller that waits for a prediction before it goes on gets it
   let answered = () => {};
   async function* waiting() {
     yield sequences[0];

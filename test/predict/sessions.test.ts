@@ -1,7 +1,7 @@
 /** A model step by step: what it says is what it would say of the whole sequence so far. */
 import t from 'tap';
-import { type Answer, loadModel, type Model, UserError } from '../../src/index.js';
-import { drawClass } from '../../src/predict/generate.js';
+import { loadModel, type Model, type Prediction, UserError } from '../../src/index.js';
+import { drawClass } from '../../src/predict/session.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { train } from '../support/runs.js';
@@ -102,10 +102,10 @@ function sequences(symbols: boolean, count: number): (number[] | number)[][] {
   return Array.from({ length: count }, () => Array.from({ length: T }, step));
 }
 
-const outputs = (answer: Answer): number[] =>
-  answer.kind === 'class'
-    ? [...answer.logits]
-    : [...answer.values, ...answer.quantiles.flatMap(values => [...values])];
+const outputs = (prediction: Prediction): number[] =>
+  prediction.kind === 'class'
+    ? [...prediction.logits]
+    : [...prediction.values, ...prediction.quantiles.flatMap(values => [...values])];
 
 /** What the model says of each sequence as far as each of its steps: `[sequence][step]`. */
 async function ofPrefixes(model: Model, given: readonly (number[] | number)[][]): Promise<number[][][]> {
@@ -113,7 +113,8 @@ async function ofPrefixes(model: Model, given: readonly (number[] | number)[][])
   // where states pass from batch to batch, a sequence by itself is the first row of a first batch
   const found: number[][] = [];
   for (const prefix of prefixes)
-    for await (const { answers } of model.predict([prefix])) found.push(outputs(answers.at(-1) as Answer));
+    for await (const { predictions } of model.predict([prefix]))
+      found.push(outputs(predictions.at(-1) as Prediction));
   return given.map((_, i) => found.slice(i * T, (i + 1) * T));
 }
 
@@ -125,10 +126,10 @@ for (const [name, one] of Object.entries(CASES)) {
     const want = await ofPrefixes(model, given);
     // side by side, in turn and not awaited
     const sessions = given.map(() => model.session());
-    const answers: Promise<Answer>[][] = given.map(() => []);
+    const predictions: Promise<Prediction>[][] = given.map(() => []);
     for (let step = 0; step < T; step++)
-      sessions.forEach((session, i) => void answers[i].push(session.step(given[i][step])));
-    const got = await Promise.all(answers.map(async of => (await Promise.all(of)).map(outputs)));
+      sessions.forEach((session, i) => void predictions[i].push(session.step(given[i][step])));
+    const got = await Promise.all(predictions.map(async of => (await Promise.all(of)).map(outputs)));
     // the mean is that of the steps so far times a factor, which rounds in another place
     if (name.includes('mean')) {
       const apart = got.flat(2).map((value, i) => Math.abs(value - want.flat(2)[i]));
@@ -146,8 +147,8 @@ for (const [name, one] of Object.entries(CASES)) {
     const steps: number[][] = [];
     for (const step of long) steps.push(outputs(await walked.step(step)));
     const found: number[][] = [];
-    for await (const { answers } of model.predict([given[0], long, given[1]]))
-      found.push(outputs(answers.at(-1) as Answer));
+    for await (const { predictions } of model.predict([given[0], long, given[1]]))
+      found.push(outputs(predictions.at(-1) as Prediction));
     const apart = found[1].map((value, i) => Math.abs(value - steps[long.length - 1][i]));
     t.ok(Math.max(...apart) <= (name.includes('mean') ? 1e-6 : 0), `${Math.max(...apart)} apart`);
     t.same([found[0], found[2]], [want[0][T - 1], want[1][T - 1]]);
@@ -221,8 +222,8 @@ t.test('a language model goes on', async t => {
   const session = model.session();
   const likeliest: (number | null)[] = [];
   for (let symbol: number | null = 2; symbol !== null && likeliest.length < 8; ) {
-    const answer: Answer = await session.step(symbol);
-    symbol = answer.kind === 'class' ? answer.predicted : null;
+    const prediction: Prediction = await session.step(symbol);
+    symbol = prediction.kind === 'class' ? prediction.predicted : null;
     likeliest.push(symbol);
   }
   t.same(await made([2], { length: 8, temperature: 0 }), likeliest);
@@ -287,16 +288,16 @@ t.test('texts are symbols as those of the data', async t => {
   const texts = ['crane', 'tart', 'owl'];
   const input = work.file('new.jsonl', texts.map(text => JSON.stringify({ text })).join('\n'));
   const want: number[][] = [];
-  for await (const { answers } of model.predictFile(input)) want.push(outputs(answers[0]));
+  for await (const { predictions } of model.predictFile(input)) want.push(outputs(predictions[0]));
   t.equal(want.length, 3);
   const given: number[][] = [];
   const ways = [texts[0], { id: 'x', steps: texts[1] }, [...texts[2]]];
-  for await (const { answers } of model.predict(ways)) given.push(outputs(answers[0]));
+  for await (const { predictions } of model.predict(ways)) given.push(outputs(predictions[0]));
   t.same(given, want);
   const session = model.session();
   for (const [i, character] of [...texts[0]].entries()) {
-    const answer = await session.step(character);
-    if (i === texts[0].length - 1) t.same(outputs(answer), want[0]);
+    const prediction = await session.step(character);
+    if (i === texts[0].length - 1) t.same(outputs(prediction), want[0]);
   }
   const unknown = /^the symbol "é" does not occur in the training split$/;
   const named = (place: string) => ({

@@ -1,6 +1,6 @@
 /** `evaluate RUN`: computes a checkpoint's metrics again. */
 import { measuredMetrics } from '../../config/index.js';
-import type { ForecastsErrors } from '../../predict/backtest.js';
+import type { ForecastsErrors } from '../../predict/evaluate.js';
 import { spellNonFinite } from '../../run/json.js';
 import { metricSentence, metricSentences } from '../../run/words.js';
 import { EXIT } from '../../util/errors.js';
@@ -34,7 +34,7 @@ export const verb = defineVerb({
     const { dataPlaces, openModel } = await import('../../predict/saved-model.js');
     const keysOf = () => dataPlaces(openModel(run, options).loaded);
     if (options.backtest) {
-      const { backtest } = await import('../../predict/backtest.js');
+      const { backtest } = await import('../../predict/evaluate.js');
       const { saved, horizon, origins, mean } = await hintingAtMovedData(keysOf, () =>
         backtest(run, options),
       );

@@ -1,10 +1,10 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
 import { type InputSource, newSequenceFiles, streamBytes } from '../../data/index.js';
-import type { SequencePrediction } from '../../predict/answers.js';
-import { GENERATED_LENGTH } from '../../predict/generate.js';
 import { loadModel } from '../../predict/model.js';
-import { type PredictionForm, predictInput, predictSplit } from '../../predict/predict.js';
+import type { SequencePrediction } from '../../predict/predictions.js';
+import { type OutputForm, predictInput, predictSplit } from '../../predict/predictor.js';
 import { dataPlaces, openModel, type SavedModel } from '../../predict/saved-model.js';
+import { GENERATED_LENGTH } from '../../predict/session.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { counted, printable } from '../../util/words.js';
 import { backend, checkpoint, movedData, split, threads, weights, width } from '../options.js';
@@ -65,7 +65,7 @@ export const verb = defineVerb({
     const saved = openModel(run, options);
     refuseLinesElsewhere(saved, options);
     const warnings: Diagnostic[] = [];
-    const write = (form: PredictionForm, predictions: AsyncIterable<readonly SequencePrediction[]>) =>
+    const write = (form: OutputForm, predictions: AsyncIterable<readonly SequencePrediction[]>) =>
       writeLines(form, predictions, { ...options, limit, warnings }, io);
     if (input.length === 0) {
       await hintingAtMovedData(
@@ -166,7 +166,7 @@ interface LineOptions extends PredictOptions {
 
 /** Returns the number of predictions written. */
 async function writeLines(
-  form: PredictionForm,
+  form: OutputForm,
   predictions: AsyncIterable<readonly SequencePrediction[]>,
   { format, top, raw, limit, warnings }: LineOptions,
   io: Io,

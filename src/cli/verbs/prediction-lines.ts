@@ -1,19 +1,19 @@
 /** Formats predictions as lines of JSON or CSV. */
 
 import {
-  type Answer,
-  type ClassAnswer,
+  type ClassPrediction,
+  type Prediction,
   type SequencePrediction,
   topClasses,
-  type ValueAnswer,
-} from '../../predict/answers.js';
-import type { PredictionForm } from '../../predict/predict.js';
+  type ValuePrediction,
+} from '../../predict/predictions.js';
+import type { OutputForm } from '../../predict/predictor.js';
 import { nonFiniteName, spellNonFinite } from '../../run/json.js';
 
 /** The values of one line, by column. */
 type Fields = Readonly<Record<string, number | string | null>>;
 
-export interface PredictionStyle extends PredictionForm {
+export interface PredictionStyle extends OutputForm {
   /** Number of most probable classes to print; undefined to print all probabilities. */
   readonly top: number | undefined;
   /** csv: do not escape text that spreadsheets take for a formula. */
@@ -27,10 +27,10 @@ const MAX_PROBABILITIES = 100;
  * One JSON object for a sequence. Its fields are lists if the model predicts values or every step.
  * Non-finite numbers are strings.
  */
-export function jsonLine(style: PredictionStyle, { index, id, answers }: SequencePrediction): string {
-  const steps = answers.map(answer => ({
-    ...(answer.time !== undefined && { time: answer.time }),
-    ...answerFields(answer, style),
+export function jsonLine(style: PredictionStyle, { index, id, predictions }: SequencePrediction): string {
+  const steps = predictions.map(prediction => ({
+    ...(prediction.time !== undefined && { time: prediction.time }),
+    ...predictionFields(prediction, style),
   }));
   const [first] = steps;
   const fields = style.perStep ? listed(first ?? {}, steps) : first;
@@ -47,17 +47,17 @@ function listed(first: object, steps: readonly object[]): object {
   return Object.fromEntries(Object.keys(first).map(key => [key, steps.map(step => Reflect.get(step, key))]));
 }
 
-function answerFields(answer: Answer, style: PredictionStyle): object {
-  if (answer.kind === 'class') {
+function predictionFields(prediction: Prediction, style: PredictionStyle): object {
+  if (prediction.kind === 'class') {
     const { top } = style;
-    const isShort = answer.probabilities.length <= MAX_PROBABILITIES;
+    const isShort = prediction.probabilities.length <= MAX_PROBABILITIES;
     return {
-      ...classFields(answer, style),
-      ...(top !== undefined && { top: topClasses(answer, top, style.classNames) }),
-      ...(top === undefined && isShort && { probabilities: [...answer.probabilities] }),
+      ...classFields(prediction, style),
+      ...(top !== undefined && { top: topClasses(prediction, top, style.classNames) }),
+      ...(top === undefined && isShort && { probabilities: [...prediction.probabilities] }),
     };
   }
-  const { values, quantiles, target } = answer;
+  const { values, quantiles, target } = prediction;
   const levels = style.quantiles.map((level, k) => [String(level), named(quantiles[k], style)] as const);
   return {
     predicted: named(values, style),
@@ -77,16 +77,18 @@ function named(values: ArrayLike<number | null>, { targetNames }: PredictionStyl
  * One line for each step (RFC 4180, but with plain newlines). Unless `raw`, escapes text that
  * spreadsheets take for a formula with an apostrophe.
  */
-export function csvLines(style: PredictionStyle, { index, id, answers }: SequencePrediction): string {
-  return answers
-    .map(answer =>
+export function csvLines(style: PredictionStyle, { index, id, predictions }: SequencePrediction): string {
+  return predictions
+    .map(prediction =>
       csvLine(
         {
           index,
           ...(style.hasIds && { id: id ?? null }),
-          ...(style.perStep && { step: answer.step }),
-          ...(style.hasTimes && { time: answer.time ?? null }),
-          ...(answer.kind === 'class' ? classColumns(answer, style) : valueColumns(answer, style)),
+          ...(style.perStep && { step: prediction.step }),
+          ...(style.hasTimes && { time: prediction.time ?? null }),
+          ...(prediction.kind === 'class'
+            ? classColumns(prediction, style)
+            : valueColumns(prediction, style)),
         },
         style,
       ),
@@ -100,7 +102,7 @@ export function csvHeader(style: PredictionStyle): string {
     ...(style.hasIds ? ['id'] : []),
     ...(style.perStep ? ['step'] : []),
     ...(style.hasTimes ? ['time'] : []),
-    // columns do not depend on values, so dummy answers have all of them
+    // columns do not depend on values, so dummy predictions have all of them
     ...Object.keys(
       style.kind === 'class' ? classColumns(noClass(style), style) : valueColumns(noValue(style), style),
     ),
@@ -108,7 +110,7 @@ export function csvHeader(style: PredictionStyle): string {
   return csvText(columns, style);
 }
 
-function noClass({ size, hasLabels }: PredictionStyle): ClassAnswer {
+function noClass({ size, hasLabels }: PredictionStyle): ClassPrediction {
   const probabilities = new Float64Array(size);
   const [step, probability, logits] = [0, Number.NaN, new Float32Array(size)];
   return {
@@ -122,17 +124,17 @@ function noClass({ size, hasLabels }: PredictionStyle): ClassAnswer {
   };
 }
 
-function noValue({ size, quantiles, hasLabels }: PredictionStyle): ValueAnswer {
+function noValue({ size, quantiles, hasLabels }: PredictionStyle): ValuePrediction {
   const values = new Float64Array(size);
   const alike = quantiles.map(() => values);
   return { kind: 'value', step: 0, values, quantiles: alike, ...(hasLabels && { target: values }) };
 }
 
-function classColumns(answer: ClassAnswer, style: PredictionStyle): Fields {
+function classColumns(prediction: ClassPrediction, style: PredictionStyle): Fields {
   const { top, classNames, size } = style;
-  const fields: Record<string, number | string | null> = { ...classFields(answer, style) };
+  const fields: Record<string, number | string | null> = { ...classFields(prediction, style) };
   if (top !== undefined) {
-    const ranked = topClasses(answer, top, classNames);
+    const ranked = topClasses(prediction, top, classNames);
     for (let rank = 1; rank <= Math.min(top, size); rank++) {
       const one = ranked.at(rank - 1);
       fields[`top_${rank}`] = one?.class ?? null;
@@ -140,13 +142,13 @@ function classColumns(answer: ClassAnswer, style: PredictionStyle): Fields {
       fields[`top_${rank}_probability`] = one?.probability ?? Number.NaN;
     }
   } else if (size <= MAX_PROBABILITIES) {
-    for (const [k, probability] of answer.probabilities.entries())
+    for (const [k, probability] of prediction.probabilities.entries())
       fields[`probability_${classNames?.[k] ?? k}`] = probability;
   }
   return fields;
 }
 
-function valueColumns({ values, quantiles, target }: ValueAnswer, style: PredictionStyle): Fields {
+function valueColumns({ values, quantiles, target }: ValuePrediction, style: PredictionStyle): Fields {
   const numbers = (name: string, of: ArrayLike<number | null>) =>
     Array.from(of, (value, i) => [`${name}_${style.targetNames?.[i] ?? i}`, value] as const);
   return Object.fromEntries([
@@ -158,7 +160,7 @@ function valueColumns({ values, quantiles, target }: ValueAnswer, style: Predict
 
 /** Unknown classes are null. */
 function classFields(
-  { predicted, probability, label }: ClassAnswer,
+  { predicted, probability, label }: ClassPrediction,
   { classNames }: PredictionStyle,
 ): Fields {
   const nameOf = (k: number | null) => (k === null ? null : (classNames?.[k] ?? null));

@@ -1,4 +1,4 @@
-/** Converts outputs of a model to answers in the units and names of the data. */
+/** Converts outputs of a model to predictions in the units and names of the data. */
 import { type DataRecord, IGNORED } from '../data/index.js';
 import type { LossSettings } from '../math/losses/index.js';
 import { lossOf } from '../math/losses/index.js';
@@ -27,21 +27,21 @@ class JsonFloat32Array extends Float32Array {
   }
 }
 
-interface AnswerPlace {
+interface PredictionPlace {
   /**
-   * Step of its sequence, from 0 at the first step with an answer (for forecasts, the first step of
-   * the horizon); 0 if the model has one answer per sequence.
+   * Step of its sequence, from 0 at the first step with a prediction (for forecasts, the first step
+   * of the horizon); 0 if the model has one prediction per sequence.
    */
   readonly step: number;
   /**
-   * Time of the step, or of the last step if there is one answer per sequence, as written in the
-   * data; absent if they have no times.
+   * Time of the step, or of the last step if there is one prediction per sequence, as written in
+   * the data; absent if they have no times.
    */
   readonly time?: string;
 }
 
-/** Answer of a model trained with `cross_entropy`. */
-export interface ClassAnswer extends AnswerPlace {
+/** Prediction of a model trained with `cross_entropy`. */
+export interface ClassPrediction extends PredictionPlace {
   readonly kind: 'class';
   /** Class with the largest output (the first of equal ones); null if an output is NaN. */
   readonly predicted: number | null;
@@ -57,8 +57,8 @@ export interface ClassAnswer extends AnswerPlace {
   readonly label?: number | null;
 }
 
-/** Answer of a model trained with another loss. Labels of `binary_cross_entropy` are values too. */
-export interface ValueAnswer extends AnswerPlace {
+/** Prediction of a model trained with another loss, `binary_cross_entropy` included. */
+export interface ValuePrediction extends PredictionPlace {
   readonly kind: 'value';
   /**
    * The prediction in the units of the data, one number per target value: for labels their
@@ -75,26 +75,26 @@ export interface ValueAnswer extends AnswerPlace {
   readonly target?: Float64Array;
 }
 
-export type Answer = ClassAnswer | ValueAnswer;
+export type Prediction = ClassPrediction | ValuePrediction;
 
 /** Prediction for one sequence. */
-export interface SequencePrediction<A extends Answer = Answer> {
+export interface SequencePrediction<A extends Prediction = Prediction> {
   /** Position of the sequence in the input, from 0; skipped sequences count. */
   readonly index: number;
   /** Name of the sequence in the input; absent if it has none. */
   readonly id?: string;
-  /** One answer, or one per step (`head: { from: every }`). */
-  readonly answers: readonly A[];
+  /** One prediction, or one per step (`head: { from: every }`). */
+  readonly predictions: readonly A[];
   /** What makes them doubtful, such as missing steps before a forecast; absent if nothing does. */
   readonly warnings?: readonly Diagnostic[];
 }
 
-/** Form of a model's answers. */
-export interface AnswerForm {
-  readonly kind: Answer['kind'];
-  /** True if there is one answer per step. */
+/** Form of a model's predictions. */
+export interface PredictionForm {
+  readonly kind: Prediction['kind'];
+  /** True if there is one prediction per step. */
   readonly perStep: boolean;
-  /** Number of classes, or of values per answer. */
+  /** Number of classes, or of values per prediction. */
   readonly size: number;
   /** Levels of the predicted quantiles; empty if the loss predicts none. */
   readonly quantiles: readonly number[];
@@ -104,12 +104,12 @@ export interface AnswerForm {
   readonly targetNames?: readonly string[];
 }
 
-/** Returns the form of the answers of a model with this loss and data. */
-export function answerForm(
+/** Returns the form of the predictions of a model with this loss and data. */
+export function predictionForm(
   { head, outputSize }: ModelSpec,
   loss: LossSettings,
   { class_names: classNames, target_names: targetNames }: DataRecord,
-): AnswerForm {
+): PredictionForm {
   const { target, quantiles = [] } = lossOf(loss);
   return {
     kind: target,
@@ -122,17 +122,17 @@ export function answerForm(
 }
 
 /**
- * Memory shared by the answers of a sequence. With an allocation for each answer, most of the heap
+ * Memory shared by the predictions of a sequence. With an allocation for each, most of the heap
  * would be garbage.
  */
-export class AnswerRoom {
+export class PredictionRoom {
   private readonly logits: Float32Array;
   private readonly shares: Float64Array;
   private used = 0;
 
-  constructor(answers: number, size: number) {
-    this.logits = new JsonFloat32Array(answers * size);
-    this.shares = new JsonFloat64Array(answers * size);
+  constructor(predictions: number, size: number) {
+    this.logits = new JsonFloat32Array(predictions * size);
+    this.shares = new JsonFloat64Array(predictions * size);
   }
 
   copyOf(outputs: Float32Array): { readonly logits: Float32Array; readonly shares: Float64Array } {
@@ -145,23 +145,23 @@ export class AnswerRoom {
 }
 
 /** Outputs of a model for one step or sequence. */
-interface Outcome extends AnswerPlace {
+interface Outcome extends PredictionPlace {
   /** `[C]`; may be overwritten afterwards. */
   readonly outputs: Float32Array;
   /** Its position among all predictions of the split. */
   readonly at: number;
-  /** Memory for the answer's lists of C numbers; absent: their own. */
-  readonly room?: AnswerRoom;
+  /** Memory for the prediction's lists of C numbers; absent: their own. */
+  readonly room?: PredictionRoom;
   /** Target as in a split; absent without labels. */
   readonly target?: Numbers;
 }
 
-/** Converts outputs to an answer. */
-export function answerOf(
-  { kind, classNames }: AnswerForm,
+/** Converts outputs to a prediction. */
+export function predictionOf(
+  { kind, classNames }: PredictionForm,
   readout: Readout,
-  { step, time, outputs, target, at, room = new AnswerRoom(1, outputs.length) }: Outcome,
-): Answer {
+  { step, time, outputs, target, at, room = new PredictionRoom(1, outputs.length) }: Outcome,
+): Prediction {
   const place = { step, ...(time !== undefined && { time }) };
   const decimals = (values: Numbers) => JsonFloat64Array.from(readout.decimals(values, at));
   if (kind === 'value') {
@@ -196,11 +196,11 @@ export interface RankedClass {
 }
 
 /**
- * Returns the `count` most probable classes of an answer (lower class first if equal); empty if an
- * output is NaN.
+ * Returns the `count` most probable classes of a prediction (lower class first if equal); empty if
+ * an output is NaN.
  */
 export function topClasses(
-  { predicted, probabilities: shares }: ClassAnswer,
+  { predicted, probabilities: shares }: ClassPrediction,
   count: number,
   classNames?: readonly string[],
 ): RankedClass[] {
