@@ -5,10 +5,9 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
-import { programName, quoted } from './program-name.js';
-import { commandOf, verbMeant, withAssignments } from './short-forms.js';
+import { commandOf, programName, quoted, verbMeant, withAssignments } from './command/command-line.js';
+import { addCommand, type Shell, type Verb, withSharedOptions } from './command/verb.js';
 import type { Io } from './terminal/io.js';
-import { addCommand, type Shell, type Verb, withSharedOptions } from './verb.js';
 
 interface Entry {
   readonly summary: string;
@@ -34,15 +33,15 @@ const VERBS: Catalogue = {
     verbs: {
       resume: {
         summary: 'kill and resume runs, and compare every byte with an uninterrupted run',
-        load: async () => (await import('./verbs/verify-resume.js')).verb,
+        load: async () => (await import('./verbs/verify.js')).resume,
       },
       backends: {
         summary: 'train the same steps on several backends, and compare losses and parameters',
-        load: async () => (await import('./verbs/verify-backends.js')).verb,
+        load: async () => (await import('./verbs/verify.js')).backends,
       },
       gradients: {
         summary: 'compare the gradients of the kernels with float64 and finite differences',
-        load: async () => (await import('./verbs/verify-gradients.js')).verb,
+        load: async () => (await import('./verbs/verify.js')).gradients,
       },
     },
   },

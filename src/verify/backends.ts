@@ -1,43 +1,32 @@
 /**
- * Proves that a config trains alike on all backends of this machine: each runs the same first
+ * Checks that a config trains alike on all backends of this machine: each runs the same first
  * optimizer steps, with the same initial parameters and batches, and after every step each pair is
  * compared.
  */
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { type BackendChoice, chooseBackend } from '../engine/backend.js';
 import type { Backend } from '../engine/backend-names.js';
-import { ParameterLayout } from '../math/model/parameters.js';
-import { batchOrder, learningRates, totalSteps } from '../train/plan.js';
+import { type Parameter as LaidOut, ParameterLayout } from '../math/model/parameters.js';
+import { batchOrder, totalSteps, learningRates } from '../train/plan.js';
 import { createTrainer, initialParameters, openSession, type Session } from '../train/session.js';
-import type { Trainer } from '../train/trainer.js';
+import { type StepResult, type Trainer } from '../train/trainer.js';
 import { EXIT, UserError } from '../util/errors.js';
-import { makeOutputFolder, type ProofOptions, writeProof } from './proof.js';
-import {
-  type Apart,
-  compareStandings,
-  isBeyond,
-  type Standing,
-  strain,
-  TOLERANCES,
-  worstByTensor,
-} from './steps-apart.js';
+import { makeOutputFolder, relative, type VerifyOptions, type Written, writeResults } from './results.js';
 
-export interface VerifyBackendsOptions extends ProofOptions {
-  readonly config: string;
+export interface VerifyBackendsOptions extends VerifyOptions {
   readonly set: readonly string[];
   /** At least two; undefined: cpu, webasm and, if the machine has a hardware adapter, webgpu. */
   readonly backends: readonly Backend[] | undefined;
   readonly threads: number | undefined;
   /** Optimizer steps; at most those of the config. */
   readonly steps: number;
-  readonly note: (text: string) => void;
 }
 
 export interface ApartAt extends Apart {
   readonly step: number;
 }
 
-export interface StepProof {
+export interface StepResults {
   readonly step: number;
   /** By backend. */
   readonly loss: Readonly<Record<string, number>>;
@@ -46,7 +35,7 @@ export interface StepProof {
   readonly largest: Apart;
 }
 
-export interface BackendsProof {
+export interface BackendsResults {
   readonly version: 1;
   readonly what: 'backends';
   readonly time: string;
@@ -65,7 +54,7 @@ export interface BackendsProof {
   readonly parameters: number;
   readonly tolerances: typeof TOLERANCES;
   /** Up to the first step with a difference beyond tolerance. */
-  readonly steps: readonly StepProof[];
+  readonly steps: readonly StepResults[];
   /**
    * For each tensor, in the order of a step's computation, the difference closest to its tolerance
    * or furthest beyond.
@@ -78,19 +67,13 @@ export interface BackendsProof {
   readonly holds: boolean;
 }
 
-export interface VerifiedBackends {
-  readonly proof: BackendsProof;
-  /** Where the proof was written. */
-  readonly file: string;
-}
-
 /**
- * Runs the comparison and writes the proof, whether it holds or not.
+ * Runs the comparison and writes the results, whether it holds or not.
  * @throws UserError (exit 2 or 5) if the config or the data are wrong, or a backend is not
  *   available
  * @throws UserError (exit 4) if the config diverges on all backends
  */
-export async function verifyBackends(options: VerifyBackendsOptions): Promise<VerifiedBackends> {
+export async function verifyBackends(options: VerifyBackendsOptions): Promise<Written<BackendsResults>> {
   const { config, set, threads, started } = options;
   const loaded = loadExperiment(config, { set });
   const choices = await chooseBackends(options.backends);
@@ -101,7 +84,7 @@ export async function verifyBackends(options: VerifyBackendsOptions): Promise<Ve
     for (const choice of choices) runners.push(await Runner.start(choice, loaded, session));
     const compared = await compareSteps(runners, loaded, session, options);
     const first = compared.flatMap(withSteps).find(isBeyond);
-    const proof: BackendsProof = {
+    const results: BackendsResults = {
       version: 1,
       what: 'backends',
       time: started.toISOString(),
@@ -112,12 +95,12 @@ export async function verifyBackends(options: VerifyBackendsOptions): Promise<Ve
       sequence_length: session.run.sequenceLength,
       parameters: new ParameterLayout(session.spec).size,
       tolerances: TOLERANCES,
-      steps: compared.map(({ proof }) => proof),
+      steps: compared.map(({ results }) => results),
       tensors: worstByTensor(compared.flatMap(withSteps)),
       first_beyond: first ?? null,
       holds: first === undefined,
     };
-    return { proof, file: writeProof(options, proof) };
+    return { results, file: writeResults(options, results) };
   } finally {
     for (const runner of runners) await runner.close();
   }
@@ -154,7 +137,7 @@ class Runner {
     return { backend: this.choice.backend, result, parameters: this.trainer.parameters };
   }
 
-  get description(): BackendsProof['backends'][number] {
+  get description(): BackendsResults['backends'][number] {
     const { backend, adapter } = this.choice;
     const { executor, fallbacks } = this.trainer.execution;
     return {
@@ -171,7 +154,7 @@ class Runner {
 }
 
 interface Compared {
-  readonly proof: StepProof;
+  readonly results: StepResults;
   readonly apart: readonly Apart[];
 }
 
@@ -202,8 +185,8 @@ async function compareSteps(
     const largest = mostStrained(apart);
     const of = (number: 'loss' | 'gradientNorm') =>
       Object.fromEntries(standings.map(({ backend, result }) => [backend, result[number]]));
-    const proof = { step, loss: of('loss'), gradient_norm: of('gradientNorm'), largest };
-    compared.push({ proof, apart });
+    const results = { step, loss: of('loss'), gradient_norm: of('gradientNorm'), largest };
+    compared.push({ results, apart });
     note(
       `step ${step} of ${last}: largest difference ${largest.difference.toExponential(1)} (${largest.tensor}, ${largest.backends.join(' and ')})`,
     );
@@ -212,7 +195,7 @@ async function compareSteps(
   return compared;
 }
 
-function withSteps({ proof: { step }, apart }: Compared): ApartAt[] {
+function withSteps({ results: { step }, apart }: Compared): ApartAt[] {
   return apart.map(one => ({ step, ...one }));
 }
 
@@ -234,4 +217,109 @@ function diverged(step: number, { file }: LoadedExperiment): UserError {
       expected: 'fewer --steps, or a smaller optimizer.learning_rate',
     },
   ]);
+}
+
+type Parameter = Pick<LaidOut, 'name' | 'offset' | 'size'>;
+
+/** The state of one backend after a step. */
+export interface Standing {
+  readonly backend: string;
+  readonly result: Pick<StepResult, 'loss' | 'gradientNorm' | 'updated'>;
+  /** Flat, in the layout's order. */
+  readonly parameters: Float32Array;
+}
+
+/** Difference of one result of a step between two backends. */
+export interface Apart {
+  /** `loss`, `gradient_norm`, `update` (made or skipped) or the name of a parameter. */
+  readonly tensor: string;
+  readonly backends: readonly [string, string];
+  /**
+   * Relative to the larger of both. For a parameter, ||a - b|| relative to the larger of the
+   * tensor's two changes since the start. Infinite if only one backend makes the update.
+   */
+  readonly difference: number;
+  readonly tolerance: number;
+}
+
+/**
+ * Maximum differences. The first step starts from equal parameters, so its loss and gradient differ
+ * only by rounding. Later ones start from different parameters, and training may amplify that.
+ */
+export const TOLERANCES = {
+  first_step: { loss: 1e-5, gradient_norm: 1e-4, parameters: 1e-3 },
+  later_steps: { loss: 1e-3, gradient_norm: 1e-3, parameters: 1e-3 },
+} as const;
+
+/** Differences of all results of a step, in the order of their computation. */
+export function compareStandings(
+  step: number,
+  [a, b]: readonly [Standing, Standing],
+  parameters: readonly Parameter[],
+  initial: Float32Array,
+): Apart[] {
+  const tolerances = step === 1 ? TOLERANCES.first_step : TOLERANCES.later_steps;
+  const apart = (tensor: string, difference: number, tolerance: number): Apart => ({
+    tensor,
+    backends: [a.backend, b.backend],
+    difference,
+    tolerance,
+  });
+  const numbers = [
+    apart('loss', numbersApart(a.result.loss, b.result.loss), tolerances.loss),
+    apart(
+      'gradient_norm',
+      numbersApart(a.result.gradientNorm, b.result.gradientNorm),
+      tolerances.gradient_norm,
+    ),
+  ];
+  if (a.result.updated !== b.result.updated)
+    return [...numbers, apart('update', Number.POSITIVE_INFINITY, 0)];
+  const tensors = parameters.map(parameter =>
+    apart(parameter.name, waysApart(a.parameters, b.parameters, initial, parameter), tolerances.parameters),
+  );
+  return [...numbers, ...tensors];
+}
+
+/** True if `difference` exceeds its tolerance or is NaN. */
+export function isBeyond(apart: Apart): boolean {
+  return strain(apart) > 1;
+}
+
+/** `difference` relative to its tolerance; above 1 it is too large. */
+export function strain({ difference, tolerance }: Apart): number {
+  const part = difference / tolerance;
+  return Number.isNaN(part) ? Number.POSITIVE_INFINITY : part;
+}
+
+/**
+ * For each tensor, its difference closest to the tolerance or furthest beyond it, in the order of
+ * `all`.
+ */
+export function worstByTensor<T extends Apart>(all: readonly T[]): T[] {
+  const worst = new Map<string, T>();
+  for (const one of all) {
+    const known = worst.get(one.tensor);
+    if (known === undefined || strain(one) > strain(known)) worst.set(one.tensor, one);
+  }
+  return [...worst.values()];
+}
+
+function numbersApart(a: number, b: number): number {
+  return relative(Math.abs(a - b), Math.max(Math.abs(a), Math.abs(b)));
+}
+
+function waysApart(
+  a: Float32Array,
+  b: Float32Array,
+  initial: Float32Array,
+  { offset, size }: Parameter,
+): number {
+  let [apart, wayOfA, wayOfB] = [0, 0, 0];
+  for (let i = offset; i < offset + size; i++) {
+    apart += (a[i] - b[i]) ** 2;
+    wayOfA += (a[i] - initial[i]) ** 2;
+    wayOfB += (b[i] - initial[i]) ** 2;
+  }
+  return relative(Math.sqrt(apart), Math.sqrt(Math.max(wayOfA, wayOfB)));
 }

@@ -1,27 +1,43 @@
 /**
- * Proves on this machine that the gradient that a config's kernels compute is the derivative of its
+ * Checks on this machine that the gradient that a config's kernels compute is the derivative of its
  * loss. For every parameter tensor, two comparisons: the kernels' gradient with that of the same
  * graph in float64, over the whole tensor; and the float64 gradient with differences of the float64
  * loss along a random direction in which every element is non-zero.
  */
-
-import { loadExperiment } from '../config/index.js';
+import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
+import { Engine } from '../engine/index.js';
 import type { Shape } from '../math/graph/shape.js';
 import { type Parameter, ParameterLayout } from '../math/model/parameters.js';
+import { batchOrder } from '../train/plan.js';
 import { initialParameters, openSession, type Session } from '../train/session.js';
+import { BatchWriter } from '../train/batch.js';
+import { createPool } from '../train/pool.js';
+import { allocateParameters, planShards, type ShardGroup, type ShardPool } from '../train/shards.js';
 import { usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { counted } from '../util/words.js';
-import { CompiledModel } from './compiled-model.js';
-import { type Derivative, differentiateAtZero } from './differences.js';
-import { distance, norm, relative } from './norms.js';
-import { makeOutputFolder, type ProofOptions, writeProof } from './proof.js';
-import { type Gradient, Reference, type ReferenceBatch } from './reference.js';
-import { countedRows, keepRows, readRows, spread } from './sampled-rows.js';
+import {
+  type BatchInShards,
+  countedRows,
+  type Gradient,
+  keepRows,
+  Reference,
+  type ReferenceBatch,
+  readRows,
+  spread,
+} from './reference.js';
+import {
+  distance,
+  makeOutputFolder,
+  norm,
+  relative,
+  type VerifyOptions,
+  type Written,
+  writeResults,
+} from './results.js';
 
-export interface VerifyGradientsOptions extends ProofOptions {
-  readonly config: string;
+export interface VerifyGradientsOptions extends VerifyOptions {
   readonly set: readonly string[];
   readonly backend: BackendRequest;
   readonly threads: number | undefined;
@@ -31,7 +47,6 @@ export interface VerifyGradientsOptions extends ProofOptions {
   readonly rows: number | undefined;
   /** Seed of the random directions. */
   readonly seed: number;
-  readonly note: (text: string) => void;
 }
 
 /** Maximum errors. */
@@ -53,7 +68,7 @@ export const TOLERANCES = {
 const MIN_PARTS = { kernels: 1e-20, differences: 1e-3 } as const;
 
 /** Errors of a tensor's gradient. */
-export interface TensorProof {
+export interface TensorResults {
   readonly name: string;
   readonly shape: Shape;
   /** Norm of the float64 gradient. */
@@ -72,7 +87,7 @@ export interface TensorProof {
   readonly holds: boolean;
 }
 
-export interface GradientsProof {
+export interface GradientsResults {
   readonly version: 1;
   readonly what: 'gradients';
   readonly time: string;
@@ -88,22 +103,16 @@ export interface GradientsProof {
   readonly parameters: number;
   readonly tolerances: typeof TOLERANCES;
   readonly loss: { readonly float64: number; readonly kernels: number; readonly kernel_error: number };
-  readonly tensors: readonly TensorProof[];
+  readonly tensors: readonly TensorResults[];
   readonly holds: boolean;
 }
 
-export interface VerifiedGradients {
-  readonly proof: GradientsProof;
-  /** Where the proof was written. */
-  readonly file: string;
-}
-
 /**
- * Compares the gradients and writes the proof, whether it holds or not.
+ * Compares the gradients and writes the results, whether it holds or not.
  * @throws UserError (exit 2 or 5) if the config or the data are wrong, or no prediction of the
  *   first batch counts
  */
-export async function verifyGradients(options: VerifyGradientsOptions): Promise<VerifiedGradients> {
+export async function verifyGradients(options: VerifyGradientsOptions): Promise<Written<GradientsResults>> {
   const { config, set, note, started, seed } = options;
   const loaded = loadExperiment(config, { set });
   const session = await openSession(loaded, options);
@@ -117,7 +126,7 @@ export async function verifyGradients(options: VerifyGradientsOptions): Promise<
   const random = RandomStream.of(seed, 'verify/gradients');
   makeOutputFolder(options.output);
   const began = performance.now();
-  const tensors: TensorProof[] = [];
+  const tensors: TensorResults[] = [];
   for (const [i, parameter] of layout.parameters.entries()) {
     const left = timeLeft(performance.now() - began, i, layout.parameters.length);
     note(`differences: ${parameter.name} (${i + 1} of ${layout.parameters.length}${left})`);
@@ -129,7 +138,7 @@ export async function verifyGradients(options: VerifyGradientsOptions): Promise<
     kernels: compiled.loss,
     kernel_error: relative(Math.abs(compiled.loss - exact.loss), Math.abs(exact.loss)),
   };
-  const proof: GradientsProof = {
+  const results: GradientsResults = {
     version: 1,
     what: 'gradients',
     time: started.toISOString(),
@@ -146,7 +155,7 @@ export async function verifyGradients(options: VerifyGradientsOptions): Promise<
     tensors,
     holds: loss.kernel_error <= TOLERANCES.kernels && tensors.every(({ holds }) => holds),
   };
-  return { proof, file: writeProof(options, proof) };
+  return { results, file: writeResults(options, results) };
 }
 
 /**
@@ -223,7 +232,7 @@ interface Ingredients {
 async function checkTensor(
   { name, shape, offset, size }: Parameter,
   given: Ingredients,
-): Promise<TensorProof> {
+): Promise<TensorResults> {
   const [own, kernels] = [given.exact, given.compiled].map(({ gradient }) =>
     gradient.subarray(offset, offset + size),
   );
@@ -264,4 +273,126 @@ async function slopeAlong(
   const slope = await differentiateAtZero(moved, enough);
   point.set(before, offset);
   return slope;
+}
+
+/**
+ * A config's model compiled as for training (same shards, threads and kernels), with its first
+ * training batch.
+ */
+class CompiledModel {
+  private constructor(
+    /** The batch as written; its weights may be changed. */
+    readonly batch: BatchInShards,
+    private readonly engine: Engine,
+    private readonly pool: ShardPool,
+    private readonly group: ShardGroup,
+    private readonly parameters: Float32Array,
+  ) {}
+
+  /** @throws UserError (exit 2) if the training split does not fill one batch */
+  static async open(loaded: LoadedExperiment, session: Session): Promise<CompiledModel> {
+    const { run, spec, dataset } = session;
+    const { shards, job } = planShards(run, loaded.experiment.training.batch_size, true);
+    const indices = batchOrder(loaded, session).next();
+    const engine = await Engine.start(run.backend, { width: run.width });
+    const parameters = allocateParameters(new ParameterLayout(spec), engine.heap);
+    const pool = createPool(engine, run, parameters);
+    const group = pool.group(job, { shards, slots: 1 });
+    const batch = {
+      spec,
+      loss: run.loss,
+      shape: job.shape,
+      shards: group.slots[0].map(memory => memory.batch),
+    };
+    new BatchWriter(spec, run.loss, job.shape, run.seed).write(dataset.train, indices, batch.shards);
+    return new CompiledModel(batch, engine, pool, group, parameters);
+  }
+
+  /**
+   * Loss and gradient at `parameters` (flat, in the layout's order), computed by the kernels in
+   * float32 and summed over the shards in float64.
+   */
+  async gradientAt(parameters: Float32Array): Promise<Gradient> {
+    this.parameters.set(parameters);
+    await this.group.compute(0);
+    const gradient = new Float64Array(parameters.length);
+    let loss = 0;
+    for (const { rows, batch, gradient: part } of this.group.slots[0]) {
+      const { weight } = batch.inputs;
+      for (let i = 0; i < gradient.length; i++) gradient[i] += part[i];
+      // a row that does not count has weight 0, but its loss may be NaN
+      for (let i = 0; i < rows.length; i++) if (weight[i] !== 0) loss += rows[i] * weight[i];
+    }
+    return { loss, gradient };
+  }
+
+  async close(): Promise<void> {
+    await this.pool.close();
+    await this.engine.close();
+  }
+}
+
+interface Derivative {
+  readonly value: number;
+  /**
+   * Estimated error of `value`: that of the extrapolation plus the rounding error of the
+   * differences.
+   */
+  readonly uncertainty: number;
+}
+
+const FIRST_STEP = 1e-3;
+/** Each step is the previous one divided by this. */
+const SHRINK = 4;
+const MAX_STEPS = 6;
+/** Assumed error of a loss value, in units of its rounding error. */
+const ROUNDINGS = 8;
+
+/**
+ * The derivative of `f` at 0 from central differences at shrinking steps, extrapolated to step zero
+ * (Richardson's scheme with the error estimate of Ridders, 1982, Accurate computation of F'(x) and
+ * F'(x) F''(x)). Stops at the first step whose uncertainty is at most `enough`. Near a
+ * kink, small steps may be needed before the differences converge.
+ */
+export async function differentiateAtZero(
+  f: (x: number) => Promise<number>,
+  enough: number,
+): Promise<Derivative> {
+  let best: Derivative = { value: Number.NaN, uncertainty: Number.POSITIVE_INFINITY };
+  let before: number[] = [];
+  for (let i = 0; i < MAX_STEPS; i++) {
+    const step = FIRST_STEP / SHRINK ** i;
+    const [above, below] = [await f(step), await f(-step)];
+    const row = extrapolate((above - below) / (2 * step), before);
+    const rounding = (ROUNDINGS * Number.EPSILON * Math.max(Math.abs(above), Math.abs(below))) / step;
+    const found = bestOf(row, before, rounding);
+    if (found.uncertainty < best.uncertainty) best = found;
+    if (best.uncertainty <= enough) break;
+    before = row;
+  }
+  return best;
+}
+
+/** Neville's scheme: each column eliminates another even power of the step from the error. */
+function extrapolate(difference: number, before: readonly number[]): number[] {
+  const row = [difference];
+  before.forEach((coarser, j) => {
+    const power = SHRINK ** (2 * (j + 1));
+    row.push((power * row[j] - coarser) / (power - 1));
+  });
+  return row;
+}
+
+/**
+ * The extrapolated value with the least uncertainty: its distance from the two values it combines,
+ * plus `rounding`.
+ */
+function bestOf(row: readonly number[], before: readonly number[], rounding: number): Derivative {
+  let best: Derivative = { value: row[0], uncertainty: Number.POSITIVE_INFINITY };
+  before.forEach((coarser, j) => {
+    const value = row[j + 1];
+    const uncertainty = Math.max(Math.abs(value - row[j]), Math.abs(value - coarser)) + rounding;
+    if (uncertainty < best.uncertainty) best = { value, uncertainty };
+  });
+  return best;
 }

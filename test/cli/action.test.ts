@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
-import { fasterBy, type Speed } from '../../src/cli/doctor-advice.js';
+import { fasterBy, type Speed } from '../../src/cli/verbs/doctor.js';
 import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';
 import { execute } from '../support/programs.js';

@@ -5,8 +5,7 @@
 import '../support/quick.js';
 import t from 'tap';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
-import { Reference } from '../../src/verify/reference.js';
-import { readRows } from '../../src/verify/sampled-rows.js';
+import { Reference, readRows } from '../../src/verify/reference.js';
 import { GOLDENS, golden, relativeError } from '../support/goldens.js';
 import { goldenShard, initialParameters } from '../support/shards.js';
 

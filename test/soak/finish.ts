@@ -3,7 +3,7 @@
  * one.
  */
 import type { Summary } from '../../src/run/summary.js';
-import { finish, isDone } from '../../src/verify/killing.js';
+import { finish, isDone } from '../../src/verify/resume.js';
 import { callInProcess } from '../support/in-process.js';
 import { PROGRAM } from './moments.js';
 

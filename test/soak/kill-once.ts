@@ -1,5 +1,5 @@
 /** A run that is killed once, at an exact moment, and resumed. */
-import { runUnder } from '../../src/verify/killing.js';
+import { runUnder } from '../../src/verify/resume.js';
 import type { Finish } from './finish.js';
 import type { Killable } from './killable.js';
 import { differences } from './left-behind.js';

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { RandomStream } from '../../src/util/random.js';
-import { isDone, runUnder } from '../../src/verify/killing.js';
+import { isDone, runUnder } from '../../src/verify/resume.js';
 import { drawKill } from './draw-kill.js';
 import type { Finish } from './finish.js';
 import type { Killable } from './killable.js';

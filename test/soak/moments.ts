@@ -6,7 +6,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAbsent } from '../../src/run/files.js';
-import { cameTo, type Outcome, type Program, runUnder, startRun } from '../../src/verify/killing.js';
+import { cameTo, type Outcome, type Program, runUnder, startRun } from '../../src/verify/resume.js';
 import { main } from '../support/in-process.js';
 
 /** The program as users start it. */

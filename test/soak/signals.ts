@@ -8,7 +8,7 @@ import { TEMPORARY_PREFIX } from '../../src/run/files.js';
 import type { Summary } from '../../src/run/summary.js';
 import { EXIT } from '../../src/util/errors.js';
 import { RandomStream } from '../../src/util/random.js';
-import { isDone, type Outcome, runUnder } from '../../src/verify/killing.js';
+import { isDone, type Outcome, runUnder } from '../../src/verify/resume.js';
 import { readLog } from '../support/cli.js';
 import { drawSignal, PHASES, type Phase } from './draw-signal.js';
 import type { Finish } from './finish.js';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readJournal } from '../../src/sweep/journal.js';
 import type { JournalRecord } from '../../src/sweep/schedule/records.js';
-import { cameTo, type Outcome, type Program, runUnder, startRun } from '../../src/verify/killing.js';
+import { cameTo, type Outcome, type Program, runUnder, startRun } from '../../src/verify/resume.js';
 import { isStopped } from '../support/at-rest.js';
 import { comesTrue } from '../support/waiting.js';
 import { type AtOperation, momentInWords, programFor } from './moments.js';

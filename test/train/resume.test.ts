@@ -777,7 +777,7 @@ t.test('verify resume: processes killed at any moment', async t => {
     checkpoint: { every: 'epoch', keep: { last: 2, best: 2 }, metric: 'test.loss', mode: 'min' },
   };
   const output = work.folder();
-  const { proof, file } = await verifyResume({
+  const { results, file } = await verifyResume({
     config: work.config(sgd),
     program,
     flags: ['--backend', 'webasm', '--threads', '1'],
@@ -787,8 +787,8 @@ t.test('verify resume: processes killed at any moment', async t => {
     started: new Date(),
     note: text => t.comment(text),
   });
-  t.match(proof, { identical: true, steps: 80 });
-  t.same(JSON.parse(readFileSync(file, 'utf8')), proof);
+  t.match(results, { identical: true, steps: 80 });
+  t.same(JSON.parse(readFileSync(file, 'utf8')), results);
 });
 
 t.test('initial weights are an input: their digest is in the manifest, the hash and compare', async t => {

@@ -18,7 +18,7 @@ import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { programName } from '../../src/cli/program-name.js';
+import { programName } from '../../src/cli/command/command-line.js';
 import type { Io } from '../../src/cli/terminal/io.js';
 import { createProgress } from '../../src/cli/terminal/progress.js';
 import { loadExperiment } from '../../src/config/index.js';

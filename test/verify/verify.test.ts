@@ -1,5 +1,5 @@
 /**
- * Proofs of gradients and backends: what holds, and that an error planted into the program is found
+ * Checks of gradients and backends: what holds, and that an error planted into the program is found
  * where it is.
  */
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -9,11 +9,15 @@ import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
-import type { BackendsProof } from '../../src/verify/backends.js';
-import { differentiateAtZero } from '../../src/verify/differences.js';
-import type { GradientsProof } from '../../src/verify/gradients.js';
-import { spread } from '../../src/verify/sampled-rows.js';
-import { compareStandings, isBeyond, type Standing, worstByTensor } from '../../src/verify/steps-apart.js';
+import {
+  type BackendsResults,
+  compareStandings,
+  isBeyond,
+  type Standing,
+  worstByTensor,
+} from '../../src/verify/backends.js';
+import { differentiateAtZero, type GradientsResults } from '../../src/verify/gradients.js';
+import { spread } from '../../src/verify/reference.js';
 import { type Finished, floats, integers, npz, Workplace } from '../support/cli.js';
 import { callInProcess, type ProgramModules } from '../support/in-process.js';
 
@@ -49,25 +53,25 @@ const PARAMETERS = ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'].flatMap(name
   [0, 1].map(layer => `lstm.${name}_l${layer}`),
 );
 
-/** Runs `verify`, and checks that the proof on the disk is what stdout says. */
+/** Runs `verify`, and checks that the results on the disk are what stdout says. */
 async function verified<P>(
   t: Test,
   what: 'gradients' | 'backends',
   content: object,
   flags: readonly string[],
   start = (args: readonly string[]): Promise<Finished> => work.cellrun(...args),
-): Promise<{ readonly code: number | null; readonly proof: P }> {
+): Promise<{ readonly code: number | null; readonly results: P }> {
   const output = work.folder();
   const done = await start([
     ...['verify', what, work.config(content), '--json', '--output', output],
     ...flags,
   ]);
-  if (!done.stdout) throw new Error(`no proof: ${done.stderr}`);
-  const proof = JSON.parse(done.stdout);
-  const stamp = proof.time.replace(/\.\d+Z$/, 'Z').replaceAll(/[-:]/g, '');
+  if (!done.stdout) throw new Error(`no results: ${done.stderr}`);
+  const results = JSON.parse(done.stdout);
+  const stamp = results.time.replace(/\.\d+Z$/, 'Z').replaceAll(/[-:]/g, '');
   const file = join(output, 'verify', `${stamp}-${what}.json`);
-  t.same(JSON.parse(readFileSync(file, 'utf8')), proof, 'the proof is on the disk');
-  return { code: done.code, proof };
+  t.same(JSON.parse(readFileSync(file, 'utf8')), results, 'the results are on the disk');
+  return { code: done.code, results };
 }
 
 t.test('differences: the derivative of a sine, as sure as they say', async () => {
@@ -165,7 +169,7 @@ t.test('verify gradients: what it prints', async t => {
   t.match(stdout, /^webasm: 3 of 20 sequences of the first batch, 5 steps each\n/);
   for (const name of [...PARAMETERS, 'fc.weight', 'fc.bias'])
     t.match(stdout, new RegExp(`^${name} +\\[.*\\](?: +\\d\\.\\de-\\d+){3}$`, 'm'));
-  t.match(stdout, /\nAll gradients are within tolerance\.\nProof: .*-gradients\.json\n$/);
+  t.match(stdout, /\nAll gradients are within tolerance\.\nResults: .*-gradients\.json\n$/);
   t.match(stderr, /^webasm: the gradient of 3 of 20 sequences\n/);
   t.match(stderr, /differences: fc\.bias \(10 of 10(, about \d+ s left)?\)\n$/);
 });
@@ -213,11 +217,11 @@ const gradientCases: readonly [name: string, content: object, flags: readonly st
 ];
 for (const [name, content, flags, rows] of gradientCases) {
   t.test(`verify gradients: ${name}`, async t => {
-    const { code, proof } = await verified<GradientsProof>(t, 'gradients', content, flags);
-    t.match(proof, { version: 1, what: 'gradients', holds: true });
+    const { code, results } = await verified<GradientsResults>(t, 'gradients', content, flags);
+    t.match(results, { version: 1, what: 'gradients', holds: true });
     t.equal(code, 0);
-    t.same(proof.rows, rows);
-    for (const tensor of proof.tensors)
+    t.same(results.rows, rows);
+    for (const tensor of results.tensors)
       t.ok(
         tensor.holds && tensor.resolved && tensor.kernel_error < 1e-5 && tensor.difference_error < 1e-7,
         `${tensor.name} ${tensor.kernel_error} ${tensor.difference_error}`,
@@ -227,10 +231,10 @@ for (const [name, content, flags, rows] of gradientCases) {
 
 t.test('verify gradients: other directions with another seed, the same with the same', async t => {
   const [a, b, c] = await Promise.all(
-    ['1', '2', '1'].map(seed => verified<GradientsProof>(t, 'gradients', config, ['--seed', seed])),
+    ['1', '2', '1'].map(seed => verified<GradientsResults>(t, 'gradients', config, ['--seed', seed])),
   );
-  t.not(a.proof.tensors[0].difference_error, b.proof.tensors[0].difference_error);
-  t.same(a.proof.tensors, c.proof.tensors);
+  t.not(a.results.tensors[0].difference_error, b.results.tensors[0].difference_error);
+  t.same(a.results.tensors, c.results.tensors);
 });
 
 t.test('verify gradients: one that vanishes in float32', async t => {
@@ -282,28 +286,28 @@ t.test('verify backends: what it prints', async t => {
   t.equal(code, 0, stderr);
   for (const name of ['loss', 'gradient_norm', ...PARAMETERS, 'fc.weight', 'fc.bias'])
     t.match(stdout, new RegExp(`^${name} +\\S+ +1\\.0e-\\d +[1-4]  webasm and cpu$`, 'm'));
-  t.match(stdout, /\nwebasm, cpu agree within tolerance in all 4 steps\.\nProof: .*-backends\.json\n$/);
+  t.match(stdout, /\nwebasm, cpu agree within tolerance in all 4 steps\.\nResults: .*-backends\.json\n$/);
   t.match(stderr, /^step 4 of 4: largest difference \S+ \(\S+, webasm and cpu\)$/m);
 });
 
 t.test('verify backends: no more steps than the config makes', async t => {
-  const { code, proof } = await verified<BackendsProof>(t, 'backends', config, [
+  const { code, results } = await verified<BackendsResults>(t, 'backends', config, [
     ...['--threads', '1'],
     ...['--backends', 'cpu,webasm'],
   ]);
-  t.match(proof, { version: 1, what: 'backends', holds: true, first_beyond: null });
+  t.match(results, { version: 1, what: 'backends', holds: true, first_beyond: null });
   t.equal(code, 0);
-  t.equal(proof.steps.length, 6, 'two epochs of three batches');
+  t.equal(results.steps.length, 6, 'two epochs of three batches');
   t.match(
-    proof.backends.map(({ name }) => name),
+    results.backends.map(({ name }) => name),
     ['cpu', 'webasm'],
   );
   t.match(
-    proof.backends.map(({ executor }) => executor),
+    results.backends.map(({ executor }) => executor),
     ['generic', 'linked'],
     'each ran as itself',
   );
-  const { cpu, webasm } = proof.steps[0].loss;
+  const { cpu, webasm } = results.steps[0].loss;
   t.ok(cpu !== webasm && cpu > 1, 'they do round differently');
 });
 
@@ -357,11 +361,11 @@ t.test('planted errors', async t => {
 
   await t.test('in a gradient: differences say so, and the kernels agree with the graph', async t => {
     const start = await brokenProgram('math/ops/activate', 'slope: [1, 0, -1]', 'slope: [1, 0, -1.001]');
-    const { code, proof } = await verified<GradientsProof>(t, 'gradients', config, WEBASM, start);
+    const { code, results } = await verified<GradientsResults>(t, 'gradients', config, WEBASM, start);
     t.equal(code, 1);
-    t.notOk(proof.holds);
-    const errors = new Map(proof.tensors.map(tensor => [tensor.name, tensor]));
-    t.ok(proof.tensors.every(({ kernel_error }) => kernel_error < 1e-5));
+    t.notOk(results.holds);
+    const errors = new Map(results.tensors.map(tensor => [tensor.name, tensor]));
+    t.ok(results.tensors.every(({ kernel_error }) => kernel_error < 1e-5));
     for (const name of PARAMETERS) t.match(errors.get(name), { holds: false }, name);
     for (const name of ['fc.weight', 'fc.bias'])
       t.match(errors.get(name), { holds: true }, `${name} is above the error`);
@@ -369,14 +373,14 @@ t.test('planted errors', async t => {
 
   await t.test('in a kernel: float64 says so, and differences agree with the graph', async t => {
     const start = await brokenProgram('math/ops/activate', 'Math.exp(-$', 'Math.exp(-2 * $');
-    const [{ code, proof }, words] = await Promise.all([
-      verified<GradientsProof>(t, 'gradients', config, WEBASM, start),
+    const [{ code, results }, words] = await Promise.all([
+      verified<GradientsResults>(t, 'gradients', config, WEBASM, start),
       start(['verify', 'gradients', work.config(config), ...WEBASM, '--output', work.folder()]),
     ]);
     t.equal(code, 1);
-    t.ok(proof.loss.kernel_error > 1e-4);
-    t.ok(proof.tensors.every(({ difference_error }) => difference_error < 1e-6));
-    t.notOk(proof.tensors.some(({ holds }) => holds));
+    t.ok(results.loss.kernel_error > 1e-4);
+    t.ok(results.tensors.every(({ difference_error }) => difference_error < 1e-6));
+    t.notOk(results.tensors.some(({ holds }) => holds));
     t.match(words.stdout, /^lstm\.weight_ih_l0 .* WRONG$/m);
     t.match(words.stdout, /\nNOT within tolerance: loss, lstm\.weight_ih_l0, .*, fc\.bias\.\n/);
   });
@@ -395,27 +399,30 @@ t.test('planted errors', async t => {
       test_size: 5,
     };
     const long = { ...config, dataset, loss: { kind: 'mse' } };
-    const { code, proof } = await verified<GradientsProof>(t, 'gradients', long, ['--rows', '1'], start);
+    const { code, results } = await verified<GradientsResults>(t, 'gradients', long, ['--rows', '1'], start);
     t.equal(code, 1);
-    t.ok(proof.loss.kernel_error < 1e-5);
+    t.ok(results.loss.kernel_error < 1e-5);
     // kernels and reference follow one schedule, and differences need none backwards
-    t.ok(proof.tensors.every(({ kernel_error }) => kernel_error < 1e-4));
+    t.ok(results.tensors.every(({ kernel_error }) => kernel_error < 1e-4));
     t.match(
-      proof.tensors.find(({ name }) => name === 'lstm.weight_hh_l1'),
+      results.tensors.find(({ name }) => name === 'lstm.weight_hh_l1'),
       { holds: false },
     );
   });
 
   await t.test('in what webasm makes of kernels: it parts from cpu at once', async t => {
     const start = await brokenProgram('engine/simd/functions', '0.16666576646360912', '0.16');
-    const [{ code, proof }, webasm, cpu] = await Promise.all([
-      verified<BackendsProof>(t, 'backends', config, CPU_AND_WEBASM, start),
-      verified<GradientsProof>(t, 'gradients', config, WEBASM, start),
-      verified<GradientsProof>(t, 'gradients', config, ['--backend', 'cpu'], start),
+    const [{ code, results }, webasm, cpu] = await Promise.all([
+      verified<BackendsResults>(t, 'backends', config, CPU_AND_WEBASM, start),
+      verified<GradientsResults>(t, 'gradients', config, WEBASM, start),
+      verified<GradientsResults>(t, 'gradients', config, ['--backend', 'cpu'], start),
     ]);
     t.equal(code, 1);
-    t.match(proof, { holds: false, first_beyond: { step: 1, tensor: 'loss', backends: ['cpu', 'webasm'] } });
-    t.equal(proof.steps.length, 1, 'it ends there');
+    t.match(results, {
+      holds: false,
+      first_beyond: { step: 1, tensor: 'loss', backends: ['cpu', 'webasm'] },
+    });
+    t.equal(results.steps.length, 1, 'it ends there');
     t.equal(webasm.code, 1);
     t.equal(cpu.code, 0);
   });
@@ -424,13 +431,13 @@ t.test('planted errors', async t => {
     const scale = 'const scale = clipFactor(norm, this.options.gradientClipNorm)';
     const wrong = `${scale} * (update === 3 && this.options.backend === 'webasm' ? 1.02 : 1)`;
     const start = await brokenProgram('train/trainer', scale, wrong);
-    const [{ code, proof }, words] = await Promise.all([
-      verified<BackendsProof>(t, 'backends', config, CPU_AND_WEBASM, start),
+    const [{ code, results }, words] = await Promise.all([
+      verified<BackendsResults>(t, 'backends', config, CPU_AND_WEBASM, start),
       start(['verify', 'backends', work.config(config), ...CPU_AND_WEBASM, '--output', work.folder()]),
     ]);
     t.equal(code, 1);
-    t.match(proof.first_beyond, { step: 3, tensor: 'lstm.weight_ih_l0', backends: ['cpu', 'webasm'] });
-    t.ok(proof.steps[1].largest.difference < 1e-4, 'and not before');
+    t.match(results.first_beyond, { step: 3, tensor: 'lstm.weight_ih_l0', backends: ['cpu', 'webasm'] });
+    t.ok(results.steps[1].largest.difference < 1e-4, 'and not before');
     t.match(
       words.stdout,
       /\ncpu and webasm differ from step 3 on: lstm\.weight_ih_l0 by \S+ > 1\.0e-3 \(largest difference one step before: .*; at step 1: .*\)\.\n/,
@@ -441,9 +448,14 @@ t.test('planted errors', async t => {
     const scale = 'const scale = clipFactor(norm, this.options.gradientClipNorm)';
     const wrong = `${scale} * (update === 2 && this.options.backend === 'cpu' ? Number.NaN : 1)`;
     const start = await brokenProgram('train/trainer', scale, wrong);
-    const { code, proof } = await verified<BackendsProof>(t, 'backends', config, CPU_AND_WEBASM, start);
+    const { code, results } = await verified<BackendsResults>(t, 'backends', config, CPU_AND_WEBASM, start);
     t.equal(code, 1);
-    t.match(proof.first_beyond, { step: 2, tensor: 'update', difference: null, difference_nonfinite: 'inf' });
+    t.match(results.first_beyond, {
+      step: 2,
+      tensor: 'update',
+      difference: null,
+      difference_nonfinite: 'inf',
+    });
   });
 
   await t.test('and without an error all of it holds', async t => {

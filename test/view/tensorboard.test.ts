@@ -5,7 +5,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import t from 'tap';
-import { crc32c } from '../../src/interop/tensorboard/crc32c.js';
+import { crc32c } from '../../src/interop/tensorboard/event-file.js';
 import { exportRun } from '../../src/interop/tensorboard/export.js';
 import { readRun } from '../../src/run/record.js';
 import { packageRoot } from '../../src/util/root.js';

@@ -8,12 +8,12 @@ import { kindOf } from '../../run/find.js';
 import { formatTable, type TableFormat } from '../../sweep/index.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
-import { jsonFormat } from '../options.js';
-import { compareTrials, widthOf } from '../sweep/trials.js';
+import { jsonFormat } from '../command/options.js';
+import { choice, count, defineVerb, flag, list, number, text, type Values } from '../command/verb.js';
 import { formatWarnings } from '../terminal/diagnostics.js';
-import { choice, count, defineVerb, flag, list, number, text, type Values } from '../verb.js';
 import { comparedCurves } from './compare-curves.js';
 import { differencesTable, metricsRecords, metricsTable, performanceTable } from './compare-tables.js';
+import { compareTrials, widthOf } from './compare-trials.js';
 
 const options = {
   metric: list('<name>', 'compare only this metric (default: all)', { choices: METRICS }),

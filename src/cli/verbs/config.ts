@@ -10,8 +10,8 @@ import {
 } from '../../config/wording/explain.js';
 import { EXIT } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
-import { set } from '../options.js';
-import { defineVerb, flag } from '../verb.js';
+import { set } from '../command/options.js';
+import { defineVerb, flag } from '../command/verb.js';
 
 const options = { set, json: flag('print JSON') };
 

@@ -3,10 +3,10 @@ import { loadExperiment, lossFacts } from '../../config/index.js';
 import { summarize } from '../../data/index.js';
 import { checkedData } from '../../library/validate.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
-import { json, set } from '../options.js';
+import { json, set } from '../command/options.js';
+import { defineVerb } from '../command/verb.js';
 import { formatDiagnostics, formatWarnings } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
-import { defineVerb } from '../verb.js';
 import { summaryText } from './data-text.js';
 
 export const verb = defineVerb({

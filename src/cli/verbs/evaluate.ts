@@ -4,10 +4,20 @@ import type { ForecastsErrors } from '../../predict/evaluate.js';
 import { spellNonFinite } from '../../run/json.js';
 import { metricSentence, metricSentences } from '../../run/words.js';
 import { EXIT } from '../../util/errors.js';
-import { backend, checkpoint, json, movedData, quiet, split, threads, weights, width } from '../options.js';
+import {
+  backend,
+  checkpoint,
+  json,
+  movedData,
+  quiet,
+  split,
+  threads,
+  weights,
+  width,
+} from '../command/options.js';
+import { defineVerb, flag } from '../command/verb.js';
 import { hintingAtMovedData } from '../terminal/hinted-error.js';
 import { createEvaluationDisplay } from '../terminal/progress.js';
-import { defineVerb, flag } from '../verb.js';
 
 export const verb = defineVerb({
   arguments: '<run>',

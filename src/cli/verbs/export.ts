@@ -10,10 +10,10 @@ import { writeSafetensors } from '../../run/safetensors.js';
 import { type WeightsName, weightsAlone } from '../../train/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
-import { checkpoint, json, WEIGHTS } from '../options.js';
-import { quoted } from '../program-name.js';
+import { quoted } from '../command/command-line.js';
+import { checkpoint, json, WEIGHTS } from '../command/options.js';
+import { choice, defineVerb, flag, folder } from '../command/verb.js';
 import type { Io } from '../terminal/io.js';
-import { choice, defineVerb, flag, folder } from '../verb.js';
 
 export const verb = defineVerb({
   arguments: '<runs...>',

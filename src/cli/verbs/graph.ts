@@ -18,8 +18,8 @@ import {
 import { openSession, type Session } from '../../train/session.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import { backend, jsonFormat, set, threads, width } from '../options.js';
-import { choice, defineVerb, flag, text as textOption } from '../verb.js';
+import { backend, jsonFormat, set, threads, width } from '../command/options.js';
+import { choice, defineVerb, flag, text as textOption } from '../command/verb.js';
 
 export const verb = defineVerb({
   arguments: '<config>',

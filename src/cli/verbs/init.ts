@@ -6,10 +6,10 @@ import { damagedError, EXIT, usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/optional-package.js';
 import { packageRoot } from '../../util/root.js';
 import { printable } from '../../util/words.js';
+import { programName, quoted } from '../command/command-line.js';
+import { choice, defineVerb, flag, text, type Values } from '../command/verb.js';
 import type { NamedColumns, Table } from '../init/table.js';
-import { programName, quoted } from '../program-name.js';
 import type { Io } from '../terminal/io.js';
-import { choice, defineVerb, flag, text, type Values } from '../verb.js';
 
 const TEMPLATES = ['mnist', 'csv', 'text', 'forecast'] as const;
 type Template = (typeof TEMPLATES)[number];

@@ -7,11 +7,21 @@ import { dataPlaces, openModel, type SavedModel } from '../../predict/saved-mode
 import { GENERATED_LENGTH } from '../../predict/session.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { counted, printable } from '../../util/words.js';
-import { backend, checkpoint, movedData, split, threads, weights, width } from '../options.js';
+import { backend, checkpoint, movedData, split, threads, weights, width } from '../command/options.js';
+import {
+  choice,
+  count,
+  defineVerb,
+  flag,
+  integer,
+  list,
+  number,
+  text,
+  type Values,
+} from '../command/verb.js';
 import { formatDiagnostics, formatWarnings } from '../terminal/diagnostics.js';
 import { hintingAtMovedData } from '../terminal/hinted-error.js';
 import type { Io } from '../terminal/io.js';
-import { choice, count, defineVerb, flag, integer, list, number, text, type Values } from '../verb.js';
 import { csvHeader, csvLines, jsonLine } from './prediction-lines.js';
 
 const options = {

@@ -6,8 +6,8 @@ import { atNamedPlace, withFileErrors, writeAtomic } from '../../run/files.js';
 import { makeFolder } from '../../run/folders.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
-import { json } from '../options.js';
-import { defineVerb, text } from '../verb.js';
+import { json } from '../command/options.js';
+import { defineVerb, text } from '../command/verb.js';
 import { warnOfDeeper } from './deeper-runs.js';
 
 export const verb = defineVerb({

@@ -1,10 +1,19 @@
 /** `resume RUN`: continues a stopped run. */
 import { resolve } from 'node:path';
 import { sweepFolder } from '../../run/find.js';
-import { dashboards, json, pauseAfterEpoch, quiet, sameBackend, set, threads, width } from '../options.js';
-import { programName, quoted } from '../program-name.js';
-import { defineVerb, flag, list } from '../verb.js';
-import { runToEnd } from './training.js';
+import { programName, quoted } from '../command/command-line.js';
+import {
+  dashboards,
+  json,
+  pauseAfterEpoch,
+  quiet,
+  sameBackend,
+  set,
+  threads,
+  width,
+} from '../command/options.js';
+import { defineVerb, flag, list } from '../command/verb.js';
+import { runToEnd } from './run.js';
 
 export const verb = defineVerb({
   arguments: '<run>',

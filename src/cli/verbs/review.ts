@@ -6,10 +6,10 @@ import { textLines } from '../../judge/formats/text.js';
 import { type Reviewed, reviewRuns } from '../../judge/review.js';
 import { spellNonFinite } from '../../run/json.js';
 import { printable } from '../../util/words.js';
-import { jsonFormat } from '../options.js';
+import { jsonFormat } from '../command/options.js';
+import { choice, defineVerb, flag, list, number, text } from '../command/verb.js';
 import { formatWarnings } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
-import { choice, defineVerb, flag, list, number, text } from '../verb.js';
 import { type GithubPlace, githubAnnotations, githubPlace, writeJobSummary } from './review-github.js';
 
 const FORMATS = ['text', 'json', 'markdown', 'github', 'junit'] as const;

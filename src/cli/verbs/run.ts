@@ -1,5 +1,10 @@
 /** `run CONFIG`: trains a model. */
+
+import { spellNonFinite } from '../../run/json.js';
 import { checkNotesChange } from '../../run/notes.js';
+import type { Summary } from '../../run/summary.js';
+import { type RunObserver, type RunResult } from '../../train/observer.js';
+import type { ExitCode } from '../../util/errors.js';
 import {
   backend,
   dashboards,
@@ -11,10 +16,15 @@ import {
   set,
   threads,
   width,
-} from '../options.js';
-import { defineVerb, folder } from '../verb.js';
+} from '../command/options.js';
+import { printProblems, printResult, resumeHint } from '../command/result.js';
+import { onStopSignal } from '../command/signals.js';
+import { defineVerb, folder } from '../command/verb.js';
+import { HintedError } from '../terminal/hinted-error.js';
+import type { Io } from '../terminal/io.js';
+import { createProgress, type Progress } from '../terminal/progress.js';
+import { type DashboardOptions, startDashboardBeside } from './serve.js';
 import { addNotes } from './tag.js';
-import { runToEnd } from './training.js';
 
 export const verb = defineVerb({
   arguments: '<config>',
@@ -52,3 +62,68 @@ export const verb = defineVerb({
     );
   },
 });
+
+interface TrainingOptions extends DashboardOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+/** @param watched the directory that a dashboard shows */
+export async function runToEnd(
+  options: TrainingOptions,
+  watched: string,
+  io: Io,
+  train: (signal: AbortSignal, observer: RunObserver) => Promise<RunResult>,
+): Promise<ExitCode> {
+  const { quiet, json } = options;
+  let begun: string | undefined;
+  const stop = onStopSignal(io, () => (begun === undefined ? '' : resumeHint('resume', begun)));
+  const watching = await startDashboardBeside(options, watched, io);
+  let resumable: string | undefined;
+  let failed: Summary | undefined;
+  let progress: Progress | undefined;
+  const print = (text: string) => (progress && !quiet ? progress.line(text) : io.err(`${text}\n`));
+  const observer: RunObserver = {
+    begin: plan => {
+      begun = plan.directory;
+      progress = createProgress(io, { ...plan, quiet });
+    },
+    step: step => progress?.step(step),
+    evaluating: step => progress?.evaluating(step),
+    evaluated: evaluation => progress?.evaluated(evaluation),
+    saved: () => progress?.saved(),
+    warning: text => print(`warning: ${text}`),
+    line: text => {
+      if (!quiet) print(text);
+    },
+    end: () => progress?.end(),
+    failed: summary => {
+      failed = summary;
+    },
+    resumable: directory => {
+      resumable = directory;
+    },
+  };
+  try {
+    const result = await train(stop.signal, observer);
+    if (json) printJson(result.summary, io);
+    else printResult(result.summary, quiet, io);
+    printProblems(result, json, io);
+    if (!stop.signal.aborted) {
+      // signals are now for the dashboard
+      stop.release();
+      await watching.done();
+    }
+    return result.exitCode;
+  } catch (error) {
+    if (json && failed !== undefined) printJson(failed, io);
+    throw resumable === undefined ? error : new HintedError(error, resumeHint('resume', resumable));
+  } finally {
+    stop.release();
+    await watching.end();
+  }
+}
+
+function printJson(summary: Summary, io: Io): void {
+  io.data(`${JSON.stringify(spellNonFinite(summary))}\n`);
+}

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, usageError } from '../../util/errors.js';
 import { packageRoot } from '../../util/root.js';
-import { defineVerb, flag } from '../verb.js';
+import { defineVerb, flag } from '../command/verb.js';
 
 const SUFFIX = '.schema.json';
 

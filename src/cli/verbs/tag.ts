@@ -7,8 +7,8 @@ import { checkNotesChange, NO_NOTES, type Notes, type NotesChange } from '../../
 import { SweepDirectory } from '../../sweep/directory.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
-import { json } from '../options.js';
-import { defineVerb, list, text } from '../verb.js';
+import { json } from '../command/options.js';
+import { defineVerb, list, text } from '../command/verb.js';
 
 export const verb = defineVerb({
   arguments: '<run...>',

@@ -14,8 +14,8 @@ import type { LogRecord } from '../../run/log.js';
 import { metricsIn, readLog } from '../../run/log.js';
 import type { RunRecord, RunState } from '../../run/record.js';
 import { usageError } from '../../util/errors.js';
-import { EventFile } from './event-file.js';
 import {
+  EventFile,
   type Hyperparameter,
   type SESSION_STATUS,
   scalar,
@@ -23,7 +23,7 @@ import {
   sessionStart,
   summaryEvent,
   text,
-} from './messages.js';
+} from './event-file.js';
 
 /**
  * Folders of a run's export; the empty name is the export's own folder, for everything except

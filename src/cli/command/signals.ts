@@ -2,9 +2,9 @@
  * Stops a run on a signal: the first stops it so that it can be resumed, the second ends the
  * process at once.
  */
-import { leaseUntil, monotonicNow } from '../run/locks/ownership.js';
+import { leaseUntil, monotonicNow } from '../../run/locks/ownership.js';
+import type { Io } from '../terminal/io.js';
 import { endAtOnce, takeSignals } from './stop-at-once.js';
-import type { Io } from './terminal/io.js';
 
 /** @param hint returns more lines to print if the process ends at once, each with a newline */
 export function onStopSignal(

@@ -2,9 +2,9 @@
  * Declarations of verbs: arguments, options, help and action. Types are inferred from them.
  */
 import { type Command, Option } from 'commander';
-import { type ExitCode, usageError } from '../util/errors.js';
-import { nearest } from '../util/nearest.js';
-import type { Io } from './terminal/io.js';
+import { type ExitCode, usageError } from '../../util/errors.js';
+import { nearest } from '../../util/nearest.js';
+import type { Io } from '../terminal/io.js';
 
 /** The context of one call of the program. */
 export interface Shell {

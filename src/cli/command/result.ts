@@ -10,9 +10,9 @@ import {
 } from '../../run/words.js';
 import type { RunResult } from '../../train/observer.js';
 import { counted, printable } from '../../util/words.js';
-import { programName, quoted } from '../program-name.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
+import { programName, quoted } from './command-line.js';
 
 /**
  * Prints the test metric, the gates (if quiet, only those not passed) and the run's directory to

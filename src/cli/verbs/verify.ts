@@ -1,0 +1,244 @@
+/** `verify resume | backends | gradients CONFIG`: checks of this machine. */
+import { BACKENDS } from '../../engine/backend-names.js';
+import { shapeText } from '../../math/graph/shape.js';
+import { spellNonFinite } from '../../run/json.js';
+import { EXIT, type ExitCode } from '../../util/errors.js';
+import { programFile } from '../../util/root.js';
+import { counted, printable } from '../../util/words.js';
+import type { ApartAt, BackendsResults } from '../../verify/backends.js';
+import type { GradientsResults, TensorResults } from '../../verify/gradients.js';
+import type { VerifyOptions, Written } from '../../verify/results.js';
+import type { ResumeResults } from '../../verify/resume.js';
+import { backend, json, quiet, seed, set, threads } from '../command/options.js';
+import { onStopSignal } from '../command/signals.js';
+import { count, defineVerb, folder, parsed } from '../command/verb.js';
+import type { Io } from '../terminal/io.js';
+
+const sharedOptions = {
+  set,
+  threads,
+  output: folder('<dir>', 'output directory; the results are written to <dir>/verify').default('experiments'),
+  json: json('the results'),
+  quiet,
+};
+
+/**
+ * Runs a check, prints what it found, and returns exit code 1 if it does not hold.
+ * @param check gets what all checks share: the time, and `note`, which shows progress
+ * @param text the results in complete lines
+ */
+async function report<R extends { readonly holds: boolean } | { readonly identical: boolean }>(
+  { json, quiet }: { readonly json: boolean; readonly quiet: boolean },
+  io: Io,
+  check: (shared: Pick<VerifyOptions, 'started' | 'note'>) => Promise<Written<R>>,
+  text: (results: R) => string,
+): Promise<ExitCode> {
+  const note = (line: string): void => {
+    if (!quiet) io.err(`${line}\n`);
+  };
+  const { results, file } = await check({ started: new Date(), note });
+  if (json) io.data(`${JSON.stringify(spellNonFinite(results))}\n`);
+  else io.out(`${text(results)}Results: ${printable(file)}\n`);
+  const holds = 'holds' in results ? results.holds : results.identical;
+  return holds ? EXIT.done : EXIT.unexpected;
+}
+
+export const resume = defineVerb({
+  arguments: '<config>',
+  options: {
+    ...sharedOptions,
+    backend,
+    kills: count('<n>', 'number of kills, over all runs').default(6),
+    seed: seed.default(0),
+  },
+  help: `
+Exit codes: 0 all runs are byte-identical, 1 one is not; the runs are kept then.`,
+  async action([config], options, { io }) {
+    const { set, backend, threads } = options;
+    const { loadExperiment } = await import('../../config/index.js');
+    const { verifyResume } = await import('../../verify/resume.js');
+    // reports errors of the config like `run`
+    loadExperiment(config, { set });
+    const stop = onStopSignal(io);
+    const flags = [
+      ...set.flatMap(one => ['--set', one]),
+      ...['--backend', backend],
+      ...(threads === undefined ? [] : ['--threads', String(threads)]),
+    ];
+    const program = [process.execPath, programFile('cli/main.js')] as const;
+    const check = async (shared: Pick<VerifyOptions, 'started' | 'note'>) => {
+      const verified = await verifyResume({
+        ...options,
+        ...shared,
+        config,
+        program,
+        flags,
+        stop: stop.signal,
+      });
+      if (verified.kept !== undefined) io.err(`The runs are kept in ${verified.kept}\n`);
+      return verified;
+    };
+    return report(options, io, check, resumeText).finally(stop.release);
+  },
+});
+
+function resumeText({ identical, kills, runs, steps }: ResumeResults): string {
+  const verdict = identical
+    ? 'byte-identical to an uninterrupted run'
+    : 'NOT identical to an uninterrupted run';
+  const differences = runs.flatMap(run => run.differences.map(({ file, what }) => `${file}: ${what}`));
+  return [
+    `${counted(kills, 'kill')} in ${counted(runs.length, 'run')} of ${counted(steps, 'step')}: ${verdict}.`,
+    ...differences,
+    '',
+  ].join('\n');
+}
+
+export const backends = defineVerb({
+  arguments: '<config>',
+  options: {
+    ...sharedOptions,
+    backends: parsed(
+      '<names>',
+      'backends, separated by commas (default: cpu, webasm, and webgpu on a hardware adapter)',
+      `two or more of ${BACKENDS.join(', ')}, separated by commas`,
+      names => {
+        const found = names.split(',').map(word => BACKENDS.find(name => name === word.trim()));
+        const known = [...new Set(found.filter(name => name !== undefined))];
+        return found.includes(undefined) || known.length < 2 ? undefined : known;
+      },
+    ),
+    steps: count('<n>', 'optimizer steps on each backend').default(20),
+  },
+  help: `
+Every backend makes the same first optimizer steps, with the config's own batches, parameters and
+optimizer. All pairs of backends are compared after each step; the first tensor beyond tolerance
+ends the comparison:
+  loss, gradient_norm  relative difference <= 1e-5 (loss) and 1e-4 (norm) at the first step, 1e-3 later
+  parameters           ||a - b|| of a tensor, relative to its change since the first step, <= 1e-3
+Backends round differently, and training can amplify rounding errors: a difference that grows slowly
+comes from the config, a sudden one is a bug.
+
+A software WebGPU adapter is only used if named. The cpu backend is slow (six seconds per step of
+configs/mnist-lstm.yaml): use fewer --steps or --set training.batch_size=N.
+
+Exit codes: 0 the backends agree, 1 they differ.`,
+  async action([config], options, { io }) {
+    const { verifyBackends } = await import('../../verify/backends.js');
+    return report(options, io, shared => verifyBackends({ ...options, ...shared, config }), backendsText);
+  },
+});
+
+function backendsText(results: BackendsResults): string {
+  const lines = [...tensorTable(results.tensors), ''];
+  const names = results.backends.map(({ name }) => name).join(', ');
+  const { first_beyond: first, steps } = results;
+  if (first === null) {
+    lines.push(`${names} agree within tolerance in all ${counted(steps.length, 'step')}.`);
+  } else {
+    const { tensor, step, difference, tolerance, backends } = first;
+    lines.push(
+      `${backends.join(' and ')} differ from step ${step} on: ${tensor} by ${small(difference)} > ${small(tolerance)}${history(results, step)}.`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function tensorTable(tensors: readonly ApartAt[]): string[] {
+  const rows = tensors.map(({ tensor, difference, tolerance, step, backends }) => [
+    tensor,
+    small(difference),
+    small(tolerance),
+    `${step}`,
+    backends.join(' and '),
+  ]);
+  const width = Math.max(...tensors.map(({ tensor }) => tensor.length)) + 2;
+  return [['tensor', 'difference', 'tolerance', 'step', 'backends'], ...rows].map(
+    ([name, difference, tolerance, step, backends]) =>
+      `${name.padEnd(width)}${difference.padStart(10)}${tolerance.padStart(11)}${step.padStart(6)}  ${backends}`,
+  );
+}
+
+/** Earlier differences: amplified rounding errors grow step by step, a bug appears suddenly. */
+function history({ steps }: BackendsResults, step: number): string {
+  const before = steps[step - 2];
+  if (before === undefined) return '';
+  return ` (largest difference one step before: ${small(before.largest.difference)}; at step 1: ${small(steps[0].largest.difference)})`;
+}
+
+function small(value: number): string {
+  return value.toExponential(1);
+}
+
+export const gradients = defineVerb({
+  arguments: '<config>',
+  options: {
+    ...sharedOptions,
+    backend,
+    rows: count('<n>', 'sequences of the first batch to use (default: up to 4)'),
+    seed: seed.default(0),
+  },
+  help: `
+The kernels compute the gradient of the config's first training batch at its initial parameters, in
+the shards and threads of a run. Only a few sequences count in the loss. Two comparisons are made
+for every parameter tensor:
+  kernels      their gradient with the gradient of the same graph in float64:
+               ||a - b|| / ||b|| <= 1e-4, as for the loss
+  differences  the float64 gradient with the slope of the float64 loss along a random direction
+               (central differences, extrapolated to step zero): relative error <= 1e-6
+An error of the kernels is a bug of the compiler or the backend, an error of the differences one of
+the differentiation. Errors are relative to the tensor's own gradient, or to 1e-20 (kernels) or 1e-3
+(differences) of the whole gradient if that is larger. Gradients that vanish over a long sequence
+are marked as small.
+
+Without --rows, up to four sequences are used, fewer if they are long or the model is large.
+configs/mnist-lstm.yaml uses two and takes about a minute.
+
+Exit codes: 0 all errors are within tolerance, 1 one is not.`,
+  async action([config], options, { io }) {
+    const { verifyGradients } = await import('../../verify/gradients.js');
+    return report(options, io, shared => verifyGradients({ ...options, ...shared, config }), gradientsText);
+  },
+});
+
+function gradientsText(results: GradientsResults): string {
+  const { rows, batch_size, backend, sequence_length, tensors, tolerances, loss } = results;
+  const lines = [
+    `${backend}: ${rows.length} of ${counted(batch_size, 'sequence')} of the first batch, ${counted(sequence_length, 'step')} each`,
+    '',
+    ...gradientTable(results),
+    '',
+    `kernels: relative error of the compiled gradient against float64 (tolerance ${small(tolerances.kernels)})`,
+    `differences: relative error of the float64 gradient against finite differences of the loss (tolerance ${small(tolerances.differences)})`,
+  ];
+  if (tensors.some(({ resolved }) => !resolved))
+    lines.push('small: the gradient is too small for finite differences to distinguish it from zero');
+  const wrong = tensors.filter(({ holds }) => !holds).map(({ name }) => name);
+  if (!(loss.kernel_error <= tolerances.kernels)) wrong.unshift('loss');
+  lines.push(
+    '',
+    results.holds ? 'All gradients are within tolerance.' : `NOT within tolerance: ${wrong.join(', ')}.`,
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+function gradientTable({ tensors, loss }: GradientsResults): string[] {
+  const rows = tensors.map(tensor => [
+    tensor.name,
+    shapeText(tensor.shape),
+    small(tensor.gradient_norm),
+    small(tensor.kernel_error),
+    differences(tensor),
+    tensor.holds ? '' : 'WRONG',
+  ]);
+  const head = ['tensor', 'shape', '|gradient|', 'kernels', 'differences', ''];
+  const first = ['loss', '', '', small(loss.kernel_error), '', ''];
+  const width = Math.max(...tensors.map(({ name }) => name.length)) + 2;
+  return [head, first, ...rows].map(([name, shape, norm, kernels, difference, mark]) =>
+    `${name.padEnd(width)}${shape.padEnd(12)}${norm.padStart(10)}${kernels.padStart(10)}${difference.padStart(13)}  ${mark}`.trimEnd(),
+  );
+}
+
+function differences({ resolved, holds, difference_error }: TensorResults): string {
+  return resolved || !holds ? small(difference_error) : 'small';
+}
