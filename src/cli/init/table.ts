@@ -2,8 +2,17 @@
 import type { Delimiter } from '../../data/formats/csv.js';
 import { usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
-import { type Column, describeBad, readColumns } from './columns.js';
-import { ascends, DATE_NAMES, medianInterval, type SplitDates, splitDates, utc } from './dates.js';
+import {
+  ascends,
+  type Column,
+  DATE_NAMES,
+  describeBad,
+  medianInterval,
+  readColumns,
+  type SplitDates,
+  splitDates,
+  utc,
+} from './columns.js';
 
 /** Columns named by the user. The others are guessed. */
 export interface NamedColumns {
@@ -50,8 +59,8 @@ export interface SeriesTable extends Common {
   readonly steps: number;
   /** Milliseconds between two steps; undefined if the times are not dates. */
   readonly interval?: number;
-  /** The target of each series, in the order of time; absent for sample data. */
-  readonly values?: readonly (readonly number[])[];
+  /** The target of each series, in the order of time. */
+  readonly values: readonly (readonly number[])[];
   /** Columns known in advance. */
   readonly known: readonly string[];
   /** The columns whose dates ascend in the order of the file; absent if there is a `time`. */

