@@ -1,8 +1,8 @@
 /** What the checks of this machine share: options, where results are written, relative errors. */
 import { join } from 'node:path';
 import { writeJsonAtomic } from '../run/files.js';
+import { makeFolder, PROOFS, utcStamp } from '../run/folders.js';
 import { spellNonFinite } from '../run/json.js';
-import { makeFolder, utcStamp, PROOFS } from '../run/folders.js';
 
 /** The options of every check. */
 export interface VerifyOptions {
