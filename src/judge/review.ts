@@ -15,7 +15,7 @@ import { judgeRun, type RunReview } from './judging/judge-run.js';
 import { pin } from './judging/pin.js';
 import { type DamagedRun, readRuns } from './judging/reading.js';
 import type { Doubt, ReviewedRun } from './judging/run-facts.js';
-import { heldToJournal, type SweepReview } from './judging/trials.js';
+import { type SweepReview, withMissingRuns } from './judging/trials.js';
 
 export interface ReviewOptions extends Limits {
   /** Further gates, such as `test.accuracy >= 0.97 over best`. */
@@ -90,7 +90,7 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
   const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline);
   const read = readRuns(runPaths(paths), options.doubts);
   const { runs, damaged } = read;
-  const sweeps = read.sweeps.map(sweep => (isAsked(sweep, paths) ? heldToJournal(sweep) : sweep));
+  const sweeps = read.sweeps.map(sweep => (isAsked(sweep, paths) ? withMissingRuns(sweep) : sweep));
   if (options.pin !== undefined) read.refuseDamage();
   const judged = runs.filter(run => read.stopped(run) === undefined);
   const grouped = groupsOf(judged);

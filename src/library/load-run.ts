@@ -4,11 +4,11 @@ import { bestOf, listCheckpoints, rereading } from '../run/checkpoint-files.js';
 import type { Curve } from '../run/curve.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
 import { readHistory } from '../run/history.js';
+import { refuseChangedInputs } from '../run/integrity.js';
 import type { Manifest } from '../run/manifest.js';
 import { type RunState, readRun } from '../run/record.js';
 import { readSafetensors, type Tensor } from '../run/safetensors.js';
 import type { Summary } from '../run/summary.js';
-import { refuseEditedManifest } from '../train/resume/frozen-config.js';
 import { checkArgument, path } from '../util/arguments.js';
 
 /** Capacity of curves: even, as they require, and larger than any number of steps. */
@@ -42,10 +42,7 @@ export interface LoadedRun {
   readonly name: string;
   /** `killed` if no process works on it and none recorded its end. */
   readonly state: RunState;
-  /**
-   * Config with all defaults. Not checked: keys of a run of an older version may differ from the
-   * type.
-   */
+  /** Config with all defaults; not checked. */
   readonly config: Experiment;
   /** Versions, machine, data, seeds; undefined if the run was killed before it wrote them. */
   readonly manifest: Manifest | undefined;
@@ -77,7 +74,7 @@ export interface LoadedRun {
 export function loadRun(directory: string): LoadedRun {
   checkArgument('loadRun', 'directory', directory, path);
   const { directory: opened, id, name, state, config, manifest, summary } = readRun(directory);
-  refuseEditedManifest(opened, () => opened.readSummary());
+  if (manifest) refuseChangedInputs(opened, manifest);
   const { files } = opened;
   const entries = rereading(() => listCheckpoints(files.checkpoints));
   const best = bestOf(entries);

@@ -65,7 +65,7 @@ export async function openWithData(
   options: BackendOptions,
 ): Promise<{ readonly model: OpenedModel; readonly dataset: Dataset }> {
   const { loaded, manifest } = saved;
-  const session = await openSession(loaded, { ...options, ...fittedBy(manifest) });
+  const session = await openSession(loaded, { ...options, ...fittedBy(manifest), baselineAt: 'none' });
   const { dataset, run } = session;
   if (manifest) checkSameData(dataset, manifest);
   const data = dataRecord(session);

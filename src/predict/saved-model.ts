@@ -5,10 +5,10 @@ import { configDifferences } from '../config/wording/explain.js';
 import type { DataRecord } from '../data/index.js';
 import { loadCheckpoint, rereading, resolveCheckpoint } from '../run/checkpoint-files.js';
 import { RunDirectory } from '../run/directory.js';
-import { ownStepHashes, refuseForeign } from '../run/identity.js';
+import { frozenConfig, frozenOptions } from '../run/frozen-config.js';
+import { refuseChangedInputs, refuseForeign } from '../run/integrity.js';
 import type { Manifest } from '../run/manifest.js';
 import type { Tensors } from '../run/safetensors.js';
-import { frozenConfig, frozenOptions, refuseEditedManifest } from '../train/resume/frozen-config.js';
 import type { WeightsName } from '../train/weights.js';
 import { type Diagnostic, damagedError, usageError } from '../util/errors.js';
 
@@ -56,7 +56,7 @@ export function openModel(
   const directory = RunDirectory.open(path);
   const { files } = directory;
   const manifest = directory.readManifest();
-  refuseEditedManifest(directory, () => directory.readSummary());
+  if (manifest) refuseChangedInputs(directory, manifest);
   const options = manifest && frozenOptions(directory, manifest);
   const frozen = manifest ? frozenConfig(directory, manifest) : loadExperiment(files.resolvedConfig);
   const loaded = set.length === 0 ? frozen : loadExperiment(frozen.file, { ...options, set });
@@ -64,7 +64,7 @@ export function openModel(
   const chosen = checkpoint ?? directory.readSummary()?.restored?.step ?? 'last';
   const saved = rereading(() => loadCheckpoint(resolveCheckpoint(files.checkpoints, chosen)));
   const { path: file, step, epoch, tensors } = saved;
-  if (manifest) refuseForeign([saved], ownStepHashes(manifest, manifest.step_hash ?? frozen.stepHash));
+  if (manifest) refuseForeign([saved], manifest);
   return {
     path,
     loaded,
@@ -79,18 +79,16 @@ export function openModel(
 
 /**
  * Returns the run's data record.
- * @throws UserError (exit 5) if the run's version did not write one, or the manifest is missing
+ * @throws UserError (exit 5) if the manifest is missing
  */
 export function dataRecordOf({ path, manifest }: SavedModel): DataRecord {
-  if (manifest?.data) return manifest.data;
+  if (manifest) return manifest.data;
   throw damagedError({
     code: 'run/no-data-record',
-    message:
-      manifest === undefined
-        ? 'this run cannot read new sequences: manifest.json is missing'
-        : 'this run cannot read new sequences: its manifest.json has no `data` (it was trained by an older version)',
+    message: 'this run cannot read new sequences: manifest.json is missing',
     file: path,
-    expected: `a run ${manifest === undefined ? 'with its manifest.json' : 'of this version'}; \`predict --split\` and \`evaluate\` read the dataset and still work`,
+    expected:
+      'a run with its manifest.json; `predict --split` and `evaluate` read the dataset and still work',
   });
 }
 

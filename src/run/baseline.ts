@@ -81,7 +81,16 @@ export function momentsOf(values: readonly number[]): { mean: number; spread: nu
  * @throws UserError (exit 5) if it is not a valid baseline
  */
 export function readBaseline(path: string): Baseline {
-  const text = readText(path, { maxBytes: MAX_BYTES });
+  return parseBaseline(path, readBaselineText(path));
+}
+
+/** @throws UserError (exit 2) if `path` cannot be read */
+export function readBaselineText(path: string): string {
+  return readText(path, { maxBytes: MAX_BYTES });
+}
+
+/** @throws UserError (exit 5) if `text`, of the file at `path`, is not a valid baseline */
+export function parseBaseline(path: string, text: string): Baseline {
   const damaged = (message: string) => damagedError({ code: 'baseline/damaged', message, file: path });
   let value: unknown;
   try {

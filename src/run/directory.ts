@@ -10,10 +10,10 @@ import { nearestFile } from '../util/nearest.js';
 import { checkpointNames } from './checkpoint-files.js';
 import type { SplitEvaluation } from './evaluation.js';
 import {
+  digestOfFile,
   flushFolder,
   isAbsent,
   TEMPORARY_PREFIX,
-  withFile,
   withFileErrors,
   writeAtomic,
   writeFlushed,
@@ -49,6 +49,8 @@ export interface RunFiles {
   readonly evaluation: string;
   /** Written by users with `tag` and `run --tag`. */
   readonly notes: string;
+  /** Copies of the baselines that its gates compare with. */
+  readonly baselines: string;
   readonly checkpoints: string;
 }
 
@@ -69,6 +71,7 @@ export class RunDirectory {
       summary: at('summary.json'),
       evaluation: at('evaluation.json'),
       notes: at('notes.json'),
+      baselines: at('baselines'),
       checkpoints: at('checkpoints'),
     };
   }
@@ -226,25 +229,23 @@ export class RunDirectory {
   }
 
   /**
-   * Replaces the resolved config together with the manifest that has its hash. The new config has
+   * Replaces the resolved config together with the manifest that has its digest. The new config has
    * another name until the manifest is written, so that `settleResolvedConfig` can repair a crash
    * in between.
    */
   changeConfig(resolvedYaml: string, manifest: Manifest): void {
     writeAtomic(this.nextConfig, [resolvedYaml]);
     this.writeManifest(manifest);
-    this.settleResolvedConfig(() => true);
+    this.settleResolvedConfig(manifest);
   }
 
-  /**
-   * Completes or undoes a change that a crash interrupted. `isCurrent` returns true if the config
-   * in a file has the manifest's hash.
-   */
-  settleResolvedConfig(isCurrent: (file: string) => boolean): void {
+  /** Completes or undoes a change that a crash interrupted. */
+  settleResolvedConfig({ digests }: Manifest): void {
     const { nextConfig, files } = this;
     if (!existsSync(nextConfig)) return;
+    const isCurrent = digestOfFile(nextConfig) === digests[this.nameOf(files.resolvedConfig)];
     withFileErrors(nextConfig, () => {
-      if (isCurrent(nextConfig)) renameSync(nextConfig, files.resolvedConfig);
+      if (isCurrent) renameSync(nextConfig, files.resolvedConfig);
       else rmSync(nextConfig);
       flushFolder(this.path);
     });
@@ -266,7 +267,7 @@ export class RunDirectory {
    * is missing or unreadable.
    */
   originalBy({ directory, run_id, started }: Manifest): string | undefined {
-    if (directory === undefined || directory === this.path) return undefined;
+    if (directory === this.path) return undefined;
     try {
       const [here, there] = [this.path, directory].map(path => statSync(path));
       if (here.dev === there.dev && here.ino === there.ino) return undefined;
@@ -275,6 +276,28 @@ export class RunDirectory {
     } catch {
       return undefined;
     }
+  }
+
+  /** Where the copy of the baseline at `path` is. */
+  baselineCopy(path: string): string {
+    const id = createHash('sha256').update(path).digest('hex').slice(0, 8);
+    return join(this.files.baselines, `${id}-${basename(path)}`);
+  }
+
+  /**
+   * Keeps copies of baselines, so that the run does not depend on their files. Returns the digests
+   * of the copies by name.
+   * @param texts contents of the baselines by path
+   */
+  keepBaselines(texts: ReadonlyMap<string, string>): Record<string, string> {
+    if (texts.size > 0) makeFolder(this.files.baselines, this.files.baselines, 'the folder of baselines');
+    return Object.fromEntries(
+      [...texts].map(([path, text]) => {
+        const copy = this.baselineCopy(path);
+        writeAtomic(copy, [text]);
+        return [this.nameOf(copy), createHash('sha256').update(text).digest('hex')];
+      }),
+    );
   }
 
   writeManifest(manifest: Manifest): void {
@@ -317,15 +340,18 @@ export class RunDirectory {
     return readJson<SplitEvaluation>(this.files.evaluation, 'evaluation');
   }
 
+  /** The path of one of the run's own files; inverse of `nameOf`. */
+  pathOf(name: string): string {
+    return join(this.path, name);
+  }
+
   /**
-   * SHA-256 (hex) of one of the run's files; undefined if there is none.
+   * SHA-256 (hex) of the run's file `name`; undefined if there is none.
    * @throws UserError (exit 2) if it cannot be read
    */
-  digestOf(name: 'evaluation' | 'resolvedConfig' | 'manifest' | 'summary'): string | undefined {
-    const path = this.files[name];
-    if (isAbsent(path)) return undefined;
-    const bytes = withFile(path, file => file.read(0, file.bytes), { follow: false });
-    return createHash('sha256').update(bytes).digest('hex');
+  digestOf(name: string): string | undefined {
+    const path = this.pathOf(name);
+    return isAbsent(path) ? undefined : digestOfFile(path);
   }
 
   /**

@@ -64,8 +64,7 @@ export interface EventFields {
     readonly train_s: number;
     readonly eval_s: number;
     readonly ms_per_step: number | null;
-    /** Absent in logs of older versions, also in `run.end`. */
-    readonly calibration_ms?: number | null;
+    readonly calibration_ms: number | null;
     readonly peak_rss_mb: number;
   };
   'data.ready': {
@@ -171,13 +170,10 @@ export interface EventFields {
     readonly steps: number;
     readonly duration_s: number;
     /** As in summary.json. */
-    readonly ms_per_step?: number | null;
-    readonly calibration_ms?: number | null;
-    readonly step_ratio?: number | null;
-    /**
-     * SHA-256 (hex) of summary.json. Absent if it could not be written, and in logs of older
-     * versions.
-     */
+    readonly ms_per_step: number | null;
+    readonly calibration_ms: number | null;
+    readonly step_ratio: number | null;
+    /** SHA-256 (hex) of summary.json. Absent if it could not be written. */
     readonly summary_sha256?: string;
     /** What went wrong, in one line; absent if nothing did. */
     readonly message?: string;

@@ -3,7 +3,7 @@
  */
 
 import { constants as buffers } from 'node:buffer';
-import { randomInt } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -265,6 +265,21 @@ const MAX_TEXT_BYTES = buffers.MAX_STRING_LENGTH;
 export function readText(path: string, opening: Opening = {}): string {
   const read = (file: OpenedFile): string => file.read(0, file.bytes).toString('utf8');
   return withFile(path, read, { maxBytes: MAX_TEXT_BYTES, ...opening });
+}
+
+const DIGEST_CHUNK = 1 << 20;
+
+/**
+ * SHA-256 (hex) of the file at `path`, which may be of any size and no link. Throws like
+ * {@link withFile}.
+ */
+export function digestOfFile(path: string): string {
+  const hash = createHash('sha256');
+  const read = (file: OpenedFile): void => {
+    for (let at = 0; at < file.bytes; at += DIGEST_CHUNK) hash.update(file.read(at, DIGEST_CHUNK));
+  };
+  withFile(path, read, { maxBytes: Number.POSITIVE_INFINITY, follow: false });
+  return hash.digest('hex');
 }
 
 /** Windows has no such flag, and needs special rights to create links. */

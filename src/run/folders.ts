@@ -1,7 +1,7 @@
 /**
  * Folders of runs and sweeps: their names, how they are created, and what may be in them.
  */
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { type Dirent, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
 import { codeOf, isDiskFull, isPathError, systemReason } from '../util/system-errors.js';
@@ -131,6 +131,7 @@ interface Places {
   readonly config: string;
   readonly resolvedConfig: string;
   readonly lock: string;
+  readonly baselines: string;
 }
 
 /**
@@ -139,7 +140,7 @@ interface Places {
  * @throws UserError (exit 2 or 5) if a file cannot be read
  */
 export function foreignEntry(
-  { config, resolvedConfig, lock }: Places,
+  { config, resolvedConfig, lock, baselines }: Places,
   { givenYaml, resolvedYaml }: GivenConfigs,
 ): string | undefined {
   const isOurs = (name: string): boolean => {
@@ -153,7 +154,9 @@ export function foreignEntry(
     );
   };
   const entries = readdirSync(dirname(config), { withFileTypes: true });
-  return entries.find(entry => !entry.isFile() || !isOurs(entry.name))?.name;
+  const isKept = (entry: Dirent): boolean =>
+    entry.isDirectory() ? entry.name === basename(baselines) : entry.isFile() && isOurs(entry.name);
+  return entries.find(entry => !isKept(entry))?.name;
 }
 
 /** True if the content of the file is exactly `content`. */

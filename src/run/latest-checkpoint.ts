@@ -12,7 +12,7 @@ import {
   refuseLink,
 } from './checkpoint-files.js';
 import { unreadable, withFileErrors } from './files.js';
-import type { SavedCheckpoint } from './identity.js';
+import type { SavedCheckpoint } from './integrity.js';
 import { refuseUnlessOwned } from './locks/ownership.js';
 
 const ASIDE = '.damaged';

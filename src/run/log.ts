@@ -1,10 +1,9 @@
 /**
  * Reads `log.jsonl`, which may be damaged or edited, and cuts it when a run resumes.
  */
-import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import type { EventName } from './events.js';
-import { isAbsent, withFile, writeAtomic } from './files.js';
+import { isAbsent, type OpenedFile, withFile, writeAtomic } from './files.js';
 import { type JsonObject, unspellNumbers } from './json.js';
 import { eachLine, type LinesEnd } from './lines.js';
 import type { BySplit, SplitMetrics } from './summary.js';
@@ -187,16 +186,6 @@ export function readEvents(path: string): LoggedEvent[] {
     .filter(event => event !== undefined);
 }
 
-/**
- * SHA-256 (hex) of the first `records` lines of the log at `path`, which may be absent.
- * @throws UserError (exit 2 or 5) if it cannot be read
- */
-export function logDigest(path: string, records: number): string {
-  const hash = createHash('sha256');
-  for (const line of wholeLines(bytesOf(path)).slice(0, records)) hash.update(line);
-  return hash.digest('hex');
-}
-
 /** Undefined if the line is torn or not an event. */
 function parsedEvent(line: Buffer): LoggedEvent | undefined {
   if (line.at(-1) !== 0x0a) return undefined;
@@ -295,6 +284,23 @@ export interface DamagedLine {
   /** 1-based. */
   readonly line: number;
   readonly message: string;
+}
+
+/** Longer than any event. */
+const TAIL_BYTES = 1 << 16;
+
+/**
+ * The record in the last line of the log at `path`; undefined if there is no log, or the line is
+ * incomplete or no event.
+ * @throws UserError (exit 2 or 5) if the log cannot be read
+ */
+export function lastRecord(path: string): LogRecord | undefined {
+  if (isAbsent(path)) return undefined;
+  const read = (file: OpenedFile) => file.read(Math.max(0, file.bytes - TAIL_BYTES), TAIL_BYTES);
+  const tail = withFile(path, read, { maxBytes: Number.POSITIVE_INFINITY, follow: false }).toString('utf8');
+  const [line, rest] = tail.split('\n').slice(-2);
+  const parsed = rest === '' ? parseEvent(line) : 'incomplete';
+  return typeof parsed === 'string' ? undefined : parsed;
 }
 
 /**

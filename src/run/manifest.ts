@@ -63,26 +63,22 @@ export interface ManifestFacts {
   /** SHA-256 of the resolved config, hex. */
   readonly config_hash: string;
   /**
-   * SHA-256 (hex) of everything that determines a training step; each checkpoint has it too. Absent
-   * in runs of older versions.
+   * SHA-256 (hex) of everything that determines a training step; each checkpoint has it too.
    */
-  readonly step_hash?: string;
-  /**
-   * Absolute path of the directory when the run started; a copy has another path. Absent in runs of
-   * older versions.
-   */
-  readonly directory?: string;
-  /** SHA-256 of config.yaml, hex; absent in runs of older versions. */
-  readonly given_config_sha256?: string;
+  readonly step_hash: string;
+  /** Absolute path of the directory when the run started; a copy has another path. */
+  readonly directory: string;
+  /** SHA-256 (hex) of the files written at the start of the run, by name. */
+  readonly digests: Readonly<Record<string, string>>;
   /** The config and the files that it extends, as named. */
   readonly config_files: readonly string[];
-  /** Interval between logged steps; absent in runs of older versions. */
-  readonly log_every?: number;
+  /** Interval between logged steps. */
+  readonly log_every: number;
   /**
    * `FILE:LINE:COL` or `--set` of each gate, in order, so that a resumed run reports the same
-   * locations. Absent in runs of older versions.
+   * locations.
    */
-  readonly gate_origins?: readonly string[];
+  readonly gate_origins: readonly string[];
   readonly backend: {
     readonly name: string;
     /** Why it was chosen. */
@@ -94,11 +90,8 @@ export interface ManifestFacts {
      * if this is equal.
      */
     readonly arithmetic: 'fused' | 'separate' | null;
-    /**
-     * Vector width in bits of kernels on webasm; does not change results. `null` on other backends,
-     * absent in runs of older versions.
-     */
-    readonly width?: 128 | 256 | null;
+    /** Vector width in bits of kernels on webasm; does not change results. `null` on others. */
+    readonly width: 128 | 256 | null;
     readonly threads: number | null;
     /** Name of the GPU from its driver; `null` without one. */
     readonly adapter: string | null;
@@ -106,16 +99,13 @@ export interface ManifestFacts {
   readonly datasets: readonly {
     readonly name: string;
     readonly sha256: string;
-    /**
-     * Split that it was given for; the test split may be a part of the files for `train`. Absent in
-     * runs of older versions.
-     */
-    readonly split?: 'train' | 'validation' | 'test';
+    /** Split that it was given for; the test split may be a part of the files for `train`. */
+    readonly split: 'train' | 'validation' | 'test';
   }[];
   /** The file `model.init_from`; absent without the key. */
   readonly initial_weights?: { readonly name: string; readonly sha256: string };
-  /** Properties of the data that predictions need; absent in runs of older versions. */
-  readonly data?: DataRecord;
+  /** Properties of the data that predictions need. */
+  readonly data: DataRecord;
   /** How features and targets were scaled; absent if they were not. */
   readonly scaling?: ScalingRecord;
   /** All seeds, by their use. */

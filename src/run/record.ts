@@ -5,6 +5,7 @@
 import { readPlainConfig } from '../config/merge/plain.js';
 import { RunDirectory } from './directory.js';
 import type { RunStatus } from './events.js';
+import { changedInputs, refuseDamage } from './integrity.js';
 import { isLocked } from './locks/run-lock.js';
 import type { Manifest } from './manifest.js';
 import type { Summary } from './summary.js';
@@ -37,12 +38,22 @@ export function readRun(path: string): RunRecord {
   const directory = RunDirectory.open(path);
   const manifest = directory.readManifest();
   const summary = directory.readSummary();
-  const config = readPlainConfig(directory.files.resolvedConfig);
+  const config = plainConfig(directory, manifest);
   const name =
     manifest?.name ?? summary?.name ?? (typeof config.name === 'string' ? config.name : directory.id);
   // the directory may have been renamed
   const id = manifest?.run_id ?? summary?.run_id ?? directory.id;
   return { directory, id, name, state: stateOf(directory, summary), config, manifest, summary };
+}
+
+function plainConfig(directory: RunDirectory, manifest: Manifest | undefined): RunRecord['config'] {
+  try {
+    return readPlainConfig(directory.files.resolvedConfig);
+  } catch (error) {
+    // a damaged file is no mistake of the user
+    if (manifest) refuseDamage(directory, changedInputs(directory, manifest));
+    throw error;
+  }
 }
 
 function stateOf({ files }: RunDirectory, summary: Summary | undefined): RunState {

@@ -66,7 +66,7 @@ export function timesSoFar(
   return end?.event === 'run.end' ? { ...times, duration_s: amount(end.duration_s) } : times;
 }
 
-/** Missing or invalid times, as in logs of older versions or edited ones, count as 0 or null. */
+/** Missing or invalid times, as in edited logs, count as 0 or null. */
 function timesOf(told: Readonly<Record<string, unknown>>): RunTimes {
   const milliseconds = (value: unknown) => (typeof value === 'number' ? amount(value) : null);
   return {

@@ -36,21 +36,15 @@ export type BaselineName =
 /** Baselines for the targets of a split, by name; without metrics that are not finite. */
 export type SplitBaselines = Readonly<Partial<Record<BaselineName, SplitMetrics>>>;
 
-/**
- * Digests that reveal edits of a run's files; docs/internals/invariants.md explains what they prove
- * and what they do not.
- */
+/** Digests of the files that a run wrote; see integrity.ts. */
 export interface SummaryDigests {
   /**
    * Of the first `records` lines of log.jsonl, all before `run.end`: the output of `head -n RECORDS
    * log.jsonl | sha256sum`.
    */
   readonly log: { readonly records: number; readonly sha256: string } | null;
-  /** SHA-256 (hex) of evaluation.json; null if there is none. */
-  readonly evaluation: string | null;
-  /** Likewise of config.resolved.yaml and manifest.json. Absent in older runs. */
-  readonly config?: string;
-  readonly manifest?: string;
+  /** SHA-256 (hex) of manifest.json, evaluation.json, checkpoints and their index, by name. */
+  readonly files: Readonly<Record<string, string>>;
 }
 
 /** The fields of summary.json about existing checkpoints. */
@@ -85,17 +79,16 @@ export interface Summary {
   readonly skipped_batches: number;
   /**
    * True if the model was evaluated after the last step; if not, `metrics` are from an earlier
-   * epoch. Absent in older runs.
+   * epoch.
    */
-  readonly evaluated?: boolean;
+  readonly evaluated: boolean;
   /**
    * Final values. With a validation split, the test metrics are measured only at the end and empty
    * before. If `restored` is present, they are those of the restored weights.
    */
   readonly metrics: BySplit<SplitMetrics>;
   /**
-   * Scores of the trivial baselines on the evaluated splits; absent in older runs and in runs that
-   * did not complete.
+   * Scores of the trivial baselines on the evaluated splits; absent if the run did not complete.
    */
   readonly baselines?: { readonly validation?: SplitBaselines; readonly test: SplitBaselines };
   /** Present if the model predicts the same for every test input in the final evaluation. */
@@ -136,23 +129,19 @@ export interface Summary {
    * is none.
    */
   readonly ms_per_step: number | null;
-  /**
-   * Median of the calibration kernel in the same process; `null` if it was not measured, absent in
-   * summaries of older versions.
-   */
-  readonly calibration_ms?: number | null;
+  /** Median of the calibration kernel in the same process; `null` if it was not measured. */
+  readonly calibration_ms: number | null;
   /**
    * `ms_per_step` / `calibration_ms`: the duration of a step, comparable between machines; `null`
-   * or absent if one of them is.
+   * if one of them is.
    */
-  readonly step_ratio?: number | null;
+  readonly step_ratio: number | null;
   readonly parameters: number;
   /** The maximum over all processes of the run. */
   readonly peak_rss_mb: number;
   /** Files relative to the run directory. */
   readonly checkpoints: { readonly last: string | null; readonly best: string | null };
-  /** Absent in older runs. */
-  readonly digests?: SummaryDigests;
+  readonly digests: SummaryDigests;
 }
 
 /*

@@ -5,7 +5,7 @@
  * processes. Imports go from `config/` and `launchers/` to the files here, to `schedule/`, to
  * `search/`.
  */
-export { contradictionsOf, missingRuns } from './proof.js';
+
 export {
   beatsBaseline,
   importanceOf,
@@ -23,6 +23,7 @@ export { type Cell, formatTable, type Table, type TableFormat, trialTable } from
 export {
   bestRow,
   betterEarlier,
+  missingRuns,
   ranked,
   sweepCautions,
   TrialCollector,

@@ -8,13 +8,12 @@ import { type FrozenBase, SweepDirectory } from './directory.js';
 import { Journal, readJournal } from './journal.js';
 import type { Launcher } from './launcher.js';
 import { Orchestrator, type SweepEnd, type SweepObserver } from './orchestrator.js';
-import { missingRuns } from './proof.js';
 import type { SweepPlan } from './schedule/plan.js';
 import { type JournalRecord, outcomesOf } from './schedule/records.js';
 import { Scheduler } from './schedule/scheduler.js';
 import { blindTrials, createSampler } from './search/index.js';
 import { backendOf, backendOfRun, costModel, trialArguments } from './trial-runs.js';
-import { recordsOf, troubleOf } from './trials.js';
+import { missingRuns, recordsOf, troubleOf } from './trials.js';
 
 export interface SweepOptions {
   /** Threads of all trials together, divided evenly; each trial has at least one. */

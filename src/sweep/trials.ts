@@ -1,8 +1,10 @@
 /** The results of a sweep's trials, from its plan and journal. */
 
 import { OPTIMISTIC } from '../config/rules/splits.js';
-import { EXIT, type ExitCode } from '../util/errors.js';
+import { RunDirectory } from '../run/directory.js';
+import { type Diagnostic, EXIT, type ExitCode } from '../util/errors.js';
 import { counted } from '../util/words.js';
+import type { SweepDirectory } from './directory.js';
 import { type SweepPlan, signOf } from './schedule/plan.js';
 import type { JournalRecord, Outcome } from './schedule/records.js';
 import type { Point } from './search/space.js';
@@ -313,4 +315,16 @@ export function selectedOnTest(
 /** Cautions about the best trial's value, as sentences. */
 export function sweepCautions(plan: Pick<SweepPlan, 'objective'>, rows: readonly TrialRow[]): string[] {
   return selectedOnTest(plan, rows).map(what => `${what} is ${OPTIMISTIC}`);
+}
+
+/** The runs that have a result in the journal, but no directory. */
+export function missingRuns(directory: SweepDirectory, { rows }: Pick<SweepRecords, 'rows'>): Diagnostic[] {
+  return rows.flatMap(({ trial, seeds }) =>
+    seeds.flatMap(({ seed }) => {
+      const file = directory.runPath({ trial, seed });
+      if (RunDirectory.isOne(file)) return [];
+      const message = `the run of trial ${trial}, seed ${seed} is missing, but the journal has its result`;
+      return [{ code: 'sweep/run-missing', message, file }];
+    }),
+  );
 }

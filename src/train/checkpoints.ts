@@ -70,7 +70,7 @@ export class RunCheckpoints {
     const began = performance.now();
     const input = {
       step: position.step,
-      epoch: position.epochsDone,
+      epoch: position.epoch,
       tensors: this.tensors(),
       metadata: checkpointMetadata(this.loaded.stepHash, {
         position,
@@ -155,13 +155,13 @@ function checkpointMetadata(
 }
 
 /**
- * Parses metadata that `checkpointMetadata` wrote for the checkpoint of `step`, after `epochsDone`
- * epochs. The batch order is checked when it is restored.
+ * Parses metadata that `checkpointMetadata` wrote for the checkpoint of `step`. The batch order is
+ * checked when it is restored.
  * @throws UserError (exit 5) if `metadata` has another structure
  */
 export function savedState(
   file: string,
-  { step, epoch: epochsDone, metadata }: { step: number; epoch: number; metadata: JsonObject },
+  { step, metadata }: { step: number; metadata: JsonObject },
 ): SavedState {
   const {
     batch_order: order,
@@ -182,7 +182,9 @@ export function savedState(
     samples: epoch.samples,
     ...(epoch.metrics && { metrics: epoch.metrics }),
   };
-  const position = { step, skipped, epoch: epoch.number, epochsDone, epochEnded: epoch.ended, order, totals };
+  const { number, ended } = epoch;
+  const epochsDone = ended ? number : number - 1;
+  const position = { step, skipped, epoch: number, epochsDone, epochEnded: ended, order, totals };
   return {
     position,
     metrics: unspellMetrics(metrics),

@@ -6,6 +6,7 @@ import { ParameterLayout } from '../math/model/parameters.js';
 import type { RunDirectory } from '../run/directory.js';
 import type { RunStatus } from '../run/events.js';
 import { judgeRun, metricValue, missedIn } from '../run/gates.js';
+import { writtenDigests } from '../run/integrity.js';
 import { addTimes, type RunTimes, stepRatio } from '../run/run-times.js';
 import { savedCheckpoints } from '../run/saved-checkpoints.js';
 import type { GateResult, SavedCheckpoints, Summary, SummaryDigests } from '../run/summary.js';
@@ -51,7 +52,7 @@ export class RunClosing {
     this.directory.writeSummary(summary);
     events.ended(
       summary,
-      attempt(() => this.directory.digestOf('summary')),
+      attempt(() => this.directory.digestOf('summary.json')),
     );
     if (summary.status !== 'diverged') return { exitCode, summary };
     // an overflow in the first update is caused by the learning rate, so the update counts here
@@ -73,11 +74,10 @@ export class RunClosing {
       { status: 'failed', exitCode, message },
       saved ?? { best: null, checkpoints: { last: null, best: null } },
     );
-    const digests = attempt(() => this.digests(events));
-    const summary = digests ? { ...told, digests } : told;
+    const summary = { ...told, digests: attempt(() => this.digests(events)) ?? told.digests };
     const sha256 = attempt(() => {
       this.directory.writeSummary(summary);
-      return this.directory.digestOf('summary');
+      return this.directory.digestOf('summary.json');
     });
     attempt(() => events?.ended(summary, sha256));
     return summary;
@@ -141,15 +141,7 @@ export class RunClosing {
   }
 
   private digests(events: RunEvents | undefined): SummaryDigests {
-    const of = (name: 'evaluation' | 'resolvedConfig' | 'manifest') =>
-      attempt(() => this.directory.digestOf(name));
-    const [config, manifest] = [of('resolvedConfig'), of('manifest')];
-    return {
-      log: events?.digest() ?? null,
-      evaluation: of('evaluation') ?? null,
-      ...(config !== undefined && { config }),
-      ...(manifest !== undefined && { manifest }),
-    };
+    return { log: events?.digest() ?? null, files: writtenDigests(this.directory) };
   }
 
   private summary(outcome: Outcome, saved: SavedCheckpoints) {
@@ -211,10 +203,11 @@ export function summarize(
     evaluated: state.evaluated,
     metrics: state.metrics,
     ...(state.restored && {
-      restored: { step: state.restored.step, epoch: state.restored.epochsDone },
+      restored: { step: state.restored.step, epoch: state.restored.epoch },
     }),
     ...(state.stoppedEarly && { stopped_early: state.stoppedEarly }),
     gates: [],
+    digests: { log: null, files: {} },
     ...times,
     step_ratio: stepRatio(times),
     parameters: new ParameterLayout(spec).size,

@@ -5,32 +5,44 @@ import { existsSync } from 'node:fs';
 import { type LoadedExperiment, locateInConfig } from '../config/index.js';
 import { largerIsBetter, rangeOf } from '../config/rules/metrics.js';
 import type { Dataset } from '../data/index.js';
-import { type Baseline, readBaseline } from '../run/baseline.js';
+import { type Baseline, parseBaseline, readBaselineText } from '../run/baseline.js';
 import { hardestTrivial, type WrittenGate } from '../run/gates.js';
 import type { SplitBaselines } from '../run/summary.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
 import { type BaselineSubject, trivialBaselines } from './baselines.js';
 
-/** The baseline's mean of each gate, in the gates' order; undefined if a gate has no baseline. */
-export type GateReferences = readonly (number | undefined)[];
+export interface GateReferences {
+  /** The baseline's mean of each gate, in the gates' order; undefined if a gate has no baseline. */
+  readonly references: readonly (number | undefined)[];
+  /** The contents of the baselines, by path. */
+  readonly baselines: ReadonlyMap<string, string>;
+}
 
 /**
  * Reads the references. Errors contain the diagnostics of all gates.
+ * @param baselineAt where the baseline of a path is read, such as a copy in the run's directory
  * @throws UserError (exit 5) if a baseline is damaged
  * @throws UserError (exit 2) if none is damaged, but one is missing, unreadable or lacks the metric
  */
-export function gateReferences(loaded: LoadedExperiment): GateReferences {
+export function gateReferences(
+  loaded: LoadedExperiment,
+  baselineAt: (path: string) => string = path => path,
+): GateReferences {
   const problems: UserError[] = [];
-  const references = loaded.experiment.gates.map((_, index) => {
+  const baselines = new Map<string, string>();
+  const references = loaded.experiment.gates.map(({ baseline }, index) => {
+    if (baseline === undefined) return undefined;
     try {
-      return referenceOf(loaded, index);
+      const { mean, text } = referenceOf(loaded, index, baselineAt(baseline));
+      baselines.set(baseline, text);
+      return mean;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       problems.push(locateInConfig(error, loaded));
       return undefined;
     }
   });
-  if (problems.length === 0) return references;
+  if (problems.length === 0) return { references, baselines };
   const exitCode = problems.find(({ exitCode }) => exitCode === EXIT.damaged)?.exitCode ?? EXIT.usage;
   throw new UserError(exitCode, withoutEchoes(problems.flatMap(({ diagnostics }) => diagnostics)));
 }
@@ -87,7 +99,7 @@ export function withGateOrigins(loaded: LoadedExperiment, origins: readonly stri
 /** The gates of a config with their locations and references. */
 export function writtenGates(
   { experiment, origin }: Pick<LoadedExperiment, 'experiment' | 'origin'>,
-  references: GateReferences,
+  references: GateReferences['references'],
 ): WrittenGate[] {
   const origins = gateOrigins({ experiment, origin });
   return experiment.gates.map((gate, index) => {
@@ -96,18 +108,22 @@ export function writtenGates(
   });
 }
 
-function referenceOf({ experiment, locator }: LoadedExperiment, index: number): number | undefined {
-  const { metric, baseline: file } = experiment.gates[index];
-  if (file === undefined) return undefined;
+function referenceOf(
+  { experiment, locator }: LoadedExperiment,
+  index: number,
+  file: string,
+): { readonly mean: number; readonly text: string } {
+  const { metric } = experiment.gates[index];
   if (!existsSync(file))
     throw usageError(
       locator.atValue(['gates', index, 'baseline'], 'config/gate', `baseline ${file} does not exist`, {
         expected: 'a file written by `review RUN… --pin FILE`; train the runs to pin with --set gates=[]',
       }),
     );
-  const { metrics }: Baseline = readBaseline(file);
+  const text = readBaselineText(file);
+  const { metrics }: Baseline = parseBaseline(file, text);
   const found = Object.hasOwn(metrics, metric) ? metrics[metric] : undefined;
-  if (found !== undefined) return found.mean;
+  if (found !== undefined) return { mean: found.mean, text };
   throw usageError(
     locator.atValue(['gates', index, 'metric'], 'config/gate', `${file} has no ${metric}`, {
       expected: Object.keys(metrics).join(' | '),

@@ -1,54 +1,55 @@
 /** Collects the content of a run's manifest, all known before training starts. */
+import { createHash } from 'node:crypto';
 import type { LoadedExperiment } from '../config/index.js';
 import type { DataRecord } from '../data/index.js';
 import { EXECUTORS } from '../engine/executable.js';
 import { machineArithmetic } from '../engine/simd/arithmetic.js';
 import { ParameterLayout } from '../math/model/parameters.js';
+import type { RunDirectory } from '../run/directory.js';
 import type { ManifestFacts } from '../run/manifest.js';
 import { gateOrigins } from './gates.js';
-import { configDigest } from './resume/frozen-config.js';
 import type { Session } from './session.js';
 
-/** `commandLine` are the arguments after the program's name. */
+/**
+ * Also keeps the baselines of the gates in the directory. `commandLine` are the arguments after the
+ * program's name.
+ * @throws UserError (exit 1) if they cannot be written
+ */
 export function manifestFacts(
   loaded: LoadedExperiment,
   session: Session,
   {
     directory,
-    runId,
+    logEvery,
     started,
     commandLine,
   }: {
-    readonly directory: string;
-    readonly runId: string;
+    readonly directory: RunDirectory;
+    readonly logEvery: number;
     readonly started: Date;
     readonly commandLine: readonly string[];
   },
 ): ManifestFacts {
-  const { choice, dataset, run, spec } = session;
+  const { dataset, spec } = session;
   const { experiment, hash, stepHash, weightsDigest, files, givenYaml } = loaded;
   const { init_from } = experiment.model;
-  const onGpu = choice.backend === 'webgpu';
   const seeds = { experiment: experiment.seed };
   return {
-    run_id: runId,
+    run_id: directory.id,
     name: experiment.name,
     started,
     config_hash: hash,
     step_hash: stepHash,
-    directory,
-    given_config_sha256: configDigest(givenYaml),
-    config_files: files,
-    gate_origins: gateOrigins(loaded),
-    backend: {
-      name: choice.backend,
-      reason: choice.reason,
-      executor: EXECUTORS[choice.backend],
-      arithmetic: choice.backend === 'webasm' ? machineArithmetic() : null,
-      width: run.width ?? null,
-      threads: onGpu ? null : run.threads,
-      adapter: onGpu ? (choice.adapter?.description ?? null) : null,
+    directory: directory.path,
+    digests: {
+      [directory.nameOf(directory.files.config)]: sha256(givenYaml),
+      ...resolvedDigest(directory, loaded),
+      ...directory.keepBaselines(session.baselines),
     },
+    config_files: files,
+    log_every: logEvery,
+    gate_origins: gateOrigins(loaded),
+    backend: backendFacts(session),
     datasets: dataset.digests,
     ...(init_from !== undefined &&
       weightsDigest !== undefined && { initial_weights: { name: init_from, sha256: weightsDigest } }),
@@ -58,6 +59,32 @@ export function manifestFacts(
     parameters: new ParameterLayout(spec).size,
     command_line: commandLine,
   };
+}
+
+/** What executes the kernels. */
+export function backendFacts({ choice, run }: Pick<Session, 'choice' | 'run'>): ManifestFacts['backend'] {
+  const onGpu = choice.backend === 'webgpu';
+  return {
+    name: choice.backend,
+    reason: choice.reason,
+    executor: EXECUTORS[choice.backend],
+    arithmetic: choice.backend === 'webasm' ? machineArithmetic() : null,
+    width: run.width ?? null,
+    threads: onGpu ? null : run.threads,
+    adapter: onGpu ? (choice.adapter?.description ?? null) : null,
+  };
+}
+
+/** The digest of the resolved config, by the name of its file. */
+export function resolvedDigest(
+  directory: RunDirectory,
+  { resolvedYaml }: Pick<LoadedExperiment, 'resolvedYaml'>,
+): Record<string, string> {
+  return { [directory.nameOf(directory.files.resolvedConfig)]: sha256(resolvedYaml) };
+}
+
+function sha256(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
 }
 
 /** Properties of the data that predictions need. */

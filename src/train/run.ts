@@ -78,8 +78,9 @@ export async function runExperiment(
   };
   const start: RunStart = {
     open: () => {
-      const facts = manifestFacts(loaded, session, { ...options, directory: directory.path, runId });
-      directory.writeManifest(describeRun({ ...facts, log_every: logEvery }, git));
+      directory.writeManifest(
+        describeRun(manifestFacts(loaded, session, { ...options, directory, logEvery }), git),
+      );
       const events = RunEvents.open(directory.files.log, loaded, session);
       events.started(runId);
       events.dataReady(dataSeconds);

@@ -44,16 +44,18 @@ export interface BackendOptions {
   readonly width?: Width | undefined;
 }
 
-/** Backend options, and values fitted earlier by the run. */
-export type SessionOptions = BackendOptions & Fitted;
+/** Backend options, values fitted earlier by the run, and where the baselines of its gates are. */
+export type SessionOptions = BackendOptions &
+  Fitted & {
+    /** Where the baseline of a path is read; `none` if no gate is judged. */
+    readonly baselineAt?: ((path: string) => string) | 'none';
+  };
 
-export interface Session {
+export interface Session extends GateReferences {
   readonly dataset: Dataset;
   readonly spec: ModelSpec;
   readonly choice: BackendChoice;
   readonly run: ModelRun;
-  /** References of the config's gates. */
-  readonly references: GateReferences;
   /** Warnings about data that are unusual but may be intended. */
   readonly warnings: readonly Diagnostic[];
 }
@@ -75,7 +77,8 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
       throw error instanceof UserError ? locateInConfig(error, loaded) : error;
     }),
   ]);
-  return sessionWith(loaded, dataset, { choice, threads: options.threads, width: options.width });
+  const { threads, width, baselineAt } = options;
+  return sessionWith(loaded, dataset, { choice, threads, width, baselineAt });
 }
 
 /**
@@ -85,11 +88,16 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
 export function sessionWith(
   loaded: LoadedExperiment,
   dataset: Dataset,
-  { choice, threads, width }: { readonly choice: BackendChoice } & Pick<BackendOptions, 'threads' | 'width'>,
+  {
+    choice,
+    threads,
+    width,
+    baselineAt,
+  }: { readonly choice: BackendChoice } & Pick<SessionOptions, 'threads' | 'width' | 'baselineAt'>,
 ): Session {
   const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
   if (diagnostics.length > 0) throw usageError(...diagnostics);
-  const references = gateReferences(loaded);
+  const gates = baselineAt === 'none' ? NO_GATES : gateReferences(loaded, baselineAt);
   const spec = modelSpec(loaded, sizes);
   const run: ModelRun = {
     backend: choice.backend,
@@ -109,10 +117,12 @@ export function sessionWith(
     spec,
     choice,
     run,
-    references,
+    ...gates,
     warnings: [...warnings, ...gateWarnings(loaded, dataset, run)],
   };
 }
+
+const NO_GATES: GateReferences = { references: [], baselines: new Map() };
 
 /**
  * The vector width in bits; undefined on backends that choose it themselves.

@@ -24,7 +24,8 @@ const events = new Map(
 /** One line of each event. The compiler checks their type. */
 const head = { level: 'info', time: '2026-01-31T12:00:00.000Z', v: 1, seq: 0 } as const;
 const hash = 'a'.repeat(64);
-const times = { duration_s: 1, train_s: 1, eval_s: 0, ms_per_step: null, peak_rss_mb: 1 };
+const speed = { ms_per_step: null, calibration_ms: null };
+const times = { duration_s: 1, train_s: 1, eval_s: 0, ...speed, peak_rss_mb: 1 };
 const lines: readonly LogEvent[] = [
   { ...head, event: 'run.start', run_id: 'r', name: 'n', seed: 0, config_hash: hash, version: '0.1.0' },
   {
@@ -122,7 +123,17 @@ const lines: readonly LogEvent[] = [
     verdict: 'passed',
     origin: 'c.yaml:1:1',
   },
-  { ...head, event: 'run.end', status: 'completed', exit_code: 0, epochs: 1, steps: 1, duration_s: 1 },
+  {
+    ...head,
+    event: 'run.end',
+    status: 'completed',
+    exit_code: 0,
+    epochs: 1,
+    steps: 1,
+    duration_s: 1,
+    ...speed,
+    step_ratio: null,
+  },
 ];
 
 t.test('the type of a log line accepts the same as the schema', async t => {

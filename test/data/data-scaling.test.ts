@@ -2,7 +2,7 @@
  * Features and value targets scaled by the training split, against scikit-learn, and what a run
  * keeps of it.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
@@ -11,7 +11,6 @@ import { openData } from '../../src/train/session.js';
 import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { closeTo, complaints, open, sequence } from '../support/data-files.js';
-import { forgetManifest } from '../support/runs.js';
 
 const FOLDER = join(packageRoot, 'test/fixtures/scaling');
 const PATH = join(FOLDER, 'scaling.npz');
@@ -214,19 +213,6 @@ t.test('a run keeps its scaling, and predicts in the units of the data', async t
   const before = run.summary.metrics.test;
   const evaluated = await work.cellrun('evaluate', directory, '--json');
   t.equal(JSON.parse(evaluated.stdout).metrics.test.loss, before.loss);
-  const shifted = structuredClone(manifest);
-  shifted.scaling.features.offset[1] += 1;
-  writeFileSync(manifestFile, JSON.stringify(shifted));
-  forgetManifest(directory);
-  for (const verb of ['evaluate', 'predict', 'resume'] as const) {
-    const refused = await work.cellrun(verb, directory);
-    t.equal(refused.code, 5, verb);
-    t.match(
-      refused.stderr,
-      /the scaling of x\[:, :, 1\] in manifest\.json does not match the training split/,
-    );
-  }
-  writeFileSync(manifestFile, JSON.stringify(manifest));
   const other = await work.cellrun('resume', directory, '--set', 'dataset.normalize=min_max');
   t.equal(other.code, 2);
   t.match(other.stderr, /`dataset\.normalize` cannot change after a run has started/);

@@ -25,11 +25,11 @@ import { leastSignedRankP, wilcoxonSignedRank } from '../../src/judge/statistics
 import { RunDirectory } from '../../src/run/directory.js';
 import type { Manifest } from '../../src/run/manifest.js';
 import { type RunRecord, readRun } from '../../src/run/record.js';
-import type { Summary } from '../../src/run/summary.js';
 import { UserError } from '../../src/util/errors.js';
 import { normalQuantile } from '../../src/util/normal.js';
 import { RandomStream } from '../../src/util/random.js';
 import { Workplace } from '../support/cli.js';
+import { MANIFEST, SUMMARY } from '../support/run-facts.js';
 
 interface Expected {
   readonly wilcoxon: readonly { name: string; differences: number[]; statistic: number; p: number }[];
@@ -176,54 +176,6 @@ const CONFIG = {
   training: { num_epochs: 1, batch_size: 10, shuffle: true, log_every: 1 },
   checkpoint: { every: 'epoch', keep: { last: 1, best: 1 }, metric: 'test.loss', mode: 'min' },
   gates: [],
-};
-const MANIFEST: Manifest = {
-  version: 1,
-  run_id: 'x',
-  name: 'tried',
-  started: '2026-01-31T12:00:00.000Z',
-  config_hash: 'a'.repeat(64),
-  config_files: ['config.yaml'],
-  backend: {
-    name: 'webasm',
-    reason: 'asked for',
-    executor: 'x',
-    arithmetic: 'fused',
-    threads: 1,
-    adapter: null,
-  },
-  datasets: [{ name: 'adding', sha256: 'b'.repeat(64) }],
-  seeds: { experiment: 0 },
-  parameters: 100,
-  command_line: [],
-  versions: { cellrun: '0.1.0', node: '20.0.0', 'gpu.js': '2.24.1' },
-  git: { revision: 'c'.repeat(40), dirty: false },
-  machine: { platform: 'linux', arch: 'x64', cpu: 'processor', cores: 2, memory_mb: 100 },
-};
-const SUMMARY: Summary = {
-  version: 1,
-  run_id: 'x',
-  name: 'tried',
-  status: 'completed',
-  exit_code: 0,
-  directory: '/x',
-  config_hash: 'a'.repeat(64),
-  backend: 'webasm',
-  executor: 'x',
-  seed: 0,
-  steps: 8,
-  epochs: 1,
-  skipped_batches: 0,
-  metrics: { train: {}, test: {} },
-  best: null,
-  gates: [],
-  duration_s: 1,
-  train_s: 1,
-  eval_s: 0,
-  ms_per_step: 2,
-  parameters: 100,
-  peak_rss_mb: 100,
-  checkpoints: { last: null, best: null },
 };
 const configs = { givenYaml: JSON.stringify(CONFIG), resolvedYaml: JSON.stringify(CONFIG) };
 const directory = RunDirectory.at(join(folder, 'one'), configs);
@@ -444,7 +396,9 @@ const OTHERS = [told(0, 0.5, { config: OTHER })];
 
 t.test('another path of the same data changes nothing, other bytes at the same path do', async t => {
   const from = (path: string, digest: string): RunRecord => {
-    const run = told(0, 0.1, { manifest: { datasets: [{ name: path, sha256: digest.repeat(64) }] } });
+    const run = told(0, 0.1, {
+      manifest: { datasets: [{ name: path, sha256: digest.repeat(64), split: 'train' }] },
+    });
     return { ...run, config: { ...run.config, dataset: { kind: 'npz', path } } };
   };
   const moved = comparisonBetween([from('/a/x.npz', 'a')], [from('/b/x.npz', 'a')]);

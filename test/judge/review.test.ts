@@ -11,11 +11,9 @@ import { oddities, textLines } from '../../src/judge/formats/text.js';
 import { judgeNoise } from '../../src/judge/statistics/noise.js';
 import { upperQuantile, upperTail } from '../../src/judge/statistics/student-t.js';
 import { readBaseline, summarizeSeeds } from '../../src/run/baseline.js';
-import type { Summary } from '../../src/run/summary.js';
 import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';
 import {
-  agree,
   copierInto,
   failure,
   judge,
@@ -29,6 +27,7 @@ const work = new Workplace();
 t.teardown(() => work.remove());
 const { folder, config, experiment, runs } = await trainSmallRuns(work);
 const copyOf = copierInto(work);
+const damagedCopy = copierInto(work, () => {});
 
 t.test('gates of the config and of the command line', async t => {
   const { review } = judge([runs[0]], {
@@ -141,49 +140,34 @@ t.test(
   },
 );
 
-t.test(
-  'metrics that contradict the log are not trusted, neither against a baseline nor to be pinned',
-  async t => {
-    const file = join(work.folder(), 'b.json');
-    judge(runs, { pin: file });
-    const { loss } = JSON.parse(readFileSync(join(runs[0], 'summary.json'), 'utf8')).metrics.test;
-    const edited = copyOf(runs[0], summary => {
-      Object.assign(summary, { metrics: { train: { loss: 1 }, test: { loss: 0.05, accuracy: 1 } } });
-    });
-    const gates = ['test.loss <= 100 over seeds'];
-    const { runs: judged, groups } = judge([edited, ...runs.slice(1)], { baseline: file, gates }).review;
-    const doubt = `test.loss is 0.05 in its summary and ${loss} in its log`;
-    t.match(judged[0].completed, {
-      verdict: 'inconclusive',
-      reason: `the run claims to be complete, but ${doubt}`,
-    });
-    const unjudged = {
-      verdict: 'inconclusive',
-      value: null,
-      reason: `${basename(edited)} is in doubt: ${doubt}`,
-    };
-    t.match(groups[0].comparison?.metrics, [unjudged, unjudged]);
-    t.match(groups[0].gates.at(-1), unjudged);
-    const fields = {
-      'train.loss': (summary: Record<string, unknown>) =>
-        Object.assign((summary.metrics as Summary['metrics']).train, { loss: 1e-9 }),
-      step_ratio: (summary: Record<string, unknown>) => Object.assign(summary, { step_ratio: 1e-9 }),
-      ms_per_step: (summary: Record<string, unknown>) => Object.assign(summary, { ms_per_step: 1e-9 }),
-    };
-    for (const [field, change] of Object.entries(fields))
-      t.match(
-        judge([copyOf(runs[0], change)]).review.runs[0].completed.reason,
-        new RegExp(`${field} is 1e-9 in its summary and \\d`),
-      );
-    t.match(
-      failure(() => judge([edited], { pin: join(work.folder(), 'c.json') })),
-      {
-        exitCode: 2,
-        diagnostics: [{ code: 'review/pin', message: /only runs whose files agree are pinned/ }],
-      },
-    );
-  },
-);
+t.test('an edited summary is not trusted, neither against a baseline nor to be pinned', async t => {
+  const file = join(work.folder(), 'b.json');
+  judge(runs, { pin: file });
+  const edited = damagedCopy(runs[0], summary => {
+    Object.assign(summary, { metrics: { train: { loss: 1 }, test: { loss: 0.05, accuracy: 1 } } });
+  });
+  const gates = ['test.loss <= 100 over seeds'];
+  const { runs: judged, groups } = judge([edited, ...runs.slice(1)], { baseline: file, gates }).review;
+  const doubt = 'its summary.json does not match its digest in log.jsonl';
+  t.match(judged[0].completed, {
+    verdict: 'inconclusive',
+    reason: `the run claims to be complete, but ${doubt}`,
+  });
+  const unjudged = {
+    verdict: 'inconclusive',
+    value: null,
+    reason: `${basename(edited)} is in doubt: ${doubt}`,
+  };
+  t.match(groups[0].comparison?.metrics, [unjudged, unjudged]);
+  t.match(groups[0].gates.at(-1), unjudged);
+  t.match(
+    failure(() => judge([edited], { pin: join(work.folder(), 'c.json') })),
+    {
+      exitCode: 2,
+      diagnostics: [{ code: 'review/pin', message: /only runs whose files agree are pinned/ }],
+    },
+  );
+});
 
 t.test('the newest of several runs with one seed counts', async t => {
   const again = copyOf(runs[0], (summary, directory) => {
@@ -223,7 +207,9 @@ t.test('a run that did not complete never passes', async t => {
     t.match(formatJunit(review), /<skipped message=/);
     t.equal(failure(() => judge([path], { pin: join(work.folder(), 'b.json') })).exitCode, 2);
   }
-  const damaged = copyOf(runs[0], (_, directory) => writeFileSync(join(directory, 'manifest.json'), '{'));
+  const damaged = damagedCopy(runs[0], (_, directory) =>
+    writeFileSync(join(directory, 'manifest.json'), '{'),
+  );
   t.match(judge([damaged]).review, { exit_code: 5, verdict: 'inconclusive', runs: [] });
   t.equal(failure(() => judge([damaged], { pin: join(work.folder(), 'b.json') })).exitCode, 5);
 });
@@ -233,7 +219,7 @@ t.test('a damaged run does not hide verdicts on others', async t => {
     [/summary\.json: .*this is not JSON/, directory => writeFileSync(join(directory, 'summary.json'), '{')],
     [/manifest\.json: /, directory => writeFileSync(join(directory, 'manifest.json'), '[]')],
     [
-      /config\.resolved\.yaml:1:/,
+      /config\.resolved\.yaml: this file does not match/,
       directory => writeFileSync(join(directory, 'config.resolved.yaml'), '{ name: ['),
     ],
     [
@@ -293,39 +279,35 @@ t.test('gates of a run that did not complete are listed with their positions', a
   }
 });
 
-t.test('a run whose files do not prove that it completed is in doubt', async t => {
-  const change = (name: string, by: (text: string) => string) => (_: unknown, directory: string) => {
-    const file = join(directory, name);
+t.test('a run with a damaged log is in doubt', async t => {
+  const log = (by: (text: string) => string) => (_: unknown, directory: string) => {
+    const file = join(directory, 'log.jsonl');
     writeFileSync(file, by(readFileSync(file, 'utf8')));
   };
-  const log = (by: (text: string) => string) => change('log.jsonl', by);
+  const noEnd = /but its log\.jsonl does not end with the end of the run$/;
   const cases: [RegExp, Parameters<typeof copyOf>[1]][] = [
-    [/but its manifest is missing$/, (_, directory) => rmSync(join(directory, 'manifest.json'))],
-    [/but its log is missing$/, (_, directory) => rmSync(join(directory, 'log.jsonl'))],
-    [/but its log is empty$/, log(() => '')],
-    [/but its log is empty$/, log(() => 'x\n'.repeat(100))],
-    [/but its log has lost its last lines$/, log(text => text.slice(0, -20))],
-    [/but its log has no end of the run$/, log(text => text.replace(/^.*"run\.end".*\n/m, ''))],
-    [/but its log belongs to another run, x$/, log(text => text.replace(/"run_id":"[^"]*"/, '"run_id":"x"'))],
+    [/but its manifest\.json is missing$/, (_, directory) => rmSync(join(directory, 'manifest.json'))],
+    [/but its log\.jsonl is missing$/, (_, directory) => rmSync(join(directory, 'log.jsonl'))],
+    [noEnd, log(() => '')],
+    [noEnd, log(() => 'x\n'.repeat(100))],
+    [noEnd, log(text => text.slice(0, -20))],
+    [noEnd, log(text => text.replace(/^.*"run\.end".*\n/m, ''))],
     [
-      /but its log ends with diverged after step 4 and its summary with completed after step 4$/,
-      log(text => text.replace(/("run\.end".*"status":")completed/, '$1diverged')),
+      /but its log\.jsonl belongs to another run, x$/,
+      log(text => text.replace(/"run_id":"[^"]*"/, '"run_id":"x"')),
     ],
-    [/after step 3 and its summary/, log(text => text.replace(/("run\.end".*"steps":)4/, '$13'))],
   ];
   for (const [reason, by] of cases) {
-    const { review: judged } = judge([copyOf(runs[0], by)]);
+    const { review: judged } = judge([damagedCopy(runs[0], by)]);
     t.match(judged.runs[0].completed, { verdict: 'inconclusive', reason }, String(reason));
     t.equal(judged.exit_code, 5);
   }
-  const older = log(text => text.replace(/,"ms_per_step":[^\n]*(?=\}\n$)/, ''));
-  t.equal(judge([copyOf(runs[0], older)]).review.runs[0].completed.verdict, 'passed', 'its log has no times');
-  const odd = copyOf(
+  const odd = damagedCopy(
     runs[0],
     log(text => text.replace('\n', '\njunk\n')),
   );
   const [judgedOdd] = judge([odd]).review.runs;
-  const edited = { verdict: 'inconclusive', reason: /a line was edited, added or removed$/ };
+  const edited = { verdict: 'inconclusive', reason: /a line was changed, added or removed$/ };
   t.match(judgedOdd, { completed: edited, damaged_lines: 1 });
   const told = (lines: number, warnings: number) =>
     oddities({
@@ -395,8 +377,7 @@ t.test('a metric that is missing or not finite never passes, whatever the limits
         });
         const verdicts = [...review.runs[0].gates, ...(review.groups[0].comparison?.metrics ?? [])];
         return (
-          // its log has other metrics
-          review.exit_code === 5 &&
+          review.exit_code === 3 &&
           verdicts.length === 3 &&
           verdicts.every(({ verdict }) => verdict === 'inconclusive')
         );
@@ -562,15 +543,6 @@ t.test('a baseline of another task cannot be compared', async t => {
         changed.datasets.unshift({ name: 'labels.npy', sha256: 'e'.repeat(64), split: 'train' });
       },
     ],
-    [
-      // of an older version: the test data could be in any file
-      /^measured on another task: data training\.npz: "e{64}" -> null$/,
-      changed => {
-        changed.datasets = [{ name: 'training.npz', sha256: 'e'.repeat(64) }, ...changed.datasets].map(
-          ({ name, sha256 }) => ({ name, sha256 }),
-        );
-      },
-    ],
   ];
   for (const [reason, change] of other) {
     const judged = against(change);
@@ -615,10 +587,9 @@ t.test('a baseline of another task cannot be compared', async t => {
 
 t.test('runs that cannot be pinned', async t => {
   const file = join(work.folder(), 'b.json');
-  const other = copyOf(runs[1], (summary, directory) => {
+  const other = copyOf(runs[1], (_, directory) => {
     const resolved = join(directory, 'config.resolved.yaml');
     writeFileSync(resolved, readFileSync(resolved, 'utf8').replace('hidden_size: 16', 'hidden_size: 32'));
-    agree(summary, directory);
   });
   t.match(failure(() => judge([runs[0], other], { pin: file })).diagnostics, [
     { message: /^config model\.hidden_size: 16 -> 32: runs of a baseline may differ only in their seed$/ },

@@ -1,6 +1,6 @@
 /**
  * Checks left out that once were missing: of jobs, numbers, connections, formats, resources and
- * output, and of files and inputs made to stop their reader. Those of locks and of evidence are in
+ * output, and of files and inputs made to stop their reader. Those of locks and of integrity are in
  * ownership.ts.
  */
 import type { Plant } from './plant.js';
@@ -25,7 +25,7 @@ export const hardening: readonly Plant[] = [
     find: 'manifest?.run_id ?? summary?.run_id ?? directory.id',
     replace: 'directory.id',
     why: 'a run is called by its folder',
-    tests: ['evidence'],
+    tests: ['integrity'],
   },
   {
     file: 'src/config/rules/cross-checks',
@@ -54,7 +54,7 @@ export const hardening: readonly Plant[] = [
     find: '!isSame(recorded[name], value, isExact)',
     replace: 'false',
     why: 'what the weights yield is not compared with the summary',
-    tests: ['evidence'],
+    tests: ['integrity'],
   },
   {
     file: 'src/data/formats/zip',
@@ -141,18 +141,11 @@ export const hardening: readonly Plant[] = [
     tests: ['review-files'],
   },
   {
-    file: 'src/judge/judging/log-proof',
-    find: 'if (this.hasMore)',
-    replace: 'if (false)',
-    why: 'a log continues after its end',
-    tests: ['evidence'],
-  },
-  {
     file: 'src/run/files',
     find: 'maxBytes: MAX_TEXT_BYTES, ',
     replace: '',
     why: 'a file longer than a string is read',
-    tests: ['evidence'],
+    tests: ['integrity'],
   },
   {
     file: 'src/cli/terminal/github',

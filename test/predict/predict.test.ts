@@ -25,7 +25,7 @@ import {
   table,
   unlabelled,
 } from '../support/prediction-cases.js';
-import { copies, forgetManifest, train } from '../support/runs.js';
+import { copies, train } from '../support/runs.js';
 import { comesTrue } from '../support/waiting.js';
 
 const work = new Workplace();
@@ -442,29 +442,23 @@ t.test('a run predicts without its data, and finds them where they have gone', a
   for (const verb of ['predict', 'evaluate'])
     t.match(
       await work.cellrun(verb, copy, ...places, ...webasm),
-      { code: 5, stderr: /config\.resolved\.yaml: this file was edited after the run started/ },
+      { code: 5, stderr: /config\.resolved\.yaml: this file does not match its digest in manifest\.json/ },
       verb,
     );
-  // a process was killed after the manifest had the new config's hash
+  // a process was killed after the manifest had the new config's digest
   renameSync(resolved, `${resolved}.next`);
   writeFileSync(`${resolved}.next`, yaml);
   writeFileSync(resolved, yaml.replace(/seed: \d+/, 'seed: 12345'));
   t.match(await work.cellrun('predict', copy, '--input', testElsewhere, ...webasm), { code: 0 });
 
   const manifest = join(copy, 'manifest.json');
-  const { data, ...old } = JSON.parse(readFileSync(manifest, 'utf8'));
+  const { data } = JSON.parse(readFileSync(manifest, 'utf8'));
   t.same(data, {
     input: { kind: 'number', size: 2 },
     sequence_length: 6,
     variable_length: true,
     output_size: 2,
     class_names: ['down', 'up'],
-  });
-  writeFileSync(manifest, JSON.stringify(old));
-  forgetManifest(copy);
-  t.match(await work.cellrun('predict', copy, '--input', testElsewhere, ...webasm), {
-    code: 5,
-    stderr: /this run cannot read new sequences: its manifest\.json has no `data`/,
   });
   rmSync(manifest);
   t.match(await work.cellrun('predict', copy, '--input', testElsewhere, ...webasm), {

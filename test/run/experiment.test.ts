@@ -32,6 +32,7 @@ import { RunningMedian } from '../../src/train/timing.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
 import { onSmallDisk } from '../support/programs.js';
+import { MANIFEST, SUMMARY } from '../support/run-facts.js';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-experiment-')));
 t.teardown(() => rmSync(folder, { recursive: true }));
@@ -199,53 +200,12 @@ t.test('hostile names and outputs never leave the output root', async t => {
 });
 
 const summary: Summary = {
-  version: 1,
-  run_id: '20260131T235958Z-ab12cd34',
-  name: 'mnist-lstm',
-  status: 'completed',
-  exit_code: 0,
-  directory: '/runs/x',
-  config_hash: HASH,
-  backend: 'webasm',
-  executor: 'WebAssembly kernels',
-  seed: 0,
-  steps: 1200,
-  epochs: 2,
-  skipped_batches: 0,
-  evaluated: true,
+  ...SUMMARY,
   metrics: { train: { loss: Number.NaN }, test: { loss: 0.1, accuracy: 0.97 } },
-  best: { metric: 'test.accuracy', value: 0.97, step: 1200, epoch: 2 },
-  gates: [
-    { metric: 'test.accuracy', over: 'last', min: 0.96, value: 0.97, verdict: 'passed', origin: '--set' },
-  ],
-  duration_s: 10,
-  train_s: 9,
-  eval_s: 1,
-  ms_per_step: 7.5,
-  parameters: 100,
-  peak_rss_mb: 300,
-  checkpoints: { last: 'checkpoints/step-00001200.safetensors', best: null },
 };
 
-const facts: ManifestFacts = {
-  run_id: '20260131T235958Z-ab12cd34',
-  name: 'mnist-lstm',
-  started,
-  config_hash: HASH,
-  config_files: ['configs/mnist-lstm.yaml'],
-  backend: {
-    name: 'webasm',
-    reason: 'as requested',
-    executor: 'WebAssembly kernels',
-    arithmetic: 'fused',
-    threads: null,
-    adapter: null,
-  },
-  datasets: [{ name: 'train images', sha256: HASH }],
-  seeds: { experiment: 0 },
-  parameters: 100,
-  command_line: ['run', 'configs/mnist-lstm.yaml'],
-};
+const { version: _version, versions: _versions, git: _git, machine: _machine, ...known } = MANIFEST;
+const facts: ManifestFacts = { ...known, started };
 
 t.test('summary and manifest fit their schemas', async t => {
   const run = RunDirectory.create(newRun(fresh()));
@@ -312,6 +272,7 @@ const samples: { readonly [E in EventName]: Extract<RunEvent, { event: E }> } = 
     train_s: 12,
     eval_s: 1,
     ms_per_step: null,
+    calibration_ms: null,
     peak_rss_mb: 200,
   },
   'data.ready': {
@@ -396,7 +357,17 @@ const samples: { readonly [E in EventName]: Extract<RunEvent, { event: E }> } = 
     verdict: 'failed',
     origin: 'x.yaml:9:5',
   },
-  'run.end': { event: 'run.end', status: 'completed', exit_code: 0, epochs: 2, steps: 1200, duration_s: 30 },
+  'run.end': {
+    event: 'run.end',
+    status: 'completed',
+    exit_code: 0,
+    epochs: 2,
+    steps: 1200,
+    duration_s: 30,
+    ms_per_step: null,
+    calibration_ms: null,
+    step_ratio: null,
+  },
 };
 
 function logged(events: readonly RunEvent[]): Record<string, unknown>[] {
@@ -490,7 +461,7 @@ t.test('a file that cannot be written is named, with exit 1', async t => {
 });
 
 t.test('a log on a full disk has complete lines, and continues when space is freed', async t => {
-  const module = new URL('../../src/run/log.js', import.meta.url).href;
+  const module = new URL('../../src/run/event-log.js', import.meta.url).href;
   const program = `
     import { EventLog } from ${JSON.stringify(module)};
     import { rmSync, writeFileSync } from 'node:fs';

@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
-import { forgetManifest, resume, train, trainUntil } from '../support/runs.js';
+import { resume, seal, train, trainUntil } from '../support/runs.js';
 import { longerConfig, randomDataset } from '../support/small-run.js';
 
 const work = new Workplace();
@@ -215,27 +215,18 @@ t.test('a run of another version resumes only if allowed', async t => {
   const manifest = JSON.parse(readFileSync(path, 'utf8'));
   manifest.versions.cellrun = '0.0.9';
   writeFileSync(path, JSON.stringify(manifest));
-  forgetManifest(run);
+  seal(run);
   await t.rejects(resume(run), { exitCode: 2, message: /`version`/ });
   const allowed = await resume(run, { allowChange: ['version'] });
   t.equal(allowed.summary.status, 'completed');
   const { changes } = JSON.parse(readFileSync(path, 'utf8'));
   t.match(changes, [{ key: 'version', from: '0.0.9' }]);
-  writeFileSync(path, JSON.stringify({ ...manifest, config_hash: '0'.repeat(64) }));
-  forgetManifest(run);
-  const message = /edited after the run started, or cellrun .* reads it differently from 0\.0\.9/;
-  await t.rejects(resume(run, { allowChange: ['version'] }), { exitCode: 5, message });
 });
 
-t.test('a complete run: contradictions with its weights, and missing files', async t => {
+t.test('a complete run whose checkpoints are gone', async t => {
   const { summary } = await straight;
   const copy = join(work.folder(), 'copy');
   cpSync(summary.directory, copy, { recursive: true });
-  const file = join(copy, 'summary.json');
-  const text = readFileSync(file, 'utf8');
-  writeFileSync(file, text.replaceAll(String(summary.metrics.test.loss), '0.0123'));
-  t.same((await resume(copy)).summary.metrics, summary.metrics, 'an edited summary is no result');
-
   const lines: string[] = [];
   rmSync(join(copy, 'checkpoints'), { recursive: true });
   const again = await resume(copy, {}, { warning: line => lines.push(line) });

@@ -5,6 +5,7 @@ import { type Diagnostic, usageError } from '../../src/util/errors.js';
 export const PARTS = [
   'faults',
   'flips',
+  'damages',
   'fuzz',
   'hostile',
   'kills',

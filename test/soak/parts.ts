@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { usageError } from '../../src/util/errors.js';
 import { Workplace } from '../support/cli.js';
 import { boundedFuzz } from './bounded-fuzz.js';
+import { finishedRuns, tryDamages } from './damages.js';
 import { injectFaults } from './faults.js';
 import { inOwnProcess } from './finish.js';
 import { flipCheckpoint, flipIndex } from './flips.js';
@@ -35,6 +36,7 @@ type Run = (options: SoakOptions, folder: string) => AsyncGenerator<Figures>;
 export const runs: Readonly<Record<Part, Run>> = {
   faults,
   flips,
+  damages,
   fuzz,
   hostile,
   kills,
@@ -79,6 +81,19 @@ async function* flips(_: SoakOptions, folder: string): AsyncGenerator<Figures> {
     const { flips, truncations, failures, slowestMs } = flip(below(folder));
     const note = `${flips} bits, ${truncations} lengths`;
     yield { what, cases: flips + truncations, failed: failures.length, failures, slowestMs, note };
+  }
+}
+
+/** Of a finished run, as often as a reader's input is damaged, up to 10000. */
+async function* damages({ cases, seed }: SoakOptions, folder: string): AsyncGenerator<Figures> {
+  const work = new Workplace();
+  try {
+    const [run, other] = await finishedRuns(work);
+    const report = tryDamages(run, other, below(folder), { seed, count: Math.min(cases, 10_000) });
+    const { failures, found } = report;
+    yield { what: 'a finished run', ...report, failed: failures.length, failures, note: `${found} found` };
+  } finally {
+    work.remove();
   }
 }
 

@@ -208,6 +208,7 @@ export function makeRun(
       steps: 6,
       epochs: 2,
       skipped_batches: 0,
+      evaluated: true,
       metrics: { train: { loss: 0.5 }, test: { loss: 0.25, accuracy, ...metrics } },
       gates: [
         {
@@ -223,10 +224,13 @@ export function makeRun(
       train_s: 10,
       eval_s: 1,
       ms_per_step: 2,
+      calibration_ms: null,
+      step_ratio: null,
       peak_rss_mb: 100,
       parameters: 1297,
       best: { metric: 'test.accuracy', value: accuracy, step: 6, epoch: 2 },
       checkpoints: { last: null, best: null },
+      digests: { log: null, files: {} },
       ...(status !== 'completed' && { message: 'the loss is not finite' }),
     }),
   );

@@ -11,7 +11,7 @@ export function baselineOf(metrics: Readonly<Record<string, Readonly<Record<stri
     metrics: Object.fromEntries(entries),
     config_hash_by_seed: { 0: 'a'.repeat(64) },
     config: { 'model.hidden_size': 8 },
-    datasets: [{ name: 'data.npz', sha256: 'b'.repeat(64) }],
+    datasets: [{ name: 'data.npz', sha256: 'b'.repeat(64), split: 'train' }],
     versions: { cellrun: '0.1.0' },
     backend: { name: 'cpu', executor: 'cpu', arithmetic: null, adapter: null, threads: [1] },
     git: [],

@@ -1,12 +1,11 @@
 /** Runs for tests of reviews, changed copies of them, and their reviews. */
-import { createHash } from 'node:crypto';
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type Reviewed, type ReviewOptions, reviewRuns } from '../../src/judge/review.js';
 import type { Summary } from '../../src/run/summary.js';
 import { UserError } from '../../src/util/errors.js';
 import type { Workplace } from './cli.js';
-import { forgetSummary } from './runs.js';
+import { seal } from './runs.js';
 import { longerConfig, randomDataset } from './small-run.js';
 
 /** The first gate fails, the others pass. */
@@ -48,17 +47,22 @@ export const judge = (paths: readonly string[], options: Partial<ReviewOptions> 
 
 type Change = (summary: Record<string, unknown>, directory: string) => void;
 
-/** Returns a function that copies a run below `work` and changes the files of the copy. */
-export function copierInto(work: Workplace): (run: string, change?: Change) => string {
+/**
+ * Returns a function that copies a run below `work` and changes the files of the copy.
+ * @param finish makes the digests match by default
+ */
+export function copierInto(work: Workplace, finish = seal): (run: string, change?: Change) => string {
   return (run, change = () => {}) => {
     const directory = join(work.folder(), basename(run));
     cpSync(run, directory, { recursive: true });
     const file = join(directory, 'summary.json');
-    const summary = JSON.parse(readFileSync(file, 'utf8'));
+    const before = readFileSync(file, 'utf8');
+    const summary = JSON.parse(before);
     change(summary, directory);
     if (!existsSync(file)) return directory;
-    writeFileSync(file, JSON.stringify(summary));
-    if (existsSync(join(directory, 'log.jsonl'))) forgetSummary(directory);
+    if (JSON.stringify(summary) !== JSON.stringify(JSON.parse(before)))
+      writeFileSync(file, JSON.stringify(summary));
+    finish(directory);
     return directory;
   };
 }
@@ -78,23 +82,6 @@ export function reach(
     /"event":"eval","split":"test"/.test(line) ? JSON.stringify({ ...JSON.parse(line), ...test }) : line,
   );
   writeFileSync(file, logged.join('\n'));
-  agree(summary, directory);
-}
-
-/**
- * Makes the files of the run in `directory` agree after a change of its log or summary: removes the
- * weights, updates the digest of the log and leaves out those of other files.
- */
-export function agree(summary: Record<string, unknown>, directory: string): void {
-  for (const name of ['checkpoints', 'evaluation.json'])
-    rmSync(join(directory, name), { recursive: true, force: true });
-  const lines = readFileSync(join(directory, 'log.jsonl'), 'utf8').split(/(?<=\n)/);
-  const told = lines.slice(
-    0,
-    lines.findLastIndex(line => line.includes('"event":"run.end"')),
-  );
-  const sha256 = createHash('sha256').update(told.join('')).digest('hex');
-  summary.digests = { log: { records: told.length, sha256 }, evaluation: null };
 }
 
 /** Changes the run in `directory` as if it had recorded no verdict of its gates. */
@@ -104,7 +91,6 @@ export function withoutVerdicts(summary: Record<string, unknown>, directory: str
   const lines = readFileSync(file, 'utf8').split(/(?<=\n)/);
   const left = lines.filter(line => !line.includes('"event":"gate"'));
   writeFileSync(file, left.join('').replace(/("event":"run\.end".*"exit_code":)\d+/, '$10'));
-  agree(summary, directory);
 }
 
 /** Changes the run in `directory` as if its config had no gates. */

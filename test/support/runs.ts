@@ -2,9 +2,12 @@
  * Trains runs without the command line: to the end, resumed, stopped at a step, or once for many
  * tests.
  */
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadExperiment } from '../../src/config/index.js';
+import { RunDirectory } from '../../src/run/directory.js';
+import { writtenDigests } from '../../src/run/integrity.js';
 import type { RunObserver, RunResult } from '../../src/train/observer.js';
 import { computeInThreads } from '../../src/train/pool.js';
 import { type ResumeOptions, resumeExperiment } from '../../src/train/resume/resume.js';
@@ -68,18 +71,27 @@ export function stopAt(step: number): { signal: AbortSignal; observer: Partial<R
   return { signal: stop.signal, observer };
 }
 
-/** Removes the digest of the manifest from a summary: older versions wrote none. */
-export function forgetManifest(directory: string): void {
-  const file = join(directory, 'summary.json');
-  const { digests, ...rest } = JSON.parse(readFileSync(file, 'utf8'));
-  writeFileSync(file, JSON.stringify({ ...rest, digests: { ...digests, manifest: undefined } }));
-  forgetSummary(directory);
-}
-
-/** Removes the digest of the summary from a log: older versions logged none. */
-export function forgetSummary(directory: string): void {
-  const file = join(directory, 'log.jsonl');
-  writeFileSync(file, readFileSync(file, 'utf8').replace(/,"summary_sha256":"\w+"/, ''));
+/**
+ * Writes the digests in the files of the run in `directory` anew, after a test has changed some, as
+ * if the run had written them so.
+ */
+export function seal(directory: string): void {
+  const run = RunDirectory.open(directory);
+  const { manifest, log, summary } = run.files;
+  const change = (file: string, by: (value: { digests: Record<string, unknown> }) => object) => {
+    if (!existsSync(file)) return;
+    const value = JSON.parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify({ ...value, digests: by(value) }));
+  };
+  change(manifest, ({ digests }) =>
+    Object.fromEntries(Object.entries(digests).map(([name, was]) => [name, run.digestOf(name) ?? was])),
+  );
+  const lines = existsSync(log) ? readFileSync(log, 'utf8').split(/(?<=\n)/) : [];
+  const before = lines.slice(0, -1).join('');
+  const sha256 = createHash('sha256').update(before).digest('hex');
+  change(summary, () => ({ log: { records: lines.length - 1, sha256 }, files: writtenDigests(run) }));
+  const end = lines.at(-1)?.replace(/("summary_sha256":")\w+/, `$1${run.digestOf('summary.json')}`);
+  if (end !== undefined) writeFileSync(log, before + end);
 }
 
 /** Returns a function that trains on its first call and returns a new copy of the run each time. */

@@ -22,6 +22,7 @@ import { holdAfter } from '../soak/moments.js';
 import { hasEnded, hasPending, holderOf, isStopped, signalAtRest } from '../support/at-rest.js';
 import { type Running, readLog, Workplace } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
+import { SUMMARY } from '../support/run-facts.js';
 import { randomDataset } from '../support/small-run.js';
 import { resumeInProcess, sweepInProcess, sweepOptions } from '../support/sweeps.js';
 import { comesTrue } from '../support/waiting.js';
@@ -83,34 +84,6 @@ function newSweep(): string {
 }
 
 const FLAGS = ['--backend', 'webasm', '--threads', '1'];
-
-/** Of a run that went well. */
-const SUMMARY: Summary = {
-  version: 1,
-  run_id: 'r',
-  name: 'stopped',
-  status: 'completed',
-  exit_code: 0,
-  directory: '/r',
-  config_hash: '0'.repeat(64),
-  backend: 'cpu',
-  executor: 'cpu',
-  seed: 0,
-  steps: 8,
-  epochs: 4,
-  skipped_batches: 0,
-  evaluated: true,
-  metrics: { train: { loss: 1 }, test: { loss: 1 } },
-  best: null,
-  gates: [],
-  duration_s: 1,
-  train_s: 1,
-  eval_s: 1,
-  ms_per_step: 1,
-  parameters: 1,
-  peak_rss_mb: 1,
-  checkpoints: { last: null, best: null },
-};
 
 interface Begun {
   readonly running: Running;
@@ -459,10 +432,12 @@ function pretending(act: (task: Task) => TaskEnd): Launcher {
 const IGNORING = { warning: () => {} };
 const ENDED: TaskEnd = { exitCode: 0, signal: null, timedOut: false, stderr: '' };
 
+const RAN: Summary = { ...SUMMARY, metrics: { train: { loss: 1 }, test: { loss: 1 } } };
+
 function leave(directory: string, summary: Partial<Summary>): void {
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'config.resolved.yaml'), '');
-  writeFileSync(join(directory, 'summary.json'), JSON.stringify({ ...SUMMARY, ...summary }));
+  writeFileSync(join(directory, 'summary.json'), JSON.stringify({ ...RAN, ...summary }));
 }
 
 function newlyLoaded(words: readonly string[], flags: SweepFlags = {}): NewSweep {
@@ -599,7 +574,7 @@ t.test('the result of a segment from its run directory', async t => {
   ): number | null | string | undefined => {
     const metrics = { train: {}, test: { loss: 0.5 } };
     const stopped = { status: 'interrupted', epochs: 2, evaluated: true, exit_code: 130 };
-    const whole = { ...SUMMARY, ...stopped, metrics, ...summary };
+    const whole = { ...RAN, ...stopped, metrics, ...summary };
     const place = t.testdir({
       'summary.json': JSON.stringify(whole),
       'config.resolved.yaml': '',

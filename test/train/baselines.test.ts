@@ -219,6 +219,7 @@ t.test('which values beat a trivial baseline', t => {
       metrics: { train: {}, test: { [name]: value } },
       baselines,
       ms_per_step: null,
+      step_ratio: null,
       peak_rss_mb: 1,
     };
     return judgeRun([gate], measured, () => undefined)[0].verdict;

@@ -6,7 +6,6 @@ import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { defaultLogEvery } from '../../src/train/plan.js';
 import { readLog, Workplace } from '../support/cli.js';
-import { forgetManifest } from '../support/runs.js';
 import { randomDataset } from '../support/small-run.js';
 
 const work = new Workplace();
@@ -92,19 +91,4 @@ t.test('detects a lost record of the default interval', async t => {
   );
   t.equal(code, 0);
   t.same(warnings(directory), ['log/lost']);
-});
-
-t.test("a run of an older version keeps that version's default of 100", async t => {
-  const directory = await begun('--set', 'training.log_every=100');
-  const { log_every: _, ...older } = manifest(directory);
-  writeFileSync(join(directory, 'manifest.json'), JSON.stringify(older));
-  forgetManifest(directory);
-  const again = ['run', file, '--directory', directory, ...WEBASM];
-  const { code, stderr } = await work.cellrun(...again);
-  t.equal(code, 0, stderr);
-  t.same(steps(directory), [1, ...every(100, 100, 400)]);
-  t.same(warnings(directory), []);
-  const compared = await work.cellrun('compare', directory, await begun(), '--json');
-  const keys = JSON.parse(compared.stdout).config.map(({ key }: { key: string }) => key);
-  t.same(keys, [], 'nor does a comparison take it for a difference');
 });

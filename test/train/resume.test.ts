@@ -22,16 +22,7 @@ import { compareRuns } from '../../src/verify/compare-runs.js';
 import { verifyResume } from '../../src/verify/resume.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
-import {
-  copies,
-  forgetManifest,
-  forgetSummary,
-  resume,
-  stopAt,
-  type Trained,
-  train,
-  trainUntil,
-} from '../support/runs.js';
+import { copies, resume, seal, stopAt, type Trained, train, trainUntil } from '../support/runs.js';
 import { randomDataset } from '../support/small-run.js';
 import { comesTrue } from '../support/waiting.js';
 
@@ -653,7 +644,7 @@ t.test('refuses no run, a run in use, other data and an edited config', async t 
   writeFileSync(resolved, text.replace('learning_rate: 0.02', 'learning_rate: 0.03'));
   await refused(t, resume(directory), {
     exitCode: 5,
-    diagnostics: [{ code: 'resume/config-edited', file: resolved }],
+    diagnostics: [{ code: 'run/damaged', file: resolved }],
   });
   writeFileSync(resolved, text);
 
@@ -676,15 +667,15 @@ t.test('a crash between writing the two files of a config change', async t => {
     const directory = await short();
     const [resolved, manifest] = ['config.resolved.yaml', 'manifest.json'].map(name => join(directory, name));
     const before = readFileSync(resolved);
-    const { config_hash: hashBefore } = JSON.parse(readFileSync(manifest, 'utf8'));
+    const { digests } = JSON.parse(readFileSync(manifest, 'utf8'));
     await resume(directory, { set: ['training.num_epochs=3'] });
     // the new config was written, and its manifest perhaps
     renameSync(resolved, `${resolved}.next`);
     writeFileSync(resolved, before);
     if (!isDone) {
-      const { config_hash, ...rest } = JSON.parse(readFileSync(manifest, 'utf8'));
-      writeFileSync(manifest, JSON.stringify({ ...rest, config_hash: hashBefore }));
-      forgetManifest(directory);
+      const rest = JSON.parse(readFileSync(manifest, 'utf8'));
+      writeFileSync(manifest, JSON.stringify({ ...rest, digests }));
+      seal(directory);
     }
     await resume(directory);
     t.notOk(existsSync(`${resolved}.next`));
@@ -731,11 +722,9 @@ t.test('a finished run whose metrics are not finite', async t => {
   const directory = await whole();
   const file = join(directory, 'summary.json');
   const written = JSON.parse(readFileSync(file, 'utf8'));
-  // its weights would contradict this
-  rmSync(join(directory, 'checkpoints'), { recursive: true });
   written.metrics.test = { ...written.metrics.test, loss: null, loss_nonfinite: 'inf' };
   writeFileSync(file, JSON.stringify(written));
-  forgetSummary(directory);
+  seal(directory);
   const again = await resume(directory);
   const { test } = straight.summary.metrics;
   t.same(again.summary.metrics.test, { ...test, loss: Number.POSITIVE_INFINITY });

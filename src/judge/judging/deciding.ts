@@ -86,9 +86,7 @@ export function movedBetween(before: Deciding, after: Deciding): Moved[] {
  * the dataset. The training data, and the paths of identical files, may differ.
  */
 export function otherTask(before: Deciding, after: Deciding): Moved[] {
-  // older versions did not record the splits of files
-  const areKnown = [before, after].every(({ datasets }) => datasets.every(({ split }) => split));
-  const [tested, now] = [before, after].map(({ datasets }) => (areKnown ? testedFiles(datasets) : datasets));
+  const [tested, now] = [before, after].map(({ datasets }) => testedFiles(datasets));
   const sums = (digests: Deciding['datasets']) => digests.map(({ sha256 }) => sha256).join();
   const sameTest = sums(tested) === sums(now);
   const names = new Set([...tested, ...now].map(({ name }) => name));

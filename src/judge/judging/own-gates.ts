@@ -11,10 +11,7 @@ import type { ReviewedRun } from './run-facts.js';
 
 const BOUNDS = ['min', 'max', 'max_drop', 'max_regress', 'by'] as const;
 
-/**
- * The gates of the config, in order. Leaves out entries that are not gates, which another version
- * may have written.
- */
+/** The gates of the config, in order. Leaves out entries that are not gates. */
 export function askedGates({ config, manifest, directory }: RunRecord): WrittenGate[] {
   const file = directory.files.resolvedConfig;
   const asked = Array.isArray(config.gates) ? config.gates : [];

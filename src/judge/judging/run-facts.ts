@@ -1,7 +1,6 @@
 /** Reads the facts about a run that a review reports and judges. */
 
 import type { RunStatus } from '../../run/events.js';
-import { isAbsent } from '../../run/files.js';
 import { BestValues, lastValue, type WrittenGate } from '../../run/gates.js';
 import {
   type Curves,
@@ -10,15 +9,13 @@ import {
   type LoggedWarning,
   type RunHistory,
 } from '../../run/history.js';
-import { readLog } from '../../run/log.js';
+import { damageOf, readLogEnd } from '../../run/integrity.js';
 import type { Manifest } from '../../run/manifest.js';
 import { type RunRecord, type RunState, readRun } from '../../run/record.js';
 import type { Summary } from '../../run/summary.js';
 import { cautionsOf, endingOf } from '../../run/words.js';
 import { counted } from '../../util/words.js';
 import { type Deciding, decidingOf } from './deciding.js';
-import { FileProof } from './file-proof.js';
-import { LogProof } from './log-proof.js';
 import { askedGates } from './own-gates.js';
 
 export interface RunFacts {
@@ -81,7 +78,8 @@ export interface ReviewedRun {
   /** The gates of its config. */
   readonly asked: readonly WrittenGate[];
   /**
-   * Why its files do not prove that it completed; undefined if they do, or if it did not complete.
+   * Why its files cannot be trusted; undefined if they are as the run wrote them, or if it did not
+   * complete.
    */
   readonly doubt: Doubt | undefined;
   /** The last value of a metric; undefined if it was not measured. */
@@ -121,32 +119,17 @@ function readLogOf(record: RunRecord): {
   readonly doubt: string | undefined;
 } {
   const { directory, state, manifest, summary } = record;
-  const { log } = directory.files;
   const collector = new HistoryCollector(POINTS);
-  const proof = new LogProof(summary, manifest?.run_id);
-  const files = new FileProof(record);
-  const isMissing = isAbsent(log);
-  const { isTorn } = isMissing
-    ? { isTorn: false }
-    : readLog(
-        log,
-        event => {
-          collector.add(event);
-          proof.add(event);
-          files.addEvent(event);
-        },
-        line => {
-          collector.addDamage(line);
-          proof.addDamage();
-        },
-        text => files.addLine(text),
-      );
-  const doubts = (): string | undefined => {
-    if (state !== 'completed' || summary === undefined) return undefined;
-    if (manifest === undefined) return 'its manifest is missing';
-    return isMissing ? 'its log is missing' : (proof.doubt(summary, isTorn) ?? files.doubt(summary));
-  };
-  return { history: collector.history, doubt: doubts() };
+  const log = readLogEnd(
+    directory.files.log,
+    manifest?.run_id,
+    event => collector.add(event),
+    line => collector.addDamage(line),
+  );
+  // files of an unfinished run still change
+  const isOver = state === 'completed' && summary !== undefined;
+  const [damage] = isOver ? damageOf(directory, manifest, summary, log) : [];
+  return { history: collector.history, doubt: damage && `its ${damage.file} ${damage.what}` };
 }
 
 /** Why a run cannot pass; undefined if it completed. */

@@ -2,13 +2,12 @@
  * Reviews runs of a sweep's trials. A run that its sweep paused or pruned is not judged; all others
  * are. Its gates are located in the user's config, not in the sweep's copy of it.
  */
-import { basename, dirname } from 'node:path';
-import { momentsOf } from '../../run/baseline.js';
+import { basename, dirname, relative } from 'node:path';
 import { sweepFolder } from '../../run/find.js';
 import type { RunState } from '../../run/record.js';
 import {
   bestRow,
-  contradictionsOf,
+  missingRuns,
   readSweepResults,
   type SweepResults,
   sweepCautions,
@@ -92,12 +91,7 @@ export class Trials {
       return `it continued to epoch ${facts.epochs}, but its sweep recorded ${told.epochs}`;
     const value = last(sweep.metric);
     const isSame = Number.isFinite(value) ? value === told.value : told.value === null;
-    if (!isSame) return `its sweep recorded ${sweep.metric} ${told.value}, but the run has ${value}`;
-    const mean = meanOf(row);
-    // rounding of the sum depends on the order of the seeds
-    if (mean === undefined || row.value === null || Math.abs(mean - row.value) <= 1e-9 * Math.abs(mean))
-      return undefined;
-    return `its sweep used ${sweep.metric} ${row.value}, but the mean over the seeds is ${mean}`;
+    return isSame ? undefined : `its sweep recorded ${sweep.metric} ${told.value}, but the run has ${value}`;
   }
 
   /** Moves gates to the user's config; to the whole file if the sweep lacks their positions. */
@@ -128,26 +122,15 @@ export class Trials {
   }
 }
 
-/**
- * The review of a sweep with all its trials: damaged if its files contradict its journal, or the
- * run of a trial is missing.
- */
-export function heldToJournal(sweep: SweepReview): SweepReview {
+/** The review of a sweep with all its trials: damaged if the run of a trial is missing. */
+export function withMissingRuns(sweep: SweepReview): SweepReview {
   if (sweep.state === 'damaged') return sweep;
-  const found = contradictionsOf(readSweepResults(sweep.directory));
-  if (found.length === 0) return sweep;
+  const { directory, records } = readSweepResults(sweep.directory);
+  const missing = missingRuns(directory, records);
+  if (missing.length === 0) return sweep;
+  const found = missing.map(({ message, file = '' }) => `${message}: ${relative(directory.path, file)}`);
   const message = [...(sweep.message === null ? [] : [sweep.message]), ...found].join('; ');
   return { ...sweep, state: 'damaged', message };
-}
-
-/**
- * Mean over the runs of a trial; undefined if one has no value, or was at another rung than the
- * trial when it was measured.
- */
-function meanOf({ seeds, rung }: TrialRow): number | undefined {
-  const values = seeds.flatMap(one => (one.rung === rung && one.value !== null ? [one.value] : []));
-  if (values.length < seeds.length) return undefined;
-  return momentsOf(values).mean;
 }
 
 function readSound(folder: string): KnownSweep {

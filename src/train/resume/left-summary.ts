@@ -3,7 +3,7 @@ import { renameSync } from 'node:fs';
 import type { RunDirectory } from '../../run/directory.js';
 import { withFileErrors } from '../../run/files.js';
 import { refuseUnlessOwned } from '../../run/locks/ownership.js';
-import { readEvents } from '../../run/log.js';
+import { lastRecord } from '../../run/log.js';
 import type { Summary } from '../../run/summary.js';
 import { damagedError, EXIT, UserError } from '../../util/errors.js';
 
@@ -31,8 +31,7 @@ export function leftSummary(
 ): LeftSummary {
   try {
     const summary = directory.readSummary();
-    refuseForeign(summary, directory, runId);
-    if (summary !== undefined) refuseEdited(directory);
+    if (summary !== undefined) refuseOther(summary, directory, runId);
     return { summary, problem: undefined, setAside: () => {} };
   } catch (error) {
     if (!(error instanceof UserError) || error.exitCode === EXIT.unexpected || strict) throw error;
@@ -48,28 +47,13 @@ export function leftSummary(
   }
 }
 
-/** Refuses a summary that differs from the one that was there when the log ended. */
-function refuseEdited(directory: RunDirectory): void {
-  const { log, summary } = directory.files;
-  const end = readEvents(log).at(-1);
-  if (end?.event !== 'run.end' || end.summary_sha256 === undefined) return;
-  if (end.summary_sha256 === directory.digestOf('summary')) return;
-  throw damagedError({
-    code: 'run/summary-edited',
-    message: 'the summary does not match the digest in the log: it was edited after the run',
-    file: summary,
-  });
-}
-
-/**
- * Refuses another run's summary. When a renamed run resumed, older versions recorded its new name,
- * so the directory's name is accepted too.
- */
-function refuseForeign(summary: Summary | undefined, directory: RunDirectory, runId: string): void {
-  if (summary === undefined || [runId, directory.id].includes(summary.run_id)) return;
-  throw damagedError({
-    code: 'run/foreign-summary',
-    message: `this is the summary of another run, ${summary.run_id}`,
-    file: directory.files.summary,
-  });
+/** Refuses another run's summary, and one that is not as it was when the log ended. */
+function refuseOther({ run_id }: Summary, directory: RunDirectory, runId: string): void {
+  const { log, summary: file } = directory.files;
+  const code = 'run/summary-changed';
+  if (run_id !== runId)
+    throw damagedError({ code, message: `this is the summary of another run, ${run_id}`, file });
+  const end = lastRecord(log);
+  if (end?.event !== 'run.end' || end.summary_sha256 === directory.digestOf('summary.json')) return;
+  throw damagedError({ code, message: 'this file does not match its digest in log.jsonl', file });
 }

@@ -4,11 +4,11 @@
  */
 import { effectsOf, type LoadedExperiment } from '../../config/index.js';
 import type { RunDirectory } from '../../run/directory.js';
+import { frozenConfig } from '../../run/frozen-config.js';
 import type { Manifest } from '../../run/manifest.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { weightsChanged } from '../weights.js';
 import { type Change, configChanges, describeChanges, kindOf } from './changes.js';
-import { frozenConfig } from './frozen-config.js';
 
 /**
  * @throws UserError (exit 2) listing every key that differs, with its classification

@@ -5,20 +5,35 @@ import type { BackendRequest } from '../../engine/backend-names.js';
 import type { Width } from '../../engine/simd/target.js';
 import { bestOf, type Checkpoint, listCheckpoints } from '../../run/checkpoint-files.js';
 import { RunDirectory } from '../../run/directory.js';
-import { FOREIGN, ownStepHashes, refuseForeign } from '../../run/identity.js';
+import { isAbsent } from '../../run/files.js';
+import { frozenConfig, frozenOptions, isGivenConfigEdited } from '../../run/frozen-config.js';
+import {
+  damageOf,
+  FOREIGN,
+  foreignStepHash,
+  isAtEnd,
+  logDamage,
+  ownStepHashes,
+  readLogEnd,
+  refuseChangedInputs,
+  refuseDamage,
+  refuseForeign,
+  type SavedCheckpoint,
+} from '../../run/integrity.js';
 import { latestCheckpoint } from '../../run/latest-checkpoint.js';
 import { whileLocked } from '../../run/locks/run-lock.js';
 import { type CutLog, cutLog, LOG_LOST, readEvents } from '../../run/log.js';
 import type { Manifest } from '../../run/manifest.js';
 import { versions } from '../../run/manifest.js';
 import { timesSoFar } from '../../run/run-times.js';
-import { usageError } from '../../util/errors.js';
+import type { Summary } from '../../run/summary.js';
+import { damagedError, type ExitCode, usageError } from '../../util/errors.js';
 import { type SavedState, savedState } from '../checkpoints.js';
 import { watchedMetrics } from '../early-stopping.js';
 import { RunEvents } from '../events.js';
 import { gateOrigins, withGateOrigins } from '../gates.js';
 import { TrainingState } from '../loop.js';
-import { dataRecord, manifestFacts } from '../manifest.js';
+import { backendFacts, dataRecord, resolvedDigest } from '../manifest.js';
 import type { RunObserver, RunResult } from '../observer.js';
 import { batchOrder, defaultLogEvery, totalSteps } from '../plan.js';
 import { initialParameters, openSession, type Session } from '../session.js';
@@ -35,15 +50,6 @@ import {
   refuseImpossible,
   widthChanges,
 } from './changes.js';
-import {
-  completeResult,
-  contradicts,
-  foreignChange,
-  readableCheckpoints,
-  refuseEditedLog,
-  reportMissing,
-} from './evidence.js';
-import { frozenConfig, frozenOptions, isGivenConfigEdited, refuseEditedManifest } from './frozen-config.js';
 import { leftSummary } from './left-summary.js';
 import { checkResumable, checkUse } from './resumable.js';
 import { checkSameData, digestChanges, fittedBy } from './same-data.js';
@@ -93,41 +99,42 @@ async function resumeLocked(
   const manifest = manifestOf(directory);
   const { run_id: runId } = manifest;
   const left = leftSummary(directory, runId, options);
-  refuseEditedManifest(directory, () => left.summary);
+  refuseChangedInputs(directory, manifest);
   directory.removeTemporaryFiles();
   const { before, loaded: frozen } = loadConfigs(directory, manifest, options);
   const edits = configChanges(before, frozen);
   const hasOtherGates = edits.some(({ key }) => /^gates(\.|$)/.test(key));
-  const loaded = hasOtherGates ? frozen : withGateOrigins(frozen, manifest.gate_origins ?? []);
+  const loaded = hasOtherGates ? frozen : withGateOrigins(frozen, manifest.gate_origins);
   refuseImpossible(edits, options.allowChange, loaded);
   const backend = options.backend ?? (manifest.backend.name as BackendRequest);
   const { threads, width } = options;
-  const session = await openSession(loaded, { backend, threads, width, ...fittedBy(manifest) });
+  const session = await openSession(loaded, {
+    backend,
+    threads,
+    width,
+    ...fittedBy(manifest),
+    baselineAt: path => keptBaseline(directory, path),
+  });
   const isOtherData = edits.some(({ key }) => effectsOf(key, loaded.experiment).includes('data'));
   if (!isOtherData) checkSameData(session.dataset, manifest);
   const dataSeconds = (performance.now() - began) / 1000;
-  const { backend: runsOn } = manifestFacts(loaded, session, {
-    ...options,
-    directory: directory.path,
-    runId,
-  });
+  const runsOn = backendFacts(session);
   const alters = [...edits, ...machineChanges(manifest, { backend: runsOn, versions: versions() })];
   // an allowed key that has not changed is refused below, even if the run is complete
   const asksNothing = alters.length === 0 && options.allowChange.length === 0;
-  const complete = asksNothing ? completeResult(directory, left.summary) : undefined;
-  if (complete) {
-    const saved = readableCheckpoints(directory);
-    refuseForeign(saved, ownStepHashes(manifest, manifest.step_hash ?? before.stepHash));
-    if (!contradicts(saved, complete.summary, manifest)) {
-      observer.line(COMPLETE);
-      reportMissing(directory, complete.summary, options, observer);
-      return complete;
-    }
+  const atEnd = isAtEnd(directory) ? left.summary : undefined;
+  const log = readLogEnd(directory.files.log, runId);
+  if (asksNothing && atEnd?.status === 'completed') {
+    refuseDamage(directory, damageOf(directory, manifest, atEnd, log));
+    observer.line(COMPLETE);
+    reportMissing(directory, atEnd, options, observer);
+    // the directory may have been moved or copied since
+    return { exitCode: atEnd.exit_code as ExitCode, summary: { ...atEnd, directory: directory.path } };
   }
+  if (log) refuseDamage(directory, logDamage(log, atEnd));
   const { checkpoint, whole, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
-  const foreign = foreignChange(directory, manifest, before, { whole, checkpoint, ...options });
+  const foreign = foreignChange(manifest, { whole, checkpoint, ...options });
   const changes = [...alters, ...foreign, ...widthChanges(manifest, runsOn)];
-  if (left.summary) refuseEditedLog(directory, left.summary);
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
   // impossible changes are reported before the user is asked to allow others
   const wanted = { loaded, session, changes };
@@ -161,12 +168,7 @@ async function resumeLocked(
         );
         // not before the log is cut: while it has its end, the manifest must match the summary
         if (changes.length > 0)
-          recordChanges(
-            directory,
-            manifest,
-            { loaded, frozen: before, session },
-            { changes, step, time: options.started },
-          );
+          recordChanges(directory, manifest, { loaded, session }, { changes, step, time: options.started });
         for (const event of readEvents(directory.files.log)) state.best.addEvent(event);
         const events = RunEvents.open(directory.files.log, loaded, session, cut.seq);
         if (!cut.kept.has('run.start')) events.started(runId);
@@ -198,6 +200,58 @@ async function resumeLocked(
   );
 }
 
+/** The run's own copy of the baseline at `path`, if it has one. */
+function keptBaseline(directory: RunDirectory, path: string): string {
+  const copy = directory.baselineCopy(path);
+  return isAbsent(copy) ? path : copy;
+}
+
+/**
+ * Warns about checkpoints that the summary of a complete run names but that no longer exist.
+ * @throws UserError (exit 5) if there are any and `strict` is set
+ */
+function reportMissing(
+  directory: RunDirectory,
+  { checkpoints }: Summary,
+  { strict }: { readonly strict: boolean },
+  observer: RunObserver,
+): void {
+  const names = [...new Set(Object.values(checkpoints))].filter(name => name !== null);
+  const missing = names.map(name => directory.pathOf(name)).filter(isAbsent);
+  if (missing.length === 0) return;
+  const message = 'the run is complete, but this checkpoint of it is gone';
+  if (strict) throw damagedError(...missing.map(file => ({ code: 'checkpoint/gone', message, file })));
+  for (const file of missing) observer.warning(`${file}: ${message}`);
+}
+
+/**
+ * Returns the change to record if the newest checkpoint is another run's and this is allowed by
+ * name.
+ * @throws UserError (exit 5) if a checkpoint is another run's
+ */
+function foreignChange(
+  manifest: Manifest,
+  {
+    whole,
+    checkpoint,
+    allowChange,
+  }: {
+    readonly whole: readonly SavedCheckpoint[];
+    readonly checkpoint: Checkpoint | undefined;
+    readonly allowChange: readonly string[];
+  },
+): Change[] {
+  const from = checkpoint && foreignStepHash(checkpoint, manifest);
+  if (from !== undefined && allowChange.includes(FOREIGN))
+    return [{ key: FOREIGN, from: manifest.step_hash, to: from }];
+  refuseForeign(
+    whole,
+    manifest,
+    `, or --allow-change ${FOREIGN} to resume from it, which the manifest records`,
+  );
+  return [];
+}
+
 const COMPLETE = 'Nothing to resume: the run is complete. To train longer, add --set training.num_epochs=N.';
 
 /**
@@ -223,8 +277,7 @@ function loadConfigs(
   { set }: ResumeOptions,
 ): { before: LoadedExperiment; loaded: LoadedExperiment } {
   const options = frozenOptions(directory, manifest);
-  const isCurrent = (file: string) => loadExperiment(file, options).hash === manifest.config_hash;
-  directory.settleResolvedConfig(isCurrent);
+  directory.settleResolvedConfig(manifest);
   const before = frozenConfig(directory, manifest);
   const { resolvedConfig } = directory.files;
   return { before, loaded: set.length > 0 ? loadExperiment(resolvedConfig, { set, ...options }) : before };
@@ -278,7 +331,7 @@ function loggedEvery(
 function recordChanges(
   directory: RunDirectory,
   manifest: Manifest,
-  { loaded, frozen, session }: { loaded: LoadedExperiment; frozen: LoadedExperiment; session: Session },
+  { loaded, session }: { loaded: LoadedExperiment; session: Session },
   { changes, step, time }: { changes: readonly Change[]; step: number; time: Date },
 ): void {
   const { digests } = session.dataset;
@@ -292,7 +345,12 @@ function recordChanges(
   directory.changeConfig(loaded.resolvedYaml, {
     ...manifest,
     config_hash: loaded.hash,
-    ...stepHashes(manifest, loaded, frozen, changes),
+    ...stepHashes(manifest, loaded, changes),
+    digests: {
+      ...manifest.digests,
+      ...resolvedDigest(directory, loaded),
+      ...directory.keepBaselines(session.baselines),
+    },
     gate_origins: gateOrigins(loaded),
     datasets: digests,
     data: dataRecord(session),
@@ -300,20 +358,14 @@ function recordChanges(
   });
 }
 
-/**
- * Step hashes that the run's checkpoints may have from now on. Empty if an older version did not
- * record the earlier ones.
- */
+/** Step hashes that the run's checkpoints may have from now on. */
 function stepHashes(
   manifest: Manifest,
   { stepHash }: LoadedExperiment,
-  before: LoadedExperiment,
   changes: readonly Change[],
 ): Pick<Manifest, 'step_hash' | 'earlier_step_hashes'> {
-  const known = ownStepHashes(manifest, manifest.step_hash ?? before.stepHash);
-  if (known === undefined) return {};
   const foreign = changes.flatMap(({ key, to }) => (key === FOREIGN && typeof to === 'string' ? [to] : []));
-  const earlier = [...new Set([...known, ...foreign])].filter(hash => hash !== stepHash);
+  const earlier = [...ownStepHashes(manifest), ...foreign].filter(hash => hash !== stepHash);
   return { step_hash: stepHash, ...(earlier.length > 0 && { earlier_step_hashes: earlier }) };
 }
 

@@ -1,61 +1,16 @@
 /** Checks that a run's data have not changed. */
 import { basename } from 'node:path';
-import { type Dataset, fitScaling, type Scaling } from '../../data/index.js';
+import type { Dataset } from '../../data/index.js';
 import type { Manifest } from '../../run/manifest.js';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import type { Fitted } from '../session.js';
 
 /** A run's record of the data that it was trained on. */
-export type RunData = Pick<Manifest, 'datasets' | 'data' | 'scaling' | 'changes'>;
+export type RunData = Pick<Manifest, 'datasets' | 'data' | 'scaling'>;
 
 /** Values that a run fitted on its training split; empty without a run. */
 export function fittedBy(run: RunData | undefined): Fitted {
   return { scaling: run?.scaling, vocabulary: run?.data?.vocabulary };
-}
-
-/**
- * Checks that a dataset has the digests that a run recorded, and that a scaling fitted to its
- * training split equals the recorded one.
- * @throws UserError (exit 5) if one of them differs
- */
-export function checkSameData(dataset: Dataset, run: RunData): void {
-  checkFiles(dataset.digests, run.datasets);
-  // a run resumed with other data keeps its original scaling
-  const isFitted = !run.changes?.some(({ key }) => key.startsWith('dataset.'));
-  if (isFitted) checkScaling(dataset);
-}
-
-/**
- * Maximum relative difference between two fits of the same numbers: their sums may be added in
- * another order.
- */
-const TOLERANCE = 1e-9;
-
-function checkScaling({ scaling, columns, digests }: Dataset): void {
-  if (scaling === undefined || columns === undefined) return;
-  const now = fitScaling(scaling.method, columns);
-  for (const part of ['features', 'targets'] as const) {
-    const [then, fitted] = [scaling[part], now[part]];
-    const index = columns[part].findIndex((_, i) => !then || !fitted || isOther(then, fitted, i));
-    if (index < 0) continue;
-    throw damagedError({
-      code: 'run/scaling-changed',
-      message: `the scaling of ${columns[part][index].name} in manifest.json does not match the training split`,
-      file: digests[0].name,
-      expected: scalingWords(then, index),
-      got: scalingWords(fitted, index),
-    });
-  }
-}
-
-function isOther(then: Scaling, now: Scaling, i: number): boolean {
-  const size = Math.abs(now.scale[i]) + Math.abs(now.offset[i]);
-  const differs = (a: number, b: number) => !(Math.abs(a - b) <= TOLERANCE * size);
-  return differs(then.offset[i], now.offset[i]) || differs(then.scale[i], now.scale[i]);
-}
-
-function scalingWords(scaling: Scaling | null, i: number): string {
-  return scaling === null ? 'none' : `offset ${scaling.offset[i]}, scale ${scaling.scale[i]}`;
 }
 
 type DataFile = Dataset['digests'][number];
@@ -66,10 +21,8 @@ type EarlierFile = RunData['datasets'][number];
  * since files may have been moved.
  * @throws UserError (exit 5) for each file that differs
  */
-function checkFiles(now: readonly DataFile[], then: readonly EarlierFile[]): void {
-  const isSame = now.every(
-    ({ sha256, split }, i) => sha256 === then[i]?.sha256 && split === (then[i].split ?? split),
-  );
+export function checkSameData({ digests: now }: Dataset, { datasets: then }: RunData): void {
+  const isSame = now.every(({ sha256, split }, i) => sha256 === then[i]?.sha256 && split === then[i].split);
   if (isSame && now.length === then.length) return;
   throw damagedError(...fileChanges(now, then));
 }
@@ -110,9 +63,10 @@ function fileChange({ name, sha256, split }: DataFile, earlier: EarlierFile | un
     const [expected, got] = [`SHA-256 ${earlier.sha256}`, sha256];
     return [change(name, 'the data have changed since the run was trained', { expected, got })];
   }
-  const before = earlier.split ?? split;
-  if (split === before) return [];
-  return [change(name, `the file was in the ${before} split when the run was trained`, { got: split })];
+  if (split === earlier.split) return [];
+  return [
+    change(name, `the file was in the ${earlier.split} split when the run was trained`, { got: split }),
+  ];
 }
 
 function change(file: string, message: string, more: Partial<Diagnostic> = {}): Diagnostic {

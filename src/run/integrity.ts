@@ -1,0 +1,250 @@
+/**
+ * What ties the files of a run together, so that a damaged or mixed-up file is noticed.
+ *
+ * - One SHA-256 of each file that the run wrote. Those of the files written at its start are in
+ *   `manifest.json`, those of all others in `summary.json`; `run.end`, the last record of the log,
+ *   has that of `summary.json`. A killed run has no summary; there, the digests within each
+ *   checkpoint are checked, as whenever one is read.
+ * - One identity: `run_id` in the manifest and the log; `step_hash`, the hash of everything that
+ *   determines a training step (config, seed, data), in the manifest and the checkpoints. They have
+ *   no run name, so that equal runs have byte-identical checkpoints.
+ *
+ * docs/internals/invariants.md says against what this defends, and against what not.
+ */
+import { createHash } from 'node:crypto';
+import { type Diagnostic, damagedError } from '../util/errors.js';
+import { type CheckpointEntry, checkpointNames, indexPath } from './checkpoint-files.js';
+import type { RunDirectory } from './directory.js';
+import { isAbsent } from './files.js';
+import type { JsonObject } from './json.js';
+import { type DamagedLine, type LogRecord, lastRecord, readLog } from './log.js';
+import type { Manifest } from './manifest.js';
+import type { Summary } from './summary.js';
+
+/** A checkpoint's entry and metadata, without its tensors. */
+export type SavedCheckpoint = CheckpointEntry & { readonly metadata: JsonObject };
+
+/** The key to pass to --allow-change to resume from another run's checkpoint. */
+export const FOREIGN = 'step_hash';
+
+/** SHA-256 (hex) of files by their names in the run's directory. */
+export type FileDigests = Readonly<Record<string, string>>;
+
+/** A file of a run that is not as the run wrote it. */
+export interface Damage {
+  /** Its name in the run's directory. */
+  readonly file: string;
+  /** For example `does not match its digest in summary.json`. */
+  readonly what: string;
+}
+
+/**
+ * The digests for `summary.json`, of the existing files that a run writes until its end.
+ * @throws UserError (exit 2) if one cannot be read
+ */
+export function writtenDigests(directory: RunDirectory): FileDigests {
+  const { manifest, evaluation, checkpoints } = directory.files;
+  const paths = [manifest, evaluation, indexPath(checkpoints)];
+  const names = [
+    ...paths.map(path => directory.nameOf(path)),
+    ...checkpointNames(checkpoints).map(name => `${directory.nameOf(checkpoints)}/${name}`),
+  ];
+  return Object.fromEntries(
+    names.flatMap(name => {
+      const sha256 = directory.digestOf(name);
+      return sha256 === undefined ? [] : [[name, sha256]];
+    }),
+  );
+}
+
+/**
+ * Files that do not match their digests in a file of the run. Missing files are no damage: a run
+ * may be kept without its weights.
+ * @throws UserError (exit 2) if a file cannot be read
+ */
+function changedFiles(directory: RunDirectory, digests: FileDigests, from: string): Damage[] {
+  return Object.entries(digests).flatMap(([file, sha256]) => {
+    const found = directory.digestOf(file);
+    return found === undefined || found === sha256
+      ? []
+      : [{ file, what: `does not match its digest in ${from}` }];
+  });
+}
+
+/**
+ * Files written at the start of a run that have changed, but for `config.yaml`, which nothing is
+ * computed from. A config that a killed resume was about to replace is still under another name.
+ */
+export function changedInputs(directory: RunDirectory, { digests }: Manifest): Damage[] {
+  const { config, resolvedConfig } = directory.files;
+  const { [directory.nameOf(config)]: _, ...others } = digests;
+  const next = directory.digestOf(directory.nameOf(directory.nextConfig));
+  const isNext = ({ file }: Damage) => file === directory.nameOf(resolvedConfig) && next === digests[file];
+  return changedFiles(directory, others, 'manifest.json').filter(one => !isNext(one));
+}
+
+/** What a log says of its run. */
+export interface LogEnd {
+  /** The last record; undefined if the last line is none. */
+  readonly last: LogRecord | undefined;
+  /** The lines before the last. */
+  readonly before: { readonly records: number; readonly sha256: string };
+  /** The first run id in the log that is not the run's; undefined if there is none. */
+  readonly other: string | undefined;
+}
+
+const PIECE = 1 << 16;
+
+/**
+ * Reads the log of a run in one pass; undefined if there is none.
+ * @param runId from the manifest
+ * @throws UserError (exit 2 or 5) if the log cannot be read
+ */
+export function readLogEnd(
+  path: string,
+  runId: string | undefined,
+  visit: (record: LogRecord) => void = () => {},
+  damaged: (line: DamagedLine) => void = () => {},
+): LogEnd | undefined {
+  if (isAbsent(path)) return undefined;
+  const hash = createHash('sha256');
+  let [records, text, pending] = [0, undefined as string | undefined, ''];
+  let last: LogRecord | undefined;
+  let other: string | undefined;
+  const { isTorn } = readLog(
+    path,
+    record => {
+      last = record;
+      const { event, run_id } = record;
+      if ((event === 'run.start' || event === 'run.resume') && run_id !== runId) other ??= String(run_id);
+      visit(record);
+    },
+    line => {
+      last = undefined;
+      damaged(line);
+    },
+    line => {
+      // one line late: the last one is not covered
+      if (text !== undefined) {
+        records += 1;
+        pending += `${text}\n`;
+      }
+      text = line ?? '';
+      // hashing single lines would double the time of a review
+      if (pending.length < PIECE) return;
+      hash.update(pending);
+      pending = '';
+    },
+  );
+  hash.update(pending);
+  return { last: isTorn ? undefined : last, before: { records, sha256: hash.digest('hex') }, other };
+}
+
+/** Files of a run that are not as they were at its end, when `summary` was written. */
+export function damageOf(
+  directory: RunDirectory,
+  manifest: Manifest | undefined,
+  summary: Summary,
+  log: LogEnd | undefined,
+): Damage[] {
+  if (manifest === undefined) return [{ file: 'manifest.json', what: 'is missing' }];
+  if (log === undefined) return [{ file: 'log.jsonl', what: 'is missing' }];
+  const ofLog = logDamage(log, summary);
+  if (ofLog.length > 0) return ofLog;
+  // a changed summary may have other digests
+  if (log.last?.summary_sha256 !== directory.digestOf('summary.json'))
+    return [{ file: 'summary.json', what: 'does not match its digest in log.jsonl' }];
+  return [
+    ...changedFiles(directory, summary.digests.files, 'summary.json'),
+    ...changedInputs(directory, manifest),
+  ];
+}
+
+/** @param summary that was written when the log ended; undefined if the log has no end yet */
+export function logDamage({ last, before, other }: LogEnd, summary: Summary | undefined): Damage[] {
+  const damage = (what: string) => [{ file: 'log.jsonl', what }];
+  if (other !== undefined) return damage(`belongs to another run, ${other}`);
+  if (summary === undefined) return [];
+  if (last?.event !== 'run.end') return damage('does not end with the end of the run');
+  const { records, sha256 } = summary.digests.log ?? before;
+  return records === before.records && sha256 === before.sha256
+    ? []
+    : damage('does not match its digest in summary.json: a line was changed, added or removed');
+}
+
+/**
+ * Checks the manifest and the files written at the start of a run, before anything is computed with
+ * them. The digest of the manifest is in the summary, which counts only while it is that of the
+ * log's end: a resume removes the end before it changes the manifest.
+ * @throws UserError (exit 5) if one of them has changed
+ * @throws UserError (exit 2) if one cannot be read
+ */
+export function refuseChangedInputs(directory: RunDirectory, manifest: Manifest): void {
+  const digests = isAtEnd(directory) ? (directory.readSummary()?.digests.files ?? {}) : {};
+  const own = Object.entries(digests).filter(([name]) => name === 'manifest.json');
+  refuseDamage(directory, [
+    ...changedFiles(directory, Object.fromEntries(own), 'summary.json'),
+    ...changedInputs(directory, manifest),
+  ]);
+}
+
+/** True if the log ends with the end of the run, and the summary is as it was written then. */
+export function isAtEnd(directory: RunDirectory): boolean {
+  const end = lastRecord(directory.files.log);
+  return end?.event === 'run.end' && end.summary_sha256 === directory.digestOf('summary.json');
+}
+
+/** @throws UserError (exit 5) with all of `damage`, if there is any */
+export function refuseDamage(directory: RunDirectory, damage: readonly Damage[]): void {
+  if (damage.length === 0) return;
+  throw damagedError(
+    ...damage.map(({ file, what }) => ({
+      code: 'run/damaged',
+      message: `this file ${what}`,
+      file: directory.pathOf(file),
+      expected: `the file from a backup${file === 'log.jsonl' ? '; or no log: move it away, and the run resumes with a new one' : ''}`,
+    })),
+  );
+}
+
+/** Hashes that checkpoints of the run may have. */
+export function ownStepHashes({
+  step_hash,
+  earlier_step_hashes = [],
+}: Pick<Manifest, 'step_hash' | 'earlier_step_hashes'>): ReadonlySet<string> {
+  return new Set([step_hash, ...earlier_step_hashes]);
+}
+
+/** The step hash of `checkpoint` if it belongs to another run; undefined if it is the run's own. */
+export function foreignStepHash(
+  { metadata }: Pick<SavedCheckpoint, 'metadata'>,
+  manifest: Manifest,
+): string | undefined {
+  const found = String(metadata.step_hash);
+  return ownStepHashes(manifest).has(found) ? undefined : found;
+}
+
+/**
+ * @throws UserError (exit 5) if one of `checkpoints` is another run's, with both hashes
+ * @param more appended to the expected hash in the message
+ */
+export function refuseForeign(
+  checkpoints: readonly Pick<SavedCheckpoint, 'path' | 'metadata'>[],
+  manifest: Manifest,
+  more = '',
+): void {
+  const problems = checkpoints.flatMap((checkpoint): Diagnostic[] => {
+    const found = foreignStepHash(checkpoint, manifest);
+    if (found === undefined) return [];
+    return [
+      {
+        code: 'checkpoint/foreign',
+        message: 'this checkpoint is from another run with a different config, seed or data',
+        file: checkpoint.path,
+        expected: `step_hash ${[...ownStepHashes(manifest)].join(' or ')}${more}`,
+        got: `step_hash ${found}`,
+      },
+    ];
+  });
+  if (problems.length > 0) throw damagedError(...problems);
+}

@@ -1,0 +1,71 @@
+/** A made-up manifest and summary, complete, for tests that need some. */
+import type { Manifest } from '../../src/run/manifest.js';
+import type { Summary } from '../../src/run/summary.js';
+
+const HASH = 'a'.repeat(64);
+
+export const MANIFEST: Manifest = {
+  version: 1,
+  run_id: 'x',
+  name: 'tried',
+  started: '2026-01-31T12:00:00.000Z',
+  config_hash: HASH,
+  step_hash: 'd'.repeat(64),
+  directory: '/x',
+  digests: {},
+  config_files: ['config.yaml'],
+  log_every: 1,
+  gate_origins: [],
+  backend: {
+    name: 'webasm',
+    reason: 'asked for',
+    executor: 'x',
+    arithmetic: 'fused',
+    width: 128,
+    threads: 1,
+    adapter: null,
+  },
+  datasets: [{ name: 'adding', sha256: 'b'.repeat(64), split: 'train' }],
+  data: {
+    input: { kind: 'number', size: 2 },
+    sequence_length: 20,
+    variable_length: false,
+    output_size: 1,
+  },
+  seeds: { experiment: 0 },
+  parameters: 100,
+  command_line: [],
+  versions: { cellrun: '0.1.0', node: '20.0.0', 'gpu.js': '2.24.1' },
+  git: { revision: 'c'.repeat(40), dirty: false },
+  machine: { platform: 'linux', arch: 'x64', cpu: 'processor', cores: 2, memory_mb: 100 },
+};
+
+export const SUMMARY: Summary = {
+  version: 1,
+  run_id: 'x',
+  name: 'tried',
+  status: 'completed',
+  exit_code: 0,
+  directory: '/x',
+  config_hash: HASH,
+  backend: 'webasm',
+  executor: 'x',
+  seed: 0,
+  steps: 8,
+  epochs: 4,
+  skipped_batches: 0,
+  evaluated: true,
+  metrics: { train: {}, test: {} },
+  best: null,
+  gates: [],
+  duration_s: 1,
+  train_s: 1,
+  eval_s: 0,
+  ms_per_step: 2,
+  calibration_ms: null,
+  step_ratio: null,
+  parameters: 100,
+  peak_rss_mb: 100,
+  checkpoints: { last: null, best: null },
+  digests: { log: null, files: {} },
+};
