@@ -6,8 +6,8 @@ import type { GPU, GPUVariableType, IKernelRunShortcut, IPipelineRunShortcut } f
 import type { Node } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { EXIT, UserError } from '../util/errors.js';
+import { gpuSize, tensorInput } from './backend.js';
 import type { Backend } from './backend-names.js';
-import { gpuSize, tensorInput } from './gpu.js';
 import type { Value } from './linked-executable.js';
 import type { Kernel, Plan, Step } from './plan.js';
 import type { KernelArgument } from './source.js';

@@ -1,9 +1,9 @@
 /** The interface of the engine for the rest of the program. */
 import type { GPU } from 'gpu.js';
 import type { Program } from '../math/graph/node.js';
+import { gpuLibrary, installWebGpu } from './backend.js';
 import type { Backend } from './backend-names.js';
 import { type Executable, PipelineExecutable } from './executable.js';
-import { gpuLibrary, installWebGpu } from './gpu.js';
 import { Heap } from './heap.js';
 import { type LinkedPlan, linkPlan, WidthError } from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';

@@ -5,8 +5,8 @@
 import type { GPU, IKernelRunShortcut } from 'gpu.js';
 import type { Node } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
+import { tensorInput } from './backend.js';
 import { createKernel, ExecutionError } from './executable.js';
-import { tensorInput } from './gpu.js';
 import { ALIGNMENT } from './heap.js';
 import type { Kernel, Plan, Step } from './plan.js';
 import type { Prover } from './proof.js';

@@ -3,7 +3,7 @@
  * driver takes 50 MB and prints warnings; a run on another backend avoids both.
  */
 import { writeSync } from 'node:fs';
-import { installWebGpu } from './gpu.js';
+import { installWebGpu } from './backend.js';
 
 const STDOUT = 1;
 

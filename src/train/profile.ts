@@ -1,9 +1,8 @@
 /** What a training step costs, and where its time goes: each kernel, and everything else. */
 
 import type { LoadedExperiment } from '../config/index.js';
-import { describePlan, type PlanCosts } from '../engine/describe.js';
 import { Engine } from '../engine/index.js';
-import { makePlan, type Plan } from '../engine/plan.js';
+import { describePlan, makePlan, type Plan, type PlanCosts } from '../engine/plan.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { lossOf } from '../math/losses/index.js';
 import { type StepProgram, stepPrograms } from '../math/model/walk.js';

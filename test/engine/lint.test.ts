@@ -4,8 +4,8 @@
  */
 import '../support/quick.js';
 import t from 'tap';
-import { type Argument, lintKernel } from '../../src/engine/language/lint.js';
-import { parseKernel } from '../../src/engine/language/parse.js';
+import { parseKernel } from '../../src/engine/language.js';
+import { type Argument, lintKernel } from '../../src/engine/lint.js';
 
 const ARGUMENTS: Record<string, Argument> = {
   a: { kind: 'array', shape: [4, 6] },

@@ -5,8 +5,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { Engine } from '../../src/engine/index.js';
-import { parseKernel } from '../../src/engine/language/parse.js';
-import { KernelError } from '../../src/engine/language/syntax.js';
+import { KernelError, parseKernel } from '../../src/engine/language.js';
 import { machineArithmetic } from '../../src/engine/simd/arithmetic.js';
 import { type CompileRequest, compileKernel } from '../../src/engine/simd/compile.js';
 import type { Parameter } from '../../src/engine/simd/lower.js';

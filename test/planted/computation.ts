@@ -258,21 +258,21 @@ export const kernels: readonly Plant[] = [
     tests: ['ops'],
   },
   {
-    file: 'src/engine/language/lint',
+    file: 'src/engine/lint',
     find: 'high >= shape[axis]',
     replace: 'high > shape[axis]',
     why: 'the lint lets a read pass that is one beyond the end',
     tests: ['lint'],
   },
   {
-    file: 'src/engine/language/lint',
+    file: 'src/engine/lint',
     find: 'high: to - 1, integer: true',
     replace: 'high: to - 2, integer: true',
     why: 'the lint forgets the last round of a loop',
     tests: ['lint'],
   },
   {
-    file: 'src/engine/language/lint',
+    file: 'src/engine/lint',
     find: 'high: symbols - 1',
     replace: 'high: symbols - 2',
     why: 'the lint forgets the last symbol',
@@ -387,7 +387,7 @@ export const compiler: readonly Plant[] = [
     tests: ['simd'],
   },
   {
-    file: 'src/engine/simd/fuse-multiply-add',
+    file: 'src/engine/simd/passes',
     find: "operation === 'subtract', varies)",
     replace: 'false, varies)',
     why: 'a product is added where it is to be taken away',
@@ -415,7 +415,7 @@ export const compiler: readonly Plant[] = [
     tests: ['simd'],
   },
   {
-    file: 'src/engine/simd/split',
+    file: 'src/engine/simd/passes',
     find: "['z', x * y],",
     replace: "['z', x],",
     why: 'a slice is finished from the sums of another',

@@ -1,7 +1,7 @@
 /**
  * Evaluates the tree of a kernel in float64, with a bound on the error of float32.
  */
-import type { Axis, Expression, KernelTree, Statement } from '../../src/engine/language/syntax.js';
+import type { Axis, Expression, KernelTree, Statement } from '../../src/engine/language.js';
 
 /**
  * A value in float64, and the largest error that float32 arithmetic in the same order may have.

@@ -1,6 +1,6 @@
 /** Random kernels as source text, with the sizes of the arrays that they read. */
 import fc from 'fast-check';
-import type { Axis } from '../../src/engine/language/syntax.js';
+import type { Axis } from '../../src/engine/language.js';
 
 export interface RandomKernel {
   readonly source: string;

@@ -2,15 +2,15 @@
  * Compiles a kernel's source to a WebAssembly module: parses, lowers, chooses a tile and writes the
  * loops over tiles.
  */
-import { parseKernel } from '../language/parse.js';
-import type { Axis } from '../language/syntax.js';
+
+import type { Axis } from '../language.js';
+import { parseKernel } from '../language.js';
 import { assembleModule, FunctionAssembler, type MemoryLimits, type ValueType } from './assembler.js';
-import { fuseMultiplyAdd } from './fuse-multiply-add.js';
 import type { KernelIr } from './ir.js';
 import { lower, type Parameter } from './lower.js';
 import { emitPack, planPacks } from './pack.js';
+import { fuseMultiplyAdd, OUTPUT, splitAfterSums } from './passes.js';
 import type { Origin } from './pointers.js';
-import { OUTPUT, splitAfterSums } from './split.js';
 import type { Target } from './target.js';
 import { chooseTiling, cutColumns, cutIntoPieces, hasLoops, LANES, type Piece } from './tile.js';
 import { TileCode } from './tile-code.js';

@@ -6,12 +6,13 @@
 import { createRequire } from 'node:module';
 import { Recent } from '../../util/recent.js';
 import { MAX_PAGES } from '../heap.js';
-import { KernelError } from '../language/syntax.js';
+import { KernelError } from '../language.js';
+import type { Kernel, Step } from '../plan.js';
 import type { KernelPair } from '../proof.js';
 import type { KernelArgument } from '../source.js';
 import { type CompileRequest, compileKernel } from './compile.js';
 import type { Parameter } from './lower.js';
-import { makeBaselineModule, makeModule, type Target } from './target.js';
+import { machineTarget, makeBaselineModule, makeModule, type Target } from './target.js';
 
 const require = createRequire(import.meta.url);
 
@@ -196,4 +197,22 @@ export function simdKernelClass(target: Target, onFallback: OnFallback): KernelC
       };
     }
   };
+}
+
+/** The compiled code of `kernel`, for people, as its step `step` uses it. */
+export function kernelListing(kernel: Kernel, step: Step): string {
+  const parameters = kernel.text.arguments.map(({ name, type }, i): Parameter => {
+    const operand = step.operands[i];
+    if (type === 'Integer' || typeof operand === 'number') return { name, type: 'integer' };
+    if (type === 'Float') return { name, type: 'float' };
+    return { name, type: 'array', extents: [...operand.shape].reverse() };
+  });
+  const [x, y = 1, z = 1] = [...kernel.output].reverse();
+  return compileKernel({
+    source: kernel.text.source,
+    parameters,
+    extents: { x, y, z },
+    target: machineTarget(),
+    memory: { initial: 1, maximum: 1, shared: true },
+  }).listing();
 }

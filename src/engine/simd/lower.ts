@@ -1,6 +1,6 @@
 /** Lowers a kernel's tree and arguments to the intermediate representation. */
-import type { Axis, Expression, KernelTree, Statement } from '../language/syntax.js';
-import { KernelError } from '../language/syntax.js';
+import type { Axis, Expression, KernelTree, Statement } from '../language.js';
+import { KernelError } from '../language.js';
 import {
   type Affine,
   addAffine,

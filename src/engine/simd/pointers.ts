@@ -2,7 +2,7 @@
  * Integers at run time: the position of the tile, loop counters, arguments, and the addresses
  * computed from them.
  */
-import type { Axis } from '../language/syntax.js';
+import type { Axis } from '../language.js';
 import type { FunctionAssembler } from './assembler.js';
 import { type Affine, coefficient } from './ir.js';
 

@@ -9,7 +9,7 @@
  * - no more arrays than WebGPU guarantees, no more than three axes, no name used before it has a
  *   value
  */
-import { type Axis, type Expression, KernelError, type KernelTree, type Statement } from './syntax.js';
+import { type Axis, type Expression, KernelError, type KernelTree, type Statement } from './language.js';
 
 /** An argument of the kernel at one of its uses. */
 export type Argument =
