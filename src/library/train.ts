@@ -3,7 +3,7 @@ import type { BackendRequest } from '../engine/backend-names.js';
 import { backendKind } from '../predict/model.js';
 import type { RunStatus } from '../run/events.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
-import type { RunResult as Result, RunObserver } from '../train/observer.js';
+import type { RunResult as Result, RunObserver } from '../train/recorder.js';
 import { resumeExperiment } from '../train/resume/resume.js';
 import { runExperiment } from '../train/run.js';
 import {

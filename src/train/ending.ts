@@ -23,7 +23,7 @@ import {
   notFiniteMetrics,
   uselessSentence,
 } from './messages.js';
-import type { RunResult } from './observer.js';
+import type { RunResult } from './recorder.js';
 import type { Session } from './session.js';
 
 type Outcome = Omit<Ending, 'duration' | 'saved'>;

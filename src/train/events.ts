@@ -10,8 +10,8 @@ import { versions } from '../run/manifest.js';
 import type { RunTimes } from '../run/run-times.js';
 import type { Summary } from '../run/summary.js';
 import type { Position, StepReport } from './loop.js';
-import type { RunObserver } from './observer.js';
 import { stepCosts } from './profile.js';
+import type { RunObserver } from './recorder.js';
 import type { Session } from './session.js';
 
 export type LoggedStep = Pick<StepReport, 'epoch' | 'step' | 'loss' | 'learningRate' | 'gradientNorm'>;

@@ -16,7 +16,7 @@ import type { EvaluationProgress, Evaluator } from './evaluator.js';
 import type { ModelRun } from './shards.js';
 import { Calibration, StepTimes } from './timing.js';
 import type { StepResult, Trainer } from './trainer.js';
-import { addSums, type MetricSums, meansOf, NO_METRICS } from './training-metrics.js';
+import { type EpochMeans, EpochSums, type EpochTotals } from './training-metrics.js';
 
 export interface LoopPlan {
   /** Stop after this many optimizer steps, even within an epoch. */
@@ -47,15 +47,6 @@ export interface Position {
   readonly order: BatchOrderState;
   /** Totals of the current epoch, including this step. */
   readonly totals: EpochTotals;
-}
-
-/** Sums for the means over an epoch. */
-export interface EpochTotals {
-  /** Loss summed over the sequences trained on. Skipped batches do not count here or below. */
-  readonly loss: number;
-  readonly samples: number;
-  /** Sums of the training metrics; absent if known only for a part of the epoch. */
-  readonly metrics?: MetricSums;
 }
 
 /** The position of a run and its measurements so far. */
@@ -126,14 +117,8 @@ export interface StepReport extends Position, StepResult {
 }
 
 /** The training since the start of the epoch; an evaluation follows. */
-export interface EpochReport extends Position {
+export interface EpochReport extends Position, EpochMeans {
   readonly kind: 'epoch';
-  /** Mean over the sequences trained on so far in this epoch; NaN if every batch was skipped. */
-  readonly loss: number;
-  /** Training metrics over the same sequences, by name; empty if unknown. */
-  readonly metrics: SplitMetrics;
-  readonly samples: number;
-  readonly seconds: number;
 }
 
 /** The result of an evaluation. */
@@ -371,37 +356,4 @@ async function take(trainer: Trainer, order: BatchOrder, step: number) {
     order: order.state,
   };
   return { batch: await trainer.prepare(indices, step, startsEpoch), ...after };
-}
-
-class EpochSums {
-  private loss: number;
-  private samples: number;
-  private metrics: MetricSums | undefined;
-  private seconds = 0;
-
-  constructor({ loss, samples, metrics }: EpochTotals = { loss: 0, samples: 0 }) {
-    this.loss = loss;
-    this.samples = samples;
-    // checkpoints of older versions have no metrics
-    this.metrics = samples === 0 ? NO_METRICS : metrics;
-  }
-
-  add({ loss, updated, metrics }: StepResult, samples: number, seconds: number): void {
-    this.seconds += seconds;
-    if (!updated) return;
-    this.loss += loss * samples;
-    this.samples += samples;
-    this.metrics = this.metrics && addSums(this.metrics, metrics);
-  }
-
-  get totals(): EpochTotals {
-    const { loss, samples, metrics } = this;
-    return { loss, samples, ...(metrics && { metrics }) };
-  }
-
-  /** Means over the epoch. `seconds` counts only this process. */
-  means(): Pick<EpochReport, 'loss' | 'metrics' | 'samples' | 'seconds'> {
-    const { loss, samples, seconds, metrics = NO_METRICS } = this;
-    return { loss: loss / samples, metrics: meansOf(metrics), samples, seconds };
-  }
 }

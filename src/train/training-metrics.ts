@@ -1,4 +1,4 @@
-/** Training metrics: scores of a batch's predictions, computed before its update. */
+/** Training metrics: scores of predictions before their update, of a batch and over an epoch. */
 import { lossFacts, type MeasuredMetric } from '../config/index.js';
 import type { Split } from '../data/index.js';
 import { lossOf } from '../math/losses/index.js';
@@ -8,6 +8,7 @@ import { predictionsOf } from '../math/model/inputs.js';
 import type { SplitMetrics } from '../run/summary.js';
 import { Readout } from './predictions.js';
 import type { ModelRun, ShardMemory } from './shards.js';
+import type { StepResult } from './trainer.js';
 
 /** Sums over predictions; the metrics are their means. */
 export interface MetricSums {
@@ -74,5 +75,57 @@ export class BatchMetrics {
       }
     });
     return { sums: Object.fromEntries(metrics.map(([name], m) => [name, sums[m]])), predictions };
+  }
+}
+
+/** Sums for the means over an epoch. */
+export interface EpochTotals {
+  /** Loss summed over the sequences trained on. Skipped batches do not count here or below. */
+  readonly loss: number;
+  readonly samples: number;
+  /** Sums of the training metrics; absent if known only for a part of the epoch. */
+  readonly metrics?: MetricSums;
+}
+
+export interface EpochMeans {
+  /** Mean over the sequences trained on so far in this epoch; NaN if every batch was skipped. */
+  readonly loss: number;
+  /** Training metrics over the same sequences, by name; empty if unknown. */
+  readonly metrics: SplitMetrics;
+  readonly samples: number;
+  readonly seconds: number;
+}
+
+/** Sums over the steps of an epoch. */
+export class EpochSums {
+  private loss: number;
+  private samples: number;
+  private metrics: MetricSums | undefined;
+  private seconds = 0;
+
+  constructor({ loss, samples, metrics }: EpochTotals = { loss: 0, samples: 0 }) {
+    this.loss = loss;
+    this.samples = samples;
+    // checkpoints of older versions have no metrics
+    this.metrics = samples === 0 ? NO_METRICS : metrics;
+  }
+
+  add({ loss, updated, metrics }: StepResult, samples: number, seconds: number): void {
+    this.seconds += seconds;
+    if (!updated) return;
+    this.loss += loss * samples;
+    this.samples += samples;
+    this.metrics = this.metrics && addSums(this.metrics, metrics);
+  }
+
+  get totals(): EpochTotals {
+    const { loss, samples, metrics } = this;
+    return { loss, samples, ...(metrics && { metrics }) };
+  }
+
+  /** Means over the epoch. `seconds` counts only this process. */
+  means(): EpochMeans {
+    const { loss, samples, seconds, metrics = NO_METRICS } = this;
+    return { loss: loss / samples, metrics: meansOf(metrics), samples, seconds };
   }
 }

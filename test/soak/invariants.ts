@@ -31,7 +31,7 @@ import { SweepDirectory } from '../../src/sweep/directory.js';
 import { readJournal } from '../../src/sweep/journal.js';
 import { queueJob, taskOfJob } from '../../src/sweep/launchers/queue.js';
 import { idOf } from '../../src/sweep/orchestrator.js';
-import type { RunResult } from '../../src/train/observer.js';
+import type { RunResult } from '../../src/train/recorder.js';
 import { UserError } from '../../src/util/errors.js';
 import type { Workplace } from '../support/cli.js';
 import { resume, stopAt, train } from '../support/runs.js';

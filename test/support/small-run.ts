@@ -1,6 +1,6 @@
 /** Data and configs of very short runs. */
 
-import type { RunObserver } from '../../src/train/observer.js';
+import type { RunObserver } from '../../src/train/recorder.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz } from './cli.js';
 

@@ -20,8 +20,8 @@ import {
   TrainingState,
   trainingLoop,
 } from '../../src/train/loop.js';
-import type { RunObserver, RunResult } from '../../src/train/observer.js';
 import { createPool } from '../../src/train/pool.js';
+import type { RunObserver, RunResult } from '../../src/train/recorder.js';
 import { resumeExperiment } from '../../src/train/resume/resume.js';
 import { runExperiment } from '../../src/train/run.js';
 import type { GroupSize, ShardGroup, ShardJob, ShardMemory, ShardPool } from '../../src/train/shards.js';

@@ -17,7 +17,7 @@ import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { lockRun } from '../../src/run/locks/run-lock.js';
-import type { RunResult } from '../../src/train/observer.js';
+import type { RunResult } from '../../src/train/recorder.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { verifyResume } from '../../src/verify/resume.js';
 import { readLog, Workplace } from '../support/cli.js';

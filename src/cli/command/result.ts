@@ -8,7 +8,7 @@ import {
   leadingMetric,
   metricSentence,
 } from '../../run/words.js';
-import type { RunResult } from '../../train/observer.js';
+import type { RunResult } from '../../train/recorder.js';
 import { counted, printable } from '../../util/words.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
