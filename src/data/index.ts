@@ -14,21 +14,18 @@ export {
   type Targets,
   type Vocabulary,
 } from './dataset.js';
-export type { DatasetContext } from './kind.js';
+export type { DatasetContext } from './pipeline.js';
 export {
-  type ByteSource,
   type DataRecord,
-  type InputSource,
   isRejected,
   type NewSequence,
   type NewSequencesOptions,
-  newSplit,
   type ReadSequence,
   type RejectedSequence,
   type SequenceReader,
-} from './new-sequences.js';
-export { streamBytes } from './reading/byte-sources.js';
-export { fitScaling, inDataUnits, isConstant } from './scaling.js';
+} from './pipeline.js';
+export { type ByteSource, type InputSource, streamBytes } from './reading/byte-sources.js';
+export { fitScaling, inDataUnits, isConstant, newSplit } from './scaling.js';
 export {
   type ColumnSummary,
   type DataSummary,

@@ -7,9 +7,19 @@
  * like `StandardScaler` and `MinMaxScaler` of scikit-learn. Each column is scaled by itself; n
  * counts the steps of the training sequences without padding. A constant column is only shifted.
  */
-import type { Column, DataScaling, Dataset, Scaling, Split, Targets } from './dataset.js';
-import { mappedLoad } from './packed.js';
+import {
+  type Column,
+  type DataScaling,
+  type Dataset,
+  inputWidth,
+  type Scaling,
+  type SequenceInput,
+  type Split,
+  type Targets,
+} from './dataset.js';
+import type { NewSequence } from './pipeline.js';
 import { configError } from './problems.js';
+import { mappedLoad, packedSplit } from './store.js';
 
 /** Config key of the dataset kinds whose numbers have no scale of their own. */
 export interface NormalizeConfig {
@@ -131,4 +141,49 @@ export function inDataUnits<T extends ArrayLike<number>>(
 ): T | Float64Array {
   if (!scaling) return stored;
   return Float64Array.from(stored, (value, i) => value * scaling.scale[i] + scaling.offset[i]);
+}
+
+interface SplitOptions {
+  readonly input: SequenceInput;
+  /** T, at least the length of the longest sequence. */
+  readonly steps: number;
+  /** Scaling of the run; undefined if there is none. */
+  readonly scaling: DataScaling | undefined;
+  /** Placeholder targets for `count` sequences. */
+  targets(count: number): Targets;
+}
+
+/** Adds the scaling of each sequence to the targets, if sequences have their own. */
+function scaledBack(targets: Targets, sequences: readonly NewSequence[]): Targets {
+  if (targets.kind !== 'value' || sequences[0]?.targetScaling === undefined) return targets;
+  const predictions = targets.values.length / targets.size / sequences.length;
+  return {
+    ...targets,
+    scaling: at => {
+      const { targetScaling } = sequences[Math.floor(at / predictions)];
+      return (targetScaling as (step: number) => Scaling)(at % predictions);
+    },
+  };
+}
+
+/** Builds a split from new sequences, scaled like the training data. */
+export function newSplit(
+  sequences: readonly NewSequence[],
+  { input, steps, scaling, targets }: SplitOptions,
+): Split {
+  const inputSize = inputWidth(input);
+  const lengths = Int32Array.from(sequences, ({ length }) => length);
+  const starts = new Uint32Array(sequences.length);
+  for (let i = 1; i < starts.length; i++) starts[i] = starts[i - 1] + lengths[i - 1];
+  const features = new Float32Array(inputSize * lengths.reduce((sum, length) => sum + length, 0));
+  sequences.forEach(({ values }, i) => void features.set(values, starts[i] * inputSize));
+  const packed = {
+    features,
+    inputSize,
+    starts,
+    lengths,
+    targets: scaledBack(targets(sequences.length), sequences),
+  };
+  const split = packedSplit(packed, steps);
+  return scaling === undefined ? split : scaledSplit(split, { ...scaling, targets: null }, steps);
 }

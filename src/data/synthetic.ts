@@ -8,12 +8,12 @@
  */
 import { RandomStream } from '../util/random.js';
 import { type Dataset, IGNORED, type Split, splitFiles } from './dataset.js';
-import type { DatasetContext, DatasetKind } from './kind.js';
 import { numpySequences } from './numpy/sequences.js';
-import { packedSplit } from './packed.js';
+import type { DatasetContext, DatasetKind } from './pipeline.js';
 import { configError } from './problems.js';
 import { sha256 } from './reading/files.js';
 import { MAX_ELEMENTS } from './reading/limits.js';
+import { packedSplit } from './store.js';
 import type { TrainingPartConfig } from './training-part.js';
 
 export interface SyntheticConfig extends Pick<TrainingPartConfig, 'validation'> {

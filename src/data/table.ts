@@ -11,10 +11,17 @@ import { type ForecastConfig, forecast } from './forecast/forecast.js';
 import { type IdxConfig, idx } from './images/idx.js';
 import { type MnistConfig, mnist } from './images/mnist.js';
 import { type JsonlConfig, jsonl } from './jsonl/jsonl.js';
-import type { DatasetContext, DatasetFacts, DatasetKind } from './kind.js';
-import type { DataRecord, InputSource, NewSequencesOptions, SequenceReader } from './new-sequences.js';
 import { type NpyConfig, npy } from './numpy/npy.js';
 import { type NpzConfig, npz } from './numpy/npz.js';
+import type {
+  DataRecord,
+  DatasetContext,
+  DatasetFacts,
+  DatasetKind,
+  NewSequencesOptions,
+  SequenceReader,
+} from './pipeline.js';
+import type { InputSource } from './reading/byte-sources.js';
 import { fileBytes } from './reading/byte-sources.js';
 import { distinctFiles, inputFiles } from './reading/input-files.js';
 import { fitScaling, type NormalizeConfig, scaledDataset } from './scaling.js';

@@ -6,7 +6,7 @@ import { RandomStream } from '../util/random.js';
 import type { Dataset, Split } from './dataset.js';
 import { configError } from './problems.js';
 import { draw, range, shareOf } from './selection.js';
-import { subset } from './subset.js';
+import { subset } from './store.js';
 
 /** Exactly one of `fraction` and `count` is set. */
 export interface ValidationConfig {

@@ -4,7 +4,7 @@
  */
 import type { Split } from '../../src/data/dataset.js';
 import { BatchOrder } from '../../src/data/index.js';
-import { packedSplit } from '../../src/data/packed.js';
+import { packedSplit } from '../../src/data/store.js';
 import type { Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';
 import { benchCase, REFERENCE } from './cases.js';

@@ -8,14 +8,8 @@ import type { Delimiter } from '../formats/csv.js';
 import { CsvPieces } from '../formats/csv-pieces.js';
 import { isParquet, ParquetFile } from '../formats/parquet.js';
 import { parquetRows } from '../formats/tables.js';
-import {
-  type ByteSource,
-  type DataRecord,
-  type InputSource,
-  inTurn,
-  type SequenceReader,
-} from '../new-sequences.js';
-import { allBytes, beginning } from '../reading/byte-sources.js';
+import type { DataRecord, SequenceReader } from '../pipeline.js';
+import { allBytes, type ByteSource, beginning, type InputSource, inTurn } from '../reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { shortNames } from '../reading/short-names.js';
 import { symbolReader } from '../text/vocabulary.js';

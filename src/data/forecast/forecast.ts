@@ -30,8 +30,8 @@ import {
   splitFiles,
 } from '../dataset.js';
 import type { Delimiter } from '../formats/csv.js';
-import type { DatasetContext, DatasetKind } from '../kind.js';
 import { NUMBER } from '../label-texts.js';
+import type { DatasetContext, DatasetKind } from '../pipeline.js';
 import { configError, Problems } from '../problems.js';
 import { columnScaling, type NormalizeConfig } from '../scaling.js';
 import { shareOf } from '../selection.js';

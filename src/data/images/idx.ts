@@ -4,7 +4,7 @@
  */
 import { type DataFile, type Dataset, splitFiles } from '../dataset.js';
 import { parseIdx } from '../formats/idx.js';
-import type { DatasetContext, DatasetKind } from '../kind.js';
+import type { DatasetContext, DatasetKind } from '../pipeline.js';
 import { configError } from '../problems.js';
 import { readSource } from '../reading/files.js';
 import { MAX_BYTES } from '../reading/limits.js';

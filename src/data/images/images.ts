@@ -14,14 +14,14 @@ import {
   statedBytes,
 } from '../formats/idx.js';
 import { type FileLabels, labelFacts } from '../labels.js';
-import { type DataRecord, inTurn, type ReadSequence, type SequenceReader } from '../new-sequences.js';
-import { allBytes } from '../reading/byte-sources.js';
+import type { DataRecord, ReadSequence, SequenceReader } from '../pipeline.js';
+import { allBytes, inTurn } from '../reading/byte-sources.js';
 import { decompressed, decompressedBeginning, type SourceFile } from '../reading/files.js';
 import { MAX_BYTES, MAX_CLASSES } from '../reading/limits.js';
 import { RangedFile } from '../reading/ranged-file.js';
 import { RowFeed } from '../reading/row-feed.js';
 import { range } from '../selection.js';
-import { storedSplit } from '../stored-split.js';
+import { storedSplit } from '../store.js';
 
 /**
  * `rows`: H steps of W features; `pixels`: H*W steps of one feature, row by row; `permuted_pixels`:

@@ -8,7 +8,7 @@ import { damagedError } from '../../util/errors.js';
 import { optionalFile } from '../../util/optional-package.js';
 import { type Dataset, splitFiles } from '../dataset.js';
 import { type IdxArray, parseIdx } from '../formats/idx.js';
-import type { DatasetContext, DatasetKind } from '../kind.js';
+import type { DatasetContext, DatasetKind } from '../pipeline.js';
 import { configError } from '../problems.js';
 import { readSource, sha256 } from '../reading/files.js';
 import type { TrainingPartConfig } from '../training-part.js';

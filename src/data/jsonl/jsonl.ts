@@ -3,7 +3,6 @@ import { damagedError } from '../../util/errors.js';
 import { FloatList, TextCodes } from '../columns.js';
 import { type Dataset, IGNORED, type Split, splitFiles, type Targets, type TextLevel } from '../dataset.js';
 import type { JsonRecord } from '../formats/jsonl.js';
-import type { DatasetContext, DatasetKind } from '../kind.js';
 import {
   type ClassMapping,
   classesByCode,
@@ -11,13 +10,13 @@ import {
   ignoredLabels,
   labelTextFacts,
 } from '../label-texts.js';
-import { packedSplit } from '../packed.js';
+import type { DatasetContext, DatasetKind } from '../pipeline.js';
 import { inputFiles } from '../reading/input-files.js';
 import { MAX_ELEMENTS, MAX_TEXT_BYTES } from '../reading/limits.js';
 import { type MemoryConfig, staysOnDisk } from '../reading/memory.js';
 import type { NormalizeConfig } from '../scaling.js';
 import { range, testSelection } from '../selection.js';
-import { type SequenceStore, storedSplit } from '../stored-split.js';
+import { packedSplit, type SequenceStore, storedSplit } from '../store.js';
 import type { VocabularyConfig } from '../text/vocabulary.js';
 import type { TrainingPartConfig } from '../training-part.js';
 import { addSteps, textOf } from './fields.js';

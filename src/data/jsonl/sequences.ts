@@ -1,14 +1,9 @@
 /** Reads sequences to predict from JSON Lines, record by record. */
 import { FloatList } from '../columns.js';
 import { JsonlPieces, type JsonRecord, type RecordLine } from '../formats/jsonl.js';
-import {
-  type DataRecord,
-  inTurn,
-  placeNames,
-  type ReadSequence,
-  type SequenceReader,
-} from '../new-sequences.js';
+import type { DataRecord, ReadSequence, SequenceReader } from '../pipeline.js';
 import { Problems } from '../problems.js';
+import { inTurn, placeNames } from '../reading/byte-sources.js';
 import { symbolReader } from '../text/vocabulary.js';
 import { addSteps, attemptField, textOf } from './fields.js';
 import type { JsonlConfig } from './jsonl.js';

@@ -9,7 +9,7 @@ import { inputFiles } from '../reading/input-files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { RangedFile } from '../reading/ranged-file.js';
 import { shortNames } from '../reading/short-names.js';
-import type { Place } from '../stored-split.js';
+import type { Place } from '../store.js';
 import { addSteps, attemptField, finite, textOf, Unfit } from './fields.js';
 import type { JsonlConfig } from './jsonl.js';
 

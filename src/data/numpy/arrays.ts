@@ -6,12 +6,11 @@ import { type Diagnostic, damagedError, type UserError } from '../../util/errors
 import { IGNORED, type SequenceInput, type Split, type Targets } from '../dataset.js';
 import { type NpyArray, parseNpy, parseNpyTexts, type StoredLayout, storedLayout } from '../formats/npy.js';
 import type { FileLabels, PlacedLabel } from '../labels.js';
-import { packedSplit } from '../packed.js';
 import { Problems } from '../problems.js';
 import { MAX_CLASSES, MAX_SYMBOLS } from '../reading/limits.js';
 import type { RangedFile } from '../reading/ranged-file.js';
 import { type NumberArray, type RowCheck, rowBytes } from '../reading/row-feed.js';
-import { type SequenceStore, storedSplit } from '../stored-split.js';
+import { packedSplit, type SequenceStore, storedSplit } from '../store.js';
 
 /** Suffix of the names of a split's arrays. */
 export type Suffix = '' | '_validation' | '_test';

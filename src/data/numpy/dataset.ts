@@ -5,7 +5,7 @@ import type { Dataset, Split } from '../dataset.js';
 import { type FileLabels, labelFacts } from '../labels.js';
 import { Problems } from '../problems.js';
 import { holdOut, range } from '../selection.js';
-import { subset } from '../subset.js';
+import { subset } from '../store.js';
 import {
   type NumpySequences,
   type PendingSequences,

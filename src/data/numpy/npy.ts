@@ -1,6 +1,6 @@
 /** Dataset kind `npy`: the arrays of an `npz` dataset, each in its own file. */
 import { type Dataset, IGNORED, splitFiles } from '../dataset.js';
-import type { DatasetContext, DatasetKind } from '../kind.js';
+import type { DatasetContext, DatasetKind } from '../pipeline.js';
 import { configError, Problems } from '../problems.js';
 import { readContent } from '../reading/files.js';
 import { MAX_BYTES } from '../reading/limits.js';

@@ -4,7 +4,7 @@
  */
 import { damagedError } from '../../util/errors.js';
 import { type Dataset, IGNORED, splitFiles } from '../dataset.js';
-import type { DatasetContext, DatasetKind } from '../kind.js';
+import type { DatasetContext, DatasetKind } from '../pipeline.js';
 import { configError } from '../problems.js';
 import { readContent } from '../reading/files.js';
 import { MAX_BYTES } from '../reading/limits.js';

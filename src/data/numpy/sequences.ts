@@ -4,8 +4,8 @@
  * (symbols).
  */
 import { isNpy, type NpyArray } from '../formats/npy.js';
-import { type DataRecord, inTurn, type ReadSequence, type SequenceReader } from '../new-sequences.js';
-import { allBytes } from '../reading/byte-sources.js';
+import type { DataRecord, ReadSequence, SequenceReader } from '../pipeline.js';
+import { allBytes, inTurn } from '../reading/byte-sources.js';
 import { readArchive, type WantedArrays } from './archive.js';
 import {
   arrayInMemory,

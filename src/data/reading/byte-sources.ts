@@ -5,10 +5,31 @@ import { stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { damagedError } from '../../util/errors.js';
-import type { ByteSource } from '../new-sequences.js';
+import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { isGzip, unreadableFile } from './files.js';
 import { MAX_BYTES } from './limits.js';
+import { shortNames } from './short-names.js';
+
+/** The bytes of a file, or of a stream that may never end. */
+export interface ByteSource {
+  /** Name for messages, as given by the user. */
+  readonly name: string;
+  /** Size in bytes; undefined if not known in advance. */
+  readonly size: number | undefined;
+  /** True for the content of a gzip file, whose size is unknown but which ends. */
+  readonly isDecompressedFile?: boolean;
+  /** Path of the file that has exactly these bytes; absent for a stream and for a gzip file. */
+  readonly path?: string;
+  readonly chunks: AsyncIterable<Buffer>;
+}
+
+/** A file or stream of an input, opened when its turn comes. */
+export interface InputSource {
+  /** As in {@link ByteSource}. */
+  readonly name: string;
+  /** @throws UserError (exit 2) if it cannot be read */
+  open(): Promise<ByteSource>;
+}
 
 /**
  * Reads the file at `path`, which may be a pipe. The errors may also occur while chunks are read.
@@ -142,4 +163,29 @@ function damagedOr(name: string, error: unknown): unknown {
       ? 'the gzip stream ends too early'
       : `the gzip stream is damaged (${error.message})`;
   return damagedError({ code: 'data/gzip', message, file: name });
+}
+
+/**
+ * Opens each source once the one before it has been read.
+ * @throws UserError (exit 2) if one cannot be read
+ */
+export async function* inTurn(sources: readonly InputSource[]): AsyncGenerator<ByteSource> {
+  for (const source of sources) yield source.open();
+}
+
+/** Position of a sequence in an input. */
+type Place = Required<Pick<Diagnostic, 'file'>> & Pick<Diagnostic, 'line' | 'row'>;
+
+/**
+ * Returns the function from the place of a sequence of an input of `sources` to its name: `line 5`,
+ * or `b.csv:5` if there are several sources. Rows of a file without lines are `row 5`.
+ */
+export function placeNames(sources: readonly InputSource[]): (place: Place) => string {
+  const files = sources.map(({ name }) => name);
+  const names = shortNames(files);
+  const nameOf = new Map(files.map((file, i) => [file, names[i]]));
+  return ({ file, line, row }) => {
+    if (sources.length > 1) return `${nameOf.get(file)}:${line ?? row}`;
+    return line === undefined ? `row ${row}` : `line ${line}`;
+  };
 }

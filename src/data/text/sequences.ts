@@ -2,15 +2,8 @@
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import type { TextLevel, Vocabulary } from '../dataset.js';
 import { FILE_START, LinePieces, placeAfter } from '../formats/utf8.js';
-import {
-  type DataRecord,
-  type InputSource,
-  inTurn,
-  type NewSequencesOptions,
-  placeNames,
-  type ReadSequence,
-  type SequenceReader,
-} from '../new-sequences.js';
+import type { DataRecord, NewSequencesOptions, ReadSequence, SequenceReader } from '../pipeline.js';
+import { type InputSource, inTurn, placeNames } from '../reading/byte-sources.js';
 import { type CodedPiece, inputStream, inputSymbols, type SymbolRange } from './streams.js';
 import type { TextConfig } from './text.js';
 import { inputCodes, symbolAt, symbolReader, symbolsOf, UnknownSymbol } from './vocabulary.js';

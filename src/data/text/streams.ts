@@ -17,7 +17,7 @@ import {
   START_BYTES,
   wholeLength,
 } from '../formats/utf8.js';
-import { type ByteSource, type InputSource, inTurn } from '../new-sequences.js';
+import { type ByteSource, type InputSource, inTurn } from '../reading/byte-sources.js';
 import { readContent } from '../reading/files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { RangedFile } from '../reading/ranged-file.js';

@@ -22,13 +22,13 @@ import {
   type Targets,
   type TextLevel,
 } from '../dataset.js';
-import type { DatasetContext, DatasetKind } from '../kind.js';
-import { packedSplit } from '../packed.js';
+import type { DatasetContext, DatasetKind } from '../pipeline.js';
 import { configError } from '../problems.js';
 import { inputFiles } from '../reading/input-files.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { type MemoryConfig, staysOnDisk } from '../reading/memory.js';
 import { shareOf, type TestPartConfig } from '../selection.js';
+import { packedSplit } from '../store.js';
 import type { ValidationConfig } from '../training-part.js';
 import { RowValues, type Values } from '../values.js';
 import { cutOf, type Layout, textSequences } from './sequences.js';

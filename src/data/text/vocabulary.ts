@@ -7,9 +7,9 @@ import { StringDecoder } from 'node:string_decoder';
 import type { Diagnostic } from '../../util/errors.js';
 import type { Dataset, Split, SymbolTexts, TextLevel, Vocabulary } from '../dataset.js';
 import { wholeCharacters } from '../formats/utf8.js';
-import { mappedLoad } from '../packed.js';
 import { configError } from '../problems.js';
 import { MAX_SYMBOLS } from '../reading/limits.js';
+import { mappedLoad } from '../store.js';
 
 /** Config keys of the dataset kinds whose symbols are texts. */
 export interface VocabularyConfig {

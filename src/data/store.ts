@@ -1,8 +1,93 @@
-/** Sequences that stay on disk. Each consists of byte ranges of files, which are read on access. */
+/**
+ * Stores of sequences, in memory or on disk, and the splits that read them. In memory, sequences
+ * are ranges of consecutive float32 rows: padding is not stored, so that one long sequence among
+ * many short ones costs no memory. On disk, each consists of byte ranges of files, which are read
+ * on access. Selecting sequences copies no features.
+ */
 import { IGNORED, type Split, type Targets } from './dataset.js';
-import { packedSplit, selectTargets, writeSteps } from './packed.js';
 import type { ByteRange, RangedFile } from './reading/ranged-file.js';
-import { RowValues, type Values } from './values.js';
+import { inMemory, RowValues, type Values } from './values.js';
+
+export interface Packed {
+  /** `[rows, F]`. */
+  readonly features: Float32Array;
+  /** F; 1 if steps are symbols. */
+  readonly inputSize: number;
+  /** First row of each sequence, `[N]`. */
+  readonly starts: Uint32Array;
+  /** Steps of each sequence, `[N]`. */
+  readonly lengths: Int32Array;
+  readonly targets: Targets;
+}
+
+/** Returns `packed` as a split, padded with zeros to `steps` (T). */
+export function packedSplit(packed: Packed, steps: number): Split {
+  const { features, inputSize, starts, lengths, targets } = packed;
+  const read: Split['read'] = (index, out, offset, stepStride) => {
+    const from = starts[index] * inputSize;
+    const row = features.subarray(from, from + lengths[index] * inputSize);
+    writeSteps(row, { inputSize, steps }, out, { offset, stepStride });
+  };
+  const base = { count: starts.length, targets, read };
+  return lengths.every(length => length === steps) ? base : { ...base, lengths };
+}
+
+/**
+ * Writes the steps of a sequence as `Split.read` does.
+ * @param row `[length, F]`
+ */
+export function writeSteps(
+  row: Float32Array,
+  { inputSize, steps }: { readonly inputSize: number; readonly steps: number },
+  out: Float32Array,
+  { offset, stepStride }: { readonly offset: number; readonly stepStride: number },
+): void {
+  if (stepStride === inputSize) {
+    out.set(row, offset);
+    out.fill(0, offset + row.length, offset + steps * inputSize);
+    return;
+  }
+  let to = offset;
+  for (let from = 0; from < row.length; to += stepStride) {
+    for (let f = 0; f < inputSize; f++) out[to + f] = row[from++];
+  }
+  for (const end = offset + steps * stepStride; to < end; to += stepStride) out.fill(0, to, to + inputSize);
+}
+
+/** Selects the targets of the sequences `indices`; `steps` is T. Targets on disk stay there. */
+export function selectTargets(targets: Targets, indices: Uint32Array, steps: number): Targets {
+  if (targets.kind === 'value') {
+    const width = targets.size * (targets.perStep ? steps : 1);
+    const values = new Float32Array(indices.length * width);
+    return { ...targets, values: copyRows(targets.values, values, indices, width) };
+  }
+  const width = targets.perStep ? steps : 1;
+  const from = inMemory(targets.values);
+  const values = from
+    ? copyRows(from, new Int32Array(indices.length * width), indices, width)
+    : new RowValues(
+        indices.length,
+        width,
+        length => new Int32Array(length),
+        index => targets.values.subarray(indices[index] * width, (indices[index] + 1) * width),
+      );
+  return { ...targets, values };
+}
+
+function copyRows<T extends Float32Array | Int32Array>(from: T, to: T, rows: Uint32Array, width: number): T {
+  rows.forEach((row, i) => {
+    for (let j = 0; j < width; j++) to[i * width + j] = from[row * width + j];
+  });
+  return to;
+}
+
+/**
+ * Wraps `load` of a split so that its result passes through `map`; empty if the split has no
+ * `load`.
+ */
+export function mappedLoad({ load }: Split, map: (loaded: Split) => Split): Pick<Split, 'load'> {
+  return load ? { load: async indices => map(await load(indices)) } : {};
+}
 
 /** A byte range of a file. */
 export interface Place extends ByteRange {
@@ -141,4 +226,26 @@ async function loadParts(store: SequenceStore, indices: Uint32Array): Promise<Bu
     }),
   );
   return loaded;
+}
+
+/**
+ * Returns the sequences `indices` of `split`, in that order.
+ * @param steps T, the row width of targets per step
+ */
+export function subset(split: Split, indices: Uint32Array, steps: number): Split {
+  const lengths = split.lengths && Int32Array.from(indices, i => (split.lengths as Int32Array)[i]);
+  return {
+    count: indices.length,
+    targets: selectTargets(split.targets, indices, steps),
+    ...(lengths?.some(length => length < steps) && { lengths }),
+    read: (index, out, offset, stepStride) => split.read(indices[index], out, offset, stepStride),
+    ...(split.load && {
+      load: chosen => (split.load as NonNullable<Split['load']>)(chosen.map(index => indices[index])),
+    }),
+    ...(split.id && { id: index => (split.id as NonNullable<Split['id']>)(indices[index]) }),
+    ...(split.idIsPlace && { idIsPlace: true }),
+    ...(split.image && {
+      image: index => (split.image as NonNullable<Split['image']>)(indices[index]),
+    }),
+  };
 }
