@@ -1,5 +1,5 @@
 /** The types of a resolved config and its parts. */
-import type { SplitName } from '../data/dataset.js';
+import type { SplitName } from '../data/core/dataset.js';
 import type * as generated from './generated.js';
 
 export type { SplitName };

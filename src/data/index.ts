@@ -13,8 +13,8 @@ export {
   type SplitName,
   type Targets,
   type Vocabulary,
-} from './dataset.js';
-export type { DatasetContext } from './pipeline.js';
+} from './core/dataset.js';
+export type { DatasetContext } from './core/pipeline.js';
 export {
   type DataRecord,
   isRejected,
@@ -23,9 +23,10 @@ export {
   type ReadSequence,
   type RejectedSequence,
   type SequenceReader,
-} from './pipeline.js';
+} from './core/pipeline.js';
+export { fitScaling, inDataUnits, isConstant, newSplit } from './core/scaling.js';
+export { eachChunk, inMemory, type Values } from './core/values.js';
 export { type ByteSource, type InputSource, streamBytes } from './reading/byte-sources.js';
-export { fitScaling, inDataUnits, isConstant, newSplit } from './scaling.js';
 export {
   type ColumnSummary,
   type DataSummary,
@@ -35,5 +36,4 @@ export {
   summarize,
 } from './summary.js';
 export { type DatasetConfig, newSequenceFiles, newSequences, openDataset } from './table.js';
-export { decodeText, encodeText, symbolReader, UNKNOWN, UnknownSymbol } from './text/vocabulary.js';
-export { eachChunk, inMemory, type Values } from './values.js';
+export { decodeText, encodeText, symbolReader, UNKNOWN, UnknownSymbol } from './vocabulary.js';

@@ -1,5 +1,6 @@
 /** Summarizes a dataset for inspection before training. */
-import { trainingColumns } from './column-statistics.js';
+import { trainingColumns } from './core/column-statistics.js';
+import type { RelativeTo, TimeGaps } from './core/dataset.js';
 import {
   type Column,
   type Dataset,
@@ -9,11 +10,9 @@ import {
   type Split,
   type SplitName,
   type Vocabulary,
-} from './dataset.js';
-import type { TimeGaps } from './forecast/gaps.js';
-import type { RelativeTo } from './forecast/shape.js';
-import { inDataUnits } from './scaling.js';
-import { eachChunk } from './values.js';
+} from './core/dataset.js';
+import { inDataUnits } from './core/scaling.js';
+import { eachChunk } from './core/values.js';
 
 export interface DataSummary {
   readonly input: Dataset['input'];

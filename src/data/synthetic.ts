@@ -7,14 +7,14 @@
  * Recurrent Neural Networks", ICML 2016, sections 5.1 and 5.2.
  */
 import { RandomStream } from '../util/random.js';
-import { type Dataset, IGNORED, type Split, splitFiles } from './dataset.js';
-import { numpySequences } from './numpy/sequences.js';
-import type { DatasetContext, DatasetKind } from './pipeline.js';
-import { configError } from './problems.js';
+import { numpySequences } from './array-sequences.js';
+import { type Dataset, IGNORED, type Split, splitFiles } from './core/dataset.js';
+import type { DatasetContext, DatasetKind } from './core/pipeline.js';
+import { configError } from './core/problems.js';
+import { packedSplit } from './core/store.js';
+import type { TrainingPartConfig } from './core/training-part.js';
 import { sha256 } from './reading/files.js';
 import { MAX_ELEMENTS } from './reading/limits.js';
-import { packedSplit } from './store.js';
-import type { TrainingPartConfig } from './training-part.js';
 
 export interface SyntheticConfig extends Pick<TrainingPartConfig, 'validation'> {
   readonly kind: 'synthetic';

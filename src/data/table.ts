@@ -4,15 +4,8 @@
  */
 
 import { usageError } from '../util/errors.js';
-import { trainingColumns } from './column-statistics.js';
-import { type CsvConfig, csv } from './csv/csv.js';
-import type { Dataset } from './dataset.js';
-import { type ForecastConfig, forecast } from './forecast/forecast.js';
-import { type IdxConfig, idx } from './images/idx.js';
-import { type MnistConfig, mnist } from './images/mnist.js';
-import { type JsonlConfig, jsonl } from './jsonl/jsonl.js';
-import { type NpyConfig, npy } from './numpy/npy.js';
-import { type NpzConfig, npz } from './numpy/npz.js';
+import { trainingColumns } from './core/column-statistics.js';
+import type { Dataset } from './core/dataset.js';
 import type {
   DataRecord,
   DatasetContext,
@@ -20,15 +13,22 @@ import type {
   DatasetKind,
   NewSequencesOptions,
   SequenceReader,
-} from './pipeline.js';
+} from './core/pipeline.js';
+import { fitScaling, type NormalizeConfig, scaledDataset } from './core/scaling.js';
+import { dividedTraining, trainingCount } from './core/training-part.js';
+import { type CsvConfig, csv } from './csv.js';
+import { type ForecastConfig, forecast } from './forecast.js';
+import { type IdxConfig, idx } from './idx.js';
+import { type JsonlConfig, jsonl } from './jsonl.js';
+import { type MnistConfig, mnist } from './mnist.js';
+import { type NpyConfig, npy } from './npy.js';
+import { type NpzConfig, npz } from './npz.js';
 import type { InputSource } from './reading/byte-sources.js';
 import { fileBytes } from './reading/byte-sources.js';
 import { distinctFiles, inputFiles } from './reading/input-files.js';
-import { fitScaling, type NormalizeConfig, scaledDataset } from './scaling.js';
 import { type SyntheticConfig, synthetic } from './synthetic.js';
-import { type TextConfig, text } from './text/text.js';
-import { withVocabulary } from './text/vocabulary.js';
-import { dividedTraining, trainingCount } from './training-part.js';
+import { type TextConfig, text } from './text.js';
+import { withVocabulary } from './vocabulary.js';
 
 export type DatasetConfig =
   | MnistConfig

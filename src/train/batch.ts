@@ -1,5 +1,5 @@
 /** Writes batches in the form that shards need: time-major, in float32, with loss weights. */
-import { IGNORED, type Split } from '../data/dataset.js';
+import { IGNORED, type Split } from '../data/core/dataset.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';
 import { heads } from '../math/model/heads.js';

@@ -1,8 +1,8 @@
 /** Evaluates a model on a split in batches: loss and metrics. */
 import { setImmediate } from 'node:timers/promises';
 import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
-import type { Split } from '../data/dataset.js';
-import { range } from '../data/selection.js';
+import type { Split } from '../data/core/dataset.js';
+import { range } from '../data/core/selection.js';
 import type { ExecutionReport } from '../engine/machine.js';
 import { lossOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';

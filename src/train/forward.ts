@@ -2,7 +2,7 @@
  * The forward pass of a model over batches of sequences; one batch is written while another is
  * computed.
  */
-import type { Split } from '../data/dataset.js';
+import type { Split } from '../data/core/dataset.js';
 import type { ExecutionReport } from '../engine/machine.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import { BatchWriter } from './batch.js';

@@ -2,8 +2,8 @@
  * A model in training: its parameters and one optimizer step. It knows nothing of files or
  * schedules.
  */
-import type { Split } from '../data/dataset.js';
-import { range } from '../data/selection.js';
+import type { Split } from '../data/core/dataset.js';
+import { range } from '../data/core/selection.js';
 import type { Executable } from '../engine/executable.js';
 import { Engine } from '../engine/index.js';
 import type { ExecutionReport } from '../engine/machine.js';

@@ -2,9 +2,9 @@
  * What batches of sequences of similar length (`training.bucket_by_length`) are worth where lengths
  * are uniform in 1..T.
  */
-import type { Split } from '../../src/data/dataset.js';
+import type { Split } from '../../src/data/core/dataset.js';
+import { packedSplit } from '../../src/data/core/store.js';
 import { BatchOrder } from '../../src/data/index.js';
-import { packedSplit } from '../../src/data/store.js';
 import type { Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';
 import { benchCase, REFERENCE } from './cases.js';

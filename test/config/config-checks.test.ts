@@ -19,7 +19,7 @@ import {
   validatorFile,
 } from '../../src/config/schema/schema.js';
 import { allKeys, experimentSchema } from '../../src/config/schema/walk.js';
-import { type FileLabels, labelFacts } from '../../src/data/labels.js';
+import { type FileLabels, labelFacts } from '../../src/data/core/labels.js';
 import type { Json } from '../../src/run/json.js';
 import { UserError } from '../../src/util/errors.js';
 import { nearest, nearestFile } from '../../src/util/nearest.js';

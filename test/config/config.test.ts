@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { basename, join, resolve } from 'node:path';
 import t from 'tap';
 import { type LoadedExperiment, loadExperiment, locateInConfig } from '../../src/config/index.js';
-import { configError } from '../../src/data/problems.js';
+import { configError } from '../../src/data/core/problems.js';
 import { packageRoot } from '../../src/util/root.js';
 import { BROKEN, MISFIT } from '../support/config-expected.js';
 import {

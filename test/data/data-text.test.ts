@@ -13,7 +13,7 @@ import {
   openDataset,
   type Vocabulary,
 } from '../../src/data/index.js';
-import { symbolsOf } from '../../src/data/text/vocabulary.js';
+import { symbolsOf } from '../../src/data/vocabulary.js';
 import { loadModel } from '../../src/predict/model.js';
 import { type Diagnostic, UserError } from '../../src/util/errors.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';

@@ -7,13 +7,13 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
-import { type Dataset, inputWidth } from '../../src/data/dataset.js';
-import { scanCsv } from '../../src/data/formats/csv.js';
-import { parseIdx } from '../../src/data/formats/idx.js';
-import { parseNpy } from '../../src/data/formats/npy.js';
+import { type Dataset, inputWidth } from '../../src/data/core/dataset.js';
+import { Problems } from '../../src/data/core/problems.js';
+import { scanCsv } from '../../src/data/formats/csv-records.js';
+import { parseIdx } from '../../src/data/formats/idx-array.js';
+import { parseNpy } from '../../src/data/formats/npy-array.js';
 import { readZip } from '../../src/data/formats/zip.js';
 import type { DatasetConfig } from '../../src/data/index.js';
-import { Problems } from '../../src/data/problems.js';
 import { decompressed } from '../../src/data/reading/files.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -311,7 +311,7 @@ t.test('mnist: without the package the message says how to install it', async t 
   for (const name of ['pure-rand', 'fastest-levenshtein'])
     symlinkSync(join(packageRoot, 'node_modules', name), join(folder, 'node_modules', name));
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  const { mnist } = await import(pathToFileURL(join(folder, 'data/images/mnist.js')).href);
+  const { mnist } = await import(pathToFileURL(join(folder, 'data/mnist.js')).href);
   // packages are looked for in the working directory, too
   const before = process.cwd();
   t.teardown(() => process.chdir(before));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
-import type { ForecastConfig } from '../../src/data/forecast/forecast.js';
+import type { ForecastConfig } from '../../src/data/forecast.js';
 import {
   type Dataset,
   isRejected,

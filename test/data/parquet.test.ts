@@ -5,7 +5,8 @@ import { pathToFileURL } from 'node:url';
 import zlib from 'node:zlib';
 import t from 'tap';
 import { parse } from 'yaml';
-import type { CsvConfig } from '../../src/data/csv/csv.js';
+import { Problems } from '../../src/data/core/problems.js';
+import type { CsvConfig } from '../../src/data/csv.js';
 import { TableFile } from '../../src/data/formats/tables.js';
 import {
   type DataRecord,
@@ -15,7 +16,6 @@ import {
   type ReadSequence,
   type Split,
 } from '../../src/data/index.js';
-import { Problems } from '../../src/data/problems.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';

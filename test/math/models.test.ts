@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { targetSize } from '../../src/config/index.js';
-import type { Targets } from '../../src/data/dataset.js';
+import type { Targets } from '../../src/data/core/dataset.js';
 import { Engine } from '../../src/engine/index.js';
 import { KernelMachine } from '../../src/engine/machine.js';
 import { makePlan } from '../../src/engine/plan.js';

@@ -71,21 +71,21 @@ export const hardening: readonly Plant[] = [
     tests: ['data-tables'],
   },
   {
-    file: 'src/data/csv/order',
+    file: 'src/data/row-order',
     find: '|| rest[a] - rest[b]',
     replace: '',
     why: 'times that differ by microseconds are the same',
     tests: ['data-tables'],
   },
   {
-    file: 'src/data/csv/order',
+    file: 'src/data/row-order',
     find: ' || !isDay(cell)',
     replace: '',
     why: '30 February is a day',
     tests: ['data-tables'],
   },
   {
-    file: 'src/data/formats/csv',
+    file: 'src/data/formats/csv-records',
     find: 'bytes.includes(LINE_FEED) ? LINE_FEEDS : CARRIAGE_RETURNS',
     replace: "bytes.includes('\\r\\n') ? ['\\r\\n'] : LINE_FEEDS",
     why: 'the end of the first line is taken for that of all',
@@ -120,7 +120,7 @@ export const hardening: readonly Plant[] = [
     tests: ['outputs'],
   },
   {
-    file: 'src/data/jsonl/fields',
+    file: 'src/data/jsonl-fields',
     find: '!(error instanceof RangeError)',
     replace: 'true',
     why: 'a deeply nested value is a bug',

@@ -5,21 +5,21 @@ import type { Plant } from './plant.js';
 
 export const leaks: readonly Plant[] = [
   {
-    file: 'src/data/selection',
+    file: 'src/data/core/selection',
     find: 'return { test: drawn, train: rest };',
     replace: 'return { test: drawn, train: range(count) };',
     why: 'test rows stay in the training split',
     tests: ['data-validation'],
   },
   {
-    file: 'src/data/training-part',
+    file: 'src/data/core/training-part',
     find: 'train: subset(train, rest, sequenceLength)',
     replace: 'train',
     why: 'validation rows stay in the training split',
     tests: ['data-validation'],
   },
   {
-    file: 'src/data/training-part',
+    file: 'src/data/core/training-part',
     find: 'validation: subset(train, validation, sequenceLength)',
     replace: 'validation: dataset.test',
     why: 'the test split is selected by',
@@ -40,7 +40,7 @@ export const leaks: readonly Plant[] = [
     tests: ['data-scaling'],
   },
   {
-    file: 'src/data/column-statistics',
+    file: 'src/data/core/column-statistics',
     find: 'const length = train.lengths?.[index] ?? sequenceLength;',
     replace: 'const length = sequenceLength;',
     why: 'padding counts in the scaling',
@@ -68,14 +68,14 @@ export const leaks: readonly Plant[] = [
     tests: ['baselines'],
   },
   {
-    file: 'src/data/text/vocabulary',
+    file: 'src/data/vocabulary',
     find: 'eachSymbol(train, sequenceLength,',
     replace: 'eachSymbol(test, sequenceLength,',
     why: 'the vocabulary is fitted on the test split',
     tests: ['data-jsonl'],
   },
   {
-    file: 'src/data/text/text',
+    file: 'src/data/text',
     find: 'const trained = countsOf(parts.train);',
     replace:
       'const trained = countsOf({ stream: streams.train, range: { from: 0, to: streams.train.length } });',
@@ -83,21 +83,21 @@ export const leaks: readonly Plant[] = [
     tests: ['data-text'],
   },
   {
-    file: 'src/data/forecast/forecast',
+    file: 'src/data/forecast',
     find: 'keys[row] < trainEnd',
     replace: 'keys[row] < cuts.test',
     why: 'series are scaled by the validation split as well',
     tests: ['forecast'],
   },
   {
-    file: 'src/data/forecast/windows',
+    file: 'src/data/forecast-windows',
     find: 'keys[rows[origin + horizon - 1]] >= to',
     replace: 'keys[rows[origin]] >= to',
     why: 'the last windows of a split predict steps of the next one',
     tests: ['forecast'],
   },
   {
-    file: 'src/data/forecast/windows',
+    file: 'src/data/forecast-windows',
     find: 'isFuture && c < observed ? 0 :',
     replace: '',
     why: 'a window reads what it is to forecast',
@@ -111,7 +111,7 @@ export const leaks: readonly Plant[] = [
     tests: ['equal-sequences'],
   },
   {
-    file: 'src/data/subset',
+    file: 'src/data/core/store',
     find: 'split.id(indices[index])',
     replace: 'split.id(index)',
     why: 'sequences of a split have the names of others',

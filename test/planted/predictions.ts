@@ -3,14 +3,14 @@ import type { Plant } from './plant.js';
 
 export const predictions: readonly Plant[] = [
   {
-    file: 'src/data/new-sequences',
+    file: 'src/data/core/scaling',
     find: 'scaling === undefined ? split :',
     replace: 'true ? split :',
     why: 'new sequences are not scaled as those of the training',
     tests: ['predict'],
   },
   {
-    file: 'src/data/csv/input-rows',
+    file: 'src/data/csv-input-rows',
     find: 'compare(a, b) || a.row - b.row',
     replace: 'a.row - b.row',
     why: 'the rows of a new sequence are not put in order',

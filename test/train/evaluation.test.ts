@@ -3,7 +3,7 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import type { Dataset, Split, Targets } from '../../src/data/dataset.js';
+import type { Dataset, Split, Targets } from '../../src/data/core/dataset.js';
 import { openDataset } from '../../src/data/index.js';
 import type { Backend } from '../../src/engine/backend-names.js';
 import type { LossSettings } from '../../src/math/losses/index.js';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import type { Split } from '../../src/data/dataset.js';
+import type { Split } from '../../src/data/core/dataset.js';
 import { BatchOrder } from '../../src/data/index.js';
 import { Engine } from '../../src/engine/index.js';
 import { adam } from '../../src/math/optimizers/adam.js';

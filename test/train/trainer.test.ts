@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
-import type { Split } from '../../src/data/dataset.js';
+import type { Split } from '../../src/data/core/dataset.js';
 import type { BatchOrder } from '../../src/data/index.js';
 import { Heap } from '../../src/engine/heap.js';
 import type { ParameterLayout } from '../../src/math/model/parameters.js';

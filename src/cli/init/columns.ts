@@ -1,11 +1,12 @@
 /** Reads the columns of a table, with the place of every cell. */
-import { TIMESTAMP } from '../../data/csv/order.js';
-import { badNumber, CHANGE_COMMAS, COMMA_NUMBER, cellNumber, isMissing } from '../../data/csv/table.js';
-import { type Delimiter, guessDelimiter } from '../../data/formats/csv.js';
+
+import { Problems } from '../../data/core/problems.js';
+import { badNumber, CHANGE_COMMAS, COMMA_NUMBER, cellNumber, isMissing } from '../../data/csv-table.js';
+import { type Delimiter, guessDelimiter } from '../../data/formats/csv-records.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import { TableFile, type TableHandlers } from '../../data/formats/tables.js';
-import { Problems } from '../../data/problems.js';
 import { readContent } from '../../data/reading/files.js';
+import { TIMESTAMP } from '../../data/row-order.js';
 import { type Diagnostic, damagedError, placeOf, type UserError } from '../../util/errors.js';
 
 export interface Column {

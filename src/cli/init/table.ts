@@ -1,5 +1,5 @@
 /** Guesses the roles of the columns of a table for `init`. */
-import type { Delimiter } from '../../data/formats/csv.js';
+import type { Delimiter } from '../../data/formats/csv-records.js';
 import { usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import {

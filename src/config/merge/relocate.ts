@@ -1,5 +1,5 @@
 /** Points diagnostics of data readers to the config if they are about it. */
-import { type ConfigDiagnostic, isConfigDiagnostic } from '../../data/problems.js';
+import { type ConfigDiagnostic, isConfigDiagnostic } from '../../data/core/problems.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import type { LoadedExperiment } from '../load.js';

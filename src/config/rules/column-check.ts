@@ -1,6 +1,6 @@
 /** Warns of columns whose scale makes learning hard, or costs them digits. */
-import type { Column } from '../../data/dataset.js';
-import { isConstant } from '../../data/scaling.js';
+import type { Column } from '../../data/core/dataset.js';
+import { isConstant } from '../../data/core/scaling.js';
 import type { Diagnostic } from '../../util/errors.js';
 import type { Locator } from '../yaml/locator.js';
 

@@ -1,7 +1,7 @@
 /** Checks a config against its data, last before training, and determines the model's sizes. */
-import { IGNORED, inputWidth, type SequenceInput } from '../../data/dataset.js';
-import type { LabelFacts, PlacedLabel } from '../../data/labels.js';
-import type { Values } from '../../data/values.js';
+import { IGNORED, inputWidth, type SequenceInput } from '../../data/core/dataset.js';
+import type { LabelFacts, PlacedLabel } from '../../data/core/labels.js';
+import type { Values } from '../../data/core/values.js';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { Experiment, ModelConfig } from '../experiment.js';

@@ -2,8 +2,9 @@
  * Rules between a config and its data. They are checked twice: before reading the data, with the
  * facts that the kind of dataset implies, and again with the data.
  */
-import type { DatasetFacts } from '../../data/pipeline.js';
-import type { PlacedLabel } from '../../data/labels.js';
+
+import type { PlacedLabel } from '../../data/core/labels.js';
+import type { DatasetFacts } from '../../data/core/pipeline.js';
 import type { Diagnostic } from '../../util/errors.js';
 import type { ModelConfig, PartialExperiment } from '../experiment.js';
 import type { Locator } from '../yaml/locator.js';

@@ -1,6 +1,6 @@
 /** Each data file belongs to one split and is read once. */
 import { resolve } from 'node:path';
-import { type ConfigDiagnostic, configError } from '../../data/problems.js';
+import { type ConfigDiagnostic, configError } from '../../data/core/problems.js';
 import { inputFiles, realPath } from '../../data/reading/input-files.js';
 import { datasets } from '../../data/table.js';
 import type { Diagnostic } from '../../util/errors.js';

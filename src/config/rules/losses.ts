@@ -1,5 +1,5 @@
 /** Facts about losses and the metrics that runs with them measure. */
-import type { Targets } from '../../data/dataset.js';
+import type { Targets } from '../../data/core/dataset.js';
 import type { LossConfig, MetricName, PartialExperiment, SplitName } from '../experiment.js';
 import { isTrained, type MeasuredMetric, TASK_METRICS, type Task } from './metrics.js';
 

@@ -1,6 +1,6 @@
 /** Checks the series of a forecast: steps that are missing, and whether MASE can be computed. */
-import type { Column } from '../../data/dataset.js';
-import { gapWords, type TimeGaps } from '../../data/forecast/gaps.js';
+import type { Column, TimeGaps } from '../../data/core/dataset.js';
+import { gapWords } from '../../data/forecast-gaps.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { LoadedExperiment } from '../load.js';

@@ -2,9 +2,9 @@
  * Checks the targets of the data: labels against the number of classes, and all targets against the
  * loss.
  */
-import { IGNORED } from '../../data/dataset.js';
-import type { LabelFacts, PlacedLabel } from '../../data/labels.js';
-import { eachChunk, type Values } from '../../data/values.js';
+import { IGNORED } from '../../data/core/dataset.js';
+import type { LabelFacts, PlacedLabel } from '../../data/core/labels.js';
+import { eachChunk, type Values } from '../../data/core/values.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { LoadedExperiment } from '../load.js';

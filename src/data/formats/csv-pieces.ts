@@ -15,7 +15,7 @@ import {
   PARSER_OPTIONS,
   placeInRecord,
   ragged,
-} from './csv.js';
+} from './csv-records.js';
 import { badByte, markLength, notUtf8, START_BYTES, wholeLength } from './utf8.js';
 
 /** A record of a file that is read in chunks; valid only during the call that receives it. */

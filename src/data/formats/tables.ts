@@ -1,7 +1,7 @@
 /** Reads tables with named columns: Parquet files by their first bytes, all others as CSV. */
 import type { Diagnostic } from '../../util/errors.js';
-import type { Problems } from '../problems.js';
-import { type CsvPlace, type Delimiter, placeInCsv, RecordLines, scanCsv } from './csv.js';
+import type { Problems } from '../core/problems.js';
+import { type CsvPlace, type Delimiter, placeInCsv, RecordLines, scanCsv } from './csv-records.js';
 import { isParquet, type ParquetColumn, ParquetFile } from './parquet.js';
 
 /** Position of a cell. */

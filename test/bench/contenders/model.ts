@@ -1,6 +1,6 @@
 /** The model that is measured, ready to be trained. */
-import type { Split } from '../../../src/data/dataset.js';
-import { imageDataset, imagesInMemory } from '../../../src/data/images/images.js';
+import type { Split } from '../../../src/data/core/dataset.js';
+import { imageDataset, imagesInMemory } from '../../../src/data/images.js';
 import { adam } from '../../../src/math/optimizers/adam.js';
 import { Trainer } from '../../../src/train/trainer.js';
 import { RandomStream } from '../../../src/util/random.js';

@@ -1,0 +1,252 @@
+/**
+ * Stores of sequences, in memory or on disk, and the splits that read them. In memory, sequences
+ * are ranges of consecutive float32 rows: padding is not stored, so that one long sequence among
+ * many short ones costs no memory. On disk, each consists of byte ranges of files, which are read
+ * on access. Selecting sequences copies no features.
+ */
+
+import type { ByteRange, RangedFile } from '../reading/ranged-file.js';
+import { IGNORED, type Split, type Targets } from './dataset.js';
+import { inMemory, RowValues, type Values } from './values.js';
+
+export interface Packed {
+  /** `[rows, F]`. */
+  readonly features: Float32Array;
+  /** F; 1 if steps are symbols. */
+  readonly inputSize: number;
+  /** First row of each sequence, `[N]`. */
+  readonly starts: Uint32Array;
+  /** Steps of each sequence, `[N]`. */
+  readonly lengths: Int32Array;
+  readonly targets: Targets;
+}
+
+/** Returns `packed` as a split, padded with zeros to `steps` (T). */
+export function packedSplit(packed: Packed, steps: number): Split {
+  const { features, inputSize, starts, lengths, targets } = packed;
+  const read: Split['read'] = (index, out, offset, stepStride) => {
+    const from = starts[index] * inputSize;
+    const row = features.subarray(from, from + lengths[index] * inputSize);
+    writeSteps(row, { inputSize, steps }, out, { offset, stepStride });
+  };
+  const base = { count: starts.length, targets, read };
+  return lengths.every(length => length === steps) ? base : { ...base, lengths };
+}
+
+/**
+ * Writes the steps of a sequence as `Split.read` does.
+ * @param row `[length, F]`
+ */
+export function writeSteps(
+  row: Float32Array,
+  { inputSize, steps }: { readonly inputSize: number; readonly steps: number },
+  out: Float32Array,
+  { offset, stepStride }: { readonly offset: number; readonly stepStride: number },
+): void {
+  if (stepStride === inputSize) {
+    out.set(row, offset);
+    out.fill(0, offset + row.length, offset + steps * inputSize);
+    return;
+  }
+  let to = offset;
+  for (let from = 0; from < row.length; to += stepStride) {
+    for (let f = 0; f < inputSize; f++) out[to + f] = row[from++];
+  }
+  for (const end = offset + steps * stepStride; to < end; to += stepStride) out.fill(0, to, to + inputSize);
+}
+
+/** Selects the targets of the sequences `indices`; `steps` is T. Targets on disk stay there. */
+export function selectTargets(targets: Targets, indices: Uint32Array, steps: number): Targets {
+  if (targets.kind === 'value') {
+    const width = targets.size * (targets.perStep ? steps : 1);
+    const values = new Float32Array(indices.length * width);
+    return { ...targets, values: copyRows(targets.values, values, indices, width) };
+  }
+  const width = targets.perStep ? steps : 1;
+  const from = inMemory(targets.values);
+  const values = from
+    ? copyRows(from, new Int32Array(indices.length * width), indices, width)
+    : new RowValues(
+        indices.length,
+        width,
+        length => new Int32Array(length),
+        index => targets.values.subarray(indices[index] * width, (indices[index] + 1) * width),
+      );
+  return { ...targets, values };
+}
+
+function copyRows<T extends Float32Array | Int32Array>(from: T, to: T, rows: Uint32Array, width: number): T {
+  rows.forEach((row, i) => {
+    for (let j = 0; j < width; j++) to[i * width + j] = from[row * width + j];
+  });
+  return to;
+}
+
+/**
+ * Wraps `load` of a split so that its result passes through `map`; empty if the split has no
+ * `load`.
+ */
+export function mappedLoad({ load }: Split, map: (loaded: Split) => Split): Pick<Split, 'load'> {
+  return load ? { load: async indices => map(await load(indices)) } : {};
+}
+
+/** A byte range of a file. */
+export interface Place extends ByteRange {
+  readonly file: RangedFile;
+}
+
+/** Layout of sequences in files. */
+export interface SequenceStore {
+  /** N. */
+  readonly count: number;
+  /** T. */
+  readonly steps: number;
+  /** F; 1 if a step is a symbol. */
+  readonly inputSize: number;
+  /** `[N]`; absent if every sequence has T steps. */
+  readonly lengths?: Int32Array | undefined;
+  /** Byte ranges of sequence `index`. */
+  places(index: number): readonly Place[];
+  /**
+   * Writes a sequence into `features` (`[length, F]`) and, if there is one class per step, its
+   * classes into `classes` (`[T]`, filled with IGNORED by the caller).
+   * @param parts the bytes of its byte ranges
+   */
+  decode(
+    index: number,
+    parts: readonly Buffer[],
+    features: Float32Array,
+    classes: Int32Array | undefined,
+  ): void;
+}
+
+/**
+ * @param targets targets of all sequences, in memory; or the number of classes, if the store
+ *   decodes one class per step
+ */
+export function storedSplit(store: SequenceStore, targets: Targets | { readonly numClasses: number }): Split {
+  const { count, steps, inputSize, lengths } = store;
+  const lengthOf = (index: number): number => lengths?.[index] ?? steps;
+  const inMemory = 'kind' in targets ? targets : undefined;
+  const stepClasses = (values: Values<Int32Array>): Targets => ({
+    kind: 'class',
+    numClasses: 'numClasses' in targets ? targets.numClasses : 0,
+    values,
+    perStep: true,
+  });
+  const current = new Current(store, inMemory === undefined);
+  const onDisk = new RowValues(
+    count,
+    steps,
+    length => new Int32Array(length),
+    index => current.read(index).classes,
+  );
+  return {
+    count,
+    targets: inMemory ?? stepClasses(onDisk),
+    ...(lengths && { lengths }),
+    read(index, out, offset, stepStride) {
+      const { features } = current.read(index);
+      writeSteps(features.subarray(0, lengthOf(index) * inputSize), { inputSize, steps }, out, {
+        offset,
+        stepStride,
+      });
+    },
+    async load(indices) {
+      const parts = await loadParts(store, indices);
+      const own = Int32Array.from(indices, lengthOf);
+      const starts = new Uint32Array(indices.length);
+      for (let i = 1; i < starts.length; i++) starts[i] = starts[i - 1] + own[i - 1];
+      const features = new Float32Array(inputSize * own.reduce((sum, length) => sum + length, 0));
+      const values = inMemory ? undefined : new Int32Array(indices.length * steps).fill(IGNORED);
+      indices.forEach((index, i) => {
+        const from = starts[i] * inputSize;
+        const to = from + own[i] * inputSize;
+        const classes = values?.subarray(i * steps, (i + 1) * steps);
+        store.decode(index, parts[i], features.subarray(from, to), classes);
+      });
+      const loaded = values ? stepClasses(values) : selectTargets(inMemory as Targets, indices, steps);
+      const split = packedSplit({ features, inputSize, starts, lengths: own, targets: loaded }, steps);
+      // variable length is a property of the whole split
+      return lengths ? { ...split, lengths: own } : split;
+    },
+  };
+}
+
+/** Caches the sequence read last, since its targets are read after its features. */
+class Current {
+  private index = -1;
+  private readonly features: Float32Array;
+  private readonly classes: Int32Array;
+
+  constructor(
+    private readonly store: SequenceStore,
+    private readonly hasClasses: boolean,
+  ) {
+    this.features = new Float32Array(store.steps * store.inputSize);
+    this.classes = new Int32Array(hasClasses ? store.steps : 0);
+  }
+
+  read(index: number): { readonly features: Float32Array; readonly classes: Int32Array } {
+    const { store, features, classes } = this;
+    if (index !== this.index) {
+      this.index = -1;
+      const parts = store.places(index).map(({ file, ...bytes }) => file.readNow(bytes));
+      const length = store.lengths?.[index] ?? store.steps;
+      classes.fill(IGNORED);
+      store.decode(
+        index,
+        parts,
+        features.subarray(0, length * store.inputSize),
+        this.hasClasses ? classes : undefined,
+      );
+      this.index = index;
+    }
+    return { features, classes };
+  }
+}
+
+/** Reads the byte ranges of the sequences `indices`, with one batched read per file. */
+async function loadParts(store: SequenceStore, indices: Uint32Array): Promise<Buffer[][]> {
+  const places = Array.from(indices, index => store.places(index));
+  const byFile = new Map<RangedFile, { readonly sequence: number; readonly part: number }[]>();
+  places.forEach((parts, sequence) => {
+    parts.forEach(({ file }, part) => {
+      const found = byFile.get(file);
+      if (found) found.push({ sequence, part });
+      else byFile.set(file, [{ sequence, part }]);
+    });
+  });
+  const loaded = places.map(parts => new Array<Buffer>(parts.length));
+  await Promise.all(
+    [...byFile].map(async ([file, wanted]) => {
+      const bytes = await file.read(wanted.map(({ sequence, part }) => places[sequence][part]));
+      wanted.forEach(({ sequence, part }, i) => {
+        loaded[sequence][part] = bytes[i];
+      });
+    }),
+  );
+  return loaded;
+}
+
+/**
+ * Returns the sequences `indices` of `split`, in that order.
+ * @param steps T, the row width of targets per step
+ */
+export function subset(split: Split, indices: Uint32Array, steps: number): Split {
+  const lengths = split.lengths && Int32Array.from(indices, i => (split.lengths as Int32Array)[i]);
+  return {
+    count: indices.length,
+    targets: selectTargets(split.targets, indices, steps),
+    ...(lengths?.some(length => length < steps) && { lengths }),
+    read: (index, out, offset, stepStride) => split.read(indices[index], out, offset, stepStride),
+    ...(split.load && {
+      load: chosen => (split.load as NonNullable<Split['load']>)(chosen.map(index => indices[index])),
+    }),
+    ...(split.id && { id: index => (split.id as NonNullable<Split['id']>)(indices[index]) }),
+    ...(split.idIsPlace && { idIsPlace: true }),
+    ...(split.image && {
+      image: index => (split.image as NonNullable<Split['image']>)(indices[index]),
+    }),
+  };
+}

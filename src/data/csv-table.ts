@@ -1,0 +1,465 @@
+/**
+ * Reads the columns of a table that a config names, as numbers and label codes, with the position
+ * of each row.
+ */
+import { type Diagnostic, damagedError } from '../util/errors.js';
+import { nearest } from '../util/nearest.js';
+import { GrowingList, type TextCodes } from './core/columns.js';
+import type { TextLevel } from './core/dataset.js';
+import { NUMBER } from './core/label-texts.js';
+import { type ConfigDiagnostic, configError, type Problems } from './core/problems.js';
+import { blankHeader, type Delimiter, otherDelimiter } from './formats/csv-records.js';
+import { type CellPlace, rowName, TableFile } from './formats/tables.js';
+import { readContent, type SourceFile } from './reading/files.js';
+import { MAX_TEXT_BYTES } from './reading/limits.js';
+import { symbolsOf } from './vocabulary.js';
+
+/** A column's name and the config key that sets it. */
+export interface NamedColumn {
+  readonly name: string;
+  readonly keyPath: ConfigDiagnostic['keyPath'];
+}
+
+export interface CsvColumns {
+  /** Default: a comma. */
+  readonly delimiter?: Delimiter | undefined;
+  readonly features: readonly NamedColumn[];
+  /** Codes of the feature cells if they are symbols; absent if they are numbers. */
+  readonly symbols?: TextCodes | undefined;
+  /** Set if the only feature is a column of texts, to be split into symbols. */
+  readonly level?: TextLevel | undefined;
+  /** More than one only for `value`. */
+  readonly targets: readonly NamedColumn[];
+  readonly targetKind: 'class' | 'value';
+  /** True to keep features in float64, for scaling before they are rounded to float32. */
+  readonly keepsFloat64?: boolean;
+  /** True if the rows of a file are one group. */
+  readonly perFile?: boolean;
+  readonly group?: NamedColumn;
+  readonly order?: NamedColumn;
+  readonly id?: NamedColumn;
+}
+
+export interface CsvTable {
+  /** The files, in the order of their rows. */
+  readonly sources: readonly Pick<SourceFile, 'name' | 'sha256'>[];
+  readonly rows: number;
+  /** `[rows, F]`, or the symbols of all texts; float64 if the columns ask for it. */
+  readonly features: Float32Array | Float64Array;
+  /** Present if features are texts: those of row r are from `starts[r]` to `starts[r + 1]`. */
+  readonly texts?: { readonly starts: readonly number[] };
+  /** `[rows, targets]`: numbers in float64, or codes of the class labels in `labels`. */
+  readonly targets: readonly number[];
+  readonly targetNames: readonly string[];
+  /** Distinct class labels, in the order of their first row; empty for numeric targets. */
+  readonly labels: readonly string[];
+  /** Group code of each row, numbered by first occurrence; absent without a grouping column. */
+  readonly groups?: readonly number[];
+  readonly groupNames: readonly string[];
+  /** True if each group is a file. */
+  readonly perFile: boolean;
+  /** Cells of the order column; absent without one. */
+  readonly order?: readonly string[];
+  /** Cells of the id column, which may be empty; absent without one. */
+  readonly ids?: readonly string[];
+  /**
+   * Name of a row by its position: `line 5`, or `row 5` in a file without lines; `b.csv:5` if there
+   * are several files.
+   */
+  rowName(row: number): string;
+  /** Position of a cell in row `row`. @param target index of the target column */
+  place(row: number, column: 'target' | 'order', target?: number): CellPlace;
+}
+
+interface ColumnIndices {
+  readonly features: readonly number[];
+  readonly targets: readonly number[];
+  readonly group: number;
+  readonly order: number;
+  readonly id: number;
+}
+
+const ABSENT = -1;
+
+/** A number with a decimal comma, or with commas between thousands. */
+export const COMMA_NUMBER = /^[+-]?\d+(?:,\d+)+$/;
+export const CHANGE_COMMAS = 'set the language of the spreadsheet program to English';
+
+/** Maximum number of column names that a message lists. */
+const MAX_NAMED = 30;
+
+/** Maximum number of invalid cells to report per column. */
+const MAX_CELLS = 20;
+
+/** Fewer non-numeric cells than this are treated as typos. */
+const MIN_WORDS = 3;
+
+/** Maximum number of missing or duplicate columns to report; the wrong file may lack thousands. */
+const MAX_MISSING = 20;
+
+/** Shared by the files of a table. */
+export interface ReaderContext {
+  readonly columns: CsvColumns;
+  /** Codes of the class labels and of the groups. */
+  readonly codes: { readonly labels: TextCodes; readonly groups: TextCodes };
+  readonly problems: Problems;
+  /** Name of the file as a group. */
+  readonly recording: string;
+}
+
+/** The table of one file. */
+export interface FileTable extends CsvTable {
+  /** Line of a row, or its number in a file without lines. */
+  rowNumber(row: number): number;
+}
+
+/**
+ * Reads the named columns of a file; undefined if there are problems.
+ * @throws UserError (exit 2) if the file or a column is missing
+ * @throws UserError (exit 5) if the file is damaged, has no rows or too many problems
+ */
+export async function readFile(path: string, context: ReaderContext): Promise<FileTable | undefined> {
+  const { columns, problems } = context;
+  const source = await readContent(path, MAX_TEXT_BYTES);
+  const file = new TableFile(source.name, source.bytes, columns.delimiter);
+  const reader = new TableReader(source, file, context);
+  await file.scan(wantedColumns(columns), reader, problems);
+  reader.reportCells();
+  if (problems.full) problems.throwIfAny();
+  return problems.all.length > 0 ? undefined : reader.table();
+}
+
+/** Problem: a table has column names only. */
+export function noRows(file: string): Diagnostic {
+  return { code: 'data/csv-empty', message: 'the file has a header but no rows', file };
+}
+
+/** Names of the columns that are read. */
+function wantedColumns({ features, targets, group, order, id }: CsvColumns): readonly string[] {
+  return [...features, ...targets, group, order, id].flatMap(column => column?.name ?? []);
+}
+
+/**
+ * True if `names` has neither one of several `wanted` columns nor a similar name: that is the wrong
+ * file, or no table, so that one message is enough.
+ */
+export function isOtherTable(wanted: readonly string[], names: readonly string[]): boolean {
+  return new Set(wanted).size > 1 && wanted.every(name => !names.includes(name) && !nearest(name, names));
+}
+
+/** Names in quotes, the first of them if there are many. */
+export function listed(names: readonly string[]): string {
+  const some = [...new Set(names)].slice(0, MAX_NAMED).map(name => JSON.stringify(name));
+  return `${some.join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`;
+}
+
+interface BadCell {
+  readonly text: string;
+  /** Position of its row, for {@link TableFile.place}. */
+  readonly start: number;
+  readonly column: number;
+  describe(text: string, place: CellPlace): Diagnostic;
+}
+
+/** Invalid cells of one column. */
+interface BadCells {
+  readonly first: BadCell[];
+  /** Number of cells with text instead of a number. */
+  words: number;
+}
+
+class TableReader {
+  private indices: ColumnIndices = { features: [], targets: [], group: ABSENT, order: ABSENT, id: ABSENT };
+  private readonly features: GrowingList<Float32Array | Float64Array>;
+  private readonly textStarts: number[] = [0];
+  private readonly targets: number[] = [];
+  private readonly groups: number[] = [];
+  /** Code of the group that all rows belong to. */
+  private readonly fileGroup: number;
+  private readonly order: string[] = [];
+  private readonly ids: string[] = [];
+  private readonly columns: CsvColumns;
+  private readonly codes: ReaderContext['codes'];
+  private readonly problems: Problems;
+  private readonly starts: number[] = [];
+  /** Invalid cells by column index. */
+  private readonly badCells = new Map<number, BadCells>();
+
+  constructor(
+    private readonly source: SourceFile,
+    private readonly file: TableFile,
+    { columns, codes, problems, recording }: ReaderContext,
+  ) {
+    this.columns = columns;
+    this.fileGroup = columns.perFile ? codes.groups.code(recording) : ABSENT;
+    this.codes = codes;
+    this.problems = problems;
+    this.features = new GrowingList(length =>
+      columns.keepsFloat64 ? new Float64Array(length) : new Float32Array(length),
+    );
+  }
+
+  header(names: readonly string[]): void {
+    this.indices = columnIndices(
+      names.map(name => name.trim()),
+      this.columns,
+      this.source.name,
+      column => this.file.placeOfName(column),
+    );
+  }
+
+  row(fields: readonly string[], start: number): void {
+    const { features, targets, group, order, id } = this.indices;
+    this.starts.push(start);
+    if (this.columns.level !== undefined) this.symbolsOf(fields[features[0]], start, features[0]);
+    else
+      for (const column of features) {
+        const read = this.columns.symbols ? this.symbol : this.number;
+        this.features.push(read.call(this, fields[column], start, column));
+      }
+    for (const target of targets) {
+      const isValue = this.columns.targetKind === 'value';
+      const read = isValue ? this.number : this.label;
+      this.targets.push(read.call(this, fields[target], start, target));
+    }
+    if (this.fileGroup !== ABSENT) this.groups.push(this.fileGroup);
+    if (group !== ABSENT) this.groups.push(this.codes.groups.code(this.text(fields[group], start, group)));
+    if (order !== ABSENT) this.order.push(this.text(fields[order], start, order));
+    if (id !== ABSENT) this.ids.push(fields[id].trim());
+  }
+
+  table(): FileTable {
+    const { source, file, starts, indices } = this;
+    if (starts.length === 0) {
+      throw damagedError(noRows(source.name));
+    }
+    let numbers: Uint32Array | undefined;
+    const rowNumber = (row: number): number => {
+      numbers ??= file.rowNumbers(starts);
+      return numbers[row];
+    };
+    return {
+      sources: [source],
+      rows: starts.length,
+      features: this.features.toArray(),
+      ...(this.columns.level !== undefined && { texts: { starts: this.textStarts } }),
+      targets: this.targets,
+      targetNames: this.columns.targets.map(({ name }) => name),
+      labels: this.codes.labels.texts,
+      groups: this.groups.length === 0 ? undefined : this.groups,
+      groupNames: this.codes.groups.texts,
+      perFile: this.columns.perFile === true,
+      order: indices.order === ABSENT ? undefined : this.order,
+      ids: indices.id === ABSENT ? undefined : this.ids,
+      rowNumber,
+      rowName: row => rowName(file.isParquet ? { row: rowNumber(row) } : { line: rowNumber(row) }),
+      place: (row, column, target = 0) => {
+        const index = column === 'order' ? indices.order : indices.targets[target];
+        return file.place(starts[row], index);
+      },
+    };
+  }
+
+  /** Returns the code of a symbol, which may be any non-empty text. */
+  private symbol(cell: string, start: number, column: number): number {
+    const text = cell.trim();
+    if (text === '') this.complain({ text, start, column, describe: missingCell });
+    return this.columns.symbols?.code(text) ?? 0;
+  }
+
+  /** Appends the codes of a text's symbols. */
+  private symbolsOf(cell: string, start: number, column: number): void {
+    const { level = 'character', symbols } = this.columns;
+    const text = cell.trim();
+    for (const symbol of symbolsOf(text, level)) this.features.push(symbols?.code(symbol) ?? 0);
+    if (text === '') this.complain({ text, start, column, describe: missingCell });
+    this.textStarts.push(this.features.size);
+  }
+
+  private number(cell: string, start: number, column: number): number {
+    const value = cellNumber(cell);
+    if (value !== undefined) return value;
+    this.complain({ text: cell.trim(), start, column, describe: badNumber });
+    return 0;
+  }
+
+  private label(cell: string, start: number, column: number): number {
+    return this.codes.labels.code(this.text(cell, start, column));
+  }
+
+  private text(cell: string, start: number, column: number): string {
+    const text = cell.trim();
+    if (isMissing(text)) this.complain({ text, start, column, describe: missingCell });
+    return text;
+  }
+
+  /** Collected until the end, when it is known whether the whole column is the wrong one. */
+  private complain(cell: BadCell): void {
+    const { column, text, describe } = cell;
+    const found = this.badCells.get(column) ?? { first: [], words: 0 };
+    this.badCells.set(column, found);
+    if (found.first.length < MAX_CELLS) found.first.push(cell);
+    if (describe === badNumber && isWord(text)) found.words++;
+  }
+
+  /**
+   * Reports invalid cells in the order of the file; a column of text is reported once. Positions
+   * are computed only for reported cells: a wide row may have thousands of invalid ones, and each
+   * position requires a scan of the file.
+   */
+  reportCells(): void {
+    const told = [...this.badCells].flatMap(([column, { first, words }]) =>
+      words >= MIN_WORDS && 2 * words > this.starts.length ? [this.wordColumn(column, first, words)] : first,
+    );
+    for (const { text, start, column, describe } of told.toSorted(
+      (a, b) => a.start - b.start || a.column - b.column,
+    )) {
+      if (this.problems.full) return;
+      this.problems.add(describe(text, this.file.place(start, column)));
+    }
+  }
+
+  private wordColumn(column: number, cells: readonly BadCell[], words: number): BadCell {
+    const { indices, columns, starts } = this;
+    const first = cells.find(({ text }) => isWord(text)) ?? cells[0];
+    return {
+      ...first,
+      describe(text, place) {
+        const feature = indices.features.indexOf(column);
+        const { name } =
+          feature < 0 ? columns.targets[indices.targets.indexOf(column)] : columns.features[feature];
+        const problem = badNumber(text, place);
+        if (COMMA_NUMBER.test(text)) {
+          const message = `the numbers in column ${JSON.stringify(name)} have commas`;
+          return { ...problem, message, expected: `${problem.expected} (${CHANGE_COMMAS})` };
+        }
+        return {
+          ...problem,
+          message: `column ${JSON.stringify(name)} contains text: ${words} of ${starts.length} cells are not numbers`,
+          expected:
+            feature < 0 && columns.targets.length === 1
+              ? 'numbers, or `target_kind: class`'
+              : 'a column of numbers',
+        };
+      },
+    };
+  }
+}
+
+function columnIndices(
+  names: readonly string[],
+  columns: CsvColumns,
+  file: string,
+  placeOfColumn: (column: number) => Partial<Diagnostic>,
+): ColumnIndices {
+  if (names.every(name => name === '')) throw damagedError(blankHeader(file));
+  const missing: ConfigDiagnostic[] = [];
+  const doubled: Diagnostic[] = [];
+  const places = placesOf(names);
+  const indexOf = ({ name, keyPath }: NamedColumn): number => {
+    const [index = ABSENT, again] = places.get(name) ?? [];
+    if (index === ABSENT && missing.length < MAX_MISSING)
+      missing.push({ ...missingColumn(name, names, file, columns.delimiter), keyPath });
+    if (again !== undefined && doubled.length < MAX_MISSING) {
+      const message = `two columns are named ${JSON.stringify(name)}`;
+      doubled.push({ code: 'data/csv-duplicate-column', message, ...placeOfColumn(again) });
+    }
+    return index;
+  };
+  const indexIfNamed = (column: NamedColumn | undefined) => (column === undefined ? ABSENT : indexOf(column));
+  const found = {
+    features: columns.features.map(indexOf),
+    targets: columns.targets.map(indexOf),
+    group: indexIfNamed(columns.group),
+    order: indexIfNamed(columns.order),
+    id: indexIfNamed(columns.id),
+  };
+  // one is enough if the header was not split
+  const isSplit = otherDelimiter(names, columns.delimiter) === undefined;
+  if (missing.length > 0 && isSplit && isOtherTable(wantedColumns(columns), names)) {
+    const message = `${file} has none of the columns ${listed(wantedColumns(columns))}`;
+    throw configError({ ...missing[0], message });
+  }
+  if (missing.length > 0) throw configError(...(isSplit ? missing : missing.slice(0, 1)));
+  if (doubled.length > 0) throw damagedError(...doubled);
+  return found;
+}
+
+/** Indices of the columns with each name. */
+function placesOf(names: readonly string[]): ReadonlyMap<string, readonly number[]> {
+  const places = new Map<string, number[]>();
+  names.forEach((name, index) => {
+    const found = places.get(name);
+    if (found) found.push(index);
+    else places.set(name, [index]);
+  });
+  return places;
+}
+
+function missingColumn(
+  name: string,
+  names: readonly string[],
+  file: string,
+  delimiter: Delimiter = ',',
+): Omit<ConfigDiagnostic, 'keyPath'> {
+  const other = otherDelimiter(names, delimiter);
+  const message = `${file} has no column ${JSON.stringify(name)}`;
+  const code = 'data/csv-missing-column';
+  if (other !== undefined) {
+    const [right, wrong] = [other, delimiter].map(one => JSON.stringify(one));
+    return {
+      code,
+      message: `${message}; its fields are separated by ${right}, not by ${wrong}`,
+      expected: `\`dataset.delimiter: ${right}\``,
+    };
+  }
+  return {
+    code,
+    message,
+    expected: `one of ${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`,
+    alternatives: names,
+  };
+}
+
+/** Returns the float64 value of a cell; undefined if it is no number, or infinite in float32. */
+export function cellNumber(cell: string): number | undefined {
+  const text = cell.trim();
+  const value = Number(text);
+  return NUMBER.test(text) && Number.isFinite(Math.fround(value)) ? value : undefined;
+}
+
+export function isMissing(text: string): boolean {
+  return text === '' || /^nan$/i.test(text);
+}
+
+/** True if a cell has text instead of a number. */
+export function isWord(text: string): boolean {
+  return !isMissing(text) && !NUMBER.test(text) && !/^[+-]?inf(inity)?$/i.test(text);
+}
+
+/** Problem: a cell is not a finite number. */
+export function badNumber(text: string, place: Partial<CellPlace>): Diagnostic {
+  const numeric = NUMBER.test(text);
+  if (isMissing(text)) return missingCell(text, place);
+  const hasComma = COMMA_NUMBER.test(text);
+  return {
+    code: isWord(text) ? 'data/csv-number' : 'data/not-finite',
+    message: hasComma
+      ? 'the number has a comma'
+      : numeric
+        ? 'the number is too large for float32'
+        : 'the cell is not a number',
+    ...place,
+    expected: hasComma ? 'a decimal point, as in 0.5, and no thousands separators' : 'a finite number',
+    got: JSON.stringify(text.slice(0, 60)),
+  };
+}
+
+export function missingCell(text: string, place: Partial<CellPlace>): Diagnostic {
+  return {
+    code: 'data/csv-missing-value',
+    message: text === '' ? 'the cell is empty' : 'the cell is NaN',
+    ...place,
+    expected: 'a value in every row',
+  };
+}

@@ -1,0 +1,260 @@
+/** Dataset kinds `csv` and `parquet`: columns by name; the rows of a group form one sequence. */
+import { damagedError } from '../util/errors.js';
+import { TextCodes } from './core/columns.js';
+import { type Dataset, type Split, splitFiles, type TextLevel } from './core/dataset.js';
+import { type ClassMapping, classMapping, ignoredLabels, labelTextFacts } from './core/label-texts.js';
+import type { DatasetContext, DatasetKind } from './core/pipeline.js';
+import { configError, Problems } from './core/problems.js';
+import type { NormalizeConfig } from './core/scaling.js';
+import { range, testSelection } from './core/selection.js';
+import { type Packed, packedSplit } from './core/store.js';
+import type { TrainingPartConfig } from './core/training-part.js';
+import { readCsvTable } from './csv-files.js';
+import { csvSequences } from './csv-sequences.js';
+import type { CsvColumns, CsvTable } from './csv-table.js';
+import { labelTexts, sequenceTargets } from './csv-targets.js';
+import type { Delimiter } from './formats/csv-records.js';
+import { MAX_ELEMENTS } from './reading/limits.js';
+import { groupOf, type RowList, rowLists } from './row-order.js';
+import type { VocabularyConfig } from './vocabulary.js';
+
+export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, VocabularyConfig {
+  readonly kind: 'csv' | 'parquet';
+  readonly path: string;
+  readonly validation_path?: string;
+  /**
+   * File of the test split. Without it, `test_fraction` of the sequences are drawn with the
+   * experiment's seed.
+   */
+  readonly test_path?: string;
+  readonly test_fraction?: number;
+  /** Delimiter of the fields in all files. */
+  readonly delimiter?: Delimiter;
+  readonly features: readonly string[];
+  /** Type of the features; `symbol` and `text` allow only one column. Default: `number`. */
+  readonly input_kind?: 'number' | 'symbol' | 'text';
+  /** How `text` is split into symbols. */
+  readonly level?: TextLevel;
+  /** One column, or several for values. */
+  readonly target: string | readonly string[];
+  readonly target_kind: 'class' | 'value';
+  /** Absent: every row is a sequence of one step. */
+  readonly sequence?: {
+    /** True if each file is a sequence. */
+    readonly per_file?: boolean;
+    /** Present otherwise. */
+    readonly group?: string;
+    readonly order?: string;
+    /**
+     * True if each row has the target of its step. Default: all rows of a group have the same
+     * target.
+     */
+    readonly per_step?: boolean;
+  };
+  /** Names the rows, if each is a sequence. */
+  readonly id?: string;
+}
+
+/** The rows of one split's sequences. */
+interface Part {
+  readonly table: CsvTable;
+  readonly lists: readonly RowList[];
+}
+
+interface Splits<T> {
+  readonly train: T;
+  readonly validation?: T | undefined;
+  readonly test: T;
+}
+
+type Tables = Partial<Splits<CsvTable>> & Pick<Splits<CsvTable>, 'train'>;
+
+export const csv: DatasetKind<CsvConfig> = {
+  open,
+  facts: ({ input_kind = 'number', target_kind, sequence }) => ({
+    inputKind: input_kind === 'number' ? 'number' : 'symbol',
+    targetKind: target_kind,
+    perStep: sequence?.per_step ?? false,
+  }),
+  expandsPaths: true,
+  newSequences: csvSequences,
+};
+
+/**
+ * Opens the dataset. Class labels of all files become classes in sorted order (by value if all are
+ * numbers, else by UTF-16 code units); -100 is ignored.
+ * @throws UserError (exit 2) if a file or column is missing or the test split is not defined
+ * @throws UserError (exit 5) if a cell is invalid, with its line and column
+ */
+async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
+  checkOptions(config);
+  const { path, validation_path, test_path } = config;
+  // codes are shared by all files
+  const symbols = (config.input_kind ?? 'number') === 'number' ? undefined : new TextCodes();
+  const columns = { ...columnsOf(config), symbols };
+  const read = async (file: string | undefined): Promise<CsvTable | undefined> =>
+    file === undefined ? undefined : readCsvTable(file, columns);
+  const tables = {
+    train: await readCsvTable(path, columns),
+    validation: await read(validation_path),
+    test: await read(test_path),
+  };
+  const all = [tables.train, tables.validation, tables.test].flatMap(table =>
+    table === undefined ? [] : [labelTexts(table)],
+  );
+  const parts = partsOf(tables, config, seed);
+  const ignored = ignoredLabels(ignoredLabel);
+  const mapping = config.target_kind === 'class' ? classMapping(all, ignored) : undefined;
+  const steps = Math.max(...Object.values(parts).map(longest));
+  const problems = new Problems();
+  const split = (part: Part): Split | undefined => {
+    const packed = problems.attempt(() => pack(part, config, mapping, steps));
+    return packed && { ...packedSplit(packed, steps), ...namesOf(part, config) };
+  };
+  const train = split(parts.train);
+  const validation = parts.validation && split(parts.validation);
+  const test = split(parts.test);
+  problems.throwIfAny();
+  if (train === undefined || test === undefined) throw new Error('a missing part was reported');
+  return {
+    input: symbols
+      ? { kind: 'symbol', count: symbols.texts.length }
+      : { kind: 'number', size: config.features.length },
+    ...(symbols && { symbolTexts: { level: config.level ?? null, texts: symbols.texts } }),
+    sequenceLength: steps,
+    train,
+    ...(validation && { validation }),
+    test,
+    digests: splitFiles({
+      train: tables.train.sources,
+      validation: tables.validation?.sources,
+      test: tables.test?.sources,
+    }),
+    columnNames: { features: i => config.features[i], targets: i => targetsOf(config)[i] },
+    ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
+    classLabels: mapping?.labels,
+    labels: mapping && labelTextFacts(all, ignored),
+  };
+}
+
+function checkOptions(config: CsvConfig): void {
+  const { input_kind: kind = 'number' } = config;
+  if (kind !== 'number' && config.features.length > 1) {
+    throw configError({
+      code: 'data/symbol-columns',
+      keyPath: ['dataset', 'features'],
+      message: `${kind === 'text' ? 'texts' : 'symbols'} are read from one column`,
+      expected: 'one feature, or `input_kind: number`',
+    });
+  }
+  if (config.target_kind === 'class' && typeof config.target !== 'string') {
+    throw configError({
+      code: 'data/class-targets',
+      keyPath: ['dataset', 'target'],
+      message: 'classes are read from one column',
+      expected: 'the name of one column, or `target_kind: value` to predict several',
+    });
+  }
+}
+
+function targetsOf({ target }: CsvConfig): readonly string[] {
+  return typeof target === 'string' ? [target] : target;
+}
+
+function columnsOf({ features, level, target, target_kind, sequence, id, delimiter }: CsvConfig): CsvColumns {
+  const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
+  return {
+    delimiter,
+    features: features.map((name, i) => named(name, 'features', i)),
+    level,
+    targets:
+      typeof target === 'string'
+        ? [named(target, 'target')]
+        : target.map((name, i) => named(name, 'target', i)),
+    targetKind: target_kind,
+    perFile: sequence?.per_file ?? false,
+    group: sequence?.group === undefined ? undefined : named(sequence.group, 'sequence', 'group'),
+    order: sequence?.order === undefined ? undefined : named(sequence.order, 'sequence', 'order'),
+    id: id === undefined ? undefined : named(id, 'id'),
+  };
+}
+
+function partsOf(tables: Tables, config: CsvConfig, seed: number): Splits<Part> {
+  const problems = new Problems();
+  const part = (table: CsvTable): Part => ({ table, lists: rowLists(table, problems) });
+  const all = part(tables.train);
+  const validation = tables.validation && part(tables.validation);
+  const given = tables.test && part(tables.test);
+  problems.throwIfAny();
+  const chosen = testSelection(config, all.lists.length, seed) ?? {
+    train: range(all.lists.length),
+    test: range(given?.lists.length ?? 0),
+  };
+  // pads to the longest sequence in use; `limit` may exclude longer ones
+  const limit = config.validation === undefined ? config.limit : undefined;
+  return {
+    train: pick(all, chosen.train.subarray(0, limit)),
+    ...(validation && { validation }),
+    test: pick(given ?? all, chosen.test),
+  };
+}
+
+/**
+ * Names sequences by their group; single rows by their id, or by their line if they have none.
+ * Folders of recordings often number their files alike, so equal names of files mean nothing.
+ */
+function namesOf({ table, lists }: Part, { sequence }: CsvConfig): Pick<Split, 'id' | 'idIsPlace'> {
+  if (table.groups !== undefined) {
+    const id = (index: number): string => groupOf(table, lists[index][0]);
+    return { id, ...(sequence?.per_file && { idIsPlace: true }) };
+  }
+  const { ids } = table;
+  const nameOf = (row: number): string => ids?.[row] || table.rowName(row);
+  return { id: index => nameOf(lists[index][0]), ...(ids === undefined && { idIsPlace: true }) };
+}
+
+function pick({ table, lists }: Part, indices: Uint32Array): Part {
+  return { table, lists: Array.from(indices, i => lists[i]) };
+}
+
+function longest({ table, lists }: Part): number {
+  return lists.reduce((most, list) => Math.max(most, stepsOf(table, list)), 0);
+}
+
+/** Steps of a sequence: the symbols of its text, or its rows. */
+function stepsOf({ texts }: CsvTable, list: RowList): number {
+  return texts === undefined ? list.length : texts.starts[list[0] + 1] - texts.starts[list[0]];
+}
+
+function pack(part: Part, config: CsvConfig, mapping: ClassMapping | undefined, steps: number): Packed {
+  const { table, lists } = part;
+  const perStep = config.sequence?.per_step ?? false;
+  if (perStep && lists.length * steps > MAX_ELEMENTS) {
+    throw damagedError({
+      code: 'data/too-large',
+      message: `one ${table.perFile ? 'file' : 'group'} has ${steps} rows; padding every sequence to that length takes too much memory`,
+      file: table.sources[0].name,
+    });
+  }
+  const inputSize = config.features.length;
+  const lengths = Int32Array.from(lists, list => stepsOf(table, list));
+  const features = new Float32Array(lengths.reduce((sum, length) => sum + length, 0) * inputSize);
+  const starts = new Uint32Array(lists.length);
+  let at = 0;
+  const add = (from: number, steps: number): void => {
+    features.set(table.features.subarray(from * inputSize, (from + steps) * inputSize), at * inputSize);
+    at += steps;
+  };
+  lists.forEach((list, i) => {
+    starts[i] = at;
+    if (table.texts) add(table.texts.starts[list[0]], lengths[i]);
+    else for (const row of list) add(row, 1);
+  });
+  return {
+    features,
+    inputSize,
+    starts,
+    lengths,
+    targets: sequenceTargets(table, lists, mapping, perStep ? steps : undefined),
+  };
+}

@@ -1,0 +1,317 @@
+/**
+ * Dataset kind `forecast`: windows over the series of a table. A window reads `input_steps` steps
+ * (L) and predicts the target at the next `horizon` steps (H).
+ *
+ * A step of a sequence consists of the target, the features, the inputs known in advance (columns,
+ * and calendar features as sine and cosine) and, if anything is known in advance, a flag. In that
+ * case a sequence has L + H steps: in the last H, the target and the features are 0 and the flag is
+ * 1. With `per_step`, each of these H steps has the target of its own time, and the first L have
+ * none.
+ *
+ * With `relative_to`, the values of a window are differences from their level: the last value that
+ * the window reads, or the mean of those at the same position of a season.
+ *
+ * Splits are periods of time, the same for all series: a window belongs to the split that contains
+ * all of its targets; windows with targets in two splits are dropped. The inputs of a window may be
+ * in an earlier split, never in a later one. Each series is scaled by its own rows of the training
+ * split.
+ */
+
+import {
+  type Column,
+  type Dataset,
+  type RelativeTo,
+  type Scaling,
+  type SeriesFacts,
+  type Split,
+  type SplitName,
+  splitFiles,
+} from './core/dataset.js';
+import { NUMBER } from './core/label-texts.js';
+import type { DatasetContext, DatasetKind } from './core/pipeline.js';
+import { configError, Problems } from './core/problems.js';
+import { columnScaling, type NormalizeConfig } from './core/scaling.js';
+import { shareOf } from './core/selection.js';
+import type { ValidationConfig } from './core/training-part.js';
+import { readCsvTable } from './csv-files.js';
+import type { CsvTable } from './csv-table.js';
+import { timeGaps } from './forecast-gaps.js';
+import { forecastSequences } from './forecast-sequences.js';
+import { type CalendarFeature, type Levels, levelAt, levelsOf, windowShape } from './forecast-shape.js';
+import {
+  type Cuts,
+  forecastSplit,
+  idOf,
+  type Series,
+  unscaledWindow,
+  type Window,
+  windowsOf,
+} from './forecast-windows.js';
+import type { Delimiter } from './formats/csv-records.js';
+import { groupOf, orderKey, rowLists } from './row-order.js';
+
+export interface ForecastConfig extends Required<NormalizeConfig> {
+  readonly kind: 'forecast';
+  readonly path: string;
+  /** Delimiter of the fields. */
+  readonly delimiter?: Delimiter;
+  /** Column to predict from its past. */
+  readonly target: string;
+  /** Column whose value identifies the series of a row. Absent: the table is one series. */
+  readonly series?: string;
+  /** Column that orders the steps. Absent: the order of the file. */
+  readonly time?: string;
+  /** Columns known up to the last input step. */
+  readonly features?: readonly string[];
+  /** Columns known in advance, for the horizon too. */
+  readonly known?: readonly string[];
+  readonly calendar?: readonly CalendarFeature[];
+  /** L. */
+  readonly input_steps: number;
+  /** H. */
+  readonly horizon: number;
+  /** Steps between the starts of consecutive windows of a series. */
+  readonly stride: number;
+  /** m, steps of a season; for the seasonal naive forecast and MASE. */
+  readonly season?: number;
+  /** Level that the values of a window are relative to. Absent: values are scaled as they are. */
+  readonly relative_to?: RelativeTo;
+  /** True if each step of the horizon has its own target; else a window has H targets. */
+  readonly per_step?: boolean;
+  /** Fraction of the points in time, at the end, for the test split. */
+  readonly test_fraction: number;
+  /** Fraction or number of the points in time before the test split. */
+  readonly validation?: Omit<ValidationConfig, 'select'>;
+  /** Use only the first N training windows. */
+  readonly limit?: number;
+}
+
+export const forecast: DatasetKind<ForecastConfig> = {
+  open,
+  facts: ({ per_step = false }) => ({ inputKind: 'number', targetKind: 'value', perStep: per_step }),
+  expandsPaths: true,
+  dividesItself: true,
+  newSequences: forecastSequences,
+};
+
+/**
+ * @throws UserError (exit 2) if the file or a column is missing or a split has no window
+ * @throws UserError (exit 5) if a cell is invalid, with its line and column
+ */
+async function open(config: ForecastConfig, _context: DatasetContext): Promise<Dataset> {
+  const { features = [], known = [], calendar = [], normalize, per_step = false } = config;
+  const levels = levelsOf(config);
+  const table = await readTable(config);
+  const keys = timeKeys(table, config);
+  const problems = new Problems();
+  const lists = rowLists(
+    table.groups ? table : { ...table, groups: new Array(table.rows).fill(0), groupNames: [''] },
+    problems,
+    row => ({ series: table.groups && groupOf(table, row) }),
+  );
+  problems.throwIfAny();
+  const cuts = cutsOf(keys, config);
+  const trainEnd = cuts.validation ?? cuts.test;
+  const shape = windowShape(config);
+  const { width } = shape;
+  const value = (row: number, column: number): number =>
+    column === 0 ? table.targets[row] : table.features[row * (width - 1) + column - 1];
+  const fit = (rows: readonly number[], histories: readonly (readonly number[])[] = [rows]) =>
+    Array.from({ length: width }, (_, column): readonly [offset: number, scale: number] => {
+      if (normalize === 'none') return [0, 1];
+      const of = (row: number): number => value(row, column);
+      if (column > 0 || levels === undefined) return columnScaling(normalize, statistics(rows.map(of)));
+      const moves = histories.flatMap(history => changes(history.map(of), levels));
+      return [0, columnScaling(normalize, statistics(moves))[1]];
+    });
+  const isTrained = (row: number): boolean => keys[row] < trainEnd;
+  const reach = levels === undefined ? 0 : levels.period * levels.count;
+  const histories = lists.map(rows => rows.filter(isTrained));
+  const trainedRows = [...keys.keys()].filter(isTrained);
+  const pooled = fit(trainedRows, histories);
+  const all = lists.map((rows, i): Series => {
+    const trained = histories[i];
+    // a series that starts after the training split has no data to fit a scaling
+    const scalings = trained.length <= reach ? pooled : fit(trained);
+    const values = new Float64Array(rows.length * width);
+    rows.forEach((row, step) => {
+      for (let c = 0; c < width; c++)
+        values[step * width + c] = (value(row, c) - scalings[c][0]) / scalings[c][1];
+    });
+    const name = table.groups === undefined ? '' : table.groupNames[table.groups[rows[0]]];
+    return {
+      name,
+      rows,
+      values,
+      scalings,
+      naiveError: naiveErrorOf(
+        trained.map(row => table.targets[row]),
+        config.season,
+      ),
+    };
+  });
+  const { size, steps } = shape;
+  const split = (windows: readonly Window[]): Split =>
+    forecastSplit(windows, keys, config, index => idOf(windows[index], table));
+  const windows = (name: SplitName): Window[] => windowsOf(all, keys, cuts, name, config);
+  const trainWindows = windows('train');
+  const names = [
+    'target',
+    ...features,
+    ...known,
+    ...calendar.flatMap(one => [`sin ${one}`, `cos ${one}`]),
+    'future',
+  ];
+  const nameOf = (column: number): string => (column === 0 ? config.target : names[column]);
+  return {
+    input: { kind: 'number', size },
+    sequenceLength: steps,
+    ...(per_step && { firstAnswer: config.input_steps }),
+    train: split(trainWindows),
+    ...(cuts.validation !== undefined && { validation: split(windows('validation')) }),
+    test: split(windows('test')),
+    seriesScaling: {
+      pooled: scalingOf(pooled),
+      series: all.map(({ name, scalings }) => ({ name, ...scalingOf(scalings) })),
+    },
+    seriesFacts: {
+      columns: names
+        .slice(0, width)
+        .map((_, c) => ({ ...statistics(trainedRows.map(row => value(row, c))), name: nameOf(c) })),
+      method: normalize,
+      ...(config.relative_to !== undefined && { relativeTo: config.relative_to }),
+      window: index => unscaledWindow(trainWindows[index], config),
+      longest: histories.reduce((most, { length }) => Math.max(most, length), 0),
+      ...gapsOf(all, keys, table),
+    },
+    digests: splitFiles({ train: table.sources }),
+    columnNames: {
+      features: nameOf,
+      targets: i => (per_step ? config.target : `${config.target} ${i + 1} ahead`),
+    },
+  };
+}
+
+function scalingOf(pairs: readonly (readonly [offset: number, scale: number])[]): Scaling {
+  return { offset: pairs.map(([offset]) => offset), scale: pairs.map(([, scale]) => scale) };
+}
+
+function readTable({
+  path,
+  target,
+  series,
+  time,
+  features = [],
+  known = [],
+  delimiter,
+}: ForecastConfig): Promise<CsvTable> {
+  const named = (name: string, ...at: (string | number)[]) => ({ name, keyPath: ['dataset', ...at] });
+  return readCsvTable(path, {
+    delimiter,
+    features: [
+      ...features.map((name, i) => named(name, 'features', i)),
+      ...known.map((name, i) => named(name, 'known', i)),
+    ],
+    targets: [named(target, 'target')],
+    targetKind: 'value',
+    keepsFloat64: true,
+    ...(series !== undefined && { group: named(series, 'series') }),
+    ...(time !== undefined && { order: named(time, 'time') }),
+  });
+}
+
+/** Point in time of each row: from the `time` column, else its position in its series. */
+function timeKeys(table: CsvTable, { calendar = [] }: ForecastConfig): Float64Array {
+  const { order, rows, groups } = table;
+  const isNumeric = order === undefined || hasNumbers(order);
+  if (calendar.length > 0 && isNumeric) {
+    throw configError({
+      code: 'data/calendar',
+      keyPath: ['dataset', 'calendar'],
+      message: 'calendar features need a `time` column of dates or times',
+      expected: 'a column of ISO 8601 dates or times',
+      ...(order && { got: JSON.stringify(order[0]) }),
+    });
+  }
+  // cells without a key are reported when the rows are ordered
+  if (order !== undefined) return Float64Array.from(order, orderKey(isNumeric));
+  const next = new Map<number, number>();
+  return Float64Array.from({ length: rows }, (_, row) => {
+    const group = groups?.[row] ?? 0;
+    const place = next.get(group) ?? 0;
+    next.set(group, place + 1);
+    return place;
+  });
+}
+
+function hasNumbers(times: readonly string[]): boolean {
+  return NUMBER.test(times[0]);
+}
+
+function gapsOf(
+  all: readonly Series[],
+  keys: Float64Array,
+  { order: cells }: CsvTable,
+): Pick<SeriesFacts, 'gaps'> {
+  // in the order of the file no step is missing
+  const gaps = cells && timeGaps(all, { keys, cells, isNumeric: hasNumbers(cells) });
+  return gaps === undefined ? {} : { gaps };
+}
+
+function cutsOf(keys: Float64Array, { test_fraction, validation }: ForecastConfig): Cuts {
+  const times = [...new Set(keys)].sort((a, b) => a - b);
+  const parts = validation === undefined ? 2 : 3;
+  if (times.length < parts) {
+    throw configError({
+      code: 'data/test-fraction',
+      keyPath: ['dataset', 'test_fraction'],
+      message: `a split into ${parts} parts needs at least ${parts} points in time`,
+      got: String(times.length),
+    });
+  }
+  const before = Math.max(parts - 1, times.length - shareOf(times.length, test_fraction));
+  if (validation === undefined) return { validation: undefined, test: times[before] };
+  const held = validation.count ?? shareOf(before, validation.fraction ?? 0);
+  if (held >= before) {
+    throw configError({
+      code: 'data/validation',
+      keyPath: ['dataset', 'validation', 'count'],
+      message: 'the validation split leaves no points in time to train on',
+      expected: `at most ${before - 1}`,
+      got: String(held),
+    });
+  }
+  return { validation: times[before - held], test: times[before] };
+}
+
+/** Statistics of a column for `columnScaling`. */
+function statistics(values: readonly number[]): Column {
+  let [sum, min, max] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) {
+    sum += value;
+    min = Math.min(min, value);
+    max = Math.max(max, value);
+  }
+  const mean = sum / values.length;
+  const squares = values.reduce((total, value) => total + (value - mean) ** 2, 0);
+  return { name: '', mean, deviation: Math.sqrt(squares / values.length), min, max };
+}
+
+/** Differences between each value and its level, as if it were the first step to forecast. */
+function changes(values: readonly number[], levels: Levels): number[] {
+  const reach = levels.period * levels.count;
+  return values
+    .slice(reach)
+    .map((value, i) => value - levelAt(levels, step => values[step], { origin: i + reach, step: i + reach }));
+}
+
+/**
+ * Denominator of MASE (Hyndman and Koehler, 2006); undefined if it is 0 or there are too few
+ * training rows.
+ */
+function naiveErrorOf(targets: readonly number[], season = 1): number | undefined {
+  const count = targets.length - season;
+  let sum = 0;
+  for (let t = season; t < targets.length; t++) sum += Math.abs(targets[t] - targets[t - season]);
+  return count > 0 && sum > 0 ? sum / count : undefined;
+}

