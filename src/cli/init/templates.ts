@@ -1,11 +1,6 @@
-<<<<<<< HEAD
 /** What `init` writes: configs as text with comments, and sample data, the same bytes each time. */
-import type { Delimiter } from '../../data/formats/csv.js';
-import { RandomStream } from '../../util/random.js';
-=======
-/** The configs that `init` writes, as text with comments. */
 import type { Delimiter } from '../../data/formats/csv-records.js';
->>>>>>> 525aea0a (Flatten the folders of data into core, formats, reading and the kinds)
+import { RandomStream } from '../../util/random.js';
 import type { SequenceTable, SeriesTable } from './table.js';
 
 /** The parts of every config besides its data and model. */
