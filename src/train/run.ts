@@ -9,11 +9,12 @@ import { describeRun, gitState } from '../run/manifest.js';
 import { watchedMetrics } from './early-stopping.js';
 import { RunEvents } from './events.js';
 import { TrainingState } from './loop.js';
+import { manifestFacts } from './manifest.js';
 import { batchOrder, defaultLogEvery, totalSteps } from './plan.js';
 import type { RunObserver, RunResult } from './recorder.js';
 import { refuseOtherConfig } from './resume/other-config.js';
 import { resumeExperiment } from './resume/resume.js';
-import { type BackendOptions, initialParameters, manifestFacts, openSession } from './session.js';
+import { type BackendOptions, initialParameters, openSession } from './session.js';
 import { type RunStart, trainRun } from './train.js';
 
 export type { RunObserver, RunResult } from './recorder.js';

@@ -7,9 +7,9 @@ import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { type BackendChoice, chooseBackend } from '../engine/backend.js';
 import type { Backend } from '../engine/backend-names.js';
 import { type Parameter as LaidOut, ParameterLayout } from '../math/model/parameters.js';
-import { batchOrder, totalSteps, learningRates } from '../train/plan.js';
+import { batchOrder, learningRates, totalSteps } from '../train/plan.js';
 import { createTrainer, initialParameters, openSession, type Session } from '../train/session.js';
-import { type StepResult, type Trainer } from '../train/trainer.js';
+import type { StepResult, Trainer } from '../train/trainer.js';
 import { EXIT, UserError } from '../util/errors.js';
 import { makeOutputFolder, relative, type VerifyOptions, type Written, writeResults } from './results.js';
 

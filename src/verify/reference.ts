@@ -12,7 +12,7 @@ import { MAX_CELL_STEPS, makeSchedule } from '../math/model/schedule.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import type { Arrays } from '../math/model/tape.js';
 import { type Machine, ScheduleWalk, type WalkShape } from '../math/model/walk.js';
-import { type ShardBatch, type ShardShape } from '../train/shards.js';
+import type { ShardBatch, ShardShape } from '../train/shards.js';
 
 /** Like the batch of a shard (`train/step/shards.ts`), in float64. */
 export interface ReferenceBatch extends InputOptions {

@@ -13,7 +13,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadModel, loadRun } from '../../src/index.js';
-import type { RunResult } from '../../src/train/observer.js';
+import type { RunResult } from '../../src/train/recorder.js';
 import { finishedRuns, tryDamages } from '../soak/damages.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { baselineOf } from '../support/gates.js';

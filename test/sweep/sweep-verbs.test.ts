@@ -2,11 +2,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { resumeHint } from '../../src/cli/command/result.js';
 import { buildProgram, runCommandLine } from '../../src/cli/program.js';
 import { type LauncherOptions, launcherFlags } from '../../src/cli/sweep/runner.js';
-import { compareTrials, type TrialTableOptions } from '../../src/cli/verbs/compare-trials.js';
 import { createSweepView } from '../../src/cli/sweep/view.js';
-import { resumeHint } from '../../src/cli/command/result.js';
+import { compareTrials, type TrialTableOptions } from '../../src/cli/verbs/compare-trials.js';
 import { processInfo } from '../../src/run/locks/process-identity.js';
 import type { SweepDirectory } from '../../src/sweep/directory.js';
 import { readSweepResults } from '../../src/sweep/index.js';

@@ -12,13 +12,13 @@ import { usableCores } from '../../train/threads.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { dashboards, json, quiet, width } from '../command/options.js';
+import { type RepeatedFlags, resumeHint } from '../command/result.js';
 import { onStopSignal } from '../command/signals.js';
+import { choice, integer, list, type Shell, text, type Values } from '../command/verb.js';
 import { HintedError } from '../terminal/hinted-error.js';
 import type { Io } from '../terminal/io.js';
-import { choice, integer, list, type Shell, text, type Values } from '../command/verb.js';
-import { startDashboardBeside } from '../verbs/serve.js';
-import { type RepeatedFlags, resumeHint } from '../command/result.js';
 import { bestTable, remarks, widthOf } from '../verbs/compare-trials.js';
+import { startDashboardBeside } from '../verbs/serve.js';
 import { createSweepView } from './view.js';
 
 const launcherOptions = {

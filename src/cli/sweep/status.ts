@@ -17,13 +17,13 @@ import { createSampler } from '../../sweep/search/index.js';
 import { costModel } from '../../sweep/trial-runs.js';
 import { damagedError, EXIT, type ExitCode } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import { json } from '../command/options.js';
 import { quoted } from '../command/command-line.js';
+import { json } from '../command/options.js';
+import { defineVerb } from '../command/verb.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
-import { defineVerb } from '../command/verb.js';
-import { notesInWords } from '../verbs/tag.js';
 import { bestTable, readResults, remarks, widthOf } from '../verbs/compare-trials.js';
+import { notesInWords } from '../verbs/tag.js';
 
 export const status = defineVerb({
   arguments: '<sweep>',

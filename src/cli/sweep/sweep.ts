@@ -20,13 +20,13 @@ import { formatTable, parameterFields, tableOf } from '../../sweep/table.js';
 import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { backend, experiments, notes, sameBackend } from '../command/options.js';
+import { defineVerb, flag, list, text } from '../command/verb.js';
 import { formatWarnings } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
-import { defineVerb, flag, list, text } from '../command/verb.js';
+import { widthOf } from '../verbs/compare-trials.js';
 import { addNotes } from '../verbs/tag.js';
 import { runnerOptions, runToEnd, withLauncherProblems, withQueue } from './runner.js';
-import { widthOf } from '../verbs/compare-trials.js';
 
 /** `sweep WORDS…`: trains variants of a config and finds the best. */
 export const sweep = defineVerb({

@@ -3,7 +3,7 @@
 import { spellNonFinite } from '../../run/json.js';
 import { checkNotesChange } from '../../run/notes.js';
 import type { Summary } from '../../run/summary.js';
-import { type RunObserver, type RunResult } from '../../train/observer.js';
+import type { RunObserver, RunResult } from '../../train/recorder.js';
 import type { ExitCode } from '../../util/errors.js';
 import {
   backend,
