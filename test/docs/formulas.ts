@@ -8,15 +8,15 @@ import type { BaselineName } from '../../src/run/summary.js';
 import type { EXIT } from '../../src/util/errors.js';
 
 export const CLASSES: Readonly<Record<ClassesMetric, string>> = {
-  accuracy: 'share of predictions whose class is y_n',
+  accuracy: 'fraction of predictions whose class is y_n',
   top_3_accuracy:
-    'share of predictions in which fewer than 3 outputs rank before the output of y_n: larger ones, and equal ones of an earlier class',
+    'fraction of predictions in which fewer than 3 outputs rank before the output of y_n: larger ones, and equal ones of an earlier class',
   top_5_accuracy: 'the same with 5',
   precision: 'macro average of t / p, with 0 / 0 = 0',
   recall: 'macro average of t / s, with 0 / 0 = 0',
   f1: 'macro average of 2 t / (p + s), with 0 / 0 = 0',
   auroc:
-    'macro average over the classes that are present and not universal. For one class: the share of (positive, negative) pairs whose positive has the larger probability; ties count half. With two classes only the second counts',
+    'macro average over the classes that are present and not universal. For one class: the fraction of (positive, negative) pairs whose positive has the larger probability; ties count half. With two classes only the second counts',
   average_precision:
     'macro average over the classes that are present. For one class: the mean over its positives n of the precision among all predictions with a probability at least as large as that of n. With two classes only the second counts',
   perplexity:
@@ -25,7 +25,7 @@ export const CLASSES: Readonly<Record<ClassesMetric, string>> = {
 };
 
 export const LABELS: Readonly<Record<LabelsMetric, string>> = {
-  accuracy: 'share of all N C labels that are predicted correctly',
+  accuracy: 'fraction of all N C labels that are predicted correctly',
   precision: 'as for classes, averaged over all labels',
   recall: 'as for classes, averaged over all labels',
   f1: 'as for classes, averaged over all labels',
@@ -124,7 +124,7 @@ export const BASELINES: readonly (BaselineText & { readonly name: BaselineName }
   {
     name: 'majority',
     targets: 'labels',
-    answer: 'z_k = log(p_k / (1 - p_k)), where p_k is the share of 1 in label k',
+    answer: 'z_k = log(p_k / (1 - p_k)), where p_k is the fraction of 1 in label k',
   },
   {
     name: 'previous',

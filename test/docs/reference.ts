@@ -272,16 +272,16 @@ ${table(
 
 ## Trivial baselines
 
-What answers reach that ignore the input. They are fitted on the training split and measured with the
+What predictions reach that ignore the input. They are fitted on the training split and measured with the
 run's metrics. \`summary.json\` has them (\`baselines\`), and a run warns if its first metric besides the loss
 is no better than the best of them.
 
 ${table(
-  ['Baseline', 'Targets', 'Answer'],
+  ['Baseline', 'Targets', 'Prediction'],
   BASELINES.map(({ name, targets, answer }) => [code(name), cell(targets), cell(sentence(answer))]),
 )}
 
-A model *answers every input alike* (\`constant\` in \`evaluation.json\`) if it always decides for the same
+A model *predicts the same for every input* (\`constant\` in \`evaluation.json\`) if it always decides for the same
 class, or if each of its values or labels varies by less than a hundredth of the range of its targets,
 although the targets differ.`;
 }

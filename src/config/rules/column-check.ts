@@ -46,7 +46,7 @@ export function checkPrecision({ features, targets }: ColumnFacts, locator: Loca
   const coarse = [...features, ...targets].filter(isCoarse);
   if (coarse.length === 0) return [];
   const words = (column: Column): string => `steps of ${round(stepOfFloat32(column))} near ${column.max}`;
-  const message = `float32 is too coarse for columns of large numbers that differ by little, and makes close values equal: ${named(coarse, words)}`;
+  const message = `float32 cannot tell nearby values of these columns apart: ${named(coarse, words)}`;
   const expected = 'smaller numbers, such as differences from the first value';
   return [locator.atValue(placeOfFeatures(locator), 'data/coarse-column', message, { expected })];
 }

@@ -102,7 +102,7 @@ function idxLayout(source: IdxSource, total: number, rank: number, maxBytes: num
   const count = dims.reduce((product, size) => product * size, 1);
   if (count * type.itemSize > maxBytes) {
     throw idxDamage('data/too-large', source, HEADER_BYTES, {
-      message: 'the header states too much data',
+      message: 'the header declares more data than fits in memory',
       got: dims.join(' x '),
       expected: `at most ${maxBytes} bytes`,
     });
