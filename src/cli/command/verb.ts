@@ -31,6 +31,7 @@ interface Settings {
   readonly env?: string;
   readonly isRequired?: boolean;
   readonly conflicts?: readonly string[];
+  readonly requires?: string;
 }
 
 /** An option of a verb, named by its key in `options`. Actions receive a value of type `T`. */
@@ -67,6 +68,11 @@ export class VerbOption<T> {
     return this.with({ conflicts: keys });
   }
 
+  /** @param key an option without which it has no meaning */
+  requires(key: string): VerbOption<T> {
+    return this.with({ requires: key });
+  }
+
   toCommander(key: string): Option {
     const { parse, choices, isRepeatable, short, env, isRequired, conflicts } = this.settings;
     const name = `--${key.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`;
@@ -101,6 +107,17 @@ export class VerbOption<T> {
       expected,
       ...(suggestion !== undefined && { suggestion }),
     });
+  }
+
+  /**
+   * @param given keys of the options on the command line
+   * @throws UserError (exit 2) if the option that this one requires is missing
+   */
+  checkRequired({ long }: Option, given: readonly string[]): void {
+    const { requires } = this.settings;
+    if (requires === undefined || given.includes(requires)) return;
+    const file = String(long);
+    throw usageError({ code: 'cli/requires', message: `${file} requires --${requires}`, file });
   }
 
   /** Converts the value that commander read to the one that an action receives. */
@@ -230,6 +247,14 @@ export function defineVerb<const A extends string = '', O extends Options = Opti
       if (declaration.help) command.addHelpText('after', `\n${declaration.help.trim()}`);
       command.action(async () => {
         const read = command.opts();
+        const given = options.filter(
+          ([, , made]) => command.getOptionValueSource(made.attributeName()) === 'cli',
+        );
+        for (const [, option, made] of given)
+          option.checkRequired(
+            made,
+            given.map(([key]) => key),
+          );
         const values = Object.fromEntries(
           options.map(([key, option, made]) => [key, option.valueOf(read[made.attributeName()], made)]),
         );

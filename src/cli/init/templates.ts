@@ -173,7 +173,7 @@ function seasonOf(interval: number | undefined): {
   return interval < 32 * DAY ? { season: 12, calendar: ['month'] } : { calendar: [] };
 }
 
-/** Shares of the rows for the test split, and of those before it for the validation split. */
+/** Fraction of the rows for the test split, and of those before it for the validation split. */
 const HELD_OUT = 0.15;
 
 /**
@@ -333,7 +333,7 @@ function comment(text: string): string {
 export const SAMPLES = {
   csv: {
     file: 'waves.csv',
-    description: 'An LSTM tells sine, square and saw waves apart.',
+    description: 'An LSTM classifies sine, square and saw waves.',
     content: waves,
   },
   text: {

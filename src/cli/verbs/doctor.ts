@@ -10,7 +10,7 @@ import { measuredWidth, type WidthFinding } from '../../engine/simd/target.js';
 import { type Machine, machine, type Versions, versions } from '../../run/manifest.js';
 import { usableCores } from '../../train/threads.js';
 import { EXIT } from '../../util/errors.js';
-import { optionalFile } from '../../util/optional-package.js';
+import { optionalFile } from '../../util/root.js';
 import { json } from '../command/options.js';
 import { defineVerb } from '../command/verb.js';
 

@@ -3,8 +3,7 @@ import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { atNamedPlace, withFileErrors, writeAtomic } from '../../run/files.js';
 import { damagedError, EXIT, usageError } from '../../util/errors.js';
-import { optionalFile } from '../../util/optional-package.js';
-import { packageRoot } from '../../util/root.js';
+import { optionalFile, packageRoot } from '../../util/root.js';
 import { printable } from '../../util/words.js';
 import { programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text, type Values } from '../command/verb.js';
@@ -24,9 +23,11 @@ const options = {
     '<data>',
     'a .csv or .parquet table, whose columns are guessed, or a .txt text; .gz is decompressed',
   ),
-  target: text('<column>', 'column to predict (default: guessed)'),
-  group: text('<column>', 'column whose equal values form a sequence or series (default: guessed)'),
-  time: text('<column>', 'column that orders the steps (default: guessed)'),
+  target: text('<column>', 'column to predict (default: guessed)').requires('from'),
+  group: text('<column>', 'column whose equal values form a sequence or series (default: guessed)').requires(
+    'from',
+  ),
+  time: text('<column>', 'column that orders the steps (default: guessed)').requires('from'),
   force: flag('replace files that exist'),
 };
 
@@ -47,15 +48,16 @@ interface Plan {
   config(head: Head, data: string): string;
 }
 
-/**
- * @param file the config to write; by default named after the data or the template
- * @throws UserError (exit 2) if a file exists, or no config can be made for the data
- * @throws UserError (exit 5) if the data are damaged or empty
- */
+/** @param file the config to write; by default named after the data or the template */
 async function init(file: string | undefined, flags: Values<typeof options>, io: Io): Promise<void> {
   const { template, from, force, target, group, time } = flags;
   const columns = { target, group, time };
-  if (from === undefined) refuseWithoutData(template, columns);
+  if (from === undefined && template === undefined)
+    throw usageError({
+      code: 'init/source',
+      message: 'pass a data file or a template',
+      expected: `--from DATA.csv, --from DATA.parquet, --from TEXT.txt or --template ${TEMPLATES.join(' | ')}`,
+    });
   const { SAMPLES } = await import('../init/templates.js');
   const sample = template === undefined || template === 'mnist' ? undefined : SAMPLES[template];
   const name = nameOf(from ?? sample?.file ?? 'mnist');
@@ -93,11 +95,7 @@ function write(path: string, content: string): void {
   });
 }
 
-/**
- * Checks the config for the data in `from`, before it is written.
- * @throws UserError (exit 2) if it cannot run, for example since there are too few data
- * @throws UserError (exit 5) if the data are damaged
- */
+/** Checks the config for the data in `from`, before it is written. */
 async function checkWithData(
   { path, folder, text }: { readonly path: string; readonly folder: string; readonly text: string },
   from: string,
@@ -134,17 +132,6 @@ function refuseExisting(paths: readonly string[], force: boolean): void {
       expected: 'the name of a new file, or --force to replace it',
     })),
   );
-}
-
-/** @throws UserError (exit 2) if there is no template, or an option that needs data */
-function refuseWithoutData(template: string | undefined, columns: NamedColumns): void {
-  const [loose] = Object.entries(columns).flatMap(([name, value]) => (value === undefined ? [] : [name]));
-  if (template !== undefined && loose === undefined) return;
-  throw usageError({
-    code: 'init/source',
-    message: loose === undefined ? 'pass a data file or a template' : `--${loose} belongs to --from`,
-    expected: `--from DATA.csv, --from DATA.parquet, --from TEXT.txt or --template ${TEMPLATES.join(' | ')}`,
-  });
 }
 
 async function mnistPlan(): Promise<Plan> {

@@ -29,11 +29,14 @@ const options = {
     '<file>',
     "predict new sequences in the format of the run's data, without labels: a file, a folder or a pattern; - is standard input",
   ).conflicts('split'),
-  lines: flag('each line of a text is a sequence of its own, such as a prompt').conflicts('split'),
+  lines: flag('each line of a text is a sequence of its own, such as a prompt')
+    .conflicts('split')
+    .requires('input'),
   split,
   onError: choice('<action>', ['stop', 'skip'], 'what to do with unreadable sequences of the input')
     .default('stop')
-    .conflicts('split'),
+    .conflicts('split')
+    .requires('input'),
   format: choice('<format>', ['jsonl', 'csv'], 'output format').default('jsonl'),
   top: count('<k>', 'print the k most probable classes instead of all probabilities'),
   raw: flag('csv: do not escape text that spreadsheets take for a formula (=…, @…, +a, -a)'),
@@ -41,14 +44,17 @@ const options = {
   generate: flag('generate text with a language model').conflicts(
     ...['input', 'lines', 'split', 'onError', 'format', 'top', 'limit', 'set'],
   ),
-  prompt: text('<text>', 'start of the generated text (default: empty)'),
-  length: count('<n>', `number of symbols to generate (default: ${GENERATED_LENGTH})`),
+  prompt: text('<text>', 'start of the generated text (default: empty)').requires('generate'),
+  length: count('<n>', `number of symbols to generate (default: ${GENERATED_LENGTH})`).requires('generate'),
   temperature: number(
     '<t>',
     'sampling temperature: below 1 favors likely symbols, 0 takes the likeliest (default: 1)',
     0,
-  ),
-  seed: integer('<n>', 'random seed of the sampling (default: 0)', { min: 0, max: Number.MAX_SAFE_INTEGER }),
+  ).requires('generate'),
+  seed: integer('<n>', 'random seed of the sampling (default: 0)', {
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+  }).requires('generate'),
   checkpoint,
   weights,
   set: movedData,
@@ -70,8 +76,6 @@ export const verb = defineVerb({
     // refuses a closed stdout before anything is computed
     io.data('');
     if (options.generate) return generate(run, options, io);
-    refuseWithoutGenerate(options);
-    refuseWithoutInput(options);
     const saved = openModel(run, options);
     refuseLinesElsewhere(saved, options);
     const warnings: Diagnostic[] = [];
@@ -117,21 +121,6 @@ async function generate(
   } finally {
     await model.close();
   }
-}
-
-function refuseWithoutGenerate(options: PredictOptions): void {
-  const given = (['prompt', 'length', 'temperature', 'seed'] as const).find(
-    key => options[key] !== undefined,
-  );
-  if (given === undefined) return;
-  const [code, file] = ['cli/generate', `--${given}`];
-  throw usageError({ code, message: `${file} requires --generate`, file });
-}
-
-function refuseWithoutInput({ input, lines, onError }: PredictOptions): void {
-  const file = lines ? '--lines' : onError === 'skip' ? '--on-error' : undefined;
-  if (file === undefined || input.length > 0) return;
-  throw usageError({ code: 'cli/input', message: `${file} requires --input`, file });
 }
 
 function refuseLinesElsewhere({ loaded }: SavedModel, { lines }: PredictOptions): void {

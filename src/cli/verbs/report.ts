@@ -8,7 +8,7 @@ import { EXIT, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { json } from '../command/options.js';
 import { defineVerb, text } from '../command/verb.js';
-import { warnOfDeeper } from './deeper-runs.js';
+import { warnOfDeeper } from './serve.js';
 
 export const verb = defineVerb({
   arguments: '<path>',

@@ -19,7 +19,7 @@ const options = {
   gate: list('<text>', "check this gate too, such as 'test.accuracy >= 0.97 over best'"),
   baseline: text('<file>', 'compare with a baseline written by --pin'),
   maxDrop: number('<amount>', 'how much worse than the baseline a test metric may be', 0),
-  maxRegress: number('<share>', 'the same as a fraction of the baseline, such as 0.05', 0),
+  maxRegress: number('<fraction>', 'the same as a fraction of the baseline, such as 0.05', 0),
   pin: text('<file>', 'write a baseline of these runs'),
   format: choice('<format>', FORMATS, 'output format').default('text'),
   json: jsonFormat,

@@ -1,9 +1,9 @@
 /** `serve [DIR]`: runs the dashboard until a signal ends it. */
-
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DEPTH, deeperFolder, findRuns, kindOf } from '../../run/find.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
 import { printable } from '../../util/words.js';
@@ -12,7 +12,6 @@ import { json } from '../command/options.js';
 import { takeSignals } from '../command/stop-at-once.js';
 import { defineVerb, integer, text } from '../command/verb.js';
 import type { Io } from '../terminal/io.js';
-import { warnOfDeeper } from './deeper-runs.js';
 
 const DEFAULT_PORT = 7420;
 
@@ -44,7 +43,6 @@ export const verb = defineVerb({
   },
 });
 
-/** @throws UserError (exit 2) if the directory cannot be read or the address cannot be used */
 async function start(root: string, host: string, port: number | undefined, io: Io): Promise<Dashboard> {
   const { PORT_TAKEN, startReportDashboard } = await import('../../view/server/index.js');
   const onBug = (error: unknown) =>
@@ -144,4 +142,16 @@ async function kept(child: ChildProcess, url: string, io: Io): Promise<void> {
   const giveBack = takeSignals(end);
   await gone;
   giveBack();
+}
+
+/**
+ * Warns if a folder has runs too deep to be shown.
+ * @throws UserError (exit 2) if the folder cannot be read
+ */
+export function warnOfDeeper(folder: string, io: Io): void {
+  const deeper = kindOf(folder) === undefined ? deeperFolder(folder, findRuns(folder)) : undefined;
+  if (deeper !== undefined)
+    io.err(
+      `warning: ${printable(folder)}: runs more than ${DEPTH} directories deep are not shown, such as those in ${printable(join(folder, deeper))}\n`,
+    );
 }

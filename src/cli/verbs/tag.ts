@@ -41,10 +41,7 @@ function notesOf(path: string): NotesFile {
   return (SweepDirectory.isAt(path) ? SweepDirectory.open(path) : RunDirectory.open(path)).notes;
 }
 
-/**
- * Changes all runs and sweeps, or none if one of them cannot be changed.
- * @throws UserError (exit 2 or 5) if one cannot be changed; lists the problems of all
- */
+/** Changes all runs and sweeps, or none if one of them cannot be changed. */
 function changedRuns(paths: readonly string[], change: NotesChange) {
   checkNotesChange(change);
   const isChange = change.add.length + change.remove.length > 0 || change.note !== undefined;

@@ -5,7 +5,7 @@
 import { pathToFileURL } from 'node:url';
 import type { FileMetaData, ParquetParsers, RowGroup, SchemaElement } from 'hyparquet';
 import { damagedError, UserError, usageError } from '../../util/errors.js';
-import { optionalFile } from '../../util/optional-package.js';
+import { optionalFile } from '../../util/root.js';
 import { expansionLimit, MAX_ELEMENTS } from '../reading/limits.js';
 import { type CellForm, cellForm, cellTexts, type Piece } from './parquet-cells.js';
 import { checkedPages, hasCodec, UnsupportedEncoding } from './parquet-pages.js';
