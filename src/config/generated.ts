@@ -560,6 +560,12 @@ export interface CsvDataset {
    * Whether the target is a class or a number.
    */
   target_kind: 'class' | 'value';
+  /**
+   * Whether class labels are compared as texts, so that `01` and `1` are two classes. By default,
+   * labels that are all numbers are compared by value, and `true` and `false` without regard to
+   * case.
+   */
+  labels_as_text?: boolean;
   sequence?: CsvSequence;
   /**
    * Column that names the rows in predictions, if each row is a sequence. Default: their lines.
@@ -636,6 +642,12 @@ export interface JsonlDataset {
    * Whether the target is a class, or one or more numbers.
    */
   target_kind: 'class' | 'value';
+  /**
+   * Whether class labels are compared as texts, so that `01` and `1` are two classes. By default,
+   * labels that are all numbers are compared by value, and `true` and `false` without regard to
+   * case.
+   */
+  labels_as_text?: boolean;
   /**
    * Whether the target is a list with an entry for each step (a class, or numbers), for a head with
    * an output at every step. null entries are ignored.

@@ -132,6 +132,10 @@ const FACTS: Readonly<Record<Key, KeyFacts>> = {
   ...each(['dataset.ids_validation', 'dataset.x_test', 'dataset.y_test', 'dataset.lengths_test'], data),
   ...each(['dataset.ids_test', 'dataset.delimiter', 'dataset.validation_path', 'dataset.test_path'], data),
   ...each(['dataset.features', 'dataset.input_kind', 'dataset.target', 'dataset.target_kind'], data),
+  'dataset.labels_as_text': {
+    effects: ['data'],
+    resume: { never: 'its classes were numbered with labels compared in this way' },
+  },
   'dataset.level': vocabulary,
   'dataset.min_count': vocabulary,
   ...each(['dataset.sequence.per_file', 'dataset.sequence.group', 'dataset.sequence.order'], data),

@@ -284,7 +284,8 @@ class TableReader {
   }
 
   private label(cell: string, start: number, column: number): number {
-    return this.codes.labels.code(this.text(cell, start, column));
+    const text = this.text(cell, start, column);
+    return this.codes.labels.code(this.file.isBoolean(column) ? String(text === '1') : text);
   }
 
   private text(cell: string, start: number, column: number): string {

@@ -25,7 +25,9 @@ export function sequenceTargets(
   mapping: ClassMapping | undefined,
   steps: number | undefined,
 ): Targets {
-  if (steps === undefined) checkConstant(table, lists);
+  const classOfCode = mapping && classesByCode(labelTexts(table), mapping);
+  if (steps === undefined)
+    checkConstant(table, lists, at => (classOfCode ? classOfCode[table.targets[at]] : table.targets[at]));
   if (mapping === undefined && steps !== undefined) {
     const size = table.targetNames.length;
     const values = new Float32Array(lists.length * steps * size).fill(Number.NaN);
@@ -45,8 +47,7 @@ export function sequenceTargets(
     return { kind: 'value', size, values };
   }
   const numClasses = mapping.labels.length;
-  const classOfCode = classesByCode(labelTexts(table), mapping);
-  const classOf = (row: number): number => classOfCode[table.targets[row]];
+  const classOf = (row: number): number => classOfCode?.[table.targets[row]] ?? IGNORED;
   if (steps === undefined) {
     return {
       kind: 'class',
@@ -64,10 +65,11 @@ export function sequenceTargets(
   return { kind: 'class', numClasses, values, perStep: true };
 }
 
-function checkConstant(table: CsvTable, lists: readonly RowList[]): void {
+/** @param targetOf number or class of a cell of the targets */
+function checkConstant(table: CsvTable, lists: readonly RowList[], targetOf: (at: number) => number): void {
   const problems = new Problems();
   for (const list of lists) {
-    const place = differingTarget(table, list);
+    const place = differingTarget(table, list, targetOf);
     if (place === undefined) continue;
     problems.add(differs(table, list[0], place));
     if (problems.full) break;
@@ -79,12 +81,13 @@ function checkConstant(table: CsvTable, lists: readonly RowList[]): void {
  * Finds the first target of a group that differs from its first row's; undefined if there is none.
  */
 function differingTarget(
-  { targets, targetNames: { length: size } }: CsvTable,
+  { targetNames: { length: size } }: CsvTable,
   [first, ...others]: RowList,
+  targetOf: (at: number) => number,
 ): { readonly row: number; readonly target: number } | undefined {
   for (const row of others) {
     for (let target = 0; target < size; target++) {
-      if (targets[row * size + target] !== targets[first * size + target]) return { row, target };
+      if (targetOf(row * size + target) !== targetOf(first * size + target)) return { row, target };
     }
   }
   return undefined;

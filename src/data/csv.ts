@@ -2,7 +2,7 @@
 import { damagedError } from '../util/errors.js';
 import { TextCodes } from './core/columns.js';
 import { type Dataset, type Split, splitFiles, type TextLevel } from './core/dataset.js';
-import { type ClassMapping, classMapping, ignoredLabels, labelTextFacts } from './core/label-texts.js';
+import { type ClassMapping, classMapping, type LabelsConfig, labelsOf } from './core/label-texts.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError, Problems } from './core/problems.js';
 import type { NormalizeConfig } from './core/scaling.js';
@@ -18,7 +18,7 @@ import { MAX_ELEMENTS } from './reading/limits.js';
 import { groupOf, type RowList, rowLists } from './row-order.js';
 import type { VocabularyConfig } from './vocabulary.js';
 
-export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, VocabularyConfig {
+export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, VocabularyConfig, LabelsConfig {
   readonly kind: 'csv' | 'parquet';
   readonly path: string;
   readonly validation_path?: string;
@@ -81,8 +81,7 @@ export const csv: DatasetKind<CsvConfig> = {
 };
 
 /**
- * Opens the dataset. Class labels of all files become classes in sorted order (by value if all are
- * numbers, else by UTF-16 code units); -100 is ignored.
+ * Opens the dataset. Class labels of all files become classes, see {@link classMapping}.
  * @throws UserError (exit 2) if a file or column is missing or the test split is not defined
  * @throws UserError (exit 5) if a cell is invalid, with its line and column
  */
@@ -103,8 +102,7 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
     table === undefined ? [] : [labelTexts(table)],
   );
   const parts = partsOf(tables, config, seed);
-  const ignored = ignoredLabels(ignoredLabel);
-  const mapping = config.target_kind === 'class' ? classMapping(all, ignored) : undefined;
+  const mapping = config.target_kind === 'class' ? classMapping(all, config, ignoredLabel) : undefined;
   const steps = Math.max(...Object.values(parts).map(longest));
   const problems = new Problems();
   const split = (part: Part): Split | undefined => {
@@ -132,8 +130,7 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
     }),
     columnNames: { features: i => config.features[i], targets: i => targetsOf(config)[i] },
     ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
-    classLabels: mapping?.labels,
-    labels: mapping && labelTextFacts(all, ignored),
+    ...(mapping && labelsOf(mapping)),
   };
 }
 

@@ -13,6 +13,8 @@ export interface Series {
   readonly rows: readonly number[];
   /** `[steps, width]`: target, features and known columns of each step, scaled. */
   readonly values: Float64Array;
+  /** The target at a step, as in the data. */
+  targetAt(step: number): number;
   /** Scaling of each of those columns. */
   readonly scalings: readonly (readonly [offset: number, scale: number])[];
   /** Mean of |y_t - y_(t-m)| over its rows in the training split, in the units of the data. */
@@ -124,6 +126,11 @@ export function forecastSplit(
           offset: steps.map(step => offset + level(i, step) * scale),
           scale: steps.map(() => scale),
         };
+      },
+      given: at => {
+        const { series, origin } = windows[Math.floor(at / predictions)];
+        const from = origin + (at % predictions) - first;
+        return Array.from({ length: numTargets }, (_, more) => series.targetAt(from + more));
       },
     },
     id,

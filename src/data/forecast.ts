@@ -143,6 +143,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
       name,
       rows,
       values,
+      targetAt: step => table.targets[rows[step]],
       scalings,
       naiveError: naiveErrorOf(
         trained.map(row => table.targets[row]),

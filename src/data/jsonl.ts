@@ -13,8 +13,8 @@ import {
   type ClassMapping,
   classesByCode,
   classMapping,
-  ignoredLabels,
-  labelTextFacts,
+  type LabelsConfig,
+  labelsOf,
 } from './core/label-texts.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import type { NormalizeConfig } from './core/scaling.js';
@@ -30,7 +30,12 @@ import { MAX_ELEMENTS, MAX_TEXT_BYTES } from './reading/limits.js';
 import { type MemoryConfig, staysOnDisk } from './reading/memory.js';
 import type { VocabularyConfig } from './vocabulary.js';
 
-export interface JsonlConfig extends TrainingPartConfig, NormalizeConfig, VocabularyConfig, MemoryConfig {
+export interface JsonlConfig
+  extends TrainingPartConfig,
+    NormalizeConfig,
+    VocabularyConfig,
+    LabelsConfig,
+    MemoryConfig {
   readonly kind: 'jsonl';
   readonly path: string;
   readonly validation_path?: string;
@@ -68,8 +73,8 @@ export const jsonl: DatasetKind<JsonlConfig> = {
 };
 
 /**
- * Opens the dataset. Class labels of all files become classes in sorted order (by value if all are
- * numbers, else by UTF-16 code units); -100 and the null of a step are ignored.
+ * Opens the dataset. Class labels of all files become classes, see {@link classMapping}; the null
+ * of a step is ignored.
  * @throws UserError (exit 2) if a file is missing, the first record lacks a field or the test split
  *   is not defined
  * @throws UserError (exit 5) if a record is invalid, with its line
@@ -85,9 +90,8 @@ async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext)
   const given = config.test_path === undefined ? undefined : await read(config.test_path);
   const tables = [train, validation, given].filter(table => table !== undefined);
   const selection = testSelection(config, train.lengths.length, seed);
-  const ignored = ignoredLabels(ignoredLabel);
   const labels = tables.map(table => table.labels);
-  const mapping = config.target_kind === 'class' ? classMapping(labels, ignored) : undefined;
+  const mapping = config.target_kind === 'class' ? classMapping(labels, config, ignoredLabel) : undefined;
   // pads to the longest sequence in use; `limit` may exclude longer ones
   const limit = config.validation === undefined ? config.limit : undefined;
   const trained = (selection?.train ?? range(train.lengths.length)).subarray(0, limit);
@@ -119,8 +123,7 @@ async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext)
       features: i => (common.features === 1 ? config.input : `${config.input}[${i}]`),
       targets: i => (common.targets === 1 ? config.target : `${config.target}[${i}]`),
     },
-    classLabels: mapping?.labels,
-    labels: mapping && labelTextFacts(labels, ignored),
+    ...(mapping && labelsOf(mapping)),
   };
 }
 

@@ -22,6 +22,8 @@ export interface DataSummary {
   /** Features of the training split in the units of the data; empty if steps are symbols. */
   readonly features: readonly ColumnSummary[];
   readonly vocabulary?: VocabularySummary;
+  /** Class labels that the data write in several ways; absent if there are none. */
+  readonly label_spellings?: NonNullable<Dataset['spellings']>;
   /** Names of the series of a forecast. */
   readonly series?: readonly string[];
   /** Steps that are missing in the series of a forecast; absent if there are none, or no times. */
@@ -132,6 +134,7 @@ export function summarize(dataset: Dataset, labelTargets = false): DataSummary {
       scaledColumn(seriesFacts?.columns[i] ?? column, i, dataset),
     ),
     ...(vocabulary && { vocabulary: vocabularySummary(vocabulary, train, steps) }),
+    ...(dataset.spellings && { label_spellings: dataset.spellings }),
     ...(seriesScaling && { series: seriesScaling.series.map(({ name }) => name) }),
     ...(seriesFacts?.gaps && { gaps: seriesFacts.gaps }),
     examples: examplesOf(dataset),
@@ -210,7 +213,8 @@ function targetSummary(dataset: Dataset, split: Split): TargetSummary {
       for (let at = 0; at < values.length; at += size) {
         const row = values.subarray(at, at + size);
         const index = (from + at) / size;
-        if (!Number.isNaN(row[0])) visit(inDataUnits(row, scalingOf(targets, index)));
+        if (!Number.isNaN(row[0]))
+          visit(targets.given?.(index) ?? inDataUnits(row, scalingOf(targets, index)));
         else if (!hasNone(index)) missing++;
       }
     });
@@ -386,9 +390,8 @@ function targetOf({ train: { targets }, classLabels }: Dataset, index: number): 
     return label === IGNORED ? {} : { target: [classLabels?.[label] ?? label] };
   }
   const { size } = targets;
-  const values = inDataUnits(
-    targets.values.subarray(index * size, (index + 1) * size),
-    scalingOf(targets, index),
-  );
+  const values =
+    targets.given?.(index) ??
+    inDataUnits(targets.values.subarray(index * size, (index + 1) * size), scalingOf(targets, index));
   return { target: Array.from(values) };
 }

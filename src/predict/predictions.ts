@@ -170,7 +170,7 @@ export function predictionOf(
       ...place,
       values: decimals(readout.point(outputs, at)),
       quantiles: readout.quantiles(outputs, at).map(decimals),
-      ...(target && { target: decimals(target) }),
+      ...(target && { target: JsonFloat64Array.from(readout.targetDecimals(at, target)) }),
     };
   }
   const best = predictedClass(outputs);

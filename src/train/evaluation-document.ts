@@ -5,7 +5,7 @@ import { lossOf } from '../math/losses/index.js';
 import { classesMeans, predictedClass } from '../math/metrics/classes.js';
 import { Counts } from '../math/metrics/counts.js';
 import { addLabels, labelsMeans } from '../math/metrics/labels.js';
-import { meanOf, type Numbers } from '../math/metrics/metric.js';
+import { meanOf } from '../math/metrics/metric.js';
 import { Errors, type OutputErrors, valuesMeans } from '../math/metrics/values.js';
 import { answersEachStep } from '../math/model/heads.js';
 import { predictionsOf } from '../math/model/inputs.js';
@@ -164,7 +164,7 @@ class ValueCollector implements EvaluationCollector {
   private readonly errors: Errors;
   /** Numbers per target. */
   private readonly size: number;
-  private readonly decimals: Decimals;
+  private readonly shown: Shown;
 
   constructor(
     private readonly run: ModelRun,
@@ -172,7 +172,7 @@ class ValueCollector implements EvaluationCollector {
     private readonly split: SplitName,
   ) {
     this.size = targetSize(run.loss, run.spec.outputSize);
-    this.decimals = decimalsOf(run, dataset, split);
+    this.shown = shownOf(run, dataset, split);
     this.errors = new Errors(this.size);
     this.wanted = spread(countedPredictions(dataset[split]), MAX_PAIRS);
   }
@@ -180,20 +180,18 @@ class ValueCollector implements EvaluationCollector {
   add(sequence: PredictedSequence): void {
     for (const prediction of sequence.predictions) {
       if (!prediction.counts) continue;
-      const { point, target } = prediction;
       const error = valuesMeans.mean_absolute_error(prediction);
       this.error.add(prediction);
       this.errors.add(prediction);
       const place = placeOf(this.run, sequence, prediction);
       this.worst.offer(error, () => ({
         ...place,
-        ...worstValue(prediction, values => this.decimals(values, sequence.index, prediction.step)),
+        ...worstValue(prediction, this.shown(prediction, sequence.index)),
       }));
       if (!this.wanted.has(this.counted++)) continue;
-      const plotted = (values: Numbers) => {
-        const shown = this.decimals(values.subarray(0, MAX_PLOTTED), sequence.index, prediction.step);
-        return this.size === 1 ? shown[0] : shown;
-      };
+      const { target, point } = this.shown(prediction, sequence.index);
+      const plotted = (values: readonly number[]) =>
+        this.size === 1 ? values[0] : values.slice(0, MAX_PLOTTED);
       this.sample.push({ ...place, target: plotted(target), prediction: plotted(point) });
     }
   }
@@ -210,15 +208,24 @@ class ValueCollector implements EvaluationCollector {
   }
 }
 
-/** Rounds numbers of the prediction at a step of a sequence, like `Readout.decimals`. */
-type Decimals = (values: Numbers, sequence: number, step: number) => number[];
+/** The decimals of a prediction and of its target, as they are shown. */
+interface Decimals {
+  readonly point: readonly number[];
+  readonly target: readonly number[];
+}
 
-function decimalsOf(run: ModelRun, dataset: Dataset, split: SplitName): Decimals {
+/** Returns the decimals of a prediction for a sequence of a split. */
+type Shown = (prediction: Prediction, sequence: number) => Decimals;
+
+function shownOf(run: ModelRun, dataset: Dataset, split: SplitName): Shown {
   const data = dataset[split];
-  if (data === undefined) return values => [...values];
+  if (data === undefined) return ({ point, target }) => ({ point: [...point], target: [...target] });
   const readout = new Readout(lossOf(run.loss), data.targets);
   const steps = predictionsOf(run.spec, run.sequenceLength);
-  return (values, sequence, step) => readout.decimals(values, sequence * steps + step);
+  return ({ point, target, step }, sequence) => {
+    const at = sequence * steps + step;
+    return { point: readout.decimals(point, at), target: readout.targetDecimals(at, target) };
+  };
 }
 
 /** Number of value predictions with a known target. */
@@ -244,12 +251,11 @@ function outputScores({ r2, ...errors }: OutputErrors): OutputScores {
 
 function worstValue(
   prediction: Prediction,
-  decimals: (values: Numbers) => number[],
+  { point, target }: Decimals,
 ): Omit<WorstValue, keyof PredictionPlace> {
-  const { point, target } = prediction;
   return {
-    target: decimals(target.subarray(0, MAX_NUMBERS)),
-    prediction: decimals(point.subarray(0, MAX_NUMBERS)),
+    target: target.slice(0, MAX_NUMBERS),
+    prediction: point.slice(0, MAX_NUMBERS),
     absolute_error: valuesMeans.mean_absolute_error(prediction),
   };
 }
@@ -274,7 +280,10 @@ class LabelCollector implements EvaluationCollector {
       addLabels(this.counts, prediction);
       this.worst.offer(prediction.loss, () => ({
         ...placeOf(this.run, sequence, prediction),
-        ...worstValue(prediction, values => Array.from(values, value => shortestDecimal(value))),
+        ...worstValue(prediction, {
+          point: Array.from(prediction.point, value => shortestDecimal(value)),
+          target: Array.from(prediction.target, value => shortestDecimal(value)),
+        }),
       }));
     }
   }

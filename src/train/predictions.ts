@@ -77,6 +77,12 @@ export class Readout {
     return inDataUnits(targets.values.subarray(at * size, (at + 1) * size), this.scaling(at));
   }
 
+  /** The decimals of `target`, which is the one at `at`: those of the data. */
+  targetDecimals(at: number, target: Numbers = this.target(at)): number[] {
+    const given = this.targets.kind === 'value' ? this.targets.given?.(at) : undefined;
+    return given ? Array.from(given, value => shortestDecimal(value)) : this.decimals(target, at);
+  }
+
   /** `index` is the sequence's: values with a scaling per sequence have one target per sequence. */
   private scaling(index: number): Scaling | undefined {
     const scaling = this.targets.kind === 'value' ? this.targets.scaling : undefined;

@@ -2,11 +2,13 @@
  * Features and value targets scaled by the training split, against scikit-learn, and what a run
  * keeps of it.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
-import type { Dataset, DatasetConfig, Split } from '../../src/data/index.js';
+import { type Dataset, type DatasetConfig, type Split, summarize } from '../../src/data/index.js';
+import { lossOf } from '../../src/math/losses/index.js';
+import { Readout } from '../../src/train/predictions.js';
 import { openData } from '../../src/train/session.js';
 import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
@@ -235,4 +237,43 @@ t.test('a run that goes on with other data keeps the scaling of its weights', as
   const checked = await work.cellrun('evaluate', directory, '--json');
   t.equal(checked.code, 0, checked.stderr);
   t.equal(JSON.parse(checked.stdout).metrics.test.loss, metrics.test.loss);
+});
+
+t.test('scaled targets are shown as they are in the file', async t => {
+  const rows = [0, 1e6, 0.001, -12345.678, 21.3, 3e-7, 0.1, 7];
+  const path = join(work.path, 'shown.csv');
+  writeFileSync(path, `g,t,x,y\n${rows.map((y, i) => `${i % 2},${i},${i},${y}\n`).join('')}`);
+  const common = { path, target: 'y', normalize: 'standard' } as const;
+  const csv = { ...common, kind: 'csv', features: ['x'], target_kind: 'value', test_fraction: 0.5 } as const;
+  const configs: Record<string, DatasetConfig> = {
+    'one target per row': csv,
+    'one target per step': { ...csv, sequence: { group: 'g', order: 't', per_step: true } },
+    'a part for validation': { ...csv, validation: { count: 2 } },
+    forecast: {
+      ...common,
+      kind: 'forecast',
+      time: 't',
+      input_steps: 1,
+      horizon: 1,
+      stride: 1,
+      test_fraction: 0.25,
+    },
+  };
+  for (const [name, config] of Object.entries(configs)) {
+    const data = await open(config);
+    const shown = [data.train, data.validation ?? [], data.test].flat().flatMap(({ targets }) => {
+      const readout = new Readout(lossOf({ kind: 'mse' }), targets);
+      return [...targets.values].flatMap((value, at) =>
+        Number.isNaN(value) ? [] : readout.targetDecimals(at),
+      );
+    });
+    const want = name === 'forecast' ? rows.slice(1) : rows;
+    t.same(shown.toSorted(), want.toSorted(), name);
+  }
+  const { splits, examples } = summarize(await open(csv));
+  const columns = Object.values(splits).flatMap(({ targets }) =>
+    targets.kind === 'value' ? targets.columns : [],
+  );
+  t.equal(Math.min(...columns.map(({ min }) => min)), Math.fround(-12345.678));
+  for (const { target = [] } of examples) t.ok(rows.some(value => Math.fround(value) === target[0]));
 });

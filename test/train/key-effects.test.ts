@@ -206,6 +206,8 @@ const COPY: Values = {
 const SLOW: Values = { 'optimizer.learning_rate': 0.05, 'training.num_epochs': 6 };
 const EVERY: Values = { 'model.head': { from: 'every' } };
 const gated = set(CLASSES, 'gates', [{ metric: 'test.loss', max: 100 }]);
+// one label is written in two ways
+const spelled = () => work.file('spelled.csv', 'a,class\n1,0\n2,1\n3,01\n4,1.0\n5,0\n6,1\n');
 const semicolons = () => work.file('semicolons.csv', table(';'));
 
 /**
@@ -280,6 +282,18 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   ],
   'dataset.target': [[FORECAST, 'v', 'f']],
   'dataset.target_kind': [[TABLE, 'class', 'value', { loss: { kind: 'mse' } }]],
+  'dataset.labels_as_text': [
+    [
+      sets(TABLE, {
+        'dataset.path': spelled(),
+        'dataset.test_path': spelled(),
+        'dataset.features': ['a'],
+        'dataset.sequence': undefined,
+      }),
+      false,
+      true,
+    ],
+  ],
   'dataset.level': [[TEXT, 'character', 'word']],
   'dataset.min_count': [[TEXT, 1, 30]],
   'dataset.sequence.per_file': [

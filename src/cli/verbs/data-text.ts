@@ -37,6 +37,7 @@ export function summaryText(kind: string, summary: DataSummary, unicode: boolean
     ]),
     ...lengthLines(...named[0], unicode),
     ...targetLines(named, unicode),
+    ...spellingLines(summary),
     ...(features.length > 0 ? ['', 'features (train)', ...columnLines(features)] : []),
     ...seriesLines(features),
     ...vocabularyLines(vocabulary, named),
@@ -50,6 +51,16 @@ function gapLine({ count, missing, largest }: NonNullable<DataSummary['gaps']>):
   const { series, after, before, step } = largest;
   const where = `from ${printable(after)} to ${printable(before)}${series === '' ? '' : ` in ${printable(series)}`}`;
   return `gaps: ${count} (${counted(missing, 'missing step')}); the largest: ${counted(largest.missing, 'step')} of ${step}, ${where}`;
+}
+
+/** Labels that are written in several ways, which may be a mistake in the data. */
+function spellingLines({ label_spellings = [] }: DataSummary): string[] {
+  return label_spellings
+    .slice(0, MAX_ROWS)
+    .map(
+      ({ label, as }) =>
+        `  class ${printable(label)} is written as ${as.slice(0, MAX_ROWS).map(printable).join(', ')}`,
+    );
 }
 
 /** Empty if all sequences have the same length. */

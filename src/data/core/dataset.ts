@@ -112,6 +112,8 @@ export type Targets =
        * their steps.
        */
       readonly scaling?: Scaling | ((at: number) => Scaling);
+      /** Values of prediction `at` as in the data; present if `values` are scaled. */
+      readonly given?: (at: number) => ArrayLike<number>;
     };
 
 /** Forecasts without a model: the last value, or the last value of the same season. */
@@ -246,6 +248,8 @@ export interface Dataset {
   readonly keysOfFiles?: ReadonlyMap<string, string>;
   /** Label of each class, if the data name their classes (for the manifest and for predictions). */
   readonly classLabels?: readonly string[];
+  /** Class labels that the data write in several ways, such as `1`, `1.0` and `01`. */
+  readonly spellings?: readonly { readonly label: string; readonly as: readonly string[] }[];
   /** Name of each target value, if the data name them. */
   readonly targetNames?: readonly string[];
   /**

@@ -128,7 +128,8 @@ function scaledTargets(targets: Targets, scaling: Scaling): Targets {
   const { offset, scale } = scaling;
   const { size } = targets;
   const values = targets.values.map((value, i) => (value - offset[i % size]) / scale[i % size]);
-  return { ...targets, values, scaling };
+  const given = (at: number) => targets.values.subarray(at * size, (at + 1) * size);
+  return { ...targets, values, scaling, given };
 }
 
 /**

@@ -58,9 +58,12 @@ export function writeSteps(
 /** Selects the targets of the sequences `indices`; `steps` is T. Targets on disk stay there. */
 export function selectTargets(targets: Targets, indices: Uint32Array, steps: number): Targets {
   if (targets.kind === 'value') {
-    const width = targets.size * (targets.perStep ? steps : 1);
-    const values = new Float32Array(indices.length * width);
-    return { ...targets, values: copyRows(targets.values, values, indices, width) };
+    const predictions = targets.perStep ? steps : 1;
+    const width = targets.size * predictions;
+    const values = copyRows(targets.values, new Float32Array(indices.length * width), indices, width);
+    const { given } = targets;
+    const placeOf = (at: number) => indices[Math.floor(at / predictions)] * predictions + (at % predictions);
+    return { ...targets, values, ...(given && { given: at => given(placeOf(at)) }) };
   }
   const width = targets.perStep ? steps : 1;
   const from = inMemory(targets.values);

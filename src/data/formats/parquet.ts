@@ -41,6 +41,7 @@ export interface ParquetColumn {
   readonly name: string;
   /** Why it cannot be read; undefined if it can. */
   readonly unreadable?: string;
+  readonly isBoolean: boolean;
 }
 
 /** Rows of a row group. */
@@ -282,6 +283,7 @@ function columnsOf({ schema }: FileMetaData, file: string): OpenColumn[] {
     columns.push({
       name: element.name,
       element,
+      isBoolean: element.type === 'BOOLEAN',
       leaf: first,
       ...(typeof form === 'string' ? { unreadable: form, form: undefined } : { form }),
     });

@@ -96,6 +96,11 @@ export class TableFile {
     );
   }
 
+  /** True for a Parquet column of booleans, whose fields are `0` and `1`. */
+  isBoolean(field: number): boolean {
+    return this.columns[field]?.isBoolean === true;
+  }
+
   /** Position of field `field` (0-based) of the row at `at`. */
   place(at: number, field: number): CellPlace {
     if (!this.isParquet) return this.placeInCsv(at, field);
