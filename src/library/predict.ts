@@ -109,6 +109,8 @@ export async function evaluate(directory: string, options: EvaluateOptions = {})
     onProgress?.(progress);
   };
   const { loss, metrics, count } = await evaluateCheckpoint(saved, { split, backend, threads }, watch);
+  // the signal may have come with the last progress
+  signal?.throwIfAborted();
   const { file, step, epoch } = saved;
   return { split, loss, metrics, count, checkpoint: file, step, epoch };
 }
