@@ -5,11 +5,12 @@
 import { basename, isAbsolute } from 'node:path';
 import { largerIsBetter } from '../config/rules/metrics.js';
 import { OPTIMISTIC } from '../config/rules/splits.js';
+import { isShare, percent, rounded } from '../util/numbers.js';
 import type { GateResult, SplitBaselines, SplitMetrics, Summary } from './summary.js';
 
 /** `test accuracy 97.12 %`, `test mean absolute error 0.2512`, `validation r2 0.9173`. */
 export function metricSentence(split: string, metric: string, value: number): string {
-  const shown = isPercentage(metric) ? `${(100 * value).toFixed(2)} %` : value.toPrecision(4);
+  const shown = isShare(metric) ? percent(value, 2) : value.toPrecision(4);
   return `${split} ${metric.replaceAll('_', ' ')} ${shown}`;
 }
 
@@ -17,10 +18,6 @@ export function metricSentence(split: string, metric: string, value: number): st
 export function metricSentences(split: string, { loss, ...others }: SplitMetrics): string[] {
   const told = Object.entries(others).map(([metric, value]) => metricSentence(split, metric, value));
   return loss === undefined ? told : [metricSentence(split, 'loss', loss), ...told];
-}
-
-function isPercentage(metric: string): boolean {
-  return /(^|_)accuracy$/.test(metric);
 }
 
 /* Sentences about gates, for runs, reviews and reports. */
@@ -87,7 +84,7 @@ function comparison(gate: GateResult): string {
 /** How the limit follows from a baseline or a trivial baseline; empty for bounds of the config. */
 function sourceOf({ metric, baseline, beats, by = 0, reference, max_drop, max_regress }: GateResult): string {
   const isLarger = largerIsBetter(metric);
-  const of = reference === undefined ? 'the mean' : short(reference);
+  const of = reference === undefined ? 'the mean' : rounded(reference, LIMIT_DIGITS);
   if (beats !== undefined) {
     if (reference === undefined) return 'better than the trivial baseline';
     return by === 0
@@ -95,7 +92,7 @@ function sourceOf({ metric, baseline, beats, by = 0, reference, max_drop, max_re
       : `${by} ${isLarger ? 'above' : 'below'} ${of} of the trivial baseline`;
   }
   if (baseline === undefined) return '';
-  const slack = max_drop ?? `${percent(max_regress ?? 0)} %`;
+  const slack = max_drop ?? `${rounded(100 * (max_regress ?? 0), 15)} %`;
   return `at most ${slack} ${isLarger ? 'below' : 'above'} ${of} in ${nameOf(baseline)}`;
 }
 
@@ -104,9 +101,10 @@ function boundsOf({ metric, min, max, limit, beats, by = 0, reference }: GateRes
   if (beats !== undefined && by === 0)
     return reference === undefined
       ? []
-      : [{ relation: isLarger ? '>' : '<', limit: reference, text: short(reference) }];
+      : [{ relation: isLarger ? '>' : '<', limit: reference, text: rounded(reference, LIMIT_DIGITS) }];
   const bounds: Bound[] = [];
-  if (limit !== undefined) bounds.push({ relation: isLarger ? '>=' : '<=', limit, text: short(limit) });
+  if (limit !== undefined)
+    bounds.push({ relation: isLarger ? '>=' : '<=', limit, text: rounded(limit, LIMIT_DIGITS) });
   if (min !== undefined) bounds.push({ relation: '>=', limit: min, text: String(min) });
   if (max !== undefined) bounds.push({ relation: '<=', limit: max, text: String(max) });
   return bounds;
@@ -124,14 +122,6 @@ function holds(value: number, { relation, limit }: Bound): boolean {
  */
 function nameOf(baseline: string): string {
   return isAbsolute(baseline) ? basename(baseline) : baseline;
-}
-
-function percent(share: number): number {
-  return Number((100 * share).toPrecision(15));
-}
-
-function short(value: number): string {
-  return String(Number(value.toPrecision(LIMIT_DIGITS)));
 }
 
 /**

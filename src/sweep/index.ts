@@ -19,7 +19,7 @@ export {
   writeResults,
 } from './results.js';
 export { epochValues } from './segment.js';
-export { type Cell, formatTable, type Table, type TableFormat, trialTable } from './table.js';
+export { trialTable } from './table.js';
 export {
   bestRow,
   betterEarlier,

@@ -9,6 +9,7 @@ import { RunDirectory } from '../run/directory.js';
 import { lockHolder } from '../run/locks/run-lock.js';
 import type { Summary } from '../run/summary.js';
 import { launcher } from '../util/root.js';
+import { formatTable } from '../util/table.js';
 import { counted } from '../util/words.js';
 import { SweepDirectory } from './directory.js';
 import { readJournal } from './journal.js';
@@ -16,7 +17,7 @@ import { type SweepPlan, signOf } from './schedule/plan.js';
 import type { JournalRecord } from './schedule/records.js';
 import { type Importance, importance } from './search/importance.js';
 import { describePoint } from './search/space.js';
-import { formatTable, fullTable } from './table.js';
+import { fullTable } from './table.js';
 import { baseOf, overridesOf } from './trial-runs.js';
 import {
   bestRow,

@@ -15,8 +15,8 @@ await build({
   absWorkingDir: packageRoot,
   entryPoints: {
     page: join('src', 'view', 'page', 'main.tsx'),
-    'index-page': join('src', 'view', 'page', 'index-main.tsx'),
-    dashboard: join('src', 'view', 'page', 'dashboard', 'main.tsx'),
+    'index-page': join('src', 'view', 'page', 'index.tsx'),
+    dashboard: join('src', 'view', 'page', 'dashboard.tsx'),
   },
   outdir: fileURLToPath(new URL('.', import.meta.url)),
   tsconfig: join('src', 'view', 'page', 'tsconfig.json'),

@@ -1,13 +1,15 @@
 /**
  * Writes a document as one self-contained HTML file: it embeds script, style and data, and its
- * policy allows nothing else.
+ * policy allows nothing else. Where scripts do not run, such as in a mail program, it shows the
+ * essentials.
  */
+
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { programFile } from '../util/root.js';
-import type { Report } from './document.js';
-import { escapeHtml } from './escape.js';
-import { essentials } from './essentials.js';
+import type { Cell } from '../util/table.js';
+import type { Block } from './blocks.js';
+import type { IndexReport, Report, RunReport, SweepReport } from './document.js';
 
 /** The bundled code of the pages. */
 export interface PageAssets {
@@ -52,7 +54,8 @@ ${GENERATOR}
 </head>
 <body>
 <main>
-${essentials(report)}
+${essentials(report).map(htmlOf).join('\n')}
+<noscript><p>Charts need JavaScript; this file contains all their data.</p></noscript>
 </main>
 <script type="application/json" id="report">${inData(JSON.stringify(report))}</script>
 <script>${code}</script>
@@ -90,4 +93,102 @@ function inScript(script: string): string {
 
 function hashOf(text: string): string {
   return `'sha256-${createHash('sha256').update(text, 'utf8').digest('base64')}'`;
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** Escapes `text` for an element or a quoted attribute. */
+export function escapeHtml(text: string): string {
+  return text.replaceAll(/[&<>"']/g, character => ENTITIES[character]);
+}
+
+/** What a page shows where scripts do not run. */
+function essentials(report: Report): readonly Block[] {
+  switch (report.kind) {
+    case 'run':
+      return ofRun(report);
+    case 'sweep':
+      return ofSweep(report);
+    case 'index':
+      return ofIndex(report);
+    default:
+      return report satisfies never;
+  }
+}
+
+function ofRun(report: RunReport): readonly Block[] {
+  const { name, id, state, message, steps, epochs, metrics, gates, tags, note } = report;
+  const facts: Cell[][] = [
+    ['status', state],
+    ['steps', steps],
+    ['epochs', epochs],
+    ...(tags.length > 0 ? [['tags', tags.join(', ')]] : []),
+    ...(note === null ? [] : [['note', note]]),
+    ...metrics.map(metric => [metric.name, metric.value]),
+  ];
+  const verdicts = gates.map(gate => [gate.name, gate.value, gate.required, gate.verdict, gate.place]);
+  return [
+    { kind: 'heading', text: `${name} ${id}` },
+    ...(message === null ? [] : [{ kind: 'paragraph' as const, text: message }]),
+    table(['', ''], facts),
+    ...(gates.length === 0
+      ? []
+      : [table(['gate', 'value', 'required', 'verdict', 'requested in'], verdicts)]),
+  ];
+}
+
+function ofSweep({ name, id, state, objective, parameters, trials }: SweepReport): readonly Block[] {
+  const head = ['trial', 'state', 'epochs', objective.metric, ...parameters.map(({ title }) => title)];
+  const rows = trials.map(({ trial, state: became, epochs, value, point }) => [
+    trial,
+    became,
+    epochs,
+    value,
+    ...parameters.map(parameter => point[parameter.name] ?? null),
+  ]);
+  return [{ kind: 'heading', text: `${name} ${id}: ${state}` }, table(head, rows)];
+}
+
+function ofIndex({ title, runs, sweeps }: IndexReport): readonly Block[] {
+  const rows = [
+    ...runs.map(({ name, id, state, metrics }) => [
+      name,
+      id,
+      state,
+      metrics.map(metric => `${metric.name} ${metric.value}`).join(', '),
+    ]),
+    ...sweeps.map(({ name, id, state, metric, best }) => [
+      name,
+      id,
+      state,
+      `best ${metric} ${best?.value ?? '-'}`,
+    ]),
+  ];
+  return [{ kind: 'heading', text: title }, table(['name', 'id', 'status', 'metrics'], rows)];
+}
+
+function table(head: readonly string[], rows: readonly (readonly Cell[])[]): Block {
+  return { kind: 'table', table: { columns: head.map(name => ({ name })), rows } };
+}
+
+/** A block as HTML; what else a document can contain, pages draw with scripts. */
+function htmlOf(block: Block): string {
+  if (block.kind === 'heading') return `<h1>${escapeHtml(block.text)}</h1>`;
+  if (block.kind === 'paragraph') return `<p>${escapeHtml(block.text)}</p>`;
+  if (block.kind !== 'table') throw new Error(`no ${block.kind} in a page without scripts`);
+  const { columns, rows } = block.table;
+  const cell = (tag: string) => (content: Cell) => `<${tag}>${escapeHtml(String(content ?? '-'))}</${tag}>`;
+  const lines = [
+    ...(columns.every(({ name }) => name === '')
+      ? []
+      : [columns.map(({ name }) => cell('th')(name)).join('')]),
+    ...rows.map(([first, ...rest]) => [cell('th')(first), ...rest.map(cell('td'))].join('')),
+  ];
+  return `<table>\n${lines.map(line => `<tr>${line}</tr>\n`).join('')}</table>`;
 }

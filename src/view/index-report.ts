@@ -2,17 +2,16 @@
  * The report of a directory of runs and sweeps: a table, and the reports of the runs if they are
  * few.
  */
+
 import { basename, relative, resolve, sep } from 'node:path';
 import type { Verdict } from '../run/events.js';
 import { type Found, findRuns, runsAt } from '../run/find.js';
 import { type RunHistory, readHistory } from '../run/history.js';
 import { type RunRecord, readRun } from '../run/record.js';
-import { readSweepResults, summaryOf } from '../sweep/index.js';
+import { readSweepResults, type SweepResults, summaryOf } from '../sweep/index.js';
 import { UserError } from '../util/errors.js';
-import { withoutCommon } from './common-config.js';
-import { configTexts } from './config-values.js';
-import type { IndexReport, RunReport, RunRow, SweepRow } from './document.js';
-import { runReportOf } from './run-report.js';
+import type { CommonConfig, IndexReport, RunReport, RunRow, SweepRow } from './document.js';
+import { configTexts, runReportOf } from './run-report.js';
 
 /** Number of pieces of a curve in a short report, and in a sparkline. */
 const SHORT = 60;
@@ -37,7 +36,7 @@ export function buildIndexReport(root: string): IndexReport {
   for (const one of all) {
     const path = pathOf(root, one);
     try {
-      if (one.kind === 'sweep') sweeps.push(sweepRowOf(one.path, path));
+      if (one.kind === 'sweep') sweeps.push(sweepRowOf(readSweepResults(one.path), path));
       else {
         const record = readRun(one.path);
         const history = readHistory(record.directory.files.log, { capacity: SHORT });
@@ -94,7 +93,8 @@ export function runRowOf(record: RunRecord, history: RunHistory, path: string): 
   };
 }
 
-function worstOf(verdicts: readonly Verdict[]): Verdict | null {
+/** Null if there are none. */
+export function worstOf(verdicts: readonly Verdict[]): Verdict | null {
   return (['failed', 'inconclusive', 'passed'] as const).find(verdict => verdicts.includes(verdict)) ?? null;
 }
 
@@ -113,9 +113,8 @@ function sparklineOf({ curves }: RunHistory): RunRow['sparkline'] {
   return { metric, steps: kept.map(i => steps[i]), values: kept.map(i => values[i]) };
 }
 
-/** A sweep as a row. @throws UserError as `readSweepResults` */
-export function sweepRowOf(directory: string, path: string): SweepRow {
-  const results = readSweepResults(directory);
+/** A sweep as a row. */
+export function sweepRowOf(results: SweepResults, path: string): SweepRow {
   const { sweep_id, name, status, objective, trials, states, best, duration_s } = summaryOf(results);
   const { tags, note } = results.directory.notes.read();
   return {
@@ -133,4 +132,34 @@ export function sweepRowOf(directory: string, path: string): SweepRow {
     tags,
     note,
   };
+}
+
+type WithConfig = Pick<RunRow, 'config'>;
+
+/**
+ * Moves the common values of all read configs out of the rows.
+ * @param rows with their whole configs
+ */
+export function withoutCommon<Row extends WithConfig>(
+  rows: readonly Row[],
+): { readonly common_config: CommonConfig; readonly rows: readonly Row[] } {
+  const common_config = commonConfig(rows.flatMap(({ config }) => (config === null ? [] : [config])));
+  return {
+    common_config,
+    rows: rows.map(row => ({ ...row, config: row.config && restOf(row.config, common_config) })),
+  };
+}
+
+/** The entries that all configs share. */
+export function commonConfig(configs: readonly CommonConfig[]): CommonConfig {
+  const [first = {}, ...others] = configs;
+  // compares only the remaining entries, which soon are few
+  let left = Object.entries(first);
+  for (const config of others) left = left.filter(([key, value]) => config[key] === value);
+  return Object.fromEntries(left);
+}
+
+/** The entries of `config` that are not in `common`. */
+export function restOf(config: CommonConfig, common: CommonConfig): CommonConfig {
+  return Object.fromEntries(Object.entries(config).filter(([key]) => !(key in common)));
 }

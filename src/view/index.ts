@@ -1,4 +1,19 @@
 /** Reports: documents built from the files of runs and sweeps, and the page that shows them. */
-export { buildReport } from './build.js';
+import { kindOf } from '../run/find.js';
+import type { Report } from './document.js';
+import { buildIndexReport } from './index-report.js';
+import { buildRunReport } from './run-report.js';
+import { buildSweepReport } from './sweep-report.js';
+
 export type { Report } from './document.js';
 export { GENERATOR, readPageAssets, renderPage } from './html.js';
+
+/**
+ * Builds the report of a run's directory, a sweep's directory, or a folder of both.
+ * @throws UserError (exit 2) if `path` is none of these, (exit 5) if a file is damaged
+ */
+export function buildReport(path: string): Report {
+  const kind = kindOf(path);
+  if (kind === 'run') return buildRunReport(path);
+  return kind === 'sweep' ? buildSweepReport(path) : buildIndexReport(path);
+}

@@ -2,25 +2,41 @@
 
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { fillDefaults } from '../config/merge/defaults.js';
 import { lineOf } from '../config/merge/plain.js';
+import { validateAgainst } from '../config/schema/schema.js';
 import { isRecord } from '../config/schema/walk.js';
 import { indexedCheckpoints } from '../run/checkpoint-files.js';
+import type {
+  ClassEvaluation,
+  LabelEvaluation,
+  SplitEvaluation,
+  ValueEvaluation,
+} from '../run/evaluation.js';
+import { isAbsent, readText } from '../run/files.js';
 import { type Curves, finalName, type RunHistory, readHistory } from '../run/history.js';
 import { nonFiniteName } from '../run/json.js';
+import type { Manifest } from '../run/manifest.js';
 import { type RunRecord, readRun } from '../run/record.js';
 import type { GateResult, SplitBaselines } from '../run/summary.js';
 import { cautionsOf, endingOf, gateName, requiredWords } from '../run/words.js';
-import { configValues } from './config-values.js';
+import { canonical, type Value } from '../sweep/search/space.js';
+import { damagedError } from '../util/errors.js';
+import { counted } from '../util/words.js';
 import type {
   BaselineReport,
   CheckpointReport,
+  ClassesReport,
+  ConfigValue,
+  EvaluationReport,
+  Fact,
   GateReport,
   Measured,
   Metric,
   RunReport,
+  ScoresReport,
+  ValuesReport,
 } from './document.js';
-import { environmentOf } from './environment.js';
-import { readEvaluation } from './evaluation.js';
 
 /**
  * Maximum number of pieces of a curve, of two points each: more than the pixels of an ordinary
@@ -169,4 +185,265 @@ function textOr<T>(value: unknown, otherwise: T): string | T {
 
 function numberOr<T>(value: unknown, otherwise: T): number | T {
   return typeof value === 'number' ? value : otherwise;
+}
+
+/**
+ * Null if there is none.
+ * @throws UserError (exit 5) if the file is damaged, (exit 2) if it cannot be read
+ */
+export function readEvaluation(path: string): EvaluationReport | null {
+  if (isAbsent(path)) return null;
+  const text = readText(path);
+  const damaged = (message: string) => damagedError({ code: 'run/damaged', message, file: path });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw damaged(`this is not JSON: ${(error as SyntaxError).message}`);
+  }
+  const [wrong] = validateAgainst('evaluation', value);
+  if (wrong) throw damaged(`not the evaluation of a run: ${wrong.instancePath} ${wrong.message}`);
+  return reported(value as SplitEvaluation);
+}
+
+/**
+ * Restores numbers that JSON lacks: they are written as null with their name in a field next to it,
+ * or as their name in a list; see run/files/json.ts.
+ */
+function reported(written: SplitEvaluation): EvaluationReport {
+  const { split, step, epoch, predictions } = written;
+  const nothing = { classes: null, values: null, scores: null };
+  return { split, step, epoch, predictions, ...nothing, ...detailsOf(written) };
+}
+
+type Details = Partial<Pick<EvaluationReport, 'classes' | 'values' | 'scores'>>;
+
+/** By the kind of the targets; the type requires all kinds. */
+const DETAILS: {
+  readonly [K in SplitEvaluation['kind']]: (written: Extract<SplitEvaluation, { kind: K }>) => Details;
+} = {
+  class: written => ({
+    classes: classesOf(written),
+    scores: scoresOf('class', CLASS_SCORES, written.per_class, namesOf(written)),
+  }),
+  value: written => ({
+    values: valuesOf(written, pairsOf(written.sample ?? [])),
+    scores: scoresOf('target', OUTPUT_SCORES, written.per_output, written.target_names),
+  }),
+  label: written => ({
+    values: valuesOf(written, []),
+    scores: scoresOf('label', CLASS_SCORES, written.per_label, written.target_names),
+  }),
+};
+
+const CLASS_SCORES = ['precision', 'recall', 'f1', 'support'] as const;
+const OUTPUT_SCORES = ['mean_absolute_error', 'rmse', 'r2'] as const;
+
+function valuesOf(
+  { target_names: names = null, worst }: ValueEvaluation | LabelEvaluation,
+  pairs: ValuesReport['pairs'],
+): ValuesReport {
+  return { names, pairs, worst: worstOf(worst) };
+}
+
+/**
+ * Null if there are none.
+ * @param names of the rows; their numbers if absent
+ */
+function scoresOf<C extends string>(
+  of: ScoresReport['of'],
+  columns: readonly C[],
+  rows: readonly { readonly [K in C]?: number }[] | null | undefined,
+  names?: readonly string[] | null,
+): ScoresReport | null {
+  if (!rows) return null;
+  return {
+    of,
+    columns,
+    rows: rows.map((row, i) => ({
+      name: names?.[i] ?? String(i),
+      values: columns.map(column => row[column] ?? Reflect.get(row, `${column}_nonfinite`) ?? null),
+    })),
+  };
+}
+
+function namesOf({ class_names: names, classes }: ClassEvaluation): readonly string[] {
+  return names ?? Array.from({ length: classes }, (_, i) => String(i));
+}
+
+function detailsOf<E extends SplitEvaluation>(written: E): Details {
+  return (DETAILS[written.kind] as (written: E) => Details)(written);
+}
+
+function classesOf(written: ClassEvaluation): ClassesReport {
+  const { confusion, undecided, mistakes, pictures } = written;
+  return {
+    names: namesOf(written),
+    confusion,
+    undecided,
+    mistakes: mistakes.map(
+      ({
+        index,
+        id = null,
+        step_in_sequence = null,
+        label,
+        predicted,
+        probability,
+        label_probability,
+        picture = null,
+      }) => ({
+        index,
+        id,
+        step_in_sequence,
+        label,
+        predicted,
+        probability,
+        label_probability,
+        picture,
+      }),
+    ),
+    pictures: pictures && { width: pictures.width, height: pictures.height },
+  };
+}
+
+/** By target, without values that are not finite, which are spelled out. */
+function pairsOf(sample: NonNullable<ValueEvaluation['sample']>): ValuesReport['pairs'] {
+  const numbers = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value]);
+  const targets = Math.max(0, ...sample.map(({ target }) => numbers(target).length));
+  return Array.from({ length: targets }, (_, k) =>
+    sample.flatMap(({ target, prediction }): (readonly [number, number])[] => {
+      const [y, z] = [numbers(target)[k], numbers(prediction)[k]];
+      return typeof y === 'number' && typeof z === 'number' ? [[y, z]] : [];
+    }),
+  );
+}
+
+function worstOf(worst: ValueEvaluation['worst']): ValuesReport['worst'] {
+  return worst.map(one => ({
+    index: one.index,
+    id: one.id ?? null,
+    target: one.target,
+    prediction: one.prediction,
+    absolute_error: one.absolute_error ?? Reflect.get(one, 'absolute_error_nonfinite'),
+  }));
+}
+
+export function environmentOf(manifest: Manifest | undefined): readonly Fact[] {
+  if (manifest === undefined) return [];
+  const { backend, machine, versions, git, datasets, seeds } = manifest;
+  const facts: readonly (readonly [label: string, value: string | null])[] = [
+    ['Backend', `${backend.name}: ${backend.reason}`],
+    [
+      'Executor',
+      [backend.executor, backend.threads === null ? '' : threads(backend.threads)].filter(Boolean).join(', '),
+    ],
+    ['Arithmetic', backend.arithmetic],
+    ['Adapter', backend.adapter],
+    ['Processor', `${machine.cpu}, ${machine.cores} cores, ${Math.round(machine.memory_mb / 1024)} GiB`],
+    ['System', `${machine.platform} ${machine.arch}`],
+    ['Versions', `cellrun ${versions.cellrun}, Node ${versions.node}, gpu.js ${versions['gpu.js']}`],
+    [
+      'Source',
+      git === null ? null : `${git.revision.slice(0, 12)}${git.dirty ? ', with uncommitted changes' : ''}`,
+    ],
+    ['Parameters', String(manifest.parameters)],
+    ['Data', datasets.map(({ name, sha256 }) => `${name} (SHA-256 ${sha256.slice(0, 12)}…)`).join(', ')],
+    [
+      'Seeds',
+      Object.entries(seeds)
+        .map(([name, seed]) => `${name} ${seed}`)
+        .join(', '),
+    ],
+    ['Config files', manifest.config_files.join(', ')],
+    ['Config hash', manifest.config_hash],
+    ['Command line', ['cellrun', ...manifest.command_line].map(quoted).join(' ')],
+  ];
+  return facts.flatMap(([label, value]) => (value === null || value === '' ? [] : [{ label, value }]));
+}
+
+function threads(count: number): string {
+  return counted(count, 'thread');
+}
+
+/** Quotes a word for a shell. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+type Path = readonly string[];
+
+/**
+ * All values of a resolved config, in its order. A default that depends on other keys is computed
+ * from them.
+ * @param commandLine of the run, which shows what was overridden
+ */
+export function configValues(
+  config: Readonly<Record<string, unknown>>,
+  commandLine: readonly string[],
+): readonly ConfigValue[] {
+  const overridden = overriddenKeys(commandLine);
+  return leavesOf(config, []).map(({ path, value }) => {
+    const key = path.join('.');
+    const usual = defaultAt(config, path);
+    return {
+      key,
+      value: shown(value),
+      default: usual === undefined ? null : shown(usual),
+      differs: usual === undefined || canonical(usual as Value) !== canonical(value as Value),
+      overridden: overridden.some(one => key === one || key.startsWith(`${one}.`)),
+    };
+  });
+}
+
+/** The values alone, by key path. */
+export function configTexts(config: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(leavesOf(config, []).map(({ path, value }) => [path.join('.'), shown(value)]));
+}
+
+interface Leaf {
+  readonly path: Path;
+  readonly value: unknown;
+}
+
+/** Lists, such as `betas` and `gates`, count as one value. */
+function leavesOf(value: unknown, path: Path): readonly Leaf[] {
+  if (!isRecord(value) || Object.keys(value).length === 0) return [{ path, value }];
+  return Object.entries(value).flatMap(([key, inner]) => leavesOf(inner, [...path, key]));
+}
+
+/** The default at `path`; undefined if there is none, or the config is of another version. */
+function defaultAt(config: Readonly<Record<string, unknown>>, path: Path): unknown {
+  let filled: unknown = fillDefaults(without(config, path));
+  for (const step of path) filled = isRecord(filled) ? filled[step] : undefined;
+  return filled;
+}
+
+function without(config: Readonly<Record<string, unknown>>, [first, ...rest]: Path): Record<string, unknown> {
+  const { [first]: inner, ...others } = config;
+  if (rest.length === 0 || !isRecord(inner)) return others;
+  // in place, since keys are shown in order
+  return { ...config, [first]: without(inner, rest) };
+}
+
+/** The keys of `--set key=value` and `--set=key=value`. */
+function overriddenKeys(commandLine: readonly string[]): readonly string[] {
+  const assignments = commandLine
+    .map(word => word.replace(/^--set=/, ''))
+    .filter(word => /^[A-Za-z_][\w.[\]-]*=/.test(word));
+  return assignments.map(text => text.split('=', 1)[0].replaceAll(/\[(\d+)\]/g, '.$1'));
+}
+
+/** Plain strings without quotes, everything else as JSON, which is YAML. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (!Array.isArray(value)) return JSON.stringify(value);
+  return value.length === 0
+    ? '[]'
+    : `[${value.map(item => (isRecord(item) ? mapping(item) : shown(item))).join(', ')}]`;
+}
+
+function mapping(record: Readonly<Record<string, unknown>>): string {
+  return `{ ${Object.entries(record)
+    .map(([key, value]) => `${key}: ${shown(value)}`)
+    .join(', ')} }`;
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { RandomStream } from '../../src/util/random.js';
-import { readEvaluation } from '../../src/view/evaluation.js';
+import { readEvaluation } from '../../src/view/run-report.js';
 import { floats, npz, type TrainedRun, Workplace } from '../support/cli.js';
 
 const work = new Workplace();

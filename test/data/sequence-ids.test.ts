@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Split } from '../../src/data/core/dataset.js';
-import { readEvaluation } from '../../src/view/evaluation.js';
+import { readEvaluation } from '../../src/view/run-report.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
 

@@ -14,14 +14,18 @@ import { processIo } from '../../src/cli/terminal/io.js';
 import { effectsOf } from '../../src/config/key-facts.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { allKeys, type Schema } from '../../src/config/schema/walk.js';
-import { comparisonOf } from '../../src/judge/comparison/compare.js';
-import { compareCurves } from '../../src/judge/comparison/curves.js';
+import { compareCurves, comparisonOf } from '../../src/judge/comparison/compare.js';
 import type { Comparison } from '../../src/judge/comparison/document.js';
 import { sentencesOf } from '../../src/judge/comparison/sentences.js';
-import { differenceInterval, meanInterval } from '../../src/judge/statistics/bootstrap.js';
-import { holm } from '../../src/judge/statistics/holm.js';
-import { leastRankSumP, mannWhitney } from '../../src/judge/statistics/mann-whitney.js';
-import { leastSignedRankP, wilcoxonSignedRank } from '../../src/judge/statistics/wilcoxon.js';
+import {
+  differenceInterval,
+  holm,
+  leastRankSumP,
+  leastSignedRankP,
+  mannWhitney,
+  meanInterval,
+  wilcoxonSignedRank,
+} from '../../src/judge/statistics.js';
 import { RunDirectory } from '../../src/run/directory.js';
 import type { Manifest } from '../../src/run/manifest.js';
 import { type RunRecord, readRun } from '../../src/run/record.js';
@@ -657,7 +661,7 @@ t.test('real runs, from the command line', async t => {
     const { code, out, err } = await compared(fast, slow);
     t.equal(code, 0);
     t.equal(err, '');
-    t.match(out, `A  ${fast}  6 runs, seeds 0 to 5\nB  ${slow}  6 runs, seeds 0 to 5\n`);
+    t.match(out, `A     ${fast}  6 runs, seeds 0 to 5\nB     ${slow}  6 runs, seeds 0 to 5\n`);
     t.match(out, /^optimizer\.learning_rate +0\.03 +0\.0001 +numerics$/m);
     t.match(out, /^name +fast +slow +nothing$/m);
     t.notMatch(out, /batch_size/);
@@ -742,7 +746,7 @@ t.test('real runs, from the command line', async t => {
     t.equal(readRun(join(fast, run)).state, 'completed');
     t.match(
       (await compared(join(fast, run), slow, '--no-curves')).out,
-      `A  ${join(fast, run)}  1 run, seed `,
+      `A     ${join(fast, run)}  1 run, seed `,
     );
   });
 });

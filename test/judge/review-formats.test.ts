@@ -4,10 +4,12 @@ import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { parseDocument } from 'yaml';
-import { githubAnnotations, githubPlace, writeJobSummary } from '../../src/cli/verbs/review-github.js';
+import { githubPlace, writeJobSummary } from '../../src/cli/verbs/review.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import { formatJunit } from '../../src/judge/formats/junit.js';
-import { formatMarkdown } from '../../src/judge/formats/markdown.js';
+import { annotationsOf } from '../../src/view/github.js';
+import { junitOf } from '../../src/view/junit.js';
+import { markdownOf } from '../../src/view/markdown.js';
+import { reviewDocument } from '../../src/view/review-document.js';
 import { Workplace } from '../support/cli.js';
 import { execute } from '../support/programs.js';
 import { copierInto, failure, judge, trainSmallRuns, withoutGates } from '../support/reviewed-runs.js';
@@ -75,7 +77,7 @@ t.test('all formats have the same content', async t => {
 
 t.test('curves in Markdown have the measured values', async t => {
   const reviewed = judge([runs[0]]);
-  const markdown = formatMarkdown(reviewed);
+  const markdown = markdownOf(reviewDocument(reviewed));
   const evaluations = readFileSync(join(runs[0], 'log.jsonl'), 'utf8')
     .split('\n')
     .filter(line => line.includes('"event":"eval"'))
@@ -91,7 +93,7 @@ t.test('curves in Markdown have the measured values', async t => {
     evaluations.map(({ loss }) => Number(loss.toPrecision(6))),
   );
   t.same([charts[0][2], charts[0][3]].map(Number), [2, 4]);
-  const cut = formatMarkdown(reviewed, 600);
+  const cut = markdownOf(reviewDocument(reviewed), 600);
   t.ok(Buffer.byteLength(cut) <= 600);
   t.match(cut, /\d+ more lines are left out\.\n$/);
   t.notMatch(cut, 'mermaid');
@@ -107,18 +109,18 @@ t.test('foreign text breaks out of no format', async t => {
       `${JSON.stringify({ event: 'warning', code: 'x,y:z', message: evil, step: 1 })}\n`,
     );
   });
-  const { review: judged, curves } = judge([path]);
-  const junit = formatJunit(judged);
+  const document = reviewDocument(judge([path]));
+  const junit = junitOf(document);
   t.notMatch(junit, '<script');
   t.notMatch(junit, '\u0007');
-  const annotations = githubAnnotations(judged, { workspace: undefined, summary: undefined });
+  const annotations = annotationsOf(document);
   t.same(
     annotations.match(/^::/gm)?.length,
     4,
     'the run, its gate over seeds, one warning, the notes on the run',
   );
   t.match(annotations, /^::warning title=x%2Cy%3Az::.*%0A::error::x .*%250A$/m);
-  const markdown = formatMarkdown({ review: judged, curves });
+  const markdown = markdownOf(document);
   t.notMatch(markdown, /<script|[^\\]\|b/);
   t.notMatch(markdown, '@me');
   const { stdout } = await work.cellrun('review', path);
@@ -137,16 +139,18 @@ print(json.dumps([[suite.attrib, [[case.attrib, [[inner.tag, inner.attrib, inner
 `;
 
 t.test('another XML parser can read JUnit reports with any text', { skip }, async t => {
-  const { review: judged } = judge([runs[0]]);
+  const { review: judged, curves } = judge([runs[0]]);
   const [run] = judged.runs;
   const texts = fc.sample(
     fc.string({ unit: fc.oneof(fc.nat(0xff), fc.nat(0xffff), fc.nat(0x10ffff)).map(String.fromCodePoint) }),
     { numRuns: 300, seed: 20260101 },
   );
-  const junit = formatJunit({
-    ...judged,
-    runs: texts.map(text => ({ ...run, name: text, completed: { verdict: 'failed', reason: text } })),
-  });
+  const named = texts.map(text => ({
+    ...run,
+    name: text,
+    completed: { verdict: 'failed' as const, reason: text },
+  }));
+  const junit = junitOf(reviewDocument({ review: { ...judged, runs: named }, curves }));
   const file = work.file('junit.xml', junit);
   const { stdout, stderr } = (await execute('/usr/bin/python3', ['-c', READ_JUNIT, file], surroundings))!;
   t.equal(stderr, '');
@@ -181,7 +185,7 @@ t.test('test cases have unique names, the same in every review', async t => {
   const again = copyOf(runs[0]);
   const cases = (...paths: string[]) =>
     [
-      ...formatJunit(judge(paths, { gates }).review).matchAll(
+      ...junitOf(reviewDocument(judge(paths, { gates }))).matchAll(
         /<testcase name="(.*?)" classname="(.*?)" time="(.*?)"/g,
       ),
     ].map(found => found.slice(1));
@@ -208,8 +212,7 @@ t.test('test cases have unique names, the same in every review', async t => {
 
 t.test('annotations point to the gate in the workspace, no more than GitHub shows', async t => {
   const reviewed = judge([runs[0]]);
-  const at = (workspace: string | undefined) =>
-    githubAnnotations(reviewed.review, { workspace, summary: undefined });
+  const at = (workspace: string) => annotationsOf(reviewDocument(reviewed, { workspace }));
   const line = Number(/small\.yaml:(\d+):5/.exec(reviewed.review.runs[0].gates[0].origin)?.[1]);
   t.equal(readFileSync(config, 'utf8').split('\n')[line - 1].trim(), '{', 'the line of the gate');
   t.match(
@@ -238,23 +241,23 @@ t.test('annotations point to the gate in the workspace, no more than GitHub show
   cpSync(config, join(checkout, 'small.yaml'));
   t.match(at(checkout), new RegExp(`^::error file=small\\.yaml,line=${line},`, 'm'));
   const many = judge([runs[0]], { gates: Array.from({ length: 30 }, (_, i) => `test.loss >= ${1000 + i}`) });
-  const annotations = githubAnnotations(many.review, { workspace: folder, summary: undefined });
+  const annotations = annotationsOf(reviewDocument(many, { workspace: folder }));
   t.equal(annotations.match(/^::error /gm)?.length, 10);
   t.match(annotations, /^22 more verdicts that did not pass are not annotated\.$/m);
   const summary = join(work.folder(), 'summary.md');
   writeFileSync(summary, 'before\n');
-  writeJobSummary(reviewed, { workspace: folder, summary });
-  t.equal(readFileSync(summary, 'utf8'), `before\n${formatMarkdown(reviewed)}`);
+  writeJobSummary(reviewDocument(reviewed), { summary });
+  t.equal(readFileSync(summary, 'utf8'), `before\n${markdownOf(reviewDocument(reviewed))}`);
   writeFileSync(summary, 'x'.repeat(2 ** 20 - 700));
-  writeJobSummary(reviewed, { workspace: folder, summary });
+  writeJobSummary(reviewDocument(reviewed), { summary });
   t.ok(readFileSync(summary).length <= 2 ** 20);
   for (const left of [0, 1, 6, 99, 100, 101]) {
     writeFileSync(summary, 'x'.repeat(2 ** 20 - left));
-    t.same(writeJobSummary(reviewed, { workspace: folder, summary }), []);
+    t.same(writeJobSummary(reviewDocument(reviewed), { summary }), []);
     t.ok(readFileSync(summary).length <= 2 ** 20, `${left} bytes left`);
   }
   // a summary that cannot be written is a warning
-  const [wrong] = writeJobSummary(reviewed, { workspace: folder, summary: folder });
+  const [wrong] = writeJobSummary(reviewDocument(reviewed), { summary: folder });
   t.match(wrong, { file: folder, message: /cannot be written/ });
   const variables = { GITHUB_STEP_SUMMARY: 'x.md', GITHUB_WORKSPACE: '/w' };
   t.same(githubPlace(variables), { workspace: '/w', summary: undefined });

@@ -5,14 +5,16 @@
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import t from 'tap';
-import { githubAnnotations } from '../../src/cli/verbs/review-github.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import { formatJunit } from '../../src/judge/formats/junit.js';
-import { reviewRuns } from '../../src/judge/review.js';
+import { reviewRuns } from '../../src/judge/judging/review.js';
 import { bestRow, readSweepResults, sweepCautions } from '../../src/sweep/index.js';
-import { listSweep } from '../../src/view/server/list-sweep.js';
+import { annotationsOf } from '../../src/view/github.js';
+import { junitOf } from '../../src/view/junit.js';
+import { reviewDocument } from '../../src/view/review-document.js';
+import { listSweep } from '../../src/view/server/listed.js';
 import { buildSweepReport } from '../../src/view/sweep-report.js';
 import { Workplace } from '../support/cli.js';
+import { documentOf } from '../support/reviewed-runs.js';
 import { longerConfig, randomDataset } from '../support/small-run.js';
 import { sweepInProcess } from '../support/sweeps.js';
 
@@ -69,7 +71,10 @@ t.test('trials that their sweep pruned are named and not judged', async t => {
     review.runs.filter(run => !pruned.includes(run)).map(({ run_id }) => run_id),
     'what is not judged is in no mean',
   );
-  t.match(formatJunit(review), /<skipped message="Not judged: pruned by its sweep after 1 of 4 epochs\."\/>/);
+  t.match(
+    junitOf(documentOf(review)),
+    /<skipped message="Not judged: pruned by its sweep after 1 of 4 epochs\."\/>/,
+  );
   const alone = judge(pruned[0].directory);
   t.equal(alone.exit_code, 3, 'where nothing is judged nothing has passed');
   t.equal(alone.verdict, 'inconclusive');
@@ -308,9 +313,8 @@ t.test("gates of trials are reported and annotated in the user's config", async 
       writeFileSync(file, JSON.stringify(summary));
     }
   });
-  const place = { workspace: folder, summary: undefined };
   t.match(
-    githubAnnotations(judge(failing), place),
+    annotationsOf(reviewDocument({ review: judge(failing), curves: [] }, { workspace: folder })),
     new RegExp(`^::error file=base\\.yaml,line=${line},col=5,title=gate test\\.loss::`, 'm'),
   );
   const older = copyOf(directory => {

@@ -3,18 +3,19 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { githubAnnotations } from '../../src/cli/verbs/review-github.js';
+import { textOf } from '../../src/cli/terminal/text.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import { formatJunit } from '../../src/judge/formats/junit.js';
-import { formatMarkdown } from '../../src/judge/formats/markdown.js';
-import { oddities, textLines } from '../../src/judge/formats/text.js';
-import { judgeNoise } from '../../src/judge/statistics/noise.js';
-import { upperQuantile, upperTail } from '../../src/judge/statistics/student-t.js';
+import { judgeNoise } from '../../src/judge/noise.js';
+import { upperQuantile, upperTail } from '../../src/judge/statistics.js';
 import { readBaseline, summarizeSeeds } from '../../src/run/baseline.js';
 import { packageRoot } from '../../src/util/root.js';
+import { annotationsOf } from '../../src/view/github.js';
+import { junitOf } from '../../src/view/junit.js';
+import { markdownOf } from '../../src/view/markdown.js';
 import { Workplace } from '../support/cli.js';
 import {
   copierInto,
+  documentOf,
   failure,
   judge,
   reach,
@@ -92,7 +93,7 @@ t.test('groups with the same name and seeds are distinguished, each with its own
       ),
       { 0.01: 'passed', 0.5: 'failed' },
     );
-    const lines = textLines(judged, basename);
+    const lines = textOf(documentOf(judged)).split('\n');
     const lineAfter = (rate: string): string | undefined => {
       const head = lines.indexOf(`small, optimizer.learning_rate ${rate}, 3 runs, seeds 0, 1, 2`);
       return lines.slice(head).find(line => /Gate test\.loss over seeds \w+: \S+ \S+ 6\b/.test(line));
@@ -100,11 +101,11 @@ t.test('groups with the same name and seeds are distinguished, each with its own
     t.match(lineAfter('0.01'), /over seeds passed/);
     t.match(lineAfter('0.5'), /over seeds failed: 7/);
     t.match(
-      formatJunit(judged),
+      junitOf(documentOf(judged)),
       /<testsuite name="small\.optimizer\.learning_rate=0\.5\.over-seeds" .* failures="1"/,
     );
     t.match(
-      githubAnnotations(judged, { workspace: undefined, summary: undefined }),
+      annotationsOf(documentOf(judged)),
       /small, optimizer\.learning_rate 0\.5, 3 runs, seeds 0, 1, 2: /,
     );
   }
@@ -204,7 +205,7 @@ t.test('a run that did not complete never passes', async t => {
     t.match(review, { exit_code: 3, verdict: 'failed', runs: [{ state, completed: { verdict: 'failed' } }] });
     for (const gate of review.runs[0].gates)
       t.match(gate, { verdict: 'inconclusive', reason: 'the run did not complete' });
-    t.match(formatJunit(review), /<skipped message=/);
+    t.match(junitOf(documentOf(review)), /<skipped message=/);
     t.equal(failure(() => judge([path], { pin: join(work.folder(), 'b.json') })).exitCode, 2);
   }
   const damaged = damagedCopy(runs[0], (_, directory) =>
@@ -245,14 +246,11 @@ t.test('a damaged run does not hide verdicts on others', async t => {
     t.match(document, { damaged: [{ directory, message }], runs: [{ seed: 1 }], exit_code: 5 });
     t.equal(document.runs[0].gates.length, 2);
     const { review: judged } = judge([directory, runs[1]]);
-    t.equal(formatJunit(judged).match(/<error [^>]*>Damaged: /g)?.length, 1);
-    t.equal(formatJunit(judged).match(/<testcase name="completed"/g)?.length, 1);
-    t.match(
-      githubAnnotations(judged, { workspace: undefined, summary: undefined }),
-      /^::error title=gate readable::.*Damaged: /m,
-    );
+    t.equal(junitOf(documentOf(judged)).match(/<error [^>]*>Damaged: /g)?.length, 1);
+    t.equal(junitOf(documentOf(judged)).match(/<testcase name="completed"/g)?.length, 1);
+    t.match(annotationsOf(documentOf(judged)), /^::error title=gate readable::.*Damaged: /m);
     t.match((await work.cellrun('review', directory, runs[1])).stdout, /: damaged: /);
-    t.match(formatMarkdown({ review: judged, curves: [{}] }), /\| \*\*inconclusive\*\* .* \| readable \|/);
+    t.match(markdownOf(documentOf(judged)), /\| \*\*inconclusive\*\* .* \| readable \|/);
   }
 });
 
@@ -274,8 +272,8 @@ t.test('gates of a run that did not complete are listed with their positions', a
       places,
     );
     t.match(judged.groups[0].gates, [{ over: 'seeds', verdict: 'inconclusive' }]);
-    t.equal(formatJunit(judged).match(/<testcase /g)?.length, 4);
-    t.equal(formatJunit(judged).match(/<skipped /g)?.length, 2);
+    t.equal(junitOf(documentOf(judged)).match(/<testcase /g)?.length, 4);
+    t.equal(junitOf(documentOf(judged)).match(/<skipped /g)?.length, 2);
   }
 });
 
@@ -306,18 +304,21 @@ t.test('a run with a damaged log is in doubt', async t => {
     runs[0],
     log(text => text.replace('\n', '\njunk\n')),
   );
-  const [judgedOdd] = judge([odd]).review.runs;
+  const { review: judgedReview } = judge([odd]);
+  const [judgedOdd] = judgedReview.runs;
   const edited = { verdict: 'inconclusive', reason: /a line was changed, added or removed$/ };
   t.match(judgedOdd, { completed: edited, damaged_lines: 1 });
   const told = (lines: number, warnings: number) =>
-    oddities({
-      ...judgedOdd,
-      cautions: [],
-      damaged_lines: lines,
-      warnings: { count: warnings, first: [] },
-    });
-  t.same(told(1, 1), ['  1 more warning', '  warning: 1 line of the log is not an event']);
-  t.same(told(2, 2), ['  2 more warnings', '  warning: 2 lines of the log are not events']);
+    textOf(
+      documentOf({
+        ...judgedReview,
+        runs: [
+          { ...judgedOdd, cautions: [], damaged_lines: lines, warnings: { count: warnings, first: [] } },
+        ],
+      }),
+    ).match(/^ .*(?:more warning|of the log).*$/gm);
+  t.same(told(1, 1), ['  warning: 1 line of the log is not an event', '  1 more warning']);
+  t.same(told(2, 2), ['  warning: 2 lines of the log are not events', '  2 more warnings']);
 });
 
 t.test('a gate without a verdict, or whose value differs from the metric, is inconclusive', async t => {
@@ -548,9 +549,9 @@ t.test('a baseline of another task cannot be compared', async t => {
     const judged = against(change);
     for (const metric of judged.groups[0].comparison?.metrics ?? [])
       t.match(metric, { verdict: 'inconclusive', reason });
-    const junit = formatJunit(judged);
+    const junit = junitOf(documentOf(judged));
     t.match(junit, /<system-out>changed since \S*other\.json:&#10; {2}(config|data) /);
-    const annotations = githubAnnotations(judged, { workspace: undefined, summary: undefined });
+    const annotations = annotationsOf(documentOf(judged));
     t.match(annotations, /^::notice title=review::small, seed 0:%0Achanged since \S*other\.json:%0A {2}/m);
   }
   const same: ((changed: typeof baseline) => void)[] = [

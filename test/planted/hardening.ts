@@ -148,14 +148,14 @@ export const hardening: readonly Plant[] = [
     tests: ['integrity'],
   },
   {
-    file: 'src/cli/terminal/github',
+    file: 'src/view/github',
     find: ".replaceAll('\\n', '%0A')",
     replace: '',
     why: 'a message starts a workflow command of its own',
     tests: ['outputs'],
   },
   {
-    file: 'src/cli/terminal/github',
+    file: 'src/view/github',
     find: 'text.split(/\\r?\\n/).map(printable)',
     replace: 'text.split(/\\r?\\n/)',
     why: 'annotations have escape sequences and bells',

@@ -324,14 +324,14 @@ const verdicts: readonly Plant[] = [
     tests: ['review'],
   },
   {
-    file: 'src/judge/statistics/noise',
+    file: 'src/judge/noise',
     find: 'spread * Math.sqrt(1 + 1 / n)',
     replace: 'spread * Math.sqrt(1 / n)',
     why: 'a new observation has no noise of its own',
     tests: ['review'],
   },
   {
-    file: 'src/judge/statistics/student-t',
+    file: 'src/judge/statistics',
     find: 'df / 2, 0.5) / 2',
     replace: 'df / 2, 0.5)',
     why: 'the test is two-sided',
@@ -355,7 +355,7 @@ const reports: readonly Plant[] = [
     tests: ['report-page'],
   },
   {
-    file: 'src/view/config-values',
+    file: 'src/view/run-report',
     find: 'canonical(usual) !== canonical(value)',
     replace: 'canonical(usual) === canonical(value)',
     why: 'the defaults are shown as what differs from them',

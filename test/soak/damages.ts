@@ -5,7 +5,7 @@
  */
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { reviewRuns } from '../../src/judge/review.js';
+import { reviewRuns } from '../../src/judge/judging/review.js';
 import { RandomStream } from '../../src/util/random.js';
 import type { Workplace } from '../support/cli.js';
 import { train } from '../support/runs.js';

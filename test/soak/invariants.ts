@@ -23,7 +23,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { reviewRuns } from '../../src/judge/review.js';
+import { reviewRuns } from '../../src/judge/judging/review.js';
 import { loadCheckpoint } from '../../src/run/checkpoint-files.js';
 import { isLocked } from '../../src/run/locks/run-lock.js';
 import type { Summary } from '../../src/run/summary.js';

@@ -49,7 +49,6 @@ export async function send(url: string, bytes: string): Promise<string> {
 }
 
 export interface ServerEvent {
-  readonly id: string | undefined;
   readonly event: string;
   readonly data: unknown;
 }
@@ -68,10 +67,9 @@ export class EventReader {
     response.on('error', () => {});
   }
 
-  static async open(url: string, path: string, after?: string): Promise<EventReader> {
+  static async open(url: string, path: string): Promise<EventReader> {
     const { hostname, port } = new URL(url);
-    const headers = after === undefined ? {} : { 'Last-Event-ID': after };
-    const asking = request({ hostname, port, path, headers, agent: false });
+    const asking = request({ hostname, port, path, agent: false });
     asking.on('error', () => {});
     asking.end();
     const [response] = (await once(asking, 'response')) as [IncomingMessage];
@@ -105,11 +103,7 @@ function parsed(block: string): ServerEvent {
   const fields = new Map(
     block.split('\n').map(line => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
   );
-  return {
-    id: fields.get('id'),
-    event: fields.get('event') ?? '',
-    data: JSON.parse(fields.get('data') ?? 'null'),
-  };
+  return { event: fields.get('event') ?? '', data: JSON.parse(fields.get('data') ?? 'null') };
 }
 
 /** Made-up lines of the log of `epochs` epochs with `perEpoch` steps. */

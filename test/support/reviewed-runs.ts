@@ -1,9 +1,16 @@
 /** Runs for tests of reviews, changed copies of them, and their reviews. */
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { type Reviewed, type ReviewOptions, reviewRuns } from '../../src/judge/review.js';
+import {
+  type Review,
+  type Reviewed,
+  type ReviewOptions,
+  reviewRuns,
+} from '../../src/judge/judging/review.js';
 import type { Summary } from '../../src/run/summary.js';
 import { UserError } from '../../src/util/errors.js';
+import type { Block } from '../../src/view/blocks.js';
+import { reviewDocument } from '../../src/view/review-document.js';
 import type { Workplace } from './cli.js';
 import { seal } from './runs.js';
 import { longerConfig, randomDataset } from './small-run.js';
@@ -44,6 +51,9 @@ export async function trainSmallRuns(work: Workplace): Promise<SmallRuns> {
 
 export const judge = (paths: readonly string[], options: Partial<ReviewOptions> = {}): Reviewed =>
   reviewRuns(paths, { gates: [], ...options });
+
+/** A review as a document without curves. */
+export const documentOf = (review: Review): readonly Block[] => reviewDocument({ review, curves: [] });
 
 type Change = (summary: Record<string, unknown>, directory: string) => void;
 

@@ -11,12 +11,10 @@ import {
   bestRow,
   betterEarlier,
   epochValues,
-  formatTable,
   importanceOf,
   ranked,
   readSweepResults,
   summaryOf,
-  type Table,
   trialConfig,
   trialTable,
   troubleOf,
@@ -28,6 +26,7 @@ import type { Parameter, Point, Value } from '../../src/sweep/search/space.js';
 import { failureSentence } from '../../src/sweep/segment.js';
 import { costModel } from '../../src/sweep/trial-runs.js';
 import { RandomStream } from '../../src/util/random.js';
+import { formatTable, type Table } from '../../src/util/table.js';
 import { Workplace } from '../support/cli.js';
 import { callWith } from '../support/in-process.js';
 import { complaints, sweepComplaints } from '../support/sweep-files.js';

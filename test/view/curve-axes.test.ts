@@ -6,16 +6,17 @@ import t from 'tap';
 import { CurveBuilder } from '../../src/run/curve.js';
 import { HistoryCollector } from '../../src/run/history.js';
 import { packageRoot } from '../../src/util/root.js';
-import { smoothed, spacingOf } from '../../src/view/page/smoothing.js';
 import {
   hasAxis,
   type Places,
   placesOf,
   placeText,
+  smoothed,
+  spacingOf,
   tickSteps,
   tickText,
   X_AXES,
-} from '../../src/view/page/x-axis.js';
+} from '../../src/view/page/curve-data.js';
 
 interface Case {
   readonly steps: readonly number[];

@@ -82,7 +82,7 @@ function sweepFile(parameters: object): string {
 }
 
 /** In a browser: where keys are broken that is not the end of a word. */
-const BROKEN_KEYS = `[...document.querySelectorAll('tr[data-key] th')].flatMap(cell => {
+const BROKEN_KEYS = `[...document.querySelectorAll('.differences tr[data-row] th')].flatMap(cell => {
   const letters = [];
   const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
@@ -139,7 +139,9 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     cell(page, path, column).locator('data').getAttribute('value');
   const title = (page: Page) => page.locator('main h1').textContent();
   const paths = (page: Page) =>
-    page.locator('tr[data-row]').evaluateAll(rows => rows.map(row => row.getAttribute('data-row')));
+    page
+      .locator('.sortable tr[data-row], .compared tr[data-row]')
+      .evaluateAll(rows => rows.map(row => row.getAttribute('data-row')));
 
   t.test('the list, a run and a comparison match the files', async t => {
     const root = trained;
@@ -189,12 +191,12 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     });
     const query = runs.map(run => `run=${encodeURIComponent(path(run))}`).join('&');
     await view(dashboard.url, `#/compare?${query}`, {}, async page => {
-      await page.waitForSelector('tr[data-key]');
+      await page.waitForSelector('.differences tr[data-row]');
       const keys = await page
-        .locator('tr[data-key]')
-        .evaluateAll(rows => rows.map(row => row.getAttribute('data-key')));
+        .locator('.differences tr[data-row]')
+        .evaluateAll(rows => rows.map(row => row.getAttribute('data-row')));
       t.same(keys, ['optimizer.learning_rate'], 'only what differs');
-      t.same(await page.locator('tr[data-key] td code').allInnerTexts(), ['0.01', '0.003']);
+      t.same(await page.locator('.differences tr[data-row] td code').allInnerTexts(), ['0.01', '0.003']);
       for (const run of runs) {
         t.equal(await exact(page, path(run), 'test.loss'), String(run.metrics.test.loss));
         const line = page.locator(`[data-chart="Test loss"] [data-series="${path(run)}"] data`);
@@ -214,7 +216,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       );
       for (const { metric, sides: measured, comparisons } of metrics) {
         const row = (side: string) =>
-          page.locator(`tr[data-metric="${metric}"][data-side="${side}"]`).locator('[data-column]');
+          page.locator(`tr[data-row="${metric} ${side}"]`).locator('[data-column]');
         for (const { side, mean } of measured)
           t.equal(await row(side).locator('data').first().getAttribute('value'), String(mean));
         for (const { side, test, verdict } of comparisons) {
@@ -222,7 +224,9 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
           t.equal(await row(side).locator('data').last().getAttribute('value'), String(test?.p_adjusted));
         }
       }
-      t.match(await page.locator('tr[data-key] [data-column="changes"]').allInnerTexts(), ['numerics']);
+      t.match(await page.locator('.differences tr[data-row] [data-column="changes"]').allInnerTexts(), [
+        'numerics',
+      ]);
     });
   });
 
@@ -658,7 +662,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       t.teardown(() => dashboard.close());
       const hash = `#/compare?${[1, 2, 3, 4].map(day => `run=a/${id(day)}`).join('&')}`;
       await view(dashboard.url, hash, {}, async page => {
-        const keys = page.locator('tr[data-key] th');
+        const keys = page.locator('.differences tr[data-row] th');
         await keys.first().waitFor();
         t.same((await keys.allTextContents()).sort(), [
           'gates',
@@ -720,7 +724,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       groups: ['#/list?group=config', 'tr.group'],
       run: [`#/run/${path}`, 'article.run'],
       sweep: [`#/sweep/${sweep}`, 'article.sweep'],
-      compare: [`#/compare?run=${path}&run=${other}`, 'tr[data-key]'],
+      compare: [`#/compare?run=${path}&run=${other}`, '.differences tr[data-row]'],
       nothing: ['#/list?find=nothing+like+this', 'article.list'],
     } as const;
     const looks: readonly Required<Pick<Look, 'width' | 'scheme'>>[] = [

@@ -5,10 +5,10 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import t, { type Test } from 'tap';
-import type { ListDocument } from '../../src/view/server/documents.js';
-import { EventStream } from '../../src/view/server/event-stream.js';
-import { refusalOf } from '../../src/view/server/guard.js';
+import type { ListDocument } from '../../src/view/document.js';
+import { EventStream } from '../../src/view/server/dashboard.js';
 import type { Dashboard } from '../../src/view/server/index.js';
+import { refusalOf } from '../../src/view/server/requests.js';
 import { Workplace } from '../support/cli.js';
 import { ask, EventReader, makeRun, send, withDashboard } from '../support/dashboard.js';
 

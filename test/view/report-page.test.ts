@@ -146,8 +146,8 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     const page = await shared('classes');
     const config = part(page, 'Config');
     const keys = async () =>
-      Promise.all((await config.locator('tbody tr').all()).map(row => row.getAttribute('data-key')));
-    const row = async (key: string) => (await cellsOf(config.locator(`tr[data-key="${key}"]`)))[0];
+      Promise.all((await config.locator('tbody tr').all()).map(row => row.getAttribute('data-row')));
+    const row = async (key: string) => (await cellsOf(config.locator(`tr[data-row="${key}"]`)))[0];
     t.same(await row('training.batch_size'), ['training.batch_size', '12command line', '–']);
     t.same(await row('training.log_every'), ['training.log_every', '1', '–']);
     t.equal((await row('description'))[1], HOSTILE);

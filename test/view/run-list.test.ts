@@ -6,16 +6,23 @@ import '../support/quick.js';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { commonConfig, restOf, withoutCommon } from '../../src/view/common-config.js';
-import { applyListChange } from '../../src/view/page/dashboard/apply.js';
-import { differingKeys, distinguishingKeys, shortTitles } from '../../src/view/page/list/config-keys.js';
-import { Fields } from '../../src/view/page/list/fields.js';
-import { groupRows, summarize } from '../../src/view/page/list/groups.js';
-import type { RunLine } from '../../src/view/page/list/line.js';
-import { matchesSearch, parseSearch, unknownFields } from '../../src/view/page/list/search.js';
+import type { ListChange } from '../../src/view/document.js';
+import { commonConfig, restOf, withoutCommon } from '../../src/view/index-report.js';
+import { applyListChange } from '../../src/view/page/changes.js';
+import type { RunLine } from '../../src/view/page/run-list.js';
+import {
+  differingKeys,
+  distinguishingKeys,
+  Fields,
+  groupRows,
+  matchesSearch,
+  parseSearch,
+  shortTitles,
+  summarize,
+  unknownFields,
+} from '../../src/view/page/run-list.js';
 import { Catalog } from '../../src/view/server/catalog.js';
-import type { ListChange } from '../../src/view/server/documents.js';
-import { ListSource } from '../../src/view/server/list-source.js';
+import { ListSource } from '../../src/view/server/sources.js';
 import { Workplace } from '../support/cli.js';
 import { makeRun } from '../support/dashboard.js';
 

@@ -9,9 +9,9 @@ import {
   metricSentence,
 } from '../../run/words.js';
 import type { RunResult } from '../../train/recorder.js';
+import { formatDuration } from '../../util/numbers.js';
 import { counted, printable } from '../../util/words.js';
 import type { Io } from '../terminal/io.js';
-import { formatDuration } from '../terminal/progress.js';
 import { programName, quoted } from './command-line.js';
 
 /**

@@ -4,12 +4,13 @@
  */
 import type { BackendRequest } from '../../engine/backend-names.js';
 import type { SweepDirectory } from '../../sweep/directory.js';
-import { bestRow, formatTable, summaryOf, troubleOf, writeResults } from '../../sweep/index.js';
+import { bestRow, summaryOf, troubleOf, writeResults } from '../../sweep/index.js';
 import { readJournal } from '../../sweep/journal.js';
 import { parseQueue } from '../../sweep/launchers/queue.js';
 import type { SweepOptions, SweepResult } from '../../sweep/run.js';
 import { usableCores } from '../../train/threads.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
+import { formatTable } from '../../util/table.js';
 import { printable } from '../../util/words.js';
 import { dashboards, json, quiet, width } from '../command/options.js';
 import { type RepeatedFlags, resumeHint } from '../command/result.js';

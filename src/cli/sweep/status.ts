@@ -5,23 +5,17 @@
 
 import { existsSync } from 'node:fs';
 import { replay as repeat, type ScheduleParts } from '../../sweep/decisions.js';
-import {
-  bestRow,
-  formatTable,
-  importanceOf,
-  type SweepResults,
-  summaryOf,
-  troubleOf,
-} from '../../sweep/index.js';
+import { bestRow, importanceOf, type SweepResults, summaryOf, troubleOf } from '../../sweep/index.js';
 import { createSampler } from '../../sweep/search/index.js';
 import { costModel } from '../../sweep/trial-runs.js';
 import { damagedError, EXIT, type ExitCode } from '../../util/errors.js';
+import { formatDuration } from '../../util/numbers.js';
+import { formatTable } from '../../util/table.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { json } from '../command/options.js';
 import { defineVerb } from '../command/verb.js';
 import type { Io } from '../terminal/io.js';
-import { formatDuration } from '../terminal/progress.js';
 import { bestTable, readResults, remarks, widthOf } from '../verbs/compare-trials.js';
 import { notesInWords } from '../verbs/tag.js';
 

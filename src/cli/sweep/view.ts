@@ -4,23 +4,16 @@
  * clock affects only what is shown.
  */
 
-import {
-  bestRow,
-  formatTable,
-  ranked,
-  type Table,
-  TrialCollector,
-  type TrialRow,
-  trialTable,
-} from '../../sweep/index.js';
+import { bestRow, ranked, TrialCollector, type TrialRow, trialTable } from '../../sweep/index.js';
 import type { SweepObserver } from '../../sweep/orchestrator.js';
 import type { SweepPlan } from '../../sweep/schedule/plan.js';
 import type { Decision, JournalRecord } from '../../sweep/schedule/records.js';
 import { describePoint } from '../../sweep/search/space.js';
+import { formatDuration } from '../../util/numbers.js';
+import { formatTable, type Table } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
 import { Block } from '../terminal/block.js';
 import type { Io } from '../terminal/io.js';
-import { formatDuration } from '../terminal/progress.js';
 
 /** Minimum and maximum milliseconds between two redraws. */
 const REDRAW_MS = 250;

@@ -3,13 +3,8 @@
  * no x axis, simple-ascii-chart has no round tick labels and distinguishes lines only by color.
  */
 import pico from 'picocolors';
-
-export interface ChartLine {
-  /** One or two letters. */
-  readonly label: string;
-  /** Sorted by x. */
-  readonly points: readonly { readonly x: number; readonly y: number }[];
-}
+import { formatTicks, linearTicks, rounded } from '../../util/numbers.js';
+import type { ChartLine } from '../../view/blocks.js';
 
 export interface ChartStyle {
   /** Size in columns and rows, including labels. */
@@ -41,16 +36,18 @@ const COLORS = ['cyan', 'yellow', 'magenta', 'green', 'blue', 'red'] as const;
 export function lineChart(lines: readonly ChartLine[], style: ChartStyle): string {
   const drawn = lines.filter(({ points }) => points.length > 0).map(clamped);
   if (drawn.length === 0) return '';
-  const ys = ticksOf(drawn.flatMap(({ points }) => points.map(({ y }) => y)));
+  const ys = rangeOf(drawn.flatMap(({ points }) => points.map(({ y }) => y)));
+  const ticks = linearTicks(ys.low, ys.high);
+  const labels = formatTicks(ticks);
   const xs = rangeOf(drawn.flatMap(({ points }) => points.map(({ x }) => x)));
-  const margin = Math.max(...ys.labels.map(label => label.length));
+  const margin = Math.max(...labels.map(label => label.length));
   const columns = Math.max(10, style.width - margin - 2 - lastLabelWidth(drawn));
   const rows = Math.max(4, style.height - 2);
   const frame: Frame = { x: xs, y: ys, columns, rows };
   const cells = style.color && style.unicode ? dotCells(drawn, frame) : letterCells(drawn, frame);
   const body = cells.map((row, i) => {
-    const tick = ys.ticks.findIndex(tick => rowOf(tick, frame, rows) === i);
-    const label = tick < 0 ? '' : ys.labels[tick];
+    const tick = ticks.findIndex(tick => rowOf(tick, frame, rows) === i);
+    const label = tick < 0 ? '' : labels[tick];
     const side = style.unicode ? (tick < 0 ? '│' : '┤') : tick < 0 ? '|' : '+';
     const ends = drawn.filter(({ points }) => rowOf(points[points.length - 1].y, frame, rows) === i);
     const names = ends.map(line => painted(line.label, drawn.indexOf(line), style.color)).join(' ');
@@ -94,24 +91,6 @@ function rangeOf(values: readonly number[]): Range {
   if (high - low > 1e-9 * size && high - low > Number.MIN_VALUE * 2 ** 52) return { low, high };
   const room = size > 1e-300 ? size / 2 : 1;
   return { low: low - room, high: high + room };
-}
-
-/** Round numbers in the range of the values: multiples of 1, 2 or 5 times a power of ten. */
-function ticksOf(values: readonly number[]): Range & { ticks: readonly number[]; labels: readonly string[] } {
-  const { low, high } = rangeOf(values);
-  const rough = (high - low) / 4;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = ([1, 2, 5].find(factor => factor * power >= 0.75 * rough) ?? 10) * power;
-  const count = Math.floor(high / step) - Math.ceil(low / step) + 1;
-  const ticks = Array.from({ length: Math.max(0, count) }, (_, i) => (Math.ceil(low / step) + i) * step);
-  const decimals = Math.min(12, Math.max(0, -Math.floor(Math.log10(step))));
-  const isHuge = Math.max(Math.abs(low), Math.abs(high)) >= 1e6 || step < 1e-6;
-  return {
-    low,
-    high,
-    ticks,
-    labels: ticks.map(tick => (isHuge ? tick.toExponential(1) : tick.toFixed(decimals))),
-  };
 }
 
 /** The row of `y` from the top, among `count` rows. */
@@ -199,7 +178,7 @@ function lastLabelWidth(lines: readonly ChartLine[]): number {
 }
 
 function xLabels({ x: { low, high }, columns }: Frame, margin: number, axis: string): string {
-  const words = [low, (low + high) / 2, high].map(x => String(Number(x.toPrecision(5))));
+  const words = [low, (low + high) / 2, high].map(x => rounded(x, 5));
   const gap = (taken: number, at: number): string => ' '.repeat(Math.max(1, at - taken));
   let line = words[0];
   line += gap(line.length, Math.round(columns / 2 - words[1].length / 2)) + words[1];

@@ -2,7 +2,9 @@
  * Shows the progress of a training or an evaluation on stderr: a bar on a terminal, else a line
  * every few seconds; nothing if quiet. The clock affects only what is shown.
  */
+
 import pico from 'picocolors';
+import { formatDuration } from '../../util/numbers.js';
 import type { Io } from './io.js';
 import { Meter } from './meter.js';
 
@@ -217,12 +219,4 @@ class TrainingText {
 
 function formatRate(perSecond: number): string {
   return `${perSecond >= 100 ? Math.round(perSecond) : perSecond.toPrecision(2)} samples/s`;
-}
-
-/** `0:05`, `12:34`, `3:02:01`. */
-export function formatDuration(seconds: number): string {
-  const whole = Math.max(0, Math.ceil(seconds));
-  const pad = (n: number): string => String(n).padStart(2, '0');
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  return h > 0 ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
 }

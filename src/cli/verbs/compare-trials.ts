@@ -7,20 +7,18 @@ import {
   beatsBaseline,
   bestRow,
   betterEarlier,
-  formatTable,
   missingRuns,
   objectiveBaseline,
   ranked,
   readSweepResults,
   type SweepResults,
   sweepCautions,
-  type Table,
-  type TableFormat,
   type TrialRow,
   trialTable,
 } from '../../sweep/index.js';
 import { usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
+import { formatTable, type Table, type TableFormat } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
 import type { Io } from '../terminal/io.js';
 

@@ -1,18 +1,17 @@
 /** `compare PATH…`: compares runs and their results, or lists the trials of a sweep. */
 import { METRICS } from '../../config/rules/metrics.js';
 import { comparisonOf } from '../../judge/comparison/compare.js';
-import type { Comparison } from '../../judge/comparison/document.js';
-import { readGroups } from '../../judge/comparison/read.js';
-import { describeSide, sentencesOf } from '../../judge/comparison/sentences.js';
+import { readGroups } from '../../judge/comparison/sides.js';
 import { kindOf } from '../../run/find.js';
-import { formatTable, type TableFormat } from '../../sweep/index.js';
 import { EXIT, usageError } from '../../util/errors.js';
-import { printable } from '../../util/words.js';
+import { formatTable } from '../../util/table.js';
+import { markdownOf } from '../../view/markdown.js';
 import { jsonFormat } from '../command/options.js';
-import { choice, count, defineVerb, flag, list, number, text, type Values } from '../command/verb.js';
+import type { Values } from '../command/verb.js';
+import { choice, count, defineVerb, flag, list, number, text } from '../command/verb.js';
 import { formatWarnings } from '../terminal/diagnostics.js';
-import { comparedCurves } from './compare-curves.js';
-import { differencesTable, metricsRecords, metricsTable, performanceTable } from './compare-tables.js';
+import { textOf } from '../terminal/text.js';
+import { comparedCurves, comparisonBlocks, metricsRecords } from './compare-document.js';
 import { compareTrials, widthOf } from './compare-trials.js';
 
 const options = {
@@ -65,74 +64,28 @@ before those with fewer: values after different numbers of epochs are not compar
     if (sides.length < 2) throw error ?? nothingToCompare(paths, sides[0]?.runs.length ?? 0);
     if (sides.length > MAX_SIDES) throw tooMany(paths, sides.length);
     if (warnings.length > 0) io.err(formatWarnings(warnings, io.color.err));
-    if (format !== 'text') io.data(formatted(comparison, format));
-    else {
-      io.out(asText(comparison, widthOf(io)));
-      if (!options.noCurves)
-        io.out(comparedCurves(sides, options.curves, { width: Math.min(widthOf(io), 120), io }));
+    switch (format) {
+      case 'json':
+        io.data(`${JSON.stringify(comparison, undefined, 2)}\n`);
+        break;
+      case 'csv':
+        io.data(formatTable(metricsRecords(comparison), 'csv'));
+        break;
+      case 'markdown':
+        io.data(markdownOf(comparisonBlocks(comparison)));
+        break;
+      case 'text': {
+        const charts = options.noCurves ? [] : comparedCurves(sides, options.curves, io);
+        const style = { width: widthOf(io), color: io.color.out, unicode: io.unicode ?? false };
+        io.out(textOf([...comparisonBlocks(comparison), ...charts], style));
+        break;
+      }
+      default:
+        format satisfies never;
     }
     return EXIT.done;
   },
 });
-
-function formatted(comparison: Comparison, format: Exclude<TableFormat, 'text'>): string {
-  switch (format) {
-    case 'json':
-      return `${JSON.stringify(comparison, undefined, 2)}\n`;
-    case 'csv':
-      return formatTable(metricsRecords(comparison), 'csv');
-    case 'markdown':
-      return asMarkdown(comparison);
-    default:
-      return format satisfies never;
-  }
-}
-
-function asText(comparison: Comparison, width: number): string {
-  const names = comparison.sides.map(side => [side.id, printable(side.name), describeSide(side)]);
-  const pad = [0, 1].map(i => Math.max(...names.map(row => row[i].length)));
-  const head = names.map(([id, name, what]) => `${id.padEnd(pad[0])}  ${name.padEnd(pad[1])}  ${what}\n`);
-  const differences = differencesTable(comparison);
-  const table =
-    differences.rows.length === 0
-      ? 'Configs, data, versions and machines are equal.\n'
-      : formatTable(differences, 'text', width);
-  return joined([
-    head.join(''),
-    table,
-    comparison.metrics.length === 0 ? '' : formatTable(metricsTable(comparison), 'text', width),
-    sentences(comparison, '')
-      .map(line => `${line}\n`)
-      .join(''),
-    formatTable(performanceTable(comparison), 'text', width),
-  ]);
-}
-
-function asMarkdown(comparison: Comparison): string {
-  const sides = {
-    columns: ['side', 'name', 'runs'].map(name => ({ name })),
-    rows: comparison.sides.map(side => [side.id, side.name, describeSide(side)]),
-  };
-  const differences = differencesTable(comparison);
-  return joined([
-    formatTable(sides, 'markdown'),
-    `### What differs\n\n${differences.rows.length === 0 ? 'Nothing.\n' : formatTable(differences, 'markdown')}`,
-    `### Metrics\n\n${formatTable(metricsTable(comparison), 'markdown')}`,
-    sentences(comparison, '- ')
-      .map(line => `${line}\n`)
-      .join(''),
-    `### Performance\n\n${formatTable(performanceTable(comparison), 'markdown')}`,
-  ]);
-}
-
-function sentences(comparison: Comparison, mark: string): string[] {
-  return sentencesOf(comparison).map(line => `${mark}${printable(line)}`);
-}
-
-/** Joins the parts with empty lines. */
-function joined(parts: readonly string[]): string {
-  return parts.filter(part => part !== '').join('\n');
-}
 
 type Refusable = 'metric' | 'curves' | 'sort' | 'min' | 'max' | 'top';
 

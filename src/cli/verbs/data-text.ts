@@ -1,5 +1,7 @@
 /** Formats a summary of data as text: tables, histograms, and sequences as sparklines. */
 import type { ColumnSummary, DataSummary, Example, Histogram, SplitSummary } from '../../data/index.js';
+import { percent as fractionText, grouped, rounded } from '../../util/numbers.js';
+import { aligned } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
 
 /** Maximum number of rows of a list; `--json` has all of them. */
@@ -255,16 +257,9 @@ function bar(share: number, unicode: boolean): string {
   return (unicode ? '█' : '#').repeat(Math.round(share * BAR));
 }
 
-/** Aligns cells in columns: names to the left, numbers to the right. */
+/** Names and bars to the left, numbers to the right. */
 function table(rows: readonly (readonly string[])[]): string[] {
-  const columns = Math.max(0, ...rows.map(row => row.length));
-  const widths = Array.from({ length: columns }, (_, c) => Math.max(...rows.map(row => row[c]?.length ?? 0)));
-  return rows.map(row => {
-    const cells = row.map((cell, c) =>
-      c === 0 || /^[█#(]/.test(cell) ? cell.padEnd(widths[c]) : cell.padStart(widths[c]),
-    );
-    return `  ${cells.join('  ')}`.trimEnd();
-  });
+  return aligned(rows, { isRight: (i, text) => i > 0 && !/^[█#(]/.test(text) }).map(line => `  ${line}`);
 }
 
 function more(count: number, shown: number): string[] {
@@ -282,7 +277,7 @@ function cut(text: string): string {
 }
 
 function whole(value: number): string {
-  return value.toLocaleString('en');
+  return grouped(value);
 }
 
 /** Significant digits of most numbers. */
@@ -314,9 +309,9 @@ function bounds(min: number, max: number): string {
 const NONE = '-';
 
 function round(value: number, digits = DIGITS): string {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(digits))) : NONE;
+  return Number.isFinite(value) ? rounded(value, digits) : NONE;
 }
 
 function percent(share: number): string {
-  return Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : NONE;
+  return Number.isFinite(share) ? fractionText(share) : NONE;
 }

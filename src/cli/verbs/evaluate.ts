@@ -4,6 +4,7 @@ import type { ForecastsErrors } from '../../predict/evaluate.js';
 import { spellNonFinite } from '../../run/json.js';
 import { metricSentence, metricSentences } from '../../run/words.js';
 import { EXIT } from '../../util/errors.js';
+import { aligned } from '../../util/table.js';
 import {
   backend,
   checkpoint,
@@ -54,7 +55,8 @@ export const verb = defineVerb({
         ...cells(errors),
       ]);
       const answer = { checkpoint: file, step, epoch, split, horizon, origins, mean };
-      print(answer, aligned([['origin', ...HEADERS], ...rows]));
+      const lines = aligned([['origin', ...HEADERS], ...rows], { isRight: i => i > 0 });
+      print(answer, lines.map(line => `${line}\n`).join(''));
       return EXIT.done;
     }
     const { evaluateCheckpoint } = await import('../../predict/evaluate.js');
@@ -90,14 +92,4 @@ function cells(errors: ForecastsErrors): string[] {
     const { mean_absolute_error, mase } = errors[name] ?? {};
     return [mean_absolute_error, mase].map(value => (value === undefined ? '' : value.toPrecision(4)));
   });
-}
-
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map(row => row[column].length)));
-  return rows
-    .map(row =>
-      row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '),
-    )
-    .map(line => `${line}\n`)
-    .join('');
 }

@@ -1,16 +1,21 @@
 /** `review PATH…`: checks runs from their files, for people and for CI. */
-import { relative } from 'node:path';
-import { formatJunit } from '../../judge/formats/junit.js';
-import { formatMarkdown } from '../../judge/formats/markdown.js';
-import { textLines } from '../../judge/formats/text.js';
-import { type Reviewed, reviewRuns } from '../../judge/review.js';
+import { appendFileSync, statSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import { type Reviewed, reviewRuns } from '../../judge/judging/review.js';
+import { withFileErrors } from '../../run/files.js';
 import { spellNonFinite } from '../../run/json.js';
-import { printable } from '../../util/words.js';
+import type { Diagnostic } from '../../util/errors.js';
+import { UserError } from '../../util/errors.js';
+import type { Block } from '../../view/blocks.js';
+import { annotationsOf } from '../../view/github.js';
+import { junitOf } from '../../view/junit.js';
+import { markdownOf } from '../../view/markdown.js';
+import { reviewDocument } from '../../view/review-document.js';
 import { jsonFormat } from '../command/options.js';
 import { choice, defineVerb, flag, list, number, text } from '../command/verb.js';
 import { formatWarnings } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
-import { type GithubPlace, githubAnnotations, githubPlace, writeJobSummary } from './review-github.js';
+import { textOf } from '../terminal/text.js';
 
 const FORMATS = ['text', 'json', 'markdown', 'github', 'junit'] as const;
 type Format = (typeof FORMATS)[number];
@@ -57,28 +62,67 @@ contradict each other.`,
 });
 
 function print(reviewed: Reviewed, format: Format, github: GithubPlace, io: Io): void {
-  const { review } = reviewed;
   switch (format) {
     case 'json':
-      io.data(`${JSON.stringify(spellNonFinite(review), undefined, 2)}\n`);
+      io.data(`${JSON.stringify(spellNonFinite(reviewed.review), undefined, 2)}\n`);
       return;
     case 'markdown':
-      io.data(formatMarkdown(reviewed));
+      io.data(markdownOf(reviewDocument(reviewed)));
       return;
     case 'junit':
-      io.data(formatJunit(review));
+      io.data(junitOf(reviewDocument(reviewed)));
       return;
     case 'github': {
-      io.out(githubAnnotations(review, github));
-      const problems = writeJobSummary(reviewed, github);
+      io.out(annotationsOf(reviewDocument(reviewed, { workspace: github.workspace ?? resolve('.') })));
+      const problems = writeJobSummary(reviewDocument(reviewed), github);
       if (problems.length > 0) io.err(`${formatWarnings(problems, io.color.err)}\n`);
       return;
     }
-    case 'text':
-      for (const line of textLines(review, path => relative('.', path) || '.'))
-        io.out(`${printable(line)}\n`);
+    case 'text': {
+      const blocks = reviewDocument(reviewed, { nameOf: path => relative('.', path) || '.' });
+      io.out(textOf(blocks.filter(({ kind }) => kind !== 'chart')));
       return;
+    }
     default:
       format satisfies never;
+  }
+}
+
+/** Paths that GitHub Actions passes in the environment. */
+export interface GithubPlace {
+  /** Directory of the checkout. Paths of annotations are relative to it. */
+  readonly workspace: string | undefined;
+  /** File of the job summary; undefined outside GitHub Actions. */
+  readonly summary: string | undefined;
+}
+
+export function githubPlace(env: Readonly<Record<string, string | undefined>>): GithubPlace {
+  return {
+    workspace: env.GITHUB_WORKSPACE || undefined,
+    summary: env.GITHUB_ACTIONS === 'true' ? env.GITHUB_STEP_SUMMARY || undefined : undefined,
+  };
+}
+
+/** Limit of GitHub (docs.github.com, "Workflow commands for GitHub Actions"). */
+const MAX_SUMMARY_BYTES = 2 ** 20;
+
+/**
+ * Appends a document to the job summary, up to its limit. Returns problems instead of throwing,
+ * since they must not change the exit code.
+ */
+export function writeJobSummary(
+  blocks: readonly Block[],
+  { summary }: Pick<GithubPlace, 'summary'>,
+): readonly Diagnostic[] {
+  if (summary === undefined) return [];
+  try {
+    withFileErrors(summary, () => {
+      const used = statSync(summary, { throwIfNoEntry: false })?.size ?? 0;
+      appendFileSync(summary, markdownOf(blocks, MAX_SUMMARY_BYTES - used));
+    });
+    return [];
+  } catch (error) {
+    if (error instanceof UserError) return error.diagnostics;
+    throw error;
   }
 }

@@ -2,11 +2,11 @@
 import { type Validation, validateFile } from '../../library/validate.js';
 import { EXIT } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
+import { formatAnnotations } from '../../view/github.js';
 import { asTyped } from '../command/command-line.js';
 import { jsonFormat, set } from '../command/options.js';
 import { choice, defineVerb } from '../command/verb.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
-import { formatAnnotations } from '../terminal/github.js';
 import type { Io } from '../terminal/io.js';
 
 export const verb = defineVerb({

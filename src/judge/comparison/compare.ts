@@ -1,13 +1,37 @@
 /**
- * Compares runs: their differences in configs and facts, their metrics, and the statistical
- * significance of differences between metrics.
+ * Compares runs: their configs and facts, their metrics, whether these differ by more than chance,
+ * and their learning curves. Each side is tested against the first, paired by seed if they share
+ * enough seeds.
  */
 import type { MetricName } from '../../config/experiment.js';
+import { largerIsBetter, METRICS } from '../../config/rules/metrics.js';
 import { momentsOf } from '../../run/baseline.js';
+import type { Curve } from '../../run/curve.js';
+import { metricValue } from '../../run/gates.js';
+import type { RunHistory } from '../../run/history.js';
+import { nonFiniteName } from '../../run/json.js';
 import type { RunRecord } from '../../run/record.js';
+import { counted } from '../../util/words.js';
+import {
+  differenceInterval,
+  holm,
+  leastRankSumP,
+  leastSignedRankP,
+  mannWhitney,
+  meanInterval,
+  wilcoxonSignedRank,
+} from '../statistics.js';
 import { configDifferences, factDifferences, factNotes } from './differences.js';
-import type { Comparison, Performance, SideInfo } from './document.js';
-import { compareMetric, metricsOf } from './metrics.js';
+import type {
+  Comparison,
+  ComparisonVerdict,
+  MetricComparison,
+  MetricOfSide,
+  Performance,
+  SideComparison,
+  SideInfo,
+  TestResult,
+} from './document.js';
 import { countedRuns, type Group, type Side, sidesOf } from './sides.js';
 
 export interface CompareSettings {
@@ -76,4 +100,318 @@ function machineOf({ manifest }: RunRecord): string[] {
   const threads = backend.threads === null ? [] : [`threads ${backend.threads}`];
   const device = backend.adapter ?? machine.cpu;
   return [[device, `${machine.cores} cores`, backend.name, ...threads].join(', ')];
+}
+
+/** The metrics that were measured by any run that counts. */
+export function metricsOf(sides: readonly Side[]): MetricName[] {
+  const runs = sides.flatMap(countedRuns);
+  return METRICS.filter(metric => runs.some(({ record }) => metricOf(record, metric) !== undefined));
+}
+
+/** Summarizes a metric for every side, and compares each side with the first. */
+export function compareMetric(sides: readonly Side[], metric: MetricName): MetricComparison {
+  const measured = sides.map(side => measure(side, metric));
+  return {
+    metric,
+    larger_is_better: largerIsBetter(metric),
+    sides: measured,
+    comparisons: compareValues(measured, largerIsBetter(metric)),
+  };
+}
+
+function measure(side: Side, metric: MetricName): MetricOfSide {
+  const values: MetricOfSide['values'][number][] = [];
+  const leftOut: MetricOfSide['left_out'][number][] = [];
+  for (const { record, seed } of countedRuns(side)) {
+    const value = metricOf(record, metric);
+    const reason = reasonToLeaveOut(value, seed);
+    if (value === undefined || seed === null || reason !== null)
+      leftOut.push({ run_id: record.id, reason: reason ?? 'it was not measured' });
+    else values.push({ seed, run_id: record.id, value });
+  }
+  const numbers = values.map(({ value }) => value);
+  return {
+    side: side.id,
+    n: numbers.length,
+    ...(numbers.length === 0 ? { mean: null, spread: null } : momentsOf(numbers)),
+    best: numbers.length === 0 ? null : numbers.reduce(largerIsBetter(metric) ? maximum : minimum),
+    values,
+    left_out: leftOut,
+  };
+}
+
+function metricOf({ summary }: RunRecord, metric: MetricName): number | undefined {
+  return summary && metricValue(summary.metrics, metric);
+}
+
+function reasonToLeaveOut(value: number | undefined, seed: number | null): string | null {
+  if (value === undefined) return 'it was not measured';
+  const name = nonFiniteName(value);
+  if (name !== undefined) return `its value is ${name}`;
+  return seed === null ? 'its seed is not known' : null;
+}
+
+const maximum = (a: number, b: number): number => Math.max(a, b);
+const minimum = (a: number, b: number): number => Math.min(a, b);
+
+/** Probability, over all comparisons, of reporting a difference if there is none. */
+export const ALPHA = 0.05;
+/** Limit of the search for the number of runs that are needed. */
+const MANY = 100;
+
+/** A comparison of two sides before the correction for several comparisons. */
+interface Compared extends Omit<SideComparison, 'test' | 'verdict' | 'reason'> {
+  readonly test: Omit<TestResult, 'p_adjusted'> | null;
+  /** 1 if the side has larger values by ranks and mean, -1 if smaller, 0 if these disagree. */
+  readonly direction: number;
+  /** True if both sides have the same value for every shared seed. */
+  readonly isIdentical: boolean;
+  /** Number of values of the side with fewer values. */
+  readonly smaller: number;
+  /** The smallest p that `n` pairs, or `n` runs on each side, can reach. */
+  leastP(n: number): number;
+}
+
+/** Compares each side with the first. Empty for a single side. */
+export function compareValues(sides: readonly MetricOfSide[], largerIsBetter: boolean): SideComparison[] {
+  const [first, ...others] = sides;
+  const compared = others.map(other => compareSides(first, other));
+  const tested = compared.flatMap(({ test }) => test ?? []);
+  const adjusted = holm(tested.map(({ p }) => p));
+  return compared.map(one => {
+    const at = one.test === null ? -1 : tested.indexOf(one.test);
+    const test = one.test === null ? null : { ...one.test, p_adjusted: adjusted[at] };
+    const {
+      direction: _direction,
+      isIdentical: _isIdentical,
+      smaller: _smaller,
+      leastP: _leastP,
+      ...told
+    } = one;
+    const others = tested.filter((_, i) => i !== at).map(({ p }) => p);
+    return { ...told, test, ...judge(one, test, { largerIsBetter, others }) };
+  });
+}
+
+function compareSides(first: MetricOfSide, second: MetricOfSide): Compared {
+  const bySeed = new Map(first.values.map(({ seed, value }) => [seed, value]));
+  const pairs = second.values.flatMap(({ seed, value }) => {
+    const before = bySeed.get(seed);
+    return before === undefined ? [] : [[before, value] as const];
+  });
+  const smaller = Math.min(first.n, second.n);
+  // pairing by few shared seeds would discard most values
+  const paired = pairs.length > 0 && 2 * pairs.length >= smaller;
+  const names = { side: second.side, against: first.side, paired, smaller };
+  return paired
+    ? { ...names, unpaired: first.n + second.n - 2 * pairs.length, ...comparePairs(pairs) }
+    : { ...names, unpaired: 0, ...compareSamples(valuesOf(first), valuesOf(second)) };
+}
+
+type Outcome = Omit<Compared, 'side' | 'against' | 'paired' | 'unpaired' | 'smaller'>;
+
+function comparePairs(pairs: readonly (readonly [number, number])[]): Outcome {
+  const differences = differencesOf(pairs);
+  const { positive, negative, nonzero, p } = wilcoxonSignedRank(differences);
+  return {
+    n: pairs.length,
+    difference: momentsOf(differences).mean,
+    interval: meanInterval(differences),
+    test: { name: 'wilcoxon_signed_rank', p, p_least: leastSignedRankP(nonzero) },
+    direction: agreed(positive - negative, momentsOf(differences).mean),
+    isIdentical: pairs.every(([a, b]) => a === b),
+    leastP: n => leastSignedRankP(n),
+  };
+}
+
+function compareSamples(first: readonly number[], second: readonly number[]): Outcome {
+  const n = first.length + second.length;
+  const isComparable = first.length > 0 && second.length > 0;
+  if (!isComparable) {
+    return {
+      n,
+      difference: null,
+      interval: null,
+      test: null,
+      direction: 0,
+      isIdentical: false,
+      leastP: () => 1,
+    };
+  }
+  const { larger, smaller, p } = mannWhitney(first, second);
+  const difference = momentsOf(second).mean - momentsOf(first).mean;
+  return {
+    n,
+    difference,
+    interval: differenceInterval(first, second),
+    test: { name: 'mann_whitney', p, p_least: leastRankSumP(first.length, second.length) },
+    direction: agreed(larger - smaller, difference),
+    isIdentical: false,
+    leastP: one => leastRankSumP(one, one),
+  };
+}
+
+/** 0 if ranks and mean favor different sides, as an outlier can cause. */
+function agreed(ranks: number, difference: number): number {
+  return Math.sign(ranks) === Math.sign(difference) ? Math.sign(ranks) : 0;
+}
+
+/**
+ * Second minus first. Values that differ only by rounding count as ties: differences are rounded to
+ * 2^-48 of the largest value, 16 times the rounding error of float64.
+ */
+function differencesOf(pairs: readonly (readonly [number, number])[]): number[] {
+  const largest = Math.max(...pairs.flat().map(Math.abs));
+  const unit = 2 ** (Math.floor(Math.log2(largest)) - 48);
+  return pairs.map(([a, b]) => {
+    const difference = b - a;
+    if (!(unit > 0) || !Number.isFinite(difference / unit)) return difference;
+    return Math.sign(difference) * Math.round(Math.abs(difference) / unit) * unit;
+  });
+}
+
+interface Family {
+  readonly largerIsBetter: boolean;
+  /** The p-values of the other sides against the first. */
+  readonly others: readonly number[];
+}
+
+function judge(
+  compared: Compared,
+  test: TestResult | null,
+  { largerIsBetter, others }: Family,
+): { verdict: ComparisonVerdict; reason: string | null } {
+  if (test === null) return { verdict: 'no value', reason: 'one side has no valid value' };
+  if (compared.isIdentical) return { verdict: 'identical', reason: null };
+  const { direction, smaller } = compared;
+  if (smaller === 1) return { verdict: 'cannot tell', reason: oneSeed(compared, others) };
+  if (test.p_adjusted <= ALPHA) {
+    if (direction === 0)
+      return { verdict: 'not distinguishable', reason: 'its mean and its ranks favor different sides' };
+    return { verdict: direction > 0 === largerIsBetter ? 'better' : 'worse', reason: null };
+  }
+  return { verdict: 'not distinguishable', reason: tooFew(compared, test, others) };
+}
+
+function oneSeed({ paired, leastP }: Compared, others: readonly number[]): string {
+  const needed = neededFor(leastP, others);
+  const enough = paired ? `${needed} seeds on both sides` : `${needed} seeds a side`;
+  return `one seed: cannot tell; ${enough} can reach the 5 % level`;
+}
+
+/** The smallest number of pairs, or of runs per side, that can reach the level. */
+function neededFor(leastP: Compared['leastP'], others: readonly number[]): number {
+  let needed = 2;
+  while (needed <= MANY && !reaches(leastP(needed), others)) needed += 1;
+  return needed;
+}
+
+function reaches(p: number, others: readonly number[]): boolean {
+  return holm([p, ...others])[0] <= ALPHA;
+}
+
+/** Explains that no values could have reached the level; null if some could. */
+function tooFew({ paired, n, leastP }: Compared, test: TestResult, others: readonly number[]): string | null {
+  if (reaches(test.p_least, others)) return null;
+  const needed = neededFor(leastP, others);
+  const corrected = others.length > 0 ? `, corrected for ${others.length + 1} comparisons` : '';
+  const what = paired ? counted(n, 'pair') : `${counted(n, 'run')} without common seeds`;
+  const zeros = paired && leastP(n) < test.p_least ? ', some of which do not differ,' : '';
+  const enough = paired ? `${needed} pairs` : `${needed} runs per side`;
+  return `${what}${zeros} cannot reach the 5 % level${corrected}; ${enough} can`;
+}
+
+function valuesOf({ values }: MetricOfSide): number[] {
+  return values.map(({ value }) => value);
+}
+
+export interface SideCurve {
+  readonly side: string;
+  /** In ascending order of `x`. */
+  readonly points: readonly CurvePoint[];
+}
+
+interface CurvePoint {
+  readonly x: number;
+  /** Mean over the runs with a finite value at `x`. */
+  readonly y: number;
+  readonly runs: number;
+}
+
+export interface ComparedCurves {
+  /** `epoch` if the number of steps per epoch differs between runs, else `step`. */
+  readonly axis: 'step' | 'epoch';
+  readonly sides: readonly SideCurve[];
+}
+
+export interface SideHistories {
+  readonly side: string;
+  readonly histories: readonly RunHistory[];
+}
+
+/** The sorted names of all curves of these runs. */
+export function curveNames(sides: readonly SideHistories[]): string[] {
+  return [
+    ...new Set(sides.flatMap(({ histories }) => histories.flatMap(({ curves }) => Object.keys(curves)))),
+  ].sort();
+}
+
+/** The curve `name` of each side that has it. */
+export function compareCurves(sides: readonly SideHistories[], name: string): ComparedCurves {
+  const lengths = new Set(sides.flatMap(({ histories }) => histories.map(stepsPerEpoch)));
+  const byEpoch = lengths.size > 1 && !lengths.has(undefined);
+  const curves = sides.map(({ side, histories }) => {
+    const scaled = histories.flatMap(history => {
+      const curve = history.curves[name];
+      return curve === undefined ? [] : [inUnits(curve, byEpoch ? (stepsPerEpoch(history) ?? 1) : 1)];
+    });
+    return { side, points: meanCurve(scaled) };
+  });
+  return {
+    axis: byEpoch ? 'epoch' : 'step',
+    sides: curves.filter(({ points }) => points.length > 0),
+  };
+}
+
+function stepsPerEpoch({ epochs }: RunHistory): number | undefined {
+  const [first] = epochs;
+  return first === undefined ? undefined : first.step / first.epoch;
+}
+
+interface Line {
+  readonly xs: readonly number[];
+  readonly ys: readonly (number | null)[];
+}
+
+function inUnits({ steps, values }: Curve, unit: number): Line {
+  return { xs: steps.map(step => step / unit), ys: values };
+}
+
+/**
+ * The mean of the lines at every x where any of them was measured. Each line is interpolated
+ * linearly.
+ */
+function meanCurve(lines: readonly Line[]): CurvePoint[] {
+  const places = [...new Set(lines.flatMap(({ xs }) => xs))].sort((a, b) => a - b);
+  const readers = lines.map(line => lineReader(line));
+  return places.flatMap(x => {
+    const values = readers.flatMap(read => read(x) ?? []);
+    return values.length === 0 ? [] : [{ x, y: momentsOf(values).mean, runs: values.length }];
+  });
+}
+
+/**
+ * Returns a function that interpolates a line at ascending x. It returns null before the start,
+ * after the end, and next to values that are not finite.
+ */
+function lineReader({ xs, ys }: Line): (x: number) => number | null {
+  let at = 0;
+  return x => {
+    while (at + 1 < xs.length && xs[at + 1] <= x) at += 1;
+    if (at >= xs.length || x < xs[at]) return null;
+    const here = ys[at];
+    if (x === xs[at] || here === null) return here;
+    const next = at + 1 < ys.length ? ys[at + 1] : null;
+    return next === null ? null : here + ((next - here) * (x - xs[at])) / (xs[at + 1] - xs[at]);
+  };
 }

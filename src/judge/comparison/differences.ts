@@ -5,10 +5,9 @@ import { isChosenByRun } from '../../config/schema/walk.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 import type { RunRecord } from '../../run/record.js';
-import { type ConfigValues, valuesOf } from './config-values.js';
 import type { ConfigDifference, FactDifference } from './document.js';
 import { earlierValues } from './earlier-values.js';
-import { distinguishingRuns, type Side } from './sides.js';
+import { type ConfigValues, distinguishingRuns, type Side, valuesOf } from './sides.js';
 
 /** @param all includes keys that do not differ */
 export function configDifferences(sides: readonly Side[], all: boolean): ConfigDifference[] {

@@ -4,7 +4,7 @@
  */
 import type { Effect } from '../../config/key-facts.js';
 import type { Json } from '../../run/json.js';
-import type { Interval } from '../statistics/interval.js';
+import type { Interval } from '../statistics.js';
 
 export interface Comparison {
   readonly version: 1;

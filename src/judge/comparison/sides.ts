@@ -1,7 +1,16 @@
-/** Groups runs that are replicates of each other into the sides of a comparison. */
+/**
+ * The sides of a comparison: reads the runs that the arguments of `compare` name, and groups those
+ * that are replicates of each other.
+ */
 import stableStringify from 'safe-stable-stringify';
-import type { RunRecord } from '../../run/record.js';
-import { type ConfigValues, DATA, decisiveValues, drawsWithSeed, valuesOf } from './config-values.js';
+import { effectsOf, isInputPath } from '../../config/key-facts.js';
+import { flatValues } from '../../config/merge/flat.js';
+import { kindOf, runsAt } from '../../run/find.js';
+import { type RunRecord, readRun } from '../../run/record.js';
+import { bestRow, readSweepResults } from '../../sweep/index.js';
+import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
+import type { Comparison } from './document.js';
+import { earlierValues } from './earlier-values.js';
 
 /** The runs of one argument of `compare`. */
 export interface Group {
@@ -180,4 +189,113 @@ function compareIds(a: PlacedRun, b: PlacedRun): number {
 function idOf(index: number): string {
   const letter = String.fromCharCode(65 + (index % 26));
   return index < 26 ? letter : idOf(Math.floor(index / 26) - 1) + letter;
+}
+
+export type ConfigValues = ReadonlyMap<string, unknown>;
+
+/** The values of a config by key paths such as `gates.0.min`, in the config's order. */
+export function valuesOf(config: RunRecord['config']): ConfigValues {
+  return new Map(flatValues(config));
+}
+
+/** True if the dataset is generated from the experiment's seed. */
+export function drawsWithSeed(values: ConfigValues): boolean {
+  return values.has('dataset.seed') && values.get('dataset.seed') === values.get('seed');
+}
+
+/**
+ * The values that determine the results, except the seed, including values that a resume changed.
+ * Runs with equal values are replicates of each other. Data files and initial weights are compared
+ * by their digests if the manifest has them.
+ */
+export function decisiveValues({ config, manifest }: RunRecord): ConfigValues {
+  const digests = manifest?.datasets.map(({ sha256 }) => sha256).join(' ');
+  const decisive = new Map<string, unknown>();
+  for (const [key, value] of [...valuesOf(config), ...earlierValues(config, manifest)]) {
+    if (key === 'seed' || effectsOf(key, config).length === 0) continue;
+    if (key === 'model.init_from') decisive.set(key, manifest?.initial_weights?.sha256 ?? value);
+    else if (digests === undefined || !isInputPath(key)) decisive.set(key, value);
+  }
+  // generated data have a different digest for each seed
+  if (digests !== undefined && !decisive.has('dataset.seed')) decisive.set(DATA, digests);
+  return decisive;
+}
+
+/** Key of the data's digests in `decisiveValues`; not a key of a config. */
+export const DATA = 'data';
+
+export interface ReadGroups {
+  /** One for each argument with at least one readable run. */
+  readonly groups: readonly Group[];
+  readonly leftOut: Comparison['left_out'];
+  /** Why runs were left out, with file and line. */
+  readonly warnings: readonly Diagnostic[];
+  /** The error to throw if too few runs are left. */
+  readonly error: UserError | undefined;
+}
+
+/**
+ * Reads the runs of each argument: a run, a sweep, or a folder of runs. Runs that cannot be read
+ * are left out.
+ * @throws UserError (exit 2) if an argument is none of these; lists all such arguments
+ * @throws UserError (exit 5) if the plan of a sweep is damaged
+ */
+export function readGroups(paths: readonly string[]): ReadGroups {
+  const wrong: UserError[] = [];
+  const found = paths.map(path => ({ path, runs: tried(() => runsAt(path), wrong) ?? [] }));
+  const refused = joined(wrong);
+  if (refused !== undefined) throw refused;
+  const leftOut: Comparison['left_out'][number][] = [];
+  const errors: UserError[] = [];
+  const groups = found.map(({ path, runs }) => {
+    const records: RunRecord[] = [];
+    for (const { path: run } of runs) {
+      const read = tried(() => readRun(run), errors);
+      if (read === undefined) leftOut.push({ run, reason: 'it cannot be read' });
+      // killed before it wrote a manifest
+      else if (read.manifest === undefined && read.summary === undefined)
+        leftOut.push({ run, reason: 'it ended before training started' });
+      else records.push(read);
+    }
+    return { argument: path, runs: records, first: bestRuns(path) };
+  });
+  return {
+    groups: groups.filter(({ runs }) => runs.length > 0),
+    leftOut,
+    warnings: errors.flatMap(({ diagnostics }) => diagnostics),
+    error: joined(errors),
+  };
+}
+
+/**
+ * Directories of the runs of a sweep's best trial, one per seed. Empty if `path` is not a sweep or
+ * the sweep has no best trial yet.
+ */
+function bestRuns(path: string): ReadonlySet<string> {
+  if (kindOf(path) !== 'sweep') return new Set();
+  const { directory, plan, records } = readSweepResults(path);
+  const best = bestRow(plan, records);
+  if (best === undefined) return new Set();
+  return new Set(plan.seeds.map(seed => directory.runPath({ trial: best.trial, seed })));
+}
+
+/** Runs `action`. If it throws a `UserError`, adds that to `errors` and returns undefined. */
+function tried<T>(action: () => T, errors: UserError[]): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    errors.push(error);
+    return undefined;
+  }
+}
+
+/** One error with all diagnostics; exit 5 if any of them is about damage, else exit 2. */
+function joined(errors: readonly UserError[]): UserError | undefined {
+  if (errors.length === 0) return undefined;
+  const isDamage = errors.some(({ exitCode }) => exitCode === EXIT.damaged);
+  return new UserError(
+    isDamage ? EXIT.damaged : EXIT.usage,
+    errors.flatMap(({ diagnostics }) => diagnostics),
+  );
 }

@@ -4,7 +4,7 @@ import type { Baseline } from '../../run/baseline.js';
 import type { Verdict } from '../../run/events.js';
 import { judgeGate } from '../../run/gates.js';
 import { usageError } from '../../util/errors.js';
-import { judgeNoise, type SeedValue } from '../statistics/noise.js';
+import { judgeNoise, type SeedValue } from '../noise.js';
 import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted } from './deciding.js';
 import { seedValues } from './groups.js';
 import { notJudgeable, type ReviewedRun } from './run-facts.js';

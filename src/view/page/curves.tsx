@@ -1,12 +1,20 @@
 /** The charts of one or several runs, and their shared axis, cursor, zoom and smoothing. */
 import { useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../run/curve.js';
+import { isShare, words } from '../../util/numbers.js';
 import type { RunReport } from '../document.js';
-import { Section, Toggle } from './base.js';
 import { Chart, type ChartSeries, type DrawnSeries } from './chart.js';
-import { isShare, words } from './format.js';
-import { smoothed, spacingOf } from './smoothing.js';
-import { hasAxis, type Places, placesOf, placeText, X_AXES, type XAxis } from './x-axis.js';
+import { Section, Toggle } from './components.js';
+import {
+  hasAxis,
+  type Places,
+  placesOf,
+  placeText,
+  smoothed,
+  spacingOf,
+  X_AXES,
+  type XAxis,
+} from './curve-data.js';
 
 export interface ChartPlan {
   readonly title: string;

@@ -1,14 +1,13 @@
-/** A run: its result, metrics, curves, config and environment. */
-import type { RunReport } from '../document.js';
-import { Badge, Facts, Scroll, Section, useHeading, Value } from './base.js';
-import { ConfigTable } from './config-table.js';
+/** A run: its result, metrics, curves, gates, config and environment. */
+
+import { useState } from 'preact/hooks';
+import { counted, formatBytes, formatNumber, formatSeconds, formatTime, words } from '../../util/numbers.js';
+import type { ConfigValue, GateReport, RunReport } from '../document.js';
+import { Badge, Breakable, Facts, Section, Table, Toggle, useHeading, Value } from './components.js';
+import { byImportance } from './curve-data.js';
 import { Curves } from './curves.js';
-import { EvaluationView } from './evaluation-view.js';
-import { counted, formatBytes, formatNumber, formatSeconds, formatTime, words } from './format.js';
-import { GateTable } from './gate-table.js';
-import { Tags } from './list/columns.js';
-import { BaselineTable } from './measured-tables.js';
-import { byImportance } from './metric-order.js';
+import { BaselineTable, EvaluationView } from './evaluation-view.js';
+import { Tags } from './run-columns.js';
 
 export function RunView({ report }: { readonly report: RunReport }) {
   return (
@@ -161,37 +160,116 @@ function Checkpoints({ report: { checkpoints } }: { readonly report: RunReport }
   if (checkpoints.length === 0) return null;
   return (
     <Section title="Checkpoints">
-      <Scroll label="Checkpoints, a table">
-        <table class="numbers">
-          <thead>
-            <tr>
-              <th scope="col">file</th>
-              <th scope="col">step</th>
-              <th scope="col">epoch</th>
-              <th scope="col">{checkpoints[0].metric}</th>
-              <th scope="col">size</th>
-            </tr>
-          </thead>
-          <tbody>
-            {checkpoints.map(({ file, step, epoch, metric, value, bytes, last, best }) => (
-              <tr key={file}>
-                <th scope="row">
-                  {file}
-                  <small>
-                    {[last ? 'last' : '', best ? 'best' : ''].filter(Boolean).map(word => ` · ${word}`)}
-                  </small>
-                </th>
-                <td>{step}</td>
-                <td>{epoch}</td>
-                <td>
-                  <Value metric={metric} value={value} />
-                </td>
-                <td>{formatBytes(bytes)}</td>
-              </tr>
+      <Table
+        label="Checkpoints, a table"
+        columns={[
+          {
+            name: 'file',
+            show: ({ file, last, best }) => (
+              <>
+                {file}
+                <small>
+                  {[last ? 'last' : '', best ? 'best' : ''].filter(Boolean).map(word => ` · ${word}`)}
+                </small>
+              </>
+            ),
+          },
+          { name: 'step', show: ({ step }) => step },
+          { name: 'epoch', show: ({ epoch }) => epoch },
+          {
+            name: 'value',
+            title: checkpoints[0].metric,
+            show: ({ metric, value }) => <Value metric={metric} value={value} />,
+          },
+          { name: 'size', show: ({ bytes }) => formatBytes(bytes) },
+        ]}
+        rows={checkpoints}
+        keyOf={({ file }) => file}
+      />
+    </Section>
+  );
+}
+
+export function ConfigTable({
+  values,
+  changes,
+}: {
+  readonly values: readonly ConfigValue[];
+  readonly changes: RunReport['changes'];
+}) {
+  const Heading = useHeading(2);
+  const [isWhole, setWhole] = useState(false);
+  if (values.length === 0) return null;
+  const differing = values.filter(({ differs }) => differs);
+  const shown = isWhole ? values : differing;
+  return (
+    <Section title="Config">
+      <div class="toolbar">
+        <Toggle isOn={isWhole} set={setWhole}>
+          also the {values.length - differing.length} values that are the defaults
+        </Toggle>
+      </div>
+      <Table
+        label="Config, a table"
+        kind="config"
+        columns={[
+          { name: 'key', show: ({ key }) => <Breakable text={key} /> },
+          {
+            name: 'value',
+            show: ({ value, overridden }) => (
+              <>
+                <code>{value}</code>
+                {overridden && <span class="tag">command line</span>}
+              </>
+            ),
+          },
+          { name: 'default', show: ({ default: usual }) => (usual === null ? '–' : <code>{usual}</code>) },
+        ]}
+        rows={shown}
+        keyOf={({ key }) => key}
+        classOf={({ differs }) => (differs ? 'differs' : 'usual')}
+      />
+      {changes.length > 0 && (
+        <>
+          <Heading>Changed on the way</Heading>
+          <ul>
+            {changes.map(({ step, key, from, to }) => (
+              <li key={`${step} ${key}`}>
+                after step {step}: <code>{key}</code> from <code>{from}</code> to <code>{to}</code>
+              </li>
             ))}
-          </tbody>
-        </table>
-      </Scroll>
+          </ul>
+        </>
+      )}
+    </Section>
+  );
+}
+
+export function GateTable({ gates }: { readonly gates: readonly GateReport[] }) {
+  if (gates.length === 0) return null;
+  return (
+    <Section title="Gates">
+      <Table
+        label="Gates, a table"
+        columns={[
+          { name: 'metric', show: ({ name }) => name },
+          { name: 'value', show: ({ value }) => <Value metric="gate" value={value} /> },
+          { name: 'required', show: ({ required }) => required },
+          {
+            name: 'verdict',
+            isText: true,
+            show: ({ verdict, reason }) => (
+              <>
+                <Badge of={verdict ?? 'not judged yet'} />
+                {reason !== null && <small> {reason}</small>}
+              </>
+            ),
+          },
+          { name: 'requested in', isText: true, show: ({ place }) => <code>{place}</code> },
+        ]}
+        rows={gates}
+        keyOf={({ name }, i) => `${i} ${name}`}
+      />
     </Section>
   );
 }

@@ -1,15 +1,20 @@
 /** A sweep: its progress, its parameters against the objective, and its trials. */
+
 import { useMemo, useState } from 'preact/hooks';
+import { counted, formatNumber, formatSeconds, formatTime, words } from '../../util/numbers.js';
 import type { SweepReport, TrialReport } from '../document.js';
-import { Badge, Facts, Section, Value } from './base.js';
-import { type Brushes, isChosen, sweepAxes } from './brushes.js';
-import { counted, formatSeconds, formatTime, words } from './format.js';
-import { useCompareLink } from './links.js';
-import { Tags } from './list/columns.js';
-import { Parallel } from './parallel.js';
-import { Pruning } from './pruning.js';
-import { Scatter } from './scatter.js';
-import { TrialTable } from './trial-table.js';
+import {
+  Badge,
+  Facts,
+  Section,
+  type SortableColumn,
+  SortableTable,
+  useCompareLink,
+  useLink,
+  Value,
+} from './components.js';
+import { Tags } from './run-columns.js';
+import { type Brushes, isChosen, Parallel, Pruning, Scatter, sweepAxes } from './sweep-charts.js';
 
 const STATES = ['completed', 'pruned', 'paused', 'running', 'stopped', 'diverged', 'failed'] as const;
 
@@ -260,4 +265,77 @@ function Failures({ trials }: { readonly trials: readonly TrialReport[] }) {
       </ul>
     </Section>
   );
+}
+
+export function TrialTable({ report, chosen, stressed, onStress }: SweepParts) {
+  const link = useLink();
+  const { metric } = report.objective;
+  const hasSpread = report.trials.some(({ spread }) => spread !== null);
+  const columns: readonly SortableColumn<TrialReport>[] = [
+    {
+      name: 'trial',
+      title: 'trial',
+      sortBy: row => row.trial,
+      show: row => {
+        const href = row.runs.length === 1 ? link(row.runs[0].path) : undefined;
+        return href === undefined ? row.trial : <a href={href}>{row.trial}</a>;
+      },
+    },
+    {
+      name: 'state',
+      title: 'state',
+      isText: true,
+      sortBy: row => row.state,
+      show: row => <Badge of={row.state} />,
+    },
+    { name: 'epochs', title: 'epochs', sortBy: row => row.epochs, show: row => row.epochs },
+    {
+      name: metric,
+      title: metric,
+      sortBy: row => row.value,
+      show: row => <Value metric={metric} value={row.value} />,
+    },
+    ...(hasSpread
+      ? [
+          {
+            name: 'spread',
+            title: '± over seeds',
+            sortBy: (row: TrialReport) => row.spread,
+            show: (row: TrialReport) => <Value metric={metric} value={row.spread} />,
+          },
+        ]
+      : []),
+    ...report.parameters.map(
+      ({ name, title, scale, values }): SortableColumn<TrialReport> => ({
+        name,
+        title,
+        isText: scale === 'category' && values.some(value => Number.isNaN(Number(value))),
+        sortBy: row => row.point[name],
+        show: row => pointValue(row.point[name]),
+      }),
+    ),
+    {
+      name: 'seconds',
+      title: 'seconds',
+      sortBy: row => row.seconds,
+      show: row => row.seconds.toFixed(row.seconds < 10 ? 1 : 0),
+    },
+  ];
+  return (
+    <SortableTable
+      label="Trials"
+      columns={columns}
+      rows={chosen}
+      keyOf={row => row.trial}
+      classOf={row =>
+        [row.trial === report.best ? 'best' : '', row.trial === stressed ? 'stressed' : ''].join(' ')
+      }
+      onPoint={row => onStress(row?.trial ?? null)}
+    />
+  );
+}
+
+function pointValue(value: number | string | undefined) {
+  if (value === undefined) return '–';
+  return typeof value === 'number' ? <data value={String(value)}>{formatNumber(value)}</data> : value;
 }

@@ -1,17 +1,156 @@
 /**
- * The channels that pages watch, made when they are first asked for and kept for a while after last
- * use.
+ * What pages watch: a channel is a source and its watchers. A page that joins, also after a break,
+ * gets the whole document and from then on every change.
  */
-
 import type { RunHistory } from '../../run/history.js';
-import { type UserError, usageError } from '../../util/errors.js';
+import { UserError, usageError } from '../../util/errors.js';
+import type { Trouble } from '../document.js';
 import type { Catalog, Place } from './catalog.js';
-import { Channel } from './channel.js';
-import { ListSource } from './list-source.js';
-import { RunSource } from './run-source.js';
-import { RUN_FILES, signatureOf } from './safe-files.js';
-import type { Source } from './source.js';
-import { SweepSource } from './sweep-source.js';
+import { RUN_FILES, signatureOf } from './listed.js';
+import type { Source, Update } from './sources.js';
+import { ListSource, RunSource, SweepSource } from './sources.js';
+
+export interface Message {
+  readonly event: 'document' | 'change' | 'trouble';
+  /** JSON, on one line. */
+  readonly data: string;
+}
+
+/** A page that watches the source. */
+export interface Watcher {
+  readonly isOpen: boolean;
+  send(message: Message): void;
+}
+
+/** Idle time after a poll, as a multiple of its duration. */
+const SHARE = 5;
+
+export class Channel {
+  private readonly watchers = new Set<Watcher>();
+  private trouble: string | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private polling: Promise<void> | undefined;
+  private lastUse = performance.now();
+
+  /**
+   * @param source closed with the channel
+   * @param onBug called with errors that neither a user nor a file caused
+   * @param everyMs milliseconds between polls
+   */
+  constructor(
+    private readonly source: Source,
+    private readonly onBug: (error: unknown) => void,
+    private readonly everyMs = source.everyMs,
+  ) {}
+
+  get isWatched(): boolean {
+    return this.watchers.size > 0;
+  }
+
+  /** Milliseconds since it was last used; 0 while it is in use. */
+  get idleMs(): number {
+    return this.isWatched || this.polling !== undefined ? 0 : performance.now() - this.lastUse;
+  }
+
+  /**
+   * The current document.
+   * @throws UserError if its files cannot be read
+   */
+  async current(): Promise<object> {
+    this.lastUse = performance.now();
+    await this.poll();
+    return this.source.document();
+  }
+
+  /** Sends the page the document, and every change from now on. */
+  async join(watcher: Watcher): Promise<void> {
+    this.lastUse = performance.now();
+    await this.poll();
+    if (!watcher.isOpen) return;
+    // synchronous, so that no change is sent twice or lost in between
+    watcher.send(this.whole());
+    this.watchers.add(watcher);
+    if (this.timer === undefined) this.schedule(0);
+  }
+
+  leave(watcher: Watcher): void {
+    if (this.watchers.delete(watcher)) this.lastUse = performance.now();
+    if (!this.isWatched) this.rest();
+  }
+
+  close(): void {
+    this.watchers.clear();
+    this.rest();
+    this.source.close();
+  }
+
+  private rest(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  private schedule(spentMs: number): void {
+    this.timer = setTimeout(
+      async () => {
+        const began = performance.now();
+        await this.poll();
+        if (this.isWatched) this.schedule(performance.now() - began);
+      },
+      Math.max(this.everyMs, SHARE * spentMs),
+    );
+  }
+
+  /** Polls once at a time: concurrent callers share the result. */
+  private poll(): Promise<void> {
+    this.polling ??= this.source
+      .poll()
+      .then(update => this.take(update))
+      .catch((error: unknown) => this.fail(error))
+      .finally(() => {
+        this.polling = undefined;
+      });
+    return this.polling;
+  }
+
+  private take(update: Update): void {
+    const wasInTrouble = this.trouble !== undefined;
+    this.trouble = undefined;
+    if (!this.isWatched) return;
+    if (update.kind === 'document' || wasInTrouble) this.send(this.whole());
+    else if (update.kind === 'change') this.send({ event: 'change', data: JSON.stringify(update.change) });
+  }
+
+  private fail(error: unknown): void {
+    const message = this.reasonOf(error);
+    if (message === this.trouble) return;
+    this.trouble = message;
+    this.send(troubled(message));
+  }
+
+  private send(message: Message): void {
+    for (const watcher of this.watchers) watcher.send(message);
+  }
+
+  private whole(): Message {
+    if (this.trouble !== undefined) return troubled(this.trouble);
+    try {
+      return { event: 'document', data: JSON.stringify(this.source.document()) };
+    } catch (error) {
+      this.trouble = this.reasonOf(error);
+      return troubled(this.trouble);
+    }
+  }
+
+  private reasonOf(error: unknown): string {
+    if (error instanceof UserError || (error instanceof Error && 'syscall' in error)) return error.message;
+    this.onBug(error);
+    return 'internal error; see the output of the server';
+  }
+}
+
+export function troubled(message: string): Message {
+  return { event: 'trouble', data: JSON.stringify({ message } satisfies Trouble) };
+}
 
 /** What makes the documents. */
 export interface Reports {
@@ -38,12 +177,9 @@ export type Subject = { readonly kind: 'list' } | { readonly kind: 'run' | 'swee
 
 export class Channels {
   private readonly open = new Map<string, Channel>();
-  private created = 0;
   private readonly tidying = setInterval(() => this.tidy(KEPT_MS), KEPT_MS / 4);
 
-  /** @param server unique among all servers */
   constructor(
-    private readonly server: string,
     private readonly catalog: Catalog,
     private readonly options: ChannelsOptions,
   ) {}
@@ -85,13 +221,7 @@ export class Channels {
   private add(key: string, source: Source): Channel {
     if (this.open.size >= MAX_CHANNELS) this.tidy(MIN_KEPT_MS);
     if (this.open.size >= MAX_CHANNELS) throw tooMany();
-    this.created += 1;
-    const channel = new Channel(
-      `${this.server}.${this.created}`,
-      source,
-      this.options.onBug,
-      this.options.pollMs,
-    );
+    const channel = new Channel(source, this.options.onBug, this.options.pollMs);
     this.open.set(key, channel);
     return channel;
   }

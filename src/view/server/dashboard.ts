@@ -1,17 +1,24 @@
 /** The HTTP server of the dashboard, over the catalog and its channels. It only reads files. */
+
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
-import { isIPv6 } from 'node:net';
+import { type AddressInfo, isIPv6, type Socket } from 'node:net';
+import { extname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { UserError, usageError } from '../../util/errors.js';
-import { answer, answerJson, HEADERS, refuse } from './answers.js';
-import { type Assets, typeOf } from './assets.js';
+import { launcher } from '../../util/root.js';
+import type { Hello } from '../document.js';
 import { Catalog } from './catalog.js';
-import { type Channel, troubled } from './channel.js';
-import { Channels, type Reports, type Subject } from './channels.js';
-import { EventStream } from './event-stream.js';
-import { refusalOf } from './guard.js';
-import { type Route, routeOf } from './routes.js';
+import {
+  type Channel,
+  Channels,
+  type Message,
+  type Reports,
+  type Subject,
+  troubled,
+  type Watcher,
+} from './channels.js';
+import { type Route, refusalOf, routeOf } from './requests.js';
 
 export interface DashboardOptions {
   /** A folder of experiments, a run or a sweep. */
@@ -66,7 +73,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   await catalog.refresh();
   started += 1;
   const name = `${process.pid.toString(36)}-${Date.now().toString(36)}-${started}`;
-  const channels = new Channels(name, catalog, options);
+  const channels = new Channels(catalog, options);
   const { timeouts = TIMEOUTS } = options;
   const handler = new Handler(options, name, channels);
   const server = createServer(
@@ -156,7 +163,7 @@ class Handler {
   }
 
   private async stream(
-    { subject, after }: Extract<Route, { kind: 'events' }>,
+    { subject }: Extract<Route, { kind: 'events' }>,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
@@ -179,7 +186,7 @@ class Handler {
       stream.send(troubled(`${missing(subject)}; this page will show it once it exists`));
       channel = await this.waitFor(stream, subject);
     }
-    await channel?.join(stream, headerOf(request, 'last-event-id') ?? after);
+    await channel?.join(stream);
   }
 
   /**
@@ -212,11 +219,6 @@ function missing(subject: Subject): string {
   return subject.kind === 'list'
     ? 'the list does not exist yet'
     : `there is no ${subject.kind} '${subject.path.slice(0, 200)}'`;
-}
-
-function headerOf(request: IncomingMessage, name: string): string | undefined {
-  const value = request.headers[name];
-  return typeof value === 'string' ? value : undefined;
 }
 
 /** Rejects requests that are not HTTP, or whose header is too large. */
@@ -270,4 +272,146 @@ function urlOf({ address, port }: AddressInfo, host: string): string {
   const isAny = address === '0.0.0.0' || address === '::';
   const name = isAny ? 'localhost' : host;
   return `http://${isIPv6(name) ? `[${name}]` : name}:${port}/`;
+}
+
+export type Status = 200 | 400 | 403 | 404 | 405 | 409 | 413 | 414 | 421 | 500 | 503;
+
+/**
+ * Sent with every response. The page uses only its own script and style (uPlot sets styles through
+ * the DOM, which the policy allows), cannot be framed and sends no referrer.
+ */
+export const HEADERS: Readonly<Record<string, string>> = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Permissions-Policy': 'camera=(), geolocation=(), microphone=()',
+  'Cache-Control': 'no-store',
+};
+
+/** Node omits the body of responses to HEAD. */
+export function answer(
+  response: ServerResponse,
+  status: Status,
+  type: 'text/html' | 'text/css' | 'text/javascript' | 'application/json',
+  body: string | Uint8Array,
+): void {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  response.writeHead(status, {
+    'Content-Type': `${type}; charset=utf-8`,
+    'Content-Length': bytes.length,
+    ...(status === 405 && { Allow: 'GET, HEAD' }),
+    ...(status === 503 && { 'Retry-After': '2' }),
+  });
+  response.end(bytes);
+}
+
+export function answerJson(response: ServerResponse, value: object): void {
+  answer(response, 200, 'application/json', JSON.stringify(value));
+}
+
+/** Sends an error as `{"error": …}`. */
+export function refuse(response: ServerResponse, status: Exclude<Status, 200>, message: string): void {
+  answer(response, status, 'application/json', JSON.stringify({ error: message }));
+}
+
+export interface Assets {
+  /** @throws Error if there is no asset with this name, which is a bug */
+  read(name: string): string | Uint8Array;
+}
+
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' } as const;
+
+export function typeOf(name: string): (typeof TYPES)[keyof typeof TYPES] {
+  return TYPES[extname(name) as keyof typeof TYPES];
+}
+
+/** Reads the page, and the script and style sheet in `folder`, once each. */
+export function pageAssets(folder: string): Assets {
+  const known = new Map<string, string | Uint8Array>([['index.html', PAGE]]);
+  return {
+    read: name => {
+      const content = known.get(name) ?? readFileSync(join(folder, name));
+      known.set(name, content);
+      return content;
+    },
+  };
+}
+
+const PAGE = `<!DOCTYPE html>
+<html lang="en" data-launcher="${launcher}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="cellrun">
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/dashboard.css">
+<title>Experiments</title>
+<script src="/dashboard.js" defer></script>
+</head>
+<body>
+<div id="page">
+<main>
+<h1>Experiments</h1>
+<noscript><p>The dashboard needs JavaScript. Without it, <code>${launcher} report DIR</code> writes a page that shows the same.</p></noscript>
+</main>
+</div>
+</body>
+</html>
+`;
+
+/**
+ * Maximum unread bytes of a page; beyond it the connection is closed, and the page reconnects for
+ * the whole document.
+ */
+const MAX_WAITING_BYTES = 32 << 20;
+/** Interval of heartbeats, shorter than the timeouts of proxies and pages. */
+const BEAT_MS = 10_000;
+/** Delay before a browser reconnects. */
+const RECONNECT_MS = 1000;
+
+export class EventStream implements Watcher {
+  private readonly beat: NodeJS.Timeout;
+
+  /**
+   * Writes the response header.
+   * @param server see `Hello`
+   */
+  constructor(
+    private readonly response: ServerResponse,
+    server: string,
+    closed: () => void,
+  ) {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' });
+    this.write(
+      `retry: ${RECONNECT_MS}\nevent: hello\ndata: ${JSON.stringify({ server } satisfies Hello)}\n\n`,
+    );
+    this.beat = setInterval(() => this.write('event: beat\ndata: {}\n\n'), BEAT_MS);
+    response.on('close', () => {
+      clearInterval(this.beat);
+      closed();
+    });
+  }
+
+  get isOpen(): boolean {
+    return !this.response.destroyed && !this.response.writableEnded;
+  }
+
+  send({ event, data }: Message): void {
+    this.write(`event: ${event}\ndata: ${data}\n\n`);
+  }
+
+  end(): void {
+    this.response.end();
+  }
+
+  private write(text: string): void {
+    if (!this.isOpen) return;
+    if (this.response.writableLength > MAX_WAITING_BYTES) this.response.destroy();
+    else this.response.write(text);
+  }
 }

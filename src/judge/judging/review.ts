@@ -1,0 +1,211 @@
+/** Reviews runs: judges them from their files. */
+
+import { join, resolve, sep } from 'node:path';
+import type { Baseline } from '../../run/baseline.js';
+import { readBaseline } from '../../run/baseline.js';
+import type { Verdict } from '../../run/events.js';
+import { runPaths } from '../../run/find.js';
+import type { WrittenGate } from '../../run/gates.js';
+import type { Curves } from '../../run/history.js';
+import type { GateResult, SummaryFile } from '../../run/summary.js';
+import type { ExitCode } from '../../util/errors.js';
+import { EXIT, usageError } from '../../util/errors.js';
+import type { Comparison, Limits } from './against.js';
+import { compareWith } from './against.js';
+import { commandGates } from './command-gate.js';
+import type { FlatConfig } from './deciding.js';
+import type { LeftOut } from './groups.js';
+import { distinctOf, groupsOf, judgeGroup, newestOfSeeds } from './groups.js';
+import type { RunReview } from './judge-run.js';
+import { judgeRun } from './judge-run.js';
+import { pin } from './pin.js';
+import type { DamagedRun } from './reading.js';
+import { readRuns } from './reading.js';
+import type { Doubt, ReviewedRun } from './run-facts.js';
+import type { SweepReview } from './trials.js';
+import { withMissingRuns } from './trials.js';
+
+export interface ReviewOptions extends Limits {
+  /** Further gates, such as `test.accuracy >= 0.97 over best`. */
+  readonly gates: readonly string[];
+  /** File of a baseline to judge against. */
+  readonly baseline?: string;
+  /** File to write a baseline to. */
+  readonly pin?: string;
+  /** Evidence against runs from outside their files, by their directories. */
+  readonly doubts?: ReadonlyMap<string, Doubt>;
+}
+
+/**
+ * The review of a group of runs that differ only in their seed. Runs that are not judged are in no
+ * group.
+ */
+export interface GroupReview {
+  readonly name: string;
+  /** Values of its config, by key, that differ from other groups of that name. */
+  readonly distinct: FlatConfig;
+  /** Ids of its runs. */
+  readonly runs: readonly string[];
+  readonly seeds: readonly (number | null)[];
+  /** Runs that do not count, since a newer run has the same seed. */
+  readonly left_out: readonly LeftOut[];
+  readonly gates: readonly GateResult[];
+  /** Absent without a baseline. */
+  readonly comparison?: Comparison;
+}
+
+/**
+ * The parsed output of `--json`: metrics that are not finite are null, with their names beside them
+ * (`json.ts`).
+ */
+export type ReviewFile = Omit<Review, 'runs'> & {
+  readonly runs: readonly (Omit<RunReview, 'metrics'> & {
+    readonly metrics: SummaryFile['metrics'] | null;
+  })[];
+};
+
+/** The document that `--json` prints. Its schema is schemas/review.schema.json. */
+export interface Review {
+  readonly version: 1;
+  /** `no gate`: every run completed, but no gate and no baseline judged any of them. */
+  readonly verdict: Verdict | 'no gate';
+  readonly exit_code: ExitCode;
+  readonly runs: readonly RunReview[];
+  /** Runs that could not be read and are not judged. */
+  readonly damaged: readonly DamagedRun[];
+  readonly groups: readonly GroupReview[];
+  /** Sweeps with reviewed runs. */
+  readonly sweeps: readonly SweepReview[];
+  /** The baseline file that was written; null if none was. */
+  readonly pinned: string | null;
+}
+
+export interface Reviewed {
+  readonly review: Review;
+  /** Curves of each run, in the order of `review.runs`. */
+  readonly curves: readonly Curves[];
+}
+
+/**
+ * Judges the runs at `paths`: directories of runs, experiments or sweeps. Lists damaged runs in the
+ * review, unless a baseline is pinned.
+ * @throws UserError (exit 2) if a path has no runs, an option is wrong or a pin is refused
+ * @throws UserError (exit 5) if the baseline is damaged, or a run to pin
+ */
+export function reviewRuns(paths: readonly string[], options: ReviewOptions): Reviewed {
+  const gates = commandGates(options.gates);
+  checkLimits(options);
+  const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline);
+  const read = readRuns(runPaths(paths), options.doubts);
+  const { runs, damaged } = read;
+  const sweeps = read.sweeps.map(sweep => (isAsked(sweep, paths) ? withMissingRuns(sweep) : sweep));
+  if (options.pin !== undefined) read.refuseDamage();
+  const judged = runs.filter(run => read.stopped(run) === undefined);
+  const grouped = groupsOf(judged);
+  const distinct = distinctOf(grouped);
+  const groups = grouped.map((members, i) => ({
+    ...reviewGroup(members, gates, baseline, options),
+    distinct: distinct[i],
+  }));
+  const reviews = runs.map(run => judgeRun(run, gates, read.stopped(run)));
+  if (options.pin !== undefined) pin(options.pin, runs);
+  const isDamaged =
+    damaged.length > 0 ||
+    judged.some(({ doubt }) => doubt?.isDamage) ||
+    sweeps.some(({ state }) => state === 'damaged');
+  const isUnfinished = sweeps.some(sweep => sweep.state !== 'completed' && isAsked(sweep, paths));
+  const verdict = worst(reviews, groups, isDamaged || isUnfinished);
+  const exit_code = isDamaged
+    ? EXIT.damaged
+    : verdict === 'passed' || verdict === 'no gate'
+      ? EXIT.done
+      : EXIT.gate;
+  return {
+    review: {
+      version: 1,
+      verdict,
+      exit_code,
+      runs: reviews,
+      damaged,
+      groups,
+      sweeps,
+      pinned: options.pin ?? null,
+    },
+    curves: runs.map(({ curves }) => curves),
+  };
+}
+
+function reviewGroup(
+  all: readonly ReviewedRun[],
+  gates: readonly WrittenGate[],
+  baseline: Baseline | undefined,
+  { baseline: file, max_drop, max_regress }: ReviewOptions,
+): Omit<GroupReview, 'distinct'> {
+  const limits = { max_drop, max_regress };
+  const { counted: members, leftOut } = newestOfSeeds(all);
+  return {
+    name: members[0].facts.name,
+    runs: members.map(({ facts }) => facts.run_id),
+    seeds: members.map(({ facts }) => facts.seed),
+    left_out: leftOut,
+    gates: judgeGroup(members, gates),
+    ...(baseline &&
+      file !== undefined && {
+        comparison: compareWith(file, baseline, members, limits, ownBaselines(members)),
+      }),
+  };
+}
+
+function checkLimits({ baseline, max_drop, max_regress }: ReviewOptions): void {
+  const file = max_drop === undefined ? '--max-regress' : '--max-drop';
+  if (max_drop !== undefined && max_regress !== undefined)
+    throw usageError({
+      code: 'cli/limits',
+      message: '--max-drop and --max-regress cannot be combined',
+      file,
+    });
+  if (baseline === undefined && (max_drop ?? max_regress) !== undefined)
+    throw usageError({
+      code: 'cli/limits',
+      message: '--max-drop and --max-regress need a baseline',
+      file,
+      expected: '--baseline FILE',
+    });
+}
+
+/**
+ * Metrics that a gate of the config compares with its own baseline. The gate decides then, instead
+ * of the noise.
+ */
+function ownBaselines(runs: readonly ReviewedRun[]): ReadonlySet<string> {
+  const gates = runs.flatMap(({ summary }) => summary?.gates ?? []);
+  return new Set(gates.filter(({ baseline }) => baseline !== undefined).map(({ metric }) => metric));
+}
+
+/** True if the whole sweep is reviewed, not only some of its trials. */
+function isAsked({ directory }: SweepReview, paths: readonly string[]): boolean {
+  return paths.some(path => `${directory}${sep}`.startsWith(join(resolve(path), sep)));
+}
+
+/**
+ * The worst of all verdicts; inconclusive if nothing was judged.
+ * @param isPartial true if runs are missing, since they are damaged or their sweep is unfinished
+ */
+function worst(
+  runs: readonly RunReview[],
+  groups: readonly GroupReview[],
+  isPartial: boolean,
+): Review['verdict'] {
+  const judged = runs.filter(({ not_judged }) => not_judged === null);
+  const verdicts: Verdict[] = [
+    ...(isPartial || judged.length === 0 ? (['inconclusive'] as const) : []),
+    ...judged.flatMap(({ completed, gates }) => [completed.verdict, ...gates.map(({ verdict }) => verdict)]),
+    ...groups.flatMap(({ gates, comparison }) =>
+      [...gates, ...(comparison?.metrics ?? [])].map(({ verdict }) => verdict),
+    ),
+  ];
+  if (verdicts.includes('failed')) return 'failed';
+  if (verdicts.includes('inconclusive')) return 'inconclusive';
+  // completion alone does not pass
+  return verdicts.length > judged.length ? 'passed' : 'no gate';
+}

@@ -1,5 +1,0 @@
-/** A closed interval. */
-export interface Interval {
-  readonly low: number;
-  readonly high: number;
-}

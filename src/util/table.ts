@@ -1,0 +1,152 @@
+/** Tables: formatted as aligned text and Markdown for people, as csv and json for programs. */
+import { plainMarkdown } from './markdown.js';
+import { printable } from './words.js';
+
+export type TableFormat = 'text' | 'csv' | 'json' | 'markdown';
+
+export type Cell = string | number | null;
+
+export interface Column {
+  /** Unique within its table. */
+  readonly name: string;
+  /** A shorter name for people. */
+  readonly title?: string;
+  /** Formats a number for people; programs get all digits. */
+  readonly show?: (value: number) => string;
+  /** Whether a cell is bold in Markdown. */
+  readonly isStrong?: (cell: Cell) => boolean;
+}
+
+export interface Table {
+  readonly columns: readonly Column[];
+  /** One cell per column. */
+  readonly rows: readonly (readonly Cell[])[];
+}
+
+/** A column with the cell of each row. */
+export interface Field<R> extends Column {
+  of(row: R, index: number): Cell;
+}
+
+export function tableOf<R>(fields: readonly Field<R>[], rows: readonly R[]): Table {
+  return {
+    columns: fields.map(({ of: _, ...column }) => column),
+    rows: rows.map((row, i) => fields.map(field => field.of(row, i))),
+  };
+}
+
+/** @param width columns that text may take; what is longer is cut, the last columns first */
+export function formatTable(table: Table, format: TableFormat, width = Number.POSITIVE_INFINITY): string {
+  switch (format) {
+    case 'text':
+      return textTable(table, width);
+    case 'csv':
+      return csvTable(table);
+    case 'json':
+      return `${JSON.stringify(recordsOf(table), undefined, 2)}\n`;
+    case 'markdown':
+      return markdownTable(table);
+    default:
+      return format satisfies never;
+  }
+}
+
+/** Each row as an object by the columns' names. */
+export function recordsOf({ columns, rows }: Table): readonly Readonly<Record<string, Cell>>[] {
+  return rows.map(row => Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])));
+}
+
+const GAP = '  ';
+const MIN_WIDTH = 6;
+
+function textTable(table: Table, width: number): string {
+  const { texts, isNumeric } = shown(table);
+  const lines = aligned(
+    texts.map(row => row.map(printable)),
+    { isRight: i => isNumeric[i], width },
+  );
+  return lines.map(line => `${line}\n`).join('');
+}
+
+export interface Alignment {
+  /** Whether to align a cell to the right. */
+  isRight(column: number, text: string): boolean;
+  /** Columns of the terminal; longer cells are cut, those of the widest columns first. */
+  readonly width?: number;
+}
+
+/** Rows as lines of aligned cells, without spaces at the end; rows may lack their last cells. */
+export function aligned(
+  rows: readonly (readonly string[])[],
+  { isRight, width = Number.POSITIVE_INFINITY }: Alignment,
+): string[] {
+  const columns = Math.max(0, ...rows.map(row => row.length));
+  const widths = Array.from({ length: columns }, (_, i) => Math.max(...rows.map(row => row[i]?.length ?? 0)));
+  const fitted = fit(widths, width);
+  return rows.map(row =>
+    row
+      .map((text, i) => {
+        const cut = text.length > fitted[i] ? `${text.slice(0, fitted[i] - 1)}…` : text;
+        return isRight(i, text) ? cut.padStart(fitted[i]) : cut.padEnd(fitted[i]);
+      })
+      .join(GAP)
+      .trimEnd(),
+  );
+}
+
+/** Narrows the widest columns until all fit, but none below the minimum width. */
+function fit(widths: readonly number[], room: number): readonly number[] {
+  const fitted = [...widths];
+  const total = (): number => fitted.reduce((sum, one) => sum + one, GAP.length * (fitted.length - 1));
+  while (total() > room) {
+    const widest = fitted.lastIndexOf(Math.max(...fitted));
+    if (fitted[widest] <= MIN_WIDTH) break;
+    fitted[widest] -= 1;
+  }
+  return fitted;
+}
+
+function shown({ columns, rows }: Table): { texts: string[][]; isNumeric: boolean[] } {
+  const head = columns.map(({ name, title }) => title ?? name);
+  const body = rows.map(row => row.map((cell, i) => textOf(cell, columns[i])));
+  const isNumeric = columns.map((_, i) => rows.every(row => row[i] === null || typeof row[i] === 'number'));
+  return { texts: [head, ...body], isNumeric };
+}
+
+function textOf(cell: Cell, { show = String }: Column): string {
+  if (cell === null) return '-';
+  return typeof cell === 'number' ? show(cell) : cell;
+}
+
+/** RFC 4180, with line feeds. */
+function csvTable({ columns, rows }: Table): string {
+  const lines = [
+    columns.map(({ name }) => name),
+    ...rows.map(row => row.map(cell => (typeof cell === 'string' ? guarded(cell) : (cell ?? '')))),
+  ];
+  return lines.map(line => `${line.map(cell => quoted(String(cell))).join(',')}\n`).join('');
+}
+
+/**
+ * Prefixes text that a spreadsheet would take for a formula with an apostrophe, as OWASP advises
+ * ("CSV Injection").
+ */
+function guarded(text: string): string {
+  return /^[=+@\t\r-]/.test(text) && !/^-(inf|[\d.]+)$/.test(text) ? `'${text}` : text;
+}
+
+function quoted(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function markdownTable(table: Table): string {
+  const { texts, isNumeric } = shown(table);
+  const [head, ...body] = texts.map((row, k) =>
+    row.map((text, i) => {
+      const isStrong = k > 0 && table.columns[i].isStrong?.(table.rows[k - 1][i]);
+      return isStrong ? `**${plainMarkdown(text)}**` : plainMarkdown(text);
+    }),
+  );
+  const rule = isNumeric.map(numeric => (numeric ? '---:' : '---'));
+  return [head, rule, ...body].map(row => `| ${row.join(' | ')} |\n`).join('');
+}

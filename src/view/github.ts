@@ -1,0 +1,99 @@
+/**
+ * GitHub workflow commands, which annotate the lines of a pull request. GitHub limits a step to 10
+ * errors, 10 warnings and 10 notices (docs.github.com, "Workflow commands for GitHub Actions").
+ */
+import { relativeTo } from '../judge/judging/gate-places.js';
+import type { Diagnostic } from '../util/errors.js';
+import { printable } from '../util/words.js';
+import type { Block, Finding, Judgement, Subject } from './blocks.js';
+
+const MAX_ANNOTATIONS = 10;
+
+/** One command per line. Annotations beyond the limit are counted in plain lines. */
+export function annotationsOf(blocks: readonly Block[]): string {
+  const subjects = blocks.filter(block => block.kind === 'subject');
+  const findings = blocks.filter(block => block.kind === 'finding');
+  const errors = subjects.flatMap(errorLines);
+  const warnings = [
+    ...findings.map(finding => annotation(finding.diagnostic, finding)),
+    ...subjects.flatMap(({ about, warnings: { first } }) =>
+      first.map(({ code, message }) => command('warning', { title: code }, `${about}: ${message}`)),
+    ),
+  ];
+  const notices = subjects
+    .filter(({ notes }) => notes.length > 0)
+    .map(({ about, notes }) => command('notice', { title: 'review' }, [`${about}:`, ...notes].join('\n')));
+  const count = subjects.reduce((sum, { warnings: { count } }) => sum + count, findings.length);
+  return [
+    ...limited(errors, errors.length, 'verdicts that did not pass'),
+    ...limited(warnings, count, 'warnings'),
+    ...limited(notices, notices.length, 'notes'),
+    ...blocks.filter(block => block.kind === 'outcome').map(({ text }) => text),
+    '',
+  ].join('\n');
+}
+
+function limited(lines: readonly string[], count: number, what: string): string[] {
+  const left = count - MAX_ANNOTATIONS;
+  return [
+    ...lines.slice(0, MAX_ANNOTATIONS),
+    ...(left > 0 ? [`${left} more ${what} are not annotated.`] : []),
+  ];
+}
+
+function errorLines({ about, judgements }: Subject): string[] {
+  const isWrong = ({ verdict }: Judgement) => verdict === 'failed' || verdict === 'inconclusive';
+  return judgements
+    .filter(isWrong)
+    .map(({ name, sentence, place }) =>
+      command('error', { ...place, title: `gate ${name}` }, `${about}: ${sentence}`),
+    );
+}
+
+interface Annotating {
+  /** Shown for diagnostics without a file, such as those of `--set`. */
+  readonly file?: string;
+  readonly severity?: Finding['severity'];
+  /** The directory of the checkout: paths within it become relative. */
+  readonly workspace?: string | undefined;
+}
+
+/** One `::error` or `::warning` line per diagnostic. */
+export function formatAnnotations(diagnostics: readonly Diagnostic[], annotating: Annotating): string {
+  return diagnostics.map(diagnostic => `${annotation(diagnostic, annotating)}\n`).join('');
+}
+
+function annotation(d: Diagnostic, { file, severity = 'error', workspace }: Annotating): string {
+  const isFile = d.file !== undefined && d.file !== '--set';
+  const { line, column = 1, length = 1 } = d;
+  const place = isFile && line !== undefined ? { line, col: column, endColumn: column + length } : {};
+  const path = isFile ? d.file : file;
+  const inside = workspace === undefined || path === undefined ? undefined : relativeTo(workspace, path);
+  const named = path === undefined ? {} : { file: inside ?? path };
+  const sentence = [
+    isFile || d.source === undefined ? d.message : `--set ${d.source}: ${d.message}`,
+    ...(d.expected === undefined ? [] : [`expected: ${d.expected}`]),
+    ...(d.got === undefined ? [] : [`got: ${d.got}`]),
+    ...(d.suggestion === undefined ? [] : [`did you mean ${d.suggestion}?`]),
+  ];
+  return command(severity, { ...named, ...place, title: d.code }, sentence.join('\n'));
+}
+
+/** One workflow command, without a newline. */
+function command(
+  kind: Finding['severity'] | 'notice',
+  properties: Readonly<Record<string, unknown>>,
+  message: string,
+): string {
+  const list = Object.entries(properties).map(([name, value]) => `${name}=${escapeProperty(String(value))}`);
+  return `::${kind} ${list.join(',')}::${escapeMessage(message)}`;
+}
+
+function escapeMessage(text: string): string {
+  const shown = text.split(/\r?\n/).map(printable).join('\n');
+  return shown.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+}
+
+function escapeProperty(text: string): string {
+  return escapeMessage(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+}

@@ -1,0 +1,405 @@
+/** Components and contexts that the pages share. */
+
+import { type ComponentChild, type ComponentChildren, createContext, render } from 'preact';
+import { useContext, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { counted, formatMetric } from '../../util/numbers.js';
+import type { Fact, Measured } from '../document.js';
+import type { Group } from './run-list.js';
+
+/** The heading level above the sections, so that a run can be part of another page. */
+export const Level = createContext<1 | 3>(1);
+
+type HeadingTag = 'h1' | 'h2' | 'h3' | 'h4' | 'h5';
+
+/** The tag of a heading this many levels below. */
+export function useHeading(below: 0 | 1 | 2): HeadingTag {
+  return `h${useContext(Level) + below}` as HeadingTag;
+}
+
+/** A section with a heading that screen readers can jump to. */
+export function Section({
+  title,
+  note,
+  children,
+}: {
+  readonly title: string;
+  readonly note?: ComponentChildren;
+  readonly children: ComponentChildren;
+}) {
+  const id = useId();
+  const Heading = useHeading(1);
+  // landmarks need unique names, and other runs on the page have the same sections
+  const isWholePage = useContext(Level) === 1;
+  return (
+    <section class="part" {...(isWholePage && { 'aria-labelledby': id })}>
+      <Heading id={id}>{title}</Heading>
+      {note !== undefined && <p class="note">{note}</p>}
+      {children}
+    </section>
+  );
+}
+
+/** A wide element that scrolls by itself, also by keyboard, so that the page does not. */
+export function Scroll({
+  label,
+  children,
+}: {
+  readonly label: string;
+  readonly children: ComponentChildren;
+}) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: else what scrolls could not be reached without a mouse
+    <div class="scroll" role="group" aria-label={label} tabIndex={0}>
+      {children}
+    </div>
+  );
+}
+
+/** A checkbox with its label. */
+export function Toggle({
+  isOn,
+  set,
+  title,
+  children,
+}: {
+  readonly isOn: boolean;
+  readonly set: (isOn: boolean) => void;
+  readonly title?: string;
+  readonly children: ComponentChildren;
+}) {
+  return (
+    <label title={title}>
+      <input type="checkbox" checked={isOn} onChange={event => set(event.currentTarget.checked)} /> {children}
+    </label>
+  );
+}
+
+const SIGNS: Readonly<Record<string, string>> = {
+  completed: '✓',
+  passed: '✓',
+  failed: '✕',
+  diverged: '✕',
+  inconclusive: '?',
+  running: '●',
+  interrupted: '❙❙',
+  paused: '❙❙',
+  killed: '■',
+  pruned: '✂',
+  better: '▲',
+  worse: '▼',
+  identical: '=',
+  'not distinguishable': '≈',
+  'cannot tell': '?',
+};
+
+/** A state or verdict as a symbol and a word, so that it does not depend on colour. */
+export function Badge({ of }: { readonly of: string }) {
+  return (
+    <span class={`badge ${of.replace(' ', '-')}`}>
+      <span aria-hidden="true">{SIGNS[of] ?? '·'}</span> {of}
+    </span>
+  );
+}
+
+/** A rounded number, with all digits for programs. */
+export function Value({ metric, value }: { readonly metric: string; readonly value: Measured | undefined }) {
+  const text = formatMetric(metric, value);
+  return typeof value === 'number' ? <data value={String(value)}>{text}</data> : <span>{text}</span>;
+}
+
+export function Facts({ facts }: { readonly facts: readonly Fact[] }) {
+  return (
+    <dl class="facts">
+      {facts.map(({ label, value }) => (
+        <div key={label}>
+          <dt>{label}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** A dotted name that may wrap after its dots and underscores. */
+export function Breakable({ text }: { readonly text: string }) {
+  return text.split(/(?<=[._])/).flatMap((part, i) => (i === 0 ? [part] : [<wbr key={i} />, part]));
+}
+
+/**
+ * The address of the run or sweep at a relative path; undefined if there is none, as in a
+ * standalone file.
+ */
+export type Link = (path: string) => string | undefined;
+
+export const Links = createContext<Link>(() => undefined);
+
+export function useLink(): Link {
+  return useContext(Links);
+}
+
+/** The address of a comparison of the runs at these paths; undefined if there is none. */
+export type CompareLink = (paths: readonly string[]) => string | undefined;
+
+export const CompareLinks = createContext<CompareLink>(() => undefined);
+
+export function useCompareLink(): CompareLink {
+  return useContext(CompareLinks);
+}
+
+/** A column of a table. The first column names the row. */
+export interface Column<Row> {
+  readonly name: string;
+  /** Default: the name. */
+  readonly title?: ComponentChildren;
+  /** Whether to align to the left. */
+  readonly isText?: boolean;
+  /** Whether to stress the cell. */
+  isBest?(row: Row): boolean;
+  show(row: Row, i: number): ComponentChildren;
+}
+
+interface Rows<Row> {
+  readonly columns: readonly Column<Row>[];
+  readonly rows: readonly Row[];
+  keyOf(row: Row, i: number): string | number;
+  classOf?(row: Row): string;
+  onPoint?(row: Row | null): void;
+}
+
+/** A table as it is; see `SortableTable` for one that the reader can sort. */
+export function Table<Row>({
+  label,
+  kind = 'numbers',
+  caption,
+  ...props
+}: Rows<Row> & {
+  readonly label: string;
+  /** CSS class. */
+  readonly kind?: string;
+  readonly caption?: ComponentChildren;
+}) {
+  return (
+    <Scroll label={label}>
+      <table class={kind}>
+        {caption}
+        <thead>
+          <tr>
+            {props.columns.map(({ name, title = name, isText }) => (
+              <th key={name} scope="col" class={isText ? 'text' : undefined}>
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          <TableRows {...props} />
+        </tbody>
+      </table>
+    </Scroll>
+  );
+}
+
+function TableRows<Row>({ columns, rows, keyOf, classOf, onPoint }: Rows<Row>) {
+  return rows.map((row, i) => (
+    <tr
+      key={keyOf(row, i)}
+      data-row={keyOf(row, i)}
+      class={classOf?.(row)}
+      onPointerEnter={() => onPoint?.(row)}
+      onPointerLeave={() => onPoint?.(null)}
+    >
+      {columns.map((column, k) => {
+        const Cell = k === 0 ? 'th' : 'td';
+        return (
+          <Cell
+            key={column.name}
+            {...(k === 0 && { scope: 'row' })}
+            data-column={column.name}
+            class={column.isText ? 'text' : column.isBest?.(row) ? 'leading' : undefined}
+          >
+            {column.show(row, i)}
+          </Cell>
+        );
+      })}
+    </tr>
+  ));
+}
+
+type SortValue = number | string | null | undefined;
+
+export interface SortableColumn<Row> extends Column<Row> {
+  readonly title?: string;
+  sortBy(row: Row): SortValue;
+  /** The value of a group to show and sort by; undefined for the value that its rows share. */
+  readonly summary?: {
+    value(rows: readonly Row[]): SortValue;
+    show(rows: readonly Row[]): ComponentChildren;
+  };
+}
+
+interface SortableTableProps<Row> extends Omit<Rows<Row>, 'columns'> {
+  readonly label: string;
+  readonly columns: readonly SortableColumn<Row>[];
+  /** The same rows in groups; absent for a single table. */
+  readonly groups?: readonly Group<Row>[];
+  /** Rows that are initially shown, per group. */
+  readonly most?: number;
+}
+
+interface Order {
+  readonly column: string;
+  readonly isDown: boolean;
+}
+
+/** A table that the reader can sort; missing values come last in either order. */
+export function SortableTable<Row>(props: SortableTableProps<Row>) {
+  const { label, columns, rows, groups, most = 50 } = props;
+  const [order, setOrder] = useState<Order | null>(null);
+  const [isWhole, setWhole] = useState(false);
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
+  const column = columns.find(({ name }) => name === order?.column);
+  const isDown = order?.isDown ?? false;
+  const sort = (some: readonly Row[]) => (column ? sorted(some, column.sortBy, isDown) : some);
+  const shorten = (some: readonly Row[]) => (isWhole ? some : some.slice(0, most));
+  const next = (name: string): void =>
+    setOrder(old =>
+      old?.column !== name
+        ? { column: name, isDown: false }
+        : old.isDown
+          ? null
+          : { column: name, isDown: true },
+    );
+  const toggle = (key: string): void =>
+    setOpen(old => new Set(old.has(key) ? [...old].filter(one => one !== key) : [...old, key]));
+  const shownGroups =
+    groups && column ? sorted(groups, group => summaryValue(column, group.rows), isDown) : groups;
+  const longest = groups === undefined ? rows.length : Math.max(0, ...groups.map(group => group.rows.length));
+  return (
+    <>
+      <Scroll label={label}>
+        <table class="numbers sortable">
+          <Head columns={columns} order={order} next={next} />
+          {shownGroups === undefined ? (
+            <tbody>
+              <TableRows {...props} rows={shorten(sort(rows))} />
+            </tbody>
+          ) : (
+            shownGroups.map(group => (
+              <tbody key={group.key} data-group={group.label}>
+                <GroupRow
+                  group={group}
+                  columns={columns}
+                  isOpen={open.has(group.key)}
+                  toggle={() => toggle(group.key)}
+                />
+                {open.has(group.key) && <TableRows {...props} rows={shorten(sort(group.rows))} />}
+              </tbody>
+            ))
+          )}
+        </table>
+      </Scroll>
+      {!isWhole && longest > most && (
+        <button type="button" class="more" onClick={() => setWhole(true)}>
+          Show all {rows.length} rows
+        </button>
+      )}
+    </>
+  );
+}
+
+function Head<Row>({
+  columns,
+  order,
+  next,
+}: Pick<SortableTableProps<Row>, 'columns'> & { readonly order: Order | null; next(column: string): void }) {
+  return (
+    <thead>
+      <tr>
+        {columns.map(({ name, title = name, isText }) => {
+          const direction = order?.column !== name ? 'none' : order.isDown ? 'descending' : 'ascending';
+          return (
+            <th key={name} scope="col" aria-sort={direction} class={isText ? 'text' : undefined}>
+              <button type="button" title={name} onClick={() => next(name)}>
+                {title}
+                <span aria-hidden="true">{{ none: '', ascending: ' ▲', descending: ' ▼' }[direction]}</span>
+              </button>
+            </th>
+          );
+        })}
+      </tr>
+    </thead>
+  );
+}
+
+function GroupRow<Row>({
+  group: { label, rows },
+  columns: [, ...columns],
+  isOpen,
+  toggle,
+}: Pick<SortableTableProps<Row>, 'columns'> & {
+  readonly group: Group<Row>;
+  readonly isOpen: boolean;
+  toggle(): void;
+}) {
+  return (
+    <tr class="group">
+      <th scope="rowgroup" class="text">
+        <button type="button" aria-expanded={isOpen} onClick={toggle}>
+          <span aria-hidden="true">{isOpen ? '▾' : '▸'}</span> {label}
+        </button>{' '}
+        <small>{counted(rows.length, 'run')}</small>
+      </th>
+      {columns.map(column => (
+        <td key={column.name} data-column={column.name} class={column.isText ? 'text' : undefined}>
+          {column.summary?.show(rows) ?? (isSame(column, rows) ? column.show(rows[0], 0) : '')}
+        </td>
+      ))}
+    </tr>
+  );
+}
+
+function isSame<Row>({ sortBy }: SortableColumn<Row>, rows: readonly Row[]): boolean {
+  return rows.every(row => sortBy(row) === sortBy(rows[0]));
+}
+
+function summaryValue<Row>(column: SortableColumn<Row>, rows: readonly Row[]): SortValue {
+  if (column.summary !== undefined) return column.summary.value(rows);
+  return isSame(column, rows) ? column.sortBy(rows[0]) : null;
+}
+
+function sorted<T>(items: readonly T[], keyFor: (item: T) => SortValue, isDown: boolean): readonly T[] {
+  const sign = isDown ? -1 : 1;
+  return items.toSorted((a, b) => {
+    const [x, y] = [keyFor(a) ?? null, keyFor(b) ?? null];
+    if (x === null || y === null) return Number(x === null) - Number(y === null);
+    if (typeof x === 'number' && typeof y === 'number') return sign * (x - y);
+    return sign * (String(x) < String(y) ? -1 : Number(String(x) > String(y)));
+  });
+}
+
+/** @param start width until the element is on the page */
+export function useWidth<E extends Element>(start: number) {
+  const ref = useRef<E>(null);
+  const [width, setWidth] = useState(start);
+  useLayoutEffect(() => {
+    const element = ref.current;
+    if (element === null) return;
+    const measure = () => {
+      if (element.clientWidth > 0) setWidth(element.clientWidth);
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return { ref, width };
+}
+
+/** Draws the document; `html.ts` ensures that it is of the kind that `view` draws. */
+export function show<Document>(view: (report: Document) => ComponentChild): void {
+  const place = document.querySelector('main');
+  const source = document.querySelector('#report')?.textContent;
+  if (place === null || !source) return;
+  place.replaceChildren();
+  render(view(JSON.parse(source) as Document), place);
+}
