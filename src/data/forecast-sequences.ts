@@ -4,7 +4,7 @@
  */
 import type { Diagnostic } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import type { Scaling, SeriesScaling } from './core/dataset.js';
+import type { SeriesScaling } from './core/dataset.js';
 import { NUMBER } from './core/label-texts.js';
 import type { DataRecord, ReadSequence, SequenceReader } from './core/pipeline.js';
 import { Problems } from './core/problems.js';
@@ -14,7 +14,7 @@ import { MAX_TOLD } from './csv-input-rows.js';
 import { badNumber, cellNumber, isMissing, missingCell } from './csv-table.js';
 import type { ForecastConfig } from './forecast.js';
 import { gapWords, timeGaps } from './forecast-gaps.js';
-import { levelAt, levelsOf, rowValues, type WindowShape, windowShape } from './forecast-shape.js';
+import { forecastSplit, windowShape } from './forecast-windows.js';
 import { type CellPlace, type RowPlace, rowName, TableFile, type TableHandlers } from './formats/tables.js';
 import { allBytes, inTurn } from './reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from './reading/limits.js';
@@ -46,26 +46,62 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
 
 /** The last window of a series, or its problems. */
 function sequenceOf(
-  { name, steps, problems, place }: Series,
+  { name, steps: unordered, problems, place }: InputSeries,
   config: ForecastConfig,
   { pooled, bySeries }: Scalings,
 ): ReadSequence {
   const id = name !== undefined && { id: name };
   if (problems.length > 0) return { problems, ...id };
-  const shape = windowShape(config);
+  const { size, width, observed, hasFuture, steps: length } = windowShape(config);
+  const compare = (a: Step, b: Step): number => a.key - b.key || a.rest - b.rest;
+  const steps = unordered.toSorted(compare);
+  const tie = steps.findIndex((step, i) => i > 0 && compare(step, steps[i - 1]) === 0);
+  if (tie > 0) {
+    const { time = '', row } = steps[tie];
+    const at = row();
+    const earlier = rowName(steps[tie - 1].row(), at);
+    return { problems: [samePlace({ series: name }, time, { place: at, earlier })], ...id };
+  }
+  const last = steps.findLastIndex(({ cells }) => cells[0] !== '');
+  const ahead = hasFuture ? config.horizon : 0;
+  const lacking = lackingSteps(steps, config, { last, ahead, series: name });
+  if (lacking !== undefined) return { problems: [lacking], ...id };
+  const first = last + 1 - config.input_steps;
+  const gaps = gapsOf(steps, config, { first, last, ahead, series: name });
+  if ('error' in gaps) return { problems: [gaps.error], ...id };
   const trained = bySeries?.get(name ?? '');
-  const { offset, scale } = trained ?? pooled ?? repeated([0, 1], shape.width);
-  const read = windowOf(steps, config, shape, { offset, scale, series: name });
-  if (Array.isArray(read)) return { problems: read, ...id };
-  const { level, gaps, ...sequence } = read;
-  const { input_steps, horizon, per_step = false } = config;
-  const targetScaling = (step: number): Scaling => {
-    const steps = per_step ? [step] : Array.from({ length: horizon }, (_, h) => input_steps + h);
-    return { offset: steps.map(one => offset[0] + level(one)), scale: steps.map(() => scale[0]) };
+  const { offset, scale } = trained ?? pooled ?? repeated([0, 1], width);
+  const window = steps.slice(first, last + 1 + ahead);
+  const values = new Float64Array(window.length * width);
+  const wrong = new Problems();
+  window.forEach(({ cells, place }, step) => {
+    cells.forEach((cell, column) => {
+      if (step >= config.input_steps && column < observed) return;
+      const value = cellNumber(cell);
+      if (value === undefined) wrong.add(badNumber(cell, place(column)));
+      else values[step * width + column] = (value - offset[column]) / scale[column];
+    });
+  });
+  if (wrong.all.length > 0) return { problems: wrong.all, ...id };
+  const series = {
+    ...{ name: '', values, naiveError: undefined },
+    rows: [...window.keys()],
+    scalings: offset.map((one, column) => [one, scale[column]] as const),
   };
+  const keys = Float64Array.from(window, ({ key }) => key);
+  const { read, targets } = forecastSplit([{ series, origin: config.input_steps }], keys, config, () => '');
+  const features = new Float32Array(length * size);
+  read(0, features, 0, size);
+  // a prediction for the whole horizon has the time of the last known target
+  const predicted = config.per_step ? window : window.slice(0, config.input_steps);
+  const times = predicted.flatMap(({ time }) => time ?? []);
   const isNew = bySeries !== undefined && name !== undefined && trained === undefined;
-  const warnings = isNew ? [...gaps, notTrained(name, place)] : gaps;
-  return { ...sequence, ...id, targetScaling, place, ...(warnings.length > 0 && { warnings }) };
+  const warnings = isNew ? [...gaps.warnings, notTrained(name, place)] : gaps.warnings;
+  return {
+    ...{ length, values: features, ...id, place, targetScaling: targets.scaling },
+    ...(times.length > 0 && { times }),
+    ...(warnings.length > 0 && { warnings }),
+  };
 }
 
 /** Scalings of the run's series, if each series is scaled by itself. */
@@ -89,7 +125,7 @@ interface Step {
 }
 
 /** The rows of a series. */
-interface Series {
+interface InputSeries {
   /** Undefined if the table is one series. */
   readonly name: string | undefined;
   /** In the order of the files. */
@@ -108,7 +144,7 @@ interface RowAt {
 
 class Rows {
   /** By name, in the order of the rows. */
-  readonly series = new Map<string, Series>();
+  readonly series = new Map<string, InputSeries>();
   /** Problems of rows without a series. */
   readonly strays: Diagnostic[] = [];
   private columns: readonly number[] = [];
@@ -179,7 +215,7 @@ class Rows {
     fields: readonly string[],
     { file, start }: RowAt,
     problem: () => Diagnostic,
-  ): Series | undefined {
+  ): InputSeries | undefined {
     const name = this.group < 0 ? '' : fields[this.group]?.trim();
     if (this.group >= 0 && (name === undefined || isMissing(name))) {
       this.strays.push(problem());
@@ -209,7 +245,7 @@ class Rows {
   }
 }
 
-function complain({ problems }: Series, problem: () => Diagnostic): void {
+function complain({ problems }: InputSeries, problem: () => Diagnostic): void {
   if (problems.length < MAX_TOLD) problems.push(problem());
 }
 
@@ -230,78 +266,6 @@ function withoutCalendar(text: string, place: Partial<CellPlace>): Diagnostic {
     ...place,
     expected: 'ISO 8601 dates or times such as 2025-03-01 or 2025-03-01T12:00:00Z',
     got: JSON.stringify(text.slice(0, 60)),
-  };
-}
-
-/** Returns the last window of a series, or its problems. */
-function windowOf(
-  unordered: readonly Step[],
-  config: ForecastConfig,
-  shape: WindowShape,
-  {
-    offset,
-    scale,
-    series,
-  }: {
-    readonly offset: readonly number[];
-    readonly scale: readonly number[];
-    /** Its name; undefined if the table is one series. */
-    readonly series: string | undefined;
-  },
-):
-  | {
-      readonly length: number;
-      readonly values: Float32Array;
-      readonly times?: readonly string[];
-      /** Warnings of steps that are missing. */
-      readonly gaps: readonly Diagnostic[];
-      /** Level of a step of the window, in the units of the data. */
-      level(step: number): number;
-    }
-  | Diagnostic[] {
-  const { input_steps, horizon, calendar = [] } = config;
-  const compare = (a: Step, b: Step): number => a.key - b.key || a.rest - b.rest;
-  const steps = unordered.toSorted(compare);
-  const tie = steps.findIndex((step, i) => i > 0 && compare(step, steps[i - 1]) === 0);
-  if (tie > 0) {
-    const { time = '', row } = steps[tie];
-    const place = row();
-    return [samePlace({ series }, time, { place, earlier: rowName(steps[tie - 1].row(), place) })];
-  }
-  const last = steps.findLastIndex(({ cells }) => cells[0] !== '');
-  const ahead = shape.hasFuture ? horizon : 0;
-  const first = last + 1 - input_steps;
-  const lacking = lackingSteps(steps, config, { last, ahead, series });
-  if (lacking !== undefined) return [lacking];
-  const gaps = gapsOf(steps, config, { first, last, ahead, series });
-  if ('error' in gaps) return [gaps.error];
-  const problems = new Problems();
-  const window = steps.slice(first, last + 1 + ahead);
-  const values = new Float32Array(window.length * shape.size);
-  const levels = levelsOf(config);
-  const targetAt = (step: number): number => cellNumber(window[step].cells[0]) ?? 0;
-  const level = (step: number): number =>
-    levels === undefined ? 0 : levelAt(levels, targetAt, { origin: input_steps, step });
-  window.forEach(({ cells, key, place }, step) => {
-    const isFuture = step >= input_steps;
-    const numbers = cells.map((cell, column) => {
-      if (isFuture && column < shape.observed) return 0;
-      const value = cellNumber(cell);
-      if (value === undefined) problems.add(badNumber(cell, place(column)));
-      return ((value ?? 0) - offset[column] - (column === 0 ? level(step) : 0)) / scale[column];
-    });
-    values.set(
-      rowValues(numbers, key, { calendar, isFuture, hasFuture: shape.hasFuture }),
-      step * shape.size,
-    );
-  });
-  if (problems.all.length > 0) return [...problems.all];
-  // an answer for the whole horizon has the time of the last known target
-  const answered = config.per_step ? window : window.slice(0, input_steps);
-  const times = answered.flatMap(({ time }) => (time === undefined ? [] : [time]));
-  return {
-    ...{ length: window.length, values, level, gaps: gaps.warnings },
-    ...(times.length > 0 && { times }),
   };
 }
 

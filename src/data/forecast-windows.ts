@@ -1,10 +1,125 @@
-/** Windows of a forecast: which a split has, and the split that reads them. */
-
-import type { Split, SplitName } from './core/dataset.js';
+/**
+ * Windows of a forecast: what they consist of (numbers of their steps, calendar features and
+ * levels), which of them a split has, and the split that reads them.
+ */
+import type { Scaling, Split, SplitName, Targets } from './core/dataset.js';
 import { configError } from './core/problems.js';
 import type { CsvTable } from './csv-table.js';
-import type { ForecastConfig } from './forecast.js';
-import { levelAt, levelsOf, rowValues, windowShape } from './forecast-shape.js';
+import type { CalendarFeature, ForecastConfig } from './forecast.js';
+import { MS_OF_DAY } from './forecast-gaps.js';
+
+/** Mean number of days in a Gregorian year. */
+const DAYS_OF_YEAR = 365.2425;
+
+/** Position of a time in its cycle, from 0 to 1. */
+const CYCLES: Readonly<Record<CalendarFeature, (time: Date) => number>> = {
+  hour: time => (time.getTime() / MS_OF_DAY) % 1,
+  day_of_week: time => ((time.getUTCDay() + 6) % 7) / 7,
+  day_of_month: time => (time.getUTCDate() - 1) / 31,
+  day_of_year: time => (time.getTime() - Date.UTC(time.getUTCFullYear(), 0)) / MS_OF_DAY / DAYS_OF_YEAR,
+  month: time => time.getUTCMonth() / 12,
+};
+
+/** Layout of a window and its steps. */
+export interface WindowShape {
+  /** Numbers per step. */
+  readonly size: number;
+  /** Number of columns among them: target, features, known. */
+  readonly width: number;
+  /** Number of columns that are unknown in the horizon: target and features. */
+  readonly observed: number;
+  /** True if anything is known in advance. */
+  readonly hasFuture: boolean;
+  /** Steps of a window. */
+  readonly steps: number;
+}
+
+export function windowShape({
+  features = [],
+  known = [],
+  calendar = [],
+  input_steps,
+  horizon,
+  per_step = false,
+}: ForecastConfig): WindowShape {
+  const width = 1 + features.length + known.length;
+  const hasFuture = per_step || known.length + calendar.length > 0;
+  return {
+    size: width + 2 * calendar.length + (hasFuture ? 1 : 0),
+    width,
+    observed: 1 + features.length,
+    hasFuture,
+    steps: input_steps + (hasFuture ? horizon : 0),
+  };
+}
+
+/**
+ * Level of a step: the mean of the values `period`, 2 `period`, … `count` `period` steps before it.
+ */
+export interface Levels {
+  readonly period: number;
+  readonly count: number;
+}
+
+/**
+ * Returns the levels of a config; undefined without `relative_to`.
+ * @throws UserError (exit 2) if a window does not cover a season
+ */
+export function levelsOf({ relative_to, season, input_steps }: ForecastConfig): Levels | undefined {
+  if (relative_to === undefined) return undefined;
+  if (relative_to === 'last_value') return { period: 1, count: 1 };
+  if (season !== undefined && season <= input_steps)
+    return { period: season, count: Math.floor(input_steps / season) };
+  throw configError({
+    code: 'data/relative-to',
+    keyPath: ['dataset', 'relative_to'],
+    message:
+      season === undefined
+        ? '`relative_to: season` needs `season`'
+        : 'the input window is shorter than the season',
+    expected: season === undefined ? 'dataset.season' : `input_steps of ${season} or more`,
+    ...(season !== undefined && { got: `input_steps: ${input_steps}` }),
+  });
+}
+
+/**
+ * Returns the level of a step of a window whose first forecast step is `origin`. An input step has
+ * the level of the forecast steps at the same position of a season.
+ */
+export function levelAt(
+  { period, count }: Levels,
+  valueAt: (step: number) => number,
+  { origin, step }: { readonly origin: number; readonly step: number },
+): number {
+  const phase = (((step - origin) % period) + period) % period;
+  let sum = 0;
+  for (let k = 1; k <= count; k++) sum += valueAt(origin + phase - k * period);
+  return sum / count;
+}
+
+/**
+ * The numbers of a step that its time determines: sine and cosine of each calendar feature at
+ * `key`, and the flag.
+ */
+function timeValues(
+  key: number,
+  {
+    calendar,
+    isFuture,
+    hasFuture,
+  }: {
+    readonly calendar: readonly CalendarFeature[];
+    readonly isFuture: boolean;
+    readonly hasFuture: boolean;
+  },
+): number[] {
+  const time = new Date(key);
+  const cycles = calendar.flatMap(feature => {
+    const angle = 2 * Math.PI * CYCLES[feature](time);
+    return [Math.sin(angle), Math.cos(angle)];
+  });
+  return [...cycles, ...(hasFuture ? [isFuture ? 1 : 0] : [])];
+}
 
 /** The ordered steps of one series. */
 export interface Series {
@@ -66,12 +181,17 @@ export function windowsOf(
   return name === 'train' ? windows.slice(0, limit) : windows;
 }
 
+/** A split whose targets are always scaled. */
+interface ForecastSplit extends Split {
+  readonly targets: Extract<Targets, { readonly kind: 'value' }> & { scaling(at: number): Scaling };
+}
+
 export function forecastSplit(
   windows: readonly Window[],
   keys: Float64Array,
   config: ForecastConfig,
   id: (index: number) => string,
-): Split {
+): ForecastSplit {
   const { input_steps, horizon, season, calendar = [], per_step = false } = config;
   const { steps, size, width, observed, hasFuture } = windowShape(config);
   const levels = levelsOf(config);
@@ -83,7 +203,7 @@ export function forecastSplit(
   };
   // the step's values except its columns, which are in the series
   const rest = (row: number, isFuture: boolean): number[] =>
-    rowValues([], keys[row], { calendar, isFuture, hasFuture });
+    timeValues(keys[row], { calendar, isFuture, hasFuture });
   /** Scaled target of window `i` at a step of its series. */
   const targetAt = (i: number, step: number): number =>
     windows[i].series.values[step * width] - level(i, step);

@@ -37,18 +37,23 @@ import { readCsvTable } from './csv-files.js';
 import type { CsvTable } from './csv-table.js';
 import { timeGaps } from './forecast-gaps.js';
 import { forecastSequences } from './forecast-sequences.js';
-import { type CalendarFeature, type Levels, levelAt, levelsOf, windowShape } from './forecast-shape.js';
 import {
   type Cuts,
   forecastSplit,
   idOf,
+  type Levels,
+  levelAt,
+  levelsOf,
   type Series,
   unscaledWindow,
   type Window,
+  windowShape,
   windowsOf,
 } from './forecast-windows.js';
 import type { Delimiter } from './formats/csv-records.js';
 import { groupOf, orderKey, rowLists } from './row-order.js';
+
+export type CalendarFeature = 'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month';
 
 export interface ForecastConfig extends Required<NormalizeConfig> {
   readonly kind: 'forecast';
