@@ -1,7 +1,13 @@
 /** Cuts streams of text into sequences, and reads the sequences to predict. */
 import { type Diagnostic, damagedError } from '../util/errors.js';
 import type { TextLevel, Vocabulary } from './core/dataset.js';
-import type { DataRecord, NewSequencesOptions, ReadSequence, SequenceReader } from './core/pipeline.js';
+import type {
+  Assembler,
+  DataRecord,
+  NewSequencesOptions,
+  ReadSequence,
+  SequenceReader,
+} from './core/pipeline.js';
 import { FILE_START, LinePieces, placeAfter } from './formats/utf8.js';
 import { type InputSource, inTurn, placeNames } from './reading/byte-sources.js';
 import type { TextConfig } from './text.js';
@@ -76,33 +82,56 @@ async function* cutStream(
   text: CodedText,
   { steps }: Layout,
 ): AsyncGenerator<readonly ReadSequence[]> {
-  const { level, codes } = text;
-  let values = new Float32Array(steps);
-  let length = 0;
-  let refused: { readonly step: number; readonly problem: Diagnostic }[] = [];
-  const sequence = (length: number): ReadSequence => {
-    const problems = refused.flatMap(({ step, problem }) => (step < length ? [problem] : []));
-    return problems.length > 0 ? { problems } : { length, values: values.subarray(0, length) };
-  };
+  const cutter = new StreamCutter(text, steps);
   for await (const source of inTurn(sources)) {
     for await (const pieces of inputSymbols(source, text)) {
-      const done: ReadSequence[] = [];
-      for (const piece of pieces) {
-        for (let i = 0; i < piece.codes.length; i++) {
-          const code = piece.codes[i];
-          if (length === steps) {
-            done.push(sequence(steps));
-            [values, length, refused] = [new Float32Array(steps), 0, []];
-          }
-          if (code === codes.refused && refused.length < MAX_TOLD)
-            refused.push({ step: length, problem: refusal(piece, i, level) });
-          values[length++] = code;
-        }
-      }
-      yield done;
+      for (const piece of pieces) cutter.add(piece);
+      yield cutter.take();
     }
   }
-  if (length > 1) yield [sequence(length - 1)];
+  cutter.end();
+  yield cutter.take();
+}
+
+class StreamCutter implements Assembler<CodedPiece> {
+  private done: ReadSequence[] = [];
+  private values: Float32Array;
+  private length = 0;
+  private refused: { readonly step: number; readonly problem: Diagnostic }[] = [];
+
+  constructor(
+    private readonly text: CodedText,
+    private readonly steps: number,
+  ) {
+    this.values = new Float32Array(steps);
+  }
+
+  add(piece: CodedPiece): void {
+    const { level, codes } = this.text;
+    for (let i = 0; i < piece.codes.length; i++) {
+      const code = piece.codes[i];
+      if (this.length === this.steps) this.emit(this.steps);
+      if (code === codes.refused && this.refused.length < MAX_TOLD)
+        this.refused.push({ step: this.length, problem: refusal(piece, i, level) });
+      this.values[this.length++] = code;
+    }
+  }
+
+  end(): void {
+    if (this.length > 1) this.emit(this.length - 1);
+  }
+
+  take(): readonly ReadSequence[] {
+    const { done } = this;
+    this.done = [];
+    return done;
+  }
+
+  private emit(length: number): void {
+    const problems = this.refused.flatMap(({ step, problem }) => (step < length ? [problem] : []));
+    this.done.push(problems.length > 0 ? { problems } : { length, values: this.values.subarray(0, length) });
+    [this.values, this.length, this.refused] = [new Float32Array(this.steps), 0, []];
+  }
 }
 
 /**
