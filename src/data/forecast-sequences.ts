@@ -84,7 +84,7 @@ function sequenceOf(
   });
   if (wrong.all.length > 0) return { problems: wrong.all, ...id };
   const series = {
-    ...{ name: '', values, naiveError: undefined },
+    ...{ name: '', values, naiveError: undefined, targetAt: () => Number.NaN },
     rows: [...window.keys()],
     scalings: offset.map((one, column) => [one, scale[column]] as const),
   };
