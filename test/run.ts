@@ -13,8 +13,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageRoot } from '../src/util/root.js';
-import { selectTests } from './support/select-tests.js';
-import { everything, type FileResult, failuresOnly, runFile, totals } from './support/test-files.js';
+import {
+  everything,
+  type FileResult,
+  failuresOnly,
+  runFile,
+  selectTests,
+  totals,
+} from './support/test-files.js';
 
 const sources = join(packageRoot, 'test');
 /** That of the program, see `src/cli/main.ts`. */

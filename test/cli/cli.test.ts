@@ -26,7 +26,7 @@ import { exists } from '../../src/run/locks/process-identity.js';
 import { formatDuration } from '../../src/util/numbers.js';
 import { packageRoot } from '../../src/util/root.js';
 import { callInProcess, main } from '../support/in-process.js';
-import { comesTrue } from '../support/waiting.js';
+import { comesTrue } from '../support/programs.js';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-cli-')));
 t.teardown(() => rmSync(folder, { recursive: true }));

@@ -14,7 +14,7 @@ import { formatAnnotations } from '../../src/view/github.js';
 import { Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
 import { execute } from '../support/programs.js';
-import { longerConfig, randomDataset } from '../support/small-run.js';
+import { longerConfig, randomDataset } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());

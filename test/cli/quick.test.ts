@@ -6,8 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { selectTests } from '../support/select-tests.js';
-import { countsOf, everything, failuresOnly, runFile, totals } from '../support/test-files.js';
+import { countsOf, everything, failuresOnly, runFile, selectTests, totals } from '../support/test-files.js';
 
 t.test('tests are selected by their files, their paths or the first word of several', async t => {
   const files = ['config/config-cli', 'config/config-yaml', 'train/run', 'train/run-ends'];

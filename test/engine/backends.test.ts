@@ -24,7 +24,7 @@ import { compareRuns } from '../../src/verify/compare-runs.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { relativeError } from '../support/goldens.js';
 import { modelOf } from '../support/models.js';
-import { silentObserver } from '../support/small-run.js';
+import { silentObserver } from '../support/runs.js';
 
 interface Training {
   readonly hiddenSize: number;

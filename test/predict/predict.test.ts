@@ -25,8 +25,8 @@ import {
   table,
   unlabelled,
 } from '../support/prediction-cases.js';
+import { comesTrue } from '../support/programs.js';
 import { copies, train } from '../support/runs.js';
-import { comesTrue } from '../support/waiting.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());

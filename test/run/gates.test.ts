@@ -10,7 +10,7 @@ import { gateSentence } from '../../src/run/words.js';
 import type { UserError } from '../../src/util/errors.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { baselineOf } from '../support/gates.js';
-import { longerConfig, randomDataset } from '../support/small-run.js';
+import { longerConfig, randomDataset } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());

@@ -17,8 +17,7 @@ import type { RunResult } from '../../src/train/recorder.js';
 import { finishedRuns, tryDamages } from '../soak/damages.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { baselineOf } from '../support/gates.js';
-import { resume, seal, stopAt, train, trainUntil } from '../support/runs.js';
-import { longerConfig, randomDataset } from '../support/small-run.js';
+import { longerConfig, randomDataset, resume, seal, stopAt, train, trainUntil } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());

@@ -18,8 +18,7 @@ import { processPlace } from '../../src/run/locks/process-identity.js';
 import { isLocked, lockHolder, lockRun } from '../../src/run/locks/run-lock.js';
 import { Journal } from '../../src/sweep/journal.js';
 import { Workplace } from '../support/cli.js';
-import { resume, trainUntil } from '../support/runs.js';
-import { longerConfig, randomDataset } from '../support/small-run.js';
+import { longerConfig, randomDataset, resume, trainUntil } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());

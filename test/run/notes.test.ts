@@ -16,7 +16,7 @@ import { tryAdvisoryLock } from '../../src/run/locks/advisory-lock.js';
 import type { IndexReport, RunReport } from '../../src/view/document.js';
 import { Workplace } from '../support/cli.js';
 import { makeRun } from '../support/dashboard.js';
-import { comesTrue } from '../support/waiting.js';
+import { comesTrue } from '../support/programs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());

@@ -19,8 +19,7 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
-import { resume, seal, train, trainUntil } from '../support/runs.js';
-import { longerConfig, randomDataset } from '../support/small-run.js';
+import { longerConfig, randomDataset, resume, seal, train, trainUntil } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());

@@ -8,8 +8,7 @@ import { join } from 'node:path';
 import { reviewRuns } from '../../src/judge/judging/review.js';
 import { RandomStream } from '../../src/util/random.js';
 import type { Workplace } from '../support/cli.js';
-import { train } from '../support/runs.js';
-import { longerConfig, randomDataset } from '../support/small-run.js';
+import { longerConfig, randomDataset, train } from '../support/runs.js';
 
 export interface DamageReport {
   readonly cases: number;

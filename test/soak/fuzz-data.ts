@@ -6,8 +6,8 @@ import type { DatasetConfig } from '../../src/data/index.js';
 import type { RandomStream } from '../../src/util/random.js';
 import { mutateBytes, mutateText, onceIn, pick } from '../support/mutations.js';
 import { type ZipMember, zipArchive } from '../support/zip.js';
+import { openSoundly } from './fuzz-tables.js';
 import type { FuzzTarget } from './fuzz-target.js';
-import { openSoundly } from './sound-dataset.js';
 
 interface NpyArray {
   readonly descr: string;

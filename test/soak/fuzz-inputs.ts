@@ -17,8 +17,8 @@ import { UserError } from '../../src/util/errors.js';
 import type { RandomStream } from '../../src/util/random.js';
 import { asInput } from '../support/data-files.js';
 import { onceIn } from '../support/mutations.js';
-import { csvFiles } from './fuzz-csv.js';
 import { idxFiles, npzFiles } from './fuzz-data.js';
+import { csvFiles } from './fuzz-tables.js';
 import { ensure, type FuzzTarget } from './fuzz-target.js';
 
 interface Case {

@@ -6,9 +6,8 @@ import { type DatasetConfig, isRejected, newSequences } from '../../src/data/ind
 import type { RandomStream } from '../../src/util/random.js';
 import { asInput } from '../support/data-files.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
-import { CSV_TOKENS } from './fuzz-csv.js';
+import { CSV_TOKENS, openSoundly } from './fuzz-tables.js';
 import { ensure, type FuzzTarget } from './fuzz-target.js';
-import { openSoundly } from './sound-dataset.js';
 
 const TOKENS = [
   '\n',

@@ -3,18 +3,18 @@
  * is a failure, and so is much work.
  */
 import { readFileSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { formatDiagnostics } from '../../src/cli/terminal/diagnostics.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
 import { RandomStream } from '../../src/util/random.js';
+import { execute } from '../support/programs.js';
 import type { StepCounter } from '../support/steps.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { jsonConfigs, setArguments, yamlConfigs } from './fuzz-configs.js';
-import { csvFiles } from './fuzz-csv.js';
 import { idxFiles, idxGzipFiles, npyFiles, npzFiles } from './fuzz-data.js';
 import { csvInputs, idxInputs, npzInputs } from './fuzz-inputs.js';
-import { parquetFiles } from './fuzz-parquet.js';
-import { runDirectories } from './fuzz-run-directory.js';
-import { checkpointFiles, jsonFiles, logFiles, safetensorsFiles } from './fuzz-run-files.js';
+import { checkpointFiles, jsonFiles, logFiles, runDirectories, safetensorsFiles } from './fuzz-run-files.js';
+import { csvFiles, parquetFiles } from './fuzz-tables.js';
 import type { FuzzRead, FuzzTarget } from './fuzz-target.js';
 import { forecastFiles, jsonlFiles, textFiles } from './fuzz-text.js';
 
@@ -129,4 +129,31 @@ function peakMemory(): number {
   } catch {
     return Number.NaN;
   }
+}
+
+const child = fileURLToPath(new URL('./fuzz-child.js', import.meta.url));
+
+/** MiB; buffers lie outside the heap, so that both together stay below the limit. */
+const HEAP_MB = 128;
+const LIMIT_MB = 256;
+
+export async function boundedFuzz(
+  target: string,
+  seed: number,
+  count: number,
+  from = 0,
+): Promise<FuzzReport> {
+  const flags = [`--max-old-space-size=${HEAP_MB}`, '--max-semi-space-size=4'];
+  const args = [...flags, child, target, ...[seed, count, from].map(String)];
+  const finished = await execute(process.execPath, args, { cwd: process.cwd(), env: process.env });
+  if (finished?.code !== 0) return broken(target, `the process ended: ${finished?.stderr.slice(-2000)}`);
+  const report = JSON.parse(finished.stdout) as FuzzReport;
+  if (!(report.peakMb > LIMIT_MB)) return report;
+  const failures = [`the process took ${Math.round(report.peakMb)} MiB`, ...report.failures];
+  return { ...report, failed: report.failed + 1, failures };
+}
+
+function broken(target: string, why: string): FuzzReport {
+  const none = { cases: 0, accepted: 0, refused: 0, slowestMs: Number.NaN, peakMb: Number.NaN };
+  return { target, ...none, failed: 1, failures: [why] };
 }

@@ -9,14 +9,28 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join, sep } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
+import { loadExperiment } from '../../src/config/index.js';
+import { openDataset } from '../../src/data/index.js';
+import { ParameterLayout } from '../../src/math/model/parameters.js';
+import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoint-files.js';
+import { CheckpointStore } from '../../src/run/checkpoints.js';
+import { RunDirectory } from '../../src/run/directory.js';
+import { writeJsonAtomic } from '../../src/run/files.js';
+import { latestCheckpoint } from '../../src/run/latest-checkpoint.js';
+import { LogFile } from '../../src/run/lines.js';
+import { lockRun } from '../../src/run/locks/run-lock.js';
+import { cutLog } from '../../src/run/log.js';
+import type { Manifest } from '../../src/run/manifest.js';
+import type { Tensor } from '../../src/run/safetensors.js';
+import { loadWeights } from '../../src/train/weights.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
+import { modelOf } from '../support/models.js';
 import { recordedWrites } from '../support/recorded-writes.js';
-import { indexCases, zipCases } from './hostile-content.js';
-import { linkCases } from './hostile-links.js';
-import { nameCases, pathCases } from './hostile-names.js';
+import { zipArchive } from '../support/zip.js';
 
 /** A fresh pair of folders. */
 export interface Place {
@@ -109,4 +123,346 @@ function fingerprint(folder: string): string {
       return [name, info.isFile() ? readFileSync(path, 'latin1') : null];
     }),
   );
+}
+
+const LEADING_OUT = [
+  '../../x',
+  '../outside/file',
+  '../../outside/file',
+  '../../outside/folder/step-00000009.safetensors',
+  'step-00000001.safetensors/../../../outside/file',
+  '/etc/passwd',
+  '/tmp/cellrun-hostile',
+  './step-00000001.safetensors',
+  '',
+  '.',
+  '..',
+  '__proto__',
+  'step-00000001.safetensors\u0000',
+  'step-1.safetensors',
+  'step-99999999999999999999.safetensors',
+  '..\\..\\outside\\file',
+];
+
+/** `latest` keeps one, so that each save removes what it takes for an older one. */
+function savedSteps(folder: string, ...steps: readonly number[]): void {
+  const store = CheckpointStore.open(folder, { keep: { last: 1, best: 0 }, metric: 'm', mode: 'max' });
+  for (const step of steps) {
+    const tensors = new Map<string, Tensor>([
+      ['w', { dtype: 'F32', shape: [1], data: Float32Array.of(step) }],
+    ]);
+    store.save({ step, epoch: 0, tensors, metadata: {}, metric: null, temporary: false });
+  }
+}
+
+/** An index that names what lies elsewhere is neither read by nor cleaned up by. */
+export function indexCases(): HostileCase[] {
+  const fields = ['last', 'best', 'file', 'all'] as const;
+  return LEADING_OUT.flatMap(entry =>
+    fields.map(
+      (field): HostileCase => ({
+        name: `index.json, ${field}: ${JSON.stringify(entry)}`,
+        prepare: ({ root }) => {
+          savedSteps(root, 1);
+          const path = join(root, 'index.json');
+          const index = JSON.parse(readFileSync(path, 'utf8'));
+          if (field !== 'file') index.last = field === 'best' ? index.last : entry;
+          if (field === 'best' || field === 'all') index.best = entry;
+          if (field === 'file' || field === 'all') index.checkpoints[0].file = entry;
+          writeFileSync(path, JSON.stringify(index));
+        },
+        act: ({ root }) => {
+          latestCheckpoint(root, { strict: false });
+          loadCheckpoint(resolveCheckpoint(root, 'last'));
+          savedSteps(root, 2, 3);
+        },
+      }),
+    ),
+  );
+}
+
+/** Nothing is unpacked to the disk, whatever a member is called. */
+export function zipCases(): HostileCase[] {
+  return LEADING_OUT.flatMap(name =>
+    [0, 8].map(
+      (method): HostileCase => ({
+        name: `npz with a member ${JSON.stringify(name)}`,
+        prepare: ({ root }) => {
+          const member = { name: `${name}.npy`, content: Buffer.from('\x93NUMPY'), method: method as 0 | 8 };
+          writeFileSync(
+            join(root, 'data.npz'),
+            zipArchive([member, { ...member, name }, { ...member, name: 'x.npy' }]),
+          );
+        },
+        act: ({ root }) => openDataset({ kind: 'npz', path: join(root, 'data.npz') }, { seed: 0 }),
+      }),
+    ),
+  );
+}
+
+/** Every name that a run writes to, and the folders on the way. */
+const POSITIONS = [
+  'config.resolved.yaml',
+  `.tmp-${process.pid}-config.resolved.yaml`,
+  'config.resolved.yaml.next',
+  `.tmp-${process.pid}-config.resolved.yaml.next`,
+  'manifest.json',
+  `.tmp-${process.pid}-manifest.json`,
+  'summary.json',
+  `.tmp-${process.pid}-summary.json`,
+  'log.jsonl',
+  `.tmp-${process.pid}-log.jsonl`,
+  'log.replaced-1.jsonl',
+  `.tmp-${process.pid}-log.replaced-1.jsonl`,
+  'run.lock',
+  `run.lock.${process.pid}`,
+  `run.lock.stale-${process.pid}`,
+  'checkpoints',
+  'checkpoints/step-00000001.safetensors',
+  `checkpoints/.tmp-${process.pid}-step-00000001.safetensors`,
+  'checkpoints/.tmp-1-step-00000001.safetensors',
+  'checkpoints/index.json',
+  `checkpoints/.tmp-${process.pid}-index.json`,
+  'checkpoints/step-00000000.safetensors',
+  'checkpoints/step-00000000.safetensors.damaged',
+] as const;
+
+type Target = (place: Place, link: string) => string;
+
+const TARGETS: Readonly<Record<string, Target>> = {
+  'a file': ({ outside }) => join(outside, 'file'),
+  'a file, relatively': ({ outside }, link) => relative(dirname(link), join(outside, 'file')),
+  'a file that is not there': ({ outside }) => join(outside, 'absent'),
+  'a folder': ({ outside }) => join(outside, 'folder'),
+  'a folder that is not there': ({ outside }) => join(outside, 'absent', 'deeper'),
+  itself: (_, link) => link,
+  'a link to a file': ({ root, outside }) => {
+    const between = join(root, 'between');
+    symlinkSync(join(outside, 'file'), between);
+    return between;
+  },
+};
+
+/** In a run of its own below the root, all that a run writes is tried. */
+export function linkCases(): HostileCase[] {
+  return POSITIONS.flatMap(position =>
+    Object.entries(TARGETS).map(([what, target]): HostileCase => {
+      const run = ({ root }: Place) => join(root, 'experiment', 'run');
+      return {
+        name: `${position} leads to ${what}`,
+        prepare: place => {
+          const link = join(run(place), position);
+          mkdirSync(join(run(place), 'checkpoints'), { recursive: true });
+          writeFileSync(join(run(place), 'config.resolved.yaml'), 'a: 1\n');
+          writeFileSync(join(run(place), 'log.jsonl'), '{"event":"train.step","seq":0,"step":9}\n');
+          writeFileSync(join(run(place), 'checkpoints', 'step-00000000.safetensors'), 'damaged');
+          rmSync(link, { recursive: true, force: true });
+          symlinkSync(target(place, link), link);
+        },
+        act: place => useRun(run(place)),
+      };
+    }),
+  );
+}
+
+function useRun(path: string): void {
+  const { files } = attempted(() => RunDirectory.open(path)) ?? { files: undefined };
+  if (files === undefined) return;
+  const release = attempted(() => lockRun(files.lock));
+  attempted(() => RunDirectory.open(path).changeConfig('b: 2\n', {} as Manifest));
+  attempted(() => latestCheckpoint(files.checkpoints, { strict: false }).setAside());
+  attempted(() => cutLog(files.log, { step: 1, evaluationIsDue: false }));
+  attempted(() => {
+    const log = LogFile.open(files.log);
+    log.write('{"event":"run.end","seq":0}\n');
+    log.close();
+  });
+  attempted(() => {
+    const store = CheckpointStore.open(files.checkpoints, {
+      keep: { last: 1, best: 0 },
+      metric: 'm',
+      mode: 'max',
+    });
+    for (const step of [1, 2])
+      store.save({ step, epoch: 0, tensors: new Map(), metadata: {}, metric: null, temporary: false });
+  });
+  attempted(() => writeJsonAtomic(files.summary, {}));
+  if (release) attempted(release);
+}
+
+/** What the one refuses, the next may still do. */
+function attempted<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+const UPWARDS = [
+  '..',
+  '.',
+  '',
+  '../',
+  '../../outside/x',
+  '../outside',
+  './../outside',
+  'a/../../outside/x',
+  '..\\outside',
+  'a/..',
+  '../root/../outside/x',
+];
+const ABSOLUTE = [
+  '/',
+  '/tmp/cellrun-hostile',
+  '//outside',
+  'C:\\x',
+  'file:///tmp/x',
+  '~',
+  '~/x',
+  '$HOME/x',
+  '%2e%2e%2foutside',
+  '\\\\server\\share',
+];
+const ODD = [
+  'a/b',
+  'a\\b',
+  'a\u0000b',
+  'a\u0000/../../outside',
+  '\u0000',
+  'a\nb',
+  ' ',
+  'a ',
+  '-rf',
+  '--output=x',
+  '.hidden',
+  '..hidden',
+  'a..b',
+  'é',
+  '‥',
+  '．．',
+  'a\u202eb',
+  'con',
+  'nul.txt',
+  'x'.repeat(101),
+  'x'.repeat(5000),
+  'sweeps',
+  'SWEEPS',
+  'verify',
+  'a:b',
+  'a|b',
+  'a*',
+  'a?',
+  '`id`',
+  '$(id)',
+  ';',
+  '&',
+  '\uD800',
+];
+const NAMES = [...UPWARDS, ...ABSOLUTE, ...ODD];
+
+const HASH = '0123456789abcdef'.repeat(4);
+
+function create(name: string, outputRoot: string): RunDirectory {
+  return RunDirectory.create({
+    name,
+    outputRoot,
+    configHash: HASH,
+    givenYaml: 'a: 1\n',
+    resolvedYaml: 'a: 1\n',
+    started: new Date(0),
+  });
+}
+
+const CONFIG = {
+  version: 1,
+  dataset: { kind: 'npz', path: 'data.npz' },
+  model: { cell: 'lstm', hidden_size: 2 },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.01 },
+  training: { num_epochs: 1, batch_size: 2 },
+};
+
+/**
+ * By the run's directory alone; by a config that says it; by `--set`; and the directory that a
+ * loaded config leads to.
+ */
+export function nameCases(): HostileCase[] {
+  return NAMES.flatMap((name): HostileCase[] => {
+    const shown = JSON.stringify(name.slice(0, 40));
+    const deeper = name.replaceAll('..', 'up').replace(/^[/~]+/, '');
+    const below: HostileCase = {
+      name: `output below ${shown}`,
+      act: ({ root }) => create('x', join(root, 'deep', 'deeper', deeper)),
+    };
+    return [
+      // the system takes no argument with a NUL in it
+      ...(name.includes('\u0000') ? [] : [below]),
+      { name: `directory ${shown}`, act: ({ root }) => create(name, root) },
+      {
+        name: `config ${shown}`,
+        prepare: ({ root }) => writeFileSync(join(root, 'config.yaml'), JSON.stringify({ ...CONFIG, name })),
+        act: ({ root }) => create(loadExperiment(join(root, 'config.yaml')).experiment.name, root),
+      },
+      {
+        name: `--set name ${shown}`,
+        prepare: ({ root }) =>
+          writeFileSync(join(root, 'config.yaml'), JSON.stringify({ ...CONFIG, name: 'x' })),
+        act: ({ root }) =>
+          create(loadExperiment(join(root, 'config.yaml'), { set: [`name=${name}`] }).experiment.name, root),
+      },
+    ];
+  });
+}
+
+const layout = new ParameterLayout(modelOf({ cell: 'lstm', hidden_size: 1 }, { outputSize: 2 }));
+
+/** What is no file, or gives no end of bytes. */
+const DEVICES = [
+  '/dev/null',
+  '/dev/zero',
+  '/dev/full',
+  '/dev/random',
+  '/dev/tty',
+  '/proc/self/mem',
+  '/proc/kcore',
+  '/proc/self/environ',
+  '/proc/self/fd/0',
+  '/',
+];
+
+/** Reading never writes, whatever it is pointed at. */
+export function pathCases(): HostileCase[] {
+  const paths = [...NAMES.filter(name => name.length < 4000), ...DEVICES];
+  const reads: readonly (readonly [string, (path: string) => unknown])[] = [
+    ['npz', path => openDataset({ kind: 'npz', path }, { seed: 0 })],
+    [
+      'csv',
+      path =>
+        openDataset(
+          { kind: 'csv', path, test_fraction: 0.5, features: ['a'], target: 'y', target_kind: 'class' },
+          { seed: 0 },
+        ),
+    ],
+    ['init_from', path => loadWeights(path, layout, new Float32Array(layout.size))],
+  ];
+  return paths.flatMap(path =>
+    reads.map(([kind, read]): HostileCase => {
+      const shown = `${kind} at ${JSON.stringify(path.slice(0, 40))}`;
+      return {
+        name: shown,
+        prepare: place => furnish(place),
+        act: ({ root }) => read(path.startsWith('/') ? path : `${root}/${path}`),
+      };
+    }),
+  );
+}
+
+/** Something at the end of some of the paths. */
+function furnish({ root, outside }: Place): void {
+  mkdirSync(join(root, 'a'));
+  symlinkSync(join(outside, 'file'), join(root, 'é'));
+  symlinkSync('-rf', join(root, '-rf'));
+  symlinkSync(dirname(root), join(root, 'con'));
 }

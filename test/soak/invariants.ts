@@ -34,8 +34,7 @@ import { idOf } from '../../src/sweep/orchestrator.js';
 import type { RunResult } from '../../src/train/recorder.js';
 import { UserError } from '../../src/util/errors.js';
 import type { Workplace } from '../support/cli.js';
-import { resume, stopAt, train } from '../support/runs.js';
-import { randomDataset } from '../support/small-run.js';
+import { randomDataset, resume, stopAt, train } from '../support/runs.js';
 import { resumeInProcess, sweepInProcess } from '../support/sweeps.js';
 
 const HOLDER = fileURLToPath(new URL('../support/lock-holder.js', import.meta.url));

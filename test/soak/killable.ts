@@ -5,8 +5,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Summary } from '../../src/run/summary.js';
-import { randomDataset } from '../support/small-run.js';
-import { inThisProcess } from './finish.js';
+import { finish, isDone } from '../../src/verify/resume.js';
+import { callInProcess } from '../support/in-process.js';
+import { randomDataset } from '../support/runs.js';
+import { PROGRAM } from './moments.js';
 
 export interface Killable {
   readonly name: string;
@@ -109,3 +111,18 @@ export async function killable(folder: string, name: string, more: object = {}):
   const straight = await inThisProcess([...args, '--threads', '1', '--output', join(folder, 'straight')]);
   return { name, args, straight };
 }
+
+/** Runs `cellrun ARGS` to its end and gives its summary. Throws where it fails. */
+export type Finish = (args: readonly string[]) => Promise<Summary>;
+
+export const inOwnProcess: Finish = args => finish(PROGRAM, args);
+
+/** Without the start of a process, which takes longer than such a run: for many short runs. */
+export const inThisProcess: Finish = async args => {
+  const { code, stdout, stderr } = await callInProcess([...args, '--json', '--quiet'], {
+    cwd: process.cwd(),
+    env: process.env,
+  });
+  if (!isDone({ code })) throw new Error(`exit ${code}: ${stderr}`);
+  return JSON.parse(stdout) as Summary;
+};

@@ -8,7 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { loadExperiment } from '../../src/config/index.js';
 import { runExperiment } from '../../src/train/run.js';
-import { randomDataset, silentObserver } from '../support/small-run.js';
+import { randomDataset, silentObserver } from '../support/runs.js';
 import type { MemorySample } from './memory.js';
 
 /**

@@ -3,20 +3,19 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { usageError } from '../../src/util/errors.js';
 import { Workplace } from '../support/cli.js';
-import { boundedFuzz } from './bounded-fuzz.js';
 import { finishedRuns, tryDamages } from './damages.js';
 import { injectFaults } from './faults.js';
-import { inOwnProcess } from './finish.js';
 import { flipCheckpoint, flipIndex } from './flips.js';
-import { TARGETS } from './fuzz.js';
+import { boundedFuzz, TARGETS } from './fuzz.js';
 import { casesOf } from './fuzz-target.js';
 import { HOSTILE, tryHostile } from './hostile.js';
 import { createWorld, trySequences } from './invariants.js';
-import { manySweepKills } from './killed-sweeps.js';
+import { inOwnProcess } from './killable.js';
 import { growth, sampleMemory } from './memory.js';
 import type { Part, SoakOptions } from './options.js';
 import { SCENARIOS } from './scenarios.js';
 import { killsAtEveryStep, killsAtSeams, manyKills, manySignals } from './stopped-runs.js';
+import { manySweepKills } from './sweep-kills.js';
 
 /** What one line of the table says. */
 export interface Figures {

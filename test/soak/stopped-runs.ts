@@ -4,15 +4,11 @@
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { PHASES, type Phase } from './draw-signal.js';
-import type { Finish } from './finish.js';
-import { afterStep, killOnce, seamsAtEnd } from './kill-once.js';
-import { type Killable, killable, VARIANTS } from './killable.js';
-import { killAgainAndAgain, MAX_KILLS } from './kills.js';
+import { type Finish, type Killable, killable, VARIANTS } from './killable.js';
+import { afterStep, killAgainAndAgain, killOnce, MAX_KILLS, seamsAtEnd } from './kills.js';
 import type { AtOperation } from './moments.js';
 import type { Figures } from './parts.js';
-import { type SignalReport, stopAndGoOn } from './signals.js';
-import { Tally } from './tally.js';
+import { PHASES, type Phase, type SignalReport, stopAndGoOn } from './signals.js';
 
 export interface Extent {
   readonly seed: number;
@@ -156,5 +152,19 @@ async function inFolder<T>(folder: string, number: number, action: (path: string
     return await action(path);
   } finally {
     rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/** Counts of what happened, as a note: the most frequent first. */
+export class Tally {
+  private readonly counts = new Map<string, number>();
+
+  add(what: string, count = 1): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + count);
+  }
+
+  get words(): string {
+    const byCount = [...this.counts].sort(([, a], [, b]) => b - a);
+    return byCount.map(([what, count]) => `${count} ${what}`).join(', ');
   }
 }

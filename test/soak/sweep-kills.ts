@@ -2,21 +2,27 @@
  * SIGKILL at random moments of a sweep: it is gone on with, killed again, and at its end compared
  * with one that never was.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Pace } from './draw-sweep-kill.js';
-import type { KillableSweep } from './killable-sweep.js';
+import { RandomStream } from '../../src/util/random.js';
 import { PROGRAM } from './moments.js';
-import { countEpochs, type EpochCount, sweepDifferences } from './sweep-differences.js';
+import type { Figures } from './parts.js';
+import { Tally } from './stopped-runs.js';
 import {
+  countEpochs,
+  type EpochCount,
   endOfSweep,
+  type KillableSweep,
+  killableSweep,
   killedSweep,
   type SweepMoment,
   type SweepStanding,
+  sweepDifferences,
   sweepMomentInWords,
   sweepOutcome,
   sweepStanding,
   sweepUnder,
+  type Victims,
 } from './sweep-process.js';
 
 /** What became of one sweep that was killed again and again. */
@@ -124,4 +130,96 @@ function hit(moment: SweepMoment, before: SweepStanding, now: SweepStanding): st
         ? 'in a start-up'
         : `with ${now.underWay} trials under way`;
   return `${whom} ${where}`;
+}
+
+/** What a process takes from its start until trials train, on a busy machine. */
+const START_MS = 2500;
+/** About a segment of a trial. */
+const SEGMENT_MS = 900;
+
+/** How far a sweep is. */
+export interface Pace {
+  /** Kills that are still to come, this one included. */
+  readonly kills: number;
+  /** Segments that are still to be trained. */
+  readonly segments: number;
+}
+
+type Draw = (random: RandomStream, pace: Pace) => SweepMoment;
+
+/** Each as often as it stands here. */
+const DRAWS: readonly Draw[] = [
+  atAnyTime,
+  atAnyTime,
+  afterEnds,
+  afterEnds,
+  afterEnds,
+  afterEnds,
+  betweenStartAndRecord,
+  atOperation,
+  atOperation,
+];
+
+export function drawSweepKill(random: RandomStream, pace: Pace): SweepMoment {
+  return DRAWS[random.integer(DRAWS.length)](random, pace);
+}
+
+function victims(random: RandomStream): Victims {
+  return random.uniform() < 0.6 ? 'the sweep and its trials' : 'the sweep alone';
+}
+
+function atAnyTime(random: RandomStream): SweepMoment {
+  return { kind: 'clock', delay: random.uniform() * START_MS, victims: victims(random) };
+}
+
+/** As far ahead as leaves something for every other kill. */
+function afterEnds(random: RandomStream, { kills, segments }: Pace): SweepMoment {
+  const more = Math.floor((random.uniform() * 2 * segments) / kills);
+  return { kind: 'ends', more, delay: random.uniform() * SEGMENT_MS, victims: victims(random) };
+}
+
+/** The process of a trial has been started, and the journal does not know of it. */
+function betweenStartAndRecord(random: RandomStream): SweepMoment {
+  return { kind: 'operation', only: 'writeSync journal.jsonl segment.start', at: 1 + random.integer(2) };
+}
+
+/** The lock, the journal's records and their flushing, the results at the end. */
+function atOperation(random: RandomStream): SweepMoment {
+  return {
+    kind: 'operation',
+    at: 1 + random.integer(24),
+    ...(random.uniform() < 0.5 && { torn: true }),
+  };
+}
+
+export interface SweepExtent {
+  readonly seed: number;
+  /** Kills. */
+  readonly count: number;
+  /** Of each sweep. */
+  readonly trials: number;
+}
+
+export async function manySweepKills(folder: string, { seed, count, trials }: SweepExtent): Promise<Figures> {
+  const sweep = await killableSweep(folder, trials);
+  const hits = new Tally();
+  const failures: string[] = [];
+  let [kills, sweeps, trained, cutOff] = [0, 0, 0, 0];
+  while (kills < count && failures.length === 0) {
+    const random = RandomStream.of(seed, `soak/sweeps/${sweeps}`);
+    const path = join(folder, `killed-${sweeps}`);
+    const report = await killSweep(sweep, path, count - kills, pace => drawSweepKill(random, pace));
+    rmSync(path, { recursive: true });
+    sweeps += 1;
+    kills += report.kills;
+    trained += report.epochs.trained;
+    cutOff += report.epochs.cutOff;
+    for (const what of report.hits) hits.add(what);
+    failures.push(...report.failures);
+    // without a kill there is nothing to see, and there never will be
+    if (report.kills === 0 && report.failures.length === 0)
+      failures.push('a sweep came to its end before it was killed');
+  }
+  const note = `${sweeps} of ${trials} trials and ${sweep.segments} segments, ${trained} epochs, ${cutOff} more cut off; ${hits.words}`;
+  return { what: 'killed at random moments', cases: kills, failed: failures.length, failures, note };
 }

@@ -5,8 +5,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { comesTrue } from './programs.js';
 import { freePorts, isInstalled } from './slurm.js';
-import { comesTrue } from './waiting.js';
 
 const PROGRAM = 'redis-server';
 

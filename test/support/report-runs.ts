@@ -2,7 +2,7 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { floats, npz, type RunSummary, type Workplace } from './cli.js';
-import { randomDataset } from './small-run.js';
+import { randomDataset } from './runs.js';
 import { sweepInProcess } from './sweeps.js';
 
 /** Text that breaks out of a page without escaping. */

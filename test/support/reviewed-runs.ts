@@ -12,8 +12,7 @@ import { UserError } from '../../src/util/errors.js';
 import type { Block } from '../../src/view/blocks.js';
 import { reviewDocument } from '../../src/view/review-document.js';
 import type { Workplace } from './cli.js';
-import { seal } from './runs.js';
-import { longerConfig, randomDataset } from './small-run.js';
+import { longerConfig, randomDataset, seal } from './runs.js';
 
 /** The first gate fails, the others pass. */
 const GATES = [

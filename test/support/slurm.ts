@@ -8,7 +8,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { comesTrue } from './waiting.js';
+import { comesTrue } from './programs.js';
 
 const run = promisify(execFile);
 

@@ -1,5 +1,6 @@
 /** Runs test files as processes, and merges their output to one TAP document (testanything.org). */
 import { spawn } from 'node:child_process';
+import { basename } from 'node:path';
 import { packageRoot } from '../../src/util/root.js';
 
 /** Time limit of a test, unless its file sets another. The test then fails. */
@@ -130,4 +131,27 @@ function resultLine({ file, isOk, end, seconds }: FileResult, number: number): s
 
 function indented(text: string): string {
   return text.replace(/^(?=.)/gm, '    ').replace(/(?<=[^\n])$/, '\n');
+}
+
+/**
+ * @param files all tests as paths below `test/` without extensions, such as `config/config-verbs`
+ * @param wanted names, paths of sources or of compiled files, or folders; empty selects all tests
+ */
+export function selectTests(
+  files: readonly string[],
+  wanted: readonly string[],
+): { readonly selected: readonly string[]; readonly unknown: readonly string[] } {
+  if (wanted.length === 0) return { selected: files, unknown: [] };
+  const found = wanted.map(word => {
+    const folder = /^(?:dist\/)?test\/(.+?)\/?$/.exec(word)?.[1];
+    if (folder && files.some(file => file.startsWith(`${folder}/`)))
+      return files.filter(file => file.startsWith(`${folder}/`));
+    const name = basename(word).replace(/\.test\.[jt]s$/, '');
+    const exact = files.filter(file => basename(file) === name);
+    return exact.length > 0 ? exact : files.filter(file => basename(file).startsWith(`${name}-`));
+  });
+  return {
+    selected: files.filter(file => found.some(some => some.includes(file))),
+    unknown: wanted.filter((_, i) => found[i].length === 0),
+  };
 }

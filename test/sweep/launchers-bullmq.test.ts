@@ -19,12 +19,11 @@ import { BullmqLauncher, type BullmqOptions, MissingWorkers } from '../../src/sw
 import { jobId, parseQueue, queueJob, readEnd, taskOfJob } from '../../src/sweep/launchers/queue.js';
 import { describeEnd, Leases, workOn } from '../../src/sweep/launchers/worker.js';
 import { holdAfter } from '../soak/moments.js';
-import { bringToRest, hasEnded, holderOf, isStopped } from '../support/at-rest.js';
 import { type Finished, type Running, readLog, Workplace } from '../support/cli.js';
+import { bringToRest, comesTrue, hasEnded, holderOf, isStopped } from '../support/programs.js';
 import { RedisServer, redisMissing } from '../support/redis.js';
-import { longerConfig, randomDataset } from '../support/small-run.js';
+import { longerConfig, randomDataset } from '../support/runs.js';
 import { PLAN } from '../support/sweep-stories.js';
-import { comesTrue } from '../support/waiting.js';
 
 const EPOCHS = 60;
 /** Of trials that are held after an epoch, some of them again and again. */

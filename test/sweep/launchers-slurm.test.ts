@@ -5,11 +5,10 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import type { Task, TaskEnd } from '../../src/sweep/launcher.js';
 import { SlurmLauncher } from '../../src/sweep/launchers/slurm.js';
-import { signalAtRest } from '../support/at-rest.js';
 import { readLog, Workplace } from '../support/cli.js';
+import { comesTrue, signalAtRest } from '../support/programs.js';
+import { longerConfig, randomDataset } from '../support/runs.js';
 import { SlurmCluster, slurmMissing } from '../support/slurm.js';
-import { longerConfig, randomDataset } from '../support/small-run.js';
-import { comesTrue } from '../support/waiting.js';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const PACE = { files: 50, slurm: 300, grace: 1000, patience: 20_000 };

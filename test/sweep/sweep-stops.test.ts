@@ -19,13 +19,12 @@ import { createSampler } from '../../src/sweep/search/index.js';
 import { finishedSegment } from '../../src/sweep/segment.js';
 import { costModel } from '../../src/sweep/trial-runs.js';
 import { holdAfter } from '../soak/moments.js';
-import { hasEnded, hasPending, holderOf, isStopped, signalAtRest } from '../support/at-rest.js';
 import { type Running, readLog, Workplace } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
+import { comesTrue, hasEnded, hasPending, holderOf, isStopped, signalAtRest } from '../support/programs.js';
 import { SUMMARY } from '../support/run-facts.js';
-import { randomDataset } from '../support/small-run.js';
+import { randomDataset } from '../support/runs.js';
 import { resumeInProcess, sweepInProcess, sweepOptions } from '../support/sweeps.js';
-import { comesTrue } from '../support/waiting.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());

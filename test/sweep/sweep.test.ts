@@ -16,18 +16,22 @@ import { LocalLauncher } from '../../src/sweep/launchers/local.js';
 import type { SweepObserver } from '../../src/sweep/orchestrator.js';
 import { runSweep, type SweepResult } from '../../src/sweep/run.js';
 import { finishedSegment } from '../../src/sweep/segment.js';
-import { killableSweep, writeSweep } from '../soak/killable-sweep.js';
 import { type AtOperation, holdAfter, PROGRAM, signalled } from '../soak/moments.js';
-import { countEpochs } from '../soak/sweep-differences.js';
 import { killSweep } from '../soak/sweep-kills.js';
-import { recordsOf, type SweepMoment, sweepUnder } from '../soak/sweep-process.js';
-import { holderOf, isStopped } from '../support/at-rest.js';
+import {
+  countEpochs,
+  killableSweep,
+  recordsOf,
+  type SweepMoment,
+  sweepUnder,
+  writeSweep,
+} from '../soak/sweep-process.js';
 import { readLog, Workplace } from '../support/cli.js';
+import { comesTrue, holderOf, isStopped } from '../support/programs.js';
 import { planOf } from '../support/schedules.js';
 import { screens } from '../support/screen.js';
 import { sweepComplaints } from '../support/sweep-files.js';
 import { sweepOptions } from '../support/sweeps.js';
-import { comesTrue } from '../support/waiting.js';
 
 // a slow machine is no failure
 t.setTimeout(900_000);

@@ -31,7 +31,7 @@ import { GOLDENS, type Golden, golden, relativeError } from '../support/goldens.
 import { main } from '../support/in-process.js';
 import { modelOf } from '../support/models.js';
 import { execute } from '../support/programs.js';
-import { randomDataset, randomSequences } from '../support/small-run.js';
+import { randomDataset, randomSequences } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());

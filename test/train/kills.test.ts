@@ -3,9 +3,8 @@
  * form.
  */
 import t, { type Test } from 'tap';
-import { inThisProcess } from '../soak/finish.js';
-import { afterStep, killOnce, seamsAtEnd } from '../soak/kill-once.js';
-import { killable } from '../soak/killable.js';
+import { inThisProcess, killable } from '../soak/killable.js';
+import { afterStep, killOnce, seamsAtEnd } from '../soak/kills.js';
 import type { Figures } from '../soak/parts.js';
 import { type Extent, killsAtEveryStep, manyKills, manySignals } from '../soak/stopped-runs.js';
 import { Workplace } from '../support/cli.js';

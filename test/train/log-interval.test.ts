@@ -6,7 +6,7 @@ import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { defaultLogEvery } from '../../src/train/plan.js';
 import { readLog, Workplace } from '../support/cli.js';
-import { randomDataset } from '../support/small-run.js';
+import { randomDataset } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());

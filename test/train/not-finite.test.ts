@@ -31,7 +31,7 @@ import { RandomStream } from '../../src/util/random.js';
 import { compareRuns, resultDigests } from '../../src/verify/compare-runs.js';
 import { floats, npz, readLog, Workplace } from '../support/cli.js';
 import { modelOf } from '../support/models.js';
-import { silentObserver } from '../support/small-run.js';
+import { silentObserver } from '../support/runs.js';
 
 // many small runs, possibly on a busy machine
 t.setTimeout(120_000);

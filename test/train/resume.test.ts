@@ -22,9 +22,17 @@ import { compareRuns } from '../../src/verify/compare-runs.js';
 import { verifyResume } from '../../src/verify/resume.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
-import { copies, resume, seal, stopAt, type Trained, train, trainUntil } from '../support/runs.js';
-import { randomDataset } from '../support/small-run.js';
-import { comesTrue } from '../support/waiting.js';
+import { comesTrue } from '../support/programs.js';
+import {
+  copies,
+  randomDataset,
+  resume,
+  seal,
+  stopAt,
+  type Trained,
+  train,
+  trainUntil,
+} from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());

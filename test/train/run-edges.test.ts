@@ -34,11 +34,10 @@ import { openSession } from '../../src/train/session.js';
 import { StepTimes } from '../../src/train/timing.js';
 import { EXIT, type ExitCode } from '../../src/util/errors.js';
 import { preloadFor } from '../soak/moments.js';
-import { bringToRest } from '../support/at-rest.js';
 import { type Finished, floats, npz, readLog, TrainedRun, Workplace } from '../support/cli.js';
 import { callInProcess, main } from '../support/in-process.js';
-import { execute, onSmallDisk } from '../support/programs.js';
-import { randomDataset, randomSequences, silentObserver } from '../support/small-run.js';
+import { bringToRest, execute, onSmallDisk } from '../support/programs.js';
+import { randomDataset, randomSequences, silentObserver } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());

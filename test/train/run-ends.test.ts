@@ -13,12 +13,10 @@ import { timesSoFar } from '../../src/run/run-times.js';
 import type { Summary } from '../../src/run/summary.js';
 import { runExperiment } from '../../src/train/run.js';
 import { preloadFor } from '../soak/moments.js';
-import { bringToRest } from '../support/at-rest.js';
 import { type LogLine, readLog, TrainedRun, Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
-import { execute, onSmallDisk } from '../support/programs.js';
-import { train } from '../support/runs.js';
-import { randomDataset, silentObserver } from '../support/small-run.js';
+import { bringToRest, execute, onSmallDisk } from '../support/programs.js';
+import { randomDataset, silentObserver, train } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());

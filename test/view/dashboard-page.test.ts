@@ -9,7 +9,6 @@ import t from 'tap';
 import type { Comparison } from '../../src/judge/comparison/document.js';
 import { type Dashboard, startReportDashboard } from '../../src/view/server/index.js';
 import { holdAfter } from '../soak/moments.js';
-import { isStopped } from '../support/at-rest.js';
 import {
   changeLook,
   chromiumMissing,
@@ -21,8 +20,8 @@ import {
 } from '../support/browser.js';
 import { type RunSummary, readLog, Workplace } from '../support/cli.js';
 import { logLines, makeRun } from '../support/dashboard.js';
+import { comesTrue, isStopped } from '../support/programs.js';
 import { sweepInProcess } from '../support/sweeps.js';
-import { comesTrue } from '../support/waiting.js';
 
 /**
  * The machine may be busy; how soon a point is on the page is not what these tests are about, as

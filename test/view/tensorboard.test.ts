@@ -11,7 +11,7 @@ import { readRun } from '../../src/run/record.js';
 import { packageRoot } from '../../src/util/root.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { execute } from '../support/programs.js';
-import { longerConfig, randomDataset } from '../support/small-run.js';
+import { longerConfig, randomDataset } from '../support/runs.js';
 
 const place = new Workplace();
 t.teardown(() => place.remove());
