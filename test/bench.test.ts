@@ -9,17 +9,23 @@ import { UserError } from '../src/util/errors.js';
 import { packageRoot } from '../src/util/root.js';
 import { runBench } from './bench/bench.js';
 import { allCases, type BenchCase, benchCase, flopsOf, REFERENCE } from './bench/cases.js';
-import { compare } from './bench/check.js';
 import { Child, ContenderError } from './bench/child.js';
 import { contenders, lacksModel, sparedFrom } from './bench/contenders.js';
 import { type BenchOptions, parseOptions } from './bench/options.js';
-import { scalingPlot } from './bench/plot.js';
-import { type Figure, type Results, type Row, readResults } from './bench/results.js';
+import { logTicks, scalingPlot } from './bench/plot.js';
+import {
+  type Figure,
+  noiseOf,
+  type Results,
+  type Row,
+  ratioOf,
+  readResults,
+  type Spread,
+  spreadOf,
+} from './bench/results.js';
 import { memoryAfter } from './bench/soak.js';
-import { noiseOf, ratioOf, type Spread, spreadOf } from './bench/statistics.js';
-import { logTicks } from './bench/svg.js';
 import { caseTable, checkText, noteText, renderTable, targetTable } from './bench/table.js';
-import { judge, verdictOf } from './bench/targets.js';
+import { compare, judge, verdictOf } from './bench/targets.js';
 
 function messages(run: () => unknown): string[] {
   try {

@@ -10,7 +10,7 @@ import { RandomStream } from '../../src/util/random.js';
 import { benchCase, REFERENCE } from './cases.js';
 import { LEARNING_RATE, openTrainer } from './contenders/model.js';
 import type { Figure } from './results.js';
-import { ratioOf, spreadOf } from './statistics.js';
+import { ratioOf, spreadOf } from './results.js';
 
 /** T of each figure: the reference experiment's, and one whose schedule is cut. */
 export const BUCKETED_LENGTHS = [28, 128] as const;

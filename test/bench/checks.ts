@@ -14,7 +14,7 @@ import { gradientNorm, isFiniteThroughout } from '../../src/train/updater.js';
 import { type BenchCase, benchCase, REFERENCE } from './cases.js';
 import { ADAM, LEARNING_RATE, openTrainer, randomSplit } from './contenders/model.js';
 import type { Figure } from './results.js';
-import { medianOf, ratioOf, spreadOf } from './statistics.js';
+import { medianOf, ratioOf, spreadOf } from './results.js';
 
 /**
  * Steps in a round; each is followed by the checks, since the caches are then as a step leaves

@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import { packageRoot } from '../../src/util/root.js';
 import { logLines, makeRun } from '../support/dashboard.js';
 import type { Figure } from './results.js';
-import { spreadOf } from './statistics.js';
+import { spreadOf } from './results.js';
 
 const RUNS = 5_000;
 const EXPERIMENTS = 50;

@@ -9,7 +9,7 @@ import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import { runProgram } from './programs.js';
 import type { Figure } from './results.js';
-import { ratioOf, spreadOf } from './statistics.js';
+import { ratioOf, spreadOf } from './results.js';
 
 const launcher = join(packageRoot, 'run');
 const [STEPS, FEATURES] = [32, 64];

@@ -7,12 +7,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { EXIT, placeOf, UserError } from '../../src/util/errors.js';
 import { runBench } from './bench.js';
-import { compare } from './check.js';
 import { HELP, parseOptions } from './options.js';
 import { scalingPlot } from './plot.js';
 import { readResults } from './results.js';
 import { caseTable, checkText, figureTable, noteText, renderTable, targetTable } from './table.js';
-import { judge } from './targets.js';
+import { compare, judge } from './targets.js';
 
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args);

@@ -4,7 +4,7 @@ import type { BenchCase } from './cases.js';
 import { ContenderError } from './child.js';
 import { type ContenderName, lacksModel, type Other, OURS, type Started, sparedFrom } from './contenders.js';
 import type { Row, Timing } from './results.js';
-import { medianOf, ratioOf, type Spread, spreadOf } from './statistics.js';
+import { medianOf, ratioOf, type Spread, spreadOf } from './results.js';
 
 export interface Pace {
   readonly rounds: number;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../../src/util/root.js';
 import { peakMemory, runProgram } from './programs.js';
 import type { Figure } from './results.js';
-import { spreadOf } from './statistics.js';
+import { spreadOf } from './results.js';
 
 const launcher = join(packageRoot, 'run');
 const BYTES = 2 ** 30;

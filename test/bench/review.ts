@@ -10,7 +10,7 @@ import { packageRoot } from '../../src/util/root.js';
 import { MANIFEST, SUMMARY } from '../support/run-facts.js';
 import { peakMemory, runProgram } from './programs.js';
 import type { Figure } from './results.js';
-import { spreadOf } from './statistics.js';
+import { spreadOf } from './results.js';
 
 const LINES = 1_000_000;
 /** Of the two lines that alternate, on average: 300 MB in all. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type LoggedStep, loggedSteps } from './programs.js';
 import type { Figure } from './results.js';
-import { spreadOf } from './statistics.js';
+import { spreadOf } from './results.js';
 import { runReference } from './whole.js';
 
 const STEPS = 10_000;

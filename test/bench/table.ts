@@ -1,10 +1,9 @@
 /** Results as tables, for a terminal or as Markdown. */
 import { flopsOf } from './cases.js';
-import type { Check } from './check.js';
 import { OTHERS, OURS } from './contenders.js';
 import type { Figure, Results, Row } from './results.js';
-import { noiseOf, type Spread } from './statistics.js';
-import type { Judged } from './targets.js';
+import { noiseOf, type Spread } from './results.js';
+import type { Check, Judged } from './targets.js';
 
 export interface Table {
   readonly head: readonly string[];

@@ -8,11 +8,10 @@ import { join } from 'node:path';
 import type { Summary } from '../../src/run/summary.js';
 import { packageRoot } from '../../src/util/root.js';
 import { peersFolder } from './contenders.js';
-import { measureStatus, measureSuggestion } from './long-sweeps.js';
 import { type Finished, loggedSteps, mnistFolder, runProgram } from './programs.js';
 import type { Figure } from './results.js';
-import { ratioOf, spreadOf } from './statistics.js';
-import { measureParallel, measureTrial } from './sweeps.js';
+import { ratioOf, spreadOf } from './results.js';
+import { measureParallel, measureStatus, measureSuggestion, measureTrial } from './sweeps.js';
 
 const launcher = join(packageRoot, 'run');
 const CONFIG = 'configs/mnist-lstm.yaml';

@@ -15,7 +15,7 @@ import { listSweep } from '../../src/view/server/listed.js';
 import { buildSweepReport } from '../../src/view/sweep-report.js';
 import { Workplace } from '../support/cli.js';
 import { documentOf } from '../support/reviewed-runs.js';
-import { longerConfig, randomDataset } from '../support/small-run.js';
+import { longerConfig, randomDataset } from '../support/runs.js';
 import { sweepInProcess } from '../support/sweeps.js';
 
 const work = new Workplace();

@@ -55,14 +55,6 @@ export interface HostileReport {
   readonly failures: readonly string[];
 }
 
-export const HOSTILE: readonly HostileCase[] = [
-  ...nameCases(),
-  ...pathCases(),
-  ...indexCases(),
-  ...zipCases(),
-  ...linkCases(),
-];
-
 export async function tryHostile(cases: readonly HostileCase[], folder: string): Promise<HostileReport> {
   const failures: string[] = [];
   let writes = 0;
@@ -269,7 +261,7 @@ function useRun(path: string): void {
   const { files } = attempted(() => RunDirectory.open(path)) ?? { files: undefined };
   if (files === undefined) return;
   const release = attempted(() => lockRun(files.lock));
-  attempted(() => RunDirectory.open(path).changeConfig('b: 2\n', {} as Manifest));
+  attempted(() => RunDirectory.open(path).changeConfig('b: 2\n', { digests: {} } as Manifest));
   attempted(() => latestCheckpoint(files.checkpoints, { strict: false }).setAside());
   attempted(() => cutLog(files.log, { step: 1, evaluationIsDue: false }));
   attempted(() => {
@@ -466,3 +458,11 @@ function furnish({ root, outside }: Place): void {
   symlinkSync('-rf', join(root, '-rf'));
   symlinkSync(dirname(root), join(root, 'con'));
 }
+
+export const HOSTILE: readonly HostileCase[] = [
+  ...nameCases(),
+  ...pathCases(),
+  ...indexCases(),
+  ...zipCases(),
+  ...linkCases(),
+];

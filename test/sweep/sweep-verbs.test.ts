@@ -18,7 +18,7 @@ import type { Point } from '../../src/sweep/search/space.js';
 import { costModel } from '../../src/sweep/trial-runs.js';
 import { computeInThreads } from '../../src/train/pool.js';
 import { UserError } from '../../src/util/errors.js';
-import { writeLongSweep } from '../bench/long-sweeps.js';
+import { writeLongSweep } from '../bench/sweeps.js';
 
 import { Workplace } from '../support/cli.js';
 import { callWith } from '../support/in-process.js';
