@@ -60,6 +60,12 @@ export interface FileTexts {
   readonly texts: readonly string[];
 }
 
+/** How a config of arrays asks for symbols. */
+export const ARRAY_SYMBOLS = {
+  how: 'integers [N, T] as x',
+  orNumbers: 'numbers [N, T, F] as x',
+} as const;
+
 /** The sequences of one split, in memory or on disk. */
 export interface NumpySequences {
   /** N. */

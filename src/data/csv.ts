@@ -4,7 +4,7 @@ import { TextCodes } from './core/columns.js';
 import { type Dataset, type Split, splitFiles, type TextLevel } from './core/dataset.js';
 import { type ClassMapping, classMapping, type LabelsConfig, labelsOf } from './core/label-texts.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
-import { configError, Problems } from './core/problems.js';
+import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import type { NormalizeConfig } from './core/scaling.js';
 import { range, testSelection } from './core/selection.js';
 import { type Packed, packedSplit } from './core/store.js';
@@ -76,8 +76,18 @@ export const csv: DatasetKind<CsvConfig> = {
     targetKind: target_kind,
     perStep: sequence?.per_step ?? false,
   }),
-  expandsPaths: true,
   newSequences: csvSequences,
+  leaks,
+  normalize: 'columns',
+  validationKeys: ['validation_path'],
+  hasTestFile: true,
+  hasSeed: false,
+  symbols: {
+    how: 'one column with `input_kind: symbol` or `text`',
+    orNumbers: 'columns of numbers with `input_kind: number`',
+  },
+  dividesItself: false,
+  expandsPaths: true,
 };
 
 /**
@@ -132,6 +142,20 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
     ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
     ...(mapping && labelsOf(mapping)),
   };
+}
+
+/** A target must not be an input. */
+function leaks({ features, target, target_kind }: CsvConfig): ConfigDiagnostic[] {
+  const targets = new Set([target].flat());
+  const found = features.flatMap((feature, i): ConfigDiagnostic[] => {
+    if (!targets.has(feature)) return [];
+    const message = `the target column "${feature}" is also a feature`;
+    return [{ code: 'config/target-leak', message, keyPath: ['dataset', 'features', i] }];
+  });
+  if (target_kind !== 'class' || typeof target === 'string') return found;
+  const message = '`target_kind: class` needs a single target column';
+  const expected = 'the name of one column, or `target_kind: value`';
+  return [...found, { code: 'config/class-targets', message, expected, keyPath: ['dataset', 'target'] }];
 }
 
 function checkOptions(config: CsvConfig): void {

@@ -29,7 +29,7 @@ import {
 } from './core/dataset.js';
 import { NUMBER } from './core/label-texts.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
-import { configError, Problems } from './core/problems.js';
+import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import { columnScaling, type NormalizeConfig } from './core/scaling.js';
 import { shareOf } from './core/selection.js';
 import type { ValidationConfig } from './core/training-part.js';
@@ -94,9 +94,15 @@ export interface ForecastConfig extends Required<NormalizeConfig> {
 export const forecast: DatasetKind<ForecastConfig> = {
   open,
   facts: ({ per_step = false }) => ({ inputKind: 'number', targetKind: 'value', perStep: per_step }),
-  expandsPaths: true,
-  dividesItself: true,
   newSequences: forecastSequences,
+  leaks,
+  normalize: 'itself',
+  validationKeys: [],
+  hasTestFile: false,
+  hasSeed: false,
+  symbols: null,
+  dividesItself: true,
+  expandsPaths: true,
 };
 
 /**
@@ -196,6 +202,29 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
       targets: i => (per_step ? config.target : `${config.target} ${i + 1} ahead`),
     },
   };
+}
+
+/** A forecast always reads the past of its target; by `known` it would read what it predicts. */
+function leaks({ target, features = [], known = [] }: ForecastConfig): ConfigDiagnostic[] {
+  const found: ConfigDiagnostic[] = [];
+  if (features.includes(target)) {
+    const message = `the target column "${target}" is also a feature`;
+    const expected = 'other columns: the past of the target is always read';
+    const keyPath = ['dataset', 'features', features.indexOf(target)];
+    found.push({ code: 'config/target-leak', message, expected, keyPath });
+  }
+  known.forEach((column, i) => {
+    const keyPath = ['dataset', 'known', i];
+    if (column === target) {
+      const message = `the target column "${target}" cannot be known in advance`;
+      found.push({ code: 'config/target-leak', message, keyPath });
+    } else if (features.includes(column)) {
+      const message = `the column "${column}" is also in \`features\``;
+      const expected = 'each column once: the past of known columns is read, too';
+      found.push({ code: 'config/known-feature', message, expected, keyPath });
+    }
+  });
+  return found;
 }
 
 function scalingOf(pairs: readonly (readonly [offset: number, scale: number])[]): Scaling {

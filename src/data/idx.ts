@@ -36,6 +36,14 @@ export const idx: DatasetKind<IdxConfig> = {
   open,
   facts: () => ({ inputKind: 'number', targetKind: 'class', perStep: false }),
   newSequences: ({ sequence }, data) => imageSequences(sequence, data),
+  leaks: () => [],
+  normalize: null,
+  validationKeys: ['validation_images', 'validation_labels'],
+  hasTestFile: false,
+  hasSeed: false,
+  symbols: null,
+  dividesItself: false,
+  expandsPaths: false,
 };
 
 /**

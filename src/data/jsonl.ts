@@ -17,6 +17,7 @@ import {
   labelsOf,
 } from './core/label-texts.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
+import type { ConfigDiagnostic } from './core/problems.js';
 import type { NormalizeConfig } from './core/scaling.js';
 import { range, testSelection } from './core/selection.js';
 import { packedSplit, type SequenceStore, storedSplit } from './core/store.js';
@@ -68,8 +69,15 @@ export const jsonl: DatasetKind<JsonlConfig> = {
     targetKind: target_kind,
     perStep: per_step,
   }),
-  expandsPaths: true,
   newSequences: jsonlSequences,
+  leaks,
+  normalize: 'columns',
+  validationKeys: ['validation_path'],
+  hasTestFile: true,
+  hasSeed: false,
+  symbols: null,
+  dividesItself: false,
+  expandsPaths: true,
 };
 
 /**
@@ -125,6 +133,13 @@ async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext)
     },
     ...(mapping && labelsOf(mapping)),
   };
+}
+
+/** A target must not be an input. */
+function leaks({ input, target }: JsonlConfig): ConfigDiagnostic[] {
+  if (input !== target) return [];
+  const message = `the target field "${target}" is also the input`;
+  return [{ code: 'config/target-leak', message, keyPath: ['dataset', 'input'] }];
 }
 
 function splitOf(

@@ -66,6 +66,14 @@ export const mnist: DatasetKind<MnistConfig> = {
     trainCount: TRAIN_COUNT,
   }),
   newSequences: ({ sequence }, data) => imageSequences(sequence, data),
+  leaks: () => [],
+  normalize: null,
+  validationKeys: [],
+  hasTestFile: false,
+  hasSeed: false,
+  symbols: null,
+  dividesItself: false,
+  expandsPaths: false,
 };
 
 /**

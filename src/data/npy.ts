@@ -3,6 +3,7 @@
 import { numpyDataset, type SplitsArrays, SUFFIXES } from './array-dataset.js';
 import { numpySequences } from './array-sequences.js';
 import {
+  ARRAY_SYMBOLS,
   arrayInMemory,
   arrayOnDisk,
   type FileArray,
@@ -42,6 +43,14 @@ export const npy: DatasetKind<NpyConfig> = {
   open,
   facts: () => ({}),
   newSequences: (_, data) => numpySequences(data),
+  leaks: () => [],
+  normalize: 'columns',
+  validationKeys: ['x_validation', 'y_validation', 'lengths_validation', 'ids_validation'],
+  hasTestFile: false,
+  hasSeed: false,
+  symbols: ARRAY_SYMBOLS,
+  dividesItself: false,
+  expandsPaths: false,
 };
 
 type ArrayName = 'x' | 'y' | 'lengths' | 'ids';

@@ -6,6 +6,7 @@ import { damagedError } from '../util/errors.js';
 import { numpyDataset, SUFFIXES } from './array-dataset.js';
 import { numpySequences } from './array-sequences.js';
 import type { SplitArrays, Suffix } from './arrays.js';
+import { ARRAY_SYMBOLS } from './arrays.js';
 import { type Dataset, IGNORED, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
@@ -32,6 +33,14 @@ export const npz: DatasetKind<NpzConfig> = {
   open,
   facts: () => ({}),
   newSequences: (_, data) => numpySequences(data),
+  leaks: () => [],
+  normalize: 'columns',
+  validationKeys: ['validation_arrays'],
+  hasTestFile: false,
+  hasSeed: false,
+  symbols: ARRAY_SYMBOLS,
+  dividesItself: false,
+  expandsPaths: false,
 };
 
 const ARRAY_OF_SPLIT = /^(?:x|y|lengths|ids)(_validation|_test)$/;

@@ -53,6 +53,14 @@ export const synthetic: DatasetKind<SyntheticConfig> = {
       : { targetKind: 'class', perStep: true, numClasses: TARGET_CLASSES }),
   }),
   newSequences: (_, data) => numpySequences(data),
+  leaks: () => [],
+  normalize: null,
+  validationKeys: [],
+  hasTestFile: false,
+  hasSeed: true,
+  symbols: null,
+  dividesItself: false,
+  expandsPaths: false,
 };
 
 /**

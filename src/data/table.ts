@@ -72,19 +72,12 @@ export const datasets: DatasetTable = {
 export async function openDataset(config: DatasetConfig, context: DatasetContext): Promise<Dataset> {
   const whole = await kindOf(config).open(config, context);
   // generated data with their own seed are the same for every seed of the experiment
-  const seed = (config.kind === 'synthetic' ? config.seed : undefined) ?? context.seed;
-  const divided = kindOf(config).dividesItself ? whole : dividedTraining(whole, config, seed);
+  const { dividesItself, normalize } = kindOf(config);
+  const seed = 'seed' in config ? (config.seed ?? context.seed) : context.seed;
+  const divided = dividesItself ? whole : dividedTraining(whole, config, seed);
   const spelled = spelledOut(divided, config, context);
-  switch (config.kind) {
-    case 'npz':
-    case 'npy':
-    case 'csv':
-    case 'parquet':
-    case 'jsonl':
-      return normalized(spelled, config.normalize, context);
-    default:
-      return spelled;
-  }
+  if (normalize !== 'columns') return spelled;
+  return normalized(spelled, 'normalize' in config ? config.normalize : undefined, context);
 }
 
 /** Replaces text codes with symbol numbers of a vocabulary. */
@@ -141,7 +134,7 @@ export async function newSequenceFiles(
   config: DatasetConfig,
   paths: readonly string[],
 ): Promise<readonly InputSource[]> {
-  const expands = kindOf(config).expandsPaths === true;
+  const expands = kindOf(config).expandsPaths;
   if (!expands && paths.length > 1) {
     throw usageError({
       code: 'data/several-files',
@@ -156,6 +149,6 @@ export async function newSequenceFiles(
 }
 
 /** The table's entry for a config's kind; the table's type guarantees that they match. */
-function kindOf<C extends DatasetConfig>(config: C): DatasetKind<C> {
+export function kindOf<C extends DatasetConfig>(config: C): DatasetKind<C> {
   return datasets[config.kind] as DatasetKind<C>;
 }

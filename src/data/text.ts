@@ -58,9 +58,15 @@ export interface TextConfig extends VocabularyConfig, Omit<TestPartConfig, 'path
 export const text: DatasetKind<TextConfig> = {
   open,
   facts: () => ({ inputKind: 'symbol', targetKind: 'class', perStep: true }),
-  expandsPaths: true,
-  dividesItself: true,
   newSequences: textSequences,
+  leaks: () => [],
+  normalize: null,
+  validationKeys: ['validation_path'],
+  hasTestFile: true,
+  hasSeed: false,
+  symbols: null,
+  dividesItself: true,
+  expandsPaths: true,
 };
 
 /**

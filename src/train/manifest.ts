@@ -55,7 +55,7 @@ export function manifestFacts(
       weightsDigest !== undefined && { initial_weights: { name: init_from, sha256: weightsDigest } }),
     data: dataRecord(session),
     ...(dataset.scaling && { scaling: dataset.scaling }),
-    seeds: experiment.dataset.kind === 'synthetic' ? { ...seeds, dataset: experiment.dataset.seed } : seeds,
+    seeds: 'seed' in experiment.dataset ? { ...seeds, dataset: experiment.dataset.seed } : seeds,
     parameters: new ParameterLayout(spec).size,
     command_line: commandLine,
   };

@@ -1,5 +1,6 @@
 /** Fills in the defaults of a config, in the schema's order of keys. */
 
+import { kindOf } from '../../data/table.js';
 import type { PartialExperiment } from '../experiment.js';
 import type * as generated from '../generated.js';
 import { lossFacts } from '../rules/losses.js';
@@ -72,7 +73,10 @@ function fillDerived(config: Sections): PartialExperiment {
     own ?? checkpoint?.metric ?? training?.early_stopping?.metric ?? selectingMetric(loss, dataset);
   return {
     ...config,
-    ...(dataset?.kind === 'synthetic' && { dataset: { ...dataset, seed: dataset.seed ?? seed } }),
+    ...(dataset &&
+      kindOf(dataset).hasSeed && {
+        dataset: Object.assign({ ...dataset }, { seed: (dataset as { seed?: number }).seed ?? seed }),
+      }),
     ...(training && {
       training: {
         ...training,

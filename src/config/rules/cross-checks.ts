@@ -1,7 +1,8 @@
 /** Rules between keys that the schema cannot express. They need no data. */
-import { datasetFacts } from '../../data/table.js';
+import type { TestPartConfig } from '../../data/core/selection.js';
+import { datasetFacts, kindOf } from '../../data/table.js';
 import type { Diagnostic } from '../../util/errors.js';
-import type { DatasetConfig, PartialExperiment } from '../experiment.js';
+import type { PartialExperiment } from '../experiment.js';
 import { schemaAt } from '../schema/walk.js';
 import type { Locator } from '../yaml/locator.js';
 import type { Path } from '../yaml/tree.js';
@@ -11,6 +12,7 @@ import { checkGate, checkMetric, checkSelectingMetric } from './gate-checks.js';
 import { largerIsBetter } from './metrics.js';
 import { checkModel } from './model-checks.js';
 import { checkSchedule } from './schedule-checks.js';
+import { validationKeys } from './splits.js';
 
 /** Checks the sections of a config that are valid against the schema. */
 export function crossCheck(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
@@ -34,14 +36,8 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
 
 /** Checks datasets whose test split is a separate file or a fraction of the only file. */
 function checkTestSplit({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
-  if (
-    dataset?.kind !== 'csv' &&
-    dataset?.kind !== 'parquet' &&
-    dataset?.kind !== 'jsonl' &&
-    dataset?.kind !== 'text'
-  )
-    return [];
-  const { test_path, test_fraction } = dataset;
+  if (dataset === undefined || !kindOf(dataset).hasTestFile) return [];
+  const { test_path, test_fraction } = dataset as Partial<TestPartConfig>;
   if (test_path === undefined && test_fraction === undefined) {
     const expected = '`test_path`: a second file, or `test_fraction`, such as 0.2';
     return [
@@ -53,53 +49,9 @@ function checkTestSplit({ dataset }: PartialExperiment, locator: Locator): Diagn
   return [locator.atKey(['dataset', 'test_fraction'], 'config/two-test-splits', message)];
 }
 
-/** A target must not be an input. */
 function checkLeak({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
-  if (dataset?.kind === 'csv' || dataset?.kind === 'parquet') {
-    const targets = new Set([dataset.target].flat());
-    const found = dataset.features.flatMap((feature, i) => {
-      if (!targets.has(feature)) return [];
-      const message = `the target column "${feature}" is also a feature`;
-      return [locator.atValue(['dataset', 'features', i], 'config/target-leak', message)];
-    });
-    if (dataset.target_kind !== 'class' || typeof dataset.target === 'string') return found;
-    const message = '`target_kind: class` needs a single target column';
-    const expected = 'the name of one column, or `target_kind: value`';
-    return [...found, locator.atValue(['dataset', 'target'], 'config/class-targets', message, { expected })];
-  }
-  if (dataset?.kind === 'forecast') return checkForecastInputs(dataset, locator);
-  if (dataset?.kind !== 'jsonl' || dataset.input !== dataset.target) return [];
-  const message = `the target field "${dataset.target}" is also the input`;
-  return [locator.atValue(['dataset', 'input'], 'config/target-leak', message)];
-}
-
-/** A forecast always reads the past of its target; by `known` it would read what it predicts. */
-function checkForecastInputs(
-  dataset: Extract<DatasetConfig, { kind: 'forecast' }>,
-  locator: Locator,
-): Diagnostic[] {
-  const { target } = dataset;
-  const features: readonly string[] = dataset.features ?? [];
-  const known: readonly string[] = dataset.known ?? [];
-  const found: Diagnostic[] = [];
-  if (features.includes(target)) {
-    const message = `the target column "${target}" is also a feature`;
-    const expected = 'other columns: the past of the target is always read';
-    const path = ['dataset', 'features', features.indexOf(target)];
-    found.push(locator.atValue(path, 'config/target-leak', message, { expected }));
-  }
-  known.forEach((column, i) => {
-    const path = ['dataset', 'known', i];
-    if (column === target) {
-      const message = `the target column "${target}" cannot be known in advance`;
-      found.push(locator.atValue(path, 'config/target-leak', message));
-    } else if (features.includes(column)) {
-      const message = `the column "${column}" is also in \`features\``;
-      const expected = 'each column once: the past of known columns is read, too';
-      found.push(locator.atValue(path, 'config/known-feature', message, { expected }));
-    }
-  });
-  return found;
+  const found = dataset === undefined ? [] : kindOf(dataset).leaks(dataset);
+  return found.map(({ keyPath, code, message, ...more }) => locator.atValue(keyPath, code, message, more));
 }
 
 function checkValidation({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
@@ -117,9 +69,7 @@ function checkValidation({ dataset }: PartialExperiment, locator: Locator): Diag
         : locator.atKey(path, 'config/validation', message, { expected }),
     );
   }
-  const files = Object.entries(dataset).flatMap(([key, value]) =>
-    key.startsWith('validation_') && value !== false ? [key] : [],
-  );
+  const files = validationKeys(dataset);
   if (validation !== undefined && files.length > 0) {
     const message = `\`${files[0]}\` and \`validation\` cannot be combined`;
     found.push(locator.atKey(path, 'config/two-validation-splits', message));

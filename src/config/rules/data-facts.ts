@@ -5,6 +5,7 @@
 
 import type { PlacedLabel } from '../../data/core/labels.js';
 import type { DatasetFacts } from '../../data/core/pipeline.js';
+import { kindOf } from '../../data/table.js';
 import type { Diagnostic } from '../../util/errors.js';
 import type { ModelConfig, PartialExperiment } from '../experiment.js';
 import type { Locator } from '../yaml/locator.js';
@@ -62,22 +63,6 @@ const HAS_OUTPUT_PER_STEP: Readonly<Record<ModelConfig['head']['from'], boolean>
   every: true,
 };
 
-/** How a dataset kind has symbols. */
-const OF_SYMBOLS: Readonly<Record<string, string>> = {
-  npz: 'integers [N, T] as x',
-  npy: 'integers [N, T] as x',
-  csv: 'one column with `input_kind: symbol` or `text`',
-  parquet: 'one column with `input_kind: symbol` or `text`',
-};
-
-/** How a dataset kind has numbers instead of symbols. */
-const OF_NUMBERS: Readonly<Record<string, string>> = {
-  npz: ', or numbers [N, T, F] as x',
-  npy: ', or numbers [N, T, F] as x',
-  csv: ', or columns of numbers with `input_kind: number`',
-  parquet: ', or columns of numbers with `input_kind: number`',
-};
-
 function checkEmbedding(
   { model, dataset }: PartialExperiment,
   facts: DataFacts,
@@ -86,15 +71,16 @@ function checkEmbedding(
   const { inputKind, numSymbols = 0, largestSymbol } = facts;
   if (model === undefined || inputKind === undefined) return [];
   const path = ['model', 'embedding'];
+  const symbols = dataset && kindOf(dataset).symbols;
   if (inputKind === 'number') {
     if (model.embedding === undefined) return [];
     const message = '`embedding` needs symbols, but the steps of the dataset are vectors of numbers';
-    const expected = `no \`embedding\`, or ${OF_SYMBOLS[dataset?.kind ?? ''] ?? 'a dataset of symbols'}`;
+    const expected = `no \`embedding\`, or ${symbols?.how ?? 'a dataset of symbols'}`;
     return [locator.atKey(path, 'config/embedding', message, { expected })];
   }
   if (model.embedding === undefined) {
     const message = 'the steps of the dataset are symbols, but the model has no `embedding`';
-    const expected = `\`embedding: { size: … }\`${OF_NUMBERS[dataset?.kind ?? ''] ?? ''}`;
+    const expected = `\`embedding: { size: … }\`${symbols ? `, or ${symbols.orNumbers}` : ''}`;
     return [locator.atKey(path, 'config/embedding', message, { expected })];
   }
   const given = model.embedding.num_symbols;

@@ -1,4 +1,6 @@
 /** The splits of a config, and its selections by their metrics. */
+
+import { kindOf } from '../../data/table.js';
 import type {
   DatasetConfig,
   Experiment,
@@ -13,15 +15,13 @@ import { reportableMetrics } from './losses.js';
 
 /** True if there is a validation split. */
 export function hasValidation(dataset: DatasetConfig | undefined): boolean {
-  if (dataset === undefined) return false;
-  const { validation } = dataset;
-  return (
-    validation !== undefined ||
-    (dataset.kind === 'npz' && dataset.validation_arrays === true) ||
-    (dataset.kind === 'npy' && dataset.x_validation !== undefined) ||
-    ('validation_path' in dataset && dataset.validation_path !== undefined) ||
-    (dataset.kind === 'idx' && dataset.validation_images !== undefined)
-  );
+  return dataset !== undefined && (dataset.validation !== undefined || validationKeys(dataset).length > 0);
+}
+
+/** The keys that are set and define a validation split apart from `validation`. */
+export function validationKeys(dataset: DatasetConfig): readonly string[] {
+  const values: Readonly<Record<string, unknown>> = { ...dataset };
+  return kindOf(dataset).validationKeys.filter(key => (values[key] ?? false) !== false);
 }
 
 /** The metric on the validation split; training metrics are returned unchanged. */

@@ -44,10 +44,10 @@ export function decidingOf({ config, manifest, directory }: RunRecord): Deciding
   };
 }
 
-/** True if the data are generated from the experiment's seed. */
+/** True if the data are drawn with a seed of their own, which is the experiment's. */
 function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
   const made = typeof dataset === 'object' && dataset !== null ? (dataset as Record<string, unknown>) : {};
-  return made.kind === 'synthetic' && made.seed === seed;
+  return made.seed === seed;
 }
 
 /** True for keys that do not change results, and for the seed. */
