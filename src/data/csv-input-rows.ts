@@ -3,13 +3,20 @@ import { type Diagnostic, damagedError } from '../util/errors.js';
 import { FloatList } from './core/columns.js';
 import type { TextLevel } from './core/dataset.js';
 import { NUMBER } from './core/label-texts.js';
-import type { ReadSequence } from './core/pipeline.js';
+import type { Assembler, ReadSequence } from './core/pipeline.js';
 import { Problems } from './core/problems.js';
 import { ABSENT, checkHeader, columnFinder, repeatedHeader } from './csv-input-columns.js';
 import { badNumber, cellNumber, isMissing, isWord, missingCell, noRows } from './csv-table.js';
 import type { Delimiter } from './formats/csv-records.js';
-import { type CellPlace, type RowPlace, rowName } from './formats/tables.js';
-import { type InputSource, placeNames } from './reading/byte-sources.js';
+import {
+  type CellPlace,
+  type RowPlace,
+  rowName,
+  type TableHandlers,
+  type TableRecord,
+} from './formats/tables.js';
+import type { InputSource } from './reading/byte-sources.js';
+import { placeNames } from './reading/byte-sources.js';
 import {
   type FirstOrder,
   mixedOrder,
@@ -33,13 +40,6 @@ export const MAX_TOLD = 20;
 
 /** Maximum number of values in a sequence: 64 MiB. */
 const MAX_NUMBERS = 2 ** 24;
-
-/** A row of a table; valid only during the call that receives it. */
-export interface TableRecord {
-  readonly fields: readonly string[];
-  readonly row: RowPlace;
-  place(field: number): Partial<CellPlace>;
-}
 
 interface Columns {
   readonly features: readonly string[];
@@ -80,7 +80,7 @@ interface OrderCell {
 }
 
 /** Makes sequences of the rows of an input. */
-export class RowReader {
+export class RowReader implements Assembler<TableRecord>, TableHandlers {
   private names: readonly string[] = [];
   private headerRow: RowPlace | undefined;
   private indices = { features: [] as readonly number[], group: ABSENT, order: ABSENT, id: ABSENT };
@@ -148,7 +148,7 @@ export class RowReader {
     problems.throwIfAny();
   }
 
-  row(record: TableRecord): void {
+  add(record: TableRecord): void {
     const { features, group, order } = this.indices;
     const id = this.groupOf(record.fields);
     if (id !== undefined && isMissing(id)) {
@@ -159,7 +159,7 @@ export class RowReader {
     const isHeader = this.isHeader(record.fields);
     if (isHeader) complain(open, () => repeatedHeader(record.place(0), this.headerRow));
     for (const column of isHeader ? [] : features) {
-      const problem = this.add(record.fields[column].trim(), open);
+      const problem = this.addCell(record.fields[column].trim(), open);
       if (problem) complain(open, () => problem(record.place(column)));
     }
     if (order !== ABSENT && !isHeader) this.orderCell(open, record);
@@ -179,7 +179,7 @@ export class RowReader {
   }
 
   /** Appends the number or symbols of a cell; returns its problem if it is invalid. */
-  private add(
+  private addCell(
     text: string,
     { values, problems }: Open,
   ): ((place: Partial<CellPlace>) => Diagnostic) | undefined {

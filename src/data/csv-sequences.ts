@@ -6,18 +6,11 @@
 import { type Diagnostic, EXIT, UserError } from '../util/errors.js';
 import type { DataRecord, SequenceReader } from './core/pipeline.js';
 import type { CsvConfig } from './csv.js';
-import { MAX_GATHERED_BYTES, RowReader, type TableRecord } from './csv-input-rows.js';
-import { CsvPieces } from './formats/csv-pieces.js';
-import type { Delimiter } from './formats/csv-records.js';
-import { isParquet, ParquetFile } from './formats/parquet.js';
-import { parquetRows } from './formats/tables.js';
-import { allBytes, type ByteSource, beginning, type InputSource, inTurn } from './reading/byte-sources.js';
-import { MAX_TEXT_BYTES } from './reading/limits.js';
+import { MAX_GATHERED_BYTES, RowReader } from './csv-input-rows.js';
+import { readTable } from './formats/tables.js';
+import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';
 import { shortNames } from './reading/short-names.js';
 import { symbolReader } from './vocabulary.js';
-
-/** Bytes that tell the format of a table. */
-const MAGIC_BYTES = 4;
 
 export function csvSequences(
   { features, level, sequence, id, delimiter }: CsvConfig,
@@ -37,9 +30,7 @@ export function csvSequences(
       for await (const opened of inTurn(sources)) {
         rows.startFile(sequence?.per_file ? names[index++] : undefined);
         try {
-          const { start, source } = await beginning(opened, MAGIC_BYTES);
-          const read = isParquet(start) ? fromParquet(source, rows) : fromCsv(source, rows, delimiter);
-          for await (const _ of read) yield rows.take();
+          for await (const _ of readTable(opened, rows, delimiter)) yield rows.take();
         } catch (error) {
           const refused = sequence?.per_file ? damageOf(error) : undefined;
           if (refused) rows.refuse(refused);
@@ -82,43 +73,4 @@ async function measured(
     if (room < 0) break;
   }
   return { isSmall: room >= 0, sources: [...opened, ...sources.slice(opened.length)] };
-}
-
-/** Passes the records of a CSV file to `rows`, and yields after each chunk. */
-async function* fromCsv(
-  { name, chunks }: ByteSource,
-  rows: RowReader,
-  delimiter: Delimiter | undefined,
-): AsyncGenerator<void> {
-  const pieces = new CsvPieces(name, rows, delimiter);
-  for await (const chunk of chunks) {
-    pieces.push(chunk);
-    yield;
-  }
-  pieces.end();
-}
-
-/** Rows between two yields. */
-const ROWS_TOGETHER = 4096;
-
-/** Passes the rows of a Parquet file to `rows`, and yields after some of them. */
-async function* fromParquet(source: ByteSource, rows: RowReader): AsyncGenerator<void> {
-  const { name } = source;
-  const file = await ParquetFile.open(await allBytes(source, MAX_TEXT_BYTES), name);
-  const names = file.columns.map(column => column.name);
-  const record = (row: number, fields: readonly string[]): TableRecord => ({
-    fields,
-    row: { file: name, row: row + 1 },
-    place: field => ({ file: name, row: row + 1, columnName: names[field] }),
-  });
-  rows.header({ ...record(0, names), place: () => ({ file: name }) });
-  let start = 0;
-  for await (const { count, fields } of parquetRows(file, rows.wanted)) {
-    for (let row = 0; row < count; row++) {
-      rows.row(record(start + row, fields(row)));
-      if (row % ROWS_TOGETHER === 0) yield;
-    }
-    start += count;
-    yield;
-  }
 }

@@ -9,7 +9,7 @@ import type { TextLevel } from './core/dataset.js';
 import { NUMBER } from './core/label-texts.js';
 import { type ConfigDiagnostic, configError, type Problems } from './core/problems.js';
 import { blankHeader, type Delimiter, otherDelimiter } from './formats/csv-records.js';
-import { type CellPlace, rowName, TableFile } from './formats/tables.js';
+import { type CellPlace, rowName, TableFile, type TableRecord } from './formats/tables.js';
 import { readContent, type SourceFile } from './reading/files.js';
 import { MAX_TEXT_BYTES } from './reading/limits.js';
 import { symbolsOf } from './vocabulary.js';
@@ -123,7 +123,7 @@ export async function readFile(path: string, context: ReaderContext): Promise<Fi
   const source = await readContent(path, MAX_TEXT_BYTES);
   const file = new TableFile(source.name, source.bytes, columns.delimiter);
   const reader = new TableReader(source, file, context);
-  await file.scan(wantedColumns(columns), reader, problems);
+  await file.scan(reader, problems);
   reader.reportCells();
   if (problems.full) problems.throwIfAny();
   return problems.all.length > 0 ? undefined : reader.table();
@@ -199,16 +199,20 @@ class TableReader {
     );
   }
 
-  header(names: readonly string[]): void {
+  get wanted(): readonly string[] {
+    return wantedColumns(this.columns);
+  }
+
+  header(record: TableRecord): void {
     this.indices = columnIndices(
-      names.map(name => name.trim()),
+      record.fields.map(name => name.trim()),
       this.columns,
       this.source.name,
-      column => this.file.placeOfName(column),
+      column => record.place(column),
     );
   }
 
-  row(fields: readonly string[], start: number): void {
+  add({ fields, at: start }: TableRecord): void {
     const { features, targets, group, order, id } = this.indices;
     this.starts.push(start);
     if (this.columns.level !== undefined) this.symbolsOf(fields[features[0]], start, features[0]);

@@ -15,7 +15,14 @@ import { badNumber, cellNumber, isMissing, missingCell } from './csv-table.js';
 import type { ForecastConfig } from './forecast.js';
 import { gapWords, timeGaps } from './forecast-gaps.js';
 import { forecastSplit, windowShape } from './forecast-windows.js';
-import { type CellPlace, type RowPlace, rowName, TableFile, type TableHandlers } from './formats/tables.js';
+import {
+  type CellPlace,
+  type RowPlace,
+  rowName,
+  TableFile,
+  type TableHandlers,
+  type TableRecord,
+} from './formats/tables.js';
 import { allBytes, inTurn } from './reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from './reading/limits.js';
 import { type FirstOrder, mixedOrder, orderKey, orderRest, samePlace } from './row-order.js';
@@ -33,7 +40,7 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
       const rows = new Rows(config);
       for await (const source of inTurn(sources)) {
         const file = new TableFile(source.name, await allBytes(source, MAX_TEXT_BYTES), config.delimiter);
-        await file.scan(rows.wanted, rows.ofFile(file), problems);
+        await file.scan(rows.ofFile(file), problems);
       }
       problems.throwIfAny();
       yield [
@@ -163,16 +170,18 @@ class Rows {
   /** What reads the rows of a file, after those of the files before it. */
   ofFile(file: TableFile): TableHandlers {
     return {
-      header: names => this.header(names, file),
-      row: (fields, start) => this.row(fields, { file, start }),
-      ragged: (fields, start, problem) => this.ragged(fields, { file, start }, problem),
+      wanted: this.wanted,
+      header: record => this.header(record),
+      add: ({ fields, at }) => this.row(fields, { file, start: at }),
+      ragged: ({ fields, at }, problem) => this.ragged(fields, { file, start: at }, () => problem),
     };
   }
 
-  private header(names: readonly string[], file: TableFile): void {
+  private header(record: TableRecord): void {
     const problems = new Problems();
     const { target, features = [], known = [], series, time, delimiter } = this.config;
-    const place = (field: number) => file.placeOfName(field);
+    const { fields: names } = record;
+    const place = (field: number) => record.place(field);
     checkHeader(names, { place, delimiter }, [target, ...features, ...known, series, time]);
     const indexOf = columnFinder(names, { place, delimiter }, problems);
     this.columns = [target, ...features, ...known].map(indexOf);

@@ -6,8 +6,7 @@ import { zipSync } from 'fflate';
 import t from 'tap';
 import { inputWidth } from '../../src/data/core/dataset.js';
 import { crc32, tableCrc32 } from '../../src/data/formats/crc32.js';
-import { CsvPieces } from '../../src/data/formats/csv-pieces.js';
-import { DELIMITERS, type Delimiter, guessDelimiter } from '../../src/data/formats/csv-records.js';
+import { CsvPieces, DELIMITERS, type Delimiter, guessDelimiter } from '../../src/data/formats/csv-records.js';
 import { readZip } from '../../src/data/formats/zip.js';
 import type { DatasetConfig } from '../../src/data/index.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -314,7 +313,7 @@ t.test('csv: the dataset does not depend on the delimiter', async t => {
       path,
       {
         header: () => {},
-        row: record => places.push([record.fields, record.place(2)]),
+        add: record => places.push([record.fields, record.place(2)]),
         ragged: () => t.fail(),
       },
       delimiter,

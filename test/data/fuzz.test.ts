@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
-import { CsvPieces } from '../../src/data/formats/csv-pieces.js';
+import { CsvPieces } from '../../src/data/formats/csv-records.js';
 import { type DatasetConfig, openDataset } from '../../src/data/index.js';
 import { UserError, usageError } from '../../src/util/errors.js';
 import { boundedFuzz, fuzz, TARGETS } from '../soak/fuzz.js';
@@ -247,7 +247,7 @@ t.test('streams of rows without an end', async t => {
   const reader = () =>
     new CsvPieces('<stdin>', {
       header: () => {},
-      row: record => rows.push(`${record.row.line}: ${record.fields.join()}`),
+      add: record => rows.push(`${record.row.line}: ${record.fields.join()}`),
       ragged: () => {},
     });
   const PIECE = 2 ** 16;

@@ -42,12 +42,12 @@ async function cellsOf(path: string, wanted?: string[]): Promise<Record<string, 
   const rows: Record<string, string>[] = [];
   let names: readonly string[] = [];
   await new TableFile(path, readFileSync(path)).scan(
-    wanted,
     {
-      header: header => {
-        names = header;
+      wanted,
+      header: ({ fields }) => {
+        names = [...fields];
       },
-      row: fields => void rows.push(Object.fromEntries(names.map((name, i) => [name, fields[i]]))),
+      add: ({ fields }) => void rows.push(Object.fromEntries(names.map((name, i) => [name, fields[i]]))),
     },
     new Problems(),
   );

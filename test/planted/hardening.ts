@@ -86,8 +86,9 @@ export const hardening: readonly Plant[] = [
   },
   {
     file: 'src/data/formats/csv-records',
-    find: 'bytes.includes(LINE_FEED) ? LINE_FEEDS : CARRIAGE_RETURNS',
-    replace: "bytes.includes('\\r\\n') ? ['\\r\\n'] : LINE_FEEDS",
+    find: '=== CARRIAGE_RETURN ? CARRIAGE_RETURNS : LINE_FEEDS, bad)',
+    replace:
+      "=== CARRIAGE_RETURN ? CARRIAGE_RETURNS : this.window.includes('\\r\\n') ? ['\\r\\n'] : LINE_FEEDS, bad)",
     why: 'the end of the first line is taken for that of all',
     tests: ['data-tables'],
   },
@@ -127,7 +128,7 @@ export const hardening: readonly Plant[] = [
     tests: ['data-jsonl'],
   },
   {
-    file: 'src/data/formats/csv-pieces',
+    file: 'src/data/formats/csv-records',
     find: ' && this.window.length <= MAX_RECORD_BYTES',
     replace: '',
     why: 'a first line without an end takes all memory',

@@ -4,7 +4,7 @@ import { Problems } from '../../data/core/problems.js';
 import { badNumber, CHANGE_COMMAS, COMMA_NUMBER, cellNumber, isMissing } from '../../data/csv-table.js';
 import { type Delimiter, guessDelimiter } from '../../data/formats/csv-records.js';
 import { isParquet } from '../../data/formats/parquet.js';
-import { TableFile, type TableHandlers } from '../../data/formats/tables.js';
+import { TableFile, type TableRecord } from '../../data/formats/tables.js';
 import { readContent } from '../../data/reading/files.js';
 import { TIMESTAMP } from '../../data/row-order.js';
 import { type Diagnostic, damagedError, placeOf, type UserError } from '../../util/errors.js';
@@ -44,27 +44,28 @@ export async function readColumns(path: string): Promise<Columns> {
   let names: readonly string[] = [];
   let cells: string[][] = [];
   const starts: number[] = [];
-  const rows: TableHandlers = {
-    header: header => {
-      names = header;
+  const rows = {
+    header(record: TableRecord) {
+      const { fields: header } = record;
+      names = [...header];
       const again = header.findIndex((name, i) => header.indexOf(name) < i);
       if (again >= 0) {
         const message = `two columns are named ${JSON.stringify(header[again])}`;
         const expected = 'a different name for each column';
-        throw damaged({ message, ...file.placeOfName(again), expected });
+        throw damaged({ message, ...record.place(again), expected });
       }
       cells = header.map(() => []);
       if (!file.isParquet && header.every(name => cellNumber(name) !== undefined)) {
         const expected = 'a line with the names of the columns';
-        throw damaged({ message: 'its first line has numbers', ...file.placeOfName(0), expected });
+        throw damaged({ message: 'its first line has numbers', ...record.place(0), expected });
       }
     },
-    row: (fields, start) => {
-      starts.push(start);
+    add({ fields, at }: TableRecord) {
+      starts.push(at);
       for (const [i, field] of fields.entries()) cells[i].push(field.trim());
     },
   };
-  await file.scan(undefined, rows, problems);
+  await file.scan(rows, problems);
   problems.throwIfAny();
   if ((cells[0]?.length ?? 0) === 0) {
     throw damagedError({ code: 'init/no-rows', message: 'the table has no rows', file: path });

@@ -201,7 +201,7 @@ export interface DatasetKind<Config> {
   readonly normalize: IfKey<Config, 'normalize', 'columns' | 'itself', null>;
   /** Keys that define a validation split apart from `validation`; the first of them is required. */
   readonly validationKeys: ValidationKeys<Config>;
-  /** True if the test split is either the file `test_path` or `test_fraction` of the training file. */
+  /** True if the test split is the file `test_path`, or `test_fraction` of the training file. */
   readonly hasTestFile: IfKey<Config, 'test_path', true, false>;
   /** True if the data are drawn with the key `seed`, which is the experiment's by default. */
   readonly hasSeed: IfKey<Config, 'seed', true, false>;

@@ -1,8 +1,11 @@
 /** Reads tables with named columns: Parquet files by their first bytes, all others as CSV. */
 import type { Diagnostic } from '../../util/errors.js';
 import type { Problems } from '../core/problems.js';
-import { type CsvPlace, type Delimiter, placeInCsv, RecordLines, scanCsv } from './csv-records.js';
+import { allBytes, type ByteSource, beginning } from '../reading/byte-sources.js';
+import { MAX_TEXT_BYTES } from '../reading/limits.js';
+import { CsvPieces, type CsvPlace, type Delimiter, placeInCsv, RecordLines } from './csv-records.js';
 import { isParquet, type ParquetColumn, ParquetFile } from './parquet.js';
+import { checkUtf8 } from './utf8.js';
 
 /** Position of a cell. */
 export type CellPlace =
@@ -24,22 +27,103 @@ export function rowName(
   return file === from.file ? name : `${name} of ${file}`;
 }
 
-export interface TableHandlers {
-  /** Called once, with the column names. */
-  header(names: readonly string[]): void;
-  /**
-   * Called for each row; `fields` is valid during the call. `at` is the argument for
-   * {@link TableFile.place}.
-   */
-  row(fields: readonly string[], at: number): void;
-  /**
-   * Called for a row of a CSV file with a wrong number of fields; absent: that is a problem of the
-   * file.
-   */
-  ragged?(fields: readonly string[], at: number, problem: () => Diagnostic): void;
+/** A row of a table, or its column names; valid only during the call that receives it. */
+export interface TableRecord {
+  /** As many as in the header, except for {@link TableHandlers.ragged}. */
+  readonly fields: readonly string[];
+  /** Position of the record, for {@link TableFile.place}. */
+  readonly at: number;
+  readonly row: RowPlace;
+  /** Position of field `field` (0-based). */
+  place(field: number): Partial<CellPlace>;
 }
 
-/** A table in memory. */
+export interface TableHandlers {
+  /** Names of columns; the fields of others may be empty. Absent: all that can be read. */
+  readonly wanted?: readonly string[] | undefined;
+  /** Called once, with the column names. */
+  header(record: TableRecord): void;
+  add(record: TableRecord): void;
+  /** Called for a row of a CSV file with a wrong number of fields. */
+  ragged(record: TableRecord, problem: Diagnostic): void;
+  /** Called if the rest of a CSV file cannot be read; absent: the problem is thrown. */
+  broken?(problem: Diagnostic): void;
+}
+
+/** Bytes that tell the format of a table. */
+const MAGIC_BYTES = 4;
+
+/** Rows of a Parquet file between two yields. */
+const ROWS_TOGETHER = 4096;
+
+/**
+ * Passes the records of a table to the handlers, whose errors propagate; yields after some of them.
+ * @throws UserError (exit 2) if a package for Parquet is not installed
+ * @throws UserError (exit 5) if the rest of the table cannot be read
+ */
+export async function* readTable(
+  given: ByteSource,
+  handlers: TableHandlers,
+  delimiter: Delimiter | undefined,
+): AsyncGenerator<void> {
+  const { start, source } = await beginning(given, MAGIC_BYTES);
+  if (isParquet(start)) {
+    const file = await ParquetFile.open(await allBytes(source, MAX_TEXT_BYTES), source.name);
+    yield* readParquet(file, source.name, handlers);
+    return;
+  }
+  const pieces = new CsvPieces(source.name, handlers, delimiter);
+  for await (const chunk of source.chunks) {
+    pieces.push(chunk);
+    yield;
+  }
+  pieces.end();
+}
+
+async function* readParquet(file: ParquetFile, name: string, handlers: TableHandlers): AsyncGenerator<void> {
+  const record = new ParquetRecord(name, file);
+  handlers.header({ ...record, row: record.row, place: () => ({ file: name }) });
+  const { wanted } = handlers;
+  const indices = file.columns.flatMap(({ name, unreadable }, i) =>
+    (wanted === undefined ? unreadable === undefined : wanted.includes(name.trim())) ? [i] : [],
+  );
+  record.fields.fill('');
+  record.at = -1;
+  for await (const { count, cell } of file.groups(indices)) {
+    for (let row = 0; row < count; row++) {
+      for (let i = 0; i < indices.length; i++) record.fields[indices[i]] = cell(i, row);
+      record.at++;
+      handlers.add(record);
+      if (row % ROWS_TOGETHER === 0) yield;
+    }
+    yield;
+  }
+}
+
+class ParquetRecord implements TableRecord {
+  readonly fields: string[];
+  /** 0-based number of the row. */
+  at = 0;
+  private readonly names: readonly string[];
+
+  constructor(
+    private readonly file: string,
+    { columns }: ParquetFile,
+  ) {
+    this.names = columns.map(({ name }) => name);
+    this.fields = [...this.names];
+  }
+
+  get row(): RowPlace {
+    return { file: this.file, row: this.at + 1 };
+  }
+
+  place(field: number): CellPlace {
+    return { file: this.file, row: this.at + 1, columnName: this.names[field] };
+  }
+}
+
+/** A table in memory, whose cells can be found again. */
 export class TableFile {
   readonly isParquet: boolean;
   private columns: readonly ParquetColumn[] = [];
@@ -59,34 +143,44 @@ export class TableFile {
   }
 
   /**
-   * Reads all rows. In Parquet files, the fields of other columns than `wanted` may be empty.
-   * Rows of CSV files that are broken are added to `problems`; reading stops once these are full.
-   * Errors of the handlers propagate.
-   * @param wanted names of columns; undefined: all that can be read
+   * Passes all records to the handlers, whose errors propagate. Rows of CSV files that are broken
+   * are added to `problems` unless a handler takes them; reading stops once these are full.
    * @throws UserError (exit 2) if a package for Parquet is not installed
    * @throws UserError (exit 5) if the file is damaged, or `problems` are full
    */
   async scan(
-    wanted: readonly string[] | undefined,
-    handlers: TableHandlers,
+    handlers: Omit<TableHandlers, 'ragged'> & Partial<TableHandlers>,
     problems: Problems,
   ): Promise<void> {
     const { bytes, name, delimiter } = this;
-    if (!this.isParquet) {
-      scanCsv(bytes, name, handlers, problems, delimiter);
+    const stopIfFull = (): void => {
+      if (problems.full) problems.throwIfAny();
+    };
+    const all: TableHandlers = {
+      wanted: handlers.wanted,
+      header: record => handlers.header(record),
+      add(record) {
+        handlers.add(record);
+        stopIfFull();
+      },
+      ragged(record, problem) {
+        if (handlers.ragged) handlers.ragged(record, problem);
+        else problems.add(problem);
+        stopIfFull();
+      },
+      broken: problem => problems.add(problem),
+    };
+    if (this.isParquet) {
+      const file = await ParquetFile.open(bytes, name);
+      this.columns = file.columns;
+      for await (const _ of readParquet(file, name, all));
       return;
     }
-    const file = await ParquetFile.open(bytes, name);
-    this.columns = file.columns;
-    handlers.header(file.columns.map(column => column.name));
-    let start = 0;
-    for await (const { count, fields } of parquetRows(file, wanted)) {
-      for (let row = 0; row < count; row++) {
-        handlers.row(fields(row), start + row);
-        if (problems.full) problems.throwIfAny();
-      }
-      start += count;
-    }
+    // what is not text at all is one problem
+    checkUtf8(bytes, name);
+    const pieces = new CsvPieces(name, all, delimiter);
+    pieces.push(bytes);
+    pieces.end();
   }
 
   /** Names of columns that cannot be read, with what they have. Call after `scan`. */
@@ -101,9 +195,9 @@ export class TableFile {
     return this.columns[field]?.isBoolean === true;
   }
 
-  /** Position of field `field` (0-based) of the row at `at`. */
+  /** Position of field `field` (0-based) of the record at `at`. */
   place(at: number, field: number): CellPlace {
-    if (!this.isParquet) return this.placeInCsv(at, field);
+    if (!this.isParquet) return placeInCsv(this.bytes, this.name, at, field, this.delimiter, this.lines);
     return { file: this.name, row: at + 1, columnName: this.columns[field].name };
   }
 
@@ -112,44 +206,9 @@ export class TableFile {
     return lines ? { file, line: lines.lineOf(at) } : { file, row: at + 1 };
   }
 
-  /** Position of a column name. */
-  placeOfName(field: number): Partial<Diagnostic> {
-    return this.isParquet ? { file: this.name } : this.placeInCsv(0, field);
-  }
-
-  private placeInCsv(at: number, field: number): CsvPlace {
-    return placeInCsv(this.bytes, this.name, at, field, this.delimiter, this.lines);
-  }
-
-  /** Lines on which rows start, or their numbers in a file without lines. `starts` ascend. */
+  /** Lines on which records start, or their numbers in a file without lines. `starts` ascend. */
   rowNumbers(starts: readonly number[]): Uint32Array {
     const { lines } = this;
     return Uint32Array.from(starts, at => (lines ? lines.lineOf(at) : at + 1));
   }
-}
-
-/** Rows of a row group. */
-export interface FieldRows {
-  readonly count: number;
-  /** The fields of a row, valid until the next call. */
-  fields(row: number): readonly string[];
-}
-
-/** Yields the rows of each row group, with empty fields for columns that are not `wanted`. */
-export async function* parquetRows(
-  file: ParquetFile,
-  wanted: readonly string[] | undefined,
-): AsyncGenerator<FieldRows> {
-  const indices = file.columns.flatMap(({ name, unreadable }, i) =>
-    (wanted === undefined ? unreadable === undefined : wanted.includes(name.trim())) ? [i] : [],
-  );
-  const fields = file.columns.map(() => '');
-  for await (const { count, cell } of file.groups(indices))
-    yield {
-      count,
-      fields: row => {
-        for (let i = 0; i < indices.length; i++) fields[indices[i]] = cell(i, row);
-        return fields;
-      },
-    };
 }
