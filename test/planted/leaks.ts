@@ -1,148 +1,132 @@
 /**
  * Errors that let a run know what it is to be tested on, or be judged by what it was selected by.
  */
-import type { Plant } from './plant.js';
+import { plantsOf } from './plant.js';
 
-export const leaks: readonly Plant[] = [
-  {
-    file: 'src/data/core/selection',
-    find: 'return { test: drawn, train: rest };',
-    replace: 'return { test: drawn, train: range(count) };',
-    why: 'test rows stay in the training split',
-    tests: ['data-validation'],
-  },
-  {
-    file: 'src/data/core/training-part',
-    find: 'train: subset(train, rest, sequenceLength)',
-    replace: 'train',
-    why: 'validation rows stay in the training split',
-    tests: ['data-validation'],
-  },
-  {
-    file: 'src/data/core/training-part',
-    find: 'validation: subset(train, validation, sequenceLength)',
-    replace: 'validation: dataset.test',
-    why: 'the test split is selected by',
-    tests: ['data-validation'],
-  },
-  {
-    file: 'src/data/table',
-    find: 'const columns = trainingColumns(dataset, {',
-    replace: 'const columns = trainingColumns({ ...dataset, train: dataset.test }, {',
-    why: 'scaling is fitted on the test split',
-    tests: ['data-scaling'],
-  },
-  {
-    file: 'src/data/table',
-    find: 'kindOf(config).dividesItself ? whole : dividedTraining(whole, config, seed);',
-    replace: '{ ...dividedTraining(whole, config, seed), ...(config.normalize && { train: whole.train }) };',
-    why: 'scaling is fitted on all rows, those set aside among them',
-    tests: ['data-scaling'],
-  },
-  {
-    file: 'src/data/core/column-statistics',
-    find: 'const length = train.lengths?.[index] ?? sequenceLength;',
-    replace: 'const length = sequenceLength;',
-    why: 'padding counts in the scaling',
-    tests: ['data-scaling'],
-  },
-  {
-    file: 'src/train/loop',
-    find: 'dataset[name] ?? dataset.test',
-    replace: 'dataset.test',
-    why: 'what is told as validation is the test split',
-    tests: ['validation'],
-  },
-  {
-    file: 'src/train/loop',
-    find: "measure(training, evaluation, 'test', position)",
-    replace: "measure(training, evaluation, 'validation', position)",
-    why: 'the validation split is reported as the test split',
-    tests: ['validation'],
-  },
-  {
-    file: 'src/train/baselines',
-    find: 'constants(run, train.targets).map',
-    replace: 'constants(run, split.targets).map',
-    why: 'trivial baselines are fitted on the split that they are measured on',
-    tests: ['baselines'],
-  },
-  {
-    file: 'src/data/vocabulary',
-    find: 'eachSymbol(train, sequenceLength,',
-    replace: 'eachSymbol(test, sequenceLength,',
-    why: 'the vocabulary is fitted on the test split',
-    tests: ['data-jsonl'],
-  },
-  {
-    file: 'src/data/text',
-    find: 'const trained = countsOf(parts.train);',
-    replace:
-      'const trained = countsOf({ stream: streams.train, range: { from: 0, to: streams.train.length } });',
-    why: 'the vocabulary of a language model knows the test split',
-    tests: ['data-text'],
-  },
-  {
-    file: 'src/data/forecast',
-    find: 'keys[row] < trainEnd',
-    replace: 'keys[row] < cuts.test',
-    why: 'series are scaled by the validation split as well',
-    tests: ['forecast'],
-  },
-  {
-    file: 'src/data/forecast-windows',
-    find: 'keys[rows[origin + horizon - 1]] >= to',
-    replace: 'keys[rows[origin]] >= to',
-    why: 'the last windows of a split predict steps of the next one',
-    tests: ['forecast'],
-  },
-  {
-    file: 'src/data/forecast-windows',
-    find: 'isFuture && c < observed ? 0 :',
-    replace: '',
-    why: 'a window reads what it is to forecast',
-    tests: ['forecast'],
-  },
-  {
-    file: 'src/config/rules/overlap-check',
-    find: 'readers.slice(0, later)',
-    replace: 'readers.slice(1, later)',
-    why: 'test sequences are not looked for in the training split',
-    tests: ['equal-sequences'],
-  },
-  {
-    file: 'src/data/core/store',
-    find: 'split.id(indices[index])',
-    replace: 'split.id(index)',
-    why: 'sequences of a split have the names of others',
-    tests: ['sequence-ids'],
-  },
-  {
-    file: 'src/train/resume/same-data',
-    find: 'isSame && now.length === then.length',
-    replace: 'isSame',
-    why: 'data files that were removed after a run are not noticed',
-    tests: ['run-edges'],
-  },
-  {
-    file: 'src/train/resume/same-data',
-    find: 'split === (then[i].split ?? split)',
-    replace: 'true',
-    why: 'training files that were moved to the test split are not noticed',
-    tests: ['run-edges'],
-  },
-  {
-    file: 'src/config/rules/cross-checks',
-    find: 'column === target',
-    replace: 'false',
-    why: 'a forecast reads its target in advance',
-    tests: ['config'],
-  },
-  {
-    file: 'src/judge/judging/deciding',
-    find: 'own.length > 0 ? own',
-    replace: 'own.length > 1 ? own',
-    why: 'the files of the test split are not told from those of the training split',
-    tests: ['review'],
-  },
-];
+export const leaks = plantsOf({
+  'src/data/core/selection': [
+    'return { test: drawn, train: rest };',
+    'return { test: drawn, train: range(count) };',
+    'test rows stay in the training split',
+    'data-validation',
+  ],
+  'src/data/core/training-part': [
+    [
+      'train: subset(train, rest, sequenceLength)',
+      'train',
+      'validation rows stay in the training split',
+      'data-validation',
+    ],
+    [
+      'validation: subset(train, validation, sequenceLength)',
+      'validation: dataset.test',
+      'the test split is selected by',
+      'data-validation',
+    ],
+  ],
+  'src/data/table': [
+    [
+      'const columns = trainingColumns(dataset, {',
+      'const columns = trainingColumns({ ...dataset, train: dataset.test }, {',
+      'scaling is fitted on the test split',
+      'data-scaling',
+    ],
+    [
+      'kindOf(config).dividesItself ? whole : dividedTraining(whole, config, seed);',
+      '{ ...dividedTraining(whole, config, seed), ...(config.normalize && { train: whole.train }) };',
+      'scaling is fitted on all rows, those set aside among them',
+      'data-scaling',
+    ],
+  ],
+  'src/data/core/column-statistics': [
+    'const length = train.lengths?.[index] ?? sequenceLength;',
+    'const length = sequenceLength;',
+    'padding counts in the scaling',
+    'data-scaling',
+  ],
+  'src/train/loop': [
+    [
+      'dataset[name] ?? dataset.test',
+      'dataset.test',
+      'what is told as validation is the test split',
+      'validation',
+    ],
+    [
+      "measure(training, evaluation, 'test', position)",
+      "measure(training, evaluation, 'validation', position)",
+      'the validation split is reported as the test split',
+      'validation',
+    ],
+  ],
+  'src/train/baselines': [
+    'constants(run, train.targets).map',
+    'constants(run, split.targets).map',
+    'trivial baselines are fitted on the split that they are measured on',
+    'baselines',
+  ],
+  'src/data/vocabulary': [
+    'eachSymbol(train, sequenceLength,',
+    'eachSymbol(test, sequenceLength,',
+    'the vocabulary is fitted on the test split',
+    'data-jsonl',
+  ],
+  'src/data/text': [
+    'const trained = countsOf(parts.train);',
+    'const trained = countsOf({ stream: streams.train, range: { from: 0, to: streams.train.length } });',
+    'the vocabulary of a language model knows the test split',
+    'data-text',
+  ],
+  'src/data/forecast': [
+    'keys[row] < trainEnd',
+    'keys[row] < cuts.test',
+    'series are scaled by the validation split as well',
+    'forecast',
+  ],
+  'src/data/forecast-windows': [
+    [
+      'keys[rows[origin + horizon - 1]] >= to',
+      'keys[rows[origin]] >= to',
+      'the last windows of a split predict steps of the next one',
+      'forecast',
+    ],
+    ['isFuture && c < observed ? 0 :', '', 'a window reads what it is to forecast', 'forecast'],
+  ],
+  'src/config/rules/overlap-check': [
+    'readers.slice(0, later)',
+    'readers.slice(1, later)',
+    'test sequences are not looked for in the training split',
+    'equal-sequences',
+  ],
+  'src/data/core/store': [
+    'split.id(indices[index])',
+    'split.id(index)',
+    'sequences of a split have the names of others',
+    'sequence-ids',
+  ],
+  'src/train/resume/same-data': [
+    [
+      'isSame && now.length === then.length',
+      'isSame',
+      'data files that were removed after a run are not noticed',
+      'run-edges',
+    ],
+    [
+      'split === (then[i].split ?? split)',
+      'true',
+      'training files that were moved to the test split are not noticed',
+      'run-edges',
+    ],
+  ],
+  'src/config/rules/cross-checks': [
+    'column === target',
+    'false',
+    'a forecast reads its target in advance',
+    'config',
+  ],
+  'src/judge/judging/deciding': [
+    'own.length > 0 ? own',
+    'own.length > 1 ? own',
+    'the files of the test split are not told from those of the training split',
+    'review',
+  ],
+});

@@ -59,3 +59,19 @@ export interface Plant {
   /** Run in this order until one fails. */
   readonly tests: readonly TestName[];
 }
+
+type Row = readonly [find: string, replace: string, why: string, ...tests: TestName[]];
+
+/** Plants by file: one row, or several. */
+export function plantsOf(table: Readonly<Record<string, Row | readonly Row[]>>): readonly Plant[] {
+  const isOne = (rows: Row | readonly Row[]): rows is Row => typeof rows[0] === 'string';
+  return Object.entries(table).flatMap(([file, rows]) =>
+    (isOne(rows) ? [rows] : rows).map(([find, replace, why, ...tests]) => ({
+      file,
+      find,
+      replace,
+      why,
+      tests,
+    })),
+  );
+}
