@@ -78,7 +78,12 @@ export const hardening = plantsOf({
       'fuzz',
     ],
   ],
-  'src/cli/call': ['exhausted(error)', 'undefined', 'an exhausted resource is called a bug', 'outputs'],
+  'src/cli/call': [
+    'resource = exhausted(error)',
+    'resource = undefined',
+    'an exhausted resource is called a bug',
+    'outputs',
+  ],
   'src/cli/verbs/prediction-lines': [
     '!isRaw && FORMULA.test(value)',
     'false',

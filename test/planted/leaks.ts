@@ -32,8 +32,8 @@ export const leaks = plantsOf({
       'data-scaling',
     ],
     [
-      'kindOf(config).dividesItself ? whole : dividedTraining(whole, config, seed);',
-      '{ ...dividedTraining(whole, config, seed), ...(config.normalize && { train: whole.train }) };',
+      'dividesItself ? whole : dividedTraining(whole, config, seed);',
+      "{ ...dividedTraining(whole, config, seed), ...(normalize === 'columns' && { train: whole.train }) };",
       'scaling is fitted on all rows, those set aside among them',
       'data-scaling',
     ],
@@ -111,18 +111,13 @@ export const leaks = plantsOf({
       'run-edges',
     ],
     [
-      'split === (then[i].split ?? split)',
+      'split === then[i].split',
       'true',
       'training files that were moved to the test split are not noticed',
       'run-edges',
     ],
   ],
-  'src/config/rules/cross-checks': [
-    'column === target',
-    'false',
-    'a forecast reads its target in advance',
-    'config',
-  ],
+  'src/data/forecast': ['column === target', 'false', 'a forecast reads its target in advance', 'config'],
   'src/judge/judging/deciding': [
     'own.length > 0 ? own',
     'own.length > 1 ? own',

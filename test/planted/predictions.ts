@@ -25,8 +25,8 @@ export const predictions = plantsOf({
     'predict',
   ],
   'src/predict/predictor': [
-    'position: index => waiting[index].position,',
-    'position: index => index,',
+    'isRejected(sequence) ? index : (sequence.position ?? index)',
+    'index',
     'predictions have the positions of other sequences',
     'predict',
   ],
