@@ -77,10 +77,13 @@ export const leaks = plantsOf({
     'data-text',
   ],
   'src/data/forecast': [
-    'keys[row] < trainEnd',
-    'keys[row] < cuts.test',
-    'series are scaled by the validation split as well',
-    'forecast',
+    [
+      'keys[row] < trainEnd',
+      'keys[row] < cuts.test',
+      'series are scaled by the validation split as well',
+      'forecast',
+    ],
+    ['column === target', 'false', 'a forecast reads its target in advance', 'config'],
   ],
   'src/data/forecast-windows': [
     [
@@ -117,7 +120,6 @@ export const leaks = plantsOf({
       'run-edges',
     ],
   ],
-  'src/data/forecast': ['column === target', 'false', 'a forecast reads its target in advance', 'config'],
   'src/judge/judging/deciding': [
     'own.length > 0 ? own',
     'own.length > 1 ? own',
