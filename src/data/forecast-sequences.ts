@@ -5,12 +5,12 @@
 import type { Diagnostic } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { SeriesScaling } from './core/dataset.js';
-import { NUMBER } from './core/label-texts.js';
+import { NUMBER } from './core/labels.js';
 import type { DataRecord, ReadSequence, SequenceReader } from './core/pipeline.js';
 import { Problems } from './core/problems.js';
 import { repeated } from './core/scaling.js';
 import { checkHeader, columnFinder } from './csv-input-columns.js';
-import { MAX_TOLD } from './csv-input-rows.js';
+import { MAX_TOLD } from './csv-sequences.js';
 import { badNumber, cellNumber, isMissing, missingCell } from './csv-table.js';
 import type { ForecastConfig } from './forecast.js';
 import { gapWords, timeGaps } from './forecast-gaps.js';

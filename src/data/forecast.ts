@@ -27,14 +27,12 @@ import {
   type SplitName,
   splitFiles,
 } from './core/dataset.js';
-import { NUMBER } from './core/label-texts.js';
+import { NUMBER } from './core/labels.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import { columnScaling, type NormalizeConfig } from './core/scaling.js';
-import { shareOf } from './core/selection.js';
-import type { ValidationConfig } from './core/training-part.js';
-import { readCsvTable } from './csv-files.js';
-import type { CsvTable } from './csv-table.js';
+import { shareOf, type ValidationConfig } from './core/selection.js';
+import { type CsvTable, readCsvTable } from './csv-table.js';
 import { timeGaps } from './forecast-gaps.js';
 import { forecastSequences } from './forecast-sequences.js';
 import {

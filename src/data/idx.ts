@@ -5,7 +5,7 @@
 import { type DataFile, type Dataset, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
-import type { TrainingPartConfig } from './core/training-part.js';
+import type { TrainingPartConfig } from './core/selection.js';
 import { parseIdx } from './formats/idx-array.js';
 import {
   type ImageFiles,
@@ -16,9 +16,8 @@ import {
   imagesInMemory,
   imagesOnDisk,
 } from './images.js';
-import { readSource } from './reading/files.js';
+import { type MemoryConfig, readSource, staysOnDisk } from './reading/files.js';
 import { MAX_BYTES } from './reading/limits.js';
-import { type MemoryConfig, staysOnDisk } from './reading/memory.js';
 
 export interface IdxConfig extends TrainingPartConfig, MemoryConfig {
   readonly kind: 'idx';

@@ -1,6 +1,6 @@
 /** Dataset kind `jsonl`: one sequence per line, as numbers, symbols or text. */
 import { damagedError } from '../util/errors.js';
-import { FloatList, TextCodes } from './core/columns.js';
+import { counted } from '../util/words.js';
 import {
   type Dataset,
   IGNORED,
@@ -14,21 +14,21 @@ import {
   classesByCode,
   classMapping,
   type LabelsConfig,
+  type LabelTexts,
   labelsOf,
-} from './core/label-texts.js';
+} from './core/labels.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
-import type { ConfigDiagnostic } from './core/problems.js';
+import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import type { NormalizeConfig } from './core/scaling.js';
-import { range, testSelection } from './core/selection.js';
-import { packedSplit, type SequenceStore, storedSplit } from './core/store.js';
-import type { TrainingPartConfig } from './core/training-part.js';
-import type { JsonRecord } from './formats/json-lines.js';
-import { addSteps, textOf } from './jsonl-fields.js';
-import { jsonlSequences } from './jsonl-sequences.js';
-import { type Common, type JsonlTable, readJsonlTable } from './jsonl-table.js';
-import { inputFiles } from './reading/input-files.js';
+import { range, type TrainingPartConfig, testSelection } from './core/selection.js';
+import { type Place, packedSplit, type SequenceStore, storedSplit } from './core/store.js';
+import { FloatList, TextCodes } from './core/values.js';
+import { JsonlScan, type JsonRecord, type LinePlace, type RecordLine } from './formats/json-lines.js';
+import { addSteps, attemptField, finite, jsonlSequences, textOf, Unfit } from './jsonl-sequences.js';
+import { type MemoryConfig, readContent, type SourceFile, staysOnDisk } from './reading/files.js';
+import { inputFiles, shortNames } from './reading/input-files.js';
 import { MAX_ELEMENTS, MAX_TEXT_BYTES } from './reading/limits.js';
-import { type MemoryConfig, staysOnDisk } from './reading/memory.js';
+import { RangedFile } from './reading/ranged-file.js';
 import type { VocabularyConfig } from './vocabulary.js';
 
 export interface JsonlConfig
@@ -251,4 +251,219 @@ function targetsOf(
       values[to * steps + step] = classOf(table.starts[from] + step);
   });
   return { kind: 'class', numClasses, values, perStep: true };
+}
+
+/** The records of one split's files, concatenated. */
+export interface JsonlTable {
+  readonly sources: readonly Pick<SourceFile, 'name' | 'sha256'>[];
+  /** `[rows, F]`, or each step's symbol code `[rows]`; empty if the records stay on disk. */
+  readonly features: Float32Array;
+  /** Byte range of each sequence's record; present if the records stay on disk. */
+  readonly records?: readonly Place[] | undefined;
+  readonly starts: readonly number[];
+  readonly lengths: readonly number[];
+  /**
+   * Label codes, one per sequence or per step, or `[N, C]` values. Excludes labels per step of
+   * records that stay on disk.
+   */
+  readonly targets: Float32Array;
+  readonly labels: LabelTexts;
+  /** Name of a sequence: its `id`, or the place of its record. */
+  idOf(row: number): string;
+}
+
+/** Shared by the records of all files. */
+export interface Common {
+  /** F and C, set by the first record. */
+  features?: number;
+  targets?: number;
+  readonly symbols: TextCodes;
+}
+
+/** Maximum number of fields that a message lists. */
+const MAX_NAMED = 30;
+
+/**
+ * Reads all files that `path` matches.
+ * @throws UserError (exit 2) if a file is missing or the first record lacks a field
+ * @throws UserError (exit 5) if a record is invalid, with its line
+ */
+export async function readJsonlTable(
+  path: string,
+  config: JsonlConfig,
+  common: Common,
+  isOnDisk: boolean,
+): Promise<JsonlTable> {
+  const problems = new Problems();
+  const files = await inputFiles(path);
+  const reader = new TableReader(files[0], config, common, problems, isOnDisk);
+  const sources: Pick<SourceFile, 'name' | 'sha256'>[] = [];
+  for (const file of files) {
+    reader.startFile(file);
+    const ranged = isOnDisk ? await RangedFile.open(file) : undefined;
+    const scan = new JsonlScan(file, (record, line) => reader.record(record, line, ranged), problems);
+    const source = ranged ? undefined : await readContent(file, MAX_TEXT_BYTES);
+    if (source) scan.push(source.bytes);
+    const sha256 = source?.sha256 ?? (await ranged?.scan(piece => scan.push(piece))) ?? '';
+    scan.end();
+    sources.push({ name: file, sha256 });
+  }
+  const table = reader.table();
+  problems.throwIfAny();
+  return { ...table, sources };
+}
+
+/** Code of a null label. */
+const NO_LABEL = -1;
+
+class TableReader {
+  private readonly features = new FloatList();
+  private readonly targets = new FloatList();
+  private readonly starts: number[] = [];
+  private readonly lengths: number[] = [];
+  private readonly ids: string[] = [];
+  /** Line of each record; empty if records have ids. */
+  private readonly lines: number[] = [];
+  /** The files read so far, and the index of the first record of each. */
+  private readonly files: { readonly name: string; readonly first: number }[] = [];
+  /** Of all files, once they have been read. */
+  private names: readonly string[] | undefined;
+  /** Targets that are null before the first number, whose size is not known yet. */
+  private pendingNulls = 0;
+  private readonly labels = new TextCodes();
+  /** Position of the first occurrence of each label, by code. */
+  private readonly labelPlaces: LinePlace[] = [];
+  private rows = 0;
+  private readonly records: Place[] | undefined;
+
+  constructor(
+    private readonly file: string,
+    private readonly config: JsonlConfig,
+    private readonly common: Common,
+    private readonly problems: Problems,
+    isOnDisk: boolean,
+  ) {
+    this.records = isOnDisk ? [] : undefined;
+  }
+
+  startFile(name: string): void {
+    this.files.push({ name, first: this.starts.length });
+  }
+
+  /** @param file the file that the record stays in, if it stays on disk */
+  record(record: JsonRecord, line: RecordLine, file: RangedFile | undefined): void {
+    if (this.starts.length === 0) this.checkFields(record);
+    const { config, common, problems, features: out } = this;
+    const attempt = <T>(name: string, read: (value: unknown) => T): T | undefined =>
+      attemptField(record, name, { read, problems, line });
+    const codeOf = (text: string): number => common.symbols.code(text);
+    const length =
+      attempt(config.input, value => addSteps(value, config, { shape: common, codeOf, out })) ?? 0;
+    this.starts.push(this.rows);
+    this.lengths.push(length);
+    this.rows += length;
+    const before = this.targets.size;
+    attempt(config.target, value => this.target(value, length, line));
+    if (file && this.records) {
+      this.records.push({ file, from: line.from, to: line.to });
+      out.truncate(0);
+      if (config.per_step && config.target_kind === 'class') this.targets.truncate(before);
+    }
+    if (config.id === undefined) this.lines.push(line.number);
+    else attempt(config.id, value => this.ids.push(textOf(value)));
+  }
+
+  table(): Omit<JsonlTable, 'sources'> {
+    const { file, features, targets, starts, lengths, labels, labelPlaces } = this;
+    if (this.pendingNulls > 0) {
+      const message = `every target in the field ${JSON.stringify(this.config.target)} is null`;
+      this.problems.add({
+        code: 'data/jsonl-value',
+        message,
+        file,
+        expected: 'a number in at least one step',
+      });
+    }
+    return {
+      features: features.toArray(),
+      records: this.records,
+      starts,
+      lengths,
+      targets: targets.toArray(),
+      labels: { file, labels: labels.texts, placeOf: code => labelPlaces[code] },
+      idOf: row => this.ids[row] ?? this.placeOf(row),
+    };
+  }
+
+  /** `line 5`, or `part-2.jsonl:5` if there are several files. */
+  private placeOf(row: number): string {
+    const { files, lines } = this;
+    if (files.length === 1) return `line ${lines[row]}`;
+    this.names ??= shortNames(files.map(({ name }) => name));
+    return `${this.names[files.findLastIndex(({ first }) => first <= row)]}:${lines[row]}`;
+  }
+
+  /** Reports fields that the first record lacks as an error of the config. */
+  private checkFields(record: JsonRecord): void {
+    const { input, target, id } = this.config;
+    const names = Object.keys(record);
+    const missing = Object.entries({ input, target, id }).filter(
+      ([, name]) => name !== undefined && !Object.hasOwn(record, name),
+    );
+    if (missing.length === 0) return;
+    throw configError(
+      ...missing.map(([key, name]) => ({
+        code: 'data/jsonl-missing-field',
+        keyPath: ['dataset', key],
+        message: `the first record of ${this.file} has no field ${JSON.stringify(name)}`,
+        expected: `one of ${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`,
+        alternatives: names,
+      })),
+    );
+  }
+
+  private target(value: unknown, length: number, line: RecordLine): void {
+    const { target_kind, per_step, input } = this.config;
+    const one = (target: unknown): void =>
+      target_kind === 'value' ? this.numbers(target) : this.label(target, line);
+    if (!per_step) {
+      one(value);
+      return;
+    }
+    if (!Array.isArray(value)) throw new Unfit('a list with the target of each step', value);
+    // an invalid sequence has been reported already
+    if (value.length !== length && length > 0) {
+      const expected = `${counted(length, 'target')}, one for each step of ${JSON.stringify(input)}`;
+      throw new Unfit(expected, value, { got: counted(value.length, 'target') });
+    }
+    for (const target of value) one(target);
+  }
+
+  /** Appends the numbers of a target; NaN for a step without one. */
+  private numbers(value: unknown): void {
+    const { common, targets } = this;
+    if (value === null && this.config.per_step) {
+      if (common.targets === undefined) this.pendingNulls++;
+      for (let i = 0; i < (common.targets ?? 0); i++) targets.push(Number.NaN);
+      return;
+    }
+    const numbers = Array.isArray(value) ? value : [value];
+    common.targets ??= numbers.length;
+    for (let i = 0; i < this.pendingNulls * common.targets; i++) targets.push(Number.NaN);
+    this.pendingNulls = 0;
+    if (numbers.length !== common.targets || numbers.length === 0)
+      throw new Unfit(`${counted(Math.max(1, common.targets), 'number')}, as in the first record`, value);
+    for (const number of numbers) targets.push(finite(number));
+  }
+
+  private label(value: unknown, line: RecordLine): void {
+    // a record without a label is as wrong as an empty cell; a step may have none
+    if (value === null && this.config.per_step) {
+      this.targets.push(NO_LABEL);
+      return;
+    }
+    const code = this.labels.code(textOf(value, 'a class: a string, a number or a boolean'));
+    if (code === this.labelPlaces.length) this.labelPlaces.push(line.place(this.config.target));
+    this.targets.push(code);
+  }
 }

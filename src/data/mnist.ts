@@ -9,7 +9,7 @@ import { optionalFile } from '../util/root.js';
 import { type Dataset, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
-import type { TrainingPartConfig } from './core/training-part.js';
+import type { TrainingPartConfig } from './core/selection.js';
 import { type IdxArray, parseIdx } from './formats/idx-array.js';
 import { type ImageSequence, idxContent, imageDataset, imageSequences, imagesInMemory } from './images.js';
 import { readSource, sha256 } from './reading/files.js';

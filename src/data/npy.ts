@@ -18,10 +18,9 @@ import { type Dataset, IGNORED, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError, Problems } from './core/problems.js';
 import type { NormalizeConfig } from './core/scaling.js';
-import type { TrainingPartConfig } from './core/training-part.js';
-import { readContent } from './reading/files.js';
+import type { TrainingPartConfig } from './core/selection.js';
+import { type MemoryConfig, readContent, staysOnDisk } from './reading/files.js';
 import { MAX_BYTES } from './reading/limits.js';
-import { type MemoryConfig, staysOnDisk } from './reading/memory.js';
 import { RangedFile } from './reading/ranged-file.js';
 import { RowFeed } from './reading/row-feed.js';
 

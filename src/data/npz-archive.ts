@@ -10,9 +10,8 @@ import {
   textsOnDisk,
 } from './arrays.js';
 import { Problems } from './core/problems.js';
-import { crc32 } from './formats/crc32.js';
 import { checkNpyLayout } from './formats/npy-array.js';
-import { type Entry, MEMBER_BYTES, memberHeaderLength, readZip, zipDirectory } from './formats/zip.js';
+import { crc32, type Entry, MEMBER_BYTES, memberHeaderLength, readZip, zipDirectory } from './formats/zip.js';
 import { expansionLimit } from './reading/limits.js';
 import { RangedFile } from './reading/ranged-file.js';
 import { RowFeed } from './reading/row-feed.js';

@@ -11,11 +11,10 @@ import { type Dataset, IGNORED, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
 import type { NormalizeConfig } from './core/scaling.js';
-import type { TrainingPartConfig } from './core/training-part.js';
+import type { TrainingPartConfig } from './core/selection.js';
 import { type Arrays, readArchive, storedArchive, type WantedArrays } from './npz-archive.js';
-import { readContent } from './reading/files.js';
+import { type MemoryConfig, readContent, staysOnDisk } from './reading/files.js';
 import { MAX_BYTES } from './reading/limits.js';
-import { type MemoryConfig, staysOnDisk } from './reading/memory.js';
 
 export interface NpzConfig extends TrainingPartConfig, NormalizeConfig, MemoryConfig {
   readonly kind: 'npz';

@@ -1,6 +1,6 @@
 /** Groups the rows of a table into sequences by one column and sorts them by another. */
 import type { Diagnostic } from '../util/errors.js';
-import { NUMBER } from './core/label-texts.js';
+import { NUMBER } from './core/labels.js';
 import type { Problems } from './core/problems.js';
 import type { CsvTable } from './csv-table.js';
 import { type CellPlace, type RowPlace, rowName } from './formats/tables.js';

@@ -1,5 +1,5 @@
 /** Summarizes a dataset for inspection before training. */
-import { trainingColumns } from './core/column-statistics.js';
+
 import type { RelativeTo, TimeGaps } from './core/dataset.js';
 import {
   type Column,
@@ -11,7 +11,7 @@ import {
   type SplitName,
   type Vocabulary,
 } from './core/dataset.js';
-import { inDataUnits } from './core/scaling.js';
+import { inDataUnits, trainingColumns } from './core/scaling.js';
 import { eachChunk } from './core/values.js';
 
 export interface DataSummary {

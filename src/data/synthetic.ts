@@ -11,8 +11,8 @@ import { numpySequences } from './array-sequences.js';
 import { type Dataset, IGNORED, type Split, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
+import type { TrainingPartConfig } from './core/selection.js';
 import { packedSplit } from './core/store.js';
-import type { TrainingPartConfig } from './core/training-part.js';
 import { sha256 } from './reading/files.js';
 import { MAX_ELEMENTS } from './reading/limits.js';
 

@@ -4,7 +4,6 @@
  */
 
 import { usageError } from '../util/errors.js';
-import { trainingColumns } from './core/column-statistics.js';
 import type { Dataset } from './core/dataset.js';
 import type {
   DataRecord,
@@ -14,8 +13,8 @@ import type {
   NewSequencesOptions,
   SequenceReader,
 } from './core/pipeline.js';
-import { fitScaling, type NormalizeConfig, scaledDataset } from './core/scaling.js';
-import { dividedTraining, trainingCount } from './core/training-part.js';
+import { fitScaling, type NormalizeConfig, scaledDataset, trainingColumns } from './core/scaling.js';
+import { dividedTraining, trainingCount } from './core/selection.js';
 import { type CsvConfig, csv } from './csv.js';
 import { type ForecastConfig, forecast } from './forecast.js';
 import { type IdxConfig, idx } from './idx.js';

@@ -6,8 +6,8 @@
  * in bytes and in symbols.
  */
 import { type Diagnostic, damagedError, type UserError } from '../util/errors.js';
-import { GrowingList } from './core/columns.js';
 import type { DataFile, TextLevel } from './core/dataset.js';
+import { GrowingList } from './core/values.js';
 import {
   type BytesPlace,
   checkUtf8,

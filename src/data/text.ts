@@ -12,7 +12,7 @@
  * B is 1. PyTorch's `word_language_model` has the same rows, but drops the symbols that do not fill
  * them, and the target of the last step of each row.
  */
-import { TextCodes } from './core/columns.js';
+
 import {
   type Dataset,
   IGNORED,
@@ -24,13 +24,12 @@ import {
 } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
-import { shareOf, type TestPartConfig } from './core/selection.js';
+import { shareOf, type TestPartConfig, type ValidationConfig } from './core/selection.js';
 import { packedSplit } from './core/store.js';
-import type { ValidationConfig } from './core/training-part.js';
-import { RowValues, type Values } from './core/values.js';
+import { RowValues, TextCodes, type Values } from './core/values.js';
+import { type MemoryConfig, staysOnDisk } from './reading/files.js';
 import { inputFiles } from './reading/input-files.js';
 import { MAX_TEXT_BYTES } from './reading/limits.js';
-import { type MemoryConfig, staysOnDisk } from './reading/memory.js';
 import { cutOf, type Layout, textSequences } from './text-sequences.js';
 import {
   emptyText,

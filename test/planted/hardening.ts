@@ -97,7 +97,7 @@ export const hardening = plantsOf({
     '--json loses its output where stdout is closed',
     'outputs',
   ],
-  'src/data/jsonl-fields': [
+  'src/data/jsonl-sequences': [
     '!(error instanceof RangeError)',
     'true',
     'a deeply nested value is a bug',

@@ -5,12 +5,12 @@ import { plantsOf } from './plant.js';
 
 export const leaks = plantsOf({
   'src/data/core/selection': [
-    'return { test: drawn, train: rest };',
-    'return { test: drawn, train: range(count) };',
-    'test rows stay in the training split',
-    'data-validation',
-  ],
-  'src/data/core/training-part': [
+    [
+      'return { test: drawn, train: rest };',
+      'return { test: drawn, train: range(count) };',
+      'test rows stay in the training split',
+      'data-validation',
+    ],
     [
       'train: subset(train, rest, sequenceLength)',
       'train',
@@ -38,7 +38,7 @@ export const leaks = plantsOf({
       'data-scaling',
     ],
   ],
-  'src/data/core/column-statistics': [
+  'src/data/core/scaling': [
     'const length = train.lengths?.[index] ?? sequenceLength;',
     'const length = sequenceLength;',
     'padding counts in the scaling',

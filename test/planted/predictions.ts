@@ -8,7 +8,7 @@ export const predictions = plantsOf({
     'new sequences are not scaled as those of the training',
     'predict',
   ],
-  'src/data/csv-input-rows': [
+  'src/data/csv-sequences': [
     'compare(a, b) || a.row - b.row',
     'a.row - b.row',
     'the rows of a new sequence are not put in order',

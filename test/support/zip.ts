@@ -3,7 +3,7 @@
  * are correct by default.
  */
 import { deflateRawSync } from 'node:zlib';
-import { crc32 } from '../../src/data/formats/crc32.js';
+import { crc32 } from '../../src/data/formats/zip.js';
 
 /** Fields of a member in its headers. */
 interface Claims {

@@ -1,7 +1,7 @@
 /** Converts values of Parquet columns to the text that a cell of a CSV file would have. */
 import type { SchemaElement } from 'hyparquet';
 import { shortestDecimal } from '../../util/decimals.js';
-import { BrokenParquet } from './parquet-thrift.js';
+import { BrokenParquet } from './parquet-pages.js';
 
 type Value = number | bigint | boolean | string | Uint8Array | null | undefined;
 

@@ -8,8 +8,7 @@ import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/root.js';
 import { expansionLimit, MAX_ELEMENTS } from '../reading/limits.js';
 import { type CellForm, cellForm, cellTexts, type Piece } from './parquet-cells.js';
-import { checkedPages, hasCodec, UnsupportedEncoding } from './parquet-pages.js';
-import { BrokenParquet, Thrift } from './parquet-thrift.js';
+import { BrokenParquet, checkedPages, hasCodec, Thrift, UnsupportedEncoding } from './parquet-pages.js';
 
 type Library = typeof import('hyparquet');
 

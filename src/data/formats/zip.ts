@@ -4,9 +4,8 @@
  * does not support bytes before the archive.
  */
 import { createRequire } from 'node:module';
-import { inflateRawSync } from 'node:zlib';
+import zlib, { inflateRawSync } from 'node:zlib';
 import { damagedError, type UserError } from '../../util/errors.js';
-import { crc32 } from './crc32.js';
 
 const require = createRequire(import.meta.url);
 /** Loaded on first use, so that other commands do not pay for it. */
@@ -254,3 +253,24 @@ function uint64(bytes: Buffer, at: number): number {
 function damage(file: string, message: string, code: string): UserError {
   return damagedError({ code, message, file });
 }
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
+  let value = index;
+  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
+  return value;
+});
+
+/** Same as {@link crc32}, for versions of Node without it. */
+export function tableCrc32(bytes: Uint8Array, before = 0): number {
+  let crc = ~before;
+  for (let i = 0; i < bytes.length; i++) crc = TABLE[(crc ^ bytes[i]) & 0xff] ^ (crc >>> 8);
+  return ~crc >>> 0;
+}
+
+/**
+ * Returns the checksum as an unsigned 32-bit integer. Node's own (since 20.15) is ten times as
+ * fast.
+ * @param before checksum of the preceding bytes
+ */
+export const crc32: (bytes: Uint8Array, before?: number) => number =
+  (zlib as Partial<Pick<typeof zlib, 'crc32'>>).crc32 ?? tableCrc32;

@@ -7,8 +7,8 @@ import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { isGzip, unreadableFile } from './files.js';
+import { shortNames } from './input-files.js';
 import { MAX_BYTES } from './limits.js';
-import { shortNames } from './short-names.js';
 
 /** The bytes of a file, or of a stream that may never end. */
 export interface ByteSource {

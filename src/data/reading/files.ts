@@ -1,12 +1,13 @@
 /** Reads whole data files, with a size limit, and computes their digests. */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, read as readCallback, readFileSync, statSync } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { constants, gunzipSync } from 'node:zlib';
 import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../../util/errors.js';
 import { nearestFile } from '../../util/nearest.js';
 import { codeOf, MISSING_FILE, readingReason } from '../../util/system-errors.js';
-import { expansionLimit, MAX_BYTES } from './limits.js';
+import { defaultMemory, expansionLimit, MAX_BYTES } from './limits.js';
 
 export interface SourceFile {
   /** The path as given. */
@@ -209,4 +210,47 @@ function unreadable(path: string, reason: string, cause?: unknown): UserError {
     ...(suggestion !== undefined && { suggestion }),
   };
   return new UserError(EXIT.usage, [diagnostic], { cause });
+}
+
+/** Config key of the dataset kinds that can be read from disk. */
+export interface MemoryConfig {
+  /**
+   * Maximum total size of the files, in MiB, to read them into memory. Default: a quarter of the
+   * memory.
+   */
+  readonly memory?: number;
+}
+
+/**
+ * True if the files must be read from disk: their total exceeds the configured `memory` (in MiB),
+ * or one exceeds `maxBytes`. False if any of them is gzip.
+ */
+export async function staysOnDisk(
+  paths: readonly string[],
+  { memory = defaultMemory() }: MemoryConfig,
+  maxBytes: number,
+): Promise<boolean> {
+  const sizes = await Promise.all(paths.map(sizeOf));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const isLarge = total > memory * 2 ** 20 || sizes.some(size => size > maxBytes);
+  return isLarge && !(await Promise.all(paths.map(isCompressed))).includes(true);
+}
+
+/** Size in bytes; 0 for a missing file, which the reader reports. */
+async function sizeOf(path: string): Promise<number> {
+  const info = await stat(path).catch(() => undefined);
+  return info?.isFile() ? info.size : 0;
+}
+
+async function isCompressed(path: string): Promise<boolean> {
+  const info = await stat(path).catch(() => undefined);
+  if (!info?.isFile()) return false;
+  const file = await open(path).catch(() => undefined);
+  if (!file) return false;
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
+    return isGzip(buffer.subarray(0, bytesRead));
+  } finally {
+    await file.close();
+  }
 }

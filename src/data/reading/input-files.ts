@@ -1,8 +1,9 @@
 /**
- * Resolves a config's path to files: one file, the files of a folder, or the matches of a pattern.
+ * Resolves a config's path to files: one file, the files of a folder, or the matches of a pattern;
+ * and names them for messages.
  */
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { usageError } from '../../util/errors.js';
 
@@ -62,4 +63,22 @@ export function realPath(file: string): Promise<string> {
 function some(path: string, message: string, files: readonly string[]): readonly string[] {
   if (files.length > 0) return files;
   throw usageError({ code: 'data/no-files', message, file: path });
+}
+
+/**
+ * The names of the files: the last parts of their paths, as few as keep all of them apart, below
+ * the folder that they have in common.
+ */
+export function shortNames(files: readonly string[]): readonly string[] {
+  const paths = files.map(file => resolve(file).split(sep));
+  const longest = Math.max(...paths.map(({ length }) => length));
+  const isCommon = (depth: number): boolean =>
+    paths.every(path => depth < path.length - 1 && path[depth] === paths[0][depth]);
+  let common = 0;
+  while (paths.length > 1 && isCommon(common)) common++;
+  for (let parts = 1; parts < longest; parts++) {
+    const names = paths.map(path => path.slice(Math.max(common, path.length - parts)).join('/'));
+    if (new Set(names).size === names.length) return names;
+  }
+  return files;
 }
