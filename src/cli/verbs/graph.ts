@@ -16,6 +16,7 @@ import {
 } from '../../train/profile.js';
 import { openSession, type Session } from '../../train/session.js';
 import { EXIT, usageError } from '../../util/errors.js';
+import { aligned } from '../../util/table.js';
 import { counted } from '../../util/words.js';
 import { backend, jsonFormat, set, threads, width } from '../command/options.js';
 import { choice, defineVerb, flag, text as textOption } from '../command/verb.js';
@@ -127,27 +128,44 @@ const PROFILED_STEPS = 10;
 const MAX_PRINTED = 20;
 
 function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepProfile): string {
-  const row = (ms: number, share: number, rest: string) =>
-    `${ms.toFixed(3).padStart(9)} ${(100 * share).toFixed(1).padStart(6)} %  ${rest}`;
-  const lines = [
+  const time = (ms: number, fraction: number) => [ms.toFixed(3), `${(100 * fraction).toFixed(1)} %`];
+  const rows = kernels
+    .slice(0, MAX_PRINTED)
+    .map(({ program, kernel, calls, ms, share, flops_per_s, bytes }) => [
+      ...time(ms, share),
+      ...[flops_per_s / 1e9, (bytes / ms) * 1e-6].map(rate => rate.toFixed(1)),
+      String(calls),
+      `${kernel}: ${program}`,
+    ]);
+  const rest = kernels.slice(MAX_PRINTED);
+  const sum = (of: (one: (typeof rest)[number]) => number) => rest.reduce((total, one) => total + of(one), 0);
+  const without = ['', '', ''];
+  const more = [
+    ...time(
+      sum(({ ms }) => ms),
+      sum(({ share }) => share),
+    ),
+    ...[...without, `${counted(rest.length, 'kernel')} more`],
+  ];
+  const outside = [
+    ...time(other.ms, other.share),
+    ...[...without, 'outside kernels: gradient norm, copies, calls'],
+  ];
+  return [
     `training step in one thread: ${step_ms.toFixed(1)} ms (${width}-bit vectors, fastest of ${steps})`,
     `preparing the next batch meanwhile: ${batch_ms.toFixed(1)} ms`,
     '',
-    '       ms    share  GFLOP/s     GB/s  calls  kernel',
-  ];
-  for (const { program, kernel, calls, ms, share, flops_per_s, bytes } of kernels.slice(0, MAX_PRINTED)) {
-    const rates = [flops_per_s / 1e9, (bytes / ms) * 1e-6].map(rate => rate.toFixed(1).padStart(7));
-    lines.push(row(ms, share, `${rates.join('  ')} ${String(calls).padStart(6)}  ${kernel}: ${program}`));
-  }
-  const rest = kernels.slice(MAX_PRINTED);
-  const sum = (of: (one: (typeof rest)[number]) => number) => rest.reduce((total, one) => total + of(one), 0);
-  const indent = ' '.repeat(25);
-  if (rest.length > 0) {
-    const [ms, share] = [sum(({ ms }) => ms), sum(({ share }) => share)];
-    lines.push(row(ms, share, `${indent}${counted(rest.length, 'kernel')} more`));
-  }
-  lines.push(row(other.ms, other.share, `${indent}outside kernels: gradient norm, copies, calls`));
-  return `${lines.join('\n')}\n`;
+    ...aligned(
+      [
+        ['ms', 'fraction', 'GFLOP/s', 'GB/s', 'calls', 'kernel'],
+        ...rows,
+        ...(rest.length > 0 ? [more] : []),
+        outside,
+      ],
+      { isRight: i => i < 5 },
+    ),
+    '',
+  ].join('\n');
 }
 
 /** Source and WebAssembly of the kernel `name` in the first program that has it. */
@@ -192,30 +210,34 @@ function text(
   layout: ParameterLayout,
   programs: readonly PlannedProgram[],
 ): string {
-  const lines = Object.entries(summary).map(
-    ([name, value]) =>
-      `${name.replaceAll('_', ' ').padEnd(18)}${typeof value === 'number' ? value.toLocaleString('en') : value}`,
+  const number = (value: number): string => value.toLocaleString('en');
+  const lines = aligned(
+    Object.entries(summary).map(([name, value]) => [
+      name.replaceAll('_', ' '),
+      typeof value === 'number' ? number(value) : value,
+    ]),
+    { isRight: () => false },
   );
-  lines.push('', 'parameters');
-  const width = Math.max(22, ...layout.parameters.map(({ name }) => name.length)) + 2;
-  for (const { name, shape, size } of layout.parameters) {
-    lines.push(`  ${name.padEnd(width)}${shapeText(shape).padEnd(14)}${size.toLocaleString('en')}`);
-  }
+  const parameters = layout.parameters.map(({ name, shape, size }) => [name, shapeText(shape), number(size)]);
+  lines.push('', 'parameters', ...indented(parameters, i => i === 2));
   for (const { name, runs, plan, costs } of programs) {
     const { nodes, kernels, distinctKernels, flops, bytes } = costs;
     lines.push('', `${name}: ${runs === 1 ? 'once' : `${runs} times`} for each shard`);
     lines.push(
-      `  ${counted(nodes, 'node')}, ${counted(kernels, 'kernel')} of ${counted(distinctKernels, 'source')}, ${flops.toLocaleString('en')} FLOPs, ${bytes.toLocaleString('en')} bytes`,
+      `  ${counted(nodes, 'node')}, ${counted(kernels, 'kernel')} of ${counted(distinctKernels, 'source')}, ${number(flops)} FLOPs, ${number(bytes)} bytes`,
     );
-    for (const kernel of plan.kernels) {
+    const rows = plan.kernels.map(kernel => {
       const steps = plan.steps.filter(step => step.kernel === kernel);
       const work = steps.reduce((sum, step) => sum + step.flops, 0);
-      lines.push(
-        `  ${kernel.name.padEnd(22)}${shapeText(kernel.output).padEnd(18)}${`${steps.length} x`.padStart(7)}${work.toLocaleString('en').padStart(18)} FLOPs`,
-      );
-    }
+      return [kernel.name, shapeText(kernel.output), `${steps.length} x`, `${number(work)} FLOPs`];
+    });
+    lines.push(...indented(rows, i => i > 1));
   }
   return `${lines.join('\n')}\n`;
+}
+
+function indented(rows: readonly string[][], isRight: (column: number) => boolean): string[] {
+  return aligned(rows, { isRight }).map(line => `  ${line}`);
 }
 
 /** The kernels of one program and their inputs, as a Mermaid flow chart. */

@@ -4,6 +4,7 @@ import { shapeText } from '../../math/graph/shape.js';
 import { spellNonFinite } from '../../run/json.js';
 import { EXIT, type ExitCode } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
+import { aligned } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
 import type { ApartAt, BackendsResults } from '../../verify/backends.js';
 import type { GradientsResults, TensorResults } from '../../verify/gradients.js';
@@ -152,11 +153,8 @@ function tensorTable(tensors: readonly ApartAt[]): string[] {
     `${step}`,
     backends.join(' and '),
   ]);
-  const width = Math.max(...tensors.map(({ tensor }) => tensor.length)) + 2;
-  return [['tensor', 'difference', 'tolerance', 'step', 'backends'], ...rows].map(
-    ([name, difference, tolerance, step, backends]) =>
-      `${name.padEnd(width)}${difference.padStart(10)}${tolerance.padStart(11)}${step.padStart(6)}  ${backends}`,
-  );
+  const head = ['tensor', 'difference', 'tolerance', 'step', 'backends'];
+  return aligned([head, ...rows], { isRight: i => i > 0 && i < 4 });
 }
 
 /** Earlier differences: amplified rounding errors grow step by step, a bug appears suddenly. */
@@ -233,10 +231,7 @@ function gradientTable({ tensors, loss }: GradientsResults): string[] {
   ]);
   const head = ['tensor', 'shape', '|gradient|', 'kernels', 'differences', ''];
   const first = ['loss', '', '', small(loss.kernel_error), '', ''];
-  const width = Math.max(...tensors.map(({ name }) => name.length)) + 2;
-  return [head, first, ...rows].map(([name, shape, norm, kernels, difference, mark]) =>
-    `${name.padEnd(width)}${shape.padEnd(12)}${norm.padStart(10)}${kernels.padStart(10)}${difference.padStart(13)}  ${mark}`.trimEnd(),
-  );
+  return aligned([head, first, ...rows], { isRight: i => i > 1 && i < 5 });
 }
 
 function differences({ resolved, holds, difference_error }: TensorResults): string {
