@@ -78,14 +78,8 @@ const warned = async (dataset: object, loss?: string): Promise<string[]> => {
 
 t.test('warnings about a leak in an archive or a table name a pair', async t => {
   const part = (first: number, count: number, shift = 0): Record<string, NpyContent> => ({
-    x: floats(
-      [count, 2, 1],
-      Array.from({ length: 2 * count }, (_, i) => Math.sin(first * 2 + i)),
-    ),
-    y: integers(
-      [count],
-      Array.from({ length: count }, (_, i) => (first + i + shift) % 2),
-    ),
+    x: floats([count, 2, 1], i => Math.sin(first * 2 + i)),
+    y: integers([count], i => (first + i + shift) % 2),
   });
   const archive = (test: Record<string, NpyContent>) => {
     const { x, y } = part(0, 20);
@@ -105,10 +99,7 @@ t.test('warnings about a leak in an archive or a table name a pair', async t => 
     'twice.npz',
     npz({
       x: floats([40, 2, 1], [...(twice.x.values as Float32Array), ...(twice.x.values as Float32Array)]),
-      y: integers(
-        [40],
-        Array.from({ length: 40 }, (_, i) => (i % 20) % 2),
-      ),
+      y: integers([40], i => (i % 20) % 2),
     }),
   );
   const drawn = { kind: 'npz', path: doubled, test_fraction: 0.2, validation: { fraction: 0.2 } };

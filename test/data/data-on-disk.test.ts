@@ -107,13 +107,7 @@ const perSplit = Object.fromEntries(
         below(N, T).map(length => length + 1),
       ),
     ],
-    [
-      `ids${suffix}`,
-      integers(
-        [N],
-        Array.from({ length: N }, (_, i) => 100 * suffix.length + i),
-      ),
-    ],
+    [`ids${suffix}`, integers([N], i => 100 * suffix.length + i)],
   ]),
 );
 

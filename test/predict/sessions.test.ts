@@ -16,24 +16,12 @@ function data(kind: { readonly symbols?: boolean; readonly target: 'class' | 'st
   const random = RandomStream.of(3, 'test/sessions');
   const part = (count: number) => ({
     x: kind.symbols
-      ? integers(
-          [count, T],
-          Array.from({ length: count * T }, () => random.integer(5)),
-        )
-      : floats(
-          [count, T, F],
-          Array.from({ length: count * T * F }, () => 40 + 9 * random.normal()),
-        ),
+      ? integers([count, T], () => random.integer(5))
+      : floats([count, T, F], () => 40 + 9 * random.normal()),
     y:
       kind.target === 'value'
-        ? floats(
-            [count, 2],
-            Array.from({ length: count * 2 }, () => 7 + random.normal()),
-          )
-        : integers(
-            kind.target === 'step' ? [count, T] : [count],
-            Array.from({ length: count * (kind.target === 'step' ? T : 1) }, () => random.integer(3)),
-          ),
+        ? floats([count, 2], () => 7 + random.normal())
+        : integers(kind.target === 'step' ? [count, T] : [count], () => random.integer(3)),
   });
   const [first, test] = [part(16), part(4)];
   return work.file('data.npz', npz({ ...first, x_test: test.x, y_test: test.y }));
@@ -190,14 +178,8 @@ t.test('a language model goes on', async t => {
   // five symbols in, five classes out
   const random = RandomStream.of(5, 'test/sessions');
   const part = (count: number) => ({
-    x: integers(
-      [count, T],
-      Array.from({ length: count * T }, (_, i) => (i < 5 ? i : random.integer(5))),
-    ),
-    y: integers(
-      [count, T],
-      Array.from({ length: count * T }, (_, i) => (i < 5 ? i : random.integer(5))),
-    ),
+    x: integers([count, T], i => (i < 5 ? i : random.integer(5))),
+    y: integers([count, T], i => (i < 5 ? i : random.integer(5))),
   });
   const [first, test] = [part(16), part(4)];
   const { summary } = await train(work, {

@@ -225,12 +225,20 @@ export type NpyContent =
   | { readonly descr: '<i8'; readonly shape: readonly number[]; readonly values: BigInt64Array }
   | { readonly descr: '<U1'; readonly shape: readonly number[]; readonly values: Uint32Array };
 
-export function floats(shape: readonly number[], values: ArrayLike<number>): NpyContent {
-  return { descr: '<f4', shape, values: Float32Array.from(values) };
+/** Values of an array in C order, or the function from the index of one to it. */
+type ArrayValues = Iterable<number> | ((index: number) => number);
+
+function listed(shape: readonly number[], values: ArrayValues): number[] {
+  const length = shape.reduce((product, size) => product * size, 1);
+  return typeof values === 'function' ? Array.from({ length }, (_, i) => values(i)) : [...values];
 }
 
-export function integers(shape: readonly number[], values: Iterable<number>): NpyContent {
-  return { descr: '<i8', shape, values: BigInt64Array.from([...values].map(BigInt)) };
+export function floats(shape: readonly number[], values: ArrayValues): NpyContent {
+  return { descr: '<f4', shape, values: Float32Array.from(listed(shape, values)) };
+}
+
+export function integers(shape: readonly number[], values: ArrayValues): NpyContent {
+  return { descr: '<i8', shape, values: BigInt64Array.from(listed(shape, values).map(BigInt)) };
 }
 
 /**

@@ -56,55 +56,27 @@ export const config = (dataset: object, loss: object, model: object = {}, traini
 export const crossEntropy = { kind: 'cross_entropy' };
 
 const [N, T, F] = [21, 4, 3];
-export const testX = floats(
-  [N, T, F],
-  Array.from({ length: N * T * F }, (_, i) => noise(i)),
-);
-const testLengths = integers(
-  [N],
-  Array.from({ length: N }, (_, i) => 1 + (i % T)),
-);
-const testSymbols = integers(
-  [N, T],
-  Array.from({ length: N * T }, (_, i) => (i * i) % 7),
-);
+export const testX = floats([N, T, F], i => noise(i));
+const testLengths = integers([N], i => 1 + (i % T));
+const testSymbols = integers([N, T], i => (i * i) % 7);
 
 function archive(y: (count: number) => object, symbols = false) {
   const arrays = (count: number) => ({
-    x: symbols
-      ? integers(
-          [count, T],
-          Array.from({ length: count * T }, (_, i) => (i * 3) % 7),
-        )
-      : floats(
-          [count, T, F],
-          Array.from({ length: count * T * F }, (_, i) => noise(i + 999)),
-        ),
+    x: symbols ? integers([count, T], i => (i * 3) % 7) : floats([count, T, F], i => noise(i + 999)),
     y: y(count),
   });
   const train = arrays(30);
   return npz({
     ...train,
-    lengths: integers(
-      [30],
-      Array.from({ length: 30 }, (_, i) => 1 + (i % T)),
-    ),
+    lengths: integers([30], i => 1 + (i % T)),
     x_test: symbols ? testSymbols : testX,
     y_test: y(N),
     lengths_test: testLengths,
   } as Parameters<typeof npz>[0]);
 }
 
-const classesOf = (count: number) =>
-  integers(
-    [count],
-    Array.from({ length: count }, (_, i) => i % 3),
-  );
-const valuesOf = (count: number) =>
-  floats(
-    [count, 2],
-    Array.from({ length: count * 2 }, (_, i) => 50 + 10 * noise(i)),
-  );
+const classesOf = (count: number) => integers([count], i => i % 3);
+const valuesOf = (count: number) => floats([count, 2], i => 50 + 10 * noise(i));
 
 /** Language models of a text of several lines that is longer than the pieces it is read in. */
 function textCases(work: Workplace) {

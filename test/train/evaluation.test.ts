@@ -494,10 +494,7 @@ t.test('evaluation.json agrees with predict, for any number of threads', async t
 t.test('values: evaluation.json agrees with predict', async t => {
   const part = (count: number, seed: number) => ({
     x: randomSequences('test/evaluation', count, seed).x,
-    y: floats(
-      [count, 1],
-      Array.from({ length: count }, (_, i) => Math.sin(i + seed)),
-    ),
+    y: floats([count, 1], i => Math.sin(i + seed)),
   });
   const [train, test] = [part(40, 1), part(30, 2)];
   const path = work.file('values.npz', npz({ ...train, x_test: test.x, y_test: test.y }));

@@ -49,10 +49,7 @@ for (const [what, path, loss, from] of [
   [
     'classes of steps, to different lengths',
     dataOf(integers([N, T], Array.from({ length: N * T }, label)), {
-      lengths: integers(
-        [N],
-        Array.from({ length: N }, (_, i) => 1 + (i % T)),
-      ),
+      lengths: integers([N], i => 1 + (i % T)),
     }),
     CLASSES,
     'every',

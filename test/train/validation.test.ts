@@ -211,14 +211,8 @@ t.test('an early stop is reported, and its last step is in the log', async t => 
 
 t.test('a metric without a value on the split has no effect, with one warning', async t => {
   const { y, ...rest } = {
-    x: floats(
-      [12, 2, 1],
-      Array.from({ length: 24 }, (_, i) => i / 24),
-    ),
-    y: integers(
-      [12],
-      Array.from({ length: 12 }, (_, i) => i % 2),
-    ),
+    x: floats([12, 2, 1], i => i / 24),
+    y: integers([12], i => i % 2),
   };
   const path = work.file('one.npz', npz({ ...rest, y, x_test: rest.x, y_test: y }));
   const { summary } = await train(work, {
