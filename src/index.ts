@@ -47,6 +47,7 @@ export type { GenerateOptions, Session } from './predict/session.js';
 export type { Baseline } from './run/baseline.js';
 export type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from './run/evaluation.js';
 export type { EventName, RunStatus, Verdict } from './run/events.js';
+export { allowUnlocked } from './run/lock.js';
 export type { Manifest } from './run/manifest.js';
 export type { Notes } from './run/notes.js';
 export type { Tensor } from './run/safetensors.js';

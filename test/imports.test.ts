@@ -129,8 +129,8 @@ const globals: readonly GlobalRule[] = [
   {
     expression:
       /^(globalThis\.)?(Math\.random|crypto\.getRandomValues)$|^(randomBytes|randomUUID|randomInt)$/,
-    // names and tokens of locks and temporary files must be unique, and no result knows them
-    allowed: ['run/locks/run-lock.ts', 'run/files.ts'],
+    // names of temporary files must be unique, and no result knows them
+    allowed: ['run/files.ts'],
     reason: 'chance comes from the seeded generator alone',
   },
   {

@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { allowUnlocked, UNLOCKED } from '../run/lock.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../util/errors.js';
 import { packageRoot } from '../util/root.js';
 import { systemReason } from '../util/system-errors.js';
@@ -31,6 +32,7 @@ export class Call {
       if (this.argv.includes('--json') && isStdoutMissing(this.terminal.stdout))
         throw stdoutMissing('--json cannot print', ', or no --json');
       checkNames(this.argv);
+      if (this.terminal.env[UNLOCKED] === '1') allowUnlocked();
       const { runCommandLine } = await import('./program.js');
       return await runCommandLine(this.argv, this.io, packageVersion());
     } catch (error) {

@@ -9,7 +9,7 @@ import { basename, join } from 'node:path';
 import { type Diagnostic, damagedError, UserError, usageError } from '../util/errors.js';
 import { isAbsent, unreadable } from './files.js';
 import type { JsonObject } from './json.js';
-import { pause } from './locks/lock-owner.js';
+import { pause } from './lock.js';
 import { readSafetensors, readSafetensorsMetadata, type Tensors } from './safetensors.js';
 
 /** The metric that selects the best checkpoint. */

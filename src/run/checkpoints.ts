@@ -18,9 +18,10 @@ import {
   selectCheckpoint,
   type Which,
 } from './checkpoint-files.js';
-import { flushFolder, TEMPORARY_PREFIX, withFileErrors, writeJsonAtomic } from './files.js';
+import { withFileErrors } from './file-errors.js';
+import { flushFolder, TEMPORARY_PREFIX, writeJsonAtomic } from './files.js';
 import { type JsonObject, nonFiniteName, spellNonFinite } from './json.js';
-import { refuseUnlessOwned } from './locks/ownership.js';
+import { refuseUnlessOwned } from './lock.js';
 import { type Tensors, writeSafetensors } from './safetensors.js';
 
 export interface CheckpointPolicy {

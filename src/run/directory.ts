@@ -9,19 +9,19 @@ import { damagedError, type UserError, usageError } from '../util/errors.js';
 import { nearestFile } from '../util/nearest.js';
 import { checkpointNames } from './checkpoint-files.js';
 import type { SplitEvaluation } from './evaluation.js';
+import { withFileErrors } from './file-errors.js';
 import {
   digestOfFile,
   flushFolder,
   isAbsent,
   TEMPORARY_PREFIX,
-  withFileErrors,
   writeAtomic,
   writeFlushed,
   writeJsonAtomic,
 } from './files.js';
 import { checkName, claimStamped, foreignEntry, type GivenConfigs, isWhole, makeFolder } from './folders.js';
 import { readJson, spellNonFinite } from './json.js';
-import { isLocked } from './locks/run-lock.js';
+import { isLocked } from './lock.js';
 import { unspellMetrics } from './log.js';
 import type { Manifest } from './manifest.js';
 import { NotesFile } from './notes.js';

@@ -146,10 +146,9 @@ export function foreignEntry(
   const isOurs = (name: string): boolean => {
     if (name === basename(config)) return isBeginning(config, givenYaml);
     if (name === basename(resolvedConfig)) return isBeginning(resolvedConfig, resolvedYaml);
-    // temporary names of a lock or of a manifest being written
+    // a temporary name is that of a manifest being written
     return (
       name === basename(lock) ||
-      (name.startsWith(`${basename(lock)}.`) && /\.(stale-)?\d+$/.test(name)) ||
       (name.startsWith(TEMPORARY_PREFIX) && /^\d+-/.test(name.slice(TEMPORARY_PREFIX.length)))
     );
   };

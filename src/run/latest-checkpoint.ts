@@ -11,9 +11,10 @@ import {
   readIndex,
   refuseLink,
 } from './checkpoint-files.js';
-import { unreadable, withFileErrors } from './files.js';
+import { withFileErrors } from './file-errors.js';
+import { unreadable } from './files.js';
 import type { SavedCheckpoint } from './integrity.js';
-import { refuseUnlessOwned } from './locks/ownership.js';
+import { refuseUnlessOwned } from './lock.js';
 
 const ASIDE = '.damaged';
 

@@ -13,8 +13,9 @@ import {
 } from 'node:fs';
 import { EXIT, UserError } from '../util/errors.js';
 import { codeOf } from '../util/system-errors.js';
-import { type OpenedFile, tidyUp, withFile, withFileErrors, writeAtomic, writeWhole } from './files.js';
-import { refuseUnlessOwned } from './locks/ownership.js';
+import { tidyUp, withFileErrors, writeWhole } from './file-errors.js';
+import { type OpenedFile, withFile, writeAtomic } from './files.js';
+import { refuseUnlessOwned } from './lock.js';
 
 /**
  * Does not follow links, which could lead anywhere. (Windows has no such flag, and needs special

@@ -8,8 +8,7 @@ import { usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import { writeJsonAtomic } from './files.js';
 import { readJson } from './json.js';
-import { tryAdvisoryLock } from './locks/advisory-lock.js';
-import { pause } from './locks/lock-owner.js';
+import { pause, tryFileLock } from './lock.js';
 
 export interface Notes {
   readonly version: 1;
@@ -142,7 +141,7 @@ export class NotesFile {
       return () => {};
     }
     const end = performance.now() + MAX_WAIT_MS;
-    while (tryAdvisoryLock(file) === false) {
+    while (tryFileLock(file) === false) {
       if (performance.now() > end) {
         closeSync(file);
         const message = 'timed out waiting for the notes lock: another program is changing the notes';

@@ -6,7 +6,7 @@ import { readPlainConfig } from '../config/merge/plain.js';
 import { RunDirectory } from './directory.js';
 import type { RunStatus } from './events.js';
 import { changedInputs, refuseDamage } from './integrity.js';
-import { isLocked } from './locks/run-lock.js';
+import { isLocked } from './lock.js';
 import type { Manifest } from './manifest.js';
 import type { Summary } from './summary.js';
 

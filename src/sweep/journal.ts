@@ -17,9 +17,9 @@ import {
   openSync,
   writeSync,
 } from 'node:fs';
-import { withFileErrors } from '../run/files.js';
+import { withFileErrors } from '../run/file-errors.js';
 import { eachLine } from '../run/lines.js';
-import { refuseUnlessOwned } from '../run/locks/ownership.js';
+import { refuseUnlessOwned } from '../run/lock.js';
 import { damagedError, EXIT, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import { isEvent, type JournalRecord } from './schedule/records.js';

@@ -157,13 +157,7 @@ export class Orchestrator {
     let forgotten = 0;
     for (let tries = 0; ; ) {
       // a queue's worker waits itself, and takes the run over if the earlier worker is suspended
-      if (forgotten === 0)
-        await untilFree(path, this.parts.signal, lock =>
-          this.reportOn(
-            segment,
-            `waiting for a process on another machine that holds its run; if that process is gone, remove ${lock}`,
-          ),
-        );
+      if (forgotten === 0) await untilFree(path, this.parts.signal);
       const done = finishedSegment(segment, path, plan.objective);
       if (done) return this.finish(done);
       if (this.isStopping) return;

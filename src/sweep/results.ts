@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { RunDirectory } from '../run/directory.js';
-import { lockHolder } from '../run/locks/run-lock.js';
+import { isLocked } from '../run/lock.js';
 import type { Summary } from '../run/summary.js';
 import { launcher } from '../util/root.js';
 import { formatTable } from '../util/table.js';
@@ -189,11 +189,11 @@ export function readSweepResults(path: string): SweepResults {
 
 /** Whether a process is working on the sweep in `folder`, as far as known. */
 export function isSweepWorkedOn(folder: string): boolean {
-  return lockHolder(join(folder, 'sweep.lock')) !== undefined;
+  return isLocked(join(folder, 'sweep.lock'));
 }
 
 function stateOf({ files }: SweepDirectory, records: SweepRecords): SweepState {
-  if (lockHolder(files.lock) !== undefined) return 'running';
+  if (isLocked(files.lock)) return 'running';
   if (records.isComplete) return troubleOf(records) === undefined ? 'completed' : 'failed';
   if (records.isStopped) return 'interrupted';
   return records.started === undefined ? 'not begun' : 'killed';

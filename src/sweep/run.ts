@@ -1,12 +1,12 @@
 /** Runs a sweep, or resumes one. */
 
-import { processIdentity } from '../run/locks/process-identity.js';
-import { whileLocked } from '../run/locks/run-lock.js';
+import { whileLocked } from '../run/lock.js';
 import { versions } from '../run/manifest.js';
 import { damagedError, EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { type FrozenBase, SweepDirectory } from './directory.js';
 import { Journal, readJournal } from './journal.js';
 import type { Launcher } from './launcher.js';
+import { processIdentity } from './launchers/process-identity.js';
 import { Orchestrator, type SweepEnd, type SweepObserver } from './orchestrator.js';
 import type { SweepPlan } from './schedule/plan.js';
 import { type JournalRecord, outcomesOf } from './schedule/records.js';

@@ -7,8 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RunDirectory } from '../run/directory.js';
 import { metricValue } from '../run/gates.js';
-import { LEASE_LOST, LOCK_LOST } from '../run/locks/ownership.js';
-import { IN_USE, lockHolder } from '../run/locks/run-lock.js';
+import { IN_USE, isLocked, LEASE_LOST, LOCK_LOST } from '../run/lock.js';
 import { type LoggedEvent, readEvents } from '../run/log.js';
 import type { Summary } from '../run/summary.js';
 import { EXIT, UserError } from '../util/errors.js';
@@ -160,20 +159,9 @@ const POLL_MS = 50;
  * Waits until no process works on the run in `directory`, which need not exist, or until `signal`.
  * A sweep that is killed between starting a process and recording it leaves a process that its
  * journal does not know, and the process of a worker that lost its lease may not have noticed yet.
- * @param afar called once if that process is on another machine, where its end cannot be observed
  */
-export async function untilFree(
-  directory: string,
-  signal: AbortSignal,
-  afar: (lock: string) => void = () => {},
-): Promise<void> {
-  const lock = join(directory, 'run.lock');
-  for (let isTold = false; !signal.aborted; await sleep(POLL_MS)) {
-    const holder = lockHolder(lock);
-    if (holder === undefined) return;
-    if (holder === 'elsewhere' && !isTold) afar(lock);
-    isTold ||= holder === 'elsewhere';
-  }
+export async function untilFree(directory: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && isLocked(join(directory, 'run.lock'))) await sleep(POLL_MS);
 }
 
 interface EpochValue {

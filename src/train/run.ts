@@ -4,7 +4,7 @@ import type { LoadedExperiment } from '../config/index.js';
 import { RunDirectory } from '../run/directory.js';
 import type { GivenConfigs } from '../run/folders.js';
 import { checkName } from '../run/folders.js';
-import { whileLocked } from '../run/locks/run-lock.js';
+import { whileLocked } from '../run/lock.js';
 import { describeRun, gitState } from '../run/manifest.js';
 import { watchedMetrics } from './early-stopping.js';
 import { RunEvents } from './events.js';

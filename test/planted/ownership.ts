@@ -2,27 +2,23 @@
 import { plantsOf } from './plant.js';
 
 export const ownership = plantsOf({
-  'src/run/locks/lock-owner': [
-    ['isHeld === true', 'false', 'a lock that another process holds counts for nothing', 'locks'],
+  'src/run/lock': [
+    ['isFree === false', 'false', 'a lock that another process holds counts for nothing', 'locks'],
     [
-      'pid_namespace !== undefined && pid_namespace !== here.pid_namespace',
+      'isFree === undefined && !isUnlockedAllowed',
       'false',
-      'a number of another PID namespace is looked up in this one',
+      'a directory is written to where the system has no locks',
       'locks',
     ],
-  ],
-  'src/run/locks/run-lock': [
     [
-      'if (isStillHeld(path, text))',
-      'if (true)',
+      'if (leadsTo(path, file)) rmSync(path, { force: true })',
+      'rmSync(path, { force: true })',
       'a process that has lost its lock removes that of the other',
       'locks',
     ],
     ['?.isFile() === false', ' === null', 'a pipe counts as the lock of another process', 'locks'],
-  ],
-  'src/run/locks/ownership': [
     [
-      'if (isStillHeld(holding.lock, holding.text))',
+      'if (leadsTo(holding.lock, holding.file))',
       'if (true)',
       'a writer that has lost its lock goes on',
       'locks',

@@ -16,7 +16,7 @@ import {
 import { CheckpointStore } from '../../src/run/checkpoints.js';
 import type { Json } from '../../src/run/json.js';
 import { latestCheckpoint } from '../../src/run/latest-checkpoint.js';
-import { lockRun } from '../../src/run/locks/run-lock.js';
+import { lockRun } from '../../src/run/lock.js';
 import { type CutLog, cutLog } from '../../src/run/log.js';
 import {
   readSafetensors,
@@ -235,7 +235,7 @@ export const jsonFiles: FuzzTarget = {
       store.save({ step, epoch: 0, tensors: weights(), metadata: {}, metric: step, temporary: false });
     const [index, lock] = [join(folder, 'index.json'), join(folder, 'run.lock')];
     const original = JSON.parse(readFileSync(index, 'utf8')) as Json;
-    const owner: Json = { pid: 2 ** 22 + 1, host: 'elsewhere', started: '1' };
+    const owner: Json = { pid: 2 ** 22 + 1, host: 'elsewhere' };
     const damaged = (value: Json, random: RandomStream): string | Buffer => {
       const json = JSON.stringify(
         mutateJson(value, random, [process.pid, '../../step-00000001.safetensors']),

@@ -22,7 +22,7 @@ import { RunDirectory } from '../../src/run/directory.js';
 import { writeJsonAtomic } from '../../src/run/files.js';
 import { latestCheckpoint } from '../../src/run/latest-checkpoint.js';
 import { LogFile } from '../../src/run/lines.js';
-import { lockRun } from '../../src/run/locks/run-lock.js';
+import { lockRun } from '../../src/run/lock.js';
 import { cutLog } from '../../src/run/log.js';
 import type { Manifest } from '../../src/run/manifest.js';
 import type { Tensor } from '../../src/run/safetensors.js';
@@ -207,8 +207,6 @@ const POSITIONS = [
   'log.replaced-1.jsonl',
   `.tmp-${process.pid}-log.replaced-1.jsonl`,
   'run.lock',
-  `run.lock.${process.pid}`,
-  `run.lock.stale-${process.pid}`,
   'checkpoints',
   'checkpoints/step-00000001.safetensors',
   `checkpoints/.tmp-${process.pid}-step-00000001.safetensors`,

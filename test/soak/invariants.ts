@@ -25,7 +25,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { reviewRuns } from '../../src/judge/judging/review.js';
 import { loadCheckpoint } from '../../src/run/checkpoint-files.js';
-import { isLocked } from '../../src/run/locks/run-lock.js';
+import { isLocked } from '../../src/run/lock.js';
 import type { Summary } from '../../src/run/summary.js';
 import { SweepDirectory } from '../../src/sweep/directory.js';
 import { readJournal } from '../../src/sweep/journal.js';
@@ -474,7 +474,7 @@ const takeOver = (index: number, step: number): Command =>
       const taken = (made: number) => {
         if (made !== step) return;
         rmSync(real.lock);
-        writeFileSync(real.lock, JSON.stringify({ pid: 1, host: 'another', started: null, token: 'other' }));
+        writeFileSync(real.lock, JSON.stringify({ pid: 1, host: 'another' }));
         before = real.content();
       };
       const outcome = await goOn(model, real, Number.POSITIVE_INFINITY, taken);

@@ -4,7 +4,7 @@
  */
 import { createInterface } from 'node:readline';
 import { LogFile } from '../../src/run/lines.js';
-import { lockRun } from '../../src/run/locks/run-lock.js';
+import { lockRun } from '../../src/run/lock.js';
 import { UserError } from '../../src/util/errors.js';
 
 let release = () => {};
@@ -19,6 +19,15 @@ const ACTIONS: Readonly<Record<string, (file: string) => void>> = {
       log.write('{}\n');
     } finally {
       log.close();
+    }
+  },
+  race: file => {
+    for (let times = 0; times < 200; times++) {
+      try {
+        lockRun(file)();
+      } catch (error) {
+        if (!(error instanceof UserError) || error.exitCode !== 2) throw error;
+      }
     }
   },
   release: () => release(),

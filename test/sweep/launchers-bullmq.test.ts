@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
-import { lockRun } from '../../src/run/locks/run-lock.js';
+import { lockRun } from '../../src/run/lock.js';
 import { SweepDirectory } from '../../src/sweep/directory.js';
 import { Journal } from '../../src/sweep/journal.js';
 import type { RunningTask, Task } from '../../src/sweep/launcher.js';
@@ -432,9 +432,8 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     await first.finished;
     await comesTrue(() => !existsSync(join(task.directory, 'run.lock')));
     const before = epochsOf(task).length;
-    // as if the worker had been on another machine, of whose processes nobody here can know
-    const lost = { pid: 1, host: 'a-machine-that-is-lost', started: '1' };
-    writeFileSync(join(task.directory, 'run.lock'), `${JSON.stringify(lost)}\n`);
+    // as if the worker's process went on, stopped, on a machine that is lost
+    t.teardown(lockRun(join(task.directory, 'run.lock')));
     await startWorker(t, queue, '--lease', SHORT_LEASE);
     await comesTrue(() => epochsSoFar(task) > before);
     t.ok(await stopped(running));

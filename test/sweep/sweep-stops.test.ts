@@ -6,7 +6,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { lockRun } from '../../src/run/locks/run-lock.js';
+import { lockRun } from '../../src/run/lock.js';
 import type { Summary } from '../../src/run/summary.js';
 import { fromCommandLine, type SweepFlags } from '../../src/sweep/config/index.js';
 import { replay } from '../../src/sweep/decisions.js';
@@ -285,7 +285,7 @@ t.test('a sweep with a damaged journal continues with a warning', async t => {
   const release = lockRun(join(straight, 'sweep.lock'));
   const locked = await work.cellrun(...RESUME, straight);
   release();
-  t.match(locked, { code: 2, stderr: /another process \(\d+ on .*\) is working on this sweep\n/ });
+  t.match(locked, { code: 2, stderr: /this process is working on this sweep\n/ });
   t.match(locked.stderr, /expected: wait for it to finish/);
   t.notMatch(locked.stderr, /Resume with/);
 

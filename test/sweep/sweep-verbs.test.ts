@@ -7,7 +7,7 @@ import { buildProgram, runCommandLine } from '../../src/cli/program.js';
 import { type LauncherOptions, launcherFlags } from '../../src/cli/sweep/runner.js';
 import { createSweepView } from '../../src/cli/sweep/view.js';
 import { compareTrials, type TrialTableOptions } from '../../src/cli/verbs/compare-trials.js';
-import { processInfo } from '../../src/run/locks/process-identity.js';
+import { lockRun } from '../../src/run/lock.js';
 import type { SweepDirectory } from '../../src/sweep/directory.js';
 import { readSweepResults } from '../../src/sweep/index.js';
 import { Journal } from '../../src/sweep/journal.js';
@@ -140,18 +140,18 @@ t.test('status shows the progress of a sweep', async t => {
 
   const killed = directoryOf(STORY.slice(0, 8));
   t.match(await said(killed), /: killed\n[\s\S]*resume with: cellrun sweep resume \/.*20260102T030405Z\n/);
-  const lock = { pid: process.pid, host: hostname(), started: processInfo(process.pid)?.started ?? null };
-  writeFileSync(killed.files.lock, JSON.stringify(lock));
+  const release = lockRun(killed.files.lock);
   t.match(await said(killed), /: running\n[\s\S]*running: trial 0 to epoch 3\n/);
   const waiting = directoryOf([...STORY.slice(0, 8), chosen(1, 0.05, 8)]);
-  writeFileSync(waiting.files.lock, JSON.stringify(lock));
+  t.teardown(lockRun(waiting.files.lock));
   t.match(
     await said(waiting),
     /\n2 of 4 trials: 1 running, 1 waiting; [\s\S]*\nrunning: trial 0 to epoch 3\n/,
   );
   t.equal(readSweepResults(killed.path).records.rows[0].state, 'running');
-  writeFileSync(killed.files.lock, JSON.stringify({ ...lock, started: '1' }));
-  t.match(await said(killed), /: killed\n/, 'another process of that number is not the one');
+  release();
+  writeFileSync(killed.files.lock, JSON.stringify({ pid: process.pid, host: hostname() }));
+  t.match(await said(killed), /: killed\n/, 'the file alone is no lock');
   const stopped = directoryOf([
     ...STORY.slice(0, 8),
     { event: 'sweep.stop', time: TIME, seconds: 3, reason: 'interrupted' },

@@ -9,7 +9,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from 'node:path';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
-import { lockRun } from '../../src/run/locks/run-lock.js';
+import { lockRun } from '../../src/run/lock.js';
 import type { Summary } from '../../src/run/summary.js';
 import type { SweepDirectory } from '../../src/sweep/directory.js';
 import { LocalLauncher } from '../../src/sweep/launchers/local.js';
@@ -305,13 +305,7 @@ t.test(
     mkdirSync(at('left'));
     const given = readFileSync(join(folder, 'base.yaml'), 'utf8');
     writeFileSync(join(at('left'), 'config.yaml'), given.slice(0, given.length / 2));
-    writeFileSync(join(at('left'), 'run.lock'), '{"pid":4000000,"host":"gone","started":null}');
-    t.match(
-      (await run('--directory', at('left'))).stderr,
-      /another process/,
-      'a lock of another machine counts',
-    );
-    rmSync(join(at('left'), 'run.lock'));
+    writeFileSync(join(at('left'), 'run.lock'), '{"pid":4000000,"host":"gone"}\n');
     t.equal(
       (await run('--directory', at('left'))).code,
       0,

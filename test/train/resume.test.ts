@@ -13,10 +13,11 @@ import fs, {
   writeFileSync,
 } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
+import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import { lockRun } from '../../src/run/locks/run-lock.js';
+import { lockRun } from '../../src/run/lock.js';
 import type { RunResult } from '../../src/train/recorder.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { verifyResume } from '../../src/verify/resume.js';
@@ -632,20 +633,13 @@ t.test('refuses no run, a run in use, other data and an edited config', async t 
   const { directory } = summary;
   await refused(t, resume(work.folder()), { exitCode: 2 });
   const lock = join(directory, 'run.lock');
-  writeFileSync(
-    lock,
-    JSON.stringify({ pid: process.ppid, host: (await import('node:os')).hostname(), started: null }),
-  );
+  const release = lockRun(lock);
   await refused(t, resume(directory), {
     exitCode: 2,
-    diagnostics: [
-      { code: 'run/in-use', file: lock, message: new RegExp(`^another process \\(${process.ppid} on `) },
-    ],
+    diagnostics: [{ code: 'run/in-use', file: lock, message: 'this process is working on this run' }],
   });
-  writeFileSync(
-    lock,
-    JSON.stringify({ pid: 2 ** 22 + 1, host: (await import('node:os')).hostname(), started: '1' }),
-  );
+  release();
+  writeFileSync(lock, JSON.stringify({ pid: process.ppid, host: hostname() }));
 
   const resolved = join(directory, 'config.resolved.yaml');
   const text = readFileSync(resolved, 'utf8');

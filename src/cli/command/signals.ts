@@ -2,7 +2,7 @@
  * Stops a run on a signal: the first stops it so that it can be resumed, the second ends the
  * process at once.
  */
-import { leaseUntil, monotonicNow } from '../../run/locks/ownership.js';
+import { leaseUntil, monotonicNow } from '../../run/lock.js';
 import type { Io } from '../terminal/io.js';
 import { endAtOnce, takeSignals } from './stop-at-once.js';
 

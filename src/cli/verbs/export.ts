@@ -2,7 +2,7 @@
 import { join, resolve, sep } from 'node:path';
 import { exportRun } from '../../interop/tensorboard/export.js';
 import { openModel, type WhichCheckpoint } from '../../predict/saved-model.js';
-import { atNamedPlace } from '../../run/files.js';
+import { atNamedPlace } from '../../run/file-errors.js';
 import { kindOf, runsAt } from '../../run/find.js';
 import { makeFolder } from '../../run/folders.js';
 import { readRun } from '../../run/record.js';

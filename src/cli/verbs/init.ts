@@ -1,7 +1,8 @@
 /** `init`: writes a first config, for the user's own data or with sample data. */
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { atNamedPlace, withFileErrors, writeAtomic } from '../../run/files.js';
+import { atNamedPlace, withFileErrors } from '../../run/file-errors.js';
+import { writeAtomic } from '../../run/files.js';
 import { damagedError, EXIT, usageError } from '../../util/errors.js';
 import { optionalFile, packageRoot } from '../../util/root.js';
 import { printable } from '../../util/words.js';

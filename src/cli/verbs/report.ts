@@ -2,7 +2,8 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { RunDirectory } from '../../run/directory.js';
-import { atNamedPlace, withFileErrors, writeAtomic } from '../../run/files.js';
+import { atNamedPlace, withFileErrors } from '../../run/file-errors.js';
+import { writeAtomic } from '../../run/files.js';
 import { makeFolder } from '../../run/folders.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';

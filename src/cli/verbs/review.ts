@@ -2,7 +2,7 @@
 import { appendFileSync, statSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { type Reviewed, reviewRuns } from '../../judge/judging/review.js';
-import { withFileErrors } from '../../run/files.js';
+import { withFileErrors } from '../../run/file-errors.js';
 import { spellNonFinite } from '../../run/json.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { UserError } from '../../util/errors.js';

@@ -7,8 +7,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job, Queue, Worker } from 'bullmq';
-import { monotonicNow } from '../../run/locks/ownership.js';
-import { lockHolder } from '../../run/locks/run-lock.js';
+import { isLocked, monotonicNow } from '../../run/lock.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
 import type { RunningTask, Task, TaskEnd, TaskLease } from '../launcher.js';
@@ -166,7 +165,7 @@ class Work {
    * Waits for the process of a job's earlier worker. That process stops by itself before its lease
    * ends. If it still holds the run a lease later, it is suspended or on an unreachable machine:
    * removing its lock makes it stop before it writes anything, should it wake up
-   * (`run/locks/ownership.ts`).
+   * (`run/lock.ts`).
    */
   private async waitForEarlierWorker({ directory }: Task): Promise<void> {
     // not `AbortSignal.any`: on Node 20 a timeout signal that only it references may be
@@ -179,7 +178,7 @@ class Work {
     clearTimeout(timer);
     this.signal.removeEventListener('abort', stopWaiting);
     const lock = join(directory, 'run.lock');
-    if (!this.signal.aborted && lockHolder(lock) !== undefined) rmSync(lock, { force: true });
+    if (!this.signal.aborted && isLocked(lock)) rmSync(lock, { force: true });
   }
 
   private async requeue(job: Job<QueueJob, TaskEnd>, token: string | undefined): Promise<never> {
@@ -270,7 +269,7 @@ interface Lease {
  * Leases of a worker's jobs. A worker renews the lock on its job while it lives; if the lock
  * expires, another worker may start the job. By then no process of this worker may still write,
  * even if the worker was only cut off from the queue or suspended. Each renewal therefore sends the
- * process of the job the time until which it may write (`run/locks/ownership.ts`).
+ * process of the job the time until which it may write (`run/lock.ts`).
  */
 export class Leases {
   private readonly running = new Map<string, Lease>();

@@ -1,8 +1,8 @@
 /** The summary that a run's last process wrote. A resume reads its times, but can do without it. */
 import { renameSync } from 'node:fs';
 import type { RunDirectory } from '../../run/directory.js';
-import { withFileErrors } from '../../run/files.js';
-import { refuseUnlessOwned } from '../../run/locks/ownership.js';
+import { withFileErrors } from '../../run/file-errors.js';
+import { refuseUnlessOwned } from '../../run/lock.js';
 import { lastRecord } from '../../run/log.js';
 import type { Summary } from '../../run/summary.js';
 import { damagedError, EXIT, UserError } from '../../util/errors.js';

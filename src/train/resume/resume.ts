@@ -21,7 +21,7 @@ import {
   type SavedCheckpoint,
 } from '../../run/integrity.js';
 import { latestCheckpoint } from '../../run/latest-checkpoint.js';
-import { whileLocked } from '../../run/locks/run-lock.js';
+import { whileLocked } from '../../run/lock.js';
 import { type CutLog, cutLog, LOG_LOST, readEvents } from '../../run/log.js';
 import type { Manifest } from '../../run/manifest.js';
 import { versions } from '../../run/manifest.js';

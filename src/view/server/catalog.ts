@@ -8,7 +8,7 @@ import { basename, join, relative, resolve, sep } from 'node:path';
 import { readPlainConfig } from '../../config/merge/plain.js';
 import { RunDirectory } from '../../run/directory.js';
 import { DEPTH, deeperFolder, type Found, findRuns, findTrials, kindOf } from '../../run/find.js';
-import { isLocked } from '../../run/locks/run-lock.js';
+import { isLocked } from '../../run/lock.js';
 import { isSweepWorkedOn } from '../../sweep/index.js';
 import { UserError } from '../../util/errors.js';
 import type { CommonConfig, ListDocument, Listed, ListedRun, ListedSweep } from '../document.js';

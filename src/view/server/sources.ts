@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { findTrials } from '../../run/find.js';
 import { type CurvePoint, LogFollower, pointsOf, type RunHistory } from '../../run/history.js';
-import { isLocked } from '../../run/locks/run-lock.js';
+import { isLocked } from '../../run/lock.js';
 import type { LogRecord } from '../../run/log.js';
 import { isSweepWorkedOn } from '../../sweep/index.js';
 import type { ListChange, ListDocument, Listed, RunChange } from '../document.js';

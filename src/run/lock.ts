@@ -1,0 +1,317 @@
+/**
+ * Who may write: `run.lock` of a run and `sweep.lock` of a sweep. Two processes in one directory
+ * would mix up their files.
+ *
+ * The kernel holds the lock, on the open file: it ends with its process, however that ends, and
+ * every process that sees the file sees it, in any PID, UTS or network namespace, and over NFS
+ * where its lock manager runs. Node has no API for it; `fs-native-extensions` takes it as an open
+ * file description lock (Linux), with `flock` (macOS) or `LockFileEx` (Windows). Where there are
+ * no such locks, such as on musl or on a share mounted with `nolock`, a directory is refused
+ * unless `allowUnlocked` was called.
+ *
+ * A process can lose its lock without ending: a worker takes the run of another whose lease ran
+ * out, or a person removes the file. So each append, rename and removal first checks that the
+ * lock's path still leads to the file that this process holds. The holdings are global because
+ * locks belong to the process, and so that no writer can bypass them: a path is enough to check.
+ */
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { hostname } from 'node:os';
+import { basename, dirname, resolve } from 'node:path';
+import { EXIT, UserError, usageError } from '../util/errors.js';
+import { tidyUp, withFileErrors, writeWhole } from './file-errors.js';
+
+interface Binding {
+  tryLock(file: number, offset: number, length: number, options?: { readonly shared: boolean }): boolean;
+}
+
+/** Offset beyond the content: on Windows, others cannot read a locked part of a file. */
+const OFFSET = 2 ** 30;
+/** Opening a pipe would block, and a link could lead anywhere. (Windows has neither flag.) */
+const SAFELY = (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0);
+const TRIES = 5;
+/** Another process's check of a lock takes microseconds. */
+const PAUSE_MS = 20;
+
+const require = createRequire(import.meta.url);
+
+let loaded: Binding | null | undefined;
+
+function binding(): Binding | null {
+  if (loaded === undefined) {
+    try {
+      loaded = require('fs-native-extensions') as Binding;
+    } catch {
+      loaded = null;
+    }
+  }
+  return loaded;
+}
+
+/**
+ * Locks the open file until it is closed. Returns false if another open file has the lock,
+ * undefined if there are no locks here. `shared` locks exclude only exclusive ones.
+ */
+export function tryFileLock(file: number, shared = false): boolean | undefined {
+  try {
+    return binding()?.tryLock(file, OFFSET, 1, { shared });
+  } catch {
+    // a file system without locks, or a lock manager that does not answer
+    return undefined;
+  }
+}
+
+let isUnlockedAllowed = false;
+
+/** From now on, directories where the system has no locks are written to without one. */
+export function allowUnlocked(): void {
+  isUnlockedAllowed = true;
+}
+
+interface Holding {
+  /** The lock's file. */
+  readonly lock: string;
+  /** The open file that has the kernel's lock. */
+  readonly file: number;
+  /** A lost lock stays lost. */
+  lost: boolean;
+}
+
+/** By all names of the locked folders. */
+const holdings = new Map<string, Holding>();
+
+/**
+ * Makes the file at `path` the lock of this process. Returns a function that releases it.
+ * @throws UserError (exit 2) if a process holds the lock, there are no locks here, or what is there
+ *   is no regular file
+ * @throws UserError (exit 1) if the lock cannot be written
+ */
+export function lockRun(path: string): () => void {
+  const folders = [resolve(dirname(path)), withFileErrors(path, () => realpathSync(dirname(path)))];
+  for (let tries = 1; ; tries++) {
+    const file = openLock(path);
+    const state = taken(path, file);
+    if (state === 'taken') return hold(path, file, folders);
+    withFileErrors(path, () => closeSync(file));
+    if (tries >= TRIES) throw inUse(path);
+    if (state === 'in use') pause(PAUSE_MS);
+  }
+}
+
+/**
+ * Takes the lock on the open file. `gone`: another process has released it meanwhile, and so
+ * removed the file. If this throws, the file is closed.
+ */
+function taken(path: string, file: number): 'taken' | 'in use' | 'gone' {
+  try {
+    const isFree = tryFileLock(file);
+    if (isFree === false) return 'in use';
+    if (isFree === undefined && !isUnlockedAllowed) throw unlocked(path);
+    return withFileErrors(path, () => {
+      if (!leadsTo(path, file)) return 'gone';
+      ftruncateSync(file);
+      writeWhole(file, `${JSON.stringify({ pid: process.pid, host: hostname() })}\n`);
+      return 'taken';
+    });
+  } catch (error) {
+    tidyUp(() => {
+      // of another process without locks, it names an owner
+      if (fstatSync(file).size === 0 && leadsTo(path, file)) rmSync(path);
+    });
+    tidyUp(() => closeSync(file));
+    throw error;
+  }
+}
+
+function openLock(path: string): number {
+  const isOther = withFileErrors(path, () => lstatSync(path, { throwIfNoEntry: false })?.isFile() === false);
+  if (isOther) throw noLock(path);
+  return withFileErrors(path, () => openSync(path, constants.O_RDWR | constants.O_CREAT | SAFELY, 0o644));
+}
+
+function hold(path: string, file: number, folders: readonly string[]): () => void {
+  const holding: Holding = { lock: path, file, lost: false };
+  for (const folder of folders) holdings.set(folder, holding);
+  return () => {
+    if (!folders.some(folder => holdings.get(folder) === holding)) return;
+    // if removal fails, this process still owns the lock and can release it again
+    withFileErrors(path, () => {
+      if (leadsTo(path, file)) rmSync(path, { force: true });
+    });
+    for (const folder of folders) if (holdings.get(folder) === holding) holdings.delete(folder);
+    withFileErrors(path, () => closeSync(file));
+  };
+}
+
+/**
+ * Runs `action` while this process holds the lock at `path`. Throws what `lockRun` or `action`
+ * throws; an error of `action` takes precedence over a failure to remove the lock.
+ */
+export async function whileLocked<T>(path: string, action: () => Promise<T>): Promise<T> {
+  const release = lockRun(path);
+  let result: T;
+  try {
+    result = await action();
+  } catch (error) {
+    tidyUp(release);
+    throw error;
+  }
+  release();
+  return result;
+}
+
+/** True if a process holds the lock at `path`; false if that is not known. Changes nothing. */
+export function isLocked(path: string): boolean {
+  try {
+    if (!lstatSync(path).isFile()) return false;
+    const file = openSync(path, constants.O_RDONLY | SAFELY);
+    try {
+      // a brief shared lock: other such checks can coincide, and a process that wants it waits
+      return tryFileLock(file, true) === false;
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return false;
+  }
+}
+
+/** True if `path` is the file that is open as `file`. */
+function leadsTo(path: string, file: number): boolean {
+  const [own, there] = [fstatSync(file), lstatSync(path, { throwIfNoEntry: false })];
+  return there?.ino === own.ino && there.dev === own.dev;
+}
+
+/** When the lease on this process's job ends, on the clock of `monotonicNow`. */
+let leaseEnd = Number.POSITIVE_INFINITY;
+
+/**
+ * Milliseconds on a clock that all processes of a machine share and that date changes do not
+ * affect.
+ */
+export function monotonicNow(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/**
+ * Allows this process to write until `end` on the clock of `monotonicNow`. A queue's worker renews
+ * this while it owns the job. A point in time, not a duration: a process that was stopped may
+ * receive it long after it was sent.
+ */
+export function leaseUntil(end: number): void {
+  leaseEnd = end;
+}
+
+/**
+ * Checks that this process may write to `path`: it holds the lock of that directory, or never had
+ * one.
+ * @throws UserError (exit 1) if it has lost that lock, or its lease has expired
+ */
+export function refuseUnlessOwned(path: string): void {
+  const holding = holdingOf(path);
+  if (holding === undefined) return;
+  if (monotonicNow() > leaseEnd) throw lostLease(holding.lock);
+  if (holding.lost) throw lostLock(holding.lock);
+  if (leadsTo(holding.lock, holding.file)) return;
+  // if the directory is gone, no process can own it; the write itself reports that
+  if (!existsSync(dirname(holding.lock))) return;
+  holding.lost = true;
+  throw lostLock(holding.lock);
+}
+
+/** The lock of the nearest folder: a sweep's directory contains those of its runs. */
+function holdingOf(path: string): Holding | undefined {
+  if (holdings.size === 0) return undefined;
+  for (let folder = dirname(resolve(path)); ; folder = dirname(folder)) {
+    const holding = holdings.get(folder);
+    if (holding !== undefined || folder === dirname(folder)) return holding;
+  }
+}
+
+/** Blocks the thread: nothing else may happen before the lock is taken. */
+export function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+/** Starts of the messages. Such an error is not a result of the process's own work. */
+export const LOCK_LOST = 'this process has lost its lock';
+export const LEASE_LOST = 'the lease on this job ran out';
+
+function lostLock(file: string): UserError {
+  return new UserError(EXIT.unexpected, [
+    {
+      code: 'run/lock-lost',
+      message: `${LOCK_LOST}: another process took it over, or the lock file was removed`,
+      file,
+      expected: 'this process writes nothing more here',
+    },
+  ]);
+}
+
+function lostLease(file: string): UserError {
+  return new UserError(EXIT.unexpected, [
+    {
+      code: 'run/lease-lost',
+      message: `${LEASE_LOST}, since the queue's worker did not renew it in time`,
+      file,
+      expected: 'this process writes nothing more here; another worker continues the job',
+    },
+  ]);
+}
+
+function noLock(path: string): UserError {
+  return usageError({
+    code: 'run/no-lock',
+    message: 'this is not a regular file, so it cannot be the lock of this directory',
+    file: path,
+    expected: 'nothing of that name while no process works here; remove it',
+  });
+}
+
+/** The name of the variable that the command line reads; see `allowUnlocked`. */
+export const UNLOCKED = 'CELLRUN_UNLOCKED';
+
+function unlocked(path: string): UserError {
+  return usageError({
+    code: 'run/unlocked',
+    message: 'files cannot be locked here, so a second process in this directory would not be noticed',
+    file: path,
+    expected: `a file system with locks; or ${UNLOCKED}=1 in the environment if no other process writes here`,
+  });
+}
+
+const WORKING_ON = 'is working on this';
+/** End of the message if another process works on the run. */
+export const IN_USE = `${WORKING_ON} run`;
+
+function inUse(path: string): UserError {
+  const locked = basename(path).startsWith('sweep') ? 'sweep' : 'run';
+  const isOwn = holdings.get(resolve(dirname(path))) !== undefined;
+  return usageError({
+    code: 'run/in-use',
+    message: `${isOwn ? 'this process' : `another process${ownerIn(path)}`} ${WORKING_ON} ${locked}`,
+    file: path,
+    expected: 'wait for it to finish',
+  });
+}
+
+/** `(12 on host)`, which may be a number of another PID namespace; empty if not known. */
+function ownerIn(path: string): string {
+  try {
+    const { pid, host } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+    return typeof pid === 'number' && typeof host === 'string' ? ` (${pid} on ${host})` : '';
+  } catch {
+    return '';
+  }
+}
