@@ -9,7 +9,6 @@ export type {
   ModelConfig,
   OptimizerConfig,
   ScheduleConfig,
-  TrainedMetric,
 } from './experiment.js';
 export { fileDigest } from './hash.js';
 export { effectsOf } from './key-facts.js';
@@ -17,6 +16,4 @@ export { type LoadedExperiment, loadExperiment, type OpenOptions } from './load.
 export { locateInConfig } from './merge/relocate.js';
 export { checkAgainstData, type DataShape, type ModelSizes } from './rules/data-check.js';
 export { keysOfFiles } from './rules/file-checks.js';
-export { ignoredLabel, lossFacts, measuredMetrics, targetSize } from './rules/losses.js';
-export type { ClassesMetric, LabelsMetric, MeasuredMetric, Task, ValuesMetric } from './rules/metrics.js';
-export { layersOf } from './rules/model-checks.js';
+export { ignoredLabel, measuredMetrics } from './rules/losses.js';

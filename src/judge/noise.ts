@@ -17,7 +17,7 @@
  * Welch and Satterthwaite (Welch, Biometrika 34, 1947). Both assume that the values of different
  * seeds are independent and normal.
  */
-import { largerIsBetter } from '../config/rules/metrics.js';
+import { largerIsBetter } from '../math/metrics/index.js';
 import { type BaselineMetric, momentsOf } from '../run/baseline.js';
 import type { Verdict } from '../run/events.js';
 import { upperQuantile, upperTail } from './statistics.js';

@@ -1,9 +1,8 @@
 /** Evaluates a checkpoint on its run's data: metrics, and backtests of forecasts. */
-import { targetSize } from '../config/index.js';
 import type { Dataset, Split, SplitName } from '../data/index.js';
-import { lossOf } from '../math/losses/index.js';
+import { lossOf, targetSize } from '../math/losses/index.js';
+import { absoluteError } from '../math/metrics/errors.js';
 import type { Numbers } from '../math/metrics/metric.js';
-import { valuesMeans } from '../math/metrics/values.js';
 import type { SplitBaselines } from '../run/summary.js';
 import { naiveOutputs, trivialBaselines } from '../train/baselines.js';
 import { type Evaluation, type EvaluationProgress, Evaluator } from '../train/evaluator.js';
@@ -144,7 +143,7 @@ function meanError(
   let sum = 0;
   for (const [point, target] of steps) {
     if (point === undefined) return undefined;
-    sum += valuesMeans.mean_absolute_error({ outputs: point, point, target });
+    sum += absoluteError({ point, target });
   }
   const error = sum / steps.length;
   return { mean_absolute_error: error, ...(scale !== undefined && { mase: error / scale }) };

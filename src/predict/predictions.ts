@@ -2,7 +2,7 @@
 import { type DataRecord, IGNORED } from '../data/index.js';
 import type { LossSettings } from '../math/losses/index.js';
 import { lossOf } from '../math/losses/index.js';
-import { predictedClass } from '../math/metrics/classes.js';
+import { predictedClass } from '../math/metrics/decisions.js';
 import type { Numbers } from '../math/metrics/metric.js';
 import { answersEachStep } from '../math/model/heads.js';
 import type { ModelSpec } from '../math/model/spec.js';

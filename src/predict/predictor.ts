@@ -2,7 +2,6 @@
  * Turns sequences into predictions, both for splits of a run's data and for new sequences: batches,
  * forward passes, answers.
  */
-import { targetSize } from '../config/index.js';
 import {
   IGNORED,
   type InputSource,
@@ -16,7 +15,7 @@ import {
   type SplitName,
   type Targets,
 } from '../data/index.js';
-import { lossOf } from '../math/losses/index.js';
+import { lossOf, targetSize } from '../math/losses/index.js';
 import { answersEachStep } from '../math/model/heads.js';
 import { batchesOf } from '../train/evaluator.js';
 import { ForwardPass, inTurn, type SplitBatch } from '../train/forward.js';

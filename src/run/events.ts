@@ -3,7 +3,9 @@
  * Fields are flat, names are snake_case, durations are seconds. `schemas/log-event.schema.json` is
  * the same contract for readers in any language.
  */
-import type { Metric, SplitName, TrainedMetric } from '../config/experiment.js';
+
+import type { Metric, SplitName } from '../config/experiment.js';
+import type { TrainedMetric } from '../math/metrics/index.js';
 import type { Gate } from './gates.js';
 
 /** Version of the event format: the `v` of every line. */

@@ -1,7 +1,7 @@
 /**
  * Judges gates in runs and reviews. A metric that was not measured or is not finite never passes.
  */
-import { largerIsBetter } from '../config/rules/metrics.js';
+import { largerIsBetter } from '../math/metrics/index.js';
 import type { Verdict } from './events.js';
 import { metricsIn } from './log.js';
 import type { BySplit, GateResult, SplitMetrics, Summary } from './summary.js';

@@ -10,7 +10,6 @@
  *     last_value, seasonal_naive  forecasts only: the last known value, or the one a season
  *                earlier (`Split.naive`)
  */
-import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
 import {
   type Dataset,
   eachChunk,
@@ -19,8 +18,8 @@ import {
   type Split,
   type Targets,
 } from '../data/index.js';
-import { lossOf } from '../math/losses/index.js';
-import { accumulator } from '../math/metrics/index.js';
+import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
+import { accumulator, type MeasuredMetric } from '../math/metrics/index.js';
 import type { BaselineName, SplitBaselines, SplitMetrics } from '../run/summary.js';
 import { meanLoss } from './constant-loss.js';
 import { Readout } from './predictions.js';
@@ -87,7 +86,7 @@ export function trivialBaselines(run: BaselineSubject, { train }: Dataset, split
 function constants({ loss, spec }: BaselineSubject, train: Targets): [BaselineName, Constant][] {
   const { outputSize } = spec;
   if (train.kind === 'class') return [['majority', classPrior(train, outputSize)]];
-  if (lossFacts(loss).task === 'labels') return [['majority', labelPrior(train)]];
+  if (taskOf(loss) === 'labels') return [['majority', labelPrior(train)]];
   const columns = Array.from({ length: train.size }, (_, i) =>
     train.values.filter((value, at) => at % train.size === i && !Number.isNaN(value)),
   );
@@ -219,7 +218,7 @@ function measured(
   answers: Answers,
   names: readonly MeasuredMetric[],
 ): SplitMetrics {
-  const { task } = lossFacts(loss);
+  const task = taskOf(loss);
   const gathered = names.map(
     name => [name, accumulator(task, name, targetSize(loss, spec.outputSize))] as const,
   );

@@ -1,8 +1,9 @@
 /**
  * Early stopping. Decisions depend only on recorded metrics, so a resumed run makes the same ones.
  */
+
 import type { EarlyStopping, Experiment } from '../config/index.js';
-import { largerIsBetter } from '../config/rules/metrics.js';
+import { largerIsBetter } from '../math/metrics/index.js';
 import type { EventFields } from '../run/events.js';
 
 /** A metric's value at an evaluation. */

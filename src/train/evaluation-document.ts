@@ -1,12 +1,12 @@
 /** Collects the content of `evaluation.json` while an evaluation runs over a split. */
-import { lossFacts, type Task, targetSize } from '../config/index.js';
+
 import type { Dataset, Split, SplitName } from '../data/index.js';
-import { lossOf } from '../math/losses/index.js';
-import { classesMeans, predictedClass } from '../math/metrics/classes.js';
+import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { Counts } from '../math/metrics/counts.js';
-import { addLabels, labelsMeans } from '../math/metrics/labels.js';
+import { addLabels, predictedClass } from '../math/metrics/decisions.js';
+import { absoluteError, Errors, type OutputErrors } from '../math/metrics/errors.js';
+import { accumulator, type Task } from '../math/metrics/index.js';
 import { meanOf } from '../math/metrics/metric.js';
-import { Errors, type OutputErrors, valuesMeans } from '../math/metrics/values.js';
 import { answersEachStep } from '../math/model/heads.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type {
@@ -56,7 +56,7 @@ export interface EvaluationCollector {
 }
 
 export function evaluationCollector(run: ModelRun, dataset: Dataset, split: SplitName): EvaluationCollector {
-  const { task } = lossFacts(run.loss);
+  const task = taskOf(run.loss);
   const collector = collectorOf(task, run, dataset, split);
   const spread = new OutputSpread(task);
   return {
@@ -93,7 +93,7 @@ class ClassCollector implements EvaluationCollector {
   private readonly mistakes = new Worst<Mistake>(MAX_WORST);
   private readonly pictures: PictureLayout | null;
   private undecided = 0;
-  private readonly accuracy = meanOf(classesMeans.accuracy);
+  private readonly accuracy = accumulator('classes', 'accuracy', 0);
   private readonly counts: Counts;
 
   constructor(
@@ -155,7 +155,7 @@ class ClassCollector implements EvaluationCollector {
 }
 
 class ValueCollector implements EvaluationCollector {
-  private readonly error = meanOf(valuesMeans.mean_absolute_error);
+  private readonly error = meanOf(absoluteError);
   private readonly worst = new Worst<WorstValue>(MAX_WORST);
   private readonly sample: ValuePair[] = [];
   /** Their indices among the predictions that count. */
@@ -180,7 +180,7 @@ class ValueCollector implements EvaluationCollector {
   add(sequence: PredictedSequence): void {
     for (const prediction of sequence.predictions) {
       if (!prediction.counts) continue;
-      const error = valuesMeans.mean_absolute_error(prediction);
+      const error = absoluteError(prediction);
       this.error.add(prediction);
       this.errors.add(prediction);
       const place = placeOf(this.run, sequence, prediction);
@@ -256,12 +256,12 @@ function worstValue(
   return {
     target: target.slice(0, MAX_NUMBERS),
     prediction: point.slice(0, MAX_NUMBERS),
-    absolute_error: valuesMeans.mean_absolute_error(prediction),
+    absolute_error: absoluteError(prediction),
   };
 }
 
 class LabelCollector implements EvaluationCollector {
-  private readonly accuracy = meanOf(labelsMeans.accuracy);
+  private readonly accuracy = accumulator('labels', 'accuracy', 0);
   private readonly counts: Counts;
   private readonly worst = new Worst<WorstValue>(MAX_WORST);
 

@@ -1,12 +1,11 @@
 /** Evaluates a model on a split in batches: loss and metrics. */
 import { setImmediate } from 'node:timers/promises';
-import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
 import type { Split } from '../data/core/dataset.js';
 import { range } from '../data/core/selection.js';
 import type { ExecutionReport } from '../engine/machine.js';
-import { lossOf } from '../math/losses/index.js';
+import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';
-import { accumulator } from '../math/metrics/index.js';
+import { accumulator, type MeasuredMetric } from '../math/metrics/index.js';
 import type { Accumulator } from '../math/metrics/metric.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type { SplitMetrics } from '../run/summary.js';
@@ -172,7 +171,7 @@ class Totals {
     { loss, metrics, spec }: ModelRun,
     private readonly of: Loss,
   ) {
-    const { task } = lossFacts(loss);
+    const task = taskOf(loss);
     this.metrics = metrics.map(name => [name, accumulator(task, name, targetSize(loss, spec.outputSize))]);
     this.outputSize = spec.outputSize;
   }

@@ -1,10 +1,11 @@
 /**
  * References of the gates of a config: the means of their baselines, read before training starts.
  */
+
 import { existsSync } from 'node:fs';
 import { type LoadedExperiment, locateInConfig } from '../config/index.js';
-import { largerIsBetter, rangeOf } from '../config/rules/metrics.js';
 import type { Dataset } from '../data/index.js';
+import { largerIsBetter, rangeOf } from '../math/metrics/index.js';
 import { type Baseline, parseBaseline, readBaselineText } from '../run/baseline.js';
 import { hardestTrivial, type WrittenGate } from '../run/gates.js';
 import type { SplitBaselines } from '../run/summary.js';

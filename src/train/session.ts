@@ -1,17 +1,7 @@
 /** Prepares training from a loaded config: dataset, loss, model sizes, backend, trainer. */
+
 import { setImmediate } from 'node:timers/promises';
-import {
-  checkAgainstData,
-  type Experiment,
-  fileDigest,
-  ignoredLabel,
-  keysOfFiles,
-  type LoadedExperiment,
-  locateInConfig,
-  lossFacts,
-  type ModelSizes,
-  measuredMetrics,
-} from '../config/index.js';
+import { checkAgainstData, type Experiment, fileDigest, ignoredLabel, keysOfFiles, type LoadedExperiment, locateInConfig, type ModelSizes, measuredMetrics } from '../config/index.js';
 import {
   type Dataset,
   type DatasetContext,
@@ -25,6 +15,7 @@ import type { Backend, BackendRequest } from '../engine/backend-names.js';
 import { Engine } from '../engine/index.js';
 import { measuredWidth, type Width } from '../engine/simd/target.js';
 import type { LossSettings } from '../math/losses/index.js';
+import { taskOf } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { describeModel, type ModelSpec } from '../math/model/spec.js';
 import { optimizerOf } from '../math/optimizers/index.js';
@@ -225,7 +216,7 @@ export async function openData(
   { scaling, vocabulary }: Fitted = {},
 ): Promise<Dataset> {
   const keys = await keysOfFiles(dataset);
-  const hasLabelTargets = lossFacts(loss).task === 'labels';
+  const hasLabelTargets = taskOf(loss) === 'labels';
   const opened = await openDataset(dataset, {
     seed,
     streams: streamsOf(training),

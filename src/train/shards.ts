@@ -3,12 +3,13 @@
  * thread that computes a shard does not affect results; the number of shards would, so in training
  * it depends only on the batch size.
  */
-import type { MeasuredMetric } from '../config/index.js';
+
 import type { Backend } from '../engine/backend-names.js';
 import type { Heap, HeapSpan } from '../engine/heap.js';
 import type { ExecutionReport } from '../engine/machine.js';
 import type { Width } from '../engine/simd/target.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
+import type { MeasuredMetric } from '../math/metrics/index.js';
 import { declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import type { ModelSpec } from '../math/model/spec.js';

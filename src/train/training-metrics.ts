@@ -1,8 +1,7 @@
 /** Training metrics: scores of predictions before their update, of a batch and over an epoch. */
-import { lossFacts, type MeasuredMetric } from '../config/index.js';
 import type { Split } from '../data/index.js';
-import { lossOf } from '../math/losses/index.js';
-import { trainedMetrics } from '../math/metrics/index.js';
+import { lossOf, taskOf } from '../math/losses/index.js';
+import { type MeasuredMetric, trainedMetrics } from '../math/metrics/index.js';
 import type { PredictionMetric } from '../math/metrics/metric.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type { SplitMetrics } from '../run/summary.js';
@@ -44,7 +43,7 @@ export class BatchMetrics {
     private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec' | 'sequenceLength'>,
     private readonly rows: number,
   ) {
-    this.metrics = trainedMetrics(lossFacts(run.loss).task, run.metrics);
+    this.metrics = trainedMetrics(taskOf(run.loss), run.metrics);
   }
 
   /**

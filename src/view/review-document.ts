@@ -1,6 +1,6 @@
 /** A review as a document: each run, damaged run and group of runs is a subject. */
+import { largerIsBetter } from '../math/metrics/index.js';
 import { basename, sep } from 'node:path';
-import { largerIsBetter } from '../config/rules/metrics.js';
 import type { MetricVerdict } from '../judge/judging/against.js';
 import { movedWords } from '../judge/judging/deciding.js';
 import { placeOfGate } from '../judge/judging/gate-places.js';

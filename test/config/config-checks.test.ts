@@ -8,7 +8,6 @@ import t from 'tap';
 import { type Document, parseDocument } from 'yaml';
 import { checkAgainstData, type DataShape, loadExperiment } from '../../src/config/index.js';
 import { compileValidator } from '../../src/config/schema/compiler.js';
-import { typesAreCurrent } from '../../src/config/schema/generate.js';
 import {
   compileSchema,
   quickValidator,
@@ -514,10 +513,6 @@ t.test("the schema's own examples are valid", async t => {
       t.same(validateAgainst('experiment', { ...base, [path[0]]: example }), [], path[0]);
     }
   }
-});
-
-t.test('generated types are current', async t => {
-  t.ok(await typesAreCurrent(), 'else run `node dist/src/cli/generate-types.js`');
 });
 
 const HOSTILE: Readonly<Record<string, (size: number) => string>> = {

@@ -1,7 +1,8 @@
 import t from 'tap';
-import { checkAgainstData, type DataShape, layersOf, loadExperiment } from '../../src/config/index.js';
+import { checkAgainstData, type DataShape, loadExperiment } from '../../src/config/index.js';
 import { effectsOf } from '../../src/config/key-facts.js';
 import { branchesOf, schemaAt } from '../../src/config/schema/walk.js';
+import { layersOf } from '../../src/math/model/settings.js';
 import { failure, recorder, writerIn } from '../support/config-texts.js';
 import { callWith } from '../support/in-process.js';
 

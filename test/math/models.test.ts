@@ -4,13 +4,12 @@
  */
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { targetSize } from '../../src/config/index.js';
 import type { Targets } from '../../src/data/core/dataset.js';
 import { Engine } from '../../src/engine/index.js';
 import { KernelMachine } from '../../src/engine/machine.js';
 import { makePlan } from '../../src/engine/plan.js';
 import { cells } from '../../src/math/cells/index.js';
-import { type LossSettings, lossOf as lossOfSettings } from '../../src/math/losses/index.js';
+import { type LossSettings, lossOf as lossOfSettings, targetSize } from '../../src/math/losses/index.js';
 
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { batchLengths, makeSchedule } from '../../src/math/model/schedule.js';

@@ -2,13 +2,14 @@
  * `evaluation.json` lists the scores of each class, label and target, against scikit-learn's
  * (`fixtures/metrics`).
  */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Task } from '../../src/config/index.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import type { Dataset, Split, Targets } from '../../src/data/index.js';
 import type { LossSettings } from '../../src/math/losses/index.js';
+import type { Task } from '../../src/math/metrics/index.js';
 import { spellNonFinite } from '../../src/run/json.js';
 import { evaluationCollector } from '../../src/train/evaluation-document.js';
 import type { ModelRun } from '../../src/train/shards.js';

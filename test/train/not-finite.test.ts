@@ -47,7 +47,15 @@ const BATCH = 32;
 const STEPS = 50;
 const [T, F] = [3, 2];
 const LEARNING_RATE = 0.01;
-const ADAM = { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0 } as const;
+const ADAM = {
+  kind: 'adam',
+  learning_rate: 0.01,
+  betas: [0.9, 0.999],
+  eps: 1e-8,
+  amsgrad: false,
+  weight_decay: 0,
+  weight_decay_on: 'all',
+} as const;
 const SPOILT = 'lstm.weight_hh_l1';
 
 interface Fault {

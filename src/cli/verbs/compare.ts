@@ -1,5 +1,5 @@
 /** `compare PATH…`: compares runs and their results, or lists the trials of a sweep. */
-import { METRICS } from '../../config/rules/metrics.js';
+import { METRICS } from '../../math/metrics/index.js';
 import { comparisonOf } from '../../judge/comparison/compare.js';
 import { readGroups } from '../../judge/comparison/sides.js';
 import { kindOf } from '../../run/find.js';

@@ -1,7 +1,9 @@
 /** `data CONFIG`: shows the data of a config, to look at before training. */
-import { loadExperiment, lossFacts } from '../../config/index.js';
+
+import { loadExperiment } from '../../config/index.js';
 import { summarize } from '../../data/index.js';
 import { checkedData } from '../../library/validate.js';
+import { taskOf } from '../../math/losses/index.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
 import { json, set } from '../command/options.js';
 import { defineVerb } from '../command/verb.js';
@@ -20,7 +22,7 @@ export const verb = defineVerb({
       const loaded = loadExperiment(file, { set });
       const { data: dataset, diagnostics, warnings } = await checkedData(loaded);
       const { experiment } = loaded;
-      const summary = summarize(dataset, lossFacts(experiment.loss).task === 'labels');
+      const summary = summarize(dataset, taskOf(experiment.loss) === 'labels');
       const valid = diagnostics.length === 0;
       if (json) document({ valid, diagnostics, warnings, kind: experiment.dataset.kind, ...summary });
       else {

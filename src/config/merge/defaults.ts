@@ -1,10 +1,9 @@
 /** Fills in the defaults of a config, in the schema's order of keys. */
 
 import { kindOf } from '../../data/table.js';
-import type { PartialExperiment } from '../experiment.js';
-import type * as generated from '../generated.js';
-import { lossFacts } from '../rules/losses.js';
-import { largerIsBetter } from '../rules/metrics.js';
+import { lossKind } from '../../math/losses/index.js';
+import { largerIsBetter, TASKS } from '../../math/metrics/index.js';
+import type { DatasetConfig, Experiment, LossConfig, MetricName, PartialExperiment } from '../experiment.js';
 import { hasValidation, onValidation } from '../rules/splits.js';
 import {
   experimentSchema,
@@ -38,7 +37,7 @@ export function fillSweepDefaults(sweep: unknown): unknown {
 
 const ANNOTATIONS: ReadonlySet<string> = new Set(['title', 'description', 'examples']);
 
-type Sections = Partial<generated.Experiment>;
+type Sections = PartialExperiment;
 
 function fill(schema: Schema, value: unknown): unknown {
   const target = narrow(schema, value);
@@ -69,7 +68,7 @@ function fill(schema: Schema, value: unknown): unknown {
  */
 function fillDerived(config: Sections): PartialExperiment {
   const { training, checkpoint, loss, dataset, optimizer, seed = 0 } = config;
-  const metric = (own: generated.MetricName | undefined): generated.MetricName =>
+  const metric = (own: MetricName | undefined): MetricName =>
     own ?? checkpoint?.metric ?? training?.early_stopping?.metric ?? selectingMetric(loss, dataset);
   return {
     ...config,
@@ -96,18 +95,12 @@ function fillDerived(config: Sections): PartialExperiment {
   };
 }
 
-function fillCheckpoint(
-  checkpoint: generated.CheckpointConfig,
-  metric: generated.MetricName,
-): generated.CheckpointConfig {
+function fillCheckpoint(checkpoint: Experiment['checkpoint'], metric: MetricName): Experiment['checkpoint'] {
   return { ...checkpoint, metric, mode: checkpoint.mode ?? (largerIsBetter(metric) ? 'max' : 'min') };
 }
 
 /** Default metric for selection. */
-function selectingMetric(
-  loss: generated.LossConfig | undefined,
-  dataset: generated.DatasetConfig | undefined,
-): generated.MetricName {
-  const onTest = loss ? lossFacts(loss).selects : 'test.accuracy';
+function selectingMetric(loss: LossConfig | undefined, dataset: DatasetConfig | undefined): MetricName {
+  const onTest = `test.${loss ? TASKS[lossKind(loss).task].selects : 'accuracy'}` as const;
   return hasValidation(dataset) ? onValidation(onTest) : onTest;
 }

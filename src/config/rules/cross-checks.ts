@@ -1,6 +1,8 @@
 /** Rules between keys that the schema cannot express. They need no data. */
 import type { TestPartConfig } from '../../data/core/selection.js';
 import { datasetFacts, kindOf } from '../../data/table.js';
+
+import { largerIsBetter } from '../../math/metrics/index.js';
 import type { Diagnostic } from '../../util/errors.js';
 import type { PartialExperiment } from '../experiment.js';
 import { schemaAt } from '../schema/walk.js';
@@ -9,7 +11,6 @@ import type { Path } from '../yaml/tree.js';
 import { checkFacts } from './data-facts.js';
 import { checkPaths } from './file-checks.js';
 import { checkGate, checkMetric, checkSelectingMetric } from './gate-checks.js';
-import { largerIsBetter } from './metrics.js';
 import { checkModel } from './model-checks.js';
 import { checkSchedule } from './schedule-checks.js';
 import { validationKeys } from './splits.js';

@@ -1,14 +1,16 @@
 /** Checks a config against its data, last before training, and determines the model's sizes. */
+
 import { IGNORED, inputWidth, type SequenceInput } from '../../data/core/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../../data/core/labels.js';
 import type { Values } from '../../data/core/values.js';
+import { outputsFor, taskOf } from '../../math/losses/index.js';
+import { TASKS } from '../../math/metrics/index.js';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { Experiment, ModelConfig } from '../experiment.js';
 import type { LoadedExperiment } from '../load.js';
 import { type ColumnFacts, checkColumns, checkPrecision } from './column-check.js';
 import { checkFacts, type DataFacts } from './data-facts.js';
-import { lossFacts, outputsFor } from './losses.js';
 import { modelWarnings } from './model-checks.js';
 import { checkOverlap, type Digests } from './overlap-check.js';
 import { checkGaps, checkScale, type SeriesShape } from './series-check.js';
@@ -186,7 +188,8 @@ function completeInput({ embedding }: ModelConfig, input: SequenceInput): Sequen
 
 /** Checks labels only for a loss of classes; `model.num_classes` overrides their number. */
 function labelsVerdict({ experiment: { loss, model } }: LoadedExperiment, data: DataShape): LabelVerdict {
-  if (data.labels === undefined || lossFacts(loss).target !== 'class') return { damage: [], warnings: [] };
+  if (data.labels === undefined || TASKS[taskOf(loss)].target !== 'class')
+    return { damage: [], warnings: [] };
   if (model.num_classes !== undefined) return { damage: [], warnings: checkVariety(data.labels) };
   const { damage, warnings } = checkLabels(data.labels, classesOf(data));
   return { damage, warnings: [...warnings, ...untrainedClasses(data)] };

@@ -6,10 +6,12 @@
 import type { PlacedLabel } from '../../data/core/labels.js';
 import type { DatasetFacts } from '../../data/core/pipeline.js';
 import { kindOf } from '../../data/table.js';
+import { taskOf } from '../../math/losses/index.js';
+import { TASKS } from '../../math/metrics/index.js';
 import type { Diagnostic } from '../../util/errors.js';
 import type { ModelConfig, PartialExperiment } from '../experiment.js';
 import type { Locator } from '../yaml/locator.js';
-import { lossFacts, lossFor } from './losses.js';
+import { lossFor } from './losses.js';
 import { checkWarmup } from './schedule-checks.js';
 
 /** Facts about the data, from the config alone or from the data. */
@@ -35,7 +37,7 @@ export function checkFacts(experiment: PartialExperiment, facts: DataFacts, loca
 
 function checkLoss({ loss }: PartialExperiment, { targetKind }: DataFacts, locator: Locator): Diagnostic[] {
   if (loss === undefined) return [];
-  const { target: needed } = lossFacts(loss);
+  const needed = TASKS[taskOf(loss)].target;
   if (targetKind === undefined || targetKind === needed) return [];
   const suggestion = lossFor(targetKind);
   const message = `loss ${loss.kind} needs ${needed} targets, but the dataset has ${targetKind} targets`;
@@ -103,7 +105,7 @@ function checkNumClasses(
   const given = model?.num_classes;
   if (given === undefined || loss === undefined) return [];
   const path = ['model', 'num_classes'];
-  if (lossFacts(loss).target !== 'class') {
+  if (TASKS[taskOf(loss)].target !== 'class') {
     const message = `\`num_classes\` cannot be combined with loss ${loss.kind}`;
     return [locator.atKey(path, 'config/num-classes', message)];
   }

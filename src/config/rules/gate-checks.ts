@@ -1,12 +1,13 @@
 /** Rules about gates and other metrics that the schema cannot express. */
+
+import { taskOf } from '../../math/losses/index.js';
+import { isPerformance, metricsOfTask, rangeOf } from '../../math/metrics/index.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import type { DatasetConfig, GateConfig, GateMetricName, LossConfig } from '../experiment.js';
 import { fromPercent } from '../wording/suggest.js';
 import type { Locator } from '../yaml/locator.js';
 import type { Path } from '../yaml/tree.js';
-import { lossFacts } from './losses.js';
-import { isPerformance, rangeOf, TASK_METRICS } from './metrics.js';
 import { hasValidation, possibleMetrics, selectingMetrics } from './splits.js';
 
 /** Sections that determine which metrics a run measures; absent if they are not valid. */
@@ -31,8 +32,8 @@ export function checkMetric(
   if (measured.includes(metric)) return [];
   const other = metric.replace(/^test\./, 'validation.');
   const suggestion = measured.includes(other) ? other : nearest(metric, measured);
-  const { task } = lossFacts(loss);
-  const metrics = ['loss', ...TASK_METRICS[task]];
+  const task = taskOf(loss);
+  const metrics = ['loss', ...metricsOfTask(task)];
   const more = suggestion === undefined ? {} : { suggestion };
   const report = (message: string, expected: string) => [
     locator.atValue(path, 'config/metric', message, { expected, ...more }),

@@ -1,6 +1,7 @@
 /** Rules about the model and about the order of batches that the schema cannot express. */
+import { layersOf } from '../../math/model/settings.js';
 import type { Diagnostic } from '../../util/errors.js';
-import type { Experiment, LayerConfig, ModelConfig, PartialExperiment } from '../experiment.js';
+import type { Experiment, LayerConfig, PartialExperiment } from '../experiment.js';
 import type { Locator } from '../yaml/locator.js';
 import type { Path } from '../yaml/tree.js';
 
@@ -99,11 +100,4 @@ export function modelWarnings({ model }: Experiment, locator: Locator): Diagnost
     found.push(locator.atValue(['model', 'head', 'dropout'], 'config/no-dropout', message));
   }
   return found;
-}
-
-/** The recurrent layers, bottom first. */
-export function layersOf(model: ModelConfig): readonly LayerConfig[] {
-  if ('layers' in model) return model.layers;
-  const { num_layers, dropout, embedding, head, num_classes, init_from, ...layer } = model;
-  return Array.from({ length: num_layers }, () => layer);
 }

@@ -8,19 +8,6 @@ import { checkSelectingMetric } from './gate-checks.js';
 
 const SCHEDULE = ['optimizer', 'schedule'] as const;
 
-/** True if the learning rate of an update depends on the planned number of updates. */
-export function dependsOnLength(schedule: ScheduleConfig | undefined): boolean {
-  switch (schedule?.kind) {
-    case 'one_cycle':
-      return true;
-    case 'cosine':
-    case 'linear':
-      return schedule.length === undefined;
-    default:
-      return false;
-  }
-}
-
 export function checkSchedule(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
   const { optimizer } = experiment;
   const schedule = optimizer?.schedule;

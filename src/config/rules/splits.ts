@@ -1,5 +1,4 @@
 /** The splits of a config, and its selections by their metrics. */
-
 import { kindOf } from '../../data/table.js';
 import type {
   DatasetConfig,

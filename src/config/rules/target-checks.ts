@@ -2,13 +2,14 @@
  * Checks the targets of the data: labels against the number of classes, and all targets against the
  * loss.
  */
+
 import { IGNORED } from '../../data/core/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../../data/core/labels.js';
 import { eachChunk, type Values } from '../../data/core/values.js';
+import { targetSize, taskOf } from '../../math/losses/index.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { LoadedExperiment } from '../load.js';
-import { lossFacts, targetSize } from './losses.js';
 
 /** `damage` are errors in the data (exit 5); `warnings` do not stop a run. */
 export interface LabelVerdict {
@@ -132,7 +133,7 @@ export function checkLossTargets(
   const { loss } = loaded.experiment;
   return [
     ...checkWeights(loaded, targetSize(loss, outputSize)),
-    ...(lossFacts(loss).task === 'labels' ? checkLabelTargets(loaded, splits) : []),
+    ...(taskOf(loss) === 'labels' ? checkLabelTargets(loaded, splits) : []),
   ];
 }
 

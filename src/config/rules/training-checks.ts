@@ -1,8 +1,9 @@
 /** Warns of keys of `training` that have no effect, or an unintended one, with this data. */
+import { taskOf } from '../../math/losses/index.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { LoadedExperiment } from '../load.js';
-import { lossFacts, measuredMetrics } from './losses.js';
+import { measuredMetrics } from './losses.js';
 import { batchesPerEpoch, checkCutWarmup } from './schedule-checks.js';
 
 interface TrainingSplit {
@@ -48,7 +49,7 @@ const RANKS = [
 /** With at most k classes, the label is always among the top k. */
 function checkRanks({ experiment, locator }: LoadedExperiment, outputSize: number): Diagnostic[] {
   const { loss, training } = experiment;
-  if (lossFacts(loss).task !== 'classes') return [];
+  if (taskOf(loss) !== 'classes') return [];
   const measured = measuredMetrics(experiment);
   return RANKS.flatMap(([metric, k]) => {
     if (outputSize > k || !measured.includes(metric)) return [];

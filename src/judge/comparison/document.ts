@@ -2,7 +2,7 @@
  * The type of a comparison, which `compare --json` prints. Its schema is
  * schemas/comparison.schema.json.
  */
-import type { Effect } from '../../config/key-facts.js';
+import type { Effect } from '../../util/schema.js';
 import type { Json } from '../../run/json.js';
 import type { Interval } from '../statistics.js';
 

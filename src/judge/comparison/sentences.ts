@@ -1,6 +1,7 @@
 /** Sentences and words of a comparison, shared by all output formats. */
-import type { Effect } from '../../config/key-facts.js';
+
 import type { Json } from '../../run/json.js';
+import type { Effect } from '../../util/schema.js';
 import type { Comparison, SideComparison, SideInfo } from './document.js';
 
 const EFFECTS: Readonly<Record<Effect, string>> = {

@@ -1,8 +1,9 @@
 /** Gates of the command line: `test.accuracy >= 0.97 over best`. */
+
 import type { GateMetricName } from '../../config/experiment.js';
-import { isPerformance } from '../../config/rules/metrics.js';
 import { schemaAt } from '../../config/schema/walk.js';
 import { positionOf, SourceText } from '../../config/yaml/source.js';
+import { isPerformance } from '../../math/metrics/index.js';
 import type { WrittenGate } from '../../run/gates.js';
 import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';

@@ -1,8 +1,9 @@
 /** Writes a baseline: `review RUN… --pin FILE`. */
+
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { metricsOfKind } from '../../config/rules/losses.js';
-import { PERFORMANCE } from '../../config/rules/metrics.js';
+import { PERFORMANCE } from '../../math/metrics/index.js';
 import { type Baseline, readBaseline, summarizeSeeds } from '../../run/baseline.js';
 import { RunDirectory } from '../../run/directory.js';
 import { atNamedPlace } from '../../run/file-errors.js';

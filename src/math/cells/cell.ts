@@ -2,19 +2,20 @@
  * Interface of recurrent cells: one time step, written with ops. A cell handles neither batches nor
  * the loop over time.
  */
+import { boolean, integer, type KeyFacts, named, type Shape, type TypeOf } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
-import type { Shape } from '../graph/shape.js';
+import type { Shape as TensorShape } from '../graph/shape.js';
 import { broadcast } from '../ops/broadcast.js';
 
 export interface ParameterShape {
   /** PyTorch's name without module, layer and direction, such as `weight_ih`. */
   readonly name: string;
   /** PyTorch's shape. */
-  readonly shape: Shape;
+  readonly shape: TensorShape;
   /**
    * Shape with the gates as a separate axis; same elements in the same order, at most three axes.
    */
-  readonly graphShape: Shape;
+  readonly graphShape: TensorShape;
   /**
    * True if the last axis is the layer's input. Such a weight is read through `StepInput.times`.
    */
@@ -75,3 +76,46 @@ export function spreadBias(bias: Node, batch: number): Node {
   const [gates, size] = bias.shape;
   return broadcast(bias, [gates, batch, size], [0, 2]);
 }
+
+/** A cell and all that is known of it. */
+export interface CellKind<S extends Shape> extends Cell<TypeOf<S>> {
+  /** The keys of a layer in a config. */
+  readonly settings: S;
+}
+
+/** Defines a cell. */
+export const cell = <S extends Shape>(kind: CellKind<S>): CellKind<S> => kind;
+
+/** The facts of all keys of a model. */
+export const MODEL = {
+  effects: ['numerics'],
+  resume: { never: 'its checkpoints belong to this model' },
+} as const satisfies KeyFacts;
+
+// keys of all layers
+
+export const hiddenSize = named(
+  'hidden_size',
+  integer({
+    title: 'HiddenSize',
+    description: 'Hidden units per recurrent layer.',
+    min: 1,
+    max: 16384,
+    examples: [128],
+    aliases: ['hidden', 'units', 'hidden_dim', 'num_units', 'hidden_units'],
+    ...MODEL,
+  }),
+);
+
+export const bidirectional = named(
+  'bidirectional',
+  boolean({
+    title: 'Bidirectional',
+    description:
+      'Whether the layer also reads each sequence from end to start, with a second set of weights. The next layer reads the outputs of both directions.',
+    default: false,
+    examples: [true],
+    aliases: ['bi', 'bidir', 'bi_directional', 'birnn', 'both_directions'],
+    ...MODEL,
+  }),
+);

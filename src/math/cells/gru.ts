@@ -1,13 +1,11 @@
-import type { LayerConfig } from '../../config/index.js';
+import { literal, required, section } from '../../util/schema.js';
 import { sigmoid, tanh } from '../ops/activate.js';
 import { add } from '../ops/add.js';
 import { contract } from '../ops/contract.js';
 import { multiply } from '../ops/multiply.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/select.js';
-import { type Cell, gateBias, gateWeight, spreadBias } from './cell.js';
-
-type Settings = Extract<LayerConfig, { cell: 'gru' }>;
+import { bidirectional, cell, gateBias, gateWeight, hiddenSize, MODEL, spreadBias } from './cell.js';
 
 const GATES = 3;
 
@@ -23,7 +21,20 @@ const GATES = 3;
  * gates. x [B, F], h [B, H]. The products of x and of h are kept apart, `[3, B, H]` each, since r
  * scales part of the second only.
  */
-export const gru: Cell<Settings> = {
+export const gru = cell({
+  settings: section(
+    {
+      cell: literal('gru', {
+        description: 'Gated recurrent units, with the gate order r, z, n.',
+        examples: ['gru'],
+        aliases: ['kind', 'type'],
+        ...MODEL,
+      }),
+      hidden_size: required(hiddenSize),
+      bidirectional: bidirectional,
+    },
+    { title: 'GruLayer', description: 'Gated recurrent units (Cho et al., 2014).', open: true },
+  ),
   module: 'gru',
 
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
@@ -45,4 +56,4 @@ export const gru: Cell<Settings> = {
     const written = multiply(affine(z, -1, 1), n);
     return [states ? add(written, multiply(z, states[0])) : written];
   },
-};
+});

@@ -1,18 +1,27 @@
-/** Cells by their name in a config; typed against the config so that none is missing. */
-import type { LayerConfig } from '../../config/index.js';
-import type { Cell } from './cell.js';
+/** Cells by their name in a config. */
+import { named, type TypeOf, union } from '../../util/schema.js';
 import { gru } from './gru.js';
 import { lstm } from './lstm.js';
 import { minGru } from './min_gru.js';
 import { minLstm } from './min_lstm.js';
 import { rnn } from './rnn.js';
 
-export type CellName = LayerConfig['cell'];
+export const cells = { lstm, gru, rnn, min_gru: minGru, min_lstm: minLstm };
 
-export const cells: { readonly [K in CellName]: Cell<Extract<LayerConfig, { cell: K }>> } = {
-  gru,
-  lstm,
-  min_gru: minGru,
-  min_lstm: minLstm,
-  rnn,
-};
+/** A layer of a config. */
+export const layerConfig = named(
+  'layer',
+  union(
+    'cell',
+    Object.entries(cells).map(([name, { settings }]) => named(`${name}_layer`, settings)),
+    {
+      title: 'LayerConfig',
+      description: 'A recurrent layer, by cell.',
+      examples: [{ cell: 'gru', hidden_size: 64, bidirectional: true }],
+    },
+  ),
+);
+
+/** A recurrent layer, a union over its `cell`. */
+export type LayerConfig = TypeOf<typeof layerConfig>;
+export type CellName = LayerConfig['cell'];

@@ -1,4 +1,4 @@
-import type { LayerConfig } from '../../config/index.js';
+import { boolean, integer, literal, required, section } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import { activate, tanh } from '../ops/activate.js';
 import { add } from '../ops/add.js';
@@ -8,16 +8,17 @@ import { layerNorm } from '../ops/layer_norm.js';
 import { multiply } from '../ops/multiply.js';
 import { select } from '../ops/select.js';
 import {
-  type Cell,
+  bidirectional,
   type CellWeights,
+  cell,
   gateBias,
   gateWeight,
+  hiddenSize,
+  MODEL,
   type ParameterShape,
   type StepInput,
   spreadBias,
 } from './cell.js';
-
-type Settings = Extract<LayerConfig, { cell: 'lstm' }>;
 
 const GATES = 4;
 
@@ -44,7 +45,41 @@ const GATES = 4;
  * The next step reads the normalized c', as in PyTorch's LayerNormLSTMCell (benchmarks/fastrnns);
  * the paper normalizes it for h' only.
  */
-export const lstm: Cell<Settings> = {
+export const lstm = cell({
+  settings: section(
+    {
+      cell: literal('lstm', {
+        description: 'Long short-term memory, with the gate order i, f, g, o.',
+        examples: ['lstm'],
+        aliases: ['kind', 'type'],
+        ...MODEL,
+      }),
+      hidden_size: required(hiddenSize),
+      projection_size: integer({
+        description:
+          "Size of the projected output, smaller than `hidden_size` (PyTorch's `proj_size`). Default: no projection.",
+        min: 1,
+        max: 16384,
+        examples: [64],
+        aliases: ['proj_size', 'projection', 'proj', 'num_proj'],
+        ...MODEL,
+      }),
+      layer_norm: boolean({
+        description:
+          'Whether to normalize both matrix products and the cell state (Ba, Kiros and Hinton, 2016).',
+        default: false,
+        examples: [true],
+        aliases: ['layernorm', 'layer_normalization', 'norm', 'normalize'],
+        ...MODEL,
+      }),
+      bidirectional: bidirectional,
+    },
+    {
+      title: 'LstmLayer',
+      description: 'Long short-term memory (Hochreiter and Schmidhuber, 1997).',
+      open: true,
+    },
+  ),
   module: 'lstm',
 
   states: ({ hidden_size, projection_size }) => [
@@ -77,7 +112,7 @@ export const lstm: Cell<Settings> = {
     const h = multiply(o, tanh(c));
     return [projection_size ? contract('bk,jk->bj', h, weights.weight_hr) : h, c];
   },
-};
+});
 
 function normParameters(hiddenSize: number): ParameterShape[] {
   const pair = (norm: string, shape: Omit<ParameterShape, 'name'>) => [

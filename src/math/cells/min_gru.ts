@@ -1,12 +1,10 @@
-import type { LayerConfig } from '../../config/index.js';
+import { literal, required, section } from '../../util/schema.js';
 import { sigmoid } from '../ops/activate.js';
 import { add } from '../ops/add.js';
 import { multiply } from '../ops/multiply.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/select.js';
-import { type Cell, gateBias, gateWeight, spreadBias } from './cell.js';
-
-type Settings = Extract<LayerConfig, { cell: 'min_gru' }>;
+import { bidirectional, cell, gateBias, gateWeight, hiddenSize, MODEL, spreadBias } from './cell.js';
 
 const GATES = 2;
 
@@ -18,7 +16,24 @@ const GATES = 2;
  *
  * x [B, F], h [B, H]. No gate reads h: there is no weight_hh.
  */
-export const minGru: Cell<Settings> = {
+export const minGru = cell({
+  settings: section(
+    {
+      cell: literal('min_gru', {
+        description: 'Minimal gated recurrent units, with the gate order z, h.',
+        examples: ['min_gru'],
+        aliases: ['kind', 'type'],
+        ...MODEL,
+      }),
+      hidden_size: required(hiddenSize),
+      bidirectional: bidirectional,
+    },
+    {
+      title: 'MinGruLayer',
+      description: 'Minimal gated recurrent units, whose gates read the input alone (Feng et al., 2024).',
+      open: true,
+    },
+  ),
   module: 'min_gru',
 
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
@@ -34,4 +49,4 @@ export const minGru: Cell<Settings> = {
     const written = multiply(z, select(gates, 1));
     return [states ? add(multiply(affine(z, -1, 1), states[0]), written) : written];
   },
-};
+});

@@ -1,12 +1,10 @@
-import type { LayerConfig } from '../../config/index.js';
+import { literal, required, section } from '../../util/schema.js';
 import { sigmoid } from '../ops/activate.js';
 import { add } from '../ops/add.js';
 import { divide } from '../ops/divide.js';
 import { multiply } from '../ops/multiply.js';
 import { select } from '../ops/select.js';
-import { type Cell, gateBias, gateWeight, spreadBias } from './cell.js';
-
-type Settings = Extract<LayerConfig, { cell: 'min_lstm' }>;
+import { bidirectional, cell, gateBias, gateWeight, hiddenSize, MODEL, spreadBias } from './cell.js';
 
 const GATES = 3;
 
@@ -20,7 +18,24 @@ const GATES = 3;
  * x [B, F], h [B, H]. No gate reads h: there is no weight_hh. Division by their sum makes the two
  * gates sum to one.
  */
-export const minLstm: Cell<Settings> = {
+export const minLstm = cell({
+  settings: section(
+    {
+      cell: literal('min_lstm', {
+        description: 'Minimal long short-term memory, with the gate order f, i, n.',
+        examples: ['min_lstm'],
+        aliases: ['kind', 'type'],
+        ...MODEL,
+      }),
+      hidden_size: required(hiddenSize),
+      bidirectional: bidirectional,
+    },
+    {
+      title: 'MinLstmLayer',
+      description: 'Minimal long short-term memory, whose gates read the input alone (Feng et al., 2024).',
+      open: true,
+    },
+  ),
   module: 'min_lstm',
 
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
@@ -37,4 +52,4 @@ export const minLstm: Cell<Settings> = {
     const written = multiply(divide(i, total), select(gates, 2));
     return [states ? add(multiply(divide(f, total), states[0]), written) : written];
   },
-};
+});

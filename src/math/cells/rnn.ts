@@ -1,11 +1,9 @@
-import type { LayerConfig } from '../../config/index.js';
+import { choice, literal, required, section } from '../../util/schema.js';
 import { activate } from '../ops/activate.js';
 import { broadcast } from '../ops/broadcast.js';
 import { contract } from '../ops/contract.js';
 import { addAll } from '../ops/index.js';
-import type { Cell } from './cell.js';
-
-type Settings = Extract<LayerConfig, { cell: 'rnn' }>;
+import { bidirectional, cell, hiddenSize, MODEL } from './cell.js';
 
 /**
  * Elman's recurrent network (1990), as torch.nn.RNN defines it, with tanh or relu as the
@@ -15,7 +13,27 @@ type Settings = Extract<LayerConfig, { cell: 'rnn' }>;
  *
  * x [B, F], h [B, H].
  */
-export const rnn: Cell<Settings> = {
+export const rnn = cell({
+  settings: section(
+    {
+      cell: literal('rnn', {
+        description: 'Simple recurrent layer, without gates.',
+        examples: ['rnn'],
+        aliases: ['kind', 'type'],
+        ...MODEL,
+      }),
+      hidden_size: required(hiddenSize),
+      nonlinearity: choice(['tanh', 'relu'], {
+        description: 'Function of the sum of both products.',
+        default: 'tanh',
+        examples: ['relu'],
+        aliases: ['activation', 'non_linearity', 'act'],
+        ...MODEL,
+      }),
+      bidirectional: bidirectional,
+    },
+    { title: 'RnnLayer', description: 'Simple recurrent layer (Elman, 1990).', open: true },
+  ),
   module: 'rnn',
 
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
@@ -36,4 +54,4 @@ export const rnn: Cell<Settings> = {
     if (states) terms.splice(1, 0, contract('bk,jk->bj', states[0], weight_hh));
     return [activate(addAll(terms), [nonlinearity])];
   },
-};
+});

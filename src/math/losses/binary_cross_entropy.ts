@@ -1,10 +1,11 @@
+import { list, literal, number, section } from '../../util/schema.js';
 import { add } from '../ops/add.js';
 import { broadcast } from '../ops/broadcast.js';
 import { multiply } from '../ops/multiply.js';
 import { affine, scale } from '../ops/polynomial.js';
 import { softplus } from '../ops/softplus.js';
 import { sum } from '../ops/sum.js';
-import type { Loss, SettingsOf } from './loss.js';
+import { BUILT, type Loss, loss } from './loss.js';
 
 /**
  * Binary cross-entropy of several labels, each with its own logit, as torch.nn.BCEWithLogitsLoss:
@@ -13,18 +14,47 @@ import type { Loss, SettingsOf } from './loss.js';
  *
  *     -p y log(sigmoid(z)) - (1 - y) log(1 - sigmoid(z)) = (1 - y) z + (1 + (p - 1) y) softplus(-z)
  */
-export function binaryCrossEntropy({ positive_weights: weights }: SettingsOf<'binary_cross_entropy'>): Loss {
-  return {
-    target: 'value',
-    targetWidth: outputSize => outputSize,
-    ...(weights && { constants: () => ({ weights }) }),
-    rows(z, y, constants) {
-      const negative = softplus(scale(z, -1));
-      const p = constants.weights && broadcast(constants.weights, z.shape, [1]);
-      const weighted = p ? multiply(affine(multiply(affine(p, 1, -1), y), 1, 1), negative) : negative;
-      return sum(add(multiply(affine(y, -1, 1), z), weighted), [0]);
+export const binaryCrossEntropy = loss({
+  settings: section(
+    {
+      kind: literal('binary_cross_entropy', {
+        description: 'For value targets from 0 to 1.',
+        examples: ['binary_cross_entropy'],
+        ...BUILT,
+      }),
+      positive_weights: list(number({ above: 0, max: 1000000000.0 }), {
+        description: 'Weight of the positive case of each label. The negative case has weight 1.',
+        minItems: 1,
+        maxItems: 100000,
+        examples: [[1, 3]],
+        aliases: ['pos_weight', 'positive_weight'],
+        ...BUILT,
+      }),
     },
-    share: outputSize => outputSize,
-    point: outputs => outputs.map(z => 1 / (1 + Math.exp(-z))),
-  };
-}
+    {
+      title: 'BinaryCrossEntropyLoss',
+      description:
+        'Mean binary cross-entropy of independent labels (value targets from 0 to 1), computed from one logit each, as torch.nn.BCEWithLogitsLoss.',
+      aliases: ['BCELoss', 'BCEWithLogitsLoss', 'binary_crossentropy', 'MultiLabelSoftMarginLoss'],
+    },
+  ),
+  task: 'labels',
+  formula:
+    '(1/(N C)) sum_n sum_k [ -p_k y_nk log sigma(z_nk) - (1 - y_nk) log(1 - sigma(z_nk)) ], where p = `positive_weights` or 1',
+  pytorch: 'BCEWithLogitsLoss',
+  make({ positive_weights: weights }): Loss {
+    return {
+      target: 'value',
+      targetWidth: outputSize => outputSize,
+      ...(weights && { constants: () => ({ weights }) }),
+      rows(z, y, constants) {
+        const negative = softplus(scale(z, -1));
+        const p = constants.weights && broadcast(constants.weights, z.shape, [1]);
+        const weighted = p ? multiply(affine(multiply(affine(p, 1, -1), y), 1, 1), negative) : negative;
+        return sum(add(multiply(affine(y, -1, 1), z), weighted), [0]);
+      },
+      share: outputSize => outputSize,
+      point: outputs => outputs.map(z => 1 / (1 + Math.exp(-z))),
+    };
+  },
+});

@@ -1,3 +1,4 @@
+import { either, integer, list, literal, number, section, word } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import { add } from '../ops/add.js';
 import { broadcast } from '../ops/broadcast.js';
@@ -7,7 +8,7 @@ import { oneHot } from '../ops/one_hot.js';
 import { scale } from '../ops/polynomial.js';
 import { subtract } from '../ops/subtract.js';
 import { sum } from '../ops/sum.js';
-import type { Loss, SettingsOf } from './loss.js';
+import { BUILT, type Loss, loss } from './loss.js';
 
 /**
  * Cross-entropy between softmax(z) and the class y, as torch.nn.CrossEntropyLoss. With weights w
@@ -18,25 +19,75 @@ import type { Loss, SettingsOf } from './loss.js';
  *
  * and the mean is the sum of these divided by the sum of w_y. Without weights, every w is 1.
  */
-export function crossEntropy({
-  class_weights: weights,
-  label_smoothing: smoothing = 0,
-}: SettingsOf<'cross_entropy'>): Loss {
-  return {
-    target: 'class',
-    targetWidth: () => null,
-    ...(weights && { constants: () => ({ weights }) }),
-    rows(z, y, constants) {
-      const classes = oneHot(y, z.shape[1]);
-      const w: Node | undefined = constants.weights && broadcast(constants.weights, z.shape, [1]);
-      const total = logSumExp(z);
-      const weighted = (x: Node) => (w ? multiply(w, x) : x);
-      const chosen = subtract(total, sum(multiply(z, classes), [0]));
-      const row = w ? multiply(sum(weighted(classes), [0]), chosen) : chosen;
-      if (smoothing === 0) return row;
-      const all = sum(weighted(subtract(broadcast(total, z.shape, [0]), z)), [0]);
-      return add(scale(row, 1 - smoothing), scale(all, smoothing / z.shape[1]));
+export const crossEntropy = loss({
+  settings: section(
+    {
+      kind: literal('cross_entropy', {
+        description: 'For class targets.',
+        examples: ['cross_entropy'],
+        ...BUILT,
+      }),
+      class_weights: either(
+        [
+          word(['balanced'], {}),
+          list(number({ above: 0, max: 1000000000.0 }), { minItems: 1, maxItems: 100000 }),
+        ],
+        {
+          description:
+            'Weight of each class in the mean: a list of positive numbers in the order of the classes (csv labels: numbers by value, words alphabetically, without the ignored label), or `balanced`: N / (K n) for a class with n of the N training labels, where K is the number of classes that occur; a class without training labels has weight 1. The mean divides by the sum of the weights of the labels.',
+          examples: ['balanced', [1, 0.5, 2]],
+          aliases: ['weight', 'weights', 'class_weight'],
+          ...BUILT,
+        },
+      ),
+      label_smoothing: number({
+        description: 'Fraction of each target that is distributed evenly over all classes.',
+        min: 0,
+        below: 1,
+        default: 0,
+        examples: [0.1],
+        aliases: ['smoothing'],
+        ...BUILT,
+      }),
+      ignored_index: integer({
+        description:
+          'Label to ignore in training and in metrics, such as padding. The label -100 is always ignored.',
+        min: -2147483648,
+        max: 2147483647,
+        default: -100,
+        examples: [-1],
+        aliases: ['ignore_index', 'padding_index', 'pad_index'],
+        ...BUILT,
+        effects: ['data'],
+      }),
     },
-    share: (_outputSize, label) => weights?.[label] ?? 1,
-  };
-}
+    {
+      title: 'CrossEntropyLoss',
+      description: 'Mean cross-entropy of class targets, computed from logits, as torch.nn.CrossEntropyLoss.',
+      aliases: ['CrossEntropyLoss', 'NLLLoss', 'categorical_crossentropy', 'sparse_categorical_crossentropy'],
+    },
+  ),
+  task: 'classes',
+  formula:
+    'sum_n r_n / sum_n w_{y_n}, where l_nk = log sum_j exp(z_nj) - z_nk, r_n = (1 - s) w_{y_n} l_{n,y_n} + (s / C) sum_k w_k l_nk and s = `label_smoothing`',
+  pytorch: 'CrossEntropyLoss',
+  make({ class_weights: weights, label_smoothing: smoothing = 0 }): Loss {
+    return {
+      target: 'class',
+      targetWidth: () => null,
+      ...(weights && { constants: () => ({ weights }) }),
+      rows(z, y, constants) {
+        const classes = oneHot(y, z.shape[1]);
+        const w: Node | undefined = constants.weights && broadcast(constants.weights, z.shape, [1]);
+        const total = logSumExp(z);
+        const weighted = (x: Node) => (w ? multiply(w, x) : x);
+        const chosen = subtract(total, sum(multiply(z, classes), [0]));
+        const row = w ? multiply(sum(weighted(classes), [0]), chosen) : chosen;
+        if (smoothing === 0) return row;
+        const all = sum(weighted(subtract(broadcast(total, z.shape, [0]), z)), [0]);
+        return add(scale(row, 1 - smoothing), scale(all, smoothing / z.shape[1]));
+      },
+      share: (_outputSize, label) => weights?.[label] ?? 1,
+    };
+  },
+});

@@ -1,10 +1,11 @@
+import { literal, number, section } from '../../util/schema.js';
 import { absolute } from '../ops/absolute.js';
 import { relu } from '../ops/activate.js';
 import { multiply } from '../ops/multiply.js';
 import { affine, scale } from '../ops/polynomial.js';
 import { subtract } from '../ops/subtract.js';
 import { sum } from '../ops/sum.js';
-import type { Loss, SettingsOf } from './loss.js';
+import { BUILT, type Loss, loss } from './loss.js';
 
 /**
  * Huber loss over all values of all rows, as torch.nn.HuberLoss: with a = |z - y|, the mean of
@@ -12,16 +13,46 @@ import type { Loss, SettingsOf } from './loss.js';
  *     a^2 / 2                 if a <= delta
  *     delta (a - delta / 2)   else
  */
-export function huber({ delta = 1 }: SettingsOf<'huber'>): Loss {
-  return {
-    target: 'value',
-    targetWidth: outputSize => outputSize,
-    rows(z, y) {
-      const a = absolute(subtract(z, y));
-      // both cases are m (a - m / 2) with m = min(a, delta)
-      const m = subtract(a, relu(affine(a, 1, -delta)));
-      return sum(multiply(m, subtract(a, scale(m, 0.5))), [0]);
+export const huber = loss({
+  settings: section(
+    {
+      kind: literal('huber', {
+        description: 'For value targets; quadratic for small errors, linear for large ones.',
+        examples: ['huber'],
+        ...BUILT,
+      }),
+      delta: number({
+        description: 'Absolute error at which the loss becomes linear, in the units of the (scaled) targets.',
+        above: 0,
+        max: 1000000000.0,
+        default: 1,
+        examples: [0.5],
+        aliases: ['beta'],
+        ...BUILT,
+      }),
     },
-    share: outputSize => outputSize,
-  };
-}
+    {
+      title: 'HuberLoss',
+      description:
+        'Huber loss of value targets, as torch.nn.HuberLoss: half the squared error up to `delta`, linear beyond.',
+      aliases: ['HuberLoss', 'SmoothL1Loss'],
+    },
+  ),
+  task: 'values',
+  formula: '(1/(N C)) sum_n sum_k h_nk, where h = a^2 / 2 if a <= d, else d (a - d / 2), and d = `delta`',
+  pytorch: 'HuberLoss',
+  bestConstant: 'median',
+  make({ delta = 1 }): Loss {
+    return {
+      target: 'value',
+      targetWidth: outputSize => outputSize,
+      rows(z, y) {
+        const a = absolute(subtract(z, y));
+        // both cases are m (a - m / 2) with m = min(a, delta)
+        const m = subtract(a, relu(affine(a, 1, -delta)));
+        return sum(multiply(m, subtract(a, scale(m, 0.5))), [0]);
+      },
+      share: outputSize => outputSize,
+    };
+  },
+});

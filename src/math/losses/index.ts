@@ -1,17 +1,16 @@
-/** Losses by the `kind` of a config; typed against the config's union so that none is missing. */
-import type { LossConfig } from '../../config/index.js';
+/** Losses by the `kind` of a config. */
 import { Recent } from '../../util/recent.js';
+import { named, type TypeOf, union } from '../../util/schema.js';
+import type { Task } from '../metrics/task.js';
 import { binaryCrossEntropy } from './binary_cross_entropy.js';
 import { crossEntropy } from './cross_entropy.js';
 import { huber } from './huber.js';
-import type { Loss, LossSettings, SettingsOf } from './loss.js';
+import type { Loss, LossKind, MadeFrom } from './loss.js';
 import { mae } from './mae.js';
 import { mse } from './mse.js';
 import { quantile } from './quantile.js';
 
-export type { LossSettings } from './loss.js';
-
-const losses: { readonly [K in LossConfig['kind']]: (settings: SettingsOf<K>) => Loss } = {
+export const losses = {
   cross_entropy: crossEntropy,
   binary_cross_entropy: binaryCrossEntropy,
   mse,
@@ -20,13 +19,62 @@ const losses: { readonly [K in LossConfig['kind']]: (settings: SettingsOf<K>) =>
   quantile,
 };
 
+/** `loss` of a config. */
+export const lossConfig = named(
+  'loss',
+  union(
+    'kind',
+    Object.entries(losses).map(([kind, { settings }]) => named(`${kind}_loss`, settings)),
+    {
+      title: 'LossConfig',
+      description: 'The loss to minimize, by kind.',
+      required: true,
+      examples: [{ kind: 'cross_entropy' }],
+      aliases: ['criterion', 'objective'],
+    },
+  ),
+);
+
+export type LossConfig = TypeOf<typeof lossConfig>;
+
+/** Settings of any loss, see `MadeFrom`. */
+export type LossSettings = {
+  [K in LossConfig['kind']]: MadeFrom<Extract<LossConfig, { kind: K }>>;
+}[LossConfig['kind']];
+
+/** What is known of a kind of loss. */
+export function lossKind({ kind }: { readonly kind: LossConfig['kind'] }): LossKind {
+  return losses[kind] as LossKind;
+}
+
+/** What the predictions of a loss are. */
+export function taskOf(loss: { readonly kind: LossConfig['kind'] }): Task {
+  return lossKind(loss).task;
+}
+
 const made = new Recent<Loss>(20);
 
 /**
  * Returns the loss for `settings`; the same object for equal settings, so that compiled programs
  * are shared.
  */
-export function lossOf<S extends LossSettings>(settings: S): Loss {
-  const make = losses[settings.kind] as (settings: S) => Loss;
-  return made.get(JSON.stringify(settings), () => make(settings));
+export function lossOf(settings: LossSettings): Loss {
+  return made.get(JSON.stringify(settings), () => lossKind(settings).make(settings));
+}
+
+/** The sizes of a loss depend on these keys alone. */
+type Sized = Pick<LossSettings, 'kind'>;
+
+/** Number of outputs for a target of the given size: one per number and quantile. */
+export function outputsFor(loss: Sized, targetSize: number): number {
+  return targetSize * outputsPerNumber(loss);
+}
+
+/** Size of a target (its classes or numbers) for the given number of outputs. */
+export function targetSize(loss: Sized, outputSize: number): number {
+  return outputSize / outputsPerNumber(loss);
+}
+
+function outputsPerNumber(loss: Sized): number {
+  return lossKind(loss).outputs?.(loss) ?? 1;
 }

@@ -1,23 +1,45 @@
 /** Interface of losses: one value per prediction in the graph, and its share in the mean. */
-import type { LossConfig } from '../../config/index.js';
+import type { KeyFacts, Shape, TypeOf } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
+import type { Task } from '../metrics/task.js';
+
+/** A kind of loss: all that is known of it. */
+export interface LossKind<S extends Shape<{ readonly kind: string }> = Shape<{ readonly kind: string }>> {
+  /** Its keys in a config. */
+  readonly settings: S;
+  /** What its predictions are. */
+  readonly task: Task;
+  /** As Markdown, for the reference. */
+  readonly formula: string;
+  /** Its class in torch.nn; absent if there is none. */
+  readonly pytorch?: string;
+  /** The best constant prediction, a trivial baseline besides the mean. */
+  readonly bestConstant?: 'median' | 'quantiles';
+  /** Outputs for each number of a target; absent: 1. */
+  outputs?(settings: MadeFrom<TypeOf<S>>): number;
+  make(settings: MadeFrom<TypeOf<S>>): Loss;
+}
+
+/** Defines a loss. */
+export const loss = <S extends Shape<{ readonly kind: string }>>(kind: LossKind<S>): LossKind<S> => kind;
+
+/** The facts of most keys of a loss. */
+export const BUILT = {
+  effects: ['numerics'],
+  resume: { never: 'its model was built for this loss' },
+} as const satisfies KeyFacts;
 
 /**
- * A loss with its settings, as passed to every thread: the config's, but with class weights as
- * numbers, and without keys that have been applied to the data.
+ * The settings that a loss is made from, as passed to every thread: the config's, but with class
+ * weights as numbers, and without keys that have been applied to the data.
  */
-export type LossSettings = {
-  readonly [K in LossConfig['kind']]: { readonly kind: K } & Partial<
-    Resolved<Omit<Extract<LossConfig, { kind: K }>, 'kind' | 'ignored_index'>>
-  >;
-}[LossConfig['kind']];
+export type MadeFrom<T extends { readonly kind: string }> = { readonly kind: T['kind'] } & Partial<
+  Numeric<Omit<T, 'kind' | 'ignored_index'>>
+>;
 
-type Resolved<T> = { readonly [Key in keyof T]: Numeric<Exclude<T[Key], 'balanced'>> };
+type Numeric<T> = { readonly [Key in keyof T]: NumberList<Exclude<T[Key], 'balanced'>> };
 /** Converts tuples to lists of any length. */
-type Numeric<T> = T extends readonly number[] ? readonly number[] : T;
-
-/** Settings of one kind of loss. */
-export type SettingsOf<K extends LossConfig['kind']> = Extract<LossSettings, { kind: K }>;
+type NumberList<T> = T extends readonly number[] ? readonly number[] : T;
 
 /** Vectors that the graph of a loss reads, by name. */
 export type Constants<T> = Readonly<Record<string, T>>;

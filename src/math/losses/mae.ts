@@ -1,14 +1,35 @@
+import { literal, section } from '../../util/schema.js';
 import { absolute } from '../ops/absolute.js';
 import { subtract } from '../ops/subtract.js';
 import { sum } from '../ops/sum.js';
-import type { Loss } from './loss.js';
+import { BUILT, type Loss, loss } from './loss.js';
 
 /** Mean absolute error over all values of all rows, as torch.nn.L1Loss: mean of |z - y|. */
-export function mae(): Loss {
-  return {
-    target: 'value',
-    targetWidth: outputSize => outputSize,
-    rows: (z, y) => sum(absolute(subtract(z, y)), [0]),
-    share: outputSize => outputSize,
-  };
-}
+export const mae = loss({
+  settings: section(
+    {
+      kind: literal('mae', {
+        description: 'For value targets; robust against outliers.',
+        examples: ['mae'],
+        ...BUILT,
+      }),
+    },
+    {
+      title: 'MaeLoss',
+      description: 'Mean absolute error of value targets.',
+      aliases: ['L1Loss', 'l1', 'mean_absolute_error'],
+    },
+  ),
+  task: 'values',
+  formula: '(1/(N C)) sum_n sum_k a_nk, where a = abs(z - y)',
+  pytorch: 'L1Loss',
+  bestConstant: 'median',
+  make(): Loss {
+    return {
+      target: 'value',
+      targetWidth: outputSize => outputSize,
+      rows: (z, y) => sum(absolute(subtract(z, y)), [0]),
+      share: outputSize => outputSize,
+    };
+  },
+});

@@ -1,17 +1,31 @@
+import { literal, section } from '../../util/schema.js';
 import { multiply } from '../ops/multiply.js';
 import { subtract } from '../ops/subtract.js';
 import { sum } from '../ops/sum.js';
-import type { Loss } from './loss.js';
+import { BUILT, type Loss, loss } from './loss.js';
 
 /** Mean squared error over all values of all rows, as torch.nn.MSELoss: mean of (z - y)^2. */
-export function mse(): Loss {
-  return {
-    target: 'value',
-    targetWidth: outputSize => outputSize,
-    rows(z, y) {
-      const difference = subtract(z, y);
-      return sum(multiply(difference, difference), [0]);
+export const mse = loss({
+  settings: section(
+    { kind: literal('mse', { description: 'For value targets.', examples: ['mse'], ...BUILT }) },
+    {
+      title: 'MseLoss',
+      description: 'Mean squared error of value targets.',
+      aliases: ['MSELoss', 'mean_squared_error', 'l2', 'L2Loss'],
     },
-    share: outputSize => outputSize,
-  };
-}
+  ),
+  task: 'values',
+  formula: '(1/(N C)) sum_n sum_k (z_nk - y_nk)^2',
+  pytorch: 'MSELoss',
+  make(): Loss {
+    return {
+      target: 'value',
+      targetWidth: outputSize => outputSize,
+      rows(z, y) {
+        const difference = subtract(z, y);
+        return sum(multiply(difference, difference), [0]);
+      },
+      share: outputSize => outputSize,
+    };
+  },
+});

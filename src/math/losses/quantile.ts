@@ -1,3 +1,4 @@
+import { list, literal, number, section } from '../../util/schema.js';
 import { relu } from '../ops/activate.js';
 import { add } from '../ops/add.js';
 import { broadcast } from '../ops/broadcast.js';
@@ -5,7 +6,7 @@ import { multiply } from '../ops/multiply.js';
 import { affine, scale } from '../ops/polynomial.js';
 import { subtract } from '../ops/subtract.js';
 import { sum } from '../ops/sum.js';
-import type { Loss, SettingsOf } from './loss.js';
+import { BUILT, type Loss, loss } from './loss.js';
 
 /**
  * Quantile or pinball loss (Koenker and Bassett, 1978): the mean over all targets y and quantiles q
@@ -16,28 +17,60 @@ import type { Loss, SettingsOf } from './loss.js';
  *
  * The outputs are the quantiles of the first target, then those of the second, and so on.
  */
-export function quantile({ quantiles = [0.1, 0.5, 0.9] }: SettingsOf<'quantile'>): Loss {
-  const predicted = quantiles.map((level, k) => ({
-    level,
-    point: (outputs: Float32Array) => outputs.filter((_, i) => i % quantiles.length === k),
-  }));
-  return {
-    target: 'value',
-    targetWidth: outputSize => outputSize,
-    constants: outputSize => ({
-      quantiles: Array.from({ length: outputSize }, (_, i) => quantiles[i % quantiles.length]),
-    }),
-    rows(z, y, constants) {
-      const q = broadcast(constants.quantiles, z.shape, [1]);
-      const above = subtract(y, z);
-      const below = scale(above, -1);
-      return sum(add(multiply(q, relu(above)), multiply(affine(q, -1, 1), relu(below))), [0]);
+export const quantile = loss({
+  settings: section(
+    {
+      kind: literal('quantile', {
+        description: 'For value targets; predicts quantiles.',
+        examples: ['quantile'],
+        ...BUILT,
+      }),
+      quantiles: list(number({ above: 0, below: 1 }), {
+        description: 'Quantiles to predict. Metrics compare the one nearest to 0.5 with the target.',
+        minItems: 1,
+        maxItems: 100,
+        unique: true,
+        default: [0.1, 0.5, 0.9],
+        examples: [[0.1, 0.5, 0.9]],
+        aliases: ['levels'],
+        ...BUILT,
+      }),
     },
-    share: outputSize => outputSize,
-    point: predicted[nearest(quantiles, 0.5)].point,
-    quantiles: predicted,
-  };
-}
+    {
+      title: 'QuantileLoss',
+      description:
+        'Quantile (pinball) loss of value targets. The model has one output for each quantile of each target.',
+      aliases: ['QuantileLoss', 'pinball', 'PinballLoss'],
+    },
+  ),
+  task: 'values',
+  formula:
+    '(1/(N C)) sum_n sum_k of q (y - z) if y > z, else (1 - q) (z - y). Each target has one output for each q of `quantiles`, in their order; the outputs of the first target come first',
+  bestConstant: 'quantiles',
+  outputs: ({ quantiles }) => quantiles?.length ?? 1,
+  make({ quantiles = [0.1, 0.5, 0.9] }): Loss {
+    const predicted = quantiles.map((level, k) => ({
+      level,
+      point: (outputs: Float32Array) => outputs.filter((_, i) => i % quantiles.length === k),
+    }));
+    return {
+      target: 'value',
+      targetWidth: outputSize => outputSize,
+      constants: outputSize => ({
+        quantiles: Array.from({ length: outputSize }, (_, i) => quantiles[i % quantiles.length]),
+      }),
+      rows(z, y, constants) {
+        const q = broadcast(constants.quantiles, z.shape, [1]);
+        const above = subtract(y, z);
+        const below = scale(above, -1);
+        return sum(add(multiply(q, relu(above)), multiply(affine(q, -1, 1), relu(below))), [0]);
+      },
+      share: outputSize => outputSize,
+      point: predicted[nearest(quantiles, 0.5)].point,
+      quantiles: predicted,
+    };
+  },
+});
 
 /** Index of the value nearest to `to`; the first one if equal. */
 function nearest(values: readonly number[], to: number): number {

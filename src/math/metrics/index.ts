@@ -1,34 +1,127 @@
-/** Metrics by name; typed against the schema so that none is missing. */
-import type { MeasuredMetric, Task } from '../../config/index.js';
-import { classesMeans, classesMetrics } from './classes.js';
-import { labelsMeans, labelsMetrics } from './labels.js';
-import { type Accumulator, meanOf, type PredictionMetric } from './metric.js';
-import { valuesMeans, valuesMetrics } from './values.js';
+/** Metrics by name, the most informative first, and what is measured for which task. */
+import { choice, named } from '../../util/schema.js';
+import { accuracy } from './accuracy.js';
+import { mase, meanAbsoluteError, r2, rmse } from './errors.js';
+import { bitsPerSymbol, perplexity } from './likelihood.js';
+import {
+  type Accumulator,
+  type Computed,
+  ERROR,
+  type MetricKind,
+  meanOf,
+  type PredictionMetric,
+} from './metric.js';
+import { auroc, averagePrecision } from './ranked.js';
+import { f1, precision, recall } from './scores.js';
+import { TASKS, type Task } from './task.js';
+import { top3Accuracy, top5Accuracy } from './top_accuracy.js';
 
-interface Family {
-  /** Metrics that are means over predictions; available during training too. */
-  readonly means: Partial<Readonly<Record<MeasuredMetric, PredictionMetric>>>;
-  /** Other metrics, for a number of classes, labels or targets. */
-  readonly others: Partial<Readonly<Record<MeasuredMetric, (size: number) => Accumulator>>>;
+export { TASKS, type Task } from './task.js';
+
+export const metrics = {
+  accuracy,
+  top_3_accuracy: top3Accuracy,
+  top_5_accuracy: top5Accuracy,
+  precision,
+  recall,
+  f1,
+  auroc,
+  average_precision: averagePrecision,
+  perplexity,
+  bits_per_symbol: bitsPerSymbol,
+  mean_absolute_error: meanAbsoluteError,
+  rmse,
+  r2,
+  mase,
+};
+
+type Metrics = typeof metrics;
+/** A metric other than the loss. */
+export type MeasuredMetric = keyof Metrics;
+export type Metric = MeasuredMetric | 'loss';
+type Means = {
+  [M in MeasuredMetric]: Metrics[M]['tasks'][keyof Metrics[M]['tasks']] extends { mean: PredictionMetric }
+    ? M
+    : never;
+}[MeasuredMetric];
+/** A metric that is also measured in training, as the mean over the predictions of an epoch. */
+export type TrainedMetric = Means | 'loss';
+/** A split and a metric of it, such as `test.accuracy`. */
+export type MetricName = `train.${TrainedMetric}` | `${'validation' | 'test'}.${Metric}`;
+
+const MEASURED = Object.keys(metrics) as MeasuredMetric[];
+
+/** What is known of a metric. */
+function kindOf(name: MeasuredMetric): MetricKind {
+  return metrics[name];
 }
 
-const FAMILIES: Readonly<Record<Task, Family>> = {
-  classes: { means: classesMeans, others: classesMetrics },
-  labels: { means: labelsMeans, others: labelsMetrics },
-  values: { means: valuesMeans, others: valuesMetrics },
-};
+/** The metrics of a task. */
+export function metricsOfTask(task: Task): readonly MeasuredMetric[] {
+  return MEASURED.filter(name => kindOf(name).tasks[task]);
+}
+
+/** The default metrics of a task. */
+export function defaultMetrics(task: Task): readonly MeasuredMetric[] {
+  return TASKS[task].metrics;
+}
+
+/** True if training also measures `name`. */
+export function isTrained(name: MeasuredMetric): name is Means {
+  return Object.values(kindOf(name).tasks).every(computed => 'mean' in computed);
+}
+
+/** All names of metrics, the most informative first. */
+export const METRICS: readonly MetricName[] = [
+  ...[...MEASURED, 'loss' as const].flatMap(metric => `test.${metric}` as const),
+  ...[...MEASURED, 'loss' as const].flatMap(metric => `validation.${metric}` as const),
+  ...[...MEASURED.filter(isTrained), 'loss' as const].map(metric => `train.${metric}` as const),
+];
+
+/** Performance figures, which every run reports. */
+export const PERFORMANCE = [
+  'performance.step_ratio',
+  'performance.ms_per_step',
+  'performance.peak_rss_mb',
+] as const;
+
+/** A metric or a performance figure, which a gate may judge. */
+export type GateMetricName = MetricName | (typeof PERFORMANCE)[number];
+
+export function isPerformance(metric: string): boolean {
+  return PERFORMANCE.some(one => one === metric);
+}
+
+/** @param name `SPLIT.METRIC`, or a metric alone; undefined for losses and performance figures */
+function metricKind(name: string): MetricKind | undefined {
+  const metric = name.slice(name.indexOf('.') + 1);
+  return Object.hasOwn(metrics, metric) ? kindOf(metric as MeasuredMetric) : undefined;
+}
+
+/** False for losses and performance figures. */
+export function largerIsBetter(metric: string): boolean {
+  return metricKind(metric)?.largerIsBetter ?? false;
+}
+
+/** The possible range of a metric: `[0, 1]` for a fraction, from 0 for losses and errors. */
+export function rangeOf(metric: GateMetricName): { readonly min: number; readonly max: number } {
+  const { min, max } = metricKind(metric) ?? ERROR;
+  return { min, max };
+}
+
+function computedFor(task: Task, name: MeasuredMetric): Computed {
+  const computed = kindOf(name).tasks[task];
+  if (!computed) throw new Error(`there is no ${name} of ${task}: the config was not checked`);
+  return computed;
+}
 
 /**
  * Creates the accumulator of metric `name` of a task.
  * @param size number of classes, labels or targets
  */
 export function accumulator(task: Task, name: MeasuredMetric, size: number): Accumulator {
-  const { means, others } = FAMILIES[task];
-  const mean = means[name];
-  if (mean) return meanOf(mean);
-  const make = others[name];
-  if (!make) throw new Error(`there is no ${name} of ${task}: the config was not checked`);
-  return make(size);
+  const computed = computedFor(task, name);
+  return 'mean' in computed ? meanOf(computed.mean) : computed.make(size);
 }
 
 /** Returns the metrics in `names` that are available during training, with their names. */
@@ -36,9 +129,54 @@ export function trainedMetrics(
   task: Task,
   names: readonly MeasuredMetric[],
 ): readonly (readonly [name: MeasuredMetric, metric: PredictionMetric])[] {
-  const { means } = FAMILIES[task];
   return names.flatMap(name => {
-    const metric = means[name];
-    return metric ? [[name, metric] as const] : [];
+    const computed = computedFor(task, name);
+    return 'mean' in computed ? [[name, computed.mean] as const] : [];
   });
 }
+
+// in configs
+
+const either = (names: readonly string[]) => `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+const NAMES = (['train', 'validation', 'test'] as const).flatMap((split): MetricName[] =>
+  split === 'train'
+    ? (['loss', ...MEASURED.filter(isTrained)] as const).map(metric => `${split}.${metric}` as const)
+    : (['loss', ...MEASURED] as const).map(metric => `${split}.${metric}` as const),
+);
+const form = `SPLIT.METRIC such as test.accuracy; SPLIT is \`train\`, \`validation\` or \`test\`; METRIC is ${either(['loss', ...MEASURED].map(name => `\`${name}\``))}`;
+const listed = (['classes', 'labels', 'values'] as const).map(
+  task => `For ${task}: ${metricsOfTask(task).join(', ')}.`,
+);
+
+export const measuredMetric = named(
+  'metric',
+  choice(MEASURED, {
+    title: 'MeasuredMetric',
+    description: `A metric. ${listed.join(' ')} mase is for forecasts.`,
+    examples: ['accuracy'],
+    effects: [],
+  }),
+);
+
+export const metricName = named(
+  'metric_name',
+  choice(NAMES, {
+    title: 'MetricName',
+    description: 'A split and a metric of it. docs/reference/metrics.md has the formulas.',
+    form,
+    examples: ['test.accuracy'],
+  }),
+);
+
+export const gateMetric = named(
+  'gate_metric',
+  choice([...NAMES, ...PERFORMANCE], {
+    title: 'GateMetricName',
+    description:
+      'What the gate judges: a metric, or a performance figure, for which smaller is better: `step_ratio`, the median training step divided by the time of a calibration kernel in the same process, which makes it comparable across machines; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.',
+    form: `${form}; or ${PERFORMANCE.join(', ')}`,
+    required: true,
+    examples: ['test.accuracy'],
+    effects: [],
+  }),
+);

@@ -1,4 +1,29 @@
 /** Interface of metrics: values accumulated over the predictions of a split. */
+import type { Task } from './task.js';
+
+/** How a metric is computed for a task: as the mean of one value per prediction, or otherwise. */
+export type Computed = { readonly formula: string } & (
+  | { readonly mean: PredictionMetric }
+  /** @param size number of classes, labels or targets */
+  | { make(size: number): Accumulator }
+);
+
+/** A metric and all that is known of it. Means are also measured in training. */
+export interface MetricKind {
+  readonly largerIsBetter: boolean;
+  /** Smallest and largest possible value. */
+  readonly min: number;
+  readonly max: number;
+  /** The tasks that it is measured for, each with its formula, as Markdown. */
+  readonly tasks: Partial<Readonly<Record<Task, Computed>>>;
+}
+
+/** Defines a metric. */
+export const metric = <const M extends MetricKind>(kind: M): M => kind;
+
+/** Facts of metrics that are fractions, and of those that are errors. */
+export const FRACTION = { largerIsBetter: true, min: 0, max: 1 } as const;
+export const ERROR = { largerIsBetter: false, min: 0, max: Number.POSITIVE_INFINITY } as const;
 
 /** Numbers of a prediction or target. */
 export type Numbers = Float32Array | Float64Array | Int32Array;

@@ -1,9 +1,10 @@
 /** The description of a model for given data: layers over an input, and a head. */
 
-import { type LayerConfig, layersOf, type ModelConfig } from '../../config/index.js';
 import type { SequenceInput } from '../../data/index.js';
 import type { Cell } from '../cells/cell.js';
+import type { LayerConfig } from '../cells/index.js';
 import { cells } from '../cells/index.js';
+import { layersOf, type ModelConfig } from './settings.js';
 
 /** A step of a sequence. */
 export type ModelInput =

@@ -1,5 +1,7 @@
+import { literal, number, required, section } from '../../util/schema.js';
 import { multiply } from '../ops/multiply.js';
-import type { Optimizer } from './optimizer.js';
+import { scheduleConfig } from '../schedules/index.js';
+import { KIND, learningRate, NUMERICS, optimizer, weightDecay, weightDecayOn } from './optimizer.js';
 import { coupledDecay } from './parts/decay.js';
 import { chain, type Part } from './parts/part.js';
 import { descend, overRootSum } from './parts/scale.js';
@@ -27,4 +29,38 @@ const decayingRate: Part<AdagradSettings> = {
  *
  * Weight decay is added to the gradient.
  */
-export const adagrad: Optimizer<AdagradSettings> = chain(coupledDecay, decayingRate, overRootSum, descend);
+export const adagrad = optimizer(
+  {
+    settings: section(
+      {
+        kind: literal('adagrad', { description: 'Adagrad.', examples: ['adagrad'], ...KIND }),
+        learning_rate: required(learningRate),
+        schedule: scheduleConfig,
+        learning_rate_decay: number({
+          description:
+            'The learning rate of update t is learning_rate / (1 + (t - 1) * learning_rate_decay), times the schedule.',
+          min: 0,
+          max: 1000,
+          default: 0,
+          examples: [0.001],
+          aliases: ['lr_decay'],
+          ...NUMERICS,
+        }),
+        eps: number({
+          description: 'Added to the denominator for numerical stability.',
+          above: 0,
+          max: 1,
+          default: 1e-10,
+          examples: [1e-10],
+          aliases: ['epsilon'],
+          ...NUMERICS,
+        }),
+        weight_decay: weightDecay,
+        weight_decay_on: weightDecayOn,
+      },
+      { title: 'AdagradOptimizer', description: 'Adagrad (Duchi, Hazan and Singer, 2011).' },
+    ),
+    reference: '`torch.optim.Adagrad`',
+  },
+  chain(coupledDecay, decayingRate, overRootSum, descend),
+);

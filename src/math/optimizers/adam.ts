@@ -1,4 +1,15 @@
-import type { Optimizer } from './optimizer.js';
+import { literal, required, section } from '../../util/schema.js';
+import { scheduleConfig } from '../schedules/index.js';
+import {
+  amsgrad,
+  betas,
+  eps,
+  KIND,
+  learningRate,
+  optimizer,
+  weightDecay,
+  weightDecayOn,
+} from './optimizer.js';
 import { coupledDecay } from './parts/decay.js';
 import { gradientMean } from './parts/moments.js';
 import { chain } from './parts/part.js';
@@ -16,10 +27,26 @@ export interface AdamSettings extends AdaptiveSettings {
  *
  * Weight decay is added to the gradient. With amsgrad, the largest v so far replaces v.
  */
-export const adam: Optimizer<AdamSettings> = chain(
-  coupledDecay,
-  gradientMean,
-  correctedRate,
-  overRootMeanSquare,
-  descend,
+export const adam = optimizer(
+  {
+    settings: section(
+      {
+        kind: literal('adam', { description: 'Adam.', examples: ['adam'], ...KIND }),
+        learning_rate: required(learningRate),
+        schedule: scheduleConfig,
+        betas: betas,
+        eps: eps,
+        amsgrad: amsgrad,
+        weight_decay: weightDecay,
+        weight_decay_on: weightDecayOn,
+      },
+      {
+        title: 'AdamOptimizer',
+        description: 'Adam (Kingma and Ba, 2015), with bias correction.',
+        aliases: ['amsgrad'],
+      },
+    ),
+    reference: '`torch.optim.Adam`',
+  },
+  chain(coupledDecay, gradientMean, correctedRate, overRootMeanSquare, descend),
 );

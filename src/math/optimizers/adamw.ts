@@ -1,4 +1,15 @@
-import type { Optimizer } from './optimizer.js';
+import { literal, required, section } from '../../util/schema.js';
+import { scheduleConfig } from '../schedules/index.js';
+import {
+  amsgrad,
+  betas,
+  decoupledWeightDecay,
+  eps,
+  KIND,
+  learningRate,
+  optimizer,
+  weightDecayOn,
+} from './optimizer.js';
 import { decoupledDecay } from './parts/decay.js';
 import { gradientMean } from './parts/moments.js';
 import { chain } from './parts/part.js';
@@ -13,10 +24,29 @@ export interface AdamWSettings extends AdaptiveSettings {
  *
  *     theta <- theta - lr lambda theta, then Adam's update without weight decay
  */
-export const adamw: Optimizer<AdamWSettings> = chain(
-  decoupledDecay,
-  gradientMean,
-  correctedRate,
-  overRootMeanSquare,
-  descend,
+export const adamw = optimizer(
+  {
+    settings: section(
+      {
+        kind: literal('adamw', {
+          description: 'Adam with decoupled weight decay.',
+          examples: ['adamw'],
+          ...KIND,
+        }),
+        learning_rate: required(learningRate),
+        schedule: scheduleConfig,
+        betas: betas,
+        eps: eps,
+        amsgrad: amsgrad,
+        weight_decay: decoupledWeightDecay,
+        weight_decay_on: weightDecayOn,
+      },
+      {
+        title: 'AdamWOptimizer',
+        description: 'Adam with decoupled weight decay (Loshchilov and Hutter, 2019).',
+      },
+    ),
+    reference: '`torch.optim.AdamW`',
+  },
+  chain(decoupledDecay, gradientMean, correctedRate, overRootMeanSquare, descend),
 );

@@ -1,7 +1,5 @@
-/**
- * Optimizers by the `kind` of a config; typed against the config's union so that none is missing.
- */
-import type { OptimizerConfig } from '../../config/index.js';
+/** Optimizers by the `kind` of a config. */
+import { named, type TypeOf, union } from '../../util/schema.js';
 import { adagrad } from './adagrad.js';
 import { adam } from './adam.js';
 import { adamw } from './adamw.js';
@@ -11,9 +9,25 @@ import type { Optimizer } from './optimizer.js';
 import { rmsprop } from './rmsprop.js';
 import { sgd } from './sgd.js';
 
-export const optimizers: {
-  readonly [K in OptimizerConfig['kind']]: Optimizer<Extract<OptimizerConfig, { kind: K }>>;
-} = { adagrad, adam, adamw, lion, nadam, rmsprop, sgd };
+export const optimizers = { sgd, adam, adamw, rmsprop, adagrad, nadam, lion };
+
+/** `optimizer` of a config. */
+export const optimizerConfig = named(
+  'optimizer',
+  union(
+    'kind',
+    Object.entries(optimizers).map(([kind, { settings }]) => named(`${kind}_optimizer`, settings)),
+    {
+      required: true,
+      title: 'OptimizerConfig',
+      description: 'The optimizer, by kind.',
+      examples: [{ kind: 'adam', learning_rate: 0.01 }],
+      aliases: ['optim', 'optimiser'],
+    },
+  ),
+);
+
+export type OptimizerConfig = TypeOf<typeof optimizerConfig>;
 
 /** Returns the optimizer of a config, for use with that config only. */
 export function optimizerOf(config: OptimizerConfig): Optimizer<OptimizerConfig> {

@@ -1,10 +1,12 @@
+import { list, literal, number, required, section } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import { add } from '../ops/add.js';
 import { multiply } from '../ops/multiply.js';
 import { scale } from '../ops/polynomial.js';
 import { positive } from '../ops/positive.js';
 import { subtract } from '../ops/subtract.js';
-import type { Optimizer } from './optimizer.js';
+import { scheduleConfig } from '../schedules/index.js';
+import { KIND, learningRate, NUMERICS, optimizer, weightDecayOn } from './optimizer.js';
 import { decoupledDecay } from './parts/decay.js';
 import type { MeanSettings } from './parts/moments.js';
 import { chain, type Part } from './parts/part.js';
@@ -36,4 +38,42 @@ function sign(x: Node): Node {
  *     theta <- theta - lr (sign(beta1 m + (1 - beta1) g) + lambda theta)
  *     m <- beta2 m + (1 - beta2) g
  */
-export const lion: Optimizer<LionSettings> = chain(decoupledDecay, signOfMean, rate, descend);
+export const lion = optimizer(
+  {
+    settings: section(
+      {
+        kind: literal('lion', { description: 'Lion.', examples: ['lion'], ...KIND }),
+        learning_rate: required(learningRate),
+        schedule: scheduleConfig,
+        betas: list(number({ min: 0, below: 1 }), {
+          description:
+            'Decay rates of the running average of the gradient: the one used in the update, and the one that is kept.',
+          minItems: 2,
+          maxItems: 2,
+          default: [0.9, 0.99],
+          examples: [[0.9, 0.99]],
+          aliases: ['beta', 'beta1', 'beta2', 'beta_1', 'beta_2'],
+          ...NUMERICS,
+        }),
+        weight_decay: number({
+          description:
+            'Decoupled weight decay: each update also subtracts this fraction of a weight, times the learning rate. It is not part of the gradient.',
+          min: 0,
+          max: 1000,
+          default: 0,
+          examples: [0.1],
+          aliases: ['l2', 'decay'],
+          ...NUMERICS,
+        }),
+        weight_decay_on: weightDecayOn,
+      },
+      {
+        title: 'LionOptimizer',
+        description:
+          'Lion (Chen et al., 2023): steps of equal size along the sign of a running average of the gradient. The learning rate is usually 3 to 10 times smaller than for adamw.',
+      },
+    ),
+    reference: 'algorithm 2 of Chen et al. (2023)',
+  },
+  chain(decoupledDecay, signOfMean, rate, descend),
+);

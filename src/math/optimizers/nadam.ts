@@ -1,6 +1,17 @@
+import { literal, number, required, section } from '../../util/schema.js';
 import { add } from '../ops/add.js';
 import { multiply } from '../ops/multiply.js';
-import type { Optimizer } from './optimizer.js';
+import { scheduleConfig } from '../schedules/index.js';
+import {
+  betas,
+  eps,
+  KIND,
+  learningRate,
+  NUMERICS,
+  optimizer,
+  weightDecay,
+  weightDecayOn,
+} from './optimizer.js';
 import { coupledDecay } from './parts/decay.js';
 import { gradientMean } from './parts/moments.js';
 import { chain, type Part } from './parts/part.js';
@@ -48,10 +59,30 @@ const lookAhead: Part<NAdamSettings> = {
  *
  * Weight decay is added to the gradient.
  */
-export const nadam: Optimizer<NAdamSettings> = chain(
-  coupledDecay,
-  gradientMean,
-  lookAhead,
-  overRootMeanSquare,
-  descend,
+export const nadam = optimizer(
+  {
+    settings: section(
+      {
+        kind: literal('nadam', { description: 'Adam with Nesterov momentum.', examples: ['nadam'], ...KIND }),
+        learning_rate: required(learningRate),
+        schedule: scheduleConfig,
+        betas: betas,
+        eps: eps,
+        momentum_decay: number({
+          description: 'How fast momentum approaches the first of the betas: psi of Dozat (2016).',
+          min: 0,
+          max: 1000,
+          default: 0.004,
+          examples: [0.004],
+          aliases: ['psi', 'schedule_decay'],
+          ...NUMERICS,
+        }),
+        weight_decay: weightDecay,
+        weight_decay_on: weightDecayOn,
+      },
+      { title: 'NAdamOptimizer', description: 'Adam with Nesterov momentum (Dozat, 2016).' },
+    ),
+    reference: '`torch.optim.NAdam`',
+  },
+  chain(coupledDecay, gradientMean, lookAhead, overRootMeanSquare, descend),
 );

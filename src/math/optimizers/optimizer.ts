@@ -3,6 +3,16 @@
  * Everything that changes from step to step, or that a schedule or sweep may change, is a scalar
  * argument of the kernels.
  */
+import {
+  boolean,
+  choice,
+  type KeyFacts,
+  list,
+  named,
+  number,
+  type Shape,
+  type TypeOf,
+} from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 
 export interface Update {
@@ -28,3 +38,154 @@ export interface UpdateInputs {
   /** 1 for elements to which weight decay applies, else 0. Absent: it applies to all. */
   readonly decayed?: Node;
 }
+
+/** An optimizer and all that is known of it. */
+export interface OptimizerKind<S extends Shape> extends Optimizer<TypeOf<S>> {
+  /** Its keys in a config. */
+  readonly settings: S;
+  /** What it follows, as Markdown, for the reference. */
+  readonly reference: string;
+}
+
+/** Defines an optimizer. @param update see `chain` */
+export function optimizer<S extends Shape>(
+  facts: Pick<OptimizerKind<S>, 'settings' | 'reference'>,
+  update: Optimizer<TypeOf<S>>,
+): OptimizerKind<S> {
+  return { ...facts, ...update };
+}
+
+export const NUMERICS = { effects: ['numerics'] } as const satisfies KeyFacts;
+
+/** Of the tag, and of an option that adds a buffer. */
+export const KIND = {
+  effects: ['numerics'],
+  resume: { never: 'its checkpoints have no state for another optimizer' },
+} as const satisfies KeyFacts;
+export const BUFFER = {
+  effects: ['numerics'],
+  resume: ({ to }) => (to === true ? { never: 'its checkpoints have no state for it' } : undefined),
+} as const satisfies KeyFacts;
+
+// keys that several optimizers share
+
+export const learningRate = named(
+  'learning_rate',
+  number({
+    title: 'LearningRate',
+    description: 'Learning rate.',
+    above: 0,
+    max: 1000,
+    examples: [0.01],
+    aliases: ['lr', 'rate', 'alpha', 'eta', 'step_size'],
+    ...NUMERICS,
+  }),
+);
+
+export const weightDecay = named(
+  'weight_decay',
+  number({
+    title: 'WeightDecay',
+    description: 'L2 penalty, added to the gradient as in PyTorch.',
+    min: 0,
+    max: 1000,
+    default: 0,
+    examples: [0.0001],
+    aliases: ['l2', 'decay'],
+    ...NUMERICS,
+  }),
+);
+
+export const decoupledWeightDecay = named(
+  'decoupled_weight_decay',
+  number({
+    title: 'DecoupledWeightDecay',
+    description:
+      'Decoupled weight decay: each update also subtracts this fraction of a weight, times the learning rate. It is not part of the gradient.',
+    min: 0,
+    max: 1000,
+    default: 0.01,
+    examples: [0.01],
+    aliases: ['l2', 'decay'],
+    ...NUMERICS,
+  }),
+);
+
+export const weightDecayOn = named(
+  'weight_decay_on',
+  choice(['all', 'weights'], {
+    title: 'WeightDecayOn',
+    description:
+      'Parameters that weight decay applies to: all of them, or only weights, which excludes biases and the gains of layer normalization.',
+    default: 'all',
+    examples: ['weights'],
+    aliases: [
+      'decay_on',
+      'decay_biases',
+      'decay_bias',
+      'no_decay',
+      'exclude_bias',
+      'exclude_biases',
+      'exclude_bias_and_norm',
+      'exclude_from_weight_decay',
+      'weight_decay_exclude',
+    ],
+    ...NUMERICS,
+  }),
+);
+
+export const momentum = named(
+  'momentum',
+  number({
+    title: 'Momentum',
+    description: 'Momentum factor.',
+    min: 0,
+    below: 1,
+    default: 0,
+    examples: [0.9],
+    ...NUMERICS,
+    resume: ({ from, to }) =>
+      from === 0 && to !== null ? { never: 'its checkpoints have no momentum' } : undefined,
+  }),
+);
+
+export const betas = named(
+  'betas',
+  list(number({ min: 0, below: 1 }), {
+    title: 'Betas',
+    description: 'Decay rates of the running averages of the gradient and of its square.',
+    minItems: 2,
+    maxItems: 2,
+    default: [0.9, 0.999],
+    examples: [[0.9, 0.999]],
+    aliases: ['beta', 'beta1', 'beta2', 'beta_1', 'beta_2'],
+    ...NUMERICS,
+  }),
+);
+
+export const eps = named(
+  'eps',
+  number({
+    title: 'Epsilon',
+    description: 'Added to the denominator for numerical stability.',
+    above: 0,
+    max: 1,
+    default: 1e-8,
+    examples: [1e-8],
+    aliases: ['epsilon'],
+    ...NUMERICS,
+  }),
+);
+
+export const amsgrad = named(
+  'amsgrad',
+  boolean({
+    title: 'Amsgrad',
+    description:
+      'Whether to divide by the maximum of all running averages of the squared gradient so far (Reddi et al., 2018).',
+    default: false,
+    examples: [true],
+    aliases: ['ams_grad'],
+    ...BUFFER,
+  }),
+);

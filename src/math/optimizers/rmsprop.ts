@@ -1,6 +1,18 @@
-import type { Optimizer } from './optimizer.js';
+import { boolean, literal, number, required, section } from '../../util/schema.js';
+import { scheduleConfig } from '../schedules/index.js';
+import {
+  BUFFER,
+  eps,
+  KIND,
+  learningRate,
+  momentum,
+  NUMERICS,
+  optimizer,
+  weightDecay,
+  weightDecayOn,
+} from './optimizer.js';
 import { coupledDecay } from './parts/decay.js';
-import { momentum } from './parts/moments.js';
+import { momentum as withMomentum } from './parts/moments.js';
 import { chain } from './parts/part.js';
 import { descend, overUncorrectedRoot, type RootMeanSquareSettings, rate } from './parts/scale.js';
 
@@ -21,10 +33,37 @@ export interface RmspropSettings extends RootMeanSquareSettings {
  *
  * Weight decay is added to the gradient.
  */
-export const rmsprop: Optimizer<RmspropSettings> = chain(
-  coupledDecay,
-  overUncorrectedRoot,
-  momentum,
-  rate,
-  descend,
+export const rmsprop = optimizer(
+  {
+    settings: section(
+      {
+        kind: literal('rmsprop', { description: 'RMSprop.', examples: ['rmsprop'], ...KIND }),
+        learning_rate: required(learningRate),
+        schedule: scheduleConfig,
+        alpha: number({
+          description: 'Decay rate of the running average of the squared gradient.',
+          min: 0,
+          below: 1,
+          default: 0.99,
+          examples: [0.99],
+          aliases: ['rho', 'beta'],
+          ...NUMERICS,
+        }),
+        eps: eps,
+        centered: boolean({
+          description:
+            'Whether to divide by the standard deviation of the gradient instead of the root of its mean square.',
+          default: false,
+          examples: [true],
+          ...BUFFER,
+        }),
+        momentum: momentum,
+        weight_decay: weightDecay,
+        weight_decay_on: weightDecayOn,
+      },
+      { title: 'RmspropOptimizer', description: 'RMSprop (Hinton, 2012), with momentum as in PyTorch.' },
+    ),
+    reference: '`torch.optim.RMSprop`',
+  },
+  chain(coupledDecay, overUncorrectedRoot, withMomentum, rate, descend),
 );

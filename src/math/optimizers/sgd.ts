@@ -1,6 +1,16 @@
-import type { Optimizer } from './optimizer.js';
+import { boolean, literal, required, section } from '../../util/schema.js';
+import { scheduleConfig } from '../schedules/index.js';
+import {
+  KIND,
+  learningRate,
+  momentum,
+  NUMERICS,
+  optimizer,
+  weightDecay,
+  weightDecayOn,
+} from './optimizer.js';
 import { coupledDecay } from './parts/decay.js';
-import { momentum } from './parts/moments.js';
+import { momentum as withMomentum } from './parts/moments.js';
 import { chain } from './parts/part.js';
 import { descend, rate } from './parts/scale.js';
 
@@ -20,4 +30,30 @@ export interface SgdSettings {
  *
  * Without momentum, b is g. Sutskever et al. (2013) for momentum and Nesterov's form.
  */
-export const sgd: Optimizer<SgdSettings> = chain(coupledDecay, momentum, rate, descend);
+export const sgd = optimizer(
+  {
+    settings: section(
+      {
+        kind: literal('sgd', { description: 'Stochastic gradient descent.', examples: ['sgd'], ...KIND }),
+        learning_rate: required(learningRate),
+        schedule: scheduleConfig,
+        momentum: momentum,
+        nesterov: boolean({
+          description: 'Whether to use Nesterov momentum. Requires momentum above 0.',
+          default: false,
+          examples: [true],
+          ...NUMERICS,
+        }),
+        weight_decay: weightDecay,
+        weight_decay_on: weightDecayOn,
+      },
+      {
+        title: 'SgdOptimizer',
+        description: 'Stochastic gradient descent, with momentum as in PyTorch.',
+        aliases: ['momentum', 'nesterov'],
+      },
+    ),
+    reference: '`torch.optim.SGD`',
+  },
+  chain(coupledDecay, withMomentum, rate, descend),
+);

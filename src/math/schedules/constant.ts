@@ -1,4 +1,25 @@
-import type { Schedule } from './schedule.js';
+import { literal, required, section } from '../../util/schema.js';
+import { NUMERICS, schedule, warmup } from './schedule.js';
 
 /** Constant learning rate, for a warm-up without decay. */
-export const constant: Schedule<unknown> = { rate: base => base };
+export const constant = schedule({
+  settings: section(
+    {
+      kind: literal('constant', {
+        description: 'Constant after the warm-up.',
+        examples: ['constant'],
+        ...NUMERICS,
+      }),
+      warmup: required(warmup),
+    },
+    {
+      title: 'ConstantSchedule',
+      description: 'Constant learning rate after the warm-up.',
+      aliases: ['ConstantLR'],
+    },
+  ),
+  formula: 'base; for a warmup alone',
+  pytorch: '`LinearLR`',
+
+  rate: base => base,
+});

@@ -1,9 +1,13 @@
-import { alongCosine, type Schedule, shareDone, type UpdatesOrEpochs } from './schedule.js';
-
-export interface CosineSettings {
-  readonly length?: UpdatesOrEpochs;
-  readonly min_learning_rate: number;
-}
+import { literal, section } from '../../util/schema.js';
+import {
+  alongCosine,
+  minLearningRate,
+  NUMERICS,
+  schedule,
+  scheduleLength,
+  shareDone,
+  warmup,
+} from './schedule.js';
 
 /**
  * torch.optim.lr_scheduler.CosineAnnealingLR (Loshchilov and Hutter, 2017, without restarts). At
@@ -11,7 +15,26 @@ export interface CosineSettings {
  *
  *     rate = min + (base - min) (1 + cos(pi k / n)) / 2, and min from update n on
  */
-export const cosine: Schedule<CosineSettings> = {
+export const cosine = schedule({
+  settings: section(
+    {
+      kind: literal('cosine', { description: 'Half a cosine.', examples: ['cosine'], ...NUMERICS }),
+      length: scheduleLength,
+      min_learning_rate: minLearningRate,
+      warmup: warmup,
+    },
+    {
+      title: 'CosineSchedule',
+      description:
+        'Decays the learning rate along half a cosine to `min_learning_rate` (torch.optim.lr_scheduler.CosineAnnealingLR).',
+      aliases: ['CosineAnnealingLR', 'cosine_annealing', 'cosine_decay'],
+    },
+  ),
+  formula:
+    'min + (base - min) (1 + cos(pi k / n)) / 2, where min = `min_learning_rate`. With `length`, that length replaces n and the rate stays at min after it',
+  pytorch: '`CosineAnnealingLR`',
+  dependsOnLength: ({ length }) => length === undefined,
+
   rate: (base, { length, min_learning_rate }, progress) =>
     alongCosine(base, min_learning_rate, shareDone(length, progress)),
-};
+});

@@ -1,9 +1,8 @@
-/**
- * Schedules by the `kind` of a config; typed against the config's union so that none is missing.
- */
-import type { ScheduleConfig } from '../../config/index.js';
+/** Schedules by the `kind` of a config. */
+import { named, type TypeOf, union } from '../../util/schema.js';
 import { constant } from './constant.js';
 import { cosine } from './cosine.js';
+import { exponential } from './exponential.js';
 import { linear } from './linear.js';
 import { one_cycle } from './one_cycle.js';
 import { plateau } from './plateau.js';
@@ -12,9 +11,32 @@ import { step } from './step.js';
 
 export type { Observation } from './schedule.js';
 
-export const schedules: {
-  readonly [K in ScheduleConfig['kind']]: Schedule<Extract<ScheduleConfig, { kind: K }>>;
-} = { constant, step, exponential: step, cosine, linear, one_cycle, plateau };
+export const schedules = { constant, step, exponential, cosine, linear, one_cycle, plateau };
+
+/** `optimizer.schedule` of a config. */
+export const scheduleConfig = named(
+  'schedule',
+  union(
+    'kind',
+    Object.entries(schedules).map(([kind, { settings }]) => named(`${kind}_schedule`, settings)),
+    {
+      title: 'Schedule',
+      description:
+        "How the learning rate changes during training, by kind. Values match PyTorch's schedulers. The rate of an update depends on its number, on the planned number of updates and, for plateau, on a metric. Without a schedule the rate is constant.",
+      examples: [{ kind: 'cosine', warmup: { epochs: 1 } }],
+      aliases: ['lr_schedule', 'scheduler', 'lr_scheduler', 'learning_rate_schedule'],
+    },
+  ),
+);
+
+export type ScheduleConfig = TypeOf<typeof scheduleConfig>;
+
+/** True if the learning rate of an update depends on the planned number of updates. */
+export function dependsOnLength(settings: ScheduleConfig | undefined): boolean {
+  if (settings === undefined) return false;
+  const kind: { dependsOnLength?(settings: never): boolean } = schedules[settings.kind];
+  return kind.dependsOnLength?.(settings as never) ?? false;
+}
 
 /** Everything that the learning rate of an update depends on. */
 export interface UpdatePlace {

@@ -1,16 +1,39 @@
-import { type Schedule, shareDone, type UpdatesOrEpochs } from './schedule.js';
-
-export interface LinearSettings {
-  readonly length?: UpdatesOrEpochs;
-  readonly end_factor: number;
-}
+import { literal, number, section } from '../../util/schema.js';
+import { NUMERICS, schedule, scheduleLength, shareDone, warmup } from './schedule.js';
 
 /**
  * torch.optim.lr_scheduler.LinearLR from 1 to `end_factor`. At update k (0 for the first) of n:
  *
  *     rate = base (1 + (end_factor - 1) min(k / n, 1))
  */
-export const linear: Schedule<LinearSettings> = {
+export const linear = schedule({
+  settings: section(
+    {
+      kind: literal('linear', { description: 'Linear.', examples: ['linear'], ...NUMERICS }),
+      length: scheduleLength,
+      end_factor: number({
+        description: 'Factor of the learning rate at the end of the decay.',
+        min: 0,
+        max: 1,
+        default: 0,
+        examples: [0.1],
+        aliases: ['final_factor'],
+        ...NUMERICS,
+      }),
+      warmup: warmup,
+    },
+    {
+      title: 'LinearSchedule',
+      description:
+        'Decays the learning rate linearly to `end_factor` times its value (torch.optim.lr_scheduler.LinearLR).',
+      aliases: ['LinearLR', 'linear_decay'],
+    },
+  ),
+  formula:
+    'base (1 + (`end_factor` - 1) k / n). With `length`, that length replaces n and the rate is constant after it',
+  pytorch: '`LinearLR`',
+  dependsOnLength: ({ length }) => length === undefined,
+
   rate: (base, { length, end_factor }, progress) =>
     base * (1 + (end_factor - 1) * shareDone(length, progress)),
-};
+});

@@ -2,6 +2,15 @@
  * Interface of schedules: the learning rate as a function of training progress. A schedule has no
  * state, so a resumed run continues with the same rates.
  */
+import {
+  integer,
+  type KeyFacts,
+  named,
+  number,
+  type Shape,
+  section,
+  type TypeOf,
+} from '../../util/schema.js';
 
 /** A value of the metric that a schedule monitors. */
 export interface Observation {
@@ -49,7 +58,145 @@ export function shareDone(length: UpdatesOrEpochs | undefined, progress: Progres
   return Math.min(1, progress.done / updates);
 }
 
+/** base factor^floor(k / n) at update k with intervals of n updates. */
+export function atIntervals(
+  base: number,
+  { every, factor }: { readonly every: UpdatesOrEpochs; readonly factor: number },
+  progress: Progress,
+): number {
+  return base * factor ** Math.floor(progress.done / updatesIn(every, progress));
+}
+
 /** Interpolates from `start` to `end` along half a cosine while `share` goes from 0 to 1. */
 export function alongCosine(start: number, end: number, share: number): number {
   return end + ((start - end) * (1 + Math.cos(Math.PI * share))) / 2;
 }
+
+/** A schedule and all that is known of it. */
+export interface ScheduleKind<S extends Shape> extends Schedule<TypeOf<S>> {
+  /** Its keys in a config. */
+  readonly settings: S;
+  /** The learning rate as Markdown, for the reference. */
+  readonly formula: string;
+  /** Its class in torch.optim.lr_scheduler, as Markdown. */
+  readonly pytorch: string;
+  /** True if the rate of an update depends on the planned number of updates; absent: never. */
+  dependsOnLength?(settings: TypeOf<S>): boolean;
+}
+
+/** Defines a schedule. */
+export const schedule = <S extends Shape>(kind: ScheduleKind<S>): ScheduleKind<S> => kind;
+
+export const NUMERICS = { effects: ['numerics'] } as const satisfies KeyFacts;
+
+// keys that several schedules share
+
+export const scheduleSteps = named(
+  'schedule_steps',
+  integer({
+    title: 'ScheduleSteps',
+    description: 'Number of optimizer updates.',
+    min: 1,
+    max: 9007199254740991,
+    examples: [1000],
+    aliases: ['updates', 'iterations', 'batches', 'step'],
+    ...NUMERICS,
+  }),
+);
+
+export const scheduleEpochs = named(
+  'schedule_epochs',
+  integer({
+    title: 'ScheduleEpochs',
+    description: 'Number of epochs.',
+    min: 1,
+    max: 1000000,
+    examples: [10],
+    aliases: ['epoch'],
+    ...NUMERICS,
+  }),
+);
+
+export const scheduleEvery = named(
+  'schedule_every',
+  section(
+    { steps: scheduleSteps, epochs: scheduleEpochs },
+    {
+      title: 'ScheduleEvery',
+      description: 'How often to multiply the learning rate by `factor`: every N updates or every N epochs.',
+      minKeys: 1,
+      maxKeys: 1,
+      examples: [{ epochs: 10 }, { steps: 1000 }],
+      aliases: ['step_size', 'interval', 'decay_every', 'decay_steps'],
+    },
+  ),
+);
+
+export const scheduleLength = named(
+  'schedule_length',
+  section(
+    { steps: scheduleSteps, epochs: scheduleEpochs },
+    {
+      title: 'ScheduleLength',
+      description:
+        'Length of the decay in updates or epochs, without the warm-up. The rate is constant afterwards. Default: until the planned end of training.',
+      minKeys: 1,
+      maxKeys: 1,
+      examples: [{ epochs: 100 }],
+      aliases: ['t_max', 'total_steps', 'total_iters', 'decay_steps', 'duration'],
+    },
+  ),
+);
+
+export const scheduleFactor = named(
+  'schedule_factor',
+  number({
+    title: 'ScheduleFactor',
+    description: 'Factor that the learning rate is multiplied by.',
+    above: 0,
+    max: 1,
+    examples: [0.5],
+    aliases: ['gamma', 'decay', 'decay_rate', 'decay_factor'],
+    ...NUMERICS,
+  }),
+);
+
+export const minLearningRate = named(
+  'min_learning_rate',
+  number({
+    title: 'MinLearningRate',
+    description: 'Lower bound of the learning rate.',
+    min: 0,
+    max: 1000,
+    default: 0,
+    examples: [0.0001],
+    aliases: ['min_lr', 'eta_min', 'lr_min'],
+    ...NUMERICS,
+  }),
+);
+
+export const warmup = named(
+  'warmup',
+  section(
+    {
+      steps: scheduleSteps,
+      epochs: scheduleEpochs,
+      start_factor: number({
+        description: 'Factor of the learning rate at the first update.',
+        min: 0,
+        max: 1,
+        default: 0.1,
+        examples: [0.1],
+        aliases: ['start', 'init_factor', 'warmup_factor'],
+        ...NUMERICS,
+      }),
+    },
+    {
+      title: 'Warmup',
+      description:
+        'Warm-up: the learning rate grows linearly from `start_factor` times its value over N updates or N epochs. The schedule starts after it.',
+      examples: [{ epochs: 1, start_factor: 0.01 }, { steps: 500 }],
+      aliases: ['warm_up', 'warmup_steps', 'warmup_epochs'],
+    },
+  ),
+);

@@ -1,17 +1,40 @@
-import { type Schedule, type UpdatesOrEpochs, updatesIn } from './schedule.js';
-
-export interface StepSettings {
-  readonly every: UpdatesOrEpochs;
-  readonly factor: number;
-}
+import { literal, number, required, section } from '../../util/schema.js';
+import { atIntervals, NUMERICS, schedule, scheduleEvery, warmup } from './schedule.js';
 
 /**
- * torch.optim.lr_scheduler.StepLR; `exponential` is ExponentialLR, stepped after each of the same
- * intervals. At update k (0 for the first) with intervals of n updates:
+ * torch.optim.lr_scheduler.StepLR. At update k (0 for the first) with intervals of n updates:
  *
  *     rate = base factor^floor(k / n)
  */
-export const step: Schedule<StepSettings> = {
-  rate: (base, { every, factor }, progress) =>
-    base * factor ** Math.floor(progress.done / updatesIn(every, progress)),
-};
+export const step = schedule({
+  settings: section(
+    {
+      kind: literal('step', {
+        description: 'Multiplied at fixed intervals.',
+        examples: ['step'],
+        ...NUMERICS,
+      }),
+      every: required(scheduleEvery),
+      factor: number({
+        description: 'Factor that the learning rate is multiplied by.',
+        above: 0,
+        max: 1,
+        default: 0.1,
+        examples: [0.5],
+        aliases: ['gamma', 'decay', 'decay_rate', 'decay_factor'],
+        ...NUMERICS,
+      }),
+      warmup: warmup,
+    },
+    {
+      title: 'StepSchedule',
+      description:
+        'Multiplies the learning rate by `factor` every N updates or epochs (torch.optim.lr_scheduler.StepLR).',
+      aliases: ['StepLR', 'step_decay'],
+    },
+  ),
+  formula: 'base `factor`^floor(k / `every`)',
+  pytorch: '`StepLR`',
+
+  rate: atIntervals,
+});

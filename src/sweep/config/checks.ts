@@ -6,11 +6,11 @@
 import { resolve } from 'node:path';
 import type { MetricName } from '../../config/experiment.js';
 import type { ConfigSource } from '../../config/load.js';
-import { largerIsBetter, rangeOf } from '../../config/rules/metrics.js';
 import { allKeys, schemaAt } from '../../config/schema/walk.js';
 import { Locator } from '../../config/yaml/locator.js';
 import { type Place, positionOf, SourceText } from '../../config/yaml/source.js';
 import { keyPlace, type MapNode, nodeAt, type Path, valuePlace } from '../../config/yaml/tree.js';
+import { largerIsBetter, rangeOf } from '../../math/metrics/index.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import type { Objective, Pruner } from '../schedule/plan.js';

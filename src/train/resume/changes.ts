@@ -4,11 +4,12 @@
  */
 
 import type { LoadedExperiment } from '../../config/index.js';
-import { type OnResume, onResume } from '../../config/key-facts.js';
+import { onResume } from '../../config/key-facts.js';
 import { configDifferences } from '../../config/wording/explain.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest, ManifestChange } from '../../run/manifest.js';
 import { type Diagnostic, usageError } from '../../util/errors.js';
+import type { OnResume } from '../../util/schema.js';
 
 export type Change = Pick<ManifestChange, 'key' | 'from' | 'to'>;
 

@@ -1,23 +1,48 @@
-/** Metrics of regression, from values z and targets y, both in the units of the data. */
-import type { TrainedMetric, ValuesMetric } from '../../config/index.js';
-import { type Accumulator, meanOfDefined, type PredictionMetric, type Scored } from './metric.js';
+/** Errors of values z, given targets y, both in the units of the data. */
+import { type Accumulator, ERROR, meanOfDefined, metric, type Scored } from './metric.js';
 
-/** Metrics that are means of one value per prediction. */
-export const valuesMeans: Readonly<Record<Extract<ValuesMetric, TrainedMetric>, PredictionMetric>> = {
-  mean_absolute_error({ point, target }) {
-    let sum = 0;
-    for (let i = 0; i < target.length; i++) sum += Math.abs(point[i] - target[i]);
-    return sum / target.length;
+export const meanAbsoluteError = metric({
+  ...ERROR,
+  tasks: { values: { formula: '(1/(N C)) sum_n sum_k abs(z_nk - y_nk)', mean: absoluteError } },
+});
+
+export const rmse = metric({
+  ...ERROR,
+  tasks: {
+    values: { formula: 'mean over k of sqrt((1/N) sum_n (z_nk - y_nk)^2)', make: macro('rmse') },
   },
-};
+});
 
-export const valuesMetrics: Readonly<
-  Record<Exclude<ValuesMetric, TrainedMetric>, (targets: number) => Accumulator>
-> = {
-  rmse: macro('rmse'),
-  r2: macro('r2'),
-  mase: scaledError,
-};
+export const r2 = metric({
+  largerIsBetter: true,
+  min: Number.NEGATIVE_INFINITY,
+  max: 1,
+  tasks: {
+    values: {
+      formula:
+        'mean over k of 1 - sum_n (z_nk - y_nk)^2 / sum_n (y_nk - m_k)^2, where m_k = (1/N) sum_n y_nk. If all y_nk are equal: 1 if all z_nk equal them, else 0',
+      make: macro('r2'),
+    },
+  },
+});
+
+export const mase = metric({
+  ...ERROR,
+  tasks: {
+    values: {
+      formula:
+        '`forecast` only: (1/(N C)) sum_n sum_k abs(z_nk - y_nk) / q_n, where q_n is the mean of abs(y_t - y_(t-m)) over the training part of the series and m = `season` or 1 (Hyndman and Koehler, 2006). Windows of a series without q do not count',
+      make: scaledError,
+    },
+  },
+});
+
+/** Mean of |z - y|. */
+export function absoluteError({ point, target }: Pick<Scored, 'point' | 'target'>): number {
+  let sum = 0;
+  for (let i = 0; i < target.length; i++) sum += Math.abs(point[i] - target[i]);
+  return sum / target.length;
+}
 
 /**
  * MASE: mean of |z - y| / q, where q is the error of the naive forecast in training (Hyndman and
@@ -29,7 +54,7 @@ function scaledError(): Accumulator {
     add(prediction) {
       const { errorScale } = prediction;
       if (errorScale === undefined) return;
-      sum += valuesMeans.mean_absolute_error(prediction) / errorScale;
+      sum += absoluteError(prediction) / errorScale;
       count++;
     },
     get value() {

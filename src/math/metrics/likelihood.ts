@@ -1,0 +1,45 @@
+/** Metrics of the mean cross-entropy, without the weights and smoothing of a loss. */
+import { type Accumulator, ERROR, meanOf, metric, type Scored } from './metric.js';
+
+export const perplexity = metric({
+  ...ERROR,
+  // exp of a cross-entropy, which is at least 0
+  min: 1,
+  tasks: {
+    classes: {
+      formula:
+        'exp of the mean of l_n, where l_n = log sum_k exp(z_nk) - z_n,y_n, without weights and smoothing',
+      make: () => ofCrossEntropy(Math.exp),
+    },
+  },
+});
+
+export const bitsPerSymbol = metric({
+  ...ERROR,
+  tasks: {
+    classes: {
+      formula: 'mean of l_n, divided by log 2',
+      make: () => ofCrossEntropy(mean => mean / Math.LN2),
+    },
+  },
+});
+
+/** Applies a function to the mean cross-entropy, without the weights and smoothing of a loss. */
+function ofCrossEntropy(result: (mean: number) => number): Accumulator {
+  const mean = meanOf(({ outputs, target }: Scored) => logSumExp(outputs) - outputs[target[0]]);
+  return {
+    add: mean.add,
+    get value() {
+      return mean.value === undefined ? undefined : result(mean.value);
+    },
+  };
+}
+
+/** log(sum of e^z), in float64. */
+export function logSumExp(z: ArrayLike<number>): number {
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < z.length; i++) largest = Math.max(largest, z[i]);
+  let sum = 0;
+  for (let i = 0; i < z.length; i++) sum += Math.exp(z[i] - largest);
+  return largest + Math.log(sum);
+}

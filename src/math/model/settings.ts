@@ -1,0 +1,208 @@
+/** `model` of a config. */
+import {
+  choice,
+  extended,
+  integer,
+  like,
+  list,
+  named,
+  number,
+  section,
+  type TypeOf,
+  text,
+} from '../../util/schema.js';
+import { MODEL } from '../cells/cell.js';
+import { type LayerConfig, layerConfig } from '../cells/index.js';
+
+const embedding = named(
+  'embedding',
+  section(
+    {
+      size: integer({
+        description: 'Size of the vector of each symbol.',
+        min: 1,
+        max: 16384,
+        examples: [32],
+        aliases: ['dim', 'embedding_dim', 'embedding_size', 'embed_dim', 'width'],
+        required: true,
+        ...MODEL,
+      }),
+      num_symbols: integer({
+        description:
+          'Size of the vocabulary; symbols are 0 to num_symbols - 1. Default: one more than the largest symbol of all splits.',
+        min: 1,
+        max: 1048576,
+        examples: [128],
+        aliases: ['num_embeddings', 'vocab_size', 'vocabulary_size', 'vocabulary', 'vocab', 'num_tokens'],
+        ...MODEL,
+      }),
+    },
+    {
+      title: 'Embedding',
+      description:
+        'Maps each symbol to a learned vector, a row of `embedding.weight`. Required for data whose steps are symbols.',
+      examples: [{ size: 32 }, { size: 32, num_symbols: 128 }],
+      aliases: ['embed', 'embeddings', 'embedding_dim', 'embedding_size'],
+    },
+  ),
+);
+
+const head = named(
+  'head',
+  section(
+    {
+      from: choice(['last', 'final', 'mean', 'max', 'every'], {
+        description:
+          "What the head reads. For one output per sequence: the top layer's output at the last step (last), the final output of each direction (final), or the mean or maximum over all steps (mean, max). For one output per step: every.",
+        default: 'last',
+        examples: ['last'],
+        aliases: ['pool', 'pooling', 'reduce', 'reduction'],
+        ...MODEL,
+      }),
+      hidden_sizes: list(integer({ min: 1, max: 65536 }), {
+        description: 'Sizes of the hidden dense layers, each followed by the activation.',
+        maxItems: 16,
+        default: [],
+        examples: [[64]],
+        aliases: ['hidden', 'hidden_size', 'layers', 'sizes', 'units', 'hidden_layers'],
+        ...MODEL,
+      }),
+      activation: choice(['relu', 'tanh'], {
+        description: 'Activation function of the hidden dense layers.',
+        default: 'relu',
+        examples: ['relu'],
+        aliases: ['nonlinearity', 'act'],
+        ...MODEL,
+      }),
+      dropout: number({
+        description:
+          'Probability of zeroing an output of the hidden dense layers in training. The others are divided by one minus this.',
+        min: 0,
+        below: 1,
+        default: 0,
+        examples: [0.5],
+        aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
+        ...MODEL,
+      }),
+    },
+    {
+      title: 'Head',
+      description: "The dense layers (`fc`) from the top recurrent layer's outputs to the model's outputs.",
+      default: {},
+      examples: [{ from: 'last' }, { from: 'mean', hidden_sizes: [64] }],
+    },
+  ),
+);
+
+const numClasses = named(
+  'num_classes',
+  integer({
+    title: 'NumClasses',
+    description:
+      'Number of classes. Default: one more than the largest training label. It is then an error if a test label is larger, or if more classes below the largest label are unused than used.',
+    min: 2,
+    max: 1000000,
+    examples: [10],
+    aliases: ['classes', 'output_size', 'n_classes'],
+    ...MODEL,
+  }),
+);
+
+const initFrom = named(
+  'init_from',
+  text({
+    title: 'InitFrom',
+    description:
+      'A safetensors file with the initial weights, instead of random ones. It must have all weights of the model and no others.',
+    minLength: 1,
+    maxLength: 4096,
+    examples: ['weights.safetensors'],
+    aliases: ['weights', 'pretrained', 'checkpoint'],
+    path: true,
+    effects: ['initialisation'],
+    resume: { never: 'initial weights are read only at the start of a run' },
+  }),
+);
+
+const listedLayers = named(
+  'listed_layers',
+  section(
+    {
+      layers: list(like(layerConfig, { closed: true }), {
+        description:
+          'The recurrent layers, bottom first. Replaces `cell`, `hidden_size` and the other keys of a layer.',
+        minItems: 1,
+        maxItems: 64,
+        examples: [
+          [
+            { cell: 'lstm', hidden_size: 64, bidirectional: true },
+            { cell: 'gru', hidden_size: 32 },
+          ],
+        ],
+        required: true,
+      }),
+    },
+    { title: 'ListedLayers', description: 'Layers that may differ from each other.', open: true },
+  ),
+);
+
+const equalLayers = named(
+  'equal_layers',
+  extended(
+    [layerConfig],
+    {
+      num_layers: integer({
+        title: 'NumLayers',
+        description: 'Number of stacked recurrent layers.',
+        min: 1,
+        max: 64,
+        default: 1,
+        examples: [2],
+        aliases: ['layers', 'depth', 'n_layers'],
+        ...MODEL,
+      }),
+    },
+    { title: 'EqualLayers', description: 'Identical layers.' },
+  ),
+);
+
+export const modelConfig = named(
+  'model',
+  extended(
+    [listedLayers, equalLayers],
+    {
+      dropout: number({
+        description:
+          'Probability of zeroing an output between recurrent layers in training. The others are divided by one minus this.',
+        min: 0,
+        below: 1,
+        default: 0,
+        examples: [0.2],
+        aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
+        ...MODEL,
+      }),
+      embedding: embedding,
+      head: head,
+      num_classes: numClasses,
+      init_from: initFrom,
+    },
+    {
+      title: 'ModelConfig',
+      description:
+        'The recurrent network: identical layers or a list of layers, an optional embedding before them, and the head after them.',
+      examples: [{ cell: 'lstm', hidden_size: 128, num_layers: 2 }],
+      aliases: ['network', 'net'],
+      required: true,
+      closed: true,
+    },
+  ),
+);
+
+export type ModelConfig = TypeOf<typeof modelConfig>;
+
+/** The recurrent layers, bottom first. */
+export function layersOf(model: ModelConfig): readonly LayerConfig[] {
+  if ('layers' in model) return model.layers;
+  const { num_layers, dropout, embedding, head, num_classes, init_from, ...layer } = model;
+  return Array.from({ length: num_layers }, () => layer);
+}

@@ -1,0 +1,379 @@
+/**
+ * Definitions of what users write and programs read. One definition is a JSON Schema
+ * (`schemas/*.json` are written from them), the TypeScript type of a value, and, for a key of a
+ * config, its facts.
+ *
+ *     const adam = object({
+ *       kind: literal('adam', { description: 'Adam.', effects: ['numerics'] }),
+ *       eps: number({ above: 0, max: 1, default: 1e-8, description: '…', effects: ['numerics'] }),
+ *     });
+ *     type Adam = TypeOf<typeof adam>; // { readonly kind: 'adam'; readonly eps: number }
+ *
+ * TypeBox was tried with the losses. It writes `anyOf` without `discriminator`, its types do not know
+ * that a default makes a key present, and it has no place for facts that must not be forgotten: each
+ * needed a wrapper that is longer than the function below.
+ */
+
+/** A JSON Schema as it is written to its file. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/**
+ * The effect of a key of a config:
+ *
+ * - `numerics`: changes the computation
+ * - `data`: changes the data, or the part of them that is used
+ * - `data_order`: changes the sequences of a batch, or the order of batches
+ * - `initialisation`: changes the initial weights
+ * - `length`: changes the number of steps, or the step whose weights are kept
+ * - `unknown`: a key of another version
+ */
+export type Effect = 'numerics' | 'data' | 'data_order' | 'initialisation' | 'length' | 'unknown';
+
+/**
+ * Whether a key may change when a run resumes. `safe`: results up to the previous end stay the
+ * same. `unsafe`: only if the user allows it by name. `never`: not at all. With the reason, except
+ * where an effect says enough.
+ */
+export type OnResume = 'safe' | 'unsafe' | { readonly unsafe: string } | { readonly never: string };
+
+/** The parts of a config that effects depend on. */
+export interface FactsContext {
+  readonly optimizer?: {
+    readonly schedule?: { readonly kind: string; readonly length?: unknown } | undefined;
+  };
+  readonly training?: { readonly early_stopping?: object | undefined };
+}
+
+export interface ValueChange {
+  /** Null if the key was not set; likewise `to`. */
+  readonly from: unknown;
+  readonly to: unknown;
+}
+
+export interface KeyFacts {
+  /** Runs that differ only in keys without an effect have the same weights and metrics. */
+  readonly effects: readonly Effect[] | ((config: FactsContext) => readonly Effect[]);
+  /** Absent: `safe` if the key changes at most the length, else `unsafe`. */
+  readonly resume?: OnResume | ((change: ValueChange, config: FactsContext) => OnResume | undefined);
+}
+
+declare const type: unique symbol;
+
+/**
+ * A definition of values of type T. `Present`: a complete mapping has the key. `Known`: each key in it
+ * has facts.
+ */
+export interface Shape<T = unknown, Present extends boolean = boolean, Known extends boolean = boolean> {
+  readonly schema: JsonSchema;
+  /** Named parts that `schema` refers to. */
+  readonly definitions: Readonly<Record<string, JsonSchema>>;
+  /** Of a key with plain values. */
+  readonly facts: KeyFacts | undefined;
+  /** What it consists of: keys, and the alternatives of a union or items of a list. */
+  readonly keys: Readonly<Record<string, Shape>>;
+  readonly parts: readonly Shape[];
+  readonly required: boolean;
+  readonly [type]?: { readonly value: T; readonly present: Present; readonly known: Known };
+}
+
+/** The type of a complete value: every default filled in. */
+export type TypeOf<S extends Shape> = S extends Shape<infer T> ? T : never;
+
+interface Options {
+  readonly description?: string;
+  readonly title?: string;
+  readonly default?: unknown;
+  /** A default that depends on other keys, in words. */
+  readonly defaultText?: string;
+  /** True if the run chooses the default: a complete mapping may lack the key. */
+  readonly runDefault?: true;
+  readonly required?: true;
+  readonly examples?: readonly unknown[];
+  /** Names in other tools. */
+  readonly aliases?: readonly string[];
+  /** Keys that are not inherited from an extended config if this key is set. */
+  readonly excludes?: readonly string[];
+  /** A pattern, or many choices, in words. */
+  readonly form?: string;
+  /** True for the path of a file. */
+  readonly path?: true;
+  readonly effects?: KeyFacts['effects'];
+  readonly resume?: KeyFacts['resume'];
+}
+
+type IsPresent<O> = O extends { runDefault: true }
+  ? false
+  : O extends { required: true } | { default: unknown } | { defaultText: string }
+    ? true
+    : false;
+
+type HasFacts<O> = O extends { effects: unknown } ? true : false;
+/** True if all of a union of definitions are known. */
+type AllKnown<S> = [S] extends [Shape<unknown, boolean, true>] ? true : false;
+type Either<A, B> = A extends true ? true : B extends true ? true : false;
+
+const ANNOTATIONS = {
+  title: 'title',
+  description: 'description',
+  default: 'default',
+  defaultText: 'x-default',
+  runDefault: 'x-run-default',
+  examples: 'examples',
+  aliases: 'x-aliases',
+  excludes: 'x-excludes',
+  form: 'x-form',
+  path: 'x-path',
+} as const;
+
+const LIMITS = {
+  min: 'minimum',
+  above: 'exclusiveMinimum',
+  max: 'maximum',
+  below: 'exclusiveMaximum',
+  minLength: 'minLength',
+  maxLength: 'maxLength',
+  pattern: 'pattern',
+  minItems: 'minItems',
+  maxItems: 'maxItems',
+  unique: 'uniqueItems',
+  minKeys: 'minProperties',
+  maxKeys: 'maxProperties',
+} as const;
+
+type Limits = { readonly [L in keyof typeof LIMITS]?: number | string | boolean };
+
+/** The keywords of `options`, in the order of the tables. */
+function keywords(options: object, table: Readonly<Record<string, string>>): JsonSchema {
+  const found = Object.entries(table).flatMap(([option, keyword]) => {
+    const value: unknown = Reflect.get(options, option);
+    return value === undefined ? [] : [[keyword, value] as const];
+  });
+  return Object.fromEntries(found);
+}
+
+function shape<T, O extends Options, Known extends boolean = HasFacts<O>>(
+  options: O,
+  schema: JsonSchema,
+  { keys = {}, parts = [] }: Partial<Pick<Shape, 'keys' | 'parts'>> = {},
+): Shape<T, IsPresent<O>, Known> {
+  const { title, description, ...rest } = keywords(options, ANNOTATIONS);
+  const heading = {
+    ...(title !== undefined && { title }),
+    ...(description !== undefined && { description }),
+  };
+  const inner = [...Object.values(keys), ...parts];
+  return {
+    schema: { ...heading, ...schema, ...keywords(options, LIMITS), ...rest },
+    definitions: Object.assign({}, ...inner.map(({ definitions }) => definitions)),
+    facts: factsOf(options),
+    keys,
+    parts,
+    required: options.required === true,
+  };
+}
+
+function factsOf({ effects, resume }: Options): KeyFacts | undefined {
+  return effects && { effects, ...(resume && { resume }) };
+}
+
+type NumberOptions = Options & Pick<Limits, 'min' | 'above' | 'max' | 'below'>;
+
+export const number = <const O extends NumberOptions>(options: O) =>
+  shape<number, O>(options, { type: 'number' });
+
+export const integer = <const O extends NumberOptions>(options: O) =>
+  shape<number, O>(options, { type: 'integer' });
+
+export const boolean = <const O extends Options>(options: O) =>
+  shape<boolean, O>(options, { type: 'boolean' });
+
+type TextOptions = Options & Pick<Limits, 'minLength' | 'maxLength' | 'pattern'>;
+
+export const text = <const O extends TextOptions>(options: O) =>
+  shape<string, O>(options, { type: 'string' });
+
+export const literal = <const T, const O extends Options>(value: T, options: O) =>
+  shape<T, O & { required: true }>({ ...options, required: true }, { const: value });
+
+export const choice = <const T, const O extends Options>(values: readonly T[], options: O) =>
+  shape<T, O>(options, { enum: values });
+
+/** A choice of texts among other forms of a value. */
+export const word = <const T extends string, const O extends Options>(values: readonly T[], options: O) =>
+  shape<T, O>(options, { type: 'string', enum: values });
+
+type ListOptions = Options & Pick<Limits, 'minItems' | 'maxItems' | 'unique'>;
+type Items<T, O> = O extends { minItems: 2; maxItems: 2 }
+  ? readonly [T, T]
+  : O extends { minItems: 1 }
+    ? readonly [T, ...T[]]
+    : readonly T[];
+
+export const list = <S extends Shape, const O extends ListOptions>(item: S, options: O) =>
+  shape<Items<TypeOf<S>, O>, O, Either<HasFacts<O>, AllKnown<S>>>(
+    options,
+    { type: 'array', items: item.schema },
+    { parts: [item] },
+  );
+
+/** A text, or a list of texts. */
+export const oneOrMore = <const O extends ListOptions & TextOptions>(item: Shape<string>, options: O) =>
+  shape<string | Items<string, O>, O>(
+    options,
+    { type: ['string', 'array'], items: item.schema },
+    { parts: [item] },
+  );
+
+type Flat<T> = { [K in keyof T]: T[K] };
+type PresentKeys<P> = { [K in keyof P]: P[K] extends Shape<unknown, true> ? K : never }[keyof P];
+type Mapping<P extends Readonly<Record<string, Shape>>> = Flat<
+  { readonly [K in PresentKeys<P>]: TypeOf<P[K]> } & {
+    readonly [K in Exclude<keyof P, PresentKeys<P>>]?: TypeOf<P[K]>;
+  }
+>;
+
+interface ObjectOptions extends Options, Pick<Limits, 'minKeys' | 'maxKeys'> {
+  /** True if the definition that it is a part of adds keys. */
+  readonly open?: true;
+  /** Conditions between keys, as JSON Schema. */
+  readonly rules?: JsonSchema;
+}
+
+function mappingSchema(keys: Readonly<Record<string, Shape>>, { open, rules }: ObjectOptions): JsonSchema {
+  const required = Object.keys(keys).filter(key => keys[key].required);
+  return {
+    type: 'object',
+    ...(open ? {} : { additionalProperties: false }),
+    ...(required.length > 0 && { required }),
+    properties: Object.fromEntries(Object.entries(keys).map(([key, { schema }]) => [key, schema])),
+    ...rules,
+  };
+}
+
+/** A mapping with these keys and no others. */
+export const object = <P extends Readonly<Record<string, Shape>>, const O extends ObjectOptions>(
+  keys: P,
+  options: O,
+) => shape<Mapping<P>, O>(options, mappingSchema(keys, options), { keys });
+
+/** A mapping of a config: a key without facts does not compile. */
+export const section = <
+  P extends Readonly<Record<string, Shape<unknown, boolean, true>>>,
+  const O extends ObjectOptions,
+>(
+  keys: P,
+  options: O,
+) => shape<Mapping<P>, O, true>(options, mappingSchema(keys, options), { keys });
+
+/** A condition between keys, for `rules`. Each part is a JSON Schema. */
+export function when(condition: JsonSchema, consequence: JsonSchema, otherwise?: JsonSchema): JsonSchema {
+  const parts: [keyword: string, schema: JsonSchema][] = [
+    ['if', condition],
+    ['then', consequence],
+  ];
+  return Object.fromEntries(otherwise ? [...parts, ['else', otherwise]] : parts);
+}
+
+/** Mappings that the literal `tag` tells apart. */
+export const union = <S extends Shape, const O extends Options>(
+  tag: string,
+  parts: readonly S[],
+  options: O,
+) => {
+  const discriminator = { propertyName: tag };
+  const oneOf = parts.map(({ schema }) => schema);
+  return shape<TypeOf<S>, O, AllKnown<S>>(
+    options,
+    { type: 'object', required: [tag], discriminator, oneOf },
+    { parts },
+  );
+};
+
+/** `part` in another place, with other options. */
+export const like = <T, K extends boolean, const O extends Options & { readonly closed?: true }>(
+  part: Shape<T, boolean, K>,
+  options: O,
+): Shape<T, IsPresent<O>, Either<HasFacts<O>, K>> => {
+  const { schema, definitions, facts, keys, parts } = part;
+  return {
+    schema: {
+      ...schema,
+      ...keywords(options, ANNOTATIONS),
+      ...(options.closed && { unevaluatedProperties: false }),
+    },
+    definitions,
+    facts: factsOf(options) ?? facts,
+    keys,
+    parts,
+    required: options.required === true,
+  };
+};
+
+/** The same definition, of a key that must be given. */
+export const required = <T, K extends boolean>(part: Shape<T, boolean, K>) => like(part, { required: true });
+
+/** Keys besides those of a definition, or of one of several. */
+export const extended = <
+  S extends Shape<unknown, boolean, true>,
+  P extends Readonly<Record<string, Shape<unknown, boolean, true>>>,
+  const O extends Options & { readonly closed?: true },
+>(
+  bases: readonly S[],
+  keys: P,
+  options: O,
+) => {
+  const { additionalProperties: _, ...mapping } = mappingSchema(keys, {});
+  const schema = {
+    ...mapping,
+    [bases.length === 1 ? 'allOf' : 'oneOf']: bases.map(base => base.schema),
+    ...(options.closed && { unevaluatedProperties: false }),
+  };
+  return shape<TypeOf<S> & Mapping<P>, O, true>(options, schema, { keys, parts: bases });
+};
+
+/** One of several forms. */
+export const either = <S extends Shape, const O extends Options>(parts: readonly S[], options: O) =>
+  shape<TypeOf<S>, O, Either<HasFacts<O>, AllKnown<S>>>(
+    options,
+    { oneOf: parts.map(({ schema }) => schema) },
+    { parts },
+  );
+
+/** A part of the schema with a name, which is written once. */
+export const named = <S extends Shape>(name: string, part: S): S => ({
+  ...part,
+  schema: { $ref: `#/definitions/${name}` },
+  definitions: { ...part.definitions, [name]: part.schema },
+});
+
+/** A schema as the content of its file. @param heading identifies it */
+export function schemaText(heading: JsonSchema, { schema, definitions }: Shape): string {
+  const isNamed = Object.keys(definitions).length > 0;
+  return `${printed({ ...heading, ...schema, ...(isNamed && { definitions }) }, '')}\n`;
+}
+
+const MAX_COLUMNS = 110;
+
+/** JSON with lists of plain values on one line, as far as they fit. */
+function printed(value: unknown, indent: string): string {
+  const inline = JSON.stringify(value);
+  if (typeof value !== 'object' || value === null) return inline;
+  const inner = `${indent}  `;
+  if (Array.isArray(value)) {
+    const isPlain = value.every(item => typeof item !== 'object');
+    const line = `[${value.map(item => JSON.stringify(item)).join(', ')}]`;
+    if (value.length === 0 || (isPlain && indent.length + line.length < MAX_COLUMNS - 20)) return line;
+    return `[\n${value.map(item => inner + printed(item, inner)).join(',\n')}\n${indent}]`;
+  }
+  const entries = Object.entries(value).map(
+    ([key, item]) => `${inner}${JSON.stringify(key)}: ${printed(item, inner)}`,
+  );
+  return entries.length === 0 ? '{}' : `{\n${entries.join(',\n')}\n${indent}}`;
+}
+
+/** All keys below a definition that have facts, by their paths without the indexes of lists. */
+export function factsByKey(whole: Shape, path: readonly string[] = []): [path: string, facts: KeyFacts][] {
+  const own: [string, KeyFacts][] = whole.facts ? [[path.join('.'), whole.facts]] : [];
+  const inner = Object.entries(whole.keys).flatMap(([key, part]) => factsByKey(part, [...path, key]));
+  return [...own, ...inner, ...whole.parts.flatMap(part => factsByKey(part, path))];
+}
