@@ -4,9 +4,9 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { experiment } from '../config/schema/experiment.js';
 import { packageRoot } from '../util/root.js';
 import { schemaText } from '../util/schema.js';
-import { experiment } from '../config/schema/experiment.js';
 
 const HEADING = {
   $schema: 'https://json-schema.org/draft/2019-09/schema',

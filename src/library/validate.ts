@@ -1,5 +1,11 @@
 /** Validates a config without training, including its data. */
-import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig, measuredMetrics } from '../config/index.js';
+import {
+  checkAgainstData,
+  type LoadedExperiment,
+  loadExperiment,
+  locateInConfig,
+  measuredMetrics,
+} from '../config/index.js';
 import { OPTIMISTIC, testSelections } from '../config/rules/splits.js';
 import type { Dataset, SplitName } from '../data/index.js';
 import { checkName } from '../run/folders.js';

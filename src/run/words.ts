@@ -2,9 +2,9 @@
  * Sentences about results: metrics, gates, baselines and cautions.
  */
 
-import { largerIsBetter } from '../math/metrics/index.js';
 import { basename, isAbsolute } from 'node:path';
 import { OPTIMISTIC } from '../config/rules/splits.js';
+import { largerIsBetter } from '../math/metrics/index.js';
 import { isShare, percent, rounded } from '../util/numbers.js';
 import type { GateResult, SplitBaselines, SplitMetrics, Summary } from './summary.js';
 

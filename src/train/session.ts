@@ -1,7 +1,17 @@
 /** Prepares training from a loaded config: dataset, loss, model sizes, backend, trainer. */
 
 import { setImmediate } from 'node:timers/promises';
-import { checkAgainstData, type Experiment, fileDigest, ignoredLabel, keysOfFiles, type LoadedExperiment, locateInConfig, type ModelSizes, measuredMetrics } from '../config/index.js';
+import {
+  checkAgainstData,
+  type Experiment,
+  fileDigest,
+  ignoredLabel,
+  keysOfFiles,
+  type LoadedExperiment,
+  locateInConfig,
+  type ModelSizes,
+  measuredMetrics,
+} from '../config/index.js';
 import {
   type Dataset,
   type DatasetContext,

@@ -1,5 +1,5 @@
 /** A review as a document: each run, damaged run and group of runs is a subject. */
-import { largerIsBetter } from '../math/metrics/index.js';
+
 import { basename, sep } from 'node:path';
 import type { MetricVerdict } from '../judge/judging/against.js';
 import { movedWords } from '../judge/judging/deciding.js';
@@ -8,6 +8,7 @@ import type { RunReview } from '../judge/judging/judge-run.js';
 import type { DamagedRun } from '../judge/judging/reading.js';
 import type { GroupReview, Review, Reviewed } from '../judge/judging/review.js';
 import type { RunFacts } from '../judge/judging/run-facts.js';
+import { largerIsBetter } from '../math/metrics/index.js';
 import type { GateResult } from '../run/summary.js';
 import { gateName, gateSentence } from '../run/words.js';
 import { EXIT } from '../util/errors.js';

@@ -1,7 +1,8 @@
 /** `compare PATH…`: compares runs and their results, or lists the trials of a sweep. */
-import { METRICS } from '../../math/metrics/index.js';
+
 import { comparisonOf } from '../../judge/comparison/compare.js';
 import { readGroups } from '../../judge/comparison/sides.js';
+import { METRICS } from '../../math/metrics/index.js';
 import { kindOf } from '../../run/find.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { formatTable } from '../../util/table.js';

@@ -3,8 +3,9 @@
  * and their learning curves. Each side is tested against the first, paired by seed if they share
  * enough seeds.
  */
-import { METRICS, largerIsBetter } from '../../math/metrics/index.js';
+
 import type { MetricName } from '../../config/experiment.js';
+import { largerIsBetter, METRICS } from '../../math/metrics/index.js';
 import { momentsOf } from '../../run/baseline.js';
 import type { Curve } from '../../run/curve.js';
 import { metricValue } from '../../run/gates.js';

@@ -2,8 +2,9 @@
  * The type of a comparison, which `compare --json` prints. Its schema is
  * schemas/comparison.schema.json.
  */
-import type { Effect } from '../../util/schema.js';
+
 import type { Json } from '../../run/json.js';
+import type { Effect } from '../../util/schema.js';
 import type { Interval } from '../statistics.js';
 
 export interface Comparison {

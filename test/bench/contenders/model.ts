@@ -8,7 +8,15 @@ import { modelOf } from '../../support/models.js';
 import { type BenchCase, MODELS } from '../cases.js';
 
 export const LEARNING_RATE = 0.01;
-export const ADAM = { kind: 'adam', learning_rate: 0.01, betas: [0.9, 0.999], eps: 1e-8, amsgrad: false, weight_decay: 0, weight_decay_on: 'all' } as const;
+export const ADAM = {
+  kind: 'adam',
+  learning_rate: 0.01,
+  betas: [0.9, 0.999],
+  eps: 1e-8,
+  amsgrad: false,
+  weight_decay: 0,
+  weight_decay_on: 'all',
+} as const;
 
 /** Images of random bytes: read as MNIST's are, whatever they show. */
 export function randomSplit(one: BenchCase): Split {
