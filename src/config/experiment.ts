@@ -4,7 +4,7 @@ import type { Experiment } from './schema/experiment.js';
 
 export type { LayerConfig } from '../math/cells/index.js';
 export type { LossConfig } from '../math/losses/index.js';
-export type { GateMetricName, Metric, MetricName, TrainedMetric } from '../math/metrics/index.js';
+export type { GateMetricName, Metric, MetricName } from '../math/metrics/index.js';
 export type { ModelConfig } from '../math/model/settings.js';
 export type { OptimizerConfig } from '../math/optimizers/index.js';
 export type { ScheduleConfig } from '../math/schedules/index.js';

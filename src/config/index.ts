@@ -4,8 +4,6 @@ export type {
   DatasetConfig,
   EarlyStopping,
   Experiment,
-  LayerConfig,
-  LossConfig,
   ModelConfig,
   OptimizerConfig,
   ScheduleConfig,

@@ -3,7 +3,7 @@
  * (`schemas/*.json` are written from them), the TypeScript type of a value, and, for a key of a
  * config, its facts.
  *
- *     const adam = object({
+ *     const adam = section({
  *       kind: literal('adam', { description: 'Adam.', effects: ['numerics'] }),
  *       eps: number({ above: 0, max: 1, default: 1e-8, description: '…', effects: ['numerics'] }),
  *     });
@@ -250,13 +250,7 @@ function mappingSchema(keys: Readonly<Record<string, Shape>>, { open, rules }: O
   };
 }
 
-/** A mapping with these keys and no others. */
-export const object = <P extends Readonly<Record<string, Shape>>, const O extends ObjectOptions>(
-  keys: P,
-  options: O,
-) => shape<Mapping<P>, O>(options, mappingSchema(keys, options), { keys });
-
-/** A mapping of a config: a key without facts does not compile. */
+/** A mapping with these keys and no others. A key without facts does not compile. */
 export const section = <
   P extends Readonly<Record<string, Shape<unknown, boolean, true>>>,
   const O extends ObjectOptions,

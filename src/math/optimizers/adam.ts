@@ -13,11 +13,7 @@ import {
 import { coupledDecay } from './parts/decay.js';
 import { gradientMean } from './parts/moments.js';
 import { chain } from './parts/part.js';
-import { type AdaptiveSettings, correctedRate, descend, overRootMeanSquare } from './parts/scale.js';
-
-export interface AdamSettings extends AdaptiveSettings {
-  readonly weight_decay: number;
-}
+import { correctedRate, descend, overRootMeanSquare } from './parts/scale.js';
 
 /**
  * Adam as torch.optim.Adam. Kingma and Ba (2015), algorithm 1; at step t, with gradient g:

@@ -13,11 +13,7 @@ import {
 import { decoupledDecay } from './parts/decay.js';
 import { gradientMean } from './parts/moments.js';
 import { chain } from './parts/part.js';
-import { type AdaptiveSettings, correctedRate, descend, overRootMeanSquare } from './parts/scale.js';
-
-export interface AdamWSettings extends AdaptiveSettings {
-  readonly weight_decay: number;
-}
+import { correctedRate, descend, overRootMeanSquare } from './parts/scale.js';
 
 /**
  * Adam with decoupled weight decay lambda as torch.optim.AdamW (Loshchilov and Hutter, 2019):

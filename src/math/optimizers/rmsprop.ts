@@ -14,12 +14,7 @@ import {
 import { coupledDecay } from './parts/decay.js';
 import { momentum as withMomentum } from './parts/moments.js';
 import { chain } from './parts/part.js';
-import { descend, overUncorrectedRoot, type RootMeanSquareSettings, rate } from './parts/scale.js';
-
-export interface RmspropSettings extends RootMeanSquareSettings {
-  readonly momentum: number;
-  readonly weight_decay: number;
-}
+import { descend, overUncorrectedRoot, rate } from './parts/scale.js';
 
 /**
  * RMSprop as torch.optim.RMSprop (Hinton, 2012, lecture 6e); with gradient g and momentum mu:

@@ -14,12 +14,6 @@ import { momentum as withMomentum } from './parts/moments.js';
 import { chain } from './parts/part.js';
 import { descend, rate } from './parts/scale.js';
 
-export interface SgdSettings {
-  readonly momentum: number;
-  readonly nesterov: boolean;
-  readonly weight_decay: number;
-}
-
 /**
  * Stochastic gradient descent as torch.optim.SGD (dampening 0). With gradient g, momentum mu,
  * weight decay lambda:
