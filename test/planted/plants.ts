@@ -182,7 +182,7 @@ const training = plantsOf({
       'reference',
     ],
   ],
-  'src/math/metrics/classes': [
+  'src/math/metrics/decisions': [
     'logits[i] > logits[best]',
     'logits[i] >= logits[best]',
     'the last of equal logits is the prediction',
