@@ -1,34 +1,19 @@
 /** Dataset kinds `csv` and `parquet`: columns by name; the rows of a group form one sequence. */
 
 import { shortestDecimal } from '../util/decimals.js';
-import { type Diagnostic, damagedError } from '../util/errors.js';
-import {
-  type Dataset,
-  IGNORED,
-  type Split,
-  splitFiles,
-  type Targets,
-  type TextLevel,
-} from './core/dataset.js';
-import {
-  type ClassMapping,
-  classesByCode,
-  classMapping,
-  type LabelsConfig,
-  type LabelTexts,
-  labelsOf,
-} from './core/labels.js';
+import type { Diagnostic } from '../util/errors.js';
+import type { Dataset, TextLevel } from './core/dataset.js';
+import { type ClassMapping, classesByCode, type LabelsConfig, type LabelTexts } from './core/labels.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import type { NormalizeConfig } from './core/scaling.js';
-import { range, type TrainingPartConfig, testSelection } from './core/selection.js';
-import { type Packed, packedSplit } from './core/store.js';
+import type { TrainingPartConfig } from './core/selection.js';
+import { openTables, type SequenceTable } from './core/sequence-table.js';
 import { TextCodes } from './core/values.js';
 import { csvSequences } from './csv-sequences.js';
 import { type CsvColumns, type CsvTable, readCsvTable } from './csv-table.js';
 import type { Delimiter } from './formats/csv-records.js';
 import { rowName } from './formats/tables.js';
-import { MAX_ELEMENTS } from './reading/limits.js';
 import { groupOf, ownerOf, type RowList, rowLists, rowsName } from './row-order.js';
 import type { VocabularyConfig } from './vocabulary.js';
 
@@ -69,20 +54,6 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, Vocabula
   readonly id?: string;
 }
 
-/** The rows of one split's sequences. */
-interface Part {
-  readonly table: CsvTable;
-  readonly lists: readonly RowList[];
-}
-
-interface Splits<T> {
-  readonly train: T;
-  readonly validation?: T | undefined;
-  readonly test: T;
-}
-
-type Tables = Partial<Splits<CsvTable>> & Pick<Splits<CsvTable>, 'train'>;
-
 export const csv: DatasetKind<CsvConfig> = {
   open,
   facts: ({ input_kind = 'number', target_kind, sequence }) => ({
@@ -105,56 +76,30 @@ export const csv: DatasetKind<CsvConfig> = {
 };
 
 /**
- * Opens the dataset. Class labels of all files become classes, see {@link classMapping}.
+ * Opens the dataset.
  * @throws UserError (exit 2) if a file or column is missing or the test split is not defined
  * @throws UserError (exit 5) if a cell is invalid, with its line and column
  */
-async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
+async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset> {
   checkOptions(config);
-  const { path, validation_path, test_path } = config;
+  const { features, sequence, id } = config;
   // codes are shared by all files
   const symbols = (config.input_kind ?? 'number') === 'number' ? undefined : new TextCodes();
   const columns = { ...columnsOf(config), symbols };
-  const read = async (file: string | undefined): Promise<CsvTable | undefined> =>
-    file === undefined ? undefined : readCsvTable(file, columns);
-  const tables = {
-    train: await readCsvTable(path, columns),
-    validation: await read(validation_path),
-    test: await read(test_path),
-  };
-  const all = [tables.train, tables.validation, tables.test].flatMap(table =>
-    table === undefined ? [] : [labelTexts(table)],
-  );
-  const parts = partsOf(tables, config, seed);
-  const mapping = config.target_kind === 'class' ? classMapping(all, config, ignoredLabel) : undefined;
-  const steps = Math.max(...Object.values(parts).map(longest));
-  const problems = new Problems();
-  const split = (part: Part): Split | undefined => {
-    const packed = problems.attempt(() => pack(part, config, mapping, steps));
-    return packed && { ...packedSplit(packed, steps), ...namesOf(part, config) };
-  };
-  const train = split(parts.train);
-  const validation = parts.validation && split(parts.validation);
-  const test = split(parts.test);
-  problems.throwIfAny();
-  if (train === undefined || test === undefined) throw new Error('a missing part was reported');
+  const dataset = await openTables(config, context, {
+    read: async (path, problems) => sequencesOf(await readCsvTable(path, columns), config, problems),
+    inputSize: features.length,
+    targetSize: targetsOf(config).length,
+    symbols: symbols?.texts ?? [],
+    perStep: sequence?.per_step ?? false,
+    longest: steps => `one ${sequence?.per_file ? 'file' : 'group'} has ${steps} rows`,
+    // folders of recordings often number their files alike, so equal names of files mean nothing
+    idIsPlace: sequence === undefined ? id === undefined : (sequence.per_file ?? false),
+  });
   return {
-    input: symbols
-      ? { kind: 'symbol', count: symbols.texts.length }
-      : { kind: 'number', size: config.features.length },
-    ...(symbols && { symbolTexts: { level: config.level ?? null, texts: symbols.texts } }),
-    sequenceLength: steps,
-    train,
-    ...(validation && { validation }),
-    test,
-    digests: splitFiles({
-      train: tables.train.sources,
-      validation: tables.validation?.sources,
-      test: tables.test?.sources,
-    }),
-    columnNames: { features: i => config.features[i], targets: i => targetsOf(config)[i] },
+    ...dataset,
+    columnNames: { features: i => features[i], targets: i => targetsOf(config)[i] },
     ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
-    ...(mapping && labelsOf(mapping)),
   };
 }
 
@@ -214,145 +159,65 @@ function columnsOf({ features, level, target, target_kind, sequence, id, delimit
   };
 }
 
-function partsOf(tables: Tables, config: CsvConfig, seed: number): Splits<Part> {
-  const problems = new Problems();
-  const part = (table: CsvTable): Part => ({ table, lists: rowLists(table, problems) });
-  const all = part(tables.train);
-  const validation = tables.validation && part(tables.validation);
-  const given = tables.test && part(tables.test);
-  problems.throwIfAny();
-  const chosen = testSelection(config, all.lists.length, seed) ?? {
-    train: range(all.lists.length),
-    test: range(given?.lists.length ?? 0),
-  };
-  // pads to the longest sequence in use; `limit` may exclude longer ones
-  const limit = config.validation === undefined ? config.limit : undefined;
-  return {
-    train: pick(all, chosen.train.subarray(0, limit)),
-    ...(validation && { validation }),
-    test: pick(given ?? all, chosen.test),
-  };
-}
-
-/**
- * Names sequences by their group; single rows by their id, or by their line if they have none.
- * Folders of recordings often number their files alike, so equal names of files mean nothing.
- */
-function namesOf({ table, lists }: Part, { sequence }: CsvConfig): Pick<Split, 'id' | 'idIsPlace'> {
-  if (table.groups !== undefined) {
-    const id = (index: number): string => groupOf(table, lists[index][0]);
-    return { id, ...(sequence?.per_file && { idIsPlace: true }) };
-  }
-  const { ids } = table;
-  const nameOf = (row: number): string => ids?.[row] || table.rowName(row);
-  return { id: index => nameOf(lists[index][0]), ...(ids === undefined && { idIsPlace: true }) };
-}
-
-function pick({ table, lists }: Part, indices: Uint32Array): Part {
-  return { table, lists: Array.from(indices, i => lists[i]) };
-}
-
-function longest({ table, lists }: Part): number {
-  return lists.reduce((most, list) => Math.max(most, stepsOf(table, list)), 0);
-}
-
-/** Steps of a sequence: the symbols of its text, or its rows. */
-function stepsOf({ texts }: CsvTable, list: RowList): number {
-  return texts === undefined ? list.length : texts.starts[list[0] + 1] - texts.starts[list[0]];
-}
-
-function pack(part: Part, config: CsvConfig, mapping: ClassMapping | undefined, steps: number): Packed {
-  const { table, lists } = part;
-  const perStep = config.sequence?.per_step ?? false;
-  if (perStep && lists.length * steps > MAX_ELEMENTS) {
-    throw damagedError({
-      code: 'data/too-large',
-      message: `one ${table.perFile ? 'file' : 'group'} has ${steps} rows; padding every sequence to that length takes too much memory`,
-      file: table.sources[0].name,
-    });
-  }
-  const inputSize = config.features.length;
-  const lengths = Int32Array.from(lists, list => stepsOf(table, list));
-  const features = new Float32Array(lengths.reduce((sum, length) => sum + length, 0) * inputSize);
+/** The rows of a table as sequences: one for each group, in the order of their first rows. */
+function sequencesOf(table: CsvTable, { features, sequence }: CsvConfig, problems: Problems): SequenceTable {
+  const lists = rowLists(table, problems);
+  const { texts, ids, groups, sources } = table;
+  const lengths = texts
+    ? Int32Array.from(lists, ([row]) => texts.starts[row + 1] - texts.starts[row])
+    : Int32Array.from(lists, ({ length }) => length);
   const starts = new Uint32Array(lists.length);
-  let at = 0;
-  const add = (from: number, steps: number): void => {
-    features.set(table.features.subarray(from * inputSize, (from + steps) * inputSize), at * inputSize);
-    at += steps;
-  };
-  lists.forEach((list, i) => {
-    starts[i] = at;
-    if (table.texts) add(table.texts.starts[list[0]], lengths[i]);
-    else for (const row of list) add(row, 1);
-  });
+  for (let i = 1; i < starts.length; i++) starts[i] = starts[i - 1] + lengths[i - 1];
+  // without groups, sequences are the rows as they are
+  const rows = groups && lists.flat();
+  const targetRows = rows && (sequence?.per_step ? rows : lists.map(([row]) => row));
   return {
-    features,
-    inputSize,
+    sources,
+    features: picked(table.features as Float32Array, rows, features.length),
     starts,
     lengths,
-    targets: sequenceTargets(table, lists, mapping, perStep ? steps : undefined),
+    targets: picked(Float64Array.from(table.targets), targetRows, table.targetNames.length),
+    labels: labelTexts(table),
+    // single rows have their id, or their line if they have none
+    idOf: index => {
+      const [row] = lists[index];
+      return groups ? groupOf(table, row) : ids?.[row] || table.rowName(row);
+    },
+    check(indices, mapping) {
+      if (!sequence?.per_step)
+        checkConstant(
+          table,
+          Array.from(indices, index => lists[index]),
+          mapping,
+        );
+    },
   };
 }
 
-export function labelTexts(table: CsvTable): LabelTexts {
+/** The rows `rows` of `values`, each of `width` numbers; absent: all. */
+function picked<T extends Float32Array | Float64Array>(
+  values: T,
+  rows: readonly number[] | undefined,
+  width: number,
+): T {
+  if (rows === undefined) return values;
+  const out = new (values.constructor as new (length: number) => T)(rows.length * width);
+  rows.forEach((row, i) => {
+    for (let k = 0; k < width; k++) out[i * width + k] = values[row * width + k];
+  });
+  return out;
+}
+
+function labelTexts(table: CsvTable): LabelTexts {
   const { sources, labels, targets } = table;
   return { file: sources[0].name, labels, placeOf: code => table.place(targets.indexOf(code), 'target') };
 }
 
-/**
- * Returns the targets of the sequences `lists`: classes with a `mapping`, else values; one per step
- * with `steps` (T), else one per sequence.
- * @throws UserError (exit 5) if the rows of a sequence differ in a target that is not per step,
- *   with the first such row of each sequence
- */
-export function sequenceTargets(
-  table: CsvTable,
-  lists: readonly RowList[],
-  mapping: ClassMapping | undefined,
-  steps: number | undefined,
-): Targets {
-  const classOfCode = mapping && classesByCode(labelTexts(table), mapping);
-  if (steps === undefined)
-    checkConstant(table, lists, at => (classOfCode ? classOfCode[table.targets[at]] : table.targets[at]));
-  if (mapping === undefined && steps !== undefined) {
-    const size = table.targetNames.length;
-    const values = new Float32Array(lists.length * steps * size).fill(Number.NaN);
-    lists.forEach((list, i) => {
-      list.forEach((row, step) => {
-        for (let k = 0; k < size; k++) values[(i * steps + step) * size + k] = table.targets[row * size + k];
-      });
-    });
-    return { kind: 'value', size, values, perStep: true };
-  }
-  if (mapping === undefined) {
-    const size = table.targetNames.length;
-    const values = new Float32Array(lists.length * size);
-    lists.forEach(([row], i) => {
-      for (let k = 0; k < size; k++) values[i * size + k] = table.targets[row * size + k];
-    });
-    return { kind: 'value', size, values };
-  }
-  const numClasses = mapping.labels.length;
-  const classOf = (row: number): number => classOfCode?.[table.targets[row]] ?? IGNORED;
-  if (steps === undefined) {
-    return {
-      kind: 'class',
-      numClasses,
-      values: Int32Array.from(lists, list => classOf(list[0])),
-      perStep: false,
-    };
-  }
-  const values = new Int32Array(lists.length * steps).fill(IGNORED);
-  lists.forEach((list, i) => {
-    list.forEach((row, step) => {
-      values[i * steps + step] = classOf(row);
-    });
-  });
-  return { kind: 'class', numClasses, values, perStep: true };
-}
-
-/** @param targetOf number or class of a cell of the targets */
-function checkConstant(table: CsvTable, lists: readonly RowList[], targetOf: (at: number) => number): void {
+/** @throws UserError (exit 5) with the first row of each group whose target differs */
+function checkConstant(table: CsvTable, lists: readonly RowList[], mapping: ClassMapping | undefined): void {
+  const { targets } = table;
+  const classes = mapping && classesByCode(labelTexts(table), mapping);
+  const targetOf = (at: number): number => (classes ? classes[targets[at]] : targets[at]);
   const problems = new Problems();
   for (const list of lists) {
     const place = differingTarget(table, list, targetOf);

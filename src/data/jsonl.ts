@@ -1,33 +1,19 @@
 /** Dataset kind `jsonl`: one sequence per line, as numbers, symbols or text. */
-import { damagedError } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import {
-  type Dataset,
-  IGNORED,
-  type Split,
-  splitFiles,
-  type Targets,
-  type TextLevel,
-} from './core/dataset.js';
-import {
-  type ClassMapping,
-  classesByCode,
-  classMapping,
-  type LabelsConfig,
-  type LabelTexts,
-  labelsOf,
-} from './core/labels.js';
+import { type DataFile, type Dataset, IGNORED, type TextLevel } from './core/dataset.js';
+import type { ClassMapping, LabelsConfig } from './core/labels.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import type { NormalizeConfig } from './core/scaling.js';
-import { range, type TrainingPartConfig, testSelection } from './core/selection.js';
-import { type Place, packedSplit, type SequenceStore, storedSplit } from './core/store.js';
+import type { TrainingPartConfig } from './core/selection.js';
+import { openTables, type SequenceTable } from './core/sequence-table.js';
+import type { Place, SequenceStore } from './core/store.js';
 import { FloatList, TextCodes } from './core/values.js';
 import { JsonlScan, type JsonRecord, type LinePlace, type RecordLine } from './formats/json-lines.js';
 import { addSteps, attemptField, finite, jsonlSequences, textOf, Unfit } from './jsonl-sequences.js';
-import { type MemoryConfig, readContent, type SourceFile, staysOnDisk } from './reading/files.js';
+import { type MemoryConfig, readContent, staysOnDisk } from './reading/files.js';
 import { inputFiles, shortNames } from './reading/input-files.js';
-import { MAX_ELEMENTS, MAX_TEXT_BYTES } from './reading/limits.js';
+import { MAX_TEXT_BYTES } from './reading/limits.js';
 import { RangedFile } from './reading/ranged-file.js';
 import type { VocabularyConfig } from './vocabulary.js';
 
@@ -81,57 +67,36 @@ export const jsonl: DatasetKind<JsonlConfig> = {
 };
 
 /**
- * Opens the dataset. Class labels of all files become classes, see {@link classMapping}; the null
- * of a step is ignored.
+ * Opens the dataset. The null of a step is ignored.
  * @throws UserError (exit 2) if a file is missing, the first record lacks a field or the test split
  *   is not defined
  * @throws UserError (exit 5) if a record is invalid, with its line
  */
-async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
+async function open(config: JsonlConfig, context: DatasetContext): Promise<Dataset> {
   const common: Common = { symbols: new TextCodes() };
   const { path, validation_path, test_path } = config;
   const files = await Promise.all([path, validation_path ?? [], test_path ?? []].map(inputFiles));
   const isOnDisk = await staysOnDisk(files.flat(), config, MAX_TEXT_BYTES);
-  const read = async (of: string): Promise<JsonlTable> => readJsonlTable(of, config, common, isOnDisk);
-  const train = await read(config.path);
-  const validation = config.validation_path === undefined ? undefined : await read(config.validation_path);
-  const given = config.test_path === undefined ? undefined : await read(config.test_path);
-  const tables = [train, validation, given].filter(table => table !== undefined);
-  const selection = testSelection(config, train.lengths.length, seed);
-  const labels = tables.map(table => table.labels);
-  const mapping = config.target_kind === 'class' ? classMapping(labels, config, ignoredLabel) : undefined;
-  // pads to the longest sequence in use; `limit` may exclude longer ones
-  const limit = config.validation === undefined ? config.limit : undefined;
-  const trained = (selection?.train ?? range(train.lengths.length)).subarray(0, limit);
-  const tested = selection?.test ?? range(given?.lengths.length ?? 0);
-  const used: readonly (readonly [JsonlTable | undefined, Uint32Array])[] = [
-    [train, trained],
-    [validation, range(validation?.lengths.length ?? 0)],
-    [given ?? train, tested],
-  ];
-  const steps = used.reduce(
-    (most, [table, indices]) => indices.reduce((a, i) => Math.max(a, table?.lengths[i] ?? 0), most),
-    1,
-  );
-  const split = (table: JsonlTable, indices = range(table.lengths.length)): Split =>
-    splitOf(table, indices, { config, mapping, steps, common });
-  const { texts } = common.symbols;
+  const dataset = await openTables(config, context, {
+    read: of => readJsonlTable(of, config, common, isOnDisk),
+    get inputSize() {
+      return common.features ?? 1;
+    },
+    get targetSize() {
+      return common.targets ?? 1;
+    },
+    symbols: common.symbols.texts,
+    perStep: config.per_step ?? false,
+    longest: steps => `one sequence has ${steps} steps`,
+    idIsPlace: config.id === undefined,
+    decoder: mapping => recordDecoder(config, common, mapping),
+  });
   return {
-    input:
-      config.input_kind === 'number'
-        ? { kind: 'number', size: common.features ?? 1 }
-        : { kind: 'symbol', count: texts.length },
-    ...(config.input_kind !== 'number' && { symbolTexts: { level: config.level ?? null, texts } }),
-    sequenceLength: steps,
-    train: split(train, trained),
-    ...(validation && { validation: split(validation) }),
-    test: split(given ?? train, tested),
-    digests: splitFiles({ train: train.sources, validation: validation?.sources, test: given?.sources }),
+    ...dataset,
     columnNames: {
       features: i => (common.features === 1 ? config.input : `${config.input}[${i}]`),
       targets: i => (common.targets === 1 ? config.target : `${config.target}[${i}]`),
     },
-    ...(mapping && labelsOf(mapping)),
   };
 }
 
@@ -140,58 +105,6 @@ function leaks({ input, target }: JsonlConfig): ConfigDiagnostic[] {
   if (input !== target) return [];
   const message = `the target field "${target}" is also the input`;
   return [{ code: 'config/target-leak', message, keyPath: ['dataset', 'input'] }];
-}
-
-function splitOf(
-  table: JsonlTable,
-  indices: Uint32Array,
-  {
-    config,
-    mapping,
-    steps,
-    common,
-  }: {
-    readonly config: JsonlConfig;
-    readonly mapping: ClassMapping | undefined;
-    readonly steps: number;
-    readonly common: Common;
-  },
-): Split {
-  const { features, sources } = table;
-  const starts = Uint32Array.from(indices, i => table.starts[i]);
-  const lengths = Int32Array.from(indices, i => table.lengths[i]);
-  const isStored = table.records !== undefined && mapping !== undefined && config.per_step;
-  if (config.per_step && !isStored && indices.length * steps > MAX_ELEMENTS) {
-    throw damagedError({
-      code: 'data/too-large',
-      message: `one sequence has ${steps} steps; padding every sequence to that length takes too much memory`,
-      file: sources[0].name,
-    });
-  }
-  const id: Pick<Split, 'id' | 'idIsPlace'> = {
-    id: index => table.idOf(indices[index]),
-    ...(config.id === undefined && { idIsPlace: true }),
-  };
-  const targets = () =>
-    targetsOf(table, indices, mapping, {
-      steps: config.per_step ? steps : undefined,
-      size: common.targets ?? 1,
-    });
-  const { records } = table;
-  const inputSize = common.features ?? 1;
-  if (records) {
-    const store: SequenceStore = {
-      count: indices.length,
-      steps,
-      inputSize,
-      lengths: lengths.some(length => length < steps) ? lengths : undefined,
-      places: index => [records[indices[index]]],
-      decode: recordDecoder(config, common, mapping),
-    };
-    return { ...storedSplit(store, isStored ? { numClasses: mapping.labels.length } : targets()), ...id };
-  }
-  const packed = { features, inputSize, starts, lengths, targets: targets() };
-  return { ...packedSplit(packed, steps), ...id };
 }
 
 /** Decodes a record read from disk, which was validated before. */
@@ -214,66 +127,8 @@ function recordDecoder(
   };
 }
 
-/**
- * @param steps T if each step has a target, else undefined
- * @param size C of value targets
- */
-function targetsOf(
-  table: JsonlTable,
-  indices: Uint32Array,
-  mapping: ClassMapping | undefined,
-  { steps, size }: { readonly steps: number | undefined; readonly size: number },
-): Targets {
-  if (mapping === undefined && steps !== undefined) {
-    const width = steps * size;
-    const values = new Float32Array(indices.length * width).fill(Number.NaN);
-    indices.forEach((from, to) => {
-      const start = table.starts[from] * size;
-      values.set(table.targets.subarray(start, start + table.lengths[from] * size), to * width);
-    });
-    return { kind: 'value', size, values, perStep: true };
-  }
-  if (mapping === undefined) {
-    const values = new Float32Array(indices.length * size);
-    indices.forEach((from, to) => {
-      values.set(table.targets.subarray(from * size, (from + 1) * size), to * size);
-    });
-    return { kind: 'value', size, values };
-  }
-  const classes = classesByCode(table.labels, mapping);
-  const classOf = (at: number): number => classes[table.targets[at]] ?? IGNORED;
-  const numClasses = mapping.labels.length;
-  if (steps === undefined)
-    return { kind: 'class', numClasses, values: Int32Array.from(indices, classOf), perStep: false };
-  const values = new Int32Array(indices.length * steps).fill(IGNORED);
-  indices.forEach((from, to) => {
-    for (let step = 0; step < table.lengths[from]; step++)
-      values[to * steps + step] = classOf(table.starts[from] + step);
-  });
-  return { kind: 'class', numClasses, values, perStep: true };
-}
-
-/** The records of one split's files, concatenated. */
-export interface JsonlTable {
-  readonly sources: readonly Pick<SourceFile, 'name' | 'sha256'>[];
-  /** `[rows, F]`, or each step's symbol code `[rows]`; empty if the records stay on disk. */
-  readonly features: Float32Array;
-  /** Byte range of each sequence's record; present if the records stay on disk. */
-  readonly records?: readonly Place[] | undefined;
-  readonly starts: readonly number[];
-  readonly lengths: readonly number[];
-  /**
-   * Label codes, one per sequence or per step, or `[N, C]` values. Excludes labels per step of
-   * records that stay on disk.
-   */
-  readonly targets: Float32Array;
-  readonly labels: LabelTexts;
-  /** Name of a sequence: its `id`, or the place of its record. */
-  idOf(row: number): string;
-}
-
 /** Shared by the records of all files. */
-export interface Common {
+interface Common {
   /** F and C, set by the first record. */
   features?: number;
   targets?: number;
@@ -288,16 +143,16 @@ const MAX_NAMED = 30;
  * @throws UserError (exit 2) if a file is missing or the first record lacks a field
  * @throws UserError (exit 5) if a record is invalid, with its line
  */
-export async function readJsonlTable(
+async function readJsonlTable(
   path: string,
   config: JsonlConfig,
   common: Common,
   isOnDisk: boolean,
-): Promise<JsonlTable> {
+): Promise<SequenceTable> {
   const problems = new Problems();
   const files = await inputFiles(path);
   const reader = new TableReader(files[0], config, common, problems, isOnDisk);
-  const sources: Pick<SourceFile, 'name' | 'sha256'>[] = [];
+  const sources: DataFile[] = [];
   for (const file of files) {
     reader.startFile(file);
     const ranged = isOnDisk ? await RangedFile.open(file) : undefined;
@@ -373,7 +228,7 @@ class TableReader {
     else attempt(config.id, value => this.ids.push(textOf(value)));
   }
 
-  table(): Omit<JsonlTable, 'sources'> {
+  table(): Omit<SequenceTable, 'sources'> {
     const { file, features, targets, starts, lengths, labels, labelPlaces } = this;
     if (this.pendingNulls > 0) {
       const message = `every target in the field ${JSON.stringify(this.config.target)} is null`;

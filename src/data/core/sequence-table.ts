@@ -1,0 +1,201 @@
+/**
+ * Datasets of files that are read whole: a table of all sequences for each split's files, classes
+ * that all tables share, and splits that select sequences of a table.
+ */
+import { damagedError } from '../../util/errors.js';
+import { MAX_ELEMENTS } from '../reading/limits.js';
+import {
+  type DataFile,
+  type Dataset,
+  IGNORED,
+  type Split,
+  splitFiles,
+  type Targets,
+  type TextLevel,
+} from './dataset.js';
+import {
+  type ClassMapping,
+  classesByCode,
+  classMapping,
+  type LabelsConfig,
+  type LabelTexts,
+  labelsOf,
+} from './labels.js';
+import type { DatasetContext } from './pipeline.js';
+import { Problems } from './problems.js';
+import { range, type TestPartConfig, type TrainingPartConfig, testSelection } from './selection.js';
+import { type Place, packedSplit, type SequenceStore, storedSplit } from './store.js';
+
+/** Config keys that the kinds with such tables share. */
+export interface SequenceTablesConfig extends TestPartConfig, TrainingPartConfig, LabelsConfig {
+  readonly validation_path?: string;
+  readonly target_kind: 'class' | 'value';
+  /** Default: `number`. */
+  readonly input_kind?: 'number' | 'symbol' | 'text';
+  readonly level?: TextLevel;
+}
+
+/** The sequences of one split's files, in the order of the files. */
+export interface SequenceTable {
+  readonly sources: readonly DataFile[];
+  /** `[rows, F]`, or the code of each step's symbol `[rows]`; empty if sequences stay on disk. */
+  readonly features: Float32Array;
+  /** Byte range of each sequence; present if they stay on disk. */
+  readonly records?: readonly Place[] | undefined;
+  /** First row of each sequence. */
+  readonly starts: ArrayLike<number>;
+  /** Steps of each sequence. */
+  readonly lengths: ArrayLike<number>;
+  /**
+   * Label codes, one per sequence or per row, or `[N, C]` or `[rows, C]` values. Excludes labels
+   * per step of sequences that stay on disk.
+   */
+  readonly targets: Float32Array | Float64Array;
+  readonly labels: LabelTexts;
+  /** Name of a sequence. */
+  idOf(index: number): string;
+  /** @throws UserError (exit 5) if a sequence of `indices` has no single target */
+  check?(indices: Uint32Array, mapping: ClassMapping | undefined): void;
+}
+
+/** How the tables of a dataset are read, and what they have in common once they are. */
+export interface SequenceTables {
+  /** Reads the table of a split; adds problems that are reported for all tables at once. */
+  read(path: string, problems: Problems): Promise<SequenceTable>;
+  /** F; 1 if steps are symbols. */
+  readonly inputSize: number;
+  /** C of value targets. */
+  readonly targetSize: number;
+  /** Texts of the symbols, by code. */
+  readonly symbols: readonly string[];
+  readonly perStep: boolean;
+  /** What a sequence is, for messages, such as `one group has 5 rows`. */
+  longest(steps: number): string;
+  /** True if names of sequences are their places. */
+  readonly idIsPlace: boolean;
+  /** Decodes a record that was validated before; present if sequences may stay on disk. */
+  decoder?(mapping: ClassMapping | undefined): SequenceStore['decode'];
+}
+
+/**
+ * Opens a dataset of tables. Class labels of all files become classes, see {@link classMapping}.
+ * @throws UserError (exit 2) if the test split is not defined
+ * @throws UserError (exit 5) if targets are invalid, or too large when they are padded
+ */
+export async function openTables(
+  config: SequenceTablesConfig,
+  { seed, ignoredLabel }: DatasetContext,
+  tables: SequenceTables,
+): Promise<Dataset> {
+  const problems = new Problems();
+  const read = async (path: string | undefined): Promise<SequenceTable | undefined> =>
+    path === undefined ? undefined : tables.read(path, problems);
+  const train = await tables.read(config.path, problems);
+  const [validation, given] = [await read(config.validation_path), await read(config.test_path)];
+  problems.throwIfAny();
+  const selection = testSelection(config, train.lengths.length, seed);
+  const labels = [train, validation ?? [], given ?? []].flat().map(table => table.labels);
+  const mapping = config.target_kind === 'class' ? classMapping(labels, config, ignoredLabel) : undefined;
+  // pads to the longest sequence in use; `limit` may exclude longer ones
+  const limit = config.validation === undefined ? config.limit : undefined;
+  const part = (table: SequenceTable, indices = range(table.lengths.length)) => ({ table, indices });
+  const parts = {
+    train: part(train, selection?.train.subarray(0, limit) ?? range(train.lengths.length).subarray(0, limit)),
+    validation: validation && part(validation),
+    test: selection ? part(train, selection.test) : part(given ?? train),
+  };
+  const steps = [parts.train, parts.validation ?? [], parts.test]
+    .flat()
+    .reduce(
+      (most, { table, indices }) => indices.reduce((a, index) => Math.max(a, table.lengths[index]), most),
+      1,
+    );
+  const split = ({ table, indices }: ReturnType<typeof part>): Split | undefined =>
+    problems.attempt(() => splitOf(table, indices, { tables, mapping, steps }));
+  const splits = {
+    train: split(parts.train),
+    validation: parts.validation && split(parts.validation),
+    test: split(parts.test),
+  };
+  problems.throwIfAny();
+  const { inputSize, symbols } = tables;
+  const isNumber = (config.input_kind ?? 'number') === 'number';
+  return {
+    input: isNumber ? { kind: 'number', size: inputSize } : { kind: 'symbol', count: symbols.length },
+    ...(!isNumber && { symbolTexts: { level: config.level ?? null, texts: symbols } }),
+    sequenceLength: steps,
+    train: splits.train as Split,
+    ...(splits.validation && { validation: splits.validation }),
+    test: splits.test as Split,
+    digests: splitFiles({ train: train.sources, validation: validation?.sources, test: given?.sources }),
+    ...(mapping && labelsOf(mapping)),
+  };
+}
+
+interface SplitForm {
+  readonly tables: SequenceTables;
+  readonly mapping: ClassMapping | undefined;
+  /** T. */
+  readonly steps: number;
+}
+
+function splitOf(table: SequenceTable, indices: Uint32Array, form: SplitForm): Split {
+  const { tables, mapping, steps } = form;
+  const { inputSize, perStep, idIsPlace } = tables;
+  const { features, records } = table;
+  const lengths = Int32Array.from(indices, index => table.lengths[index]);
+  const isStored = records !== undefined && mapping !== undefined && perStep;
+  if (perStep && !isStored && indices.length * steps > MAX_ELEMENTS) {
+    throw damagedError({
+      code: 'data/too-large',
+      message: `${tables.longest(steps)}; padding every sequence to that length takes too much memory`,
+      file: table.sources[0].name,
+    });
+  }
+  table.check?.(indices, mapping);
+  const id = { id: (index: number) => table.idOf(indices[index]), ...(idIsPlace && { idIsPlace }) };
+  if (records && tables.decoder) {
+    const store: SequenceStore = {
+      count: indices.length,
+      steps,
+      inputSize,
+      lengths: lengths.some(length => length < steps) ? lengths : undefined,
+      places: index => [records[indices[index]]],
+      decode: tables.decoder(mapping),
+    };
+    const targets = isStored ? { numClasses: mapping.labels.length } : targetsOf(table, indices, form);
+    return { ...storedSplit(store, targets), ...id };
+  }
+  const starts = Uint32Array.from(indices, index => table.starts[index]);
+  const targets = targetsOf(table, indices, form);
+  return { ...packedSplit({ features, inputSize, starts, lengths, targets }, steps), ...id };
+}
+
+/** Pads targets per step: with {@link IGNORED}, or NaN for values. */
+function targetsOf(
+  table: SequenceTable,
+  indices: Uint32Array,
+  { tables: { perStep, targetSize }, mapping, steps }: SplitForm,
+): Targets {
+  const width = perStep ? steps : 1;
+  /** Calls `visit` with the position of a sequence's targets, in rows, and of those to write. */
+  const each = (visit: (from: number, to: number, count: number) => void): void =>
+    indices.forEach((index, to) => {
+      if (perStep) visit(table.starts[index], to * steps, table.lengths[index]);
+      else visit(index, to, 1);
+    });
+  if (mapping === undefined) {
+    const size = targetSize;
+    const values = new Float32Array(indices.length * width * size).fill(Number.NaN);
+    each((from, to, count) => {
+      for (let i = 0; i < count * size; i++) values[to * size + i] = table.targets[from * size + i];
+    });
+    return { kind: 'value', size, values, ...(perStep && { perStep }) };
+  }
+  const classes = classesByCode(table.labels, mapping);
+  const values = new Int32Array(indices.length * width).fill(IGNORED);
+  each((from, to, count) => {
+    for (let i = 0; i < count; i++) values[to + i] = classes[table.targets[from + i]] ?? IGNORED;
+  });
+  return { kind: 'class', numClasses: mapping.labels.length, values, perStep };
+}
