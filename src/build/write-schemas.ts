@@ -1,6 +1,6 @@
 /**
- * Development tool: writes the schemas that are defined in TypeScript to `schemas/`. With `--check`,
- * only compares them and exits with 1 if one is out of date.
+ * Development tool: writes the schemas that are defined in TypeScript to `schemas/`. With
+ * `--check`, only compares them and exits with 1 if one is out of date.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -9,9 +9,9 @@
  *     });
  *     type Adam = TypeOf<typeof adam>; // { readonly kind: 'adam'; readonly eps: number }
  *
- * TypeBox was tried with the losses. It writes `anyOf` without `discriminator`, its types do not know
- * that a default makes a key present, and it has no place for facts that must not be forgotten: each
- * needed a wrapper that is longer than the function below.
+ * TypeBox was tried with the losses. It writes `anyOf` without `discriminator`, its types do not
+ * know that a default makes a key present, and it has no place for facts that must not be
+ * forgotten: each needed a wrapper that is longer than the function below.
  */
 
 /** A JSON Schema as it is written to its file. */
@@ -60,8 +60,8 @@ export interface KeyFacts {
 declare const type: unique symbol;
 
 /**
- * A definition of values of type T. `Present`: a complete mapping has the key. `Known`: each key in it
- * has facts.
+ * A definition of values of type T. `Present`: a complete mapping has the key. `Known`: each key
+ * in it has facts.
  */
 export interface Shape<T = unknown, Present extends boolean = boolean, Known extends boolean = boolean> {
   readonly schema: JsonSchema;

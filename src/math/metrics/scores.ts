@@ -1,4 +1,4 @@
-/** Precision, recall and F1: from counts of predictions and targets, averaged over classes or labels. */
+/** Precision, recall and F1 from counts, averaged over classes or labels. */
 import { type ClassScores, Counts } from './counts.js';
 import { addLabels, predictedClass } from './decisions.js';
 import { type Accumulator, FRACTION, meanOfDefined, metric } from './metric.js';
