@@ -7,11 +7,19 @@ import { type Diagnostic, damagedError, EXIT, UserError } from '../util/errors.j
 import type { TextLevel } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import type { Assembler, DataRecord, ReadSequence, SequenceReader } from './core/pipeline.js';
-import { Problems } from './core/problems.js';
 import { FloatList } from './core/values.js';
 import type { CsvConfig } from './csv.js';
-import { ABSENT, checkHeader, columnFinder, repeatedHeader } from './csv-input-columns.js';
-import { badNumber, cellNumber, isMissing, isWord, missingCell, noRows } from './csv-table.js';
+import {
+  ABSENT,
+  badNumber,
+  cellNumber,
+  findColumns,
+  isMissing,
+  isWord,
+  missingCell,
+  repeatedHeader,
+} from './csv-columns.js';
+import { noRows } from './csv-table.js';
 import type { Delimiter } from './formats/csv-records.js';
 import {
   type CellPlace,
@@ -203,18 +211,21 @@ export class RowReader implements Assembler<TableRecord>, TableHandlers {
   }
 
   header(record: TableRecord): void {
-    const problems = new Problems();
     const { features, group, order, id, delimiter } = this.columns;
     this.names = record.fields.map(name => name.trim());
     this.headerRow = record.row;
-    const header = { place: (field: number) => record.place(field), delimiter };
-    checkHeader(record.fields, header, [...features, group, order]);
-    const indexOf = columnFinder(record.fields, header, problems);
-    const indices = { features: features.map(indexOf), group: indexOf(group), order: indexOf(order) };
+    const named = (name: string | undefined) => (name === undefined ? undefined : { name });
     // the model does not read names
-    const hasIds = record.fields.some(name => name.trim() === id);
-    this.indices = { ...indices, id: hasIds ? indexOf(id) : ABSENT };
-    problems.throwIfAny();
+    const idColumn = id === undefined ? undefined : { name: id, isOptional: true };
+    const columns = [...features, group, order].map(named);
+    const given = [...columns, idColumn].filter(column => column !== undefined);
+    const indexOf = findColumns(record, delimiter, given, 'predict');
+    this.indices = {
+      features: features.map(name => indexOf({ name })),
+      group: indexOf(named(group)),
+      order: indexOf(named(order)),
+      id: indexOf(idColumn),
+    };
   }
 
   add(record: TableRecord): void {

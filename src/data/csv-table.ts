@@ -3,23 +3,27 @@
  * of each row.
  */
 import { type Diagnostic, damagedError } from '../util/errors.js';
-import { nearest } from '../util/nearest.js';
 import type { TextLevel } from './core/dataset.js';
-import { NUMBER } from './core/labels.js';
-import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
+import { Problems } from './core/problems.js';
 import { GrowingList, TextCodes } from './core/values.js';
-import { blankHeader, type Delimiter, otherDelimiter } from './formats/csv-records.js';
+import {
+  ABSENT,
+  badNumber,
+  CHANGE_COMMAS,
+  COMMA_NUMBER,
+  cellNumber,
+  findColumns,
+  isMissing,
+  isWord,
+  missingCell,
+  type NamedColumn,
+} from './csv-columns.js';
+import type { Delimiter } from './formats/csv-records.js';
 import { type CellPlace, rowName, TableFile, type TableRecord } from './formats/tables.js';
 import { readContent, type SourceFile } from './reading/files.js';
 import { inputFiles, shortNames } from './reading/input-files.js';
 import { MAX_TEXT_BYTES } from './reading/limits.js';
 import { symbolsOf } from './vocabulary.js';
-
-/** A column's name and the config key that sets it. */
-export interface NamedColumn {
-  readonly name: string;
-  readonly keyPath: ConfigDiagnostic['keyPath'];
-}
 
 export interface CsvColumns {
   /** Default: a comma. */
@@ -80,23 +84,11 @@ interface ColumnIndices {
   readonly id: number;
 }
 
-const ABSENT = -1;
-
-/** A number with a decimal comma, or with commas between thousands. */
-export const COMMA_NUMBER = /^[+-]?\d+(?:,\d+)+$/;
-export const CHANGE_COMMAS = 'set the language of the spreadsheet program to English';
-
-/** Maximum number of column names that a message lists. */
-const MAX_NAMED = 30;
-
 /** Maximum number of invalid cells to report per column. */
 const MAX_CELLS = 20;
 
 /** Fewer non-numeric cells than this are treated as typos. */
 const MIN_WORDS = 3;
-
-/** Maximum number of missing or duplicate columns to report; the wrong file may lack thousands. */
-const MAX_MISSING = 20;
 
 /** Shared by the files of a table. */
 export interface ReaderContext {
@@ -133,25 +125,6 @@ export async function readFile(path: string, context: ReaderContext): Promise<Fi
 /** Problem: a table has column names only. */
 export function noRows(file: string): Diagnostic {
   return { code: 'data/csv-empty', message: 'the file has a header but no rows', file };
-}
-
-/** Names of the columns that are read. */
-function wantedColumns({ features, targets, group, order, id }: CsvColumns): readonly string[] {
-  return [...features, ...targets, group, order, id].flatMap(column => column?.name ?? []);
-}
-
-/**
- * True if `names` has neither one of several `wanted` columns nor a similar name: that is the wrong
- * file, or no table, so that one message is enough.
- */
-export function isOtherTable(wanted: readonly string[], names: readonly string[]): boolean {
-  return new Set(wanted).size > 1 && wanted.every(name => !names.includes(name) && !nearest(name, names));
-}
-
-/** Names in quotes, the first of them if there are many. */
-export function listed(names: readonly string[]): string {
-  const some = [...new Set(names)].slice(0, MAX_NAMED).map(name => JSON.stringify(name));
-  return `${some.join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`;
 }
 
 interface BadCell {
@@ -201,16 +174,24 @@ class TableReader {
   }
 
   get wanted(): readonly string[] {
-    return wantedColumns(this.columns);
+    return this.named.map(({ name }) => name);
+  }
+
+  private get named(): readonly NamedColumn[] {
+    const { features, targets, group, order, id } = this.columns;
+    return [...features, ...targets, group, order, id].filter(column => column !== undefined);
   }
 
   header(record: TableRecord): void {
-    this.indices = columnIndices(
-      record.fields.map(name => name.trim()),
-      this.columns,
-      this.source.name,
-      column => record.place(column),
-    );
+    const { features, targets, group, order, id, delimiter } = this.columns;
+    const indexOf = findColumns(record, delimiter, this.named, 'train');
+    this.indices = {
+      features: features.map(indexOf),
+      targets: targets.map(indexOf),
+      group: indexOf(group),
+      order: indexOf(order),
+      id: indexOf(id),
+    };
   }
 
   add({ fields, at: start }: TableRecord): void {
@@ -350,124 +331,6 @@ class TableReader {
       },
     };
   }
-}
-
-function columnIndices(
-  names: readonly string[],
-  columns: CsvColumns,
-  file: string,
-  placeOfColumn: (column: number) => Partial<Diagnostic>,
-): ColumnIndices {
-  if (names.every(name => name === '')) throw damagedError(blankHeader(file));
-  const missing: ConfigDiagnostic[] = [];
-  const doubled: Diagnostic[] = [];
-  const places = placesOf(names);
-  const indexOf = ({ name, keyPath }: NamedColumn): number => {
-    const [index = ABSENT, again] = places.get(name) ?? [];
-    if (index === ABSENT && missing.length < MAX_MISSING)
-      missing.push({ ...missingColumn(name, names, file, columns.delimiter), keyPath });
-    if (again !== undefined && doubled.length < MAX_MISSING) {
-      const message = `two columns are named ${JSON.stringify(name)}`;
-      doubled.push({ code: 'data/csv-duplicate-column', message, ...placeOfColumn(again) });
-    }
-    return index;
-  };
-  const indexIfNamed = (column: NamedColumn | undefined) => (column === undefined ? ABSENT : indexOf(column));
-  const found = {
-    features: columns.features.map(indexOf),
-    targets: columns.targets.map(indexOf),
-    group: indexIfNamed(columns.group),
-    order: indexIfNamed(columns.order),
-    id: indexIfNamed(columns.id),
-  };
-  // one is enough if the header was not split
-  const isSplit = otherDelimiter(names, columns.delimiter) === undefined;
-  if (missing.length > 0 && isSplit && isOtherTable(wantedColumns(columns), names)) {
-    const message = `${file} has none of the columns ${listed(wantedColumns(columns))}`;
-    throw configError({ ...missing[0], message });
-  }
-  if (missing.length > 0) throw configError(...(isSplit ? missing : missing.slice(0, 1)));
-  if (doubled.length > 0) throw damagedError(...doubled);
-  return found;
-}
-
-/** Indices of the columns with each name. */
-function placesOf(names: readonly string[]): ReadonlyMap<string, readonly number[]> {
-  const places = new Map<string, number[]>();
-  names.forEach((name, index) => {
-    const found = places.get(name);
-    if (found) found.push(index);
-    else places.set(name, [index]);
-  });
-  return places;
-}
-
-function missingColumn(
-  name: string,
-  names: readonly string[],
-  file: string,
-  delimiter: Delimiter = ',',
-): Omit<ConfigDiagnostic, 'keyPath'> {
-  const other = otherDelimiter(names, delimiter);
-  const message = `${file} has no column ${JSON.stringify(name)}`;
-  const code = 'data/csv-missing-column';
-  if (other !== undefined) {
-    const [right, wrong] = [other, delimiter].map(one => JSON.stringify(one));
-    return {
-      code,
-      message: `${message}; its fields are separated by ${right}, not by ${wrong}`,
-      expected: `\`dataset.delimiter: ${right}\``,
-    };
-  }
-  return {
-    code,
-    message,
-    expected: `one of ${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`,
-    alternatives: names,
-  };
-}
-
-/** Returns the float64 value of a cell; undefined if it is no number, or infinite in float32. */
-export function cellNumber(cell: string): number | undefined {
-  const text = cell.trim();
-  const value = Number(text);
-  return NUMBER.test(text) && Number.isFinite(Math.fround(value)) ? value : undefined;
-}
-
-export function isMissing(text: string): boolean {
-  return text === '' || /^nan$/i.test(text);
-}
-
-/** True if a cell has text instead of a number. */
-export function isWord(text: string): boolean {
-  return !isMissing(text) && !NUMBER.test(text) && !/^[+-]?inf(inity)?$/i.test(text);
-}
-
-/** Problem: a cell is not a finite number. */
-export function badNumber(text: string, place: Partial<CellPlace>): Diagnostic {
-  const numeric = NUMBER.test(text);
-  if (isMissing(text)) return missingCell(text, place);
-  const hasComma = COMMA_NUMBER.test(text);
-  return {
-    code: isWord(text) ? 'data/csv-number' : 'data/not-finite',
-    message: hasComma
-      ? 'the number has a comma'
-      : numeric
-        ? 'the number is too large for float32'
-        : 'the cell is not a number',
-    ...place,
-    expected: hasComma ? 'a decimal point, as in 0.5, and no thousands separators' : 'a finite number',
-    got: JSON.stringify(text.slice(0, 60)),
-  };
-}
-
-export function missingCell(text: string, place: Partial<CellPlace>): Diagnostic {
-  return {
-    code: 'data/csv-missing-value',
-    message: text === '' ? 'the cell is empty' : 'the cell is NaN',
-    ...place,
-    expected: 'a value in every row',
-  };
 }
 
 /**

@@ -9,9 +9,8 @@ import { NUMBER } from './core/labels.js';
 import type { DataRecord, ReadSequence, SequenceReader } from './core/pipeline.js';
 import { Problems } from './core/problems.js';
 import { repeated } from './core/scaling.js';
-import { checkHeader, columnFinder } from './csv-input-columns.js';
+import { badNumber, cellNumber, findColumns, isMissing, missingCell } from './csv-columns.js';
 import { MAX_TOLD } from './csv-sequences.js';
-import { badNumber, cellNumber, isMissing, missingCell } from './csv-table.js';
 import type { ForecastConfig } from './forecast.js';
 import { gapWords, timeGaps } from './forecast-gaps.js';
 import { forecastSplit, windowShape } from './forecast-windows.js';
@@ -178,15 +177,14 @@ class Rows {
   }
 
   private header(record: TableRecord): void {
-    const problems = new Problems();
     const { target, features = [], known = [], series, time, delimiter } = this.config;
-    const { fields: names } = record;
-    const place = (field: number) => record.place(field);
-    checkHeader(names, { place, delimiter }, [target, ...features, ...known, series, time]);
-    const indexOf = columnFinder(names, { place, delimiter }, problems);
-    this.columns = [target, ...features, ...known].map(indexOf);
-    [this.group, this.time] = [indexOf(series), indexOf(time)];
-    problems.throwIfAny();
+    const named = (name: string) => ({ name });
+    const columns = [target, ...features, ...known].map(named);
+    const [group, order] = [series, time].map(name => (name === undefined ? undefined : named(name)));
+    const all = [...columns, group, order].filter(column => column !== undefined);
+    const indexOf = findColumns(record, delimiter, all, 'predict');
+    this.columns = columns.map(indexOf);
+    [this.group, this.time] = [indexOf(group), indexOf(order)];
   }
 
   private row(fields: readonly string[], at: RowAt): void {

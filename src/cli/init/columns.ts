@@ -1,7 +1,7 @@
 /** Reads the columns of a table, with the place of every cell. */
 
 import { Problems } from '../../data/core/problems.js';
-import { badNumber, CHANGE_COMMAS, COMMA_NUMBER, cellNumber, isMissing } from '../../data/csv-table.js';
+import { badNumber, CHANGE_COMMAS, COMMA_NUMBER, cellNumber, isMissing } from '../../data/csv-columns.js';
 import { type Delimiter, guessDelimiter } from '../../data/formats/csv-records.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import { TableFile, type TableRecord } from '../../data/formats/tables.js';

@@ -32,6 +32,9 @@ import type {
 } from './dataset.js';
 import type { ConfigDiagnostic } from './problems.js';
 
+/** What data are read for. */
+export type Purpose = 'train' | 'predict';
+
 /** Makes sequences of items, which are valid only during `add`. */
 export interface Assembler<Item> {
   add(item: Item): void;

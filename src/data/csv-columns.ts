@@ -1,0 +1,167 @@
+/** Columns of tables by their names in the header, and the cells in them; for all purposes. */
+import { type Diagnostic, damagedError } from '../util/errors.js';
+import { nearest } from '../util/nearest.js';
+import { NUMBER } from './core/labels.js';
+import type { Purpose } from './core/pipeline.js';
+import { type ConfigDiagnostic, configError } from './core/problems.js';
+import { blankHeader, type Delimiter, otherDelimiter } from './formats/csv-records.js';
+import { type CellPlace, type RowPlace, rowName, type TableRecord } from './formats/tables.js';
+
+/** Index of a column that is not read. */
+export const ABSENT = -1;
+
+/** Maximum number of column names that a message lists. */
+const MAX_NAMED = 30;
+
+/** Maximum number of missing or duplicate columns to report; the wrong file may lack thousands. */
+const MAX_MISSING = 20;
+
+/** A number with a decimal comma, or with commas between thousands. */
+export const COMMA_NUMBER = /^[+-]?\d+(?:,\d+)+$/;
+export const CHANGE_COMMAS = 'set the language of the spreadsheet program to English';
+
+/** A column to read. */
+export interface NamedColumn {
+  readonly name: string;
+  /** The config key that names it, for training. */
+  readonly keyPath?: ConfigDiagnostic['keyPath'];
+  /** True if a table may lack it. */
+  readonly isOptional?: boolean;
+}
+
+/**
+ * Returns the function from a column to its index in a table; {@link ABSENT} without a column.
+ * @param header the column names of the table
+ * @throws UserError (exit 2 in training, else 5) if columns are missing, with all of them; only one
+ *   problem if the header was not split, or is that of another table
+ * @throws UserError (exit 5) if columns occur twice, or the header is blank
+ */
+export function findColumns(
+  header: TableRecord,
+  delimiter: Delimiter = ',',
+  columns: readonly NamedColumn[],
+  purpose: Purpose,
+): (column: NamedColumn | undefined) => number {
+  const names = header.fields.map(name => name.trim());
+  if (names.every(name => name === '')) throw damagedError(blankHeader(header.row.file));
+  const places = new Map<string, number[]>();
+  for (const [index, name] of names.entries()) places.set(name, [...(places.get(name) ?? []), index]);
+  const doubled = columns.flatMap(({ name }): Diagnostic[] => {
+    const again = places.get(name)?.[1];
+    const message = `two columns are named ${JSON.stringify(name)}`;
+    return again === undefined
+      ? []
+      : [{ code: 'data/csv-duplicate-column', message, ...header.place(again) }];
+  });
+  const missing = missingColumns(header, names, columns, { delimiter, purpose });
+  if (missing.length > 0 && purpose === 'train') throw configError(...missing);
+  const problems = [...missing.map(({ keyPath: _, ...problem }) => problem), ...doubled].slice(
+    0,
+    MAX_MISSING,
+  );
+  if (problems.length > 0) throw damagedError(...problems);
+  return column => (column === undefined ? ABSENT : (places.get(column.name)?.[0] ?? ABSENT));
+}
+
+function missingColumns(
+  header: TableRecord,
+  names: readonly string[],
+  columns: readonly NamedColumn[],
+  { delimiter, purpose }: { readonly delimiter: Delimiter; readonly purpose: Purpose },
+): ConfigDiagnostic[] {
+  const needed = columns.filter(({ isOptional }) => !isOptional);
+  const wanted = needed.map(({ name }) => name);
+  const missing = needed.filter(({ name }) => !names.includes(name));
+  const { file } = header.row;
+  const [right, wrong] = [otherDelimiter(names, delimiter), delimiter].map(one => JSON.stringify(one));
+  const isSplit = right === undefined;
+  // the wrong file, or no table
+  const isOther =
+    isSplit &&
+    new Set(wanted).size > 1 &&
+    wanted.every(name => !names.includes(name) && !nearest(name, names));
+  return missing.slice(0, isSplit && !isOther ? MAX_MISSING : 1).map(({ name, keyPath = [] }) => {
+    const code = 'data/csv-missing-column';
+    const none = `none of the columns ${listed(wanted)}`;
+    if (purpose === 'predict') {
+      const place = header.place(0);
+      const training = `${'line' in place ? 'a header line with ' : ''}the column names of the training data`;
+      const separated = `fields separated by ${wrong}, as in the training data; `;
+      const set = `\`predict --set 'dataset.delimiter=${right?.slice(1, -1)}'\` reads these`;
+      return {
+        code,
+        keyPath,
+        message: `there is ${isOther ? none : `no column ${JSON.stringify(name)}`}, which the model reads`,
+        ...place,
+        expected: isSplit ? training : `${separated}${set}`,
+        got: names.join(', ').slice(0, 200),
+      };
+    }
+    const message = `${file} has ${isOther ? none : `no column ${JSON.stringify(name)}`}`;
+    if (isSplit) {
+      const expected = `one of ${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`;
+      return { code, keyPath, message, expected, alternatives: names };
+    }
+    const split = `its fields are separated by ${right}, not by ${wrong}`;
+    return { code, keyPath, message: `${message}; ${split}`, expected: `\`dataset.delimiter: ${right}\`` };
+  });
+}
+
+/** Names in quotes, the first of them if there are many. */
+function listed(names: readonly string[]): string {
+  const some = [...new Set(names)].slice(0, MAX_NAMED).map(name => JSON.stringify(name));
+  return `${some.join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`;
+}
+
+/** Problem: several tables stand in one file. */
+export function repeatedHeader(place: Partial<CellPlace>, first: RowPlace | undefined): Diagnostic {
+  return {
+    code: 'data/csv-header-again',
+    message: `the header${first ? ` of ${rowName(first)}` : ''} appears again`,
+    ...place,
+    expected: 'one header, or a file for each table',
+  };
+}
+
+/** Returns the float64 value of a cell; undefined if it is no number, or infinite in float32. */
+export function cellNumber(cell: string): number | undefined {
+  const text = cell.trim();
+  const value = Number(text);
+  return NUMBER.test(text) && Number.isFinite(Math.fround(value)) ? value : undefined;
+}
+
+export function isMissing(text: string): boolean {
+  return text === '' || /^nan$/i.test(text);
+}
+
+/** True if a cell has text instead of a number. */
+export function isWord(text: string): boolean {
+  return !isMissing(text) && !NUMBER.test(text) && !/^[+-]?inf(inity)?$/i.test(text);
+}
+
+/** Problem: a cell is not a finite number. */
+export function badNumber(text: string, place: Partial<CellPlace>): Diagnostic {
+  const numeric = NUMBER.test(text);
+  if (isMissing(text)) return missingCell(text, place);
+  const hasComma = COMMA_NUMBER.test(text);
+  return {
+    code: isWord(text) ? 'data/csv-number' : 'data/not-finite',
+    message: hasComma
+      ? 'the number has a comma'
+      : numeric
+        ? 'the number is too large for float32'
+        : 'the cell is not a number',
+    ...place,
+    expected: hasComma ? 'a decimal point, as in 0.5, and no thousands separators' : 'a finite number',
+    got: JSON.stringify(text.slice(0, 60)),
+  };
+}
+
+export function missingCell(text: string, place: Partial<CellPlace>): Diagnostic {
+  return {
+    code: 'data/csv-missing-value',
+    message: text === '' ? 'the cell is empty' : 'the cell is NaN',
+    ...place,
+    expected: 'a value in every row',
+  };
+}
