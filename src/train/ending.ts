@@ -1,9 +1,8 @@
 /** Ends a run: judges the gates, writes the summary and the closing event. */
-import type { Experiment, LoadedExperiment } from '../config/index.js';
+import type { Experiment } from '../config/index.js';
 import { testSelections } from '../config/rules/splits.js';
 import { EXECUTORS } from '../engine/executable.js';
 import { ParameterLayout } from '../math/model/parameters.js';
-import type { RunDirectory } from '../run/directory.js';
 import type { RunStatus } from '../run/events.js';
 import { judgeRun, metricValue, missedIn } from '../run/gates.js';
 import { writtenDigests } from '../run/integrity.js';
@@ -24,42 +23,41 @@ import {
   uselessSentence,
 } from './messages.js';
 import type { RunResult } from './recorder.js';
-import type { Session } from './session.js';
+import type { RunContext } from './train.js';
 
-type Outcome = Omit<Ending, 'duration' | 'saved'>;
+interface Outcome {
+  readonly status: RunStatus;
+  readonly exitCode: ExitCode;
+  /** What went wrong, in one line. */
+  readonly message?: string;
+}
 
 export class RunClosing {
-  /** `began` is when this process started working on the run, on the `performance` clock. */
   constructor(
-    private readonly loaded: LoadedExperiment,
-    private readonly session: Session,
-    private readonly directory: RunDirectory,
-    private readonly runId: string,
-    private readonly state: TrainingState,
-    private readonly began: number,
+    private readonly run: Pick<RunContext, 'loaded' | 'session' | 'directory' | 'runId' | 'state' | 'began'>,
   ) {}
 
   /** @throws UserError (exit 1) if the summary or the log cannot be written */
   ended(end: LoopEnd, events: RunEvents): RunResult {
     const outcome = this.outcome(end);
-    const measured = this.summary(outcome, savedCheckpoints(this.directory));
+    const measured = this.summary(outcome, savedCheckpoints(this.run.directory));
     const { exitCode, summary: judged } =
       end.status === 'completed'
         ? this.judged({ ...measured, baselines: this.baselines(), ...this.constancy() })
         : { ...outcome, summary: measured };
     for (const gate of judged.gates) events.emit({ event: 'gate', ...gate });
     const summary = { ...judged, digests: this.digests(events) };
-    this.directory.writeSummary(summary);
+    this.run.directory.writeSummary(summary);
     events.ended(
       summary,
-      attempt(() => this.directory.digestOf('summary.json')),
+      attempt(() => this.run.directory.digestOf('summary.json')),
     );
     if (summary.status !== 'diverged') return { exitCode, summary };
     // an overflow in the first update is caused by the learning rate, so the update counts here
     const isUpdate =
       end.status === 'diverged' && Number.isFinite(end.loss) && Number.isFinite(end.gradientNorm);
     const updates = summary.steps - summary.skipped_batches + Number(isUpdate);
-    return { exitCode, summary, advice: divergedAdvice(updates, this.loaded) };
+    return { exitCode, summary, advice: divergedAdvice(updates, this.run.loaded) };
   }
 
   /**
@@ -69,15 +67,15 @@ export class RunClosing {
   failed(error: unknown, events: RunEvents | undefined): Summary {
     const exitCode: ExitCode = error instanceof UserError ? error.exitCode : EXIT.unexpected;
     const [message] = (error instanceof Error ? error.message : String(error)).split('\n');
-    const saved = attempt(() => savedCheckpoints(this.directory));
+    const saved = attempt(() => savedCheckpoints(this.run.directory));
     const told = this.summary(
       { status: 'failed', exitCode, message },
       saved ?? { best: null, checkpoints: { last: null, best: null } },
     );
     const summary = { ...told, digests: attempt(() => this.digests(events)) ?? told.digests };
     const sha256 = attempt(() => {
-      this.directory.writeSummary(summary);
-      return this.directory.digestOf('summary.json');
+      this.run.directory.writeSummary(summary);
+      return this.run.directory.digestOf('summary.json');
     });
     attempt(() => events?.ended(summary, sha256));
     return summary;
@@ -89,13 +87,17 @@ export class RunClosing {
         return {
           status: 'diverged',
           exitCode: EXIT.diverged,
-          message: divergedSentence(end, this.loaded, savedCheckpoints(this.directory).checkpoints.last),
+          message: divergedSentence(
+            end,
+            this.run.loaded,
+            savedCheckpoints(this.run.directory).checkpoints.last,
+          ),
         };
       case 'interrupted':
         return {
           status: 'interrupted',
           exitCode: EXIT.interrupted,
-          message: interruptedSentence(this.state.position?.step ?? 0),
+          message: interruptedSentence(this.run.state.position?.step ?? 0),
         };
       case 'completed':
         return { status: 'completed', exitCode: EXIT.done };
@@ -105,14 +107,14 @@ export class RunClosing {
   /** Judges the gates on the summary's values, so that a review reaches the same verdicts. */
   private judged(measured: Summary): RunResult {
     const gates: readonly GateResult[] = judgeRun(
-      writtenGates(this.loaded, this.session.references),
+      writtenGates(this.run.loaded, this.run.session.references),
       measured,
-      metric => this.state.best.get(metric),
+      metric => this.run.state.best.get(metric),
     );
     const odd = notFiniteMetrics('test', measured.metrics.test);
     // such a model is unusable, whatever the gates say
     if (odd !== '') {
-      const message = uselessSentence(odd, this.loaded);
+      const message = uselessSentence(odd, this.run.loaded);
       const { diverged } = EXIT;
       return {
         exitCode: diverged,
@@ -127,12 +129,12 @@ export class RunClosing {
 
   /** A damaged evaluation file is ignored: it is no reason to fail. */
   private constancy(): Pick<Summary, 'constant_outputs'> {
-    const { split, constant } = attempt(() => this.directory.readEvaluation()) ?? {};
+    const { split, constant } = attempt(() => this.run.directory.readEvaluation()) ?? {};
     return split === 'test' && constant === true ? { constant_outputs: true } : {};
   }
 
   private baselines(): NonNullable<Summary['baselines']> {
-    const { run, dataset } = this.session;
+    const { run, dataset } = this.run.session;
     const { validation, test } = dataset;
     return {
       ...(validation && { validation: trivialBaselines(run, dataset, validation) }),
@@ -141,18 +143,58 @@ export class RunClosing {
   }
 
   private digests(events: RunEvents | undefined): SummaryDigests {
-    return { log: events?.digest() ?? null, files: writtenDigests(this.directory) };
+    return { log: events?.digest() ?? null, files: writtenDigests(this.run.directory) };
   }
 
-  private summary(outcome: Outcome, saved: SavedCheckpoints) {
-    const duration = (performance.now() - this.began) / 1000;
-    return summarize(
-      this.loaded,
-      this.session,
-      { directory: this.directory, runId: this.runId },
-      this.state,
-      { ...outcome, duration, saved },
-    );
+  private summary({ status, exitCode, message }: Outcome, saved: SavedCheckpoints): Summary {
+    const { loaded, session, directory, runId, state } = this.run;
+    const { experiment, hash } = loaded;
+    const { backend } = session.choice;
+    const times = addTimes(state.before, this.timesHere());
+    const selected = selectedOnTest(experiment, state, saved);
+    return {
+      version: 1,
+      run_id: runId,
+      name: experiment.name,
+      ...(experiment.description !== undefined && { description: experiment.description }),
+      status,
+      exit_code: exitCode,
+      ...(message !== undefined && { message }),
+      directory: directory.path,
+      config_hash: hash,
+      backend,
+      executor: EXECUTORS[backend],
+      seed: experiment.seed,
+      steps: state.position?.step ?? 0,
+      epochs: state.position?.epochsDone ?? 0,
+      skipped_batches: state.position?.skipped ?? 0,
+      evaluated: state.evaluated,
+      metrics: state.metrics,
+      ...(state.restored && {
+        restored: { step: state.restored.step, epoch: state.restored.epoch },
+      }),
+      ...(state.stoppedEarly && { stopped_early: state.stoppedEarly }),
+      gates: [],
+      digests: { log: null, files: {} },
+      ...times,
+      step_ratio: stepRatio(times),
+      parameters: new ParameterLayout(session.spec).size,
+      ...saved,
+      ...(selected.length > 0 && { selected_on_test: selected }),
+    };
+  }
+
+  /** Times of this process. */
+  private timesHere(): RunTimes {
+    const { stepTimes, evalSeconds, calibration } = this.run.state;
+    return {
+      duration_s: (performance.now() - this.run.began) / 1000,
+      train_s: stepTimes.total,
+      eval_s: evalSeconds,
+      ms_per_step: stepTimes.medianMilliseconds,
+      calibration_ms: calibration.medianMilliseconds,
+      peak_rss_mb: process.resourceUsage().maxRSS / 1024,
+    };
   }
 }
 
@@ -163,57 +205,6 @@ function attempt<T>(action: () => T): T | undefined {
   } catch {
     return undefined;
   }
-}
-
-export interface Ending {
-  readonly status: RunStatus;
-  readonly exitCode: ExitCode;
-  /** What went wrong, in one line. */
-  readonly message?: string;
-  /** Seconds since this process started working on the run. */
-  readonly duration: number;
-  readonly saved: SavedCheckpoints;
-}
-
-export function summarize(
-  { experiment, hash }: LoadedExperiment,
-  { choice, spec }: Session,
-  { directory, runId }: { readonly directory: RunDirectory; readonly runId: string },
-  state: TrainingState,
-  { status, exitCode, message, duration, saved }: Ending,
-): Summary {
-  const times = addTimes(state.before, timesHere(state, duration));
-  const selected = selectedOnTest(experiment, state, saved);
-  return {
-    version: 1,
-    run_id: runId,
-    name: experiment.name,
-    ...(experiment.description !== undefined && { description: experiment.description }),
-    status,
-    exit_code: exitCode,
-    ...(message !== undefined && { message }),
-    directory: directory.path,
-    config_hash: hash,
-    backend: choice.backend,
-    executor: EXECUTORS[choice.backend],
-    seed: experiment.seed,
-    steps: state.position?.step ?? 0,
-    epochs: state.position?.epochsDone ?? 0,
-    skipped_batches: state.position?.skipped ?? 0,
-    evaluated: state.evaluated,
-    metrics: state.metrics,
-    ...(state.restored && {
-      restored: { step: state.restored.step, epoch: state.restored.epoch },
-    }),
-    ...(state.stoppedEarly && { stopped_early: state.stoppedEarly }),
-    gates: [],
-    digests: { log: null, files: {} },
-    ...times,
-    step_ratio: stepRatio(times),
-    parameters: new ParameterLayout(spec).size,
-    ...saved,
-    ...(selected.length > 0 && { selected_on_test: selected }),
-  };
 }
 
 /** The parts of the result that were selected by metrics of the test split. */
@@ -230,16 +221,4 @@ function selectedOnTest(
     if (restored === undefined && metricValue(metrics, best.metric) === best.value) return [];
     return [`${what} (step ${best.step}, ${best.metric} ${Number(best.value.toPrecision(4))})`];
   });
-}
-
-/** Times of this process. */
-function timesHere({ stepTimes, evalSeconds, calibration }: TrainingState, duration: number): RunTimes {
-  return {
-    duration_s: duration,
-    train_s: stepTimes.total,
-    eval_s: evalSeconds,
-    ms_per_step: stepTimes.medianMilliseconds,
-    calibration_ms: calibration.medianMilliseconds,
-    peak_rss_mb: process.resourceUsage().maxRSS / 1024,
-  };
 }

@@ -1,5 +1,4 @@
 /** Collects the content of `evaluation.json` while an evaluation runs over a split. */
-
 import type { Dataset, Split, SplitName } from '../data/index.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { Counts } from '../math/metrics/counts.js';
@@ -55,95 +54,57 @@ export interface EvaluationCollector {
   document(outcome: Outcome): SplitEvaluation;
 }
 
+/** Fields that start every document. */
+type CommonField = 'version' | 'kind' | 'split' | 'epoch' | 'step' | 'predictions' | 'loss';
+
+/** Collects what the document of one task has besides the common fields. */
+interface TaskCollector<D extends SplitEvaluation = SplitEvaluation> {
+  readonly kind: D['kind'];
+  /** Adds a prediction that counts. */
+  add(prediction: Prediction, sequence: PredictedSequence): void;
+  fields(): Omit<D, CommonField>;
+}
+
+const COLLECTORS: Readonly<
+  Record<Task, (run: ModelRun, dataset: Dataset, split: SplitName) => TaskCollector>
+> = { classes: classCollector, labels: labelCollector, values: valueCollector };
+
 export function evaluationCollector(run: ModelRun, dataset: Dataset, split: SplitName): EvaluationCollector {
   const task = taskOf(run.loss);
-  const collector = collectorOf(task, run, dataset, split);
+  const collector = COLLECTORS[task](run, dataset, split);
   const spread = new OutputSpread(task);
   return {
     add(sequence) {
-      collector.add(sequence);
-      spread.add(sequence);
+      for (const prediction of sequence.predictions) {
+        if (!prediction.counts) continue;
+        collector.add(prediction, sequence);
+        spread.add(prediction);
+      }
     },
-    document: outcome => ({ ...collector.document(outcome), constant: spread.isConstant }),
+    document: ({ epoch, step, count: predictions, loss }) => {
+      const common = { version: 1, kind: collector.kind, split, epoch, step, predictions, loss } as const;
+      return { ...common, ...collector.fields(), constant: spread.isConstant } as SplitEvaluation;
+    },
   };
 }
 
-function collectorOf(task: Task, run: ModelRun, dataset: Dataset, split: SplitName): EvaluationCollector {
-  switch (task) {
-    case 'classes':
-      return new ClassCollector(run, dataset, split);
-    case 'labels':
-      return new LabelCollector(run, dataset, split);
-    case 'values':
-      return new ValueCollector(run, dataset, split);
-  }
-}
-
-/** Fields that start every document. */
-function factsOf<K extends SplitEvaluation['kind']>(
-  kind: K,
-  split: SplitName,
-  { epoch, step, count, loss }: Outcome,
-) {
-  return { version: 1, kind, split, epoch, step, predictions: count, loss } as const;
-}
-
-class ClassCollector implements EvaluationCollector {
-  private readonly confusion: number[][] | null;
-  private readonly mistakes = new Worst<Mistake>(MAX_WORST);
-  private readonly pictures: PictureLayout | null;
-  private undecided = 0;
-  private readonly accuracy = accumulator('classes', 'accuracy', 0);
-  private readonly counts: Counts;
-
-  constructor(
-    private readonly run: ModelRun,
-    private readonly dataset: Dataset,
-    private readonly split: SplitName,
-  ) {
-    const classes = run.spec.outputSize;
-    this.counts = new Counts(classes);
-    this.confusion =
-      classes <= MAX_CONFUSED
-        ? Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
-        : null;
-    this.pictures = pictureLayout(dataset, split);
-  }
-
-  add(sequence: PredictedSequence): void {
-    for (const prediction of sequence.predictions) {
-      if (!prediction.counts) continue;
-      const predicted = predictedClass(prediction.outputs);
-      const [label] = prediction.target;
-      this.accuracy.add(prediction);
-      this.counts.addClass(label, predicted);
-      if (predicted < 0) this.undecided++;
-      else if (this.confusion) this.confusion[label][predicted]++;
-      if (predicted !== label)
-        this.mistakes.offer(prediction.loss, () => this.mistake(sequence, prediction, predicted));
-    }
-  }
-
-  document(outcome: Outcome): ClassEvaluation {
-    return {
-      ...factsOf('class', this.split, outcome),
-      accuracy: this.accuracy.value ?? Number.NaN,
-      classes: this.run.spec.outputSize,
-      class_names: this.dataset.classLabels ?? null,
-      confusion: this.confusion,
-      per_class: this.run.spec.outputSize <= MAX_SCORED ? this.counts.scores : null,
-      undecided: this.undecided,
-      mistakes: this.mistakes.things,
-      pictures: this.pictures,
-    };
-  }
-
-  private mistake(sequence: PredictedSequence, prediction: Prediction, predicted: number): Mistake {
+function classCollector(run: ModelRun, dataset: Dataset, split: SplitName): TaskCollector<ClassEvaluation> {
+  const classes = run.spec.outputSize;
+  const confusion =
+    classes <= MAX_CONFUSED
+      ? Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
+      : null;
+  const mistakes = new Worst<Mistake>(MAX_WORST);
+  const pictures = pictureLayout(dataset, split);
+  const accuracy = accumulator('classes', 'accuracy', 0);
+  const counts = new Counts(classes);
+  let undecided = 0;
+  const mistake = (prediction: Prediction, sequence: PredictedSequence, predicted: number): Mistake => {
     const { outputs, target, loss } = prediction;
     const [label] = target;
-    const picture = this.pictures && this.dataset[this.split]?.image?.(sequence.index);
+    const picture = pictures && dataset[split]?.image?.(sequence.index);
     return {
-      ...placeOf(this.run, sequence, prediction),
+      ...placeOf(run, sequence, prediction),
       label,
       predicted: predicted < 0 ? null : predicted,
       loss,
@@ -151,61 +112,91 @@ class ClassCollector implements EvaluationCollector {
       label_probability: probabilityOf(outputs, label),
       ...(picture && { picture: Buffer.from(picture).toString('base64') }),
     };
-  }
+  };
+  return {
+    kind: 'class',
+    add(prediction, sequence) {
+      const predicted = predictedClass(prediction.outputs);
+      const [label] = prediction.target;
+      accuracy.add(prediction);
+      counts.addClass(label, predicted);
+      if (predicted < 0) undecided++;
+      else if (confusion) confusion[label][predicted]++;
+      if (predicted !== label)
+        mistakes.offer(prediction.loss, () => mistake(prediction, sequence, predicted));
+    },
+    fields: () => ({
+      accuracy: accuracy.value ?? Number.NaN,
+      classes,
+      class_names: dataset.classLabels ?? null,
+      confusion,
+      per_class: classes <= MAX_SCORED ? counts.scores : null,
+      undecided,
+      mistakes: mistakes.things,
+      pictures,
+    }),
+  };
 }
 
-class ValueCollector implements EvaluationCollector {
-  private readonly error = meanOf(absoluteError);
-  private readonly worst = new Worst<WorstValue>(MAX_WORST);
-  private readonly sample: ValuePair[] = [];
-  /** Their indices among the predictions that count. */
-  private readonly wanted: ReadonlySet<number>;
-  private counted = 0;
-  private readonly errors: Errors;
+function valueCollector(run: ModelRun, dataset: Dataset, split: SplitName): TaskCollector<ValueEvaluation> {
   /** Numbers per target. */
-  private readonly size: number;
-  private readonly shown: Shown;
-
-  constructor(
-    private readonly run: ModelRun,
-    private readonly dataset: Dataset,
-    private readonly split: SplitName,
-  ) {
-    this.size = targetSize(run.loss, run.spec.outputSize);
-    this.shown = shownOf(run, dataset, split);
-    this.errors = new Errors(this.size);
-    this.wanted = spread(countedPredictions(dataset[split]), MAX_PAIRS);
-  }
-
-  add(sequence: PredictedSequence): void {
-    for (const prediction of sequence.predictions) {
-      if (!prediction.counts) continue;
-      const error = absoluteError(prediction);
-      this.error.add(prediction);
-      this.errors.add(prediction);
-      const place = placeOf(this.run, sequence, prediction);
-      this.worst.offer(error, () => ({
+  const size = targetSize(run.loss, run.spec.outputSize);
+  const shown = shownOf(run, dataset, split);
+  const error = meanOf(absoluteError);
+  const errors = new Errors(size);
+  const worst = new Worst<WorstValue>(MAX_WORST);
+  const sample: ValuePair[] = [];
+  const sampled = spread(countedPredictions(dataset[split]), MAX_PAIRS);
+  let counted = 0;
+  return {
+    kind: 'value',
+    add(prediction, sequence) {
+      error.add(prediction);
+      errors.add(prediction);
+      const place = placeOf(run, sequence, prediction);
+      worst.offer(absoluteError(prediction), () => ({
         ...place,
-        ...worstValue(prediction, this.shown(prediction, sequence.index)),
+        ...worstValue(prediction, shown(prediction, sequence.index)),
       }));
-      if (!this.wanted.has(this.counted++)) continue;
-      const { target, point } = this.shown(prediction, sequence.index);
-      const plotted = (values: readonly number[]) =>
-        this.size === 1 ? values[0] : values.slice(0, MAX_PLOTTED);
-      this.sample.push({ ...place, target: plotted(target), prediction: plotted(point) });
-    }
-  }
+      if (!sampled.has(counted++)) return;
+      const { target, point } = shown(prediction, sequence.index);
+      const plotted = (values: readonly number[]) => (size === 1 ? values[0] : values.slice(0, MAX_PLOTTED));
+      sample.push({ ...place, target: plotted(target), prediction: plotted(point) });
+    },
+    fields: () => ({
+      mean_absolute_error: error.value ?? Number.NaN,
+      worst: worst.things,
+      target_names: dataset.targetNames ?? null,
+      per_output: size <= MAX_OUTPUTS ? errors.outputs.map(outputScores) : null,
+      sample,
+    }),
+  };
+}
 
-  document(outcome: Outcome): ValueEvaluation {
-    return {
-      ...factsOf('value', this.split, outcome),
-      mean_absolute_error: this.error.value ?? Number.NaN,
-      worst: this.worst.things,
-      target_names: this.dataset.targetNames ?? null,
-      per_output: this.size <= MAX_OUTPUTS ? this.errors.outputs.map(outputScores) : null,
-      sample: this.sample,
-    };
-  }
+function labelCollector(run: ModelRun, dataset: Dataset): TaskCollector<LabelEvaluation> {
+  const accuracy = accumulator('labels', 'accuracy', 0);
+  const counts = new Counts(run.spec.outputSize);
+  const worst = new Worst<WorstValue>(MAX_WORST);
+  return {
+    kind: 'label',
+    add(prediction, sequence) {
+      accuracy.add(prediction);
+      addLabels(counts, prediction);
+      worst.offer(prediction.loss, () => ({
+        ...placeOf(run, sequence, prediction),
+        ...worstValue(prediction, {
+          point: Array.from(prediction.point, value => shortestDecimal(value)),
+          target: Array.from(prediction.target, value => shortestDecimal(value)),
+        }),
+      }));
+    },
+    fields: () => ({
+      accuracy: accuracy.value ?? Number.NaN,
+      target_names: dataset.targetNames ?? null,
+      per_label: run.spec.outputSize <= MAX_SCORED ? counts.scores : null,
+      worst: worst.things,
+    }),
+  };
 }
 
 /** The decimals of a prediction and of its target, as they are shown. */
@@ -260,45 +251,6 @@ function worstValue(
   };
 }
 
-class LabelCollector implements EvaluationCollector {
-  private readonly accuracy = accumulator('labels', 'accuracy', 0);
-  private readonly counts: Counts;
-  private readonly worst = new Worst<WorstValue>(MAX_WORST);
-
-  constructor(
-    private readonly run: ModelRun,
-    private readonly dataset: Dataset,
-    private readonly split: SplitName,
-  ) {
-    this.counts = new Counts(run.spec.outputSize);
-  }
-
-  add(sequence: PredictedSequence): void {
-    for (const prediction of sequence.predictions) {
-      if (!prediction.counts) continue;
-      this.accuracy.add(prediction);
-      addLabels(this.counts, prediction);
-      this.worst.offer(prediction.loss, () => ({
-        ...placeOf(this.run, sequence, prediction),
-        ...worstValue(prediction, {
-          point: Array.from(prediction.point, value => shortestDecimal(value)),
-          target: Array.from(prediction.target, value => shortestDecimal(value)),
-        }),
-      }));
-    }
-  }
-
-  document(outcome: Outcome): LabelEvaluation {
-    return {
-      ...factsOf('label', this.split, outcome),
-      accuracy: this.accuracy.value ?? Number.NaN,
-      target_names: this.dataset.targetNames ?? null,
-      per_label: this.run.spec.outputSize <= MAX_SCORED ? this.counts.scores : null,
-      worst: this.worst.things,
-    };
-  }
-}
-
 function placeOf(
   { spec }: ModelRun,
   { index, id }: PredictedSequence,
@@ -345,15 +297,12 @@ class OutputSpread {
 
   constructor(private readonly task: Task) {}
 
-  add({ predictions }: PredictedSequence): void {
-    for (const { counts, outputs, point, target } of predictions) {
-      if (!counts) continue;
-      const answers = this.task === 'classes' ? [predictedClass(outputs)] : point;
-      for (let i = 0; i < target.length; i++) {
-        this.ranges[i] ??= { answer: new Range(), target: new Range() };
-        this.ranges[i].answer.add(answers[i]);
-        this.ranges[i].target.add(target[i]);
-      }
+  add({ outputs, point, target }: Prediction): void {
+    const answers = this.task === 'classes' ? [predictedClass(outputs)] : point;
+    for (let i = 0; i < target.length; i++) {
+      this.ranges[i] ??= { answer: new Range(), target: new Range() };
+      this.ranges[i].answer.add(answers[i]);
+      this.ranges[i].target.add(target[i]);
     }
   }
 

@@ -43,8 +43,8 @@ export interface RunStart {
  * rethrown after the summary and the closing event have been written, if possible.
  */
 export async function trainRun(context: RunContext, start: RunStart): Promise<RunResult> {
-  const { loaded, session, directory, runId, state, observer, began } = context;
-  const closing = new RunClosing(loaded, session, directory, runId, state, began);
+  const { loaded, session, directory, state, observer } = context;
+  const closing = new RunClosing(context);
   let events: RunEvents | undefined;
   let trainer: Trainer | undefined;
   try {

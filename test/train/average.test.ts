@@ -5,7 +5,7 @@ import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoint-file
 import { readSafetensors, type Tensors } from '../../src/run/safetensors.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { readLog, Workplace } from '../support/cli.js';
-import { resume, train, trainUntil } from '../support/runs.js';
+import { resume, train } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -131,20 +131,11 @@ t.test('evaluates with the average, and logs the metrics of the weights', async 
   t.match(refused.stderr, /has no averaged weights/);
 });
 
-t.test('averages are byte-identical with two threads and after a resume', async t => {
+// kills.test.ts covers resumes
+t.test('averages are byte-identical with two threads', async t => {
   const whole = await train(work, config());
   const threaded = await train(work, config(), { threads: 2 });
   t.strictSame(compareRuns(whole.summary.directory, threaded.summary.directory), []);
-  for (const step of [1, 7]) {
-    const stopped = await trainUntil(work, config(), step);
-    t.equal(stopped.summary.status, 'interrupted');
-    await resume(stopped.summary.directory);
-    t.strictSame(
-      compareRuns(whole.summary.directory, stopped.summary.directory),
-      [],
-      `stopped after ${step}`,
-    );
-  }
 });
 
 t.test('an average cannot start in the middle of a run', async t => {

@@ -7,6 +7,7 @@ import type { Dataset, Split, Targets } from '../../src/data/core/dataset.js';
 import { openDataset } from '../../src/data/index.js';
 import type { Backend } from '../../src/engine/backend-names.js';
 import type { LossSettings } from '../../src/math/losses/index.js';
+import type { Task } from '../../src/math/metrics/index.js';
 import { predictionsOf } from '../../src/math/model/inputs.js';
 import { sgd } from '../../src/math/optimizers/sgd.js';
 import type {
@@ -201,6 +202,92 @@ t.test('NaN is worst, in no column, and spelled out', async t => {
   const worst = written(t, values.document(OUTCOME) as ValueEvaluation);
   t.match(worst.worst[0], { index: 1, prediction: ['-inf'], absolute_error_nonfinite: 'inf' });
   t.match(worst.sample?.[1], { prediction: null, prediction_nonfinite: '-inf' });
+});
+
+/** Of scikit-learn, see `fixtures/metrics`. */
+interface Case {
+  readonly name: string;
+  readonly task: Task;
+  readonly size: number;
+  readonly outputs: readonly (readonly number[])[];
+  readonly targets: readonly (number | readonly number[])[];
+  readonly metrics: Readonly<Record<string, number | null>>;
+  readonly scores: readonly Readonly<Record<string, number | null>>[];
+}
+
+const cases: readonly Case[] = JSON.parse(
+  readFileSync(join(packageRoot, 'test/fixtures/metrics/metrics.json'), 'utf8'),
+);
+const LOSS: Readonly<Record<Task, LossSettings['kind']>> = {
+  classes: 'cross_entropy',
+  labels: 'binary_cross_entropy',
+  values: 'mae',
+};
+const LISTS: Readonly<Record<Task, string>> = {
+  classes: 'per_class',
+  labels: 'per_label',
+  values: 'per_output',
+};
+
+/** The document of a case, as in the file, and valid. */
+function documentOf(t: Test, { task, size, outputs, targets }: Case): Record<string, unknown> {
+  const run = modelRun(LOSS[task], 'last', size);
+  const collector = evaluationCollector(run, datasetOf(outputs.length), 'test');
+  outputs.forEach((row, index) => {
+    const numbers = Float32Array.from(row);
+    const prediction = {
+      step: 0,
+      counts: true,
+      loss: index,
+      outputs: numbers,
+      point: task === 'labels' ? numbers.map(z => 1 / (1 + Math.exp(-z))) : numbers,
+      target: Float64Array.from([targets[index]].flat()),
+    };
+    collector.add({ index, predictions: [prediction] });
+  });
+  return written(t, collector.document({ ...OUTCOME, count: outputs.length })) as object as Record<
+    string,
+    unknown
+  >;
+}
+
+for (const one of cases.filter(({ name }) => name !== 'without ties')) {
+  t.test(`${one.task}: ${one.name}`, async t => {
+    const document = documentOf(t, one);
+    const listed = document[LISTS[one.task]] as Record<string, number>[];
+    t.equal(listed.length, one.size);
+    listed.forEach((scores, k) => {
+      for (const [score, value] of Object.entries(scores)) {
+        const expected = one.scores[k][score] ?? Number.NaN;
+        t.ok(
+          Math.abs(value - expected) <= 1e-12 * Math.max(1, Math.abs(expected)),
+          `${score} of ${k}: ${value}`,
+        );
+      }
+      const isDefined = one.task !== 'values' || one.scores[k].r2 !== null;
+      t.equal('r2' in scores, one.task === 'values' && isDefined, 'what is not defined is left out');
+    });
+    const whole = one.task === 'values' ? 'mean_absolute_error' : 'accuracy';
+    t.ok(Math.abs(Number(document[whole]) - Number(one.metrics[whole])) < 1e-12, whole);
+  });
+}
+
+t.test('pairs are lists for several targets and numbers for one', async t => {
+  const [several, one] = ['three targets', 'a constant target'].map(
+    name => cases.find(given => given.name === name) as Case,
+  );
+  for (const given of [several, one]) {
+    const { sample } = documentOf(t, given) as {
+      sample: { index: number; target: unknown; prediction: unknown }[];
+    };
+    t.equal(sample.length, given.outputs.length);
+    t.same(sample[4], { index: 4, target: given.targets[4], prediction: given.outputs[4] });
+  }
+  const single = { ...several, size: 1, outputs: [[1], [2]], targets: [[3], [4]] };
+  t.same(documentOf(t, single).sample, [
+    { index: 0, target: 3, prediction: 1 },
+    { index: 1, target: 4, prediction: 2 },
+  ]);
 });
 
 t.test('leaves out data that are too large', async t => {

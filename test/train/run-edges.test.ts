@@ -508,7 +508,8 @@ t.test('a run that ends before it has a log still writes a summary', async t => 
     resolvedYaml: '',
     started: options.started,
   });
-  const closing = new RunClosing(loaded, session, directory, directory.id, new TrainingState(), 0);
+  const state = new TrainingState();
+  const closing = new RunClosing({ loaded, session, directory, runId: directory.id, state, began: 0 });
   closing.failed(new Error('no luck\nat all'), undefined);
   const summary = summaryIn(directory.path);
   t.match(summary, { status: 'failed', exit_code: 1, message: 'no luck', steps: 0, ms_per_step: null });

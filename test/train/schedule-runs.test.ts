@@ -3,13 +3,12 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
-import { compareRuns } from '../../src/verify/compare-runs.js';
 import { readLog, Workplace } from '../support/cli.js';
-import { resume, train, trainUntil } from '../support/runs.js';
+import { resume, train } from '../support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -90,32 +89,6 @@ t.test('trains with the logged rate', async t => {
     'the first update has the rate 0.01',
   );
 });
-
-t.test(
-  'a run stopped during its warm-up, or before a plateau reduces the rate, ends byte-identical',
-  async t => {
-    const settings = [
-      { one: config(WARM_COSINE), steps: [4, 13] },
-      { one: config(PLATEAU, OFTEN), steps: [3, 9, 10, 11] },
-    ];
-    for (const { one, steps } of settings) await checkStops(t, one, steps);
-  },
-);
-
-async function checkStops(t: Test, one: object, steps: readonly number[]): Promise<void> {
-  const whole = await train(work, one);
-  for (const step of steps) {
-    const stopped = await trainUntil(work, one, step);
-    t.equal(stopped.summary.status, 'interrupted');
-    await resume(stopped.summary.directory);
-    t.strictSame(
-      compareRuns(whole.summary.directory, stopped.summary.directory),
-      [],
-      `stopped after ${step}`,
-    );
-    t.strictSame(ratesOf(stopped.summary.directory), ratesOf(whole.summary.directory));
-  }
-}
 
 t.test('a longer training changes results if the rates depend on the planned length', async t => {
   for (const schedule of [
