@@ -35,7 +35,8 @@ async function refuses(t: Test, promise: Promise<unknown>, error: object): Promi
 
 t.test('these names are exported, and no others', async t => {
   t.same(Object.keys(library).sort(), [
-    ...['UserError', 'evaluate', 'loadModel', 'loadRun', 'predict', 'resume', 'run', 'sweep', 'validate'],
+    ...['UserError', 'allowUnlocked'],
+    ...['evaluate', 'loadModel', 'loadRun', 'predict', 'resume', 'run', 'sweep', 'validate'],
   ]);
 });
 

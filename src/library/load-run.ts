@@ -1,12 +1,10 @@
 /** Run directories for programs: `loadRun`. */
 import type { Experiment } from '../config/index.js';
-import { bestOf, listCheckpoints, rereading } from '../run/checkpoint-files.js';
+import { bestOf } from '../run/checkpoint-files.js';
 import type { Curve } from '../run/curve.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
-import { readHistory } from '../run/history.js';
-import { refuseChangedInputs } from '../run/integrity.js';
 import type { Manifest } from '../run/manifest.js';
-import { type RunState, readRun } from '../run/record.js';
+import { Run, type RunState } from '../run/run.js';
 import { readSafetensors, type Tensor } from '../run/safetensors.js';
 import type { Summary } from '../run/summary.js';
 import { checkArgument, path } from '../util/arguments.js';
@@ -73,20 +71,20 @@ export interface LoadedRun {
  */
 export function loadRun(directory: string): LoadedRun {
   checkArgument('loadRun', 'directory', directory, path);
-  const { directory: opened, id, name, state, config, manifest, summary } = readRun(directory);
-  if (manifest) refuseChangedInputs(opened, manifest);
-  const { files } = opened;
-  const entries = rereading(() => listCheckpoints(files.checkpoints));
+  const opened = Run.read(directory);
+  opened.refuseChanges();
+  const entries = opened.checkpoints();
   const best = bestOf(entries);
+  const { id, name, state, config, manifest, summary, evaluation } = opened;
   return {
-    directory: opened.path,
+    directory: opened.directory.path,
     id,
     name,
     state,
     config: config as unknown as Experiment,
     manifest,
     summary,
-    evaluation: opened.readEvaluation(),
+    evaluation,
     checkpoints: entries.map(({ path: file, step, epoch, metric }) => ({
       path: file,
       step,
@@ -95,6 +93,6 @@ export function loadRun(directory: string): LoadedRun {
       best: file === best?.path,
       tensors: () => readSafetensors(file).tensors,
     })),
-    history: () => readHistory(files.log, { capacity: ALL_POINTS }).curves,
+    history: () => opened.history(ALL_POINTS).curves,
   };
 }

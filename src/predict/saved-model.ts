@@ -4,10 +4,9 @@ import { mapPaths } from '../config/merge/paths.js';
 import { configDifferences } from '../config/wording/explain.js';
 import type { DataRecord } from '../data/index.js';
 import { loadCheckpoint, rereading, resolveCheckpoint } from '../run/checkpoint-files.js';
-import { RunDirectory } from '../run/directory.js';
-import { frozenConfig, frozenOptions } from '../run/frozen-config.js';
-import { refuseChangedInputs, refuseForeign } from '../run/integrity.js';
+import { refuseForeign } from '../run/integrity.js';
 import type { Manifest } from '../run/manifest.js';
+import { frozenConfig, frozenOptions, Run } from '../run/run.js';
 import type { Tensors } from '../run/safetensors.js';
 import type { WeightsName } from '../train/weights.js';
 import { type Diagnostic, damagedError, usageError } from '../util/errors.js';
@@ -53,15 +52,15 @@ export function openModel(
   path: string,
   { checkpoint, weights, set = [] }: OpenModelOptions = {},
 ): SavedModel {
-  const directory = RunDirectory.open(path);
+  const run = Run.open(path);
+  const { directory, manifest } = run;
   const { files } = directory;
-  const manifest = directory.readManifest();
-  if (manifest) refuseChangedInputs(directory, manifest);
+  run.refuseChanges();
   const options = manifest && frozenOptions(directory, manifest);
   const frozen = manifest ? frozenConfig(directory, manifest) : loadExperiment(files.resolvedConfig);
   const loaded = set.length === 0 ? frozen : loadExperiment(frozen.file, { ...options, set });
   refuseOtherKeys(frozen, loaded, set);
-  const chosen = checkpoint ?? directory.readSummary()?.restored?.step ?? 'last';
+  const chosen = checkpoint ?? run.summary?.restored?.step ?? 'last';
   const saved = rereading(() => loadCheckpoint(resolveCheckpoint(files.checkpoints, chosen)));
   const { path: file, step, epoch, tensors } = saved;
   if (manifest) refuseForeign([saved], manifest);

@@ -18,11 +18,13 @@ import {
   selectCheckpoint,
   type Which,
 } from './checkpoint-files.js';
+import type { RunDirectory } from './directory.js';
 import { withFileErrors } from './file-errors.js';
 import { flushFolder, TEMPORARY_PREFIX, writeJsonAtomic } from './files.js';
 import { type JsonObject, nonFiniteName, spellNonFinite } from './json.js';
 import { refuseUnlessOwned } from './lock.js';
 import { type Tensors, writeSafetensors } from './safetensors.js';
+import type { SavedCheckpoints } from './summary.js';
 
 export interface CheckpointPolicy {
   /** How many of the newest and of the best to keep. The newest one is always kept. */
@@ -183,4 +185,25 @@ export class CheckpointStore {
 function remove(path: string): void {
   refuseUnlessOwned(path);
   withFileErrors(path, () => rmSync(path, { force: true }));
+}
+
+/**
+ * The fields of summary.json about existing checkpoints.
+ * @throws UserError (exit 5) if one is damaged
+ */
+export function savedCheckpoints(
+  directory: RunDirectory,
+  entries: readonly CheckpointEntry[] = listCheckpoints(directory.files.checkpoints),
+): SavedCheckpoints {
+  const last = entries.at(-1);
+  const best = bestOf(entries);
+  return {
+    best: best
+      ? { metric: best.metric.name, value: best.metric.value as number, step: best.step, epoch: best.epoch }
+      : null,
+    checkpoints: {
+      last: last ? directory.nameOf(last.path) : null,
+      best: best ? directory.nameOf(best.path) : null,
+    },
+  };
 }

@@ -143,7 +143,10 @@ export interface LinesEnd {
  * @throws UserError (exit 5) if the disk fails to read it
  */
 export function eachLine(path: string, visit: (text: string | undefined, line: number) => void): LinesEnd {
-  return withFile(path, file => visitLines(file, visit), { maxBytes: Number.POSITIVE_INFINITY });
+  return withFile(path, file => visitLines(file, visit), {
+    maxBytes: Number.POSITIVE_INFINITY,
+    follow: false,
+  });
 }
 
 function visitLines(file: OpenedFile, visit: (text: string | undefined, line: number) => void): LinesEnd {

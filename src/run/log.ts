@@ -181,9 +181,14 @@ export interface LoggedEvent {
  * @throws UserError (exit 2 or 5) if it cannot be read
  */
 export function readEvents(path: string): LoggedEvent[] {
-  return wholeLines(bytesOf(path))
-    .map(parsedEvent)
-    .filter(event => event !== undefined);
+  const events: LoggedEvent[] = [];
+  if (!isAbsent(path))
+    readLog(
+      path,
+      record => events.push(record as LoggedEvent),
+      () => {},
+    );
+  return events;
 }
 
 /** Undefined if the line is torn or not an event. */

@@ -5,8 +5,8 @@
 
 import { join } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
-import { RunDirectory } from '../run/directory.js';
 import { isLocked } from '../run/lock.js';
+import { Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
 import { launcher } from '../util/root.js';
 import { formatTable } from '../util/table.js';
@@ -249,7 +249,7 @@ function baselineOf(
 
 function baselinesIn(path: string): Summary['baselines'] {
   try {
-    return RunDirectory.open(path).readSummary()?.baselines;
+    return Run.open(path).summary?.baselines;
   } catch {
     // a missing or damaged run is reported elsewhere
     return undefined;

@@ -5,10 +5,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RunDirectory } from '../run/directory.js';
 import { metricValue } from '../run/gates.js';
 import { IN_USE, isLocked, LEASE_LOST, LOCK_LOST } from '../run/lock.js';
 import { type LoggedEvent, readEvents } from '../run/log.js';
+import { Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
 import { EXIT, UserError } from '../util/errors.js';
 import { FULL_DISK_REASONS } from '../util/system-errors.js';
@@ -145,7 +145,7 @@ export function isPausedAt(directory: string, epochs: number): boolean {
 function summaryOf(directory: string): Summary | undefined {
   if (!existsSync(directory)) return undefined;
   try {
-    return RunDirectory.open(directory).readSummary();
+    return Run.open(directory).summary;
   } catch {
     // a directory that is not one yet, or a damaged summary: the next process of the segment
     // handles it

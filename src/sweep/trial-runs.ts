@@ -1,6 +1,7 @@
 /** The command lines of a trial's runs, and their relative cost. */
 import { loadExperiment } from '../config/index.js';
 import { RunDirectory } from '../run/directory.js';
+import { Run } from '../run/run.js';
 import { UserError } from '../util/errors.js';
 import type { SweepDirectory } from './directory.js';
 import type { Base, SweepPlan } from './schedule/plan.js';
@@ -56,7 +57,7 @@ export function backendOf(records: readonly JournalRecord[]): string | undefined
 export function backendOfRun(path: string): string | undefined {
   if (!RunDirectory.hasBegun(path)) return undefined;
   try {
-    return RunDirectory.open(path).readManifest()?.backend.name;
+    return Run.open(path).manifest?.backend.name;
   } catch (error) {
     // the run reports problems of its own files
     if (error instanceof UserError) return undefined;

@@ -6,8 +6,8 @@
 import { basename, relative, resolve, sep } from 'node:path';
 import type { Verdict } from '../run/events.js';
 import { type Found, findRuns, runsAt } from '../run/find.js';
-import { type RunHistory, readHistory } from '../run/history.js';
-import { type RunRecord, readRun } from '../run/record.js';
+import type { RunHistory } from '../run/history.js';
+import { Run, type RunRecord } from '../run/run.js';
 import { readSweepResults, type SweepResults, summaryOf } from '../sweep/index.js';
 import { UserError } from '../util/errors.js';
 import type { CommonConfig, IndexReport, RunReport, RunRow, SweepRow } from './document.js';
@@ -38,8 +38,8 @@ export function buildIndexReport(root: string): IndexReport {
     try {
       if (one.kind === 'sweep') sweeps.push(sweepRowOf(readSweepResults(one.path), path));
       else {
-        const record = readRun(one.path);
-        const history = readHistory(record.directory.files.log, { capacity: SHORT });
+        const record = Run.read(one.path);
+        const history = record.history(SHORT);
         runs.push(runRowOf(record, history, path));
         if (withDetails) details.push({ ...runReportOf(record, history), evaluation: null });
       }

@@ -14,10 +14,10 @@ import type {
   ValueEvaluation,
 } from '../run/evaluation.js';
 import { isAbsent, readText } from '../run/files.js';
-import { type Curves, finalName, type RunHistory, readHistory } from '../run/history.js';
+import { type Curves, finalName, type RunHistory } from '../run/history.js';
 import { nonFiniteName } from '../run/json.js';
 import type { Manifest } from '../run/manifest.js';
-import { type RunRecord, readRun } from '../run/record.js';
+import { Run, type RunRecord } from '../run/run.js';
 import type { GateResult, SplitBaselines } from '../run/summary.js';
 import { cautionsOf, endingOf, gateName, requiredWords } from '../run/words.js';
 import { canonical, type Value } from '../sweep/search/space.js';
@@ -46,11 +46,11 @@ const CAPACITY = 600;
 
 /**
  * @param capacity pieces that long curves are reduced to
- * @throws UserError as `readRun` and `readHistory`
+ * @throws UserError as `Run.read` and `readHistory`
  */
 export function buildRunReport(path: string, { capacity = CAPACITY } = {}): RunReport {
-  const record = readRun(path);
-  return runReportOf(record, readHistory(record.directory.files.log, { capacity }));
+  const run = Run.read(path);
+  return runReportOf(run, run.history(capacity));
 }
 
 /** Builds the report from files that were already read. */

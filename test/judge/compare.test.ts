@@ -28,7 +28,7 @@ import {
 } from '../../src/judge/statistics.js';
 import { RunDirectory } from '../../src/run/directory.js';
 import type { Manifest } from '../../src/run/manifest.js';
-import { type RunRecord, readRun } from '../../src/run/record.js';
+import { Run, type RunRecord } from '../../src/run/run.js';
 import { UserError } from '../../src/util/errors.js';
 import { normalQuantile } from '../../src/util/normal.js';
 import { RandomStream } from '../../src/util/random.js';
@@ -743,7 +743,7 @@ t.test('real runs, from the command line', async t => {
       { expected: /^one of test\.accuracy/ },
     ]);
     const [run] = readdirSync(fast);
-    t.equal(readRun(join(fast, run)).state, 'completed');
+    t.equal(Run.read(join(fast, run)).state, 'completed');
     t.match(
       (await compared(join(fast, run), slow, '--no-curves')).out,
       `A     ${join(fast, run)}  1 run, seed `,

@@ -18,9 +18,9 @@ export const hardening = plantsOf({
     "a job names a sweep outside the worker's root",
     'launchers-bullmq',
   ],
-  'src/run/record': [
-    'manifest?.run_id ?? summary?.run_id ?? directory.id',
-    'directory.id',
+  'src/run/run': [
+    'this.manifest?.run_id ?? this.summary?.run_id ?? this.directory.id',
+    'this.directory.id',
     'a run is called by its folder',
     'integrity',
   ],

@@ -78,13 +78,13 @@ export const ownership = plantsOf({
       'integrity',
     ],
   ],
-  'src/run/frozen-config': [
+  'src/run/run': [
     'digestOfFile(path) === sha256',
     'true',
     'a model computes with a damaged config',
     'integrity',
   ],
-  'src/train/resume/left-summary': [
+  'src/train/resume/resume': [
     "end.summary_sha256 === directory.digestOf('summary.json')",
     'true',
     'a run is resumed with a changed summary',

@@ -11,7 +11,7 @@ import { flatValues } from '../../src/config/merge/flat.js';
 import { allKeys, type Schema } from '../../src/config/schema/walk.js';
 import { comparisonOf } from '../../src/judge/comparison/compare.js';
 import { listCheckpoints } from '../../src/run/checkpoint-files.js';
-import { readRun } from '../../src/run/record.js';
+import { Run } from '../../src/run/run.js';
 import { readSafetensors } from '../../src/run/safetensors.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
@@ -546,7 +546,7 @@ async function holds(t: Test, key: string, [config, a, b, more = {}]: Pair): Pro
   );
 
   const { comparison } = comparisonOf(
-    [one, two].map(({ directory }) => ({ argument: directory, runs: [readRun(directory)] })),
+    [one, two].map(({ directory }) => ({ argument: directory, runs: [Run.read(directory)] })),
     { metrics: [], all: false, leftOut: [] },
   );
   const differing = comparison.config.filter(({ differs }) => differs);

@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import t from 'tap';
 import { crc32c } from '../../src/interop/tensorboard/event-file.js';
 import { exportRun } from '../../src/interop/tensorboard/export.js';
-import { readRun } from '../../src/run/record.js';
+import { Run } from '../../src/run/run.js';
 import { packageRoot } from '../../src/util/root.js';
 import { readLog, Workplace } from '../support/cli.js';
 import { execute } from '../support/programs.js';
@@ -209,7 +209,7 @@ t.test('non-finite numbers, numbers too large for a field, and a truncated end',
     '{"event":"train.st',
   ]);
   const target = join(path, 'out');
-  exportRun(readRun(path), target);
+  exportRun(Run.read(path), target);
   const read = await readBack(target);
   t.same(
     curves(read.train).map(({ step, values }) => [step, values.loss]),

@@ -5,7 +5,7 @@ import { openModel, type WhichCheckpoint } from '../../predict/saved-model.js';
 import { atNamedPlace } from '../../run/file-errors.js';
 import { kindOf, runsAt } from '../../run/find.js';
 import { makeFolder } from '../../run/folders.js';
-import { readRun } from '../../run/record.js';
+import { Run } from '../../run/run.js';
 import { writeSafetensors } from '../../run/safetensors.js';
 import { type WeightsName, weightsAlone } from '../../train/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
@@ -60,7 +60,7 @@ interface ExportOptions {
 function exportTensorboard(paths: readonly string[], { output, json }: ExportOptions, io: Io): void {
   const written = runsWithTargets(paths, output).map(({ path, target }) => {
     const directory = output === undefined ? join(path, 'tensorboard') : target;
-    const run = readRun(path);
+    const run = Run.read(path);
     return { run: path, directory, files: atNamedPlace(() => exportRun(run, directory)) };
   });
   if (json) io.data(`${JSON.stringify({ version: 1, format: 'tensorboard', exports: written })}\n`);

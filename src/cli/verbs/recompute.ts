@@ -5,9 +5,9 @@ import { machineArithmetic } from '../../engine/simd/arithmetic.js';
 import type { Doubt } from '../../judge/judging/run-facts.js';
 import { evaluateCheckpoint } from '../../predict/evaluate.js';
 import { openModel } from '../../predict/saved-model.js';
-import { RunDirectory } from '../../run/directory.js';
 import { runPaths } from '../../run/find.js';
 import { versions } from '../../run/manifest.js';
+import { Run } from '../../run/run.js';
 import type { SplitMetrics } from '../../run/summary.js';
 import { EXIT, UserError } from '../../util/errors.js';
 
@@ -44,8 +44,7 @@ async function doubtOf(path: string): Promise<Doubt | undefined> {
 }
 
 async function difference(path: string): Promise<string | undefined> {
-  const directory = RunDirectory.open(path);
-  const [summary, manifest] = [directory.readSummary(), directory.readManifest()];
+  const { summary, manifest } = Run.open(path);
   // does not pass anyway
   if (summary?.status !== 'completed' || manifest === undefined) return undefined;
   const model = openModel(path, { checkpoint: summary.restored?.step ?? summary.steps });

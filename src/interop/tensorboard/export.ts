@@ -12,7 +12,7 @@ import { makeFolder } from '../../run/folders.js';
 import { nonFinite } from '../../run/json.js';
 import type { LogRecord } from '../../run/log.js';
 import { metricsIn, readLog } from '../../run/log.js';
-import type { RunRecord, RunState } from '../../run/record.js';
+import type { RunRecord, RunState } from '../../run/run.js';
 import { usageError } from '../../util/errors.js';
 import {
   EventFile,

@@ -11,7 +11,7 @@ import type { Curve } from '../../run/curve.js';
 import { metricValue } from '../../run/gates.js';
 import type { RunHistory } from '../../run/history.js';
 import { nonFiniteName } from '../../run/json.js';
-import type { RunRecord } from '../../run/record.js';
+import type { RunRecord } from '../../run/run.js';
 import { counted } from '../../util/words.js';
 import {
   differenceInterval,

@@ -4,7 +4,7 @@ import { effectsOf, isInputPath } from '../../config/key-facts.js';
 import { isChosenByRun } from '../../config/schema/walk.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
-import type { RunRecord } from '../../run/record.js';
+import type { RunRecord } from '../../run/run.js';
 import type { ConfigDifference, FactDifference } from './document.js';
 import { earlierValues } from './earlier-values.js';
 import { type ConfigValues, distinguishingRuns, type Side, valuesOf } from './sides.js';

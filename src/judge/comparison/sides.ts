@@ -6,7 +6,7 @@ import stableStringify from 'safe-stable-stringify';
 import { effectsOf, isInputPath } from '../../config/key-facts.js';
 import { flatValues } from '../../config/merge/flat.js';
 import { kindOf, runsAt } from '../../run/find.js';
-import { type RunRecord, readRun } from '../../run/record.js';
+import { Run, type RunRecord } from '../../run/run.js';
 import { bestRow, readSweepResults } from '../../sweep/index.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
 import type { Comparison } from './document.js';
@@ -250,7 +250,7 @@ export function readGroups(paths: readonly string[]): ReadGroups {
   const groups = found.map(({ path, runs }) => {
     const records: RunRecord[] = [];
     for (const { path: run } of runs) {
-      const read = tried(() => readRun(run), errors);
+      const read = tried(() => Run.read(run), errors);
       if (read === undefined) leftOut.push({ run, reason: 'it cannot be read' });
       // killed before it wrote a manifest
       else if (read.manifest === undefined && read.summary === undefined)

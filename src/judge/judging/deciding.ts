@@ -8,7 +8,7 @@ import { flatValues } from '../../config/merge/flat.js';
 import { mapPaths } from '../../config/merge/paths.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
-import type { RunRecord } from '../../run/record.js';
+import type { RunRecord } from '../../run/run.js';
 import { earlierValues } from '../comparison/earlier-values.js';
 
 /** Values of a config by key path, sorted. */

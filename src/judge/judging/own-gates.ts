@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { lineOf } from '../../config/merge/plain.js';
 import { isRecord } from '../../config/schema/walk.js';
 import { type Gate, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
-import type { RunRecord } from '../../run/record.js';
+import type { RunRecord } from '../../run/run.js';
 import type { GateResult } from '../../run/summary.js';
 import type { ReviewedRun } from './run-facts.js';
 

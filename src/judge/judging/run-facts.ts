@@ -11,7 +11,7 @@ import {
 } from '../../run/history.js';
 import { damageOf, readLogEnd } from '../../run/integrity.js';
 import type { Manifest } from '../../run/manifest.js';
-import { type RunRecord, type RunState, readRun } from '../../run/record.js';
+import { Run, type RunRecord, type RunState } from '../../run/run.js';
 import type { Summary } from '../../run/summary.js';
 import { cautionsOf, endingOf } from '../../run/words.js';
 import { counted } from '../../util/words.js';
@@ -98,7 +98,7 @@ const POINTS = 64;
  * @throws UserError (exit 5) if a file is damaged
  */
 export function reviewedRun(path: string, more?: Doubt): ReviewedRun {
-  const record = readRun(path);
+  const record = Run.read(path);
   const { summary } = record;
   const { history, doubt } = readLogOf(record);
   const best = bestOf(history.curves);

@@ -4,7 +4,7 @@
  */
 import { basename, dirname, relative } from 'node:path';
 import { sweepFolder } from '../../run/find.js';
-import type { RunState } from '../../run/record.js';
+import type { RunState } from '../../run/run.js';
 import {
   bestRow,
   missingRuns,

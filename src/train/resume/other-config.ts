@@ -4,8 +4,8 @@
  */
 import { effectsOf, type LoadedExperiment } from '../../config/index.js';
 import type { RunDirectory } from '../../run/directory.js';
-import { frozenConfig } from '../../run/frozen-config.js';
 import type { Manifest } from '../../run/manifest.js';
+import { frozenConfig } from '../../run/run.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { weightsChanged } from '../weights.js';
 import { type Change, configChanges, describeChanges, kindOf } from './changes.js';

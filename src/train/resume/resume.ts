@@ -1,12 +1,12 @@
 /** Resumes a run. All later results are byte-identical to an uninterrupted run's. */
-import { statSync } from 'node:fs';
+import { renameSync, statSync } from 'node:fs';
 import { effectsOf, type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import type { BackendRequest } from '../../engine/backend-names.js';
 import type { Width } from '../../engine/simd/target.js';
 import { bestOf, type Checkpoint, listCheckpoints } from '../../run/checkpoint-files.js';
-import { RunDirectory } from '../../run/directory.js';
+import type { RunDirectory } from '../../run/directory.js';
+import { withFileErrors } from '../../run/file-errors.js';
 import { isAbsent } from '../../run/files.js';
-import { frozenConfig, frozenOptions, isGivenConfigEdited } from '../../run/frozen-config.js';
 import {
   damageOf,
   FOREIGN,
@@ -15,19 +15,19 @@ import {
   logDamage,
   ownStepHashes,
   readLogEnd,
-  refuseChangedInputs,
   refuseDamage,
   refuseForeign,
   type SavedCheckpoint,
 } from '../../run/integrity.js';
 import { latestCheckpoint } from '../../run/latest-checkpoint.js';
-import { whileLocked } from '../../run/lock.js';
-import { type CutLog, cutLog, LOG_LOST, readEvents } from '../../run/log.js';
+import { refuseUnlessOwned, whileLocked } from '../../run/lock.js';
+import { type CutLog, cutLog, LOG_LOST, lastRecord, readEvents } from '../../run/log.js';
 import type { Manifest } from '../../run/manifest.js';
 import { versions } from '../../run/manifest.js';
+import { frozenConfig, frozenOptions, isGivenConfigEdited, Run } from '../../run/run.js';
 import { timesSoFar } from '../../run/run-times.js';
 import type { Summary } from '../../run/summary.js';
-import { damagedError, type ExitCode, usageError } from '../../util/errors.js';
+import { damagedError, type ExitCode, type UserError, usageError } from '../../util/errors.js';
 import { type SavedState, savedState } from '../checkpoints.js';
 import { watchedMetrics } from '../early-stopping.js';
 import { RunEvents } from '../events.js';
@@ -50,7 +50,6 @@ import {
   refuseImpossible,
   widthChanges,
 } from './changes.js';
-import { leftSummary } from './left-summary.js';
 import { checkResumable, checkUse } from './resumable.js';
 import { checkSameData, digestChanges, fittedBy } from './same-data.js';
 
@@ -86,20 +85,17 @@ export async function resumeExperiment(
   options: ResumeOptions,
   observer: RunObserver,
 ): Promise<RunResult> {
-  const directory = RunDirectory.open(path);
-  return whileLocked(directory.files.lock, () => resumeLocked(directory, options, observer));
+  const run = Run.open(path);
+  return whileLocked(run.directory.files.lock, () => resumeLocked(run, options, observer));
 }
 
-async function resumeLocked(
-  directory: RunDirectory,
-  options: ResumeOptions,
-  observer: RunObserver,
-): Promise<RunResult> {
+async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObserver): Promise<RunResult> {
   const began = performance.now();
-  const manifest = manifestOf(directory);
+  const { directory } = run;
+  const manifest = manifestOf(run);
   const { run_id: runId } = manifest;
-  const left = leftSummary(directory, runId, options);
-  refuseChangedInputs(directory, manifest);
+  const left = leftSummary(run, runId, options);
+  run.refuseChanges();
   directory.removeTemporaryFiles();
   const { before, loaded: frozen } = loadConfigs(directory, manifest, options);
   const edits = configChanges(before, frozen);
@@ -258,8 +254,7 @@ const COMPLETE = 'Nothing to resume: the run is complete. To train longer, add -
  * @throws UserError (exit 2) if the run stopped before it wrote a manifest
  * @throws UserError (exit 5) if the manifest was lost
  */
-function manifestOf(directory: RunDirectory): Manifest {
-  const manifest = directory.readManifest();
+function manifestOf({ manifest, directory }: Run): Manifest {
   if (manifest) return manifest;
   directory.refuseLostManifest();
   throw usageError({
@@ -268,6 +263,51 @@ function manifestOf(directory: RunDirectory): Manifest {
     file: directory.path,
     expected: 'run its command again; its config is config.resolved.yaml in this directory',
   });
+}
+
+/** The summary that a run's last process wrote. A resume reads its times, but can do without it. */
+interface LeftSummary {
+  /** Undefined if missing or unusable. */
+  readonly summary: Summary | undefined;
+  /** Why an existing summary is unusable. */
+  readonly problem: string | undefined;
+  /**
+   * Renames an unusable summary to `*.damaged`.
+   * @throws UserError (exit 1) if the system refuses
+   */
+  setAside(): void;
+}
+
+/**
+ * Reads the summary without changing anything.
+ * @throws UserError (exit 2 or 5) if it is unusable and `strict` is set
+ */
+function leftSummary(run: Run, runId: string, { strict }: { readonly strict: boolean }): LeftSummary {
+  const { summary: path } = run.directory.files;
+  const read = run.read('summary');
+  const summary = 'value' in read ? read.value : undefined;
+  const problem = 'problem' in read ? read.problem : summary && otherSummary(run, summary, runId);
+  if (problem === undefined) return { summary, problem, setAside: () => {} };
+  if (strict) throw problem;
+  return {
+    summary: undefined,
+    problem: `${problem.message}; it is renamed, and the times of its process are lost`,
+    setAside: () => {
+      refuseUnlessOwned(path);
+      withFileErrors(path, () => renameSync(path, `${path}.damaged`));
+    },
+  };
+}
+
+/** Why this is not the summary that the run wrote; undefined if it is, as far as is known. */
+function otherSummary({ directory }: Run, { run_id }: Summary, runId: string): UserError | undefined {
+  const { log, summary: file } = directory.files;
+  const code = 'run/summary-changed';
+  if (run_id !== runId)
+    return damagedError({ code, message: `this is the summary of another run, ${run_id}`, file });
+  const end = lastRecord(log);
+  if (end?.event !== 'run.end' || end.summary_sha256 === directory.digestOf('summary.json')) return undefined;
+  return damagedError({ code, message: 'this file does not match its digest in log.jsonl', file });
 }
 
 /** Loads the run's config without and with the overrides. */

@@ -1,7 +1,7 @@
 /** The live dashboard: shows everything under a folder of experiments in a browser. */
 import { comparisonOf } from '../../judge/comparison/compare.js';
 import { describeSide, effectWords, listed, sentencesOf } from '../../judge/comparison/sentences.js';
-import { type RunRecord, readRun } from '../../run/record.js';
+import { Run, type RunRecord } from '../../run/run.js';
 import { programFile } from '../../util/root.js';
 import type { ComparisonReport } from '../document.js';
 import { runReportOf } from '../run-report.js';
@@ -22,10 +22,10 @@ export function startReportDashboard(
     ...options,
     assets: pageAssets(ASSETS),
     reports: {
-      run: (folder, history) => runReportOf(readRun(folder), history),
+      run: (folder, history) => runReportOf(Run.read(folder), history),
       sweep: buildSweepReport,
       comparison: places =>
-        comparisonReportOf(new Map(places.map(({ path, folder }) => [path, readRun(folder)]))),
+        comparisonReportOf(new Map(places.map(({ path, folder }) => [path, Run.read(folder)]))),
     },
   });
 }

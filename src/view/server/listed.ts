@@ -6,11 +6,11 @@
 
 import { lstatSync, type Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { RunDirectory } from '../../run/directory.js';
 import { isAbsent, type OpenedFile, withFile } from '../../run/files.js';
 import { finalName, pointsOf } from '../../run/history.js';
 import { type JsonObject, nonFiniteName, unspellNumbers } from '../../run/json.js';
 import { type LogRecord, parseEvent } from '../../run/log.js';
+import { Run } from '../../run/run.js';
 import type { Summary } from '../../run/summary.js';
 import { readSweepResults } from '../../sweep/index.js';
 import { usageError } from '../../util/errors.js';
@@ -92,17 +92,18 @@ export interface RunPlace {
  * @throws UserError (exit 2 or 5) if a file cannot be read
  */
 export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): ListedRun {
-  const directory = RunDirectory.open(folder);
+  const run = Run.open(folder);
+  const { directory } = run;
   const id = basename(folder);
   const facts = { kind: 'run' as const, path, id, config: null, sparkline: null, ...directory.notes.read() };
-  const summary = directory.readSummary();
+  const { summary } = run;
   if (summary !== undefined && !isWorkedOn) {
     const { name, status, seed } = summary;
     // avoids reading thousands of manifests for what the folder's name contains
-    const started = startOf(id) ?? directory.readManifest()?.started ?? null;
+    const started = startOf(id) ?? run.manifest?.started ?? null;
     return { ...facts, name, state: status, started, seed, ...fromSummary(summary) };
   }
-  const manifest = directory.readManifest();
+  const { manifest } = run;
   return {
     ...facts,
     name: manifest?.name ?? basename(dirname(folder)),

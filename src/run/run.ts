@@ -1,0 +1,235 @@
+/**
+ * A run as read from its directory, perhaps still in training, perhaps from another machine. All
+ * that reads runs opens them here: `resume`, `predict`, reviews, reports, the dashboard, sweeps.
+ */
+import { dirname } from 'node:path';
+import { type LoadedExperiment, loadExperiment, type OpenOptions } from '../config/index.js';
+import { readPlainConfig } from '../config/merge/plain.js';
+import { damagedError, UserError } from '../util/errors.js';
+import { listCheckpoints, rereading } from './checkpoint-files.js';
+import { RunDirectory } from './directory.js';
+import type { SplitEvaluation } from './evaluation.js';
+import type { RunStatus } from './events.js';
+import { digestOfFile, isAbsent } from './files.js';
+import { LogFollower, type RunHistory, readHistory } from './history.js';
+import { changedInputs, refuseChangedInputs, refuseDamage, type SavedCheckpoint } from './integrity.js';
+import { isLocked } from './lock.js';
+import type { Manifest } from './manifest.js';
+import type { Notes } from './notes.js';
+import type { Summary } from './summary.js';
+
+/** `killed`: no process is running it, and none recorded its end. */
+export type RunState = RunStatus | 'running' | 'killed';
+
+/** What reading a file of a run gave: its value, that there is none, or why it cannot be read. */
+export type Read<T> =
+  | { readonly value: T }
+  | { readonly absent: true }
+  /** Exit 5 if it is damaged, exit 2 if the system refuses to read it. */
+  | { readonly problem: UserError };
+
+interface Parts {
+  /** Absent if the run was killed before it wrote one. */
+  readonly manifest: Manifest;
+  /**
+   * Written by the last process that stopped normally. Out of date if the run was resumed since.
+   */
+  readonly summary: Summary;
+  readonly evaluation: SplitEvaluation;
+  /** The resolved config as plain values, not checked against the current schema. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly notes: Notes;
+}
+
+type Part = keyof Parts;
+
+/**
+ * Reads each part when it is first asked for, and once: a run in training changes meanwhile.
+ * Properties throw the problem of their part; `read` returns it, so that one damaged file does not
+ * hide the others.
+ */
+export class Run {
+  private readonly parts = new Map<Part, Read<unknown>>();
+
+  private constructor(readonly directory: RunDirectory) {}
+
+  /**
+   * Opens the run in the directory `path`, without reading its files.
+   * @throws UserError (exit 2) if it is no run
+   * @throws UserError (exit 5) if it is one whose config is missing
+   */
+  static open(path: string): Run {
+    return new Run(RunDirectory.open(path));
+  }
+
+  /**
+   * Opens a run and reads its manifest, summary and config.
+   * @throws UserError (exit 2) if it is no run, or a file cannot be read
+   * @throws UserError (exit 5) if a file is damaged
+   */
+  static read(path: string): Run {
+    const run = Run.open(path);
+    for (const part of ['manifest', 'summary', 'config'] as const) run.valueOf(part);
+    return run;
+  }
+
+  read<P extends Part>(part: P): Read<Parts[P]> {
+    const known = this.parts.get(part) ?? readOf(() => this.load(part));
+    this.parts.set(part, known);
+    return known as Read<Parts[P]>;
+  }
+
+  get manifest(): Manifest | undefined {
+    return this.valueOf('manifest');
+  }
+
+  get summary(): Summary | undefined {
+    return this.valueOf('summary');
+  }
+
+  get evaluation(): SplitEvaluation | undefined {
+    return this.valueOf('evaluation');
+  }
+
+  get config(): Parts['config'] {
+    return this.valueOf('config') ?? {};
+  }
+
+  /** Its id in the manifest: the directory may have been renamed. */
+  get id(): string {
+    return this.manifest?.run_id ?? this.summary?.run_id ?? this.directory.id;
+  }
+
+  /** Name of the experiment. */
+  get name(): string {
+    const { name } = this.config;
+    return this.manifest?.name ?? this.summary?.name ?? (typeof name === 'string' ? name : this.directory.id);
+  }
+
+  get state(): RunState {
+    if (isLocked(this.directory.files.lock)) return 'running';
+    return this.summary?.status ?? 'killed';
+  }
+
+  /**
+   * Its checkpoints by ascending step, without their tensors.
+   * @throws UserError (exit 5) if one is damaged
+   */
+  checkpoints(): readonly SavedCheckpoint[] {
+    return rereading(() => listCheckpoints(this.directory.files.checkpoints));
+  }
+
+  /**
+   * What its log says. Throws what `readHistory` throws.
+   * @param capacity see `CurveBuilder`
+   */
+  history(capacity: number): RunHistory {
+    return readHistory(this.directory.files.log, { capacity });
+  }
+
+  /** Its history while it is in training; to be closed. */
+  follow(capacity: number): LogFollower {
+    return new LogFollower(this.directory.files.log, capacity);
+  }
+
+  /**
+   * Checks the files that everything which computes with the run relies on.
+   * @throws UserError (exit 5) if one of them has changed
+   */
+  refuseChanges(): void {
+    if (this.manifest) refuseChangedInputs(this.directory, this.manifest);
+  }
+
+  private load(part: Part): Parts[Part] | undefined {
+    switch (part) {
+      case 'manifest':
+        return this.directory.readManifest();
+      case 'summary':
+        return this.directory.readSummary();
+      case 'evaluation':
+        return this.directory.readEvaluation();
+      case 'notes':
+        return this.directory.notes.read();
+      case 'config':
+        return this.plainConfig();
+    }
+  }
+
+  private plainConfig(): Parts['config'] {
+    try {
+      return readPlainConfig(this.directory.files.resolvedConfig);
+    } catch (error) {
+      // a damaged file is no mistake of the user
+      const manifest = this.read('manifest');
+      if ('value' in manifest) refuseDamage(this.directory, changedInputs(this.directory, manifest.value));
+      throw error;
+    }
+  }
+
+  private valueOf<P extends Part>(part: P): Parts[P] | undefined {
+    const read = this.read(part);
+    if ('problem' in read) throw read.problem;
+    return 'value' in read ? read.value : undefined;
+  }
+}
+
+/** The facts about a run that comparisons and reports use. */
+export type RunRecord = Pick<Run, 'directory' | 'id' | 'name' | 'state' | 'config' | 'manifest' | 'summary'>;
+
+function readOf<T>(action: () => T | undefined): Read<T> {
+  try {
+    const value = action();
+    return value === undefined ? { absent: true } : { value };
+  } catch (error) {
+    if (error instanceof UserError) return { problem: error };
+    throw error;
+  }
+}
+
+/**
+ * How to load the config of a run, so that its hash is that of the original config: paths in it are
+ * relative to the folder of the original file.
+ */
+export function frozenOptions(
+  directory: RunDirectory,
+  { config_files, initial_weights }: Manifest,
+): Pick<OpenOptions, 'folder' | 'weights'> {
+  return { folder: dirname(config_files.at(-1) ?? directory.path), weights: initial_weights?.sha256 };
+}
+
+/**
+ * The config that a run was started with, which everything that computes with the run uses. Changes
+ * nothing: if a process was killed while it changed the config, the new one is still in a file of
+ * another name.
+ * @throws UserError (exit 5) if it is not the file that the run wrote
+ * @throws UserError (exit 2) if it cannot be read
+ */
+export function frozenConfig(directory: RunDirectory, manifest: Manifest): LoadedExperiment {
+  const { resolvedConfig } = directory.files;
+  const sha256 = manifest.digests[directory.nameOf(resolvedConfig)];
+  const file = [resolvedConfig, directory.nextConfig].find(
+    path => !isAbsent(path) && digestOfFile(path) === sha256,
+  );
+  if (file !== undefined) return loadExperiment(file, frozenOptions(directory, manifest));
+  throw damagedError({
+    code: 'run/config-changed',
+    message:
+      'this file does not match its digest in manifest.json: it was damaged, or edited after the run started',
+    file: resolvedConfig,
+    expected: 'the file from a backup; to change a key, use `resume --set KEY=VALUE`',
+  });
+}
+
+/**
+ * True if `config.yaml` in the directory is not the config that the run was started with: a run
+ * resumes without it.
+ */
+export function isGivenConfigEdited(directory: RunDirectory, { digests }: Manifest): boolean {
+  const name = directory.nameOf(directory.files.config);
+  try {
+    return ![undefined, digests[name]].includes(directory.digestOf(name));
+  } catch (error) {
+    if (error instanceof UserError) return true;
+    throw error;
+  }
+}
