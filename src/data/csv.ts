@@ -2,6 +2,7 @@
 
 import { shortestDecimal } from '../util/decimals.js';
 import type { Diagnostic } from '../util/errors.js';
+import * as key from '../util/schema.js';
 import type { Dataset, TextLevel } from './core/dataset.js';
 import { type ClassMapping, classesByCode, type LabelsConfig, type LabelTexts } from './core/labels.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
@@ -9,6 +10,17 @@ import { type ConfigDiagnostic, configError, Problems } from './core/problems.js
 import type { NormalizeConfig } from './core/scaling.js';
 import type { TrainingPartConfig } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
+import {
+  DATA,
+  delimiter,
+  limit,
+  normalize,
+  obtain,
+  testFraction,
+  textLevel,
+  VOCABULARY,
+  validation,
+} from './core/settings.js';
 import { TextCodes } from './core/values.js';
 import { csvSequences } from './csv-sequences.js';
 import { type CsvColumns, type CsvTable, readCsvTable } from './csv-table.js';
@@ -54,7 +66,175 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, Vocabula
   readonly id?: string;
 }
 
-export const csv: DatasetKind<CsvConfig> = {
+const settings = key.section(
+  {
+    kind: key.choice(['csv', 'parquet'], {
+      description: 'A table with named columns, in either format.',
+      examples: ['csv'],
+      required: true,
+      ...DATA,
+    }),
+    path: key.text({
+      description:
+        'The table: a file, a directory (all its files), or a pattern such as data/*.csv. Gzip files are decompressed.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/readings.csv'],
+      aliases: ['file'],
+      path: true,
+      required: true,
+      ...DATA,
+    }),
+    delimiter: delimiter,
+    validation_path: key.text({
+      description: 'Table with the validation split. Set this or `validation`, or neither.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/readings-validation.csv'],
+      aliases: ['validation_file', 'val_path'],
+      path: true,
+      ...DATA,
+    }),
+    test_path: key.text({
+      description: 'Table with the test split. Set this or test_fraction.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/readings-test.csv'],
+      aliases: ['test_file'],
+      excludes: ['test_fraction'],
+      path: true,
+      ...DATA,
+    }),
+    test_fraction: testFraction,
+    features: key.list(key.text({ minLength: 1 }), {
+      description: 'Names of the feature columns, in the order in which the model reads them.',
+      minItems: 1,
+      maxItems: 65536,
+      unique: true,
+      examples: [['temperature', 'humidity']],
+      aliases: ['columns', 'inputs'],
+      required: true,
+      ...DATA,
+    }),
+    input_kind: key.choice(['number', 'symbol', 'text'], {
+      description:
+        'Kind of the features. number: numbers. symbol: one column of strings, each a symbol of the vocabulary; the rows of a group are the steps of a sequence. text: one column of texts, split into symbols by `level`; each row is a sequence.',
+      examples: ['symbol'],
+      aliases: ['input_type'],
+      ...DATA,
+    }),
+    level: textLevel,
+    min_count: key.integer({
+      description:
+        'Symbols that occur less often in the training split become the unknown symbol. Without this key, all symbols are kept.',
+      min: 1,
+      max: 4294967295,
+      examples: [5],
+      aliases: ['min_freq', 'min_frequency', 'minimum_count', 'min_df'],
+      ...VOCABULARY,
+    }),
+    target: key.either(
+      [
+        key.text({ minLength: 1 }),
+        key.list(key.text({ minLength: 1 }), { minItems: 1, maxItems: 65536, unique: true }),
+      ],
+      {
+        description: 'Name of the column to predict. A list predicts several columns (`target_kind: value`).',
+        examples: ['activity', ['temperature', 'humidity']],
+        aliases: ['label', 'output'],
+        required: true,
+        ...DATA,
+      },
+    ),
+    target_kind: key.choice(['class', 'value'], {
+      description: 'Whether the target is a class or a number.',
+      examples: ['class'],
+      aliases: ['target_type'],
+      required: true,
+      ...DATA,
+    }),
+    labels_as_text: key.boolean({
+      description:
+        'Whether class labels are compared as texts, so that `01` and `1` are two classes. By default, labels that are all numbers are compared by value, and `true` and `false` without regard to case.',
+      examples: [true],
+      aliases: ['text_labels', 'string_labels'],
+      effects: ['data'],
+      resume: { never: 'its classes were numbered with labels compared in this way' },
+    }),
+    sequence: key.section(
+      {
+        per_file: key.boolean({
+          description:
+            'Whether each file is one sequence, named by its file. Without this key, `group` says which rows form a sequence.',
+          examples: [true],
+          aliases: ['by_file'],
+          ...DATA,
+        }),
+        group: key.text({
+          description: 'Column whose equal values form one sequence.',
+          minLength: 1,
+          examples: ['recording'],
+          aliases: ['group_by', 'id'],
+          ...DATA,
+        }),
+        order: key.text({
+          description: 'Column to sort the steps of a sequence by. Default: the order of the file.',
+          minLength: 1,
+          examples: ['second'],
+          aliases: ['order_by', 'time'],
+          ...DATA,
+        }),
+        per_step: key.boolean({
+          description:
+            'Whether each row has its own target, for a head with an output at every step. Otherwise all rows of a sequence must have the same target.',
+          default: false,
+          examples: [true],
+          ...DATA,
+        }),
+      },
+      {
+        title: 'CsvSequence',
+        description: 'How rows form sequences.',
+        examples: [{ group: 'recording', order: 'second' }],
+        rules: key.when(
+          { required: ['per_file'], properties: { per_file: { const: true } } },
+          { properties: { group: false } },
+          key.when({ properties: { per_file: { const: false } } }, { required: ['group'] }),
+        ),
+      },
+    ),
+    id: key.text({
+      description:
+        'Column that names the rows in predictions, if each row is a sequence. Default: their lines. Groups are named by `sequence.group`.',
+      minLength: 1,
+      examples: ['id'],
+      aliases: ['key'],
+      ...DATA,
+    }),
+    normalize: normalize,
+    validation: validation,
+    obtain: obtain,
+    limit: limit,
+  },
+  {
+    title: 'CsvDataset',
+    description:
+      'A table with named columns: CSV with a header, or Parquet, which needs the npm package hyparquet. Each of the two kinds reads both formats. Features and target are columns, chosen by name. With `sequence.group`, the rows of a group form one sequence.',
+    rules: {
+      allOf: [
+        key.when(
+          { required: ['input_kind'], properties: { input_kind: { const: 'text' } } },
+          { required: ['level'], properties: { sequence: false } },
+          { properties: { level: false } },
+        ),
+        key.when({ required: ['sequence'] }, { properties: { id: false } }),
+      ],
+    },
+  },
+);
+
+export const csv: DatasetKind<CsvConfig, typeof settings> = {
+  settings,
   open,
   facts: ({ input_kind = 'number', target_kind, sequence }) => ({
     inputKind: input_kind === 'number' ? 'number' : 'symbol',

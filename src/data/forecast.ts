@@ -17,6 +17,7 @@
  * split.
  */
 
+import * as key from '../util/schema.js';
 import {
   type Column,
   type Dataset,
@@ -32,6 +33,7 @@ import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import { columnScaling, type NormalizeConfig } from './core/scaling.js';
 import { shareOf, type ValidationConfig } from './core/selection.js';
+import { DATA, delimiter, limit, obtain, VALIDATION } from './core/settings.js';
 import { type CsvTable, readCsvTable } from './csv-table.js';
 import { timeGaps } from './forecast-gaps.js';
 import { forecastSequences } from './forecast-sequences.js';
@@ -89,7 +91,194 @@ export interface ForecastConfig extends Required<NormalizeConfig> {
   readonly limit?: number;
 }
 
-export const forecast: DatasetKind<ForecastConfig> = {
+const settings = key.section(
+  {
+    kind: key.literal('forecast', {
+      description: 'Windows over time series.',
+      examples: ['forecast'],
+      ...DATA,
+    }),
+    path: key.text({
+      description:
+        'The table, CSV with a header or Parquet: a file, a directory (all its files), or a pattern such as data/*.csv. Gzip files are decompressed.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/births.csv'],
+      aliases: ['file'],
+      path: true,
+      required: true,
+      ...DATA,
+    }),
+    delimiter: delimiter,
+    target: key.text({
+      description: 'Name of the column to forecast.',
+      minLength: 1,
+      examples: ['births'],
+      aliases: ['label', 'output', 'value'],
+      required: true,
+      ...DATA,
+    }),
+    series: key.text({
+      description:
+        'Column whose equal values form one series. Each series is scaled separately. Default: the table is one series.',
+      minLength: 1,
+      examples: ['region'],
+      aliases: ['group', 'group_by', 'id'],
+      ...DATA,
+    }),
+    time: key.text({
+      description:
+        'Column to sort the steps by: numbers, or ISO 8601 dates or times. Default: the order of the file.',
+      minLength: 1,
+      examples: ['date'],
+      aliases: ['order', 'order_by', 'date', 'timestamp'],
+      ...DATA,
+    }),
+    features: key.list(key.text({ minLength: 1 }), {
+      description: 'Further columns that the model reads, up to the last input step.',
+      minItems: 1,
+      maxItems: 65536,
+      unique: true,
+      examples: [['temperature']],
+      aliases: ['columns', 'inputs'],
+      ...DATA,
+    }),
+    known: key.list(key.text({ minLength: 1 }), {
+      description:
+        'Columns known in advance, such as holidays. The model reads them up to the last step of the forecast.',
+      minItems: 1,
+      maxItems: 65536,
+      unique: true,
+      examples: [['holiday']],
+      aliases: ['known_features', 'future', 'known_in_advance', 'future_covariates'],
+      ...DATA,
+    }),
+    calendar: key.list(key.choice(['hour', 'day_of_week', 'day_of_month', 'day_of_year', 'month'], {}), {
+      description:
+        'Calendar features of `time`, as sine and cosine. The model reads them like the columns of `known`.',
+      minItems: 1,
+      maxItems: 5,
+      unique: true,
+      examples: [['day_of_week', 'day_of_year']],
+      aliases: ['time_features', 'calendar_features'],
+      ...DATA,
+    }),
+    input_steps: key.integer({
+      description: 'Steps that the model reads per window.',
+      min: 1,
+      max: 65536,
+      examples: [56],
+      aliases: ['window', 'lookback', 'history', 'context_length', 'input_length'],
+      required: true,
+      ...DATA,
+    }),
+    horizon: key.integer({
+      description: 'Steps that the model forecasts per window, all at once.',
+      min: 1,
+      max: 65536,
+      examples: [28],
+      aliases: ['output_steps', 'forecast_steps', 'prediction_length', 'steps_ahead'],
+      required: true,
+      ...DATA,
+    }),
+    stride: key.integer({
+      description: 'Steps between the starts of two windows of a series.',
+      min: 1,
+      max: 65536,
+      default: 1,
+      examples: [1],
+      aliases: ['step', 'hop'],
+      ...DATA,
+    }),
+    season: key.integer({
+      description:
+        'Steps per season, such as 7 for daily data with a weekly pattern. Used by the seasonal naive forecast and by MASE; without it, MASE compares with the last value.',
+      min: 2,
+      max: 65536,
+      examples: [7],
+      aliases: ['seasonality', 'period', 'season_length'],
+      ...DATA,
+    }),
+    relative_to: key.choice(['last_value', 'season'], {
+      description:
+        'Measure the values of a window relative to a reference, for series whose level changes: `last_value` subtracts the last input value, `season` the mean of the input values at the same position in the season. By default, values are not shifted.',
+      examples: ['season'],
+      aliases: ['level', 'difference', 'differencing', 'window_normalization'],
+      ...DATA,
+    }),
+    per_step: key.boolean({
+      description:
+        'Predict one step of the horizon at a time (`head: {from: every}`), reading the features known in advance for that step, instead of predicting all values at the last input step.',
+      default: false,
+      examples: [true],
+      ...DATA,
+    }),
+    normalize: key.choice(['standard', 'min_max', 'none'], {
+      description:
+        'How to scale the columns of each series, fitted on its rows in the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled values; forecasts and other metrics are in the units of the data.',
+      default: 'standard',
+      examples: ['standard'],
+      aliases: ['scale', 'scaling', 'scaler', 'standardize', 'normalization', 'normalise'],
+      ...DATA,
+      resume: { never: 'its weights were trained on data with this scaling' },
+    }),
+    test_fraction: key.number({
+      title: 'ForecastTestFraction',
+      description: 'Fraction of the time points held out as the test split: the last ones.',
+      above: 0,
+      below: 1,
+      examples: [0.1],
+      aliases: ['test_split', 'test_size'],
+      required: true,
+      ...DATA,
+    }),
+    validation: key.section(
+      {
+        fraction: key.number({
+          description: 'Fraction of the time points outside the test split.',
+          above: 0,
+          below: 1,
+          examples: [0.1],
+          aliases: ['share', 'split', 'ratio', 'val_fraction', 'percentage'],
+          ...VALIDATION,
+        }),
+        count: key.integer({
+          description: 'Number of time points.',
+          min: 1,
+          max: 4294967295,
+          examples: [365],
+          aliases: ['size', 'num_samples', 'n'],
+          ...VALIDATION,
+        }),
+      },
+      {
+        title: 'ForecastValidation',
+        description:
+          'The last time points before the test split, held out for model selection, as a `fraction` or a `count`.',
+        examples: [{ fraction: 0.1 }],
+        aliases: [
+          'validation_split',
+          'validation_fraction',
+          'val',
+          'val_split',
+          'val_fraction',
+          'validation_size',
+          'holdout',
+        ],
+      },
+    ),
+    obtain: obtain,
+    limit: limit,
+  },
+  {
+    title: 'ForecastDataset',
+    description:
+      'Windows over one or more time series in a table. The model reads `input_steps` steps and predicts the next `horizon` values of the target.',
+  },
+);
+
+export const forecast: DatasetKind<ForecastConfig, typeof settings> = {
+  settings,
   open,
   facts: ({ per_step = false }) => ({ inputKind: 'number', targetKind: 'value', perStep: per_step }),
   newSequences: forecastSequences,

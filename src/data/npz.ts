@@ -2,7 +2,9 @@
  * Dataset kind `npz`: NumPy arrays `x`, `y`, `lengths`, `ids`, and the same with `_validation` and
  * `_test`, in one archive.
  */
+
 import { damagedError } from '../util/errors.js';
+import * as key from '../util/schema.js';
 import { numpyDataset, SUFFIXES } from './array-dataset.js';
 import { numpySequences } from './array-sequences.js';
 import type { SplitArrays, Suffix } from './arrays.js';
@@ -12,6 +14,16 @@ import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
 import type { NormalizeConfig } from './core/scaling.js';
 import type { TrainingPartConfig } from './core/selection.js';
+import {
+  DATA,
+  limit,
+  memory,
+  normalize,
+  obtain,
+  testFraction,
+  VALIDATION,
+  validation,
+} from './core/settings.js';
 import { type Arrays, readArchive, storedArchive, type WantedArrays } from './npz-archive.js';
 import { type MemoryConfig, readContent, staysOnDisk } from './reading/files.js';
 import { MAX_BYTES } from './reading/limits.js';
@@ -28,7 +40,41 @@ export interface NpzConfig extends TrainingPartConfig, NormalizeConfig, MemoryCo
   readonly validation_arrays?: boolean;
 }
 
-export const npz: DatasetKind<NpzConfig> = {
+const settings = key.section(
+  {
+    kind: key.literal('npz', { description: 'A NumPy archive.', examples: ['npz'], ...DATA }),
+    path: key.text({
+      description: 'Path of the archive.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/sequences.npz'],
+      aliases: ['file'],
+      path: true,
+      required: true,
+      ...DATA,
+    }),
+    test_fraction: testFraction,
+    normalize: normalize,
+    validation_arrays: key.boolean({
+      description:
+        'Whether to use the arrays x_validation, y_validation and lengths_validation as the validation split or ignore them. Required if the archive has them. Set this or `validation`, or neither.',
+      examples: [true],
+      ...VALIDATION,
+    }),
+    validation: validation,
+    memory: memory,
+    obtain: obtain,
+    limit: limit,
+  },
+  {
+    title: 'NpzDataset',
+    description:
+      'A NumPy archive with the arrays x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored; or [N,C] or [N,T,C] float targets, NaN = ignored step), and optionally lengths [N] and ids [N] (names of the sequences: strings or integers). The test split is in x_test, y_test, …; with `validation_arrays`, the validation split is in x_validation, y_validation, …',
+  },
+);
+
+export const npz: DatasetKind<NpzConfig, typeof settings> = {
+  settings,
   open,
   facts: () => ({}),
   newSequences: (_, data) => numpySequences(data),

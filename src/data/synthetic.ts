@@ -6,12 +6,15 @@
  * (experiments 4 and 2), in the standard form of Arjovsky, Shah and Bengio, "Unitary Evolution
  * Recurrent Neural Networks", ICML 2016, sections 5.1 and 5.2.
  */
+
 import { RandomStream } from '../util/random.js';
+import * as key from '../util/schema.js';
 import { numpySequences } from './array-sequences.js';
 import { type Dataset, IGNORED, type Split, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
 import type { TrainingPartConfig } from './core/selection.js';
+import { DATA, validation } from './core/settings.js';
 import { packedSplit } from './core/store.js';
 import { sha256 } from './reading/files.js';
 import { MAX_ELEMENTS } from './reading/limits.js';
@@ -43,7 +46,84 @@ const CATEGORIES = 10;
 /** The alphabet and the blank; the delimiter is never a target. */
 const TARGET_CLASSES = ALPHABET + 1;
 
-export const synthetic: DatasetKind<SyntheticConfig> = {
+const settings = key.section(
+  {
+    kind: key.literal('synthetic', { description: 'A synthetic problem.', examples: ['synthetic'], ...DATA }),
+    problem: key.choice(['adding', 'copy_memory'], {
+      description:
+        'adding: predict the sum of the two marked numbers of a sequence (a value). copy_memory: repeat ten symbols after a delay (a class per step).',
+      examples: ['adding'],
+      required: true,
+      ...DATA,
+    }),
+    sequence_length: key.integer({
+      description: 'Steps per sequence of the adding problem.',
+      min: 2,
+      max: 65536,
+      examples: [100],
+      aliases: ['seq_len', 'length', 'steps', 'time_steps'],
+      ...DATA,
+      resume: { never: 'its batches have this length' },
+    }),
+    delay: key.integer({
+      description:
+        'Blank steps between the symbols and their repetition in the copy-memory problem. A sequence has delay + 20 steps.',
+      min: 1,
+      max: 65536,
+      examples: [50],
+      aliases: ['lag', 'blank'],
+      ...DATA,
+    }),
+    train_size: key.integer({
+      description: 'Number of training sequences.',
+      min: 1,
+      max: 10000000,
+      examples: [20000],
+      aliases: ['num_train', 'train_count'],
+      required: true,
+      ...DATA,
+    }),
+    test_size: key.integer({
+      description: 'Number of test sequences.',
+      min: 1,
+      max: 10000000,
+      examples: [1000],
+      aliases: ['num_test', 'test_count'],
+      required: true,
+      ...DATA,
+    }),
+    validation: validation,
+    seed: key.integer({
+      description:
+        "Seed of the generated data. Set it to keep the data fixed while the experiment's seed varies.",
+      min: 0,
+      max: 9007199254740991,
+      defaultText: "the experiment's seed",
+      examples: [1],
+      ...DATA,
+    }),
+  },
+  {
+    title: 'SyntheticDataset',
+    description:
+      'Synthetic problems that test long-term memory: adding and copy_memory, after Hochreiter and Schmidhuber (1997).',
+    rules: {
+      allOf: [
+        key.when(
+          { required: ['problem'], properties: { problem: { const: 'adding' } } },
+          { required: ['sequence_length'], properties: { delay: false } },
+        ),
+        key.when(
+          { required: ['problem'], properties: { problem: { const: 'copy_memory' } } },
+          { required: ['delay'], properties: { sequence_length: false } },
+        ),
+      ],
+    },
+  },
+);
+
+export const synthetic: DatasetKind<SyntheticConfig, typeof settings> = {
+  settings,
   open: async (config, context) => generated(config, context),
   facts: ({ problem, train_size }) => ({
     inputKind: 'number',

@@ -1,9 +1,10 @@
 /**
- * The dataset kinds. To add one: a file in this folder, a line in the table, a branch in the
- * schema, a test.
+ * The dataset kinds. To add one: a file in this folder, a line in the table, a
+ * test.
  */
 
 import { usageError } from '../util/errors.js';
+import { named, union } from '../util/schema.js';
 import type { Dataset } from './core/dataset.js';
 import type {
   DataRecord,
@@ -49,7 +50,7 @@ type ConfigOf<K, C = DatasetConfig> = C extends { readonly kind: infer Kinds }
 
 type DatasetTable = { readonly [K in DatasetConfig['kind']]: DatasetKind<ConfigOf<K>> };
 
-export const datasets: DatasetTable = {
+const kinds = {
   mnist,
   idx,
   npz,
@@ -60,7 +61,28 @@ export const datasets: DatasetTable = {
   text,
   forecast,
   synthetic,
-};
+} satisfies DatasetTable;
+
+export const datasets: DatasetTable = kinds;
+
+/** `dataset` of a config. */
+export const datasetConfig = named(
+  'dataset',
+  union(
+    'kind',
+    Object.entries(kinds)
+      // a definition may be that of several kinds
+      .filter(([, { settings }], i, all) => all.findIndex(([, other]) => other.settings === settings) === i)
+      .map(([kind, { settings }]) => named(`${kind}_dataset`, settings)),
+    {
+      required: true,
+      title: 'DatasetConfig',
+      description: 'The dataset, by kind.',
+      examples: [{ kind: 'mnist', sequence: 'rows' }],
+      aliases: ['data'],
+    },
+  ),
+);
 
 /**
  * Opens the dataset that `config` describes. Relative paths are resolved against the working

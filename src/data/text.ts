@@ -13,6 +13,7 @@
  * them, and the target of the last step of each row.
  */
 
+import * as key from '../util/schema.js';
 import {
   type Dataset,
   IGNORED,
@@ -25,6 +26,7 @@ import {
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
 import { shareOf, type TestPartConfig, type ValidationConfig } from './core/selection.js';
+import { DATA, limit, memory, minCount, obtain, textLevel, VALIDATION } from './core/settings.js';
 import { packedSplit } from './core/store.js';
 import { RowValues, TextCodes, type Values } from './core/values.js';
 import { type MemoryConfig, staysOnDisk } from './reading/files.js';
@@ -54,7 +56,110 @@ export interface TextConfig extends VocabularyConfig, Omit<TestPartConfig, 'path
   readonly limit?: number;
 }
 
-export const text: DatasetKind<TextConfig> = {
+const settings = key.section(
+  {
+    kind: key.literal('text', { description: 'Text for a language model.', examples: ['text'], ...DATA }),
+    path: key.oneOrMore(key.text({ minLength: 1, maxLength: 4096, path: true }), {
+      description:
+        'The text: a file, a directory, a pattern such as data/*.txt, or a list of them, concatenated. Gzip files are decompressed.',
+      minLength: 1,
+      maxLength: 4096,
+      minItems: 1,
+      maxItems: 65536,
+      examples: ['data/book.txt', ['data/1.txt', 'data/2.txt']],
+      aliases: ['file', 'files', 'paths'],
+      path: true,
+      required: true,
+      ...DATA,
+    }),
+    validation_path: key.text({
+      description: 'File with the validation text. Set this or `validation`, or neither.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/validation.txt'],
+      aliases: ['validation_file', 'val_path'],
+      path: true,
+      ...DATA,
+    }),
+    test_path: key.text({
+      description: 'File with the test text. Set this or test_fraction.',
+      minLength: 1,
+      maxLength: 4096,
+      examples: ['data/test.txt'],
+      aliases: ['test_file'],
+      excludes: ['test_fraction'],
+      path: true,
+      ...DATA,
+    }),
+    test_fraction: key.number({
+      title: 'TextTestFraction',
+      description: 'Fraction of the symbols held out as the test split: the last ones.',
+      above: 0,
+      below: 1,
+      examples: [0.1],
+      aliases: ['test_split', 'test_size'],
+      ...DATA,
+    }),
+    level: key.required(textLevel),
+    min_count: minCount,
+    sequence_length: key.integer({
+      description:
+        'Steps per sequence. With `training.carry_state` the state carries over to the next sequence; gradients reach back this many steps.',
+      min: 1,
+      max: 65536,
+      examples: [100],
+      aliases: ['seq_len', 'bptt', 'block_size', 'context_length', 'window'],
+      required: true,
+      ...DATA,
+      resume: { never: 'its batches have this length' },
+    }),
+    validation: key.section(
+      {
+        fraction: key.number({
+          description: 'Fraction of the symbols outside the test split.',
+          above: 0,
+          below: 1,
+          examples: [0.1],
+          aliases: ['share', 'split', 'ratio', 'val_fraction', 'percentage'],
+          ...VALIDATION,
+        }),
+        count: key.integer({
+          description: 'Number of sequences.',
+          min: 1,
+          max: 4294967295,
+          examples: [50],
+          aliases: ['size', 'num_samples', 'n'],
+          ...VALIDATION,
+        }),
+      },
+      {
+        title: 'TextValidation',
+        description:
+          'The end of the training text, held out for model selection: a `fraction` of its symbols or a `count` of sequences.',
+        examples: [{ fraction: 0.1 }],
+        aliases: [
+          'validation_split',
+          'validation_fraction',
+          'val',
+          'val_split',
+          'val_fraction',
+          'validation_size',
+          'holdout',
+        ],
+      },
+    ),
+    memory: memory,
+    obtain: obtain,
+    limit: limit,
+  },
+  {
+    title: 'TextDataset',
+    description: 'Text for a language model: the target of each step is the next symbol.',
+  },
+);
+
+export const text: DatasetKind<TextConfig, typeof settings> = {
+  settings,
   open,
   facts: () => ({ inputKind: 'symbol', targetKind: 'class', perStep: true }),
   newSequences: textSequences,

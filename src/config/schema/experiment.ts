@@ -1,5 +1,6 @@
 /** A whole config. */
 
+import { datasetConfig } from '../../data/table.js';
 import { lossConfig } from '../../math/losses/index.js';
 import { gateMetric, measuredMetric, metricName } from '../../math/metrics/index.js';
 import { modelConfig } from '../../math/model/settings.js';
@@ -24,7 +25,6 @@ import {
   union,
   word,
 } from '../../util/schema.js';
-import { datasetConfig } from './dataset.js';
 
 const NO_EFFECT = { effects: [] } as const satisfies KeyFacts;
 const NUMERICS = { effects: ['numerics'] } as const satisfies KeyFacts;

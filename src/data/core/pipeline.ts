@@ -19,6 +19,7 @@
  * A kind of data is a `DatasetKind`: what opens it, what reads sequences to predict, and its facts.
  */
 import type { Diagnostic } from '../../util/errors.js';
+import type { Shape } from '../../util/schema.js';
 import type { InputSource } from '../reading/byte-sources.js';
 import type {
   DataScaling,
@@ -177,7 +178,9 @@ type IfKey<Config, Key, Yes, No> = Config extends unknown ? (Key extends keyof C
  * A kind of data. Every kind states all facts, so that nothing which the rest of the program does
  * by them can be forgotten.
  */
-export interface DatasetKind<Config> {
+export interface DatasetKind<Config, Settings extends Shape = Shape> {
+  /** Its keys in a config. */
+  readonly settings: Settings;
   /**
    * Opens the dataset that `config` describes, with all its training sequences: the caller applies
    * `validation` and `limit`. Relative paths are resolved against the working directory.

