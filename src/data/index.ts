@@ -24,7 +24,7 @@ export {
   type RejectedSequence,
   type SequenceReader,
 } from './core/pipeline.js';
-export { fitScaling, inDataUnits, isConstant, newSplit } from './core/scaling.js';
+export { fitScaling, inDataUnits, isConstant, newSplit, scaleStep } from './core/scaling.js';
 export { eachChunk, inMemory, type Values } from './core/values.js';
 export { type ByteSource, type InputSource, streamBytes } from './reading/byte-sources.js';
 export {

@@ -1,4 +1,5 @@
 /** Runs a model step by step; each prediction uses the steps so far. Also generates text. */
+import { scaleStep } from '../data/index.js';
 import { KernelMachine } from '../engine/machine.js';
 import { lossOf } from '../math/losses/index.js';
 import type { ModelSpec } from '../math/model/spec.js';
@@ -63,9 +64,11 @@ export class StepModel {
     return {
       step: async given => {
         const values = givenStep(given, this.steps, `step ${taken}`);
+        const scaling = this.model.scaling?.features;
+        if (scaling) scaleStep(values, 0, scaling);
         const of = states;
         const step = taken++;
-        return this.inOrder(() => this.compute(of, step, this.scaled(values)));
+        return this.inOrder(() => this.compute(of, step, values));
       },
       reset: () => {
         states = this.begin();
@@ -104,12 +107,6 @@ export class StepModel {
     await this.computer.compute(this.model.parameters, this.memory);
     for (const [name, state] of states) state.set(carried.before[name]);
     return predictionOf(this.form, this.readout, { step, outputs: predictions, at: 0 });
-  }
-
-  private scaled(values: Float32Array): Float32Array {
-    const scaling = this.model.scaling?.features;
-    if (!scaling) return values;
-    return values.map((value, f) => (value - scaling.offset[f]) / scaling.scale[f]);
   }
 }
 

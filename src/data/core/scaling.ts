@@ -111,16 +111,17 @@ export function scaledSplit(
   };
 }
 
-function scaledRead({ read, lengths }: Split, { offset, scale }: Scaling, steps: number): Split['read'] {
-  const size = offset.length;
+function scaledRead({ read, lengths }: Split, scaling: Scaling, steps: number): Split['read'] {
   return (index, out, start, stepStride) => {
     read(index, out, start, stepStride);
     const length = lengths?.[index] ?? steps;
-    for (let step = 0; step < length; step++) {
-      const at = start + step * stepStride;
-      for (let f = 0; f < size; f++) out[at + f] = (out[at + f] - offset[f]) / scale[f];
-    }
+    for (let step = 0; step < length; step++) scaleStep(out, start + step * stepStride, scaling);
   };
+}
+
+/** Scales the features of a step, which start at `at` of `values`, in place. */
+export function scaleStep(values: Float32Array, at: number, { offset, scale }: Scaling): void {
+  for (let f = 0; f < offset.length; f++) values[at + f] = (values[at + f] - offset[f]) / scale[f];
 }
 
 function scaledTargets(targets: Targets, scaling: Scaling): Targets {
