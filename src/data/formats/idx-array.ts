@@ -55,10 +55,8 @@ const HEADER_BYTES = 4;
  */
 export function parseIdx(source: IdxSource, rank: number): IdxArray {
   const { bytes } = source;
-  const { dims, type, dataOffset, count } = idxLayout(source, bytes.length, rank, MAX_BYTES);
-  const data = new DataView(bytes.buffer, bytes.byteOffset + dataOffset, count * type.itemSize);
-  const { itemSize } = type;
-  return { dims, values: type.decode(data, count), dataOffset, itemSize, zipped: source.zipped };
+  const { decode, ...form } = idxForm(source, bytes.length, rank, MAX_BYTES);
+  return { ...form, values: decode(bytes.subarray(form.dataOffset)) };
 }
 
 /** Header of an array whose values are not in memory. */
@@ -68,24 +66,17 @@ export interface IdxForm extends Omit<IdxArray, 'values'> {
 
 /**
  * Parses the header of an IDX file of any size.
- * @param beginning the start of the file, at least its header
+ * @param source the start of the file, at least its header
  * @param total size of the whole file in bytes
  * @throws UserError (exit 5) if the header is damaged or does not match `total`, with the byte
  *   offset
  */
-export function idxForm(beginning: IdxSource, total: number, rank: number): IdxForm {
-  const { dims, type, dataOffset } = idxLayout(beginning, total, rank, Number.MAX_SAFE_INTEGER);
-  const { itemSize, decode } = type;
-  return {
-    dims,
-    dataOffset,
-    itemSize,
-    decode: bytes =>
-      decode(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), bytes.byteLength / itemSize),
-  };
-}
-
-function idxLayout(source: IdxSource, total: number, rank: number, maxBytes: number) {
+export function idxForm(
+  source: IdxSource,
+  total: number,
+  rank: number,
+  maxBytes = Number.MAX_SAFE_INTEGER,
+): IdxForm {
   const { bytes } = source;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const type = checkMagic(view, source, rank);
@@ -108,7 +99,15 @@ function idxLayout(source: IdxSource, total: number, rank: number, maxBytes: num
     });
   }
   checkLength(total, source, dataOffset + count * type.itemSize, dims);
-  return { dims, type, dataOffset, count };
+  const { itemSize } = type;
+  return {
+    ...{ dims, dataOffset, itemSize, zipped: source.zipped },
+    decode: values =>
+      type.decode(
+        new DataView(values.buffer, values.byteOffset, values.byteLength),
+        values.byteLength / itemSize,
+      ),
+  };
 }
 
 /**

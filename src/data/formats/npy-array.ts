@@ -140,27 +140,26 @@ export interface StoredLayout extends Pick<NpyArray, 'shape' | 'integer' | 'dtyp
  * @throws UserError (exit 5) if the header is damaged or unsupported, naming `file` and the array
  *   `name`
  */
-export function storedLayout(bytes: Uint8Array, total: number, file: string, name: string): StoredLayout {
-  const { header, dataOffset, type } = npyLayout(bytes, total, file, name, NUMBERS, Number.MAX_SAFE_INTEGER);
+export function storedLayout(
+  bytes: Uint8Array,
+  total: number,
+  file: string,
+  name: string,
+  maxElements = Number.MAX_SAFE_INTEGER,
+): StoredLayout {
+  const { header, dataOffset, type } = npyLayout(bytes, total, file, name, NUMBERS, maxElements);
   const { descr, fortranOrder, shape } = header;
+  const { integer, itemSize } = type;
   const isBigEndian = descr.startsWith('>');
   const decode = (values: Uint8Array): NumberArray => {
-    const count = values.length / type.itemSize;
-    return isBigEndian ? type.view(swapped(values, type.itemSize), 0, count) : viewOf(values, 0, count, type);
+    const count = values.length / itemSize;
+    return isBigEndian ? type.view(swapped(values, itemSize), 0, count) : viewOf(values, count, type);
   };
-  return {
-    shape,
-    integer: type.integer,
-    dtype: descr,
-    fortranOrder,
-    dataOffset,
-    itemSize: type.itemSize,
-    decode,
-    exactly: (values, index) =>
-      type.integer && type.itemSize === 8
-        ? exactInteger(values, 8 * index, descr)
-        : String(decode(values)[index]),
-  };
+  const exactly = (values: Uint8Array, index: number): string =>
+    integer && itemSize === 8
+      ? exactInteger(values, 8 * index, descr)
+      : String(decode(values.subarray(index * itemSize, (index + 1) * itemSize))[0]);
+  return { shape, integer, dtype: descr, fortranOrder, dataOffset, itemSize, decode, exactly };
 }
 
 function exactInteger(bytes: Uint8Array, at: number, descr: string): string {
@@ -204,23 +203,14 @@ function npyLayout<Type extends { readonly itemSize: number }>(
  * @throws UserError (exit 5) if it is damaged or unsupported, naming `file` and the array `name`
  */
 export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArray {
-  const { header, dataOffset, type, count } = npyLayout(bytes, bytes.length, file, name, NUMBERS);
-  const { shape } = header;
-  const isBigEndian = header.descr.startsWith('>');
-  const values = isBigEndian
-    ? type.view(swapped(bytes.subarray(dataOffset), type.itemSize), 0, count)
-    : viewOf(bytes, dataOffset, count, type);
-  const ordered = header.fortranOrder ? fromFortranOrder(values, shape) : values;
+  const layout = storedLayout(bytes, bytes.length, file, name, MAX_ELEMENTS);
+  const { shape, integer, dtype, fortranOrder } = layout;
+  const data = bytes.subarray(layout.dataOffset);
+  const values = layout.decode(data);
   return {
-    shape,
-    integer: type.integer,
-    dtype: header.descr,
-    values: ordered,
-    exactly: index => {
-      if (!type.integer || type.itemSize < 8) return String(ordered[index]);
-      const at = 8 * (header.fortranOrder ? fortranIndex(index, shape) : index);
-      return exactInteger(bytes, dataOffset + at, header.descr);
-    },
+    ...{ shape, integer, dtype },
+    values: fortranOrder ? fromFortranOrder(values, shape) : values,
+    exactly: index => layout.exactly(data, fortranOrder ? fortranIndex(index, shape) : index),
   };
 }
 
@@ -299,11 +289,10 @@ function parseShape(tuple: string | undefined): readonly number[] | undefined {
   return parts.map(Number);
 }
 
-function viewOf(bytes: Uint8Array, dataOffset: number, count: number, type: Dtype): NumberArray {
-  const offset = bytes.byteOffset + dataOffset;
-  if (offset % type.itemSize === 0) return type.view(bytes.buffer, offset, count);
+function viewOf(bytes: Uint8Array, count: number, type: Dtype): NumberArray {
+  if (bytes.byteOffset % type.itemSize === 0) return type.view(bytes.buffer, bytes.byteOffset, count);
   // `from` copies a Buffer too; its `slice` would return a view
-  return type.view(Uint8Array.from(bytes.subarray(dataOffset)).buffer, 0, count);
+  return type.view(Uint8Array.from(bytes).buffer, 0, count);
 }
 
 /** Copies `bytes` with the byte order of each item reversed. */
