@@ -365,7 +365,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
   return {
     input: { kind: 'number', size },
     sequenceLength: steps,
-    ...(per_step && { firstAnswer: config.input_steps }),
+    ...(per_step && { firstPrediction: config.input_steps }),
     train: split(trainWindows),
     ...(cuts.validation !== undefined && { validation: split(windows('validation')) }),
     test: split(windows('test')),

@@ -184,12 +184,13 @@ function realLength({ lengths, realSteps }: Split, index: number, steps: number)
 }
 
 function targetSummary(dataset: Dataset, split: Split): TargetSummary {
-  const { sequenceLength: steps, firstAnswer = 0, classLabels } = dataset;
+  const { sequenceLength: steps, firstPrediction = 0, classLabels } = dataset;
   const { targets, count } = split;
   const perStep = targets.perStep ?? false;
   // neither padding nor the input steps of a forecast have targets
   const hasNone = (at: number): boolean =>
-    perStep && (at % steps < firstAnswer || at % steps >= realLength(split, Math.floor(at / steps), steps));
+    perStep &&
+    (at % steps < firstPrediction || at % steps >= realLength(split, Math.floor(at / steps), steps));
   let missing = 0;
   if (targets.kind === 'class') {
     const counts = new Array<number>(targets.numClasses).fill(0);

@@ -4,7 +4,7 @@ import type { LossSettings } from '../math/losses/index.js';
 import { lossOf } from '../math/losses/index.js';
 import { predictedClass } from '../math/metrics/decisions.js';
 import type { Numbers } from '../math/metrics/metric.js';
-import { answersEachStep } from '../math/model/heads.js';
+import { predictsEachStep } from '../math/model/heads.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import type { Readout } from '../train/predictions.js';
 import { probabilities } from '../train/predictions.js';
@@ -113,7 +113,7 @@ export function predictionForm(
   const { target, quantiles = [] } = lossOf(loss);
   return {
     kind: target,
-    perStep: answersEachStep(head),
+    perStep: predictsEachStep(head),
     size: outputSize / Math.max(1, quantiles.length),
     quantiles: quantiles.map(({ level }) => level),
     ...(classNames && { classNames }),

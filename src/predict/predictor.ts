@@ -16,7 +16,7 @@ import {
   type Targets,
 } from '../data/index.js';
 import { lossOf, targetSize } from '../math/losses/index.js';
-import { answersEachStep } from '../math/model/heads.js';
+import { predictsEachStep } from '../math/model/heads.js';
 import { batchesOf } from '../train/evaluator.js';
 import { ForwardPass, inTurn, type SplitBatch } from '../train/forward.js';
 import { Readout } from '../train/predictions.js';
@@ -121,7 +121,7 @@ export class Predictor {
   ): SequencePrediction {
     const { form } = this;
     const perSequence = form.perStep ? pass.steps : 1;
-    const first = this.model.data.first_answer ?? 0;
+    const first = this.model.data.first_prediction ?? 0;
     const computed = pass.predictions(slot, at, length).slice(first);
     const room = form.kind === 'class' ? new PredictionRoom(computed.length, form.size) : undefined;
     const predictions = computed.map(({ step, outputs }): Prediction => {
@@ -336,7 +336,7 @@ export function noTargets(
   { run: { spec, loss }, scaling }: Pick<PredictingModel, 'run' | 'scaling'>,
   steps: number,
 ): (count: number) => Targets {
-  const perStep = answersEachStep(spec.head);
+  const perStep = predictsEachStep(spec.head);
   return count => {
     const answers = count * (perStep ? steps : 1);
     if (lossOf(loss).target === 'class') {

@@ -38,7 +38,7 @@ interface DataRecord {
     | { readonly kind: 'symbol'; readonly count: number };
   readonly sequence_length: number;
   readonly variable_length: boolean;
-  readonly first_answer?: number;
+  readonly first_prediction?: number;
   readonly output_size: number;
   readonly class_names?: readonly string[];
   readonly target_names?: readonly string[];

@@ -6,7 +6,7 @@ import { addLabels, predictedClass } from '../math/metrics/decisions.js';
 import { absoluteError, Errors, type OutputErrors } from '../math/metrics/errors.js';
 import { accumulator, type Task } from '../math/metrics/index.js';
 import { meanOf } from '../math/metrics/metric.js';
-import { answersEachStep } from '../math/model/heads.js';
+import { predictsEachStep } from '../math/model/heads.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type {
   ClassEvaluation,
@@ -259,7 +259,7 @@ function placeOf(
   return {
     index,
     ...(id !== undefined && { id }),
-    ...(answersEachStep(spec.head) && { step_in_sequence: step }),
+    ...(predictsEachStep(spec.head) && { step_in_sequence: step }),
   };
 }
 

@@ -95,7 +95,7 @@ export function dataRecord({ dataset, run, spec }: Pick<Session, 'dataset' | 'ru
     input: kind === 'number' ? { kind, size: spec.input.size } : { kind, count: spec.input.count },
     sequence_length: run.sequenceLength,
     variable_length: run.variableLength,
-    ...(dataset.firstAnswer !== undefined && { first_answer: dataset.firstAnswer }),
+    ...(dataset.firstPrediction !== undefined && { first_prediction: dataset.firstPrediction }),
     output_size: spec.outputSize,
     ...(dataset.classLabels && { class_names: dataset.classLabels }),
     ...(dataset.targetNames && { target_names: dataset.targetNames }),

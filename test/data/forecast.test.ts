@@ -135,7 +135,7 @@ const relative: ForecastConfig = { ...sales, season: 2, relative_to: 'season', p
 
 t.test('values are measured from those of the same place in the season, as by NumPy', async t => {
   const data = await open(relative);
-  t.equal(data.firstAnswer, 5);
+  t.equal(data.firstPrediction, 5);
   const vector = await open({ ...relative, per_step: false });
   for (const name of ['train', 'validation', 'test'] as const) {
     const split = data[name]!;

@@ -8,7 +8,7 @@ import { BACKENDS, type Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
 import { KernelMachine } from '../../src/engine/machine.js';
 import type { Width } from '../../src/engine/simd/target.js';
-import { answersEachStep } from '../../src/math/model/heads.js';
+import { predictsEachStep } from '../../src/math/model/heads.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { optimizerOf } from '../../src/math/optimizers/index.js';
 import { passOn, resetStates, ShardComputer } from '../../src/train/shards.js';
@@ -28,7 +28,7 @@ async function available(backend: Backend): Promise<string | false> {
 function withinSequences({ spec, steps, split }: Golden, logits: ArrayLike<number>): number[] {
   const { lengths } = split;
   const all = Array.from(logits);
-  if (!lengths || !answersEachStep(spec.head)) return all;
+  if (!lengths || !predictsEachStep(spec.head)) return all;
   return all.filter((_, i) => {
     const at = Math.floor(i / spec.outputSize);
     return at % steps < lengths[Math.floor(at / steps)];

@@ -237,7 +237,7 @@ export interface Dataset {
   /** T, steps of the longest sequence. */
   readonly sequenceLength: number;
   /** First step that has a target in any sequence, for targets per step; absent: 0. */
-  readonly firstAnswer?: number;
+  readonly firstPrediction?: number;
   readonly train: Split;
   /** Sequences held out from training for model selection; absent if the config asks for none. */
   readonly validation?: Split;

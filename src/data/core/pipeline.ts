@@ -53,7 +53,7 @@ export interface DataRecord {
   /** True if its sequences differ in length. */
   readonly variable_length: boolean;
   /** First step with a prediction; absent: 0. */
-  readonly first_answer?: number;
+  readonly first_prediction?: number;
   /** C, outputs of the model. */
   readonly output_size: number;
   /** Label of each class; absent if the data do not name them. */
@@ -77,7 +77,7 @@ export interface NewSequence {
   /** Its name in the input; absent if there is none. */
   readonly id?: string;
   /**
-   * Time of each step as written in the input, to the last step with a time to answer; absent if
+   * Time of each step as written in the input, to the last step with a time; absent if
    * steps have no time.
    */
   readonly times?: readonly string[];

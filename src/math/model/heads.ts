@@ -68,6 +68,6 @@ export const heads: Readonly<Record<HeadSpec['from'], Head>> = {
   max: { reads: 'pool', pool: largest, stepWeight: within },
 };
 
-export function answersEachStep({ from }: HeadSpec): boolean {
+export function predictsEachStep({ from }: HeadSpec): boolean {
   return heads[from].reads === 'each';
 }

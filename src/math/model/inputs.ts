@@ -5,7 +5,7 @@
  */
 import type { Shape } from '../graph/shape.js';
 import type { Loss } from '../losses/loss.js';
-import { answersEachStep, heads } from './heads.js';
+import { heads, predictsEachStep } from './heads.js';
 import { type ModelSpec, outputSizes } from './spec.js';
 
 /** The meaning of a value, which determines what writes it. */
@@ -131,5 +131,5 @@ export function inputShape({ width }: DeclaredInput, count: number, batch: numbe
 
 /** Predictions for each sequence of `steps` steps. */
 export function predictionsOf({ head }: ModelSpec, steps: number): number {
-  return answersEachStep(head) ? steps : 1;
+  return predictsEachStep(head) ? steps : 1;
 }

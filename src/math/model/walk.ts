@@ -10,7 +10,7 @@ import { counted } from '../../util/words.js';
 import type { KeyedProgram, Program } from '../graph/node.js';
 import type { Loss } from '../losses/loss.js';
 import { blockInputs, blockLinks, hasLoss, parametersOf, programKey } from './blocks.js';
-import { answersEachStep } from './heads.js';
+import { predictsEachStep } from './heads.js';
 import { constantName, declaredInputs, type InputOptions, widthOf } from './inputs.js';
 import { EMBEDDING, ParameterLayout } from './parameters.js';
 import { blockProgram } from './programs.js';
@@ -205,7 +205,7 @@ export class ScheduleWalk<A extends Numbers> {
    * The predictions that a block with the head makes: the first of the sequence's, and how many.
    */
   private predictions({ start, steps }: Block): [number, number] {
-    return answersEachStep(this.spec.head) ? [start, steps] : [0, 1];
+    return predictsEachStep(this.spec.head) ? [start, steps] : [0, 1];
   }
 
   private collect(
