@@ -115,7 +115,7 @@ const pixels = Buffer.from(below(N * 4 * 3, 256));
 const labels = Buffer.from(below(N, 3));
 const floatPixels = Buffer.alloc(N * 4 * 3 * 4);
 uniform(N * 4 * 3).forEach((value, i) => void floatPixels.writeFloatBE(value, 4 * i));
-const pictures = (type: number, data: Buffer) => ({
+const imageFiles = (type: number, data: Buffer) => ({
   kind: 'idx',
   train_images: work.file('train', idx(type, [N, 4, 3], data)),
   train_labels: work.file('train-labels', idx(8, [N], labels)),
@@ -280,10 +280,12 @@ const CASES: Readonly<Record<string, Case>> = {
     model: { ...embedded, ...perStep },
     loss: { kind: 'cross_entropy', class_weights: 'balanced' },
   },
-  'idx, bytes': { dataset: { ...pictures(8, pixels), sequence: 'rows' } },
-  'idx, bytes, pixels in random order': { dataset: { ...pictures(8, pixels), sequence: 'permuted_pixels' } },
+  'idx, bytes': { dataset: { ...imageFiles(8, pixels), sequence: 'rows' } },
+  'idx, bytes, pixels in random order': {
+    dataset: { ...imageFiles(8, pixels), sequence: 'permuted_pixels' },
+  },
   'idx, floats, pixel by pixel': {
-    dataset: { ...pictures(0x0d, floatPixels), sequence: 'pixels', validation: { count: 4 } },
+    dataset: { ...imageFiles(0x0d, floatPixels), sequence: 'pixels', validation: { count: 4 } },
   },
 };
 

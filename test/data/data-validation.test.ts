@@ -148,8 +148,8 @@ t.test('data may have validation sequences of their own', async t => {
   t.match([data.train.targets, data.validation?.targets], [{ numClasses: 4 }, { numClasses: 4 }]);
   t.match(data.labels, { trainClasses: 2, foreign: { name: 'y_validation[1]', value: '3' } });
 
-  const pictures = idx(8, [1, 2, 3], Buffer.from([1, 2, 3, 4, 5, 6]));
-  writeFileSync(join(folder, 'validation_images'), pictures);
+  const images = idx(8, [1, 2, 3], Buffer.from([1, 2, 3, 4, 5, 6]));
+  writeFileSync(join(folder, 'validation_images'), images);
   writeFileSync(join(folder, 'validation_labels'), idx(8, [1], Buffer.from([2])));
   const files = idxFolder(folder, {});
   const own = {
@@ -408,9 +408,9 @@ t.test('splits that share a file are refused, however the file is named', async 
   for (const kind of [forecast, { ...kinds.csv, test_fraction: 0.5 }])
     t.match(await check({ ...kind, path: at('linked') }), [twice], kind.kind);
 
-  const pictures = idxFolder(root, {});
+  const files = idxFolder(root, {});
   const images = link('linked-images', 'train_images');
-  t.match(await check({ ...pictures, test_images: images }), [
+  t.match(await check({ ...files, test_images: images }), [
     `| \`test_images\` and \`train_images\` share a file: ${images}, the same file as ${at('train_images')}`,
   ]);
   const arrays = { x: at('single/x.npy'), y: at('single/y.npy'), y_test: at('test.csv') };

@@ -1,4 +1,4 @@
-/** Pictures: MNIST and IDX files, raw and compressed; and every reader on damaged bytes. */
+/** Images: MNIST and IDX files, raw and compressed; and every reader on damaged bytes. */
 import '../support/quick.js';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -46,8 +46,8 @@ t.test('mnist: the real digits, checked against numbers that NumPy gives', async
     sequence(rows, rows.train, 0)[5].slice(12, 15),
     [3, 18, 18].map(v => Math.fround(v / 255)),
   );
-  t.ok(closeTo(sum(sequence(rows, rows.train, 0)), 27525 / 255, 1e-3), 'first picture');
-  t.ok(closeTo(sum(sequence(rows, rows.train, 59999)), 20920 / 255, 1e-3), 'last picture');
+  t.ok(closeTo(sum(sequence(rows, rows.train, 0)), 27525 / 255, 1e-3), 'first image');
+  t.ok(closeTo(sum(sequence(rows, rows.train, 59999)), 20920 / 255, 1e-3), 'last image');
   t.same(rows.image, { height: 28, width: 28 });
   t.equal(rows.digests[0].sha256.slice(0, 8), 'ba891046');
 
@@ -73,7 +73,7 @@ t.test('permuted pixels are those of every image in one random order', async t =
   const permuted = await open({ ...options, sequence: 'permuted_pixels' });
   t.equal(permuted.sequenceLength, 784);
   const column = (data: Dataset, index: number) => sequence(data, data.train, index).map(([value]) => value);
-  // a picture of pixels that all differ would tell the order; several pictures together nearly do
+  // an image of pixels that all differ would tell the order; several images together nearly do
   const together = (data: Dataset): string[] => {
     const [first, second, third] = [0, 1, 2].map(index => column(data, index));
     return first.map((value, step) => [value, second[step], third[step]].join());
@@ -109,8 +109,8 @@ t.test('idx: any size, raw, gzip or floats', async t => {
   t.same([inputWidth(raw.input), raw.sequenceLength, raw.train.count], [3, 2, 2]);
   t.same(sequence(raw, raw.train, 0), [[0, 0.2, 0.4].map(Math.fround), [0.6, 0.8, 1].map(Math.fround)]);
   t.same(raw.train.targets, { kind: 'class', numClasses: 5, perStep: false, values: Int32Array.of(1, 3) });
-  const pictures = idx(8, [2, 2, 3], Buffer.from([0, 51, 102, 153, 204, 255, 255, 0, 255, 0, 255, 0]));
-  const zipped = await open({ ...idxFolder(t.testdir(), { train_images: gzipSync(pictures) }), limit: 1 });
+  const bytes = idx(8, [2, 2, 3], Buffer.from([0, 51, 102, 153, 204, 255, 255, 0, 255, 0, 255, 0]));
+  const zipped = await open({ ...idxFolder(t.testdir(), { train_images: gzipSync(bytes) }), limit: 1 });
   t.same(sequence(zipped, zipped.train, 0), sequence(raw, raw.train, 0));
   t.same([zipped.train.count, zipped.test.count], [1, 2]);
   const floats = Buffer.alloc(48);
@@ -150,7 +150,7 @@ t.test('idx: damage is located by its byte offset', async t => {
     ],
     ['cut', { test_images: idx(8, [2, 2, 3], Buffer.alloc(11)) }, /^data\/truncated 27 .*expected 28 bytes/],
     ['too long', { test_images: idx(8, [2, 2, 3], Buffer.alloc(13)) }, /^data\/idx-length 28 /],
-    ['no pictures', { test_images: idx(8, [0, 2, 3], Buffer.alloc(0)) }, /^data\/idx-empty 4 /],
+    ['no images', { test_images: idx(8, [0, 2, 3], Buffer.alloc(0)) }, /^data\/idx-empty 4 /],
     ['too large', { test_images: idx(8, [2 ** 31, 2 ** 31, 9], Buffer.alloc(9)) }, /^data\/too-large 4 /],
     [
       'count',
@@ -216,14 +216,14 @@ t.test('gzip: damage is located', async t => {
 
 t.test('idx: the numbers that NumPy wrote', async t => {
   const { images, labels } = JSON.parse(readFileSync(fixture('idx.json'), 'utf8'));
-  const [pictures, classesOf] = [fixture('images.idx'), fixture('labels.idx')];
+  const [files, classesOf] = [fixture('images.idx'), fixture('labels.idx')];
   const data = await open({
-    ...{ kind: 'idx', train_images: pictures, train_labels: classesOf },
-    ...{ test_images: pictures, test_labels: classesOf, sequence: 'rows' },
+    ...{ kind: 'idx', train_images: files, train_labels: classesOf },
+    ...{ test_images: files, test_labels: classesOf, sequence: 'rows' },
   });
   t.same([data.image, classes(data.train)], [{ height: 3, width: 4 }, labels]);
-  images.forEach((picture: number[][], i: number) => {
-    const scaled = picture.map(row => row.map(value => Math.fround(value / 255)));
+  images.forEach((image: number[][], i: number) => {
+    const scaled = image.map(row => row.map(value => Math.fround(value / 255)));
     t.same(sequence(data, data.train, i), scaled);
   });
 });
@@ -231,9 +231,9 @@ t.test('idx: the numbers that NumPy wrote', async t => {
 t.test('idx: what the labels say of the classes', async t => {
   const path = (config: DatasetConfig & { kind: 'idx' }): string => config.train_labels;
   const labels = (...values: number[]): Buffer => idx(8, [values.length], Buffer.from(values));
-  const pictures = (count: number): Buffer => idx(8, [count, 1, 1], Buffer.alloc(count));
+  const blank = (count: number): Buffer => idx(8, [count, 1, 1], Buffer.alloc(count));
   const facts = async (train: Buffer, test: Buffer, count: number, limit?: number) => {
-    const files = { train_images: pictures(count), test_images: pictures(2) };
+    const files = { train_images: blank(count), test_images: blank(2) };
     const config = idxFolder(t.testdir(), { ...files, train_labels: train, test_labels: test });
     return { ...(await open({ ...config, limit })), config };
   };

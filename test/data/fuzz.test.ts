@@ -141,7 +141,7 @@ t.test('large files made to take long or much', async t => {
     return path;
   };
   const labels = file('labels', Buffer.from([0, 0, 8, 1, 0, 0, 0, 1, 0]));
-  const pictures = (path: string): DatasetConfig => ({
+  const images = (path: string): DatasetConfig => ({
     kind: 'idx',
     train_images: path,
     train_labels: labels,
@@ -152,7 +152,7 @@ t.test('large files made to take long or much', async t => {
   const one = Buffer.from([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7]);
   const bomb = file('bomb.gz', gzipSync(Buffer.concat([one, Buffer.alloc(2 ** 28)]), { level: 1 }));
   const before = ownMemory();
-  t.match(await refusal(pictures(bomb), 100_000), 'expands to too much');
+  t.match(await refusal(images(bomb), 100_000), 'expands to too much');
   t.ok(ownMemory() - before < 2 ** 26, 'what expands to 256 MiB takes little memory');
 
   const count = 2 ** 14;
@@ -161,10 +161,7 @@ t.test('large files made to take long or much', async t => {
   for (let i = 0; i < values.length; i += 7) values[i] = (i * 2_654_435_761) >>> 24;
   const zipped = gzipSync(Buffer.concat([head, values]), { level: 1 });
   zipped[zipped.length >> 1] ^= 64;
-  t.match(
-    await refusal(pictures(file('large.gz', zipped)), 500_000),
-    /offset \d+: the gzip stream is damaged/,
-  );
+  t.match(await refusal(images(file('large.gz', zipped)), 500_000), /offset \d+: the gzip stream is damaged/);
 
   // shapes of a few values, and a member that expands to far more than they need
   const headers = {

@@ -82,11 +82,11 @@ export function idx(type: number, dims: number[], data: Buffer): Buffer {
 }
 
 export function idxFolder(folder: string, files: Record<string, Buffer>): DatasetConfig & { kind: 'idx' } {
-  const pictures = idx(8, [2, 2, 3], Buffer.from([0, 51, 102, 153, 204, 255, 255, 0, 255, 0, 255, 0]));
+  const images = idx(8, [2, 2, 3], Buffer.from([0, 51, 102, 153, 204, 255, 255, 0, 255, 0, 255, 0]));
   const given: Record<string, Buffer> = {
-    train_images: pictures,
+    train_images: images,
     train_labels: idx(8, [2], Buffer.from([1, 3])),
-    test_images: pictures,
+    test_images: images,
     test_labels: idx(8, [2], Buffer.from([0, 4])),
     ...files,
   };

@@ -222,14 +222,14 @@ export function predictionCases(work: Workplace) {
 
   function idxFiles() {
     const folder = work.folder();
-    const pictures = (count: number, from: number) =>
+    const blank = (count: number, from: number) =>
       idx(8, [count, 3, 2], Buffer.from(Array.from({ length: count * 6 }, (_, i) => (from + i * 37) % 256)));
     const labels = (count: number) =>
       idx(8, [count], Buffer.from(Array.from({ length: count }, (_, i) => i % 4)));
     const files = {
-      train_images: pictures(30, 1),
+      train_images: blank(30, 1),
       train_labels: labels(30),
-      test_images: pictures(13, 7),
+      test_images: blank(13, 7),
       test_labels: labels(13),
     };
     for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
@@ -238,7 +238,7 @@ export function predictionCases(work: Workplace) {
 
   const npzInput = (x: typeof testX | typeof testSymbols) =>
     work.file('new.npz', npz({ x, lengths: testLengths }));
-  const pictures = idxFiles();
+  const images = idxFiles();
 
   /** A run's config, and its test split as an input. */
   const cases: Readonly<Record<string, { config: object; input: string }>> = {
@@ -317,8 +317,8 @@ export function predictionCases(work: Workplace) {
     ...parquetCases(),
     ...textCases(work),
     'idx, images': {
-      config: config({ kind: 'idx', ...pictures, sequence: 'rows' }, crossEntropy),
-      input: pictures.test_images,
+      config: config({ kind: 'idx', ...images, sequence: 'rows' }, crossEntropy),
+      input: images.test_images,
     },
   };
 
