@@ -189,7 +189,8 @@ export function pendingSequences({ x, y, lengths, ids }: SplitArrays, ignored: n
   const targets = isStepClasses
     ? undefined
     : problems.attempt(() => targetsOf(y, shape, { ignored, isPadding }));
-  problems.throwIfAny();
+  // without reading all of a large file first
+  if (x.stored) problems.throwIfAny();
   const features = featureCheck(x, shape, lengthOf);
   const classes = isStepClasses ? classCheck(y, lengthOf, ignored) : undefined;
   const checks = [

@@ -8,12 +8,12 @@ import { dirname, join } from 'node:path';
 import { damagedError } from '../util/errors.js';
 import { optionalFile } from '../util/root.js';
 import * as key from '../util/schema.js';
-import { type Dataset, splitFiles } from './core/dataset.js';
+import { type DataFile, type Dataset, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
 import type { TrainingPartConfig } from './core/selection.js';
 import { DATA, limit, pictureSequence, validation } from './core/settings.js';
-import { type IdxArray, parseIdx } from './formats/idx-array.js';
+import { parseIdx } from './formats/idx-array.js';
 import { type ImageSequence, idxContent, imageDataset, imageSequences, imagesInMemory } from './images.js';
 import { readSource, sha256 } from './reading/files.js';
 
@@ -26,35 +26,13 @@ export interface MnistConfig extends TrainingPartConfig {
   readonly path?: string;
 }
 
-interface Part {
-  readonly name: string;
-  readonly rank: number;
-  /** Digest of the raw file, as hex. */
-  readonly sha256: string;
-}
-
-const PARTS = {
-  trainImages: {
-    name: 'train-images-idx3-ubyte',
-    rank: 3,
-    sha256: 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
-  },
-  trainLabels: {
-    name: 'train-labels-idx1-ubyte',
-    rank: 1,
-    sha256: '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
-  },
-  testImages: {
-    name: 't10k-images-idx3-ubyte',
-    rank: 3,
-    sha256: '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
-  },
-  testLabels: {
-    name: 't10k-labels-idx1-ubyte',
-    rank: 1,
-    sha256: 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
-  },
-} as const satisfies Record<string, Part>;
+/** SHA-256 of the raw files: images and labels of the training split, then of the test split. */
+const DIGESTS = {
+  'train-images-idx3-ubyte': 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
+  'train-labels-idx1-ubyte': '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
+  't10k-images-idx3-ubyte': '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
+  't10k-labels-idx1-ubyte': 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
+} as const;
 
 const TRAIN_COUNT = 60_000;
 const CLASSES = 10;
@@ -110,46 +88,37 @@ export const mnist: DatasetKind<MnistConfig, typeof settings> = {
  */
 async function open(config: MnistConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
   const folder = config.path ?? packageFolder();
-  const [trainImages, trainLabels, testImages, testLabels] = await Promise.all([
-    readPart(folder, PARTS.trainImages),
-    readPart(folder, PARTS.trainLabels),
-    readPart(folder, PARTS.testImages),
-    readPart(folder, PARTS.testLabels),
-  ]);
-  const pair = (images: ReadPart, labels: ReadPart) => ({
+  const files = Object.entries(DIGESTS).map(([name, sha256]) => ({ name, sha256 }));
+  const read = await Promise.all(files.map(file => readFile(folder, file)));
+  const splitOf = ([images, labels]: typeof read) => ({
     images: imagesInMemory(images, images.file),
     labels,
   });
   return imageDataset(
-    { train: pair(trainImages, trainLabels), test: pair(testImages, testLabels) },
+    { train: splitOf(read.slice(0, 2)), test: splitOf(read.slice(2)) },
     {
       sequence: config.sequence,
       numClasses: CLASSES,
       ignoredLabel,
-      digests: splitFiles({
-        train: [PARTS.trainImages, PARTS.trainLabels],
-        test: [PARTS.testImages, PARTS.testLabels],
-      }),
+      digests: splitFiles({ train: files.slice(0, 2), test: files.slice(2) }),
     },
   );
 }
 
-type ReadPart = IdxArray & { readonly file: string };
-
-async function readPart(folder: string, part: Part): Promise<ReadPart> {
-  const raw = join(folder, part.name);
+async function readFile(folder: string, { name, sha256: expected }: DataFile) {
+  const raw = join(folder, name);
   const file = !existsSync(raw) && existsSync(`${raw}.gz`) ? `${raw}.gz` : raw;
   const source = await readSource(file);
   const content = idxContent(source);
   // check the structure first: "ends too early at offset N" is more helpful than a digest mismatch
-  const array = parseIdx(content, part.rank);
+  const array = parseIdx(content, name.includes('idx3') ? 3 : 1);
   const digest = content.zipped ? sha256(content.bytes) : source.sha256;
-  if (digest !== part.sha256) {
+  if (digest !== expected) {
     throw damagedError({
       code: 'data/digest',
       message: 'this is not the original MNIST file: its SHA-256 differs',
       file,
-      expected: part.sha256,
+      expected,
       got: digest,
       suggestion: 'dataset.kind: idx (other images in this format)',
     });

@@ -192,7 +192,7 @@ async function open(
     if (stream.length === 0) throw emptyText(...of);
     return stream;
   };
-  const streams: Streams = {
+  const streams = {
     train: await read(files[0]),
     validation: validation_path === undefined ? undefined : await read(files[1]),
     test: test_path === undefined ? undefined : await read(files[2]),
@@ -231,10 +231,10 @@ async function open(
   };
 }
 
-interface Streams {
-  readonly train: SymbolStream;
-  readonly validation: SymbolStream | undefined;
-  readonly test: SymbolStream | undefined;
+interface OfSplits<T> {
+  readonly train: T;
+  readonly validation?: T | undefined;
+  readonly test: T;
 }
 
 /** The symbols of a split. */
@@ -247,17 +247,11 @@ function lengthOf({ from, to }: SymbolRange): number {
   return to - from;
 }
 
-interface Parts {
-  readonly train: Part;
-  readonly validation?: Part | undefined;
-  readonly test: Part;
-}
-
 /** Splits the training stream: training symbols first, then validation, then test. */
 function partsOf(
   { sequence_length: steps, test_path, test_fraction, validation, limit }: TextConfig,
-  streams: Streams,
-): Parts {
+  streams: Partial<OfSplits<SymbolStream>> & { readonly train: SymbolStream },
+): OfSplits<Part> {
   if ((test_path === undefined) === (test_fraction === undefined)) {
     throw configError({
       code: 'data/test-split',
