@@ -312,7 +312,7 @@ t.test('mnist: without the package the message says how to install it', async t 
     recursive: true,
   });
   mkdirSync(join(folder, 'node_modules'));
-  for (const name of ['pure-rand', 'fastest-levenshtein'])
+  for (const name of ['pure-rand', 'fastest-levenshtein', 'tinyglobby'])
     symlinkSync(join(packageRoot, 'node_modules', name), join(folder, 'node_modules', name));
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
   const { mnist } = await import(pathToFileURL(join(folder, 'data/mnist.js')).href);
