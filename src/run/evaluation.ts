@@ -12,8 +12,8 @@ interface EvaluationFacts {
   /** Predictions that counted. */
   readonly predictions: number;
   readonly loss: number;
-  /** True if the model predicts the same for every input; absent in files of older versions. */
-  readonly constant?: boolean;
+  /** True if the model predicts the same for every input. */
+  readonly constant: boolean;
 }
 
 /** Position of a prediction. */
@@ -72,8 +72,8 @@ export interface ClassEvaluation extends EvaluationFacts {
   readonly class_names: readonly string[] | null;
   /** Row: the label; column: the predicted class. `null` if there are too many classes. */
   readonly confusion: readonly (readonly number[])[] | null;
-  /** Scores by class; `null` if there are too many classes. Absent in files of older versions. */
-  readonly per_class?: readonly ClassScores[] | null;
+  /** Scores by class; `null` if there are too many classes. */
+  readonly per_class: readonly ClassScores[] | null;
   /** Predictions with a NaN logit: they are in no column. */
   readonly undecided: number;
   /** Those of the greatest loss first. */
@@ -100,23 +100,20 @@ export interface ValueEvaluation extends EvaluationFacts {
   readonly mean_absolute_error: number;
   /** Largest error first. */
   readonly worst: readonly WorstValue[];
-  /** `null` if the data have no target names. Absent in files of older versions. */
-  readonly target_names?: readonly string[] | null;
-  /** Errors by target; `null` if there are too many. Absent in files of older versions. */
-  readonly per_output?: readonly OutputScores[] | null;
-  /**
-   * Pairs spread evenly over the split; `null` in files of older versions if a target is more than
-   * one number.
-   */
-  readonly sample: readonly ValuePair[] | null;
+  /** `null` if the data have no target names. */
+  readonly target_names: readonly string[] | null;
+  /** Errors by target; `null` if there are too many. */
+  readonly per_output: readonly OutputScores[] | null;
+  /** Pairs spread evenly over the split. */
+  readonly sample: readonly ValuePair[];
 }
 
 /** Evaluation of labels that each apply or not; targets and predictions are probabilities. */
 export interface LabelEvaluation extends EvaluationFacts {
   readonly kind: 'label';
   readonly accuracy: number;
-  /** `null` if the data have no label names. Absent in files of older versions. */
-  readonly target_names?: readonly string[] | null;
+  /** `null` if the data have no label names. */
+  readonly target_names: readonly string[] | null;
   /** Scores by label; `null` if there are too many. */
   readonly per_label: readonly ClassScores[] | null;
   /** Those of the greatest loss first. */

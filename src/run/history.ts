@@ -49,7 +49,7 @@ const STEP_CURVES: readonly (readonly [field: string, curve: string])[] = [
   ['samples_per_s', 'samples_per_s'],
 ];
 
-/** Prefixes of the curves of `eval`, by split. Otherwise `test`; older logs have no other split. */
+/** Prefixes of the curves of `eval`, by split. Otherwise `test`. */
 const SPLITS: Readonly<Record<string, string>> = { train: 'train_set', validation: 'validation' };
 
 /** One measurement of a curve. */

@@ -177,12 +177,8 @@ export function savedState(
       file,
     });
   }
-  const totals = {
-    loss: epoch.loss,
-    samples: epoch.samples,
-    ...(epoch.metrics && { metrics: epoch.metrics }),
-  };
-  const { number, ended } = epoch;
+  const { number, ended, loss, samples } = epoch;
+  const totals = { loss, samples, metrics: epoch.metrics };
   const epochsDone = ended ? number : number - 1;
   const position = { step, skipped, epoch: number, epochsDone, epochEnded: ended, order, totals };
   return {
@@ -202,8 +198,7 @@ interface Saved {
     readonly evaluated: boolean;
     readonly loss: number;
     readonly samples: number;
-    /** Absent in checkpoints of older versions. */
-    readonly metrics?: MetricSums;
+    readonly metrics: MetricSums;
   };
   readonly metrics: SpelledMetrics;
   readonly history?: SavedHistory;
@@ -218,14 +213,15 @@ function isEpoch(epoch: Partial<Saved['epoch']> | undefined): epoch is Saved['ep
     Number.isFinite(epoch?.loss) &&
     typeof epoch?.ended === 'boolean' &&
     typeof epoch.evaluated === 'boolean' &&
-    (epoch.metrics === undefined || isSums(epoch.metrics))
+    isSums(epoch.metrics)
   );
 }
 
-function isSums({ sums, predictions }: Partial<MetricSums>): boolean {
+function isSums({ sums, predictions }: Partial<MetricSums> = {}): boolean {
   return (
     Number.isSafeInteger(predictions) &&
     typeof sums === 'object' &&
+    sums !== null &&
     Object.values(sums).every(sum => Number.isFinite(sum))
   );
 }

@@ -55,7 +55,7 @@ export interface EvaluationCollector {
 }
 
 /** Fields that start every document. */
-type CommonField = 'version' | 'kind' | 'split' | 'epoch' | 'step' | 'predictions' | 'loss';
+type CommonField = 'version' | 'kind' | 'split' | 'epoch' | 'step' | 'predictions' | 'loss' | 'constant';
 
 /** Collects what the document of one task has besides the common fields. */
 interface TaskCollector<D extends SplitEvaluation = SplitEvaluation> {

@@ -82,14 +82,14 @@ export interface EpochTotals {
   /** Loss summed over the sequences trained on. Skipped batches do not count here or below. */
   readonly loss: number;
   readonly samples: number;
-  /** Sums of the training metrics; absent if known only for a part of the epoch. */
-  readonly metrics?: MetricSums;
+  /** Sums of the training metrics. */
+  readonly metrics: MetricSums;
 }
 
 export interface EpochMeans {
   /** Mean over the sequences trained on so far in this epoch; NaN if every batch was skipped. */
   readonly loss: number;
-  /** Training metrics over the same sequences, by name; empty if unknown. */
+  /** Training metrics over the same sequences, by name. */
   readonly metrics: SplitMetrics;
   readonly samples: number;
   readonly seconds: number;
@@ -99,13 +99,12 @@ export interface EpochMeans {
 export class EpochSums {
   private loss: number;
   private samples: number;
-  private metrics: MetricSums | undefined;
+  private metrics: MetricSums;
   private seconds = 0;
 
-  constructor({ loss, samples, metrics }: EpochTotals = { loss: 0, samples: 0 }) {
+  constructor({ loss, samples, metrics }: EpochTotals = { loss: 0, samples: 0, metrics: NO_METRICS }) {
     this.loss = loss;
     this.samples = samples;
-    // checkpoints of older versions have no metrics
     this.metrics = samples === 0 ? NO_METRICS : metrics;
   }
 
@@ -114,17 +113,17 @@ export class EpochSums {
     if (!updated) return;
     this.loss += loss * samples;
     this.samples += samples;
-    this.metrics = this.metrics && addSums(this.metrics, metrics);
+    this.metrics = addSums(this.metrics, metrics);
   }
 
   get totals(): EpochTotals {
     const { loss, samples, metrics } = this;
-    return { loss, samples, ...(metrics && { metrics }) };
+    return { loss, samples, metrics };
   }
 
   /** Means over the epoch. `seconds` counts only this process. */
   means(): EpochMeans {
-    const { loss, samples, seconds, metrics = NO_METRICS } = this;
+    const { loss, samples, seconds, metrics } = this;
     return { loss: loss / samples, metrics: meansOf(metrics), samples, seconds };
   }
 }

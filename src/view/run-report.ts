@@ -227,7 +227,7 @@ const DETAILS: {
     scores: scoresOf('class', CLASS_SCORES, written.per_class, namesOf(written)),
   }),
   value: written => ({
-    values: valuesOf(written, pairsOf(written.sample ?? [])),
+    values: valuesOf(written, pairsOf(written.sample)),
     scores: scoresOf('target', OUTPUT_SCORES, written.per_output, written.target_names),
   }),
   label: written => ({
@@ -240,7 +240,7 @@ const CLASS_SCORES = ['precision', 'recall', 'f1', 'support'] as const;
 const OUTPUT_SCORES = ['mean_absolute_error', 'rmse', 'r2'] as const;
 
 function valuesOf(
-  { target_names: names = null, worst }: ValueEvaluation | LabelEvaluation,
+  { target_names: names, worst }: ValueEvaluation | LabelEvaluation,
   pairs: ValuesReport['pairs'],
 ): ValuesReport {
   return { names, pairs, worst: worstOf(worst) };
@@ -307,7 +307,7 @@ function classesOf(written: ClassEvaluation): ClassesReport {
 }
 
 /** By target, without values that are not finite, which are spelled out. */
-function pairsOf(sample: NonNullable<ValueEvaluation['sample']>): ValuesReport['pairs'] {
+function pairsOf(sample: ValueEvaluation['sample']): ValuesReport['pairs'] {
   const numbers = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value]);
   const targets = Math.max(0, ...sample.map(({ target }) => numbers(target).length));
   return Array.from({ length: targets }, (_, k) =>

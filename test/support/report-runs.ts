@@ -99,6 +99,7 @@ export const EVALUATION = {
   step: 15,
   predictions: 20,
   loss: 1.4,
+  constant: false,
   accuracy: 0.5,
   classes: 4,
   class_names: null,
@@ -108,6 +109,7 @@ export const EVALUATION = {
     [0, 2, 2, 1],
     [1, 1, 2, 1],
   ],
+  per_class: null,
   undecided: 0,
   mistakes: [
     {
