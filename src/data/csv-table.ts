@@ -45,12 +45,11 @@ export interface CsvColumns {
   readonly id?: NamedColumn;
 }
 
-export interface CsvTable {
+/** The rows of a table without their features, which take most memory. */
+export interface TableRows {
   /** The files, in the order of their rows. */
   readonly sources: readonly Pick<SourceFile, 'name' | 'sha256'>[];
   readonly rows: number;
-  /** `[rows, F]`, or the symbols of all texts; float64 if the columns ask for it. */
-  readonly features: Float32Array | Float64Array;
   /** Present if features are texts: those of row r are from `starts[r]` to `starts[r + 1]`. */
   readonly texts?: { readonly starts: readonly number[] };
   /** `[rows, targets]`: numbers in float64, or codes of the class labels in `labels`. */
@@ -74,6 +73,11 @@ export interface CsvTable {
   rowName(row: number): string;
   /** Position of a cell in row `row`. @param target index of the target column */
   place(row: number, column: 'target' | 'order', target?: number): CellPlace;
+}
+
+export interface CsvTable extends TableRows {
+  /** `[rows, F]`, or the symbols of all texts; float64 if the columns ask for it. */
+  readonly features: Float32Array | Float64Array;
 }
 
 interface ColumnIndices {

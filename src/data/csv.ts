@@ -23,7 +23,7 @@ import {
 } from './core/settings.js';
 import { TextCodes } from './core/values.js';
 import { csvSequences } from './csv-sequences.js';
-import { type CsvColumns, type CsvTable, readCsvTable } from './csv-table.js';
+import { type CsvColumns, type CsvTable, readCsvTable, type TableRows } from './csv-table.js';
 import type { Delimiter } from './formats/csv-records.js';
 import { rowName } from './formats/tables.js';
 import { groupOf, ownerOf, type RowList, rowLists, rowsName } from './row-order.js';
@@ -340,7 +340,11 @@ function columnsOf({ features, level, target, target_kind, sequence, id, delimit
 }
 
 /** The rows of a table as sequences: one for each group, in the order of their first rows. */
-function sequencesOf(table: CsvTable, { features, sequence }: CsvConfig, problems: Problems): SequenceTable {
+function sequencesOf(
+  { features: values, ...table }: CsvTable,
+  { features, sequence }: CsvConfig,
+  problems: Problems,
+): SequenceTable {
   const lists = rowLists(table, problems);
   const { texts, ids, groups, sources } = table;
   const lengths = texts
@@ -353,7 +357,7 @@ function sequencesOf(table: CsvTable, { features, sequence }: CsvConfig, problem
   const targetRows = rows && (sequence?.per_step ? rows : lists.map(([row]) => row));
   return {
     sources,
-    features: picked(table.features as Float32Array, rows, features.length),
+    features: picked(values as Float32Array, rows, features.length),
     starts,
     lengths,
     targets: picked(Float64Array.from(table.targets), targetRows, table.targetNames.length),
@@ -388,13 +392,13 @@ function picked<T extends Float32Array | Float64Array>(
   return out;
 }
 
-function labelTexts(table: CsvTable): LabelTexts {
+function labelTexts(table: TableRows): LabelTexts {
   const { sources, labels, targets } = table;
   return { file: sources[0].name, labels, placeOf: code => table.place(targets.indexOf(code), 'target') };
 }
 
 /** @throws UserError (exit 5) with the first row of each group whose target differs */
-function checkConstant(table: CsvTable, lists: readonly RowList[], mapping: ClassMapping | undefined): void {
+function checkConstant(table: TableRows, lists: readonly RowList[], mapping: ClassMapping | undefined): void {
   const { targets } = table;
   const classes = mapping && classesByCode(labelTexts(table), mapping);
   const targetOf = (at: number): number => (classes ? classes[targets[at]] : targets[at]);
@@ -412,7 +416,7 @@ function checkConstant(table: CsvTable, lists: readonly RowList[], mapping: Clas
  * Finds the first target of a group that differs from its first row's; undefined if there is none.
  */
 function differingTarget(
-  { targetNames: { length: size } }: CsvTable,
+  { targetNames: { length: size } }: TableRows,
   [first, ...others]: RowList,
   targetOf: (at: number) => number,
 ): { readonly row: number; readonly target: number } | undefined {
@@ -425,7 +429,7 @@ function differingTarget(
 }
 
 function differs(
-  table: CsvTable,
+  table: TableRows,
   first: number,
   { row, target }: { readonly row: number; readonly target: number },
 ): Diagnostic {

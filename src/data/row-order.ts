@@ -2,7 +2,7 @@
 import type { Diagnostic } from '../util/errors.js';
 import { NUMBER } from './core/labels.js';
 import type { Problems } from './core/problems.js';
-import type { CsvTable } from './csv-table.js';
+import type { TableRows } from './csv-table.js';
 import { type CellPlace, type RowPlace, rowName } from './formats/tables.js';
 
 /** Row indices of one sequence, in the order of its steps. */
@@ -20,7 +20,7 @@ const DATE_LENGTH = 'YYYY-MM-DD'.length;
  * Rows that cannot be ordered are added to `problems`, with the sequence `of` a row.
  */
 export function rowLists(
-  table: CsvTable,
+  table: TableRows,
   problems: Problems,
   of = (row: number): RowOwner => ownerOf(table, row),
 ): RowList[] {
@@ -35,7 +35,7 @@ export function rowLists(
   return lists;
 }
 
-function grouped({ rows, groups, groupNames }: CsvTable): number[][] {
+function grouped({ rows, groups, groupNames }: TableRows): number[][] {
   if (groups === undefined) return Array.from({ length: rows }, (_, row) => [row]);
   const lists: number[][] = groupNames.map(() => []);
   groups.forEach((group, row) => {
@@ -59,7 +59,7 @@ function compare({ whole, rest }: OrderKeys, a: number, b: number): number {
  * Sort keys: numbers if all cells are numbers, or milliseconds since 1970 if all are ISO 8601 dates
  * or times (UTC unless they have an offset).
  */
-function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems): OrderKeys | undefined {
+function orderKeys(table: TableRows, cells: readonly string[], problems: Problems): OrderKeys | undefined {
   const numeric = NUMBER.test(cells[0]);
   const whole = Float64Array.from(cells, orderKey(numeric));
   const bad = whole.findIndex(key => !Number.isFinite(key));
@@ -149,7 +149,7 @@ function belowMilliseconds(cell: string): number {
 function addTies(
   list: RowList,
   keys: OrderKeys,
-  table: CsvTable,
+  table: TableRows,
   { problems, of }: { readonly problems: Problems; of(row: number): RowOwner },
 ): void {
   for (let i = 1; i < list.length && !problems.full; i++) {
@@ -198,12 +198,12 @@ export function samePlace(
 }
 
 /** The group or file that `row` belongs to. */
-export function ownerOf(table: CsvTable, row: number): NamedRows {
+export function ownerOf(table: TableRows, row: number): NamedRows {
   const name = groupOf(table, row);
   return table.perFile ? { file: name } : { group: name };
 }
 
 /** Name of the group that `row` belongs to. */
-export function groupOf({ groups, groupNames }: CsvTable, row: number): string {
+export function groupOf({ groups, groupNames }: TableRows, row: number): string {
   return groups === undefined ? '' : groupNames[groups[row]];
 }
