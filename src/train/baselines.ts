@@ -18,7 +18,7 @@ import {
   type Split,
   type Targets,
 } from '../data/index.js';
-import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
+import { lossKind, lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { accumulator, type MeasuredMetric } from '../math/metrics/index.js';
 import type { BaselineName, SplitBaselines, SplitMetrics } from '../run/summary.js';
 import { meanLoss } from './constant-loss.js';
@@ -97,12 +97,11 @@ function constants({ loss, spec }: BaselineSubject, train: Targets): [BaselineNa
     ),
   });
   const constant: [BaselineName, Constant][] = [['mean', outputs(meanOf)]];
-  if (loss.kind === 'mae' || loss.kind === 'huber')
-    constant.push(['median', outputs(column => quantileOf(column, 0.5))]);
-  if (loss.kind === 'quantile') {
-    const { quantiles = [0.1, 0.5, 0.9] } = loss;
-    constant.push(['quantiles', outputs((column, which) => quantileOf(column, quantiles[which]))]);
-  }
+  const { bestConstant } = lossKind(loss);
+  const { quantiles: predicted = [] } = lossOf(loss);
+  if (bestConstant === 'median') constant.push(['median', outputs(column => quantileOf(column, 0.5))]);
+  if (bestConstant === 'quantiles')
+    constant.push(['quantiles', outputs((column, which) => quantileOf(column, predicted[which].level))]);
   return constant;
 }
 

@@ -8,7 +8,6 @@ import { broadcast } from '../ops/broadcast.js';
 import { maximum } from '../ops/maximum.js';
 import { multiply } from '../ops/multiply.js';
 import { affine } from '../ops/polynomial.js';
-import type { HeadSpec } from './spec.js';
 
 /** Accumulates the head's input step by step. */
 export interface Pool {
@@ -60,14 +59,19 @@ const largest: Pool = {
 
 const within = (t: number, length: number) => (t < length ? 1 : 0);
 
-export const heads: Readonly<Record<HeadSpec['from'], Head>> = {
-  every: { reads: 'each', stepWeight: within },
-  final: { reads: 'states', stepWeight: within },
+const table = {
   last: { reads: 'last', pool: sum, stepWeight: (t, length) => (t === length - 1 ? 1 : 0) },
+  final: { reads: 'states', stepWeight: within },
   mean: { reads: 'pool', pool: sum, stepWeight: (t, length) => (t < length ? 1 / length : 0) },
   max: { reads: 'pool', pool: largest, stepWeight: within },
-};
+  every: { reads: 'each', stepWeight: within },
+} as const satisfies Readonly<Record<string, Head>>;
 
-export function predictsEachStep({ from }: HeadSpec): boolean {
+/** The values of `model.head.from`. */
+export type HeadName = keyof typeof table;
+
+export const heads: Readonly<Record<HeadName, Head>> = table;
+
+export function predictsEachStep({ from }: { readonly from: HeadName }): boolean {
   return heads[from].reads === 'each';
 }

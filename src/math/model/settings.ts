@@ -1,4 +1,5 @@
 /** `model` of a config. */
+
 import {
   choice,
   extended,
@@ -13,6 +14,7 @@ import {
 } from '../../util/schema.js';
 import { MODEL } from '../cells/cell.js';
 import { type LayerConfig, layerConfig } from '../cells/index.js';
+import { type HeadName, heads } from './heads.js';
 
 const embedding = named(
   'embedding',
@@ -51,7 +53,7 @@ const head = named(
   'head',
   section(
     {
-      from: choice(['last', 'final', 'mean', 'max', 'every'], {
+      from: choice(Object.keys(heads) as HeadName[], {
         description:
           "What the head reads. For one output per sequence: the top layer's output at the last step (last), the final output of each direction (final), or the mean or maximum over all steps (mean, max). For one output per step: every.",
         default: 'last',
