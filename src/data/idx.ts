@@ -7,7 +7,7 @@ import { type DataFile, type Dataset, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
 import type { TrainingPartConfig } from './core/selection.js';
-import { DATA, limit, memory, obtain, pictureSequence, validation } from './core/settings.js';
+import { DATA, imageSequence, limit, memory, obtain, validation } from './core/settings.js';
 import { parseIdx } from './formats/idx-array.js';
 import {
   type ImageFiles,
@@ -89,7 +89,7 @@ const settings = key.section(
       required: true,
       ...DATA,
     }),
-    sequence: pictureSequence,
+    sequence: imageSequence,
     validation: validation,
     memory: memory,
     obtain: obtain,

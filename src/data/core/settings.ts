@@ -170,10 +170,10 @@ export const minCount = named(
   }),
 );
 
-export const pictureSequence = named(
-  'picture_sequence',
+export const imageSequence = named(
+  'image_sequence',
   choice(['rows', 'pixels', 'permuted_pixels'], {
-    title: 'PictureSequence',
+    title: 'ImageSequence',
     description:
       'How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row; permuted_pixels, the pixels in one random order, the same for all images and seeds.',
     default: 'rows',
