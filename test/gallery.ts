@@ -12,7 +12,7 @@ import { runCommandLine } from '../src/cli/program.js';
 import { findRuns } from '../src/run/find.js';
 import { packageRoot } from '../src/util/root.js';
 import { buildReport, readPageAssets, renderPage } from '../src/view/index.js';
-import { startReportDashboard } from '../src/view/server/index.js';
+import { startDashboard } from '../src/view/server/dashboard.js';
 import { chromiumMissing, openPage, startChromium } from './support/browser.js';
 
 /** As wide as a README is shown, about, at twice the pixels of the text. */
@@ -61,7 +61,7 @@ try {
     writeFileSync(file, renderPage(buildReport(path), readPageAssets()));
     await photograph(name, pathToFileURL(file).href, drawn, first, height);
   }
-  const dashboard = await startReportDashboard({
+  const dashboard = await startDashboard({
     root,
     host: '127.0.0.1',
     port: 0,

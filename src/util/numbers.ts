@@ -165,3 +165,7 @@ export function grouped(value: number): string {
 export function words(name: string): string {
   return name.replaceAll(/[._]/g, ' ');
 }
+
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

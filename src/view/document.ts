@@ -26,31 +26,36 @@ export interface Metric {
   readonly value: Measured;
 }
 
-export interface RunReport {
-  readonly kind: 'run';
-  readonly version: 1;
+/** What reports and lists say of a run. */
+interface RunFacts {
   readonly id: string;
   /** The experiment. */
   readonly name: string;
-  readonly description: string | null;
   readonly state: RunState;
-  /** The error, if there was one. */
-  readonly message: string | null;
   /** ISO 8601, UTC. */
   readonly started: string | null;
   readonly seed: number | null;
   readonly tags: readonly string[];
   readonly note: string | null;
-  /** Completed so far; planned ones are null if the config does not determine them. */
+  /** Completed so far. */
   readonly steps: number;
   readonly epochs: number;
+  /** Final values; while the run continues, the latest. */
+  readonly metrics: readonly Metric[];
+}
+
+export interface RunReport extends RunFacts {
+  readonly kind: 'run';
+  readonly version: 1;
+  readonly description: string | null;
+  /** The error, if there was one. */
+  readonly message: string | null;
+  /** Null if the config does not determine them. */
   readonly planned_epochs: number | null;
   /** Steps per whole epoch; null if they differ or none is complete. */
   readonly steps_per_epoch: number | null;
   readonly skipped_batches: number;
   readonly resumes: number;
-  /** Final values; while the run continues, the latest. */
-  readonly metrics: readonly Metric[];
   /** Scores of answers that ignore the input; empty until the run is complete. */
   readonly baselines: readonly BaselineReport[];
   /** How training ended early, or with restored weights; null otherwise. */
@@ -222,33 +227,37 @@ export interface ValuesReport {
 
 export type TrialState = 'running' | 'stopped' | 'paused' | 'pruned' | 'completed' | 'diverged' | 'failed';
 
-export interface SweepReport {
-  readonly kind: 'sweep';
-  readonly version: 1;
+/** What reports and lists say of a sweep. */
+interface SweepFacts {
   readonly id: string;
   readonly name: string;
   readonly state: 'running' | 'completed' | 'failed' | 'interrupted' | 'killed' | 'not begun';
+  readonly started: string | null;
+  readonly duration_s: number | null;
+  /** Numbers of all trials. */
+  readonly states: Readonly<Record<TrialState, number>>;
+  readonly tags: readonly string[];
+  readonly note: string | null;
+}
+
+export interface SweepReport extends SweepFacts {
+  readonly kind: 'sweep';
+  readonly version: 1;
   /** Why no more trials start. */
   readonly reason: string | null;
-  readonly started: string | null;
   readonly objective: { readonly metric: string; readonly goal: 'minimize' | 'maximize' };
   /** Epochs of a trial that is never pruned. */
   readonly epochs: number;
   readonly epochs_trained: number;
-  readonly duration_s: number | null;
   /** Method, pruner, seeds, budget. */
   readonly settings: readonly Fact[];
   readonly parameters: readonly ParameterReport[];
-  /** Best first. */
+  /** Best first; a selection if there are many. */
   readonly trials: readonly TrialReport[];
-  /** Number of all trials; `trials` may be a selection. */
-  readonly states: Readonly<Record<TrialState, number>>;
   /** Cautions about the best trial, one sentence each. */
   readonly cautions: readonly string[];
   /** The best trivial baseline on the objective; null if unknown. */
   readonly baseline: { readonly name: string; readonly value: number } | null;
-  readonly tags: readonly string[];
-  readonly note: string | null;
   /** The winner, or the current leader. */
   readonly best: number | null;
   /** Shares of the objective's variance; null if there are too few trials. */
@@ -307,24 +316,14 @@ export interface IndexReport {
 /** Values that the configs of all listed runs have in common; a row's `config` has the others. */
 export type CommonConfig = Readonly<Record<string, string>>;
 
-export interface RunRow {
-  readonly id: string;
-  readonly name: string;
+export interface RunRow extends RunFacts {
   /** Relative to the reported directory, with forward slashes. */
   readonly path: string;
-  readonly state: RunState;
-  readonly started: string | null;
-  readonly seed: number | null;
-  readonly steps: number;
-  readonly epochs: number;
-  readonly tags: readonly string[];
-  readonly note: string | null;
   /**
    * Values of the config that are not in `common_config`, by key path, in YAML's flow style; null
    * if not read.
    */
   readonly config: Readonly<Record<string, string>> | null;
-  readonly metrics: readonly Metric[];
   /** `failed` if one failed; null if there are none or the run has not judged them. */
   readonly gates: Verdict | null;
   readonly duration_s: number | null;
@@ -336,20 +335,12 @@ export interface RunRow {
   } | null;
 }
 
-export interface SweepRow {
-  readonly id: string;
-  readonly name: string;
+export interface SweepRow extends SweepFacts {
   readonly path: string;
-  readonly state: SweepReport['state'];
-  readonly started: string | null;
   readonly metric: string;
   readonly goal: 'minimize' | 'maximize';
   readonly trials: number;
-  readonly states: Readonly<Record<TrialState, number>>;
   readonly best: { readonly trial: number; readonly value: number } | null;
-  readonly duration_s: number | null;
-  readonly tags: readonly string[];
-  readonly note: string | null;
 }
 
 /** The comparison of several runs, as by `compare`. */

@@ -281,27 +281,12 @@ function classesOf(written: ClassEvaluation): ClassesReport {
     names: namesOf(written),
     confusion,
     undecided,
-    mistakes: mistakes.map(
-      ({
-        index,
-        id = null,
-        step_in_sequence = null,
-        label,
-        predicted,
-        probability,
-        label_probability,
-        picture = null,
-      }) => ({
-        index,
-        id,
-        step_in_sequence,
-        label,
-        predicted,
-        probability,
-        label_probability,
-        picture,
-      }),
-    ),
+    mistakes: mistakes.map(({ id = null, step_in_sequence = null, picture = null, loss: _, ...rest }) => ({
+      ...rest,
+      id,
+      step_in_sequence,
+      picture,
+    })),
     pictures: pictures && { width: pictures.width, height: pictures.height },
   };
 }
@@ -411,8 +396,10 @@ function leavesOf(value: unknown, path: Path): readonly Leaf[] {
   return Object.entries(value).flatMap(([key, inner]) => leavesOf(inner, [...path, key]));
 }
 
-/** The default at `path`; undefined if there is none, or the config is of another version. */
+/** The default at `path`; undefined if there is none. */
 function defaultAt(config: Readonly<Record<string, unknown>>, path: Path): unknown {
+  // other defaults depend on kinds, which have none
+  if (path.at(-1) === 'kind') return undefined;
   let filled: unknown = fillDefaults(without(config, path));
   for (const step of path) filled = isRecord(filled) ? filled[step] : undefined;
   return filled;

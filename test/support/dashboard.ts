@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { type Dashboard, startReportDashboard } from '../../src/view/server/index.js';
+import { type Dashboard, startDashboard } from '../../src/view/server/dashboard.js';
 
 export interface Answer {
   readonly status: number;
@@ -235,10 +235,10 @@ export function makeRun(
 export async function withDashboard(
   root: string,
   use: (dashboard: Dashboard) => Promise<void>,
-  limits: Partial<Parameters<typeof startReportDashboard>[0]> = {},
+  limits: Partial<Parameters<typeof startDashboard>[0]> = {},
 ): Promise<void> {
   const defects: unknown[] = [];
-  const dashboard = await startReportDashboard({
+  const dashboard = await startDashboard({
     root,
     host: '127.0.0.1',
     port: 0,

@@ -7,7 +7,7 @@ import { basename, join, relative } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import t from 'tap';
 import type { Comparison } from '../../src/judge/comparison/document.js';
-import { type Dashboard, startReportDashboard } from '../../src/view/server/index.js';
+import { type Dashboard, startDashboard } from '../../src/view/server/dashboard.js';
 import { holdAfter } from '../soak/moments.js';
 import {
   changeLook,
@@ -34,7 +34,7 @@ t.teardown(() => work.remove());
 const defects: unknown[] = [];
 
 function start(root: string, port = 0): Promise<Dashboard> {
-  return startReportDashboard({
+  return startDashboard({
     root,
     host: '127.0.0.1',
     port,

@@ -6,7 +6,10 @@ import { deepStrictEqual } from 'node:assert';
 import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
+  readdirSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -262,9 +265,9 @@ t.test('the list matches the files and rereads only changed ones', async t => {
     gates: 'failed',
     duration_s: 12.5,
     metrics: [
-      { name: 'train.loss', value: 0.5 },
-      { name: 'test.loss', value: 0.25 },
       { name: 'test.accuracy', value: 0.75 },
+      { name: 'test.loss', value: 0.25 },
+      { name: 'train.loss', value: 0.5 },
     ],
   });
   // of one that was killed the end of its log tells
@@ -410,6 +413,26 @@ t.test('points of a run arrive exactly once over a broken connection', async t =
     t.equal(event, 'trouble');
     t.match(data, { message: /the run directory does not exist/ });
     last.close();
+  });
+});
+
+t.test('of many runs that were asked for, few logs stay open; watched ones are followed', async t => {
+  const root = newFolder();
+  const ids = Array.from({ length: 70 }, (_, i) => `202601${10 + (i % 20)}T0000${10 + i}Z-00000000`);
+  for (const id of ids) makeRun(root, { name: 'a', id, log: logLines(1, 4).slice(0, 2) });
+  const isOpenBelow = (fd: string) => {
+    const path = `/proc/self/fd/${fd}`;
+    return existsSync(path) && readlinkSync(path).startsWith(root);
+  };
+  await withDashboard(root, async ({ url }) => {
+    const page = await EventReader.open(url, `/api/runs/a/${ids[0]}/events`);
+    await page.next(({ event }) => event === 'document');
+    for (const id of ids) t.equal((await ask(url, `/api/runs/a/${id}`)).status, 200);
+    const open = readdirSync('/proc/self/fd').filter(isOpenBelow).length;
+    t.ok(open > 0 && open <= 64, `${open} are open`);
+    appendFileSync(join(root, 'a', ids[0], 'log.jsonl'), logLines(1, 4)[2]);
+    await page.next(({ event }) => event === 'change');
+    page.close();
   });
 });
 

@@ -7,7 +7,7 @@ import { DEPTH, deeperFolder, findRuns, kindOf } from '../../run/find.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
 import { printable } from '../../util/words.js';
-import type { Dashboard } from '../../view/server/index.js';
+import type { Dashboard } from '../../view/server/dashboard.js';
 import { json } from '../command/options.js';
 import { takeSignals } from '../command/stop-at-once.js';
 import { defineVerb, integer, text } from '../command/verb.js';
@@ -31,7 +31,7 @@ export const verb = defineVerb({
     if (!existsSync(directory))
       io.err(`warning: ${printable(directory)} does not exist yet; its runs will appear once it does\n`);
     else warnOfDeeper(directory, io);
-    const { isLoopback } = await import('../../view/server/index.js');
+    const { isLoopback } = await import('../../view/server/dashboard.js');
     const dashboard = await start(directory, host, port, io);
     if (!isLoopback(host))
       io.err(`warning: everyone who can reach ${host} can read these runs; there is no password\n`);
@@ -44,10 +44,10 @@ export const verb = defineVerb({
 });
 
 async function start(root: string, host: string, port: number | undefined, io: Io): Promise<Dashboard> {
-  const { PORT_TAKEN, startReportDashboard } = await import('../../view/server/index.js');
+  const { PORT_TAKEN, startDashboard } = await import('../../view/server/dashboard.js');
   const onBug = (error: unknown) =>
     io.err(`cellrun: a request failed: ${error instanceof Error ? error.stack : String(error)}\n`);
-  const listen = (port: number) => startReportDashboard({ root, host, port, onBug });
+  const listen = (port: number) => startDashboard({ root, host, port, onBug });
   try {
     return await listen(port ?? DEFAULT_PORT);
   } catch (error) {

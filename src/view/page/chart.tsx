@@ -10,6 +10,7 @@ import {
   align,
   isolated,
   type Line,
+  nearest,
   type Places,
   placeText,
   tickSteps,
@@ -202,7 +203,7 @@ function onKey(
 ): boolean {
   const shown = places.filter(place => place >= range[0] && place <= range[1]);
   if (shown.length === 0) return false;
-  const at = cursor === null ? shown.length - 1 : nearestIndex(shown, cursor);
+  const at = cursor === null ? shown.length - 1 : nearest(shown, cursor);
   const move = (by: number): true => {
     // the first key shows the cursor at its position
     const to = cursor === null && Math.abs(by) === 1 ? at : at + by;
@@ -251,13 +252,6 @@ function zoomed(
 ): readonly [number, number] {
   if (axis === 'step' && (max - min) * factor < 2) return [min, max];
   return [center - (center - min) * factor, center + (max - center) * factor];
-}
-
-export function nearestIndex(sorted: readonly number[], value: number): number {
-  let best = 0;
-  for (let i = 1; i < sorted.length; i++)
-    if (Math.abs(sorted[i] - value) < Math.abs(sorted[best] - value)) best = i;
-  return best;
 }
 
 /** A sentence about a curve for screen readers. */

@@ -125,26 +125,14 @@ export function Breakable({ text }: { readonly text: string }) {
   return text.split(/(?<=[._])/).flatMap((part, i) => (i === 0 ? [part] : [<wbr key={i} />, part]));
 }
 
-/**
- * The address of the run or sweep at a relative path; undefined if there is none, as in a
- * standalone file.
- */
+/** The address of the run at a path; undefined if there is none, as in a standalone file. */
 export type Link = (path: string) => string | undefined;
 
-export const Links = createContext<Link>(() => undefined);
-
-export function useLink(): Link {
-  return useContext(Links);
-}
-
-/** The address of a comparison of the runs at these paths; undefined if there is none. */
-export type CompareLink = (paths: readonly string[]) => string | undefined;
-
-export const CompareLinks = createContext<CompareLink>(() => undefined);
-
-export function useCompareLink(): CompareLink {
-  return useContext(CompareLinks);
-}
+/** Addresses of other views of the page, by paths relative to the one that is shown. */
+export const Links = createContext<{
+  readonly run: Link;
+  comparison(paths: readonly string[]): string | undefined;
+}>({ run: () => undefined, comparison: () => undefined });
 
 /** A column of a table. The first column names the row. */
 export interface Column<Row> {

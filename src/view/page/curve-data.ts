@@ -215,3 +215,11 @@ function rank(name: string): number {
   const split = SPLITS.indexOf(name.split('.')[0]);
   return split < 0 ? 2 * SPLITS.length : 2 * split + Number(name.endsWith('.loss'));
 }
+
+/** The index of the value closest to `value`. */
+export function nearest(values: readonly number[], value: number): number {
+  let best = 0;
+  for (const [i, one] of values.entries())
+    if (Math.abs(one - value) < Math.abs(values[best] - value)) best = i;
+  return best;
+}

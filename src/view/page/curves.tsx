@@ -1,7 +1,7 @@
 /** The charts of one or several runs, and their shared axis, cursor, zoom and smoothing. */
 import { useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../run/curve.js';
-import { isShare, words } from '../../util/numbers.js';
+import { capital, isShare, words } from '../../util/numbers.js';
 import type { RunReport } from '../document.js';
 import { Chart, type ChartSeries, type DrawnSeries } from './chart.js';
 import { Section, Toggle } from './components.js';
@@ -22,21 +22,16 @@ export interface ChartPlan {
   readonly isShare: boolean;
 }
 
+type Named = readonly [name: string, label: string, color: ChartSeries['color']];
+
 /** In display order; the colour shows the split, in every chart. */
-const LOSSES: readonly (readonly [curve: string, label: string, color: ChartSeries['color']])[] = [
-  ['train.loss', 'train, each batch', 'faint'],
-  ['epoch.loss', 'train, mean of the epoch', 'train'],
-  ['train_set.loss', 'train set', 'other'],
-  ['validation.loss', 'validation', 'validation'],
-  ['test.loss', 'test', 'test'],
-];
-/** Charts of metrics besides the loss. */
-const SPLITS: readonly (readonly [split: string, label: string, color: ChartSeries['color']])[] = [
+const SPLITS: readonly Named[] = [
   ['epoch', 'train, mean of the epoch', 'train'],
   ['train_set', 'train set', 'other'],
   ['validation', 'validation', 'validation'],
   ['test', 'test', 'test'],
 ];
+const BATCHES: Named = ['train', 'train, each batch', 'faint'];
 const SINGLE: readonly (readonly [curve: string, title: string])[] = [
   ['learning_rate', 'Learning rate'],
   ['grad_norm', 'Gradient norm'],
@@ -233,45 +228,32 @@ export function isConstant({ values: [first, ...others] }: Curve): boolean {
   return first !== null && others.every(value => value === first);
 }
 
+/** The loss first, then the other metrics of each split, then what has one curve. */
 function plansOf(curves: RunReport['curves'], places: Places): readonly ChartPlan[] {
-  const seriesOf = (name: string, label: string, color: ChartSeries['color']): ChartSeries => ({
-    name,
-    label,
-    color,
-    curve: curves[name],
-    places,
+  const planOf = (title: string, named: readonly Named[], isShare = false): ChartPlan => ({
+    title,
+    isShare,
+    series: named.flatMap(([name, label, color]) => {
+      const curve = curves[name];
+      return curve === undefined ? [] : [{ name, label, color, curve, places }];
+    }),
   });
-  const losses = LOSSES.flatMap(([name, label, color]): ChartSeries[] =>
-    name in curves ? [seriesOf(name, label, color)] : [],
-  );
-  const known = new Set([...LOSSES, ...SINGLE].map(([name]) => name));
-  const measured = [
-    ...new Set(
-      Object.keys(curves)
-        .filter(name => !known.has(name))
-        .map(metricOf),
-    ),
-  ].sort();
-  const metrics = measured.map((metric): ChartPlan => {
-    const series = SPLITS.flatMap(([split, label, color]): ChartSeries[] => {
-      const name = `${split}.${metric}`;
-      return name in curves ? [seriesOf(name, label, color)] : [];
-    });
-    return { title: capital(words(metric)), series, isShare: isShare(metric) };
+  const isSingle = (name: string) => SINGLE.some(([one]) => one === name);
+  const measured = Object.keys(curves)
+    .filter(name => !isSingle(name))
+    .map(metricOf)
+    .sort();
+  const metrics = [...new Set(['loss', ...measured])].map(metric => {
+    const splits = metric === 'loss' ? [BATCHES, ...SPLITS] : SPLITS;
+    const named = splits.map(([split, label, color]): Named => [`${split}.${metric}`, label, color]);
+    return planOf(capital(words(metric)), named, isShare(metric));
   });
-  const single = SINGLE.flatMap(([name, title]): ChartPlan[] =>
-    name in curves && !(name === 'learning_rate' && isConstant(curves[name]))
-      ? [{ title, series: [seriesOf(name, title.toLowerCase(), 'train')], isShare: false }]
-      : [],
-  );
-  const all = [{ title: 'Loss', series: losses, isShare: false }, ...metrics, ...single];
-  return all.filter(({ series }) => series.length > 0);
+  const single = SINGLE.filter(
+    ([name]) => !(name === 'learning_rate' && name in curves && isConstant(curves[name])),
+  ).map(([name, title]) => planOf(title, [[name, title.toLowerCase(), 'train']]));
+  return [...metrics, ...single].filter(({ series }) => series.length > 0);
 }
 
 function metricOf(name: string): string {
   return name.slice(name.indexOf('.') + 1);
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

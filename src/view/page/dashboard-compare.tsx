@@ -1,7 +1,7 @@
 /** Several runs side by side: their curves in one chart, metrics, significance and settings. */
 
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { formatNumber, isShare, words } from '../../util/numbers.js';
+import { capital, formatNumber, isShare, words } from '../../util/numbers.js';
 import type { ComparisonReport, ListDocument, Listed, Measured, RunReport } from '../document.js';
 import { encodePath, hashOf, MAX_COMPARED, NO_FILTER } from './address.js';
 import { applyListChange } from './changes.js';
@@ -419,8 +419,4 @@ export function differingValues(compared: readonly Compared[]): readonly Differi
   return [...byKey]
     .map(([key, values]) => ({ key, values }))
     .filter(({ values }) => values.size < compared.length || new Set(values.values()).size > 1);
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

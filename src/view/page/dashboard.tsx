@@ -7,7 +7,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { RunReport, SweepReport } from '../document.js';
 import { encodePath, hashOf, launcher, NO_FILTER, parseRoute, type Route } from './address.js';
 import { applyRunChange } from './changes.js';
-import { CompareLinks, Links } from './components.js';
+import { Links } from './components.js';
 import { ComparePage } from './dashboard-compare.js';
 import { ListPage } from './dashboard-list.js';
 import { Alert, type Connection, Connections, useLive, useTitle, Waiting } from './live.js';
@@ -30,7 +30,7 @@ export function Frame({ route, children }: { readonly route: Route; readonly chi
   useFocusOnChange(main, view);
   return (
     <Connections.Provider value={state}>
-      <Links.Provider value={linkFrom(route)}>
+      <Links.Provider value={linksFrom(route)}>
         <button type="button" class="skip" onClick={() => main.current?.focus()}>
           Skip to the content
         </button>
@@ -46,27 +46,21 @@ export function Frame({ route, children }: { readonly route: Route; readonly chi
             {wasRestarted && connection === 'live' && '; the server was restarted'}
           </p>
         </nav>
-        <CompareLinks.Provider value={compareLinkFrom(route)}>
-          <main ref={main} tabIndex={-1}>
-            {children}
-          </main>
-        </CompareLinks.Provider>
+        <main ref={main} tabIndex={-1}>
+          {children}
+        </main>
       </Links.Provider>
     </Connections.Provider>
   );
 }
 
-/** The address of a run, relative to the list or sweep that is shown. */
-function linkFrom(route: Route): (path: string) => string {
-  return path => hashOf({ kind: 'run', path: folderOf(route) + path });
-}
-
-function compareLinkFrom(route: Route): (paths: readonly string[]) => string {
-  return paths => hashOf({ kind: 'compare', paths: paths.map(path => folderOf(route) + path) });
-}
-
-function folderOf(route: Route): string {
-  return route.kind === 'sweep' ? `${route.path}/` : '';
+function linksFrom(route: Route) {
+  const folder = route.kind === 'sweep' ? `${route.path}/` : '';
+  return {
+    run: (path: string) => hashOf({ kind: 'run', path: folder + path }),
+    comparison: (paths: readonly string[]) =>
+      hashOf({ kind: 'compare', paths: paths.map(path => folder + path) }),
+  };
 }
 
 /** Moves the focus of keyboard and screen reader users to the new view. */

@@ -3,10 +3,10 @@
  * lists.
  */
 
-import { useState } from 'preact/hooks';
+import { useContext, useState } from 'preact/hooks';
 import { counted } from '../../util/numbers.js';
 import type { IndexReport, RunReport, SweepRow } from '../document.js';
-import { Badge, Level, Section, SortableTable, show, useLink } from './components.js';
+import { Badge, Level, Links, Section, SortableTable, show } from './components.js';
 import { sweepColumns } from './run-columns.js';
 import { GroupSelect, RunTable, SearchBox, SearchHelp, SearchTrouble, useSearch } from './run-table.js';
 import { RunView } from './run-view.js';
@@ -16,7 +16,7 @@ export function IndexView({ report }: { readonly report: IndexReport }) {
   const [groupBy, setGroupBy] = useState('');
   const { common_config: common } = report;
   const { runs, sweeps, unknown } = useSearch(report.runs, report.sweeps, common, query);
-  const link = useLink();
+  const { run: link } = useContext(Links);
   return (
     <article class="index">
       <header>

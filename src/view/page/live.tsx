@@ -10,10 +10,7 @@ export type Connection =
   /** Lost, and reconnecting. */
   | 'lost';
 
-export interface LiveHandlers {
-  connection(state: Connection): void;
-  /** The server was restarted. */
-  restarted(): void;
+interface LiveHandlers extends ConnectionState {
   document(data: unknown): void;
   change(data: unknown): void;
   /** Why the document is unavailable. */
@@ -29,7 +26,7 @@ const RETRY_MS = 1000;
  * opens at most six to a server in all its windows; when visible again, it receives the document
  * anew.
  */
-export function watch(url: string, handlers: LiveHandlers): () => void {
+function watch(url: string, handlers: LiveHandlers): () => void {
   let source: EventSource | undefined;
   let server: string | undefined;
   let timer: number | undefined;
@@ -42,12 +39,12 @@ export function watch(url: string, handlers: LiveHandlers): () => void {
   const retry = (afterMs: number): void => {
     clearTimeout(timer);
     timer = window.setTimeout(() => {
-      handlers.connection('lost');
+      handlers.set('lost');
       open();
     }, afterMs);
   };
   const alive = (): void => {
-    handlers.connection('live');
+    handlers.set('live');
     retry(SILENCE_MS);
   };
   const open = (): void => {
@@ -71,7 +68,7 @@ export function watch(url: string, handlers: LiveHandlers): () => void {
     // reconnects here: the browser stops trying if the response is not a stream
     made.onerror = () => {
       close();
-      handlers.connection('lost');
+      handlers.set('lost');
       retry(RETRY_MS);
     };
     // an address that never answers
@@ -118,7 +115,7 @@ export function useLive<T>(address: string, apply: (document: T, change: never) 
   useEffect(
     () =>
       watch(`${address}/events`, {
-        connection: set,
+        set,
         restarted,
         document: data => setLive({ address, document: data as T, trouble: undefined }),
         change: change =>

@@ -310,7 +310,7 @@ function startedColumn<Row extends Pick<RunLine, 'started'>>(): SortableColumn<R
 }
 
 /** The fields of a sweep that the columns need. */
-type SweepLine = Omit<SweepRow, 'state' | 'states' | 'goal'> & { readonly state: string };
+export type SweepLine = Omit<SweepRow, 'state' | 'states' | 'goal'> & { readonly state: string };
 
 /** The name first; tags and notes if any sweep has them. */
 export function sweepColumns<Row extends SweepLine>(

@@ -1,9 +1,9 @@
 /** The list of runs: its search box, groups, choice of columns, and table. */
 
 import { useMemo, useState } from 'preact/hooks';
-import type { CommonConfig, SweepRow } from '../document.js';
+import type { CommonConfig } from '../document.js';
 import { type Link, type SortableColumn, SortableTable, Toggle } from './components.js';
-import { type RunColumn, runColumns } from './run-columns.js';
+import { type RunColumn, runColumns, type SweepLine } from './run-columns.js';
 import {
   differingKeys,
   Fields,
@@ -13,13 +13,6 @@ import {
   type RunLine,
   unknownFields,
 } from './run-list.js';
-
-type SweepLine = Pick<
-  SweepRow,
-  'id' | 'name' | 'path' | 'started' | 'metric' | 'best' | 'duration_s' | 'tags' | 'note'
-> & {
-  readonly state: string;
-};
 
 export interface Found<Run, Sweep> {
   readonly runs: readonly Run[];
@@ -47,22 +40,15 @@ export function useSearch<Run extends RunLine, Sweep extends SweepLine>(
 }
 
 /** A sweep with the fields of a run that it has. */
-function asRun({ id, name, path, state, started, metric, best, duration_s, tags, note }: SweepLine): RunLine {
+function asRun({ metric, best, ...facts }: SweepLine): RunLine {
   return {
-    id,
-    name,
-    path,
-    state,
-    started,
+    ...facts,
     seed: null,
     steps: 0,
     epochs: 0,
-    tags,
-    note,
     config: {},
     metrics: best === null ? [] : [{ name: metric, value: best.value }],
     gates: null,
-    duration_s,
     sparkline: null,
   };
 }

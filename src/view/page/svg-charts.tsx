@@ -4,6 +4,7 @@ import { useMemo } from 'preact/hooks';
 import { formatMetric, formatNumber, formatTicks, linearTicks, logTicks } from '../../util/numbers.js';
 import type { ParameterReport, RunRow } from '../document.js';
 import { useWidth } from './components.js';
+import { nearest } from './curve-data.js';
 
 /** The label of the position at which points without a value are drawn. */
 export const NO_VALUE = 'no value';
@@ -77,13 +78,6 @@ export function spaced(ticks: Scale['ticks'], least: number): Scale['ticks'] {
     before = place;
     return true;
   });
-}
-
-function nearest(places: readonly number[], place: number): number {
-  let best = 0;
-  for (const [i, one] of places.entries())
-    if (Math.abs(one - place) < Math.abs(places[best] - place)) best = i;
-  return best;
 }
 
 /**
@@ -313,6 +307,17 @@ export function Mark({
   );
 }
 
+/** With gaps where the value was not finite. */
+export function pathOf(points: readonly ({ left: number; top: number } | undefined)[]): string {
+  return points
+    .map((point, i) =>
+      point === undefined
+        ? ''
+        : `${points[i - 1] === undefined ? 'M' : 'L'}${point.left.toFixed(1)} ${point.top.toFixed(1)}`,
+    )
+    .join('');
+}
+
 const SPARKLINE = { width: 96, height: 24, edge: 3 };
 
 export function Sparkline({ of }: { readonly of: NonNullable<RunRow['sparkline']> }) {
@@ -325,17 +330,14 @@ export function Sparkline({ of }: { readonly of: NonNullable<RunRow['sparkline']
     if (value === null) return undefined;
     const left = last === first ? 0.5 : (of.steps[i] - first) / (last - first);
     const top = high === low ? 0.5 : 1 - (value - low) / (high - low);
-    return `${(edge + left * (width - 2 * edge)).toFixed(1)} ${(edge + top * (height - 2 * edge)).toFixed(1)}`;
+    return { left: edge + left * (width - 2 * edge), top: edge + top * (height - 2 * edge) };
   });
-  const path = points
-    .map((point, i) => (point === undefined ? '' : `${points[i - 1] === undefined ? 'M' : 'L'}${point}`))
-    .join('');
-  const end = points.findLast(point => point !== undefined)?.split(' ') ?? [];
+  const end = points.findLast(point => point !== undefined);
   const described = `${of.metric}: from ${formatMetric(of.metric, finite[0])} to ${formatMetric(of.metric, finite[finite.length - 1])}`;
   return (
     <svg class="sparkline" width={width} height={height} role="img" aria-label={described}>
-      <path d={path} />
-      <circle cx={end[0]} cy={end[1]} r={2.5} />
+      <path d={pathOf(points)} />
+      <circle cx={end?.left.toFixed(1)} cy={end?.top.toFixed(1)} r={2.5} />
     </svg>
   );
 }

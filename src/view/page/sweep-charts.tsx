@@ -14,6 +14,7 @@ import {
   measuredAxis,
   NO_VALUE,
   PointPlot,
+  pathOf,
   type Scale,
   scaleOf,
   spaced,
@@ -452,15 +453,4 @@ export function Pruning({ report, chosen, stressed, onStress }: SweepParts) {
 function wholeOnly(scale: Scale): Scale {
   const ticks = scale.ticks.map(({ place, text }) => ({ place, text: String(Number(text)) }));
   return { ...scale, ticks: ticks.filter(({ text }) => Number.isInteger(Number(text))) };
-}
-
-/** With gaps where the value was not finite. */
-function pathOf(points: readonly ({ left: number; top: number } | undefined)[]): string {
-  return points
-    .map((point, i) =>
-      point === undefined
-        ? ''
-        : `${points[i - 1] === undefined ? 'M' : 'L'}${point.left.toFixed(1)} ${point.top.toFixed(1)}`,
-    )
-    .join('');
 }

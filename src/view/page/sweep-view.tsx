@@ -1,18 +1,9 @@
 /** A sweep: its progress, its parameters against the objective, and its trials. */
 
-import { useMemo, useState } from 'preact/hooks';
+import { useContext, useMemo, useState } from 'preact/hooks';
 import { counted, formatNumber, formatSeconds, formatTime, words } from '../../util/numbers.js';
 import type { SweepReport, TrialReport } from '../document.js';
-import {
-  Badge,
-  Facts,
-  Section,
-  type SortableColumn,
-  SortableTable,
-  useCompareLink,
-  useLink,
-  Value,
-} from './components.js';
+import { Badge, Facts, Links, Section, type SortableColumn, SortableTable, Value } from './components.js';
 import { Tags } from './run-columns.js';
 import { type Brushes, isChosen, Parallel, Pruning, Scatter, sweepAxes } from './sweep-charts.js';
 
@@ -212,9 +203,9 @@ const MAX_CURVES = 6;
 
 /** The learning curves of the best of the chosen trials, where runs can be compared. */
 function CurvesOfTrials({ chosen }: { readonly chosen: readonly TrialReport[] }) {
-  const compare = useCompareLink();
+  const { comparison } = useContext(Links);
   const best = chosen.filter(({ runs }) => runs.length > 0).slice(0, MAX_CURVES);
-  const href = compare(best.map(({ runs: [{ path }] }) => path));
+  const href = comparison(best.map(({ runs: [{ path }] }) => path));
   if (best.length < 2 || href === undefined) return null;
   const which = best.length < chosen.length ? `the best ${best.length} of the chosen trials` : 'these trials';
   return (
@@ -268,7 +259,7 @@ function Failures({ trials }: { readonly trials: readonly TrialReport[] }) {
 }
 
 export function TrialTable({ report, chosen, stressed, onStress }: SweepParts) {
-  const link = useLink();
+  const { run: link } = useContext(Links);
   const { metric } = report.objective;
   const hasSpread = report.trials.some(({ spread }) => spread !== null);
   const columns: readonly SortableColumn<TrialReport>[] = [

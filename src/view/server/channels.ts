@@ -2,13 +2,13 @@
  * What pages watch: a channel is a source and its watchers. A page that joins, also after a break,
  * gets the whole document and from then on every change.
  */
-import type { RunHistory } from '../../run/history.js';
-import { UserError, usageError } from '../../util/errors.js';
+import { Run } from '../../run/run.js';
+import { UserError } from '../../util/errors.js';
 import type { Trouble } from '../document.js';
 import type { Catalog, Place } from './catalog.js';
 import { RUN_FILES, signatureOf } from './listed.js';
 import type { Source, Update } from './sources.js';
-import { ListSource, RunSource, SweepSource } from './sources.js';
+import { comparisonReportOf, ListSource, RunSource, SweepSource } from './sources.js';
 
 export interface Message {
   readonly event: 'document' | 'change' | 'trouble';
@@ -30,7 +30,6 @@ export class Channel {
   private trouble: string | undefined;
   private timer: NodeJS.Timeout | undefined;
   private polling: Promise<void> | undefined;
-  private lastUse = performance.now();
 
   /**
    * @param source closed with the channel
@@ -47,9 +46,8 @@ export class Channel {
     return this.watchers.size > 0;
   }
 
-  /** Milliseconds since it was last used; 0 while it is in use. */
-  get idleMs(): number {
-    return this.isWatched || this.polling !== undefined ? 0 : performance.now() - this.lastUse;
+  get isInUse(): boolean {
+    return this.isWatched || this.polling !== undefined;
   }
 
   /**
@@ -57,14 +55,12 @@ export class Channel {
    * @throws UserError if its files cannot be read
    */
   async current(): Promise<object> {
-    this.lastUse = performance.now();
     await this.poll();
     return this.source.document();
   }
 
   /** Sends the page the document, and every change from now on. */
   async join(watcher: Watcher): Promise<void> {
-    this.lastUse = performance.now();
     await this.poll();
     if (!watcher.isOpen) return;
     // synchronous, so that no change is sent twice or lost in between
@@ -74,7 +70,7 @@ export class Channel {
   }
 
   leave(watcher: Watcher): void {
-    if (this.watchers.delete(watcher)) this.lastUse = performance.now();
+    this.watchers.delete(watcher);
     if (!this.isWatched) this.rest();
   }
 
@@ -152,49 +148,43 @@ export function troubled(message: string): Message {
   return { event: 'trouble', data: JSON.stringify({ message } satisfies Trouble) };
 }
 
-/** What makes the documents. */
-export interface Reports {
-  run(folder: string, history: RunHistory): object;
-  sweep(folder: string): object;
-  comparison(places: readonly Pick<Place, 'path' | 'folder'>[]): object;
-}
-
 interface ChannelsOptions {
-  readonly reports: Reports;
   readonly onBug: (error: unknown) => void;
   /** Default: what the source asks for. */
   readonly pollMs?: number;
 }
 
 /** Each holds a file open and some megabytes. */
-const MAX_CHANNELS = 64;
-/** A page that is loaded again, or whose connection broke, finds its channel as it was. */
-const KEPT_MS = 60_000;
-/** Where there are many: who has just asked for one is about to watch it. */
-const MIN_KEPT_MS = 2_000;
+const MAX_KEPT = 64;
 
 export type Subject = { readonly kind: 'list' } | { readonly kind: 'run' | 'sweep'; readonly path: string };
 
+/** The channels in use, and those used last, so that a page that is loaded again finds its own. */
 export class Channels {
+  /** By subject, the least recently used first. */
   private readonly open = new Map<string, Channel>();
-  private readonly tidying = setInterval(() => this.tidy(KEPT_MS), KEPT_MS / 4);
 
   constructor(
     private readonly catalog: Catalog,
     private readonly options: ChannelsOptions,
   ) {}
 
-  /**
-   * The channel of a subject; undefined if it does not exist.
-   * @throws UserError (exit 2) if too many are watched
-   */
+  /** The channel of a subject; undefined if it does not exist. */
   async of(subject: Subject): Promise<Channel | undefined> {
     const key = subject.kind === 'list' ? 'list' : `${subject.kind} ${subject.path}`;
-    const known = this.open.get(key);
-    if (known !== undefined) return known;
-    const source = await this.sourceOf(subject);
+    const source = this.open.has(key) ? undefined : await this.sourceOf(subject);
     // another request may have created it meanwhile
-    return source && (this.open.get(key) ?? this.add(key, source));
+    const channel =
+      this.open.get(key) ?? (source && new Channel(source, this.options.onBug, this.options.pollMs));
+    if (channel === undefined) return undefined;
+    this.open.delete(key);
+    this.open.set(key, channel);
+    for (const [other, { isInUse }] of this.open) {
+      if (this.open.size <= MAX_KEPT || isInUse || other === key) continue;
+      this.open.get(other)?.close();
+      this.open.delete(other);
+    }
+    return channel;
   }
 
   /**
@@ -209,30 +199,19 @@ export class Channels {
       signatureOf(place.folder, RUN_FILES);
       places.push(place);
     }
-    return this.options.reports.comparison(places);
+    return comparisonReportOf(new Map(places.map(({ path, folder }) => [path, Run.read(folder)])));
   }
 
   close(): void {
-    clearInterval(this.tidying);
     for (const channel of this.open.values()) channel.close();
     this.open.clear();
-  }
-
-  private add(key: string, source: Source): Channel {
-    if (this.open.size >= MAX_CHANNELS) this.tidy(MIN_KEPT_MS);
-    if (this.open.size >= MAX_CHANNELS) throw tooMany();
-    const channel = new Channel(source, this.options.onBug, this.options.pollMs);
-    this.open.set(key, channel);
-    return channel;
   }
 
   private async sourceOf(subject: Subject): Promise<Source | undefined> {
     if (subject.kind === 'list') return new ListSource(this.catalog);
     const place = await this.placeOf(subject.kind, subject.path);
     if (place === undefined) return undefined;
-    return subject.kind === 'run'
-      ? new RunSource(place.folder, this.options.reports.run)
-      : new SweepSource(place.folder, this.options.reports.sweep);
+    return subject.kind === 'run' ? new RunSource(place.folder) : new SweepSource(place.folder);
   }
 
   /** A new one is unknown until the next refresh. */
@@ -242,16 +221,4 @@ export class Channels {
     await this.catalog.refresh();
     return this.catalog.find(kind, path);
   }
-
-  private tidy(keptMs: number): void {
-    for (const [key, channel] of this.open) {
-      if (channel.idleMs < keptMs) continue;
-      channel.close();
-      this.open.delete(key);
-    }
-  }
-}
-
-function tooMany(): UserError {
-  return usageError({ code: 'serve/busy', message: 'too many runs are being watched; close some pages' });
 }

@@ -3,32 +3,23 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, isIPv6, type Socket } from 'node:net';
-import { extname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { UserError, usageError } from '../../util/errors.js';
-import { launcher } from '../../util/root.js';
+import { launcher, programFile } from '../../util/root.js';
 import type { Hello } from '../document.js';
 import { Catalog } from './catalog.js';
-import {
-  type Channel,
-  Channels,
-  type Message,
-  type Reports,
-  type Subject,
-  troubled,
-  type Watcher,
-} from './channels.js';
-import { type Route, refusalOf, routeOf } from './requests.js';
+import { type Channel, Channels, type Message, type Subject, troubled, type Watcher } from './channels.js';
+import { type Asset, type Route, refusalOf, routeOf } from './requests.js';
 
-export interface DashboardOptions {
+export { isLoopback } from './requests.js';
+
+interface DashboardOptions {
   /** A folder of experiments, a run or a sweep. */
   readonly root: string;
   /** The address or name of this machine to listen on. */
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
-  readonly assets: Assets;
-  readonly reports: Reports;
   /**
    * Called with errors that neither a user nor a file caused: the request fails, the server
    * continues.
@@ -113,7 +104,7 @@ class Handler {
   private streams = 0;
 
   constructor(
-    private readonly options: Pick<DashboardOptions, 'host' | 'assets' | 'onBug' | 'pollMs'>,
+    private readonly options: Pick<DashboardOptions, 'host' | 'onBug' | 'pollMs'>,
     private readonly name: string,
     private readonly channels: Channels,
   ) {}
@@ -140,7 +131,7 @@ class Handler {
   private async answer(route: Route, request: IncomingMessage, response: ServerResponse): Promise<void> {
     switch (route.kind) {
       case 'asset':
-        answer(response, 200, typeOf(route.name), this.options.assets.read(route.name));
+        answer(response, 200, TYPES[route.address], assetAt(route.address));
         return;
       case 'document': {
         const channel = await this.channels.of(route.subject);
@@ -209,7 +200,7 @@ class Handler {
     if (!isExpected) this.options.onBug(error);
     if (response.headersSent) response.destroy();
     else if (error instanceof URIError) refuse(response, 400, 'the address is malformed');
-    // damaged files, too many watchers
+    // damaged files
     else if (error instanceof UserError) refuse(response, 409, error.message);
     else refuse(response, 500, 'internal error; see the output of the server');
   }
@@ -318,29 +309,6 @@ export function refuse(response: ServerResponse, status: Exclude<Status, 200>, m
   answer(response, status, 'application/json', JSON.stringify({ error: message }));
 }
 
-export interface Assets {
-  /** @throws Error if there is no asset with this name, which is a bug */
-  read(name: string): string | Uint8Array;
-}
-
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' } as const;
-
-export function typeOf(name: string): (typeof TYPES)[keyof typeof TYPES] {
-  return TYPES[extname(name) as keyof typeof TYPES];
-}
-
-/** Reads the page, and the script and style sheet in `folder`, once each. */
-export function pageAssets(folder: string): Assets {
-  const known = new Map<string, string | Uint8Array>([['index.html', PAGE]]);
-  return {
-    read: name => {
-      const content = known.get(name) ?? readFileSync(join(folder, name));
-      known.set(name, content);
-      return content;
-    },
-  };
-}
-
 const PAGE = `<!DOCTYPE html>
 <html lang="en" data-launcher="${launcher}">
 <head>
@@ -363,6 +331,21 @@ const PAGE = `<!DOCTYPE html>
 </body>
 </html>
 `;
+
+const TYPES = {
+  '/': 'text/html',
+  '/dashboard.js': 'text/javascript',
+  '/dashboard.css': 'text/css',
+} as const;
+
+const assets = new Map<Asset, string | Uint8Array>([['/', PAGE]]);
+
+/** The page, or a file that the build writes next to the assets of reports; read once. */
+function assetAt(address: Asset): string | Uint8Array {
+  const content = assets.get(address) ?? readFileSync(programFile(`view${address}`));
+  assets.set(address, content);
+  return content;
+}
 
 /**
  * Maximum unread bytes of a page; beyond it the connection is closed, and the page reconnects for

@@ -85,19 +85,16 @@ function shown(text: string | undefined): string {
   return (text ?? '').slice(0, 80).replaceAll(/[^\x20-\x7e]/g, '?');
 }
 
+/** Addresses of the page, its script and its style sheet. */
+const ASSETS = ['/', '/dashboard.js', '/dashboard.css'] as const;
+export type Asset = (typeof ASSETS)[number];
+
 export type Route =
-  | { readonly kind: 'asset'; readonly name: string }
+  | { readonly kind: 'asset'; readonly address: Asset }
   | { readonly kind: 'document'; readonly subject: Subject }
   /** 2 to `MAX_COMPARED` runs. */
   | { readonly kind: 'comparison'; readonly paths: readonly string[] }
   | { readonly kind: 'events'; readonly subject: Subject };
-
-/** Assets by address. */
-const ASSETS: ReadonlyMap<string, string> = new Map([
-  ['/', 'index.html'],
-  ['/dashboard.js', 'dashboard.js'],
-  ['/dashboard.css', 'dashboard.css'],
-]);
 
 const EVENTS = '/events';
 /** More curves cannot be distinguished in one chart. */
@@ -112,8 +109,8 @@ const MAX_COMPARED = 12;
 export function routeOf(target: string): Route | undefined {
   const at = target.indexOf('?');
   const path = at < 0 ? target : target.slice(0, at);
-  const asset = ASSETS.get(path);
-  if (asset !== undefined) return { kind: 'asset', name: asset };
+  const address = ASSETS.find(one => one === path);
+  if (address !== undefined) return { kind: 'asset', address };
   if (path === '/api/comparison') {
     const paths = new URLSearchParams(target.slice(path.length)).getAll('run');
     return paths.length >= 2 && paths.length <= MAX_COMPARED ? { kind: 'comparison', paths } : undefined;

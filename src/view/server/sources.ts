@@ -1,12 +1,21 @@
-/** What a page can watch: the list, a run, a sweep. Each is sent as a whole, then as changes. */
+/**
+ * What a page can watch: the list, a run, a sweep, each sent as a whole, then as changes; and the
+ * comparison of runs.
+ */
 
 import { join } from 'node:path';
+import { comparisonOf } from '../../judge/comparison/compare.js';
+import { describeSide, effectWords, listed, sentencesOf } from '../../judge/comparison/sentences.js';
 import { findTrials } from '../../run/find.js';
-import { type CurvePoint, LogFollower, pointsOf, type RunHistory } from '../../run/history.js';
+import type { CurvePoint } from '../../run/history.js';
+import { LogFollower, pointsOf } from '../../run/history.js';
 import { isLocked } from '../../run/lock.js';
 import type { LogRecord } from '../../run/log.js';
+import { Run, type RunRecord } from '../../run/run.js';
 import { isSweepWorkedOn } from '../../sweep/index.js';
-import type { ListChange, ListDocument, Listed, RunChange } from '../document.js';
+import type { ComparisonReport, ListChange, ListDocument, Listed, RunChange } from '../document.js';
+import { runReportOf } from '../run-report.js';
+import { buildSweepReport } from '../sweep-report.js';
 import type { Catalog } from './catalog.js';
 import { RUN_FILES, SWEEP_FILES, signatureOf } from './listed.js';
 
@@ -87,14 +96,8 @@ export class RunSource implements Source {
   private readonly log: LogFollower;
   private signature = '';
 
-  /**
-   * @param folder the run's directory, absolute
-   * @param report builds the document from the directory and the log
-   */
-  constructor(
-    private readonly folder: string,
-    private readonly report: (folder: string, history: RunHistory) => object,
-  ) {
+  /** @param folder the run's directory, absolute */
+  constructor(private readonly folder: string) {
     this.log = new LogFollower(join(folder, 'log.jsonl'), CAPACITY);
   }
 
@@ -110,7 +113,7 @@ export class RunSource implements Source {
 
   document(): object {
     signatureOf(this.folder, RUN_FILES);
-    return this.report(this.folder, this.log.history);
+    return runReportOf(Run.read(this.folder), this.log.history);
   }
 
   close(): void {
@@ -150,14 +153,8 @@ export class SweepSource implements Source {
   readonly everyMs = 500;
   private signature = '';
 
-  /**
-   * @param folder the sweep's directory, absolute
-   * @param report builds its document
-   */
-  constructor(
-    private readonly folder: string,
-    private readonly report: (folder: string) => object,
-  ) {}
+  /** @param folder the sweep's directory, absolute */
+  constructor(private readonly folder: string) {}
 
   async poll(): Promise<Update> {
     const own = signatureOf(this.folder, SWEEP_FILES);
@@ -169,8 +166,37 @@ export class SweepSource implements Source {
   }
 
   document(): object {
-    return this.report(this.folder);
+    return buildSweepReport(this.folder);
   }
 
   close(): void {}
+}
+
+/**
+ * Compares runs. Runs that differ only in their seed form one side.
+ * @param placed by the dashboard's path
+ */
+export function comparisonReportOf(placed: ReadonlyMap<string, RunRecord>): ComparisonReport {
+  const runs = [...placed.values()];
+  const pathOf = new Map([...placed].map(([path, { directory }]) => [directory.path, path]));
+  const names = [...new Set(runs.map(({ name }) => name))];
+  const groups = names.map(name => ({ argument: name, runs: runs.filter(run => run.name === name) }));
+  const { comparison } = comparisonOf(groups, { metrics: [], all: true, leftOut: [] });
+  const { sides, config, facts, metrics } = comparison;
+  return {
+    kind: 'comparison',
+    version: 1,
+    sides: sides.map(side => ({
+      id: side.id,
+      name: side.name,
+      description: describeSide(side),
+      runs: side.runs.map(({ directory }) => pathOf.get(directory) ?? directory),
+    })),
+    changes: Object.fromEntries(config.map(({ key, changes }) => [key, effectWords(changes)])),
+    facts: facts
+      .filter(({ differs }) => differs)
+      .map(({ key, values, changes_results }) => ({ key, values: values.map(listed), changes_results })),
+    metrics,
+    sentences: sentencesOf(comparison),
+  };
 }
