@@ -5,15 +5,26 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { experiment } from '../config/schema/experiment.js';
+import { sweepFile } from '../sweep/config/definition.js';
+import { journalLine } from '../sweep/journal.js';
+import { queueJobShape } from '../sweep/launchers/queue.js';
+import { sweepSummary } from '../sweep/summary.js';
 import { packageRoot } from '../util/root.js';
-import { schemaText } from '../util/schema.js';
+import { type Shape, schemaText } from '../util/schema.js';
 
-const HEADING = {
-  $schema: 'https://json-schema.org/draft/2019-09/schema',
-  $id: 'https://unpkg.com/cellrun/schemas/experiment.schema.json',
+const DRAFT_7 = 'http://json-schema.org/draft-07/schema#';
+
+function written(name: string, shape: Shape, draft = DRAFT_7): string {
+  return schemaText({ $schema: draft, $id: `https://unpkg.com/cellrun/schemas/${name}.schema.json` }, shape);
+}
+
+const TEXTS = {
+  experiment: written('experiment', experiment, 'https://json-schema.org/draft/2019-09/schema'),
+  journal: written('journal', journalLine),
+  'queue-job': written('queue-job', queueJobShape),
+  sweep: written('sweep', sweepFile),
+  'sweep-summary': written('sweep-summary', sweepSummary),
 };
-
-const TEXTS = { experiment: schemaText(HEADING, experiment) };
 
 for (const [name, text] of Object.entries(TEXTS)) {
   const file = join(packageRoot, 'schemas', `${name}.schema.json`);

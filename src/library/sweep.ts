@@ -2,8 +2,8 @@
 import type { BackendRequest } from '../engine/backend-names.js';
 import { backendKind } from '../predict/model.js';
 import { frozenNames } from '../sweep/config/bases.js';
+import type { GivenParameter, SweepSettings } from '../sweep/config/definition.js';
 import { loadSweep } from '../sweep/config/index.js';
-import type { GivenParameter, SweepSettings } from '../sweep/config/parameters.js';
 import { SweepDirectory } from '../sweep/directory.js';
 import { type SweepSummary, summaryOf, writeResults } from '../sweep/index.js';
 import { LocalLauncher } from '../sweep/launchers/local.js';
@@ -13,7 +13,7 @@ import {
   resumeSweep,
   runSweep,
 } from '../sweep/run.js';
-import type { Pruner } from '../sweep/schedule/plan.js';
+import type { Pruner } from '../sweep/schedule/index.js';
 import type { Segment } from '../sweep/schedule/records.js';
 import type { Method } from '../sweep/search/index.js';
 import { usableCores } from '../train/threads.js';

@@ -13,12 +13,12 @@ export {
   objectiveBaseline,
   readSweepResults,
   type SweepResults,
-  type SweepSummary,
   summaryOf,
   trialConfig,
   writeResults,
 } from './results.js';
 export { epochValues } from './segment.js';
+export type { SweepSummary } from './summary.js';
 export { trialTable } from './table.js';
 export {
   bestRow,

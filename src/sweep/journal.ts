@@ -21,23 +21,53 @@ import { withFileErrors } from '../run/file-errors.js';
 import { eachLine } from '../run/lines.js';
 import { refuseUnlessOwned } from '../run/lock.js';
 import { damagedError, EXIT, UserError } from '../util/errors.js';
+import { all, integer, literal, named, object, type TypeOf, text, union } from '../util/schema.js';
 import { counted } from '../util/words.js';
-import { isEvent, type JournalRecord } from './schedule/records.js';
+import { eventOf, isEvent, type JournalRecord, recordShapes } from './schedule/records.js';
 
-const VERSION = 1;
+const VERSION = 1 as const;
 
 /** Does not follow a link in place of the journal. (Windows has no such flag.) */
 const APPENDING = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
 
-/**
- * Fields of a line besides its record: the version of the format, the writer, and the writer's
- * sequence number.
- */
-interface Stamp {
-  readonly v: typeof VERSION;
-  readonly writer: string;
-  readonly n: number;
-}
+/** What the writer of a line adds to its record. */
+const stamp = all({
+  v: named('v', literal(VERSION, { description: 'Version of this format.' })),
+  writer: named(
+    'writer',
+    text({
+      description:
+        'The process that wrote the line and when it started: unique among all writers of the journal.',
+      minLength: 1,
+    }),
+  ),
+  n: named(
+    'n',
+    integer({
+      description:
+        'Sequence number of the line among those of its writer, from 1. Duplicate lines count once.',
+      min: 1,
+    }),
+  ),
+});
+
+type Stamp = { readonly [K in keyof typeof stamp]: TypeOf<(typeof stamp)[K]> };
+
+/** A line of the journal. */
+export const journalLine = union(
+  'event',
+  recordShapes.map(shape =>
+    named(
+      eventOf(shape).replace('.', '_'),
+      object({ ...shape.keys, ...stamp }, { description: String(shape.schema.description) }),
+    ),
+  ),
+  {
+    title: 'Sweep journal',
+    description:
+      "One line of a sweep's journal.jsonl: UTF-8, one JSON object with a newline (0x0A) before and after it, so records are separated by empty lines. Several processes append to it. Lines that are not records (left by a killed process, or damaged) are ignored. The keys `v`, `writer` and `n` come last. Decisions (trial.*, sweep.decided) have no time and no machine: they follow only from the plan and the results.",
+  },
+);
 
 export class Journal {
   private n = 0;

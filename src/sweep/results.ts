@@ -17,6 +17,7 @@ import { type SweepPlan, signOf } from './schedule/plan.js';
 import type { JournalRecord } from './schedule/records.js';
 import { type Importance, importance } from './search/importance.js';
 import { describePoint } from './search/space.js';
+import { type ObjectiveBaseline, type SweepState, type SweepSummary, TRIAL_STATES } from './summary.js';
 import { fullTable } from './table.js';
 import { baseOf, overridesOf } from './trial-runs.js';
 import {
@@ -28,7 +29,6 @@ import {
   selectedOnTest,
   sweepCautions,
   type TrialRow,
-  type TrialState,
   troubleOf,
   withoutProcess,
 } from './trials.js';
@@ -79,47 +79,6 @@ export function trialConfig(
   return loadExperiment(directory.baseFile(baseOf(plan, point)), { set });
 }
 
-const STATES: readonly TrialState[] = [
-  'running',
-  'stopped',
-  'paused',
-  'pruned',
-  'completed',
-  'diverged',
-  'failed',
-];
-
-/** A trial in the summary. */
-interface SummaryTrial extends Pick<TrialRow, 'trial' | 'state' | 'epochs' | 'value' | 'spread' | 'point'> {
-  /** Run directories, in the order of the seeds. */
-  readonly runs: readonly string[];
-}
-
-/** `summary.json` of a sweep; layout in schemas/sweep-summary.schema.json. */
-export interface SweepSummary {
-  readonly version: 1;
-  readonly sweep_id: string;
-  readonly name: string;
-  readonly status: SweepState;
-  readonly reason: SweepRecords['reason'] | null;
-  readonly directory: string;
-  readonly objective: SweepPlan['objective'];
-  readonly trials: number;
-  readonly states: Readonly<Record<TrialState, number>>;
-  readonly epochs_trained: number;
-  readonly duration_s: number | null;
-  /** As in a run's summary. */
-  readonly selected_on_test?: readonly string[];
-  readonly best: SummaryTrial | null;
-  /** The best trivial baseline on the objective; absent if unknown. */
-  readonly baseline?: ObjectiveBaseline;
-  /** A better value after fewer epochs than the best trial has. */
-  readonly better_earlier: SummaryTrial | null;
-  /** The best five. */
-  readonly top: readonly SummaryTrial[];
-  readonly importance: readonly Importance[] | null;
-}
-
 /** The content of `summary.json` and `sweep --json`. */
 export function summaryOf(results: SweepResults): SweepSummary {
   const { directory, plan, state, records } = results;
@@ -128,7 +87,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
   const better = betterEarlier(plan, rows, best);
   const baseline = objectiveBaseline(plan, directory, records);
   const selected = selectedOnTest(plan, rows);
-  const described = (row: TrialRow): SummaryTrial => ({
+  const described = (row: TrialRow) => ({
     trial: row.trial,
     state: row.state,
     epochs: row.epochs,
@@ -137,7 +96,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
     point: row.point,
     runs: plan.seeds.map(seed => directory.runPath({ trial: row.trial, seed })),
   });
-  const counts = STATES.map(name => [name, rows.filter(row => row.state === name).length]);
+  const counts = TRIAL_STATES.map(name => [name, rows.filter(row => row.state === name).length]);
   return {
     version: 1,
     sweep_id: directory.id,
@@ -147,7 +106,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
     directory: directory.path,
     objective: plan.objective,
     trials: rows.length,
-    states: Object.fromEntries(counts) as Readonly<Record<TrialState, number>>,
+    states: Object.fromEntries(counts) as SweepSummary['states'],
     epochs_trained: records.epochsTrained,
     duration_s: records.seconds ?? null,
     ...(selected.length > 0 && { selected_on_test: selected }),
@@ -161,8 +120,6 @@ export function summaryOf(results: SweepResults): SweepSummary {
     importance: importanceOf(plan, rows),
   };
 }
-
-export type SweepState = 'running' | 'completed' | 'failed' | 'interrupted' | 'killed' | 'not begun';
 
 export interface SweepResults {
   readonly directory: SweepDirectory;
@@ -197,14 +154,6 @@ function stateOf({ files }: SweepDirectory, records: SweepRecords): SweepState {
   if (records.isComplete) return troubleOf(records) === undefined ? 'completed' : 'failed';
   if (records.isStopped) return 'interrupted';
   return records.started === undefined ? 'not begun' : 'killed';
-}
-
-/** The best trivial baseline on a sweep's objective, to compare the best trial with. */
-export interface ObjectiveBaseline {
-  /** Such as `majority`. */
-  readonly name: string;
-  /** Value of the objective, the mean over the seeds. */
-  readonly value: number;
 }
 
 /** Trials whose runs are read for baselines, which pruned runs do not have. */
@@ -292,7 +241,7 @@ export function importanceOf(plan: SweepPlan, rows: readonly TrialRow[]): readon
   const every = Math.max(1, Math.ceil(all.length / MAX_TRIALS));
   const compared = all.filter((_, i) => i % every === 0);
   const sign = signOf(plan.objective);
-  const shares = importance(
+  const found = importance(
     plan.space,
     compared.map(({ trial, point, epochs, value }) => ({
       trial,
@@ -302,5 +251,5 @@ export function importanceOf(plan: SweepPlan, rows: readonly TrialRow[]): readon
       value: value === null ? null : sign * value,
     })),
   );
-  return shares.length === 0 ? null : shares;
+  return found.length === 0 ? null : found;
 }

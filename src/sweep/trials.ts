@@ -8,9 +8,7 @@ import type { SweepDirectory } from './directory.js';
 import { type SweepPlan, signOf } from './schedule/plan.js';
 import type { JournalRecord, Outcome } from './schedule/records.js';
 import type { Point } from './search/space.js';
-
-/** `stopped`: running when the sweep ended, was stopped or was killed. */
-export type TrialState = 'running' | 'stopped' | 'paused' | 'pruned' | 'completed' | 'diverged' | 'failed';
+import type { SweepSummary, TrialState } from './summary.js';
 
 /** The last result of a trial's run with one of the seeds. */
 export interface SeedResult {
@@ -51,7 +49,7 @@ export interface TrialRow {
 export interface SweepRecords {
   readonly rows: readonly TrialRow[];
   /** Why no more trials start; undefined while trials may still start. */
-  readonly reason: string | undefined;
+  readonly reason: NonNullable<SweepSummary['reason']> | undefined;
   /** The winner of the sweep. */
   readonly winner: number | undefined;
   readonly started: string | undefined;
@@ -143,7 +141,7 @@ export class TrialCollector {
   private epochsTrained = 0;
   private last: JournalRecord | undefined;
   private started: string | undefined;
-  private reason: string | undefined;
+  private reason: SweepRecords['reason'];
   private winner: number | undefined;
   private spent: number | undefined;
 

@@ -348,21 +348,30 @@ export function schemaText(heading: JsonSchema, { schema, definitions }: Shape):
 
 const MAX_COLUMNS = 110;
 
-/** JSON with lists of plain values on one line, as far as they fit. */
-function printed(value: unknown, indent: string): string {
-  const inline = JSON.stringify(value);
-  if (typeof value !== 'object' || value === null) return inline;
+/** JSON as Biome formats it: lists without mappings are on one line if they fit. */
+function printed(value: unknown, indent: string, before = indent.length): string {
+  if (typeof value === 'number') return String(value).replace('e+', 'e');
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const inner = `${indent}  `;
   if (Array.isArray(value)) {
-    const isPlain = value.every(item => typeof item !== 'object');
-    const line = `[${value.map(item => JSON.stringify(item)).join(', ')}]`;
-    if (value.length === 0 || (isPlain && indent.length + line.length < MAX_COLUMNS - 20)) return line;
+    const line = onOneLine(value);
+    // a comma may follow
+    if (line !== undefined && before + line.length < MAX_COLUMNS) return line;
     return `[\n${value.map(item => inner + printed(item, inner)).join(',\n')}\n${indent}]`;
   }
-  const entries = Object.entries(value).map(
-    ([key, item]) => `${inner}${JSON.stringify(key)}: ${printed(item, inner)}`,
-  );
+  const entries = Object.entries(value).map(([key, item]) => {
+    const start = `${inner}${JSON.stringify(key)}: `;
+    return start + printed(item, inner, start.length);
+  });
   return entries.length === 0 ? '{}' : `{\n${entries.join(',\n')}\n${indent}}`;
+}
+
+/** Undefined for a mapping, or a list with one. */
+function onOneLine(value: unknown): string | undefined {
+  if (!Array.isArray(value))
+    return typeof value === 'object' && value !== null ? undefined : printed(value, '');
+  const items = value.map(onOneLine);
+  return items.includes(undefined) ? undefined : `[${items.join(', ')}]`;
 }
 
 /** All keys below a definition that have facts, by their paths without the indexes of lists. */
@@ -371,3 +380,41 @@ export function factsByKey(whole: Shape, path: readonly string[] = []): [path: s
   const inner = Object.entries(whole.keys).flatMap(([key, part]) => factsByKey(part, [...path, key]));
   return [...own, ...inner, ...whole.parts.flatMap(part => factsByKey(part, path))];
 }
+
+/** A mapping with these keys and no others. */
+export const object = <P extends Readonly<Record<string, Shape>>, const O extends ObjectOptions>(
+  keys: P,
+  options: O,
+) => shape<Mapping<P>, O>(options, mappingSchema(keys, options), { keys });
+
+/** Any JSON value. */
+export const anything = <T, const O extends Options = Options>(options: O) => shape<T, O>(options, {});
+
+/** A mapping from any key to values of one kind. */
+export const mapOf = <S extends Shape, const O extends ObjectOptions>(value: S, options: O) =>
+  shape<Readonly<Record<string, TypeOf<S>>>, O>(
+    options,
+    { type: 'object', additionalProperties: value.schema },
+    { parts: [value] },
+  );
+
+/** The same, or null. */
+export function nullable<T, P extends boolean, K extends boolean>(
+  part: Shape<T, P, K>,
+  options: Pick<Options, 'description'> = {},
+): Shape<T | null, P, K> {
+  const { type: kind, enum: values, description, ...rest } = part.schema;
+  const text = options.description ?? description;
+  const heading = text === undefined ? {} : { description: text };
+  if (kind !== undefined) return { ...part, schema: { ...heading, type: [kind, 'null'], ...rest } };
+  if (Array.isArray(values)) return { ...part, schema: { ...heading, enum: [...values, null], ...rest } };
+  return { ...part, schema: { ...heading, anyOf: [part.schema, { type: 'null' }] } };
+}
+
+type AllRequired<P> = { readonly [K in keyof P]: Shape<P[K] extends Shape<infer T> ? T : never, true> };
+
+/** The keys of a mapping that programs write: each must be there. */
+export const all = <P extends Readonly<Record<string, Shape>>>(keys: P): AllRequired<P> =>
+  Object.fromEntries(
+    Object.entries(keys).map(([key, part]) => [key, required(part)]),
+  ) as unknown as AllRequired<P>;

@@ -14,7 +14,8 @@ import {
   trialTable,
   troubleOf,
 } from '../sweep/index.js';
-import type { Budget, Pruner, SweepPlan } from '../sweep/schedule/plan.js';
+import type { Pruner } from '../sweep/schedule/index.js';
+import type { SweepPlan } from '../sweep/schedule/plan.js';
 import type { Method } from '../sweep/search/index.js';
 import { canonical, type Parameter, type Value } from '../sweep/search/space.js';
 import { counted } from '../util/words.js';
@@ -184,7 +185,7 @@ function described({ kind, ...settings }: Method | Pruner): string {
   return parts.length === 0 ? kind : `${kind} (${parts.join(', ')})`;
 }
 
-function describeBudget({ trials, seconds, target }: Budget): string {
+function describeBudget({ trials, seconds, target }: SweepPlan['budget']): string {
   const parts = [
     trials === null ? '' : counted(trials, 'trial'),
     seconds === null ? '' : `${seconds} s`,

@@ -4,7 +4,8 @@
  */
 
 import type { ScheduleParts } from '../../src/sweep/decisions.js';
-import type { Pruner, SweepPlan } from '../../src/sweep/schedule/plan.js';
+import type { Pruner } from '../../src/sweep/schedule/index.js';
+import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import type { Decision, JournalRecord, Outcome, Segment } from '../../src/sweep/schedule/records.js';
 import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
 import type { Sampler } from '../../src/sweep/search/method.js';

@@ -1,4 +1,5 @@
 /** The BullMQ launcher and its workers against a Redis server: the real program on both ends. */
+import { createHash } from 'node:crypto';
 import {
   cpSync,
   existsSync,
@@ -63,12 +64,13 @@ function training(
     epochs,
     space: { parameters: [], exclude: [] },
     trial_timeout: trial_timeout ?? null,
+    bases: [{ ...PLAN.bases[0], sha256: createHash('sha256').update(yaml).digest('hex') }],
   };
   const sweep = SweepDirectory.create(plan, {
     outputRoot: join(root, String(numbered)),
     started: new Date(0),
     givenYaml: null,
-    bases: [{ ...PLAN.bases[0], yaml }],
+    bases: [{ name: PLAN.bases[0].name, yaml }],
   });
   const journal = Journal.open(sweep.files.journal, 'test');
   const time = new Date(0).toISOString();

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { replay } from '../../src/sweep/decisions.js';
-import type { Pruner } from '../../src/sweep/schedule/plan.js';
+import type { Pruner } from '../../src/sweep/schedule/index.js';
 import type { JournalRecord } from '../../src/sweep/schedule/records.js';
 import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
 import type { Sampler } from '../../src/sweep/search/method.js';

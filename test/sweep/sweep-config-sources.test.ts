@@ -149,68 +149,44 @@ t.test('the default objective is checkpoint.metric of the configs', async t => {
 });
 
 t.test('errors in a command line have their position in it', async t => {
-  const words =
-    (assignments: string[], flags = {}) =>
-    async () => {
-      const error = await failure(() =>
-        fromCommandLine(['configs/mnist-lstm.yaml'], assignments, {
-          flags: { objective: 'test.loss:min', ...flags },
-        }),
-      );
-      return told(error);
-    };
-  // configs/mnist-lstm.yaml and a blank are 24 characters
-  t.same(await words(['model.hidden_size=8,x'])(), ['config/type 1:45 command line']);
-  t.same(await words(['model.hidden=8'])(), ['config/unknown-key 1:25 command line']);
-  t.same(await words(['model.hidden_size=8', 'model.num_layers=[1'])(), ['config/syntax 1:62 command line']);
-  t.same(await words(['model.hidden_size='])(), ['sweep/argument 1:42 command line']);
-  t.same(await words(['model.hidden_size=int(4)'])(), ['sweep/argument 1:43 command line']);
-  t.same(await words(['model.hidden_size=8', 'model.hidden_size=9'])(), ['sweep/overlap 1:45 command line']);
-  t.same(await words(['optimizer.learning_rate=uniform(1,2)'])(), ['sweep/endless-grid 1:25 command line']);
+  const file = 'configs/mnist-lstm.yaml';
+  const error = (words: readonly string[], flags = {}) =>
+    failure(() => fromCommandLine([file], words, { flags: { objective: 'test.loss:min', ...flags } }));
+  // the config and a blank are 24 characters
+  const cases: readonly (readonly [words: readonly string[], reported: string])[] = [
+    [['model.hidden_size=8,x'], 'config/type 1:45'],
+    [['model.hidden=8'], 'config/unknown-key 1:25'],
+    [['model.hidden_size=8', 'model.num_layers=[1'], 'config/syntax 1:62'],
+    [['model.hidden_size='], 'sweep/argument 1:42'],
+    [['model.hidden_size=int(4)'], 'sweep/argument 1:43'],
+    [['model.hidden_size=8', 'model.hidden_size=9'], 'sweep/overlap 1:45'],
+    [['optimizer.learning_rate=uniform(1,2)'], 'sweep/endless-grid 1:25'],
+    [[], 'sweep/nothing-varies 1:1'],
+  ];
+  for (const [words, reported] of cases)
+    t.same(told(await error(words)), [`${reported} command line`], words.join(' '));
   t.match(
-    printed(
-      await failure(() =>
-        fromCommandLine(['configs/mnist-lstm.yaml'], ['optimizer.learning_rate=uniform(1,2)']),
-      ),
-    ),
+    printed(await error(['optimizer.learning_rate=uniform(1,2)'])),
     /or `--method random`/,
     'in the words of a command line',
   );
-  const endless = ['optimizer.learning_rate=uniform(1e-3,1e-2)'];
-  const search = () => fromCommandLine(['configs/mnist-lstm.yaml'], endless, { flags: { method: 'random' } });
-  t.match(printed(await failure(search)), /expected: `--trials`, `--time` or both/);
-  t.same(await words([])(), ['sweep/nothing-varies 1:1 command line']);
-  t.same(await words(['model.hidden_size=8'], { objective: 'test.loss' })(), [
-    'sweep/objective 1:1 --objective',
-  ]);
-  t.same(await words(['model.hidden_size=8'], { objective: 'test.los:min' })(), [
-    'config/choice 1:1 --objective',
-  ]);
+  const endless = await error(['optimizer.learning_rate=uniform(1e-3,1e-2)'], { method: 'random' });
+  t.match(printed(endless), /expected: `--trials`, `--time` or both/);
+  const varied = ['model.hidden_size=8'];
+  const wrong = { trials: '0', time: 'soon', pruner: 'asah', seeds: '1,x' };
+  const reported = [
+    'config/choice 1:1 --pruner',
+    'config/type 1:4 --seeds',
+    'config/pattern 1:1 --time',
+    'config/range 1:1 --trials',
+  ];
+  t.same(told(await error(varied, wrong)), reported);
   t.same(
-    await words(['model.hidden_size=8'], {
-      trials: '0',
-      time: 'soon',
-      pruner: 'asah',
-      seeds: '1,x',
-      target: '',
-    })(),
-    [
-      'config/choice 1:1 --pruner',
-      'config/type 1:4 --seeds',
-      'sweep/flag 1:1 --target',
-      'config/pattern 1:1 --time',
-      'config/range 1:1 --trials',
-    ],
+    told(await error(varied, { ...wrong, target: '' })),
+    reported.toSpliced(2, 0, 'sweep/flag 1:1 --target'),
   );
-  t.same(
-    await words(['model.hidden_size=8'], { trials: '0', time: 'soon', pruner: 'asah', seeds: '1,x' })(),
-    [
-      'config/choice 1:1 --pruner',
-      'config/type 1:4 --seeds',
-      'config/pattern 1:1 --time',
-      'config/range 1:1 --trials',
-    ],
-  );
+  t.same(told(await error(varied, { objective: 'test.loss' })), ['sweep/objective 1:1 --objective']);
+  t.same(told(await error(varied, { objective: 'test.los:min' })), ['config/choice 1:1 --objective']);
 });
 
 t.test('a long command line is not mistaken for deep nesting', async t => {
@@ -408,32 +384,8 @@ t.test('a damaged sweep file yields a plan or a UserError', async () => {
   const text = sweepText(
     'method: tpe\nbudget: { trials: 3 }\nparameters:\n  optimizer.kind: [sgd, adam]\n  optimizer.momentum: { kind: uniform, low: 0, high: 0.9, when: { optimizer.kind: sgd } }\n  model.hidden_size,model.num_layers: { kind: paired, values: [[1, 2], [2, 1]] }\nexclude: [{ optimizer.kind: sgd }]\npruner: { kind: asha, min_epochs: 2 }\n',
   );
-  const pieces = [
-    '[',
-    ']',
-    '{',
-    '}',
-    ': ',
-    '- ',
-    ',',
-    '"',
-    '#',
-    '*a',
-    '&a ',
-    'null',
-    '-1',
-    '0',
-    '1e999',
-    '.',
-    'kind',
-    'paired',
-    'config',
-    'when',
-    'low',
-    '__proto__',
-    '\n',
-    ' ',
-  ];
+  const words = '[ ] { } , " # *a null -1 0 1e999 . kind paired config when low __proto__'.split(' ');
+  const pieces = [...words, ': ', '- ', '&a ', '\n', ' '];
   const edit = fc.record({
     at: fc.nat(600),
     remove: fc.nat(10),
@@ -459,24 +411,8 @@ t.test('a damaged sweep file yields a plan or a UserError', async () => {
 
 t.test('a command line yields a plan or a UserError', async () => {
   const keys = allKeys().map(({ path }) => path.join('.'));
-  const value = fc.oneof(
-    fc.constantFrom(
-      '1',
-      '1,2',
-      'x',
-      '[1],[2]',
-      '{a: 1}',
-      'null',
-      '.nan',
-      '',
-      '*a',
-      '&a 1',
-      'int(1,2)',
-      'uniform(1',
-      'log_int(,)',
-    ),
-    fc.string({ maxLength: 8 }),
-  );
+  const values = '1|1,2|x|[1],[2]|{a: 1}|null|.nan||*a|&a 1|int(1,2)|uniform(1|log_int(,)'.split('|');
+  const value = fc.oneof(fc.constantFrom(...values), fc.string({ maxLength: 8 }));
   const word = fc
     .tuple(fc.oneof(fc.constantFrom(...keys), fc.string({ maxLength: 8 })), value)
     .map(([k, v]) => `${k}=${v}`);

@@ -1,9 +1,10 @@
+/** The verbs that read sweeps, the view of one that runs, dry runs, and flags. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { resumeHint } from '../../src/cli/command/result.js';
-import { buildProgram, runCommandLine } from '../../src/cli/program.js';
+import { buildProgram } from '../../src/cli/program.js';
 import { type LauncherOptions, launcherFlags } from '../../src/cli/sweep/runner.js';
 import { createSweepView } from '../../src/cli/sweep/view.js';
 import { compareTrials, type TrialTableOptions } from '../../src/cli/verbs/compare-trials.js';
@@ -43,6 +44,13 @@ const scratch = work.folder();
 const stories = new SweepStories(scratch);
 const directoryOf = stories.directoryOf.bind(stories);
 
+/** What a command line prints, and its exit code. */
+async function said(...words: string[]): Promise<{ code: number; out: string; err: string }> {
+  const io = recorder();
+  const code = await callWith(io, ...words);
+  return { code, ...io.text };
+}
+
 /** A journal as a real sweep writes it: the decisions of a scheduler, the values of a formula. */
 function simulated(plan: SweepPlan): SweepDirectory {
   const directory = directoryOf([begun(plan)], plan);
@@ -69,30 +77,17 @@ function simulated(plan: SweepPlan): SweepDirectory {
 
 t.test('compare: bounds, order, number and formats', async t => {
   const { path } = directoryOf(STORY);
-  const compared = (options: Partial<TrialTableOptions>): string[] => {
+  const listed = (options: Partial<TrialTableOptions>, of = path): string[] => {
     const io = recorder();
-    const all = {
-      sort: undefined,
-      min: undefined,
-      max: undefined,
-      top: undefined,
-      format: 'csv',
-      all: false,
-      ...options,
-    } as const;
-    compareTrials(path, all, io);
-    return io.text.out
-      .trimEnd()
-      .split('\n')
+    const none = { sort: undefined, min: undefined, max: undefined, top: undefined } as const;
+    compareTrials(of, { ...none, format: 'csv', all: false, ...options }, io);
+    return io.text.out.trimEnd().split('\n');
+  };
+  const compared = (options: Partial<TrialTableOptions>): string[] =>
+    listed(options)
       .slice(1)
       .map(line => line.split(',')[0]);
-  };
-  const headOf = (options: Partial<TrialTableOptions>): string | undefined => {
-    const io = recorder();
-    const none = { sort: undefined, min: undefined, max: undefined, top: undefined, all: false } as const;
-    compareTrials(path, { ...none, format: 'csv', ...options }, io);
-    return io.text.out.split('\n').at(0);
-  };
+  const headOf = (options: Partial<TrialTableOptions>): string => listed(options)[0];
   t.equal(headOf({ min: 0.75 }), headOf({}), 'the columns are those of the whole sweep');
   t.same(compared({}), ['0', '1', '2', '3']);
   t.same(compared({ min: 0.75 }), ['1']);
@@ -111,25 +106,16 @@ t.test('compare: bounds, order, number and formats', async t => {
   const error = t.throws(() => compared({ sort: 'learning_rat' })) as unknown as UserError;
   t.equal(error.exitCode, 2);
   t.match(error.diagnostics[0], { code: 'cli/sort', suggestion: 'learning_rate' });
-  for (const wrong of [scratch, join(scratch, 'absent')])
-    t.throws(
-      () =>
-        compareTrials(
-          wrong,
-          { sort: undefined, min: undefined, max: undefined, top: undefined, format: 'text', all: false },
-          recorder(),
-        ),
-      UserError,
-    );
+  for (const wrong of [scratch, join(scratch, 'absent')]) t.throws(() => listed({}, wrong), UserError);
 });
 
 t.test('status shows the progress of a sweep', async t => {
-  const said = async (directory: SweepDirectory): Promise<string> => {
-    const io = recorder();
-    t.equal(await callWith(io, 'sweep', 'status', directory.path), 0);
-    return io.text.out;
+  const status = async (directory: SweepDirectory): Promise<string> => {
+    const { code, out } = await said('sweep', 'status', directory.path);
+    t.equal(code, 0);
+    return out;
   };
-  const done = await said(directoryOf(STORY));
+  const done = await status(directoryOf(STORY));
   t.match(
     done,
     /completed \(the maximum number of trials was reached\)\n4 of 4 trials: 1 completed, 1 pruned, 1 diverged, 1 failed; 13 epochs in 1:15\n/,
@@ -139,29 +125,27 @@ t.test('status shows the progress of a sweep', async t => {
   t.ok(done.split('\n').every(line => line.length <= 120));
 
   const killed = directoryOf(STORY.slice(0, 8));
-  t.match(await said(killed), /: killed\n[\s\S]*resume with: cellrun sweep resume \/.*20260102T030405Z\n/);
+  t.match(await status(killed), /: killed\n[\s\S]*resume with: cellrun sweep resume \/.*20260102T030405Z\n/);
   const release = lockRun(killed.files.lock);
-  t.match(await said(killed), /: running\n[\s\S]*running: trial 0 to epoch 3\n/);
+  t.match(await status(killed), /: running\n[\s\S]*running: trial 0 to epoch 3\n/);
   const waiting = directoryOf([...STORY.slice(0, 8), chosen(1, 0.05, 8)]);
   t.teardown(lockRun(waiting.files.lock));
   t.match(
-    await said(waiting),
+    await status(waiting),
     /\n2 of 4 trials: 1 running, 1 waiting; [\s\S]*\nrunning: trial 0 to epoch 3\n/,
   );
   t.equal(readSweepResults(killed.path).records.rows[0].state, 'running');
   release();
   writeFileSync(killed.files.lock, JSON.stringify({ pid: process.pid, host: hostname() }));
-  t.match(await said(killed), /: killed\n/, 'the file alone is no lock');
+  t.match(await status(killed), /: killed\n/, 'the file alone is no lock');
   const stopped = directoryOf([
     ...STORY.slice(0, 8),
     { event: 'sweep.stop', time: TIME, seconds: 3, reason: 'interrupted' },
   ]);
-  t.match(await said(stopped), /: interrupted\n[\s\S]*resume with/);
-  t.match(await said(directoryOf([])), /: not begun\n0 of 4 trials; 0 epochs\n/);
+  t.match(await status(stopped), /: interrupted\n[\s\S]*resume with/);
+  t.match(await status(directoryOf([])), /: not begun\n0 of 4 trials; 0 epochs\n/);
 
-  const io = recorder();
-  await callWith(io, 'sweep', 'status', directoryOf(STORY).path, '--json');
-  t.match(JSON.parse(io.text.out), {
+  t.match(JSON.parse((await said('sweep', 'status', directoryOf(STORY).path, '--json')).out), {
     version: 1,
     name: 'tried',
     status: 'completed',
@@ -173,24 +157,22 @@ t.test('status shows the progress of a sweep', async t => {
 
 t.test('replay repeats the decisions and reports changes of the journal', async t => {
   const directory = simulated({ ...PLAN, budget: { trials: 12, seconds: null, target: null } });
-  const io = recorder();
-  t.equal(await callWith(io, 'sweep', 'replay', directory.path), 0);
-  t.match(io.text.out, /^\d+ decisions, byte-identical\.\n$/);
+  const whole = await said('sweep', 'replay', directory.path);
+  t.match(whole, { code: 0, out: /^\d+ decisions, byte-identical\.\n$/ });
   const journal = readFileSync(directory.files.journal, 'utf8');
   writeFileSync(
     directory.files.journal,
     journal.replace('"trial.paused","trial":', '"trial.paused","trial":1'),
   );
-  const changed = recorder();
-  t.equal(await callWith(changed, 'sweep', 'replay', directory.path, '--json'), 1);
-  t.match(JSON.parse(changed.text.out), { same: false, recorded: /trial\.paused/ });
+  const changed = await said('sweep', 'replay', directory.path, '--json');
+  t.equal(changed.code, 1);
+  t.match(JSON.parse(changed.out), { same: false, recorded: /trial\.paused/ });
 });
 
 // how long it takes is in `npm run bench -- --whole --only ^whole/status`
 t.test('status of 10,000 trials', async t => {
-  const io = recorder();
-  await callWith(io, 'sweep', 'status', writeLongSweep(join(scratch, 'long')));
-  t.match(io.text.out, /10000 of 10000 trials: 10000 paused/);
+  const { out } = await said('sweep', 'status', writeLongSweep(join(scratch, 'long')));
+  t.match(out, /10000 of 10000 trials: 10000 paused/);
 });
 
 t.test(
@@ -291,7 +273,6 @@ t.test('a long sweep without a terminal prints new bests, failures and its progr
   t.end();
 });
 
-/** Dry runs make some real steps of each model: this one has few. */
 const SHORT = `version: 1
 name: short
 dataset: { kind: synthetic, problem: adding, sequence_length: 4, train_size: 40, test_size: 10 }
@@ -304,22 +285,14 @@ training: { num_epochs: 9, batch_size: 10 }
 t.test('a dry run lists the points with their parameters and trains nothing', async t => {
   const base = join(scratch, 'base.yaml');
   writeFileSync(base, SHORT);
-  const io = recorder();
-  const words = ['sweep', base, 'model.hidden_size=4,8', 'optimizer.learning_rate=0.01,0.02'];
-  const flags = [
-    '--objective',
-    'test.loss:min',
-    '--dry-run',
-    '--json',
-    '--backend',
-    'cpu',
-    '--seeds',
-    '0,1',
-    '--output',
-    join(scratch, 'dry'),
-  ];
-  t.equal(await runCommandLine([...words, ...flags], io, '0'), 0);
-  const answer = JSON.parse(io.text.out);
+  const dry = (...words: string[]) => {
+    const flags = ['--objective', 'test.loss:min', '--dry-run', '--output', join(scratch, 'dry')];
+    return said('sweep', base, ...words, ...flags);
+  };
+  const rates = 'optimizer.learning_rate=0.01,0.02';
+  const { code, out } = await dry('model.hidden_size=4,8', rates, '--json', '--seeds', '0,1');
+  t.equal(code, 0);
+  const answer = JSON.parse(out);
   // one layer over two features, two biases, a head of one value
   const parameters = (h: number) => 4 * h * (2 + h) + 8 * h + h + 1;
   t.same(
@@ -327,58 +300,24 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
       ...Object.values(one.point),
       one.parameters,
     ]),
-    [
-      [4, 0.01, parameters(4)],
-      [4, 0.02, parameters(4)],
-      [8, 0.01, parameters(8)],
-      [8, 0.02, parameters(8)],
-    ],
+    [4, 8].flatMap(size => [0.01, 0.02].map(rate => [size, rate, parameters(size)])),
   );
   t.match(answer, { trials: 4, seeds: [0, 1] });
   t.throws(() => readFileSync(join(scratch, 'dry')), { code: 'ENOENT' }, 'nothing is written');
 
-  const listed = recorder();
-  const search = [
-    'sweep',
-    base,
-    'optimizer.learning_rate=log_uniform(0.001,0.1)',
-    '--method',
-    'tpe',
-    '--trials',
-    '30',
-  ];
-  t.equal(
-    await runCommandLine(
-      [...search, '--objective', 'test.loss:min', '--dry-run', '--backend', 'cpu'],
-      listed,
-      '0',
-    ),
-    0,
-  );
+  const range = 'optimizer.learning_rate=log_uniform(0.001,0.1)';
+  const listed = await dry(range, '--method', 'tpe', '--trials', '30');
   t.match(
-    listed.text.out,
+    listed.out,
     /^Only the first 10 of 30 trials are listed: later points of tpe depend on results\.$/m,
   );
-  t.match(listed.text.out, /^30 trials of 9 epochs, 1 at a time\.$/m);
+  t.match(listed.out, /^30 trials of 9 epochs, 1 at a time\.$/m);
 
-  const few = recorder();
-  const random = [
-    'sweep',
-    base,
-    'optimizer.learning_rate=0.01,0.02',
-    '--method',
-    'random',
-    '--trials',
-    '1000',
-  ];
-  const pruned = ['--pruner', '{ kind: asha, min_epochs: 1, reduction_factor: 3 }', '--seeds', '0,1'];
-  const objective = ['--objective', 'test.loss:min', '--dry-run', '--backend', 'cpu'];
-  t.equal(await runCommandLine([...random, ...pruned, ...objective], few, '0'), 0);
-  t.notMatch(few.text.out, /are listed/, 'there are no more points than two');
-  t.match(
-    few.text.out,
-    /^2 trials of 9 epochs with 2 seeds, 1 at a time, or less: asha stops some early\.$/m,
-  );
+  const pruner = ['--pruner', '{ kind: asha, min_epochs: 1, reduction_factor: 3 }'];
+  const few = await dry(rates, '--method', 'random', '--trials', '1000', ...pruner, '--seeds', '0,1');
+  t.equal(few.code, 0);
+  t.notMatch(few.out, /are listed/, 'there are no more points than two');
+  t.match(few.out, /^2 trials of 9 epochs with 2 seeds, 1 at a time, or less: asha stops some early\.$/m);
   rmSync(base);
 });
 
@@ -390,17 +329,13 @@ t.test("a flag behind a verb of sweep is the verb's", async t => {
     measured(0, 1, 0.5),
   ]);
   for (const verb of ['status', 'replay']) {
-    const io = recorder();
-    await runCommandLine(['sweep', verb, path, '--json'], io, '0');
-    t.doesNotThrow(() => JSON.parse(io.text.out), `sweep ${verb} --json`);
+    const { out } = await said('sweep', verb, path, '--json');
+    t.doesNotThrow(() => JSON.parse(out), `sweep ${verb} --json`);
   }
   // sweep itself has it too, with another meaning
-  const queueless = runCommandLine(['sweep', 'resume', path, '--launcher', 'bullmq'], recorder(), '0');
+  const queueless = said('sweep', 'resume', path, '--launcher', 'bullmq');
   await t.rejects(queueless, /bullmq requires --queue/);
-  await t.rejects(
-    runCommandLine(['sweep', 'status', path, '--set', 'a=1'], recorder(), '0'),
-    /unknown option/,
-  );
+  await t.rejects(said('sweep', 'status', path, '--set', 'a=1'), /unknown option/);
 });
 
 t.test('flags of a sweep that do not go together', async t => {
@@ -408,7 +343,7 @@ t.test('flags of a sweep that do not go together', async t => {
   writeFileSync(base, BASE);
   const attempt = async (...words: string[]) => {
     try {
-      await runCommandLine(['sweep', ...words], recorder(), '0');
+      await said('sweep', ...words);
       return 'nothing';
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
@@ -423,22 +358,16 @@ t.test('flags of a sweep that do not go together', async t => {
   t.equal(await attempt('a=1'), 'cli/sweep', 'no config');
   t.equal(await attempt(sweep, 'model.hidden_size=4'), 'cli/sweep', 'a sweep file has its own');
   t.equal(await attempt(join(scratch, 'absent.yaml')), 'config/missing-file');
-  const varied = [
-    base,
-    'model.hidden_size=4,8',
-    '--objective',
-    'test.loss:min',
-    '--output',
-    join(scratch, 'never'),
-  ];
+  const flags = ['--objective', 'test.loss:min', '--output', join(scratch, 'never')];
+  const varied = [base, 'model.hidden_size=4,8', ...flags];
   t.equal(await attempt(...varied, '--launcher', 'bullmq'), 'cli/launcher');
   t.equal(await attempt(...varied, '--sbatch=--partition=x'), 'cli/launcher');
   const queue = ['--launcher', 'bullmq', '--queue', 'redis://host'];
   t.equal(await attempt(...varied, ...queue, '--width', '128'), 'cli/launcher', 'workers choose theirs');
   t.equal(await attempt(...varied, '--queue', 'redis://host'), 'cli/launcher');
   t.equal(await attempt(...varied, '--launcher', 'bullmq', '--queue', 'host'), 'queue/address');
-  for (const flags of [['--launcher', 'bullmq'], ['--queue', 'redis://host'], ['--sbatch=-x']])
-    t.equal(await attempt(...varied, '--dry-run', ...flags), 'cli/launcher', `a dry run with ${flags}`);
+  for (const more of [['--launcher', 'bullmq'], ['--queue', 'redis://host'], ['--sbatch=-x']])
+    t.equal(await attempt(...varied, '--dry-run', ...more), 'cli/launcher', `a dry run with ${more}`);
   t.equal(
     await attempt(...varied, 'model.hidden=3', '--queue', 'redis://host'),
     'config/unknown-key,cli/launcher',
@@ -460,13 +389,11 @@ t.test('a replay needs a journal', async t => {
   const { path, files } = directoryOf(STORY);
   rmSync(files.journal);
   for (const flags of [[], ['--json']])
-    await t.rejects(runCommandLine(['sweep', 'replay', path, ...flags], recorder(), '0'), {
+    await t.rejects(said('sweep', 'replay', path, ...flags), {
       exitCode: 5,
       message: /^\S+\/journal\.jsonl: the sweep has no journal/,
     });
-  const status = recorder();
-  t.equal(await runCommandLine(['sweep', 'status', path], status, '0'), 0);
-  t.match(status.text.out, /: not begun\n/);
+  t.match(await said('sweep', 'status', path), { code: 0, out: /: not begun\n/ });
 });
 
 t.test('damage in a journal is reported, an incomplete last line is not', async t => {
@@ -480,14 +407,12 @@ t.test('damage in a journal is reported, an incomplete last line is not', async 
     }
     const lines = readFileSync(files.journal, 'utf8').split('\n');
     writeFileSync(files.journal, change(lines).join('\n'));
-    const said: string[] = [];
+    const warnings: string[] = [];
     for (const words of [['sweep', 'status'], ['sweep', 'replay'], ['compare']]) {
-      const io = recorder();
-      await callWith(io, ...words, path);
-      said.push(io.text.err);
+      warnings.push((await said(...words, path)).err);
     }
-    t.equal(new Set(said).size, 1, 'every verb that reads it');
-    return said[0];
+    t.equal(new Set(warnings).size, 1, 'every verb that reads it');
+    return warnings[0];
   };
   t.equal(await damaged(lines => lines), '');
   for (const junk of ['{"event": junk', '\0'.repeat(512)]) {
@@ -598,9 +523,9 @@ t.test('every flag of a verb below another is its own', async t => {
     }
   }
   const path = directoryOf(STORY).path;
-  const misplaced = runCommandLine(['sweep', '--json', 'status', path], recorder(), '0');
+  const misplaced = said('sweep', '--json', 'status', path);
   await t.rejects(misplaced, { exitCode: 2, message: /--json must follow `status`/ });
-  t.equal(await runCommandLine(['--no-color', 'sweep', '--verbose', 'status', path], recorder(), '0'), 0);
+  t.match(await said('--no-color', 'sweep', '--verbose', 'status', path), { code: 0 });
 });
 
 t.test('the resume command includes the flags', async t => {
@@ -627,7 +552,6 @@ t.test('the resume command includes the flags', async t => {
 
 t.test('a directory of variants is a sweep', async t => {
   const folder = join(scratch, 'several');
-  const { mkdirSync } = await import('node:fs');
   mkdirSync(folder);
   for (const [name, rate] of [
     ['b.yaml', 0.01],
@@ -636,19 +560,10 @@ t.test('a directory of variants is a sweep', async t => {
     writeFileSync(join(folder, name), SHORT.replace('learning_rate: 0.01', `learning_rate: ${rate}`));
   writeFileSync(join(folder, 'c.json'), JSON.stringify({ version: 1, extends: 'a.yml', name: 'c' }));
   writeFileSync(join(folder, 'notes.txt'), 'none');
-  const io = recorder();
-  const words = [
-    'sweep',
-    folder,
-    '--dry-run',
-    '--objective',
-    'test.loss:min',
-    '--json',
-    '--backend',
-    'webasm',
-  ];
-  t.equal(await runCommandLine(words, io, '0'), 0, io.text.err);
-  const { name, points } = JSON.parse(io.text.out) as { name: string; points: { point: Point }[] };
+  const words = ['sweep', folder, '--dry-run', '--objective', 'test.loss:min', '--json'];
+  const { code, out, err } = await said(...words);
+  t.equal(code, 0, err);
+  const { name, points } = JSON.parse(out) as { name: string; points: { point: Point }[] };
   t.equal(name, 'several');
   t.same(
     points.map(({ point }) => point.config),
@@ -656,13 +571,13 @@ t.test('a directory of variants is a sweep', async t => {
   );
   const empty = join(scratch, 'nothing');
   mkdirSync(empty);
-  await t.rejects(runCommandLine(['sweep', empty], recorder(), '0'), /this directory contains no config/);
+  await t.rejects(said('sweep', empty), /this directory contains no config/);
 });
 
 t.test('a worker creates its directory', async t => {
   const root = join(scratch, 'made', 'root');
   const words = ['worker', '--queue', 'redis://127.0.0.1:1', '--root', root];
-  await t.rejects(runCommandLine(words, recorder(), '0'), {
+  await t.rejects(said(...words), {
     exitCode: 2,
     message: /cannot reach|not installed/,
   });

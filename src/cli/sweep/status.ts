@@ -81,7 +81,7 @@ function importances({ plan, records }: SweepResults): string {
   if (importance === null || importance.length < 2) return '';
   const parts = importance
     .toSorted((a, b) => b.importance - a.importance)
-    .map(({ name, importance: share }) => `${name} ${(100 * share).toFixed(0)} %`);
+    .map(one => `${one.name} ${(100 * one.importance).toFixed(0)} %`);
   return `\nimportance: ${parts.join(', ')}\n`;
 }
 

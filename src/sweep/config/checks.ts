@@ -13,8 +13,9 @@ import { keyPlace, type MapNode, nodeAt, type Path, valuePlace } from '../../con
 import { largerIsBetter, rangeOf } from '../../math/metrics/index.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
-import type { Objective, Pruner } from '../schedule/plan.js';
-import { prunerOf } from '../schedule/pruners.js';
+import type { Pruner } from '../schedule/index.js';
+import { prunerOf } from '../schedule/index.js';
+import type { Objective } from '../schedule/plan.js';
 import { gridSize, pointsAtMost } from '../search/grid.js';
 import { methodOf } from '../search/index.js';
 import {
@@ -28,7 +29,8 @@ import {
 } from '../search/space.js';
 import { VARIANT } from '../trial-runs.js';
 import { COMMAND_LINE, isCommandLine } from './bases.js';
-import { exclusionsOf, inOrder, type LocatedParameter, nameOf, type SweepSettings } from './parameters.js';
+import type { SweepSettings } from './definition.js';
+import { exclusionsOf, inOrder, type LocatedParameter, nameOf } from './parameters.js';
 import { MAX_GRID, type PointConfigs, pointAssignments } from './points.js';
 
 /** Keys that a sweep cannot vary, and why; their children cannot be varied either. */

@@ -33,11 +33,11 @@ import {
   checkSize,
   checkValues,
 } from './checks.js';
+import type { SweepSettings } from './definition.js';
 import {
   exclusionsOf,
   inOrder,
   locatedParameters,
-  type SweepSettings,
   secondsOf,
   settingsOf,
   withoutPlaces,

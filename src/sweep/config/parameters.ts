@@ -5,9 +5,8 @@ import type { Assignment } from '../../config/merge/overrides.js';
 import { schemaAt } from '../../config/schema/walk.js';
 import type { Place } from '../../config/yaml/source.js';
 import { type MapNode, type Node, nodeAt, toPlain } from '../../config/yaml/tree.js';
-import type { Objective, Pruner, SweepPlan } from '../schedule/plan.js';
-import type { Method } from '../search/index.js';
 import { canonical, type Distribution, type Parameter, type Point, type Value } from '../search/space.js';
+import type { GivenParameter, SweepSettings } from './definition.js';
 
 export interface LocatedParameter extends Parameter {
   /** The key as written; `variants` for the parameter `config`. */
@@ -180,55 +179,6 @@ function resolved(node: Node, path: readonly string[]): Value {
   const plain = toPlain(node) as Value;
   const isPath = typeof plain === 'string' && schemaAt(path, undefined)?.['x-path'] === true;
   return isPath ? resolve(node.place.text.folder, plain) : plain;
-}
-
-/** A parameter as written. */
-export type GivenParameter =
-  | readonly Value[]
-  | {
-      readonly kind: 'choice';
-      readonly values: readonly Value[];
-      readonly when?: GivenCondition;
-    }
-  | {
-      readonly kind: 'paired';
-      readonly values: readonly (readonly Value[])[];
-      readonly when?: GivenCondition;
-    }
-  | {
-      readonly kind: 'uniform' | 'log_uniform' | 'log_int';
-      readonly low: number;
-      readonly high: number;
-      readonly when?: GivenCondition;
-    }
-  | {
-      readonly kind: 'int';
-      readonly low: number;
-      readonly high: number;
-      readonly step: number;
-      readonly when?: GivenCondition;
-    };
-
-/** One parameter's name with a value of it, or a list of values. */
-export type GivenCondition = Readonly<Record<string, Value>>;
-
-/** A sweep file that is valid against the schema, with constant defaults filled in. */
-export interface SweepSettings
-  extends Pick<SweepPlan, 'name' | 'seed' | 'parallel' | 'retries' | 'on_trial_error'> {
-  readonly base?: string;
-  readonly variants?: readonly string[];
-  readonly parameters: Readonly<Record<string, GivenParameter>>;
-  readonly exclude: readonly Readonly<Record<string, Value>>[];
-  readonly method: Method;
-  readonly seeds?: readonly number[];
-  readonly objective?: Objective;
-  readonly pruner: Pruner;
-  readonly budget: {
-    readonly trials?: number;
-    readonly time?: number | string;
-    readonly target?: number;
-  };
-  readonly trial_timeout?: number | string;
 }
 
 /** @param tree valid against the schema */

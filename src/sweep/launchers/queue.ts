@@ -11,23 +11,46 @@ import { basename, dirname, resolve, sep } from 'node:path';
 import type { Redis } from 'ioredis';
 import { validateAgainst } from '../../config/schema/schema.js';
 import { EXIT, type UserError, usageError } from '../../util/errors.js';
+import { all, choice, integer, literal, object, type TypeOf, text } from '../../util/schema.js';
 import { codeOf } from '../../util/system-errors.js';
 import { SweepDirectory } from '../directory.js';
 import { readJournal } from '../journal.js';
 import type { Task, TaskEnd } from '../launcher.js';
 import type { SweepPlan } from '../schedule/plan.js';
-import type { JournalRecord } from '../schedule/records.js';
+import { type JournalRecord, segment } from '../schedule/records.js';
 import { type Point, sameValue } from '../search/space.js';
 import { backendOf, backendOfRun, baseOf, placeArguments, trialArguments } from '../trial-runs.js';
 
 export type StopRequest = 'interrupt' | 'kill';
 
-export interface QueueJob extends Omit<Task, 'directory' | 'args' | 'timeout'> {
-  readonly version: 2;
-  /** Absolute path of the sweep's directory. */
-  readonly sweep: string;
-  readonly stop: StopRequest | null;
-}
+/** A job of the queue. */
+export const queueJobShape = object(
+  all({
+    version: literal(2, { description: 'Version of this format.' }),
+    id: text({
+      description: 'The task, unique within its sweep.',
+      pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$',
+    }),
+    ...segment,
+    attempt: integer({ description: 'Counted from 1.', min: 1 }),
+    sweep: text({
+      description: "Absolute path of the sweep's directory. A worker accepts only paths within its root.",
+      maxLength: 4096,
+      pattern: '^/',
+    }),
+    threads: integer({ description: 'Threads that the process may use.', min: 1 }),
+    stop: choice([null, 'interrupt', 'kill'] as const, {
+      description: 'What the sweep requests of the process; null to continue.',
+    }),
+  }),
+  {
+    title: 'Queue job',
+    description:
+      "A job that a sweep puts into a queue for a worker: which trial of which sweep to train, and how far. Everything else is in the sweep's directory.",
+  },
+);
+
+export type QueueJob = TypeOf<typeof queueJobShape>;
 
 /**
  * Equal for the same task of the same sweep, whichever process asks, so that a queue never holds a

@@ -296,9 +296,9 @@ export class Leases {
       const lease = this.running.get(id);
       if (lease === undefined) continue;
       // its process has stopped by itself, or is about to
-      if (this.elapsedShare(lease) >= INTERRUPT_AFTER) this.request(lease, 'interrupt');
+      if (this.elapsedFraction(lease) >= INTERRUPT_AFTER) this.request(lease, 'interrupt');
       lease.renewed = this.now();
-      const after = (share: number) => lease.renewed + share * this.duration;
+      const after = (fraction: number) => lease.renewed + fraction * this.duration;
       lease.notify({ interrupt: after(STOPS_BY_ITSELF_AFTER), end: after(KILL_AFTER) });
     }
   }
@@ -316,7 +316,7 @@ export class Leases {
     const lease = this.running.get(id);
     this.running.delete(id);
     return (
-      lease !== undefined && (lease.requested !== undefined || this.elapsedShare(lease) >= INTERRUPT_AFTER)
+      lease !== undefined && (lease.requested !== undefined || this.elapsedFraction(lease) >= INTERRUPT_AFTER)
     );
   }
 
@@ -326,13 +326,13 @@ export class Leases {
 
   private check(): void {
     for (const lease of this.running.values()) {
-      const share = this.elapsedShare(lease);
-      if (share > KILL_AFTER) this.request(lease, 'kill');
-      else if (share > INTERRUPT_AFTER) this.request(lease, 'interrupt');
+      const elapsed = this.elapsedFraction(lease);
+      if (elapsed > KILL_AFTER) this.request(lease, 'kill');
+      else if (elapsed > INTERRUPT_AFTER) this.request(lease, 'interrupt');
     }
   }
 
-  private elapsedShare({ renewed }: Lease): number {
+  private elapsedFraction({ renewed }: Lease): number {
     return (this.now() - renewed) / this.duration;
   }
 

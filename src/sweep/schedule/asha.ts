@@ -5,8 +5,8 @@
  * time, so a trial that was passed over may be promoted once its rung has more trials. When there
  * are no new points, promotions continue until no trial is promotable; the rest is pruned.
  */
-import type { Pruner } from './plan.js';
-import { isBetter, type Measured, type PrunerKind, Pruning } from './pruner.js';
+import { integer, named, object } from '../../util/schema.js';
+import { isBetter, type Measured, Pruning, pruner, prunerName } from './pruner.js';
 
 export class Asha extends Pruning {
   private readonly halvings: readonly Rung[];
@@ -102,7 +102,33 @@ function rankIn(ranking: readonly Measured[], measured: Measured): number {
   return low;
 }
 
-export type HalvingSettings = Omit<Extract<Pruner, { kind: 'asha' }>, 'kind'>;
+/** The settings of successive halving. */
+export const halving = {
+  min_epochs: named(
+    'min_epochs',
+    integer({
+      description: 'Epochs until the first rung.',
+      min: 1,
+      max: 1_000_000,
+      default: 1,
+      examples: [1],
+      aliases: ['min_resource', 'grace_period'],
+    }),
+  ),
+  reduction_factor: integer({
+    description: 'Ratio of consecutive rungs. Rungs are min_epochs times its powers, and the last epoch.',
+    min: 2,
+    max: 1000,
+    default: 4,
+    examples: [3],
+    aliases: ['eta', 'factor'],
+  }),
+};
+
+interface HalvingSettings {
+  readonly min_epochs: number;
+  readonly reduction_factor: number;
+}
 
 /** min_epochs * eta^k below `epochs`, rounded down to whole epochs, followed by `epochs`. */
 export function rungEpochs(
@@ -122,7 +148,17 @@ export function rungEpochs(
   return [...rungs, epochs];
 }
 
-export const asha: PrunerKind<Extract<Pruner, { kind: 'asha' }>> = {
+export const asha = pruner({
+  settings: object(
+    {
+      kind: prunerName(
+        'asha',
+        'Asynchronous successive halving (Li et al. 2018): at each rung the best 1 / reduction_factor continue, the rest wait.',
+      ),
+      ...halving,
+    },
+    { title: 'Asha' },
+  ),
   firstJudged: ({ min_epochs }) => ['min_epochs', min_epochs],
   create: (settings, epochs) => new Asha(rungEpochs(settings, epochs), settings.reduction_factor),
-};
+});

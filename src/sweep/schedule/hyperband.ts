@@ -1,14 +1,14 @@
 /**
  * Hyperband (Li et al., 2017) with asynchronous brackets, as in the ASHA paper (Li et al., 2018):
  * bracket b is a separate ASHA whose lowest rung is rung b, so the last bracket never stops a trial
- * early. A trial's number determines its bracket. Each bracket gets the share of trials that
+ * early. A trial's number determines its bracket. Each bracket gets the fraction of trials that
  * algorithm 1 of the Hyperband paper assigns, distributed as evenly as whole trials allow. At most
  * one bracket has a promotable trial at a time: the end of a segment makes at most one promotable,
  * and the lane it frees takes that one.
  */
-import { Asha, rungEpochs } from './asha.js';
-import type { Pruner } from './plan.js';
-import { type Measured, type PrunerKind, Pruning, type Verdict } from './pruner.js';
+import { like, object } from '../../util/schema.js';
+import { Asha, halving, rungEpochs } from './asha.js';
+import { type Measured, Pruning, pruner, prunerName, type Verdict } from './pruner.js';
 
 class Hyperband extends Pruning {
   private readonly brackets: readonly Asha[];
@@ -66,7 +66,7 @@ export function bracketSizes(brackets: number, reductionFactor: number): readonl
 }
 
 /**
- * Assigns each trial to the bracket that is furthest behind its share; if several are, to the
+ * Assigns each trial to the bracket that is furthest behind its fraction; if several are, to the
  * first.
  */
 function dealOut(sizes: readonly number[]): readonly number[] {
@@ -80,7 +80,18 @@ function dealOut(sizes: readonly number[]): readonly number[] {
   });
 }
 
-export const hyperband: PrunerKind<Extract<Pruner, { kind: 'hyperband' }>> = {
+export const hyperband = pruner({
+  settings: object(
+    {
+      kind: prunerName(
+        'hyperband',
+        'Successive halving in brackets that start at different rungs (Li et al. 2017).',
+      ),
+      ...halving,
+      reduction_factor: like(halving.reduction_factor, { default: 3 }),
+    },
+    { title: 'Hyperband' },
+  ),
   firstJudged: ({ min_epochs }) => ['min_epochs', min_epochs],
   create: (settings, epochs) => new Hyperband(rungEpochs(settings, epochs), settings.reduction_factor),
-};
+});

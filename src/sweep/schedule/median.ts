@@ -5,10 +5,38 @@
  * are judged after n_warmup_epochs + 1 epochs and then every `interval_epochs`, once
  * `n_startup_trials` are completed. Only values at these epochs count.
  */
-import type { Pruner } from './plan.js';
-import { type Measured, type PrunerKind, Pruning, type Verdict } from './pruner.js';
+import { integer, object, type TypeOf } from '../../util/schema.js';
+import { type Measured, Pruning, pruner, prunerName, type Verdict } from './pruner.js';
 
-type MedianSettings = Extract<Pruner, { kind: 'median' }>;
+const settings = object(
+  {
+    kind: prunerName('median', 'Stop a trial that is worse than the median of the others at the same epoch.'),
+    n_startup_trials: integer({
+      description: 'Number of trials that must finish before the first is judged.',
+      min: 0,
+      max: 1_000_000,
+      default: 5,
+      examples: [5],
+    }),
+    n_warmup_epochs: integer({
+      description: 'Epochs before a trial is first judged.',
+      min: 0,
+      max: 1_000_000,
+      default: 0,
+      examples: [1],
+      aliases: ['n_warmup_steps', 'warmup'],
+    }),
+    interval_epochs: integer({
+      description: 'Epochs between two judgements.',
+      min: 1,
+      max: 1_000_000,
+      default: 1,
+      examples: [1],
+      aliases: ['interval_steps', 'interval'],
+    }),
+  },
+  { title: 'Median' },
+);
 
 class MedianPruning extends Pruning {
   private readonly rungEpochs: readonly number[];
@@ -19,12 +47,12 @@ class MedianPruning extends Pruning {
   private completedTrials = 0;
 
   constructor(
-    private readonly settings: MedianSettings,
+    private readonly options: TypeOf<typeof settings>,
     epochs: number,
   ) {
     super();
     const rungs: number[] = [];
-    for (let rung = settings.n_warmup_epochs + 1; rung < epochs; rung += settings.interval_epochs)
+    for (let rung = options.n_warmup_epochs + 1; rung < epochs; rung += options.interval_epochs)
       rungs.push(rung);
     this.rungEpochs = [...rungs, epochs];
   }
@@ -37,7 +65,7 @@ class MedianPruning extends Pruning {
     const values = this.values.get(measured.trial) ?? [];
     this.values.set(measured.trial, values);
     if (measured.value !== null) values.push(measured);
-    if (this.completedTrials === 0 || this.completedTrials < this.settings.n_startup_trials) return 'advance';
+    if (this.completedTrials === 0 || this.completedTrials < this.options.n_startup_trials) return 'advance';
     if (values.length === 0) return 'prune';
     const others = this.completedValues.get(measured.epochs) ?? [];
     if (others.length === 0) return 'advance';
@@ -63,7 +91,8 @@ function middleOf(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-export const median: PrunerKind<MedianSettings> = {
+export const median = pruner({
+  settings,
   firstJudged: ({ n_warmup_epochs }) => ['n_warmup_epochs', n_warmup_epochs + 1],
-  create: (settings, epochs) => new MedianPruning(settings, epochs),
-};
+  create: (given, epochs) => new MedianPruning(given, epochs),
+});

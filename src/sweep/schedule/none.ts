@@ -1,5 +1,6 @@
 /** Trains every trial to the last epoch. */
-import { type PrunerKind, Pruning } from './pruner.js';
+import { object } from '../../util/schema.js';
+import { Pruning, pruner, prunerName } from './pruner.js';
 
 class NoPruning extends Pruning {
   constructor(private readonly epochs: number) {
@@ -15,6 +16,7 @@ class NoPruning extends Pruning {
   }
 }
 
-export const none: PrunerKind<{ readonly kind: 'none' }> = {
+export const none = pruner({
+  settings: object({ kind: prunerName('none', 'Train every trial to the end.') }, { title: 'NoPruner' }),
   create: (_, epochs) => new NoPruning(epochs),
-};
+});

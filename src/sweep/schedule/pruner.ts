@@ -1,4 +1,5 @@
 /** What every pruner is. */
+import { literal, type Shape, type TypeOf } from '../../util/schema.js';
 
 export interface Measured {
   readonly trial: number;
@@ -50,13 +51,22 @@ export abstract class Pruning {
   withdrawn(_trial: number): void {}
 }
 
-/** The facts about a pruner; `S` are its settings in a plan. */
-export interface PrunerKind<S> {
+/** A pruner and all that is known of it. */
+export interface PrunerKind<S extends Shape = Shape> {
+  /** Its keys in a sweep file; a plan has all of them. */
+  readonly settings: S;
   /** The setting that decides when a trial is first judged, and that epoch; absent if none is. */
-  firstJudged?(settings: S): readonly [setting: keyof S & string, epoch: number];
+  firstJudged?(settings: TypeOf<S>): readonly [setting: keyof TypeOf<S> & string, epoch: number];
   /** @param epochs of a trial that is not pruned */
-  create(settings: S, epochs: number): Pruning;
+  create(settings: TypeOf<S>, epochs: number): Pruning;
 }
+
+/** Defines a pruner. */
+export const pruner = <S extends Shape>(kind: PrunerKind<S>): PrunerKind<S> => kind;
+
+/** The key `kind` of a pruner. */
+export const prunerName = <const K extends string>(kind: K, description: string) =>
+  literal(kind, { description, examples: [kind] });
 
 /**
  * Orders numbers before null, and equal values by trial: a total order, so that ties are replayed

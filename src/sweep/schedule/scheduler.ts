@@ -10,9 +10,9 @@
 import { blindTrials } from '../search/index.js';
 import type { Observation, Sampler } from '../search/method.js';
 import type { Point } from '../search/space.js';
+import { createPruning, prunerOf } from './index.js';
 import type { SweepPlan } from './plan.js';
 import type { Pruning } from './pruner.js';
-import { createPruning, prunerOf } from './pruners.js';
 import { type Decision, type Outcome, type Segment, segmentKey } from './records.js';
 import { bestOf, Goal, type Measurement, Outcomes, observe, Trial } from './trials.js';
 
@@ -210,7 +210,7 @@ export class Scheduler {
 
   private judge({ trial: number, end }: Job, { epochs, status, value }: Measurement): void {
     const trial = this.decided[number];
-    const measured = { trial: number, epochs, value: this.goal.minimised(value) };
+    const measured = { trial: number, epochs, value: this.goal.minimized(value) };
     const isLast = epochs === this.plan.epochs;
     if (isLast && status === 'done') {
       this.pruning.completed(measured);

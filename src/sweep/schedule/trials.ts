@@ -35,7 +35,7 @@ export class Trial {
 /** The observation of a sampler after a trial's segment has ended. */
 export function observe(seen: Trial, goal: Goal): Observation {
   const { trial, point, epochs, state } = seen;
-  const value = goal.minimised(seen.value);
+  const value = goal.minimized(seen.value);
   if (state === 'failed') return { trial, point, epochs, state, value: null };
   // a diverged trial is complete: further epochs would say nothing about its point
   if (state === 'completed' || state === 'diverged')
@@ -60,8 +60,8 @@ export function bestOf(trials: readonly Trial[], goal: Goal): Trial | undefined 
 
 function beats(a: Trial, b: Trial, goal: Goal): boolean {
   return isBetter(
-    { trial: a.trial, value: goal.minimised(a.value) },
-    { trial: b.trial, value: goal.minimised(b.value) },
+    { trial: a.trial, value: goal.minimized(a.value) },
+    { trial: b.trial, value: goal.minimized(b.value) },
   );
 }
 
@@ -142,12 +142,12 @@ export class Goal {
   }
 
   /** Returns the value to minimize. */
-  minimised(value: number | null): number | null {
+  minimized(value: number | null): number | null {
     return value === null ? null : this.sign * value;
   }
 
   isReached(value: number | null): boolean {
-    const minimised = this.minimised(value);
-    return this.target !== null && minimised !== null && minimised <= this.target;
+    const minimized = this.minimized(value);
+    return this.target !== null && minimized !== null && minimized <= this.target;
   }
 }

@@ -3,7 +3,8 @@
  * not exist at a point are skipped.
  */
 
-import { listingSampler, type SearchMethod } from './method.js';
+import { object } from '../../util/schema.js';
+import { listingSampler, methodName, searchMethod } from './method.js';
 import {
   canonical,
   countOf,
@@ -93,7 +94,11 @@ function namedIn({ parameters, exclude }: Space): ReadonlySet<string> {
   return new Set([...conditions, ...exclude.flatMap(pattern => Object.keys(pattern))]);
 }
 
-export const grid: SearchMethod<{ readonly kind: 'grid' }> = {
+export const grid = searchMethod({
+  settings: object(
+    { kind: methodName('grid', 'Every point; the last parameter varies fastest.') },
+    { title: 'Grid' },
+  ),
   isExhaustive: true,
   create(space) {
     const [real] = continuousParameters(space);
@@ -101,4 +106,4 @@ export const grid: SearchMethod<{ readonly kind: 'grid' }> = {
     const points = gridPoints(space);
     return listingSampler(() => points.next().value ?? undefined);
   },
-};
+});

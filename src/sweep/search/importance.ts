@@ -24,17 +24,17 @@ const MIN_TRIALS = 4;
 
 export interface Importance {
   readonly name: string;
-  /** In [0, 1]; the shares sum to 1. */
+  /** In [0, 1]; all of them sum to 1. */
   readonly importance: number;
 }
 
 /**
- * Each parameter's share of the main effects, largest first. Interactions are ignored, so a
- * parameter that acts only through others has a small share. Only complete trials count, since
- * values after different epochs are not comparable; a null value counts as the worst value of the
- * others. Where a parameter does not exist it has no effect: there it gets random values. A
- * parameter's measure is uniform on its axis (logarithmic for `log_*`). Empty if fewer than 4
- * complete trials have a value or all are equal.
+ * Each parameter's fraction of the main effects, largest first. Interactions are ignored, so a
+ * parameter that acts only through others has a small one. Only complete trials count, since values
+ * after different epochs are not comparable; a null value counts as the worst value of the others.
+ * Where a parameter does not exist it has no effect: there it gets random values. A parameter's
+ * measure is uniform on its axis (logarithmic for `log_*`). Empty if fewer than 4 complete trials
+ * have a value or all are equal.
  */
 export function importance(space: Space, observations: readonly Observation[]): readonly Importance[] {
   const complete = observations
@@ -52,9 +52,9 @@ export function importance(space: Space, observations: readonly Observation[]): 
   for (let fill = 0; fill < TREES / TREES_A_FILL; fill++) {
     const rows = rowsOf(parameters, complete, random);
     for (const leaves of growForest(kinds, rows, targets, TREES_A_FILL, random))
-      for (const [i, share] of mainEffects(kinds, leaves).entries()) totals[i] += share;
+      for (const [i, effect] of mainEffects(kinds, leaves).entries()) totals[i] += effect;
   }
-  const total = totals.reduce((sum, share) => sum + share, 0);
+  const total = totals.reduce((sum, effect) => sum + effect, 0);
   if (!(total > 0)) return [];
   return parameters
     .map(({ name }, i) => ({ name, importance: totals[i] / total }))
@@ -115,8 +115,8 @@ function randomFeature(choices: FeatureKind, random: RandomStream): number {
 }
 
 /**
- * The variance of each parameter's marginal as a share of the tree's variance; zeros if the tree is
- * a single leaf.
+ * The variance of each parameter's marginal as a fraction of the tree's variance; zeros if the tree
+ * is a single leaf.
  */
 function mainEffects(kinds: readonly FeatureKind[], leaves: readonly Leaf[]): readonly number[] {
   const extents = leaves.map(({ sides }) => sides.map((side, i) => extentOf(kinds[i], side)));

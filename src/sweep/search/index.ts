@@ -1,23 +1,26 @@
 /** The search methods by name. */
+import { named, type TypeOf, union } from '../../util/schema.js';
 import { grid } from './grid.js';
 import type { Sampler, SearchMethod } from './method.js';
 import { random } from './random.js';
 import { sobol } from './sobol.js';
 import type { Space } from './space.js';
-import { type TpeSettings, tpe } from './tpe.js';
+import { tpe } from './tpe.js';
 
-export type Method = { readonly kind: 'grid' | 'random' | 'sobol' } | TpeSettings;
+export const methods = { grid, random, sobol, tpe };
 
-const methods: { readonly [K in Method['kind']]: SearchMethod<Extract<Method, { kind: K }>> } = {
-  grid,
-  random,
-  sobol,
-  tpe,
-};
+/** A method with its settings. */
+export const method = union(
+  'kind',
+  Object.entries(methods).map(([kind, { settings }]) => named(kind, settings)),
+  {},
+);
 
-/** The facts about a method; the table's type guarantees that they accept its settings. */
-export function methodOf<M extends Method>({ kind }: M): SearchMethod<M> {
-  return methods[kind] as SearchMethod<M>;
+export type Method = TypeOf<typeof method>;
+
+/** All that is known of a method. */
+export function methodOf({ kind }: Method): SearchMethod {
+  return methods[kind] as SearchMethod;
 }
 
 /** Number of first trials that are chosen without results. */

@@ -1,4 +1,5 @@
 /** What every search method is. */
+import { literal, type Shape, type TypeOf } from '../../util/schema.js';
 import type { Point, Space } from './space.js';
 
 export interface Observation {
@@ -27,15 +28,24 @@ export interface Sampler {
   suggest(trial: number, finished: readonly Observation[], pending: readonly Point[]): Point | undefined;
 }
 
-/** The facts about a search method; `S` are its settings in a plan. */
-export interface SearchMethod<S> {
+/** A search method and all that is known of it. */
+export interface SearchMethod<S extends Shape = Shape> {
+  /** Its keys in a sweep file; a plan has all of them. */
+  readonly settings: S;
   /** Whether it lists all points, which ends it, and is impossible with a real parameter. */
   readonly isExhaustive?: true;
   /** Number of first trials that are chosen without results; absent if all are. */
-  blindTrials?(settings: S): number;
+  blindTrials?(settings: TypeOf<S>): number;
   /** @throws UserError (exit 2) if the method cannot search the space */
-  create(space: Space, settings: S, seed: number): Sampler;
+  create(space: Space, settings: TypeOf<S>, seed: number): Sampler;
 }
+
+/** Defines a search method. */
+export const searchMethod = <S extends Shape>(method: SearchMethod<S>): SearchMethod<S> => method;
+
+/** The key `kind` of a method. */
+export const methodName = <const K extends string>(kind: K, description: string) =>
+  literal(kind, { description, examples: [kind] });
 
 /** The points that `next` returns, one for each trial, regardless of results. */
 export function listingSampler(next: (trial: number) => Point | undefined): Sampler {

@@ -3,10 +3,12 @@
  * (2012).
  */
 import { RandomStream } from '../../util/random.js';
+import { object } from '../../util/schema.js';
 import { Untried } from './draw.js';
-import { listingSampler, type SearchMethod } from './method.js';
+import { listingSampler, methodName, searchMethod } from './method.js';
 
-export const random: SearchMethod<{ readonly kind: 'random' }> = {
+export const random = searchMethod({
+  settings: object({ kind: methodName('random', 'Random points.') }, { title: 'Random' }),
   /** Each trial draws from its own random stream. Points of a finite space do not repeat. */
   create(space, _, seed) {
     const untried = new Untried(space);
@@ -16,4 +18,4 @@ export const random: SearchMethod<{ readonly kind: 'random' }> = {
       return point;
     });
   },
-};
+});

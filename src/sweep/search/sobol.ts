@@ -4,8 +4,9 @@
  */
 import { usageError } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';
+import { object } from '../../util/schema.js';
 import { MAX_DRAWS, pointAtFractions, Untried } from './draw.js';
-import { listingSampler, type SearchMethod } from './method.js';
+import { listingSampler, methodName, searchMethod } from './method.js';
 import type { Point } from './space.js';
 
 /**
@@ -13,7 +14,8 @@ import type { Point } from './space.js';
  * new. The last points of a finite space, which the sequence reaches slowly, are drawn at random.
  * Each parameter has its own dimension, used or not.
  */
-export const sobol: SearchMethod<{ readonly kind: 'sobol' }> = {
+export const sobol = searchMethod({
+  settings: object({ kind: methodName('sobol', 'Scrambled Sobol points.') }, { title: 'Sobol' }),
   create(space, _, seed) {
     const dimensions = space.parameters.length;
     if (dimensions > MAX_SOBOL_DIMENSIONS) throw tooManyError(dimensions);
@@ -34,7 +36,7 @@ export const sobol: SearchMethod<{ readonly kind: 'sobol' }> = {
       return point;
     });
   },
-};
+});
 
 function tooManyError(dimensions: number) {
   return usageError({

@@ -3,43 +3,102 @@
  * the axis that is searched.
  */
 
+import {
+  all,
+  anything,
+  integer,
+  list,
+  literal,
+  mapOf,
+  named,
+  number,
+  object,
+  type TypeOf,
+  text,
+  union,
+} from '../../util/schema.js';
+
 /** A value of YAML or JSON. */
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
 
-/** Distribution of a parameter's values. Bounds are inclusive. */
-export type Distribution =
-  | { readonly kind: 'choice'; readonly values: readonly Value[] }
-  | { readonly kind: 'uniform' | 'log_uniform'; readonly low: number; readonly high: number }
-  /** Integers `low`, `low + step`, …; `log_int` has a step of 1. */
-  | { readonly kind: 'int' | 'log_int'; readonly low: number; readonly high: number; readonly step: number };
+export const value = named('value', anything<Value>({ description: 'A value that is valid in the config.' }));
 
-/** The parameter exists only if the parameter `name` exists and has one of `values`. */
-export interface Condition {
-  readonly name: string;
-  readonly values: readonly Value[];
-}
+export const point = named(
+  'point',
+  mapOf(value, {
+    description: 'The value of each parameter by name. A parameter whose condition does not hold is absent.',
+  }),
+);
 
-export interface Parameter {
-  /**
-   * The dotted keys that it sets; several for `paired`, whose values are lists with one element per
-   * key.
-   */
-  readonly keys: readonly string[];
-  /** The keys, separated by commas; unique within a space. */
-  readonly name: string;
-  readonly distribution: Distribution;
-  readonly condition?: Condition;
-}
+const real = { low: number({ description: 'Inclusive.' }), high: number({ description: 'Inclusive.' }) };
+const whole = {
+  low: integer({ description: 'Inclusive.' }),
+  high: integer({ description: 'Inclusive.' }),
+  step: integer({ description: 'Step between two values; 1 on a log scale.', min: 1 }),
+};
 
-export interface Space {
-  /** A parameter follows the one that its condition names. */
-  readonly parameters: readonly Parameter[];
-  /** Points that have all values of one of these are excluded. */
-  readonly exclude: readonly Point[];
-}
+const distribution = named(
+  'distribution',
+  union(
+    'kind',
+    [
+      object(all({ kind: literal('choice', {}), values: list(value, { description: 'The values.' }) }), {
+        description: 'One of several values.',
+      }),
+      object(all({ kind: literal('uniform', {}), ...real }), {
+        description: 'A uniformly distributed number.',
+      }),
+      object(all({ kind: literal('log_uniform', {}), ...real }), {
+        description: 'A number on a log scale.',
+      }),
+      object(all({ kind: literal('int', {}), ...whole }), { description: 'An integer.' }),
+      object(all({ kind: literal('log_int', {}), ...whole }), {
+        description: 'An integer on a log scale.',
+      }),
+    ],
+    { description: "How a parameter's values are distributed." },
+  ),
+);
 
-/** The value of each parameter by name; a parameter whose condition does not hold is absent. */
-export type Point = Readonly<Record<string, Value>>;
+const parameter = object(
+  {
+    ...all({
+      keys: list(text({ description: 'A dotted key of the config.' }), {
+        description:
+          'The dotted keys that it sets; if there are several, its values are lists with one element per key.',
+      }),
+      name: text({ description: 'The keys, separated by commas; unique within a space.' }),
+      distribution,
+    }),
+    condition: object(
+      all({
+        name: text({ description: 'That parameter.' }),
+        values: list(value, { description: 'Its values.' }),
+      }),
+      {
+        description:
+          'The parameter exists only if the parameter named here exists and has one of these values.',
+      },
+    ),
+  },
+  { description: 'A parameter.' },
+);
+
+export const space = named(
+  'space',
+  object(
+    all({
+      parameters: list(parameter, { description: 'A parameter follows the one that its condition names.' }),
+      exclude: list(point, { description: 'A point that has all values of one of these is excluded.' }),
+    }),
+    { description: 'What varies.' },
+  ),
+);
+
+export type Distribution = TypeOf<typeof distribution>;
+export type Parameter = TypeOf<typeof parameter>;
+export type Space = TypeOf<typeof space>;
+export type Point = TypeOf<typeof point>;
 
 /** Whether two values are equal, regardless of the order of keys. */
 export function sameValue(a: Value, b: Value): boolean {

@@ -6,9 +6,11 @@
  * the first points come from a Sobol sequence, kernels are narrower (parzen.ts), and points of a
  * finite space do not repeat.
  */
+
 import { RandomStream } from '../../util/random.js';
+import { integer, object } from '../../util/schema.js';
 import { drawPoint, isAllowed, type Taken, takenPoints } from './draw.js';
-import type { Observation, SearchMethod } from './method.js';
+import { methodName, type Observation, searchMethod } from './method.js';
 import { ParzenEstimator } from './parzen.js';
 import { random } from './random.js';
 import { MAX_SOBOL_DIMENSIONS, sobol } from './sobol.js';
@@ -20,13 +22,29 @@ const MAX_ATTEMPTS = 20;
 const MAX_BEST = 25;
 
 /** Names and defaults as in Optuna's TPESampler. */
-export interface TpeSettings {
-  readonly kind: 'tpe';
-  readonly n_startup_trials: number;
-  readonly n_ei_candidates: number;
-}
-
-export const tpe: SearchMethod<TpeSettings> = {
+export const tpe = searchMethod({
+  settings: object(
+    {
+      kind: methodName('tpe', 'Tree-structured Parzen estimator.'),
+      n_startup_trials: integer({
+        description: 'Number of first trials that are chosen without results.',
+        min: 1,
+        max: 1_000_000,
+        default: 10,
+        examples: [10],
+        aliases: ['startup', 'n_initial_points'],
+      }),
+      n_ei_candidates: integer({
+        description: 'Number of candidates per suggestion; the most promising one is chosen.',
+        min: 1,
+        max: 10_000,
+        default: 24,
+        examples: [24],
+        aliases: ['candidates'],
+      }),
+    },
+    { title: 'Tpe' },
+  ),
   blindTrials: ({ n_startup_trials }) => n_startup_trials,
   create(space, { n_startup_trials, n_ei_candidates }, seed) {
     const groups = groupsOf(space);
@@ -51,7 +69,7 @@ export const tpe: SearchMethod<TpeSettings> = {
       },
     };
   },
-};
+});
 
 /** Good and other points, each from the oldest to the latest. */
 export interface Split {
@@ -62,7 +80,7 @@ export interface Split {
 /**
  * Splits off the best tenth, at most 25. Complete trials rank before pruned ones, which rank by
  * their epochs; then lower values rank first. A failed trial is never good. A pending one counts as
- * bad ("constant liar": Ginsbourger et al. 2010), so that concurrent trials explore different
+ * bad ("literal liar": Ginsbourger et al. 2010), so that concurrent trials explore different
  * points.
  */
 export function splitObservations(finished: readonly Observation[], pending: readonly Point[]): Split {

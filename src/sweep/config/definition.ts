@@ -1,0 +1,394 @@
+/** The definition of sweep files, from which `schemas/sweep.schema.json` is written. */
+import { METRICS, metricName } from '../../math/metrics/index.js';
+import {
+  anything,
+  choice,
+  either,
+  integer,
+  list,
+  literal,
+  mapOf,
+  named,
+  number,
+  object,
+  required,
+  type Shape,
+  type TypeOf,
+  text,
+  union,
+  word,
+} from '../../util/schema.js';
+import { type Pruner, prunerSettings } from '../schedule/index.js';
+import { type Method, method } from '../search/index.js';
+import type { Value } from '../search/space.js';
+
+const seconds = named('seconds', number({ above: 0, max: 1000000000, examples: [600] }));
+
+const duration = named(
+  'duration',
+  text({
+    maxLength: 20,
+    pattern: '^(?!0+(\\.0+)?[smhd])\\d{1,9}(\\.\\d{1,6})?[smhd]$',
+    form: 'a duration such as 90s, 10m, 1.5h or 2d',
+    examples: ['10m'],
+  }),
+);
+
+const when = named(
+  'when',
+  mapOf(
+    anything<Value>({ description: 'A value of that parameter, or a list of values.', examples: ['sgd'] }),
+    {
+      title: 'When',
+      description:
+        'A condition: the parameter exists only if another parameter exists and has this value, or one of these values.',
+      minKeys: 1,
+      maxKeys: 1,
+      aliases: ['if', 'condition', 'conditions'],
+      examples: [{ 'optimizer.kind': 'sgd' }, { 'optimizer.kind': ['sgd', 'adam'] }],
+    },
+  ),
+);
+
+const LOW = { description: 'Smallest value.', aliases: ['min', 'minimum', 'from'] } as const;
+const HIGH = { description: 'Largest value.', aliases: ['max', 'maximum', 'to'] } as const;
+const REAL = { min: -1e300, max: 1e300 };
+const WHOLE = { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER };
+
+const low = named('low', number({ ...LOW, ...REAL, examples: [0] }));
+const positiveLow = named('positive_low', number({ ...LOW, above: 0, max: 1e300, examples: [0.0001] }));
+const high = named('high', number({ ...HIGH, ...REAL, examples: [0.1] }));
+const intLow = named('int_low', integer({ ...LOW, ...WHOLE, examples: [32] }));
+const intHigh = named('int_high', integer({ ...HIGH, ...WHOLE, examples: [256] }));
+
+const valueLike = (example: Value) =>
+  anything<Value>({ description: 'A value that is valid in the config.', examples: [example] });
+
+/** A list of values. */
+const valueList = <S extends Shape>(item: S, example: Value, more: object = {}) =>
+  list(item, { maxItems: 1000, unique: true, examples: [example], ...more, minItems: 1 as number });
+
+/** A distribution by its kind. */
+function distribution<const K extends string, P extends Readonly<Record<string, Shape>>>(
+  kind: K,
+  [title, description, short]: readonly [title: string, description: string, short: string],
+  keys: P,
+) {
+  const kindKey = literal(kind, { description: short, examples: [kind] });
+  return named(kind, object({ kind: kindKey, ...keys, when }, { title, description }));
+}
+
+const parameter = named(
+  'parameter',
+  either(
+    [
+      named('values', valueList(valueLike(64), [64, 128])),
+      named(
+        'distribution',
+        union(
+          'kind',
+          [
+            distribution(
+              'choice',
+              ['Choice', 'One of several values. A plain list is short for it.', 'One of several values.'],
+              {
+                values: required(
+                  valueList(valueLike('adam'), ['adam', 'sgd'], {
+                    description: 'The values.',
+                    aliases: ['choices', 'options'],
+                  }),
+                ),
+              },
+            ),
+            distribution(
+              'uniform',
+              [
+                'Uniform',
+                'A number between two bounds, uniformly distributed.',
+                'A uniformly distributed number.',
+              ],
+              { low: required(low), high: required(high) },
+            ),
+            distribution(
+              'log_uniform',
+              [
+                'LogUniform',
+                'A number between two positive bounds, uniformly distributed on a log scale.',
+                'A number on a log scale.',
+              ],
+              { low: required(positiveLow), high: required(high) },
+            ),
+            distribution(
+              'int',
+              ['Int', 'An integer: low, low + step, and so on up to high.', 'An integer.'],
+              {
+                low: required(intLow),
+                high: required(intHigh),
+                step: integer({
+                  description: 'Step between two values.',
+                  min: 1,
+                  max: Number.MAX_SAFE_INTEGER,
+                  default: 1,
+                  examples: [32],
+                  aliases: ['q', 'stride'],
+                }),
+              },
+            ),
+            distribution(
+              'log_int',
+              [
+                'LogInt',
+                'An integer between two positive bounds, uniformly distributed on a log scale.',
+                'An integer on a log scale.',
+              ],
+              {
+                low: integer({ ...LOW, min: 1, max: Number.MAX_SAFE_INTEGER, required: true, examples: [8] }),
+                high: required(intHigh),
+              },
+            ),
+            distribution(
+              'paired',
+              [
+                'Paired',
+                "Several keys that vary together. The parameter's name lists the keys, separated by commas.",
+                'Several keys that vary together.',
+              ],
+              {
+                values: required(
+                  valueList(
+                    list(valueLike(64), { minItems: 2 as number, maxItems: 100 }),
+                    [
+                      [64, 100],
+                      [128, 50],
+                    ],
+                    {
+                      description: 'Lists with one value per key.',
+                      aliases: ['choices', 'options', 'pairs'],
+                    },
+                  ),
+                ),
+              },
+            ),
+          ],
+          { examples: [{ kind: 'uniform', low: 0, high: 0.9 }] },
+        ),
+      ),
+    ],
+    {
+      title: 'Parameter',
+      description: 'A list of values, or a mapping with a `kind`.',
+      examples: [[64, 128], { kind: 'log_uniform', low: 0.0001, high: 0.1 }],
+    },
+  ),
+);
+
+const kindOf = ({ keys }: Shape): string => String(keys.kind.schema.const);
+
+/** A word, or a mapping with this kind. */
+const kinded = <S extends Shape>(name: string, settings: S, options: object) =>
+  named(name, either([word(settings.parts.map(kindOf), {}), settings], options));
+
+export const sweepFile = object(
+  {
+    version: literal(1, { description: 'Version of the sweep format.', examples: [1] }),
+    name: required(
+      text({
+        description:
+          'Name of the sweep and of its directory below `sweeps` in the output directory: letters, digits, dots, underscores and hyphens, starting with a letter or digit, without two dots in a row.',
+        maxLength: 100,
+        pattern: '^(?!.*\\.\\.)[A-Za-z0-9][A-Za-z0-9._-]*$',
+        form: 'at most 100 letters, digits, `.`, `_` and `-`, starting with a letter or digit, without `..`',
+        examples: ['mnist-lstm'],
+      }),
+    ),
+    description: text({
+      description: 'Free text for readers. It changes nothing.',
+      maxLength: 10000,
+      aliases: ['notes', 'comment'],
+      examples: ['How fast may the reference experiment learn?'],
+    }),
+    base: text({
+      description: 'The config that every trial starts from. Set this or `variants`.',
+      minLength: 1,
+      maxLength: 4096,
+      path: true,
+      aliases: ['config', 'experiment', 'extends'],
+      examples: ['../mnist-lstm.yaml'],
+    }),
+    variants: list(text({ minLength: 1, maxLength: 4096, path: true }), {
+      description:
+        'Several configs to start from; each is a value of the parameter `config`. `parameters` vary all of them. Set this or `base`.',
+      minItems: 1 as number,
+      maxItems: 1000,
+      unique: true,
+      aliases: ['configs', 'bases'],
+      examples: [['../variants/small.yaml', '../variants/deep.yaml']],
+    }),
+    parameters: mapOf(parameter, {
+      description:
+        'The parameters to vary: dotted keys of the config, each with a list of values or a mapping with a `kind`. Values must be valid in the config; null removes the key.',
+      maxKeys: 100,
+      default: {},
+      aliases: ['space', 'params', 'search_space', 'parameter'],
+      examples: [
+        {
+          'optimizer.learning_rate': { kind: 'log_uniform', low: 0.0001, high: 0.1 },
+          'model.hidden_size': [64, 128],
+        },
+      ],
+    }),
+    exclude: list(
+      mapOf(anything<Value>({ description: 'A value of the parameter.', examples: [128] }), {
+        title: 'Exclusion',
+        minKeys: 1,
+      }),
+      {
+        description:
+          'Points to leave out: each item maps parameters to values and excludes every point that has all of them.',
+        maxItems: 1000,
+        default: [],
+        aliases: ['without', 'skip'],
+        examples: [[{ 'model.hidden_size': 128, 'training.batch_size': 50 }]],
+      },
+    ),
+    method: required(
+      kinded('method', method, {
+        title: 'Method',
+        description:
+          'How to choose points: all of them (grid), at random (random), evenly (sobol: scrambled Sobol points), or based on the results so far (tpe: multivariate, Bergstra et al. 2011). A word, or a mapping with a `kind`.',
+        aliases: ['sampler', 'search', 'algorithm', 'strategy'],
+        examples: ['grid', { kind: 'tpe', n_startup_trials: 10 }],
+      }),
+    ),
+    seed: integer({
+      description: "Seed of the sweep's own random choices. Trials are trained with the seeds of `seeds`.",
+      min: 0,
+      max: 9007199254740991,
+      default: 0,
+      aliases: ['random_seed'],
+      examples: [0],
+    }),
+    seeds: list(integer({ min: 0, max: 9007199254740991 }), {
+      description:
+        "Seeds to train each point with, as the config's `seed`. The objective is the mean over them.",
+      minItems: 1 as number,
+      maxItems: 1000,
+      unique: true,
+      defaultText: "the config's own seed" as string | undefined,
+      aliases: ['replicas', 'repeats'],
+      examples: [[0, 1, 2]],
+    }),
+    objective: object(
+      {
+        metric: required(
+          choice(METRICS, {
+            description: 'Metric to optimize. Trials measure it even if `training.metrics` does not list it.',
+            form: String(metricName.definitions.metric_name['x-form']),
+            aliases: ['name', 'monitor'],
+            examples: ['test.accuracy'],
+          }),
+        ),
+        goal: required(
+          choice(['minimize', 'maximize'] as const, {
+            description: 'Whether larger (maximize) or smaller (minimize) values of the metric are better.',
+            aliases: ['mode', 'direction'],
+            examples: ['maximize'],
+          }),
+        ),
+      },
+      {
+        title: 'Objective',
+        description: 'What to optimize. Default: `checkpoint.metric` of the configs.',
+        aliases: ['metric', 'target', 'goal'],
+        examples: [{ metric: 'test.accuracy', goal: 'maximize' }],
+      },
+    ),
+    pruner: kinded('pruner', prunerSettings, {
+      title: 'Pruner',
+      description: 'Which trials to stop before their last epoch. A word, or a mapping with a `kind`.',
+      default: 'none',
+      aliases: ['scheduler', 'early_stopping', 'pruning'],
+      examples: ['asha', { kind: 'asha', min_epochs: 1, reduction_factor: 3 }],
+    }),
+    budget: object(
+      {
+        trials: integer({
+          description: 'Maximum number of trials.',
+          min: 1,
+          max: 1000000,
+          defaultText: 'all points of a grid; otherwise no limit' as string | undefined,
+          aliases: ['n_trials', 'max_trials', 'count', 'num_trials'],
+          examples: [30],
+        }),
+        time: either([seconds, duration], {
+          description:
+            'Maximum wall time over all processes of the sweep: seconds, or a number with s, m, h or d. Running trials may still reach their next rung.',
+          defaultText: 'no limit' as string | undefined,
+          aliases: ['timeout', 'max_time', 'seconds', 'duration'],
+          examples: ['10m', 600],
+        }),
+        target: number({
+          description: "Stop the sweep once a trial's objective is at least this good.",
+          min: -1e300,
+          max: 1e300,
+          defaultText: 'none' as string | undefined,
+          aliases: ['goal', 'stop_at'],
+          examples: [0.98],
+        }),
+      },
+      {
+        title: 'Budget',
+        description: 'When to stop starting trials: whichever limit is reached first.',
+        default: {},
+        aliases: ['limits', 'budgets'],
+        examples: [{ trials: 30, time: '1h', target: 0.98 }],
+      },
+    ),
+    parallel: integer({
+      description:
+        'Number of trials to run at the same time. It affects the search, since it determines which results are known when a point is chosen. Threads are divided evenly among the trials.',
+      min: 1,
+      max: 1024,
+      default: 1,
+      aliases: ['workers', 'concurrency', 'jobs', 'n_jobs'],
+      examples: [2],
+    }),
+    trial_timeout: either([seconds, duration], {
+      description:
+        "Maximum time for a trial's process to reach its next rung: seconds, or a number with s, m, h or d. After it the process counts as hung: it is asked to stop, and killed 10 s later.",
+      defaultText: 'never' as string | undefined,
+      aliases: ['timeout'],
+      examples: ['30m', 1800],
+    }),
+    retries: integer({
+      description:
+        'Number of times to restart a crashed or hung process, from its checkpoint, before its trial counts as failed.',
+      min: 0,
+      max: 100,
+      default: 1,
+      aliases: ['max_retries', 'attempts'],
+      examples: [1],
+    }),
+    on_trial_error: choice(['continue', 'stop'] as const, {
+      description:
+        'Whether to continue or stop the sweep after a failed trial. A trial whose loss diverged has a result and has not failed.',
+      default: 'continue',
+      aliases: ['on_error', 'on_failure'],
+      examples: ['continue'],
+    }),
+  },
+  {
+    title: 'Sweep',
+    description:
+      'A cellrun sweep: the config, the parameters to vary, the search method, the objective and the budget. Annotations: x-path marks a path relative to the file that contains it; x-form describes a pattern in words; x-default describes a default that depends on other keys; x-aliases lists names from other tools.',
+  },
+);
+
+/** A parameter as written. */
+export type GivenParameter = TypeOf<typeof parameter>;
+
+/** A sweep file that is valid against the schema, with constant defaults filled in. */
+export type SweepSettings = Omit<TypeOf<typeof sweepFile>, 'method' | 'pruner'> & {
+  readonly method: Method;
+  readonly pruner: Pruner;
+};
