@@ -307,14 +307,6 @@ function checkOptions(config: CsvConfig): void {
       expected: 'one feature, or `input_kind: number`',
     });
   }
-  if (config.target_kind === 'class' && typeof config.target !== 'string') {
-    throw configError({
-      code: 'data/class-targets',
-      keyPath: ['dataset', 'target'],
-      message: 'classes are read from one column',
-      expected: 'the name of one column, or `target_kind: value` to predict several',
-    });
-  }
 }
 
 function targetsOf({ target }: CsvConfig): readonly string[] {
