@@ -32,10 +32,14 @@ export interface CheckpointEntry {
   readonly temporary: boolean;
 }
 
-export interface Checkpoint extends CheckpointEntry {
-  readonly tensors: Tensors;
+/** What the header of a checkpoint's file has. */
+export interface CheckpointHeader extends CheckpointEntry {
   /** The metadata passed to `save`. */
   readonly metadata: JsonObject;
+}
+
+export interface Checkpoint extends CheckpointHeader {
+  readonly tensors: Tensors;
 }
 
 export type Which = 'last' | 'best' | number;
@@ -48,8 +52,8 @@ export const STATE_KEY = 'cellrun';
  * @throws UserError (exit 5) if one is damaged
  * @throws UserError (exit 2) if one cannot be read
  */
-export function listCheckpoints(folder: string): (CheckpointEntry & { readonly metadata: JsonObject })[] {
-  return checkpointNames(folder).map(name => entryOf(join(folder, name)));
+export function listCheckpoints(folder: string): CheckpointHeader[] {
+  return checkpointNames(folder).map(name => headerOf(join(folder, name)));
 }
 
 /**
@@ -172,7 +176,7 @@ export function loadCheckpoint(path: string): Checkpoint {
   };
 }
 
-function entryOf(path: string): CheckpointEntry & { readonly metadata: JsonObject } {
+function headerOf(path: string): CheckpointHeader {
   const { step, epoch, metric, temporary, metadata } = stateOf(
     path,
     readSafetensorsMetadata(path, { follow: false }),

@@ -13,16 +13,12 @@
  */
 import { createHash } from 'node:crypto';
 import { type Diagnostic, damagedError } from '../util/errors.js';
-import { type CheckpointEntry, checkpointNames, indexPath } from './checkpoint-files.js';
+import { type CheckpointHeader, checkpointNames, indexPath } from './checkpoint-files.js';
 import type { RunDirectory } from './directory.js';
 import { isAbsent } from './files.js';
-import type { JsonObject } from './json.js';
 import { type DamagedLine, type LogRecord, lastRecord, readLog } from './log.js';
 import type { Manifest } from './manifest.js';
 import type { Summary } from './summary.js';
-
-/** A checkpoint's entry and metadata, without its tensors. */
-export type SavedCheckpoint = CheckpointEntry & { readonly metadata: JsonObject };
 
 /** The key to pass to --allow-change to resume from another run's checkpoint. */
 export const FOREIGN = 'step_hash';
@@ -217,7 +213,7 @@ export function ownStepHashes({
 
 /** The step hash of `checkpoint` if it belongs to another run; undefined if it is the run's own. */
 export function foreignStepHash(
-  { metadata }: Pick<SavedCheckpoint, 'metadata'>,
+  { metadata }: Pick<CheckpointHeader, 'metadata'>,
   manifest: Manifest,
 ): string | undefined {
   const found = String(metadata.step_hash);
@@ -229,7 +225,7 @@ export function foreignStepHash(
  * @param more appended to the expected hash in the message
  */
 export function refuseForeign(
-  checkpoints: readonly Pick<SavedCheckpoint, 'path' | 'metadata'>[],
+  checkpoints: readonly Pick<CheckpointHeader, 'path' | 'metadata'>[],
   manifest: Manifest,
   more = '',
 ): void {

@@ -6,13 +6,13 @@ import { dirname } from 'node:path';
 import { type LoadedExperiment, loadExperiment, type OpenOptions } from '../config/index.js';
 import { readPlainConfig } from '../config/merge/plain.js';
 import { damagedError, UserError } from '../util/errors.js';
-import { listCheckpoints, rereading } from './checkpoint-files.js';
+import { type CheckpointHeader, listCheckpoints, rereading } from './checkpoint-files.js';
 import { RunDirectory } from './directory.js';
 import type { SplitEvaluation } from './evaluation.js';
 import type { RunStatus } from './events.js';
 import { digestOfFile, isAbsent } from './files.js';
 import { LogFollower, type RunHistory, readHistory } from './history.js';
-import { changedInputs, refuseChangedInputs, refuseDamage, type SavedCheckpoint } from './integrity.js';
+import { changedInputs, refuseChangedInputs, refuseDamage } from './integrity.js';
 import { isLocked } from './lock.js';
 import type { Manifest } from './manifest.js';
 import type { Notes } from './notes.js';
@@ -115,7 +115,7 @@ export class Run {
    * Its checkpoints by ascending step, without their tensors.
    * @throws UserError (exit 5) if one is damaged
    */
-  checkpoints(): readonly SavedCheckpoint[] {
+  checkpoints(): readonly CheckpointHeader[] {
     return rereading(() => listCheckpoints(this.directory.files.checkpoints));
   }
 

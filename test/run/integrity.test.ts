@@ -122,6 +122,7 @@ t.test('a damaged manifest or config is refused by all that compute with it', as
       ['review', a],
       ['resume', a],
       ['resume', p],
+      ['run', work.config(config), '--directory', a],
     ]) {
       const { code, stdout, stderr } = await work.cellrun(...args);
       t.equal(code, 5, `${name}: ${args[0]} ${stderr}`);

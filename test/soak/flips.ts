@@ -2,8 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadCheckpoint, resolveCheckpoint, type Which } from '../../src/run/checkpoint-files.js';
-import { CheckpointStore } from '../../src/run/checkpoints.js';
-import { latestCheckpoint } from '../../src/run/latest-checkpoint.js';
+import { CheckpointStore, latestCheckpoint } from '../../src/run/checkpoints.js';
 import type { Tensor } from '../../src/run/safetensors.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
 

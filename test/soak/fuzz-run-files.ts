@@ -13,9 +13,8 @@ import {
   resolveCheckpoint,
   STATE_KEY,
 } from '../../src/run/checkpoint-files.js';
-import { CheckpointStore } from '../../src/run/checkpoints.js';
+import { CheckpointStore, latestCheckpoint } from '../../src/run/checkpoints.js';
 import type { Json } from '../../src/run/json.js';
-import { latestCheckpoint } from '../../src/run/latest-checkpoint.js';
 import { lockRun } from '../../src/run/lock.js';
 import { type CutLog, cutLog } from '../../src/run/log.js';
 import {

@@ -5,8 +5,12 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bestOf, listCheckpoints, loadCheckpoint } from '../../src/run/checkpoint-files.js';
-import { type CheckpointInput, type CheckpointPolicy, CheckpointStore } from '../../src/run/checkpoints.js';
-import { latestCheckpoint } from '../../src/run/latest-checkpoint.js';
+import {
+  type CheckpointInput,
+  type CheckpointPolicy,
+  CheckpointStore,
+  latestCheckpoint,
+} from '../../src/run/checkpoints.js';
 import { LogFile } from '../../src/run/lines.js';
 import { lockRun } from '../../src/run/lock.js';
 import { cutLog } from '../../src/run/log.js';

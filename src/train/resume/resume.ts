@@ -3,7 +3,13 @@ import { renameSync, statSync } from 'node:fs';
 import { effectsOf, type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import type { BackendRequest } from '../../engine/backend-names.js';
 import type { Width } from '../../engine/simd/target.js';
-import { bestOf, type Checkpoint, listCheckpoints } from '../../run/checkpoint-files.js';
+import {
+  bestOf,
+  type Checkpoint,
+  type CheckpointHeader,
+  listCheckpoints,
+} from '../../run/checkpoint-files.js';
+import { latestCheckpoint } from '../../run/checkpoints.js';
 import type { RunDirectory } from '../../run/directory.js';
 import { withFileErrors } from '../../run/file-errors.js';
 import { isAbsent } from '../../run/files.js';
@@ -17,9 +23,7 @@ import {
   readLogEnd,
   refuseDamage,
   refuseForeign,
-  type SavedCheckpoint,
 } from '../../run/integrity.js';
-import { latestCheckpoint } from '../../run/latest-checkpoint.js';
 import { refuseUnlessOwned, whileLocked } from '../../run/lock.js';
 import { type CutLog, cutLog, LOG_LOST, lastRecord, readEvents } from '../../run/log.js';
 import type { Manifest } from '../../run/manifest.js';
@@ -232,7 +236,7 @@ function foreignChange(
     checkpoint,
     allowChange,
   }: {
-    readonly whole: readonly SavedCheckpoint[];
+    readonly whole: readonly CheckpointHeader[];
     readonly checkpoint: Checkpoint | undefined;
     readonly allowChange: readonly string[];
   },
