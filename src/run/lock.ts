@@ -52,7 +52,9 @@ function binding(): Binding | null {
   if (loaded === undefined) {
     try {
       loaded = require('fs-native-extensions') as Binding;
-    } catch {
+    } catch (error) {
+      // not a machine without locks
+      if (/EMFILE|too many open files/i.test(String(error))) throw error;
       loaded = null;
     }
   }
@@ -64,8 +66,9 @@ function binding(): Binding | null {
  * undefined if there are no locks here. `shared` locks exclude only exclusive ones.
  */
 export function tryFileLock(file: number, shared = false): boolean | undefined {
+  const locks = binding();
   try {
-    return binding()?.tryLock(file, OFFSET, 1, { shared });
+    return locks?.tryLock(file, OFFSET, 1, { shared });
   } catch {
     // a file system without locks, or a lock manager that does not answer
     return undefined;
