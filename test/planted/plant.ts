@@ -20,6 +20,7 @@ export type TestName =
   | 'gates'
   | 'integrity'
   | 'invariants'
+  | 'key-effects'
   | 'launchers-bullmq'
   | 'linked'
   | 'lint'

@@ -58,6 +58,12 @@ const training = plantsOf({
     'a plateau sees what is measured after the update',
     'schedules',
   ],
+  'src/config/schema/experiment': [
+    "return optimizer?.schedule?.kind === 'plateau';",
+    'return optimizer === undefined;',
+    'evaluations seem to change nothing under a plateau schedule',
+    'key-effects',
+  ],
   'src/math/schedules/plateau': [
     'bad <= patience',
     'bad < patience',
@@ -65,8 +71,8 @@ const training = plantsOf({
     'schedules',
   ],
   'src/math/schedules/schedule': [
-    'progress.done / updates',
-    '(progress.done + 1) / updates',
+    'progress.done / updates)',
+    '(progress.done + 1) / updates)',
     'a decay is an update ahead',
     'schedules',
   ],
