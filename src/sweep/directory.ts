@@ -9,27 +9,13 @@ import { checkName, createExclusively } from '../run/folders.js';
 import { whereNotJson } from '../run/json.js';
 import { NotesFile } from '../run/notes.js';
 import { damagedError, usageError } from '../util/errors.js';
-import type { Base, SweepPlan } from './schedule/plan.js';
+import { type Base, plan as planShape, type SweepPlan } from './schedule/plan.js';
 import type { Segment } from './schedule/records.js';
 
 /** A resolved base config: paths absolute, all defaults filled in. */
 export interface FrozenBase extends Pick<Base, 'name'> {
   readonly yaml: string;
 }
-
-/** Keys of the plans of all versions. */
-const ESSENTIAL = [
-  'name',
-  'seed',
-  'seeds',
-  'space',
-  'method',
-  'pruner',
-  'objective',
-  'budget',
-  'epochs',
-  'bases',
-] as const satisfies readonly (keyof SweepPlan)[];
 
 export class SweepDirectory {
   private constructor(
@@ -119,7 +105,7 @@ export class SweepDirectory {
     } catch {
       throw damaged('the plan of the sweep is not JSON', whereNotJson(text));
     }
-    const missing = ESSENTIAL.find(key => !Object.hasOwn(Object(plan), key));
+    const missing = Object.keys(planShape.keys).find(key => !Object.hasOwn(Object(plan), key));
     if (missing !== undefined) throw damaged(`the plan of the sweep has no \`${missing}\``);
     return plan as SweepPlan;
   }
