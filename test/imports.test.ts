@@ -149,7 +149,7 @@ const globals: readonly GlobalRule[] = [
       'cli/',
       'data/reading/ranged-file.ts',
       'engine/linked-executable.ts',
-      'engine/simd/target.ts',
+      'engine/simd-target.ts',
       'run/',
       'train/',
       'verify/gradients.ts',

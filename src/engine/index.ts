@@ -9,8 +9,8 @@ import { type LinkedPlan, linkPlan, WidthError } from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
 import { makePlan, type Plan } from './plan.js';
 import { Prover } from './proof.js';
-import { simdKernelClass } from './simd/kernel.js';
-import { machineTarget, type Target, type Width } from './simd/target.js';
+import { simdKernelClass } from './simd-kernel.js';
+import { machineTarget, type Target, type Width } from './simd-target.js';
 
 /** A kernel that runs gpu.js's own code instead of ours, and why. */
 export interface Fallback {

@@ -10,7 +10,7 @@ import { createKernel, ExecutionError } from './executable.js';
 import { ALIGNMENT } from './heap.js';
 import type { Kernel, Plan, Step } from './plan.js';
 import type { Prover } from './proof.js';
-import type { KernelCode, SimdKernel } from './simd/kernel.js';
+import type { KernelCode, SimdKernel } from './simd-kernel.js';
 
 export interface LinkedInput {
   readonly name: string;

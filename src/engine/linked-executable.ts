@@ -1,7 +1,7 @@
 /** Runs linked plans in this thread. Does not load gpu.js, so that computing threads stay small. */
 import type { Heap, WasmMemory } from './heap.js';
 import type { LinkedInput, LinkedOutput, LinkedPlan } from './link.js';
-import type { KernelCode, WasmModule } from './simd/kernel.js';
+import type { KernelCode, WasmModule } from './simd-kernel.js';
 
 /** A tensor (row-major) or, for an input of shape [], a number. */
 export type Value = Float32Array | number;

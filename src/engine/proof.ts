@@ -9,7 +9,7 @@
 import { sizeOf } from '../math/graph/shape.js';
 import { ALIGNMENT, type Heap, type WasmMemory } from './heap.js';
 import type { Step } from './plan.js';
-import type { WasmModule } from './simd/kernel.js';
+import type { WasmModule } from './simd-kernel.js';
 
 declare const WebAssembly: {
   Instance: new (module: WasmModule, imports: object) => { exports: { run(...operands: number[]): void } };

@@ -23,7 +23,7 @@ import {
 import { type BackendChoice, chooseBackend } from '../engine/backend.js';
 import type { Backend, BackendRequest } from '../engine/backend-names.js';
 import { Engine } from '../engine/index.js';
-import { measuredWidth, type Width } from '../engine/simd/target.js';
+import { measuredWidth, type Width } from '../engine/simd-target.js';
 import type { LossSettings } from '../math/losses/index.js';
 import { taskOf } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';

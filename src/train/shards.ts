@@ -7,7 +7,7 @@
 import type { Backend } from '../engine/backend-names.js';
 import type { Heap, HeapSpan } from '../engine/heap.js';
 import type { ExecutionReport } from '../engine/machine.js';
-import type { Width } from '../engine/simd/target.js';
+import type { Width } from '../engine/simd-target.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import type { MeasuredMetric } from '../math/metrics/index.js';
 import { declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';

@@ -9,10 +9,10 @@ import { Heap } from '../../src/engine/heap.js';
 import { Engine } from '../../src/engine/index.js';
 import { makePlan } from '../../src/engine/plan.js';
 import { Prover } from '../../src/engine/proof.js';
-import { FunctionAssembler } from '../../src/engine/simd/assembler.js';
-import { compileKernel } from '../../src/engine/simd/compile.js';
-import { kernelListing } from '../../src/engine/simd/kernel.js';
-import { makeModule, measuredWidth, type Width } from '../../src/engine/simd/target.js';
+import { FunctionAssembler } from '../../src/engine/simd-assembler.js';
+import { compileKernel } from '../../src/engine/simd-compile.js';
+import { kernelListing } from '../../src/engine/simd-kernel.js';
+import { makeModule, measuredWidth, type Width } from '../../src/engine/simd-target.js';
 import { Graph, type Program } from '../../src/math/graph/node.js';
 import type { Op } from '../../src/math/graph/op.js';
 

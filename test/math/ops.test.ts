@@ -10,7 +10,7 @@ import { BACKENDS, type Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
 import type { Value } from '../../src/engine/linked-executable.js';
 import { makePlan, type Plan } from '../../src/engine/plan.js';
-import { SMALLEST_RESULT } from '../../src/engine/simd/tile-code.js';
+import { SMALLEST_RESULT } from '../../src/engine/simd-tile-code.js';
 import { differentiate } from '../../src/math/graph/differentiate.js';
 import { interpret } from '../../src/math/graph/interpret.js';
 import { Graph, type Node } from '../../src/math/graph/node.js';

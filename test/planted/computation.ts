@@ -209,7 +209,7 @@ export const kernels = plantsOf({
 });
 
 export const compiler = plantsOf({
-  'src/engine/simd/values': [
+  'src/engine/simd-values': [
     [
       'this.addGathered(gathered, row);',
       'this.addGathered(gathered, 0);',
@@ -226,7 +226,7 @@ export const compiler = plantsOf({
     ['lane * along * FLOAT_BYTES', 'lane * FLOAT_BYTES', 'strided reads are contiguous', 'simd'],
     ['y ? row : 0', '0', 'all rows of a tile take what was loaded for the first', 'simd'],
   ],
-  'src/engine/simd/lower': [
+  'src/engine/simd-lower': [
     [
       'gathered.push({ index: this.gatheredIndex(array, one), stride })',
       'gathered.push({ index: this.gatheredIndex(array, one), stride: 1 })',
@@ -242,12 +242,12 @@ export const compiler = plantsOf({
       'simd',
     ],
   ],
-  'src/engine/simd/pack': [
+  'src/engine/simd-pack': [
     ['gathered.length > 0 || ', '', 'gathered rows are packed as if they were the first', 'simd'],
     ['stride *= to;', 'stride *= to - 1;', 'packed columns of nested loops overlap', 'simd'],
     ['next += bytes;', 'next += bytes - 16;', 'packed columns overlap', 'simd'],
   ],
-  'src/engine/simd/tile-code': [
+  'src/engine/simd-tile-code': [
     [
       'row * extents.x * FLOAT_BYTES',
       'row * (extents.x + 1) * FLOAT_BYTES',
@@ -268,13 +268,13 @@ export const compiler = plantsOf({
       'simd',
     ],
   ],
-  'src/engine/simd/pointers': [
+  'src/engine/simd-pointers': [
     '.i32(from * step)',
     '.i32(0)',
     'loops that begin above zero read from the first element',
     'simd',
   ],
-  'src/engine/simd/tile': [
+  'src/engine/simd-tile': [
     [
       'const larger = extent - count * least;',
       'const larger = count;',
@@ -294,7 +294,7 @@ export const compiler = plantsOf({
       'simd',
     ],
   ],
-  'src/engine/simd/passes': [
+  'src/engine/simd-passes': [
     [
       "operation === 'subtract', varies)",
       'false, varies)',
@@ -303,7 +303,7 @@ export const compiler = plantsOf({
     ],
     ["['z', x * y],", "['z', x],", 'a slice is finished from the sums of another', 'simd'],
   ],
-  'src/engine/simd/functions': [
+  'src/engine/simd-functions': [
     [
       ".op('f32x4.mul').op('f32x4.neg')",
       ".op('f32x4.mul')",

@@ -106,7 +106,7 @@ export const leaks = plantsOf({
     'sequences of a split have the names of others',
     'sequence-ids',
   ],
-  'src/train/resume/same-data': [
+  'src/train/same-data': [
     [
       'isSame && now.length === then.length',
       'isSame',

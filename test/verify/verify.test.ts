@@ -411,7 +411,7 @@ t.test('planted errors', async t => {
   });
 
   await t.test('in what webasm makes of kernels: it parts from cpu at once', async t => {
-    const start = await brokenProgram('engine/simd/functions', '0.16666576646360912', '0.16');
+    const start = await brokenProgram('engine/simd-functions', '0.16666576646360912', '0.16');
     const [{ code, results }, webasm, cpu] = await Promise.all([
       verified<BackendsResults>(t, 'backends', config, CPU_AND_WEBASM, start),
       verified<GradientsResults>(t, 'gradients', config, WEBASM, start),

@@ -5,8 +5,8 @@
 import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { type AdapterInfo, type BackendChoice, chooseBackend, webGpuAdapter } from '../../engine/backend.js';
-import { type Arithmetic, machineArithmetic } from '../../engine/simd/arithmetic.js';
-import { measuredWidth, type WidthFinding } from '../../engine/simd/target.js';
+import { type Arithmetic, machineArithmetic } from '../../engine/simd-arithmetic.js';
+import { measuredWidth, type WidthFinding } from '../../engine/simd-target.js';
 import { type Machine, machine, type Versions, versions } from '../../run/manifest.js';
 import { usableCores } from '../../train/threads.js';
 import { EXIT } from '../../util/errors.js';

@@ -2,7 +2,7 @@
 import { renameSync, statSync } from 'node:fs';
 import { effectsOf, type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import type { BackendRequest } from '../../engine/backend-names.js';
-import type { Width } from '../../engine/simd/target.js';
+import type { Width } from '../../engine/simd-target.js';
 import {
   bestOf,
   type Checkpoint,

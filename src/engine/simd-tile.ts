@@ -2,9 +2,8 @@
  * The size of a tile: the part of the output that one iteration computes, in rows and vectors of
  * four.
  */
-
-import { forEachLoad, forEachValue, type Instruction, type KernelIr } from './ir.js';
-import type { Target, Width } from './target.js';
+import { forEachLoad, forEachValue, type Instruction, type KernelIr } from './simd-ir.js';
+import type { Target, Width } from './simd-target.js';
 
 export const LANES = 4;
 

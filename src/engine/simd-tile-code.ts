@@ -2,13 +2,20 @@
  * The code of one tile: the kernel's instructions, each written once for every row and vector along
  * which it varies.
  */
-import type { Arithmetic } from './arithmetic.js';
-import type { FunctionAssembler } from './assembler.js';
-import { type Affine, forEachValue, type Instruction, type KernelIr, type Load, type Value } from './ir.js';
-import type { Pack } from './pack.js';
-import { type Origin, type Place, Pointers } from './pointers.js';
-import { LANES, type Tile } from './tile.js';
-import { type KernelParameters, Values } from './values.js';
+import type { Arithmetic } from './simd-arithmetic.js';
+import type { FunctionAssembler } from './simd-assembler.js';
+import {
+  type Affine,
+  forEachValue,
+  type Instruction,
+  type KernelIr,
+  type Load,
+  type Value,
+} from './simd-ir.js';
+import type { Pack } from './simd-pack.js';
+import { type Origin, type Place, Pointers } from './simd-pointers.js';
+import { LANES, type Tile } from './simd-tile.js';
+import { type KernelParameters, Values } from './simd-values.js';
 
 /**
  * Results closer to zero than this are stored as zero. Arithmetic on subnormal numbers is up to a

@@ -2,9 +2,9 @@
  * Writes the code of values: each for a position in the tile, with shared loads done once. On the
  * stack a value is always a vector of four lanes, adjacent along x.
  */
-import type { Arithmetic } from './arithmetic.js';
-import type { FunctionAssembler } from './assembler.js';
-import { emitExp, emitLog, emitTanh, multiplyAdd, type Scratch } from './functions.js';
+import type { Arithmetic } from './simd-arithmetic.js';
+import type { FunctionAssembler } from './simd-assembler.js';
+import { emitExp, emitLog, emitTanh, multiplyAdd, type Scratch } from './simd-functions.js';
 import {
   type Affine,
   type BinaryOperation,
@@ -15,10 +15,10 @@ import {
   type Load,
   type Value,
   type Variation,
-} from './ir.js';
-import { type Pack, packedElement } from './pack.js';
-import type { Place as Address, Pointers } from './pointers.js';
-import { LANES, type Tile } from './tile.js';
+} from './simd-ir.js';
+import { type Pack, packedElement } from './simd-pack.js';
+import type { Place as Address, Pointers } from './simd-pointers.js';
+import { LANES, type Tile } from './simd-tile.js';
 
 const FLOAT_BYTES = 4;
 

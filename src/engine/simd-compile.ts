@@ -2,19 +2,17 @@
  * Compiles a kernel's source to a WebAssembly module: parses, lowers, chooses a tile and writes the
  * loops over tiles.
  */
-
-import type { Axis } from '../language.js';
-import { parseKernel } from '../language.js';
-import { assembleModule, FunctionAssembler, type MemoryLimits, type ValueType } from './assembler.js';
-import type { KernelIr } from './ir.js';
-import { lower, type Parameter } from './lower.js';
-import { emitPack, planPacks } from './pack.js';
-import { fuseMultiplyAdd, OUTPUT, splitAfterSums } from './passes.js';
-import type { Origin } from './pointers.js';
-import type { Target } from './target.js';
-import { chooseTiling, cutColumns, cutIntoPieces, hasLoops, LANES, type Piece } from './tile.js';
-import { TileCode } from './tile-code.js';
-import type { KernelParameters } from './values.js';
+import { type Axis, parseKernel } from './language.js';
+import { assembleModule, FunctionAssembler, type MemoryLimits, type ValueType } from './simd-assembler.js';
+import type { KernelIr } from './simd-ir.js';
+import { lower, type Parameter } from './simd-lower.js';
+import { emitPack, planPacks } from './simd-pack.js';
+import { fuseMultiplyAdd, OUTPUT, splitAfterSums } from './simd-passes.js';
+import type { Origin } from './simd-pointers.js';
+import type { Target } from './simd-target.js';
+import { chooseTiling, cutColumns, cutIntoPieces, hasLoops, LANES, type Piece } from './simd-tile.js';
+import { TileCode } from './simd-tile-code.js';
+import type { KernelParameters } from './simd-values.js';
 
 export interface CompileRequest {
   readonly source: string;

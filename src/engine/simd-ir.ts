@@ -3,7 +3,7 @@
  * named variables, every read has an address, and it is known along which axes of the output each
  * value varies.
  */
-import type { Axis } from '../language.js';
+import type { Axis } from './language.js';
 
 /**
  * constant + sum of coefficient * variable. Variables are the axes, loop variables and integer

@@ -4,15 +4,15 @@
  * code can be sent to other threads.
  */
 import { createRequire } from 'node:module';
-import { Recent } from '../../util/recent.js';
-import { MAX_PAGES } from '../heap.js';
-import { KernelError } from '../language.js';
-import type { Kernel, Step } from '../plan.js';
-import type { KernelPair } from '../proof.js';
-import type { KernelArgument } from '../source.js';
-import { type CompileRequest, compileKernel } from './compile.js';
-import type { Parameter } from './lower.js';
-import { machineTarget, makeBaselineModule, makeModule, type Target } from './target.js';
+import { Recent } from '../util/recent.js';
+import { MAX_PAGES } from './heap.js';
+import { KernelError } from './language.js';
+import type { Kernel, Step } from './plan.js';
+import type { KernelPair } from './proof.js';
+import { type CompileRequest, compileKernel } from './simd-compile.js';
+import type { Parameter } from './simd-lower.js';
+import { machineTarget, makeBaselineModule, makeModule, type Target } from './simd-target.js';
+import type { KernelArgument } from './source.js';
 
 const require = createRequire(import.meta.url);
 

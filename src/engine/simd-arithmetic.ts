@@ -4,7 +4,7 @@
  * accurate; processors have it since about 2013.
  */
 import v8 from 'node:v8';
-import { assembleModule, FunctionAssembler } from './assembler.js';
+import { assembleModule, FunctionAssembler } from './simd-assembler.js';
 
 export type Arithmetic = 'fused' | 'separate';
 

@@ -4,9 +4,16 @@
  * the nearest cache and evicts itself; packed, it stays there. Goto and van de Geijn, Anatomy of
  * High-Performance Matrix Multiplication (2008), section 4.
  */
-import type { FunctionAssembler } from './assembler.js';
-import { type Affine, coefficient, forEachLoad, type Instruction, type KernelIr, type Load } from './ir.js';
-import { LANES, type Tile } from './tile.js';
+import type { FunctionAssembler } from './simd-assembler.js';
+import {
+  type Affine,
+  coefficient,
+  forEachLoad,
+  type Instruction,
+  type KernelIr,
+  type Load,
+} from './simd-ir.js';
+import { LANES, type Tile } from './simd-tile.js';
 
 const FLOAT_BYTES = 4;
 /** Minimum number of row tiles that share a column for a copy to pay off. */

@@ -7,10 +7,10 @@
  * are slower.
  */
 import v8 from 'node:v8';
-import { MAX_PAGES } from '../heap.js';
-import { type Arithmetic, machineArithmetic } from './arithmetic.js';
-import { compileKernel } from './compile.js';
-import type { WasmModule } from './kernel.js';
+import { MAX_PAGES } from './heap.js';
+import { type Arithmetic, machineArithmetic } from './simd-arithmetic.js';
+import { compileKernel } from './simd-compile.js';
+import type { WasmModule } from './simd-kernel.js';
 
 /** Bits of the operations that the machine is expected to execute. */
 export type Width = 128 | 256;

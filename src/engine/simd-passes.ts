@@ -1,5 +1,12 @@
 /** Passes over the code of a kernel: fused multiply-adds, and a second pass after the sums. */
-import { forEachValue, type Instruction, type KernelIr, type Load, operandsOf, type Value } from './ir.js';
+import {
+  forEachValue,
+  type Instruction,
+  type KernelIr,
+  type Load,
+  operandsOf,
+  type Value,
+} from './simd-ir.js';
 
 /**
  * Fuses a product and its sum into one multiply-add. All sums of a kernel are fused alike, in tiles

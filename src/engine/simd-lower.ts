@@ -1,6 +1,5 @@
 /** Lowers a kernel's tree and arguments to the intermediate representation. */
-import type { Axis, Expression, KernelTree, Statement } from '../language.js';
-import { KernelError } from '../language.js';
+import { type Axis, type Expression, KernelError, type KernelTree, type Statement } from './language.js';
 import {
   type Affine,
   addAffine,
@@ -14,7 +13,7 @@ import {
   type UnaryOperation,
   type Value,
   type Variation,
-} from './ir.js';
+} from './simd-ir.js';
 
 /** An argument of a kernel; the extents of an array are x (contiguous) first. */
 export type Parameter = { readonly name: string } & (
