@@ -106,7 +106,7 @@ export const leaks = plantsOf({
     'sequences of a split have the names of others',
     'sequence-ids',
   ],
-  'src/train/same-data': [
+  'src/train/resume/same-data': [
     [
       'isSame && now.length === then.length',
       'isSame',
