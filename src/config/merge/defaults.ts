@@ -72,8 +72,7 @@ function fillDerived(config: Sections): PartialExperiment {
     own ?? checkpoint?.metric ?? training?.early_stopping?.metric ?? selectingMetric(loss, dataset);
   return {
     ...config,
-    // a part of a config, such as a report asks for, may lack the kind
-    ...(dataset?.kind !== undefined &&
+    ...(dataset &&
       kindOf(dataset).hasSeed && {
         dataset: Object.assign({ ...dataset }, { seed: (dataset as { seed?: number }).seed ?? seed }),
       }),
