@@ -2,7 +2,7 @@
  * Records the decisions of a sweep in its journal, and compares them with those already recorded.
  */
 import { damagedError, type UserError } from '../util/errors.js';
-import type { Journal } from './journal.js';
+import { type Journal, now } from './journal.js';
 import type { SweepPlan } from './schedule/plan.js';
 import { type Decision, decisionsOf, type JournalRecord, outcomesOf } from './schedule/records.js';
 import { Scheduler } from './schedule/scheduler.js';
@@ -86,7 +86,7 @@ export class DecisionRecord {
     const { journal, observer } = this.parts;
     this.decided.push(...more);
     this.recorded = [];
-    const time = new Date().toISOString();
+    const time = now().toISOString();
     journal.append({ event: 'sweep.redecided', time, retry_failed }, ...this.decided);
     observer.redecided?.(this.decided);
   }

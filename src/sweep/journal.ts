@@ -69,6 +69,11 @@ export const journalLine = union(
   },
 );
 
+/** The time that records and directories state. No decision depends on it. */
+export function now(): Date {
+  return new Date();
+}
+
 export class Journal {
   private n = 0;
 

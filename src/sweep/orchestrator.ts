@@ -6,7 +6,7 @@
 import { EXIT, UserError } from '../util/errors.js';
 import { type DecisionObserver, DecisionRecord, type RecordedHistory } from './decisions.js';
 import type { SweepDirectory } from './directory.js';
-import type { Journal } from './journal.js';
+import { type Journal, now } from './journal.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from './launcher.js';
 import type { SweepPlan } from './schedule/plan.js';
 import { outcomesOf, type Segment } from './schedule/records.js';
@@ -218,7 +218,7 @@ export class Orchestrator {
     observer.started?.(segment, attempt);
     journal.append({
       event: 'segment.start',
-      time: new Date().toISOString(),
+      time: now().toISOString(),
       ...segmentOf(segment),
       attempt,
       directory: task.directory,
@@ -253,7 +253,7 @@ export class Orchestrator {
     const { outcome, exitCode, message, epochs, trainSeconds } = result;
     journal.append({
       event: 'segment.end',
-      time: new Date().toISOString(),
+      time: now().toISOString(),
       ...outcome,
       attempt: this.attempts.get(idOf(outcome))?.count ?? 0,
       exit_code: exitCode,
@@ -277,7 +277,7 @@ export class Orchestrator {
         const advances = scheduler.endBudget('time');
         journal.append({
           event: 'budget.time',
-          time: new Date().toISOString(),
+          time: now().toISOString(),
           seconds: this.elapsed,
           advances,
         });

@@ -4,7 +4,7 @@ import { whileLocked } from '../run/lock.js';
 import { versions } from '../run/manifest.js';
 import { damagedError, EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { type FrozenBase, SweepDirectory } from './directory.js';
-import { Journal, readJournal } from './journal.js';
+import { Journal, now, readJournal } from './journal.js';
 import type { Launcher } from './launcher.js';
 import { processIdentity } from './launchers/process-identity.js';
 import { Orchestrator, type SweepEnd, type SweepObserver } from './orchestrator.js';
@@ -58,7 +58,7 @@ export async function runSweep(
 ): Promise<SweepResult> {
   const directory = SweepDirectory.create(plan, {
     outputRoot: output,
-    started: new Date(),
+    started: now(),
     givenYaml,
     bases,
   });
@@ -108,7 +108,7 @@ async function runLocked(
     );
   }
   const self = processIdentity(process.pid);
-  const time = new Date().toISOString();
+  const time = now().toISOString();
   const launcher = await options.launcher(directory, text => observer.warning(text));
   await launcher.open();
   // the time distinguishes a process that resumes the same sweep twice
@@ -143,7 +143,7 @@ async function runLocked(
       { records, isDamaged: damage.length > 0, retryFailed, seconds: secondsOf(records) },
     );
     const end = await orchestrator.run();
-    const closing = { time: new Date().toISOString(), seconds: orchestrator.elapsed };
+    const closing = { time: now().toISOString(), seconds: orchestrator.elapsed };
     if (end === 'completed') journal.append({ event: 'sweep.end', ...closing });
     else journal.append({ event: 'sweep.stop', ...closing, reason: 'interrupted' });
     const exitCode = end === 'completed' ? verdictOf(directory) : EXIT.interrupted;
