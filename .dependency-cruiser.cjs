@@ -59,7 +59,7 @@ module.exports = {
     never('sweeps-launch-runs', 'a trial in a process of its own takes its device, its threads and its crash with it', inside('sweep'), { path: inside('train', 'predict', 'engine', 'math/graph', 'math/model') }),
     siblings('cells', 'cell'),
     siblings('losses', 'loss'),
-    siblings('optimizers', '(optimizer|parts/\\w+)'),
+    siblings('optimizers', '(optimizer|parts)'),
     siblings('schedules', 'schedule'),
   ],
   options: {

@@ -326,7 +326,7 @@ async function assignmentMeant(
   const [, option, name] = /unknown option '(--([\w-]+))(?:=.*)?'(?!.*Did you mean)/s.exec(message) ?? [];
   if (name === undefined || !options.some(({ long }) => long === '--set')) return undefined;
   const [{ findElsewhere }, { experimentSchema }] = await Promise.all([
-    import('../config/wording/suggest.js'),
+    import('../config/suggest.js'),
     import('../config/schema/walk.js'),
   ]);
   const found = findElsewhere(name, experimentSchema());

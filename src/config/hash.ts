@@ -7,9 +7,9 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { Recent } from '../util/recent.js';
 import type { Experiment } from './experiment.js';
+import { flatValues } from './flat.js';
 import { effectsOf, onResume } from './key-facts.js';
-import { flatValues } from './merge/flat.js';
-import { mapPaths } from './merge/paths.js';
+import { mapPaths } from './paths.js';
 
 export interface Hashes {
   /** SHA-256 (hex) of everything that affects results. */

@@ -1,5 +1,6 @@
 /** Configs: loading them, their types, and the checks against data. */
 
+export { checkAgainstData, type DataShape, type ModelSizes } from './data-check.js';
 export type {
   DatasetConfig,
   EarlyStopping,
@@ -8,10 +9,9 @@ export type {
   OptimizerConfig,
   ScheduleConfig,
 } from './experiment.js';
+export { keysOfFiles } from './file-checks.js';
 export { fileDigest } from './hash.js';
 export { effectsOf } from './key-facts.js';
 export { type LoadedExperiment, loadExperiment, type OpenOptions } from './load.js';
-export { locateInConfig } from './merge/relocate.js';
-export { checkAgainstData, type DataShape, type ModelSizes } from './rules/data-check.js';
-export { keysOfFiles } from './rules/file-checks.js';
-export { ignoredLabel, measuredMetrics } from './rules/losses.js';
+export { ignoredLabel, measuredMetrics } from './losses.js';
+export { locateInConfig } from './relocate.js';

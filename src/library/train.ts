@@ -4,7 +4,7 @@ import { backendKind } from '../predict/model.js';
 import type { RunStatus } from '../run/events.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
 import type { RunResult as Result, RunObserver } from '../train/recorder.js';
-import { resumeExperiment } from '../train/resume/resume.js';
+import { resumeExperiment } from '../train/resume.js';
 import { runExperiment } from '../train/run.js';
 import {
   callback,

@@ -6,7 +6,7 @@ import {
   locateInConfig,
   measuredMetrics,
 } from '../config/index.js';
-import { OPTIMISTIC, testSelections } from '../config/rules/splits.js';
+import { OPTIMISTIC, testSelections } from '../config/splits.js';
 import type { Dataset, SplitName } from '../data/index.js';
 import { checkName } from '../run/folders.js';
 import { gateReferences, gateWarnings } from '../train/gates.js';

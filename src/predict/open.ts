@@ -14,7 +14,7 @@ import type { LossSettings } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { dataRecord } from '../train/manifest.js';
 import { createPool } from '../train/pool.js';
-import { checkSameData, fittedBy } from '../train/resume/same-data.js';
+import { checkSameData, fittedBy } from '../train/same-data.js';
 import { type BackendOptions, modelSpec, openSession, streamsOf, widthOn } from '../train/session.js';
 import { allocateParameters, type ModelRun, type ShardPool } from '../train/shards.js';
 import { usableCores } from '../train/threads.js';

@@ -1,7 +1,8 @@
 /** Opens one of a run's checkpoints, to compute with its weights. */
+
+import { configDifferences } from '../config/explain.js';
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
-import { mapPaths } from '../config/merge/paths.js';
-import { configDifferences } from '../config/wording/explain.js';
+import { mapPaths } from '../config/paths.js';
 import type { DataRecord } from '../data/index.js';
 import { loadCheckpoint, rereading, resolveCheckpoint } from '../run/checkpoint-files.js';
 import { refuseForeign } from '../run/integrity.js';

@@ -4,7 +4,7 @@
  */
 import { dirname } from 'node:path';
 import { type LoadedExperiment, loadExperiment, type OpenOptions } from '../config/index.js';
-import { readPlainConfig } from '../config/merge/plain.js';
+import { readPlainConfig } from '../config/plain.js';
 import { damagedError, UserError } from '../util/errors.js';
 import { type CheckpointHeader, listCheckpoints, rereading } from './checkpoint-files.js';
 import { RunDirectory } from './directory.js';

@@ -3,7 +3,7 @@
  */
 
 import { basename, isAbsolute } from 'node:path';
-import { OPTIMISTIC } from '../config/rules/splits.js';
+import { OPTIMISTIC } from '../config/splits.js';
 import { largerIsBetter } from '../math/metrics/index.js';
 import { isShare, percent, rounded } from '../util/numbers.js';
 import type { GateResult, SplitBaselines, SplitMetrics, Summary } from './summary.js';

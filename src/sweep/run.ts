@@ -6,8 +6,8 @@ import { damagedError, EXIT, type ExitCode, usageError } from '../util/errors.js
 import { type FrozenBase, SweepDirectory } from './directory.js';
 import { Journal, now, readJournal } from './journal.js';
 import type { Launcher } from './launcher.js';
-import { processIdentity } from './launchers/process-identity.js';
 import { Orchestrator, type SweepEnd, type SweepObserver } from './orchestrator.js';
+import { processIdentity } from './process-identity.js';
 import type { SweepPlan } from './schedule/plan.js';
 import { type JournalRecord, outcomesOf } from './schedule/records.js';
 import { Scheduler } from './schedule/scheduler.js';

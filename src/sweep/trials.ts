@@ -1,6 +1,6 @@
 /** The results of a sweep's trials, from its plan and journal. */
 
-import { OPTIMISTIC } from '../config/rules/splits.js';
+import { OPTIMISTIC } from '../config/splits.js';
 import { RunDirectory } from '../run/directory.js';
 import { type Diagnostic, EXIT, type ExitCode } from '../util/errors.js';
 import { counted } from '../util/words.js';

@@ -10,10 +10,10 @@ import { watchedMetrics } from './early-stopping.js';
 import { RunEvents } from './events.js';
 import { TrainingState } from './loop.js';
 import { manifestFacts } from './manifest.js';
+import { refuseOtherConfig } from './other-config.js';
 import { batchOrder, defaultLogEvery, totalSteps } from './plan.js';
 import type { RunObserver, RunResult } from './recorder.js';
-import { refuseOtherConfig } from './resume/other-config.js';
-import { resumeExperiment } from './resume/resume.js';
+import { resumeExperiment } from './resume.js';
 import { type BackendOptions, initialParameters, openSession } from './session.js';
 import { type RunStart, trainRun } from './train.js';
 

@@ -2,8 +2,8 @@
 
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { fillDefaults } from '../config/merge/defaults.js';
-import { lineOf } from '../config/merge/plain.js';
+import { fillDefaults } from '../config/defaults.js';
+import { lineOf } from '../config/plain.js';
 import { validateAgainst } from '../config/schema/schema.js';
 import { isRecord } from '../config/schema/walk.js';
 import { indexedCheckpoints } from '../run/checkpoint-files.js';

@@ -22,7 +22,7 @@ import { withVerb } from '../../src/cli/program.js';
 import { formatDiagnostics, formatWarnings } from '../../src/cli/terminal/diagnostics.js';
 import { type Io, processIo } from '../../src/cli/terminal/io.js';
 import { createProgress } from '../../src/cli/terminal/progress.js';
-import { exists } from '../../src/sweep/launchers/process-identity.js';
+import { exists } from '../../src/sweep/process-identity.js';
 import { formatDuration } from '../../src/util/numbers.js';
 import { packageRoot } from '../../src/util/root.js';
 import { callInProcess, main } from '../support/in-process.js';

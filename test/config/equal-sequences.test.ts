@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { type ComparedSequences, sharedSequences } from '../../src/config/rules/overlap-check.js';
+import { type ComparedSequences, sharedSequences } from '../../src/config/overlap-check.js';
 import { floats, integers, type NpyContent, npz, Workplace } from '../support/cli.js';
 
 const work = new Workplace();

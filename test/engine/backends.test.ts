@@ -16,7 +16,7 @@ import { Engine } from '../../src/engine/index.js';
 import { Graph } from '../../src/math/graph/node.js';
 import { add } from '../../src/math/ops/add.js';
 import { adam } from '../../src/math/optimizers/adam.js';
-import { resumeExperiment } from '../../src/train/resume/resume.js';
+import { resumeExperiment } from '../../src/train/resume.js';
 import { runExperiment } from '../../src/train/run.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';

@@ -24,7 +24,7 @@ export const hardening = plantsOf({
     'a run is called by its folder',
     'integrity',
   ],
-  'src/config/rules/cross-checks': [
+  'src/config/cross-checks': [
     [
       'value !== 1 && Math.fround(value) === 1 ? 1 : undefined',
       'undefined',

@@ -94,7 +94,7 @@ export const leaks = plantsOf({
     ],
     ['isFuture && c < observed ? 0 :', '', 'a window reads what it is to forecast', 'forecast'],
   ],
-  'src/config/rules/overlap-check': [
+  'src/config/overlap-check': [
     'readers.slice(0, later)',
     'readers.slice(1, later)',
     'test sequences are not looked for in the training split',
@@ -106,7 +106,7 @@ export const leaks = plantsOf({
     'sequences of a split have the names of others',
     'sequence-ids',
   ],
-  'src/train/resume/same-data': [
+  'src/train/same-data': [
     [
       'isSame && now.length === then.length',
       'isSame',

@@ -84,7 +84,7 @@ export const ownership = plantsOf({
     'a model computes with a damaged config',
     'integrity',
   ],
-  'src/train/resume/resume': [
+  'src/train/resume': [
     "end.summary_sha256 === directory.digestOf('summary.json')",
     'true',
     'a run is resumed with a changed summary',

@@ -12,7 +12,7 @@ import { predictions } from './predictions.js';
 import { selection } from './selection.js';
 
 const training = plantsOf({
-  'src/math/optimizers/parts/scale': [
+  'src/math/optimizers/parts': [
     [
       'learningRate / (1 - beta1 ** step)',
       'learningRate / (1 - beta1 ** (step + 1))',
@@ -31,14 +31,7 @@ const training = plantsOf({
       'the square mean takes the wrong rate',
       'mathematics',
     ],
-  ],
-  'src/math/optimizers/parts/decay': [
-    'add(gradient, decay)',
-    'subtract(gradient, decay)',
-    'weights grow instead of decaying',
-    'mathematics',
-  ],
-  'src/math/optimizers/parts/moments': [
+    ['add(gradient, decay)', 'subtract(gradient, decay)', 'weights grow instead of decaying', 'mathematics'],
     [
       'add(direction, multiply(momentum_buffer, scalars.momentum))',
       'add(momentum_buffer, multiply(momentum_buffer, scalars.momentum))',

@@ -22,7 +22,7 @@ import {
 } from '../../src/train/loop.js';
 import { createPool } from '../../src/train/pool.js';
 import type { RunObserver, RunResult } from '../../src/train/recorder.js';
-import { resumeExperiment } from '../../src/train/resume/resume.js';
+import { resumeExperiment } from '../../src/train/resume.js';
 import { runExperiment } from '../../src/train/run.js';
 import type { GroupSize, ShardGroup, ShardJob, ShardMemory, ShardPool } from '../../src/train/shards.js';
 import { Trainer } from '../../src/train/trainer.js';

@@ -1,5 +1,5 @@
 /** `config show`, `config explain` and `config diff`: print resolved configs. */
-import { loadExperiment } from '../../config/index.js';
+
 import {
   type ConfigDifference,
   configDifferences,
@@ -7,7 +7,8 @@ import {
   type ExplainedValue,
   explainKey,
   explainValues,
-} from '../../config/wording/explain.js';
+} from '../../config/explain.js';
+import { loadExperiment } from '../../config/index.js';
 import { EXIT } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { set } from '../command/options.js';

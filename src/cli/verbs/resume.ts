@@ -35,7 +35,7 @@ export const verb = defineVerb({
       io.err(
         `warning: ${run} is a trial of a sweep, which will not see this change; to resume the sweep, run \`${programName(process.argv, process.env)} sweep resume ${quoted(sweep)}\`\n`,
       );
-    const { resumeExperiment } = await import('../../train/resume/resume.js');
+    const { resumeExperiment } = await import('../../train/resume.js');
     return runToEnd(options, run, io, (signal, observer) =>
       resumeExperiment(run, { ...options, commandLine, started: new Date(), signal }, observer),
     );

@@ -6,7 +6,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SplitName } from '../../config/experiment.js';
-import { flatValues } from '../../config/merge/flat.js';
+import { flatValues } from '../../config/flat.js';
 import { isAbsent } from '../../run/files.js';
 import { makeFolder } from '../../run/folders.js';
 import { nonFinite } from '../../run/json.js';

@@ -3,8 +3,8 @@
  * that are replicates of each other.
  */
 import stableStringify from 'safe-stable-stringify';
+import { flatValues } from '../../config/flat.js';
 import { effectsOf, isInputPath } from '../../config/key-facts.js';
-import { flatValues } from '../../config/merge/flat.js';
 import { kindOf, runsAt } from '../../run/find.js';
 import { Run, type RunRecord } from '../../run/run.js';
 import { bestRow, readSweepResults } from '../../sweep/index.js';

@@ -3,9 +3,9 @@
  * and backend.
  */
 import { dirname, isAbsolute, relative, sep } from 'node:path';
+import { flatValues } from '../../config/flat.js';
 import { effectsOf, isEarlier, isInputPath } from '../../config/key-facts.js';
-import { flatValues } from '../../config/merge/flat.js';
-import { mapPaths } from '../../config/merge/paths.js';
+import { mapPaths } from '../../config/paths.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 import type { RunRecord } from '../../run/run.js';

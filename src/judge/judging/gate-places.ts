@@ -4,7 +4,7 @@
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, normalize, relative, sep } from 'node:path';
-import { itemsAt } from '../../config/merge/plain.js';
+import { itemsAt } from '../../config/plain.js';
 import { isRecord } from '../../config/schema/walk.js';
 import type { Gate } from '../../run/gates.js';
 

@@ -2,7 +2,7 @@
  * The gates of a run's config, with the verdicts that the run recorded.
  */
 import { basename } from 'node:path';
-import { lineOf } from '../../config/merge/plain.js';
+import { lineOf } from '../../config/plain.js';
 import { isRecord } from '../../config/schema/walk.js';
 import { type Gate, inconclusive, judgeGate, type WrittenGate } from '../../run/gates.js';
 import type { RunRecord } from '../../run/run.js';

@@ -2,9 +2,7 @@ import { literal, number, required, section } from '../../util/schema.js';
 import { multiply } from '../ops/multiply.js';
 import { scheduleConfig } from '../schedules/index.js';
 import { KIND, learningRate, NUMERICS, optimizer, weightDecay, weightDecayOn } from './optimizer.js';
-import { coupledDecay } from './parts/decay.js';
-import { chain, type Part } from './parts/part.js';
-import { descend, overRootSum } from './parts/scale.js';
+import { chain, coupledDecay, descend, overRootSum, type Part } from './parts.js';
 
 export interface AdagradSettings {
   readonly learning_rate_decay: number;

@@ -10,10 +10,7 @@ import {
   weightDecay,
   weightDecayOn,
 } from './optimizer.js';
-import { coupledDecay } from './parts/decay.js';
-import { gradientMean } from './parts/moments.js';
-import { chain } from './parts/part.js';
-import { correctedRate, descend, overRootMeanSquare } from './parts/scale.js';
+import { chain, correctedRate, coupledDecay, descend, gradientMean, overRootMeanSquare } from './parts.js';
 
 /**
  * Adam as torch.optim.Adam. Kingma and Ba (2015), algorithm 1; at step t, with gradient g:

@@ -10,10 +10,7 @@ import {
   optimizer,
   weightDecayOn,
 } from './optimizer.js';
-import { decoupledDecay } from './parts/decay.js';
-import { gradientMean } from './parts/moments.js';
-import { chain } from './parts/part.js';
-import { correctedRate, descend, overRootMeanSquare } from './parts/scale.js';
+import { chain, correctedRate, decoupledDecay, descend, gradientMean, overRootMeanSquare } from './parts.js';
 
 /**
  * Adam with decoupled weight decay lambda as torch.optim.AdamW (Loshchilov and Hutter, 2019):

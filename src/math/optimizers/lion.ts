@@ -7,10 +7,7 @@ import { positive } from '../ops/positive.js';
 import { subtract } from '../ops/subtract.js';
 import { scheduleConfig } from '../schedules/index.js';
 import { KIND, learningRate, NUMERICS, optimizer, weightDecayOn } from './optimizer.js';
-import { decoupledDecay } from './parts/decay.js';
-import type { MeanSettings } from './parts/moments.js';
-import { chain, type Part } from './parts/part.js';
-import { descend, rate } from './parts/scale.js';
+import { chain, decoupledDecay, descend, type MeanSettings, type Part, rate } from './parts.js';
 
 export interface LionSettings extends MeanSettings {
   readonly weight_decay: number;

@@ -12,10 +12,15 @@ import {
   weightDecay,
   weightDecayOn,
 } from './optimizer.js';
-import { coupledDecay } from './parts/decay.js';
-import { gradientMean } from './parts/moments.js';
-import { chain, type Part } from './parts/part.js';
-import { type AdaptiveSettings, descend, overRootMeanSquare } from './parts/scale.js';
+import {
+  type AdaptiveSettings,
+  chain,
+  coupledDecay,
+  descend,
+  gradientMean,
+  overRootMeanSquare,
+  type Part,
+} from './parts.js';
 
 export interface NAdamSettings extends Omit<AdaptiveSettings, 'amsgrad'> {
   readonly momentum_decay: number;

@@ -11,10 +11,14 @@ import {
   weightDecay,
   weightDecayOn,
 } from './optimizer.js';
-import { coupledDecay } from './parts/decay.js';
-import { momentum as withMomentum } from './parts/moments.js';
-import { chain } from './parts/part.js';
-import { descend, overUncorrectedRoot, rate } from './parts/scale.js';
+import {
+  chain,
+  coupledDecay,
+  descend,
+  overUncorrectedRoot,
+  rate,
+  momentum as withMomentum,
+} from './parts.js';
 
 /**
  * RMSprop as torch.optim.RMSprop (Hinton, 2012, lecture 6e); with gradient g and momentum mu:

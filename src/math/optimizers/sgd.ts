@@ -9,10 +9,7 @@ import {
   weightDecay,
   weightDecayOn,
 } from './optimizer.js';
-import { coupledDecay } from './parts/decay.js';
-import { momentum as withMomentum } from './parts/moments.js';
-import { chain } from './parts/part.js';
-import { descend, rate } from './parts/scale.js';
+import { chain, coupledDecay, descend, rate, momentum as withMomentum } from './parts.js';
 
 /**
  * Stochastic gradient descent as torch.optim.SGD (dampening 0). With gradient g, momentum mu,

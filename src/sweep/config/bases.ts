@@ -1,10 +1,10 @@
 /** The configs that trials start from, one or one per variant, and the objective they measure. */
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import type { MetricName } from '../../config/experiment.js';
+import { flatValues } from '../../config/flat.js';
 import { type ConfigSource, openConfig } from '../../config/load.js';
-import { flatValues } from '../../config/merge/flat.js';
-import { type Measuring, measuredMetrics, metricsOf } from '../../config/rules/losses.js';
-import { possibleMetrics, splitsOf } from '../../config/rules/splits.js';
+import { type Measuring, measuredMetrics, metricsOf } from '../../config/losses.js';
+import { possibleMetrics, splitsOf } from '../../config/splits.js';
 import { Locator } from '../../config/yaml/locator.js';
 import { type Place, positionOf } from '../../config/yaml/source.js';
 import { type MapNode, type Node, nodeAt } from '../../config/yaml/tree.js';

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { failed, type LoadedExperiment } from '../../config/load.js';
 import { validateAgainst } from '../../config/schema/schema.js';
 import { sweepSchema } from '../../config/schema/walk.js';
-import { explainSchemaErrors } from '../../config/wording/schema-errors.js';
+import { explainSchemaErrors } from '../../config/schema-errors.js';
 import { Locator } from '../../config/yaml/locator.js';
 import { toPlain, valuePlace } from '../../config/yaml/tree.js';
 import type { Diagnostic, UserError } from '../../util/errors.js';

@@ -1,7 +1,7 @@
 /** The settings of a sweep file, and its parameters with the places that diagnostics point to. */
 import { resolve } from 'node:path';
-import { fillSweepDefaults } from '../../config/merge/defaults.js';
-import type { Assignment } from '../../config/merge/overrides.js';
+import { fillSweepDefaults } from '../../config/defaults.js';
+import type { Assignment } from '../../config/overrides.js';
 import { schemaAt } from '../../config/schema/walk.js';
 import type { Place } from '../../config/yaml/source.js';
 import { type MapNode, type Node, nodeAt, toPlain } from '../../config/yaml/tree.js';

@@ -3,7 +3,7 @@
  */
 import type { Experiment, PartialExperiment } from '../../config/experiment.js';
 import type { LoadedExperiment } from '../../config/load.js';
-import type { Assignment } from '../../config/merge/overrides.js';
+import type { Assignment } from '../../config/overrides.js';
 import type { Place } from '../../config/yaml/source.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';

@@ -5,7 +5,7 @@
 
 import { existsSync, lstatSync } from 'node:fs';
 import { basename, join, relative, resolve, sep } from 'node:path';
-import { readPlainConfig } from '../../config/merge/plain.js';
+import { readPlainConfig } from '../../config/plain.js';
 import { RunDirectory } from '../../run/directory.js';
 import { DEPTH, deeperFolder, type Found, findRuns, findTrials, kindOf } from '../../run/find.js';
 import { isLocked } from '../../run/lock.js';

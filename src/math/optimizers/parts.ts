@@ -1,0 +1,249 @@
+/**
+ * Parts of an optimizer, chained to an optimizer. Each part reads the results of the parts before
+ * it and changes some of them.
+ */
+import type { Node } from '../graph/node.js';
+import { relu } from '../ops/activate.js';
+import { add } from '../ops/add.js';
+import { divide } from '../ops/divide.js';
+import { maximum } from '../ops/maximum.js';
+import { multiply } from '../ops/multiply.js';
+import { squareRoot } from '../ops/square_root.js';
+import { subtract } from '../ops/subtract.js';
+import type { Optimizer, UpdateInputs } from './optimizer.js';
+
+/** Values that the parts of one update pass on. */
+export interface Motion {
+  readonly parameter: Node;
+  /** The gradient, including coupled weight decay. */
+  readonly gradient: Node;
+  /** Will be subtracted from the parameter; starts as the gradient. */
+  readonly direction: Node;
+}
+
+/** Values that a part changes, and its new state. */
+export interface Change extends Partial<Motion> {
+  readonly state?: Readonly<Record<string, Node>>;
+}
+
+export interface Part<Settings> {
+  /** Names of its buffers. Default: none. */
+  state?(settings: Settings): readonly string[];
+  /**
+   * Its scalars at `step` (1 for the first), computed in float64. Parts with the same scalar name
+   * share the value.
+   */
+  scalars?(settings: Settings, step: number, learningRate: number): Readonly<Record<string, number>>;
+  apply(
+    settings: Settings,
+    motion: Motion,
+    values: Pick<UpdateInputs, 'state' | 'scalars' | 'decayed'>,
+  ): Change;
+}
+
+/** Creates the optimizer that applies `parts` in order. */
+export function chain<Settings>(...parts: readonly Part<Settings>[]): Optimizer<Settings> {
+  return {
+    state: settings => parts.flatMap(part => part.state?.(settings) ?? []),
+
+    scalars: (settings, step, learningRate) =>
+      Object.assign({}, ...parts.map(part => part.scalars?.(settings, step, learningRate))),
+
+    update(settings, { parameter, gradient, ...values }) {
+      let motion: Motion = { parameter, gradient, direction: gradient };
+      const state: Record<string, Node> = {};
+      for (const part of parts) {
+        const { state: updated, ...changed } = part.apply(settings, motion, values);
+        motion = { ...motion, ...changed };
+        Object.assign(state, updated);
+      }
+      return { parameter: motion.parameter, state };
+    },
+  };
+}
+
+// Weight decay, coupled (added to the gradient) or decoupled. Nothing is computed if it is 0.
+
+interface DecaySettings {
+  readonly weight_decay: number;
+}
+
+/** L2 penalty with weight decay lambda: g <- g + lambda theta. */
+export const coupledDecay: Part<DecaySettings> = {
+  scalars: ({ weight_decay }) => ({ weight_decay }),
+
+  apply({ weight_decay }, { parameter, gradient }, { scalars, decayed }) {
+    if (weight_decay === 0) return {};
+    const decay = multiply(only(decayed, parameter), scalars.weight_decay);
+    const sum = add(gradient, decay);
+    return { gradient: sum, direction: sum };
+  },
+};
+
+/**
+ * Decoupled weight decay of Loshchilov and Hutter (2019): theta <- theta - lr lambda theta.
+ * Subtracts the product lr lambda theta, because the factor 1 - lr lambda would keep only a few
+ * digits of lr lambda in float32.
+ */
+export const decoupledDecay: Part<DecaySettings> = {
+  scalars: ({ weight_decay }, _step, learningRate) => ({ decay: learningRate * weight_decay }),
+
+  apply({ weight_decay }, { parameter }, { scalars, decayed }) {
+    if (weight_decay === 0) return {};
+    return { parameter: subtract(parameter, multiply(only(decayed, parameter), scalars.decay)) };
+  },
+};
+
+function only(decayed: Node | undefined, parameter: Node): Node {
+  return decayed === undefined ? parameter : multiply(parameter, decayed);
+}
+
+// Running sums and means of the direction.
+
+export interface MomentumSettings {
+  readonly momentum: number;
+  readonly nesterov?: boolean;
+}
+
+/**
+ * Momentum mu of a direction d: b <- mu b + d, then d <- d + mu b if nesterov, else b (Sutskever et
+ * al., 2013). Without momentum, d is unchanged.
+ */
+export const momentum: Part<MomentumSettings> = {
+  state: settings => (settings.momentum > 0 ? ['momentum_buffer'] : []),
+
+  scalars: settings => ({ momentum: settings.momentum }),
+
+  apply(settings, { direction }, { state, scalars }) {
+    if (settings.momentum === 0) return {};
+    const momentum_buffer = add(multiply(state.momentum_buffer, scalars.momentum), direction);
+    return {
+      direction: settings.nesterov
+        ? add(direction, multiply(momentum_buffer, scalars.momentum))
+        : momentum_buffer,
+      state: { momentum_buffer },
+    };
+  },
+};
+
+export interface MeanSettings {
+  /** Decay rates of the running means of the gradient and of its square. */
+  readonly betas: readonly [number, number];
+}
+
+/**
+ * Running mean of the gradient, not corrected for starting at zero: m <- beta1 m + (1 - beta1) g; d
+ * <- m.
+ */
+export const gradientMean: Part<MeanSettings> = {
+  state: () => ['exp_avg'],
+
+  scalars: ({ betas: [beta1] }) => ({ beta1, rest1: 1 - beta1 }),
+
+  apply(_settings, { gradient }, { state, scalars }) {
+    const exp_avg = add(multiply(state.exp_avg, scalars.beta1), multiply(gradient, scalars.rest1));
+    return { direction: exp_avg, state: { exp_avg } };
+  },
+};
+
+// Scaling of a direction: the learning rate, and division by the magnitude of past gradients.
+
+/** theta <- theta - d; the last part of every optimizer. */
+export const descend: Part<unknown> = {
+  apply: (_settings, { parameter, direction }) => ({ parameter: subtract(parameter, direction) }),
+};
+
+/** d <- lr d. */
+export const rate: Part<unknown> = {
+  scalars: (_settings, _step, learning_rate) => ({ learning_rate }),
+  apply: (_settings, { direction }, { scalars }) => ({
+    direction: multiply(direction, scalars.learning_rate),
+  }),
+};
+
+/** The learning rate for a running mean that started at zero: d <- lr / (1 - beta1^t) d. */
+export const correctedRate: Part<MeanSettings> = {
+  scalars: ({ betas: [beta1] }, step, learningRate) => ({ step_size: learningRate / (1 - beta1 ** step) }),
+  apply: (_settings, { direction }, { scalars }) => ({ direction: multiply(direction, scalars.step_size) }),
+};
+
+export interface AdaptiveSettings extends MeanSettings {
+  /** Added to the denominator. */
+  readonly eps: number;
+  /** Divides by the largest mean so far (Reddi et al., 2018). Default: false. */
+  readonly amsgrad?: boolean;
+}
+
+/**
+ * Adam's denominator: v <- beta2 v + (1 - beta2) g^2; d <- d / (sqrt(v) / sqrt(1 - beta2^t) + eps).
+ * The correction is computed in float64: 1 - 0.999^t loses four digits in float32.
+ */
+export const overRootMeanSquare: Part<AdaptiveSettings> = {
+  state: ({ amsgrad }) => (amsgrad ? ['exp_avg_sq', 'max_exp_avg_sq'] : ['exp_avg_sq']),
+
+  scalars: ({ betas: [, beta2], eps }, step) => ({
+    beta2,
+    rest2: 1 - beta2,
+    eps,
+    root_correction: 1 / Math.sqrt(1 - beta2 ** step),
+  }),
+
+  apply({ amsgrad }, { gradient, direction }, { state, scalars }): Change {
+    const exp_avg_sq = runningMean(state.exp_avg_sq, square(gradient), scalars.beta2, scalars.rest2);
+    const over = (mean: Node) =>
+      divide(direction, add(multiply(squareRoot(mean), scalars.root_correction), scalars.eps));
+    if (!amsgrad) return { direction: over(exp_avg_sq), state: { exp_avg_sq } };
+    const max_exp_avg_sq = maximum(state.max_exp_avg_sq, exp_avg_sq);
+    return { direction: over(max_exp_avg_sq), state: { exp_avg_sq, max_exp_avg_sq } };
+  },
+};
+
+export interface RootMeanSquareSettings {
+  /** Decay rate of the running mean of the squared gradient. */
+  readonly alpha: number;
+  /** Added to the denominator. */
+  readonly eps: number;
+  /** Divides by the standard deviation: subtracts the square of the mean gradient. */
+  readonly centered: boolean;
+}
+
+/**
+ * RMSprop's denominator: v <- alpha v + (1 - alpha) g^2; d <- d / (sqrt(v) + eps). If centered, a
+ * <- alpha a + (1 - alpha) g and v - a^2 replaces v; a difference below 0 due to rounding counts as
+ * 0.
+ */
+export const overUncorrectedRoot: Part<RootMeanSquareSettings> = {
+  state: ({ centered }) => (centered ? ['square_avg', 'grad_avg'] : ['square_avg']),
+
+  scalars: ({ alpha, eps }) => ({ alpha, rest: 1 - alpha, eps }),
+
+  apply({ centered }, { gradient, direction }, { state, scalars }): Change {
+    const square_avg = runningMean(state.square_avg, square(gradient), scalars.alpha, scalars.rest);
+    const over = (mean: Node) => divide(direction, add(squareRoot(mean), scalars.eps));
+    if (!centered) return { direction: over(square_avg), state: { square_avg } };
+    const grad_avg = runningMean(state.grad_avg, gradient, scalars.alpha, scalars.rest);
+    const variance = relu(subtract(square_avg, square(grad_avg)));
+    return { direction: over(variance), state: { square_avg, grad_avg } };
+  },
+};
+
+/** Adagrad's denominator: s <- s + g^2; d <- d / (sqrt(s) + eps). */
+export const overRootSum: Part<{ readonly eps: number }> = {
+  state: () => ['sum'],
+
+  scalars: ({ eps }) => ({ eps }),
+
+  apply(_settings, { gradient, direction }, { state, scalars }) {
+    const sum = add(state.sum, square(gradient));
+    return { direction: divide(direction, add(squareRoot(sum), scalars.eps)), state: { sum } };
+  },
+};
+
+function square(x: Node): Node {
+  return multiply(x, x);
+}
+
+/** decay * mean + rest * value. */
+function runningMean(mean: Node, value: Node, decay: Node, rest: Node): Node {
+  return add(multiply(mean, decay), multiply(value, rest));
+}
