@@ -126,10 +126,17 @@ const POSITION: Json = {
   metric: { name: 'test.accuracy', mode: 'max', value: 0.5 },
   temporary: false,
   metadata: {
-    config_hash: 'ab12',
+    step_hash: 'ab12',
     batch_order: { epoch: 1, position: 2, generator: [1, -2, 3, -4], count: 40 },
     skipped_batches: 1,
-    epoch: { number: 2, ended: false, evaluated: true, loss: 3.5, samples: 24 },
+    epoch: {
+      number: 2,
+      ended: false,
+      evaluated: true,
+      loss: 3.5,
+      samples: 24,
+      metrics: { sums: { accuracy: 12 }, predictions: 24 },
+    },
     metrics: { train: { loss: 0.5 }, test: { loss: null, loss_nonfinite: 'nan', accuracy: 0.5 } },
   },
 };
