@@ -1,8 +1,8 @@
 /**
- * Makes the pictures of the README and the guide: `npm run gallery` trains variants of
+ * Makes the images of the README and the guide: `npm run gallery` trains variants of
  * configs/names.yaml and a sweep over it, and photographs their reports and the dashboard.
  * `npm run gallery -- FOLDER` takes a folder of runs and one sweep that is there already. The
- * pictures begin below the durations and step times, which would be wrong on a busy machine.
+ * images begin below the durations and step times, which would be wrong on a busy machine.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ try {
   const browser = await startChromium();
   /**
    * @param drawn selector of what is drawn last
-   * @param first heading that the picture begins with
+   * @param first heading that the image begins with
    */
   const photograph = async (
     name: string,

@@ -36,11 +36,11 @@ export interface Mistake extends PredictionPlace {
   readonly probability: number;
   /** Softmax of the label. */
   readonly label_probability: number;
-  /** Gray values in the layout of `pictures`; present if that is. */
-  readonly picture?: string;
+  /** Gray values in the layout of `images`; present if that is. */
+  readonly image?: string;
 }
 
-export interface PictureLayout {
+export interface ImageLayout {
   readonly width: number;
   readonly height: number;
   /** Base64 of one unsigned byte per pixel, row by row, 0 is black. */
@@ -78,7 +78,7 @@ export interface ClassEvaluation extends EvaluationFacts {
   readonly undecided: number;
   /** Those of the greatest loss first. */
   readonly mistakes: readonly Mistake[];
-  readonly pictures: PictureLayout | null;
+  readonly images: ImageLayout | null;
 }
 
 /** The first numbers of a target and of its prediction. */

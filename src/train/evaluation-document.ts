@@ -10,10 +10,10 @@ import { predictsEachStep } from '../math/model/heads.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type {
   ClassEvaluation,
+  ImageLayout,
   LabelEvaluation,
   Mistake,
   OutputScores,
-  PictureLayout,
   PredictionPlace,
   SplitEvaluation,
   ValueEvaluation,
@@ -33,7 +33,7 @@ const MAX_WORST = 24;
  * ones.
  */
 const MAX_CONFUSED = 100;
-/** Maximum pixels of a picture, so that the file stays below a few megabytes. */
+/** Maximum pixels of an image, so that the file stays below a few megabytes. */
 const MAX_PIXELS = 10_000;
 /** Maximum numbers listed of a target and of its prediction. */
 const MAX_NUMBERS = 100;
@@ -95,14 +95,14 @@ function classCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
       ? Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
       : null;
   const mistakes = new Worst<Mistake>(MAX_WORST);
-  const pictures = pictureLayout(dataset, split);
+  const images = imageLayout(dataset, split);
   const accuracy = accumulator('classes', 'accuracy', 0);
   const counts = new Counts(classes);
   let undecided = 0;
   const mistake = (prediction: Prediction, sequence: PredictedSequence, predicted: number): Mistake => {
     const { outputs, target, loss } = prediction;
     const [label] = target;
-    const picture = pictures && dataset[split]?.image?.(sequence.index);
+    const image = images && dataset[split]?.image?.(sequence.index);
     return {
       ...placeOf(run, sequence, prediction),
       label,
@@ -110,7 +110,7 @@ function classCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
       loss,
       probability: predicted < 0 ? Number.NaN : probabilityOf(outputs, predicted),
       label_probability: probabilityOf(outputs, label),
-      ...(picture && { picture: Buffer.from(picture).toString('base64') }),
+      ...(image && { image: Buffer.from(image).toString('base64') }),
     };
   };
   return {
@@ -133,7 +133,7 @@ function classCollector(run: ModelRun, dataset: Dataset, split: SplitName): Task
       per_class: classes <= MAX_SCORED ? counts.scores : null,
       undecided,
       mistakes: mistakes.things,
-      pictures,
+      images,
     }),
   };
 }
@@ -263,7 +263,7 @@ function placeOf(
   };
 }
 
-function pictureLayout({ image, ...splits }: Dataset, split: SplitName): PictureLayout | null {
+function imageLayout({ image, ...splits }: Dataset, split: SplitName): ImageLayout | null {
   if (!image || !splits[split]?.image || image.width * image.height > MAX_PIXELS) return null;
   return { width: image.width, height: image.height, encoding: 'base64-uint8' };
 }

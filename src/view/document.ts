@@ -192,7 +192,7 @@ export interface ClassesReport {
   /** Largest loss first. */
   readonly mistakes: readonly MistakeReport[];
   /** Null if the data are not images. */
-  readonly pictures: { readonly width: number; readonly height: number } | null;
+  readonly images: { readonly width: number; readonly height: number } | null;
 }
 
 export interface MistakeReport {
@@ -208,7 +208,7 @@ export interface MistakeReport {
   readonly probability: number | null;
   readonly label_probability: number | null;
   /** Base64 of one byte per pixel, row by row; 0 is black. */
-  readonly picture: string | null;
+  readonly image: string | null;
 }
 
 export interface ValuesReport {

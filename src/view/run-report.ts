@@ -276,18 +276,18 @@ function detailsOf<E extends SplitEvaluation>(written: E): Details {
 }
 
 function classesOf(written: ClassEvaluation): ClassesReport {
-  const { confusion, undecided, mistakes, pictures } = written;
+  const { confusion, undecided, mistakes, images } = written;
   return {
     names: namesOf(written),
     confusion,
     undecided,
-    mistakes: mistakes.map(({ id = null, step_in_sequence = null, picture = null, loss: _, ...rest }) => ({
+    mistakes: mistakes.map(({ id = null, step_in_sequence = null, image = null, loss: _, ...rest }) => ({
       ...rest,
       id,
       step_in_sequence,
-      picture,
+      image,
     })),
-    pictures: pictures && { width: pictures.width, height: pictures.height },
+    images: images && { width: images.width, height: images.height },
   };
 }
 

@@ -290,7 +290,7 @@ function newest(root: string, name: string, except?: string): string {
   return dirname(found);
 }
 
-/** Targets of the links and pictures of a page, and the anchors that its headings have. */
+/** Targets of the links and images of a page, and the anchors that its headings have. */
 export function linksOf(markdown: string): string[] {
   const prose = markdown.replaceAll(/^( *)(`{3,})[\s\S]*?^\1\2$/gm, '').replaceAll(/`[^`\n]*`(?!\])/g, '');
   return [...prose.matchAll(/\]\(([^)\s]+)\)|(?:src|href)="([^"]+)"/g)].map(([, a, b]) => a ?? b);

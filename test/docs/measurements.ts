@@ -109,7 +109,7 @@ function speed(): string {
       ['The same with bidirectional layers', ...timed('train_step/bilstm | 128 | 100 | 28 | 2')],
       ['The same with 512 units', ...timed('train_step | 512 | 100 | 28 | 2')],
       ['The same with a batch of 1', ...timed('train_step | 128 | 1 | 28 | 2')],
-      ['Evaluation of 10,000 pictures', ...timed('evaluate | 128 | 100 | 28 | 2')],
+      ['Evaluation of 10,000 images', ...timed('evaluate | 128 | 100 | 28 | 2')],
       ['From `./run` to the first finished training step', start, ''],
       ['Peak memory of the run', memory, ''],
     ].map(row => row.map(cell)),

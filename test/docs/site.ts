@@ -12,7 +12,7 @@ import { packageRoot } from '../../src/util/root.js';
 import {
   changeLook,
   chromiumMissing,
-  keepPicture,
+  keepScreenshot,
   openPage,
   startChromium,
   violationsOf,
@@ -74,7 +74,10 @@ for (const path of pages) {
       const { violations } = await violationsOf(page);
       problems.push(...violations.map(violation => `${where}: ${violation}`));
     }
-    await keepPicture(page, `${path.replaceAll('/', '-').replace('.html', '')}-${look.width}-${look.scheme}`);
+    await keepScreenshot(
+      page,
+      `${path.replaceAll('/', '-').replace('.html', '')}-${look.width}-${look.scheme}`,
+    );
   }
   problems.push(...said.map(text => `${path} says: ${text}`));
   const foreign = requested.filter(url => !url.startsWith(origin) && !url.startsWith('data:'));
@@ -90,7 +93,7 @@ await page.keyboard.type('label_smoothing');
 await page.waitForSelector('.VPLocalSearchBox .result');
 const found = await page.locator('.VPLocalSearchBox .result').count();
 if (found === 0) problems.push('the search finds nothing');
-await keepPicture(page, 'search');
+await keepScreenshot(page, 'search');
 await close();
 
 await browser.close();

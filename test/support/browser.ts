@@ -75,9 +75,9 @@ export async function nextFrames(page: Page): Promise<void> {
   await page.evaluate('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))');
 }
 
-/** Saves a screenshot to look at, if CELLRUN_PICTURES is a folder. */
-export async function keepPicture(page: Page, name: string): Promise<void> {
-  const folder = process.env.CELLRUN_PICTURES;
+/** Saves a screenshot to look at, if CELLRUN_SCREENSHOTS is a folder. */
+export async function keepScreenshot(page: Page, name: string): Promise<void> {
+  const folder = process.env.CELLRUN_SCREENSHOTS;
   if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
 }
 

@@ -119,7 +119,7 @@ export const EVALUATION = {
       loss: 3,
       probability: 0.9,
       label_probability: 0.05,
-      picture: Buffer.from([0, 85, 170, 255]).toString('base64'),
+      image: Buffer.from([0, 85, 170, 255]).toString('base64'),
     },
     {
       index: 2,
@@ -128,10 +128,10 @@ export const EVALUATION = {
       loss: 2,
       probability: 0.8,
       label_probability: 0.1,
-      picture: Buffer.from([255, 0, 0, 255]).toString('base64'),
+      image: Buffer.from([255, 0, 0, 255]).toString('base64'),
     },
   ],
-  pictures: { width: 2, height: 2, encoding: 'base64-uint8' },
+  images: { width: 2, height: 2, encoding: 'base64-uint8' },
 };
 
 /** A copy of a run with an evaluation that contains images. */

@@ -117,7 +117,7 @@ for (const head of ['last', 'every'] as const) {
     t.match(document, { kind: 'class', epoch: 2, step: 30, predictions: 5, loss: 0.5, accuracy });
     t.same(document.confusion, confusion);
     t.equal(document.undecided, 0);
-    t.equal(document.pictures, null);
+    t.equal(document.images, null);
     const place = ({ index, step_in_sequence = 0, label, predicted }: Mistake) =>
       [index, step_in_sequence, label, predicted].join();
     type Expected = Mistake & { step: number };
@@ -310,9 +310,9 @@ t.test('leaves out data that are too large', async t => {
     const test = { ...data.test, image: () => new Uint8Array(100 * width) };
     const collector = evaluationCollector(modelRun('cross_entropy', 'last', 2), { ...data, test }, 'test');
     collector.add(predicted(0, [1, 0], [1], 5));
-    const { pictures, mistakes } = written(t, collector.document(OUTCOME) as ClassEvaluation);
-    t.same(pictures, known ? { width, height: 100, encoding: 'base64-uint8' } : null);
-    t.equal('picture' in mistakes[0], known);
+    const { images, mistakes } = written(t, collector.document(OUTCOME) as ClassEvaluation);
+    t.same(images, known ? { width, height: 100, encoding: 'base64-uint8' } : null);
+    t.equal('image' in mistakes[0], known);
   }
   const collector = evaluationCollector(modelRun('mse', 'last', 150), datasetOf(1), 'test');
   collector.add(predicted(0, new Array(150).fill(1), new Array(150).fill(0), 5));
@@ -668,7 +668,7 @@ function idx(type: 0x08 | 0x0d, dims: readonly number[], values: readonly number
   return Buffer.concat([head, body]);
 }
 
-t.test('pictures of mistakes match the data', async t => {
+t.test('images of mistakes match the data', async t => {
   const pixels = (count: number, from: number) =>
     Array.from({ length: count * 6 }, (_, i) => (i * 37 + from) % 256);
   const labels = (count: number) => Array.from({ length: count }, (_, i) => (i * i) % 3);
@@ -684,10 +684,10 @@ t.test('pictures of mistakes match the data', async t => {
   if (!t.equal(run.code, 0, run.finished.stderr)) return;
   const { document } = evaluationIn(run);
   t.same(validateAgainst('evaluation', document), []);
-  t.same(document.pictures, { width: 3, height: 2, encoding: 'base64-uint8' });
+  t.same(document.images, { width: 3, height: 2, encoding: 'base64-uint8' });
   t.ok(document.mistakes.length > 0);
-  for (const { index, picture } of document.mistakes)
-    t.same([...Buffer.from(picture, 'base64')], pixels(20, 2).slice(index * 6, index * 6 + 6));
+  for (const { index, image } of document.mistakes)
+    t.same([...Buffer.from(image, 'base64')], pixels(20, 2).slice(index * 6, index * 6 + 6));
 
   // floats are mapped to 0..255: from -1, the minimum, to 1.55, the maximum
   const asFloats = idx(

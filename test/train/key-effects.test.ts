@@ -46,12 +46,12 @@ const npyFloats = (...shape: number[]) =>
   );
 const npyIntegers = (values: number[]) =>
   work.file('y.npy', npy('<i8', `(${values.length},)`, BigInt64Array.from(values.map(BigInt))));
-const pictures = () =>
+const images = () =>
   work.file(
     'images',
     idx(8, [N, T, 3], Buffer.from(Array.from({ length: N * T * 3 }, () => random.integer(256)))),
   );
-const pictureLabels = () => work.file('labels', idx(8, [N], Buffer.from(labels(N))));
+const imageLabels = () => work.file('labels', idx(8, [N], Buffer.from(labels(N))));
 const word = () => 'abcd'[random.integer(4)];
 /** Groups of four rows. */
 const table = (separator = ',') => {
@@ -138,14 +138,14 @@ const NPY_VALIDATED = sets(NPY, {
 });
 const IDX = set(CLASSES, 'dataset', {
   kind: 'idx',
-  train_images: pictures(),
-  train_labels: pictureLabels(),
-  test_images: pictures(),
-  test_labels: pictureLabels(),
+  train_images: images(),
+  train_labels: imageLabels(),
+  test_images: images(),
+  test_labels: imageLabels(),
 });
 const IDX_VALIDATED = sets(IDX, {
-  'dataset.validation_images': pictures(),
-  'dataset.validation_labels': pictureLabels(),
+  'dataset.validation_images': images(),
+  'dataset.validation_labels': imageLabels(),
 });
 const TABLE = set(CLASSES, 'dataset', {
   kind: 'csv',
@@ -251,12 +251,12 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'dataset.validation_arrays': [
     [set(CLASSES, 'dataset.path', archive(split('validation', arrays()))), true, false],
   ],
-  'dataset.train_images': [[IDX, pictures(), pictures()]],
-  'dataset.train_labels': [[IDX, pictureLabels(), pictureLabels()]],
-  'dataset.validation_images': [[IDX_VALIDATED, pictures(), pictures()]],
-  'dataset.validation_labels': [[IDX_VALIDATED, pictureLabels(), pictureLabels()]],
-  'dataset.test_images': [[IDX, pictures(), pictures()]],
-  'dataset.test_labels': [[IDX, pictureLabels(), pictureLabels()]],
+  'dataset.train_images': [[IDX, images(), images()]],
+  'dataset.train_labels': [[IDX, imageLabels(), imageLabels()]],
+  'dataset.validation_images': [[IDX_VALIDATED, images(), images()]],
+  'dataset.validation_labels': [[IDX_VALIDATED, imageLabels(), imageLabels()]],
+  'dataset.test_images': [[IDX, images(), images()]],
+  'dataset.test_labels': [[IDX, imageLabels(), imageLabels()]],
   'dataset.test_fraction': [[set(CLASSES, 'dataset.path', work.file('one.npz', npz(arrays()))), 0.2, 0.5]],
   'dataset.normalize': [[CLASSES, 'standard', 'none']],
   'dataset.x': [[NPY, floatsFile(), floatsFile()]],

@@ -510,10 +510,10 @@ t.test('graph explains the reference experiment without training it', async t =>
   t.same(
     ends.filter(id => !labels.has(id)),
     [],
-    'every end of an edge is a node of the picture',
+    'every end of an edge is a node of the diagram',
   );
   for (const name of described.parameter_shapes.map((shape: { name: string }) => shape.name)) {
-    t.ok([...labels.values()].includes(`gradient.${name}`), `gradient.${name} is in the picture`);
+    t.ok([...labels.values()].includes(`gradient.${name}`), `gradient.${name} is in the diagram`);
   }
   t.equal(readdirSync(work.path).length, before, 'nothing is written');
 });

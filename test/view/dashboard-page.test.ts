@@ -12,7 +12,7 @@ import { holdAfter } from '../soak/moments.js';
 import {
   changeLook,
   chromiumMissing,
-  keepPicture,
+  keepScreenshot,
   type Look,
   openPage,
   startChromium,
@@ -535,7 +535,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
         ),
         `the table fits: ${heads.join(' ')}`,
       );
-      await keepPicture(page, 'dashboard-many-1280');
+      await keepScreenshot(page, 'dashboard-many-1280');
     });
   });
 
@@ -675,7 +675,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
         ] as const) {
           await changeLook(page, look);
           t.same(await page.evaluate(BROKEN_KEYS), [], `${look.width}`);
-          await keepPicture(page, `dashboard-differences-${look.width}-${look.scheme}`);
+          await keepScreenshot(page, `dashboard-differences-${look.width}-${look.scheme}`);
         }
       });
     },
@@ -746,7 +746,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
             look.width,
             `${name} fits ${look.width}`,
           );
-          await keepPicture(page, `dashboard-${name}-${look.width}-${look.scheme}`);
+          await keepScreenshot(page, `dashboard-${name}-${look.width}-${look.scheme}`);
         }
       });
     }

@@ -11,7 +11,7 @@ import { buildReport, readPageAssets, renderPage } from '../../src/view/index.js
 import {
   changeLook,
   chromiumMissing,
-  keepPicture,
+  keepScreenshot,
   type Look,
   nextFrames,
   openPage,
@@ -128,7 +128,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
         t.equal(await page.evaluate('document.documentElement.scrollWidth'), look.width);
         t.same((await violationsOf(page)).violations, []);
         t.same(await cutOff(page), []);
-        await keepPicture(page, `no-value-${look.width}-${look.scheme}`);
+        await keepScreenshot(page, `no-value-${look.width}-${look.scheme}`);
       }
     });
   });
@@ -161,7 +161,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
               ticks.every(text => Number(text) >= low && Number(text) <= high),
               `${ticks}`,
             );
-            await keepPicture(page, `powers-${high}-${width}`);
+            await keepScreenshot(page, `powers-${high}-${width}`);
           }
         });
       }
@@ -213,7 +213,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
                 t.ok(isEven, `${chart}: ${of('right')}`);
               }
               const log = isLog ? '-log' : '';
-              await keepPicture(page, `curves${log}-${last}-${look.width}-${look.scheme}`);
+              await keepScreenshot(page, `curves${log}-${last}-${look.width}-${look.scheme}`);
             };
             await check(false, LOOKS[0]);
             for (const look of LOOKS) {
@@ -284,9 +284,9 @@ const RECORD_TEXTS = `
 
 /** Pairs of texts beside axes of which one lies over the other. */
 function overlapping(page: Page): Promise<string[]> {
-  return page.locator('svg').evaluateAll(pictures =>
-    pictures.flatMap(picture => {
-      const texts = [...picture.querySelectorAll('.axis text:not(.title), .tick')];
+  return page.locator('svg').evaluateAll(images =>
+    images.flatMap(image => {
+      const texts = [...image.querySelectorAll('.axis text:not(.title), .tick')];
       const boxes = texts.map(text => ({ text: text.textContent, box: text.getBoundingClientRect() }));
       return boxes.flatMap((a, i) =>
         boxes
@@ -304,7 +304,7 @@ function overlapping(page: Page): Promise<string[]> {
   );
 }
 
-/** Texts of which a part is outside of their picture, which shows only what is inside. */
+/** Texts of which a part is outside of their image, which shows only what is inside. */
 function cutOff(page: Page): Promise<string[]> {
   return page.locator('svg text').evaluateAll(texts =>
     texts

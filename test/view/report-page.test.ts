@@ -13,7 +13,7 @@ import { buildReport, readPageAssets, renderPage } from '../../src/view/index.js
 import {
   changeLook,
   chromiumMissing,
-  keepPicture,
+  keepScreenshot,
   type Look,
   type OpenPage,
   openPage,
@@ -348,7 +348,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     await closeOther();
   });
 
-  t.test('classes: the confusion matrix and the worst mistakes as pictures', async t => {
+  t.test('classes: the confusion matrix and the worst mistakes as images', async t => {
     const page = await shared('classes');
     const matrix = part(page, 'Confusion matrix').locator('tbody tr');
     const counts = (await cellsOf(matrix)).map(cells => cells.slice(1, -1).map(Number));
@@ -359,8 +359,8 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     );
     await part(page, 'Confusion matrix').getByRole('checkbox').check();
     t.same((await cellsOf(matrix))[1].slice(1, -1), ['20.0', '60.0', '20.0', '0.0'], '1, 3, 1 and 0 of 5');
-    const pictures = part(page, 'Worst mistakes').locator('li');
-    t.same(await pictures.allInnerTexts().then(texts => texts.map(text => text.replaceAll(/\s+/g, ' '))), [
+    const images = part(page, 'Worst mistakes').locator('li');
+    t.same(await images.allInnerTexts().then(texts => texts.map(text => text.replaceAll(/\s+/g, ' '))), [
       '0 → taken for 1 90.00 % #7',
       '2 → taken for 3 80.00 % #2',
     ]);
@@ -550,7 +550,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
             t.ok(passes > 10, 'there was something to look at');
             const needed = (await page.evaluate('document.documentElement.scrollWidth')) as number;
             t.ok(needed <= width, `${look} needs ${needed} pixels`);
-            await keepPicture(page, look);
+            await keepScreenshot(page, look);
           }
         t.same([...said, ...requested], [], name);
         await close();

@@ -88,7 +88,7 @@ export interface ReviewedRun {
   best(metric: string): number | undefined;
 }
 
-/** Enough buckets for a curve in a line of text or a small picture. */
+/** Enough buckets for a curve in a line of text or a small image. */
 const POINTS = 64;
 
 /**

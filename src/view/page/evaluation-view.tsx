@@ -279,18 +279,18 @@ function listed(values: readonly Measured[]): string {
 }
 
 export function Mistakes({ classes, place }: { readonly classes: ClassesReport; readonly place: string }) {
-  const { mistakes, pictures, names } = classes;
-  const pictured = pictures === null ? [] : mistakes.filter(({ picture }) => picture !== null);
+  const { mistakes, images, names } = classes;
+  const depicted = images === null ? [] : mistakes.filter(({ image }) => image !== null);
   return (
     <Section
       title="Worst mistakes"
       note={`Sorted by loss, with the probability of the predicted class; ${place}.`}
     >
-      {pictures !== null && pictured.length > 0 ? (
+      {images !== null && depicted.length > 0 ? (
         <ul class="mistakes">
-          {pictured.map(mistake => (
+          {depicted.map(mistake => (
             <li key={keyOf(mistake)} data-index={mistake.index}>
-              <Picture mistake={mistake} size={pictures} names={names} />
+              <MistakeImage mistake={mistake} size={images} names={names} />
               <div>
                 <strong>
                   {names[mistake.label]} <span aria-hidden="true">→</span>
@@ -311,19 +311,19 @@ export function Mistakes({ classes, place }: { readonly classes: ClassesReport; 
   );
 }
 
-interface PictureProps {
+interface MistakeImageProps {
   readonly mistake: MistakeReport;
   readonly size: { readonly width: number; readonly height: number };
   readonly names: readonly string[];
 }
 
-function Picture({ mistake, size: { width, height }, names }: PictureProps) {
+function MistakeImage({ mistake, size: { width, height }, names }: MistakeImageProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useLayoutEffect(() => {
     const context = canvas.current?.getContext('2d');
-    if (!context || mistake.picture === null) return;
+    if (!context || mistake.image === null) return;
     const image = context.createImageData(width, height);
-    const bytes = atob(mistake.picture);
+    const bytes = atob(mistake.image);
     for (let i = 0; i < Math.min(bytes.length, width * height); i++) {
       const grey = bytes.charCodeAt(i);
       image.data.set([grey, grey, grey, 255], 4 * i);
