@@ -370,7 +370,7 @@ t.test('contenders', async t => {
   };
   await t.rejects(Child.start(failing), { message: 'it ended with 3: no library' });
 
-  // both run a small case, and each proves that it ran its own code
+  // both run a small case, and each shows that it ran its own code
   const small = {
     ...benchCase('train_step', { ...REFERENCE, batch_size: 2, sequence_length: 3 }),
     hidden_size: 4,

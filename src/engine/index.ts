@@ -5,10 +5,10 @@ import { gpuLibrary, installWebGpu } from './backend.js';
 import type { Backend } from './backend-names.js';
 import { type Executable, PipelineExecutable } from './executable.js';
 import { Heap } from './heap.js';
+import { KernelChecker } from './kernel-check.js';
 import { type LinkedPlan, linkPlan, WidthError } from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
 import { makePlan, type Plan } from './plan.js';
-import { Prover } from './proof.js';
 import { simdKernelClass } from './simd-kernel.js';
 import { machineTarget, type Target, type Width } from './simd-target.js';
 
@@ -48,9 +48,9 @@ export class Engine {
   private readonly timed: { readonly plan: Plan; readonly linked: LinkedExecutable }[] = [];
   private isProfiled = false;
   readonly fallbacks: Fallback[] = [];
-  /** The kernel whose 256-bit code failed its proof; undefined if none did. */
+  /** The kernel whose 256-bit code failed its check; undefined if none did. */
   refuted: string | undefined;
-  private readonly prover: Prover;
+  private readonly checker: KernelChecker;
 
   private constructor(
     readonly backend: Backend,
@@ -60,7 +60,7 @@ export class Engine {
     readonly links: boolean,
   ) {
     this.runtime = new LinkedRuntime(heap);
-    this.prover = new Prover(heap, bytes => this.runtime.scratchAt(bytes));
+    this.checker = new KernelChecker(heap, bytes => this.runtime.scratchAt(bytes));
   }
 
   /** Prepares what an engine on webasm needs, once per process; optional. */
@@ -103,19 +103,19 @@ export class Engine {
 
   /** The program compiled for the heap; only if the engine `links`. */
   link(program: Program): LinkedPlan {
-    const known = this.linked.get(program) ?? this.linkProven(makePlan(program));
+    const known = this.linked.get(program) ?? this.linkChecked(makePlan(program));
     this.linked.set(program, known);
     return known;
   }
 
-  private linkProven(plan: Plan): LinkedPlan {
+  private linkChecked(plan: Plan): LinkedPlan {
     try {
-      return linkPlan(this.gpu, plan, this.prover);
+      return linkPlan(this.gpu, plan, this.checker);
     } catch (error) {
       if (!(error instanceof WidthError)) throw error;
       this.refuted = error.kernel;
       this.compileFor(machineTarget(128));
-      return linkPlan(this.gpu, plan, this.prover);
+      return linkPlan(this.gpu, plan, this.checker);
     }
   }
 

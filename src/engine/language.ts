@@ -1,6 +1,6 @@
 /**
  * The language of kernels: the subset of JavaScript that the ops write, as a tree. One parser
- * serves the lint, which proves that a kernel avoids gpu.js's silent wrong answers, and our
+ * serves the lint, which proves that a kernel avoids gpu.js's silent errors, and our
  * compiler for the webasm backend.
  */
 import * as acorn from 'acorn';

@@ -8,8 +8,8 @@ import { sizeOf } from '../math/graph/shape.js';
 import { tensorInput } from './backend.js';
 import { createKernel, ExecutionError } from './executable.js';
 import { ALIGNMENT } from './heap.js';
+import type { KernelChecker } from './kernel-check.js';
 import type { Kernel, Plan, Step } from './plan.js';
-import type { Prover } from './proof.js';
 import type { KernelCode, SimdKernel } from './simd-kernel.js';
 
 export interface LinkedInput {
@@ -46,7 +46,7 @@ export interface LinkedPlan {
   readonly outputs: readonly LinkedOutput[];
 }
 
-/** A 256-bit kernel that failed its proof. */
+/** A 256-bit kernel that failed its check. */
 export class WidthError extends Error {
   override readonly name = 'WidthError';
 
@@ -59,9 +59,9 @@ export class WidthError extends Error {
  * Compiles the kernels of `plan` with gpu.js on its webasm backend.
  *
  * @throws ExecutionError if gpu.js would not run a kernel on that backend
- * @throws WidthError if `prover` refutes a kernel
+ * @throws WidthError if a kernel fails the check of `checker`
  */
-export function linkPlan(gpu: GPU, plan: Plan, prover: Prover): LinkedPlan {
+export function linkPlan(gpu: GPU, plan: Plan, checker: KernelChecker): LinkedPlan {
   const slots = new Map<Node, number>();
   for (const node of plan.inputs) slots.set(node, slots.size);
   const numbers: number[] = [];
@@ -79,7 +79,7 @@ export function linkPlan(gpu: GPU, plan: Plan, prover: Prover): LinkedPlan {
     typeof operand === 'number' ? operand : (slots.get(operand) as number);
   const firstUse = new Map<Kernel, Step>();
   for (const step of plan.steps) if (!firstUse.has(step.kernel)) firstUse.set(step.kernel, step);
-  const codes = new Map([...firstUse].map(([kernel, step]) => [kernel, compile(gpu, step, prover)]));
+  const codes = new Map([...firstUse].map(([kernel, step]) => [kernel, compile(gpu, step, checker)]));
   const order = [...codes.keys()];
   return {
     inputs: plan.inputs.map(({ name, shape }) => ({
@@ -101,7 +101,7 @@ export function linkPlan(gpu: GPU, plan: Plan, prover: Prover): LinkedPlan {
   };
 }
 
-function compile(gpu: GPU, step: Step, prover: Prover): KernelCode {
+function compile(gpu: GPU, step: Step, checker: KernelChecker): KernelCode {
   const { kernel } = step;
   const shortcut = createKernel(gpu, 'webasm', kernel);
   // gpu.js takes the sizes of arrays from a kernel's first call
@@ -116,9 +116,9 @@ function compile(gpu: GPU, step: Step, prover: Prover): KernelCode {
   built.build(...samples);
   const { compiled } = built;
   if (!compiled) throw new ExecutionError(`gpu.js does not run ${kernel.name} on webasm`);
-  if (compiled.unproven && !prover.agree(step, compiled.unproven)) throw new WidthError(kernel.name);
+  if (compiled.unchecked && !checker.agree(step, compiled.unchecked)) throw new WidthError(kernel.name);
   // equal kernels of a process share their code
-  compiled.unproven = undefined;
+  compiled.unchecked = undefined;
   return compiled.code;
 }
 

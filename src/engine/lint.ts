@@ -1,8 +1,8 @@
 /**
- * Proves for a kernel what gpu.js does not check and gets wrong without a word (each rule names the
- * wrong answer):
+ * Checks what gpu.js does not check in a kernel and silently computes wrongly (each rule names the
+ * wrong result):
  *
- * - every read is inside its array: outside, the backends clamp, read a neighbour or give NaN, each
+ * - every read is inside its array: outside, the backends clamp, read a neighbour or return NaN, each
  *   in its own way
  * - loops have literal bounds (the parser takes no others): gpu.js caps others at 1,000 rounds
  * - the argument of tanh is bounded: some drivers return NaN beyond 88

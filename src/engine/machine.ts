@@ -13,7 +13,7 @@ export interface ExecutionReport {
   readonly executor: string | null;
   /** Kernels that ran gpu.js's own code instead of ours. */
   readonly fallbacks: readonly Fallback[];
-  /** The kernel whose 256-bit code failed its proof, if any. */
+  /** The kernel whose 256-bit code failed its check, if any. */
   readonly refuted?: string | undefined;
 }
 

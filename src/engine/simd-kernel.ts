@@ -6,9 +6,9 @@
 import { createRequire } from 'node:module';
 import { Recent } from '../util/recent.js';
 import { MAX_PAGES } from './heap.js';
+import type { KernelPair } from './kernel-check.js';
 import { KernelError } from './language.js';
 import type { Kernel, Step } from './plan.js';
-import type { KernelPair } from './proof.js';
 import { type CompileRequest, compileKernel } from './simd-compile.js';
 import type { Parameter } from './simd-lower.js';
 import { machineTarget, makeBaselineModule, makeModule, type Target } from './simd-target.js';
@@ -97,8 +97,8 @@ export interface SimdKernel {
 
 export interface CompiledCode {
   readonly code: KernelCode;
-  /** The code to compare 256-bit code with before it is used; undefined if it needs no proof. */
-  unproven?: KernelPair | undefined;
+  /** The code to compare 256-bit code with before it is used; undefined if it needs no check. */
+  unchecked?: KernelPair | undefined;
 }
 
 /** The result of gpu.js's analysis of a kernel. */
@@ -131,7 +131,7 @@ function compile(request: Omit<CompileRequest, 'memory'>): CompiledCode {
   const modules = [module, makeBaselineModule(narrow.bytes)] as const;
   return {
     code: { kind: 'own', module, spareBytes },
-    unproven: { modules, spareBytes: Math.max(spareBytes, narrow.spareBytes) },
+    unchecked: { modules, spareBytes: Math.max(spareBytes, narrow.spareBytes) },
   };
 }
 

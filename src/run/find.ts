@@ -6,7 +6,7 @@ import { type Diagnostic, UserError, usageError } from '../util/errors.js';
 import { nearestFile } from '../util/nearest.js';
 import { RunDirectory } from './directory.js';
 import { isAbsent, unreadable } from './files.js';
-import { PROOFS } from './folders.js';
+import { CHECKS } from './folders.js';
 
 export interface Found {
   readonly kind: 'run' | 'sweep';
@@ -33,7 +33,7 @@ const LOOK = { depth: 6, folders: 500 };
  */
 export function findRuns(root: string): Found[] {
   const top = resolve(root);
-  const names = foldersIn(top).filter(name => name !== SWEEPS && name !== PROOFS);
+  const names = foldersIn(top).filter(name => name !== SWEEPS && name !== CHECKS);
   const found = [...foundIn(top, basename(top)), ...names.flatMap(name => foundIn(join(top, name), name))];
   const sweeps = existsSync(join(top, SWEEPS)) ? foldersIn(join(top, SWEEPS)) : [];
   return [...found, ...sweeps.flatMap(name => foundIn(join(top, SWEEPS, name), name))];
@@ -54,7 +54,7 @@ export function deeperFolder(root: string, found: readonly Pick<Found, 'path'>[]
       if (looked++ >= LOOK.folders) return undefined;
       for (const name of readableIn(folder)) {
         const path = join(folder, name);
-        if (known.has(path) || name === PROOFS || name === 'node_modules' || name.startsWith('.')) continue;
+        if (known.has(path) || name === CHECKS || name === 'node_modules' || name.startsWith('.')) continue;
         if (kindOf(path) !== undefined) return relative(top, rootOf(path)) || relative(top, dirname(path));
         below.push(path);
       }

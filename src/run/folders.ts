@@ -102,7 +102,7 @@ function outputError(error: unknown, named: string, what = 'the output directory
 
 /**
  * Creates one folder after the other, from the first missing one. Node's `recursive` loops forever
- * if a file system answers "no such folder" to creating one, as /proc does.
+ * if a file system reports "no such folder" when creating one, as /proc does.
  */
 function makeFolders(path: string): void {
   if (!existsSync(dirname(path))) makeFolders(dirname(path));
@@ -180,10 +180,10 @@ function read(file: string): Buffer {
  * schemas/experiment.schema.json.
  */
 const NAME = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
-/** The folder of the output root for the proofs of `verify`. */
-export const PROOFS = 'verify';
-/** Folders of the output root that are not experiments: sweeps and proofs. */
-const RESERVED: readonly string[] = ['sweeps', PROOFS];
+/** The folder of the output root for the results of `verify`. */
+export const CHECKS = 'verify';
+/** Folders of the output root that are not experiments: sweeps and checks. */
+const RESERVED: readonly string[] = ['sweeps', CHECKS];
 
 /**
  * @param place location of the name, for the error

@@ -164,16 +164,16 @@ export function spread(candidates: readonly number[], count: number): number[] {
 export function keepRows(batch: BatchInShards, rows: readonly number[]): void {
   const { shape, shards, loss, spec } = batch;
   const kept = new Set(rows);
-  const { share, targetWidth } = lossOf(loss);
+  const { weight: weightOf, targetWidth } = lossOf(loss);
   const width = targetWidth(spec.outputSize) ?? 1;
   const weights = shards.flatMap(({ inputs: { weight, target } }, s) =>
     range(weight.length).map(at => {
       const counts = weight[at] !== 0 && kept.has(s * shape.batch + (at % shape.batch));
-      return { weight, at, share: counts ? share(spec.outputSize, target[at * width]) : 0 };
+      return { weight, at, own: counts ? weightOf(spec.outputSize, target[at * width]) : 0 };
     }),
   );
-  const total = weights.reduce((sum, one) => sum + one.share, 0);
-  for (const { weight, at, share } of weights) weight[at] = share > 0 ? 1 / total : 0;
+  const total = weights.reduce((sum, one) => sum + one.own, 0);
+  for (const { weight, at, own } of weights) weight[at] = own > 0 ? 1 / total : 0;
 }
 
 /** Copies `rows` into a separate batch. */

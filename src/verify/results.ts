@@ -1,7 +1,7 @@
 /** What the checks of this machine share: options, where results are written, relative errors. */
 import { join } from 'node:path';
 import { writeJsonAtomic } from '../run/files.js';
-import { makeFolder, PROOFS, utcStamp } from '../run/folders.js';
+import { CHECKS, makeFolder, utcStamp } from '../run/folders.js';
 import { spellNonFinite } from '../run/json.js';
 
 /** The options of every check. */
@@ -26,7 +26,7 @@ export interface Written<R> {
  * @throws UserError (exit 2) if it cannot be created
  */
 export function makeOutputFolder(output: string): string {
-  const folder = join(output, PROOFS);
+  const folder = join(output, CHECKS);
   makeFolder(folder, output);
   return folder;
 }

@@ -80,7 +80,7 @@ export async function verifyResume(options: VerifyResumeOptions): Promise<Verifi
   const folder = mkdtempSync(join(tmpdir(), 'cellrun-verify-'));
   let isKept = false;
   try {
-    const results = await prove(options, folder);
+    const results = await check(options, folder);
     isKept = !results.identical;
     return { results, file: writeResults(options, results), kept: isKept ? folder : undefined };
   } finally {
@@ -89,7 +89,7 @@ export async function verifyResume(options: VerifyResumeOptions): Promise<Verifi
 }
 
 /** Writes the runs under `folder`. */
-async function prove(options: VerifyResumeOptions, folder: string): Promise<ResumeResults> {
+async function check(options: VerifyResumeOptions, folder: string): Promise<ResumeResults> {
   const { config, flags, program, seed, started, note, stop } = options;
   const args = ['run', config, ...flags, ...LOG_EVERY_STEP];
   const straight = await finish(program, [...args, '--output', join(folder, 'straight')], stop);
@@ -309,6 +309,6 @@ function oneLine(text: string): string {
 function throwIfStopped(stop: Stop | undefined): void {
   if (!stop?.aborted) return;
   throw new UserError(EXIT.interrupted, [
-    { code: 'verify/interrupted', message: 'interrupted: nothing was proved and nothing was kept' },
+    { code: 'verify/interrupted', message: 'interrupted: nothing was checked or kept' },
   ]);
 }

@@ -7,8 +7,8 @@
 import t from 'tap';
 import { Heap } from '../../src/engine/heap.js';
 import { Engine } from '../../src/engine/index.js';
+import { KernelChecker } from '../../src/engine/kernel-check.js';
 import { makePlan } from '../../src/engine/plan.js';
-import { Prover } from '../../src/engine/proof.js';
 import { FunctionAssembler } from '../../src/engine/simd-assembler.js';
 import { compileKernel } from '../../src/engine/simd-compile.js';
 import { kernelListing } from '../../src/engine/simd-kernel.js';
@@ -105,7 +105,7 @@ t.test('results are right even if sums share a start constant', async t => {
 t.test('two modules agree only if all their results agree', async t => {
   const heap = new Heap();
   const scratch = heap.reserve(65536);
-  const prover = new Prover(heap, () => scratch);
+  const checker = new KernelChecker(heap, () => scratch);
   const graph = new Graph();
   const x = graph.input('x', [3, 9]);
   const node = graph.apply({ ...sumOp, shape: () => [3, 9] }, [x], { start: 0, rows: 3, columns: 9 });
@@ -122,7 +122,7 @@ t.test('two modules agree only if all their results agree', async t => {
     return makeModule(bytes, 128);
   };
   const agree = (one: string, other: string) =>
-    prover.agree(step, { modules: [moduleOf(one), moduleOf(other)], spareBytes: 0 });
+    checker.agree(step, { modules: [moduleOf(one), moduleOf(other)], spareBytes: 0 });
   const read = 'a[this.thread.y][this.thread.x]';
   t.ok(agree(`${read} * 2`, `${read} + ${read}`));
   t.ok(agree(`Math.log(${read} - 2)`, `Math.log(${read} - 3)`), 'what is not a number is that in both');
@@ -132,10 +132,10 @@ t.test('two modules agree only if all their results agree', async t => {
 });
 
 t.test('a kernel with wrong results makes the engine compile for 128 bits', async t => {
-  const { agree } = Prover.prototype;
-  Prover.prototype.agree = () => false;
+  const { agree } = KernelChecker.prototype;
+  KernelChecker.prototype.agree = () => false;
   t.teardown(() => {
-    Prover.prototype.agree = agree;
+    KernelChecker.prototype.agree = agree;
   });
   const sum = { start: 3, rows: 5, columns: 20 };
   const { y, refuted } = await computed(sum, 256);

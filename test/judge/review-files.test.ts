@@ -288,7 +288,7 @@ t.test('if runs are too deep, a folder that contains them is suggested', async t
   put('a', 'x', 'copy', 'y');
   put('verify', 'a', 'b', 'c');
   put('.cache', 'a', 'b', 'c');
-  t.equal(deeper(), undefined, 'what lies in a run is part of it, proofs and hidden folders are none');
+  t.equal(deeper(), undefined, 'folders in a run are part of it; checks and hidden folders are no runs');
   put('ours', 'sweeps', 'wide', 's');
   t.equal(deeper(), 'ours', 'the folder that a sweep was started for');
   t.same(

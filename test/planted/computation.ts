@@ -332,7 +332,7 @@ export const compiler = plantsOf({
       'simd',
     ],
   ],
-  'src/engine/proof': [
+  'src/engine/kernel-check': [
     'return one.every((value, i) => Object.is(value, other[i]));',
     'return one.length === other.length;',
     'whatever is computed at 256 bits is trusted',

@@ -116,7 +116,7 @@ for (const config of [bucketed, carried]) {
   );
 }
 
-const proofOf = async (t: Test, what: string, config: object, ...flags: string[]) => {
+const checkOf = async (t: Test, what: string, config: object, ...flags: string[]) => {
   const output = ['--json', '--output', work.folder()];
   const { code, stdout, stderr } = await work.cellrun(
     'verify',
@@ -131,12 +131,12 @@ const proofOf = async (t: Test, what: string, config: object, ...flags: string[]
 };
 
 t.test('verify gradients and backends hold with embedding, dropout, directions and lengths', async t => {
-  await proofOf(t, 'gradients', bucketed, '--rows', '3', '--backend', 'webasm');
-  await proofOf(t, 'backends', bucketed, '--steps', '4', '--backends', 'webasm,cpu');
+  await checkOf(t, 'gradients', bucketed, '--rows', '3', '--backend', 'webasm');
+  await checkOf(t, 'backends', bucketed, '--steps', '4', '--backends', 'webasm,cpu');
 });
 
 t.test('verify backends holds with carried states', t =>
-  proofOf(t, 'backends', carried, '--steps', '6', '--backends', 'webasm,cpu'),
+  checkOf(t, 'backends', carried, '--steps', '6', '--backends', 'webasm,cpu'),
 );
 
 interface Prediction {

@@ -433,7 +433,7 @@ t.test('an unwritable stdout is named in the error', async t => {
   t.match(full, { code: EXIT.unexpected, stderr: 'cellrun: stdout: no space left on the disk\n' });
 });
 
-t.test('a signal before a run starts, and during a proof', async t => {
+t.test('a signal before a run starts, and during a check', async t => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const listening = work.startWith(
       ['--import', HELD],

@@ -266,7 +266,7 @@ t.test('verify gradients: nothing that counts', async t => {
   t.match(stderr, /config\.yaml: no prediction of the first training batch counts in the loss\n/);
 });
 
-t.test('a place for proofs that cannot be made is said before anything is proved', async t => {
+t.test('a folder for results that cannot be created is reported before any check runs', async t => {
   const file = work.file('file', '');
   // /proc is there on Linux alone; elsewhere it cannot be made either
   for (const what of ['gradients', 'backends', 'resume'])

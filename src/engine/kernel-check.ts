@@ -1,5 +1,5 @@
 /**
- * Proves 256-bit kernels before use: runs a kernel compiled for 256 bits and the same kernel
+ * Checks 256-bit kernels before use: runs a kernel compiled for 256 bits and the same kernel
  * compiled for 128 bits by V8's baseline compiler, which merges nothing. Both must write identical
  * bytes.
  *
@@ -38,7 +38,7 @@ export interface KernelPair {
 }
 
 /** Runs kernels twice, in otherwise unused memory of a heap. */
-export class Prover {
+export class KernelChecker {
   constructor(
     private readonly heap: Heap,
     /** The address of scratch memory of at least this many bytes. */
