@@ -2,7 +2,7 @@
  * Trivial baselines: scores of predictions that ignore the input. Fitted on the training split and
  * scored on another split, like a model:
  *
- *     majority   log of each class's (or label's) share: predicts the most frequent class
+ *     majority   log of each class's (or label's) fraction: predicts the most frequent class
  *     previous   with targets per step: the class of the previous step; majority at the first
  *     mean       mean of each target
  *     median     median of each target: the best constant for `mae`, a robust one for `huber`
@@ -74,13 +74,13 @@ export function trivialBaselines(run: BaselineSubject, { train }: Dataset, split
     const [[, first]] = constants(run, train.targets);
     // a single predicted class has no probabilities, so only these metrics are defined
     const metrics = run.metrics.filter(name => OF_DECISIONS.has(name));
-    const answers = stepBefore(targets, split.count, first.outputs);
-    found.push(['previous', measured(run, split, answers, metrics)]);
+    const outputsAt = stepBefore(targets, split.count, first.outputs);
+    found.push(['previous', measured(run, split, outputsAt, metrics)]);
   }
   for (const name of ['last_value', 'seasonal_naive'] as const) {
     if (split.naive?.[name] === undefined) continue;
-    const answers: Answers = at => naiveOutputs(split, name, at, run.spec.outputSize);
-    found.push([name, measured(run, split, answers, run.metrics)]);
+    const outputsAt: OutputsAt = at => naiveOutputs(split, name, at, run.spec.outputSize);
+    found.push([name, measured(run, split, outputsAt, run.metrics)]);
   }
   return Object.fromEntries(found);
 }
@@ -127,16 +127,16 @@ function labelPrior({ values: all, size }: Numbers): Constant {
   values.forEach((label, at) => {
     sums[at % size] += label;
   });
-  // divide last, so that a label that is always 1 has a share of exactly 1
-  const shares = sums.map(sum => (sum * size) / values.length);
-  const logit = (share: number) =>
-    Math.max(LOG_OF_ZERO, Math.min(-LOG_OF_ZERO, Math.log(share / (1 - share))));
+  // divide last, so that a label that is always 1 has a fraction of exactly 1
+  const fractions = sums.map(sum => (sum * size) / values.length);
+  const logit = (fraction: number) =>
+    Math.max(LOG_OF_ZERO, Math.min(-LOG_OF_ZERO, Math.log(fraction / (1 - fraction))));
   return {
-    outputs: Float32Array.from(shares, logit),
+    outputs: Float32Array.from(fractions, logit),
     isPossible: split =>
       isEach(split.values, (label, at) => {
-        const share = shares[at % size];
-        return Number.isNaN(label) || ((share > 0 || label === 0) && (share < 1 || label === 1));
+        const fraction = fractions[at % size];
+        return Number.isNaN(label) || ((fraction > 0 || label === 0) && (fraction < 1 || label === 1));
       }),
   };
 }
@@ -168,21 +168,21 @@ function quantileOf(values: Float32Array, quantile: number): number {
  * Returns the outputs for prediction `at` of a split, a view that is valid until the next call.
  * Predictions without outputs are not scored.
  */
-type Answers = (at: number) => Float32Array | undefined;
+type OutputsAt = (at: number) => Float32Array | undefined;
 
-function stepBefore({ values }: Classes, count: number, first: Float32Array): Answers {
+function stepBefore({ values }: Classes, count: number, first: Float32Array): OutputsAt {
   const steps = values.length / count;
-  const answer = new Float32Array(first.length);
+  const outputs = new Float32Array(first.length);
   let known = 0;
   return at => {
     // the last known class, which may be several steps back
     const earlier = values.subarray(at - (at % steps), at);
     const before = earlier.findLastIndex(label => label !== IGNORED);
     if (before < 0) return first;
-    answer[known] = 0;
+    outputs[known] = 0;
     known = earlier[before];
-    answer[known] = 1;
-    return answer;
+    outputs[known] = 1;
+    return outputs;
   };
 }
 
@@ -216,7 +216,7 @@ function isIgnored(targets: Targets, at: number): boolean {
 function measured(
   { loss, spec }: BaselineSubject,
   { targets, errorScale, count }: Split,
-  answers: Answers,
+  outputsAt: OutputsAt,
   names: readonly MeasuredMetric[],
 ): SplitMetrics {
   const task = taskOf(loss);
@@ -228,7 +228,7 @@ function measured(
   const predictions = targets.values.length / width;
   for (let at = 0; at < predictions; at++) {
     if (isIgnored(targets, at)) continue;
-    const outputs = answers(at);
+    const outputs = outputsAt(at);
     if (outputs === undefined) continue;
     const scored = {
       outputs,
@@ -260,20 +260,20 @@ export function meanLoss(settings: LossSettings, outputs: Float32Array, targets:
 
 /** The loss depends only on the class, so it is computed once per class. */
 function meanOfClasses(settings: LossSettings, outputs: Float32Array, labels: Values<Int32Array>): number {
-  const { share } = lossOf(settings);
+  const { weight } = lossOf(settings);
   const counts = new Map<number, number>();
   eachChunk(labels, 1, chunk => {
     for (const label of chunk) if (label !== IGNORED) counts.set(label, (counts.get(label) ?? 0) + 1);
   });
   const classes = [...counts.keys()];
   const rows = lossRows(settings, outputs, Float64Array.from(classes), null);
-  let [sum, shares] = [0, 0];
+  let [sum, weights] = [0, 0];
   classes.forEach((label, i) => {
     const count = counts.get(label) ?? 0;
     sum += count * rows[i];
-    shares += count * share(outputs.length, label);
+    weights += count * weight(outputs.length, label);
   });
-  return sum / shares;
+  return sum / weights;
 }
 
 function meanOfValues(
@@ -283,7 +283,7 @@ function meanOfValues(
 ): number {
   // ignored targets are NaN in every element
   const values = all.filter(value => !Number.isNaN(value));
-  const { share, targetWidth } = lossOf(settings);
+  const { weight, targetWidth } = lossOf(settings);
   const width = targetWidth(outputs.length) ?? 1;
   const count = values.length / size;
   const repeated = width / size;
@@ -293,7 +293,7 @@ function meanOfValues(
     (_, i) => values[Math.floor(i / width) * size + Math.floor((i % width) / repeated)],
   );
   const rows = lossRows(settings, outputs, targets, width);
-  return rows.reduce((sum, row) => sum + row, 0) / (count * share(outputs.length, 0));
+  return rows.reduce((sum, row) => sum + row, 0) / (count * weight(outputs.length, 0));
 }
 
 /**

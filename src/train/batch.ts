@@ -131,7 +131,7 @@ export class BatchWriter {
   }
 
   /**
-   * Sum of `Loss.share` over the predictions of `indices` that count: the denominator of the mean.
+   * Sum of `Loss.weight` over the predictions of `indices` that count: the denominator of the mean.
    */
   private totalShare(split: Split, indices: Uint32Array): number {
     let total = 0;
@@ -139,7 +139,7 @@ export class BatchWriter {
       const values = this.targetsOf(split, index);
       const length = this.lengthOf(split, index);
       for (let t = 0; t < this.predictions; t++)
-        if (this.counts(split, values, length, t)) total += this.loss.share(this.spec.outputSize, values[t]);
+        if (this.counts(split, values, length, t)) total += this.loss.weight(this.spec.outputSize, values[t]);
     }
     return total;
   }

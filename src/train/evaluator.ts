@@ -10,7 +10,7 @@ import type { Accumulator } from '../math/metrics/metric.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import type { SplitMetrics } from '../run/summary.js';
 import { type Forwarded, ForwardPass, inTurn, type SplitBatch } from './forward.js';
-import { type PredictedSequence, type PredictionWatcher, Readout } from './predictions.js';
+import { type PredictedSequence, type PredictionObserver, Readout } from './predictions.js';
 import type { ModelRun, ShardPool } from './shards.js';
 
 export interface Evaluation {
@@ -32,7 +32,7 @@ export interface EvaluationOptions {
   /** Aborted to stop the evaluation. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each sequence of the split in order; after an abort, not with the rest. */
-  readonly watch?: PredictionWatcher;
+  readonly observe?: PredictionObserver;
 }
 
 export class Evaluator {
@@ -83,7 +83,7 @@ export class Evaluator {
   /** Like `evaluate`; yields the progress after each batch. */
   async *progress(
     split: Split,
-    { signal, watch }: EvaluationOptions = {},
+    { signal, observe }: EvaluationOptions = {},
   ): AsyncGenerator<EvaluationProgress, Evaluation | null> {
     const { forward } = this;
     const totals = new Totals(this.run, this.loss);
@@ -101,7 +101,7 @@ export class Evaluator {
           readout,
         });
         totals.add(sequence);
-        watch?.(sequence);
+        observe?.(sequence);
       });
       done += batch.indices.length;
       yield { kind: 'progress', done, total: split.count };
@@ -128,7 +128,7 @@ export async function* batchesOf(
   for (let from = 0; from < split.count && !signal?.aborted; from += batchSize) {
     const length = Math.min(batchSize, split.count - from);
     const indices = Uint32Array.from({ length }, (_, i) => from + i);
-    // answers of threads that arrive quickly enough would keep signals and timers waiting
+    // results that threads return quickly would keep signals and timers waiting
     const [loaded] = await Promise.all([split.load?.(indices), setImmediate()]);
     yield loaded
       ? { split: loaded, indices: range(length), position: index => from + index }
@@ -162,7 +162,7 @@ function withTargets(
 
 class Totals {
   private loss = 0;
-  private share = 0;
+  private weight = 0;
   private count = 0;
   private readonly outputSize: number;
   private readonly metrics: readonly (readonly [MeasuredMetric, Accumulator])[];
@@ -180,7 +180,7 @@ class Totals {
     for (const prediction of predictions) {
       if (!prediction.counts) continue;
       this.loss += prediction.loss;
-      this.share += this.of.share(this.outputSize, prediction.target[0]);
+      this.weight += this.of.weight(this.outputSize, prediction.target[0]);
       this.count++;
       for (const [, metric] of this.metrics) metric.add(prediction);
     }
@@ -188,6 +188,6 @@ class Totals {
 
   means(): Evaluation {
     const metrics = this.metrics.flatMap(([name, { value }]) => (value === undefined ? [] : [[name, value]]));
-    return { loss: this.loss / this.share, metrics: Object.fromEntries(metrics), count: this.count };
+    return { loss: this.loss / this.weight, metrics: Object.fromEntries(metrics), count: this.count };
   }
 }

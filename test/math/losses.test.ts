@@ -45,7 +45,7 @@ function computed({ loss: settings, z, y }: Case): { mean: number; gradient: Flo
   const result = loss.rows(prediction, graph.input('y', width === null ? [rows] : [rows, width]), nodes);
   const shares = target.map(one => {
     const label = typeof one === 'number' ? one : 0;
-    return label === -100 ? 0 : loss.share(outputs, label);
+    return label === -100 ? 0 : loss.weight(outputs, label);
   });
   const total = shares.reduce((sum, share) => sum + share, 0);
   const weights = shares.map(share => (share > 0 ? 1 / total : 0));

@@ -83,11 +83,11 @@ t.test('Adam', async t => {
 });
 
 t.test('the weight of each prediction in the mean loss', async t => {
-  const share = (loss: LossSettings, outputs: number, label = 0) => lossOf(loss).share(outputs, label);
-  t.equal(share({ kind: 'cross_entropy' }, 10, 3), 1, 'a row');
-  t.equal(share({ kind: 'cross_entropy', class_weights: [1, 0.5, 2] }, 3, 2), 2, 'the weight of its label');
+  const weight = (loss: LossSettings, outputs: number, label = 0) => lossOf(loss).weight(outputs, label);
+  t.equal(weight({ kind: 'cross_entropy' }, 10, 3), 1, 'a row');
+  t.equal(weight({ kind: 'cross_entropy', class_weights: [1, 0.5, 2] }, 3, 2), 2, 'the weight of its label');
   for (const kind of ['mse', 'mae', 'huber', 'quantile', 'binary_cross_entropy'] as const)
-    t.equal(share({ kind }, 10), 10, `${kind}: each number`);
+    t.equal(weight({ kind }, 10), 10, `${kind}: each number`);
 });
 
 t.test('initial values are uniform within the bounds of torch.nn.RNNBase and torch.nn.Linear', async t => {

@@ -91,8 +91,8 @@ const training = plantsOf({
     ],
   ],
   'src/math/losses/huber': [
-    'share: outputSize => outputSize',
-    'share: () => 1',
+    'weight: outputSize => outputSize',
+    'weight: () => 1',
     'the mean is over rows, not over numbers',
     'mathematics',
   ],
@@ -104,8 +104,8 @@ const training = plantsOf({
       'reference',
     ],
     [
-      'share: outputSize => outputSize',
-      'share: () => 1',
+      'weight: outputSize => outputSize',
+      'weight: () => 1',
       'the mean is over rows, not over numbers',
       'mathematics',
     ],

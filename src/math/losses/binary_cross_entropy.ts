@@ -53,7 +53,7 @@ export const binaryCrossEntropy = loss({
         const weighted = p ? multiply(affine(multiply(affine(p, 1, -1), y), 1, 1), negative) : negative;
         return sum(add(multiply(affine(y, -1, 1), z), weighted), [0]);
       },
-      share: outputSize => outputSize,
+      weight: outputSize => outputSize,
       point: outputs => outputs.map(z => 1 / (1 + Math.exp(-z))),
     };
   },

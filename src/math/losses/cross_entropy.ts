@@ -87,7 +87,7 @@ export const crossEntropy = loss({
         const all = sum(weighted(subtract(broadcast(total, z.shape, [0]), z)), [0]);
         return add(scale(row, 1 - smoothing), scale(all, smoothing / z.shape[1]));
       },
-      share: (_outputSize, label) => weights?.[label] ?? 1,
+      weight: (_outputSize, label) => weights?.[label] ?? 1,
     };
   },
 });

@@ -52,7 +52,7 @@ export const huber = loss({
         const m = subtract(a, relu(affine(a, 1, -delta)));
         return sum(multiply(m, subtract(a, scale(m, 0.5))), [0]);
       },
-      share: outputSize => outputSize,
+      weight: outputSize => outputSize,
     };
   },
 });

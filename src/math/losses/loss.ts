@@ -1,4 +1,4 @@
-/** Interface of losses: one value per prediction in the graph, and its share in the mean. */
+/** Interface of losses: one value per prediction in the graph, and its weight in the mean. */
 import type { KeyFacts, Shape, TypeOf } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import type { Task } from '../metrics/task.js';
@@ -62,9 +62,9 @@ export interface Loss {
   rows(prediction: Node, target: Node, constants: Constants<Node>): Node;
   /**
    * Weight in the mean of a prediction with C outputs and class `label`: the sum of all `rows` is
-   * divided by the sum of all shares.
+   * divided by the sum of these weights.
    */
-  share(outputSize: number, label: number): number;
+  weight(outputSize: number, label: number): number;
   /**
    * Converts C outputs to a prediction in the form of the target. Absent: the outputs themselves.
    */

@@ -29,7 +29,7 @@ export const mae = loss({
       target: 'value',
       targetWidth: outputSize => outputSize,
       rows: (z, y) => sum(absolute(subtract(z, y)), [0]),
-      share: outputSize => outputSize,
+      weight: outputSize => outputSize,
     };
   },
 });

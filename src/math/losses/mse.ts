@@ -25,7 +25,7 @@ export const mse = loss({
         const difference = subtract(z, y);
         return sum(multiply(difference, difference), [0]);
       },
-      share: outputSize => outputSize,
+      weight: outputSize => outputSize,
     };
   },
 });

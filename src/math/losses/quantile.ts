@@ -65,7 +65,7 @@ export const quantile = loss({
         const below = scale(above, -1);
         return sum(add(multiply(q, relu(above)), multiply(affine(q, -1, 1), relu(below))), [0]);
       },
-      share: outputSize => outputSize,
+      weight: outputSize => outputSize,
       point: predicted[nearest(quantiles, 0.5)].point,
       quantiles: predicted,
     };

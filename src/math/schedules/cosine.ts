@@ -1,11 +1,11 @@
 import { literal, section } from '../../util/schema.js';
 import {
   alongCosine,
+  fractionDone,
   minLearningRate,
   NUMERICS,
   schedule,
   scheduleLength,
-  shareDone,
   warmup,
 } from './schedule.js';
 
@@ -36,5 +36,5 @@ export const cosine = schedule({
   dependsOnLength: ({ length }) => length === undefined,
 
   rate: (base, { length, min_learning_rate }, progress) =>
-    alongCosine(base, min_learning_rate, shareDone(length, progress)),
+    alongCosine(base, min_learning_rate, fractionDone(length, progress)),
 });

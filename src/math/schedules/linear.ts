@@ -1,5 +1,5 @@
 import { literal, number, section } from '../../util/schema.js';
-import { NUMERICS, schedule, scheduleLength, shareDone, warmup } from './schedule.js';
+import { fractionDone, NUMERICS, schedule, scheduleLength, warmup } from './schedule.js';
 
 /**
  * torch.optim.lr_scheduler.LinearLR from 1 to `end_factor`. At update k (0 for the first) of n:
@@ -35,5 +35,5 @@ export const linear = schedule({
   dependsOnLength: ({ length }) => length === undefined,
 
   rate: (base, { length, end_factor }, progress) =>
-    base * (1 + (end_factor - 1) * shareDone(length, progress)),
+    base * (1 + (end_factor - 1) * fractionDone(length, progress)),
 });

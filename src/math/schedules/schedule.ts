@@ -53,7 +53,7 @@ export function updatesIn(
  * Completed fraction of a decay, 0 to 1. It ends after `length`, or after all planned updates if
  * absent.
  */
-export function shareDone(length: UpdatesOrEpochs | undefined, progress: Progress): number {
+export function fractionDone(length: UpdatesOrEpochs | undefined, progress: Progress): number {
   const updates = length === undefined ? progress.total : updatesIn(length, progress);
   return Math.min(1, progress.done / updates);
 }
@@ -67,9 +67,9 @@ export function atIntervals(
   return base * factor ** Math.floor(progress.done / updatesIn(every, progress));
 }
 
-/** Interpolates from `start` to `end` along half a cosine while `share` goes from 0 to 1. */
-export function alongCosine(start: number, end: number, share: number): number {
-  return end + ((start - end) * (1 + Math.cos(Math.PI * share))) / 2;
+/** Interpolates from `start` to `end` along half a cosine while `fraction` rises from 0 to 1. */
+export function alongCosine(start: number, end: number, fraction: number): number {
+  return end + ((start - end) * (1 + Math.cos(Math.PI * fraction))) / 2;
 }
 
 /** A schedule and all that is known of it. */
