@@ -23,7 +23,7 @@ import {
 } from './target-checks.js';
 import { trainingWarnings } from './training-checks.js';
 
-/** The targets of a split, as far as the check needs them. */
+/** What the check needs of the targets of a split. */
 export type TargetShape =
   | {
       readonly kind: 'class';
@@ -71,7 +71,7 @@ interface SplitShape {
   errorScale?(index: number): number | undefined;
 }
 
-/** A dataset, as far as the check needs it. */
+/** What the check needs of a dataset. */
 export interface DataShape {
   readonly input: SequenceInput;
   readonly sequenceLength: number;
@@ -132,7 +132,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
     warnings: [
       ...modelWarnings(experiment, locator),
       ...checkLimit(loaded, data),
-      ...checkShare(loaded, data),
+      ...checkHeldOut(loaded, data),
       ...checkSelected(loaded, data),
       ...trainingWarnings(loaded, data.train, outputSize),
       ...checkOverlap(
@@ -247,17 +247,17 @@ const MAX_HELD_OUT = 20;
  * Warns if almost no training sequences are left, as when a fraction was meant for the training
  * split or as a percentage.
  */
-function checkShare(
+function checkHeldOut(
   { experiment: { dataset }, locator }: LoadedExperiment,
   { train, validation, test }: DataShape,
 ): Diagnostic[] {
   const limit = ('limit' in dataset ? dataset.limit : undefined) ?? Number.POSITIVE_INFINITY;
-  const shares = Object.entries({ test_fraction: test.count, validation: validation?.count ?? 0 }).filter(
+  const heldOutBy = Object.entries({ test_fraction: test.count, validation: validation?.count ?? 0 }).filter(
     ([key]) => Object.hasOwn(dataset, key),
   );
-  const heldOut = shares.reduce((sum, [, count]) => sum + count, 0);
+  const heldOut = heldOutBy.reduce((sum, [, count]) => sum + count, 0);
   // the key that holds out most
-  const [key] = shares.toSorted(([, a], [, b]) => b - a)[0] ?? [];
+  const [key] = heldOutBy.toSorted(([, a], [, b]) => b - a)[0] ?? [];
   const isFew = train.count === 1 || heldOut > MAX_HELD_OUT * train.count;
   if (key === undefined || train.count >= limit || !isFew) return [];
   const left = counted(train.count, 'training sequence');
@@ -292,10 +292,10 @@ const MAX_UNKNOWN = 0.05;
 function checkUnknown({ locator }: LoadedExperiment, { unknownShares = {} }: DataShape): Diagnostic[] {
   const { train = 0, ...others } = unknownShares;
   const percent = (of: number): string => `${of < 0.001 ? '< 0.1' : (100 * of).toFixed(1)} %`;
-  return Object.entries(others).flatMap(([name, share = 0]) => {
-    const isHigh = share > MAX_UNKNOWN && share > 2 * train;
-    if (!isHigh && (share === 0 || train > 0)) return [];
-    const unknown = `${percent(share)} of the symbols in the ${name} split are unknown`;
+  return Object.entries(others).flatMap(([name, fraction = 0]) => {
+    const isHigh = fraction > MAX_UNKNOWN && fraction > 2 * train;
+    if (!isHigh && (fraction === 0 || train > 0)) return [];
+    const unknown = `${percent(fraction)} of the symbols in the ${name} split are unknown`;
     const message =
       train > 0
         ? `${unknown}, but only ${percent(train)} in the training split`

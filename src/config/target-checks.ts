@@ -109,7 +109,7 @@ function absentClasses({ count, first }: NonNullable<LabelFacts['gap']>, numClas
   return `${count} of ${numClasses} classes have no training label: ${which}. ${intended}`;
 }
 
-/** The targets of a split, as far as the check needs them. */
+/** What the check needs of the targets of a split. */
 interface SplitTargets {
   readonly count: number;
   id?(index: number): string;

@@ -31,7 +31,7 @@ interface StepRange {
 /** Less than this many usual steps is jitter, or a pattern such as Monday, Wednesday, Friday. */
 const MIN_GAP = 1.75;
 /** If the most frequent difference is rarer, the times are irregular and have no usual step. */
-const MIN_SHARE = 0.25;
+const MIN_FRACTION = 0.25;
 
 /**
  * Returns the gaps of all series; undefined if there are none.
@@ -144,7 +144,7 @@ function usualStep(positions: readonly number[]): number | undefined {
   }
   const [usual] = [...alike.values()].sort((a, b) => b.count - a.count || a.step - b.step);
   // one difference alone is not usual
-  if (usual === undefined || usual.count < Math.max(2, MIN_SHARE * all.length)) return undefined;
+  if (usual === undefined || usual.count < Math.max(2, MIN_FRACTION * all.length)) return undefined;
   return usual.step > 0 ? usual.step : undefined;
 }
 

@@ -9,7 +9,7 @@ const MAX_SEEN = 2 ** 22;
  */
 const TABLES = 256;
 
-/** Maximum share of slots in use. */
+/** Maximum fraction of slots in use. */
 const MAX_LOAD = 0.75;
 
 /** Less than usual, so that little memory is unused; moving the hashes costs little. */

@@ -295,8 +295,8 @@ class Bins {
 
   add(value: number): void {
     const { min, max, counts } = this;
-    const share = max > min ? (value - min) / (max - min) : 0;
-    counts[Math.min(counts.length - 1, Math.floor(share * counts.length))]++;
+    const fraction = max > min ? (value - min) / (max - min) : 0;
+    counts[Math.min(counts.length - 1, Math.floor(fraction * counts.length))]++;
   }
 
   get histogram(): Histogram {

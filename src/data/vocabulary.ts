@@ -108,7 +108,7 @@ const NO_SYMBOLS: Vocabulary = { level: null, symbols: [] };
 /**
  * Returns the function that numbers the symbols of sequences to predict; {@link UNKNOWN} for all
  * unknown symbols if the model has learned to read them.
- * @throws UnknownSymbol (the returned function) if it has not: its answer would be arbitrary
+ * @throws UnknownSymbol (the returned function) if it has not: the prediction would be arbitrary
  */
 export function symbolReader(vocabulary: Vocabulary = NO_SYMBOLS): (symbol: string) => number {
   const numbers = symbolNumbers(vocabulary);

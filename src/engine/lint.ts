@@ -2,8 +2,8 @@
  * Checks what gpu.js does not check in a kernel and silently computes wrongly (each rule names the
  * wrong result):
  *
- * - every read is inside its array: outside, the backends clamp, read a neighbour or return NaN, each
- *   in its own way
+ * - every read is inside its array: outside, each backend differs: it clamps, reads a neighbour or
+ *   returns NaN
  * - loops have literal bounds (the parser takes no others): gpu.js caps others at 1,000 rounds
  * - the argument of tanh is bounded: some drivers return NaN beyond 88
  * - no more arrays than WebGPU guarantees, no more than three axes, no name used before it has a

@@ -302,8 +302,8 @@ function interval(terms: readonly Term[]): Interval {
   const a = acceleration(terms);
   const end = (level: number): number => {
     const z = normalQuantile(level);
-    const share = normalMass(Number.NEGATIVE_INFINITY, z0 + (z0 + z) / (1 - a * (z0 + z)));
-    return quantile(drawn, Number.isFinite(share) ? share : level);
+    const adjusted = normalMass(Number.NEGATIVE_INFINITY, z0 + (z0 + z) / (1 - a * (z0 + z)));
+    return quantile(drawn, Number.isFinite(adjusted) ? adjusted : level);
   };
   return { low: end((1 - LEVEL) / 2), high: end((1 + LEVEL) / 2) };
 }
@@ -332,8 +332,8 @@ function acceleration(terms: readonly Term[]): number {
 }
 
 /** Quantile with linear interpolation between sorted values. */
-function quantile(sorted: Float64Array, share: number): number {
-  const at = Math.min(1, Math.max(0, share)) * (sorted.length - 1);
+function quantile(sorted: Float64Array, level: number): number {
+  const at = Math.min(1, Math.max(0, level)) * (sorted.length - 1);
   const low = Math.floor(at);
   const high = Math.min(low + 1, sorted.length - 1);
   return sorted[low] + (at - low) * (sorted[high] - sorted[low]);

@@ -110,7 +110,7 @@ export function backtest(
     const readout = new Readout(lossOf(run.loss), targets);
     const perWindow = targets.values.length / targetSize(run.loss, run.spec.outputSize) / count;
     await new Evaluator(pool, run, batchSize).evaluate(windows, {
-      watch: ({ index, id = '', predictions }) => {
+      observe: ({ index, id = '', predictions }) => {
         const scored = predictions.filter(({ counts }) => counts);
         const errors = (pointOf: (prediction: Prediction, at: number) => Numbers | undefined) =>
           meanError(

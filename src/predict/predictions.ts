@@ -127,20 +127,20 @@ export function predictionForm(
  */
 export class PredictionRoom {
   private readonly logits: Float32Array;
-  private readonly shares: Float64Array;
+  private readonly probabilities: Float64Array;
   private used = 0;
 
   constructor(predictions: number, size: number) {
     this.logits = new JsonFloat32Array(predictions * size);
-    this.shares = new JsonFloat64Array(predictions * size);
+    this.probabilities = new JsonFloat64Array(predictions * size);
   }
 
-  copyOf(outputs: Float32Array): { readonly logits: Float32Array; readonly shares: Float64Array } {
+  copyOf(outputs: Float32Array): { readonly logits: Float32Array; readonly probabilities: Float64Array } {
     const [from, to] = [this.used, this.used + outputs.length];
     this.used = to;
     const logits = this.logits.subarray(from, to);
     logits.set(outputs);
-    return { logits, shares: probabilities(outputs, this.shares.subarray(from, to)) };
+    return { logits, probabilities: probabilities(outputs, this.probabilities.subarray(from, to)) };
   }
 }
 
@@ -174,14 +174,14 @@ export function predictionOf(
     };
   }
   const best = predictedClass(outputs);
-  const { logits, shares } = room.copyOf(outputs);
+  const { logits, probabilities } = room.copyOf(outputs);
   return {
     kind,
     ...place,
     predicted: best < 0 ? null : best,
     ...(classNames && { name: classNames[best] ?? null }),
-    probability: best < 0 ? Number.NaN : shares[best],
-    probabilities: shares,
+    probability: best < 0 ? Number.NaN : probabilities[best],
+    probabilities,
     logits,
     ...(target && { label: target[0] === IGNORED ? null : target[0] }),
   };
@@ -200,15 +200,15 @@ export interface RankedClass {
  * an output is NaN.
  */
 export function topClasses(
-  { predicted, probabilities: shares }: ClassPrediction,
+  { predicted, probabilities }: ClassPrediction,
   count: number,
   classNames?: readonly string[],
 ): RankedClass[] {
   if (predicted === null) return [];
-  const order = Array.from(shares.keys()).sort((a, b) => shares[b] - shares[a] || a - b);
+  const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a] || a - b);
   return order.slice(0, count).map(k => ({
     class: k,
     ...(classNames && { name: classNames[k] }),
-    probability: shares[k],
+    probability: probabilities[k],
   }));
 }

@@ -1,6 +1,6 @@
 /**
  * Turns sequences into predictions, both for splits of a run's data and for new sequences: batches,
- * forward passes, answers.
+ * forward passes, predictions.
  */
 import {
   IGNORED,
@@ -338,14 +338,19 @@ export function noTargets(
 ): (count: number) => Targets {
   const perStep = predictsEachStep(spec.head);
   return count => {
-    const answers = count * (perStep ? steps : 1);
+    const predictions = count * (perStep ? steps : 1);
     if (lossOf(loss).target === 'class') {
-      const values = new Int32Array(answers).fill(IGNORED);
+      const values = new Int32Array(predictions).fill(IGNORED);
       return { kind: 'class', numClasses: spec.outputSize, values, perStep };
     }
     const size = targetSize(loss, spec.outputSize);
     const own = scaling?.targets;
-    return { kind: 'value', size, values: new Float32Array(answers * size), ...(own && { scaling: own }) };
+    return {
+      kind: 'value',
+      size,
+      values: new Float32Array(predictions * size),
+      ...(own && { scaling: own }),
+    };
   };
 }
 

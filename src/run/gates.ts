@@ -17,7 +17,7 @@ export interface Gate {
   readonly baseline?: string;
   /** Maximum amount by which the metric may be worse than the baseline's mean. */
   readonly max_drop?: number;
-  /** The same as a share of the baseline's mean. */
+  /** The same as a fraction of the baseline's mean. */
   readonly max_regress?: number;
   /** The metric must be better than the best trivial baseline on its split. */
   readonly beats?: 'trivial';

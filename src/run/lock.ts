@@ -70,7 +70,7 @@ export function tryFileLock(file: number, shared = false): boolean | undefined {
   try {
     return locks?.tryLock(file, OFFSET, 1, { shared });
   } catch {
-    // a file system without locks, or a lock manager that does not answer
+    // a file system without locks, or a lock manager that does not respond
     return undefined;
   }
 }

@@ -151,14 +151,14 @@ export interface BaselineValue {
 /**
  * The metric to judge a run by at first sight: the first one besides the loss, or else the loss.
  */
-export function leadingMetric({ loss, ...others }: SplitMetrics): string | undefined {
+export function mainMetric({ loss, ...others }: SplitMetrics): string | undefined {
   const [first] = Object.keys(others);
   return first ?? (loss === undefined ? undefined : 'loss');
 }
 
-/** The value of each baseline in the leading metric of `reached`. */
+/** The value of each baseline in the main metric of `reached`. */
 export function baselineValues(reached: SplitMetrics, baselines: SplitBaselines): BaselineValue[] {
-  const metric = leadingMetric(reached);
+  const metric = mainMetric(reached);
   if (metric === undefined) return [];
   return Object.entries(baselines).flatMap(([name, values]) =>
     values[metric] === undefined ? [] : [{ name, metric, value: values[metric] }],
@@ -198,7 +198,7 @@ export function baselineWarnings({
 }: Pick<Summary, 'status' | 'metrics' | 'baselines' | 'constant_outputs'>): string[] {
   if (status !== 'completed') return [];
   const found = constant_outputs
-    ? ['the model gives the same answer for every test input: it has not learned to distinguish them']
+    ? ['the model makes the same prediction for every test input: it has not learned to distinguish them']
     : [];
   const best = baselines && bestBaseline(test, baselines.test);
   if (best === undefined || isBetter({ ...best, value: test[best.metric] }, best)) return found;
@@ -222,7 +222,7 @@ function isBetter(one: BaselineValue, other: BaselineValue): boolean {
 
 /**
  * A sentence for each result that was selected by the test split, for a result no better than a
- * trivial baseline, and for constant outputs. Older summaries have none of these fields.
+ * trivial baseline, and for constant outputs.
  */
 export function cautionsOf(summary: Summary): string[] {
   const { selected_on_test = [] } = summary;

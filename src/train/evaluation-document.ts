@@ -274,8 +274,8 @@ function spread(count: number, most: number): ReadonlySet<number> {
   return new Set(Array.from({ length }, (_, i) => Math.floor((i * count) / length)));
 }
 
-/** Outputs that vary by less than this share of their targets' range count as constant. */
-const MIN_SHARE = 0.01;
+/** Outputs that vary by less than this fraction of their targets' range count as constant. */
+const MIN_FRACTION = 0.01;
 
 class Range {
   private min = Number.POSITIVE_INFINITY;
@@ -293,15 +293,15 @@ class Range {
 
 /** Detects models that predict the same for every input although the targets differ. */
 class OutputSpread {
-  private readonly ranges: { readonly answer: Range; readonly target: Range }[] = [];
+  private readonly ranges: { readonly prediction: Range; readonly target: Range }[] = [];
 
   constructor(private readonly task: Task) {}
 
   add({ outputs, point, target }: Prediction): void {
-    const answers = this.task === 'classes' ? [predictedClass(outputs)] : point;
+    const predictions = this.task === 'classes' ? [predictedClass(outputs)] : point;
     for (let i = 0; i < target.length; i++) {
-      this.ranges[i] ??= { answer: new Range(), target: new Range() };
-      this.ranges[i].answer.add(answers[i]);
+      this.ranges[i] ??= { prediction: new Range(), target: new Range() };
+      this.ranges[i].prediction.add(predictions[i]);
       this.ranges[i].target.add(target[i]);
     }
   }
@@ -312,7 +312,10 @@ class OutputSpread {
    */
   get isConstant(): boolean {
     const varied = this.ranges.filter(({ target }) => target.width > 0);
-    return varied.length > 0 && varied.every(({ answer, target }) => answer.width < MIN_SHARE * target.width);
+    return (
+      varied.length > 0 &&
+      varied.every(({ prediction, target }) => prediction.width < MIN_FRACTION * target.width)
+    );
   }
 }
 

@@ -211,7 +211,7 @@ export async function* trainingLoop(training: Training): AsyncGenerator<Training
     const coming = step < totalSteps ? take(trainer, order, step + 1) : undefined;
     // its error is thrown when it is awaited, after the current step
     coming?.catch(() => {});
-    // answers of threads that arrive quickly enough would keep signals and timers waiting
+    // results that threads return quickly would keep signals and timers waiting
     const [result] = await Promise.all([running, setImmediate()]);
     next = await coming;
     if (!result.updated && skipped >= maxSkippedBatches) {
@@ -278,7 +278,7 @@ async function* evaluateEpoch(
 }
 
 /**
- * Takes the best weights back if the config says so, and evaluates the test split unless these
+ * Restores the best weights if the config says so, and evaluates the test split unless these
  * weights already were. Returns false if the evaluation was interrupted.
  */
 async function* finish(training: Training): AsyncGenerator<TrainingEvent, boolean> {
@@ -327,10 +327,10 @@ async function* measure(
   }
   const began = performance.now();
   const collector = evaluationCollector(run, dataset, name);
-  const watch = collector.add.bind(collector);
+  const observe = collector.add.bind(collector);
   const restore = trainer.useAverage();
   try {
-    const evaluation = yield* evaluator.progress(split, { signal, watch });
+    const evaluation = yield* evaluator.progress(split, { signal, observe });
     if (!evaluation) return null;
     const seconds = (performance.now() - began) / 1000;
     const { loss, metrics, count: samples } = evaluation;

@@ -105,8 +105,8 @@ export type WorkerRequest =
   | { readonly group: number; readonly slot: number; readonly shards: readonly number[] }
   | { readonly calibrate: LinkedPlan | undefined };
 
-/** The answer to a request for shards, or for calibration (milliseconds). */
-export type WorkerReply = { readonly answer: ExecutionReport | number } | { readonly error: Error };
+/** The reply to a request for shards, or for calibration (milliseconds). */
+export type WorkerReply = { readonly result: ExecutionReport | number } | { readonly error: Error };
 
 /**
  * A computing thread creates little garbage, and its large arrays are outside this heap. With
@@ -195,11 +195,11 @@ export class ThreadPool implements ShardPool {
 }
 
 interface Waiting {
-  resolve(answer: ExecutionReport | number): void;
+  resolve(result: ExecutionReport | number): void;
   reject(error: Error): void;
 }
 
-/** A worker thread. It answers requests in order; several may be pending. */
+/** A worker thread. It handles requests in order; several may be pending. */
 class Computer {
   private readonly waiting: Waiting[] = [];
   private readonly worker: Worker;
@@ -217,23 +217,23 @@ class Computer {
       const one = this.waiting.shift();
       if (this.waiting.length === 0) this.rest();
       if ('error' in reply) one?.reject(reply.error);
-      else one?.resolve(reply.answer);
+      else one?.resolve(reply.result);
     });
     this.worker.on('error', error => this.fail(error));
     this.worker.on('messageerror', error => this.fail(error));
     this.worker.on('exit', code => this.fail(new Error(`a computing thread ended with code ${code}`)));
   }
 
-  /** Sends a message that gets no answer. */
+  /** Sends a message that gets no reply. */
   post(request: WorkerRequest): void {
     this.worker.postMessage(request);
   }
 
-  /** Sends a request and returns its answer, of type `T`. */
+  /** Sends a request and returns its result, of type `T`. */
   ask<T extends ExecutionReport | number>(request: WorkerRequest): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.ended !== undefined) return reject(this.ended);
-      this.waiting.push({ resolve: answer => resolve(answer as T), reject });
+      this.waiting.push({ resolve: result => resolve(result as T), reject });
       this.worker.ref();
       this.worker.postMessage(request);
     });

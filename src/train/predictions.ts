@@ -29,7 +29,7 @@ export interface PredictedSequence {
 }
 
 /** Called with each sequence of a split, in order. */
-export type PredictionWatcher = (sequence: PredictedSequence) => void;
+export type PredictionObserver = (sequence: PredictedSequence) => void;
 
 /**
  * softmax(z)_k = e^(z_k - m) / sum over i of e^(z_i - m), m = max z, in float64; NaN if undefined.

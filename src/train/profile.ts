@@ -59,7 +59,7 @@ export interface KernelProfile {
   readonly calls: number;
   /** Milliseconds per training step. */
   readonly ms: number;
-  /** Share of the whole step, 0 to 1. */
+  /** Fraction of the whole step, 0 to 1. */
   readonly share: number;
   readonly flops_per_s: number;
   /** Bytes that its calls read and write, counting each array once per call. */

@@ -91,12 +91,12 @@ export class RunningMedian {
   }
 }
 
-/** Maximum share of the training time, except for the minimum that a short run needs. */
-const SHARE = 0.005;
+/** Maximum fraction of the training time, except for the minimum that a short run needs. */
+const MAX_FRACTION = 0.005;
 /** Earlier steps compile and warm up, and so does other measuring code. */
 const FIRST_STEP = 4;
 /**
- * A run of 100 steps has a dozen measurements or more, one of 1000 two dozen: fewer give no stable
+ * A run of 100 steps has a dozen measurements or more, one of 1000 two dozen: fewer yield no stable
  * median on a busy machine.
  */
 const GROWTH = 1.3;
@@ -111,11 +111,13 @@ export class Calibration {
 
   /**
    * True if a measurement is due after `steps` steps of this process, which took `trainedSeconds`:
-   * as often as `SHARE` of the time allows, which spreads measurements over the run, and at least
+   * as often as `MAX_FRACTION` allows, which spreads measurements over the run, and at least
    * each time the steps have grown by `GROWTH`.
    */
   isDue(steps: number, trainedSeconds: number): boolean {
-    return steps >= FIRST_STEP * GROWTH ** this.measured || this.spentSeconds <= SHARE * trainedSeconds;
+    return (
+      steps >= FIRST_STEP * GROWTH ** this.measured || this.spentSeconds <= MAX_FRACTION * trainedSeconds
+    );
   }
 
   /** Adds a measurement of `kernel`, which returns milliseconds. */

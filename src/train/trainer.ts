@@ -34,7 +34,7 @@ export interface TrainerOptions extends ModelRun {
   readonly gradientClipNorm?: number;
   /** Parameters that weight decay applies to; default `all`. */
   readonly weightDecayOn?: 'all' | 'weights';
-  /** Keep a moving average of the parameters; each update keeps this share of it. */
+  /** Keep a moving average of the parameters; each update keeps this fraction of it. */
   readonly averageDecay?: number;
 }
 

@@ -116,7 +116,7 @@ export class WeightAverage {
   /** Laid out like the parameters. */
   readonly values: Float32Array;
 
-  /** @param decay share of the average kept at each update */
+  /** @param decay fraction of the average kept at each update */
   constructor(
     size: number,
     private readonly decay: number,

@@ -66,7 +66,7 @@ async function calibrate({
   return kernel.measure();
 }
 
-async function answer(request: WorkerRequest): Promise<ExecutionReport | number | undefined> {
+async function handle(request: WorkerRequest): Promise<ExecutionReport | number | undefined> {
   if ('job' in request) {
     groups.set(request.group, open(request));
     return undefined;
@@ -87,8 +87,8 @@ function reply(message: WorkerReply): void {
 parentPort?.on('message', (request: WorkerRequest) => {
   // requests are handled one at a time, in order
   last = last.then(() =>
-    answer(request).then(
-      found => void (found !== undefined && reply({ answer: found })),
+    handle(request).then(
+      result => void (result !== undefined && reply({ result })),
       (error: Error) => reply({ error }),
     ),
   );

@@ -56,7 +56,7 @@ export interface RunReport extends RunFacts {
   readonly steps_per_epoch: number | null;
   readonly skipped_batches: number;
   readonly resumes: number;
-  /** Scores of answers that ignore the input; empty until the run is complete. */
+  /** Scores of predictions that ignore the input; empty until the run is complete. */
   readonly baselines: readonly BaselineReport[];
   /** How training ended early, or with restored weights; null otherwise. */
   readonly ending: string | null;

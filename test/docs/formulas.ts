@@ -7,45 +7,46 @@ import type { EXIT } from '../../src/util/errors.js';
 
 interface BaselineText {
   readonly targets: string;
-  readonly answer: string;
+  readonly prediction: string;
 }
 
 const RELATIVE =
-  '; with `relative_to`, of its differences from the level of a window, to which the answer is added';
+  '; with `relative_to`, of its differences from the level of a window, to which the prediction is added';
 
 export const BASELINES: readonly (BaselineText & { readonly name: BaselineName })[] = [
   {
     name: 'majority',
     targets: 'classes',
-    answer:
+    prediction:
       'z_k = log(n_k / n), where n_k of the n training targets are of class k. The decision is the most frequent class',
   },
   {
     name: 'majority',
     targets: 'labels',
-    answer: 'z_k = log(p_k / (1 - p_k)), where p_k is the fraction of 1 in label k',
+    prediction: 'z_k = log(p_k / (1 - p_k)), where p_k is the fraction of 1 in label k',
   },
   {
     name: 'previous',
     targets: 'one class per step',
-    answer: 'the last known class of an earlier step of the sequence; `majority` at the first step. No loss',
+    prediction:
+      'the last known class of an earlier step of the sequence; `majority` at the first step. No loss',
   },
-  { name: 'mean', targets: 'values', answer: `the mean of each target${RELATIVE}` },
+  { name: 'mean', targets: 'values', prediction: `the mean of each target${RELATIVE}` },
   {
     name: 'median',
     targets: 'values, with `mae` or `huber`',
-    answer: `the median of each target${RELATIVE}`,
+    prediction: `the median of each target${RELATIVE}`,
   },
   {
     name: 'quantiles',
     targets: 'values, with `quantile`',
-    answer: `the quantiles of each target, interpolated linearly between two values${RELATIVE}`,
+    prediction: `the quantiles of each target, interpolated linearly between two values${RELATIVE}`,
   },
-  { name: 'last_value', targets: 'forecasts', answer: 'the last value that the window reads. No loss' },
+  { name: 'last_value', targets: 'forecasts', prediction: 'the last value that the window reads. No loss' },
   {
     name: 'seasonal_naive',
     targets: 'forecasts with `season` m',
-    answer:
+    prediction:
       'y_(t+h-km), where k = ceil(h / m): the last value of the same season. Windows that begin less than a season after the start of their series do not count. No loss',
   },
 ];

@@ -86,7 +86,7 @@ function benchRow(name: string): readonly string[] {
     .map(one => one.trim().replace(/ ±[\d.]+ %/, ''));
 }
 
-/** The README's table: tasks beside PyTorch and the best answer that needs no model. */
+/** The README's table: tasks beside PyTorch and the best prediction that needs no model. */
 function results(): string {
   return table(['Task', 'cellrun', 'PyTorch', 'Baseline'], briefRows());
 }

@@ -277,7 +277,7 @@ is no better than the best of them.
 
 ${table(
   ['Baseline', 'Targets', 'Prediction'],
-  BASELINES.map(({ name, targets, answer }) => [code(name), cell(targets), cell(sentence(answer))]),
+  BASELINES.map(({ name, targets, prediction }) => [code(name), cell(targets), cell(sentence(prediction))]),
 )}
 
 A model *predicts the same for every input* (\`constant\` in \`evaluation.json\`) if it always decides for the same

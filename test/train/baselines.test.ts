@@ -138,7 +138,7 @@ t.test('a run prints its baselines, and warns if it is no better', async t => {
   const { baselines, metrics } = JSON.parse(run.finished.stdout);
   t.ok(near(baselines.test.majority.accuracy, classes.accuracy));
   t.ok(metrics.test.accuracy <= baselines.test.majority.accuracy, 'inputs that are all alike teach nothing');
-  t.match(run.finished.stderr, 'warning: the model gives the same answer for every test input');
+  t.match(run.finished.stderr, 'warning: the model makes the same prediction for every test input');
   t.match(run.finished.stderr, `baseline accuracy ${(100 * classes.accuracy).toFixed(2)} % (majority)`);
   t.equal(JSON.parse(run.finished.stdout).constant_outputs, true);
   const evaluation = JSON.parse(readFileSync(join(run.summary.directory, 'evaluation.json'), 'utf8'));

@@ -367,7 +367,7 @@ async function goldenPredictions(expected: Golden, backend: Backend, threads: nu
       trainer.layout.write(one, parameters[one.name], trainer.parameters);
     const told: PredictedSequence[] = [];
     const evaluation = await trainer.evaluator(batchSize).evaluate(split, {
-      watch: ({ index, predictions }) => {
+      observe: ({ index, predictions }) => {
         const copies = predictions.map(one => ({
           ...one,
           outputs: one.outputs.slice(),

@@ -293,7 +293,7 @@ t.test('the list matches the files and rereads only changed ones', async t => {
   t.match(catalog.list, { depth: 2, deeper: 'old/lab' });
 });
 
-t.test('a change of the list is sent to its watchers', async t => {
+t.test('a change of the list is sent to its subscribers', async t => {
   const root = join(newFolder(), 'later');
   await withDashboard(root, async ({ url }) => {
     const page = await EventReader.open(url, '/api/list/events');

@@ -1,13 +1,7 @@
 /** Prints the result of a run, and the command that resumes it. */
 import { relative } from 'node:path';
 import type { Summary } from '../../run/summary.js';
-import {
-  baselinesSentence,
-  cautionsOf,
-  gateSentence,
-  leadingMetric,
-  metricSentence,
-} from '../../run/words.js';
+import { baselinesSentence, cautionsOf, gateSentence, mainMetric, metricSentence } from '../../run/words.js';
 import type { RunResult } from '../../train/recorder.js';
 import { formatDuration } from '../../util/numbers.js';
 import { counted, printable } from '../../util/words.js';
@@ -66,6 +60,6 @@ export function resumeHint(
 
 /** A sentence with the first metric besides the loss, or with the loss if there is no other. */
 function closingSentence(metrics: Summary['metrics']['test']): string {
-  const metric = leadingMetric(metrics) ?? 'loss';
+  const metric = mainMetric(metrics) ?? 'loss';
   return metricSentence('Test', metric, metrics[metric]);
 }

@@ -113,10 +113,10 @@ function repeated({ plan, directory, journal }: SweepResults, json: boolean, io:
   const verdict = repeat(parts, journal);
   if (json) {
     const { same } = verdict;
-    const answer = same
+    const result = same
       ? { version: 1, same, decisions: verdict.decisions.length, unwritten: verdict.unwritten }
       : { version: 1, ...verdict };
-    io.data(`${JSON.stringify(answer)}\n`);
+    io.data(`${JSON.stringify(result)}\n`);
   } else if (verdict.same) {
     const unwritten = verdict.unwritten === 0 ? '' : `; the journal lacks the last ${verdict.unwritten}`;
     io.out(`${verdict.decisions.length} decisions, byte-identical${unwritten}.\n`);

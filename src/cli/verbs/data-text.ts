@@ -184,7 +184,7 @@ function vocabularyLines(
 ): string[] {
   if (!vocabulary) return [];
   const { level, size, most_frequent } = vocabulary;
-  const shares = splits.flatMap(([name, { unknown_share }]) =>
+  const unknown = splits.flatMap(([name, { unknown_share }]) =>
     unknown_share === undefined ? [] : [`${name} ${percent(unknown_share)}`],
   );
   const frequent = most_frequent.map(
@@ -193,7 +193,7 @@ function vocabularyLines(
   return [
     '',
     `vocabulary: ${size} symbols${level === null ? '' : ` (${level})`}`,
-    `  unknown: ${shares.join(', ')}`,
+    `  unknown: ${unknown.join(', ')}`,
     `  most frequent: ${frequent.join(', ')}`,
   ];
 }
@@ -203,10 +203,10 @@ function exampleLines(
   unicode: boolean,
   level: NonNullable<DataSummary['vocabulary']>['level'] | undefined,
 ): string[] {
-  const answer = target
+  const shown = target
     ? ` -> ${target.map(one => (typeof one === 'number' ? round(one) : printable(one))).join(', ')}`
     : '';
-  const title = `${id === undefined ? 'example' : printable(id)}: ${counted(steps, 'step')}${answer}`;
+  const title = `${id === undefined ? 'example' : printable(id)}: ${counted(steps, 'step')}${shown}`;
   if (symbols) {
     const isText = level === 'character' || level === 'byte';
     const text = symbols.join(isText ? '' : ' ').replaceAll('\n', '\\n');
@@ -253,8 +253,8 @@ function histogramLines(histogram: Histogram, unicode: boolean, isWhole = false)
   );
 }
 
-function bar(share: number, unicode: boolean): string {
-  return (unicode ? '█' : '#').repeat(Math.round(share * BAR));
+function bar(fraction: number, unicode: boolean): string {
+  return (unicode ? '█' : '#').repeat(Math.round(fraction * BAR));
 }
 
 /** Names and bars to the left, numbers to the right. */
@@ -312,6 +312,6 @@ function round(value: number, digits = DIGITS): string {
   return Number.isFinite(value) ? rounded(value, digits) : NONE;
 }
 
-function percent(share: number): string {
-  return Number.isFinite(share) ? fractionText(share) : NONE;
+function percent(fraction: number): string {
+  return Number.isFinite(fraction) ? fractionText(fraction) : NONE;
 }

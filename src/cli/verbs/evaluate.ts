@@ -38,8 +38,8 @@ export const verb = defineVerb({
     const { split } = options;
     // refuses a closed stdout before anything is computed
     io.data('');
-    const print = (answer: object, text: string) => {
-      if (options.json) io.data(`${JSON.stringify(spellNonFinite({ version: 1, ...answer }))}\n`);
+    const print = (result: object, text: string) => {
+      if (options.json) io.data(`${JSON.stringify(spellNonFinite({ version: 1, ...result }))}\n`);
       else io.out(text);
     };
     const { dataPlaces, openModel } = await import('../../predict/saved-model.js');
@@ -54,9 +54,9 @@ export const verb = defineVerb({
         id,
         ...cells(errors),
       ]);
-      const answer = { checkpoint: file, step, epoch, split, horizon, origins, mean };
+      const result = { checkpoint: file, step, epoch, split, horizon, origins, mean };
       const lines = aligned([['origin', ...HEADERS], ...rows], { isRight: i => i > 0 });
-      print(answer, lines.map(line => `${line}\n`).join(''));
+      print(result, lines.map(line => `${line}\n`).join(''));
       return EXIT.done;
     }
     const { evaluateCheckpoint } = await import('../../predict/evaluate.js');

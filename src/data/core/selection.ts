@@ -233,19 +233,19 @@ function positionsByClass({ targets }: Split): Uint32Array[] {
 
 /**
  * Distributes `count` among groups in proportion to their sizes, rounded by largest remainders
- * (Hamilton's method). A group keeps at least one of its members as long as others can give theirs.
+ * (Hamilton's method). A group keeps at least one of its members if other groups can spare one.
  */
 function apportioned(sizes: readonly number[], count: number): number[] {
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const exact = sizes.map(size => (size * count) / total);
-  const shares = exact.map(Math.floor);
-  const left = count - shares.reduce((sum, share) => sum + share, 0);
-  const isEmptied = (i: number): number => Number(shares[i] + 1 >= sizes[i]);
+  const counts = exact.map(Math.floor);
+  const left = count - counts.reduce((sum, one) => sum + one, 0);
+  const isEmptied = (i: number): number => Number(counts[i] + 1 >= sizes[i]);
   const order = [...sizes.keys()].sort(
-    (a, b) => isEmptied(a) - isEmptied(b) || exact[b] - shares[b] - (exact[a] - shares[a]) || a - b,
+    (a, b) => isEmptied(a) - isEmptied(b) || exact[b] - counts[b] - (exact[a] - counts[a]) || a - b,
   );
-  for (const i of order.slice(0, left)) shares[i]++;
-  return shares;
+  for (const i of order.slice(0, left)) counts[i]++;
+  return counts;
 }
 
 function joined(parts: readonly Uint32Array[]): Uint32Array {

@@ -68,7 +68,7 @@ export class BullmqLauncher implements Launcher {
   private readonly awaited = new Map<string, Awaited>();
   /** Jobs that were in no list of the queue when last checked. */
   private readonly unlisted = new Set<string>();
-  /** Jobs whose check is not answered yet: polls of a slow server would overtake each other. */
+  /** Jobs whose check is still pending: polls of a slow server would overtake each other. */
   private readonly checking = new Set<string>();
   private service: Service | undefined;
   /** When the connection was lost, on the clock of `performance`. */

@@ -245,7 +245,7 @@ export type JobId = string;
 
 /**
  * Returns the maximum number of tasks of an array.
- * @throws UserError (exit 2) if Slurm is not installed or its controller does not answer
+ * @throws UserError (exit 2) if Slurm is not installed or its controller does not respond
  */
 export async function maxArraySize(): Promise<number> {
   const config = await slurm('scontrol', ['show', 'config']);
@@ -259,9 +259,9 @@ export async function maxArraySize(): Promise<number> {
  * @throws UserError (exit 2) with sbatch's reason if it refuses
  */
 export async function submit(options: readonly string[], script: string): Promise<string> {
-  const answer = await slurm('sbatch', ['--parsable', ...options, script]);
+  const output = await slurm('sbatch', ['--parsable', ...options, script]);
   // with several clusters: `12;cluster`
-  return answer.trim().split(';')[0];
+  return output.trim().split(';')[0];
 }
 
 /**

@@ -38,7 +38,7 @@ export interface Pace {
   readonly slurm: number;
   /** Milliseconds that an end file may take to become visible on this machine. */
   readonly grace: number;
-  /** Milliseconds without an answer of Slurm after which the launcher fails. */
+  /** Milliseconds without a response from Slurm after which the launcher fails. */
   readonly patience: number;
 }
 
@@ -262,7 +262,7 @@ class SlurmWatch {
 
   constructor(private readonly pace: Pace) {}
 
-  /** Resolves when the job has ended; rejects if Slurm has not answered for too long. */
+  /** Resolves when the job has ended; rejects if Slurm has not responded for too long. */
   end(job: Job): Promise<TaskEnd> {
     const promise = new Promise<TaskEnd>((settle, fail) => this.jobs.set(job.id, { ...job, settle, fail }));
     if (!this.running) void this.watch();
@@ -281,17 +281,17 @@ class SlurmWatch {
 
   private async watch(): Promise<void> {
     this.running = true;
-    let answered = performance.now();
-    let asked = answered;
+    let responded = performance.now();
+    let asked = responded;
     while (this.jobs.size > 0 && !this.closed) {
       this.readFiles();
       if (performance.now() - asked >= this.pace.slurm) {
         try {
           await this.askSlurm();
-          answered = performance.now();
+          responded = performance.now();
         } catch (error) {
           // the controller may be restarting; the end files still arrive
-          if (performance.now() - answered > this.pace.patience) this.giveUp(error);
+          if (performance.now() - responded > this.pace.patience) this.giveUp(error);
         }
         asked = performance.now();
       }

@@ -121,7 +121,7 @@ export type SweepPlan = TypeOf<typeof plan>;
 export type Objective = TypeOf<typeof objective>;
 export type Base = TypeOf<typeof base>;
 
-/** A value times this sign is to be minimized. */
+/** Minimize a value times this sign. */
 export function signOf({ goal }: Pick<Objective, 'goal'>): 1 | -1 {
   return goal === 'maximize' ? -1 : 1;
 }

@@ -22,7 +22,7 @@ export class Scheduler {
   private readonly goal: Goal;
   private readonly pruning: Pruning;
   private readonly outcomes: Outcomes;
-  /** At most one for each lane, of which there are `parallel`. */
+  /** At most one for each of the `parallel` lanes. */
   private readonly jobs: Job[] = [];
   private readonly dispatch: Dispatch;
   private readonly decided: Trial[] = [];

@@ -203,7 +203,7 @@ function TableRows<Row>({ columns, rows, keyOf, classOf, onPoint }: Rows<Row>) {
             key={column.name}
             {...(k === 0 && { scope: 'row' })}
             data-column={column.name}
-            class={column.isText ? 'text' : column.isBest?.(row) ? 'leading' : undefined}
+            class={column.isText ? 'text' : column.isBest?.(row) ? 'best' : undefined}
           >
             {column.show(row, i)}
           </Cell>

@@ -51,8 +51,8 @@ function interpolated(
     while (at < known.length - 1 && known[at + 1] < step) at += 1;
     const [low, high] = [values[at] ?? 0, values[at + 1] ?? values[at] ?? 0];
     const width = (known[at + 1] ?? known[at]) - known[at];
-    const share = width > 0 ? Math.min(1, Math.max(0, (step - known[at]) / width)) : 0;
-    return low + share * (high - low);
+    const fraction = width > 0 ? Math.min(1, Math.max(0, (step - known[at]) / width)) : 0;
+    return low + fraction * (high - low);
   });
 }
 

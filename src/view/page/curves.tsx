@@ -153,7 +153,7 @@ function AxisSelect({
   );
 }
 
-/** If less than this share of the previous measurement remains, smoothing has no visible effect. */
+/** If less than this fraction of the previous measurement remains, smoothing is invisible. */
 const MIN_SMOOTHING = 0.02;
 
 /**

@@ -206,16 +206,16 @@ function rowOf(path: string, { runs, sweeps }: ListDocument): Listed | undefined
 }
 
 async function readAll(paths: readonly string[], signal: AbortSignal): Promise<Reports> {
-  const answers = await Promise.all(
+  const loaded = await Promise.all(
     paths.map(async path => {
       const response = await fetch(`/api/runs/${encodePath(path)}`, { signal });
       return { path, ok: response.ok, value: await response.json() };
     }),
   );
   const comparison = paths.length < 2 ? undefined : await readComparison(paths, signal);
-  const failed = answers.find(({ ok }) => !ok);
+  const failed = loaded.find(({ ok }) => !ok);
   return {
-    reports: new Map(answers.filter(({ ok }) => ok).map(({ path, value }) => [path, value as RunReport])),
+    reports: new Map(loaded.filter(({ ok }) => ok).map(({ path, value }) => [path, value as RunReport])),
     comparison,
     trouble: failed && `${failed.path}: ${failed.value.error}`,
   };

@@ -76,10 +76,10 @@ export function BaselineTable({ baselines, metrics }: BaselineTableProps) {
     values: columns.map(column => values.find(metric => metric.name === column)?.value ?? null),
   }));
   return (
-    <Section title="Trivial baselines" note="Scores of answers that ignore the input.">
+    <Section title="Trivial baselines" note="Scores of predictions that ignore the input.">
       <MeasuredTable
         label="Trivial baselines"
-        of="answer"
+        of="prediction"
         columns={columns}
         metricOf={column => column}
         rows={rows}

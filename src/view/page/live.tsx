@@ -71,7 +71,7 @@ function watch(url: string, handlers: LiveHandlers): () => void {
       handlers.set('lost');
       retry(RETRY_MS);
     };
-    // an address that never answers
+    // an address that never responds
     retry(SILENCE_MS);
   };
   const onVisibility = (): void => {

@@ -66,7 +66,7 @@ export function runColumns<Row extends RunLine>(
   const ifTelling = (column: SortableColumn<Row>) =>
     fact(column, rows.length < 2 || rows.some(row => column.sortBy(row) !== column.sortBy(rows[0])));
   const before = [
-    ...leadingColumns<Row>(link, { name: 'experiment', id: 'run' }).map(column => fact(column, true)),
+    ...firstColumns<Row>(link, { name: 'experiment', id: 'run' }).map(column => fact(column, true)),
     ...metrics.map((metric, i) => metricColumn<Row>(metric, i < MAX_METRICS || metric === 'train.loss')),
     ...(rows.some(({ sparkline }) => sparkline !== null) ? [fact(curveColumn<Row>(), true)] : []),
   ];
@@ -251,7 +251,7 @@ function curveColumn<Row extends RunLine>(): SortableColumn<Row> {
 }
 
 /** The first columns of runs and sweeps: the name, the ID with its link, the state. */
-function leadingColumns<Row extends Pick<RunLine, 'name' | 'id' | 'path' | 'state'>>(
+function firstColumns<Row extends Pick<RunLine, 'name' | 'id' | 'path' | 'state'>>(
   link: Link,
   titles: { readonly name: string; readonly id: string },
 ): readonly SortableColumn<Row>[] {
@@ -318,7 +318,7 @@ export function sweepColumns<Row extends SweepLine>(
   link: Link,
 ): readonly SortableColumn<Row>[] {
   return [
-    ...leadingColumns<Row>(link, { name: 'sweep', id: 'id' }),
+    ...firstColumns<Row>(link, { name: 'sweep', id: 'id' }),
     { name: 'trials', title: 'trials', sortBy: row => row.trials, show: row => row.trials },
     { name: 'metric', title: 'objective', isText: true, sortBy: row => row.metric, show: row => row.metric },
     {

@@ -212,7 +212,7 @@ function compares(found: number | string, operator: Exclude<Operator, '!='>, wan
   }
 }
 
-/** A number, or a share as a percentage. */
+/** A number, or a fraction as a percentage. */
 function amountIn(text: string): number | undefined {
   if (!text.endsWith('%')) return numberIn(text);
   const percent = numberIn(text.slice(0, -1));

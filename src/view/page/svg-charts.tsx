@@ -70,7 +70,7 @@ function numeric(
   };
 }
 
-/** The ticks without those closer than `least` to the one before, as a share of the axis. */
+/** The ticks without those closer than `least` to the one before, as a fraction of the axis. */
 export function spaced(ticks: Scale['ticks'], least: number): Scale['ticks'] {
   let before = Number.NEGATIVE_INFINITY;
   return ticks.filter(({ place }) => {

@@ -1,5 +1,5 @@
 /**
- * What pages watch: a channel is a source and its watchers. A page that joins, also after a break,
+ * Channels: a source and the pages that subscribe to it. A page that joins, also after a break,
  * gets the whole document and from then on every change.
  */
 import { Run } from '../../run/run.js';
@@ -16,17 +16,17 @@ export interface Message {
   readonly data: string;
 }
 
-/** A page that watches the source. */
-export interface Watcher {
+/** A page that subscribes to the source. */
+export interface Subscriber {
   readonly isOpen: boolean;
   send(message: Message): void;
 }
 
 /** Idle time after a poll, as a multiple of its duration. */
-const SHARE = 5;
+const IDLE_FACTOR = 5;
 
 export class Channel {
-  private readonly watchers = new Set<Watcher>();
+  private readonly subscribers = new Set<Subscriber>();
   private trouble: string | undefined;
   private timer: NodeJS.Timeout | undefined;
   private polling: Promise<void> | undefined;
@@ -42,12 +42,12 @@ export class Channel {
     private readonly everyMs = source.everyMs,
   ) {}
 
-  get isWatched(): boolean {
-    return this.watchers.size > 0;
+  get hasSubscribers(): boolean {
+    return this.subscribers.size > 0;
   }
 
   get isInUse(): boolean {
-    return this.isWatched || this.polling !== undefined;
+    return this.hasSubscribers || this.polling !== undefined;
   }
 
   /**
@@ -60,22 +60,22 @@ export class Channel {
   }
 
   /** Sends the page the document, and every change from now on. */
-  async join(watcher: Watcher): Promise<void> {
+  async join(subscriber: Subscriber): Promise<void> {
     await this.poll();
-    if (!watcher.isOpen) return;
+    if (!subscriber.isOpen) return;
     // synchronous, so that no change is sent twice or lost in between
-    watcher.send(this.whole());
-    this.watchers.add(watcher);
+    subscriber.send(this.whole());
+    this.subscribers.add(subscriber);
     if (this.timer === undefined) this.schedule(0);
   }
 
-  leave(watcher: Watcher): void {
-    this.watchers.delete(watcher);
-    if (!this.isWatched) this.rest();
+  leave(subscriber: Subscriber): void {
+    this.subscribers.delete(subscriber);
+    if (!this.hasSubscribers) this.rest();
   }
 
   close(): void {
-    this.watchers.clear();
+    this.subscribers.clear();
     this.rest();
     this.source.close();
   }
@@ -90,9 +90,9 @@ export class Channel {
       async () => {
         const began = performance.now();
         await this.poll();
-        if (this.isWatched) this.schedule(performance.now() - began);
+        if (this.hasSubscribers) this.schedule(performance.now() - began);
       },
-      Math.max(this.everyMs, SHARE * spentMs),
+      Math.max(this.everyMs, IDLE_FACTOR * spentMs),
     );
   }
 
@@ -111,7 +111,7 @@ export class Channel {
   private take(update: Update): void {
     const wasInTrouble = this.trouble !== undefined;
     this.trouble = undefined;
-    if (!this.isWatched) return;
+    if (!this.hasSubscribers) return;
     if (update.kind === 'document' || wasInTrouble) this.send(this.whole());
     else if (update.kind === 'change') this.send({ event: 'change', data: JSON.stringify(update.change) });
   }
@@ -124,7 +124,7 @@ export class Channel {
   }
 
   private send(message: Message): void {
-    for (const watcher of this.watchers) watcher.send(message);
+    for (const subscriber of this.subscribers) subscriber.send(message);
   }
 
   private whole(): Message {

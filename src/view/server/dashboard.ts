@@ -8,7 +8,7 @@ import { UserError, usageError } from '../../util/errors.js';
 import { launcher, programFile } from '../../util/root.js';
 import type { Hello } from '../document.js';
 import { Catalog } from './catalog.js';
-import { type Channel, Channels, type Message, type Subject, troubled, type Watcher } from './channels.js';
+import { type Channel, Channels, type Message, type Subject, type Subscriber, troubled } from './channels.js';
 import { type Asset, type Route, refusalOf, routeOf } from './requests.js';
 
 export { isLoopback } from './requests.js';
@@ -122,16 +122,16 @@ class Handler {
     try {
       const route = routeOf(request.url ?? '');
       if (route === undefined) refuse(response, 404, 'nothing is at this address');
-      else await this.answer(route, request, response);
+      else await this.respond(route, request, response);
     } catch (error) {
       this.fail(error, response);
     }
   }
 
-  private async answer(route: Route, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  private async respond(route: Route, request: IncomingMessage, response: ServerResponse): Promise<void> {
     switch (route.kind) {
       case 'asset':
-        answer(response, 200, TYPES[route.address], assetAt(route.address));
+        respond(response, 200, TYPES[route.address], assetAt(route.address));
         return;
       case 'document': {
         const channel = await this.channels.of(route.subject);
@@ -169,7 +169,7 @@ class Handler {
     let channel = await this.channels.of(subject);
     if (request.method === 'HEAD') {
       if (channel === undefined) refuse(response, 404, missing(subject));
-      else answer(response, 200, 'application/json', '');
+      else respond(response, 200, 'application/json', '');
       return;
     }
     const stream: EventStream = new EventStream(response, this.name, () => channel?.leave(stream));
@@ -284,7 +284,7 @@ export const HEADERS: Readonly<Record<string, string>> = {
 };
 
 /** Node omits the body of responses to HEAD. */
-export function answer(
+export function respond(
   response: ServerResponse,
   status: Status,
   type: 'text/html' | 'text/css' | 'text/javascript' | 'application/json',
@@ -301,12 +301,12 @@ export function answer(
 }
 
 export function answerJson(response: ServerResponse, value: object): void {
-  answer(response, 200, 'application/json', JSON.stringify(value));
+  respond(response, 200, 'application/json', JSON.stringify(value));
 }
 
 /** Sends an error as `{"error": …}`. */
 export function refuse(response: ServerResponse, status: Exclude<Status, 200>, message: string): void {
-  answer(response, status, 'application/json', JSON.stringify({ error: message }));
+  respond(response, status, 'application/json', JSON.stringify({ error: message }));
 }
 
 const PAGE = `<!DOCTYPE html>
@@ -357,7 +357,7 @@ const BEAT_MS = 10_000;
 /** Delay before a browser reconnects. */
 const RECONNECT_MS = 1000;
 
-export class EventStream implements Watcher {
+export class EventStream implements Subscriber {
   private readonly beat: NodeJS.Timeout;
 
   /**

@@ -1,5 +1,5 @@
 /**
- * The requests that the server answers, and what they ask for. A page of another origin can make a
+ * The requests that the server accepts, and what they ask for. A page of another origin can make a
  * browser send requests to this server. It must learn nothing from them: CORS is never granted, its
  * origin is rejected, and so is a host name that it has pointed at this machine's address (DNS
  * rebinding), which shows in the `Host` header. Paths are looked up in the catalog, never opened.
