@@ -69,14 +69,19 @@ function changedFiles(directory: RunDirectory, digests: FileDigests, from: strin
 
 /**
  * Files written at the start of a run that have changed, but for `config.yaml`, which nothing is
- * computed from. A config that a killed resume was about to replace is still under another name.
+ * computed from: only a review of the files checks it.
  */
 export function changedInputs(directory: RunDirectory, { digests }: Manifest): Damage[] {
-  const { config, resolvedConfig } = directory.files;
-  const { [directory.nameOf(config)]: _, ...others } = digests;
+  const { [directory.nameOf(directory.files.config)]: _, ...others } = digests;
+  return changedSinceStart(directory, others);
+}
+
+/** A config that a killed resume was about to replace is still under another name. */
+function changedSinceStart(directory: RunDirectory, digests: FileDigests): Damage[] {
   const next = directory.digestOf(directory.nameOf(directory.nextConfig));
-  const isNext = ({ file }: Damage) => file === directory.nameOf(resolvedConfig) && next === digests[file];
-  return changedFiles(directory, others, 'manifest.json').filter(one => !isNext(one));
+  const resolved = directory.nameOf(directory.files.resolvedConfig);
+  const isNext = ({ file }: Damage) => file === resolved && next === digests[file];
+  return changedFiles(directory, digests, 'manifest.json').filter(one => !isNext(one));
 }
 
 /** What a log says of its run. */
@@ -152,7 +157,7 @@ export function damageOf(
     return [{ file: 'summary.json', what: 'does not match its digest in log.jsonl' }];
   return [
     ...changedFiles(directory, summary.digests.files, 'summary.json'),
-    ...changedInputs(directory, manifest),
+    ...changedSinceStart(directory, manifest.digests),
   ];
 }
 

@@ -203,6 +203,9 @@ const DAMAGE: readonly (readonly [
   ['manifest.json', by(/"node": "[^"]+"/, '"node": "20.0.0"'), /manifest\.json does not match/],
   ['manifest.json', by(/"run_id": "[^"]+"/, '"run_id": "x"'), /log\.jsonl belongs to another run/],
   ['config.resolved.yaml', by('0.01', '0.1'), /config\.resolved\.yaml does not match/],
+  ['config.yaml', by('0.01', '0.1'), /config\.yaml does not match its digest in manifest\.json/],
+  ['config.yaml', text => text.subarray(0, -9), /config\.yaml does not match/],
+  ['config.yaml', text => `${text}# mine\n`, /config\.yaml does not match/],
   ['checkpoints/index.json', by(/"metric": [\d.]+/, '"metric": 0.999'), /index\.json does not match/],
   ['checkpoints/step-00000006.safetensors', flipped, /step-00000006\.safetensors does not match/],
   [
