@@ -1,7 +1,8 @@
 /**
  * Reads a `checkpoints/` folder. The checkpoint files are authoritative: each has its step, epoch
  * and metric in its checked header, so nothing depends on an up-to-date list. `index.json` is
- * written for other readers; here it only reveals missing files.
+ * written for other readers; here it only reveals missing files. So a damaged index cannot select
+ * another checkpoint, and its digest is checked only when a run is reviewed.
  */
 
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
