@@ -113,7 +113,7 @@ function listed(names: readonly string[]): string {
   return `${some.join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`;
 }
 
-/** Problem: several tables stand in one file. */
+/** Problem: a file contains several tables. */
 export function repeatedHeader(place: Partial<CellPlace>, first: RowPlace | undefined): Diagnostic {
   return {
     code: 'data/csv-header-again',

@@ -63,7 +63,7 @@ const MAX_SHOWN = 60;
 /** An invalid value and what was expected instead. */
 export class Unfit extends Error {
   readonly code: string;
-  /** What the message says of the value: by default, its beginning. */
+  /** What the message says about the value: by default, its beginning. */
   readonly got: string | undefined;
 
   constructor(

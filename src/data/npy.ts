@@ -298,7 +298,7 @@ function checkTestSplit({ test_fraction }: NpyConfig, hasFiles: boolean): void {
     keyPath: hasFiles ? ['dataset', 'test_fraction'] : ['dataset'],
     message: hasFiles
       ? 'dataset.x_test and dataset.test_fraction exclude each other'
-      : 'the config does not say which sequences test',
+      : 'the config does not say which sequences are for testing',
     expected: 'either dataset.x_test and dataset.y_test, or dataset.test_fraction',
   });
 }

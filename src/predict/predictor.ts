@@ -275,7 +275,7 @@ export class Predictor {
 }
 
 /**
- * Nothing can stand for a sequence that cannot be read: the next one of its row would start in the
+ * Nothing can replace a sequence that cannot be read: the next one of its row would start in the
  * states of another, and so would all after it.
  */
 function cannotSkip(): UserError {

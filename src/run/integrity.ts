@@ -84,7 +84,7 @@ function changedSinceStart(directory: RunDirectory, digests: FileDigests): Damag
   return changedFiles(directory, digests, 'manifest.json').filter(one => !isNext(one));
 }
 
-/** What a log says of its run. */
+/** What a log says about its run. */
 export interface LogEnd {
   /** The last record; undefined if the last line is none. */
   readonly last: LogRecord | undefined;

@@ -278,7 +278,7 @@ function noLock(path: string): UserError {
     code: 'run/no-lock',
     message: 'this is not a regular file, so it cannot be the lock of this directory',
     file: path,
-    expected: 'nothing of that name while no process works here; remove it',
+    expected: 'no file of that name while no process works here; remove it',
   });
 }
 

@@ -149,7 +149,7 @@ export interface BaselineValue {
 }
 
 /**
- * The metric to judge a run by at first sight: the first one besides the loss, or else the loss.
+ * The main metric of a run: the first one besides the loss, or else the loss.
  */
 export function mainMetric({ loss, ...others }: SplitMetrics): string | undefined {
   const [first] = Object.keys(others);

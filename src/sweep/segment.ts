@@ -107,7 +107,7 @@ export function failureSentence(
     signal !== null
       ? `killed by ${signal}`
       : exitCode === null
-        ? 'its process is gone'
+        ? 'its process has ended'
         : `exit code ${exitCode}`;
   return last === '' ? how : `${how}: ${last.trim()}`;
 }

@@ -214,7 +214,7 @@ function reportMissing(
   const names = [...new Set(Object.values(checkpoints))].filter(name => name !== null);
   const missing = names.map(name => directory.pathOf(name)).filter(isAbsent);
   if (missing.length === 0) return;
-  const message = 'the run is complete, but this checkpoint of it is gone';
+  const message = 'the run is complete, but this checkpoint is missing';
   if (strict) throw damagedError(...missing.map(file => ({ code: 'checkpoint/gone', message, file })));
   for (const file of missing) observer.warning(`${file}: ${message}`);
 }

@@ -35,7 +35,7 @@ function fileChanges(now: readonly DataFile[], then: readonly EarlierFile[]): Di
   };
   const named = now.map(file => take(({ name }) => name === file.name));
   const known = now.map((file, i) => named[i] ?? take(({ sha256 }) => sha256 === file.sha256));
-  // if no name is known, the files have been moved, and stand for those in the same places
+  // if no name is known, the files have been moved and replace those in the same places
   const areMoved = now.length === then.length && named.every(earlier => earlier === undefined);
   const pairs = now.map((file, i) => ({
     file,

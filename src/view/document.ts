@@ -26,7 +26,7 @@ export interface Metric {
   readonly value: Measured;
 }
 
-/** What reports and lists say of a run. */
+/** What reports and lists say about a run. */
 interface RunFacts {
   readonly id: string;
   /** The experiment. */
@@ -227,7 +227,7 @@ export interface ValuesReport {
 
 export type TrialState = 'running' | 'stopped' | 'paused' | 'pruned' | 'completed' | 'diverged' | 'failed';
 
-/** What reports and lists say of a sweep. */
+/** What reports and lists say about a sweep. */
 interface SweepFacts {
   readonly id: string;
   readonly name: string;
@@ -404,7 +404,7 @@ export interface ListDocument {
   readonly root: string;
   /** Whether the folder exists. */
   readonly exists: boolean;
-  /** Depth to which runs are searched. */
+  /** Depth of the search for runs. */
   readonly depth: number;
   /**
    * A folder relative to the root that contains runs or sweeps below that depth; null if a bounded

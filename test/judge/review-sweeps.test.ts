@@ -107,7 +107,7 @@ t.test('every report warns of a best trial that was selected on the test split',
   t.same(sweepCautions(ofSplit('test'), records.rows.slice(0, 1)), [], 'of one there is no choice');
 });
 
-t.test('a trial whose run is gone is missed by every verb', async t => {
+t.test('every verb reports a trial whose run is missing', async t => {
   const { best } = JSON.parse(readFileSync(join(sweep, 'summary.json'), 'utf8'));
   const gone = basename(best.runs[0]);
   const directory = copyOf(copy => rmSync(join(copy, 'trials', gone), { recursive: true }));

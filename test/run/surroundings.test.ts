@@ -230,7 +230,7 @@ t.test('a complete run whose checkpoints are gone', async t => {
   rmSync(join(copy, 'checkpoints'), { recursive: true });
   const again = await resume(copy, {}, { warning: line => lines.push(line) });
   t.equal(again.exitCode, 0);
-  t.match(lines, [/step-\d+\.safetensors: the run is complete, but this checkpoint of it is gone$/]);
-  await t.rejects(resume(copy, { strict: true }), { exitCode: 5, message: /this checkpoint of it is gone/ });
+  t.match(lines, [/step-\d+\.safetensors: the run is complete, but this checkpoint is missing$/]);
+  await t.rejects(resume(copy, { strict: true }), { exitCode: 5, message: /this checkpoint is missing/ });
   t.notOk(existsSync(join(copy, 'checkpoints', 'index.json')), 'nothing was written');
 });

@@ -77,7 +77,7 @@ export function flipIndex(folder: string): FlipReport {
     if (wrong) return `${wrong[0]} is something else`;
     // it may say that one is lost, which is told, but changes nothing
     const { checkpoint } = latestCheckpoint(folder, { strict: false });
-    return checkpoint?.step === 200 ? undefined : 'it changes what is gone on from';
+    return checkpoint?.step === 200 ? undefined : 'it changes the checkpoint to resume from';
   };
   return flipAll(join(folder, 'index.json'), check);
 }

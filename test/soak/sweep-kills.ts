@@ -1,5 +1,5 @@
 /**
- * SIGKILL at random moments of a sweep: it is gone on with, killed again, and at its end compared
+ * SIGKILL at random moments of a sweep: it is resumed, killed again, and compared at its end
  * with one that never was.
  */
 import { mkdirSync, rmSync } from 'node:fs';

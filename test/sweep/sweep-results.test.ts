@@ -471,7 +471,7 @@ t.test('why a trial failed, in one line', async t => {
   );
   t.equal(said(`cellrun: interrupted\n${hint}`, { timedOut: true }), 'no end within 6 s');
   t.equal(said('', { exitCode: null, signal: 'SIGKILL' }), 'killed by SIGKILL');
-  t.equal(said(hint, { exitCode: null }), 'its process is gone');
+  t.equal(said(hint, { exitCode: null }), 'its process has ended');
 });
 
 t.test('every journal and summary that was written here fits its schema, which is closed', async t => {

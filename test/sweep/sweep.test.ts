@@ -174,7 +174,7 @@ t.test('a run stopped during an evaluation has no result yet', async t => {
   t.match(result(), { outcome: { status: 'done', value: evaluated()[1].loss } });
 });
 
-t.test('a trial whose sweep is gone before it starts stops', async t => {
+t.test('a trial stops if its sweep ended before it starts', async t => {
   const folder = work.folder();
   writeSweep(folder, 1);
   const [node, ...first] = PROGRAM;

@@ -97,7 +97,7 @@ export const replay = defineVerb({
     if (!existsSync(journal))
       throw damagedError({
         code: 'sweep/no-journal',
-        message: 'the sweep has no journal: it has not started, or the file is gone',
+        message: 'the sweep has no journal: it has not started, or the file is missing',
         file: journal,
       });
     return repeated(results, json, io);

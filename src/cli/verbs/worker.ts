@@ -18,7 +18,7 @@ export const verb = defineVerb({
     ).default('experiments'),
     concurrency: count('<n>', 'number of trials at the same time').default(1),
     // at least 2, since a run needs two seconds to stop in order
-    lease: integer('<seconds>', 'give its trials to another worker after this long without a sign of life', {
+    lease: integer('<seconds>', 'give its trials to another worker after this long without a heartbeat', {
       min: 2,
       max: 86_400,
     }).default(60),

@@ -170,7 +170,7 @@ export function classMapping(
   };
 }
 
-/** What a dataset says of its classes. */
+/** What a dataset says about its classes. */
 export function labelsOf({
   labels,
   facts,

@@ -73,7 +73,7 @@ class BlockBuilder {
   private readonly inputs: ReadonlyMap<string, Node>;
   private readonly layout: ParameterLayout;
   private readonly links: BlockLinks;
-  /** Results with a cotangent, from which gradients start. */
+  /** Results with a cotangent, where gradients start. */
   private readonly sources: [result: Node, cotangent: Node][] = [];
   /** The nodes to differentiate with respect to, by the name of the output. */
   private readonly wrt = new Map<string, Node>();

@@ -48,7 +48,7 @@ export const contractOp: Op<Attributes> = {
     const { a, b, result } = attributes;
     for (const letter of a + b) {
       const uses = [a, b, result].filter(letters => letters.includes(letter)).length;
-      requireShape(uses > 1, 'contract', `axis '${letter}' stands in one operand only`);
+      requireShape(uses > 1, 'contract', `axis '${letter}' occurs in only one operand`);
     }
     requireShape(
       [...result].every(letter => extents.has(letter)),

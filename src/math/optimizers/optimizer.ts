@@ -35,7 +35,7 @@ export interface UpdateInputs {
   readonly gradient: Node;
   readonly state: Readonly<Record<string, Node>>;
   readonly scalars: Readonly<Record<string, Node>>;
-  /** 1 for elements to which weight decay applies, else 0. Absent: it applies to all. */
+  /** 1 for elements that decay, else 0. Absent: all decay. */
   readonly decayed?: Node;
 }
 

@@ -1,4 +1,4 @@
-/** The definition of sweep files, from which `schemas/sweep.schema.json` is written. */
+/** The definition of sweep files; `npm run generate` writes `schemas/sweep.schema.json` from it. */
 import { METRICS, metricName } from '../../math/metrics/index.js';
 import {
   anything,

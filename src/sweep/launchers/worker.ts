@@ -40,7 +40,7 @@ export interface WorkerPlan {
   readonly root: string;
   /** Maximum number of concurrent jobs. */
   readonly concurrency: number;
-  /** Seconds without a sign of life after which a worker's jobs go to others. */
+  /** Seconds without a heartbeat after which a worker's jobs go to other workers. */
   readonly lease: number;
   /** Prints a line. */
   log(line: string): void;

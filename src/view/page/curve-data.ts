@@ -163,7 +163,7 @@ export function isolated(values: ArrayLike<number | null | undefined>): number[]
 interface Points {
   readonly steps: readonly number[];
   readonly values: readonly (number | null | undefined)[];
-  /** Number of measurements from which the points were selected. */
+  /** Number of measurements before points were selected. */
   readonly count: number;
 }
 
