@@ -92,17 +92,28 @@ t.test('rows that are sequences have their lines', async t => {
 });
 
 t.test('a line is counted like an editor does, whatever fields hold', async t => {
-  const path = work.file('lines.csv', 'a,y\r\n1,"x"\r\n\r\n2,"two\r\nlines"\r\n3,z\r\n4,z\r\n');
-  const { train, test } = await open({
-    kind: 'csv',
-    path,
-    features: ['a'],
-    target: 'y',
-    target_kind: 'class',
-    test_fraction: 0.25,
-  });
-  const ids = [train, test].flatMap(({ count, id }) => Array.from({ length: count }, (_, i) => id?.(i)));
-  t.same(ids.sort(), ['line 2', 'line 4', 'line 6', 'line 7']);
+  for (const [feature, text, lines] of [
+    ['a', 'a,y\r\n1,"x"\r\n\r\n2,"two\r\nlines"\r\n3,z\r\n4,z\r\n', [2, 4, 6, 7]],
+    ['a', 'a,y\r1,x\r2,x\r3,z\r4,z\n', [2, 3, 4, 5]],
+    // the first line end outside quotes decides
+    ['a\rb', '"a\rb",y\n1,x\n2,x\n3,z\n4,z\n', [2, 3, 4, 5]],
+    ['a\nb', '"a\nb",y\r1,x\r2,x\r3,z\r4,z\r', [2, 3, 4, 5]],
+  ] as const) {
+    const { train, test } = await open({
+      kind: 'csv',
+      path: work.file('lines.csv', text),
+      features: [feature],
+      target: 'y',
+      target_kind: 'class',
+      test_fraction: 0.25,
+    });
+    const ids = [train, test].flatMap(({ count, id }) => Array.from({ length: count }, (_, i) => id?.(i)));
+    t.same(
+      ids.sort(),
+      lines.map(line => `line ${line}`),
+      JSON.stringify(text),
+    );
+  }
 });
 
 t.test('arrays name their sequences: texts and integers that NumPy wrote', async t => {

@@ -31,6 +31,7 @@ const CARRIAGE_RETURNS = ['\r'];
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
+const QUOTE = 0x22;
 const BYTE_ORDER_MARK_BYTES = 3;
 
 /**
@@ -123,7 +124,7 @@ function placeInRecord(
 
 /**
  * Lines on which records start, for values passed to {@link CsvHandlers.row}. Ascending ones are
- * found in one pass. Lines end with LF or CRLF, or with CR if a file has no LF.
+ * found in one pass.
  */
 export class RecordLines {
   private readonly end: number;
@@ -134,7 +135,7 @@ export class RecordLines {
   private lineEnd: number;
 
   constructor(private readonly bytes: Buffer) {
-    this.end = bytes.includes(LINE_FEED) ? LINE_FEED : CARRIAGE_RETURN;
+    this.end = endingOf(bytes) ?? LINE_FEED;
     this.lineEnd = bytes.indexOf(this.end);
   }
 
@@ -445,11 +446,15 @@ class RecordParser extends Parser {
 }
 
 /**
- * Last byte of a file's line ends, determined by the first one: LF and CRLF, or CR in a file
- * without LF. Undefined if `bytes` do not determine it yet.
+ * Last byte of a file's line ends, determined by the first one outside quotes: LF for LF and CRLF,
+ * or CR. Undefined if `bytes` do not determine it yet.
  */
 function endingOf(bytes: Buffer): number | undefined {
-  const at = bytes.findIndex(byte => byte === LINE_FEED || byte === CARRIAGE_RETURN);
+  let quoted = false;
+  const at = bytes.findIndex(byte => {
+    if (byte === QUOTE) quoted = !quoted;
+    return !quoted && (byte === LINE_FEED || byte === CARRIAGE_RETURN);
+  });
   if (at < 0 || (bytes[at] === CARRIAGE_RETURN && at + 1 === bytes.length)) return undefined;
   return bytes[at] === CARRIAGE_RETURN && bytes[at + 1] !== LINE_FEED ? CARRIAGE_RETURN : LINE_FEED;
 }
