@@ -178,6 +178,8 @@ t.test('malformed requests', async t => {
         ['a/20260105T000000Z-00000000', 'killed'],
       ],
     );
+    const [fields] = list.runs.slice(1).map(run => Object.keys(run).sort());
+    for (const run of list.runs) t.same(Object.keys(run).sort(), fields, 'all entries have the same fields');
     const { headers } = await ask(url, '/api/list');
     t.match(headers['content-security-policy'], /default-src 'none'/);
     t.equal(headers['x-content-type-options'], 'nosniff');

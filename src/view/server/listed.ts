@@ -95,7 +95,8 @@ export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): Listed
   const run = Run.open(folder);
   const { directory } = run;
   const id = basename(folder);
-  const facts = { kind: 'run' as const, path, id, config: null, sparkline: null, ...directory.notes.read() };
+  const { tags, note } = directory.notes.read();
+  const facts = { kind: 'run' as const, path, id, tags, note, config: null, sparkline: null };
   const { summary } = run;
   if (summary !== undefined && !isWorkedOn) {
     const { name, status, seed } = summary;
