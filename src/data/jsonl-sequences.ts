@@ -185,8 +185,13 @@ export function finite(value: unknown): number {
   throw new Unfit('finite numbers', value, { code: 'data/not-finite' });
 }
 
+/** The text of a class label, without surrounding white space, as in a table. */
+export function labelOf(value: unknown): string {
+  return textOf(value, 'a class: a string, a number or a boolean').trim();
+}
+
 /**
- * The text of a symbol, class label or name.
+ * The text of a symbol or name.
  * @param expected what the field takes, for an invalid value
  */
 export function textOf(value: unknown, expected = 'a string, a number or a boolean'): string {

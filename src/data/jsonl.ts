@@ -22,7 +22,7 @@ import {
 import type { Place, SequenceStore } from './core/store.js';
 import { FloatList, TextCodes } from './core/values.js';
 import { JsonlScan, type JsonRecord, type LinePlace, type RecordLine } from './formats/json-lines.js';
-import { addSteps, attemptField, finite, jsonlSequences, textOf, Unfit } from './jsonl-sequences.js';
+import { addSteps, attemptField, finite, jsonlSequences, labelOf, textOf, Unfit } from './jsonl-sequences.js';
 import { type MemoryConfig, readContent, staysOnDisk } from './reading/files.js';
 import { inputFiles, shortNames } from './reading/input-files.js';
 import { MAX_TEXT_BYTES } from './reading/limits.js';
@@ -246,7 +246,7 @@ function recordDecoder(
     out.copyTo(features);
     if (!classes) return;
     (record[config.target] as readonly unknown[]).forEach((label, step) => {
-      classes[step] = label === null ? IGNORED : (mapping?.classes.get(textOf(label)) ?? IGNORED);
+      classes[step] = label === null ? IGNORED : (mapping?.classes.get(labelOf(label)) ?? IGNORED);
     });
   };
 }
@@ -441,7 +441,7 @@ class TableReader {
       this.targets.push(NO_LABEL);
       return;
     }
-    const code = this.labels.code(textOf(value, 'a class: a string, a number or a boolean'));
+    const code = this.labels.code(labelOf(value));
     if (code === this.labelPlaces.length) this.labelPlaces.push(line.place(this.config.target));
     this.targets.push(code);
   }

@@ -27,7 +27,7 @@ const COLUMNS: Record<string, { csv(n: number): string; json(n: number): unknown
   booleans: { csv: n => (n % 3 === 1 ? 'True' : 'False'), json: n => n % 3 === 1 },
   padded: {
     csv: n => (n % 5 === 4 ? ' -100 ' : ` 00${n % 3}`),
-    json: n => (n % 5 === 4 ? '-100' : `00${n % 3}`),
+    json: n => (n % 5 === 4 ? ' -100 ' : ` 00${n % 3}`),
   },
   mixed: { csv: mixed, json: mixed },
 };
