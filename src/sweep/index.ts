@@ -23,6 +23,7 @@ export { trialTable } from './table.js';
 export {
   bestRow,
   betterEarlier,
+  changedFiles,
   missingRuns,
   ranked,
   sweepCautions,

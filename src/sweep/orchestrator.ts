@@ -3,7 +3,8 @@
  * in the journal before acting on them, so that it can be killed at any time. It makes no
  * decisions.
  */
-import { EXIT, UserError } from '../util/errors.js';
+import { rmSync } from 'node:fs';
+import { damagedError, EXIT, UserError } from '../util/errors.js';
 import { type DecisionObserver, DecisionRecord, type RecordedHistory } from './decisions.js';
 import type { SweepDirectory } from './directory.js';
 import { type Journal, now } from './journal.js';
@@ -23,6 +24,7 @@ import {
   untilFree,
 } from './segment.js';
 import { placeArguments } from './trial-runs.js';
+import { TrialFiles } from './trials.js';
 
 export interface SweepObserver extends DecisionObserver {
   started?(segment: Segment, attempt: number): void;
@@ -65,6 +67,8 @@ export class Orchestrator {
   private readonly attempts = new Map<string, { count: number; process: string | null }>();
   private readonly began: number;
   private readonly decisions: DecisionRecord;
+  /** What the trials with a recorded result were trained with. */
+  private readonly files: TrialFiles;
   /** Whether the sweep is over: its trials are stopped and not restarted. */
   private isOver = false;
 
@@ -74,13 +78,17 @@ export class Orchestrator {
   ) {
     this.began = performance.now();
     this.decisions = new DecisionRecord(parts, history);
+    this.files = new TrialFiles(parts.directory);
     for (const record of history.records) {
       if (record.event === 'segment.start')
         this.attempts.set(idOf(record), { count: record.attempt, process: record.process });
     }
   }
 
-  /** @throws if the launcher or the journal fails; the sweep can then be resumed */
+  /**
+   * @throws if the launcher or the journal fails; the sweep can then be resumed
+   * @throws UserError (exit 5) if a file of data or initial weights changed between trials
+   */
   async run(): Promise<SweepEnd> {
     const { signal, scheduler } = this.parts;
     const interrupt = () => {
@@ -125,6 +133,9 @@ export class Orchestrator {
       if (record.event === 'budget.time') scheduler.endBudget('time', record.advances);
     for (const outcome of outcomesOf(records))
       if (outcome.status !== 'failed' || !retryFailed) scheduler.report(outcome);
+    const trained = outcomesOf(records).filter(({ status }) => status !== 'failed');
+    for (const run of new Map(trained.map(one => [this.parts.directory.runPath(one), one])).values())
+      this.addFiles(run);
   }
 
   private decide(): void {
@@ -158,6 +169,7 @@ export class Orchestrator {
     for (let tries = 0; ; ) {
       // a queue's worker waits itself, and takes the run over if the earlier worker is suspended
       if (forgotten === 0) await untilFree(path, this.parts.signal);
+      this.dropOther(segment, path);
       const done = finishedSegment(segment, path, plan.objective);
       if (done) return this.finish(done);
       if (this.isStopping) return;
@@ -190,6 +202,20 @@ export class Orchestrator {
       if (giveUp) return this.finish(failedSegment(segment, end, why));
       tries += 1;
     }
+  }
+
+  /** Removes a run that a stopped sweep trained with a changed file: it has no recorded result. */
+  private dropOther(segment: Segment, path: string): void {
+    const [other] = this.isStopping ? [] : this.files.differences(segment);
+    if (other === undefined) return;
+    this.reportOn(segment, `trained with another ${other.file}; training it again`);
+    rmSync(path, { recursive: true });
+  }
+
+  private addFiles(run: Pick<Segment, 'trial' | 'seed'>): void {
+    const found = this.files.add(run);
+    const expected = 'the unchanged file; put it back and resume the sweep, or start a new one';
+    if (found.length > 0) throw damagedError(...found.map(one => ({ ...one, expected })));
   }
 
   private reportOn({ trial, seed }: Segment, what: string): void {
@@ -251,6 +277,7 @@ export class Orchestrator {
   private finish(result: SegmentResult): void {
     const { journal, scheduler, observer } = this.parts;
     const { outcome, exitCode, message, epochs, trainSeconds } = result;
+    if (outcome.status !== 'failed') this.addFiles(outcome);
     journal.append({
       event: 'segment.end',
       time: now().toISOString(),

@@ -1,12 +1,10 @@
 /** The command lines of a trial's runs, and their relative cost. */
 import { loadExperiment } from '../config/index.js';
-import { RunDirectory } from '../run/directory.js';
-import { Run } from '../run/run.js';
-import { UserError } from '../util/errors.js';
 import type { SweepDirectory } from './directory.js';
 import type { Base, SweepPlan } from './schedule/plan.js';
 import type { JournalRecord } from './schedule/records.js';
 import { assignments, type Point, type Value } from './search/space.js';
+import { manifestOf } from './trials.js';
 
 /** The parameter whose values are the names of the base configs, if there are several. */
 export const VARIANT = 'config';
@@ -55,14 +53,7 @@ export function backendOf(records: readonly JournalRecord[]): string | undefined
 
 /** The backend of a run that has started; undefined if it has not, or did not record it. */
 export function backendOfRun(path: string): string | undefined {
-  if (!RunDirectory.hasBegun(path)) return undefined;
-  try {
-    return Run.open(path).manifest?.backend.name;
-  } catch (error) {
-    // the run reports problems of its own files
-    if (error instanceof UserError) return undefined;
-    throw error;
-  }
+  return manifestOf(path)?.backend.name;
 }
 
 /**

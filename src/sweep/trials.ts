@@ -1,8 +1,11 @@
 /** The results of a sweep's trials, from its plan and journal. */
 
+import { isAbsolute } from 'node:path';
 import { OPTIMISTIC } from '../config/splits.js';
 import { RunDirectory } from '../run/directory.js';
-import { type Diagnostic, EXIT, type ExitCode } from '../util/errors.js';
+import type { Manifest } from '../run/manifest.js';
+import { Run } from '../run/run.js';
+import { type Diagnostic, EXIT, type ExitCode, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { SweepDirectory } from './directory.js';
 import { type SweepPlan, signOf } from './schedule/plan.js';
@@ -325,4 +328,66 @@ export function missingRuns(directory: SweepDirectory, { rows }: Pick<SweepRecor
       return [{ code: 'sweep/run-missing', message, file }];
     }),
   );
+}
+
+/**
+ * The files of data and initial weights that the runs of a sweep were trained with. A file must be
+ * the same for all of them, or their results could not be compared.
+ */
+export class TrialFiles {
+  /** By path: the digest, and the first trial with it. */
+  private readonly known = new Map<string, { readonly sha256: string; readonly trial: number }>();
+
+  constructor(private readonly directory: SweepDirectory) {}
+
+  /** Files of a run whose digest differs from that of an added run. */
+  differences({ trial, seed }: RunOfTrial): Diagnostic[] {
+    return filesOf(this.directory.runPath({ trial, seed })).flatMap(({ name, sha256 }) => {
+      const first = this.known.get(name);
+      if (first === undefined || first.sha256 === sha256) return [];
+      const message = `the file of trial ${trial}, seed ${seed} is not the one that trial ${first.trial} was trained with`;
+      return [
+        { code: 'sweep/file-changed', message, file: name, expected: `SHA-256 ${first.sha256}`, got: sha256 },
+      ];
+    });
+  }
+
+  /** Adds a run, and returns its differences from those before. */
+  add(run: RunOfTrial): Diagnostic[] {
+    const found = this.differences(run);
+    for (const { name, sha256 } of filesOf(this.directory.runPath(run)))
+      if (!this.known.has(name)) this.known.set(name, { sha256, trial: run.trial });
+    return found;
+  }
+}
+
+type RunOfTrial = Pick<Outcome, 'trial' | 'seed'>;
+
+/** Generated data have names that are no paths, and can differ between trials. */
+function filesOf(path: string): readonly { readonly name: string; readonly sha256: string }[] {
+  const manifest = manifestOf(path);
+  const { datasets = [], initial_weights } = manifest ?? {};
+  return [...datasets, ...(initial_weights ? [initial_weights] : [])].filter(({ name }) => isAbsolute(name));
+}
+
+/** The manifest of a run that has started; undefined if it has not, or if it is damaged. */
+export function manifestOf(path: string): Manifest | undefined {
+  if (!RunDirectory.hasBegun(path)) return undefined;
+  try {
+    return Run.open(path).manifest;
+  } catch (error) {
+    // the run reports problems of its own files
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+/** Files that changed between the trials of a sweep. */
+export function changedFiles(
+  directory: SweepDirectory,
+  { seeds }: Pick<SweepPlan, 'seeds'>,
+  { rows }: Pick<SweepRecords, 'rows'>,
+): Diagnostic[] {
+  const files = new TrialFiles(directory);
+  return rows.flatMap(({ trial }) => seeds.flatMap(seed => files.add({ trial, seed })));
 }

@@ -500,6 +500,57 @@ t.test('a full disk stops the sweep instead of failing a trial, and the sweep ca
   t.equal(journal().filter(({ event }) => event === 'trial.completed').length, 3);
 });
 
+t.test('a file that changed between trials stops the sweep, until it is put back', async t => {
+  const [weights, otherWeights] = list(join(straight, 'trials')).map(run =>
+    readFileSync(list(join(run, 'checkpoints')).find(file => file.endsWith('.safetensors')) ?? ''),
+  );
+  const otherData = randomDataset('test/sweep-stops/other', { train: 20, test: 800, seed: 2 });
+  for (const [name, now] of [
+    ['w.safetensors', otherWeights],
+    ['data.npz', otherData],
+  ] as const) {
+    const folder = work.folder();
+    const at = { 'w.safetensors': join(folder, 'w.safetensors'), 'data.npz': join(folder, 'data.npz') };
+    writeFileSync(at['w.safetensors'], weights);
+    writeFileSync(at['data.npz'], DATA);
+    const then = readFileSync(at[name]);
+    const base = config(at['data.npz']);
+    const sweep = work.file(
+      'sweep.yaml',
+      JSON.stringify({
+        version: 1,
+        name: 'changing',
+        base: work.config({ ...base, model: { ...base.model, init_from: at['w.safetensors'] } }),
+        method: 'grid',
+        objective: { metric: 'test.loss', goal: 'minimize' },
+        parameters: { 'optimizer.learning_rate': [0.01, 0.02, 0.03] },
+      }),
+    );
+    const output = work.folder();
+    const change = async ({ trial }: Task) => {
+      if (trial === 1) writeFileSync(at[name], now);
+    };
+    const sentence = 'the file of trial 1, seed 0 is not the one that trial 0 was trained with';
+    await t.rejects(sweepInProcess(work, sweep, output, change), {
+      exitCode: 5,
+      message: `${at[name]}: ${sentence}`,
+    });
+    const [directory] = list(join(output, 'sweeps', 'changing'));
+    const review = await work.cellrun('review', directory);
+    t.equal(review.code, 5, review.stderr);
+    t.match(review.stdout, sentence);
+    const again = `trial 1, seed 0: trained with another ${at[name]}; training it again`;
+    const warnings: string[] = [];
+    const resume = () => resumeInProcess(work, directory, { warning: text => warnings.push(text) });
+    await t.rejects(resume(), { exitCode: 5, message: sentence });
+    writeFileSync(at[name], then);
+    await resume();
+    t.same(warnings, [again, again]);
+    const after = await work.cellrun('review', directory);
+    t.equal(after.code, 0, after.stdout);
+  }
+});
+
 t.test('--retry-failed retries failed trials', async t => {
   const flags = { method: 'random', trials: '4', pruner: 'asha' };
   for (const words of [['model.hidden_size=2,3,4'], ['optimizer.learning_rate=uniform(0.1,0.2)']]) {

@@ -23,7 +23,7 @@ import type { DamagedRun } from './reading.js';
 import { readRuns } from './reading.js';
 import type { Doubt, ReviewedRun } from './run-facts.js';
 import type { SweepReview } from './trials.js';
-import { withMissingRuns } from './trials.js';
+import { withRunsChecked } from './trials.js';
 
 export interface ReviewOptions extends Limits {
   /** Further gates, such as `test.accuracy >= 0.97 over best`. */
@@ -98,7 +98,7 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
   const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline);
   const read = readRuns(runPaths(paths), options.doubts);
   const { runs, damaged } = read;
-  const sweeps = read.sweeps.map(sweep => (isAsked(sweep, paths) ? withMissingRuns(sweep) : sweep));
+  const sweeps = read.sweeps.map(sweep => (isAsked(sweep, paths) ? withRunsChecked(sweep) : sweep));
   if (options.pin !== undefined) read.refuseDamage();
   const judged = runs.filter(run => read.stopped(run) === undefined);
   const grouped = groupsOf(judged);

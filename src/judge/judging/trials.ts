@@ -7,6 +7,7 @@ import { sweepFolder } from '../../run/find.js';
 import type { RunState } from '../../run/run.js';
 import {
   bestRow,
+  changedFiles,
   missingRuns,
   readSweepResults,
   type SweepResults,
@@ -122,13 +123,18 @@ export class Trials {
   }
 }
 
-/** The review of a sweep with all its trials: damaged if the run of a trial is missing. */
-export function withMissingRuns(sweep: SweepReview): SweepReview {
+/**
+ * The review of a sweep with all its trials: damaged if the run of a trial is missing, or if trials
+ * were trained with different contents of a file.
+ */
+export function withRunsChecked(sweep: SweepReview): SweepReview {
   if (sweep.state === 'damaged') return sweep;
-  const { directory, records } = readSweepResults(sweep.directory);
+  const { directory, plan, records } = readSweepResults(sweep.directory);
   const missing = missingRuns(directory, records);
-  if (missing.length === 0) return sweep;
-  const found = missing.map(({ message, file = '' }) => `${message}: ${relative(directory.path, file)}`);
+  const found = [...missing, ...changedFiles(directory, plan, records)].map(
+    ({ message, file = '' }) => `${message}: ${relative(directory.path, file)}`,
+  );
+  if (found.length === 0) return sweep;
   const message = [...(sweep.message === null ? [] : [sweep.message]), ...found].join('; ');
   return { ...sweep, state: 'damaged', message };
 }
