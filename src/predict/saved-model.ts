@@ -56,7 +56,7 @@ export function openModel(
   const run = Run.open(path);
   const { directory, manifest } = run;
   const { files } = directory;
-  run.refuseChanges();
+  run.refuseChanges({ judges: false });
   const options = manifest && frozenOptions(directory, manifest);
   const frozen = manifest ? frozenConfig(directory, manifest) : loadExperiment(files.resolvedConfig);
   const loaded = set.length === 0 ? frozen : loadExperiment(frozen.file, { ...options, set });

@@ -102,11 +102,19 @@ export function selectCheckpoint(
 /**
  * Resolves a checkpoint of `folder` to its file.
  * @throws UserError (exit 2) if it does not exist or is no longer kept
- * @throws UserError (exit 5) if a checkpoint is damaged, or the file of this one is missing
+ * @throws UserError (exit 5) if it is damaged or its file is missing, or if `best` is to be found and
+ *   another checkpoint is damaged
  */
 export function resolveCheckpoint(folder: string, which: Which): string {
-  const entries = listCheckpoints(folder);
-  checkNotLost(folder, entries, which);
+  const names = checkpointNames(folder);
+  // names have the step, so only `best` depends on the headers of other checkpoints
+  const wanted = which === 'last' ? names.at(-1) : which === 'best' ? undefined : checkpointName(which);
+  const entries =
+    wanted !== undefined && names.includes(wanted)
+      ? [headerOf(join(folder, wanted))]
+      : listCheckpoints(folder);
+  // after the headers: a run in training may have replaced its checkpoints since they were listed
+  checkNotLost(folder, names, which);
   return selectCheckpoint(folder, entries, which).path;
 }
 
@@ -117,7 +125,7 @@ const LOST = 'checkpoint/lost';
  * Without this check, another checkpoint would be used instead of the missing one that the index
  * names.
  */
-function checkNotLost(folder: string, entries: readonly CheckpointEntry[], which: Which): void {
+function checkNotLost(folder: string, names: readonly string[], which: Which): void {
   const index = readIndex(folder);
   if (index === undefined) return;
   const named =
@@ -126,7 +134,7 @@ function checkNotLost(folder: string, entries: readonly CheckpointEntry[], which
       : which === 'best'
         ? index.best
         : index.files.find(file => file === checkpointName(which));
-  if (named === undefined || named === null || entries.some(({ path }) => basename(path) === named)) return;
+  if (named === undefined || named === null || names.includes(named)) return;
   throw damagedError({
     code: LOST,
     message: 'this checkpoint is missing: checkpoints/index.json lists it, but the file does not exist',

@@ -71,7 +71,7 @@ function changedFiles(directory: RunDirectory, digests: FileDigests, from: strin
  * Files written at the start of a run that have changed, but for `config.yaml`, which nothing is
  * computed from: only a review of the files checks it.
  */
-export function changedInputs(directory: RunDirectory, { digests }: Manifest): Damage[] {
+export function changedInputs(directory: RunDirectory, { digests }: Pick<Manifest, 'digests'>): Damage[] {
   const { [directory.nameOf(directory.files.config)]: _, ...others } = digests;
   return changedSinceStart(directory, others);
 }
@@ -177,16 +177,26 @@ export function logDamage({ last, before, other }: LogEnd, summary: Summary | un
  * Checks the manifest and the files written at the start of a run, before anything is computed with
  * them. The digest of the manifest is in the summary, which counts only while it is that of the
  * log's end: a resume removes the end before it changes the manifest.
+ * @param judges false if gates are not judged, so that their baselines are not read
  * @throws UserError (exit 5) if one of them has changed
  * @throws UserError (exit 2) if one cannot be read
  */
-export function refuseChangedInputs(directory: RunDirectory, manifest: Manifest): void {
+export function refuseChangedInputs(
+  directory: RunDirectory,
+  manifest: Manifest,
+  { judges = true }: { readonly judges?: boolean } = {},
+): void {
   const digests = isAtEnd(directory) ? (directory.readSummary()?.digests.files ?? {}) : {};
   const own = Object.entries(digests).filter(([name]) => name === 'manifest.json');
   refuseDamage(directory, [
     ...changedFiles(directory, Object.fromEntries(own), 'summary.json'),
-    ...changedInputs(directory, manifest),
+    ...changedInputs(directory, judges ? manifest : { digests: withoutBaselines(directory, manifest) }),
   ]);
+}
+
+function withoutBaselines(directory: RunDirectory, { digests }: Manifest): FileDigests {
+  const folder = `${directory.nameOf(directory.files.baselines)}/`;
+  return Object.fromEntries(Object.entries(digests).filter(([name]) => !name.startsWith(folder)));
 }
 
 /** True if the log ends with the end of the run, and the summary is as it was written then. */

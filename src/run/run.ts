@@ -134,10 +134,11 @@ export class Run {
 
   /**
    * Checks the files that everything which computes with the run relies on.
+   * @param options judges: false if gates are not judged, so that their baselines are not read
    * @throws UserError (exit 5) if one of them has changed
    */
-  refuseChanges(): void {
-    if (this.manifest) refuseChangedInputs(this.directory, this.manifest);
+  refuseChanges(options: { readonly judges?: boolean } = {}): void {
+    if (this.manifest) refuseChangedInputs(this.directory, this.manifest, options);
   }
 
   private load(part: Part): Parts[Part] | undefined {

@@ -658,6 +658,8 @@ t.test('a damaged or missing checkpoint is always an error', async t => {
   const error = failureOf(() => resolveCheckpoint(path, 'last'));
   t.equal(error.exitCode, EXIT.damaged);
   t.equal(error.diagnostics[0].file, last);
+  t.equal(basename(resolveCheckpoint(path, 100)), 'step-00000100.safetensors', 'only what is asked for');
+  t.equal(failureOf(() => resolveCheckpoint(path, 'best')).exitCode, EXIT.damaged, 'it may be the best');
   t.equal(failureOf(() => resolveCheckpoint(join(path, 'absent'), 'last')).exitCode, EXIT.usage);
   rmSync(last);
   const lost = failureOf(() => resolveCheckpoint(path, 'last'));

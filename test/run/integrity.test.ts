@@ -471,6 +471,9 @@ t.test('a run keeps the baselines of its gates', async t => {
   const [name] = readdirSync(join(directory, 'baselines'));
   edit(directory, `baselines/${name}`, text => text.replace('100', '101'));
   t.equal((await review(directory)).code, 5, 'a damaged copy is noticed');
+  await refused(t, resume(directory), { exitCode: 5 });
+  for (const args of [['evaluate'], ['predict', '--split', 'test']])
+    t.equal((await work.cellrun(...args, directory)).code, 0, `${args[0]} judges no gate`);
 });
 
 t.test('an epoch is counted from 1 in the summary, the log and the index of checkpoints', async t => {
