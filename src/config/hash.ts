@@ -8,7 +8,7 @@ import { relative, sep } from 'node:path';
 import { Recent } from '../util/recent.js';
 import type { Experiment } from './experiment.js';
 import { flatValues } from './flat.js';
-import { effectsOf, onResume } from './key-facts.js';
+import { changesResults, onResume } from './key-facts.js';
 import { mapPaths } from './paths.js';
 
 export interface Hashes {
@@ -22,7 +22,7 @@ export interface Hashes {
 }
 
 /**
- * SHA-256 (hex) of all keys that have an effect (`key-facts.ts`). Paths are hashed relative to the
+ * SHA-256 (hex) of all keys that change results (`key-facts.ts`). Paths are hashed relative to the
  * config's directory, so that a checkout elsewhere has the same hash.
  * @param folder directory of the config; absolute
  * @param weights digest of the file `model.init_from`, which is hashed instead of its path
@@ -30,7 +30,7 @@ export interface Hashes {
 export function hashExperiment(experiment: Experiment, folder: string, weights?: string): Hashes {
   const portable = mapPaths(experiment, path => relative(folder, path).split(sep).join('/'));
   const decisive = flatValues(portable)
-    .filter(([key]) => effectsOf(key, experiment).length > 0)
+    .filter(([key]) => changesResults(key, experiment))
     .map(([key, value]) => ({ key, value: key === INIT_FROM ? (weights ?? value) : value }))
     .sort((a, b) => (a.key < b.key ? -1 : 1));
   return {

@@ -11,7 +11,7 @@ export type {
 } from './experiment.js';
 export { keysOfFiles } from './file-checks.js';
 export { fileDigest } from './hash.js';
-export { effectsOf } from './key-facts.js';
+export { changesResults, effectsOf } from './key-facts.js';
 export { type LoadedExperiment, loadExperiment, type OpenOptions } from './load.js';
 export { ignoredLabel, measuredMetrics } from './losses.js';
 export { locateInConfig } from './relocate.js';

@@ -54,9 +54,22 @@ export function effectsOf(key: string, config: object): readonly Effect[] {
   return [...new Set(found)];
 }
 
+/**
+ * True if a key changes the weights or metrics of a run, best values included. The choice of the
+ * best checkpoint changes neither: it names one of the checkpoints.
+ */
+export function changesResults(key: string, config: object): boolean {
+  return effectsOf(key, config).some(effect => effect !== 'selection');
+}
+
+/** True if a key changes the steps of training, beyond their number. */
+export function changesSteps(key: string, config: object): boolean {
+  return effectsOf(key, config).some(effect => !['length', 'evaluations', 'selection'].includes(effect));
+}
+
 /** Whether a key may change in this way when a run resumes with `config`. */
 export function onResume(key: string, change: ValueChange, config: object): OnResume {
-  const isSafe = effectsOf(key, config).every(effect => effect === 'length');
+  const isSafe = !changesSteps(key, config);
   const asked = factsOf(key).map(
     ({ resume }) =>
       (typeof resume === 'function' ? resume(change, config as FactsContext) : resume) ??

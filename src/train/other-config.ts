@@ -2,7 +2,7 @@
  * Handles `run CONFIG --directory D` if D contains a run of another config: lists the differences
  * and suggests what to do.
  */
-import { effectsOf, type LoadedExperiment } from '../config/index.js';
+import { changesResults, type LoadedExperiment } from '../config/index.js';
 import type { RunDirectory } from '../run/directory.js';
 import type { Manifest } from '../run/manifest.js';
 import { frozenConfig } from '../run/run.js';
@@ -22,7 +22,7 @@ export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperim
   // with equal hashes, only data paths may differ, as in another checkout
   const changes =
     manifest.config_hash === loaded.hash
-      ? found.filter(({ key }) => effectsOf(key, loaded.experiment).length === 0)
+      ? found.filter(({ key }) => !changesResults(key, loaded.experiment))
       : found;
   if (changes.length === 0) return;
   throw usageError(

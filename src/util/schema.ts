@@ -25,9 +25,19 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
  * - `data_order`: changes the sequences of a batch, or the order of batches
  * - `initialisation`: changes the initial weights
  * - `length`: changes the number of steps, or the step whose weights are kept
+ * - `evaluations`: changes the steps that are evaluated, and so the best values of metrics
+ * - `selection`: changes only which checkpoint is the best
  * - `unknown`: a key of another version
  */
-export type Effect = 'numerics' | 'data' | 'data_order' | 'initialisation' | 'length' | 'unknown';
+export type Effect =
+  | 'numerics'
+  | 'data'
+  | 'data_order'
+  | 'initialisation'
+  | 'length'
+  | 'evaluations'
+  | 'selection'
+  | 'unknown';
 
 /**
  * Whether a key may change when a run resumes. `safe`: results up to the previous end stay the
@@ -42,6 +52,8 @@ export interface FactsContext {
     readonly schedule?: { readonly kind: string; readonly length?: unknown } | undefined;
   };
   readonly training?: { readonly early_stopping?: object | undefined };
+  readonly checkpoint?: { readonly keep?: { readonly best?: number | undefined } | undefined };
+  readonly gates?: readonly { readonly over?: string | undefined }[];
 }
 
 export interface ValueChange {
@@ -51,9 +63,12 @@ export interface ValueChange {
 }
 
 export interface KeyFacts {
-  /** Runs that differ only in keys without an effect have the same weights and metrics. */
+  /**
+   * Runs that differ only in keys without an effect, or with `selection` alone, have the same
+   * weights and metrics.
+   */
   readonly effects: readonly Effect[] | ((config: FactsContext) => readonly Effect[]);
-  /** Absent: `safe` if the key changes at most the length, else `unsafe`. */
+  /** Absent: `safe` if the key changes no step (`changesSteps`), else `unsafe`. */
   readonly resume?: OnResume | ((change: ValueChange, config: FactsContext) => OnResume | undefined);
 }
 

@@ -16,7 +16,7 @@ import { validateAgainst } from '../../src/config/schema/schema.js';
 import { allKeys, type Schema } from '../../src/config/schema/walk.js';
 import { compareCurves, comparisonOf } from '../../src/judge/comparison/compare.js';
 import type { Comparison } from '../../src/judge/comparison/document.js';
-import { sentencesOf } from '../../src/judge/comparison/sentences.js';
+import { effectWords, sentencesOf } from '../../src/judge/comparison/sentences.js';
 import {
   differenceInterval,
   holm,
@@ -159,6 +159,10 @@ t.test('the effects of every key of a config are known', async t => {
   t.same(effectsOf('optimizer.learning_rate', {}), ['numerics']);
   t.same(effectsOf('gates.3.min', {}), []);
   t.same(effectsOf('training.shuffle', {}), ['data_order']);
+  t.same(effectsOf('training.evaluate_every.steps', {}), ['evaluations', 'selection']);
+  t.same(effectsOf('checkpoint.metric', {}), ['selection']);
+  t.same(effectsOf('checkpoint.keep.best', { checkpoint: { keep: { best: 0 } } }), ['selection']);
+  t.equal(effectWords(['evaluations', 'selection']), 'best values, the best checkpoint');
   t.same(effectsOf('model.attention', {}), ['unknown'], 'a key of another version');
 });
 

@@ -10,6 +10,7 @@ import { loadExperiment } from '../../src/config/index.js';
 import { onResume } from '../../src/config/key-facts.js';
 import { allKeys, type Schema } from '../../src/config/schema/walk.js';
 import { comparisonOf } from '../../src/judge/comparison/compare.js';
+import { reviewedRun } from '../../src/judge/judging/run-facts.js';
 import { listCheckpoints } from '../../src/run/checkpoint-files.js';
 import { Run } from '../../src/run/run.js';
 import { readSafetensors } from '../../src/run/safetensors.js';
@@ -430,7 +431,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'training.average.decay': [[set(CLASSES, 'training.average.kind', 'ema'), 0.5, 0.9]],
   'training.eval_batch_size': [[CLASSES, 1, 5]],
   'training.evaluate_every.steps': [
-    [CLASSES, 1, 2],
+    [sets(CLASSES, { 'optimizer.learning_rate': 3, 'training.num_epochs': 3 }), 1, undefined],
     [plateau, 1, undefined],
     [stopping, 1, undefined],
     [set(stopping, 'training.num_epochs', 2), 1, 2],
@@ -499,6 +500,9 @@ interface Outcome {
   /** The step whose weights the run ends with. */
   readonly kept: number;
   readonly metrics: ReadonlyMap<string, unknown>;
+  /** The best test loss of all evaluations, which a gate over the best value judges. */
+  readonly best: number | undefined;
+  readonly bestCheckpoint: string;
 }
 
 const trained = new Map<string, Promise<Outcome>>();
@@ -511,7 +515,7 @@ function outcomeOf(config: Values): Promise<Outcome> {
 }
 
 function outcome(summary: Awaited<ReturnType<typeof train>>['summary']): Outcome {
-  const { directory, steps, restored, metrics } = summary;
+  const { directory, steps, restored, metrics, best, checkpoints } = summary;
   const saved = listCheckpoints(join(directory, 'checkpoints'));
   return {
     directory,
@@ -519,6 +523,8 @@ function outcome(summary: Awaited<ReturnType<typeof train>>['summary']): Outcome
     steps,
     kept: restored?.step ?? steps,
     metrics: new Map(flatValues(metrics)),
+    best: reviewedRun(directory).best('test.loss'),
+    bestCheckpoint: `${best?.metric} ${best?.step} ${checkpoints.best}`,
   };
 }
 
@@ -563,17 +569,25 @@ async function holds(t: Test, key: string, [config, a, b, more = {}]: Pair): Pro
       onResume(found.key, { from: to, to: from }, loaded[0].experiment) === 'safe'
     );
   });
-  const changesSteps = effects.some(effect => effect !== 'length');
+  const changesSteps = effects.some(effect => !['length', 'evaluations', 'selection'].includes(effect));
+  const changesResults = effects.some(effect => effect !== 'selection');
 
-  t.equal(loaded[0].hash !== loaded[1].hash, effects.length > 0, 'the hash has what changes results');
+  t.equal(loaded[0].hash !== loaded[1].hash, changesResults, 'the hash has what changes results');
   if (otherWeights) {
     t.ok(changesSteps, 'other weights: more than the length changes');
     t.not(loaded[0].stepHash, loaded[1].stepHash, 'other weights: another hash of the steps');
     t.notOk(isSafe, 'other weights: resume asks');
   }
-  if (otherEnd || otherMetrics) t.ok(effects.length > 0, 'another end or other metrics: the key has effects');
+  const otherBest = one.best !== two.best;
+  const otherCheckpoint = one.bestCheckpoint !== two.bestCheckpoint;
+  if (otherEnd || otherMetrics || otherBest)
+    t.ok(changesResults, 'another end or value: the key changes results');
+  if (otherCheckpoint) t.ok(effects.length > 0, 'another best checkpoint: the key has effects');
   if (effects.length > 0 && !RARE.some(rare => rare.test(key)))
-    t.ok(otherWeights || otherEnd || otherMetrics, 'effects: something differs');
+    t.ok(
+      otherWeights || otherEnd || otherMetrics || otherBest || otherCheckpoint,
+      'effects: something differs',
+    );
 }
 
 t.test('every key of the schema is drawn', async t => {

@@ -837,6 +837,17 @@ t.test('another interval of evaluations must be allowed if it decides results', 
     exitCode: 2,
     message: /`training.evaluate_every.steps` differs .*early stopping counts evaluations/,
   });
+  const gates = [{ metric: 'test.loss', over: 'best', max: 100 }];
+  const judged = await interrupted({ ...config, gates }, 2);
+  await refused(t, resume(judged.summary.directory, every), {
+    exitCode: 2,
+    message: /`training.evaluate_every.steps` differs .*a gate judges the best value/,
+  });
+  const ranked = { set: ['checkpoint.metric=test.loss', 'checkpoint.mode=min'] };
+  await refused(t, resume(judged.summary.directory, ranked), {
+    exitCode: 2,
+    message: /`checkpoint.metric` differs .*ranked by the earlier value/,
+  });
   const plain = await interrupted(config, 2);
   t.equal((await resume(plain.summary.directory, every)).summary.status, 'completed');
 });

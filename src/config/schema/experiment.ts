@@ -42,17 +42,37 @@ const LENGTH = {
       : undefined,
 } as const satisfies KeyFacts;
 
-/** A plateau schedule and early stopping count evaluations. */
+/**
+ * More evaluations find other best values. A plateau schedule and early stopping count evaluations,
+ * and a gate over the best value judges what they found. Without these a resume may change them:
+ * the metrics of the end stay the same.
+ */
 const EVALUATIONS = {
   effects: config => [
     ...(followsMetric(config) ? (['numerics'] as const) : []),
     ...(config.training?.early_stopping ? (['length'] as const) : []),
+    'evaluations',
+    'selection',
   ],
   resume: (_, config) => {
     if (followsMetric(config))
       return { unsafe: 'the learning rates of `optimizer.schedule` follow the evaluations' };
-    return config.training?.early_stopping ? { unsafe: 'early stopping counts evaluations' } : undefined;
+    if (config.training?.early_stopping) return { unsafe: 'early stopping counts evaluations' };
+    if (config.gates?.some(({ over }) => over === 'best'))
+      return { unsafe: 'a gate judges the best value of the evaluations' };
+    return undefined;
   },
+} as const satisfies KeyFacts;
+
+/** Each checkpoint contains the value by which it is ranked, so a resume cannot rank it anew. */
+const SELECTION = {
+  effects: ['selection'],
+  resume: { unsafe: 'the checkpoints so far were ranked by the earlier value' },
+} as const satisfies KeyFacts;
+
+/** Without checkpoints that are kept for being the best, it is the best of the newest. */
+const KEPT = {
+  effects: config => (config.checkpoint?.keep?.best === 0 ? ['selection'] : []),
 } as const satisfies KeyFacts;
 
 function ratesDependOnLength({ optimizer }: FactsContext): boolean {
@@ -336,7 +356,7 @@ const checkpoint = named(
             max: 100000,
             default: 1,
             examples: [1],
-            ...NO_EFFECT,
+            ...KEPT,
           }),
         },
         {
@@ -352,13 +372,13 @@ const checkpoint = named(
           'training.early_stopping.metric if set; otherwise accuracy for class targets and loss for value targets, on the validation split if there is one, else on the test split',
         examples: ['test.accuracy'],
         aliases: ['monitor'],
-        ...NO_EFFECT,
+        ...SELECTION,
       }),
       mode: choice(['min', 'max'], {
         description: 'Whether larger (max) or smaller (min) values of the metric are better.',
         defaultText: 'max for metrics where larger is better, such as an accuracy; min for losses and errors',
         examples: ['max'],
-        ...NO_EFFECT,
+        ...SELECTION,
       }),
     },
     {

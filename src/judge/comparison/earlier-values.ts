@@ -2,7 +2,7 @@
  * Values that a run was trained with before a resume changed them. A run with changed values is not
  * a replicate of an unchanged run.
  */
-import { effectsOf } from '../../config/key-facts.js';
+import { changesResults, effectsOf } from '../../config/key-facts.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
 
@@ -12,6 +12,7 @@ import type { Manifest } from '../../run/manifest.js';
  */
 export function earlierValues(config: object, manifest: Manifest | undefined): [key: string, value: Json][] {
   return (manifest?.changes ?? [])
-    .filter(({ key, step }) => step > 0 && effectsOf(key, config).some(effect => effect !== 'length'))
+    .filter(({ key, step }) => step > 0 && changesResults(key, config))
+    .filter(({ key }) => effectsOf(key, config).some(effect => effect !== 'length'))
     .map(({ key, step, from }) => [`${key} until step ${step}`, from]);
 }

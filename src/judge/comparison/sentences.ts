@@ -10,6 +10,8 @@ const EFFECTS: Readonly<Record<Effect, string>> = {
   data_order: 'data order',
   initialisation: 'initialisation',
   length: 'length',
+  evaluations: 'best values',
+  selection: 'the best checkpoint',
   unknown: 'not known',
 };
 

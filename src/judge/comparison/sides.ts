@@ -4,7 +4,7 @@
  */
 import stableStringify from 'safe-stable-stringify';
 import { flatValues } from '../../config/flat.js';
-import { effectsOf, isInputPath } from '../../config/key-facts.js';
+import { changesResults, isInputPath } from '../../config/key-facts.js';
 import { kindOf, runsAt } from '../../run/find.js';
 import { Run, type RunRecord } from '../../run/run.js';
 import { bestRow, readSweepResults } from '../../sweep/index.js';
@@ -212,7 +212,7 @@ export function decisiveValues({ config, manifest }: RunRecord): ConfigValues {
   const digests = manifest?.datasets.map(({ sha256 }) => sha256).join(' ');
   const decisive = new Map<string, unknown>();
   for (const [key, value] of [...valuesOf(config), ...earlierValues(config, manifest)]) {
-    if (key === 'seed' || effectsOf(key, config).length === 0) continue;
+    if (key === 'seed' || !changesResults(key, config)) continue;
     if (key === 'model.init_from') decisive.set(key, manifest?.initial_weights?.sha256 ?? value);
     else if (digests === undefined || !isInputPath(key)) decisive.set(key, value);
   }

@@ -4,7 +4,7 @@
  */
 import { dirname, isAbsolute, relative, sep } from 'node:path';
 import { flatValues } from '../../config/flat.js';
-import { effectsOf, isEarlier, isInputPath } from '../../config/key-facts.js';
+import { changesResults, isEarlier, isInputPath } from '../../config/key-facts.js';
 import { mapPaths } from '../../config/paths.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';
@@ -52,7 +52,7 @@ function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
 
 /** True for keys that do not change results, and for the seed. */
 function isLeftOut(key: string, config: object): boolean {
-  return key === 'seed' || effectsOf(key, config).length === 0;
+  return key === 'seed' || !changesResults(key, config);
 }
 
 /** A copy with the keys sorted by code units. */
