@@ -102,8 +102,8 @@ export function selectCheckpoint(
 /**
  * Resolves a checkpoint of `folder` to its file.
  * @throws UserError (exit 2) if it does not exist or is no longer kept
- * @throws UserError (exit 5) if it is damaged or its file is missing, or if `best` is to be found and
- *   another checkpoint is damaged
+ * @throws UserError (exit 5) if it is damaged or its file is missing; for `best`, also if another
+ *   checkpoint is damaged
  */
 export function resolveCheckpoint(folder: string, which: Which): string {
   const names = checkpointNames(folder);
