@@ -41,9 +41,7 @@ export interface NoiseVerdict {
   readonly reason: string;
   /** Mean of the runs; null if unknown. */
   readonly value: number | null;
-  /**
-   * The worst value that is not distinguishable; absent if the baseline's noise is unknown.
-   */
+  /** The worst value that is not distinguishable; absent if the baseline's noise is unknown. */
   readonly limit?: number;
   /** Probability of a value this bad or worse if nothing changed. */
   readonly p?: number;

@@ -19,9 +19,7 @@ import { momentsOf } from '../run/baseline.js';
 import { normalMass, normalQuantile } from '../util/normal.js';
 import { RandomStream } from '../util/random.js';
 
-/**
- * Twice the rank of each value, from 2. Ties share their mean rank; doubled, it is an integer.
- */
+/** Twice the rank of each value, from 2. Ties share their mean rank; doubled, it is an integer. */
 export function doubledRanks(values: readonly number[]): number[] {
   const order = values.map((_, i) => i).sort((a, b) => values[a] - values[b]);
   const ranks = new Array<number>(values.length);
@@ -55,7 +53,6 @@ export interface SignedRanks {
   readonly positive: number;
   /** Sum of the ranks of the differences below 0. */
   readonly negative: number;
-  /** Number of differences that are not 0. */
   readonly nonzero: number;
   /** Two-sided, in (0, 1]. */
   readonly p: number;

@@ -8,7 +8,6 @@ import { readText } from './files.js';
 import { type Json, whereNotJson } from './json.js';
 import type { Manifest } from './manifest.js';
 
-/** A metric over the seeds of the pinned runs. */
 export interface BaselineMetric {
   readonly count: number;
   readonly mean: number;
@@ -44,7 +43,6 @@ export interface Baseline {
 /** Version of the file format. */
 const VERSION = 1;
 
-/** Maximum file size. */
 const MAX_BYTES = 16 * 2 ** 20;
 
 /**
@@ -76,20 +74,14 @@ export function momentsOf(values: readonly number[]): { mean: number; spread: nu
   return { mean, spread: Math.sqrt(squares / (values.length - 1)) };
 }
 
-/**
- * @throws UserError (exit 2) if `path` cannot be read
- * @throws UserError (exit 5) if it is not a valid baseline
- */
 export function readBaseline(path: string): Baseline {
   return parseBaseline(path, readBaselineText(path));
 }
 
-/** @throws UserError (exit 2) if `path` cannot be read */
 export function readBaselineText(path: string): string {
   return readText(path, { maxBytes: MAX_BYTES });
 }
 
-/** @throws UserError (exit 5) if `text`, of the file at `path`, is not a valid baseline */
 export function parseBaseline(path: string, text: string): Baseline {
   const damaged = (message: string) => damagedError({ code: 'baseline/damaged', message, file: path });
   let value: unknown;

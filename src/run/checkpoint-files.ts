@@ -13,12 +13,9 @@ import type { JsonObject } from './json.js';
 import { pause } from './lock.js';
 import { readSafetensors, readSafetensorsMetadata, type Tensors } from './safetensors.js';
 
-/** The metric that selects the best checkpoint. */
 export interface CheckpointMetric {
-  /** For example `test.accuracy`. */
   readonly name: string;
   readonly mode: 'min' | 'max';
-  /** `null` if it was not measured or not finite: such a checkpoint is never the best. */
   readonly value: number | null;
 }
 
@@ -35,7 +32,6 @@ export interface CheckpointEntry {
 
 /** What the header of a checkpoint's file has. */
 export interface CheckpointHeader extends CheckpointEntry {
-  /** The metadata passed to `save`. */
   readonly metadata: JsonObject;
 }
 
@@ -48,11 +44,7 @@ export type Which = 'last' | 'best' | number;
 /** The header key whose value has step, epoch, metric and the caller's metadata as JSON. */
 export const STATE_KEY = 'cellrun';
 
-/**
- * All checkpoints of `folder` by ascending step; empty if there is no folder.
- * @throws UserError (exit 5) if one is damaged
- * @throws UserError (exit 2) if one cannot be read
- */
+/** All checkpoints of `folder` by ascending step; empty if there is no folder. */
 export function listCheckpoints(folder: string): CheckpointHeader[] {
   return checkpointNames(folder).map(name => headerOf(join(folder, name)));
 }
@@ -74,10 +66,7 @@ export function rankByMetric(entries: readonly CheckpointEntry[]): CheckpointEnt
     .sort((a, b) => cost(a) - cost(b) || a.step - b.step);
 }
 
-/**
- * Finds `last`, `best` or the checkpoint of a step among `entries`.
- * @throws UserError (exit 2) listing the available steps if it does not exist
- */
+/** Finds `last`, `best` or the checkpoint of a step among `entries`. */
 export function selectCheckpoint(
   folder: string,
   entries: readonly CheckpointEntry[],
@@ -99,12 +88,7 @@ export function selectCheckpoint(
   });
 }
 
-/**
- * Resolves a checkpoint of `folder` to its file.
- * @throws UserError (exit 2) if it does not exist or is no longer kept
- * @throws UserError (exit 5) if it is damaged or its file is missing; for `best`, also if another
- *   checkpoint is damaged
- */
+/** Resolves a checkpoint of `folder` to its file. */
 export function resolveCheckpoint(folder: string, which: Which): string {
   const names = checkpointNames(folder);
   // names have the step, so only `best` depends on the headers of other checkpoints
@@ -166,11 +150,7 @@ function isGone({ code, file }: Diagnostic): boolean {
   return code === LOST || (file !== undefined && isCheckpointName(basename(file)) && isAbsent(file));
 }
 
-/**
- * Reads one checkpoint file with all its tensors and checks its digests.
- * @throws UserError (exit 2) if it is absent
- * @throws UserError (exit 5) if it is damaged
- */
+/** Reads one checkpoint file with all its tensors and checks its digests. */
 export function loadCheckpoint(path: string): Checkpoint {
   const { tensors, metadata } = readSafetensors(path, { follow: false });
   const state = stateOf(path, metadata);
@@ -275,7 +255,6 @@ export function isCheckpointName(name: string): boolean {
 /**
  * Names of the checkpoints in `folder` by ascending step; empty if there is no such folder. An
  * unreadable folder is not treated as empty, or a run would start over.
- * @throws UserError (exit 2 or 5) if the folder cannot be read
  */
 export function checkpointNames(folder: string): string[] {
   if (isAbsent(folder)) return [];
@@ -286,9 +265,6 @@ export function checkpointNames(folder: string): string[] {
   }
 }
 
-/**
- * @throws UserError (exit 2) if `folder` is a link: a run's files must stay inside its directory
- */
 export function refuseLink(folder: string): void {
   if (!lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) return;
   throw usageError({

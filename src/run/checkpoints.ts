@@ -34,7 +34,6 @@ import type { SavedCheckpoints } from './summary.js';
 export interface CheckpointPolicy {
   /** How many of the newest and of the best to keep. The newest one is always kept. */
   readonly keep: { readonly last: number; readonly best: number };
-  /** The metric of `best`, such as `test.accuracy`. */
   readonly metric: string;
   readonly mode: 'min' | 'max';
 }
@@ -71,7 +70,6 @@ export class CheckpointStore {
   private entries: CheckpointEntry[];
 
   private constructor(
-    /** The `checkpoints/` folder. */
     readonly folder: string,
     private readonly policy: CheckpointPolicy,
   ) {
@@ -80,12 +78,7 @@ export class CheckpointStore {
     if (this.entries.length > 0) this.prune();
   }
 
-  /**
-   * Opens `folder`, creates it if it is missing, and completes an interrupted save.
-   * @throws UserError (exit 5) if a checkpoint is damaged
-   * @throws UserError (exit 2) if the folder is a link, or a checkpoint cannot be read
-   * @throws UserError (exit 1) if the folder cannot be created or written
-   */
+  /** Opens `folder`, creates it if it is missing, and completes an interrupted save. */
   static open(folder: string, policy: CheckpointPolicy): CheckpointStore {
     withFileErrors(folder, () => {
       refuseLink(folder);
@@ -100,7 +93,6 @@ export class CheckpointStore {
   /**
    * Writes a checkpoint; replaces one of the same step. Older ones are removed only after it is
    * flushed to disk.
-   * @throws UserError (exit 1) if it cannot be written
    */
   save(input: CheckpointInput): SavedCheckpoint {
     const path = join(this.folder, checkpointName(input.step));
@@ -129,19 +121,11 @@ export class CheckpointStore {
     return this.policy.mode === 'max' ? value > best : value < best;
   }
 
-  /**
-   * The path of a checkpoint's file.
-   * @throws UserError (exit 2) if there is none
-   */
   resolve(which: Which): string {
     return selectCheckpoint(this.folder, this.entries, which).path;
   }
 
-  /**
-   * Reads a checkpoint with all its tensors.
-   * @throws UserError (exit 2) if it is absent
-   * @throws UserError (exit 5) if it is damaged
-   */
+  /** Reads a checkpoint with all its tensors. */
   load(which: Which): Checkpoint {
     return loadCheckpoint(this.resolve(which));
   }
@@ -192,10 +176,7 @@ function remove(path: string): void {
   withFileErrors(path, () => rmSync(path, { force: true }));
 }
 
-/**
- * The fields of summary.json about existing checkpoints.
- * @throws UserError (exit 5) if one is damaged
- */
+/** The fields of summary.json about existing checkpoints. */
 export function savedCheckpoints(
   directory: RunDirectory,
   entries: readonly CheckpointEntry[] = listCheckpoints(directory.files.checkpoints),
@@ -218,25 +199,16 @@ export function savedCheckpoints(
 const ASIDE = '.damaged';
 
 export interface LatestCheckpoint {
-  /** Undefined if there is none. */
   readonly checkpoint: Checkpoint | undefined;
   /** All intact checkpoints. */
   readonly whole: readonly CheckpointHeader[];
   /** Problems: damaged checkpoints, missing checkpoints, and an invalid index. */
   readonly damaged: readonly Diagnostic[];
-  /**
-   * Renames the damaged checkpoints.
-   * @throws UserError (exit 1) if this fails
-   */
+  /** Renames the damaged checkpoints. */
   setAside(): void;
 }
 
-/**
- * Reads every checkpoint of `folder` and checks its digests; changes nothing.
- * @throws UserError (exit 5) with all problems if `strict` is set, or if no checkpoint is intact
- * @throws UserError (exit 2) if one is inaccessible and may be intact, or if it or the folder is a
- *   link
- */
+/** Reads every checkpoint of `folder` and checks its digests; changes nothing. */
 export function latestCheckpoint(folder: string, { strict }: { readonly strict: boolean }): LatestCheckpoint {
   withFileErrors(folder, () => refuseLink(folder));
   const damaged = new Map<string, readonly Diagnostic[]>();

@@ -7,7 +7,6 @@
 export interface Curve {
   /** Ascending. */
   readonly steps: readonly number[];
-  /** Null for values that were not finite. */
   readonly values: readonly (number | null)[];
   /** Number of measurements, including those that were dropped. */
   readonly count: number;
@@ -15,7 +14,6 @@ export interface Curve {
 
 /** Consecutive measurements, summarized by their extremes. */
 interface Bucket {
-  /** Number of finite measurements. */
   finite: number;
   minStep: number;
   min: number;

@@ -57,10 +57,7 @@ export interface RunFiles {
 export class RunDirectory {
   readonly files: RunFiles;
 
-  private constructor(
-    /** Absolute. */
-    readonly path: string,
-  ) {
+  private constructor(readonly path: string) {
     const at = (name: string): string => join(path, name);
     this.files = {
       config: at('config.yaml'),
@@ -89,12 +86,7 @@ export class RunDirectory {
     return existsSync(this.files.resolvedConfig) && existsSync(this.files.manifest);
   }
 
-  /**
-   * Creates `<outputRoot>/<name>/<UTC time>-<8 hex>/` with both configs in it.
-   * @throws UserError (exit 2) if the name is not allowed or leads outside the root, or the root is
-   *   not a writable folder
-   * @throws UserError (exit 1) if the configs cannot be written
-   */
+  /** Creates `<outputRoot>/<name>/<UTC time>-<8 hex>/` with both configs in it. */
   static create(run: NewRun): RunDirectory {
     checkName(run.name);
     const root = resolve(run.outputRoot);
@@ -109,8 +101,6 @@ export class RunDirectory {
   /**
    * Opens the directory `path` itself for a new run; creates it if it is missing. Nothing is
    * written to it before it is locked and `takeConfigs` is called.
-   * @throws UserError (exit 2) if the folder cannot be created or contains anything else
-   * @throws UserError (exit 5) if it contains a run without its config or its manifest
    */
   static at(path: string, configs: GivenConfigs): RunDirectory {
     const directory = new RunDirectory(resolve(path));
@@ -127,7 +117,6 @@ export class RunDirectory {
   /**
    * Writes both configs to a directory that `at` returned, and completes configs that a process
    * left unfinished. Throws what `at` throws.
-   * @throws UserError (exit 1) if the configs cannot be written
    */
   takeConfigs(configs: GivenConfigs): void {
     this.refuseUnlessFree(configs);
@@ -147,7 +136,6 @@ export class RunDirectory {
     });
   }
 
-  /** @throws UserError (exit 5) if the manifest is missing although a log or checkpoints exist */
   refuseLostManifest(): void {
     const { resolvedConfig, manifest, log, checkpoints } = this.files;
     if (!existsSync(resolvedConfig) || !isAbsent(manifest)) return;
@@ -205,11 +193,7 @@ export class RunDirectory {
     return Object.values(directory.files).includes(resolve(path)) && RunDirectory.isOne(directory.path);
   }
 
-  /**
-   * Opens an existing run directory.
-   * @throws UserError (exit 2) if `path` is not one
-   * @throws UserError (exit 5) if it is one, but its config is missing
-   */
+  /** Opens an existing run directory. */
   static open(path: string): RunDirectory {
     const directory = new RunDirectory(resolve(path));
     const fail = (message: string, suggestion?: string): UserError =>
@@ -251,10 +235,7 @@ export class RunDirectory {
     });
   }
 
-  /**
-   * Removes temporary files of killed processes. No other process may be working here.
-   * @throws UserError (exit 1) if this fails
-   */
+  /** Removes temporary files of killed processes. No other process may be working here. */
   removeTemporaryFiles(): void {
     withFileErrors(this.path, () => {
       for (const entry of readdirSync(this.path, { withFileTypes: true }))
@@ -320,22 +301,14 @@ export class RunDirectory {
     return relative(this.path, path).split(sep).join('/');
   }
 
-  /**
-   * The summary; `undefined` if the run has none.
-   * @throws UserError (exit 5) if it is damaged
-   * @throws UserError (exit 2) if it cannot be read
-   */
+  /** The summary; `undefined` if the run has none. */
   readSummary(): Summary | undefined {
     const summary = readJson<Summary>(this.files.summary, 'summary');
     if (!summary) return undefined;
     return { ...summary, metrics: unspellMetrics(summary.metrics) };
   }
 
-  /**
-   * The latest evaluation; undefined if there is none.
-   * @throws UserError (exit 5) if it is damaged
-   * @throws UserError (exit 2) if it cannot be read
-   */
+  /** The latest evaluation; undefined if there is none. */
   readEvaluation(): SplitEvaluation | undefined {
     return readJson<SplitEvaluation>(this.files.evaluation, 'evaluation');
   }
@@ -345,20 +318,13 @@ export class RunDirectory {
     return join(this.path, name);
   }
 
-  /**
-   * SHA-256 (hex) of the run's file `name`; undefined if there is none.
-   * @throws UserError (exit 2) if it cannot be read
-   */
+  /** SHA-256 (hex) of the run's file `name`; undefined if there is none. */
   digestOf(name: string): string | undefined {
     const path = this.pathOf(name);
     return isAbsent(path) ? undefined : digestOfFile(path);
   }
 
-  /**
-   * The manifest; `undefined` if the run has none.
-   * @throws UserError (exit 5) if it is damaged
-   * @throws UserError (exit 2) if it cannot be read
-   */
+  /** The manifest; `undefined` if the run has none. */
   readManifest(): Manifest | undefined {
     return readJson<Manifest>(this.files.manifest, 'manifest');
   }

@@ -26,10 +26,8 @@ export interface PredictionPlace {
   readonly step_in_sequence?: number;
 }
 
-/** A wrong prediction of a class. */
 export interface Mistake extends PredictionPlace {
   readonly label: number;
-  /** `null` if a logit was NaN. */
   readonly predicted: number | null;
   readonly loss: number;
   /** Softmax of the predicted class; NaN if there is none. */
@@ -52,7 +50,6 @@ export interface ClassScores {
   readonly precision: number;
   readonly recall: number;
   readonly f1: number;
-  /** Number of predictions with this true class or label. */
   readonly support: number;
 }
 
@@ -60,7 +57,6 @@ export interface ClassScores {
 export interface OutputScores {
   readonly mean_absolute_error: number;
   readonly rmse: number;
-  /** Absent for a single prediction. */
   readonly r2?: number;
 }
 
@@ -68,7 +64,6 @@ export interface ClassEvaluation extends EvaluationFacts {
   readonly kind: 'class';
   readonly accuracy: number;
   readonly classes: number;
-  /** `null` if the data have no class names. */
   readonly class_names: readonly string[] | null;
   /** Row: the label; column: the predicted class. `null` if there are too many classes. */
   readonly confusion: readonly (readonly number[])[] | null;
@@ -100,7 +95,6 @@ export interface ValueEvaluation extends EvaluationFacts {
   readonly mean_absolute_error: number;
   /** Largest error first. */
   readonly worst: readonly WorstValue[];
-  /** `null` if the data have no target names. */
   readonly target_names: readonly string[] | null;
   /** Errors by target; `null` if there are too many. */
   readonly per_output: readonly OutputScores[] | null;
@@ -112,7 +106,6 @@ export interface ValueEvaluation extends EvaluationFacts {
 export interface LabelEvaluation extends EvaluationFacts {
   readonly kind: 'label';
   readonly accuracy: number;
-  /** `null` if the data have no label names. */
   readonly target_names: readonly string[] | null;
   /** Scores by label; `null` if there are too many. */
   readonly per_label: readonly ClassScores[] | null;

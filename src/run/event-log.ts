@@ -46,10 +46,7 @@ export class EventLog {
     );
   }
 
-  /**
-   * Opens `path` for appending after `seq` complete lines. `clock` provides the time stamps.
-   * @throws UserError (exit 1) if the file cannot be opened or created
-   */
+  /** Opens `path` for appending after `seq` complete lines. `clock` provides the time stamps. */
   static open(path: string, { seq = 0, clock = () => new Date() }: LogOptions = {}): EventLog {
     const log = new EventLog(LogFile.open(path), seq, clock);
     if (seq > 0) withFile(path, file => log.hash.update(file.read(0, file.bytes)), { follow: false });
@@ -59,8 +56,6 @@ export class EventLog {
   /**
    * Appends one event. A number that is not finite becomes `null` with an additional
    * `<field>_nonfinite`, and raises the level to `warn`.
-   * @throws UserError (exit 1) if the event cannot be written, for example on a full disk; its
-   *   number is then used by the next event
    */
   emit(event: RunEvent): void {
     const fields = spellNonFinite(event);
@@ -83,7 +78,6 @@ export class EventLog {
   /**
    * Flushes every event to disk, so that no file saved later can be newer than the log after a
    * crash.
-   * @throws UserError (exit 1) if this fails
    */
   flush(): void {
     this.file.flush();

@@ -72,12 +72,10 @@ export interface EventFields {
   'data.ready': {
     /** Sequences of each split. */
     readonly train_count: number;
-    /** Absent if there is no validation split. */
     readonly validation_count?: number;
     readonly test_count: number;
     readonly input_size: number;
     readonly sequence_length: number;
-    /** `null` if the targets are not classes. */
     readonly num_classes: number | null;
     readonly duration_s: number;
   };
@@ -85,7 +83,6 @@ export interface EventFields {
     readonly backend: string;
     /** Why this backend was chosen. */
     readonly backend_reason: string;
-    /** The actual executor of the kernels. */
     readonly executor: string;
     readonly parameters: number;
     readonly nodes: number;
@@ -104,7 +101,6 @@ export interface EventFields {
     readonly learning_rate: number;
     /** L2 norm over all gradients, before clipping. */
     readonly grad_norm: number;
-    /** Absent if no step except a process's first was made since the previous event. */
     readonly samples_per_s?: number;
   };
   /** With the training metrics: those of the epoch's batches before their updates. */
@@ -129,7 +125,6 @@ export interface EventFields {
     readonly path: string;
     readonly bytes: number;
     readonly metric: string;
-    /** `null` if the metric was not measured. */
     readonly value: number | null;
     readonly best: boolean;
     /** True for a checkpoint that only serves to resume; the next one replaces it. */
@@ -171,7 +166,6 @@ export interface EventFields {
     readonly epochs: number;
     readonly steps: number;
     readonly duration_s: number;
-    /** As in summary.json. */
     readonly ms_per_step: number | null;
     readonly calibration_ms: number | null;
     readonly step_ratio: number | null;

@@ -10,10 +10,7 @@ const OF_A_FILE: Readonly<Record<string, string>> = {
   ELOOP: 'a symbolic link with that name exists, which cellrun does not follow',
 };
 
-/**
- * Runs `action` on `file`. Errors other than system errors are rethrown unchanged.
- * @throws UserError (exit 1) naming the file if `action` throws a system error
- */
+/** Runs `action` on `file`. Errors other than system errors are rethrown unchanged. */
 export function withFileErrors<T>(file: string, action: () => T): T {
   try {
     return action();

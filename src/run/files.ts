@@ -32,10 +32,7 @@ export const TEMPORARY_PREFIX = '.tmp-';
  */
 const THIS_PROCESS = randomInt(2 ** 47);
 
-/**
- * Writes `chunks` to `path` and atomically replaces an existing file.
- * @throws UserError (exit 1) if the file cannot be written
- */
+/** Writes `chunks` to `path` and atomically replaces an existing file. */
 export function writeAtomic(path: string, chunks: readonly (Uint8Array | string)[]): void {
   const file = AtomicFile.create(path);
   try {
@@ -120,10 +117,7 @@ export function writeJsonAtomic(path: string, value: object): void {
   writeAtomic(path, [`${JSON.stringify(value, null, 2)}\n`]);
 }
 
-/**
- * Writes a new file and flushes it to disk, not atomically.
- * @throws UserError (exit 1) if it exists or cannot be written
- */
+/** Writes a new file and flushes it to disk, not atomically. */
 export function writeFlushed(path: string, chunks: readonly (Uint8Array | string)[]): void {
   withFileErrors(path, () => {
     writeNew(path, chunks);
@@ -166,7 +160,6 @@ export function flushFolder(folder: string): void {
 /* Reads parts of a file that may be too large for memory, or that may not be a regular file. */
 
 export interface OpenedFile {
-  /** The file's length. */
   readonly bytes: number;
   /** Reads `length` bytes from `position`; fewer at the end of the file. */
   read(position: number, length: number): Buffer;
@@ -197,8 +190,8 @@ export function readText(path: string, opening: Opening = {}): string {
 const DIGEST_CHUNK = 1 << 20;
 
 /**
- * SHA-256 (hex) of the file at `path`, which may be of any size and no link. Throws like
- * {@link withFile}.
+ * SHA-256 (hex) of the file at `path`, which may be of any size and no link. Throws like {@link
+ * withFile}.
  */
 export function digestOfFile(path: string): string {
   const hash = createHash('sha256');
@@ -212,12 +205,7 @@ export function digestOfFile(path: string): string {
 /** Windows has no such flag, and needs special rights to create links. */
 const WITHOUT_LINKS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
 
-/**
- * Opens the file at `path` and runs `use` on it. Errors that `use` throws are rethrown.
- * @throws UserError (exit 2) if it cannot be read, is no regular file, is a link and `follow` is
- *   false, or has `maxBytes` or more
- * @throws UserError (exit 5) if the disk reports a read error
- */
+/** Opens the file at `path` and runs `use` on it. Errors that `use` throws are rethrown. */
 export function withFile<T>(
   path: string,
   use: (file: OpenedFile) => T,
@@ -291,11 +279,7 @@ export function unreadable(file: string, error: unknown): UserError {
   });
 }
 
-/**
- * True if `path` does not exist, not even as a broken link.
- * @throws UserError (exit 2) if this cannot be determined: an inaccessible file must not count as
- *   missing
- */
+/** True if `path` does not exist, not even as a broken link. */
 export function isAbsent(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) === undefined;

@@ -10,7 +10,6 @@ import { CHECKS } from './folders.js';
 
 export interface Found {
   readonly kind: 'run' | 'sweep';
-  /** Absolute. */
   readonly path: string;
   /** Name of the parent directory: of the experiment or the sweep. */
   readonly name: string;
@@ -18,9 +17,7 @@ export interface Found {
 }
 
 const SWEEPS = 'sweeps';
-/**
- * Maximum depth of runs below a root. Sweeps may be one level deeper, under `sweeps`.
- */
+/** Maximum depth of runs below a root. Sweeps may be one level deeper, under `sweeps`. */
 export const DEPTH = 2;
 /** Limits of the search for deeper runs, which only needs to find an example. */
 const LOOK = { depth: 6, folders: 500 };
@@ -29,7 +26,6 @@ const LOOK = { depth: 6, folders: 500 };
  * Finds runs and sweeps in `root`, in its directories, and in its `sweeps` folder. Sorted by name,
  * then by id, which starts with the time. Excludes the runs of a sweep's trials (see `findTrials`).
  * Does not follow links.
- * @throws UserError (exit 2) if `root` is not a readable directory
  */
 export function findRuns(root: string): Found[] {
   const top = resolve(root);
@@ -64,7 +60,6 @@ export function deeperFolder(root: string, found: readonly Pick<Found, 'path'>[]
   return undefined;
 }
 
-/** The output root of a run or sweep. */
 function rootOf(path: string): string {
   const parent = dirname(dirname(path));
   return basename(parent) === SWEEPS ? dirname(parent) : parent;
@@ -73,7 +68,6 @@ function rootOf(path: string): string {
 /**
  * The runs of a sweep's trials.
  * @param sweep directory of the sweep
- * @throws UserError (exit 2) if its `trials` cannot be read
  */
 export function findTrials(sweep: string): Found[] {
   const trials = join(resolve(sweep), 'trials');
@@ -83,7 +77,6 @@ export function findTrials(sweep: string): Found[] {
 /**
  * The runs at `path`: the run itself, the trials of a sweep, the runs of an experiment's folder, or
  * all runs of an output root.
- * @throws UserError (exit 2) if there are none, or `path` cannot be read
  */
 export function runsAt(path: string): Found[] {
   const top = resolve(path);
@@ -157,7 +150,6 @@ function foldersIn(path: string): string[] {
 /**
  * Refuses run directories whose names are not UTF-8. Node replaces bytes of such names, so the runs
  * would be missing silently.
- * @throws UserError (exit 2) if a directory in one of the `folders` has such a name and a config
  */
 function refuseUnnameable(folders: readonly string[]): void {
   const runs = folders.flatMap(folder =>
@@ -197,10 +189,7 @@ function readableIn(path: string): string[] {
 
 /* The runs at several paths. */
 
-/**
- * Absolute run directories, in the order of `paths`, without duplicates.
- * @throws UserError (exit 2) if a path has no runs; lists all such paths
- */
+/** Absolute run directories, in the order of `paths`, without duplicates. */
 export function runPaths(paths: readonly string[]): string[] {
   const problems: Diagnostic[] = [];
   const found = paths.flatMap(path => {

@@ -1,6 +1,4 @@
-/**
- * Folders of runs and sweeps: their names, how they are created, and what may be in them.
- */
+/** Folders of runs and sweeps: their names, how they are created, and what may be in them. */
 import { type Dirent, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
@@ -22,16 +20,13 @@ export function utcStamp(time: Date): string {
 }
 
 export interface Stamping {
-  /** The output root as the user named it. */
   readonly named: string;
-  /** The folder's name for a time stamp. */
   nameOf(stamp: string): string;
 }
 
 /**
  * Creates a new folder in `parent`, named after the time `started`; creates `parent` if it is
  * missing. Returns the path.
- * @throws UserError (exit 2) if a folder cannot be created
  */
 export function createExclusively(parent: string, started: Date, stamping: Stamping): string {
   makeFolder(parent, stamping.named);
@@ -64,11 +59,7 @@ function makeExclusively(path: string, named: string): boolean {
   }
 }
 
-/**
- * Creates the folder `path` and its missing parents.
- * @throws UserError (exit 2) if this fails, with the path that the user `named` and its description
- *   `what`
- */
+/** Creates the folder `path` and its missing parents. */
 export function makeFolder(path: string, named: string, what = 'the output directory'): void {
   try {
     makeFolders(path);
@@ -122,7 +113,6 @@ function makeFolders(path: string): void {
  */
 
 export interface GivenConfigs {
-  /** The config file's bytes, as given. */
   readonly givenYaml: string | Uint8Array;
   readonly resolvedYaml: string;
 }
@@ -137,7 +127,6 @@ interface Places {
 /**
  * The name of an entry that is not from an interrupted start of a run of these configs (one that
  * ended before its manifest was written); undefined if there is none.
- * @throws UserError (exit 2 or 5) if a file cannot be read
  */
 export function foreignEntry(
   { config, resolvedConfig, lock, baselines }: Places,
@@ -185,10 +174,7 @@ export const CHECKS = 'verify';
 /** Folders of the output root that are not experiments: sweeps and checks. */
 const RESERVED: readonly string[] = ['sweeps', CHECKS];
 
-/**
- * @param place location of the name, for the error
- * @throws UserError (exit 2) unless `name` can safely be a folder's name inside the output root
- */
+/** @param place location of the name, for the error */
 export function checkName(name: string, place: Partial<Diagnostic> = {}): void {
   const reserved = RESERVED.find(one => one === name.toLowerCase());
   if (NAME.test(name) && reserved === undefined) return;

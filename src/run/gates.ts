@@ -8,16 +8,13 @@ import type { BySplit, GateResult, SplitMetrics, Summary } from './summary.js';
 
 /** The requirements of a gate in a config or on the command line. */
 export interface Gate {
-  /** For example `test.accuracy` or `performance.ms_per_step`. */
   readonly metric: string;
   readonly over: 'last' | 'best' | 'seeds';
   readonly min?: number;
   readonly max?: number;
-  /** A file that `review --pin` wrote. */
   readonly baseline?: string;
   /** Maximum amount by which the metric may be worse than the baseline's mean. */
   readonly max_drop?: number;
-  /** The same as a fraction of the baseline's mean. */
   readonly max_regress?: number;
   /** The metric must be better than the best trivial baseline on its split. */
   readonly beats?: 'trivial';
@@ -25,7 +22,6 @@ export interface Gate {
   readonly by?: number;
 }
 
-/** A gate with its location and reference. */
 export interface WrittenGate extends Gate {
   /** `FILE:LINE:COL`, or the command-line option. */
   readonly origin: string;
@@ -41,7 +37,6 @@ export function metricValue(metrics: Metrics, name: string): number | undefined 
   return metrics[split as keyof Metrics]?.[metric];
 }
 
-/** The fields of a summary that gates judge. */
 export type Measured = Pick<Summary, 'metrics' | 'baselines' | 'ms_per_step' | 'step_ratio' | 'peak_rss_mb'>;
 
 /** The last value of a metric or a performance figure; undefined if it was not measured. */
@@ -111,7 +106,6 @@ function judgeBeating(gate: WrittenGate, value: number): GateResult {
   return { ...result(gate, value, lead > 0 || (by > 0 && lead === 0) ? 'passed' : 'failed'), limit };
 }
 
-/** A result without a verdict, with the reason. */
 export function inconclusive(gate: WrittenGate, value: number | null, reason: string): GateResult {
   return { ...result(gate, value, 'inconclusive'), reason };
 }

@@ -16,19 +16,13 @@ export type Curves = Readonly<Record<string, Curve>>;
 
 export interface RunHistory {
   readonly curves: Curves;
-  /** Number of events in the log. */
   readonly events: number;
-  /** Number of warnings, and the first ones. */
   readonly warnings: { readonly count: number; readonly first: readonly LoggedWarning[] };
-  /** Number of resumes. */
   readonly resumes: number;
   /** Seconds since the log's first line by step, without the time between a stop and a resume. */
   readonly elapsed: Pick<Curve, 'steps' | 'values'>;
-  /** The last step of each finished epoch. */
   readonly epochs: readonly { readonly epoch: number; readonly step: number }[];
-  /** The latest step, epoch and time in the log. */
   readonly last: { readonly step: number; readonly epoch: number; readonly time: string | null };
-  /** Number of lines that are not events, and the first ones. */
   readonly damaged: { readonly count: number; readonly first: readonly DamagedLine[] };
 }
 
@@ -54,14 +48,11 @@ const SPLITS: Readonly<Record<string, string>> = { train: 'train_set', validatio
 
 /** One measurement of a curve. */
 export interface CurvePoint {
-  /** Name of the curve, see `Curves`. */
   readonly curve: string;
   readonly step: number;
-  /** Null if it was not finite. */
   readonly value: number | null;
 }
 
-/** The measurements in a record. */
 export function pointsOf(record: LogRecord): readonly CurvePoint[] {
   switch (record.event) {
     case 'train.step':
@@ -101,9 +92,7 @@ export class HistoryCollector {
   private readonly clock = new LogClock();
   private readonly elapsed: CurveBuilder;
 
-  /**
-   * @param capacity maximum number of buckets per curve, even; see `CurveBuilder`
-   */
+  /** @param capacity maximum number of buckets per curve, even; see `CurveBuilder` */
   constructor(private readonly capacity: number) {
     this.elapsed = new CurveBuilder(capacity);
   }
@@ -182,9 +171,7 @@ export class HistoryCollector {
   }
 }
 
-/**
- * Sums the time between the lines of a log, without the time between a stop and a resume.
- */
+/** Sums the time between the lines of a log, without the time between a stop and a resume. */
 class LogClock {
   private before: number | undefined;
   private milliseconds = 0;
@@ -203,11 +190,7 @@ class LogClock {
   }
 }
 
-/**
- * The history of the log at `path`; empty if there is no log.
- * @throws UserError (exit 2) if the file cannot be read
- * @throws UserError (exit 5) if the disk fails to read it
- */
+/** The history of the log at `path`; empty if there is no log. */
 export function readHistory(path: string, { capacity }: { readonly capacity: number }): RunHistory {
   const collector = new HistoryCollector(capacity);
   if (!isAbsent(path))
@@ -270,7 +253,6 @@ export class LogFollower {
     return this.collector.history;
   }
 
-  /** See `HistoryCollector`. */
   get seconds(): number {
     return this.collector.seconds;
   }

@@ -26,18 +26,12 @@ export const FOREIGN = 'step_hash';
 /** SHA-256 (hex) of files by their names in the run's directory. */
 export type FileDigests = Readonly<Record<string, string>>;
 
-/** A file of a run that is not as the run wrote it. */
 export interface Damage {
-  /** Its name in the run's directory. */
   readonly file: string;
-  /** For example `does not match its digest in summary.json`. */
   readonly what: string;
 }
 
-/**
- * The digests for `summary.json`, of the existing files that a run writes until its end.
- * @throws UserError (exit 2) if one cannot be read
- */
+/** The digests for `summary.json`, of the existing files that a run writes until its end. */
 export function writtenDigests(directory: RunDirectory): FileDigests {
   const { manifest, evaluation, checkpoints } = directory.files;
   const paths = [manifest, evaluation, indexPath(checkpoints)];
@@ -56,7 +50,6 @@ export function writtenDigests(directory: RunDirectory): FileDigests {
 /**
  * Files that do not match their digests in a file of the run. Missing files are no damage: a run
  * may be kept without its weights.
- * @throws UserError (exit 2) if a file cannot be read
  */
 function changedFiles(directory: RunDirectory, digests: FileDigests, from: string): Damage[] {
   return Object.entries(digests).flatMap(([file, sha256]) => {
@@ -88,7 +81,6 @@ function changedSinceStart(directory: RunDirectory, digests: FileDigests): Damag
 export interface LogEnd {
   /** The last record; undefined if the last line is none. */
   readonly last: LogRecord | undefined;
-  /** The lines before the last. */
   readonly before: { readonly records: number; readonly sha256: string };
   /** The first run id in the log that is not the run's; undefined if there is none. */
   readonly other: string | undefined;
@@ -99,7 +91,6 @@ const PIECE = 1 << 16;
 /**
  * Reads the log of a run in one pass; undefined if there is none.
  * @param runId from the manifest
- * @throws UserError (exit 2 or 5) if the log cannot be read
  */
 export function readLogEnd(
   path: string,
@@ -178,8 +169,6 @@ export function logDamage({ last, before, other }: LogEnd, summary: Summary | un
  * them. The digest of the manifest is in the summary, which counts only while it is that of the
  * log's end: a resume removes the end before it changes the manifest.
  * @param judges false if gates are not judged, so that their baselines are not read
- * @throws UserError (exit 5) if one of them has changed
- * @throws UserError (exit 2) if one cannot be read
  */
 export function refuseChangedInputs(
   directory: RunDirectory,
@@ -205,7 +194,6 @@ export function isAtEnd(directory: RunDirectory): boolean {
   return end?.event === 'run.end' && end.summary_sha256 === directory.digestOf('summary.json');
 }
 
-/** @throws UserError (exit 5) with all of `damage`, if there is any */
 export function refuseDamage(directory: RunDirectory, damage: readonly Damage[]): void {
   if (damage.length === 0) return;
   throw damagedError(
@@ -235,10 +223,7 @@ export function foreignStepHash(
   return ownStepHashes(manifest).has(found) ? undefined : found;
 }
 
-/**
- * @throws UserError (exit 5) if one of `checkpoints` is another run's, with both hashes
- * @param more appended to the expected hash in the message
- */
+/** @param more appended to the expected hash in the message */
 export function refuseForeign(
   checkpoints: readonly Pick<CheckpointHeader, 'path' | 'metadata'>[],
   manifest: Manifest,

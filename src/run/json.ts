@@ -1,6 +1,4 @@
-/**
- * JSON values, numbers that JSON cannot represent, and JSON files validated with their schemas.
- */
+/** JSON values, numbers that JSON cannot represent, and JSON files validated with their schemas. */
 import { validateAgainst } from '../config/schema/schema.js';
 import { damagedError } from '../util/errors.js';
 import { isAbsent, readText } from './files.js';
@@ -66,7 +64,6 @@ export function whereNotJson(text: string): { readonly line: number; readonly co
 /** Name of a number that JSON cannot represent, stored next to its `null`. */
 export type NonFinite = 'nan' | 'inf' | '-inf';
 
-/** `undefined` for a finite number. */
 export function nonFiniteName(value: number): NonFinite | undefined {
   if (Number.isFinite(value)) return undefined;
   if (Number.isNaN(value)) return 'nan';
@@ -120,11 +117,7 @@ const NON_FINITE: ReadonlyMap<unknown, number> = new Map([
 
 /* Reads the JSON files of a run, and validates them with their schemas. */
 
-/**
- * Reads a file and validates it with the schema that describes `T`; undefined if it is missing.
- * @throws UserError (exit 5) if it is not JSON or does not fit the schema
- * @throws UserError (exit 2) if it cannot be read
- */
+/** Reads a file and validates it with the schema that describes `T`; undefined if it is missing. */
 export function readJson<T>(
   path: string,
   schema: 'summary' | 'manifest' | 'evaluation' | 'notes',

@@ -1,6 +1,4 @@
-/**
- * Files of lines: one writer, and readers of whole and of growing files.
- */
+/** Files of lines: one writer, and readers of whole and of growing files. */
 import {
   closeSync,
   constants,
@@ -34,10 +32,7 @@ export class LogFile {
     private size: number,
   ) {}
 
-  /**
-   * Opens `path` for appending, creating it.
-   * @throws UserError (exit 1) if it cannot be opened or created, or is a link
-   */
+  /** Opens `path` for appending, creating it. */
   static open(path: string): LogFile {
     return withFileErrors(path, () => {
       const file = openSync(path, APPENDING, 0o644);
@@ -48,8 +43,6 @@ export class LogFile {
   /**
    * Appends `line` synchronously. If the file was removed, restores it with its content first and
    * returns true.
-   * @throws UserError (exit 1) if the write fails (its partial line is removed at once, or before
-   *   the next write), or if another file has replaced the log, so that writes would be lost
    */
   write(line: string): boolean {
     refuseUnlessOwned(this.path);
@@ -97,10 +90,7 @@ export class LogFile {
     this.torn = false;
   }
 
-  /**
-   * Flushes the file to disk.
-   * @throws UserError (exit 1) if this fails
-   */
+  /** Flushes the file to disk. */
   flush(): void {
     withFileErrors(this.path, () => fsyncSync(this.file));
   }
@@ -128,19 +118,14 @@ const CHUNK_BYTES = 1 << 16;
 export const MAX_LINE_BYTES = 4 << 20;
 const NEWLINE = 0x0a;
 
-/** The end of a file of lines. */
 export interface LinesEnd {
-  /**
-   * True if an incomplete line follows the last complete one. A killed process may leave one.
-   */
+  /** True if an incomplete line follows the last complete one. A killed process may leave one. */
   readonly isTorn: boolean;
 }
 
 /**
  * Calls `visit` with each complete line, without its line end; with undefined for a line of more
  * than 4 MiB.
- * @throws UserError (exit 2) if the file cannot be read
- * @throws UserError (exit 5) if the disk fails to read it
  */
 export function eachLine(path: string, visit: (text: string | undefined, line: number) => void): LinesEnd {
   return withFile(path, file => visitLines(file, visit), {
@@ -223,7 +208,6 @@ export class LineTail {
   private offset = 0;
   /** True inside a line that is too long, while searching for its end. */
   private isSkipping = false;
-  /** The last bytes before the offset. */
   private anchor: Buffer = Buffer.alloc(0);
 
   constructor(private readonly path: string) {}

@@ -83,23 +83,15 @@ export function allowUnlocked(): void {
 }
 
 interface Holding {
-  /** The lock's file. */
   readonly lock: string;
-  /** The open file that has the kernel's lock. */
   readonly file: number;
-  /** A lost lock stays lost. */
   lost: boolean;
 }
 
 /** By all names of the locked folders. */
 const holdings = new Map<string, Holding>();
 
-/**
- * Makes the file at `path` the lock of this process. Returns a function that releases it.
- * @throws UserError (exit 2) if a process holds the lock, there are no locks here, or what is there
- *   is no regular file
- * @throws UserError (exit 1) if the lock cannot be written
- */
+/** Makes the file at `path` the lock of this process. Returns a function that releases it. */
 export function lockRun(path: string): () => void {
   const folders = [resolve(dirname(path)), withFileErrors(path, () => realpathSync(dirname(path)))];
   for (let tries = 1; ; tries++) {
@@ -219,7 +211,6 @@ export function leaseUntil(end: number): void {
 /**
  * Checks that this process may write to `path`: it holds the lock of that directory, or never had
  * one.
- * @throws UserError (exit 1) if it has lost that lock, or its lease has expired
  */
 export function refuseUnlessOwned(path: string): void {
   const holding = holdingOf(path);

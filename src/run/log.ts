@@ -1,6 +1,4 @@
-/**
- * Reads `log.jsonl`, which may be damaged or edited, and cuts it when a run resumes.
- */
+/** Reads `log.jsonl`, which may be damaged or edited, and cuts it when a run resumes. */
 import { basename, dirname, join } from 'node:path';
 import type { EventName } from './events.js';
 import { isAbsent, type OpenedFile, withFile, writeAtomic } from './files.js';
@@ -78,7 +76,6 @@ export function unspellMetrics({ train, validation, test }: BySplit<object>): By
  * and no record is lost.
  */
 
-/** The position where a run resumes. */
 export interface LogPoint {
   /** Completed optimizer steps. */
   readonly step: number;
@@ -93,7 +90,6 @@ export interface LogPoint {
 
 /** Records that were in the log when the checkpoint was written. */
 export interface ExpectedRecords {
-  /** Number of epochs completed and evaluated. */
   readonly epochs: number;
   /** The first step was logged, and each step that is a multiple of all of these. */
   readonly loggedEvery: readonly number[];
@@ -102,7 +98,6 @@ export interface ExpectedRecords {
 export interface CutLog {
   /** Sequence number of the next event. */
   readonly seq: number;
-  /** Names of the remaining events. */
   readonly kept: ReadonlySet<EventName>;
   /**
    * True if they include the saving of the step's checkpoint, after its evaluation: an earlier one
@@ -114,7 +109,6 @@ export interface CutLog {
    * others.
    */
   readonly lostHistory: boolean;
-  /** Number of moved lines, including a torn one. */
   readonly replaced: number;
   /** Name of the file that contains them; null if there are none. */
   readonly replacedFile: string | null;
@@ -123,8 +117,6 @@ export interface CutLog {
 /**
  * Cuts the log at `path` after the records up to `point`; creates an absent one. Checks for lost
  * records if `expected` is given.
- * @throws UserError (exit 1) if a file cannot be written
- * @throws UserError (exit 2 or 5) if the log cannot be read
  */
 export function cutLog(path: string, point: LogPoint, expected?: ExpectedRecords): CutLog {
   const lines = wholeLines(bytesOf(path));
@@ -176,10 +168,7 @@ export interface LoggedEvent {
   readonly [field: string]: unknown;
 }
 
-/**
- * The events of the log at `path`, which may be absent; without invalid lines.
- * @throws UserError (exit 2 or 5) if it cannot be read
- */
+/** The events of the log at `path`, which may be absent; without invalid lines. */
 export function readEvents(path: string): LoggedEvent[] {
   const events: LoggedEvent[] = [];
   if (!isAbsent(path))
@@ -191,7 +180,6 @@ export function readEvents(path: string): LoggedEvent[] {
   return events;
 }
 
-/** Undefined if the line is torn or not an event. */
 function parsedEvent(line: Buffer): LoggedEvent | undefined {
   if (line.at(-1) !== 0x0a) return undefined;
   const parsed = parseEvent(line.toString('utf8'));
@@ -297,7 +285,6 @@ const TAIL_BYTES = 1 << 16;
 /**
  * The record in the last line of the log at `path`; undefined if there is no log, or the line is
  * incomplete or no event.
- * @throws UserError (exit 2 or 5) if the log cannot be read
  */
 export function lastRecord(path: string): LogRecord | undefined {
   if (isAbsent(path)) return undefined;
@@ -311,8 +298,6 @@ export function lastRecord(path: string): LogRecord | undefined {
 /**
  * Calls `visit` for each event of the log at `path`, in order, `damaged` for each complete line
  * that is not an event, and before them `raw` for every line (undefined if longer than 4 MiB).
- * @throws UserError (exit 2) if the file cannot be read
- * @throws UserError (exit 5) if the disk fails to read it
  */
 export function readLog(
   path: string,

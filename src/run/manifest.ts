@@ -62,9 +62,7 @@ export interface ManifestFacts {
   readonly started: Date;
   /** SHA-256 of the resolved config, hex. */
   readonly config_hash: string;
-  /**
-   * SHA-256 (hex) of everything that determines a training step; each checkpoint has it too.
-   */
+  /** SHA-256 (hex) of everything that determines a training step; each checkpoint has it too. */
   readonly step_hash: string;
   /** Absolute path of the directory when the run started; a copy has another path. */
   readonly directory: string;
@@ -83,7 +81,6 @@ export interface ManifestFacts {
     readonly name: string;
     /** Why it was chosen. */
     readonly reason: string;
-    /** The actual executor of the kernels. */
     readonly executor: string;
     /**
      * How products are added on webasm; `null` on other backends. Results are byte-identical only
@@ -111,17 +108,14 @@ export interface ManifestFacts {
   /** All seeds, by their use. */
   readonly seeds: Readonly<Record<string, number>>;
   readonly parameters: number;
-  /** The arguments after the program's name. */
   readonly command_line: readonly string[];
 }
 
-/** A change that a resume was allowed to make. */
 export interface ManifestChange {
   /** ISO 8601, UTC. */
   readonly time: string;
   /** Optimizer steps completed before it. */
   readonly step: number;
-  /** For example `training.num_epochs` or `backend`. */
   readonly key: string;
   readonly from: Json;
   readonly to: Json;
@@ -139,7 +133,6 @@ export interface Manifest extends Omit<ManifestFacts, 'started'> {
    * none.
    */
   readonly earlier_step_hashes?: readonly string[];
-  /** Absent if there are none. */
   readonly changes?: readonly ManifestChange[];
 }
 
@@ -180,9 +173,7 @@ export interface Versions {
 }
 
 export interface Machine {
-  /** For example `linux`. */
   readonly platform: string;
-  /** For example `x64`. */
   readonly arch: string;
   readonly cpu: string;
   /** Cores that this process can use. */

@@ -31,9 +31,6 @@ const MAX_NOTE = 2000;
 /** No spaces, commas or quotes, so that a search can name a tag without quoting it. */
 const TAG = /^[^\s,"]{1,50}$/;
 
-/**
- * @throws UserError (exit 2) if a tag or the note is invalid, regardless of the run's current notes
- */
 export function checkNotesChange({ add, remove, note }: NotesChange): void {
   const wrong = add.find(tag => !TAG.test(tag));
   if (wrong !== undefined)
@@ -58,7 +55,6 @@ export function checkNotesChange({ add, remove, note }: NotesChange): void {
 /**
  * Applies a change. Adding a tag twice has no effect.
  * @param file named in errors
- * @throws UserError (exit 2) if a tag to remove does not exist, or the run would have too many
  */
 export function changedNotes(before: Notes, { add, remove, note }: NotesChange, file: string): Notes {
   const missing = remove.find(tag => !before.tags.includes(tag));
@@ -105,11 +101,7 @@ export class NotesFile {
     private readonly anchor: string,
   ) {}
 
-  /**
-   * The notes; empty if there are none.
-   * @throws UserError (exit 5) if the file is damaged
-   * @throws UserError (exit 2) if it cannot be read
-   */
+  /** The notes; empty if there are none. */
   read(): Notes {
     return readJson<Notes>(this.path, 'notes') ?? NO_NOTES;
   }
@@ -118,8 +110,6 @@ export class NotesFile {
    * Returns the notes with `change` applied and a function that writes them. Until `close` is
    * called, programs that change the same notes wait.
    * @param file named in errors
-   * @throws UserError as `read` and `changedNotes`
-   * @throws UserError (exit 2) if another program keeps the notes locked
    */
   prepare(change: NotesChange, file: string): { notes: Notes; write: () => void; close: () => void } {
     const close = this.lock();

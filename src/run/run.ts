@@ -29,7 +29,6 @@ export type Read<T> =
   | { readonly problem: UserError };
 
 interface Parts {
-  /** Absent if the run was killed before it wrote one. */
   readonly manifest: Manifest;
   /**
    * Written by the last process that stopped normally. Out of date if the run was resumed since.
@@ -53,20 +52,12 @@ export class Run {
 
   private constructor(readonly directory: RunDirectory) {}
 
-  /**
-   * Opens the run in the directory `path`, without reading its files.
-   * @throws UserError (exit 2) if it is no run
-   * @throws UserError (exit 5) if it is one whose config is missing
-   */
+  /** Opens the run in the directory `path`, without reading its files. */
   static open(path: string): Run {
     return new Run(RunDirectory.open(path));
   }
 
-  /**
-   * Opens a run and reads its manifest, summary and config.
-   * @throws UserError (exit 2) if it is no run, or a file cannot be read
-   * @throws UserError (exit 5) if a file is damaged
-   */
+  /** Opens a run and reads its manifest, summary and config. */
   static read(path: string): Run {
     const run = Run.open(path);
     for (const part of ['manifest', 'summary', 'config'] as const) run.valueOf(part);
@@ -95,12 +86,10 @@ export class Run {
     return this.valueOf('config') ?? {};
   }
 
-  /** Its id in the manifest: the directory may have been renamed. */
   get id(): string {
     return this.manifest?.run_id ?? this.summary?.run_id ?? this.directory.id;
   }
 
-  /** Name of the experiment. */
   get name(): string {
     const { name } = this.config;
     return this.manifest?.name ?? this.summary?.name ?? (typeof name === 'string' ? name : this.directory.id);
@@ -111,10 +100,6 @@ export class Run {
     return this.summary?.status ?? 'killed';
   }
 
-  /**
-   * Its checkpoints by ascending step, without their tensors.
-   * @throws UserError (exit 5) if one is damaged
-   */
   checkpoints(): readonly CheckpointHeader[] {
     return rereading(() => listCheckpoints(this.directory.files.checkpoints));
   }
@@ -127,7 +112,6 @@ export class Run {
     return readHistory(this.directory.files.log, { capacity });
   }
 
-  /** Its history while it is in training; to be closed. */
   follow(capacity: number): LogFollower {
     return new LogFollower(this.directory.files.log, capacity);
   }
@@ -135,7 +119,6 @@ export class Run {
   /**
    * Checks the files that everything which computes with the run relies on.
    * @param options judges: false if gates are not judged, so that their baselines are not read
-   * @throws UserError (exit 5) if one of them has changed
    */
   refuseChanges(options: { readonly judges?: boolean } = {}): void {
     if (this.manifest) refuseChangedInputs(this.directory, this.manifest, options);
@@ -202,8 +185,6 @@ export function frozenOptions(
  * The config that a run was started with, which everything that computes with the run uses. Changes
  * nothing: if a process was killed while it changed the config, the new one is still in a file of
  * another name.
- * @throws UserError (exit 5) if it is not the file that the run wrote
- * @throws UserError (exit 2) if it cannot be read
  */
 export function frozenConfig(directory: RunDirectory, manifest: Manifest): LoadedExperiment {
   const { resolvedConfig } = directory.files;

@@ -17,7 +17,6 @@ export type Tensors = ReadonlyMap<string, Tensor>;
 export interface TensorFile {
   /** In file order. */
   readonly tensors: Tensors;
-  /** The file's `__metadata__` without the digests. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -29,7 +28,6 @@ const METADATA = '__metadata__';
  * Writes `tensors` and `metadata` to `path`, atomically, with sorted names so that files of equal
  * content are byte-identical. Returns the number of bytes. Throws RangeError if a tensor's shape
  * does not fit its data.
- * @throws UserError (exit 1) if the file cannot be written
  */
 export function writeSafetensors(
   path: string,
@@ -57,12 +55,7 @@ export function writeSafetensors(
   return header.length + at;
 }
 
-/**
- * Reads a whole file.
- * @throws UserError (exit 2) if it cannot be read
- * @throws UserError (exit 5) with the byte offset if it is not a valid safetensors file or a digest
- *   does not match
- */
+/** Reads a whole file. */
 export function readSafetensors(path: string, opening: Pick<Opening, 'follow'> = {}): TensorFile {
   const read = (file: OpenedFile): TensorFile => {
     const header = readHeader(file, path);
@@ -199,7 +192,6 @@ export interface Entry {
 export const LENGTH_BYTES = 8;
 
 export interface Header {
-  /** Sorted by `begin`, without gaps or overlaps. */
   readonly entries: readonly Entry[];
   readonly metadata: Readonly<Record<string, string>>;
   /** Offset of the tensors' bytes in the file. */
@@ -212,8 +204,6 @@ export const MAX_HEADER_BYTES = 100_000_000;
 /**
  * Parses the start of `file`. `bytes` has at least the whole header, or the whole file if that is
  * shorter; `fileBytes` is the file's length.
- * @throws UserError (exit 5) with the offset if a rule of the format is violated
- * @throws UserError (exit 2) if this is a file of `torch.save`
  */
 export function parseHeader(bytes: Buffer, fileBytes: number, file: string): Header {
   const damaged = (offset: number, message: string): UserError =>

@@ -52,7 +52,6 @@ export type SavedCheckpoints = Pick<Summary, 'best' | 'checkpoints'>;
 
 export interface Summary {
   readonly version: 1;
-  /** Name of the run directory. */
   readonly run_id: string;
   readonly name: string;
   readonly description?: string;
@@ -60,12 +59,9 @@ export interface Summary {
   readonly exit_code: number;
   /** What went wrong; absent if nothing did. */
   readonly message?: string;
-  /** The run directory, absolute. */
   readonly directory: string;
   readonly config_hash: string;
-  /** `null` if the run ended before one was chosen. */
   readonly backend: string | null;
-  /** The actual executor of the kernels. */
   readonly executor: string | null;
   readonly seed: number;
   /** Completed optimizer steps, including skipped ones. */
@@ -137,7 +133,6 @@ export interface Summary {
    */
   readonly step_ratio: number | null;
   readonly parameters: number;
-  /** The maximum over all processes of the run. */
   readonly peak_rss_mb: number;
   /** Files relative to the run directory. */
   readonly checkpoints: { readonly last: string | null; readonly best: string | null };

@@ -1,6 +1,4 @@
-/**
- * Sentences about results: metrics, gates, baselines and cautions.
- */
+/** Sentences about results: metrics, gates, baselines and cautions. */
 
 import { basename, isAbsolute } from 'node:path';
 import { OPTIMISTIC } from '../config/splits.js';
@@ -14,7 +12,6 @@ export function metricSentence(split: string, metric: string, value: number): st
   return `${split} ${metric.replaceAll('_', ' ')} ${shown}`;
 }
 
-/** The metrics of `split`, the loss first. */
 export function metricSentences(split: string, { loss, ...others }: SplitMetrics): string[] {
   const told = Object.entries(others).map(([metric, value]) => metricSentence(split, metric, value));
   return loss === undefined ? told : [metricSentence(split, 'loss', loss), ...told];
@@ -31,7 +28,6 @@ interface Bound {
   readonly text: string;
 }
 
-/** The relation that holds if the given one does not. */
 const OPPOSITE: Readonly<Record<Relation, Relation>> = { '>=': '<', '<=': '>', '>': '<=', '<': '>=' };
 
 /** Significant digits of a measured value and of a computed limit. */
@@ -143,14 +139,11 @@ function formatMeasured(value: number, bounds: readonly Bound[]): string {
 
 export interface BaselineValue {
   readonly name: string;
-  /** For example `accuracy`. */
   readonly metric: string;
   readonly value: number;
 }
 
-/**
- * The main metric of a run: the first one besides the loss, or else the loss.
- */
+/** The main metric of a run: the first one besides the loss, or else the loss. */
 export function mainMetric({ loss, ...others }: SplitMetrics): string | undefined {
   const [first] = Object.keys(others);
   return first ?? (loss === undefined ? undefined : 'loss');

@@ -34,7 +34,6 @@ export interface TableBlock {
 export interface Chart {
   readonly kind: 'chart';
   readonly title: string;
-  /** Name of the x axis. */
   readonly axis: string;
   readonly lines: readonly ChartLine[];
 }
@@ -64,7 +63,6 @@ export interface Subject {
   readonly kind: 'subject';
   /** Names it in tables and annotations. */
   readonly about: string;
-  /** Its first line in a terminal. */
   readonly head: string;
   /** True if a terminal shows the head alone. */
   readonly isBrief: boolean;
@@ -108,7 +106,6 @@ export interface Judgement {
   readonly id: string;
   /** `not judged`: it was not checked, since the run did not complete or is not judged. */
   readonly verdict: Verdict | 'not judged';
-  /** A complete sentence with value and limit. */
   readonly sentence: string;
   /** True if the head of the subject says it. */
   readonly isInHead: boolean;

@@ -14,14 +14,12 @@ export type Measured = number | 'nan' | 'inf' | '-inf' | null;
 
 export type RunState = RunStatus | 'running' | 'killed';
 
-/** A fact, shown as it is. */
 export interface Fact {
   readonly label: string;
   readonly value: string;
 }
 
 export interface Metric {
-  /** Such as `test.accuracy`. */
   readonly name: string;
   readonly value: Measured;
 }
@@ -29,7 +27,6 @@ export interface Metric {
 /** What reports and lists say about a run. */
 interface RunFacts {
   readonly id: string;
-  /** The experiment. */
   readonly name: string;
   readonly state: RunState;
   /** ISO 8601, UTC. */
@@ -48,9 +45,7 @@ export interface RunReport extends RunFacts {
   readonly kind: 'run';
   readonly version: 1;
   readonly description: string | null;
-  /** The error, if there was one. */
   readonly message: string | null;
-  /** Null if the config does not determine them. */
   readonly planned_epochs: number | null;
   /** Steps per whole epoch; null if they differ or none is complete. */
   readonly steps_per_epoch: number | null;
@@ -133,7 +128,6 @@ export interface ConfigValue {
   readonly key: string;
   /** In YAML's flow style. */
   readonly value: string;
-  /** Null if the schema has none. */
   readonly default: string | null;
   /** Whether the value differs from the default. */
   readonly differs: boolean;
@@ -153,31 +147,25 @@ export interface CheckpointReport {
   readonly best: boolean;
 }
 
-/** The model's predictions for a split. */
 export interface EvaluationReport {
   readonly split: string;
   readonly step: number | null;
   readonly epoch: number | null;
   readonly predictions: number;
-  /** Null if the targets are values. */
   readonly classes: ClassesReport | null;
-  /** Null if the targets are classes. */
   readonly values: ValuesReport | null;
   /** Scores by class, label or target; null if the run has none. */
   readonly scores: ScoresReport | null;
 }
 
 export interface ScoresReport {
-  /** The kind of the rows. */
   readonly of: 'class' | 'label' | 'target';
-  /** Such as `precision`. */
   readonly columns: readonly string[];
   /** In the order of the columns. */
   readonly rows: readonly { readonly name: string; readonly values: readonly Measured[] }[];
 }
 
 export interface BaselineReport {
-  /** Such as `majority`. */
   readonly name: string;
   /** By `SPLIT.NAME`. */
   readonly metrics: readonly Metric[];
@@ -191,7 +179,6 @@ export interface ClassesReport {
   readonly undecided: number;
   /** Largest loss first. */
   readonly mistakes: readonly MistakeReport[];
-  /** Null if the data are not images. */
   readonly images: { readonly width: number; readonly height: number } | null;
 }
 
@@ -202,7 +189,6 @@ export interface MistakeReport {
   /** The step, if the sequence has a class at every step. */
   readonly step_in_sequence: number | null;
   readonly label: number;
-  /** Null if there was none. */
   readonly predicted: number | null;
   /** Of the predicted and of the true class. */
   readonly probability: number | null;
@@ -258,16 +244,13 @@ export interface SweepReport extends SweepFacts {
   readonly cautions: readonly string[];
   /** The best trivial baseline on the objective; null if unknown. */
   readonly baseline: { readonly name: string; readonly value: number } | null;
-  /** The winner, or the current leader. */
   readonly best: number | null;
   /** Shares of the objective's variance; null if there are too few trials. */
   readonly importance: readonly { readonly name: string; readonly share: number }[] | null;
 }
 
 export interface ParameterReport {
-  /** As in a trial's point. */
   readonly name: string;
-  /** The last words of its key, if unique. */
   readonly title: string;
   readonly scale: 'linear' | 'log' | 'category';
   /** Bounds; null for categories. */
@@ -343,7 +326,6 @@ export interface SweepRow extends SweepFacts {
   readonly best: { readonly trial: number; readonly value: number } | null;
 }
 
-/** The comparison of several runs, as by `compare`. */
 export interface ComparisonReport {
   readonly kind: 'comparison';
   readonly version: 1;
@@ -352,7 +334,6 @@ export interface ComparisonReport {
     /** `A`, `B`, … */
     readonly id: string;
     readonly name: string;
-    /** Such as `3 runs, seeds 0 to 2`. */
     readonly description: string;
     /** Paths in the dashboard. */
     readonly runs: readonly string[];
@@ -374,7 +355,6 @@ export interface ComparisonReport {
 }
 
 interface ListedEntry {
-  /** The error, if there was one. */
   readonly message: string | null;
 }
 
@@ -397,10 +377,8 @@ export interface ListedSweep extends ListedEntry, Omit<SweepRow, 'state' | 'stat
 
 export type Listed = ListedRun | ListedSweep;
 
-/** Sorted by name, then by ID. */
 export interface ListDocument {
   readonly version: 1;
-  /** The folder whose runs are listed, absolute. */
   readonly root: string;
   /** Whether the folder exists. */
   readonly exists: boolean;
@@ -417,7 +395,6 @@ export interface ListDocument {
   readonly sweeps: readonly ListedSweep[];
 }
 
-/** A change of the list. */
 export interface ListChange {
   /** Present if it changed; then `changed` has every run whose `config` changed with it. */
   readonly common_config?: CommonConfig;
@@ -437,7 +414,6 @@ export interface RunChange {
   >;
 }
 
-/** The first event of every stream. */
 export interface Hello {
   /** Differs after the server was restarted. */
   readonly server: string;

@@ -11,7 +11,6 @@ import type { Cell } from '../util/table.js';
 import type { Block } from './blocks.js';
 import type { IndexReport, Report, RunReport, SweepReport } from './document.js';
 
-/** The bundled code of the pages. */
 export interface PageAssets {
   /** For runs and sweeps. */
   readonly script: string;

@@ -22,7 +22,6 @@ const MAX_DETAILS = 20;
 /**
  * Reports everything under `root`: an output root, or the folder of an experiment. Unreadable runs
  * are listed and skipped.
- * @throws UserError (exit 2) if there is no run and no sweep, or `root` is not a readable folder
  */
 export function buildIndexReport(root: string): IndexReport {
   const found = findRuns(root);
@@ -93,7 +92,6 @@ export function runRowOf(record: RunRecord, history: RunHistory, path: string): 
   };
 }
 
-/** Null if there are none. */
 export function worstOf(verdicts: readonly Verdict[]): Verdict | null {
   return (['failed', 'inconclusive', 'passed'] as const).find(verdict => verdicts.includes(verdict)) ?? null;
 }
@@ -113,7 +111,6 @@ function sparklineOf({ curves }: RunHistory): RunRow['sparkline'] {
   return { metric, steps: kept.map(i => steps[i]), values: kept.map(i => values[i]) };
 }
 
-/** A sweep as a row. */
 export function sweepRowOf(results: SweepResults, path: string): SweepRow {
   const { sweep_id, name, status, objective, trials, states, best, duration_s } = summaryOf(results);
   const { tags, note } = results.directory.notes.read();
@@ -150,7 +147,6 @@ export function withoutCommon<Row extends WithConfig>(
   };
 }
 
-/** The entries that all configs share. */
 export function commonConfig(configs: readonly CommonConfig[]): CommonConfig {
   const [first = {}, ...others] = configs;
   // compares only the remaining entries, which soon are few
@@ -159,7 +155,6 @@ export function commonConfig(configs: readonly CommonConfig[]): CommonConfig {
   return Object.fromEntries(left);
 }
 
-/** The entries of `config` that are not in `common`. */
 export function restOf(config: CommonConfig, common: CommonConfig): CommonConfig {
   return Object.fromEntries(Object.entries(config).filter(([key]) => !(key in common)));
 }

@@ -125,7 +125,6 @@ function cellOf(value: string | undefined): Cell {
   return String(Number(value)) === value ? Number(value) : value;
 }
 
-/** Maximum number of points of a curve in a chart. */
 const MAX_POINTS = 50;
 
 function chart({ title, axis, lines: all }: Chart): readonly string[] {
@@ -154,7 +153,6 @@ function chart({ title, axis, lines: all }: Chart): readonly string[] {
  */
 const COLORS = `%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#1f83d6, #d1631f, #2a9d5c, #a35bd0, #b5851f, #d0478f"}}}}%%`;
 
-/** The last value measured at or before `x`. */
 function valueAt(points: ChartLine['points'], x: number): number {
   // rounding may make `x` slightly smaller than the measured place
   const last = points.findLast(point => point.x <= x + 1e-9 * Math.abs(x)) ?? points[0];

@@ -1,5 +1,3 @@
-/** The report of one run, from its files. */
-
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fillDefaults } from '../config/defaults.js';
@@ -44,10 +42,7 @@ import type {
  */
 const CAPACITY = 600;
 
-/**
- * @param capacity pieces that long curves are reduced to
- * @throws UserError as `Run.read` and `readHistory`
- */
+/** @param capacity pieces that long curves are reduced to */
 export function buildRunReport(path: string, { capacity = CAPACITY } = {}): RunReport {
   const run = Run.read(path);
   return runReportOf(run, run.history(capacity));
@@ -126,7 +121,6 @@ function baselinesOf(baselines: Summary['baselines']): readonly BaselineReport[]
   });
 }
 
-/** The last point of each metric's curve. */
 function newestOf(curves: Curves): readonly Metric[] {
   const metrics = Object.entries(curves).flatMap(([curve, { values }]): Metric[] => {
     const name = finalName(curve);
@@ -187,10 +181,6 @@ function numberOr<T>(value: unknown, otherwise: T): number | T {
   return typeof value === 'number' ? value : otherwise;
 }
 
-/**
- * Null if there is none.
- * @throws UserError (exit 5) if the file is damaged, (exit 2) if it cannot be read
- */
 export function readEvaluation(path: string): EvaluationReport | null {
   if (isAbsent(path)) return null;
   const text = readText(path);
@@ -380,7 +370,6 @@ export function configValues(
   });
 }
 
-/** The values alone, by key path. */
 export function configTexts(config: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
   return Object.fromEntries(leavesOf(config, []).map(({ path, value }) => [path.join('.'), shown(value)]));
 }

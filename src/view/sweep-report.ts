@@ -27,7 +27,6 @@ import type { Fact, ParameterReport, SweepReport, TrialReport } from './document
  */
 const MAX_TRIALS = 500;
 
-/** @throws UserError as `readSweepResults` */
 export function buildSweepReport(path: string): SweepReport {
   return sweepReportOf(readSweepResults(path));
 }

@@ -44,9 +44,7 @@ export interface CompareSettings {
   readonly leftOut: Comparison['left_out'];
 }
 
-/**
- * Builds the comparison. `sidesOf` splits the groups into sides. Uses no files and no clock.
- */
+/** Builds the comparison. `sidesOf` splits the groups into sides. Uses no files and no clock. */
 export function comparisonOf(
   groups: readonly Group[],
   { metrics, all, leftOut }: CompareSettings,
@@ -167,7 +165,6 @@ interface Compared extends Omit<SideComparison, 'test' | 'verdict' | 'reason'> {
   readonly direction: number;
   /** True if both sides have the same value for every shared seed. */
   readonly isIdentical: boolean;
-  /** Number of values of the side with fewer values. */
   readonly smaller: number;
   /** The smallest p that `n` pairs, or `n` runs on each side, can reach. */
   leastP(n: number): number;
@@ -273,7 +270,6 @@ function differencesOf(pairs: readonly (readonly [number, number])[]): number[] 
 
 interface Family {
   readonly largerIsBetter: boolean;
-  /** The p-values of the other sides against the first. */
   readonly others: readonly number[];
 }
 
@@ -350,14 +346,12 @@ export interface SideHistories {
   readonly histories: readonly RunHistory[];
 }
 
-/** The sorted names of all curves of these runs. */
 export function curveNames(sides: readonly SideHistories[]): string[] {
   return [
     ...new Set(sides.flatMap(({ histories }) => histories.flatMap(({ curves }) => Object.keys(curves)))),
   ].sort();
 }
 
-/** The curve `name` of each side that has it. */
 export function compareCurves(sides: readonly SideHistories[], name: string): ComparedCurves {
   const lengths = new Set(sides.flatMap(({ histories }) => histories.map(stepsPerEpoch)));
   const byEpoch = lengths.size > 1 && !lengths.has(undefined);

@@ -57,7 +57,6 @@ function portableValues({ config, manifest }: RunRecord): ConfigValues {
 
 interface Fact {
   readonly key: string;
-  /** See `FactDifference`. */
   readonly changesResults: boolean;
   of(manifest: Manifest): Json;
 }
@@ -144,7 +143,6 @@ function inputFacts(sides: readonly Side[]): Fact[] {
   return [...data, ...(haveWeights ? [weights] : [])];
 }
 
-/** The base name of a POSIX or Windows path. */
 function lastName(path: string): string {
   return path.split(/[\\/]/).at(-1) ?? path;
 }

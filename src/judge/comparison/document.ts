@@ -35,7 +35,6 @@ export interface SideInfo {
 
 export interface SideRun {
   readonly run_id: string;
-  /** Absolute. */
   readonly directory: string;
   readonly seed: number | null;
   /** Why the run does not count; null if it does. */
@@ -52,12 +51,10 @@ export interface ConfigDifference {
   readonly key: string;
   readonly values: Values;
   readonly differs: boolean;
-  /** Empty if the key does not change results. */
   readonly changes: readonly Effect[];
 }
 
 export interface FactDifference {
-  /** Such as `versions.cellrun`. */
   readonly key: string;
   readonly values: Values;
   readonly differs: boolean;
@@ -66,7 +63,6 @@ export interface FactDifference {
 }
 
 export interface MetricComparison {
-  /** Such as `test.accuracy`. */
   readonly metric: string;
   readonly larger_is_better: boolean;
   readonly sides: readonly MetricOfSide[];
@@ -80,7 +76,6 @@ export interface MetricOfSide {
   readonly mean: number | null;
   /** Sample standard deviation over the seeds; null for fewer than two. */
   readonly spread: number | null;
-  /** The best final value, by the metric's direction. */
   readonly best: number | null;
   /** In order of seeds. */
   readonly values: readonly { readonly seed: number; readonly run_id: string; readonly value: number }[];

@@ -20,7 +20,6 @@ export function effectWords(changes: readonly Effect[]): string {
   return changes.length === 0 ? 'nothing' : changes.map(effect => EFFECTS[effect]).join(', ');
 }
 
-/** Such as `7 of 8 runs, seeds 0 to 6`. */
 export function describeSide({ runs, seeds }: SideInfo): string {
   const counted = runs.filter(run => run.left_out === null).length;
   const of = counted === runs.length ? '' : `${counted} of `;
@@ -51,7 +50,6 @@ export function sentencesOf(comparison: Comparison): string[] {
   ];
 }
 
-/** The values of a side as the text of a table cell. */
 export function listed(values: readonly Json[]): string {
   if (values.length === 0) return 'not set';
   const isSeeds = values.length > 3 && values.every(Number.isInteger);

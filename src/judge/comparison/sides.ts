@@ -12,9 +12,7 @@ import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
 import type { Comparison } from './document.js';
 import { earlierValues } from './earlier-values.js';
 
-/** The runs of one argument of `compare`. */
 export interface Group {
-  /** As the user named it. */
   readonly argument: string;
   readonly runs: readonly RunRecord[];
   /** Directories of the runs that come first: for a sweep, those of its best trial. */
@@ -30,13 +28,11 @@ export interface Side {
 
 export interface PlacedRun {
   readonly record: RunRecord;
-  /** Null if unknown. */
   readonly seed: number | null;
   /** Why the run does not count; null if it does. */
   readonly leftOut: string | null;
 }
 
-/** The runs that count. */
 export function countedRuns({ runs }: Side): PlacedRun[] {
   return runs.filter(({ leftOut }) => leftOut === null);
 }
@@ -230,15 +226,12 @@ export interface ReadGroups {
   readonly leftOut: Comparison['left_out'];
   /** Why runs were left out, with file and line. */
   readonly warnings: readonly Diagnostic[];
-  /** The error to throw if too few runs are left. */
   readonly error: UserError | undefined;
 }
 
 /**
  * Reads the runs of each argument: a run, a sweep, or a folder of runs. Runs that cannot be read
  * are left out.
- * @throws UserError (exit 2) if an argument is none of these; lists all such arguments
- * @throws UserError (exit 5) if the plan of a sweep is damaged
  */
 export function readGroups(paths: readonly string[]): ReadGroups {
   const wrong: UserError[] = [];

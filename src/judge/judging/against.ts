@@ -21,11 +21,9 @@ export interface MetricVerdict {
   readonly reason: string;
   /** Mean over the runs; null if unknown. */
   readonly value: number | null;
-  /** The baseline's mean. */
   readonly reference: number;
   /** The baseline's sample standard deviation; null for a single run. */
   readonly spread: number | null;
-  /** Number of runs in the baseline. */
   readonly count: number;
   /** The worst value that passes; absent if unknown. */
   readonly limit?: number;
@@ -36,7 +34,6 @@ export interface MetricVerdict {
 }
 
 export interface Comparison {
-  /** As the user named it. */
   readonly file: string;
   readonly moved: readonly Moved[];
   /**
@@ -44,7 +41,6 @@ export interface Comparison {
    * seed.
    */
   readonly not_pinned: readonly 'data'[];
-  /** The metrics of the test split. */
   readonly metrics: readonly MetricVerdict[];
 }
 
@@ -52,7 +48,6 @@ export interface Comparison {
  * Judges runs against a baseline.
  * @param file of the baseline, for messages
  * @param judged metrics that a gate of the runs' config already compares with a baseline
- * @throws UserError (exit 2) if the baseline has no metric of the test split
  */
 export function compareWith(
   file: string,

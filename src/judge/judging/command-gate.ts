@@ -17,7 +17,6 @@ const FORM = /^(\s*)([A-Za-z_.]*)(\s*)(>=|<=|[<>=!]*)(\s*)([-+\w.]*)(\s*)(.*)$/s
 /** Numbers as in YAML and JSON, without hexadecimal: `0x10` is probably a mistake. */
 const DECIMAL = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
 
-/** @throws UserError (exit 2) if a gate is malformed; points to every mistake */
 export function commandGates(texts: readonly string[]): WrittenGate[] {
   const problems: Diagnostic[] = [];
   const gates = texts.flatMap(text => {

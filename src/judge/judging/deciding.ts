@@ -21,7 +21,6 @@ export interface Deciding {
   readonly backend: Pick<Manifest['backend'], 'name' | 'executor' | 'arithmetic' | 'adapter'>;
 }
 
-/** Undefined if the run was killed before it wrote a manifest. */
 export function decidingOf({ config, manifest, directory }: RunRecord): Deciding | undefined {
   if (manifest === undefined) return undefined;
   const folder = dirname(manifest.config_files.at(-1) ?? directory.path);
@@ -55,7 +54,6 @@ function isLeftOut(key: string, config: object): boolean {
   return key === 'seed' || !changesResults(key, config);
 }
 
-/** A copy with the keys sorted by code units. */
 export function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : Number(a > b))));
 }
@@ -99,7 +97,6 @@ export function otherTask(before: Deciding, after: Deciding): Moved[] {
   });
 }
 
-/** The files that the test split is read from. */
 function testedFiles(datasets: Deciding['datasets']): Deciding['datasets'] {
   const own = datasets.filter(({ split }) => split === 'test');
   return own.length > 0 ? own : datasets.filter(({ split }) => split === 'train');

@@ -12,8 +12,8 @@ export interface RunReview extends RunFacts {
    */
   readonly not_judged: string | null;
   /**
-   * The first check. Failed if the run did not complete; inconclusive if its files do not show
-   * that it did.
+   * The first check. Failed if the run did not complete; inconclusive if its files do not show that
+   * it did.
    */
   readonly completed: { readonly verdict: Verdict; readonly reason: string | null };
   /** Gates of its config and of the command line, except those over seeds. */

@@ -1,6 +1,4 @@
-/**
- * The gates of a run's config, with the verdicts that the run recorded.
- */
+/** The gates of a run's config, with the verdicts that the run recorded. */
 import { basename } from 'node:path';
 import { lineOf } from '../../config/plain.js';
 import { isRecord } from '../../config/schema/walk.js';
@@ -39,7 +37,6 @@ function gateOf(gate: Readonly<Record<string, unknown>>, metric: string): Gate {
 /** A gate of the config, and the verdict that the run recorded. */
 export interface OwnGate {
   readonly asked: WrittenGate;
-  /** Undefined if the run recorded no verdict. */
   readonly recorded: GateResult | undefined;
 }
 

@@ -13,12 +13,7 @@ import { type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.
 import { type Deciding, movedBetween, movedWords, sorted } from './deciding.js';
 import { notCompleted, type ReviewedRun } from './run-facts.js';
 
-/**
- * Writes the baseline of `runs` to `file`.
- * @throws UserError (exit 2) if the runs cannot form a baseline, or `file` is not a baseline or
- *   cannot be written
- * @throws UserError (exit 1) if writing fails for another reason
- */
+/** Writes the baseline of `runs` to `file`. */
 export function pin(file: string, runs: readonly ReviewedRun[]): Baseline {
   refuseForeign(file);
   const baseline = baselineOf(runs);
@@ -50,10 +45,6 @@ function refuseForeign(file: string): void {
   }
 }
 
-/**
- * The baseline of runs. Their order does not matter.
- * @throws UserError (exit 2) if the runs cannot form a baseline; lists all reasons
- */
 export function baselineOf(given: readonly ReviewedRun[]): Baseline {
   const runs = [...given].sort(
     (a, b) => (a.facts.seed ?? 0) - (b.facts.seed ?? 0) || (a.facts.directory < b.facts.directory ? -1 : 1),

@@ -6,23 +6,18 @@ import { type SweepReview, Trials } from './trials.js';
 
 /** A run with a file that is damaged or cannot be read. */
 export interface DamagedRun {
-  /** Absolute. */
   readonly directory: string;
   readonly run_id: string;
-  /** Name of the parent directory, the experiment's. */
   readonly name: string;
-  /** The problems, with file and position. */
   readonly message: string;
 }
 
 export interface ReadRuns {
   readonly runs: readonly ReviewedRun[];
   readonly damaged: readonly DamagedRun[];
-  /** The sweeps that the runs are trials of. */
   readonly sweeps: readonly SweepReview[];
   /** Why a run is not judged; undefined if it is. */
   stopped(run: ReviewedRun): string | undefined;
-  /** @throws UserError (exit 5) if a run is damaged; lists all problems */
   refuseDamage(): void;
 }
 

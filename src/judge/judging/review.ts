@@ -50,7 +50,6 @@ export interface GroupReview {
   /** Runs that do not count, since a newer run has the same seed. */
   readonly left_out: readonly LeftOut[];
   readonly gates: readonly GateResult[];
-  /** Absent without a baseline. */
   readonly comparison?: Comparison;
 }
 
@@ -89,8 +88,6 @@ export interface Reviewed {
 /**
  * Judges the runs at `paths`: directories of runs, experiments or sweeps. Lists damaged runs in the
  * review, unless a baseline is pinned.
- * @throws UserError (exit 2) if a path has no runs, an option is wrong or a pin is refused
- * @throws UserError (exit 5) if the baseline is damaged, or a run to pin
  */
 export function reviewRuns(paths: readonly string[], options: ReviewOptions): Reviewed {
   const gates = commandGates(options.gates);

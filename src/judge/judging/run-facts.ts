@@ -19,7 +19,6 @@ import { type Deciding, decidingOf } from './deciding.js';
 import { askedGates } from './own-gates.js';
 
 export interface RunFacts {
-  /** Absolute. */
   readonly directory: string;
   readonly run_id: string;
   readonly name: string;
@@ -56,9 +55,7 @@ export interface RunFacts {
     readonly peak_rss_mb: number | null;
   };
   readonly warnings: { readonly count: number; readonly first: readonly LoggedWarning[] };
-  /** Number of lines of the log that are not events. */
   readonly damaged_lines: number;
-  /** Number of times the run was resumed. */
   readonly resumes: number;
 }
 
@@ -69,13 +66,11 @@ export interface Doubt {
   readonly isDamage: boolean;
 }
 
-/** A run with everything needed to judge it. */
 export interface ReviewedRun {
   readonly facts: RunFacts;
   readonly summary: Summary | undefined;
   readonly deciding: Deciding | undefined;
   readonly curves: Curves;
-  /** The gates of its config. */
   readonly asked: readonly WrittenGate[];
   /**
    * Why its files cannot be trusted; undefined if they are as the run wrote them, or if it did not
@@ -84,7 +79,6 @@ export interface ReviewedRun {
   readonly doubt: Doubt | undefined;
   /** The last value of a metric; undefined if it was not measured. */
   last(metric: string): number | undefined;
-  /** The best value over the evaluations. */
   best(metric: string): number | undefined;
 }
 
@@ -94,8 +88,6 @@ const POINTS = 64;
 /**
  * Reads a run and its log.
  * @param more a reason, other than its files, to doubt the run
- * @throws UserError (exit 2) if `path` is not a run directory or a file in it cannot be read
- * @throws UserError (exit 5) if a file is damaged
  */
 export function reviewedRun(path: string, more?: Doubt): ReviewedRun {
   const record = Run.read(path);

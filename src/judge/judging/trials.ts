@@ -19,9 +19,7 @@ import { placeOf, UserError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { ReviewedRun } from './run-facts.js';
 
-/** A sweep with reviewed runs. */
 export interface SweepReview {
-  /** Absolute. */
   readonly directory: string;
   readonly name: string;
   readonly state: SweepResults['state'] | 'damaged';
@@ -38,7 +36,6 @@ interface KnownSweep {
   readonly epochs: number;
   /** Metric of the objective. */
   readonly metric: string;
-  /** The best trial. */
   readonly best: TrialRow | undefined;
   /** Reasons to trust the value of the best trial less. */
   readonly cautions: readonly string[];
@@ -109,7 +106,6 @@ export class Trials {
     return { ...run, asked, facts: { ...run.facts, config_files: base.config_files ?? [] } };
   }
 
-  /** The sweeps read so far, in order. */
   get reviews(): SweepReview[] {
     return [...this.sweeps.values()].map(({ review }) => review);
   }
