@@ -37,7 +37,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
 
 /** Checks datasets whose test split is a separate file or a fraction of the only file. */
 function checkTestSplit({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
-  if (dataset === undefined || !kindOf(dataset).hasTestFile) return [];
+  if (dataset === undefined || !('test_path' in kindOf(dataset).settings.keys)) return [];
   const { test_path, test_fraction } = dataset as Partial<TestPartConfig>;
   if (test_path === undefined && test_fraction === undefined) {
     const expected = '`test_path`: a second file, or `test_fraction`, such as 0.2';

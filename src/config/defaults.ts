@@ -66,7 +66,7 @@ function fillDerived(config: Sections): PartialExperiment {
   return {
     ...config,
     ...(dataset &&
-      kindOf(dataset).hasSeed && {
+      'seed' in kindOf(dataset).settings.keys && {
         dataset: Object.assign({ ...dataset }, { seed: (dataset as { seed?: number }).seed ?? seed }),
       }),
     ...(training && {

@@ -20,7 +20,9 @@ export function hasValidation(dataset: DatasetConfig | undefined): boolean {
 /** The keys that are set and define a validation split apart from `validation`. */
 export function validationKeys(dataset: DatasetConfig): readonly string[] {
   const values: Readonly<Record<string, unknown>> = { ...dataset };
-  return kindOf(dataset).validationKeys.filter(key => (values[key] ?? false) !== false);
+  return Object.keys(kindOf(dataset).settings.keys).filter(
+    key => /^validation_|_validation$/.test(key) && (values[key] ?? false) !== false,
+  );
 }
 
 /** The metric on the validation split; training metrics are returned unchanged. */

@@ -243,10 +243,6 @@ export const csv: DatasetKind<CsvConfig, typeof settings> = {
   }),
   newSequences: csvSequences,
   leaks,
-  normalize: 'columns',
-  validationKeys: ['validation_path'],
-  hasTestFile: true,
-  hasSeed: false,
   symbols: {
     how: 'one column with `input_kind: symbol` or `text`',
     orNumbers: 'columns of numbers with `input_kind: number`',

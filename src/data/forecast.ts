@@ -21,7 +21,6 @@ import * as key from '../util/schema.js';
 import {
   type Column,
   type Dataset,
-  type RelativeTo,
   type Scaling,
   type SeriesFacts,
   type Split,
@@ -31,9 +30,19 @@ import {
 import { NUMBER } from './core/labels.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
-import { columnScaling, type NormalizeConfig } from './core/scaling.js';
-import { shareOf, type ValidationConfig } from './core/selection.js';
-import { DATA, delimiter, limit, obtain, VALIDATION } from './core/settings.js';
+import { columnScaling } from './core/scaling.js';
+import { shareOf } from './core/selection.js';
+import {
+  DATA,
+  delimiter,
+  givenFile,
+  kind,
+  limit,
+  obtain,
+  scalingMethod,
+  testShare,
+  validationAtEnd,
+} from './core/settings.js';
 import { type CsvTable, readCsvTable } from './csv-table.js';
 import { timeGaps } from './forecast-gaps.js';
 import { forecastSequences } from './forecast-sequences.js';
@@ -50,66 +59,18 @@ import {
   windowShape,
   windowsOf,
 } from './forecast-windows.js';
-import type { Delimiter } from './formats/csv-records.js';
 import { groupOf, orderKey, rowLists } from './row-order.js';
-
-export type CalendarFeature = 'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month';
-
-export interface ForecastConfig extends Required<NormalizeConfig> {
-  readonly kind: 'forecast';
-  readonly path: string;
-  /** Delimiter of the fields. */
-  readonly delimiter?: Delimiter;
-  /** Column to predict from its past. */
-  readonly target: string;
-  /** Column whose value identifies the series of a row. Absent: the table is one series. */
-  readonly series?: string;
-  /** Column that orders the steps. Absent: the order of the file. */
-  readonly time?: string;
-  /** Columns known up to the last input step. */
-  readonly features?: readonly string[];
-  /** Columns known in advance, for the horizon too. */
-  readonly known?: readonly string[];
-  readonly calendar?: readonly CalendarFeature[];
-  /** L. */
-  readonly input_steps: number;
-  /** H. */
-  readonly horizon: number;
-  /** Steps between the starts of consecutive windows of a series. */
-  readonly stride: number;
-  /** m, steps of a season; for the seasonal naive forecast and MASE. */
-  readonly season?: number;
-  /** Level that the values of a window are relative to. Absent: values are scaled as they are. */
-  readonly relative_to?: RelativeTo;
-  /** True if each step of the horizon has its own target; else a window has H targets. */
-  readonly per_step?: boolean;
-  /** Fraction of the points in time, at the end, for the test split. */
-  readonly test_fraction: number;
-  /** Fraction or number of the points in time before the test split. */
-  readonly validation?: Omit<ValidationConfig, 'select'>;
-  /** Use only the first N training windows. */
-  readonly limit?: number;
-}
 
 const settings = key.section(
   {
-    kind: key.literal('forecast', {
-      description: 'Windows over time series.',
-      examples: ['forecast'],
-      ...DATA,
-    }),
-    path: key.text({
+    kind: kind('forecast', 'Windows over time series.'),
+    path: givenFile({
       description:
         'The table, CSV with a header or Parquet: a file, a directory (all its files), or a pattern such as data/*.csv. Gzip files are decompressed.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/births.csv'],
       aliases: ['file'],
-      path: true,
-      required: true,
-      ...DATA,
     }),
-    delimiter: delimiter,
+    delimiter,
     target: key.text({
       description: 'Name of the column to forecast.',
       minLength: 1,
@@ -213,62 +174,28 @@ const settings = key.section(
       examples: [true],
       ...DATA,
     }),
-    normalize: key.choice(['standard', 'min_max', 'none'], {
+    normalize: scalingMethod({
       description:
         'How to scale the columns of each series, fitted on its rows in the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled values; forecasts and other metrics are in the units of the data.',
       default: 'standard',
-      examples: ['standard'],
-      aliases: ['scale', 'scaling', 'scaler', 'standardize', 'normalization', 'normalise'],
-      ...DATA,
-      resume: { never: 'its weights were trained on data with this scaling' },
     }),
-    test_fraction: key.number({
+    test_fraction: testShare({
       title: 'ForecastTestFraction',
       description: 'Fraction of the time points held out as the test split: the last ones.',
-      above: 0,
-      below: 1,
       examples: [0.1],
-      aliases: ['test_split', 'test_size'],
       required: true,
-      ...DATA,
     }),
-    validation: key.section(
-      {
-        fraction: key.number({
-          description: 'Fraction of the time points outside the test split.',
-          above: 0,
-          below: 1,
-          examples: [0.1],
-          aliases: ['share', 'split', 'ratio', 'val_fraction', 'percentage'],
-          ...VALIDATION,
-        }),
-        count: key.integer({
-          description: 'Number of time points.',
-          min: 1,
-          max: 4294967295,
-          examples: [365],
-          aliases: ['size', 'num_samples', 'n'],
-          ...VALIDATION,
-        }),
-      },
+    validation: validationAtEnd(
       {
         title: 'ForecastValidation',
         description:
           'The last time points before the test split, held out for model selection, as a `fraction` or a `count`.',
-        examples: [{ fraction: 0.1 }],
-        aliases: [
-          'validation_split',
-          'validation_fraction',
-          'val',
-          'val_split',
-          'val_fraction',
-          'validation_size',
-          'holdout',
-        ],
       },
+      'Fraction of the time points outside the test split.',
+      ['Number of time points.', 365],
     ),
-    obtain: obtain,
-    limit: limit,
+    obtain,
+    limit,
   },
   {
     title: 'ForecastDataset',
@@ -277,16 +204,15 @@ const settings = key.section(
   },
 );
 
+export type ForecastConfig = key.TypeOf<typeof settings>;
+export type CalendarFeature = NonNullable<ForecastConfig['calendar']>[number];
+
 export const forecast: DatasetKind<ForecastConfig, typeof settings> = {
   settings,
   open,
   facts: ({ per_step = false }) => ({ inputKind: 'number', targetKind: 'value', perStep: per_step }),
   newSequences: forecastSequences,
   leaks,
-  normalize: 'itself',
-  validationKeys: [],
-  hasTestFile: false,
-  hasSeed: false,
   symbols: null,
   dividesItself: true,
   expandsPaths: true,

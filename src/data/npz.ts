@@ -12,10 +12,9 @@ import { ARRAY_SYMBOLS } from './arrays.js';
 import { type Dataset, IGNORED, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
-import type { NormalizeConfig } from './core/scaling.js';
-import type { TrainingPartConfig } from './core/selection.js';
 import {
-  DATA,
+  givenFile,
+  kind,
   limit,
   memory,
   normalize,
@@ -25,46 +24,29 @@ import {
   validation,
 } from './core/settings.js';
 import { type Arrays, readArchive, storedArchive, type WantedArrays } from './npz-archive.js';
-import { type MemoryConfig, readContent, staysOnDisk } from './reading/files.js';
+import { readContent, staysOnDisk } from './reading/files.js';
 import { MAX_BYTES } from './reading/limits.js';
-
-export interface NpzConfig extends TrainingPartConfig, NormalizeConfig, MemoryConfig {
-  readonly kind: 'npz';
-  readonly path: string;
-  /**
-   * Fraction of the sequences to hold out for testing, if the file has no `x_test`. Drawn with the
-   * experiment's seed.
-   */
-  readonly test_fraction?: number;
-  /** True to use `x_validation` etc. as the validation split; required if the file has them. */
-  readonly validation_arrays?: boolean;
-}
 
 const settings = key.section(
   {
-    kind: key.literal('npz', { description: 'A NumPy archive.', examples: ['npz'], ...DATA }),
-    path: key.text({
+    kind: kind('npz', 'A NumPy archive.'),
+    path: givenFile({
       description: 'Path of the archive.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/sequences.npz'],
       aliases: ['file'],
-      path: true,
-      required: true,
-      ...DATA,
     }),
     test_fraction: testFraction,
-    normalize: normalize,
+    normalize,
     validation_arrays: key.boolean({
       description:
         'Whether to use the arrays x_validation, y_validation and lengths_validation as the validation split or ignore them. Required if the archive has them. Set this or `validation`, or neither.',
       examples: [true],
       ...VALIDATION,
     }),
-    validation: validation,
-    memory: memory,
-    obtain: obtain,
-    limit: limit,
+    validation,
+    memory,
+    obtain,
+    limit,
   },
   {
     title: 'NpzDataset',
@@ -73,16 +55,14 @@ const settings = key.section(
   },
 );
 
+export type NpzConfig = key.TypeOf<typeof settings>;
+
 export const npz: DatasetKind<NpzConfig, typeof settings> = {
   settings,
   open,
   facts: () => ({}),
   newSequences: (_, data) => numpySequences(data),
   leaks: () => [],
-  normalize: 'columns',
-  validationKeys: ['validation_arrays'],
-  hasTestFile: false,
-  hasSeed: false,
   symbols: ARRAY_SYMBOLS,
   dividesItself: false,
   expandsPaths: false,

@@ -13,24 +13,10 @@ import { numpySequences } from './array-sequences.js';
 import { type Dataset, IGNORED, type Split, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
-import type { TrainingPartConfig } from './core/selection.js';
-import { DATA, validation } from './core/settings.js';
+import { DATA, kind, validation } from './core/settings.js';
 import { packedSplit } from './core/store.js';
 import { sha256 } from './reading/files.js';
 import { MAX_ELEMENTS } from './reading/limits.js';
-
-export interface SyntheticConfig extends Pick<TrainingPartConfig, 'validation'> {
-  readonly kind: 'synthetic';
-  readonly problem: 'adding' | 'copy_memory';
-  /** T of the adding problem, at least 2; required for it. */
-  readonly sequence_length?: number;
-  /** Delay of the copy-memory problem, at least 1; T = delay + 20; required for it. */
-  readonly delay?: number;
-  readonly train_size: number;
-  readonly test_size: number;
-  /** Default: the experiment's seed. */
-  readonly seed?: number;
-}
 
 interface Generated {
   readonly split: Split;
@@ -48,7 +34,7 @@ const TARGET_CLASSES = ALPHABET + 1;
 
 const settings = key.section(
   {
-    kind: key.literal('synthetic', { description: 'A synthetic problem.', examples: ['synthetic'], ...DATA }),
+    kind: kind('synthetic', 'A synthetic problem.'),
     problem: key.choice(['adding', 'copy_memory'], {
       description:
         'adding: predict the sum of the two marked numbers of a sequence (a value). copy_memory: repeat ten symbols after a delay (a class per step).',
@@ -92,7 +78,7 @@ const settings = key.section(
       required: true,
       ...DATA,
     }),
-    validation: validation,
+    validation,
     seed: key.integer({
       description:
         "Seed of the generated data. Set it to keep the data fixed while the experiment's seed varies.",
@@ -122,6 +108,8 @@ const settings = key.section(
   },
 );
 
+export type SyntheticConfig = key.TypeOf<typeof settings>;
+
 export const synthetic: DatasetKind<SyntheticConfig, typeof settings> = {
   settings,
   open: async (config, context) => generated(config, context),
@@ -134,10 +122,6 @@ export const synthetic: DatasetKind<SyntheticConfig, typeof settings> = {
   }),
   newSequences: (_, data) => numpySequences(data),
   leaks: () => [],
-  normalize: null,
-  validationKeys: [],
-  hasTestFile: false,
-  hasSeed: true,
   symbols: null,
   dividesItself: false,
   expandsPaths: false,
@@ -149,13 +133,12 @@ export const synthetic: DatasetKind<SyntheticConfig, typeof settings> = {
  * @throws UserError (exit 2) if an option does not belong to the problem or the data would be too
  *   large
  */
-function generated(config: SyntheticConfig, { seed: experimentSeed, ignoredLabel }: DatasetContext): Dataset {
+function generated(config: SyntheticConfig, { ignoredLabel }: DatasetContext): Dataset {
   const steps = stepsOf(config);
   const adding = config.problem === 'adding';
   checkSize(config, steps * (adding ? ADDING_FEATURES : 1));
-  const seed = config.seed ?? experimentSeed;
   const generate = (name: 'train' | 'test', count: number): Generated => {
-    const stream = RandomStream.of(seed, `data/${config.problem}/${name}`);
+    const stream = RandomStream.of(config.seed, `data/${config.problem}/${name}`);
     return adding ? addingProblem(stream, count, steps) : copyMemoryProblem(stream, count, steps);
   };
   const train = generate('train', config.train_size);

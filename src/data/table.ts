@@ -93,11 +93,11 @@ export const datasetConfig = named(
 export async function openDataset(config: DatasetConfig, context: DatasetContext): Promise<Dataset> {
   const whole = await kindOf(config).open(config, context);
   // generated data with their own seed are the same for every seed of the experiment
-  const { dividesItself, normalize } = kindOf(config);
-  const seed = 'seed' in config ? (config.seed ?? context.seed) : context.seed;
+  const { dividesItself, settings } = kindOf(config);
+  const seed = 'seed' in config ? config.seed : context.seed;
   const divided = dividesItself ? whole : dividedTraining(whole, config, seed);
   const spelled = spelledOut(divided, config, context);
-  if (normalize !== 'columns') return spelled;
+  if (dividesItself || !('normalize' in settings.keys)) return spelled;
   return normalized(spelled, 'normalize' in config ? config.normalize : undefined, context);
 }
 

@@ -21,15 +21,25 @@ import {
   type SplitName,
   splitFiles,
   type Targets,
-  type TextLevel,
 } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
-import { shareOf, type TestPartConfig, type ValidationConfig } from './core/selection.js';
-import { DATA, limit, memory, minCount, obtain, textLevel, VALIDATION } from './core/settings.js';
+import { shareOf } from './core/selection.js';
+import {
+  DATA,
+  file,
+  kind,
+  limit,
+  memory,
+  minCount,
+  obtain,
+  testShare,
+  textLevel,
+  validationAtEnd,
+} from './core/settings.js';
 import { packedSplit } from './core/store.js';
 import { RowValues, TextCodes, type Values } from './core/values.js';
-import { type MemoryConfig, staysOnDisk } from './reading/files.js';
+import { staysOnDisk } from './reading/files.js';
 import { inputFiles } from './reading/input-files.js';
 import { MAX_TEXT_BYTES } from './reading/limits.js';
 import { cutOf, type Layout, textSequences } from './text-sequences.js';
@@ -40,25 +50,11 @@ import {
   streamInMemory,
   streamOnDisk,
 } from './text-streams.js';
-import { fitVocabulary, symbolsByCode, UNKNOWN, type VocabularyConfig } from './vocabulary.js';
-
-export interface TextConfig extends VocabularyConfig, Omit<TestPartConfig, 'path'>, MemoryConfig {
-  readonly kind: 'text';
-  /** Several files, folders and patterns are concatenated to one text. */
-  readonly path: string | readonly string[];
-  readonly validation_path?: string;
-  readonly level: TextLevel;
-  /** T. */
-  readonly sequence_length: number;
-  /** Holds out the end of the training stream, as a fraction or a number of sequences. */
-  readonly validation?: Omit<ValidationConfig, 'select'>;
-  /** Uses only the first N sequences of the training stream, after validation was held out. */
-  readonly limit?: number;
-}
+import { fitVocabulary, symbolsByCode, UNKNOWN } from './vocabulary.js';
 
 const settings = key.section(
   {
-    kind: key.literal('text', { description: 'Text for a language model.', examples: ['text'], ...DATA }),
+    kind: kind('text', 'Text for a language model.'),
     path: key.oneOrMore(key.text({ minLength: 1, maxLength: 4096, path: true }), {
       description:
         'The text: a file, a directory, a pattern such as data/*.txt, or a list of them, concatenated. Gzip files are decompressed.',
@@ -72,33 +68,21 @@ const settings = key.section(
       required: true,
       ...DATA,
     }),
-    validation_path: key.text({
+    validation_path: file({
       description: 'File with the validation text. Set this or `validation`, or neither.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/validation.txt'],
       aliases: ['validation_file', 'val_path'],
-      path: true,
-      ...DATA,
     }),
-    test_path: key.text({
+    test_path: file({
       description: 'File with the test text. Set this or test_fraction.',
-      minLength: 1,
-      maxLength: 4096,
       examples: ['data/test.txt'],
       aliases: ['test_file'],
       excludes: ['test_fraction'],
-      path: true,
-      ...DATA,
     }),
-    test_fraction: key.number({
+    test_fraction: testShare({
       title: 'TextTestFraction',
       description: 'Fraction of the symbols held out as the test split: the last ones.',
-      above: 0,
-      below: 1,
       examples: [0.1],
-      aliases: ['test_split', 'test_size'],
-      ...DATA,
     }),
     level: key.required(textLevel),
     min_count: minCount,
@@ -113,44 +97,18 @@ const settings = key.section(
       ...DATA,
       resume: { never: 'its batches have this length' },
     }),
-    validation: key.section(
-      {
-        fraction: key.number({
-          description: 'Fraction of the symbols outside the test split.',
-          above: 0,
-          below: 1,
-          examples: [0.1],
-          aliases: ['share', 'split', 'ratio', 'val_fraction', 'percentage'],
-          ...VALIDATION,
-        }),
-        count: key.integer({
-          description: 'Number of sequences.',
-          min: 1,
-          max: 4294967295,
-          examples: [50],
-          aliases: ['size', 'num_samples', 'n'],
-          ...VALIDATION,
-        }),
-      },
+    validation: validationAtEnd(
       {
         title: 'TextValidation',
         description:
           'The end of the training text, held out for model selection: a `fraction` of its symbols or a `count` of sequences.',
-        examples: [{ fraction: 0.1 }],
-        aliases: [
-          'validation_split',
-          'validation_fraction',
-          'val',
-          'val_split',
-          'val_fraction',
-          'validation_size',
-          'holdout',
-        ],
       },
+      'Fraction of the symbols outside the test split.',
+      ['Number of sequences.', 50],
     ),
-    memory: memory,
-    obtain: obtain,
-    limit: limit,
+    memory,
+    obtain,
+    limit,
   },
   {
     title: 'TextDataset',
@@ -158,16 +116,14 @@ const settings = key.section(
   },
 );
 
+export type TextConfig = key.TypeOf<typeof settings>;
+
 export const text: DatasetKind<TextConfig, typeof settings> = {
   settings,
   open,
   facts: () => ({ inputKind: 'symbol', targetKind: 'class', perStep: true }),
   newSequences: textSequences,
   leaks: () => [],
-  normalize: null,
-  validationKeys: ['validation_path'],
-  hasTestFile: true,
-  hasSeed: false,
   symbols: null,
   dividesItself: true,
   expandsPaths: true,

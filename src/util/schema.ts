@@ -218,11 +218,7 @@ export const word = <const T extends string, const O extends Options>(values: re
   shape<T, O>(options, { type: 'string', enum: values });
 
 type ListOptions = Options & Pick<Limits, 'minItems' | 'maxItems' | 'unique'>;
-type Items<T, O> = O extends { minItems: 2; maxItems: 2 }
-  ? readonly [T, T]
-  : O extends { minItems: 1 }
-    ? readonly [T, ...T[]]
-    : readonly T[];
+type Items<T, O> = O extends { minItems: 2; maxItems: 2 } ? readonly [T, T] : readonly T[];
 
 export const list = <S extends Shape, const O extends ListOptions>(item: S, options: O) =>
   shape<Items<TypeOf<S>, O>, O, Either<HasFacts<O>, AllKnown<S>>>(

@@ -252,6 +252,8 @@ t.test('scaled targets are shown as they are in the file', async t => {
     forecast: {
       ...common,
       kind: 'forecast',
+      delimiter: ',',
+      per_step: false,
       time: 't',
       input_steps: 1,
       horizon: 1,

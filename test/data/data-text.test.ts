@@ -92,6 +92,7 @@ t.test('text: each symbol but the first is the target of one step, in the order 
             kind: 'text',
             path,
             level: 'word',
+            min_count: 1,
             sequence_length,
             test_fraction: 0.25,
             ...(hasValidation && { validation: { fraction: 0.25 } }),
@@ -374,7 +375,8 @@ t.test('an unknown symbol of an input and a byte that is not UTF-8 have their co
   const problemsOf = async (level: 'character' | 'byte' | 'word', given: Buffer, options: object) => {
     const known = symbolsOf(text.slice(level === 'byte' ? 0 : 1).replaceAll(/Zeg/g, 'the\n'), level);
     const vocabulary = { level, symbols: ['<unk>', '<eos>', ...new Set(known)] };
-    const config = { kind: 'text', path, level, sequence_length: 7, test_fraction: 0.5 } as const;
+    const shape = { sequence_length: 7, test_fraction: 0.5, min_count: 1 };
+    const config = { kind: 'text', path, level, ...shape } as const;
     const record = {
       input: { kind: 'symbol', count: vocabulary.symbols.length },
       sequence_length: 7,

@@ -74,7 +74,7 @@ t.test('sequences are set aside from the training part', async t => {
     }
   }
   const drawn = async (seed: number): Promise<number[]> => {
-    const data = await open({ ...config, validation: { count: 10 } }, seed);
+    const data = await open({ ...config, validation: { count: 10, select: 'random' } }, seed);
     return rowsOf(data, data.validation);
   };
   t.same(await drawn(3), await drawn(3), 'the seed decides');
@@ -111,7 +111,10 @@ t.test('beside a test split that is drawn, no sequence is in two splits', async 
   const path = join(folder, 'held-out.npz');
   writeFileSync(path, zipSync(splitArrays('', LABELS)));
   const plain = await open({ kind: 'npz', path, test_fraction: 0.2 }, 1);
-  const data = await open({ kind: 'npz', path, test_fraction: 0.2, validation: { fraction: 0.25 } }, 1);
+  const data = await open(
+    { kind: 'npz', path, test_fraction: 0.2, validation: { fraction: 0.25, select: 'random' } },
+    1,
+  );
   const parts = [data.train, data.validation, data.test].map(split => rowsOf(data, split));
   t.same(
     parts.map(({ length }) => length),
@@ -132,7 +135,7 @@ t.test('generated data with a seed of their own do not depend on the seed of the
     train_size: 20,
     test_size: 2,
     seed: 7,
-    validation: { count: 5 },
+    validation: { count: 5, select: 'random' },
   };
   const [one, other] = [await open(config, 1), await open(config, 2)];
   t.same(one.validation && classes(one.validation), other.validation && classes(other.validation));
@@ -201,22 +204,27 @@ t.test('what cannot be set aside is told', async t => {
     [
       'all of it',
       2,
-      { ...config, validation: { count: 40 } },
+      { ...config, validation: { count: 40, select: 'random' } },
       /leaves no training sequences.*at most 39 of the 40.*got 40/,
     ],
     [
       'one sequence',
       2,
-      { ...lone, validation: { fraction: 0.5 } },
+      { ...lone, validation: { fraction: 0.5, select: 'random' } },
       /at least two training sequences.*got 1 training seq/,
     ],
-    ['no size', 2, { ...config, validation: {} }, /either fraction or count/],
-    ['two sizes', 2, { ...config, validation: { count: 2, fraction: 0.1 } }, /either fraction or count/],
+    ['no size', 2, { ...config, validation: { select: 'random' } }, /either fraction or count/],
+    [
+      'two sizes',
+      2,
+      { ...config, validation: { count: 2, fraction: 0.1, select: 'random' } },
+      /either fraction or count/,
+    ],
     ['data of their own', 2, own, /has x_validation.*validation_arrays: true, or false/],
     [
       'data of their own and others',
       2,
-      { ...own, validation_arrays: true, validation: { count: 1 } },
+      { ...own, validation_arrays: true, validation: { count: 1, select: 'random' } },
       /already contain a validation split/,
     ],
     ['no data of their own', 2, { ...config, validation_arrays: true }, /has no x_validation/],
@@ -274,7 +282,7 @@ t.test('files and groups that two splits have in common', async t => {
     path,
   };
   t.same(await judge({ ...csv, test_path: apart }), []);
-  t.same(await judge({ ...csv, test_fraction: 0.25, validation: { count: 1 } }), []);
+  t.same(await judge({ ...csv, test_fraction: 0.25, validation: { count: 1, select: 'random' } }), []);
   t.same(await judge({ ...csv, test_path: copy }), [
     'test_path: files of `test_path` and `path` are identical: copy.csv and one.csv',
   ]);

@@ -56,6 +56,8 @@ const expected: {
 
 const sales: ForecastConfig = {
   kind: 'forecast',
+  delimiter: ',',
+  per_step: false,
   path: join(folder, 'sales.csv'),
   target: 'sales',
   series: 'region',
@@ -387,6 +389,8 @@ t.test('nothing of a later split changes what an earlier one holds', async t => 
     fc.asyncProperty(table, async ({ lengths, offset, stride, normalize, seed, hasFuture }) => {
       const config: ForecastConfig = {
         kind: 'forecast',
+        delimiter: ',',
+        per_step: false,
         path,
         target: 'y',
         series: 's',
@@ -622,6 +626,8 @@ t.test('values far from 0 keep their digits: an offset changes nothing', async t
   const OFFSET = 1_700_000_000;
   const at = (offset: number): ForecastConfig => ({
     kind: 'forecast',
+    delimiter: ',',
+    per_step: false,
     path: work.file(
       `offset-${offset}.csv`,
       `y,z\n${Array.from({ length: 100 }, (_, i) => `${offset + i + (i % 7)},${offset + ((i * i) % 5)}\n`).join('')}`,

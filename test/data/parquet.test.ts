@@ -160,6 +160,8 @@ t.test('the same table as CSV and as Parquet is the same dataset', async t => {
     symbols: path => readings(path, { features: ['label'], input_kind: 'symbol', normalize: undefined }),
     forecast: path => ({
       kind: 'forecast',
+      delimiter: ',',
+      per_step: false,
       path: fixture(path),
       target: 'a',
       series: 'recording',

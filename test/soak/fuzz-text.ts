@@ -173,6 +173,8 @@ export const forecastFiles: FuzzTarget = {
       writeFileSync(path, onceIn(random, 6) ? mutateBytes(Buffer.from(mutated), random) : mutated);
       const config: DatasetConfig = {
         kind: 'forecast',
+        delimiter: ',',
+        per_step: false,
         path,
         target: 'y',
         ...(!onceIn(random, 3) && { series: 's' }),

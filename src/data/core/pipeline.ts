@@ -161,19 +161,6 @@ export interface DatasetFacts {
   readonly trainCount?: number;
 }
 
-/** Keys of a config that name a part of a validation split. */
-type ValidationKey<Config> = Extract<keyof Config, `validation_${string}` | `${string}_validation`>;
-
-/** All of a validation split's keys, one or more, if the config has such keys. */
-type ValidationKeys<Config> = Config extends unknown
-  ? [ValidationKey<Config>] extends [never]
-    ? readonly []
-    : readonly [ValidationKey<Config>, ...ValidationKey<Config>[]]
-  : never;
-
-/** `Yes` for a config that has a key, else `No`. */
-type IfKey<Config, Key, Yes, No> = Config extends unknown ? (Key extends keyof Config ? Yes : No) : never;
-
 /**
  * A kind of data. Every kind states all facts, so that nothing which the rest of the program does
  * by them can be forgotten.
@@ -200,22 +187,11 @@ export interface DatasetKind<Config, Settings extends Shape = Shape> {
   facts(config: Config): DatasetFacts;
   /** Columns that are both an input and a target, and the like. */
   leaks(config: Config): readonly ConfigDiagnostic[];
-  /**
-   * What `normalize` does: `columns` are scaled after `open`, or `open` scales by `itself`; null if
-   * there is no such key.
-   */
-  readonly normalize: IfKey<Config, 'normalize', 'columns' | 'itself', null>;
-  /** Keys that define a validation split apart from `validation`; the first of them is required. */
-  readonly validationKeys: ValidationKeys<Config>;
-  /** True if the test split is the file `test_path`, or `test_fraction` of the training file. */
-  readonly hasTestFile: IfKey<Config, 'test_path', true, false>;
-  /** True if the data are drawn with the key `seed`, which is the experiment's by default. */
-  readonly hasSeed: IfKey<Config, 'seed', true, false>;
   /** How a config asks for symbols, and for numbers instead; null if it cannot choose. */
   readonly symbols: { readonly how: string; readonly orNumbers: string } | null;
   /**
-   * True if `open` holds out validation sequences and applies `limit` itself, since the data must
-   * be divided before they become sequences.
+   * True if `open` holds out validation sequences, applies `limit` and scales by `normalize`
+   * itself, since the data must be divided before they become sequences.
    */
   readonly dividesItself: boolean;
   /** True if each path may be a folder or a pattern, which `inputFiles` expands. */

@@ -1,5 +1,5 @@
 /** Keys of several kinds of data, and the facts of such keys. */
-import { choice, integer, type KeyFacts, named, number, section, text } from '../../util/schema.js';
+import { choice, integer, type KeyFacts, literal, named, number, section, text } from '../../util/schema.js';
 
 export const NO_EFFECT = { effects: [] } as const satisfies KeyFacts;
 export const DATA = { effects: ['data'] } as const satisfies KeyFacts;
@@ -11,6 +11,18 @@ export const VOCABULARY = {
   effects: ['data'],
   resume: { never: 'its weights were trained with this vocabulary' },
 } as const satisfies KeyFacts;
+
+/** `kind` of a dataset. */
+export const kind = <const K extends string>(name: K, description: string) =>
+  literal(name, { description, examples: [name], ...DATA });
+
+/** Path of a file of data. */
+export const file = <const O extends { description: string; examples: readonly string[] }>(options: O) =>
+  text({ minLength: 1, maxLength: 4096, path: true, ...DATA, ...options });
+
+/** Like {@link file}, of a key that must be given. */
+export const givenFile = <const O extends { description: string; examples: readonly string[] }>(options: O) =>
+  file({ ...options, required: true });
 
 export const obtain = named(
   'obtain',
@@ -68,42 +80,58 @@ export const delimiter = named(
   }),
 );
 
+/** A fraction of the data for the test split. */
+export const testShare = <const O extends { title: string; description: string }>(options: O) =>
+  number({ above: 0, below: 1, aliases: ['test_split', 'test_size'], ...DATA, ...options });
+
 export const testFraction = named(
   'test_fraction',
-  number({
+  testShare({
     title: 'TestFraction',
     description: "Fraction of the data held out as the test split, drawn with the experiment's seed.",
-    above: 0,
-    below: 1,
     examples: [0.2],
-    aliases: ['test_split', 'test_size'],
     excludes: ['test_path'],
-    ...DATA,
   }),
 );
+
+const share = (description: string) =>
+  number({
+    description,
+    above: 0,
+    below: 1,
+    examples: [0.1],
+    aliases: ['share', 'split', 'ratio', 'val_fraction', 'percentage'],
+    excludes: ['count'],
+    ...VALIDATION,
+  });
+
+const count = (description: string, example: number) =>
+  integer({
+    description,
+    min: 1,
+    max: 4294967295,
+    examples: [example],
+    aliases: ['size', 'num_samples', 'n'],
+    excludes: ['fraction'],
+    ...VALIDATION,
+  });
+
+const VALIDATION_ALIASES = [
+  'validation_split',
+  'validation_fraction',
+  'val',
+  'val_split',
+  'val_fraction',
+  'validation_size',
+  'holdout',
+];
 
 export const validation = named(
   'validation',
   section(
     {
-      fraction: number({
-        description: 'Fraction of the training sequences, rounded to a whole number, at least one.',
-        above: 0,
-        below: 1,
-        examples: [0.1],
-        aliases: ['share', 'split', 'ratio', 'val_fraction', 'percentage'],
-        excludes: ['count'],
-        ...VALIDATION,
-      }),
-      count: integer({
-        description: 'Number of sequences.',
-        min: 1,
-        max: 4294967295,
-        examples: [5000],
-        aliases: ['size', 'num_samples', 'n'],
-        excludes: ['fraction'],
-        ...VALIDATION,
-      }),
+      fraction: share('Fraction of the training sequences, rounded to a whole number, at least one.'),
+      count: count('Number of sequences.', 5000),
       select: choice(['random', 'stratified', 'last'], {
         description:
           'Which sequences to hold out. random: drawn with the seed. stratified: drawn with the seed from each class, in proportion to its size. last: the last ones in the order of the data, such as the latest of a series.',
@@ -118,29 +146,38 @@ export const validation = named(
       description:
         'Training sequences held out for model selection, as a `fraction` or a `count`. They are not trained on; `validation.*` metrics are measured on them. `limit` applies to the remaining training sequences.',
       examples: [{ fraction: 0.1 }, { count: 5000, select: 'stratified' }],
-      aliases: [
-        'validation_split',
-        'validation_fraction',
-        'val',
-        'val_split',
-        'val_fraction',
-        'validation_size',
-        'holdout',
-      ],
+      aliases: VALIDATION_ALIASES,
     },
   ),
 );
 
-export const normalize = named(
-  'normalize',
+/** `validation` that holds out the end of a text or of the time. */
+export const validationAtEnd = (
+  heading: { readonly title: string; readonly description: string },
+  fraction: string,
+  [counted, example]: readonly [description: string, example: number],
+) =>
+  section(
+    { fraction: share(fraction), count: count(counted, example) },
+    { ...heading, examples: [{ fraction: 0.1 }], aliases: VALIDATION_ALIASES },
+  );
+
+/** How numbers are scaled. */
+export const scalingMethod = <const O extends { description: string }>(options: O) =>
   choice(['standard', 'min_max', 'none'], {
-    title: 'Normalize',
-    description:
-      'How to scale each feature column and each value target, fitted on the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled targets; predictions and other metrics are in the units of the data. Without this key nothing is scaled, and a warning names columns far from mean 0 and variance 1.',
     examples: ['standard'],
     aliases: ['scale', 'scaling', 'scaler', 'standardize', 'normalization', 'normalise'],
     ...DATA,
     resume: { never: 'its weights were trained on data with this scaling' },
+    ...options,
+  });
+
+export const normalize = named(
+  'normalize',
+  scalingMethod({
+    title: 'Normalize',
+    description:
+      'How to scale each feature column and each value target, fitted on the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled targets; predictions and other metrics are in the units of the data. Without this key nothing is scaled, and a warning names columns far from mean 0 and variance 1.',
   }),
 );
 
