@@ -59,15 +59,30 @@ t.test('the sample of waves trains to better than its baseline', async t => {
   t.ok(metrics.test.accuracy > baselines.test.majority.accuracy);
 });
 
-t.test('rows of a group with one label are a sequence', async t => {
-  const csv = table('session,t,x,y z,mood', 200, i => {
-    const session = Math.floor(i / 5);
-    return `${session},${i % 5},${Math.sin(i)},${i % 7},${session % 2 ? 'glad' : 'sad'}`;
-  });
-  const { code, stdout, config, found } = await from(csv);
-  t.equal(code, 0);
-  t.match(config, {
-    name: 'data',
+const day = (i: number) => new Date(Date.UTC(2024, 0, 1) + i * 86_400_000).toISOString().slice(0, 10);
+const hours = (i: number) =>
+  new Date(Date.UTC(2024, 0, 1) + i * 3_600_000).toISOString().slice(0, 16).replace('T', ' ');
+
+/** Tables, and what their configs say; `null` for keys that are not there. */
+const GUESSES: readonly {
+  readonly what: string;
+  readonly csv: string;
+  readonly flags?: readonly string[];
+  readonly config?: object;
+  readonly dataset: Readonly<Record<string, unknown>>;
+  readonly stdout?: RegExp;
+}[] = [
+  {
+    what: 'rows of a group with one label are a sequence',
+    csv: table('session,t,x,y z,mood', 200, i => {
+      const session = Math.floor(i / 5);
+      return `${session},${i % 5},${Math.sin(i)},${i % 7},${session % 2 ? 'glad' : 'sad'}`;
+    }),
+    config: {
+      name: 'data',
+      loss: { kind: 'cross_entropy' },
+      gates: [{ metric: 'test.accuracy', beats: 'trivial' }],
+    },
     dataset: {
       kind: 'csv',
       path: 'data.csv',
@@ -78,70 +93,51 @@ t.test('rows of a group with one label are a sequence', async t => {
       normalize: 'standard',
       validation: { fraction: 0.2, select: 'stratified' },
     },
-    loss: { kind: 'cross_entropy' },
-    gates: [{ metric: 'test.accuracy', beats: 'trivial' }],
-  });
-  t.match(
-    stdout,
-    /^target +mood \(2 classes\)\nsequences +40, the rows of each session\norder +t\nfeatures +x, y z\n/m,
-  );
-  t.equal(found, 'exit 0');
-});
-
-t.test('targets of steps, numbers, rows without a group, symbols', async t => {
-  const steps = await from(
-    table('id,value,label', 300, i => `s${Math.floor(i / 10)},${(i * i) % 97},${i % 3 ? 'up' : 'down'}`),
-  );
-  t.match(steps.config, {
+    stdout:
+      /^target +mood \(2 classes\)\nsequences +40, the rows of each session\norder +t\nfeatures +x, y z\n/m,
+  },
+  {
+    what: 'targets of steps',
+    csv: table('id,value,label', 300, i => `s${Math.floor(i / 10)},${(i * i) % 97},${i % 3 ? 'up' : 'down'}`),
+    config: { model: { head: { from: 'every' } } },
     dataset: { sequence: { group: 'id', per_step: true } },
-    model: { head: { from: 'every' } },
-  });
-  t.equal(steps.found, 'exit 0');
-
-  const rows = await from(
-    table('length,width,price', 120, i => `${i % 11},${(i * 7) % 13},${(i * 31) % 97}.5`),
-  );
-  t.match(rows.config, {
-    dataset: { features: ['length', 'width'], target: 'price', target_kind: 'value' },
-    loss: { kind: 'mse' },
-  });
-  t.notOk(rows.config.dataset.sequence);
-  t.equal(rows.found, 'exit 0');
-
-  const symbols = await from(
-    table('word_id,letter,language', 400, i => {
+  },
+  {
+    what: 'numbers of rows without a group',
+    csv: table('length,width,price', 120, i => `${i % 11},${(i * 7) % 13},${(i * 31) % 97}.5`),
+    config: { loss: { kind: 'mse' } },
+    dataset: { features: ['length', 'width'], target: 'price', target_kind: 'value', sequence: null },
+  },
+  {
+    what: 'symbols',
+    csv: table('word_id,letter,language', 400, i => {
       const word = Math.floor(i / 4);
       return `${word},${'abcdefg'[(i * 3) % 7]},${word % 2 ? 'old' : 'new'}`;
     }),
-  );
-  t.match(symbols.config, {
+    config: { model: { embedding: { size: 16 } } },
     dataset: { features: ['letter'], input_kind: 'symbol', target: 'language' },
-    model: { embedding: { size: 16 } },
-  });
-  t.equal(symbols.found, 'exit 0');
-
-  const texts = await from(
-    table('who,review,stars', 60, i => `p${i},"${['a good film', 'a bad, bad film'][i % 2]} ${i}",${i % 2}`),
-  );
-  t.match(texts.config, {
+  },
+  {
+    what: 'texts',
+    csv: table(
+      'who,review,stars',
+      60,
+      i => `p${i},"${['a good film', 'a bad, bad film'][i % 2]} ${i}",${i % 2}`,
+    ),
+    config: { model: { embedding: { size: 16 } } },
     dataset: {
       features: ['review'],
       input_kind: 'text',
       level: 'word',
       target: 'stars',
       target_kind: 'class',
+      sequence: null,
     },
-    model: { embedding: { size: 16 } },
-  });
-  t.notOk(texts.config.dataset.sequence);
-  t.equal(texts.found, 'exit 0');
-});
-
-const day = (i: number) => new Date(Date.UTC(2024, 0, 1) + i * 86_400_000).toISOString().slice(0, 10);
-
-t.test('a number over time is forecast', async t => {
-  const one = await from(table('date,price,sales', 200, i => `${day(i)},${i % 5},${100 + ((i * 13) % 31)}`));
-  t.match(one.config, {
+  },
+  {
+    what: 'a number over time is forecast',
+    csv: table('date,price,sales', 200, i => `${day(i)},${i % 5},${100 + ((i * 13) % 31)}`),
+    config: { gates: [{ metric: 'test.mean_absolute_error', beats: 'trivial' }] },
     dataset: {
       kind: 'forecast',
       target: 'sales',
@@ -151,16 +147,14 @@ t.test('a number over time is forecast', async t => {
       horizon: 7,
       season: 7,
     },
-    gates: [{ metric: 'test.mean_absolute_error', beats: 'trivial' }],
-  });
-  t.equal(one.found, 'exit 0');
-
-  const hours = (i: number) =>
-    new Date(Date.UTC(2024, 0, 1) + i * 3_600_000).toISOString().slice(0, 16).replace('T', ' ');
-  const several = await from(
-    table('store,time,load', 800, i => `${i < 400 ? 'north' : 'south'},${hours(i % 400)},${(i * 7) % 50}`),
-  );
-  t.match(several.config, {
+  },
+  {
+    what: 'several series of hours',
+    csv: table(
+      'store,time,load',
+      800,
+      i => `${i < 400 ? 'north' : 'south'},${hours(i % 400)},${(i * 7) % 50}`,
+    ),
     dataset: {
       kind: 'forecast',
       target: 'load',
@@ -169,12 +163,120 @@ t.test('a number over time is forecast', async t => {
       season: 24,
       calendar: ['hour', 'day_of_week'],
     },
-  });
-  t.equal(several.found, 'exit 0');
+  },
+  {
+    what: 'a forecast is of a measure, not of a flag or an identifier',
+    csv: table(
+      'date,sales,holiday,store_id',
+      120,
+      i => `${day(i)},${(i * 37) % 101}.5,${Number(i % 7 === 0)},4`,
+    ),
+    dataset: { kind: 'forecast', target: 'sales', features: ['holiday'] },
+    stdout:
+      /^forecast +sales\norder +date\n(.*\n)*The columns are guesses\. To correct one: .* init --from data\.csv --force --target COLUMN \(or --time, --group\)$/m,
+  },
+  {
+    what: 'of two measures, the last',
+    csv: table('date,heat,cold', 120, i => `${day(i)},${(i * 37) % 101},${(i * 31) % 97}`),
+    dataset: { target: 'cold', features: ['heat'] },
+    stdout: /; other targets: heat$/m,
+  },
+  {
+    what: 'columns of a forecast named by the user',
+    csv: table('date,heat,cold', 120, i => `${day(i)},${(i * 37) % 101},${(i * 31) % 97}`),
+    flags: ['--target', 'heat', '--time', 'date'],
+    dataset: { target: 'heat' },
+    stdout:
+      /^The columns are guesses\. To correct one: .* init .*--force --target heat --time date --group COLUMN$/m,
+  },
+  {
+    what: 'a group named by the user',
+    csv: table('a,b,c', 60, i => `${Math.floor(i / 3)},${i % 4},${(i * 5) % 17}`),
+    flags: ['--target', 'b', '--group', 'a'],
+    dataset: { sequence: { group: 'a' }, features: ['c'], target: 'b', target_kind: 'class' },
+  },
+  {
+    what: 'dates in several columns keep the order of the file',
+    csv: table('year,month,date_of_month,day_of_week,births', 200, i => {
+      const [year, month, date] = day(i).split('-').map(Number);
+      return `${year},${month},${date},${new Date(day(i)).getUTCDay() || 7},${8000 + ((i * 37) % 101)}`;
+    }),
+    dataset: {
+      kind: 'forecast',
+      target: 'births',
+      known: ['month', 'date_of_month', 'day_of_week'],
+      season: 7,
+      time: null,
+      features: null,
+      calendar: null,
+    },
+  },
+  ...[
+    (i: number) => day(i).split('-').reverse().join('.'),
+    (i: number) => day(i).replace(/(\d+)-(\d+)-(\d+)/, '$2/$3/$1'),
+  ].map(form => ({
+    what: `dates like ${form(40)} keep the order of the file`,
+    csv: table('Datum,Wert', 120, i => `${form(i)},${(i * 37) % 101}`),
+    dataset: { kind: 'forecast', target: 'Wert', season: 7, time: null },
+    stdout: /^order +the rows of the file, by Datum$/m,
+  })),
+  {
+    what: 'dates that descend order nothing',
+    csv: table('Datum,Wert,Art', 60, i => {
+      const date = day(100 - i)
+        .split('-')
+        .reverse()
+        .join('.');
+      return `${date},${i}.5,${'ab'[i % 2]}`;
+    }),
+    dataset: { kind: 'csv', target: 'Art', features: ['Wert'] },
+  },
+  {
+    what: 'texts of few kinds are classes, wherever their column is',
+    csv: table('kind,a,b', 90, i => `${'xyz'[i % 3]},${(i * 7) % 23}.5,${(i * 5) % 31}.5`),
+    dataset: { target: 'kind', target_kind: 'class', features: ['a', 'b'] },
+    stdout: /; other targets: a, b$/m,
+  },
+  {
+    what: 'several columns of texts describe a number',
+    csv: table(
+      'style,city,area,cost',
+      90,
+      i => `${'xyz'[i % 3]},${'uv'[i % 2]},${i % 23}.5,${(i * 5) % 31}.5`,
+    ),
+    dataset: { target: 'cost', target_kind: 'value' },
+  },
+  {
+    what: 'a bad number is named',
+    csv: table('id,a,b,kind', 60, i => {
+      const group = i >> 2;
+      return `s${group},${i === 20 ? '?' : i},${i % 9},${group % 2 ? 'u' : 'v'}`;
+    }),
+    dataset: { target: 'kind', features: ['b'] },
+    stdout: /^not used +a: not a number in 1 row, first at data\.csv:22:4$/m,
+  },
+  {
+    what: 'a bad date is named',
+    csv: table('date,a,b', 60, i => `${i === 9 ? 'unknown' : day(i)},${i % 7},${(i * 5) % 31}.5`),
+    dataset: {},
+    stdout: /^not used +date: not a date in 1 row, first at data\.csv:11:1$/m,
+  },
+  {
+    what: 'unused columns are reported',
+    csv: table('x,y,note,label', 80, i => `${i % 6},${i % 7 ? i : ''},hello ${i},${i % 2}`),
+    dataset: { features: ['x'] },
+    stdout: /^not used +y: empty in 12 rows, first at data\.csv:2:3\nnot used +note: not numbers$/m,
+  },
+];
 
-  const short = await from(table('date,sales', 30, i => `${day(i)},${i}`));
-  t.match(short, { code: 2, stderr: /its shortest series has 30 steps/ });
-});
+for (const { what, csv, flags = [], config = {}, dataset, stdout = /./ } of GUESSES)
+  t.test(what, async t => {
+    const written = await from(csv, ...flags);
+    t.match(written, { code: 0, config, found: 'exit 0', stdout });
+    for (const [key, value] of Object.entries(dataset))
+      if (value === null) t.notOk(key in written.config.dataset, key);
+      else t.match(written.config.dataset[key], value, key);
+  });
 
 t.test('a series that moves is measured from its level', async t => {
   /** Uniform from -0.5 to 0.5, but the same in each run. */
@@ -212,120 +314,6 @@ t.test('a series that moves is measured from its level', async t => {
   t.equal(several.found, 'exit 0');
 });
 
-t.test('a forecast is of a measure, not of a flag or an identifier', async t => {
-  const flags = await from(
-    table('date,sales,holiday,store_id', 120, i => `${day(i)},${(i * 37) % 101}.5,${Number(i % 7 === 0)},4`),
-  );
-  t.match(flags.config.dataset, { kind: 'forecast', target: 'sales', features: ['holiday'] });
-  t.match(flags.stdout, /^forecast +sales\norder +date\n/m);
-  t.match(
-    flags.stdout,
-    /^The columns are guesses\. To correct one: .* init --from data\.csv --force --target COLUMN \(or --time, --group\)$/m,
-  );
-  t.equal(flags.found, 'exit 0');
-  const two = await from(table('date,heat,cold', 120, i => `${day(i)},${(i * 37) % 101},${(i * 31) % 97}`));
-  t.match(two.config.dataset, { target: 'cold', features: ['heat'] });
-  t.match(two.stdout, /; other targets: heat$/m);
-  const named = await from(
-    table('date,heat,cold', 120, i => `${day(i)},${(i * 37) % 101},${(i * 31) % 97}`),
-    ...['--target', 'heat', '--time', 'date'],
-  );
-  t.match(named.config.dataset, { target: 'heat' });
-  t.match(
-    named.stdout,
-    /^The columns are guesses\. To correct one: .* init .*--force --target .* --time .* --group COLUMN$/m,
-  );
-});
-
-t.test('dates in several columns, or in the form of a country, keep the order of the file', async t => {
-  const parts = (i: number) => new Date(day(i));
-  const split = await from(
-    table('year,month,date_of_month,day_of_week,births', 200, i => {
-      const date = parts(i);
-      const weekday = date.getUTCDay() || 7;
-      return `${date.getUTCFullYear()},${date.getUTCMonth() + 1},${date.getUTCDate()},${weekday},${8000 + ((i * 37) % 101)}`;
-    }),
-  );
-  t.match(split.config.dataset, {
-    kind: 'forecast',
-    target: 'births',
-    known: ['month', 'date_of_month', 'day_of_week'],
-    season: 7,
-  });
-  t.notOk(split.config.dataset.time ?? split.config.dataset.features ?? split.config.dataset.calendar);
-  t.equal(split.found, 'exit 0');
-  for (const form of [
-    (i: number) => day(i).split('-').reverse().join('.'),
-    (i: number) => day(i).replace(/(\d+)-(\d+)-(\d+)/, '$2/$3/$1'),
-  ]) {
-    const local = await from(table('Datum,Wert', 120, i => `${form(i)},${(i * 37) % 101}`));
-    t.match(local.config.dataset, { kind: 'forecast', target: 'Wert', season: 7 });
-    t.notOk(local.config.dataset.time);
-    t.match(local.stdout, /^order +the rows of the file, by Datum$/m);
-    t.equal(local.found, 'exit 0');
-  }
-  const descending = await from(
-    table(
-      'Datum,Wert,Art',
-      60,
-      i =>
-        `${day(100 - i)
-          .split('-')
-          .reverse()
-          .join('.')},${i}.5,${'ab'[i % 2]}`,
-    ),
-  );
-  t.match(descending.config.dataset, { kind: 'csv', target: 'Art', features: ['Wert'] });
-});
-
-t.test('texts of few kinds are classes, wherever their column is', async t => {
-  const first = await from(table('kind,a,b', 90, i => `${'xyz'[i % 3]},${(i * 7) % 23}.5,${(i * 5) % 31}.5`));
-  t.match(first.config.dataset, { target: 'kind', target_kind: 'class', features: ['a', 'b'] });
-  t.match(first.stdout, /; other targets: a, b$/m);
-  const several = await from(
-    table('style,city,area,cost', 90, i => `${'xyz'[i % 3]},${'uv'[i % 2]},${i % 23}.5,${(i * 5) % 31}.5`),
-  );
-  t.match(several.config.dataset, { target: 'cost', target_kind: 'value' });
-});
-
-t.test('a bad cell is named', async t => {
-  const odd = await from(
-    table('id,a,b,kind', 60, i => `s${i >> 2},${i === 20 ? '?' : i},${i % 9},${(i >> 2) % 2 ? 'u' : 'v'}`),
-  );
-  t.match(odd.config.dataset, { target: 'kind', features: ['b'] });
-  t.match(odd.stdout, /^not used +a: 1 cell is not a number, "\?" at data\.csv:22:4$/m);
-  const target = await from(
-    table('a,b', 60, i => `${i % 7},${i % 20 === 3 ? 'n/a' : `${i}.5`}`),
-    '--target',
-    'b',
-  );
-  t.match(target, {
-    code: 2,
-    stderr: /its target b has bad cells: 3 cells are not numbers, the first "n\/a" at data\.csv:5:3\n/,
-  });
-  const dates = await from(
-    table('date,a,b', 60, i => `${i === 9 ? 'unknown' : day(i)},${i % 7},${(i * 5) % 31}.5`),
-  );
-  t.match(dates.stdout, /^not used +date: 1 cell is not a date, "unknown" at data\.csv:11:1$/m);
-});
-
-t.test('columns are named by the user', async t => {
-  const csv = table('a,b,c', 60, i => `${Math.floor(i / 3)},${i % 4},${(i * 5) % 17}`);
-  const named = await from(csv, '--target', 'b', '--group', 'a');
-  t.match(named.config, {
-    dataset: { sequence: { group: 'a' }, features: ['c'], target: 'b', target_kind: 'class' },
-  });
-  t.equal(named.found, 'exit 0');
-  t.match(await from(csv, '--target', 'd'), {
-    code: 2,
-    stderr: /^--target: data\.csv has no column "d"\n.*a, b, c/,
-  });
-  t.match(await from(csv, '--target', 'b', '--group', 'b'), {
-    code: 2,
-    stderr: /must name different columns/,
-  });
-});
-
 t.test('other delimiters than the comma are found', async t => {
   const commas = await from(table('id,x,label', 80, i => `${i % 20},${i / 2},${i % 20 < 7}`));
   for (const delimiter of [';', '\t', '|']) {
@@ -339,34 +327,56 @@ t.test('other delimiters than the comma are found', async t => {
   t.notOk('delimiter' in commas.config.dataset);
 });
 
-t.test('unused columns and unusable tables are reported', async t => {
-  const gaps = await from(table('x,y,note,label', 80, i => `${i % 6},${i % 7 ? i : ''},hello ${i},${i % 2}`));
-  t.same(gaps.config.dataset.features, ['x']);
-  t.match(
-    gaps.stdout,
-    /^not used +y: 12 empty cells, the first at data\.csv:2:3\nnot used +note: not numbers$/m,
-  );
-  t.equal(gaps.found, 'exit 0');
-  const excel = await from(table('a;b;label', 20, i => `${i};1,5;${i % 2}`));
-  t.match(excel, {
-    code: 5,
-    stderr: /^data\.csv:2:3: the number has a comma\n.*\n.*\n {2}expected: a decimal point/,
-  });
-  t.match(await from(table('x,label', 20, i => `"1,${i}",${i % 2}`)), { code: 5, stderr: /has a comma/ });
-  t.match(await from(table('1,2', 20, i => `${i},1`)), { code: 5, stderr: /its first line has numbers/ });
-  t.match(await from(table('text,label', 40, i => `hello,${i % 2 ? 'a' : 'b'}`)), {
-    code: 2,
-    stderr: /no config can be made for this table: no column has a number or a text in every row/,
-  });
-  t.match(await from(table('a,a,b', 20, i => `${i},1,${i % 2}`)), {
-    code: 5,
-    stderr: /^data\.csv:1:3: two columns are named "a"\n/,
-  });
-  t.match(await from('a,b\n'), { code: 5, stderr: /the table has no rows/ });
-  t.match(await from(table('x,label', 20, i => `${i},1`)), {
-    code: 2,
-    stderr: /label has the same value everywhere/,
-  });
+/** Tables of which no config can be made: exit code and message. */
+const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ...flags: string[]])[] = [
+  [table('date,sales', 30, i => `${day(i)},${i}`), 2, /its shortest series has 30 steps/],
+  [
+    table('a;b;label', 20, i => `${i};1,5;${i % 2}`),
+    5,
+    /^data\.csv:2:3: the number has a comma\n.*\n.*\n {2}expected: a decimal point/,
+  ],
+  [table('x,label', 20, i => `"1,${i}",${i % 2}`), 5, /has a comma/],
+  [table('1,2', 20, i => `${i},1`), 5, /its first line has numbers/],
+  ['a,b\n', 5, /the table has no rows/],
+  [table('a,a,b', 20, i => `${i % 7},1,${i % 2}`), 5, /^data\.csv:1:3: two columns are named "a"\n/],
+  [
+    table('text,label', 40, i => `hello,${i % 2 ? 'a' : 'b'}`),
+    2,
+    /no config can be made for this table: no column has a number or a text in every row/,
+  ],
+  [table('x,label', 20, i => `${i},1`), 2, /label has the same value everywhere/],
+  [
+    table('a,b', 60, i => `${i % 7},${i % 20 === 3 ? 'n/a' : `${i}.5`}`),
+    2,
+    /its target b has bad cells: not a number in 3 rows, first at data\.csv:5:3\n/,
+    ...['--target', 'b'],
+  ],
+  [
+    table('a,b,c', 9, i => `${i},1,2`),
+    2,
+    /^--target: data\.csv has no column "d"\n.*a, b, c/,
+    '--target',
+    'd',
+  ],
+  [
+    table('a,b,c', 9, i => `${i},1,2`),
+    2,
+    /--target, --group and --time are equal/,
+    ...['--target', 'b', '--group', 'b'],
+  ],
+  [
+    table('id,x,label', 4, i => `${i >> 1},${i},${i >> 1 ? 'up' : 'down'}`),
+    2,
+    /^data\.csv: no config can be made for these data: a validation split needs at least two /,
+  ],
+];
+
+t.test('unusable tables are refused', async t => {
+  for (const [csv, code, stderr, ...flags] of REFUSED)
+    t.match(await from(csv, ...flags), { code, stderr, found: 'no config' }, String(stderr));
+});
+
+t.test('paths, texts and wrong arguments', async t => {
   const cwd = work.folder();
   const deeper = await cellrun(cwd, 'init', 'a/new/folder/x.yaml', '--template', 'csv');
   t.match(deeper, { code: 0, stdout: /a\/new\/folder\/x\.yaml/ });
@@ -389,11 +399,6 @@ t.test('unused columns and unusable tables are reported', async t => {
     stderr: /^latin\.txt:1:7: the file is not UTF-8 text\n/,
   });
   t.notOk(existsSync(join(cwd, 'two.cellrun.yaml')) || existsSync(join(cwd, 'latin.cellrun.yaml')));
-  t.match(await from(table('id,x,label', 4, i => `${i >> 1},${i},${i >> 1 ? 'up' : 'down'}`)), {
-    code: 2,
-    stderr: /^data\.csv: no config can be made for these data: a validation split needs at least two /,
-    found: 'no config',
-  });
   t.match(await cellrun(cwd, 'init', '--from', 'data.xlsx'), { code: 2, stderr: /ends in \.csv/ });
   t.match(await cellrun(cwd, 'init', 'x.txt', '--template', 'csv'), {
     code: 2,

@@ -1,18 +1,25 @@
-/** Guesses the roles of the columns of a table for `init`. */
-import type { Delimiter } from '../../data/formats/csv-records.js';
-import { usageError } from '../../util/errors.js';
-import { nearest } from '../../util/nearest.js';
-import {
-  ascends,
-  type Column,
-  DATE_NAMES,
-  describeBad,
-  medianInterval,
-  readColumns,
-  type SplitDates,
-  splitDates,
-  utc,
-} from './columns.js';
+/** Reads a table and guesses the roles of its columns for `init`. */
+import { Problems } from '../../data/core/problems.js';
+import { badNumber, COMMA_NUMBER, cellNumber, isMissing } from '../../data/csv-columns.js';
+import { type Delimiter, guessDelimiter } from '../../data/formats/csv-records.js';
+import { isParquet } from '../../data/formats/parquet.js';
+import { TableFile } from '../../data/formats/tables.js';
+import { readContent } from '../../data/reading/files.js';
+import { orderKey } from '../../data/row-order.js';
+import { damagedError, placeOf, usageError } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
+
+export interface Column {
+  readonly name: string;
+  readonly cells: readonly string[];
+  /** True if all cells are numbers. */
+  readonly isNumber: boolean;
+  readonly isTime: boolean;
+  readonly isFull: boolean;
+  readonly distinct: number;
+  /** What is wrong with some cells, or with the column. */
+  readonly problem?: string;
+}
 
 /** Columns named by the user. The others are guessed. */
 export interface NamedColumns {
@@ -21,50 +28,40 @@ export interface NamedColumns {
   readonly time?: string | undefined;
 }
 
-/** A table and the task that it fits. */
-export type Table = SequenceTable | SeriesTable;
-
-interface Common {
-  readonly delimiter: Delimiter;
-  readonly rows: number;
-  readonly target: string;
-  /** Names of the feature columns. */
-  readonly features: readonly string[];
-  /** Columns that are not used, with the reason. */
-  readonly unused: readonly { readonly name: string; readonly reason: string }[];
-  readonly time?: string;
-  /** Further columns that could be the target; empty if the user named it. */
-  readonly otherTargets: readonly string[];
+/** What orders the rows. */
+interface Order {
+  readonly columns: readonly Column[];
+  /** By row; of dates, milliseconds since 1970. */
+  readonly at: readonly number[];
+  readonly isDate: boolean;
+  /** False if no single column has an order that a config can use: the rows of the file have it. */
+  readonly isColumn: boolean;
 }
 
-/** Sequences with a class or a number to predict. */
-export interface SequenceTable extends Common {
-  readonly kind: 'csv';
-  readonly targetKind: 'class' | 'value';
-  readonly classes?: number;
-  /** `symbol` and `text`: the only feature is a column of symbols or texts. */
-  readonly inputKind: 'number' | 'symbol' | 'text';
-  /** If absent, every row is a sequence of one step. */
-  readonly group?: string;
+/** A table, and the roles of its columns. */
+export interface Table {
+  /** `csv`: sequences with a class or a number to predict; `forecast`: time series. */
+  readonly kind: 'csv' | 'forecast';
+  readonly delimiter: Delimiter;
+  readonly target: Column;
+  readonly isClass: boolean;
   /** True if the target differs within a sequence. */
   readonly perStep: boolean;
-  readonly sequences: number;
-}
-
-/** Time series to forecast. */
-export interface SeriesTable extends Common {
-  readonly kind: 'forecast';
-  readonly series?: string;
-  /** Steps of the shortest series. */
-  readonly steps: number;
-  /** Milliseconds between two steps; undefined if the times are not dates. */
-  readonly interval?: number;
-  /** The target of each series, in the order of time. */
-  readonly values: readonly (readonly number[])[];
-  /** Columns known in advance. */
-  readonly known: readonly string[];
-  /** The columns whose dates ascend in the order of the file; absent if there is a `time`. */
-  readonly fileOrder?: string;
+  /** Further columns that could be the target; empty if the user named it. */
+  readonly otherTargets: readonly string[];
+  readonly features: readonly string[];
+  /** `symbol` and `text`: the only feature is a column of symbols or texts. */
+  readonly inputKind: 'number' | 'symbol' | 'text';
+  /** Columns that are not used, with the reason. */
+  readonly unused: readonly { readonly name: string; readonly reason: string }[];
+  readonly group: string | undefined;
+  readonly time: string | undefined;
+  /** Columns of the dates that order the rows of the file. */
+  readonly fileOrder: readonly string[];
+  /** Rows of each sequence or series, in their order. */
+  readonly rows: readonly (readonly number[])[];
+  /** Milliseconds between two steps; undefined if there are no dates. */
+  readonly interval: number | undefined;
 }
 
 /** Common names of columns by role. */
@@ -72,6 +69,10 @@ const USUAL = {
   group:
     /(^|[_ .-])(ids?|group|series|sequence|seq|session|subject|recording|trial|store|device|sensor|station|user|patient|ticker|symbol|episode|item)$/i,
   time: /^(time|times|timestamp|datetime|date|day|hour|week|month|year|step|t|second|seconds|minute|sample|order|index|frame|tick|ds)$/i,
+  year: /^(year|yr)$/i,
+  month: /^(month|mon)$/i,
+  day: /^(day|date|mday|day_of_month|date_of_month)$/i,
+  weekday: /^(weekday|dow|day_of_week)$/i,
   target: /^(label|labels|class|target|y|outcome|category|species|result)$/i,
   measure:
     /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|revenue|visitors|quantity|amount)$/i,
@@ -82,152 +83,292 @@ const MAX_GUESSED_CLASSES = 20;
 const MIN_FORECAST_STEPS = 40;
 
 /**
- * Reads the table at `path` and guesses the roles of its columns.
  * @throws UserError (exit 2) if a named column does not exist, or nothing can be predicted
  * @throws UserError (exit 5) if the table is damaged
  */
 export async function readTable(path: string, named: NamedColumns): Promise<Table> {
   const { columns, delimiter } = await readColumns(path);
-  const find = (role: keyof NamedColumns): Column | undefined => {
-    const name = named[role];
-    if (name === undefined) return undefined;
-    const found = columns.find(column => column.name === name);
-    if (found) return found;
-    const suggestion = nearest(
-      name,
-      columns.map(column => column.name),
-    );
-    throw usageError({
-      code: 'init/no-column',
-      message: `${path} has no column ${JSON.stringify(name)}`,
-      file: `--${role}`,
-      expected: columns.map(column => column.name).join(', '),
-      got: name,
-      ...(suggestion !== undefined && { suggestion }),
-    });
-  };
-  const asked = { target: find('target'), group: find('group'), time: find('time') };
-  const given = Object.values(asked).filter(column => column !== undefined);
+  const [asked, askedGroup, askedTime] = (['target', 'group', 'time'] as const).map(role =>
+    columnNamed(role, named[role], columns, path),
+  );
+  const given = [asked, askedGroup, askedTime].filter(column => column !== undefined);
   if (new Set(given).size < given.length)
-    throw usageError({
-      code: 'init/same-column',
-      message: '--target, --group and --time must name different columns',
-      expected: 'a column for each',
-      got: given.map(column => column.name).join(', '),
-    });
-  const free = (column: Column): boolean => !Object.values(asked).includes(column);
-  const dates = asked.time ?? columns.find(column => free(column) && column.isTime);
-  const split = dates === undefined ? splitDates(columns.filter(free)) : undefined;
-  const isOfDates = (column: Column): boolean => column === dates || split?.columns.includes(column) === true;
-  const group = asked.group ?? columns.find(column => free(column) && !isOfDates(column) && isGroup(column));
-  const series = rowsOf(columns, group);
-  const fileOrder = split && ascends(split, series) ? split : undefined;
-  const time =
-    dates ??
-    (fileOrder ? undefined : columns.find(column => free(column) && column !== group && isStep(column)));
-  const roles = { path, delimiter, columns, time, fileOrder, group, rows: series };
-  const candidates = columns.filter(
-    column => column !== time && column !== group && fileOrder?.columns.includes(column) !== true,
-  );
-  const target = asked.target ?? guessTarget(roles, candidates);
+    throw usageError({ code: 'init/same-column', message: 'two of --target, --group and --time are equal' });
+  const free = columns.filter(column => !given.includes(column));
+  const time = askedTime ?? free.find(({ isTime }) => isTime);
+  const dates = time ? orderBy(time) : splitDates(free);
+  const group = askedGroup ?? free.find(column => !dates?.columns.includes(column) && isGroup(column));
+  const rows = rowsOf(columns[0].cells, group);
+  const order = dates && (dates.isColumn || ascends(dates, rows)) ? dates : orderOfSteps(free, group);
+  if (order) for (const list of rows) list.sort((a, b) => order.at[a] - order.at[b] || a - b);
+  const isOrdered = order !== undefined && rows.every(list => isStrict(list.map(row => order.at[row])));
+  const roles: Roles = { columns, group, rows, order, isOrdered };
+  const candidates = columns.filter(column => column !== group && !order?.columns.includes(column));
+  const target = asked ?? guessTarget(candidates, roles);
   if (target === undefined) throw nothing(path, 'it has no column to predict');
-  const isGuessed = asked.target === undefined;
-  const others = candidates.filter(
-    column =>
-      isGuessed && column !== target && column.bad === undefined && (isMeasure(column) || isLabel(column)),
+  const otherTargets = candidates.filter(
+    column => !asked && column !== target && !column.problem && (isMeasure(column) || isLabel(column)),
   );
-  const otherTargets = others.map(({ name }) => name);
-  const complete: Roles = { ...roles, target, otherTargets };
-  return isForecast(complete) ? seriesTable(complete) : sequenceTable({ ...complete, fileOrder: undefined });
+  const isSeries = isForecast(target, roles);
+  const orderedBy = order?.isColumn ? order.columns[0] : undefined;
+  const { features, unused } = featuresOf(target, roles, isSeries ? (order?.columns ?? []) : [orderedBy]);
+  const words = isSeries || features.length > 0 ? undefined : columnOfWords(target, roles, orderedBy);
+  const why = isSeries ? tooShort(rows) : unusable(target, words ? [words] : features);
+  if (why !== undefined) throw nothing(path, why);
+  const isAlone = !isSeries && group === undefined;
+  if (isAlone && orderedBy)
+    unused.push({ name: orderedBy.name, reason: 'it orders the rows of a group, and there is none' });
+  return {
+    kind: isSeries ? 'forecast' : 'csv',
+    delimiter,
+    target,
+    isClass: !target.isNumber || (target.distinct <= MAX_GUESSED_CLASSES && isWhole(target)),
+    perStep: group !== undefined && !isConstantWithin(rows, target),
+    otherTargets: otherTargets.map(({ name }) => name),
+    features: (words ? [words] : features).map(({ name }) => name),
+    inputKind: words === undefined ? 'number' : group === undefined ? 'text' : 'symbol',
+    unused: unused.filter(({ name }) => name !== words?.name),
+    group: group?.name,
+    time: !isAlone && orderedBy?.isFull ? orderedBy.name : undefined,
+    fileOrder: isSeries && order && !order.isColumn ? order.columns.map(({ name }) => name) : [],
+    rows: isAlone ? target.cells.map((_, row) => [row]) : rows,
+    interval: isSeries && order?.isDate ? medianInterval(rows[0].map(row => order.at[row])) : undefined,
+  };
 }
 
-function isStep({ isNumber, name }: Column): boolean {
-  return isNumber && USUAL.time.test(name);
+interface Roles {
+  readonly columns: readonly Column[];
+  readonly group: Column | undefined;
+  /** Rows of each group, in the order of time; all of them without a group. */
+  readonly rows: readonly (readonly number[])[];
+  readonly order: Order | undefined;
+  /** True if each time occurs once in its group. */
+  readonly isOrdered: boolean;
+}
+
+function tooShort(rows: Roles['rows']): string | undefined {
+  const steps = stepsOf(rows);
+  const why = `its shortest series has ${steps} steps, and a forecast needs ${MIN_FORECAST_STEPS}`;
+  return steps < MIN_FORECAST_STEPS ? why : undefined;
+}
+
+function unusable(target: Column, features: readonly Column[]): string | undefined {
+  const { name, isFull, problem, distinct } = target;
+  // a few words among few numbers are names of classes
+  if (!isFull || (problem && distinct > MAX_GUESSED_CLASSES))
+    return `its target ${name} has bad cells: ${problem}`;
+  if (distinct < 2) return `its target ${name} has the same value everywhere`;
+  return features.length === 0 ? 'no column has a number or a text in every row' : undefined;
+}
+
+async function readColumns(path: string): Promise<{ columns: readonly Column[]; delimiter: Delimiter }> {
+  const { bytes } = await readContent(path);
+  const delimiter = isParquet(bytes) ? ',' : guessDelimiter(bytes);
+  const file = new TableFile(path, bytes, delimiter);
+  const problems = new Problems();
+  let names: readonly string[] = [];
+  let cells: string[][] = [];
+  const starts: number[] = [];
+  const handlers: Parameters<typeof file.scan>[0] = {
+    header({ fields }) {
+      names = [...fields];
+      cells = names.map(() => []);
+    },
+    add({ fields, at }) {
+      starts.push(at);
+      for (const [i, field] of fields.entries()) cells[i].push(field.trim());
+    },
+  };
+  await file.scan(handlers, problems);
+  problems.throwIfAny();
+  const isHeadless = !file.isParquet && names.every(name => cellNumber(name) !== undefined);
+  if (starts.length === 0 || isHeadless)
+    throw damagedError({
+      code: 'init/table',
+      message: isHeadless ? 'its first line has numbers' : 'the table has no rows',
+      file: path,
+      expected: 'a line with the names of the columns, and rows below it',
+    });
+  for (const [index, column] of cells.entries()) {
+    const comma = column.findIndex(cell => COMMA_NUMBER.test(cell));
+    const numbers = column.filter(cell => COMMA_NUMBER.test(cell) || cellNumber(cell) !== undefined);
+    if (comma >= 0 && 2 * numbers.length > column.length)
+      throw damagedError(badNumber(column[comma], file.place(starts[comma], index)));
+  }
+  const columns = names.map((name, index) =>
+    columnOf(name, cells[index], file.unreadable.get(name), row =>
+      placeOf(file.place(starts[row], index)).replace(/: $/, ''),
+    ),
+  );
+  return { columns, delimiter };
+}
+
+function columnOf(
+  name: string,
+  cells: readonly string[],
+  unreadable: string | undefined,
+  place: (row: number) => string,
+): Column {
+  const rowsWhere = (test: (cell: string) => boolean): number[] =>
+    cells.flatMap((cell, row) => (test(cell) ? [row] : []));
+  const empty = rowsWhere(isMissing);
+  const words = rowsWhere(cell => !isMissing(cell) && cellNumber(cell) === undefined);
+  const undated = rowsWhere(cell => !isMissing(cell) && Number.isNaN(timeOf(cell)));
+  const present = cells.length - empty.length;
+  const areFew = (rows: readonly number[]): boolean => rows.length > 0 && 4 * rows.length < present;
+  const [what, bad] = areFew(words)
+    ? ['not a number', words]
+    : areFew(undated)
+      ? ['not a date', undated]
+      : ['empty', empty];
+  const problem =
+    unreadable ??
+    (bad.length === 0 ? undefined : `${what} in ${counted(bad.length, 'row')}, first at ${place(bad[0])}`);
+  return {
+    name,
+    cells,
+    isNumber: present > 0 && words.length === 0,
+    isTime: present > 0 && undated.length === 0,
+    isFull: empty.length === 0,
+    distinct: new Set(cells).size,
+    ...(problem !== undefined && { problem }),
+  };
+}
+
+const timeOf = orderKey(false);
+
+function columnNamed(
+  role: keyof NamedColumns,
+  name: string | undefined,
+  columns: readonly Column[],
+  path: string,
+): Column | undefined {
+  const found = columns.find(column => column.name === name);
+  if (found || name === undefined) return found;
+  throw usageError({
+    code: 'init/no-column',
+    message: `${path} has no column ${JSON.stringify(name)}`,
+    file: `--${role}`,
+    expected: columns.map(column => column.name).join(', '),
+  });
+}
+
+function orderBy(column: Column): Order {
+  const keyOf = (cell: string) => (isMissing(cell) ? Number.NaN : Number(cell));
+  const at = column.cells.map(column.isTime ? timeOf : keyOf);
+  return { columns: [column], at, isDate: column.isTime, isColumn: true };
+}
+
+function orderOfSteps(free: readonly Column[], group: Column | undefined): Order | undefined {
+  const steps = free.find(column => column !== group && column.isNumber && USUAL.time.test(column.name));
+  return steps && orderBy(steps);
+}
+
+const LOCAL_DATE = /^(\d{1,2})[./-](\d{1,2})[./-](\d{4})$/;
+
+/**
+ * Columns for year, month and day, whose months and days are known in advance, or a column with
+ * dates like 31.12.2024 or 12/31/2024.
+ */
+function splitDates(columns: readonly Column[]): Order | undefined {
+  const [year, month, ...rest] = (['year', 'month', 'day', 'weekday'] as const).map(part =>
+    columns.find(({ isNumber, isFull, name }) => isNumber && isFull && USUAL[part].test(name)),
+  );
+  if (year && month) {
+    const [day] = rest;
+    const at = year.cells.map((cell, row) =>
+      Date.UTC(Number(cell), Number(month.cells[row]) - 1, Number(day?.cells[row] ?? 1)),
+    );
+    const parts = rest.filter(column => column !== undefined);
+    return { columns: [year, month, ...parts], at, isDate: true, isColumn: false };
+  }
+  for (const column of columns) {
+    const parts = column.cells.map(cell => LOCAL_DATE.exec(cell)?.slice(1).map(Number) ?? []);
+    for (const [day, month] of [
+      [0, 1],
+      [1, 0],
+    ])
+      if (parts.every(part => part[month] <= 12 && part[day] <= 31)) {
+        const at = parts.map(part => Date.UTC(part[2], part[month] - 1, part[day]));
+        return { columns: [column], at, isDate: true, isColumn: false };
+      }
+  }
+  return undefined;
+}
+
+function ascends({ at }: Order, rows: readonly (readonly number[])[]): boolean {
+  return rows.every(list => isStrict(list.map(row => at[row])));
+}
+
+function isStrict(times: readonly number[]): boolean {
+  return times.every((time, i) => (i === 0 ? !Number.isNaN(time) : time > times[i - 1]));
+}
+
+function medianInterval(times: readonly number[]): number {
+  const gaps = times.slice(1).map((time, i) => time - times[i]);
+  return gaps.sort((a, b) => a - b)[gaps.length >> 1];
 }
 
 /**
  * By its usual name; else a number to forecast if the steps have dates; else texts of few kinds;
  * else the last number.
  */
-function guessTarget(roles: Omit<Roles, 'target' | 'otherTargets'>, candidates: readonly Column[]) {
-  const { time, fileOrder, group, rows } = roles;
-  const whole = candidates.filter(({ bad }) => bad === undefined);
+function guessTarget(candidates: readonly Column[], roles: Roles): Column | undefined {
+  const { group, rows, order, isOrdered } = roles;
+  const whole = candidates.filter(({ problem }) => problem === undefined);
   const usual = whole.find(({ name }) => USUAL.target.test(name));
   if (usual) return usual;
   const labels = whole.filter(isLabel);
-  const measure = bestMeasure(whole.filter(isMeasure));
-  const hasDates = fileOrder !== undefined || (time?.isTime === true && isOrdered({ time, rows }));
-  if (hasDates && measure && stepsOf(rows) >= MIN_FORECAST_STEPS) return measure;
+  const measures = whole.filter(isMeasure);
+  const measure =
+    measures.findLast(({ name }) => USUAL.measure.test(name)) ??
+    measures.findLast(column => column.distinct > MAX_GUESSED_CLASSES || !isWhole(column)) ??
+    measures.at(-1);
+  if (order?.isDate && isOrdered && measure && stepsOf(rows) >= MIN_FORECAST_STEPS) return measure;
   const ofGroups = group && labels.findLast(column => isConstantWithin(rows, column));
   if (ofGroups) return ofGroups;
   // several columns of words describe what a number belongs to
-  if (labels.length === 1 || labels.includes(whole[whole.length - 1])) return labels[labels.length - 1];
+  const last = whole.at(-1);
+  if (labels.length === 1 || (last && labels.includes(last))) return labels.at(-1);
   const numbers = whole.filter(column => column.isNumber && !isIdentifier(column));
-  return measure ?? numbers.at(-1) ?? labels.at(-1) ?? whole.at(-1);
-}
-
-function bestMeasure(measures: readonly Column[]): Column | undefined {
-  const isReal = ({ cells, distinct }: Column): boolean =>
-    distinct > MAX_GUESSED_CLASSES || cells.some(cell => !Number.isInteger(Number(cell)));
-  return (
-    measures.findLast(({ name }) => USUAL.measure.test(name)) ??
-    measures.findLast(isReal) ??
-    measures[measures.length - 1]
-  );
+  return measure ?? numbers.at(-1) ?? labels.at(-1) ?? last;
 }
 
 /** A number other than a flag, an identifier or a part of a date. */
 function isMeasure(column: Column): boolean {
   const { isNumber, distinct, name } = column;
-  const isOfDate = [USUAL.time, DATE_NAMES.month, DATE_NAMES.day, DATE_NAMES.weekday].some(usual =>
-    usual.test(name),
-  );
-  return isNumber && distinct > 2 && !isOfDate && !isIdentifier(column);
+  const ofDates = [USUAL.time, USUAL.month, USUAL.day, USUAL.weekday];
+  return isNumber && distinct > 2 && !ofDates.some(usual => usual.test(name)) && !isIdentifier(column);
 }
 
 /** Texts that repeat. */
 function isLabel({ isNumber, isTime, distinct, cells }: Column): boolean {
-  return (
-    !isNumber && !isTime && distinct >= 2 && distinct <= MAX_GUESSED_CLASSES && 2 * distinct <= cells.length
-  );
+  const areFew = distinct >= 2 && distinct <= MAX_GUESSED_CLASSES && 2 * distinct <= cells.length;
+  return !isNumber && !isTime && areFew;
 }
 
 function isIdentifier(column: Column): boolean {
   return USUAL.group.test(column.name) || numbersRows(column);
 }
 
-/** Whole numbers that rise by one from row to row, in the first column. */
-function numbersRows({ index, isNumber, cells }: Column): boolean {
-  return (
-    index === 0 && isNumber && cells.every((cell, i) => i === 0 || Number(cell) === Number(cells[i - 1]) + 1)
-  );
-}
-
-interface Roles {
-  readonly path: string;
-  readonly delimiter: Delimiter;
-  readonly columns: readonly Column[];
-  readonly time: Column | undefined;
-  readonly fileOrder: SplitDates | undefined;
-  readonly group: Column | undefined;
-  readonly target: Column;
-  readonly otherTargets: readonly string[];
-  /** Rows of each group; all of them without one. */
-  readonly rows: readonly (readonly number[])[];
+/** Whole numbers that rise by one from row to row, or a name that pandas writes to Parquet. */
+function numbersRows(column: Column): boolean {
+  const { name, isNumber, cells } = column;
+  const rises = (cell: string, i: number) => i === 0 || Number(cell) === Number(cells[i - 1]) + 1;
+  return /^__index_level_\d+__$/.test(name) || (isNumber && isWhole(column) && cells.every(rises));
 }
 
 /** True for repeated values with a name like `id`, or for texts that each form one block. */
-function isGroup({ name, cells, distinct, isNumber, isTime, missing }: Column): boolean {
-  if (missing > 0 || isTime || distinct < 2 || 2 * distinct > cells.length) return false;
+function isGroup({ name, cells, distinct, isNumber, isTime, isFull }: Column): boolean {
+  if (!isFull || isTime || distinct < 2 || 2 * distinct > cells.length) return false;
   if (USUAL.target.test(name)) return false;
-  if (USUAL.group.test(name)) return true;
-  const runs = cells.filter((cell, i) => cell !== cells[i - 1]).length;
-  return !isNumber && runs === distinct && distinct > 10;
+  const blocks = cells.filter((cell, i) => cell !== cells[i - 1]).length;
+  return USUAL.group.test(name) || (!isNumber && blocks === distinct && distinct > 10);
 }
 
-function rowsOf(columns: readonly Column[], group: Column | undefined): Roles['rows'] {
+function rowsOf(cells: readonly string[], group: Column | undefined): number[][] {
   const rows = new Map<string, number[]>();
-  for (let row = 0; row < columns[0].cells.length; row++) {
+  for (const row of cells.keys()) {
     const key = group?.cells[row] ?? '';
     const list = rows.get(key);
     if (list) list.push(row);
@@ -241,103 +382,26 @@ function isConstantWithin(rows: readonly (readonly number[])[], { cells }: Colum
 }
 
 /** True if the target is a number that changes over time, with each time once per series. */
-function isForecast(roles: Roles): boolean {
-  const { time, fileOrder, group, target, rows } = roles;
-  if (!target.isNumber || target.bad !== undefined) return false;
-  if (fileOrder) return true;
-  if (time === undefined || !isOrdered({ time, rows })) return false;
-  return group === undefined ? time.isTime || target.distinct > 2 : !isConstantWithin(rows, target);
-}
-
-/** Whether each time occurs once in its series. */
-function isOrdered({ time, rows }: { readonly time: Column; readonly rows: Roles['rows'] }): boolean {
-  return (
-    time.missing === 0 && rows.every(list => new Set(list.map(row => time.cells[row])).size === list.length)
-  );
+function isForecast(target: Column, { order, isOrdered, group, rows }: Roles): boolean {
+  if (order === undefined || !isOrdered || !target.isNumber || target.problem) return false;
+  return group ? !isConstantWithin(rows, target) : order.isDate || target.distinct > 2;
 }
 
 /** Of the shortest series. */
-function stepsOf(rows: Roles['rows']): number {
+function stepsOf(rows: readonly (readonly number[])[]): number {
   return Math.min(...rows.map(list => list.length));
-}
-
-function seriesTable(roles: Roles): SeriesTable {
-  const { path, time, fileOrder, group, target, otherTargets, rows } = roles;
-  const steps = stepsOf(rows);
-  if (steps < MIN_FORECAST_STEPS)
-    throw nothing(path, `its shortest series has ${steps} steps, and a forecast needs ${MIN_FORECAST_STEPS}`);
-  const { features, unused } = featuresOf(roles);
-  const timeOf = fileOrder
-    ? (row: number) => fileOrder.times[row]
-    : time?.isTime
-      ? (row: number) => Date.parse(utc(time.cells[row]))
-      : undefined;
-  const interval = timeOf && medianInterval(rows[0].map(timeOf));
-  const keyOf = timeOf ?? ((row: number) => Number(time?.cells[row] ?? row));
-  const values = rows.map(list =>
-    list.toSorted((a, b) => keyOf(a) - keyOf(b)).map(row => Number(target.cells[row])),
-  );
-  return {
-    kind: 'forecast',
-    delimiter: roles.delimiter,
-    rows: target.cells.length,
-    target: target.name,
-    otherTargets,
-    features: features.map(({ name }) => name),
-    unused,
-    known: fileOrder?.known.map(({ name }) => name) ?? [],
-    ...(fileOrder && { fileOrder: fileOrder.columns.map(({ name }) => name).join(', ') }),
-    ...(time && { time: time.name }),
-    ...(group && { series: group.name }),
-    steps,
-    ...(interval !== undefined && { interval }),
-    values,
-  };
-}
-
-function sequenceTable(roles: Roles): SequenceTable {
-  const { path, time, group, target, otherTargets, rows } = roles;
-  const isClass =
-    !target.isNumber ||
-    (target.distinct <= MAX_GUESSED_CLASSES && target.cells.every(cell => Number.isInteger(Number(cell))));
-  // a few words among few numbers are names of classes
-  if (target.missing > 0 || (target.bad && target.distinct > MAX_GUESSED_CLASSES))
-    throw nothing(path, `its target ${target.name} has bad cells: ${describeBad(target)}`);
-  if (target.distinct < 2) throw nothing(path, `its target ${target.name} has the same value everywhere`);
-  const { features, unused } = featuresOf(roles);
-  const words = features.length === 0 ? columnOfWords(roles) : undefined;
-  const chosen = words ? [words] : features;
-  if (chosen.length === 0) throw nothing(path, 'no column has a number or a text in every row');
-  return {
-    kind: 'csv',
-    delimiter: roles.delimiter,
-    rows: target.cells.length,
-    target: target.name,
-    otherTargets,
-    targetKind: isClass ? 'class' : 'value',
-    ...(isClass && { classes: target.distinct }),
-    features: chosen.map(({ name }) => name),
-    unused: [
-      ...unused.filter(({ name }) => name !== words?.name),
-      ...(time && !group
-        ? [{ name: time.name, reason: 'it orders the rows of a group, and there is none' }]
-        : []),
-    ],
-    inputKind: words === undefined ? 'number' : group === undefined ? 'text' : 'symbol',
-    ...(group && { group: group.name, ...(time && time.missing === 0 && { time: time.name }) }),
-    perStep: group !== undefined && !isConstantWithin(rows, target),
-    sequences: group === undefined ? target.cells.length : rows.length,
-  };
 }
 
 /**
  * The column of symbols of a table with groups, else that of texts; a text is longer than what else
  * a row has, such as a name.
  */
-function columnOfWords({ columns, time, group, target }: Roles): Column | undefined {
-  const words = columns.filter(
-    column => ![time, group, target].includes(column) && column.bad === undefined && column.missing === 0,
-  );
+function columnOfWords(
+  target: Column,
+  { columns, group }: Roles,
+  time: Column | undefined,
+): Column | undefined {
+  const words = columns.filter(column => ![time, group, target].includes(column) && !column.problem);
   if (group !== undefined) return words[0];
   const size = ({ cells }: Column): number => cells.reduce((sum, cell) => sum + cell.length, 0);
   return words
@@ -345,26 +409,32 @@ function columnOfWords({ columns, time, group, target }: Roles): Column | undefi
     .toSorted((a, b) => size(b) - size(a))[0];
 }
 
-function featuresOf(roles: Roles): Pick<Common, 'unused'> & { features: readonly Column[] } {
-  const { columns, time, fileOrder, group, target } = roles;
-  const used = [time, group, target, ...(fileOrder?.columns ?? [])];
-  const others = columns.filter(column => !used.includes(column));
-  const reason = (column: Column): string | undefined => {
-    const { isNumber, isTime, distinct } = column;
-    const bad = describeBad(column);
-    if (bad !== undefined) return bad;
-    if (isTime) return 'dates';
-    if (!isNumber) return 'not numbers';
-    if (numbersRows(column)) return 'it numbers the rows';
-    return distinct === 1 ? 'the same value everywhere' : undefined;
-  };
-  return {
-    features: others.filter(column => reason(column) === undefined),
-    unused: others.flatMap(column => {
-      const why = reason(column);
-      return why === undefined ? [] : [{ name: column.name, reason: why }];
-    }),
-  };
+/** @param ordering the columns that order the rows */
+function featuresOf(
+  target: Column,
+  { columns, group }: Roles,
+  ordering: readonly (Column | undefined)[],
+): { features: Column[]; unused: { name: string; reason: string }[] } {
+  const features: Column[] = [];
+  const unused: { name: string; reason: string }[] = [];
+  for (const column of columns.filter(one => ![target, group, ...ordering].includes(one))) {
+    const { name, problem, isNumber, isTime, distinct } = column;
+    const reasons: readonly (readonly [boolean, string])[] = [
+      [problem !== undefined, String(problem)],
+      [isTime, 'dates'],
+      [!isNumber, 'not numbers'],
+      [numbersRows(column), 'it numbers the rows'],
+      [distinct === 1, 'the same value everywhere'],
+    ];
+    const found = reasons.find(([isSo]) => isSo);
+    if (found) unused.push({ name, reason: found[1] });
+    else features.push(column);
+  }
+  return { features, unused };
+}
+
+function isWhole({ cells }: Column): boolean {
+  return cells.every(cell => Number.isInteger(Number(cell)));
 }
 
 function nothing(path: string, why: string) {

