@@ -210,6 +210,10 @@ export const text = <const O extends TextOptions>(options: O) =>
 export const literal = <const T, const O extends Options>(value: T, options: O) =>
   shape<T, O & { required: true }>({ ...options, required: true }, { const: value });
 
+/** A literal that tells mappings apart; it is its own example. */
+export const tag = <const T, const O extends Options>(value: T, options: O) =>
+  literal(value, { ...options, examples: [value] });
+
 export const choice = <const T, const O extends Options>(values: readonly T[], options: O) =>
   shape<T, O>(options, { enum: values });
 
@@ -243,6 +247,9 @@ type Mapping<P extends Readonly<Record<string, Shape>>> = Flat<
   }
 >;
 
+/** The keys of a section of a config. */
+export type Keys = Readonly<Record<string, Shape<unknown, boolean, true>>>;
+
 interface ObjectOptions extends Options, Pick<Limits, 'minKeys' | 'maxKeys'> {
   /** True if the definition that it is a part of adds keys. */
   readonly open?: true;
@@ -262,13 +269,8 @@ function mappingSchema(keys: Readonly<Record<string, Shape>>, { open, rules }: O
 }
 
 /** A mapping with these keys and no others. A key without facts does not compile. */
-export const section = <
-  P extends Readonly<Record<string, Shape<unknown, boolean, true>>>,
-  const O extends ObjectOptions,
->(
-  keys: P,
-  options: O,
-) => shape<Mapping<P>, O, true>(options, mappingSchema(keys, options), { keys });
+export const section = <P extends Keys, const O extends ObjectOptions>(keys: P, options: O) =>
+  shape<Mapping<P>, O, true>(options, mappingSchema(keys, options), { keys });
 
 /** A condition between keys, for `rules`. Each part is a JSON Schema. */
 export function when(condition: JsonSchema, consequence: JsonSchema, otherwise?: JsonSchema): JsonSchema {
@@ -320,7 +322,7 @@ export const required = <T, K extends boolean>(part: Shape<T, boolean, K>) => li
 /** Keys besides those of a definition, or of one of several. */
 export const extended = <
   S extends Shape<unknown, boolean, true>,
-  P extends Readonly<Record<string, Shape<unknown, boolean, true>>>,
+  P extends Keys,
   const O extends Options & { readonly closed?: true },
 >(
   bases: readonly S[],

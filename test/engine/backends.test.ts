@@ -14,7 +14,7 @@ import { chooseBackend } from '../../src/engine/backend.js';
 import type { Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
 import { Graph } from '../../src/math/graph/node.js';
-import { add } from '../../src/math/ops/add.js';
+import { add } from '../../src/math/ops/elementwise.js';
 import { adam } from '../../src/math/optimizers/adam.js';
 import { resumeExperiment } from '../../src/train/resume.js';
 import { runExperiment } from '../../src/train/run.js';

@@ -5,9 +5,8 @@ import { Heap, MAX_PAGES } from '../../src/engine/heap.js';
 import { Engine } from '../../src/engine/index.js';
 import { LinkedExecutable, LinkedRuntime } from '../../src/engine/linked-executable.js';
 import { Graph } from '../../src/math/graph/node.js';
-import { add } from '../../src/math/ops/add.js';
 import { contract } from '../../src/math/ops/contract.js';
-import { multiply } from '../../src/math/ops/multiply.js';
+import { add, multiply } from '../../src/math/ops/elementwise.js';
 
 const N = 6;
 

@@ -15,7 +15,7 @@ import { LANES } from '../../src/engine/simd-tile.js';
 import { SMALLEST_RESULT } from '../../src/engine/simd-tile-code.js';
 import { Graph } from '../../src/math/graph/node.js';
 import type { Index, KernelWriter, Reader } from '../../src/math/graph/op.js';
-import { multiplyOp } from '../../src/math/ops/multiply.js';
+import { multiply } from '../../src/math/ops/elementwise.js';
 import { RandomStream } from '../../src/util/random.js';
 import { evaluator } from '../support/kernel-evaluator.js';
 import { kernels, type RandomKernel } from '../support/random-kernel.js';
@@ -429,7 +429,7 @@ t.test("a kernel outside the language runs gpu.js's own code, and that is report
   t.teardown(() => engine.close());
   /** An op whose kernel is `expression` of its operand `a`. */
   const opOf = (expression: string) => ({
-    ...multiplyOp,
+    ...multiply.op,
     emit: (_: KernelWriter, [x]: readonly Reader[], index: Index) => {
       const a = x(index).replace(/\[.*/, '');
       return expression.replaceAll('a[', `${a}[`);

@@ -2,35 +2,29 @@
 import { plantsOf } from './plant.js';
 
 export const gradients = plantsOf({
-  'src/math/ops/subtract': [
-    'scale(cotangent, -1)',
-    'scale(cotangent, 1)',
-    'd(a - b)/db has the wrong sign',
-    'ops',
-  ],
-  'src/math/ops/multiply': [
-    '[multiply(cotangent, b), multiply(cotangent, a)]',
-    '[multiply(cotangent, a), multiply(cotangent, b)]',
-    'the factors of a product are not exchanged',
-    'ops',
-  ],
-  'src/math/ops/divide': [
-    'scale(multiply(overB, node), -1)',
-    'scale(multiply(overB, node), 1)',
-    'd(a / b)/db has the wrong sign',
-    'ops',
-  ],
-  'src/math/ops/square_root': [
-    'scale(divide(cotangent, node), 0.5)',
-    'scale(divide(cotangent, node), 2)',
-    'the root is halved the wrong way',
-    'ops',
-  ],
-  'src/math/ops/exponential': [
-    'multiply(cotangent, node)',
-    'multiply(cotangent, node.inputs[0])',
-    'x stands for e^x',
-    'ops',
+  'src/math/ops/elementwise': [
+    ['scale(cotangent, -1)', 'scale(cotangent, 1)', 'd(a - b)/db has the wrong sign', 'ops'],
+    [
+      '[multiply(cotangent, b), multiply(cotangent, a)]',
+      '[multiply(cotangent, a), multiply(cotangent, b)]',
+      'the factors of a product are not exchanged',
+      'ops',
+    ],
+    [
+      'scale(multiply(overB, node), -1)',
+      'scale(multiply(overB, node), 1)',
+      'd(a / b)/db has the wrong sign',
+      'ops',
+    ],
+    [
+      'scale(divide(cotangent, node), 0.5)',
+      'scale(divide(cotangent, node), 2)',
+      'the root is halved the wrong way',
+      'ops',
+    ],
+    ['multiply(cotangent, node)', 'multiply(cotangent, node.inputs[0])', 'x stands for e^x', 'ops'],
+    ['subtract(b, a)', 'subtract(a, b)', 'the gradient goes to the smaller number', 'ops'],
+    ['affine(larger, -1, 1)', 'positive(subtract(a, b))', 'the gradient of equal numbers is lost', 'ops'],
   ],
   'src/math/ops/activate': [
     ['slope: [1, 0, -1]', 'slope: [1, 0, 1]', "tanh' is 1 + y^2", 'ops'],
@@ -41,10 +35,6 @@ export const gradients = plantsOf({
       'the slope of the first function stands for all where one is relu',
       'ops',
     ],
-  ],
-  'src/math/ops/maximum': [
-    ['subtract(b, a)', 'subtract(a, b)', 'the gradient goes to the smaller number', 'ops'],
-    ['affine(larger, -1, 1)', 'positive(subtract(a, b))', 'the gradient of equal numbers is lost', 'ops'],
   ],
   'src/math/ops/polynomial': [
     'coefficient * (i + 1)',

@@ -1,6 +1,4 @@
-/**
- * Opens pages in a real browser and records console messages and requests.
- */
+/** Opens pages in a real browser and records console messages and requests. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import axe from 'axe-core';

@@ -1,6 +1,4 @@
-/**
- * The program as a function: runs command lines without starting a process.
- */
+/** The program as a function: runs command lines without starting a process. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Call } from '../../src/cli/call.js';

@@ -1,11 +1,7 @@
-/**
- * Evaluates the tree of a kernel in float64, with a bound on the error of float32.
- */
+/** Evaluates the tree of a kernel in float64, with a bound on the error of float32. */
 import type { Axis, Expression, KernelTree, Statement } from '../../src/engine/language.js';
 
-/**
- * A value in float64, and the largest error that float32 arithmetic in the same order may have.
- */
+/** A value in float64, and the largest error that float32 arithmetic in the same order may have. */
 export interface Bounded {
   readonly value: number;
   readonly error: number;

@@ -5,25 +5,27 @@
 import fc from 'fast-check';
 import type { Graph, Node } from '../../src/math/graph/node.js';
 import { type Shape, sizeOf, type Tensor } from '../../src/math/graph/shape.js';
-import { absolute } from '../../src/math/ops/absolute.js';
 import { type ActivationName, activate } from '../../src/math/ops/activate.js';
-import { add } from '../../src/math/ops/add.js';
 import { broadcast } from '../../src/math/ops/broadcast.js';
 import { contract } from '../../src/math/ops/contract.js';
-import { divide } from '../../src/math/ops/divide.js';
-import { exponential } from '../../src/math/ops/exponential.js';
+import {
+  absolute,
+  add,
+  divide,
+  exponential,
+  maximum,
+  multiply,
+  positive,
+  softplus,
+  squareRoot,
+  subtract,
+} from '../../src/math/ops/elementwise.js';
 import { gather } from '../../src/math/ops/gather.js';
 import { logSumExp } from '../../src/math/ops/log_sum_exp.js';
-import { maximum } from '../../src/math/ops/maximum.js';
-import { multiply } from '../../src/math/ops/multiply.js';
 import { oneHot } from '../../src/math/ops/one_hot.js';
 import { polynomial } from '../../src/math/ops/polynomial.js';
-import { positive } from '../../src/math/ops/positive.js';
 import { select } from '../../src/math/ops/select.js';
-import { softplus } from '../../src/math/ops/softplus.js';
-import { squareRoot } from '../../src/math/ops/square_root.js';
 import { stack } from '../../src/math/ops/stack.js';
-import { subtract } from '../../src/math/ops/subtract.js';
 import { sum } from '../../src/math/ops/sum.js';
 import { transpose } from '../../src/math/ops/transpose.js';
 import type { RandomStream } from '../../src/util/random.js';

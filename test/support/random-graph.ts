@@ -6,23 +6,25 @@ import fc from 'fast-check';
 import type { Graph, Node } from '../../src/math/graph/node.js';
 import { sameShape } from '../../src/math/graph/shape.js';
 import { type ActivationName, activate, tanh } from '../../src/math/ops/activate.js';
-import { add } from '../../src/math/ops/add.js';
 import { broadcast, broadcastOp } from '../../src/math/ops/broadcast.js';
 import { contract } from '../../src/math/ops/contract.js';
-import { divide } from '../../src/math/ops/divide.js';
-import { exponential } from '../../src/math/ops/exponential.js';
+import {
+  add,
+  divide,
+  exponential,
+  maximum,
+  multiply,
+  positive,
+  squareRoot,
+  subtract,
+} from '../../src/math/ops/elementwise.js';
 import { gather } from '../../src/math/ops/gather.js';
 import { addAll } from '../../src/math/ops/index.js';
 import { logSumExp } from '../../src/math/ops/log_sum_exp.js';
-import { maximum } from '../../src/math/ops/maximum.js';
-import { multiply } from '../../src/math/ops/multiply.js';
 import { oneHot } from '../../src/math/ops/one_hot.js';
 import { affine, polynomial, scale } from '../../src/math/ops/polynomial.js';
-import { positive } from '../../src/math/ops/positive.js';
 import { select } from '../../src/math/ops/select.js';
-import { squareRoot } from '../../src/math/ops/square_root.js';
 import { stack } from '../../src/math/ops/stack.js';
-import { subtract } from '../../src/math/ops/subtract.js';
 import { sum } from '../../src/math/ops/sum.js';
 import { transpose } from '../../src/math/ops/transpose.js';
 

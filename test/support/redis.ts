@@ -1,6 +1,4 @@
-/**
- * A Redis server on this machine, with its data in a folder. It can be killed and restarted.
- */
+/** A Redis server on this machine, with its data in a folder. It can be killed and restarted. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';

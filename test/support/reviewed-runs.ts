@@ -76,9 +76,7 @@ export function copierInto(work: Workplace, finish = seal): (run: string, change
   };
 }
 
-/**
- * Changes log and summary of the run in `directory` as if it had these test metrics.
- */
+/** Changes log and summary of the run in `directory` as if it had these test metrics. */
 export function reach(
   test: { readonly loss: number; readonly accuracy: number },
   summary: Record<string, unknown>,

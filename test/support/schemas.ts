@@ -1,9 +1,7 @@
 /** Requirements on all schemas. */
 import type { Schema } from '../../src/config/schema/walk.js';
 
-/**
- * Lists missing annotations of the key at `path`: description, example, bounds of a number.
- */
+/** Lists missing annotations of the key at `path`: description, example, bounds of a number. */
 export function unexplained({ path, schema }: { path: readonly string[]; schema: Schema }): string[] {
   const isNumber = schema.type === 'number' || schema.type === 'integer';
   const low = schema.minimum ?? schema.exclusiveMinimum;

@@ -9,9 +9,7 @@ import type { Golden } from './goldens.js';
 
 export interface GoldenShard {
   readonly job: ShardJob;
-  /**
-   * One for each batch of the golden. They share the gradient and the carried states.
-   */
+  /** One for each batch of the golden. They share the gradient and the carried states. */
   readonly batches: readonly ShardMemory[];
 }
 

@@ -1,6 +1,4 @@
-/**
- * Slurm on this machine: starts and stops its daemons, with their configuration in a folder.
- */
+/** Slurm on this machine: starts and stops its daemons, with their configuration in a folder. */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';

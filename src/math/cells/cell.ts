@@ -2,7 +2,17 @@
  * Interface of recurrent cells: one time step, written with ops. A cell handles neither batches nor
  * the loop over time.
  */
-import { boolean, integer, type KeyFacts, named, type Shape, type TypeOf } from '../../util/schema.js';
+import {
+  boolean,
+  integer,
+  type KeyFacts,
+  type Keys,
+  named,
+  required,
+  type Shape,
+  type TypeOf,
+  tag,
+} from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import type { Shape as TensorShape } from '../graph/shape.js';
 import { broadcast } from '../ops/broadcast.js';
@@ -77,13 +87,11 @@ export function spreadBias(bias: Node, batch: number): Node {
   return broadcast(bias, [gates, batch, size], [0, 2]);
 }
 
-/** A cell and all that is known of it. */
+/** A cell and the keys of its layers in a config. */
 export interface CellKind<S extends Shape> extends Cell<TypeOf<S>> {
-  /** The keys of a layer in a config. */
   readonly settings: S;
 }
 
-/** Defines a cell. */
 export const cell = <S extends Shape>(kind: CellKind<S>): CellKind<S> => kind;
 
 /** The facts of all keys of a model. */
@@ -92,9 +100,7 @@ export const MODEL = {
   resume: { never: 'its checkpoints belong to this model' },
 } as const satisfies KeyFacts;
 
-// keys of all layers
-
-export const hiddenSize = named(
+const hiddenSize = named(
   'hidden_size',
   integer({
     title: 'HiddenSize',
@@ -107,7 +113,7 @@ export const hiddenSize = named(
   }),
 );
 
-export const bidirectional = named(
+const bidirectional = named(
   'bidirectional',
   boolean({
     title: 'Bidirectional',
@@ -119,3 +125,15 @@ export const bidirectional = named(
     ...MODEL,
   }),
 );
+
+/** The keys of a layer: the cell, its size, those of its own, and its directions. */
+export const layerKeys = <const Name extends string, Own extends Keys>(
+  name: Name,
+  description: string,
+  own: Own,
+) => ({
+  cell: tag(name, { description, aliases: ['kind', 'type'], ...MODEL }),
+  hidden_size: required(hiddenSize),
+  ...own,
+  bidirectional,
+});

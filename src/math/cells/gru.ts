@@ -1,11 +1,10 @@
-import { literal, required, section } from '../../util/schema.js';
+import { section } from '../../util/schema.js';
 import { sigmoid, tanh } from '../ops/activate.js';
-import { add } from '../ops/add.js';
 import { contract } from '../ops/contract.js';
-import { multiply } from '../ops/multiply.js';
+import { add, multiply } from '../ops/elementwise.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/select.js';
-import { bidirectional, cell, gateBias, gateWeight, hiddenSize, MODEL, spreadBias } from './cell.js';
+import { cell, gateBias, gateWeight, layerKeys, spreadBias } from './cell.js';
 
 const GATES = 3;
 
@@ -22,19 +21,11 @@ const GATES = 3;
  * scales part of the second only.
  */
 export const gru = cell({
-  settings: section(
-    {
-      cell: literal('gru', {
-        description: 'Gated recurrent units, with the gate order r, z, n.',
-        examples: ['gru'],
-        aliases: ['kind', 'type'],
-        ...MODEL,
-      }),
-      hidden_size: required(hiddenSize),
-      bidirectional: bidirectional,
-    },
-    { title: 'GruLayer', description: 'Gated recurrent units (Cho et al., 2014).', open: true },
-  ),
+  settings: section(layerKeys('gru', 'Gated recurrent units, with the gate order r, z, n.', {}), {
+    title: 'GruLayer',
+    description: 'Gated recurrent units (Cho et al., 2014).',
+    open: true,
+  }),
   module: 'gru',
 
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],

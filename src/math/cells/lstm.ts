@@ -1,19 +1,17 @@
-import { boolean, integer, literal, required, section } from '../../util/schema.js';
+import { boolean, integer, section } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import { activate, tanh } from '../ops/activate.js';
-import { add } from '../ops/add.js';
 import { contract } from '../ops/contract.js';
+import { add, multiply } from '../ops/elementwise.js';
 import { addAll } from '../ops/index.js';
 import { layerNorm } from '../ops/layer_norm.js';
-import { multiply } from '../ops/multiply.js';
 import { select } from '../ops/select.js';
 import {
-  bidirectional,
   type CellWeights,
   cell,
   gateBias,
   gateWeight,
-  hiddenSize,
+  layerKeys,
   MODEL,
   type ParameterShape,
   type StepInput,
@@ -47,14 +45,7 @@ const GATES = 4;
  */
 export const lstm = cell({
   settings: section(
-    {
-      cell: literal('lstm', {
-        description: 'Long short-term memory, with the gate order i, f, g, o.',
-        examples: ['lstm'],
-        aliases: ['kind', 'type'],
-        ...MODEL,
-      }),
-      hidden_size: required(hiddenSize),
+    layerKeys('lstm', 'Long short-term memory, with the gate order i, f, g, o.', {
       projection_size: integer({
         description:
           "Size of the projected output, smaller than `hidden_size` (PyTorch's `proj_size`). Default: no projection.",
@@ -72,8 +63,7 @@ export const lstm = cell({
         aliases: ['layernorm', 'layer_normalization', 'norm', 'normalize'],
         ...MODEL,
       }),
-      bidirectional: bidirectional,
-    },
+    }),
     {
       title: 'LstmLayer',
       description: 'Long short-term memory (Hochreiter and Schmidhuber, 1997).',

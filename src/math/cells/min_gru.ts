@@ -1,10 +1,9 @@
-import { literal, required, section } from '../../util/schema.js';
+import { section } from '../../util/schema.js';
 import { sigmoid } from '../ops/activate.js';
-import { add } from '../ops/add.js';
-import { multiply } from '../ops/multiply.js';
+import { add, multiply } from '../ops/elementwise.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/select.js';
-import { bidirectional, cell, gateBias, gateWeight, hiddenSize, MODEL, spreadBias } from './cell.js';
+import { cell, gateBias, gateWeight, layerKeys, spreadBias } from './cell.js';
 
 const GATES = 2;
 
@@ -17,23 +16,11 @@ const GATES = 2;
  * x [B, F], h [B, H]. No gate reads h: there is no weight_hh.
  */
 export const minGru = cell({
-  settings: section(
-    {
-      cell: literal('min_gru', {
-        description: 'Minimal gated recurrent units, with the gate order z, h.',
-        examples: ['min_gru'],
-        aliases: ['kind', 'type'],
-        ...MODEL,
-      }),
-      hidden_size: required(hiddenSize),
-      bidirectional: bidirectional,
-    },
-    {
-      title: 'MinGruLayer',
-      description: 'Minimal gated recurrent units, whose gates read the input alone (Feng et al., 2024).',
-      open: true,
-    },
-  ),
+  settings: section(layerKeys('min_gru', 'Minimal gated recurrent units, with the gate order z, h.', {}), {
+    title: 'MinGruLayer',
+    description: 'Minimal gated recurrent units, whose gates read the input alone (Feng et al., 2024).',
+    open: true,
+  }),
   module: 'min_gru',
 
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],

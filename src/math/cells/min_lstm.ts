@@ -1,10 +1,8 @@
-import { literal, required, section } from '../../util/schema.js';
+import { section } from '../../util/schema.js';
 import { sigmoid } from '../ops/activate.js';
-import { add } from '../ops/add.js';
-import { divide } from '../ops/divide.js';
-import { multiply } from '../ops/multiply.js';
+import { add, divide, multiply } from '../ops/elementwise.js';
 import { select } from '../ops/select.js';
-import { bidirectional, cell, gateBias, gateWeight, hiddenSize, MODEL, spreadBias } from './cell.js';
+import { cell, gateBias, gateWeight, layerKeys, spreadBias } from './cell.js';
 
 const GATES = 3;
 
@@ -20,16 +18,7 @@ const GATES = 3;
  */
 export const minLstm = cell({
   settings: section(
-    {
-      cell: literal('min_lstm', {
-        description: 'Minimal long short-term memory, with the gate order f, i, n.',
-        examples: ['min_lstm'],
-        aliases: ['kind', 'type'],
-        ...MODEL,
-      }),
-      hidden_size: required(hiddenSize),
-      bidirectional: bidirectional,
-    },
+    layerKeys('min_lstm', 'Minimal long short-term memory, with the gate order f, i, n.', {}),
     {
       title: 'MinLstmLayer',
       description: 'Minimal long short-term memory, whose gates read the input alone (Feng et al., 2024).',

@@ -1,9 +1,9 @@
-import { choice, literal, required, section } from '../../util/schema.js';
+import { choice, section } from '../../util/schema.js';
 import { activate } from '../ops/activate.js';
 import { broadcast } from '../ops/broadcast.js';
 import { contract } from '../ops/contract.js';
 import { addAll } from '../ops/index.js';
-import { bidirectional, cell, hiddenSize, MODEL } from './cell.js';
+import { cell, layerKeys, MODEL } from './cell.js';
 
 /**
  * Elman's recurrent network (1990), as torch.nn.RNN defines it, with tanh or relu as the
@@ -15,14 +15,7 @@ import { bidirectional, cell, hiddenSize, MODEL } from './cell.js';
  */
 export const rnn = cell({
   settings: section(
-    {
-      cell: literal('rnn', {
-        description: 'Simple recurrent layer, without gates.',
-        examples: ['rnn'],
-        aliases: ['kind', 'type'],
-        ...MODEL,
-      }),
-      hidden_size: required(hiddenSize),
+    layerKeys('rnn', 'Simple recurrent layer, without gates.', {
       nonlinearity: choice(['tanh', 'relu'], {
         description: 'Function of the sum of both products.',
         default: 'tanh',
@@ -30,8 +23,7 @@ export const rnn = cell({
         aliases: ['activation', 'non_linearity', 'act'],
         ...MODEL,
       }),
-      bidirectional: bidirectional,
-    },
+    }),
     { title: 'RnnLayer', description: 'Simple recurrent layer (Elman, 1990).', open: true },
   ),
   module: 'rnn',

@@ -7,20 +7,14 @@ import { type Node, reachable } from './node.js';
 import { requireShape, sameShape } from './shape.js';
 
 /**
- * Adds the cotangents of one node; never called with an empty list. Provided by `math/ops/`,
- * because the graph does not depend on ops.
- */
-export type Accumulate = (terms: readonly Node[]) => Node;
-
-/**
- * Gradients of sum over i of sum(results[i] * cotangents[i]) with respect to each of `wrt`, in
- * their shapes. An entry is null if no result depends on that node.
+ * Gradients of sum over i of sum(results[i] * cotangents[i]) with respect to each of `wrt`; null if
+ * no result depends on it. `accumulate` adds the cotangents of one node: the graph knows no op.
  */
 export function differentiate(
   results: readonly Node[],
   cotangents: readonly Node[],
   wrt: readonly Node[],
-  accumulate: Accumulate,
+  accumulate: (terms: readonly Node[]) => Node,
 ): (Node | null)[] {
   const terms = new Map<Node, Node[]>();
   const contribute = (node: Node, cotangent: Node) => {

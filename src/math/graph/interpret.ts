@@ -1,14 +1,8 @@
-/**
- * Evaluates a graph in float64 with the ops' references: slow, exact, and independent of every
- * kernel.
- */
+/** Evaluates a graph in float64 with the ops' references, independently of every kernel. */
 import { type Node, reachable } from './node.js';
 import { requireShape, sizeOf, type Tensor } from './shape.js';
 
-/**
- * Values of `roots`, given the values of the graph's inputs by name (row-major, one per element of
- * the shape).
- */
+/** @param values of the graph's inputs by name, row-major */
 export function interpret(
   roots: readonly Node[],
   values: Readonly<Record<string, ArrayLike<number>>>,

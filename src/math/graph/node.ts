@@ -1,17 +1,13 @@
-/**
- * The graph: immutable, shaped nodes. Equal nodes are one object (hash-consing), so common
- * subexpressions are shared.
- */
+/** The graph: immutable, shaped nodes. Equal nodes are one object (hash-consing). */
 import type { Op } from './op.js';
 import { requireShape, type Shape, shapeText } from './shape.js';
 
 export interface Node<A = unknown> {
   readonly graph: Graph;
-  /** Position in the order of creation; inputs always come before their readers. */
+  /** In the order of creation; inputs come before their readers. */
   readonly id: number;
-  /** Absent for an input of the graph. */
+  /** Absent for an input of the graph, which has a name. */
   readonly op?: Op<A>;
-  /** The name of an input of the graph. */
   readonly name?: string;
   /** V: values of this input are integers from 0 to V - 1, which the caller guarantees. */
   readonly symbols?: number;
@@ -24,16 +20,11 @@ export class Graph {
   private readonly known = new Map<string, Node>();
   private readonly list: Node[] = [];
 
-  /** Every node, inputs before readers. */
   get nodes(): readonly Node[] {
     return this.list;
   }
 
-  /**
-   * A value that the caller passes to each run. Kernels receive a scalar (shape []) as an argument,
-   * never as a constant. Only an input with `symbols` may be an index into another tensor. Throws
-   * ShapeError if the input exists with another shape or number of symbols.
-   */
+  /** A value of each run. Only an input with `symbols` may be an index into another tensor. */
   input(name: string, shape: Shape, { symbols }: Pick<Node, 'symbols'> = {}): Node {
     const node = this.intern(`input:${name}`, { name, symbols, attributes: undefined, inputs: [], shape });
     requireShape(
@@ -45,10 +36,6 @@ export class Graph {
     return node;
   }
 
-  /**
-   * The node of `op` over `inputs`, reused if it exists. Throws ShapeError if the inputs do not
-   * fit.
-   */
   apply<A>(op: Op<A>, inputs: readonly Node[], attributes: A): Node<A> {
     const key = `${op.name}(${inputs.map(input => input.id).join()})${JSON.stringify(attributes) ?? ''}`;
     const shape = op.shape(

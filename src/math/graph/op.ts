@@ -1,8 +1,4 @@
-/**
- * The interface of an operation to the graph, the compiler and the tests: a shape rule, a gradient,
- * the source of its kernel and a float64 reference, side by side in one file per op under
- * `math/ops/`.
- */
+/** What an operation is: a shape rule, a gradient, the source of its kernel, a float64 reference. */
 import type { Node } from './node.js';
 import type { Shape, Tensor } from './shape.js';
 
@@ -15,10 +11,7 @@ export type Index = readonly Expression[];
 /** Returns the value of an input at an index; emits the statements it needs. */
 export interface Reader {
   (index: Index): Expression;
-  /**
-   * Returns `start` plus the value; present if this kernel computes the value as a sum, which then
-   * starts at `start`.
-   */
+  /** `start` plus the value; if this kernel computes it as a sum, which then starts at `start`. */
   readonly from?: (start: Expression, index: Index) => Expression;
 }
 
@@ -26,17 +19,11 @@ export interface Reader {
 export interface KernelWriter {
   /** Stores `value` in a variable, so that it is computed once; returns its name. */
   define(value: Expression): Expression;
-  /**
-   * Sums `term` over loop variables that run from 0 to each of `extents`, starting at `start`
-   * (default 0); returns the name of the sum. Nested from the first (outermost) to the last.
-   */
+  /** Sums `term` over loop variables from 0 to each of `extents`, the first outermost. */
   sum(extents: readonly number[], term: (variables: Index) => Expression, start?: Expression): Expression;
-  /** Largest `term` over one loop variable that runs from 0 to `extent`; returns its name. */
+  /** Largest `term` over a loop variable from 0 to `extent`. */
   max(extent: number, term: (variable: Expression) => Expression): Expression;
-  /**
-   * Returns the value of the case with the number `selector`, an integer; of the last case if none
-   * matches.
-   */
+  /** The value of the case with the number `selector`; of the last case if none matches. */
   choose(selector: Expression, cases: readonly (() => Expression)[]): Expression;
   /** An integer argument, so that kernels that differ only in its value share one source. */
   parameter(value: number): Expression;
@@ -56,26 +43,20 @@ export type OpKind = 'view' | 'unary' | 'pointwise' | 'reduction' | 'copy';
 export interface Op<A = unknown> {
   readonly name: string;
   readonly kind: OpKind;
-  /** True if computing the whole result reads each element of each input at most once. */
+  /** If the whole result reads each element of each input at most once. */
   readonly readsOnce: boolean;
-  /** The result's shape. Throws ShapeError if the inputs do not fit. */
+  /** Throws ShapeError if the inputs do not fit. */
   shape(inputs: readonly Shape[], attributes: A): Shape;
   /**
    * The vector-Jacobian product: for each input the gradient of sum(result * cotangent), or null if
-   * the result does not depend on it differentiably (class indices, say).
+   * there is none.
    */
   gradient(node: Node<A>, cotangent: Node): readonly (Node | null)[];
-  /**
-   * The result in float64, row-major; the independent definition for tests of kernels and
-   * gradients.
-   */
+  /** In float64, row-major: the independent definition for tests of kernels and gradients. */
   reference(inputs: readonly Tensor[], attributes: A, shape: Shape): Float64Array;
-  /**
-   * True if `emit` accepts a `start` to add the result to. A kernel that adds it at the end instead
-   * needs registers for two sets of sums.
-   */
+  /** If `emit` takes a `start`: adding it at the end would need registers for two sets of sums. */
   readonly accumulates?: true;
-  /** The expression of the result's element at `index`, added to `start` if there is one. */
+  /** The result's element at `index`, added to `start` if there is one. */
   emit(
     writer: KernelWriter,
     inputs: readonly Reader[],
@@ -83,9 +64,6 @@ export interface Op<A = unknown> {
     node: Node<A>,
     start?: Expression,
   ): Expression;
-  /**
-   * Floating-point operations for the whole result; an addition, a multiplication and a function
-   * call each count as one.
-   */
+  /** Floating-point operations for the whole result; a function call counts as one. */
   flops(node: Node<A>): number;
 }

@@ -1,8 +1,4 @@
-/**
- * Shapes of dense, row-major tensors: the last axis is contiguous. A shape without axes is a
- * scalar.
- */
-
+/** Shapes of dense, row-major tensors: the last axis is contiguous. [] is a scalar. */
 export type Shape = readonly number[];
 
 /** A float64 tensor, for the references. */
@@ -34,9 +30,7 @@ export function stridesOf(shape: Shape): number[] {
   return strides;
 }
 
-/**
- * Calls `visit` with every index of `shape` in row-major order; the array is reused between calls.
- */
+/** In row-major order; the array `index` is reused between calls. */
 export function forEachIndex(shape: Shape, visit: (index: readonly number[], flat: number) => void): void {
   const index = new Array<number>(shape.length).fill(0);
   const total = sizeOf(shape);
@@ -46,15 +40,11 @@ export function forEachIndex(shape: Shape, visit: (index: readonly number[], fla
   }
 }
 
-/**
- * Thrown if a graph is built with incompatible shapes: a bug in the builder, found before anything
- * runs.
- */
+/** A graph is built with incompatible shapes: a bug, found before anything runs. */
 export class ShapeError extends Error {
   override readonly name = 'ShapeError';
 }
 
-/** Throws ShapeError with `what` unless `condition` holds. */
 export function requireShape(condition: boolean, op: string, what: string): asserts condition {
   if (!condition) throw new ShapeError(`${op}: ${what}`);
 }

@@ -1,9 +1,7 @@
-import { list, literal, number, section } from '../../util/schema.js';
-import { add } from '../ops/add.js';
+import { list, number, section, tag } from '../../util/schema.js';
 import { broadcast } from '../ops/broadcast.js';
-import { multiply } from '../ops/multiply.js';
+import { add, multiply, softplus } from '../ops/elementwise.js';
 import { affine, scale } from '../ops/polynomial.js';
-import { softplus } from '../ops/softplus.js';
 import { sum } from '../ops/sum.js';
 import { BUILT, type Loss, loss } from './loss.js';
 
@@ -17,11 +15,7 @@ import { BUILT, type Loss, loss } from './loss.js';
 export const binaryCrossEntropy = loss({
   settings: section(
     {
-      kind: literal('binary_cross_entropy', {
-        description: 'For value targets from 0 to 1.',
-        examples: ['binary_cross_entropy'],
-        ...BUILT,
-      }),
+      kind: tag('binary_cross_entropy', { description: 'For value targets from 0 to 1.', ...BUILT }),
       positive_weights: list(number({ above: 0, max: 1000000000.0 }), {
         description: 'Weight of the positive case of each label. The negative case has weight 1.',
         minItems: 1,

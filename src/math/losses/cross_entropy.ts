@@ -1,12 +1,10 @@
-import { either, integer, list, literal, number, section, word } from '../../util/schema.js';
+import { either, integer, list, number, section, tag, word } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
-import { add } from '../ops/add.js';
 import { broadcast } from '../ops/broadcast.js';
+import { add, multiply, subtract } from '../ops/elementwise.js';
 import { logSumExp } from '../ops/log_sum_exp.js';
-import { multiply } from '../ops/multiply.js';
 import { oneHot } from '../ops/one_hot.js';
 import { scale } from '../ops/polynomial.js';
-import { subtract } from '../ops/subtract.js';
 import { sum } from '../ops/sum.js';
 import { BUILT, type Loss, loss } from './loss.js';
 
@@ -22,11 +20,7 @@ import { BUILT, type Loss, loss } from './loss.js';
 export const crossEntropy = loss({
   settings: section(
     {
-      kind: literal('cross_entropy', {
-        description: 'For class targets.',
-        examples: ['cross_entropy'],
-        ...BUILT,
-      }),
+      kind: tag('cross_entropy', { description: 'For class targets.', ...BUILT }),
       class_weights: either(
         [
           word(['balanced'], {}),

@@ -1,9 +1,7 @@
-import { literal, number, section } from '../../util/schema.js';
-import { absolute } from '../ops/absolute.js';
+import { number, section, tag } from '../../util/schema.js';
 import { relu } from '../ops/activate.js';
-import { multiply } from '../ops/multiply.js';
+import { absolute, multiply, subtract } from '../ops/elementwise.js';
 import { affine, scale } from '../ops/polynomial.js';
-import { subtract } from '../ops/subtract.js';
 import { sum } from '../ops/sum.js';
 import { BUILT, type Loss, loss } from './loss.js';
 
@@ -16,9 +14,8 @@ import { BUILT, type Loss, loss } from './loss.js';
 export const huber = loss({
   settings: section(
     {
-      kind: literal('huber', {
+      kind: tag('huber', {
         description: 'For value targets; quadratic for small errors, linear for large ones.',
-        examples: ['huber'],
         ...BUILT,
       }),
       delta: number({

@@ -1,19 +1,12 @@
-import { literal, section } from '../../util/schema.js';
-import { absolute } from '../ops/absolute.js';
-import { subtract } from '../ops/subtract.js';
+import { section, tag } from '../../util/schema.js';
+import { absolute, subtract } from '../ops/elementwise.js';
 import { sum } from '../ops/sum.js';
 import { BUILT, type Loss, loss } from './loss.js';
 
 /** Mean absolute error over all values of all rows, as torch.nn.L1Loss: mean of |z - y|. */
 export const mae = loss({
   settings: section(
-    {
-      kind: literal('mae', {
-        description: 'For value targets; robust against outliers.',
-        examples: ['mae'],
-        ...BUILT,
-      }),
-    },
+    { kind: tag('mae', { description: 'For value targets; robust against outliers.', ...BUILT }) },
     {
       title: 'MaeLoss',
       description: 'Mean absolute error of value targets.',

@@ -1,13 +1,12 @@
-import { literal, section } from '../../util/schema.js';
-import { multiply } from '../ops/multiply.js';
-import { subtract } from '../ops/subtract.js';
+import { section, tag } from '../../util/schema.js';
+import { multiply, subtract } from '../ops/elementwise.js';
 import { sum } from '../ops/sum.js';
 import { BUILT, type Loss, loss } from './loss.js';
 
 /** Mean squared error over all values of all rows, as torch.nn.MSELoss: mean of (z - y)^2. */
 export const mse = loss({
   settings: section(
-    { kind: literal('mse', { description: 'For value targets.', examples: ['mse'], ...BUILT }) },
+    { kind: tag('mse', { description: 'For value targets.', ...BUILT }) },
     {
       title: 'MseLoss',
       description: 'Mean squared error of value targets.',

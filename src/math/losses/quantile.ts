@@ -1,10 +1,8 @@
-import { list, literal, number, section } from '../../util/schema.js';
+import { list, number, section, tag } from '../../util/schema.js';
 import { relu } from '../ops/activate.js';
-import { add } from '../ops/add.js';
 import { broadcast } from '../ops/broadcast.js';
-import { multiply } from '../ops/multiply.js';
+import { add, multiply, subtract } from '../ops/elementwise.js';
 import { affine, scale } from '../ops/polynomial.js';
-import { subtract } from '../ops/subtract.js';
 import { sum } from '../ops/sum.js';
 import { BUILT, type Loss, loss } from './loss.js';
 
@@ -20,11 +18,7 @@ import { BUILT, type Loss, loss } from './loss.js';
 export const quantile = loss({
   settings: section(
     {
-      kind: literal('quantile', {
-        description: 'For value targets; predicts quantiles.',
-        examples: ['quantile'],
-        ...BUILT,
-      }),
+      kind: tag('quantile', { description: 'For value targets; predicts quantiles.', ...BUILT }),
       quantiles: list(number({ above: 0, below: 1 }), {
         description: 'Quantiles to predict. Metrics compare the one nearest to 0.5 with the target.',
         minItems: 1,

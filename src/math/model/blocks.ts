@@ -1,7 +1,4 @@
-/**
- * The interface of a block of the schedule: the states and sequences that enter and leave it, and
- * their names.
- */
+/** What enters and leaves a block of the schedule: states and sequences, with their names. */
 import { heads } from './heads.js';
 import { type DeclaredInput, dropoutName, keepsStates, poolsByWeight } from './inputs.js';
 import { EMBEDDING, HEAD, type ParameterLayout } from './parameters.js';
@@ -14,9 +11,6 @@ export interface BlockOptions {
   readonly variableLength: boolean;
   /** Whether dropout is on. */
   readonly training: boolean;
-  /**
-   * Whether to compute gradients, from the block's loss and the cotangents of what it passes on.
-   */
   readonly gradient: boolean;
 }
 
@@ -27,7 +21,6 @@ export interface StateSpec {
   readonly local: string;
   /** Numbers in a row. */
   readonly size: number;
-  /** Initial value. */
   readonly start: number;
 }
 
@@ -63,7 +56,6 @@ function blockStates(
   return [...own, ...gathered];
 }
 
-/** How a block's states connect it to others. */
 export interface BlockLinks {
   /** States that enter: from the previous block, or carried over from the previous batch. */
   readonly incoming: readonly StateSpec[];
@@ -73,10 +65,7 @@ export interface BlockLinks {
   readonly outgoing: readonly StateSpec[];
   /** The outgoing states whose cotangent is passed back to this block. */
   readonly outgoingCotangents: readonly StateSpec[];
-  /**
-   * The layer whose outputs enter as sequences; undefined if the block reads the model's input,
-   * or no sequence.
-   */
+  /** The layer whose outputs enter as sequences, if they do. */
   readonly below: number | undefined;
   /** Directions whose outputs leave as sequences. */
   readonly above: readonly Unit[];
@@ -174,25 +163,9 @@ export function programKey(spec: ModelSpec, block: Block, options: BlockOptions)
   });
 }
 
-/** A parameter that a block reads. */
-export interface BlockParameter {
-  /** In the block's program. */
-  readonly name: string;
-  /** Its name in checkpoints. */
-  readonly parameter: string;
-  /** Offset in the flat array. */
-  readonly offset: number;
-  readonly size: number;
-}
-
-export function parametersOf(
-  layout: ParameterLayout,
-  { units, firstLayer, hasHead }: Block,
-): BlockParameter[] {
-  const owners = units.map(unit => ({
-    owner: unitName(unit),
-    prefix: unitName({ ...unit, layer: unit.layer - firstLayer }),
-  }));
+/** The parameters that a block reads: `name` in its program, `parameter` in checkpoints. */
+export function parametersOf(layout: ParameterLayout, { units, firstLayer, hasHead }: Block) {
+  const owners = units.map(unit => ({ owner: unitName(unit), prefix: localUnit(unit, firstLayer) }));
   if (hasHead) owners.push({ owner: HEAD, prefix: HEAD });
   if (firstLayer === 0) owners.push({ owner: EMBEDDING, prefix: EMBEDDING });
   return owners.flatMap(({ owner, prefix }) =>

@@ -1,30 +1,20 @@
-/**
- * Heads: how the outputs of the top layer become the input of the dense layers, one value per step
- * or per sequence.
- */
+/** Heads: how the outputs of the top layer become the input of the dense layers. */
 import type { Node } from '../graph/node.js';
-import { add } from '../ops/add.js';
 import { broadcast } from '../ops/broadcast.js';
-import { maximum } from '../ops/maximum.js';
-import { multiply } from '../ops/multiply.js';
+import { add, maximum, multiply } from '../ops/elementwise.js';
 import { affine } from '../ops/polynomial.js';
 
 /** Accumulates the head's input step by step. */
-export interface Pool {
-  /** Value of an empty pool. */
+interface Pool {
   readonly start: number;
-  /**
-   * The pool after `output` [B, D] of a step. `weight` [B] is what the step counts, null if
-   * sequences all have the same length; `pooled` is null at the start.
-   */
+  /** `output` [B, D]; `weight` [B], null if all steps count alike; `pooled` is null at the start. */
   add(pooled: Node | null, output: Node, weight: Node | null): Node;
 }
 
-export interface Head {
+interface Head {
   /**
-   * The head's input: the output of `each` step, the `states` after the last step of each
-   * direction, a `pool` over the steps, or the output of the `last` step, which is a pool if
-   * sequences differ in length.
+   * `each` step, the `states` after the last step of each direction, a `pool` over the steps, or
+   * the `last` step, which is a pool if sequences differ in length.
    */
   readonly reads: 'each' | 'states' | 'pool' | 'last';
   readonly pool?: Pool;
@@ -35,7 +25,6 @@ export interface Head {
 const weighted = (output: Node, weight: Node | null) =>
   weight ? multiply(output, broadcast(weight, output.shape, [0])) : output;
 
-/** The sum of the outputs, each times its weight. */
 const sum: Pool = {
   start: 0,
   add(pooled, output, weight) {

@@ -1,8 +1,4 @@
-/**
- * The inputs of a model besides its parameters. Allocation, writing, slicing and the float64
- * reference go through this list, so that an input is declared here and filled in
- * `train/batch.ts`, and nowhere else.
- */
+/** The inputs of a model besides its parameters: declared here, filled in `train/batch.ts`. */
 import type { Shape } from '../graph/shape.js';
 import type { Loss } from '../losses/loss.js';
 import { heads, predictsEachStep } from './heads.js';
@@ -20,9 +16,7 @@ export type InputRole =
   | 'dropout'
   /** The target of a prediction. */
   | 'target'
-  /**
-   * The weight of a prediction's loss in the mean; 0 if it is ignored or pads the batch.
-   */
+  /** The weight of a prediction's loss in the mean; 0 if it is ignored or pads the batch. */
   | 'weight';
 
 export interface DeclaredInput {
@@ -32,7 +26,7 @@ export interface DeclaredInput {
   readonly per: 'step' | 'prediction';
   /** Numbers for each row, as a separate axis; null: one number without an axis. */
   readonly width: number | null;
-  /** Values are integers from 0 to this, exclusive. */
+  /** Values are integers below this. */
   readonly symbols?: number;
   readonly dropout?: DropoutPlace;
 }
@@ -40,12 +34,11 @@ export interface DeclaredInput {
 export interface DropoutPlace {
   /** Probability that a value is dropped. */
   readonly probability: number;
-  /** Distinguishes the masks of one step: unique among the inputs. */
+  /** Unique among the inputs. */
   readonly stream: number;
 }
 
 export interface InputOptions {
-  /** Whether sequences differ in length. */
   readonly variableLength: boolean;
   /** Whether dropout is on. */
   readonly training: boolean;
@@ -90,7 +83,6 @@ export function declaredInputs(
   return inputs;
 }
 
-/** The input of a vector of the loss, equal for all rows. */
 export function constantName(name: string): string {
   return `loss.${name}`;
 }
@@ -100,7 +92,6 @@ export function dropoutName(layer: number, part: number): string {
   return `dropout.${layer}.${part}`;
 }
 
-/** The dropout mask of the output of the head's hidden dense layer `i`. */
 export function headDropoutName(i: number): string {
   return `dropout.head.${i}`;
 }

@@ -1,18 +1,13 @@
 /** A model's parameters: PyTorch's names and shapes, in one flat array. */
-
 import type { RandomStream } from '../../util/random.js';
 import type { ParameterShape } from '../cells/cell.js';
 import { type Shape, sizeOf } from '../graph/shape.js';
 import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } from './spec.js';
 
-/**
- * The reader of a parameter: a direction of a layer (its `unitName`), the head or the embedding.
- */
-export type Owner = string;
-export const HEAD: Owner = 'head';
-export const EMBEDDING: Owner = 'embedding';
+/** The other owners of parameters are directions of layers (`unitName`). */
+export const HEAD = 'head';
+export const EMBEDDING = 'embedding';
 
-/** Initial values. */
 type Initial =
   /** Uniform in (-bound, bound). */
   | { readonly kind: 'uniform'; readonly bound: number }
@@ -20,15 +15,11 @@ type Initial =
   | { readonly kind: 'normal' }
   | { readonly kind: 'constant'; readonly value: number };
 
-/**
- * Columns of a parameter that lie together: those that one part of the layer's input is multiplied
- * by, or all.
- */
+/** Columns of a parameter that lie together: those of one part of the layer's input, or all. */
 interface Block {
   /** Its name as an input of the owner's program. */
   readonly input: string;
   readonly graphShape: Shape;
-  /** Offset in the flat array. */
   readonly offset: number;
   readonly size: number;
   readonly firstColumn: number;
@@ -38,13 +29,12 @@ interface Block {
 export interface Parameter {
   /** PyTorch's state_dict name, such as `lstm.weight_ih_l0`. */
   readonly name: string;
-  readonly owner: Owner;
+  readonly owner: string;
   /** PyTorch's shape. */
   readonly shape: Shape;
-  /** Offset in the flat array; its elements are contiguous. */
+  /** In the flat array, where one block follows the other. */
   readonly offset: number;
   readonly size: number;
-  /** In the flat array one block follows the other. */
   readonly blocks: readonly Block[];
   readonly initial: Initial;
 }
@@ -58,13 +48,9 @@ interface Description extends Pick<Parameter, 'name' | 'owner' | 'shape' | 'init
   readonly parts?: readonly number[];
 }
 
-/**
- * All parameters of a model lie in one array, in state_dict order: an update or a norm is then one
- * pass.
- */
+/** All parameters lie in one array, in state_dict order: an update or a norm is then one pass. */
 export class ParameterLayout {
   readonly parameters: readonly Parameter[];
-  /** Number of elements of all parameters. */
   readonly size: number;
 
   constructor(spec: ModelSpec) {
@@ -77,7 +63,7 @@ export class ParameterLayout {
     this.size = offset;
   }
 
-  blocksOf(owner: Owner): Block[] {
+  blocksOf(owner: string): Block[] {
     return this.parameters.filter(one => one.owner === owner).flatMap(({ blocks }) => blocks);
   }
 
@@ -103,7 +89,7 @@ export class ParameterLayout {
   }
 }
 
-/** Each row of each block: where it is in PyTorch's order, and in the flat array. */
+/** Each row of each block: `at` in PyTorch's order, `from` in the flat array. */
 function forEachRow(
   blocks: readonly Block[],
   width: number,

@@ -1,20 +1,17 @@
 /**
- * The graph of one block of the schedule: directions of layers over some steps, with the head if
- * the block has it. Names are relative to the block, so that blocks of equal shape, such as the
- * middle layers of a stack, share one compiled program.
+ * The graph of one block of the schedule. Names are relative to the block, so that blocks of equal
+ * shape, such as the middle layers of a stack, share one compiled program.
  */
-
 import { Recent } from '../../util/recent.js';
 import { differentiate } from '../graph/differentiate.js';
 import { Graph, type Node, type Program } from '../graph/node.js';
 import type { Loss } from '../losses/loss.js';
 import { activate } from '../ops/activate.js';
-import { add } from '../ops/add.js';
 import { broadcast } from '../ops/broadcast.js';
 import { contract } from '../ops/contract.js';
+import { add, multiply } from '../ops/elementwise.js';
 import { gather } from '../ops/gather.js';
 import { addAll } from '../ops/index.js';
-import { multiply } from '../ops/multiply.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/select.js';
 import {
@@ -57,10 +54,7 @@ export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options:
   return programs.get(key, () => new BlockBuilder(spec, loss, block, options).build());
 }
 
-/**
- * The cost of a step is counted from the programs that run, and a process may open a model several
- * times.
- */
+/** A process may open a model several times. */
 const built = new WeakMap<Loss, Recent<Program>>();
 const MAX_BUILT = 20;
 
@@ -75,7 +69,7 @@ class BlockBuilder {
   private readonly links: BlockLinks;
   /** Results with a cotangent, where gradients start. */
   private readonly sources: [result: Node, cotangent: Node][] = [];
-  /** The nodes to differentiate with respect to, by the name of the output. */
+  /** By the name of the output. */
   private readonly wrt = new Map<string, Node>();
 
   constructor(
@@ -144,7 +138,6 @@ class BlockBuilder {
     return node;
   }
 
-  /** The parameters of `owner`, whose names begin with `prefix` here. */
   private parameters(owner: string, prefix: string): Map<string, Node> {
     return new Map(
       this.layout.blocksOf(owner).map(({ input, graphShape }) => {
@@ -187,7 +180,7 @@ class BlockBuilder {
     });
   }
 
-  /** The outputs of `unit` at each step; stores its last states in `finals`. */
+  /** Stores the last states in `finals`. */
   private walk(
     unit: Unit,
     below: Sequence,
@@ -323,8 +316,7 @@ function times(parts: readonly Node[], name: string, weights: ReadonlyMap<string
 
 /**
  * `states` within a sequence, those `before` after its end, as torch's packed sequences. A reverse
- * direction begins at the end, where its states are zero. Products instead of a difference: states
- * within the sequence stay exactly as they are.
+ * direction begins at the end, where its states are zero.
  */
 function keepAfterEnd(
   states: readonly Node[],

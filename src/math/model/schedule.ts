@@ -1,11 +1,9 @@
 /**
  * The order in which layers, directions and steps are computed, as data: blocks, each of which one
  * program computes forward, and another one backward in the opposite order. Cutting keeps compile
- * time and memory bounded whatever the length.
- *
- * A block covers consecutive directions of layers over consecutive steps. Between blocks of the
- * same directions states pass from one to the next in the order in which the direction walks;
- * between groups of layers, whole sequences of outputs.
+ * time and memory bounded whatever the length. A block covers consecutive directions of layers over
+ * consecutive steps. Between blocks of the same directions states pass; between groups of layers,
+ * whole sequences of outputs.
  *
  * A long stack of forward layers is computed chunk by chunk, all layers in one block
  * (time-major), not layer by layer: at 784 steps of two LSTM layers of 128, batch 100, layer by
@@ -16,15 +14,9 @@
 import { heads } from './heads.js';
 import { type ModelSpec, type Unit, unitsOf } from './spec.js';
 
-/**
- * Cell steps (steps times directions) of one block of a schedule that is cut; each costs about
- * seven kernels.
- */
+/** Cell steps (steps times directions) of a block; each costs about seven kernels. */
 export const MAX_CELL_STEPS = 64;
-/**
- * A model with at most this many cell steps is one block: two programs for its pieces would take as
- * long to compile, and their forward passes twice as long.
- */
+/** A model with at most this many is one block: two programs would take as long to compile. */
 const MAX_UNCUT = 2 * MAX_CELL_STEPS;
 
 export interface Block {
@@ -33,17 +25,14 @@ export interface Block {
   /** The layer of the lowest unit; for a separate head, one above the top layer. */
   readonly firstLayer: number;
   readonly hasHead: boolean;
-  /** First step of the sequence. */
   readonly start: number;
   readonly steps: number;
-  /** Whether it is the first block of its units: states start here. */
+  /** Whether it is the first block of its units, and the last. */
   readonly opens: boolean;
-  /** Whether it is the last block of its units. */
   readonly closes: boolean;
 }
 
 export interface ScheduleOptions {
-  /** T of the batch. */
   readonly steps: number;
   /** Steps of the longest batch; shorter ones are cut at the same places, counted from the end. */
   readonly longest?: number;
@@ -80,10 +69,7 @@ function groupLayers(spec: ModelSpec): Unit[][] {
   return groups;
 }
 
-/**
- * Lengths, ascending to `steps`, at which a batch of shorter sequences can end: with them few
- * programs are compiled.
- */
+/** Lengths at which a batch of shorter sequences can end, so that few programs are compiled. */
 export function batchLengths(spec: ModelSpec, options: ScheduleOptions): number[] {
   const { steps } = options;
   const cuts = makeSchedule(spec, options)
@@ -125,10 +111,7 @@ function whole(spec: ModelSpec, units: readonly Unit[], steps: number, hasHead: 
   return { units, firstLayer, hasHead, start: 0, steps, opens: true, closes: true };
 }
 
-/**
- * Blocks of equal length in the order in which `units`, all of one direction, walk; a remainder is
- * the sequence's first.
- */
+/** Blocks of equal length in the order in which `units`, all of one direction, walk. */
 function cut(
   spec: ModelSpec,
   units: readonly Unit[],
@@ -160,14 +143,9 @@ function headBlocks(spec: ModelSpec, options: ScheduleOptions): Block[] {
   return [...rest.reverse(), last];
 }
 
-interface Chunk {
-  readonly start: number;
-  readonly steps: number;
-}
-
 /** Chunks of `length` steps; a remainder comes first. */
-export function splitIntoChunks(total: number, length: number): Chunk[] {
-  const chunks: Chunk[] = [];
+export function splitIntoChunks(total: number, length: number) {
+  const chunks: Pick<Block, 'start' | 'steps'>[] = [];
   for (let end = total; end > 0; end -= length) {
     const start = Math.max(0, end - length);
     chunks.unshift({ start, steps: end - start });

@@ -1,5 +1,4 @@
 /** `model` of a config. */
-
 import {
   choice,
   extended,

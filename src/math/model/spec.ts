@@ -1,5 +1,4 @@
 /** The description of a model for given data: layers over an input, and a head. */
-
 import type { SequenceInput } from '../../data/index.js';
 import type { Cell } from '../cells/cell.js';
 import type { LayerConfig } from '../cells/index.js';
@@ -13,7 +12,6 @@ export type ModelInput =
   | { readonly kind: 'symbol'; readonly count: number; readonly size: number };
 
 export interface LayerSpec {
-  /** Cell, hidden size and the cell's own options. */
   readonly settings: LayerConfig;
   /** The parts of its input: one for each direction of the layer below. */
   readonly inputSizes: readonly number[];
@@ -42,7 +40,7 @@ export interface ModelSpec {
   readonly outputSize: number;
   /** Whether a batch starts with the states that the batch before it ended with. */
   readonly carriesState: boolean;
-  /** Whether the head's pool is one of these states; not in training. */
+  /** Whether so does the head's pool; not in training. */
   readonly carriesPool?: boolean;
 }
 
@@ -74,13 +72,11 @@ export function unitName({ layer, reverse }: Unit): string {
 
 /** What the data and training add to a config. */
 export interface ModelContext {
-  /** A step of the data. */
   readonly input: SequenceInput;
   readonly outputSize: number;
   readonly carriesState: boolean;
 }
 
-/** The model of a config and its data. */
 export function describeModel(model: ModelConfig, context: ModelContext): ModelSpec {
   const { hidden_sizes: hiddenSizes, ...head } = model.head;
   const input = describeInput(model, context.input);

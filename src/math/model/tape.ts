@@ -1,6 +1,6 @@
 /** The arrays that the blocks of one walk through a schedule exchange. */
 import type { KeyedProgram } from '../graph/node.js';
-import type { BlockLinks, BlockParameter, blockInputs } from './blocks.js';
+import type { BlockLinks, blockInputs, parametersOf } from './blocks.js';
 import type { Block } from './schedule.js';
 import { type ModelSpec, outputSizes } from './spec.js';
 
@@ -9,7 +9,6 @@ export type Arrays<A> = Record<string, A>;
 
 /** A batch: the model's declared inputs by name, over at least `steps` steps. */
 export interface WalkBatch<A> {
-  /** Steps to compute; every sequence ends within them. */
   readonly steps: number;
   readonly inputs: Readonly<Arrays<A>>;
   /** The initial states, if the model carries them over; not modified. */
@@ -28,12 +27,11 @@ export interface WalkResult<A> {
 
 /** A block with the facts that a walk needs, looked up once for all batches of a length. */
 export interface PlannedBlock {
-  /** In the order of the forward pass. */
   readonly index: number;
   readonly block: Block;
   readonly links: BlockLinks;
   /** Whether other blocks read a parameter too. */
-  readonly parameters: readonly (BlockParameter & { readonly isShared: boolean })[];
+  readonly parameters: readonly (ReturnType<typeof parametersOf>[number] & { readonly isShared: boolean })[];
   readonly inputs: ReturnType<typeof blockInputs>;
   readonly forward: KeyedProgram;
   readonly gradient: KeyedProgram;
@@ -41,8 +39,7 @@ export interface PlannedBlock {
 
 /**
  * What passes between the blocks of a walk: states, sequences of outputs, and the cotangents of
- * both. Its arrays are used again by every batch of the same length. Blocks write into them where
- * they can, so that nothing is copied.
+ * both. Its arrays are used again by every batch of the same length, and blocks write into them.
  */
 export class Tape<A extends Numbers> {
   private readonly arrays = new Map<string, A>();
@@ -56,7 +53,6 @@ export class Tape<A extends Numbers> {
     private readonly allocate: (size: number) => A,
   ) {}
 
-  /** Starts a batch, which may have initial states. */
   begin({ states = {} }: WalkBatch<A>): void {
     this.states = new Map(Object.entries(states));
     this.cotangents = new Map();
@@ -169,7 +165,6 @@ export class Tape<A extends Numbers> {
 /** Keys of arrays that accumulate, and so start at zero. */
 const SUMMED = 'cotangents';
 
-/** The outputs of a direction of a layer, [T, B, size]. */
 interface SequencePart {
   readonly layer: number;
   readonly part: number;

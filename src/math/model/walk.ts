@@ -1,15 +1,12 @@
 /**
  * Carries out a schedule: loss, predictions and gradient of a batch. Forward it keeps what passes
  * between blocks; backward it goes through the blocks in the opposite order, and each computes its
- * forward pass again (Chen et al., 2016, Training Deep Nets with Sublinear Memory Cost). Who
- * computes the programs is the caller's: kernels in float32, or the references of the ops in
- * float64.
+ * forward pass again (Chen et al., 2016, Training Deep Nets with Sublinear Memory Cost).
  */
-
 import { counted } from '../../util/words.js';
 import type { KeyedProgram, Program } from '../graph/node.js';
 import type { Loss } from '../losses/loss.js';
-import { blockInputs, blockLinks, hasLoss, parametersOf, programKey } from './blocks.js';
+import { blockInputs, blockLinks, hasLoss, parametersOf, programKey, type StateSpec } from './blocks.js';
 import { predictsEachStep } from './heads.js';
 import { constantName, declaredInputs, type InputOptions, widthOf } from './inputs.js';
 import { EMBEDDING, ParameterLayout } from './parameters.js';
@@ -25,14 +22,11 @@ import {
   type WalkResult,
 } from './tape.js';
 
-/** Computes programs. */
+/** Computes programs: by kernels in float32, or by the references of the ops in float64. */
 export interface Machine<A extends Numbers> {
   /** Allocates zeros that are never freed. */
   allocate(size: number): A;
-  /**
-   * Runs a program. Results are written to their arrays in `into`; those without one are valid
-   * until the next run.
-   */
+  /** Results without an array in `into` are valid until the next run. */
   run(program: KeyedProgram, values: Readonly<Arrays<A>>, into: Readonly<Arrays<A>>): Promise<Arrays<A>>;
 }
 
@@ -81,10 +75,14 @@ function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, steps: number
   });
 }
 
-/**
- * The programs that a batch of `steps` steps runs, with or without gradient, in the order in which
- * they first run.
- */
+/** What a batch runs, in this order. The last block's gradient repeats its forward pass. */
+function runsOf(blocks: readonly PlannedBlock[], withGradient: boolean) {
+  const forward = blocks.map(({ block, forward: program }) => ({ block, what: 'forward', program }));
+  const backward = blocks.map(({ block, gradient: program }) => ({ block, what: 'gradient', program }));
+  return withGradient ? [...forward.slice(0, -1), ...backward.reverse()] : forward;
+}
+
+/** The programs that a batch of `steps` steps runs, in the order in which they first run. */
 export function batchPrograms(
   spec: ModelSpec,
   loss: Loss,
@@ -92,12 +90,8 @@ export function batchPrograms(
   steps: number,
   withGradient: boolean,
 ): readonly KeyedProgram[] {
-  const blocks = planBlocks(spec, loss, shape, steps);
-  const forward = blocks.map(block => block.forward);
-  const programs = withGradient
-    ? [...forward.slice(0, -1), ...blocks.map(block => block.gradient).reverse()]
-    : forward;
-  return [...new Map(programs.map(program => [program.key, program])).values()];
+  const runs = runsOf(planBlocks(spec, loss, shape, steps), withGradient);
+  return [...new Map(runs.map(({ program }) => [program.key, program])).values()];
 }
 
 interface WalkPlan<A extends Numbers> {
@@ -152,7 +146,6 @@ export class ScheduleWalk<A extends Numbers> {
     for (const block of blocks) {
       const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
       before.push(values);
-      // the last block's gradient repeats its forward pass anyway
       if (before.length < blocks.length) await this.machine.run(block.forward, values, tape.outputs(block));
     }
     for (let at = blocks.length - 1; at >= 0; at--) {
@@ -169,6 +162,7 @@ export class ScheduleWalk<A extends Numbers> {
     }
     tape.finish(result);
   }
+
   private planOf(steps: number): WalkPlan<A> {
     const { spec, loss, shape } = this;
     let plan = this.plans.get(steps);
@@ -201,9 +195,7 @@ export class ScheduleWalk<A extends Numbers> {
     return given;
   }
 
-  /**
-   * The predictions that a block with the head makes: the first of the sequence's, and how many.
-   */
+  /** Of a block with the head: its first prediction, and how many. */
   private predictions({ start, steps }: Block): [number, number] {
     return predictsEachStep(this.spec.head) ? [start, steps] : [0, 1];
   }
@@ -223,7 +215,7 @@ export class ScheduleWalk<A extends Numbers> {
     }
   }
 
-  /** Where a block writes the gradients of parameters that no other block reads. */
+  /** The gradients of parameters that no other block reads. */
   private ownGradients({ parameters }: PlannedBlock, gradient: A): Arrays<A> {
     return Object.fromEntries(
       parameters
@@ -270,39 +262,27 @@ export class ScheduleWalk<A extends Numbers> {
 export interface StepProgram {
   readonly name: string;
   readonly program: Program;
-  /**
-   * The names of parameters that its inputs and results have in checkpoints; for the first of
-   * several blocks that it serves.
-   */
+  /** The names in checkpoints of its parameters; for the first of several blocks that it serves. */
   readonly parameterNames: ReadonlyMap<string, string>;
   /** How often a step runs it. */
   readonly runs: number;
 }
 
-/**
- * The programs that `writeGradient` runs for a batch of the longest sequences, in the order in
- * which they first run.
- */
+/** The programs that `writeGradient` runs for a batch of the longest sequences. */
 export function stepPrograms(spec: ModelSpec, loss: Loss, shape: WalkShape): StepProgram[] {
-  const { sequenceLength: steps, batch, variableLength, training, maxCellSteps } = shape;
-  const blocks = makeSchedule(spec, { steps, variableLength, ...(maxCellSteps && { maxCellSteps }) });
   const layout = new ParameterLayout(spec);
   const found = new Map<string, StepProgram>();
-  const add = (block: Block, gradient: boolean) => {
-    const options = { batch, variableLength, training, gradient };
-    const key = programKey(spec, block, options);
-    const known = found.get(key);
-    const name = `${gradient ? 'gradient' : 'forward'} of ${blockName(spec, block)}`;
-    if (known) found.set(key, { ...known, runs: known.runs + 1 });
-    else {
-      const parameterNames = new Map(
-        parametersOf(layout, block).map(({ name, parameter }) => [name, parameter]),
-      );
-      found.set(key, { name, program: blockProgram(spec, loss, block, options), parameterNames, runs: 1 });
-    }
-  };
-  for (const block of blocks.slice(0, -1)) add(block, false);
-  for (const block of [...blocks].reverse()) add(block, true);
+  for (const { block, what, program } of runsOf(planBlocks(spec, loss, shape, shape.sequenceLength), true)) {
+    const known = found.get(program.key);
+    const names = parametersOf(layout, block).map(({ name, parameter }) => [name, parameter] as const);
+    found.set(program.key, {
+      name: `${what} of ${blockName(spec, block)}`,
+      program: known?.program ?? program.make(),
+      parameterNames: new Map(names),
+      ...known,
+      runs: (known?.runs ?? 0) + 1,
+    });
+  }
   return [...found.values()];
 }
 
@@ -320,17 +300,9 @@ function blockName(spec: ModelSpec, { units, hasHead, steps }: Block): string {
   return `${parts.join(' and ')}${steps > 0 ? ` over ${counted(steps, 'step')}` : ''}`;
 }
 
-interface CarriedState {
-  readonly name: string;
-  /** Numbers of a row. */
-  readonly size: number;
-  /** What it holds at the start of a sequence. */
-  readonly start: number;
-}
-
 /** The states that a model carries from batch to batch. */
-export function carriedStates(spec: ModelSpec): CarriedState[] {
+export function carriedStates(spec: ModelSpec): readonly Pick<StateSpec, 'name' | 'size' | 'start'>[] {
   if (!spec.carriesState) return [];
   const [block] = makeSchedule(spec, { steps: 1, variableLength: false });
-  return blockLinks(spec, block, false).incoming.map(({ name, size, start }) => ({ name, size, start }));
+  return blockLinks(spec, block, false).incoming;
 }

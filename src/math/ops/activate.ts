@@ -1,24 +1,18 @@
 import type { Node } from '../graph/node.js';
 import type { Expression, Op } from '../graph/op.js';
 import { requireShape, sizeOf } from '../graph/shape.js';
-import { multiply } from './multiply.js';
+import { multiply, positive } from './elementwise.js';
 import { polynomial } from './polynomial.js';
-import { positive } from './positive.js';
 import { select } from './select.js';
 import { stack } from './stack.js';
 
 interface Activation {
   readonly expression: (x: Expression) => Expression;
   readonly reference: (x: number) => number;
-  /**
-   * The derivative as a function of the result: coefficients of a polynomial, constant first, or a
-   * function that builds it from ops.
-   */
-  readonly slope: Coefficients | ((y: Node) => Node);
+  /** The derivative as a function of the result: coefficients, constant first, or ops. */
+  readonly slope: readonly number[] | ((y: Node) => Node);
   readonly cost: number;
 }
-
-type Coefficients = readonly number[];
 
 const activations = {
   /** 1 / (1 + e^-x); slope y (1 - y). */
@@ -42,7 +36,7 @@ const activations = {
   relu: {
     expression: x => `Math.max(${x}, 0)`,
     reference: x => Math.max(x, 0),
-    slope: positive,
+    slope: y => positive(y),
     cost: 1,
   },
 } as const satisfies Record<string, Activation>;
@@ -80,10 +74,7 @@ export const activateOp: Op<Attributes> = {
     (sizeOf(shape) * functions.reduce((sum, name) => sum + activations[name].cost, 0)) / functions.length,
 };
 
-/**
- * The derivative at each element, as a function of the result `y`; a single polynomial op if all
- * slopes are polynomials.
- */
+/** The derivative at each element; a single polynomial op if all slopes are polynomials. */
 function slope(y: Node<Attributes>): Node {
   const slopes: Activation['slope'][] = y.attributes.functions.map(name => activations[name].slope);
   const coefficients = slopes.filter(one => typeof one !== 'function');
@@ -98,21 +89,10 @@ function slope(y: Node<Attributes>): Node {
   );
 }
 
-/**
- * Applies one function to all of `x`, or one function per index of its leading axis. Same shape.
- */
 export function activate(x: Node, functions: readonly ActivationName[]): Node {
   return x.graph.apply(activateOp, [x], { functions });
 }
 
-export function sigmoid(x: Node): Node {
-  return activate(x, ['sigmoid']);
-}
-
-export function tanh(x: Node): Node {
-  return activate(x, ['tanh']);
-}
-
-export function relu(x: Node): Node {
-  return activate(x, ['relu']);
-}
+export const sigmoid = (x: Node): Node => activate(x, ['sigmoid']);
+export const tanh = (x: Node): Node => activate(x, ['tanh']);
+export const relu = (x: Node): Node => activate(x, ['relu']);

@@ -35,8 +35,8 @@ export const broadcastOp: Op<Attributes> = {
 };
 
 /**
- * Repeats `x` along the axes of `shape` that are not in `axes`; returns a tensor of `shape`. A
- * scalar has no axes; it has no gradient, because a kernel's result needs an axis.
+ * Repeats `x` along the axes of `shape` that are not in `axes`. A scalar has no axes; it has no
+ * gradient, because a kernel's result needs an axis.
  */
 export function broadcast(x: Node, shape: Shape, axes: readonly number[]): Node {
   return sameShape(x.shape, shape) ? x : x.graph.apply(broadcastOp, [x], { shape, axes });

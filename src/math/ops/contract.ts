@@ -3,8 +3,8 @@ import type { Op } from '../graph/op.js';
 import { forEachIndex, requireShape, type Shape, sizeOf, stridesOf } from '../graph/shape.js';
 import { transpose } from './transpose.js';
 
+/** One letter per axis of the operands and of the result. */
 interface Attributes {
-  /** One letter per axis: of the first operand, the second, the result. */
   readonly a: string;
   readonly b: string;
   readonly result: string;
@@ -33,7 +33,6 @@ function extentsOf({ a, b }: Attributes, shapes: readonly Shape[]): Map<string, 
   return extents;
 }
 
-/** The extent of each letter of `letters`. */
 function extent(extents: Map<string, number>, letters: Iterable<string>): number[] {
   return [...letters].map(letter => extents.get(letter) as number);
 }
@@ -103,11 +102,8 @@ export const contractOp: Op<Attributes> = {
 /**
  * The product of two tensors, summed over their common axes, in Einstein notation:
  * `contract('bk,kj->bj', x, w)` is the matrix product. Every axis must occur in at least two of the
- * three terms.
- *
- * Kernels read fastest along the last axis, so an operand in which the result's last axis is not
- * the last is transposed first. If it is itself a transposed tensor, the two cancel and the
- * original is read.
+ * three terms. Kernels read fastest along the last axis, so an operand in which the result's last
+ * axis is not the last is transposed first.
  */
 export function contract(notation: string, x: Node, y: Node): Node {
   const [operands, result] = notation.split('->');

@@ -28,11 +28,9 @@ export const gatherOp: Op<undefined> = {
 };
 
 /**
- * Rows of a table, such as an embedding's: table [V, E], symbols [B] -> [B, E]. The symbols must be
- * an input of the graph, declared with at most V symbols.
- *
- * It has no gradient with respect to the table, which would be mostly zeros. A model differentiates
- * with respect to the gathered rows and adds their gradients to their rows of the table.
+ * Rows of a table: table [V, E], symbols [B] -> [B, E]. The symbols must be an input of the graph,
+ * declared with at most V symbols. A gradient of the table would be mostly zeros: a model
+ * differentiates with respect to the gathered rows and adds their gradients to the table's.
  */
 export function gather(table: Node, symbols: Node): Node {
   return table.graph.apply(gatherOp, [table, symbols], undefined);

@@ -1,56 +1,57 @@
-/** All ops, for the suites that test every op alike, and the sum of cotangents. */
+/** All ops, for the tests, and the sum of cotangents. */
 import type { Node } from '../graph/node.js';
 import type { Op } from '../graph/op.js';
-import { absoluteOp } from './absolute.js';
 import { activateOp } from './activate.js';
-import { add, addOp } from './add.js';
 import { broadcastOp } from './broadcast.js';
 import { contractOp } from './contract.js';
-import { divideOp } from './divide.js';
-import { exponentialOp } from './exponential.js';
+import {
+  absolute,
+  add,
+  divide,
+  exponential,
+  maximum,
+  multiply,
+  positive,
+  softplus,
+  squareRoot,
+  subtract,
+} from './elementwise.js';
 import { gatherOp } from './gather.js';
 import { logSumExpOp } from './log_sum_exp.js';
-import { maximumOp } from './maximum.js';
-import { multiplyOp } from './multiply.js';
 import { oneHotOp } from './one_hot.js';
 import { polynomialOp } from './polynomial.js';
-import { positiveOp } from './positive.js';
 import { selectOp } from './select.js';
-import { softplusOp } from './softplus.js';
-import { squareRootOp } from './square_root.js';
 import { stack, stackOp } from './stack.js';
-import { subtractOp } from './subtract.js';
 import { sumOp } from './sum.js';
 import { transposeOp } from './transpose.js';
 
 export const ops: readonly Op<never>[] = [
-  absoluteOp,
+  absolute.op,
   activateOp,
-  addOp,
+  add.op,
   broadcastOp,
   contractOp,
-  divideOp,
-  exponentialOp,
+  divide.op,
+  exponential.op,
   gatherOp,
   logSumExpOp,
-  maximumOp,
-  multiplyOp,
+  maximum.op,
+  multiply.op,
   oneHotOp,
   polynomialOp,
-  positiveOp,
+  positive.op,
   selectOp,
-  softplusOp,
-  squareRootOp,
+  softplus.op,
+  squareRoot.op,
   stackOp,
-  subtractOp,
+  subtract.op,
   sumOp,
   transposeOp,
 ];
 
 /**
- * The sum of `terms` (at least one, equal shapes), from left to right. Stacks of different
- * positions are merged into one, so that the gradients of several slices become one tensor instead
- * of a sum of mostly zeros.
+ * The sum of `terms` from left to right. Stacks of different positions are merged into one, so that
+ * the gradients of several slices become one tensor instead of a sum of mostly zeros.
  */
 export function addAll(terms: readonly Node[]): Node {
   return joinStacks(terms).reduce(add);

@@ -1,12 +1,8 @@
 import type { Node } from '../graph/node.js';
 import { requireShape, sizeOf } from '../graph/shape.js';
-import { add } from './add.js';
 import { broadcast } from './broadcast.js';
-import { divide } from './divide.js';
-import { multiply } from './multiply.js';
+import { add, divide, multiply, squareRoot, subtract } from './elementwise.js';
 import { affine, scale } from './polynomial.js';
-import { squareRoot } from './square_root.js';
-import { subtract } from './subtract.js';
 import { sum } from './sum.js';
 
 const EPSILON = 1e-5;

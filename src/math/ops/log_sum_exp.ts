@@ -2,9 +2,7 @@ import type { Node } from '../graph/node.js';
 import type { Op } from '../graph/op.js';
 import { requireShape, sizeOf } from '../graph/shape.js';
 import { broadcast } from './broadcast.js';
-import { exponential } from './exponential.js';
-import { multiply } from './multiply.js';
-import { subtract } from './subtract.js';
+import { exponential, multiply, subtract } from './elementwise.js';
 
 export const logSumExpOp: Op<undefined> = {
   name: 'log_sum_exp',

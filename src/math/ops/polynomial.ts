@@ -1,7 +1,7 @@
 import type { Node } from '../graph/node.js';
 import type { Expression, KernelWriter, Op } from '../graph/op.js';
 import { requireShape, sizeOf } from '../graph/shape.js';
-import { multiply } from './multiply.js';
+import { multiply } from './elementwise.js';
 import { literal } from './number.js';
 
 /** Coefficients, constant first. */
@@ -40,10 +40,7 @@ export const polynomialOp: Op<Attributes> = {
     (sizeOf(shape) * coefficients.reduce((sum, one) => sum + 2 * (one.length - 1), 0)) / coefficients.length,
 };
 
-/**
- * Horner's scheme from the highest coefficient; a constant polynomial propagates NaN, like its
- * kernel.
- */
+/** Horner's scheme; a constant polynomial propagates NaN, like its kernel. */
 function evaluate(coefficients: Coefficients, x: number): number {
   const highest = coefficients[coefficients.length - 1];
   if (coefficients.length === 1) return x * 0 + highest;
@@ -69,11 +66,7 @@ function plus(coefficient: number): Expression {
   return coefficient === 0 ? '' : ` + ${literal(coefficient)}`;
 }
 
-/**
- * The polynomial with the given coefficients (constant first) at each element of `x`; with several
- * polynomials, each applies to one index of the leading axis. Polynomials are closed under
- * differentiation, so all derivatives that are polynomials of a result use this op.
- */
+/** Polynomials are closed under differentiation: all derivatives that are polynomials use this op. */
 export function polynomial(x: Node, coefficients: readonly Coefficients[]): Node {
   return x.graph.apply(polynomialOp, [x], { coefficients });
 }

@@ -7,10 +7,7 @@ interface Attributes {
   readonly position: number;
 }
 
-/**
- * Up to this many positions, each has its own kernel. Beyond, all share one source and receive the
- * position as an argument.
- */
+/** Up to this many, each position has its own kernel; more share one source with an argument. */
 const SPECIALISED_POSITIONS = 4;
 
 export const selectOp: Op<Attributes> = {

@@ -44,10 +44,7 @@ export const stackOp: Op<Attributes> = {
   flops: () => 0,
 };
 
-/**
- * Puts `parts` ([...] each) at `positions` of a new leading axis of `count`; zero elsewhere:
- * [count, ...].
- */
+/** `parts` at `positions` of a new leading axis, zero elsewhere: [...] -> [count, ...]. */
 export function stack(parts: readonly Node[], positions: readonly number[], count: number): Node {
   return parts[0].graph.apply(stackOp, parts, { positions, count });
 }

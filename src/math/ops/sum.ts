@@ -43,9 +43,7 @@ export const sumOp: Op<Attributes> = {
   flops: ({ inputs: [x] }) => sizeOf(x.shape),
 };
 
-/**
- * Sums over all axes of `x` that are not in `keep`. The result has the axes `keep`, in their order.
- */
+/** Sums over all axes of `x` that are not in `keep`. */
 export function sum(x: Node, keep: readonly number[]): Node {
   return keep.length === x.shape.length ? x : x.graph.apply(sumOp, [x], { keep });
 }

@@ -1,7 +1,6 @@
-import { literal, number, required, section } from '../../util/schema.js';
-import { multiply } from '../ops/multiply.js';
-import { scheduleConfig } from '../schedules/index.js';
-import { KIND, learningRate, NUMERICS, optimizer, weightDecay, weightDecayOn } from './optimizer.js';
+import { number, section } from '../../util/schema.js';
+import { multiply } from '../ops/elementwise.js';
+import { NUMERICS, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
 import { chain, coupledDecay, descend, overRootSum, type Part } from './parts.js';
 
 export interface AdagradSettings {
@@ -30,10 +29,7 @@ const decayingRate: Part<AdagradSettings> = {
 export const adagrad = optimizer(
   {
     settings: section(
-      {
-        kind: literal('adagrad', { description: 'Adagrad.', examples: ['adagrad'], ...KIND }),
-        learning_rate: required(learningRate),
-        schedule: scheduleConfig,
+      optimizerKeys('adagrad', 'Adagrad.', {
         learning_rate_decay: number({
           description:
             'The learning rate of update t is learning_rate / (1 + (t - 1) * learning_rate_decay), times the schedule.',
@@ -54,8 +50,7 @@ export const adagrad = optimizer(
           ...NUMERICS,
         }),
         weight_decay: weightDecay,
-        weight_decay_on: weightDecayOn,
-      },
+      }),
       { title: 'AdagradOptimizer', description: 'Adagrad (Duchi, Hazan and Singer, 2011).' },
     ),
     reference: '`torch.optim.Adagrad`',

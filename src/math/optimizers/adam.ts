@@ -1,15 +1,5 @@
-import { literal, required, section } from '../../util/schema.js';
-import { scheduleConfig } from '../schedules/index.js';
-import {
-  amsgrad,
-  betas,
-  eps,
-  KIND,
-  learningRate,
-  optimizer,
-  weightDecay,
-  weightDecayOn,
-} from './optimizer.js';
+import { section } from '../../util/schema.js';
+import { amsgrad, betas, eps, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
 import { chain, correctedRate, coupledDecay, descend, gradientMean, overRootMeanSquare } from './parts.js';
 
 /**
@@ -23,16 +13,12 @@ import { chain, correctedRate, coupledDecay, descend, gradientMean, overRootMean
 export const adam = optimizer(
   {
     settings: section(
-      {
-        kind: literal('adam', { description: 'Adam.', examples: ['adam'], ...KIND }),
-        learning_rate: required(learningRate),
-        schedule: scheduleConfig,
-        betas: betas,
-        eps: eps,
-        amsgrad: amsgrad,
+      optimizerKeys('adam', 'Adam.', {
+        betas,
+        eps,
+        amsgrad,
         weight_decay: weightDecay,
-        weight_decay_on: weightDecayOn,
-      },
+      }),
       {
         title: 'AdamOptimizer',
         description: 'Adam (Kingma and Ba, 2015), with bias correction.',

@@ -1,15 +1,5 @@
-import { literal, required, section } from '../../util/schema.js';
-import { scheduleConfig } from '../schedules/index.js';
-import {
-  amsgrad,
-  betas,
-  decoupledWeightDecay,
-  eps,
-  KIND,
-  learningRate,
-  optimizer,
-  weightDecayOn,
-} from './optimizer.js';
+import { section } from '../../util/schema.js';
+import { amsgrad, betas, decoupledWeightDecay, eps, optimizer, optimizerKeys } from './optimizer.js';
 import { chain, correctedRate, decoupledDecay, descend, gradientMean, overRootMeanSquare } from './parts.js';
 
 /**
@@ -20,20 +10,12 @@ import { chain, correctedRate, decoupledDecay, descend, gradientMean, overRootMe
 export const adamw = optimizer(
   {
     settings: section(
-      {
-        kind: literal('adamw', {
-          description: 'Adam with decoupled weight decay.',
-          examples: ['adamw'],
-          ...KIND,
-        }),
-        learning_rate: required(learningRate),
-        schedule: scheduleConfig,
-        betas: betas,
-        eps: eps,
-        amsgrad: amsgrad,
+      optimizerKeys('adamw', 'Adam with decoupled weight decay.', {
+        betas,
+        eps,
+        amsgrad,
         weight_decay: decoupledWeightDecay,
-        weight_decay_on: weightDecayOn,
-      },
+      }),
       {
         title: 'AdamWOptimizer',
         description: 'Adam with decoupled weight decay (Loshchilov and Hutter, 2019).',

@@ -1,12 +1,7 @@
-import { list, literal, number, required, section } from '../../util/schema.js';
+import { list, number, section } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
-import { add } from '../ops/add.js';
-import { multiply } from '../ops/multiply.js';
-import { scale } from '../ops/polynomial.js';
-import { positive } from '../ops/positive.js';
-import { subtract } from '../ops/subtract.js';
-import { scheduleConfig } from '../schedules/index.js';
-import { KIND, learningRate, NUMERICS, optimizer, weightDecayOn } from './optimizer.js';
+import { add, multiply, sign } from '../ops/elementwise.js';
+import { NUMERICS, optimizer, optimizerKeys } from './optimizer.js';
 import { chain, decoupledDecay, descend, type MeanSettings, type Part, rate } from './parts.js';
 
 export interface LionSettings extends MeanSettings {
@@ -24,11 +19,6 @@ const signOfMean: Part<LionSettings> = {
   },
 };
 
-/** -1, 0 or 1; a subnormal x counts as x / 2^-126. */
-function sign(x: Node): Node {
-  return subtract(positive(x), positive(scale(x, -1)));
-}
-
 /**
  * Lion (Chen et al., 2023, algorithm 2); with gradient g and weight decay lambda:
  *
@@ -38,10 +28,7 @@ function sign(x: Node): Node {
 export const lion = optimizer(
   {
     settings: section(
-      {
-        kind: literal('lion', { description: 'Lion.', examples: ['lion'], ...KIND }),
-        learning_rate: required(learningRate),
-        schedule: scheduleConfig,
+      optimizerKeys('lion', 'Lion.', {
         betas: list(number({ min: 0, below: 1 }), {
           description:
             'Decay rates of the running average of the gradient: the one used in the update, and the one that is kept.',
@@ -62,8 +49,7 @@ export const lion = optimizer(
           aliases: ['l2', 'decay'],
           ...NUMERICS,
         }),
-        weight_decay_on: weightDecayOn,
-      },
+      }),
       {
         title: 'LionOptimizer',
         description:

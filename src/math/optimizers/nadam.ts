@@ -1,17 +1,6 @@
-import { literal, number, required, section } from '../../util/schema.js';
-import { add } from '../ops/add.js';
-import { multiply } from '../ops/multiply.js';
-import { scheduleConfig } from '../schedules/index.js';
-import {
-  betas,
-  eps,
-  KIND,
-  learningRate,
-  NUMERICS,
-  optimizer,
-  weightDecay,
-  weightDecayOn,
-} from './optimizer.js';
+import { number, section } from '../../util/schema.js';
+import { add, multiply } from '../ops/elementwise.js';
+import { betas, eps, NUMERICS, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
 import {
   type AdaptiveSettings,
   chain,
@@ -67,12 +56,9 @@ const lookAhead: Part<NAdamSettings> = {
 export const nadam = optimizer(
   {
     settings: section(
-      {
-        kind: literal('nadam', { description: 'Adam with Nesterov momentum.', examples: ['nadam'], ...KIND }),
-        learning_rate: required(learningRate),
-        schedule: scheduleConfig,
-        betas: betas,
-        eps: eps,
+      optimizerKeys('nadam', 'Adam with Nesterov momentum.', {
+        betas,
+        eps,
         momentum_decay: number({
           description: 'How fast momentum approaches the first of the betas: psi of Dozat (2016).',
           min: 0,
@@ -83,8 +69,7 @@ export const nadam = optimizer(
           ...NUMERICS,
         }),
         weight_decay: weightDecay,
-        weight_decay_on: weightDecayOn,
-      },
+      }),
       { title: 'NAdamOptimizer', description: 'Adam with Nesterov momentum (Dozat, 2016).' },
     ),
     reference: '`torch.optim.NAdam`',

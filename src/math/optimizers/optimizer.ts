@@ -7,13 +7,17 @@ import {
   boolean,
   choice,
   type KeyFacts,
+  type Keys,
   list,
   named,
   number,
+  required,
   type Shape,
   type TypeOf,
+  tag,
 } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
+import { scheduleConfig } from '../schedules/index.js';
 
 export interface Update {
   readonly parameter: Node;
@@ -39,37 +43,34 @@ export interface UpdateInputs {
   readonly decayed?: Node;
 }
 
-/** An optimizer and all that is known of it. */
-export interface OptimizerKind<S extends Shape> extends Optimizer<TypeOf<S>> {
+export interface OptimizerFacts<S extends Shape> {
   /** Its keys in a config. */
   readonly settings: S;
   /** What it follows, as Markdown, for the reference. */
   readonly reference: string;
 }
 
-/** Defines an optimizer. @param update see `chain` */
+/** @param update see `chain` */
 export function optimizer<S extends Shape>(
-  facts: Pick<OptimizerKind<S>, 'settings' | 'reference'>,
+  facts: OptimizerFacts<S>,
   update: Optimizer<TypeOf<S>>,
-): OptimizerKind<S> {
+): OptimizerFacts<S> & Optimizer<TypeOf<S>> {
   return { ...facts, ...update };
 }
 
 export const NUMERICS = { effects: ['numerics'] } as const satisfies KeyFacts;
 
-/** Of the tag, and of an option that adds a buffer. */
-export const KIND = {
+const KIND = {
   effects: ['numerics'],
   resume: { never: 'its checkpoints have no state for another optimizer' },
 } as const satisfies KeyFacts;
+/** Of an option that adds a buffer. */
 export const BUFFER = {
   effects: ['numerics'],
   resume: ({ to }) => (to === true ? { never: 'its checkpoints have no state for it' } : undefined),
 } as const satisfies KeyFacts;
 
-// keys that several optimizers share
-
-export const learningRate = named(
+const learningRate = named(
   'learning_rate',
   number({
     title: 'LearningRate',
@@ -111,7 +112,7 @@ export const decoupledWeightDecay = named(
   }),
 );
 
-export const weightDecayOn = named(
+const weightDecayOn = named(
   'weight_decay_on',
   choice(['all', 'weights'], {
     title: 'WeightDecayOn',
@@ -189,3 +190,16 @@ export const amsgrad = named(
     ...BUFFER,
   }),
 );
+
+/** The keys of an optimizer: its kind, the learning rate, its own, and what decays. */
+export const optimizerKeys = <const Kind extends string, Own extends Keys>(
+  kind: Kind,
+  description: string,
+  own: Own,
+) => ({
+  kind: tag(kind, { description, ...KIND }),
+  learning_rate: required(learningRate),
+  schedule: scheduleConfig,
+  ...own,
+  weight_decay_on: weightDecayOn,
+});

@@ -4,12 +4,7 @@
  */
 import type { Node } from '../graph/node.js';
 import { relu } from '../ops/activate.js';
-import { add } from '../ops/add.js';
-import { divide } from '../ops/divide.js';
-import { maximum } from '../ops/maximum.js';
-import { multiply } from '../ops/multiply.js';
-import { squareRoot } from '../ops/square_root.js';
-import { subtract } from '../ops/subtract.js';
+import { add, divide, maximum, multiply, squareRoot, subtract } from '../ops/elementwise.js';
 import type { Optimizer, UpdateInputs } from './optimizer.js';
 
 /** Values that the parts of one update pass on. */

@@ -3,9 +3,8 @@
  * result is one kernel.
  */
 import { Graph, type Node, type Program } from '../graph/node.js';
-import { add } from '../ops/add.js';
 import { broadcast } from '../ops/broadcast.js';
-import { multiply } from '../ops/multiply.js';
+import { add, multiply } from '../ops/elementwise.js';
 import { sum } from '../ops/sum.js';
 import type { Optimizer } from './optimizer.js';
 

@@ -1,16 +1,5 @@
-import { boolean, literal, number, required, section } from '../../util/schema.js';
-import { scheduleConfig } from '../schedules/index.js';
-import {
-  BUFFER,
-  eps,
-  KIND,
-  learningRate,
-  momentum,
-  NUMERICS,
-  optimizer,
-  weightDecay,
-  weightDecayOn,
-} from './optimizer.js';
+import { boolean, number, section } from '../../util/schema.js';
+import { BUFFER, eps, momentum, NUMERICS, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
 import {
   chain,
   coupledDecay,
@@ -35,10 +24,7 @@ import {
 export const rmsprop = optimizer(
   {
     settings: section(
-      {
-        kind: literal('rmsprop', { description: 'RMSprop.', examples: ['rmsprop'], ...KIND }),
-        learning_rate: required(learningRate),
-        schedule: scheduleConfig,
+      optimizerKeys('rmsprop', 'RMSprop.', {
         alpha: number({
           description: 'Decay rate of the running average of the squared gradient.',
           min: 0,
@@ -48,7 +34,7 @@ export const rmsprop = optimizer(
           aliases: ['rho', 'beta'],
           ...NUMERICS,
         }),
-        eps: eps,
+        eps,
         centered: boolean({
           description:
             'Whether to divide by the standard deviation of the gradient instead of the root of its mean square.',
@@ -56,10 +42,9 @@ export const rmsprop = optimizer(
           examples: [true],
           ...BUFFER,
         }),
-        momentum: momentum,
+        momentum,
         weight_decay: weightDecay,
-        weight_decay_on: weightDecayOn,
-      },
+      }),
       { title: 'RmspropOptimizer', description: 'RMSprop (Hinton, 2012), with momentum as in PyTorch.' },
     ),
     reference: '`torch.optim.RMSprop`',

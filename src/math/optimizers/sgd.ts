@@ -1,14 +1,5 @@
-import { boolean, literal, required, section } from '../../util/schema.js';
-import { scheduleConfig } from '../schedules/index.js';
-import {
-  KIND,
-  learningRate,
-  momentum,
-  NUMERICS,
-  optimizer,
-  weightDecay,
-  weightDecayOn,
-} from './optimizer.js';
+import { boolean, section } from '../../util/schema.js';
+import { momentum, NUMERICS, optimizer, optimizerKeys, weightDecay } from './optimizer.js';
 import { chain, coupledDecay, descend, rate, momentum as withMomentum } from './parts.js';
 
 /**
@@ -24,11 +15,8 @@ import { chain, coupledDecay, descend, rate, momentum as withMomentum } from './
 export const sgd = optimizer(
   {
     settings: section(
-      {
-        kind: literal('sgd', { description: 'Stochastic gradient descent.', examples: ['sgd'], ...KIND }),
-        learning_rate: required(learningRate),
-        schedule: scheduleConfig,
-        momentum: momentum,
+      optimizerKeys('sgd', 'Stochastic gradient descent.', {
+        momentum,
         nesterov: boolean({
           description: 'Whether to use Nesterov momentum. Requires momentum above 0.',
           default: false,
@@ -36,8 +24,7 @@ export const sgd = optimizer(
           ...NUMERICS,
         }),
         weight_decay: weightDecay,
-        weight_decay_on: weightDecayOn,
-      },
+      }),
       {
         title: 'SgdOptimizer',
         description: 'Stochastic gradient descent, with momentum as in PyTorch.',

@@ -1,15 +1,11 @@
-import { literal, required, section } from '../../util/schema.js';
+import { required, section, tag } from '../../util/schema.js';
 import { NUMERICS, schedule, warmup } from './schedule.js';
 
 /** Constant learning rate, for a warm-up without decay. */
 export const constant = schedule({
   settings: section(
     {
-      kind: literal('constant', {
-        description: 'Constant after the warm-up.',
-        examples: ['constant'],
-        ...NUMERICS,
-      }),
+      kind: tag('constant', { description: 'Constant after the warm-up.', ...NUMERICS }),
       warmup: required(warmup),
     },
     {

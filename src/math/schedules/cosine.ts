@@ -1,4 +1,4 @@
-import { literal, section } from '../../util/schema.js';
+import { section, tag } from '../../util/schema.js';
 import {
   alongCosine,
   fractionDone,
@@ -18,7 +18,7 @@ import {
 export const cosine = schedule({
   settings: section(
     {
-      kind: literal('cosine', { description: 'Half a cosine.', examples: ['cosine'], ...NUMERICS }),
+      kind: tag('cosine', { description: 'Half a cosine.', ...NUMERICS }),
       length: scheduleLength,
       min_learning_rate: minLearningRate,
       warmup: warmup,

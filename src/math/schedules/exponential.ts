@@ -1,4 +1,4 @@
-import { literal, required, section } from '../../util/schema.js';
+import { required, section, tag } from '../../util/schema.js';
 import {
   atIntervals,
   NUMERICS,
@@ -18,11 +18,7 @@ import {
 export const exponential = schedule({
   settings: section(
     {
-      kind: literal('exponential', {
-        description: 'Multiplied after each epoch.',
-        examples: ['exponential'],
-        ...NUMERICS,
-      }),
+      kind: tag('exponential', { description: 'Multiplied after each epoch.', ...NUMERICS }),
       every: section(
         { steps: scheduleSteps, epochs: scheduleEpochs },
         {

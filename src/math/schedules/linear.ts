@@ -1,4 +1,4 @@
-import { literal, number, section } from '../../util/schema.js';
+import { number, section, tag } from '../../util/schema.js';
 import { fractionDone, NUMERICS, schedule, scheduleLength, warmup } from './schedule.js';
 
 /**
@@ -9,7 +9,7 @@ import { fractionDone, NUMERICS, schedule, scheduleLength, warmup } from './sche
 export const linear = schedule({
   settings: section(
     {
-      kind: literal('linear', { description: 'Linear.', examples: ['linear'], ...NUMERICS }),
+      kind: tag('linear', { description: 'Linear.', ...NUMERICS }),
       length: scheduleLength,
       end_factor: number({
         description: 'Factor of the learning rate at the end of the decay.',

@@ -1,4 +1,4 @@
-import { literal, number, section } from '../../util/schema.js';
+import { number, section, tag } from '../../util/schema.js';
 import { alongCosine, NUMERICS, schedule } from './schedule.js';
 
 /**
@@ -10,11 +10,7 @@ import { alongCosine, NUMERICS, schedule } from './schedule.js';
 export const one_cycle = schedule({
   settings: section(
     {
-      kind: literal('one_cycle', {
-        description: 'One rise and one fall.',
-        examples: ['one_cycle'],
-        ...NUMERICS,
-      }),
+      kind: tag('one_cycle', { description: 'One rise and one fall.', ...NUMERICS }),
       warmup_fraction: number({
         description: 'Fraction of the updates in which the rate rises.',
         min: 0,

@@ -1,4 +1,4 @@
-import { integer, like, literal, number, section } from '../../util/schema.js';
+import { integer, like, number, section, tag } from '../../util/schema.js';
 import { largerIsBetter, metricName } from '../metrics/index.js';
 import { minLearningRate, NUMERICS, schedule, warmup } from './schedule.js';
 
@@ -12,11 +12,7 @@ const MIN_REDUCTION = 1e-8;
 export const plateau = schedule({
   settings: section(
     {
-      kind: literal('plateau', {
-        description: 'Multiplied when a metric stops improving.',
-        examples: ['plateau'],
-        ...NUMERICS,
-      }),
+      kind: tag('plateau', { description: 'Multiplied when a metric stops improving.', ...NUMERICS }),
       metric: like(metricName, {
         description: 'Metric to watch.',
         defaultText: 'checkpoint.metric',

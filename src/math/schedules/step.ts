@@ -1,4 +1,4 @@
-import { literal, number, required, section } from '../../util/schema.js';
+import { number, required, section, tag } from '../../util/schema.js';
 import { atIntervals, NUMERICS, schedule, scheduleEvery, warmup } from './schedule.js';
 
 /**
@@ -9,11 +9,7 @@ import { atIntervals, NUMERICS, schedule, scheduleEvery, warmup } from './schedu
 export const step = schedule({
   settings: section(
     {
-      kind: literal('step', {
-        description: 'Multiplied at fixed intervals.',
-        examples: ['step'],
-        ...NUMERICS,
-      }),
+      kind: tag('step', { description: 'Multiplied at fixed intervals.', ...NUMERICS }),
       every: required(scheduleEvery),
       factor: number({
         description: 'Factor that the learning rate is multiplied by.',
