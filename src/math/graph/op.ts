@@ -1,4 +1,4 @@
-/** What an operation is: a shape rule, a gradient, the source of its kernel, a float64 reference. */
+/** An operation: a shape rule, a gradient, the source of its kernel, a float64 reference. */
 import type { Node } from './node.js';
 import type { Shape, Tensor } from './shape.js';
 

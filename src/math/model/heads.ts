@@ -7,7 +7,7 @@ import { affine } from '../ops/polynomial.js';
 /** Accumulates the head's input step by step. */
 interface Pool {
   readonly start: number;
-  /** `output` [B, D]; `weight` [B], null if all steps count alike; `pooled` is null at the start. */
+  /** `output` [B, D]; `weight` [B], null if all steps count alike; `pooled` null at the start. */
   add(pooled: Node | null, output: Node, weight: Node | null): Node;
 }
 

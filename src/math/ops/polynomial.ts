@@ -66,7 +66,7 @@ function plus(coefficient: number): Expression {
   return coefficient === 0 ? '' : ` + ${literal(coefficient)}`;
 }
 
-/** Polynomials are closed under differentiation: all derivatives that are polynomials use this op. */
+/** All derivatives that are polynomials of a result use this op. */
 export function polynomial(x: Node, coefficients: readonly Coefficients[]): Node {
   return x.graph.apply(polynomialOp, [x], { coefficients });
 }
