@@ -90,7 +90,7 @@ t.test('files that are not configs', async t => {
     /^nowhere\/x\.yaml: the file does not exist\n$/,
   );
   t.equal(printed(failure(() => loadExperiment(''))), 'cellrun: the name of the config is empty\n');
-  t.match(printed(failure(() => loadExperiment('configs'))), /^configs: this is a directory/);
+  t.match(printed(failure(() => loadExperiment('configs'))), /is not a regular file/);
   t.match(printed(failure(() => loadExperiment('package.json/x.yaml'))), /does not exist/);
   t.match(printed(failure(() => loadExperiment('a\0b.yaml'))), /cannot be read/);
   t.match(printed(failure(() => loadExperiment('/dev/null'))), /is not a regular file/);

@@ -108,7 +108,7 @@ export const BROKEN: Readonly<Record<string, readonly string[]>> = {
   'a-list.yaml': ['not-a-mapping 1:1'],
   'a-word.yaml': ['not-a-mapping 1:1'],
   'utf-16.yaml': ['encoding 1:1'],
-  'utf-16-without-mark.yaml': ['encoding 1:1'],
+  'utf-16-without-mark.yaml': ['control-character 1:1'],
   'latin-1.yaml': ['encoding 2:10'],
   'nul-byte.yaml': ['control-character 2:8'],
   'broken-json.json': ['unknown-kind 4:22', 'type 7:49'],

@@ -1,7 +1,4 @@
-/**
- * Reports YAML syntax errors: nesting that is too deep before parsing, and the parser's errors
- * after it.
- */
+/** YAML syntax errors: nesting that is too deep, found before parsing, and the parser's errors. */
 import { type ErrorCode, Lexer, type YAMLError } from 'yaml';
 import type { Diagnostic } from '../../util/errors.js';
 import { positionOf, type SourceText } from './source.js';
@@ -14,28 +11,27 @@ const MAX_INDENT = 256;
 
 const BLANK = /^[ \t]+$/;
 
-/**
- * True for control characters that the lexer emits at the start of documents and plain scalars.
- * They are not in the text.
- */
-export function isMark(token: string): boolean {
-  return token === '\u0002' || token === '\u001f' || token === '\u0018';
+/** The lexer's tokens with their offsets, without its marks at the start of documents and scalars. */
+function* tokens(text: string): Generator<[token: string, offset: number]> {
+  let offset = 0;
+  for (const token of new Lexer().lex(text)) {
+    if (['\u0002', '\u001f', '\u0018'].includes(token)) continue;
+    yield [token, offset];
+    offset += token.length;
+  }
 }
 
 /**
- * Reports the first place that is nested too deeply, if any. Runs before parsing, since the parser
- * recurses and would overflow the stack. Uses the lexer's tokens, so that brackets in strings and
- * comments do not count.
+ * Reports the first place that is nested too deeply. Runs before parsing, since the parser recurses
+ * and would overflow the stack. Brackets in strings and comments do not count.
  * @param text the text to parse, at the same offsets as in the source
  */
 export function findDeepNesting(source: SourceText, text: string): Diagnostic | undefined {
-  let offset = 0;
   let flow = 0;
   let lineStart = 0;
   /** Consecutive indicators that each open a block, as in `- - - x` and `? ? x`. */
   let opened = 0;
-  for (const token of new Lexer().lex(text)) {
-    if (isMark(token)) continue;
+  for (const [token, offset] of tokens(text)) {
     if (token === '[' || token === '{') flow++;
     else if (token === ']' || token === '}') flow = Math.max(0, flow - 1);
     if (token === '-' || token === '?' || token === ':') opened++;
@@ -46,11 +42,10 @@ export function findDeepNesting(source: SourceText, text: string): Diagnostic | 
       return {
         code: 'config/too-deep',
         message: 'the nesting is too deep',
-        ...positionOf(source.place(offset, offset + 1)),
+        ...positionOf(source.place(offset)),
         expected: `at most ${MAX_DEPTH} levels`,
       };
     }
-    offset += token.length;
   }
   return undefined;
 }
@@ -64,170 +59,109 @@ export function describeSyntaxErrors(
   text: string,
   errors: readonly YAMLError[],
 ): Diagnostic[] {
-  const seen = new Set<number>();
-  const problems: Diagnostic[] = [];
+  const byLine = new Map<number, Diagnostic>();
   for (const error of errors) {
-    if (problems.length >= MAX_SYNTAX_ERRORS) break;
-    const [at, end] = error.pos;
-    const noticed = source.lineAt(at);
-    if (seen.has(noticed) || isEcho(error, errors)) continue;
-    seen.add(noticed);
-    const opener = isUnclosed(error) ? findOpener(text, at) : undefined;
-    const indented = error.code === 'BLOCK_AS_IMPLICIT_KEY' ? findIndentedKey(text, at) : undefined;
-    const start = opener?.offset ?? indented ?? at;
-    const position = positionOf(source.place(start, Math.max(end, start + 1)));
-    if (opener !== undefined) problems.push({ ...describeUnclosed(opener.sign), ...position, length: 1 });
-    else if (indented !== undefined) problems.push({ ...TOO_FAR, ...position });
-    else problems.push({ ...wordsOf(error), ...position });
+    const line = source.lineAt(error.pos[0]);
+    if (!byLine.has(line) && !isEcho(error, errors)) byLine.set(line, described(source, text, error));
+    if (byLine.size >= MAX_SYNTAX_ERRORS) break;
   }
-  return problems;
+  return [...byLine.values()];
 }
 
 /** A value followed by a deeper key causes two errors. The other one is more specific. */
-function isEcho(error: YAMLError, errors: readonly YAMLError[]): boolean {
-  if (error.code !== 'MULTILINE_IMPLICIT_KEY') return false;
-  return errors.some(other => other.code === 'BLOCK_AS_IMPLICIT_KEY' && other.pos[0] === error.pos[0]);
+function isEcho({ code, pos }: YAMLError, errors: readonly YAMLError[]): boolean {
+  if (code !== 'MULTILINE_IMPLICIT_KEY') return false;
+  return errors.some(other => other.code === 'BLOCK_AS_IMPLICIT_KEY' && other.pos[0] === pos[0]);
 }
 
-const TOO_FAR: Diagnostic = {
-  code: 'config/syntax',
-  message: 'this line is indented more than the line above allows',
-  expected: 'the same indentation as the other keys',
-};
+function described(source: SourceText, text: string, error: YAMLError): Diagnostic {
+  const [at, end] = error.pos;
+  const opener = findOpener(text, error);
+  if (opener) {
+    const message = `the ${/["']/.test(opener.sign) ? 'quote' : 'bracket'} ${opener.sign} is not closed`;
+    const place = positionOf(source.place(opener.offset));
+    return { code: 'config/syntax', message, ...place, expected: CLOSERS[opener.sign] };
+  }
+  const key = findIndentedKey(text, error);
+  const position = positionOf(source.place(key ?? at, Math.max(end, (key ?? at) + 1)));
+  const [, , message, expected] =
+    key === undefined
+      ? (WORDS.find(([code, when]) => code === error.code && when.test(error.message)) ?? [])
+      : [, , 'this line is indented more than the line above allows', 'the indentation of the other keys'];
+  return {
+    code: CODES[error.code] ?? 'config/syntax',
+    message: message ?? error.message.replace(/^[A-Z]/, first => first.toLowerCase()),
+    ...position,
+    ...(expected !== undefined && { expected }),
+  };
+}
 
 /** The parser reports a value that is followed by a deeper key. The mistake is in the next line. */
-function findIndentedKey(text: string, at: number): number | undefined {
+function findIndentedKey(text: string, { code, pos: [at] }: YAMLError): number | undefined {
   const lineEnd = text.indexOf('\n', at);
-  if (lineEnd < 0 || /:\s/.test(text.slice(at, lineEnd))) return undefined;
+  if (code !== 'BLOCK_AS_IMPLICIT_KEY' || lineEnd < 0 || /:\s/.test(text.slice(at, lineEnd)))
+    return undefined;
   const next = text.slice(lineEnd).search(/\S/);
   return next < 0 ? undefined : lineEnd + next;
 }
 
 const CLOSERS: Readonly<Record<string, string>> = { '[': ']', '{': '}', '"': '"', "'": "'" };
 
-/**
- * True for an unclosed quote or bracket. The parser reports it where its text ends, perhaps at the
- * end of the file.
- */
-function isUnclosed(error: YAMLError): boolean {
-  return (
-    (error.code === 'MISSING_CHAR' && /quote/.test(error.message)) || /^Flow .* end with/.test(error.message)
-  );
-}
-
-function describeUnclosed(sign: string): Diagnostic {
-  const what = sign === '"' || sign === "'" ? 'quote' : 'bracket';
-  return { code: 'config/syntax', message: `the ${what} ${sign} is not closed`, expected: CLOSERS[sign] };
-}
-
-/** The innermost quote or bracket that is open at an offset. */
-function findOpener(text: string, end: number): { sign: string; offset: number } | undefined {
+/** The quote or bracket that is not closed. The parser reports it where its text ends. */
+function findOpener(text: string, { code, message, pos: [end] }: YAMLError) {
+  const isUnclosed = (code === 'MISSING_CHAR' && /quote/.test(message)) || /^Flow .* end with/.test(message);
+  if (!isUnclosed) return undefined;
   const open: { sign: string; offset: number }[] = [];
-  let offset = 0;
-  for (const token of new Lexer().lex(text)) {
-    if (isMark(token)) continue;
+  for (const [token, offset] of tokens(text)) {
     if (offset >= end) break;
-    const reaches = offset + token.length >= end;
-    if (reaches && /^["']/.test(token)) return { sign: token[0], offset };
+    if (offset + token.length >= end && /^["']/.test(token)) return { sign: token[0], offset };
     if (token === '[' || token === '{') open.push({ sign: token, offset });
     else if (token === ']' || token === '}') open.pop();
-    offset += token.length;
   }
   return open.at(-1);
 }
 
-type Words = Pick<Diagnostic, 'code' | 'message' | 'expected'>;
-
-/** Describes a parser error in plain words, without its position. */
-export function wordsOf({ code, message }: YAMLError): Words {
-  const narrower = NARROWER[code]?.find(({ when }) => when.test(message));
-  return narrower?.words ?? WORDS[code];
-}
-
-function syntax(message: string, expected?: string): Words {
-  return { code: 'config/syntax', message, ...(expected !== undefined && { expected }) };
-}
-
-const NO_TAG: Words = {
-  code: 'config/tag',
-  message: 'tags are not supported in a config',
-  expected: 'a plain value',
+const CODES: Readonly<Partial<Record<ErrorCode, string>>> = {
+  BAD_COLLECTION_TYPE: 'config/tag',
+  MULTIPLE_DOCS: 'config/multiple-documents',
+  TAB_AS_INDENT: 'config/tab',
+  TAG_RESOLVE_FAILED: 'config/tag',
 };
 
-/** Codes that cover several mistakes, distinguished by the parser's message. */
-const NARROWER: Readonly<Partial<Record<ErrorCode, readonly { when: RegExp; words: Words }[]>>> = {
-  MISSING_CHAR: [
-    {
-      when: /followed by map values/,
-      words: syntax('a colon is missing after this key', '`key: value`, with a space after the colon'),
-    },
-    { when: /^Missing , /, words: syntax('a comma is missing before this item', ',') },
-    { when: /space after :/, words: syntax('a space is missing after the colon', '`key: value`') },
-    { when: /^Comments/, words: syntax('a space is missing before the comment sign #', ' #') },
-    { when: /item without -/, words: syntax('a list item is missing its -', '- item') },
-    { when: /^Tags and anchors/, words: syntax('a space is missing after the tag or anchor') },
-    { when: /directives-end/, words: syntax('--- is missing after the directives', '---') },
-  ],
-  UNEXPECTED_TOKEN: [
-    {
-      when: /at node end/,
-      words: syntax('unexpected text after the value', 'a separate line, indented like its neighbours'),
-    },
-    { when: /scalar token$/, words: syntax('a comma or a line break is missing before this') },
-    { when: /^Not a YAML token/, words: syntax('unexpected text', 'a separate line') },
-    {
-      when: /same line with key/,
-      words: syntax(
-        'a list cannot start on the line of its key',
-        '`[a, b]`, or each `- item` on its own line',
-      ),
-    },
-    { when: /empty item|Unexpected ,/, words: syntax('an item is missing before this comma', 'one comma') },
-    {
-      when: /^Block scalar header/,
-      words: syntax('unexpected text after | or >', 'the text on the next lines, indented'),
-    },
-  ],
-};
+const ANY = /^/;
+const TAGS = 'tags are not supported in a config';
+const COLON = 'a separate line, or quotes around a value that contains ": "';
 
-const WORDS: Readonly<Record<ErrorCode, Words>> = {
-  ALIAS_PROPS: syntax('an alias cannot have an anchor or tag', '`*name` alone'),
-  BAD_ALIAS: syntax('the name of an anchor or alias is missing or ends in a colon', '`&name` or `*name`'),
-  BAD_COLLECTION_TYPE: NO_TAG,
-  BAD_DIRECTIVE: syntax('this directive is not supported in a config', 'no line that starts with %'),
-  BAD_DQ_ESCAPE: syntax('unknown escape sequence', '\\\\, or single quotes around the text'),
-  BAD_INDENT: syntax(
+/** The common mistakes in plain words; the others keep the parser's. */
+const WORDS: readonly (readonly [code: ErrorCode, when: RegExp, message: string, expected?: string])[] = [
+  ['MISSING_CHAR', /followed by map values/, 'a colon is missing after this key', '`key: value`'],
+  ['MISSING_CHAR', /^Missing , /, 'a comma is missing before this item', ','],
+  ['MISSING_CHAR', /space after :/, 'a space is missing after the colon', '`key: value`'],
+  ['MISSING_CHAR', /item without -/, 'a list item is missing its -', '- item'],
+  ['UNEXPECTED_TOKEN', /at node end/, 'unexpected text after the value', 'a separate line'],
+  ['UNEXPECTED_TOKEN', /scalar token$/, 'a comma or a line break is missing before this'],
+  ['UNEXPECTED_TOKEN', /same line with key/, 'a list cannot start on the line of its key', '`[a, b]`'],
+  ['UNEXPECTED_TOKEN', /empty item|Unexpected ,/, 'an item is missing before this comma', 'one comma'],
+  ['BAD_COLLECTION_TYPE', ANY, TAGS, 'a plain value'],
+  ['TAG_RESOLVE_FAILED', ANY, TAGS, 'a plain value'],
+  ['BAD_DIRECTIVE', ANY, 'directives are not supported in a config', 'no line that starts with %'],
+  ['BAD_DQ_ESCAPE', ANY, 'unknown escape sequence', '\\\\, or single quotes around the text'],
+  [
+    'BAD_INDENT',
+    ANY,
     'the indentation does not match the lines above',
-    'the same indentation for all keys or items of a group, a deeper one below a key',
-  ),
-  BAD_PROP_ORDER: syntax('an anchor or tag is before the indicator that it must follow'),
-  BAD_SCALAR_START: syntax('a value cannot start with this character', 'quotes around the value'),
-  BLOCK_AS_IMPLICIT_KEY: syntax(
-    'a mapping cannot start in the middle of a line',
-    'a separate line, or quotes around a value that contains ": "',
-  ),
-  BLOCK_IN_FLOW: syntax('a comma is missing, or a mapping inside brackets has no braces', '`{ a: 1, b: 2 }`'),
-  DUPLICATE_KEY: {
-    code: 'config/duplicate-key',
-    message: 'duplicate key',
-    expected: 'each key once',
-  },
-  IMPOSSIBLE: syntax('this is not YAML'),
-  KEY_OVER_1024_CHARS: syntax(
-    'a key is longer than 1024 characters',
-    'a shorter key, or quotes around a value that contains ": "',
-  ),
-  MISSING_CHAR: syntax('a character is missing here'),
-  MULTILINE_IMPLICIT_KEY: syntax('a key spans several lines', '`key: value`, the key on one line'),
-  MULTIPLE_ANCHORS: syntax('a value has more than one anchor', 'one `&name`'),
-  MULTIPLE_DOCS: {
-    code: 'config/multiple-documents',
-    message: 'a second document starts here, but a config is a single document',
-  },
-  MULTIPLE_TAGS: syntax('a value has more than one tag', 'a plain value'),
-  NON_STRING_KEY: { code: 'config/key', message: 'a key must be a string', expected: 'a name' },
-  RESOURCE_EXHAUSTION: { code: 'config/too-deep', message: 'the nesting is too deep' },
-  TAB_AS_INDENT: { code: 'config/tab', message: 'a tab is used as indentation', expected: 'spaces' },
-  TAG_RESOLVE_FAILED: NO_TAG,
-  UNEXPECTED_TOKEN: syntax('unexpected character', 'quotes around it if it is part of a value'),
-};
+    'the same for all keys or items of a group',
+  ],
+  ['BAD_SCALAR_START', ANY, 'a value cannot start with this character', 'quotes around the value'],
+  ['BLOCK_AS_IMPLICIT_KEY', ANY, 'a mapping cannot start in the middle of a line', COLON],
+  [
+    'BLOCK_IN_FLOW',
+    ANY,
+    'a comma is missing, or a mapping inside brackets has no braces',
+    '`{ a: 1, b: 2 }`',
+  ],
+  ['KEY_OVER_1024_CHARS', ANY, 'a key is longer than 1024 characters', COLON],
+  ['MULTILINE_IMPLICIT_KEY', ANY, 'a key spans several lines', '`key: value`, the key on one line'],
+  ['MULTIPLE_DOCS', ANY, 'a second document starts here, but a config is a single document'],
+  ['TAB_AS_INDENT', ANY, 'a tab is used as indentation', 'spaces'],
+];

@@ -96,15 +96,12 @@ function childOf(node: Node, step: string | number): { key?: Place; value: Node 
 
 /** True if a value at or above the path is broken. */
 export function isBroken(root: Node, path: Path): boolean {
-  const prefixes = [...path.map((_, length) => path.slice(0, length)), path];
-  return prefixes.some(prefix => nodeAt(root, prefix)?.value.kind === 'broken');
+  return [...path, ''].some((_, length) => nodeAt(root, path.slice(0, length))?.value.kind === 'broken');
 }
 
 /** Place of the value at a path, or of the nearest key above if there is none. */
 export function valuePlace(root: Node, path: Path): Place {
-  const found = nodeAt(root, path);
-  if (found !== undefined && path.length > 0) return found.value.place;
-  return keyPlace(root, path);
+  return (path.length > 0 && nodeAt(root, path)?.value.place) || keyPlace(root, path);
 }
 
 /**
@@ -128,8 +125,12 @@ export function formatPath(path: Path): string {
 /** Describes a value in a message: `the string "adam"`, `the number 3`, `a mapping`. */
 export function describeValue(node: Node): string {
   switch (node.kind) {
-    case 'scalar':
-      return describeScalar(node.value);
+    case 'scalar': {
+      const { value } = node;
+      if (typeof value === 'number') return `the number ${value}`;
+      if (typeof value !== 'string') return String(value);
+      return `the string ${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)}`;
+    }
     case 'list':
       return node.items.length === 0 ? 'an empty list' : `a list of ${node.items.length}`;
     case 'map':
@@ -139,11 +140,4 @@ export function describeValue(node: Node): string {
     default:
       return node satisfies never;
   }
-}
-
-function describeScalar(value: Scalar): string {
-  if (value === null) return 'null';
-  if (typeof value === 'string')
-    return `the string ${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)}`;
-  return typeof value === 'number' ? `the number ${value}` : String(value);
 }
