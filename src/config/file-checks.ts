@@ -9,73 +9,40 @@ import { mapPaths } from './paths.js';
 import type { Locator } from './yaml/locator.js';
 import type { Path } from './yaml/tree.js';
 
-/** Rejects equal paths. Reads no data, see {@link keysOfFiles}. */
-export function checkPaths({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
+/** Rejects equal paths. Reads no data, see {@link refuseRepeatedFiles}. */
+export function* checkPaths(dataset: Experiment['dataset'], locator: Locator): Iterable<Diagnostic> {
   const keys = new Map<string, Path>();
-  return pathsOf(dataset).flatMap(([path, at]) => {
-    const file = resolve(path);
-    const other = keys.get(file);
-    if (other === undefined) {
-      keys.set(file, at);
-      return [];
-    }
+  for (const [path, at] of pathsOf(dataset)) {
+    const other = keys.get(resolve(path));
+    keys.set(resolve(path), other ?? at);
+    if (other === undefined) continue;
     const message = `${nameOf(at)} is the same file as ${nameOf(other)}`;
-    return [locator.atValue(at, 'config/same-file', message, { expected: separation(at, other) })];
-  });
-}
-
-/** A data file and the path of the config that it is read for. */
-interface ReadFile {
-  readonly name: string;
-  readonly at: Path;
-}
-
-/**
- * Returns the key that names each file of a dataset, such as `test_path`, by the name under which
- * the file is read: folders and patterns are expanded.
- * @throws UserError (exit 2) if a file is read twice, perhaps through a symbolic link, or a folder
- *   or pattern has no files
- */
-export async function keysOfFiles(dataset: Experiment['dataset']): Promise<ReadonlyMap<string, string>> {
-  const isOne = datasets[dataset.kind].expandsPaths !== true;
-  const lists = await Promise.all(
-    pathsOf(dataset).map(async ([path, at]) => {
-      const names = isOne ? [path] : await inputFiles(path);
-      return Promise.all(names.map(async name => ({ name, at, real: await realPath(name) })));
-    }),
-  );
-  const files = lists.flat();
-  const first = new Map<string, ReadFile>();
-  const repeats = new Map<string, [ReadFile, ReadFile][]>();
-  for (const file of files) {
-    const other = first.get(file.real);
-    if (other === undefined) {
-      first.set(file.real, file);
-      continue;
-    }
-    const pair = `${nameOf(file.at)} ${nameOf(other.at)}`;
-    const known = repeats.get(pair);
-    if (known) known.push([file, other]);
-    else repeats.set(pair, [[file, other]]);
+    yield locator.atValue(at, 'config/same-file', message, { expected: separation(at, other) });
   }
-  if (repeats.size > 0) throw configError(...[...repeats.values()].map(repeated));
-  return new Map(files.map(({ name, at }) => [name, String(at[1])]));
 }
 
-/** @param pairs files of one path, each with the earlier file that it repeats */
-function repeated(pairs: readonly (readonly [file: ReadFile, other: ReadFile])[]): ConfigDiagnostic {
-  const [[file, other]] = pairs;
-  const [key, otherKey] = [nameOf(file.at), nameOf(other.at)];
-  const what = pairs.length === 1 ? 'a file' : `${pairs.length} files`;
-  const alias = file.name === other.name ? '' : `, the same file as ${other.name}`;
-  const which = `${pairs.length === 1 ? ': ' : ', such as '}${file.name}${alias}`;
-  return {
-    code: 'config/same-file',
-    keyPath: file.at,
-    message:
-      key === otherKey ? `${key} has ${what} twice${which}` : `${key} and ${otherKey} share ${what}${which}`,
-    expected: separation(file.at, other.at),
-  };
+/** @throws UserError (exit 2) if a file is read twice, perhaps through a folder or a symbolic link */
+export async function refuseRepeatedFiles(dataset: Experiment['dataset']): Promise<void> {
+  const isOne = datasets[dataset.kind].expandsPaths !== true;
+  const first = new Map<string, { readonly name: string; readonly at: Path }>();
+  const problems = new Map<string, ConfigDiagnostic>();
+  for (const [path, at] of pathsOf(dataset)) {
+    for (const name of isOne ? [path] : await inputFiles(path)) {
+      const real = await realPath(name);
+      const other = first.get(real);
+      first.set(real, other ?? { name, at });
+      if (other === undefined) continue;
+      const [key, otherKey] = [nameOf(at), nameOf(other.at)];
+      const alias = name === other.name ? '' : `, the same file as ${other.name}`;
+      const what = key === otherKey ? `${key} has a file twice` : `${key} and ${otherKey} share a file`;
+      const message = `${what}: ${name}${alias}`;
+      const expected = separation(at, other.at);
+      // one file of several is enough
+      if (!problems.has(what))
+        problems.set(what, { code: 'config/same-file', keyPath: at, message, expected });
+    }
+  }
+  if (problems.size > 0) throw configError(...problems.values());
 }
 
 function pathsOf(dataset: PartialExperiment['dataset']): (readonly [path: string, at: Path])[] {

@@ -1,5 +1,4 @@
 /** Rules about gates and other metrics that the schema cannot express. */
-
 import { taskOf } from '../math/losses/index.js';
 import { isPerformance, metricsOfTask, rangeOf } from '../math/metrics/index.js';
 import type { Diagnostic } from '../util/errors.js';
@@ -16,43 +15,33 @@ export interface Measuring {
   readonly dataset?: DatasetConfig | undefined;
 }
 
-/**
- * Checks that a run of this config can measure a metric.
- * @param choices the allowed metrics; by default all that a run can measure
- */
-export function checkMetric(
+/** Checks that a run can measure a metric. @param choices by default all that a run can measure */
+export function* checkMetric(
   { loss, dataset }: Measuring,
   metric: GateMetricName,
   path: Path,
   locator: Locator,
   choices = possibleMetrics,
-): Diagnostic[] {
-  if (loss === undefined) return [];
+): Iterable<Diagnostic> {
+  if (loss === undefined) return;
   const measured: readonly string[] = choices(loss, dataset);
-  if (measured.includes(metric)) return [];
+  const metrics: readonly string[] = ['loss', ...metricsOfTask(taskOf(loss))];
+  const [split] = metric.split('.');
+  const isOfTask = metrics.includes(metric.slice(split.length + 1));
+  // what is wrong with an invalid dataset is reported elsewhere
+  if (measured.includes(metric) || (isOfTask && dataset === undefined && split === 'validation')) return;
   const other = metric.replace(/^test\./, 'validation.');
   const suggestion = measured.includes(other) ? other : nearest(metric, measured);
-  const task = taskOf(loss);
-  const metrics = ['loss', ...metricsOfTask(task)];
-  const more = suggestion === undefined ? {} : { suggestion };
-  const report = (message: string, expected: string) => [
-    locator.atValue(path, 'config/metric', message, { expected, ...more }),
-  ];
-  if (!metrics.includes(metric.slice(metric.indexOf('.') + 1)))
-    return report(
-      `${metric} is not measured with loss ${loss.kind}`,
-      `a metric of ${task}: ${metrics.join(' | ')}`,
-    );
-  // what is wrong with an invalid dataset is reported elsewhere
-  if (dataset === undefined && metric.startsWith('validation.')) return [];
-  if (metric.startsWith('validation.') && !hasValidation(dataset))
-    return report(`${metric} needs a validation split`, 'dataset.validation, such as { fraction: 0.1 }');
-  if (metric.startsWith('test.') && hasValidation(dataset))
-    return report(
-      `${metric} is only measured at the end: with a validation split, nothing is selected by the test split`,
-      'a metric of the validation split',
-    );
-  return report(`${metric} is not measured in training`, 'loss, accuracy, or a mean over predictions');
+  const why = !isOfTask
+    ? `with loss ${loss.kind}`
+    : split === 'validation' && !hasValidation(dataset)
+      ? 'without a validation split'
+      : split === 'test'
+        ? 'during training: with a validation split, nothing is selected by the test split'
+        : 'in training';
+  const expected = isOfTask ? measured.join(' | ') : metrics.join(' | ');
+  const more = { expected, ...(suggestion !== undefined && { suggestion }) };
+  yield locator.atValue(path, 'config/metric', `${metric} is not measured ${why}`, more);
 }
 
 /** Checks that a run of this config can select by a metric. */
@@ -61,105 +50,72 @@ export function checkSelectingMetric(
   metric: GateMetricName,
   path: Path,
   locator: Locator,
-): Diagnostic[] {
+): Iterable<Diagnostic> {
   return checkMetric(measuring, metric, path, locator, selectingMetrics);
 }
 
-export function checkGate(
-  measuring: Measuring,
-  gate: GateConfig,
-  path: Path,
-  locator: Locator,
-): Diagnostic[] {
-  const metricAt = [...path, 'metric'];
-  const check = gate.over === 'best' ? checkSelectingMetric : checkMetric;
-  const found = isPerformance(gate.metric) ? [] : check(measuring, gate.metric, metricAt, locator);
-  found.push(...checkBounds(gate, path, locator), ...checkOver(gate, path, locator));
-  if (gate.min !== undefined && gate.max !== undefined && gate.min > gate.max) {
-    const message = `max (${gate.max}) is less than min (${gate.min})`;
-    found.push(locator.atValue([...path, 'max'], 'config/gate', message));
-  }
-  return [...found, ...checkReach(gate, path, locator)];
-}
-
-/**
- * A gate needs `min`, `max` or both; or `baseline` with `max_drop` or `max_regress`; or `beats`.
- */
-function checkBounds(gate: GateConfig, path: Path, locator: Locator): Diagnostic[] {
-  const bounds = (['min', 'max'] as const).filter(key => gate[key] !== undefined);
-  const allowances = (['max_drop', 'max_regress'] as const).filter(key => gate[key] !== undefined);
-  const others = (['baseline', 'min', 'max', 'max_drop', 'max_regress'] as const).filter(
-    key => gate[key] !== undefined,
-  );
-  const at = (key: string, message: string, expected?: string): Diagnostic[] => [
-    locator.atKey([...path, key], 'config/gate', message, expected === undefined ? {} : { expected }),
-  ];
-  if (gate.beats !== undefined) {
-    const isEvaluated = /^(?:validation|test)\./.test(gate.metric);
-    if (others.length > 0) return at(others[0], `\`${others[0]}\` and \`beats\` cannot be combined`);
-    return isEvaluated
-      ? []
-      : at('beats', `trivial baselines do not have ${gate.metric}`, 'a metric of validation or test');
-  }
-  if (gate.by !== undefined) return at('by', '`by` needs `beats`', '`beats: trivial`');
-  if (gate.baseline === undefined) {
-    if (allowances.length > 0)
-      return at(
-        allowances[0],
-        `\`${allowances[0]}\` needs a \`baseline\``,
-        '`baseline`: a file that `review --pin` wrote',
-      );
-    if (bounds.length > 0) return [];
-    const expected = '`min` or `max`, `baseline` with `max_drop` or `max_regress`, or `beats`';
-    return [locator.atKey(path, 'config/gate', 'a gate needs a bound', { expected })];
-  }
-  if (bounds.length > 0)
-    return at(bounds[0], `\`${bounds[0]}\` and \`baseline\` cannot be combined`, 'two separate gates');
-  if (allowances.length === 1) return [];
-  const message =
-    allowances.length === 0
-      ? '`baseline` needs `max_drop` or `max_regress`'
-      : '`max_drop` and `max_regress` cannot be combined';
-  return at(
-    allowances[1] ?? 'baseline',
-    message,
-    '`max_drop`, in the unit of the metric, or `max_regress`, a fraction',
-  );
-}
-
-/** Performance is measured only once, and a baseline has only last values. */
-function checkOver({ metric, over, baseline }: GateConfig, path: Path, locator: Locator): Diagnostic[] {
-  if (over !== 'best' || (baseline === undefined && !isPerformance(metric))) return [];
-  const message = isPerformance(metric)
-    ? `${metric} is measured once, so it has no best value`
-    : 'a baseline has no best values to compare with';
-  return [
-    locator.atValue([...path, 'over'], 'config/gate', message, { expected: 'last | seeds', got: over }),
-  ];
-}
+/** A gate has the keys of one form. */
+const FORMS = [
+  ['min', 'max'] as const,
+  ['baseline', 'max_drop', 'max_regress'] as const,
+  ['beats', 'by'] as const,
+];
+const FORM =
+  '`min`, `max` or both; or `baseline` with one of `max_drop` and `max_regress`; or `beats`, perhaps with `by`';
 
 /** A smaller number is probably not a percentage but another mistake. */
 const MIN_PERCENTAGE = 20;
 
-/** A bound outside the metric's range is a mistake, such as an accuracy in percent. */
-function checkReach({ metric, min, max }: GateConfig, path: Path, locator: Locator): Diagnostic[] {
+export function* checkGate(
+  measuring: Measuring,
+  gate: GateConfig,
+  path: Path,
+  locator: Locator,
+): Iterable<Diagnostic> {
+  const { metric, over, min, max, baseline, beats } = gate;
+  const isMeasuredOnce = isPerformance(metric);
+  if (!isMeasuredOnce) {
+    const check = over === 'best' ? checkSelectingMetric : checkMetric;
+    yield* check(measuring, metric, [...path, 'metric'], locator);
+  }
+  const [form, other] = FORMS.map(keys => keys.filter(key => gate[key] !== undefined)).filter(
+    keys => keys.length > 0,
+  );
+  const [first] = form ?? [];
+  const isWhole =
+    first === 'baseline' ? form.length === 2 : first === 'min' || first === 'max' || first === 'beats';
+  if (other || !isWhole) {
+    const key = other?.[0] ?? form?.at(-1);
+    const message = form ? 'these keys of a gate do not belong together' : 'a gate needs a bound';
+    yield locator.atKey(key ? [...path, key] : path, 'config/gate', message, { expected: FORM });
+  }
+  if (beats !== undefined && !/^(?:validation|test)\./.test(metric)) {
+    const expected = 'a metric of validation or test';
+    yield locator.atKey([...path, 'beats'], 'config/gate', `trivial baselines do not have ${metric}`, {
+      expected,
+    });
+  }
+  if (over === 'best' && (baseline !== undefined || isMeasuredOnce)) {
+    const what = isMeasuredOnce ? metric : 'a baseline';
+    const more = { expected: 'last | seeds', got: over };
+    yield locator.atValue([...path, 'over'], 'config/gate', `${what} has no best value`, more);
+  }
+  if (min !== undefined && max !== undefined && min > max)
+    yield locator.atValue([...path, 'max'], 'config/gate', `max (${max}) is less than min (${min})`);
+  // a bound outside the metric's range is a mistake, such as an accuracy in percent
   const range = rangeOf(metric);
+  const expected = `from ${range.min} to ${range.max}`;
   if (min !== undefined && min > range.max) {
-    const message = `${metric} is never above ${range.max}`;
-    const expected = Number.isFinite(range.min)
-      ? `from ${range.min} to ${range.max}`
-      : `at most ${range.max}`;
-    const more = { expected, got: String(min) };
     const isPercentage = min >= MIN_PERCENTAGE && min <= 100;
-    const suggestion = isPercentage ? { suggestion: String(fromPercent(min)) } : {};
-    return [locator.atValue([...path, 'min'], 'config/gate', message, { ...more, ...suggestion })];
+    const more = {
+      expected,
+      got: String(min),
+      ...(isPercentage && { suggestion: String(fromPercent(min)) }),
+    };
+    yield locator.atValue([...path, 'min'], 'config/gate', `${metric} is never above ${range.max}`, more);
   }
   if (max !== undefined && max < range.min) {
-    const message = `${metric} is never below ${range.min}`;
-    const expected = Number.isFinite(range.max)
-      ? `from ${range.min} to ${range.max}`
-      : `at least ${range.min}`;
-    return [locator.atValue([...path, 'max'], 'config/gate', message, { expected, got: String(max) })];
+    const more = { expected, got: String(max) };
+    yield locator.atValue([...path, 'max'], 'config/gate', `${metric} is never below ${range.min}`, more);
   }
-  return [];
 }

@@ -9,7 +9,7 @@ export type {
   OptimizerConfig,
   ScheduleConfig,
 } from './experiment.js';
-export { keysOfFiles } from './file-checks.js';
+export { refuseRepeatedFiles } from './file-checks.js';
 export { fileDigest } from './hash.js';
 export { changesResults, effectsOf } from './key-facts.js';
 export { type LoadedExperiment, loadExperiment, type OpenOptions } from './load.js';

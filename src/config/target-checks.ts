@@ -1,97 +1,40 @@
-/**
- * Checks the targets of the data: labels against the number of classes, and all targets against the
- * loss.
- */
-
+/** Checks the targets of the data: labels against the number of classes, and targets against the loss. */
 import { IGNORED } from '../data/core/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../data/core/labels.js';
-import { eachChunk, type Values } from '../data/core/values.js';
+import { eachChunk } from '../data/core/values.js';
 import { targetSize, taskOf } from '../math/losses/index.js';
 import type { Diagnostic } from '../util/errors.js';
 import { counted } from '../util/words.js';
+import type { DataShape, SplitShape } from './data-check.js';
 import type { LoadedExperiment } from './load.js';
 
-/** `damage` are errors in the data (exit 5); `warnings` do not stop a run. */
-export interface LabelVerdict {
-  readonly damage: readonly Diagnostic[];
-  readonly warnings: readonly Diagnostic[];
-}
+/** A warning about the data as a whole. */
+type Warning = Pick<Diagnostic, 'code' | 'message'>;
 
 /**
- * Checks the labels if they determine the number of classes. A stray label would silently enlarge
- * the model.
+ * Labels that would silently enlarge the model, which the labels determine.
  * @param needed number of classes that the labels of all splits need
  */
-export function checkLabels(labels: LabelFacts, needed: number): LabelVerdict {
-  const { trainClasses, gap, foreign } = labels;
-  const damage: Diagnostic[] = [];
-  const warnings: Diagnostic[] = [];
+export function* strayLabels(
+  { trainClasses, gap, foreign }: LabelFacts,
+  needed: number,
+): Iterable<Diagnostic> {
   if (gap !== undefined && 2 * gap.count > trainClasses) {
-    const message = `but ${gap.count} of the classes 0 to ${trainClasses - 1} have no training label`;
-    damage.push(stray(gap.largest, message, 'labels that start at 0', trainClasses));
-  } else if (gap !== undefined) {
-    warnings.push({ code: 'data/absent-classes', message: absentClasses(gap, trainClasses) });
+    const why = `but ${gap.count} of the classes 0 to ${trainClasses - 1} have no training label`;
+    yield stray(gap.largest, why, 'labels that start at 0', trainClasses);
   }
   if (foreign !== undefined) {
     const expected = `one of the ${trainClasses} classes of the training labels`;
-    damage.push(stray(foreign, 'which is not a class of the training labels', expected, needed));
+    yield stray(foreign, 'which is not a class of the training labels', expected, needed);
   }
-  return { damage, warnings: [...warnings, ...checkVariety(labels)] };
 }
 
-/** With a single class there is nothing to learn. */
-export function checkVariety({ trainClasses, gap }: LabelFacts): Diagnostic[] {
-  if (trainClasses - (gap?.count ?? 0) !== 1) return [];
-  const message = 'all training labels have the same class, so there is nothing to learn';
-  return [{ code: 'data/one-class', message }];
-}
-
-/** Maximum number of classes named in a warning. */
-const MAX_NAMED = 5;
-
-interface ClassTargets {
-  readonly values?: Values<Int32Array>;
-  readonly numClasses: number;
-}
-
-/**
- * Warns of classes that a held-out split has but the training split lacks: a model cannot learn
- * them.
- * @param splits the held-out splits, by name
- */
-export function checkUntrained(
-  train: ClassTargets,
-  splits: Readonly<Record<string, ClassTargets>>,
-  classLabels: readonly string[] | undefined,
-): Diagnostic[] {
-  const trained = occurring(train);
-  return Object.entries(splits).flatMap(([name, targets]) => {
-    const missing = [...occurring(targets)].filter(label => !trained.has(label)).sort((a, b) => a - b);
-    if (missing.length === 0) return [];
-    const names = missing.slice(0, MAX_NAMED).map(label => {
-      const text = classLabels?.[label];
-      return text === undefined ? String(label) : JSON.stringify(text);
-    });
-    const rest = missing.length > names.length ? ', …' : '';
-    const which = missing.length === 1 ? '1 class' : `${missing.length} classes`;
-    const message = `${which} of the ${name} split never ${missing.length === 1 ? 'occurs' : 'occur'} in the training split: ${names.join(', ')}${rest}`;
-    return [{ code: 'data/untrained-classes', message }];
-  });
-}
-
-function occurring({ values, numClasses }: ClassTargets): Set<number> {
-  const seen = new Set<number>();
-  if (values === undefined) return seen;
-  eachChunk(values, Math.max(1, numClasses), labels => {
-    for (const label of labels) if (label !== IGNORED) seen.add(label);
-    // later chunks cannot have others
-    return seen.size < numClasses;
-  });
-  return seen;
-}
-
-function stray(label: PlacedLabel, why: string, expected: string, numClasses: number): Diagnostic {
-  const { name, value, place, note = '' } = label;
+function stray(
+  { name, value, place, note = '' }: PlacedLabel,
+  why: string,
+  expected: string,
+  numClasses: number,
+): Diagnostic {
   return {
     code: 'data/stray-label',
     message: `${name} is ${value}, ${why}${note}`,
@@ -100,91 +43,84 @@ function stray(label: PlacedLabel, why: string, expected: string, numClasses: nu
   };
 }
 
-function absentClasses({ count, first }: NonNullable<LabelFacts['gap']>, numClasses: number): string {
-  const intended = `If intended, set \`model.num_classes: ${numClasses}\``;
-  if (count === 1 && first[0] === 0) {
-    return `no training label is 0. Labels start at 0; do yours start at 1? ${intended}`;
+/** Maximum number of classes named in a warning. */
+const MAX_NAMED = 5;
+
+/** @param isGiven true if the config gives the number of classes */
+export function* labelWarnings(data: DataShape, isGiven: boolean): Iterable<Warning> {
+  if (data.labels === undefined) return;
+  const { trainClasses, gap } = data.labels;
+  if (!isGiven && gap) {
+    const { count, first } = gap;
+    const which = `${first.join(', ')}${count > first.length ? ', …' : ''}`;
+    const what = `${count} of ${trainClasses} classes have no training label: ${which}`;
+    const start = count === 1 && first[0] === 0 ? '. Labels start at 0; do yours start at 1?' : '.';
+    const message = `${what}${start} If intended, set \`model.num_classes: ${trainClasses}\``;
+    yield { code: 'data/absent-classes', message };
   }
-  const which = `${first.join(', ')}${count > first.length ? ', …' : ''}`;
-  return `${count} of ${numClasses} classes have no training label: ${which}. ${intended}`;
+  if (trainClasses - (gap?.count ?? 0) === 1) {
+    const message = 'all training labels have the same class, so there is nothing to learn';
+    yield { code: 'data/one-class', message };
+  }
+  if (isGiven) return;
+  const trained = occurring(data.train);
+  for (const name of ['validation', 'test'] as const) {
+    const missing = [...occurring(data[name])].filter(label => !trained.has(label)).sort((a, b) => a - b);
+    if (missing.length === 0) continue;
+    const names = missing.slice(0, MAX_NAMED).map(label => {
+      const text = data.classLabels?.[label];
+      return text === undefined ? String(label) : JSON.stringify(text);
+    });
+    const rest = missing.length > names.length ? ', …' : '';
+    const which = missing.length === 1 ? '1 class' : `${missing.length} classes`;
+    const message = `${which} of the ${name} split never ${missing.length === 1 ? 'occurs' : 'occur'} in the training split: ${names.join(', ')}${rest}`;
+    yield { code: 'data/untrained-classes', message };
+  }
 }
 
-/** What the check needs of the targets of a split. */
-interface SplitTargets {
-  readonly count: number;
-  id?(index: number): string;
-  readonly targets:
-    | { readonly kind: 'class' }
-    | {
-        readonly kind: 'value';
-        readonly size: number;
-        readonly values?: ArrayLike<number>;
-        readonly perStep?: boolean;
-        readonly scaling?: object;
-      };
+function occurring(split: SplitShape | undefined): Set<number> {
+  const seen = new Set<number>();
+  if (split?.targets.kind !== 'class' || split.targets.values === undefined) return seen;
+  const { values, numClasses } = split.targets;
+  eachChunk(values, Math.max(1, numClasses), labels => {
+    for (const label of labels) if (label !== IGNORED) seen.add(label);
+    // later chunks cannot have others
+    return seen.size < numClasses;
+  });
+  return seen;
 }
 
 /** @param splits by their names */
-export function checkLossTargets(
-  loaded: LoadedExperiment,
-  splits: Readonly<Record<string, SplitTargets>>,
-  outputSize: number,
-): Diagnostic[] {
-  const { loss } = loaded.experiment;
-  return [
-    ...checkWeights(loaded, targetSize(loss, outputSize)),
-    ...(taskOf(loss) === 'labels' ? checkLabelTargets(loaded, splits) : []),
-  ];
-}
-
-/** There must be as many weights as classes or labels. */
-function checkWeights({ experiment: { loss }, locator }: LoadedExperiment, size: number): Diagnostic[] {
-  const [key, weights, what] =
-    loss.kind === 'cross_entropy'
-      ? (['class_weights', loss.class_weights, (count: number) => `${count} classes`] as const)
-      : loss.kind === 'binary_cross_entropy'
-        ? (['positive_weights', loss.positive_weights, (count: number) => counted(count, 'label')] as const)
-        : [];
-  if (key === undefined || typeof weights !== 'object' || weights.length === size) return [];
-  const message = `${counted(weights.length, 'weight')} for ${what(size)}`;
-  const expected = counted(size, 'positive number');
-  return [locator.atValue(['loss', key], 'config/loss-weights', message, { expected })];
-}
-
-/** Targets of labels must be unscaled numbers from 0 to 1. */
-function checkLabelTargets(
+export function* checkLossTargets(
   { experiment: { loss }, locator }: LoadedExperiment,
-  splits: Readonly<Record<string, SplitTargets>>,
-): Diagnostic[] {
-  for (const [name, split] of Object.entries(splits)) {
-    const { targets } = split;
-    if (targets.kind !== 'value') continue;
-    const { values = [], scaling } = targets;
-    const expected = 'targets from 0 to 1';
-    if (scaling !== undefined) {
-      const message = `loss ${loss.kind} needs ${expected}, but \`dataset.normalize\` scales them`;
-      const more = { expected: 'no `normalize`, or another loss' };
-      return [locator.atValue(['loss', 'kind'], 'config/label-targets', message, more)];
-    }
-    for (let i = 0; i < values.length; i++) {
-      // steps with NaN are ignored
-      if ((values[i] >= 0 && values[i] <= 1) || Number.isNaN(values[i])) continue;
-      const place = `${name} ${placeOfTarget(split, targets.size, values.length, i)}`;
-      const message = `loss ${loss.kind} needs ${expected}, but the target of ${place} is ${values[i]}`;
-      return [locator.atValue(['loss', 'kind'], 'config/label-targets', message, { suggestion: 'mse' })];
-    }
+  splits: Readonly<Record<string, SplitShape>>,
+  outputSize: number,
+): Iterable<Diagnostic> {
+  const weights = {
+    class_weights: loss.kind === 'cross_entropy' && loss.class_weights,
+    positive_weights: loss.kind === 'binary_cross_entropy' && loss.positive_weights,
+  };
+  const size = targetSize(loss, outputSize);
+  for (const [key, given] of Object.entries(weights)) {
+    if (!Array.isArray(given) || given.length === size) continue;
+    const message = `${counted(given.length, 'weight')} for ${size} ${key === 'class_weights' ? 'classes' : 'labels'}`;
+    const expected = counted(size, 'positive number');
+    yield locator.atValue(['loss', key], 'config/loss-weights', message, { expected });
   }
-  return [];
-}
-
-/** The sequence, step and label of the value at index `at` of all `length` values. */
-function placeOfTarget(split: SplitTargets, size: number, length: number, at: number): string {
-  const perSequence = length / split.count;
-  const sequence = Math.floor(at / perSequence);
-  const step = Math.floor((at % perSequence) / size);
-  return [
-    `sequence ${split.id ? JSON.stringify(split.id(sequence)) : sequence}`,
-    ...(perSequence > size ? [`step ${step}`] : []),
-    ...(size > 1 ? [`label ${at % size}`] : []),
-  ].join(', ');
+  if (taskOf(loss) !== 'labels') return;
+  for (const [name, { targets, count, id }] of Object.entries(splits)) {
+    if (targets.kind !== 'value') continue;
+    const { values = new Float32Array(), scaling } = targets;
+    // steps with NaN are ignored
+    const at = values.findIndex(value => value < 0 || value > 1);
+    if (at < 0 && scaling === undefined) continue;
+    const sequence = Math.floor((at * count) / values.length);
+    const what = scaling
+      ? '`dataset.normalize` scales them'
+      : `a target of ${name} sequence ${id ? JSON.stringify(id(sequence)) : sequence} is ${values[at]}`;
+    const message = `loss ${loss.kind} needs targets from 0 to 1, but ${what}`;
+    const expected = 'targets from 0 to 1 without `normalize`, or another loss';
+    yield locator.atValue(['loss', 'kind'], 'config/label-targets', message, { expected });
+    return;
+  }
 }

@@ -2,116 +2,74 @@
 import { taskOf } from '../math/losses/index.js';
 import type { Diagnostic } from '../util/errors.js';
 import { counted } from '../util/words.js';
+import { batchesPerEpoch, warmupOf } from './data-facts.js';
+import type { Experiment } from './experiment.js';
 import type { LoadedExperiment } from './load.js';
 import { measuredMetrics } from './losses.js';
-import { batchesPerEpoch, checkCutWarmup } from './schedule-checks.js';
-
-interface TrainingSplit {
-  readonly count: number;
-  readonly lengths?: Int32Array;
-}
-
-/** @param outputSize number of outputs of the head; equals the number of classes, if any */
-export function trainingWarnings(
-  loaded: LoadedExperiment,
-  train: TrainingSplit,
-  outputSize: number,
-): Diagnostic[] {
-  return [
-    ...checkBatch(loaded, train),
-    ...checkLengths(loaded, train),
-    ...checkRanks(loaded, outputSize),
-    ...checkPatience(loaded, train),
-    ...checkCutWarmup(loaded, train),
-  ];
-}
-
-function checkBatch({ experiment, locator }: LoadedExperiment, train: TrainingSplit): Diagnostic[] {
-  const { batch_size: size, last_batch } = experiment.training;
-  if (size <= train.count || last_batch === 'drop') return [];
-  const message = `\`batch_size\` exceeds the training split (${counted(train.count, 'sequence')}), so an epoch is one step`;
-  const more = { expected: `at most ${train.count}`, got: String(size) };
-  return [locator.atValue(['training', 'batch_size'], 'data/batch-size', message, more)];
-}
-
-/** Bucketing needs sequences of different lengths. */
-function checkLengths({ experiment, locator }: LoadedExperiment, train: TrainingSplit): Diagnostic[] {
-  if (!experiment.training.bucket_by_length || train.lengths !== undefined) return [];
-  const message = '`bucket_by_length` has no effect: all training sequences have the same length';
-  return [locator.atValue(['training', 'bucket_by_length'], 'data/one-length', message)];
-}
 
 const RANKS = [
   ['top_3_accuracy', 3],
   ['top_5_accuracy', 5],
 ] as const;
 
-/** With at most k classes, the label is always among the top k. */
-function checkRanks({ experiment, locator }: LoadedExperiment, outputSize: number): Diagnostic[] {
-  const { loss, training } = experiment;
-  if (taskOf(loss) !== 'classes') return [];
+/** @param outputSize number of outputs of the head; equals the number of classes, if any */
+export function* trainingWarnings(
+  { experiment, locator }: LoadedExperiment,
+  { count, lengths }: { readonly count: number; readonly lengths?: Int32Array },
+  outputSize: number,
+): Iterable<Diagnostic> {
+  const { training, optimizer, loss } = experiment;
+  const { batch_size, last_batch, bucket_by_length, early_stopping, max_steps } = training;
+  if (batch_size > count && last_batch !== 'drop') {
+    const message = `\`batch_size\` exceeds the training split (${counted(count, 'sequence')}), so an epoch is one step`;
+    const more = { expected: `at most ${count}`, got: String(batch_size) };
+    yield locator.atValue(['training', 'batch_size'], 'data/batch-size', message, more);
+  }
+  if (bucket_by_length && lengths === undefined) {
+    const message = '`bucket_by_length` has no effect: all training sequences have the same length';
+    yield locator.atValue(['training', 'bucket_by_length'], 'data/one-length', message);
+  }
   const measured = measuredMetrics(experiment);
-  return RANKS.flatMap(([metric, k]) => {
-    if (outputSize > k || !measured.includes(metric)) return [];
+  for (const [metric, k] of RANKS) {
+    if (taskOf(loss) !== 'classes' || outputSize > k || !measured.includes(metric)) continue;
     const at = training.metrics?.indexOf(metric) ?? -1;
     const path = ['training', 'metrics', ...(at < 0 ? [] : [at])];
     const message = `${metric} is always 1, since there are only ${outputSize} classes`;
-    return [
-      locator.atValue(path, 'config/trivial-metric', message, { expected: 'accuracy, or another metric' }),
-    ];
-  });
-}
-
-/** A patience longer than training disables early stopping or the plateau schedule. */
-function checkPatience({ experiment, locator }: LoadedExperiment, train: TrainingSplit): Diagnostic[] {
-  const { training, optimizer } = experiment;
-  const evaluations = evaluationsOf(training, train.count);
-  const report = (path: string[], patience: number, needed: number, what: string): Diagnostic[] => {
-    // the evaluation at the end of training is too late
-    if (needed < evaluations) return [];
-    const are = evaluations === 1 ? 'there is 1' : `there are ${evaluations}`;
-    const key = `\`${path.join('.')}: ${patience}\``;
-    const message = `${key} has no effect in this run: ${what} needs ${counted(needed, 'evaluation')} before the last, but ${are} in total`;
-    return [locator.atValue(path, 'config/unreached-patience', message, { got: String(patience) })];
-  };
-  const { early_stopping } = training;
+    yield locator.atValue(path, 'config/trivial-metric', message, {
+      expected: 'accuracy, or another metric',
+    });
+  }
   const { schedule } = optimizer;
-  return [
-    // the first evaluation is always the best so far
-    ...(early_stopping
-      ? report(
-          ['training', 'early_stopping', 'patience'],
-          early_stopping.patience,
-          early_stopping.patience + 1,
-          'stopping early',
-        )
-      : []),
-    ...(schedule?.kind === 'plateau'
-      ? report(
-          ['optimizer', 'schedule', 'patience'],
-          schedule.patience,
-          schedule.patience + 2,
-          'reducing the learning rate',
-        )
-      : []),
-  ];
+  // the first evaluation is always the best so far, and the one at the end of training is too late
+  const patient = [
+    [['training', 'early_stopping', 'patience'], early_stopping?.patience, 1],
+    [['optimizer', 'schedule', 'patience'], schedule?.kind === 'plateau' ? schedule.patience : undefined, 2],
+  ] as const;
+  const evaluations = evaluationsOf(training, count);
+  for (const [path, patience, more] of patient) {
+    if (patience === undefined || patience + more < evaluations) continue;
+    const message = `\`${path.join('.')}: ${patience}\` has no effect in this run: it needs ${counted(patience + more, 'evaluation')} before the last, but the run has ${evaluations} in total`;
+    yield locator.atValue(path, 'config/unreached-patience', message, { got: String(patience) });
+  }
+  const { steps, epochs = 0 } = warmupOf(schedule) ?? {};
+  const updates = steps ?? epochs * batchesPerEpoch(training, count);
+  if (updates > 0 && max_steps !== undefined && updates >= max_steps) {
+    const message = `\`max_steps\` ends training within the warm-up (${counted(updates, 'update')})`;
+    const got = counted(max_steps, 'update');
+    yield locator.atValue(['training', 'max_steps'], 'config/cut-warmup', message, { got });
+  }
 }
 
 /** Number of evaluations of a run: after each epoch, every N steps, and after the last step. */
-function evaluationsOf(training: LoadedExperiment['experiment']['training'], trainCount: number): number {
-  const { num_epochs, max_steps, evaluate_every } = training;
+function evaluationsOf(training: Experiment['training'], trainCount: number): number {
+  const { num_epochs, max_steps = Number.POSITIVE_INFINITY, evaluate_every } = training;
   const perEpoch = batchesPerEpoch(training, trainCount);
-  const steps = Math.min(num_epochs * perEpoch, max_steps ?? Number.POSITIVE_INFINITY);
-  const every = evaluate_every?.steps;
-  const atEpochs = Math.floor(steps / perEpoch);
-  if (every === undefined) return atEpochs + Number(steps % perEpoch > 0);
-  const atBoth = Math.floor(steps / leastCommonMultiple(perEpoch, every));
-  const isExtra = steps % perEpoch > 0 && steps % every > 0;
-  return atEpochs + Math.floor(steps / every) - atBoth + Number(isExtra);
-}
-
-function leastCommonMultiple(a: number, b: number): number {
-  let [x, y] = [a, b];
-  while (y > 0) [x, y] = [y, x % y];
-  return (a / x) * b;
+  const steps = Math.min(num_epochs * perEpoch, max_steps);
+  const every = evaluate_every?.steps ?? perEpoch;
+  let [a, b] = [perEpoch, every];
+  while (b > 0) [a, b] = [b, a % b];
+  // `a` is the greatest common divisor, so the last term counts steps that are multiples of both
+  const regular =
+    Math.floor(steps / perEpoch) + Math.floor(steps / every) - Math.floor(steps / ((perEpoch / a) * every));
+  return regular + Number(steps % perEpoch > 0 && steps % every > 0);
 }

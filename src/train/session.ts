@@ -6,11 +6,11 @@ import {
   type Experiment,
   fileDigest,
   ignoredLabel,
-  keysOfFiles,
   type LoadedExperiment,
   locateInConfig,
   type ModelSizes,
   measuredMetrics,
+  refuseRepeatedFiles,
 } from '../config/index.js';
 import {
   type Dataset,
@@ -225,9 +225,9 @@ export async function openData(
   }: Pick<Experiment, 'dataset' | 'loss' | 'seed'> & Partial<Pick<Experiment, 'training'>>,
   { scaling, vocabulary }: Fitted = {},
 ): Promise<Dataset> {
-  const keys = await keysOfFiles(dataset);
+  await refuseRepeatedFiles(dataset);
   const hasLabelTargets = taskOf(loss) === 'labels';
-  const opened = await openDataset(dataset, {
+  return openDataset(dataset, {
     seed,
     streams: streamsOf(training),
     scaling,
@@ -235,7 +235,6 @@ export async function openData(
     hasLabelTargets,
     ignoredLabel: ignoredLabel(loss),
   });
-  return { ...opened, keysOfFiles: keys };
 }
 
 /**

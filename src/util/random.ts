@@ -84,7 +84,8 @@ export class CounterRandom {
 /** 2^32 over the golden ratio: neighbouring counters differ in many bits. */
 const GOLDEN = 0x9e3779b9;
 
-function mix(value: number): number {
+/** The finalizer of MurmurHash3 (Appleby, 2011). */
+export function mix(value: number): number {
   let h = value | 0;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);

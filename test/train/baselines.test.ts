@@ -254,7 +254,7 @@ t.test('which values beat a trivial baseline', t => {
   };
   t.match(
     wrong({ metric: 'test.accuracy', beats: 'trivial', min: 0.5 }),
-    '`min` and `beats` cannot be combined',
+    'these keys of a gate do not belong together',
   );
   t.match(wrong({ metric: 'test.accuracy', min: 0.5, by: 0.1 }), '`by` needs `beats`');
   const validated = { metric: 'validation.accuracy', min: 0.5 };

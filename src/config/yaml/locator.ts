@@ -16,6 +16,11 @@ export class Locator {
     return { code, message, ...positionOf(keyPlace(this.tree, path)), ...more };
   }
 
+  /** A diagnostic at the key of `path`, which excludes the key `other` beside it. */
+  atBoth(path: Path, code: string, other: string): Diagnostic {
+    return this.atKey(path, code, `\`${other}\` and \`${path.at(-1)}\` cannot be combined`);
+  }
+
   /** True if the config sets `path`. */
   isGiven(path: Path): boolean {
     return nodeAt(this.tree, path) !== undefined;

@@ -84,10 +84,8 @@ function described(source: SourceText, text: string, error: YAMLError): Diagnost
   }
   const key = findIndentedKey(text, error);
   const position = positionOf(source.place(key ?? at, Math.max(end, (key ?? at) + 1)));
-  const [, , message, expected] =
-    key === undefined
-      ? (WORDS.find(([code, when]) => code === error.code && when.test(error.message)) ?? [])
-      : [, , 'this line is indented more than the line above allows', 'the indentation of the other keys'];
+  const words = WORDS.find(([code, when]) => code === error.code && when.test(error.message));
+  const [message, expected] = key === undefined ? [words?.[2], words?.[3]] : TOO_FAR;
   return {
     code: CODES[error.code] ?? 'config/syntax',
     message: message ?? error.message.replace(/^[A-Z]/, first => first.toLowerCase()),
@@ -95,6 +93,11 @@ function described(source: SourceText, text: string, error: YAMLError): Diagnost
     ...(expected !== undefined && { expected }),
   };
 }
+
+const TOO_FAR = [
+  'this line is indented more than the line above allows',
+  'the indentation of the other keys',
+];
 
 /** The parser reports a value that is followed by a deeper key. The mistake is in the next line. */
 function findIndentedKey(text: string, { code, pos: [at] }: YAMLError): number | undefined {

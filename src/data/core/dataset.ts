@@ -244,8 +244,6 @@ export interface Dataset {
   readonly test: Split;
   /** Data sources for the manifest, as {@link splitFiles} returns them. */
   readonly digests: readonly SplitFile[];
-  /** Config key that names each file of `digests`, such as `test_path`; absent if not known. */
-  readonly keysOfFiles?: ReadonlyMap<string, string>;
   /** Label of each class, if the data name their classes (for the manifest and for predictions). */
   readonly classLabels?: readonly string[];
   /** Class labels that the data write in several ways, such as `1`, `1.0` and `01`. */
