@@ -26,8 +26,8 @@ export const hardening = plantsOf({
   ],
   'src/config/cross-checks': [
     [
-      'value !== 1 && Math.fround(value) === 1 ? 1 : undefined',
-      'undefined',
+      '(value === 1 || Math.fround(value) !== 1)',
+      'true',
       'a rate that is 1 in float32 is valid',
       'config-checks',
     ],

@@ -95,8 +95,8 @@ export const leaks = plantsOf({
     ['isFuture && c < observed ? 0 :', '', 'a window reads what it is to forecast', 'forecast'],
   ],
   'src/config/overlap-check': [
-    'readers.slice(0, later)',
-    'readers.slice(1, later)',
+    'splits.slice(0, later)',
+    'splits.slice(1, later)',
     'test sequences are not looked for in the training split',
     'equal-sequences',
   ],
