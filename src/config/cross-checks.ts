@@ -113,8 +113,7 @@ function* checkLayers({ model, training }: PartialExperiment, locator: Locator):
     if (layer_norm) yield locator.atBoth([...path, 'layer_norm'], 'config/layer-norm', 'projection_size');
   }
   if (!training?.carry_state) return;
-  // row b of a batch can continue row b of the previous one only if the data keep their order and all
-  // layers read forward
+  // row b of a batch can continue row b of the previous one only if the data keep their order
   const reverse = layers.find(([layer]) => layer.bidirectional)?.[1];
   const { shuffle, bucket_by_length, batch_size, eval_batch_size } = training;
   const others: readonly (readonly [isSet: boolean, path: Path, expected: string])[] = [

@@ -21,7 +21,7 @@ export function* checkPaths(dataset: Experiment['dataset'], locator: Locator): I
   }
 }
 
-/** @throws UserError (exit 2) if a file is read twice, perhaps through a folder or a symbolic link */
+/** Throws (exit 2) if a file is read twice, perhaps through a folder or a symbolic link. */
 export async function refuseRepeatedFiles(dataset: Experiment['dataset']): Promise<void> {
   const isOne = datasets[dataset.kind].expandsPaths !== true;
   const first = new Map<string, { readonly name: string; readonly at: Path }>();

@@ -13,7 +13,7 @@ type Splits<S = SplitShape> = readonly (readonly [name: string, split: S])[];
 const MAX_NAMED = 3;
 
 /**
- * Warns of identical files, or of sequences with the same name in two splits, or of equal sequences.
+ * Warns of identical files, or of sequences with equal names, or of equal sequences in two splits.
  * @param splits by name; the first is the training split
  */
 export function checkOverlap(

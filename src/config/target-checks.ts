@@ -1,4 +1,4 @@
-/** Checks the targets of the data: labels against the number of classes, and targets against the loss. */
+/** Checks labels against the number of classes, and targets against the loss. */
 import { IGNORED } from '../data/core/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../data/core/labels.js';
 import { eachChunk } from '../data/core/values.js';

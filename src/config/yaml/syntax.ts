@@ -11,7 +11,7 @@ const MAX_INDENT = 256;
 
 const BLANK = /^[ \t]+$/;
 
-/** The lexer's tokens with their offsets, without its marks at the start of documents and scalars. */
+/** The lexer's tokens with their offsets, without its marks of documents and scalars. */
 function* tokens(text: string): Generator<[token: string, offset: number]> {
   let offset = 0;
   for (const token of new Lexer().lex(text)) {
