@@ -159,7 +159,7 @@ t.test('invalid gates in a config', async t => {
       { metric: 'test.accuracy', over: 'best', baseline: 'b.json', max_drop: 1 },
       'a baseline has no best value',
     ],
-    [{ metric: 'performance.step_ratio', over: 'best', max: 1 }, 'measured once'],
+    [{ metric: 'performance.step_ratio', over: 'best', max: 1 }, 'has no best value'],
     [{ metric: 'performance.peak_rss_mb', min: -2, max: -1 }, 'never below 0'],
     [{ metric: 'performance.step_ration', max: 1 }, 'is not one of the choices'],
     [{ metric: 'test.mean_absolute_error', max: 1 }, 'is not measured with loss cross_entropy'],

@@ -256,13 +256,13 @@ t.test('which values beat a trivial baseline', t => {
     wrong({ metric: 'test.accuracy', beats: 'trivial', min: 0.5 }),
     'these keys of a gate do not belong together',
   );
-  t.match(wrong({ metric: 'test.accuracy', min: 0.5, by: 0.1 }), '`by` needs `beats`');
+  t.match(wrong({ metric: 'test.accuracy', min: 0.5, by: 0.1 }), 'do not belong together');
   const validated = { metric: 'validation.accuracy', min: 0.5 };
-  t.match(wrong(validated), 'validation.accuracy needs a validation split');
+  t.match(wrong(validated), 'validation.accuracy is not measured without a validation split');
   const misplaced = { kind: 'npy', x: 'x.npy', y: 'y.npy', path: 'a.npy', validation: { fraction: 0.1 } };
   const told = wrong(validated, misplaced);
   t.match(told, 'unknown key `path`');
-  t.notMatch(told, 'needs a validation split', 'what an invalid dataset lacks is unknown');
+  t.notMatch(told, 'without a validation split', 'what an invalid dataset lacks is unknown');
   t.match(wrong({ metric: 'train.loss', beats: 'trivial' }), 'trivial baselines do not have train.loss');
   t.equal(wrong({ metric: 'test.accuracy', beats: 'trivial', by: 0 }), 'valid');
   t.end();

@@ -347,18 +347,18 @@ t.test('refuses metrics that a config cannot select by', async t => {
   });
   t.match(
     await problems(withStopping({ metric: 'test.loss' })),
-    /^2[\s\S]*test.loss is only measured at the end.*\n[\s\S]*did you mean validation.loss\?/,
+    /^2[\s\S]*test.loss is not measured during training.*\n[\s\S]*did you mean validation.loss\?/,
   );
   t.match(
     await problems({ gates: [{ metric: 'test.loss', over: 'best', max: 1 }] }),
-    /^2[\s\S]*test.loss is only measured at the end/,
+    /^2[\s\S]*test.loss is not measured during training/,
   );
   t.match(
     await problems({
       dataset: { ...config.dataset, validation: undefined },
       ...withStopping({ metric: 'validation.loss' }),
     }),
-    /^2[\s\S]*validation.loss needs a validation split\n[\s\S]*dataset.validation, such as/,
+    /^2[\s\S]*validation.loss is not measured without a validation split\n/,
   );
   t.match(
     await problems({ checkpoint: { metric: 'train.loss' }, ...withStopping({ metric: 'validation.loss' }) }),
