@@ -2,9 +2,9 @@
  * Compares the results in two run directories: checkpoints and evaluation byte by byte, metrics,
  * and the records of the logs without times.
  */
-import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { digestOfFile } from '../run/files.js';
 import type { Summary } from '../run/summary.js';
 
 export interface Difference {
@@ -13,51 +13,28 @@ export interface Difference {
   readonly what: string;
 }
 
-export interface FileDigest {
-  readonly file: string;
-  readonly sha256: string;
-}
-
-/** Written by the latest evaluation. */
-const EVALUATION = 'evaluation.json';
-
 /** Differences of the run directory `actual` from `expected`; empty if the results are equal. */
 export function compareRuns(expected: string, actual: string): Difference[] {
-  return [
-    ...compareBytes(expected, actual),
-    ...compareSummaries(expected, actual),
-    ...compareLogs(expected, actual),
-  ];
-}
-
-/**
- * Digests of every file in `checkpoints/`, by name, and of the evaluation: these must be
- * byte-identical.
- */
-export function resultDigests(run: string): FileDigest[] {
-  const folder = join(run, 'checkpoints');
-  const checkpoints = existsSync(folder) ? readdirSync(folder).sort() : [];
-  const files = [...checkpoints.map(name => `checkpoints/${name}`), EVALUATION];
-  return files
-    .filter(file => existsSync(join(run, file)))
-    .map(file => ({
-      file,
-      sha256: createHash('sha256')
-        .update(readFileSync(join(run, file)))
-        .digest('hex'),
-    }));
-}
-
-function compareBytes(expected: string, actual: string): Difference[] {
   const [then, now] = [expected, actual].map(
     run => new Map(resultDigests(run).map(({ file, sha256 }) => [file, sha256])),
   );
   const files = [...new Set([...then.keys(), ...now.keys()])].sort();
-  return files.flatMap(file => {
+  const inBytes = files.flatMap(file => {
     if (!now.has(file)) return [{ file, what: 'is missing' }];
     if (!then.has(file)) return [{ file, what: 'is one too many' }];
     return then.get(file) === now.get(file) ? [] : [{ file, what: 'has other bytes' }];
   });
+  return [...inBytes, ...compareSummaries(expected, actual), ...compareLogs(expected, actual)];
+}
+
+/** Digests of the checkpoints and the latest evaluation, which must be byte-identical. */
+export function resultDigests(run: string): { readonly file: string; readonly sha256: string }[] {
+  const folder = join(run, 'checkpoints');
+  const checkpoints = existsSync(folder) ? readdirSync(folder).sort() : [];
+  const files = [...checkpoints.map(name => `checkpoints/${name}`), 'evaluation.json'];
+  return files
+    .filter(file => existsSync(join(run, file)))
+    .map(file => ({ file, sha256: digestOfFile(join(run, file)) }));
 }
 
 /** Fields of a summary about the training, without times. */
@@ -98,30 +75,26 @@ const TIMES = new Set([
   'run_id',
 ]);
 
-function compareLogs(expected: string, actual: string): Difference[] {
-  const file = 'log.jsonl';
-  const [then, now] = [expected, actual].map(run => readSeries(join(run, file)));
-  const torn = now.findIndex(({ seq }, i) => seq !== i);
-  if (torn >= 0) return [{ file, what: `line ${torn + 1} has seq ${now[torn].seq}, not ${torn}` }];
-  const [before, after] = [then, now].map(lines =>
-    lines.filter(line => !recordsStop(line)).map(withoutTimes),
-  );
-  const at = before.findIndex((line, i) => line !== after[i]);
-  if (at >= 0) return [{ file, what: `record ${at + 1} is ${after[at] ?? 'missing'}, not ${before[at]}` }];
-  return after.length > before.length ? [{ file, what: `${after[before.length]} is one too many` }] : [];
-}
-
 type Line = Readonly<Record<string, unknown>>;
 
-function readSeries(path: string): Line[] {
-  const lines = readFileSync(path, 'utf8').split('\n');
-  if (lines.at(-1) === '') lines.pop();
-  return lines.map(line => JSON.parse(line) as Line);
-}
-
-/** True for records that only a stopped run has. */
-function recordsStop({ event, temporary }: Line): boolean {
-  return event === 'run.resume' || temporary === true;
+function compareLogs(expected: string, actual: string): Difference[] {
+  const file = 'log.jsonl';
+  const [then, now] = [expected, actual].map(run =>
+    readFileSync(join(run, file), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line) as Line),
+  );
+  const torn = now.findIndex(({ seq }, i) => seq !== i);
+  if (torn >= 0) return [{ file, what: `line ${torn + 1} has seq ${now[torn].seq}, not ${torn}` }];
+  // only a stopped run has records of its stop
+  const [before, after] = [then, now].map(lines =>
+    lines.filter(({ event, temporary }) => event !== 'run.resume' && temporary !== true).map(withoutTimes),
+  );
+  const length = Math.max(before.length, after.length);
+  const at = Array.from({ length }, (_, i) => i).find(i => before[i] !== after[i]);
+  const what = (at = 0) => `record ${at + 1} is ${after[at] ?? 'missing'}, not ${before[at] ?? 'missing'}`;
+  return at === undefined ? [] : [{ file, what: what(at) }];
 }
 
 function withoutTimes(line: Line): string {

@@ -3,15 +3,13 @@
  * same schedule, interpreted with the ops' references.
  */
 import { interpret } from '../math/graph/interpret.js';
-import { type KeyedProgram, type Program, reachable } from '../math/graph/node.js';
+import type { Program } from '../math/graph/node.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import { declaredInputs, type InputOptions, predictionsOf, widthOf } from '../math/model/inputs.js';
 import { ParameterLayout } from '../math/model/parameters.js';
-import { blockProgram } from '../math/model/programs.js';
-import { MAX_CELL_STEPS, makeSchedule } from '../math/model/schedule.js';
+import { MAX_CELL_STEPS } from '../math/model/schedule.js';
 import type { ModelSpec } from '../math/model/spec.js';
-import type { Arrays } from '../math/model/tape.js';
-import { type Machine, ScheduleWalk, type WalkShape } from '../math/model/walk.js';
+import { type Machine, ScheduleWalk } from '../math/model/walk.js';
 import type { ShardBatch, ShardShape } from '../train/shards.js';
 
 /** Like the batch of a shard (`train/step/shards.ts`), in float64. */
@@ -36,37 +34,27 @@ export interface Gradient {
  */
 const MAX_NUMBERS = 2 ** 26;
 
-class Interpreter implements Machine<Float64Array> {
-  private readonly programs = new Map<string, Program>();
-
-  allocate(size: number): Float64Array {
-    return new Float64Array(size);
-  }
-
-  async run(
-    { key, make }: KeyedProgram,
-    values: Readonly<Arrays<Float64Array>>,
-    into: Readonly<Arrays<Float64Array>>,
-  ): Promise<Arrays<Float64Array>> {
-    let program = this.programs.get(key);
-    if (!program) {
-      program = make();
-      this.programs.set(key, program);
-    }
-    const known = interpret([...program.outputs.values()], values);
-    return Object.fromEntries(
-      [...program.outputs].map(([name, node]) => {
-        const { data } = known.get(node)!;
-        into[name]?.set(data);
-        return [name, into[name] ?? data];
-      }),
-    );
-  }
+function interpreter(): Machine<Float64Array> {
+  const programs = new Map<string, Program>();
+  return {
+    allocate: size => new Float64Array(size),
+    async run({ key, make }, values, into) {
+      const program = programs.get(key) ?? make();
+      programs.set(key, program);
+      const known = interpret([...program.outputs.values()], values);
+      return Object.fromEntries(
+        [...program.outputs].map(([name, node]) => {
+          const { data } = known.get(node)!;
+          into[name]?.set(data);
+          return [name, into[name] ?? data];
+        }),
+      );
+    },
+  };
 }
 
 export class Reference {
   private readonly layout: ParameterLayout;
-  private readonly shape: WalkShape;
   private readonly walk: ScheduleWalk<Float64Array>;
 
   /**
@@ -75,7 +63,7 @@ export class Reference {
    */
   constructor(
     private readonly spec: ModelSpec,
-    private readonly loss: LossSettings,
+    loss: LossSettings,
     private readonly batch: ReferenceBatch,
     maxCellSteps?: number,
   ) {
@@ -83,25 +71,9 @@ export class Reference {
     const { rows, steps, variableLength, training } = batch;
     const affordable = Math.max(1, Math.floor(MAX_NUMBERS / (2 * this.layout.size)));
     const limit = maxCellSteps ?? (affordable < MAX_CELL_STEPS ? affordable : undefined);
-    this.shape = {
-      batch: rows,
-      sequenceLength: steps,
-      variableLength,
-      training,
-      ...(limit !== undefined && { maxCellSteps: limit }),
-    };
-    this.walk = new ScheduleWalk(spec, lossOf(loss), this.shape, new Interpreter());
-  }
-
-  /** Floating-point operations of `lossAt`. */
-  get lossFlops(): number {
-    const { spec, shape } = this;
-    const options = { ...shape, gradient: false };
-    const blocks = makeSchedule(spec, { ...shape, steps: shape.sequenceLength });
-    return blocks.reduce((total, block) => {
-      const { outputs } = blockProgram(spec, lossOf(this.loss), block, options);
-      return reachable(outputs.values()).reduce((sum, node) => sum + (node.op?.flops(node) ?? 0), total);
-    }, 0);
+    const shape = { batch: rows, sequenceLength: steps, variableLength, training };
+    const limited = limit === undefined ? shape : { ...shape, maxCellSteps: limit };
+    this.walk = new ScheduleWalk(spec, lossOf(loss), limited, interpreter());
   }
 
   /** `parameters` are flat, in the layout's order. */
@@ -157,23 +129,11 @@ export function spread(candidates: readonly number[], count: number): number[] {
   return range(count).map(i => candidates[Math.round(i * apart)]);
 }
 
-/**
- * Sets the weights of all rows except `rows` to 0, and those of `rows` to their weights in the mean
- * over them alone.
- */
-export function keepRows(batch: BatchInShards, rows: readonly number[]): void {
-  const { shape, shards, loss, spec } = batch;
-  const kept = new Set(rows);
-  const { weight: weightOf, targetWidth } = lossOf(loss);
-  const width = targetWidth(spec.outputSize) ?? 1;
-  const weights = shards.flatMap(({ inputs: { weight, target } }, s) =>
-    range(weight.length).map(at => {
-      const counts = weight[at] !== 0 && kept.has(s * shape.batch + (at % shape.batch));
-      return { weight, at, own: counts ? weightOf(spec.outputSize, target[at * width]) : 0 };
-    }),
-  );
-  const total = weights.reduce((sum, one) => sum + one.own, 0);
-  for (const { weight, at, own } of weights) weight[at] = own > 0 ? 1 / total : 0;
+/** Sets the weights of all rows except `rows` to 0. */
+export function keepRows({ shape, shards }: BatchInShards, rows: readonly number[]): void {
+  for (const [s, { inputs }] of shards.entries())
+    for (const at of inputs.weight.keys())
+      if (!rows.includes(s * shape.batch + (at % shape.batch))) inputs.weight[at] = 0;
 }
 
 /** Copies `rows` into a separate batch. */

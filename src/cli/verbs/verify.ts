@@ -1,18 +1,20 @@
 /** `verify resume | backends | gradients CONFIG`: checks of this machine. */
+import { join } from 'node:path';
 import { BACKENDS } from '../../engine/backend-names.js';
 import { shapeText } from '../../math/graph/shape.js';
+import { writeJsonAtomic } from '../../run/files.js';
+import { CHECKS, makeFolder, utcStamp } from '../../run/folders.js';
 import { spellNonFinite } from '../../run/json.js';
 import { EXIT, type ExitCode } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
 import { aligned } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
-import type { ApartAt, BackendsResults } from '../../verify/backends.js';
-import type { GradientsResults, TensorResults } from '../../verify/gradients.js';
-import type { VerifyOptions, Written } from '../../verify/results.js';
+import type { BackendsResults } from '../../verify/backends.js';
+import type { GradientsResults } from '../../verify/gradients.js';
 import type { ResumeResults } from '../../verify/resume.js';
 import { backend, json, quiet, seed, set, threads } from '../command/options.js';
 import { onStopSignal } from '../command/signals.js';
-import { count, defineVerb, folder, parsed } from '../command/verb.js';
+import { count, defineVerb, folder, parsed, type Values } from '../command/verb.js';
 import type { Io } from '../terminal/io.js';
 
 const sharedOptions = {
@@ -24,24 +26,31 @@ const sharedOptions = {
 };
 
 /**
- * Runs a check, prints what it found, and returns exit code 1 if it does not hold.
- * @param check gets what all checks share: the time, and `note`, which shows progress
+ * Runs a check, writes and prints what it found, and returns exit code 1 if it does not hold.
+ * @param check gets `note`, which shows progress
  * @param text the results in complete lines
  */
 async function report<R extends { readonly holds: boolean } | { readonly identical: boolean }>(
-  { json, quiet }: { readonly json: boolean; readonly quiet: boolean },
+  what: 'resume' | 'backends' | 'gradients',
+  config: string,
+  { output, json, quiet }: Pick<Values<typeof sharedOptions>, 'output' | 'json' | 'quiet'>,
   io: Io,
-  check: (shared: Pick<VerifyOptions, 'started' | 'note'>) => Promise<Written<R>>,
+  check: (note: (line: string) => void) => Promise<R>,
   text: (results: R) => string,
 ): Promise<ExitCode> {
-  const note = (line: string): void => {
+  const folder = join(output, CHECKS);
+  // before the work, so that none is lost
+  makeFolder(folder, output);
+  const started = new Date();
+  const results = await check(line => {
     if (!quiet) io.err(`${line}\n`);
-  };
-  const { results, file } = await check({ started: new Date(), note });
-  if (json) io.data(`${JSON.stringify(spellNonFinite(results))}\n`);
+  });
+  const document = spellNonFinite({ version: 1, what, time: started.toISOString(), config, ...results });
+  const file = join(folder, `${utcStamp(started)}-${what}.json`);
+  writeJsonAtomic(file, document);
+  if (json) io.data(`${JSON.stringify(document)}\n`);
   else io.out(`${text(results)}Results: ${printable(file)}\n`);
-  const holds = 'holds' in results ? results.holds : results.identical;
-  return holds ? EXIT.done : EXIT.unexpected;
+  return ('holds' in results ? results.holds : results.identical) ? EXIT.done : EXIT.unexpected;
 }
 
 export const resume = defineVerb({
@@ -67,30 +76,19 @@ Exit codes: 0 all runs are byte-identical, 1 one is not; the runs are kept then.
       ...(threads === undefined ? [] : ['--threads', String(threads)]),
     ];
     const program = [process.execPath, programFile('cli/main.js')] as const;
-    const check = async (shared: Pick<VerifyOptions, 'started' | 'note'>) => {
-      const verified = await verifyResume({
-        ...options,
-        ...shared,
-        config,
-        program,
-        flags,
-        stop: stop.signal,
-      });
-      if (verified.kept !== undefined) io.err(`The runs are kept in ${verified.kept}\n`);
-      return verified;
-    };
-    return report(options, io, check, resumeText).finally(stop.release);
+    const check = (note: (line: string) => void) =>
+      verifyResume(config, { ...options, program, flags, stop: stop.signal, note });
+    return report('resume', config, options, io, check, resumeText).finally(stop.release);
   },
 });
 
-function resumeText({ identical, kills, runs, steps }: ResumeResults): string {
-  const verdict = identical
-    ? 'byte-identical to an uninterrupted run'
-    : 'NOT identical to an uninterrupted run';
+function resumeText({ identical, kept, kills, runs, steps }: ResumeResults): string {
+  const verdict = `${identical ? 'byte-identical' : 'NOT identical'} to an uninterrupted run`;
   const differences = runs.flatMap(run => run.differences.map(({ file, what }) => `${file}: ${what}`));
   return [
     `${counted(kills, 'kill')} in ${counted(runs.length, 'run')} of ${counted(steps, 'step')}: ${verdict}.`,
     ...differences,
+    ...(kept === null ? [] : [`The runs are kept in ${kept}`]),
     '',
   ].join('\n');
 }
@@ -126,35 +124,27 @@ configs/mnist-lstm.yaml): use fewer --steps or --set training.batch_size=N.
 Exit codes: 0 the backends agree, 1 they differ.`,
   async action([config], options, { io }) {
     const { verifyBackends } = await import('../../verify/backends.js');
-    return report(options, io, shared => verifyBackends({ ...options, ...shared, config }), backendsText);
+    const check = (note: (line: string) => void) => verifyBackends(config, { ...options, note });
+    return report('backends', config, options, io, check, backendsText);
   },
 });
 
 function backendsText(results: BackendsResults): string {
-  const lines = [...tensorTable(results.tensors), ''];
-  const names = results.backends.map(({ name }) => name).join(', ');
-  const { first_beyond: first, steps } = results;
-  if (first === null) {
-    lines.push(`${names} agree within tolerance in all ${counted(steps.length, 'step')}.`);
-  } else {
-    const { tensor, step, difference, tolerance, backends } = first;
-    lines.push(
-      `${backends.join(' and ')} differ from step ${step} on: ${tensor} by ${small(difference)} > ${small(tolerance)}${history(results, step)}.`,
-    );
-  }
-  return `${lines.join('\n')}\n`;
-}
-
-function tensorTable(tensors: readonly ApartAt[]): string[] {
+  const { first_beyond: first, steps, tensors } = results;
   const rows = tensors.map(({ tensor, difference, tolerance, step, backends }) => [
-    tensor,
-    small(difference),
-    small(tolerance),
-    `${step}`,
-    backends.join(' and '),
+    ...[tensor, small(difference), small(tolerance), `${step}`, backends.join(' and ')],
   ]);
   const head = ['tensor', 'difference', 'tolerance', 'step', 'backends'];
-  return aligned([head, ...rows], { isRight: i => i > 0 && i < 4 });
+  const names = results.backends.map(({ name }) => name).join(', ');
+  const verdict =
+    first === null
+      ? `${names} agree within tolerance in all ${counted(steps.length, 'step')}.`
+      : `${first.backends.join(' and ')} differ from step ${first.step} on: ${first.tensor} by ${small(first.difference)} > ${small(first.tolerance)}${history(results, first.step)}.`;
+  return lines(...aligned([head, ...rows], { isRight: i => i > 0 && i < 4 }), '', verdict);
+}
+
+function lines(...texts: readonly string[]): string {
+  return texts.map(text => `${text}\n`).join('');
 }
 
 /** Earlier differences: amplified rounding errors grow step by step, a bug appears suddenly. */
@@ -195,45 +185,36 @@ configs/mnist-lstm.yaml uses two and takes about a minute.
 Exit codes: 0 all errors are within tolerance, 1 one is not.`,
   async action([config], options, { io }) {
     const { verifyGradients } = await import('../../verify/gradients.js');
-    return report(options, io, shared => verifyGradients({ ...options, ...shared, config }), gradientsText);
+    const check = (note: (line: string) => void) => verifyGradients(config, { ...options, note });
+    return report('gradients', config, options, io, check, gradientsText);
   },
 });
 
 function gradientsText(results: GradientsResults): string {
   const { rows, batch_size, backend, sequence_length, tensors, tolerances, loss } = results;
-  const lines = [
-    `${backend}: ${rows.length} of ${counted(batch_size, 'sequence')} of the first batch, ${counted(sequence_length, 'step')} each`,
-    '',
-    ...gradientTable(results),
-    '',
-    `kernels: relative error of the compiled gradient against float64 (tolerance ${small(tolerances.kernels)})`,
-    `differences: relative error of the float64 gradient against finite differences of the loss (tolerance ${small(tolerances.differences)})`,
-  ];
-  if (tensors.some(({ resolved }) => !resolved))
-    lines.push('small: the gradient is too small for finite differences to distinguish it from zero');
-  const wrong = tensors.filter(({ holds }) => !holds).map(({ name }) => name);
-  if (!(loss.kernel_error <= tolerances.kernels)) wrong.unshift('loss');
-  lines.push(
-    '',
-    results.holds ? 'All gradients are within tolerance.' : `NOT within tolerance: ${wrong.join(', ')}.`,
-  );
-  return `${lines.join('\n')}\n`;
-}
-
-function gradientTable({ tensors, loss }: GradientsResults): string[] {
-  const rows = tensors.map(tensor => [
-    tensor.name,
-    shapeText(tensor.shape),
+  const table = tensors.map(({ name, shape, resolved, holds, ...tensor }) => [
+    name,
+    shapeText(shape),
     small(tensor.gradient_norm),
     small(tensor.kernel_error),
-    differences(tensor),
-    tensor.holds ? '' : 'WRONG',
+    resolved || !holds ? small(tensor.difference_error) : 'small',
+    holds ? '' : 'WRONG',
   ]);
   const head = ['tensor', 'shape', '|gradient|', 'kernels', 'differences', ''];
   const first = ['loss', '', '', small(loss.kernel_error), '', ''];
-  return aligned([head, first, ...rows], { isRight: i => i > 1 && i < 5 });
-}
-
-function differences({ resolved, holds, difference_error }: TensorResults): string {
-  return resolved || !holds ? small(difference_error) : 'small';
+  const wrong = tensors.filter(({ holds }) => !holds).map(({ name }) => name);
+  if (!(loss.kernel_error <= tolerances.kernels)) wrong.unshift('loss');
+  return lines(
+    `${backend}: ${rows.length} of ${counted(batch_size, 'sequence')} of the first batch, ${counted(sequence_length, 'step')} each`,
+    '',
+    ...aligned([head, first, ...table], { isRight: i => i > 1 && i < 5 }),
+    '',
+    `kernels: relative error of the compiled gradient against float64 (tolerance ${small(tolerances.kernels)})`,
+    `differences: relative error of the float64 gradient against finite differences of the loss (tolerance ${small(tolerances.differences)})`,
+    ...(tensors.some(({ resolved }) => !resolved)
+      ? ['small: the gradient is too small for finite differences to distinguish it from zero']
+      : []),
+    '',
+    results.holds ? 'All gradients are within tolerance.' : `NOT within tolerance: ${wrong.join(', ')}.`,
+  );
 }
