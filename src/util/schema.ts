@@ -166,25 +166,43 @@ function keywords(options: object, table: Readonly<Record<string, string>>): Jso
   return Object.fromEntries(found);
 }
 
-function shape<T, O extends Options, Known extends boolean = HasFacts<O>>(
-  options: O,
-  schema: JsonSchema,
-  { keys = {}, parts = [] }: Partial<Pick<Shape, 'keys' | 'parts'>> = {},
-): Shape<T, IsPresent<O>, Known> {
-  const { title, description, ...rest } = keywords(options, ANNOTATIONS);
-  const heading = {
-    ...(title !== undefined && { title }),
-    ...(description !== undefined && { description }),
-  };
-  const inner = [...Object.values(keys), ...parts];
+/** Schemas are built if asked for: a program that runs needs only the keys and their facts. */
+function define(
+  part: Omit<Shape, 'schema' | 'definitions'>,
+  schema: () => JsonSchema,
+  definitions: () => Shape['definitions'],
+) {
+  const { facts, keys, parts, required } = part;
   return {
-    schema: { ...heading, ...schema, ...keywords(options, LIMITS), ...rest },
-    definitions: Object.assign({}, ...inner.map(({ definitions }) => definitions)),
-    facts: factsOf(options),
+    facts,
     keys,
     parts,
-    required: options.required === true,
+    required,
+    get schema() {
+      return schema();
+    },
+    get definitions() {
+      return definitions();
+    },
   };
+}
+
+function shape<T, O extends Options, Known extends boolean = HasFacts<O>>(
+  options: O,
+  schema: () => JsonSchema,
+  { keys = {}, parts = [] }: Partial<Pick<Shape, 'keys' | 'parts'>> = {},
+): Shape<T, IsPresent<O>, Known> {
+  const whole = (): JsonSchema => {
+    const { title, description, ...rest } = keywords(options, ANNOTATIONS);
+    const heading = {
+      ...(title !== undefined && { title }),
+      ...(description !== undefined && { description }),
+    };
+    return { ...heading, ...schema(), ...keywords(options, LIMITS), ...rest };
+  };
+  const inner = () => [...Object.values(keys), ...parts].map(({ definitions }) => definitions);
+  const part = { facts: factsOf(options), keys, parts, required: options.required === true };
+  return define(part, whole, () => Object.assign({}, ...inner()));
 }
 
 function factsOf({ effects, resume }: Options): KeyFacts | undefined {
@@ -194,32 +212,32 @@ function factsOf({ effects, resume }: Options): KeyFacts | undefined {
 type NumberOptions = Options & Pick<Limits, 'min' | 'above' | 'max' | 'below'>;
 
 export const number = <const O extends NumberOptions>(options: O) =>
-  shape<number, O>(options, { type: 'number' });
+  shape<number, O>(options, () => ({ type: 'number' }));
 
 export const integer = <const O extends NumberOptions>(options: O) =>
-  shape<number, O>(options, { type: 'integer' });
+  shape<number, O>(options, () => ({ type: 'integer' }));
 
 export const boolean = <const O extends Options>(options: O) =>
-  shape<boolean, O>(options, { type: 'boolean' });
+  shape<boolean, O>(options, () => ({ type: 'boolean' }));
 
 type TextOptions = Options & Pick<Limits, 'minLength' | 'maxLength' | 'pattern'>;
 
 export const text = <const O extends TextOptions>(options: O) =>
-  shape<string, O>(options, { type: 'string' });
+  shape<string, O>(options, () => ({ type: 'string' }));
 
 export const literal = <const T, const O extends Options>(value: T, options: O) =>
-  shape<T, O & { required: true }>({ ...options, required: true }, { const: value });
+  shape<T, O & { required: true }>({ ...options, required: true }, () => ({ const: value }));
 
 /** A literal that tells mappings apart; it is its own example. */
 export const tag = <const T, const O extends Options>(value: T, options: O) =>
   literal(value, { ...options, examples: [value] });
 
 export const choice = <const T, const O extends Options>(values: readonly T[], options: O) =>
-  shape<T, O>(options, { enum: values });
+  shape<T, O>(options, () => ({ enum: values }));
 
 /** A choice of texts among other forms of a value. */
 export const word = <const T extends string, const O extends Options>(values: readonly T[], options: O) =>
-  shape<T, O>(options, { type: 'string', enum: values });
+  shape<T, O>(options, () => ({ type: 'string', enum: values }));
 
 type ListOptions = Options & Pick<Limits, 'minItems' | 'maxItems' | 'unique'>;
 type Items<T, O> = O extends { minItems: 2; maxItems: 2 } ? readonly [T, T] : readonly T[];
@@ -227,17 +245,15 @@ type Items<T, O> = O extends { minItems: 2; maxItems: 2 } ? readonly [T, T] : re
 export const list = <S extends Shape, const O extends ListOptions>(item: S, options: O) =>
   shape<Items<TypeOf<S>, O>, O, Either<HasFacts<O>, AllKnown<S>>>(
     options,
-    { type: 'array', items: item.schema },
+    () => ({ type: 'array', items: item.schema }),
     { parts: [item] },
   );
 
 /** A text, or a list of texts. */
 export const oneOrMore = <const O extends ListOptions & TextOptions>(item: Shape<string>, options: O) =>
-  shape<string | Items<string, O>, O>(
-    options,
-    { type: ['string', 'array'], items: item.schema },
-    { parts: [item] },
-  );
+  shape<string | Items<string, O>, O>(options, () => ({ type: ['string', 'array'], items: item.schema }), {
+    parts: [item],
+  });
 
 type Flat<T> = { [K in keyof T]: T[K] };
 type PresentKeys<P> = { [K in keyof P]: P[K] extends Shape<unknown, true> ? K : never }[keyof P];
@@ -270,7 +286,7 @@ function mappingSchema(keys: Readonly<Record<string, Shape>>, { open, rules }: O
 
 /** A mapping with these keys and no others. A key without facts does not compile. */
 export const section = <P extends Keys, const O extends ObjectOptions>(keys: P, options: O) =>
-  shape<Mapping<P>, O, true>(options, mappingSchema(keys, options), { keys });
+  shape<Mapping<P>, O, true>(options, () => mappingSchema(keys, options), { keys });
 
 /** A condition between keys, for `rules`. Each part is a JSON Schema. */
 export function when(condition: JsonSchema, consequence: JsonSchema, otherwise?: JsonSchema): JsonSchema {
@@ -287,13 +303,11 @@ export const union = <S extends Shape, const O extends Options>(
   parts: readonly S[],
   options: O,
 ) => {
-  const discriminator = { propertyName: tag };
-  const oneOf = parts.map(({ schema }) => schema);
-  return shape<TypeOf<S>, O, AllKnown<S>>(
-    options,
-    { type: 'object', required: [tag], discriminator, oneOf },
-    { parts },
-  );
+  const schema = () => {
+    const oneOf = parts.map(part => part.schema);
+    return { type: 'object', required: [tag], discriminator: { propertyName: tag }, oneOf };
+  };
+  return shape<TypeOf<S>, O, AllKnown<S>>(options, schema, { parts });
 };
 
 /** `part` in another place, with other options. */
@@ -301,19 +315,14 @@ export const like = <T, K extends boolean, const O extends Options & { readonly 
   part: Shape<T, boolean, K>,
   options: O,
 ): Shape<T, IsPresent<O>, Either<HasFacts<O>, K>> => {
-  const { schema, definitions, facts, keys, parts } = part;
-  return {
-    schema: {
-      ...schema,
-      ...keywords(options, ANNOTATIONS),
-      ...(options.closed && { unevaluatedProperties: false }),
-    },
-    definitions,
-    facts: factsOf(options) ?? facts,
-    keys,
-    parts,
-    required: options.required === true,
-  };
+  const { keys, parts } = part;
+  const facts = factsOf(options) ?? part.facts;
+  const schema = () => ({
+    ...part.schema,
+    ...keywords(options, ANNOTATIONS),
+    ...(options.closed && { unevaluatedProperties: false }),
+  });
+  return define({ facts, keys, parts, required: options.required === true }, schema, () => part.definitions);
 };
 
 /** The same definition, of a key that must be given. */
@@ -329,12 +338,11 @@ export const extended = <
   keys: P,
   options: O,
 ) => {
-  const { additionalProperties: _, ...mapping } = mappingSchema(keys, {});
-  const schema = {
-    ...mapping,
+  const schema = () => ({
+    ...mappingSchema(keys, { open: true }),
     [bases.length === 1 ? 'allOf' : 'oneOf']: bases.map(base => base.schema),
     ...(options.closed && { unevaluatedProperties: false }),
-  };
+  });
   return shape<TypeOf<S> & Mapping<P>, O, true>(options, schema, { keys, parts: bases });
 };
 
@@ -342,16 +350,17 @@ export const extended = <
 export const either = <S extends Shape, const O extends Options>(parts: readonly S[], options: O) =>
   shape<TypeOf<S>, O, Either<HasFacts<O>, AllKnown<S>>>(
     options,
-    { oneOf: parts.map(({ schema }) => schema) },
+    () => ({ oneOf: parts.map(({ schema }) => schema) }),
     { parts },
   );
 
 /** A part of the schema with a name, which is written once. */
-export const named = <S extends Shape>(name: string, part: S): S => ({
-  ...part,
-  schema: { $ref: `#/definitions/${name}` },
-  definitions: { ...part.definitions, [name]: part.schema },
-});
+export const named = <S extends Shape>(name: string, part: S): S =>
+  define(
+    part,
+    () => ({ $ref: `#/definitions/${name}` }),
+    () => ({ ...part.definitions, [name]: part.schema }),
+  ) as unknown as S;
 
 /** A schema as the content of its file. @param heading identifies it */
 export function schemaText(heading: JsonSchema, { schema, definitions }: Shape): string {
@@ -398,16 +407,17 @@ export function factsByKey(whole: Shape, path: readonly string[] = []): [path: s
 export const object = <P extends Readonly<Record<string, Shape>>, const O extends ObjectOptions>(
   keys: P,
   options: O,
-) => shape<Mapping<P>, O>(options, mappingSchema(keys, options), { keys });
+) => shape<Mapping<P>, O>(options, () => mappingSchema(keys, options), { keys });
 
 /** Any JSON value. */
-export const anything = <T, const O extends Options = Options>(options: O) => shape<T, O>(options, {});
+export const anything = <T, const O extends Options = Options>(options: O) =>
+  shape<T, O>(options, () => ({}));
 
 /** A mapping from any key to values of one kind. */
 export const mapOf = <S extends Shape, const O extends ObjectOptions>(value: S, options: O) =>
   shape<Readonly<Record<string, TypeOf<S>>>, O>(
     options,
-    { type: 'object', additionalProperties: value.schema },
+    () => ({ type: 'object', additionalProperties: value.schema }),
     { parts: [value] },
   );
 
@@ -416,12 +426,15 @@ export function nullable<T, P extends boolean, K extends boolean>(
   part: Shape<T, P, K>,
   options: Pick<Options, 'description'> = {},
 ): Shape<T | null, P, K> {
-  const { type: kind, enum: values, description, ...rest } = part.schema;
-  const text = options.description ?? description;
-  const heading = text === undefined ? {} : { description: text };
-  if (kind !== undefined) return { ...part, schema: { ...heading, type: [kind, 'null'], ...rest } };
-  if (Array.isArray(values)) return { ...part, schema: { ...heading, enum: [...values, null], ...rest } };
-  return { ...part, schema: { ...heading, anyOf: [part.schema, { type: 'null' }] } };
+  const schema = () => {
+    const { type: kind, enum: values, description, ...rest } = part.schema;
+    const text = options.description ?? description;
+    const heading = text === undefined ? {} : { description: text };
+    if (kind !== undefined) return { ...heading, type: [kind, 'null'], ...rest };
+    if (Array.isArray(values)) return { ...heading, enum: [...values, null], ...rest };
+    return { ...heading, anyOf: [part.schema, { type: 'null' }] };
+  };
+  return define(part, schema, () => part.definitions);
 }
 
 type AllRequired<P> = { readonly [K in keyof P]: Shape<P[K] extends Shape<infer T> ? T : never, true> };
