@@ -4,7 +4,7 @@ import { nearest } from '../util/nearest.js';
 import { describeExpected } from './expected.js';
 import { flatValues } from './flat.js';
 import type { LoadedExperiment } from './load.js';
-import { allKeys, isRecord, type Schema, schemaAt } from './schema/walk.js';
+import { allKeys, isRecord, type Schema, schemaAt, valueAt } from './schema/walk.js';
 
 export interface ExplainedValue {
   /** Key path such as `gates.0.min`. */
@@ -51,13 +51,6 @@ function defaultOf(schema: Schema): { default?: unknown } {
   return value === undefined || (isRecord(value) && Object.keys(value).length === 0)
     ? {}
     : { default: value };
-}
-
-function valueAt(value: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>((at, step) => {
-    if (Array.isArray(at)) return at[Number(step)];
-    return isRecord(at) ? at[step] : undefined;
-  }, value);
 }
 
 function leaves(loaded: LoadedExperiment, value: unknown, path: readonly string[]): ExplainedValue[] {

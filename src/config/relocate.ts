@@ -4,6 +4,7 @@ import { type Diagnostic, EXIT, UserError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import type { LoadedExperiment } from './load.js';
 import { mapPaths } from './paths.js';
+import { valueAt } from './schema/walk.js';
 import type { Path } from './yaml/tree.js';
 
 /**
@@ -46,10 +47,7 @@ function atKeyPath(
   { keyPath, alternatives = [], ...d }: ConfigDiagnostic,
   { locator, experiment }: LoadedExperiment,
 ): Diagnostic {
-  const value = keyPath.reduce<unknown>(
-    (at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined),
-    experiment,
-  );
+  const value = valueAt(experiment, keyPath);
   const near = typeof value === 'string' ? nearest(value, alternatives) : undefined;
   return locator.atValue(keyPath, d.code, d.message, {
     ...d,

@@ -1,7 +1,4 @@
-/**
- * Turns the schema validator's errors into diagnostics with positions, valid alternatives and
- * suggestions.
- */
+/** Turns the schema validator's errors into diagnostics with positions and suggestions. */
 import type { Diagnostic } from '../util/errors.js';
 import { describeExpected } from './expected.js';
 import type { SchemaError } from './schema/schema.js';
@@ -15,20 +12,18 @@ import {
   type Schema,
   schemaAt,
   taggedWithin,
+  valueAt,
 } from './schema/walk.js';
-import { meantKey, meantTag, suggestValue } from './suggest.js';
-import { unknownKey } from './unknown-key.js';
-import { positionOf } from './yaml/source.js';
+import { findElsewhere, meantKey, meantTag, suggestValue } from './suggest.js';
+import { Locator } from './yaml/locator.js';
 import {
   describeValue,
   formatPath,
   isBroken,
-  keyPlace,
   type MapNode,
   nodeAt,
   type Path,
   toPlain,
-  valuePlace,
 } from './yaml/tree.js';
 
 /**
@@ -40,51 +35,69 @@ export function explainSchemaErrors(
   tree: MapNode,
   root = experimentSchema(),
 ): Diagnostic[] {
-  const explainer = new Explainer(tree, errors, root);
-  const found = new Map<string, Diagnostic>();
-  for (const error of errors) {
-    const diagnostic = explainer.explain(error);
-    if (diagnostic === undefined) continue;
-    const key = `${diagnostic.file}:${diagnostic.line}:${diagnostic.column}:${diagnostic.code}:${diagnostic.message}`;
-    if (!found.has(key)) found.set(key, diagnostic);
-  }
-  return [...found.values()];
+  const explainer = new Explainer(tree, root);
+  // errors of unions in which no branch matches
+  const unions = errors.filter(({ keyword }) => keyword === 'oneOf');
+  const found = errors
+    .filter(error => !unions.some(union => isInOtherBranch(error, union)))
+    .flatMap(error => explainer.explain(error) ?? []);
+  const byText = found.map(({ file, line, column, message }) => [
+    `${file}:${line}:${column}:${message}`,
+    file,
+  ]);
+  return found.filter((_, i) => byText.findIndex(([text]) => text === byText[i][0]) === i);
+}
+
+/** True if the error is in a branch of an untagged union that the value does not match. */
+function isInOtherBranch(error: SchemaError, union: SchemaError): boolean {
+  const inside = `${union.schemaPath}/`;
+  if (!error.schemaPath.startsWith(inside) || !error.instancePath.startsWith(union.instancePath))
+    return false;
+  return narrowed(union) !== Number(error.schemaPath.slice(inside.length).split('/')[0]);
+}
+
+/** Index of the branch of an untagged union that matches the value; -1 if none does. */
+function narrowed({ parentSchema, data }: SchemaError): number {
+  const { oneOf = [] } = parentSchema as Schema;
+  const form = formFor(oneOf, data);
+  return form === undefined ? -1 : oneOf.indexOf(form);
 }
 
 /** `/gates/0/min` -> `['gates', '0', 'min']` */
-function pathOf(error: SchemaError): string[] {
-  const steps = error.instancePath.split('/').slice(1);
+function pathOf({ instancePath }: SchemaError): string[] {
+  const steps = instancePath.split('/').slice(1);
   return steps.map(step => step.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
 class Explainer {
   private readonly config: unknown;
-  /** Errors of unions in which no branch matches. */
-  private readonly unions: readonly SchemaError[];
+  private readonly locator: Locator;
 
   constructor(
     private readonly tree: MapNode,
-    errors: readonly SchemaError[],
     private readonly root: Schema,
   ) {
     this.config = toPlain(tree);
-    this.unions = errors.filter(({ keyword }) => keyword === 'oneOf');
+    this.locator = new Locator(tree);
   }
 
   explain(error: SchemaError): Diagnostic | undefined {
     const path = pathOf(error);
-    if (isBroken(this.tree, path) || this.belongsToOtherBranch(error)) return undefined;
+    const { additionalProperty, missingProperty, tag } = error.params;
+    if (isBroken(this.tree, path)) return undefined;
     switch (error.keyword) {
       case 'additionalProperties':
-        return this.unknownKey(path, String(error.params.additionalProperty));
+        return this.unknownKey(path, String(additionalProperty));
       case 'required':
-        return this.missingKey(path, String(error.params.missingProperty));
+        return this.missingKey(path, String(missingProperty));
       case 'discriminator':
-        return this.wrongTag(path, String(error.params.tag));
-      case 'false schema':
-        return this.foreignKey(path);
+        return this.wrongTag(path, String(tag));
+      case 'false schema': {
+        const message = `the key \`${path.at(-1)}\` cannot be combined with the other keys here`;
+        return this.locator.atKey(path, 'config/foreign-key', message);
+      }
       case 'oneOf':
-        return narrowed(error) === undefined ? this.wrongValue(path, error) : undefined;
+        return narrowed(error) < 0 ? this.wrongValue(path, error) : undefined;
       case 'if':
         // the error in `then` is reported itself
         return undefined;
@@ -93,201 +106,132 @@ class Explainer {
     }
   }
 
-  /** True if the error is in a branch of an untagged union that the value does not match. */
-  private belongsToOtherBranch(error: SchemaError): boolean {
-    return this.unions.some(union => {
-      const inside = `${union.schemaPath}/`;
-      if (!error.schemaPath.startsWith(inside)) return false;
-      if (!error.instancePath.startsWith(union.instancePath)) return false;
-      const index = Number(error.schemaPath.slice(inside.length).split('/')[0]);
-      return narrowed(union) !== index;
+  private unknownKey(path: Path, key: string): Diagnostic | undefined {
+    if (isBroken(this.tree, [...path, key])) return undefined;
+    const properties = this.propertiesAt(path);
+    const { note, suggestion } = this.hintFor(path, key, properties);
+    const message = `unknown key \`${key.slice(0, 80)}\`${inside(path)}${note === undefined ? '' : `; ${note}`}`;
+    const expected = [...properties.keys()].join(', ');
+    return this.locator.atKey([...path, key], 'config/unknown-key', message, {
+      expected,
+      ...(suggestion !== undefined && { suggestion }),
     });
   }
 
-  private unknownKey(path: Path, key: string): Diagnostic | undefined {
-    if (isBroken(this.tree, [...path, key])) return undefined;
-    return unknownKey(this.tree, this.config, path, key, this.root);
+  private hintFor(path: Path, key: string, properties: ReadonlyMap<string, Schema>): Hint {
+    const union = this.taggedAt(path);
+    const value = valueAt(this.config, path);
+    const owners = (union?.branches ?? []).filter(({ schema }) => propertiesOf(schema).has(key));
+    if (union && owners.length > 0) {
+      const tags = owners.map(({ tag }) => `\`${union.key}: ${tag}\``).join(' or ');
+      const tag = properties.has(union.key) && isRecord(value) ? value[union.key] : undefined;
+      return {
+        note: tag
+          ? `it belongs to ${tags}, but \`${union.key}\` is ${tag} here`
+          : 'it cannot be combined with the other keys here',
+      };
+    }
+    const meant = meantKey(key, properties);
+    if (meant !== undefined) return { suggestion: meant };
+    const steps = key.split('.');
+    if (steps.length > 1 && schemaAt([...path, ...steps], undefined, this.root) !== undefined)
+      return { suggestion: `\`${steps.join(': { ')}: …${' }'.repeat(steps.length - 1)}\`` };
+    const found = findElsewhere(key, this.root);
+    const name = found[0]?.path.at(-1);
+    if (name === undefined) return {};
+    const parents = [...new Set(found.map(known => formatPath(known.path.slice(0, -1))))];
+    if (name !== key)
+      return { suggestion: parents.map(parent => formatPath([parent, name].filter(Boolean))).join(' or ') };
+    const places = parents.map(parent => (parent === '' ? 'at the top level' : `under \`${parent}\``));
+    return { note: `this key exists ${places.join(' and ')}` };
   }
 
   private missingKey(path: Path, key: string): Diagnostic | undefined {
-    if (this.isMisspelt(path, key)) return undefined;
-    const inside = path.length === 0 ? '' : ` in \`${formatPath(path)}\``;
     if (this.taggedAt(path)?.key === key) return this.missingTag(path, key);
-    const schema = this.schemaAt([...path, key]);
-    return {
-      code: 'config/missing-key',
-      message: `the key \`${key}\` is missing${inside}`,
-      ...positionOf(keyPlace(this.tree, path)),
-      ...(schema === undefined ? {} : { expected: `\`${key}\`: ${describeExpected(schema)}` }),
-    };
+    // an unknown key that probably means the missing one is reported itself
+    const properties = this.propertiesAt(path);
+    const here = valueAt(this.config, path);
+    const given = isRecord(here) ? Object.keys(here).filter(one => !properties.has(one)) : [];
+    if (given.some(one => meantKey(one, properties) === key)) return undefined;
+    const schema = schemaAt([...path, key], this.config, this.root);
+    const message = `the key \`${key}\` is missing${inside(path)}`;
+    const expected = schema && `\`${key}\`: ${describeExpected(schema)}`;
+    return this.locator.atKey(path, 'config/missing-key', message, expected ? { expected } : {});
   }
 
-  /**
-   * True if the mapping has an unknown key, reported elsewhere, that probably means the missing
-   * one.
-   */
-  private isMisspelt(path: Path, key: string): boolean {
-    const here = nodeAt(this.tree, path)?.value;
-    const schema = this.schemaAt(path);
-    const target =
-      schema === undefined ? undefined : narrow(schema, here === undefined ? undefined : toPlain(here));
-    if (here?.kind !== 'map' || target === undefined) return false;
-    const properties = propertiesOf(target);
-    return [...here.entries.keys()].some(
-      given => !properties.has(given) && meantKey(given, properties) === key,
-    );
+  /** The tag is missing, or has another name (`type`, or `kind` instead of `cell`). */
+  private missingTag(path: Path, tag: string): Diagnostic {
+    const tags = (this.taggedAt(path)?.branches ?? []).map(branch => branch.tag);
+    const names = ['kind', 'type', 'name', 'class', 'cell', '_target_'].filter(name => name !== tag);
+    const misnamed = names.find(name => nodeAt(this.tree, [...path, name]) !== undefined);
+    const forms = decidingKeys(schemaAt(path, undefined, this.root) ?? {}).filter(key => key !== tag);
+    const message = `the key \`${tag}\` is missing${inside(path)}`;
+    const at = misnamed === undefined ? path : [...path, misnamed];
+    return this.locator.atKey(at, 'config/missing-key', message, {
+      expected: [`\`${tag}\`: ${tags.join(' | ')}`, ...forms.map(key => `or \`${key}\``)].join(', '),
+      ...(misnamed !== undefined && { suggestion: tag }),
+    });
   }
 
   private wrongTag(path: Path, tag: string): Diagnostic | undefined {
     const at = [...path, tag];
     const found = nodeAt(this.tree, at);
     if (found === undefined) return this.missingTag(path, tag);
-    if (found.value.kind === 'broken') return undefined;
     const branches = this.taggedAt(path)?.branches ?? [];
     const given = toPlain(found.value);
-    const meant = typeof given === 'string' ? meantTag(given, branches) : undefined;
-    return {
-      code: 'config/unknown-kind',
-      message: `\`${formatPath(at)}\` cannot be ${describeGiven(given)}`,
-      ...positionOf(valuePlace(this.tree, at)),
+    const suggestion = typeof given === 'string' ? meantTag(given, branches) : undefined;
+    const got = describeValue(found.value);
+    const message = `\`${formatPath(at)}\` cannot be ${got.replace(/^the (string|number) /, '')}`;
+    return this.locator.atValue(at, 'config/unknown-kind', message, {
       expected: branches.map(branch => branch.tag).join(' | '),
-      got: describeValue(found.value),
-      ...(meant === undefined ? {} : { suggestion: meant }),
-    };
-  }
-
-  /** The tag is missing, or has another name (`type`, or `kind` instead of `cell`). */
-  private missingTag(path: Path, tag: string): Diagnostic {
-    const tags = (this.taggedAt(path)?.branches ?? []).map(branch => branch.tag);
-    const here = nodeAt(this.tree, path)?.value;
-    const names = ['kind', 'type', 'name', 'class', 'cell', '_target_'].filter(name => name !== tag);
-    const misnamed = here?.kind === 'map' ? names.find(name => here.entries.has(name)) : undefined;
-    const forms = decidingKeys(schemaAt(path, undefined, this.root) ?? {}).filter(key => key !== tag);
-    const place =
-      misnamed === undefined ? keyPlace(this.tree, path) : keyPlace(this.tree, [...path, misnamed]);
-    return {
-      code: 'config/missing-key',
-      message: `the key \`${tag}\` is missing in \`${formatPath(path)}\``,
-      ...positionOf(place),
-      expected: [`\`${tag}\`: ${tags.join(' | ')}`, ...forms.map(key => `or \`${key}\``)].join(', '),
-      ...(misnamed === undefined ? {} : { suggestion: tag }),
-    };
-  }
-
-  private schemaAt(path: Path): Schema | undefined {
-    return schemaAt(path, this.config, this.root);
-  }
-
-  /** The tagged union at a path, if any. */
-  private taggedAt(path: Path): ReturnType<typeof taggedWithin> {
-    const schema = schemaAt(path, undefined, this.root);
-    return schema === undefined ? undefined : taggedWithin(schema);
-  }
-
-  /** A key of a dataset that does not belong to what another key chooses. */
-  private foreignKey(path: Path): Diagnostic {
-    const parent = nodeAt(this.tree, path.slice(0, -1))?.value;
-    const siblings = parent === undefined ? undefined : toPlain(parent);
-    const { per_file, problem, input_kind = 'number' } = isRecord(siblings) ? siblings : {};
-    const key = path[path.length - 1];
-    const choice =
-      key === 'id'
-        ? 'sequence'
-        : per_file !== undefined
-          ? `per_file: ${per_file}`
-          : problem === undefined
-            ? `input_kind: ${input_kind}`
-            : `problem: ${problem}`;
-    return {
-      code: 'config/foreign-key',
-      message: `the key \`${key}\` does not belong to \`${choice}\``,
-      ...positionOf(keyPlace(this.tree, path)),
-    };
+      got,
+      ...(suggestion !== undefined && { suggestion }),
+    });
   }
 
   private wrongValue(path: Path, error: SchemaError): Diagnostic {
     const node = nodeAt(this.tree, path)?.value ?? this.tree;
     const schema = error.parentSchema as Schema;
-    const suggestion = suggestValue(node, schema, this.schemaAt(path) ?? schema);
-    return {
-      code: CODES[error.keyword] ?? 'config/value',
-      message: `${path.length === 0 ? 'the config' : `\`${formatPath(path)}\``} ${describeFault(error, schema)}`,
-      ...positionOf(valuePlace(this.tree, path)),
+    const suggestion = suggestValue(node, schema, schemaAt(path, this.config, this.root) ?? schema);
+    const what = path.length === 0 ? 'the config' : `\`${formatPath(path)}\``;
+    const words = error.message?.replace('NOT', 'not').replace('## ', '');
+    const [, code, fault = words] = FAULTS.find(([keyword]) => keyword.test(error.keyword)) ?? [];
+    return this.locator.atValue(path, `config/${code ?? 'value'}`, `${what} ${fault ?? 'is not valid'}`, {
       expected: describeExpected(schema),
       got: describeValue(node),
-      ...(suggestion === undefined ? {} : { suggestion }),
-    };
+      ...(suggestion !== undefined && { suggestion }),
+    });
+  }
+
+  /** The tagged union at a path, if any. */
+  private taggedAt(path: Path): ReturnType<typeof taggedWithin> {
+    return taggedWithin(schemaAt(path, undefined, this.root) ?? {});
+  }
+
+  /** The keys that the mapping at a path can have. */
+  private propertiesAt(path: Path): ReadonlyMap<string, Schema> {
+    const schema = schemaAt(path, this.config, this.root);
+    return propertiesOf((schema && narrow(schema, valueAt(this.config, path))) ?? {});
   }
 }
 
-/** Index of the branch of an untagged union that matches the value. */
-function narrowed(union: SchemaError): number | undefined {
-  const branches = (union.parentSchema as Schema).oneOf ?? [];
-  const form = formFor(branches, union.data);
-  return form === undefined ? undefined : branches.indexOf(form);
+interface Hint {
+  /** Appended to the message. */
+  readonly note?: string;
+  /** The key that was probably meant. */
+  readonly suggestion?: string;
 }
 
-function describeGiven(value: unknown): string {
-  return typeof value === 'string'
-    ? `"${value.slice(0, 60)}"`
-    : String(typeof value === 'object' ? 'of this form' : value);
+function inside(path: Path): string {
+  return path.length === 0 ? '' : ` in \`${formatPath(path)}\``;
 }
 
-const CODES: Readonly<Record<string, string>> = {
-  type: 'config/type',
-  oneOf: 'config/type',
-  enum: 'config/choice',
-  const: 'config/choice',
-  minimum: 'config/range',
-  maximum: 'config/range',
-  exclusiveMinimum: 'config/range',
-  exclusiveMaximum: 'config/range',
-  pattern: 'config/pattern',
-  minLength: 'config/length',
-  maxLength: 'config/length',
-  minItems: 'config/length',
-  maxItems: 'config/length',
-  minProperties: 'config/length',
-  maxProperties: 'config/length',
-  uniqueItems: 'config/repeated-item',
-};
-
-function describeFault(error: SchemaError, schema: Schema): string {
-  switch (error.keyword) {
-    case 'type':
-    case 'oneOf':
-      return 'has the wrong type';
-    case 'enum':
-      return 'is not one of the choices';
-    case 'const':
-      return `must be ${String(schema.const)}`;
-    case 'minimum':
-      return `must be at least ${schema.minimum}`;
-    case 'maximum':
-      return `must be at most ${schema.maximum}`;
-    case 'exclusiveMinimum':
-      return `must be above ${schema.exclusiveMinimum}`;
-    case 'exclusiveMaximum':
-      return `must be below ${schema.exclusiveMaximum}`;
-    case 'pattern':
-      return 'has the wrong format';
-    case 'minLength':
-      return 'must not be empty';
-    case 'maxLength':
-      return `must have at most ${error.params.limit} characters`;
-    case 'minItems':
-      return error.params.limit === 1
-        ? 'must not be empty'
-        : `must have at least ${error.params.limit} items`;
-    case 'maxItems':
-      return `must have at most ${error.params.limit} items`;
-    case 'minProperties':
-      return 'must have a key';
-    case 'maxProperties':
-      return 'must have only one key';
-    case 'uniqueItems':
-      return `must not repeat an item (items ${error.params.j} and ${error.params.i} are equal)`;
-    default:
-      return error.message ?? 'is not valid';
-  }
-}
+/** By the keyword of an error: the end of the code, and a message instead of the validator's. */
+const FAULTS: readonly (readonly [keyword: RegExp, code: string, fault?: string])[] = [
+  [/^(type|oneOf)$/, 'type', 'has the wrong type'],
+  [/^(enum|const)$/, 'choice', 'is not one of the choices'],
+  [/^pattern$/, 'pattern', 'has the wrong format'],
+  [/imum$/i, 'range'],
+  [/^m(in|ax)(Length|Items|Properties)$/, 'length'],
+  [/^uniqueItems$/, 'repeated-item'],
+];

@@ -59,7 +59,7 @@ t.test('validate', async t => {
     t.equal(await callWith(set, 'validate', good, '--set', 'seed=-1', '--format', 'github'), 2);
     t.match(
       set.outText(),
-      `::error file=${good},title=config/range::--set seed=-1: \`seed\` must be at least 0%0A`,
+      `::error file=${good},title=config/range::--set seed=-1: \`seed\` must be >= 0%0A`,
     );
   });
   await t.test('warnings', async t => {
@@ -86,7 +86,7 @@ t.test('validate', async t => {
     t.equal(await callWith(fine, 'validate', sweep), 0);
     t.equal(fine.outText(), `${sweep}: valid\n`);
     t.equal(await callWith(wrong, 'validate', widths('[2, 0]')), 2);
-    t.match(wrong.errText(), /sweep\.yaml:6:38: `model\.hidden_size` must be at least 1/);
+    t.match(wrong.errText(), /sweep\.yaml:6:38: `model\.hidden_size` must be >= 1/);
     const rows = 'dataset.train_size: [20, 5]';
     const file = write('rows.yaml', [...lines, objective, `parameters: { ${rows} }`].join('\n'));
     const set = ['training.batch_size=10', 'training.last_batch=drop'];

@@ -94,8 +94,8 @@ t.test('numbers that become 0 or 1 in float32 are rejected', async t => {
     t.match(told(set), [new RegExp(`^config/float32 this number becomes ${becomes} in float32`)], set);
   const expected = (set: string) =>
     failure(() => loadExperiment(file, { set: [set] })).diagnostics.map(problem => problem.expected);
-  t.same(expected('optimizer.learning_rate=1e-320'), ['a number of at least 1.18e-38']);
-  t.same(expected('optimizer.weight_decay=1e-320'), ['0, or an absolute value of at least 1.18e-38']);
+  t.same(expected('optimizer.learning_rate=1e-320'), ['an absolute value of at least 1.18e-38']);
+  t.same(expected('optimizer.weight_decay=1e-320'), ['an absolute value of at least 1.18e-38']);
   for (const set of [
     'optimizer.betas=[0.9, 0.9999999]',
     'optimizer.betas=[0, 0.5]',
@@ -211,13 +211,13 @@ t.test('warns of a patience that exceeds the run', async t => {
   const stop = (patience: number) => `training.early_stopping.patience=${patience}`;
   t.same(told({ epochs: 5 }, stop(3)), [], 'it may run out at the fourth of five evaluations');
   t.same(told({ epochs: 5 }, stop(4)), [
-    '`training.early_stopping.patience: 4` has no effect in this run: stopping early needs 5 evaluations before the last, but there are 5 in total',
+    '`training.early_stopping.patience: 4` has no effect in this run: it needs 5 evaluations before the last, but the run has 5 in total',
   ]);
   const plateau = (patience: number) =>
     `optimizer.schedule={kind: plateau, metric: train.loss, patience: ${patience}}`;
   t.same(told({ epochs: 5 }, plateau(2)), [], 'the fifth epoch has the smaller rate');
   t.match(told({ epochs: 5 }, plateau(3)), [
-    /^`optimizer\.schedule\.patience: 3` has no effect in this run: reducing the learning rate needs /,
+    /^`optimizer\.schedule\.patience: 3` has no effect in this run: it needs 5 /,
   ]);
   // counted one by one, like in the training loop
   const property = fc.property(
@@ -238,10 +238,7 @@ t.test('warns of a patience that exceeds the run', async t => {
       const steps = { epochs, count, ...(every && { every }), ...(max && { max }) };
       const reached = evaluations > 2 ? told(steps, stop(evaluations - 2)) : [];
       const [unreached = ''] = told(steps, stop(Math.max(1, evaluations - 1)));
-      return (
-        reached.length === 0 &&
-        unreached.endsWith(`but there ${evaluations === 1 ? 'is' : 'are'} ${evaluations} in total`)
-      );
+      return reached.length === 0 && unreached.endsWith(`but the run has ${evaluations} in total`);
     },
   );
   fc.assert(property, { numRuns: 60 });
@@ -384,7 +381,7 @@ t.test('labels that would silently enlarge the model', async t => {
     4,
   ]);
   t.same(judge([3, 1, 2], [1]), [
-    'warning: no training label is 0. Labels start at 0; do yours start at 1? If intended, set `model.num_classes: 4`',
+    'warning: 1 of 4 classes have no training label: 0. Labels start at 0; do yours start at 1? If intended, set `model.num_classes: 4`',
     4,
   ]);
   t.same(judge([0, 7, 1, 2, 3, 255, 4], [0, 255]), [

@@ -297,7 +297,7 @@ t.test('ids of the rows of a table are passed through', async t => {
   );
   const grouped = { ...texts, input_kind: 'number', level: undefined, sequence: { group: 'stars' } };
   const refused = await work.cellrun('validate', work.config(config(grouped, crossEntropy)));
-  t.match(refused, { code: 2, stderr: /the key `id` does not belong to `sequence`/ });
+  t.match(refused, { code: 2, stderr: /the key `id` cannot be combined with the other keys here/ });
 });
 
 t.test('each file of a folder is a recording', async t => {

@@ -167,6 +167,14 @@ export function schemaAt(path: Path, config: unknown, root = experimentSchema())
   return schema;
 }
 
+/** The part of a plain value at a path, if there is one. */
+export function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (at, step) => (isRecord(at) || Array.isArray(at) ? Reflect.get(at, step) : undefined),
+    value,
+  );
+}
+
 /** True if a run chooses the value of a key that its config lacks, such as `training.log_every`. */
 export function isChosenByRun(path: string): boolean {
   return schemaAt(path.split('.'), undefined)?.['x-run-default'] === true;
