@@ -9,8 +9,8 @@
  * no such locks, such as on musl or on a share mounted with `nolock`, a directory is refused
  * unless `allowUnlocked` was called.
  *
- * A process can lose its lock without ending: a worker takes the run of another whose lease ran
- * out, or a person removes the file. So each append, rename and removal first checks that the
+ * A process can lose its lock without ending: a worker takes the run of another whose heartbeat
+ * stopped, or a person removes the file. So each append, rename and removal first checks that the
  * lock's path still leads to the file that this process holds. The holdings are global because
  * locks belong to the process, and so that no writer can bypass them: a path is enough to check.
  */
@@ -188,26 +188,6 @@ function leadsTo(path: string, file: number): boolean {
   return there?.ino === own.ino && there.dev === own.dev;
 }
 
-/** When the lease on this process's job ends, on the clock of `monotonicNow`. */
-let leaseEnd = Number.POSITIVE_INFINITY;
-
-/**
- * Milliseconds on a clock that all processes of a machine share and that date changes do not
- * affect.
- */
-export function monotonicNow(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
-}
-
-/**
- * Allows this process to write until `end` on the clock of `monotonicNow`. A queue's worker renews
- * this while it owns the job. A point in time, not a duration: a process that was stopped may
- * receive it long after it was sent.
- */
-export function leaseUntil(end: number): void {
-  leaseEnd = end;
-}
-
 /**
  * Checks that this process may write to `path`: it holds the lock of that directory, or never had
  * one.
@@ -215,7 +195,6 @@ export function leaseUntil(end: number): void {
 export function refuseUnlessOwned(path: string): void {
   const holding = holdingOf(path);
   if (holding === undefined) return;
-  if (monotonicNow() > leaseEnd) throw lostLease(holding.lock);
   if (holding.lost) throw lostLock(holding.lock);
   if (leadsTo(holding.lock, holding.file)) return;
   // if the directory is gone, no process can own it; the write itself reports that
@@ -238,9 +217,8 @@ export function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
-/** Starts of the messages. Such an error is not a result of the process's own work. */
+/** Start of the message. Such an error is not a result of the process's own work. */
 export const LOCK_LOST = 'this process has lost its lock';
-export const LEASE_LOST = 'the lease on this job ran out';
 
 function lostLock(file: string): UserError {
   return new UserError(EXIT.unexpected, [
@@ -249,17 +227,6 @@ function lostLock(file: string): UserError {
       message: `${LOCK_LOST}: another process took it over, or the lock file was removed`,
       file,
       expected: 'this process writes nothing more here',
-    },
-  ]);
-}
-
-function lostLease(file: string): UserError {
-  return new UserError(EXIT.unexpected, [
-    {
-      code: 'run/lease-lost',
-      message: `${LEASE_LOST}, since the queue's worker did not renew it in time`,
-      file,
-      expected: 'this process writes nothing more here; another worker continues the job',
     },
   ]);
 }

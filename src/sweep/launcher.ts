@@ -29,14 +29,6 @@ export interface TaskEnd {
   readonly wasForgotten?: true;
 }
 
-/** On `monotonicNow`, in milliseconds. */
-export interface TaskLease {
-  /** When the process stops itself; its run can be resumed. */
-  readonly interrupt: number;
-  /** When it stops writing. */
-  readonly end: number;
-}
-
 export interface RunningTask {
   /** Identifies the process for people and for a later `sweep resume`: a process id or job id. */
   readonly process: string;
@@ -47,8 +39,6 @@ export interface RunningTask {
   readonly end: Promise<TaskEnd>;
   /** Asks the process to stop so that it can be resumed (SIGINT), or kills it. */
   stop(how: 'interrupt' | 'kill'): Promise<void>;
-  /** Extends the lease until which the process may write; absent if there are no leases. */
-  lease?(lease: TaskLease): void;
 }
 
 export interface Launcher {

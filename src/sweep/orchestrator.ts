@@ -56,9 +56,6 @@ export interface SweepHistory extends RecordedHistory {
 
 export type SweepEnd = 'completed' | 'interrupted';
 
-/** Times in a row that a queue may lose a task without progress before it counts as a retry. */
-const MAX_FORGOTTEN = 10;
-
 export class Orchestrator {
   private readonly waiting: Segment[] = [];
   private readonly running = new Map<string, Promise<void>>();
@@ -165,10 +162,10 @@ export class Orchestrator {
     const path = directory.runPath(segment);
     const before = this.attempts.get(idOf(segment));
     if (before?.process) await this.awaitEarlier(segment, before.process);
-    let forgotten = 0;
+    let isLost = false;
     for (let tries = 0; ; ) {
-      // a queue's worker waits itself, and takes the run over if the earlier worker is suspended
-      if (forgotten === 0) await untilFree(path, this.parts.signal);
+      // the next worker of a lost job waits itself, and takes the run over from a suspended one
+      if (!isLost) await untilFree(path, this.parts.signal);
       this.dropOther(segment, path);
       const done = finishedSegment(segment, path, plan.objective);
       if (done) return this.finish(done);
@@ -182,19 +179,16 @@ export class Orchestrator {
       if (foundInUse(end)) continue;
       // stopped by a limit of its environment; its progress is kept
       const wasStopped = end.exitCode === EXIT.interrupted && !end.timedOut;
-      const isFurther = trainedSteps(path) > steps;
-      if (wasStopped && isFurther) {
+      if (wasStopped && trainedSteps(path) > steps) {
         this.reportOn(segment, 'stopped from outside; resuming it');
         continue;
       }
       const why = failureSentence(end, plan.trial_timeout);
       // not the trial's fault: Redis without persistence was restarted
       if (end.wasForgotten) {
-        forgotten = isFurther ? 1 : forgotten + 1;
-        if (forgotten <= MAX_FORGOTTEN) {
-          this.reportOn(segment, `${why}; queueing it again`);
-          continue;
-        }
+        isLost = true;
+        this.reportOn(segment, `${why}; queueing it again`);
+        continue;
       }
       if (isOutOfSpace(end)) throw outOfSpace(segment, path, why);
       const giveUp = tries >= plan.retries || !isWorthRetrying(end);

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { metricValue } from '../run/gates.js';
-import { IN_USE, isLocked, LEASE_LOST, LOCK_LOST } from '../run/lock.js';
+import { IN_USE, isLocked, LOCK_LOST } from '../run/lock.js';
 import { type LoggedEvent, readEvents } from '../run/log.js';
 import { Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
@@ -121,7 +121,7 @@ export function isOutOfSpace({ exitCode, stderr }: TaskEnd): boolean {
 /** Whether another process held or took the run, which says nothing about the trial. */
 export function foundInUse({ exitCode, stderr }: TaskEnd): boolean {
   if (exitCode === EXIT.usage) return stderr.includes(IN_USE);
-  return exitCode === EXIT.unexpected && [LOCK_LOST, LEASE_LOST].some(text => stderr.includes(text));
+  return exitCode === EXIT.unexpected && stderr.includes(LOCK_LOST);
 }
 
 /** Whether a retry could succeed: not if the config or command line is wrong. */
@@ -132,14 +132,6 @@ export function isWorthRetrying({ exitCode }: TaskEnd): boolean {
 /** Completed optimizer steps of a run; 0 if there is none. */
 export function trainedSteps(directory: string): number {
   return summaryOf(directory)?.steps ?? 0;
-}
-
-/**
- * Whether a run was paused after the given number of epochs with their results, not stopped before.
- */
-export function isPausedAt(directory: string, epochs: number): boolean {
-  const summary = summaryOf(directory);
-  return summary?.status === 'interrupted' && summary.epochs === epochs && summary.evaluated === true;
 }
 
 function summaryOf(directory: string): Summary | undefined {
@@ -158,7 +150,7 @@ const POLL_MS = 50;
 /**
  * Waits until no process works on the run in `directory`, which need not exist, or until `signal`.
  * A sweep that is killed between starting a process and recording it leaves a process that its
- * journal does not know, and the process of a worker that lost its lease may not have noticed yet.
+ * journal does not know, and the process of a worker that lost its job may not have noticed yet.
  */
 export async function untilFree(directory: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && isLocked(join(directory, 'run.lock'))) await sleep(POLL_MS);

@@ -24,7 +24,6 @@ export const ownership = plantsOf({
       'locks',
     ],
     ['if (holding.lost)', 'if (false)', 'a lock that was lost can come back', 'locks'],
-    ['monotonicNow() > leaseEnd', 'false', 'a process writes after its lease has ended', 'locks'],
   ],
   'src/run/lines': [
     ['refuseUnlessOwned(this.path);', '', 'the log is not fenced', 'locks'],

@@ -12,8 +12,7 @@ import t, { type Test } from 'tap';
 import { RunDirectory } from '../../src/run/directory.js';
 import { EventLog } from '../../src/run/event-log.js';
 import { writeAtomic } from '../../src/run/files.js';
-import { LogFile } from '../../src/run/lines.js';
-import { allowUnlocked, isLocked, leaseUntil, lockRun, monotonicNow } from '../../src/run/lock.js';
+import { allowUnlocked, isLocked, lockRun } from '../../src/run/lock.js';
 import { Journal } from '../../src/sweep/journal.js';
 import { Workplace } from '../support/cli.js';
 import { longerConfig, randomDataset, resume, trainUntil } from '../support/runs.js';
@@ -255,21 +254,6 @@ t.test('a clock that jumps does not affect locks', async (t: Test) => {
     t.ok(isLocked(lock));
     t.equal(await held.ask('write', log), 'ok');
   }
-});
-
-t.test('a process whose lease has expired writes nothing more', t => {
-  const { lock, log } = place();
-  const release = lockRun(lock);
-  t.teardown(() => leaseUntil(Number.POSITIVE_INFINITY));
-  const file = LogFile.open(log);
-  leaseUntil(monotonicNow() + 60_000);
-  file.write('{}\n');
-  leaseUntil(monotonicNow() - 1);
-  fails(t, () => file.write('{}\n'), { exitCode: 1, diagnostics: [{ code: 'run/lease-lost' }] });
-  t.equal(readFileSync(log, 'utf8'), '{}\n');
-  file.close();
-  release();
-  t.end();
 });
 
 t.test('a journal that is removed or replaced during a sweep stops the sweep', t => {

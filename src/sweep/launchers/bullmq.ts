@@ -3,7 +3,8 @@
  * has the sweep's directory at the same path. Jobs live in Redis: they survive this process, their
  * worker and, if the server persists its data (`appendonly yes`), a restart of the server.
  */
-import type { Job, Queue, QueueEvents } from 'bullmq';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
 import {
@@ -20,17 +21,6 @@ import {
   unreachableError,
 } from './queue.js';
 
-/**
- * Events report ends at once; polling finds those whose event was missed, such as during an outage.
- */
-const POLL_MS = 5_000;
-/** Milliseconds without the server after which the launcher fails. */
-const PATIENCE_MS = 900_000;
-/**
- * Retries for workers that cannot start a process. A task that fails is a result for BullMQ, not a
- * failed job.
- */
-const ATTEMPTS = { attempts: 3, backoff: { type: 'exponential', delay: 1_000 } };
 /** How long a finished job is kept, in seconds, for a sweep that is resumed later. */
 const KEPT = { age: 14 * 24 * 3600 };
 
@@ -41,73 +31,59 @@ export interface BullmqOptions {
   readonly folder: string;
   /** Prints a warning. */
   warn(text: string): void;
+  /** Milliseconds between checks of a job. */
   readonly poll?: number;
+  /** Milliseconds without the server after which the launcher fails. */
   readonly patience?: number;
-}
-
-interface Awaited {
-  settle(end: TaskEnd): void;
-  fail(reason: unknown): void;
-}
-
-type TaskJob = Job<QueueJob, unknown>;
-
-interface Service {
-  readonly connection: Redis;
-  readonly queue: Queue<QueueJob, unknown>;
-  readonly events: QueueEvents;
-  readonly timer: NodeJS.Timeout;
 }
 
 export class BullmqLauncher implements Launcher {
   readonly name = 'bullmq';
   private readonly address: QueueAddress;
-  private readonly poll: number;
-  private readonly patience: number;
-  private readonly missing: MissingWorkers;
-  private readonly awaited = new Map<string, Awaited>();
-  /** Jobs that were in no list of the queue when last checked. */
-  private readonly unlisted = new Set<string>();
-  /** Jobs whose check is still pending: polls of a slow server would overtake each other. */
-  private readonly checking = new Set<string>();
-  private service: Service | undefined;
-  /** When the connection was lost, on the clock of `performance`. */
-  private goneSince: number | undefined;
+  private service: { readonly connection: Redis; readonly queue: Queue<QueueJob, unknown> } | undefined;
+  /** Jobs that were stopped before a worker took them. */
+  private readonly stopped = new Map<string, StopRequest>();
+  private isClosed = false;
+  private hasWarned = false;
+  private giveUp: (reason: unknown) => void = () => {};
+  private readonly gone = new Promise<never>((_, reject) => {
+    this.giveUp = reject;
+  });
 
   /** @throws UserError (exit 2) if `queue` is not an address */
-  constructor({ queue, folder, warn, poll = POLL_MS, patience = PATIENCE_MS }: BullmqOptions) {
-    this.address = parseQueue(queue);
-    this.missing = new MissingWorkers(this.address, folder, warn);
-    this.poll = poll;
-    this.patience = patience;
+  constructor(private readonly options: BullmqOptions) {
+    this.address = parseQueue(options.queue);
+    this.gone.catch(() => {});
   }
 
   async open(): Promise<void> {
+    const { patience = 900_000 } = this.options;
     const library = await openQueue(this.address);
     const connection = library.connect(this.address);
-    const queue = new library.Queue<QueueJob, unknown>(this.address.name, { connection });
-    const events = new library.QueueEvents(this.address.name, { connection });
-    queue.on('error', () => this.noteLoss());
-    events.on('error', () => this.noteLoss());
-    connection.on('close', () => this.noteLoss());
-    connection.on('ready', () => {
-      this.goneSince = undefined;
+    let timer: NodeJS.Timeout | undefined;
+    connection.on('close', () => {
+      const reason = unreachableError(this.address.shown, 'the connection was lost');
+      if (!this.isClosed) timer ??= setTimeout(() => this.giveUp(reason), patience);
     });
-    events.on('completed', ({ jobId }) => this.check(jobId));
-    events.on('failed', ({ jobId }) => this.check(jobId));
-    await events.waitUntilReady();
-    this.service = { connection, queue, events, timer: setInterval(() => this.checkAll(), this.poll) };
+    connection.on('ready', () => {
+      clearTimeout(timer);
+      timer = undefined;
+    });
+    const queue = new library.Queue<QueueJob, unknown>(this.address.name, { connection });
+    queue.on('error', () => {});
+    await queue.waitUntilReady();
+    this.service = { connection, queue };
   }
 
   async start(task: Task): Promise<RunningTask> {
     const id = jobId(task);
-    const earlier = await this.queue.getJob(id);
-    // a finished job was stopped before its task was done, or the sweep retries it
-    if (earlier && (await isFinished(earlier))) await earlier.remove();
+    const state = await this.queue.getJobState(id);
+    // stopped before its task was done, retried by the sweep, or in a list that the server has lost
+    if (state === 'completed' || state === 'failed' || state === 'unknown') await this.queue.remove(id);
+    this.stopped.delete(id);
     // has no effect if a job with this ID exists
     await this.queue.add('task', queueJob(task), {
       jobId: id,
-      ...ATTEMPTS,
       removeOnComplete: KEPT,
       removeOnFail: KEPT,
     });
@@ -116,17 +92,15 @@ export class BullmqLauncher implements Launcher {
 
   async find(task: Task, process: string): Promise<RunningTask | undefined> {
     const id = jobId(task);
-    if (process !== id || !(await this.queue.getJob(id))) return undefined;
-    return this.running(id);
+    return process === id && (await this.queue.getJob(id)) ? this.running(id) : undefined;
   }
 
   async close(): Promise<void> {
+    this.isClosed = true;
     if (this.service === undefined) return;
-    const { connection, queue, events, timer } = this.service;
-    clearInterval(timer);
-    const closed = Promise.allSettled([events.close(), queue.close()]);
+    const { connection, queue } = this.service;
     // closing would wait for a server that is gone
-    if (this.goneSince === undefined) await closed;
+    if (connection.status === 'ready') await queue.close();
     connection.disconnect();
   }
 
@@ -136,131 +110,51 @@ export class BullmqLauncher implements Launcher {
   }
 
   private running(id: string): RunningTask {
-    const end = new Promise<TaskEnd>((settle, fail) => this.awaited.set(id, { settle, fail }));
-    // it may have ended before
-    this.check(id);
-    return { process: id, end, stop: how => this.stop(id, how) };
+    return { process: id, end: Promise.race([this.ended(id), this.gone]), stop: how => this.stop(id, how) };
   }
 
-  private noteLoss(): void {
-    if (this.service?.connection.status !== 'ready') this.goneSince ??= performance.now();
-  }
-
-  private checkAll(): void {
-    if (this.goneSince !== undefined) {
-      if (performance.now() - this.goneSince > this.patience) this.giveUp();
-      return;
+  private async ended(id: string): Promise<TaskEnd> {
+    const { poll = 1000 } = this.options;
+    while (!this.isClosed) {
+      // the server may be gone; the next poll tries again
+      const end = await this.endOf(id).catch(() => undefined);
+      if (end !== undefined) return end;
+      await sleep(poll);
     }
-    if (this.awaited.size === 0) return;
-    this.missing.check(this.queue).catch(() => this.noteLoss());
-    for (const id of this.awaited.keys()) if (!this.checking.has(id)) this.check(id);
-  }
-
-  private check(id: string): void {
-    if (!this.awaited.has(id)) return;
-    this.checking.add(id);
-    this.endOf(id)
-      .then(
-        end => {
-          if (end !== undefined) this.settle(id, end);
-        },
-        // the server is gone; the next poll tries again
-        () => this.noteLoss(),
-      )
-      .finally(() => this.checking.delete(id));
+    return new Promise(() => {});
   }
 
   private async endOf(id: string): Promise<TaskEnd | undefined> {
-    const job = await this.queue.getJob(id);
-    if (!job) return { ...lostEnd(`job ${id} is no longer in the queue`), wasForgotten: true };
-    const state = await job.getState();
-    if (state === 'unknown') return this.unlistedEnd(job, id);
-    this.unlisted.delete(id);
+    const stopped = this.stopped.get(id);
+    if (stopped !== undefined) return stoppedEnd(stopped);
+    const state = await this.queue.getJobState(id);
+    if (state === 'unknown' && !this.stopped.has(id))
+      return { ...lostEnd(`job ${id} is no longer in the queue`), wasForgotten: true };
     if (state === 'completed') return readEnd((await this.queue.getJob(id))?.returnvalue);
     if (state === 'failed') return lostEnd((await this.queue.getJob(id))?.failedReason ?? '');
+    if (state === 'waiting' && !this.hasWarned) await this.warnIfAlone();
     return undefined;
   }
 
-  /**
-   * A server that is short of memory may have dropped the list that the job was in: then no worker
-   * ever takes it. Rejects if a worker still has it, whose lease ends.
-   */
-  private async unlistedEnd(job: TaskJob, id: string): Promise<TaskEnd | undefined> {
-    if (!this.unlisted.has(id)) {
-      this.unlisted.add(id);
-      return undefined;
-    }
-    await job.remove();
-    this.unlisted.delete(id);
-    return { ...lostEnd(`the queue has lost the list with job ${id}`), wasForgotten: true };
-  }
-
-  /**
-   * A waiting job is removed from the queue; the worker of an active one reads the request from it.
-   */
+  /** A waiting job is removed; the worker of an active one reads the request from it. */
   private async stop(id: string, how: StopRequest): Promise<void> {
     const job = await this.queue.getJob(id);
-    if (!job || (await isFinished(job))) return;
+    if (!job || job.finishedOn !== undefined) return;
     await job.updateData({ ...job.data, stop: how });
     if (await job.isActive()) return;
-    try {
-      await job.remove();
-    } catch {
-      // a worker has just taken it, including the request
-      return;
-    }
-    this.settle(id, stoppedEnd(how));
+    this.stopped.set(id, how);
+    // if a worker has just taken it, it reads the request too
+    await job.remove().catch(() => this.stopped.delete(id));
   }
 
-  private settle(id: string, end: TaskEnd): void {
-    this.awaited.get(id)?.settle(end);
-    this.awaited.delete(id);
-  }
-
-  private giveUp(): void {
-    for (const { fail } of this.awaited.values())
-      fail(unreachableError(this.address.shown, 'the connection was lost'));
-    this.awaited.clear();
-  }
-}
-
-async function isFinished(job: TaskJob): Promise<boolean> {
-  return (await job.isCompleted()) || (await job.isFailed());
-}
-
-/** Milliseconds between warnings that no worker runs. */
-const EVERY_MS = 600_000;
-
-/** Warns that tasks wait and no worker runs: as soon as it is noticed, then every ten minutes. */
-export class MissingWorkers {
-  /** When it last warned, on the clock of `performance`. */
-  private lastWarning = Number.NEGATIVE_INFINITY;
-  /**
-   * Prevents a second query while a slow server has not answered the first, so that a warning is
-   * not repeated.
-   */
-  private isChecking = false;
-
-  /** @param folder of the sweep's runs, at the same path on all machines */
-  constructor(
-    private readonly address: QueueAddress,
-    private readonly folder: string,
-    private readonly warn: (text: string) => void,
-  ) {}
-
-  /** Rejects if the server is gone. */
-  async check(queue: Pick<Queue, 'getWorkersCount'>): Promise<void> {
-    if (this.isChecking || performance.now() - this.lastWarning < EVERY_MS) return;
-    this.isChecking = true;
-    try {
-      if ((await queue.getWorkersCount()) > 0) return;
-    } finally {
-      this.isChecking = false;
-    }
-    this.lastWarning = performance.now();
+  private async warnIfAlone(): Promise<void> {
+    // also while a slow server has not answered
+    this.hasWarned = true;
+    this.hasWarned = (await this.queue.getWorkersCount()) === 0;
+    if (!this.hasWarned) return;
     const { shown, argument } = this.address;
-    this.warn(
-      `tasks wait in ${shown}, but no worker is running; start one with: cellrun worker --queue '${argument}' --root '${this.folder}'`,
+    this.options.warn(
+      `tasks wait in ${shown}, but no worker is running; start one with: cellrun worker --queue '${argument}' --root '${this.options.folder}'`,
     );
   }
 }

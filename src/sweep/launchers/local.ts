@@ -33,10 +33,6 @@ export class LocalLauncher implements Launcher {
       process: processIdentity(child.pid ?? 0),
       end: ended(child, timeout),
       stop: how => stop(child.pid, how),
-      lease: lease => {
-        // a process that has ended needs no lease
-        if (child.connected) child.send({ lease }, () => {});
-      },
     };
   }
 

@@ -10,7 +10,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, resolve, sep } from 'node:path';
 import type { Redis } from 'ioredis';
 import { validateAgainst } from '../../config/schema/schema.js';
-import { EXIT, type UserError, usageError } from '../../util/errors.js';
+import { type UserError, usageError } from '../../util/errors.js';
 import { all, choice, integer, literal, object, type TypeOf, text } from '../../util/schema.js';
 import { codeOf } from '../../util/system-errors.js';
 import { SweepDirectory } from '../directory.js';
@@ -66,19 +66,13 @@ export function queueJob(task: Task): QueueJob {
   return { version: 2, id, trial, seed, from, to, attempt, sweep, threads, stop: null };
 }
 
-/** A job as a worker reads it. */
-export interface QueuedTask {
-  readonly task: Task;
-  readonly stop: StopRequest | null;
-}
-
 /**
  * The task that `data` names, completed from its sweep.
  * @param root absolute
  * @throws UserError (exit 2) if `data` is not a job, or one that this worker must refuse
  * @throws UserError (exit 5) if the sweep's files are damaged
  */
-export function taskOfJob(data: unknown, root: string): QueuedTask {
+export function taskOfJob(data: unknown, root: string): { task: Task; stop: StopRequest | null } {
   const [violation] = validateAgainst('queue-job', data);
   if (violation !== undefined) throw refusal(`job data${violation.instancePath} ${violation.message}`);
   const { sweep, stop, version: _, ...segment } = data as QueueJob;
@@ -147,11 +141,6 @@ function refusal(message: string, expected?: string): UserError {
   });
 }
 
-/** The result of a task that a worker refused. */
-export function refusedEnd(error: UserError): TaskEnd {
-  return { exitCode: EXIT.usage, signal: null, timedOut: false, stderr: error.message };
-}
-
 /** The result of a task that was stopped before it started. */
 export function stoppedEnd(how: StopRequest): TaskEnd {
   return { exitCode: null, signal: how === 'kill' ? 'SIGKILL' : 'SIGINT', timedOut: false, stderr: '' };
@@ -173,8 +162,6 @@ export function readEnd(result: unknown): TaskEnd {
   return isEnd ? (result as TaskEnd) : lostEnd(`the job has an invalid result: ${JSON.stringify(result)}`);
 }
 
-/** Required by BullMQ. */
-const MIN_REDIS = [6, 2] as const;
 const CONNECT_MS = 5_000;
 const QUEUE = 'cellrun';
 
@@ -218,8 +205,8 @@ export function parseQueue(text: string): QueueAddress {
 }
 
 /**
- * @throws UserError (exit 2) if the packages are not installed, or if the server is unreachable,
- *   too old or rejects the login
+ * @throws UserError (exit 2) if the packages are not installed, or if the server is unreachable or
+ *   rejects the login
  */
 export async function openQueue(address: QueueAddress): Promise<QueueLibrary> {
   const library = await loadLibrary();
@@ -254,32 +241,13 @@ async function checkServer(library: QueueLibrary, address: QueueAddress): Promis
   });
   try {
     await client.connect();
-    checkVersion(await client.info('server'), address);
   } catch (error) {
-    throw unreachable(address, reason ?? error);
+    throw unreachableError(address.shown, (reason ?? (error as Error)).message);
   } finally {
     client.disconnect();
   }
 }
 
-function checkVersion(info: string, { shown }: QueueAddress): void {
-  const version = /^redis_version:(.*)$/m.exec(info)?.[1].trim() ?? 'unknown';
-  const [major, minor] = version.split('.').map(Number);
-  if (major > MIN_REDIS[0] || (major === MIN_REDIS[0] && minor >= MIN_REDIS[1])) return;
-  throw usageError({
-    code: 'queue/too-old',
-    message: `the Redis server of ${shown} is too old`,
-    expected: `Redis ${MIN_REDIS.join('.')} or later`,
-    got: version,
-  });
-}
-
-function unreachable({ shown }: QueueAddress, error: unknown): unknown {
-  if (!(error instanceof Error) || error.name === 'UserError') return error;
-  return unreachableError(shown, error.message);
-}
-
-/** The server is unreachable. */
 export function unreachableError(shown: string, reason: string): UserError {
   return usageError({ code: 'queue/unreachable', message: `cannot reach ${shown}: ${reason}` });
 }

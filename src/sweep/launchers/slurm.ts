@@ -1,44 +1,44 @@
 /**
- * Runs trials as Slurm jobs. Tasks that become ready together form one job array. Slurm decides
- * when and where they run, and starts them again if their node is lost or preempted. The sweep's
- * directory must be on a file system that the nodes share, and the program at the same path on each
- * node.
+ * Runs trials as Slurm jobs. Slurm decides when and where they run, and starts them again if their
+ * node is lost or preempted. The sweep's directory must be on a file system that the nodes share,
+ * and the program at the same path on each node.
+ *
+ * `<sweep>/slurm/<task>-<attempt>/` belongs to one job: `script.sh`, `job` with its ID, and
+ * `stderr` and `end`, which the script writes.
  */
-import { basename, dirname } from 'node:path';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { constants } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { writeAtomic } from '../../run/files.js';
+import { makeFolder } from '../../run/folders.js';
+import { type UserError, usageError } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
-import {
-  arraysNamed,
-  exitOf,
-  interrupt,
-  type JobId,
-  kill,
-  LIMIT_SIGNAL,
-  maxArraySize,
-  SlurmBatch,
-  statesOf,
-  submit,
-} from './slurm-jobs.js';
 
 const PROGRAM = programFile('cli/main.js');
-/** Tasks that become ready within this time, in milliseconds, share an array. */
-const BATCHING_MS = 100;
 /** Seconds before the limit at which a run is asked to stop. */
 const LEAD_S = 60;
 /** Slurm may send the signal up to this many seconds earlier (sbatch(1), --signal). */
 const EARLY_S = 60;
-/** The script of an array lists its tasks, and Slurm accepts scripts of up to 4 MiB. */
-const MAX_ARRAY_TASKS = 500;
+/** Says that the time limit is near; SIGINT is what a person sends to interrupt a job. */
+const LIMIT_SIGNAL = 'USR1';
+/** Length of the end of stderr that messages quote. */
+const TAIL_LENGTH = 4_000;
+/** A controller under load is slow; a command that takes longer than this hangs. */
+const COMMAND_MS = 60_000;
 
+/** In milliseconds. */
 export interface Pace {
-  /** Milliseconds between reads of the end files. */
+  /** Between reads of the end files. */
   readonly files: number;
-  /** Milliseconds between calls of squeue. */
+  /** Between calls of squeue. */
   readonly slurm: number;
-  /** Milliseconds that an end file may take to become visible on this machine. */
+  /** How long an end file may take to become visible on this machine. */
   readonly grace: number;
-  /** Milliseconds without a response from Slurm after which the launcher fails. */
+  /** Without a response from Slurm, after which the launcher fails. */
   readonly patience: number;
 }
 
@@ -55,118 +55,84 @@ export interface SlurmOptions {
   readonly pace?: Pace;
 }
 
-interface Waiting {
-  readonly task: Task;
-  resolve(running: RunningTask): void;
-  reject(reason: unknown): void;
+type Stop = 'interrupt' | 'kill';
+
+interface Watched {
+  readonly folder: string;
+  /** Whether the task has a time limit of its own, besides the partition's. */
+  readonly limited: boolean;
+  stopped?: Stop;
+  /** When Slurm first reported its end, on the clock of `performance`. */
+  endSeen?: number;
+  settle(end: TaskEnd): void;
+  fail(reason: unknown): void;
 }
 
 export class SlurmLauncher implements Launcher {
   readonly name = 'slurm';
-  private readonly directory: string;
-  private readonly program: readonly string[];
-  private readonly sbatch: readonly string[];
-  private readonly watch: SlurmWatch;
-  private batches: SlurmBatch[] = [];
-  private maxArrayTasks = MAX_ARRAY_TASKS;
-  private waiting: Waiting[] = [];
+  /** By job ID. */
+  private readonly watched = new Map<string, Watched>();
+  private readonly options: Required<SlurmOptions>;
+  private isWatching = false;
+  private isClosed = false;
 
-  constructor({ directory, sbatch = [], program = PROGRAM, pace = USUAL_PACE }: SlurmOptions) {
-    this.directory = directory;
-    this.sbatch = sbatch;
-    this.program = [process.execPath, program];
-    this.watch = new SlurmWatch(pace);
+  constructor(options: SlurmOptions) {
+    this.options = { sbatch: [], program: PROGRAM, pace: USUAL_PACE, ...options };
   }
 
   async open(): Promise<void> {
-    this.maxArrayTasks = Math.min(MAX_ARRAY_TASKS, await maxArraySize());
-    this.batches = SlurmBatch.all(this.directory);
-    for (const batch of this.batches) if (batch.array === undefined) await this.findJobId(batch);
+    await slurm('scontrol', ['show', 'config']);
   }
 
   async start(task: Task): Promise<RunningTask> {
-    const earlier = await this.alive(task);
-    if (earlier !== undefined) return this.running(earlier);
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ task, resolve, reject });
-      if (this.waiting.length === 1) void this.submitSoon();
-    });
+    const folder = this.folderOf(task);
+    const earlier = await this.submitted(folder);
+    if (earlier !== undefined && (await isAlive(earlier))) return this.running(earlier, task);
+    rmSync(folder, { recursive: true, force: true });
+    makeFolder(folder, folder, 'the folder of a job');
+    const script = join(folder, 'script.sh');
+    writeAtomic(script, [batchScript(task, [process.execPath, this.options.program], folder)]);
+    const output = await slurm('sbatch', ['--parsable', ...this.optionsFor(task, folder), script]);
+    // with several clusters: `12;cluster`
+    const id = output.trim().split(';')[0];
+    writeAtomic(join(folder, 'job'), [`${id}\n`]);
+    return this.running(id, task);
   }
 
   async find(task: Task, id: string): Promise<RunningTask | undefined> {
-    const job = this.submitted(task).find(known => known.id === id);
-    if (job === undefined) return undefined;
-    if (job.batch.scriptEnd(job.index) !== undefined) return this.running(job);
-    return (await isAlive(job)) ? this.running(job) : undefined;
+    const folder = this.folderOf(task);
+    if ((await this.submitted(folder)) !== id) return undefined;
+    return scriptEnd(folder) !== undefined || (await isAlive(id)) ? this.running(id, task) : undefined;
   }
 
   async close(): Promise<void> {
-    this.watch.close();
+    this.isClosed = true;
   }
 
-  /** Finds the job ID of an array whose submitting process was killed before recording it. */
-  private async findJobId(batch: SlurmBatch): Promise<void> {
-    const [array] = await arraysNamed(this.nameOf(batch), this.directory);
-    if (array !== undefined) batch.array = array;
+  private folderOf({ id, attempt }: Task): string {
+    return join(this.options.directory, 'slurm', `${id}-${attempt}`);
   }
 
-  private nameOf({ folder }: SlurmBatch): string {
-    return ['cellrun', basename(dirname(this.directory)), basename(this.directory), basename(folder)].join(
-      '-',
-    );
+  /** The job of the folder, even if its submitting process was killed before recording it. */
+  private async submitted(folder: string): Promise<string | undefined> {
+    if (!existsSync(folder)) return undefined;
+    const recorded = textOf(join(folder, 'job')).trim();
+    if (recorded !== '') return recorded;
+    const columns = ['--noheader', '--states=all', '--sort=i', '--format=%A %Z'];
+    const jobs = pairsOf(await slurm('squeue', [...columns, `--name=${this.nameOf(folder)}`]));
+    return jobs.findLast(([, submittedFrom]) => submittedFrom === this.options.directory)?.[0];
   }
 
-  /**
-   * A live job that an earlier process submitted for this task, even if the journal does not record
-   * it.
-   */
-  private async alive(task: Task): Promise<Job | undefined> {
-    for (const job of this.submitted(task)) {
-      if (!job.batch.isDone(job.index) && (await isAlive(job))) return job;
-    }
-    return undefined;
+  private nameOf(folder: string): string {
+    const { directory } = this.options;
+    return ['cellrun', basename(dirname(directory)), basename(directory), basename(folder)].join('-');
   }
 
-  /** The submitted jobs of a task, newest first. */
-  private submitted({ id, timeout }: Task): Job[] {
-    return this.batches.toReversed().flatMap(batch => {
-      const index = batch.tasks.indexOf(id);
-      const job = index < 0 ? undefined : batch.jobOf(index);
-      return job === undefined ? [] : [{ id: job, batch, index, limited: timeout !== null }];
-    });
-  }
-
-  private async submitSoon(): Promise<void> {
-    await sleep(BATCHING_MS);
-    const ready = this.waiting;
-    this.waiting = [];
-    for (const group of groupByOptions(ready).values()) {
-      for (let at = 0; at < group.length; at += this.maxArrayTasks) {
-        await this.submit(group.slice(at, at + this.maxArrayTasks));
-      }
-    }
-  }
-
-  private async submit(part: readonly Waiting[]): Promise<void> {
-    try {
-      const tasks = part.map(({ task }) => task);
-      const batch = SlurmBatch.create(this.directory, tasks, this.program);
-      batch.array = await submit(this.optionsFor(batch, tasks[0]), batch.script);
-      this.batches.push(batch);
-      for (const { task, resolve } of part) {
-        const [job] = this.submitted(task);
-        resolve(this.running(job));
-      }
-    } catch (error) {
-      for (const { reject } of part) reject(error);
-    }
-  }
-
-  private optionsFor(batch: SlurmBatch, { threads, timeout }: Task): string[] {
+  private optionsFor({ threads, timeout }: Task, folder: string): string[] {
+    const { directory, sbatch } = this.options;
     return [
-      `--array=0-${batch.tasks.length - 1}`,
-      `--job-name=${this.nameOf(batch)}`,
-      `--chdir=${this.directory}`,
+      `--job-name=${this.nameOf(folder)}`,
+      `--chdir=${directory}`,
       '--ntasks=1',
       `--cpus-per-task=${threads}`,
       ...(timeout === null ? [] : [`--time=${Math.ceil((timeout + LEAD_S + EARLY_S) / 60)}`]),
@@ -175,177 +141,235 @@ export class SlurmLauncher implements Launcher {
       // keeps the output from before a requeue
       '--open-mode=append',
       '--output=/dev/null',
-      `--error=${batch.stderrPattern}`,
-      ...this.sbatch,
+      `--error=${folder.replaceAll('%', '%%')}/stderr`,
+      ...sbatch,
     ];
   }
 
-  private running(job: Job): RunningTask {
-    return {
-      process: job.id,
-      end: this.watch.end(job),
-      stop: how => this.stop(job.id, how),
-    };
+  private running(id: string, task: Task): RunningTask {
+    const [folder, limited] = [this.folderOf(task), task.timeout !== null];
+    const end = new Promise<TaskEnd>((settle, fail) =>
+      this.watched.set(id, { folder, limited, settle, fail }),
+    );
+    if (!this.isWatching) void this.watch();
+    return { process: id, end, stop: how => this.stop(id, how) };
   }
 
-  private async stop(id: JobId, how: 'interrupt' | 'kill'): Promise<void> {
-    this.watch.stopping(id, how);
-    await (how === 'kill' ? kill(id) : interrupt(id));
-  }
-}
-
-/** Groups tasks by their sbatch options, which all tasks of an array share. */
-function groupByOptions(ready: readonly Waiting[]): Map<string, Waiting[]> {
-  const groups = new Map<string, Waiting[]>();
-  for (const waiting of ready) {
-    const { threads, timeout } = waiting.task;
-    const key = `${threads} ${timeout}`;
-    groups.set(key, [...(groups.get(key) ?? []), waiting]);
-  }
-  return groups;
-}
-
-async function isAlive({ id }: Job): Promise<boolean> {
-  const states = await statesOf([id.split('_')[0]]);
-  return !hasEnded(states.get(id));
-}
-
-interface Job {
-  readonly id: JobId;
-  readonly batch: SlurmBatch;
-  readonly index: number;
-  /** Whether the task has a time limit of its own, besides the partition's. */
-  readonly limited: boolean;
-}
-
-interface Watched extends Job {
-  /** How the job was asked to stop. */
-  stopped?: 'interrupt' | 'kill';
-  /** When Slurm first reported its end, on the clock of `performance`. */
-  endSeen?: number;
-  settle(end: TaskEnd): void;
-  fail(reason: unknown): void;
-}
-
-/** Final states, from squeue(1). In all others a job waits, runs, or will be started again. */
-const ENDED = new Set([
-  'BOOT_FAIL',
-  'CANCELLED',
-  'COMPLETED',
-  'DEADLINE',
-  'FAILED',
-  'LAUNCH_FAILED',
-  'NODE_FAIL',
-  'OUT_OF_MEMORY',
-  'PREEMPTED',
-  'RECONFIG_FAIL',
-  'REVOKED',
-  'TIMEOUT',
-]);
-
-/** State of a job that Slurm no longer knows. */
-const FORGOTTEN = 'forgotten';
-
-function hasEnded(state: string | undefined): boolean {
-  return state === undefined || ENDED.has(state);
-}
-
-/**
- * Waits for jobs to end. It polls the scripts' end files often, which costs Slurm nothing, and asks
- * Slurm rarely, to find jobs whose script could not write one: cancelled, out of memory, timed out,
- * or on a lost node.
- */
-class SlurmWatch {
-  private readonly jobs = new Map<JobId, Watched>();
-  private running = false;
-  private closed = false;
-
-  constructor(private readonly pace: Pace) {}
-
-  /** Resolves when the job has ended; rejects if Slurm has not responded for too long. */
-  end(job: Job): Promise<TaskEnd> {
-    const promise = new Promise<TaskEnd>((settle, fail) => this.jobs.set(job.id, { ...job, settle, fail }));
-    if (!this.running) void this.watch();
-    return promise;
-  }
-
-  /** Records the request, so that a job cancelled before it started counts as stopped. */
-  stopping(id: JobId, how: 'interrupt' | 'kill'): void {
-    const job = this.jobs.get(id);
+  /** An interrupted job saves a checkpoint; a pending one is removed from the queue. */
+  private async stop(id: string, how: Stop): Promise<void> {
+    const job = this.watched.get(id);
     if (job !== undefined) job.stopped = how;
+    if (how === 'kill') return cancel(id);
+    await cancel('--state=PENDING', id);
+    await cancel('--batch', '--signal=INT', id);
   }
 
-  close(): void {
-    this.closed = true;
-  }
-
+  /**
+   * Reads the scripts' end files often, which costs Slurm nothing, and asks Slurm rarely, to find
+   * jobs whose script could not write one: cancelled, out of memory, timed out, or on a lost node.
+   */
   private async watch(): Promise<void> {
-    this.running = true;
+    const { pace } = this.options;
+    this.isWatching = true;
     let responded = performance.now();
     let asked = responded;
-    while (this.jobs.size > 0 && !this.closed) {
-      this.readFiles();
-      if (performance.now() - asked >= this.pace.slurm) {
-        try {
-          await this.askSlurm();
-          responded = performance.now();
-        } catch (error) {
-          // the controller may be restarting; the end files still arrive
-          if (performance.now() - responded > this.pace.patience) this.giveUp(error);
-        }
-        asked = performance.now();
+    for (; this.watched.size > 0 && !this.isClosed; await sleep(pace.files)) {
+      this.readEnds();
+      if (performance.now() - asked < pace.slurm) continue;
+      try {
+        await this.askSlurm();
+        responded = performance.now();
+      } catch (error) {
+        // the controller may be restarting; the end files still arrive
+        if (performance.now() - responded > pace.patience) this.giveUp(error);
       }
-      await sleep(this.pace.files);
+      asked = performance.now();
     }
-    this.running = false;
+    this.isWatching = false;
   }
 
-  private readFiles(): void {
-    for (const job of this.jobs.values()) {
-      const end = job.batch.scriptEnd(job.index);
-      if (end === undefined || end.reason === 'slurm') continue;
-      this.settle(job, { ...exitOf(end.code), timedOut: end.reason === 'timeout' && job.limited });
+  private readEnds(): void {
+    for (const [id, job] of this.watched) {
+      const end = scriptEnd(job.folder);
+      if (end !== undefined && end.reason !== 'slurm')
+        this.settle(id, { ...exitOf(end.code), timedOut: end.reason === 'timeout' && job.limited });
     }
   }
 
   private async askSlurm(): Promise<void> {
-    const jobs = [...this.jobs.values()];
-    const states = await statesOf([...new Set(jobs.map(({ id }) => id.split('_')[0]))]);
-    this.readFiles();
-    for (const job of jobs) {
-      const state = states.get(job.id);
-      if (!this.jobs.has(job.id)) continue;
-      if (hasEnded(state)) this.endedBySlurm(job, state ?? FORGOTTEN);
-      else job.endSeen = undefined;
+    const asked = [...this.watched];
+    const states = await statesOf(asked.map(([id]) => id));
+    this.readEnds();
+    for (const [id, job] of asked) {
+      if (!this.watched.has(id)) continue;
+      const state = states.get(id);
+      if (!hasEnded(state)) {
+        job.endSeen = undefined;
+        continue;
+      }
+      const end = scriptEnd(job.folder);
+      job.endSeen ??= performance.now();
+      if (end === undefined && performance.now() - job.endSeen < this.options.pace.grace) continue;
+      const exit = end === undefined ? exitByState(state, job.stopped) : exitOf(end.code);
+      const timedOut = state === 'TIMEOUT' && job.limited;
+      this.settle(id, { ...exit, timedOut }, `Slurm reports state ${state ?? 'forgotten'} for job ${id}`);
     }
   }
 
-  private endedBySlurm(job: Watched, state: string): void {
-    const written = job.batch.scriptEnd(job.index);
-    job.endSeen ??= performance.now();
-    if (written === undefined && performance.now() - job.endSeen < this.pace.grace) return;
-    const timedOut = state === 'TIMEOUT' && job.limited;
-    const exit = written === undefined ? exitByState(state, job.stopped) : exitOf(written.code);
-    this.settle(job, { ...exit, timedOut }, `Slurm reports state ${state} for job ${job.id}`);
-  }
-
-  private settle(job: Watched, end: Omit<TaskEnd, 'stderr'>, remark = ''): void {
-    this.jobs.delete(job.id);
-    job.settle({ ...end, stderr: `${job.batch.stderr(job.index)}\n${remark}`.trim() });
+  private settle(id: string, end: Omit<TaskEnd, 'stderr'>, remark = ''): void {
+    const job = this.watched.get(id);
+    this.watched.delete(id);
+    const stderr = textOf(join(job?.folder ?? '', 'stderr')).slice(-TAIL_LENGTH);
+    job?.settle({ ...end, stderr: `${stderr.trim()}\n${remark}`.trim() });
   }
 
   private giveUp(reason: unknown): void {
-    for (const job of this.jobs.values()) job.fail(reason);
-    this.jobs.clear();
+    for (const job of this.watched.values()) job.fail(reason);
+    this.watched.clear();
   }
 }
 
+/** Final states, from squeue(1). In all others a job waits, runs, or will be started again. */
+const ENDED =
+  /^(BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|LAUNCH_FAILED|NODE_FAIL|OUT_OF_MEMORY|PREEMPTED|RECONFIG_FAIL|REVOKED|TIMEOUT)$/;
+
+/** @param state undefined if Slurm has forgotten the job */
+function hasEnded(state: string | undefined): boolean {
+  return state === undefined || ENDED.test(state);
+}
+
+async function isAlive(id: string): Promise<boolean> {
+  return !hasEnded((await statesOf([id])).get(id));
+}
+
+async function statesOf(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const columns = ['--noheader', '--states=all', '--format=%A %T'];
+  try {
+    return new Map(pairsOf(await slurm('squeue', [...columns, `--jobs=${ids.join(',')}`])));
+  } catch (error) {
+    // Slurm has forgotten all of them
+    if (/Invalid job id/i.test(String(error))) return new Map();
+    throw error;
+  }
+}
+
+/** Lines of two columns. */
+function pairsOf(listed: string): [string, string][] {
+  return [...listed.matchAll(/^(\S+) (.*)$/gm)].map(([, first, second]) => [first, second]);
+}
+
 /** How a job ended whose script was killed: known only from its state. */
-function exitByState(
-  state: string,
-  stopped: 'interrupt' | 'kill' | undefined,
-): Pick<TaskEnd, 'exitCode' | 'signal'> {
+function exitByState(state: string | undefined, stopped: Stop | undefined) {
   if (stopped === 'interrupt') return { exitCode: null, signal: 'SIGINT' };
-  const killed = stopped === 'kill' || ['CANCELLED', 'OUT_OF_MEMORY', 'TIMEOUT'].includes(state);
+  const killed = stopped === 'kill' || ['CANCELLED', 'OUT_OF_MEMORY', 'TIMEOUT'].includes(state ?? '');
   return { exitCode: null, signal: killed ? 'SIGKILL' : null };
+}
+
+const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+/**
+ * Reads a shell's `$?`: 128 plus the number of the signal that ended the process, except 130, the
+ * exit code of an interrupted run.
+ */
+function exitOf(code: number): Pick<TaskEnd, 'exitCode' | 'signal'> {
+  const signal = code === 130 ? undefined : SIGNALS.get(code - 128);
+  return signal === undefined ? { exitCode: code, signal: null } : { exitCode: null, signal };
+}
+
+/**
+ * How the script ended, and why: the task exited, the time limit was near, or Slurm ended the job,
+ * which it may start again. Undefined while it runs, or if this machine does not see the file yet.
+ */
+function scriptEnd(folder: string): { readonly code: number; readonly reason: string } | undefined {
+  const [, code, reason] = /^(\d+) (exit|timeout|slurm)\n$/.exec(textOf(join(folder, 'end'))) ?? [];
+  return code === undefined ? undefined : { code: Number(code), reason };
+}
+
+function textOf(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
+/**
+ * The batch script: starts the task and records how it ended. It passes on signals that reach only
+ * the script (SIGINT: stop, SIGUSR1: the time limit is near). It does not pass on SIGTERM, with
+ * which Slurm ends or requeues a job: Slurm sends it to every process of the job, and a second one
+ * would end a run before its checkpoint.
+ */
+function batchScript({ args, directory }: Task, program: readonly string[], folder: string): string {
+  return `#!/bin/sh
+# A task of a sweep. Written by cellrun.
+end=${quoted(join(folder, 'end'))}
+lock=${quoted(join(directory, 'run.lock'))}
+rm -f "$end"
+# Slurm never runs a task twice at once, so a lock of another machine is left from a lost job.
+grep -qF "\\"$(uname -n)\\"" "$lock" 2>/dev/null || rm -f "$lock"
+
+reason=exit
+stopping=
+child=
+pass_on() {
+  stopping=1
+  signalled=1
+  # sh makes background processes ignore SIGINT until they install a handler
+  [ -z "$child" ] || kill -TERM "$child" 2>/dev/null
+}
+trap pass_on INT
+trap 'reason=timeout; pass_on' ${LIMIT_SIGNAL}
+trap 'reason=slurm; signalled=1' TERM
+
+${[...program, ...args].map(quoted).join(' ')} </dev/null >/dev/null &
+child=$!
+[ -z "$stopping" ] || pass_on
+code=127
+while :; do
+  signalled=
+  wait "$child"
+  status=$?
+  # 127: already waited for
+  [ "$status" -eq 127 ] || code=$status
+  # a signal also ends wait
+  [ -n "$signalled" ] || break
+done
+echo "$code $reason" >"$end.part" && mv -f "$end.part" "$end"
+# a paused run has not failed
+[ "$code" -ne 130 ] || exit 0
+exit "$code"
+`;
+}
+
+/** Quotes a text for sh. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+async function cancel(...args: string[]): Promise<void> {
+  try {
+    await slurm('scancel', args);
+  } catch (error) {
+    // nothing is left to cancel, or a pending job is sent a signal
+    if (!/Invalid job id|already completing|completed|not running/i.test(String(error))) throw error;
+  }
+}
+
+const run = promisify(execFile);
+
+/** @throws UserError (exit 2) with the reason if Slurm is not installed or refuses */
+async function slurm(command: string, args: readonly string[]): Promise<string> {
+  try {
+    return (await run(command, args, { timeout: COMMAND_MS })).stdout;
+  } catch (error) {
+    throw refusal(command, error as NodeJS.ErrnoException & { readonly stderr?: string });
+  }
+}
+
+function refusal(command: string, error: NodeJS.ErrnoException & { readonly stderr?: string }): UserError {
+  if (error.code === 'ENOENT') {
+    return usageError({
+      code: 'slurm/not-installed',
+      message: `the command \`${command}\` was not found in PATH`,
+      expected: 'a machine that can submit Slurm jobs',
+    });
+  }
+  const reason = error.stderr?.trim() || error.message;
+  return usageError({ code: 'slurm/refused', message: `${command} failed: ${reason}` });
 }

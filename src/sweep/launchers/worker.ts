@@ -6,25 +6,22 @@ import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Job, Queue, Worker } from 'bullmq';
-import { isLocked, monotonicNow } from '../../run/lock.js';
+import type { Job, Queue } from 'bullmq';
+import { isLocked } from '../../run/lock.js';
 import { EXIT, UserError } from '../../util/errors.js';
-import { programFile } from '../../util/root.js';
-import type { RunningTask, Task, TaskEnd, TaskLease } from '../launcher.js';
-import { foundInUse, isPausedAt, untilFree } from '../segment.js';
+import type { RunningTask, Task, TaskEnd } from '../launcher.js';
+import { foundInUse, untilFree } from '../segment.js';
 import { LocalLauncher } from './local.js';
 import {
+  lostEnd,
   openQueue,
   parseQueue,
   type QueueJob,
   type QueueLibrary,
-  refusedEnd,
-  type StopRequest,
   stoppedEnd,
   taskOfJob,
 } from './queue.js';
 
-const PROGRAM = programFile('cli/main.js');
 /** Milliseconds between checks for requests to stop a job. */
 const POLL_MS = 1_000;
 /**
@@ -56,81 +53,78 @@ export async function workOn(plan: WorkerPlan, signal: AbortSignal): Promise<voi
   const connection = library.connect(address);
   const queue = new library.Queue<QueueJob, TaskEnd>(address.name, { connection });
   const work = new Work(plan, library, queue, signal);
-  const worker = work.start(
-    new library.Worker(address.name, (job, token) => work.process(job, token), {
+  const worker = new library.Worker<QueueJob, TaskEnd>(
+    address.name,
+    (job, token) => work.process(job, token),
+    {
       connection,
       concurrency: plan.concurrency,
       name: `${hostname()}:${process.pid}`,
       lockDuration: plan.lease * 1000,
       stalledInterval: (plan.lease * 1000) / 2,
       maxStalledCount: MAX_LOSSES,
-    }),
+    },
   );
+  worker.on('lockRenewalFailed', ids => work.lose(ids));
+  // an outage causes many errors; one line is enough
+  let hasWarned = false;
+  const warn = (error: Error) => {
+    if (!hasWarned) plan.log(`queue error: ${error.message}`);
+    hasWarned = true;
+  };
+  worker.on('error', warn);
+  queue.on('error', warn);
+  worker.on('ready', () => {
+    hasWarned = false;
+  });
   plan.log(`waiting for tasks of ${address.shown} in ${plan.root}`);
-  await aborted(signal);
+  if (!signal.aborted) await new Promise(resolve => signal.addEventListener('abort', resolve));
+  work.interrupt();
   await worker.pause(true);
   await worker.close();
-  work.end();
   await queue.close();
   connection.disconnect();
 }
 
 class Work {
   private readonly running = new Map<string, RunningTask>();
-  private readonly launcher = new LocalLauncher(PROGRAM);
-  private readonly leases: Leases;
-  private hasWarned = false;
+  /** Jobs that this worker no longer has: BullMQ gives them to another. */
+  private readonly lost = new Set<string>();
+  private readonly launcher = new LocalLauncher();
 
   constructor(
     private readonly plan: WorkerPlan,
     private readonly library: QueueLibrary,
     private readonly queue: Queue<QueueJob, TaskEnd>,
     private readonly signal: AbortSignal,
-  ) {
-    this.leases = new Leases(plan.lease * 1000);
-    signal.addEventListener('abort', () => {
-      for (const task of this.running.values()) void task.stop('interrupt');
-    });
+  ) {}
+
+  interrupt(): void {
+    for (const task of this.running.values()) void task.stop('interrupt');
   }
 
-  start(worker: Worker<QueueJob, TaskEnd>): Worker<QueueJob, TaskEnd> {
-    worker.on('locksRenewed', ({ jobIds }) => this.leases.renewed(jobIds));
-    worker.on('lockRenewalFailed', ids => this.leases.lost(ids));
-    // an outage causes many errors; one line is enough
-    const warn = (error: Error) => {
-      if (!this.hasWarned) this.plan.log(`queue error: ${error.message}`);
-      this.hasWarned = true;
-    };
-    worker.on('error', warn);
-    this.queue.on('error', warn);
-    worker.on('ready', () => {
-      this.hasWarned = false;
-    });
-    void this.watchRequests();
-    return worker;
+  lose(ids: readonly string[]): void {
+    for (const id of ids) {
+      if (!this.running.has(id) || this.lost.has(id)) continue;
+      this.lost.add(id);
+      void this.running.get(id)?.stop('kill');
+    }
   }
 
   async process(job: Job<QueueJob, TaskEnd>, token: string | undefined): Promise<TaskEnd> {
     const task = this.taskOf(job);
     if (!('args' in task)) return task;
     if (this.signal.aborted) return this.requeue(job, token);
-    if (job.attemptsStarted > 1) await this.waitForEarlierWorker(task);
+    if (job.attemptsStarted > 1) await this.takeOver(task);
     this.plan.log(`${task.id}: ${task.directory}`);
-    const id = job.id ?? task.id;
-    const end = await this.run(id, task);
-    this.plan.log(`${task.id}: ${describeEnd(end, task)}`);
+    const end = await this.run(job.id ?? task.id, task);
+    this.plan.log(`${task.id}: ${describeEnd(end)}`);
     // a process that this worker stopped has no result
-    const isOurs = this.leases.end(id) || this.signal.aborted;
-    if (foundInUse(end)) {
-      await sleep(POLL_MS);
-      return this.requeue(job, token);
-    }
-    const wasInterrupted = end.exitCode === EXIT.interrupted || end.signal !== null;
-    return isOurs && wasInterrupted && !end.timedOut ? this.requeue(job, token) : end;
-  }
-
-  end(): void {
-    this.leases.close();
+    const isOurs = this.lost.delete(job.id ?? task.id) || this.signal.aborted;
+    const wasInterrupted = (end.exitCode === EXIT.interrupted || end.signal !== null) && !end.timedOut;
+    const isInUse = foundInUse(end);
+    if (isInUse) await sleep(POLL_MS);
+    return isInUse || (isOurs && wasInterrupted) ? this.requeue(job, token) : end;
   }
 
   /** The task of a job, or its result if there is nothing to do. */
@@ -141,18 +135,14 @@ class Work {
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       this.plan.log(`${job.id}: ${error.message}`);
-      return refusedEnd(error);
+      return { ...lostEnd(error.message), exitCode: EXIT.usage };
     }
   }
 
   private async run(id: string, task: Task): Promise<TaskEnd> {
     const running = await this.launcher.start(task);
     this.running.set(id, running);
-    this.leases.start(
-      id,
-      how => void running.stop(how),
-      lease => running.lease?.(lease),
-    );
+    void this.watchRequests(id, running);
     try {
       if (this.signal.aborted) await running.stop('interrupt');
       return await running.end;
@@ -162,12 +152,11 @@ class Work {
   }
 
   /**
-   * Waits for the process of a job's earlier worker. That process stops by itself before its lease
-   * ends. If it still holds the run a lease later, it is suspended or on an unreachable machine:
-   * removing its lock makes it stop before it writes anything, should it wake up
+   * Waits for the process of a job's earlier worker. If it still holds the run a lease later, it is
+   * suspended or on an unreachable machine: without its lock it stops before it writes anything
    * (`run/lock.ts`).
    */
-  private async waitForEarlierWorker({ directory }: Task): Promise<void> {
+  private async takeOver({ directory }: Task): Promise<void> {
     // not `AbortSignal.any`: on Node 20 a timeout signal that only it references may be
     // garbage-collected and never fire
     const limit = new AbortController();
@@ -187,158 +176,28 @@ class Work {
     throw new this.library.WaitingError();
   }
 
-  /** Stops jobs whose sweep has written a request into them. */
-  private async watchRequests(): Promise<void> {
-    const asked = new Map<string, StopRequest>();
-    while (!this.signal.aborted) {
+  /** Stops a job whose sweep has written a request into it. */
+  private async watchRequests(id: string, running: RunningTask): Promise<void> {
+    let asked: QueueJob['stop'] = null;
+    while (this.running.get(id) === running) {
       await sleep(POLL_MS, undefined, { ref: false });
-      for (const [id, task] of this.running) {
-        const stop = await this.requestFor(id);
-        if (stop === null || asked.get(id) === stop) continue;
-        asked.set(id, stop);
-        await task.stop(stop);
-      }
-      for (const id of asked.keys()) if (!this.running.has(id)) asked.delete(id);
-    }
-  }
-
-  private async requestFor(id: string): Promise<StopRequest | null> {
-    try {
-      return (await this.queue.getJob(id))?.data.stop ?? null;
-    } catch {
-      // an outage, which the error events report
-      return null;
+      // an outage is reported by the error events
+      const stop = (await this.queue.getJob(id).catch(() => undefined))?.data.stop ?? null;
+      if (stop !== null && stop !== asked) await running.stop(stop);
+      asked = stop;
     }
   }
 }
 
-export function describeEnd(
-  { exitCode, signal, timedOut }: TaskEnd,
-  { to, timeout, directory }: Pick<Task, 'to' | 'timeout' | 'directory'>,
-): string {
-  if (timedOut) return `stopped: timed out after ${timeout} s`;
-  if (signal !== null) return `killed by ${signal}`;
-  switch (exitCode) {
-    case null:
-      return 'could not be started';
-    case EXIT.done:
-      return 'done';
-    case EXIT.gate:
-      return 'done, but a gate failed';
-    case EXIT.diverged:
-      return 'diverged';
-    case EXIT.interrupted:
-      return isPausedAt(directory, to)
-        ? `trained to epoch ${to} and paused`
-        : 'interrupted; it can be resumed';
-    default:
-      return `exit code ${exitCode}`;
-  }
-}
+const ENDS = new Map<number | null, string>([
+  [null, 'could not be started'],
+  [EXIT.done, 'done'],
+  [EXIT.gate, 'done, but a gate failed'],
+  [EXIT.diverged, 'diverged'],
+  [EXIT.interrupted, 'paused'],
+]);
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve());
-  });
-}
-
-/**
- * Fractions of the lease without a renewal. A connected worker renews after half of it at the
- * latest.
- */
-const INTERRUPT_AFTER = 0.65;
-/**
- * For the process whose worker is suspended and cannot stop it. Later than INTERRUPT_AFTER, since a
- * second signal would end the process before it has saved.
- */
-const STOPS_BY_ITSELF_AFTER = 0.75;
-const KILL_AFTER = 0.85;
-/** Checks per lease. */
-const CHECKS = 20;
-
-interface Lease {
-  renewed: number;
-  requested?: StopRequest;
-  readonly stop: (how: StopRequest) => void;
-  /** Sends the process the times at which it must stop, even if this worker is suspended. */
-  readonly notify: (lease: TaskLease) => void;
-}
-
-/**
- * Leases of a worker's jobs. A worker renews the lock on its job while it lives; if the lock
- * expires, another worker may start the job. By then no process of this worker may still write,
- * even if the worker was only cut off from the queue or suspended. Each renewal therefore sends the
- * process of the job the time until which it may write (`run/lock.ts`).
- */
-export class Leases {
-  private readonly running = new Map<string, Lease>();
-  private readonly timer: NodeJS.Timeout;
-
-  /**
-   * @param duration of a lock in milliseconds
-   * @param now a monotonic clock in milliseconds
-   */
-  constructor(
-    private readonly duration: number,
-    private readonly now: () => number = monotonicNow,
-  ) {
-    this.timer = setInterval(() => this.check(), duration / CHECKS);
-  }
-
-  start(id: string, stop: Lease['stop'], notify: Lease['notify'] = () => {}): void {
-    this.running.set(id, { renewed: this.now(), stop, notify });
-    this.renewed([id]);
-  }
-
-  renewed(ids: readonly string[]): void {
-    for (const id of ids) {
-      const lease = this.running.get(id);
-      if (lease === undefined) continue;
-      // its process has stopped by itself, or is about to
-      if (this.elapsedFraction(lease) >= INTERRUPT_AFTER) this.request(lease, 'interrupt');
-      lease.renewed = this.now();
-      const after = (fraction: number) => lease.renewed + fraction * this.duration;
-      lease.notify({ interrupt: after(STOPS_BY_ITSELF_AFTER), end: after(KILL_AFTER) });
-    }
-  }
-
-  /** Another worker holds the lock, or the job is gone. */
-  lost(ids: readonly string[]): void {
-    for (const id of ids) this.request(this.running.get(id), 'kill');
-  }
-
-  /**
-   * Ends a lease. Returns whether the process was asked to stop, or has passed the time to stop by
-   * itself.
-   */
-  end(id: string): boolean {
-    const lease = this.running.get(id);
-    this.running.delete(id);
-    return (
-      lease !== undefined && (lease.requested !== undefined || this.elapsedFraction(lease) >= INTERRUPT_AFTER)
-    );
-  }
-
-  close(): void {
-    clearInterval(this.timer);
-  }
-
-  private check(): void {
-    for (const lease of this.running.values()) {
-      const elapsed = this.elapsedFraction(lease);
-      if (elapsed > KILL_AFTER) this.request(lease, 'kill');
-      else if (elapsed > INTERRUPT_AFTER) this.request(lease, 'interrupt');
-    }
-  }
-
-  private elapsedFraction({ renewed }: Lease): number {
-    return (this.now() - renewed) / this.duration;
-  }
-
-  private request(lease: Lease | undefined, how: StopRequest): void {
-    if (lease === undefined || lease.requested === 'kill' || lease.requested === how) return;
-    lease.requested = how;
-    lease.stop(how);
-  }
+function describeEnd({ exitCode, signal, timedOut }: TaskEnd): string {
+  if (timedOut) return 'timed out';
+  return signal === null ? (ENDS.get(exitCode) ?? `exit code ${exitCode}`) : `killed by ${signal}`;
 }
