@@ -28,13 +28,14 @@ export class SweepModels {
     const problems = new PointDiagnostics();
     const warnings = new Map<string, Diagnostic>();
     for (const point of this.distinct()) {
+      let found: readonly Diagnostic[] = [];
       try {
-        const found = await this.open(point);
-        for (const warning of found.warnings) warnings.set(warning.message, warning);
+        for (const warning of (await this.open(point)).warnings) warnings.set(warning.message, warning);
       } catch (error) {
         if (!(error instanceof UserError) || error.exitCode !== EXIT.usage) throw error;
-        problems.add(error.diagnostics, decisive(point));
+        found = error.diagnostics;
       }
+      problems.add(found, decisive(point));
     }
     if (problems.diagnostics.length > 0) throw usageError(...problems.diagnostics);
     return [...warnings.values()];

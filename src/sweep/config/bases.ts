@@ -1,12 +1,11 @@
 /** The configs that trials start from, one or one per variant, and the objective they measure. */
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import type { MetricName } from '../../config/experiment.js';
-import { flatValues } from '../../config/flat.js';
 import { type ConfigSource, openConfig } from '../../config/load.js';
-import { type Measuring, measuredMetrics, metricsOf } from '../../config/losses.js';
+import { measuredMetrics, metricsOf } from '../../config/losses.js';
 import { possibleMetrics, splitsOf } from '../../config/splits.js';
-import { Locator } from '../../config/yaml/locator.js';
-import { type Place, positionOf } from '../../config/yaml/source.js';
+import type { Locator } from '../../config/yaml/locator.js';
+import type { Place } from '../../config/yaml/source.js';
 import { type MapNode, type Node, nodeAt } from '../../config/yaml/tree.js';
 import { type Diagnostic, UserError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
@@ -110,27 +109,8 @@ function openBase({ name, node, content }: NamedConfig, set: readonly string[]):
   const source = openConfig(content ?? file, { set, ...(!isArgument && { asked: node.place }) });
   const { experiment, files, origin } = source.load();
   const origins = experiment.gates.map((_, i) => origin(`gates.${i}`));
-  return withSource(source, {
-    name,
-    file,
-    ...(origins.length > 0 && { gate_origins: origins, config_files: files }),
-  });
-}
-
-export function withSource(
-  source: ConfigSource,
-  { name, file, gate_origins, config_files }: Omit<Base, 'sha256'>,
-): LoadedBase {
-  return {
-    name,
-    file,
-    ...(gate_origins !== undefined && { gate_origins }),
-    ...(config_files !== undefined && { config_files }),
-    source,
-    get yaml() {
-      return source.portableYaml;
-    },
-  };
+  const ofGates = origins.length > 0 && { gate_origins: origins, config_files: files };
+  return { name, file, ...ofGates, source, yaml: source.portableYaml };
 }
 
 function fileOf(node: Node): string {
@@ -145,95 +125,32 @@ export function commonObjective(bases: readonly LoadedBase[]): Objective | undef
   return { metric: first.metric, goal: first.mode === 'max' ? 'maximize' : 'minimize' };
 }
 
-export function noObjective(tree: MapNode): Diagnostic {
-  const message = 'no objective: the configs differ in `checkpoint.metric`';
-  const expected = isCommandLine(tree)
-    ? '`--objective METRIC:min` or `METRIC:max`, such as validation.accuracy:max'
-    : '`objective`, such as { metric: validation.accuracy, goal: maximize }';
-  return new Locator(tree).atKey(['variants'], 'sweep/objective', message, { expected });
-}
-
 /**
  * The base with `metric` in `training.metrics`, as a gate would add it to its own run; the base
  * itself if it measures the metric already or cannot measure it.
  * @param place of the objective
  */
 export function measuring(base: LoadedBase, metric: string, place: Place): LoadedBase {
-  const { source } = base;
-  const { experiment } = source.load();
+  const { experiment } = base.source.load();
   const { loss, dataset } = experiment;
   const isMeasured = metricsOf(experiment, splitsOf(dataset)).includes(metric as MetricName);
   if (isMeasured || !possibleMetrics(loss, dataset).includes(metric as MetricName)) return base;
   const metrics = [...measuredMetrics(experiment), metric.slice(metric.indexOf('.') + 1)];
   const items = metrics.map(value => ({ kind: 'scalar', value, written: value, place }) as const);
   const value = { kind: 'list', items, place } as const;
-  return withSource(source.with([{ key: 'training.metrics', keyPlace: place, value }]), base);
+  const source = base.source.with([{ key: 'training.metrics', keyPlace: place, value }]);
+  return { ...base, source, yaml: source.portableYaml };
 }
 
 /** Checks that a run of the config reports the metric of the objective. */
 export function objectiveRule({ metric }: Objective, locator: Locator): PointRule {
   return ({ loss, dataset, ...config }) => {
     if (loss === undefined) return [];
-    const reported = metricsOf({ ...config, loss }, splitsOf(dataset));
-    if (reported.includes(metric as MetricName)) return [];
-    const possible = possibleMetrics(loss, dataset);
-    if (possible.includes(metric as MetricName)) return [unmeasured(metric, { ...config, loss }, locator)];
-    const suggestion = nearest(metric, possible);
-    const more = { expected: possible.join(' | '), ...(suggestion !== undefined && { suggestion }) };
-    const message = `${metric} is not measured with loss ${loss.kind}`;
+    const reported: readonly string[] = metricsOf({ ...config, loss }, splitsOf(dataset));
+    if (reported.includes(metric)) return [];
+    const suggestion = nearest(metric, reported);
+    const more = { expected: reported.join(' | '), ...(suggestion !== undefined && { suggestion }) };
+    const message = `the trials do not measure ${metric}`;
     return [locator.atValue(['objective', 'metric'], 'sweep/metric', message, more)];
   };
-}
-
-function unmeasured(metric: string, config: Measuring, locator: Locator): Diagnostic {
-  const [, name] = metric.split('.');
-  const metrics = [...measuredMetrics(config), name].join(', ');
-  return locator.atValue(
-    ['objective', 'metric'],
-    'sweep/metric',
-    `the trials do not measure ${metric}: \`training.metrics\` lacks ${name}`,
-    { expected: `\`training.metrics: [${metrics}]\` in the config or with \`--set\`` },
-  );
-}
-
-/**
- * Warns if the sweep varies the split of the objective: values on different sequences are not
- * comparable.
- */
-export function splitWarnings(
-  { metric }: Objective,
-  parameters: readonly LocatedParameter[],
-  bases: readonly LoadedBase[],
-  locator: Locator,
-): Diagnostic[] {
-  const [split] = metric.split('.');
-  if (split === 'train') return [];
-  // the test split is drawn first, the validation split from the rest
-  const splitKeys = split === 'validation' ? /^dataset\.(validation|test_fraction\b)/ : /^dataset\.test/;
-  const consequence = `trials are compared by ${metric} on different ${split} splits`;
-  const varied = parameters
-    .filter(({ keys }) => keys.some(key => splitKeys.test(key)))
-    .map(({ given, keyPlace }) => ({
-      code: 'sweep/split',
-      message: `the sweep varies \`${given}\`, so ${consequence}`,
-      ...positionOf(keyPlace),
-    }));
-  const differing = differingKeys(bases, splitKeys);
-  if (differing.length === 0) return varied;
-  const message = `the variants differ in ${differing.map(key => `\`${key}\``).join(', ')}, so ${consequence}`;
-  return [...varied, locator.atKey(['variants'], 'sweep/split', message)];
-}
-
-/** Keys that match `pattern` and differ between the configs. */
-function differingKeys(bases: readonly LoadedBase[], pattern: RegExp): readonly string[] {
-  const configs = bases.map(({ source }) => {
-    const { dataset } = source.load().experiment;
-    return new Map(
-      flatValues({ dataset })
-        .filter(([key]) => pattern.test(key))
-        .map(([key, value]) => [key, JSON.stringify(value)]),
-    );
-  });
-  const keys = new Set(configs.flatMap(config => [...config.keys()]));
-  return [...keys].filter(key => new Set(configs.map(config => config.get(key))).size > 1);
 }

@@ -10,7 +10,7 @@ import { sweepSchema } from '../../config/schema/walk.js';
 import { explainSchemaErrors } from '../../config/schema-errors.js';
 import { Locator } from '../../config/yaml/locator.js';
 import { toPlain, valuePlace } from '../../config/yaml/tree.js';
-import type { Diagnostic, UserError } from '../../util/errors.js';
+import type { Diagnostic } from '../../util/errors.js';
 import type { SweepPlan } from '../schedule/plan.js';
 import type { Point, Space } from '../search/space.js';
 import {
@@ -18,26 +18,16 @@ import {
   commonObjective,
   type LoadedBase,
   measuring,
-  noObjective,
   objectiveRule,
   openBases,
-  splitWarnings,
   variantParameter,
 } from './bases.js';
-import {
-  checkCommon,
-  checkParameters,
-  checkPlan,
-  checkPruner,
-  checkSet,
-  checkSize,
-  checkValues,
-} from './checks.js';
-import type { SweepSettings } from './definition.js';
+import { checkCommon, checkParameters, checkPlan, checkSet, checkSize } from './checks.js';
 import {
   exclusionsOf,
   inOrder,
   locatedParameters,
+  pointOf,
   secondsOf,
   settingsOf,
   withoutPlaces,
@@ -56,8 +46,6 @@ interface LoadOptions {
 export interface LoadedSweep {
   readonly plan: SweepPlan;
   readonly bases: readonly LoadedBase[];
-  /** Makes diagnostics that point into the sweep. */
-  readonly locator: Locator;
   /** The sweep file as given; null for a sweep from the command line. */
   readonly givenYaml: string | null;
   readonly warnings: readonly Diagnostic[];
@@ -97,9 +85,8 @@ function checkSweep(
   { file, tree, givenYaml, set, problems }: SweepText,
   contents?: LoadOptions['configs'],
 ): LoadedSweep {
-  const refused = (found: readonly Diagnostic[]): UserError => failed(distinct(found), file);
   const stopIf = (found: readonly Diagnostic[]): void => {
-    if (found.length > 0) throw refused(found);
+    if (found.length > 0) throw failed(distinct(found), file);
   };
   stopIf([...problems, ...explainSchemaErrors(validateAgainst('sweep', toPlain(tree)), tree, sweepSchema())]);
 
@@ -108,89 +95,65 @@ function checkSweep(
   const configs = baseConfigs(tree, contents);
   const written = [...variantParameter(tree, configs), ...locatedParameters(tree, settings)];
   const { bases: opened, problems: unreadable } = openBases(configs, set);
-  const { objective = commonObjective(opened) } = settings;
-  const found = [
+  const objective = settings.objective ?? commonObjective(opened);
+  stopIf([
     ...checkParameters(tree, settings, written),
-    ...checkPlan(settings, objective, written, tree),
+    ...checkPlan(settings, objective, written, opened, tree),
     ...checkSet(set, settings, written),
     ...unreadable,
-    ...(objective === undefined && opened.length > 0 ? [noObjective(tree)] : []),
-  ];
-  if (objective === undefined || found.length > 0) throw refused(found);
+  ]);
+  if (objective === undefined) throw new Error('a sweep without an objective passed its checks');
 
   const { parameters } = inOrder(written);
   const asked = valuePlace(tree, ['objective']);
   const bases = opened.map(base => measuring(base, objective.metric, asked));
-  const space: Space = { parameters: parameters.map(withoutPlaces), exclude: exclusionsOf(tree) };
-  stopIf([
-    ...bases.flatMap(({ source }) => checkValues(source, parameters)),
-    ...checkSize(space, settings, tree),
-  ]);
+  const space: Space = {
+    parameters: parameters.map(withoutPlaces),
+    exclude: exclusionsOf(tree).map(pointOf),
+  };
+  stopIf(checkSize(space, settings, locator));
 
   const points = pointsToCheck(space, settings.seed);
-  const checked = new PointConfigs(bases, parameters, objectiveRule(objective, locator));
-  for (const point of points) checked.check(point);
-  const [epochs] = [
-    ...checked.epochs.keys(),
-    // where `exclude` may leave no point among the corners and the sample
-    bases[0].source.load().experiment.training.num_epochs,
-  ];
-  stopIf([
-    ...checked.diagnostics,
-    ...checkCommon(settings, checked, locator),
-    ...checkPruner(settings.pruner, epochs, locator, checked.endsBySteps),
-  ]);
+  const rule = objectiveRule(objective, locator);
+  const [split] = objective.metric.split('.');
+  const checked = new PointConfigs({ points, bases, parameters, rule, splitKeys: SPLIT_KEYS[split] });
+  // where `exclude` may leave no point among those that are checked
+  const [epochs = bases[0].source.load().experiment.training.num_epochs] = checked.epochs.keys();
+  stopIf([...checked.diagnostics, ...checkCommon(settings, checked, epochs, locator)]);
 
   const seeds = settings.seeds ?? [...checked.seeds.keys()];
   const seedPlace = valuePlace(tree, ['seeds']);
+  const incomparable = `trials are compared by ${objective.metric} on different ${split} splits`;
+  const { name, seed, method, pruner, budget, parallel, retries, on_trial_error } = settings;
   return {
-    plan: planOf(settings, space, { epochs, seeds, bases, objective }),
+    plan: {
+      ...{ name, seed, seeds, space, method, pruner, objective },
+      budget: {
+        trials: budget.trials ?? null,
+        seconds: secondsOf(budget.time),
+        target: budget.target ?? null,
+      },
+      ...{ epochs, parallel, trial_timeout: secondsOf(settings.trial_timeout), retries, on_trial_error },
+      bases: bases.map(({ source: _, yaml, gate_origins, config_files, ...base }) => ({
+        ...base,
+        sha256: createHash('sha256').update(yaml).digest('hex'),
+        ...(gate_origins !== undefined && { gate_origins, config_files }),
+      })),
+    },
     bases,
-    locator,
     givenYaml,
-    warnings: splitWarnings(objective, parameters, bases, locator),
-    points,
+    warnings: checked.splits.size > 1 ? [locator.atValue(['objective'], 'sweep/split', incomparable)] : [],
+    points: points.flat(),
     configAt: (point, seed = seeds[0]) => checked.configAt(point, seed, seedPlace),
   };
 }
 
-function planOf(
-  settings: SweepSettings,
-  space: Space,
-  {
-    epochs,
-    seeds,
-    bases,
-    objective,
-  }: Pick<SweepPlan, 'epochs' | 'seeds' | 'objective'> & { readonly bases: readonly LoadedBase[] },
-): SweepPlan {
-  const { name, seed, method, pruner, budget, parallel, trial_timeout } = settings;
-  return {
-    name,
-    seed,
-    seeds,
-    space,
-    method,
-    pruner,
-    objective,
-    budget: {
-      trials: budget.trials ?? null,
-      seconds: secondsOf(budget.time),
-      target: budget.target ?? null,
-    },
-    epochs,
-    parallel,
-    trial_timeout: secondsOf(trial_timeout),
-    retries: settings.retries,
-    on_trial_error: settings.on_trial_error,
-    bases: bases.map(({ name: base, file, gate_origins, config_files, yaml }) => ({
-      name: base,
-      file,
-      sha256: createHash('sha256').update(yaml).digest('hex'),
-      ...(gate_origins !== undefined && { gate_origins, config_files }),
-    })),
-  };
-}
+/** The test split is drawn first, the validation split from the rest. */
+const SPLIT_KEYS: Readonly<Record<string, RegExp>> = {
+  train: /^$/,
+  validation: /^dataset\.(validation|test_fraction\b)/,
+  test: /^dataset\.test/,
+};
 
 /** Several variants may lead to the same diagnostic about the same value. */
 function distinct(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {

@@ -8,6 +8,13 @@ import { type MapNode, type Node, nodeAt, toPlain } from '../../config/yaml/tree
 import { canonical, type Distribution, type Parameter, type Point, type Value } from '../search/space.js';
 import type { GivenParameter, SweepSettings } from './definition.js';
 
+/** A parameter by name, and values of it, in a condition or an exclusion. */
+export interface Reference {
+  readonly name: string;
+  readonly keyPlace: Place;
+  readonly written: readonly WrittenValue[];
+}
+
 export interface LocatedParameter extends Parameter {
   /** The key as written; `variants` for the parameter `config`. */
   readonly given: string;
@@ -16,6 +23,7 @@ export interface LocatedParameter extends Parameter {
   readonly node: Node;
   /** The listed values or the bounds, each with its node. */
   readonly written: readonly WrittenValue[];
+  readonly when?: Reference;
 }
 
 interface WrittenValue {
@@ -29,27 +37,25 @@ export function locatedParameters(
   { parameters }: Pick<SweepSettings, 'parameters'>,
 ): readonly LocatedParameter[] {
   return Object.entries(parameters).map(([given, parameter]) => {
-    const keys = given.split(',').map(key => key.trim());
+    const name = nameOf(given);
+    const keys = name.split(',');
     const found = nodeAt(tree, ['parameters', given]);
     if (found?.key === undefined) throw new Error(`the sweep has no parameter ${given}`);
     const { key: keyPlace, value: node } = found;
     const written = writtenValues(parameter, node, keys);
-    const condition = conditionOf(node);
+    const [when] = referencesIn(nodeAt(node, ['when'])?.value, true);
+    const condition = when && { name: when.name, values: when.written.map(({ value }) => value) };
+    const distribution = distributionOf(parameter, written);
     return {
-      given,
-      keys,
-      name: keys.join(','),
-      distribution: distributionOf(parameter, written),
-      ...(condition !== undefined && { condition }),
-      keyPlace,
-      node,
-      written,
+      ...{ given, keys, name, distribution, keyPlace, node, written },
+      ...(when && { when }),
+      ...(condition && { condition }),
     };
   });
 }
 
 export function withoutPlaces({ keys, name, distribution, condition }: LocatedParameter): Parameter {
-  return { keys, name, distribution, ...(condition !== undefined && { condition }) };
+  return { keys, name, distribution, ...(condition && { condition }) };
 }
 
 /**
@@ -78,56 +84,43 @@ function writtenValues(
   node: Node,
   keys: readonly string[],
 ): readonly WrittenValue[] {
-  const at = (...path: string[]): Node => nodeAt(node, path)?.value ?? node;
-  if (isList(parameter) || 'values' in parameter) {
-    const list = isList(parameter) ? node : at('values');
-    const items = list.kind === 'list' ? list.items : [];
-    return items.map(item => ({ value: absoluteValue(item, keys), node: item }));
-  }
-  return (['low', 'high'] as const).map(bound => ({ value: parameter[bound], node: at(bound) }));
+  const at = (path: string): Node => nodeAt(node, [path])?.value ?? node;
+  if (!isList(parameter) && 'low' in parameter)
+    return (['low', 'high'] as const).map(bound => ({ value: parameter[bound], node: at(bound) }));
+  const list = isList(parameter) ? node : at('values');
+  return list.kind === 'list' ? located(list.items, keys) : [];
 }
 
 /** @param written with absolute paths */
 function distributionOf(parameter: GivenParameter, written: readonly WrittenValue[]): Distribution {
   if (isList(parameter) || 'values' in parameter)
     return { kind: 'choice', values: written.map(({ value }) => value) };
-  const { kind, low, high } = parameter;
-  switch (kind) {
-    case 'int':
-      return { kind, low, high, step: parameter.step };
-    case 'log_int':
-      return { kind, low, high, step: 1 };
-    default:
-      return { kind, low, high };
-  }
+  const { when: _, ...bounds } = parameter;
+  return bounds.kind === 'log_int' ? { ...bounds, step: 1 } : bounds;
 }
 
-function conditionOf(parameter: Node): Parameter['condition'] {
-  const when = nodeAt(parameter, ['when'])?.value;
-  if (when?.kind !== 'map') return undefined;
-  const [[written, { value }]] = when.entries;
-  const name = nameOf(written);
-  const values = value.kind === 'list' ? value.items : [value];
-  return { name, values: values.map(one => absoluteValue(one, name.split(','))) };
-}
-
-/** The points of `exclude`, with absolute paths as in the parameters. */
-export function exclusionsOf(tree: MapNode): readonly Point[] {
-  const list = nodeAt(tree, ['exclude'])?.value;
-  const items = list?.kind === 'list' ? list.items : [];
-  return items.map(item => {
-    const entries = item.kind === 'map' ? [...item.entries] : [];
-    return Object.fromEntries(
-      entries.map(([written, { value }]) => [
-        nameOf(written),
-        absoluteValue(value, nameOf(written).split(',')),
-      ]),
-    );
+/** @param mayList whether a list has several values, not one that is a list */
+function referencesIn(map: Node | undefined, mayList: boolean): readonly Reference[] {
+  const entries = map?.kind === 'map' ? [...map.entries] : [];
+  return entries.map(([given, { key, value }]) => {
+    const name = nameOf(given);
+    const nodes = mayList && value.kind === 'list' ? value.items : [value];
+    return { name, keyPlace: key, written: located(nodes, name.split(',')) };
   });
 }
 
+/** The patterns of `exclude`, with absolute paths as in the parameters. */
+export function exclusionsOf(tree: MapNode): readonly (readonly Reference[])[] {
+  const list = nodeAt(tree, ['exclude'])?.value;
+  return (list?.kind === 'list' ? list.items : []).map(item => referencesIn(item, false));
+}
+
+export function pointOf(pattern: readonly Reference[]): Point {
+  return Object.fromEntries(pattern.map(({ name, written: [{ value }] }) => [name, value]));
+}
+
 /** `a, b` and `a,b` name the same parameter. */
-export function nameOf(written: string): string {
+function nameOf(written: string): string {
   return written
     .split(',')
     .map(key => key.trim())
@@ -157,8 +150,12 @@ export function inOrder(parameters: readonly LocatedParameter[]): {
   }
 }
 
-function isList<T>(value: T | readonly T[] | GivenParameter): value is readonly T[] {
-  return Array.isArray(value);
+function isList(parameter: GivenParameter): parameter is Extract<GivenParameter, readonly unknown[]> {
+  return Array.isArray(parameter);
+}
+
+function located(nodes: readonly Node[], keys: readonly string[]): readonly WrittenValue[] {
+  return nodes.map(node => ({ value: absoluteValue(node, keys), node }));
 }
 
 /**
@@ -184,24 +181,16 @@ function resolved(node: Node, path: readonly string[]): Value {
 /** @param tree valid against the schema */
 export function settingsOf(tree: MapNode): SweepSettings {
   const plain = toPlain(tree) as { readonly method: unknown; readonly pruner?: unknown };
-  const { method, pruner = 'none' } = plain;
-  return fillSweepDefaults({
-    ...plain,
-    method: asMapping(method),
-    pruner: asMapping(pruner),
-  }) as SweepSettings;
-}
-
-/** A word is short for the mapping with only this kind. */
-function asMapping(given: unknown): unknown {
-  return typeof given === 'string' ? { kind: given } : given;
+  // a word is short for the mapping with only this kind
+  const asMapping = (given: unknown) => (typeof given === 'string' ? { kind: given } : given);
+  const [method, pruner] = [asMapping(plain.method), asMapping(plain.pruner ?? 'none')];
+  return fillSweepDefaults({ ...plain, method, pruner }) as SweepSettings;
 }
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** Seconds of a number or of a duration such as `10m`; null if undefined. */
 export function secondsOf(time: number | string | undefined): number | null {
-  if (time === undefined) return null;
-  if (typeof time === 'number') return time;
+  if (typeof time !== 'string') return time ?? null;
   return Number(time.slice(0, -1)) * SECONDS[time.slice(-1)];
 }

@@ -1,7 +1,6 @@
-/**
- * The configs of a sweep's points: which are checked before the first trial, and what they share.
- */
+/** The configs of a sweep's points: which are checked before the first trial, what they share. */
 import type { Experiment, PartialExperiment } from '../../config/experiment.js';
+import { flatValues } from '../../config/flat.js';
 import type { LoadedExperiment } from '../../config/load.js';
 import type { Assignment } from '../../config/overrides.js';
 import type { Place } from '../../config/yaml/source.js';
@@ -9,7 +8,7 @@ import type { Diagnostic } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';
 import { drawPoint } from '../search/draw.js';
 import { gridPoints, gridSize, pointsAtMost } from '../search/grid.js';
-import { type Distribution, describePoint, type Point, type Space } from '../search/space.js';
+import { describePoint, exists, isExcluded, type Point, type Space } from '../search/space.js';
 import { baseOf, VARIANT } from '../trial-runs.js';
 import type { LoadedBase } from './bases.js';
 import { assignmentsOf, type LocatedParameter } from './parameters.js';
@@ -23,135 +22,122 @@ const SAMPLES = 256;
 
 /**
  * All points if they can be listed. Otherwise the first few thousand corners (combinations of
- * listed values and bounds) and a sample.
+ * listed values and bounds), and points that have each of these values; then a sample, which is
+ * checked if they are valid.
  */
-export function pointsToCheck(space: Space, seed: number): readonly Point[] {
+export function pointsToCheck(space: Space, seed: number): readonly (readonly Point[])[] {
   if (pointsAtMost(space) <= MAX_LISTED || (gridSize(space) ?? Number.POSITIVE_INFINITY) <= MAX_LISTED)
-    return [...gridPoints(space)];
-  const corners = [...take(gridPoints(cornersOf(space)), MAX_CORNERS)];
+    return [[...gridPoints(space)]];
+  const listed = space.parameters.map(parameter => {
+    const { distribution: one } = parameter;
+    return { ...parameter, values: one.kind === 'choice' ? one.values : [one.low, one.high] };
+  });
+  const parameters = listed.map(({ values, ...parameter }) => ({
+    ...parameter,
+    distribution: { kind: 'choice' as const, values },
+  }));
+  const points: Point[] = [];
+  for (const corner of gridPoints({ ...space, parameters })) {
+    if (points.length >= MAX_CORNERS) break;
+    points.push(corner);
+  }
+  for (let i = 0; i < Math.max(...listed.map(({ values }) => values.length)); i++) {
+    let point: Point = {};
+    for (const parameter of listed)
+      if (exists(parameter, point))
+        point = { ...point, [parameter.name]: parameter.values[i % parameter.values.length] };
+    if (!isExcluded(space, point)) points.push(point);
+  }
   const random = RandomStream.of(seed, 'sweep/judged');
   const sample = Array.from({ length: SAMPLES }, () => drawPoint(space, new Set(), random));
-  return [...corners, ...sample.filter(point => point !== undefined)];
+  return [points, sample.filter(point => point !== undefined)];
 }
 
-function cornersOf(space: Space): Space {
-  const parameters = space.parameters.map(parameter => ({
-    ...parameter,
-    distribution: boundsOf(parameter.distribution),
-  }));
-  return { ...space, parameters };
-}
-
-function boundsOf(distribution: Distribution): Distribution {
-  if (distribution.kind === 'choice') return distribution;
-  return { kind: 'choice', values: [distribution.low, distribution.high] };
-}
-
-function* take<T>(items: Iterable<T>, count: number): Generator<T, void, undefined> {
-  let left = count;
-  for (const item of items) {
-    if (left-- <= 0) return;
-    yield item;
-  }
-}
-
-/** The values that `point` sets in its config. */
-export function pointAssignments(
-  parameters: readonly LocatedParameter[],
-  point: Point,
-): readonly Assignment[] {
-  return parameters.flatMap(parameter => {
-    const value = point[parameter.name];
-    return parameter.name === VARIANT || value === undefined ? [] : assignmentsOf(parameter, value);
-  });
-}
-
-/** A rule of the sweep about the config of a point or a base. */
+/** A rule of the sweep about the config of a point. */
 export type PointRule = (experiment: PartialExperiment) => readonly Diagnostic[];
 
+interface Checked {
+  readonly points: ReturnType<typeof pointsToCheck>;
+  readonly bases: readonly LoadedBase[];
+  readonly parameters: readonly LocatedParameter[];
+  readonly rule: PointRule;
+  /** The keys that decide which sequences the objective is measured on. */
+  readonly splitKeys: RegExp;
+}
+
 export class PointConfigs {
-  private readonly found = new PointDiagnostics();
-  private readonly ownProblems = new Map<LoadedBase, readonly Diagnostic[]>();
   /** The different numbers of epochs and seeds of valid points, each with a base that has it. */
   readonly epochs = new Map<number, LoadedBase>();
   readonly seeds = new Map<number, LoadedBase>();
+  readonly splits = new Set<string>();
   /** Whether `training.max_steps` may end a trial within an epoch. */
   endsBySteps = false;
+  private readonly found = new PointDiagnostics();
 
-  constructor(
-    readonly bases: readonly LoadedBase[],
-    private readonly parameters: readonly LocatedParameter[],
-    private readonly rule: PointRule,
-  ) {}
+  constructor(private readonly checked: Checked) {
+    for (const part of checked.points)
+      if (this.diagnostics.length === 0) for (const point of part) this.check(point);
+  }
 
   get diagnostics(): readonly Diagnostic[] {
     return this.found.diagnostics;
   }
 
-  check(point: Point): void {
-    const base = this.baseOf(point);
-    const { experiment, problems } = base.source.check(pointAssignments(this.parameters, point));
-    const found = [...problems, ...this.rule(experiment)];
-    if (found.length > 0) this.found.add(found, point, this.ownProblemsOf(base));
-    else this.record(experiment as Experiment, base);
-  }
-
   /** @param place that diagnostics about the seed point to */
   configAt(point: Point, seed: number, place: Place): LoadedExperiment {
     const node = { kind: 'scalar', value: seed, written: String(seed), place } as const;
-    return this.baseOf(point).source.load([
-      { key: 'seed', keyPlace: place, value: node },
-      ...pointAssignments(this.parameters, point),
-    ]);
+    const { source } = baseOf(this.checked, point);
+    return source.load([{ key: 'seed', keyPlace: place, value: node }, ...this.assignments(point)]);
   }
 
-  private record({ training, seed }: Experiment, base: LoadedBase): void {
+  private check(point: Point): void {
+    const base = baseOf(this.checked, point);
+    const { experiment, problems } = base.source.check(this.assignments(point));
+    const found = [...problems, ...this.checked.rule(experiment)];
+    this.found.add(found, point);
+    if (found.length > 0) return;
+    const { training, seed, dataset } = experiment as Experiment;
     if (!this.epochs.has(training.num_epochs)) this.epochs.set(training.num_epochs, base);
     if (!this.seeds.has(seed)) this.seeds.set(seed, base);
+    const split = flatValues({ dataset }).filter(([key]) => this.checked.splitKeys.test(key));
+    this.splits.add(JSON.stringify(split));
     if (training.max_steps !== undefined) this.endsBySteps = true;
   }
 
-  /** Problems of the base itself; a point that has them too is not to blame. */
-  private ownProblemsOf(base: LoadedBase): readonly Diagnostic[] {
-    const known = this.ownProblems.get(base);
-    if (known !== undefined) return known;
-    const found = this.rule(base.source.check().experiment);
-    this.ownProblems.set(base, found);
-    return found;
-  }
-
-  private baseOf(point: Point): LoadedBase {
-    return baseOf(this, point);
+  private assignments(point: Point): readonly Assignment[] {
+    return this.checked.parameters.flatMap(parameter => {
+      const value = point[parameter.name];
+      return parameter.name === VARIANT || value === undefined ? [] : assignmentsOf(parameter, value);
+    });
   }
 }
 
 /**
  * Diagnostics of many points. Equal ones are reported once, with the first point that has them and
- * the number of others; those that the config has by itself are reported without a point.
+ * the number of others; those that all points have are reported without a point.
  */
 export class PointDiagnostics {
-  private readonly found = new Map<string, { diagnostic: Diagnostic; point?: Point; more: number }>();
+  private readonly found = new Map<string, { diagnostic: Diagnostic; point: Point; more: number }>();
 
-  /** @param own diagnostics that the config has by itself */
-  add(diagnostics: readonly Diagnostic[], point: Point, own: readonly Diagnostic[] = []): void {
-    const ownKeys = new Set(own.map(keyOf));
+  private total = 0;
+
+  /** Adds those of a point, which may have none. */
+  add(diagnostics: readonly Diagnostic[], point: Point): void {
+    this.total += 1;
     for (const diagnostic of diagnostics) {
-      const key = keyOf(diagnostic);
+      const { code, message, file, line, column } = diagnostic;
+      const key = `${file}:${line}:${column}:${code}:${message}`;
       const known = this.found.get(key);
       if (known !== undefined) known.more += 1;
-      else this.found.set(key, { diagnostic, more: 0, ...(!ownKeys.has(key) && { point }) });
+      else this.found.set(key, { diagnostic, point, more: 0 });
     }
   }
 
   get diagnostics(): Diagnostic[] {
     return [...this.found.values()].map(({ diagnostic, point, more }) => {
-      if (point === undefined || Object.keys(point).length === 0) return diagnostic;
+      if (more + 1 === this.total) return diagnostic;
       const others = more === 0 ? '' : ` and ${more} more ${more === 1 ? 'point' : 'points'}`;
       return { ...diagnostic, message: `${diagnostic.message}; at ${describePoint(point)}${others}` };
     });
   }
-}
-
-function keyOf({ code, message, file, line, column }: Diagnostic): string {
-  return `${file}:${line}:${column}:${code}:${message}`;
 }

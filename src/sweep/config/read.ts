@@ -23,19 +23,20 @@ export interface SweepText {
   readonly problems: readonly Diagnostic[];
 }
 
+/** The key that each flag sets. */
+const FLAGS = {
+  objective: ['objective'],
+  method: ['method'],
+  trials: ['budget', 'trials'],
+  time: ['budget', 'time'],
+  target: ['budget', 'target'],
+  seeds: ['seeds'],
+  pruner: ['pruner'],
+  parallel: ['parallel'],
+} as const;
+
 /** The values of flags as text. Each overrides the sweep file. */
-export interface SweepFlags {
-  /** `METRIC:min` or `METRIC:max`. */
-  readonly objective?: string;
-  readonly method?: string;
-  readonly trials?: string;
-  readonly time?: string;
-  readonly target?: string;
-  /** Separated by commas. */
-  readonly seeds?: string;
-  readonly pruner?: string;
-  readonly parallel?: string;
-}
+export type SweepFlags = { readonly [K in keyof typeof FLAGS]?: string };
 
 /**
  * @param sweep the path of a file, or its content as an object
@@ -48,20 +49,13 @@ export function readSweep(sweep: string | object, set: readonly string[], flags:
       : objectText(sweep);
   const { root, problems } = parseConfig(source);
   if (root === undefined || problems.length > 0) throw usageError(...problems);
-  return { file: source.file, ...withFlags(root, flags), givenYaml: source.text, set };
+  const ofFlags: Diagnostic[] = [];
+  const tree = withFlags(root, flags, ofFlags);
+  return { file: source.file, tree, givenYaml: source.text, set, problems: ofFlags };
 }
 
 /** Keys that only sweeps have. */
-const SWEEP_KEYS: readonly string[] = [
-  'base',
-  'variants',
-  'parameters',
-  'method',
-  'objective',
-  'pruner',
-  'budget',
-  'seeds',
-];
+const SWEEP_KEYS = ['base', 'variants', 'parameters', 'method', 'objective', 'pruner', 'budget', 'seeds'];
 
 /**
  * Whether a file is a sweep or a config; undefined if it has keys of neither.
@@ -76,101 +70,62 @@ export function kindOfFile(file: string): 'sweep' | 'config' | undefined {
   return has('extends') ? 'config' : undefined;
 }
 
-/** The tree with the values of flags in place of its own. */
-export function withFlags(tree: MapNode, flags: SweepFlags): Pick<SweepText, 'tree' | 'problems'> {
-  const problems: Diagnostic[] = [];
-  const changed = new Map(tree.entries);
-  const put = (key: string, value: Node | undefined): void => {
-    if (value !== undefined) changed.set(key, { key: value.place, value });
-  };
-  const node = (
-    key: keyof SweepFlags,
-    text = flags[key],
-    read = (given: string) => flagNode(key, given),
-  ): Node | undefined =>
-    text === undefined
-      ? undefined
-      : orBroken(flagSource(key, text).place(0, text.length), problems, () => read(text));
-  put('objective', node('objective', flags.objective, objectiveNode));
-  for (const key of ['method', 'pruner', 'parallel'] as const) put(key, node(key));
-  put('seeds', flags.seeds === undefined ? undefined : node('seeds', `[${flags.seeds}]`));
-  const budget = tree.entries.get('budget');
-  const limits = budget?.value.kind === 'map' ? new Map(budget.value.entries) : new Map();
-  for (const key of ['trials', 'time', 'target'] as const) {
-    const value = node(key);
-    if (value !== undefined) limits.set(key, { key: value.place, value });
+function withFlags(tree: MapNode, flags: SweepFlags, problems: Diagnostic[]): MapNode {
+  let changed = tree;
+  for (const flag of Object.keys(FLAGS) as (keyof SweepFlags)[]) {
+    const text = flags[flag];
+    if (text !== undefined) changed = withValue(changed, FLAGS[flag], flagNode(flag, text, problems));
   }
-  const [first] = limits.values();
-  if (first !== undefined && (budget === undefined || budget.value.kind === 'map')) {
-    const place = budget?.value.place ?? first.key;
-    changed.set('budget', { key: budget?.key ?? place, value: { kind: 'map', entries: limits, place } });
-  }
-  return { tree: { ...tree, entries: changed }, problems };
+  return changed;
 }
 
-/**
- * The node that `read` returns; if it throws, a broken node, with its diagnostics added to
- * `problems`.
- */
-export function orBroken(place: Place, problems: Diagnostic[], read: () => Node): Node {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    problems.push(...error.diagnostics);
-    return { kind: 'broken', place };
-  }
-}
-
-function flagSource(name: string, text: string): SourceText {
-  return new SourceText(`--${name}`, text, resolve('.'));
+function withValue(map: MapNode, [key, ...rest]: readonly string[], value: Node): MapNode {
+  const { place } = value;
+  const known = map.entries.get(key);
+  const within: MapNode =
+    known?.value.kind === 'map' ? known.value : { kind: 'map', entries: new Map(), place };
+  const entry: Entry =
+    rest.length === 0
+      ? { key: place, value }
+      : { key: known?.key ?? place, value: withValue(within, rest, value) };
+  return { ...map, entries: new Map(map.entries).set(key, entry) };
 }
 
 /** A flag's value as YAML, so that the schema applies to it as in a file. */
-function flagNode(name: string, text: string): Node {
-  const source = flagSource(name, text);
-  if (text.trim() === '') {
-    const problem = { code: 'sweep/flag', message: 'the value is missing', ...positionOf(source.place(0)) };
-    throw usageError(problem);
-  }
-  const { node, problems } = parseText(source);
-  if (node === undefined || problems.length > 0) throw usageError(...problems);
-  return node;
+function flagNode(flag: keyof SweepFlags, text: string, problems: Diagnostic[]): Node {
+  const source = new SourceText(`--${flag}`, text, resolve('.'));
+  if (flag === 'seeds') return parsed(source, `[${text}]`, problems);
+  if (flag !== 'objective') return parsed(source, text.trim() === '' ? 'null' : text, problems);
+  const place = source.place(0, text.length);
+  const [, metric, goal] = /^(.+):(min|max)(?:imize)?$/.exec(text) ?? [];
+  if (goal !== undefined)
+    return mapping({ metric: scalar(metric, place), goal: scalar(`${goal}imize`, place) }, place);
+  problems.push({
+    code: 'sweep/objective',
+    message: 'an objective needs a metric and a goal',
+    ...positionOf(place),
+    expected: 'METRIC:min or METRIC:max, such as test.accuracy:max',
+    got: text,
+  });
+  return { kind: 'broken', place };
 }
 
-const GOALS: Readonly<Record<string, string>> = {
-  min: 'minimize',
-  max: 'maximize',
-  minimize: 'minimize',
-  maximize: 'maximize',
-};
-
-function objectiveNode(text: string): Node {
-  const source = flagSource('objective', text);
-  const colon = text.lastIndexOf(':');
-  const goal = colon < 0 ? undefined : GOALS[text.slice(colon + 1)];
-  if (goal === undefined || colon === 0) {
-    throw usageError({
-      code: 'sweep/objective',
-      message: 'an objective needs a metric and a goal',
-      ...positionOf(source.place(0, text.length)),
-      expected: 'METRIC:min or METRIC:max, such as test.accuracy:max',
-      got: text,
-    });
-  }
-  const metric = scalar(text.slice(0, colon), source, 0, colon);
-  return mapping({ metric, goal: scalar(goal, source, colon + 1, text.length) }, source);
+/** @param text at the same offsets as in the source */
+function parsed(source: SourceText, text: string, problems: Diagnostic[]): Node {
+  const { node, problems: found } = parseText(source, text);
+  problems.push(...found);
+  if (node !== undefined && found.length === 0) return node;
+  return { kind: 'broken', place: source.place(0, source.text.length) };
 }
 
-/** A scalar for a part of a source. */
-export function scalar(value: string | number, source: SourceText, start: number, end: number): Node {
-  return { kind: 'scalar', value, written: String(value), place: source.place(start, end) };
+function scalar(value: string | number, place: Place): Node {
+  return { kind: 'scalar', value, written: String(value), place };
 }
 
-/** A mapping of such scalars; the places of its keys are those of the values. */
-export function mapping(values: Readonly<Record<string, Node>>, source: SourceText): MapNode {
+/** The places of the keys are those of their values. */
+function mapping(values: Readonly<Record<string, Node>>, place: Place): MapNode {
   const entries = Object.entries(values).map(([key, value]) => [key, { key: value.place, value }] as const);
-  return { kind: 'map', entries: new Map(entries), place: source.place(0, source.text.length) };
+  return { kind: 'map', entries: new Map(entries), place };
 }
 
 /**
@@ -185,124 +140,48 @@ export function sweepOfArguments(
   given: readonly string[],
   flags: SweepFlags,
 ): SweepText {
-  const source = new SourceText(COMMAND_LINE, [...configs, ...assignments].join(' '), resolve('.'));
-  let at = 0;
-  const next = (word: string): number => {
-    const start = at;
-    at += word.length + 1;
-    return start;
-  };
-  const files = configs.map(file => {
-    const start = next(file);
-    return scalar(file, source, start, start + file.length);
-  });
+  const sourceOf = (word: string): SourceText => new SourceText(COMMAND_LINE, word, resolve('.'));
+  const place = sourceOf([...configs, ...assignments].join(' ')).place(0);
   const problems: Diagnostic[] = [];
-  const words = assignments.map(word => ({ word, start: next(word) }));
-  const overrides = words.filter(word => isOverride(source, word));
-  const parameters = parametersOf(
-    source,
-    words.filter(word => !overrides.includes(word)),
-    problems,
-  );
-  const set = [...given, ...overrides.map(({ word }) => word)];
-  const entries: Record<string, Node> = {
-    version: scalar(1, source, 0, 1),
-    name: scalar(nameOf(configs, set), source, 0, configs[0].length),
-    ...(files.length === 1
-      ? { base: files[0] }
-      : { variants: { kind: 'list', items: files, place: source.place(0, source.text.length) } }),
-    method: scalar('grid', source, 0, 1),
-    ...(parameters.entries.size > 0 && { parameters }),
-  };
-  const { tree, problems: ofFlags } = withFlags(mapping(entries, source), flags);
-  return { file: COMMAND_LINE, tree, givenYaml: null, set, problems: [...problems, ...ofFlags] };
-}
-
-interface Word {
-  readonly word: string;
-  /** Where it starts in the source. */
-  readonly start: number;
-}
-
-/** Whether `word` has one value for a key that cannot be varied. */
-function isOverride(source: SourceText, { word, start }: Word): boolean {
-  const equals = word.indexOf('=');
-  const text = word.slice(equals + 1);
-  if (fixedKey(word.slice(0, equals)) === undefined || DISTRIBUTION.test(text)) return false;
-  const { node, problems } = parseValues(source, text, start + equals + 1);
-  return problems.length === 0 && node?.kind === 'list' && node.items.length === 1;
-}
-
-function parametersOf(source: SourceText, words: readonly Word[], problems: Diagnostic[]): MapNode {
-  const entries = new Map<string, Entry>();
-  for (const { word, start } of words) {
+  const parameters = new Map<string, Entry>();
+  const set = [...given];
+  for (const word of assignments) {
+    const source = sourceOf(word);
     const equals = word.indexOf('=');
     const key = word.slice(0, equals);
-    const place = source.place(start, start + equals);
-    if (entries.has(key)) {
-      problems.push({ code: 'sweep/overlap', message: `\`${key}\` is set twice`, ...positionOf(place) });
-      continue;
-    }
-    const values = (): Node => valuesOf(source, word.slice(equals + 1), start + equals + 1);
-    entries.set(key, { key: place, value: orBroken(place, problems, values) });
+    const value = wordValue(source, equals + 1, problems);
+    const at = source.place(0, equals);
+    if (fixedKey(key) !== undefined && value.kind === 'list' && value.items.length === 1) set.push(word);
+    else if (!parameters.has(key)) parameters.set(key, { key: at, value });
+    else problems.push({ code: 'sweep/overlap', message: `\`${key}\` is set twice`, ...positionOf(at) });
   }
-  return { kind: 'map', entries, place: source.place(words[0]?.start ?? 0) };
+  const files = configs.map(file => scalar(file, sourceOf(file).place(0, file.length)));
+  const written = mapping(
+    {
+      version: scalar(1, place),
+      name: scalar(nameOf(configs, set), place),
+      ...(files.length === 1 ? { base: files[0] } : { variants: { kind: 'list', items: files, place } }),
+      method: scalar('grid', place),
+      ...(parameters.size > 0 && { parameters: { kind: 'map', entries: parameters, place } }),
+    },
+    place,
+  );
+  const tree = withFlags(written, flags, problems);
+  return { file: COMMAND_LINE, tree, givenYaml: null, set, problems };
 }
 
-const DISTRIBUTION = /^(uniform|log_uniform|int|log_int)\((.*)\)$/s;
-
-/** @param start of `text` in the source, right after = */
-function valuesOf(source: SourceText, text: string, start: number): Node {
-  const distribution = DISTRIBUTION.exec(text);
-  if (distribution !== null) return distributionOf(source, distribution, start);
-  const place = source.place(start - 1, Math.max(start, start + text.length));
-  const list = parseList(source, text, start);
-  if (list.length === 0)
-    throw usageError({
-      code: 'sweep/argument',
-      message: 'the values are missing',
-      ...positionOf(place),
-      expected: 'KEY=VALUE,VALUE…',
-    });
-  return { kind: 'list', items: list, place };
-}
-
-function distributionOf(source: SourceText, [text, kind, inside]: RegExpExecArray, start: number): Node {
-  const place = source.place(start, start + text.length);
-  const bounds = parseList(source, inside, start + kind.length + 1);
-  const names = kind === 'int' ? ['low', 'high', 'step'] : ['low', 'high'];
-  if (bounds.length < 2 || bounds.length > names.length)
-    throw usageError({
-      code: 'sweep/argument',
-      message: `${kind} takes ${kind === 'int' ? '2 or 3 numbers' : '2 numbers'}`,
-      ...positionOf(place),
-      expected: kind === 'int' ? 'int(LOW,HIGH) or int(LOW,HIGH,STEP)' : `${kind}(LOW,HIGH)`,
-    });
-  const named = Object.fromEntries(bounds.map((bound, i) => [names[i], bound]));
-  return { ...mapping({ kind: scalar(kind, source, start, start + kind.length), ...named }, source), place };
-}
-
-/** The added bracket comes first, since spaces before it would count as nesting. */
-function parseValues(source: SourceText, text: string, start: number) {
-  return parseText(source, `[${' '.repeat(start - 1)}${text}]`);
-}
-
-/** Items separated by commas, as in a YAML list. */
-function parseList(source: SourceText, text: string, start: number): readonly Node[] {
-  const { node, problems } = parseValues(source, text, start);
-  if (node === undefined || problems.length > 0)
-    throw usageError(...problems.map(unclosed(source, text, start)));
-  return node.kind === 'list' ? node.items : [];
-}
-
-/** An unclosed bracket or quote is reported at the added bracket, which the user did not write. */
-function unclosed(source: SourceText, text: string, start: number): (problem: Diagnostic) => Diagnostic {
-  const around = positionOf(source.place(0));
-  return problem => {
-    if (problem.line !== around.line || problem.column !== around.column) return problem;
-    const message = 'a bracket or quote in the values is not closed';
-    return { code: problem.code, message, ...positionOf(source.place(start, start + text.length)) };
-  };
+/** A list of values, or a distribution with its bounds, from `start` on. */
+function wordValue(source: SourceText, start: number, problems: Diagnostic[]): Node {
+  const text = source.text.slice(start);
+  const [, kind, inside] = /^(uniform|log_uniform|int|log_int)\((.*)\)$/s.exec(text) ?? [];
+  const at = kind === undefined ? start : start + kind.length + 1;
+  // the bracket comes first, since spaces before it would count as nesting
+  const list = parsed(source, `[${' '.repeat(at - 1)}${inside ?? text}]`, problems);
+  if (list.kind !== 'list') return list;
+  const place = source.place(start, source.text.length);
+  if (kind === undefined) return { ...list, place };
+  const bounds = list.items.map((item, i) => [['low', 'high', 'step'][i] ?? `value ${i + 1}`, item]);
+  return mapping({ kind: scalar(kind, place), ...Object.fromEntries(bounds) }, place);
 }
 
 /** The name of a single config, or of the directory of several. */
