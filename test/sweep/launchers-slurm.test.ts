@@ -1,5 +1,5 @@
 /** The Slurm launcher against Slurm itself: daemons on this machine, jobs that are this program. */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
@@ -268,8 +268,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     const [known, own, done] = await Promise.all([queued, unsaid, quick].map(task => first.start(task)));
     await first.close();
     // killed before it could write down what sbatch said
-    for (const folder of readdirSync(join(directory, 'slurm')))
-      rmSync(join(directory, 'slurm', folder, 'job'));
+    for (const { id } of [queued, unsaid]) rmSync(join(directory, 'slurm', `${id}-1`, 'job'));
 
     const second = await open({ directory, program: probe });
     const found = await second.find(queued, known.process);

@@ -120,7 +120,9 @@ export class SlurmLauncher implements Launcher {
     if (recorded !== '') return recorded;
     const columns = ['--noheader', '--states=all', '--sort=i', '--format=%A %Z'];
     const jobs = pairsOf(await slurm('squeue', [...columns, `--name=${this.nameOf(folder)}`]));
-    return jobs.findLast(([, submittedFrom]) => submittedFrom === this.options.directory)?.[0];
+    const own = jobs.findLast(([, submittedFrom]) => submittedFrom === this.options.directory)?.[0];
+    if (own !== undefined) writeAtomic(join(folder, 'job'), [`${own}\n`]);
+    return own;
   }
 
   private nameOf(folder: string): string {
