@@ -23,10 +23,8 @@ const ENTRIES = [
 const ASSETS = [
   'config/validators',
   'view/page.js',
-  'view/index-page.js',
   'view/dashboard.js',
   'view/page.css',
-  'view/index-page.css',
   'view/dashboard.css',
 ];
 

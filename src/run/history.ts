@@ -120,11 +120,6 @@ export class HistoryCollector {
     if (this.damaged.first.length < FIRST) this.damaged.first.push(line);
   }
 
-  /** `RunHistory.elapsed` at the last line. */
-  get seconds(): number {
-    return this.clock.seconds;
-  }
-
   get history(): RunHistory {
     const curves = [...this.builders].map(([name, builder]) => [name, builder.curve] as const);
     const elapsed = this.elapsed.curve;
@@ -211,17 +206,6 @@ function isNumber(value: unknown): value is number {
  * `readHistory`.
  */
 
-export interface LogNews {
-  /**
-   * True if the log restarts because a resume replaced its end. `records` are then the first of the
-   * log.
-   */
-  readonly restarted: boolean;
-  readonly records: readonly LogRecord[];
-  /** True if more can be read immediately. */
-  readonly more: boolean;
-}
-
 export class LogFollower {
   private readonly tail: LineTail;
   private collector: HistoryCollector;
@@ -237,38 +221,31 @@ export class LogFollower {
   }
 
   /**
-   * Reads events added since the last call, at most a megabyte unless a line is longer. Throws
-   * system errors.
+   * Reads events added since the last call, at most a megabyte unless a line is longer. Returns
+   * whether more can be read immediately. Throws system errors.
    */
-  poll(): LogNews {
+  poll(): boolean {
     const { restarted, lines, more } = this.tail.read();
     if (restarted) {
       this.collector = new HistoryCollector(this.capacity);
       this.line = 0;
     }
-    return { restarted, records: lines.flatMap(text => this.add(text)), more };
+    for (const text of lines) this.add(text);
+    return more;
   }
 
   get history(): RunHistory {
     return this.collector.history;
   }
 
-  get seconds(): number {
-    return this.collector.seconds;
-  }
-
   close(): void {
     this.tail.close();
   }
 
-  private add(text: string | undefined): readonly LogRecord[] {
+  private add(text: string | undefined): void {
     this.line += 1;
     const parsed = text === undefined ? TOO_LONG : parseEvent(text);
-    if (typeof parsed === 'string') {
-      this.collector.addDamage({ line: this.line, message: parsed });
-      return [];
-    }
-    this.collector.add(parsed);
-    return [parsed];
+    if (typeof parsed === 'string') this.collector.addDamage({ line: this.line, message: parsed });
+    else this.collector.add(parsed);
   }
 }

@@ -15,7 +15,6 @@ await build({
   absWorkingDir: packageRoot,
   entryPoints: {
     page: join('src', 'view', 'page', 'main.tsx'),
-    'index-page': join('src', 'view', 'page', 'index.tsx'),
     dashboard: join('src', 'view', 'page', 'dashboard.tsx'),
   },
   outdir: fileURLToPath(new URL('.', import.meta.url)),

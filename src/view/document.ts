@@ -352,6 +352,8 @@ export interface ComparisonReport {
   readonly metrics: readonly MetricComparison[];
   /** Notes on the method, on missing values and on ignored differences. */
   readonly sentences: readonly string[];
+  /** With their paths in the dashboard. */
+  readonly runs: readonly { readonly path: string; readonly report: RunReport }[];
 }
 
 interface ListedEntry {
@@ -393,30 +395,6 @@ export interface ListDocument {
   readonly common_config: CommonConfig;
   readonly runs: readonly ListedRun[];
   readonly sweeps: readonly ListedSweep[];
-}
-
-export interface ListChange {
-  /** Present if it changed; then `changed` has every run whose `config` changed with it. */
-  readonly common_config?: CommonConfig;
-  readonly changed: readonly Listed[];
-  /** Paths of removed entries. */
-  readonly removed: readonly string[];
-}
-
-/** New points of a run's curves. */
-export interface RunChange {
-  readonly steps: number;
-  readonly epochs: number;
-  /** At `steps`; see `RunReport.elapsed`. */
-  readonly seconds: number;
-  readonly points: Readonly<
-    Record<string, { readonly steps: readonly number[]; readonly values: readonly (number | null)[] }>
-  >;
-}
-
-export interface Hello {
-  /** Differs after the server was restarted. */
-  readonly server: string;
 }
 
 /** Why the document is unavailable now; it may become available. */

@@ -12,25 +12,22 @@ import type { Block } from './blocks.js';
 import type { IndexReport, Report, RunReport, SweepReport } from './document.js';
 
 export interface PageAssets {
-  /** For runs and sweeps. */
   readonly script: string;
-  /** For folders of them. */
-  readonly indexScript: string;
   readonly style: string;
 }
 
 /** Reads the assets that `npm run build` writes beside this module. */
 export function readPageAssets(): PageAssets {
   const read = (name: string): string => readFileSync(programFile(`view/${name}`), 'utf8');
-  return { script: read('page.js'), indexScript: read('index-page.js'), style: read('page.css') };
+  return { script: read('page.js'), style: read('page.css') };
 }
 
 /** In the head of every page; identifies a report among HTML files. */
 export const GENERATOR = '<meta name="generator" content="cellrun">';
 
 /** The HTML; byte-identical for equal documents and assets. */
-export function renderPage(report: Report, { script, indexScript, style }: PageAssets): string {
-  const code = inScript(report.kind === 'index' ? indexScript : script);
+export function renderPage(report: Report, { script, style }: PageAssets): string {
+  const code = inScript(script);
   const policy = [
     "default-src 'none'",
     'img-src data:',

@@ -121,7 +121,7 @@ function baselinesOf(baselines: Summary['baselines']): readonly BaselineReport[]
   });
 }
 
-function newestOf(curves: Curves): readonly Metric[] {
+export function newestOf(curves: Curves): readonly Metric[] {
   const metrics = Object.entries(curves).flatMap(([curve, { values }]): Metric[] => {
     const name = finalName(curve);
     return name === undefined ? [] : [{ name, value: values.at(-1) ?? null }];

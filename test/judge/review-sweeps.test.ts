@@ -186,7 +186,10 @@ t.test('a sweep has tags and a note', async t => {
   t.match(buildSweepReport(tagged), { tags: ['x', 'y'], note: 'for the paper' });
   const { stdout } = await work.cellrun('report', output, '--json');
   t.match(JSON.parse(stdout).sweeps, [{ tags: ['x', 'y'], note: 'for the paper' }]);
-  t.match(listSweep({ path: 'a', folder: tagged }), { tags: ['x', 'y'], note: 'for the paper' });
+  t.match(listSweep({ kind: 'sweep', path: 'a', folder: tagged }), {
+    tags: ['x', 'y'],
+    note: 'for the paper',
+  });
   t.match(await work.cellrun('sweep', 'replay', tagged), { code: 0 }, 'nothing that is decided reads them');
   writeFileSync(join(tagged, 'notes.json'), '{');
   t.match(await work.cellrun('tag', tagged), { code: 5, stderr: /notes\.json/ });

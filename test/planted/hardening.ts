@@ -38,13 +38,6 @@ export const hardening = plantsOf({
       'config-checks',
     ],
   ],
-  // each of these alone drops a silent connection
-  'src/view/server/dashboard': [
-    'server.timeout = timeouts.idle;',
-    'server.timeout = server.headersTimeout = server.requestTimeout = 0;',
-    'connections that say nothing stay',
-    'dashboard-requests',
-  ],
   'src/cli/verbs/recompute': [
     '!isSame(recorded[name], value, isExact)',
     'false',

@@ -44,7 +44,7 @@ export async function send(url: string, bytes: string): Promise<string> {
   socket.setEncoding('latin1').on('data', chunk => {
     text += chunk;
   });
-  await once(socket, 'close');
+  await new Promise(resolve => socket.once('close', resolve));
   return text;
 }
 

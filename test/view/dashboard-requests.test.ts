@@ -1,16 +1,12 @@
-/** Which requests and connections the dashboard's server accepts, and what it refuses or drops. */
+/** Which requests the dashboard's server accepts, and what it refuses. */
 import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import type { ServerResponse } from 'node:http';
-import { connect } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import type { ListDocument } from '../../src/view/document.js';
-import type { Dashboard } from '../../src/view/server/dashboard.js';
-import { EventStream } from '../../src/view/server/dashboard.js';
 import { refusalOf } from '../../src/view/server/requests.js';
 import { Workplace } from '../support/cli.js';
-import { ask, EventReader, makeRun, send, withDashboard } from '../support/dashboard.js';
+import { ask, makeRun, send, withDashboard } from '../support/dashboard.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -18,8 +14,10 @@ const newFolder = () => work.folder();
 
 t.test('which requests are allowed', async t => {
   const headers = { host: '127.0.0.1:7420' };
-  const asked = { method: 'GET', url: '/', headers, rawHeaders: [] };
-  const status = (changes: object, host = '127.0.0.1') => refusalOf({ ...asked, ...changes }, host)?.status;
+  const status = (changes: { method?: string; headers?: IncomingHttpHeaders }, host = '127.0.0.1') => {
+    const asked = { method: 'GET', headers, ...changes };
+    return refusalOf(asked.method, asked.headers, host)?.status;
+  };
   const named = (host: string) => ({ headers: { host } });
   for (const host of ['localhost:1', '127.0.0.1', '[::1]:7420', '192.168.1.7:80'])
     t.equal(status(named(host)), undefined, host);
@@ -65,42 +63,7 @@ t.test('which requests are allowed', async t => {
   }
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH'])
     t.equal(status({ method }), 405);
-  t.equal(status({ url: `/${'a'.repeat(9000)}` }), 414);
-  t.equal(status({ url: 'http://127.0.0.1/' }), 400);
-  t.equal(status(also({ 'content-length': '5' })), 413);
-  t.equal(status(also({ 'transfer-encoding': 'chunked' })), 413);
 });
-
-t.test('silent connections and ones that never close are dropped', async t => {
-  const timeouts = { headers: 200, idle: 400 };
-  await withDashboard(newFolder(), dashboard => dropsSilentConnections(t, dashboard), { timeouts });
-});
-
-async function dropsSilentConnections(t: Test, dashboard: Dashboard): Promise<void> {
-  const { port } = new URL(dashboard.url);
-  const idle = Array.from({ length: 256 }, (_, i) => {
-    const socket = connect({ host: '127.0.0.1', port: Number(port), allowHalfOpen: true });
-    // a third says nothing, a third begins a request, a third is refused and keeps its end open
-    if (i % 3 === 1) socket.write('GET / HTTP/1.1\r\nHost: ');
-    if (i % 3 === 2) socket.write('nonsense\r\n\r\n');
-    socket.on('error', () => {});
-    socket.resume();
-    return socket;
-  });
-  t.teardown(() => idle.map(socket => socket.destroy()));
-  const dropped = idle.map(
-    socket => new Promise(resolve => void socket.once('end', resolve).once('close', resolve)),
-  );
-  const answered = () =>
-    ask(dashboard.url, '/api/list').then(
-      ({ status }) => status === 200,
-      () => false,
-    );
-  while (!(await answered()));
-  t.pass('there is room again');
-  await Promise.all(dropped);
-  t.pass('all of them were dropped');
-}
 
 t.test('malformed requests', async t => {
   const root = newFolder();
@@ -161,7 +124,6 @@ t.test('malformed requests', async t => {
       t.equal(await status(path), 404, path);
     for (const path of ['/api/runs/%', '/api/runs/%zz', '/api/runs/%c0%ae%c0%ae'])
       t.equal(await status(path), 400, path);
-    t.equal(await status(`/${'a'.repeat(9000)}`), 414);
     t.equal(await status('/api/runs/a/20260103T000000Z-00000000'), 409, 'a link in the place of a file');
     t.equal(await status('/api/runs/a/20260104T000000Z-00000000'), 409);
     const linked = '/api/comparison?run=a/20260101T000000Z-00000000&run=a/20260103T000000Z-00000000';
@@ -189,11 +151,9 @@ t.test('malformed requests', async t => {
       'GARBAGE\r\n\r\n',
       'GET / HTTP/1.1\r\n\r\n',
       'GET http://evil.example/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
-      'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n\r\n',
       `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ${'y'.repeat(100_000)}\r\n\r\n`,
       'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
       'CONNECT evil.example:443 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
-      'GET /api/list HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
       '\x16\x03\x01\x02\x00\x01\x00',
       '',
     ]) {
@@ -202,40 +162,4 @@ t.test('malformed requests', async t => {
     }
     t.equal(await status('/api/list'), 200, 'and it still answers');
   });
-});
-
-t.test('many watching pages, and one too many', async t => {
-  const root = newFolder();
-  makeRun(root, { name: 'a', id: '20260101T000000Z-00000000' });
-  await withDashboard(root, async ({ url }) => {
-    const pages = await Promise.all(
-      Array.from({ length: 80 }, () => EventReader.open(url, '/api/list/events')),
-    );
-    const [open, refused] = [200, 503].map(status => pages.filter(page => page.status === status));
-    t.equal(open.length, 64);
-    t.equal(refused.length, 16);
-    makeRun(root, { name: 'b', id: '20260102T000000Z-00000000' });
-    for (const page of open) await page.next(({ event }) => event === 'change');
-    for (const page of pages) page.close();
-    // the places become free again
-    let again = await EventReader.open(url, '/api/list/events');
-    while (again.status !== 200) {
-      again.close();
-      again = await EventReader.open(url, '/api/list/events');
-    }
-    await again.next(({ event }) => event === 'document');
-    again.close();
-  });
-});
-
-t.test('a page that reads nothing is dropped, but not for one large document', async t => {
-  // never drains
-  const unread = Object.assign(new Writable({ write() {} }), { writeHead() {} });
-  const stream = new EventStream(unread as unknown as ServerResponse, 'server', () => {});
-  const send = (length: number) => stream.send({ event: 'document', data: 'x'.repeat(length) });
-  send(40 << 20);
-  t.ok(stream.isOpen);
-  t.ok(unread.writableLength > 40 << 20);
-  send(1);
-  t.notOk(stream.isOpen);
 });

@@ -514,12 +514,15 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
   t.test('a directory: its runs, its sweeps, and each run in short', async t => {
     const page = await shared('index');
     const rows = page.locator('.scroll[aria-label="Runs"] tbody tr');
-    t.same(await rows.locator('[data-column="name"]').allInnerTexts(), ['classes', 'values', 'values']);
-    // runs of the same name that began in the same second follow their digests
-    const inOrder = [classRun, ...[valueRun, divergedRun].toSorted()];
-    for (const [i, directory] of inOrder.entries()) {
-      const { run_id: id, metrics } = readJson<RunSummary>(directory, 'summary.json');
-      t.equal(await textOf(rows.nth(i).locator('[data-column="id"]')), id);
+    const summaries = [classRun, valueRun, divergedRun].map(directory =>
+      readJson<RunSummary>(directory, 'summary.json'),
+    );
+    const newestFirst = summaries.toSorted((a, b) => (a.run_id < b.run_id ? 1 : -1));
+    t.same(
+      await rows.locator('[data-column="id"]').allInnerTexts(),
+      newestFirst.map(({ run_id: id }) => id),
+    );
+    for (const [i, { metrics }] of newestFirst.entries()) {
       const { loss } = metrics.test;
       const shown = await valuesIn(rows.nth(i).locator('[data-column="test.loss"] data'));
       t.same(shown, loss === undefined || loss === null ? [] : [loss]);

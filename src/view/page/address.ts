@@ -3,13 +3,12 @@
  * the back button works.
  */
 
-/** The filter of the list. */
+/** The filter of the list; empty texts filter nothing. */
 export interface Filter {
   readonly text: string;
-  /** Empty for any. */
   readonly state: string;
   readonly experiment: string;
-  /** What to group runs by; empty for no groups. */
+  /** What to group runs by; see `groupRows`. */
   readonly group: string;
 }
 
@@ -28,7 +27,8 @@ export function parseRoute(hash: string): Route {
   const [, kind, path, query = ''] = /^#\/(run|sweep|compare|list)?\/?([^?]*)\??(.*)$/.exec(hash) ?? [];
   const values = new URLSearchParams(query);
   if ((kind === 'run' || kind === 'sweep') && path !== '') return { kind, path: decoded(path) };
-  if (kind === 'compare') return { kind, paths: values.getAll('run') };
+  const paths = [...new Set(values.getAll('run'))].slice(0, MAX_COMPARED);
+  if (kind === 'compare' && paths.length > 1) return { kind, paths };
   const of = (name: string): string => values.get(name) ?? '';
   return {
     kind: 'list',
@@ -46,14 +46,30 @@ export function hashOf(route: Route): string {
       return set.length === 0 ? '#/' : `#/list?${new URLSearchParams(set)}`;
     }
     case 'compare':
-      return `#/compare?${new URLSearchParams(route.paths.map(path => ['run', path]))}`;
+      return `#/compare?${queryOf(route.paths)}`;
     default:
       return `#/${route.kind}/${encodePath(route.path)}`;
   }
 }
 
+/** The events of what a view shows. */
+export function eventsOf(route: Route): string {
+  switch (route.kind) {
+    case 'list':
+      return '/api/list/events';
+    case 'compare':
+      return `/api/comparison/events?${queryOf(route.paths)}`;
+    default:
+      return `/api/${route.kind}s/${encodePath(route.path)}/events`;
+  }
+}
+
+function queryOf(paths: readonly string[]): string {
+  return String(new URLSearchParams(paths.map(path => ['run', path])));
+}
+
 /** Keeps slashes. */
-export function encodePath(path: string): string {
+function encodePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/');
 }
 

@@ -1,6 +1,6 @@
 /** Components and contexts that the pages share. */
 
-import { type ComponentChild, type ComponentChildren, createContext, render } from 'preact';
+import { type ComponentChildren, createContext } from 'preact';
 import { useContext, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { counted, formatMetric } from '../../util/numbers.js';
 import type { Fact, Measured } from '../document.js';
@@ -125,14 +125,23 @@ export function Breakable({ text }: { readonly text: string }) {
   return text.split(/(?<=[._])/).flatMap((part, i) => (i === 0 ? [part] : [<wbr key={i} />, part]));
 }
 
-/** The address of the run at a path; undefined if there is none, as in a standalone file. */
-export type Link = (path: string) => string | undefined;
-
-/** Addresses of other views of the page, by paths relative to the one that is shown. */
-export const Links = createContext<{
-  readonly run: Link;
+/**
+ * Addresses of other views of the page, by paths relative to the one that is shown; undefined in a
+ * standalone file.
+ */
+interface PageLinks {
+  run(path: string): string | undefined;
+  sweep(path: string): string | undefined;
   comparison(paths: readonly string[]): string | undefined;
-}>({ run: () => undefined, comparison: () => undefined });
+}
+
+export const Links = createContext<PageLinks>({
+  run: () => undefined,
+  sweep: () => undefined,
+  comparison: () => undefined,
+});
+
+type SortValue = number | string | null | undefined;
 
 /** A column of a table. The first column names the row. */
 export interface Column<Row> {
@@ -143,93 +152,33 @@ export interface Column<Row> {
   readonly isText?: boolean;
   /** Whether to stress the cell. */
   isBest?(row: Row): boolean;
-  show(row: Row, i: number): ComponentChildren;
-}
-
-interface Rows<Row> {
-  readonly columns: readonly Column<Row>[];
-  readonly rows: readonly Row[];
-  keyOf(row: Row, i: number): string | number;
-  classOf?(row: Row): string;
-  onPoint?(row: Row | null): void;
-}
-
-/** A table as it is; see `SortableTable` for one that the reader can sort. */
-export function Table<Row>({
-  label,
-  kind = 'numbers',
-  caption,
-  ...props
-}: Rows<Row> & {
-  readonly label: string;
-  /** CSS class. */
-  readonly kind?: string;
-  readonly caption?: ComponentChildren;
-}) {
-  return (
-    <Scroll label={label}>
-      <table class={kind}>
-        {caption}
-        <thead>
-          <tr>
-            {props.columns.map(({ name, title = name, isText }) => (
-              <th key={name} scope="col" class={isText ? 'text' : undefined}>
-                {title}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          <TableRows {...props} />
-        </tbody>
-      </table>
-    </Scroll>
-  );
-}
-
-function TableRows<Row>({ columns, rows, keyOf, classOf, onPoint }: Rows<Row>) {
-  return rows.map((row, i) => (
-    <tr
-      key={keyOf(row, i)}
-      data-row={keyOf(row, i)}
-      class={classOf?.(row)}
-      onPointerEnter={() => onPoint?.(row)}
-      onPointerLeave={() => onPoint?.(null)}
-    >
-      {columns.map((column, k) => {
-        const Cell = k === 0 ? 'th' : 'td';
-        return (
-          <Cell
-            key={column.name}
-            {...(k === 0 && { scope: 'row' })}
-            data-column={column.name}
-            class={column.isText ? 'text' : column.isBest?.(row) ? 'best' : undefined}
-          >
-            {column.show(row, i)}
-          </Cell>
-        );
-      })}
-    </tr>
-  ));
-}
-
-type SortValue = number | string | null | undefined;
-
-export interface SortableColumn<Row> extends Column<Row> {
-  readonly title?: string;
-  sortBy(row: Row): SortValue;
-  /** The value of a group to show and sort by; undefined for the value that its rows share. */
+  /** What the reader can sort by; missing values come last in either order. */
+  sortBy?(row: Row): SortValue;
+  /** Default: what it is sorted by. */
+  show?(row: Row, i: number): ComponentChildren;
+  /** What a group shows and is sorted by. Default: the value that its rows share. */
   readonly summary?: {
     value(rows: readonly Row[]): SortValue;
     show(rows: readonly Row[]): ComponentChildren;
   };
 }
 
-interface SortableTableProps<Row> extends Omit<Rows<Row>, 'columns'> {
+/** A column of a field that the reader can sort by. */
+export function field<Row>(name: keyof Row & string, more: Partial<Column<Row>> = {}): Column<Row> {
+  return { name, sortBy: row => row[name] as SortValue, ...more };
+}
+
+interface TableProps<Row> {
   readonly label: string;
-  readonly columns: readonly SortableColumn<Row>[];
+  /** CSS class. */
+  readonly kind?: string;
+  readonly caption?: ComponentChildren;
+  readonly columns: readonly Column<Row>[];
+  readonly rows: readonly Row[];
+  keyOf(row: Row, i: number): string | number;
+  classOf?(row: Row): string;
   /** The same rows in groups; absent for a single table. */
-  readonly groups?: readonly Group<Row>[];
+  readonly groups?: readonly Group<Row>[] | undefined;
   /** Rows that are initially shown, per group. */
   readonly most?: number;
 }
@@ -239,40 +188,44 @@ interface Order {
   readonly isDown: boolean;
 }
 
-/** A table that the reader can sort; missing values come last in either order. */
-export function SortableTable<Row>(props: SortableTableProps<Row>) {
-  const { label, columns, rows, groups, most = 50 } = props;
+export function Table<Row>(props: TableProps<Row>) {
+  const { label, kind = 'numbers', caption, columns, rows, groups, most = Number.POSITIVE_INFINITY } = props;
   const [order, setOrder] = useState<Order | null>(null);
   const [isWhole, setWhole] = useState(false);
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const column = columns.find(({ name }) => name === order?.column);
-  const isDown = order?.isDown ?? false;
-  const sort = (some: readonly Row[]) => (column ? sorted(some, column.sortBy, isDown) : some);
-  const shorten = (some: readonly Row[]) => (isWhole ? some : some.slice(0, most));
+  const sort = <T,>(items: readonly T[], keyFor: (item: T) => SortValue) =>
+    column ? sorted(items, keyFor, order?.isDown ?? false) : items;
+  const shown = (some: readonly Row[]) => {
+    const all = sort(some, row => column?.sortBy?.(row));
+    return isWhole ? all : all.slice(0, most);
+  };
   const next = (name: string): void =>
-    setOrder(old =>
-      old?.column !== name
-        ? { column: name, isDown: false }
-        : old.isDown
-          ? null
-          : { column: name, isDown: true },
-    );
+    setOrder(old => {
+      if (old?.column !== name) return { column: name, isDown: false };
+      return old.isDown ? null : { column: name, isDown: true };
+    });
   const toggle = (key: string): void =>
     setOpen(old => new Set(old.has(key) ? [...old].filter(one => one !== key) : [...old, key]));
-  const shownGroups =
-    groups && column ? sorted(groups, group => summaryValue(column, group.rows), isDown) : groups;
-  const longest = groups === undefined ? rows.length : Math.max(0, ...groups.map(group => group.rows.length));
+  const longest = Math.max(...(groups ?? [{ rows }]).map(group => group.rows.length));
   return (
     <>
       <Scroll label={label}>
-        <table class="numbers sortable">
-          <Head columns={columns} order={order} next={next} />
-          {shownGroups === undefined ? (
+        <table class={columns.some(({ sortBy }) => sortBy !== undefined) ? `${kind} sortable` : kind}>
+          {caption}
+          <thead>
+            <tr>
+              {columns.map(one => (
+                <Head key={one.name} column={one} order={order} next={() => next(one.name)} />
+              ))}
+            </tr>
+          </thead>
+          {groups === undefined ? (
             <tbody>
-              <TableRows {...props} rows={shorten(sort(rows))} />
+              <TableRows {...props} rows={shown(rows)} />
             </tbody>
           ) : (
-            shownGroups.map(group => (
+            sort(groups, group => column && summaryValue(column, group.rows)).map(group => (
               <tbody key={group.key} data-group={group.label}>
                 <GroupRow
                   group={group}
@@ -280,7 +233,7 @@ export function SortableTable<Row>(props: SortableTableProps<Row>) {
                   isOpen={open.has(group.key)}
                   toggle={() => toggle(group.key)}
                 />
-                {open.has(group.key) && <TableRows {...props} rows={shorten(sort(group.rows))} />}
+                {open.has(group.key) && <TableRows {...props} rows={shown(group.rows)} />}
               </tbody>
             ))
           )}
@@ -295,40 +248,63 @@ export function SortableTable<Row>(props: SortableTableProps<Row>) {
   );
 }
 
-function Head<Row>({
-  columns,
-  order,
-  next,
-}: Pick<SortableTableProps<Row>, 'columns'> & { readonly order: Order | null; next(column: string): void }) {
+interface HeadProps<Row> {
+  readonly column: Column<Row>;
+  readonly order: Order | null;
+  next(): void;
+}
+
+function Head<Row>({ column: { name, title = name, isText, sortBy }, order, next }: HeadProps<Row>) {
+  const className = isText ? 'text' : undefined;
+  if (sortBy === undefined)
+    return (
+      <th scope="col" class={className}>
+        {title}
+      </th>
+    );
+  const direction = order?.column !== name ? 'none' : order.isDown ? 'descending' : 'ascending';
   return (
-    <thead>
-      <tr>
-        {columns.map(({ name, title = name, isText }) => {
-          const direction = order?.column !== name ? 'none' : order.isDown ? 'descending' : 'ascending';
-          return (
-            <th key={name} scope="col" aria-sort={direction} class={isText ? 'text' : undefined}>
-              <button type="button" title={name} onClick={() => next(name)}>
-                {title}
-                <span aria-hidden="true">{{ none: '', ascending: ' ▲', descending: ' ▼' }[direction]}</span>
-              </button>
-            </th>
-          );
-        })}
-      </tr>
-    </thead>
+    <th scope="col" aria-sort={direction} class={className}>
+      <button type="button" title={name} onClick={next}>
+        {title}
+        <span aria-hidden="true">{{ none: '', ascending: ' ▲', descending: ' ▼' }[direction]}</span>
+      </button>
+    </th>
   );
 }
 
-function GroupRow<Row>({
-  group: { label, rows },
-  columns: [, ...columns],
-  isOpen,
-  toggle,
-}: Pick<SortableTableProps<Row>, 'columns'> & {
+function TableRows<Row>({ columns, rows, keyOf, classOf }: TableProps<Row>) {
+  return rows.map((row, i) => (
+    <tr key={keyOf(row, i)} data-row={keyOf(row, i)} class={classOf?.(row)}>
+      {columns.map((column, k) => {
+        const Cell = k === 0 ? 'th' : 'td';
+        return (
+          <Cell
+            key={column.name}
+            {...(k === 0 && { scope: 'row' })}
+            data-column={column.name}
+            class={column.isText ? 'text' : column.isBest?.(row) ? 'best' : undefined}
+          >
+            {shownIn(column, row, i)}
+          </Cell>
+        );
+      })}
+    </tr>
+  ));
+}
+
+function shownIn<Row>({ show, sortBy }: Column<Row>, row: Row, i: number): ComponentChildren {
+  return show ? show(row, i) : (sortBy?.(row) ?? '–');
+}
+
+interface GroupRowProps<Row> {
   readonly group: Group<Row>;
+  readonly columns: readonly Column<Row>[];
   readonly isOpen: boolean;
   toggle(): void;
-}) {
+}
+
+function GroupRow<Row>({ group: { label, rows }, columns, isOpen, toggle }: GroupRowProps<Row>) {
   return (
     <tr class="group">
       <th scope="rowgroup" class="text">
@@ -337,22 +313,22 @@ function GroupRow<Row>({
         </button>{' '}
         <small>{counted(rows.length, 'run')}</small>
       </th>
-      {columns.map(column => (
+      {columns.slice(1).map(column => (
         <td key={column.name} data-column={column.name} class={column.isText ? 'text' : undefined}>
-          {column.summary?.show(rows) ?? (isSame(column, rows) ? column.show(rows[0], 0) : '')}
+          {column.summary?.show(rows) ?? (isSame(column, rows) ? shownIn(column, rows[0], 0) : '')}
         </td>
       ))}
     </tr>
   );
 }
 
-function isSame<Row>({ sortBy }: SortableColumn<Row>, rows: readonly Row[]): boolean {
-  return rows.every(row => sortBy(row) === sortBy(rows[0]));
+function isSame<Row>({ sortBy }: Column<Row>, rows: readonly Row[]): boolean {
+  return rows.every(row => sortBy?.(row) === sortBy?.(rows[0]));
 }
 
-function summaryValue<Row>(column: SortableColumn<Row>, rows: readonly Row[]): SortValue {
+function summaryValue<Row>(column: Column<Row>, rows: readonly Row[]): SortValue {
   if (column.summary !== undefined) return column.summary.value(rows);
-  return isSame(column, rows) ? column.sortBy(rows[0]) : null;
+  return isSame(column, rows) ? column.sortBy?.(rows[0]) : null;
 }
 
 function sorted<T>(items: readonly T[], keyFor: (item: T) => SortValue, isDown: boolean): readonly T[] {
@@ -381,13 +357,4 @@ export function useWidth<E extends Element>(start: number) {
     return () => observer.disconnect();
   }, []);
   return { ref, width };
-}
-
-/** Draws the document; `html.ts` ensures that it is of the kind that `view` draws. */
-export function show<Document>(view: (report: Document) => ComponentChild): void {
-  const place = document.querySelector('main');
-  const source = document.querySelector('#report')?.textContent;
-  if (place === null || !source) return;
-  place.replaceChildren();
-  render(view(JSON.parse(source) as Document), place);
 }

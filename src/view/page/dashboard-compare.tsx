@@ -1,70 +1,48 @@
 /** Several runs side by side: their curves in one chart, metrics, significance and settings. */
 
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import { capital, formatNumber, isShare, words } from '../../util/numbers.js';
-import type { ComparisonReport, ListDocument, Listed, Measured, RunReport } from '../document.js';
-import { encodePath, hashOf, MAX_COMPARED, NO_FILTER } from './address.js';
-import { applyListChange } from './changes.js';
+import type { ComparisonReport, RunReport } from '../document.js';
+import { hashOf } from './address.js';
 import type { ChartSeries } from './chart.js';
 import { Badge, Breakable, type Column, Section, Table, Value } from './components.js';
 import { byImportance } from './curve-data.js';
 import { type ChartPlan, Charts, isConstant } from './curves.js';
-import { Alert, useLive, useTitle, Waiting } from './live.js';
+import { distinct } from './run-list.js';
 
-export function ComparePage({ paths }: { readonly paths: readonly string[] }) {
-  const wanted = useMemo(() => [...new Set(paths)].slice(0, MAX_COMPARED), [paths.join('\n')]);
-  const { reports, comparison, trouble } = useReports(wanted);
-  useTitle(`Comparison of ${wanted.length} runs`);
-  if (wanted.length === 0) return <NothingChosen />;
-  const compared = wanted.flatMap((path, i): Compared[] => {
-    const report = reports.get(path);
-    return report === undefined ? [] : [{ path, report, number: i }];
-  });
-  if (compared.length === 0) return <Waiting title="Comparison" trouble={trouble} />;
+interface Compared {
+  readonly path: string;
+  readonly report: RunReport;
+  /** Determines its colour. */
+  readonly number: number;
+}
+
+export function ComparisonView({ report }: { readonly report: ComparisonReport }) {
+  const compared = useMemo(() => report.runs.map((run, number) => ({ ...run, number })), [report]);
+  const plans = useMemo(() => comparedCurves(compared), [compared]);
   return (
     <article class="comparison wide">
       <header>
-        <h1>Comparison of {wanted.length} runs</h1>
+        <h1>Comparison of {compared.length} runs</h1>
       </header>
-      {paths.length > wanted.length && <p class="note">Of more runs the first {MAX_COMPARED} are shown.</p>}
-      {trouble !== undefined && <Alert>{trouble}</Alert>}
-      <Runs compared={compared} comparison={comparison} />
-      <ComparedCharts compared={compared} />
-      {comparison !== undefined && <Significance report={comparison} />}
-      <Differences compared={compared} comparison={comparison} />
+      <Runs compared={compared} comparison={report} />
+      <Charts plans={plans} />
+      <Significance comparison={report} />
+      <Differences compared={compared} comparison={report} />
     </article>
   );
 }
 
-function NothingChosen() {
-  return (
-    <article>
-      <h1>Comparison</h1>
-      <p>
-        No runs are chosen. <a href={hashOf({ kind: 'list', filter: NO_FILTER })}>Choose some in the list</a>.
-      </p>
-    </article>
-  );
-}
-
-interface ComparedProps {
+interface ComparisonProps {
   readonly compared: readonly Compared[];
-}
-
-interface ComparisonProps extends ComparedProps {
-  readonly comparison: ComparisonReport | undefined;
+  readonly comparison: ComparisonReport;
 }
 
 function Runs({ compared, comparison }: ComparisonProps) {
-  const metrics = comparedMetrics(compared, comparison);
-  const side = {
-    name: 'side',
-    isText: true,
-    show: ({ path }: Compared) => comparison?.sides.find(({ runs }) => runs.includes(path))?.id,
-  };
+  const metrics = distinct(compared.flatMap(({ report }) => report.metrics.map(({ name }) => name)));
   return (
     <Section title="Runs">
-      <Table
+      <Table<Compared>
         label="Runs and their metrics"
         kind="numbers compared"
         columns={[
@@ -73,25 +51,20 @@ function Runs({ compared, comparison }: ComparisonProps) {
             isText: true,
             show: one => (
               <>
-                <Key compared={one} /> {one.report.name}{' '}
+                <Key of={one} /> {one.report.name}{' '}
                 <a class="id" href={hashOf({ kind: 'run', path: one.path })}>
                   {one.report.id}
                 </a>
               </>
             ),
           },
-          ...(comparison === undefined ? [] : [side]),
+          {
+            name: 'side',
+            isText: true,
+            show: ({ path }) => comparison.sides.find(({ runs }) => runs.includes(path))?.id,
+          },
           { name: 'state', isText: true, show: ({ report }) => <Badge of={report.state} /> },
-          ...metrics.map(({ name, best, values }) => ({
-            name,
-            isBest: ({ path }: Compared) => best.has(path),
-            show: ({ path }: Compared) => (
-              <>
-                <Value metric={name} value={values.get(path)} />
-                {best.has(path) && <span class="hidden"> (best)</span>}
-              </>
-            ),
-          })),
+          ...metrics.toSorted(byImportance).map(name => metricColumn(name, compared, comparison)),
           { name: 'epochs', show: ({ report }) => report.epochs },
           { name: 'seed', show: ({ report }) => report.seed ?? '–' },
         ]}
@@ -102,139 +75,96 @@ function Runs({ compared, comparison }: ComparisonProps) {
   );
 }
 
-function Key({ compared: { number } }: { readonly compared: Compared }) {
+function metricColumn(
+  name: string,
+  compared: readonly Compared[],
+  { metrics }: ComparisonReport,
+): Column<Compared> {
+  const valueIn = ({ report }: Compared) => report.metrics.find(metric => metric.name === name)?.value;
+  const finite = compared.map(valueIn).filter(value => typeof value === 'number');
+  const direction = metrics.find(({ metric }) => metric === name);
+  const best = direction?.larger_is_better ? Math.max(...finite) : Math.min(...finite);
+  const isBest = (one: Compared) =>
+    direction !== undefined && new Set(finite).size > 1 && valueIn(one) === best;
+  return {
+    name,
+    isBest,
+    show: one => (
+      <>
+        <Value metric={name} value={valueIn(one)} />
+        {isBest(one) && <span class="hidden"> (best)</span>}
+      </>
+    ),
+  };
+}
+
+function Key({ of: { number } }: { readonly of: Compared }) {
   const { color, isDashed } = colorOf(number);
   return <span class={`swatch ${color} ${isDashed ? 'dashed' : ''}`} aria-hidden="true" />;
 }
 
-function ComparedCharts({ compared }: ComparedProps) {
-  const plans = useMemo(() => comparedCurves(compared), [compared]);
-  return <Charts plans={plans} />;
-}
-
+/** The settings that differ, and what else does. */
 function Differences({ compared, comparison }: ComparisonProps) {
-  const differing = differingValues(compared);
-  if (compared.length < 2) return null;
+  const keys = distinct(compared.flatMap(({ report }) => report.config.map(({ key }) => key)));
+  const valueIn = (key: string, { report }: Compared) => report.config.find(one => one.key === key)?.value;
+  const differing = keys.filter(key => new Set(compared.map(one => valueIn(key, one))).size > 1);
+  const { sides, facts, changes } = comparison;
   return (
     <Section title="Config">
       {differing.length === 0 ? (
         <p>All settings are the same.</p>
       ) : (
-        <Table
+        <Table<string>
           label="Settings that differ"
           kind="differences"
           columns={[
-            { name: 'key', show: ({ key }) => <Breakable text={key} /> },
+            { name: 'key', show: key => <Breakable text={key} /> },
             ...compared.map(one => ({
               name: one.path,
               title: (
                 <>
-                  <Key compared={one} /> {one.report.name} <span class="id">{one.report.id}</span>
+                  <Key of={one} /> {one.report.name} <span class="id">{one.report.id}</span>
                 </>
               ),
-              show: ({ values }: DifferingValue) =>
-                values.has(one.path) ? <code>{values.get(one.path)}</code> : '–',
+              show: (key: string) => {
+                const value = valueIn(key, one);
+                return value === undefined ? '–' : <code>{value}</code>;
+              },
             })),
-            ...(comparison === undefined
-              ? []
-              : [{ name: 'changes', show: ({ key }: DifferingValue) => comparison.changes[key] }]),
+            { name: 'changes', show: key => changes[key] },
           ]}
           rows={differing}
+          keyOf={key => key}
+        />
+      )}
+      {facts.length > 0 && (
+        <Table<ComparisonReport['facts'][number]>
+          label="Data, code and machines that differ"
+          kind="differences"
+          columns={[
+            { name: 'data, code, machine', show: ({ key }) => key },
+            ...sides.map(({ id }, i) => ({
+              name: id,
+              show: ({ values }: ComparisonReport['facts'][number]) => values[i],
+            })),
+            { name: 'changes', show: fact => (fact.changes_results ? 'perhaps results' : 'nothing') },
+          ]}
+          rows={facts}
           keyOf={({ key }) => key}
         />
       )}
-      {comparison !== undefined && comparison.facts.length > 0 && <OtherDifferences report={comparison} />}
     </Section>
   );
 }
 
-/** Differences besides the config. */
-function OtherDifferences({ report: { sides, facts } }: { readonly report: ComparisonReport }) {
-  return (
-    <Table
-      label="Data, code and machines that differ"
-      kind="differences"
-      columns={[
-        { name: 'data, code, machine', show: ({ key }) => key },
-        ...sides.map(({ id }, i) => ({
-          name: id,
-          show: ({ values }: ComparisonReport['facts'][number]) => values[i],
-        })),
-        { name: 'changes', show: fact => (fact.changes_results ? 'perhaps results' : 'nothing') },
-      ]}
-      rows={facts}
-      keyOf={({ key }) => key}
-    />
-  );
-}
-
-interface Reports {
-  /** By path; missing if unavailable. */
-  readonly reports: ReadonlyMap<string, RunReport>;
-  /** The comparison of all; undefined for a single run, or if one is unavailable. */
-  readonly comparison: ComparisonReport | undefined;
-  readonly trouble: string | undefined;
-}
-
-const NONE: Reports = { reports: new Map(), comparison: undefined, trouble: undefined };
-
-export function useReports(paths: readonly string[]): Reports {
-  const list = useLive<ListDocument>('/api/list', applyListChange);
-  const [got, setGot] = useState<Reports>(NONE);
-  const rows = paths.map(path => list.document && rowOf(path, list.document));
-  // an entry of the list changes exactly when the run's files change
-  const version = list.document === undefined ? undefined : JSON.stringify(rows);
-  useEffect(() => {
-    if (version === undefined) return;
-    const stop = new AbortController();
-    readAll(paths, stop.signal).then(
-      reports => setGot(reports),
-      error => {
-        if (!stop.signal.aborted) setGot(old => ({ ...old, trouble: String(error) }));
-      },
-    );
-    return () => stop.abort();
-  }, [paths, version]);
-  return { ...got, trouble: list.trouble ?? got.trouble };
-}
-
-/** The entry of a trial is that of its sweep. */
-function rowOf(path: string, { runs, sweeps }: ListDocument): Listed | undefined {
-  return (
-    runs.find(run => run.path === path) ?? sweeps.find(sweep => path.startsWith(`${sweep.path}/trials/`))
-  );
-}
-
-async function readAll(paths: readonly string[], signal: AbortSignal): Promise<Reports> {
-  const loaded = await Promise.all(
-    paths.map(async path => {
-      const response = await fetch(`/api/runs/${encodePath(path)}`, { signal });
-      return { path, ok: response.ok, value: await response.json() };
-    }),
-  );
-  const comparison = paths.length < 2 ? undefined : await readComparison(paths, signal);
-  const failed = loaded.find(({ ok }) => !ok);
-  return {
-    reports: new Map(loaded.filter(({ ok }) => ok).map(({ path, value }) => [path, value as RunReport])),
-    comparison,
-    trouble: failed && `${failed.path}: ${failed.value.error}`,
-  };
-}
-
-/** If one of the runs cannot be read, its own response says why. */
-async function readComparison(
-  paths: readonly string[],
-  signal: AbortSignal,
-): Promise<ComparisonReport | undefined> {
-  const query = new URLSearchParams(paths.map(path => ['run', path]));
-  const response = await fetch(`/api/comparison?${query}`, { signal });
-  return response.ok ? ((await response.json()) as ComparisonReport) : undefined;
-}
-
 type Metric = ComparisonReport['metrics'][number];
 
-export function Significance({ report }: { readonly report: ComparisonReport }) {
-  const { sides, metrics, sentences } = report;
+interface MeasuredSide extends Pick<Metric['sides'][number], 'side' | 'n' | 'mean' | 'spread'> {
+  readonly metric: string;
+  readonly against: Metric['comparisons'][number] | undefined;
+}
+
+function Significance({ comparison: { sides, metrics, sentences } }: Pick<ComparisonProps, 'comparison'>) {
   if (metrics.length === 0) return null;
   const isCompared = sides.length > 1;
   const rows = metrics.flatMap(({ metric, sides: measured, comparisons }) =>
@@ -260,7 +190,7 @@ export function Significance({ report }: { readonly report: ComparisonReport }) 
           </li>
         ))}
       </ul>
-      <Table
+      <Table<MeasuredSide>
         label="Metrics of the sides"
         kind="numbers significance"
         columns={[
@@ -283,11 +213,6 @@ export function Significance({ report }: { readonly report: ComparisonReport }) 
   );
 }
 
-interface MeasuredSide extends Pick<Metric['sides'][number], 'side' | 'n' | 'mean' | 'spread'> {
-  readonly metric: string;
-  readonly against: Metric['comparisons'][number] | undefined;
-}
-
 /** Of each side but the first. */
 const AGAINST: readonly Column<MeasuredSide>[] = [
   { name: 'difference', show: ({ metric, against }) => against && signed(metric, against.difference) },
@@ -307,23 +232,40 @@ const AGAINST: readonly Column<MeasuredSide>[] = [
 /** Differences of shares are in percentage points. */
 function signed(metric: string, value: number | null): string {
   if (value === null) return '–';
-  const text = isShare(metric) ? formatNumber(100 * value, 3) : formatNumber(value, 3);
-  const unit = isShare(metric) ? ' points' : '';
-  return `${value > 0 ? '+' : ''}${text.replace('-', '−')}${unit}`;
-}
-
-export interface Compared {
-  readonly path: string;
-  readonly report: RunReport;
-  /** Its index among the requested runs, which determines its colour. */
-  readonly number: number;
+  const text = formatNumber(isShare(metric) ? 100 * value : value, 3).replace('-', '−');
+  return `${value > 0 ? '+' : ''}${text}${isShare(metric) ? ' points' : ''}`;
 }
 
 /** Number of colours in the style sheet; further runs are dashed. */
 const COLORS = 6;
 
-export function colorOf(number: number): Pick<ChartSeries, 'color' | 'isDashed'> {
+function colorOf(number: number): Pick<ChartSeries, 'color' | 'isDashed'> {
   return { color: `run-${(number % COLORS) + 1}`, isDashed: number >= COLORS };
+}
+
+/**
+ * One chart per curve with one line per run; none for values that were measured once, which a table
+ * shows.
+ */
+function comparedCurves(compared: readonly Compared[]): readonly ChartPlan[] {
+  const isOneName = new Set(compared.map(({ report }) => report.name)).size === 1;
+  const isTelling = (name: string) =>
+    compared.some(({ report: { curves } }) => {
+      const curve = curves[name];
+      return curve && curve.steps.length > 1 && !(name === 'learning_rate' && isConstant(curve));
+    });
+  return distinct(compared.flatMap(({ report }) => Object.keys(report.curves)))
+    .filter(isTelling)
+    .sort(byImportance)
+    .map(name => ({
+      title: titleOf(name),
+      isShare: isShare(name),
+      series: compared.flatMap(({ path, report, number }): ChartSeries[] => {
+        const curve = report.curves[name];
+        const label = isOneName ? report.id : `${report.name} ${report.id}`;
+        return curve ? [{ name: path, label, curve, places: report, ...colorOf(number) }] : [];
+      }),
+    }));
 }
 
 const TITLES: Readonly<Record<string, string>> = {
@@ -332,91 +274,7 @@ const TITLES: Readonly<Record<string, string>> = {
   samples_per_s: 'Samples per second',
 };
 
-/**
- * One chart per curve with one line per run; none for values that were measured once, which a table
- * shows.
- */
-export function comparedCurves(compared: readonly Compared[]): readonly ChartPlan[] {
-  const names = [...new Set(compared.flatMap(({ report }) => Object.keys(report.curves)))];
-  const isTelling = (name: string) =>
-    compared.some(({ report: { curves } }) => {
-      const curve = curves[name];
-      return curve && curve.steps.length > 1 && !(name === 'learning_rate' && isConstant(curve));
-    });
-  return names
-    .filter(isTelling)
-    .sort(byImportance)
-    .map(name => ({
-      title: titleOf(name),
-      isShare: isShare(name),
-      series: compared.flatMap(({ path, report, number }): ChartSeries[] => {
-        const curve = report.curves[name];
-        return curve === undefined
-          ? []
-          : [{ name: path, label: labelOf(report, compared), curve, places: report, ...colorOf(number) }];
-      }),
-    }));
-}
-
 function titleOf(name: string): string {
   const [, metric] = /^epoch\.(.+)$/.exec(name) ?? [];
   return TITLES[name] ?? (metric ? `Train ${words(metric)}, mean of the epoch` : capital(words(name)));
-}
-
-/** The shortest names that distinguish the runs. */
-function labelOf({ name, id }: RunReport, compared: readonly Compared[]): string {
-  const isOne = compared.every(({ report }) => report.name === name);
-  return isOne ? id : `${name} ${id}`;
-}
-
-export interface ComparedMetric {
-  readonly name: string;
-  /** By the path of the run. */
-  readonly values: ReadonlyMap<string, Measured>;
-  /** Paths of the runs with the best value; empty if all are equal. */
-  readonly best: ReadonlySet<string>;
-}
-
-/** @param comparison has the direction of each metric; without it no value is marked as best */
-export function comparedMetrics(
-  compared: readonly Compared[],
-  comparison: ComparisonReport | undefined,
-): readonly ComparedMetric[] {
-  const names = [...new Set(compared.flatMap(({ report }) => report.metrics.map(({ name }) => name)))];
-  return names.sort(byImportance).map(name => {
-    const values = new Map(
-      compared.flatMap(({ path, report }) =>
-        report.metrics.filter(metric => metric.name === name).map(({ value }) => [path, value] as const),
-      ),
-    );
-    const finite = [...values.values()].filter(value => typeof value === 'number');
-    const direction = comparison?.metrics.find(({ metric }) => metric === name);
-    const best = direction?.larger_is_better ? Math.max(...finite) : Math.min(...finite);
-    const isTold = direction !== undefined && new Set(finite).size > 1;
-    return {
-      name,
-      values,
-      best: new Set(isTold ? [...values].filter(([, value]) => value === best).map(([path]) => path) : []),
-    };
-  });
-}
-
-export interface DifferingValue {
-  readonly key: string;
-  /** By the path of the run; absent if its config lacks the key. */
-  readonly values: ReadonlyMap<string, string>;
-}
-
-/** Config keys whose values differ. */
-export function differingValues(compared: readonly Compared[]): readonly DifferingValue[] {
-  const byKey = new Map<string, Map<string, string>>();
-  for (const { path, report } of compared) {
-    for (const { key, value } of report.config) {
-      const values = byKey.get(key) ?? new Map<string, string>();
-      byKey.set(key, values.set(path, value));
-    }
-  }
-  return [...byKey]
-    .map(([key, values]) => ({ key, values }))
-    .filter(({ values }) => values.size < compared.length || new Set(values.values()).size > 1);
 }

@@ -3,13 +3,12 @@ import './dashboard.css';
 import './style.css';
 import 'uplot/dist/uPlot.min.css';
 import { type ComponentChildren, render } from 'preact';
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { RunReport, SweepReport } from '../document.js';
-import { encodePath, hashOf, launcher, NO_FILTER, parseRoute, type Route } from './address.js';
-import { applyRunChange } from './changes.js';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { ComparisonReport, ListDocument, RunReport, SweepReport } from '../document.js';
+import { eventsOf, hashOf, launcher, NO_FILTER, parseRoute, type Route } from './address.js';
 import { Links } from './components.js';
-import { ComparePage } from './dashboard-compare.js';
-import { ListPage } from './dashboard-list.js';
+import { ComparisonView } from './dashboard-compare.js';
+import { ListView } from './dashboard-list.js';
 import { Alert, type Connection, Connections, useLive, useTitle, Waiting } from './live.js';
 import { RunView } from './run-view.js';
 import { SweepView } from './sweep-view.js';
@@ -20,21 +19,35 @@ const WORDS: Readonly<Record<Connection, string>> = {
   lost: 'connection lost, trying again',
 };
 
-export function Frame({ route, children }: { readonly route: Route; readonly children: ComponentChildren }) {
+function Frame({ route, children }: { readonly route: Route; readonly children: ComponentChildren }) {
   const [connection, setConnection] = useState<Connection>('connecting');
-  const [wasRestarted, setRestarted] = useState(false);
-  const state = useMemo(() => ({ set: setConnection, restarted: () => setRestarted(true) }), []);
-  const isWide = route.kind === 'list' || route.kind === 'compare';
   const main = useRef<HTMLElement>(null);
   const view = route.kind === 'list' ? 'list' : hashOf(route);
-  useFocusOnChange(main, view);
+  const shown = useRef(view);
+  // moves the focus of keyboard and screen reader users to the new view
+  useEffect(() => {
+    if (shown.current === view) return;
+    shown.current = view;
+    window.scrollTo(0, 0);
+    main.current?.focus({ preventScroll: true });
+  }, [view]);
+  const folder = route.kind === 'sweep' ? `${route.path}/` : '';
+  const links = {
+    run: (path: string) => hashOf({ kind: 'run', path: folder + path }),
+    sweep: (path: string) => hashOf({ kind: 'sweep', path }),
+    comparison: (paths: readonly string[]) =>
+      hashOf({ kind: 'compare', paths: paths.map(path => folder + path) }),
+  };
   return (
-    <Connections.Provider value={state}>
-      <Links.Provider value={linksFrom(route)}>
+    <Connections.Provider value={setConnection}>
+      <Links.Provider value={links}>
         <button type="button" class="skip" onClick={() => main.current?.focus()}>
           Skip to the content
         </button>
-        <nav class={isWide ? 'top wide' : 'top'} aria-label="Dashboard">
+        <nav
+          class={route.kind === 'list' || route.kind === 'compare' ? 'top wide' : 'top'}
+          aria-label="Dashboard"
+        >
           <a
             href={hashOf({ kind: 'list', filter: NO_FILTER })}
             aria-current={route.kind === 'list' ? 'page' : undefined}
@@ -43,7 +56,6 @@ export function Frame({ route, children }: { readonly route: Route; readonly chi
           </a>
           <p class={`connection ${connection}`} role="status" data-connection={connection}>
             <span aria-hidden="true">{connection === 'live' ? '●' : '○'}</span> {WORDS[connection]}
-            {wasRestarted && connection === 'live' && '; the server was restarted'}
           </p>
         </nav>
         <main ref={main} tabIndex={-1}>
@@ -54,34 +66,52 @@ export function Frame({ route, children }: { readonly route: Route; readonly chi
   );
 }
 
-function linksFrom(route: Route) {
-  const folder = route.kind === 'sweep' ? `${route.path}/` : '';
-  return {
-    run: (path: string) => hashOf({ kind: 'run', path: folder + path }),
-    comparison: (paths: readonly string[]) =>
-      hashOf({ kind: 'compare', paths: paths.map(path => folder + path) }),
-  };
-}
+type Shown = ListDocument | RunReport | SweepReport | ComparisonReport;
 
-/** Moves the focus of keyboard and screen reader users to the new view. */
-function useFocusOnChange(main: { readonly current: HTMLElement | null }, view: string): void {
-  const shown = useRef(view);
-  useEffect(() => {
-    if (shown.current === view) return;
-    shown.current = view;
-    window.scrollTo(0, 0);
-    main.current?.focus({ preventScroll: true });
-  }, [view, main]);
-}
-
-export function RunPage({ path }: { readonly path: string }) {
-  const { document: report, trouble } = useLive<RunReport>(`/api/runs/${encodePath(path)}`, applyRunChange);
-  useTitle(report === undefined ? path : `${report.state}: ${report.name} ${report.id}`);
-  if (report === undefined) return <Waiting title={path} trouble={trouble} />;
-  const sweep = /^(.+)\/trials\/[^/]+$/.exec(path)?.[1];
+function View({ route }: { readonly route: Route }) {
+  const { document: report, trouble } = useLive<Shown>(eventsOf(route));
+  const title = titleOf(route, report);
+  useTitle(title);
+  if (report === undefined) return <Waiting title={title} trouble={trouble} />;
   return (
     <>
       {trouble !== undefined && <Alert>{trouble}</Alert>}
+      <Content route={route} report={report} />
+    </>
+  );
+}
+
+function titleOf(route: Route, report: Shown | undefined): string {
+  if (route.kind === 'list') {
+    const runs = report !== undefined && 'exists' in report ? report.runs : [];
+    const running = runs.filter(({ state }) => state === 'running').length;
+    return running > 0 ? `(${running}) Experiments` : 'Experiments';
+  }
+  if (route.kind === 'compare') return `Comparison of ${route.paths.length} runs`;
+  return report !== undefined && 'state' in report
+    ? `${report.state}: ${report.name} ${report.id}`
+    : route.path;
+}
+
+function Content({ route, report }: { readonly route: Route; readonly report: Shown }) {
+  switch (route.kind) {
+    case 'list':
+      return <ListView list={report as ListDocument} filter={route.filter} />;
+    case 'compare':
+      return <ComparisonView report={report as ComparisonReport} />;
+    case 'run':
+      return <RunPage path={route.path} report={report as RunReport} />;
+    case 'sweep':
+      return <SweepPage report={report as SweepReport} />;
+    default:
+      return route satisfies never;
+  }
+}
+
+function RunPage({ path, report }: { readonly path: string; readonly report: RunReport }) {
+  const sweep = /^(.+)\/trials\/[^/]+$/.exec(path)?.[1];
+  return (
+    <>
       <p class="trail">
         {sweep === undefined ? (
           <a href={hashOf({ kind: 'list', filter: { ...NO_FILTER, experiment: report.name } })}>
@@ -92,31 +122,22 @@ export function RunPage({ path }: { readonly path: string }) {
         )}
       </p>
       <RunView report={report} />
-      {report.state === 'interrupted' || report.state === 'killed' ? (
+      {(report.state === 'interrupted' || report.state === 'killed') && (
         <p class="note">
           Resume with: <code>{`${launcher} resume ${path}`}</code> in the directory of the experiments.
         </p>
-      ) : null}
+      )}
     </>
   );
 }
 
-export function SweepPage({ path }: { readonly path: string }) {
-  const { document: report, trouble } = useLive<SweepReport>(`/api/sweeps/${encodePath(path)}`, keep);
-  useTitle(report === undefined ? path : `${report.state}: ${report.name} ${report.id}`);
-  if (report === undefined) return <Waiting title={path} trouble={trouble} />;
+function SweepPage({ report }: { readonly report: SweepReport }) {
   return (
     <>
-      {trouble !== undefined && <Alert>{trouble}</Alert>}
       <SweepView report={report} />
       {report.trials.length === 0 && <p>No trial has begun yet; they appear here as they do.</p>}
     </>
   );
-}
-
-/** Sweeps are sent whole. */
-function keep(report: SweepReport): SweepReport {
-  return report;
 }
 
 function Dashboard() {
@@ -128,24 +149,9 @@ function Dashboard() {
   }, []);
   return (
     <Frame route={route}>
-      <View route={route} />
+      <View key={eventsOf(route)} route={route} />
     </Frame>
   );
-}
-
-function View({ route }: { readonly route: Route }) {
-  switch (route.kind) {
-    case 'list':
-      return <ListPage filter={route.filter} />;
-    case 'run':
-      return <RunPage key={route.path} path={route.path} />;
-    case 'sweep':
-      return <SweepPage key={route.path} path={route.path} />;
-    case 'compare':
-      return <ComparePage paths={route.paths} />;
-    default:
-      return route satisfies never;
-  }
 }
 
 const place = document.querySelector('#page');

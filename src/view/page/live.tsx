@@ -1,8 +1,8 @@
-/** Documents that follow the files: they come as server-sent events, whole again after a break. */
+/** Documents that follow the files: they come as server-sent events, each whole. */
 
 import { type ComponentChildren, createContext } from 'preact';
 import { useContext, useEffect, useState } from 'preact/hooks';
-import type { Hello, Trouble } from '../document.js';
+import type { Trouble } from '../document.js';
 
 export type Connection =
   | 'connecting'
@@ -10,89 +10,8 @@ export type Connection =
   /** Lost, and reconnecting. */
   | 'lost';
 
-interface LiveHandlers extends ConnectionState {
-  document(data: unknown): void;
-  change(data: unknown): void;
-  /** Why the document is unavailable. */
-  trouble(message: string): void;
-}
-
-/** The server sends something at least every ten seconds. */
-const SILENCE_MS = 25_000;
-const RETRY_MS = 1000;
-
-/**
- * Watches `url`; returns a function that stops. A hidden page holds no connection, since a browser
- * opens at most six to a server in all its windows; when visible again, it receives the document
- * anew.
- */
-function watch(url: string, handlers: LiveHandlers): () => void {
-  let source: EventSource | undefined;
-  let server: string | undefined;
-  let timer: number | undefined;
-
-  const close = (): void => {
-    source?.close();
-    source = undefined;
-    clearTimeout(timer);
-  };
-  const retry = (afterMs: number): void => {
-    clearTimeout(timer);
-    timer = window.setTimeout(() => {
-      handlers.set('lost');
-      open();
-    }, afterMs);
-  };
-  const alive = (): void => {
-    handlers.set('live');
-    retry(SILENCE_MS);
-  };
-  const open = (): void => {
-    close();
-    const made = new EventSource(url);
-    source = made;
-    const on = (event: string, take: (data: unknown) => void): void =>
-      made.addEventListener(event, message => {
-        take(JSON.parse(message.data));
-        alive();
-      });
-    on('hello', data => {
-      const { server: name } = data as Hello;
-      if (server !== undefined && server !== name) handlers.restarted();
-      server = name;
-    });
-    on('beat', () => {});
-    on('document', data => handlers.document(data));
-    on('change', data => handlers.change(data));
-    on('trouble', data => handlers.trouble((data as Trouble).message));
-    // reconnects here: the browser stops trying if the response is not a stream
-    made.onerror = () => {
-      close();
-      handlers.set('lost');
-      retry(RETRY_MS);
-    };
-    // an address that never responds
-    retry(SILENCE_MS);
-  };
-  const onVisibility = (): void => {
-    if (document.hidden) close();
-    else if (source === undefined) open();
-  };
-  document.addEventListener('visibilitychange', onVisibility);
-  if (!document.hidden) open();
-  return () => {
-    document.removeEventListener('visibilitychange', onVisibility);
-    close();
-  };
-}
-
 /** Receives the connection state of views. */
-export interface ConnectionState {
-  set(state: Connection): void;
-  restarted(): void;
-}
-
-export const Connections = createContext<ConnectionState>({ set: () => {}, restarted: () => {} });
+export const Connections = createContext<(state: Connection) => void>(() => {});
 
 export interface Live<T> {
   /** Undefined until the first one arrives. */
@@ -101,31 +20,55 @@ export interface Live<T> {
   readonly trouble: string | undefined;
 }
 
+const RETRY_MS = 1000;
+
 /**
- * @param address of the document; its events are below it
- * @param apply applies a change to a document
+ * Follows the document at `address`. A hidden page holds no connection, since a browser opens at
+ * most six to a server in all its windows; when visible again, it receives the document anew.
  */
-export function useLive<T>(address: string, apply: (document: T, change: never) => T): Live<T> {
-  const [live, setLive] = useState<Live<T> & { address: string }>({
-    address,
+export function useLive<T>(address: string): Live<T> {
+  const [live, setLive] = useState<Live<T> & { address?: string }>({
     document: undefined,
     trouble: undefined,
   });
-  const { set, restarted } = useContext(Connections);
-  useEffect(
-    () =>
-      watch(`${address}/events`, {
-        set,
-        restarted,
-        document: data => setLive({ address, document: data as T, trouble: undefined }),
-        change: change =>
-          setLive(old =>
-            old.document === undefined ? old : { ...old, document: apply(old.document, change as never) },
-          ),
-        trouble: trouble => setLive(old => ({ ...old, address, trouble })),
-      }),
-    [address, apply, set, restarted],
-  );
+  const setConnection = useContext(Connections);
+  useEffect(() => {
+    let source: EventSource | undefined;
+    let timer: number | undefined;
+    const close = (): void => {
+      clearTimeout(timer);
+      source?.close();
+      source = undefined;
+    };
+    const open = (): void => {
+      const made = new EventSource(address);
+      source = made;
+      made.onopen = () => setConnection('live');
+      made.addEventListener('document', ({ data }) =>
+        setLive({ address, document: JSON.parse(data) as T, trouble: undefined }),
+      );
+      made.addEventListener('trouble', ({ data }) => {
+        const { message: trouble } = JSON.parse(data) as Trouble;
+        setLive(old => ({ document: old.address === address ? old.document : undefined, address, trouble }));
+      });
+      // reconnects here: the browser stops trying if the response is not a stream
+      made.onerror = () => {
+        close();
+        setConnection('lost');
+        timer = window.setTimeout(open, RETRY_MS);
+      };
+    };
+    const onVisibility = (): void => {
+      close();
+      if (!document.hidden) open();
+    };
+    document.addEventListener('visibilitychange', onVisibility);
+    onVisibility();
+    return () => {
+      document.removeEventListener('visibilitychange', onVisibility);
+      close();
+    };
+  }, [address, setConnection]);
   // of the previous address, until the new one has sent something
   return live.address === address ? live : { document: undefined, trouble: undefined };
 }

@@ -216,23 +216,9 @@ interface PointPlotProps {
   readonly points: readonly PlotPoint[];
   /** Whether to draw the diagonal; both axes then have the same bounds. */
   readonly diagonal?: boolean;
-  /** The point to highlight. */
-  readonly stressed?: number | null;
-  onStress?(id: number | null): void;
 }
 
-/** Maximum distance of the pointer from a point. */
-const REACH = 20;
-
-export function PointPlot({
-  label,
-  x,
-  y,
-  points,
-  diagonal = false,
-  stressed = null,
-  onStress,
-}: PointPlotProps) {
+export function PointPlot({ label, x, y, points, diagonal = false }: PointPlotProps) {
   const { ref, width } = useWidth<HTMLDivElement>(300);
   const hasNoValue = points.some(point => point.y === null);
   const frame = frameOf(width, diagonal ? Math.min(width, 420) : 220, hasNoValue);
@@ -253,32 +239,16 @@ export function PointPlot({
     const top = point.y === null ? frame.noValue : atY && frame.top(atY);
     return atX === undefined || top === undefined ? [] : [{ ...point, left: frame.left(atX), top }];
   });
-  const find = (event: { offsetX: number; offsetY: number }): number | null => {
-    const distance = ({ left, top }: { left: number; top: number }) =>
-      Math.hypot(left - event.offsetX, top - event.offsetY);
-    const [near] = [...placed].sort((a, b) => distance(a) - distance(b));
-    return near !== undefined && distance(near) < REACH ? near.id : null;
-  };
   return (
     <div ref={ref} class={diagonal ? 'point-plot square' : 'point-plot'}>
-      <svg
-        width={width}
-        height={frame.height}
-        role="img"
-        aria-label={label}
-        onPointerMove={event => onStress?.(find(event))}
-        onPointerLeave={() => onStress?.(null)}
-      >
+      <svg width={width} height={frame.height} role="img" aria-label={label}>
         <AxisX frame={frame} scale={scaleX} title={x.title} />
         <AxisY frame={frame} scale={scaleY} title={y.title} />
         {diagonal && <Diagonal frame={frame} />}
         {placed.map(({ id, left, top, className }) => (
-          <Mark
-            key={id}
-            left={left}
-            top={top}
-            className={`${className}${id === stressed ? ' stressed' : ''}`}
-          />
+          <g key={id} data-trial={id}>
+            <Mark left={left} top={top} className={className} />
+          </g>
         ))}
       </svg>
     </div>

@@ -95,13 +95,8 @@ export function withBrush(brushes: Brushes, name: string, range: readonly [numbe
 }
 
 /** The CSS class of a trial's line or mark. */
-export function classOf(
-  { trial, state }: TrialReport,
-  { report, stressed }: { readonly report: SweepReport; readonly stressed: number | null },
-): string {
-  return [state, trial === report.best ? 'best' : '', trial === stressed ? 'stressed' : '']
-    .filter(Boolean)
-    .join(' ');
+function classOf({ trial, state }: TrialReport, { best }: SweepReport): string {
+  return trial === best ? `${state} best` : state;
 }
 
 export const PARALLEL_HEIGHT = 340;
@@ -274,7 +269,7 @@ interface ParallelProps extends SweepParts {
   setBrushes(brushes: Brushes): void;
 }
 
-export function Parallel({ report, axes, chosen, stressed, onStress, brushes, setBrushes }: ParallelProps) {
+export function Parallel({ report, axes, chosen, brushes, setBrushes }: ParallelProps) {
   const { ref, width: room } = useWidth<HTMLDivElement>(640);
   // the titles of the outer axes are centered on them
   const outer = [axes[0], axes[axes.length - 1]].map(({ spec }) => HALF_CHARACTER * spec.title.length);
@@ -284,9 +279,9 @@ export function Parallel({ report, axes, chosen, stressed, onStress, brushes, se
     axes.length === 1 ? width / 2 : edge + (i * (width - 2 * edge)) / (axes.length - 1),
   );
   const taken = new Set(chosen);
-  // draws chosen trials above the others, the best and the highlighted one on top
+  // draws chosen trials above the others, the best on top
   const height = (trial: TrialReport): number =>
-    Number(taken.has(trial)) + 2 * Number(trial.trial === report.best) + 4 * Number(trial.trial === stressed);
+    Number(taken.has(trial)) + 2 * Number(trial.trial === report.best);
   const order = report.trials.toReversed().sort((a, b) => height(a) - height(b));
   const hasGaps = axes.some(({ without }) => without.length > 0);
   const objective = axes[axes.length - 1];
@@ -305,10 +300,9 @@ export function Parallel({ report, axes, chosen, stressed, onStress, brushes, se
               {order.map(trial => (
                 <path
                   key={trial.trial}
-                  class={`trial ${classOf(trial, { report, stressed })}${taken.has(trial) ? '' : ' left-out'}`}
+                  data-trial={trial.trial}
+                  class={`trial ${classOf(trial, report)}${taken.has(trial) ? '' : ' left-out'}`}
                   d={lineOf(trial, axes, lefts)}
-                  onPointerEnter={() => onStress(trial.trial)}
-                  onPointerLeave={() => onStress(null)}
                 />
               ))}
             </g>
@@ -355,7 +349,7 @@ export function Scatter({ axes, chosen, ...parts }: SweepParts) {
   );
 }
 
-interface ByParameterProps extends Pick<SweepParts, 'report' | 'stressed' | 'onStress'> {
+interface ByParameterProps extends Pick<SweepParts, 'report'> {
   readonly axis: SweepAxis;
   readonly objective: SweepAxis;
   readonly trials: readonly TrialReport[];
@@ -365,14 +359,14 @@ interface ByParameterProps extends Pick<SweepParts, 'report' | 'stressed' | 'onS
  * Draws a trial without the objective below the axis; omits trials without the parameter, and says
  * so.
  */
-function ByParameter({ report, axis, objective, trials, stressed, onStress }: ByParameterProps) {
+function ByParameter({ report, axis, objective, trials }: ByParameterProps) {
   const shown = trials.filter(trial => !axis.without.includes(trial));
   const missing = shown.filter(trial => objective.without.includes(trial));
   const points = shown.map(trial => ({
     id: trial.trial,
     x: axis.valueOf(trial) ?? '',
     y: trial.value,
-    className: classOf(trial, { report, stressed: null }),
+    className: classOf(trial, report),
   }));
   const leftOut = trials.length - shown.length;
   return (
@@ -382,8 +376,6 @@ function ByParameter({ report, axis, objective, trials, stressed, onStress }: By
         x={axis.spec}
         y={objective.spec}
         points={points}
-        stressed={stressed}
-        onStress={onStress}
       />
       {leftOut > 0 && (
         <p class="note" data-note="left-out">
@@ -394,7 +386,7 @@ function ByParameter({ report, axis, objective, trials, stressed, onStress }: By
   );
 }
 
-export function Pruning({ report, chosen, stressed, onStress }: SweepParts) {
+export function Pruning({ report, chosen }: SweepParts) {
   const { ref, width } = useWidth<HTMLDivElement>(640);
   const frame = frameOf(width, 300);
   const { metric } = report.objective;
@@ -426,14 +418,9 @@ export function Pruning({ report, chosen, stressed, onStress }: SweepParts) {
               : { left: frame.left(atX), top: frame.top(atY) };
           });
           const last = points.findLast(point => point !== undefined);
-          const className = classOf(trial, { report, stressed });
+          const className = classOf(trial, report);
           return (
-            <g
-              key={trial.trial}
-              data-trial={trial.trial}
-              onPointerEnter={() => onStress(trial.trial)}
-              onPointerLeave={() => onStress(null)}
-            >
+            <g key={trial.trial} data-trial={trial.trial}>
               <path class={`trial ${className}`} d={pathOf(points)} />
               {last !== undefined && <Mark {...last} className={className} />}
             </g>

@@ -1,9 +1,9 @@
 /** A sweep: its progress, its parameters against the objective, and its trials. */
 
-import { useContext, useMemo, useState } from 'preact/hooks';
+import { useContext, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { counted, formatNumber, formatSeconds, formatTime, words } from '../../util/numbers.js';
 import type { SweepReport, TrialReport } from '../document.js';
-import { Badge, Facts, Links, Section, type SortableColumn, SortableTable, Value } from './components.js';
+import { Badge, type Column, Facts, field, Links, Section, Table, Value } from './components.js';
 import { Tags } from './run-columns.js';
 import { type Brushes, isChosen, Parallel, Pruning, Scatter, sweepAxes } from './sweep-charts.js';
 
@@ -11,17 +11,32 @@ const STATES = ['completed', 'pruned', 'paused', 'running', 'stopped', 'diverged
 
 export function SweepView({ report }: { readonly report: SweepReport }) {
   const [brushes, setBrushes] = useState<Brushes>({});
-  const [stressed, onStress] = useState<number | null>(null);
+  const [stressed, setStressed] = useState<string>();
+  const article = useRef<HTMLElement>(null);
+  // the trial under the pointer, in all charts and the table
+  useEffect(() => {
+    const all = article.current?.querySelectorAll(`[data-trial="${stressed}"], [data-row="${stressed}"]`);
+    for (const one of all ?? []) one.classList.add('stressed');
+    return () => all?.forEach(one => void one.classList.remove('stressed'));
+  }, [stressed]);
   const axes = useMemo(() => sweepAxes(report), [report]);
   const chosen = useMemo(
     () => report.trials.filter(trial => isChosen(trial, axes, brushes)),
     [report, axes, brushes],
   );
-  const all = { report, axes, chosen, stressed, onStress };
+  const all = { report, axes, chosen };
   const total = STATES.reduce((sum, state) => sum + report.states[state], 0);
   const isPart = total > report.trials.length;
   return (
-    <article class="sweep" data-sweep={report.id}>
+    <article
+      ref={article}
+      class="sweep"
+      data-sweep={report.id}
+      onPointerOver={({ target }) => {
+        const over = (target as Element).closest<HTMLElement | SVGElement>('[data-trial], [data-row]');
+        setStressed(over?.dataset.trial ?? over?.dataset.row);
+      }}
+    >
       <Head report={report} total={total} />
       {isPart && (
         <p class="note">
@@ -75,9 +90,6 @@ export interface SweepParts {
   readonly report: SweepReport;
   readonly axes: ReturnType<typeof sweepAxes>;
   readonly chosen: readonly TrialReport[];
-  /** The trial under the pointer. */
-  readonly stressed: number | null;
-  onStress(trial: number | null): void;
 }
 
 function Head({ report, total }: { readonly report: SweepReport; readonly total: number }) {
@@ -183,9 +195,9 @@ function Stressed({
   trial: number,
 }: {
   readonly report: SweepReport;
-  readonly trial: number | null;
+  readonly trial: string | undefined;
 }) {
-  const trial = report.trials.find(one => one.trial === number);
+  const trial = report.trials.find(one => String(one.trial) === number);
   if (trial === undefined) return null;
   const point = report.parameters
     .filter(({ name }) => name in trial.point)
@@ -258,70 +270,43 @@ function Failures({ trials }: { readonly trials: readonly TrialReport[] }) {
   );
 }
 
-export function TrialTable({ report, chosen, stressed, onStress }: SweepParts) {
+function TrialTable({ report, chosen }: SweepParts) {
   const { run: link } = useContext(Links);
   const { metric } = report.objective;
-  const hasSpread = report.trials.some(({ spread }) => spread !== null);
-  const columns: readonly SortableColumn<TrialReport>[] = [
-    {
-      name: 'trial',
-      title: 'trial',
-      sortBy: row => row.trial,
-      show: row => {
-        const href = row.runs.length === 1 ? link(row.runs[0].path) : undefined;
-        return href === undefined ? row.trial : <a href={href}>{row.trial}</a>;
+  const measured = (name: string, key: 'value' | 'spread', title = name) =>
+    field<TrialReport>(key, { name, title, show: row => <Value metric={metric} value={row[key]} /> });
+  const columns: readonly Column<TrialReport>[] = [
+    field('trial', {
+      show: ({ trial, runs }) => {
+        const href = runs.length === 1 ? link(runs[0].path) : undefined;
+        return href === undefined ? trial : <a href={href}>{trial}</a>;
       },
-    },
-    {
-      name: 'state',
-      title: 'state',
-      isText: true,
-      sortBy: row => row.state,
-      show: row => <Badge of={row.state} />,
-    },
-    { name: 'epochs', title: 'epochs', sortBy: row => row.epochs, show: row => row.epochs },
-    {
-      name: metric,
-      title: metric,
-      sortBy: row => row.value,
-      show: row => <Value metric={metric} value={row.value} />,
-    },
-    ...(hasSpread
-      ? [
-          {
-            name: 'spread',
-            title: '± over seeds',
-            sortBy: (row: TrialReport) => row.spread,
-            show: (row: TrialReport) => <Value metric={metric} value={row.spread} />,
-          },
-        ]
+    }),
+    field('state', { isText: true, show: ({ state }) => <Badge of={state} /> }),
+    field('epochs'),
+    measured(metric, 'value'),
+    ...(report.trials.some(({ spread }) => spread !== null)
+      ? [measured('spread', 'spread', '± over seeds')]
       : []),
     ...report.parameters.map(
-      ({ name, title, scale, values }): SortableColumn<TrialReport> => ({
+      ({ name, title, scale, values }): Column<TrialReport> => ({
         name,
         title,
         isText: scale === 'category' && values.some(value => Number.isNaN(Number(value))),
-        sortBy: row => row.point[name],
-        show: row => pointValue(row.point[name]),
+        sortBy: ({ point }) => point[name],
+        show: ({ point }) => pointValue(point[name]),
       }),
     ),
-    {
-      name: 'seconds',
-      title: 'seconds',
-      sortBy: row => row.seconds,
-      show: row => row.seconds.toFixed(row.seconds < 10 ? 1 : 0),
-    },
+    field('seconds', { show: ({ seconds }) => seconds.toFixed(seconds < 10 ? 1 : 0) }),
   ];
   return (
-    <SortableTable
+    <Table
       label="Trials"
       columns={columns}
       rows={chosen}
       keyOf={row => row.trial}
-      classOf={row =>
-        [row.trial === report.best ? 'best' : '', row.trial === stressed ? 'stressed' : ''].join(' ')
-      }
-      onPoint={row => onStress(row?.trial ?? null)}
+      classOf={({ trial }) => (trial === report.best ? 'best' : '')}
+      most={50}
     />
   );
 }

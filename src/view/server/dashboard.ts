@@ -1,15 +1,16 @@
-/** The HTTP server of the dashboard, over the catalog and its channels. It only reads files. */
+/** The HTTP server of the dashboard, over the catalog. It only reads files. */
 
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, isIPv6, type Socket } from 'node:net';
+import { type AddressInfo, isIPv6 } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import { UserError, usageError } from '../../util/errors.js';
+import { usageError } from '../../util/errors.js';
 import { launcher, programFile } from '../../util/root.js';
-import type { Hello } from '../document.js';
+import type { Trouble } from '../document.js';
 import { Catalog } from './catalog.js';
-import { type Channel, Channels, type Message, type Subject, type Subscriber, troubled } from './channels.js';
-import { type Asset, type Route, refusalOf, routeOf } from './requests.js';
+import { isFileProblem } from './listed.js';
+import { refusalOf, type Subject, subjectOf } from './requests.js';
+import { type Source, sourceOf } from './sources.js';
 
 export { isLoopback } from './requests.js';
 
@@ -25,16 +26,8 @@ interface DashboardOptions {
    * continues.
    */
   readonly onBug: (error: unknown) => void;
-  /**
-   * Milliseconds between polls of the files. Default: a second or less, depending on what is
-   * watched.
-   */
+  /** Milliseconds between polls of the files. */
   readonly pollMs?: number;
-  /**
-   * Time that a client may take to send a request header, and may stay silent. Default: ten
-   * seconds, a minute.
-   */
-  readonly timeouts?: { readonly headers: number; readonly idle: number };
 }
 
 export interface Dashboard {
@@ -44,55 +37,16 @@ export interface Dashboard {
   close(): Promise<void>;
 }
 
-/** A browser opens at most six connections to a server. */
-const MAX_CONNECTIONS = 256;
-const MAX_STREAMS = 64;
-const TIMEOUTS = { headers: 10_000, idle: 60_000 };
-/** Node's default is 30 s. */
-const CHECK_EVERY_MS = 1_000;
-/** Time to read an error response. */
-const REFUSED_MS = 1_000;
-const REQUEST_TIMEOUT_MS = 15_000;
-const KEEP_ALIVE_MS = 5_000;
-/** Milliseconds between checks whether a missing run or sweep exists. */
-const RETRY_MS = 3_000;
-let started = 0;
-
 /** @throws UserError (exit 2) if the root cannot be read, or the address or port cannot be used */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const catalog = new Catalog(options.root);
   await catalog.refresh();
-  started += 1;
-  const name = `${process.pid.toString(36)}-${Date.now().toString(36)}-${started}`;
-  const channels = new Channels(catalog, options);
-  const { timeouts = TIMEOUTS } = options;
-  const handler = new Handler(options, name, channels);
-  const server = createServer(
-    {
-      headersTimeout: timeouts.headers,
-      requestTimeout: Math.max(REQUEST_TIMEOUT_MS, timeouts.headers),
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, timeouts.headers),
-    },
-    (request, response) => void handler.handle(request, response),
-  );
-  server.maxConnections = MAX_CONNECTIONS;
-  // the heartbeats of an event stream count as activity
-  server.timeout = timeouts.idle;
-  server.on('clientError', (error, socket) => refuseSocket(error, socket as Socket));
-  // unsupported; Node would wait for a handler to take the socket
-  server.on('upgrade', (_request, socket) => socket.destroy());
-  server.on('connect', (_request, socket) => socket.destroy());
-  try {
-    await listening(server, options);
-  } catch (error) {
-    channels.close();
-    throw error;
-  }
+  const handler = new Handler(options, catalog);
+  const server = createServer((request, response) => void handler.handle(request, response));
+  await listening(server, options);
   return {
     url: urlOf(server.address() as AddressInfo, options.host),
     close: async () => {
-      channels.close();
       const closed = new Promise(resolve => server.close(resolve));
       server.closeAllConnections();
       await closed;
@@ -100,134 +54,105 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   };
 }
 
-class Handler {
-  private streams = 0;
+const POLL_MS = 500;
+/** Idle time after a poll, as a multiple of its duration. */
+const IDLE_FACTOR = 5;
+/** Shorter than the timeouts of proxies. */
+const BEAT_MS = 10_000;
 
+class Handler {
   constructor(
-    private readonly options: Pick<DashboardOptions, 'host' | 'onBug' | 'pollMs'>,
-    private readonly name: string,
-    private readonly channels: Channels,
+    private readonly options: DashboardOptions,
+    private readonly catalog: Catalog,
   ) {}
 
   /** Handles a request. Never throws: errors become responses. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [key, value] of Object.entries(HEADERS)) response.setHeader(key, value);
-    const refusal = refusalOf(request, this.options.host);
-    if (refusal !== undefined) {
-      // the rest of a body would be read as the next request
-      response.setHeader('Connection', 'close');
-      refuse(response, refusal.status, refusal.message);
-      return;
-    }
+    const { method, headers, url = '' } = request;
+    const refusal = refusalOf(method, headers, this.options.host);
+    if (refusal !== undefined) return refuse(response, refusal.status, refusal.message);
+    const asset = ASSETS[url.split('?', 1)[0]];
+    if (asset !== undefined) return respond(response, 200, asset.type, asset.read());
     try {
-      const route = routeOf(request.url ?? '');
+      const route = subjectOf(url);
       if (route === undefined) refuse(response, 404, 'nothing is at this address');
-      else await this.respond(route, request, response);
+      else if (route.isStream && method === 'GET') await this.follow(route.subject, response);
+      else await this.answer(route.subject, response);
     } catch (error) {
-      this.fail(error, response);
+      if (error instanceof URIError) refuse(response, 400, 'the address is malformed');
+      else refuse(response, isFileProblem(error) ? 409 : 500, this.reasonOf(error));
     }
   }
 
-  private async respond(route: Route, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    switch (route.kind) {
-      case 'asset':
-        respond(response, 200, TYPES[route.address], assetAt(route.address));
-        return;
-      case 'document': {
-        const channel = await this.channels.of(route.subject);
-        if (channel === undefined) refuse(response, 404, missing(route.subject));
-        else answerJson(response, await channel.current());
-        return;
-      }
-      case 'comparison': {
-        const document = await this.channels.comparison(route.paths);
-        if (document === undefined) refuse(response, 404, 'one of these runs does not exist');
-        else answerJson(response, document);
-        return;
-      }
-      case 'events':
-        await this.stream(route, request, response);
-        return;
-      default:
-        route satisfies never;
+  private async answer(subject: Subject, response: ServerResponse): Promise<void> {
+    const source = await sourceOf(subject, this.catalog);
+    if (source === undefined) return refuse(response, 404, missing(subject));
+    try {
+      await source.version();
+      respond(response, 200, 'application/json', JSON.stringify(await source.document()));
+    } finally {
+      source.close();
     }
-  }
-
-  private async stream(
-    { subject }: Extract<Route, { kind: 'events' }>,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<void> {
-    if (this.streams >= MAX_STREAMS) {
-      refuse(response, 503, 'too many pages are open');
-      return;
-    }
-    this.streams += 1;
-    response.on('close', () => {
-      this.streams -= 1;
-    });
-    let channel = await this.channels.of(subject);
-    if (request.method === 'HEAD') {
-      if (channel === undefined) refuse(response, 404, missing(subject));
-      else respond(response, 200, 'application/json', '');
-      return;
-    }
-    const stream: EventStream = new EventStream(response, this.name, () => channel?.leave(stream));
-    if (channel === undefined) {
-      stream.send(troubled(`${missing(subject)}; this page will show it once it exists`));
-      channel = await this.waitFor(stream, subject);
-    }
-    await channel?.join(stream);
   }
 
   /**
-   * Waits until a missing run or sweep exists. If the stream were refused, the page would request
-   * it again and again, with an error on the browser's console each time. Undefined once the page
-   * is closed.
+   * Sends the document, and again after each change, until the page is closed. If a missing run
+   * were refused, the page would request it again and again, with an error on the console.
    */
-  private async waitFor(stream: EventStream, subject: Subject): Promise<Channel | undefined> {
-    while (stream.isOpen) {
+  private async follow(subject: Subject, response: ServerResponse): Promise<void> {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' });
+    const beat = setInterval(() => response.write(':\n\n'), BEAT_MS);
+    let source: Source | undefined;
+    let version: string | undefined;
+    let sent: string | undefined;
+    const send = (event: 'document' | 'trouble', document: object): void => {
+      const message = `event: ${event}\ndata: ${JSON.stringify(document)}\n\n`;
+      if (message !== sent) response.write(message);
+      sent = message;
+    };
+    const look = async (): Promise<void> => {
+      try {
+        source ??= await sourceOf(subject, this.catalog);
+        const now = await source?.version();
+        if (source === undefined)
+          send('trouble', { message: `${missing(subject)}; this page will show it once it exists` });
+        else if (now !== version) send('document', await source.document());
+        version = now;
+      } catch (error) {
+        version = undefined;
+        send('trouble', { message: this.reasonOf(error) } satisfies Trouble);
+      }
+    };
+    while (!response.destroyed) {
+      const began = performance.now();
+      // a page that reads nothing gets nothing more
+      if (!response.writableNeedDrain) await look();
+      const { pollMs = POLL_MS } = this.options;
       // must not keep the program running
-      await setTimeout(this.options.pollMs ?? RETRY_MS, undefined, { ref: false });
-      const channel = stream.isOpen ? await this.channels.of(subject) : undefined;
-      if (channel !== undefined) return channel;
+      const pause = Math.max(pollMs, IDLE_FACTOR * (performance.now() - began));
+      await setTimeout(pause, undefined, { ref: false });
     }
-    return undefined;
+    clearInterval(beat);
+    source?.close();
   }
 
-  private fail(error: unknown, response: ServerResponse): void {
-    const isExpected = error instanceof URIError || error instanceof UserError;
-    if (!isExpected) this.options.onBug(error);
-    if (response.headersSent) response.destroy();
-    else if (error instanceof URIError) refuse(response, 400, 'the address is malformed');
-    // damaged files
-    else if (error instanceof UserError) refuse(response, 409, error.message);
-    else refuse(response, 500, 'internal error; see the output of the server');
+  private reasonOf(error: unknown): string {
+    if (isFileProblem(error)) return error.message;
+    this.options.onBug(error);
+    return 'internal error; see the output of the server';
   }
 }
 
 function missing(subject: Subject): string {
-  return subject.kind === 'list'
-    ? 'the list does not exist yet'
-    : `there is no ${subject.kind} '${subject.path.slice(0, 200)}'`;
-}
-
-/** Rejects requests that are not HTTP, or whose header is too large. */
-function refuseSocket(error: Error & { code?: string }, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
+  switch (subject.kind) {
+    case 'list':
+      return 'the list does not exist yet';
+    case 'comparison':
+      return 'one of these runs does not exist';
+    default:
+      return `there is no ${subject.kind} '${subject.path.slice(0, 200)}'`;
   }
-  const status = {
-    HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-    ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
-  }[error.code ?? ''];
-  // after writing: a client that does not close its end would keep the socket open
-  socket.end(
-    `HTTP/1.1 ${status ?? '400 Bad Request'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
-    () => socket.destroy(),
-  );
-  socket.setTimeout(REFUSED_MS, () => socket.destroy());
 }
 
 function listening(server: Server, { host, port }: Pick<DashboardOptions, 'host' | 'port'>): Promise<void> {
@@ -265,13 +190,11 @@ function urlOf({ address, port }: AddressInfo, host: string): string {
   return `http://${isIPv6(name) ? `[${name}]` : name}:${port}/`;
 }
 
-export type Status = 200 | 400 | 403 | 404 | 405 | 409 | 413 | 414 | 421 | 500 | 503;
-
 /**
- * Sent with every response. The page uses only its own script and style (uPlot sets styles through
- * the DOM, which the policy allows), cannot be framed and sends no referrer.
+ * Sent with every response. The page uses only its own script and style, cannot be framed and sends
+ * no referrer.
  */
-export const HEADERS: Readonly<Record<string, string>> = {
+const HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'X-Content-Type-Options': 'nosniff',
@@ -284,28 +207,17 @@ export const HEADERS: Readonly<Record<string, string>> = {
 };
 
 /** Node omits the body of responses to HEAD. */
-export function respond(
-  response: ServerResponse,
-  status: Status,
-  type: 'text/html' | 'text/css' | 'text/javascript' | 'application/json',
-  body: string | Uint8Array,
-): void {
-  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+function respond(response: ServerResponse, status: number, type: string, body: string): void {
   response.writeHead(status, {
     'Content-Type': `${type}; charset=utf-8`,
-    'Content-Length': bytes.length,
+    'Content-Length': Buffer.byteLength(body),
     ...(status === 405 && { Allow: 'GET, HEAD' }),
-    ...(status === 503 && { 'Retry-After': '2' }),
   });
-  response.end(bytes);
-}
-
-export function answerJson(response: ServerResponse, value: object): void {
-  respond(response, 200, 'application/json', JSON.stringify(value));
+  response.end(body);
 }
 
 /** Sends an error as `{"error": …}`. */
-export function refuse(response: ServerResponse, status: Exclude<Status, 200>, message: string): void {
+function refuse(response: ServerResponse, status: number, message: string): void {
   respond(response, status, 'application/json', JSON.stringify({ error: message }));
 }
 
@@ -332,69 +244,13 @@ const PAGE = `<!DOCTYPE html>
 </html>
 `;
 
-const TYPES = {
-  '/': 'text/html',
-  '/dashboard.js': 'text/javascript',
-  '/dashboard.css': 'text/css',
-} as const;
+/** The page, and the files that the build writes next to the assets of reports. */
+const ASSETS: Readonly<Record<string, { readonly type: string; read(): string } | undefined>> = {
+  '/': { type: 'text/html', read: () => PAGE },
+  '/dashboard.js': { type: 'text/javascript', read: () => assetAt('dashboard.js') },
+  '/dashboard.css': { type: 'text/css', read: () => assetAt('dashboard.css') },
+};
 
-const assets = new Map<Asset, string | Uint8Array>([['/', PAGE]]);
-
-/** The page, or a file that the build writes next to the assets of reports; read once. */
-function assetAt(address: Asset): string | Uint8Array {
-  const content = assets.get(address) ?? readFileSync(programFile(`view${address}`));
-  assets.set(address, content);
-  return content;
-}
-
-/**
- * Maximum unread bytes of a page; beyond it the connection is closed, and the page reconnects for
- * the whole document.
- */
-const MAX_WAITING_BYTES = 32 << 20;
-/** Interval of heartbeats, shorter than the timeouts of proxies and pages. */
-const BEAT_MS = 10_000;
-/** Delay before a browser reconnects. */
-const RECONNECT_MS = 1000;
-
-export class EventStream implements Subscriber {
-  private readonly beat: NodeJS.Timeout;
-
-  /**
-   * Writes the response header.
-   * @param server see `Hello`
-   */
-  constructor(
-    private readonly response: ServerResponse,
-    server: string,
-    closed: () => void,
-  ) {
-    response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8' });
-    this.write(
-      `retry: ${RECONNECT_MS}\nevent: hello\ndata: ${JSON.stringify({ server } satisfies Hello)}\n\n`,
-    );
-    this.beat = setInterval(() => this.write('event: beat\ndata: {}\n\n'), BEAT_MS);
-    response.on('close', () => {
-      clearInterval(this.beat);
-      closed();
-    });
-  }
-
-  get isOpen(): boolean {
-    return !this.response.destroyed && !this.response.writableEnded;
-  }
-
-  send({ event, data }: Message): void {
-    this.write(`event: ${event}\ndata: ${data}\n\n`);
-  }
-
-  end(): void {
-    this.response.end();
-  }
-
-  private write(text: string): void {
-    if (!this.isOpen) return;
-    if (this.response.writableLength > MAX_WAITING_BYTES) this.response.destroy();
-    else this.response.write(text);
-  }
+function assetAt(name: string): string {
+  return readFileSync(programFile(`view/${name}`), 'utf8');
 }

@@ -4,24 +4,20 @@
  * regular ones: a browser must not make the server follow a link or block on a pipe.
  */
 
-import { lstatSync, type Stats } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isAbsent, type OpenedFile, withFile } from '../../run/files.js';
-import { finalName, pointsOf } from '../../run/history.js';
-import { type JsonObject, nonFiniteName, unspellNumbers } from '../../run/json.js';
-import { type LogRecord, parseEvent } from '../../run/log.js';
+import { HistoryCollector } from '../../run/history.js';
+import { parseEvent } from '../../run/log.js';
 import { Run } from '../../run/run.js';
 import type { Summary } from '../../run/summary.js';
 import { readSweepResults } from '../../sweep/index.js';
-import { usageError } from '../../util/errors.js';
-import type { ListedRun, ListedSweep } from '../document.js';
+import { UserError, usageError } from '../../util/errors.js';
+import type { CommonConfig, Listed, ListedRun, ListedSweep } from '../document.js';
 import { sweepRowOf, worstOf } from '../index-report.js';
-import { finalMetrics } from '../run-report.js';
+import { configTexts, finalMetrics, newestOf } from '../run-report.js';
 
-/** Files of a run that the list reads. */
-export const LISTED_FILES = ['summary.json', 'manifest.json', 'log.jsonl', 'notes.json'] as const;
-
-/** Files that the report of a run reads. */
+/** Files that the list and the report of a run read. */
 export const RUN_FILES = [
   'config.resolved.yaml',
   'config.yaml',
@@ -48,9 +44,6 @@ export const SWEEP_FILES = [
 /** Directories among them. */
 const FOLDERS: readonly string[] = ['checkpoints', 'configs', 'trials'];
 
-/** Signature of a missing file. */
-const ABSENT = '-';
-
 /**
  * The inode, size and modification time of each file of `folder`: equal texts for unchanged files.
  * @throws UserError (exit 2) if one is a link, which could lead out of the folder, or not a regular
@@ -62,25 +55,37 @@ export function signatureOf(folder: string, files: readonly string[]): string {
 
 function signatureOfFile(path: string): string {
   const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return ABSENT;
-  refuseUnsafe(path, found);
+  if (found === undefined) return '-';
+  const name = basename(path);
+  const isExpected = FOLDERS.includes(name) ? found.isDirectory() : found.isFile();
+  if (!isExpected)
+    throw usageError({
+      code: 'serve/special',
+      message: `${name}: this is ${found.isSymbolicLink() ? 'a symbolic link, which cellrun does not follow' : 'not a regular file'}`,
+      file: path,
+    });
   return `${found.ino}:${found.size}:${found.mtimeMs}`;
 }
 
-function refuseUnsafe(path: string, found: Stats): void {
-  const name = basename(path);
-  const refused = (code: string, message: string) =>
-    usageError({ code, message: `${name}: ${message}`, file: path });
-  if (found.isSymbolicLink())
-    throw refused('serve/link', 'this is a symbolic link, which cellrun does not follow');
-  if (!(FOLDERS.includes(name) ? found.isDirectory() : found.isFile()))
-    throw refused('serve/special', 'this is not a regular file');
+/** A file that is damaged or cannot be read, rather than a defect of the program. */
+export function isFileProblem(error: unknown): error is Error {
+  return error instanceof UserError || (error instanceof Error && 'syscall' in error);
 }
 
-/** Bytes read from the end of a log: some hundred events, including any recent evaluation. */
-const END_BYTES = 65_536;
+/** Null if it cannot be read. */
+export function configOf(folder: string): CommonConfig | null {
+  try {
+    // links are not followed
+    signatureOf(folder, ['config.resolved.yaml']);
+    return configTexts(Run.open(folder).config);
+  } catch (error) {
+    if (isFileProblem(error)) return null;
+    throw error;
+  }
+}
 
-export interface RunPlace {
+export interface Place {
+  readonly kind: 'run' | 'sweep';
   /** Relative to the root, with slashes. */
   readonly path: string;
   /** Absolute. */
@@ -91,7 +96,7 @@ export interface RunPlace {
  * The entry without its config, which takes longest to read.
  * @throws UserError (exit 2 or 5) if a file cannot be read
  */
-export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): ListedRun {
+export function listRun({ path, folder }: Place, isWorkedOn: boolean): ListedRun {
   const run = Run.open(folder);
   const { directory } = run;
   const id = basename(folder);
@@ -111,7 +116,7 @@ export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): Listed
     state: isWorkedOn ? 'running' : 'killed',
     started: manifest?.started ?? startOf(id) ?? null,
     seed: manifest?.seeds.experiment ?? null,
-    ...fromLog(endOfLog(directory.files.log)),
+    ...fromLog(directory.files.log),
   };
 }
 
@@ -124,32 +129,7 @@ function startOf(id: string): string | undefined {
   return year && `${year}-${month}-${day}T${hours}:${minutes}:${seconds}.000Z`;
 }
 
-/** The entry of a run whose files cannot be read. */
-export function damagedRun({ path, folder }: RunPlace, message: string): ListedRun {
-  return {
-    kind: 'run',
-    path,
-    name: basename(dirname(folder)),
-    id: basename(folder),
-    state: 'damaged',
-    started: null,
-    seed: null,
-    tags: [],
-    note: null,
-    config: null,
-    steps: 0,
-    epochs: 0,
-    metrics: [],
-    gates: null,
-    duration_s: null,
-    sparkline: null,
-    message,
-  };
-}
-
-type FromFiles = Pick<ListedRun, 'steps' | 'epochs' | 'metrics' | 'gates' | 'duration_s' | 'message'>;
-
-function fromSummary({ steps, epochs, metrics, gates, duration_s, message }: Summary): FromFiles {
+function fromSummary({ steps, epochs, metrics, gates, duration_s, message }: Summary) {
   return {
     steps,
     epochs,
@@ -160,27 +140,18 @@ function fromSummary({ steps, epochs, metrics, gates, duration_s, message }: Sum
   };
 }
 
-function fromLog({ step, epoch, metrics }: Newest): FromFiles {
-  const measured = [...metrics].map(([name, value]) => ({ name, value: nonFiniteName(value) ?? value }));
-  return { steps: step, epochs: epoch, metrics: measured, gates: null, duration_s: null, message: null };
-}
+/** Bytes read from the end of a log: some hundred events, including any recent evaluation. */
+const END_BYTES = 65_536;
 
-interface Newest {
-  step: number;
-  epoch: number;
-  /** The latest value of each metric, by name. */
-  readonly metrics: Map<string, number>;
-}
-
-function endOfLog(path: string): Newest {
-  const newest: Newest = { step: 0, epoch: 0, metrics: new Map() };
-  if (isAbsent(path)) return newest;
-  const lines = withFile(path, linesAtEnd, { maxBytes: Number.POSITIVE_INFINITY });
+function fromLog(path: string) {
+  const collector = new HistoryCollector(END_BYTES);
+  const lines = isAbsent(path) ? [] : withFile(path, linesAtEnd, { maxBytes: Number.POSITIVE_INFINITY });
   for (const line of lines) {
     const event = parseEvent(line);
-    if (typeof event !== 'string') take(event, newest);
+    if (typeof event !== 'string') collector.add(event);
   }
-  return newest;
+  const { curves, last } = collector.history;
+  return { ...NO_RESULTS, steps: last.step, epochs: last.epoch, metrics: newestOf(curves) };
 }
 
 /** The first line may be cut and is skipped, like text after the last line break. */
@@ -190,22 +161,10 @@ function linesAtEnd(file: OpenedFile): readonly string[] {
   return lines.slice(from === 0 ? 0 : 1, -1);
 }
 
-function take(event: LogRecord, newest: Newest): void {
-  const points = pointsOf(event);
-  const numbers = unspellNumbers(event as JsonObject);
-  for (const { curve } of points) {
-    const [, metric] = curve.split('.');
-    // the training loss is that of the latest batch
-    const name = curve === 'train.loss' ? curve : finalName(curve);
-    if (name !== undefined && curve !== 'epoch.loss') newest.metrics.set(name, numbers[metric]);
-  }
-  if (points.length === 0) return;
-  newest.step = numbers.step;
-  newest.epoch = numbers.epoch ?? newest.epoch;
-}
+const NO_RESULTS = { steps: 0, epochs: 0, metrics: [], gates: null, duration_s: null, message: null };
 
 /** @throws UserError (exit 2 or 5) if a file cannot be read */
-export function listSweep({ path, folder }: RunPlace): ListedSweep {
+export function listSweep({ path, folder }: Place): ListedSweep {
   const results = readSweepResults(folder);
   const { plan, state, records } = results;
   return {
@@ -217,23 +176,20 @@ export function listSweep({ path, folder }: RunPlace): ListedSweep {
   };
 }
 
-/** The entry of a sweep whose files cannot be read. */
-export function damagedSweep({ path, folder }: RunPlace, message: string): ListedSweep {
-  return {
-    kind: 'sweep',
+/** The entry of a run or sweep whose files cannot be read. */
+export function damaged({ kind, path, folder }: Place, message: string): Listed {
+  const facts = {
+    ...NO_RESULTS,
     path,
     name: basename(dirname(folder)),
     id: basename(folder),
-    state: 'damaged',
+    state: 'damaged' as const,
     started: null,
-    metric: '',
-    trials: 0,
-    planned_trials: null,
-    running: 0,
-    best: null,
-    duration_s: null,
     tags: [],
     note: null,
     message,
   };
+  return kind === 'run'
+    ? { kind, ...facts, seed: null, config: null, sparkline: null }
+    : { kind, ...facts, metric: '', trials: 0, planned_trials: null, running: 0, best: null };
 }

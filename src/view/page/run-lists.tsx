@@ -1,0 +1,323 @@
+/** Lists of runs and sweeps: searched, grouped, sorted, chosen for a comparison. */
+
+import { useContext, useMemo, useState } from 'preact/hooks';
+import { counted } from '../../util/numbers.js';
+import type { CommonConfig, ListedRun, ListedSweep, RunRow, SweepRow } from '../document.js';
+import { type Filter, MAX_COMPARED } from './address.js';
+import { type Column, Links, Section, Table, Toggle } from './components.js';
+import { type RunColumn, runColumns, type SweepLine, sweepColumns } from './run-columns.js';
+import { differingKeys, distinct, groupRows, type RunLine, searchFor } from './run-list.js';
+
+/** Rows that are shown at first. */
+const MOST = 100;
+
+interface RunListsProps {
+  readonly list: {
+    readonly common_config: CommonConfig;
+    readonly runs: readonly (RunRow | ListedRun)[];
+    readonly sweeps: readonly (SweepRow | ListedSweep)[];
+  };
+  readonly filter: Filter;
+  change(filter: Filter): void;
+}
+
+export function RunLists({ list, filter, change }: RunListsProps) {
+  const { run, sweep, comparison } = useContext(Links);
+  const [chosen, setChosen] = useState<readonly string[]>([]);
+  const all = useMemo(() => runLines(list), [list]);
+  const { runs, sweeps, unknown } = useMemo(() => found(all, list.sweeps, filter), [all, filter]);
+  const running = all.filter(({ state }) => state === 'running').length;
+  const choose = (rows: readonly RunLine[], isChosen: boolean): void => {
+    const paths = rows.map(({ path }) => path);
+    setChosen(old => [...old.filter(path => !paths.includes(path)), ...(isChosen ? paths : [])]);
+  };
+  return (
+    <>
+      <ListFilter lines={[...all, ...list.sweeps]} runs={runs} filter={filter} change={change} />
+      {unknown.length > 0 && (
+        <p class="alert" role="alert">
+          No run has {unknown.map(name => `“${name}”`).join(' or ')}: a field is a column, a metric or a key
+          of the config, or its last word.
+        </p>
+      )}
+      <p class="note" role="status">
+        {counted(runs.length, 'run')}, {counted(sweeps.length, 'sweep')}
+        {running > 0 && `, ${running} running`}
+      </p>
+      <SearchHelp />
+      {sweeps.length > 0 && (
+        <Section title="Sweeps">
+          <Table
+            label="Sweeps"
+            columns={sweepColumns(sweeps, sweep)}
+            rows={sweeps}
+            keyOf={row => row.path}
+            most={MOST}
+          />
+        </Section>
+      )}
+      {runs.length > 0 && (
+        <Section title="Runs">
+          {comparison([]) !== undefined && <Choice chosen={chosen} clear={() => setChosen([])} />}
+          <RunTable
+            rows={runs}
+            link={run}
+            groupBy={filter.group}
+            choice={comparison([]) === undefined ? [] : [choiceColumn(chosen, choose)]}
+          />
+        </Section>
+      )}
+      {runs.length + sweeps.length === 0 && <p>Nothing here fits the filter.</p>}
+    </>
+  );
+}
+
+/** With their whole configs, the newest first. */
+function runLines({ runs, common_config: common }: RunListsProps['list']): readonly RunLine[] {
+  return newestFirst(runs.map(row => ({ ...row, config: row.config && { ...common, ...row.config } })));
+}
+
+function newestFirst<T extends RunLine | SweepLine>(rows: readonly T[]): readonly T[] {
+  return rows.toSorted(
+    (a, b) => (b.started ?? '').localeCompare(a.started ?? '') || b.id.localeCompare(a.id),
+  );
+}
+
+function found(all: readonly RunLine[], sweeps: readonly SweepLine[], filter: Filter) {
+  const { matches, unknown } = searchFor(filter.text, [...all, ...sweeps.map(asRun)]);
+  const isSelected = (row: RunLine) =>
+    (filter.state === '' || row.state === filter.state) &&
+    (filter.experiment === '' || row.name === filter.experiment) &&
+    matches(row);
+  return {
+    runs: all.filter(isSelected),
+    sweeps: newestFirst(sweeps.filter(row => isSelected(asRun(row)))),
+    unknown,
+  };
+}
+
+/** A sweep with the fields of a run that it has. */
+function asRun({ metric, best, ...facts }: SweepLine): RunLine {
+  return {
+    ...facts,
+    seed: null,
+    steps: 0,
+    epochs: 0,
+    config: {},
+    metrics: best === null ? [] : [{ name: metric, value: best.value }],
+    gates: null,
+    sparkline: null,
+  };
+}
+
+interface ListFilterProps {
+  readonly lines: readonly Pick<RunLine, 'state' | 'name'>[];
+  /** The visible ones. */
+  readonly runs: readonly RunLine[];
+  readonly filter: Filter;
+  change(filter: Filter): void;
+}
+
+function ListFilter({ lines, runs, filter, change }: ListFilterProps) {
+  const select = (label: string, key: 'state' | 'experiment' | 'group', values: readonly Option[]) => (
+    <label>
+      {label}{' '}
+      <select value={filter[key]} onChange={event => change({ ...filter, [key]: event.currentTarget.value })}>
+        {withChosen(values, filter[key]).map(([value, text = value]) => (
+          <option key={value} value={value}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+  const valuesOf = (key: 'state' | 'name'): readonly Option[] => [
+    ['', 'any'],
+    ...distinct(lines.map(line => line[key]))
+      .toSorted()
+      .map((value): Option => [value]),
+  ];
+  const keys = useMemo(() => differingKeys(runs), [runs]);
+  return (
+    <search class="toolbar filter">
+      <label class="search">
+        Find{' '}
+        <input
+          type="search"
+          value={filter.text}
+          placeholder="gru lr=0.01 accuracy>97%"
+          onInput={event => change({ ...filter, text: event.currentTarget.value })}
+        />
+      </label>
+      {select('State', 'state', valuesOf('state'))}
+      {select('Experiment', 'experiment', valuesOf('name'))}
+      {select('Group by', 'group', [
+        ['', 'nothing'],
+        ['config', 'config without seeds'],
+        ['experiment'],
+        ['state'],
+        ['tag', 'tags'],
+        ...keys.map((key): Option => [key]),
+      ])}
+    </search>
+  );
+}
+
+type Option = readonly [value: string, text?: string];
+
+/** A value from the address is listed even if no run has it. */
+function withChosen(options: readonly Option[], chosen: string): readonly Option[] {
+  return options.some(([value]) => value === chosen) ? options : [...options, [chosen]];
+}
+
+const EXAMPLES: readonly (readonly [search: string, meaning: string])[] = [
+  ['gru baseline', 'both words somewhere in path, state, tags, note or config'],
+  ['learning_rate=0.01', 'a value of the config; lr=0.01 means the same'],
+  ['status:failed', 'a state; likewise tag:, note:, seed=, experiment:'],
+  ['test.accuracy>97% epochs>=2', 'metrics and counts'],
+  ['started>2026-01-31', 'a date'],
+  ['-cell:lstm kind!=adam', 'not this'],
+  ['"two words"', 'with spaces'],
+];
+
+function SearchHelp() {
+  return (
+    <details class="search-help">
+      <summary>How to search</summary>
+      <dl>
+        {EXAMPLES.map(([search, meaning]) => (
+          <div key={search}>
+            <dt>
+              <code>{search}</code>
+            </dt>
+            <dd>{meaning}</dd>
+          </div>
+        ))}
+      </dl>
+    </details>
+  );
+}
+
+function Choice({ chosen, clear }: { readonly chosen: readonly string[]; clear(): void }) {
+  const { comparison } = useContext(Links);
+  const isPossible = chosen.length >= 2 && chosen.length <= MAX_COMPARED;
+  return (
+    <div class="toolbar">
+      <button
+        type="button"
+        disabled={!isPossible}
+        onClick={() => {
+          location.hash = comparison(chosen) ?? '';
+        }}
+      >
+        Compare {chosen.length > 0 ? counted(chosen.length, 'run') : ''}
+      </button>
+      <button type="button" disabled={chosen.length === 0} onClick={clear}>
+        Choose none
+      </button>
+      <output>{isPossible ? '' : `choose 2 to ${MAX_COMPARED} runs to compare them`}</output>
+    </div>
+  );
+}
+
+function choiceColumn(
+  chosen: readonly string[],
+  choose: (rows: readonly RunLine[], isChosen: boolean) => void,
+): Column<RunLine> {
+  const box = (label: string, rows: readonly RunLine[]) => (
+    <input
+      type="checkbox"
+      aria-label={label}
+      checked={rows.every(({ path }) => chosen.includes(path))}
+      onChange={event => choose(rows, event.currentTarget.checked)}
+    />
+  );
+  return {
+    name: 'chosen',
+    title: 'compare',
+    isText: true,
+    sortBy: ({ path }) => Number(!chosen.includes(path)),
+    show: row => box(`compare ${row.id}`, [row]),
+    summary: {
+      value: () => null,
+      show: rows => box(`compare all ${counted(rows.length, 'run')} of this group`, rows),
+    },
+  };
+}
+
+interface RunTableProps {
+  readonly rows: readonly RunLine[];
+  link(path: string): string | undefined;
+  readonly groupBy: string;
+  /** A column after the first, which is always shown. */
+  readonly choice: readonly Column<RunLine>[];
+}
+
+function RunTable({ rows, link, groupBy, choice }: RunTableProps) {
+  const [shown, setShown] = useState(storedColumns);
+  const offered = useMemo(() => runColumns(rows, link), [rows, link]);
+  const groups = useMemo(() => (groupBy === '' ? undefined : groupRows(rows, groupBy)), [rows, groupBy]);
+  const [first, ...others] = offered;
+  const isShown = ({ name, isDefault }: RunColumn<RunLine>) => shown[name] ?? isDefault;
+  const change = (columns: ShownColumns): void => {
+    setShown(columns);
+    storeColumns(columns);
+  };
+  return (
+    <>
+      <details class="columns">
+        <summary>Columns</summary>
+        {(['Run', 'Config', 'Metrics'] as const).map(section => (
+          <fieldset key={section}>
+            <legend>{section}</legend>
+            {others
+              .filter(column => column.section === section)
+              .map(column => (
+                <Toggle
+                  key={column.name}
+                  title={column.name}
+                  isOn={isShown(column)}
+                  set={isOn => change({ ...shown, [column.name]: isOn })}
+                >
+                  {section === 'Config' ? column.name : column.title}
+                </Toggle>
+              ))}
+          </fieldset>
+        ))}
+        <button type="button" disabled={Object.keys(shown).length === 0} onClick={() => change({})}>
+          Reset
+        </button>
+      </details>
+      <Table
+        label="Runs"
+        columns={[first, ...choice, ...others.filter(isShown)]}
+        rows={rows}
+        groups={groups}
+        keyOf={row => row.path}
+        most={MOST}
+      />
+    </>
+  );
+}
+
+/** By column name; a column that is absent is shown if it is a default one. */
+type ShownColumns = Readonly<Record<string, boolean>>;
+
+/** In the browser's storage. Without one the choice lasts as long as the page. */
+const COLUMNS_KEY = 'cellrun.columns';
+
+function storedColumns(): ShownColumns {
+  try {
+    return JSON.parse(localStorage.getItem(COLUMNS_KEY) ?? '{}');
+  } catch {
+    return {};
+  }
+}
+
+function storeColumns(columns: ShownColumns): void {
+  try {
+    localStorage.setItem(COLUMNS_KEY, JSON.stringify(columns));
+  } catch {
+    // see above
+  }
+}
