@@ -3,7 +3,7 @@
 import { kindOf } from '../data/table.js';
 import { lossKind } from '../math/losses/index.js';
 import { largerIsBetter, TASKS } from '../math/metrics/index.js';
-import type { DatasetConfig, Experiment, LossConfig, MetricName, PartialExperiment } from './experiment.js';
+import type { DatasetConfig, LossConfig, MetricName, PartialExperiment } from './experiment.js';
 import { experimentSchema, isRecord, narrow, propertiesOf, type Schema, sweepSchema } from './schema/walk.js';
 import { hasValidation, onValidation } from './splits.js';
 
@@ -55,41 +55,38 @@ function fill(schema: Schema, value: unknown): unknown {
   return filled;
 }
 
-/**
- * Fills in the defaults that depend on other keys, which the schema describes in words
- * (`x-default`).
- */
+/** Fills in the defaults that depend on other keys, which the schema describes in words. */
 function fillDerived(config: Sections): PartialExperiment {
   const { training, checkpoint, loss, dataset, optimizer, seed = 0 } = config;
+  const stopping = training?.early_stopping;
+  const schedule = optimizer?.schedule;
   const metric = (own: MetricName | undefined): MetricName =>
-    own ?? checkpoint?.metric ?? training?.early_stopping?.metric ?? selectingMetric(loss, dataset);
+    own ?? checkpoint?.metric ?? stopping?.metric ?? selectingMetric(loss, dataset);
+  const hasSeed = dataset && 'seed' in kindOf(dataset).settings.keys;
   return {
     ...config,
-    ...(dataset &&
-      'seed' in kindOf(dataset).settings.keys && {
-        dataset: Object.assign({ ...dataset }, { seed: (dataset as { seed?: number }).seed ?? seed }),
-      }),
+    ...(hasSeed && {
+      dataset: { ...dataset, seed: (dataset as { seed?: number }).seed ?? seed } as typeof dataset,
+    }),
     ...(training && {
       training: {
         ...training,
-        ...(training.early_stopping && {
-          early_stopping: { ...training.early_stopping, metric: metric(training.early_stopping.metric) },
-        }),
+        ...(stopping && { early_stopping: { ...stopping, metric: metric(stopping.metric) } }),
         eval_batch_size: training.eval_batch_size ?? training.batch_size,
       },
     }),
-    ...(checkpoint && { checkpoint: fillCheckpoint(checkpoint, metric(checkpoint.metric)) }),
-    ...(optimizer?.schedule?.kind === 'plateau' && {
-      optimizer: {
-        ...optimizer,
-        schedule: { ...optimizer.schedule, metric: metric(optimizer.schedule.metric) },
+    ...(checkpoint && {
+      checkpoint: {
+        ...checkpoint,
+        metric: metric(checkpoint.metric),
+        mode: checkpoint.mode ?? (largerIsBetter(metric(checkpoint.metric)) ? 'max' : 'min'),
       },
     }),
+    ...(optimizer &&
+      schedule?.kind === 'plateau' && {
+        optimizer: { ...optimizer, schedule: { ...schedule, metric: metric(schedule.metric) } },
+      }),
   };
-}
-
-function fillCheckpoint(checkpoint: Experiment['checkpoint'], metric: MetricName): Experiment['checkpoint'] {
-  return { ...checkpoint, metric, mode: checkpoint.mode ?? (largerIsBetter(metric) ? 'max' : 'min') };
 }
 
 /** Default metric for selection. */

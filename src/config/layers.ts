@@ -12,9 +12,7 @@ const MAX_CHARACTERS = 262_144;
 const MAX_FILES = 32;
 
 export interface Layers {
-  /**
-   * The merged tree without `extends`; undefined if a file cannot be read or is not a YAML mapping.
-   */
+  /** Merged, without `extends`; undefined if a file cannot be read or is not a YAML mapping. */
   readonly tree?: MapNode;
   readonly problems: readonly Diagnostic[];
   /** Every file read, the config itself last; absolute. */
@@ -26,60 +24,58 @@ export interface Layers {
 /**
  * Reads `given`, a file or a text that is in no file, and everything it extends.
  * @param asked where the file is named, unless on the command line
- * @throws UserError (exit 2) if the config itself cannot be read
  */
 export function readLayers(given: string | SourceText, asked?: Place): Layers {
   if (given === '')
     throw usageError({ code: 'config/missing-file', message: 'the name of the config is empty' });
   const path = typeof given === 'string' ? resolve(given) : join(given.folder, given.file);
   const source = typeof given === 'string' ? readSource(given, path, dirname(path), asked) : given;
-  const reader = new LayerReader();
-  const tree = reader.read(source, [path]);
-  return { ...(tree === undefined ? {} : { tree }), problems: reader.problems, files: reader.files, source };
-}
-
-class LayerReader {
-  readonly problems: Diagnostic[] = [];
-  readonly files: string[] = [];
-  private characters = 0;
+  const problems: Diagnostic[] = [];
+  const files: string[] = [];
+  let characters = 0;
 
   /** @param chain absolute paths from the config down to this file, which is the last */
-  read(source: SourceText, chain: readonly string[]): MapNode | undefined {
-    this.characters += source.text.length;
-    const { root, problems } = parseConfig(source);
-    this.problems.push(...(chain.length > 1 && root === undefined ? problems.map(withoutContent) : problems));
-    if (root === undefined) {
-      this.files.push(chain[chain.length - 1]);
-      return undefined;
-    }
-    let whole = true;
-    let below: MapNode | undefined;
-    for (const base of extendedFiles(root)) {
-      const tree = this.readBase(source, base, chain);
-      if (tree === undefined) whole = false;
-      else below = below === undefined ? tree : mergeTrees(below, tree);
-    }
-    this.files.push(chain[chain.length - 1]);
-    if (!whole) return undefined;
-    const own = withoutExtends(root);
-    return below === undefined ? own : mergeTrees(below, own);
-  }
-
-  private readBase(from: SourceText, base: Base, chain: readonly string[]): MapNode | undefined {
+  const read = (from: SourceText, chain: readonly string[]): MapNode | undefined => {
+    characters += from.text.length;
+    const parsed = parseConfig(from);
+    const isBase = chain.length > 1 && parsed.root === undefined;
+    problems.push(...(isBase ? parsed.problems.map(withoutContent) : parsed.problems));
+    const bases = parsed.root ? extendedFiles(parsed.root) : [];
+    const trees = bases.map(base => readBase(from, base, chain));
+    files.push(chain[chain.length - 1]);
+    if (parsed.root === undefined) return undefined;
+    // a malformed `extends` stays in the tree for the schema check
+    const entries = [...parsed.root.entries].filter(([key]) => bases.length === 0 || key !== 'extends');
+    const own: MapNode = { ...parsed.root, entries: new Map(entries) };
+    return [...trees, own].reduce((below, tree) => below && tree && mergeTrees(below, tree));
+  };
+  const readBase = (from: SourceText, base: Base, chain: readonly string[]): MapNode | undefined => {
     const path = resolve(from.folder, base.file);
     const file = isAbsolute(base.file) ? base.file : join(dirname(from.file), base.file);
+    const refusal = (code: string, message: string, expected?: string) =>
+      usageError({ code, message, ...positionOf(base.place), ...(expected !== undefined && { expected }) });
     try {
-      if (chain.includes(path)) throw cycle(file, base.place, chain.length - chain.indexOf(path));
-      if (this.files.length + chain.length > MAX_FILES) throw tooMany(base.place);
-      const source = readSource(file, path, dirname(path), base.place);
-      if (this.characters + source.text.length > MAX_CHARACTERS) throw tooMuch(base.place);
-      return this.read(source, [...chain, path]);
+      if (chain.includes(path)) {
+        const length = chain.length - chain.indexOf(path);
+        const cycle = `\`extends\` forms a cycle of ${length} files back to ${file}`;
+        throw refusal('config/extends-cycle', length === 1 ? 'the config extends itself' : cycle);
+      }
+      if (files.length + chain.length > MAX_FILES)
+        throw refusal('config/extends-too-many', '`extends` includes too many files', `at most ${MAX_FILES}`);
+      const next = readSource(file, path, dirname(path), base.place);
+      if (characters + next.text.length > MAX_CHARACTERS) {
+        const message = 'the config and the files that it extends are too large';
+        throw refusal('config/extends-too-large', message, `at most ${MAX_CHARACTERS / 1024} KiB`);
+      }
+      return read(next, [...chain, path]);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      this.problems.push(...error.diagnostics);
+      problems.push(...error.diagnostics);
       return undefined;
     }
-  }
+  };
+  const tree = read(source, [path]);
+  return { ...(tree && { tree }), problems, files, source };
 }
 
 /**
@@ -106,38 +102,6 @@ function extendedFiles(root: MapNode): readonly Base[] {
     bases.push({ file: item.value, place: item.place });
   }
   return bases;
-}
-
-/** A malformed `extends` stays in the tree for the schema check. */
-function withoutExtends(root: MapNode): MapNode {
-  if (extendedFiles(root).length === 0) return root;
-  return { ...root, entries: new Map([...root.entries].filter(([key]) => key !== 'extends')) };
-}
-
-function cycle(file: string, place: Place, length: number): UserError {
-  const message =
-    length === 1
-      ? 'the config extends itself'
-      : `\`extends\` forms a cycle of ${length} files back to ${file}`;
-  return usageError({ code: 'config/extends-cycle', message, ...positionOf(place) });
-}
-
-function tooMany(place: Place): UserError {
-  return usageError({
-    code: 'config/extends-too-many',
-    message: '`extends` includes too many files',
-    ...positionOf(place),
-    expected: `at most ${MAX_FILES}`,
-  });
-}
-
-function tooMuch(place: Place): UserError {
-  return usageError({
-    code: 'config/extends-too-large',
-    message: 'the config and the files that it extends are too large',
-    ...positionOf(place),
-    expected: `at most ${MAX_CHARACTERS / 1024} KiB`,
-  });
 }
 
 /**
@@ -170,8 +134,10 @@ function isNull(node: Node): boolean {
 function inheritedEntries(below: MapNode, above: MapNode, path: Path): ReadonlyMap<string, Entry> {
   const schema = schemaAt(path, undefined);
   if (schema?.oneOf === undefined) return below.entries;
-  const becomes = decidedBranch(schema, plainRecord(above));
-  if (becomes === undefined || becomes === decidedBranch(schema, plainRecord(below))) return below.entries;
+  const [was, becomes] = [below, above].map(tree =>
+    decidedBranch(schema, toPlain(tree) as Readonly<Record<string, unknown>>),
+  );
+  if (becomes === undefined || becomes === was) return below.entries;
   const known = propertiesOf(becomes);
   return new Map([...below.entries].filter(([key]) => known.has(key)));
 }
@@ -180,8 +146,4 @@ function inheritedEntries(below: MapNode, above: MapNode, path: Path): ReadonlyM
 function excludedKeys(above: MapNode, path: Path): ReadonlySet<string> {
   const given = [...above.entries].filter(([, { value }]) => !isNull(value));
   return new Set(given.flatMap(([key]) => schemaAt([...path, key], undefined)?.['x-excludes'] ?? []));
-}
-
-function plainRecord(node: MapNode): Readonly<Record<string, unknown>> {
-  return toPlain(node) as Readonly<Record<string, unknown>>;
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { packageRoot } from '../../util/root.js';
 import { quickValidatorSource, validatorSource } from './compiler.js';
-import { readSchema, schemaHash, schemaToValidate, validatorFile } from './schema.js';
+import { readSchema, schemaToValidate, validatorFile } from './schema.js';
 
 const ENDING = '.schema.json';
 const names = readdirSync(join(packageRoot, 'schemas')).flatMap(file =>
@@ -22,9 +22,8 @@ await Promise.all(
 );
 
 function write(name: string, form: 'complete' | 'quick', source: string): Promise<unknown> {
-  const exported = `module.exports = { validate: module.exports, schemaHash: '${schemaHash(name)}' };`;
   return build({
-    stdin: { contents: `${source}\n${exported}\n`, resolveDir: packageRoot },
+    stdin: { contents: source, resolveDir: packageRoot },
     outfile: validatorFile(name, form),
     bundle: true,
     format: 'cjs',

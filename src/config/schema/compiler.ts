@@ -1,8 +1,4 @@
-/**
- * Compiles schemas with ajv, which only this file imports. Compiling takes ten times as long as the
- * rest of a short command, so the build does it (`build-validators.ts`), and ajv is loaded only if
- * a schema has changed since.
- */
+/** Compiles schemas with ajv for the build (`build-validators.ts`), which takes too long at a start. */
 import { createRequire } from 'node:module';
 import type { Ajv, Options, ValidateFunction } from 'ajv';
 
