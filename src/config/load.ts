@@ -51,7 +51,9 @@ export interface OpenOptions {
   readonly asked?: Place;
 }
 
-/** Loads, checks and resolves a config, from a file, a text or an object. Throws all its problems. */
+/**
+ * Loads, checks and resolves a config, from a file, a text or an object. Throws all its problems.
+ */
 export function loadExperiment(config: string | object, options: OpenOptions = {}): LoadedExperiment {
   return openConfig(config, options).load();
 }

@@ -1,4 +1,6 @@
-/** Compiles schemas with ajv for the build (`build-validators.ts`), which takes too long at a start. */
+/**
+ * Compiles schemas with ajv for the build (`build-validators.ts`), which takes too long at a start.
+ */
 import { createRequire } from 'node:module';
 import type { Ajv, Options, ValidateFunction } from 'ajv';
 

@@ -25,7 +25,9 @@ export function wholeSchema(name: string): object {
   return resolved;
 }
 
-/** The schema to compile a validator from: `wholeSchema` without parts that would be compiled twice. */
+/**
+ * The schema to compile a validator from: `wholeSchema` without parts that would be compiled twice.
+ */
 export function schemaToValidate(name: string): object {
   return resolvedSchema(name, 'lean');
 }
@@ -100,8 +102,8 @@ export function validateAgainst(name: string, value: unknown): readonly SchemaEr
 }
 
 /**
- * True only for valid values, but may be false for some of them. Including loading, it takes a tenth
- * of the time of the complete validator.
+ * True only for valid values, but may be false for some of them. Including loading, it takes a
+ * tenth of the time of the complete validator.
  */
 export function isValidQuickly(name: string, value: unknown): boolean {
   return builtValidator(name, 'quick')(value) && !hasInheritedName(value);
