@@ -29,9 +29,7 @@ export interface Executable {
   destroy(): Promise<void>;
 }
 
-/**
- * gpu.js's name for the executor that a pipeline must have used; any other is a silent degradation.
- */
+/** The executor that gpu.js must have used for a pipeline; any other is a silent degradation. */
 const PIPELINES: Readonly<Record<Backend, string>> = {
   webasm: 'fused-sync',
   webgpu: 'fused-encoder',
@@ -73,10 +71,7 @@ function isLoss(error: unknown): error is Error {
   return error instanceof Error && (error.name === 'AbortError' || LOST.test(error.message));
 }
 
-/**
- * A kernel with a known result runs with every plan. gpu.js only prints an invalid command buffer
- * on WebGPU, and all results are zero; so is the canary then.
- */
+/** Runs with every plan: if WebGPU refuses a command buffer, gpu.js only prints it, and all is 0. */
 const CANARY: Pick<Kernel, 'text' | 'output'> = {
   text: {
     source: 'function (f0) {\n  return f0 * 2 + this.thread.x;\n}',

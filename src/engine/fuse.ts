@@ -20,9 +20,7 @@ export const MAX_ARRAY_ARGUMENTS = 7;
 export interface Fusion {
   /** The nodes that are kernels, in the order in which they can run. */
   readonly kernels: readonly Node[];
-  /**
-   * Whether `node` is read from memory (a kernel's result or an input), not fused into its reader.
-   */
+  /** Whether `node` is a kernel's result or an input, not fused into its reader. */
   isStored(node: Node): boolean;
 }
 

@@ -2,26 +2,12 @@
  * The memory that kernels compute in: one WebAssembly memory that all threads of a run share, so
  * that parameters, batches, gradients and results are used in place.
  */
-
 import { readFileSync } from 'node:fs';
+import { type WasmMemory, WebAssembly } from './web-assembly.js';
 
-/**
- * The part of WebAssembly's interface that is used here; its types belong to the browser's library.
- */
-declare const WebAssembly: {
-  Memory: new (limits: { initial: number; maximum: number; shared: true }) => WasmMemory;
-};
-
-/** A `WebAssembly.Memory` over a SharedArrayBuffer; threads pass it to each other. */
-export interface WasmMemory {
-  readonly buffer: SharedArrayBuffer;
-  grow(pages: number): number;
-}
-
-/** The location of an array in a heap, which can be sent to another thread. */
+/** The location of an array of floats in a heap, which can be sent to another thread. */
 export interface HeapSpan {
   readonly at: number;
-  /** Number of floats. */
   readonly length: number;
 }
 
@@ -38,10 +24,7 @@ const FLOAT_BYTES = Float32Array.BYTES_PER_ELEMENT;
 /** The first line of the memory holds the address of the first free byte, in units of ALIGNMENT. */
 const NEXT = 0;
 
-/**
- * Address space that V8 reserves for a memory and for the threads that compute in it: 13 GiB in
- * Node 20, 9 in Node 24.
- */
+/** Address space that V8 reserves for a memory and its threads: 13 GiB in Node 20, 9 in Node 24. */
 const ADDRESS_SPACE = 14e9;
 
 function newMemory(): WasmMemory {
@@ -62,7 +45,7 @@ function addressSpaceLimit(): number {
   }
 }
 
-/** Memory that is allocated but never freed; it is released when the run ends. */
+/** Nothing is freed before the run ends. */
 export class Heap {
   private readonly known = new WeakSet<ArrayBufferLike>();
   private buffer: SharedArrayBuffer;
@@ -76,11 +59,7 @@ export class Heap {
     Atomics.compareExchange(this.words, NEXT, 0, 1);
   }
 
-  /**
-   * Allocates zeros, from any thread.
-   *
-   * @throws RangeError if all 4 GiB are in use
-   */
+  /** Allocates zeros, from any thread. */
   allocate(length: number): Float32Array {
     return this.open({ at: this.reserve(length * FLOAT_BYTES), length });
   }

@@ -12,12 +12,6 @@ import { makePlan, type Plan } from './plan.js';
 import { simdKernelClass } from './simd-kernel.js';
 import { machineTarget, type Target, type Width } from './simd-target.js';
 
-/** A kernel that runs gpu.js's own code instead of ours, and why. */
-export interface Fallback {
-  readonly source: string;
-  readonly reason: string;
-}
-
 export interface EngineOptions {
   /** The memory that programs compute in; by default a new one. */
   readonly heap?: Heap;
@@ -37,9 +31,7 @@ export interface ProfiledPlan {
 
 /** gpu.js opened on one backend; compiles programs until it is closed. */
 export class Engine {
-  /**
-   * Whether new engines run gpu.js's own code in its own pipelines on webasm too, for benchmarks.
-   */
+  /** Whether new engines run gpu.js's own code in its own pipelines, for benchmarks. */
   static asShipped = false;
 
   private readonly open = new Set<Executable>();
@@ -47,7 +39,6 @@ export class Engine {
   private readonly linked = new WeakMap<Program, LinkedPlan>();
   private readonly timed: { readonly plan: Plan; readonly linked: LinkedExecutable }[] = [];
   private isProfiled = false;
-  readonly fallbacks: Fallback[] = [];
   /** The kernel whose 256-bit code failed its check; undefined if none did. */
   refuted: string | undefined;
   private readonly checker: KernelChecker;
@@ -83,8 +74,7 @@ export class Engine {
   }
 
   private compileFor(target: Target): void {
-    const kernel = simdKernelClass(target, (source, reason) => this.fallbacks.push({ source, reason }));
-    Object.assign(this.gpu, { Kernel: kernel });
+    Object.assign(this.gpu, { Kernel: simdKernelClass(target) });
   }
 
   compile(program: Program): Executable {

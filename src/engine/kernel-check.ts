@@ -1,19 +1,13 @@
 /**
  * Checks 256-bit kernels before use: runs a kernel compiled for 256 bits and the same kernel
  * compiled for 128 bits by V8's baseline compiler, which merges nothing. Both must write identical
- * bytes.
- *
- * V8's merging is experimental. It has lost the start of a sum in the upper half of a merged vector
+ * bytes. V8's merging is experimental. It has lost the start of a sum in the upper half of a merged vector
  * (test/engine/miscompilation.test.ts); this finds any other miscompilation before the first step.
  */
 import { sizeOf } from '../math/graph/shape.js';
-import { ALIGNMENT, type Heap, type WasmMemory } from './heap.js';
+import { ALIGNMENT, type Heap } from './heap.js';
 import type { Step } from './plan.js';
-import type { WasmModule } from './simd-kernel.js';
-
-declare const WebAssembly: {
-  Instance: new (module: WasmModule, imports: object) => { exports: { run(...operands: number[]): void } };
-};
+import { type WasmModule, WebAssembly } from './web-assembly.js';
 
 /** A prime, so that no two rows of an array are equal. */
 const PATTERN_LENGTH = 4093;
@@ -37,7 +31,6 @@ export interface KernelPair {
   readonly spareBytes: number;
 }
 
-/** Runs kernels twice, in otherwise unused memory of a heap. */
 export class KernelChecker {
   constructor(
     private readonly heap: Heap,
@@ -71,7 +64,8 @@ export class KernelChecker {
       return base + array.at;
     });
     modules.forEach((module, i) => {
-      run(module, this.heap.memory, [...operands, base + outputs[i], base + spare]);
+      const { exports } = new WebAssembly.Instance(module, { env: { memory: this.heap.memory } });
+      exports.run(...operands, base + outputs[i], base + spare);
     });
     const [one, other] = outputs.map(at => this.heap.open({ at: base + at, length: size }));
     return one.every((value, i) => Object.is(value, other[i]));
@@ -89,8 +83,4 @@ export class KernelChecker {
     const all = this.heap.open({ at, length });
     for (let i = 0; i < length; i++) all[i] = (i * 7) % count;
   }
-}
-
-function run(module: WasmModule, memory: WasmMemory, operands: readonly number[]): void {
-  new WebAssembly.Instance(module, { env: { memory } }).exports.run(...operands);
 }

@@ -63,7 +63,7 @@ export interface KernelTree {
   readonly result: Expression;
 }
 
-/** A kernel is outside of the language or breaks one of its rules; the message says where. */
+/** A kernel is outside of the language or breaks one of its rules. */
 export class KernelError extends Error {
   override readonly name = 'KernelError';
 }
@@ -71,11 +71,7 @@ export class KernelError extends Error {
 /** Cached, since many steps of a plan share a source, and each is linted and compiled. */
 const trees = new Recent<KernelTree>(1000);
 
-/**
- * Parses `source`, a function expression, with acorn (as gpu.js does), and rejects everything
- * outside the language.
- * @throws KernelError with the position of unsupported syntax
- */
+/** @throws KernelError with the position of unsupported syntax */
 export function parseKernel(source: string): KernelTree {
   return trees.get(source, () => parse(source));
 }

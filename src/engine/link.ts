@@ -9,7 +9,7 @@ import { tensorInput } from './backend.js';
 import { createKernel, ExecutionError } from './executable.js';
 import { ALIGNMENT } from './heap.js';
 import type { KernelChecker } from './kernel-check.js';
-import type { Kernel, Plan, Step } from './plan.js';
+import { type Kernel, lastReads, type Plan, type Step } from './plan.js';
 import type { KernelCode, SimdKernel } from './simd-kernel.js';
 
 export interface LinkedInput {
@@ -55,12 +55,7 @@ export class WidthError extends Error {
   }
 }
 
-/**
- * Compiles the kernels of `plan` with gpu.js on its webasm backend.
- *
- * @throws ExecutionError if gpu.js would not run a kernel on that backend
- * @throws WidthError if a kernel fails the check of `checker`
- */
+/** @throws WidthError if a kernel fails the check of `checker` */
 export function linkPlan(gpu: GPU, plan: Plan, checker: KernelChecker): LinkedPlan {
   const slots = new Map<Node, number>();
   for (const node of plan.inputs) slots.set(node, slots.size);
@@ -126,15 +121,11 @@ function compile(gpu: GPU, step: Step, checker: KernelChecker): KernelCode {
  * Places the arrays that steps write. An array reuses the memory of one whose last reader has run,
  * if it fits; results keep theirs.
  */
-function placeArrays({ steps, outputs }: Plan): { offsets: number[]; scratchBytes: number } {
-  const lastRead = new Map<Node, number>();
-  steps.forEach(({ operands }, i) => {
-    for (const operand of operands) if (typeof operand !== 'number') lastRead.set(operand, i);
-  });
-  for (const node of outputs.values()) lastRead.set(node, Number.POSITIVE_INFINITY);
+function placeArrays(plan: Plan): { offsets: number[]; scratchBytes: number } {
+  const lastRead = lastReads(plan);
   const places: { at: number; bytes: number; until: number }[] = [];
   let scratchBytes = 0;
-  const offsets = steps.map(({ node }, i) => {
+  const offsets = plan.steps.map(({ node }, i) => {
     const bytes = Math.ceil((sizeOf(node.shape) * Float32Array.BYTES_PER_ELEMENT) / ALIGNMENT) * ALIGNMENT;
     const until = lastRead.get(node) ?? i;
     // the smallest free one; a step never writes to an array that it reads

@@ -1,20 +1,13 @@
 /** Runs linked plans in this thread. Does not load gpu.js, so that computing threads stay small. */
-import type { Heap, WasmMemory } from './heap.js';
+import type { Heap } from './heap.js';
 import type { LinkedInput, LinkedOutput, LinkedPlan } from './link.js';
-import type { KernelCode, WasmModule } from './simd-kernel.js';
+import type { KernelCode } from './simd-kernel.js';
+import { WebAssembly } from './web-assembly.js';
 
 /** A tensor (row-major) or, for an input of shape [], a number. */
 export type Value = Float32Array | number;
 
 type Run = (...operands: number[]) => void;
-
-/**
- * The part of WebAssembly's interface that is used here; its types belong to the browser's library.
- */
-declare const WebAssembly: {
-  Memory: new (limits: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-  Instance: new (module: WasmModule, imports: object) => { readonly exports: { readonly run: Run } };
-};
 
 /** Modules instantiated over one heap, and the memory that plans share while they run. */
 export class LinkedRuntime {
@@ -28,7 +21,7 @@ export class LinkedRuntime {
   instance(code: KernelCode): Run {
     let run = this.instances.get(code);
     if (!run) {
-      run = code.kind === 'own' ? ownKernel(code.module, this.heap.memory) : foreignKernel(code, this.heap);
+      run = new WebAssembly.Instance(code.module, { env: { memory: this.heap.memory } }).exports.run;
       this.instances.set(code, run);
     }
     return run;
@@ -44,33 +37,6 @@ export class LinkedRuntime {
     if (bytes > this.spare.bytes) this.spare = { at: this.heap.reserve(bytes), bytes };
     return this.spare.at;
   }
-}
-
-function ownKernel(module: WasmModule, memory: WasmMemory): Run {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports.run;
-}
-
-/** gpu.js's own code: its arguments are copied into its memory, and its result out of it. */
-function foreignKernel(code: Extract<KernelCode, { kind: 'foreign' }>, heap: Heap): Run {
-  const { module, initial, maximum, mathImports, offsets, types, sizes, outputOffset, cells } = code;
-  const memory = new WebAssembly.Memory({ initial, maximum });
-  const math = mathImports.map(name => [`math_${name}`, Math[name as 'sin']]);
-  const { run } = new WebAssembly.Instance(module, {
-    env: { memory, ...Object.fromEntries(math) },
-  }).exports;
-  const floats = new Float32Array(memory.buffer);
-  const integers = new Int32Array(memory.buffer);
-  return (...operands) => {
-    types.forEach((type, i) => {
-      const at = offsets[i] / Float32Array.BYTES_PER_ELEMENT;
-      if (type === 'Input') floats.set(heap.open({ at: operands[i], length: sizes[i] }), at);
-      else if (type === 'Float') floats[at] = operands[i];
-      else integers[at] = operands[i];
-    });
-    run(0, cells, 0);
-    const from = outputOffset / Float32Array.BYTES_PER_ELEMENT;
-    heap.open({ at: operands[types.length], length: cells }).set(floats.subarray(from, from + cells));
-  };
 }
 
 interface BoundStep {
@@ -89,10 +55,7 @@ export class LinkedExecutable {
   private readonly slots: number[];
   private readonly steps: readonly BoundStep[];
   private readonly outputs: readonly BoundOutput[];
-  /**
-   * If set, how often the plan ran, and milliseconds of each step in the run in which it was
-   * fastest.
-   */
+  /** If set, how often the plan ran, and the fewest milliseconds of each step. */
   profile: { readonly times: Float64Array; runs: number } | undefined;
   /** Copies of inputs that are outside of the heap. */
   private readonly staged = new Map<string, Float32Array>();
@@ -105,9 +68,7 @@ export class LinkedExecutable {
     const scratch = runtime.scratchAt(scratchBytes);
     const arrays = offsets.map(offset => scratch + offset);
     this.slots = [...inputs.map(() => 0), ...numbers, ...arrays];
-    const spare = runtime.spareAt(
-      Math.max(0, ...codes.map(code => (code.kind === 'own' ? code.spareBytes : 0))),
-    );
+    const spare = runtime.spareAt(Math.max(0, ...codes.map(({ spareBytes }) => spareBytes)));
     this.steps = steps.map(({ code, slots }) => ({
       run: runtime.instance(codes[code]),
       slots,
@@ -121,11 +82,7 @@ export class LinkedExecutable {
     });
   }
 
-  /**
-   * Runs the plan on `values`, one for each input. A result is written to its array in `into`, if
-   * there is one: an array of the heap that is no input. Results without are valid until the next
-   * run of a plan in this thread.
-   */
+  /** As `Executable.run`. */
   run(
     values: Readonly<Record<string, Value>>,
     into: Readonly<Record<string, Float32Array>> = {},

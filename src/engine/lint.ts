@@ -9,6 +9,7 @@
  * - no more arrays than WebGPU guarantees, no more than three axes, no name used before it has a
  *   value
  */
+import { MAX_ARRAY_ARGUMENTS } from './fuse.js';
 import { type Axis, type Expression, KernelError, type KernelTree, type Statement } from './language.js';
 
 /** An argument of the kernel at one of its uses. */
@@ -27,7 +28,6 @@ export interface LintRequest {
   readonly arguments: ReadonlyMap<string, Argument>;
 }
 
-const MAX_ARRAYS = 7;
 const TANH_SAFE = 80;
 
 /** The range of an expression, and whether it is an integer. */
@@ -42,8 +42,8 @@ const ANYTHING: Interval = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIV
 /** @throws KernelError at the first rule that the kernel breaks */
 export function lintKernel(request: LintRequest): void {
   const arrays = [...request.arguments.values()].filter(({ kind }) => kind === 'array');
-  if (arrays.length > MAX_ARRAYS)
-    throw new KernelError(`reads ${arrays.length} arrays, more than ${MAX_ARRAYS}`);
+  if (arrays.length > MAX_ARRAY_ARGUMENTS)
+    throw new KernelError(`reads ${arrays.length} arrays, more than ${MAX_ARRAY_ARGUMENTS}`);
   new Lint(request).check();
 }
 

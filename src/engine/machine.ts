@@ -1,32 +1,17 @@
-/** Runs the programs of a model's blocks in this thread; each is compiled once. */
+/** Machines that run the programs of a model's blocks in this thread. */
 import type { KeyedProgram } from '../math/graph/node.js';
-import { EXECUTORS, type Executable } from './executable.js';
-import type { Engine, Fallback } from './index.js';
+import type { Executable } from './executable.js';
+import type { Engine } from './index.js';
 import type { LinkedPlan } from './link.js';
 import { LinkedExecutable, type LinkedRuntime } from './linked-executable.js';
 
 type Arrays = Readonly<Record<string, Float32Array>>;
-
-/** How programs were run, for the manifest and the log. */
-export interface ExecutionReport {
-  /** Null before the first run. */
-  readonly executor: string | null;
-  /** Kernels that ran gpu.js's own code instead of ours. */
-  readonly fallbacks: readonly Fallback[];
-  /** The kernel whose 256-bit code failed its check, if any. */
-  readonly refuted?: string | undefined;
-}
 
 /** Compiles a program when it is first run. */
 export class KernelMachine {
   private readonly compiled = new Map<string, Executable>();
 
   constructor(private readonly engine: Engine) {}
-
-  get report(): ExecutionReport {
-    const { backend, fallbacks, refuted } = this.engine;
-    return { executor: this.compiled.size > 0 ? EXECUTORS[backend] : null, fallbacks, refuted };
-  }
 
   allocate(size: number): Float32Array {
     return this.engine.heap.allocate(size);
@@ -45,11 +30,6 @@ export class LinkedMachine {
   private readonly linked = new Map<string, LinkedExecutable>();
 
   constructor(private readonly runtime: LinkedRuntime) {}
-
-  /** The linking thread reports kernels that our compiler could not compile */
-  get report(): ExecutionReport {
-    return { executor: EXECUTORS.webasm, fallbacks: [] };
-  }
 
   add(key: string, plan: LinkedPlan): void {
     this.linked.set(key, new LinkedExecutable(this.runtime, plan));

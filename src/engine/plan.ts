@@ -15,7 +15,6 @@ export interface Kernel {
 
 export interface Step {
   readonly kernel: Kernel;
-  /** The node that this step computes. */
   readonly node: Node;
   readonly operands: readonly Operand[];
   readonly flops: number;
@@ -85,10 +84,7 @@ function lint(kernel: Kernel, tree: KernelTree, operands: readonly Operand[]): v
   });
 }
 
-/**
- * Floating-point operations of each stored node, including fused ones as often as they are
- * computed.
- */
+/** Operations of each stored node, including fused ones as often as they are computed. */
 function fusedFlops(nodes: readonly Node[], isStored: (node: Node) => boolean): Map<Node, number> {
   const flops = new Map<Node, number>();
   for (const node of nodes) {
@@ -108,7 +104,6 @@ const FLOAT_BYTES = 4;
 export interface PlanCosts {
   /** Nodes of the graph that the results depend on. */
   readonly nodes: number;
-  /** Kernel sources; each is translated once. */
   readonly distinctKernels: number;
   /** Kernels that one run executes. */
   readonly kernels: number;
@@ -132,16 +127,22 @@ export function describePlan(program: Program, plan: Plan = makePlan(program)): 
   };
 }
 
-/** As gpu.js assigns buffers: a step reuses one of its own shape whose last reader has run. */
-function bufferElements({ steps, outputs }: Plan): number {
-  const lastRead = new Map<object, number>();
+/** The index of the last step that reads each node; infinite for results. */
+export function lastReads({ steps, outputs }: Plan): Map<Node, number> {
+  const lastRead = new Map<Node, number>();
   steps.forEach(({ operands }, i) => {
     for (const operand of operands) if (typeof operand !== 'number') lastRead.set(operand, i);
   });
   for (const node of outputs.values()) lastRead.set(node, Number.POSITIVE_INFINITY);
+  return lastRead;
+}
+
+/** As gpu.js assigns buffers: a step reuses one of its own shape whose last reader has run. */
+function bufferElements(plan: Plan): number {
+  const lastRead = lastReads(plan);
   const free = new Map<string, number[]>();
   let elements = 0;
-  steps.forEach(({ node }, i) => {
+  plan.steps.forEach(({ node }, i) => {
     const shape = node.shape.join();
     const slots = free.get(shape) ?? [];
     free.set(shape, slots);

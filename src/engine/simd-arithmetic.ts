@@ -5,25 +5,15 @@
  */
 import v8 from 'node:v8';
 import { assembleModule, FunctionAssembler } from './simd-assembler.js';
+import { WebAssembly } from './web-assembly.js';
 
 export type Arithmetic = 'fused' | 'separate';
-
-/**
- * The part of WebAssembly's interface that is used here; its types belong to the browser's library.
- */
-declare const WebAssembly: {
-  validate(bytes: Uint8Array): boolean;
-  Memory: new (limits: { initial: number; maximum: number }) => { buffer: ArrayBuffer };
-  Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object, imports: object) => { exports: { run(): void } };
-};
 
 /** Node 20 needs this flag for the instruction; later versions do not know the flag. */
 const FLAG = '--experimental-wasm-relaxed-simd';
 
 let known: Arithmetic | undefined;
 
-/** What this machine does, determined by a computation. */
 export function machineArithmetic(): Arithmetic {
   known ??= probe();
   return known;

@@ -7,7 +7,7 @@
 import type { Arithmetic } from './simd-arithmetic.js';
 import type { FunctionAssembler } from './simd-assembler.js';
 
-/** Allocates vector locals; the caller reuses them between calls. */
+/** Vector locals, which the caller reuses between calls. */
 export type Scratch = readonly [number, number, number, number];
 
 /** (e^r - 1 - r) / r^2 for |r| <= ln(2)/2; error 7.6e-9 in e^r. */
@@ -154,28 +154,17 @@ function horner(
  * there.
  */
 export function multiplyAdd(f: FunctionAssembler, arithmetic: Arithmetic) {
-  if (arithmetic === 'fused') {
-    return {
-      plusProduct: (addend: () => void) => {
-        addend();
-        f.op('f32x4.relaxed_madd');
-      },
-      minusProduct: (addend: () => void) => {
-        addend();
-        f.op('f32x4.relaxed_nmadd');
-      },
-    };
-  }
+  const isFused = arithmetic === 'fused';
   return {
-    plusProduct: (addend: () => void) => {
-      f.op('f32x4.mul');
+    plusProduct(addend: () => void) {
+      if (!isFused) f.op('f32x4.mul');
       addend();
-      f.op('f32x4.add');
+      f.op(isFused ? 'f32x4.relaxed_madd' : 'f32x4.add');
     },
-    minusProduct: (addend: () => void) => {
-      f.op('f32x4.mul').op('f32x4.neg');
+    minusProduct(addend: () => void) {
+      if (!isFused) f.op('f32x4.mul').op('f32x4.neg');
       addend();
-      f.op('f32x4.add');
+      f.op(isFused ? 'f32x4.relaxed_nmadd' : 'f32x4.add');
     },
   };
 }

@@ -118,8 +118,7 @@ export function scaleAffine({ constant, terms }: Affine, factor: number): Affine
   };
 }
 
-/** The operands of `value`, in order. */
-export function operandsOf(value: Value): readonly Value[] {
+function operandsOf(value: Value): readonly Value[] {
   switch (value.kind) {
     case 'unary':
       return [value.operand];
@@ -132,20 +131,28 @@ export function operandsOf(value: Value): readonly Value[] {
   }
 }
 
-/** Calls `visit` with every load in `value`, except those of gathered indices. */
-export function forEachLoad(value: Value, visit: (load: Load) => void): void {
-  if (value.kind === 'load') visit(value);
-  for (const operand of operandsOf(value)) forEachLoad(operand, visit);
+/** `value` and all that it is computed from, in order. */
+function nested(value: Value): readonly Value[] {
+  return [value, ...operandsOf(value).flatMap(nested)];
 }
 
-/** Calls `visit` with every value that `instructions` compute, nested ones included. */
-export function forEachValue(instructions: readonly Instruction[], visit: (value: Value) => void): void {
-  for (const instruction of instructions) {
-    if (instruction.kind === 'set') visit(instruction.value);
-    else if (instruction.kind === 'loop') forEachValue(instruction.body, visit);
-    else {
-      for (const { body } of instruction.cases) forEachValue(body, visit);
-      forEachValue(instruction.otherwise, visit);
-    }
-  }
+/** Every load in `value`, except those of gathered indices. */
+export function loadsOf(value: Value): readonly Load[] {
+  return nested(value).filter(one => one.kind === 'load');
+}
+
+/** Every assignment of a local, in order. */
+export function assignments(
+  instructions: readonly Instruction[],
+): readonly Extract<Instruction, { kind: 'set' }>[] {
+  return instructions.flatMap(one => {
+    if (one.kind === 'set') return [one];
+    if (one.kind === 'loop') return assignments(one.body);
+    return [...one.cases.map(({ body }) => body), one.otherwise].flatMap(assignments);
+  });
+}
+
+/** Every value that `body` and `result` compute, nested ones included. */
+export function valuesOf(body: readonly Instruction[], result: Value): readonly Value[] {
+  return [...assignments(body).map(({ value }) => value), result].flatMap(nested);
 }

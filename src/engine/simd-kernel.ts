@@ -7,46 +7,20 @@ import { createRequire } from 'node:module';
 import { Recent } from '../util/recent.js';
 import { MAX_PAGES } from './heap.js';
 import type { KernelPair } from './kernel-check.js';
-import { KernelError } from './language.js';
 import type { Kernel, Step } from './plan.js';
 import { type CompileRequest, compileKernel } from './simd-compile.js';
 import type { Parameter } from './simd-lower.js';
 import { machineTarget, makeBaselineModule, makeModule, type Target } from './simd-target.js';
 import type { KernelArgument } from './source.js';
+import type { WasmModule } from './web-assembly.js';
 
 const require = createRequire(import.meta.url);
 
-declare const WebAssembly: { Module: new (bytes: Uint8Array) => WasmModule };
-
-/** A `WebAssembly.Module`: it can be sent to another thread. */
-export type WasmModule = object;
-
-/** What one kernel runs; plain data and a module. */
-export type KernelCode =
-  | {
-      /** Ours: `run(...arguments, output, spare)`, as `compileKernel` describes it. */
-      readonly kind: 'own';
-      readonly module: WasmModule;
-      readonly spareBytes: number;
-    }
-  | {
-      /** gpu.js's: `run(start, end, seed)` over its own memory, with the layout below. */
-      readonly kind: 'foreign';
-      readonly module: WasmModule;
-      /** Pages of its memory. */
-      readonly initial: number;
-      readonly maximum: number;
-      /** Functions of `Math` that it imports. */
-      readonly mathImports: readonly string[];
-      /** Byte offsets of its arguments, in their order. */
-      readonly offsets: readonly number[];
-      readonly types: readonly KernelArgument['type'][];
-      /** Numbers of each array, in the order of the arguments. */
-      readonly sizes: readonly number[];
-      readonly outputOffset: number;
-      /** Numbers of its output. */
-      readonly cells: number;
-    };
+/** What one kernel runs: `run(...arguments, output, spare)`, as `compileKernel` describes it. */
+export interface KernelCode {
+  readonly module: WasmModule;
+  readonly spareBytes: number;
+}
 
 /** The members of gpu.js's kernel class that we use, which its types omit. */
 interface WebAssemblyKernel {
@@ -60,32 +34,13 @@ interface WebAssemblyKernel {
   usesRandom: boolean;
   /** Functions of `Math` that the module imports. */
   usedMathImports: ReadonlySet<string>;
-  /** Analyzes the source for `_assembleModule`; false if its results can't be stored. */
+  /** Analyzes the source; false if the results can't be stored. */
   translateSource(): boolean;
-  computeLayout(args: readonly unknown[]): ModuleLayout;
+  /** `dims` of the arrays, by name, x first. */
+  computeLayout(args: readonly unknown[]): {
+    readonly arrays: Readonly<Record<string, { readonly dims: readonly number[] }>>;
+  };
   _instantiate(key: string, args: readonly unknown[]): void;
-  _assembleModule(layout: ModuleLayout, cells: number, shared: boolean): AssembledModule;
-}
-
-interface ModuleLayout {
-  /** By name; `dims` has x first. */
-  readonly arrays: Readonly<Record<string, LayoutArray>>;
-  readonly scalars: Readonly<Record<string, { readonly offset: number }>>;
-  readonly outputOffset: number;
-}
-
-interface LayoutArray {
-  /** Bytes. */
-  readonly offset: number;
-  readonly dims: readonly number[];
-  readonly flatLength: number;
-}
-
-interface AssembledModule {
-  readonly bytes: Uint8Array;
-  /** Pages. */
-  readonly initial: number;
-  readonly maximum: number;
 }
 
 type KernelClass = new (...settings: never[]) => WebAssemblyKernel;
@@ -111,11 +66,6 @@ const codes = new Recent<CompiledCode>(1000);
 /** Every module imports the heap at its current size. */
 const MEMORY = { initial: 1, maximum: MAX_PAGES, shared: true };
 
-/**
- * Called when a kernel falls back to gpu.js's own code, with the kernel's source and the reason.
- */
-export type OnFallback = (source: string, reason: string) => void;
-
 const PARAMETER_TYPES: Readonly<Record<KernelArgument['type'], Parameter['type']>> = {
   Input: 'array',
   Float: 'float',
@@ -126,17 +76,17 @@ function compile(request: Omit<CompileRequest, 'memory'>): CompiledCode {
   const { target } = request;
   const { bytes, spareBytes } = compileKernel({ ...request, memory: MEMORY });
   const module = makeModule(bytes, target.width);
-  if (target.width === 128) return { code: { kind: 'own', module, spareBytes } };
+  if (target.width === 128) return { code: { module, spareBytes } };
   const narrow = compileKernel({ ...request, target: { ...target, width: 128 }, memory: MEMORY });
   const modules = [module, makeBaselineModule(narrow.bytes)] as const;
   return {
-    code: { kind: 'own', module, spareBytes },
+    code: { module, spareBytes },
     unchecked: { modules, spareBytes: Math.max(spareBytes, narrow.spareBytes) },
   };
 }
 
 /** A class for `gpu.Kernel` whose kernels are `compiled` once they are built. */
-export function simdKernelClass(target: Target, onFallback: OnFallback): KernelClass {
+export function simdKernelClass(target: Target): KernelClass {
   const { WebAssemblyKernel: Base } = require('gpu.js/src/backend/web-assembly/kernel') as {
     WebAssemblyKernel: KernelClass;
   };
@@ -170,31 +120,7 @@ export function simdKernelClass(target: Target, onFallback: OnFallback): KernelC
       });
       const [x, y, z] = this.threadDim;
       const request = { source, parameters, extents: { x, y, z }, target };
-      try {
-        this.compiled = codes.get(JSON.stringify(request), () => compile(request));
-      } catch (error) {
-        if (!(error instanceof KernelError)) throw error;
-        onFallback(source, error.message);
-        this.compiled = { code: this.foreignCode(layout, x * y * z) };
-      }
-    }
-
-    private foreignCode(layout: ModuleLayout, cells: number): KernelCode {
-      // gpu.js's own code needs the analysis itself, not only its result
-      super.translateSource();
-      const { bytes, initial, maximum } = this._assembleModule(layout, cells, false);
-      return {
-        kind: 'foreign',
-        module: new WebAssembly.Module(bytes),
-        initial,
-        maximum,
-        mathImports: [...this.usedMathImports],
-        offsets: this.argumentNames.map(name => (layout.arrays[name] ?? layout.scalars[name]).offset),
-        types: this.argumentTypes as readonly KernelArgument['type'][],
-        sizes: this.argumentNames.map(name => layout.arrays[name]?.flatLength ?? 1),
-        outputOffset: layout.outputOffset,
-        cells,
-      };
+      this.compiled = codes.get(JSON.stringify(request), () => compile(request));
     }
   };
 }

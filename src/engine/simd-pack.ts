@@ -5,14 +5,7 @@
  * High-Performance Matrix Multiplication (2008), section 4.
  */
 import type { FunctionAssembler } from './simd-assembler.js';
-import {
-  type Affine,
-  coefficient,
-  forEachLoad,
-  type Instruction,
-  type KernelIr,
-  type Load,
-} from './simd-ir.js';
+import { type Affine, coefficient, type Instruction, type KernelIr, type Load, loadsOf } from './simd-ir.js';
 import { LANES, type Tile } from './simd-tile.js';
 
 const FLOAT_BYTES = 4;
@@ -38,14 +31,8 @@ export interface Pack {
   readonly at: number;
 }
 
-export interface PackPlan {
-  readonly packs: readonly Pack[];
-  /** Bytes of spare memory for all copies. */
-  readonly bytes: number;
-}
-
-/** The loads worth packing for tiles of at most `tile`. */
-export function planPacks(ir: KernelIr, tile: Tile): PackPlan {
+/** The loads worth packing for tiles of at most `tile`, and the bytes of all copies. */
+export function planPacks(ir: KernelIr, tile: Tile): { packs: readonly Pack[]; bytes: number } {
   const packs: Pack[] = [];
   let next = 0;
   if (ir.extents.y < MIN_ROW_TILES * tile.rows) return { packs, bytes: next };
@@ -53,14 +40,14 @@ export function planPacks(ir: KernelIr, tile: Tile): PackPlan {
     for (const instruction of instructions) {
       if (instruction.kind === 'loop') walk(instruction.body, [...loops, instruction]);
       if (instruction.kind !== 'set') continue;
-      forEachLoad(instruction.value, load => {
+      for (const load of loadsOf(instruction.value)) {
         const own = loops.filter(loop => coefficient(load.element, loop.variable) !== 0);
-        if (!isWorthPacking(load, own)) return;
-        const bytes = rounds(own) * tile.vectors * LANES * FLOAT_BYTES;
-        if (next + bytes > MAX_BYTES) return;
+        const rounds = own.reduce((product, { to }) => product * to, 1);
+        const bytes = rounds * tile.vectors * LANES * FLOAT_BYTES;
+        if (!isWorthPacking(load, own) || next + bytes > MAX_BYTES) continue;
         packs.push({ load, loops: own, at: next });
         next += bytes;
-      });
+      }
     }
   };
   walk(ir.body, []);
@@ -78,14 +65,7 @@ function isWorthPacking({ element, gathered }: Load, loops: readonly Loop[]): bo
   return coefficient(element, innermost.variable) >= MIN_STRIDE;
 }
 
-function rounds(loops: readonly Loop[]): number {
-  return loops.reduce((product, { to }) => product * to, 1);
-}
-
-/**
- * The offset in the copy of `pack`, for `vectors` vectors, of the data that its load reads, from
- * `pack.at`.
- */
+/** Where the copy of `pack`, of `vectors` vectors, has what its load reads; from `pack.at`. */
 export function packedElement({ loops }: Pack, vectors: number): Affine {
   const terms = new Map<string, number>();
   let stride = vectors * LANES;

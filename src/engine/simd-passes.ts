@@ -1,12 +1,5 @@
 /** Passes over the code of a kernel: fused multiply-adds, and a second pass after the sums. */
-import {
-  forEachValue,
-  type Instruction,
-  type KernelIr,
-  type Load,
-  operandsOf,
-  type Value,
-} from './simd-ir.js';
+import { assignments, type Instruction, type KernelIr, type Load, type Value, valuesOf } from './simd-ir.js';
 
 /**
  * Fuses a product and its sum into one multiply-add. All sums of a kernel are fused alike, in tiles
@@ -66,9 +59,7 @@ export const OUTPUT = '(output)';
 const FUNCTIONS: ReadonlySet<string> = new Set(['exp', 'log', 'tanh']);
 
 export interface SplitKernel {
-  /**
-   * The whole kernel if there is nothing to finish; otherwise its result is the input of `finish`.
-   */
+  /** The whole kernel if there is nothing to finish. */
   readonly sums: KernelIr;
   readonly finish?: KernelIr;
 }
@@ -82,10 +73,12 @@ export interface SplitKernel {
 export function splitAfterSums(ir: KernelIr): SplitKernel {
   const last = ir.body.findLastIndex(instruction => instruction.kind === 'loop');
   const [head, tail] = [ir.body.slice(0, last + 1), ir.body.slice(last + 1)];
-  if (last < 0 || !computesFunction(tail, ir.result)) return { sums: ir };
-  const defined = localsSet(head);
-  const carried = [...localsRead(tail, ir.result)].filter(local => defined.has(local));
-  if (carried.length !== 1) return { sums: ir };
+  const values = valuesOf(tail, ir.result);
+  const computesFunction = values.some(one => one.kind === 'unary' && FUNCTIONS.has(one.operation));
+  if (last < 0 || !computesFunction) return { sums: ir };
+  const read = new Set(values.flatMap(one => (one.kind === 'local' ? [one.local] : [])));
+  const carried = new Set(assignments(head).flatMap(({ local }) => (read.has(local) ? [local] : [])));
+  if (carried.size !== 1) return { sums: ir };
   const [local] = carried;
   const everywhere = { x: true, y: true };
   const { x, y } = ir.extents;
@@ -106,39 +99,4 @@ export function splitAfterSums(ir: KernelIr): SplitKernel {
     sums: { ...ir, body: head, result: { kind: 'local', local, varies: ir.locals[local] } },
     finish: { ...ir, locals, body: [{ kind: 'set', local, value: stored }, ...tail] },
   };
-}
-
-function computesFunction(body: readonly Instruction[], result: Value): boolean {
-  let found = false;
-  const look = (value: Value) => {
-    if (value.kind === 'unary' && FUNCTIONS.has(value.operation)) found = true;
-    operandsOf(value).forEach(look);
-  };
-  forEachValue(body, look);
-  look(result);
-  return found;
-}
-
-function localsRead(body: readonly Instruction[], result: Value): Set<number> {
-  const found = new Set<number>();
-  const look = (value: Value) => {
-    if (value.kind === 'local') found.add(value.local);
-    operandsOf(value).forEach(look);
-  };
-  forEachValue(body, look);
-  look(result);
-  return found;
-}
-
-function localsSet(instructions: readonly Instruction[]): Set<number> {
-  const found = new Set<number>();
-  const look = (each: readonly Instruction[]) => {
-    for (const instruction of each) {
-      if (instruction.kind === 'set') found.add(instruction.local);
-      else if (instruction.kind === 'loop') look(instruction.body);
-      else for (const body of [...instruction.cases.map(one => one.body), instruction.otherwise]) look(body);
-    }
-  };
-  look(instructions);
-  return found;
 }

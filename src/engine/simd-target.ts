@@ -10,7 +10,7 @@ import v8 from 'node:v8';
 import { MAX_PAGES } from './heap.js';
 import { type Arithmetic, machineArithmetic } from './simd-arithmetic.js';
 import { compileKernel } from './simd-compile.js';
-import type { WasmModule } from './simd-kernel.js';
+import { type WasmModule, WebAssembly } from './web-assembly.js';
 
 /** Bits of the operations that the machine is expected to execute. */
 export type Width = 128 | 256;
@@ -20,17 +20,10 @@ export interface Target {
   readonly width: Width;
 }
 
-/** The properties of this machine and this Node. */
 export interface WidthFinding {
   readonly width: Width;
   readonly reason: string;
 }
-
-declare const WebAssembly: {
-  Module: new (bytes: Uint8Array) => WasmModule;
-  Memory: new (limits: { initial: number; maximum: number; shared: boolean }) => object;
-  Instance: new (module: WasmModule, imports: object) => { exports: { run(...operands: number[]): void } };
-};
 
 /** Earlier versions of V8 print an error for the flag. */
 const FIRST_V8 = 12;
@@ -73,29 +66,27 @@ function measure(): WidthFinding {
  */
 export function makeModule(bytes: Uint8Array, width: Width): WasmModule {
   if (width === 128 || !knowsMerging()) return new WebAssembly.Module(bytes);
-  return withFlags(
-    [MERGE, '--no-liftoff', '--no-wasm-lazy-compilation'],
-    () => new WebAssembly.Module(bytes),
-  );
+  return compiled(bytes, [...OPTIMIZED, MERGE]);
 }
 
 /** Compiles with the baseline compiler, which does not merge. */
 export function makeBaselineModule(bytes: Uint8Array): WasmModule {
-  return withFlags(['--no-wasm-lazy-compilation'], () => new WebAssembly.Module(bytes));
+  return compiled(bytes, [NOW]);
 }
 
-/** Sets V8's `flags` while `work` runs. */
-function withFlags<T>(flags: readonly string[], work: () => T): T {
+const NOW = '--no-wasm-lazy-compilation';
+const OPTIMIZED = [NOW, '--no-liftoff'];
+
+/** Sets V8's `flags` meanwhile. */
+function compiled(bytes: Uint8Array, flags: readonly string[]): WasmModule {
+  const opposite = (flag: string) =>
+    flag.startsWith('--no-') ? flag.replace('--no-', '--') : flag.replace('--', '--no-');
   for (const flag of flags) v8.setFlagsFromString(flag);
   try {
-    return work();
+    return new WebAssembly.Module(bytes);
   } finally {
     for (const flag of flags) v8.setFlagsFromString(opposite(flag));
   }
-}
-
-function opposite(flag: string): string {
-  return flag.startsWith('--no-') ? flag.replace('--no-', '--') : flag.replace('--', '--no-');
 }
 
 const [ROWS, INNER, COLUMNS] = [20, 64, 64];
@@ -116,10 +107,7 @@ function timeProduct(width: Width): number {
     target: { arithmetic: machineArithmetic(), width },
     memory,
   });
-  const module =
-    width === 256
-      ? makeModule(bytes, width)
-      : withFlags(['--no-liftoff', '--no-wasm-lazy-compilation'], () => new WebAssembly.Module(bytes));
+  const module = width === 256 ? makeModule(bytes, width) : compiled(bytes, OPTIMIZED);
   const { exports } = new WebAssembly.Instance(module, { env: { memory: new WebAssembly.Memory(memory) } });
   const b = ROWS * INNER * Float32Array.BYTES_PER_ELEMENT;
   const output = b + INNER * COLUMNS * Float32Array.BYTES_PER_ELEMENT;

@@ -6,7 +6,7 @@ import type { Arithmetic } from './simd-arithmetic.js';
 import type { FunctionAssembler } from './simd-assembler.js';
 import {
   type Affine,
-  forEachValue,
+  assignments,
   type Instruction,
   type KernelIr,
   type Load,
@@ -176,8 +176,6 @@ export class TileCode {
   }
 
   private addresses(instructions: readonly Instruction[]): Place[] {
-    const found: Place[] = [];
-    forEachValue(instructions, value => found.push(...this.values.addressesOf(value)));
-    return found;
+    return assignments(instructions).flatMap(({ value }) => this.values.addressesOf(value));
   }
 }

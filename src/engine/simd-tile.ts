@@ -1,8 +1,5 @@
-/**
- * The size of a tile: the part of the output that one iteration computes, in rows and vectors of
- * four.
- */
-import { forEachLoad, forEachValue, type Instruction, type KernelIr } from './simd-ir.js';
+/** The size of a tile: the part of the output that one iteration computes. */
+import { coefficient, type Instruction, type KernelIr, valuesOf } from './simd-ir.js';
 import type { Target, Width } from './simd-target.js';
 
 export const LANES = 4;
@@ -12,7 +9,6 @@ export interface Tile {
   readonly vectors: number;
 }
 
-/** The sizes of tiles. */
 export interface Tiling {
   /** Maximum number of vectors. */
   readonly vectors: number;
@@ -104,15 +100,8 @@ export function cutColumns(extent: number, vectors: number): Piece[] {
 }
 
 /** Whether a load goes along y where the output goes along x, as in a transposition. */
-function readsAcross(ir: KernelIr): boolean {
-  let found = false;
-  const look = (value: Parameters<typeof forEachLoad>[0]) =>
-    forEachLoad(value, ({ element }) => {
-      if ((element.terms.get('x') ?? 0) > 1) found = true;
-    });
-  forEachValue(ir.body, look);
-  look(ir.result);
-  return found;
+function readsAcross({ body, result }: KernelIr): boolean {
+  return valuesOf(body, result).some(one => one.kind === 'load' && coefficient(one.element, 'x') > 1);
 }
 
 function branchesAlong(instructions: readonly Instruction[], axis: string): boolean {

@@ -9,10 +9,10 @@ import {
   type Affine,
   type BinaryOperation,
   coefficient,
-  forEachLoad,
   type GatheredIndex,
   type KernelIr,
   type Load,
+  loadsOf,
   type Value,
   type Variation,
 } from './simd-ir.js';
@@ -92,13 +92,11 @@ export class Values {
 
   /** The addresses that `value` reads. */
   addressesOf(value: Value): Address[] {
-    const found: Address[] = [];
-    const visit = (load: Load) => {
-      found.push(this.addressOf(load));
-      for (const { index } of load.gathered) visit(index);
-    };
-    forEachLoad(value, visit);
-    return found;
+    const all = (load: Load): Address[] => [
+      this.addressOf(load),
+      ...load.gathered.flatMap(({ index }) => all(index)),
+    ];
+    return loadsOf(value).flatMap(all);
   }
 
   private addressOf(load: Load): Address & { readonly bytes: number } {
@@ -113,10 +111,10 @@ export class Values {
   prefetch(value: Value, target: Variation): void {
     this.ahead = new Map();
     this.temporariesUsed = 0;
-    forEachLoad(value, load => {
+    for (const load of loadsOf(value)) {
       const shared = (target.x && !load.varies.x) || (target.y && !load.varies.y);
       if (shared) this.ahead.set(load, new Map());
-    });
+    }
     for (const [load, locals] of this.ahead) {
       if (load.varies.y) continue;
       for (const place of this.places(load.varies)) this.loadInto(load, place, locals);
@@ -143,10 +141,7 @@ export class Values {
     }));
   }
 
-  /**
-   * The vector locals of a kernel's local: [row][vector], a single one along axes without
-   * variation.
-   */
+  /** The vectors of a kernel's local, [row][vector]; a single one along axes without variation. */
   vectorsOf(local: number): number[][] {
     let found = this.vectors.get(local);
     if (!found) {
@@ -237,10 +232,7 @@ export class Values {
     if (x !== 0) this.f.floats([0, x, 2 * x, 3 * x]).op('f32x4.add');
   }
 
-  /**
-   * Leaves the value of `load` at `place` on the stack: contiguous along x in one load, otherwise
-   * lane by lane.
-   */
+  /** Leaves `load` at `place` on the stack: in one load if contiguous, otherwise lane by lane. */
   private load(load: Load, { row, vector }: Place): void {
     const address = this.addressOf(load);
     const { element } = address;
@@ -265,10 +257,7 @@ export class Values {
     }
   }
 
-  /**
-   * A local with the address that `load` has in the tile's first row and vector, but for its
-   * gathered indices: those of `row`.
-   */
+  /** A local with the address in the tile's first row and vector; gathered indices are of `row`. */
   private pointerTo({ gathered }: Load, address: Address, row: number): number {
     const pointer = this.pointers.of(address);
     if (gathered.length === 0) return pointer;

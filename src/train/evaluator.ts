@@ -2,7 +2,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Split } from '../data/core/dataset.js';
 import { range } from '../data/core/selection.js';
-import type { ExecutionReport } from '../engine/machine.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';
 import { accumulator, type MeasuredMetric } from '../math/metrics/index.js';
@@ -48,11 +47,6 @@ export class Evaluator {
   ) {
     this.forward = new ForwardPass(pool, run, batchSize);
     this.loss = lossOf(run.loss);
-  }
-
-  /** The executor of the kernels; known after the first evaluation. */
-  get execution(): ExecutionReport {
-    return this.forward.execution;
   }
 
   /**

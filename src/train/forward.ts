@@ -3,7 +3,6 @@
  * computed.
  */
 import type { Split } from '../data/core/dataset.js';
-import type { ExecutionReport } from '../engine/machine.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import { BatchWriter } from './batch.js';
 import {
@@ -43,7 +42,6 @@ export class ForwardPass {
   private readonly shards: ShardGroup;
   private readonly job: ShardJob;
   private readonly writer: BatchWriter;
-  private report: ExecutionReport = { executor: null, fallbacks: [] };
 
   /** Reads the current parameters of `pool` at each batch. */
   constructor(
@@ -60,11 +58,6 @@ export class ForwardPass {
   /** Maximum sequence length, T. */
   get steps(): number {
     return this.run.sequenceLength;
-  }
-
-  /** The executor of the kernels; known after the first batch. */
-  get execution(): ExecutionReport {
-    return this.report;
   }
 
   /** Compiles, by computing on the uninitialized batch memory. */
@@ -87,7 +80,7 @@ export class ForwardPass {
       indices,
       this.shards.slots[slot].map(memory => memory.batch),
     );
-    this.report = await this.shards.compute(slot);
+    await this.shards.compute(slot);
   }
 
   /** The predictions of sequence number `at` in the batch of `slot`, which has `length` steps. */

@@ -122,11 +122,6 @@ export function droppedSentence(sequences: number): string {
   return `each epoch leaves out ${counted(sequences, 'sequence')}: last_batch is 'drop'`;
 }
 
-/** For a kernel that gpu.js's slower code runs; `source` is its text. */
-export function fallbackSentence({ source, reason }: { source: string; reason: string }): string {
-  return `a kernel falls back to gpu.js's own code (${reason}): ${source.split('\n')[0]}`;
-}
-
 /**
  * For a kernel whose 256-bit form computes other values; `kernel` is its name in the output of
  * `graph`.

@@ -5,10 +5,11 @@
 
 import { Worker } from 'node:worker_threads';
 import type { Backend } from '../engine/backend-names.js';
-import type { HeapSpan, WasmMemory } from '../engine/heap.js';
+import type { HeapSpan } from '../engine/heap.js';
 import type { Engine } from '../engine/index.js';
 import type { LinkedPlan } from '../engine/link.js';
-import { type ExecutionReport, KernelMachine } from '../engine/machine.js';
+import { KernelMachine } from '../engine/machine.js';
+import type { WasmMemory } from '../engine/web-assembly.js';
 import { lossOf } from '../math/losses/index.js';
 import { batchPrograms } from '../math/model/walk.js';
 import { programFile } from '../util/root.js';
@@ -63,15 +64,13 @@ class LocalPool implements ShardPool {
     const slots = allocateShards(job, size, this.engine.heap);
     const computer = new ShardComputer(new KernelMachine(this.engine), job);
     const computeNow = async (slot: number) => {
-      let report: ExecutionReport = { executor: null, fallbacks: [] };
-      for (const memory of slots[slot]) report = await computer.compute(this.parameters, memory);
-      return report;
+      for (const memory of slots[slot]) await computer.compute(this.parameters, memory);
     };
     let last: Promise<unknown> = Promise.resolve();
     const compute = (slot: number) => {
-      const report = last.then(() => computeNow(slot));
-      last = report.catch(() => {});
-      return report;
+      const computed = last.then(() => computeNow(slot));
+      last = computed.catch(() => {});
+      return computed;
     };
     return { slots, compute };
   }
@@ -105,8 +104,8 @@ export type WorkerRequest =
   | { readonly group: number; readonly slot: number; readonly shards: readonly number[] }
   | { readonly calibrate: LinkedPlan | undefined };
 
-/** The reply to a request for shards, or for calibration (milliseconds). */
-export type WorkerReply = { readonly result: ExecutionReport | number } | { readonly error: Error };
+/** The reply to a request for shards (null), or for calibration (milliseconds). */
+export type WorkerReply = { readonly result: number | null } | { readonly error: Error };
 
 /**
  * A computing thread creates little garbage, and its large arrays are outside this heap. With
@@ -166,7 +165,8 @@ export class ThreadPool implements ShardPool {
     const busy = this.computers.slice(0, shards);
     const { engine } = this;
     const request = { calibrate: engine.links ? engine.link(calibrationProgram()) : undefined };
-    return Math.max(...(await Promise.all(busy.map(computer => computer.ask<number>(request)))));
+    const times = await Promise.all(busy.map(computer => computer.ask(request)));
+    return Math.max(...times.map(Number));
   }
 
   async close(): Promise<void> {
@@ -181,21 +181,17 @@ export class ThreadPool implements ShardPool {
     return computer;
   }
 
-  private async compute(group: number, slot: number, count: number): Promise<ExecutionReport> {
+  private async compute(group: number, slot: number, count: number): Promise<void> {
     const threads = Math.min(this.computers.length, count);
     const shares = Array.from({ length: threads }, (_, w) =>
       Array.from({ length: count }, (_, s) => s).filter(s => s % threads === w),
     );
-    const reports = await Promise.all(
-      shares.map((shards, w) => this.computers[w].ask<ExecutionReport>({ group, slot, shards })),
-    );
-    const fallbacks = [...this.engine.fallbacks, ...reports.flatMap(report => report.fallbacks)];
-    return { executor: reports[0].executor, fallbacks, refuted: this.engine.refuted };
+    await Promise.all(shares.map((shards, w) => this.computers[w].ask({ group, slot, shards })));
   }
 }
 
 interface Waiting {
-  resolve(result: ExecutionReport | number): void;
+  resolve(result: number | null): void;
   reject(error: Error): void;
 }
 
@@ -229,11 +225,11 @@ class Computer {
     this.worker.postMessage(request);
   }
 
-  /** Sends a request and returns its result, of type `T`. */
-  ask<T extends ExecutionReport | number>(request: WorkerRequest): Promise<T> {
+  /** Sends a request and returns its result. */
+  ask(request: WorkerRequest): Promise<number | null> {
     return new Promise((resolve, reject) => {
       if (this.ended !== undefined) return reject(this.ended);
-      this.waiting.push({ resolve: result => resolve(result as T), reject });
+      this.waiting.push({ resolve, reject });
       this.worker.ref();
       this.worker.postMessage(request);
     });

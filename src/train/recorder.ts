@@ -21,7 +21,6 @@ import type {
 import {
   earlyStopSentence,
   evaluationSentence,
-  fallbackSentence,
   notFiniteMetrics,
   refutedSentence,
   skippedSentence,
@@ -97,7 +96,8 @@ export class Recorder {
     if (this.isLogged(report)) events.step(report, stepTimes.takeRate());
     if (!this.stepped) {
       this.stepped = true;
-      this.reportFallbacks();
+      if (trainer.refuted !== undefined)
+        events.warn('engine/width', refutedSentence(trainer.refuted), observer);
     }
     observer.step({ epoch, step, samples, ...(report.updated && { loss: report.loss }) });
     // if an evaluation is due, the checkpoint is saved after it
@@ -229,13 +229,6 @@ export class Recorder {
       message => events.warning('evaluation/retry', message),
     );
     this.unwritten = undefined;
-  }
-
-  private reportFallbacks(): void {
-    const { trainer, events, observer } = this.parts;
-    const { fallbacks, refuted } = trainer.execution;
-    for (const fallback of fallbacks) events.warn('engine/fallback', fallbackSentence(fallback), observer);
-    if (refuted !== undefined) events.warn('engine/width', refutedSentence(refuted), observer);
   }
 }
 

@@ -6,7 +6,6 @@
 
 import type { Backend } from '../engine/backend-names.js';
 import type { Heap, HeapSpan } from '../engine/heap.js';
-import type { ExecutionReport } from '../engine/machine.js';
 import type { Width } from '../engine/simd-target.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import type { MeasuredMetric } from '../math/metrics/index.js';
@@ -76,22 +75,18 @@ export interface ShardMemory {
   readonly carried: CarriedStates;
 }
 
-export interface ShardMachine extends Machine<Float32Array> {
-  readonly report: ExecutionReport;
-}
-
 /** Computes one shard in this thread. */
 export class ShardComputer {
   private readonly walk: ScheduleWalk<Float32Array>;
 
   constructor(
-    private readonly machine: ShardMachine,
+    machine: Machine<Float32Array>,
     private readonly job: ShardJob,
   ) {
     this.walk = new ScheduleWalk(job.spec, lossOf(job.loss), job.shape, machine);
   }
 
-  async compute(parameters: Float32Array, memory: ShardMemory): Promise<ExecutionReport> {
+  async compute(parameters: Float32Array, memory: ShardMemory): Promise<void> {
     const { rows, predictions, gradient, carried } = memory;
     const batch = { steps: memory.batch.steps[0], inputs: memory.batch.inputs, states: carried.before };
     const result = { rows, predictions, states: carried.after };
@@ -102,7 +97,6 @@ export class ShardComputer {
       // training passes states on only if the update is applied; an evaluation always does
       passOn(carried);
     }
-    return this.machine.report;
   }
 }
 
@@ -124,7 +118,7 @@ export interface ShardGroup {
    * Computes all shards of `slot` and resolves when the last is done. Slots are computed in the
    * order of the calls; a thread that finishes one starts the next without waiting for the others.
    */
-  compute(slot: number): Promise<ExecutionReport>;
+  compute(slot: number): Promise<void>;
 }
 
 export interface GroupSize {

@@ -6,7 +6,6 @@ import type { Split } from '../data/core/dataset.js';
 import { range } from '../data/core/selection.js';
 import type { Executable } from '../engine/executable.js';
 import { Engine } from '../engine/index.js';
-import type { ExecutionReport } from '../engine/machine.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { carriedStates } from '../math/model/walk.js';
@@ -90,7 +89,6 @@ export class Trainer {
   private readonly measured: BatchMetrics;
   private evaluates: Evaluator | undefined;
   private slot = 0;
-  private report: ExecutionReport = { executor: null, fallbacks: [] };
 
   private constructor(
     private readonly options: TrainerOptions,
@@ -148,12 +146,9 @@ export class Trainer {
     return () => this.parameters.set(trained);
   }
 
-  /**
-   * The executor of the kernels, and the kernels that fall back to gpu.js's own code; known after
-   * the first step.
-   */
-  get execution(): ExecutionReport {
-    return this.report;
+  /** The kernel whose 256-bit code failed its check, if any. */
+  get refuted(): string | undefined {
+    return this.engine.refuted;
   }
 
   /**
@@ -189,7 +184,7 @@ export class Trainer {
   ): Promise<StepResult> {
     const shards = this.shards.slots[slot];
     if (startsEpoch) for (const { carried } of shards) resetStates(carried);
-    this.report = await this.shards.compute(slot);
+    await this.shards.compute(slot);
     const loss = this.weightedLoss(slot);
     await this.sumGradients();
     const norm = gradientNorm(this.gradient);

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Heap } from '../engine/heap.js';
 import type { Engine } from '../engine/index.js';
 import { LinkedExecutable, LinkedRuntime } from '../engine/linked-executable.js';
-import { type ExecutionReport, KernelMachine, LinkedMachine } from '../engine/machine.js';
+import { KernelMachine, LinkedMachine } from '../engine/machine.js';
 import type { WorkerReply, WorkerRequest, WorkerSetup } from './pool.js';
 import { openShard, ShardComputer, type ShardMemory } from './shards.js';
 import { CalibrationKernel, calibrationProgram } from './timing.js';
@@ -46,11 +46,9 @@ async function groupOf(group: number): Promise<Group> {
   return found;
 }
 
-async function compute(group: number, slot: number, shards: readonly number[]): Promise<ExecutionReport> {
+async function compute(group: number, slot: number, shards: readonly number[]): Promise<void> {
   const { computer, slots } = await groupOf(group);
-  let report: ExecutionReport = { executor: null, fallbacks: [] };
-  for (const shard of shards) report = await computer.compute(parameters, slots[slot][shard]);
-  return report;
+  for (const shard of shards) await computer.compute(parameters, slots[slot][shard]);
 }
 
 async function calibrate({
@@ -66,7 +64,7 @@ async function calibrate({
   return kernel.measure();
 }
 
-async function handle(request: WorkerRequest): Promise<ExecutionReport | number | undefined> {
+async function handle(request: WorkerRequest): Promise<number | null | undefined> {
   if ('job' in request) {
     groups.set(request.group, open(request));
     return undefined;
@@ -77,7 +75,8 @@ async function handle(request: WorkerRequest): Promise<ExecutionReport | number 
     return undefined;
   }
   if ('calibrate' in request) return calibrate(request);
-  return compute(request.group, request.slot, request.shards);
+  await compute(request.group, request.slot, request.shards);
+  return null;
 }
 
 function reply(message: WorkerReply): void {

@@ -49,7 +49,7 @@ export function contenders({ against, peers, torchVariants, python, tfjs }: Peer
   const script = (name: string) => fileURLToPath(new URL(`./contenders/${name}.js`, import.meta.url));
   const node = (...given: string[]): Command => ({ program: process.execPath, arguments: given });
   const list: Contender[] = [
-    { name: OURS, command: threads => node(script('cellrun'), `${threads}`, 'ours') },
+    { name: OURS, command: threads => node(script('cellrun'), `${threads}`) },
     {
       name: 'gpu.js',
       rate: 1.6,
@@ -59,12 +59,11 @@ export function contenders({ against, peers, torchVariants, python, tfjs }: Peer
           new URL('./contenders/as-shipped.js', import.meta.url).href,
           script('cellrun'),
           `${threads}`,
-          'shipped',
         ),
     },
   ];
   if (against !== undefined) {
-    const command = (threads: number) => node(contenderOf(against), `${threads}`, 'ours');
+    const command = (threads: number) => node(contenderOf(against), `${threads}`);
     list.push({ name: 'other build', command });
   }
   if (!peers) return list;

@@ -4,7 +4,6 @@
  */
 import fc from 'fast-check';
 import t from 'tap';
-import { Engine } from '../../src/engine/index.js';
 import { KernelError, parseKernel } from '../../src/engine/language.js';
 import { machineArithmetic } from '../../src/engine/simd-arithmetic.js';
 import { type CompileRequest, compileKernel } from '../../src/engine/simd-compile.js';
@@ -13,9 +12,6 @@ import { type Pack, packedElement } from '../../src/engine/simd-pack.js';
 import type { Target } from '../../src/engine/simd-target.js';
 import { LANES } from '../../src/engine/simd-tile.js';
 import { SMALLEST_RESULT } from '../../src/engine/simd-tile-code.js';
-import { Graph } from '../../src/math/graph/node.js';
-import type { Index, KernelWriter, Reader } from '../../src/math/graph/op.js';
-import { multiply } from '../../src/math/ops/elementwise.js';
 import { RandomStream } from '../../src/util/random.js';
 import { evaluator } from '../support/kernel-evaluator.js';
 import { kernels, type RandomKernel } from '../support/random-kernel.js';
@@ -422,33 +418,4 @@ t.test('unsupported expressions are refused with their position', async t => {
     t.throws(() => compile(body(text)), { name: 'KernelError', message }, text);
     t.throws(() => compile(body(text)), KernelError);
   }
-});
-
-t.test("a kernel outside the language runs gpu.js's own code, and that is reported", async t => {
-  const engine = await Engine.start('webasm');
-  t.teardown(() => engine.close());
-  /** An op whose kernel is `expression` of its operand `a`. */
-  const opOf = (expression: string) => ({
-    ...multiply.op,
-    emit: (_: KernelWriter, [x]: readonly Reader[], index: Index) => {
-      const a = x(index).replace(/\[.*/, '');
-      return expression.replaceAll('a[', `${a}[`);
-    },
-  });
-  const values = Float32Array.of(0, 1, 2, 3, 4.5, 5, 6);
-  const run = async (expression: string) => {
-    const graph = new Graph();
-    const x = graph.input('x', [values.length]);
-    const y = graph.apply(opOf(expression), [x, x], undefined);
-    const { y: result } = await engine.compile({ graph, outputs: new Map([['y', y]]) }).run({ x: values });
-    return Array.from(result);
-  };
-  t.same(await run('a[this.thread.x] * 2'), [0, 2, 4, 6, 9, 10, 12]);
-  t.same(engine.fallbacks, [], 'ours');
-  const gathered = 'Math.exp(a[6 - this.thread.x] - a[this.thread.x])';
-  const expected = Array.from(values, (one, i) => Math.exp(values[6 - i] - one));
-  (await run(gathered)).forEach((one, i) => {
-    t.ok(Math.abs(one / expected[i] - 1) < 1e-5, 'what we can parse but not compile');
-  });
-  t.match(engine.fallbacks, [{ source: /Math.exp/, reason: "an index of 'a0' falls as a variable rises" }]);
 });

@@ -301,8 +301,8 @@ export const compiler = plantsOf({
       'simd',
     ],
     [
-      "f.op('f32x4.relaxed_nmadd')",
-      "f.op('f32x4.relaxed_madd')",
+      "? 'f32x4.relaxed_nmadd'",
+      "? 'f32x4.relaxed_madd'",
       'fused arithmetic adds a product where it is to be taken away',
       'simd',
     ],

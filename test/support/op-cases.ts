@@ -105,12 +105,11 @@ function binary(second: Domain, op: (a: Node, b: Node) => Node): OpSuite['cases'
     }));
 }
 
-/** A single item for a whole shape, or one for each index of its leading axis. */
-function perSlice<T>(shape: Shape, item: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
-  return fc.oneof(
-    fc.array(item, { minLength: 1, maxLength: 1 }),
-    fc.array(item, { minLength: shape[0], maxLength: shape[0] }),
-  );
+/** A single item for a whole shape, or one for each index of a leading axis. */
+function perSlice<T>([first, ...rest]: Shape, item: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
+  const single = fc.array(item, { minLength: 1, maxLength: 1 });
+  if (rest.length === 0) return single;
+  return fc.oneof(single, fc.array(item, { minLength: first, maxLength: first }));
 }
 
 /**
