@@ -71,7 +71,7 @@ function isLoss(error: unknown): error is Error {
   return error instanceof Error && (error.name === 'AbortError' || LOST.test(error.message));
 }
 
-/** Runs with every plan: if WebGPU refuses a command buffer, gpu.js only prints it, and all is 0. */
+/** Runs with every plan: if WebGPU refuses a command buffer, gpu.js only prints it; all is 0. */
 const CANARY: Pick<Kernel, 'text' | 'output'> = {
   text: {
     source: 'function (f0) {\n  return f0 * 2 + this.thread.x;\n}',

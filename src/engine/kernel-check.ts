@@ -1,8 +1,9 @@
 /**
  * Checks 256-bit kernels before use: runs a kernel compiled for 256 bits and the same kernel
  * compiled for 128 bits by V8's baseline compiler, which merges nothing. Both must write identical
- * bytes. V8's merging is experimental. It has lost the start of a sum in the upper half of a merged vector
- * (test/engine/miscompilation.test.ts); this finds any other miscompilation before the first step.
+ * bytes. V8's merging is experimental. It has lost the start of a sum in the upper half of a merged
+ * vector (test/engine/miscompilation.test.ts); this finds any other miscompilation before the first
+ * step.
  */
 import { sizeOf } from '../math/graph/shape.js';
 import { ALIGNMENT, type Heap } from './heap.js';
