@@ -1,51 +1,190 @@
 /**
- * Reads sequences to predict from NumPy arrays: an archive with `x` and optionally `lengths` and
- * `ids`, or `x` alone as an .npy file. As in training, `x` is `[N, T, F]`, or `[N, T]` integers
- * (symbols).
+ * Sequences in an array `x`, with optional lengths and names: the same for training and for
+ * prediction, which has no `y`.
  */
-
-import {
-  arrayInMemory,
-  checkIds,
-  checkLengths,
-  type FileArray,
-  featureProblem,
-  lengthProblem,
-  type SplitArrays,
-  wrongShape,
-} from './arrays.js';
+import type { Diagnostic } from '../util/errors.js';
+import { ArrayArchive, FileArray, type FileTexts } from './arrays.js';
+import type { SequenceInput } from './core/dataset.js';
 import type { DataRecord, ReadSequence, SequenceReader } from './core/pipeline.js';
-import { isNpy, type NpyArray } from './formats/npy-array.js';
-import { readArchive, type WantedArrays } from './npz-archive.js';
+import { Problems } from './core/problems.js';
+import { idxForm } from './formats/idx-array.js';
+import { isNpy, type NumberArray, npyForm } from './formats/npy-array.js';
 import { allBytes, inTurn } from './reading/byte-sources.js';
+import { MAX_SYMBOLS } from './reading/limits.js';
+import { memoryBytes } from './reading/ranged-file.js';
 
-type InputArrays = Omit<SplitArrays, 'y'>;
+/** The arrays of sequences. */
+export interface SequenceArrays {
+  readonly x: FileArray;
+  /** Steps of each sequence; absent: T. */
+  readonly lengths?: FileArray | undefined;
+  /** Names of the sequences; absent: their indices. */
+  readonly ids?: FileTexts | undefined;
+}
 
-const WANTED: WantedArrays = {
-  names: ['x', 'lengths', 'ids'],
-  required: () => ['x'],
-  expected: 'x ([N, T, F] or [N, T]), and lengths ([N]) if sequences differ in length',
+/** How a row of `x` becomes a sequence. */
+export interface RowLayout {
+  /** T. */
+  readonly steps: number;
+  /** F; undefined if steps are symbols. */
+  readonly size: number | undefined;
+  /** Writes a row into `[T, F]` numbers, or the start of them. */
+  write(row: NumberArray, out: Float32Array): void;
+  /** Present if rows are images. */
+  readonly image?: {
+    readonly height: number;
+    readonly width: number;
+    /** Grey values of an image. */
+    greys(x: FileArray, index: number): Uint8Array;
+  };
+}
+
+/** Returns the layout of `x`. @throws UserError (exit 5) if its shape or type is wrong */
+export type LayoutOf = (x: FileArray) => RowLayout;
+
+/** `x` is numbers `[N, T, F]`, or integers `[N, T]`, which are symbols. */
+export const sequenceLayout: LayoutOf = x => {
+  const { shape, integer } = x;
+  if ((shape.length === 3 || (shape.length === 2 && integer)) && !shape.includes(0, 1)) {
+    const [, steps, size] = shape;
+    return { steps, size, write: (row, out) => out.set(row.subarray(0, out.length)) };
+  }
+  throw x.wrongShape(
+    'numbers [N, T, F] or integers [N, T] (symbols), each dimension at least 1',
+    shape.length === 2 && !integer
+      ? 'has the wrong shape or type: symbols must be integers'
+      : 'has the wrong shape',
+  );
 };
 
-/** Sequences yielded at once. */
-const LIST = 64;
+/** How a config of arrays asks for symbols. */
+export const ARRAY_SYMBOLS = {
+  how: 'integers [N, T] as x',
+  orNumbers: 'numbers [N, T, F] as x',
+} as const;
 
-export function numpySequences({ input }: DataRecord): SequenceReader {
+export class ArraySequences {
+  readonly layout: RowLayout;
+  /** N. */
+  readonly count: number;
+  readonly lengths: NumberArray | undefined;
+  /** The largest symbol, and its position. */
+  largest: readonly [symbol: number, at: number] = [-1, 0];
+
+  /** @throws UserError (exit 5) if an array does not fit `x` */
+  constructor(
+    readonly arrays: SequenceArrays,
+    layoutOf: LayoutOf,
+  ) {
+    const { x, lengths, ids } = arrays;
+    this.layout = layoutOf(x);
+    this.count = x.shape[0];
+    const problems = new Problems();
+    problems.attempt(() => x.refuseFortranOrder());
+    if (ids && ids.texts.length !== this.count) {
+      const message = `array ${ids.name} does not fit array ${x.name}`;
+      const [expected, got] = [`[${this.count}]`, `[${ids.texts.length}]`];
+      problems.add({ code: 'data/shape-mismatch', message, file: ids.file, expected, got });
+    }
+    this.lengths = problems.attempt(() => {
+      if (lengths && !(lengths.integer && lengths.shape.length === 1 && lengths.count === this.count))
+        throw lengths.wrongShape(`integers [${this.count}]`);
+      return lengths?.loaded().whole();
+    });
+    problems.throwIfAny();
+  }
+
+  lengthOf(index: number): number {
+    return this.lengths?.[index] ?? this.layout.steps;
+  }
+
+  /** The problem of a length outside 1..T. */
+  lengthProblem(index: number): Diagnostic | undefined {
+    const { arrays, layout } = this;
+    const length = this.lengthOf(index);
+    if (arrays.lengths === undefined || (length >= 1 && length <= layout.steps)) return undefined;
+    return {
+      code: 'data/length-range',
+      message: `${arrays.lengths.nameOf(index)} is out of range${length === 0 ? ': a sequence needs at least one step' : ''}`,
+      file: arrays.lengths.file,
+      expected: `1 to ${layout.steps}`,
+      got: arrays.lengths.exactly(index),
+    };
+  }
+
+  /**
+   * The first problem of a row: a number that is not finite, or no symbol.
+   * @param symbols number of symbols of the model; undefined if that is not known yet
+   */
+  rowProblem(row: NumberArray, index: number, symbols?: number): Diagnostic | undefined {
+    const { x } = this.arrays;
+    const { size } = this.layout;
+    if (x.integer && size !== undefined) return undefined;
+    const end = this.lengthOf(index) * (row.length / this.layout.steps);
+    for (let i = 0; i < end; i++) {
+      const value = row[i];
+      const at = index * row.length + i;
+      if (size !== undefined) {
+        if (Number.isFinite(Math.fround(value))) continue;
+        return notFinite(x, at);
+      }
+      if (value > this.largest[0]) this.largest = [value, at];
+      if (value >= 0 && value < (symbols ?? MAX_SYMBOLS)) continue;
+      return {
+        code: 'data/symbol-range',
+        message: `${x.nameOf(at)} is not a symbol${symbols === undefined ? '' : ' of the model'}`,
+        file: x.file,
+        expected: `0 to ${(symbols ?? MAX_SYMBOLS) - 1}`,
+        got: x.exactly(at),
+      };
+    }
+    return undefined;
+  }
+
+  idOf(index: number): string {
+    const { x, ids } = this.arrays;
+    return ids?.texts[index] ?? `${x.name}[${index}]`;
+  }
+}
+
+export function notFinite(array: FileArray, at: number): Diagnostic {
+  const message = `${array.nameOf(at)} is not a finite float32 number`;
+  return { code: 'data/not-finite', message, file: array.file, got: array.exactly(at) };
+}
+
+/** Approximate number of values in a list of sequences. */
+const LIST_VALUES = 2 ** 16;
+
+/**
+ * Reads sequences to predict: an archive with `x` and optionally `lengths` and `ids`, or `x` alone
+ * as an .npy or IDX file. The shape of a row must be that of the run.
+ */
+export function arraySequences({ input, image }: DataRecord, layoutOf: LayoutOf): SequenceReader {
+  const fits = (x: FileArray): RowLayout => {
+    const layout = layoutOf(x);
+    const [, height, width] = x.shape;
+    const isSame = image
+      ? height === image.height && width === image.width
+      : layout.size === (input.kind === 'number' ? input.size : undefined);
+    if (isSame) return layout;
+    throw x.wrongShape(
+      image ? `[N, ${image.height}, ${image.width}]` : inputWords(input),
+      'does not fit the model',
+    );
+  };
   return {
-    hasIds: true,
+    hasIds: image === undefined,
     hasTimes: false,
     async *read(sources) {
       for await (const source of inTurn(sources)) {
-        const arrays = arraysOf(await allBytes(source), source.name);
-        checkShapes(arrays, input);
-        const { x, lengths, ids } = arrays;
-        const sequenceOf = sequenceReader(x, lengths, input);
-        const [count] = x.shape;
-        for (let from = 0; from < count; from += LIST) {
-          const length = Math.min(LIST, count - from);
-          yield Array.from({ length }, (_, i): ReadSequence => {
-            const index = from + i;
-            return { ...sequenceOf(index), id: ids?.texts[index] ?? `x[${index}]` };
+        const sequences = new ArraySequences(arraysOf(await allBytes(source), source.name), fits);
+        const { count, layout } = sequences;
+        const perList = Math.max(1, Math.floor(LIST_VALUES / (layout.steps * (layout.size ?? 1))));
+        for (let from = 0; from < count; from += perList) {
+          const length = Math.min(perList, count - from);
+          yield Array.from({ length }, (_, i) => {
+            const sequence = sequenceAt(sequences, from + i, input);
+            return image ? sequence : { ...sequence, id: sequences.idOf(from + i) };
           });
         }
       }
@@ -53,43 +192,32 @@ export function numpySequences({ input }: DataRecord): SequenceReader {
   };
 }
 
-function arraysOf(bytes: Buffer, file: string): InputArrays {
-  if (isNpy(bytes)) return { x: arrayInMemory(bytes, file, 'x') };
-  const { numbers, ids } = readArchive(bytes, file, WANTED);
-  return { x: numbers.get('x') as FileArray, lengths: numbers.get('lengths'), ids: ids.get('ids') };
+function inputWords(input: SequenceInput): string {
+  return input.kind === 'number' ? `numbers [N, T, ${input.size}]` : 'integers [N, T] (symbols)';
 }
 
-/** @throws UserError (exit 5) if the arrays do not fit the model or each other */
-function checkShapes({ x, lengths, ids }: InputArrays, input: DataRecord['input']): void {
-  const [count, steps, width] = x.shape;
-  const isNumbers = input.kind === 'number';
-  const fits = isNumbers ? x.shape.length === 3 && width === input.size : x.shape.length === 2 && x.integer;
-  if (!fits || steps === 0) {
-    const expected = isNumbers ? `numbers [N, T, ${input.size}]` : 'integers [N, T] (symbols)';
-    throw wrongShape(x, expected, 'does not fit the model');
-  }
-  if (lengths) checkLengths(lengths, count);
-  checkIds(ids, x);
+function arraysOf(bytes: Buffer, file: string): SequenceArrays {
+  const source = memoryBytes(file, bytes);
+  const isZip = bytes.toString('latin1', 0, 2) === 'PK';
+  if (!isZip) return { x: FileArray.open('x', source, { parse: isNpy(bytes) ? npyForm : idxForm }) };
+  const archive = new ArrayArchive(source);
+  const problems = new Problems();
+  const x = archive.array('x', problems);
+  const [lengths, ids] = [archive.array('lengths', problems), archive.texts('ids', problems)];
+  problems.throwIfAny();
+  if (x) return { x, lengths, ids };
+  throw archive.missing('x', 'x ([N, T, F] or [N, T]), and lengths ([N]) if sequences differ in length');
 }
 
-function sequenceReader(x: FileArray, lengths: FileArray | undefined, input: DataRecord['input']) {
-  const { values, exactly } = x.whole();
-  const [, steps, width = 1] = x.shape;
-  const own: NpyArray | undefined = lengths?.whole();
-  return (index: number): ReadSequence => {
-    const wrongLength = lengths && own && lengthProblem(lengths, own, index, steps);
-    if (wrongLength) return { problems: [wrongLength] };
-    const length = own?.values[index] ?? steps;
-    const from = index * steps * width;
-    const row = values.subarray(from, from + length * width);
-    const problem = featureProblem(x, row, {
-      index,
-      exactly: i => exactly(from + i),
-      symbols: input.kind === 'symbol' ? input.count : 0,
-      isOfModel: true,
-    });
-    return problem
-      ? { problems: [problem] }
-      : { length, values: Float32Array.from(row), place: { file: x.file } };
-  };
+function sequenceAt(sequences: ArraySequences, index: number, input: SequenceInput): ReadSequence {
+  const wrongLength = sequences.lengthProblem(index);
+  if (wrongLength) return { problems: [wrongLength] };
+  const { arrays, layout } = sequences;
+  const row = arrays.x.row(index);
+  const problem = sequences.rowProblem(row, index, input.kind === 'symbol' ? input.count : undefined);
+  if (problem) return { problems: [problem] };
+  const length = sequences.lengthOf(index);
+  const values = new Float32Array(length * (layout.size ?? 1));
+  layout.write(row, values);
+  return { length, values, place: { file: arrays.x.file } };
 }

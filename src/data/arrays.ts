@@ -1,56 +1,186 @@
 /**
- * The NumPy arrays of one split as sequences: checks shapes, lengths, labels and that features are
- * finite, row by row, whether the values are in memory or on disk.
+ * Arrays of numbers in files: opens them in memory or on disk, and reads them row by row, element by
+ * element of the first dimension. The kinds `npz`, `npy`, `idx` and `mnist` differ in the container
+ * of their arrays only.
  */
-import { type Diagnostic, damagedError, type UserError } from '../util/errors.js';
-import { IGNORED, type SequenceInput, type Split, type Targets } from './core/dataset.js';
-import type { FileLabels, PlacedLabel } from './core/labels.js';
-import { Problems } from './core/problems.js';
-import { packedSplit, type SequenceStore, storedSplit } from './core/store.js';
+import { damagedError, type UserError } from '../util/errors.js';
+import { type SplitFile, splitFiles } from './core/dataset.js';
+import type { Problems } from './core/problems.js';
+import type { Place } from './core/store.js';
 import {
-  type NpyArray,
-  parseNpy,
-  parseNpyTexts,
-  type StoredLayout,
-  storedLayout,
+  type ArrayForm,
+  type ArrayPlace,
+  isNpy,
+  type NumberArray,
+  npyForm,
+  npyHeaderBytes,
+  npyTexts,
 } from './formats/npy-array.js';
-import { MAX_CLASSES, MAX_SYMBOLS } from './reading/limits.js';
-import type { RangedFile } from './reading/ranged-file.js';
-import { type NumberArray, type RowCheck, rowBytes } from './reading/row-feed.js';
+import { crc32, type Member, verify, ZipArchive } from './formats/zip.js';
+import { readContent } from './reading/files.js';
+import { MAX_BYTES } from './reading/limits.js';
+import { type ByteRange, type Bytes, memoryBytes, RangedFile } from './reading/ranged-file.js';
 
-/** Suffix of the names of a split's arrays. */
-export type Suffix = '' | '_validation' | '_test';
+/** Bytes to read first; enough for most headers. */
+const HEAD_BYTES = 4096;
+/** Maximum size of an array that is read into memory as a whole, such as labels of sequences. */
+const MAX_WHOLE_BYTES = 2 ** 30;
 
-/** An array of a file: its header, and its values in memory or on disk. */
-export interface FileArray extends Pick<NpyArray, 'shape' | 'integer' | 'dtype'> {
-  /** For messages, with the suffix of its split. */
-  readonly name: string;
-  readonly file: string;
+/** Parses the header of an array, which starts `head`. */
+type ParseForm = (head: Buffer, place: ArrayPlace) => ArrayForm;
+
+/** An array of a file. */
+export class FileArray {
+  readonly shape: readonly number[];
+  readonly integer: boolean;
+  /** Size of a row in bytes. */
+  private readonly rowBytes: number;
+
+  private constructor(
+    /** For messages. */
+    readonly name: string,
+    readonly source: Bytes,
+    /** Offset of its values in the source. */
+    private readonly start: number,
+    readonly form: ArrayForm,
+  ) {
+    const { shape, integer, itemSize } = form;
+    [this.shape, this.integer] = [shape, integer];
+    this.rowBytes = shape.slice(1).reduce((product, size) => product * size, itemSize);
+  }
+
   /**
-   * Returns its values; those on disk are read.
-   * @throws UserError (exit 5) if they are too large for memory or damaged
+   * Opens the array at bytes `start` to `end` of a source.
+   * @throws UserError (exit 5) if its header is damaged or unsupported
    */
-  whole(): NpyArray;
-  /** Absent if its values are in memory. */
-  readonly stored?: StoredArray;
-}
+  static open(
+    name: string,
+    source: Bytes,
+    { start = 0, end = source.size, parse = npyForm as ParseForm } = {},
+  ): FileArray {
+    const place = { file: source.name, name, bytes: end - start };
+    const read = (length: number) => source.readNow({ from: start, to: Math.min(end, start + length) });
+    let head = read(HEAD_BYTES);
+    if (head.length === HEAD_BYTES && isNpy(head)) head = read(Math.max(HEAD_BYTES, npyHeaderBytes(head)));
+    const form = parse(head, place);
+    const own = source instanceof RangedFile ? source.twin() : source;
+    const array = new FileArray(name, own, start + form.dataOffset, form);
+    return form.fortranOrder && !array.isOnDisk ? array.inRows() : array;
+  }
 
-/** An array on disk. */
-interface StoredArray extends StoredLayout {
-  readonly file: RangedFile;
-  /** Offset of its header in the file. */
-  readonly start: number;
-  /** Size including the header. */
-  readonly bytes: number;
-}
+  get file(): string {
+    return this.source.name;
+  }
 
-/** The arrays of one split. */
-export interface SplitArrays<Array = FileArray> {
-  readonly x: Array;
-  readonly y: Array;
-  readonly lengths?: Array | undefined;
-  /** Names of the sequences; absent: their indices. */
-  readonly ids?: FileTexts | undefined;
+  get isOnDisk(): boolean {
+    return this.source instanceof RangedFile;
+  }
+
+  /** Number of values. */
+  get count(): number {
+    return this.shape.reduce((product, size) => product * size, 1);
+  }
+
+  /** The bytes of row `index`. */
+  range(index: number): ByteRange {
+    const from = this.start + index * this.rowBytes;
+    return { from, to: from + this.rowBytes };
+  }
+
+  /** Like {@link range}, with the source. */
+  place(index: number): Place {
+    return { file: this.source, ...this.range(index) };
+  }
+
+  /** Row `index`; valid until the next call. */
+  row(index: number): NumberArray {
+    return this.form.decode(this.source.readNow(this.range(index)));
+  }
+
+  /**
+   * The same array in memory and in C order.
+   * @throws UserError (exit 5) if it is too large
+   */
+  loaded(): FileArray {
+    if (!this.isOnDisk) return this;
+    const bytes = this.count * this.form.itemSize;
+    if (bytes <= MAX_WHOLE_BYTES) {
+      const content = Buffer.from(this.source.readNow({ from: this.start, to: this.start + bytes }));
+      const array = new FileArray(this.name, memoryBytes(this.file, content), 0, this.form);
+      return this.form.fortranOrder ? array.inRows() : array;
+    }
+    const message = `array ${this.name} is too large to be read into memory`;
+    const sizes = { expected: `at most ${MAX_WHOLE_BYTES} bytes`, got: `${bytes} bytes` };
+    throw damagedError({ code: 'data/too-large', message, file: this.file, ...sizes });
+  }
+
+  /** All values of an array in memory, row by row. */
+  whole(): NumberArray {
+    const to = this.start + this.count * this.form.itemSize;
+    return this.form.decode(this.source.readNow({ from: this.start, to }));
+  }
+
+  /** Value `at` of all, with all digits. */
+  exactly(at: number): string {
+    const { itemSize } = this.form;
+    const from = this.start + at * itemSize;
+    return this.form.exactly(this.source.readNow({ from, to: from + itemSize }));
+  }
+
+  /** Name of value `at` of all, such as `x[3, 0]`. */
+  nameOf(at: number): string {
+    const index: number[] = [];
+    let rest = at;
+    for (const size of this.shape.slice(1).toReversed()) {
+      index.unshift(rest % size);
+      rest = Math.floor(rest / size);
+    }
+    return `${this.name}[${[rest, ...index].join(', ')}]`;
+  }
+
+  /** Passes the rows of an array in memory to a check. */
+  check({ row }: RowCheck): void {
+    for (let index = 0; index < this.shape[0]; index++) if (!row(this.row(index), index)) return;
+  }
+
+  /** @throws UserError (exit 5) if rows are not contiguous */
+  refuseFortranOrder(): void {
+    if (!this.form.fortranOrder || this.shape.length < 2) return;
+    throw damagedError({
+      code: 'data/npy-order',
+      message: `array ${this.name} is in Fortran order, which cannot be read sequence by sequence`,
+      file: this.file,
+      expected: 'an array in C order (numpy.ascontiguousarray), or a larger `dataset.memory`',
+    });
+  }
+
+  /** Returns the error (exit 5) for another shape or type. */
+  wrongShape(expected: string, message = 'has the wrong shape or type'): UserError {
+    return damagedError({
+      code: 'data/shape-mismatch',
+      message: `array ${this.name} ${message}`,
+      file: this.file,
+      expected,
+      got: `${this.form.dtype} [${this.shape.join(', ')}]`,
+    });
+  }
+
+  /** Copies values from Fortran order (first index varies fastest) to C order (last index). */
+  private inRows(): FileArray {
+    const { shape, itemSize } = this.form;
+    const from = this.source.readNow({ from: this.start, to: this.start + this.count * itemSize });
+    const to = Buffer.alloc(from.length);
+    for (let at = 0; at < this.count; at++) {
+      let [rest, position, stride] = [at, 0, this.count];
+      for (const size of shape.toReversed()) {
+        stride /= size;
+        position += (rest % size) * stride;
+        rest = Math.floor(rest / size);
+      }
+      from.copy(to, at * itemSize, position * itemSize, (position + 1) * itemSize);
+    }
+    return new FileArray(this.name, memoryBytes(this.file, to), 0, { ...this.form, fortranOrder: false });
+  }
 }
 
 /** An array of texts. */
@@ -60,507 +190,173 @@ export interface FileTexts {
   readonly texts: readonly string[];
 }
 
-/** How a config of arrays asks for symbols. */
-export const ARRAY_SYMBOLS = {
-  how: 'integers [N, T] as x',
-  orNumbers: 'numbers [N, T, F] as x',
-} as const;
-
-/** The sequences of one split, in memory or on disk. */
-export interface NumpySequences {
-  /** N. */
-  readonly count: number;
-  readonly input: SequenceInput;
-  /** `numClasses` of class targets covers the labels of this split only. */
-  readonly targets: Targets;
-  /** The largest symbol, if steps are symbols. */
-  readonly largestSymbol?: PlacedLabel;
-  /** Class labels as in the array, with their positions; absent for value targets. */
-  readonly labels?: FileLabels;
-  /** T. */
-  readonly steps: number;
-  /** @param numClasses number of classes over all splits, if targets are classes */
-  split(numClasses: number): Split;
+/** A check of an array's rows in order, until it returns false. */
+export interface RowCheck {
+  readonly array: FileArray;
+  row(values: NumberArray, index: number): boolean;
 }
 
-/** Sequences whose arrays are open; complete once all rows have been checked. */
-export interface PendingSequences {
-  /** Checks of the rows on disk, to run while their files are read. */
-  readonly checks: readonly (RowCheck & { readonly array: StoredArray })[];
-  /**
-   * @throws UserError (exit 5) if an array is invalid, with one diagnostic per array at its first
-   *   invalid index
-   */
-  finish(): NumpySequences;
-}
+/** Passes the rows of a file's arrays to their checks while the file is read from start to end. */
+class RowFeed {
+  private readonly rows: { check: RowCheck; carry: Buffer; held: number; index: number; end: number }[];
 
-interface NumpyShape {
-  readonly count: number;
-  readonly steps: number;
-  /** F; undefined if steps are symbols. */
-  readonly size: number | undefined;
-}
-
-/** @throws UserError (exit 5) if the array is damaged or unsupported */
-export function arrayInMemory(bytes: Uint8Array, file: string, name: string): FileArray {
-  const array = parseNpy(bytes, file, name);
-  return { ...array, name, file, whole: () => array };
-}
-
-/**
- * Opens the array at offset `start`, with `bytes` bytes including its header.
- * @throws UserError (exit 5) if its header is damaged
- */
-export function arrayOnDisk(file: RangedFile, start: number, bytes: number, name: string): FileArray {
-  const layout = storedLayout(headerOf(file, start, bytes), bytes, file.name, name);
-  return {
-    ...layout,
-    name,
-    file: file.name,
-    whole: () => parseNpy(wholeBytes(file, start, bytes, name), file.name, name),
-    stored: { ...layout, file: file.twin(), start, bytes },
-  };
-}
-
-/** @throws UserError (exit 5) if the array does not consist of texts or integers */
-export function textsInMemory(bytes: Uint8Array, file: string, name: string): FileTexts {
-  return { name, file, texts: parseNpyTexts(bytes, file, name) };
-}
-
-/** Like {@link textsInMemory}, for an array in a file. */
-export function textsOnDisk(file: RangedFile, start: number, bytes: number, name: string): FileTexts {
-  return textsInMemory(wholeBytes(file, start, bytes, name), file.name, name);
-}
-
-/** Bytes to read first; enough for most headers. */
-const HEAD_BYTES = 4096;
-/** Maximum size of an array that is read into memory as a whole, such as labels of sequences. */
-const MAX_WHOLE_BYTES = 2 ** 30;
-
-/** Reads at least the whole header; its first bytes contain its length. */
-function headerOf(file: RangedFile, start: number, bytes: number): Buffer {
-  const read = (length: number) =>
-    file.readNow({ from: start, to: start + Math.min(bytes, length, file.size - start) });
-  const head = read(HEAD_BYTES);
-  const length = head.length < 12 ? 0 : head[6] === 1 ? 10 + head.readUInt16LE(8) : 12 + head.readUInt32LE(8);
-  return length > head.length ? read(length) : head;
-}
-
-function wholeBytes(file: RangedFile, start: number, bytes: number, name: string): Uint8Array {
-  if (bytes <= MAX_WHOLE_BYTES) return Uint8Array.from(file.readNow({ from: start, to: start + bytes }));
-  throw damagedError({
-    code: 'data/too-large',
-    message: `array ${name} is too large to be read into memory`,
-    file: file.name,
-    expected: `at most ${MAX_WHOLE_BYTES} bytes`,
-    got: `${bytes} bytes`,
-  });
-}
-
-/** @throws UserError (exit 5) if the rows of an array on disk are not contiguous */
-function checkOrder({ name, file, stored }: FileArray): void {
-  if (!stored?.fortranOrder || stored.shape.length < 2) return;
-  throw damagedError({
-    code: 'data/npy-order',
-    message: `array ${name} is in Fortran order, which cannot be read sequence by sequence`,
-    file,
-    expected: 'an array in C order (numpy.ascontiguousarray), or a larger `dataset.memory`',
-  });
-}
-
-/**
- * Opens the sequences of one split. Features and classes per step of arrays on disk stay there;
- * other targets are read into memory. Labels of padding steps become -100; features and symbols
- * there are not checked.
- * @param ignored label to ignore besides -100; becomes -100
- * @throws UserError (exit 5) if shapes do not match, or targets or lengths are invalid
- */
-export function pendingSequences({ x, y, lengths, ids }: SplitArrays, ignored: number): PendingSequences {
-  const shape = shapeOf(x);
-  const { count, steps } = shape;
-  const problems = new Problems();
-  problems.attempt(() => checkOrder(x));
-  problems.attempt(() => checkIds(ids, x));
-  const own = lengths && problems.attempt(() => lengthsOf(lengths, shape));
-  const lengthOf = (index: number): number => own?.[index] ?? steps;
-  const isPadding = (step: number): boolean => step % steps >= lengthOf(Math.floor(step / steps));
-  const isStepClasses = y.integer && y.shape.length === 2 && y.shape[0] === count && y.shape[1] === steps;
-  if (isStepClasses) problems.attempt(() => checkOrder(y));
-  const targets = isStepClasses
-    ? undefined
-    : problems.attempt(() => targetsOf(y, shape, { ignored, isPadding }));
-  // without reading all of a large file first
-  if (x.stored) problems.throwIfAny();
-  const features = featureCheck(x, shape, lengthOf);
-  const classes = isStepClasses ? classCheck(y, lengthOf, ignored) : undefined;
-  const checks = [
-    ...checksOf(x, features.row, problems),
-    ...(classes ? checksOf(y, classes.row, problems) : []),
-  ];
-  return {
-    checks,
-    finish() {
-      problems.throwIfAny();
-      const numClasses = classes?.classes() ?? 0;
-      const known = targets ?? (x.stored ? undefined : stepClasses(y, { numClasses, ignored, isPadding }));
-      const build = x.stored
-        ? storedSplits({ x: x.stored, y: classes && y.stored }, shape, own, ignored)
-        : packedSplits(x.whole().values, shape, own);
-      const split = (total: number): Split =>
-        build(known?.kind === 'value' ? known : { ...known, numClasses: total });
-      const found = split(known?.kind === 'class' ? known.numClasses : numClasses).targets;
-      return {
-        count,
-        steps,
-        targets: found,
-        ...features.facts(),
-        ...(found.kind === 'class' && { labels: placed(found.values, y, ignored) }),
-        split,
-      };
-    },
-  };
-}
-
-/** Targets of a split, or the number of classes if these are per step and on disk. */
-type KnownTargets = Targets | { readonly numClasses: number };
-
-function packedSplits(
-  values: NumberArray,
-  { count, steps, size = 1 }: NumpyShape,
-  own: Int32Array | undefined,
-): (targets: KnownTargets) => Split {
-  const packed = {
-    features: values instanceof Float32Array ? values : Float32Array.from(values),
-    inputSize: size,
-    starts: Uint32Array.from({ length: count }, (_, i) => i * steps),
-    lengths: own ?? new Int32Array(count).fill(steps),
-  };
-  return targets => packedSplit({ ...packed, targets: targets as Targets }, steps);
-}
-
-/** @param y classes per step; undefined for other targets, which are in memory */
-function storedSplits(
-  { x, y }: { readonly x: StoredArray; readonly y: StoredArray | undefined },
-  { count, steps, size = 1 }: NumpyShape,
-  own: Int32Array | undefined,
-  ignored: number,
-): (targets: KnownTargets) => Split {
-  const store: SequenceStore = {
-    count,
-    steps,
-    inputSize: size,
-    lengths: own?.some(length => length < steps) ? own : undefined,
-    places: index =>
-      [x, ...(y ? [y] : [])].map(array => {
-        const from = array.start + array.dataOffset + index * rowBytes(array);
-        return { file: array.file, from, to: from + rowBytes(array) };
-      }),
-    decode(index, [row, labels], out, classes) {
-      const length = own?.[index] ?? steps;
-      out.set(x.decode(row).subarray(0, length * size));
-      if (!classes || !y) return;
-      const values = y.decode(labels);
-      for (let step = 0; step < length; step++) classes[step] = withIgnored(values[step], ignored);
-    },
-  };
-  return targets => storedSplit(store, targets);
-}
-
-/** Checks a row; returns the first problem. `exactly` formats a value of it with all digits. */
-type CheckedRow = (
-  values: NumberArray,
-  index: number,
-  exactly: (i: number) => string,
-) => Diagnostic | undefined;
-
-/** Checks the rows of an array in memory; returns the check of one on disk. */
-function checksOf(array: FileArray, check: CheckedRow, problems: Problems): PendingSequences['checks'] {
-  const row = (...args: Parameters<CheckedRow>): boolean => {
-    const problem = check(...args);
-    if (problem) problems.add(problem);
-    return problem === undefined;
-  };
-  const { stored } = array;
-  if (stored) {
-    return [
-      { array: stored, row: (values, bytes, index) => row(values, index, i => stored.exactly(bytes, i)) },
-    ];
+  constructor(checks: readonly RowCheck[]) {
+    this.rows = checks.map(check => {
+      const { from, to } = check.array.range(0);
+      const end = check.array.range(check.array.shape[0]).from;
+      return { check, carry: Buffer.allocUnsafeSlow(to - from), held: 0, index: 0, end };
+    });
   }
-  const { shape, values, exactly } = array.whole();
-  const width = values.length / shape[0];
-  for (let index = 0; index < shape[0]; index++) {
-    const from = index * width;
-    if (!row(values.subarray(from, from + width), index, i => exactly(from + i))) break;
-  }
-  return [];
-}
 
-/**
- * Returns the shape of the sequences in `x`, numbers `[N, T, F]` or integers `[N, T]` (symbols).
- * @throws UserError (exit 5) if `x` has another shape or type, or is empty
- */
-function shapeOf(x: FileArray): NumpyShape {
-  const isNumbers = x.shape.length === 3;
-  const isSymbols = x.shape.length === 2 && x.integer;
-  if ((isNumbers || isSymbols) && !x.shape.includes(0)) {
-    const [count, steps, size] = x.shape;
-    return { count, steps, size };
-  }
-  throw wrongShape(
-    x,
-    'numbers [N, T, F] or integers [N, T] (symbols), each dimension at least 1',
-    x.shape.length === 2 && !x.integer
-      ? 'has the wrong shape or type: symbols must be integers'
-      : 'has the wrong shape',
-  );
-}
-
-/** @throws UserError (exit 5) if there is not one id per sequence of `x` */
-export function checkIds(ids: FileTexts | undefined, { name, shape: [count] }: FileArray): void {
-  if (ids === undefined || ids.texts.length === count) return;
-  throw damagedError({
-    code: 'data/shape-mismatch',
-    message: `array ${ids.name} does not fit array ${name}`,
-    file: ids.file,
-    expected: `[${count}]`,
-    got: `[${ids.texts.length}]`,
-  });
-}
-
-/** @throws UserError (exit 5) if `lengths` is not `[count]` integers */
-export function checkLengths(lengths: FileArray, count: number): void {
-  if (lengths.shape.length !== 1 || lengths.shape[0] !== count || !lengths.integer)
-    throw wrongShape(lengths, `integers [${count}]`);
-}
-
-/** Returns the problem of a length outside 1..T. */
-export function lengthProblem(
-  { name, file }: FileArray,
-  { values, exactly }: NpyArray,
-  index: number,
-  steps: number,
-): Diagnostic | undefined {
-  const length = values[index];
-  if (length >= 1 && length <= steps) return undefined;
-  return {
-    code: 'data/length-range',
-    message: `${name}[${index}] is out of range${length === 0 ? ': a sequence needs at least one step' : ''}`,
-    file,
-    expected: `1 to ${steps}`,
-    got: exactly(index),
-  };
-}
-
-function lengthsOf(array: FileArray, { count, steps }: NumpyShape): Int32Array {
-  checkLengths(array, count);
-  const lengths = array.whole();
-  for (let i = 0; i < count; i++) {
-    const problem = lengthProblem(array, lengths, i, steps);
-    if (problem) throw damagedError(problem);
-  }
-  return Int32Array.from(lengths.values);
-}
-
-interface StepOptions {
-  readonly ignored: number;
-  /** @param step counts over all sequences */
-  isPadding(step: number): boolean;
-}
-
-/**
- * Returns targets that are not classes per step: integers `[N]` are classes, floats `[N, C]` or
- * `[N, T, C]` values. A step may be all NaN (no target); padding becomes NaN.
- * @throws UserError (exit 5) if the shape does not fit the sequences or a target is invalid
- */
-function targetsOf(y: FileArray, { count, steps }: NumpyShape, { ignored, isPadding }: StepOptions): Targets {
-  const [rows, second, third] = y.shape;
-  const rank = y.shape.length;
-  if (rows === count && rank === 1 && y.integer) {
-    const { values, exactly } = y.whole();
-    const bad = values.findIndex((label: number) => !isLabel(label, ignored));
-    if (bad >= 0) throw damagedError(notLabel(y, `[${bad}]`, exactly(bad), ignored));
-    const labels = Int32Array.from(values, (label: number) => withIgnored(label, ignored));
-    const numClasses = labels.reduce((most, label) => Math.max(most, label + 1), 0);
-    if (numClasses === 0) throw onlyIgnored(y);
-    return { kind: 'class', numClasses, values: labels, perStep: false };
-  }
-  const perStep = rank === 3 && second === steps && third > 0;
-  if (rows !== count || y.integer || !(perStep || (rank === 2 && second > 0))) {
-    throw wrongShape(
-      y,
-      `integers [${count}] or [${count}, ${steps}] (classes), or floats [${count}, C] or [${count}, ${steps}, C]`,
-    );
-  }
-  const size = perStep ? third : second;
-  const { values: given, exactly } = y.whole();
-  // on disk, `whole` returns a copy
-  const values = Float32Array.from(given);
-  for (let at = 0; at < values.length; at += size) {
-    const target = values.subarray(at, at + size);
-    if (perStep && isPadding(at / size)) target.fill(Number.NaN);
-    if (perStep && target.every(Number.isNaN)) continue;
-    const bad = target.findIndex(value => !Number.isFinite(value));
-    if (bad >= 0) throw damagedError(notFinite(y, at + bad, exactly(at + bad)));
-  }
-  return { kind: 'value', size, values, ...(perStep && { perStep }) };
-}
-
-/** Checks that features are finite and symbols in range, except in padding. */
-function featureCheck(x: FileArray, shape: NumpyShape, lengthOf: (index: number) => number) {
-  let [largest, largestAt] = [-1, 0];
-  const row: CheckedRow = (values, index, exactly) => {
-    const used = values.subarray(0, lengthOf(index) * (shape.size ?? 1));
-    if (shape.size === undefined) {
-      for (let i = 0; i < used.length; i++)
-        if (used[i] > largest) [largest, largestAt] = [used[i], index * shape.steps + i];
+  piece(bytes: Buffer, from: number): void {
+    for (const state of this.rows) {
+      const start = state.check.array.range(0).from;
+      const own = bytes.subarray(
+        Math.max(0, start - from),
+        Math.max(0, Math.min(bytes.length, state.end - from)),
+      );
+      if (own.length > 0) this.feed(state, own);
     }
-    return featureProblem(x, used, { index, exactly, symbols: MAX_SYMBOLS });
-  };
-  const facts = (): Pick<NumpySequences, 'input' | 'largestSymbol'> => {
-    if (shape.size !== undefined) return { input: { kind: 'number', size: shape.size } };
-    return {
-      input: { kind: 'symbol', count: largest + 1 },
-      largestSymbol: {
-        name: `${x.name}${indexWords(largestAt, x)}`,
-        value: String(largest),
-        place: { file: x.file },
-      },
-    };
-  };
-  return { row, facts };
-}
-
-/** Returns the first problem in the features or symbols of sequence `index`. */
-export function featureProblem(
-  x: FileArray,
-  values: NumberArray,
-  {
-    index,
-    exactly,
-    symbols,
-    isOfModel = false,
-  }: {
-    readonly index: number;
-    exactly(i: number): string;
-    /** Number of symbols. */
-    readonly symbols: number;
-    readonly isOfModel?: boolean;
-  },
-): Diagnostic | undefined {
-  const isSymbols = x.shape.length === 2;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i];
-    if (isSymbols ? value >= 0 && value < symbols : Number.isFinite(Math.fround(value))) continue;
-    const at = index * x.shape.slice(1).reduce((product, size) => product * size, 1) + i;
-    if (!isSymbols) return notFinite(x, at, exactly(i));
-    return {
-      code: 'data/symbol-range',
-      message: `${x.name}${indexWords(at, x)} is not a symbol${isOfModel ? ' of the model' : ''}`,
-      file: x.file,
-      expected: `0 to ${symbols - 1}`,
-      got: exactly(i),
-    };
   }
-  return undefined;
-}
 
-/** Checks classes per step. */
-function classCheck(y: FileArray, lengthOf: (index: number) => number, ignored: number) {
-  let largest = -1;
-  const row: CheckedRow = (values, index, exactly) => {
-    const bad = values.findIndex((label: number) => !isLabel(label, ignored));
-    if (bad >= 0) return notLabel(y, indexWords(index * values.length + bad, y), exactly(bad), ignored);
-    for (let step = 0; step < lengthOf(index); step++)
-      largest = Math.max(largest, withIgnored(values[step], ignored));
-    return undefined;
-  };
-  /** @throws UserError (exit 5) if all labels are ignored */
-  const classes = (): number => {
-    if (largest < 0) throw onlyIgnored(y);
-    return largest + 1;
-  };
-  return { row, classes };
-}
-
-function isLabel(label: number, ignored: number): boolean {
-  return label === IGNORED || label === ignored || (label >= 0 && label < MAX_CLASSES);
-}
-
-/** Replaces the label to ignore with {@link IGNORED}. */
-function withIgnored(label: number, ignored: number): number {
-  return label === ignored ? IGNORED : label;
-}
-
-/** Classes per step of an array in memory. */
-function stepClasses(
-  y: FileArray,
-  { numClasses, ignored, isPadding }: StepOptions & { readonly numClasses: number },
-): Targets {
-  const values = Int32Array.from(y.whole().values, (label: number, step) =>
-    isPadding(step) ? IGNORED : withIgnored(label, ignored),
-  );
-  return { kind: 'class', numClasses, values, perStep: true };
-}
-
-/** Labels of `y` with their positions, for messages. */
-function placed(values: FileLabels['values'], y: FileArray, ignored: number): FileLabels {
-  return {
-    ignored,
-    values,
-    at: index => ({
-      name: `${y.name}${indexWords(index, y)}`,
-      value: String(values.subarray(index, index + 1)[0]),
-      place: { file: y.file },
-    }),
-  };
-}
-
-function notLabel({ name, file }: FileArray, index: string, got: string, ignored: number): Diagnostic {
-  const message = `${name}${index} is not a class label`;
-  return {
-    code: 'data/label-range',
-    message,
-    file,
-    expected: `0 to ${MAX_CLASSES - 1}, or ${ignored} (ignored)`,
-    got,
-  };
-}
-
-function onlyIgnored({ name, file }: FileArray): UserError {
-  return damagedError({
-    code: 'data/label-range',
-    message: `array ${name} contains only ignored labels`,
-    file,
-  });
-}
-
-function notFinite(array: FileArray, at: number, got: string): Diagnostic {
-  const message = `${array.name}${indexWords(at, array)} is not a finite float32 number`;
-  return { code: 'data/not-finite', message, file: array.file, got };
-}
-
-/** Returns the error (exit 5) for an array of another shape or type. */
-export function wrongShape(
-  { name, file, dtype, shape }: FileArray,
-  expected: string,
-  message = 'has the wrong shape or type',
-): UserError {
-  return damagedError({
-    code: 'data/shape-mismatch',
-    message: `array ${name} ${message}`,
-    file,
-    expected,
-    got: `${dtype} [${shape.join(', ')}]`,
-  });
-}
-
-/** Formats a flat index as an index over all dimensions of an array, such as `[3, 0]`. */
-function indexWords(flat: number, { shape }: FileArray): string {
-  const index: number[] = [];
-  let rest = flat;
-  for (const size of shape.slice(1).toReversed()) {
-    index.unshift(rest % size);
-    rest = Math.floor(rest / size);
+  private feed(state: RowFeed['rows'][number], bytes: Buffer): void {
+    const { check, carry } = state;
+    for (let at = 0; at < bytes.length; ) {
+      const count = bytes.copy(carry, state.held, at, at + carry.length - state.held);
+      [at, state.held] = [at + count, (state.held + count) % carry.length];
+      if (state.held > 0) return;
+      if (check.row(check.array.form.decode(carry), state.index++)) continue;
+      state.end = 0;
+      return;
+    }
   }
-  return `[${[rest, ...index].join(', ')}]`;
+}
+
+/** Arrays that each have a file of their own, in memory or on disk. */
+export class ArrayFiles {
+  /** SHA-256 of each file that has been read. */
+  private readonly digests = new Map<string, string>();
+  private readonly stored: RangedFile[] = [];
+
+  constructor(
+    private readonly isOnDisk: boolean,
+    private readonly parse: ParseForm,
+  ) {}
+
+  async array(path: string, name: string): Promise<FileArray> {
+    return FileArray.open(name, await this.source(path), { parse: this.parse });
+  }
+
+  async texts(path: string, name: string): Promise<FileTexts> {
+    return textsOf(name, await this.source(path));
+  }
+
+  /** Reads the files on disk from start to end, and runs the checks of their rows. */
+  async scan(checks: readonly RowCheck[]): Promise<void> {
+    for (const file of this.stored) {
+      const feed = new RowFeed(checks.filter(({ array }) => array.file === file.name));
+      this.digests.set(file.name, await file.scan((piece, from) => feed.piece(piece, from)));
+    }
+  }
+
+  /** Digests of all files, once they have been read; `paths` by split. */
+  digestsOf(paths: readonly (readonly string[])[]): SplitFile[] {
+    const [train = [], validation, test] = paths.map(ofSplit =>
+      ofSplit.length === 0
+        ? undefined
+        : ofSplit.map(name => ({ name, sha256: this.digests.get(name) as string })),
+    );
+    return splitFiles({ train, validation, test });
+  }
+
+  private async source(path: string): Promise<Bytes> {
+    if (this.isOnDisk) {
+      const file = await RangedFile.open(path);
+      this.stored.push(file);
+      return file;
+    }
+    const { bytes, sha256 } = await readContent(path, MAX_BYTES);
+    this.digests.set(path, sha256);
+    return memoryBytes(path, bytes);
+  }
+}
+
+function textsOf(name: string, source: Bytes, start = 0, end = source.size): FileTexts {
+  const bytes = Buffer.from(source.readNow({ from: start, to: end }));
+  return {
+    name,
+    file: source.name,
+    texts: npyTexts(bytes, { file: source.name, name, bytes: bytes.length }),
+  };
+}
+
+/** The arrays of a NumPy archive, by name. */
+export class ArrayArchive {
+  private readonly zip: ZipArchive;
+  private readonly stored: Member[] = [];
+
+  /** @throws UserError (exit 5) if the archive is damaged */
+  constructor(private readonly source: Bytes) {
+    this.zip = new ZipArchive(source);
+  }
+
+  has(name: string): boolean {
+    return this.zip.names.includes(`${name}.npy`);
+  }
+
+  /** Returns an array; undefined if there is none. Adds problems that it has. */
+  array(name: string, problems: Problems): FileArray | undefined {
+    return problems.attempt(() => {
+      const member = this.member(name);
+      return member && FileArray.open(name, member.source, member);
+    });
+  }
+
+  texts(name: string, problems: Problems): FileTexts | undefined {
+    return problems.attempt(() => {
+      const member = this.member(name);
+      return member && textsOf(name, member.source, member.start, member.end);
+    });
+  }
+
+  /** Returns the error (exit 5) for an array that is missing. */
+  missing(name: string, expected: string): UserError {
+    const names = this.zip.names.map(member => member.replace(/\.npy$/, ''));
+    return damagedError({
+      code: 'data/npz-missing',
+      message: `the file has no array ${name}`,
+      file: this.source.name,
+      expected,
+      got: names.slice(0, 12).join(', ') || 'no arrays',
+    });
+  }
+
+  /**
+   * Reads a whole archive on disk once to run the checks of its rows and to compare checksums.
+   * @returns its SHA-256
+   * @throws UserError (exit 5) if a checksum differs
+   */
+  async scan(file: RangedFile, checks: readonly RowCheck[]): Promise<string> {
+    const feed = new RowFeed(checks);
+    const checksums = this.stored.map(() => 0);
+    const sha256 = await file.scan((piece, from) => {
+      this.stored.forEach(({ start, end }, i) => {
+        const own = piece.subarray(
+          Math.max(0, start - from),
+          Math.max(0, Math.min(piece.length, end - from)),
+        );
+        if (own.length > 0) checksums[i] = crc32(own, checksums[i]);
+      });
+      feed.piece(piece, from);
+    });
+    this.stored.forEach((member, i) => verify(member, checksums[i]));
+    return sha256;
+  }
+
+  private member(name: string): Member | undefined {
+    if (!this.has(name)) return undefined;
+    const member = this.zip.open(`${name}.npy`);
+    if (member.source instanceof RangedFile) this.stored.push(member);
+    return member;
+  }
 }

@@ -3,21 +3,19 @@
  * gzip.
  */
 import * as key from '../util/schema.js';
-import { type DataFile, type Dataset, splitFiles } from './core/dataset.js';
+import { arrayDataset, type SplitArrays } from './array-dataset.js';
+import { arraySequences } from './array-sequences.js';
+import { ArrayFiles } from './arrays.js';
+import type { Dataset } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
 import { file, givenFile, imageSequence, kind, limit, memory, obtain, validation } from './core/settings.js';
-import { parseIdx } from './formats/idx-array.js';
-import {
-  type ImageFiles,
-  idxContent,
-  imageDataset,
-  imageSequences,
-  imagesInMemory,
-  imagesOnDisk,
-} from './images.js';
-import { readSource, staysOnDisk } from './reading/files.js';
+import { idxForm } from './formats/idx-array.js';
+import { imageLayout } from './images.js';
+import { staysOnDisk } from './reading/files.js';
 import { MAX_BYTES } from './reading/limits.js';
+
+const SPLITS = ['train', 'validation', 'test'] as const;
 
 const settings = key.section(
   {
@@ -65,63 +63,38 @@ export const idx: DatasetKind<IdxConfig, typeof settings> = {
   settings,
   open,
   facts: () => ({ inputKind: 'number', targetKind: 'class', perStep: false }),
-  newSequences: ({ sequence }, data) => imageSequences(sequence, data),
+  newSequences: ({ sequence }, data) => arraySequences(data, imageLayout(sequence)),
   leaks: () => [],
   symbols: null,
   dividesItself: false,
   expandsPaths: false,
 };
 
-/**
- * @throws UserError (exit 2) if a file cannot be read
- * @throws UserError (exit 5) if a file is damaged, with the byte offset
- */
-async function open(config: IdxConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
-  const pairs = [
-    [config.train_images, config.train_labels],
-    validationFiles(config) ?? [],
-    [config.test_images, config.test_labels],
-  ];
-  const isOnDisk = await staysOnDisk(pairs.flat(), config, MAX_BYTES);
-  const all = await Promise.all(pairs.map(pair => (pair.length > 0 ? readPair(pair, isOnDisk) : undefined)));
-  const [train, validation, test] = all as [ReadPair, ReadPair | undefined, ReadPair];
-  return imageDataset(
-    { train: train.files, validation: validation?.files, test: test.files },
+async function open(config: IdxConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
+  refuseHalf(config);
+  const pairs = SPLITS.map(split =>
+    [config[`${split}_images`], config[`${split}_labels`]].filter(path => path !== undefined),
+  );
+  const files = new ArrayFiles(await staysOnDisk(pairs.flat(), config, MAX_BYTES), idxForm);
+  const [train, validation, test] = await Promise.all(
+    pairs.map(async ([images, labels], i) => {
+      if (images === undefined) return undefined;
+      const x = await files.array(images, `${SPLITS[i]}_images`);
+      return { x, y: await files.array(labels, `${SPLITS[i]}_labels`) };
+    }),
+  );
+  const dataset = await arrayDataset(
+    { train: train as SplitArrays, validation, test },
     {
-      sequence: config.sequence,
-      ignoredLabel,
-      digests: splitFiles({ train: train.digests, validation: validation?.digests, test: test.digests }),
+      ...{ layoutOf: imageLayout(config.sequence), seed, ignored: ignoredLabel },
+      scan: checks => files.scan(checks),
     },
   );
+  return { ...dataset, digests: files.digestsOf(pairs) };
 }
 
-interface ReadPair {
-  readonly files: ImageFiles;
-  readonly digests: readonly DataFile[];
-}
-
-async function readPair([path, labelsPath]: readonly string[], isOnDisk: boolean): Promise<ReadPair> {
-  const inMemory = async () => {
-    const source = await readSource(path);
-    return { images: imagesInMemory(parseIdx(idxContent(source), 3), path), sha256: source.sha256 };
-  };
-  const [{ images, sha256 }, labels] = await Promise.all([
-    isOnDisk ? imagesOnDisk(path) : inMemory(),
-    readSource(labelsPath),
-  ]);
-  return {
-    files: { images, labels: { ...parseIdx(idxContent(labels), 1), file: labelsPath } },
-    digests: [
-      { name: path, sha256 },
-      { name: labelsPath, sha256: labels.sha256 },
-    ],
-  };
-}
-
-function validationFiles(config: IdxConfig): readonly string[] | undefined {
-  const { validation_images: images, validation_labels: labels } = config;
-  if (images !== undefined && labels !== undefined) return [images, labels];
-  if (images === labels) return undefined;
+function refuseHalf({ validation_images: images, validation_labels: labels }: IdxConfig): void {
+  if ((images === undefined) === (labels === undefined)) return;
   throw configError({
     code: 'data/validation',
     keyPath: ['dataset', images === undefined ? 'validation_labels' : 'validation_images'],

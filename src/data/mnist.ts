@@ -8,13 +8,17 @@ import { dirname, join } from 'node:path';
 import { damagedError } from '../util/errors.js';
 import { optionalFile } from '../util/root.js';
 import * as key from '../util/schema.js';
+import { arrayDataset } from './array-dataset.js';
+import { arraySequences } from './array-sequences.js';
+import { FileArray } from './arrays.js';
 import { type DataFile, type Dataset, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
 import { file, imageSequence, kind, limit, validation } from './core/settings.js';
-import { parseIdx } from './formats/idx-array.js';
-import { idxContent, imageDataset, imageSequences, imagesInMemory } from './images.js';
-import { readSource, sha256 } from './reading/files.js';
+import { idxForm } from './formats/idx-array.js';
+import { imageLayout } from './images.js';
+import { readContent, sha256 } from './reading/files.js';
+import { memoryBytes } from './reading/ranged-file.js';
 
 /** SHA-256 of the raw files: images and labels of the training split, then of the test split. */
 const DIGESTS = {
@@ -59,55 +63,41 @@ export const mnist: DatasetKind<MnistConfig, typeof settings> = {
     numClasses: CLASSES,
     trainCount: TRAIN_COUNT,
   }),
-  newSequences: ({ sequence }, data) => imageSequences(sequence, data),
+  newSequences: ({ sequence }, data) => arraySequences(data, imageLayout(sequence)),
   leaks: () => [],
   symbols: null,
   dividesItself: false,
   expandsPaths: false,
 };
 
-/**
- * @throws UserError (exit 2) if the files are missing
- * @throws UserError (exit 5) if a file differs from the original MNIST file
- */
-async function open(config: MnistConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
+/** @throws UserError (exit 5) if a file differs from the original MNIST file */
+async function open(config: MnistConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
   const folder = config.path ?? packageFolder();
   const files = Object.entries(DIGESTS).map(([name, sha256]) => ({ name, sha256 }));
-  const read = await Promise.all(files.map(file => readFile(folder, file)));
-  const splitOf = ([images, labels]: typeof read) => ({
-    images: imagesInMemory(images, images.file),
-    labels,
-  });
-  return imageDataset(
-    { train: splitOf(read.slice(0, 2)), test: splitOf(read.slice(2)) },
-    {
-      sequence: config.sequence,
-      numClasses: CLASSES,
-      ignoredLabel,
-      digests: splitFiles({ train: files.slice(0, 2), test: files.slice(2) }),
-    },
+  const [x, y, testX, testY] = await Promise.all(files.map(file => readArray(folder, file)));
+  const dataset = await arrayDataset(
+    { train: { x, y }, test: { x: testX, y: testY } },
+    { layoutOf: imageLayout(config.sequence), seed, ignored: ignoredLabel, scan: async () => {} },
   );
+  return { ...dataset, digests: splitFiles({ train: files.slice(0, 2), test: files.slice(2) }) };
 }
 
-async function readFile(folder: string, { name, sha256: expected }: DataFile) {
+async function readArray(folder: string, { name, sha256: expected }: DataFile): Promise<FileArray> {
   const raw = join(folder, name);
   const file = !existsSync(raw) && existsSync(`${raw}.gz`) ? `${raw}.gz` : raw;
-  const source = await readSource(file);
-  const content = idxContent(source);
+  const { bytes, sha256: own } = await readContent(file);
   // check the structure first: "ends too early at offset N" is more helpful than a digest mismatch
-  const array = parseIdx(content, name.includes('idx3') ? 3 : 1);
-  const digest = content.zipped ? sha256(content.bytes) : source.sha256;
-  if (digest !== expected) {
-    throw damagedError({
-      code: 'data/digest',
-      message: 'this is not the original MNIST file: its SHA-256 differs',
-      file,
-      expected,
-      got: digest,
-      suggestion: 'dataset.kind: idx (other images in this format)',
-    });
-  }
-  return { ...array, file };
+  const array = FileArray.open(name, memoryBytes(file, bytes), { parse: idxForm });
+  const digest = own === expected ? own : sha256(bytes);
+  if (digest === expected) return array;
+  throw damagedError({
+    code: 'data/digest',
+    message: 'this is not the original MNIST file: its SHA-256 differs',
+    file,
+    expected,
+    got: digest,
+    suggestion: 'dataset.kind: idx (other images in this format)',
+  });
 }
 
 function packageFolder(): string {

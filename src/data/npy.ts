@@ -1,21 +1,10 @@
 /** Dataset kind `npy`: the arrays of an `npz` dataset, each in its own file. */
 
 import * as key from '../util/schema.js';
-import { numpyDataset, type SplitsArrays, SUFFIXES } from './array-dataset.js';
-import { numpySequences } from './array-sequences.js';
-import {
-  ARRAY_SYMBOLS,
-  arrayInMemory,
-  arrayOnDisk,
-  type FileArray,
-  type FileTexts,
-  type PendingSequences,
-  type SplitArrays,
-  type Suffix,
-  textsInMemory,
-  textsOnDisk,
-} from './arrays.js';
-import { type Dataset, IGNORED, splitFiles } from './core/dataset.js';
+import { arrayDataset, type SplitArrays } from './array-dataset.js';
+import { ARRAY_SYMBOLS, arraySequences, sequenceLayout } from './array-sequences.js';
+import { ArrayFiles } from './arrays.js';
+import type { Dataset } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError, Problems } from './core/problems.js';
 import {
@@ -29,10 +18,9 @@ import {
   testFraction,
   validation,
 } from './core/settings.js';
-import { readContent, staysOnDisk } from './reading/files.js';
+import { npyForm } from './formats/npy-array.js';
+import { staysOnDisk } from './reading/files.js';
 import { MAX_BYTES } from './reading/limits.js';
-import { RangedFile } from './reading/ranged-file.js';
-import { RowFeed } from './reading/row-feed.js';
 
 const ofSplit = (array: string, split: string) =>
   file({
@@ -84,131 +72,62 @@ export const npy: DatasetKind<NpyConfig, typeof settings> = {
   settings,
   open,
   facts: () => ({}),
-  newSequences: (_, data) => numpySequences(data),
+  newSequences: (_, data) => arraySequences(data, sequenceLayout),
   leaks: () => [],
   symbols: ARRAY_SYMBOLS,
   dividesItself: false,
   expandsPaths: false,
 };
 
-type ArrayName = 'x' | 'y' | 'lengths' | 'ids';
-const ARRAYS: readonly ArrayName[] = ['y', 'lengths', 'ids', 'x'];
+const SPLITS = ['', '_validation', '_test'] as const;
+const ARRAYS = ['y', 'lengths', 'ids', 'x'] as const;
+type ArrayName = (typeof ARRAYS)[number];
 
-/** The files of one split. */
-type SplitFiles = Readonly<Partial<Record<ArrayName, string | undefined>>>;
-
-/**
- * Opens files with the arrays that `npz` reads from an archive.
- * @throws UserError (exit 2) if a file cannot be read or the splits are not defined
- * @throws UserError (exit 5) if a file is damaged, shapes do not match or a value is out of range
- */
-async function open(config: NpyConfig, { seed, ignoredLabel = IGNORED }: DatasetContext): Promise<Dataset> {
-  const files = SUFFIXES.map(suffix => filesOf(config, suffix));
-  const paths = files.map(pathsOf);
+/** Opens files with the arrays that `npz` reads from an archive. */
+async function open(config: NpyConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
+  const paths = SPLITS.map(suffix => ARRAYS.flatMap(array => config[`${array}${suffix}`] ?? []));
   checkTestSplit(config, paths[2].length > 0);
-  const reader = (await staysOnDisk(paths.flat(), config, MAX_BYTES)) ? diskReader() : memoryReader();
+  const files = new ArrayFiles(await staysOnDisk(paths.flat(), config, MAX_BYTES), npyForm);
   const problems = new Problems();
-  const attempt = async <T>(read: Promise<T>): Promise<T | undefined> => {
-    try {
-      return await read;
-    } catch (error) {
+  const splits: (SplitArrays | undefined)[] = [];
+  for (const suffix of SPLITS) {
+    checkPair(config, suffix);
+    const opened = async <T>(array: ArrayName, read: (path: string, name: string) => Promise<T>) => {
+      const path = config[`${array}${suffix}`];
+      if (path === undefined) return undefined;
+      const [result] = await Promise.allSettled([read(path, array + suffix)]);
       return problems.attempt(() => {
-        throw error;
+        if (result.status === 'rejected') throw result.reason;
+        return result.value;
       });
-    }
-  };
-  const splits: Partial<Record<Suffix, SplitArrays>> = {};
-  for (const [i, suffix] of SUFFIXES.entries()) {
-    const open = async <T>(array: ArrayName, read: (path: string, name: string) => Promise<T>) => {
-      const path = files[i][array];
-      return path === undefined ? undefined : attempt(read(path, array + suffix));
     };
-    const [x, y] = [await open('x', reader.array), await open('y', reader.array)];
-    const [lengths, ids] = [await open('lengths', reader.array), await open('ids', reader.texts)];
-    if (x && y) splits[suffix] = { x, y, lengths, ids };
+    const array = (name: ArrayName) => opened(name, (path, named) => files.array(path, named));
+    const [x, y, lengths] = [await array('x'), await array('y'), await array('lengths')];
+    const ids = await opened('ids', (path, named) => files.texts(path, named));
+    splits.push(x && y && { x, y, lengths, ids });
   }
   problems.throwIfAny();
-  const { test_fraction: testFraction } = config;
-  const dataset = await numpyDataset(splits as SplitsArrays, {
-    ...{ testFraction, seed, ignored: ignoredLabel },
-    ...(reader.scan && { scan: reader.scan }),
-  });
-  const [train, validation, test] = paths.map(ofSplit =>
-    ofSplit.length === 0
-      ? undefined
-      : ofSplit.map(name => ({ name, sha256: reader.digests.get(name) ?? '' })),
+  const [train, validation, test] = splits;
+  const dataset = await arrayDataset(
+    { train: train as SplitArrays, validation, test },
+    {
+      ...{ layoutOf: sequenceLayout, testFraction: config.test_fraction, seed, ignored: ignoredLabel },
+      scan: checks => files.scan(checks),
+    },
   );
-  return { ...dataset, digests: splitFiles({ train: train ?? [], validation, test }) };
+  return { ...dataset, digests: files.digestsOf(paths) };
 }
 
-/** Opens the files of arrays; they are damaged if it throws (exit 5). */
-interface Reader {
-  array(path: string, name: string): Promise<FileArray>;
-  texts(path: string, name: string): Promise<FileTexts>;
-  /** Reads all files, if they have not been read yet, and runs the checks of their rows. */
-  scan?(checks: PendingSequences['checks']): Promise<void>;
-  /** SHA-256 of each file that has been read. */
-  readonly digests: ReadonlyMap<string, string>;
-}
-
-function memoryReader(): Reader {
-  const digests = new Map<string, string>();
-  const bytesOf = async (path: string): Promise<Uint8Array> => {
-    const { bytes, sha256 } = await readContent(path, MAX_BYTES);
-    digests.set(path, sha256);
-    return bytes;
-  };
-  return {
-    array: async (path, name) => arrayInMemory(await bytesOf(path), path, name),
-    texts: async (path, name) => textsInMemory(await bytesOf(path), path, name),
-    digests,
-  };
-}
-
-function diskReader(): Reader {
-  const digests = new Map<string, string>();
-  const files: RangedFile[] = [];
-  const opened = async (path: string): Promise<RangedFile> => {
-    const file = await RangedFile.open(path);
-    files.push(file);
-    return file;
-  };
-  return {
-    async array(path, name) {
-      const file = await opened(path);
-      return arrayOnDisk(file, 0, file.size, name);
-    },
-    async texts(path, name) {
-      const file = await opened(path);
-      return textsOnDisk(file, 0, file.size, name);
-    },
-    async scan(checks) {
-      for (const file of files) {
-        const feed = new RowFeed(checks.filter(({ array }) => array.file.name === file.name));
-        digests.set(file.name, await file.scan((piece, from) => feed.piece(piece, from)));
-      }
-    },
-    digests,
-  };
-}
-
-/**
- * Returns the files of a split; none if it is not defined.
- * @throws UserError (exit 2) if `x` or `y` is missing
- */
-function filesOf(config: NpyConfig, suffix: Suffix): SplitFiles {
-  const files: SplitFiles = Object.fromEntries(ARRAYS.map(array => [array, config[`${array}${suffix}`]]));
-  const given = ARRAYS.find(array => files[array] !== undefined);
-  if (given === undefined || (files.x !== undefined && files.y !== undefined)) return files;
+/** @throws UserError (exit 2) if a split has arrays, but not `x` and `y` */
+function checkPair(config: NpyConfig, suffix: (typeof SPLITS)[number]): void {
+  const given = ARRAYS.find(array => config[`${array}${suffix}`] !== undefined);
+  const missing = (['x', 'y'] as const).find(array => config[`${array}${suffix}`] === undefined);
+  if (given === undefined || missing === undefined) return;
   throw configError({
     code: 'data/npy-arrays',
     keyPath: ['dataset', `${given}${suffix}`],
-    message: `\`${given}${suffix}\` needs \`${files.x === undefined ? 'x' : 'y'}${suffix}\` as well`,
+    message: `\`${given}${suffix}\` needs \`${missing}${suffix}\` as well`,
   });
-}
-
-function pathsOf(files: SplitFiles): string[] {
-  return ARRAYS.flatMap(array => files[array] ?? []);
 }
 
 function checkTestSplit({ test_fraction }: NpyConfig, hasFiles: boolean): void {

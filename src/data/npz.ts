@@ -3,15 +3,13 @@
  * `_test`, in one archive.
  */
 
-import { damagedError } from '../util/errors.js';
 import * as key from '../util/schema.js';
-import { numpyDataset, SUFFIXES } from './array-dataset.js';
-import { numpySequences } from './array-sequences.js';
-import type { SplitArrays, Suffix } from './arrays.js';
-import { ARRAY_SYMBOLS } from './arrays.js';
-import { type Dataset, IGNORED, splitFiles } from './core/dataset.js';
+import { arrayDataset, type SplitArrays } from './array-dataset.js';
+import { ARRAY_SYMBOLS, arraySequences, sequenceLayout } from './array-sequences.js';
+import { ArrayArchive } from './arrays.js';
+import { type Dataset, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
-import { configError } from './core/problems.js';
+import { configError, Problems } from './core/problems.js';
 import {
   givenFile,
   kind,
@@ -23,9 +21,9 @@ import {
   VALIDATION,
   validation,
 } from './core/settings.js';
-import { type Arrays, readArchive, storedArchive, type WantedArrays } from './npz-archive.js';
-import { readContent, staysOnDisk } from './reading/files.js';
+import { readContent, type SourceFile, staysOnDisk } from './reading/files.js';
 import { MAX_BYTES } from './reading/limits.js';
+import { memoryBytes, RangedFile } from './reading/ranged-file.js';
 
 const settings = key.section(
   {
@@ -61,25 +59,15 @@ export const npz: DatasetKind<NpzConfig, typeof settings> = {
   settings,
   open,
   facts: () => ({}),
-  newSequences: (_, data) => numpySequences(data),
+  newSequences: (_, data) => arraySequences(data, sequenceLayout),
   leaks: () => [],
   symbols: ARRAY_SYMBOLS,
   dividesItself: false,
   expandsPaths: false,
 };
 
-const ARRAY_OF_SPLIT = /^(?:x|y|lengths|ids)(_validation|_test)$/;
-
-const WANTED: WantedArrays = {
-  names: SUFFIXES.flatMap(suffix => ['x', 'y', 'lengths', 'ids'].map(array => array + suffix)),
-  // `x` and `y`, and those of another split if any array of that split exists
-  required: found =>
-    SUFFIXES.filter(
-      suffix => suffix === '' || found.some(name => ARRAY_OF_SPLIT.exec(name)?.[1] === suffix),
-    ).flatMap(suffix => [`x${suffix}`, `y${suffix}`]),
-  expected:
-    'x ([N, T, F] or [N, T]) and y ([N], [N, T], [N, C] or [N, T, C]); x_test needs y_test, x_validation y_validation',
-};
+const EXPECTED =
+  'x ([N, T, F] or [N, T]) and y ([N], [N, T], [N, C] or [N, T, C]); x_test needs y_test, x_validation y_validation';
 
 /**
  * Opens a file with `x` (`[N, T, F]` numbers, or `[N, T]` integers, which are symbols), `y` (`[N]`
@@ -87,48 +75,39 @@ const WANTED: WantedArrays = {
  * optionally `lengths` `[N]` and `ids` `[N]`. The test split is in the same arrays with `_test`, or
  * is a fraction of the sequences. The validation split may be in the same arrays with
  * `_validation`.
- * @throws UserError (exit 2) if the file cannot be read or the test split is not defined
- * @throws UserError (exit 5) if the archive is damaged, shapes do not match or a value is out of
- *   range (with array and index)
  */
-async function open(config: NpzConfig, { seed, ignoredLabel = IGNORED }: DatasetContext): Promise<Dataset> {
+async function open(config: NpzConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
   const { path } = config;
-  const onDisk = (await staysOnDisk([path], config, MAX_BYTES))
-    ? await storedArchive(path, WANTED)
-    : undefined;
-  const { arrays, ...source } = onDisk ? { arrays: onDisk, sha256: '' } : await wholeArchive(path);
-  checkTestSplit(arrays, config);
-  checkValidationArrays(arrays, config);
-  let { sha256 } = source;
-  const [train, validation, test] = SUFFIXES.map(suffix => splitOf(arrays, suffix));
-  if (!train) throw damagedError({ code: 'data/npz', message: 'no sequences', file: path });
-  const { test_fraction: testFraction } = config;
-  const dataset = await numpyDataset(
-    { '': train, _validation: config.validation_arrays ? validation : undefined, _test: test },
+  const file = (await staysOnDisk([path], config, MAX_BYTES)) ? await RangedFile.open(path) : undefined;
+  const content = file ? undefined : await readContent(path);
+  const archive = new ArrayArchive(file ?? memoryBytes(path, (content as SourceFile).bytes));
+  const problems = new Problems();
+  const splitOf = (suffix: '' | '_validation' | '_test'): SplitArrays | undefined => {
+    const names = ['x', 'y', 'lengths', 'ids'].map(array => array + suffix);
+    if (suffix !== '' && !names.some(name => archive.has(name))) return undefined;
+    for (const name of names.slice(0, 2))
+      if (!archive.has(name)) problems.add(...archive.missing(name, EXPECTED).diagnostics);
+    const [x, y, lengths] = names.slice(0, 3).map(name => archive.array(name, problems));
+    return x && y && { x, y, lengths, ids: archive.texts(names[3], problems) };
+  };
+  const [train, validation, test] = [splitOf(''), splitOf('_validation'), splitOf('_test')];
+  problems.throwIfAny();
+  checkTestSplit(test !== undefined, config);
+  checkValidationArrays(validation !== undefined, config);
+  let sha256 = content?.sha256 ?? '';
+  const dataset = await arrayDataset(
+    { train: train as SplitArrays, validation: config.validation_arrays ? validation : undefined, test },
     {
-      ...{ testFraction, seed, ignored: ignoredLabel },
-      ...(onDisk && {
-        scan: async checks => {
-          sha256 = await onDisk.scan(checks);
-        },
-      }),
+      ...{ layoutOf: sequenceLayout, testFraction: config.test_fraction, seed, ignored: ignoredLabel },
+      scan: async checks => {
+        if (file) sha256 = await archive.scan(file, checks);
+      },
     },
   );
   return { ...dataset, digests: splitFiles({ train: [{ name: path, sha256 }] }) };
 }
 
-async function wholeArchive(path: string) {
-  const { bytes, sha256 } = await readContent(path);
-  return { arrays: readArchive(bytes, path, WANTED), sha256 };
-}
-
-function splitOf({ numbers, ids }: Arrays, suffix: Suffix): SplitArrays | undefined {
-  const [x, y, lengths] = ['x', 'y', 'lengths'].map(array => numbers.get(array + suffix));
-  return x && y && { x, y, lengths, ids: ids.get(`ids${suffix}`) };
-}
-
-function checkTestSplit({ numbers }: Arrays, { path, test_fraction }: NpzConfig): void {
-  const inFile = numbers.has('x_test');
+function checkTestSplit(inFile: boolean, { path, test_fraction }: NpzConfig): void {
   if (inFile === (test_fraction === undefined)) return;
   throw configError({
     code: 'data/test-split',
@@ -144,8 +123,7 @@ function checkTestSplit({ numbers }: Arrays, { path, test_fraction }: NpzConfig)
  * The config alone must define whether there is a validation split, since defaults of other keys
  * depend on it.
  */
-function checkValidationArrays({ numbers }: Arrays, { path, validation_arrays }: NpzConfig): void {
-  const inFile = numbers.has('x_validation');
+function checkValidationArrays(inFile: boolean, { path, validation_arrays }: NpzConfig): void {
   if (inFile && validation_arrays === undefined) {
     throw configError({
       code: 'data/validation-split',

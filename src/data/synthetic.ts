@@ -9,7 +9,7 @@
 
 import { RandomStream } from '../util/random.js';
 import * as key from '../util/schema.js';
-import { numpySequences } from './array-sequences.js';
+import { arraySequences, sequenceLayout } from './array-sequences.js';
 import { type Dataset, IGNORED, type Split, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
@@ -120,7 +120,7 @@ export const synthetic: DatasetKind<SyntheticConfig, typeof settings> = {
       ? { targetKind: 'value', perStep: false }
       : { targetKind: 'class', perStep: true, numClasses: TARGET_CLASSES }),
   }),
-  newSequences: (_, data) => numpySequences(data),
+  newSequences: (_, data) => arraySequences(data, sequenceLayout),
   leaks: () => [],
   symbols: null,
   dividesItself: false,

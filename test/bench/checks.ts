@@ -39,7 +39,7 @@ interface Times {
 export async function measureChecks(threads: number, rounds: number): Promise<Figure> {
   const one = benchCase('train_step', { ...REFERENCE, threads });
   const engine = await Engine.start('webasm');
-  const trainer = await openTrainer(one, randomSplit(one), threads);
+  const trainer = await openTrainer(one, await randomSplit(one), threads);
   try {
     const measure = stopwatch(one, trainer, engine);
     await measure(WARM_UP_STEPS);
@@ -73,7 +73,7 @@ const CALIBRATED_STEPS = 5;
  */
 export async function measureCalibrated(threads: number, rounds: number): Promise<Figure> {
   const one = benchCase('train_step', { ...REFERENCE, threads });
-  const trainer = await openTrainer(one, randomSplit(one), threads);
+  const trainer = await openTrainer(one, await randomSplit(one), threads);
   try {
     const indices = Uint32Array.from({ length: one.batch_size }, (_, i) => i);
     let made = 0;

@@ -7,17 +7,17 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
+import { FileArray } from '../../src/data/arrays.js';
 import { type Dataset, inputWidth } from '../../src/data/core/dataset.js';
 import { CsvPieces } from '../../src/data/formats/csv-records.js';
-import { parseIdx } from '../../src/data/formats/idx-array.js';
-import { parseNpy } from '../../src/data/formats/npy-array.js';
-import { readZip } from '../../src/data/formats/zip.js';
+import { idxForm } from '../../src/data/formats/idx-array.js';
+import { ZipArchive } from '../../src/data/formats/zip.js';
 import type { DatasetConfig } from '../../src/data/index.js';
 import { decompressed } from '../../src/data/reading/files.js';
+import { memoryBytes } from '../../src/data/reading/ranged-file.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
 import {
-  anything,
   classes,
   closeTo,
   complaints,
@@ -136,7 +136,7 @@ t.test('idx: damage is located by its byte offset', async t => {
   const label = Buffer.alloc(4);
   label.writeInt16BE(-1, 2);
   const cases: [string, Record<string, Buffer>, RegExp][] = [
-    ['magic', { train_labels: idx(8, [1, 2], Buffer.alloc(2)) }, /^data\/idx-magic 0 .*got 0x00000802/],
+    ['rank', { train_labels: idx(8, [1, 2], Buffer.alloc(2)) }, /^data\/shape-mismatch .* got \|u1 \[1, 2\]/],
     ['type', { train_labels: idx(0x0a, [2], Buffer.alloc(2)) }, /^data\/idx-magic 0 .*got 0x00000a01/],
     [
       'no header',
@@ -150,17 +150,25 @@ t.test('idx: damage is located by its byte offset', async t => {
     ],
     ['cut', { test_images: idx(8, [2, 2, 3], Buffer.alloc(11)) }, /^data\/truncated 27 .*expected 28 bytes/],
     ['too long', { test_images: idx(8, [2, 2, 3], Buffer.alloc(13)) }, /^data\/idx-length 28 /],
-    ['no images', { test_images: idx(8, [0, 2, 3], Buffer.alloc(0)) }, /^data\/idx-empty 4 /],
-    ['too large', { test_images: idx(8, [2 ** 31, 2 ** 31, 9], Buffer.alloc(9)) }, /^data\/too-large 4 /],
+    [
+      'no images',
+      { test_images: idx(8, [0, 2, 3], Buffer.alloc(0)) },
+      /^data\/shape-mismatch .* got \|u1 \[0, 2, 3\]/,
+    ],
+    ['too large', { test_images: idx(8, [2 ** 31, 2 ** 31, 9], Buffer.alloc(9)) }, /^data\/truncated 25 /],
     [
       'count',
       { test_labels: idx(8, [3], Buffer.alloc(3)) },
-      /^data\/count-mismatch 4 .*expected 2 labels.*got 3/,
+      /^data\/shape-mismatch .*expected integers \[2\].*got \|u1 \[3\]/,
     ],
-    ['size', { test_images: idx(8, [2, 3, 2], Buffer.alloc(12)) }, /^data\/shape-mismatch 8 .*got 3 x 2/],
-    ['NaN', { train_images: idx(0x0d, [2, 2, 3], nan) }, /^data\/not-finite 36 .*got NaN/],
-    ['integers', { train_images: idx(9, [2, 2, 3], Buffer.alloc(12)) }, /^data\/idx-type 2 /],
-    ['label', { train_labels: idx(0x0b, [2], label) }, /^data\/label-range 10 .*label 1 .*got -1/],
+    ['size', { test_images: idx(8, [2, 3, 2], Buffer.alloc(12)) }, /^data\/shape-mismatch .*got \[N, 3, 2\]/],
+    [
+      'NaN',
+      { train_images: idx(0x0d, [2, 2, 3], nan) },
+      /^data\/not-finite \| train_images\[0, 1, 2\] .*got NaN/,
+    ],
+    ['integers', { train_images: idx(9, [2, 2, 3], Buffer.alloc(12)) }, /^data\/shape-mismatch .*got \|i1 /],
+    ['label', { train_labels: idx(0x0b, [2], label) }, /^data\/label-range \| train_labels\[1\] .*got -1/],
     [
       'gzip',
       { train_labels: Buffer.from([0x1f, 0x8b, 1, 2, 3]) },
@@ -171,9 +179,9 @@ t.test('idx: damage is located by its byte offset', async t => {
     t.match(await complaints(5, () => open(idxFolder(t.testdir(), files))), [expected], name);
   }
   const wide = Buffer.alloc(16);
-  wide.writeDoubleBE(2 ** 60, 8);
+  wide.writeDoubleBE(1, 8);
   t.match(await complaints(5, () => open(idxFolder(t.testdir(), { train_labels: idx(0x0e, [2], wide) }))), [
-    /^data\/label-range 16 .*got 1152921504606846976$/,
+    /^data\/shape-mismatch .*integers \[2\].* got >f8 \[2\]$/,
   ]);
   const bomb = gzipSync(Buffer.alloc(100_000));
   t.match(await complaints(5, () => decompressed(bomb, 'bomb.gz', 99_999)), [
@@ -241,22 +249,20 @@ t.test('idx: what the labels say of the classes', async t => {
   t.match(stray.labels, {
     trainClasses: 256,
     gap: { count: 253, first: [2, 3, 4, 5, 6] },
-    largest: { name: 'label 1', value: '255', place: { file: path(stray.config), offset: 9 } },
+    largest: { name: 'train_labels[1]', value: '255', place: { file: path(stray.config) } },
   });
   t.equal(stray.labels?.foreign, undefined, 'what a limit leaves out counts');
   const foreign = await facts(gzipSync(labels(0, 1)), gzipSync(labels(0, 2)), 2);
   t.match(foreign.labels, {
     trainClasses: 2,
     gap: undefined,
-    foreign: { name: 'label 1', value: '2', note: / decompressed content/, place: { offset: 9 } },
+    foreign: { name: 'test_labels[1]', value: '2' },
     largest: { value: '2' },
   });
   const cut = gzipSync(Buffer.from([0, 0, 8, 1, 0, 0]));
   t.match(await complaints(5, () => open(idxFolder(t.testdir(), { train_labels: cut }))), [
-    /^data\/truncated 6 \| the file ends too early \(the offset is that of the decompressed content\)/,
+    /^data\/truncated 6 \| the file ends too early/,
   ]);
-  const mnist = await open({ kind: 'mnist', sequence: 'rows', limit: 1 });
-  t.equal(mnist.labels, undefined, 'the digits have ten classes whatever is read');
 });
 
 t.test('no reader answers damage with anything but a user error', async t => {
@@ -266,20 +272,22 @@ t.test('no reader answers damage with anything but a user error', async t => {
     pieces.push(bytes);
     pieces.end();
   };
+  const array = (bytes: Buffer, options = {}) =>
+    FileArray.open('x', memoryBytes('f', bytes), options).whole();
+  const unzipped = (bytes: Buffer): void => {
+    const archive = new ZipArchive(memoryBytes('f', bytes), 1e6);
+    for (const name of archive.names) archive.open(name);
+  };
   const readers: [string, Buffer, (bytes: Buffer) => unknown][] = [
-    ['idx', idx(0x0d, [2, 3, 2], Buffer.alloc(48)), b => parseIdx({ bytes: b, file: 'f' }, 3)],
+    ['idx', idx(0x0d, [2, 3, 2], Buffer.alloc(48)), b => array(b, { parse: idxForm })],
     [
       'gzip',
       gzipSync(idx(8, [9], Buffer.from('123456789'))),
-      b => parseIdx({ bytes: decompressed(b, 'f', 1e6), file: 'f' }, 1),
+      b => array(decompressed(b, 'f', 1e6), { parse: idxForm }),
     ],
-    [
-      'npy',
-      Buffer.from(npy('<i8', '(2, 2)', BigInt64Array.of(1n, 2n, 3n, 4n), 'True')),
-      b => parseNpy(b, 'f', 'x'),
-    ],
-    ['zip', readFileSync(fixture('steps.npz')), b => readZip(b, 'f', anything(1e6))],
-    ['zip64', readFileSync(fixture('classes.npz')), b => readZip(b, 'f', anything(1e6))],
+    ['npy', Buffer.from(npy('<i8', '(2, 2)', BigInt64Array.of(1n, 2n, 3n, 4n), 'True')), b => array(b)],
+    ['zip', readFileSync(fixture('steps.npz')), unzipped],
+    ['zip64', readFileSync(fixture('classes.npz')), unzipped],
     ['csv', Buffer.from('a,b\n1,"2,3"\n"4""",5\n'), readCsv],
   ];
   for (const [name, good, read] of readers) {

@@ -45,12 +45,6 @@ export const hardening = plantsOf({
     'integrity',
   ],
   'src/data/formats/zip': [
-    [
-      'return { offset: at - size, end: at, prefix };',
-      'return { offset: at - size, end: at, prefix: 0 };',
-      'an archive with a prefix is damaged',
-      'data-tables',
-    ],
     ['bytes.readUInt32LE(locator) !== LOCATOR', 'true', 'a Zip64 archive is damaged', 'data-tables'],
   ],
   'src/data/row-order': [

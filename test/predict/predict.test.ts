@@ -561,7 +561,7 @@ t.test('other formats: what does not fit, and no sequence at all', async t => {
     ],
     [
       ...(['idx, images', idx(8, [1, 4, 2], Buffer.alloc(8)), [], 5, 0] as const),
-      'FILE: offset 8: the images differ in size',
+      'FILE: array x does not fit the model\n  expected: [N, 3, 2]',
     ],
   ] as const) {
     const given = await predict(name, content, ...flags);

@@ -102,8 +102,6 @@ export function idxFolder(folder: string, files: Record<string, Buffer>): Datase
   };
 }
 
-export const anything = (maxBytes: number) => ({ accepts: () => true, maxBytes, fits: () => true });
-
 export function npy(descr: string, shape: string, data: NodeJS.ArrayBufferView, order = 'False'): Uint8Array {
   const dict = Buffer.from(`{'descr': '${descr}', 'fortran_order': ${order}, 'shape': ${shape}, }\n`);
   const start = Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, dict.length & 255, dict.length >> 8]);

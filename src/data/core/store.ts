@@ -5,7 +5,7 @@
  * on access. Selecting sequences copies no features.
  */
 
-import type { ByteRange, RangedFile } from '../reading/ranged-file.js';
+import type { ByteRange, Bytes, RangedFile } from '../reading/ranged-file.js';
 import { IGNORED, type Split, type Targets } from './dataset.js';
 import { inMemory, RowValues, type Values } from './values.js';
 
@@ -93,9 +93,9 @@ export function mappedLoad({ load }: Split, map: (loaded: Split) => Split): Pick
   return load ? { load: async indices => map(await load(indices)) } : {};
 }
 
-/** A byte range of a file. */
+/** A byte range of a file, or of its content in memory. */
 export interface Place extends ByteRange {
-  readonly file: RangedFile;
+  readonly file: Bytes;
 }
 
 /** Layout of sequences in files. */
@@ -108,6 +108,8 @@ export interface SequenceStore {
   readonly inputSize: number;
   /** `[N]`; absent if every sequence has T steps. */
   readonly lengths?: Int32Array | undefined;
+  /** True if its files are in memory, else all are {@link RangedFile}s. */
+  readonly isInMemory?: boolean;
   /** Byte ranges of sequence `index`. */
   places(index: number): readonly Place[];
   /**
@@ -144,7 +146,7 @@ export function storedSplit(store: SequenceStore, targets: Targets | { readonly 
     length => new Int32Array(length),
     index => current.read(index).classes,
   );
-  return {
+  const split: Split = {
     count,
     targets: inMemory ?? stepClasses(onDisk),
     ...(lengths && { lengths }),
@@ -155,6 +157,10 @@ export function storedSplit(store: SequenceStore, targets: Targets | { readonly 
         stepStride,
       });
     },
+  };
+  if (store.isInMemory) return split;
+  return {
+    ...split,
     async load(indices) {
       const parts = await loadParts(store, indices);
       const own = Int32Array.from(indices, lengthOf);
@@ -169,9 +175,9 @@ export function storedSplit(store: SequenceStore, targets: Targets | { readonly 
         store.decode(index, parts[i], features.subarray(from, to), classes);
       });
       const loaded = values ? stepClasses(values) : selectTargets(inMemory as Targets, indices, steps);
-      const split = packedSplit({ features, inputSize, starts, lengths: own, targets: loaded }, steps);
+      const part = packedSplit({ features, inputSize, starts, lengths: own, targets: loaded }, steps);
       // variable length is a property of the whole split
-      return lengths ? { ...split, lengths: own } : split;
+      return lengths ? { ...part, lengths: own } : part;
     },
   };
 }
@@ -212,7 +218,7 @@ class Current {
 /** Reads the byte ranges of the sequences `indices`, with one batched read per file. */
 async function loadParts(store: SequenceStore, indices: Uint32Array): Promise<Buffer[][]> {
   const places = Array.from(indices, index => store.places(index));
-  const byFile = new Map<RangedFile, { readonly sequence: number; readonly part: number }[]>();
+  const byFile = new Map<Bytes, { readonly sequence: number; readonly part: number }[]>();
   places.forEach((parts, sequence) => {
     parts.forEach(({ file }, part) => {
       const found = byFile.get(file);
@@ -223,7 +229,9 @@ async function loadParts(store: SequenceStore, indices: Uint32Array): Promise<Bu
   const loaded = places.map(parts => new Array<Buffer>(parts.length));
   await Promise.all(
     [...byFile].map(async ([file, wanted]) => {
-      const bytes = await file.read(wanted.map(({ sequence, part }) => places[sequence][part]));
+      const bytes = await (file as RangedFile).read(
+        wanted.map(({ sequence, part }) => places[sequence][part]),
+      );
       wanted.forEach(({ sequence, part }, i) => {
         loaded[sequence][part] = bytes[i];
       });

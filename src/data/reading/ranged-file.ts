@@ -14,6 +14,19 @@ export interface ByteRange {
   readonly to: number;
 }
 
+/** Bytes that are read by range, from a file or from memory. */
+export interface Bytes {
+  /** For messages. */
+  readonly name: string;
+  readonly size: number;
+  /** Valid until the next call. */
+  readNow(range: ByteRange): Buffer;
+}
+
+export function memoryBytes(name: string, bytes: Buffer): Bytes {
+  return { name, size: bytes.length, readNow: ({ from, to }) => bytes.subarray(from, to) };
+}
+
 /** Number of bytes that a scan reads at a time. */
 const CHUNK_BYTES = 2 ** 22;
 /** Number of bytes to read ahead if ranges are sequential. */
@@ -35,7 +48,7 @@ interface KnownFile extends Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeMs'> {
   sha256?: string;
 }
 
-export class RangedFile {
+export class RangedFile implements Bytes {
   private window: Buffer = Buffer.alloc(0);
   private windowStart = 0;
   private callsInBackground = 0;

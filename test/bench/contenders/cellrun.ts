@@ -15,7 +15,7 @@ import { kernelWork } from './programs.js';
 const threads = Number(process.argv[2]);
 
 async function openModel(one: BenchCase): Promise<Workload> {
-  const split = randomSplit(one);
+  const split = await randomSplit(one);
   const trainer = await openTrainer(one, split, threads);
   const close = () => trainer.close();
   if (one.benchmark === 'train_step') {

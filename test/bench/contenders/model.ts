@@ -1,9 +1,15 @@
 /** The model that is measured, ready to be trained. */
+
+import { arrayDataset } from '../../../src/data/array-dataset.js';
+import { FileArray } from '../../../src/data/arrays.js';
 import type { Split } from '../../../src/data/core/dataset.js';
-import { imageDataset, imagesInMemory } from '../../../src/data/images.js';
+import { idxForm } from '../../../src/data/formats/idx-array.js';
+import { imageLayout } from '../../../src/data/images.js';
+import { memoryBytes } from '../../../src/data/reading/ranged-file.js';
 import { adam } from '../../../src/math/optimizers/adam.js';
 import { Trainer } from '../../../src/train/trainer.js';
 import { RandomStream } from '../../../src/util/random.js';
+import { idx } from '../../support/data-files.js';
 import { modelOf } from '../../support/models.js';
 import { type BenchCase, MODELS } from '../cases.js';
 
@@ -19,23 +25,24 @@ export const ADAM = {
 } as const;
 
 /** Images of random bytes: read as MNIST's are, whatever they show. */
-export function randomSplit(one: BenchCase): Split {
+export async function randomSplit(one: BenchCase): Promise<Split> {
   const { sequences, sequence_length, input_size, num_classes } = one;
   const random = RandomStream.of(0, 'bench/pictures');
-  const array = (dims: readonly number[], bound: number) => ({
-    dims,
-    values: Uint8Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => random.integer(bound)),
-    dataOffset: 0,
-    itemSize: 1,
-  });
-  const files = {
-    images: imagesInMemory(array([sequences, sequence_length, input_size], 256), 'random images'),
-    labels: { ...array([sequences], num_classes), file: 'random labels' },
+  const array = (dims: number[], bound: number) => {
+    const values = Buffer.from(
+      Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => random.integer(bound)),
+    );
+    return FileArray.open('random', memoryBytes('random', idx(8, dims, values)), { parse: idxForm });
   };
-  return imageDataset(
-    { train: files, test: files },
-    { sequence: 'rows', numClasses: num_classes, digests: [] },
-  ).train;
+  const train = {
+    x: array([sequences, sequence_length, input_size], 256),
+    y: array([sequences], num_classes),
+  };
+  const dataset = await arrayDataset(
+    { train, test: train },
+    { layoutOf: imageLayout('rows'), seed: 0, scan: async () => {} },
+  );
+  return dataset.train;
 }
 
 /** A trainer of the case's model on `split`, with random parameters. */
