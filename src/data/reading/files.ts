@@ -124,22 +124,6 @@ export function decompressed(bytes: Buffer, file: string, maxBytes = expansionLi
   }
 }
 
-/**
- * Number of compressed bytes that contain the header of any format; they expand to a few MiB at
- * most.
- */
-const BEGINNING_BYTES = 4096;
-
-/**
- * Returns the start of a gzip file's content; undefined for any other file.
- * @throws UserError (exit 5) if the stream is damaged
- */
-export function decompressedBeginning(bytes: Buffer, file: string): Buffer | undefined {
-  if (!isGzip(bytes)) return undefined;
-  const beginning = bytes.length <= BEGINNING_BYTES ? undefined : partly(bytes, BEGINNING_BYTES, MAX_BYTES);
-  return beginning ?? decompressed(bytes, file);
-}
-
 export function isGzip(bytes: Buffer): boolean {
   return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
