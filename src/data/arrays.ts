@@ -1,7 +1,7 @@
 /**
- * Arrays of numbers in files: opens them in memory or on disk, and reads them row by row, element by
- * element of the first dimension. The kinds `npz`, `npy`, `idx` and `mnist` differ in the container
- * of their arrays only.
+ * Arrays of numbers in files: opens them in memory or on disk, and reads them row by row (along the
+ * first dimension). The kinds `npz`, `npy`, `idx` and `mnist` differ only in the container of their
+ * arrays.
  */
 import { damagedError, type UserError } from '../util/errors.js';
 import { type SplitFile, splitFiles } from './core/dataset.js';

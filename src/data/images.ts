@@ -1,4 +1,4 @@
-/** Images `[N, H, W]` as sequences, for the kinds `mnist` and `idx`: bytes stay bytes until they are read. */
+/** Images `[N, H, W]` as sequences: bytes stay bytes until they are read. */
 import { RandomStream } from '../util/random.js';
 import type { LayoutOf } from './array-sequences.js';
 import type { FileArray } from './arrays.js';

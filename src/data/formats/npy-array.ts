@@ -136,8 +136,8 @@ function checkLength(
 }
 
 /**
- * Parses an array `[N]` of texts (`U`: UTF-32, `S`: bytes; padded with zeros), or of integers, which
- * become their decimal digits.
+ * Parses an array `[N]` of texts (`U`: UTF-32, `S`: bytes; padded with zeros), or of integers,
+ * which become their decimal digits.
  * @throws UserError (exit 5) if it is damaged or unsupported
  */
 export function npyTexts(bytes: Buffer, place: ArrayPlace): readonly string[] {
