@@ -14,7 +14,6 @@ import {
   runSweep,
 } from '../sweep/run.js';
 import type { Pruner } from '../sweep/schedule/index.js';
-import type { Segment } from '../sweep/schedule/records.js';
 import type { Method } from '../sweep/search/index.js';
 import { usableCores } from '../train/threads.js';
 import {
@@ -158,7 +157,7 @@ export async function sweep(sweep: string | SweepObject, options: SweepOptions =
   const begin = ({ path }: SweepDirectory): void => onProgress({ type: 'begin', directory: path });
   if (typeof sweep === 'string' && SweepDirectory.isAt(sweep)) {
     begin(SweepDirectory.open(sweep));
-    return ended(await resumeSweep(sweep, { ...conducting(options), retryFailed: false }));
+    return ended(await resumeSweep(sweep, conducting(options)));
   }
   const [given, configs] = typeof sweep === 'string' ? [sweep] : withConfigNames(sweep);
   const loaded = loadSweep(given, { set: assignments(set), ...(configs && { configs }) });
@@ -191,17 +190,18 @@ function conducting({
   signal = new AbortController().signal,
   onProgress = () => {},
 }: SweepOptions): Conducting {
-  const part = ({ trial, seed, from, to }: Segment): TrialPart => ({ trial, seed, from, to });
   return {
     threads,
     backend,
     signal,
     launcher: () => new LocalLauncher(),
     observer: {
-      started: segment => onProgress({ type: 'started', ...part(segment) }),
-      ended: ({ outcome }) => {
-        const { status, value } = outcome;
-        onProgress({ type: 'ended', ...part(outcome), status, value });
+      recorded: record => {
+        if (record.event !== 'segment.start' && record.event !== 'segment.end') return;
+        const { trial, seed, from, to } = record;
+        const part = { trial, seed, from, to };
+        if (record.event === 'segment.start') onProgress({ type: 'started', ...part });
+        else onProgress({ type: 'ended', ...part, status: record.status, value: record.value });
       },
       warning: message => onProgress({ type: 'warning', message }),
     },

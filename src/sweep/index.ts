@@ -26,8 +26,8 @@ export {
   changedFiles,
   missingRuns,
   ranked,
+  recordsOf,
   sweepCautions,
-  TrialCollector,
   type TrialRow,
   troubleOf,
 } from './trials.js';

@@ -1,34 +1,18 @@
 /**
- * `journal.jsonl`, the append-only record of a sweep's decisions and events. Several processes may
- * append at once, and any may be killed at any time. Each record is one write to a file opened for
- * appending, which the system performs atomically, and starts with its own line break, so an
- * incomplete line of a killed process cannot corrupt the next record. Readers skip incomplete
- * lines, and damaged lines with a warning. They check only the version and kind of a record:
- * validating against schemas/journal.schema.json, as tests do, takes longer than reading most
- * journals.
+ * `journal.jsonl`, the append-only record of a sweep's decisions and events. Its process may be
+ * killed at any time, and another appends: each record starts with its own line break, so that an
+ * incomplete line cannot corrupt the next record. Readers skip incomplete lines, and damaged lines
+ * with a warning. They check only the version and kind of a record: validating against
+ * schemas/journal.schema.json, as tests do, takes longer than reading most journals.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  writeSync,
-} from 'node:fs';
-import { withFileErrors } from '../run/file-errors.js';
-import { eachLine } from '../run/lines.js';
-import { refuseUnlessOwned } from '../run/lock.js';
-import { damagedError, EXIT, UserError } from '../util/errors.js';
+import { existsSync } from 'node:fs';
+import { eachLine, LogFile } from '../run/lines.js';
+import { damagedError, type UserError } from '../util/errors.js';
 import { all, integer, literal, named, object, type TypeOf, text, union } from '../util/schema.js';
 import { counted } from '../util/words.js';
 import { eventOf, isEvent, type JournalRecord, recordShapes } from './schedule/records.js';
 
 const VERSION = 1 as const;
-
-/** Does not follow a link in place of the journal. (Windows has no such flag.) */
-const APPENDING = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
 
 /** What the writer of a line adds to its record. */
 const stamp = all({
@@ -78,58 +62,30 @@ export class Journal {
   private n = 0;
 
   private constructor(
-    private readonly path: string,
-    private readonly file: number,
+    private readonly file: LogFile,
     private readonly writer: string,
   ) {}
 
-  /** Opens or creates the journal at `path`.
+  /**
+   * Opens or creates the journal at `path`.
    * @param writer unique among all writers of the journal
-   * @throws UserError (exit 1) if the system refuses */
+   */
   static open(path: string, writer: string): Journal {
-    return withFileErrors(path, () => new Journal(path, openSync(path, APPENDING, 0o644), writer));
+    return new Journal(LogFile.open(path), writer);
   }
 
-  /** Appends the records and syncs them to disk.
-   * @throws UserError (exit 1) if that fails; then no record counts */
+  /** Appends the records and syncs them to disk. If that fails, no record counts. */
   append(...records: readonly JournalRecord[]): void {
-    refuseUnlessOwned(this.path);
-    this.refuseUnlessThere();
-    withFileErrors(this.path, () => {
-      for (const record of records) this.write(record);
-      if (records.length > 0) fsyncSync(this.file);
-    });
+    for (const record of records) {
+      const stamp: Stamp = { v: VERSION, writer: this.writer, n: this.n + 1 };
+      this.file.write(`\n${JSON.stringify({ ...record, ...stamp })}\n`);
+      this.n += 1;
+    }
+    if (records.length > 0) this.file.flush();
   }
 
   close(): void {
-    closeSync(this.file);
-  }
-
-  /** Records written to a removed file would be lost. */
-  private refuseUnlessThere(): void {
-    const [own, there] = withFileErrors(this.path, () => [
-      fstatSync(this.file),
-      lstatSync(this.path, { throwIfNoEntry: false }),
-    ]);
-    if (there?.ino === own.ino && there.dev === own.dev) return;
-    throw new UserError(EXIT.unexpected, [
-      {
-        code: 'sweep/journal-gone',
-        message: 'the journal was removed or replaced, so the sweep stops',
-        file: this.path,
-        expected: 'the journal, restored from a copy; then run `sweep resume`',
-      },
-    ]);
-  }
-
-  private write(record: JournalRecord): void {
-    const stamp: Stamp = { v: VERSION, writer: this.writer, n: this.n + 1 };
-    const bytes = Buffer.from(`\n${JSON.stringify({ ...record, ...stamp })}\n`);
-    // one write per record, since another process could write before the rest of a short write
-    const written = writeSync(this.file, bytes);
-    if (written < bytes.length)
-      throw Object.assign(new Error('incomplete write'), { code: 'ENOSPC', syscall: 'write' });
-    this.n += 1;
+    this.file.close();
   }
 }
 

@@ -5,20 +5,18 @@
  */
 import { rmSync } from 'node:fs';
 import { damagedError, EXIT, UserError } from '../util/errors.js';
-import { type DecisionObserver, DecisionRecord, type RecordedHistory } from './decisions.js';
+import { DecisionRecord, recall } from './decisions.js';
 import type { SweepDirectory } from './directory.js';
-import { type Journal, now } from './journal.js';
+import { now } from './journal.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from './launcher.js';
 import type { SweepPlan } from './schedule/plan.js';
-import { outcomesOf, type Segment } from './schedule/records.js';
+import { type JournalRecord, outcomesOf, type Segment } from './schedule/records.js';
 import type { Scheduler } from './schedule/scheduler.js';
 import {
-  failedSegment,
   failureSentence,
   finishedSegment,
   foundInUse,
   isOutOfSpace,
-  isWorthRetrying,
   type SegmentResult,
   trainedSteps,
   untilFree,
@@ -26,32 +24,26 @@ import {
 import { placeArguments } from './trial-runs.js';
 import { TrialFiles } from './trials.js';
 
-export interface SweepObserver extends DecisionObserver {
-  started?(segment: Segment, attempt: number): void;
-  ended?(result: SegmentResult): void;
-}
-
 export interface OrchestratorParts {
   readonly plan: SweepPlan;
   readonly directory: SweepDirectory;
-  readonly journal: Journal;
   readonly scheduler: Scheduler;
   readonly launcher: Launcher;
-  readonly observer: SweepObserver;
   /** Aborted to stop the sweep so that it can be resumed. */
   readonly signal: AbortSignal;
   /** Threads of one trial. */
   readonly threads: number;
+  /** Of earlier processes of the sweep. */
+  readonly records: readonly JournalRecord[];
+  /** Whether some of them may be missing. */
+  readonly isDamaged: boolean;
+  readonly retryFailed: boolean;
+  /** Seconds that earlier processes worked. */
+  readonly seconds: number;
+  append(...records: readonly JournalRecord[]): void;
+  warn(text: string): void;
   /** The trial's own arguments of `run`: base config and overrides. */
   argsOf(segment: Segment): readonly string[];
-}
-
-/** State of earlier processes of the sweep, from the journal. */
-export interface SweepHistory extends RecordedHistory {
-  /** Whether to retry failed segments. */
-  readonly retryFailed: boolean;
-  /** Seconds that they worked. */
-  readonly seconds: number;
 }
 
 export type SweepEnd = 'completed' | 'interrupted';
@@ -62,24 +54,19 @@ export class Orchestrator {
   private readonly tasks = new Set<RunningTask>();
   /** Number of starts of each segment, and the process of the last. */
   private readonly attempts = new Map<string, { count: number; process: string | null }>();
-  private readonly began: number;
+  private readonly began = performance.now();
   private readonly decisions: DecisionRecord;
   /** What the trials with a recorded result were trained with. */
   private readonly files: TrialFiles;
   /** Whether the sweep is over: its trials are stopped and not restarted. */
   private isOver = false;
 
-  constructor(
-    private readonly parts: OrchestratorParts,
-    private readonly history: SweepHistory,
-  ) {
-    this.began = performance.now();
-    this.decisions = new DecisionRecord(parts, history);
+  constructor(private readonly parts: OrchestratorParts) {
+    this.decisions = new DecisionRecord(parts);
     this.files = new TrialFiles(parts.directory);
-    for (const record of history.records) {
+    for (const record of parts.records)
       if (record.event === 'segment.start')
         this.attempts.set(idOf(record), { count: record.attempt, process: record.process });
-    }
   }
 
   /**
@@ -87,17 +74,18 @@ export class Orchestrator {
    * @throws UserError (exit 5) if a file of data or initial weights changed between trials
    */
   async run(): Promise<SweepEnd> {
-    const { signal, scheduler } = this.parts;
+    const { signal, scheduler, records, retryFailed } = this.parts;
     const interrupt = () => {
       for (const task of this.tasks) void task.stop('interrupt');
     };
     signal.addEventListener('abort', interrupt);
     const timer = this.watchTime();
     try {
-      this.replay();
-      if (this.history.retryFailed) this.decisions.restate(scheduler.advance(), true);
+      recall(scheduler, records, retryFailed);
+      for (const run of outcomesOf(records)) if (run.status !== 'failed') this.addFiles(run);
+      if (retryFailed) this.decisions.restate(scheduler.advance(), true);
       this.decide();
-      this.decisions.logLostResults();
+      this.decisions.warnOfLostResults();
       for (;;) {
         this.decide();
         if (scheduler.finished) {
@@ -117,22 +105,6 @@ export class Orchestrator {
       interrupt();
       await Promise.allSettled(this.running.values());
     }
-  }
-
-  /**
-   * Reports the results of earlier processes to the scheduler; its decisions are compared with the
-   * journal.
-   */
-  private replay(): void {
-    const { scheduler } = this.parts;
-    const { records, retryFailed } = this.history;
-    for (const record of records)
-      if (record.event === 'budget.time') scheduler.endBudget('time', record.advances);
-    for (const outcome of outcomesOf(records))
-      if (outcome.status !== 'failed' || !retryFailed) scheduler.report(outcome);
-    const trained = outcomesOf(records).filter(({ status }) => status !== 'failed');
-    for (const run of new Map(trained.map(one => [this.parts.directory.runPath(one), one])).values())
-      this.addFiles(run);
   }
 
   private decide(): void {
@@ -158,14 +130,18 @@ export class Orchestrator {
 
   /** Runs a segment until its result is known, or until the sweep stops. */
   private async train(segment: Segment): Promise<void> {
-    const { directory, plan } = this.parts;
+    const { directory, plan, launcher, signal } = this.parts;
     const path = directory.runPath(segment);
     const before = this.attempts.get(idOf(segment));
-    if (before?.process) await this.awaitEarlier(segment, before.process);
+    if (before?.process) {
+      // one that an earlier process of the sweep left behind: two must not work on one run
+      const task = await launcher.find(this.task(segment, before.count), before.process);
+      if (task) await this.watch(task);
+    }
     let isLost = false;
     for (let tries = 0; ; ) {
       // the next worker of a lost job waits itself, and takes the run over from a suspended one
-      if (!isLost) await untilFree(path, this.parts.signal);
+      if (!isLost) await untilFree(path, signal);
       this.dropOther(segment, path);
       const done = finishedSegment(segment, path, plan.objective);
       if (done) return this.finish(done);
@@ -177,32 +153,37 @@ export class Orchestrator {
       if (this.isStopping) return;
       // another process locked the run in the meantime: wait for it again
       if (foundInUse(end)) continue;
-      // stopped by a limit of its environment; its progress is kept
+      // by a limit of its environment; its progress is kept
       const wasStopped = end.exitCode === EXIT.interrupted && !end.timedOut;
       if (wasStopped && trainedSteps(path) > steps) {
-        this.reportOn(segment, 'stopped from outside; resuming it');
+        this.warnOf(segment, 'stopped from outside; resuming it');
         continue;
       }
       const why = failureSentence(end, plan.trial_timeout);
       // not the trial's fault: Redis without persistence was restarted
       if (end.wasForgotten) {
         isLost = true;
-        this.reportOn(segment, `${why}; queueing it again`);
+        this.warnOf(segment, `${why}; queueing it again`);
         continue;
       }
       if (isOutOfSpace(end)) throw outOfSpace(segment, path, why);
-      const giveUp = tries >= plan.retries || !isWorthRetrying(end);
-      this.reportOn(segment, `${why}${giveUp ? '' : '; retrying'}`);
-      if (giveUp) return this.finish(failedSegment(segment, end, why));
+      // not if the config or command line is wrong
+      const mayRetry = tries < plan.retries && end.exitCode !== EXIT.usage;
+      this.warnOf(segment, `${why}${mayRetry ? '; retrying' : ''}`);
+      if (!mayRetry) {
+        const nothing = { value: null, epochs: null, train_s: null };
+        const failed = { exit_code: end.exitCode, message: why };
+        return this.finish({ ...segment, status: 'failed', ...nothing, ...failed });
+      }
       tries += 1;
     }
   }
 
   /** Removes a run that a stopped sweep trained with a changed file: it has no recorded result. */
   private dropOther(segment: Segment, path: string): void {
-    const [other] = this.isStopping ? [] : this.files.differences(segment);
+    const [other] = this.isStopping ? [] : this.files.add(segment);
     if (other === undefined) return;
-    this.reportOn(segment, `trained with another ${other.file}; training it again`);
+    this.warnOf(segment, `trained with another ${other.file}; training it again`);
     rmSync(path, { recursive: true });
   }
 
@@ -212,38 +193,23 @@ export class Orchestrator {
     if (found.length > 0) throw damagedError(...found.map(one => ({ ...one, expected })));
   }
 
-  private reportOn({ trial, seed }: Segment, what: string): void {
-    this.parts.observer.warning(`trial ${trial}, seed ${seed}: ${what}`);
-  }
-
-  /**
-   * Waits for a process that an earlier process of the sweep left behind, since two must not work
-   * on one run.
-   */
-  private async awaitEarlier(segment: Segment, process: string): Promise<void> {
-    const task = await this.parts.launcher.find(
-      this.task(segment, this.attempts.get(idOf(segment))?.count ?? 1),
-      process,
-    );
-    if (task) await this.watch(task);
+  private warnOf({ trial, seed }: Segment, what: string): void {
+    this.parts.warn(`trial ${trial}, seed ${seed}: ${what}`);
   }
 
   private async attempt(segment: Segment): Promise<TaskEnd> {
-    const { launcher, journal, observer } = this.parts;
+    const { launcher, append } = this.parts;
     const id = idOf(segment);
     const attempt = (this.attempts.get(id)?.count ?? 0) + 1;
     const task = this.task(segment, attempt);
     const running = await launcher.start(task);
-    this.attempts.set(id, { count: attempt, process: running.process });
-    observer.started?.(segment, attempt);
-    journal.append({
-      event: 'segment.start',
-      time: now().toISOString(),
-      ...segmentOf(segment),
-      attempt,
-      directory: task.directory,
+    const { process } = running;
+    this.attempts.set(id, { count: attempt, process });
+    const { trial, seed, from, to, directory } = task;
+    append({
+      ...{ event: 'segment.start', time: now().toISOString(), trial, seed, from, to, attempt, directory },
       launcher: launcher.name,
-      process: running.process,
+      process,
     });
     return this.watch(running);
   }
@@ -256,55 +222,35 @@ export class Orchestrator {
 
   private task(segment: Segment, attempt: number): Task {
     const { directory, threads, plan } = this.parts;
+    const { trial, seed, from, to } = segment;
     const path = directory.runPath(segment);
     return {
-      ...segmentOf(segment),
-      id: idOf(segment),
-      attempt,
-      directory: path,
-      args: [...this.parts.argsOf(segment), ...placeArguments(path, segment.to, threads)],
-      threads,
+      ...{ trial, seed, from, to, id: idOf(segment), attempt, directory: path, threads },
+      args: [...this.parts.argsOf(segment), ...placeArguments(path, to, threads)],
       timeout: plan.trial_timeout,
     };
   }
 
   private finish(result: SegmentResult): void {
-    const { journal, scheduler, observer } = this.parts;
-    const { outcome, exitCode, message, epochs, trainSeconds } = result;
-    if (outcome.status !== 'failed') this.addFiles(outcome);
-    journal.append({
-      event: 'segment.end',
-      time: now().toISOString(),
-      ...outcome,
-      attempt: this.attempts.get(idOf(outcome))?.count ?? 0,
-      exit_code: exitCode,
-      message,
-      epochs,
-      train_s: trainSeconds,
-    });
-    observer.ended?.(result);
-    scheduler.report(outcome);
+    if (result.status !== 'failed') this.addFiles(result);
+    const attempt = this.attempts.get(idOf(result))?.count ?? 0;
+    this.parts.append({ event: 'segment.end', time: now().toISOString(), ...result, attempt });
+    const { trial, seed, from, to, status, value } = result;
+    this.parts.scheduler.report({ trial, seed, from, to, status, value });
   }
 
   /** The time budget applies to all processes of the sweep together. */
   private watchTime(): NodeJS.Timeout | undefined {
-    const { plan, journal, scheduler } = this.parts;
+    const { plan, append, scheduler, seconds: before } = this.parts;
     const { seconds } = plan.budget;
     if (seconds === null) return undefined;
-    const left = Math.max(0, seconds - this.history.seconds) * 1000;
-    return setTimeout(
-      () => {
-        if (scheduler.finished) return;
-        const advances = scheduler.endBudget('time');
-        journal.append({
-          event: 'budget.time',
-          time: now().toISOString(),
-          seconds: this.elapsed,
-          advances,
-        });
-      },
-      Math.min(left, 2 ** 31 - 1),
-    );
+    const left = Math.max(0, seconds - before) * 1000;
+    const end = () => {
+      if (scheduler.finished) return;
+      const advances = scheduler.endBudget('time');
+      append({ event: 'budget.time', time: now().toISOString(), seconds: this.elapsed, advances });
+    };
+    return setTimeout(end, Math.min(left, 2 ** 31 - 1));
   }
 
   private get isStopping(): boolean {
@@ -313,17 +259,13 @@ export class Orchestrator {
 
   /** Seconds of work, including earlier processes. */
   get elapsed(): number {
-    return this.history.seconds + (performance.now() - this.began) / 1000;
+    return this.parts.seconds + (performance.now() - this.began) / 1000;
   }
 }
 
 /** `t0007-s0-e3`. */
-export function idOf({ trial, seed, to }: Segment): string {
+export function idOf({ trial, seed, to }: Pick<Segment, 'trial' | 'seed' | 'to'>): string {
   return `t${String(trial).padStart(4, '0')}-s${seed}-e${to}`;
-}
-
-function segmentOf({ trial, seed, from, to }: Segment): Segment {
-  return { trial, seed, from, to };
 }
 
 /**

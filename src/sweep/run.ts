@@ -6,7 +6,7 @@ import { damagedError, EXIT, type ExitCode, usageError } from '../util/errors.js
 import { type FrozenBase, SweepDirectory } from './directory.js';
 import { Journal, now, readJournal } from './journal.js';
 import type { Launcher } from './launcher.js';
-import { Orchestrator, type SweepEnd, type SweepObserver } from './orchestrator.js';
+import { Orchestrator, type SweepEnd } from './orchestrator.js';
 import { processIdentity } from './process-identity.js';
 import type { SweepPlan } from './schedule/plan.js';
 import { type JournalRecord, outcomesOf } from './schedule/records.js';
@@ -14,6 +14,13 @@ import { Scheduler } from './schedule/scheduler.js';
 import { blindTrials, createSampler } from './search/index.js';
 import { backendOf, backendOfRun, costModel, trialArguments } from './trial-runs.js';
 import { missingRuns, recordsOf, troubleOf } from './trials.js';
+
+export interface SweepObserver {
+  /** Called with each record that is added to the journal. */
+  recorded?(record: JournalRecord): void;
+  /** Called with one line about a problem that does not stop the sweep. */
+  warning(text: string): void;
+}
 
 export interface SweepOptions {
   /** Threads of all trials together, divided evenly; each trial has at least one. */
@@ -24,6 +31,8 @@ export interface SweepOptions {
   readonly backend: string | undefined;
   /** Vector width in bits on webasm; undefined for the best one where a trial runs. */
   readonly width?: 128 | 256 | undefined;
+  /** Whether to retry failed trials of a sweep that is resumed. */
+  readonly retryFailed?: boolean;
   /** Creates the launcher for the trials of a sweep; `warn` prints a line. */
   launcher(directory: SweepDirectory, warn: (text: string) => void): Promise<Launcher> | Launcher;
   readonly observer: SweepObserver;
@@ -48,27 +57,18 @@ export interface SweepResult {
   readonly directory: SweepDirectory;
 }
 
-/** Runs a new sweep.
+/**
+ * Runs a new sweep.
  * @param opened called with the sweep's directory before anything runs
- * @throws UserError (exit 2) if the directory cannot be created */
+ */
 export async function runSweep(
   { plan, bases, givenYaml, output }: NewSweep,
   options: SweepOptions,
   opened: (directory: SweepDirectory) => void,
 ): Promise<SweepResult> {
-  const directory = SweepDirectory.create(plan, {
-    outputRoot: output,
-    started: now(),
-    givenYaml,
-    bases,
-  });
+  const directory = SweepDirectory.create(plan, { outputRoot: output, started: now(), givenYaml, bases });
   opened(directory);
-  return runToEnd(directory, options);
-}
-
-export interface ResumeSweepOptions extends SweepOptions {
-  /** Whether to retry failed trials. */
-  readonly retryFailed: boolean;
+  return resumeSweep(directory.path, options);
 }
 
 /**
@@ -77,87 +77,72 @@ export interface ResumeSweepOptions extends SweepOptions {
  * retried
  * @throws UserError (exit 5) if a run is missing that the journal has a result of
  */
-export async function resumeSweep(path: string, options: ResumeSweepOptions): Promise<SweepResult> {
-  return runToEnd(SweepDirectory.open(path), options);
-}
-
-function runToEnd(
-  directory: SweepDirectory,
-  options: SweepOptions & Partial<ResumeSweepOptions>,
-): Promise<SweepResult> {
+export async function resumeSweep(path: string, options: SweepOptions): Promise<SweepResult> {
+  const directory = SweepDirectory.open(path);
   return whileLocked(directory.files.lock, () => runLocked(directory, options));
 }
 
-async function runLocked(
-  directory: SweepDirectory,
-  options: SweepOptions & Partial<ResumeSweepOptions>,
-): Promise<SweepResult> {
+async function runLocked(directory: SweepDirectory, options: SweepOptions): Promise<SweepResult> {
   const { observer, signal } = options;
+  const warn = (text: string): void => observer.warning(text);
   const version = versions().cellrun;
   const plan = directory.readPlan();
   const { records, damage } = readJournal(directory.files.journal);
-  for (const sentence of damage) observer.warning(sentence);
+  for (const sentence of damage) warn(sentence);
   refuseMissingRuns(directory, records);
-  const retryFailed = options.retryFailed === true && hasFailures(records, observer);
+  const hasFailures = outcomesOf(records).some(({ status }) => status === 'failed');
+  const retryFailed = options.retryFailed === true && hasFailures;
+  if (options.retryFailed && !hasFailures) warn('--retry-failed has no effect: no trial has failed');
   if (retryFailed) refuseRetry(plan, directory);
   const before = backendOf(records);
   const backend = options.backend ?? before ?? 'auto';
-  if (before !== undefined && backend !== before) {
-    observer.warning(
+  if (before !== undefined && backend !== before)
+    warn(
       `the sweep used --backend ${before}; trials that have not started will run on ${backend}, whose results can differ in the last digits`,
     );
-  }
   const self = processIdentity(process.pid);
   const time = now().toISOString();
-  const launcher = await options.launcher(directory, text => observer.warning(text));
+  const launcher = await options.launcher(directory, warn);
   await launcher.open();
   // the time distinguishes a process that resumes the same sweep twice
   const journal = Journal.open(directory.files.journal, `${self} ${time}`);
+  const append = (...added: readonly JournalRecord[]): void => {
+    journal.append(...added);
+    for (const record of added) observer.recorded?.(record);
+  };
   try {
     if (records.length === 0)
-      journal.append({ event: 'sweep.start', time, id: directory.id, plan, backend, version });
-    else journal.append({ event: 'sweep.resume', time, process: self, backend, version });
-    const scheduler = new Scheduler(
-      plan,
-      createSampler(plan.space, plan.method, plan.seed),
-      costModel(plan, directory),
-    );
-    const orchestrator = new Orchestrator(
-      {
-        plan,
-        directory,
-        journal,
-        scheduler,
-        launcher,
-        observer,
-        signal,
-        threads: Math.max(1, Math.floor(options.threads / plan.parallel)),
-        argsOf: ({ trial, seed }) => [
-          ...trialArguments(plan, directory, scheduler.pointOf(trial), seed),
-          '--backend',
-          // a run keeps its backend, since only there it stays byte-identical
-          backendOfRun(directory.runPath({ trial, seed })) ?? backend,
-          ...(options.width === undefined ? [] : ['--width', String(options.width)]),
-        ],
-      },
-      { records, isDamaged: damage.length > 0, retryFailed, seconds: secondsOf(records) },
-    );
+      append({ event: 'sweep.start', time, id: directory.id, plan, backend, version });
+    else append({ event: 'sweep.resume', time, process: self, backend, version });
+    const sampler = createSampler(plan.space, plan.method, plan.seed);
+    const scheduler = new Scheduler(plan, sampler, costModel(plan, directory));
+    const orchestrator = new Orchestrator({
+      ...{ plan, directory, scheduler, launcher, signal, records, retryFailed, append, warn },
+      isDamaged: damage.length > 0,
+      seconds: secondsOf(records),
+      threads: Math.max(1, Math.floor(options.threads / plan.parallel)),
+      argsOf: ({ trial, seed }) => [
+        ...trialArguments(plan, directory, scheduler.pointOf(trial), seed),
+        '--backend',
+        // a run keeps its backend, since only there it stays byte-identical
+        backendOfRun(directory.runPath({ trial, seed })) ?? backend,
+        ...(options.width === undefined ? [] : ['--width', String(options.width)]),
+      ],
+    });
     const end = await orchestrator.run();
     const closing = { time: now().toISOString(), seconds: orchestrator.elapsed };
-    if (end === 'completed') journal.append({ event: 'sweep.end', ...closing });
-    else journal.append({ event: 'sweep.stop', ...closing, reason: 'interrupted' });
-    const exitCode = end === 'completed' ? verdictOf(directory) : EXIT.interrupted;
-    return { exitCode, end, directory };
+    if (end === 'interrupted') {
+      append({ event: 'sweep.stop', ...closing, reason: 'interrupted' });
+      return { exitCode: EXIT.interrupted, end, directory };
+    }
+    append({ event: 'sweep.end', ...closing });
+    // from the journal, which has the results of earlier processes
+    const trouble = troubleOf(recordsOf(readJournal(directory.files.journal).records));
+    return { exitCode: trouble?.exitCode ?? EXIT.done, end, directory };
   } finally {
     journal.close();
     await launcher.close();
   }
-}
-
-function hasFailures(records: readonly JournalRecord[], observer: SweepObserver): boolean {
-  if (outcomesOf(records).some(({ status }) => status === 'failed')) return true;
-  observer.warning('--retry-failed has no effect: no trial has failed');
-  return false;
 }
 
 /** A run that is trained again could differ from the result that led to later decisions. */
@@ -177,11 +162,6 @@ function refuseRetry({ method, on_trial_error }: SweepPlan, { path }: SweepDirec
     file: path,
     expected: 'a new sweep, or `sweep resume` without --retry-failed',
   });
-}
-
-/** Exit code of a finished sweep, from its journal, which includes results of earlier processes. */
-function verdictOf({ files }: SweepDirectory): ExitCode {
-  return troubleOf(recordsOf(readJournal(files.journal).records))?.exitCode ?? EXIT.done;
 }
 
 /**

@@ -14,19 +14,13 @@ import { EXIT, UserError } from '../util/errors.js';
 import { FULL_DISK_REASONS } from '../util/system-errors.js';
 import type { TaskEnd } from './launcher.js';
 import type { Objective, SweepPlan } from './schedule/plan.js';
-import type { Outcome, Segment } from './schedule/records.js';
+import type { JournalRecord, Segment } from './schedule/records.js';
 
-export interface SegmentResult {
-  readonly outcome: Outcome;
-  readonly exitCode: number | null;
-  readonly message: string | null;
-  /**
-   * Completed epochs: fewer than the segment's if it diverged or ended early; null without a
-   * summary.
-   */
-  readonly epochs: number | null;
-  readonly trainSeconds: number | null;
-}
+/** The end of a segment as the journal has it. */
+export type SegmentResult = Omit<
+  Extract<JournalRecord, { event: 'segment.end' }>,
+  'event' | 'time' | 'attempt'
+>;
 
 /**
  * The result of a finished segment, from its run directory; undefined if it still has to be
@@ -39,16 +33,13 @@ export function finishedSegment(
 ): SegmentResult | undefined {
   const summary = summaryOf(directory);
   if (!summary) return undefined;
-  const { status, epochs, exit_code: exitCode, train_s: trainSeconds } = summary;
-  if (status === 'diverged' && epochs < segment.to) {
-    const outcome: Outcome = { ...segment, status: 'diverged', value: null };
-    return { outcome, exitCode, message: summary.message ?? null, epochs, trainSeconds };
-  }
+  const { status, epochs, exit_code, train_s, message = null } = summary;
+  const end = { exit_code, epochs: Math.min(epochs, segment.to), train_s };
+  if (status === 'diverged' && epochs < segment.to)
+    return { ...segment, status: 'diverged', value: null, ...end, message };
   const value = valueAtEnd(segment, summary, directory, objective);
   if (value === undefined) return undefined;
-  const outcome: Outcome = { ...segment, status: 'done', value: Number.isFinite(value) ? value : null };
-  // early stopping and `training.max_steps` end a run before the segment does
-  return { outcome, exitCode, message: null, epochs: Math.min(epochs, segment.to), trainSeconds };
+  return { ...segment, status: 'done', value: Number.isFinite(value) ? value : null, ...end, message: null };
 }
 
 /**
@@ -81,17 +72,6 @@ function loggedValue({ to }: Segment, directory: string, objective: Objective): 
   return at(objective.metric)?.value ?? Number.NaN;
 }
 
-/** The result of a segment that failed. */
-export function failedSegment(segment: Segment, end: TaskEnd, message: string): SegmentResult {
-  return {
-    outcome: { ...segment, status: 'failed', value: null },
-    exitCode: end.exitCode,
-    message,
-    epochs: null,
-    trainSeconds: null,
-  };
-}
-
 /** One line on why a process ended without a result. */
 export function failureSentence(
   { exitCode, signal, timedOut, stderr }: TaskEnd,
@@ -122,11 +102,6 @@ export function isOutOfSpace({ exitCode, stderr }: TaskEnd): boolean {
 export function foundInUse({ exitCode, stderr }: TaskEnd): boolean {
   if (exitCode === EXIT.usage) return stderr.includes(IN_USE);
   return exitCode === EXIT.unexpected && stderr.includes(LOCK_LOST);
-}
-
-/** Whether a retry could succeed: not if the config or command line is wrong. */
-export function isWorthRetrying({ exitCode }: TaskEnd): boolean {
-  return exitCode !== EXIT.usage;
 }
 
 /** Completed optimizer steps of a run; 0 if there is none. */

@@ -9,7 +9,7 @@ import { type Diagnostic, EXIT, type ExitCode, UserError } from '../util/errors.
 import { counted } from '../util/words.js';
 import type { SweepDirectory } from './directory.js';
 import { type SweepPlan, signOf } from './schedule/plan.js';
-import type { JournalRecord, Outcome } from './schedule/records.js';
+import { decisionsOf, type JournalRecord, type Outcome, segmentKey } from './schedule/records.js';
 import type { Point } from './search/space.js';
 import type { SweepSummary, TrialState } from './summary.js';
 
@@ -120,154 +120,104 @@ export function withoutProcess(records: SweepRecords): SweepRecords {
   return { ...records, rows };
 }
 
-/** @param records in the order of the journal */
-export function recordsOf(records: Iterable<JournalRecord>): SweepRecords {
-  const collected = new TrialCollector();
-  for (const record of records) collected.add(record);
-  return collected.result;
-}
+const STATES = {
+  'trial.advanced': 'running',
+  'trial.paused': 'paused',
+  'trial.pruned': 'pruned',
+  'trial.completed': 'completed',
+  'trial.failed': 'failed',
+} as const;
 
-interface Collected {
-  /** Undefined until the trial is chosen: the journal may have the end of its run before. */
-  decided: Omit<TrialRow, 'epochs' | 'seeds' | 'seconds' | 'message'> | undefined;
-  message: string | null;
+interface Training {
   /** By seed. */
   readonly results: Map<number, SeedResult>;
   readonly seconds: Map<number, number>;
+  message: string | null;
 }
 
-/** Collects trials record by record, for watching a sweep. */
-export class TrialCollector {
-  private readonly trials = new Map<number, Collected>();
-  private readonly running = new Map<string, SweepRecords['running'][number]>();
-  private readonly trained = new Set<string>();
-  private epochsTrained = 0;
-  private last: JournalRecord | undefined;
-  private started: string | undefined;
-  private reason: SweepRecords['reason'];
-  private winner: number | undefined;
-  private spent: number | undefined;
-
-  add(record: JournalRecord): void {
-    this.last = record;
-    switch (record.event) {
-      case 'sweep.start':
-        this.started = record.time;
-        return;
-      case 'trial.chosen': {
-        const { trial, point } = record;
-        this.of(trial).decided = { trial, point, state: 'running', rung: 0, value: null, spread: null };
-        return;
-      }
-      case 'trial.measured': {
-        const { trial, epochs: rung, value, spread, status } = record;
-        this.change(trial, { rung, value, spread, ...(status === 'diverged' && { state: 'diverged' }) });
-        return;
-      }
-      case 'trial.pruned':
-        // a diverged trial is also pruned, but `diverged` is more specific
-        if (this.of(record.trial).decided?.state !== 'diverged')
-          this.change(record.trial, { state: 'pruned' });
-        return;
-      case 'trial.advanced':
-        this.change(record.trial, { state: 'running' });
-        return;
-      case 'trial.paused':
-        this.change(record.trial, { state: 'paused' });
-        return;
-      case 'trial.completed':
-        this.change(record.trial, { state: 'completed' });
-        return;
-      case 'trial.failed':
-        this.change(record.trial, { state: 'failed' });
-        return;
-      case 'segment.start':
-        this.running.set(keyOf(record), { trial: record.trial, seed: record.seed, to: record.to });
-        return;
-      case 'segment.end':
-        this.addEnd(record);
-        return;
-      case 'sweep.decided':
-        this.reason = record.reason;
-        this.winner = record.best?.trial;
-        return;
-      case 'sweep.stop':
-      case 'sweep.end':
-        this.spent = record.seconds;
-        return;
-      case 'sweep.redecided':
-        for (const collected of this.trials.values()) collected.decided = undefined;
-        this.reason = undefined;
-        this.winner = undefined;
-        return;
-      case 'sweep.resume':
-      case 'budget.time':
-        return;
-      default:
-        record satisfies never;
+/** @param records in the order of the journal */
+export function recordsOf(records: readonly JournalRecord[]): SweepRecords {
+  const trainings = new Map<number, Training>();
+  const running = new Map<string, SweepRecords['running'][number]>();
+  const trained = new Set<string>();
+  let [started, spent]: [string | undefined, number | undefined] = [undefined, undefined];
+  let epochsTrained = 0;
+  for (const record of records) {
+    if (record.event === 'sweep.start') started = record.time;
+    if (record.event === 'sweep.stop' || record.event === 'sweep.end') spent = record.seconds;
+    if (record.event !== 'segment.start' && record.event !== 'segment.end') continue;
+    const { trial, seed, from, to } = record;
+    const key = segmentKey(record);
+    if (record.event === 'segment.start') {
+      running.set(key, { trial, seed, to });
+      continue;
     }
-  }
-
-  get result(): SweepRecords {
-    const rows = [...this.trials.values()].flatMap(({ decided, message, results, seconds }): TrialRow[] => {
-      if (decided === undefined) return [];
-      const seeds = [...results.values()].toSorted((a, b) => a.seed - b.seed);
-      const trained = seeds.length === 0 ? decided.rung : Math.max(...seeds.map(({ epochs }) => epochs));
-      return [
-        {
-          ...decided,
-          epochs: Math.min(decided.rung, trained),
-          seeds,
-          seconds: [...seconds.values()].reduce((sum, one) => sum + one, 0),
-          message: decided.state === 'failed' ? message : null,
-        },
-      ];
-    });
-    return {
-      rows: rows.toSorted((a, b) => a.trial - b.trial),
-      reason: this.reason,
-      winner: this.winner,
-      started: this.started,
-      isComplete: this.last?.event === 'sweep.end',
-      isStopped: this.last?.event === 'sweep.stop',
-      epochsTrained: this.epochsTrained,
-      seconds: this.spent,
-      running: [...this.running.values()],
-    };
-  }
-
-  private of(trial: number): Collected {
-    let collected = this.trials.get(trial);
-    if (collected === undefined) {
-      collected = { decided: undefined, message: null, results: new Map(), seconds: new Map() };
-      this.trials.set(trial, collected);
-    }
-    return collected;
-  }
-
-  private change(trial: number, changes: Partial<Collected['decided']>): void {
-    const collected = this.of(trial);
-    if (collected.decided !== undefined) collected.decided = { ...collected.decided, ...changes };
-  }
-
-  private addEnd(record: Extract<JournalRecord, { event: 'segment.end' }>): void {
-    const { trial, seed, from, to, value, status, train_s: trained, message } = record;
-    this.running.delete(keyOf(record));
-    const collected = this.of(trial);
+    running.delete(key);
+    const { status, value, train_s: seconds, message } = record;
+    const training = trainings.get(trial) ?? { results: new Map(), seconds: new Map(), message: null };
+    trainings.set(trial, training);
     // a run's summary counts from its start, so the last one is the total
-    if (trained !== null) collected.seconds.set(seed, trained);
-    if (message !== null) collected.message = message;
-    if (status === 'failed') return;
+    if (seconds !== null) training.seconds.set(seed, seconds);
+    training.message = message ?? training.message;
+    if (status === 'failed') continue;
     const epochs = Math.min(to, record.epochs ?? to);
-    collected.results.set(seed, { seed, rung: to, epochs, value });
+    training.results.set(seed, { seed, rung: to, epochs, value });
     // a segment's end may be recorded twice after a kill
-    if (!this.trained.has(keyOf(record))) this.epochsTrained += Math.max(0, epochs - from);
-    this.trained.add(keyOf(record));
+    if (!trained.has(key)) epochsTrained += Math.max(0, epochs - from);
+    trained.add(key);
   }
+  const { rows, reason, winner } = decidedOf(records);
+  const last = records.at(-1)?.event;
+  return {
+    rows: rows.map(row => {
+      const { results, seconds, message } = trainings.get(row.trial) ?? {};
+      const seeds = [...(results?.values() ?? [])].toSorted((a, b) => a.seed - b.seed);
+      const epochs = seeds.length === 0 ? row.rung : Math.max(...seeds.map(seed => seed.epochs));
+      return {
+        ...row,
+        epochs: Math.min(row.rung, epochs),
+        seeds,
+        seconds: [...(seconds?.values() ?? [])].reduce((sum, one) => sum + one, 0),
+        message: row.state === 'failed' ? (message ?? null) : null,
+      };
+    }),
+    reason,
+    winner,
+    started,
+    isComplete: last === 'sweep.end',
+    isStopped: last === 'sweep.stop',
+    epochsTrained,
+    seconds: spent,
+    running: [...running.values()],
+  };
 }
 
-function keyOf({ trial, seed, to }: Pick<Outcome, 'trial' | 'seed' | 'to'>): string {
-  return `${trial}/${seed}/${to}`;
+type DecidedRow = Omit<TrialRow, 'epochs' | 'seeds' | 'seconds' | 'message'>;
+
+function decidedOf(
+  records: readonly JournalRecord[],
+): Pick<SweepRecords, 'reason' | 'winner'> & { readonly rows: readonly DecidedRow[] } {
+  const rows = new Map<number, DecidedRow>();
+  let [reason, winner]: [SweepRecords['reason'], number | undefined] = [undefined, undefined];
+  const change = (trial: number, changes: Partial<DecidedRow>): void => {
+    const row = rows.get(trial);
+    if (row !== undefined) rows.set(trial, { ...row, ...changes });
+  };
+  for (const decision of decisionsOf(records)) {
+    if (decision.event === 'trial.chosen') {
+      const { trial, point } = decision;
+      rows.set(trial, { trial, point, state: 'running', rung: 0, value: null, spread: null });
+    } else if (decision.event === 'trial.measured') {
+      const { trial, epochs: rung, value, spread, status } = decision;
+      change(trial, { rung, value, spread, ...(status === 'diverged' && { state: 'diverged' }) });
+    } else if (decision.event === 'sweep.decided') {
+      reason = decision.reason;
+      winner = decision.best?.trial;
+      // a diverged trial is also pruned, but `diverged` is more specific
+    } else if (decision.event !== 'trial.pruned' || rows.get(decision.trial)?.state !== 'diverged')
+      change(decision.trial, { state: STATES[decision.event] });
+  }
+  return { rows: [...rows.values()].toSorted((a, b) => a.trial - b.trial), reason, winner };
 }
 
 /** Why a finished sweep counts as failed. */
@@ -340,24 +290,17 @@ export class TrialFiles {
 
   constructor(private readonly directory: SweepDirectory) {}
 
-  /** Files of a run whose digest differs from that of an added run. */
-  differences({ trial, seed }: RunOfTrial): Diagnostic[] {
+  /** Adds a run, and returns its differences from those before. */
+  add({ trial, seed }: RunOfTrial): Diagnostic[] {
     return filesOf(this.directory.runPath({ trial, seed })).flatMap(({ name, sha256 }) => {
-      const first = this.known.get(name);
-      if (first === undefined || first.sha256 === sha256) return [];
+      const first = this.known.get(name) ?? { sha256, trial };
+      this.known.set(name, first);
+      if (first.sha256 === sha256) return [];
       const message = `the file of trial ${trial}, seed ${seed} is not the one that trial ${first.trial} was trained with`;
       return [
         { code: 'sweep/file-changed', message, file: name, expected: `SHA-256 ${first.sha256}`, got: sha256 },
       ];
     });
-  }
-
-  /** Adds a run, and returns its differences from those before. */
-  add(run: RunOfTrial): Diagnostic[] {
-    const found = this.differences(run);
-    for (const { name, sha256 } of filesOf(this.directory.runPath(run)))
-      if (!this.known.has(name)) this.known.set(name, { sha256, trial: run.trial });
-    return found;
   }
 }
 

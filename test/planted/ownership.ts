@@ -34,7 +34,6 @@ export const ownership = plantsOf({
       'integrity',
     ],
   ],
-  'src/sweep/journal': ['refuseUnlessOwned(this.path);', '', 'the journal is not fenced', 'locks'],
   'src/run/checkpoint-files': [
     'tries === TRIES',
     'true',

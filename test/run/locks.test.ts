@@ -256,21 +256,6 @@ t.test('a clock that jumps does not affect locks', async (t: Test) => {
   }
 });
 
-t.test('a journal that is removed or replaced during a sweep stops the sweep', t => {
-  const path = join(work.folder(), 'journal.jsonl');
-  const journal = Journal.open(path, 'one');
-  const record = { event: 'sweep.stop', time: '', seconds: 0, reason: 'interrupted' } as const;
-  journal.append(record);
-  rmSync(path);
-  const gone = { exitCode: 1, diagnostics: [{ code: 'sweep/journal-gone', file: path }] };
-  fails(t, () => journal.append(record), gone);
-  writeFileSync(path, '');
-  fails(t, () => journal.append(record), gone);
-  t.equal(readFileSync(path, 'utf8'), '');
-  journal.close();
-  t.end();
-});
-
 t.test('what is no regular file is no lock, and a pipe does not block', async t => {
   const { summary } = await trainUntil(work, longerConfig(data, 2), 2);
   const lock = join(summary.directory, 'run.lock');

@@ -631,7 +631,7 @@ t.test('the result of a segment from its run directory', async t => {
       'log.jsonl': events,
     });
     const result = finishedSegment(segment, place, { ...objective, metric });
-    return result?.outcome.status === 'done' ? result.outcome.value : result?.outcome.status;
+    return result?.status === 'done' ? result.value : result?.status;
   };
   t.equal(found({}), 0.5);
   t.equal(found({ evaluated: false }), undefined, 'its value is that of the epoch before');

@@ -13,8 +13,7 @@ import { lockRun } from '../../src/run/lock.js';
 import type { Summary } from '../../src/run/summary.js';
 import type { SweepDirectory } from '../../src/sweep/directory.js';
 import { LocalLauncher } from '../../src/sweep/launchers/local.js';
-import type { SweepObserver } from '../../src/sweep/orchestrator.js';
-import { runSweep, type SweepResult } from '../../src/sweep/run.js';
+import { runSweep, type SweepObserver, type SweepResult } from '../../src/sweep/run.js';
 import { finishedSegment } from '../../src/sweep/segment.js';
 import { type AtOperation, holdAfter, PROGRAM, signalled } from '../soak/moments.js';
 import { killSweep } from '../soak/sweep-kills.js';
@@ -126,8 +125,8 @@ t.test('a trial waits for an unknown process that holds its run', async t => {
     folder,
     [0.01],
     {
-      started: () => {
-        begun.push(release === undefined);
+      recorded: ({ event }) => {
+        if (event === 'segment.start') begun.push(release === undefined);
       },
     },
     made => {
@@ -171,7 +170,7 @@ t.test('a run stopped during an evaluation has no result yet', async t => {
   t.equal(result(), undefined);
   t.equal((await work.cellrun(...paused)).code, 130);
   t.equal(evaluated().length, 2);
-  t.match(result(), { outcome: { status: 'done', value: evaluated()[1].loss } });
+  t.match(result(), { status: 'done', value: evaluated()[1].loss });
 });
 
 t.test('a trial stops if its sweep ended before it starts', async t => {

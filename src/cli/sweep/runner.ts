@@ -9,7 +9,7 @@ import { readJournal } from '../../sweep/journal.js';
 import { parseQueue } from '../../sweep/launchers/queue.js';
 import type { SweepOptions, SweepResult } from '../../sweep/run.js';
 import { usableCores } from '../../train/threads.js';
-import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
+import { EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
 import { formatTable } from '../../util/table.js';
 import { printable } from '../../util/words.js';
 import { dashboards, json, quiet, width } from '../command/options.js';
@@ -54,23 +54,34 @@ export function withQueue<T extends LauncherOptions>(options: T): T {
 }
 
 /**
- * Runs `action` and reports its problems together with those of the launcher.
- * @throws UserError (exit 2) if there are problems
+ * Checks that options can be combined, and the queue's address.
+ * @throws UserError (exit 2) with all problems
  */
-export function withLauncherProblems<T>(
-  options: LauncherOptions & { readonly width: unknown },
-  action: () => T,
-): T {
-  const problems = launcherProblems(options);
-  let done: T;
-  try {
-    done = action();
-  } catch (error) {
-    if (!(error instanceof UserError) || error.exitCode !== EXIT.usage) throw error;
-    throw usageError(...error.diagnostics, ...problems);
-  }
-  if (problems.length > 0) throw usageError(...problems);
-  return done;
+export function checkLauncher(options: LauncherOptions & { readonly width: unknown }): void {
+  const { launcher, queue, sbatch, width } = options;
+  const isQueue = launcher === 'bullmq';
+  const problems: readonly (readonly [isWrong: boolean, message: string, expected: string])[] = [
+    [isQueue && queue === undefined, '--launcher bullmq requires --queue', '--queue redis://HOST:6379'],
+    [
+      !isQueue && queue !== undefined,
+      `--queue cannot be used with --launcher ${launcher}`,
+      '--launcher bullmq',
+    ],
+    [
+      launcher !== 'slurm' && sbatch.length > 0,
+      `--sbatch cannot be used with --launcher ${launcher}`,
+      '--launcher slurm',
+    ],
+    [
+      isQueue && width !== undefined,
+      '--width cannot be used with --launcher bullmq: each worker measures its own',
+      'no --width',
+    ],
+  ];
+  const found = problems.filter(([isWrong]) => isWrong);
+  if (found.length > 0)
+    throw usageError(...found.map(([, message, expected]) => ({ code: 'cli/launcher', message, expected })));
+  if (queue !== undefined) parseQueue(queue);
 }
 
 /** The flags to repeat when the sweep is resumed. */
@@ -111,8 +122,8 @@ export async function runToEnd(
   const watching = await startDashboardBeside(options, watched, io);
   const opened = (made: SweepDirectory): void => {
     directory = made;
-    view = createSweepView(io, made.readPlan(), options.quiet);
-    view.recall(readJournal(made.files.journal).records);
+    const { records } = readJournal(made.files.journal);
+    view = createSweepView(io, made.readPlan(), options.quiet, records);
     if (!options.quiet) io.err(`${printable(made.path)}\n`);
   };
   try {
@@ -123,10 +134,7 @@ export async function runToEnd(
         width: options.width,
         launcher: launcherOf(options),
         observer: {
-          decided: decision => view?.decided(decision),
-          started: (segment, attempt) => view?.started(segment, attempt),
-          ended: result => view?.ended(result),
-          redecided: decisions => view?.redecided(decisions),
+          recorded: record => view?.recorded(record),
           warning: text => view?.warning(text),
         },
         signal: stop.signal,
@@ -189,41 +197,9 @@ export function launcherFlags({ launcher, queue, sbatch }: LauncherOptions): Rep
   };
 }
 
-/** Reports options that cannot be combined, and invalid queue addresses. */
-function launcherProblems({
-  launcher,
-  queue,
-  sbatch,
-  width,
-}: LauncherOptions & { readonly width: unknown }): readonly Diagnostic[] {
-  const found: Diagnostic[] = [];
-  const refuse = (message: string, expected: string) =>
-    found.push({ code: 'cli/launcher', message, expected });
-  if (launcher === 'bullmq' && queue === undefined)
-    refuse('--launcher bullmq requires --queue', '--queue redis://HOST:6379');
-  if (launcher === 'bullmq' && queue !== undefined) found.push(...addressProblems(queue));
-  if (launcher !== 'bullmq' && queue !== undefined)
-    refuse(`--queue cannot be used with --launcher ${launcher}`, '--launcher bullmq');
-  if (launcher !== 'slurm' && sbatch.length > 0)
-    refuse(`--sbatch cannot be used with --launcher ${launcher}`, '--launcher slurm');
-  if (launcher === 'bullmq' && width !== undefined)
-    refuse('--width cannot be used with --launcher bullmq: each worker measures its own', 'no --width');
-  return found;
-}
-
-function addressProblems(queue: string): readonly Diagnostic[] {
-  try {
-    parseQueue(queue);
-    return [];
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return error.diagnostics.map(diagnostic => ({ ...diagnostic, file: '--queue' }));
-  }
-}
-
 /**
  * Returns a function that creates the launcher and loads its packages. The options must have passed
- * `launcherProblems`.
+ * `checkLauncher`.
  */
 function launcherOf({ launcher, queue, sbatch }: LauncherOptions): SweepOptions['launcher'] {
   return async (directory, warn) => {

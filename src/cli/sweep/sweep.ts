@@ -27,7 +27,7 @@ import { formatWarnings } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { widthOf } from '../verbs/compare-trials.js';
 import { addNotes } from '../verbs/tag.js';
-import { runnerOptions, runToEnd, withLauncherProblems, withQueue } from './runner.js';
+import { checkLauncher, runnerOptions, runToEnd, withQueue } from './runner.js';
 
 /** `sweep WORDS…`: trains variants of a config and finds the best. */
 export const sweep = defineVerb({
@@ -71,12 +71,11 @@ disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resume
     const { set, output, tag, note } = given;
     const options = withQueue(given);
     const change = { add: tag, remove: [], note };
-    const loaded = withLauncherProblems(options, () => {
-      checkNotesChange(change);
-      const { objective, method, trials, time, target, seeds, pruner, parallel } = given;
-      const flags = { objective, method, trials, time, target, seeds, pruner, parallel };
-      return load(words, { set, flags: withoutUndefined(flags) });
-    });
+    checkLauncher(options);
+    checkNotesChange(change);
+    const { objective, method, trials, time, target, seeds, pruner, parallel } = given;
+    const flags = { objective, method, trials, time, target, seeds, pruner, parallel };
+    const loaded = load(words, { set, flags });
     const { SweepModels } = await import('../../library/sweep-models.js');
     const models = new SweepModels(loaded);
     const warnings = [...loaded.warnings, ...(await models.check())];
@@ -93,10 +92,6 @@ disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resume
     );
   },
 });
-
-function withoutUndefined<T extends object>(values: T): Partial<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
-}
 
 function load(
   words: readonly string[],
@@ -146,7 +141,8 @@ export const resume = defineVerb({
   },
   async action([path], given, shell) {
     const options = withQueue(given);
-    const directory = withLauncherProblems(options, () => SweepDirectory.open(path));
+    checkLauncher(options);
+    const directory = SweepDirectory.open(path);
     return runToEnd(options, path, shell, (shared, opened) => {
       opened(directory);
       return resumeSweep(path, { ...shared, retryFailed: given.retryFailed });

@@ -36,7 +36,7 @@ const FLAGS = {
 } as const;
 
 /** The values of flags as text. Each overrides the sweep file. */
-export type SweepFlags = { readonly [K in keyof typeof FLAGS]?: string };
+export type SweepFlags = { readonly [K in keyof typeof FLAGS]?: string | undefined };
 
 /**
  * @param sweep the path of a file, or its content as an object
