@@ -54,7 +54,7 @@ try {
   const runs = found.flatMap(({ kind, path }) => (kind === 'run' ? [path] : []));
   const sweep = found.find(({ kind }) => kind === 'sweep')?.path ?? root;
   for (const [name, path, drawn, first, height] of [
-    ['run', runs[0], 'canvas', 'Curves', SIZE.height],
+    ['run', runs[0], '.curve', 'Curves', SIZE.height],
     ['sweep', sweep, 'svg', 'Parameters and objective', 490],
   ] as const) {
     const file = join(work, `${name}.html`);
@@ -71,7 +71,7 @@ try {
   });
   const query = runs.map(path => `run=${encodeURIComponent(relative(root, path))}`).join('&');
   await photograph('dashboard-list', dashboard.url, 'td input', 'Runs');
-  await photograph('dashboard-compare', `${dashboard.url}#/compare?${query}`, 'canvas', 'Runs');
+  await photograph('dashboard-compare', `${dashboard.url}#/compare?${query}`, '.curve', 'Runs');
   await dashboard.close();
   await browser.close();
 } finally {

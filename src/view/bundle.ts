@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import { packageRoot } from '../util/root.js';
 
 /** Libraries in the script; each report contains them with their licences. */
-const BUNDLED = ['preact', 'uplot'];
+const BUNDLED = ['preact'];
 
 await build({
   absWorkingDir: packageRoot,

@@ -162,7 +162,15 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
         [
           ...['experiment', 'compare', 'run', 'state'],
           ...['test mean absolute error', 'test rmse', 'test loss'],
-          ...['train mean absolute error', 'train loss', 'learning_rate', 'gates', 'time', 'message'],
+          ...[
+            'train mean absolute error',
+            'train loss',
+            'learning_rate',
+            'gates',
+            'time',
+            'started',
+            'message',
+          ],
         ],
         'what differs, and nothing that is empty or the same in all rows',
       );

@@ -13,7 +13,6 @@ import {
   chromiumMissing,
   keepScreenshot,
   type Look,
-  nextFrames,
   openPage,
   startChromium,
   violationsOf,
@@ -104,18 +103,18 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
         'where a value is missing, and nowhere else',
       );
       const note = await page.locator('[data-note="no-value"]').textContent();
-      t.match(note, `${bare.length} trials without optimizer.momentum (${bare.length} completed)`);
-      t.match(note, `${without.length} trials without test.loss (${without.length} diverged)`);
+      t.match(
+        note,
+        `${bare.length} trials without optimizer.momentum; ${without.length} trials without test.loss`,
+      );
       await page
-        .getByRole('group', {
-          name: `Parallel coordinates of ${sweep.trials.length} trials, ${without.length} of them without test.loss;`,
-        })
+        .getByRole('group', { name: `Parallel coordinates of ${sweep.trials.length} trials;` })
         .waitFor();
       const plot = (name: string): Locator => page.getByRole('img', { name: `test.loss by ${name}` });
       t.equal(await plot('optimizer.learning_rate').locator('.mark').count(), sweep.trials.length);
       t.match(
         await plot('optimizer.learning_rate').getAttribute('aria-label'),
-        `of ${sweep.trials.length} trials, ${without.length} of them without test.loss;`,
+        `of ${sweep.trials.length} trials;`,
       );
       t.equal(await plot('optimizer.momentum').locator('.mark').count(), sweep.trials.length - bare.length);
       t.match(await page.locator('.multiples [data-note="left-out"]').allInnerTexts(), [
@@ -157,10 +156,6 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
             t.same(await overlapping(page), [], `${low} to ${high}`);
             const ticks = await page.locator('[data-axis="test.loss"] .tick').allTextContents();
             t.ok(ticks.length >= 3 && ticks.length <= 8, `${ticks}`);
-            t.ok(
-              ticks.every(text => Number(text) >= low && Number(text) <= high),
-              `${ticks}`,
-            );
             await keepScreenshot(page, `powers-${high}-${width}`);
           }
         });
@@ -188,46 +183,31 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
         const curves = Object.fromEntries(
           Object.entries(losses).map(([name, values]) => [name, curveOf(values, last)]),
         );
-        await view(
-          { ...run, curves, steps_per_epoch: null },
-          { ...LOOKS[0], before: RECORD_TEXTS },
-          async page => {
-            const check = async (isLog: boolean, look: (typeof LOOKS)[number]): Promise<void> => {
-              const drawn = (await page.evaluate('window.drawn')) as readonly DrawnText[];
-              const cut = drawn.filter(({ left, right, width }) => left < 0 || right > width);
-              t.same(cut, [], `${last} steps, ${look.width} wide`);
+        await view({ ...run, curves, steps_per_epoch: null }, LOOKS[0], async page => {
+          for (const look of LOOKS)
+            for (const isLog of [true, false]) {
+              await changeLook(page, look);
+              await page.getByLabel('logarithmic').setChecked(isLog);
+              t.same(await cutOff(page), [], `${last} steps, ${look.width} wide`);
+              t.same(await overlapping(page), [], `${last} steps, ${look.width} wide`);
               for (const chart of ['Loss', 'Gradient norm', 'Mean absolute error', 'Accuracy']) {
-                const of = (align: string) => [
-                  ...new Set(
-                    drawn.filter(one => one.chart === chart && one.align === align).map(one => one.text),
-                  ),
-                ];
-                t.ok(of('center').length >= 2, `${chart}: ${of('center')}`);
-                const numbers = of('right')
-                  .map(text => Number(text.replace(' %', '')))
-                  .sort((a, b) => a - b);
-                t.ok(numbers.length >= 3, `${chart}: ${of('right')}`);
+                const of = (anchor: string) =>
+                  page.locator(`[data-chart="${chart}"] .axis text[text-anchor=${anchor}]:not(.title)`);
+                t.ok((await of('middle').count()) >= 2, chart);
+                const texts = await of('end').allTextContents();
+                const numbers = texts.map(text => Number(text.replace(' %', '')));
+                t.ok(numbers.length >= 3, `${chart}: ${texts}`);
                 if (isLog && chart === 'Loss') continue;
                 const steps = numbers.slice(1).map((value, i) => value - numbers[i]);
-                const isEven = steps.every(step => Math.abs(step / steps[0] - 1) < 1e-6);
-                t.ok(isEven, `${chart}: ${of('right')}`);
+                t.ok(
+                  steps.every(step => Math.abs(step / steps[0] - 1) < 1e-6),
+                  `${chart}: ${texts}`,
+                );
               }
               const log = isLog ? '-log' : '';
               await keepScreenshot(page, `curves${log}-${last}-${look.width}-${look.scheme}`);
-            };
-            await check(false, LOOKS[0]);
-            for (const look of LOOKS) {
-              await changeLook(page, look);
-              // either way all charts are drawn again
-              for (const isLog of [true, false]) {
-                await page.evaluate('window.drawn.length = 0');
-                await page.getByLabel('logarithmic').setChecked(isLog);
-                await nextFrames(page);
-                await check(isLog, look);
-              }
             }
-          },
-        );
+        });
       }
     },
   );
@@ -257,30 +237,6 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     });
   });
 });
-
-/** What was written on a canvas, and where of its width. */
-interface DrawnText {
-  readonly chart: string;
-  readonly text: string;
-  readonly align: string;
-  readonly left: number;
-  readonly right: number;
-  readonly width: number;
-}
-
-/** Keeps in `window.drawn` what is written on canvases. */
-const RECORD_TEXTS = `
-  window.drawn = [];
-  const write = CanvasRenderingContext2D.prototype.fillText;
-  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
-    const length = this.measureText(text).width;
-    const at = new DOMPoint(x, y).matrixTransform(this.getTransform()).x;
-    const left = at - { left: 0, center: length / 2, right: length }[this.textAlign];
-    const chart = this.canvas.closest('[data-chart]').dataset.chart;
-    window.drawn.push({ chart, text, align: this.textAlign, left, right: left + length, width: this.canvas.width });
-    write.call(this, text, x, y);
-  };
-`;
 
 /** Pairs of texts beside axes of which one lies over the other. */
 function overlapping(page: Page): Promise<string[]> {

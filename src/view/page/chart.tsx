@@ -1,23 +1,12 @@
-/** A chart of curves: drawn by uPlot, described by a legend, a sentence and a table. */
+/** A chart of curves, described by a legend, a sentence and a table. */
 
-import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import uPlot from 'uplot';
+import { useId, useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../run/curve.js';
 import { counted, formatMetric, formatTicks, linearTicks, logTicks } from '../../util/numbers.js';
-import { Table, useHeading, Value } from './components.js';
-import {
-  type Aligned,
-  align,
-  isolated,
-  type Line,
-  nearest,
-  type Places,
-  placeText,
-  tickSteps,
-  tickText,
-  valueAt,
-  type XAxis,
-} from './curve-data.js';
+import { type Column, Table, useHeading, Value } from './components.js';
+import { type Line, type Places, placeText, ticksOf, tickText, valueAt, type XAxis } from './curve-data.js';
+import { dotsOf, type Frame, Plot, pathOf } from './plot.js';
+import { linear, logarithmic, nearest, type Scale, withMargin } from './scales.js';
 
 export interface ChartSeries {
   /** Name of the curve, such as `test.loss`, or of the run in a chart of several runs. */
@@ -27,7 +16,7 @@ export interface ChartSeries {
   readonly color: 'train' | 'validation' | 'test' | 'other' | 'faint' | `run-${number}`;
   readonly isDashed?: boolean;
   readonly curve: Curve;
-  /** Name of the run. */
+  /** Of its run. */
   readonly places: Places;
 }
 
@@ -39,6 +28,8 @@ export interface DrawnSeries extends ChartSeries {
   readonly smooth: Line | undefined;
 }
 
+type Range = readonly [low: number, high: number];
+
 /** State that all charts of a run share. */
 export interface SharedPlace {
   readonly axis: XAxis;
@@ -46,12 +37,12 @@ export interface SharedPlace {
   readonly cursor: number | null;
   setCursor(place: number | null): void;
   /** The visible part of the axis. */
-  readonly range: readonly [number, number];
+  readonly range: Range;
   /** Null for all. */
-  setRange(range: readonly [number, number] | null): void;
+  setRange(range: Range | null): void;
 }
 
-export interface ChartProps extends SharedPlace {
+interface ChartProps extends SharedPlace {
   readonly title: string;
   readonly series: readonly DrawnSeries[];
   readonly isShare: boolean;
@@ -64,11 +55,18 @@ export function Chart(props: ChartProps) {
   const { title, series, isShare, isLog, axis, cursor, range } = props;
   const id = useId();
   const Heading = useHeading(2);
-  const box = useRef<HTMLDivElement>(null);
-  const data = useMemo(() => align(linesOf(series), isLog), [series, isLog]);
+  const shown = useMemo(() => series.filter(({ isHidden }) => !isHidden), [series]);
+  const x = useMemo(() => {
+    const ticks = ticksOf(axis, ...range);
+    const texts = ticks.map(tick => tickText(axis, tick));
+    return linear(...range, ticks, texts);
+  }, [axis, ...range]);
+  const y = useMemo(() => yScale(shown, range, { isLog, isShare }), [shown, ...range, isLog, isShare]);
+  const places = useMemo(() => {
+    const all = shown.flatMap(({ line }) => line.places).filter(one => one >= range[0] && one <= range[1]);
+    return [...new Set(all)].sort((a, b) => a - b);
+  }, [shown, ...range]);
   const show = (value: number) => formatMetric(isShare ? 'accuracy' : series[0].name, value);
-  usePlot(box, data, props);
-  const reported = series.map(one => describeCurve(one, show)).join(' ');
   return (
     <figure class="chart" data-chart={title}>
       <figcaption>
@@ -76,72 +74,164 @@ export function Chart(props: ChartProps) {
         <Legend {...props} show={show} />
       </figcaption>
       <div
-        ref={box}
         class="plot"
         role="slider"
         tabIndex={0}
         aria-labelledby={id}
-        aria-description={reported}
+        aria-description={series.map(one => describeCurve(one, show)).join(' ')}
         aria-valuemin={range[0]}
         aria-valuemax={range[1]}
         aria-valuenow={Math.min(range[1], Math.max(range[0], cursor ?? range[1]))}
-        aria-valuetext={valueText(series, axis, cursor, show)}
+        aria-valuetext={valueText(shown, axis, cursor, show)}
         onKeyDown={event => {
-          if (!event.ctrlKey && !event.metaKey && !event.altKey && onKey(event.key, data[0], props))
+          if (!event.ctrlKey && !event.metaKey && !event.altKey && onKey(event.key, places, props))
             event.preventDefault();
         }}
         onBlur={() => props.setCursor(null)}
-      />
+      >
+        <Plot x={{ scale: x }} y={{ scale: y }} height={() => HEIGHT}>
+          {frame => <Content {...props} series={shown} places={places} frame={frame} x={x} y={y} />}
+        </Plot>
+      </div>
       <ValuesTable title={title} series={series} isShare={isShare} />
     </figure>
   );
 }
 
-/** In the order of the plot: the curves, then their smoothed forms. */
-function linesOf(series: readonly DrawnSeries[]): readonly Line[] {
-  return [
-    ...series.map(({ line }) => line),
-    ...series.flatMap(({ smooth }) => (smooth === undefined ? [] : [smooth])),
-  ];
+const HEIGHT = 210;
+
+/** Of the visible values. */
+function yScale(
+  series: readonly DrawnSeries[],
+  [from, to]: Range,
+  { isLog, isShare }: Pick<ChartProps, 'isLog' | 'isShare'>,
+): Scale {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const { places, values } of series.flatMap(({ line, smooth = line }) => [line, smooth]))
+    for (const [i, value] of values.entries()) {
+      if (value === null || (isLog && value <= 0) || places[i] < from || places[i] > to) continue;
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+  if (low > high) [low, high] = [0.1, 1];
+  const bounds = withMargin(low, high, isLog);
+  const ticks = (isLog ? logTicks : linearTicks)(...bounds);
+  const texts = isShare
+    ? formatTicks(ticks.map(tick => 100 * tick)).map(text => `${text} %`)
+    : formatTicks(ticks);
+  return (isLog ? logarithmic : linear)(...bounds, ticks, texts);
 }
 
-/** Keeps a plot in `box` up to date with the properties. */
-function usePlot(box: { readonly current: HTMLDivElement | null }, data: Aligned, props: ChartProps): void {
-  const plot = useRef<uPlot | null>(null);
-  // hooks of the long-lived plot must see the latest properties
-  const current = useRef(props);
-  current.current = props;
-  // the plot itself reported this position: its cursor is already there
-  const reported = useRef<number | null>(null);
-  const { series, isLog, isShare, axis, range, cursor } = props;
-  const kind = JSON.stringify([
-    axis,
-    isLog,
-    isShare,
-    series.map(({ name, isHidden, smooth }) => [name, isHidden, smooth !== undefined]),
-  ]);
-  // new data use `setData`, so that a zoom survives
-  useLayoutEffect(() => {
-    if (box.current === null) return;
-    const created = createPlot(box.current, data, { series, isLog, isShare, axis }, current, reported);
-    plot.current = created;
-    return () => {
-      created.destroy();
-      plot.current = null;
-    };
-  }, [kind]);
-  useLayoutEffect(() => {
-    plot.current?.batch(() => {
-      plot.current?.setData(data, false);
-      plot.current?.setScale('x', { min: range[0], max: range[1] });
+interface ContentProps extends Pick<ChartProps, 'series' | 'cursor' | 'setCursor' | 'setRange'> {
+  readonly places: readonly number[];
+  readonly frame: Frame;
+  readonly x: Scale;
+  readonly y: Scale;
+}
+
+/** A shorter drag is a click. */
+const CLICK = 4;
+
+/** The curves, the cursor, and what reacts to the pointer. */
+function Content({ series, places, cursor, setCursor, setRange, frame, x, y }: ContentProps) {
+  const [drag, setDrag] = useState<Range | null>(null);
+  const { left, top, right, bottom } = frame;
+  const [width, height] = [right - left, bottom - top];
+  const points = (line: Line) =>
+    line.values.map((value, i) => {
+      const [atX, atY] = [x.place(line.places[i]), y.place(value)];
+      return atX === undefined || atY === undefined ? undefined : { left: frame.x(atX), top: frame.y(atY) };
     });
-  }, [data, range[0], range[1], kind]);
-  useEffect(() => {
-    if (cursor !== null && cursor === reported.current) return;
-    reported.current = null;
-    const left = cursor === null ? -10 : (plot.current?.valToPos(cursor, 'x') ?? -10);
-    plot.current?.setCursor({ left, top: cursor === null ? -10 : 0 }, false);
-  }, [cursor]);
+  const drawn = useMemo(
+    () =>
+      series.map(one => {
+        const className = `curve ${one.color}${one.isDashed ? ' dashed' : ''}`;
+        return (
+          <g key={one.name}>
+            <CurvePaths
+              points={points(one.line)}
+              className={one.smooth ? `${className} behind` : className}
+            />
+            {one.smooth && <CurvePaths points={points(one.smooth)} className={className} />}
+          </g>
+        );
+      }),
+    [series, x, y, left, width],
+  );
+  const placeOf = (event: { readonly clientX: number; readonly currentTarget: SVGElement }): number => {
+    const box = event.currentTarget.getBoundingClientRect();
+    return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  };
+  const at = cursor === null ? undefined : x.place(cursor);
+  return (
+    <>
+      <svg
+        aria-hidden="true"
+        x={left}
+        y={top}
+        width={width}
+        height={height}
+        viewBox={`${left} ${top} ${width} ${height}`}
+      >
+        {drawn}
+        {at !== undefined && <line class="cursor" x1={frame.x(at)} x2={frame.x(at)} y1={top} y2={bottom} />}
+        {drag && (
+          <rect
+            class="selection"
+            x={frame.x(Math.min(...drag))}
+            y={top}
+            width={Math.abs(drag[1] - drag[0]) * width}
+            height={height}
+          />
+        )}
+      </svg>
+      <rect
+        class="over"
+        aria-hidden="true"
+        x={left}
+        y={top}
+        width={width}
+        height={height}
+        onPointerDown={event => {
+          event.currentTarget.setPointerCapture(event.pointerId);
+          setDrag([placeOf(event), placeOf(event)]);
+        }}
+        onPointerMove={event => {
+          const place = placeOf(event);
+          if (drag) setDrag([drag[0], place]);
+          setCursor(places[nearest(places, x.at(place))] ?? null);
+        }}
+        onPointerUp={() => {
+          if (drag && Math.abs(drag[1] - drag[0]) * width > CLICK)
+            setRange([x.at(Math.min(...drag)), x.at(Math.max(...drag))]);
+          setDrag(null);
+        }}
+        onPointerCancel={() => setDrag(null)}
+        onPointerLeave={() => setCursor(null)}
+        onDblClick={() => setRange(null)}
+      />
+    </>
+  );
+}
+
+/** Curves with more points have none drawn, unless no line leads to them. */
+const MAX_DOTS = 60;
+
+function CurvePaths({
+  points,
+  className,
+}: {
+  readonly points: Parameters<typeof pathOf>[0];
+  readonly className: string;
+}) {
+  const few = points.length <= MAX_DOTS && !/faint|behind/.test(className);
+  const dots = points.filter((_, i) => few || (!points[i - 1] && !points[i + 1]));
+  return (
+    <>
+      <path class={className} d={pathOf(points)} />
+      <path class={`${className} dots`} d={dotsOf(dots)} />
+    </>
+  );
 }
 
 function Legend({
@@ -150,31 +240,22 @@ function Legend({
   toggle,
   show,
 }: Pick<ChartProps, 'series' | 'cursor' | 'toggle'> & { show(value: number): string }) {
+  const valueUnder = (line: Line) => valueAt(line, cursor ?? Number.POSITIVE_INFINITY);
   return (
     <ul class="legend">
-      {series.map(({ name, label, color, isDashed = false, isHidden, line, smooth }) => {
-        const value = valueUnder(line, cursor);
-        return (
-          <li key={name} data-series={name}>
-            <button type="button" aria-pressed={!isHidden} onClick={() => toggle(name)}>
-              <span class={`swatch ${color} ${isDashed ? 'dashed' : ''}`} aria-hidden="true" /> {label}
-            </button>{' '}
-            <data class="number" value={String(value ?? '')}>
-              {textOf(value, show)}
-            </data>
-            {smooth !== undefined && (
-              <span class="smooth"> smoothed {textOf(valueUnder(smooth, cursor), show)}</span>
-            )}
-          </li>
-        );
-      })}
+      {series.map(({ name, label, color, isDashed = false, isHidden, line, smooth }) => (
+        <li key={name} data-series={name}>
+          <button type="button" aria-pressed={!isHidden} onClick={() => toggle(name)}>
+            <span class={`swatch ${color} ${isDashed ? 'dashed' : ''}`} aria-hidden="true" /> {label}
+          </button>{' '}
+          <data class="number" value={String(valueUnder(line) ?? '')}>
+            {textOf(valueUnder(line), show)}
+          </data>
+          {smooth !== undefined && <span class="smooth"> smoothed {textOf(valueUnder(smooth), show)}</span>}
+        </li>
+      ))}
     </ul>
   );
-}
-
-/** The last values if there is no cursor. */
-function valueUnder(line: Line, cursor: number | null): number | null | undefined {
-  return cursor === null ? line.values[line.values.length - 1] : valueAt(line, cursor);
 }
 
 function textOf(value: number | null | undefined, show: (value: number) => string): string {
@@ -183,302 +264,106 @@ function textOf(value: number | null | undefined, show: (value: number) => strin
 }
 
 function valueText(
-  series: ChartProps['series'],
+  series: readonly DrawnSeries[],
   axis: XAxis,
   cursor: number | null,
   show: (value: number) => string,
 ): string {
   if (cursor === null) return `no ${axis} chosen`;
-  const parts = series
-    .filter(({ isHidden }) => !isHidden)
-    .map(({ label, line }) => `${label} ${textOf(valueAt(line, cursor), show)}`);
+  const parts = series.map(({ label, line }) => `${label} ${textOf(valueAt(line, cursor), show)}`);
   return `${placeText(axis, cursor)}: ${parts.join(', ')}`;
 }
 
-/** Returns whether the key was handled. */
+/**
+ * Returns whether the key was handled.
+ * @param places visible ones
+ */
 function onKey(
   key: string,
   places: readonly number[],
-  { axis, cursor, setCursor, range, setRange }: ChartProps,
+  { axis, cursor, setCursor, range, setRange }: SharedPlace,
 ): boolean {
-  const shown = places.filter(place => place >= range[0] && place <= range[1]);
-  if (shown.length === 0) return false;
-  const at = cursor === null ? shown.length - 1 : nearest(shown, cursor);
-  const move = (by: number): true => {
-    // the first key shows the cursor at its position
-    const to = cursor === null && Math.abs(by) === 1 ? at : at + by;
-    setCursor(shown[Math.max(0, Math.min(shown.length - 1, to))]);
-    return true;
+  const last = places.length - 1;
+  if (last < 0) return false;
+  const at = cursor === null ? last : nearest(places, cursor);
+  // the first key shows the cursor at its position
+  const step = cursor === null ? 0 : 1;
+  const page = Math.max(2, Math.round(places.length / 10));
+  const moves: Readonly<Record<string, number>> = {
+    ArrowLeft: at - step,
+    ArrowDown: at - step,
+    ArrowRight: at + step,
+    ArrowUp: at + step,
+    PageDown: at - page,
+    PageUp: at + page,
+    Home: 0,
+    End: last,
   };
-  const page = Math.max(2, Math.round(shown.length / 10));
-  switch (key) {
-    case 'ArrowLeft':
-    case 'ArrowDown':
-      return move(-1);
-    case 'ArrowRight':
-    case 'ArrowUp':
-      return move(1);
-    case 'PageDown':
-      return move(-page);
-    case 'PageUp':
-      return move(page);
-    case 'Home':
-      return move(-shown.length);
-    case 'End':
-      return move(shown.length);
-    case '+':
-    case '=':
-      setRange(zoomed(range, cursor ?? (range[0] + range[1]) / 2, 0.5, axis));
-      return true;
-    case '-':
-      setRange(zoomed(range, cursor ?? (range[0] + range[1]) / 2, 2, axis));
-      return true;
-    case '0':
-    case 'Escape':
-      setRange(null);
-      setCursor(null);
-      return true;
-    default:
-      return false;
-  }
+  const factor = { '+': 0.5, '=': 0.5, '-': 2 }[key];
+  if (key in moves) setCursor(places[Math.max(0, Math.min(last, moves[key]))]);
+  else if (factor !== undefined) setRange(zoomed(range, cursor ?? (range[0] + range[1]) / 2, factor, axis));
+  else if (key === '0' || key === 'Escape') {
+    setRange(null);
+    setCursor(null);
+  } else return false;
+  return true;
 }
 
 /** The range around `center`, which keeps its relative position; at least two steps. */
-function zoomed(
-  [min, max]: readonly [number, number],
-  center: number,
-  factor: number,
-  axis: XAxis,
-): readonly [number, number] {
+function zoomed([min, max]: Range, center: number, factor: number, axis: XAxis): Range {
   if (axis === 'step' && (max - min) * factor < 2) return [min, max];
   return [center - (center - min) * factor, center + (max - center) * factor];
 }
 
 /** A sentence about a curve for screen readers. */
-export function describeCurve({ label, curve }: ChartSeries, show: (value: number) => string): string {
-  const finite = curve.values.flatMap((value, i) =>
-    value === null ? [] : [{ value, step: curve.steps[i] }],
-  );
+function describeCurve({ label, curve }: ChartSeries, show: (value: number) => string): string {
+  const finite = curve.values.filter(value => value !== null);
   if (finite.length === 0) return `${label}: no finite value.`;
-  const [first, last] = [finite[0], finite[finite.length - 1]];
-  if (finite.length === 1) return `${label}: ${show(first.value)} at step ${first.step}.`;
-  const low = finite.reduce((a, b) => (b.value < a.value ? b : a));
-  const high = finite.reduce((a, b) => (b.value > a.value ? b : a));
-  const gaps = curve.values.length - finite.length;
-  return `${label}: ${counted(curve.count, 'value')}, from ${show(first.value)} at step ${first.step} to ${show(last.value)} at step ${last.step}, lowest ${show(low.value)} at step ${low.step}, highest ${show(high.value)} at step ${high.step}${gaps > 0 ? ', with gaps where values were not finite' : ''}.`;
+  const [first, last] = [finite[0], finite[finite.length - 1]].map(show);
+  const [low, high] = [Math.min(...finite), Math.max(...finite)].map(show);
+  return `${label}: ${counted(curve.count, 'value')}, from ${first} to ${last}, lowest ${low}, highest ${high}.`;
 }
 
-const MAX_ROWS = 100;
+type ValuesProps = Pick<ChartProps, 'title' | 'series' | 'isShare'>;
 
-export function ValuesTable({ title, series, isShare }: Pick<ChartProps, 'title' | 'series' | 'isShare'>) {
+function ValuesTable(props: ValuesProps) {
   const [isOpen, setOpen] = useState(false);
   return (
     <details class="values" onToggle={event => setOpen(event.currentTarget.open)}>
       <summary>
-        Table<span class="hidden"> of {title}</span>
+        Table<span class="hidden"> of {props.title}</span>
       </summary>
-      {isOpen && <Values title={title} series={series} isShare={isShare} />}
+      {isOpen && <Values {...props} />}
     </details>
   );
 }
 
-function Values({ title, series, isShare }: Pick<ChartProps, 'title' | 'series' | 'isShare'>) {
-  const columns = series.map(({ name, label, curve }) => {
+/** At most this many rows, evenly selected, including the last. */
+const MAX_ROWS = 100;
+
+function Values({ title, series, isShare }: ValuesProps) {
+  const kept = series.flatMap(({ curve: { steps } }) => {
+    const every = Math.max(1, Math.ceil(steps.length / MAX_ROWS));
+    return steps.filter((_, i) => (steps.length - 1 - i) % every === 0);
+  });
+  const columns = series.map(({ name, label, curve }): Column<number> => {
     const values = new Map(curve.steps.map((step, i) => [step, curve.values[i]]));
     return {
       name,
       title: label,
-      show: (step: number) => <Cell metric={isShare ? 'accuracy' : name} value={values.get(step)} />,
+      show: step => {
+        const value = values.get(step);
+        if (value === undefined) return null;
+        return value === null ? 'not finite' : <Value metric={isShare ? 'accuracy' : name} value={value} />;
+      },
     };
   });
   return (
     <Table
       label={`Values of ${title}`}
       columns={[{ name: 'step', show: step => step }, ...columns]}
-      rows={rowsOf(series)}
+      rows={[...new Set(kept)].sort((a, b) => a - b)}
       keyOf={step => step}
     />
   );
-}
-
-function Cell({ value, metric }: { readonly value: number | null | undefined; readonly metric: string }) {
-  if (value === undefined) return null;
-  return value === null ? 'not finite' : <Value metric={metric} value={value} />;
-}
-
-/** At most this many rows, evenly selected, including the last. */
-function rowsOf(series: ChartProps['series']): readonly number[] {
-  const kept = series.flatMap(({ curve: { steps } }) => {
-    const every = Math.max(1, Math.ceil(steps.length / MAX_ROWS));
-    return steps.filter((_, i) => (steps.length - 1 - i) % every === 0);
-  });
-  return [...new Set(kept)].sort((a, b) => a - b);
-}
-
-/** Lines of epochs are thicker, with points while these can be distinguished. */
-const MAX_POINTS = 60;
-const HEIGHT = 210;
-
-/**
- * @param shared read on each event, since it changes while the plot exists
- * @param reported set to the position under the pointer
- */
-export function createPlot(
-  box: HTMLElement,
-  data: Aligned,
-  { series, isLog, isShare, axis: xAxis }: Pick<ChartProps, 'series' | 'isLog' | 'isShare' | 'axis'>,
-  shared: { readonly current: SharedPlace },
-  reported: { current: number | null },
-): uPlot {
-  const color = (name: string) => () => getComputedStyle(box).getPropertyValue(`--${name}`).trim();
-  const axis: uPlot.Axis = {
-    stroke: color('soft'),
-    grid: { stroke: color('grid'), width: 1 },
-    ticks: { show: false },
-    font: '12px system-ui, sans-serif',
-  };
-  const xText = (x: number | null | undefined): string =>
-    x === null || x === undefined ? '' : tickText(xAxis, x);
-  const plot = new uPlot(
-    {
-      width: Math.max(200, box.clientWidth),
-      height: HEIGHT,
-      // half of the last label extends beyond the plot
-      padding: [8, ({ scales: { x } }) => Math.max(20, Math.ceil(widthOf(xText(x?.max)) / 2) + 2), 0, 0],
-      legend: { show: false },
-      cursor: {
-        drag: { x: true, y: false, setScale: false },
-        points: { size: 7 },
-        y: false,
-        bind: {
-          dblclick: () => () => {
-            shared.current.setRange(null);
-            return null;
-          },
-        },
-      },
-      scales: {
-        x: { time: false, auto: false },
-        y: { distr: isLog ? 3 : 1, range: isLog ? logRange : linearRange },
-      },
-      axes: [
-        {
-          ...axis,
-          incrs: tickSteps(xAxis),
-          space: ({ scales: { x } }) => Math.max(50, widthOf(xText(x.max)) + 10),
-          values: (_, ticks) => ticks.map(xText),
-          size: 30,
-        },
-        {
-          ...axis,
-          size: (_, texts) => Math.max(62, ...(texts ?? []).map(text => widthOf(text) + 14)),
-          // uPlot's own increments end at 1e16, and its axis disappears beyond; the ticks are ours,
-          // so any increment works
-          incrs: [Number.POSITIVE_INFINITY],
-          splits: (_, __, min, max) => [...(isLog ? logTicks(min, max) : linearTicks(min, max))],
-          filter: (_, ticks) => ticks,
-          values: (_, ticks) => tickTexts(ticks, isShare),
-        },
-      ],
-      series: [
-        {},
-        ...series.map(one => lineOf(one, color(one.color), one.smooth !== undefined)),
-        ...series.flatMap(one => (one.smooth === undefined ? [] : [smoothLineOf(one, color(one.color))])),
-      ],
-      hooks: {
-        setCursor: [
-          ({ cursor: { idx, left = -1 }, data: [places] }) => {
-            const place = left < 0 || idx === null || idx === undefined ? null : places[idx];
-            reported.current = place;
-            if (place !== shared.current.cursor) shared.current.setCursor(place);
-          },
-        ],
-        setSelect: [made => select(made, shared.current)],
-      },
-    },
-    data,
-    box,
-  );
-  const observer = new ResizeObserver(() => {
-    if (box.clientWidth > 0 && box.clientWidth !== plot.width)
-      plot.setSize({ width: box.clientWidth, height: HEIGHT });
-  });
-  observer.observe(box);
-  const redraw = () => plot.redraw(false, true);
-  const medias = ['print', '(prefers-color-scheme: dark)'].map(query => matchMedia(query));
-  for (const media of medias) media.addEventListener('change', redraw);
-  plot.hooks.destroy = [
-    () => {
-      observer.disconnect();
-      for (const media of medias) media.removeEventListener('change', redraw);
-    },
-  ];
-  return plot;
-}
-
-/** Minimum width of digits in the axis font, in pixels. */
-function widthOf(text: string): number {
-  return 7.7 * text.length;
-}
-
-function tickTexts(ticks: readonly number[], isShare: boolean): string[] {
-  const texts = formatTicks(isShare ? ticks.map(tick => 100 * tick) : ticks);
-  return texts.map(text => `${text}${isShare ? ' %' : ''}`);
-}
-
-/** @param isBehind whether a smoothed curve is drawn over it */
-function lineOf(
-  { color, isDashed = false, isHidden }: DrawnSeries,
-  stroke: () => string,
-  isBehind: boolean,
-): uPlot.Series {
-  const isThin = color === 'faint' || isBehind;
-  // evaluated at each drawing, since curves grow; isolated points would otherwise be invisible
-  const filter = (plot: uPlot, i: number): number[] | null =>
-    !isThin && hasFew(plot.data[i]) ? null : isolated(plot.data[i]);
-  return {
-    show: !isHidden,
-    stroke,
-    width: isThin ? 1 : 2,
-    alpha: isBehind ? 0.35 : 1,
-    ...(isDashed && { dash: [6, 4] }),
-    points: { show: true, size: isThin ? 4 : 6, fill: stroke, stroke, filter },
-  };
-}
-
-function smoothLineOf({ isDashed = false, isHidden }: DrawnSeries, stroke: () => string): uPlot.Series {
-  return {
-    show: !isHidden,
-    stroke,
-    width: 2,
-    ...(isDashed && { dash: [6, 4] }),
-    points: { show: true, size: 4, fill: stroke, stroke, filter: (plot, i) => isolated(plot.data[i]) },
-  };
-}
-
-function hasFew(values: uPlot.AlignedData[number]): boolean {
-  let count = 0;
-  for (const value of values) if (value !== null && value !== undefined) count += 1;
-  return count <= MAX_POINTS;
-}
-
-function select(plot: uPlot, shared: SharedPlace): void {
-  const { left, width } = plot.select;
-  if (width < 4) return;
-  shared.setRange([plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')]);
-  plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-}
-
-/** Adds a margin of a tenth; a constant gets a margin as well. */
-function linearRange(_: uPlot, min: number | null, max: number | null): [number, number] {
-  if (min === null || max === null) return [0, 1];
-  const room = (max - min || Math.abs(max) || 1) * 0.06;
-  return [min >= 0 && min - room < 0 ? 0 : min - room, max + room];
-}
-
-function logRange(_: uPlot, min: number | null, max: number | null): [number, number] {
-  if (min === null || max === null) return [0.1, 1];
-  // of the logarithms, since the ratio may overflow
-  const room = Math.max(1.05, Math.exp((Math.log(max) - Math.log(min)) * 0.05));
-  return [min / room, max * room];
 }

@@ -22,6 +22,139 @@ export interface ChartPlan {
   readonly isShare: boolean;
 }
 
+/** The reader's settings for all charts. */
+interface Settings {
+  readonly axis: XAxis;
+  readonly isLog: boolean;
+  /** See `smoothed`. */
+  readonly weight: number;
+  readonly hidden: readonly string[];
+  /** The position of the cursor on the axis. */
+  readonly cursor: number | null;
+  /** The visible part of the axis; null for all. */
+  readonly range: readonly [number, number] | null;
+}
+
+const AT_FIRST: Settings = { axis: 'step', isLog: false, weight: 0, hidden: [], cursor: null, range: null };
+const AXIS_WORDS: Readonly<Record<XAxis, string>> = { step: 'steps', epoch: 'epochs', time: 'time' };
+
+/** Charts that share axis, cursor, zoom and smoothing. */
+export function Charts({ plans }: { readonly plans: readonly ChartPlan[] }) {
+  const [settings, setSettings] = useState<Settings>(AT_FIRST);
+  const { axis, isLog, weight, hidden, cursor, range } = settings;
+  const drawn = useMemo(() => drawnPlans(plans, settings), [plans, axis, weight, hidden]);
+  if (plans.length === 0) return null;
+  const change = (changes: Partial<Settings>) => setSettings(old => ({ ...old, ...changes }));
+  const [first, last] = extentOf(drawn);
+  const runs = plans.flatMap(({ series }) => series.map(({ places }) => places));
+  const shared = {
+    axis,
+    isLog,
+    cursor,
+    setCursor: (to: number | null) => change({ cursor: to }),
+    range: range ?? ([first, last] as const),
+    setRange: (to: Settings['range']) => {
+      // a range as wide as the data is not a zoom
+      const isZoom = to !== null && to[1] - to[0] < last - first;
+      change({ range: isZoom ? [Math.max(first, to[0]), Math.min(last, to[1])] : null });
+    },
+    toggle: (name: string) =>
+      change({ hidden: hidden.includes(name) ? hidden.filter(one => one !== name) : [...hidden, name] }),
+  };
+  return (
+    <Section title="Curves">
+      <div class="toolbar">
+        <label>
+          over{' '}
+          <select
+            value={axis}
+            onChange={event =>
+              change({ axis: event.currentTarget.value as XAxis, range: null, cursor: null })
+            }
+          >
+            {X_AXES.map(one => (
+              <option key={one} value={one} disabled={!runs.every(places => hasAxis(places, one))}>
+                {AXIS_WORDS[one]}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          smoothing{' '}
+          <input
+            type="range"
+            min={0}
+            max={0.999}
+            step={0.001}
+            value={weight}
+            onInput={event => change({ weight: Number(event.currentTarget.value) })}
+          />
+          <span class="amount">{weight === 0 ? 'off' : weight}</span>
+        </label>
+        <Toggle isOn={isLog} set={on => change({ isLog: on })}>
+          logarithmic
+        </Toggle>
+        <button type="button" disabled={range === null} onClick={() => change({ range: null })}>
+          Show all {AXIS_WORDS[axis]}
+        </button>
+        <output class="step" data-cursor={cursor ?? ''}>
+          {cursor !== null && placeText(axis, cursor) + epochText(axis, cursor, runs)}
+        </output>
+      </div>
+      <div class="charts">
+        {drawn.map(plan => (
+          <Chart key={plan.title} {...plan} {...shared} />
+        ))}
+      </div>
+      <p class="note screen">
+        Drag over a chart to zoom in, double click to zoom out; click a name to hide its curve. By keyboard:
+        arrow keys move the cursor, Page Up and Page Down by more, + and − zoom, 0 shows all.
+        {weight > 0 && ' Smoothed curves are exponential moving averages; the measurements are behind them.'}
+      </p>
+    </Section>
+  );
+}
+
+/** The epoch of a step, if it is the same in all runs. */
+function epochText(axis: XAxis, cursor: number, runs: readonly Places[]): string {
+  const each = runs[0].steps_per_epoch;
+  const isKnown = axis === 'step' && each !== null && runs.every(run => run.steps_per_epoch === each);
+  return isKnown ? `, epoch ${Math.max(1, Math.ceil(cursor / each))}` : '';
+}
+
+/** If less than this fraction of the previous measurement remains, smoothing is invisible. */
+const MIN_SMOOTHING = 0.02;
+
+/** All curves are smoothed over the same number of steps: of the most frequent measurements. */
+function drawnPlans(plans: readonly ChartPlan[], { axis, weight, hidden }: Settings) {
+  const spacing = Math.min(...plans.flatMap(({ series }) => series.map(({ curve }) => spacingOf(curve))));
+  const drawnSeries = (series: ChartSeries): DrawnSeries => {
+    const { curve, name } = series;
+    const places = placesOf(curve.steps, axis, series.places);
+    const isSmooth = weight > 0 && weight ** (spacingOf(curve) / spacing) > MIN_SMOOTHING;
+    return {
+      ...series,
+      isHidden: hidden.includes(name),
+      line: { places, values: curve.values },
+      smooth: isSmooth ? { places, values: smoothed(curve, weight, spacing) } : undefined,
+    };
+  };
+  return plans.map(plan => ({ ...plan, series: plan.series.map(drawnSeries) }));
+}
+
+/** The positions of all curves, so that all charts share one axis. */
+function extentOf(plans: readonly { readonly series: readonly DrawnSeries[] }[]): readonly [number, number] {
+  const all = plans.flatMap(({ series }) => series.map(({ line: { places } }) => places));
+  const first = Math.min(...all.map(places => places[0]));
+  const last = Math.max(...all.map(places => places[places.length - 1]));
+  return first === last ? [first - 1, last + 1] : [first, last];
+}
+
+/** Such as a learning rate without a schedule, which the config shows already. */
+export function isConstant({ values: [first, ...others] }: Curve): boolean {
+  return first !== null && others.every(value => value === first);
+}
+
 type Named = readonly [name: string, label: string, color: ChartSeries['color']];
 
 /** In display order; the colour shows the split, in every chart. */
@@ -38,194 +171,12 @@ const SINGLE: readonly (readonly [curve: string, title: string])[] = [
   ['samples_per_s', 'Samples per second'],
 ];
 
-export function Curves({ report }: { readonly report: Pick<RunReport, 'curves'> & Places }) {
-  const { curves, steps_per_epoch, elapsed } = report;
+export function Curves({ report: { curves, steps_per_epoch, elapsed } }: { readonly report: RunReport }) {
   const plans = useMemo(
     () => plansOf(curves, { steps_per_epoch, elapsed }),
     [curves, steps_per_epoch, elapsed],
   );
   return <Charts plans={plans} />;
-}
-
-/** The reader's settings for all charts. */
-interface Settings {
-  readonly axis: XAxis;
-  readonly isLog: boolean;
-  /** See `smoothed`. */
-  readonly weight: number;
-  readonly hidden: ReadonlySet<string>;
-}
-
-const AXIS_WORDS: Readonly<Record<XAxis, string>> = { step: 'steps', epoch: 'epochs', time: 'time' };
-
-const AT_FIRST: Settings = { axis: 'step', isLog: false, weight: 0, hidden: new Set() };
-
-/** Charts that share axis, cursor, zoom and smoothing. */
-export function Charts({ plans }: { readonly plans: readonly ChartPlan[] }) {
-  const [cursor, setCursor] = useState<number | null>(null);
-  const [range, setRange] = useState<readonly [number, number] | null>(null);
-  const [settings, setSettings] = useState<Settings>(AT_FIRST);
-  const { axis, isLog, weight, hidden } = settings;
-  const drawn = useMemo(() => drawnPlans(plans, settings), [plans, axis, weight, hidden]);
-  if (plans.length === 0) return null;
-  const extent = extentOf(drawn);
-  const change = (changes: Partial<Settings>) => setSettings(old => ({ ...old, ...changes }));
-  const shared = {
-    axis,
-    cursor,
-    setCursor,
-    range: range ?? extent,
-    setRange: (to: typeof range) => setRange(within(to, extent)),
-    toggle: (name: string) =>
-      change({
-        hidden: new Set(hidden.has(name) ? [...hidden].filter(one => one !== name) : [...hidden, name]),
-      }),
-  };
-  return (
-    <Section title="Curves">
-      <div class="toolbar">
-        <AxisSelect
-          plans={plans}
-          axis={axis}
-          change={to => {
-            change({ axis: to });
-            setRange(null);
-            setCursor(null);
-          }}
-        />
-        <label>
-          smoothing{' '}
-          <input
-            type="range"
-            min={0}
-            max={0.999}
-            step={0.001}
-            value={weight}
-            onInput={event => change({ weight: Number(event.currentTarget.value) })}
-          />
-          <span class="amount">{weight === 0 ? 'off' : weight}</span>
-        </label>
-        <Toggle isOn={isLog} set={on => change({ isLog: on })}>
-          logarithmic
-        </Toggle>
-        <button type="button" disabled={range === null} onClick={() => setRange(null)}>
-          Show all {AXIS_WORDS[axis]}
-        </button>
-        <output class="step" data-cursor={cursor ?? ''}>
-          {positionText(axis, cursor, range, plans)}
-        </output>
-      </div>
-      <div class="charts">
-        {drawn.map(plan => (
-          <Chart key={plan.title} {...plan} isLog={isLog} {...shared} />
-        ))}
-      </div>
-      <p class="note screen">
-        Drag over a chart to zoom in, double click to zoom out; click a name to hide its curve. By keyboard:
-        arrow keys move the cursor, Page Up and Page Down by more, + and − zoom, 0 shows all.
-        {weight > 0 && ' Smoothed curves are exponential moving averages; the measurements are behind them.'}
-      </p>
-    </Section>
-  );
-}
-
-function AxisSelect({
-  plans,
-  axis,
-  change,
-}: {
-  readonly plans: readonly ChartPlan[];
-  readonly axis: XAxis;
-  change(axis: XAxis): void;
-}) {
-  const runs = [...new Set(plans.flatMap(({ series }) => series.map(({ places }) => places)))];
-  return (
-    <label>
-      over{' '}
-      <select value={axis} onChange={event => change(event.currentTarget.value as XAxis)}>
-        {X_AXES.map(one => (
-          <option key={one} value={one} disabled={!runs.every(places => hasAxis(places, one))}>
-            {AXIS_WORDS[one]}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
-}
-
-/** If less than this fraction of the previous measurement remains, smoothing is invisible. */
-const MIN_SMOOTHING = 0.02;
-
-/**
- * All curves are smoothed over the same number of steps: that of the most frequent measurements.
- */
-function drawnPlans(plans: readonly ChartPlan[], settings: Settings) {
-  const spacing = Math.min(...plans.flatMap(({ series }) => series.map(({ curve }) => spacingOf(curve))));
-  return plans.map(plan => ({
-    ...plan,
-    series: plan.series.map(one => drawnSeries(one, spacing, settings)),
-  }));
-}
-
-function drawnSeries(series: ChartSeries, spacing: number, { axis, weight, hidden }: Settings): DrawnSeries {
-  const { curve, name } = series;
-  const places = placesOf(curve.steps, axis, series.places);
-  const isSmooth = weight > 0 && weight ** (spacingOf(curve) / spacing) > MIN_SMOOTHING;
-  return {
-    ...series,
-    isHidden: hidden.has(name),
-    line: { places, values: curve.values },
-    smooth: isSmooth ? { places, values: smoothed(curve, weight, spacing) } : undefined,
-  };
-}
-
-/** The positions of all curves, so that all charts share one axis. */
-function extentOf(plans: readonly { readonly series: readonly DrawnSeries[] }[]): readonly [number, number] {
-  const all = plans.flatMap(({ series }) => series.map(({ line: { places } }) => places));
-  const first = Math.min(...all.map(places => places[0]));
-  const last = Math.max(...all.map(places => places[places.length - 1]));
-  return first === last ? [first - 1, last + 1] : [first, last];
-}
-
-/** A range as wide as the data is not a zoom. */
-function within(
-  range: readonly [number, number] | null,
-  [first, last]: readonly [number, number],
-): readonly [number, number] | null {
-  if (range === null || range[1] - range[0] >= last - first) return null;
-  return [Math.max(first, range[0]), Math.min(last, range[1])];
-}
-
-function positionText(
-  axis: XAxis,
-  cursor: number | null,
-  range: readonly [number, number] | null,
-  plans: readonly ChartPlan[],
-): string {
-  if (cursor === null)
-    return range === null
-      ? ''
-      : `${placeText(axis, inside(axis, range[0], Math.ceil))} to ${placeText(axis, inside(axis, range[1], Math.floor)).replace(`${axis} `, '')}`;
-  const each = axis === 'step' ? commonStepsPerEpoch(plans) : null;
-  const epoch = each === null ? '' : `, epoch ${Math.max(1, Math.ceil(cursor / each))}`;
-  return placeText(axis, cursor) + epoch;
-}
-
-/** Steps are integers. */
-function inside(axis: XAxis, place: number, round: (place: number) => number): number {
-  return axis === 'step' ? round(place) : place;
-}
-
-function commonStepsPerEpoch(plans: readonly ChartPlan[]): number | null {
-  const [first, ...others] = plans.flatMap(({ series }) =>
-    series.map(({ places }) => places.steps_per_epoch),
-  );
-  return others.every(other => other === first) ? (first ?? null) : null;
-}
-
-/** Such as a learning rate without a schedule, which the config shows already. */
-export function isConstant({ values: [first, ...others] }: Curve): boolean {
-  return first !== null && others.every(value => value === first);
 }
 
 /** The loss first, then the other metrics of each split, then what has one curve. */
@@ -238,12 +189,10 @@ function plansOf(curves: RunReport['curves'], places: Places): readonly ChartPla
       return curve === undefined ? [] : [{ name, label, color, curve, places }];
     }),
   });
-  const isSingle = (name: string) => SINGLE.some(([one]) => one === name);
   const measured = Object.keys(curves)
-    .filter(name => !isSingle(name))
-    .map(metricOf)
-    .sort();
-  const metrics = [...new Set(['loss', ...measured])].map(metric => {
+    .filter(name => name.includes('.'))
+    .map(name => name.slice(name.indexOf('.') + 1));
+  const metrics = [...new Set(['loss', ...measured.sort()])].map(metric => {
     const splits = metric === 'loss' ? [BATCHES, ...SPLITS] : SPLITS;
     const named = splits.map(([split, label, color]): Named => [`${split}.${metric}`, label, color]);
     return planOf(capital(words(metric)), named, isShare(metric));
@@ -252,8 +201,4 @@ function plansOf(curves: RunReport['curves'], places: Places): readonly ChartPla
     ([name]) => !(name === 'learning_rate' && name in curves && isConstant(curves[name])),
   ).map(([name, title]) => planOf(title, [[name, title.toLowerCase(), 'train']]));
   return [...metrics, ...single].filter(({ series }) => series.length > 0);
-}
-
-function metricOf(name: string): string {
-  return name.slice(name.indexOf('.') + 1);
 }

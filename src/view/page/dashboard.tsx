@@ -1,7 +1,6 @@
 /** The dashboard: shows the view that the address names, in a frame with the connection state. */
 import './dashboard.css';
 import './style.css';
-import 'uplot/dist/uPlot.min.css';
 import { type ComponentChildren, render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ComparisonReport, ListDocument, RunReport, SweepReport } from '../document.js';

@@ -13,7 +13,8 @@ import type {
   ValuesReport,
 } from '../document.js';
 import { Scroll, Section, Table, Toggle, Value } from './components.js';
-import { PointPlot } from './svg-charts.js';
+import { PointPlot } from './plot.js';
+import { measuredScale } from './scales.js';
 
 export function EvaluationView({ evaluation }: { readonly evaluation: EvaluationReport }) {
   const { classes, values, scores } = evaluation;
@@ -228,8 +229,8 @@ export function TrueAndPredicted({
         <PointPlot
           key={titles[k]}
           label={`${ofTarget.length} pairs of a true value and its prediction${suffix(titles[k])}`}
-          x={{ title: `true${suffix(titles[k])}`, scale: 'linear' }}
-          y={{ title: `predicted${suffix(titles[k])}`, scale: 'linear' }}
+          x={{ title: `true${suffix(titles[k])}`, scale: measuredScale(ofTarget.flat()) }}
+          y={{ title: `predicted${suffix(titles[k])}`, scale: measuredScale(ofTarget.flat()) }}
           points={ofTarget.map(([x, y], i) => ({ id: i, x, y, className: 'completed' }))}
           diagonal
         />

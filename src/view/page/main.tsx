@@ -1,5 +1,4 @@
 /** The page of a report, and the style of all pages. */
-import 'uplot/dist/uPlot.min.css';
 import './style.css';
 import { render } from 'preact';
 import type { Report } from '../document.js';

@@ -4,6 +4,7 @@ import { formatMetric, formatSeconds, formatTime, isShare, words } from '../../u
 import type { SweepRow } from '../document.js';
 import { Badge, type Column, field, Value } from './components.js';
 import { byImportance } from './curve-data.js';
+import { Sparkline } from './plot.js';
 import {
   differingKeys,
   distinct,
@@ -15,7 +16,6 @@ import {
   shortTitles,
   summarize,
 } from './run-list.js';
-import { Sparkline } from './svg-charts.js';
 
 export interface RunColumn<Row> extends Column<Row> {
   readonly title: string;
@@ -123,7 +123,7 @@ export function runColumns<Row extends RunLine>(rows: readonly Row[], link: Link
     ifAny(tags),
     ...(['epochs', 'steps', 'seed'] as const).map(ifTelling),
     ifAny(duration),
-    fact(started, false),
+    ifAny(started),
     ifAny(note),
     ifAny(message),
   ];

@@ -5,7 +5,15 @@ import { counted, formatNumber, formatSeconds, formatTime, words } from '../../u
 import type { SweepReport, TrialReport } from '../document.js';
 import { Badge, type Column, Facts, field, Links, Section, Table, Value } from './components.js';
 import { Tags } from './run-columns.js';
-import { type Brushes, isChosen, Parallel, Pruning, Scatter, sweepAxes } from './sweep-charts.js';
+import {
+  type Brushes,
+  isChosen,
+  Parallel,
+  Pruning,
+  Scatter,
+  type SweepParts,
+  sweepAxes,
+} from './sweep-charts.js';
 
 const STATES = ['completed', 'pruned', 'paused', 'running', 'stopped', 'diverged', 'failed'] as const;
 
@@ -83,13 +91,6 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
       </Section>
     </article>
   );
-}
-
-/** Properties of the charts of a sweep. */
-export interface SweepParts {
-  readonly report: SweepReport;
-  readonly axes: ReturnType<typeof sweepAxes>;
-  readonly chosen: readonly TrialReport[];
 }
 
 function Head({ report, total }: { readonly report: SweepReport; readonly total: number }) {

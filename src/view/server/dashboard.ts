@@ -54,7 +54,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   };
 }
 
-const POLL_MS = 500;
+const POLL_MS = 1000;
 /** Idle time after a poll, as a multiple of its duration. */
 const IDLE_FACTOR = 5;
 /** Shorter than the timeouts of proxies. */

@@ -1,0 +1,222 @@
+/** Charts as SVG: axes, lines, points, curves within text. */
+
+import type { ComponentChildren } from 'preact';
+import { formatMetric } from '../../util/numbers.js';
+import type { RunRow } from '../document.js';
+import { useWidth } from './components.js';
+import { NO_VALUE, type Scale, spaced } from './scales.js';
+
+/** Where the axes are within a chart, in pixels from its left and its top. */
+export interface Frame {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+  /** For a position on an axis. */
+  x(place: number): number;
+  y(place: number): number;
+  /** Of points without a value on the y axis, below its low end. */
+  readonly noValue: number;
+}
+
+export interface Axis {
+  readonly title?: string;
+  readonly scale: Scale;
+}
+
+/** Approximate width of a digit, and height of a line. */
+const LETTER = 7.5;
+export const LINE = 15;
+/** Height of the strip for points without a value. */
+const STRIP = 26;
+
+interface PlotProps {
+  /** Description for screen readers; without it they skip the chart. */
+  readonly label?: string;
+  readonly x: Axis;
+  readonly y: Axis;
+  height(width: number): number;
+  /** Whether points lack a y value; the chart is then higher. */
+  readonly hasNoValue?: boolean;
+  children(frame: Frame): ComponentChildren;
+}
+
+export function Plot({ label, x, y, height, hasNoValue = false, children }: PlotProps) {
+  const { ref, width } = useWidth<HTMLDivElement>(300);
+  const rows = spaced(y.scale.ticks, () => LINE / height(width));
+  const strip = hasNoValue ? STRIP : 0;
+  const longest = Math.max(...rows.map(({ text }) => text.length), hasNoValue ? NO_VALUE.length : 0);
+  const ends = Math.max(0, ...x.scale.ticks.map(({ text }) => text.length));
+  const left = Math.max(48, LETTER * longest + 12);
+  const right = Math.max(left, width - Math.max(14, (LETTER * ends) / 2 + 2));
+  const top = y.title === undefined ? 8 : 26;
+  const bottom = height(width) - (x.title === undefined ? 24 : 40);
+  const frame: Frame = {
+    left,
+    right,
+    top,
+    bottom,
+    x: place => left + place * (right - left),
+    y: place => bottom - place * (bottom - top),
+    noValue: bottom + STRIP / 2,
+  };
+  const columns = spaced(x.scale.ticks, ({ text }) => (LETTER * text.length + 8) / (right - left));
+  return (
+    <div ref={ref}>
+      <svg
+        width={width}
+        height={height(width) + strip}
+        role="img"
+        aria-label={label}
+        aria-hidden={label === undefined}
+      >
+        <g class="axis" aria-hidden="true">
+          {rows.map(({ place, text }) => (
+            <g key={text}>
+              <line x1={left} x2={right} y1={frame.y(place)} y2={frame.y(place)} />
+              <text x={left - 8} y={frame.y(place) + 4} text-anchor="end">
+                {text}
+              </text>
+            </g>
+          ))}
+          {hasNoValue && (
+            <>
+              <line class="base" x1={left} x2={right} y1={bottom} y2={bottom} />
+              <text class="no-value" x={left - 8} y={frame.noValue + 4} text-anchor="end">
+                {NO_VALUE}
+              </text>
+            </>
+          )}
+          <line class="base" x1={left} x2={right} y1={bottom + strip} y2={bottom + strip} />
+          {columns.map(({ place, text }) => (
+            <text key={text} x={frame.x(place)} y={bottom + strip + 16} text-anchor="middle">
+              {text}
+            </text>
+          ))}
+          <text class="title" x={6} y={14}>
+            {y.title}
+          </text>
+          <text class="title" x={frame.x(0.5)} y={bottom + strip + 34} text-anchor="middle">
+            {x.title}
+          </text>
+        </g>
+        {children(frame)}
+      </svg>
+    </div>
+  );
+}
+
+export interface PlotPoint {
+  readonly id: number;
+  readonly x: number | string;
+  /** Null if it has no value; it is drawn below the axis. */
+  readonly y: number | null;
+  /** Such as a trial's state; determines colour and shape. */
+  readonly className: string;
+}
+
+interface PointPlotProps {
+  /** Description for screen readers. */
+  readonly label: string;
+  readonly x: Axis;
+  readonly y: Axis;
+  readonly points: readonly PlotPoint[];
+  /** Whether to draw the diagonal. */
+  readonly diagonal?: boolean;
+}
+
+export function PointPlot({ label, x, y, points, diagonal = false }: PointPlotProps) {
+  return (
+    <div class={diagonal ? 'point-plot square' : 'point-plot'}>
+      <Plot
+        x={x}
+        y={y}
+        height={width => (diagonal ? Math.min(width, 420) : 220)}
+        hasNoValue={points.some(point => point.y === null)}
+        label={label}
+      >
+        {frame => (
+          <>
+            {diagonal && (
+              <line class="diagonal" x1={frame.left} y1={frame.bottom} x2={frame.right} y2={frame.top} />
+            )}
+            {points.map(({ id, x: valueX, y: valueY, className }) => {
+              const [atX, atY] = [x.scale.place(valueX), y.scale.place(valueY)];
+              return (
+                atX !== undefined && (
+                  <Mark
+                    key={id}
+                    id={id}
+                    left={frame.x(atX)}
+                    top={atY === undefined ? frame.noValue : frame.y(atY)}
+                    className={className}
+                  />
+                )
+              );
+            })}
+          </>
+        )}
+      </Plot>
+    </div>
+  );
+}
+
+interface MarkProps {
+  readonly id?: number;
+  readonly left: number;
+  readonly top: number;
+  readonly className: string;
+}
+
+/** A circle for completed trials, a cross for others: colour is never the only difference. */
+export function Mark({ id, left, top, className }: MarkProps) {
+  return /pruned|failed|diverged/.test(className) ? (
+    <path data-trial={id} class={`mark cross ${className}`} d={`M${left - 4} ${top - 4}l8 8m0 -8l-8 8`} />
+  ) : (
+    <circle data-trial={id} class={`mark ${className}`} cx={left} cy={top} r={4.5} />
+  );
+}
+
+export interface Point {
+  readonly left: number;
+  readonly top: number;
+}
+
+/** A line with gaps where a value is not finite. */
+export function pathOf(points: readonly (Point | undefined)[]): string {
+  return points
+    .map((point, i) => point && `${points[i - 1] === undefined ? 'M' : 'L'}${placeOf(point)}`)
+    .join('');
+}
+
+/** Dots, for a stroke with round ends. */
+export function dotsOf(points: readonly (Point | undefined)[]): string {
+  return points.map(point => point && `M${placeOf(point)}h0`).join('');
+}
+
+function placeOf({ left, top }: Point): string {
+  return `${left.toFixed(1)} ${top.toFixed(1)}`;
+}
+
+const SPARKLINE = { width: 96, height: 24, edge: 3 };
+
+export function Sparkline({ of }: { readonly of: NonNullable<RunRow['sparkline']> }) {
+  const { width, height, edge } = SPARKLINE;
+  const finite = of.values.filter(value => value !== null);
+  if (finite.length === 0) return null;
+  const [low, high] = [Math.min(...finite), Math.max(...finite)];
+  const [first, last] = [of.steps[0], of.steps[of.steps.length - 1]];
+  const points = of.values.map((value, i) => {
+    if (value === null) return undefined;
+    const left = (of.steps[i] - first) / (last - first);
+    const top = high === low ? 0.5 : 1 - (value - low) / (high - low);
+    return { left: edge + left * (width - 2 * edge), top: edge + top * (height - 2 * edge) };
+  });
+  const described = `${of.metric}: from ${formatMetric(of.metric, finite[0])} to ${formatMetric(of.metric, finite[finite.length - 1])}`;
+  return (
+    <svg class="sparkline" width={width} height={height} role="img" aria-label={described}>
+      <path d={pathOf(points)} />
+      <path class="end" d={dotsOf([points.findLast(point => point !== undefined)])} />
+    </svg>
+  );
+}
