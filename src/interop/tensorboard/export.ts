@@ -7,7 +7,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SplitName } from '../../config/experiment.js';
 import { flatValues } from '../../config/flat.js';
-import { isAbsent } from '../../run/files.js';
+import { AtomicFile, isAbsent } from '../../run/files.js';
 import { makeFolder } from '../../run/folders.js';
 import { nonFinite } from '../../run/json.js';
 import type { LogRecord } from '../../run/log.js';
@@ -15,7 +15,8 @@ import { metricsIn, readLog } from '../../run/log.js';
 import type { RunRecord, RunState } from '../../run/run.js';
 import { usageError } from '../../util/errors.js';
 import {
-  EventFile,
+  fileVersion,
+  frame,
   type Hyperparameter,
   type SESSION_STATUS,
   scalar,
@@ -36,8 +37,6 @@ const PARTS = ['', 'train', 'test'] as const satisfies readonly Part[];
 /** TensorBoard recognizes files by `tfevents` in their names; our names end like this. */
 const FILE = /^events\.out\.tfevents\.\d+\.cellrun$/;
 
-/** Splits with a folder of their own; records of other splits go to `test`. */
-const EVALUATED = ['train', 'validation'] as const;
 const STEP_TAGS = ['loss', 'learning_rate', 'grad_norm', 'samples_per_s'];
 
 /** Sections of a config that affect results; the others name, monitor or judge a run. */
@@ -62,21 +61,33 @@ export function exportRun(run: RunRecord, target: string): string[] {
   const started = secondsOf(run.manifest?.started) ?? 0;
   const name = `events.out.tfevents.${String(Math.floor(started)).padStart(10, '0')}.cellrun`;
   for (const part of PARTS) prepare(join(target, part), name);
-  const files = new Map<Part, EventFile>();
-  const fileOf = (part: Part): EventFile => {
-    const known = files.get(part);
-    if (known !== undefined) return known;
-    const folder = join(target, part);
-    prepare(folder, name);
-    const file = new EventFile(join(folder, name), started);
-    files.set(part, file);
-    return file;
+  const files = new Map<Part, AtomicFile>();
+  const add = (part: Part, event: Uint8Array): void => {
+    let file = files.get(part);
+    if (file === undefined) {
+      const folder = join(target, part);
+      prepare(folder, name);
+      // TensorBoard ignores the name that the file has during writing
+      file = AtomicFile.create(join(folder, name), 'events');
+      files.set(part, file);
+      file.write(frame(fileVersion(started)));
+    }
+    file.write(frame(event));
   };
   try {
-    const [own] = PARTS.map(fileOf);
-    own.add(summaryEvent(started, 0, [text('config/text_summary', configText(run)), start(run, started)]));
-    const ended = writeCurves(run.directory.files.log, started, fileOf);
-    own.add(summaryEvent(ended, 0, [sessionEnd(STATUS[run.state], ended)]));
+    const { id, config } = run;
+    const values = flatValues(config);
+    const hyperparameters = values.filter(([key]) => HYPERPARAMETERS.test(key));
+    // Markdown: lines indented by four spaces are shown as code
+    const lines = values.map(([key, value]) => `    ${key}: ${JSON.stringify(value)}`);
+    const start = sessionStart(
+      hyperparameters.map(([key, value]) => [key, hyperparameter(value)]),
+      id,
+      started,
+    );
+    add('', summaryEvent(started, 0, [text('config/text_summary', lines.join('\n')), start]));
+    const ended = writeCurves(run.directory.files.log, started, add);
+    add('', summaryEvent(ended, 0, [sessionEnd(STATUS[run.state], ended)]));
     for (const file of files.values()) file.commit();
   } catch (error) {
     for (const file of files.values()) file.discard();
@@ -102,68 +113,34 @@ function prepare(folder: string, name: string): void {
 }
 
 /** Writes the scalars. Returns the time of the last event, in seconds since 1970. */
-function writeCurves(log: string, started: number, fileOf: (part: SplitName) => EventFile): number {
+function writeCurves(log: string, started: number, add: (part: Part, event: Uint8Array) => void): number {
   let time = started;
   if (isAbsent(log)) return time;
   const visit = (record: LogRecord): void => {
     time = secondsOf(record.time) ?? time;
-    const { step } = record;
+    const { event, step } = record;
     // TensorBoard's steps are integers
     if (typeof step !== 'number' || !Number.isSafeInteger(step)) return;
-    switch (record.event) {
-      case 'train.step':
-        fileOf('train').add(summaryEvent(time, step, scalars(record, STEP_TAGS)));
-        return;
-      case 'train.epoch': {
-        const metrics = metricsIn(record).map(name => [name, name === 'loss' ? 'epoch_loss' : name] as const);
-        fileOf('train').add(summaryEvent(time, step, scalars(record, metrics)));
-        return;
-      }
-      case 'eval': {
-        const part = EVALUATED.find(split => split === record.split) ?? 'test';
-        fileOf(part).add(summaryEvent(time, step, scalars(record, metricsIn(record))));
-      }
-    }
+    const isEvaluation = event === 'eval';
+    if (!isEvaluation && event !== 'train.step' && event !== 'train.epoch') return;
+    const values = (event === 'train.step' ? STEP_TAGS : metricsIn(record)).flatMap(name => {
+      const value = record[name] ?? nonFinite(record[`${name}_nonfinite`]);
+      const tag = event === 'train.epoch' && name === 'loss' ? 'epoch_loss' : name;
+      return typeof value === 'number' ? [scalar(tag, value)] : [];
+    });
+    // records of other splits go to `test`
+    const evaluated = (['train', 'validation'] as const).find(split => split === record.split) ?? 'test';
+    add(isEvaluation ? evaluated : 'train', summaryEvent(time, step, values));
   };
   // `review` reports invalid lines of the log
   readLog(log, visit, () => {});
   return time;
 }
 
-/** Scalars of the `fields`; a pair has the tag too, if that is not the field's name. */
-function scalars(
-  record: LogRecord,
-  fields: readonly (string | readonly [field: string, tag: string])[],
-): Uint8Array[] {
-  return fields.flatMap(one => {
-    const [field, tag] = typeof one === 'string' ? [one, one] : one;
-    const value = numberOf(record, field);
-    return value === undefined ? [] : [scalar(tag, value)];
-  });
-}
-
-/** The number in a field, including those that JSON cannot represent; undefined if it is none. */
-function numberOf(record: LogRecord, field: string): number | undefined {
-  const value = record[field];
-  return typeof value === 'number' ? value : nonFinite(record[`${field}_nonfinite`]);
-}
-
-function start({ config, id }: RunRecord, started: number): Uint8Array {
-  const values = flatValues(config).filter(([key]) => HYPERPARAMETERS.test(key));
-  const hyperparameters = new Map(values.map(([key, value]) => [key, hyperparameter(value)]));
-  return sessionStart({ hyperparameters, group: id, started });
-}
-
 /** TensorBoard has no lists. */
 function hyperparameter(value: unknown): Hyperparameter {
   const isKnown = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
   return isKnown ? value : JSON.stringify(value);
-}
-
-/** Markdown: lines indented by four spaces are shown as code. */
-function configText({ config }: RunRecord): string {
-  const lines = flatValues(config).map(([key, value]) => `    ${key}: ${JSON.stringify(value)}`);
-  return lines.join('\n');
 }
 
 function secondsOf(time: unknown): number | undefined {
