@@ -1,16 +1,15 @@
 /** One call of the program. `main.ts` connects it to a process. */
-import { isUtf8 } from 'node:buffer';
-import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { allowUnlocked, UNLOCKED } from '../run/lock.js';
-import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../util/errors.js';
+import { EXIT, type ExitCode, UserError } from '../util/errors.js';
 import { packageRoot } from '../util/root.js';
 import { systemReason } from '../util/system-errors.js';
 import { printable } from '../util/words.js';
 import { asTyped } from './command/command-line.js';
 import { formatDiagnostics } from './terminal/diagnostics.js';
 import { HintedError } from './terminal/hinted-error.js';
-import { type Io, isStdoutMissing, processIo, stdoutMissing, type Terminal } from './terminal/io.js';
+import { type Io, processIo, type Terminal } from './terminal/io.js';
 
 export class Call {
   private readonly io: Io;
@@ -28,10 +27,6 @@ export class Call {
   /** Runs the command line and prints errors. */
   async run(): Promise<ExitCode> {
     try {
-      // before anything is done
-      if (this.argv.includes('--json') && isStdoutMissing(this.terminal.stdout))
-        throw stdoutMissing('--json cannot print', ', or no --json');
-      checkNames(this.argv);
       if (this.terminal.env[UNLOCKED] === '1') allowUnlocked();
       const { runCommandLine } = await import('./program.js');
       return await runCommandLine(this.argv, this.io, packageVersion());
@@ -73,114 +68,48 @@ function packageVersion(): string {
 /** Describes failures of the operating system, such as a full disk, which are not bugs. */
 function systemFailure(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  const resource = exhausted(error);
-  if (resource !== undefined) return resource;
   const { path, syscall }: NodeJS.ErrnoException = error;
   const reason = systemReason(error);
-  return reason === undefined ? undefined : `${path ?? syscall ?? 'system'}: ${reason}`;
+  return exhausted(error) ?? (reason && `${path ?? syscall ?? 'system'}: ${reason}`);
 }
 
 function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-const REPLACED = '\ufffd';
-
-/**
- * @throws UserError (exit 2) if the working directory was removed, or its path or an argument is
- *   not UTF-8
- */
-export function checkNames(argv: readonly string[]): void {
-  const folder = workingFolder();
-  const problems = [
-    ...(folder.includes(REPLACED) && !isUtf8(bytesOfFolder())
-      ? [notUtf8('the working directory', folder)]
-      : []),
-    ...unreadable(argv).map(argument => notUtf8('an argument', argument)),
-  ];
-  if (problems.length > 0) throw usageError(...problems);
-}
-
-function workingFolder(): string {
-  try {
-    return process.cwd();
-  } catch {
-    throw usageError({
-      code: 'cli/no-folder',
-      message: 'the working directory has been removed',
-      expected: 'a command in a folder that exists: cd to one first',
-    });
-  }
-}
-
-function unreadable(argv: readonly string[]): string[] {
-  const replaced = argv.filter(argument => argument.includes(REPLACED));
-  // a name may really contain U+FFFD; only Linux has the original bytes
-  if (replaced.length === 0 || !existsSync(COMMAND_LINE) || isUtf8(readFileSync(COMMAND_LINE))) return [];
-  return replaced;
-}
-
-const COMMAND_LINE = '/proc/self/cmdline';
-
-function bytesOfFolder(): Uint8Array {
-  try {
-    return readlinkSync('/proc/self/cwd', { encoding: 'buffer' });
-  } catch {
-    return new Uint8Array();
-  }
-}
-
-function notUtf8(what: string, got: string): Diagnostic {
-  return {
-    code: 'cli/not-utf-8',
-    message: `${what} has bytes that are not UTF-8, and so it would refer to another file`,
-    expected: 'names in UTF-8',
-    got,
-  };
-}
-
-/** Describes exhausted resources: the resource, who needed it, and its limit. */
-
+const FILES = 'too many open files (`ulimit -n`)';
 /** Linux has one limit for threads and processes. */
 const THREADS = 'no more threads or processes can be started (`ulimit -u`, or a limit of the container)';
 const MEMORY = 'not enough memory (`ulimit -v`, a limit of the container, or the machine itself)';
-/** V8 reserves address space instead of checking every access. */
-const WEBASSEMBLY = "the kernels' memory, which reserves up to 10 GiB of address space";
-const FILES = 'too many open files (`ulimit -n`)';
 
-/** Messages of Node and V8, whose memory errors have no codes. */
-const OF_MEMORY =
-  /Array buffer allocation failed|could not allocate memory|Out of memory|Invalid (?:typed )?array length|WebAssembly\.Memory\(\)|Maximum memory/i;
+/**
+ * By code, system call, name and message of an error: the resource that is exhausted, and what needs
+ * it if the error does not say. Memory errors of V8 have no codes.
+ */
+const RESOURCES: readonly (readonly [error: RegExp, resource: string, need?: string])[] = [
+  [/^E[MN]FILE|too many open files|EMFILE/i, FILES],
+  // EAGAIN has another meaning for reads and writes
+  [/^EAGAIN (spawn|fork)/, THREADS],
+  [/^ERR_WORKER_INIT_FAILED/, THREADS, 'a worker thread (--threads 1 needs none)'],
+  [/^(ENOMEM|ERR_MEMORY_ALLOCATION_FAILED)/, MEMORY],
+  [/^ERR_WORKER_OUT_OF_MEMORY/, MEMORY, 'a worker thread'],
+  [
+    /RangeError: .*(WebAssembly\.Memory\(\)|could not allocate memory)/i,
+    MEMORY,
+    // V8 reserves address space instead of checking every access
+    "the kernels' memory, which reserves up to 10 GiB of address space",
+  ],
+  [
+    /RangeError: .*(buffer allocation failed|Out of memory|Invalid (typed )?array length|Maximum memory)/i,
+    MEMORY,
+    'arrays for the data or the model',
+  ],
+];
 
 /** Describes an exhausted resource, who needed it, and its limit; undefined for other errors. */
 export function exhausted(error: Error): string | undefined {
-  const { code = '', syscall = '', path } = error as NodeJS.ErrnoException;
-  const by = path ?? syscall;
-  const described = (resource: string, need: string) => `${need === '' ? '' : `${need}: `}${resource}`;
-  switch (code) {
-    case 'EMFILE':
-    case 'ENFILE':
-      return described(FILES, by);
-    case 'ENOMEM':
-      return described(MEMORY, by);
-    case 'EAGAIN':
-      // EAGAIN has another meaning for reads and writes
-      return syscall.startsWith('spawn') || syscall.startsWith('fork') ? described(THREADS, by) : undefined;
-    case 'ERR_WORKER_INIT_FAILED':
-      return /EMFILE/.test(error.message)
-        ? described(FILES, 'a worker thread')
-        : described(THREADS, 'a worker thread (--threads 1 needs none)');
-    case 'ERR_WORKER_OUT_OF_MEMORY':
-      return described(MEMORY, 'a worker thread');
-    case 'ERR_MEMORY_ALLOCATION_FAILED':
-      return described(MEMORY, '');
-    default:
-      // the module loader has no code for it
-      if (/too many open files/i.test(error.message)) return described(FILES, by);
-      if (!(error instanceof RangeError && OF_MEMORY.test(error.message))) return undefined;
-      return described(
-        MEMORY,
-        /WebAssembly/.test(error.message) ? WEBASSEMBLY : 'arrays for the data or the model',
-      );
-  }
+  const { code = '', syscall = '', path, name, message } = error as NodeJS.ErrnoException;
+  const text = `${code} ${syscall} ${name}: ${message}`;
+  const [, resource, need = path ?? syscall] = RESOURCES.find(([known]) => known.test(text)) ?? [];
+  return resource && `${need === '' ? '' : `${need}: `}${resource}`;
 }

@@ -18,128 +18,94 @@ interface Entry {
 
 type Catalogue = Readonly<Record<string, Entry>>;
 
+function verb(summary: string, load: () => Promise<{ readonly verb: Verb }>): Entry {
+  return { summary, load: async () => (await load()).verb };
+}
+
+/** One of several verbs of a module. */
+function part<K extends string>(
+  summary: string,
+  name: K,
+  load: () => Promise<{ readonly [name in NoInfer<K>]: Verb }>,
+): Entry {
+  return { summary, load: async () => (await load())[name] };
+}
+
+const verifyVerbs = () => import('./verbs/verify.js');
+const configVerbs = () => import('./verbs/config.js');
+const sweepVerbs = () => import('./sweep/sweep.js');
+const statusVerbs = () => import('./sweep/status.js');
+
 /** All verbs, in the order of the help. */
 const VERBS: Catalogue = {
-  run: {
-    summary: 'train a model, evaluate it and check its gates',
-    load: async () => (await import('./verbs/run.js')).verb,
-  },
-  resume: {
-    summary: 'continue a stopped run exactly where it stopped',
-    load: async () => (await import('./verbs/resume.js')).verb,
-  },
+  run: verb('train a model, evaluate it and check its gates', () => import('./verbs/run.js')),
+  resume: verb('continue a stopped run exactly where it stopped', () => import('./verbs/resume.js')),
   verify: {
     summary: 'test resuming, backends or gradients on this machine',
     verbs: {
-      resume: {
-        summary: 'kill and resume runs, and compare every byte with an uninterrupted run',
-        load: async () => (await import('./verbs/verify.js')).resume,
-      },
-      backends: {
-        summary: 'train the same steps on several backends, and compare losses and parameters',
-        load: async () => (await import('./verbs/verify.js')).backends,
-      },
-      gradients: {
-        summary: 'compare the gradients of the kernels with float64 and finite differences',
-        load: async () => (await import('./verbs/verify.js')).gradients,
-      },
+      resume: part(
+        'kill and resume runs, and compare every byte with an uninterrupted run',
+        'resume',
+        verifyVerbs,
+      ),
+      backends: part(
+        'train the same steps on several backends, and compare losses and parameters',
+        'backends',
+        verifyVerbs,
+      ),
+      gradients: part(
+        'compare the gradients of the kernels with float64 and finite differences',
+        'gradients',
+        verifyVerbs,
+      ),
     },
   },
-  validate: {
-    summary: 'check configs or sweeps and their data without training',
-    load: async () => (await import('./verbs/validate.js')).verb,
-  },
-  data: {
-    summary: 'show the data of a config: counts, lengths, targets, features, examples',
-    load: async () => (await import('./verbs/data.js')).verb,
-  },
+  validate: verb(
+    'check configs or sweeps and their data without training',
+    () => import('./verbs/validate.js'),
+  ),
+  data: verb(
+    'show the data of a config: counts, lengths, targets, features, examples',
+    () => import('./verbs/data.js'),
+  ),
   config: {
     summary: 'print, explain or compare resolved configs',
     verbs: {
-      show: {
-        summary: 'print a config with all defaults and overrides filled in',
-        load: async () => (await import('./verbs/config.js')).show,
-      },
-      explain: {
-        summary: 'print where each value, or the value of one key, comes from',
-        load: async () => (await import('./verbs/config.js')).explain,
-      },
-      diff: {
-        summary: 'print the differences between two resolved configs',
-        load: async () => (await import('./verbs/config.js')).diff,
-      },
+      show: part('print a config with all defaults and overrides filled in', 'show', configVerbs),
+      explain: part('print where each value, or the value of one key, comes from', 'explain', configVerbs),
+      diff: part('print the differences between two resolved configs', 'diff', configVerbs),
     },
   },
-  graph: {
-    summary: 'print the compiled graph: parameters, kernels, FLOPs and memory',
-    load: async () => (await import('./verbs/graph.js')).verb,
-  },
-  evaluate: {
-    summary: "compute a checkpoint's metrics",
-    load: async () => (await import('./verbs/evaluate.js')).verb,
-  },
-  predict: {
-    summary: "print a checkpoint's prediction for every sequence, or generate text",
-    load: async () => (await import('./verbs/predict.js')).verb,
-  },
+  graph: verb(
+    'print the compiled graph: parameters, kernels, FLOPs and memory',
+    () => import('./verbs/graph.js'),
+  ),
+  evaluate: verb("compute a checkpoint's metrics", () => import('./verbs/evaluate.js')),
+  predict: verb(
+    "print a checkpoint's prediction for every sequence, or generate text",
+    () => import('./verbs/predict.js'),
+  ),
   sweep: {
-    summary: 'train variants of a config and find the best',
-    load: async () => (await import('./sweep/sweep.js')).sweep,
+    ...part('train variants of a config and find the best', 'sweep', sweepVerbs),
     verbs: {
-      status: {
-        summary: "print a sweep's progress and best trials",
-        load: async () => (await import('./sweep/status.js')).status,
-      },
-      resume: {
-        summary: 'continue a stopped sweep exactly where it stopped',
-        load: async () => (await import('./sweep/sweep.js')).resume,
-      },
-      replay: {
-        summary: "repeat a sweep's decisions from its results and compare them",
-        load: async () => (await import('./sweep/status.js')).replay,
-      },
+      status: part("print a sweep's progress and best trials", 'status', statusVerbs),
+      resume: part('continue a stopped sweep exactly where it stopped', 'resume', sweepVerbs),
+      replay: part("repeat a sweep's decisions from its results and compare them", 'replay', statusVerbs),
     },
   },
-  compare: {
-    summary: "compare runs, or list a sweep's trials",
-    load: async () => (await import('./verbs/compare.js')).verb,
-  },
-  review: {
-    summary: 'check finished runs against gates and a baseline',
-    load: async () => (await import('./verbs/review.js')).verb,
-  },
-  report: {
-    summary: 'write a self-contained HTML report of a run, a sweep or a directory of them',
-    load: async () => (await import('./verbs/report.js')).verb,
-  },
-  tag: {
-    summary: 'change or print the tags and notes of runs and sweeps',
-    load: async () => (await import('./verbs/tag.js')).verb,
-  },
-  serve: {
-    summary: 'start the live dashboard',
-    load: async () => (await import('./verbs/serve.js')).verb,
-  },
-  worker: {
-    summary: 'run trials from a job queue',
-    load: async () => (await import('./verbs/worker.js')).verb,
-  },
-  export: {
-    summary: 'export weights for PyTorch, or curves for TensorBoard',
-    load: async () => (await import('./verbs/export.js')).verb,
-  },
-  schema: {
-    summary: 'print a JSON Schema',
-    load: async () => (await import('./verbs/schema.js')).verb,
-  },
-  init: {
-    summary: 'write a first config and print the next command',
-    load: async () => (await import('./verbs/init.js')).verb,
-  },
-  doctor: {
-    summary: "print this machine's hardware, backends and versions",
-    load: async () => (await import('./verbs/doctor.js')).verb,
-  },
+  compare: verb("compare runs, or list a sweep's trials", () => import('./verbs/compare.js')),
+  review: verb('check finished runs against gates and a baseline', () => import('./verbs/review.js')),
+  report: verb(
+    'write a self-contained HTML report of a run, a sweep or a directory of them',
+    () => import('./verbs/report.js'),
+  ),
+  tag: verb('change or print the tags and notes of runs and sweeps', () => import('./verbs/tag.js')),
+  serve: verb('start the live dashboard', () => import('./verbs/serve.js')),
+  worker: verb('run trials from a job queue', () => import('./verbs/worker.js')),
+  export: verb('export weights for PyTorch, or curves for TensorBoard', () => import('./verbs/export.js')),
+  schema: verb('print a JSON Schema', () => import('./verbs/schema.js')),
+  init: verb('write a first config and print the next command', () => import('./verbs/init.js')),
+  doctor: verb("print this machine's hardware, backends and versions", () => import('./verbs/doctor.js')),
 };
 
 /** Includes streams, so that a verb refuses them with a reason. */
@@ -178,13 +144,7 @@ export async function runCommandLine(argv: readonly string[], io: Io, version: s
     if (!(error instanceof CommanderError)) throw error;
     // A group without a verb: commander has already printed the help.
     if (error.code === 'commander.help' && error.exitCode !== 0) return EXIT.usage;
-    if (error.code === 'commander.excessArguments')
-      throw unexpectedArgument(commandOf(words, program).command);
-    if (error.code === 'commander.unknownOption') {
-      const assignment = await assignmentMeant(error.message, words, commandOf(words, program).command);
-      if (assignment !== undefined) throw assignment;
-    }
-    if (error.exitCode !== 0) throw asUsageError(error, expectedVerbs(program, words), words[0]);
+    if (error.exitCode !== 0) throw await asUsageError(error, program, words);
   }
   return code;
 }
@@ -203,7 +163,13 @@ export function withVerb(argv: readonly string[], verbs: readonly string[]): str
  * name is one of the `words`, or if `words` is undefined.
  */
 export async function buildProgram(shell: Shell, words?: readonly string[]): Promise<Command> {
-  const program = withSharedOptions(configure(new Command('cellrun'), shell))
+  const { out, err } = shell.io;
+  // commander passes these settings on to commands that are added later
+  const program = withSharedOptions(new Command('cellrun'))
+    .exitOverride()
+    .configureOutput({ writeOut: out, writeErr: err, outputError: () => {} })
+    .configureHelp({ subcommandTerm: subcommand => subcommand.name() })
+    .showSuggestionAfterError(true)
     .description(
       'Train recurrent networks from a config file.\n`cellrun FILE.yaml` is short for `cellrun run FILE.yaml`.',
     )
@@ -223,65 +189,37 @@ async function addVerbs(
   shell: Shell,
   words: readonly string[] | undefined,
 ): Promise<void> {
-  for (const [name, entry] of Object.entries(verbs)) {
+  for (const [name, { summary, load, verbs: below = {} }] of Object.entries(verbs)) {
     const isNamed = words === undefined || words.includes(name);
-    const command = addCommand(
-      parent,
-      name,
-      entry.summary,
-      shell,
-      isNamed ? await entry.load?.() : undefined,
-    );
-    if (isNamed) await addVerbs(command, entry.verbs ?? {}, shell, words);
+    const command = addCommand(parent, name, summary, shell, isNamed ? await load?.() : undefined);
+    if (isNamed) await addVerbs(command, below, shell, words);
   }
 }
 
-/** Commander passes these settings on to commands that are added later. */
-function configure(command: Command, { io }: Shell): Command {
-  return command
-    .exitOverride()
-    .configureOutput({ writeOut: io.out, writeErr: io.err, outputError: () => {} })
-    .configureHelp({ subcommandTerm: subcommand => subcommand.name() })
-    .showSuggestionAfterError(true);
-}
-
 /**
- * The command that `help VERB…` asks about, at any depth (`help config show`, `config help show`).
- * Undefined if `argv` does not ask for help. Commander would print the general help for an unknown
- * verb.
+ * The command whose help is asked for, at any depth (`help config show`, `config help show`).
+ * Commander would print the general help for an unknown verb.
  */
 function explainedCommand(program: Command, argv: readonly string[]): Command | undefined {
   const words = argv.filter(word => !word.startsWith('-'));
   const at = words.indexOf(HELP);
+  // after a verb that is no group, `help` is an argument
+  const isAsked = at >= 0 && isGroup(commandOf(words.slice(0, at), program), at);
   const isFlagged = argv.includes('--help') || argv.includes('-h');
-  if (isFlagged && at < 0 && argv[0] === words[0] && verbOf(program, words[0]) === undefined)
-    throw unknownVerb(words[0], program);
-  if (at < 0 || !isGroupPath(program, words.slice(0, at))) return undefined;
-  let command = program;
-  for (const word of words.toSpliced(at, 1)) {
-    if (command.commands.length === 0) break;
-    const next = verbOf(command, word);
-    if (next === undefined && word !== HELP) throw unknownVerb(word, command);
-    command = next ?? command;
-  }
-  return command;
+  const named = isAsked ? words.toSpliced(at, 1) : words;
+  const { command, depth } = commandOf(named, program);
+  const isUnknown = command.commands.length > 0 && depth < named.length;
+  if (isUnknown && (isAsked || (isFlagged && depth === 0))) throw unknownVerb(named[depth], command);
+  return isAsked ? command : undefined;
 }
 
-/** True if the words lead to a group. After any other verb, `help` is an argument. */
-function isGroupPath(program: Command, words: readonly string[]): boolean {
-  let command: Command | undefined = program;
-  for (const word of words) command = command && verbOf(command, word);
-  return command !== undefined && command.commands.length > 0;
-}
-
-function verbOf(command: Command, word: string): Command | undefined {
-  return command.commands.find(verb => verb.name() === word);
+function isGroup({ command, depth }: ReturnType<typeof commandOf>, words: number): boolean {
+  return depth === words && command.commands.length > 0;
 }
 
 function unknownVerb(word: string, command: Command): Error {
   const names = command.commands.map(verb => verb.name());
-  const meant = command.parent === null ? verbMeant(word) : undefined;
-  const suggestion = meant ?? nearest(word, names);
+  const suggestion = (command.parent === null ? verbMeant(word) : undefined) ?? nearest(word, names);
   return usageError({
     code: 'cli/unknownCommand',
     message: `unknown command '${word}'`,
@@ -290,83 +228,65 @@ function unknownVerb(word: string, command: Command): Error {
   });
 }
 
-/** The alternatives to an unknown verb. */
-function expectedVerbs(program: Command, words: readonly string[]): string {
-  const first = words.find(word => !word.startsWith('-'));
-  const below = (first && verbOf(program, first)?.commands) || [];
-  if (below.length > 0) return below.map(command => command.name()).join(', ');
-  return 'a verb (see --help), or a config file ending in .yaml, .yml or .json';
-}
-
-/** A key of a config, without a value. */
-const KEY = /^[A-Za-z_][\w-]*(\.[\w-]+)+$/;
-
-/** The first argument that `command` has no use for. */
-function unexpectedArgument(command: Command): Error {
-  const { registeredArguments, args } = command;
-  const word = args[registeredArguments.length];
-  const code = 'cli/excessArguments';
-  const hasSet = command.options.some(({ long }) => long === '--set');
-  if (hasSet && KEY.test(word))
-    return usageError({ code, message: 'the value is missing', file: word, expected: `${word}=VALUE` });
-  const usage = registeredArguments.map(one => (one.required ? `<${one.name()}>` : `[${one.name()}]`));
+/** Turns commander's message into a diagnostic. */
+async function asUsageError(
+  { code, message: full }: CommanderError,
+  program: Command,
+  words: readonly string[],
+): Promise<Error> {
+  const plain = words.filter(word => !word.startsWith('-'));
+  const { command } = commandOf(plain, program);
+  const [first, ...rest] = full.replace(/^error: /, '').split('\n');
+  const named = {
+    'commander.unknownCommand': () => unknownWord(command, plain[0]),
+    'commander.unknownOption': () => keyMeant(first, words, command),
+    'commander.excessArguments': () => unexpectedArgument(command),
+  }[code];
+  const similar = /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1];
   return usageError({
-    code,
-    message: `unexpected argument '${word}'`,
-    expected: `${command.name()} ${usage.join(' ')}`.trim(),
+    code: `cli/${code.replace('commander.', '')}`,
+    message: first.replace(/\.$/, ''),
+    ...(similar !== undefined && { suggestion: similar }),
+    ...(await named?.()),
   });
 }
 
-/** The error for an option that names a key of the config, such as `--lr 0.1`. */
-async function assignmentMeant(
+type Correction = { readonly message?: string; readonly expected?: string; readonly suggestion?: string };
+
+function unknownWord(command: Command, word: string): Correction {
+  if (command.parent !== null) return { expected: command.commands.map(verb => verb.name()).join(', ') };
+  const suggestion = /\.(csv|tsv|parquet|txt)(\.gz)?$/i.test(word)
+    ? `${programName(process.argv, process.env)} init --from ${quoted(word)}`
+    : verbMeant(word);
+  const expected = 'a verb (see --help), or a config file ending in .yaml, .yml or .json';
+  return { expected, ...(suggestion !== undefined && { suggestion }) };
+}
+
+function unexpectedArgument(command: Command): Correction {
+  const { registeredArguments, args } = command;
+  const usage = registeredArguments.map(one => (one.required ? `<${one.name()}>` : `[${one.name()}]`));
+  return {
+    message: `unexpected argument '${args[registeredArguments.length]}'`,
+    expected: [command.name(), ...usage].join(' '),
+  };
+}
+
+/** An option may mean a key of the config, such as `--lr 0.1`. */
+async function keyMeant(
   message: string,
   words: readonly string[],
   { options }: Command,
-): Promise<Error | undefined> {
-  const [, option, name] = /unknown option '(--([\w-]+))(?:=.*)?'(?!.*Did you mean)/s.exec(message) ?? [];
+): Promise<Correction | undefined> {
+  const [, option, name] = /'(--([\w-]+))/.exec(message) ?? [];
   if (name === undefined || !options.some(({ long }) => long === '--set')) return undefined;
   const [{ findElsewhere }, { experimentSchema }] = await Promise.all([
     import('../config/suggest.js'),
     import('../config/schema/walk.js'),
   ]);
-  const found = findElsewhere(name, experimentSchema());
-  const [key] = found.toSorted((a, b) => a.path.length - b.path.length);
+  const [key] = findElsewhere(name, experimentSchema()).toSorted((a, b) => a.path.length - b.path.length);
   if (key === undefined) return undefined;
   const at = words.findIndex(word => word === option || word.startsWith(`${option}=`));
   const value = words[at] === option ? words[at + 1] : words[at]?.slice(option.length + 1);
-  return usageError({
-    code: 'cli/unknownOption',
-    message: `unknown option '${option}'`,
-    suggestion: `${key.path.join('.')}=${value === undefined || value.startsWith('-') ? 'VALUE' : value}`,
-  });
-}
-
-/** Turns commander's message into a diagnostic. */
-function asUsageError(error: CommanderError, verbs: string, word: string): Error {
-  const [first, ...rest] = error.message.replace(/^error: /, '').split('\n');
-  const [message, hint] = first.replace(/\.$/, '').split(/\. (?=Allowed|Expected)/);
-  const missing = /^option '(?:-\w, )?(--[\w-]+) (.*)' argument missing$/.exec(message);
-  if (missing)
-    return usageError({
-      code: 'cli/optionMissingArgument',
-      message: 'the value is missing',
-      file: missing[1],
-      expected: missing[2],
-    });
-  const isVerb = error.code === 'commander.unknownCommand';
-  const similar = /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1];
-  const isData = isVerb && /\.(csv|tsv|parquet|txt)(\.gz)?$/i.test(word);
-  const meant = isData
-    ? `${programName(process.argv, process.env)} init --from ${quoted(word)}`
-    : isVerb
-      ? verbMeant(word)
-      : undefined;
-  const suggestion = meant ?? similar;
-  const expected = isVerb ? verbs : hint?.replace(/^(Allowed choices are|Expected) /, '');
-  return usageError({
-    code: `cli/${error.code.replace('commander.', '')}`,
-    message,
-    ...(expected !== undefined && { expected }),
-    ...(suggestion !== undefined && { suggestion }),
-  });
+  const given = value === undefined || value.startsWith('-') ? 'VALUE' : value;
+  return { message: `unknown option '${option}'`, suggestion: `${key.path.join('.')}=${given}` };
 }

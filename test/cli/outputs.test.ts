@@ -1,15 +1,11 @@
 /** Output to streams, and messages about exhausted resources. */
-import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { exhausted } from '../../src/cli/call.js';
 import { resumeHint } from '../../src/cli/command/result.js';
 import { processIo } from '../../src/cli/terminal/io.js';
 import { csvLines, type PredictionStyle } from '../../src/cli/verbs/prediction-lines.js';
-import { EXIT } from '../../src/util/errors.js';
 import { plainMarkdown } from '../../src/util/markdown.js';
-import { packageRoot } from '../../src/util/root.js';
 import { formatAnnotations } from '../../src/view/github.js';
 import { Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
@@ -23,47 +19,6 @@ const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work
 const onlyLinux = process.platform === 'linux' ? false : 'only Linux tells';
 const data = work.file('data.npz', randomDataset('test/outputs', { train: 64, test: 20, seed: 1 }));
 const small = longerConfig(data, 1);
-
-t.test('--json with stdout closed is refused before anything is done', { skip: onlyLinux }, async t => {
-  const output = work.folder();
-  const program = `"${join(packageRoot, 'run')}"`;
-  const run = `${program} run ${work.config(small)} --backend webasm --quiet --output ${output}`;
-  const closed = await execute('bash', ['-c', `${run} --json >&-`], surroundings);
-  t.match(closed, { code: EXIT.usage, stderr: /stdout is closed, so --json cannot print/ });
-  t.same(readdirSync(output), []);
-  t.equal((await execute('bash', ['-c', `${run} --json > /dev/null`], surroundings))?.code, 0);
-  t.equal(
-    (await execute('bash', ['-c', `${run} >&-`], surroundings))?.code,
-    0,
-    'without it a run needs none',
-  );
-  const [name] = readdirSync(output);
-  const directory = join(output, name);
-  for (const verb of [
-    `predict ${directory}`,
-    `evaluate ${directory}`,
-    `compare ${directory} ${directory} --format csv`,
-    `report ${directory} --output -`,
-    'schema experiment',
-  ])
-    t.match(
-      await execute('bash', ['-c', `${program} ${verb} >&-`], surroundings),
-      { code: EXIT.usage, stderr: /^stdout: stdout is closed, so the result cannot be printed\n/ },
-      verb,
-    );
-});
-
-t.test('a program that wants no output is given none', { skip: onlyLinux }, async t => {
-  const output = work.folder();
-  const run = ['run', work.config(small), '--backend', 'webasm', '--quiet', '--json', '--output', output];
-  // both open /dev/null for reading and writing, as Node does for a closed stdout
-  const ignored = spawnSync(process.execPath, [main, ...run], { ...surroundings, stdio: 'ignore' });
-  t.equal(ignored.status, 0);
-  const [name] = readdirSync(output);
-  const [id] = readdirSync(join(output, name));
-  const command = `"${join(packageRoot, 'run')}" predict ${join(output, name, id)} 1<>/dev/null`;
-  t.equal((await execute('bash', ['-c', command], surroundings))?.code, 0);
-});
 
 t.test('an exhausted resource is named with the part that needs it', { skip: onlyLinux }, async t => {
   const run = `${program} run ${work.config(small)} --backend webasm --quiet --output ${work.folder()}`;

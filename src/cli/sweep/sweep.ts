@@ -23,7 +23,7 @@ import { formatTable, tableOf } from '../../util/table.js';
 import { counted } from '../../util/words.js';
 import { backend, experiments, notes, sameBackend } from '../command/options.js';
 import { defineVerb, flag, list, text } from '../command/verb.js';
-import { formatWarnings } from '../terminal/diagnostics.js';
+import { formatDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { widthOf } from '../verbs/compare-trials.js';
 import { addNotes } from '../verbs/tag.js';
@@ -79,7 +79,8 @@ disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resume
     const { SweepModels } = await import('../../library/sweep-models.js');
     const models = new SweepModels(loaded);
     const warnings = [...loaded.warnings, ...(await models.check())];
-    if (warnings.length > 0) shell.io.err(`${formatWarnings(warnings, shell.io.color.err)}\n`);
+    if (warnings.length > 0)
+      shell.io.err(`${formatDiagnostics(warnings, { color: shell.io.color.err, severity: 'warning' })}\n`);
     const { plan, bases, givenYaml } = loaded;
     if (given.dryRun) {
       return dryRun(loaded, models, given.json, shell.io);

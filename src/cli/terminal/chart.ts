@@ -15,8 +15,6 @@ export interface ChartStyle {
   readonly axis: string;
 }
 
-/** Larger values are clamped, so that sums and differences of coordinates stay finite. */
-const MAX_COORDINATE = 1e300;
 /** Drawn in cells with several lines. */
 const SHARED = '*';
 const BRAILLE = 0x2800;
@@ -34,36 +32,31 @@ const COLORS = ['cyan', 'yellow', 'magenta', 'green', 'blue', 'red'] as const;
  * points.
  */
 export function lineChart(lines: readonly ChartLine[], style: ChartStyle): string {
-  const drawn = lines.filter(({ points }) => points.length > 0).map(clamped);
+  const drawn = lines.filter(({ points }) => points.length > 0);
   if (drawn.length === 0) return '';
-  const ys = rangeOf(drawn.flatMap(({ points }) => points.map(({ y }) => y)));
-  const ticks = linearTicks(ys.low, ys.high);
+  const y = rangeOf(drawn.flatMap(({ points }) => points.map(point => point.y)));
+  const x = rangeOf(drawn.flatMap(({ points }) => points.map(point => point.x)));
+  const ticks = linearTicks(y.low, y.high);
   const labels = formatTicks(ticks);
-  const xs = rangeOf(drawn.flatMap(({ points }) => points.map(({ x }) => x)));
   const margin = Math.max(...labels.map(label => label.length));
-  const columns = Math.max(10, style.width - margin - 2 - lastLabelWidth(drawn));
+  const ending = drawn.reduce((width, { label }) => width + label.length + 1, 1);
+  const columns = Math.max(10, style.width - margin - 2 - ending);
   const rows = Math.max(4, style.height - 2);
-  const frame: Frame = { x: xs, y: ys, columns, rows };
-  const cells = style.color && style.unicode ? dotCells(drawn, frame) : letterCells(drawn, frame);
-  const body = cells.map((row, i) => {
+  const frame: Frame = { x, y, columns, rows };
+  const [wall, notch, corner, floor] = style.unicode ? '│┤└─' : '|++-';
+  const body = cellsOf(drawn, frame, style.color && style.unicode).map((row, i) => {
     const tick = ticks.findIndex(tick => rowOf(tick, frame, rows) === i);
     const label = tick < 0 ? '' : labels[tick];
-    const side = style.unicode ? (tick < 0 ? '│' : '┤') : tick < 0 ? '|' : '+';
-    const ends = drawn.filter(({ points }) => rowOf(points[points.length - 1].y, frame, rows) === i);
-    const names = ends.map(line => painted(line.label, drawn.indexOf(line), style.color)).join(' ');
-    const text = runsOf(row)
-      .map(cell => painted(cell.text, cell.line, style.color))
-      .join('');
-    return `${label.padStart(margin)} ${side}${names === '' ? text.trimEnd() : `${text} ${names}`}\n`;
+    const names = drawn.flatMap(({ label, points }, line) =>
+      rowOf(points[points.length - 1].y, frame, rows) === i ? [{ text: ` ${label}`, line }] : [],
+    );
+    const end = row.findLastIndex(({ text }) => text !== ' ');
+    const shown = names.length > 0 ? [...row, ...names] : row.slice(0, end + 1);
+    const text = shown.map(cell => painted(cell, style.color)).join('');
+    return `${label.padStart(margin)} ${tick < 0 ? wall : notch}${text}\n`;
   });
-  const corner = style.unicode ? '└' : '+';
-  const rule = (style.unicode ? '─' : '-').repeat(columns);
+  const rule = floor.repeat(columns);
   return `${body.join('')}${' '.repeat(margin)} ${corner}${rule}\n${xLabels(frame, margin, style.axis)}`;
-}
-
-function clamped({ label, points }: ChartLine): ChartLine {
-  const clamp = (value: number): number => Math.max(-MAX_COORDINATE, Math.min(MAX_COORDINATE, value));
-  return { label, points: points.map(({ x, y }) => ({ x: clamp(x), y: clamp(y) })) };
 }
 
 interface Range {
@@ -88,8 +81,7 @@ interface Cell {
 function rangeOf(values: readonly number[]): Range {
   const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
   const size = Math.max(Math.abs(low), Math.abs(high));
-  if (high - low > 1e-9 * size && high - low > Number.MIN_VALUE * 2 ** 52) return { low, high };
-  const room = size > 1e-300 ? size / 2 : 1;
+  const room = high - low > 1e-9 * size ? 0 : size / 2 || 1;
   return { low: low - room, high: high + room };
 }
 
@@ -119,34 +111,28 @@ function heights({ points }: ChartLine, { x: { low, high } }: Frame, count: numb
   return found;
 }
 
-function letterCells(lines: readonly ChartLine[], frame: Frame): Cell[][] {
-  const cells = emptyCells(frame);
-  for (const [line, one] of lines.entries())
-    for (const [column, y] of heights(one, frame, frame.columns).entries()) {
-      if (y === undefined) continue;
-      const row = cells[rowOf(y, frame, frame.rows)];
-      const isFree = row[column].text === ' ';
-      row[column] = isFree ? { text: one.label.slice(0, 1), line } : { text: SHARED, line: -1 };
-    }
-  return cells;
-}
-
-function dotCells(lines: readonly ChartLine[], frame: Frame): Cell[][] {
-  const cells = emptyCells(frame);
+/** The cells of all lines: with two by four dots each, or with the letters of the lines. */
+function cellsOf(lines: readonly ChartLine[], frame: Frame, isDotted: boolean): Cell[][] {
+  const [across, down] = isDotted ? [2, 4] : [1, 1];
+  const cells = Array.from({ length: frame.rows }, () =>
+    new Array<Cell>(frame.columns).fill({ text: ' ', line: -1 }),
+  );
   for (const [line, one] of lines.entries()) {
     let before: number | undefined;
-    for (const [column, y] of heights(one, frame, 2 * frame.columns).entries()) {
-      if (y === undefined) {
-        before = undefined;
-        continue;
-      }
-      const row = rowOf(y, frame, 4 * frame.rows);
-      // fill steep parts, so that the line is connected
-      const from = before === undefined || before === row ? row : before + Math.sign(row - before);
-      for (let dot = Math.min(from, row); dot <= Math.max(from, row); dot++) {
-        const [r, c] = [Math.floor(dot / 4), Math.floor(column / 2)];
-        const bits = Math.max(0, cells[r][c].text.charCodeAt(0) - BRAILLE) | DOTS[dot % 4][column % 2];
-        cells[r][c] = { text: String.fromCharCode(BRAILLE + bits), line };
+    for (const [column, y] of heights(one, frame, across * frame.columns).entries()) {
+      const row = y === undefined ? undefined : rowOf(y, frame, down * frame.rows);
+      if (row !== undefined) {
+        // fill steep parts of dots, so that the line is connected
+        const from = before === undefined || !isDotted ? row : before + Math.sign(row - before);
+        for (let at = Math.min(from, row); at <= Math.max(from, row); at++) {
+          const cellRow = cells[Math.floor(at / down)];
+          const cell = Math.floor(column / across);
+          const { text } = cellRow[cell];
+          if (isDotted) {
+            const bits = Math.max(0, text.charCodeAt(0) - BRAILLE) | DOTS[at % 4][column % 2];
+            cellRow[cell] = { text: String.fromCharCode(BRAILLE + bits), line };
+          } else cellRow[cell] = text === ' ' ? { text: one.label[0], line } : { text: SHARED, line: -1 };
+        }
       }
       before = row;
     }
@@ -154,27 +140,8 @@ function dotCells(lines: readonly ChartLine[], frame: Frame): Cell[][] {
   return cells;
 }
 
-function emptyCells({ rows, columns }: Frame): Cell[][] {
-  return Array.from({ length: rows }, () => new Array<Cell>(columns).fill({ text: ' ', line: -1 }));
-}
-
-/** Merges neighbors of the same line, to change colors less often. */
-function runsOf(row: readonly Cell[]): Cell[] {
-  const runs: Cell[] = [];
-  for (const { text, line } of row) {
-    const last = runs.at(-1);
-    if (last?.line === line) runs[runs.length - 1] = { text: last.text + text, line };
-    else runs.push({ text, line });
-  }
-  return runs;
-}
-
-function painted(text: string, line: number, color: boolean): string {
+function painted({ text, line }: Cell, color: boolean): string {
   return !color || line < 0 ? text : pico.createColors(true)[COLORS[line % COLORS.length]](text);
-}
-
-function lastLabelWidth(lines: readonly ChartLine[]): number {
-  return 1 + lines.reduce((width, { label }) => width + label.length + 1, 0);
 }
 
 function xLabels({ x: { low, high }, columns }: Frame, margin: number, axis: string): string {

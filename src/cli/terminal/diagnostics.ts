@@ -15,74 +15,39 @@ import { printable } from '../../util/words.js';
 /** Longer source lines are cut around the caret. */
 const MAX_SOURCE = 120;
 
-export type Severity = 'error' | 'warning';
-
 export interface DiagnosticFormat {
   readonly color: boolean;
-  readonly severity?: Severity;
-  /** Counts by `identityOf` that several calls share; updated by the call. */
-  readonly seen?: Map<string, number>;
+  readonly severity?: 'error' | 'warning';
 }
 
 /** Maximum number of identical errors, and of warnings with the same code, that are shown. */
 const MAX_ALIKE = 5;
 
 /**
- * Formats `diagnostics`, separated by empty lines, each with a newline at its end. Those with the
- * same code and message are shown five times, then counted.
+ * Formats `diagnostics`, separated by empty lines, each with a newline at its end. Those that are
+ * alike are shown five times, then counted.
  */
 export function formatDiagnostics(
   diagnostics: readonly Diagnostic[],
-  { color, severity = 'error', seen = new Map() }: DiagnosticFormat,
+  { color, severity = 'error' }: DiagnosticFormat,
 ): string {
   const colors = pico.createColors(color);
-  const { shown, omitted } = limited(diagnostics, identityOf, seen);
-  const more = [...omitted.values()].map(
-    ({ count, first }) => `${count} more: ${printable(first.message)}
-`,
-  );
-  const formatted = shown.map(diagnostic => `${formatOne(diagnostic, severity, colors).join('\n')}\n`);
-  return [...formatted, ...(more.length > 0 ? [more.join('')] : [])].join('\n');
-}
-
-/** Formats the first warnings of each code, and counts the others. */
-export function formatWarnings(diagnostics: readonly Diagnostic[], color: boolean): string {
-  const { shown } = limited(diagnostics, ({ code }) => code, new Map());
+  const counts = new Map<string, number>();
+  const shown = diagnostics.filter(({ code, message }) => {
+    const key = severity === 'error' ? `${code} ${message}` : code;
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
+    return count <= MAX_ALIKE;
+  });
   const left = diagnostics.length - shown.length;
-  const more = left > 0 ? `\nwarning: ${left} more like these\n` : '';
-  return formatDiagnostics(shown, { color, severity: 'warning' }) + more;
-}
-
-function identityOf({ code, message }: Diagnostic): string {
-  return `${code} ${message}`;
-}
-
-interface Omitted {
-  readonly count: number;
-  readonly first: Diagnostic;
-}
-
-/** Splits off the diagnostics after the first `MAX_ALIKE` with the same key. */
-function limited(
-  diagnostics: readonly Diagnostic[],
-  keyOf: (diagnostic: Diagnostic) => string,
-  seen: Map<string, number>,
-): { readonly shown: readonly Diagnostic[]; readonly omitted: ReadonlyMap<string, Omitted> } {
-  const shown: Diagnostic[] = [];
-  const omitted = new Map<string, Omitted>();
-  for (const diagnostic of diagnostics) {
-    const key = keyOf(diagnostic);
-    const count = (seen.get(key) ?? 0) + 1;
-    seen.set(key, count);
-    if (count <= MAX_ALIKE) shown.push(diagnostic);
-    else omitted.set(key, { first: diagnostic, count: (omitted.get(key)?.count ?? 0) + 1 });
-  }
-  return { shown, omitted };
+  const more = left === 0 ? [] : [`${severity === 'warning' ? 'warning: ' : ''}${left} more like these\n`];
+  const formatted = shown.map(diagnostic => `${formatOne(diagnostic, severity, colors).join('\n')}\n`);
+  return [...formatted, ...more].join('\n');
 }
 
 type Colors = ReturnType<typeof pico.createColors>;
 
-function formatOne(d: Diagnostic, severity: Severity, colors: Colors): string[] {
+function formatOne(d: Diagnostic, severity: 'error' | 'warning', colors: Colors): string[] {
   const place = printable(placeOf(d) || 'cellrun: ');
   const message = printable(d.message);
   return [

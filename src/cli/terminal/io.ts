@@ -1,17 +1,12 @@
 /** The streams of the program. */
-import { readlinkSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { type UserError, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 
 /** The streams of a verb. Results go to `out` or `data`, everything else to `err`. */
 export interface Io {
   /** Text for people on stdout. Control characters other than tabs and newlines are replaced. */
   out(text: string): void;
-  /**
-   * Output for programs on stdout, such as JSON and CSV: exact, except on a terminal.
-   * @throws UserError (exit 2) if stdout was closed from the start
-   */
+  /** Output for programs on stdout, such as JSON and CSV: exact, except on a terminal. */
   data(text: string): void;
   /** Text for people on stderr, like `out`. May start with a sequence that redraws lines. */
   err(text: string): void;
@@ -33,7 +28,6 @@ export interface Io {
 
 /** The part of a `NodeJS.WriteStream` that is used. */
 export interface OutputStream {
-  readonly fd?: number;
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;
@@ -69,14 +63,9 @@ export function processIo(terminal: Terminal, noColor: boolean): Io {
   );
   // a run continues if nobody reads its progress
   const toStderr = writer(stderr, () => true, 'stderr');
-  let isMissing: boolean | undefined;
   return {
     out: text => toStdout(harmless(text, color.out)),
-    data(text) {
-      isMissing ??= isStdoutMissing(stdout);
-      if (isMissing) throw stdoutMissing('the result cannot be printed');
-      toStdout(stdout.isTTY ? harmless(text, color.out) : text);
-    },
+    data: text => toStdout(stdout.isTTY ? harmless(text, color.out) : text),
     outClosed: closed.signal,
     drained: () => drained(stdout),
     // opened on first use
@@ -98,8 +87,8 @@ export function processIo(terminal: Terminal, noColor: boolean): Io {
 }
 
 const ESC = '\\u001b\\[';
-/** Sequences at the start of a text that erase the line, or the lines of a block. */
-const ERASURE = new RegExp(`^(?:\\r${ESC}2K|${ESC}\\d+A\\r${ESC}J)?`);
+/** Erases the lines of a block; at the start of a text. */
+const ERASURE = new RegExp(`^(?:${ESC}\\d+A\\r${ESC}J)?`);
 /** Colors of picocolors. */
 const COLORS = new RegExp(`(${ESC}(?:[12]|22|3\\d)m)`);
 
@@ -149,34 +138,6 @@ function writer(
       fail(error as NodeJS.ErrnoException);
     }
   };
-}
-
-const STDOUT = 1;
-
-/**
- * True if everything printed would be lost, since stdout was closed, as by `>&-`. Only the launcher
- * can tell: Node opens /dev/null instead, as programs do that want no output on purpose.
- */
-export function isStdoutMissing({ fd }: OutputStream): boolean {
-  return fd === STDOUT && process.env.CELLRUN_STDOUT === 'closed' && isNull(STDOUT);
-}
-
-/** False outside Linux. The programs that this one starts may have another stdout. */
-function isNull(file: number): boolean {
-  try {
-    return readlinkSync(`/proc/self/fd/${file}`) === '/dev/null';
-  } catch {
-    return false;
-  }
-}
-
-export function stdoutMissing(effect: string, alternative = ''): UserError {
-  return usageError({
-    code: 'cli/stdout-closed',
-    message: `stdout is closed, so ${effect}`,
-    file: 'stdout',
-    expected: `a file, a pipe or a terminal${alternative}`,
-  });
 }
 
 /**

@@ -2,11 +2,9 @@
  * Shows the progress of a training or an evaluation on stderr: a bar on a terminal, else a line
  * every few seconds; nothing if quiet. The clock affects only what is shown.
  */
-
-import pico from 'picocolors';
 import { formatDuration } from '../../util/numbers.js';
+import { Block } from './block.js';
 import type { Io } from './io.js';
-import { Meter } from './meter.js';
 
 export interface ProgressPlan {
   /** Optimizer steps of the training. */
@@ -15,208 +13,126 @@ export interface ProgressPlan {
   readonly quiet: boolean;
 }
 
-/** One finished step. */
-export interface ProgressStep {
-  /** From 1. */
-  readonly epoch: number;
-  /** Finished optimizer steps. */
-  readonly step: number;
-  /** Sequences in this step's batch. */
-  readonly samples: number;
-  /** Mean loss, if it was read at this step. */
-  readonly loss?: number;
-}
+export type Progress = ReturnType<typeof createProgress>;
 
-/** Progress of an evaluation, in sequences. */
-export interface EvaluationStep {
-  readonly done: number;
-  readonly total: number;
-}
-
-export interface Progress {
-  step(step: ProgressStep): void;
-  evaluating(step: EvaluationStep): void;
-  /** See `RunObserver.evaluated`. */
-  evaluated(evaluation: { readonly split: string; readonly left: number; readonly text: string }): void;
-  /** A checkpoint has been written. */
-  saved(): void;
-  /** Writes a line, above the bar if there is one; nothing if quiet. */
-  line(text: string): void;
-  /** Clears the bar; the last call. */
-  end(): void;
-}
-
-export interface EvaluationDisplay {
-  evaluating(step: EvaluationStep): void;
-  /** Clears the bar; the last call. */
-  end(): void;
-}
-
-const systemClock = (): number => performance.now();
-
-/** @param clock milliseconds since any fixed time */
-export function createProgress(io: Io, plan: ProgressPlan, clock = systemClock): Progress {
-  if (plan.quiet) {
-    return {
-      step: () => {},
-      evaluating: () => {},
-      evaluated: () => {},
-      saved: () => {},
-      line: () => {},
-      end: () => {},
-    };
-  }
-  return io.interactive ? barProgress(io, plan, clock) : lineProgress(io, plan, clock);
-}
-
-/** Shows the progress of a single evaluation, on a terminal and unless quiet. */
-export function createEvaluationDisplay(io: Io, quiet: boolean, clock = systemClock): EvaluationDisplay {
-  if (quiet || !io.interactive) return { evaluating: () => {}, end: () => {} };
-  const bar = new Bar(io, clock);
-  return { evaluating: step => drawEvaluation(bar, step), end: () => bar.clear() };
-}
-
-const REDRAW_MS = 100;
+/** Milliseconds between two bars, or two lines. */
+const INTERVALS = { bar: 100, line: 5000 };
 const WIDTH = 24;
 /** Shorter bars are not drawn. */
 const MIN_WIDTH = 6;
-/** Moves the cursor to the line's start and clears it. */
-const CLEAR = '\r\u001b[2K';
 
-/** A line of a terminal that is redrawn in place: a bar, if it fits, and a text. */
-class Bar {
-  private drawn = Number.NEGATIVE_INFINITY;
-
-  constructor(
-    private readonly io: Io,
-    private readonly clock: () => number,
-  ) {}
-
-  /** Draws `fraction` (0..1) and the text, at most ten times a second. */
-  draw(fraction: number, describe: () => string): void {
-    const now = this.clock();
-    if (now - this.drawn < REDRAW_MS) return;
-    this.drawn = now;
-    // A wrapped line could not be redrawn: shorten the bar, then cut the text.
-    const room = (this.io.columns ?? 80) - 1;
-    const text = describe().slice(0, Math.max(0, room));
-    this.io.err(`${CLEAR}${this.filled(fraction, Math.min(WIDTH, room - text.length - 1))}${text}`);
-  }
-
-  /** Writes a whole line above the bar. */
-  line(text: string): void {
-    this.io.err(`${CLEAR}${text}\n`);
-  }
-
-  clear(): void {
-    this.io.err(CLEAR);
-  }
-
-  private filled(fraction: number, width: number): string {
-    if (width < MIN_WIDTH) return '';
-    const colors = pico.createColors(this.io.color.err);
-    const full = Math.round(Math.min(1, fraction) * width);
-    return `${colors.green('━'.repeat(full))}${colors.dim('─'.repeat(width - full))} `;
-  }
-}
-
-function drawEvaluation(bar: Bar, { done, total }: EvaluationStep): void {
-  bar.draw(done / total, () => `evaluating ${done}/${total}`);
-}
-
-function barProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress {
-  const training = new TrainingText(plan, clock);
-  const bar = new Bar(io, clock);
-  return {
-    step(step) {
-      training.add(step);
-      bar.draw(step.step / plan.totalSteps, () => training.describe(step));
-    },
-    evaluating: step => drawEvaluation(bar, step),
-    evaluated: ({ left, text }) => {
-      training.meter.evaluated(left);
-      bar.line(text);
-    },
-    saved: () => training.meter.saved(),
-    line: text => bar.line(text),
-    end: () => bar.clear(),
+/** @param clock milliseconds since any fixed time */
+export function createProgress(
+  io: Io,
+  { totalSteps, numEpochs, quiet }: ProgressPlan,
+  clock = (): number => performance.now(),
+) {
+  const block = io.interactive ? new Block(io) : undefined;
+  let shown = block ? Number.NEGATIVE_INFINITY : clock();
+  const isDue = () => clock() - shown >= (block ? INTERVALS.bar : INTERVALS.line);
+  const line = (text: string): void => {
+    if (block) block.line(text);
+    else io.err(`${text}\n`);
   };
-}
-
-/** Minimum milliseconds between two lines. */
-const LINE_INTERVAL = 5000;
-
-/** Always prints the first and the last evaluation of a split, and others at intervals. */
-function lineProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress {
-  const training = new TrainingText(plan, clock);
-  let printed = clock();
-  let splitBefore: string | undefined;
   /** The latest evaluation, if it was not printed. */
   let pending: string | undefined;
-  const print = (text: string): void => {
-    printed = clock();
+  const show = (fraction: number, describe: () => string): void => {
+    if (quiet || !isDue()) return;
+    shown = clock();
+    const text = pending ?? describe();
     pending = undefined;
-    io.err(`${text}\n`);
+    if (block) block.draw([`${bar(fraction, block.width - text.length - 1)}${text}`]);
+    else line(text);
   };
-  const printPending = (): void => {
-    if (pending !== undefined) print(pending);
+  // the first step compiles, so the time begins at its end
+  let began = clock();
+  let mark = began;
+  const done = { steps: 0, samples: 0, milliseconds: 0 };
+  let latest: number | undefined;
+  let splitBefore: string | undefined;
+  /** Time since then is not that of a step. */
+  const pause = () => {
+    mark = clock();
   };
-  const isDue = () => clock() - printed >= LINE_INTERVAL;
+  const speed = (step: number): string[] => {
+    if (done.steps < 2) return [];
+    const rate = (1000 * done.samples) / Math.max(1e-3, done.milliseconds);
+    const left = ((clock() - began) / (done.steps - 1)) * Math.max(0, totalSteps - step);
+    const perSecond = rate >= 100 ? Math.round(rate) : rate.toPrecision(2);
+    return [`${perSecond} samples/s`, `${formatDuration(left / 1000)} left`];
+  };
   return {
-    step(step) {
-      training.add(step);
-      if (isDue()) print(pending ?? training.describe(step));
+    /** A step over `samples` sequences has ended; `loss` if it was read. */
+    step({
+      epoch,
+      step,
+      samples,
+      loss,
+    }: {
+      readonly epoch: number;
+      readonly step: number;
+      readonly samples: number;
+      readonly loss?: number;
+    }): void {
+      const now = clock();
+      if (done.steps === 0) began = now;
+      else {
+        done.samples += samples;
+        done.milliseconds += now - mark;
+      }
+      done.steps += 1;
+      mark = now;
+      latest = loss ?? latest;
+      show(step / totalSteps, () =>
+        [
+          `epoch ${epoch}/${numEpochs}`,
+          `step ${step}/${totalSteps}`,
+          ...(latest === undefined ? [] : [`loss ${latest.toPrecision(4)}`]),
+          ...speed(step),
+        ].join('  '),
+      );
     },
-    evaluating: () => {},
-    evaluated({ split, left, text }) {
-      training.meter.evaluated(left);
-      const isOther = split !== splitBefore;
+    /** In sequences. */
+    evaluating({ done, total }: { readonly done: number; readonly total: number }): void {
+      if (block) show(done / total, () => `evaluating ${done}/${total}`);
+    },
+    /** In a log, prints the first and the last evaluation of a split, and others at intervals. */
+    evaluated({
+      split,
+      left,
+      text,
+    }: {
+      readonly split: string;
+      readonly left: number;
+      readonly text: string;
+    }) {
+      const isFirst = split !== splitBefore;
       splitBefore = split;
-      // print the last evaluation of the previous split
-      if (isOther) printPending();
-      if (isOther || left === 0 || isDue()) print(text);
-      else pending = text;
+      pause();
+      pending = undefined;
+      if (quiet) return;
+      if (!(block || isFirst || left === 0 || isDue())) pending = text;
+      else {
+        if (!block) shown = clock();
+        line(text);
+      }
     },
-    saved: () => training.meter.saved(),
-    line(text) {
-      // keep the order of time
-      printPending();
-      io.err(`${text}\n`);
+    /** A checkpoint has been written. */
+    saved: pause,
+    /** Writes a line, above the bar if there is one. */
+    line,
+    /** Clears the bar; the last call. */
+    end(): void {
+      block?.clear();
+      if (pending !== undefined) line(pending);
     },
-    end: printPending,
   };
 }
 
-class TrainingText {
-  readonly meter: Meter;
-  private loss: number | undefined;
-
-  constructor(
-    private readonly plan: ProgressPlan,
-    clock: () => number,
-  ) {
-    this.meter = new Meter(clock);
-  }
-
-  add({ samples, loss }: ProgressStep): void {
-    this.meter.step(samples);
-    this.loss = loss ?? this.loss;
-  }
-
-  describe({ epoch, step }: ProgressStep): string {
-    const { numEpochs, totalSteps } = this.plan;
-    const { rate } = this.meter;
-    const left = this.meter.secondsLeft(totalSteps - step);
-    return [
-      `epoch ${epoch}/${numEpochs}`,
-      `step ${step}/${totalSteps}`,
-      ...(this.loss === undefined ? [] : [`loss ${this.loss.toPrecision(4)}`]),
-      ...(rate === undefined ? [] : [formatRate(rate)]),
-      ...(left === undefined ? [] : [`${formatDuration(left)} left`]),
-    ].join('  ');
-  }
-}
-
-function formatRate(perSecond: number): string {
-  return `${perSecond >= 100 ? Math.round(perSecond) : perSecond.toPrecision(2)} samples/s`;
+/** A bar for `fraction` (0..1), if there is room. */
+function bar(fraction: number, room: number): string {
+  const width = Math.min(WIDTH, room);
+  if (width < MIN_WIDTH) return '';
+  const full = Math.round(Math.min(1, fraction) * width);
+  return `${'━'.repeat(full)}${'─'.repeat(width - full)} `;
 }

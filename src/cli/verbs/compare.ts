@@ -10,7 +10,7 @@ import { markdownOf } from '../../view/markdown.js';
 import { jsonFormat } from '../command/options.js';
 import type { Values } from '../command/verb.js';
 import { choice, count, defineVerb, flag, list, number, text } from '../command/verb.js';
-import { formatWarnings } from '../terminal/diagnostics.js';
+import { formatDiagnostics } from '../terminal/diagnostics.js';
 import { textOf } from '../terminal/text.js';
 import { comparedCurves, comparisonBlocks, metricsRecords } from './compare-document.js';
 import { compareTrials, widthOf } from './compare-trials.js';
@@ -64,7 +64,8 @@ before those with fewer: values after different numbers of epochs are not compar
     });
     if (sides.length < 2) throw error ?? nothingToCompare(paths, sides[0]?.runs.length ?? 0);
     if (sides.length > MAX_SIDES) throw tooMany(paths, sides.length);
-    if (warnings.length > 0) io.err(formatWarnings(warnings, io.color.err));
+    if (warnings.length > 0)
+      io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
     switch (format) {
       case 'json':
         io.data(`${JSON.stringify(comparison, undefined, 2)}\n`);

@@ -7,7 +7,7 @@ import { taskOf } from '../../math/losses/index.js';
 import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
 import { json, set } from '../command/options.js';
 import { defineVerb } from '../command/verb.js';
-import { formatDiagnostics, formatWarnings } from '../terminal/diagnostics.js';
+import { formatDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { summaryText } from './data-text.js';
 
@@ -41,5 +41,5 @@ export const verb = defineVerb({
 function printProblems(diagnostics: readonly Diagnostic[], warnings: readonly Diagnostic[], io: Io): void {
   const color = io.color.err;
   if (diagnostics.length > 0) io.err(`${formatDiagnostics(diagnostics, { color })}\n`);
-  if (warnings.length > 0) io.err(`${formatWarnings(warnings, color)}\n`);
+  if (warnings.length > 0) io.err(`${formatDiagnostics(warnings, { color, severity: 'warning' })}\n`);
 }

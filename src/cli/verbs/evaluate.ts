@@ -18,7 +18,7 @@ import {
 } from '../command/options.js';
 import { defineVerb, flag } from '../command/verb.js';
 import { hintingAtMovedData } from '../terminal/hinted-error.js';
-import { createEvaluationDisplay } from '../terminal/progress.js';
+import { createProgress } from '../terminal/progress.js';
 
 export const verb = defineVerb({
   arguments: '<run>',
@@ -36,8 +36,6 @@ export const verb = defineVerb({
   },
   async action([run], options, { io }) {
     const { split } = options;
-    // refuses a closed stdout before anything is computed
-    io.data('');
     const print = (result: object, text: string) => {
       if (options.json) io.data(`${JSON.stringify(spellNonFinite({ version: 1, ...result }))}\n`);
       else io.out(text);
@@ -62,7 +60,7 @@ export const verb = defineVerb({
     const { evaluateCheckpoint } = await import('../../predict/evaluate.js');
     const model = openModel(run, options);
     const { file, step, epoch } = model;
-    const display = createEvaluationDisplay(io, options.quiet);
+    const display = createProgress(io, { totalSteps: 0, numEpochs: 0, quiet: options.quiet });
     const { loss, metrics, count, naive } = await hintingAtMovedData(keysOf, () =>
       evaluateCheckpoint(model, options, progress => display.evaluating(progress)),
     ).finally(() => display.end());

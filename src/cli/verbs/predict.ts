@@ -19,7 +19,7 @@ import {
   text,
   type Values,
 } from '../command/verb.js';
-import { formatDiagnostics, formatWarnings } from '../terminal/diagnostics.js';
+import { formatDiagnostics } from '../terminal/diagnostics.js';
 import { hintingAtMovedData } from '../terminal/hinted-error.js';
 import type { Io } from '../terminal/io.js';
 import { csvHeader, csvLines, jsonLine } from './prediction-lines.js';
@@ -73,8 +73,6 @@ export const verb = defineVerb({
   options,
   async action([run], options, { io }) {
     const { input, limit = Number.POSITIVE_INFINITY } = options;
-    // refuses a closed stdout before anything is computed
-    io.data('');
     if (options.generate) return generate(run, options, io);
     const saved = openModel(run, options);
     refuseLinesElsewhere(saved, options);
@@ -92,7 +90,11 @@ export const verb = defineVerb({
     const onRejected = options.onError === 'skip' ? rejections.add : undefined;
     const sources = await openInput(saved, input, io);
     const predicted = await predictInput(saved, sources, { ...options, onRejected }, write).finally(
-      () => void (warnings.length > 0 && io.err(formatWarnings(warnings, io.color.err))),
+      () =>
+        void (
+          warnings.length > 0 &&
+          io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }))
+        ),
     );
     if (predicted === 0 && rejections.isEmpty)
       io.err(`warning: ${namesOf(sources)}: there are no sequences to predict\n`);

@@ -13,7 +13,7 @@ import { markdownOf } from '../../view/markdown.js';
 import { reviewDocument } from '../../view/review-document.js';
 import { jsonFormat } from '../command/options.js';
 import { choice, defineVerb, flag, list, number, text } from '../command/verb.js';
-import { formatWarnings } from '../terminal/diagnostics.js';
+import { formatDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { textOf } from '../terminal/text.js';
 
@@ -75,7 +75,8 @@ function print(reviewed: Reviewed, format: Format, github: GithubPlace, io: Io):
     case 'github': {
       io.out(annotationsOf(reviewDocument(reviewed, { workspace: github.workspace ?? resolve('.') })));
       const problems = writeJobSummary(reviewDocument(reviewed), github);
-      if (problems.length > 0) io.err(`${formatWarnings(problems, io.color.err)}\n`);
+      if (problems.length > 0)
+        io.err(`${formatDiagnostics(problems, { color: io.color.err, severity: 'warning' })}\n`);
       return;
     }
     case 'text': {

@@ -82,7 +82,7 @@ export async function runToEnd(
   let resumable: string | undefined;
   let failed: Summary | undefined;
   let progress: Progress | undefined;
-  const print = (text: string) => (progress && !quiet ? progress.line(text) : io.err(`${text}\n`));
+  const print = (text: string) => (progress ? progress.line(text) : io.err(`${text}\n`));
   const observer: RunObserver = {
     begin: plan => {
       begun = plan.directory;

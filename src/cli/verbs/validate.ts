@@ -49,8 +49,7 @@ function print(verdicts: readonly Verdict[], format: 'text' | 'json' | 'github',
       return;
     }
     case 'text': {
-      const seen = new Map<string, number>();
-      for (const verdict of verdicts) printText(verdict, io, seen);
+      for (const verdict of verdicts) printText(verdict, io);
       return;
     }
     default:
@@ -58,17 +57,10 @@ function print(verdicts: readonly Verdict[], format: 'text' | 'json' | 'github',
   }
 }
 
-/** @param seen counts of the diagnostics that were printed before */
-function printText(
-  { file, valid, diagnostics, warnings, sequences }: Verdict,
-  io: Io,
-  seen: Map<string, number>,
-): void {
+function printText({ file, valid, diagnostics, warnings, sequences }: Verdict, io: Io): void {
   const color = io.color.err;
-  if (warnings.length > 0) {
-    io.err(`${formatDiagnostics(warnings, { color, severity: 'warning', seen })}\n`);
-  }
-  if (!valid) io.err(`${formatDiagnostics(diagnostics, { color, seen })}\n`);
+  if (warnings.length > 0) io.err(`${formatDiagnostics(warnings, { color, severity: 'warning' })}\n`);
+  if (!valid) io.err(`${formatDiagnostics(diagnostics, { color })}\n`);
   const count = diagnostics.length;
   const verdict = valid
     ? `valid${countWords(sequences)}`
