@@ -83,8 +83,8 @@ const THREADS = 'no more threads or processes can be started (`ulimit -u`, or a 
 const MEMORY = 'not enough memory (`ulimit -v`, a limit of the container, or the machine itself)';
 
 /**
- * By code, system call, name and message of an error: the resource that is exhausted, and what needs
- * it if the error does not say. Memory errors of V8 have no codes.
+ * By code, system call, name and message of an error: the resource that is exhausted, and what
+ * needs it if the error does not say. Memory errors of V8 have no codes.
  */
 const RESOURCES: readonly (readonly [error: RegExp, resource: string, need?: string])[] = [
   [/^E[MN]FILE|too many open files|EMFILE/i, FILES],
