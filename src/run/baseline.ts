@@ -5,7 +5,7 @@
 import { validateAgainst } from '../config/schema/schema.js';
 import { damagedError } from '../util/errors.js';
 import { readText } from './files.js';
-import { type Json, whereNotJson } from './json.js';
+import { type Json, placeInJson } from './json.js';
 import type { Manifest } from './manifest.js';
 
 export interface BaselineMetric {
@@ -87,9 +87,9 @@ export function parseBaseline(path: string, text: string): Baseline {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch {
+  } catch (error) {
     const message = 'this is not JSON';
-    throw damagedError({ code: 'baseline/damaged', message, file: path, ...whereNotJson(text) });
+    throw damagedError({ code: 'baseline/damaged', message, file: path, ...placeInJson(text, error) });
   }
   const { version } = Object(value) as { version?: unknown };
   if (typeof version === 'number' && version !== VERSION)

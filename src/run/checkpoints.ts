@@ -2,31 +2,31 @@
  * Writes checkpoints: each file is complete or absent, `last` and `best` can always be resolved,
  * and old ones are removed according to a policy. Finds the one that a run resumes from.
  */
-import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, type Stats } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { type Diagnostic, damagedError, EXIT, UserError } from '../util/errors.js';
+import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
 import {
+  ASIDE,
   bestOf,
   type Checkpoint,
-  type CheckpointEntry,
   type CheckpointHeader,
+  type CheckpointIndex,
   checkpointName,
   checkpointNames,
   indexPath,
-  indexProblem,
   listCheckpoints,
   loadCheckpoint,
+  lostCheckpoints,
+  lostProblem,
   rankByMetric,
-  readIndex,
-  refuseLink,
   STATE_KEY,
   selectCheckpoint,
   type Which,
 } from './checkpoint-files.js';
 import type { RunDirectory } from './directory.js';
 import { withFileErrors } from './file-errors.js';
-import { flushFolder, TEMPORARY_PREFIX, unreadable, writeJsonAtomic } from './files.js';
-import { type JsonObject, nonFiniteName, spellNonFinite } from './json.js';
+import { flushFolder, TEMPORARY_PREFIX, writeJsonAtomic } from './files.js';
+import { spellNonFinite } from './json.js';
 import { refuseUnlessOwned } from './lock.js';
 import { type Tensors, writeSafetensors } from './safetensors.js';
 import type { SavedCheckpoints } from './summary.js';
@@ -38,25 +38,14 @@ export interface CheckpointPolicy {
   readonly mode: 'min' | 'max';
 }
 
-export interface CheckpointInput {
-  /** Completed optimizer steps. */
-  readonly step: number;
-  /** Completed epochs. */
-  readonly epoch: number;
+export interface CheckpointInput extends Omit<CheckpointHeader, 'path' | 'metric'> {
   /**
    * Weights under PyTorch's names, optimizer state as `optimizer.<state>.<weight>`; other names are
    * kept too.
    */
   readonly tensors: Tensors;
-  /** Anything else that a resume needs. */
-  readonly metadata: JsonObject;
-  /** The policy's metric at this step; `null` if it was not measured. */
+  /** The policy's metric at this step; null if it was not measured. */
   readonly metric: number | null;
-  /**
-   * True for a checkpoint that only serves to resume; the next one replaces it, regardless of
-   * `keep`.
-   */
-  readonly temporary: boolean;
 }
 
 export interface SavedCheckpoint {
@@ -67,7 +56,7 @@ export interface SavedCheckpoint {
 }
 
 export class CheckpointStore {
-  private entries: CheckpointEntry[];
+  private entries: CheckpointHeader[];
 
   private constructor(
     readonly folder: string,
@@ -94,20 +83,14 @@ export class CheckpointStore {
    * Writes a checkpoint; replaces one of the same step. Older ones are removed only after it is
    * flushed to disk.
    */
-  save(input: CheckpointInput): SavedCheckpoint {
-    const path = join(this.folder, checkpointName(input.step));
-    const { name, mode, value } = this.metricOf(input.metric);
-    const state = spellNonFinite({
-      version: 1,
-      step: input.step,
-      epoch: input.epoch,
-      metric: { name, mode, value },
-      temporary: input.temporary,
-      metadata: input.metadata,
-    });
-    const bytes = writeSafetensors(path, input.tensors, { format: 'pt', [STATE_KEY]: JSON.stringify(state) });
-    const { step, epoch, temporary } = input;
-    const entry = { path, step, epoch, metric: { name, mode, value }, temporary };
+  save({ tensors, metric: measured, step, epoch, temporary, metadata }: CheckpointInput): SavedCheckpoint {
+    const path = join(this.folder, checkpointName(step));
+    const { metric: name, mode } = this.policy;
+    const value = Number.isFinite(measured) ? measured : null;
+    const state = { step, epoch, metric: { name, mode, value }, temporary, metadata };
+    const text = JSON.stringify(spellNonFinite({ version: 1, ...state }));
+    const bytes = writeSafetensors(path, tensors, { format: 'pt', [STATE_KEY]: text });
+    const entry = { path, ...state };
     const others = this.entries.filter(e => e.step !== step);
     this.entries = [...others, entry].sort((a, b) => a.step - b.step);
     this.prune();
@@ -117,22 +100,17 @@ export class CheckpointStore {
   /** True if a checkpoint with this metric value would be the best. */
   wouldBeBest(value: number): boolean {
     const best = bestOf(this.entries)?.metric.value;
-    if (best === undefined || best === null) return nonFiniteName(value) === undefined;
+    if (best === undefined || best === null) return Number.isFinite(value);
     return this.policy.mode === 'max' ? value > best : value < best;
   }
 
+  /** The path of a checkpoint's file. Throws (exit 2) if there is none. */
   resolve(which: Which): string {
     return selectCheckpoint(this.folder, this.entries, which).path;
   }
 
-  /** Reads a checkpoint with all its tensors. */
   load(which: Which): Checkpoint {
     return loadCheckpoint(this.resolve(which));
-  }
-
-  private metricOf(value: number | null): CheckpointEntry['metric'] {
-    const { metric: name, mode } = this.policy;
-    return { name, mode, value: value !== null && nonFiniteName(value) === undefined ? value : null };
   }
 
   /**
@@ -140,34 +118,34 @@ export class CheckpointStore {
    * that could not be removed stay in `entries`, and the next save retries.
    */
   private prune(): void {
-    const kept = this.kept();
+    const { keep } = this.policy;
+    const lasting = this.entries.filter(entry => !entry.temporary);
+    const kept = new Set([
+      ...lasting.slice(-Math.max(1, keep.last)),
+      ...this.entries.slice(-1),
+      ...rankByMetric(this.entries).slice(0, keep.best),
+    ]);
     this.writeIndex(this.entries.filter(entry => kept.has(entry)));
     for (const entry of this.entries) if (!kept.has(entry)) remove(entry.path);
     this.entries = this.entries.filter(entry => kept.has(entry));
   }
 
-  private kept(): Set<CheckpointEntry> {
-    const lasting = this.entries.filter(entry => !entry.temporary);
-    const newest = [...lasting.slice(-Math.max(1, this.policy.keep.last)), ...this.entries.slice(-1)];
-    return new Set([...newest, ...rankByMetric(this.entries).slice(0, this.policy.keep.best)]);
-  }
-
-  /** Schema: schemas/checkpoints.schema.json. */
-  private writeIndex(entries: readonly CheckpointEntry[]): void {
+  private writeIndex(entries: readonly CheckpointHeader[]): void {
     const best = bestOf(entries);
-    writeJsonAtomic(indexPath(this.folder), {
+    const index: CheckpointIndex = {
       version: 1,
       metric: this.policy.metric,
       mode: this.policy.mode,
       last: basename(selectCheckpoint(this.folder, entries, 'last').path),
       best: best === undefined ? null : basename(best.path),
-      checkpoints: entries.map(e => ({
-        file: basename(e.path),
-        step: e.step,
-        epoch: e.epoch,
-        metric: e.metric.value,
+      checkpoints: entries.map(({ path, step, epoch, metric }) => ({
+        file: basename(path),
+        step,
+        epoch,
+        metric: metric.value,
       })),
-    });
+    };
+    writeJsonAtomic(indexPath(this.folder), index);
   }
 }
 
@@ -176,10 +154,21 @@ function remove(path: string): void {
   withFileErrors(path, () => rmSync(path, { force: true }));
 }
 
-/** The fields of summary.json about existing checkpoints. */
+/** A run's files must stay inside its directory. */
+function refuseLink(folder: string): void {
+  if (!lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) return;
+  throw usageError({
+    code: 'checkpoint/link',
+    message: 'checkpoints/ is a symbolic link, which cellrun does not follow',
+    file: folder,
+    expected: 'a real directory in each run',
+  });
+}
+
+/** The fields of summary.json about existing checkpoints. Throws (exit 5) if one is damaged. */
 export function savedCheckpoints(
   directory: RunDirectory,
-  entries: readonly CheckpointEntry[] = listCheckpoints(directory.files.checkpoints),
+  entries: readonly CheckpointHeader[] = listCheckpoints(directory.files.checkpoints),
 ): SavedCheckpoints {
   const last = entries.at(-1);
   const best = bestOf(entries);
@@ -194,15 +183,12 @@ export function savedCheckpoints(
   };
 }
 
-/* Finds the checkpoint that a run resumes from: the newest intact one. */
-
-const ASIDE = '.damaged';
-
-export interface LatestCheckpoint {
+/** The checkpoint that a run resumes from: the newest intact one. */
+interface LatestCheckpoint {
   readonly checkpoint: Checkpoint | undefined;
   /** All intact checkpoints. */
   readonly whole: readonly CheckpointHeader[];
-  /** Problems: damaged checkpoints, missing checkpoints, and an invalid index. */
+  /** Problems: damaged and missing checkpoints. */
   readonly damaged: readonly Diagnostic[];
   /** Renames the damaged checkpoints. */
   setAside(): void;
@@ -214,11 +200,9 @@ export function latestCheckpoint(folder: string, { strict }: { readonly strict: 
   const damaged = new Map<string, readonly Diagnostic[]>();
   let checkpoint: Checkpoint | undefined;
   const whole: CheckpointHeader[] = [];
-  const names = checkpointNames(folder);
-  for (const name of names.toReversed()) {
+  for (const name of checkpointNames(folder).toReversed()) {
     const path = join(folder, name);
     try {
-      refuseOther(path);
       const loaded = loadCheckpoint(path);
       checkpoint ??= loaded;
       const { tensors: _, ...rest } = loaded;
@@ -228,61 +212,19 @@ export function latestCheckpoint(folder: string, { strict }: { readonly strict: 
       damaged.set(path, error.diagnostics);
     }
   }
-  const found = [...damaged.values(), lostCheckpoints(folder), indexDamage(folder, names.length)].flat();
-  if (found.length > 0 && !checkpoint) throw new UserError(EXIT.damaged, [...found, noneLeft(folder)]);
+  const lost = lostCheckpoints(folder).map(file => lostProblem(folder, file));
+  const found = [...damaged.values(), lost].flat();
+  const noneLeft = {
+    code: 'checkpoint/none-whole',
+    message: 'no intact checkpoint is left to resume from',
+    file: folder,
+    expected: 'an intact checkpoint restored from a backup, or a new run of this config',
+  };
+  if (found.length > 0 && !checkpoint) throw new UserError(EXIT.damaged, [...found, noneLeft]);
   if (found.length > 0 && strict) throw new UserError(EXIT.damaged, found);
   const setAside = () => {
     for (const path of damaged.keys()) refuseUnlessOwned(path);
     for (const path of damaged.keys()) withFileErrors(path, () => renameSync(path, `${path}${ASIDE}`));
   };
   return { checkpoint, whole, damaged: found, setAside };
-}
-
-/**
- * Refuses a folder or a pipe with a checkpoint's name. A link may lead to an intact checkpoint;
- * reading it reports an error.
- */
-function refuseOther(path: string): void {
-  let info: Stats;
-  try {
-    info = lstatSync(path);
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-  if (info.isFile() || info.isSymbolicLink()) return;
-  throw damagedError({ code: 'checkpoint/no-file', message: 'this is not a file', file: path });
-}
-
-/**
- * The index is rewritten with the next checkpoint. It may be missing with a single checkpoint: the
- * process was killed before it wrote the first index.
- */
-function indexDamage(folder: string, count: number): Diagnostic[] {
-  const message = indexProblem(folder, count > 1);
-  return message === undefined ? [] : [{ code: 'checkpoint/index', message, file: indexPath(folder) }];
-}
-
-function noneLeft(folder: string): Diagnostic {
-  return {
-    code: 'checkpoint/none-whole',
-    message: 'no intact checkpoint is left to resume from',
-    file: folder,
-    expected: 'an intact checkpoint restored from a backup, or a new run of this config',
-  };
-}
-
-/**
- * Files that the index names but that do not exist, not even as set aside. The index is replaced
- * before a run removes a checkpoint.
- */
-function lostCheckpoints(folder: string): Diagnostic[] {
-  const isThere = (name: string) => ['', ASIDE].some(end => existsSync(join(folder, name + end)));
-  const names = readIndex(folder)?.files ?? [];
-  return names
-    .filter(name => !isThere(name))
-    .map(name => ({
-      code: 'checkpoint/lost',
-      message: 'this checkpoint is missing: checkpoints/index.json lists it, but the file does not exist',
-      file: join(folder, name),
-    }));
 }

@@ -3,7 +3,7 @@
  * before anything runs.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { damagedError, type UserError, usageError } from '../util/errors.js';
 import { nearestFile } from '../util/nearest.js';
@@ -14,12 +14,12 @@ import {
   digestOfFile,
   flushFolder,
   isAbsent,
+  readBytes,
   TEMPORARY_PREFIX,
   writeAtomic,
-  writeFlushed,
   writeJsonAtomic,
 } from './files.js';
-import { checkName, claimStamped, foreignEntry, type GivenConfigs, isWhole, makeFolder } from './folders.js';
+import { checkName, createStamped, makeFolder } from './folders.js';
 import { readJson, spellNonFinite } from './json.js';
 import { isLocked } from './lock.js';
 import { unspellMetrics } from './log.js';
@@ -27,55 +27,47 @@ import type { Manifest } from './manifest.js';
 import { NotesFile } from './notes.js';
 import type { Summary } from './summary.js';
 
-export interface NewRun extends GivenConfigs {
+export interface GivenConfigs {
+  readonly givenYaml: string | Uint8Array;
+  readonly resolvedYaml: string;
+}
+
+interface NewRun extends GivenConfigs {
   /** The experiment's name; see `checkName`. */
   readonly name: string;
   /** `--output`; created if it is missing. */
   readonly outputRoot: string;
   /** SHA-256 of the resolved config, hex. */
   readonly configHash: string;
-  /** When the run started; part of the directory's name. */
   readonly started: Date;
 }
 
-/** Paths of a run's files. All are absolute. */
-export interface RunFiles {
-  readonly config: string;
-  readonly resolvedConfig: string;
-  readonly manifest: string;
-  readonly log: string;
-  readonly lock: string;
-  readonly summary: string;
-  readonly evaluation: string;
+const FILES = {
+  config: 'config.yaml',
+  resolvedConfig: 'config.resolved.yaml',
+  manifest: 'manifest.json',
+  log: 'log.jsonl',
+  lock: 'run.lock',
+  summary: 'summary.json',
+  evaluation: 'evaluation.json',
   /** Written by users with `tag` and `run --tag`. */
-  readonly notes: string;
+  notes: 'notes.json',
   /** Copies of the baselines that its gates compare with. */
-  readonly baselines: string;
-  readonly checkpoints: string;
-}
+  baselines: 'baselines',
+  checkpoints: 'checkpoints',
+} as const;
 
 export class RunDirectory {
-  readonly files: RunFiles;
+  /** Absolute paths of its files. */
+  readonly files: { readonly [F in keyof typeof FILES]: string };
 
   private constructor(readonly path: string) {
-    const at = (name: string): string => join(path, name);
-    this.files = {
-      config: at('config.yaml'),
-      resolvedConfig: at('config.resolved.yaml'),
-      manifest: at('manifest.json'),
-      log: at('log.jsonl'),
-      lock: at('run.lock'),
-      summary: at('summary.json'),
-      evaluation: at('evaluation.json'),
-      notes: at('notes.json'),
-      baselines: at('baselines'),
-      checkpoints: at('checkpoints'),
-    };
+    const files = Object.entries(FILES).map(([file, name]) => [file, join(path, name)]);
+    this.files = Object.fromEntries(files);
   }
 
   /**
-   * The directory's name, unique within its experiment. For a new run this is the run id; a renamed
-   * or copied run keeps its original id.
+   * The directory's name. Of a new run this is the run id; a renamed or copied one keeps its own.
    */
   get id(): string {
     return basename(this.path);
@@ -89,11 +81,9 @@ export class RunDirectory {
   /** Creates `<outputRoot>/<name>/<UTC time>-<8 hex>/` with both configs in it. */
   static create(run: NewRun): RunDirectory {
     checkName(run.name);
-    const root = resolve(run.outputRoot);
-    const parent = join(root, run.name);
-    makeFolder(parent, run.outputRoot);
-    checkInside(root, parent);
-    const directory = new RunDirectory(claim(parent, run));
+    const parent = join(resolve(run.outputRoot), run.name);
+    const nameOf = (stamp: string) => `${stamp}-${run.configHash.slice(0, 8)}`;
+    const directory = new RunDirectory(createStamped(parent, run.started, run.outputRoot, nameOf));
     directory.writeConfigs(run);
     return directory;
   }
@@ -114,66 +104,52 @@ export class RunDirectory {
     return directory;
   }
 
-  /**
-   * Writes both configs to a directory that `at` returned, and completes configs that a process
-   * left unfinished. Throws what `at` throws.
-   */
+  /** Writes both configs to a directory that `at` returned. Throws what `at` throws. */
   takeConfigs(configs: GivenConfigs): void {
     this.refuseUnlessFree(configs);
     this.writeConfigs(configs);
   }
 
-  private refuseUnlessFree(configs: GivenConfigs): void {
-    if (this.hasLostConfig) throw this.lostConfig();
+  private writeConfigs({ givenYaml, resolvedYaml }: GivenConfigs): void {
+    writeAtomic(this.files.config, [givenYaml]);
+    writeAtomic(this.files.resolvedConfig, [resolvedYaml]);
+  }
+
+  /** Refuses anything but what a start of a run of these configs has left, before its manifest. */
+  private refuseUnlessFree({ givenYaml, resolvedYaml }: GivenConfigs): void {
+    if (this.hasLostConfig) throw lost(this.files.resolvedConfig);
     this.refuseLostManifest();
-    const foreign = foreignEntry(this.files, configs);
+    const contents: Readonly<Record<string, string | Uint8Array>> = {
+      [FILES.config]: givenYaml,
+      [FILES.resolvedConfig]: resolvedYaml,
+    };
+    const foreign = readdirSync(this.path, { withFileTypes: true }).find(entry => {
+      const { name } = entry;
+      if (entry.isDirectory()) return name !== FILES.baselines;
+      if (!entry.isFile()) return true;
+      if (name in contents) return !readBytes(join(this.path, name)).equals(Buffer.from(contents[name]));
+      return name !== FILES.lock && !OF_A_PROCESS.test(name);
+    });
     if (foreign === undefined) return;
     throw usageError({
       code: 'run/not-empty',
-      message: `this directory contains something that is not from a run of this config: ${foreign}`,
+      message: `this directory contains something that is not from a run of this config: ${foreign.name}`,
       file: this.path,
       expected: 'an empty or new directory, or a run directory',
     });
   }
 
+  /** Throws (exit 5) if the manifest is missing although a log or checkpoints exist. */
   refuseLostManifest(): void {
     const { resolvedConfig, manifest, log, checkpoints } = this.files;
     if (!existsSync(resolvedConfig) || !isAbsent(manifest)) return;
-    if (isAbsent(log) && checkpointNames(checkpoints).length === 0) return;
-    throw damagedError({
-      code: 'run/manifest-lost',
-      message: 'manifest.json is missing, so this run cannot resume; its other files are unchanged',
-      file: manifest,
-      expected: 'the file, restored from a backup',
-    });
+    if (!isAbsent(log) || checkpointNames(checkpoints).length > 0) throw lost(manifest);
   }
 
   /** True if there is a manifest and a log, but the resolved config is missing. */
   private get hasLostConfig(): boolean {
     const { resolvedConfig, manifest, log } = this.files;
     return !existsSync(resolvedConfig) && existsSync(manifest) && existsSync(log);
-  }
-
-  private lostConfig(): UserError {
-    return damagedError({
-      code: 'run/config-lost',
-      message: 'config.resolved.yaml is missing, so this run cannot be read; its other files are unchanged',
-      file: this.files.resolvedConfig,
-      expected: 'the file, restored from a backup',
-    });
-  }
-
-  /** Existing files are complete, or a part that an interrupted write left. */
-  private writeConfigs({ givenYaml, resolvedYaml }: GivenConfigs): void {
-    const { config, resolvedConfig } = this.files;
-    for (const [file, content] of [
-      [config, givenYaml],
-      [resolvedConfig, resolvedYaml],
-    ] as const) {
-      if (isWhole(file, content)) continue;
-      rmSync(file, { force: true });
-      writeFlushed(file, [content]);
-    }
   }
 
   /** True if `path` is a run directory with a resolved config and a manifest. */
@@ -203,20 +179,21 @@ export class RunDirectory {
         file: path,
         ...(suggestion !== undefined && { suggestion }),
       });
-    if (!existsSync(directory.path)) throw fail('the run directory does not exist', nearestFile(path));
-    if (!statSync(directory.path).isDirectory()) throw fail('this is a file, not a run directory');
-    if (directory.hasLostConfig) throw directory.lostConfig();
-    if (!existsSync(directory.files.resolvedConfig)) {
+    const info = statSync(directory.path, { throwIfNoEntry: false });
+    if (info === undefined) throw fail('the run directory does not exist', nearestFile(path));
+    if (!info.isDirectory()) throw fail('this is a file, not a run directory');
+    if (directory.hasLostConfig) throw lost(directory.files.resolvedConfig);
+    if (!existsSync(directory.files.resolvedConfig))
       throw fail('this is not a run directory: it has no config.resolved.yaml', newestRunIn(path));
-    }
     return directory;
   }
 
-  /**
-   * Replaces the resolved config together with the manifest that has its digest. The new config has
-   * another name until the manifest is written, so that `settleResolvedConfig` can repair a crash
-   * in between.
-   */
+  /** Where a changed config is until the manifest has its digest. */
+  get nextConfig(): string {
+    return `${this.files.resolvedConfig}.next`;
+  }
+
+  /** Replaces the resolved config together with the manifest that has its digest. */
   changeConfig(resolvedYaml: string, manifest: Manifest): void {
     writeAtomic(this.nextConfig, [resolvedYaml]);
     this.writeManifest(manifest);
@@ -227,7 +204,7 @@ export class RunDirectory {
   settleResolvedConfig({ digests }: Manifest): void {
     const { nextConfig, files } = this;
     if (!existsSync(nextConfig)) return;
-    const isCurrent = digestOfFile(nextConfig) === digests[this.nameOf(files.resolvedConfig)];
+    const isCurrent = digestOfFile(nextConfig) === digests[FILES.resolvedConfig];
     withFileErrors(nextConfig, () => {
       if (isCurrent) renameSync(nextConfig, files.resolvedConfig);
       else rmSync(nextConfig);
@@ -243,10 +220,7 @@ export class RunDirectory {
     });
   }
 
-  /**
-   * Path of the run that this directory is a copy of; undefined if it is no copy, or the original
-   * is missing or unreadable.
-   */
+  /** Path of the run that this directory is a copy of, if that is still there. */
   originalBy({ directory, run_id, started }: Manifest): string | undefined {
     if (directory === this.path) return undefined;
     try {
@@ -293,27 +267,30 @@ export class RunDirectory {
     writeJsonAtomic(this.files.evaluation, spellNonFinite(evaluation));
   }
 
-  /**
-   * The name of the file `path` in the run's own files: relative to the directory, with forward
-   * slashes.
-   */
-  nameOf(path: string): string {
-    return relative(this.path, path).split(sep).join('/');
-  }
+  /* Readers throw UserError (exit 5) if a file is damaged, (exit 2) if it cannot be read. */
 
-  /** The summary; `undefined` if the run has none. */
   readSummary(): Summary | undefined {
     const summary = readJson<Summary>(this.files.summary, 'summary');
-    if (!summary) return undefined;
-    return { ...summary, metrics: unspellMetrics(summary.metrics) };
+    return summary && { ...summary, metrics: unspellMetrics(summary.metrics) };
   }
 
-  /** The latest evaluation; undefined if there is none. */
   readEvaluation(): SplitEvaluation | undefined {
     return readJson<SplitEvaluation>(this.files.evaluation, 'evaluation');
   }
 
-  /** The path of one of the run's own files; inverse of `nameOf`. */
+  readManifest(): Manifest | undefined {
+    return readJson<Manifest>(this.files.manifest, 'manifest');
+  }
+
+  get notes(): NotesFile {
+    return new NotesFile(this.files.notes);
+  }
+
+  /** The path relative to the directory, with forward slashes; `pathOf` is its inverse. */
+  nameOf(path: string): string {
+    return relative(this.path, path).split(sep).join('/');
+  }
+
   pathOf(name: string): string {
     return join(this.path, name);
   }
@@ -323,20 +300,18 @@ export class RunDirectory {
     const path = this.pathOf(name);
     return isAbsent(path) ? undefined : digestOfFile(path);
   }
+}
 
-  /** The manifest; `undefined` if the run has none. */
-  readManifest(): Manifest | undefined {
-    return readJson<Manifest>(this.files.manifest, 'manifest');
-  }
+/** The names of temporary files of a process. */
+const OF_A_PROCESS = /^\.tmp-\d+-/;
 
-  get notes(): NotesFile {
-    return new NotesFile(this.files.notes, this.files.config);
-  }
-
-  /** Where a changed config is until the manifest has its hash. */
-  get nextConfig(): string {
-    return `${this.files.resolvedConfig}.next`;
-  }
+function lost(file: string): UserError {
+  return damagedError({
+    code: 'run/file-lost',
+    message: `${basename(file)} is missing, so this run cannot be read or resumed; its other files are unchanged`,
+    file,
+    expected: 'the file, restored from a backup',
+  });
 }
 
 /** Path of the newest run of an experiment; undefined if `folder` is none. */
@@ -348,20 +323,4 @@ function newestRunIn(folder: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function claim(parent: string, run: NewRun): string {
-  const nameOf = (stamp: string) => `${stamp}-${run.configHash.slice(0, 8)}`;
-  return claimStamped(parent, run.started, { named: run.outputRoot, nameOf });
-}
-
-/** Refuses an experiment folder that is a link to a place outside the output root. */
-function checkInside(root: string, parent: string): void {
-  const inside = relative(realpathSync(root), realpathSync(parent));
-  if (inside !== '' && inside !== '..' && !inside.startsWith(`..${sep}`) && dirname(inside) === '.') return;
-  throw usageError({
-    code: 'run/outside',
-    message: 'the experiment directory is a link to a place outside the output directory',
-    file: parent,
-  });
 }

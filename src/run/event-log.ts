@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { type Logger, pino } from 'pino';
 import { EVENT_VERSION, type RunEvent } from './events.js';
-import { withFile } from './files.js';
+import { readBytes } from './files.js';
 import { type JsonObject, spellNonFinite } from './json.js';
 import { LogFile } from './lines.js';
 
@@ -16,12 +16,8 @@ export interface LogOptions {
   readonly clock?: () => Date;
 }
 
-/** Code of the warning that the log was restored. */
-const LOG_RESTORED = 'log/restored';
-
 export class EventLog {
   private readonly logger: Logger;
-  private wasPutBack = false;
   private readonly hash = createHash('sha256');
 
   private constructor(
@@ -39,7 +35,7 @@ export class EventLog {
       // pino's own destination buffers failed writes and could later insert them into another line
       {
         write: (line: string) => {
-          this.wasPutBack ||= file.write(line);
+          file.write(line);
           this.hash.update(line);
         },
       },
@@ -49,7 +45,7 @@ export class EventLog {
   /** Opens `path` for appending after `seq` complete lines. `clock` provides the time stamps. */
   static open(path: string, { seq = 0, clock = () => new Date() }: LogOptions = {}): EventLog {
     const log = new EventLog(LogFile.open(path), seq, clock);
-    if (seq > 0) withFile(path, file => log.hash.update(file.read(0, file.bytes)), { follow: false });
+    if (seq > 0) log.hash.update(readBytes(path));
     return log;
   }
 
@@ -61,13 +57,6 @@ export class EventLog {
     const fields = spellNonFinite(event);
     this.logger[levelOf(event, fields)]({ v: EVENT_VERSION, seq: this.seq, ...fields });
     this.seq += 1;
-    if (!this.wasPutBack) return;
-    this.wasPutBack = false;
-    this.emit({
-      event: 'warning',
-      code: LOG_RESTORED,
-      message: 'log.jsonl was removed during the run and has been restored',
-    });
   }
 
   /** Digest of all events so far: the output of `head -n RECORDS log.jsonl | sha256sum`. */

@@ -14,10 +14,11 @@ import {
   readSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { damagedError, UserError, usageError } from '../util/errors.js';
+import { damagedError, type UserError, usageError } from '../util/errors.js';
 import { nearestFile } from '../util/nearest.js';
 import { codeOf, readingReason } from '../util/system-errors.js';
 import { tidyUp, withFileErrors, writeWhole } from './file-errors.js';
@@ -117,30 +118,6 @@ export function writeJsonAtomic(path: string, value: object): void {
   writeAtomic(path, [`${JSON.stringify(value, null, 2)}\n`]);
 }
 
-/** Writes a new file and flushes it to disk, not atomically. */
-export function writeFlushed(path: string, chunks: readonly (Uint8Array | string)[]): void {
-  withFileErrors(path, () => {
-    writeNew(path, chunks);
-    flushFolder(dirname(path));
-  });
-}
-
-function writeNew(path: string, chunks: readonly (Uint8Array | string)[]): void {
-  refuseUnlessOwned(path);
-  const file = openSync(path, 'wx', 0o644);
-  try {
-    try {
-      for (const chunk of chunks) writeWhole(file, chunk);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-  } catch (error) {
-    tidyUp(() => rmSync(path, { force: true }));
-    throw error;
-  }
-}
-
 /**
  * Flushes a folder to disk: otherwise a power failure may undo a new name or a removal. Windows
  * cannot open folders and does not need this.
@@ -154,10 +131,6 @@ export function flushFolder(folder: string): void {
     closeSync(handle);
   }
 }
-
-/* Turns system errors about a run's file into messages that name the file. */
-
-/* Reads parts of a file that may be too large for memory, or that may not be a regular file. */
 
 export interface OpenedFile {
   readonly bytes: number;
@@ -178,21 +151,20 @@ export interface Opening {
 /** V8 has no longer strings. */
 const MAX_TEXT_BYTES = buffers.MAX_STRING_LENGTH;
 
-/**
- * Reads the text of the file at `path`. Throws like {@link withFile}, and with exit 2 if the file
- * is longer than a string can be.
- */
+/** Reads the text of the file at `path`. Throws what {@link withFile} throws. */
 export function readText(path: string, opening: Opening = {}): string {
   const read = (file: OpenedFile): string => file.read(0, file.bytes).toString('utf8');
   return withFile(path, read, { maxBytes: MAX_TEXT_BYTES, ...opening });
 }
 
+/** The content of one of a run's own files. Throws what {@link withFile} throws. */
+export function readBytes(path: string): Buffer {
+  return withFile(path, file => file.read(0, file.bytes), { follow: false });
+}
+
 const DIGEST_CHUNK = 1 << 20;
 
-/**
- * SHA-256 (hex) of the file at `path`, which may be of any size and no link. Throws like {@link
- * withFile}.
- */
+/** SHA-256 (hex) of a file of any size. Throws what {@link withFile} throws. */
 export function digestOfFile(path: string): string {
   const hash = createHash('sha256');
   const read = (file: OpenedFile): void => {
@@ -216,20 +188,17 @@ export function withFile<T>(
     refuseUnlessFile(path, follow ? statSync(path) : lstatSync(path), maxBytes);
     const file = openSync(path, follow ? 'r' : WITHOUT_LINKS);
     try {
-      return use(opened(file));
+      const read = (position: number, length: number) => readAt(file, position, length);
+      return use({ bytes: fstatSync(file).size, read });
     } finally {
       closeSync(file);
     }
   } catch (error) {
-    throw isOfSystem(error) ? unreadable(path, error) : error;
+    throw error instanceof Error && 'code' in error ? unreadable(path, error) : error;
   }
 }
 
-function refuseUnlessFile(
-  path: string,
-  info: { isFile(): boolean; isDirectory(): boolean; isSymbolicLink(): boolean; size: number },
-  maxBytes: number,
-): void {
+function refuseUnlessFile(path: string, info: Stats, maxBytes: number): void {
   const refused = (message: string, expected?: string): UserError =>
     usageError({ code: 'file/unreadable', message, file: path, ...(expected !== undefined && { expected }) });
   if (info.isSymbolicLink())
@@ -239,12 +208,8 @@ function refuseUnlessFile(
   if (info.size >= maxBytes) throw refused(`the file is larger than ${Math.ceil(maxBytes / 2 ** 20)} MiB`);
 }
 
-function opened(file: number): OpenedFile {
-  const { size } = fstatSync(file);
-  return { bytes: size, read: (position, length) => readAt(file, position, length) };
-}
-
-function readAt(file: number, position: number, length: number): Buffer {
+/** Reads `length` bytes of an open file, or fewer at its end. */
+export function readAt(file: number, position: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
   let done = 0;
   while (done < length) {
@@ -254,12 +219,6 @@ function readAt(file: number, position: number, length: number): Buffer {
   }
   return bytes.subarray(0, done);
 }
-
-function isOfSystem(error: unknown): boolean {
-  return !(error instanceof UserError) && error instanceof Error && 'code' in error;
-}
-
-/* Turns system errors about reading a file into messages that name the file. */
 
 /**
  * The error to throw if reading `file` failed: exit 5 if the disk reports a read error, else exit
@@ -279,7 +238,10 @@ export function unreadable(file: string, error: unknown): UserError {
   });
 }
 
-/** True if `path` does not exist, not even as a broken link. */
+/**
+ * True if `path` does not exist, not even as a broken link. Throws if this cannot be determined: an
+ * inaccessible file must not count as missing.
+ */
 export function isAbsent(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) === undefined;

@@ -1,11 +1,9 @@
 /** Finds runs and sweeps under an output root, from directory listings only. */
-import { isUtf8 } from 'node:buffer';
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { type Diagnostic, UserError, usageError } from '../util/errors.js';
-import { nearestFile } from '../util/nearest.js';
 import { RunDirectory } from './directory.js';
-import { isAbsent, unreadable } from './files.js';
+import { unreadable } from './files.js';
 import { CHECKS } from './folders.js';
 
 export interface Found {
@@ -80,11 +78,9 @@ export function findTrials(sweep: string): Found[] {
  */
 export function runsAt(path: string): Found[] {
   const top = resolve(path);
-  if (isAbsent(top)) throw missing(path);
   const kind = kindOf(top);
   if (kind === 'run') return [{ kind, path: top, name: basename(dirname(top)), id: basename(top) }];
   const runs = kind === 'sweep' ? findTrials(top) : findRuns(top);
-  if (kind === undefined) refuseUnnameable([top, ...foldersIn(top).map(name => join(top, name))]);
   const found = runs.filter(one => one.kind === 'run');
   if (found.length > 0) return found;
   const deeper = kind === 'sweep' ? undefined : deeperFolder(top, runs);
@@ -96,16 +92,6 @@ export function runsAt(path: string): Found[] {
       deeper === undefined
         ? 'a run directory, a sweep, or a folder of runs'
         : `such as ${join(path, deeper)}: cellrun searches ${DEPTH} levels of directories`,
-  });
-}
-
-function missing(path: string): UserError {
-  const suggestion = nearestFile(path);
-  return usageError({
-    code: 'file/unreadable',
-    message: 'the directory does not exist',
-    file: path,
-    ...(suggestion !== undefined && { suggestion }),
   });
 }
 
@@ -139,42 +125,12 @@ function foldersIn(path: string): string[] {
   try {
     entries = readdirSync(path, { withFileTypes: true });
   } catch (error) {
-    throw isAbsent(path) ? missing(path) : unreadable(path, error);
+    throw unreadable(path, error);
   }
   return entries
     .filter(entry => entry.isDirectory())
     .map(entry => entry.name)
     .sort();
-}
-
-/**
- * Refuses run directories whose names are not UTF-8. Node replaces bytes of such names, so the runs
- * would be missing silently.
- */
-function refuseUnnameable(folders: readonly string[]): void {
-  const runs = folders.flatMap(folder =>
-    unnameableIn(folder).flatMap(name => {
-      const config = Buffer.concat([Buffer.from(`${folder}/`), name, Buffer.from('/config.resolved.yaml')]);
-      return existsSync(config) ? [join(folder, name.toString())] : [];
-    }),
-  );
-  if (runs.length === 0) return;
-  throw usageError(
-    ...runs.map(file => ({
-      code: 'run/not-utf-8',
-      message: 'the name of this run directory is not UTF-8, so it cannot be opened',
-      file,
-      expected: 'a UTF-8 name; rename it with `mv`',
-    })),
-  );
-}
-
-function unnameableIn(folder: string): Buffer[] {
-  try {
-    return readdirSync(folder, { encoding: 'buffer' }).filter(name => !isUtf8(name));
-  } catch {
-    return [];
-  }
 }
 
 /** Like `foldersIn`; empty if the folder cannot be read. */

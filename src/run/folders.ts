@@ -1,9 +1,9 @@
-/** Folders of runs and sweeps: their names, how they are created, and what may be in them. */
-import { type Dirent, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
+/** Folders of runs and sweeps: their names, and how they are created. */
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type Diagnostic, usageError } from '../util/errors.js';
 import { codeOf, isDiskFull, isPathError, systemReason } from '../util/system-errors.js';
-import { flushFolder, isAbsent, TEMPORARY_PREFIX, withFile } from './files.js';
+import { flushFolder } from './files.js';
 
 /**
  * Two runs of one config in the same second take the next free second; more attempts than this are
@@ -19,29 +19,23 @@ export function utcStamp(time: Date): string {
     .replaceAll(/[-:]/g, '');
 }
 
-export interface Stamping {
-  readonly named: string;
-  nameOf(stamp: string): string;
-}
-
 /**
  * Creates a new folder in `parent`, named after the time `started`; creates `parent` if it is
  * missing. Returns the path.
+ * @param named the output root as the user named it
  */
-export function createExclusively(parent: string, started: Date, stamping: Stamping): string {
-  makeFolder(parent, stamping.named);
-  return claimStamped(parent, started, stamping);
-}
-
-/** Like `createExclusively`, in an existing folder. */
-export function claimStamped(parent: string, started: Date, { named, nameOf }: Stamping): string {
+export function createStamped(
+  parent: string,
+  started: Date,
+  named: string,
+  nameOf: (stamp: string) => string = stamp => stamp,
+): string {
+  makeFolder(parent, named);
   for (let tries = 0; tries < MAX_COLLISIONS; tries++) {
     const path = join(parent, nameOf(utcStamp(new Date(started.getTime() + tries * 1000))));
     if (makeExclusively(path, named)) return path;
   }
-  throw new UserError(EXIT.unexpected, [
-    { code: 'run/collision', message: `no free run directory after ${MAX_COLLISIONS} tries`, file: parent },
-  ]);
+  throw new Error(`no free run directory in ${parent} after ${MAX_COLLISIONS} tries`);
 }
 
 /**
@@ -107,61 +101,6 @@ function makeFolders(path: string): void {
   }
 }
 
-/*
- * Checks a folder that the user names for a run: if it contains anything from elsewhere, nothing in
- * it is changed.
- */
-
-export interface GivenConfigs {
-  readonly givenYaml: string | Uint8Array;
-  readonly resolvedYaml: string;
-}
-
-interface Places {
-  readonly config: string;
-  readonly resolvedConfig: string;
-  readonly lock: string;
-  readonly baselines: string;
-}
-
-/**
- * The name of an entry that is not from an interrupted start of a run of these configs (one that
- * ended before its manifest was written); undefined if there is none.
- */
-export function foreignEntry(
-  { config, resolvedConfig, lock, baselines }: Places,
-  { givenYaml, resolvedYaml }: GivenConfigs,
-): string | undefined {
-  const isOurs = (name: string): boolean => {
-    if (name === basename(config)) return isBeginning(config, givenYaml);
-    if (name === basename(resolvedConfig)) return isBeginning(resolvedConfig, resolvedYaml);
-    // a temporary name is that of a manifest being written
-    return (
-      name === basename(lock) ||
-      (name.startsWith(TEMPORARY_PREFIX) && /^\d+-/.test(name.slice(TEMPORARY_PREFIX.length)))
-    );
-  };
-  const entries = readdirSync(dirname(config), { withFileTypes: true });
-  const isKept = (entry: Dirent): boolean =>
-    entry.isDirectory() ? entry.name === basename(baselines) : entry.isFile() && isOurs(entry.name);
-  return entries.find(entry => !isKept(entry))?.name;
-}
-
-/** True if the content of the file is exactly `content`. */
-export function isWhole(file: string, content: string | Uint8Array): boolean {
-  return !isAbsent(file) && read(file).equals(Buffer.from(content));
-}
-
-/** True if the file is a prefix of `content`, as a process killed while writing leaves it. */
-function isBeginning(file: string, content: string | Uint8Array): boolean {
-  const found = read(file);
-  return Buffer.from(content).subarray(0, found.length).equals(found);
-}
-
-function read(file: string): Buffer {
-  return withFile(file, opened => opened.read(0, opened.bytes), { follow: false });
-}
-
 /* The names that experiments may have: they become directories of the output root. */
 
 /**
@@ -176,19 +115,12 @@ const RESERVED: readonly string[] = ['sweeps', CHECKS];
 
 /** @param place location of the name, for the error */
 export function checkName(name: string, place: Partial<Diagnostic> = {}): void {
-  const reserved = RESERVED.find(one => one === name.toLowerCase());
-  if (NAME.test(name) && reserved === undefined) return;
+  if (NAME.test(name) && !RESERVED.includes(name.toLowerCase())) return;
   throw usageError({
     ...place,
     code: 'run/name',
-    message:
-      reserved !== undefined
-        ? `the name '${reserved}' is reserved`
-        : 'this name cannot be a directory in the output directory',
-    expected:
-      reserved !== undefined
-        ? 'another name: a directory with that name contains something else'
-        : 'at most 100 letters, digits, dots, hyphens and underscores, a letter or digit first, no two dots in a row',
+    message: 'this name cannot be a directory in the output directory',
+    expected: `at most 100 letters, digits, dots, hyphens and underscores, a letter or digit first, no two dots in a row; not ${RESERVED.join(' or ')}`,
     got: JSON.stringify(name),
   });
 }

@@ -6,7 +6,7 @@
 import { type Curve, CurveBuilder } from './curve.js';
 import { isAbsent } from './files.js';
 import { LineTail } from './lines.js';
-import { type DamagedLine, type LogRecord, metricsIn, parseEvent, readLog, TOO_LONG } from './log.js';
+import { type DamagedLine, type LogRecord, metricsIn, parseLine, readLog } from './log.js';
 
 /**
  * Curves by name, such as `test.accuracy`. `train.loss` is the loss of single batches; `epoch.loss`
@@ -244,7 +244,7 @@ export class LogFollower {
 
   private add(text: string | undefined): void {
     this.line += 1;
-    const parsed = text === undefined ? TOO_LONG : parseEvent(text);
+    const parsed = parseLine(text);
     if (typeof parsed === 'string') this.collector.addDamage({ line: this.line, message: parsed });
     else this.collector.add(parsed);
   }

@@ -12,11 +12,12 @@
  * docs/internals/invariants.md says against what this defends, and against what not.
  */
 import { createHash } from 'node:crypto';
-import { type Diagnostic, damagedError } from '../util/errors.js';
+import { damagedError } from '../util/errors.js';
 import { type CheckpointHeader, checkpointNames, indexPath } from './checkpoint-files.js';
 import type { RunDirectory } from './directory.js';
 import { isAbsent } from './files.js';
-import { type DamagedLine, type LogRecord, lastRecord, readLog } from './log.js';
+import { eachLine } from './lines.js';
+import { type DamagedLine, type LogRecord, lastRecord, parseLine } from './log.js';
 import type { Manifest } from './manifest.js';
 import type { Summary } from './summary.js';
 
@@ -24,39 +25,29 @@ import type { Summary } from './summary.js';
 export const FOREIGN = 'step_hash';
 
 /** SHA-256 (hex) of files by their names in the run's directory. */
-export type FileDigests = Readonly<Record<string, string>>;
+type FileDigests = Readonly<Record<string, string>>;
 
-export interface Damage {
+interface Damage {
   readonly file: string;
+  /** For example `does not match its digest in summary.json`. */
   readonly what: string;
 }
 
 /** The digests for `summary.json`, of the existing files that a run writes until its end. */
 export function writtenDigests(directory: RunDirectory): FileDigests {
   const { manifest, evaluation, checkpoints } = directory.files;
-  const paths = [manifest, evaluation, indexPath(checkpoints)];
-  const names = [
-    ...paths.map(path => directory.nameOf(path)),
-    ...checkpointNames(checkpoints).map(name => `${directory.nameOf(checkpoints)}/${name}`),
-  ];
-  return Object.fromEntries(
-    names.flatMap(name => {
-      const sha256 = directory.digestOf(name);
-      return sha256 === undefined ? [] : [[name, sha256]];
-    }),
-  );
+  const names = [manifest, evaluation, indexPath(checkpoints)].map(path => directory.nameOf(path));
+  names.push(...checkpointNames(checkpoints).map(name => `${directory.nameOf(checkpoints)}/${name}`));
+  const digests = names.map(name => [name, directory.digestOf(name)] as const);
+  return Object.fromEntries(digests.flatMap(([name, sha256]) => (sha256 ? [[name, sha256]] : [])));
 }
 
-/**
- * Files that do not match their digests in a file of the run. Missing files are no damage: a run
- * may be kept without its weights.
- */
+/** Missing files are no damage: a run may be kept without its weights. */
 function changedFiles(directory: RunDirectory, digests: FileDigests, from: string): Damage[] {
+  const what = `does not match its digest in ${from}`;
   return Object.entries(digests).flatMap(([file, sha256]) => {
     const found = directory.digestOf(file);
-    return found === undefined || found === sha256
-      ? []
-      : [{ file, what: `does not match its digest in ${from}` }];
+    return found === undefined || found === sha256 ? [] : [{ file, what }];
   });
 }
 
@@ -78,20 +69,18 @@ function changedSinceStart(directory: RunDirectory, digests: FileDigests): Damag
 }
 
 /** What a log says about its run. */
-export interface LogEnd {
+interface LogEnd {
   /** The last record; undefined if the last line is none. */
   readonly last: LogRecord | undefined;
+  /** The lines before the last. */
   readonly before: { readonly records: number; readonly sha256: string };
-  /** The first run id in the log that is not the run's; undefined if there is none. */
+  /** The first run id in the log that is not the run's. */
   readonly other: string | undefined;
 }
 
 const PIECE = 1 << 16;
 
-/**
- * Reads the log of a run in one pass; undefined if there is none.
- * @param runId from the manifest
- */
+/** Reads the log of a run; undefined if there is none. @param runId from the manifest */
 export function readLogEnd(
   path: string,
   runId: string | undefined,
@@ -100,36 +89,28 @@ export function readLogEnd(
 ): LogEnd | undefined {
   if (isAbsent(path)) return undefined;
   const hash = createHash('sha256');
-  let [records, text, pending] = [0, undefined as string | undefined, ''];
+  let [records, before, pending] = [-1, '', ''];
   let last: LogRecord | undefined;
   let other: string | undefined;
-  const { isTorn } = readLog(
-    path,
-    record => {
-      last = record;
-      const { event, run_id } = record;
-      if ((event === 'run.start' || event === 'run.resume') && run_id !== runId) other ??= String(run_id);
-      visit(record);
-    },
-    line => {
-      last = undefined;
-      damaged(line);
-    },
-    line => {
-      // one line late: the last one is not covered
-      if (text !== undefined) {
-        records += 1;
-        pending += `${text}\n`;
-      }
-      text = line ?? '';
-      // hashing single lines would double the time of a review
-      if (pending.length < PIECE) return;
+  const isTorn = eachLine(path, (text, line) => {
+    records += 1;
+    // one line late: the last one is not covered; in pieces, since single lines take longer
+    if (records > 0) pending += `${before}\n`;
+    before = text ?? '';
+    if (pending.length >= PIECE) {
       hash.update(pending);
       pending = '';
-    },
-  );
+    }
+    const parsed = parseLine(text);
+    last = typeof parsed === 'string' ? undefined : parsed;
+    if (typeof parsed === 'string') return damaged({ line, message: parsed });
+    const { event, run_id } = parsed;
+    if ((event === 'run.start' || event === 'run.resume') && run_id !== runId) other ??= String(run_id);
+    visit(parsed);
+  });
   hash.update(pending);
-  return { last: isTorn ? undefined : last, before: { records, sha256: hash.digest('hex') }, other };
+  const covered = { records: Math.max(0, records), sha256: hash.digest('hex') };
+  return { last: isTorn ? undefined : last, before: covered, other };
 }
 
 /** Files of a run that are not as they were at its end, when `summary` was written. */
@@ -166,26 +147,17 @@ export function logDamage({ last, before, other }: LogEnd, summary: Summary | un
 
 /**
  * Checks the manifest and the files written at the start of a run, before anything is computed with
- * them. The digest of the manifest is in the summary, which counts only while it is that of the
- * log's end: a resume removes the end before it changes the manifest.
- * @param judges false if gates are not judged, so that their baselines are not read
+ * them; throws (exit 5) if one has changed. The digest of the manifest is in the summary, which
+ * counts only while it is that of the log's end: a resume removes the end before it changes the
+ * manifest.
  */
-export function refuseChangedInputs(
-  directory: RunDirectory,
-  manifest: Manifest,
-  { judges = true }: { readonly judges?: boolean } = {},
-): void {
+export function refuseChangedInputs(directory: RunDirectory, manifest: Manifest): void {
   const digests = isAtEnd(directory) ? (directory.readSummary()?.digests.files ?? {}) : {};
   const own = Object.entries(digests).filter(([name]) => name === 'manifest.json');
   refuseDamage(directory, [
     ...changedFiles(directory, Object.fromEntries(own), 'summary.json'),
-    ...changedInputs(directory, judges ? manifest : { digests: withoutBaselines(directory, manifest) }),
+    ...changedInputs(directory, manifest),
   ]);
-}
-
-function withoutBaselines(directory: RunDirectory, { digests }: Manifest): FileDigests {
-  const folder = `${directory.nameOf(directory.files.baselines)}/`;
-  return Object.fromEntries(Object.entries(digests).filter(([name]) => !name.startsWith(folder)));
 }
 
 /** True if the log ends with the end of the run, and the summary is as it was written then. */
@@ -194,6 +166,7 @@ export function isAtEnd(directory: RunDirectory): boolean {
   return end?.event === 'run.end' && end.summary_sha256 === directory.digestOf('summary.json');
 }
 
+/** Throws (exit 5) all of `damage`, if there is any. */
 export function refuseDamage(directory: RunDirectory, damage: readonly Damage[]): void {
   if (damage.length === 0) return;
   throw damagedError(
@@ -223,24 +196,24 @@ export function foreignStepHash(
   return ownStepHashes(manifest).has(found) ? undefined : found;
 }
 
-/** @param more appended to the expected hash in the message */
+/**
+ * Throws (exit 5) if one of `checkpoints` is another run's.
+ * @param more appended to the expected hash in the message
+ */
 export function refuseForeign(
   checkpoints: readonly Pick<CheckpointHeader, 'path' | 'metadata'>[],
   manifest: Manifest,
   more = '',
 ): void {
-  const problems = checkpoints.flatMap((checkpoint): Diagnostic[] => {
-    const found = foreignStepHash(checkpoint, manifest);
-    if (found === undefined) return [];
-    return [
-      {
-        code: 'checkpoint/foreign',
-        message: 'this checkpoint is from another run with a different config, seed or data',
-        file: checkpoint.path,
-        expected: `step_hash ${[...ownStepHashes(manifest)].join(' or ')}${more}`,
-        got: `step_hash ${found}`,
-      },
-    ];
-  });
-  if (problems.length > 0) throw damagedError(...problems);
+  const foreign = checkpoints.filter(one => foreignStepHash(one, manifest) !== undefined);
+  if (foreign.length === 0) return;
+  throw damagedError(
+    ...foreign.map(({ path, metadata }) => ({
+      code: 'checkpoint/foreign',
+      message: 'this checkpoint is from another run with a different config, seed or data',
+      file: path,
+      expected: `step_hash ${[...ownStepHashes(manifest)].join(' or ')}${more}`,
+      got: `step_hash ${metadata.step_hash}`,
+    })),
+  );
 }

@@ -16,48 +16,13 @@ export function notJson(what: string, error: unknown): string {
   return `${what} is not JSON${where === undefined ? '' : `, ${where}`}`;
 }
 
-/**
- * Length of the longest prefix of `text` that can start a JSON value; undefined if all of it is
- * JSON. Needed because parsers do not always report the position of the error.
- */
-export function soundLength(text: string): number | undefined {
-  if (isJson(text)) return undefined;
-  let [sound, wrong] = [0, text.length + 1];
-  while (wrong - sound > 1) {
-    const middle = (sound + wrong) >> 1;
-    if (isBeginning(text.slice(0, middle))) sound = middle;
-    else wrong = middle;
-  }
-  return sound;
-}
-
-function isBeginning(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch (error) {
-    const { message } = error as SyntaxError;
-    const [, at] = /at position (\d+)/.exec(message) ?? [];
-    return at === undefined ? message.includes('end of JSON') : Number(at) >= text.length;
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * Line and column, from 1, of the first error in `text`; of its last character if it ends too
- * early.
- */
-export function whereNotJson(text: string): { readonly line: number; readonly column: number } {
-  const end = Math.min(soundLength(text) ?? text.length, Math.max(0, text.length - 1));
-  const lines = text.slice(0, end).split('\n');
+/** Where `JSON.parse` failed in `text`, as far as its error says so. */
+export function placeInJson(text: string, error: unknown): { line?: number; column?: number } {
+  const told = error instanceof SyntaxError ? error.message : '';
+  const end = told.includes('end of JSON') ? text.length - 1 : undefined;
+  const [, at = end] = /at position (\d+)/.exec(told) ?? [];
+  if (at === undefined) return {};
+  const lines = text.slice(0, Number(at)).split('\n');
   return { line: lines.length, column: lines[lines.length - 1].length + 1 };
 }
 
@@ -120,7 +85,7 @@ const NON_FINITE: ReadonlyMap<unknown, number> = new Map([
 /** Reads a file and validates it with the schema that describes `T`; undefined if it is missing. */
 export function readJson<T>(
   path: string,
-  schema: 'summary' | 'manifest' | 'evaluation' | 'notes',
+  schema: 'summary' | 'manifest' | 'evaluation' | 'notes' | 'checkpoints',
 ): T | undefined {
   if (isAbsent(path)) return undefined;
   const text = readText(path, { follow: false });

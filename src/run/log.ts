@@ -1,18 +1,22 @@
 /** Reads `log.jsonl`, which may be damaged or edited, and cuts it when a run resumes. */
 import { basename, dirname, join } from 'node:path';
 import type { EventName } from './events.js';
-import { isAbsent, type OpenedFile, withFile, writeAtomic } from './files.js';
+import { isAbsent, readBytes, withFile, writeAtomic } from './files.js';
 import { type JsonObject, unspellNumbers } from './json.js';
-import { eachLine, type LinesEnd } from './lines.js';
+import { eachLine } from './lines.js';
 import type { BySplit, SplitMetrics } from './summary.js';
 
-/**
- * An event of a log. Other fields are scalars but not checked; other versions may have written
- * them.
- */
+/** An event of a log. Its fields are scalars; that they are those of the event is not checked. */
 export interface LogRecord {
   readonly event: string;
   readonly [field: string]: unknown;
+}
+
+/** A record, of a log that the run itself reads. */
+export interface LoggedEvent extends LogRecord {
+  readonly event: EventName;
+  readonly seq: number;
+  readonly step?: number;
 }
 
 /**
@@ -26,8 +30,8 @@ export function parseEvent(text: string): LogRecord | string {
   } catch {
     return text.trim() === '' ? 'the line is empty' : 'this is not JSON';
   }
-  if (!isObject(value) || Array.isArray(value)) return 'this is not a JSON object';
-  if (!('event' in value) || typeof value.event !== 'string') return 'this has no `event`';
+  if (!isObject(value) || !('event' in value) || typeof value.event !== 'string')
+    return 'this is not a JSON object with an `event`';
   const nested = Object.entries(value).find(([, field]) => isObject(field));
   if (nested !== undefined) return `\`${nested[0].slice(0, 60)}\` is a list or an object`;
   return value as LogRecord;
@@ -36,8 +40,6 @@ export function parseEvent(text: string): LogRecord | string {
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
-
-/* Finds the metrics among the fields of an event, in logs of any version. */
 
 /** Numeric fields of `train.epoch` and `eval` that are not metrics. */
 const OTHERS: ReadonlySet<string> = new Set([
@@ -50,10 +52,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   'duration_s',
 ]);
 
-/**
- * Names of the metrics in a `train.epoch` or an `eval`: numbers, and nulls with a `_nonfinite`
- * field.
- */
+/** Names of the metrics in a `train.epoch` or an `eval`, including those that are not finite. */
 export function metricsIn(event: { readonly [field: string]: unknown }): string[] {
   return Object.keys(event).filter(
     key => !OTHERS.has(key) && (typeof event[key] === 'number' || `${key}_nonfinite` in event),
@@ -81,18 +80,8 @@ export interface LogPoint {
   readonly step: number;
   /** True if the epoch's record and the evaluation after that step are still due. */
   readonly evaluationIsDue: boolean;
-  /**
-   * With a validation split, the test split is evaluated at the end of a run, hence again after a
-   * resume.
-   */
+  /** With a validation split, the test split is evaluated again at the end of the run. */
   readonly hasValidation?: boolean;
-}
-
-/** Records that were in the log when the checkpoint was written. */
-export interface ExpectedRecords {
-  readonly epochs: number;
-  /** The first step was logged, and each step that is a multiple of all of these. */
-  readonly loggedEvery: readonly number[];
 }
 
 export interface CutLog {
@@ -104,35 +93,28 @@ export interface CutLog {
    * has no metrics.
    */
   readonly saved: boolean;
-  /**
-   * True if lines from before the point are missing or were moved, so the file was modified by
-   * others.
-   */
+  /** True if lines from before the point are missing or were moved: others changed the file. */
   readonly lostHistory: boolean;
+  /** Number of moved lines, and the file that contains them. */
   readonly replaced: number;
-  /** Name of the file that contains them; null if there are none. */
   readonly replacedFile: string | null;
 }
 
-/**
- * Cuts the log at `path` after the records up to `point`; creates an absent one. Checks for lost
- * records if `expected` is given.
- */
-export function cutLog(path: string, point: LogPoint, expected?: ExpectedRecords): CutLog {
-  const lines = wholeLines(bytesOf(path));
+/** Cuts the log at `path` after the records up to `point`; creates an absent one. */
+export function cutLog(path: string, point: LogPoint): CutLog {
+  // an unreadable log is not treated as empty, or its records would be written again
+  const lines = isAbsent(path) ? [] : wholeLines(readBytes(path));
   const events = lines.map(parsedEvent);
   const found = events.findIndex((event, seq) => !staysAt(event, seq, point));
   const end = found < 0 ? lines.length : found;
   const staying = events.slice(0, end).filter(event => event !== undefined);
+  const isBefore = (event: LoggedEvent | undefined) =>
+    event?.step !== undefined && event.event !== 'run.resume' && event.step < point.step;
   const stay = {
     seq: end,
     kept: new Set(staying.map(({ event }) => event)),
     saved: isSaved(staying, point.step),
-    lostHistory:
-      point.step > 0 &&
-      (end === 0 ||
-        events.slice(end).some(event => isBefore(event, point)) ||
-        (expected !== undefined && lacksRecords(staying, point.step, expected))),
+    lostHistory: point.step > 0 && (end === 0 || events.slice(end).some(isBefore)),
   };
   if (isAbsent(path)) writeAtomic(path, []);
   if (end === lines.length) return { ...stay, replaced: 0, replacedFile: null };
@@ -140,12 +122,6 @@ export function cutLog(path: string, point: LogPoint, expected?: ExpectedRecords
   writeAtomic(join(dirname(path), replacedFile), lines.slice(end));
   writeAtomic(path, lines.slice(0, end));
   return { ...stay, replaced: lines.length - end, replacedFile };
-}
-
-/** An unreadable log is not treated as empty, or its records would be written again. */
-function bytesOf(path: string): Buffer {
-  if (isAbsent(path)) return Buffer.alloc(0);
-  return withFile(path, file => file.read(0, file.bytes), { follow: false });
 }
 
 /** Lines with their line ends; the last has none if the process was killed while writing it. */
@@ -160,43 +136,21 @@ function wholeLines(bytes: Buffer): Buffer[] {
   return lines;
 }
 
-/** The fields that readers of a log rely on; the rest of a record may have been edited. */
-export interface LoggedEvent {
-  readonly event: EventName;
-  readonly seq: number;
-  readonly step?: number;
-  readonly [field: string]: unknown;
-}
-
-/** The events of the log at `path`, which may be absent; without invalid lines. */
-export function readEvents(path: string): LoggedEvent[] {
-  const events: LoggedEvent[] = [];
-  if (!isAbsent(path))
-    readLog(
-      path,
-      record => events.push(record as LoggedEvent),
-      () => {},
-    );
-  return events;
-}
-
+/** Undefined if the line is torn or not an event. */
 function parsedEvent(line: Buffer): LoggedEvent | undefined {
-  if (line.at(-1) !== 0x0a) return undefined;
-  const parsed = parseEvent(line.toString('utf8'));
+  const parsed = line.at(-1) === 0x0a ? parseEvent(line.toString('utf8')) : 'torn';
   return typeof parsed === 'string' ? undefined : (parsed as LoggedEvent);
 }
 
-/**
- * Events that are logged again at the end of the resumed run. `run.resume` stays: it is history.
- */
-const ENDING: ReadonlySet<EventName> = new Set<EventName>(['gate', 'run.end']);
+/** Events that are logged again at the end of the resumed run. */
+const ENDING: ReadonlySet<EventName> = new Set(['gate', 'run.end'] as const);
 /** Events of an evaluation that is still due. */
-const EVALUATION: ReadonlySet<EventName> = new Set<EventName>([
+const EVALUATION: ReadonlySet<EventName> = new Set([
   'train.epoch',
   'eval.trained',
   'eval',
   'early_stop',
-]);
+] as const);
 
 function staysAt(
   event: LoggedEvent | undefined,
@@ -206,51 +160,11 @@ function staysAt(
   if (event === undefined || event.seq !== seq || ENDING.has(event.event)) return false;
   // a run that starts over logs its warnings again
   if (event.event === 'warning' && step === 0) return false;
+  // `run.resume` is history
   if (event.event === 'run.resume' || event.step === undefined) return true;
-  if (hasValidation && isEvaluation(event) && event.split === 'test') return false;
+  const isEvaluation = event.event === 'eval' || event.event === 'eval.trained';
+  if (hasValidation && isEvaluation && event.split === 'test') return false;
   return event.step < step || (event.step === step && !(evaluationIsDue && EVALUATION.has(event.event)));
-}
-
-const isEvaluation = ({ event }: LoggedEvent): boolean => event === 'eval' || event === 'eval.trained';
-
-/** Code of the warning about lost records. */
-export const LOG_LOST = 'log/lost';
-
-/**
- * True if the log lacks records that were flushed before the checkpoint. The checkpoint stores no
- * count of them: the logging interval does not affect its bytes, and resumes add records of their
- * own. So the expected records are derived from the step. Losses that an earlier warning reported
- * are not reported again.
- */
-function lacksRecords(
-  events: readonly LoggedEvent[],
-  step: number,
-  { epochs, loggedEvery }: ExpectedRecords,
-): boolean {
-  const told = events.findLastIndex(({ event, code }) => event === 'warning' && code === LOG_LOST);
-  const resumed = events.slice(0, told + 1).findLast(({ event }) => event === 'run.resume');
-  const since = events.slice(told + 1);
-  const [firstStep, firstEpoch] =
-    told < 0
-      ? [1, 1]
-      : [
-          (resumed?.step ?? 0) + 1,
-          Number(
-            since.find(({ event, epoch }) => event !== 'checkpoint.saved' && epoch)?.epoch ?? epochs + 1,
-          ),
-        ];
-  const has = (name: EventName, field: 'step' | 'epoch') =>
-    new Set(since.flatMap(event => (event.event === name ? [event[field]] : [])));
-  const [steps, means, evaluations] = [
-    has('train.step', 'step'),
-    has('train.epoch', 'epoch'),
-    has('eval', 'epoch'),
-  ];
-  for (let at = firstStep; at <= step; at++)
-    if ((at === 1 || loggedEvery.every(every => at % every === 0)) && !steps.has(at)) return true;
-  for (let epoch = firstEpoch; epoch <= epochs; epoch++)
-    if (!means.has(epoch) || !evaluations.has(epoch)) return true;
-  return false;
 }
 
 function isSaved(events: readonly LoggedEvent[], at: number): boolean {
@@ -260,17 +174,19 @@ function isSaved(events: readonly LoggedEvent[], at: number): boolean {
   return last?.event === 'checkpoint.saved';
 }
 
-function isBefore(event: LoggedEvent | undefined, { step }: LogPoint): boolean {
-  return event?.step !== undefined && event.event !== 'run.resume' && event.step < step;
-}
-
 function freeName(path: string): string {
-  const name = basename(path, '.jsonl');
   for (let number = 1; ; number++) {
-    const candidate = `${name}.replaced-${number}.jsonl`;
+    const candidate = `${basename(path, '.jsonl')}.replaced-${number}.jsonl`;
     // a broken link is not free either
     if (isAbsent(join(dirname(path), candidate))) return candidate;
   }
+}
+
+/** The events of the log at `path`, which may be absent; without invalid lines. */
+export function readEvents(path: string): LoggedEvent[] {
+  const events: LoggedEvent[] = [];
+  if (!isAbsent(path)) readLog(path, record => void events.push(record as LoggedEvent));
+  return events;
 }
 
 export interface DamagedLine {
@@ -283,35 +199,34 @@ export interface DamagedLine {
 const TAIL_BYTES = 1 << 16;
 
 /**
- * The record in the last line of the log at `path`; undefined if there is no log, or the line is
- * incomplete or no event.
+ * The record in the last line of the log at `path`; undefined if the line is incomplete or none.
  */
 export function lastRecord(path: string): LogRecord | undefined {
   if (isAbsent(path)) return undefined;
-  const read = (file: OpenedFile) => file.read(Math.max(0, file.bytes - TAIL_BYTES), TAIL_BYTES);
-  const tail = withFile(path, read, { maxBytes: Number.POSITIVE_INFINITY, follow: false }).toString('utf8');
-  const [line, rest] = tail.split('\n').slice(-2);
+  const open = { maxBytes: Number.POSITIVE_INFINITY, follow: false };
+  const tail = withFile(path, file => file.read(Math.max(0, file.bytes - TAIL_BYTES), TAIL_BYTES), open);
+  const [line, rest] = tail.toString('utf8').split('\n').slice(-2);
   const parsed = rest === '' ? parseEvent(line) : 'incomplete';
   return typeof parsed === 'string' ? undefined : parsed;
 }
 
 /**
- * Calls `visit` for each event of the log at `path`, in order, `damaged` for each complete line
- * that is not an event, and before them `raw` for every line (undefined if longer than 4 MiB).
+ * Calls `visit` for each event of the log at `path`, in order, and `damaged` for each complete line
+ * that is not an event.
  */
 export function readLog(
   path: string,
-  visit: (record: LogRecord, line: number) => void,
-  damaged: (line: DamagedLine) => void,
-  raw: (text: string | undefined) => void = () => {},
-): LinesEnd {
-  return eachLine(path, (text, line) => {
-    raw(text);
-    const parsed = text === undefined ? TOO_LONG : parseEvent(text);
+  visit: (record: LogRecord) => void,
+  damaged: (line: DamagedLine) => void = () => {},
+): void {
+  eachLine(path, (text, line) => {
+    const parsed = parseLine(text);
     if (typeof parsed === 'string') damaged({ line, message: parsed });
-    else visit(parsed, line);
+    else visit(parsed);
   });
 }
 
-/** Message about a line of more than 4 MiB, whose content is not kept. */
-export const TOO_LONG = 'the line is longer than an event can be';
+/** Like `parseEvent`. @param text undefined for a line of more than 4 MiB */
+export function parseLine(text: string | undefined): LogRecord | string {
+  return text === undefined ? 'the line is longer than an event can be' : parseEvent(text);
+}

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { type LoadedExperiment, loadExperiment, type OpenOptions } from '../config/index.js';
 import { readPlainConfig } from '../config/plain.js';
 import { damagedError, UserError } from '../util/errors.js';
-import { type CheckpointHeader, listCheckpoints, rereading } from './checkpoint-files.js';
+import { type CheckpointHeader, listCheckpoints } from './checkpoint-files.js';
 import { RunDirectory } from './directory.js';
 import type { SplitEvaluation } from './evaluation.js';
 import type { RunStatus } from './events.js';
@@ -101,7 +101,7 @@ export class Run {
   }
 
   checkpoints(): readonly CheckpointHeader[] {
-    return rereading(() => listCheckpoints(this.directory.files.checkpoints));
+    return listCheckpoints(this.directory.files.checkpoints);
   }
 
   /**
@@ -116,12 +116,9 @@ export class Run {
     return new LogFollower(this.directory.files.log, capacity);
   }
 
-  /**
-   * Checks the files that everything which computes with the run relies on.
-   * @param options judges: false if gates are not judged, so that their baselines are not read
-   */
-  refuseChanges(options: { readonly judges?: boolean } = {}): void {
-    if (this.manifest) refuseChangedInputs(this.directory, this.manifest, options);
+  /** Checks the files that everything which computes with the run relies on. */
+  refuseChanges(): void {
+    if (this.manifest) refuseChangedInputs(this.directory, this.manifest);
   }
 
   private load(part: Part): Parts[Part] | undefined {

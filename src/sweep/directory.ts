@@ -4,9 +4,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { readText, writeAtomic, writeFlushed, writeJsonAtomic } from '../run/files.js';
-import { checkName, createExclusively } from '../run/folders.js';
-import { whereNotJson } from '../run/json.js';
+import { readText, writeAtomic, writeJsonAtomic } from '../run/files.js';
+import { checkName, createStamped } from '../run/folders.js';
+import { placeInJson } from '../run/json.js';
 import { NotesFile } from '../run/notes.js';
 import { damagedError, usageError } from '../util/errors.js';
 import { type Base, plan as planShape, type SweepPlan } from './schedule/plan.js';
@@ -63,16 +63,13 @@ export class SweepDirectory {
     }: { outputRoot: string; started: Date; givenYaml: string | null; bases: readonly FrozenBase[] },
   ): SweepDirectory {
     checkName(plan.name);
-    const path = createExclusively(join(resolve(outputRoot), 'sweeps', plan.name), started, {
-      named: outputRoot,
-      nameOf: stamp => stamp,
-    });
+    const path = createStamped(join(resolve(outputRoot), 'sweeps', plan.name), started, outputRoot);
     const directory = new SweepDirectory(path);
     const { configs, trials, given, plan: planFile } = directory.files;
     mkdirSync(configs);
     mkdirSync(trials);
-    for (const { name, yaml } of bases) writeFlushed(join(configs, name), [yaml]);
-    if (givenYaml !== null) writeFlushed(given, [givenYaml]);
+    for (const { name, yaml } of bases) writeAtomic(join(configs, name), [yaml]);
+    if (givenYaml !== null) writeAtomic(given, [givenYaml]);
     writeJsonAtomic(planFile, plan);
     return directory;
   }
@@ -102,8 +99,8 @@ export class SweepDirectory {
     let plan: unknown;
     try {
       plan = JSON.parse(text);
-    } catch {
-      throw damaged('the plan of the sweep is not JSON', whereNotJson(text));
+    } catch (error) {
+      throw damaged('the plan of the sweep is not JSON', placeInJson(text, error));
     }
     const missing = Object.keys(planShape.keys).find(key => !Object.hasOwn(Object(plan), key));
     if (missing !== undefined) throw damaged(`the plan of the sweep has no \`${missing}\``);
@@ -133,7 +130,7 @@ export class SweepDirectory {
   }
 
   get notes(): NotesFile {
-    return new NotesFile(this.files.notes, this.files.plan);
+    return new NotesFile(this.files.notes);
   }
 
   write(file: 'summary' | 'table' | 'best', text: string): void {

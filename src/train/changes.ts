@@ -13,7 +13,7 @@ import type { OnResume } from '../util/schema.js';
 
 export type Change = Pick<ManifestChange, 'key' | 'from' | 'to'>;
 
-export const LOG_EVERY = 'training.log_every';
+const LOG_EVERY = 'training.log_every';
 
 const WIDTH = 'width';
 

@@ -20,7 +20,7 @@ import {
   refuseForeign,
 } from '../run/integrity.js';
 import { refuseUnlessOwned, whileLocked } from '../run/lock.js';
-import { type CutLog, cutLog, LOG_LOST, lastRecord, readEvents } from '../run/log.js';
+import { type CutLog, cutLog, lastRecord, readEvents } from '../run/log.js';
 import type { Manifest } from '../run/manifest.js';
 import { versions } from '../run/manifest.js';
 import { frozenConfig, frozenOptions, isGivenConfigEdited, Run } from '../run/run.js';
@@ -32,7 +32,6 @@ import {
   checkAllowed,
   configChanges,
   inWords,
-  LOG_EVERY,
   machineChanges,
   refuseImpossible,
   widthChanges,
@@ -152,15 +151,8 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
       open: () => {
         setAside();
         left.setAside();
-        const expected = {
-          epochs: evaluatedEpochs(saved),
-          loggedEvery: loggedEvery(manifest, logEvery, changes),
-        };
-        const cut = cutLog(
-          directory.files.log,
-          { step, evaluationIsDue, hasValidation: session.dataset.validation !== undefined },
-          expected,
-        );
+        const hasValidation = session.dataset.validation !== undefined;
+        const cut = cutLog(directory.files.log, { step, evaluationIsDue, hasValidation });
         // not before the log is cut: while it has its end, the manifest must match the summary
         if (changes.length > 0)
           recordChanges(directory, manifest, { loaded, session }, { changes, step, time: options.started });
@@ -169,13 +161,9 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
         if (!cut.kept.has('run.start')) events.started(runId);
         if (!cut.kept.has('data.ready')) events.dataReady(dataSeconds);
         events.resumed(runId, step, cut, { changes: changes.map(inWords), before: spent });
-        if (cut.lostHistory) events.warn(LOG_LOST, lostHistory(cut), observer);
-        for (const { code, message, file } of damaged)
-          events.warn(
-            'checkpoint/damaged',
-            `${file}${code === INDEX ? '' : ' is left out'}: ${message}`,
-            observer,
-          );
+        if (cut.lostHistory) events.warn('log/lost', lostHistory(cut), observer);
+        for (const { message, file } of damaged)
+          events.warn('checkpoint/damaged', `${file} is left out: ${message}`, observer);
         if (left.problem !== undefined) events.warn('run/summary', left.problem, observer);
         const original = directory.originalBy(manifest);
         // not logged: the log must equal an uninterrupted run's; reviews recognize a copy by its
@@ -322,8 +310,6 @@ function loadConfigs(
   return { before, loaded: set.length > 0 ? loadExperiment(resolvedConfig, { set, ...options }) : before };
 }
 
-/** Code of index problems, which concern no single checkpoint that could be left out. */
-const INDEX = 'checkpoint/index';
 const EDITED =
   'config.yaml was edited after the run started and is ignored: a run resumes from config.resolved.yaml; use --set to change a key';
 
@@ -336,13 +322,6 @@ function lostHistory({ replacedFile }: CutLog): string {
   return `log.jsonl has lost records from before the checkpoint${rest}`;
 }
 
-/** Number of epochs whose records were in the log when the checkpoint was written. */
-function evaluatedEpochs(saved: SavedState | undefined): number {
-  if (saved === undefined) return 0;
-  const { epochsDone, epochEnded } = saved.position;
-  return epochEnded && !saved.evaluated ? epochsDone - 1 : epochsDone;
-}
-
 /**
  * Steps between logged steps from now on: the config's value, else the one that the run started
  * with.
@@ -350,20 +329,6 @@ function evaluatedEpochs(saved: SavedState | undefined): number {
 function intervalOf({ log_every }: Manifest, loaded: LoadedExperiment, session: Session): number {
   const given = loaded.experiment.training.log_every ?? log_every;
   return given ?? defaultLogEvery(totalSteps(loaded, batchOrder(loaded, session)));
-}
-
-/**
- * All logging intervals of the run so far. A step that is a multiple of all of them was logged in
- * any case.
- */
-function loggedEvery(
-  { log_every, changes: earlier = [] }: Manifest,
-  current: number,
-  changes: readonly Change[],
-): number[] {
-  const changed = [...earlier, ...changes].filter(({ key }) => key === LOG_EVERY);
-  const all = [log_every, current, ...changed.flatMap(({ from, to }) => [from, to])];
-  return all.filter(every => typeof every === 'number');
 }
 
 /** Records the changes in the manifest, which the next resume compares with. */

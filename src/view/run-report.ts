@@ -2,24 +2,21 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fillDefaults } from '../config/defaults.js';
 import { lineOf } from '../config/plain.js';
-import { validateAgainst } from '../config/schema/schema.js';
 import { isRecord } from '../config/schema/walk.js';
-import { indexedCheckpoints } from '../run/checkpoint-files.js';
+import { readIndex } from '../run/checkpoint-files.js';
 import type {
   ClassEvaluation,
   LabelEvaluation,
   SplitEvaluation,
   ValueEvaluation,
 } from '../run/evaluation.js';
-import { isAbsent, readText } from '../run/files.js';
 import { type Curves, finalName, type RunHistory } from '../run/history.js';
-import { nonFiniteName } from '../run/json.js';
+import { nonFiniteName, readJson } from '../run/json.js';
 import type { Manifest } from '../run/manifest.js';
 import { Run, type RunRecord } from '../run/run.js';
 import type { GateResult, SplitBaselines } from '../run/summary.js';
 import { cautionsOf, endingOf, gateName, requiredWords } from '../run/words.js';
 import { canonical, type Value } from '../sweep/search/space.js';
-import { damagedError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type {
   BaselineReport,
@@ -166,10 +163,13 @@ function stepsPerEpoch({ epochs }: RunHistory): number | null {
 }
 
 function checkpointsOf(folder: string): readonly CheckpointReport[] {
-  return indexedCheckpoints(folder).flatMap(one => {
-    const path = join(folder, one.file);
+  const { metric = '', last, best, checkpoints = [] } = readIndex(folder) ?? {};
+  return checkpoints.flatMap(({ file, metric: value, ...place }) => {
+    const path = join(folder, file);
     if (!existsSync(path)) return [];
-    return [{ ...one, file: `${basename(folder)}/${one.file}`, bytes: statSync(path).size }];
+    const bytes = statSync(path).size;
+    const is = { last: file === last, best: file === best };
+    return [{ file: `${basename(folder)}/${file}`, ...place, metric, value, ...is, bytes }];
   });
 }
 
@@ -181,29 +181,14 @@ function numberOr<T>(value: unknown, otherwise: T): number | T {
   return typeof value === 'number' ? value : otherwise;
 }
 
+/** Null if there is none. */
 export function readEvaluation(path: string): EvaluationReport | null {
-  if (isAbsent(path)) return null;
-  const text = readText(path);
-  const damaged = (message: string) => damagedError({ code: 'run/damaged', message, file: path });
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw damaged(`this is not JSON: ${(error as SyntaxError).message}`);
-  }
-  const [wrong] = validateAgainst('evaluation', value);
-  if (wrong) throw damaged(`not the evaluation of a run: ${wrong.instancePath} ${wrong.message}`);
-  return reported(value as SplitEvaluation);
-}
-
-/**
- * Restores numbers that JSON lacks: they are written as null with their name in a field next to it,
- * or as their name in a list; see run/files/json.ts.
- */
-function reported(written: SplitEvaluation): EvaluationReport {
+  const written = readJson<SplitEvaluation>(path, 'evaluation');
+  if (written === undefined) return null;
   const { split, step, epoch, predictions } = written;
   const nothing = { classes: null, values: null, scores: null };
-  return { split, step, epoch, predictions, ...nothing, ...detailsOf(written) };
+  const details = DETAILS[written.kind] as (written: SplitEvaluation) => Details;
+  return { split, step, epoch, predictions, ...nothing, ...details(written) };
 }
 
 type Details = Partial<Pick<EvaluationReport, 'classes' | 'values' | 'scores'>>;
@@ -259,10 +244,6 @@ function scoresOf<C extends string>(
 
 function namesOf({ class_names: names, classes }: ClassEvaluation): readonly string[] {
   return names ?? Array.from({ length: classes }, (_, i) => String(i));
-}
-
-function detailsOf<E extends SplitEvaluation>(written: E): Details {
-  return (DETAILS[written.kind] as (written: E) => Details)(written);
 }
 
 function classesOf(written: ClassEvaluation): ClassesReport {

@@ -734,7 +734,7 @@ t.test('real runs, from the command line', async t => {
     t.equal(error.exitCode, 2);
     t.match(error.diagnostics, [
       { code: 'run/not-a-run', message: 'no runs found here' },
-      { code: 'file/unreadable', message: 'the directory does not exist' },
+      { code: 'file/unreadable', message: 'the file does not exist' },
     ]);
     t.match((await refused(fast)).diagnostics, [
       { code: 'compare/one-side', message: /^nothing to compare: (this is a single run|all its runs have)/ },

@@ -114,12 +114,6 @@ export const hardening = plantsOf({
     'a job that is in no list of the queue is awaited for ever',
     'launchers-bullmq',
   ],
-  'src/run/notes': [
-    'const close = this.lock();',
-    'const close = () => {};',
-    'one of two simultaneous changes of tags is lost',
-    'notes',
-  ],
   'src/sweep/directory': [
     '=== sha256)',
     "!== '')",

@@ -28,17 +28,11 @@ export const ownership = plantsOf({
   'src/run/lines': [
     ['refuseUnlessOwned(this.path);', '', 'the log is not fenced', 'locks'],
     [
-      'if (there === undefined)',
-      'if (there === undefined) return false; if (false)',
+      'there?.ino === own.ino && there.dev === own.dev',
+      'true',
       'a log that was removed is written to',
       'integrity',
     ],
-  ],
-  'src/run/checkpoint-files': [
-    'tries === TRIES',
-    'true',
-    'a checkpoint that was replaced meanwhile is not looked up again',
-    'integrity',
   ],
   'src/sweep/trials': [
     'RunDirectory.isOne(file)',

@@ -39,8 +39,8 @@ export const selection = plantsOf({
     ],
   ],
   'src/run/log': [
-    "hasValidation && isEvaluation(event) && event.split === 'test'",
-    "!hasValidation && isEvaluation(event) && event.split === 'test'",
+    "hasValidation && isEvaluation && event.split === 'test'",
+    "!hasValidation && isEvaluation && event.split === 'test'",
     'a longer run keeps the test evaluation of its old end',
     'validation',
   ],

@@ -9,7 +9,6 @@ import {
   realpathSync,
   rmSync,
   statSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +21,7 @@ import { type CheckpointPolicy, CheckpointStore } from '../../src/run/checkpoint
 import { RunDirectory } from '../../src/run/directory.js';
 import { EventLog } from '../../src/run/event-log.js';
 import type { EventName, RunEvent } from '../../src/run/events.js';
-import { AtomicFile, writeFlushed, writeJsonAtomic } from '../../src/run/files.js';
+import { AtomicFile, writeJsonAtomic } from '../../src/run/files.js';
 import { checkName, utcStamp } from '../../src/run/folders.js';
 import { spellNonFinite } from '../../src/run/json.js';
 import { describeRun, gitState, type ManifestFacts, machine, versions } from '../../src/run/manifest.js';
@@ -158,15 +157,7 @@ t.test('hostile names and outputs never leave the output root', async t => {
     }),
   );
 
-  const elsewhere = fresh();
   mkdirSync(root);
-  symlinkSync(elsewhere, join(root, 'linked'));
-  t.match(
-    failureOf(() => RunDirectory.create(newRun(root, 'linked'))).message,
-    'a link to a place outside the output directory',
-  );
-  t.same(readdirSync(elsewhere), []);
-
   writeFileSync(join(root, 'file'), '');
   t.match(
     failureOf(() => RunDirectory.create(newRun(join(root, 'file')))).message,
@@ -445,7 +436,6 @@ t.test('a file that cannot be written is named, with exit 1', async t => {
       `${absent}: the file cannot be written: its directory no longer exists`,
     ],
     [() => EventLog.open(taken), `${taken}: the file cannot be written: a directory with that name exists`],
-    [() => writeFlushed(taken, []), `${taken}: the file cannot be written: EEXIST`],
   ];
   if (existsSync('/dev/full')) {
     const log = EventLog.open('/dev/full');

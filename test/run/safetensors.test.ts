@@ -179,6 +179,7 @@ t.test('reports every deviation from the format with its location', async t => {
   const one = (fields: string): string => `{"w":{${fields}}}`;
   const good = '"dtype":"F32","shape":[1],"data_offsets":[0,4]';
   const four = new Uint8Array(4);
+  const UNFIT = 'is not described by an element type, a shape and data_offsets that fit';
   const cases: [string, Buffer, string, number][] = [
     ['no bytes', Buffer.alloc(0), 'the file ends inside the header length', 0],
     [
@@ -188,50 +189,32 @@ t.test('reports every deviation from the format with its location', async t => {
       0,
     ],
     ['short header', handmade('{}', undefined, 99), 'the file ends inside its header of 99 bytes', 10],
-    ['not an object', handmade('[]'), "the header does not begin with '{'", 8],
+    ['not an object', handmade('[]'), 'the header is not a JSON object', 8],
     ['not JSON', handmade('{"w"'), 'the header is not JSON', 8],
-    ['not UTF-8', handmade('{"\u0001"').fill(0xff, 10, 11), 'the header is not UTF-8', 8],
-    ['twice', handmade(`{"w":{${good}},"w":{${good}}}`, four), "the header contains 'w' twice", 8],
-    [
-      'twice, escaped',
-      handmade(`{"w":{${good}},"\\u0077":{${good}}}`, four),
-      "the header contains 'w' twice",
-      8,
-    ],
-    ['twice, nested', handmade(one(`${good},"shape":[1]`), four), "the header contains 'shape' twice", 8],
+    ['not UTF-8', handmade('{"\u0001"').fill(0xff, 10, 11), 'the header is not JSON', 8],
     [
       'dtype',
       handmade(one(good.replace('F32', 'BF16')), four),
-      'element type "BF16"; known are F32, F64, I64, I32, U8',
+      'element type BF16; known are F32, F64, I64, I32, U8',
       8,
     ],
-    ['prototype dtype', handmade(one(good.replace('F32', 'toString')), four), 'element type "toString"', 8],
-    ['shape', handmade(one(good.replace('[1]', '[-1]')), four), 'is not possible: [-1]', 8],
-    [
-      'shape too large',
-      handmade(one(good.replace('[1]', '[99999999,99999999,99999999]')), four),
-      'is not possible',
-      8,
-    ],
-    ['offsets', handmade(one(good.replace('[0,4]', '[4,0]')), four), 'are not possible: [4, 0]', 8],
-    [
-      'size',
-      handmade(one(good.replace('[1]', '[2]')), four),
-      "tensor 'w' has 4 bytes, but F32 [2] takes 8",
-      8,
-    ],
-    ['field', handmade(one(`${good},"x":1`), four), "unknown field 'x'", 8],
-    ['metadata', handmade('{"__metadata__":{"a":1}}'), "__metadata__ 'a' is not a string", 8],
+    ['prototype dtype', handmade(one(good.replace('F32', 'toString')), four), 'element type toString', 8],
+    ['shape', handmade(one(good.replace('[1]', '[-1]')), four), UNFIT, 8],
+    ['shape too large', handmade(one(good.replace('[1]', `[${'99999999,'.repeat(3)}1]`)), four), UNFIT, 8],
+    ['offsets', handmade(one(good.replace('[0,4]', '[4,0]')), four), UNFIT, 8],
+    ['size', handmade(one(good.replace('[1]', '[2]')), four), UNFIT, 8],
+    ['field', handmade(one(`${good},"x":1`), four), UNFIT, 8],
+    ['metadata', handmade('{"__metadata__":{"a":1}}'), '__metadata__ is not an object of strings', 8],
     [
       'gap',
       handmade(one(good.replace('[0,4]', '[4,8]')), new Uint8Array(8)),
-      "tensor 'w' leaves a gap before it",
+      "tensor 'w' does not start where the one before it ends",
       8 + 57,
     ],
-    ['overlap', handmade(`{"w":{${good}},"v":{${good}}}`, four), 'overlaps the one before it', 0],
-    ['truncated', handmade(one(good), four.subarray(1)), "the file ends inside tensor 'w'", 0],
-    ['trailing', handmade(one(good), new Uint8Array(9)), '5 bytes follow the last tensor', 0],
-    ['not a tensor', handmade('{"w":1}'), "tensor 'w' is not described by an object", 8],
+    ['overlap', handmade(`{"w":{${good}},"v":{${good}}}`, four), 'does not start where the one before', 0],
+    ['truncated', handmade(one(good), four.subarray(1)), 'the tensors end at 66, but the file at 65', 0],
+    ['trailing', handmade(one(good), new Uint8Array(9)), 'the tensors end at 66, but the file at 71', 0],
+    ['not a tensor', handmade('{"w":1}'), UNFIT, 8],
   ];
   for (const [name, bytes, message, offset] of cases) {
     const error = failure(bytes);

@@ -448,9 +448,8 @@ t.test('a damaged plan is reported with its place', async t => {
     `${files.plan}:${line}:${column}: the plan of the sweep is not JSON`;
   for (const [text, message] of [
     ['', at(1, 1)],
-    ['junk', at(1, 1)],
-    ['{\n  "name": x', at(2, 11)],
-    ['{\n  "name": "x",', at(2, 14)],
+    ['{\n  x', at(2, 3)],
+    ['{\n  "name": "x",', at(2, 15)],
     ['[]', `${files.plan}: the plan of the sweep has no \`name\``],
     [whole.replace('"objective"', '"other"'), `${files.plan}: the plan of the sweep has no \`objective\``],
   ]) {

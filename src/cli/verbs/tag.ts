@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { RunDirectory } from '../../run/directory.js';
 import type { NotesFile } from '../../run/notes.js';
-import { checkNotesChange, NO_NOTES, type Notes, type NotesChange } from '../../run/notes.js';
+import { checkNotesChange, type Notes, type NotesChange } from '../../run/notes.js';
 import { SweepDirectory } from '../../sweep/directory.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
@@ -45,47 +45,32 @@ function notesOf(path: string): NotesFile {
 function changedRuns(paths: readonly string[], change: NotesChange) {
   checkNotesChange(change);
   const isChange = change.add.length + change.remove.length > 0 || change.note !== undefined;
+  const distinct = new Map(paths.map(path => [realPath(path), path]));
   const problems: UserError[] = [];
-  const open: { write(): void; close(): void }[] = [];
-  const attempt = (path: string): Notes => {
+  const runs = [...distinct.values()].flatMap(path => {
     try {
       const file = notesOf(path);
-      if (!isChange) return file.read();
-      const { notes, ...prepared } = file.prepare(change, path);
-      open.push(prepared);
-      return notes;
+      return [{ path, file, notes: isChange ? file.changed(change, path) : file.read() }];
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       problems.push(error);
-      return NO_NOTES;
+      return [];
     }
-  };
-  try {
-    const distinct = new Map(paths.map(path => [realPath(path), path]));
-    // locked in one order, so that two calls for the same runs cannot wait for each other
-    const inOrder = [...distinct].sort(([a], [b]) => (a < b ? -1 : 1));
-    const notes = new Map(inOrder.map(([, path]) => [path, attempt(path)]));
-    if (problems.length > 0)
-      throw new UserError(
-        problems[0].exitCode,
-        problems.flatMap(({ diagnostics }) => diagnostics),
-      );
-    for (const { write } of open) write();
-    return [...distinct.values()].map(path => ({ path, notes: notes.get(path) ?? NO_NOTES }));
-  } finally {
-    for (const { close } of open) close();
-  }
+  });
+  if (problems.length > 0)
+    throw new UserError(
+      problems[0].exitCode,
+      problems.flatMap(({ diagnostics }) => diagnostics),
+    );
+  if (isChange) for (const { file, notes } of runs) file.write(notes);
+  return runs;
 }
 
 /** Adds to the notes of a run or sweep. `checkNotesChange` must have accepted the change. */
 export function addNotes(directory: string, change: NotesChange): void {
   if (change.add.length === 0 && change.note === undefined) return;
-  const { write, close } = notesOf(directory).prepare(change, directory);
-  try {
-    write();
-  } finally {
-    close();
-  }
+  const file = notesOf(directory);
+  file.write(file.changed(change, directory));
 }
 
 export function notesInWords({ tags, note }: Notes): string {
