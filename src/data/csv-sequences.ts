@@ -40,7 +40,6 @@ import {
   rowsName,
   samePlace,
 } from './row-order.js';
-import { SeenTexts } from './seen-texts.js';
 import { symbolReader, symbolsOf, UnknownSymbol } from './vocabulary.js';
 
 export function csvSequences(
@@ -156,6 +155,9 @@ interface OrderCell {
   readonly row: number;
 }
 
+/** Maximum number of groups whose return is noticed; their names take about 100 MiB. */
+const MAX_ENDED = 2 ** 20;
+
 /** Makes sequences of the rows of an input. */
 export class RowReader implements Assembler<TableRecord>, TableHandlers {
   private names: readonly string[] = [];
@@ -164,7 +166,7 @@ export class RowReader implements Assembler<TableRecord>, TableHandlers {
   private done: ReadSequence[] = [];
   /** Incomplete sequences, by group; at most one if groups must be contiguous. */
   private readonly open = new Map<string, Open>();
-  private readonly ended = new SeenTexts();
+  private readonly ended = new Set<string>();
   /** Group of the latest row; undefined before the first. */
   private latest: string | undefined;
   /** First cell of the order column; undefined before it. */
@@ -392,7 +394,8 @@ export class RowReader implements Assembler<TableRecord>, TableHandlers {
     const open = this.open.get(id);
     if (!open) return;
     this.open.delete(id);
-    if (this.indices.group !== ABSENT && !this.isGathered) this.ended.add(id);
+    const isKept = this.indices.group !== ABSENT && !this.isGathered && this.ended.size < MAX_ENDED;
+    if (isKept) this.ended.add(id);
     this.done.push(closed(open, this.columns, this.sources));
   }
 }

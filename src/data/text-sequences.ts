@@ -8,10 +8,19 @@ import type {
   ReadSequence,
   SequenceReader,
 } from './core/pipeline.js';
+import { GrowingList } from './core/values.js';
 import { FILE_START, LinePieces, placeAfter } from './formats/utf8.js';
 import { type InputSource, inTurn, placeNames } from './reading/byte-sources.js';
 import type { TextConfig } from './text.js';
-import { type CodedPiece, inputStream, inputSymbols, type SymbolRange } from './text-streams.js';
+import {
+  type CodedPiece,
+  PieceReader,
+  type SymbolRange,
+  type SymbolStream,
+  streamOnDisk,
+  TextPieces,
+  wholeStream,
+} from './text-streams.js';
 import { inputCodes, symbolAt, symbolReader, symbolsOf, UnknownSymbol } from './vocabulary.js';
 
 /** Maximum number of unknown symbols of a sequence that are reported. */
@@ -22,6 +31,11 @@ export interface Layout {
   readonly steps: number;
   /** B. */
   readonly rows: number;
+}
+
+interface InputLayout extends Layout {
+  /** Code of the symbols that the model has not learned to read. */
+  readonly refused: number;
 }
 
 /** Cuts a stream with `numTargets` targets into sequences; see `text.ts`. */
@@ -51,21 +65,16 @@ export function textSequences(
   { rows = 1, lines = false }: NewSequencesOptions = {},
 ): SequenceReader {
   if (lines) return linesToPredict(level, vocabulary);
-  const layout = { steps, rows };
   return {
     hasIds: false,
     hasTimes: false,
     continues: true,
     read(sources) {
       const codes = inputCodes(vocabulary);
-      return (rows === 1 ? cutStream : cutRows)(sources, { level, codes }, layout);
+      const layout = { steps, rows, refused: codes.refused };
+      return (rows === 1 ? cutStream : cutRows)(sources, new PieceReader(level, codes), layout);
     },
   };
-}
-
-interface CodedText {
-  readonly level: TextLevel;
-  readonly codes: ReturnType<typeof inputCodes>;
 }
 
 /** The problem of a symbol that the model has not learned to read. */
@@ -74,20 +83,21 @@ function refusal(piece: CodedPiece, index: number, level: TextLevel): Diagnostic
   return { ...new UnknownSymbol(symbol, level).problem, ...place };
 }
 
-/**
- * Cuts a stream into sequences as it arrives. The last symbol is only a target, as in a split.
- */
+/** Cuts a stream into sequences as it arrives. The last symbol is only a target, as in a split. */
 async function* cutStream(
   sources: readonly InputSource[],
-  text: CodedText,
-  { steps }: Layout,
+  reader: PieceReader,
+  { refused, steps }: InputLayout,
 ): AsyncGenerator<readonly ReadSequence[]> {
-  const cutter = new StreamCutter(text, steps);
-  for await (const source of inTurn(sources)) {
-    for await (const pieces of inputSymbols(source, text)) {
-      for (const piece of pieces) cutter.add(piece);
+  const cutter = new StreamCutter(reader.level, refused, steps);
+  for await (const { name, chunks } of inTurn(sources)) {
+    const pieces = new TextPieces(name, reader, piece => cutter.add(piece));
+    for await (const chunk of chunks) {
+      pieces.push(chunk);
       yield cutter.take();
     }
+    pieces.end();
+    yield cutter.take();
   }
   cutter.end();
   yield cutter.take();
@@ -97,24 +107,23 @@ class StreamCutter implements Assembler<CodedPiece> {
   private done: ReadSequence[] = [];
   private values: Float32Array;
   private length = 0;
-  private refused: { readonly step: number; readonly problem: Diagnostic }[] = [];
+  private problems: { readonly step: number; readonly problem: Diagnostic }[] = [];
 
   constructor(
-    private readonly text: CodedText,
+    private readonly level: TextLevel,
+    private readonly refused: number,
     private readonly steps: number,
   ) {
     this.values = new Float32Array(steps);
   }
 
   add(piece: CodedPiece): void {
-    const { level, codes } = this.text;
-    for (let i = 0; i < piece.codes.length; i++) {
-      const code = piece.codes[i];
+    piece.codes.forEach((code, i) => {
       if (this.length === this.steps) this.emit(this.steps);
-      if (code === codes.refused && this.refused.length < MAX_TOLD)
-        this.refused.push({ step: this.length, problem: refusal(piece, i, level) });
+      if (code === this.refused && this.problems.length < MAX_TOLD)
+        this.problems.push({ step: this.length, problem: refusal(piece, i, this.level) });
       this.values[this.length++] = code;
-    }
+    });
   }
 
   end(): void {
@@ -128,22 +137,41 @@ class StreamCutter implements Assembler<CodedPiece> {
   }
 
   private emit(length: number): void {
-    const problems = this.refused.flatMap(({ step, problem }) => (step < length ? [problem] : []));
+    const problems = this.problems.flatMap(({ step, problem }) => (step < length ? [problem] : []));
     this.done.push(problems.length > 0 ? { problems } : { length, values: this.values.subarray(0, length) });
-    [this.values, this.length, this.refused] = [new Float32Array(this.steps), 0, []];
+    [this.values, this.length, this.problems] = [new Float32Array(this.steps), 0, []];
   }
 }
 
 /**
  * Cuts a stream into rows that continue from batch to batch. All of it is read first: where a row
- * starts depends on the length.
+ * starts depends on the length. A file is then read by range; other inputs, and several files, are
+ * kept in memory, 4 bytes a symbol.
+ * @throws UserError (exit 5) if the model has not learned to read a symbol
  */
 async function* cutRows(
   sources: readonly InputSource[],
-  text: CodedText,
-  layout: Layout,
+  reader: PieceReader,
+  layout: InputLayout,
 ): AsyncGenerator<readonly ReadSequence[]> {
-  const stream = await inputStream(sources, { ...text, onPiece: pieceCheck(text) });
+  const list = new GrowingList<Uint32Array>(length => new Uint32Array(length));
+  const check = pieceCheck(reader.level, layout.refused);
+  let stream: Pick<SymbolStream, 'length' | 'read'> | undefined;
+  for await (const { name, chunks, path } of inTurn(sources)) {
+    if (path !== undefined && sources.length === 1) {
+      // closes the file, which is opened again for each range
+      for await (const _ of chunks) break;
+      stream = await streamOnDisk([path], reader, check);
+      break;
+    }
+    const pieces = new TextPieces(name, reader, piece => {
+      check(piece);
+      list.append(piece.codes);
+    });
+    for await (const chunk of chunks) pieces.push(chunk);
+    pieces.end();
+  }
+  stream ??= wholeStream(list.toArray(), reader);
   const { count, inputsOf } = cutOf(stream.length - 1, layout);
   for (let index = 0; index < count; index++) {
     const { from, to } = inputsOf(index);
@@ -157,9 +185,8 @@ async function* cutRows(
 /**
  * Returns a check of the pieces of a stream in order. The last symbol of the stream is only a
  * target, so it may be unknown.
- * @throws UserError (exit 5) (the returned function) if the model has not learned to read a symbol
  */
-function pieceCheck({ level, codes: { refused } }: CodedText): (piece: CodedPiece) => void {
+function pieceCheck(level: TextLevel, refused: number): (piece: CodedPiece) => void {
   let last: Diagnostic | undefined;
   return piece => {
     const { codes } = piece;

@@ -13,15 +13,9 @@
  * them, and the target of the last step of each row.
  */
 
+import { damagedError } from '../util/errors.js';
 import * as key from '../util/schema.js';
-import {
-  type Dataset,
-  IGNORED,
-  type Split,
-  type SplitName,
-  splitFiles,
-  type Targets,
-} from './core/dataset.js';
+import { type Dataset, IGNORED, type Split, type SplitName, splitFiles } from './core/dataset.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { configError } from './core/problems.js';
 import { shareOf } from './core/selection.js';
@@ -37,14 +31,14 @@ import {
   textLevel,
   validationAtEnd,
 } from './core/settings.js';
-import { packedSplit } from './core/store.js';
-import { RowValues, TextCodes, type Values } from './core/values.js';
+import { type SequenceStore, storedSplit } from './core/store.js';
+import { TextCodes } from './core/values.js';
 import { staysOnDisk } from './reading/files.js';
 import { inputFiles } from './reading/input-files.js';
 import { MAX_TEXT_BYTES } from './reading/limits.js';
 import { cutOf, type Layout, textSequences } from './text-sequences.js';
 import {
-  emptyText,
+  PieceReader,
   type SymbolRange,
   type SymbolStream,
   streamInMemory,
@@ -143,10 +137,11 @@ async function open(
   const { path, validation_path, test_path } = config;
   const files = await Promise.all([path, validation_path ?? [], test_path ?? []].map(inputFiles));
   const isOnDisk = await staysOnDisk(files.flat(), config, MAX_TEXT_BYTES);
+  const reader = new PieceReader(level, codes);
   const read = async (of: readonly string[]): Promise<SymbolStream> => {
-    const stream = await (isOnDisk ? streamOnDisk : streamInMemory)(of, { level, codes });
-    if (stream.length === 0) throw emptyText(...of);
-    return stream;
+    const stream = await (isOnDisk ? streamOnDisk : streamInMemory)(of, reader);
+    if (stream.length > 0) return stream;
+    throw damagedError(...of.map(file => ({ code: 'data/text-empty', message: 'the file is empty', file })));
   };
   const streams = {
     train: await read(files[0]),
@@ -279,58 +274,39 @@ function streamSplit(
     const { from, to } = inPart(index);
     return { from: range.from + from, to: range.from + to };
   };
-  const targetsOf = (index: number): SymbolRange => {
+  /** Writes inputs and targets of a sequence, which are the next symbols. */
+  const write = (codes: Uint32Array, features: Float32Array | undefined, classes: Int32Array | undefined) => {
+    for (let step = 0; step + 1 < codes.length; step++) {
+      if (features) features[step] = symbols[codes[step]];
+      if (classes) classes[step] = symbols[codes[step + 1]];
+    }
+  };
+  /** The symbols of a sequence with its last target. */
+  const symbolsOf = (index: number): SymbolRange => {
     const { from, to } = inputsOf(index);
-    return { from: from + 1, to: from + 1 + (to - from) };
-  };
-  const targets = (values: Values<Int32Array>): Targets => ({
-    kind: 'class',
-    numClasses,
-    values,
-    perStep: true,
-  });
-  const row = new Int32Array(steps);
-  /** `[T]`, valid until the next call. */
-  const labels = (index: number): Int32Array => {
-    const codes = stream.read(targetsOf(index));
-    for (let step = 0; step < codes.length; step++) row[step] = symbols[codes[step]];
-    return row.fill(IGNORED, codes.length);
-  };
-  const read: Split['read'] = (index, out, offset, stepStride) => {
-    const codes = stream.read(inputsOf(index));
-    for (let step = 0; step < steps; step++)
-      out[offset + step * stepStride] = step < codes.length ? symbols[codes[step]] : 0;
+    return { from, to: to > from ? to + 1 : to };
   };
   const realSteps = (index: number): number => lengthOf(inputsOf(index));
-  const split = { count, read, realSteps };
-  if (!stream.load) {
-    const values = new Int32Array(count * steps);
-    for (let index = 0; index < count; index++) values.set(labels(index), index * steps);
-    return { ...split, targets: targets(values) };
+  const { places, decode } = stream;
+  if (places && decode) {
+    const store: SequenceStore = {
+      ...{ count, steps, inputSize: 1 },
+      places: index => places.call(stream, symbolsOf(index)),
+      decode(index, parts, features, classes) {
+        write(decode.call(stream, symbolsOf(index), parts), features.fill(0), classes);
+      },
+    };
+    return { ...storedSplit(store, { numClasses }), realSteps };
   }
-  const load = stream.load.bind(stream);
-  const onDisk = new RowValues(count, steps, length => new Int32Array(length), labels);
+  const values = new Int32Array(count * steps).fill(IGNORED);
+  for (let index = 0; index < count; index++)
+    write(stream.read(symbolsOf(index)), undefined, values.subarray(index * steps));
   return {
-    ...split,
-    targets: targets(onDisk),
-    async load(indices) {
-      const codes = await load(
-        Array.from(indices, index => {
-          const { from, to } = inputsOf(index);
-          return { from, to: to > from ? to + 1 : to };
-        }),
-      );
-      const features = new Float32Array(indices.length * steps);
-      const values = new Int32Array(indices.length * steps).fill(IGNORED);
-      codes.forEach((own, i) => {
-        for (let step = 0; step + 1 < own.length; step++) {
-          features[i * steps + step] = symbols[own[step]];
-          values[i * steps + step] = symbols[own[step + 1]];
-        }
-      });
-      const starts = Uint32Array.from(indices, (_, i) => i * steps);
-      const lengths = new Int32Array(indices.length).fill(steps);
-      return packedSplit({ features, inputSize: 1, starts, lengths, targets: targets(values) }, steps);
+    ...{ count, realSteps, targets: { kind: 'class', numClasses, values, perStep: true } },
+    read(index, out, offset, stepStride) {
+      const codes = stream.read(inputsOf(index));
+      for (let step = 0; step < steps; step++)
+        out[offset + step * stepStride] = step < codes.length ? symbols[codes[step]] : 0;
     },
   };
 }

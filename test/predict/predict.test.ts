@@ -11,7 +11,6 @@ import { inspect, promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
-import { SeenTexts } from '../../src/data/seen-texts.js';
 import { loadModel, UserError } from '../../src/index.js';
 import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
@@ -624,20 +623,6 @@ t.test('standard input in pieces', async t => {
     );
     t.match(stderr, /expected: rows sorted by group, or files of up to 16 MiB in total instead of a stream/);
   }
-});
-
-t.test('texts that have been seen, and no others', t => {
-  const seen = new SeenTexts();
-  const wrong: string[] = [];
-  for (let i = 0; i < 20_000; i++) {
-    const text = i % 2 ? `recording-${i}` : String.fromCodePoint(33 + (i % 999), 33 + Math.floor(i / 999));
-    if (seen.has(text)) wrong.push(text);
-    seen.add(text);
-    if (!seen.has(text)) wrong.push(text);
-  }
-  for (let i = 1; i < 20_000; i += 2) if (!seen.has(`recording-${i}`)) wrong.push(String(i));
-  t.same(wrong, []);
-  t.end();
 });
 
 t.test('the library: the same predictions of values that a program hands over', async t => {
