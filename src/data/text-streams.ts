@@ -54,7 +54,7 @@ export interface CodedPiece {
   };
 }
 
-/** About as many bytes. A sequence is read with all its pieces, and each takes 16 bytes of memory. */
+/** A sequence is read with all its pieces, and each piece takes 16 bytes of memory. */
 const PIECE_BYTES = 2048;
 /** 64 MiB. Files with longer words are not text. */
 const MAX_WORD_BYTES = 2 ** 26;
