@@ -23,7 +23,7 @@ export function Section({
   children,
 }: {
   readonly title: string;
-  readonly note?: ComponentChildren;
+  readonly note?: string | undefined;
   readonly children: ComponentChildren;
 }) {
   const id = useId();
@@ -181,6 +181,20 @@ interface TableProps<Row> {
   readonly groups?: readonly Group<Row>[] | undefined;
   /** Rows that are initially shown, per group. */
   readonly most?: number;
+}
+
+/** A section with a table; nothing without rows. */
+export function TableSection<Row>({
+  title,
+  note,
+  ...table
+}: Omit<TableProps<Row>, 'label'> & { readonly title: string; readonly note?: string }) {
+  if (table.rows.length === 0) return null;
+  return (
+    <Section title={title} note={note}>
+      <Table label={`${title}, a table`} {...table} />
+    </Section>
+  );
 }
 
 interface Order {

@@ -2,24 +2,45 @@
 
 import { useState } from 'preact/hooks';
 import { counted, formatBytes, formatNumber, formatSeconds, formatTime, words } from '../../util/numbers.js';
-import type { ConfigValue, GateReport, RunReport } from '../document.js';
-import { Badge, Breakable, Facts, Section, Table, Toggle, useHeading, Value } from './components.js';
+import type { CheckpointReport, ConfigValue, GateReport, RunReport } from '../document.js';
+import {
+  Badge,
+  Breakable,
+  type Column,
+  Facts,
+  Section,
+  Table,
+  TableSection,
+  Toggle,
+  useHeading,
+  Value,
+} from './components.js';
 import { byImportance } from './curve-data.js';
 import { Curves } from './curves.js';
-import { BaselineTable, EvaluationView } from './evaluation-view.js';
-import { Tags } from './run-columns.js';
+import { EvaluationView, MeasuredTable } from './evaluation-view.js';
+import { Head } from './head.js';
 
 export function RunView({ report }: { readonly report: RunReport }) {
   return (
     <article class="run" data-run={report.id}>
-      <Head report={report} />
+      <RunHead report={report} />
       <Curves report={report} />
       {report.evaluation !== null && <EvaluationView evaluation={report.evaluation} />}
-      <GateTable gates={report.gates} />
-      <BaselineTable baselines={report.baselines} metrics={report.metrics} />
+      <TableSection
+        title="Gates"
+        columns={GATES}
+        rows={report.gates}
+        keyOf={({ name }, i) => `${i} ${name}`}
+      />
+      <Baselines report={report} />
       <Warnings report={report} />
-      <ConfigTable values={report.config} changes={report.changes} />
-      <Checkpoints report={report} />
+      <Config report={report} />
+      <TableSection
+        title="Checkpoints"
+        columns={CHECKPOINTS(report.checkpoints[0]?.metric)}
+        rows={report.checkpoints}
+        keyOf={({ file }) => file}
+      />
       {report.environment.length > 0 && (
         <Section title="Environment">
           <Facts facts={report.environment} />
@@ -29,30 +50,33 @@ export function RunView({ report }: { readonly report: RunReport }) {
   );
 }
 
-function Head({ report }: { readonly report: RunReport }) {
-  const { id, name, description, state, message, started, gates, tags, note } = report;
-  const Heading = useHeading(0);
+function RunHead({ report }: { readonly report: RunReport }) {
+  const { metrics, best, started, gates } = report;
+  const order = metrics.toSorted((a, b) => byImportance(a.name, b.name));
   return (
-    <header>
-      <p class="eyebrow">
-        Run <span class="id">{id}</span>
-      </p>
-      <Heading>
-        {name} <Badge of={state} />
-      </Heading>
-      {description !== null && <p class="lead">{description}</p>}
-      {tags.length > 0 && (
-        <p class="tags">
-          <Tags tags={tags} />
-        </p>
-      )}
-      {note !== null && <p class="remarks">{note}</p>}
-      {message !== null && (
-        <p class="alert" role="note">
-          {message}
-        </p>
-      )}
-      <Tiles report={report} />
+    <Head
+      kind="Run"
+      report={report}
+      tiles={[
+        ...order.map(({ name, value }) => ({ name, title: words(name), metric: name, value })),
+        ...(best === null
+          ? []
+          : [
+              {
+                name: 'best',
+                title: `best ${words(best.metric)}`,
+                metric: best.metric,
+                value: best.value,
+                more: `epoch ${best.epoch}, step ${best.step}`,
+              },
+            ]),
+      ]}
+      notes={[
+        report.ending,
+        ...report.cautions,
+        [started === null ? '' : formatTime(started), ...spans(report)].filter(Boolean).join(' · '),
+      ]}
+    >
       {gates.length > 0 && (
         <p class="verdicts">
           {gates.map((gate, i) => (
@@ -62,73 +86,67 @@ function Head({ report }: { readonly report: RunReport }) {
           ))}
         </p>
       )}
-      <p class="note">
-        {[started === null ? '' : formatTime(started), ...spans(report)].filter(Boolean).join(' · ')}
-      </p>
-    </header>
+    </Head>
   );
 }
 
-/** The main figures. */
-function Tiles({ report }: { readonly report: RunReport }) {
-  const { metrics, best, ending, cautions } = report;
-  const order = [...metrics].sort((a, b) => byImportance(a.name, b.name));
-  return (
-    <>
-      <dl class="tiles">
-        {order.map(({ name, value }) => (
-          <div key={name} data-metric={name}>
-            <dt>{words(name)}</dt>
-            <dd>
-              <Value metric={name} value={value} />
-            </dd>
-          </div>
-        ))}
-        {best !== null && (
-          <div data-metric="best">
-            <dt>best {words(best.metric)}</dt>
-            <dd>
-              <Value metric={best.metric} value={best.value} />
-              <small>
-                {' '}
-                epoch {best.epoch}, step {best.step}
-              </small>
-            </dd>
-          </div>
-        )}
-      </dl>
-      {ending !== null && <p class="note">{ending}</p>}
-      {cautions.map(caution => (
-        <p key={caution} class="note">
-          {caution}
-        </p>
-      ))}
-    </>
-  );
-}
-
-function spans({
-  steps,
-  epochs,
-  planned_epochs: planned,
-  skipped_batches: skipped,
-  resumes,
-  timings,
-  seed,
-}: RunReport) {
-  return [
-    `${counted(steps, 'step')}, ${planned === null || planned === epochs ? counted(epochs, 'epoch') : `${epochs} of ${counted(planned, 'epoch')}`}`,
-    seed === null ? '' : `seed ${seed}`,
+function spans(report: RunReport): readonly string[] {
+  const { epochs, planned_epochs: planned, skipped_batches: skipped, resumes, timings, seed } = report;
+  const done =
+    planned === null || planned === epochs
+      ? counted(epochs, 'epoch')
+      : `${epochs} of ${counted(planned, 'epoch')}`;
+  const times =
     timings === null
-      ? ''
-      : `${formatSeconds(timings.duration_s)} in all: training ${formatSeconds(timings.train_s)}, evaluation ${formatSeconds(timings.eval_s)}`,
-    timings === null || timings.ms_per_step === null
-      ? ''
-      : `${formatNumber(timings.ms_per_step, 3)} ms a step`,
-    timings === null ? '' : `peak memory ${formatBytes(timings.peak_rss_mb * 1e6)}`,
+      ? []
+      : [
+          `${formatSeconds(timings.duration_s)} in all: training ${formatSeconds(timings.train_s)}, evaluation ${formatSeconds(timings.eval_s)}`,
+          timings.ms_per_step === null ? '' : `${formatNumber(timings.ms_per_step, 3)} ms a step`,
+          `peak memory ${formatBytes(timings.peak_rss_mb * 1e6)}`,
+        ];
+  return [
+    `${counted(report.steps, 'step')}, ${done}`,
+    seed === null ? '' : `seed ${seed}`,
+    ...times,
     skipped === 0 ? '' : `${skipped} batches skipped`,
     resumes === 0 ? '' : `resumed ${resumes === 1 ? 'once' : `${resumes} times`}`,
   ];
+}
+
+const GATES: readonly Column<GateReport>[] = [
+  { name: 'metric', show: ({ name }) => name },
+  { name: 'value', show: ({ value }) => <Value metric="gate" value={value} /> },
+  { name: 'required', show: ({ required }) => required },
+  {
+    name: 'verdict',
+    isText: true,
+    show: ({ verdict, reason }) => (
+      <>
+        <Badge of={verdict ?? 'not judged yet'} />
+        {reason !== null && <small> {reason}</small>}
+      </>
+    ),
+  },
+  { name: 'requested in', isText: true, show: ({ place }) => <code>{place}</code> },
+];
+
+/** Trivial baselines beside the run's metrics. */
+function Baselines({ report: { baselines, metrics } }: { readonly report: RunReport }) {
+  const known = new Set(baselines.flatMap(one => one.metrics.map(({ name }) => name)));
+  const columns = metrics.map(({ name }) => name).filter(name => known.has(name));
+  const rows = [{ name: 'this run', metrics }, ...baselines].map(({ name, metrics: values }) => ({
+    name,
+    values: columns.map(column => values.find(metric => metric.name === column)?.value ?? null),
+  }));
+  return (
+    <MeasuredTable
+      title="Trivial baselines"
+      note="Scores of predictions that ignore the input."
+      of="prediction"
+      columns={columns}
+      rows={baselines.length === 0 ? [] : rows}
+    />
+  );
 }
 
 function Warnings({ report: { warnings, damaged } }: { readonly report: RunReport }) {
@@ -156,76 +174,53 @@ function Warnings({ report: { warnings, damaged } }: { readonly report: RunRepor
   );
 }
 
-function Checkpoints({ report: { checkpoints } }: { readonly report: RunReport }) {
-  if (checkpoints.length === 0) return null;
-  return (
-    <Section title="Checkpoints">
-      <Table
-        label="Checkpoints, a table"
-        columns={[
-          {
-            name: 'file',
-            show: ({ file, last, best }) => (
-              <>
-                {file}
-                <small>
-                  {[last ? 'last' : '', best ? 'best' : ''].filter(Boolean).map(word => ` · ${word}`)}
-                </small>
-              </>
-            ),
-          },
-          { name: 'step', show: ({ step }) => step },
-          { name: 'epoch', show: ({ epoch }) => epoch },
-          {
-            name: 'value',
-            title: checkpoints[0].metric,
-            show: ({ metric, value }) => <Value metric={metric} value={value} />,
-          },
-          { name: 'size', show: ({ bytes }) => formatBytes(bytes) },
-        ]}
-        rows={checkpoints}
-        keyOf={({ file }) => file}
-      />
-    </Section>
-  );
-}
+const CHECKPOINTS = (metric: string | undefined): readonly Column<CheckpointReport>[] => [
+  {
+    name: 'file',
+    show: ({ file, last, best }) => (
+      <>
+        {file}
+        <small>{[last && ' · last', best && ' · best']}</small>
+      </>
+    ),
+  },
+  { name: 'step', show: ({ step }) => step },
+  { name: 'epoch', show: ({ epoch }) => epoch },
+  { name: 'value', title: metric, show: one => <Value metric={one.metric} value={one.value} /> },
+  { name: 'size', show: ({ bytes }) => formatBytes(bytes) },
+];
 
-export function ConfigTable({
-  values,
-  changes,
-}: {
-  readonly values: readonly ConfigValue[];
-  readonly changes: RunReport['changes'];
-}) {
+const CONFIG: readonly Column<ConfigValue>[] = [
+  { name: 'key', show: ({ key }) => <Breakable text={key} /> },
+  {
+    name: 'value',
+    show: ({ value, overridden }) => (
+      <>
+        <code>{value}</code>
+        {overridden && <span class="tag">command line</span>}
+      </>
+    ),
+  },
+  { name: 'default', show: ({ default: usual }) => (usual === null ? '–' : <code>{usual}</code>) },
+];
+
+function Config({ report: { config, changes } }: { readonly report: RunReport }) {
   const Heading = useHeading(2);
   const [isWhole, setWhole] = useState(false);
-  if (values.length === 0) return null;
-  const differing = values.filter(({ differs }) => differs);
-  const shown = isWhole ? values : differing;
+  if (config.length === 0) return null;
+  const differing = config.filter(({ differs }) => differs);
   return (
     <Section title="Config">
       <div class="toolbar">
         <Toggle isOn={isWhole} set={setWhole}>
-          also the {values.length - differing.length} values that are the defaults
+          also the {config.length - differing.length} values that are the defaults
         </Toggle>
       </div>
       <Table
         label="Config, a table"
         kind="config"
-        columns={[
-          { name: 'key', show: ({ key }) => <Breakable text={key} /> },
-          {
-            name: 'value',
-            show: ({ value, overridden }) => (
-              <>
-                <code>{value}</code>
-                {overridden && <span class="tag">command line</span>}
-              </>
-            ),
-          },
-          { name: 'default', show: ({ default: usual }) => (usual === null ? '–' : <code>{usual}</code>) },
-        ]}
-        rows={shown}
+        columns={CONFIG}
+        rows={isWhole ? config : differing}
         keyOf={({ key }) => key}
         classOf={({ differs }) => (differs ? 'differs' : 'usual')}
       />
@@ -241,35 +236,6 @@ export function ConfigTable({
           </ul>
         </>
       )}
-    </Section>
-  );
-}
-
-export function GateTable({ gates }: { readonly gates: readonly GateReport[] }) {
-  if (gates.length === 0) return null;
-  return (
-    <Section title="Gates">
-      <Table
-        label="Gates, a table"
-        columns={[
-          { name: 'metric', show: ({ name }) => name },
-          { name: 'value', show: ({ value }) => <Value metric="gate" value={value} /> },
-          { name: 'required', show: ({ required }) => required },
-          {
-            name: 'verdict',
-            isText: true,
-            show: ({ verdict, reason }) => (
-              <>
-                <Badge of={verdict ?? 'not judged yet'} />
-                {reason !== null && <small> {reason}</small>}
-              </>
-            ),
-          },
-          { name: 'requested in', isText: true, show: ({ place }) => <code>{place}</code> },
-        ]}
-        rows={gates}
-        keyOf={({ name }, i) => `${i} ${name}`}
-      />
     </Section>
   );
 }

@@ -4,7 +4,7 @@ import { useContext, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { counted, formatNumber, formatSeconds, formatTime, words } from '../../util/numbers.js';
 import type { SweepReport, TrialReport } from '../document.js';
 import { Badge, type Column, Facts, field, Links, Section, Table, Value } from './components.js';
-import { Tags } from './run-columns.js';
+import { Head } from './head.js';
 import {
   type Brushes,
   isChosen,
@@ -45,7 +45,7 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
         setStressed(over?.dataset.trial ?? over?.dataset.row);
       }}
     >
-      <Head report={report} total={total} />
+      <SweepHead report={report} total={total} />
       {isPart && (
         <p class="note">
           The charts and the table show {report.trials.length} of {total} trials: the best, and of the others
@@ -93,84 +93,52 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
   );
 }
 
-function Head({ report, total }: { readonly report: SweepReport; readonly total: number }) {
-  const {
-    id,
-    name,
-    state,
-    reason,
-    started,
-    objective,
-    best,
-    trials,
-    epochs,
-    epochs_trained: trained,
-    duration_s: seconds,
-    baseline,
-    tags,
-    note,
-  } = report;
+function SweepHead({ report, total }: { readonly report: SweepReport; readonly total: number }) {
+  const { reason, started, objective, best, trials, epochs, duration_s: seconds, baseline } = report;
+  const { metric } = objective;
   const leader = trials.find(({ trial }) => trial === best);
   const counts = STATES.filter(one => report.states[one] > 0).map(one => `${report.states[one]} ${one}`);
   return (
-    <header>
-      <p class="eyebrow">
-        Sweep <span class="id">{id}</span>
-      </p>
-      <h1>
-        {name} <Badge of={state} />
-      </h1>
-      {tags.length > 0 && (
-        <p class="tags">
-          <Tags tags={tags} />
-        </p>
-      )}
-      {note !== null && <p class="remarks">{note}</p>}
-      <dl class="tiles">
-        {baseline !== null && (
-          <div data-metric="baseline">
-            <dt>trivial baseline</dt>
-            <dd>
-              <Value metric={objective.metric} value={baseline.value} />
-              <small> {baseline.name}</small>
-            </dd>
-          </div>
-        )}
-        {leader !== undefined && (
-          <div data-metric="best">
-            <dt>best {words(objective.metric)}</dt>
-            <dd>
-              <Value metric={objective.metric} value={leader.value} />
-              <small>
-                {' '}
-                trial {leader.trial}, {leader.epochs} of {counted(epochs, 'epoch')}
-              </small>
-            </dd>
-          </div>
-        )}
-        <div>
-          <dt>trials</dt>
-          <dd>
-            <data value={String(total)}>{total}</data> <small>{counts.join(', ')}</small>
-          </dd>
-        </div>
-        <div>
-          <dt>epochs trained</dt>
-          <dd>
-            <data value={String(trained)}>{trained}</data>
-            {seconds !== null && <small> in {formatSeconds(seconds)}</small>}
-          </dd>
-        </div>
-      </dl>
-      <p class="note">
-        {[started === null ? '' : formatTime(started), reason ?? ''].filter(Boolean).join(' · ')}
-      </p>
-      {report.cautions.map(caution => (
-        <p key={caution} class="note">
-          {caution}
-        </p>
-      ))}
-    </header>
+    <Head
+      kind="Sweep"
+      report={report}
+      tiles={[
+        ...(baseline === null
+          ? []
+          : [
+              {
+                name: 'baseline',
+                title: 'trivial baseline',
+                metric,
+                value: baseline.value,
+                more: baseline.name,
+              },
+            ]),
+        ...(leader === undefined
+          ? []
+          : [
+              {
+                name: 'best',
+                title: `best ${words(metric)}`,
+                metric,
+                value: leader.value,
+                more: `trial ${leader.trial}, ${leader.epochs} of ${counted(epochs, 'epoch')}`,
+              },
+            ]),
+        { name: 'trials', title: 'trials', metric: '', value: total, more: counts.join(', ') },
+        {
+          name: 'epochs',
+          title: 'epochs trained',
+          metric: '',
+          value: report.epochs_trained,
+          more: seconds === null ? null : `in ${formatSeconds(seconds)}`,
+        },
+      ]}
+      notes={[
+        [started === null ? '' : formatTime(started), reason ?? ''].filter(Boolean).join(' · '),
+        ...report.cautions,
+      ]}
+    />
   );
 }
 
