@@ -5,84 +5,49 @@
 
 /** The filter of the list; empty texts filter nothing. */
 export interface Filter {
-  readonly text: string;
+  readonly find: string;
   readonly state: string;
   readonly experiment: string;
   /** What to group runs by; see `groupRows`. */
   readonly group: string;
 }
 
-export type Route =
-  | { readonly kind: 'list'; readonly filter: Filter }
-  | { readonly kind: 'run' | 'sweep'; readonly path: string }
-  | { readonly kind: 'compare'; readonly paths: readonly string[] };
+export const NO_FILTER: Filter = { find: '', state: '', experiment: '', group: '' };
 
 /** More curves cannot be distinguished in one chart. */
 export const MAX_COMPARED = 12;
 
-export const NO_FILTER: Filter = { text: '', state: '', experiment: '', group: '' };
+export interface Route {
+  readonly kind: 'list' | 'run' | 'sweep' | 'compare';
+  /** Of a run or sweep. */
+  readonly path: string;
+  readonly filter: Filter;
+  /** The events of what the view shows. */
+  readonly events: string;
+}
 
 /** @param hash with its `#`; an unknown one shows the list */
 export function parseRoute(hash: string): Route {
-  const [, kind, path, query = ''] = /^#\/(run|sweep|compare|list)?\/?([^?]*)\??(.*)$/.exec(hash) ?? [];
-  const values = new URLSearchParams(query);
-  if ((kind === 'run' || kind === 'sweep') && path !== '') return { kind, path: decoded(path) };
-  const paths = [...new Set(values.getAll('run'))].slice(0, MAX_COMPARED);
-  if (kind === 'compare' && paths.length > 1) return { kind, paths };
-  const of = (name: string): string => values.get(name) ?? '';
-  return {
-    kind: 'list',
-    filter: { text: of('find'), state: of('state'), experiment: of('experiment'), group: of('group') },
-  };
-}
-
-export function hashOf(route: Route): string {
-  switch (route.kind) {
-    case 'list': {
-      const { text, state, experiment, group } = route.filter;
-      const set = Object.entries({ find: text, state, experiment, group }).filter(
-        ([, value]) => value !== '',
-      );
-      return set.length === 0 ? '#/' : `#/list?${new URLSearchParams(set)}`;
-    }
-    case 'compare':
-      return `#/compare?${queryOf(route.paths)}`;
-    default:
-      return `#/${route.kind}/${encodePath(route.path)}`;
+  const [, kind, encoded, query = ''] = /^#\/(run|sweep|compare|list)?\/?([^?]*)\??(.*)$/.exec(hash) ?? [];
+  const filter = { ...NO_FILTER, ...Object.fromEntries(new URLSearchParams(query)) };
+  if ((kind === 'run' || kind === 'sweep') && encoded !== '') {
+    const path = encoded.split('/').map(decodeURIComponent).join('/');
+    return { kind, path, filter, events: `/api/${kind}s/${encoded}/events` };
   }
+  return kind === 'compare'
+    ? { kind, path: '', filter, events: `/api/comparison/events?${query}` }
+    : { kind: 'list', path: '', filter, events: '/api/list/events' };
 }
 
-/** The events of what a view shows. */
-export function eventsOf(route: Route): string {
-  switch (route.kind) {
-    case 'list':
-      return '/api/list/events';
-    case 'compare':
-      return `/api/comparison/events?${queryOf(route.paths)}`;
-    default:
-      return `/api/${route.kind}s/${encodePath(route.path)}/events`;
-  }
+export function listHash(filter: Partial<Filter> = {}): string {
+  const set = Object.entries(filter).filter(([, value]) => value !== '');
+  return set.length === 0 ? '#/' : `#/list?${new URLSearchParams(set)}`;
 }
 
-function queryOf(paths: readonly string[]): string {
-  return String(new URLSearchParams(paths.map(path => ['run', path])));
+export function comparisonHash(paths: readonly string[]): string {
+  return `#/compare?${new URLSearchParams(paths.map(path => ['run', path]))}`;
 }
 
-/** Keeps slashes. */
-function encodePath(path: string): string {
-  return path.split('/').map(encodeURIComponent).join('/');
+export function pathHash(kind: 'run' | 'sweep', path: string): string {
+  return `#/${kind}/${path.split('/').map(encodeURIComponent).join('/')}`;
 }
-
-function decoded(path: string): string {
-  try {
-    return path.split('/').map(decodeURIComponent).join('/');
-  } catch {
-    // typed by hand
-    return path;
-  }
-}
-
-export const launcher = document.documentElement.dataset.launcher ?? './run';
-
-/** The folder of the sample configs, seen from where users call the program. */
-export const configs = launcher === './run' ? 'configs' : 'node_modules/cellrun/configs';

@@ -3,7 +3,7 @@
 import { useMemo } from 'preact/hooks';
 import { capital, formatNumber, isShare, words } from '../../util/numbers.js';
 import type { ComparisonReport, RunReport } from '../document.js';
-import { hashOf } from './address.js';
+import { pathHash } from './address.js';
 import type { ChartSeries } from './chart.js';
 import { Badge, Breakable, type Column, Section, Table, Value } from './components.js';
 import { byImportance } from './curve-data.js';
@@ -52,7 +52,7 @@ function Runs({ compared, comparison }: ComparisonProps) {
             show: one => (
               <>
                 <Key of={one} /> {one.report.name}{' '}
-                <a class="id" href={hashOf({ kind: 'run', path: one.path })}>
+                <a class="id" href={pathHash('run', one.path)}>
                   {one.report.id}
                 </a>
               </>

@@ -1,111 +1,103 @@
 /** The dashboard: shows the view that the address names, in a frame with the connection state. */
 import './dashboard.css';
 import './style.css';
-import { type ComponentChildren, render } from 'preact';
+import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ComparisonReport, ListDocument, RunReport, SweepReport } from '../document.js';
-import { eventsOf, hashOf, launcher, NO_FILTER, parseRoute, type Route } from './address.js';
+import { comparisonHash, type Filter, listHash, parseRoute, pathHash, type Route } from './address.js';
 import { Links } from './components.js';
 import { ComparisonView } from './dashboard-compare.js';
-import { ListView } from './dashboard-list.js';
-import { Alert, type Connection, Connections, useLive, useTitle, Waiting } from './live.js';
+import { type Connection, useLive } from './live.js';
+import { RunLists } from './run-lists.js';
 import { RunView } from './run-view.js';
 import { SweepView } from './sweep-view.js';
 
-const WORDS: Readonly<Record<Connection, string>> = {
+const CONNECTIONS: Readonly<Record<Connection, string>> = {
   connecting: 'connecting',
   live: 'live',
   lost: 'connection lost, trying again',
 };
 
-function Frame({ route, children }: { readonly route: Route; readonly children: ComponentChildren }) {
+function Dashboard() {
+  const [route, setRoute] = useState<Route>(() => parseRoute(location.hash));
+  useEffect(() => addEventListener('hashchange', () => setRoute(parseRoute(location.hash))), []);
+  const { kind, path, events } = route;
   const [connection, setConnection] = useState<Connection>('connecting');
+  const { document: report, trouble } = useLive<Shown>(events, setConnection);
   const main = useRef<HTMLElement>(null);
-  const view = route.kind === 'list' ? 'list' : hashOf(route);
-  const shown = useRef(view);
+  const shown = useRef(events);
   // moves the focus of keyboard and screen reader users to the new view
   useEffect(() => {
-    if (shown.current === view) return;
-    shown.current = view;
+    if (shown.current === events) return;
+    shown.current = events;
     window.scrollTo(0, 0);
     main.current?.focus({ preventScroll: true });
-  }, [view]);
-  const folder = route.kind === 'sweep' ? `${route.path}/` : '';
+  }, [events]);
+  const title = titleOf(route, report);
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
+  const folder = kind === 'sweep' ? `${path}/` : '';
   const links = {
-    run: (path: string) => hashOf({ kind: 'run', path: folder + path }),
-    sweep: (path: string) => hashOf({ kind: 'sweep', path }),
-    comparison: (paths: readonly string[]) =>
-      hashOf({ kind: 'compare', paths: paths.map(path => folder + path) }),
+    run: (path: string) => pathHash('run', folder + path),
+    sweep: (path: string) => pathHash('sweep', path),
+    comparison: (paths: readonly string[]) => comparisonHash(paths.map(path => folder + path)),
   };
   return (
-    <Connections.Provider value={setConnection}>
-      <Links.Provider value={links}>
-        <button type="button" class="skip" onClick={() => main.current?.focus()}>
-          Skip to the content
-        </button>
-        <nav
-          class={route.kind === 'list' || route.kind === 'compare' ? 'top wide' : 'top'}
-          aria-label="Dashboard"
-        >
-          <a
-            href={hashOf({ kind: 'list', filter: NO_FILTER })}
-            aria-current={route.kind === 'list' ? 'page' : undefined}
-          >
-            All runs
-          </a>
-          <p class={`connection ${connection}`} role="status" data-connection={connection}>
-            <span aria-hidden="true">{connection === 'live' ? '●' : '○'}</span> {WORDS[connection]}
+    <Links.Provider value={links}>
+      <button type="button" class="skip" onClick={() => main.current?.focus()}>
+        Skip to the content
+      </button>
+      <nav class={kind === 'list' || kind === 'compare' ? 'top wide' : 'top'} aria-label="Dashboard">
+        <a href={listHash()} aria-current={kind === 'list' ? 'page' : undefined}>
+          All runs
+        </a>
+        <p class={`connection ${connection}`} role="status" data-connection={connection}>
+          <span aria-hidden="true">{connection === 'live' ? '●' : '○'}</span> {CONNECTIONS[connection]}
+        </p>
+      </nav>
+      <main ref={main} tabIndex={-1}>
+        {trouble !== undefined && (
+          <p class="alert" role="alert">
+            {trouble}
           </p>
-        </nav>
-        <main ref={main} tabIndex={-1}>
-          {children}
-        </main>
-      </Links.Provider>
-    </Connections.Provider>
+        )}
+        {report === undefined ? <h1>{title}</h1> : <View key={events} route={route} report={report} />}
+        {report === undefined && trouble === undefined && <p class="note">Reading the files …</p>}
+      </main>
+    </Links.Provider>
   );
 }
 
 type Shown = ListDocument | RunReport | SweepReport | ComparisonReport;
 
-function View({ route }: { readonly route: Route }) {
-  const { document: report, trouble } = useLive<Shown>(eventsOf(route));
-  const title = titleOf(route, report);
-  useTitle(title);
-  if (report === undefined) return <Waiting title={title} trouble={trouble} />;
-  return (
-    <>
-      {trouble !== undefined && <Alert>{trouble}</Alert>}
-      <Content route={route} report={report} />
-    </>
-  );
+function titleOf({ kind, path }: Route, report: Shown | undefined): string {
+  if (kind === 'compare') return 'Comparison';
+  if (report !== undefined && 'state' in report) return `${report.state}: ${report.name} ${report.id}`;
+  if (kind !== 'list') return path;
+  const runs = report !== undefined && 'exists' in report ? report.runs : [];
+  const running = runs.filter(({ state }) => state === 'running').length;
+  return running > 0 ? `(${running}) Experiments` : 'Experiments';
 }
 
-function titleOf(route: Route, report: Shown | undefined): string {
-  if (route.kind === 'list') {
-    const runs = report !== undefined && 'exists' in report ? report.runs : [];
-    const running = runs.filter(({ state }) => state === 'running').length;
-    return running > 0 ? `(${running}) Experiments` : 'Experiments';
-  }
-  if (route.kind === 'compare') return `Comparison of ${route.paths.length} runs`;
-  return report !== undefined && 'state' in report
-    ? `${report.state}: ${report.name} ${report.id}`
-    : route.path;
-}
-
-function Content({ route, report }: { readonly route: Route; readonly report: Shown }) {
-  switch (route.kind) {
+function View({ route: { kind, path, filter }, report }: { readonly route: Route; readonly report: Shown }) {
+  switch (kind) {
     case 'list':
-      return <ListView list={report as ListDocument} filter={route.filter} />;
+      return <ListView list={report as ListDocument} filter={filter} />;
     case 'compare':
       return <ComparisonView report={report as ComparisonReport} />;
     case 'run':
-      return <RunPage path={route.path} report={report as RunReport} />;
+      return <RunPage path={path} report={report as RunReport} />;
     case 'sweep':
-      return <SweepPage report={report as SweepReport} />;
+      return <SweepView report={report as SweepReport} />;
     default:
-      return route satisfies never;
+      return kind satisfies never;
   }
 }
+
+const launcher = document.documentElement.dataset.launcher ?? './run';
+/** The folder of the sample configs, seen from where users call the program. */
+const configs = launcher === './run' ? 'configs' : 'node_modules/cellrun/configs';
 
 function RunPage({ path, report }: { readonly path: string; readonly report: RunReport }) {
   const sweep = /^(.+)\/trials\/[^/]+$/.exec(path)?.[1];
@@ -113,11 +105,9 @@ function RunPage({ path, report }: { readonly path: string; readonly report: Run
     <>
       <p class="trail">
         {sweep === undefined ? (
-          <a href={hashOf({ kind: 'list', filter: { ...NO_FILTER, experiment: report.name } })}>
-            All runs of {report.name}
-          </a>
+          <a href={listHash({ experiment: report.name })}>All runs of {report.name}</a>
         ) : (
-          <a href={hashOf({ kind: 'sweep', path: sweep })}>The sweep of this trial</a>
+          <a href={pathHash('sweep', sweep)}>The sweep of this trial</a>
         )}
       </p>
       <RunView report={report} />
@@ -130,26 +120,36 @@ function RunPage({ path, report }: { readonly path: string; readonly report: Run
   );
 }
 
-function SweepPage({ report }: { readonly report: SweepReport }) {
+function ListView({ list, filter }: { readonly list: ListDocument; readonly filter: Filter }) {
+  const change = (filter: Filter): void => {
+    // each letter would otherwise add a history entry
+    history.replaceState(null, '', listHash(filter));
+    dispatchEvent(new HashChangeEvent('hashchange'));
+  };
+  const { root, exists, deeper } = list;
+  const isEmpty = list.runs.length + list.sweeps.length === 0;
   return (
-    <>
-      <SweepView report={report} />
-      {report.trials.length === 0 && <p>No trial has begun yet; they appear here as they do.</p>}
-    </>
-  );
-}
-
-function Dashboard() {
-  const [route, setRoute] = useState<Route>(() => parseRoute(location.hash));
-  useEffect(() => {
-    const follow = (): void => setRoute(parseRoute(location.hash));
-    addEventListener('hashchange', follow);
-    return () => removeEventListener('hashchange', follow);
-  }, []);
-  return (
-    <Frame route={route}>
-      <View key={eventsOf(route)} route={route} />
-    </Frame>
+    <article class="list wide">
+      <header>
+        <p class="eyebrow">{root}</p>
+        <h1>{isEmpty ? 'No runs yet' : 'Experiments'}</h1>
+      </header>
+      {deeper !== null && (
+        <p class="note">
+          Runs deeper than {list.depth} folders are not looked for.{' '}
+          <code>{`${launcher} serve ${root}/${deeper}`}</code> shows some that are there.
+        </p>
+      )}
+      {isEmpty ? (
+        <p>
+          {exists ? 'This directory has no runs and no sweeps.' : 'This directory does not exist yet.'} Start
+          one, and it appears here by itself: <code>{`${launcher} ${configs}/mnist-lstm.yaml`}</code> trains
+          once, <code>{`${launcher} sweep ${configs}/sweeps/mnist-lstm.yaml`}</code> trains many variants.
+        </p>
+      ) : (
+        <RunLists list={list} filter={filter} change={change} />
+      )}
+    </article>
   );
 }
 

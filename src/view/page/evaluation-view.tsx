@@ -113,7 +113,7 @@ function Confusion({ classes: { names, undecided }, counts, place }: ConfusionPr
                 <th scope="row">{names[i]}</th>
                 {row.map((count, j) => {
                   const share = totals[i] === 0 ? 0 : count / totals[i];
-                  // errors of a good model are rare, so their shade grows with the root of the share
+                  // errors of a good model are rare: their shade grows with the root
                   const depth = i === j ? 0.2 + 0.35 * share : Math.min(0.75, 0.06 + 1.2 * Math.sqrt(share));
                   return (
                     <td

@@ -1,8 +1,11 @@
 /** The page of a report, and the style of all pages. */
 import './style.css';
 import { render } from 'preact';
-import type { Report } from '../document.js';
-import { IndexView } from './index-view.js';
+import { useState } from 'preact/hooks';
+import type { IndexReport, Report, RunReport } from '../document.js';
+import { NO_FILTER } from './address.js';
+import { Badge, Level, Section } from './components.js';
+import { RunLists } from './run-lists.js';
 import { RunView } from './run-view.js';
 import { SweepView } from './sweep-view.js';
 
@@ -17,6 +20,54 @@ function ReportView({ report }: { readonly report: Report }) {
     default:
       return report satisfies never;
   }
+}
+
+function IndexView({ report }: { readonly report: IndexReport }) {
+  const [filter, setFilter] = useState(NO_FILTER);
+  return (
+    <article class="index">
+      <header>
+        <p class="eyebrow">Experiments</p>
+        <h1>{report.title}</h1>
+      </header>
+      <RunLists list={report} filter={filter} change={setFilter} />
+      {report.unreadable.length > 0 && (
+        <Section title="Not readable">
+          <ul class="warnings">
+            {report.unreadable.map(({ path, message }) => (
+              <li key={path}>
+                <code>{path}</code> {message}
+              </li>
+            ))}
+          </ul>
+        </Section>
+      )}
+      {report.details.length > 0 && (
+        <Section title="Each run">
+          {report.details.map(run => (
+            <Detail key={`${run.name}/${run.id}`} run={run} />
+          ))}
+        </Section>
+      )}
+    </article>
+  );
+}
+
+/** Created when opened. */
+function Detail({ run }: { readonly run: RunReport }) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <details class="detail" onToggle={event => setOpen(event.currentTarget.open)}>
+      <summary>
+        {run.name} <span class="id">{run.id}</span> <Badge of={run.state} />
+      </summary>
+      {isOpen && (
+        <Level.Provider value={3}>
+          <RunView report={run} />
+        </Level.Provider>
+      )}
+    </details>
+  );
 }
 
 const place = document.querySelector('main');

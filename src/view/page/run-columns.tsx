@@ -1,7 +1,6 @@
 /** The columns of lists of runs and sweeps, and which of them are shown by default. */
 
 import { formatMetric, formatSeconds, formatTime, isShare, words } from '../../util/numbers.js';
-import type { SweepRow } from '../document.js';
 import { Badge, type Column, field, Value } from './components.js';
 import { byImportance } from './curve-data.js';
 import { Sparkline } from './plot.js';
@@ -13,76 +12,71 @@ import {
   numberIn,
   type RunLine,
   settingsOf,
-  shortTitles,
   summarize,
+  titleOf,
 } from './run-list.js';
 
-export interface RunColumn<Row> extends Column<Row> {
+export interface RunColumn extends Column<RunLine> {
   readonly title: string;
   readonly section: 'Run' | 'Config' | 'Metrics';
   readonly isDefault: boolean;
 }
 
-/** The fields of a sweep that the columns need. */
-export type SweepLine = Omit<SweepRow, 'state' | 'states' | 'goal'> & {
-  readonly state: string;
-  readonly message?: string | null;
-};
-
-type Line = Pick<RunLine, 'name' | 'id' | 'path' | 'state' | 'tags' | 'note' | 'started' | 'duration_s'> & {
-  readonly message?: string | null;
-};
-
 type Link = (path: string) => string | undefined;
 
-/** Facts of runs and sweeps. */
-function factsOf<Row extends Line>(link: Link, kind: string) {
-  return {
-    first: [
-      field<Row>('name', { title: kind === 'run' ? 'experiment' : 'sweep', isText: true }),
-      field<Row>('id', {
-        title: kind === 'run' ? 'run' : 'id',
-        isText: true,
-        show: ({ path, id }) => {
-          const href = link(path);
-          return href === undefined ? (
-            <span class="id">{id}</span>
-          ) : (
-            <a class="id" href={href}>
-              {id}
-            </a>
-          );
-        },
-      }),
-      field<Row>('state', { isText: true, show: ({ state }) => <Badge of={state} /> }),
-    ],
-    tags: field<Row>('tags', {
-      isText: true,
-      sortBy: ({ tags }) => tags.join(' '),
-      show: ({ tags }) => <Tags tags={tags} />,
-    }),
-    duration: field<Row>('duration_s', {
-      name: 'duration',
-      title: 'time',
-      show: ({ duration_s: seconds }) => shownSeconds(seconds),
-      summary: {
-        value: rows => summarize(rows.map(row => row.duration_s))?.mean,
-        show: rows => (
-          <span title="mean">{shownSeconds(summarize(rows.map(row => row.duration_s))?.mean)}</span>
-        ),
-      },
-    }),
-    started: field<Row>('started', {
-      isText: true,
-      show: ({ started }) => (started === null ? '–' : formatTime(started)),
-    }),
-    note: field<Row>('note', {
-      isText: true,
-      show: ({ note }) => note !== null && <span class="remark">{note}</span>,
-    }),
-    message: { ...field<Row>('message', { isText: true }), show: (row: Row) => row.message },
-  };
+function idColumn(title: string, link: Link): Column<RunLine> {
+  return field('id', {
+    title,
+    isText: true,
+    show: ({ path, id }) => {
+      const href = link(path);
+      return href === undefined ? (
+        <span class="id">{id}</span>
+      ) : (
+        <a class="id" href={href}>
+          {id}
+        </a>
+      );
+    },
+  });
 }
+
+const STATE = field<RunLine>('state', { isText: true, show: ({ state }) => <Badge of={state} /> });
+const CURVE: Column<RunLine> = {
+  name: 'curve',
+  isText: true,
+  sortBy: row => row.sparkline?.metric,
+  show: row => (row.sparkline === null ? '–' : <Sparkline of={row.sparkline} />),
+};
+const GATES = field<RunLine>('gates', {
+  isText: true,
+  show: ({ gates }) => (gates === null ? '–' : <Badge of={gates} />),
+});
+/** Of runs and sweeps; shown if any has them. */
+const FACTS: readonly Column<RunLine>[] = [
+  field('tags', {
+    isText: true,
+    sortBy: ({ tags }) => tags.join(' '),
+    show: ({ tags }) => <Tags tags={tags} />,
+  }),
+  field('duration_s', {
+    name: 'duration',
+    title: 'time',
+    show: ({ duration_s: seconds }) => shownSeconds(seconds),
+    summary: {
+      value: rows => summarize(rows.map(row => row.duration_s))?.mean,
+      show: rows => (
+        <span title="mean">{shownSeconds(summarize(rows.map(row => row.duration_s))?.mean)}</span>
+      ),
+    },
+  }),
+  field('started', {
+    isText: true,
+    show: ({ started }) => (started === null ? '–' : formatTime(started)),
+  }),
+  field('note', { isText: true, show: ({ note }) => note !== null && <span class="remark">{note}</span> }),
+  field('message', { isText: true, show: ({ message }) => message }),
+];
 
 function shownSeconds(seconds: number | null | undefined): string {
   return typeof seconds === 'number' ? formatSeconds(seconds) : '–';
@@ -93,63 +87,41 @@ const MAX_METRICS = 4;
 const MAX_SETTINGS = 6;
 
 /** All columns: the name, then metrics, distinguishing settings and times. */
-export function runColumns<Row extends RunLine>(rows: readonly Row[], link: Link): readonly RunColumn<Row>[] {
+export function runColumns(rows: readonly RunLine[], link: Link): readonly RunColumn[] {
   const metrics = distinct(rows.flatMap(row => row.metrics.map(({ name }) => name))).toSorted(byImportance);
-  const { first, tags, duration, started, note, message } = factsOf<Row>(link, 'run');
-  const fact = (column: Column<Row>, isDefault: boolean): RunColumn<Row> => ({
+  const fact = (column: Column<RunLine>, isDefault = hasAny(rows, column)): RunColumn => ({
     ...column,
     title: String(column.title ?? column.name),
     section: 'Run',
     isDefault,
   });
-  const ifAny = (column: Column<Row>) =>
-    fact(
-      column,
-      rows.some(row => (column.sortBy?.(row) ?? '') !== ''),
-    );
   const ifTelling = (name: 'epochs' | 'steps' | 'seed') =>
-    fact(field<Row>(name), rows.length < 2 || rows.some(row => row[name] !== rows[0][name]));
+    fact(field(name), rows.length < 2 || rows.some(row => row[name] !== rows[0][name]));
   return [
-    ...first.map(column => fact(column, true)),
-    ...metrics.map((metric, i) => metricColumn<Row>(metric, i < MAX_METRICS || metric === 'train.loss')),
-    ifAny(curve()),
+    fact(field('name', { title: 'experiment', isText: true }), true),
+    fact(idColumn('run', link), true),
+    fact(STATE, true),
+    ...metrics.map((metric, i) => metricColumn(metric, i < MAX_METRICS || metric === 'train.loss')),
+    fact(CURVE),
     ...configColumns(rows),
-    ifAny(
-      field<Row>('gates', {
-        isText: true,
-        show: ({ gates }) => (gates === null ? '–' : <Badge of={gates} />),
-      }),
-    ),
-    ifAny(tags),
+    fact(GATES),
     ...(['epochs', 'steps', 'seed'] as const).map(ifTelling),
-    ifAny(duration),
-    ifAny(started),
-    ifAny(note),
-    ifAny(message),
+    ...FACTS.map(column => fact(column)),
   ];
 }
 
-function curve<Row extends RunLine>(): Column<Row> {
-  return {
-    name: 'curve',
-    isText: true,
-    sortBy: row => row.sparkline?.metric,
-    show: row => (row.sparkline === null ? '–' : <Sparkline of={row.sparkline} />),
-  };
+function hasAny(rows: readonly RunLine[], { sortBy }: Column<RunLine>): boolean {
+  return rows.some(row => (sortBy?.(row) ?? '') !== '');
 }
 
-/** Titles of other columns. */
-const TAKEN = ['experiment', 'run', 'state', 'epochs', 'steps', 'seed', 'time', 'note'];
-
-function configColumns<Row extends RunLine>(rows: readonly Row[]): readonly RunColumn<Row>[] {
+function configColumns(rows: readonly RunLine[]): readonly RunColumn[] {
   const keys = distinct([...differingKeys(rows), ...settingsOf(rows).toSorted()]);
-  const titles = shortTitles(keys, TAKEN);
   const shown = distinguishingKeys(rows, MAX_SETTINGS);
   return keys.map(key => {
-    const read = (row: Row) => row.config?.[key];
+    const read = (row: RunLine) => row.config?.[key];
     return {
       name: key,
-      title: titles.get(key) ?? key,
+      title: titleOf(key, keys),
       section: 'Config',
       isText: rows.some(row => numberIn(read(row) ?? '0') === undefined),
       isDefault: shown.includes(key),
@@ -159,8 +131,8 @@ function configColumns<Row extends RunLine>(rows: readonly Row[]): readonly RunC
   });
 }
 
-function metricColumn<Row extends RunLine>(metric: string, isDefault: boolean): RunColumn<Row> {
-  const read = (row: Row) => {
+function metricColumn(metric: string, isDefault: boolean): RunColumn {
+  const read = (row: RunLine) => {
     const value = metricOf(row, metric);
     return typeof value === 'number' ? value : null;
   };
@@ -170,7 +142,7 @@ function metricColumn<Row extends RunLine>(metric: string, isDefault: boolean): 
     section: 'Metrics',
     isDefault,
     sortBy: read,
-    show: row => <Value metric={metric} value={row.metrics.find(({ name }) => name === metric)?.value} />,
+    show: row => <Value metric={metric} value={metricOf(row, metric)} />,
     summary: {
       value: rows => summarize(rows.map(read))?.mean,
       show: rows => <Mean metric={metric} values={rows.map(read)} />,
@@ -205,24 +177,19 @@ export function Tags({ tags }: { readonly tags: readonly string[] }) {
   ]);
 }
 
-/** The name first; tags, notes and messages if any sweep has them. */
-export function sweepColumns<Row extends SweepLine>(
-  rows: readonly Row[],
-  link: Link,
-): readonly Column<Row>[] {
-  const { first, tags, duration, started, note, message } = factsOf<Row>(link, 'sweep');
+export function sweepColumns(rows: readonly RunLine[], link: Link): readonly Column<RunLine>[] {
+  const best = ({ metrics }: RunLine) => metrics[0]?.value;
   return [
-    ...first,
-    field<Row>('trials'),
-    field<Row>('metric', { title: 'objective', isText: true }),
-    field<Row>('best', {
-      sortBy: row => row.best?.value,
-      show: row => <Value metric={row.metric} value={row.best?.value ?? null} />,
-    }),
-    ...(rows.some(row => row.tags.length > 0) ? [tags] : []),
-    duration,
-    started,
-    ...(rows.some(row => row.note !== null) ? [note] : []),
-    ...(rows.some(row => row.message) ? [message] : []),
+    field('name', { title: 'sweep', isText: true }),
+    idColumn('id', link),
+    STATE,
+    field('trials'),
+    field('objective', { isText: true }),
+    {
+      name: 'best',
+      sortBy: row => best(row),
+      show: row => <Value metric={row.objective ?? ''} value={best(row)} />,
+    },
+    ...FACTS.filter(column => hasAny(rows, column)),
   ];
 }

@@ -1,10 +1,16 @@
 /**
  * Lists of runs as data: fields, search and groups, and the config keys that distinguish the runs.
  */
-import type { RunRow } from '../document.js';
+import type { Measured, RunRow } from '../document.js';
 
-/** A run with its whole config. */
-export type RunLine = Omit<RunRow, 'state'> & { readonly state: string; readonly message?: string | null };
+/** A run with its whole config, or a sweep, which has fewer facts. */
+export interface RunLine extends Omit<RunRow, 'state'> {
+  readonly state: string;
+  readonly message?: string | null;
+  /** Of a sweep. */
+  readonly trials?: number;
+  readonly objective?: string;
+}
 
 /** The number that a text represents, as in configs; undefined for other texts. */
 export function numberIn(text: string): number | undefined {
@@ -78,7 +84,7 @@ export function distinct<T>(values: readonly T[]): readonly T[] {
   return [...new Set(values)];
 }
 
-export function metricOf(row: RunLine, metric: string): number | string | null {
+export function metricOf(row: RunLine, metric: string): Measured {
   return row.metrics.find(({ name }) => name === metric)?.value ?? null;
 }
 
@@ -128,23 +134,16 @@ function hasValue(row: RunLine, readers: readonly Reader[], operator: Operator, 
 
 function compares(found: number | string, operator: Operator, wanted: string): boolean {
   const [a, b] = [numberIn(String(found)), amountIn(wanted)];
-  const [text, other] = [String(found).toLowerCase(), wanted.toLowerCase()];
   const areNumbers = a !== undefined && b !== undefined;
+  const [text, other] = [String(found).toLowerCase(), wanted.toLowerCase()];
   if (operator === ':' && !areNumbers) return text.includes(other);
   if (operator === '=' && !areNumbers) return text === other;
-  const order = areNumbers ? a - b : dateOrder(text, other);
-  switch (operator) {
-    case '<':
-      return order < 0;
-    case '<=':
-      return order <= 0;
-    case '>':
-      return order > 0;
-    case '>=':
-      return order >= 0;
-    default:
-      return order === 0;
-  }
+  // of ISO dates as much as is wanted
+  const part = text.slice(0, other.length);
+  if (!areNumbers && (a !== undefined || b !== undefined)) return false;
+  const order = areNumbers ? a - b : part < other ? -1 : Number(part > other);
+  const isStrict = { '<': order < 0, '>': order > 0 }[operator.charAt(0)] ?? false;
+  return isStrict || (!/^[<>]$/.test(operator) && order === 0);
 }
 
 /** A number, or a fraction as a percentage. */
@@ -152,14 +151,6 @@ function amountIn(text: string): number | undefined {
   if (!text.endsWith('%')) return numberIn(text);
   const percent = numberIn(text.slice(0, -1));
   return percent === undefined ? undefined : percent / 100;
-}
-
-/** Compares ISO dates up to the length of the shorter one; NaN for other texts. */
-function dateOrder(found: string, wanted: string): number {
-  const isDate = (text: string) => /^\d{4}-\d\d/.test(text);
-  if (!isDate(found) || !isDate(wanted)) return Number.NaN;
-  const part = found.slice(0, wanted.length);
-  return part < wanted ? -1 : Number(part > wanted);
 }
 
 /** Keys that other columns show, and keys without effect on training. */
@@ -221,28 +212,15 @@ function followsKind(key: string, rows: readonly RunLine[]): boolean {
     .some(kind => kind !== key && count(kind) > 1 && count(kind, key) === count(kind));
 }
 
-/** Key names too generic for a title. */
+/** Last words of keys that say too little alone. */
 const VAGUE = 'kind from every path metric mode min max fraction count last best seed limit'.split(' ');
 
-/**
- * The shortest unique suffix of each key, in words.
- * @param taken titles of other columns
- */
-export function shortTitles(
-  keys: readonly string[],
-  taken: readonly string[] = [],
-): ReadonlyMap<string, string> {
-  return new Map(
-    keys.map(key => {
-      const words = key.split('.');
-      for (let count = VAGUE.includes(words[words.length - 1]) ? 2 : 1; count < words.length; count++) {
-        const title = words.slice(-count).join('.');
-        const isUnique = keys.every(other => other === key || !`.${other}`.endsWith(`.${title}`));
-        if (isUnique && !taken.includes(title)) return [key, title];
-      }
-      return [key, key];
-    }),
-  );
+/** The last word of a key, if that is unique; otherwise the key. */
+export function titleOf(key: string, keys: readonly string[]): string {
+  const lastOf = (one: string) => one.slice(one.lastIndexOf('.') + 1);
+  const title = lastOf(key);
+  const isUnique = keys.every(other => other === key || lastOf(other) !== title);
+  return isUnique && !VAGUE.includes(title) && OWN.every(([names]) => !names.includes(title)) ? title : key;
 }
 
 export interface Group<Row> {
@@ -257,9 +235,9 @@ export interface Group<Row> {
  *   except the seeds, so that a group is one setting. A run with several tags is in the group of
  *   their combination, so that each run counts once.
  */
-export function groupRows<Row extends RunLine>(rows: readonly Row[], by: string): readonly Group<Row>[] {
+export function groupRows(rows: readonly RunLine[], by: string): readonly Group<RunLine>[] {
   const partsOf = readerOfParts(rows, by);
-  const groups = new Map<string, { parts: readonly string[]; rows: Row[] }>();
+  const groups = new Map<string, { parts: readonly string[]; rows: RunLine[] }>();
   for (const row of rows) {
     const { parts, key = JSON.stringify(parts) } = partsOf(row);
     const group = groups.get(key);

@@ -5,7 +5,7 @@ import { counted } from '../../util/numbers.js';
 import type { CommonConfig, ListedRun, ListedSweep, RunRow, SweepRow } from '../document.js';
 import { type Filter, MAX_COMPARED } from './address.js';
 import { type Column, Links, Section, Table, Toggle } from './components.js';
-import { type RunColumn, runColumns, type SweepLine, sweepColumns } from './run-columns.js';
+import { type RunColumn, runColumns, sweepColumns } from './run-columns.js';
 import { differingKeys, distinct, groupRows, type RunLine, searchFor } from './run-list.js';
 
 /** Rows that are shown at first. */
@@ -24,20 +24,26 @@ interface RunListsProps {
 export function RunLists({ list, filter, change }: RunListsProps) {
   const { run, sweep, comparison } = useContext(Links);
   const [chosen, setChosen] = useState<readonly string[]>([]);
-  const all = useMemo(() => runLines(list), [list]);
-  const { runs, sweeps, unknown } = useMemo(() => found(all, list.sweeps, filter), [all, filter]);
-  const running = all.filter(({ state }) => state === 'running').length;
+  const lines = useMemo(() => linesOf(list), [list]);
+  const search = useMemo(() => searchFor(filter.find, lines.all), [lines, filter.find]);
+  const isSelected = (row: RunLine) =>
+    (filter.state === '' || row.state === filter.state) &&
+    (filter.experiment === '' || row.name === filter.experiment) &&
+    search.matches(row);
+  const runs = useMemo(() => lines.runs.filter(isSelected), [search, filter.state, filter.experiment]);
+  const sweeps = lines.sweeps.filter(isSelected);
+  const running = lines.runs.filter(({ state }) => state === 'running').length;
   const choose = (rows: readonly RunLine[], isChosen: boolean): void => {
     const paths = rows.map(({ path }) => path);
     setChosen(old => [...old.filter(path => !paths.includes(path)), ...(isChosen ? paths : [])]);
   };
   return (
     <>
-      <ListFilter lines={[...all, ...list.sweeps]} runs={runs} filter={filter} change={change} />
-      {unknown.length > 0 && (
+      <ListFilter lines={lines.all} runs={runs} filter={filter} change={change} />
+      {search.unknown.length > 0 && (
         <p class="alert" role="alert">
-          No run has {unknown.map(name => `“${name}”`).join(' or ')}: a field is a column, a metric or a key
-          of the config, or its last word.
+          No run has {search.unknown.map(name => `“${name}”`).join(' or ')}: a field is a column, a metric or
+          a key of the config, or its last word.
         </p>
       )}
       <p class="note" role="status">
@@ -73,33 +79,20 @@ export function RunLists({ list, filter, change }: RunListsProps) {
 }
 
 /** With their whole configs, the newest first. */
-function runLines({ runs, common_config: common }: RunListsProps['list']): readonly RunLine[] {
-  return newestFirst(runs.map(row => ({ ...row, config: row.config && { ...common, ...row.config } })));
-}
-
-function newestFirst<T extends RunLine | SweepLine>(rows: readonly T[]): readonly T[] {
-  return rows.toSorted(
-    (a, b) => (b.started ?? '').localeCompare(a.started ?? '') || b.id.localeCompare(a.id),
-  );
-}
-
-function found(all: readonly RunLine[], sweeps: readonly SweepLine[], filter: Filter) {
-  const { matches, unknown } = searchFor(filter.text, [...all, ...sweeps.map(asRun)]);
-  const isSelected = (row: RunLine) =>
-    (filter.state === '' || row.state === filter.state) &&
-    (filter.experiment === '' || row.name === filter.experiment) &&
-    matches(row);
-  return {
-    runs: all.filter(isSelected),
-    sweeps: newestFirst(sweeps.filter(row => isSelected(asRun(row)))),
-    unknown,
+function linesOf({ runs, sweeps, common_config: common }: RunListsProps['list']) {
+  const newestFirst = (rows: readonly RunLine[]) =>
+    rows.toSorted((a, b) => (b.started ?? '').localeCompare(a.started ?? '') || b.id.localeCompare(a.id));
+  const lines = {
+    runs: newestFirst(runs.map(row => ({ ...row, config: row.config && { ...common, ...row.config } }))),
+    sweeps: newestFirst(sweeps.map(asLine)),
   };
+  return { ...lines, all: [...lines.runs, ...lines.sweeps] };
 }
 
-/** A sweep with the fields of a run that it has. */
-function asRun({ metric, best, ...facts }: SweepLine): RunLine {
+function asLine({ metric, best, ...facts }: SweepRow | ListedSweep): RunLine {
   return {
     ...facts,
+    objective: metric,
     seed: null,
     steps: 0,
     epochs: 0,
@@ -111,7 +104,7 @@ function asRun({ metric, best, ...facts }: SweepLine): RunLine {
 }
 
 interface ListFilterProps {
-  readonly lines: readonly Pick<RunLine, 'state' | 'name'>[];
+  readonly lines: readonly RunLine[];
   /** The visible ones. */
   readonly runs: readonly RunLine[];
   readonly filter: Filter;
@@ -144,9 +137,9 @@ function ListFilter({ lines, runs, filter, change }: ListFilterProps) {
         Find{' '}
         <input
           type="search"
-          value={filter.text}
+          value={filter.find}
           placeholder="gru lr=0.01 accuracy>97%"
-          onInput={event => change({ ...filter, text: event.currentTarget.value })}
+          onInput={event => change({ ...filter, find: event.currentTarget.value })}
         />
       </label>
       {select('State', 'state', valuesOf('state'))}
@@ -258,7 +251,7 @@ function RunTable({ rows, link, groupBy, choice }: RunTableProps) {
   const offered = useMemo(() => runColumns(rows, link), [rows, link]);
   const groups = useMemo(() => (groupBy === '' ? undefined : groupRows(rows, groupBy)), [rows, groupBy]);
   const [first, ...others] = offered;
-  const isShown = ({ name, isDefault }: RunColumn<RunLine>) => shown[name] ?? isDefault;
+  const isShown = ({ name, isDefault }: RunColumn) => shown[name] ?? isDefault;
   const change = (columns: ShownColumns): void => {
     setShown(columns);
     storeColumns(columns);

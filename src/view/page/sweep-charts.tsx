@@ -142,7 +142,11 @@ export function Parallel({ report, axes, chosen, brushes, setBrushes }: Parallel
                       return { left: lefts[i], top: place === undefined ? NO_VALUE_TOP : topOf(place) };
                     }),
                   )}
-                />
+                >
+                  <title>
+                    {`trial ${trial.trial}: ${axes.map(({ title, valueIn }) => `${title} ${valueIn(trial) ?? NO_VALUE}`).join(', ')}`}
+                  </title>
+                </path>
               ))}
             </g>
             {axes.map((axis, i) => (

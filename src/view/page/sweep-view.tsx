@@ -3,7 +3,17 @@
 import { useContext, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { counted, formatNumber, formatSeconds, formatTime, words } from '../../util/numbers.js';
 import type { SweepReport, TrialReport } from '../document.js';
-import { Badge, type Column, Facts, field, Links, Section, Table, Value } from './components.js';
+import {
+  Badge,
+  type Column,
+  Facts,
+  field,
+  Links,
+  Section,
+  Table,
+  TableSection,
+  Value,
+} from './components.js';
 import { Head } from './head.js';
 import {
   type Brushes,
@@ -52,7 +62,9 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
           as many evenly among them.
         </p>
       )}
-      {report.trials.length > 0 && (
+      {report.trials.length === 0 ? (
+        <p>No trial has begun yet.</p>
+      ) : (
         <>
           <Key report={report} />
           <Section
@@ -68,7 +80,6 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
               >
                 Choose all
               </button>
-              <Stressed report={report} trial={stressed} />
             </div>
             <Parallel {...all} brushes={brushes} setBrushes={setBrushes} />
           </Section>
@@ -159,26 +170,6 @@ function Key({ report }: { readonly report: SweepReport }) {
   );
 }
 
-function Stressed({
-  report,
-  trial: number,
-}: {
-  readonly report: SweepReport;
-  readonly trial: string | undefined;
-}) {
-  const trial = report.trials.find(one => String(one.trial) === number);
-  if (trial === undefined) return null;
-  const point = report.parameters
-    .filter(({ name }) => name in trial.point)
-    .map(({ name, title }) => `${title} ${trial.point[name]}`);
-  return (
-    <span class="stressed-trial">
-      <strong>trial {trial.trial}</strong> <Value metric={report.objective.metric} value={trial.value} />{' '}
-      <small>{point.join(', ')}</small>
-    </span>
-  );
-}
-
 /** More curves cannot be distinguished in one chart. */
 const MAX_CURVES = 6;
 
@@ -197,29 +188,27 @@ function CurvesOfTrials({ chosen }: { readonly chosen: readonly TrialReport[] })
 }
 
 function Importance({ report: { importance, parameters, objective } }: { readonly report: SweepReport }) {
-  if (importance === null || importance.length < 2) return null;
-  const title = new Map(parameters.map(parameter => [parameter.name, parameter.title]));
+  const titleOf = (name: string) => parameters.find(parameter => parameter.name === name)?.title ?? name;
   return (
-    <Section
+    <TableSection
       title="Importance"
       note={`The share of the variance of ${objective.metric} that each parameter explains.`}
-    >
-      <table class="bars">
-        <tbody>
-          {importance.map(({ name, share }) => (
-            <tr key={name}>
-              <th scope="row">{title.get(name) ?? name}</th>
-              <td class="bar" aria-hidden="true">
-                <span style={{ width: `${(100 * share).toFixed(1)}%` }} />
-              </td>
-              <td>
-                <data value={String(share)}>{(100 * share).toFixed(0)} %</data>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Section>
+      columns={[
+        { name: 'parameter', show: ({ name }) => titleOf(name) },
+        {
+          name: 'share',
+          isText: true,
+          show: ({ share }) => (
+            <>
+              <span class="bar" style={{ width: `${(20 * share).toFixed(1)}em` }} />{' '}
+              <data value={String(share)}>{(100 * share).toFixed(0)} %</data>
+            </>
+          ),
+        },
+      ]}
+      rows={importance !== null && importance.length > 1 ? importance : []}
+      keyOf={({ name }) => name}
+    />
   );
 }
 
