@@ -87,19 +87,6 @@ t.test('budgets', async t => {
   });
 });
 
-t.test('contradictory outcomes throw', async t => {
-  const scheduler = schedulerOf(partsOf(planOf({})));
-  scheduler.advance();
-  const [segment] = scheduler.ready();
-  scheduler.report(done(segment, 0.5));
-  scheduler.report(done(segment, 0.5));
-  t.throws(() => scheduler.report(done(segment, 0.6)), /ended as done with 0.5, then as done with 0.6/);
-  t.throws(() => scheduler.report(done({ ...segment, seed: 9 }, 0.5)), /cannot end as/);
-  t.throws(() => scheduler.report({ ...segment, trial: 5, status: 'failed', value: 1 }), /cannot end as/);
-  t.throws(() => scheduler.endBudget('time', 0), /: 1 have started/);
-  t.throws(() => schedulerOf(partsOf(planOf({}), () => 0)).advance(), /cannot cost 0/);
-});
-
 t.test('replay', async t => {
   const { plan, cost, values } = twoLanes;
   const parts = partsOf(plan, cost);

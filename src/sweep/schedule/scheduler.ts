@@ -11,20 +11,55 @@ import { blindTrials } from '../search/index.js';
 import type { Observation, Sampler } from '../search/method.js';
 import type { Point } from '../search/space.js';
 import { createPruning, prunerOf } from './index.js';
-import type { SweepPlan } from './plan.js';
-import type { Pruning } from './pruner.js';
-import { type Decision, type Outcome, type Segment, segmentKey } from './records.js';
-import { bestOf, Goal, type Measurement, Outcomes, observe, Trial } from './trials.js';
+import { type SweepPlan, signOf } from './plan.js';
+import { isBetter, type Pruning } from './pruner.js';
+import { type Decision, type Outcome, type Segment, type SegmentStatus, segmentKey } from './records.js';
 
 type Reason = Extract<Decision, { event: 'sweep.decided' }>['reason'];
 
+interface Trial {
+  readonly trial: number;
+  readonly point: Point;
+  /** Virtual time of one epoch with one seed. */
+  readonly costPerEpoch: number;
+  state: 'running' | 'paused' | 'pruned' | 'completed' | 'diverged' | 'failed';
+  /** At the last rung that it has reached. */
+  last?: Measurement;
+  /** Since its last finished segment. */
+  observation?: Observation;
+}
+
+/** A trial at a rung, over all of its seeds. */
+interface Measurement {
+  readonly epochs: number;
+  /** `failed` if a seed failed, otherwise `diverged` if one diverged. */
+  readonly status: SegmentStatus;
+  /** Mean of the metric over the seeds; null if a seed has no value. */
+  readonly value: number | null;
+  /** Sample standard deviation over the seeds; null for a single seed, and if `value` is null. */
+  readonly spread: number | null;
+}
+
+/** The segments of a trial with all seeds. */
+type Stretch = Omit<Segment, 'seed'>;
+
+/**
+ * A trial that is trained to its next rung on a lane of the virtual clock, with all seeds one after
+ * the other. Its times follow from the plan's costs alone, independent of the machine.
+ */
+interface Job extends Stretch {
+  /** Virtual time. */
+  readonly start: number;
+  readonly end: number;
+}
+
 export class Scheduler {
-  private readonly goal: Goal;
+  /** Minimize a value of the objective times this sign. */
+  private readonly sign: 1 | -1;
   private readonly pruning: Pruning;
-  private readonly outcomes: Outcomes;
+  private readonly outcomes = new Map<string, Outcome>();
   /** At most one for each of the `parallel` lanes. */
   private readonly jobs: Job[] = [];
-  private readonly dispatch: Dispatch;
   private readonly decided: Trial[] = [];
   /** By trial, including trials that have started before they are decided. */
   private readonly points: Point[] = [];
@@ -41,6 +76,11 @@ export class Scheduler {
   /** Virtual time at which the last segment ended. */
   private now = 0;
   private isFinished = false;
+  /** Segments that were ever handed out, and those of them that have not ended. */
+  private readonly started = new Set<string>();
+  private readonly running = new Set<string>();
+  /** The highest trial that was ever started or has an outcome. */
+  private highestTrial = -1;
 
   /**
    * @param costPerEpoch virtual time of one epoch of a point with one seed; above 0, and the same
@@ -51,10 +91,8 @@ export class Scheduler {
     private readonly sampler: Sampler,
     private readonly costPerEpoch: (point: Point) => number,
   ) {
-    this.goal = new Goal(plan);
+    this.sign = signOf(plan.objective);
     this.pruning = createPruning(plan);
-    this.outcomes = new Outcomes(plan);
-    this.dispatch = new Dispatch(plan.parallel, plan.seeds, this.outcomes);
   }
 
   /** Whether the sweep is decided; segments that are still running have no further effect. */
@@ -65,12 +103,13 @@ export class Scheduler {
   /**
    * Adds the outcome of a segment, in any order, including segments that an earlier process
    * started.
-   * @throws Error if it contradicts another outcome, which is a bug
    */
   report(outcome: Outcome): void {
-    this.outcomes.add(outcome);
-    this.dispatch.ended(outcome);
-    const measurement = this.outcomes.measure(outcome);
+    const key = segmentKey(outcome);
+    this.outcomes.set(key, outcome);
+    this.running.delete(key);
+    this.highestTrial = Math.max(this.highestTrial, outcome.trial);
+    const measurement = this.measure(outcome);
     if (measurement && this.endReason(measurement)) this.endIsNear = true;
   }
 
@@ -81,12 +120,9 @@ export class Scheduler {
    * the same decisions. Further calls have no effect.
    */
   endBudget(reason: 'time', position?: number): number {
-    if (this.budgetEnd) return this.budgetEnd.advances;
     // a trial that started early has the advance with its number
-    const started = Math.max(this.advances, this.isStatic ? this.dispatch.highestTrial + 1 : 0);
-    if (position !== undefined && position < this.advances)
-      throw new Error(`the budget cannot end after ${position} segments: ${this.advances} have started`);
-    this.budgetEnd = { reason, advances: position ?? started };
+    const started = Math.max(this.advances, this.isStatic ? this.highestTrial + 1 : 0);
+    this.budgetEnd ??= { reason, advances: position ?? started };
     return this.budgetEnd.advances;
   }
 
@@ -103,13 +139,13 @@ export class Scheduler {
         this.finish(this.reason);
         break;
       }
-      const measurement = this.outcomes.measure(job);
+      const measurement = this.measure(job);
       if (!measurement) break;
       this.jobs.splice(this.jobs.indexOf(job), 1);
       this.now = job.end;
       this.conclude(job, measurement);
       const trial = this.decided[job.trial];
-      trial.observation = observe(trial, this.goal);
+      trial.observation = this.observe(trial);
       if (!this.isFinished) this.fillLanes(job.end);
     }
     const decisions = this.decisions;
@@ -122,8 +158,18 @@ export class Scheduler {
    * at most `parallel`; each is returned once.
    */
   ready(): Segment[] {
-    if (this.isFinished || !this.hasStarted) return [];
-    return this.dispatch.take(this.jobs, this.ahead());
+    const taken: Segment[] = [];
+    if (this.isFinished || !this.hasStarted || this.running.size >= this.plan.parallel) return taken;
+    for (const segment of this.upcoming()) {
+      const key = segmentKey(segment);
+      if (this.started.has(key) || this.outcomes.has(key)) continue;
+      this.started.add(key);
+      this.running.add(key);
+      this.highestTrial = Math.max(this.highestTrial, segment.trial);
+      taken.push(segment);
+      if (this.running.size >= this.plan.parallel) break;
+    }
+    return taken;
   }
 
   /** @throws Error if the trial has no point, which is a bug */
@@ -152,17 +198,28 @@ export class Scheduler {
     return !this.usesResults && prunerOf(this.plan.pruner).firstJudged === undefined;
   }
 
-  private *ahead(): Generator<Omit<Segment, 'seed'>> {
+  /** The segments of the jobs, and of trials that may start before they are decided. */
+  private *upcoming(): Generator<Segment, void, undefined> {
+    const { seeds, budget, epochs } = this.plan;
+    const segmentsOf = ({ trial, from, to }: Stretch): Segment[] =>
+      seeds.map(seed => ({ trial, seed, from, to }));
+    // a lane trains the seeds of a job one after the other, so each has its own virtual start
+    const timed = this.jobs.flatMap(job =>
+      segmentsOf(job).map((segment, i) => ({
+        segment,
+        start: job.start + ((job.end - job.start) * i) / seeds.length,
+      })),
+    );
+    timed.sort((a, b) => a.start - b.start || a.segment.trial - b.segment.trial);
+    for (const { segment } of timed) yield segment;
     if (!this.isStatic || this.endIsNear) return;
     const unlimited = Number.POSITIVE_INFINITY;
-    const end = Math.min(this.plan.budget.trials ?? unlimited, this.budgetEnd?.advances ?? unlimited);
+    const end = Math.min(budget.trials ?? unlimited, this.budgetEnd?.advances ?? unlimited);
     for (let trial = this.decided.length; trial < end && this.pointFor(trial); trial++)
-      yield { trial, from: 0, to: this.plan.epochs };
+      yield* segmentsOf({ trial, from: 0, to: epochs });
   }
 
-  /**
-   * The point of a trial that has one, or of the next trial; undefined if there are no more points.
-   */
+  /** The point of a trial that has one, or of the next trial; undefined without further points. */
   private pointFor(trial: number): Point | undefined {
     const known = this.points[trial];
     if (known) return known;
@@ -186,6 +243,32 @@ export class Scheduler {
     return this.sampler.suggest(trial, finished, pending);
   }
 
+  private minimized(value: number | null): number | null {
+    return value === null ? null : this.sign * value;
+  }
+
+  /** Undefined while the outcome of a seed is missing. */
+  private measure({ trial, from, to }: Stretch): Measurement | undefined {
+    const outcomes: Outcome[] = [];
+    for (const seed of this.plan.seeds) {
+      const outcome = this.outcomes.get(segmentKey({ trial, seed, from, to }));
+      if (!outcome) return undefined;
+      outcomes.push(outcome);
+    }
+    const ended = (status: SegmentStatus) => outcomes.some(outcome => outcome.status === status);
+    const status = ended('failed') ? 'failed' : ended('diverged') ? 'diverged' : 'done';
+    return { epochs: to, status, ...average(outcomes.map(({ value }) => value)) };
+  }
+
+  /** What a sampler learns from a trial after its segment has ended. */
+  private observe({ trial, point, state, last }: Trial): Observation {
+    const seen = { trial, point, epochs: last?.epochs ?? 0 };
+    if (state === 'failed') return { ...seen, state, value: null };
+    // a diverged trial is complete: further epochs would say nothing about its point
+    const isComplete = state === 'completed' || state === 'diverged';
+    return { ...seen, state: isComplete ? 'complete' : 'pruned', value: this.minimized(last?.value ?? null) };
+  }
+
   /** Decides what follows from the end of a job for its trial and for the sweep. */
   private conclude(job: Job, measurement: Measurement): void {
     const trial = this.decided[job.trial];
@@ -205,12 +288,14 @@ export class Scheduler {
   /** Why the sweep ends with this result; undefined if it continues. */
   private endReason({ status, value }: Measurement): 'trial_error' | 'target' | undefined {
     if (status === 'failed') return this.plan.on_trial_error === 'stop' ? 'trial_error' : undefined;
-    return this.goal.isReached(value) ? 'target' : undefined;
+    const { target } = this.plan.budget;
+    const isReached = target !== null && value !== null && this.sign * value <= this.sign * target;
+    return isReached ? 'target' : undefined;
   }
 
   private judge({ trial: number, end }: Job, { epochs, status, value }: Measurement): void {
     const trial = this.decided[number];
-    const measured = { trial: number, epochs, value: this.goal.minimized(value) };
+    const measured = { trial: number, epochs, value: this.minimized(value) };
     const isLast = epochs === this.plan.epochs;
     if (isLast && status === 'done') {
       this.pruning.completed(measured);
@@ -219,24 +304,20 @@ export class Scheduler {
       return;
     }
     const verdict = isLast ? 'prune' : this.pruning.judge(measured);
-    if (status === 'diverged') {
-      trial.state = 'diverged';
-      this.decide({ event: 'trial.pruned', trial: number, epochs });
-    } else if (verdict === 'prune') this.prune(trial);
+    if (status === 'diverged') this.prune(trial, 'diverged');
+    else if (verdict === 'prune') this.prune(trial);
     else if (verdict === 'advance' && this.isAffordable()) this.start(trial, end);
-    else this.pause(trial);
+    else {
+      trial.state = 'paused';
+      // a trial that the free lane continues at once was not paused
+      const continues = this.pruning.promotable() === number && this.mayStart;
+      if (!continues) this.decide({ event: 'trial.paused', trial: number, epochs });
+    }
   }
 
-  private pause(trial: Trial): void {
-    trial.state = 'paused';
-    // a trial that the free lane continues at once was not paused
-    const continues = this.pruning.promotable() === trial.trial && this.mayStart;
-    if (!continues) this.decide({ event: 'trial.paused', trial: trial.trial, epochs: trial.epochs });
-  }
-
-  private prune(trial: Trial): void {
-    trial.state = 'pruned';
-    this.decide({ event: 'trial.pruned', trial: trial.trial, epochs: trial.epochs });
+  private prune(trial: Trial, state: 'pruned' | 'diverged' = 'pruned'): void {
+    trial.state = state;
+    this.decide({ event: 'trial.pruned', trial: trial.trial, epochs: trial.last?.epochs ?? 0 });
   }
 
   /** Starts a promoted or new trial on each free lane, at virtual time `now`. */
@@ -259,8 +340,7 @@ export class Scheduler {
    */
   private startFinalist(): boolean {
     if (this.decided.some(({ state }) => state === 'completed')) return false;
-    const waiting = this.decided.filter(({ state }) => state === 'paused');
-    const best = bestOf(waiting, this.goal);
+    const best = this.bestOf(this.decided.filter(({ state }) => state === 'paused'));
     if (best === undefined || !this.isAffordable()) return false;
     this.pruning.withdrawn(best.trial);
     this.start(best, this.now);
@@ -288,7 +368,8 @@ export class Scheduler {
   private choose(point: Point): Trial {
     const number = this.decided.length;
     const bracket = this.pruning.bracket(number);
-    const trial = new Trial(number, point, this.costPerEpoch(point));
+    const costPerEpoch = this.costPerEpoch(point);
+    const trial: Trial = { trial: number, point, costPerEpoch, state: 'running' };
     this.decided.push(trial);
     this.decide({ event: 'trial.chosen', trial: number, point, ...(bracket !== undefined && { bracket }) });
     return trial;
@@ -296,7 +377,7 @@ export class Scheduler {
 
   /** Starts a trial's segment to its next rung. */
   private start(trial: Trial, now: number): void {
-    const from = trial.epochs;
+    const from = trial.last?.epochs ?? 0;
     const to = this.pruning.rungs(trial.trial).find(epochs => epochs > from);
     if (to === undefined) throw new Error(`trial ${trial.trial} has no rung after ${from} epochs`);
     const cost = (to - from) * trial.costPerEpoch * this.plan.seeds.length;
@@ -306,33 +387,35 @@ export class Scheduler {
     this.decide({ event: 'trial.advanced', trial: trial.trial, from, to });
   }
 
+  /**
+   * The best value among the trials with the most epochs; of equal ones the oldest. Values after
+   * fewer epochs are not comparable: a trial that leads early may end behind, and retraining its
+   * config with all epochs would not reproduce the value.
+   */
+  private bestOf(trials: readonly Trial[]): Trial | undefined {
+    const measured = ({ trial, last }: Trial) => ({ trial, value: this.minimized(last?.value ?? null) });
+    let best: Trial | undefined;
+    for (const trial of trials) {
+      if (trial.last?.value == null || trial.state === 'failed') continue;
+      const further = trial.last.epochs - (best?.last?.epochs ?? 0);
+      if (best === undefined || further > 0 || (further === 0 && isBetter(measured(trial), measured(best))))
+        best = trial;
+    }
+    return best;
+  }
+
   /** @param winner if it is not the best trial */
-  private finish(reason: Reason, winner: Trial | undefined = bestOf(this.decided, this.goal)): void {
+  private finish(reason: Reason, winner = this.bestOf(this.decided)): void {
     for (const trial of this.decided) if (trial.state === 'paused') this.prune(trial);
     this.isFinished = true;
-    const best =
-      winner?.last?.value == null
-        ? null
-        : { trial: winner.trial, value: winner.last.value, spread: winner.last.spread };
+    const { value = null, spread = null } = winner?.last ?? {};
+    const best = winner === undefined || value === null ? null : { trial: winner.trial, value, spread };
     this.decide({ event: 'sweep.decided', reason, best });
   }
 
   private decide(decision: Decision): void {
     this.decisions.push(decision);
   }
-}
-
-/**
- * A trial that is trained to its next rung on a lane of the virtual clock, with all seeds one after
- * the other. Its times follow from the plan's costs alone, independent of the machine.
- */
-interface Job {
-  readonly trial: number;
-  readonly from: number;
-  readonly to: number;
-  /** Virtual time. */
-  readonly start: number;
-  readonly end: number;
 }
 
 /** The job that ends first; if several do, the one of the oldest trial. */
@@ -343,67 +426,14 @@ function nextOf(jobs: readonly Job[]): Job | undefined {
   return next;
 }
 
-/** Selects the segments that run: at most one per lane, each once, in the order of virtual time. */
-class Dispatch {
-  private readonly started = new Set<string>();
-  private readonly running = new Set<string>();
-  private highest = -1;
-
-  constructor(
-    private readonly lanes: number,
-    private readonly seeds: readonly number[],
-    private readonly outcomes: Outcomes,
-  ) {}
-
-  /** The highest trial that was ever started or has an outcome; -1 if there is none. */
-  get highestTrial(): number {
-    return this.highest;
-  }
-
-  /** Takes segments from `jobs`, then from `ahead` while lanes are free. */
-  take(jobs: readonly Job[], ahead: Iterable<Omit<Segment, 'seed'>>): Segment[] {
-    const taken: Segment[] = [];
-    const fill = (segments: Iterable<Segment>) => {
-      for (const segment of segments) {
-        if (this.running.size >= this.lanes) return;
-        if (this.started.has(segmentKey(segment)) || this.outcomes.has(segment)) continue;
-        this.start(segment);
-        taken.push(segment);
-      }
-    };
-    fill(this.inVirtualOrder(jobs));
-    if (this.running.size >= this.lanes) return taken;
-    for (const job of ahead) {
-      fill(this.segmentsOf(job));
-      if (this.running.size >= this.lanes) break;
-    }
-    return taken;
-  }
-
-  private start(segment: Segment): void {
-    this.started.add(segmentKey(segment));
-    this.running.add(segmentKey(segment));
-    this.highest = Math.max(this.highest, segment.trial);
-  }
-
-  ended(segment: Segment): void {
-    this.running.delete(segmentKey(segment));
-    this.highest = Math.max(this.highest, segment.trial);
-  }
-
-  /** A lane trains the seeds of a job one after the other, so each has its own virtual start. */
-  private inVirtualOrder(jobs: readonly Job[]): Segment[] {
-    const timed = jobs.flatMap(job =>
-      this.segmentsOf(job).map((segment, i) => ({
-        segment,
-        start: job.start + ((job.end - job.start) * i) / this.seeds.length,
-      })),
-    );
-    timed.sort((a, b) => a.start - b.start || a.segment.trial - b.segment.trial);
-    return timed.map(({ segment }) => segment);
-  }
-
-  private segmentsOf({ trial, from, to }: Omit<Segment, 'seed'>): Segment[] {
-    return this.seeds.map(seed => ({ trial, seed, from, to }));
-  }
+function average(values: readonly (number | null)[]): Pick<Measurement, 'value' | 'spread'> {
+  const numbers = values.filter(value => value !== null);
+  if (numbers.length < values.length) return { value: null, spread: null };
+  const mean = numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+  // the sum of large values may overflow
+  if (!Number.isFinite(mean)) return { value: null, spread: null };
+  if (numbers.length === 1) return { value: mean, spread: null };
+  const squares = numbers.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  const spread = Math.sqrt(squares / (numbers.length - 1));
+  return { value: mean, spread: Number.isFinite(spread) ? spread : null };
 }
