@@ -312,7 +312,7 @@ t.test('a grid lists what gridSize counts, the last parameter fastest', async t 
   t.equal(gridSize(space), 5);
   t.equal(gridSize(spaceOf([parameter('r', uniform(0, 1))])), null);
   const wide = Array.from({ length: 12 }, (_, i) => parameter(`p${i}`, int(1, 10)));
-  t.equal(gridSize(spaceOf(wide, [{ p0: 1, p11: 2 }])), 1e12 - 1e10, 'counted without listing');
+  t.equal(gridSize(spaceOf(wide, [{ p0: 1, p11: 2 }])), Number.POSITIVE_INFINITY, 'too many to list');
   const grid = createSampler(space, { kind: 'grid' }, 0);
   t.strictSame(
     [4, 0, 5].map(trial => grid.suggest(trial, [], [])),

@@ -13,7 +13,7 @@ import {
 } from '../../sweep/config/index.js';
 import { SweepDirectory } from '../../sweep/directory.js';
 import { resumeSweep, runSweep } from '../../sweep/run.js';
-import { gridSize, pointsAtMost } from '../../sweep/search/grid.js';
+import { gridSize } from '../../sweep/search/grid.js';
 import { blindTrials, createSampler, methodOf } from '../../sweep/search/index.js';
 import type { Point } from '../../sweep/search/space.js';
 import { parameterFields } from '../../sweep/table.js';
@@ -201,9 +201,8 @@ function chosenPoints(plan: LoadedSweep['plan']): readonly Point[] {
 
 /** Maximum number of trials; null if only time or a target ends the sweep. */
 function trialsOf({ budget, space }: LoadedSweep['plan']): number | null {
-  const size = Number.isFinite(pointsAtMost(space)) ? gridSize(space) : null;
-  const limits = [size, budget.trials].filter(limit => limit !== null);
-  return limits.length === 0 ? null : Math.min(...limits);
+  const most = Math.min(...[gridSize(space), budget.trials].filter(limit => limit !== null));
+  return Number.isFinite(most) ? most : null;
 }
 
 function sentences(

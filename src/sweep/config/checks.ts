@@ -12,7 +12,7 @@ import type { Diagnostic } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { prunerOf } from '../schedule/index.js';
 import type { Objective } from '../schedule/plan.js';
-import { gridSize, pointsAtMost } from '../search/grid.js';
+import { gridSize } from '../search/grid.js';
 import { methodOf } from '../search/index.js';
 import { canonical, countOf, type Distribution, type Space, sameValue, type Value } from '../search/space.js';
 import { VARIANT } from '../trial-runs.js';
@@ -239,11 +239,11 @@ export function checkSet(
 
 /** A space must have points, and a grid not too many. */
 export function checkSize(space: Space, { method }: SweepSettings, locator: Locator): Diagnostic[] {
-  const size = Number.isFinite(pointsAtMost(space)) ? gridSize(space) : null;
+  const size = gridSize(space);
   if (size === 0) return [locator.atKey(['exclude'], 'sweep/nothing-left', '`exclude` excludes every point')];
   if (!methodOf(method).isExhaustive || size === null || size <= MAX_GRID) return [];
-  const message = `the ${method.kind} has ${size.toLocaleString('en')} points`;
-  const expected = `at most ${MAX_GRID.toLocaleString('en')}; or method random, sobol or tpe with a budget`;
+  const message = `the ${method.kind} has more than ${MAX_GRID.toLocaleString('en')} points`;
+  const expected = 'fewer; or method random, sobol or tpe with a budget';
   return [locator.atKey(['parameters'], 'sweep/large-grid', message, { expected })];
 }
 

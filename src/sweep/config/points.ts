@@ -7,7 +7,7 @@ import type { Place } from '../../config/yaml/source.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { RandomStream } from '../../util/random.js';
 import { drawPoint } from '../search/draw.js';
-import { gridPoints, gridSize, pointsAtMost } from '../search/grid.js';
+import { gridPoints, gridSize } from '../search/grid.js';
 import { describePoint, exists, isExcluded, type Point, type Space } from '../search/space.js';
 import { baseOf, VARIANT } from '../trial-runs.js';
 import type { LoadedBase } from './bases.js';
@@ -26,8 +26,7 @@ const SAMPLES = 256;
  * checked if they are valid.
  */
 export function pointsToCheck(space: Space, seed: number): readonly (readonly Point[])[] {
-  if (pointsAtMost(space) <= MAX_LISTED || (gridSize(space) ?? Number.POSITIVE_INFINITY) <= MAX_LISTED)
-    return [[...gridPoints(space)]];
+  if ((gridSize(space) ?? Number.POSITIVE_INFINITY) <= MAX_LISTED) return [[...gridPoints(space)]];
   const listed = space.parameters.map(parameter => {
     const { distribution: one } = parameter;
     return { ...parameter, values: one.kind === 'choice' ? one.values : [one.low, one.high] };

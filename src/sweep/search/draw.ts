@@ -43,13 +43,13 @@ export function pointAtFractions({ parameters }: Space, fraction: (parameter: nu
 }
 
 /** All points of a finite space that may still be chosen, in the order of the grid. */
-export function allowedPoints(space: Space, taken: Taken): readonly Point[] {
+function allowedPoints(space: Space, taken: Taken): readonly Point[] {
   return [...gridPoints(space)].filter(point => isAllowed(space, taken, point));
 }
 
 /**
  * Draws each parameter from its distribution; undefined if a finite space has no points left.
- * @param listed returns `allowedPoints`; called if these are so few that draws miss them
+ * @param listed returns the allowed points; called if these are so few that draws miss them
  */
 export function drawPoint(
   space: Space,
@@ -61,59 +61,38 @@ export function drawPoint(
     const point = pointAtFractions(space, () => random.uniform());
     if (isAllowed(space, taken, point)) return point;
   }
-  if (pointsAtMost(space) > MAX_LISTED) throw emptySpaceError(space);
+  if (pointsAtMost(space) > MAX_LISTED)
+    throw usageError({
+      code: 'sweep/nothing-left',
+      message: `exclude leaves too little of the space: it rejected ${MAX_DRAWS} random points in a row`,
+      expected: 'patterns that leave more points',
+      got: JSON.stringify(space.exclude),
+    });
   const left = listed();
   return left.length > 0 ? left[random.integer(left.length)] : undefined;
 }
 
-function emptySpaceError({ exclude }: Space) {
-  return usageError({
-    code: 'sweep/nothing-left',
-    message: `exclude leaves too little of the space: it rejected ${MAX_DRAWS} random points in a row`,
-    expected: 'patterns that leave more points',
-    got: JSON.stringify(exclude),
-  });
-}
-
-/**
- * Tracks the points that may still be chosen: in a finite space those not chosen before, in others
- * all.
- */
+/** The points that may still be chosen: in a finite space those not chosen before, else all. */
 export class Untried {
   private readonly taken = new Set<string>();
-  private readonly isFinite: boolean;
-  /**
-   * The last few points by canonical text, in the order of the grid; undefined until they need to
-   * be listed.
-   */
-  private rest: Map<string, Point> | undefined;
+  /** The last few points, listed once and not for each of them. */
+  private rest: readonly Point[] | undefined;
 
-  constructor(private readonly space: Space) {
-    this.isFinite = Number.isFinite(pointsAtMost(space));
-  }
+  constructor(private readonly space: Space) {}
 
   has(point: Point): boolean {
     return isAllowed(this.space, this.taken, point);
   }
 
-  /**
-   * A random one; undefined if there is none.
-   * @throws UserError (exit 2) if `exclude` leaves (almost) no points
-   */
+  /** A random one; undefined if there is none. */
   draw(random: RandomStream): Point | undefined {
-    return drawPoint(this.space, this.taken, random, () => this.listed());
+    return drawPoint(this.space, this.taken, random, () => {
+      this.rest = (this.rest ?? [...gridPoints(this.space)]).filter(point => this.has(point));
+      return this.rest;
+    });
   }
 
   take(point: Point): void {
-    if (!this.isFinite) return;
-    const key = canonical(point);
-    this.taken.add(key);
-    this.rest?.delete(key);
-  }
-
-  /** lists the whole space once, not for each of the last points */
-  private listed(): readonly Point[] {
-    this.rest ??= new Map(allowedPoints(this.space, this.taken).map(point => [canonical(point), point]));
-    return [...this.rest.values()];
+    if (Number.isFinite(pointsAtMost(this.space))) this.taken.add(canonical(point));
   }
 }

@@ -5,24 +5,7 @@
 
 import { object } from '../../util/schema.js';
 import { listingSampler, methodName, searchMethod } from './method.js';
-import {
-  canonical,
-  countOf,
-  exists,
-  isExcluded,
-  type Parameter,
-  type Point,
-  type Space,
-  valueAt,
-} from './space.js';
-
-/**
- * The real parameters, which a grid cannot contain. The functions below require that there are
- * none.
- */
-export function continuousParameters({ parameters }: Space): readonly Parameter[] {
-  return parameters.filter(({ distribution }) => !Number.isFinite(countOf(distribution)));
-}
+import { countOf, exists, isExcluded, type Point, type Space, valueAt } from './space.js';
 
 /**
  * An upper bound of the number of points, computed quickly: it ignores conditions and `exclude`.
@@ -32,26 +15,19 @@ export function pointsAtMost({ parameters }: Space): number {
   return parameters.reduce((product, { distribution }) => product * countOf(distribution), 1);
 }
 
-/**
- * The number of points; null with a real parameter. Counts without listing: prefixes that agree in
- * all parameters that later conditions or `exclude` name are counted together.
- */
+/** More points are not counted: listing them would take seconds. */
+const MAX_COUNTED = 200_000;
+
+/** The number of points; null with a real parameter, infinite if it would take long to count. */
 export function gridSize(space: Space): number | null {
-  if (continuousParameters(space).length > 0) return null;
-  const named = namedIn(space);
-  let prefixes = new Map([['{}', { point: {} as Point, count: 1 }]]);
-  for (const parameter of space.parameters) {
-    const next: typeof prefixes = new Map();
-    for (const prefix of prefixes.values())
-      for (const { point, count } of extended(prefix, parameter, named)) {
-        const key = canonical(point);
-        next.set(key, { point, count: count + (next.get(key)?.count ?? 0) });
-      }
-    prefixes = next;
+  if (!Number.isFinite(pointsAtMost(space))) return null;
+  let [size, listed] = [0, 0];
+  for (const point of gridPoints({ ...space, exclude: [] })) {
+    listed += 1;
+    if (listed > MAX_COUNTED) return Number.POSITIVE_INFINITY;
+    if (!isExcluded(space, point)) size += 1;
   }
-  return [...prefixes.values()]
-    .filter(({ point }) => !isExcluded(space, point))
-    .reduce((sum, { count }) => sum + count, 0);
+  return size;
 }
 
 /** Generates the points. */
@@ -70,30 +46,6 @@ export function* gridPoints(space: Space, point: Point = {}, at = 0): Generator<
     yield* gridPoints(space, { ...point, [name]: valueAt(distribution, i) }, at + 1);
 }
 
-interface Prefix {
-  readonly point: Point;
-  readonly count: number;
-}
-
-function extended(
-  { point, count }: Prefix,
-  parameter: Parameter,
-  named: ReadonlySet<string>,
-): readonly Prefix[] {
-  if (!exists(parameter, point)) return [{ point, count }];
-  const values = countOf(parameter.distribution);
-  if (!named.has(parameter.name)) return [{ point, count: count * values }];
-  return Array.from({ length: values }, (_, i) => ({
-    point: { ...point, [parameter.name]: valueAt(parameter.distribution, i) },
-    count,
-  }));
-}
-
-function namedIn({ parameters, exclude }: Space): ReadonlySet<string> {
-  const conditions = parameters.flatMap(({ condition }) => (condition ? [condition.name] : []));
-  return new Set([...conditions, ...exclude.flatMap(pattern => Object.keys(pattern))]);
-}
-
 export const grid = searchMethod({
   settings: object(
     { kind: methodName('grid', 'Every point; the last parameter varies fastest.') },
@@ -101,8 +53,6 @@ export const grid = searchMethod({
   ),
   isExhaustive: true,
   create(space) {
-    const [real] = continuousParameters(space);
-    if (real) throw new Error(`a grid cannot list the values of ${real.name}`);
     const points = gridPoints(space);
     return listingSampler(() => points.next().value ?? undefined);
   },

@@ -21,11 +21,24 @@ const TREES = 64;
 const TREES_A_FILL = 4;
 /** Minimum number of complete trials. */
 const MIN_TRIALS = 4;
+/** Maximum number of rows per tree; more take time and change little. */
+const MAX_ROWS = 1000;
 
 export interface Importance {
   readonly name: string;
   /** In [0, 1]; all of them sum to 1. */
   readonly importance: number;
+}
+
+/** Number of choices of a feature, each a part of [0, 1] of the same length; 0 for a number. */
+type FeatureKind = number;
+
+/** One side of a box: the parts of [0, 1] that it covers. */
+type Side = readonly (readonly [low: number, high: number])[];
+
+interface Leaf {
+  readonly sides: readonly Side[];
+  readonly value: number;
 }
 
 /**
@@ -47,12 +60,17 @@ export function importance(space: Space, observations: readonly Observation[]): 
 
   const { parameters } = space;
   const random = RandomStream.of(0, 'sweep/importance');
-  const kinds = parameters.map(kindOf);
+  const kinds = parameters.map(({ distribution: one }) => (one.kind === 'choice' ? one.values.length : 0));
+  const encoders = parameters.map(encoderOf);
   const totals = new Float64Array(parameters.length);
   for (let fill = 0; fill < TREES / TREES_A_FILL; fill++) {
-    const rows = rowsOf(parameters, complete, random);
-    for (const leaves of growForest(kinds, rows, targets, TREES_A_FILL, random))
-      for (const [i, effect] of mainEffects(kinds, leaves).entries()) totals[i] += effect;
+    const rows = complete.map(({ point }) =>
+      Float64Array.from(encoders, (encode, i) => encode(point) ?? randomFeature(kinds[i], random)),
+    );
+    for (let tree = 0; tree < TREES_A_FILL; tree++) {
+      const leaves = growTree({ kinds, rows, targets }, random);
+      for (const [i, effect] of mainEffects(leaves, kinds.length).entries()) totals[i] += effect;
+    }
   }
   const total = totals.reduce((sum, effect) => sum + effect, 0);
   if (!(total > 0)) return [];
@@ -74,31 +92,18 @@ function standardized(values: readonly number[]): Float64Array | undefined {
   return equal || spread === 0 ? undefined : Float64Array.from(scaled, value => (value - center) / spread);
 }
 
-function kindOf({ distribution }: Parameter): FeatureKind {
-  return distribution.kind === 'choice' ? distribution.values.length : 0;
+/** The middle of a choice's part of [0, 1]. */
+function choiceFeature(choice: number, choices: number): number {
+  return (choice + 0.5) / choices;
 }
 
-function rowsOf(
-  parameters: readonly Parameter[],
-  observations: readonly Observation[],
-  random: RandomStream,
-): readonly Float64Array[] {
-  const encoders = parameters.map(encoderOf);
-  return observations.map(({ point }) =>
-    Float64Array.from(encoders, (encode, i) => encode(point) ?? randomFeature(kindOf(parameters[i]), random)),
-  );
-}
-
-/**
- * Returns a parameter's feature at a point: the index of its choice or the fraction of its axis;
- * undefined if it does not exist.
- */
+/** Returns a parameter's feature at a point, in [0, 1]; undefined if it does not exist. */
 function encoderOf({ name, distribution }: Parameter): (point: Point) => number | undefined {
   if (distribution.kind === 'choice') {
     const indexOf = choiceIndexer(distribution);
     return point => {
       const index = point[name] === undefined ? -1 : indexOf(point[name]);
-      return index < 0 ? undefined : index;
+      return index < 0 ? undefined : choiceFeature(index, distribution.values.length);
     };
   }
   if (countOf(distribution) === 1) return () => 0;
@@ -111,49 +116,36 @@ function encoderOf({ name, distribution }: Parameter): (point: Point) => number 
 }
 
 function randomFeature(choices: FeatureKind, random: RandomStream): number {
-  return choices > 0 ? random.integer(choices) : random.uniform();
+  return choices > 0 ? choiceFeature(random.integer(choices), choices) : random.uniform();
 }
 
 /**
  * The variance of each parameter's marginal as a fraction of the tree's variance; zeros if the tree
  * is a single leaf.
  */
-function mainEffects(kinds: readonly FeatureKind[], leaves: readonly Leaf[]): readonly number[] {
-  const extents = leaves.map(({ sides }) => sides.map((side, i) => extentOf(kinds[i], side)));
+function mainEffects(leaves: readonly Leaf[], parameters: number): readonly number[] {
+  const extents = leaves.map(({ sides }) =>
+    sides.map(side => side.reduce((sum, [low, high]) => sum + (high - low), 0)),
+  );
   const volumes = extents.map(parts => parts.reduce((product, part) => product * part, 1));
   const mean = leaves.reduce((sum, { value }, leaf) => sum + value * volumes[leaf], 0);
   const variance = leaves.reduce((sum, { value }, leaf) => sum + (value - mean) ** 2 * volumes[leaf], 0);
-  if (!(variance > 0)) return kinds.map(() => 0);
-  return kinds.map((choices, i) => {
+  return Array.from({ length: parameters }, (_, i) => {
+    if (!(variance > 0)) return 0;
     // the leaf's contribution to the marginal at the values that it covers
-    const heights = leaves.map(({ value }, leaf) => ((value - mean) * volumes[leaf]) / extents[leaf][i]);
-    const sides = leaves.map(leaf => leaf.sides[i]);
-    return (
-      (choices > 0 ? choiceVariance(choices, sides, heights) : numberVariance(sides, heights)) / variance
-    );
+    const steps = leaves.flatMap(({ sides, value }, leaf) => {
+      const height = ((value - mean) * volumes[leaf]) / extents[leaf][i];
+      return sides[i].flatMap(([low, high]) => [
+        [low, height],
+        [high, -height],
+      ]);
+    });
+    return meanSquare(steps) / variance;
   });
 }
 
-/** The fraction of the parameter's values. */
-function extentOf(choices: FeatureKind, side: Side): number {
-  if (choices > 0) return side.filter(Boolean).length / choices;
-  return (side[1] as number) - (side[0] as number);
-}
-
-/** The mean square of the marginal, whose mean is 0. */
-function choiceVariance(choices: number, sides: readonly Side[], heights: readonly number[]): number {
-  const marginal = Float64Array.from({ length: choices }, (_, choice) =>
-    sides.reduce((sum, side, leaf) => sum + (side[choice] ? heights[leaf] : 0), 0),
-  );
-  return marginal.reduce((sum, height) => sum + height ** 2, 0) / choices;
-}
-
-/** The same for a number: the marginal is constant between the ends of the leaves' intervals. */
-function numberVariance(sides: readonly Side[], heights: readonly number[]): number {
-  const steps = sides.flatMap((side, leaf) => [
-    [side[0] as number, heights[leaf]],
-    [side[1] as number, -heights[leaf]],
-  ]);
+/** The mean square of a function on [0, 1] that changes by `step` at each place. */
+function meanSquare(steps: number[][]): number {
   steps.sort(([a], [b]) => a - b);
   let [at, height, sum] = [0, 0, 0];
   for (const [end, step] of steps) {
@@ -164,15 +156,48 @@ function numberVariance(sides: readonly Side[], heights: readonly number[]): num
   return sum;
 }
 
-/** Number of choices of an unordered feature; 0 for a number in [0, 1]. */
-export type FeatureKind = number;
+interface Data {
+  readonly kinds: readonly FeatureKind[];
+  /** One number in [0, 1] per feature. */
+  readonly rows: readonly Float64Array[];
+  readonly targets: Float64Array;
+}
 
-/** One side of a box: an interval of a number, or for each choice whether it belongs. */
-export type Side = readonly [low: number, high: number] | readonly boolean[];
+/**
+ * A tree of a random forest for regression: L. Breiman, "Random Forests", Machine Learning 45
+ * (2001), grown in full on a bootstrap sample. Its leaves are boxes that tile the space, so averages
+ * over any part of it are exact.
+ */
+function growTree(data: Data, random: RandomStream): readonly Leaf[] {
+  const { kinds, rows } = data;
+  const sample = Uint32Array.from({ length: Math.min(rows.length, MAX_ROWS) }, () =>
+    random.integer(rows.length),
+  );
+  const orders = kinds.map((_, feature) => sample.toSorted((a, b) => rows[a][feature] - rows[b][feature]));
+  const whole = kinds.map(
+    (choices): Side =>
+      Array.from({ length: choices || 1 }, (_, i) => [i / (choices || 1), (i + 1) / (choices || 1)]),
+  );
+  return leavesOf(data, orders, whole);
+}
 
-export interface Leaf {
-  readonly sides: readonly Side[];
-  readonly value: number;
+/** @param orders the rows of a node, sorted by each feature */
+function leavesOf(data: Data, orders: readonly Uint32Array[], sides: readonly Side[]): readonly Leaf[] {
+  const { rows, targets } = data;
+  const cut = bestCut(data, orders, sides);
+  if (!cut) {
+    const sum = orders[0].reduce((total, row) => total + targets[row], 0);
+    return [{ sides, value: sum / orders[0].length }];
+  }
+  const { feature } = cut;
+  const isLeft = (row: number) =>
+    cut.left.some(([low, high]) => low <= rows[row][feature] && rows[row][feature] <= high);
+  const left = orders.map(order => order.filter(isLeft));
+  const right = orders.map(order => order.filter(row => !isLeft(row)));
+  return [
+    ...leavesOf(data, left, sides.with(feature, cut.left)),
+    ...leavesOf(data, right, sides.with(feature, cut.right)),
+  ];
 }
 
 interface Cut {
@@ -183,70 +208,19 @@ interface Cut {
   readonly right: Side;
 }
 
-/** Maximum number of rows per tree; more take time and change little. */
-const MAX_ROWS = 1000;
-
-/**
- * A random forest for regression: L. Breiman, "Random Forests", Machine Learning 45 (2001). The
- * leaves of a tree are boxes that tile the space, so averages over any part of it are exact. Grows
- * each tree in full on a bootstrap sample.
- * @param rows one number in [0, 1] or index of a choice per feature
- */
-export function growForest(
-  kinds: readonly FeatureKind[],
-  rows: readonly Float64Array[],
-  targets: Float64Array,
-  trees: number,
-  random: RandomStream,
-): readonly (readonly Leaf[])[] {
-  const whole = kinds.map((choices): Side => (choices > 0 ? Array(choices).fill(true) : [0, 1]));
-  return Array.from({ length: trees }, () => {
-    const sample = Uint32Array.from({ length: Math.min(rows.length, MAX_ROWS) }, () =>
-      random.integer(rows.length),
-    );
-    const orders = kinds.map((_, feature) => sample.toSorted((a, b) => rows[a][feature] - rows[b][feature]));
-    return leavesOf({ kinds, rows, targets }, orders, whole);
-  });
-}
-
-interface Data {
-  readonly kinds: readonly FeatureKind[];
-  readonly rows: readonly Float64Array[];
-  readonly targets: Float64Array;
-}
-
-/** The rows of a node, sorted by each feature. */
-type Orders = readonly Uint32Array[];
-
-function leavesOf(data: Data, orders: Orders, sides: readonly Side[]): readonly Leaf[] {
-  const cut = bestCut(data, orders, sides);
-  if (!cut) return [{ sides, value: mean(data.targets, orders[0]) }];
-  const { feature } = cut;
-  const isLeft = (row: number) => contains(data.kinds[feature], cut.left, data.rows[row][feature]);
-  const left = orders.map(order => order.filter(isLeft));
-  const right = orders.map(order => order.filter(row => !isLeft(row)));
-  return [
-    ...leavesOf(data, left, sides.with(feature, cut.left)),
-    ...leavesOf(data, right, sides.with(feature, cut.right)),
-  ];
-}
-
-function contains(choices: FeatureKind, side: Side, value: number): boolean {
-  return choices > 0 ? (side[value] as boolean) : value <= (side[1] as number);
-}
-
 /** The best split; undefined if all targets are equal or no feature separates the rows. */
-function bestCut({ kinds, rows, targets }: Data, orders: Orders, sides: readonly Side[]): Cut | undefined {
+function bestCut(
+  { kinds, rows, targets }: Data,
+  orders: readonly Uint32Array[],
+  sides: readonly Side[],
+): Cut | undefined {
   if (orders[0].every(row => targets[row] === targets[orders[0][0]])) return undefined;
   let best: Cut | undefined;
   for (const [feature, order] of orders.entries()) {
     const values = gathered(order, row => rows[row][feature]);
     const ordered = gathered(order, row => targets[row]);
-    const side = sides[feature];
-    const cut =
-      kinds[feature] > 0
-        ? choiceCut(values, ordered, side as readonly boolean[])
-        : numberCut(values, ordered, side);
+    const cutOf = kinds[feature] > 0 ? choiceCut : numberCut;
+    const cut = cutOf(values, ordered, sides[feature], kinds[feature]);
     if (cut && (!best || cut.gain > best.gain)) best = { feature, ...cut };
   }
   return best;
@@ -259,83 +233,64 @@ function gathered(order: Uint32Array, at: (row: number) => number): Float64Array
   return values;
 }
 
-type FeatureCut = Omit<Cut, 'feature'>;
+type FeatureCut = Omit<Cut, 'feature'> | undefined;
 
 /** The midpoint between two adjacent values; `values` ascend. */
-function numberCut(values: Float64Array, targets: Float64Array, side: Side): FeatureCut | undefined {
-  const found = bestPrefix(
-    values.length,
-    i => targets[i],
-    () => 1,
-    i => values[i] < values[i + 1],
-  );
+function numberCut(values: Float64Array, targets: Float64Array, [[low, high]]: Side): FeatureCut {
+  const ones = new Float64Array(values.length).fill(1);
+  const found = bestPrefix(targets, ones, i => values[i] < values[i + 1]);
   if (!found) return undefined;
   const [below, above] = [values[found.end], values[found.end + 1]];
   // the midpoint of two adjacent floats may equal the upper one
   const middle = Math.max(below, Math.min((below + above) / 2, above - Number.EPSILON / 4));
-  return { gain: found.gain, left: [side[0] as number, middle], right: [middle, side[1] as number] };
+  return { gain: found.gain, left: [[low, middle]], right: [[middle, high]] };
 }
 
 /**
  * Choices sorted by their mean: the best subset is one of the first few (W. D. Fisher, JASA 53,
  * 1958).
  */
-function choiceCut(
-  values: Float64Array,
-  targets: Float64Array,
-  side: readonly boolean[],
-): FeatureCut | undefined {
-  const counts = new Float64Array(side.length);
-  const sums = new Float64Array(side.length);
-  for (const [i, choice] of values.entries()) {
-    counts[choice]++;
-    sums[choice] += targets[i];
+function choiceCut(values: Float64Array, targets: Float64Array, side: Side, choices: number): FeatureCut {
+  const counts = new Float64Array(choices);
+  const sums = new Float64Array(choices);
+  const choiceOf = (value: number) => Math.floor(value * choices);
+  for (const [i, value] of values.entries()) {
+    counts[choiceOf(value)]++;
+    sums[choiceOf(value)] += targets[i];
   }
-  const order = [...counts.keys()]
+  const order = Uint32Array.from(counts.keys())
     .filter(choice => counts[choice] > 0)
     .sort((a, b) => sums[a] / counts[a] - sums[b] / counts[b]);
   const found = bestPrefix(
-    order.length,
-    i => sums[order[i]],
-    i => counts[order[i]],
+    gathered(order, choice => sums[choice]),
+    gathered(order, choice => counts[choice]),
     () => true,
   );
   if (!found) return undefined;
-  const inPrefix = new Set(order.slice(0, found.end + 1));
+  const prefix = order.subarray(0, found.end + 1);
   // a choice without rows goes to the right side
-  return {
-    gain: found.gain,
-    left: side.map((inside, choice) => inside && inPrefix.has(choice)),
-    right: side.map((inside, choice) => inside && !inPrefix.has(choice)),
-  };
+  const isLeft = ([low, high]: Side[number]) => prefix.includes(choiceOf((low + high) / 2));
+  return { gain: found.gain, left: side.filter(isLeft), right: side.filter(part => !isLeft(part)) };
 }
 
 /**
  * The end of the first of two parts that minimize the sum of squared deviations from their means.
  */
 function bestPrefix(
-  length: number,
-  sumAt: (i: number) => number,
-  countAt: (i: number) => number,
+  sums: Float64Array,
+  counts: Float64Array,
   mayEnd: (i: number) => boolean,
 ): { readonly end: number; readonly gain: number } | undefined {
-  let [total, size] = [0, 0];
-  for (let i = 0; i < length; i++) {
-    total += sumAt(i);
-    size += countAt(i);
-  }
+  const total = sums.reduce((all, one) => all + one, 0);
+  const size = counts.reduce((all, one) => all + one, 0);
   let best: { end: number; gain: number } | undefined;
   let [sum, count] = [0, 0];
-  for (let end = 0; end < length - 1; end++) {
-    sum += sumAt(end);
-    count += countAt(end);
+  for (let end = 0; end < sums.length - 1; end++) {
+    sum += sums[end];
+    count += counts[end];
     if (!mayEnd(end)) continue;
     const gain = (sum / count - (total - sum) / (size - count)) ** 2 * ((count * (size - count)) / size);
     if (!best || gain > best.gain) best = { end, gain };
   }
   return best;
-}
-
-function mean(targets: Float64Array, rows: Uint32Array): number {
-  return rows.reduce((sum, row) => sum + targets[row], 0) / rows.length;
 }

@@ -28,11 +28,7 @@ export function blindTrials(method: Method): number {
   return methodOf(method).blindTrials?.(method) ?? Number.POSITIVE_INFINITY;
 }
 
-/**
- * Creates the sampler of a sweep with seed `seed`. A grid must have been checked with
- * `continuousParameters`.
- * @throws UserError (exit 2) if the method cannot search the space
- */
+/** Creates the sampler of a sweep with seed `seed`. A grid must have no real parameter. */
 export function createSampler(space: Space, method: Method, seed: number): Sampler {
   return methodOf(method).create(space, method, seed);
 }

@@ -177,57 +177,20 @@ function numericKernels(distribution: Numeric, observed: readonly number[], dime
   // the probability within the truncation
   const masses = mus.map((mu, k) => normalMass((low - mu) / sigmas[k], (high - mu) / sigmas[k]));
   const logScales = masses.map((mass, k) => Math.log(SQRT_2PI * sigmas[k] * mass));
-  const probabilities = isWhole(distribution)
-    ? cellProbabilities(distribution, mus, sigmas, masses)
-    : undefined;
+  const half = isWhole(distribution) ? distribution.step / 2 : 0;
   return {
     sample(kernel, random) {
       return valueAtCoordinate(distribution, truncatedNormal(random, mus[kernel], sigmas[kernel], low, high));
     },
     addLogDensities(value, sums) {
-      if (probabilities) {
-        for (const [k, log] of probabilities(value as number).entries()) sums[k] += log;
-        return;
-      }
-      const x = coordinateOf(distribution, value as number);
+      const [left, x, right] = [-half, 0, half].map(by => coordinateOf(distribution, (value as number) + by));
       for (let k = 0; k <= n; k++) {
         const z = (x - mus[k]) / sigmas[k];
-        sums[k] -= (z * z) / 2 + logScales[k];
+        sums[k] += isWhole(distribution)
+          ? Math.log(cellMass(left - mus[k], right - mus[k], sigmas[k]) / masses[k])
+          : -((z * z) / 2 + logScales[k]);
       }
     },
-  };
-}
-
-/**
- * The logarithm of each kernel's probability of an integer. Cached, since candidates and observed
- * values often repeat.
- */
-function cellProbabilities(
-  distribution: Extract<Numeric, { kind: 'int' | 'log_int' }>,
-  mus: Float64Array,
-  sigmas: Float64Array,
-  masses: Float64Array,
-): (value: number) => Float64Array {
-  const half = distribution.step / 2;
-  const known = new Map<number, Float64Array>();
-  const computed = (value: number) => {
-    const left = coordinateOf(distribution, value - half);
-    const right = coordinateOf(distribution, value + half);
-    // all kernels except the prior (the last) have the same width: equal centres have equal
-    // probabilities
-    const byCentre = new Map<number, number>();
-    return mus.map((mu, k) => {
-      const same = k < mus.length - 1 ? byCentre.get(mu) : undefined;
-      if (same !== undefined) return same;
-      const log = Math.log(cellMass(left - mu, right - mu, sigmas[k]) / masses[k]);
-      byCentre.set(mu, log);
-      return log;
-    });
-  };
-  return value => {
-    const logs = known.get(value) ?? computed(value);
-    known.set(value, logs);
-    return logs;
   };
 }
 
