@@ -30,4 +30,5 @@ export {
   sweepCautions,
   type TrialRow,
   troubleOf,
+  whyEnded,
 } from './trials.js';

@@ -30,38 +30,27 @@ import {
   sweepCautions,
   type TrialRow,
   troubleOf,
-  withoutProcess,
 } from './trials.js';
 
-/** Writes the results from the journal; the same journal produces the same files.
- * @returns the results that were read */
+/** Writes the results from the journal; the same journal produces the same files. */
 export function writeResults(directory: SweepDirectory): SweepResults {
   const results = readSweepResults(directory.path);
   const { plan, records } = results;
   directory.write('table', formatTable(fullTable(plan, records.rows), 'csv'));
   directory.write('summary', `${JSON.stringify(summaryOf(results), undefined, 2)}\n`);
   const best = bestRow(plan, records);
-  if (best !== undefined)
-    directory.write('best', bestYaml(plan, directory, best, { cautions: sweepCautions(plan, records.rows) }));
+  if (best !== undefined) directory.write('best', bestYaml(results, best));
   return results;
 }
 
 /** The config of a trial's first seed, ready to run, with a header about its origin. */
-export function bestYaml(
-  plan: SweepPlan,
-  directory: SweepDirectory,
-  row: TrialRow,
-  { cautions, id = directory.id }: { readonly cautions: readonly string[]; readonly id?: string },
-): string {
-  const { metric } = plan.objective;
-  const seeds =
-    plan.seeds.length === 1
-      ? ''
-      : `, the mean over the seeds ${plan.seeds.join(', ')}${row.spread === null ? '' : ` (spread ${row.spread})`}`;
+function bestYaml({ plan, directory, records }: SweepResults, row: TrialRow): string {
+  const spread = row.spread === null ? '' : ` (spread ${row.spread})`;
+  const seeds = plan.seeds.length === 1 ? '' : `, the mean over the seeds ${plan.seeds.join(', ')}${spread}`;
   const head = [
-    `Trial ${row.trial} of the sweep ${plan.name} (${id}), its best: ${metric} ${row.value} after`,
+    `Trial ${row.trial} of the sweep ${plan.name} (${directory.id}), its best: ${plan.objective.metric} ${row.value} after`,
     `${row.epochs} of ${counted(plan.epochs, 'epoch')}${seeds}.`,
-    ...cautions.map(caution => `Caution: ${caution}.`),
+    ...sweepCautions(plan, records.rows).map(caution => `Caution: ${caution}.`),
     `  ${describePoint(row.point)}`,
     `  ${launcher} best.yaml`,
   ];
@@ -87,15 +76,10 @@ export function summaryOf(results: SweepResults): SweepSummary {
   const better = betterEarlier(plan, rows, best);
   const baseline = objectiveBaseline(plan, directory, records);
   const selected = selectedOnTest(plan, rows);
-  const described = (row: TrialRow) => ({
-    trial: row.trial,
-    state: row.state,
-    epochs: row.epochs,
-    value: row.value,
-    spread: row.spread,
-    point: row.point,
-    runs: plan.seeds.map(seed => directory.runPath({ trial: row.trial, seed })),
-  });
+  const described = ({ trial, state, epochs, value, spread, point }: TrialRow) => {
+    const runs = plan.seeds.map(seed => directory.runPath({ trial, seed }));
+    return { trial, state, epochs, value, spread, point, runs };
+  };
   const counts = TRIAL_STATES.map(name => [name, rows.filter(row => row.state === name).length]);
   return {
     version: 1,
@@ -132,15 +116,18 @@ export interface SweepResults {
   readonly damage: readonly string[];
 }
 
-/** Reads the undamaged parts of a sweep.
- * @throws UserError (exit 2) if `path` is not a sweep, (exit 5) if its plan is damaged */
+/** Reads the undamaged parts of a sweep. */
 export function readSweepResults(path: string): SweepResults {
   const directory = SweepDirectory.open(path);
   const plan = directory.readPlan();
   const { records: journal, damage } = readJournal(directory.files.journal);
   const records = recordsOf(journal);
   const state = stateOf(directory, records);
-  const settled = state === 'running' ? records : withoutProcess(records);
+  // without a process, running trials are stopped
+  const rows = records.rows.map(row =>
+    row.state === 'running' ? { ...row, state: 'stopped' as const } : row,
+  );
+  const settled = state === 'running' ? records : { ...records, rows };
   return { directory, plan, state, records: settled, journal, damage };
 }
 
@@ -168,32 +155,25 @@ export function objectiveBaseline(
   directory: SweepDirectory,
   records: SweepRecords,
 ): ObjectiveBaseline | undefined {
+  const [split, metric] = plan.objective.metric.split('.');
+  if (split !== 'validation' && split !== 'test') return undefined;
   const best = bestRow(plan, records);
   const others = ranked(plan, records.rows).filter(({ state }) => state === 'completed');
-  for (const row of [...(best ? [best] : []), ...others].slice(0, READ_TRIALS)) {
-    const found = baselineOf(plan, directory, row);
+  const sign = signOf(plan.objective);
+  for (const { trial } of [...(best ? [best] : []), ...others].slice(0, READ_TRIALS)) {
+    const ofSeeds = plan.seeds.map(
+      seed => baselinesIn(directory.runPath({ trial, seed }))?.[split] ?? {},
+    ) as Readonly<Record<string, Readonly<Record<string, number | null>> | undefined>>[];
+    const [found] = Object.keys(ofSeeds[0])
+      .flatMap(name => {
+        const values = ofSeeds.map(one => one[name]?.[metric] ?? Number.NaN);
+        const value = values.reduce((sum, one) => sum + one, 0) / values.length;
+        return Number.isFinite(value) ? [{ name, value }] : [];
+      })
+      .toSorted((a, b) => sign * (a.value - b.value));
     if (found !== undefined) return found;
   }
   return undefined;
-}
-
-function baselineOf(
-  { seeds, objective }: SweepPlan,
-  directory: SweepDirectory,
-  { trial }: TrialRow,
-): ObjectiveBaseline | undefined {
-  const [split, metric] = objective.metric.split('.');
-  if (split !== 'validation' && split !== 'test') return undefined;
-  const ofSeeds = seeds.map(seed => baselinesIn(directory.runPath({ trial, seed }))?.[split] ?? {});
-  const sign = signOf(objective);
-  const [first] = Object.keys(ofSeeds[0])
-    .flatMap(name => {
-      const values = ofSeeds.map(one => one[name as keyof typeof one]?.[metric] ?? Number.NaN);
-      const value = values.reduce((sum, one) => sum + one, 0) / values.length;
-      return Number.isFinite(value) ? [{ name, value }] : [];
-    })
-    .toSorted((a, b) => sign * (a.value - b.value));
-  return first;
 }
 
 function baselinesIn(path: string): Summary['baselines'] {
@@ -222,34 +202,30 @@ const MIN_TRIALS = 20;
 const MIN_TRIALS_PER_PARAMETER = 10;
 
 /**
- * The importance of each parameter; null if fewer than 20 trials, or than 10 for each parameter,
- * have a value after the same number of epochs, or if all values are equal.
+ * The importance of each parameter; null if too few trials have a value after the same number of
+ * epochs, or if all values are equal.
  */
 export function importanceOf(plan: SweepPlan, rows: readonly TrialRow[]): readonly Importance[] | null {
-  // values after different numbers of epochs are different measures: the number that most trials
-  // have seen
+  // values after different numbers of epochs are different measures: take the most frequent number
   const byEpochs = new Map<number, TrialRow[]>();
-  for (const row of rows) {
-    if (row.value === null) continue;
-    const group = byEpochs.get(row.rung);
-    if (group === undefined) byEpochs.set(row.rung, [row]);
-    else group.push(row);
-  }
+  for (const row of rows)
+    if (row.value !== null) byEpochs.set(row.rung, [...(byEpochs.get(row.rung) ?? []), row]);
   const [all = []] = [...byEpochs.values()].toSorted((a, b) => b.length - a.length);
   const needed = Math.max(MIN_TRIALS, MIN_TRIALS_PER_PARAMETER * plan.space.parameters.length);
   if (all.length < needed) return null;
   const every = Math.max(1, Math.ceil(all.length / MAX_TRIALS));
-  const compared = all.filter((_, i) => i % every === 0);
   const sign = signOf(plan.objective);
-  const found = importance(
-    plan.space,
-    compared.map(({ trial, point, epochs, value }) => ({
-      trial,
-      point,
-      epochs,
-      state: 'complete' as const,
-      value: value === null ? null : sign * value,
-    })),
-  );
+  const observations = all
+    .filter((_, i) => i % every === 0)
+    .map(({ trial, point, epochs, value }) => {
+      return {
+        trial,
+        point,
+        epochs,
+        state: 'complete' as const,
+        value: value === null ? null : sign * value,
+      };
+    });
+  const found = importance(plan.space, observations);
   return found.length === 0 ? null : found;
 }

@@ -31,10 +31,7 @@ export interface TrialRow {
   readonly rung: number;
   /** Trained epochs until then, the largest over its seeds: fewer if it diverged or ended early. */
   readonly epochs: number;
-  /**
-   * Mean of the objective over the seeds at the last measurement; null if there is none or it is
-   * not finite.
-   */
+  /** Mean of the objective over the seeds at the last measurement; null if there is none. */
   readonly value: number | null;
   /** Sample standard deviation over the seeds; null for a single seed. */
   readonly spread: number | null;
@@ -45,22 +42,16 @@ export interface TrialRow {
   readonly message: string | null;
 }
 
-/**
- * The progress of a sweep from its records, which cannot tell whether a process is still working on
- * it.
- */
+/** What the records of a sweep say, which is not whether a process is still working on it. */
 export interface SweepRecords {
   readonly rows: readonly TrialRow[];
   /** Why no more trials start; undefined while trials may still start. */
   readonly reason: NonNullable<SweepSummary['reason']> | undefined;
-  /** The winner of the sweep. */
   readonly winner: number | undefined;
   readonly started: string | undefined;
-  /** Whether the sweep finished. */
   readonly isComplete: boolean;
-  /** Whether it was interrupted. */
   readonly isStopped: boolean;
-  /** Epochs trained, summed over all seeds. */
+  /** Summed over all seeds. */
   readonly epochsTrained: number;
   /** Seconds of all processes of the sweep, if it ended normally. */
   readonly seconds: number | undefined;
@@ -110,14 +101,6 @@ export function ranked({ objective }: Pick<SweepPlan, 'objective'>, rows: readon
 function compareLists(a: readonly number[], b: readonly number[]): number {
   const at = a.findIndex((part, i) => part !== b[i]);
   return at < 0 ? 0 : a[at] - b[at];
-}
-
-/** The records of a sweep without a process: running trials become stopped. */
-export function withoutProcess(records: SweepRecords): SweepRecords {
-  const rows = records.rows.map(row =>
-    row.state === 'running' ? { ...row, state: 'stopped' as const } : row,
-  );
-  return { ...records, rows };
 }
 
 const STATES = {
@@ -220,10 +203,9 @@ function decidedOf(
   return { rows: [...rows.values()].toSorted((a, b) => a.trial - b.trial), reason, winner };
 }
 
-/** Why a finished sweep counts as failed. */
+/** Why a finished sweep counts as failed, in one line. */
 export interface Trouble {
   readonly exitCode: ExitCode;
-  /** One line. */
   readonly message: string;
 }
 
@@ -235,24 +217,34 @@ export interface Trouble {
 export function troubleOf({ rows, reason, winner }: SweepRecords): Trouble | undefined {
   if (reason === 'trial_error') {
     const failed = rows.find(({ state }) => state === 'failed');
-    const what = `trial ${failed?.trial} failed: ${failed?.message ?? 'unknown'}`;
-    return { exitCode: EXIT.unexpected, message: `stopped: ${what}` };
+    const message = `stopped: trial ${failed?.trial} failed: ${failed?.message ?? 'unknown'}`;
+    return { exitCode: EXIT.unexpected, message };
   }
   if (reason === undefined || winner !== undefined) return undefined;
-  const count = (state: TrialState): number => rows.filter(row => row.state === state).length;
-  const [failed, diverged] = [count('failed'), count('diverged')];
-  const kinds = [
-    ...(failed > 0 ? [`${failed} failed`] : []),
-    ...(diverged > 0 ? [`${diverged} diverged`] : []),
-  ];
-  const allDiverged = rows.length > 0 && diverged === rows.length;
+  const kinds = (['failed', 'diverged'] as const)
+    .map(state => ({ state, count: rows.filter(row => row.state === state).length }))
+    .filter(({ count }) => count > 0);
+  const allDiverged = rows.length > 0 && rows.every(({ state }) => state === 'diverged');
+  const listed = kinds.map(({ state, count }) => `${count} ${state}`).join(', ');
   return {
     exitCode: allDiverged ? EXIT.diverged : EXIT.unexpected,
-    message: `none of ${counted(rows.length, 'trial')} has a value of the objective${kinds.length > 0 ? `: ${kinds.join(', ')}` : ''}`,
+    message: `none of ${counted(rows.length, 'trial')} has a value of the objective${listed && `: ${listed}`}`,
   };
 }
 
-const BEST_TRIAL = 'the best trial';
+const REASONS: Readonly<Record<NonNullable<SweepSummary['reason']>, string>> = {
+  exhausted: 'every point was tried',
+  trials: 'the maximum number of trials was reached',
+  time: 'the time limit was reached',
+  target: 'the target was reached',
+  trial_error: 'a trial failed',
+};
+
+/** Why a sweep ended; undefined while trials may still start. */
+export function whyEnded(records: SweepRecords): string | undefined {
+  const { reason } = records;
+  return troubleOf(records)?.message ?? (reason && REASONS[reason]);
+}
 
 /** Selections by the test split: the best of several trials, or nothing. */
 export function selectedOnTest(
@@ -260,7 +252,7 @@ export function selectedOnTest(
   rows: readonly TrialRow[],
 ): string[] {
   const measured = rows.filter(({ value }) => value !== null);
-  return objective.metric.startsWith('test.') && measured.length > 1 ? [BEST_TRIAL] : [];
+  return objective.metric.startsWith('test.') && measured.length > 1 ? ['the best trial'] : [];
 }
 
 /** Cautions about the best trial's value, as sentences. */

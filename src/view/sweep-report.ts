@@ -12,7 +12,7 @@ import {
   sweepCautions,
   type TrialRow,
   trialTable,
-  troubleOf,
+  whyEnded,
 } from '../sweep/index.js';
 import type { Pruner } from '../sweep/schedule/index.js';
 import type { SweepPlan } from '../sweep/schedule/plan.js';
@@ -43,7 +43,7 @@ export function sweepReportOf(results: SweepResults): SweepReport {
     id: directory.id,
     name: plan.name,
     state,
-    reason: troubleOf(records)?.message ?? reasonOf(records),
+    reason: whyEnded(records) ?? null,
     started: records.started ?? null,
     objective: plan.objective,
     epochs: plan.epochs,
@@ -66,17 +66,6 @@ export function sweepReportOf(results: SweepResults): SweepReport {
     importance: importancesOf(plan, records.rows),
   };
 }
-
-function reasonOf({ reason }: SweepResults['records']): string | null {
-  return reason === undefined ? null : (REASONS[reason] ?? reason);
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  exhausted: 'every point was tried',
-  trials: 'the maximum number of trials was reached',
-  time: 'the time limit was reached',
-  target: 'the target was reached',
-};
 
 function importancesOf(plan: SweepPlan, rows: readonly TrialRow[]): SweepReport['importance'] {
   const found = importanceOf(plan, rows);

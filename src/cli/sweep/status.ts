@@ -5,7 +5,7 @@
 
 import { existsSync } from 'node:fs';
 import { replay as repeat, type ScheduleParts } from '../../sweep/decisions.js';
-import { bestRow, importanceOf, type SweepResults, summaryOf, troubleOf } from '../../sweep/index.js';
+import { bestRow, importanceOf, type SweepResults, summaryOf, whyEnded } from '../../sweep/index.js';
 import { createSampler } from '../../sweep/search/index.js';
 import { costModel } from '../../sweep/trial-runs.js';
 import { damagedError, EXIT, type ExitCode } from '../../util/errors.js';
@@ -37,7 +37,7 @@ export const status = defineVerb({
 });
 
 function headline({ plan, directory, state, records }: SweepResults): string {
-  const { rows, running, epochsTrained, reason, seconds } = records;
+  const { rows, running, epochsTrained, seconds } = records;
   const max = plan.budget.trials;
   const tried = max === null ? counted(rows.length, 'trial') : `${rows.length} of ${counted(max, 'trial')}`;
   const active = new Set(running.map(({ trial }) => trial));
@@ -49,7 +49,7 @@ function headline({ plan, directory, state, records }: SweepResults): string {
   }
   const kinds = [...counts].map(([name, count]) => `${count} ${name}`).join(', ');
   const best = bestRow(plan, records);
-  const why = troubleOf(records)?.message ?? (reason === undefined ? undefined : (REASONS[reason] ?? reason));
+  const why = whyEnded(records);
   const lines = [
     `${plan.name} ${directory.id}: ${state}${why === undefined ? '' : ` (${why})`}`,
     `${tried}${kinds === '' ? '' : `: ${kinds}`}; ${counted(epochsTrained, 'epoch')}${seconds === undefined ? '' : ` in ${formatDuration(seconds)}`}`,
@@ -68,13 +68,6 @@ function headline({ plan, directory, state, records }: SweepResults): string {
     lines.push(`resume with: cellrun sweep resume ${quoted(directory.path)}`);
   return lines.map(line => `${line}\n`).join('');
 }
-
-const REASONS: Readonly<Record<string, string>> = {
-  exhausted: 'every point was tried',
-  trials: 'the maximum number of trials was reached',
-  time: 'the time limit was reached',
-  target: 'the target was reached',
-};
 
 function importances({ plan, records }: SweepResults): string {
   const importance = importanceOf(plan, records.rows);

@@ -165,8 +165,8 @@ interface Data {
 
 /**
  * A tree of a random forest for regression: L. Breiman, "Random Forests", Machine Learning 45
- * (2001), grown in full on a bootstrap sample. Its leaves are boxes that tile the space, so averages
- * over any part of it are exact.
+ * (2001), grown in full on a bootstrap sample. Its leaves are boxes that tile the space, so
+ * averages over any part of it are exact.
  */
 function growTree(data: Data, random: RandomStream): readonly Leaf[] {
   const { kinds, rows } = data;
