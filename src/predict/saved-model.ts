@@ -4,7 +4,7 @@ import { configDifferences } from '../config/explain.js';
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { mapPaths } from '../config/paths.js';
 import type { DataRecord } from '../data/index.js';
-import { loadCheckpoint, resolveCheckpoint } from '../run/checkpoint-files.js';
+import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoint-files.js';
 import { refuseForeign } from '../run/integrity.js';
 import type { Manifest } from '../run/manifest.js';
 import { frozenConfig, frozenOptions, Run } from '../run/run.js';
@@ -62,7 +62,7 @@ export function openModel(
   const loaded = set.length === 0 ? frozen : loadExperiment(frozen.file, { ...options, set });
   refuseOtherKeys(frozen, loaded, set);
   const chosen = checkpoint ?? run.summary?.restored?.step ?? 'last';
-  const saved = loadCheckpoint(resolveCheckpoint(files.checkpoints, chosen));
+  const saved = retried(() => loadCheckpoint(resolveCheckpoint(files.checkpoints, chosen)));
   const { path: file, step, epoch, tensors } = saved;
   if (manifest) refuseForeign([saved], manifest);
   return {

@@ -98,6 +98,16 @@ export function resolveCheckpoint(folder: string, which: Which): string {
   return selectCheckpoint(folder, entries, which).path;
 }
 
+/** Runs `read` again if it fails: a run in training may replace its checkpoints meanwhile. */
+export function retried<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return read();
+  }
+}
+
 /** Reads one checkpoint file with all its tensors and checks its digests. */
 export function loadCheckpoint(path: string): Checkpoint {
   const { tensors, metadata } = readSafetensors(path, { follow: false });

@@ -283,7 +283,7 @@ export class RunDirectory {
   }
 
   get notes(): NotesFile {
-    return new NotesFile(this.files.notes);
+    return new NotesFile(this.files.notes, this.files.config);
   }
 
   /** The path relative to the directory, with forward slashes; `pathOf` is its inverse. */

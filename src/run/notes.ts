@@ -3,10 +3,13 @@
  * schemas/notes.schema.json. They do not affect results.
  */
 
+import { closeSync, openSync } from 'node:fs';
 import { usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
+import { withFileErrors } from './file-errors.js';
 import { writeJsonAtomic } from './files.js';
 import { readJson } from './json.js';
+import { pause, tryFileLock } from './lock.js';
 
 export interface Notes {
   readonly version: 1;
@@ -75,9 +78,16 @@ function changedNotes(before: Notes, { add, remove, note }: NotesChange, file: s
   return { version: 1, tags, note: note === undefined ? before.note : note.trim() || null };
 }
 
-/** `notes.json` of a run or a sweep. The last of simultaneous changes wins. */
+/** Tries to lock, 5 ms apart: another program changes notes within milliseconds. */
+const TRIES = 2000;
+
+/** `notes.json` of a run or a sweep. */
 export class NotesFile {
-  constructor(private readonly path: string) {}
+  /** @param anchor another file of the directory, which stays the same: the lock is on that */
+  constructor(
+    private readonly path: string,
+    private readonly anchor: string,
+  ) {}
 
   /** The notes; empty if there are none. Throws what `readJson` throws. */
   read(): Notes {
@@ -89,7 +99,16 @@ export class NotesFile {
     return changedNotes(this.read(), change, file);
   }
 
-  write(notes: Notes): void {
-    writeJsonAtomic(this.path, notes);
+  /** Writes the changed notes. Programs that do so at once wait for each other. */
+  change(change: NotesChange, file: string): Notes {
+    const lock = withFileErrors(this.anchor, () => openSync(this.anchor, 'r+'));
+    try {
+      for (let tries = 0; tries < TRIES && tryFileLock(lock) === false; tries++) pause(5);
+      const notes = this.changed(change, file);
+      writeJsonAtomic(this.path, notes);
+      return notes;
+    } finally {
+      closeSync(lock);
+    }
   }
 }

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { type LoadedExperiment, loadExperiment, type OpenOptions } from '../config/index.js';
 import { readPlainConfig } from '../config/plain.js';
 import { damagedError, UserError } from '../util/errors.js';
-import { type CheckpointHeader, listCheckpoints } from './checkpoint-files.js';
+import { type CheckpointHeader, listCheckpoints, retried } from './checkpoint-files.js';
 import { RunDirectory } from './directory.js';
 import type { SplitEvaluation } from './evaluation.js';
 import type { RunStatus } from './events.js';
@@ -101,7 +101,7 @@ export class Run {
   }
 
   checkpoints(): readonly CheckpointHeader[] {
-    return listCheckpoints(this.directory.files.checkpoints);
+    return retried(() => listCheckpoints(this.directory.files.checkpoints));
   }
 
   /**

@@ -130,7 +130,7 @@ export class SweepDirectory {
   }
 
   get notes(): NotesFile {
-    return new NotesFile(this.files.notes);
+    return new NotesFile(this.files.notes, this.files.plan);
   }
 
   write(file: 'summary' | 'table' | 'best', text: string): void {

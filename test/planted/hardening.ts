@@ -114,6 +114,12 @@ export const hardening = plantsOf({
     'a job that is in no list of the queue is awaited for ever',
     'launchers-bullmq',
   ],
+  'src/run/notes': [
+    'tryFileLock(lock) === false',
+    'false',
+    'one of two simultaneous changes of tags is lost',
+    'notes',
+  ],
   'src/sweep/directory': [
     '=== sha256)',
     "!== '')",

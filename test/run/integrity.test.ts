@@ -1,6 +1,15 @@
 /** Damaged and mixed-up files of a run are noticed by all that read them. */
 import { createHash } from 'node:crypto';
-import { cpSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import fs, {
+  cpSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadModel, loadRun } from '../../src/index.js';
@@ -334,6 +343,43 @@ t.test('the digest that a run prints matches its log', async t => {
   const lines = readFileSync(join(directory, 'log.jsonl'), 'utf8').split(/(?<=\n)/);
   t.equal(lines.length, Number(records) + 1, 'all but run.end');
   t.equal(createHash('sha256').update(lines.slice(0, -1).join('')).digest('hex'), sha256);
+});
+
+t.test('checkpoints that a run in training replaces are looked up again', async t => {
+  const [paused, later] = [await trainUntil(work, config, 4), await trainUntil(work, config, 6)];
+  const { directory } = paused.summary;
+  const { lstatSync } = fs;
+  const copy = join(work.folder(), 'training');
+  const replaced = join(copy, 'checkpoints');
+  /** Evaluates the run while its checkpoints are replaced before the file `name` is looked at. */
+  const whileReplaced = async (name: string) => {
+    rmSync(copy, { recursive: true, force: true });
+    cpSync(directory, copy, { recursive: true });
+    let isDue = true;
+    const patched = (path: fs.PathLike, ...others: []) => {
+      if (isDue && path === join(replaced, name)) {
+        isDue = false;
+        rmSync(replaced, { recursive: true });
+        cpSync(join(later.summary.directory, 'checkpoints'), replaced, { recursive: true });
+        rmSync(join(replaced, 'step-00000004.safetensors'), { force: true });
+      }
+      return lstatSync(path, ...others);
+    };
+    Object.assign(fs, { lstatSync: patched });
+    syncBuiltinESMExports();
+    const { code, stdout, stderr } = await work.cellrun('evaluate', copy, '--json').finally(() => {
+      Object.assign(fs, { lstatSync });
+      syncBuiltinESMExports();
+    });
+    t.notOk(isDue, name);
+    t.equal(code, 0, stderr);
+    t.equal(JSON.parse(stdout).step, later.summary.steps, name);
+  };
+  // before its header is read, and between the list of the files and the index
+  await whileReplaced('step-00000004.safetensors');
+  await whileReplaced('index.json');
+  rmSync(join(copy, 'checkpoints', 'step-00000006.safetensors'));
+  t.match(await work.cellrun('evaluate', copy), { code: 5, stderr: /this checkpoint is missing/ });
 });
 
 t.test('a log that is removed or replaced ends the run', async t => {

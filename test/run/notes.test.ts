@@ -1,11 +1,22 @@
 /** Tags and notes of runs: `tag`, `run --tag`, and their use in reviews and reports. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/schema.js';
+import { tryFileLock } from '../../src/run/lock.js';
 import type { IndexReport, RunReport } from '../../src/view/document.js';
 import { Workplace } from '../support/cli.js';
 import { makeRun } from '../support/dashboard.js';
+import { comesTrue } from '../support/programs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -59,6 +70,38 @@ t.test('tags and notes are added, changed, printed and removed', async t => {
       { path: second, tags: ['baseline', 'paper'], note: 'ok' },
     ],
   });
+});
+
+function hasOpen(pid: number, name: string): boolean {
+  const files = `/proc/${pid}/fd`;
+  try {
+    return readdirSync(files).some(file => basename(readlinkSync(join(files, file))) === name);
+  } catch {
+    // a file that has just been closed, or the process has ended
+    return false;
+  }
+}
+
+t.test('simultaneous changes wait for each other', async t => {
+  const {
+    paths: [run],
+  } = runs(1);
+  await work.cellrun('tag', run, '--add', 'first');
+  const file = openSync(join(run, 'config.yaml'), 'r+');
+  if (tryFileLock(file) === undefined) {
+    t.comment('no advisory locks here');
+    return;
+  }
+  const waiting = work.start('tag', run, '--add', 'third');
+  // it has the file open whose lock it waits for; without the wait it comes to its end
+  await comesTrue(() => waiting.child.exitCode !== null || hasOpen(Number(waiting.child.pid), 'config.yaml'));
+  writeFileSync(join(run, 'notes.json'), JSON.stringify({ ...notesIn(run), tags: ['first', 'second'] }));
+  closeSync(file);
+  t.equal((await waiting.finished).code, 0);
+  t.same(notesIn(run).tags, ['first', 'second', 'third']);
+  const alias = join(work.folder(), 'alias');
+  symlinkSync(run, alias);
+  t.match(await work.cellrun('tag', run, alias, '--remove', 'third'), { code: 0 }, 'one run, two names');
 });
 
 t.test('reports the errors of all runs at once, and writes nothing', async t => {

@@ -62,15 +62,13 @@ function changedRuns(paths: readonly string[], change: NotesChange) {
       problems[0].exitCode,
       problems.flatMap(({ diagnostics }) => diagnostics),
     );
-  if (isChange) for (const { file, notes } of runs) file.write(notes);
-  return runs;
+  return isChange ? runs.map(({ path, file }) => ({ path, notes: file.change(change, path) })) : runs;
 }
 
 /** Adds to the notes of a run or sweep. `checkNotesChange` must have accepted the change. */
 export function addNotes(directory: string, change: NotesChange): void {
   if (change.add.length === 0 && change.note === undefined) return;
-  const file = notesOf(directory);
-  file.write(file.changed(change, directory));
+  notesOf(directory).change(change, directory);
 }
 
 export function notesInWords({ tags, note }: Notes): string {
