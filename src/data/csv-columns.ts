@@ -18,7 +18,6 @@ const MAX_MISSING = 20;
 
 /** A number with a decimal comma, or with commas between thousands. */
 export const COMMA_NUMBER = /^[+-]?\d+(?:,\d+)+$/;
-export const CHANGE_COMMAS = 'set the language of the spreadsheet program to English';
 
 /** A column to read. */
 export interface NamedColumn {
@@ -140,7 +139,7 @@ export function isWord(text: string): boolean {
 }
 
 /** Problem: a cell is not a finite number. */
-export function badNumber(text: string, place: Partial<CellPlace>): Diagnostic {
+export function badNumber(text: string, place: Partial<CellPlace>, needed = 'a finite number'): Diagnostic {
   const numeric = NUMBER.test(text);
   if (isMissing(text)) return missingCell(text, place);
   const hasComma = COMMA_NUMBER.test(text);
@@ -152,7 +151,7 @@ export function badNumber(text: string, place: Partial<CellPlace>): Diagnostic {
         ? 'the number is too large for float32'
         : 'the cell is not a number',
     ...place,
-    expected: hasComma ? 'a decimal point, as in 0.5, and no thousands separators' : 'a finite number',
+    expected: hasComma ? 'a decimal point, as in 0.5, and no thousands separators' : needed,
     got: JSON.stringify(text.slice(0, 60)),
   };
 }

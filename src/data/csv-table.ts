@@ -1,180 +1,218 @@
 /**
- * Reads the columns of a table that a config names, as numbers and label codes, with the position
- * of each row.
+ * Reads the columns of tables that a config names, and makes sequences of their rows: those of a
+ * group, sorted by the order column, or each row by itself. Training and prediction differ in
+ * `purpose` only: whether all problems are reported together or refuse their sequence, and whether
+ * the targets are read.
  */
-import { type Diagnostic, damagedError } from '../util/errors.js';
+import { type Diagnostic, damagedError, EXIT, UserError } from '../util/errors.js';
 import type { TextLevel } from './core/dataset.js';
+import { NUMBER } from './core/labels.js';
+import type { Assembler, Purpose, ReadSequence } from './core/pipeline.js';
 import { Problems } from './core/problems.js';
 import { GrowingList, TextCodes } from './core/values.js';
 import {
   ABSENT,
   badNumber,
-  CHANGE_COMMAS,
-  COMMA_NUMBER,
   cellNumber,
   findColumns,
   isMissing,
-  isWord,
   missingCell,
   type NamedColumn,
+  repeatedHeader,
 } from './csv-columns.js';
 import type { Delimiter } from './formats/csv-records.js';
-import { type CellPlace, rowName, TableFile, type TableRecord } from './formats/tables.js';
+import type { ParquetColumn } from './formats/parquet.js';
+import {
+  type CellPlace,
+  type RowPlace,
+  readTable,
+  type TableHandlers,
+  type TableRecord,
+} from './formats/tables.js';
+import { type ByteSource, oneChunk, placeNames } from './reading/byte-sources.js';
 import { readContent, type SourceFile } from './reading/files.js';
 import { inputFiles, shortNames } from './reading/input-files.js';
 import { MAX_TEXT_BYTES } from './reading/limits.js';
-import { symbolsOf } from './vocabulary.js';
+import { type FirstOrder, mixedOrder, orderKey, orderRest, sameOrder } from './row-order.js';
+import { symbolsOf, UnknownSymbol } from './vocabulary.js';
 
-export interface CsvColumns {
-  /** Default: a comma. */
+/** What is read of a table. */
+export interface TableColumns {
+  readonly purpose: Purpose;
   readonly delimiter?: Delimiter | undefined;
   readonly features: readonly NamedColumn[];
-  /** Codes of the feature cells if they are symbols; absent if they are numbers. */
-  readonly symbols?: TextCodes | undefined;
+  /** Numbers a symbol; absent if features are numbers. @throws UnknownSymbol */
+  readonly symbol?: ((text: string) => number) | undefined;
   /** Set if the only feature is a column of texts, to be split into symbols. */
   readonly level?: TextLevel | undefined;
-  /** More than one only for `value`. */
+  /** None for prediction; more than one only for `value`. */
   readonly targets: readonly NamedColumn[];
   readonly targetKind: 'class' | 'value';
   /** True to keep features in float64, for scaling before they are rounded to float32. */
   readonly keepsFloat64?: boolean;
-  /** True if the rows of a file are one group. */
-  readonly perFile?: boolean;
-  readonly group?: NamedColumn;
-  readonly order?: NamedColumn;
-  readonly id?: NamedColumn;
+  /** Which rows form a sequence; absent: each is one. */
+  readonly group?: NamedColumn | 'file' | 'table' | undefined;
+  /** What a sequence is in messages. */
+  readonly groupWord?: string;
+  readonly order?: NamedColumn | undefined;
+  /** Names rows that are sequences. */
+  readonly id?: NamedColumn | undefined;
 }
 
-/** The rows of a table without their features, which take most memory. */
-export interface TableRows {
-  /** The files, in the order of their rows. */
-  readonly sources: readonly Pick<SourceFile, 'name' | 'sha256'>[];
-  readonly rows: number;
-  /** Present if features are texts: those of row r are from `starts[r]` to `starts[r + 1]`. */
-  readonly texts?: { readonly starts: readonly number[] };
+/** Row indices of one sequence, in the order of its steps. */
+export type RowList = readonly number[];
+
+/** Rows whose sequences are not complete yet; in training, all rows. */
+export class Rows {
+  /** The numbers or symbols of all rows. */
+  readonly features: GrowingList<Float32Array | Float64Array>;
+  /** Start of each row in `features`, and the end of the last. */
+  readonly starts: number[] = [0];
   /** `[rows, targets]`: numbers in float64, or codes of the class labels in `labels`. */
-  readonly targets: readonly number[];
-  readonly targetNames: readonly string[];
-  /** Distinct class labels, in the order of their first row; empty for numeric targets. */
-  readonly labels: readonly string[];
-  /** Group code of each row, numbered by first occurrence; absent without a grouping column. */
-  readonly groups?: readonly number[];
-  readonly groupNames: readonly string[];
-  /** True if each group is a file. */
-  readonly perFile: boolean;
-  /** Cells of the order column; absent without one. */
-  readonly order?: readonly string[];
-  /** Cells of the id column, which may be empty; absent without one. */
-  readonly ids?: readonly string[];
-  /**
-   * Name of a row by its position: `line 5`, or `row 5` in a file without lines; `b.csv:5` if there
-   * are several files.
-   */
-  rowName(row: number): string;
-  /** Position of a cell in row `row`. @param target index of the target column */
-  place(row: number, column: 'target' | 'order', target?: number): CellPlace;
+  readonly targets: number[] = [];
+  readonly labels = new TextCodes();
+  /** Position of the first occurrence of each label, by code. */
+  readonly labelPlaces: Partial<CellPlace>[] = [];
+  /** Group code of each row; empty if each row is a sequence. */
+  readonly groups: number[] = [];
+  readonly groupNames = new TextCodes();
+  /** Cells of the order column, and their sort keys; empty without one. */
+  readonly order: string[] = [];
+  readonly keys: number[] = [];
+  /** Cells of the id column, which may be empty; empty without one. */
+  readonly ids: string[] = [];
+  /** Problems of each sequence; those of all sequences are 0 in training. */
+  readonly problems = new Map<number, Problems>();
+  /** Line or number of each row. */
+  private readonly numbers: number[] = [];
+  private readonly files: { readonly first: number; readonly hasLines: boolean; readonly name: string }[] =
+    [];
+
+  constructor(keepsFloat64 = false) {
+    this.features = new GrowingList(
+      length => (keepsFloat64 ? new Float64Array(length) : new Float32Array(length)),
+      64,
+    );
+  }
+
+  get count(): number {
+    return this.numbers.length;
+  }
+
+  /** Call after the features of a row have been added. */
+  end({ file, line, row = 0 }: RowPlace): void {
+    if (this.files.at(-1)?.name !== file)
+      this.files.push({ first: this.count, hasLines: line !== undefined, name: file });
+    this.numbers.push(line ?? row);
+    this.starts.push(this.features.size);
+  }
+
+  place(row: number): RowPlace {
+    const { name: file, hasLines } = this.files.findLast(({ first }) => first <= row) ?? this.files[0];
+    const number = this.numbers[row];
+    return hasLines ? { file, line: number } : { file, row: number };
+  }
+
+  /** The features of some rows. */
+  values(list: RowList): Float32Array | Float64Array {
+    const { starts, features } = this;
+    const out = features.make(list.reduce((sum, row) => sum + starts[row + 1] - starts[row], 0));
+    let at = 0;
+    for (const row of list) {
+      const own = features.subarray(starts[row], starts[row + 1]);
+      out.set(own, at);
+      at += own.length;
+    }
+    return out;
+  }
 }
 
-export interface CsvTable extends TableRows {
-  /** `[rows, F]`, or the symbols of all texts; float64 if the columns ask for it. */
-  readonly features: Float32Array | Float64Array;
-}
+/** Maximum number of invalid cells of a column to report before training. */
+const MAX_CELLS = 3;
 
-interface ColumnIndices {
-  readonly features: readonly number[];
-  readonly targets: readonly number[];
-  readonly group: number;
-  readonly order: number;
-  readonly id: number;
-}
-
-/** Maximum number of invalid cells to report per column. */
-const MAX_CELLS = 20;
-
-/** Fewer non-numeric cells than this are treated as typos. */
-const MIN_WORDS = 3;
-
-/** Shared by the files of a table. */
-export interface ReaderContext {
-  readonly columns: CsvColumns;
-  /** Codes of the class labels and of the groups. */
-  readonly codes: { readonly labels: TextCodes; readonly groups: TextCodes };
-  readonly problems: Problems;
-  /** Name of the file as a group. */
-  readonly recording: string;
-}
-
-/** The table of one file. */
-export interface FileTable extends CsvTable {
-  /** Line of a row, or its number in a file without lines. */
-  rowNumber(row: number): number;
-}
+/** Maximum number of values in a sequence to predict: 64 MiB. */
+const MAX_NUMBERS = 2 ** 24;
 
 /**
- * Reads the named columns of a file; undefined if there are problems.
- * @throws UserError (exit 2) if the file or a column is missing
- * @throws UserError (exit 5) if the file is damaged, has no rows or too many problems
+ * In files up to this total size, the rows of a group to predict may be anywhere, as in training.
+ * Larger files and streams are not kept in memory, so their groups must be contiguous.
  */
-export async function readFile(path: string, context: ReaderContext): Promise<FileTable | undefined> {
-  const { columns, problems } = context;
-  const source = await readContent(path, MAX_TEXT_BYTES);
-  const file = new TableFile(source.name, source.bytes, columns.delimiter);
-  const reader = new TableReader(source, file, context);
-  await file.scan(reader, problems);
-  reader.reportCells();
-  if (problems.full) problems.throwIfAny();
-  return problems.all.length > 0 ? undefined : reader.table();
-}
+export const MAX_GATHERED_BYTES = 2 ** 24;
 
-/** Problem: a table has column names only. */
-export function noRows(file: string): Diagnostic {
-  return { code: 'data/csv-empty', message: 'the file has a header but no rows', file };
-}
+/** Maximum number of groups whose return is noticed; their names take about 100 MiB. */
+const MAX_ENDED = 2 ** 20;
 
-interface BadCell {
-  readonly text: string;
-  /** Position of its row, for {@link TableFile.place}. */
-  readonly start: number;
-  readonly column: number;
-  describe(text: string, place: CellPlace): Diagnostic;
-}
+/** Makes sequences of the rows of an input. */
+export class TableReader implements Assembler<TableRecord>, TableHandlers {
+  rows: Rows;
+  private indices = {
+    features: [] as readonly number[],
+    targets: [] as readonly number[],
+    group: ABSENT,
+    order: ABSENT,
+    id: ABSENT,
+  };
+  private parquet: readonly ParquetColumn[] = [];
+  private headerRow: RowPlace | undefined;
+  private done: ReadSequence[] = [];
+  /** Groups of a stream that are complete. */
+  private readonly ended = new Set<string>();
+  private latest: string | undefined;
+  /** Number of the latest row's group. */
+  private latestKey: number | undefined;
+  /** Problems of the latest rows, if they have no group. */
+  private strays = new Problems();
+  /** True if the group `latest` is too long to predict. */
+  private isOver = false;
+  private firstOrder: FirstOrder | undefined;
+  /** Number of invalid cells by column. */
+  private readonly badCells = new Map<number, number>();
+  /** Group of all rows of the file; undefined if a column has it. */
+  private recording: string | undefined;
+  private readonly nameOf: (place: RowPlace) => string;
+  private readonly recordings: ReadonlyMap<string, string>;
+  private readonly isTraining: boolean;
 
-/** Invalid cells of one column. */
-interface BadCells {
-  readonly first: BadCell[];
-  /** Number of cells with text instead of a number. */
-  words: number;
-}
-
-class TableReader {
-  private indices: ColumnIndices = { features: [], targets: [], group: ABSENT, order: ABSENT, id: ABSENT };
-  private readonly features: GrowingList<Float32Array | Float64Array>;
-  private readonly textStarts: number[] = [0];
-  private readonly targets: number[] = [];
-  private readonly groups: number[] = [];
-  /** Code of the group that all rows belong to. */
-  private readonly fileGroup: number;
-  private readonly order: string[] = [];
-  private readonly ids: string[] = [];
-  private readonly columns: CsvColumns;
-  private readonly codes: ReaderContext['codes'];
-  private readonly problems: Problems;
-  private readonly starts: number[] = [];
-  /** Invalid cells by column index. */
-  private readonly badCells = new Map<number, BadCells>();
-
+  /**
+   * @param files names of all files
+   * @param isGathered true if the rows of a group may be anywhere
+   */
   constructor(
-    private readonly source: SourceFile,
-    private readonly file: TableFile,
-    { columns, codes, problems, recording }: ReaderContext,
+    private readonly columns: TableColumns,
+    files: readonly string[],
+    private readonly isGathered: boolean,
   ) {
-    this.columns = columns;
-    this.fileGroup = columns.perFile ? codes.groups.code(recording) : ABSENT;
-    this.codes = codes;
-    this.problems = problems;
-    this.features = new GrowingList(length =>
-      columns.keepsFloat64 ? new Float64Array(length) : new Float32Array(length),
-    );
+    const names = shortNames(files);
+    this.nameOf = placeNames(files);
+    this.recordings = new Map(files.map((file, i) => [file, names[i]]));
+    this.isTraining = columns.purpose === 'train';
+    this.rows = new Rows(columns.keepsFloat64);
+  }
+
+  /**
+   * Reads a file. A damaged one is a problem of its own if there are others to report or to
+   * predict. Yields when sequences may be complete.
+   */
+  async *read(source: ByteSource): AsyncGenerator<void> {
+    const { group, delimiter } = this.columns;
+    this.recording = group === 'file' ? this.recordings.get(source.name) : group === 'table' ? '' : undefined;
+    const firstRow = this.rows.count;
+    const key = this.recording === undefined ? 0 : this.rows.groupNames.code(this.recording);
+    const isAlone = this.isTraining || group === 'file';
+    try {
+      yield* readTable(source, this, delimiter);
+      if (isAlone && this.rows.count === firstRow && !this.rows.problems.has(key))
+        this.complain(key, () => noRows(source.name));
+    } catch (error) {
+      const isDamage = error instanceof UserError && error.exitCode === EXIT.damaged;
+      if (!isAlone || !isDamage) {
+        // sequences before the error are predicted, however the input is split
+        yield;
+        throw error;
+      }
+      for (const problem of error.diagnostics) this.complain(key, () => problem);
+    }
+    if (group === 'file' && !this.isTraining) this.emit();
   }
 
   get wanted(): readonly string[] {
@@ -182,225 +220,301 @@ class TableReader {
   }
 
   private get named(): readonly NamedColumn[] {
-    const { features, targets, group, order, id } = this.columns;
-    return [...features, ...targets, group, order, id].filter(column => column !== undefined);
+    const { features, targets, order, id } = this.columns;
+    return [...features, ...targets, this.group, order, id].filter(column => column !== undefined);
   }
 
-  header(record: TableRecord): void {
-    const { features, targets, group, order, id, delimiter } = this.columns;
-    const indexOf = findColumns(record, delimiter, this.named, 'train');
+  /** The column that names the group of a row. */
+  private get group(): NamedColumn | undefined {
+    const { group } = this.columns;
+    return typeof group === 'object' ? group : undefined;
+  }
+
+  header(record: TableRecord, columns: readonly ParquetColumn[] = []): void {
+    const { features, targets, order, id, delimiter, purpose } = this.columns;
+    this.headerRow = record.row;
+    this.parquet = columns;
+    // a model does not read names
+    const named = this.named.map(column =>
+      column === id ? { ...column, isOptional: !this.isTraining } : column,
+    );
+    const indexOf = findColumns(record, delimiter, named, purpose);
     this.indices = {
       features: features.map(indexOf),
       targets: targets.map(indexOf),
-      group: indexOf(group),
+      group: indexOf(this.group),
       order: indexOf(order),
       id: indexOf(id),
     };
   }
 
-  add({ fields, at: start }: TableRecord): void {
+  add(record: TableRecord): void {
+    const { fields } = record;
     const { features, targets, group, order, id } = this.indices;
-    this.starts.push(start);
-    if (this.columns.level !== undefined) this.symbolsOf(fields[features[0]], start, features[0]);
-    else
-      for (const column of features) {
-        const read = this.columns.symbols ? this.symbol : this.number;
-        this.features.push(read.call(this, fields[column], start, column));
+    const name = this.groupOf(fields);
+    if (group !== ABSENT && isMissing(name ?? '')) {
+      this.stray(missingCell(name ?? '', record.place(group)));
+      return;
+    }
+    const key = this.keyOf(name, () => record.place(group));
+    if (this.isOver) return;
+    const { rows } = this;
+    const check = (column: number, problem: CellProblem | undefined): void => {
+      if (problem && this.isNews(column)) this.complain(key, () => problem(record.place(column)));
+    };
+    for (let i = 0; i < features.length; i++) {
+      const text = fields[features[i]].trim();
+      const problem = this.addFeature(text);
+      if (problem && text === this.columns.features[i].name && this.columns.symbol === undefined) {
+        rows.features.truncate(rows.starts[rows.count]);
+        this.ragged(record, repeatedHeader(record.place(0), this.headerRow));
+        return;
       }
-    for (const target of targets) {
-      const isValue = this.columns.targetKind === 'value';
-      const read = isValue ? this.number : this.label;
-      this.targets.push(read.call(this, fields[target], start, target));
+      check(features[i], problem);
     }
-    if (this.fileGroup !== ABSENT) this.groups.push(this.fileGroup);
-    if (group !== ABSENT) this.groups.push(this.codes.groups.code(this.text(fields[group], start, group)));
-    if (order !== ABSENT) this.order.push(this.text(fields[order], start, order));
-    if (id !== ABSENT) this.ids.push(fields[id].trim());
+    for (const column of targets) check(column, this.addTarget(fields[column].trim(), column, record));
+    if (order !== ABSENT) check(order, this.addOrder(fields[order].trim(), record));
+    if (id !== ABSENT) rows.ids.push(fields[id].trim());
+    if (name !== undefined) rows.groups.push(key);
+    rows.end(record.row);
+    if (this.isTraining || rows.features.size <= MAX_NUMBERS) return;
+    this.complain(key, () => tooLong(this.ownerOf(key), record.row));
+    this.isOver = true;
   }
 
-  table(): FileTable {
-    const { source, file, starts, indices } = this;
-    if (starts.length === 0) {
-      throw damagedError(noRows(source.name));
-    }
-    let numbers: Uint32Array | undefined;
-    const rowNumber = (row: number): number => {
-      numbers ??= file.rowNumbers(starts);
-      return numbers[row];
-    };
-    return {
-      sources: [source],
-      rows: starts.length,
-      features: this.features.toArray(),
-      ...(this.columns.level !== undefined && { texts: { starts: this.textStarts } }),
-      targets: this.targets,
-      targetNames: this.columns.targets.map(({ name }) => name),
-      labels: this.codes.labels.texts,
-      groups: this.groups.length === 0 ? undefined : this.groups,
-      groupNames: this.codes.groups.texts,
-      perFile: this.columns.perFile === true,
-      order: indices.order === ABSENT ? undefined : this.order,
-      ids: indices.id === ABSENT ? undefined : this.ids,
-      rowNumber,
-      rowName: row => rowName(file.isParquet ? { row: rowNumber(row) } : { line: rowNumber(row) }),
-      place: (row, column, target = 0) => {
-        const index = column === 'order' ? indices.order : indices.targets[target];
-        return file.place(starts[row], index);
-      },
-    };
-  }
-
-  /** Returns the code of a symbol, which may be any non-empty text. */
-  private symbol(cell: string, start: number, column: number): number {
-    const text = cell.trim();
-    if (text === '') this.complain({ text, start, column, describe: missingCell });
-    return this.columns.symbols?.code(text) ?? 0;
-  }
-
-  /** Appends the codes of a text's symbols. */
-  private symbolsOf(cell: string, start: number, column: number): void {
-    const { level = 'character', symbols } = this.columns;
-    const text = cell.trim();
-    for (const symbol of symbolsOf(text, level)) this.features.push(symbols?.code(symbol) ?? 0);
-    if (text === '') this.complain({ text, start, column, describe: missingCell });
-    this.textStarts.push(this.features.size);
-  }
-
-  private number(cell: string, start: number, column: number): number {
-    const value = cellNumber(cell);
-    if (value !== undefined) return value;
-    this.complain({ text: cell.trim(), start, column, describe: badNumber });
-    return 0;
-  }
-
-  private label(cell: string, start: number, column: number): number {
-    const text = this.text(cell, start, column);
-    return this.codes.labels.code(this.file.isBoolean(column) ? String(text === '1') : text);
-  }
-
-  private text(cell: string, start: number, column: number): string {
-    const text = cell.trim();
-    if (isMissing(text)) this.complain({ text, start, column, describe: missingCell });
-    return text;
-  }
-
-  /** Collected until the end, when it is known whether the whole column is the wrong one. */
-  private complain(cell: BadCell): void {
-    const { column, text, describe } = cell;
-    const found = this.badCells.get(column) ?? { first: [], words: 0 };
-    this.badCells.set(column, found);
-    if (found.first.length < MAX_CELLS) found.first.push(cell);
-    if (describe === badNumber && isWord(text)) found.words++;
-  }
-
-  /**
-   * Reports invalid cells in the order of the file; a column of text is reported once. Positions
-   * are computed only for reported cells: a wide row may have thousands of invalid ones, and each
-   * position requires a scan of the file.
-   */
-  reportCells(): void {
-    const told = [...this.badCells].flatMap(([column, { first, words }]) =>
-      words >= MIN_WORDS && 2 * words > this.starts.length ? [this.wordColumn(column, first, words)] : first,
-    );
-    for (const { text, start, column, describe } of told.toSorted(
-      (a, b) => a.start - b.start || a.column - b.column,
-    )) {
-      if (this.problems.full) return;
-      this.problems.add(describe(text, this.file.place(start, column)));
+  /** Reports a row with the wrong number of fields: its sequence lacks a step. */
+  ragged({ fields }: TableRecord, problem: Diagnostic): void {
+    const name = this.groupOf(fields);
+    if (name === undefined || (this.indices.group !== ABSENT && isMissing(name))) this.stray(problem);
+    else {
+      const key = this.keyOf(name, () => problem);
+      this.complain(key, () => problem);
     }
   }
 
-  private wordColumn(column: number, cells: readonly BadCell[], words: number): BadCell {
-    const { indices, columns, starts } = this;
-    const first = cells.find(({ text }) => isWord(text)) ?? cells[0];
-    return {
-      ...first,
-      describe(text, place) {
-        const feature = indices.features.indexOf(column);
-        const { name } =
-          feature < 0 ? columns.targets[indices.targets.indexOf(column)] : columns.features[feature];
-        const problem = badNumber(text, place);
-        if (COMMA_NUMBER.test(text)) {
-          const message = `the numbers in column ${JSON.stringify(name)} have commas`;
-          return { ...problem, message, expected: `${problem.expected} (${CHANGE_COMMAS})` };
-        }
-        return {
-          ...problem,
-          message: `column ${JSON.stringify(name)} contains text: ${words} of ${starts.length} cells are not numbers`,
-          expected:
-            feature < 0 && columns.targets.length === 1
-              ? 'numbers, or `target_kind: class`'
-              : 'a column of numbers',
-        };
-      },
-    };
+  /** Returns the sequences completed since the last call. */
+  take(): readonly ReadSequence[] {
+    if (this.columns.group === undefined) this.emit();
+    const { done } = this;
+    this.done = [];
+    return done;
   }
+
+  end(): void {
+    const { strays, latestKey } = this;
+    if (latestKey === undefined && strays.all.length > 0) this.done.push({ problems: strays.all });
+    this.emit();
+  }
+
+  /** The rows of each sequence, in the order of their groups. */
+  lists(): RowList[] {
+    const { rows } = this;
+    if (this.columns.group === undefined) return Array.from({ length: rows.count }, (_, row) => [row]);
+    const lists = rows.groupNames.texts.map((): number[] => []);
+    rows.groups.forEach((group, row) => {
+      lists[group].push(row);
+    });
+    const { keys, order } = rows;
+    if (order.length === 0) return lists;
+    const rest = orderRest(this.firstOrder?.numeric === true);
+    const compare = (a: number, b: number) => keys[a] - keys[b] || rest(order[a]) - rest(order[b]);
+    for (const [key, list] of lists.entries()) {
+      list.sort((a, b) => compare(a, b) || a - b);
+      const tie = list.findIndex((row, i) => i > 0 && compare(row, list[i - 1]) === 0);
+      const places = () => [rows.place(list[tie - 1]), rows.place(list[tie])] as const;
+      const column = this.columns.order?.name ?? '';
+      if (tie > 0) this.complain(key, () => sameOrder(this.ownerOf(key), column, order[list[tie]], places()));
+    }
+    return lists;
+  }
+
+  /** Name of a sequence. */
+  idOf(key: number, [row]: RowList): string {
+    const { rows } = this;
+    if (this.columns.group !== undefined) return rows.groupNames.texts[key];
+    return rows.ids[row] || this.nameOf(rows.place(row));
+  }
+
+  /** ` of group "a"`; empty if the table is one sequence. */
+  ownerOf(key: number): string {
+    const { group, groupWord = group === 'file' ? 'file' : 'group' } = this.columns;
+    return group === 'table' ? '' : ` of ${groupWord} ${JSON.stringify(this.rows.groupNames.texts[key])}`;
+  }
+
+  private groupOf(fields: readonly string[]): string | undefined {
+    return this.recording ?? fields[this.indices.group]?.trim();
+  }
+
+  /** Number of the sequence that a row of group `name` belongs to. */
+  private keyOf(name: string | undefined, place: () => Partial<Diagnostic>): number {
+    if (name === undefined) return this.rows.count;
+    const isStreamed = this.indices.group !== ABSENT && !this.isGathered;
+    if (isStreamed && name !== this.latest) {
+      this.emit();
+      // no problem of this sequence alone: an earlier prediction is wrong
+      if (this.ended.has(name)) throw damagedError(comesBack(name, place()));
+      if (this.ended.size < MAX_ENDED) this.ended.add(name);
+      this.latest = name;
+    }
+    const key = this.rows.groupNames.code(name);
+    for (const problem of this.strays.all) if (key !== this.latestKey) this.complain(key, () => problem);
+    if (this.strays.all.length > 0) this.strays = new Problems();
+    this.latestKey = key;
+    return key;
+  }
+
+  /** Appends the number or symbols of a cell; returns its problem if it is invalid. */
+  private addFeature(text: string): CellProblem | undefined {
+    const { symbol, level } = this.columns;
+    const { features } = this.rows;
+    if (symbol === undefined) {
+      const value = cellNumber(text);
+      if (value === undefined) return place => badNumber(text, place);
+      features.push(value);
+      return undefined;
+    }
+    if (text === '') return place => missingCell(text, place);
+    try {
+      for (const one of level ? symbolsOf(text, level) : [text]) features.push(symbol(one));
+    } catch (error) {
+      if (!(error instanceof UnknownSymbol)) throw error;
+      return place => ({ ...error.problem, ...place });
+    }
+    return undefined;
+  }
+
+  private addTarget(text: string, column: number, record: TableRecord): CellProblem | undefined {
+    const { targets, labels, labelPlaces } = this.rows;
+    if (this.columns.targetKind === 'value') {
+      const value = cellNumber(text);
+      if (value === undefined)
+        return place => badNumber(text, place, 'a finite number, or `target_kind: class`');
+      targets.push(value);
+      return undefined;
+    }
+    if (isMissing(text)) return place => missingCell(text, place);
+    const code = labels.code(this.parquet[column]?.isBoolean ? String(text === '1') : text);
+    if (code === labelPlaces.length) labelPlaces.push(record.place(column));
+    targets.push(code);
+    return undefined;
+  }
+
+  private addOrder(text: string, { row }: TableRecord): CellProblem | undefined {
+    const first = this.firstOrder ?? { numeric: NUMBER.test(text), place: row };
+    const key = orderKey(first.numeric)(text);
+    this.rows.order.push(text);
+    this.rows.keys.push(key);
+    if (isMissing(text)) return place => missingCell(text, place);
+    if (!Number.isFinite(key)) return place => mixedOrder(text, place, first);
+    this.firstOrder = first;
+    return undefined;
+  }
+
+  /** False for a column in training that is obviously the wrong one. */
+  private isNews(column: number): boolean {
+    const count = (this.badCells.get(column) ?? 0) + 1;
+    this.badCells.set(column, count);
+    return !this.isTraining || count <= MAX_CELLS;
+  }
+
+  private complain(key: number, problem: () => Diagnostic): void {
+    const { problems } = this.rows;
+    const place = this.isTraining ? 0 : key;
+    const told = problems.get(place) ?? new Problems();
+    problems.set(place, told);
+    if (!told.full) told.add(problem());
+    else if (this.isTraining) told.throwIfAny();
+  }
+
+  /** Reports a row without a group: that before it or that after it lacks a step. */
+  private stray(problem: Diagnostic): void {
+    if (this.isTraining) this.complain(0, () => problem);
+    else if (this.group === undefined) {
+      this.emit();
+      this.done.push({ problems: [problem] });
+    } else {
+      if (!this.strays.full) this.strays.add(problem);
+      if (this.latestKey !== undefined) this.complain(this.latestKey, () => problem);
+    }
+  }
+
+  private emit(): void {
+    const lists = this.lists();
+    const { columns, rows } = this;
+    for (const [key, list] of lists.entries()) {
+      const id = this.idOf(key, list);
+      const problems = rows.problems.get(key);
+      if (problems) this.done.push({ problems: problems.all, id });
+      else {
+        const values = rows.values(list) as Float32Array;
+        this.done.push({
+          length: columns.level === undefined ? list.length : values.length,
+          values,
+          id,
+          ...(columns.order && { times: list.map(row => rows.order[row]) }),
+          place: rows.place(list[0]),
+        });
+      }
+    }
+    this.rows = new Rows();
+    this.isOver = false;
+    this.latestKey = undefined;
+  }
+}
+
+/** A problem of a cell. */
+type CellProblem = (place: Partial<CellPlace>) => Diagnostic;
+
+function noRows(file: string): Diagnostic {
+  return { code: 'data/csv-empty', message: 'the file has a header but no rows', file };
+}
+
+function comesBack(id: string, place: Partial<Diagnostic>): Diagnostic {
+  return {
+    code: 'data/csv-group-again',
+    message: `group ${JSON.stringify(id)} appears again after other groups, so a prediction already made for it is incomplete`,
+    ...place,
+    expected: `rows sorted by group, or files of up to ${MAX_GATHERED_BYTES / 2 ** 20} MiB in total instead of a stream`,
+  };
+}
+
+function tooLong(owner: string, place: RowPlace): Diagnostic {
+  return {
+    code: 'data/sequence-too-long',
+    message: `the sequence${owner} is too long to predict`,
+    ...place,
+    expected: `at most ${MAX_NUMBERS} numbers`,
+  };
+}
+
+/** A table to train on. */
+export interface TrainingTable {
+  readonly sources: readonly Pick<SourceFile, 'name' | 'sha256'>[];
+  readonly reader: TableReader;
+  readonly rows: Rows;
+  readonly lists: readonly RowList[];
 }
 
 /**
- * Reads the named columns of the files that `path` matches, as one table.
+ * Reads the files that `path` matches, as one table.
  * @throws UserError (exit 2) if a file or a column is missing
  * @throws UserError (exit 5) if rows are invalid, with all of them
  */
-export async function readCsvTable(path: string, columns: CsvColumns): Promise<CsvTable> {
-  const codes = { labels: new TextCodes(), groups: new TextCodes() };
-  const problems = new Problems();
-  const tables: FileTable[] = [];
+export async function readTrainingTable(
+  path: string,
+  columns: Omit<TableColumns, 'purpose'>,
+): Promise<TrainingTable> {
   const files = await inputFiles(path);
-  const names = shortNames(files);
-  for (const [i, file] of files.entries()) {
-    const table = await readFile(file, { columns, codes, problems, recording: names[i] });
-    if (table) tables.push(table);
+  const reader = new TableReader({ ...columns, purpose: 'train' }, files, true);
+  const sources: Pick<SourceFile, 'name' | 'sha256'>[] = [];
+  for (const file of files) {
+    const { bytes, sha256 } = await readContent(file, MAX_TEXT_BYTES);
+    for await (const _ of reader.read(oneChunk(file, bytes)));
+    sources.push({ name: file, sha256 });
   }
-  problems.throwIfAny();
-  return tables.length === 1 ? tables[0] : joined(tables);
-}
-
-/** Concatenates the rows of several files, whose codes are shared. */
-function joined(tables: readonly FileTable[]): CsvTable {
-  const [first] = tables;
-  const firstRows: number[] = [];
-  const firstSymbols: number[] = [];
-  let [rows, symbols] = [0, 0];
-  for (const table of tables) {
-    firstRows.push(rows);
-    firstSymbols.push(symbols);
-    rows += table.rows;
-    symbols += table.features.length;
-  }
-  const features =
-    first.features instanceof Float64Array ? new Float64Array(symbols) : new Float32Array(symbols);
-  tables.forEach((table, i) => void features.set(table.features, firstSymbols[i]));
-  const names = shortNames(tables.map(({ sources }) => sources[0].name));
-  const find = (row: number): readonly [FileTable, number] => {
-    const at = firstRows.findLastIndex(start => start <= row);
-    return [tables[at], row - firstRows[at]];
-  };
-  const all = <T>(of: (table: FileTable) => readonly T[]): T[] => tables.flatMap(of);
-  return {
-    ...first,
-    sources: all(({ sources }) => sources),
-    rows,
-    features,
-    ...(first.texts && {
-      texts: {
-        starts: [
-          0,
-          ...tables.flatMap(({ texts }, i) => texts?.starts.slice(1).map(at => at + firstSymbols[i]) ?? []),
-        ],
-      },
-    }),
-    targets: all(({ targets }) => targets),
-    groups: first.groups && all(({ groups = [] }) => groups),
-    order: first.order && all(({ order = [] }) => order),
-    ids: first.ids && all(({ ids = [] }) => ids),
-    rowName: row => {
-      const [table, own] = find(row);
-      return `${names[tables.indexOf(table)]}:${table.rowNumber(own)}`;
-    },
-    place: (row, column, target) => {
-      const [table, own] = find(row);
-      return table.place(own, column, target);
-    },
-  };
+  const { rows } = reader;
+  rows.problems.get(0)?.throwIfAny();
+  const lists = reader.lists();
+  rows.problems.get(0)?.throwIfAny();
+  return { sources, reader, rows, lists };
 }

@@ -1,11 +1,10 @@
 /** Dataset kinds `csv` and `parquet`: columns by name; the rows of a group form one sequence. */
 
 import { shortestDecimal } from '../util/decimals.js';
-import type { Diagnostic } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import type { Dataset, TextLevel } from './core/dataset.js';
 import { type ClassMapping, classesByCode, type LabelsConfig, type LabelTexts } from './core/labels.js';
-import type { DatasetContext, DatasetKind } from './core/pipeline.js';
+import type { DataRecord, DatasetContext, DatasetKind, SequenceReader } from './core/pipeline.js';
 import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
 import type { NormalizeConfig } from './core/scaling.js';
 import type { TrainingPartConfig } from './core/selection.js';
@@ -22,12 +21,11 @@ import {
   validation,
 } from './core/settings.js';
 import { TextCodes } from './core/values.js';
-import { csvSequences } from './csv-sequences.js';
-import { type CsvColumns, type CsvTable, readCsvTable, type TableRows } from './csv-table.js';
+import { MAX_GATHERED_BYTES, readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
 import type { Delimiter } from './formats/csv-records.js';
 import { rowName } from './formats/tables.js';
-import { groupOf, ownerOf, type RowList, rowLists, rowsName } from './row-order.js';
-import type { VocabularyConfig } from './vocabulary.js';
+import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';
+import { symbolReader, type VocabularyConfig } from './vocabulary.js';
 
 export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, VocabularyConfig, LabelsConfig {
   readonly kind: 'csv' | 'parquet';
@@ -261,9 +259,9 @@ async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset
   const { features, sequence, id } = config;
   // codes are shared by all files
   const symbols = (config.input_kind ?? 'number') === 'number' ? undefined : new TextCodes();
-  const columns = { ...columnsOf(config), symbols };
+  const columns = { ...columnsOf(config), symbol: symbols && ((text: string) => symbols.code(text)) };
   const dataset = await openTables(config, context, {
-    read: async (path, problems) => sequencesOf(await readCsvTable(path, columns), config, problems),
+    read: async path => sequencesOf(await readTrainingTable(path, columns), config),
     inputSize: features.length,
     targetSize: targetsOf(config).length,
     symbols: symbols?.texts ?? [],
@@ -277,6 +275,51 @@ async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset
     columnNames: { features: i => features[i], targets: i => targetsOf(config)[i] },
     ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
   };
+}
+
+function csvSequences(config: CsvConfig, { vocabulary }: DataRecord): SequenceReader {
+  const columns = {
+    ...columnsOf(config),
+    purpose: 'predict' as const,
+    targets: [],
+    symbol: vocabulary && symbolReader(vocabulary),
+  };
+  return {
+    hasIds: true,
+    hasTimes: columns.order !== undefined,
+    async *read(given) {
+      const { isSmall, sources } =
+        typeof columns.group === 'object' ? await measured(given) : { isSmall: false, sources: given };
+      const files = given.map(({ name }) => name);
+      const reader = new TableReader(columns, files, isSmall);
+      for await (const opened of inTurn(sources))
+        for await (const _ of reader.read(opened)) yield reader.take();
+      reader.end();
+      yield reader.take();
+    },
+  };
+}
+
+/**
+ * Returns whether `sources` are files of up to {@link MAX_GATHERED_BYTES} in total, and the sources
+ * to read instead: small files are in memory, since only its content tells how large a gzip file
+ * is.
+ */
+async function measured(
+  sources: readonly InputSource[],
+): Promise<{ readonly isSmall: boolean; readonly sources: readonly InputSource[] }> {
+  const opened: InputSource[] = [];
+  let room = MAX_GATHERED_BYTES;
+  for (const { name, open } of sources) {
+    const given = await open();
+    const isFile = given.size !== undefined || given.isDecompressedFile === true;
+    const isLarge = !isFile || (given.size ?? 0) > room;
+    const { start, source } = await beginning(given, isLarge ? 0 : room + 1);
+    room -= isLarge ? room + 1 : start.length;
+    opened.push({ name, open: async () => source });
+    if (room < 0) break;
+  }
+  return { isSmall: room >= 0, sources: [...opened, ...sources.slice(opened.length)] };
 }
 
 /** A target must not be an input. */
@@ -309,8 +352,9 @@ function targetsOf({ target }: CsvConfig): readonly string[] {
   return typeof target === 'string' ? [target] : target;
 }
 
-function columnsOf({ features, level, target, target_kind, sequence, id, delimiter }: CsvConfig): CsvColumns {
+function columnsOf({ features, level, target_kind, sequence, id, delimiter, target }: CsvConfig) {
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
+  const { group, order, per_file } = sequence ?? {};
   return {
     delimiter,
     features: features.map((name, i) => named(name, 'features', i)),
@@ -320,120 +364,78 @@ function columnsOf({ features, level, target, target_kind, sequence, id, delimit
         ? [named(target, 'target')]
         : target.map((name, i) => named(name, 'target', i)),
     targetKind: target_kind,
-    perFile: sequence?.per_file ?? false,
-    group: sequence?.group === undefined ? undefined : named(sequence.group, 'sequence', 'group'),
-    order: sequence?.order === undefined ? undefined : named(sequence.order, 'sequence', 'order'),
+    group: per_file ? ('file' as const) : group === undefined ? undefined : named(group, 'sequence', 'group'),
+    order: order === undefined ? undefined : named(order, 'sequence', 'order'),
     id: id === undefined ? undefined : named(id, 'id'),
   };
 }
 
-/** The rows of a table as sequences: one for each group, in the order of their first rows. */
-function sequencesOf(
-  { features: values, ...table }: CsvTable,
-  { features, sequence }: CsvConfig,
-  problems: Problems,
-): SequenceTable {
-  const lists = rowLists(table, problems);
-  const { texts, ids, groups, sources } = table;
-  const lengths = texts
-    ? Int32Array.from(lists, ([row]) => texts.starts[row + 1] - texts.starts[row])
-    : Int32Array.from(lists, ({ length }) => length);
+/** The rows of a table as sequences. */
+function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
+  const { sources, reader, rows, lists } = table;
+  const { level, sequence } = config;
+  const lengths = Int32Array.from(lists, list =>
+    level === undefined ? list.length : rows.starts[list[0] + 1] - rows.starts[list[0]],
+  );
   const starts = new Uint32Array(lists.length);
   for (let i = 1; i < starts.length; i++) starts[i] = starts[i - 1] + lengths[i - 1];
-  // without groups, sequences are the rows as they are
-  const rows = groups && lists.flat();
-  const targetRows = rows && (sequence?.per_step ? rows : lists.map(([row]) => row));
+  const size = targetsOf(config).length;
+  const targetRows = sequence?.per_step ? lists.flat() : lists.map(([row]) => row);
+  const targets = new Float64Array(targetRows.length * size);
+  targetRows.forEach((row, i) => {
+    for (let k = 0; k < size; k++) targets[i * size + k] = rows.targets[row * size + k];
+  });
   return {
     sources,
-    features: picked(values as Float32Array, rows, features.length),
+    features: rows.values(lists.flat()) as Float32Array,
     starts,
     lengths,
-    targets: picked(Float64Array.from(table.targets), targetRows, table.targetNames.length),
+    targets,
     labels: labelTexts(table),
-    // single rows have their id, or their line if they have none
-    idOf: index => {
-      const [row] = lists[index];
-      return groups ? groupOf(table, row) : ids?.[row] || table.rowName(row);
-    },
+    idOf: index => reader.idOf(index, lists[index]),
     check(indices, mapping) {
-      if (!sequence?.per_step)
-        checkConstant(
-          table,
-          Array.from(indices, index => lists[index]),
-          mapping,
-        );
+      if (sequence !== undefined && !sequence.per_step)
+        checkConstant(table, targetsOf(config), indices, mapping);
     },
   };
 }
 
-/** The rows `rows` of `values`, each of `width` numbers; absent: all. */
-function picked<T extends Float32Array | Float64Array>(
-  values: T,
-  rows: readonly number[] | undefined,
-  width: number,
-): T {
-  if (rows === undefined) return values;
-  const out = new (values.constructor as new (length: number) => T)(rows.length * width);
-  rows.forEach((row, i) => {
-    for (let k = 0; k < width; k++) out[i * width + k] = values[row * width + k];
-  });
-  return out;
-}
-
-function labelTexts(table: TableRows): LabelTexts {
-  const { sources, labels, targets } = table;
-  return { file: sources[0].name, labels, placeOf: code => table.place(targets.indexOf(code), 'target') };
+function labelTexts({ sources, rows: { labels, labelPlaces } }: TrainingTable): LabelTexts {
+  return { file: sources[0].name, labels: labels.texts, placeOf: code => labelPlaces[code] };
 }
 
 /** @throws UserError (exit 5) with the first row of each group whose target differs */
-function checkConstant(table: TableRows, lists: readonly RowList[], mapping: ClassMapping | undefined): void {
-  const { targets } = table;
+function checkConstant(
+  table: TrainingTable,
+  names: readonly string[],
+  indices: Uint32Array,
+  mapping: ClassMapping | undefined,
+): void {
+  const { rows, lists, reader } = table;
+  const { targets, labels } = rows;
+  const size = names.length;
   const classes = mapping && classesByCode(labelTexts(table), mapping);
   const targetOf = (at: number): number => (classes ? classes[targets[at]] : targets[at]);
+  const words = (at: number): string =>
+    classes ? labels.texts[targets[at]] : String(shortestDecimal(targets[at]));
   const problems = new Problems();
-  for (const list of lists) {
-    const place = differingTarget(table, list, targetOf);
-    if (place === undefined) continue;
-    problems.add(differs(table, list[0], place));
-    if (problems.full) break;
+  for (const index of indices) {
+    const [first, ...others] = lists[index];
+    const differs = (row: number, k: number) => targetOf(row * size + k) !== targetOf(first * size + k);
+    const columns = [...names.keys()];
+    const row = others.find(row => columns.some(k => differs(row, k)));
+    if (row === undefined || problems.full) continue;
+    const target = columns.find(k => differs(row, k)) ?? 0;
+    const place = rows.place(row);
+    problems.add({
+      code: 'data/csv-target',
+      message: `the rows${reader.ownerOf(index)} have different targets`,
+      ...place,
+      columnName: names[target],
+      expected: `${words(first * size + target)}, as in ${rowName(rows.place(first), place)}`,
+      got: words(row * size + target),
+      suggestion: classes ? 'dataset.sequence.per_step: true' : undefined,
+    });
   }
   problems.throwIfAny();
-}
-
-/**
- * Finds the first target of a group that differs from its first row's; undefined if there is none.
- */
-function differingTarget(
-  { targetNames: { length: size } }: TableRows,
-  [first, ...others]: RowList,
-  targetOf: (at: number) => number,
-): { readonly row: number; readonly target: number } | undefined {
-  for (const row of others) {
-    for (let target = 0; target < size; target++) {
-      if (targetOf(row * size + target) !== targetOf(first * size + target)) return { row, target };
-    }
-  }
-  return undefined;
-}
-
-function differs(
-  table: TableRows,
-  first: number,
-  { row, target }: { readonly row: number; readonly target: number },
-): Diagnostic {
-  const { targets, targetNames, labels } = table;
-  const isClass = labels.length > 0;
-  const words = (at: number): string => {
-    const value = targets[at * targetNames.length + target];
-    return isClass ? labels[value] : String(shortestDecimal(value));
-  };
-  const place = table.place(row, 'target', target);
-  return {
-    code: 'data/csv-target',
-    message: `the rows of ${rowsName(ownerOf(table, row))} have different targets`,
-    ...place,
-    expected: `${words(first)}, as in ${rowName(table.place(first, 'target', target), place)}`,
-    got: words(row),
-    suggestion: isClass ? 'dataset.sequence.per_step: true' : undefined,
-  };
 }

@@ -10,21 +10,19 @@ import type { DataRecord, ReadSequence, SequenceReader } from './core/pipeline.j
 import { Problems } from './core/problems.js';
 import { repeated } from './core/scaling.js';
 import { badNumber, cellNumber, findColumns, isMissing, missingCell } from './csv-columns.js';
-import { MAX_TOLD } from './csv-sequences.js';
 import type { ForecastConfig } from './forecast.js';
 import { gapWords, timeGaps } from './forecast-gaps.js';
 import { forecastSplit, windowShape } from './forecast-windows.js';
 import {
   type CellPlace,
   type RowPlace,
-  rowName,
-  TableFile,
+  readTable,
   type TableHandlers,
   type TableRecord,
 } from './formats/tables.js';
-import { allBytes, inTurn } from './reading/byte-sources.js';
+import { allBytes, inTurn, oneChunk } from './reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from './reading/limits.js';
-import { type FirstOrder, mixedOrder, orderKey, orderRest, samePlace } from './row-order.js';
+import { type FirstOrder, mixedOrder, orderKey, orderRest, sameOrder } from './row-order.js';
 
 export function forecastSequences(config: ForecastConfig, { series_scaling }: DataRecord): SequenceReader {
   const scalings = {
@@ -35,13 +33,11 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
     hasIds: config.series !== undefined,
     hasTimes: config.time !== undefined,
     async *read(sources) {
-      const problems = new Problems();
       const rows = new Rows(config);
       for await (const source of inTurn(sources)) {
-        const file = new TableFile(source.name, await allBytes(source, MAX_TEXT_BYTES), config.delimiter);
-        await file.scan(rows.ofFile(file), problems);
+        const bytes = oneChunk(source.name, await allBytes(source, MAX_TEXT_BYTES));
+        for await (const _ of readTable(bytes, rows, config.delimiter));
       }
-      problems.throwIfAny();
       yield [
         ...[...rows.series.values()].map(series => sequenceOf(series, config, scalings)),
         ...rows.strays.map(problem => ({ problems: [problem] })),
@@ -57,16 +53,16 @@ function sequenceOf(
   { pooled, bySeries }: Scalings,
 ): ReadSequence {
   const id = name !== undefined && { id: name };
-  if (problems.length > 0) return { problems, ...id };
+  if (problems.all.length > 0) return { problems: problems.all, ...id };
   const { size, width, observed, hasFuture, steps: length } = windowShape(config);
   const compare = (a: Step, b: Step): number => a.key - b.key || a.rest - b.rest;
   const steps = unordered.toSorted(compare);
   const tie = steps.findIndex((step, i) => i > 0 && compare(step, steps[i - 1]) === 0);
   if (tie > 0) {
     const { time = '', row } = steps[tie];
-    const at = row();
-    const earlier = rowName(steps[tie - 1].row(), at);
-    return { problems: [samePlace({ series: name }, time, { place: at, earlier })], ...id };
+    const owner = name === undefined ? '' : ` of series ${JSON.stringify(name)}`;
+    const problem = sameOrder(owner, config.time ?? '', time, [steps[tie - 1].row, row]);
+    return { problems: [problem], ...id };
   }
   const last = steps.findLastIndex(({ cells }) => cells[0] !== '');
   const ahead = hasFuture ? config.horizon : 0;
@@ -80,11 +76,12 @@ function sequenceOf(
   const window = steps.slice(first, last + 1 + ahead);
   const values = new Float64Array(window.length * width);
   const wrong = new Problems();
-  window.forEach(({ cells, place }, step) => {
+  const columns = columnsOf(config);
+  window.forEach(({ cells, row }, step) => {
     cells.forEach((cell, column) => {
       if (step >= config.input_steps && column < observed) return;
       const value = cellNumber(cell);
-      if (value === undefined) wrong.add(badNumber(cell, place(column)));
+      if (value === undefined) wrong.add(badNumber(cell, { ...row, columnName: columns[column] }));
       else values[step * width + column] = (value - offset[column]) / scale[column];
     });
   });
@@ -123,11 +120,7 @@ interface Step {
   readonly rest: number;
   readonly time: string | undefined;
   readonly cells: readonly string[];
-  row(): RowPlace;
-  /** Position of the cell of column `index`, of target, features, known. */
-  place(index: number): CellPlace;
-  /** Position of the time, or of the target if steps have no times. */
-  timePlace(): CellPlace;
+  readonly row: RowPlace;
 }
 
 /** The rows of a series. */
@@ -136,19 +129,16 @@ interface InputSeries {
   readonly name: string | undefined;
   /** In the order of the files. */
   readonly steps: Step[];
-  /** Of its rows, {@link MAX_TOLD} at most. */
-  readonly problems: Diagnostic[];
+  readonly problems: Problems;
   readonly place: RowPlace;
 }
 
-/** A row of a file. */
-interface RowAt {
-  readonly file: TableFile;
-  /** Its position, for {@link TableFile.place}. */
-  readonly start: number;
+/** Names of the columns of a step's cells. */
+function columnsOf({ target, features = [], known = [] }: ForecastConfig): readonly string[] {
+  return [target, ...features, ...known];
 }
 
-class Rows {
+class Rows implements TableHandlers {
   /** By name, in the order of the rows. */
   readonly series = new Map<string, InputSeries>();
   /** Problems of rows without a series. */
@@ -160,26 +150,15 @@ class Rows {
 
   constructor(private readonly config: ForecastConfig) {}
 
-  /** Names of the columns that are read. */
   get wanted(): readonly string[] {
-    const { target, features = [], known = [], series, time } = this.config;
-    return [target, ...features, ...known, series, time].flatMap(name => name ?? []);
+    const { series, time } = this.config;
+    return [...columnsOf(this.config), series, time].flatMap(name => name ?? []);
   }
 
-  /** What reads the rows of a file, after those of the files before it. */
-  ofFile(file: TableFile): TableHandlers {
-    return {
-      wanted: this.wanted,
-      header: record => this.header(record),
-      add: ({ fields, at }) => this.row(fields, { file, start: at }),
-      ragged: ({ fields, at }, problem) => this.ragged(fields, { file, start: at }, () => problem),
-    };
-  }
-
-  private header(record: TableRecord): void {
-    const { target, features = [], known = [], series, time, delimiter } = this.config;
+  header(record: TableRecord): void {
+    const { series, time, delimiter } = this.config;
     const named = (name: string) => ({ name });
-    const columns = [target, ...features, ...known].map(named);
+    const columns = columnsOf(this.config).map(named);
     const [group, order] = [series, time].map(name => (name === undefined ? undefined : named(name)));
     const all = [...columns, group, order].filter(column => column !== undefined);
     const indexOf = findColumns(record, delimiter, all, 'predict');
@@ -187,42 +166,39 @@ class Rows {
     [this.group, this.time] = [indexOf(group), indexOf(order)];
   }
 
-  private row(fields: readonly string[], at: RowAt): void {
-    const placeOf = (field: number) => at.file.place(at.start, field);
-    const series = this.seriesOf(fields, at, () =>
-      missingCell(fields[this.group].trim(), placeOf(this.group)),
+  add(record: TableRecord): void {
+    const { fields, row } = record;
+    const series = this.seriesOf(record, () =>
+      missingCell(fields[this.group].trim(), record.place(this.group)),
     );
     if (series === undefined) return;
+    const cells = this.columns.map(column => fields[column].trim());
     const text = this.time < 0 ? undefined : fields[this.time].trim();
     if (text === undefined) {
-      series.steps.push(this.step(fields, at, { key: series.steps.length, rest: 0, time: undefined }));
+      series.steps.push({ key: series.steps.length, rest: 0, time: undefined, cells, row });
       return;
     }
-    this.first ??= { numeric: NUMBER.test(text), place: at.file.placeOfRow(at.start) };
+    this.first ??= { numeric: NUMBER.test(text), place: row };
     const { first } = this;
     const [key, rest] = [orderKey(first.numeric)(text), orderRest(first.numeric)(text)];
     const { calendar = [] } = this.config;
-    const place = () => placeOf(this.time);
+    const place = () => record.place(this.time);
     if (isMissing(text)) complain(series, () => missingCell(text, place()));
     else if (!Number.isFinite(key)) complain(series, () => mixedOrder(text, place(), first));
     else if (first.numeric && calendar.length > 0) complain(series, () => withoutCalendar(text, place()));
-    else series.steps.push(this.step(fields, at, { key, rest, time: text }));
+    else series.steps.push({ key, rest, time: text, cells, row });
   }
 
-  private ragged(fields: readonly string[], at: RowAt, problem: () => Diagnostic): void {
-    const series = this.seriesOf(fields, at, problem);
-    if (series !== undefined) complain(series, problem);
+  ragged(record: TableRecord, problem: Diagnostic): void {
+    const series = this.seriesOf(record, () => problem);
+    if (series !== undefined) complain(series, () => problem);
   }
 
   /**
    * The series of a row. Without one, the row is left out alone.
    * @param problem of a row without one
    */
-  private seriesOf(
-    fields: readonly string[],
-    { file, start }: RowAt,
-    problem: () => Diagnostic,
-  ): InputSeries | undefined {
+  private seriesOf({ fields, row }: TableRecord, problem: () => Diagnostic): InputSeries | undefined {
     const name = this.group < 0 ? '' : fields[this.group]?.trim();
     if (this.group >= 0 && (name === undefined || isMissing(name))) {
       this.strays.push(problem());
@@ -230,30 +206,19 @@ class Rows {
     }
     const known = this.series.get(name);
     if (known) return known;
-    const place = file.placeOfRow(start);
-    const series = { name: this.group < 0 ? undefined : name, steps: [], problems: [], place };
+    const series = {
+      name: this.group < 0 ? undefined : name,
+      steps: [],
+      problems: new Problems(),
+      place: row,
+    };
     this.series.set(name, series);
     return series;
-  }
-
-  private step(
-    fields: readonly string[],
-    { file, start }: RowAt,
-    order: Pick<Step, 'key' | 'rest' | 'time'>,
-  ): Step {
-    const { columns, time } = this;
-    return {
-      ...order,
-      cells: columns.map(column => fields[column].trim()),
-      row: () => file.placeOfRow(start),
-      place: index => file.place(start, columns[index]),
-      timePlace: () => file.place(start, time < 0 ? columns[0] : time),
-    };
   }
 }
 
 function complain({ problems }: InputSeries, problem: () => Diagnostic): void {
-  if (problems.length < MAX_TOLD) problems.push(problem());
+  if (!problems.full) problems.add(problem());
 }
 
 /** Warning: the training data do not have this series. */
@@ -299,7 +264,7 @@ function lackingSteps(
   if (history < input_steps) {
     const message = `${name} needs ${missing(input_steps, history)} with a target`;
     const expected = counted(input_steps, 'row');
-    return { code, message, ...steps[0].timePlace(), expected, got: String(history) };
+    return { code, message, ...steps[0].row, expected, got: String(history) };
   }
   if (future >= ahead) return undefined;
   const columns =
@@ -307,7 +272,7 @@ function lackingSteps(
   const message = `${name} needs ${missing(ahead, future)} ${columns}, without a target`;
   const expected = `${counted(ahead, 'row')} after its last target`;
   // where they are missing
-  return { code, message, ...(steps.at(-1) ?? steps[0]).timePlace(), expected, got: String(future) };
+  return { code, message, ...(steps.at(-1) ?? steps[0]).row, expected, got: String(future) };
 }
 
 /**
@@ -325,7 +290,7 @@ function gapsOf(
   const times = { keys: Float64Array.from(steps, ({ key }) => key), cells, isNumeric: NUMBER.test(cells[0]) };
   const between = (first: number, last: number) =>
     timeGaps([{ name: series, rows: [...steps.keys()] }], times, { first, last });
-  const placeOf = (before: string) => steps[cells.indexOf(before)].timePlace();
+  const placeOf = (before: string) => steps[cells.indexOf(before)].row;
   const leap = between(last, last + Math.min(1, ahead));
   if (leap !== undefined && leap.missing >= input_steps + horizon) {
     const { after, before, step } = leap.largest;

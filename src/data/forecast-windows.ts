@@ -4,7 +4,6 @@
  */
 import type { Scaling, Split, SplitName, Targets } from './core/dataset.js';
 import { configError } from './core/problems.js';
-import type { CsvTable } from './csv-table.js';
 import type { CalendarFeature, ForecastConfig } from './forecast.js';
 import { MS_OF_DAY } from './forecast-gaps.js';
 
@@ -295,7 +294,7 @@ export function unscaledWindow({ series, origin }: Window, config: ForecastConfi
  * Names a window by its series and the time of its first target, or the number of that step, from
  * 1.
  */
-export function idOf({ series, origin }: Window, { order }: CsvTable): string {
+export function idOf({ series, origin }: Window, order: readonly string[]): string {
   const row = series.rows[origin];
-  return [series.name, order?.[row] ?? String(origin + 1)].filter(part => part !== '').join(' ');
+  return [series.name, order[row] ?? String(origin + 1)].filter(part => part !== '').join(' ');
 }

@@ -29,7 +29,7 @@ import {
 } from './core/dataset.js';
 import { NUMBER } from './core/labels.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
-import { type ConfigDiagnostic, configError, Problems } from './core/problems.js';
+import { type ConfigDiagnostic, configError } from './core/problems.js';
 import { columnScaling } from './core/scaling.js';
 import { shareOf } from './core/selection.js';
 import {
@@ -43,7 +43,7 @@ import {
   testShare,
   validationAtEnd,
 } from './core/settings.js';
-import { type CsvTable, readCsvTable } from './csv-table.js';
+import { readTrainingTable, type TrainingTable } from './csv-table.js';
 import { timeGaps } from './forecast-gaps.js';
 import { forecastSequences } from './forecast-sequences.js';
 import {
@@ -59,7 +59,6 @@ import {
   windowShape,
   windowsOf,
 } from './forecast-windows.js';
-import { groupOf, orderKey, rowLists } from './row-order.js';
 
 const settings = key.section(
   {
@@ -226,20 +225,15 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
   const { features = [], known = [], calendar = [], normalize, per_step = false } = config;
   const levels = levelsOf(config);
   const table = await readTable(config);
+  const { rows: cells, lists } = table;
   const keys = timeKeys(table, config);
-  const problems = new Problems();
-  const lists = rowLists(
-    table.groups ? table : { ...table, groups: new Array(table.rows).fill(0), groupNames: [''] },
-    problems,
-    row => ({ series: table.groups && groupOf(table, row) }),
-  );
-  problems.throwIfAny();
   const cuts = cutsOf(keys, config);
   const trainEnd = cuts.validation ?? cuts.test;
   const shape = windowShape(config);
   const { width } = shape;
+  const features64 = cells.features.toArray();
   const value = (row: number, column: number): number =>
-    column === 0 ? table.targets[row] : table.features[row * (width - 1) + column - 1];
+    column === 0 ? cells.targets[row] : features64[row * (width - 1) + column - 1];
   const fit = (rows: readonly number[], histories: readonly (readonly number[])[] = [rows]) =>
     Array.from({ length: width }, (_, column): readonly [offset: number, scale: number] => {
       if (normalize === 'none') return [0, 1];
@@ -262,22 +256,21 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
       for (let c = 0; c < width; c++)
         values[step * width + c] = (value(row, c) - scalings[c][0]) / scalings[c][1];
     });
-    const name = table.groups === undefined ? '' : table.groupNames[table.groups[rows[0]]];
     return {
-      name,
+      name: cells.groupNames.texts[i],
       rows,
       values,
-      targetAt: step => table.targets[rows[step]],
+      targetAt: step => cells.targets[rows[step]],
       scalings,
       naiveError: naiveErrorOf(
-        trained.map(row => table.targets[row]),
+        trained.map(row => cells.targets[row]),
         config.season,
       ),
     };
   });
   const { size, steps } = shape;
   const split = (windows: readonly Window[]): Split =>
-    forecastSplit(windows, keys, config, index => idOf(windows[index], table));
+    forecastSplit(windows, keys, config, index => idOf(windows[index], cells.order));
   const windows = (name: SplitName): Window[] => windowsOf(all, keys, cuts, name, config);
   const trainWindows = windows('train');
   const names = [
@@ -307,7 +300,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
       ...(config.relative_to !== undefined && { relativeTo: config.relative_to }),
       window: index => unscaledWindow(trainWindows[index], config),
       longest: histories.reduce((most, { length }) => Math.max(most, length), 0),
-      ...gapsOf(all, keys, table),
+      ...gapsOf(all, keys, cells.order),
     },
     digests: splitFiles({ train: table.sources }),
     columnNames: {
@@ -352,9 +345,9 @@ function readTable({
   features = [],
   known = [],
   delimiter,
-}: ForecastConfig): Promise<CsvTable> {
+}: ForecastConfig): Promise<TrainingTable> {
   const named = (name: string, ...at: (string | number)[]) => ({ name, keyPath: ['dataset', ...at] });
-  return readCsvTable(path, {
+  return readTrainingTable(path, {
     delimiter,
     features: [
       ...features.map((name, i) => named(name, 'features', i)),
@@ -363,33 +356,32 @@ function readTable({
     targets: [named(target, 'target')],
     targetKind: 'value',
     keepsFloat64: true,
-    ...(series !== undefined && { group: named(series, 'series') }),
-    ...(time !== undefined && { order: named(time, 'time') }),
+    group: series === undefined ? 'table' : named(series, 'series'),
+    groupWord: 'series',
+    order: time === undefined ? undefined : named(time, 'time'),
   });
 }
 
 /** Point in time of each row: from the `time` column, else its position in its series. */
-function timeKeys(table: CsvTable, { calendar = [] }: ForecastConfig): Float64Array {
-  const { order, rows, groups } = table;
-  const isNumeric = order === undefined || hasNumbers(order);
-  if (calendar.length > 0 && isNumeric) {
+function timeKeys({ rows, lists }: TrainingTable, { calendar = [], time }: ForecastConfig): Float64Array {
+  const { order } = rows;
+  if (calendar.length > 0 && (time === undefined || hasNumbers(order))) {
     throw configError({
       code: 'data/calendar',
       keyPath: ['dataset', 'calendar'],
       message: 'calendar features need a `time` column of dates or times',
       expected: 'a column of ISO 8601 dates or times',
-      ...(order && { got: JSON.stringify(order[0]) }),
+      ...(time !== undefined && { got: JSON.stringify(order[0]) }),
     });
   }
-  // cells without a key are reported when the rows are ordered
-  if (order !== undefined) return Float64Array.from(order, orderKey(isNumeric));
-  const next = new Map<number, number>();
-  return Float64Array.from({ length: rows }, (_, row) => {
-    const group = groups?.[row] ?? 0;
-    const place = next.get(group) ?? 0;
-    next.set(group, place + 1);
-    return place;
-  });
+  if (time !== undefined) return Float64Array.from(rows.keys);
+  const keys = new Float64Array(rows.count);
+  for (const list of lists) {
+    list.forEach((row, place) => {
+      keys[row] = place;
+    });
+  }
+  return keys;
 }
 
 function hasNumbers(times: readonly string[]): boolean {
@@ -399,10 +391,10 @@ function hasNumbers(times: readonly string[]): boolean {
 function gapsOf(
   all: readonly Series[],
   keys: Float64Array,
-  { order: cells }: CsvTable,
+  cells: readonly string[],
 ): Pick<SeriesFacts, 'gaps'> {
   // in the order of the file no step is missing
-  const gaps = cells && timeGaps(all, { keys, cells, isNumeric: hasNumbers(cells) });
+  const gaps = cells.length === 0 ? undefined : timeGaps(all, { keys, cells, isNumeric: hasNumbers(cells) });
   return gaps === undefined ? {} : { gaps };
 }
 

@@ -18,7 +18,7 @@ export function jsonlSequences(config: JsonlConfig, { input, vocabulary }: DataR
     hasTimes: false,
     async *read(sources) {
       let done: ReadSequence[] = [];
-      const nameOf = placeNames(sources);
+      const nameOf = placeNames(sources.map(({ name }) => name));
       for await (const { name: file, chunks } of inTurn(sources)) {
         const pieces = new JsonlPieces(file, {
           record(record, line) {

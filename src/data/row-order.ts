@@ -1,74 +1,13 @@
-/** Groups the rows of a table into sequences by one column and sorts them by another. */
+/** Sort keys of the cells of an order column. */
 import type { Diagnostic } from '../util/errors.js';
 import { NUMBER } from './core/labels.js';
-import type { Problems } from './core/problems.js';
-import type { TableRows } from './csv-table.js';
 import { type CellPlace, type RowPlace, rowName } from './formats/tables.js';
-
-/** Row indices of one sequence, in the order of its steps. */
-export type RowList = readonly number[];
 
 /** A month is its first day. */
 export const TIMESTAMP =
   /^\d{4}-\d{2}$|^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
 const ZONED = /(?:Z|[+-]\d{2}:\d{2})$/;
 const DATE_LENGTH = 'YYYY-MM-DD'.length;
-
-/**
- * Returns the sequences of a table in the order of their first rows. Without a grouping column,
- * every row is a sequence of one step; without an order column, steps keep the order of the file.
- * Rows that cannot be ordered are added to `problems`, with the sequence `of` a row.
- */
-export function rowLists(
-  table: TableRows,
-  problems: Problems,
-  of = (row: number): RowOwner => ownerOf(table, row),
-): RowList[] {
-  const lists = grouped(table);
-  if (table.order === undefined) return lists;
-  const keys = orderKeys(table, table.order, problems);
-  if (keys === undefined) return lists;
-  for (const list of lists) {
-    list.sort((a, b) => compare(keys, a, b) || a - b);
-    addTies(list, keys, table, { problems, of });
-  }
-  return lists;
-}
-
-function grouped({ rows, groups, groupNames }: TableRows): number[][] {
-  if (groups === undefined) return Array.from({ length: rows }, (_, row) => [row]);
-  const lists: number[][] = groupNames.map(() => []);
-  groups.forEach((group, row) => {
-    lists[group].push(row);
-  });
-  return lists;
-}
-
-/** Sort key of each row. */
-interface OrderKeys {
-  readonly whole: Float64Array;
-  /** See {@link orderRest}. */
-  readonly rest: Float64Array;
-}
-
-function compare({ whole, rest }: OrderKeys, a: number, b: number): number {
-  return whole[a] - whole[b] || rest[a] - rest[b];
-}
-
-/**
- * Sort keys: numbers if all cells are numbers, or milliseconds since 1970 if all are ISO 8601 dates
- * or times (UTC unless they have an offset).
- */
-function orderKeys(table: TableRows, cells: readonly string[], problems: Problems): OrderKeys | undefined {
-  const numeric = NUMBER.test(cells[0]);
-  const whole = Float64Array.from(cells, orderKey(numeric));
-  const bad = whole.findIndex(key => !Number.isFinite(key));
-  if (bad < 0) return { whole, rest: Float64Array.from(cells, orderRest(numeric)) };
-  problems.add(
-    mixedOrder(cells[bad], table.place(bad, 'order'), { numeric, place: table.place(0, 'order') }),
-  );
-  return undefined;
-}
 
 /**
  * Returns the function from a cell of an order column to its sort key: its value if `numeric`, else
@@ -81,7 +20,7 @@ export function orderKey(numeric: boolean): (cell: string) => number {
 /** The first row, which determines the type of the order column. */
 export interface FirstOrder {
   readonly numeric: boolean;
-  readonly place: Partial<CellPlace> | RowPlace;
+  readonly place: RowPlace;
 }
 
 /** Problem: a cell of the order column has no sort key. */
@@ -146,64 +85,26 @@ function belowMilliseconds(cell: string): number {
   return digits === '' ? 0 : Number(`0.${digits}`);
 }
 
-function addTies(
-  list: RowList,
-  keys: OrderKeys,
-  table: TableRows,
-  { problems, of }: { readonly problems: Problems; of(row: number): RowOwner },
-): void {
-  for (let i = 1; i < list.length && !problems.full; i++) {
-    if (compare(keys, list[i], list[i - 1]) !== 0) continue;
-    const place = table.place(list[i], 'order');
-    const earlier = rowName(table.place(list[i - 1], 'order'), place);
-    problems.add(samePlace(of(list[i]), table.order?.[list[i]] ?? '', { place, earlier }));
-  }
-}
-
-/** A sequence of rows that is a group, or a file. */
-export type NamedRows = { readonly group: string } | { readonly file: string };
-
-/** The sequence of two rows; a series has no name if it is the whole table. */
-export type RowOwner = NamedRows | { readonly series: string | undefined };
-
-/** `group "a"` or `file "a.csv"`. */
-export function rowsName(owner: NamedRows): string {
-  const [word, name] = 'file' in owner ? ['file', owner.file] : ['group', owner.group];
-  return `${word} ${JSON.stringify(name)}`;
-}
-
 /** A date with a time of day and without an offset, which an hour may have twice. */
 const LOCAL_TIME = /^\d{4}-\d{2}-\d{2}[T ][\d:.]+$/;
 
-/** Problem: two rows of a sequence have the same value in the order column. */
-export function samePlace(
-  owner: RowOwner,
+/**
+ * Problem: two rows of a sequence have the same value in the order column.
+ * @param owner ` of group "a"`; empty if the table is one sequence
+ */
+export function sameOrder(
+  owner: string,
+  column: string,
   text: string,
-  { place, earlier }: { readonly place: Partial<Diagnostic>; readonly earlier: string },
+  [earlier, place]: readonly [RowPlace, RowPlace],
 ): Diagnostic {
-  const message = !('series' in owner)
-    ? `two rows of ${rowsName(owner)} have the same value in the order column`
-    : owner.series === undefined
-      ? `two rows have the time ${text}`
-      : `series ${JSON.stringify(owner.series)} has two rows at time ${text}`;
   return {
     code: 'data/csv-order',
-    message,
+    message: `two rows${owner} have the same value in column ${JSON.stringify(column)}`,
     ...place,
     ...(LOCAL_TIME.test(text) && {
       expected: 'different times; if clocks were set back, times with a UTC offset such as +02:00',
     }),
-    got: `${text}, as in ${earlier}`,
+    got: `${text}, as in ${rowName(earlier, place)}`,
   };
-}
-
-/** The group or file that `row` belongs to. */
-export function ownerOf(table: TableRows, row: number): NamedRows {
-  const name = groupOf(table, row);
-  return table.perFile ? { file: name } : { group: name };
-}
-
-/** Name of the group that `row` belongs to. */
-export function groupOf({ groups, groupNames }: TableRows, row: number): string {
-  return groups === undefined ? '' : groupNames[groups[row]];
 }

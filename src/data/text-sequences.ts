@@ -208,7 +208,7 @@ function linesToPredict(level: TextLevel, vocabulary: Vocabulary | undefined): S
     hasTimes: false,
     async *read(sources) {
       let done: ReadSequence[] = [];
-      const nameOf = placeNames(sources);
+      const nameOf = placeNames(sources.map(({ name }) => name));
       const linesOf = (file: string) =>
         new LinePieces(file, level !== 'byte', {
           line({ bytes, number }) {

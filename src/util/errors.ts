@@ -37,7 +37,7 @@ export interface Diagnostic {
   readonly source?: string;
   /** 1-based row of a table in a file that has no lines. */
   readonly row?: number;
-  /** Column of such a table. */
+  /** Column of a table. */
   readonly columnName?: string;
   /** Byte offset in a binary file. */
   readonly offset?: number;
@@ -77,11 +77,9 @@ export function damagedError(...diagnostics: Diagnostic[]): UserError {
 /** `FILE:LINE:COL: ` or `FILE: row ROW: column NAME: ` as far as known; empty if nothing is. */
 export function placeOf(d: Partial<Diagnostic>): string {
   if (d.file === undefined) return '';
-  if (d.row !== undefined || d.columnName !== undefined) {
-    const row = d.row === undefined ? '' : `row ${d.row}: `;
-    return `${d.file}: ${row}${d.columnName === undefined ? '' : `column ${JSON.stringify(d.columnName)}: `}`;
-  }
-  if (d.line !== undefined) return `${d.file}:${d.line}:${d.column ?? 1}: `;
+  const column = d.columnName === undefined ? '' : `column ${JSON.stringify(d.columnName)}: `;
+  if (d.line !== undefined) return `${d.file}:${d.line}:${d.column ?? 1}: ${column}`;
+  if (d.row !== undefined) return `${d.file}: row ${d.row}: ${column}`;
   if (d.offset !== undefined) return `${d.file}: offset ${d.offset}: `;
-  return `${d.file}: `;
+  return `${d.file}: ${column}`;
 }

@@ -253,19 +253,19 @@ const GUESSES: readonly {
       return `s${group},${i === 20 ? '?' : i},${i % 9},${group % 2 ? 'u' : 'v'}`;
     }),
     dataset: { target: 'kind', features: ['b'] },
-    stdout: /^not used +a: not a number in 1 row, first at data\.csv:22:4$/m,
+    stdout: /^not used +a: not a number in 1 row, first in line 22$/m,
   },
   {
     what: 'a bad date is named',
     csv: table('date,a,b', 60, i => `${i === 9 ? 'unknown' : day(i)},${i % 7},${(i * 5) % 31}.5`),
     dataset: {},
-    stdout: /^not used +date: not a date in 1 row, first at data\.csv:11:1$/m,
+    stdout: /^not used +date: not a date in 1 row, first in line 11$/m,
   },
   {
     what: 'unused columns are reported',
     csv: table('x,y,note,label', 80, i => `${i % 6},${i % 7 ? i : ''},hello ${i},${i % 2}`),
     dataset: { features: ['x'] },
-    stdout: /^not used +y: empty in 12 rows, first at data\.csv:2:3\nnot used +note: not numbers$/m,
+    stdout: /^not used +y: empty in 12 rows, first in line 2\nnot used +note: not numbers$/m,
   },
 ];
 
@@ -333,7 +333,7 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
   [
     table('a;b;label', 20, i => `${i};1,5;${i % 2}`),
     5,
-    /^data\.csv:2:3: the number has a comma\n.*\n.*\n {2}expected: a decimal point/,
+    /^data\.csv:2:1: column "b": the number has a comma\n {2}expected: a decimal point/,
   ],
   [table('x,label', 20, i => `"1,${i}",${i % 2}`), 5, /has a comma/],
   [table('1,2', 20, i => `${i},1`), 5, /its first line has numbers/],
@@ -348,7 +348,7 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
   [
     table('a,b', 60, i => `${i % 7},${i % 20 === 3 ? 'n/a' : `${i}.5`}`),
     2,
-    /its target b has bad cells: not a number in 3 rows, first at data\.csv:5:3\n/,
+    /its target b has bad cells: not a number in 3 rows, first in line 5\n/,
     ...['--target', 'b'],
   ],
   [

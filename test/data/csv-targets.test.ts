@@ -137,11 +137,11 @@ t.test('what cannot be several targets is told at its place', async t => {
   );
   const path = work.file('train.csv', 'group,a,u,v\ng0,1,1,1\ng0,2,1,2\ng1,3,1,1\n');
   const differing = await told({ path, test_path: undefined, test_fraction: 0.5, target: ['u', 'v'] });
-  t.match(differing, /train\.csv:3:8: the rows of group "g0" have different targets/);
+  t.match(differing, /train\.csv:3:1: column "v": the rows of group "g0" have different targets/);
   t.match(differing, /expected: 1, as in line 2/);
   const words = work.file('train.csv', `group,a,u,v\n${'g0,1,1,word\n'.repeat(4)}`);
   t.match(
     await told({ path: words, test_path: undefined, test_fraction: 0.5, target: ['u', 'v'] }),
-    /column "v" contains text/,
+    /train\.csv:2:8: the cell is not a number/,
   );
 });

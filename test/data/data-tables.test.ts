@@ -391,10 +391,10 @@ t.test('csv: the files of a folder or pattern are one table', async t => {
     /^data\/csv-number 2:5\+1 .*the cell is not a number/,
   ]);
   t.match(await complaints(5, () => open(config('twice', { sequence: { group: 'group', order: 'a' } }))), [
-    /^data\/csv-order 3:3\+1 .*two rows of group "g" .*got 1, as in line 2 of \S+twice\/1\.csv$/,
+    /^data\/csv-order 3 .*two rows of group "g" .*got 1, as in line 2 of \S+twice\/1\.csv$/,
   ]);
   t.match(await complaints(5, () => open(config('twice'))), [
-    /^data\/csv-target 3:7\+1 .*expected x, as in line 2 of \S+twice\/1\.csv \| got z/,
+    /^data\/csv-target 3 .*expected x, as in line 2 of \S+twice\/1\.csv \| got z/,
   ]);
   const texts = await open(
     config('texts', {
@@ -515,7 +515,7 @@ t.test('csv: order to the microsecond, days that the calendar has, line ends of 
   const long = [data.train, data.test].find(split => split.lengths === undefined || split.lengths[0] === 4);
   t.same(long && sequence(data, long, 0), [[3], [1], [2], [0]]);
   writeFileSync(path, rows(at('123456'), at('123456')));
-  t.match(await complaints(5, () => open(ordered)), [/have the same value in the order column/]);
+  t.match(await complaints(5, () => open(ordered)), [/have the same value in column/]);
   const nanoseconds = ['1735689600000000300', '1735689600000000050', '1735689600000000100'];
   t.equal(Number(nanoseconds[1]), Number(nanoseconds[2]), 'float64 has only one of them');
   writeFileSync(path, rows(...nanoseconds).replace('2020-01-01', '0'));
@@ -525,7 +525,7 @@ t.test('csv: order to the microsecond, days that the calendar has, line ends of 
   );
   t.same(three && sequence(exact, three, 0), [[1], [2], [0]]);
   writeFileSync(path, rows(nanoseconds[1], nanoseconds[1]).replace('2020-01-01', '0'));
-  t.match(await complaints(5, () => open(ordered)), [/have the same value in the order column/]);
+  t.match(await complaints(5, () => open(ordered)), [/have the same value in column/]);
   for (const day of ['2023-02-30', '2023-02-29', '2024-04-31', '2024-02-30T10:00'])
     await (async () => {
       writeFileSync(path, rows(day));

@@ -500,20 +500,18 @@ t.test('the last steps of a table are forecast from as they would be in a split'
     (await read(text)).map(one => (isRejected(one) ? one.problems.map(line) : 'read'));
   const head = 'region,day,sales,rain,holiday';
   t.match(await told([head, 'a,2024-01-01,1,1,0'].join('\n')), [
-    [
-      /^data\/forecast-steps 2:3\+10 \| series "a" needs 4 more rows with a target \| expected 5 rows \| got 1$/,
-    ],
+    [/^data\/forecast-steps 2 \| series "a" needs 4 more rows with a target \| expected 5 rows \| got 1$/],
   ]);
   const days = [1, 2, 3, 4, 5].map(day => `a,2024-01-0${day},1,${day === 5 ? 'x' : 1},0`);
   t.match(await told([head, ...days].join('\n')), [
     [
-      /6:3\+10 \| series "a" needs 3 rows with the features known in advance \(holiday\), without a target \| expected 3 rows after its last target \| got 0$/,
+      / 6 \| series "a" needs 3 rows with the features known in advance \(holiday\), without a target \| expected 3 rows after its last target \| got 0$/,
     ],
   ]);
   const ahead = [6, 7, 8].map(day => `a,2024-01-0${day},,,0`);
-  t.match(await told([head, ...days, ahead[0]].join('\n')), [[/ 7:3.* needs 2 more rows with the features/]]);
+  t.match(await told([head, ...days, ahead[0]].join('\n')), [[/ 7.* needs 2 more rows with the features/]]);
   t.match(await told([head, ...days, ...ahead].join('\n')), [
-    [/^data\/csv-number 6:16\+1 \| the cell is not a number/],
+    [/^data\/csv-number 6 \| the cell is not a number/],
   ]);
   // of daily rows, some are missing in the window or after it
   const warned = async (...lacking: number[]) => {
@@ -532,16 +530,16 @@ t.test('the last steps of a table are forecast from as they would be in a split'
   t.same(await warned(), []);
   t.same(await warned(2), [], 'the window begins later');
   t.same(await warned(6), [
-    `data/time-gaps 7:3+10 | ${missing(6)}. The forecast reads across the gap as if nothing were missing | ${daily}`,
+    `data/time-gaps 7 | ${missing(6)}. The forecast reads across the gap as if nothing were missing | ${daily}`,
   ]);
   const nextRows = 'The forecast takes the next rows for the next steps as if nothing were missing';
-  t.same(await warned(9), [`data/time-gaps 10:3+10 | ${missing(9)}. ${nextRows} | ${daily}`]);
-  t.match(await warned(6, 9), [/ 7:3/, / 9:3/]);
+  t.same(await warned(9), [`data/time-gaps 10 | ${missing(9)}. ${nextRows} | ${daily}`]);
+  t.match(await warned(6, 9), [/ 7 /, / 9 /]);
   const aYearLater = ahead.map(text => text.replace('2024', '2025'));
   const four = days.map(text => text.replace('x', '1'));
   t.same(await told([head, ...four, ...aYearLater].join('\n')), [
     [
-      'data/forecast-steps 7:3+10 | 260 steps are missing between 2024-01-05 and 2025-01-06 in series "a". The rows without a target do not continue the series | expected rows for the 3 steps after 2024-01-05 (usual step: 1 workday)',
+      'data/forecast-steps 7 | 260 steps are missing between 2024-01-05 and 2025-01-06 in series "a". The rows without a target do not continue the series | expected rows for the 3 steps after 2024-01-05 (usual step: 1 workday)',
     ],
   ]);
   const numbered = [...days, ...ahead].map((text, i) => text.replace(/2024-01-\d+/, `${i}`));
@@ -556,7 +554,9 @@ t.test('the last steps of a table are forecast from as they would be in a split'
   t.same(isRejected(counted), false, 'other models need no dates');
   const twice = [...days.slice(0, 4), days[3], ...ahead];
   t.match(await told([head, ...twice].join('\n')), [
-    [/^data\/csv-order 6:.* \| series "a" has two rows at time 2024-01-04 \| got 2024-01-04, as in line 5$/],
+    [
+      /^data\/csv-order 6 \| two rows of series "a" have the same value in column "day" \| got 2024-01-04, as in line 5$/,
+    ],
   ]);
   t.match(await complaints(5, () => read('region,day,sales\na,2024-01-01,1')), [
     /^data\/csv-missing-column .*"rain", which the model reads/,
@@ -690,11 +690,11 @@ t.test('what cannot be split or read is told', async t => {
   const night = { ...undivided, ...columns, path: atNight };
   const offset = 'expected different times; if clocks were set back, times with a UTC offset such as +02:00';
   t.same(await complaints(5, () => open({ ...night, series: 's' })), [
-    `data/csv-order 4:3+16 | series "A" has two rows at time 2024-10-27 02:00 | ${offset} | got 2024-10-27 02:00, as in line 3`,
+    `data/csv-order 4 | two rows of series "A" have the same value in column "time" | ${offset} | got 2024-10-27 02:00, as in line 3`,
   ]);
   const alone = { ...night, series: undefined } as unknown as ForecastConfig;
   t.match(await complaints(5, () => open(alone)), [
-    / \| two rows have the time 2024-10-27 02:00 \| expected /,
+    / \| two rows have the same value in column "\w+" \| expected /,
   ]);
   t.match(await with_({ known: ['holliday'] }), [/^data\/csv-missing-column .*has no column "holliday"/]);
   const whole = await open({

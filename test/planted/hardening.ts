@@ -47,23 +47,18 @@ export const hardening = plantsOf({
   'src/data/formats/zip': [
     ['bytes.readUInt32LE(locator) !== LOCATOR', 'true', 'a Zip64 archive is damaged', 'data-tables'],
   ],
-  'src/data/row-order': [
-    ['|| rest[a] - rest[b]', '', 'times that differ by microseconds are the same', 'data-tables'],
-    [' || !isDay(cell)', '', '30 February is a day', 'data-tables'],
+  'src/data/csv-table': [
+    '|| rest(order[a]) - rest(order[b])',
+    '',
+    'times that differ by microseconds are the same',
+    'data-tables',
   ],
+  'src/data/row-order': [' || !isDay(cell)', '', '30 February is a day', 'data-tables'],
   'src/data/formats/csv-records': [
-    [
-      '=== CARRIAGE_RETURN ? CARRIAGE_RETURNS : LINE_FEEDS, bad)',
-      "=== CARRIAGE_RETURN ? CARRIAGE_RETURNS : this.window.includes('\\r\\n') ? ['\\r\\n'] : LINE_FEEDS, bad)",
-      'the end of the first line is taken for that of all',
-      'data-tables',
-    ],
-    [
-      ' && this.window.length <= MAX_RECORD_BYTES',
-      '',
-      'a first line without an end takes all memory',
-      'fuzz',
-    ],
+    "['\\r\\n', '\\n', '\\r']",
+    '[]',
+    'the end of the first line is taken for that of all',
+    'data-tables',
   ],
   'src/cli/call': [
     'resource = exhausted(error)',

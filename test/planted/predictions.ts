@@ -8,9 +8,9 @@ export const predictions = plantsOf({
     'new sequences are not scaled as those of the training',
     'predict',
   ],
-  'src/data/csv-sequences': [
-    'compare(a, b) || a.row - b.row',
-    'a.row - b.row',
+  'src/data/csv-table': [
+    'compare(a, b) || a - b',
+    'a - b',
     'the rows of a new sequence are not put in order',
     'predict',
   ],

@@ -221,7 +221,7 @@ t.test('a problem of a recording names its file', async t => {
   const tied = folderOf({ 'rec0.csv': recording(1), 'rec1.csv': rec1 });
   const differing = folderOf({ 'rec0.csv': recording(1), 'rec1.csv': 's,x,activity\n1,1,a\n2,1,b\n' });
   const valid = (path: string) => work.cellrun('validate', work.config(config(perFile(path), crossEntropy)));
-  const twoRows = /rec1\.csv:4:1: two rows of file "rec1\.csv" have the same value in the order column/;
+  const twoRows = /rec1\.csv:4:1: two rows of file "rec1\.csv" have the same value in column "s"/;
   t.match(await valid(tied), { code: 5, stderr: twoRows });
   t.match(await predict('--input', tied), { code: 5, stderr: twoRows });
   t.match(await valid(differing), { code: 5, stderr: /the rows of file "rec1\.csv" have different targets/ });
@@ -285,7 +285,7 @@ t.test('a forecast reads the rows of all files', async t => {
   t.equal(linesOf(whole.stdout).length, 1);
   t.same(await given(parts), whole);
   const broken = folderOf({ 'a.csv': `day,y\n${rows(60, 66)}`, 'b.csv': `day,y\n66,x\n67,1\n` });
-  t.match(await given(broken), { code: 5, stderr: /b\.csv:2:4: the cell is not a number/ });
+  t.match(await given(broken), { code: 5, stderr: /b\.csv:2:1: column "y": the cell is not a number/ });
 });
 
 t.test('a symbol that a text model cannot read is located in its file', async t => {

@@ -345,7 +345,7 @@ t.test('steps that are missing in the input of a forecast are warned of', async 
   t.same([code, lines.length], [0, 2]);
   t.match(
     said,
-    /^FILE:58:7: warning: 1 step is missing between 26 and 28 in series "south"\. .*\n +58 \| south,28,0\n.*\n +expected: .*\n$/,
+    /^FILE:58:1: warning: 1 step is missing between 26 and 28 in series "south"\. .*\n +expected: .*\n$/,
   );
 });
 
@@ -449,7 +449,7 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
     [
       ...([`${head}r1,0,1,2\n,3,1,1\nr2,0,1,1\nr3,0,1,1\n`, 0, ['r3']] as const),
       warned(
-        'the cell is empty; the row may belong to group "r1" or "r2"',
+        'the cell is empty',
         ...['  3 | ,3,1,1', '    | ^', '  expected: a value in every row'],
         'skipped 2 of 3 sequences: unreadable',
       ),
@@ -457,7 +457,7 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
     // also if the group after it began before
     [
       ...([`${head}r2,1,1,1\nr1,0,1,2\n,3,1,1\nr2,0,1,1\n,5,1,1\n`, 5, []] as const),
-      ...[/FILE:4:1: [^\n]* group "r1" or "r2"\n/, /FILE:6:1: [^\n]* group "r2"\n/],
+      ...[/FILE:4:1: /, /FILE:6:1: /],
       /\nskipped 2 of 2 sequences/,
     ],
     // two tables in one file

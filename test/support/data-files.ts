@@ -58,7 +58,8 @@ export async function complaints(exitCode: number, attempt: () => unknown): Prom
 }
 
 export function line(d: Diagnostic): string {
-  const place = d.line === undefined ? (d.offset ?? '') : `${d.line}:${d.column}+${d.length}`;
+  const columns = d.column === undefined ? '' : `:${d.column}+${d.length}`;
+  const place = d.line === undefined ? (d.offset ?? '') : `${d.line}${columns}`;
   const rest = [
     d.expected && `expected ${d.expected}`,
     d.got && `got ${d.got}`,

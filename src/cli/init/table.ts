@@ -2,11 +2,17 @@
 import { Problems } from '../../data/core/problems.js';
 import { badNumber, COMMA_NUMBER, cellNumber, isMissing } from '../../data/csv-columns.js';
 import { type Delimiter, guessDelimiter } from '../../data/formats/csv-records.js';
-import { isParquet } from '../../data/formats/parquet.js';
-import { TableFile } from '../../data/formats/tables.js';
+import { isParquet, type ParquetColumn } from '../../data/formats/parquet.js';
+import {
+  type RowPlace,
+  readTable as readRows,
+  rowName,
+  type TableHandlers,
+} from '../../data/formats/tables.js';
+import { oneChunk } from '../../data/reading/byte-sources.js';
 import { readContent } from '../../data/reading/files.js';
 import { orderKey } from '../../data/row-order.js';
-import { damagedError, placeOf, usageError } from '../../util/errors.js';
+import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 
 export interface Column {
@@ -164,25 +170,27 @@ function unusable(target: Column, features: readonly Column[]): string | undefin
 async function readColumns(path: string): Promise<{ columns: readonly Column[]; delimiter: Delimiter }> {
   const { bytes } = await readContent(path);
   const delimiter = isParquet(bytes) ? ',' : guessDelimiter(bytes);
-  const file = new TableFile(path, bytes, delimiter);
   const problems = new Problems();
   let names: readonly string[] = [];
   let cells: string[][] = [];
-  const starts: number[] = [];
-  const handlers: Parameters<typeof file.scan>[0] = {
-    header({ fields }) {
+  const places: RowPlace[] = [];
+  let parquet: readonly ParquetColumn[] | undefined;
+  const handlers: TableHandlers = {
+    header({ fields }, columns) {
       names = [...fields];
       cells = names.map(() => []);
+      parquet = columns;
     },
-    add({ fields, at }) {
-      starts.push(at);
+    add({ fields, row }) {
+      places.push(row);
       for (const [i, field] of fields.entries()) cells[i].push(field.trim());
     },
+    ragged: (_, problem) => problems.add(problem),
   };
-  await file.scan(handlers, problems);
+  for await (const _ of readRows(oneChunk(path, bytes), handlers, delimiter));
   problems.throwIfAny();
-  const isHeadless = !file.isParquet && names.every(name => cellNumber(name) !== undefined);
-  if (starts.length === 0 || isHeadless)
+  const isHeadless = !parquet && names.every(name => cellNumber(name) !== undefined);
+  if (places.length === 0 || isHeadless)
     throw damagedError({
       code: 'init/table',
       message: isHeadless ? 'its first line has numbers' : 'the table has no rows',
@@ -193,12 +201,10 @@ async function readColumns(path: string): Promise<{ columns: readonly Column[]; 
     const comma = column.findIndex(cell => COMMA_NUMBER.test(cell));
     const numbers = column.filter(cell => COMMA_NUMBER.test(cell) || cellNumber(cell) !== undefined);
     if (comma >= 0 && 2 * numbers.length > column.length)
-      throw damagedError(badNumber(column[comma], file.place(starts[comma], index)));
+      throw damagedError(badNumber(column[comma], { ...places[comma], columnName: names[index] }));
   }
   const columns = names.map((name, index) =>
-    columnOf(name, cells[index], file.unreadable.get(name), row =>
-      placeOf(file.place(starts[row], index)).replace(/: $/, ''),
-    ),
+    columnOf(name, cells[index], parquet?.[index].unreadable, row => rowName(places[row])),
   );
   return { columns, delimiter };
 }
@@ -223,7 +229,7 @@ function columnOf(
       : ['empty', empty];
   const problem =
     unreadable ??
-    (bad.length === 0 ? undefined : `${what} in ${counted(bad.length, 'row')}, first at ${place(bad[0])}`);
+    (bad.length === 0 ? undefined : `${what} in ${counted(bad.length, 'row')}, first in ${place(bad[0])}`);
   return {
     name,
     cells,

@@ -86,7 +86,7 @@ export class GrowingList<T extends TypedArray> {
 
   /** @param capacity number of values that fit before the first reallocation */
   constructor(
-    private readonly make: (length: number) => T,
+    readonly make: (length: number) => T,
     capacity = 1024,
   ) {
     this.values = make(capacity);
@@ -115,6 +115,11 @@ export class GrowingList<T extends TypedArray> {
 
   toArray(): T {
     return this.values.slice(0, this.length) as T;
+  }
+
+  /** Valid until the next change. */
+  subarray(from: number, to: number): T {
+    return this.values.subarray(from, to) as T;
   }
 
   copyTo(out: T): void {

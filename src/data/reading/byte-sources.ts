@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { constants, createReadStream, openSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
-import { pipeline, type Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { isGzip, unreadableFile } from './files.js';
@@ -21,6 +21,11 @@ export interface ByteSource {
   /** Path of the file that has exactly these bytes; absent for a stream and for a gzip file. */
   readonly path?: string;
   readonly chunks: AsyncIterable<Buffer>;
+}
+
+/** A source of bytes that have been read. */
+export function oneChunk(name: string, bytes: Buffer): ByteSource {
+  return { name, size: bytes.length, chunks: Readable.from([bytes]) };
 }
 
 /** A file or stream of an input, opened when its turn comes. */
@@ -177,15 +182,14 @@ export async function* inTurn(sources: readonly InputSource[]): AsyncGenerator<B
 type Place = Required<Pick<Diagnostic, 'file'>> & Pick<Diagnostic, 'line' | 'row'>;
 
 /**
- * Returns the function from the place of a sequence of an input of `sources` to its name: `line 5`,
- * or `b.csv:5` if there are several sources. Rows of a file without lines are `row 5`.
+ * Returns the function from the place of a sequence of an input of `files` to its name: `line 5`,
+ * or `b.csv:5` if there are several files. Rows of a file without lines are `row 5`.
  */
-export function placeNames(sources: readonly InputSource[]): (place: Place) => string {
-  const files = sources.map(({ name }) => name);
+export function placeNames(files: readonly string[]): (place: Place) => string {
   const names = shortNames(files);
   const nameOf = new Map(files.map((file, i) => [file, names[i]]));
   return ({ file, line, row }) => {
-    if (sources.length > 1) return `${nameOf.get(file)}:${line ?? row}`;
+    if (files.length > 1) return `${nameOf.get(file)}:${line ?? row}`;
     return line === undefined ? `row ${row}` : `line ${line}`;
   };
 }
