@@ -118,25 +118,23 @@ function textOf(cell: Cell, { show = String }: Column): string {
   return typeof cell === 'number' ? show(cell) : cell;
 }
 
-/** RFC 4180, with line feeds. */
 function csvTable({ columns, rows }: Table): string {
-  const lines = [
-    columns.map(({ name }) => name),
-    ...rows.map(row => row.map(cell => (typeof cell === 'string' ? guarded(cell) : (cell ?? '')))),
-  ];
-  return lines.map(line => `${line.map(cell => quoted(String(cell))).join(',')}\n`).join('');
+  return [columns.map(({ name }) => name), ...rows].map(row => csvLine(row)).join('');
 }
+
+/** Text that spreadsheets take for a formula, except signed numbers. */
+const FORMULA = /^(?:[=@\t\r]|[+-](?!(?:inf|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)$))/;
 
 /**
- * Prefixes text that a spreadsheet would take for a formula with an apostrophe, as OWASP advises
- * ("CSV Injection").
+ * A line after RFC 4180, but with a line feed. Text that a spreadsheet would take for a formula gets
+ * an apostrophe, as OWASP advises ("CSV Injection"), unless `isRaw`.
  */
-function guarded(text: string): string {
-  return /^[=+@\t\r-]/.test(text) && !/^-(inf|[\d.]+)$/.test(text) ? `'${text}` : text;
-}
-
-function quoted(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+export function csvLine(cells: readonly Cell[], isRaw = false): string {
+  const fields = cells.map(cell => {
+    const text = typeof cell === 'string' && !isRaw && FORMULA.test(cell) ? `'${cell}` : String(cell ?? '');
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  });
+  return `${fields.join(',')}\n`;
 }
 
 function markdownTable(table: Table): string {

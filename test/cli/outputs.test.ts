@@ -4,8 +4,8 @@ import t from 'tap';
 import { exhausted } from '../../src/cli/call.js';
 import { resumeHint } from '../../src/cli/command/result.js';
 import { processIo } from '../../src/cli/terminal/io.js';
-import { csvLines, type PredictionStyle } from '../../src/cli/verbs/prediction-lines.js';
 import { plainMarkdown } from '../../src/util/markdown.js';
+import { csvLine } from '../../src/util/table.js';
 import { formatAnnotations } from '../../src/view/github.js';
 import { Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
@@ -93,26 +93,7 @@ t.test('names cannot break lines or act as formulas, links or escape sequences',
     'see https&#58;//evil.example or www&#46;evil.example',
   );
 
-  const style = {
-    kind: 'class',
-    perStep: false,
-    size: 1,
-    quantiles: [],
-    hasIds: true,
-    hasTimes: false,
-    hasLabels: false,
-    top: undefined,
-  } as unknown as PredictionStyle;
-  const prediction = {
-    kind: 'class',
-    step: 0,
-    predicted: 0,
-    probability: 1,
-    probabilities: Float64Array.of(1),
-    logits: Float32Array.of(1),
-  } as const;
-  const line = (id: string, raw = false) =>
-    csvLines({ ...style, raw }, { index: 0, id, predictions: [prediction] } as never).split(',')[1];
+  const line = (text: string, isRaw = false) => csvLine([0, text], isRaw).slice(2, -1);
   for (const text of ['=1+1', '@SUM(1)', '+a', '-a', '-2+3+cmd|x', '\tx'])
     t.match(line(text), `'${text}`, text);
   for (const text of ['-5', '+1.5e3', '-.5', 'a=b', '']) t.equal(line(text), text, text);

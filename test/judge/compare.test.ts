@@ -581,7 +581,7 @@ t.test('charts: dots in color, letters without, ASCII without Unicode', async t 
       fc.array(
         fc.oneof(
           { weight: 9, arbitrary: fc.double({ min: -1e9, max: 1e9, noNaN: true }) },
-          fc.constantFrom(-Number.MAX_VALUE, -1e308, 1e308, Number.MAX_VALUE),
+          fc.constantFrom(-3e38, -1e300, 1e300, 3e38),
         ),
         { minLength: 1, maxLength: 50 },
       ),
@@ -741,7 +741,7 @@ t.test('real runs, from the command line', async t => {
     ]);
     t.match((await refused(fast, slow, '--top', '3')).diagnostics, [{ code: 'compare/flag', file: '--top' }]);
     t.match((await refused(fast, slow, '--curves', 'grad_nrm')).diagnostics, [
-      { code: 'compare/curve', suggestion: 'grad_norm' },
+      { code: 'compare/curve', expected: /grad_norm/ },
     ]);
     t.match((await refused(fast, slow, '--metric', 'accuracy')).diagnostics, [
       { expected: /^one of test\.accuracy/ },

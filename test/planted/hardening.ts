@@ -61,24 +61,13 @@ export const hardening = plantsOf({
     'data-tables',
   ],
   'src/cli/call': [
-    'resource = exhausted(error)',
-    'resource = undefined',
+    'return exhausted(error) ?? (',
+    'return (',
     'an exhausted resource is called a bug',
     'outputs',
   ],
-  'src/cli/verbs/prediction-lines': [
-    '!isRaw && FORMULA.test(value)',
-    'false',
-    'cells of a csv are formulas',
-    'outputs',
-  ],
+  'src/util/table': ['!isRaw && FORMULA.test(cell)', 'false', 'cells of a csv are formulas', 'outputs'],
   'src/util/markdown': [".replaceAll('://', '&#58;//')", '', 'an address in a name is a link', 'outputs'],
-  'src/cli/terminal/io': [
-    'isNull(STDOUT)',
-    'false',
-    '--json loses its output where stdout is closed',
-    'outputs',
-  ],
   'src/data/jsonl-sequences': [
     '!(error instanceof RangeError)',
     'true',

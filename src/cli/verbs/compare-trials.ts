@@ -17,7 +17,6 @@ import {
   trialTable,
 } from '../../sweep/index.js';
 import { usageError } from '../../util/errors.js';
-import { nearest } from '../../util/nearest.js';
 import { formatTable, type Table, type TableFormat } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
 import type { Io } from '../terminal/io.js';
@@ -58,8 +57,7 @@ export function remarks(results: SweepResults): string {
     ...baselines(results),
     ...sweepCautions(plan, records.rows).map(caution => `warning: ${caution}`),
     ...betterWithFewerEpochs(results),
-    ...divergences(results),
-    ...failures(results),
+    ...unsuccessful(results),
   ]);
 }
 
@@ -89,25 +87,19 @@ function betterWithFewerEpochs({ plan, records }: SweepResults): string[] {
   ];
 }
 
-function divergences({ records }: SweepResults): string[] {
-  const diverged = records.rows.filter(({ state }) => state === 'diverged');
-  if (diverged.length === 0) return [];
-  const shown = diverged.slice(0, 5).map(({ trial }) => `trial ${trial}`);
-  const more = diverged.length > shown.length ? ', …' : '';
-  return [
-    `${diverged.length} of ${counted(records.rows.length, 'trial')} diverged: ${shown.join(', ')}${more}`,
-  ];
-}
-
-/** The first failures. The logs of the runs have all. */
-function failures({ records }: SweepResults): string[] {
-  const failed = records.rows.filter(({ state }) => state === 'failed');
-  if (failed.length === 0) return [];
-  const shown = failed
-    .slice(0, 5)
-    .map(({ trial, message }) => `trial ${trial} failed: ${printable(message ?? 'unknown')}`);
-  const more = failed.length > shown.length ? [`and ${failed.length - shown.length} more`] : [];
-  return [`${failed.length} of ${counted(records.rows.length, 'trial')} failed:`, ...shown, ...more];
+/** The first trials that diverged or failed. The logs of the runs have all. */
+function unsuccessful({ records: { rows } }: SweepResults): string[] {
+  const of = counted(rows.length, 'trial');
+  return (['diverged', 'failed'] as const).flatMap(state => {
+    const found = rows.filter(row => row.state === state);
+    const shown = found
+      .slice(0, 5)
+      .map(
+        ({ trial, message }) => `trial ${trial} ${state}${message === null ? '' : `: ${printable(message)}`}`,
+      );
+    const more = found.length > shown.length ? [`and ${found.length - shown.length} more`] : [];
+    return found.length === 0 ? [] : [`${found.length} of ${of} ${state}:`, ...shown, ...more];
+  });
 }
 
 export interface TrialTableOptions {
@@ -155,33 +147,23 @@ export function compareTrials(path: string, options: TrialTableOptions, io: Io):
 /** @param whole the same rows with all columns, any of which can be the sort key */
 function sorted(table: Table, whole: Table, sort: string | undefined): Table {
   if (sort === undefined) return table;
-  const isDescending = sort.startsWith('-');
-  const key = isDescending ? sort.slice(1) : sort;
-  const names = whole.columns.map(({ name }) => name);
+  const key = sort.replace(/^-/, '');
+  const sign = sort === key ? 1 : -1;
   const at = whole.columns.findIndex(({ name, title }) => name === key || title === key);
-  if (at < 0) {
-    const words = [...names, ...whole.columns.flatMap(({ title }) => (title === undefined ? [] : [title]))];
-    const suggestion = nearest(key, words);
+  if (at < 0)
     throw usageError({
       code: 'cli/sort',
       message: `there is no column '${key}'`,
       file: '--sort',
-      expected: names.join(', '),
-      ...(suggestion !== undefined && { suggestion }),
+      expected: whole.columns.map(({ name }) => name).join(', '),
     });
-  }
-  const sign = isDescending ? -1 : 1;
   const order = whole.rows
     .map((row, i) => ({ cell: row[at], i }))
-    .toSorted((a, b) => {
+    .toSorted(({ cell: a }, { cell: b }) => {
       // empty cells come last in both orders
-      if (a.cell === null || b.cell === null) return Number(a.cell === null) - Number(b.cell === null);
-      return sign * compareCells(a.cell, b.cell);
+      if (a === null || b === null) return Number(a === null) - Number(b === null);
+      if (typeof a === 'number' && typeof b === 'number') return sign * (a - b);
+      return sign * (String(a) < String(b) ? -1 : Number(String(a) > String(b)));
     });
   return { ...table, rows: order.map(({ i }) => table.rows[i]) };
-}
-
-function compareCells(a: string | number, b: string | number): number {
-  if (typeof a === 'number' && typeof b === 'number') return a - b;
-  return String(a) < String(b) ? -1 : Number(String(a) > String(b));
 }

@@ -5,7 +5,9 @@ import type { SequencePrediction } from '../../predict/predictions.js';
 import { type OutputForm, predictInput, predictSplit } from '../../predict/predictor.js';
 import { dataPlaces, openModel, type SavedModel } from '../../predict/saved-model.js';
 import { GENERATED_LENGTH } from '../../predict/session.js';
+import { nonFiniteName } from '../../run/json.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
+import { csvLine } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
 import { backend, checkpoint, movedData, split, threads, weights, width } from '../command/options.js';
 import {
@@ -22,7 +24,7 @@ import {
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import { hintingAtMovedData } from '../terminal/hinted-error.js';
 import type { Io } from '../terminal/io.js';
-import { csvHeader, csvLines, jsonLine } from './prediction-lines.js';
+import { csvRecords, jsonLine } from './prediction-lines.js';
 
 const options = {
   input: list(
@@ -86,8 +88,8 @@ export const verb = defineVerb({
       );
       return EXIT.done;
     }
-    const rejections = new Rejections(io);
-    const onRejected = options.onError === 'skip' ? rejections.add : undefined;
+    const rejected = rejections(io);
+    const onRejected = options.onError === 'skip' ? rejected.add : undefined;
     const sources = await openInput(saved, input, io);
     const predicted = await predictInput(saved, sources, { ...options, onRejected }, write).finally(
       () =>
@@ -96,9 +98,15 @@ export const verb = defineVerb({
           io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }))
         ),
     );
-    if (predicted === 0 && rejections.isEmpty)
-      io.err(`warning: ${namesOf(sources)}: there are no sequences to predict\n`);
-    return rejections.printCount(predicted);
+    const { count } = rejected.state;
+    if (count === 0) {
+      if (predicted === 0) io.err(`warning: ${namesOf(sources)}: there are no sequences to predict\n`);
+      return EXIT.done;
+    }
+    const hidden = Math.max(0, count - MAX_SHOWN);
+    const rest = hidden > 0 ? `; the problems of ${hidden} more are not shown` : '';
+    io.err(`skipped ${count} of ${counted(count + predicted, 'sequence')}: unreadable${rest}\n`);
+    return predicted === 0 ? EXIT.damaged : EXIT.done;
   },
 });
 
@@ -176,13 +184,24 @@ async function writeLines(
     const message = 'this model predicts values, not classes';
     throw usageError({ code: 'cli/top', message, file: '--top' });
   }
-  const style = { ...form, top, raw };
-  if (format === 'csv') io.data(csvHeader(style));
-  const lines = format === 'csv' ? csvLines : jsonLine;
+  const style = { ...form, top };
+  const spelled = (value: number | string | null) =>
+    typeof value === 'number' ? (nonFiniteName(value) ?? value) : value;
+  let hasHeader = false;
+  const csv = (sequence: SequencePrediction): string =>
+    csvRecords(style, sequence)
+      .map(record => {
+        const header = hasHeader ? '' : csvLine(Object.keys(record), raw);
+        hasHeader = true;
+        return header + csvLine(Object.values(record).map(spelled), raw);
+      })
+      .join('');
+  const line = (sequence: SequencePrediction) =>
+    format === 'csv' ? csv(sequence) : jsonLine(style, sequence);
   let written = 0;
   for await (const batch of predictions) {
     const shown = batch.slice(0, limit - written);
-    io.data(shown.map(prediction => lines(style, prediction)).join(''));
+    io.data(shown.map(line).join(''));
     for (const prediction of shown) warnings.push(...(prediction.warnings ?? []));
     written += shown.length;
     if (written >= limit || io.outClosed?.aborted) break;
@@ -195,33 +214,16 @@ async function writeLines(
 const MAX_SHOWN = 5;
 
 /** Counts skipped sequences and shows the problems of the first ones. */
-class Rejections {
-  private count = 0;
+function rejections(io: Io) {
+  const state = { count: 0 };
   /** A row may spoil several sequences, but is shown once. */
-  private readonly shown = new Set<Diagnostic>();
-
-  constructor(private readonly io: Io) {}
-
-  readonly add = (problems: readonly Diagnostic[]): void => {
-    this.count++;
-    if (this.count > MAX_SHOWN) return;
-    const { err, color } = this.io;
-    const unseen = problems.filter(problem => !this.shown.has(problem));
-    if (unseen.length > 0) err(formatDiagnostics(unseen, { color: color.err, severity: 'warning' }));
-    for (const problem of unseen) this.shown.add(problem);
+  const shown = new Set<Diagnostic>();
+  const add = (problems: readonly Diagnostic[]): void => {
+    state.count++;
+    if (state.count > MAX_SHOWN) return;
+    const unseen = problems.filter(problem => !shown.has(problem));
+    if (unseen.length > 0) io.err(formatDiagnostics(unseen, { color: io.color.err, severity: 'warning' }));
+    for (const problem of unseen) shown.add(problem);
   };
-
-  get isEmpty(): boolean {
-    return this.count === 0;
-  }
-
-  /** Exit 5 if no sequence could be read. */
-  printCount(predicted: number): ExitCode {
-    if (this.count === 0) return EXIT.done;
-    const all = counted(this.count + predicted, 'sequence');
-    const hidden = this.count - MAX_SHOWN;
-    const rest = hidden > 0 ? `; the problems of ${hidden} more are not shown` : '';
-    this.io.err(`skipped ${this.count} of ${all}: unreadable${rest}\n`);
-    return predicted === 0 ? EXIT.damaged : EXIT.done;
-  }
+  return { state, add };
 }

@@ -8,7 +8,7 @@ import {
   type ValuePrediction,
 } from '../../predict/predictions.js';
 import type { OutputForm } from '../../predict/predictor.js';
-import { nonFiniteName, spellNonFinite } from '../../run/json.js';
+import { spellNonFinite } from '../../run/json.js';
 
 /** The values of one line, by column. */
 type Fields = Readonly<Record<string, number | string | null>>;
@@ -16,8 +16,6 @@ type Fields = Readonly<Record<string, number | string | null>>;
 export interface PredictionStyle extends OutputForm {
   /** Number of most probable classes to print; undefined to print all probabilities. */
   readonly top: number | undefined;
-  /** csv: do not escape text that spreadsheets take for a formula. */
-  readonly raw: boolean;
 }
 
 /** With more classes, probabilities are printed only with `top`. */
@@ -73,61 +71,15 @@ function named(values: ArrayLike<number | null>, { targetNames }: PredictionStyl
     : Array.from(values);
 }
 
-/**
- * One line for each step (RFC 4180, but with plain newlines). Unless `raw`, escapes text that
- * spreadsheets take for a formula with an apostrophe.
- */
-export function csvLines(style: PredictionStyle, { index, id, predictions }: SequencePrediction): string {
-  return predictions
-    .map(prediction =>
-      csvLine(
-        {
-          index,
-          ...(style.hasIds && { id: id ?? null }),
-          ...(style.perStep && { step: prediction.step }),
-          ...(style.hasTimes && { time: prediction.time ?? null }),
-          ...(prediction.kind === 'class'
-            ? classColumns(prediction, style)
-            : valueColumns(prediction, style)),
-        },
-        style,
-      ),
-    )
-    .join('');
-}
-
-export function csvHeader(style: PredictionStyle): string {
-  const columns = [
-    'index',
-    ...(style.hasIds ? ['id'] : []),
-    ...(style.perStep ? ['step'] : []),
-    ...(style.hasTimes ? ['time'] : []),
-    // columns do not depend on values, so dummy predictions have all of them
-    ...Object.keys(
-      style.kind === 'class' ? classColumns(noClass(style), style) : valueColumns(noValue(style), style),
-    ),
-  ];
-  return csvText(columns, style);
-}
-
-function noClass({ size, hasLabels }: PredictionStyle): ClassPrediction {
-  const probabilities = new Float64Array(size);
-  const [step, probability, logits] = [0, Number.NaN, new Float32Array(size)];
-  return {
-    kind: 'class',
-    step,
-    predicted: null,
-    probability,
-    probabilities,
-    logits,
-    ...(hasLabels && { label: null }),
-  };
-}
-
-function noValue({ size, quantiles, hasLabels }: PredictionStyle): ValuePrediction {
-  const values = new Float64Array(size);
-  const alike = quantiles.map(() => values);
-  return { kind: 'value', step: 0, values, quantiles: alike, ...(hasLabels && { target: values }) };
+/** One record for each step. All have the same columns. */
+export function csvRecords(style: PredictionStyle, { index, id, predictions }: SequencePrediction): Fields[] {
+  return predictions.map(prediction => ({
+    index,
+    ...(style.hasIds && { id: id ?? null }),
+    ...(style.perStep && { step: prediction.step }),
+    ...(style.hasTimes && { time: prediction.time ?? null }),
+    ...(prediction.kind === 'class' ? classColumns(prediction, style) : valueColumns(prediction, style)),
+  }));
 }
 
 function classColumns(prediction: ClassPrediction, style: PredictionStyle): Fields {
@@ -171,22 +123,4 @@ function classFields(
     ...(label !== undefined && { label }),
     ...(label !== undefined && classNames && { label_name: nameOf(label) }),
   };
-}
-
-function csvLine(fields: Fields, style: PredictionStyle): string {
-  return csvText(Object.values(fields), style);
-}
-
-function csvText(values: readonly (number | string | null)[], { raw }: PredictionStyle): string {
-  return `${values.map(value => csvField(value, raw)).join()}\n`;
-}
-
-/** Text that spreadsheets take for a formula, except signed numbers. */
-const FORMULA = /^(?:[=@\t\r]|[+-](?!(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$))/;
-
-function csvField(value: number | string | null, isRaw: boolean): string {
-  if (value === null) return '';
-  if (typeof value === 'number') return nonFiniteName(value) ?? String(value);
-  const text = !isRaw && FORMULA.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
