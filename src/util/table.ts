@@ -126,8 +126,8 @@ function csvTable({ columns, rows }: Table): string {
 const FORMULA = /^(?:[=@\t\r]|[+-](?!(?:inf|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)$))/;
 
 /**
- * A line after RFC 4180, but with a line feed. Text that a spreadsheet would take for a formula gets
- * an apostrophe, as OWASP advises ("CSV Injection"), unless `isRaw`.
+ * A line after RFC 4180, but with a line feed. Text that a spreadsheet would take for a formula
+ * gets an apostrophe, as OWASP advises ("CSV Injection"), unless `isRaw`.
  */
 export function csvLine(cells: readonly Cell[], isRaw = false): string {
   const fields = cells.map(cell => {
