@@ -81,7 +81,7 @@ interface Cell {
 function rangeOf(values: readonly number[]): Range {
   const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
   const size = Math.max(Math.abs(low), Math.abs(high));
-  const room = high - low > 1e-9 * size ? 0 : size / 2 || 1;
+  const room = high - low > Math.max(1e-9 * size, 1e-300) ? 0 : size > 1e-300 ? size / 2 : 1;
   return { low: low - room, high: high + room };
 }
 
