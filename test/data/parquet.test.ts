@@ -311,7 +311,7 @@ t.test('init guesses the columns of a Parquet file', async t => {
   t.match(await callInProcess(['validate', 'readings.cellrun.yaml'], { ...work.place, cwd }), { code: 0 });
   writeFileSync(join(cwd, 'indexed.parquet'), readFileSync(fixture('indexed.parquet')));
   const indexed = await init('--from', 'indexed.parquet');
-  t.match(indexed.stdout, /^not used +__index_level_0__: the index of pandas$/m, indexed.stderr);
+  t.match(indexed.stdout, /^not used +__index_level_0__: it numbers the rows$/m, indexed.stderr);
   t.match(indexed.stdout, /^features +value$/m);
   writeFileSync(join(cwd, 'types.parquet'), readFileSync(fixture('types.parquet')));
   const typed = await init('--from', 'types.parquet', '--target', 'flag', '--force');
