@@ -356,8 +356,10 @@ t.test('wrong arguments of JavaScript callers are errors with a sentence', async
   await refuses(t, model.generateText(5, { length: 1 }).next(), argument(/^generateText\(\): `prompt`/));
   await refuses(t, model.predict([null]).next(), { exitCode: 5, message: 'sequence 0 is not a sequence' });
   await refuses(t, model.predict([{}]).next(), { exitCode: 5, message: 'sequence 0 is not a sequence' });
-  await refuses(t, model.predict([[undefined]]).next(), { message: 'sequence 0, step 0 is not a step' });
-  await refuses(t, model.session().step(), { exitCode: 5, message: 'step 0 is not a step' });
+  await refuses(t, model.predict([[undefined]]).next(), {
+    message: 'sequence 0, step 0 does not fit the model',
+  });
+  await refuses(t, model.session().step(), { exitCode: 5, message: 'step 0 does not fit the model' });
 });
 
 function stepsOf(sequence: number): number[][] {

@@ -10,7 +10,6 @@ import { type SequenceStore, storedSplit, subset } from './core/store.js';
 import type { NumberArray } from './formats/npy-array.js';
 import { MAX_CLASSES } from './reading/limits.js';
 
-/** The arrays of one split. */
 export interface SplitArrays extends SequenceArrays {
   readonly y: FileArray;
 }
@@ -24,21 +23,13 @@ export interface ArraySplits {
 
 interface ArrayOptions {
   readonly layoutOf: LayoutOf;
-  /** Fraction of the training sequences to hold out for testing. */
   readonly testFraction?: number | undefined;
   readonly seed: number;
   /** Label to ignore besides -100; becomes -100. */
   readonly ignored?: number | undefined;
-  /** Reads the files on disk from start to end, and runs the checks of their rows. */
   scan(checks: readonly RowCheck[]): Promise<void>;
 }
 
-/**
- * @throws UserError (exit 2) if there is no test split and the fraction or the number of sequences
- *   does not allow one
- * @throws UserError (exit 5) if a split is invalid, with the first problem of each array, or shapes
- *   or kinds of targets differ between splits
- */
 export async function arrayDataset(
   splits: ArraySplits,
   { layoutOf, testFraction = 0, seed, ignored = IGNORED, scan }: ArrayOptions,
@@ -212,12 +203,10 @@ class Part {
     for (let step = 0; step < length; step++) out[step] = this.classOf(labels[step]);
   }
 
-  /** Replaces the label to ignore. */
   private classOf(label: number): number {
     return label === this.ignored ? IGNORED : label;
   }
 
-  /** The first label of a row that is none. */
   private labelsProblem(labels: NumberArray, index: number): Diagnostic | undefined {
     const { y, ignored } = this;
     const length = this.hasStepClasses ? this.sequences.lengthOf(index) : 1;
@@ -236,7 +225,6 @@ class Part {
   /**
    * Returns targets that are not classes per step: integers `[N]` are classes, floats `[N, C]` or
    * `[N, T, C]` values. A step may be all NaN (no target); padding becomes NaN.
-   * @throws UserError (exit 5) if the shape does not fit the sequences or a target is invalid
    */
   private targetsOf(): Targets {
     const { y, sequences } = this;

@@ -13,7 +13,6 @@ import { allBytes, inTurn } from './reading/byte-sources.js';
 import { MAX_SYMBOLS } from './reading/limits.js';
 import { memoryBytes } from './reading/ranged-file.js';
 
-/** The arrays of sequences. */
 export interface SequenceArrays {
   readonly x: FileArray;
   /** Steps of each sequence; absent: T. */
@@ -30,16 +29,13 @@ export interface RowLayout {
   readonly size: number | undefined;
   /** Writes a row into `[T, F]` numbers, or the start of them. */
   write(row: NumberArray, out: Float32Array): void;
-  /** Present if rows are images. */
   readonly image?: {
     readonly height: number;
     readonly width: number;
-    /** Grey values of an image. */
     greys(x: FileArray, index: number): Uint8Array;
   };
 }
 
-/** Returns the layout of `x`. @throws UserError (exit 5) if its shape or type is wrong */
 export type LayoutOf = (x: FileArray) => RowLayout;
 
 /** `x` is numbers `[N, T, F]`, or integers `[N, T]`, which are symbols. */
@@ -57,7 +53,6 @@ export const sequenceLayout: LayoutOf = x => {
   );
 };
 
-/** How a config of arrays asks for symbols. */
 export const ARRAY_SYMBOLS = {
   how: 'integers [N, T] as x',
   orNumbers: 'numbers [N, T, F] as x',
@@ -65,7 +60,6 @@ export const ARRAY_SYMBOLS = {
 
 export class ArraySequences {
   readonly layout: RowLayout;
-  /** N. */
   readonly count: number;
   readonly lengths: NumberArray | undefined;
   /** The largest symbol, and its position. */
@@ -98,7 +92,6 @@ export class ArraySequences {
     return this.lengths?.[index] ?? this.layout.steps;
   }
 
-  /** The problem of a length outside 1..T. */
   lengthProblem(index: number): Diagnostic | undefined {
     const { arrays, layout } = this;
     const length = this.lengthOf(index);

@@ -21,26 +21,20 @@ import { readContent } from './reading/files.js';
 import { MAX_BYTES } from './reading/limits.js';
 import { type ByteRange, type Bytes, memoryBytes, RangedFile } from './reading/ranged-file.js';
 
-/** Bytes to read first; enough for most headers. */
 const HEAD_BYTES = 4096;
 /** Maximum size of an array that is read into memory as a whole, such as labels of sequences. */
 const MAX_WHOLE_BYTES = 2 ** 30;
 
-/** Parses the header of an array, which starts `head`. */
 type ParseForm = (head: Buffer, place: ArrayPlace) => ArrayForm;
 
-/** An array of a file. */
 export class FileArray {
   readonly shape: readonly number[];
   readonly integer: boolean;
-  /** Size of a row in bytes. */
   private readonly rowBytes: number;
 
   private constructor(
-    /** For messages. */
     readonly name: string,
     readonly source: Bytes,
-    /** Offset of its values in the source. */
     private readonly start: number,
     readonly form: ArrayForm,
   ) {
@@ -49,10 +43,7 @@ export class FileArray {
     this.rowBytes = shape.slice(1).reduce((product, size) => product * size, itemSize);
   }
 
-  /**
-   * Opens the array at bytes `start` to `end` of a source.
-   * @throws UserError (exit 5) if its header is damaged or unsupported
-   */
+  /** Opens the array at bytes `start` to `end` of a source. */
   static open(
     name: string,
     source: Bytes,
@@ -76,31 +67,24 @@ export class FileArray {
     return this.source instanceof RangedFile;
   }
 
-  /** Number of values. */
   get count(): number {
     return this.shape.reduce((product, size) => product * size, 1);
   }
 
-  /** The bytes of row `index`. */
   range(index: number): ByteRange {
     const from = this.start + index * this.rowBytes;
     return { from, to: from + this.rowBytes };
   }
 
-  /** Like {@link range}, with the source. */
   place(index: number): Place {
     return { file: this.source, ...this.range(index) };
   }
 
-  /** Row `index`; valid until the next call. */
   row(index: number): NumberArray {
     return this.form.decode(this.source.readNow(this.range(index)));
   }
 
-  /**
-   * The same array in memory and in C order.
-   * @throws UserError (exit 5) if it is too large
-   */
+  /** The same array in memory and in C order. */
   loaded(): FileArray {
     if (!this.isOnDisk) return this;
     const bytes = this.count * this.form.itemSize;
@@ -114,13 +98,11 @@ export class FileArray {
     throw damagedError({ code: 'data/too-large', message, file: this.file, ...sizes });
   }
 
-  /** All values of an array in memory, row by row. */
   whole(): NumberArray {
     const to = this.start + this.count * this.form.itemSize;
     return this.form.decode(this.source.readNow({ from: this.start, to }));
   }
 
-  /** Value `at` of all, with all digits. */
   exactly(at: number): string {
     const { itemSize } = this.form;
     const from = this.start + at * itemSize;
@@ -138,7 +120,6 @@ export class FileArray {
     return `${this.name}[${[rest, ...index].join(', ')}]`;
   }
 
-  /** Passes the rows of an array in memory to a check. */
   check({ row }: RowCheck): void {
     for (let index = 0; index < this.shape[0]; index++) if (!row(this.row(index), index)) return;
   }
@@ -154,7 +135,6 @@ export class FileArray {
     });
   }
 
-  /** Returns the error (exit 5) for another shape or type. */
   wrongShape(expected: string, message = 'has the wrong shape or type'): UserError {
     return damagedError({
       code: 'data/shape-mismatch',
@@ -183,7 +163,6 @@ export class FileArray {
   }
 }
 
-/** An array of texts. */
 export interface FileTexts {
   readonly name: string;
   readonly file: string;
@@ -234,7 +213,6 @@ class RowFeed {
 
 /** Arrays that each have a file of their own, in memory or on disk. */
 export class ArrayFiles {
-  /** SHA-256 of each file that has been read. */
   private readonly digests = new Map<string, string>();
   private readonly stored: RangedFile[] = [];
 
@@ -290,7 +268,6 @@ function textsOf(name: string, source: Bytes, start = 0, end = source.size): Fil
   };
 }
 
-/** The arrays of a NumPy archive, by name. */
 export class ArrayArchive {
   private readonly zip: ZipArchive;
   private readonly stored: Member[] = [];
@@ -319,7 +296,6 @@ export class ArrayArchive {
     });
   }
 
-  /** Returns the error (exit 5) for an array that is missing. */
   missing(name: string, expected: string): UserError {
     const names = this.zip.names.map(member => member.replace(/\.npy$/, ''));
     return damagedError({
@@ -334,7 +310,6 @@ export class ArrayArchive {
   /**
    * Reads a whole archive on disk once to run the checks of its rows and to compare checksums.
    * @returns its SHA-256
-   * @throws UserError (exit 5) if a checksum differs
    */
   async scan(file: RangedFile, checks: readonly RowCheck[]): Promise<string> {
     const feed = new RowFeed(checks);

@@ -10,19 +10,16 @@ export const MS_OF_DAY = 86_400_000;
 
 interface TimedSeries {
   readonly name: string;
-  /** Table row of each step, in order. */
   readonly rows: readonly number[];
 }
 
 interface Times {
   /** Point in time of each row: numbers, or milliseconds since 1970. */
   readonly keys: Float64Array;
-  /** Time of each row, as in the file. */
   readonly cells: readonly string[];
   readonly isNumeric: boolean;
 }
 
-/** Positions of steps in a series. */
 interface StepRange {
   readonly first: number;
   readonly last: number;
@@ -63,7 +60,6 @@ export function timeGaps(
   return largest && { count, missing, largest };
 }
 
-/** Says how many steps are missing, between which times, and what the usual step is. */
 export function gapWords({ count, missing, largest }: TimeGaps): {
   readonly lacking: string;
   readonly expected: string;
@@ -128,7 +124,6 @@ function differences(positions: readonly number[]): number[] {
   return positions.slice(1).map((position, i) => position - positions[i]);
 }
 
-/** The most frequent difference, and the smallest of several; undefined if none is frequent. */
 function usualStep(positions: readonly number[]): number | undefined {
   const all = differences(positions);
   const counts = new Map<number, number>();

@@ -7,10 +7,8 @@ import { configError } from './core/problems.js';
 import type { CalendarFeature, ForecastConfig } from './forecast.js';
 import { MS_OF_DAY } from './forecast-gaps.js';
 
-/** Mean number of days in a Gregorian year. */
 const DAYS_OF_YEAR = 365.2425;
 
-/** Position of a time in its cycle, from 0 to 1. */
 const CYCLES: Readonly<Record<CalendarFeature, (time: Date) => number>> = {
   hour: time => (time.getTime() / MS_OF_DAY) % 1,
   day_of_week: time => ((time.getUTCDay() + 6) % 7) / 7,
@@ -19,9 +17,7 @@ const CYCLES: Readonly<Record<CalendarFeature, (time: Date) => number>> = {
   month: time => time.getUTCMonth() / 12,
 };
 
-/** Layout of a window and its steps. */
 export interface WindowShape {
-  /** Numbers per step. */
   readonly size: number;
   /** Number of columns among them: target, features, known. */
   readonly width: number;
@@ -29,7 +25,6 @@ export interface WindowShape {
   readonly observed: number;
   /** True if anything is known in advance. */
   readonly hasFuture: boolean;
-  /** Steps of a window. */
   readonly steps: number;
 }
 
@@ -60,10 +55,7 @@ export interface Levels {
   readonly count: number;
 }
 
-/**
- * Returns the levels of a config; undefined without `relative_to`.
- * @throws UserError (exit 2) if a window does not cover a season
- */
+/** Returns the levels of a config; undefined without `relative_to`. */
 export function levelsOf({ relative_to, season, input_steps }: ForecastConfig): Levels | undefined {
   if (relative_to === undefined) return undefined;
   if (relative_to === 'last_value') return { period: 1, count: 1 };
@@ -120,16 +112,13 @@ function timeValues(
   return [...cycles, ...(hasFuture ? [isFuture ? 1 : 0] : [])];
 }
 
-/** The ordered steps of one series. */
 export interface Series {
   readonly name: string;
-  /** Table row of each step. */
   readonly rows: readonly number[];
   /** `[steps, width]`: target, features and known columns of each step, scaled. */
   readonly values: Float64Array;
   /** The target at a step, as in the data. */
   targetAt(step: number): number;
-  /** Scaling of each of those columns. */
   readonly scalings: readonly (readonly [offset: number, scale: number])[];
   /** Mean of |y_t - y_(t-m)| over its rows in the training split, in the units of the data. */
   readonly naiveError: number | undefined;
@@ -147,7 +136,6 @@ export interface Cuts {
   readonly test: number;
 }
 
-/** Returns the windows of a split, series by series; see forecast.ts. */
 export function windowsOf(
   all: readonly Series[],
   keys: Float64Array,
@@ -180,7 +168,6 @@ export function windowsOf(
   return name === 'train' ? windows.slice(0, limit) : windows;
 }
 
-/** A split whose targets are always scaled. */
 interface ForecastSplit extends Split {
   readonly targets: Extract<Targets, { readonly kind: 'value' }> & { scaling(at: number): Scaling };
 }
@@ -194,7 +181,6 @@ export function forecastSplit(
   const { input_steps, horizon, season, calendar = [], per_step = false } = config;
   const { steps, size, width, observed, hasFuture } = windowShape(config);
   const levels = levelsOf(config);
-  /** Scaled level of the target of window `i` at a step of its series. */
   const level = (i: number, step: number): number => {
     const { series, origin } = windows[i];
     if (levels === undefined) return 0;
@@ -203,7 +189,6 @@ export function forecastSplit(
   // the step's values except its columns, which are in the series
   const rest = (row: number, isFuture: boolean): number[] =>
     timeValues(keys[row], { calendar, isFuture, hasFuture });
-  /** Scaled target of window `i` at a step of its series. */
   const targetAt = (i: number, step: number): number =>
     windows[i].series.values[step * width] - level(i, step);
   // with `per_step`, a window has one prediction per step

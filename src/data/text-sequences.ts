@@ -23,7 +23,6 @@ import {
 } from './text-streams.js';
 import { inputCodes, symbolAt, symbolReader, symbolsOf, UnknownSymbol } from './vocabulary.js';
 
-/** Maximum number of unknown symbols of a sequence that are reported. */
 const MAX_TOLD = 20;
 
 export interface Layout {
@@ -38,7 +37,6 @@ interface InputLayout extends Layout {
   readonly refused: number;
 }
 
-/** Cuts a stream with `numTargets` targets into sequences; see `text.ts`. */
 export function cutOf(
   numTargets: number,
   { steps, rows }: Layout,
@@ -77,7 +75,6 @@ export function textSequences(
   };
 }
 
-/** The problem of a symbol that the model has not learned to read. */
 function refusal(piece: CodedPiece, index: number, level: TextLevel): Diagnostic {
   const { symbol, place } = piece.symbolAt(index);
   return { ...new UnknownSymbol(symbol, level).problem, ...place };
@@ -147,7 +144,6 @@ class StreamCutter implements Assembler<CodedPiece> {
  * Cuts a stream into rows that continue from batch to batch. All of it is read first: where a row
  * starts depends on the length. A file is then read by range; other inputs, and several files, are
  * kept in memory, 4 bytes a symbol.
- * @throws UserError (exit 5) if the model has not learned to read a symbol
  */
 async function* cutRows(
   sources: readonly InputSource[],

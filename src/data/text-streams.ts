@@ -15,7 +15,6 @@ import { MAX_TEXT_BYTES } from './reading/limits.js';
 import { RangedFile } from './reading/ranged-file.js';
 import { LINE_BREAK, LINE_END, symbolAt, symbolsOf } from './vocabulary.js';
 
-/** Symbols from `from` to `to`, exclusive, of a stream. */
 export interface SymbolRange {
   readonly from: number;
   readonly to: number;
@@ -23,29 +22,24 @@ export interface SymbolRange {
 
 export interface SymbolStream {
   readonly sources: readonly DataFile[];
-  /** Symbols. */
   readonly length: number;
   /** The codes of the symbols in a range; valid until the next call. */
   read(range: SymbolRange): Uint32Array;
-  /** How often each code occurs in a range. */
   counts(range: SymbolRange): Float64Array;
   /** Byte ranges with the symbols of a range; absent if the codes are in memory. */
   places?(range: SymbolRange): readonly Place[];
-  /** Decodes the content of these byte ranges. */
   decode?(range: SymbolRange, parts: readonly Buffer[]): Uint32Array;
 }
 
 /** Numbers the texts of symbols; streams that share them have the same codes. */
 export interface SymbolCodes {
   code(text: string): number;
-  /** Number of codes. */
   readonly size: number;
 }
 
 /** A piece of a file; valid only until the next. */
 export interface CodedPiece {
   readonly codes: Uint32Array;
-  /** Offset in the file. */
   readonly offset: number;
   /** Returns a symbol of the piece and its place. */
   symbolAt(index: number): {
@@ -58,13 +52,8 @@ export interface CodedPiece {
 const PIECE_BYTES = 2048;
 /** 64 MiB. Files with longer words are not text. */
 const MAX_WORD_BYTES = 2 ** 26;
-/** Symbols to read at once. */
 const CHUNK = 2 ** 16;
 
-/**
- * @throws UserError (exit 2) if a file cannot be read
- * @throws UserError (exit 5) if a file is not UTF-8 or too large
- */
 export async function streamInMemory(files: readonly string[], reader: PieceReader): Promise<SymbolStream> {
   const sources: DataFile[] = [];
   const list = new GrowingList<Uint32Array>(length => new Uint32Array(length));
@@ -78,7 +67,6 @@ export async function streamInMemory(files: readonly string[], reader: PieceRead
   return { sources, ...wholeStream(list.toArray(), reader) };
 }
 
-/** A stream whose codes are in memory. */
 export function wholeStream(all: Uint32Array, { codes }: PieceReader): Omit<SymbolStream, 'sources'> {
   return {
     length: all.length,
@@ -91,10 +79,7 @@ export function wholeStream(all: Uint32Array, { codes }: PieceReader): Omit<Symb
   };
 }
 
-/**
- * @param onPiece called with each piece in order
- * @throws UserError like {@link streamInMemory}
- */
+/** @param onPiece called with each piece in order */
 export async function streamOnDisk(
   files: readonly string[],
   reader: PieceReader,
@@ -131,9 +116,7 @@ interface StoredPieces {
   readonly files: readonly { readonly file: RangedFile; readonly first: number; readonly end: number }[];
   /** Symbols of the stream before each piece. */
   readonly positions: Float64Array;
-  /** Start of each piece in its file, in bytes. */
   readonly offsets: Float64Array;
-  /** How often each code occurs in the stream. */
   readonly totals: readonly number[];
   readonly reader: PieceReader;
 }
@@ -209,7 +192,6 @@ export class TextPieces {
   private rest: Buffer = Buffer.alloc(0);
   /** Where `rest` begins in the file. */
   private start = FILE_START;
-  /** First bytes of the file. */
   private fileStart: Buffer | undefined;
 
   /** @param onPiece called with each piece in order */

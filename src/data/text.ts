@@ -123,11 +123,6 @@ export const text: DatasetKind<TextConfig, typeof settings> = {
   expandsPaths: true,
 };
 
-/**
- * @throws UserError (exit 2) if a file is missing or a split has too few symbols
- * @throws UserError (exit 5) if all files of a split are empty, or one is not UTF-8 (unless its
- *   symbols are bytes)
- */
 async function open(
   config: TextConfig,
   { streams: rows = 1, vocabulary: given }: DatasetContext,
@@ -188,7 +183,6 @@ interface OfSplits<T> {
   readonly test: T;
 }
 
-/** The symbols of a split. */
 interface Part {
   readonly stream: SymbolStream;
   readonly range: SymbolRange;
@@ -274,7 +268,6 @@ function streamSplit(
     const { from, to } = inPart(index);
     return { from: range.from + from, to: range.from + to };
   };
-  /** Writes inputs and targets of a sequence, which are the next symbols. */
   const write = (codes: Uint32Array, features: Float32Array | undefined, classes: Int32Array | undefined) => {
     for (let step = 0; step + 1 < codes.length; step++) {
       if (features) features[step] = symbols[codes[step]];

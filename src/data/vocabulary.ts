@@ -11,16 +11,13 @@ import { mappedLoad } from './core/store.js';
 import { wholeCharacters } from './formats/utf8.js';
 import { MAX_SYMBOLS } from './reading/limits.js';
 
-/** Config keys of the dataset kinds whose symbols are texts. */
 export interface VocabularyConfig {
-  /** Symbols that occur less often in the training split are unknown. Default: 1. */
   readonly min_count?: number;
 }
 
 /** Number and text of the symbol that replaces every unknown symbol. */
 export const UNKNOWN = 0;
 const UNKNOWN_TEXT = '<unk>';
-/** The word that represents a line end. */
 export const LINE_END = '<eos>';
 
 export const LINE_BREAK = /\r\n|\n|\r/;
@@ -42,7 +39,6 @@ export function symbolsOf(text: string | Buffer, level: TextLevel): Iterable<str
 const CHARACTER = /./gsu;
 const WORD_OR_BREAK = new RegExp(`\r\n|[\r\n]|${WORD.source}`, 'g');
 
-/** A symbol of a text, and where its character begins, in bytes. */
 export interface TextSymbol {
   readonly symbol: string;
   readonly offset: number;
@@ -102,13 +98,11 @@ export class UnknownSymbol extends Error {
   }
 }
 
-/** Of data without symbols. */
 const NO_SYMBOLS: Vocabulary = { level: null, symbols: [] };
 
 /**
  * Returns the function that numbers the symbols of sequences to predict; {@link UNKNOWN} for all
  * unknown symbols if the model has learned to read them.
- * @throws UnknownSymbol (the returned function) if it has not: the prediction would be arbitrary
  */
 export function symbolReader(vocabulary: Vocabulary = NO_SYMBOLS): (symbol: string) => number {
   const numbers = symbolNumbers(vocabulary);
@@ -135,7 +129,6 @@ export function inputCodes(vocabulary: Vocabulary = NO_SYMBOLS) {
 /**
  * Encodes a text that will be continued (nothing is appended for its end) as symbol numbers.
  * Without a level, the words are the symbols.
- * @throws UnknownSymbol if the model has not learned to read a symbol
  */
 export function encodeText(text: string, vocabulary: Vocabulary): number[] {
   const { level } = vocabulary;
@@ -174,7 +167,6 @@ export async function* decodeText(
 /** Cache by vocabulary, because texts are encoded one by one. */
 const numbered = new WeakMap<Vocabulary, ReadonlyMap<string, number>>();
 
-/** The number of each symbol of a vocabulary, by its text. */
 function symbolNumbers(vocabulary: Vocabulary): ReadonlyMap<string, number> {
   const known = numbered.get(vocabulary);
   if (known) return known;
@@ -187,7 +179,6 @@ function symbolNumbers(vocabulary: Vocabulary): ReadonlyMap<string, number> {
  * Fits a vocabulary: the symbols that occur at least `min_count` times, most frequent first, ties
  * sorted by UTF-16 code units.
  * @param counts occurrences in the training split, by code
- * @throws UserError (exit 2) if no symbol is left or there are too many
  */
 export function fitVocabulary(
   { level, texts }: SymbolTexts,
@@ -231,7 +222,6 @@ export function symbolsByCode({ texts }: SymbolTexts, vocabulary: Vocabulary): I
 /**
  * Converts a dataset of text codes into one of symbol numbers.
  * @param given the vocabulary of a run, used instead of fitting one on the training split
- * @throws UserError (exit 2) if no vocabulary can be fitted
  */
 export function withVocabulary(
   dataset: Dataset,
@@ -272,7 +262,6 @@ function encodedRead({ read, lengths }: Split, symbols: Int32Array, steps: numbe
   };
 }
 
-/** Calls `visit` for each step of a split except padding. */
 function eachSymbol({ count, lengths, read }: Split, steps: number, visit: (symbol: number) => void): void {
   const row = new Float32Array(steps);
   for (let index = 0; index < count; index++) {
@@ -282,7 +271,6 @@ function eachSymbol({ count, lengths, read }: Split, steps: number, visit: (symb
   }
 }
 
-/** The fraction of a split's steps whose symbol is unknown. */
 function unknownShare(split: Split, steps: number): number {
   let [unknown, total] = [0, 0];
   eachSymbol(split, steps, symbol => {

@@ -5,10 +5,9 @@ import type { BackendRequest } from '../engine/backend-names.js';
 import { evaluateCheckpoint, splitOf } from '../predict/evaluate.js';
 import type { RejectionOptions, SequenceValues } from '../predict/given-values.js';
 import { backendKind, checkpointKind, loadModel, weightsKind } from '../predict/model.js';
-import { openWithData } from '../predict/open.js';
-import type { SequencePrediction } from '../predict/predictions.js';
+import { openModel, openWithData } from '../predict/open.js';
+import type { SequencePrediction, WhichCheckpoint } from '../predict/predictions.js';
 import { Predictor } from '../predict/predictor.js';
-import { openModel, type WhichCheckpoint } from '../predict/saved-model.js';
 import type { SplitMetrics } from '../run/summary.js';
 import type { WeightsName } from '../train/weights.js';
 import {

@@ -9,8 +9,7 @@ import { type Evaluation, type EvaluationProgress, Evaluator } from '../train/ev
 import { type Prediction, Readout } from '../train/predictions.js';
 import type { BackendOptions } from '../train/session.js';
 import { usageError } from '../util/errors.js';
-import { withData } from './open.js';
-import { type OpenModelOptions, openModel, type SavedModel } from './saved-model.js';
+import { type OpenModelOptions, openModel, type SavedModel, withData } from './open.js';
 
 /** An evaluation and, for a forecast, what the naive forecasts reach on the same split. */
 export interface CheckpointEvaluation extends Evaluation {
@@ -20,8 +19,6 @@ export interface CheckpointEvaluation extends Evaluation {
 /**
  * Computes the metrics of `model` on a split of its experiment, exactly as the run does. `watch` is
  * called after each batch.
- * @throws UserError (exit 2) if there is no such split
- * @throws UserError (exit 5) if the data have changed since the run
  */
 export function evaluateCheckpoint(
   model: SavedModel,
@@ -41,7 +38,6 @@ export function evaluateCheckpoint(
   });
 }
 
-/** @throws UserError (exit 2) if there is no such split */
 export function splitOf(dataset: Dataset, name: SplitName): Split {
   const split = dataset[name];
   if (split) return split;
@@ -72,7 +68,6 @@ type Naive = (typeof NAIVE)[number];
 
 export interface Backtest {
   readonly saved: SavedModel;
-  /** Number of steps of a forecast. */
   readonly horizon: number;
   /** In the order of the data, series by series. */
   readonly origins: readonly (ForecastsErrors & { readonly id: string })[];
@@ -84,8 +79,6 @@ export interface Backtest {
  * Runs a rolling backtest of a forecasting model on a split: forecasts from successive origins one
  * horizon apart, so that each step of the split is forecast once. Weights do not change. The data
  * are those of the run in directory `path`.
- * @throws UserError (exit 2) if the run is not a forecasting run or has no such split
- * @throws UserError (exit 5) if the data have changed since the run
  */
 export function backtest(
   path: string,
@@ -135,7 +128,6 @@ export function backtest(
   });
 }
 
-/** Returns the mean error over `steps`; undefined if a step has no forecast. */
 function meanError(
   steps: readonly (readonly [point: Numbers | undefined, target: Numbers])[],
   scale: number | undefined,

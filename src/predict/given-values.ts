@@ -4,7 +4,7 @@
  */
 import {
   encodeText,
-  type NewSequence,
+  inputWidth,
   type ReadSequence,
   type SequenceInput,
   symbolReader,
@@ -12,7 +12,7 @@ import {
   type Vocabulary,
 } from '../data/index.js';
 import { inWords } from '../util/arguments.js';
-import { type Diagnostic, damagedError } from '../util/errors.js';
+import { type Diagnostic, damagedError, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 
 /**
@@ -57,144 +57,114 @@ export interface RejectionOptions {
 export interface StepForm {
   readonly input: SequenceInput;
   readonly featureNames?: readonly string[];
-  /** Absent if symbols have no texts. */
   readonly vocabulary?: Vocabulary;
 }
 
-/** Converts the sequence at position `index`. */
 export function givenSequence(given: SequenceValues, index: number, form: StepForm): ReadSequence {
   const place = `sequence ${index}`;
-  if (!isSequence(given))
-    return { problems: [unfit(`${place} is not a sequence`, { expected: A_SEQUENCE, got: inWords(given) })] };
-  const { steps: listed, id, times } = typeof given === 'object' && 'steps' in given ? given : alone(given);
+  const isObject = typeof given === 'object' && given !== null && 'steps' in given;
+  const { steps: listed, id, times } = isObject ? given : { steps: given, id: undefined, times: undefined };
   const named = id !== undefined && { id };
-  const problems: Diagnostic[] = [];
-  const isText = typeof listed === 'string';
-  if (isText && !form.vocabulary) return { problems: [unfit(`${place} is a text`, NO_TEXTS)], ...named };
-  let steps: readonly StepValues[];
   try {
-    steps = isText && form.vocabulary ? encodeText(listed, form.vocabulary) : (listed as typeof steps);
+    const steps = stepsOf(listed, form, place);
+    if (times !== undefined && times.length !== steps.length) {
+      const counts = { expected: counted(steps.length, 'time'), got: counted(times.length, 'time') };
+      throw unfit(`${place} has a different number of times and steps`, counts);
+    }
+    const width = inputWidth(form.input);
+    const values = new Float32Array(steps.length * width);
+    steps.forEach((step, i) => {
+      writeStep(step, form, values.subarray(i * width), `${place}, step ${i}`);
+    });
+    return { length: steps.length, values, ...named, ...(times && { times }) };
   } catch (error) {
-    return { problems: [unknownSymbol(error, place)], ...named };
+    if (!(error instanceof UserError)) throw error;
+    return { problems: error.diagnostics, ...named };
   }
-  if (steps.length === 0) problems.push(unfit(`${place} has no steps`));
-  if (times !== undefined && times.length !== steps.length) {
-    const counts = { expected: counted(steps.length, 'time'), got: counted(times.length, 'time') };
-    problems.push(unfit(`${place} has a different number of times and steps`, counts));
-  }
-  const width = form.input.kind === 'number' ? form.input.size : 1;
-  const values = new Float32Array(steps.length * width);
-  for (const [step, one] of steps.entries()) {
-    const wrong = writeStep(one, form, values.subarray(step * width), `${place}, step ${step}`);
-    if (wrong) problems.push(wrong);
-    if (problems.length > 0) break;
-  }
-  if (problems.length > 0) return { problems, ...named };
-  const sequence: NewSequence = { length: steps.length, values, ...named, ...(times && { times }) };
-  return sequence;
 }
-
-const A_SEQUENCE = 'a list of steps, a text, or an object with `steps`';
 
 /** Callers in JavaScript may hand over anything. */
-function isSequence(given: unknown): boolean {
-  if (typeof given !== 'object' || given === null) return typeof given === 'string';
-  const steps = 'steps' in given ? given.steps : given;
-  return typeof steps === 'string' || Array.isArray(steps) || ArrayBuffer.isView(steps);
+function stepsOf(given: unknown, { vocabulary }: StepForm, place: string): readonly StepValues[] {
+  const isText = typeof given === 'string';
+  if (!isText && !Array.isArray(given) && !ArrayBuffer.isView(given)) {
+    const expected = 'a list of steps, a text, or an object with `steps`';
+    throw unfit(`${place} is not a sequence`, { expected, got: inWords(given) });
+  }
+  const steps = isText
+    ? known(place, () => encodeText(given, textsOf(vocabulary, place)))
+    : (given as readonly StepValues[]);
+  if (steps.length === 0) throw unfit(`${place} has no steps`);
+  return steps;
 }
 
-function alone(steps: string | readonly StepValues[]) {
-  return { steps, id: undefined, times: undefined };
+/**
+ * Converts one step to its numbers.
+ * @param place name of the step for messages
+ */
+export function givenStep(given: StepValues, form: StepForm, place: string): Float32Array {
+  const values = new Float32Array(inputWidth(form.input));
+  writeStep(given, form, values, place);
+  return values;
 }
 
 /** Maximum number of features that a message lists. */
 const MAX_NAMED = 30;
 
-const NO_TEXTS = { expected: 'numbers: this model has no vocabulary' };
-
-/**
- * Converts one step to its numbers.
- * @param place name of the step for messages
- * @throws UserError (exit 5) if the step does not fit the model
- */
-export function givenStep(given: StepValues, form: StepForm, place: string): Float32Array {
-  const values = new Float32Array(form.input.kind === 'number' ? form.input.size : 1);
-  const wrong = writeStep(given, form, values, place);
-  if (wrong) throw damagedError(wrong);
-  return values;
-}
-
-/** Writes a step to the start of `out`; returns a problem if it is invalid. */
-function writeStep(
-  given: StepValues,
-  { input, featureNames, vocabulary }: StepForm,
-  out: Float32Array,
-  place: string,
-): Diagnostic | undefined {
+/** Writes a step to the start of `out`. */
+function writeStep(given: StepValues, form: StepForm, out: Float32Array, place: string): void {
+  const { input, featureNames, vocabulary } = form;
   if (typeof given === 'string') {
-    if (vocabulary === undefined) return unfit(`${place} is a text`, NO_TEXTS);
-    try {
-      out[0] = symbolReader(vocabulary)(given);
-      return undefined;
-    } catch (error) {
-      return unknownSymbol(error, place);
-    }
-  }
-  if (input.kind === 'symbol') {
-    if (typeof given === 'number' && Number.isInteger(given) && given >= 0 && given < input.count) {
-      out[0] = given;
-      return undefined;
-    }
-    const expected = `an integer from 0 to ${input.count - 1}`;
-    return unfit(`${place} is not a symbol of the model`, { expected, got: inWords(given) });
-  }
-  if (typeof given !== 'number' && (typeof given !== 'object' || given === null))
-    return unfit(`${place} is not a step`, { expected: 'numbers', got: inWords(given) });
-  if (typeof given === 'object' && !isList(given) && featureNames) {
-    const missing = featureNames.filter(name => !Object.hasOwn(given, name));
-    if (missing.length > 0)
-      return unfit(`${place} has no ${missing.slice(0, MAX_NAMED).join(', ')}`, {
-        expected: `an object with ${featureNames.slice(0, MAX_NAMED).join(', ')}`,
-        got: Object.keys(given).slice(0, MAX_NAMED).join(', '),
-      });
+    out[0] = known(place, () => symbolReader(textsOf(vocabulary, place))(given));
+    return;
   }
   const numbers = numbersOf(given, featureNames);
-  if (numbers.length !== input.size) {
-    const expected = `${counted(input.size, 'number')}${featureNames ? `, or an object with ${featureNames.join(', ')}` : ''}`;
-    return unfit(`${place} does not fit the model`, { expected, got: counted(numbers.length, 'number') });
+  const isSymbol = input.kind === 'symbol';
+  if (numbers?.length !== inputWidth(input) || (isSymbol && !isSymbolOf(numbers[0], input.count))) {
+    const names = featureNames ? `, or an object with ${featureNames.slice(0, MAX_NAMED).join(', ')}` : '';
+    throw unfit(`${place} does not fit the model`, {
+      expected: isSymbol ? `an integer from 0 to ${input.count - 1}` : counted(input.size, 'number') + names,
+      got: numbers && !isSymbol ? counted(numbers.length, 'number') : inWords(given),
+    });
   }
-  for (let f = 0; f < input.size; f++) {
+  for (let f = 0; f < numbers.length; f++) {
     const value = numbers[f];
     // other values may not convert: a bigint throws
     out[f] = typeof value === 'number' ? value : Number.NaN;
     if (Number.isFinite(out[f])) continue;
     const name = featureNames?.[f] ?? `feature ${f}`;
-    return unfit(`${place}: ${name} is not a finite float32 number`, { got: inWords(value) });
+    throw unfit(`${place}: ${name} is not a finite float32 number`, { got: inWords(value) });
   }
-  return undefined;
 }
 
-function numbersOf(
-  given: Exclude<StepValues, string>,
-  featureNames: readonly string[] | undefined,
-): ArrayLike<number> {
+/** The numbers of a step; undefined if it has none, or not all by name. */
+function numbersOf(given: unknown, names: readonly string[] | undefined): ArrayLike<number> | undefined {
   if (typeof given === 'number') return [given];
-  if (isList(given)) return given;
-  return (featureNames ?? []).map(name => given[name]);
+  if (Array.isArray(given) || ArrayBuffer.isView(given)) return given as unknown as ArrayLike<number>;
+  if (typeof given !== 'object' || given === null) return undefined;
+  const values: Readonly<Record<string, number>> = { ...given };
+  return names?.every(name => name in values) ? names.map(name => values[name]) : undefined;
 }
 
-function isList(
-  given: readonly number[] | Float32Array | Readonly<Record<string, number>>,
-): given is readonly number[] | Float32Array {
-  return Array.isArray(given) || ArrayBuffer.isView(given);
+function isSymbolOf(value: number, count: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value < count;
 }
 
-function unknownSymbol(error: unknown, place: string): Diagnostic {
-  if (!(error instanceof UnknownSymbol)) throw error;
-  const { problem } = error;
-  return { ...problem, message: `${place}: ${problem.message}` };
+function textsOf(vocabulary: Vocabulary | undefined, place: string): Vocabulary {
+  if (vocabulary) return vocabulary;
+  throw unfit(`${place} is a text`, { expected: 'numbers: this model has no vocabulary' });
 }
 
-function unfit(message: string, more: Pick<Diagnostic, 'expected' | 'got'> = {}): Diagnostic {
-  return { code: 'data/given-values', message, ...more };
+/** Returns the result of `read`, which refuses unknown symbols. */
+function known<T>(place: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof UnknownSymbol)) throw error;
+    const { problem } = error;
+    throw damagedError({ ...problem, message: `${place}: ${problem.message}` });
+  }
+}
+
+function unfit(message: string, more: Pick<Diagnostic, 'expected' | 'got'> = {}): UserError {
+  return damagedError({ code: 'data/given-values', message, ...more });
 }

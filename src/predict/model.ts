@@ -7,11 +7,9 @@ import {
   newSequenceFiles,
   type ReadSequence,
   type SequenceInput,
-  type SequenceReader,
   streamBytes,
   UNKNOWN,
   UnknownSymbol,
-  type Vocabulary,
 } from '../data/index.js';
 import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.js';
 import {
@@ -20,20 +18,18 @@ import {
   checkOptions,
   integer,
   type Kind,
-  number,
   oneOf,
   path,
   text,
 } from '../util/arguments.js';
 import { UserError, usageError } from '../util/errors.js';
 import { givenSequence, type RejectionOptions, type SequenceValues, type StepForm } from './given-values.js';
-import { type OpenedModel, openWithoutData, readerFor } from './open.js';
-import type { PredictionForm, SequencePrediction } from './predictions.js';
+import { type OpenedModel, openModel, openWithoutData, readerFor, type SavedModel } from './open.js';
+import type { PredictionForm, SequencePrediction, WhichWeights } from './predictions.js';
 import { Predictor } from './predictor.js';
-import { type OpenModelOptions, openModel, type SavedModel } from './saved-model.js';
 import { type GenerateOptions, generateSymbols, type Session, StepModel } from './session.js';
 
-export interface LoadModelOptions extends Pick<OpenModelOptions, 'checkpoint' | 'weights'> {
+export interface LoadModelOptions extends WhichWeights {
   /** Where kernels run. Default: `auto`. */
   readonly backend?: BackendRequest;
   /** Threads for kernels. Default: as many as the process may use. */
@@ -67,7 +63,12 @@ const symbols: Kind = {
   accepts: value => Array.isArray(value) && value.every(integer(0).accepts),
 };
 
-const GENERATE_OPTIONS = { length: integer(0), temperature: number, seed: integer(0) } as const;
+const temperature: Kind = {
+  expected: 'a number of at least 0',
+  accepts: value => typeof value === 'number' && value >= 0 && Number.isFinite(value),
+};
+
+const GENERATE_OPTIONS = { length: integer(0), temperature, seed: integer(0) } as const;
 
 /**
  * Loads the model of the run directory `run`, which may be a copy on another machine: nothing else
@@ -96,11 +97,12 @@ export async function loadModel(run: string, options: LoadModelOptions = {}): Pr
   return new Model(saved, await openWithoutData(saved, { backend, threads }));
 }
 
+const STREAM = '<stream>';
+
 /** A trained model. Its threads do not keep the process alive. */
 export class Model {
   /** Form of the predictions. */
   readonly form: PredictionForm;
-  /** Undefined if sequences can only be read from tables. */
   private readonly stepForm: StepForm | undefined;
   private stepModel: StepModel | undefined;
   private isClosed = false;
@@ -128,7 +130,6 @@ export class Model {
     };
   }
 
-  /** What `console.log` shows. */
   [inspect.custom](_: number, options: InspectOptions): string {
     const { form, input } = this;
     return `Model ${inspect({ form, input }, options)}`;
@@ -154,7 +155,7 @@ export class Model {
   ): AsyncGenerator<SequencePrediction> {
     checkArgument('predict', 'sequences', sequences, iterable);
     checkOptions<RejectionOptions>('predict', options, { onRejected: callback });
-    return this.sequences(this.given(sequences, this.givenForm), options);
+    return this.sequences(sequencesOf(sequences, this.givenForm), options);
   }
 
   /**
@@ -172,7 +173,15 @@ export class Model {
     checkOptions<RejectionOptions>('predictFile', options, { onRejected: callback });
     const { reader, model } = readerFor(this.saved, this.opened);
     const of = reader.continues ? { model, idle: this.idle.streams } : undefined;
-    return this.sequences(this.read(reader, input), options, of);
+    const { dataset } = this.saved.loaded.experiment;
+    const read = async function* () {
+      yield* reader.read(
+        typeof input === 'string'
+          ? await newSequenceFiles(dataset, [input])
+          : [{ name: STREAM, open: () => streamBytes(STREAM, input) }],
+      );
+    };
+    return this.sequences(read(), options, of);
   }
 
   /**
@@ -197,7 +206,7 @@ export class Model {
     checkArgument('generate', 'prompt', prompt, symbols);
     checkOptions<GenerateOptions>('generate', options, GENERATE_OPTIONS);
     const count = this.refuseIfNotGenerative();
-    const excluded = this.vocabulary && UNKNOWN;
+    const excluded = this.opened.data.vocabulary && UNKNOWN;
     return generateSymbols(this.session(), { symbols: count, excluded }, prompt, options);
   }
 
@@ -209,7 +218,7 @@ export class Model {
   async *generateText(prompt: string, options: GenerateOptions = {}): AsyncGenerator<string> {
     checkArgument('generateText', 'prompt', prompt, text);
     checkOptions<GenerateOptions>('generateText', options, GENERATE_OPTIONS);
-    const { vocabulary } = this;
+    const { vocabulary } = this.opened.data;
     this.refuseIfNotGenerative();
     if (vocabulary === undefined) {
       throw usageError({
@@ -218,8 +227,15 @@ export class Model {
         expected: '`generate` of the library, with numbers',
       });
     }
-    const numbers = encodedPrompt(prompt, vocabulary);
-    yield* decodeText(this.generate([...numbers], options), vocabulary, numbers.length > 0);
+    let numbers: number[];
+    try {
+      numbers = encodeText(prompt, vocabulary);
+    } catch (error) {
+      if (!(error instanceof UnknownSymbol)) throw error;
+      const message = `the prompt has a symbol that the model cannot read: ${error.message}`;
+      throw usageError({ ...error.problem, message });
+    }
+    yield* decodeText(this.generate(numbers, options), vocabulary, numbers.length > 0);
   }
 
   /** Returns the number of symbols. */
@@ -242,13 +258,9 @@ export class Model {
     });
   }
 
-  private get vocabulary(): Vocabulary | undefined {
-    return this.opened.data.vocabulary;
-  }
-
   /**
-   * Ends the threads. Pending predictions and later calls reject with a `UserError`
-   * whose code is `model/closed`. A second call does nothing.
+   * Ends the threads. Pending predictions and later calls reject with a `UserError` whose code is
+   * `model/closed`. A second call does nothing.
    */
   async close(): Promise<void> {
     if (this.isClosed) return;
@@ -257,7 +269,12 @@ export class Model {
   }
 
   private refuseIfClosed(): void {
-    if (this.isClosed) throw closed();
+    if (!this.isClosed) return;
+    throw usageError({
+      code: 'model/closed',
+      message: 'the model is closed',
+      expected: 'a model that `loadModel` opened and `close` did not end',
+    });
   }
 
   /** Computes unless the model is closed before it ends. */
@@ -267,7 +284,8 @@ export class Model {
       return await compute();
     } catch (error) {
       // its threads ended with it
-      throw this.isClosed && !(error instanceof UserError) ? closed() : error;
+      if (!(error instanceof UserError)) this.refuseIfClosed();
+      throw error;
     }
   }
 
@@ -290,45 +308,12 @@ export class Model {
       idle.push(predictor);
     }
   }
-
-  private async *read(
-    reader: SequenceReader,
-    input: string | Readable,
-  ): AsyncGenerator<readonly ReadSequence[]> {
-    const name = '<stream>';
-    yield* reader.read(
-      typeof input === 'string'
-        ? await newSequenceFiles(this.saved.loaded.experiment.dataset, [input])
-        : [{ name, open: () => streamBytes(name, input) }],
-    );
-  }
-
-  private async *given(
-    sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
-    form: StepForm,
-  ): AsyncGenerator<readonly ReadSequence[]> {
-    let index = 0;
-    for await (const sequence of sequences) yield [givenSequence(sequence, index++, form)];
-  }
 }
 
-function closed(): UserError {
-  return usageError({
-    code: 'model/closed',
-    message: 'the model is closed',
-    expected: 'a model that `loadModel` opened and `close` did not end',
-  });
-}
-
-function encodedPrompt(prompt: string, vocabulary: Vocabulary): readonly number[] {
-  try {
-    return encodeText(prompt, vocabulary);
-  } catch (error) {
-    if (!(error instanceof UnknownSymbol)) throw error;
-    const { problem } = error;
-    throw usageError({
-      ...problem,
-      message: `the prompt has a symbol that the model cannot read: ${problem.message}`,
-    });
-  }
+async function* sequencesOf(
+  given: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
+  form: StepForm,
+): AsyncGenerator<readonly ReadSequence[]> {
+  let index = 0;
+  for await (const sequence of given) yield [givenSequence(sequence, index++, form)];
 }

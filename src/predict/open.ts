@@ -1,5 +1,7 @@
-/** Opens a saved model for computation, with or without its run's data. */
-import type { LoadedExperiment } from '../config/index.js';
+/** Opens a saved model for computation: one of a run's checkpoints, with or without its data. */
+import { configDifferences } from '../config/explain.js';
+import { type LoadedExperiment, loadExperiment } from '../config/index.js';
+import { mapPaths } from '../config/paths.js';
 import {
   type DataRecord,
   type DataScaling,
@@ -10,23 +12,108 @@ import {
 } from '../data/index.js';
 import { chooseBackend } from '../engine/backend.js';
 import { Engine } from '../engine/index.js';
-import type { LossSettings } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
+import { loadCheckpoint, resolveCheckpoint, retried } from '../run/checkpoint-files.js';
+import { refuseForeign } from '../run/integrity.js';
+import type { Manifest } from '../run/manifest.js';
+import { frozenConfig, frozenOptions, Run } from '../run/run.js';
+import type { Tensors } from '../run/safetensors.js';
 import { dataRecord } from '../train/manifest.js';
 import { createPool } from '../train/pool.js';
 import { checkSameData, fittedBy } from '../train/same-data.js';
 import { type BackendOptions, modelSpec, openSession, streamsOf, widthOn } from '../train/session.js';
 import { allocateParameters, type ModelRun, type ShardPool } from '../train/shards.js';
 import { usableCores } from '../train/threads.js';
+import type { WeightsName } from '../train/weights.js';
 import { loadWeights } from '../train/weights.js';
-import { dataRecordOf, type SavedModel } from './saved-model.js';
+import { damagedError, usageError } from '../util/errors.js';
+import type { WhichWeights } from './predictions.js';
+
+export interface SavedModel {
+  /** The run directory, as given by the user. */
+  readonly path: string;
+  readonly loaded: LoadedExperiment;
+  /** File of the checkpoint. A run in training may have removed it. */
+  readonly file: string;
+  readonly tensors: Tensors;
+  readonly weights: WeightsName;
+  /** The run's manifest; absent if the run was killed before it wrote one. */
+  readonly manifest: Manifest | undefined;
+  readonly step: number;
+  readonly epoch: number;
+}
+
+export interface OpenModelOptions extends WhichWeights {
+  /** `key.path=value`: the current location of the run's data. */
+  readonly set?: readonly string[];
+}
+
+/** @param path the run directory */
+export function openModel(
+  path: string,
+  { checkpoint, weights, set = [] }: OpenModelOptions = {},
+): SavedModel {
+  const run = Run.open(path);
+  const { directory, manifest } = run;
+  const { files } = directory;
+  run.refuseChanges();
+  const options = manifest && frozenOptions(directory, manifest);
+  const frozen = manifest ? frozenConfig(directory, manifest) : loadExperiment(files.resolvedConfig);
+  const loaded = set.length === 0 ? frozen : loadExperiment(frozen.file, { ...options, set });
+  refuseOtherKeys(frozen, loaded, set);
+  const chosen = checkpoint ?? run.summary?.restored?.step ?? 'last';
+  const saved = retried(() => loadCheckpoint(resolveCheckpoint(files.checkpoints, chosen)));
+  if (manifest) refuseForeign([saved], manifest);
+  const hasAverage = loaded.experiment.training.average !== undefined;
+  if (weights === 'average' && !hasAverage) {
+    throw usageError({
+      code: 'weights/no-average',
+      message: 'this run has no averaged weights',
+      file: path,
+      expected: '`--weights trained`, or a run with `training.average`',
+    });
+  }
+  const { path: file, step, epoch, tensors } = saved;
+  const which = weights ?? (hasAverage ? 'average' : 'trained');
+  return { path, loaded, file, tensors, weights: which, manifest, step, epoch };
+}
+
+/** Keys that say how data are stored or how many are read, without effect on predictions. */
+const FREE: readonly string[] = ['dataset.delimiter', 'dataset.memory', 'dataset.stride'];
+
+/**
+ * Only the location of the data can change: other columns or another scaling would yield wrong
+ * predictions.
+ */
+function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment, set: readonly string[]): void {
+  const places = [before, after].flatMap(dataPlaces);
+  const isPlace = (key: string): boolean =>
+    // a list of paths differs as a whole
+    places.some(place => place === key || place.startsWith(`${key}.`));
+  const others = configDifferences(before, after).filter(({ key }) => !FREE.includes(key) && !isPlace(key));
+  const problems = others.map(({ key, b }) => ({
+    code: 'cli/set',
+    message: `only the location of the data can change for a finished run, not \`${key}\``,
+    file: '--set',
+    expected: 'a path in `dataset`, such as dataset.path=FILE',
+    got: set.find(assignment => assignment.trim().startsWith(`${key}=`)) ?? JSON.stringify(b?.value ?? null),
+  }));
+  if (problems.length > 0) throw usageError(...problems);
+}
+
+export function dataPlaces({ experiment: { dataset } }: Pick<LoadedExperiment, 'experiment'>): string[] {
+  const places: string[] = [];
+  mapPaths({ dataset }, (path, at) => {
+    places.push(at.join('.'));
+    return path;
+  });
+  return places;
+}
 
 /** A model with its weights and its knowledge of the data. */
 export interface PredictingModel {
   readonly run: ModelRun;
-  /** Holds the model's weights. */
   readonly pool: ShardPool;
-  /** Number of sequences per batch. */
   readonly batchSize: number;
   readonly data: DataRecord;
   readonly scaling: DataScaling | undefined;
@@ -34,18 +121,12 @@ export interface PredictingModel {
 
 /** A model that can compute until it is closed. */
 export interface OpenedModel extends PredictingModel {
-  /** All parameters as one flat array. */
   readonly parameters: Float32Array;
-  /** Engine of this thread. */
   readonly engine: Engine;
   close(): Promise<void>;
 }
 
-/**
- * Runs `use` with the model and the data of its run, then closes the model.
- * @throws UserError (exit 2) if the data cannot be opened
- * @throws UserError (exit 5) if they have changed since the run
- */
+/** Runs `use` with the model and the data of its run, then closes the model. */
 export async function withData<T>(
   saved: SavedModel,
   options: BackendOptions,
@@ -55,11 +136,7 @@ export async function withData<T>(
   return use(model, dataset).finally(() => model.close());
 }
 
-/**
- * Opens the model and the data of its run.
- * @throws UserError (exit 2) if the data cannot be opened
- * @throws UserError (exit 5) if they have changed since the run
- */
+/** Opens the model and the data of its run. */
 export async function openWithData(
   saved: SavedModel,
   options: BackendOptions,
@@ -73,13 +150,19 @@ export async function openWithData(
   return { model, dataset };
 }
 
-/**
- * Opens the model without the data of its run.
- * @throws UserError (exit 5) if the run did not record its data format, or its weights are damaged
- */
+/** Opens the model without the data of its run. */
 export async function openWithoutData(saved: SavedModel, options: BackendOptions): Promise<OpenedModel> {
   const { loaded, manifest } = saved;
-  const data = dataRecordOf(saved);
+  if (manifest === undefined) {
+    throw damagedError({
+      code: 'run/no-data-record',
+      message: 'this run cannot read new sequences: manifest.json is missing',
+      file: saved.path,
+      expected:
+        'a run with its manifest.json; `predict --split` and `evaluate` read the dataset and still work',
+    });
+  }
+  const { data, scaling } = manifest;
   const { backend } = await chooseBackend(options.backend);
   const { input, sequence_length: sequenceLength, output_size: outputSize } = data;
   const { experiment } = loaded;
@@ -90,13 +173,14 @@ export async function openWithoutData(saved: SavedModel, options: BackendOptions
     width: widthOn(backend, options.width),
     // the texts of a program are separate, not parts of one stream; see `readerFor`
     spec: { ...spec, carriesState: spec.carriesState && experiment.dataset.kind !== 'text' },
-    loss: unweighted(loaded),
+    // class weights may depend on the training data, and predictions do not need them
+    loss: experiment.loss.kind === 'cross_entropy' ? { kind: 'cross_entropy' } : experiment.loss,
     metrics: [],
     seed: experiment.seed,
     sequenceLength,
     variableLength: data.variable_length,
   };
-  return start(saved, run, { data, scaling: manifest?.scaling });
+  return start(saved, run, { data, scaling });
 }
 
 /**
@@ -113,11 +197,6 @@ export function readerFor<M extends PredictingModel>(
   const { run } = model;
   const carriesState = reader.continues ? training.carry_state : run.spec.carriesState;
   return { reader, model: { ...model, run: { ...run, spec: { ...run.spec, carriesState } } } };
-}
-
-/** Drops class weights: they may depend on the training data, and predictions do not need them. */
-function unweighted({ experiment: { loss } }: LoadedExperiment): LossSettings {
-  return loss.kind === 'cross_entropy' ? { kind: loss.kind } : loss;
 }
 
 async function start(

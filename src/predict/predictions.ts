@@ -8,7 +8,18 @@ import { predictsEachStep } from '../math/model/heads.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import type { Readout } from '../train/predictions.js';
 import { probabilities } from '../train/predictions.js';
+import type { WeightsName } from '../train/weights.js';
 import type { Diagnostic } from '../util/errors.js';
+
+export type WhichCheckpoint = 'last' | 'best' | number;
+
+/** Which weights of a run to use. */
+export interface WhichWeights {
+  /** Undefined: the checkpoint with the run's final weights. */
+  readonly checkpoint?: WhichCheckpoint | undefined;
+  /** Undefined: the average if the run keeps one, else the weights of the last update. */
+  readonly weights?: WeightsName | undefined;
+}
 
 /** Numbers that `JSON.stringify` writes as a list and `console.log` shows as the array they are. */
 class JsonFloat64Array extends Float64Array {
@@ -57,7 +68,6 @@ export interface ClassPrediction extends PredictionPlace {
   readonly label?: number | null;
 }
 
-/** Prediction of a model trained with another loss, `binary_cross_entropy` included. */
 export interface ValuePrediction extends PredictionPlace {
   readonly kind: 'value';
   /**
@@ -104,7 +114,6 @@ export interface PredictionForm {
   readonly targetNames?: readonly string[];
 }
 
-/** Returns the form of the predictions of a model with this loss and data. */
 export function predictionForm(
   { head, outputSize }: ModelSpec,
   loss: LossSettings,
@@ -144,7 +153,6 @@ export class PredictionRoom {
   }
 }
 
-/** Outputs of a model for one step or sequence. */
 interface Outcome extends PredictionPlace {
   /** `[C]`; may be overwritten afterwards. */
   readonly outputs: Float32Array;
@@ -152,11 +160,9 @@ interface Outcome extends PredictionPlace {
   readonly at: number;
   /** Memory for the prediction's lists of C numbers; absent: their own. */
   readonly room?: PredictionRoom;
-  /** Target as in a split; absent without labels. */
   readonly target?: Numbers;
 }
 
-/** Converts outputs to a prediction. */
 export function predictionOf(
   { kind, classNames }: PredictionForm,
   readout: Readout,
@@ -187,7 +193,6 @@ export function predictionOf(
   };
 }
 
-/** A class and its probability. */
 export interface RankedClass {
   readonly class: number;
   /** Absent if the data do not name classes. */

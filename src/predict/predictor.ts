@@ -25,6 +25,7 @@ import { type Diagnostic, damagedError, type UserError, usageError } from '../ut
 import { counted } from '../util/words.js';
 import { splitOf } from './evaluate.js';
 import type { RejectionOptions } from './given-values.js';
+import type { SavedModel } from './open.js';
 import { openWithoutData, type PredictingModel, readerFor, withData } from './open.js';
 import {
   type Prediction,
@@ -34,7 +35,6 @@ import {
   predictionOf,
   type SequencePrediction,
 } from './predictions.js';
-import type { SavedModel } from './saved-model.js';
 
 /** Maximum number of steps of a sequence; an LSTM of 128 units takes 1 GB for that many. */
 const MAX_STEPS = 2 ** 18;
@@ -42,24 +42,21 @@ const MAX_STEPS = 2 ** 18;
 /** Maximum number of input values in a batch if its sequences are longer than those of the run. */
 const MAX_BATCH_NUMBERS = 2 ** 22;
 
-/** What the prediction of a sequence contains besides the outputs. */
-interface PredictedSequence {
-  /** Position in the input. */
+interface PredictedRow extends Pick<NewSequence, 'id' | 'times' | 'warnings'> {
   readonly position: number;
-  readonly id?: string | undefined;
-  /** Times of its steps; undefined if they have none. */
-  readonly times?: readonly string[] | undefined;
   /** Steps that are not padding; undefined: all steps of the batch. */
   readonly length: number | undefined;
-  /** What makes its prediction doubtful; undefined if nothing does. */
-  readonly warnings?: readonly Diagnostic[] | undefined;
 }
 
 interface PredictedBatch extends SplitBatch {
-  /** One for each of `indices`. */
-  readonly sequences: readonly PredictedSequence[];
+  readonly rows: readonly PredictedRow[];
   readonly hasLabels: boolean;
   readonly pass: ForwardPass;
+}
+
+interface Placed {
+  readonly sequence: NewSequence;
+  readonly position: number;
 }
 
 export class Predictor {
@@ -73,16 +70,10 @@ export class Predictor {
 
   /** Predicts the first `limit` sequences of `split` in order, with labels, batch by batch. */
   split(split: Split, limit: number): AsyncGenerator<readonly SequencePrediction[]> {
-    const first: Split = { ...split, count: Math.min(split.count, limit) };
-    return this.predict(this.batchesOfSplit(first));
+    return this.predict(this.batchesOfSplit({ ...split, count: Math.min(split.count, limit) }));
   }
 
-  /**
-   * Predicts new sequences in order, batch by batch.
-   * @throws UserError (exit 2) if the model carries states and there is an `onRejected`
-   * @throws UserError (exit 5) if a sequence cannot be read and there is no `onRejected`, after the
-   *   sequences before it have been predicted
-   */
+  /** Predicts new sequences in order, batch by batch. */
   sequences(
     lists: AsyncIterable<readonly ReadSequence[]>,
     options: RejectionOptions = {},
@@ -97,42 +88,31 @@ export class Predictor {
     for (const pass of this.passes.values()) pass.resetStates();
     for await (const { batch, slot } of inTurn(batches, (to, one) => one.pass.compute(to, one))) {
       const readout = new Readout(lossOf(this.model.run.loss), batch.split.targets);
-      const all = batch.sequences.map((sequence, at) => ({ sequence, index: batch.indices[at], at, slot }));
       // a row of a text that has ended has no steps
-      const rows = all.filter(({ sequence }) => sequence.length !== 0);
-      yield rows.map(row => this.prediction(batch, readout, row));
+      yield batch.rows.flatMap((row, at) =>
+        row.length === 0 ? [] : [this.prediction(batch, readout, row, { at, slot })],
+      );
     }
   }
 
   private prediction(
-    { pass, hasLabels }: PredictedBatch,
+    { pass, hasLabels, indices }: PredictedBatch,
     readout: Readout,
-    {
-      sequence: { position, id, times, length, warnings },
-      index,
-      at,
-      slot,
-    }: {
-      readonly sequence: PredictedSequence;
-      readonly index: number;
-      readonly at: number;
-      readonly slot: number;
-    },
+    { position, id, times, length, warnings }: PredictedRow,
+    { at, slot }: { readonly at: number; readonly slot: number },
   ): SequencePrediction {
     const { form } = this;
-    const perSequence = form.perStep ? pass.steps : 1;
+    const base = indices[at] * (form.perStep ? pass.steps : 1);
     const first = this.model.data.first_prediction ?? 0;
     const computed = pass.predictions(slot, at, length).slice(first);
     const room = form.kind === 'class' ? new PredictionRoom(computed.length, form.size) : undefined;
     const predictions = computed.map(({ step, outputs }): Prediction => {
       const time = form.perStep ? times?.[step] : times?.at(-1);
       return predictionOf(form, readout, {
-        step: step - first,
-        outputs,
+        ...{ step: step - first, outputs, at: base + step },
         ...(room && { room }),
-        at: index * perSequence + step,
         ...(time !== undefined && { time }),
-        ...(hasLabels && { target: readout.target(index * perSequence + step) }),
+        ...(hasLabels && { target: readout.target(base + step) }),
       });
     });
     return { index: position, ...(id !== undefined && { id }), predictions, ...(warnings && { warnings }) };
@@ -144,12 +124,13 @@ export class Predictor {
     // steps past the end of a text are no steps of its sequences
     const { realSteps } = this.form.perStep ? split : {};
     for await (const batch of batchesOf(split, batchSize)) {
-      const sequences = Array.from(batch.indices, (index): PredictedSequence => {
+      const rows = Array.from(batch.indices, (index): PredictedRow => {
         const position = batch.position(index);
+        const id = split.id?.(position);
         const length = realSteps?.(position) ?? batch.split.lengths?.[index];
-        return { position, id: split.id?.(position), length };
+        return { position, length, ...(id !== undefined && { id }) };
       });
-      yield { ...batch, sequences, hasLabels: true, pass };
+      yield { ...batch, rows, hasLabels: true, pass };
     }
   }
 
@@ -157,68 +138,45 @@ export class Predictor {
     lists: AsyncIterable<readonly ReadSequence[]>,
     { onRejected }: RejectionOptions,
   ): AsyncGenerator<PredictedBatch> {
+    const { spec } = this.model.run;
     let waiting: Placed[] = [];
     let index = 0;
+    const taken = (): PredictedBatch[] => {
+      const batch = waiting.length > 0 ? [this.batchOf(waiting)] : [];
+      waiting = [];
+      return batch;
+    };
     try {
       for await (const list of pausing(lists)) {
         // a source that pauses does not wait for a full batch
-        if (list === undefined && waiting.length > 0 && !this.model.run.spec.carriesState) {
-          yield this.batchOf(waiting);
-          waiting = [];
-        }
+        if (list === undefined && !spec.carriesState) yield* taken();
         for (const sequence of list ?? []) {
           const position = isRejected(sequence) ? index : (sequence.position ?? index);
           index = position + 1;
-          const placed = { sequence, position };
-          if (!this.isSound(placed, onRejected)) continue;
-          const isFull = placed.sequence.startsBatch || waiting.length >= this.mostWith(waiting, placed);
-          if (waiting.length > 0 && isFull) {
-            yield this.batchOf(waiting);
-            waiting = [];
-          }
-          waiting.push(placed);
+          const problems = isRejected(sequence) ? sequence.problems : this.unfit(sequence);
+          if (problems.length > 0 && !onRejected) throw damagedError(...problems);
+          if (problems.length > 0) onRejected?.(problems, position);
+          if (problems.length > 0 || isRejected(sequence)) continue;
+          const steps = this.stepsFor(Math.max(longest(waiting), sequence.length));
+          if (sequence.startsBatch || waiting.length >= this.rowsOf(steps)) yield* taken();
+          waiting.push({ sequence, position });
         }
       }
     } catch (error) {
-      if (waiting.length > 0) yield this.batchOf(waiting);
+      yield* taken();
       throw error;
     }
-    if (waiting.length > 0) yield this.batchOf(waiting);
+    yield* taken();
   }
 
-  /** @throws UserError (exit 5) if the sequence cannot be predicted and there is no `onRejected` */
-  private isSound(
-    placed: { readonly sequence: ReadSequence; readonly position: number },
-    onRejected: RejectionOptions['onRejected'],
-  ): placed is Placed {
-    const { sequence, position } = placed;
-    const problems = isRejected(sequence) ? sequence.problems : this.unfit(sequence);
-    if (problems.length === 0) return true;
-    if (!onRejected) throw damagedError(...problems);
-    onRejected(problems, position);
-    return false;
-  }
-
-  /** Problems of a sequence that the model cannot process. */
   private unfit({ length, place }: NewSequence): readonly Diagnostic[] {
     const { run } = this.model;
     // states are carried only between batches of the same pass
     const most = run.spec.carriesState ? run.sequenceLength : MAX_STEPS;
     if (length <= most) return [];
-    return [
-      {
-        code: 'data/sequence-too-long',
-        message: 'the sequence is too long to predict',
-        ...place,
-        expected: `at most ${counted(most, 'step')}`,
-        got: counted(length, 'step'),
-      },
-    ];
-  }
-
-  /** Maximum number of sequences in a batch with `waiting` and `next`. */
-  private mostWith(waiting: readonly Placed[], next: Placed): number {
-    return this.rowsOf(this.stepsFor(Math.max(longest(waiting), next.sequence.length)));
+    const message = 'the sequence is too long to predict';
+    const sizes = { expected: `at most ${counted(most, 'step')}`, got: counted(length, 'step') };
+    return [{ code: 'data/sequence-too-long', message, ...place, ...sizes }];
   }
 
   private rowsOf(steps: number): number {
@@ -245,17 +203,14 @@ export class Predictor {
     const isAny = run.variableLength || run.spec.carriesState;
     const isVariable = isAny || waiting.some(({ sequence }) => sequence.length !== steps);
     const sequences = waiting.map(({ sequence }) => sequence);
-    const split = newSplit(sequences, {
-      input: data.input,
-      steps,
-      scaling,
-      targets: noTargets(this.model, steps),
-    });
+    const targets = noTargets(this.model, steps);
+    const split = newSplit(sequences, { input: data.input, steps, scaling, targets });
     return {
       split,
       indices: Uint32Array.from(waiting.keys()),
-      sequences: waiting.map(({ sequence: { id, times, warnings }, position }, i) => ({
-        ...{ position, id, times, warnings },
+      rows: waiting.map(({ sequence, position }, i) => ({
+        ...sequence,
+        position,
         length: split.lengths?.[i],
       })),
       hasLabels: false,
@@ -265,12 +220,11 @@ export class Predictor {
 
   private pass(steps: number, variableLength: boolean, rows: number): ForwardPass {
     const key = `${steps} ${variableLength}`;
-    const known = this.passes.get(key);
-    if (known) return known;
     const { run, pool } = this.model;
-    const made = new ForwardPass(pool, { ...run, sequenceLength: steps, variableLength }, rows);
-    this.passes.set(key, made);
-    return made;
+    const pass =
+      this.passes.get(key) ?? new ForwardPass(pool, { ...run, sequenceLength: steps, variableLength }, rows);
+    this.passes.set(key, pass);
+    return pass;
   }
 }
 
@@ -285,12 +239,6 @@ function cannotSkip(): UserError {
       'sequences cannot be skipped: this model has `carry_state`, so each starts in the states of one before it',
     expected: '`--on-error stop`; in a program, no `onRejected`',
   });
-}
-
-/** A sequence and its position in the input. */
-interface Placed {
-  readonly sequence: NewSequence;
-  readonly position: number;
 }
 
 function longest(waiting: readonly Placed[]): number {
@@ -356,22 +304,14 @@ export function noTargets(
 
 /** Form of all predictions of a split or an input, known before the first one. */
 export interface OutputForm extends PredictionForm {
-  /** True if sequences may have an id. */
   readonly hasIds: boolean;
-  /** True if predictions may have a time. */
   readonly hasTimes: boolean;
-  /** True if predictions include the true label or values. */
   readonly hasLabels: boolean;
 }
 
-/** Consumes predictions, batch by batch. */
 type Use<T> = (form: OutputForm, predictions: AsyncIterable<readonly SequencePrediction[]>) => Promise<T>;
 
-/**
- * Predicts the first `limit` sequences of a split.
- * @throws UserError (exit 2) if there is no such split, or the data cannot be opened
- * @throws UserError (exit 5) if the data have changed since the run
- */
+/** Predicts the first `limit` sequences of a split. */
 export function predictSplit<T>(
   saved: SavedModel,
   { split, limit, ...options }: BackendOptions & { readonly split: SplitName; readonly limit: number },
@@ -388,8 +328,6 @@ export function predictSplit<T>(
 /**
  * Predicts the sequences of `sources`, which have the format of the run's data. The data themselves
  * are not needed.
- * @throws UserError (exit 2) if a source cannot be opened
- * @throws UserError (exit 5) if one is damaged, or the run did not record its data format
  */
 export async function predictInput<T>(
   saved: SavedModel,

@@ -2,7 +2,6 @@
 import { scaleStep } from '../data/index.js';
 import { KernelMachine } from '../engine/machine.js';
 import { lossOf } from '../math/losses/index.js';
-import type { ModelSpec } from '../math/model/spec.js';
 import { carriedStates } from '../math/model/walk.js';
 import { Readout } from '../train/predictions.js';
 import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../train/shards.js';
@@ -26,10 +25,8 @@ export interface Session<A extends Prediction = Prediction> {
   reset(): void;
 }
 
-/** Carried states of a sequence, by name. */
 type States = ReadonlyMap<string, Float32Array>;
 
-/** A model compiled for one step of one sequence, shared by all its sessions. */
 export class StepModel {
   private readonly computer: ShardComputer;
   private readonly job: ShardJob;
@@ -48,7 +45,13 @@ export class StepModel {
     private readonly steps: StepForm,
   ) {
     const { run, engine } = model;
-    refuseBidirectional(run.spec);
+    if (run.spec.layers.some(({ settings }) => settings.bidirectional)) {
+      throw usageError({
+        code: 'model/bidirectional',
+        message: 'a bidirectional model reads sequences from both ends, so it cannot run step by step',
+        expected: '`predict` with whole sequences',
+      });
+    }
     const shape = { batch: 1, sequenceLength: 1, variableLength: false, training: false };
     const spec = { ...run.spec, carriesState: true, carriesPool: true };
     this.job = { backend: run.backend, spec, loss: run.loss, shape, withGradient: false };
@@ -90,7 +93,6 @@ export class StepModel {
     );
   }
 
-  /** Computes a step of the sequence with these `states` and updates them. */
   private async compute(states: States, step: number, values: Float32Array): Promise<Prediction> {
     const { batch, carried, predictions } = this.memory;
     const { inputs } = batch;
@@ -110,15 +112,6 @@ export class StepModel {
   }
 }
 
-function refuseBidirectional({ layers }: ModelSpec): void {
-  if (!layers.some(({ settings }) => settings.bidirectional)) return;
-  throw usageError({
-    code: 'model/bidirectional',
-    message: 'a bidirectional model reads sequences from both ends, so it cannot run step by step',
-    expected: '`predict` with whole sequences',
-  });
-}
-
 export const GENERATED_LENGTH = 500;
 
 export interface GenerateOptions {
@@ -133,33 +126,24 @@ export interface GenerateOptions {
   readonly seed?: number | undefined;
 }
 
-/** The symbols that can be drawn. */
-interface Drawable {
-  /** Symbols are 0 to `symbols` - 1. */
-  readonly symbols: number;
-  /** Symbol that is never drawn, if any: the one for unknown symbols has no text. */
-  readonly excluded: number | undefined;
-}
-
 /**
  * Continues the symbols of `prompt`, which are not yielded. Without a prompt, the first symbol is
  * drawn uniformly.
- * @param session a new session of a model whose classes are its input symbols
- * @throws UserError (exit 2) if the temperature is negative or not finite
+ * @param session a new session of a model whose classes are its input symbols, 0 to `symbols` - 1
+ * @param excluded symbol that is never drawn: the one for unknown symbols has no text
  * @throws UserError (exit 5) if the model does not have a symbol of the prompt
  */
 export async function* generateSymbols(
   session: Session,
-  { symbols, excluded }: Drawable,
+  { symbols, excluded }: { readonly symbols: number; readonly excluded: number | undefined },
   prompt: readonly number[],
   { length = GENERATED_LENGTH, temperature = 1, seed = 0 }: GenerateOptions,
 ): AsyncGenerator<number> {
-  checkTemperature(temperature);
   const random = RandomStream.of(seed, 'predict/generate');
   let logits: Float32Array | undefined;
   for (const symbol of prompt) logits = await next(session, symbol);
   for (let made = 0; made < length; made++) {
-    if (logits === undefined) logits = new Float32Array(symbols);
+    logits ??= new Float32Array(symbols);
     if (excluded !== undefined) logits[excluded] = Number.NEGATIVE_INFINITY;
     const symbol = drawClass(logits, temperature, random.uniform());
     yield symbol;
@@ -190,14 +174,4 @@ export function drawClass(logits: Float32Array, temperature: number, u: number):
   });
   // rounding can make the target equal to the sum of all
   return found < 0 ? weights.findLastIndex(weight => weight > 0) : found;
-}
-
-function checkTemperature(temperature: number): void {
-  if (temperature >= 0 && Number.isFinite(temperature)) return;
-  throw usageError({
-    code: 'model/temperature',
-    message: 'this is not a valid temperature',
-    expected: 'a number of at least 0',
-    got: String(temperature),
-  });
 }

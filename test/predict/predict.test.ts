@@ -711,7 +711,7 @@ t.test('the library: the same predictions of values that a program hands over', 
       },
     }),
   );
-  t.same(reasons, ['1 number', undefined, '"x"', 'a']);
+  t.same(reasons, ['1 number', undefined, '"x"', 'an object']);
   t.same(
     good.map(one => (one as { index: number }).index),
     [0, 5],
@@ -720,7 +720,7 @@ t.test('the library: the same predictions of values that a program hands over', 
     '1: sequence 1, step 0 does not fit the model',
     '2: sequence 2 has no steps',
     '3: sequence 3, step 0: b is not a finite float32 number',
-    '4: sequence 4, step 0 has no b',
+    '4: sequence 4, step 0 does not fit the model',
   ]);
   const before: unknown[] = [];
   const stopped = async () => {

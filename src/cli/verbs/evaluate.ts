@@ -40,7 +40,7 @@ export const verb = defineVerb({
       if (options.json) io.data(`${JSON.stringify(spellNonFinite({ version: 1, ...result }))}\n`);
       else io.out(text);
     };
-    const { dataPlaces, openModel } = await import('../../predict/saved-model.js');
+    const { dataPlaces, openModel } = await import('../../predict/open.js');
     const keysOf = () => dataPlaces(openModel(run, options).loaded);
     if (options.backtest) {
       const { backtest } = await import('../../predict/evaluate.js');

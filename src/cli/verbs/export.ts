@@ -1,7 +1,8 @@
 /** `export RUN…`: writes TensorBoard event files, or weights for PyTorch. */
 import { join, resolve, sep } from 'node:path';
 import { exportRun } from '../../interop/tensorboard/export.js';
-import { openModel, type WhichCheckpoint } from '../../predict/saved-model.js';
+import { openModel } from '../../predict/open.js';
+import type { WhichCheckpoint } from '../../predict/predictions.js';
 import { atNamedPlace } from '../../run/file-errors.js';
 import { kindOf, runsAt } from '../../run/find.js';
 import { makeFolder } from '../../run/folders.js';

@@ -1,9 +1,9 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
 import { type InputSource, newSequenceFiles, streamBytes } from '../../data/index.js';
 import { loadModel } from '../../predict/model.js';
+import { dataPlaces, openModel, type SavedModel } from '../../predict/open.js';
 import type { SequencePrediction } from '../../predict/predictions.js';
 import { type OutputForm, predictInput, predictSplit } from '../../predict/predictor.js';
-import { dataPlaces, openModel, type SavedModel } from '../../predict/saved-model.js';
 import { GENERATED_LENGTH } from '../../predict/session.js';
 import { nonFiniteName } from '../../run/json.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';

@@ -4,7 +4,7 @@ import type { BackendRequest } from '../../engine/backend-names.js';
 import { machineArithmetic } from '../../engine/simd-arithmetic.js';
 import type { Doubt } from '../../judge/judging/run-facts.js';
 import { evaluateCheckpoint } from '../../predict/evaluate.js';
-import { openModel } from '../../predict/saved-model.js';
+import { openModel } from '../../predict/open.js';
 import { runPaths } from '../../run/find.js';
 import { versions } from '../../run/manifest.js';
 import { Run } from '../../run/run.js';

@@ -19,9 +19,7 @@ export interface Scaling {
 /** Scaling of a dataset, fitted on the training split; null for symbols or classes. */
 export interface DataScaling {
   readonly method: 'standard' | 'min_max';
-  /** One offset and scale per feature. */
   readonly features: Scaling | null;
-  /** One offset and scale per target value. */
   readonly targets: Scaling | null;
 }
 
@@ -39,11 +37,8 @@ export interface SeriesScaling {
  */
 export type RelativeTo = 'last_value' | 'season';
 
-/** Steps that are missing in series. */
 export interface TimeGaps {
-  /** Number of gaps. */
   readonly count: number;
-  /** Number of steps that are missing in all gaps. */
   readonly missing: number;
   readonly largest: SeriesGap;
 }
@@ -59,18 +54,14 @@ export interface SeriesGap {
   readonly step: string;
 }
 
-/** Facts about the series of a forecast, in the units of the data. */
 export interface SeriesFacts {
   /** Statistics of the scaled columns over the rows of the training split: the target first. */
   readonly columns: readonly Column[];
   readonly method: DataScaling['method'] | 'none';
-  /** Set if values of the target are scaled as differences from a level. */
   readonly relativeTo?: RelativeTo;
   /** Values of each of those columns that training window `index` reads. */
   window(index: number): readonly (readonly number[])[];
-  /** Number of training steps of the series that has most. */
   readonly longest: number;
-  /** Steps that are missing; absent if there are none, or no times. */
   readonly gaps?: TimeGaps;
 }
 
@@ -84,14 +75,13 @@ export interface Column {
   readonly max: number;
 }
 
-/** Targets of all sequences of a split. */
 export type Targets =
   | {
       readonly kind: 'class';
       readonly numClasses: number;
       /**
-       * One class per sequence `[N]`, or one per step `[N, T]` (row-major) if `perStep`;
-       * {@link IGNORED} if there is none. Only classes per step may be on disk.
+       * One class per sequence `[N]`, or one per step `[N, T]` (row-major) if `perStep`; {@link
+       * IGNORED} if there is none. Only classes per step may be on disk.
        */
       readonly values: Values<Int32Array>;
       readonly perStep: boolean;
@@ -112,23 +102,18 @@ export type Targets =
        * their steps.
        */
       readonly scaling?: Scaling | ((at: number) => Scaling);
-      /** Values of prediction `at` as in the data; present if `values` are scaled. */
       readonly given?: (at: number) => ArrayLike<number>;
     };
 
-/** Forecasts without a model: the last value, or the last value of the same season. */
 export type NaiveForecast = 'last_value' | 'seasonal_naive';
 
-/** Type of a step: numbers, or one of several symbols. */
 export type SequenceInput =
   | {
       readonly kind: 'number';
-      /** F, features of a step. */
       readonly size: number;
     }
   | {
       readonly kind: 'symbol';
-      /** Symbols are 0 to `count` - 1. */
       readonly count: number;
     };
 
@@ -137,7 +122,6 @@ export function inputWidth(input: SequenceInput): number {
   return input.kind === 'number' ? input.size : 1;
 }
 
-/** The splits of a dataset: for training, model selection and the final scores. */
 export type SplitName = 'train' | 'validation' | 'test';
 
 /** Unit of a text's symbols. A byte is represented by the character with its code. */
@@ -155,10 +139,8 @@ export interface Vocabulary {
   readonly has_unknown?: boolean;
 }
 
-/** Texts of symbols that a reader stored as codes. */
 export interface SymbolTexts {
   readonly level: TextLevel | null;
-  /** Distinct texts of all splits, by code. */
   readonly texts: readonly string[];
 }
 
@@ -167,7 +149,6 @@ export interface SymbolTexts {
  * then `read` and `targets` read on access, and `load` reads ahead of time.
  */
 export interface Split {
-  /** N. */
   readonly count: number;
   readonly targets: Targets;
   /** `[N]`, each in 1..T; absent if every sequence has T steps. */
@@ -178,10 +159,8 @@ export interface Split {
    */
   read(index: number, out: Float32Array, offset: number, stepStride: number): void;
   /**
-   * Loads the sequences `indices`, in that order, as a split in memory without ids, images or
-   * naive forecasts. Absent if all sequences are in memory.
-   * @throws UserError (exit 2) if they can no longer be read
-   * @throws UserError (exit 5) if the file has changed
+   * Loads the sequences `indices`, in that order, as a split in memory without ids, images or naive
+   * forecasts. Absent if all sequences are in memory.
    */
   load?(indices: Uint32Array): Promise<Split>;
   /** Name of sequence `index` in the data, or its position there; absent if there is neither. */
@@ -203,13 +182,10 @@ export interface Split {
    * the series does not go back far enough. Present for forecasts only.
    */
   readonly naive?: Readonly<Partial<Record<NaiveForecast, (at: number) => Float32Array | undefined>>>;
-  /**
-   * Original image of sequence `index`: grey values, row by row. Present if `Dataset.image` is.
-   */
+  /** Original image of sequence `index`: grey values, row by row. Present if `Dataset.image` is. */
   image?(index: number): Uint8Array;
 }
 
-/** A source of data. */
 export interface DataFile {
   readonly name: string;
   /** SHA-256 of the file's bytes, or of the generated values. */
@@ -244,11 +220,9 @@ export interface Dataset {
   readonly test: Split;
   /** Data sources for the manifest, as {@link splitFiles} returns them. */
   readonly digests: readonly SplitFile[];
-  /** Label of each class, if the data name their classes (for the manifest and for predictions). */
   readonly classLabels?: readonly string[];
   /** Class labels that the data write in several ways, such as `1`, `1.0` and `01`. */
   readonly spellings?: readonly { readonly label: string; readonly as: readonly string[] }[];
-  /** Name of each target value, if the data name them. */
   readonly targetNames?: readonly string[];
   /**
    * Facts about the labels, to check against the config; present if the number of classes comes
@@ -259,7 +233,6 @@ export interface Dataset {
    * The largest symbol of all splits, to check against the config; present if steps are symbols.
    */
   readonly largestSymbol?: PlacedLabel;
-  /** Texts of the symbols, if the data give symbols as text. */
   readonly vocabulary?: Vocabulary;
   /** Fraction of each split's symbols that are not in `vocabulary`. */
   readonly unknownShares?: Readonly<Partial<Record<SplitName, number>>>;
@@ -274,12 +247,8 @@ export interface Dataset {
    * `normalize`, unless it is `none`.
    */
   readonly columns?: Readonly<Record<'features' | 'targets', readonly Column[]>>;
-  /** Absent if features and targets are not scaled. */
   readonly scaling?: DataScaling;
-  /** Scaling of each series, if each is scaled by itself. */
   readonly seriesScaling?: SeriesScaling;
-  /** Present for forecasts only. */
   readonly seriesFacts?: SeriesFacts;
-  /** Height and width in pixels, if the sequences are images (for reports). */
   readonly image?: { readonly height: number; readonly width: number };
 }

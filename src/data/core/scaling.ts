@@ -21,7 +21,6 @@ import type { NewSequence } from './pipeline.js';
 import { configError } from './problems.js';
 import { mappedLoad, packedSplit } from './store.js';
 
-/** Config key of the dataset kinds whose numbers have no scale of their own. */
 export interface NormalizeConfig {
   /**
    * Default: no scaling, with a warning about columns far from zero mean and unit variance; `none`
@@ -30,22 +29,17 @@ export interface NormalizeConfig {
   readonly normalize?: DataScaling['method'] | 'none';
 }
 
-/** Scaling methods, by the value of `dataset.normalize`. */
 const METHODS: Readonly<Record<DataScaling['method'], (column: Column) => [offset: number, scale: number]>> =
   {
     standard: ({ mean, deviation }) => [mean, deviation],
     min_max: ({ min, max }) => [min, max - min],
   };
 
-/** True if all values of a column are equal. */
 export function isConstant({ min, max }: Column): boolean {
   return min === max;
 }
 
-/**
- * Fits the scaling of a training split's columns.
- * @throws UserError (exit 2) if the data have no numbers to scale
- */
+/** Fits the scaling of a training split's columns. */
 export function fitScaling(
   method: DataScaling['method'],
   { features, targets }: NonNullable<Dataset['columns']>,
@@ -61,7 +55,6 @@ export function fitScaling(
   return { method, features: fitted(method, features), targets: fitted(method, targets) };
 }
 
-/** Fits the scaling of one column. */
 export function columnScaling(
   method: DataScaling['method'],
   column: Column,
@@ -70,7 +63,6 @@ export function columnScaling(
   return [offset, isConstant(column) ? 1 : scale];
 }
 
-/** Repeats a scaling for `size` numbers. */
 export function repeated([offset, scale]: readonly [offset: number, scale: number], size: number): Scaling {
   return { offset: new Array<number>(size).fill(offset), scale: new Array<number>(size).fill(scale) };
 }
@@ -81,7 +73,6 @@ function fitted(method: DataScaling['method'], columns: readonly Column[]): Scal
   return { offset: pairs.map(([offset]) => offset), scale: pairs.map(([, scale]) => scale) };
 }
 
-/** Scales all splits of a dataset; readers see scaled numbers only. */
 export function scaledDataset(dataset: Dataset, scaling: DataScaling): Dataset {
   const { train, validation, test, sequenceLength } = dataset;
   const scaled = (split: Split): Split => scaledSplit(split, scaling, sequenceLength);
@@ -149,9 +140,7 @@ interface SplitOptions {
   readonly input: SequenceInput;
   /** T, at least the length of the longest sequence. */
   readonly steps: number;
-  /** Scaling of the run; undefined if there is none. */
   readonly scaling: DataScaling | undefined;
-  /** Placeholder targets for `count` sequences. */
   targets(count: number): Targets;
 }
 
@@ -191,7 +180,7 @@ export function newSplit(
 }
 
 /** Rows of numbers of equal width: calls `visit` for each row, which starts at `values[at]`. */
-type Rows = (visit: (values: Float32Array, at: number) => void) => void;
+type Rows = (visit: (values: ArrayLike<number>, at: number) => void) => void;
 
 interface StatisticsOptions {
   /**
@@ -239,7 +228,7 @@ export function trainingColumns(
 }
 
 /** Two passes, so that a large mean does not cancel a small deviation. */
-function columnsOf(width: number, rows: Rows, name: (index: number) => string): Column[] {
+export function columnsOf(width: number, rows: Rows, name: (index: number) => string): Column[] {
   const sum = new Float64Array(width);
   const min = new Float64Array(width).fill(Number.POSITIVE_INFINITY);
   const max = new Float64Array(width).fill(Number.NEGATIVE_INFINITY);

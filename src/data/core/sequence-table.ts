@@ -26,11 +26,9 @@ import { Problems } from './problems.js';
 import { range, type TestPartConfig, type TrainingPartConfig, testSelection } from './selection.js';
 import { type Place, packedSplit, type SequenceStore, storedSplit } from './store.js';
 
-/** Config keys that the kinds with such tables share. */
 export interface SequenceTablesConfig extends TestPartConfig, TrainingPartConfig, LabelsConfig {
   readonly validation_path?: string;
   readonly target_kind: 'class' | 'value';
-  /** Default: `number`. */
   readonly input_kind?: 'number' | 'symbol' | 'text';
   readonly level?: TextLevel;
 }
@@ -42,9 +40,7 @@ export interface SequenceTable {
   readonly features: Float32Array;
   /** Byte range of each sequence; present if they stay on disk. */
   readonly records?: readonly Place[] | undefined;
-  /** First row of each sequence. */
   readonly starts: ArrayLike<number>;
-  /** Steps of each sequence. */
   readonly lengths: ArrayLike<number>;
   /**
    * Label codes, one per sequence or per row, or `[N, C]` or `[rows, C]` values. Excludes labels
@@ -52,21 +48,16 @@ export interface SequenceTable {
    */
   readonly targets: Float32Array | Float64Array;
   readonly labels: LabelTexts;
-  /** Name of a sequence. */
   idOf(index: number): string;
   /** @throws UserError (exit 5) if a sequence of `indices` has no single target */
   check?(indices: Uint32Array, mapping: ClassMapping | undefined): void;
 }
 
-/** How the tables of a dataset are read, and what they have in common once they are. */
 export interface SequenceTables {
   /** Reads the table of a split; adds problems that are reported for all tables at once. */
   read(path: string, problems: Problems): Promise<SequenceTable>;
-  /** F; 1 if steps are symbols. */
   readonly inputSize: number;
-  /** C of value targets. */
   readonly targetSize: number;
-  /** Texts of the symbols, by code. */
   readonly symbols: readonly string[];
   readonly perStep: boolean;
   /** What a sequence is, for messages, such as `one group has 5 rows`. */
@@ -79,8 +70,6 @@ export interface SequenceTables {
 
 /**
  * Opens a dataset of tables. Class labels of all files become classes, see {@link classMapping}.
- * @throws UserError (exit 2) if the test split is not defined
- * @throws UserError (exit 5) if targets are invalid, or too large when they are padded
  */
 export async function openTables(
   config: SequenceTablesConfig,
@@ -135,7 +124,6 @@ export async function openTables(
 interface SplitForm {
   readonly tables: SequenceTables;
   readonly mapping: ClassMapping | undefined;
-  /** T. */
   readonly steps: number;
 }
 

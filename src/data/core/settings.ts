@@ -12,15 +12,12 @@ export const VOCABULARY = {
   resume: { never: 'its weights were trained with this vocabulary' },
 } as const satisfies KeyFacts;
 
-/** `kind` of a dataset. */
 export const kind = <const K extends string>(name: K, description: string) =>
   literal(name, { description, examples: [name], ...DATA });
 
-/** Path of a file of data. */
 export const file = <const O extends { description: string; examples: readonly string[] }>(options: O) =>
   text({ minLength: 1, maxLength: 4096, path: true, ...DATA, ...options });
 
-/** Like {@link file}, of a key that must be given. */
 export const givenFile = <const O extends { description: string; examples: readonly string[] }>(options: O) =>
   file({ ...options, required: true });
 
@@ -162,7 +159,6 @@ export const validationAtEnd = (
     { ...heading, examples: [{ fraction: 0.1 }], aliases: VALIDATION_ALIASES },
   );
 
-/** How numbers are scaled. */
 export const scalingMethod = <const O extends { description: string }>(options: O) =>
   choice(['standard', 'min_max', 'none'], {
     examples: ['standard'],

@@ -14,9 +14,7 @@ export interface Packed {
   readonly features: Float32Array;
   /** F; 1 if steps are symbols. */
   readonly inputSize: number;
-  /** First row of each sequence, `[N]`. */
   readonly starts: Uint32Array;
-  /** Steps of each sequence, `[N]`. */
   readonly lengths: Int32Array;
   readonly targets: Targets;
 }
@@ -98,19 +96,14 @@ export interface Place extends ByteRange {
   readonly file: Bytes;
 }
 
-/** Layout of sequences in files. */
 export interface SequenceStore {
-  /** N. */
   readonly count: number;
-  /** T. */
   readonly steps: number;
-  /** F; 1 if a step is a symbol. */
   readonly inputSize: number;
   /** `[N]`; absent if every sequence has T steps. */
   readonly lengths?: Int32Array | undefined;
   /** True if its files are in memory, else all are {@link RangedFile}s. */
   readonly isInMemory?: boolean;
-  /** Byte ranges of sequence `index`. */
   places(index: number): readonly Place[];
   /**
    * Writes a sequence into `features` (`[length, F]`) and, if there is one class per step, its
@@ -215,7 +208,6 @@ class Current {
   }
 }
 
-/** Reads the byte ranges of the sequences `indices`, with one batched read per file. */
 async function loadParts(store: SequenceStore, indices: Uint32Array): Promise<Buffer[][]> {
   const places = Array.from(indices, index => store.places(index));
   const byFile = new Map<Bytes, { readonly sequence: number; readonly part: number }[]>();

@@ -6,7 +6,6 @@
 import { damagedError, type UserError } from '../../util/errors.js';
 import { type ArrayForm, type ArrayPlace, arrayForm } from './npy-array.js';
 
-/** NumPy's name of each type. */
 const TYPES: Readonly<Record<number, string>> = {
   8: '|u1',
   9: '|i1',
@@ -20,7 +19,6 @@ const HEADER_BYTES = 4;
 /**
  * Parses the header of an array.
  * @param head the start of the file, at least its header
- * @throws UserError (exit 5) if the header is damaged or contradicts the size, with the byte offset
  */
 export function idxForm(head: Buffer, { file, bytes }: ArrayPlace): ArrayForm {
   const fail = (code: string, offset: number, message: string, expected: string, got: string): UserError =>

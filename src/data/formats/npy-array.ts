@@ -14,30 +14,24 @@ export type NumberArray =
   | Float32Array
   | Float64Array;
 
-/** Header of an array of numbers. */
 export interface ArrayForm {
   readonly shape: readonly number[];
-  /** True for integer types (bool included), false for floats. */
   readonly integer: boolean;
   /** NumPy's name of the type, such as `<f4`. */
   readonly dtype: string;
   readonly itemSize: number;
-  /** Offset of the values after the start of the array. */
   readonly dataOffset: number;
   readonly fortranOrder: boolean;
   /**
    * Decodes values; may return a view of `bytes`. 64-bit integers become doubles, exact up to 2^53.
    */
   decode(bytes: Uint8Array): NumberArray;
-  /** Formats one value with all digits. */
   exactly(item: Uint8Array): string;
 }
 
-/** Where an array is, for messages. */
 export interface ArrayPlace {
   readonly file: string;
   readonly name: string;
-  /** Size of the whole array in bytes, including its header. */
   readonly bytes: number;
 }
 
@@ -90,7 +84,6 @@ export function arrayForm(
   return { shape, dtype, integer, itemSize, dataOffset, fortranOrder, decode, exactly };
 }
 
-/** Reverses the byte order of each item. */
 function swap(bytes: Buffer, itemSize: number): void {
   if (itemSize === 2) bytes.swap16();
   if (itemSize === 4) bytes.swap32();
@@ -114,7 +107,6 @@ export function isNpy(bytes: Buffer): boolean {
 /**
  * Parses the header of an array of numbers.
  * @param head the start of the array, at least its header
- * @throws UserError (exit 5) if the header is damaged, unsupported or contradicts the size
  */
 export function npyForm(head: Buffer, place: ArrayPlace): ArrayForm {
   const { descr, ...header } = headerOf(head, place);
@@ -138,7 +130,6 @@ function checkLength(
 /**
  * Parses an array `[N]` of texts (`U`: UTF-32, `S`: bytes; padded with zeros), or of integers,
  * which become their decimal digits.
- * @throws UserError (exit 5) if it is damaged or unsupported
  */
 export function npyTexts(bytes: Buffer, place: ArrayPlace): readonly string[] {
   const { descr, shape, dataOffset } = headerOf(bytes, place);

@@ -21,7 +21,6 @@ const DIRECTORY_END_64_BYTES = 56;
 const ZIP64_EXTRA = 1;
 /** Marks a size or offset that is stored in the extra field instead. */
 const ELSEWHERE = 0xffffffff;
-/** Maximum size of the directory and the bytes after it. */
 const DIRECTORY_BYTES = 2 ** 21;
 
 interface Entry {
@@ -30,7 +29,6 @@ interface Entry {
   readonly method: number;
   readonly compressedBytes: number;
   readonly originalBytes: number;
-  /** Offset of the member's own header. */
   readonly offset: number;
 }
 
@@ -45,7 +43,6 @@ export interface Member {
 
 export class ZipArchive {
   private readonly entries: ReadonlyMap<string, Entry>;
-  /** Bytes that members may still expand to. */
   private left: number;
 
   /** @throws UserError (exit 5) if the archive is damaged */
@@ -65,7 +62,6 @@ export class ZipArchive {
   /**
    * Opens a member: where it is in the archive if it is stored, else in memory. The checksum of one
    * that stays on disk is not verified.
-   * @throws UserError (exit 5) if the member is damaged or expands to too much data
    */
   open(name: string): Member {
     const { source } = this;
@@ -169,7 +165,6 @@ function withZip64(sizes: readonly number[], extra: Buffer): readonly number[] {
   });
 }
 
-/** Inexact beyond 2^53, more than any file size. */
 function uint64(bytes: Buffer, at: number): number {
   return Number(bytes.readBigUInt64LE(at));
 }
