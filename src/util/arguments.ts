@@ -23,8 +23,6 @@ export const texts: Kind = {
 
 export const flag: Kind = { expected: 'true or false', accepts: value => typeof value === 'boolean' };
 
-export const number: Kind = { expected: 'a number', accepts: value => typeof value === 'number' };
-
 export const callback: Kind = { expected: 'a function', accepts: value => typeof value === 'function' };
 
 export const signal: Kind = {
