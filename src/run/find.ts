@@ -3,7 +3,7 @@ import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { type Diagnostic, UserError, usageError } from '../util/errors.js';
 import { RunDirectory } from './directory.js';
-import { unreadable } from './files.js';
+import { isAbsent, unreadable } from './files.js';
 import { CHECKS } from './folders.js';
 
 export interface Found {
@@ -78,6 +78,8 @@ export function findTrials(sweep: string): Found[] {
  */
 export function runsAt(path: string): Found[] {
   const top = resolve(path);
+  // named as the user did
+  if (isAbsent(top)) throw unreadable(path, Object.assign(new Error('no folder'), { code: 'ENOENT' }));
   const kind = kindOf(top);
   if (kind === 'run') return [{ kind, path: top, name: basename(dirname(top)), id: basename(top) }];
   const runs = kind === 'sweep' ? findTrials(top) : findRuns(top);

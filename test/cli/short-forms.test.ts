@@ -82,7 +82,7 @@ t.test('a name that does not exist leads to the nearest one beside it', async t 
   for (const verb of ['resume', 'review', 'compare', 'report'])
     t.match(await work.cellrun(verb, join(dirname(config), 'none')), {
       code: 2,
-      stderr: /^\S*none: the (run )?directory does not exist\n/,
+      stderr: /^\S*none: the (file|(run )?directory) does not exist\n/,
     });
 });
 
