@@ -22,8 +22,7 @@ export interface Baseline {
   readonly metrics: Readonly<Record<string, BaselineMetric>>;
   readonly config_hash_by_seed: Readonly<Record<string, string>>;
   /**
-   * Config values that determine the results, by key path; without the seed. Paths are relative to
-   * the config.
+   * Values that determine the results, by key path, without the seed; paths relative to the config.
    */
   readonly config: Readonly<Record<string, Json>>;
   readonly datasets: Manifest['datasets'];
@@ -33,22 +32,16 @@ export interface Baseline {
     readonly executor: string;
     readonly arithmetic: string | null;
     readonly adapter: string | null;
-    /** Threads of the runs; results do not depend on them. */
     readonly threads: readonly (number | null)[];
   };
-  /** State of the repository at each run; several if the runs are from several commits. */
   readonly git: readonly { readonly revision: string; readonly dirty: boolean }[];
 }
 
-/** Version of the file format. */
 const VERSION = 1;
 
 const MAX_BYTES = 16 * 2 ** 20;
 
-/**
- * Count, mean and spread of values by seed; summed in seed order, so that equal values give
- * byte-identical results.
- */
+/** Summed in seed order, so that equal values give byte-identical results. */
 export function summarizeSeeds(bySeed: Readonly<Record<string, number>>): BaselineMetric {
   const seeds = Object.keys(bySeed).sort((a, b) => Number(a) - Number(b));
   const values = seeds.map(seed => bySeed[seed]);
@@ -61,10 +54,7 @@ export function summarizeSeeds(bySeed: Readonly<Record<string, number>>): Baseli
   };
 }
 
-/**
- * Mean and sample standard deviation (n - 1, in two passes); `spread` is null for a single value.
- * @param values at least one
- */
+/** Of at least one value; the sample standard deviation with n - 1, in two passes. */
 export function momentsOf(values: readonly number[]): { mean: number; spread: number | null } {
   const first = values[0];
   // the mean of equal values is exactly that value; a sum would round

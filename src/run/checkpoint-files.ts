@@ -12,12 +12,9 @@ import { isAbsent, unreadable } from './files.js';
 import { type JsonObject, readJson } from './json.js';
 import { readSafetensors, readSafetensorsMetadata, type Tensors } from './safetensors.js';
 
-/** What the header of a checkpoint's file has. */
 export interface CheckpointHeader {
   readonly path: string;
-  /** Completed optimizer steps. */
   readonly step: number;
-  /** Completed epochs. */
   readonly epoch: number;
   readonly metric: {
     readonly name: string;
@@ -39,7 +36,6 @@ export type Which = 'last' | 'best' | number;
 /** The header key whose value has step, epoch, metric and the caller's metadata as JSON. */
 export const STATE_KEY = 'cellrun';
 
-/** All checkpoints of `folder` by ascending step; empty if there is no folder. */
 export function listCheckpoints(folder: string): CheckpointHeader[] {
   return checkpointNames(folder).map(name => headerOf(join(folder, name)));
 }
@@ -108,7 +104,6 @@ export function retried<T>(read: () => T): T {
   }
 }
 
-/** Reads one checkpoint file with all its tensors and checks its digests. */
 export function loadCheckpoint(path: string): Checkpoint {
   const { tensors, metadata } = readSafetensors(path, { follow: false });
   return { ...stateOf(path, metadata), tensors };
@@ -140,7 +135,7 @@ function stateOf(path: string, metadata: Readonly<Record<string, string>>): Chec
   return { path, step, epoch, metric, temporary, metadata: own };
 }
 
-/** Undefined if it is not of this form. Its digest was checked, so its values are trusted. */
+/** Its digest was checked, so its values are trusted. */
 function parsed(text: string): Omit<CheckpointHeader, 'path'> | undefined {
   try {
     const state = JSON.parse(text);
@@ -203,7 +198,6 @@ export function readIndex(folder: string): CheckpointIndex | undefined {
   }
 }
 
-/** What is appended to the name of a damaged checkpoint. */
 export const ASIDE = '.damaged';
 
 /** Files that the index names but that do not exist, not even as set aside. */

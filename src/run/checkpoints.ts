@@ -32,26 +32,20 @@ import { type Tensors, writeSafetensors } from './safetensors.js';
 import type { SavedCheckpoints } from './summary.js';
 
 export interface CheckpointPolicy {
-  /** How many of the newest and of the best to keep. The newest one is always kept. */
   readonly keep: { readonly last: number; readonly best: number };
   readonly metric: string;
   readonly mode: 'min' | 'max';
 }
 
 export interface CheckpointInput extends Omit<CheckpointHeader, 'path' | 'metric'> {
-  /**
-   * Weights under PyTorch's names, optimizer state as `optimizer.<state>.<weight>`; other names are
-   * kept too.
-   */
+  /** Weights under PyTorch's names, optimizer state as `optimizer.<state>.<weight>`. */
   readonly tensors: Tensors;
-  /** The policy's metric at this step; null if it was not measured. */
   readonly metric: number | null;
 }
 
 export interface SavedCheckpoint {
   readonly path: string;
   readonly bytes: number;
-  /** True if this is now the best checkpoint. */
   readonly best: boolean;
 }
 
@@ -97,14 +91,12 @@ export class CheckpointStore {
     return { path, bytes, best: bestOf(this.entries) === entry };
   }
 
-  /** True if a checkpoint with this metric value would be the best. */
   wouldBeBest(value: number): boolean {
     const best = bestOf(this.entries)?.metric.value;
     if (best === undefined || best === null) return Number.isFinite(value);
     return this.policy.mode === 'max' ? value > best : value < best;
   }
 
-  /** The path of a checkpoint's file. Throws (exit 2) if there is none. */
   resolve(which: Which): string {
     return selectCheckpoint(this.folder, this.entries, which).path;
   }
@@ -186,11 +178,9 @@ export function savedCheckpoints(
 /** The checkpoint that a run resumes from: the newest intact one. */
 interface LatestCheckpoint {
   readonly checkpoint: Checkpoint | undefined;
-  /** All intact checkpoints. */
   readonly whole: readonly CheckpointHeader[];
   /** Problems: damaged and missing checkpoints. */
   readonly damaged: readonly Diagnostic[];
-  /** Renames the damaged checkpoints. */
   setAside(): void;
 }
 

@@ -1,18 +1,13 @@
 /**
- * Curves of any length in constant memory. All dropped points are between the extremes that are
- * kept.
+ * Curves of any length in constant memory. Dropped points lie between the extremes that are kept.
  */
 
-/** A measured quantity over optimizer steps. Both lists have the same length. */
 export interface Curve {
-  /** Ascending. */
   readonly steps: readonly number[];
   readonly values: readonly (number | null)[];
-  /** Number of measurements, including those that were dropped. */
   readonly count: number;
 }
 
-/** Consecutive measurements, summarized by their extremes. */
 interface Bucket {
   finite: number;
   minStep: number;
@@ -30,7 +25,6 @@ interface Bucket {
  */
 export class CurveBuilder {
   private buckets: Bucket[] = [];
-  /** Measurements per bucket; doubles whenever there are too many buckets. */
   private width = 1;
   private filled = 0;
   private count = 0;

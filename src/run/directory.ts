@@ -33,11 +33,8 @@ export interface GivenConfigs {
 }
 
 interface NewRun extends GivenConfigs {
-  /** The experiment's name; see `checkName`. */
   readonly name: string;
-  /** `--output`; created if it is missing. */
   readonly outputRoot: string;
-  /** SHA-256 of the resolved config, hex. */
   readonly configHash: string;
   readonly started: Date;
 }
@@ -50,9 +47,7 @@ const FILES = {
   lock: 'run.lock',
   summary: 'summary.json',
   evaluation: 'evaluation.json',
-  /** Written by users with `tag` and `run --tag`. */
   notes: 'notes.json',
-  /** Copies of the baselines that its gates compare with. */
   baselines: 'baselines',
   checkpoints: 'checkpoints',
 } as const;
@@ -73,7 +68,6 @@ export class RunDirectory {
     return basename(this.path);
   }
 
-  /** True if the directory has a resolved config and a manifest. */
   get isResumable(): boolean {
     return existsSync(this.files.resolvedConfig) && existsSync(this.files.manifest);
   }
@@ -146,13 +140,11 @@ export class RunDirectory {
     if (!isAbsent(log) || checkpointNames(checkpoints).length > 0) throw lost(manifest);
   }
 
-  /** True if there is a manifest and a log, but the resolved config is missing. */
   private get hasLostConfig(): boolean {
     const { resolvedConfig, manifest, log } = this.files;
     return !existsSync(resolvedConfig) && existsSync(manifest) && existsSync(log);
   }
 
-  /** True if `path` is a run directory with a resolved config and a manifest. */
   static hasBegun(path: string): boolean {
     return new RunDirectory(resolve(path)).isResumable;
   }
@@ -233,16 +225,13 @@ export class RunDirectory {
     }
   }
 
-  /** Where the copy of the baseline at `path` is. */
   baselineCopy(path: string): string {
     const id = createHash('sha256').update(path).digest('hex').slice(0, 8);
     return join(this.files.baselines, `${id}-${basename(path)}`);
   }
 
   /**
-   * Keeps copies of baselines, so that the run does not depend on their files. Returns the digests
-   * of the copies by name.
-   * @param texts contents of the baselines by path
+   * Copies baselines, texts by path, so that the run needs no other files. Returns digests by name.
    */
   keepBaselines(texts: ReadonlyMap<string, string>): Record<string, string> {
     if (texts.size > 0) makeFolder(this.files.baselines, this.files.baselines, 'the folder of baselines');
@@ -295,14 +284,12 @@ export class RunDirectory {
     return join(this.path, name);
   }
 
-  /** SHA-256 (hex) of the run's file `name`; undefined if there is none. */
   digestOf(name: string): string | undefined {
     const path = this.pathOf(name);
     return isAbsent(path) ? undefined : digestOfFile(path);
   }
 }
 
-/** The names of temporary files of a process. */
 const OF_A_PROCESS = /^\.tmp-\d+-/;
 
 function lost(file: string): UserError {
@@ -314,7 +301,6 @@ function lost(file: string): UserError {
   });
 }
 
-/** Path of the newest run of an experiment; undefined if `folder` is none. */
 function newestRunIn(folder: string): string | undefined {
   try {
     const names = readdirSync(folder).sort();

@@ -6,7 +6,6 @@
 interface EvaluationFacts {
   readonly version: 1;
   readonly split: 'train' | 'validation' | 'test';
-  /** Position of the run. */
   readonly epoch: number;
   readonly step: number;
   /** Predictions that counted. */
@@ -16,11 +15,9 @@ interface EvaluationFacts {
   readonly constant: boolean;
 }
 
-/** Position of a prediction. */
 export interface PredictionPlace {
   /** Position of its sequence in the split, from 0. */
   readonly index: number;
-  /** The sequence's id in the data; absent if they have no ids. */
   readonly id?: string;
   /** From 0; present if the model predicts at every step. */
   readonly step_in_sequence?: number;
@@ -32,7 +29,6 @@ export interface Mistake extends PredictionPlace {
   readonly loss: number;
   /** Softmax of the predicted class; NaN if there is none. */
   readonly probability: number;
-  /** Softmax of the label. */
   readonly label_probability: number;
   /** Gray values in the layout of `images`; present if that is. */
   readonly image?: string;
@@ -45,7 +41,6 @@ export interface ImageLayout {
   readonly encoding: 'base64-uint8';
 }
 
-/** Scores of a class or label. */
 export interface ClassScores {
   readonly precision: number;
   readonly recall: number;
@@ -53,7 +48,6 @@ export interface ClassScores {
   readonly support: number;
 }
 
-/** Errors of one number of a target. */
 export interface OutputScores {
   readonly mean_absolute_error: number;
   readonly rmse: number;
@@ -67,11 +61,9 @@ export interface ClassEvaluation extends EvaluationFacts {
   readonly class_names: readonly string[] | null;
   /** Row: the label; column: the predicted class. `null` if there are too many classes. */
   readonly confusion: readonly (readonly number[])[] | null;
-  /** Scores by class; `null` if there are too many classes. */
   readonly per_class: readonly ClassScores[] | null;
   /** Predictions with a NaN logit: they are in no column. */
   readonly undecided: number;
-  /** Those of the greatest loss first. */
   readonly mistakes: readonly Mistake[];
   readonly images: ImageLayout | null;
 }
@@ -93,10 +85,8 @@ export interface ValuePair extends PredictionPlace {
 export interface ValueEvaluation extends EvaluationFacts {
   readonly kind: 'value';
   readonly mean_absolute_error: number;
-  /** Largest error first. */
   readonly worst: readonly WorstValue[];
   readonly target_names: readonly string[] | null;
-  /** Errors by target; `null` if there are too many. */
   readonly per_output: readonly OutputScores[] | null;
   /** Pairs spread evenly over the split. */
   readonly sample: readonly ValuePair[];
@@ -107,9 +97,7 @@ export interface LabelEvaluation extends EvaluationFacts {
   readonly kind: 'label';
   readonly accuracy: number;
   readonly target_names: readonly string[] | null;
-  /** Scores by label; `null` if there are too many. */
   readonly per_label: readonly ClassScores[] | null;
-  /** Those of the greatest loss first. */
   readonly worst: readonly WorstValue[];
 }
 

@@ -11,7 +11,6 @@ import { type JsonObject, spellNonFinite } from './json.js';
 import { LogFile } from './lines.js';
 
 export interface LogOptions {
-  /** Sequence number of the next event. */
   readonly seq?: number;
   readonly clock?: () => Date;
 }
@@ -49,10 +48,7 @@ export class EventLog {
     return log;
   }
 
-  /**
-   * Appends one event. A number that is not finite becomes `null` with an additional
-   * `<field>_nonfinite`, and raises the level to `warn`.
-   */
+  /** A number that is not finite becomes null beside `<field>_nonfinite`, and the level `warn`. */
   emit(event: RunEvent): void {
     const fields = spellNonFinite(event);
     this.logger[levelOf(event, fields)]({ v: EVENT_VERSION, seq: this.seq, ...fields });
@@ -64,15 +60,11 @@ export class EventLog {
     return { records: this.seq, sha256: this.hash.copy().digest('hex') };
   }
 
-  /**
-   * Flushes every event to disk, so that no file saved later can be newer than the log after a
-   * crash.
-   */
+  /** So that no file saved later can be newer than the log after a crash. */
   flush(): void {
     this.file.flush();
   }
 
-  /** Closes the file; nothing may be emitted afterwards. */
   close(): void {
     this.file.close();
   }

@@ -8,19 +8,14 @@ import type { Metric, SplitName } from '../config/experiment.js';
 import type { TrainedMetric } from '../math/metrics/index.js';
 import type { Gate } from './gates.js';
 
-/** Version of the event format: the `v` of every line. */
 export const EVENT_VERSION = 1;
 
 /** How a run ended; also `status` in summary.json. */
 export type RunStatus = 'completed' | 'interrupted' | 'diverged' | 'failed';
 
-/**
- * A gate's outcome; `inconclusive` if its metric was not measured, is not finite, or cannot be
- * judged by a single run.
- */
+/** `inconclusive`: its metric was not measured, is not finite, or needs several runs. */
 export type Verdict = 'passed' | 'failed' | 'inconclusive';
 
-/** Fields of `eval`, with the metrics of the split. */
 type EvaluationFields = {
   readonly split: SplitName;
   readonly epoch: number;
@@ -40,9 +35,7 @@ export interface EventFields {
     readonly run_id: string;
     readonly name: string;
     readonly seed: number;
-    /** SHA-256 of the resolved config, hex. */
     readonly config_hash: string;
-    /** Version of cellrun. */
     readonly version: string;
   };
   /**
@@ -53,13 +46,10 @@ export interface EventFields {
     /** Optimizer steps of the checkpoint that it resumes from; 0 if there is none. */
     readonly step: number;
     readonly config_hash: string;
-    /** Version of cellrun. */
     readonly version: string;
-    /** Number of records after that checkpoint, which were moved out of this log. */
     readonly replaced_records: number;
-    /** Name of the file that contains them, in the same folder; `null` if there are none. */
+    /** The file, in the same folder, that the records after that checkpoint were moved to. */
     readonly replaced_file: string | null;
-    /** Changes, such as `training.num_epochs: 2 -> 4`; `null` if there are none. */
     readonly changes: string | null;
     /** Times of the run so far over all its processes, named as in summary.json. */
     readonly duration_s: number;
@@ -70,7 +60,6 @@ export interface EventFields {
     readonly peak_rss_mb: number;
   };
   'data.ready': {
-    /** Sequences of each split. */
     readonly train_count: number;
     readonly validation_count?: number;
     readonly test_count: number;
@@ -81,7 +70,6 @@ export interface EventFields {
   };
   'graph.compiled': {
     readonly backend: string;
-    /** Why this backend was chosen. */
     readonly backend_reason: string;
     readonly executor: string;
     readonly parameters: number;
@@ -94,7 +82,6 @@ export interface EventFields {
   };
   'train.step': {
     readonly epoch: number;
-    /** Optimizer steps so far, including this one. */
     readonly step: number;
     /** Mean loss of this step's batch. */
     readonly loss: number;
@@ -114,8 +101,7 @@ export interface EventFields {
   } & { readonly [M in Exclude<TrainedMetric, 'loss'>]?: number };
   eval: EvaluationFields;
   /**
-   * Like `eval`, for the weights themselves in a run that is evaluated with their average; precedes
-   * its `eval`.
+   * Precedes `eval` in a run that is evaluated with averaged weights: of the weights themselves.
    */
   'eval.trained': EvaluationFields;
   'checkpoint.saved': {
@@ -138,7 +124,6 @@ export interface EventFields {
     readonly value: number;
     /** The best value; NaN if none was finite. */
     readonly best: number;
-    /** Consecutive evaluations without an improvement. */
     readonly patience: number;
   };
   warning: {

@@ -33,7 +33,6 @@ export const TEMPORARY_PREFIX = '.tmp-';
  */
 const THIS_PROCESS = randomInt(2 ** 47);
 
-/** Writes `chunks` to `path` and atomically replaces an existing file. */
 export function writeAtomic(path: string, chunks: readonly (Uint8Array | string)[]): void {
   const file = AtomicFile.create(path);
   try {
@@ -58,10 +57,7 @@ export class AtomicFile {
     private readonly file: number,
   ) {}
 
-  /**
-   * Creates the temporary file, named after this process and `path`, or after `alias` if that name
-   * would be misleading.
-   */
+  /** The temporary file is named after this process and `alias`. */
   static create(path: string, alias: string = basename(path)): AtomicFile {
     const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${THIS_PROCESS}-${alias}`);
     refuseUnlessOwned(path);
@@ -113,7 +109,6 @@ export class AtomicFile {
   }
 }
 
-/** Atomically writes `value` as indented JSON with a final newline. */
 export function writeJsonAtomic(path: string, value: object): void {
   writeAtomic(path, [`${JSON.stringify(value, null, 2)}\n`]);
 }
@@ -151,7 +146,6 @@ export interface Opening {
 /** V8 has no longer strings. */
 const MAX_TEXT_BYTES = buffers.MAX_STRING_LENGTH;
 
-/** Reads the text of the file at `path`. Throws what {@link withFile} throws. */
 export function readText(path: string, opening: Opening = {}): string {
   const read = (file: OpenedFile): string => file.read(0, file.bytes).toString('utf8');
   return withFile(path, read, { maxBytes: MAX_TEXT_BYTES, ...opening });
@@ -208,7 +202,6 @@ function refuseUnlessFile(path: string, info: Stats, maxBytes: number): void {
   if (info.size >= maxBytes) throw refused(`the file is larger than ${Math.ceil(maxBytes / 2 ** 20)} MiB`);
 }
 
-/** Reads `length` bytes of an open file, or fewer at its end. */
 export function readAt(file: number, position: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
   let done = 0;

@@ -9,7 +9,6 @@ import { CHECKS } from './folders.js';
 export interface Found {
   readonly kind: 'run' | 'sweep';
   readonly path: string;
-  /** Name of the parent directory: of the experiment or the sweep. */
   readonly name: string;
   readonly id: string;
 }
@@ -63,19 +62,12 @@ function rootOf(path: string): string {
   return basename(parent) === SWEEPS ? dirname(parent) : parent;
 }
 
-/**
- * The runs of a sweep's trials.
- * @param sweep directory of the sweep
- */
 export function findTrials(sweep: string): Found[] {
   const trials = join(resolve(sweep), 'trials');
   return existsSync(trials) ? foundIn(trials, 'trials').filter(({ kind }) => kind === 'run') : [];
 }
 
-/**
- * The runs at `path`: the run itself, the trials of a sweep, the runs of an experiment's folder, or
- * all runs of an output root.
- */
+/** The run itself, the trials of a sweep, or the runs of an experiment or an output root. */
 export function runsAt(path: string): Found[] {
   const top = resolve(path);
   // named as the user did
@@ -97,7 +89,6 @@ export function runsAt(path: string): Found[] {
   });
 }
 
-/** Returns the kind of a directory: run or sweep; undefined if it is neither. */
 export function kindOf(path: string): Found['kind'] | undefined {
   if (RunDirectory.isOne(path)) return 'run';
   // written before anything runs
@@ -112,10 +103,7 @@ function foundIn(parent: string, name: string): Found[] {
   });
 }
 
-/**
- * The directory of the sweep whose trial a run is, if any.
- * @param run directory of the run; absolute
- */
+/** The sweep whose trial the run in an absolute directory is. */
 export function sweepFolder(run: string): string | undefined {
   const folder = dirname(dirname(run));
   return basename(dirname(run)) === 'trials' && kindOf(folder) === 'sweep' ? folder : undefined;
@@ -135,7 +123,6 @@ function foldersIn(path: string): string[] {
     .sort();
 }
 
-/** Like `foldersIn`; empty if the folder cannot be read. */
 function readableIn(path: string): string[] {
   try {
     return foldersIn(path);
@@ -144,8 +131,6 @@ function readableIn(path: string): string[] {
     throw error;
   }
 }
-
-/* The runs at several paths. */
 
 /** Absolute run directories, in the order of `paths`, without duplicates. */
 export function runPaths(paths: readonly string[]): string[] {

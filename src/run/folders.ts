@@ -5,10 +5,7 @@ import { type Diagnostic, usageError } from '../util/errors.js';
 import { codeOf, isDiskFull, isPathError, systemReason } from '../util/system-errors.js';
 import { flushFolder } from './files.js';
 
-/**
- * Two runs of one config in the same second take the next free second; more attempts than this are
- * a defect.
- */
+/** Runs of one config in the same second take the next free one; more tries are a defect. */
 const MAX_COLLISIONS = 1000;
 
 /** `20260131T235959Z`: sorts by time and is a valid file name on all systems. */
@@ -38,10 +35,7 @@ export function createStamped(
   throw new Error(`no free run directory in ${parent} after ${MAX_COLLISIONS} tries`);
 }
 
-/**
- * Returns false if the folder exists. Not recursive, so that the system refuses a directory that
- * another process has just created.
- */
+/** False if it exists. Not recursive, so that one that another process just created is refused. */
 function makeExclusively(path: string, named: string): boolean {
   try {
     mkdirSync(path);
@@ -53,7 +47,6 @@ function makeExclusively(path: string, named: string): boolean {
   }
 }
 
-/** Creates the folder `path` and its missing parents. */
 export function makeFolder(path: string, named: string, what = 'the output directory'): void {
   try {
     makeFolders(path);
@@ -62,7 +55,6 @@ export function makeFolder(path: string, named: string, what = 'the output direc
   }
 }
 
-/** Meaning of these codes when a folder is created. */
 const OF_A_FOLDER: Readonly<Record<string, string>> = {
   EEXIST: 'a file or a broken symbolic link with that name exists',
   ENOENT: 'cannot create a directory here',
@@ -70,10 +62,6 @@ const OF_A_FOLDER: Readonly<Record<string, string>> = {
   ERR_INVALID_ARG_VALUE: 'the path contains a NUL character',
 };
 
-/**
- * Turns a system error into a usage error about the path that the user `named`; returns other
- * errors unchanged.
- */
 function outputError(error: unknown, named: string, what = 'the output directory'): unknown {
   const isCommon = isPathError(error) || isDiskFull(error);
   const reason = isCommon ? systemReason(error) : OF_A_FOLDER[codeOf(error) ?? ''];
@@ -101,16 +89,9 @@ function makeFolders(path: string): void {
   }
 }
 
-/* The names that experiments may have: they become directories of the output root. */
-
-/**
- * Starts with a letter or digit, so it cannot be a hidden folder, a flag or `..`. As in
- * schemas/experiment.schema.json.
- */
+/** No hidden folder, flag or `..`. As in schemas/experiment.schema.json. */
 const NAME = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
-/** The folder of the output root for the results of `verify`. */
 export const CHECKS = 'verify';
-/** Folders of the output root that are not experiments: sweeps and checks. */
 const RESERVED: readonly string[] = ['sweeps', CHECKS];
 
 /** @param place location of the name, for the error */

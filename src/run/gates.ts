@@ -6,24 +6,20 @@ import type { Verdict } from './events.js';
 import { metricsIn } from './log.js';
 import type { BySplit, GateResult, SplitMetrics, Summary } from './summary.js';
 
-/** The requirements of a gate in a config or on the command line. */
 export interface Gate {
   readonly metric: string;
   readonly over: 'last' | 'best' | 'seeds';
   readonly min?: number;
   readonly max?: number;
   readonly baseline?: string;
-  /** Maximum amount by which the metric may be worse than the baseline's mean. */
   readonly max_drop?: number;
   readonly max_regress?: number;
   /** The metric must be better than the best trivial baseline on its split. */
   readonly beats?: 'trivial';
-  /** Minimum lead over that baseline, in the metric's unit. */
   readonly by?: number;
 }
 
 export interface WrittenGate extends Gate {
-  /** `FILE:LINE:COL`, or the command-line option. */
   readonly origin: string;
   /** The baseline's mean, or the trivial baseline's value; absent without either. */
   readonly reference?: number;
@@ -31,7 +27,6 @@ export interface WrittenGate extends Gate {
 
 export type Metrics = BySplit<SplitMetrics>;
 
-/** The value of the metric `SPLIT.NAME`; undefined if it was not measured. */
 export function metricValue(metrics: Metrics, name: string): number | undefined {
   const [split, metric] = name.split('.');
   return metrics[split as keyof Metrics]?.[metric];
@@ -39,7 +34,6 @@ export function metricValue(metrics: Metrics, name: string): number | undefined 
 
 export type Measured = Pick<Summary, 'metrics' | 'baselines' | 'ms_per_step' | 'step_ratio' | 'peak_rss_mb'>;
 
-/** The last value of a metric or a performance figure; undefined if it was not measured. */
 export function lastValue(measured: Measured, metric: string): number | undefined {
   switch (metric) {
     case 'performance.ms_per_step':
@@ -53,7 +47,6 @@ export function lastValue(measured: Measured, metric: string): number | undefine
   }
 }
 
-/** Why a gate over seeds has no verdict in a run. */
 const LEFT_TO_REVIEW = 'judged by `review`, which sees several runs';
 
 /** The verdicts of one run. `best` returns the best value of a metric over the evaluations. */
@@ -83,7 +76,6 @@ export function judgeGate(gate: WrittenGate, value: number | undefined): GateRes
   return { ...result(gate, value, within && reached ? 'passed' : 'failed'), limit };
 }
 
-/** Adds the value of the trivial baseline to beat, unless none has the metric. */
 function withTrivial(gate: WrittenGate, measured: Measured): WrittenGate {
   const reference = hardestTrivial(gate.metric, measured);
   return reference === undefined ? gate : { ...gate, reference };
@@ -126,33 +118,18 @@ function worstAllowed({ metric, reference, max_drop, max_regress }: WrittenGate)
 }
 
 function result(
-  { metric, over, min, max, baseline, max_drop, max_regress, beats, by, reference, origin }: WrittenGate,
+  { metric, over, origin, ...given }: WrittenGate & Partial<GateResult>,
   value: number | null,
   verdict: Verdict,
 ): GateResult {
-  return {
-    metric,
-    over,
-    value,
-    ...(min !== undefined && { min }),
-    ...(max !== undefined && { max }),
-    ...(baseline !== undefined && { baseline }),
-    ...(max_drop !== undefined && { max_drop }),
-    ...(max_regress !== undefined && { max_regress }),
-    ...(beats !== undefined && { beats }),
-    ...(by !== undefined && { by }),
-    ...(reference !== undefined && { reference }),
-    verdict,
-    origin,
-  };
+  // a recorded gate that is judged again
+  const { value: _value, verdict: _verdict, limit: _limit, reason: _reason, ...asked } = given;
+  return { metric, over, value, ...asked, verdict, origin };
 }
-
-/* The best value of each metric over a run's evaluations. */
 
 export class BestValues {
   private readonly values = new Map<string, number>();
 
-  /** Adds a value; values that are not finite are ignored. */
   add(metric: string, value: unknown): void {
     if (typeof value !== 'number' || !Number.isFinite(value)) return;
     const best = this.values.get(metric);
@@ -160,16 +137,12 @@ export class BestValues {
       this.values.set(metric, value);
   }
 
-  /**
-   * Adds the metrics of a log event: the training metrics of an epoch, or those of an evaluation.
-   */
   addEvent(event: { readonly event: string; readonly [field: string]: unknown }): void {
     const split = event.event === 'train.epoch' ? 'train' : event.event === 'eval' ? event.split : undefined;
     if (split === undefined) return;
     for (const name of metricsIn(event)) this.add(`${split}.${name}`, event[name]);
   }
 
-  /** The best value; undefined if none was finite. */
   get(metric: string): number | undefined {
     return this.values.get(metric);
   }

@@ -1,7 +1,4 @@
-/**
- * The history of a run from its log: curves, warnings, resumes and damaged lines. Read in one pass
- * with curves in constant memory.
- */
+/** What the log of a run says, read in one pass with curves in constant memory. */
 
 import { type Curve, CurveBuilder } from './curve.js';
 import { isAbsent } from './files.js';
@@ -32,10 +29,8 @@ export interface LoggedWarning {
   readonly step: number | null;
 }
 
-/** Maximum number of warnings, and of damaged lines, that are kept. */
 const FIRST = 20;
 
-/** Fields of `train.step` that have curves, and the names of these. */
 const STEP_CURVES: readonly (readonly [field: string, curve: string])[] = [
   ['loss', 'train.loss'],
   ['learning_rate', 'learning_rate'],
@@ -46,7 +41,6 @@ const STEP_CURVES: readonly (readonly [field: string, curve: string])[] = [
 /** Prefixes of the curves of `eval`, by split. Otherwise `test`. */
 const SPLITS: Readonly<Record<string, string>> = { train: 'train_set', validation: 'validation' };
 
-/** One measurement of a curve. */
 export interface CurvePoint {
   readonly curve: string;
   readonly step: number;
@@ -92,7 +86,6 @@ export class HistoryCollector {
   private readonly clock = new LogClock();
   private readonly elapsed: CurveBuilder;
 
-  /** @param capacity maximum number of buckets per curve, even; see `CurveBuilder` */
   constructor(private readonly capacity: number) {
     this.elapsed = new CurveBuilder(capacity);
   }
@@ -185,7 +178,6 @@ class LogClock {
   }
 }
 
-/** The history of the log at `path`; empty if there is no log. */
 export function readHistory(path: string, { capacity }: { readonly capacity: number }): RunHistory {
   const collector = new HistoryCollector(capacity);
   if (!isAbsent(path))
@@ -201,17 +193,13 @@ function isNumber(value: unknown): value is number {
   return typeof value === 'number';
 }
 
-/*
- * A run's history while its log is being written. After each poll, it equals the result of
- * `readHistory`.
- */
+/** A history while its log is written. After each poll, it equals that of `readHistory`. */
 
 export class LogFollower {
   private readonly tail: LineTail;
   private collector: HistoryCollector;
   private line = 0;
 
-  /** @param capacity see `HistoryCollector` */
   constructor(
     path: string,
     private readonly capacity: number,

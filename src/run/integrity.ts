@@ -24,12 +24,10 @@ import type { Summary } from './summary.js';
 /** The key to pass to --allow-change to resume from another run's checkpoint. */
 export const FOREIGN = 'step_hash';
 
-/** SHA-256 (hex) of files by their names in the run's directory. */
 type FileDigests = Readonly<Record<string, string>>;
 
 interface Damage {
   readonly file: string;
-  /** For example `does not match its digest in summary.json`. */
   readonly what: string;
 }
 
@@ -68,11 +66,9 @@ function changedSinceStart(directory: RunDirectory, digests: FileDigests): Damag
   return changedFiles(directory, digests, 'manifest.json').filter(one => !isNext(one));
 }
 
-/** What a log says about its run. */
 interface LogEnd {
   /** The last record; undefined if the last line is none. */
   readonly last: LogRecord | undefined;
-  /** The lines before the last. */
   readonly before: { readonly records: number; readonly sha256: string };
   /** The first run id in the log that is not the run's. */
   readonly other: string | undefined;
@@ -179,7 +175,6 @@ export function refuseDamage(directory: RunDirectory, damage: readonly Damage[])
   );
 }
 
-/** Hashes that checkpoints of the run may have. */
 export function ownStepHashes({
   step_hash,
   earlier_step_hashes = [],

@@ -6,10 +6,7 @@ import { isAbsent, readText } from './files.js';
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
-/**
- * The message that `what` is not JSON, with the position if the `error` of `JSON.parse` has one.
- * The text there is left out: it may be confidential.
- */
+/** The message that `what` is not JSON. The text there may be confidential. */
 export function notJson(what: string, error: unknown): string {
   const told = error instanceof SyntaxError ? error.message : '';
   const [where] = /at position \d+( \(line \d+ column \d+\))?/.exec(told) ?? [];
@@ -69,7 +66,6 @@ export function unspellNumbers(record: JsonObject): Record<string, number> {
   return numbers;
 }
 
-/** Inverse of `nonFiniteName`; undefined for any other `name`. */
 export function nonFinite(name: unknown): number | undefined {
   return NON_FINITE.get(name);
 }
@@ -79,8 +75,6 @@ const NON_FINITE: ReadonlyMap<unknown, number> = new Map([
   ['inf', Number.POSITIVE_INFINITY],
   ['-inf', Number.NEGATIVE_INFINITY],
 ]);
-
-/* Reads the JSON files of a run, and validates them with their schemas. */
 
 /** Reads a file and validates it with the schema that describes `T`; undefined if it is missing. */
 export function readJson<T>(

@@ -12,7 +12,6 @@ const APPENDING = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | (c
 
 /** A file to append to. Its methods throw UserError (exit 1) if the system refuses. */
 export class LogFile {
-  /** Where a write began that failed. */
   private tornAt: number | undefined;
 
   private constructor(
@@ -51,7 +50,6 @@ export class LogFile {
     ]);
   }
 
-  /** Flushes the file to disk. */
   flush(): void {
     withFileErrors(this.path, () => fsyncSync(this.file));
   }
@@ -140,10 +138,7 @@ export class LineTail {
 
   constructor(private readonly path: string) {}
 
-  /**
-   * Reads lines added since the last call. A file that is missing, or is not regular, has no lines.
-   * Throws other system errors.
-   */
+  /** Lines added since the last call; none if the file is missing or not regular. */
   read(): TailNews {
     const before = this.lines.offset;
     if (!this.isSame()) this.reopen();

@@ -88,7 +88,6 @@ interface Holding {
   lost: boolean;
 }
 
-/** By all names of the locked folders. */
 const holdings = new Map<string, Holding>();
 
 /** Makes the file at `path` the lock of this process. Returns a function that releases it. */
@@ -105,8 +104,7 @@ export function lockRun(path: string): () => void {
 }
 
 /**
- * Takes the lock on the open file. `gone`: another process has released it meanwhile, and so
- * removed the file. If this throws, the file is closed.
+ * `gone`: another process has released it and so removed the file. Closes the file if it throws.
  */
 function taken(path: string, file: number): 'taken' | 'in use' | 'gone' {
   try {
@@ -149,10 +147,7 @@ function hold(path: string, file: number, folders: readonly string[]): () => voi
   };
 }
 
-/**
- * Runs `action` while this process holds the lock at `path`. Throws what `lockRun` or `action`
- * throws; an error of `action` takes precedence over a failure to remove the lock.
- */
+/** Throws what `lockRun` or `action` throws; an error of `action` takes precedence. */
 export async function whileLocked<T>(path: string, action: () => Promise<T>): Promise<T> {
   const release = lockRun(path);
   let result: T;
@@ -182,16 +177,12 @@ export function isLocked(path: string): boolean {
   }
 }
 
-/** True if `path` is the file that is open as `file`. */
 function leadsTo(path: string, file: number): boolean {
   const [own, there] = [fstatSync(file), lstatSync(path, { throwIfNoEntry: false })];
   return there?.ino === own.ino && there.dev === own.dev;
 }
 
-/**
- * Checks that this process may write to `path`: it holds the lock of that directory, or never had
- * one.
- */
+/** Throws if this process has lost the lock of the directory of `path`. */
 export function refuseUnlessOwned(path: string): void {
   const holding = holdingOf(path);
   if (holding === undefined) return;
@@ -212,12 +203,10 @@ function holdingOf(path: string): Holding | undefined {
   }
 }
 
-/** Blocks the thread: nothing else may happen before the lock is taken. */
 export function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
-/** Start of the message. Such an error is not a result of the process's own work. */
 export const LOCK_LOST = 'this process has lost its lock';
 
 function lostLock(file: string): UserError {
@@ -240,7 +229,6 @@ function noLock(path: string): UserError {
   });
 }
 
-/** The name of the variable that the command line reads; see `allowUnlocked`. */
 export const UNLOCKED = 'CELLRUN_UNLOCKED';
 
 function unlocked(path: string): UserError {

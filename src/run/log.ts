@@ -12,7 +12,6 @@ export interface LogRecord {
   readonly [field: string]: unknown;
 }
 
-/** A record, of a log that the run itself reads. */
 export interface LoggedEvent extends LogRecord {
   readonly event: EventName;
   readonly seq: number;
@@ -59,7 +58,6 @@ export function metricsIn(event: { readonly [field: string]: unknown }): string[
   );
 }
 
-/** Converts metrics from a file to numbers, including those that are not finite. */
 export function unspellMetrics({ train, validation, test }: BySplit<object>): BySplit<SplitMetrics> {
   const unspell = (metrics: object) => unspellNumbers(metrics as JsonObject);
   return {
@@ -76,7 +74,6 @@ export function unspellMetrics({ train, validation, test }: BySplit<object>): By
  */
 
 export interface LogPoint {
-  /** Completed optimizer steps. */
   readonly step: number;
   /** True if the epoch's record and the evaluation after that step are still due. */
   readonly evaluationIsDue: boolean;
@@ -85,17 +82,12 @@ export interface LogPoint {
 }
 
 export interface CutLog {
-  /** Sequence number of the next event. */
   readonly seq: number;
   readonly kept: ReadonlySet<EventName>;
-  /**
-   * True if they include the saving of the step's checkpoint, after its evaluation: an earlier one
-   * has no metrics.
-   */
+  /** True if they have the saving of the step's checkpoint after its evaluation. */
   readonly saved: boolean;
   /** True if lines from before the point are missing or were moved: others changed the file. */
   readonly lostHistory: boolean;
-  /** Number of moved lines, and the file that contains them. */
   readonly replaced: number;
   readonly replacedFile: string | null;
 }
@@ -136,7 +128,6 @@ function wholeLines(bytes: Buffer): Buffer[] {
   return lines;
 }
 
-/** Undefined if the line is torn or not an event. */
 function parsedEvent(line: Buffer): LoggedEvent | undefined {
   const parsed = line.at(-1) === 0x0a ? parseEvent(line.toString('utf8')) : 'torn';
   return typeof parsed === 'string' ? undefined : (parsed as LoggedEvent);
@@ -190,12 +181,10 @@ export function readEvents(path: string): LoggedEvent[] {
 }
 
 export interface DamagedLine {
-  /** 1-based. */
   readonly line: number;
   readonly message: string;
 }
 
-/** Longer than any event. */
 const TAIL_BYTES = 1 << 16;
 
 /**
@@ -210,10 +199,7 @@ export function lastRecord(path: string): LogRecord | undefined {
   return typeof parsed === 'string' ? undefined : parsed;
 }
 
-/**
- * Calls `visit` for each event of the log at `path`, in order, and `damaged` for each complete line
- * that is not an event.
- */
+/** Calls `visit` for each event, in order, and `damaged` for each complete line that is none. */
 export function readLog(
   path: string,
   visit: (record: LogRecord) => void,

@@ -9,58 +9,16 @@ import { createRequire } from 'node:module';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { DataRecord, DataScaling } from '../config/experiment.js';
 import { packageRoot } from '../util/root.js';
 import type { Json } from './json.js';
 
-/**
- * scaled = (value - offset) / scale, one of each per column; null if the data are symbols or
- * classes.
- */
-export interface ScalingRecord {
-  readonly method: 'standard' | 'min_max';
-  readonly features: { readonly offset: readonly number[]; readonly scale: readonly number[] } | null;
-  readonly targets: { readonly offset: readonly number[]; readonly scale: readonly number[] } | null;
-}
-
-/** Text of the symbols; the first is for unknown symbols. */
-interface VocabularyRecord {
-  /** How text is split into symbols; null if the data list them. */
-  readonly level: 'character' | 'byte' | 'word' | null;
-  readonly symbols: readonly string[];
-  /** True if the model has learned to read unknown symbols; absent: false. */
-  readonly has_unknown?: boolean;
-}
-
-/** Properties of a run's data that predictions need; `DataRecord` of `data/`. */
-interface DataRecord {
-  readonly input:
-    | { readonly kind: 'number'; readonly size: number }
-    | { readonly kind: 'symbol'; readonly count: number };
-  readonly sequence_length: number;
-  readonly variable_length: boolean;
-  readonly first_prediction?: number;
-  readonly output_size: number;
-  readonly class_names?: readonly string[];
-  readonly target_names?: readonly string[];
-  readonly image?: { readonly height: number; readonly width: number };
-  readonly vocabulary?: VocabularyRecord;
-  readonly series_scaling?: {
-    readonly pooled: { readonly offset: readonly number[]; readonly scale: readonly number[] };
-    readonly series: readonly {
-      readonly name: string;
-      readonly offset: readonly number[];
-      readonly scale: readonly number[];
-    }[];
-  };
-}
-
-/** Facts that only the run itself knows. */
-export interface ManifestFacts {
+export interface Manifest {
+  readonly version: 1;
+  /** ISO 8601, UTC. */
+  readonly started: string;
   readonly run_id: string;
   readonly name: string;
-  /** When the run started. */
-  readonly started: Date;
-  /** SHA-256 of the resolved config, hex. */
   readonly config_hash: string;
   /** SHA-256 (hex) of everything that determines a training step; each checkpoint has it too. */
   readonly step_hash: string;
@@ -68,29 +26,19 @@ export interface ManifestFacts {
   readonly directory: string;
   /** SHA-256 (hex) of the files written at the start of the run, by name. */
   readonly digests: Readonly<Record<string, string>>;
-  /** The config and the files that it extends, as named. */
   readonly config_files: readonly string[];
-  /** Interval between logged steps. */
   readonly log_every: number;
-  /**
-   * `FILE:LINE:COL` or `--set` of each gate, in order, so that a resumed run reports the same
-   * locations.
-   */
+  /** Where each gate is written, so that a resumed run reports the same places. */
   readonly gate_origins: readonly string[];
   readonly backend: {
     readonly name: string;
-    /** Why it was chosen. */
     readonly reason: string;
     readonly executor: string;
-    /**
-     * How products are added on webasm; `null` on other backends. Results are byte-identical only
-     * if this is equal.
-     */
+    /** On webasm; results are byte-identical only if this is equal. */
     readonly arithmetic: 'fused' | 'separate' | null;
-    /** Vector width in bits of kernels on webasm; does not change results. `null` on others. */
+    /** On webasm, in bits; does not change results. */
     readonly width: 128 | 256 | null;
     readonly threads: number | null;
-    /** Name of the GPU from its driver; `null` without one. */
     readonly adapter: string | null;
   };
   readonly datasets: readonly {
@@ -99,63 +47,30 @@ export interface ManifestFacts {
     /** Split that it was given for; the test split may be a part of the files for `train`. */
     readonly split: 'train' | 'validation' | 'test';
   }[];
-  /** The file `model.init_from`; absent without the key. */
   readonly initial_weights?: { readonly name: string; readonly sha256: string };
-  /** Properties of the data that predictions need. */
   readonly data: DataRecord;
-  /** How features and targets were scaled; absent if they were not. */
-  readonly scaling?: ScalingRecord;
-  /** All seeds, by their use. */
+  /** scaled = (value - offset) / scale, by column; null if the data are symbols or classes. */
+  readonly scaling?: DataScaling;
   readonly seeds: Readonly<Record<string, number>>;
   readonly parameters: number;
   readonly command_line: readonly string[];
+  readonly versions: Versions;
+  readonly git: GitState | null;
+  readonly machine: Machine;
+  /** From before config changes; earlier checkpoints have them. */
+  readonly earlier_step_hashes?: readonly string[];
+  readonly changes?: readonly ManifestChange[];
 }
 
 export interface ManifestChange {
-  /** ISO 8601, UTC. */
   readonly time: string;
-  /** Optimizer steps completed before it. */
   readonly step: number;
   readonly key: string;
   readonly from: Json;
   readonly to: Json;
 }
 
-export interface Manifest extends Omit<ManifestFacts, 'started'> {
-  readonly version: 1;
-  /** ISO 8601, UTC. */
-  readonly started: string;
-  readonly versions: Versions;
-  readonly git: GitState | null;
-  readonly machine: Machine;
-  /**
-   * Step hashes from before config changes, which earlier checkpoints have. Absent if there are
-   * none.
-   */
-  readonly earlier_step_hashes?: readonly string[];
-  readonly changes?: readonly ManifestChange[];
-}
-
-/**
- * Creates a manifest from `facts`, the versions, the machine and `git`, the state of the repository
- * that contains the config.
- */
-export function describeRun(facts: ManifestFacts, git: GitState | null): Manifest {
-  const { started, ...rest } = facts;
-  return {
-    version: 1,
-    started: started.toISOString(),
-    ...rest,
-    versions: versions(),
-    git,
-    machine: machine(),
-  };
-}
-
-/*
- * The environment of a run: versions, machine, source revision. Contains no names of hosts or
- * people.
- */
+/* The environment of a run, without names of hosts or people. */
 
 const require = createRequire(import.meta.url);
 
@@ -163,7 +78,6 @@ const execute = promisify(execFile);
 
 /** The first lines of the output name the commit, the others the files that differ from it. */
 const STATUS = ['status', '--porcelain=v2', '--branch', '--untracked-files=no'];
-/** Maximum bytes of the output, which has one line per file that differs. */
 const MAX_STATUS = 2 ** 26;
 
 export interface Versions {
@@ -176,13 +90,11 @@ export interface Machine {
   readonly platform: string;
   readonly arch: string;
   readonly cpu: string;
-  /** Cores that this process can use. */
   readonly cores: number;
   readonly memory_mb: number;
 }
 
 export interface GitState {
-  /** Full commit id. */
   readonly revision: string;
   /** True if tracked files differ from it; untracked files, such as runs, do not count. */
   readonly dirty: boolean;
@@ -206,10 +118,7 @@ export function machine(): Machine {
   };
 }
 
-/**
- * The state of the repository that contains `folder`; `null` if there is none, it has no commit, or
- * git is not installed.
- */
+/** Null if there is no repository, it has no commit, or git is not installed. */
 export async function gitState(folder: string): Promise<GitState | null> {
   try {
     const { stdout } = await execute(

@@ -8,7 +8,6 @@
 import type { LoggedEvent } from './log.js';
 import type { Summary } from './summary.js';
 
-/** Named as in summary.json. */
 export interface RunTimes
   extends Pick<Summary, 'duration_s' | 'train_s' | 'eval_s' | 'ms_per_step' | 'peak_rss_mb'> {
   readonly calibration_ms: number | null;
@@ -23,10 +22,7 @@ export const NO_TIMES: RunTimes = {
   peak_rss_mb: 0,
 };
 
-/**
- * Combines the times of two processes: sums, the larger memory, and step and calibration times of
- * the later process that completed a step.
- */
+/** Step and calibration times are those of the later process that completed a step. */
 export function addTimes(earlier: RunTimes, later: RunTimes): RunTimes {
   const { ms_per_step, calibration_ms } = later.ms_per_step === null ? earlier : later;
   return {
@@ -39,10 +35,7 @@ export function addTimes(earlier: RunTimes, later: RunTimes): RunTimes {
   };
 }
 
-/**
- * Duration of a training step in units of the calibration kernel: `ms_per_step` / `calibration_ms`,
- * both of the same process; null if either is.
- */
+/** A step in units of the calibration kernel, of the same process. */
 export function stepRatio({ ms_per_step, calibration_ms }: RunTimes): number | null {
   return ms_per_step === null || calibration_ms === null ? null : ms_per_step / calibration_ms;
 }
@@ -79,7 +72,6 @@ function timesOf(told: Readonly<Record<string, unknown>>): RunTimes {
   };
 }
 
-/** Times of a killed process, from its `records`; the first is its `run.start` or `run.resume`. */
 function timesOfKilled(records: readonly LoggedEvent[], batchSize: number): RunTimes {
   const [first] = records;
   const stamps = records.map(({ time }) => Date.parse(String(time))).filter(Number.isFinite);

@@ -35,7 +35,7 @@ interface Parts {
    */
   readonly summary: Summary;
   readonly evaluation: SplitEvaluation;
-  /** The resolved config as plain values, not checked against the current schema. */
+  /** As plain values, not checked against the current schema. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly notes: Notes;
 }
@@ -104,10 +104,6 @@ export class Run {
     return retried(() => listCheckpoints(this.directory.files.checkpoints));
   }
 
-  /**
-   * What its log says. Throws what `readHistory` throws.
-   * @param capacity see `CurveBuilder`
-   */
   history(capacity: number): RunHistory {
     return readHistory(this.directory.files.log, { capacity });
   }
@@ -154,7 +150,6 @@ export class Run {
   }
 }
 
-/** The facts about a run that comparisons and reports use. */
 export type RunRecord = Pick<Run, 'directory' | 'id' | 'name' | 'state' | 'config' | 'manifest' | 'summary'>;
 
 function readOf<T>(action: () => T | undefined): Read<T> {
@@ -167,10 +162,7 @@ function readOf<T>(action: () => T | undefined): Read<T> {
   }
 }
 
-/**
- * How to load the config of a run, so that its hash is that of the original config: paths in it are
- * relative to the folder of the original file.
- */
+/** So that its hash is the original's: paths are relative to the folder of the original file. */
 export function frozenOptions(
   directory: RunDirectory,
   { config_files, initial_weights }: Manifest,
@@ -199,10 +191,7 @@ export function frozenConfig(directory: RunDirectory, manifest: Manifest): Loade
   });
 }
 
-/**
- * True if `config.yaml` in the directory is not the config that the run was started with: a run
- * resumes without it.
- */
+/** True if `config.yaml` is not the one that the run began with: a run resumes without it. */
 export function isGivenConfigEdited(directory: RunDirectory, { digests }: Manifest): boolean {
   const name = directory.nameOf(directory.files.config);
   try {

@@ -45,7 +45,6 @@ export type Tensors = ReadonlyMap<string, Tensor>;
 type Metadata = Readonly<Record<string, string>>;
 
 export interface TensorFile {
-  /** In file order. */
   readonly tensors: Tensors;
   readonly metadata: Metadata;
 }
@@ -69,7 +68,6 @@ interface Header {
 const HEADER_DIGEST = 'sha256';
 const DIGEST_PREFIX = 'sha256.';
 const METADATA = '__metadata__';
-/** Size of the header length at the start of the file. */
 const LENGTH_BYTES = 8;
 /** The format's own limit: a hostile length must not cause a large allocation. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -107,7 +105,6 @@ function sorted<T>(entries: Iterable<readonly [string, T]>): (readonly [string, 
   return [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** Reads a whole file. */
 export function readSafetensors(path: string, opening: Pick<Opening, 'follow'> = {}): TensorFile {
   const read = (file: OpenedFile): TensorFile => {
     const header = readHeader(file, path);
@@ -263,7 +260,6 @@ function entryOf(name: string, value: unknown, damaged: (message: string) => Use
   );
 }
 
-/** The number of values of `shape`; undefined if it is too large to count exactly. */
 function elementCount(shape: readonly number[]): number | undefined {
   const count = shape.reduce((product, size) => product * size, 1);
   return Number.isSafeInteger(count) ? count : undefined;

@@ -14,16 +14,12 @@ import type { NonFinite } from './json.js';
  */
 export type GateResult = EventFields['gate'];
 
-/**
- * Metric values of one split by name, such as `{ loss, accuracy }`; values that are not finite are
- * spelled out in files.
- */
+/** Such as `{ loss, accuracy }`; values that are not finite are spelled out in files. */
 export type SplitMetrics = Readonly<Record<string, number>>;
 
 /** One value per split; a run may have no validation split. */
 export type BySplit<T> = { readonly train: T; readonly validation?: T; readonly test: T };
 
-/** Predictions that ignore the input, defined in `train/baselines.ts`. */
 export type BaselineName =
   | 'majority'
   | 'previous'
@@ -38,16 +34,12 @@ export type SplitBaselines = Readonly<Partial<Record<BaselineName, SplitMetrics>
 
 /** Digests of the files that a run wrote; see integrity.ts. */
 export interface SummaryDigests {
-  /**
-   * Of the first `records` lines of log.jsonl, all before `run.end`: the output of `head -n RECORDS
-   * log.jsonl | sha256sum`.
-   */
+  /** The output of `head -n RECORDS log.jsonl | sha256sum`: all lines before `run.end`. */
   readonly log: { readonly records: number; readonly sha256: string } | null;
   /** SHA-256 (hex) of manifest.json, evaluation.json, checkpoints and their index, by name. */
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** The fields of summary.json about existing checkpoints. */
 export type SavedCheckpoints = Pick<Summary, 'best' | 'checkpoints'>;
 
 export interface Summary {
@@ -57,7 +49,6 @@ export interface Summary {
   readonly description?: string;
   readonly status: RunStatus;
   readonly exit_code: number;
-  /** What went wrong; absent if nothing did. */
   readonly message?: string;
   readonly directory: string;
   readonly config_hash: string;
@@ -66,47 +57,25 @@ export interface Summary {
   readonly seed: number;
   /** Completed optimizer steps, including skipped ones. */
   readonly steps: number;
-  /** Completed epochs. */
   readonly epochs: number;
-  /**
-   * Steps without an update because their loss, gradient or update was not finite; included in
-   * `steps`.
-   */
+  /** Steps without an update, since something was not finite; included in `steps`. */
   readonly skipped_batches: number;
-  /**
-   * True if the model was evaluated after the last step; if not, `metrics` are from an earlier
-   * epoch.
-   */
+  /** If false, `metrics` are from an earlier epoch. */
   readonly evaluated: boolean;
-  /**
-   * Final values. With a validation split, the test metrics are measured only at the end and empty
-   * before. If `restored` is present, they are those of the restored weights.
-   */
+  /** With a validation split, `test` is empty until the end. Of the restored weights, if any. */
   readonly metrics: BySplit<SplitMetrics>;
-  /**
-   * Scores of the trivial baselines on the evaluated splits; absent if the run did not complete.
-   */
   readonly baselines?: { readonly validation?: SplitBaselines; readonly test: SplitBaselines };
   /** Present if the model predicts the same for every test input in the final evaluation. */
   readonly constant_outputs?: true;
-  /**
-   * The checkpoint whose weights the run restored at its end; absent if it kept those of its last
-   * step.
-   */
+  /** The checkpoint whose weights the run restored at its end. */
   readonly restored?: { readonly step: number; readonly epoch: number };
-  /**
-   * Results that were selected by a metric of the test split, so their test values are optimistic.
-   * Each is the subject of a sentence; absent if there are none.
-   */
+  /** What was selected by a metric of the test split; each is the subject of a sentence. */
   readonly selected_on_test?: readonly string[];
-  /** Why training ended before its last step; absent if it did not. */
   readonly stopped_early?: {
     readonly metric: string;
     readonly patience: number;
-    /** The best value, which later evaluations did not improve; null if none was finite. */
     readonly best: number | null;
   };
-  /** The best value of the checkpoint metric and its position; `null` if none was finite. */
   readonly best: {
     readonly metric: string;
     readonly value: number;
@@ -114,27 +83,17 @@ export interface Summary {
     readonly epoch: number;
   } | null;
   readonly gates: readonly GateResult[];
-  /**
-   * Total seconds of all processes that worked on the run; see run-times.ts for killed processes.
-   */
+  /** Of all processes that worked on the run. */
   readonly duration_s: number;
   readonly train_s: number;
   readonly eval_s: number;
-  /**
-   * Median training step of the last process that completed one and was not killed; `null` if there
-   * is none.
-   */
+  /** Median training step of the last process that completed one and was not killed. */
   readonly ms_per_step: number | null;
-  /** Median of the calibration kernel in the same process; `null` if it was not measured. */
   readonly calibration_ms: number | null;
-  /**
-   * `ms_per_step` / `calibration_ms`: the duration of a step, comparable between machines; `null`
-   * if one of them is.
-   */
+  /** `ms_per_step` / `calibration_ms`, comparable between machines. */
   readonly step_ratio: number | null;
   readonly parameters: number;
   readonly peak_rss_mb: number;
-  /** Files relative to the run directory. */
   readonly checkpoints: { readonly last: string | null; readonly best: string | null };
   readonly digests: SummaryDigests;
 }
@@ -156,10 +115,8 @@ export type SummaryFile = Omit<Summary, 'metrics'> & {
 
 interface LineHead {
   readonly level: 'info' | 'warn' | 'error';
-  /** ISO 8601, UTC. */
   readonly time: string;
   readonly v: typeof EVENT_VERSION;
-  /** Contiguous from 0. */
   readonly seq: number;
 }
 

@@ -17,8 +17,6 @@ export function metricSentences(split: string, { loss, ...others }: SplitMetrics
   return loss === undefined ? told : [metricSentence(split, 'loss', loss), ...told];
 }
 
-/* Sentences about gates, for runs, reviews and reports. */
-
 type Relation = '>=' | '<=' | '>' | '<';
 
 interface Bound {
@@ -30,7 +28,6 @@ interface Bound {
 
 const OPPOSITE: Readonly<Record<Relation, Relation>> = { '>=': '<', '<=': '>', '>': '<=', '<': '>=' };
 
-/** Significant digits of a measured value and of a computed limit. */
 const VALUE_DIGITS = 4;
 const LIMIT_DIGITS = 6;
 
@@ -120,22 +117,12 @@ function nameOf(baseline: string): string {
   return isAbsolute(baseline) ? basename(baseline) : baseline;
 }
 
-/**
- * `value` with four significant digits, on the same side of every bound as the exact value: the
- * nearest such number, or else its neighbor. In full if it equals a bound, or if neither fits
- * between the bounds.
- */
+/** Four significant digits; in full if those are on another side of a bound. */
 function formatMeasured(value: number, bounds: readonly Bound[]): string {
-  if (bounds.some(({ limit }) => limit === value)) return String(value);
-  const unit = 10 ** (Number(value.toExponential().split('e')[1]) + 1 - VALUE_DIGITS);
-  const sides = (x: number): string => bounds.map(bound => holds(x, bound)).join();
-  const shown = [0, -unit, unit]
-    .map(shift => Number((value + shift).toPrecision(VALUE_DIGITS)))
-    .find(rounded => sides(rounded) === sides(value));
-  return String(shown ?? value);
+  const short = Number(value.toPrecision(VALUE_DIGITS));
+  const isAlike = bounds.every(bound => holds(short, bound) === holds(value, bound));
+  return String(isAlike && !bounds.some(({ limit }) => limit === short || limit === value) ? short : value);
 }
-
-/* Sentences about trivial baselines, and comparison of a run with them. */
 
 export interface BaselineValue {
   readonly name: string;
@@ -149,7 +136,6 @@ export function mainMetric({ loss, ...others }: SplitMetrics): string | undefine
   return first ?? (loss === undefined ? undefined : 'loss');
 }
 
-/** The value of each baseline in the main metric of `reached`. */
 export function baselineValues(reached: SplitMetrics, baselines: SplitBaselines): BaselineValue[] {
   const metric = mainMetric(reached);
   if (metric === undefined) return [];
@@ -211,21 +197,13 @@ function isBetter(one: BaselineValue, other: BaselineValue): boolean {
   return largerIsBetter(`test.${one.metric}`) ? one.value > other.value : one.value < other.value;
 }
 
-/* Cautions about a result, besides its numbers. */
-
-/**
- * A sentence for each result that was selected by the test split, for a result no better than a
- * trivial baseline, and for constant outputs.
- */
+/** What to consider about a result besides its numbers, one sentence each. */
 export function cautionsOf(summary: Summary): string[] {
   const { selected_on_test = [] } = summary;
   return [...selected_on_test.map(what => `${what} is ${OPTIMISTIC}`), ...baselineWarnings(summary)];
 }
 
-/**
- * A sentence if training ended before its last step, or with other weights than its last step's;
- * else null.
- */
+/** How training ended early, or with restored weights; else null. */
 export function endingOf({ stopped_early, restored }: Summary): string | null {
   const sentences = [
     ...(stopped_early ? [`training stopped early: ${stopped_early.metric} no longer improved`] : []),

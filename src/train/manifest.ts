@@ -6,7 +6,7 @@ import { EXECUTORS } from '../engine/executable.js';
 import { machineArithmetic } from '../engine/simd-arithmetic.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import type { RunDirectory } from '../run/directory.js';
-import type { ManifestFacts } from '../run/manifest.js';
+import { type GitState, type Manifest, machine, versions } from '../run/manifest.js';
 import { gateOrigins } from './gates.js';
 import type { Session } from './session.js';
 
@@ -15,7 +15,7 @@ import type { Session } from './session.js';
  * program's name.
  * @throws UserError (exit 1) if they cannot be written
  */
-export function manifestFacts(
+export function newManifest(
   loaded: LoadedExperiment,
   session: Session,
   {
@@ -23,21 +23,25 @@ export function manifestFacts(
     logEvery,
     started,
     commandLine,
+    git,
   }: {
     readonly directory: RunDirectory;
     readonly logEvery: number;
     readonly started: Date;
     readonly commandLine: readonly string[];
+    /** Of the repository that contains the config. */
+    readonly git: GitState | null;
   },
-): ManifestFacts {
+): Manifest {
   const { dataset, spec } = session;
   const { experiment, hash, stepHash, weightsDigest, files, givenYaml } = loaded;
   const { init_from } = experiment.model;
   const seeds = { experiment: experiment.seed };
   return {
+    version: 1,
+    started: started.toISOString(),
     run_id: directory.id,
     name: experiment.name,
-    started,
     config_hash: hash,
     step_hash: stepHash,
     directory: directory.path,
@@ -58,11 +62,14 @@ export function manifestFacts(
     seeds: 'seed' in experiment.dataset ? { ...seeds, dataset: experiment.dataset.seed } : seeds,
     parameters: new ParameterLayout(spec).size,
     command_line: commandLine,
+    versions: versions(),
+    git,
+    machine: machine(),
   };
 }
 
 /** What executes the kernels. */
-export function backendFacts({ choice, run }: Pick<Session, 'choice' | 'run'>): ManifestFacts['backend'] {
+export function backendFacts({ choice, run }: Pick<Session, 'choice' | 'run'>): Manifest['backend'] {
   const onGpu = choice.backend === 'webgpu';
   return {
     name: choice.backend,

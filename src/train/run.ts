@@ -4,11 +4,11 @@ import type { LoadedExperiment } from '../config/index.js';
 import { type GivenConfigs, RunDirectory } from '../run/directory.js';
 import { checkName } from '../run/folders.js';
 import { whileLocked } from '../run/lock.js';
-import { describeRun, gitState } from '../run/manifest.js';
+import { gitState } from '../run/manifest.js';
 import { watchedMetrics } from './early-stopping.js';
 import { RunEvents } from './events.js';
 import { TrainingState } from './loop.js';
-import { manifestFacts } from './manifest.js';
+import { newManifest } from './manifest.js';
 import { refuseOtherConfig } from './other-config.js';
 import { batchOrder, defaultLogEvery, totalSteps } from './plan.js';
 import type { RunObserver, RunResult } from './recorder.js';
@@ -77,9 +77,7 @@ export async function runExperiment(
   };
   const start: RunStart = {
     open: () => {
-      directory.writeManifest(
-        describeRun(manifestFacts(loaded, session, { ...options, directory, logEvery }), git),
-      );
+      directory.writeManifest(newManifest(loaded, session, { ...options, directory, logEvery, git }));
       const events = RunEvents.open(directory.files.log, loaded, session);
       events.started(runId);
       events.dataReady(dataSeconds);
