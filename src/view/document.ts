@@ -3,9 +3,10 @@
  * by the page. Keys are in snake_case, as in the files that people read. Only types, so that the
  * browser's code can share them.
  */
-import type { MetricComparison } from '../judge/comparison/document.js';
+import type { Comparison } from '../judge/comparison/document.js';
 import type { Curve } from '../run/curve.js';
 import type { RunStatus, Verdict } from '../run/events.js';
+import type { Block } from './blocks.js';
 
 export type Report = RunReport | SweepReport | IndexReport;
 
@@ -326,34 +327,20 @@ export interface SweepRow extends SweepFacts {
   readonly best: { readonly trial: number; readonly value: number } | null;
 }
 
+/** Runs compared as by `compare`; those that differ only in their seed are one side. */
 export interface ComparisonReport {
   readonly kind: 'comparison';
   readonly version: 1;
-  /** Groups of runs that differ only in their seed; each is compared with the first. */
-  readonly sides: readonly {
-    /** `A`, `B`, … */
-    readonly id: string;
-    readonly name: string;
-    readonly description: string;
-    /** Paths in the dashboard. */
-    readonly runs: readonly string[];
+  readonly comparison: Comparison;
+  /** The comparison for people. */
+  readonly blocks: readonly Block[];
+  readonly runs: readonly {
+    /** In the dashboard. */
+    readonly path: string;
+    /** Such as `A`. */
+    readonly side: string | null;
+    readonly report: RunReport;
   }[];
-  /** Effects of differences as texts, by config key. */
-  readonly changes: Readonly<Record<string, string>>;
-  /**
-   * Differences besides the config: data, code, versions, machine; the values in the order of the
-   * sides.
-   */
-  readonly facts: readonly {
-    readonly key: string;
-    readonly values: readonly string[];
-    readonly changes_results: boolean;
-  }[];
-  readonly metrics: readonly MetricComparison[];
-  /** Notes on the method, on missing values and on ignored differences. */
-  readonly sentences: readonly string[];
-  /** With their paths in the dashboard. */
-  readonly runs: readonly { readonly path: string; readonly report: RunReport }[];
 }
 
 interface ListedEntry {

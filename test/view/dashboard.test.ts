@@ -293,13 +293,15 @@ t.test('a run, a sweep and a trial by their addresses; a single run as the root'
     t.match(await read(url, `/api/runs/b/${id}`), { id, name: 'b' });
     t.match(await read(url, `/api/comparison?run=b/${id}&run=a/${id}`), {
       kind: 'comparison',
-      sides: [
-        { id: 'A', name: 'b', runs: [`b/${id}`] },
-        { id: 'B', name: 'a', runs: [`a/${id}`] },
-      ],
+      comparison: {
+        sides: [
+          { id: 'A', name: 'b' },
+          { id: 'B', name: 'a' },
+        ],
+      },
       runs: [
-        { path: `b/${id}`, report: { id, name: 'b' } },
-        { path: `a/${id}`, report },
+        { path: `b/${id}`, side: 'A', report: { id, name: 'b' } },
+        { path: `a/${id}`, side: 'B', report },
       ],
     });
   });

@@ -6,13 +6,14 @@ import { METRICS } from '../../math/metrics/index.js';
 import { kindOf } from '../../run/find.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { formatTable } from '../../util/table.js';
+import { comparisonBlocks, metricsRecords } from '../../view/comparison-document.js';
 import { markdownOf } from '../../view/markdown.js';
 import { jsonFormat } from '../command/options.js';
 import type { Values } from '../command/verb.js';
 import { choice, count, defineVerb, flag, list, number, text } from '../command/verb.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import { textOf } from '../terminal/text.js';
-import { comparedCurves, comparisonBlocks, metricsRecords } from './compare-document.js';
+import { comparedCurves } from './compare-curves.js';
 import { compareTrials, widthOf } from './compare-trials.js';
 
 const options = {

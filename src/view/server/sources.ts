@@ -2,12 +2,13 @@
 
 import { join } from 'node:path';
 import { comparisonOf } from '../../judge/comparison/compare.js';
-import { describeSide, effectWords, listed, sentencesOf } from '../../judge/comparison/sentences.js';
+import type { Comparison } from '../../judge/comparison/document.js';
 import { findTrials } from '../../run/find.js';
 import { LogFollower } from '../../run/history.js';
 import { isLocked } from '../../run/lock.js';
 import { Run, type RunRecord } from '../../run/run.js';
 import { isSweepWorkedOn } from '../../sweep/index.js';
+import { comparisonBlocks } from '../comparison-document.js';
 import type { ComparisonReport, RunReport } from '../document.js';
 import { runReportOf } from '../run-report.js';
 import { buildSweepReport } from '../sweep-report.js';
@@ -112,10 +113,14 @@ function comparisonSource(runs: ReadonlyMap<string, RunSource>): Source {
     document: async () => {
       const read = [];
       for (const [path, source] of runs) read.push({ path, ...(await source.read()) });
+      const comparison = comparisonOfRuns(read.map(({ run }) => run));
       return {
-        ...comparisonReportOf(new Map(read.map(({ path, run }) => [path, run]))),
-        runs: read.map(({ path, report }) => ({ path, report })),
-      };
+        kind: 'comparison',
+        version: 1,
+        comparison,
+        blocks: comparisonBlocks(comparison),
+        runs: read.map(({ path, run, report }) => ({ path, side: sideOf(run, comparison), report })),
+      } satisfies ComparisonReport;
     },
     close: () => {
       for (const run of runs.values()) run.close();
@@ -123,28 +128,12 @@ function comparisonSource(runs: ReadonlyMap<string, RunSource>): Source {
   };
 }
 
-/** Compares runs. Runs that differ only in their seed form one side. */
-function comparisonReportOf(placed: ReadonlyMap<string, RunRecord>): Omit<ComparisonReport, 'runs'> {
-  const runs = [...placed.values()];
-  const pathOf = new Map([...placed].map(([path, { directory }]) => [directory.path, path]));
+function comparisonOfRuns(runs: readonly RunRecord[]): Comparison {
   const names = [...new Set(runs.map(({ name }) => name))];
   const groups = names.map(name => ({ argument: name, runs: runs.filter(run => run.name === name) }));
-  const { comparison } = comparisonOf(groups, { metrics: [], all: true, leftOut: [] });
-  const { sides, config, facts, metrics } = comparison;
-  return {
-    kind: 'comparison',
-    version: 1,
-    sides: sides.map(side => ({
-      id: side.id,
-      name: side.name,
-      description: describeSide(side),
-      runs: side.runs.map(({ directory }) => pathOf.get(directory) ?? directory),
-    })),
-    changes: Object.fromEntries(config.map(({ key, changes }) => [key, effectWords(changes)])),
-    facts: facts
-      .filter(({ differs }) => differs)
-      .map(({ key, values, changes_results }) => ({ key, values: values.map(listed), changes_results })),
-    metrics,
-    sentences: sentencesOf(comparison),
-  };
+  return comparisonOf(groups, { metrics: [], all: false, leftOut: [] }).comparison;
+}
+
+function sideOf({ directory: { path } }: RunRecord, { sides }: Comparison): string | null {
+  return sides.find(({ runs }) => runs.some(({ directory }) => directory === path))?.id ?? null;
 }

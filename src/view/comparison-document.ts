@@ -1,17 +1,10 @@
-/** A comparison as a document: its tables, sentences and learning curves. */
-import { compareCurves, curveNames } from '../../judge/comparison/compare.js';
-import type { Comparison } from '../../judge/comparison/document.js';
-import { describeSide, effectWords, listed, sentencesOf } from '../../judge/comparison/sentences.js';
-import { distinguishingRuns, type Side } from '../../judge/comparison/sides.js';
-import { type RunHistory, readHistory } from '../../run/history.js';
-import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
-import { formatDuration, rounded } from '../../util/numbers.js';
-import type { Cell, Table } from '../../util/table.js';
-import type { Block } from '../../view/blocks.js';
-import { formatDiagnostics } from '../terminal/diagnostics.js';
-import type { Io } from '../terminal/io.js';
+/** A comparison as a document: its tables and sentences. */
+import type { Comparison } from '../judge/comparison/document.js';
+import { describeSide, effectWords, listed, sentencesOf } from '../judge/comparison/sentences.js';
+import { formatDuration, rounded } from '../util/numbers.js';
+import type { Cell, Table } from '../util/table.js';
+import type { Block } from './blocks.js';
 
-/** A comparison without its curves. */
 export function comparisonBlocks(comparison: Comparison): readonly Block[] {
   const { sides, metrics } = comparison;
   const named = sides.map(side => [side.id, side.name, describeSide(side)]);
@@ -108,61 +101,4 @@ function digits(value: number | null, count = 4): string | null {
 function signed(value: number | null, count = 3): string | null {
   const text = digits(value, count);
   return text === null || text.startsWith('-') || text === '0' ? text : `+${text}`;
-}
-
-/** Maximum number of buckets of a curve, more than a terminal has columns. */
-const CAPACITY = 512;
-
-/**
- * Charts of learning curves.
- * @param requested names of curves; if empty, the training loss and the metric that selects the
- *   first side's checkpoints
- * @throws UserError (exit 2) if no run has a requested curve
- */
-export function comparedCurves(
-  sides: readonly Side[],
-  requested: readonly string[],
-  io: Io,
-): readonly Block[] {
-  const histories = sides.map(side => ({ side: side.id, histories: historiesOf(side, io) }));
-  const known = curveNames(histories);
-  const { checkpoint } = distinguishingRuns(sides[0])[0].record.config as {
-    checkpoint?: { metric?: string };
-  };
-  const metric = checkpoint?.metric?.startsWith('test.') ? checkpoint.metric : 'test.loss';
-  const names =
-    requested.length > 0 ? requested : ['train.loss', metric].filter(name => known.includes(name));
-  const unknown = names.find(name => !known.includes(name));
-  if (unknown !== undefined)
-    throw usageError({
-      code: 'compare/curve',
-      message: `no run has a curve '${unknown}'`,
-      file: '--curves',
-      expected: known.join(', '),
-    });
-  const isMean = histories.some(side => side.histories.length > 1);
-  return names.map(name => {
-    const { axis, sides: curves } = compareCurves(histories, name);
-    const lines = curves.map(({ side, points }) => ({ label: side, points }));
-    return { kind: 'chart', title: `${name}${isMean ? ', mean over the seeds' : ''}`, axis, lines };
-  });
-}
-
-/** Warns of logs that cannot be read, and of damaged lines. */
-function historiesOf(side: Side, io: Io): RunHistory[] {
-  const warn = (...diagnostics: readonly Diagnostic[]): void =>
-    io.err(formatDiagnostics(diagnostics, { color: io.color.err, severity: 'warning' }));
-  return distinguishingRuns(side).flatMap(({ record }) => {
-    const { log: file } = record.directory.files;
-    try {
-      const history = readHistory(file, { capacity: CAPACITY });
-      for (const { message, line } of history.damaged.first.slice(0, 1))
-        warn({ code: 'log/line', message: `${message}; this line is ignored`, file, line });
-      return [history];
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      warn(...error.diagnostics);
-      return [];
-    }
-  });
 }
