@@ -19,10 +19,8 @@ export const MAX_COMPARED = 12;
 
 export interface Route {
   readonly kind: 'list' | 'run' | 'sweep' | 'compare';
-  /** Of a run or sweep. */
   readonly path: string;
   readonly filter: Filter;
-  /** The events of what the view shows. */
   readonly events: string;
 }
 

@@ -1,2 +1,1 @@
-/** Style sheets are bundled into `page.css`. */
 declare module '*.css';

@@ -1,8 +1,8 @@
-/** A chart of curves, described by a legend, a sentence and a table. */
+/** A chart of curves, described by a legend and a table. */
 
 import { useId, useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../run/curve.js';
-import { counted, formatMetric, formatTicks, linearTicks, logTicks } from '../../util/numbers.js';
+import { formatMetric, formatTicks, linearTicks, logTicks } from '../../util/numbers.js';
 import { type Column, Table, useHeading, Value } from './components.js';
 import { type Line, type Places, placeText, ticksOf, tickText, valueAt, type XAxis } from './curve-data.js';
 import { dotsOf, type Frame, Plot, pathOf } from './plot.js';
@@ -12,19 +12,15 @@ export interface ChartSeries {
   /** Name of the curve, such as `test.loss`, or of the run in a chart of several runs. */
   readonly name: string;
   readonly label: string;
-  /** A colour of the style sheet. */
   readonly color: 'train' | 'validation' | 'test' | 'other' | 'faint' | `run-${number}`;
   readonly isDashed?: boolean;
   readonly curve: Curve;
-  /** Of its run. */
   readonly places: Places;
 }
 
-/** A series as drawn. */
 export interface DrawnSeries extends ChartSeries {
   readonly isHidden: boolean;
   readonly line: Line;
-  /** Undefined without smoothing. */
   readonly smooth: Line | undefined;
 }
 
@@ -33,12 +29,10 @@ type Range = readonly [low: number, high: number];
 /** State that all charts of a run share. */
 export interface SharedPlace {
   readonly axis: XAxis;
-  /** The position of the cursor on the axis. */
   readonly cursor: number | null;
   setCursor(place: number | null): void;
   /** The visible part of the axis. */
   readonly range: Range;
-  /** Null for all. */
   setRange(range: Range | null): void;
 }
 
@@ -78,7 +72,6 @@ export function Chart(props: ChartProps) {
         role="slider"
         tabIndex={0}
         aria-labelledby={id}
-        aria-description={series.map(one => describeCurve(one, show)).join(' ')}
         aria-valuemin={range[0]}
         aria-valuemax={range[1]}
         aria-valuenow={Math.min(range[1], Math.max(range[0], cursor ?? range[1]))}
@@ -100,7 +93,6 @@ export function Chart(props: ChartProps) {
 
 const HEIGHT = 210;
 
-/** Of the visible values. */
 function yScale(
   series: readonly DrawnSeries[],
   [from, to]: Range,
@@ -129,7 +121,6 @@ interface ContentProps extends Pick<ChartProps, 'series' | 'cursor' | 'setCursor
   readonly y: Scale;
 }
 
-/** A shorter drag is a click. */
 const CLICK = 4;
 
 /** The curves, the cursor, and what reacts to the pointer. */
@@ -313,15 +304,6 @@ function onKey(
 function zoomed([min, max]: Range, center: number, factor: number, axis: XAxis): Range {
   if (axis === 'step' && (max - min) * factor < 2) return [min, max];
   return [center - (center - min) * factor, center + (max - center) * factor];
-}
-
-/** A sentence about a curve for screen readers. */
-function describeCurve({ label, curve }: ChartSeries, show: (value: number) => string): string {
-  const finite = curve.values.filter(value => value !== null);
-  if (finite.length === 0) return `${label}: no finite value.`;
-  const [first, last] = [finite[0], finite[finite.length - 1]].map(show);
-  const [low, high] = [Math.min(...finite), Math.max(...finite)].map(show);
-  return `${label}: ${counted(curve.count, 'value')}, from ${first} to ${last}, lowest ${low}, highest ${high}.`;
 }
 
 type ValuesProps = Pick<ChartProps, 'title' | 'series' | 'isShare'>;

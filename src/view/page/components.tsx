@@ -1,5 +1,3 @@
-/** Components and contexts that the pages share. */
-
 import { type ComponentChildren, createContext } from 'preact';
 import { useContext, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { counted, formatMetric } from '../../util/numbers.js';
@@ -16,7 +14,6 @@ export function useHeading(below: 0 | 1 | 2): HeadingTag {
   return `h${useContext(Level) + below}` as HeadingTag;
 }
 
-/** A section with a heading that screen readers can jump to. */
 export function Section({
   title,
   note,
@@ -55,7 +52,6 @@ export function Scroll({
   );
 }
 
-/** A checkbox with its label. */
 export function Toggle({
   isOn,
   set,
@@ -146,11 +142,8 @@ type SortValue = number | string | null | undefined;
 /** A column of a table. The first column names the row. */
 export interface Column<Row> {
   readonly name: string;
-  /** Default: the name. */
   readonly title?: ComponentChildren;
-  /** Whether to align to the left. */
   readonly isText?: boolean;
-  /** Whether to stress the cell. */
   isBest?(row: Row): boolean;
   /** What the reader can sort by; missing values come last in either order. */
   sortBy?(row: Row): SortValue;
@@ -170,7 +163,6 @@ export function field<Row>(name: keyof Row & string, more: Partial<Column<Row>> 
 
 interface TableProps<Row> {
   readonly label: string;
-  /** CSS class. */
   readonly kind?: string;
   readonly caption?: ComponentChildren;
   readonly columns: readonly Column<Row>[];
@@ -179,7 +171,6 @@ interface TableProps<Row> {
   classOf?(row: Row): string;
   /** The same rows in groups; absent for a single table. */
   readonly groups?: readonly Group<Row>[] | undefined;
-  /** Rows that are initially shown, per group. */
   readonly most?: number;
 }
 
@@ -240,14 +231,14 @@ export function Table<Row>(props: TableProps<Row>) {
             </tbody>
           ) : (
             sort(groups, group => column && summaryValue(column, group.rows)).map(group => (
-              <tbody key={group.key} data-group={group.label}>
+              <tbody key={group.label} data-group={group.label}>
                 <GroupRow
                   group={group}
                   columns={columns}
-                  isOpen={open.has(group.key)}
-                  toggle={() => toggle(group.key)}
+                  isOpen={open.has(group.label)}
+                  toggle={() => toggle(group.label)}
                 />
-                {open.has(group.key) && <TableRows {...props} rows={shown(group.rows)} />}
+                {open.has(group.label) && <TableRows {...props} rows={shown(group.rows)} />}
               </tbody>
             ))
           )}

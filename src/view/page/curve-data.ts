@@ -57,7 +57,6 @@ export function ticksOf(axis: XAxis, low: number, high: number): readonly number
   return Array.from({ length: Math.floor(high / each) - first + 1 }, (_, i) => (first + i) * each);
 }
 
-/** The label on the axis. */
 export function tickText(axis: XAxis, x: number): string {
   switch (axis) {
     case 'step':
@@ -120,7 +119,6 @@ export function spacingOf({ steps, count }: Pick<Curve, 'steps' | 'count'>): num
   return span > 0 && count > 1 ? span / (count - 1) : Number.POSITIVE_INFINITY;
 }
 
-/** Held-out splits first. */
 const SPLITS = ['test', 'validation', 'train_set', 'epoch', 'train'];
 
 /**

@@ -22,14 +22,11 @@ export interface ChartPlan {
   readonly isShare: boolean;
 }
 
-/** The reader's settings for all charts. */
 interface Settings {
   readonly axis: XAxis;
   readonly isLog: boolean;
-  /** See `smoothed`. */
   readonly weight: number;
   readonly hidden: readonly string[];
-  /** The position of the cursor on the axis. */
   readonly cursor: number | null;
   /** The visible part of the axis; null for all. */
   readonly range: readonly [number, number] | null;
@@ -142,7 +139,6 @@ function drawnPlans(plans: readonly ChartPlan[], { axis, weight, hidden }: Setti
   return plans.map(plan => ({ ...plan, series: plan.series.map(drawnSeries) }));
 }
 
-/** The positions of all curves, so that all charts share one axis. */
 function extentOf(plans: readonly { readonly series: readonly DrawnSeries[] }[]): readonly [number, number] {
   const all = plans.flatMap(({ series }) => series.map(({ line: { places } }) => places));
   const first = Math.min(...all.map(places => places[0]));

@@ -83,7 +83,6 @@ function metricColumn(name: string, runs: readonly Compared[], metrics: Metrics)
   };
 }
 
-/** A block of a comparison. */
 function BlockView({ block }: { readonly block: Block }) {
   switch (block.kind) {
     case 'paragraph':

@@ -3,7 +3,7 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { formatMetric, grouped, words } from '../../util/numbers.js';
 import type { ClassesReport, EvaluationReport, Measured, MistakeReport, ValuesReport } from '../document.js';
-import { type Column, Scroll, Section, Table, TableSection, Toggle, Value } from './components.js';
+import { type Column, Section, Table, TableSection, Toggle, Value } from './components.js';
 import { PointPlot } from './plot.js';
 import { measuredScale } from './scales.js';
 
@@ -38,12 +38,10 @@ export function EvaluationView({ evaluation }: { readonly evaluation: Evaluation
 interface MeasuredTableProps {
   readonly title: string;
   readonly note: string;
-  /** The kind of the rows. */
   readonly of: string;
   readonly columns: readonly string[];
   /** Comes before a column's name in the name of its metric, which determines its format. */
   readonly format?: string;
-  /** Values in the order of the columns. */
   readonly rows: readonly { readonly name: string; readonly values: readonly Measured[] }[];
 }
 
@@ -79,6 +77,18 @@ function Confusion({ classes: { names, undecided }, counts, place }: ConfusionPr
   const totals = counts.map(sum);
   const predictions = sum(totals) + undecided;
   const right = sum(counts.map((row, i) => row[i]));
+  const shareOf = (row: number, k: number) => (totals[row] === 0 ? 0 : counts[row][k] / totals[row]);
+  const cell = (row: number, k: number) => {
+    const [count, share] = [counts[row][k], shareOf(row, k)];
+    if (count === 0) return <span class="none">{isShares ? '0.0' : 0}</span>;
+    // errors of a good model are rare: their shade grows with the root
+    const depth = row === k ? 0.2 + 0.35 * share : Math.min(0.75, 0.06 + 1.2 * Math.sqrt(share));
+    return (
+      <span class={row === k ? 'right' : 'wrong'} style={{ '--depth': `${(100 * depth).toFixed(1)}%` }}>
+        {isShares ? (100 * share).toFixed(1) : count}
+      </span>
+    );
+  };
   return (
     <Section
       title="Confusion matrix"
@@ -89,50 +99,21 @@ function Confusion({ classes: { names, undecided }, counts, place }: ConfusionPr
           shares of the row, in percent
         </Toggle>
       </div>
-      <Scroll label="Confusion matrix">
-        <table class="confusion">
-          <caption class="hidden">Counts of predicted classes (columns) by true class (rows)</caption>
-          <thead>
-            <tr>
-              <th scope="col">
-                <span class="hidden">true class</span>
-              </th>
-              {names.map(name => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-              <th scope="col" class="recall">
-                recall
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {counts.map((row, i) => (
-              <tr key={names[i]}>
-                <th scope="row">{names[i]}</th>
-                {row.map((count, j) => {
-                  const share = totals[i] === 0 ? 0 : count / totals[i];
-                  // errors of a good model are rare: their shade grows with the root
-                  const depth = i === j ? 0.2 + 0.35 * share : Math.min(0.75, 0.06 + 1.2 * Math.sqrt(share));
-                  return (
-                    <td
-                      key={names[j]}
-                      class={count === 0 ? 'none' : i === j ? 'right' : 'wrong'}
-                      style={count === 0 ? {} : { '--depth': `${(100 * depth).toFixed(1)}%` }}
-                    >
-                      {isShares ? (100 * share).toFixed(1) : count}
-                    </td>
-                  );
-                })}
-                <td class="recall">
-                  {totals[i] === 0 ? '–' : `${((100 * row[i]) / totals[i]).toFixed(1)} %`}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+      <Table
+        label="Confusion matrix"
+        kind="confusion"
+        caption={<caption class="hidden">Counts of predicted classes (columns) by true class (rows)</caption>}
+        columns={[
+          { name: 'true class', show: row => names[row] },
+          ...names.map((name, k): Column<number> => ({ name, show: row => cell(row, k) })),
+          {
+            name: 'recall',
+            show: row => (totals[row] === 0 ? '–' : `${(100 * shareOf(row, row)).toFixed(1)} %`),
+          },
+        ]}
+        rows={counts.map((_, row) => row)}
+        keyOf={row => row}
+      />
     </Section>
   );
 }

@@ -1,4 +1,3 @@
-/** The head of the view of a run or a sweep. */
 import type { ComponentChildren } from 'preact';
 import type { Measured, RunReport, SweepReport } from '../document.js';
 import { Badge, useHeading, Value } from './components.js';
@@ -7,7 +6,6 @@ import { Tags } from './run-columns.js';
 interface Tile {
   readonly name: string;
   readonly title: string;
-  /** Determines the format of the value. */
   readonly metric: string;
   readonly value: Measured;
   readonly more?: string | null;
@@ -16,7 +14,6 @@ interface Tile {
 interface HeadProps {
   readonly kind: 'Run' | 'Sweep';
   readonly report: RunReport | SweepReport;
-  /** The main figures. */
   readonly tiles: readonly Tile[];
   readonly notes: readonly (string | null)[];
   readonly children?: ComponentChildren;

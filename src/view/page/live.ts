@@ -7,7 +7,6 @@ import type { Trouble } from '../document.js';
 export type Connection = 'connecting' | 'live' | 'lost';
 
 interface Live<T> {
-  /** Undefined until the first one arrives. */
   readonly document: T | undefined;
   /** Why it is not up to date, except for the connection. */
   readonly trouble: string | undefined;

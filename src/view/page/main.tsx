@@ -53,7 +53,6 @@ function IndexView({ report }: { readonly report: IndexReport }) {
   );
 }
 
-/** Created when opened. */
 function Detail({ run }: { readonly run: RunReport }) {
   const [isOpen, setOpen] = useState(false);
   return (

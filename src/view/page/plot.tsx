@@ -12,7 +12,6 @@ export interface Frame {
   readonly right: number;
   readonly top: number;
   readonly bottom: number;
-  /** For a position on an axis. */
   x(place: number): number;
   y(place: number): number;
   /** Of points without a value on the y axis, below its low end. */
@@ -27,7 +26,6 @@ export interface Axis {
 /** Approximate width of a digit, and height of a line. */
 const LETTER = 7.5;
 export const LINE = 15;
-/** Height of the strip for points without a value. */
 const STRIP = 26;
 
 interface PlotProps {
@@ -109,19 +107,16 @@ export function Plot({ label, x, y, height, hasNoValue = false, children }: Plot
 export interface PlotPoint {
   readonly id: number;
   readonly x: number | string;
-  /** Null if it has no value; it is drawn below the axis. */
   readonly y: number | null;
   /** Such as a trial's state; determines colour and shape. */
   readonly className: string;
 }
 
 interface PointPlotProps {
-  /** Description for screen readers. */
   readonly label: string;
   readonly x: Axis;
   readonly y: Axis;
   readonly points: readonly PlotPoint[];
-  /** Whether to draw the diagonal. */
   readonly diagonal?: boolean;
 }
 

@@ -82,7 +82,6 @@ function shownSeconds(seconds: number | null | undefined): string {
   return typeof seconds === 'number' ? formatSeconds(seconds) : '–';
 }
 
-/** Numbers of metrics and settings that are shown by default. */
 const MAX_METRICS = 4;
 const MAX_SETTINGS = 6;
 
@@ -116,7 +115,7 @@ function hasAny(rows: readonly RunLine[], { sortBy }: Column<RunLine>): boolean 
 
 function configColumns(rows: readonly RunLine[]): readonly RunColumn[] {
   const keys = distinct([...differingKeys(rows), ...settingsOf(rows).toSorted()]);
-  const shown = distinguishingKeys(rows, MAX_SETTINGS);
+  const shown = distinguishingKeys(rows).slice(0, MAX_SETTINGS);
   return keys.map(key => {
     const read = (row: RunLine) => row.config?.[key];
     return {
@@ -150,7 +149,6 @@ function metricColumn(metric: string, isDefault: boolean): RunColumn {
   };
 }
 
-/** The mean and standard deviation of a group. */
 function Mean({ metric, values }: { readonly metric: string; readonly values: readonly (number | null)[] }) {
   const told = summarize(values);
   if (told === undefined) return '–';

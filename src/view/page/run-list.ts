@@ -19,7 +19,6 @@ export function numberIn(text: string): number | undefined {
 
 type Reader = (row: RunLine) => number | string | readonly string[] | null | undefined;
 
-/** By each of its names. */
 const OWN: readonly (readonly [names: readonly string[], read: Reader])[] = [
   [['name', 'experiment'], row => row.name],
   [['id', 'run'], row => row.id],
@@ -94,7 +93,6 @@ const TERM = /(-?)(?:([A-Za-z][\w.]*)(!=|<=|>=|[=:<>]))?(?:"([^"]*)"?|(\S*))/g;
 
 export interface Search {
   matches(row: RunLine): boolean;
-  /** Names of unknown fields. */
   readonly unknown: readonly string[];
 }
 
@@ -165,7 +163,6 @@ export function differingKeys(rows: readonly RunLine[]): readonly string[] {
   return settingsOf(rows).filter(key => configs.some(config => config[key] !== configs[0][key]));
 }
 
-/** The keys of all configs. */
 export function settingsOf(rows: readonly RunLine[]): readonly string[] {
   return distinct(rows.flatMap(({ config }) => Object.keys(config ?? {}))).filter(
     key => !NOT_SETTINGS.includes(key),
@@ -178,11 +175,11 @@ const ASIDE = /^(gates$|checkpoint\.|training\.(log_every|eval_batch_size)$)|\.s
 const PARTS = ['dataset', 'training', 'loss', 'optimizer', 'model'];
 
 /**
- * The differing keys for a table of limited width: first those with most values within one
- * experiment, since runs of different experiments differ in nearly everything. Omits keys that some
- * runs lack only because they are of another kind.
+ * The differing keys: first those with most values within one experiment, since runs of different
+ * experiments differ in nearly everything. Omits keys that some runs lack only because they are of
+ * another kind.
  */
-export function distinguishingKeys(rows: readonly RunLine[], most: number): readonly string[] {
+export function distinguishingKeys(rows: readonly RunLine[]): readonly string[] {
   const read = rows.filter(({ config }) => config !== null);
   const names = distinct(read.map(({ name }) => name));
   const rank = (key: string): readonly number[] => {
@@ -194,7 +191,6 @@ export function distinguishingKeys(rows: readonly RunLine[], most: number): read
     .filter(key => !ASIDE.test(key) && !followsKind(key, read))
     .map(key => ({ key, rank: rank(key) }))
     .sort((a, b) => a.rank.map((value, i) => b.rank[i] - value).find(order => order !== 0) ?? 0)
-    .slice(0, most)
     .map(({ key }) => key);
 }
 
@@ -224,66 +220,43 @@ export function titleOf(key: string, keys: readonly string[]): string {
 }
 
 export interface Group<Row> {
-  readonly key: string;
-  /** Such as `0.01`, or `gru · 0.01` for several values. */
+  /** Such as `0.01`, or `adding · gru · 0.01`. */
   readonly label: string;
   readonly rows: readonly Row[];
 }
 
 /**
+ * In the order of their first rows.
  * @param by `experiment`, `state`, `tag`, `config` or a config key. `config` means everything
  *   except the seeds, so that a group is one setting. A run with several tags is in the group of
  *   their combination, so that each run counts once.
  */
 export function groupRows(rows: readonly RunLine[], by: string): readonly Group<RunLine>[] {
-  const partsOf = readerOfParts(rows, by);
-  const groups = new Map<string, { parts: readonly string[]; rows: RunLine[] }>();
+  const labelOf = labels(rows, by);
+  const groups = new Map<string, RunLine[]>();
   for (const row of rows) {
-    const { parts, key = JSON.stringify(parts) } = partsOf(row);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { parts, rows: [row] });
-    else group.rows.push(row);
+    const label = labelOf(row);
+    if (!groups.has(label)) groups.set(label, []);
+    groups.get(label)?.push(row);
   }
-  return [...groups]
-    .sort(([, a], [, b]) => compareParts(a.parts, b.parts))
-    .map(([key, { parts, rows: members }]) => ({ key, label: parts.join(' · '), rows: members }));
+  return [...groups].map(([label, members]) => ({ label, rows: members }));
 }
 
-/** The texts of a group's label, and what is equal for its rows if that is more. */
-type PartsOf = (row: RunLine) => { readonly parts: readonly string[]; readonly key?: string };
-
-/** More would not fit into a label. */
-const MAX_PARTS = 4;
-
-function readerOfParts(rows: readonly RunLine[], by: string): PartsOf {
+function labels(rows: readonly RunLine[], by: string): (row: RunLine) => string {
   switch (by) {
     case 'config': {
-      const keys = differingKeys(rows).filter(key => !key.endsWith('.seed'));
-      const shown = distinguishingKeys(rows, MAX_PARTS);
-      return ({ name, config }) => ({
-        key: JSON.stringify([name, ...keys.map(key => config?.[key] ?? null)]),
-        parts: [name, ...shown.flatMap(key => config?.[key] ?? [])],
-      });
+      const keys = distinguishingKeys(rows);
+      return ({ name, config }) => [name, ...keys.map(key => config?.[key] ?? '–')].join(' · ');
     }
     case 'experiment':
-      return ({ name }) => ({ parts: [name] });
+      return ({ name }) => name;
     case 'state':
-      return ({ state }) => ({ parts: [state] });
+      return ({ state }) => state;
     case 'tag':
-      return ({ tags }) => ({ parts: tags.length === 0 ? ['no tags'] : tags });
+      return ({ tags }) => (tags.length === 0 ? 'no tags' : tags.join(' · '));
     default:
-      return ({ config }) => ({ parts: [config?.[by] ?? 'not set'] });
+      return ({ config }) => config?.[by] ?? 'not set';
   }
-}
-
-/** Numbers by value, before texts. */
-function compareParts(a: readonly string[], b: readonly string[]): number {
-  for (let i = 0; i < Math.min(a.length, b.length); i++) {
-    const [x, y] = [numberIn(a[i]) ?? Number.POSITIVE_INFINITY, numberIn(b[i]) ?? Number.POSITIVE_INFINITY];
-    if (x !== y) return x - y;
-    if (a[i] !== b[i]) return a[i] < b[i] ? -1 : 1;
-  }
-  return a.length - b.length;
 }
 
 export interface Summary {

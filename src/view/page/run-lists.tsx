@@ -8,7 +8,6 @@ import { type Column, Links, Section, Table, Toggle } from './components.js';
 import { type RunColumn, runColumns, sweepColumns } from './run-columns.js';
 import { differingKeys, distinct, groupRows, type RunLine, searchFor } from './run-list.js';
 
-/** Rows that are shown at first. */
 const MOST = 100;
 
 interface RunListsProps {
@@ -105,7 +104,6 @@ function asLine({ metric, best, ...facts }: SweepRow | ListedSweep): RunLine {
 
 interface ListFilterProps {
   readonly lines: readonly RunLine[];
-  /** The visible ones. */
   readonly runs: readonly RunLine[];
   readonly filter: Filter;
   change(filter: Filter): void;

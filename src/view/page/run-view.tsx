@@ -130,7 +130,6 @@ const GATES: readonly Column<GateReport>[] = [
   { name: 'requested in', isText: true, show: ({ place }) => <code>{place}</code> },
 ];
 
-/** Trivial baselines beside the run's metrics. */
 function Baselines({ report: { baselines, metrics } }: { readonly report: RunReport }) {
   const known = new Set(baselines.flatMap(one => one.metrics.map(({ name }) => name)));
   const columns = metrics.map(({ name }) => name).filter(name => known.has(name));

@@ -15,14 +15,11 @@ export interface Scale {
   place(value: number | string | null | undefined): number | undefined;
   /** The value at a position; of categories their number. */
   at(place: number): number;
-  /** Text for the value at a position. */
   textAt(place: number): string;
   readonly ticks: readonly Tick[];
-  /** Step of the arrow keys. */
   readonly keyStep: number;
 }
 
-/** @param texts of the ticks */
 export function linear(
   low: number,
   high: number,
@@ -113,7 +110,6 @@ export function spaced(ticks: readonly Tick[], least: (tick: Tick) => number): r
   });
 }
 
-/** The index of the value closest to `value`. */
 export function nearest(values: readonly number[], value: number): number {
   let best = 0;
   for (const [i, one] of values.entries())

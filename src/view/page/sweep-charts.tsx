@@ -14,7 +14,6 @@ export interface SweepAxis {
   readonly scale: Scale;
   /** Trials without a value on the axis: diverged ones, or points without the parameter. */
   readonly without: readonly TrialReport[];
-  /** The position of a trial. */
   placeOf(trial: TrialReport): number | undefined;
   valueIn(trial: TrialReport): number | string | null | undefined;
 }
@@ -24,7 +23,6 @@ type Range = readonly [low: number, high: number];
 /** Ranges of positions by axis name; an axis without a range accepts every trial. */
 export type Brushes = Readonly<Record<string, Range>>;
 
-/** Properties of the charts. */
 export interface SweepParts {
   readonly report: SweepReport;
   readonly axes: readonly SweepAxis[];
@@ -70,7 +68,6 @@ function withBrush(brushes: Brushes, name: string, range: Range): Brushes {
 
 const ALL: Range = [0, 1];
 
-/** The CSS class of a trial's line or mark. */
 function classOf({ trial, state }: TrialReport, { best }: SweepReport): string {
   return trial === best ? `${state} best` : state;
 }
@@ -79,9 +76,7 @@ const PARALLEL_HEIGHT = 340;
 /** For trials without a value: below each axis and its end's keyboard target. */
 const NO_VALUE_TOP = PARALLEL_HEIGHT + 12;
 const [TOP, BOTTOM] = [48, PARALLEL_HEIGHT - 26];
-/** Half of the width that reacts to the pointer. */
 const REACH = 14;
-/** A shorter drag is a click. */
 const CLICK = 0.015;
 /** Minimum distance of axes; wider charts scroll. */
 const MIN_GAP = 104;
@@ -89,7 +84,6 @@ const MIN_EDGE = 60;
 /** Half the width of a character in a title, at most. */
 const HALF_CHARACTER = 4;
 
-/** Pixels from the top. */
 function topOf(place: number): number {
   return BOTTOM - place * (BOTTOM - TOP);
 }
