@@ -103,17 +103,30 @@ export function Value({ metric, value }: { readonly metric: string; readonly val
   return typeof value === 'number' ? <data value={String(value)}>{text}</data> : <span>{text}</span>;
 }
 
-export function Facts({ facts }: { readonly facts: readonly Fact[] }) {
+export function Facts({ title, facts }: { readonly title: string; readonly facts: readonly Fact[] }) {
+  if (facts.length === 0) return null;
   return (
-    <dl class="facts">
-      {facts.map(({ label, value }) => (
-        <div key={label}>
-          <dt>{label}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
+    <Section title={title}>
+      <dl class="facts">
+        {facts.map(({ label, value }) => (
+          <div key={label}>
+            <dt>{label}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </Section>
   );
+}
+
+interface LinkedProps {
+  readonly href: string | undefined;
+  readonly children: ComponentChildren;
+}
+
+/** A link if there is an address. */
+export function Linked({ href, children }: LinkedProps) {
+  return href === undefined ? <span>{children}</span> : <a href={href}>{children}</a>;
 }
 
 /** A dotted name that may wrap after its dots and underscores. */

@@ -19,7 +19,7 @@ export function EvaluationView({ evaluation }: { readonly evaluation: Evaluation
   return (
     <>
       {classes?.confusion && <Confusion classes={classes} counts={classes.confusion} place={place} />}
-      {classes !== null && classes.mistakes.length > 0 && <Mistakes classes={classes} place={place} />}
+      {classes !== null && <Mistakes classes={classes} place={place} />}
       {values !== null && <TrueAndPredicted values={values} place={place} />}
       {scores !== null && (
         <MeasuredTable
@@ -171,50 +171,32 @@ function listed(values: readonly Measured[]): string {
 
 function Mistakes({ classes, place }: { readonly classes: ClassesReport; readonly place: string }) {
   const { mistakes, images, names } = classes;
-  const title = 'Worst mistakes';
-  const note = `Sorted by loss, with the probability of the predicted class; ${place}.`;
-  const depicted = mistakes.filter(({ image }) => image !== null);
-  const nameOf = ({ predicted }: MistakeReport) => (predicted === null ? 'none' : names[predicted]);
-  const keyOf = ({ index, step_in_sequence: step }: MistakeReport) => `${index}/${step}`;
-  if (images === null || depicted.length === 0) {
-    const perStep = mistakes.some(({ step_in_sequence: step }) => step !== null);
-    const step: Column<MistakeReport> = { name: 'step', show: ({ step_in_sequence: at }) => at };
-    return (
-      <TableSection
-        title={title}
-        note={note}
-        columns={[
-          { name: 'sequence', show: ({ id, index }) => id ?? index },
-          ...(perStep ? [step] : []),
-          { name: 'true', show: ({ label }) => names[label] },
-          { name: 'predicted', show: nameOf },
-          { name: 'probability', show: ({ probability }) => percent(probability) },
-          { name: 'of the true one', show: mistake => percent(mistake.label_probability) },
-        ]}
-        rows={mistakes}
-        keyOf={keyOf}
-      />
-    );
-  }
+  const perStep = mistakes.some(({ step_in_sequence: step }) => step !== null);
+  const columns: readonly (Column<MistakeReport> | false | null)[] = [
+    { name: 'sequence', show: ({ id, index }) => id ?? `#${index}` },
+    images && {
+      name: 'image',
+      show: mistake => <MistakeImage mistake={mistake} size={images} name={names[mistake.label]} />,
+    },
+    perStep && { name: 'step', show: ({ step_in_sequence: at }) => at },
+    { name: 'true', isText: true, show: ({ label }) => names[label] },
+    {
+      name: 'predicted',
+      isText: true,
+      show: ({ predicted }) => (predicted === null ? 'none' : names[predicted]),
+    },
+    { name: 'probability', show: ({ probability }) => percent(probability) },
+    { name: 'of the true one', show: mistake => percent(mistake.label_probability) },
+  ];
   return (
-    <Section title={title} note={note}>
-      <ul class="mistakes">
-        {depicted.map(mistake => (
-          <li key={keyOf(mistake)} data-index={mistake.index}>
-            <MistakeImage mistake={mistake} size={images} name={names[mistake.label]} />
-            <div>
-              <strong>
-                {names[mistake.label]} <span aria-hidden="true">→</span>
-                <span class="hidden">taken for</span> {nameOf(mistake)}
-              </strong>
-              <small>
-                {percent(mistake.probability)} <span class="place">{mistake.id ?? `#${mistake.index}`}</span>
-              </small>
-            </div>
-          </li>
-        ))}
-      </ul>
-    </Section>
+    <TableSection
+      title="Worst mistakes"
+      note={`Sorted by loss, with the probability of the predicted class; ${place}.`}
+      kind="numbers mistakes"
+      columns={columns.filter(column => !!column)}
+      rows={mistakes}
+      keyOf={({ index, step_in_sequence: step }) => `${index}/${step}`}
+    />
   );
 }
 

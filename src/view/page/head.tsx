@@ -14,7 +14,7 @@ interface Tile {
 interface HeadProps {
   readonly kind: 'Run' | 'Sweep';
   readonly report: RunReport | SweepReport;
-  readonly tiles: readonly Tile[];
+  readonly tiles: readonly (Tile | null | undefined)[];
   readonly notes: readonly (string | null)[];
   readonly children?: ComponentChildren;
 }
@@ -44,15 +44,18 @@ export function Head({ kind, report, tiles, notes, children }: HeadProps) {
         </p>
       )}
       <dl class="tiles">
-        {tiles.map(tile => (
-          <div key={tile.name} data-metric={tile.name}>
-            <dt>{tile.title}</dt>
-            <dd>
-              <Value metric={tile.metric} value={tile.value} />
-              {tile.more && <small> {tile.more}</small>}
-            </dd>
-          </div>
-        ))}
+        {tiles.map(
+          tile =>
+            tile && (
+              <div key={tile.name} data-metric={tile.name}>
+                <dt>{tile.title}</dt>
+                <dd>
+                  <Value metric={tile.metric} value={tile.value} />
+                  {tile.more && <small> {tile.more}</small>}
+                </dd>
+              </div>
+            ),
+        )}
       </dl>
       {children}
       {notes.map(text => text && <p class="note">{text}</p>)}

@@ -1,7 +1,7 @@
 /** The columns of lists of runs and sweeps, and which of them are shown by default. */
 
 import { formatMetric, formatSeconds, formatTime, isShare, words } from '../../util/numbers.js';
-import { Badge, type Column, field, Value } from './components.js';
+import { Badge, type Column, field, Linked, Value } from './components.js';
 import { byImportance } from './curve-data.js';
 import { Sparkline } from './plot.js';
 import {
@@ -28,16 +28,11 @@ function idColumn(title: string, link: Link): Column<RunLine> {
   return field('id', {
     title,
     isText: true,
-    show: ({ path, id }) => {
-      const href = link(path);
-      return href === undefined ? (
-        <span class="id">{id}</span>
-      ) : (
-        <a class="id" href={href}>
-          {id}
-        </a>
-      );
-    },
+    show: ({ path, id }) => (
+      <span class="id">
+        <Linked href={link(path)}>{id}</Linked>
+      </span>
+    ),
   });
 }
 

@@ -41,11 +41,7 @@ export function RunView({ report }: { readonly report: RunReport }) {
         rows={report.checkpoints}
         keyOf={({ file }) => file}
       />
-      {report.environment.length > 0 && (
-        <Section title="Environment">
-          <Facts facts={report.environment} />
-        </Section>
-      )}
+      <Facts title="Environment" facts={report.environment} />
     </article>
   );
 }
@@ -59,17 +55,13 @@ function RunHead({ report }: { readonly report: RunReport }) {
       report={report}
       tiles={[
         ...order.map(({ name, value }) => ({ name, title: words(name), metric: name, value })),
-        ...(best === null
-          ? []
-          : [
-              {
-                name: 'best',
-                title: `best ${words(best.metric)}`,
-                metric: best.metric,
-                value: best.value,
-                more: `epoch ${best.epoch}, step ${best.step}`,
-              },
-            ]),
+        best && {
+          name: 'best',
+          title: `best ${words(best.metric)}`,
+          metric: best.metric,
+          value: best.value,
+          more: `epoch ${best.epoch}, step ${best.step}`,
+        },
       ]}
       notes={[
         report.ending,

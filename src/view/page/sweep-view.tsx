@@ -8,6 +8,7 @@ import {
   type Column,
   Facts,
   field,
+  Linked,
   Links,
   Section,
   Table,
@@ -94,12 +95,9 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
             <Pruning {...all} />
           </Section>
           <Importance report={report} />
-          <Failures trials={report.trials} />
         </>
       )}
-      <Section title="Settings">
-        <Facts facts={report.settings} />
-      </Section>
+      <Facts title="Settings" facts={report.settings} />
     </article>
   );
 }
@@ -114,28 +112,20 @@ function SweepHead({ report, total }: { readonly report: SweepReport; readonly t
       kind="Sweep"
       report={report}
       tiles={[
-        ...(baseline === null
-          ? []
-          : [
-              {
-                name: 'baseline',
-                title: 'trivial baseline',
-                metric,
-                value: baseline.value,
-                more: baseline.name,
-              },
-            ]),
-        ...(leader === undefined
-          ? []
-          : [
-              {
-                name: 'best',
-                title: `best ${words(metric)}`,
-                metric,
-                value: leader.value,
-                more: `trial ${leader.trial}, ${leader.epochs} of ${counted(epochs, 'epoch')}`,
-              },
-            ]),
+        baseline && {
+          name: 'baseline',
+          title: 'trivial baseline',
+          metric,
+          value: baseline.value,
+          more: baseline.name,
+        },
+        leader && {
+          name: 'best',
+          title: `best ${words(metric)}`,
+          metric,
+          value: leader.value,
+          more: `trial ${leader.trial}, ${leader.epochs} of ${counted(epochs, 'epoch')}`,
+        },
         { name: 'trials', title: 'trials', metric: '', value: total, more: counts.join(', ') },
         {
           name: 'epochs',
@@ -212,22 +202,6 @@ function Importance({ report: { importance, parameters, objective } }: { readonl
   );
 }
 
-function Failures({ trials }: { readonly trials: readonly TrialReport[] }) {
-  const failed = trials.filter(({ state }) => state === 'failed').toSorted((a, b) => a.trial - b.trial);
-  if (failed.length === 0) return null;
-  return (
-    <Section title="Failures">
-      <ul class="warnings">
-        {failed.map(({ trial, message }) => (
-          <li key={trial}>
-            <strong>trial {trial}</strong> {message ?? 'ended without a reason'}
-          </li>
-        ))}
-      </ul>
-    </Section>
-  );
-}
-
 function TrialTable({ report, chosen }: SweepParts) {
   const { run: link } = useContext(Links);
   const { metric } = report.objective;
@@ -235,10 +209,9 @@ function TrialTable({ report, chosen }: SweepParts) {
     field<TrialReport>(key, { name, title, show: row => <Value metric={metric} value={row[key]} /> });
   const columns: readonly Column<TrialReport>[] = [
     field('trial', {
-      show: ({ trial, runs }) => {
-        const href = runs.length === 1 ? link(runs[0].path) : undefined;
-        return href === undefined ? trial : <a href={href}>{trial}</a>;
-      },
+      show: ({ trial, runs }) => (
+        <Linked href={runs.length === 1 ? link(runs[0].path) : undefined}>{trial}</Linked>
+      ),
     }),
     field('state', { isText: true, show: ({ state }) => <Badge of={state} /> }),
     field('epochs'),
@@ -256,6 +229,9 @@ function TrialTable({ report, chosen }: SweepParts) {
       }),
     ),
     field('seconds', { show: ({ seconds }) => seconds.toFixed(seconds < 10 ? 1 : 0) }),
+    ...(report.trials.some(({ message }) => message !== null)
+      ? [field<TrialReport>('message', { isText: true, show: ({ message }) => message })]
+      : []),
   ];
   return (
     <Table
