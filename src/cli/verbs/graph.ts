@@ -1,6 +1,6 @@
 /** `graph CONFIG`: prints the computations and costs of a training step. */
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
-import { describePlan, makePlan, type Plan } from '../../engine/plan.js';
+import { describePlan, makePlan } from '../../engine/plan.js';
 import { kernelListing } from '../../engine/simd-kernel.js';
 import { reachable } from '../../math/graph/node.js';
 import { shapeText } from '../../math/graph/shape.js';
@@ -14,7 +14,7 @@ import {
   type StepProfile,
   stepCosts,
 } from '../../train/profile.js';
-import { openSession, type Session } from '../../train/session.js';
+import { openSession } from '../../train/session.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { aligned } from '../../util/table.js';
 import { counted } from '../../util/words.js';
@@ -38,21 +38,15 @@ export const verb = defineVerb({
     const loaded = loadExperiment(config, { set: options.set });
     const session = await openSession(loaded, options);
     if (options.profile) {
-      if (session.choice.backend !== 'webasm')
+      const { backend } = session.choice;
+      const isTable = format !== 'mermaid';
+      if (backend !== 'webasm' || !isTable)
         throw usageError({
           code: 'graph/profile',
-          message: 'only webasm kernels can be timed one by one',
+          message: isTable ? 'only webasm kernels can be timed one by one' : 'a profile is a table',
           file: '--profile',
-          expected: '--backend webasm',
-          got: session.choice.backend,
-        });
-      if (format === 'mermaid')
-        throw usageError({
-          code: 'graph/profile',
-          message: 'a profile is a table, not a diagram',
-          file: '--format',
-          expected: 'text or json with --profile',
-          got: 'mermaid',
+          expected: isTable ? '--backend webasm' : '--format text or json',
+          got: isTable ? backend : format,
         });
       const profile = await profileStep(loaded, session, PROFILED_STEPS);
       if (format === 'json') io.data(`${JSON.stringify(profile)}\n`);
@@ -65,32 +59,23 @@ export const verb = defineVerb({
     else if (format === 'mermaid') io.data(mermaid(programs[programs.length - 1]));
     else {
       const layout = new ParameterLayout(session.spec);
-      const summary = summaryOf(loaded, session, step, layout);
+      const summary = {
+        backend: session.choice.backend,
+        shards: step.shards,
+        rows_per_shard: step.job.shape.batch,
+        sequence_length: session.run.sequenceLength,
+        parameters: layout.size,
+        flops_per_step: step.flops,
+        kernels_per_step: step.kernels,
+        bytes: step.bytes,
+        ...(session.choice.backend === 'webgpu' && gpuCosts(loaded, layout, step)),
+      };
       if (format === 'json') io.data(json(summary, layout, programs));
       else io.out(text(summary, layout, programs));
     }
     return EXIT.done;
   },
 });
-
-function summaryOf(
-  loaded: LoadedExperiment,
-  { choice, run }: Session,
-  step: StepCosts,
-  layout: ParameterLayout,
-) {
-  return {
-    backend: choice.backend,
-    shards: step.shards,
-    rows_per_shard: step.job.shape.batch,
-    sequence_length: run.sequenceLength,
-    parameters: layout.size,
-    flops_per_step: step.flops,
-    kernels_per_step: step.kernels,
-    bytes: step.bytes,
-    ...(choice.backend === 'webgpu' && gpuCosts(loaded, layout, step)),
-  };
-}
 
 /**
  * Costs on a GPU, including the optimizer: each kernel is a dispatch, and inputs and outputs of
@@ -100,10 +85,9 @@ function gpuCosts(
   { experiment: { optimizer } }: LoadedExperiment,
   { size }: ParameterLayout,
   step: StepCosts,
-): { dispatches_per_step: number; transferred_bytes_per_step: number } {
-  const update = updateProgram(optimizerOf(optimizer), optimizer, size, {
-    decaysSome: optimizer.weight_decay_on === 'weights',
-  });
+) {
+  const decaysSome = optimizer.weight_decay_on === 'weights';
+  const update = updateProgram(optimizerOf(optimizer), optimizer, size, { decaysSome });
   const costs = describePlan(update, makePlan(update));
   return {
     dispatches_per_step: step.kernels + costs.kernels,
@@ -112,14 +96,22 @@ function gpuCosts(
 }
 
 function json(summary: object, layout: ParameterLayout, programs: readonly PlannedProgram[]): string {
-  const parameters = layout.parameters.map(({ name, shape }) => ({ name, shape }));
+  const parameter_shapes = layout.parameters.map(({ name, shape }) => ({ name, shape }));
   const listed = programs.map(({ name, runs, costs, plan, program, parameterNames }) => ({
     name,
     runs,
     ...costs,
-    ...listing(plan, program, parameterNames),
+    graph: reachable(program.outputs.values()).map(({ id, op, name, shape, inputs }) => ({
+      id,
+      op: op?.name ?? 'input',
+      ...(name !== undefined && { name: publicName(name, parameterNames) }),
+      shape,
+      inputs: inputs.map(input => input.id),
+    })),
+    kernel_sources: plan.kernels.map(({ name, output, text }) => ({ name, output, source: text.source })),
+    steps: plan.steps.map(({ kernel, node, flops }) => ({ kernel: kernel.name, node: node.id, flops })),
   }));
-  return `${JSON.stringify({ version: 1, ...summary, parameter_shapes: parameters, programs: listed })}\n`;
+  return `${JSON.stringify({ version: 1, ...summary, parameter_shapes, programs: listed })}\n`;
 }
 
 /** Enough steps for each kernel to run undisturbed at least once. */
@@ -128,42 +120,31 @@ const PROFILED_STEPS = 10;
 const MAX_PRINTED = 20;
 
 function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepProfile): string {
-  const time = (ms: number, fraction: number) => [ms.toFixed(3), `${(100 * fraction).toFixed(1)} %`];
+  const row = (ms: number, share: number, rates: readonly string[], what: string) => [
+    ...[ms.toFixed(3), `${(100 * share).toFixed(1)} %`],
+    ...[...rates, what],
+  ];
   const rows = kernels
     .slice(0, MAX_PRINTED)
-    .map(({ program, kernel, calls, ms, share, flops_per_s, bytes }) => [
-      ...time(ms, share),
-      ...[flops_per_s / 1e9, (bytes / ms) * 1e-6].map(rate => rate.toFixed(1)),
-      String(calls),
-      `${kernel}: ${program}`,
-    ]);
+    .map(({ program, kernel, calls, ms, share, flops_per_s, bytes }) =>
+      row(
+        ms,
+        share,
+        [(flops_per_s / 1e9).toFixed(1), ((bytes / ms) * 1e-6).toFixed(1), String(calls)],
+        `${kernel}: ${program}`,
+      ),
+    );
   const rest = kernels.slice(MAX_PRINTED);
-  const sum = (of: (one: (typeof rest)[number]) => number) => rest.reduce((total, one) => total + of(one), 0);
-  const without = ['', '', ''];
-  const more = [
-    ...time(
-      sum(({ ms }) => ms),
-      sum(({ share }) => share),
-    ),
-    ...[...without, `${counted(rest.length, 'kernel')} more`],
-  ];
-  const outside = [
-    ...time(other.ms, other.share),
-    ...[...without, 'outside kernels: gradient norm, copies, calls'],
-  ];
+  const sum = (key: 'ms' | 'share') => rest.reduce((total, one) => total + one[key], 0);
+  const none = ['', '', ''];
+  if (rest.length > 0)
+    rows.push(row(sum('ms'), sum('share'), none, `${counted(rest.length, 'kernel')} more`));
+  rows.push(row(other.ms, other.share, none, 'outside kernels: gradient norm, copies, calls'));
   return [
     `training step in one thread: ${step_ms.toFixed(1)} ms (${width}-bit vectors, fastest of ${steps})`,
     `preparing the next batch meanwhile: ${batch_ms.toFixed(1)} ms`,
     '',
-    ...aligned(
-      [
-        ['ms', 'fraction', 'GFLOP/s', 'GB/s', 'calls', 'kernel'],
-        ...rows,
-        ...(rest.length > 0 ? [more] : []),
-        outside,
-      ],
-      { isRight: i => i < 5 },
-    ),
+    ...aligned([['ms', 'fraction', 'GFLOP/s', 'GB/s', 'calls', 'kernel'], ...rows], { isRight: i => i < 5 }),
     '',
   ].join('\n');
 }
@@ -183,26 +164,10 @@ function emitted(programs: readonly PlannedProgram[], name: string): string {
   });
 }
 
-type ParameterNames = PlannedProgram['parameterNames'];
-
 /** The name of an input or output; parameters and their gradients are named as in checkpoints. */
-function publicName(name: string, parameterNames: ParameterNames): string {
+function publicName(name: string, parameterNames: PlannedProgram['parameterNames']): string {
   const [, prefix = '', local = name] = /^(gradient\.)?(.*)$/.exec(name) ?? [];
   return `${prefix}${parameterNames.get(local) ?? local}`;
-}
-
-function listing(plan: Plan, program: PlannedProgram['program'], parameterNames: ParameterNames) {
-  return {
-    graph: reachable(program.outputs.values()).map(({ id, op, name, shape, inputs }) => ({
-      id,
-      op: op?.name ?? 'input',
-      ...(name !== undefined && { name: publicName(name, parameterNames) }),
-      shape,
-      inputs: inputs.map(input => input.id),
-    })),
-    kernel_sources: plan.kernels.map(({ name, output, text }) => ({ name, output, source: text.source })),
-    steps: plan.steps.map(({ kernel, node, flops }) => ({ kernel: kernel.name, node: node.id, flops })),
-  };
 }
 
 function text(
@@ -211,33 +176,29 @@ function text(
   programs: readonly PlannedProgram[],
 ): string {
   const number = (value: number): string => value.toLocaleString('en');
-  const lines = aligned(
-    Object.entries(summary).map(([name, value]) => [
-      name.replaceAll('_', ' '),
-      typeof value === 'number' ? number(value) : value,
-    ]),
-    { isRight: () => false },
-  );
+  const indented = (rows: readonly string[][], isRight: (column: number) => boolean) =>
+    aligned(rows, { isRight }).map(line => `  ${line}`);
+  const head = Object.entries(summary).map(([name, value]) => [
+    name.replaceAll('_', ' '),
+    typeof value === 'number' ? number(value) : value,
+  ]);
   const parameters = layout.parameters.map(({ name, shape, size }) => [name, shapeText(shape), number(size)]);
-  lines.push('', 'parameters', ...indented(parameters, i => i === 2));
-  for (const { name, runs, plan, costs } of programs) {
+  const listed = programs.flatMap(({ name, runs, plan, costs }) => {
     const { nodes, kernels, distinctKernels, flops, bytes } = costs;
-    lines.push('', `${name}: ${runs === 1 ? 'once' : `${runs} times`} for each shard`);
-    lines.push(
-      `  ${counted(nodes, 'node')}, ${counted(kernels, 'kernel')} of ${counted(distinctKernels, 'source')}, ${number(flops)} FLOPs, ${number(bytes)} bytes`,
-    );
     const rows = plan.kernels.map(kernel => {
       const steps = plan.steps.filter(step => step.kernel === kernel);
       const work = steps.reduce((sum, step) => sum + step.flops, 0);
       return [kernel.name, shapeText(kernel.output), `${steps.length} x`, `${number(work)} FLOPs`];
     });
-    lines.push(...indented(rows, i => i > 1));
-  }
-  return `${lines.join('\n')}\n`;
-}
-
-function indented(rows: readonly string[][], isRight: (column: number) => boolean): string[] {
-  return aligned(rows, { isRight }).map(line => `  ${line}`);
+    return [
+      '',
+      `${name}: ${runs === 1 ? 'once' : `${runs} times`} for each shard`,
+      `  ${counted(nodes, 'node')}, ${counted(kernels, 'kernel')} of ${counted(distinctKernels, 'source')}, ${number(flops)} FLOPs, ${number(bytes)} bytes`,
+      ...indented(rows, i => i > 1),
+    ];
+  });
+  const top = aligned(head, { isRight: () => false });
+  return [...top, '', 'parameters', ...indented(parameters, i => i === 2), ...listed, ''].join('\n');
 }
 
 /** The kernels of one program and their inputs, as a Mermaid flow chart. */

@@ -67,8 +67,8 @@ const options = {
 
 type PredictOptions = Values<typeof options>;
 
-/** Names of standard input in `--input` and in messages. */
-const [STDIN, STDIN_NAME] = ['-', '<stdin>'];
+/** Standard input in `--input`. */
+const STDIN = '-';
 
 export const verb = defineVerb({
   arguments: '<run>',
@@ -77,7 +77,13 @@ export const verb = defineVerb({
     const { input, limit = Number.POSITIVE_INFINITY } = options;
     if (options.generate) return generate(run, options, io);
     const saved = openModel(run, options);
-    refuseLinesElsewhere(saved, options);
+    const { kind } = saved.loaded.experiment.dataset;
+    if (options.lines && kind !== 'text')
+      throw usageError({
+        code: 'cli/lines',
+        message: `--lines is for models trained on \`dataset.kind: text\`, not \`${kind}\``,
+        file: '--lines',
+      });
     const warnings: Diagnostic[] = [];
     const write = (form: OutputForm, predictions: AsyncIterable<readonly SequencePrediction[]>) =>
       writeLines(form, predictions, { ...options, limit, warnings }, io);
@@ -100,7 +106,8 @@ export const verb = defineVerb({
     );
     const { count } = rejected.state;
     if (count === 0) {
-      if (predicted === 0) io.err(`warning: ${namesOf(sources)}: there are no sequences to predict\n`);
+      const names = sources.length === 1 ? printable(sources[0].name) : `${sources.length} files`;
+      if (predicted === 0) io.err(`warning: ${names}: there are no sequences to predict\n`);
       return EXIT.done;
     }
     const hidden = Math.max(0, count - MAX_SHOWN);
@@ -133,38 +140,23 @@ async function generate(
   }
 }
 
-function refuseLinesElsewhere({ loaded }: SavedModel, { lines }: PredictOptions): void {
-  const { kind } = loaded.experiment.dataset;
-  if (!lines || kind === 'text') return;
-  throw usageError({
-    code: 'cli/lines',
-    message: `--lines is for models trained on \`dataset.kind: text\`, not \`${kind}\``,
-    file: '--lines',
-  });
-}
-
-function namesOf(sources: readonly InputSource[]): string {
-  return sources.length === 1 ? printable(sources[0].name) : `${sources.length} files`;
-}
-
 async function openInput(
   { loaded }: SavedModel,
   input: readonly string[],
   { stdin, outClosed }: Io,
 ): Promise<readonly InputSource[]> {
-  if (input.includes('')) {
-    const expected = 'a file, a folder or a pattern, or - for standard input';
-    throw usageError({ code: 'cli/input', message: 'the path is empty', file: '--input', expected });
-  }
+  if (input.includes('') || (input.includes(STDIN) && input.length > 1))
+    throw usageError({
+      code: 'cli/input',
+      message: input.includes('') ? 'the path is empty' : 'standard input is the only input if it is one',
+      file: '--input',
+      expected: 'files, folders and patterns, or - alone for standard input',
+    });
   if (!input.includes(STDIN)) return newSequenceFiles(loaded.experiment.dataset, input);
-  if (input.length > 1) {
-    const message = 'standard input is the only input if it is one';
-    throw usageError({ code: 'cli/input', message, file: '--input', expected: 'only files, or only -' });
-  }
   if (stdin === undefined) throw new Error('there is no standard input');
   // stop waiting for input once nobody reads the predictions
   outClosed?.addEventListener('abort', () => void stdin.destroy());
-  return [{ name: STDIN_NAME, open: () => streamBytes(STDIN_NAME, stdin) }];
+  return [{ name: '<stdin>', open: () => streamBytes('<stdin>', stdin) }];
 }
 
 interface LineOptions extends PredictOptions {

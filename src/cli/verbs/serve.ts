@@ -1,8 +1,7 @@
 /** `serve [DIR]`: runs the dashboard until a signal ends it. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { DEPTH, deeperFolder, findRuns, kindOf } from '../../run/find.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
@@ -76,72 +75,48 @@ export interface DashboardOptions {
   readonly keepDashboard: boolean;
 }
 
-export interface DashboardBeside {
-  /** Call when the work is done. Ends the dashboard, or keeps it until a signal. */
-  done(): Promise<void>;
-  /** Ends the dashboard if it still runs. */
-  end(): Promise<void>;
-}
-
-const NONE: DashboardBeside = { done: async () => {}, end: async () => {} };
-
-/** Starts a dashboard of `folder` and prints its address. Only warns if it cannot start. */
+/**
+ * Starts a dashboard of `folder` and prints its address. Only warns if it cannot start. `done` is
+ * called when the work is done: it ends the dashboard, or keeps it until a signal.
+ */
 export async function startDashboardBeside(
   { dashboard, keepDashboard }: DashboardOptions,
   folder: string,
   io: Io,
-): Promise<DashboardBeside> {
-  if (!dashboard && !keepDashboard) return NONE;
-  const program = programFile('cli/main.js');
+): Promise<{ done(): Promise<void>; end(): Promise<void> }> {
+  const none = { done: async () => {}, end: async () => {} };
+  if (!dashboard && !keepDashboard) return none;
   // a separate process group: Ctrl-C stops only the run, and the dashboard shows its last steps
-  const child = spawn(process.execPath, [program, 'serve', resolve(folder), '--json'], {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'ignore', 'ipc'],
+  const words = [programFile('cli/main.js'), 'serve', resolve(folder), '--json'];
+  const stdio = ['ignore', 'pipe', 'ignore', 'ipc'] as const;
+  const child = spawn(process.execPath, words, { detached: true, stdio: [...stdio] });
+  const gone = new Promise<undefined>(resolve => {
+    for (const event of ['exit', 'error']) child.once(event, () => resolve(undefined));
   });
-  const url = await addressOf(child);
+  const printed = new Promise<string>(resolve => {
+    child.stdout?.once('data', text => resolve((JSON.parse(String(text)) as { url: string }).url));
+  });
+  const url = await Promise.race([gone, printed]);
   if (url === undefined) {
     io.err('warning: the dashboard did not start; run `cellrun serve` to see why\n');
-    return NONE;
+    return none;
   }
   io.err(`Dashboard: ${url}\n`);
   child.unref();
   child.channel?.unref();
-  return {
-    done: () => (keepDashboard ? kept(child, url, io) : ended(child)),
-    end: () => ended(child),
-  };
-}
-
-/** The address that the dashboard prints; undefined if it ends without one. */
-async function addressOf(child: ChildProcess): Promise<string | undefined> {
-  const failed = new Promise<undefined>(resolve => child.once('error', () => resolve(undefined)));
-  const printed = async (): Promise<string | undefined> => {
-    if (child.stdout === null) return undefined;
-    for await (const line of createInterface({ input: child.stdout }))
-      return (JSON.parse(line) as { readonly url: string }).url;
-    return undefined;
-  };
-  return Promise.race([failed, printed()]);
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise(resolve => child.once('exit', resolve));
-  child.ref();
-  child.disconnect();
-  await gone;
-}
-
-async function kept(child: ChildProcess, url: string, io: Io): Promise<void> {
-  io.err(`The dashboard stays at ${url} until Ctrl-C.\n`);
-  child.ref();
-  const gone = new Promise(resolve => child.once('exit', resolve));
-  const end = (): void => {
+  const end = async (): Promise<void> => {
+    child.ref();
     if (child.connected) child.disconnect();
+    await gone;
   };
-  const giveBack = takeSignals(end);
-  await gone;
-  giveBack();
+  const keep = async (): Promise<void> => {
+    io.err(`The dashboard stays at ${url} until Ctrl-C.\n`);
+    child.ref();
+    const giveBack = takeSignals(() => void end());
+    await gone;
+    giveBack();
+  };
+  return { done: keepDashboard ? keep : end, end };
 }
 
 /**
