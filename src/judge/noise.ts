@@ -22,13 +22,9 @@ import { type BaselineMetric, momentsOf } from '../run/baseline.js';
 import type { Verdict } from '../run/events.js';
 import { upperQuantile, upperTail } from './statistics.js';
 
-/** Probability of failing a run that is as good as the baseline. */
 export const SIGNIFICANCE = 0.05;
 
-/**
- * A run's value. `pinned` is set if the run repeats a run of the baseline; both values must then be
- * identical.
- */
+/** `pinned` is set if the run repeats a run of the baseline; both must then be identical. */
 export interface SeedValue {
   readonly seed: number;
   readonly value: number | undefined;
@@ -37,9 +33,7 @@ export interface SeedValue {
 
 export interface NoiseVerdict {
   readonly verdict: Verdict;
-  /** Reason for the verdict, in a few words. */
   readonly reason: string;
-  /** Mean of the runs; null if unknown. */
   readonly value: number | null;
   /** The worst value that is not distinguishable; absent if the baseline's noise is unknown. */
   readonly limit?: number;
@@ -92,7 +86,6 @@ function judgeDifference(metric: string, values: readonly number[], baseline: Ba
 }
 
 interface Noise {
-  /** Standard error of the difference. */
   readonly error: number;
   readonly df: number;
 }

@@ -32,11 +32,7 @@ export function doubledRanks(values: readonly number[]): number[] {
   return ranks;
 }
 
-/**
- * Two-sided probability of a statistic at least as extreme as `at`: twice the smaller tail, at most
- * 1.
- * @param weights proportional to the probabilities of 0, 1, 2 …
- */
+/** Of a statistic at least as extreme as `at`. @param weights of 0, 1, 2 …, any sum */
 export function twoSided(weights: Float64Array, at: number): number {
   let [below, above] = [0, 0];
   for (const [value, weight] of weights.entries()) {
@@ -49,12 +45,9 @@ export function twoSided(weights: Float64Array, at: number): number {
 }
 
 export interface SignedRanks {
-  /** Sum of the ranks of the differences above 0. */
   readonly positive: number;
-  /** Sum of the ranks of the differences below 0. */
   readonly negative: number;
   readonly nonzero: number;
-  /** Two-sided, in (0, 1]. */
   readonly p: number;
 }
 
@@ -106,9 +99,7 @@ function signDistribution(ranks: readonly number[], total: number): Float64Array
 export interface RankSums {
   /** Number of pairs (x, y) with y > x, where y = x counts half: the statistic U of `second`. */
   readonly larger: number;
-  /** The same for y < x. */
   readonly smaller: number;
-  /** Two-sided, in (0, 1]. */
   readonly p: number;
 }
 
@@ -151,10 +142,7 @@ function choices(ranks: readonly number[], size: number): Float64Array {
   return counts[size];
 }
 
-/**
- * Adjusts p-values, in the order given. Rejecting all tests with an adjusted p of at most α has a
- * family-wise error rate of at most α.
- */
+/** Adjusted p-values, in the order given: at most α for a family-wise error rate of at most α. */
 export function holm(ps: readonly number[]): number[] {
   const order = ps.map((_, i) => i).sort((a, b) => ps[a] - ps[b]);
   const adjusted = new Array<number>(ps.length);
@@ -245,30 +233,20 @@ export interface Interval {
 
 const RESAMPLES = 10_000;
 const LEVEL = 0.95;
-/**
- * Fewer values have so few different resamples (four values have 35) that the interval would be
- * much too narrow.
- */
+/** Fewer values have so few resamples (four have 35) that the interval would be too narrow. */
 const MIN_VALUES = 5;
 
-/** A sample whose mean is added to the statistic, or subtracted from it. */
 interface Term {
   readonly values: readonly number[];
   readonly sign: 1 | -1;
 }
 
-/**
- * Interval of the mean of a sample; null for fewer than five values. Deterministic for the same
- * values in the same order.
- */
+/** Of the mean; null for fewer than five values. Deterministic for the same values in one order. */
 export function meanInterval(values: readonly number[]): Interval | null {
   return values.length < MIN_VALUES ? null : interval([{ values, sign: 1 }]);
 }
 
-/**
- * Interval of the mean of `second` minus the mean of `first`, which are independent; null if one
- * has fewer than five values.
- */
+/** Of the mean of `second` minus that of `first`; null if one has fewer than five values. */
 export function differenceInterval(first: readonly number[], second: readonly number[]): Interval | null {
   if (Math.min(first.length, second.length) < MIN_VALUES) return null;
   const terms: Term[] = [
@@ -311,10 +289,7 @@ function resampledMean(values: readonly number[], random: RandomStream): number 
   return sum / values.length;
 }
 
-/**
- * (14.15), summed over the samples. Jackknife means differ from the mean by (mean - value) / (n -
- * 1).
- */
+/** (14.15), over all samples. Jackknife means differ from the mean by (mean - value) / (n - 1). */
 function acceleration(terms: readonly Term[]): number {
   let [cubes, squares] = [0, 0];
   for (const { values, sign } of terms) {
@@ -328,7 +303,6 @@ function acceleration(terms: readonly Term[]): number {
   return squares === 0 ? 0 : cubes / (6 * squares ** 1.5);
 }
 
-/** Quantile with linear interpolation between sorted values. */
 function quantile(sorted: Float64Array, level: number): number {
   const at = Math.min(1, Math.max(0, level)) * (sorted.length - 1);
   const low = Math.floor(at);

@@ -26,7 +26,6 @@ export interface List {
 
 export interface TableBlock {
   readonly kind: 'table';
-  /** For formats with headings. */
   readonly title?: string;
   readonly table: Table;
 }
@@ -41,7 +40,6 @@ export interface Chart {
 export interface ChartLine {
   /** One or two letters. */
   readonly label: string;
-  /** Sorted by x; finite. */
   readonly points: readonly { readonly x: number; readonly y: number }[];
 }
 
@@ -61,17 +59,14 @@ export interface Outcome {
 /** Something that was judged. */
 export interface Subject {
   readonly kind: 'subject';
-  /** Names it in tables and annotations. */
   readonly about: string;
   readonly head: string;
-  /** True if a terminal shows the head alone. */
   readonly isBrief: boolean;
   /**
    * The same for the same experiment and seed in every review, so that a history can be kept. Not
    * unique.
    */
   readonly identity: string;
-  /** Only of a run. */
   readonly run?: {
     readonly directory: string;
     readonly run_id: string;
@@ -79,10 +74,8 @@ export interface Subject {
     readonly duration_s: number | null;
   };
   readonly facts: readonly Fact[];
-  /** Notes for the reader, one line each. */
   readonly notes: readonly string[];
   readonly judgements: readonly Judgement[];
-  /** Warnings that the run logged; `first` has some of them. */
   readonly warnings: {
     readonly count: number;
     readonly first: readonly { readonly code: string; readonly message: string }[];
@@ -100,15 +93,11 @@ export interface Fact {
 }
 
 export interface Judgement {
-  /** Such as `completed`, `test.accuracy over best`, `test.loss against b.json`. */
   readonly name: string;
   /** Includes the condition of a gate, since there may be several gates on one metric. */
   readonly id: string;
-  /** `not judged`: it was not checked, since the run did not complete or is not judged. */
   readonly verdict: Verdict | 'not judged';
   readonly sentence: string;
-  /** True if the head of the subject says it. */
   readonly isInHead: boolean;
-  /** Where a gate is configured in the checkout. */
   readonly place?: { readonly file: string; readonly line: number; readonly col: number } | undefined;
 }

@@ -30,15 +30,12 @@ interface RunFacts {
   readonly id: string;
   readonly name: string;
   readonly state: RunState;
-  /** ISO 8601, UTC. */
   readonly started: string | null;
   readonly seed: number | null;
   readonly tags: readonly string[];
   readonly note: string | null;
-  /** Completed so far. */
   readonly steps: number;
   readonly epochs: number;
-  /** Final values; while the run continues, the latest. */
   readonly metrics: readonly Metric[];
 }
 
@@ -48,15 +45,11 @@ export interface RunReport extends RunFacts {
   readonly description: string | null;
   readonly message: string | null;
   readonly planned_epochs: number | null;
-  /** Steps per whole epoch; null if they differ or none is complete. */
   readonly steps_per_epoch: number | null;
   readonly skipped_batches: number;
   readonly resumes: number;
-  /** Scores of predictions that ignore the input; empty until the run is complete. */
   readonly baselines: readonly BaselineReport[];
-  /** How training ended early, or with restored weights; null otherwise. */
   readonly ending: string | null;
-  /** Cautions about the result, one sentence each. */
   readonly cautions: readonly string[];
   readonly best: {
     readonly metric: string;
@@ -70,10 +63,6 @@ export interface RunReport extends RunFacts {
    * run/history.ts.
    */
   readonly curves: Readonly<Record<string, Curve>>;
-  /**
-   * Seconds since the run started, without the time between a stop and a resume, by step: a rising
-   * curve to interpolate.
-   */
   readonly elapsed: Pick<Curve, 'steps' | 'values'>;
   readonly evaluation: EvaluationReport | null;
   readonly config: readonly ConfigValue[];
@@ -85,7 +74,6 @@ export interface RunReport extends RunFacts {
     readonly ms_per_step: number | null;
     readonly peak_rss_mb: number;
   } | null;
-  /** Changes by resumes. */
   readonly changes: readonly {
     readonly step: number;
     readonly key: string;
@@ -100,7 +88,6 @@ export interface RunReport extends RunFacts {
       readonly step: number | null;
     }[];
   };
-  /** Damaged lines of the log. */
   readonly damaged: {
     readonly count: number;
     readonly first: readonly { readonly line: number; readonly message: string }[];
@@ -109,30 +96,21 @@ export interface RunReport extends RunFacts {
 }
 
 export interface GateReport {
-  /**
-   * The metric, and what it is taken over unless it is the last value: `test.accuracy over best`.
-   */
   readonly name: string;
   readonly value: number | null;
-  /** Such as `at least 0.96`; for a baseline, including how the limit was computed. */
   readonly required: string;
   /** Null until the run has judged it. */
   readonly verdict: Verdict | null;
-  /** Why there is no verdict. */
   readonly reason: string | null;
-  /** Where it is configured, such as `configs/mnist-lstm.yaml:17:5`. */
   readonly place: string;
 }
 
 export interface ConfigValue {
-  /** Key path such as `optimizer.learning_rate`. */
   readonly key: string;
   /** In YAML's flow style. */
   readonly value: string;
   readonly default: string | null;
-  /** Whether the value differs from the default. */
   readonly differs: boolean;
-  /** Whether the command line set it. */
   readonly overridden: boolean;
 }
 
@@ -155,20 +133,17 @@ export interface EvaluationReport {
   readonly predictions: number;
   readonly classes: ClassesReport | null;
   readonly values: ValuesReport | null;
-  /** Scores by class, label or target; null if the run has none. */
   readonly scores: ScoresReport | null;
 }
 
 export interface ScoresReport {
   readonly of: 'class' | 'label' | 'target';
   readonly columns: readonly string[];
-  /** In the order of the columns. */
   readonly rows: readonly { readonly name: string; readonly values: readonly Measured[] }[];
 }
 
 export interface BaselineReport {
   readonly name: string;
-  /** By `SPLIT.NAME`. */
   readonly metrics: readonly Metric[];
 }
 
@@ -176,22 +151,17 @@ export interface ClassesReport {
   readonly names: readonly string[];
   /** Rows are true classes, columns predicted ones; null if there are too many classes. */
   readonly confusion: readonly (readonly number[])[] | null;
-  /** Predictions without a class, which are in no column. */
   readonly undecided: number;
-  /** Largest loss first. */
   readonly mistakes: readonly MistakeReport[];
   readonly images: { readonly width: number; readonly height: number } | null;
 }
 
 export interface MistakeReport {
   readonly index: number;
-  /** The sequence's name in the data; null if it has none. */
   readonly id: string | null;
-  /** The step, if the sequence has a class at every step. */
   readonly step_in_sequence: number | null;
   readonly label: number;
   readonly predicted: number | null;
-  /** Of the predicted and of the true class. */
   readonly probability: number | null;
   readonly label_probability: number | null;
   /** Base64 of one byte per pixel, row by row; 0 is black. */
@@ -199,9 +169,7 @@ export interface MistakeReport {
 }
 
 export interface ValuesReport {
-  /** Names of the targets; null if the data have none. */
   readonly names: readonly string[] | null;
-  /** A sample of pairs of target and prediction: one list for each of the first targets. */
   readonly pairs: readonly (readonly (readonly [target: number, prediction: number])[])[];
   readonly worst: readonly {
     readonly index: number;
@@ -221,7 +189,6 @@ interface SweepFacts {
   readonly state: 'running' | 'completed' | 'failed' | 'interrupted' | 'killed' | 'not begun';
   readonly started: string | null;
   readonly duration_s: number | null;
-  /** Numbers of all trials. */
   readonly states: Readonly<Record<TrialState, number>>;
   readonly tags: readonly string[];
   readonly note: string | null;
@@ -230,23 +197,16 @@ interface SweepFacts {
 export interface SweepReport extends SweepFacts {
   readonly kind: 'sweep';
   readonly version: 1;
-  /** Why no more trials start. */
   readonly reason: string | null;
   readonly objective: { readonly metric: string; readonly goal: 'minimize' | 'maximize' };
-  /** Epochs of a trial that is never pruned. */
   readonly epochs: number;
   readonly epochs_trained: number;
-  /** Method, pruner, seeds, budget. */
   readonly settings: readonly Fact[];
   readonly parameters: readonly ParameterReport[];
-  /** Best first; a selection if there are many. */
   readonly trials: readonly TrialReport[];
-  /** Cautions about the best trial, one sentence each. */
   readonly cautions: readonly string[];
-  /** The best trivial baseline on the objective; null if unknown. */
   readonly baseline: { readonly name: string; readonly value: number } | null;
   readonly best: number | null;
-  /** Shares of the objective's variance; null if there are too few trials. */
   readonly importance: readonly { readonly name: string; readonly share: number }[] | null;
 }
 
@@ -254,10 +214,8 @@ export interface ParameterReport {
   readonly name: string;
   readonly title: string;
   readonly scale: 'linear' | 'log' | 'category';
-  /** Bounds; null for categories. */
   readonly low: number | null;
   readonly high: number | null;
-  /** The values of a category as shown; empty for numbers. */
   readonly values: readonly string[];
 }
 
@@ -267,11 +225,8 @@ export interface TrialReport {
   readonly epochs: number;
   readonly value: number | null;
   readonly spread: number | null;
-  /** Training steps over all seeds. */
   readonly seconds: number;
-  /** A number, or a category as shown; parameters that do not exist at this point are absent. */
   readonly point: Readonly<Record<string, number | string>>;
-  /** Why it failed. */
   readonly message: string | null;
   readonly runs: readonly {
     readonly seed: number;
@@ -280,7 +235,6 @@ export interface TrialReport {
     readonly epochs: number;
     readonly value: number | null;
   }[];
-  /** The objective after each epoch, as the mean over the seeds that have reached it. */
   readonly curve: { readonly epochs: readonly number[]; readonly values: readonly (number | null)[] };
 }
 
@@ -291,9 +245,7 @@ export interface IndexReport {
   readonly common_config: CommonConfig;
   readonly runs: readonly RunRow[];
   readonly sweeps: readonly SweepRow[];
-  /** What could not be read, and why. */
   readonly unreadable: readonly { readonly path: string; readonly message: string }[];
-  /** Short reports of the runs; empty if there are too many. */
   readonly details: readonly RunReport[];
 }
 
@@ -308,10 +260,8 @@ export interface RunRow extends RunFacts {
    * if not read.
    */
   readonly config: Readonly<Record<string, string>> | null;
-  /** `failed` if one failed; null if there are none or the run has not judged them. */
   readonly gates: Verdict | null;
   readonly duration_s: number | null;
-  /** A few points of the main curve; null if there is none. */
   readonly sparkline: {
     readonly metric: string;
     readonly steps: readonly number[];
@@ -332,12 +282,9 @@ export interface ComparisonReport {
   readonly kind: 'comparison';
   readonly version: 1;
   readonly comparison: Comparison;
-  /** The comparison for people. */
   readonly blocks: readonly Block[];
   readonly runs: readonly {
-    /** In the dashboard. */
     readonly path: string;
-    /** Such as `A`. */
     readonly side: string | null;
     readonly report: RunReport;
   }[];
@@ -349,18 +296,14 @@ interface ListedEntry {
 
 export interface ListedRun extends ListedEntry, Omit<RunRow, 'state' | 'sparkline'> {
   readonly kind: 'run';
-  /** `damaged`: one of its files cannot be read; `message` has the reason. */
   readonly state: RunRow['state'] | 'damaged';
-  /** Omitted, since thousands of logs would have to be read. */
   readonly sparkline: null;
 }
 
 export interface ListedSweep extends ListedEntry, Omit<SweepRow, 'state' | 'states' | 'goal'> {
   readonly kind: 'sweep';
   readonly state: SweepRow['state'] | 'damaged';
-  /** Maximum number of trials; null if the plan has none. */
   readonly planned_trials: number | null;
-  /** Running trials. */
   readonly running: number;
 }
 
@@ -369,16 +312,9 @@ export type Listed = ListedRun | ListedSweep;
 export interface ListDocument {
   readonly version: 1;
   readonly root: string;
-  /** Whether the folder exists. */
   readonly exists: boolean;
-  /** Depth of the search for runs. */
   readonly depth: number;
-  /**
-   * A folder relative to the root that contains runs or sweeps below that depth; null if a bounded
-   * search finds none.
-   */
   readonly deeper: string | null;
-  /** The values that all configs read so far have in common. */
   readonly common_config: CommonConfig;
   readonly runs: readonly ListedRun[];
   readonly sweeps: readonly ListedSweep[];

@@ -51,10 +51,8 @@ function errorLines({ about, judgements }: Subject): string[] {
 }
 
 interface Annotating {
-  /** Shown for diagnostics without a file, such as those of `--set`. */
   readonly file?: string;
   readonly severity?: Finding['severity'];
-  /** The directory of the checkout: paths within it become relative. */
   readonly workspace?: string | undefined;
 }
 

@@ -16,7 +16,6 @@ export interface PageAssets {
   readonly style: string;
 }
 
-/** Reads the assets that `npm run build` writes beside this module. */
 export function readPageAssets(): PageAssets {
   const read = (name: string): string => readFileSync(programFile(`view/${name}`), 'utf8');
   return { script: read('page.js'), style: read('page.css') };
@@ -78,10 +77,7 @@ function inData(json: string): string {
   return json.replaceAll('<', '\\u003c');
 }
 
-/**
- * Checks the same for our own code, where `<` may be an operator: the bundler escapes it in
- * strings.
- */
+/** Our own code may have `<` as an operator; the bundler escapes it in strings. */
 function inScript(script: string): string {
   if (/<\/script|<!--/i.test(script)) throw new Error('the script of the page contains a closing tag');
   return script;
@@ -99,7 +95,6 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Escapes `text` for an element or a quoted attribute. */
 export function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, character => ENTITIES[character]);
 }

@@ -1,7 +1,4 @@
-/**
- * The report of a directory of runs and sweeps: a table, and the reports of the runs if they are
- * few.
- */
+/** A table of the runs and sweeps in a folder, and the reports of the runs if they are few. */
 
 import { basename, relative, resolve, sep } from 'node:path';
 import type { Verdict } from '../run/events.js';
@@ -19,10 +16,7 @@ const SPARK = 24;
 /** Maximum number of runs whose reports are embedded: about 25 kB each. */
 const MAX_DETAILS = 20;
 
-/**
- * Reports everything under `root`: an output root, or the folder of an experiment. Unreadable runs
- * are listed and skipped.
- */
+/** Of an output root, or the folder of an experiment. Unreadable runs are listed. */
 export function buildIndexReport(root: string): IndexReport {
   const found = findRuns(root);
   // throws if there are none
@@ -64,10 +58,7 @@ function pathOf(root: string, { path }: Found): string {
   return relative(resolve(root), path).split(sep).join('/');
 }
 
-/**
- * A run as a row, with its whole config.
- * @param path of its directory in the table
- */
+/** @param path of its directory in the table */
 export function runRowOf(record: RunRecord, history: RunHistory, path: string): RunRow {
   const { id, name, state, started, seed, tags, note, steps, epochs, metrics, gates, timings } = runReportOf(
     record,
@@ -96,10 +87,7 @@ export function worstOf(verdicts: readonly Verdict[]): Verdict | null {
   return (['failed', 'inconclusive', 'passed'] as const).find(verdict => verdicts.includes(verdict)) ?? null;
 }
 
-/**
- * The loss of the validation or test split, of the epochs or of the steps: the first curve with
- * more than one point.
- */
+/** The first of these curves with more than one point. */
 function sparklineOf({ curves }: RunHistory): RunRow['sparkline'] {
   const metric = ['validation.loss', 'test.loss', 'epoch.loss', 'train.loss'].find(
     name => (curves[name]?.steps.length ?? 0) > 1,
@@ -133,10 +121,7 @@ export function sweepRowOf(results: SweepResults, path: string): SweepRow {
 
 type WithConfig = Pick<RunRow, 'config'>;
 
-/**
- * Moves the common values of all read configs out of the rows.
- * @param rows with their whole configs
- */
+/** @param rows with their whole configs */
 export function withoutCommon<Row extends WithConfig>(
   rows: readonly Row[],
 ): { readonly common_config: CommonConfig; readonly rows: readonly Row[] } {

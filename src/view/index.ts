@@ -8,7 +8,6 @@ import { buildSweepReport } from './sweep-report.js';
 export type { Report } from './document.js';
 export { GENERATOR, readPageAssets, renderPage } from './html.js';
 
-/** Builds the report of a run's directory, a sweep's directory, or a folder of both. */
 export function buildReport(path: string): Report {
   const kind = kindOf(path);
   if (kind === 'run') return buildRunReport(path);

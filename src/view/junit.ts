@@ -20,10 +20,7 @@ export function junitOf(blocks: readonly Block[]): string {
   ].join('\n');
 }
 
-/**
- * Returns a function that makes names unique by appending a number to repeated ones. Compares names
- * as written in the file, since two may differ only in characters that XML does not allow.
- */
+/** Appends numbers to repeated names, compared as written: XML does not allow all characters. */
 function distinguisher(mark: string): (name: string) => string {
   const given = new Set<string>();
   return text => {

@@ -32,7 +32,6 @@ function joined(parts: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** Enough for the line that counts the lines left out. */
 const CLOSING_BYTES = 100;
 
 function cut(lines: readonly string[], maxBytes: number): string {
@@ -147,10 +146,7 @@ function chart({ title, axis, lines: all }: Chart): readonly string[] {
   ];
 }
 
-/**
- * Mermaid's first default colour is almost invisible on white. These are visible on light and dark
- * backgrounds.
- */
+/** Visible on light and dark backgrounds, which Mermaid's own are not. */
 const COLORS = `%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#1f83d6, #d1631f, #2a9d5c, #a35bd0, #b5851f, #d0478f"}}}}%%`;
 
 function valueAt(points: ChartLine['points'], x: number): number {

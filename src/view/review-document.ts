@@ -17,9 +17,7 @@ import { counted } from '../util/words.js';
 import type { Block, Chart, Fact, Judgement, Subject } from './blocks.js';
 
 interface ReviewStyle {
-  /** The name to print for a run's directory. Default: as it is. */
   nameOf?(directory: string): string;
-  /** The checkout in which the configs of gates are looked for; none if absent. */
   readonly workspace?: string;
 }
 
@@ -120,10 +118,7 @@ function factsOf(run: RunReview): Fact[] {
   return facts.filter(({ value }) => value !== '');
 }
 
-/**
- * `webasm, fused, 2 threads; linux x64, Intel…; cellrun 0.1.0, node 20.20.2; git 3f2a1bc, with
- * changes`; empty if nothing is known.
- */
+/** `webasm, fused, 2 threads; linux x64, Intel…; cellrun 0.1.0, node 20.20.2; git 3f2a1bc` */
 function environmentWords({ backend, machine, versions, git }: RunFacts): string {
   const parts = [
     backend && [
@@ -153,7 +148,6 @@ function metricFacts({ metrics }: RunFacts): Fact[] {
     );
 }
 
-/** Steps, time and memory: `1200 steps in 67 s, 49.9 ms per step, …`; empty without steps. */
 function costWords({ steps, duration_s, performance }: RunFacts): string {
   if (steps === null) return '';
   const { ms_per_step, step_ratio, peak_rss_mb } = performance;
@@ -226,7 +220,6 @@ function groupSubject(group: GroupReview, runs: readonly RunReview[], place: Pla
 
 const MAX_DISTINCT = 6;
 
-/** The values that distinguish a group from others of its name. */
 function distinctWords({ distinct }: GroupReview, sign: string): string[] {
   const words = Object.entries(distinct).map(
     ([key, value]) => `${key}${sign}${typeof value === 'string' ? value : JSON.stringify(value)}`,
@@ -266,10 +259,7 @@ function gateJudgement(gate: GateResult, place: Judgement['place']): Judgement {
   };
 }
 
-/**
- * `>= 0.97 and <= 1`, `max_drop 0.005 of b.json`: without values from the baseline, and without
- * directories.
- */
+/** `>= 0.97 and <= 1`, `max_drop 0.005 of b.json` */
 function askedWords({ min, max, max_drop, max_regress, beats, by, baseline }: GateResult): string {
   const bounds = [
     ...(min === undefined ? [] : [`>= ${min}`]),

@@ -33,19 +33,14 @@ import type {
   ValuesReport,
 } from './document.js';
 
-/**
- * Maximum number of pieces of a curve, of two points each: more than the pixels of an ordinary
- * chart.
- */
+/** Pieces of a curve, of two points each: more than the pixels of an ordinary chart. */
 const CAPACITY = 600;
 
-/** @param capacity pieces that long curves are reduced to */
 export function buildRunReport(path: string, { capacity = CAPACITY } = {}): RunReport {
   const run = Run.read(path);
   return runReportOf(run, run.history(capacity));
 }
 
-/** Builds the report from files that were already read. */
 export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
   const { summary, manifest, config, directory } = record;
   // a resumed run still has its old summary
@@ -181,7 +176,6 @@ function numberOr<T>(value: unknown, otherwise: T): number | T {
   return typeof value === 'number' ? value : otherwise;
 }
 
-/** Null if there is none. */
 export function readEvaluation(path: string): EvaluationReport | null {
   const written = readJson<SplitEvaluation>(path, 'evaluation');
   if (written === undefined) return null;
@@ -221,10 +215,7 @@ function valuesOf(
   return { names, pairs, worst: worstOf(worst) };
 }
 
-/**
- * Null if there are none.
- * @param names of the rows; their numbers if absent
- */
+/** @param names of the rows; their numbers if absent */
 function scoresOf<C extends string>(
   of: ScoresReport['of'],
   columns: readonly C[],
@@ -321,18 +312,13 @@ function threads(count: number): string {
   return counted(count, 'thread');
 }
 
-/** Quotes a word for a shell. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 type Path = readonly string[];
 
-/**
- * All values of a resolved config, in its order. A default that depends on other keys is computed
- * from them.
- * @param commandLine of the run, which shows what was overridden
- */
+/** @param commandLine of the run, which shows what was overridden */
 export function configValues(
   config: Readonly<Record<string, unknown>>,
   commandLine: readonly string[],
@@ -366,7 +352,6 @@ function leavesOf(value: unknown, path: Path): readonly Leaf[] {
   return Object.entries(value).flatMap(([key, inner]) => leavesOf(inner, [...path, key]));
 }
 
-/** The default at `path`; undefined if there is none. */
 function defaultAt(config: Readonly<Record<string, unknown>>, path: Path): unknown {
   // other defaults depend on kinds, which have none
   if (path.at(-1) === 'kind') return undefined;

@@ -21,17 +21,13 @@ import { canonical, type Parameter, type Value } from '../sweep/search/space.js'
 import { counted } from '../util/words.js';
 import type { Fact, ParameterReport, SweepReport, TrialReport } from './document.js';
 
-/**
- * Beyond this number, the best trials and an even selection of the others: more lines could not be
- * distinguished, and the page must stay small.
- */
+/** Beyond, the best and an even selection: more lines could not be distinguished. */
 const MAX_TRIALS = 500;
 
 export function buildSweepReport(path: string): SweepReport {
   return sweepReportOf(readSweepResults(path));
 }
 
-/** Builds the report from files that were already read. */
 export function sweepReportOf(results: SweepResults): SweepReport {
   const { plan, directory, state, records } = results;
   const rows = ranked(plan, records.rows);

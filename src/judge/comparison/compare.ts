@@ -36,15 +36,11 @@ import type {
 import { countedRuns, type Group, type Side, sidesOf } from './sides.js';
 
 export interface CompareSettings {
-  /** Metrics to compare; if empty, all that were measured. */
   readonly metrics: readonly MetricName[];
-  /** Includes keys that do not differ. */
   readonly all: boolean;
-  /** Runs that could not be read, listed in the comparison. */
   readonly leftOut: Comparison['left_out'];
 }
 
-/** Builds the comparison. `sidesOf` splits the groups into sides. Uses no files and no clock. */
 export function comparisonOf(
   groups: readonly Group[],
   { metrics, all, leftOut }: CompareSettings,
@@ -101,13 +97,11 @@ function machineOf({ manifest }: RunRecord): string[] {
   return [[device, `${machine.cores} cores`, backend.name, ...threads].join(', ')];
 }
 
-/** The metrics that were measured by any run that counts. */
 export function metricsOf(sides: readonly Side[]): MetricName[] {
   const runs = sides.flatMap(countedRuns);
   return METRICS.filter(metric => runs.some(({ record }) => metricOf(record, metric) !== undefined));
 }
 
-/** Summarizes a metric for every side, and compares each side with the first. */
 export function compareMetric(sides: readonly Side[], metric: MetricName): MetricComparison {
   const measured = sides.map(side => measure(side, metric));
   return {
@@ -155,22 +149,18 @@ const minimum = (a: number, b: number): number => Math.min(a, b);
 
 /** Probability, over all comparisons, of reporting a difference if there is none. */
 export const ALPHA = 0.05;
-/** Limit of the search for the number of runs that are needed. */
 const MANY = 100;
 
-/** A comparison of two sides before the correction for several comparisons. */
 interface Compared extends Omit<SideComparison, 'test' | 'verdict' | 'reason'> {
   readonly test: Omit<TestResult, 'p_adjusted'> | null;
   /** 1 if the side has larger values by ranks and mean, -1 if smaller, 0 if these disagree. */
   readonly direction: number;
-  /** True if both sides have the same value for every shared seed. */
   readonly isIdentical: boolean;
   readonly smaller: number;
   /** The smallest p that `n` pairs, or `n` runs on each side, can reach. */
   leastP(n: number): number;
 }
 
-/** Compares each side with the first. Empty for a single side. */
 export function compareValues(sides: readonly MetricOfSide[], largerIsBetter: boolean): SideComparison[] {
   const [first, ...others] = sides;
   const compared = others.map(other => compareSides(first, other));
@@ -324,19 +314,16 @@ function valuesOf({ values }: MetricOfSide): number[] {
 
 export interface SideCurve {
   readonly side: string;
-  /** In ascending order of `x`. */
   readonly points: readonly CurvePoint[];
 }
 
 interface CurvePoint {
   readonly x: number;
-  /** Mean over the runs with a finite value at `x`. */
   readonly y: number;
   readonly runs: number;
 }
 
 export interface ComparedCurves {
-  /** `epoch` if the number of steps per epoch differs between runs, else `step`. */
   readonly axis: 'step' | 'epoch';
   readonly sides: readonly SideCurve[];
 }
@@ -382,10 +369,7 @@ function inUnits({ steps, values }: Curve, unit: number): Line {
   return { xs: steps.map(step => step / unit), ys: values };
 }
 
-/**
- * The mean of the lines at every x where any of them was measured. Each line is interpolated
- * linearly.
- */
+/** At every x where any line was measured; lines are interpolated. */
 function meanCurve(lines: readonly Line[]): CurvePoint[] {
   const places = [...new Set(lines.flatMap(({ xs }) => xs))].sort((a, b) => a - b);
   const readers = lines.map(line => lineReader(line));
@@ -395,10 +379,7 @@ function meanCurve(lines: readonly Line[]): CurvePoint[] {
   });
 }
 
-/**
- * Returns a function that interpolates a line at ascending x. It returns null before the start,
- * after the end, and next to values that are not finite.
- */
+/** Reads a line at ascending x; null outside of it and next to values that are not finite. */
 function lineReader({ xs, ys }: Line): (x: number) => number | null {
   let at = 0;
   return x => {

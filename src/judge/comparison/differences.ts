@@ -9,7 +9,6 @@ import type { ConfigDifference, FactDifference } from './document.js';
 import { earlierValues } from './earlier-values.js';
 import { type ConfigValues, distinguishingRuns, type Side, valuesOf } from './sides.js';
 
-/** @param all includes keys that do not differ */
 export function configDifferences(sides: readonly Side[], all: boolean): ConfigDifference[] {
   const configs = sides.map(side => distinguishingRuns(side).map(({ record }) => portableValues(record)));
   const keys = [...new Set(configs.flat().flatMap(values => [...values.keys()]))];
@@ -42,10 +41,7 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
 
 const GATES_BASELINE = /^gates\.\d+\.baseline$/;
 
-/**
- * Like `valuesOf`, with earlier values of resumed runs. Baselines of gates, which do not affect
- * results, are relative to the config, so that a moved config makes no difference.
- */
+/** With earlier values; baselines of gates relative to the config, which may have moved. */
 function portableValues({ config, manifest }: RunRecord): ConfigValues {
   const file = manifest?.config_files.at(-1);
   const entries = [...valuesOf(config), ...earlierValues(config, manifest)].map(([key, value]) => {
@@ -85,7 +81,6 @@ const FACTS: readonly Fact[] = [
   { key: 'machine.memory_mb', changesResults: false, of: ({ machine }) => machine.memory_mb },
 ];
 
-/** @param all includes facts that do not differ */
 export function factDifferences(sides: readonly Side[], all: boolean): FactDifference[] {
   return [...inputFacts(sides), ...FACTS]
     .map(({ key, changesResults, of }) => {
@@ -95,10 +90,7 @@ export function factDifferences(sides: readonly Side[], all: boolean): FactDiffe
     .filter(difference => all || difference.differs);
 }
 
-/**
- * Notes on possible causes of differences that the table does not show: facts that differ within a
- * side, and uncommitted changes on several sides.
- */
+/** Facts that differ within a side, and uncommitted changes on several sides. */
 export function factNotes(sides: readonly Side[]): string[] {
   const mixed = sides.flatMap(side => {
     const keys = FACTS.filter(
@@ -116,10 +108,7 @@ export function factNotes(sides: readonly Side[]): string[] {
   ];
 }
 
-/**
- * Data files by their base names, since their directories may differ between machines, and initial
- * weights.
- */
+/** By base names, since directories differ between machines. */
 function inputFacts(sides: readonly Side[]): Fact[] {
   const names = new Set(
     sides.flatMap(side =>

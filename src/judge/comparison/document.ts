@@ -1,7 +1,4 @@
-/**
- * The type of a comparison, which `compare --json` prints. Its schema is
- * schemas/comparison.schema.json.
- */
+/** What `compare --json` prints; schema in schemas/comparison.schema.json. */
 
 import type { Json } from '../../run/json.js';
 import type { Effect } from '../../util/schema.js';
@@ -9,26 +6,18 @@ import type { Interval } from '../statistics.js';
 
 export interface Comparison {
   readonly version: 1;
-  /** All others are compared with the first. */
   readonly sides: readonly SideInfo[];
-  /** Keys of the configs whose values differ; all keys with `--all`. */
   readonly config: readonly ConfigDifference[];
-  /** Other differences: data, code, versions, backend, machine. */
   readonly facts: readonly FactDifference[];
   readonly metrics: readonly MetricComparison[];
   readonly performance: readonly Performance[];
-  /** Runs that are on no side. */
   readonly left_out: readonly { readonly run: string; readonly reason: string }[];
-  /** Notes for the reader, one sentence each. */
   readonly notes: readonly string[];
 }
 
 export interface SideInfo {
-  /** `A`, `B`, …, as used in the rest of the document. */
   readonly id: string;
-  /** The argument; if it has several sides, with the values that distinguish this one. */
   readonly name: string;
-  /** Seeds of the runs that count, ascending. */
   readonly seeds: readonly number[];
   readonly runs: readonly SideRun[];
 }
@@ -37,14 +26,10 @@ export interface SideRun {
   readonly run_id: string;
   readonly directory: string;
   readonly seed: number | null;
-  /** Why the run does not count; null if it does. */
   readonly left_out: string | null;
 }
 
-/**
- * The values of each side, in the order of the sides. Empty if the key is not set; several if the
- * runs of the side differ.
- */
+/** By side; empty if the key is not set, several if the runs of the side differ. */
 type Values = readonly (readonly Json[])[];
 
 export interface ConfigDifference {
@@ -58,7 +43,6 @@ export interface FactDifference {
   readonly key: string;
   readonly values: Values;
   readonly differs: boolean;
-  /** True if it can change results. */
   readonly changes_results: boolean;
 }
 
@@ -66,7 +50,6 @@ export interface MetricComparison {
   readonly metric: string;
   readonly larger_is_better: boolean;
   readonly sides: readonly MetricOfSide[];
-  /** One for each side except the first. */
   readonly comparisons: readonly SideComparison[];
 }
 
@@ -77,9 +60,7 @@ export interface MetricOfSide {
   /** Sample standard deviation over the seeds; null for fewer than two. */
   readonly spread: number | null;
   readonly best: number | null;
-  /** In order of seeds. */
   readonly values: readonly { readonly seed: number; readonly run_id: string; readonly value: number }[];
-  /** Runs that count but have no finite value. */
   readonly left_out: readonly { readonly run_id: string; readonly reason: string }[];
 }
 
@@ -98,20 +79,17 @@ export type ComparisonVerdict =
 export interface SideComparison {
   readonly side: string;
   readonly against: string;
-  /** True if values were paired by seed. */
   readonly paired: boolean;
   /** Number of pairs; if not paired, number of values of both sides together. */
   readonly n: number;
   /** If paired, number of values whose seed the other side lacks. */
   readonly unpaired: number;
-  /** `side` minus `against`: mean of the paired differences, or difference of the means. */
   readonly difference: number | null;
   /** Bootstrap interval (BCa, 95 %) of `difference`; null for fewer than five values. */
   readonly interval: Interval | null;
   readonly test: TestResult | null;
   /** At the 5 % level, corrected for the number of comparisons. */
   readonly verdict: ComparisonVerdict;
-  /** Why the verdict is inconclusive; null if there is nothing to explain. */
   readonly reason: string | null;
 }
 
@@ -125,12 +103,10 @@ export interface TestResult {
   readonly p_least: number;
 }
 
-/** Means over the runs that count; null if no run has a value. */
 export interface Performance {
   readonly side: string;
   readonly ms_per_step: number | null;
   readonly duration_s: number | null;
   readonly peak_rss_mb: number | null;
-  /** Processor or GPU, cores, backend and threads; several if the runs differ. */
   readonly machines: readonly string[];
 }

@@ -40,7 +40,6 @@ function ranges(seeds: readonly number[]): string {
   return parts.join(', ');
 }
 
-/** Sentences on facts that are not in the tables. */
 export function sentencesOf(comparison: Comparison): string[] {
   return [
     ...methodSentences(comparison),
@@ -62,7 +61,6 @@ function brief(text: string): string {
   return /^[0-9a-f]{40,64}$/.test(text) ? text.slice(0, 8) : text;
 }
 
-/** Lists the runs that do not count, with reasons. */
 function leftOutSentences({ sides, metrics, left_out }: Comparison): string[] {
   const nowhere = left_out.map(({ run, reason }) => `${run}: ${reason}`);
   const ofSides = sides.flatMap(({ id, runs }) =>
@@ -98,7 +96,6 @@ function reasonsOf({ reason, unpaired, against }: SideComparison): string[] {
   return [...(reason === null ? [] : [reason]), ...(unpaired === 0 ? [] : [unused])];
 }
 
-/** Explains the columns of the table of metrics. */
 function methodSentences({ metrics, sides }: Comparison): string[] {
   const all = metrics.flatMap(({ comparisons }) => comparisons);
   const isPaired = (wanted: boolean): boolean =>

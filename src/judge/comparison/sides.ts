@@ -1,7 +1,4 @@
-/**
- * The sides of a comparison: reads the runs that the arguments of `compare` name, and groups those
- * that are replicates of each other.
- */
+/** Reads the runs that the arguments of `compare` name, and groups replicates to sides. */
 import stableStringify from 'safe-stable-stringify';
 import { flatValues } from '../../config/flat.js';
 import { changesResults, isInputPath } from '../../config/key-facts.js';
@@ -22,14 +19,12 @@ export interface Group {
 export interface Side {
   readonly id: string;
   readonly name: string;
-  /** In order of seeds, then of ids, which start with the time. */
   readonly runs: readonly PlacedRun[];
 }
 
 export interface PlacedRun {
   readonly record: RunRecord;
   readonly seed: number | null;
-  /** Why the run does not count; null if it does. */
   readonly leftOut: string | null;
 }
 
@@ -43,11 +38,7 @@ export function distinguishingRuns(side: Side): readonly PlacedRun[] {
   return counted.length > 0 ? counted : side.runs;
 }
 
-/**
- * The sides of all groups, in order. Within a group, the best trial comes first, then sides with
- * runs that count, sorted by the values that distinguish them. Notes list groups with several
- * sides.
- */
+/** The best trial comes first, then sides with runs that count, by the values that differ. */
 export function sidesOf(groups: readonly Group[]): { readonly sides: Side[]; readonly notes: string[] } {
   const notes: string[] = [];
   const sides: Side[] = [];
@@ -115,13 +106,11 @@ function nameOf(argument: string, { values }: Part, keys: readonly string[]): st
   return words.length === 0 ? argument : `${argument} [${words.join(', ')}]`;
 }
 
-/** Sorts sides without runs that count last, since all sides are compared with the first. */
 function rankOf({ runs }: Part, first: ReadonlySet<string>): number {
   if (runs.some(({ directory }) => first.has(directory.path))) return 0;
   return runs.some(run => reasonToLeaveOut(run) === null) ? 1 : 2;
 }
 
-/** Describes the order of the sides, to append to a sentence, unless keys determine it. */
 function orderOf(ranked: readonly Part[], first: ReadonlySet<string>): string {
   const ranks = ranked.map(part => rankOf(part, first));
   if (ranks[0] === 0) return ", the best trial's the first";
@@ -138,10 +127,7 @@ function compareParts(a: Part, b: Part, keys: readonly string[]): number {
   return 0;
 }
 
-/**
- * Among runs with the same seed, only the newest counts: the same config has the same result,
- * unless code or machine changed.
- */
+/** Of runs with one seed only the newest counts: results are the same, unless code changed. */
 function place(runs: readonly RunRecord[]): PlacedRun[] {
   const placed = runs.map(record => ({ record, seed: seedOf(record), leftOut: reasonToLeaveOut(record) }));
   const newest = new Map<number | null, PlacedRun>();
@@ -221,18 +207,12 @@ export function decisiveValues({ config, manifest }: RunRecord): ConfigValues {
 export const DATA = 'data';
 
 export interface ReadGroups {
-  /** One for each argument with at least one readable run. */
   readonly groups: readonly Group[];
   readonly leftOut: Comparison['left_out'];
-  /** Why runs were left out, with file and line. */
   readonly warnings: readonly Diagnostic[];
   readonly error: UserError | undefined;
 }
 
-/**
- * Reads the runs of each argument: a run, a sweep, or a folder of runs. Runs that cannot be read
- * are left out.
- */
 export function readGroups(paths: readonly string[]): ReadGroups {
   const wrong: UserError[] = [];
   const found = paths.map(path => ({ path, runs: tried(() => runsAt(path), wrong) ?? [] }));
@@ -260,10 +240,7 @@ export function readGroups(paths: readonly string[]): ReadGroups {
   };
 }
 
-/**
- * Directories of the runs of a sweep's best trial, one per seed. Empty if `path` is not a sweep or
- * the sweep has no best trial yet.
- */
+/** One per seed; empty if `path` is no sweep, or has no best trial yet. */
 function bestRuns(path: string): ReadonlySet<string> {
   if (kindOf(path) !== 'sweep') return new Set();
   const { directory, plan, records } = readSweepResults(path);
@@ -272,7 +249,6 @@ function bestRuns(path: string): ReadonlySet<string> {
   return new Set(plan.seeds.map(seed => directory.runPath({ trial: best.trial, seed })));
 }
 
-/** Runs `action`. If it throws a `UserError`, adds that to `errors` and returns undefined. */
 function tried<T>(action: () => T, errors: UserError[]): T | undefined {
   try {
     return action();

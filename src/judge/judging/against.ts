@@ -9,7 +9,6 @@ import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted 
 import { seedValues } from './groups.js';
 import { notJudgeable, type ReviewedRun } from './run-facts.js';
 
-/** Explicit limits from the command line. Without them, the noise between seeds decides. */
 export interface Limits {
   readonly max_drop?: number;
   readonly max_regress?: number;
@@ -19,10 +18,8 @@ export interface MetricVerdict {
   readonly metric: string;
   readonly verdict: Verdict;
   readonly reason: string;
-  /** Mean over the runs; null if unknown. */
   readonly value: number | null;
   readonly reference: number;
-  /** The baseline's sample standard deviation; null for a single run. */
   readonly spread: number | null;
   readonly count: number;
   /** The worst value that passes; absent if unknown. */
@@ -36,10 +33,6 @@ export interface MetricVerdict {
 export interface Comparison {
   readonly file: string;
   readonly moved: readonly Moved[];
-  /**
-   * Parts that the baseline does not pin, so that they may have changed: data generated from the
-   * seed.
-   */
   readonly not_pinned: readonly 'data'[];
   readonly metrics: readonly MetricVerdict[];
 }
@@ -109,14 +102,12 @@ function judgeMetric(
   };
 }
 
-/** Mean over the seeds; undefined if one has no value. */
 function meanOf(metric: string, runs: readonly ReviewedRun[]): number | undefined {
   const values = [...seedValues(runs, run => run.last(metric)).values()];
   if (values.includes(undefined)) return undefined;
   return (values as number[]).reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Why the runs' metrics cannot be compared with the baseline's; undefined if they can. */
 function otherTaskThan(baseline: Baseline, runs: readonly ReviewedRun[]): string | undefined {
   const pinned = pinnedOf(baseline);
   const moved = runs.flatMap(({ deciding }) => (deciding === undefined ? [] : otherTask(pinned, deciding)));
@@ -132,10 +123,7 @@ function seedsOf(metric: string, baseline: Baseline, runs: readonly ReviewedRun[
   });
 }
 
-/**
- * True if a run has the config, data, code, backend, arithmetic and seed of a pinned one, so that
- * its results must be identical.
- */
+/** Then its results must be identical to those of the pinned run. */
 function isRepetition({ facts, deciding }: ReviewedRun, baseline: Baseline): boolean {
   if (deciding === undefined || facts.git?.dirty === true || baseline.git.some(({ dirty }) => dirty))
     return false;
@@ -162,7 +150,6 @@ function pinnedOf({ config, datasets, versions, backend }: Baseline): Deciding {
   };
 }
 
-/** All changes of config, data, versions, backend and revision in any run, without duplicates. */
 function movedSince(baseline: Baseline, runs: readonly ReviewedRun[]): Moved[] {
   const pinned = pinnedOf(baseline);
   const found = new Map<string, Moved>();

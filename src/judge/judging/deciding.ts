@@ -1,7 +1,4 @@
-/**
- * The facts that determine a run's results, read from its files to compare runs: config, data, code
- * and backend.
- */
+/** What determines a run's results, read from its files: config, data, code and backend. */
 import { dirname, isAbsolute, relative, sep } from 'node:path';
 import { flatValues } from '../../config/flat.js';
 import { changesResults, isEarlier, isInputPath } from '../../config/key-facts.js';
@@ -11,7 +8,6 @@ import type { Manifest } from '../../run/manifest.js';
 import type { RunRecord } from '../../run/run.js';
 import { earlierValues } from '../comparison/earlier-values.js';
 
-/** Values of a config by key path, sorted. */
 export type FlatConfig = Readonly<Record<string, Json>>;
 
 export interface Deciding {
@@ -43,13 +39,11 @@ export function decidingOf({ config, manifest, directory }: RunRecord): Deciding
   };
 }
 
-/** True if the data are drawn with a seed of their own, which is the experiment's. */
 function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
   const made = typeof dataset === 'object' && dataset !== null ? (dataset as Record<string, unknown>) : {};
   return made.seed === seed;
 }
 
-/** True for keys that do not change results, and for the seed. */
 function isLeftOut(key: string, config: object): boolean {
   return key === 'seed' || !changesResults(key, config);
 }
@@ -58,16 +52,13 @@ export function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T
   return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : Number(a > b))));
 }
 
-/** Something that changed. */
 export interface Moved {
   readonly what: 'config' | 'data' | 'code' | 'backend';
   readonly key: string;
-  /** `null` if this side does not have it; likewise `to`. */
   readonly from: Json;
   readonly to: Json;
 }
 
-/** All differences, key by key. */
 export function movedBetween(before: Deciding, after: Deciding): Moved[] {
   const digests = ({ datasets }: Deciding) =>
     Object.fromEntries(datasets.map(({ name, sha256 }) => [name, sha256]));
@@ -79,10 +70,7 @@ export function movedBetween(before: Deciding, after: Deciding): Moved[] {
   ];
 }
 
-/**
- * The changes that make test metrics incomparable: another loss, other test data, or other keys of
- * the dataset. The training data, and the paths of identical files, may differ.
- */
+/** Another loss, test data, or other keys of the dataset; training data and paths may differ. */
 export function otherTask(before: Deciding, after: Deciding): Moved[] {
   const [tested, now] = [before, after].map(({ datasets }) => testedFiles(datasets));
   const sums = (digests: Deciding['datasets']) => digests.map(({ sha256 }) => sha256).join();

@@ -1,7 +1,4 @@
-/**
- * Locates the gates of runs in the configs of a checkout. The runs may be from another directory or
- * machine.
- */
+/** Locates gates in the configs of a checkout. The runs may be from another machine. */
 import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, normalize, relative, sep } from 'node:path';
 import { itemsAt } from '../../config/plain.js';
@@ -36,10 +33,7 @@ export function placeOfGate(
   return file === undefined ? undefined : { file: relativeTo(workspace, file) ?? file, ...place };
 }
 
-/**
- * `path` relative to the folder `root`, with forward slashes, as GitHub requires. Undefined if it
- * is outside or does not exist.
- */
+/** With forward slashes, as GitHub requires; undefined if it is outside or does not exist. */
 export function relativeTo(root: string, path: string): string | undefined {
   if (!existsSync(path) || !existsSync(root)) return undefined;
   const inside = relative(realpathSync(root), realpathSync(path));
@@ -66,10 +60,7 @@ function partsOf(path: string): string[] {
 
 const SAID = ['metric', 'min', 'max', 'max_drop', 'max_regress', 'beats', 'by'] as const;
 
-/**
- * True if the file has this gate at this position. It does not if it is another file of the same
- * name, or was changed.
- */
+/** False for another file of the same name, or one that was changed. */
 function holds(file: string, { line, col }: Pick<GatePlace, 'line' | 'col'>, gate: Gate): boolean {
   const there = itemsAt(file, ['gates']).find(item => item.line === line && item.column === col);
   const said = there?.value;

@@ -7,7 +7,6 @@ import type { FlatConfig } from './deciding.js';
 import { ownGates, sameGate } from './own-gates.js';
 import { notJudgeable, type ReviewedRun } from './run-facts.js';
 
-/** Groups in the order of their first runs. */
 export function groupsOf(runs: readonly ReviewedRun[]): ReviewedRun[][] {
   const groups = new Map<string, ReviewedRun[]>();
   for (const run of runs) {
@@ -18,7 +17,7 @@ export function groupsOf(runs: readonly ReviewedRun[]): ReviewedRun[][] {
   return [...groups.values()];
 }
 
-/** For each group, the values of its config that differ from other groups of the same name. */
+/** By group, the values that differ from other groups of the same name. */
 export function distinctOf(groups: readonly (readonly ReviewedRun[])[]): FlatConfig[] {
   const configs = groups.map(([{ facts, deciding }]) => ({
     name: facts.name,
@@ -32,16 +31,12 @@ export function distinctOf(groups: readonly (readonly ReviewedRun[])[]): FlatCon
   });
 }
 
-/** A run that does not count among those of its group. */
 export interface LeftOut {
   readonly run_id: string;
   readonly reason: string;
 }
 
-/**
- * Among runs with the same seed, only the newest counts, as in a comparison: the same config has
- * the same result, unless code or machine changed.
- */
+/** Of runs with one seed only the newest counts, as in a comparison. */
 export function newestOfSeeds(runs: readonly ReviewedRun[]): {
   readonly counted: readonly ReviewedRun[];
   readonly leftOut: readonly LeftOut[];
@@ -72,10 +67,7 @@ interface SeedsGate {
   readonly gate: WrittenGate | undefined;
 }
 
-/**
- * Judges the gates over seeds: those of the runs' configs, without duplicates, and those of the
- * command line.
- */
+/** Those of the runs' configs, without duplicates, and those of the command line. */
 export function judgeGroup(runs: readonly ReviewedRun[], given: readonly WrittenGate[]): GateResult[] {
   const own = runs
     .flatMap(run => ownGates(run))
@@ -98,10 +90,7 @@ function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): G
   return judgeGate(gate.beats === undefined ? gate : withMeanTrivial(gate, runs), meanOf(values));
 }
 
-/**
- * The gate with the mean of the runs' trivial baselines as reference, since these differ if splits
- * depend on the seed. Without a reference if a run has none.
- */
+/** With the mean of the trivial baselines, which differ if splits depend on the seed. */
 function withMeanTrivial({ reference: _, ...gate }: WrittenGate, runs: readonly ReviewedRun[]): WrittenGate {
   const reference = meanOf(
     seedValues(runs, ({ summary }) => summary && hardestTrivial(gate.metric, summary)),
@@ -109,17 +98,13 @@ function withMeanTrivial({ reference: _, ...gate }: WrittenGate, runs: readonly 
   return reference === undefined ? gate : { ...gate, reference };
 }
 
-/** Mean of the values; undefined if one is missing. */
 function meanOf(values: ReadonlyMap<number, number | undefined>): number | undefined {
   const numbers = [...values.values()];
   const known = numbers.filter(value => value !== undefined);
   return known.length < numbers.length ? undefined : momentsOf(known).mean;
 }
 
-/**
- * The value for each seed, ascending; undefined if the run has none.
- * @param runs with different seeds
- */
+/** By seed, ascending. */
 export function seedValues(
   runs: readonly ReviewedRun[],
   measure: (run: ReviewedRun) => number | undefined,

@@ -7,16 +7,8 @@ import { judgeOwn, ownGates } from './own-gates.js';
 import { notCompleted, type ReviewedRun, type RunFacts } from './run-facts.js';
 
 export interface RunReview extends RunFacts {
-  /**
-   * Why the run is not judged, such as `pruned by its sweep after 3 of 9 epochs`; null if it is.
-   */
   readonly not_judged: string | null;
-  /**
-   * The first check. Failed if the run did not complete; inconclusive if its files do not show that
-   * it did.
-   */
   readonly completed: { readonly verdict: Verdict; readonly reason: string | null };
-  /** Gates of its config and of the command line, except those over seeds. */
   readonly gates: readonly GateResult[];
 }
 

@@ -9,7 +9,6 @@ import type { ReviewedRun } from './run-facts.js';
 
 const BOUNDS = ['min', 'max', 'max_drop', 'max_regress', 'by'] as const;
 
-/** The gates of the config, in order. Leaves out entries that are not gates. */
 export function askedGates({ config, manifest, directory }: RunRecord): WrittenGate[] {
   const file = directory.files.resolvedConfig;
   const asked = Array.isArray(config.gates) ? config.gates : [];
@@ -34,7 +33,6 @@ function gateOf(gate: Readonly<Record<string, unknown>>, metric: string): Gate {
   };
 }
 
-/** A gate of the config, and the verdict that the run recorded. */
 export interface OwnGate {
   readonly asked: WrittenGate;
   readonly recorded: GateResult | undefined;
@@ -50,7 +48,6 @@ export function ownGates({ asked, summary }: Pick<ReviewedRun, 'asked' | 'summar
   return [...found, ...left.map(gate => ({ asked: gate, recorded: gate }))];
 }
 
-/** A key that is equal for gates with the same conditions. */
 export function sameGate(gate: Gate): string {
   const { metric, over, min, max, baseline, max_drop, max_regress, beats, by } = gate;
   return JSON.stringify([metric, over, min, max, baseline, max_drop, max_regress, beats, by]);

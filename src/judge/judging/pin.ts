@@ -13,7 +13,6 @@ import { type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.
 import { type Deciding, movedBetween, movedWords, sorted } from './deciding.js';
 import { notCompleted, type ReviewedRun } from './run-facts.js';
 
-/** Writes the baseline of `runs` to `file`. */
 export function pin(file: string, runs: readonly ReviewedRun[]): Baseline {
   refuseForeign(file);
   const baseline = baselineOf(runs);

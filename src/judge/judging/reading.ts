@@ -4,7 +4,6 @@ import { type Diagnostic, EXIT, placeOf, UserError } from '../../util/errors.js'
 import { type Doubt, type ReviewedRun, reviewedRun } from './run-facts.js';
 import { type SweepReview, Trials } from './trials.js';
 
-/** A run with a file that is damaged or cannot be read. */
 export interface DamagedRun {
   readonly directory: string;
   readonly run_id: string;
@@ -16,15 +15,11 @@ export interface ReadRuns {
   readonly runs: readonly ReviewedRun[];
   readonly damaged: readonly DamagedRun[];
   readonly sweeps: readonly SweepReview[];
-  /** Why a run is not judged; undefined if it is. */
   stopped(run: ReviewedRun): string | undefined;
   refuseDamage(): void;
 }
 
-/**
- * @param paths run directories; absolute
- * @param doubts reasons, other than their files, to doubt runs, by directory
- */
+/** @param doubts reasons, other than their files, to doubt runs, by directory */
 export function readRuns(paths: readonly string[], doubts?: ReadonlyMap<string, Doubt>): ReadRuns {
   const trials = new Trials();
   const runs = new Map<ReviewedRun, string | undefined>();

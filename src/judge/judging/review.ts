@@ -26,37 +26,24 @@ import type { SweepReview } from './trials.js';
 import { withRunsChecked } from './trials.js';
 
 export interface ReviewOptions extends Limits {
-  /** Further gates, such as `test.accuracy >= 0.97 over best`. */
   readonly gates: readonly string[];
-  /** File of a baseline to judge against. */
   readonly baseline?: string;
-  /** File to write a baseline to. */
   readonly pin?: string;
-  /** Evidence against runs from outside their files, by their directories. */
   readonly doubts?: ReadonlyMap<string, Doubt>;
 }
 
-/**
- * The review of a group of runs that differ only in their seed. Runs that are not judged are in no
- * group.
- */
+/** Runs that differ only in their seed. Those that are not judged are in no group. */
 export interface GroupReview {
   readonly name: string;
-  /** Values of its config, by key, that differ from other groups of that name. */
   readonly distinct: FlatConfig;
-  /** Ids of its runs. */
   readonly runs: readonly string[];
   readonly seeds: readonly (number | null)[];
-  /** Runs that do not count, since a newer run has the same seed. */
   readonly left_out: readonly LeftOut[];
   readonly gates: readonly GateResult[];
   readonly comparison?: Comparison;
 }
 
-/**
- * The parsed output of `--json`: metrics that are not finite are null, with their names beside them
- * (`json.ts`).
- */
+/** As parsed from `--json`: metrics that are not finite are null, with their names beside them. */
 export type ReviewFile = Omit<Review, 'runs'> & {
   readonly runs: readonly (Omit<RunReview, 'metrics'> & {
     readonly metrics: SummaryFile['metrics'] | null;
@@ -70,25 +57,18 @@ export interface Review {
   readonly verdict: Verdict | 'no gate';
   readonly exit_code: ExitCode;
   readonly runs: readonly RunReview[];
-  /** Runs that could not be read and are not judged. */
   readonly damaged: readonly DamagedRun[];
   readonly groups: readonly GroupReview[];
-  /** Sweeps with reviewed runs. */
   readonly sweeps: readonly SweepReview[];
-  /** The baseline file that was written; null if none was. */
   readonly pinned: string | null;
 }
 
 export interface Reviewed {
   readonly review: Review;
-  /** Curves of each run, in the order of `review.runs`. */
   readonly curves: readonly Curves[];
 }
 
-/**
- * Judges the runs at `paths`: directories of runs, experiments or sweeps. Lists damaged runs in the
- * review, unless a baseline is pinned.
- */
+/** Lists damaged runs in the review, unless a baseline is pinned. */
 export function reviewRuns(paths: readonly string[], options: ReviewOptions): Reviewed {
   const gates = commandGates(options.gates);
   checkLimits(options);
@@ -170,10 +150,7 @@ function checkLimits({ baseline, max_drop, max_regress }: ReviewOptions): void {
     });
 }
 
-/**
- * Metrics that a gate of the config compares with its own baseline. The gate decides then, instead
- * of the noise.
- */
+/** A gate of the config with a baseline of its own decides, instead of the noise. */
 function ownBaselines(runs: readonly ReviewedRun[]): ReadonlySet<string> {
   const gates = runs.flatMap(({ summary }) => summary?.gates ?? []);
   return new Set(gates.filter(({ baseline }) => baseline !== undefined).map(({ metric }) => metric));

@@ -24,7 +24,6 @@ export interface RunFacts {
   readonly name: string;
   /** How the run ended, or `running` or `killed`. */
   readonly state: RunState;
-  /** The run's message about why it did not complete; null if it completed. */
   readonly message: string | null;
   readonly seed: number | null;
   readonly config_hash: string | null;
@@ -33,7 +32,6 @@ export interface RunFacts {
    * the config.
    */
   readonly config_files: readonly string[];
-  /** ISO 8601, UTC. */
   readonly started: string | null;
   readonly backend: Manifest['backend'] | null;
   readonly machine: Manifest['machine'] | null;
@@ -42,12 +40,9 @@ export interface RunFacts {
   readonly steps: number | null;
   readonly epochs: number | null;
   readonly duration_s: number | null;
-  /** Final values. Values that are not finite are written as strings. */
   readonly metrics: Summary['metrics'] | null;
   readonly best: Summary['best'];
-  /** Describes an early end or restored weights; null if there was neither. */
   readonly ending: string | null;
-  /** Reasons to trust the result less, one sentence each. */
   readonly cautions: readonly string[];
   readonly performance: {
     readonly ms_per_step: number | null;
@@ -59,7 +54,6 @@ export interface RunFacts {
   readonly resumes: number;
 }
 
-/** Evidence against a completed run. */
 export interface Doubt {
   readonly reason: string;
   /** True if files are damaged or contradict each other, false if they could not be checked. */
@@ -72,12 +66,7 @@ export interface ReviewedRun {
   readonly deciding: Deciding | undefined;
   readonly curves: Curves;
   readonly asked: readonly WrittenGate[];
-  /**
-   * Why its files cannot be trusted; undefined if they are as the run wrote them, or if it did not
-   * complete.
-   */
   readonly doubt: Doubt | undefined;
-  /** The last value of a metric; undefined if it was not measured. */
   last(metric: string): number | undefined;
   best(metric: string): number | undefined;
 }
@@ -85,10 +74,7 @@ export interface ReviewedRun {
 /** Enough buckets for a curve in a line of text or a small image. */
 const POINTS = 64;
 
-/**
- * Reads a run and its log.
- * @param more a reason, other than its files, to doubt the run
- */
+/** @param more a reason, other than its files, to doubt the run */
 export function reviewedRun(path: string, more?: Doubt): ReviewedRun {
   const record = Run.read(path);
   const { summary } = record;

@@ -23,21 +23,16 @@ export interface SweepReview {
   readonly directory: string;
   readonly name: string;
   readonly state: SweepResults['state'] | 'damaged';
-  /** Why it does not count as completed; null if it does. */
   readonly message: string | null;
 }
 
 interface KnownSweep {
   readonly review: SweepReview;
   readonly bases: SweepResults['plan']['bases'];
-  /** By run directory. */
   readonly rows: ReadonlyMap<string, TrialRow>;
-  /** Epochs of a trial that is not pruned. */
   readonly epochs: number;
-  /** Metric of the objective. */
   readonly metric: string;
   readonly best: TrialRow | undefined;
-  /** Reasons to trust the value of the best trial less. */
   readonly cautions: readonly string[];
 }
 
@@ -45,10 +40,6 @@ interface KnownSweep {
 export class Trials {
   private readonly sweeps = new Map<string, KnownSweep>();
 
-  /**
-   * Why the run in the directory `run` is not judged; undefined if it is, or if its sweep is
-   * damaged.
-   */
   notJudged(run: string, state: RunState): string | undefined {
     const sweep = this.sweepOf(run);
     const row = sweep?.rows.get(run);
@@ -59,10 +50,6 @@ export class Trials {
     return `${row.state} by its sweep after ${row.epochs} of ${counted(sweep.epochs, 'epoch')}`;
   }
 
-  /**
-   * For a run of a trial: locates its gates in the user's config, adds cautions if its sweep
-   * selected it, and sets `doubt` if its sweep contradicts it. Returns other runs unchanged.
-   */
   placed(run: ReviewedRun): ReviewedRun {
     const placed = this.withCautions(this.withOrigins(run));
     const contradiction = run.doubt === undefined ? this.contradiction(run) : undefined;
